@@ -1,5 +1,6 @@
-# make setup  an environment with everything, from the lock in requirements/
-# make demo   sets up and animates the sample clip on the sample head
+# make base   an environment with what inference needs, from the lock in requirements/
+# make setup  the same with everything else
+# make demo   sets up what inference needs and animates the sample clip on the sample head
 # make test   sets up and runs every fast test (a few minutes)
 # make test-all   runs the slow ones and those that train something, too
 # make test-studio   tests the studio and the web page in a real Chromium (apt install chromium)
@@ -20,25 +21,30 @@ BLENDER_VERSION := 4.5.15
 NODE := build/dcc
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup lock sbom dist demo test test-all fuzz test-dcc test-studio addon web docs lint clean
+.PHONY: setup base lock sbom dist demo test test-all fuzz test-dcc test-studio addon web docs lint clean
 
 setup: $(VENV)/.ready
+base: $(VENV)/.base
 
 # The lock (requirements/) holds versions and hashes of everything; nothing is installed that it does not name.
 LOCKED = $(BIN)/pip install -q --require-hashes --no-deps --no-build-isolation
 
 # On Linux without an NVIDIA driver the CPU build of torch is taken: the usual wheel brings gigabytes of CUDA libraries.
-$(VENV)/.ready: pyproject.toml $(wildcard requirements/*.txt)
+$(VENV)/.base: pyproject.toml requirements/build.txt requirements/base.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=/path/to/python3.11 make setup)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not make a virtual environment: apt install python3-venv"; exit 2; }
 	@$(LOCKED) -r requirements/build.txt
+	$(LOCKED) -r requirements/base.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@$(BIN)/python scripts/warm_up.py
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.base pyproject.toml $(wildcard requirements/*.txt)
 	@if [ "$$(uname -s)" != Linux ] || command -v nvidia-smi >/dev/null; then $(LOCKED) -r requirements/torch.txt; \
 	else $(LOCKED) --retries 0 --timeout 15 --extra-index-url $(CPU_WHEELS) -r requirements/torch-cpu.txt 2>/dev/null \
 	  || $(LOCKED) -r requirements/torch.txt; fi
-	$(LOCKED) -r requirements/base.txt
-	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	$(LOCKED) -r requirements/extras.txt
 	@$(BIN)/pip check
-	@$(BIN)/python scripts/warm_up.py
 	@touch $@
 
 # New versions of everything but torch, whose version is above; needs an environment of make setup, also an old one.
@@ -53,7 +59,7 @@ sbom: setup
 dist: setup
 	@$(BIN)/python scripts/build_dist.py dist
 
-demo: setup
+demo: base
 	$(BIN)/sedtalker animate data/samples/four_moods.wav --mesh data/samples/head.obj \
 	  --emotion data/samples/four_moods.emotion.json --output demo --force
 

@@ -3,8 +3,9 @@
 python scripts/lock.py 2.13.0        # the version of PyTorch; make lock does it
 
 One resolution by uv of ``pyproject.toml`` with the extra ``dev``, for Python 3.11 and newer and for every system, goes
-into three files: ``requirements/build.txt`` (what builds packages), ``requirements/torch.txt`` (PyTorch of PyPI with
-the CUDA libraries it asks for) and ``requirements/base.txt`` (everything else). ``requirements/torch-cpu.txt`` is
+into four files: ``requirements/build.txt`` (what builds packages), ``requirements/base.txt`` (what the package needs
+without extras), ``requirements/torch.txt`` (PyTorch of PyPI with the CUDA libraries it asks for) and
+``requirements/extras.txt`` (everything else). ``requirements/torch-cpu.txt`` is
 PyTorch's own build for Linux without a GPU; it comes from an index of PyTorch. Where that cannot be reached, the file
 stays as it is, if it is of the same version.
 """
@@ -32,7 +33,8 @@ ALSO = ("setuptools>=78.1.1", "editables>=0.5")
 HEADERS = {
     "build.txt": "What builds packages, installed first.",
     "torch.txt": "PyTorch of PyPI: on Linux for NVIDIA GPUs, with the CUDA libraries.",
-    "base.txt": "Everything else.",
+    "base.txt": "What the package needs without extras.",
+    "extras.txt": "What the extras need, but for PyTorch.",
     "torch-cpu.txt": f"PyTorch for Linux without a GPU, from {CPU_INDEX}",
 }
 """First line of each file."""
@@ -61,16 +63,24 @@ def write(name: str, blocks: dict[str, str]) -> None:
     (FOLDER / name).write_text(header + "".join(blocks[key] for key in sorted(blocks)), encoding="utf-8")
 
 
+def needed() -> list[str]:
+    """Requirements of the package without extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return list(project["project"]["dependencies"])
+
+
 def wanted() -> tuple[str, str]:
     """Requirements of the package with the extra dev, and those of its build."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
-    lines, waiting = list(project["project"]["dependencies"]), ["dev"]
+    lines, waiting, seen = needed(), ["dev"], set()
     while waiting:
-        for line in extras[waiting.pop()]:
+        name = waiting.pop()
+        for line in extras[name] if name not in seen else ():
             inner = re.fullmatch(r"sedtalker\[(.*)\]", line)
             waiting += inner[1].split(",") if inner else []
             lines += [] if inner else [line]
+        seen.add(name)
     return "\n".join(lines), "\n".join([*project["build-system"]["requires"], *ALSO])
 
 
@@ -83,11 +93,12 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     package, build = wanted()
     everything = compiled(f"{package}\n{build}\ntorch=={given.torch}\n")
-    of_build = compiled(build, "--constraint", str(_pins(everything))).keys()
-    parts: dict[str, dict[str, str]] = {"build.txt": {}, "torch.txt": {}, "base.txt": {}}
+    pinned = ("--constraint", str(_pins(everything)))
+    of_build, of_base = (compiled(some, *pinned).keys() for some in (build, "\n".join(needed())))
+    parts: dict[str, dict[str, str]] = {"build.txt": {}, "torch.txt": {}, "base.txt": {}, "extras.txt": {}}
     for name, block in everything.items():
-        part = "torch.txt" if OF_TORCH.fullmatch(name) else "build.txt" if name in of_build else "base.txt"
-        parts[part][name] = block
+        own = "build.txt" if name in of_build else "base.txt" if name in of_base else "extras.txt"
+        parts["torch.txt" if OF_TORCH.fullmatch(name) else own][name] = block
     for part, blocks in parts.items():
         write(part, blocks)
     try:

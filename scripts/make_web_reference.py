@@ -16,14 +16,13 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.decoder import Decoder
+from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.visual_prosody import find_rhythm
 from sedtalker.audio import Audio, load_audio
@@ -104,18 +103,16 @@ def main() -> None:
 
 def make(sound: Audio) -> dict[str, Any]:
     """Everything that is compared, by section."""
-    animator, analysis = Animator.from_pretrained(), analyse(torch.from_numpy(sound.samples))
+    animator, analysis = Animator.from_pretrained(), analyse(sound.samples)
     decoder = animator.decoder
-    assert isinstance(decoder, Decoder)
+    assert isinstance(decoder, ShapeDecoder)
     lips, emotion = (open_encoder(name)(sound) for name in (SPEECH, EMOTION))
     found = frame_emotions(animator.diarizer.network, emotion)
     animation = animator(sound, motion=STILL)
     short = Audio(sound.samples[: round(SHORT_SECONDS * sound.rate)], sound.rate)
     track = animator.track(sound, lips)
-    hidden = torch.from_numpy(lips.hidden)
-    motion = decoder.motion(lips, track)
-    with torch.no_grad():
-        phones = {"lips": decoder.lip_posteriors(hidden), "tongue": decoder.tongue_posteriors(hidden)}
+    motion, hidden = decoder.motion(lips, track), lips.hidden
+    phones = {"lips": decoder.lip_posteriors(hidden), "tongue": decoder.tongue_posteriors(hidden)}
     with mock.patch.object(idle_motion, "idle_generators", drawn_generators):
         lively = animator(sound, emotion=replace(track, bursts=()), motion=LIVELY)
         lively_stream = _stream(sound, LIVELY_STREAM)
@@ -123,10 +120,10 @@ def make(sound: Audio) -> dict[str, Any]:
         "constants": model_constants(),
         "features": _features(analysis),
         "hidden": {"speech": _rows(lips.hidden, 40), "emotion": _rows(emotion.hidden, 40)},
-        "phones": {name: _rows(values.numpy(), 1) for name, values in phones.items()},
+        "phones": {name: _rows(values, 1) for name, values in phones.items()},
         "frames": {name: _rows(np.asarray(values, np.float32), 1) for name, values in asdict(found).items()},
         "track": _track(track),
-        "motion": _rows(motion[0].numpy(), 1),
+        "motion": _rows(motion, 1),
         "moved": _rows(decoder.predict(lips, track), 4),
         "animation": _animation(animation),
         "short": {"seconds": SHORT_SECONDS, **_animation(animator(short, motion=STILL))},
@@ -140,10 +137,10 @@ def make(sound: Audio) -> dict[str, Any]:
 def _features(analysis: Analysis) -> dict[str, Any]:
     prosody, speech = analysis.frames
     return {
-        "mel": _rows(analysis.mel.numpy(), 20),
-        "means": _rows(analysis.means.numpy()[None], 1),
-        "prosody": _rows(prosody.numpy(), 4),
-        "speech": _rows(speech.float().numpy(), 1),
+        "mel": _rows(analysis.mel, 20),
+        "means": _rows(analysis.means[None], 1),
+        "prosody": _rows(prosody, 4),
+        "speech": _rows(speech.astype(np.float32), 1),
     }
 
 

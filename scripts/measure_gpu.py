@@ -24,7 +24,7 @@ from measures.stages import decoder_throughput
 from torch import Tensor
 
 from sedtalker import Animator, Face
-from sedtalker.animation.decoder import Decoder
+from sedtalker.animation.decoder_network import Decoder
 from sedtalker.errors import InputError
 from sedtalker.nn import mamba
 

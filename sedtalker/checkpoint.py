@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sedtalker.errors import InputError
@@ -121,21 +123,30 @@ def is_checkpoint(folder: Path) -> bool:
         return False
 
 
+def read_model(folder: Path, kind: Kind, schema: type[Schema]) -> Schema:
+    """The checked hyper-parameters of a checkpoint of the given kind.
+
+    Raises:
+        InputError: not a checkpoint, or of another kind.
+    """
+    config = read_config(folder)
+    if config.kind != kind:
+        raise InputError(f"{folder}: this is a {config.kind} checkpoint, a {kind} checkpoint is needed")
+    try:
+        return schema.model_validate(config.model)
+    except ValidationError as error:
+        raise InputError(f"{folder}: config.json does not describe a {kind}: {problem_of(error)[1]}") from None
+
+
 def read_checkpoint(folder: Path, kind: Kind, schema: type[Schema]) -> tuple[CheckpointConfig, Schema, dict[str, Any]]:
     """Config, checked hyper-parameters and the state dict (float32) of a checkpoint of the given kind.
 
     Raises:
         InputError: not a checkpoint, of another kind, or damaged.
     """
-    config = read_config(folder)
-    if config.kind != kind:
-        raise InputError(f"{folder}: this is a {config.kind} checkpoint, a {kind} checkpoint is needed")
-    try:
-        model = schema.model_validate(config.model)
-    except ValidationError as error:
-        raise InputError(f"{folder}: config.json does not describe a {kind}: {problem_of(error)[1]}") from None
+    model = read_model(folder, kind, schema)
     state = _read_weights(folder)
-    return config, model, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    return read_config(folder), model, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
 def _read_weights(folder: Path) -> dict[str, Any]:
@@ -145,6 +156,21 @@ def _read_weights(folder: Path) -> dict[str, Any]:
 
     try:
         return load_file(str(folder / "model.safetensors"))
+    except (OSError, SafetensorError):
+        raise InputError(f"{folder}: model.safetensors is missing or damaged") from None
+
+
+def read_arrays(folder: Path, *names: str) -> list[NDArray[np.float32]]:
+    """Some weights of a checkpoint as arrays, without torch.
+
+    Raises:
+        InputError: they are missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / "model.safetensors", "np") as file:
+            return [file.get_tensor(name).astype(np.float32) for name in names]
     except (OSError, SafetensorError):
         raise InputError(f"{folder}: model.safetensors is missing or damaged") from None
 

@@ -178,7 +178,7 @@ def test_another_device_keeps_encoder_trust_and_weights() -> None:
     assert (moved.device, moved.rule.trust, moved.licence) == ("cpu", 0.25, diarizer.licence)
     assert moved.encoder.sha256() == diarizer.encoder.sha256()
     assert all(
-        torch.equal(a, b) for a, b in zip(moved.network.parameters(), diarizer.network.parameters(), strict=True)
+        torch.equal(a, b) for a, b in zip(moved.network.parameters(), diarizer.in_torch().parameters(), strict=True)
     )
     assert moved.to("cpu") is moved
 

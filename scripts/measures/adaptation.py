@@ -110,7 +110,7 @@ def evaluate_adaptation(
     if not read:
         raise InputError(f"{data}/audio: no corpus with emotion labels that these weights were not trained on")
     with torch_threads(1):
-        return adaptation_figures(diarizer.network, read, strength, hook)
+        return adaptation_figures(diarizer.in_torch(), read, strength, hook)
 
 
 def adaptation_figures(

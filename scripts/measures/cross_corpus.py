@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from sedtalker.audio import load_audio
+from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.inference import enrol
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -173,8 +174,8 @@ def clip_vectors(clips: Sequence[Clip], hook: Hook = no_progress, step: str = "e
             voice = enrol(describer, [encoder(load_audio(clip.path))])
         except InputError:
             continue  # no speech in it
-        deviation = (voice.square - voice.mean.square()).clamp_min(0.0).sqrt()
-        values.append(torch.cat([voice.mean, deviation], -1)[0].numpy())
+        deviation = np.sqrt(np.maximum(voice.square - np.square(voice.mean), 0.0))
+        values.append(np.concatenate([voice.mean, deviation]))
         kept.append(clip)
     test = np.array([clip.split == "test" for clip in kept])
     if not test.any():

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 from scipy.spatial import cKDTree
@@ -22,7 +21,7 @@ from sedtalker.animation.animation_stream import FaceStream, emotion_stream
 from sedtalker.animation.animator import Animator, load_decoder
 from sedtalker.animation.burst_motion import pulses, show_bursts
 from sedtalker.animation.closures import ClosureStream, closures, held_closed, lips_apart, move_lips
-from sedtalker.animation.decoder import Decoder
+from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.known_phones import sharpen
 from sedtalker.animation.mouth_rules import RULES, MouthRules
@@ -93,8 +92,8 @@ class Sentence:
     phones: Alignment | None
     height: NDArray[np.float32] | None
     width: NDArray[np.float32] | None
-    posteriors: torch.Tensor
-    decoded: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
+    posteriors: NDArray[np.float32]
+    decoded: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -167,16 +166,15 @@ def _sentence(
     width: Motion | None = None,
 ) -> Sentence:
     decoder = animator.decoder
-    assert isinstance(decoder, Decoder)
+    assert isinstance(decoder, ShapeDecoder)
     sound = load_audio(path)
     features = animator.encoder(sound)
     decoded = {}
-    with torch.no_grad():
-        for emotion in CATEGORIES if text else CATEGORIES[:1]:
-            track = steady_track(emotion, 0.0 if emotion == "neutral" else 1.0)
-            motion = decoder.full(decoder.motion(features, track), features, track)
-            decoded[emotion] = motion, decoder.emotional(features, track)
-        posteriors = decoder.lip_posteriors(torch.from_numpy(features.of(SPEECH).hidden)[None])
+    for emotion in CATEGORIES if text else CATEGORIES[:1]:
+        track = steady_track(emotion, 0.0 if emotion == "neutral" else 1.0)
+        motion = decoder.full(decoder.motion(features, track), features, track)
+        decoded[emotion] = motion, decoder.emotional(features, track)
+    posteriors = decoder.lip_posteriors(features.of(SPEECH).hidden)
     phones = align_recording(pronounce(text), sound, features, animator.encoder) if text else None
     return Sentence(corpus, sound, features, spans, phones, height, width, posteriors, decoded)
 
@@ -191,16 +189,16 @@ def closing(rules: MouthRules = RULES, *, everywhere: bool = False) -> Move:
         motion, emotional = sentence.decoded[emotion]
         usual = replace(rules, peak_frames=RULES.peak_frames)
         apart = lips_apart(motion, emotional, usual.peak_frames, usual)
-        apart = torch.ones_like(apart) if everywhere else apart
+        apart = np.ones_like(apart) if everywhere else apart
         made = move_lips(motion, closures(sentence.posteriors, rules), apart, emotional, rules)
-        return np.asarray(made.clamp(0.0, 1.0)[0].numpy(), np.float32)
+        return np.clip(made, 0.0, 1.0)
 
     return move
 
 
 def as_decoded(sentence: Sentence, emotion: str) -> Motion:
     """The decoder's own lips."""
-    return np.asarray(sentence.decoded[emotion][0][0].numpy(), np.float32)
+    return sentence.decoded[emotion][0]
 
 
 def with_words(rules: MouthRules = RULES) -> Move:
@@ -238,7 +236,7 @@ def laughing(*, held: bool = True) -> Move:
         laugh = (Burst(0.0, float(sentence.times[-1]), "laugh", 1.0),)
         made = show_bursts(lively, sentence.times, laugh, pulses(sentence.features, sentence.times), 1.0)
         if held:
-            closed = closures(sentence.posteriors)[0, :, 0].numpy()
+            closed = closures(sentence.posteriors)[:, 0]
             where = maximum_filter1d(closed, 2 * RULES.held_frames + 1)
             made = held_closed(made, lively | {"jawOpen": before["jawOpen"]}, where)
         return np.stack([made[name] for name in ARKIT_52], 1)
@@ -264,7 +262,7 @@ def streamed(*, closed: bool = True) -> Move:
 class _Untouched(ClosureStream):
     """Lips as the decoder moves them."""
 
-    def push(self, motion: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+    def push(self, motion: NDArray[np.float32], *_: NDArray[np.float32]) -> NDArray[np.float32]:
         return motion
 
 

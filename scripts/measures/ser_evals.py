@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from measures.adaptation import clip_scores, speaker_halves
 from sedtalker.audio import load_audio
 from sedtalker.emotion.adaptation import Method, Speech, adapted, speech_of
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.inference import enrol
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import adjusted_logits, macro_f1, with_ends
@@ -102,7 +102,7 @@ def evaluate_ser_evals(
         training = read_functionals(balanced_clips(parts["train"], TRAINING_CLIPS), hook)
         wanted = {WITHIN: parts["test"], **{name: found[name] for name in unseen}}
         read = [read_corpus(diarizer, name, balanced_clips(each, clips), hook) for name, each in wanted.items()]
-        return ser_evals_figures(diarizer.network, read, training)
+        return ser_evals_figures(diarizer.in_torch(), read, training)
 
 
 def _words(clips: Sequence[Clip]) -> set[str]:
@@ -117,8 +117,8 @@ def read_functionals(clips: Sequence[Clip], hook: Hook = no_progress) -> tuple[N
             voice = enrol(describer, [encoder(load_audio(clip.path))])
         except InputError:
             continue  # no speech in it
-        deviation = (voice.square - voice.mean.square()).clamp_min(0.0).sqrt()
-        rows.append(torch.cat([voice.mean, deviation], -1)[0].double().numpy())
+        deviation = np.sqrt(np.maximum(voice.square - np.square(voice.mean), 0.0))
+        rows.append(np.concatenate([voice.mean, deviation]).astype(np.float64))
         labels.append(_label(clip))
     return np.stack(rows), np.array(labels, np.int64)
 
@@ -128,12 +128,12 @@ def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], hook: Hook
     describer, rows, speech, kept = _describer(), [], [], []
     for clip in counted(clips, hook, f"encoding {name}", len(clips)):
         features = diarizer.encoder(load_audio(clip.path))
-        pieces = tuple(speech_of(diarizer.network, features))
+        pieces = tuple(speech_of(diarizer.in_torch(), features))
         if not pieces or not features.speech.any():
             continue
         voice = enrol(describer, [features])
-        deviation = (voice.square - voice.mean.square()).clamp_min(0.0).sqrt()
-        rows.append(torch.cat([voice.mean, deviation], -1)[0].double().numpy())
+        deviation = np.sqrt(np.maximum(voice.square - np.square(voice.mean), 0.0))
+        rows.append(np.concatenate([voice.mean, deviation]).astype(np.float64))
         speech.append(pieces)
         kept.append(clip)
     labels = np.array([_label(clip) for clip in kept], np.int64)

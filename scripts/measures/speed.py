@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.checkpoint import builtin_checkpoint
+from sedtalker.emotion.diarizer_model import EmotionModel, open_model
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH, DiarizerStream, streamed_emotions
-from sedtalker.emotion.inference import FrameEmotions, TrackRule, load_diarizer
-from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.inference import FrameEmotions, TrackRule
 from sedtalker.emotion.segmentation import LiveSegmentation, decode_labels
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -128,7 +128,7 @@ def evaluate_streaming(
     Raises:
         InputError: the diarizer reads an encoder of the hub.
     """
-    diarizer = load_diarizer(checkpoint)
+    diarizer = open_model(checkpoint)
     folder, config = checkpoint or builtin_checkpoint("diarizer"), diarizer.config
     encoder = open_trained_encoder(folder, config.backbone, pair=bool(config.second_channels))
     if not isinstance(encoder, MelEncoder):
@@ -160,7 +160,7 @@ def evaluate_streaming(
     return metrics | {"stream_times_real_time": stream_speed(diarizer, encoder, np.concatenate(long))}
 
 
-def stream_speed(diarizer: DiarizerNetwork, encoder: MelEncoder, samples: NDArray[np.float32]) -> float:
+def stream_speed(diarizer: EmotionModel, encoder: MelEncoder, samples: NDArray[np.float32]) -> float:
     """Seconds of sound for each second of processor time on one thread, once the first half has filled the buffer."""
     threads, half = torch.get_num_threads(), len(samples) // 2
     torch.set_num_threads(1)
@@ -175,7 +175,7 @@ def stream_speed(diarizer: DiarizerNetwork, encoder: MelEncoder, samples: NDArra
 
 
 def streamed(
-    diarizer: DiarizerNetwork, encoder: MelEncoder, samples: NDArray[np.float32]
+    diarizer: EmotionModel, encoder: MelEncoder, samples: NDArray[np.float32]
 ) -> Iterator[tuple[str, FrameEmotions, NDArray[np.int64]]]:
     """Frames (T,) and their labels of a recording at every look-ahead, from one pass of ``DiarizerStream``'s parts.
 

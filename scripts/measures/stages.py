@@ -11,17 +11,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from measures.machine import Stopwatch, peak_memory, speech_like, write_speech
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import Decoder
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import SAMPLE_RATE, load_audio
+from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export
 from sedtalker.face.face import Face
@@ -59,7 +58,7 @@ def measure_pipeline(seconds: float, threads: int, formats: Sequence[str] = ("np
         with watch.stage("reading the audio"):
             sound = load_audio(path, seconds + 1.0)
         with watch.stage("log-mels and prosody, alone"):
-            analyse(torch.from_numpy(sound.samples))
+            analyse(sound.samples)
         with watch.stage("diarizer's encoder"):
             own = diarizer.encoder(sound)
         with watch.stage("diarizer"):
@@ -255,9 +254,9 @@ def decoder_throughput(batch: int, seconds: float, device: str) -> dict[str, flo
     """Decoder frames a second of a batch of recordings at once, random input, no gradients."""
     import torch
 
-    animator = Animator.from_pretrained("streaming", device=device)
-    decoder = animator.decoder
-    assert isinstance(decoder, Decoder)
+    from sedtalker.animation.decoder_network import load_decoder_network
+
+    decoder = load_decoder_network(builtin_checkpoint("decoder_streaming")).to(device)
     frames = round(seconds * 50)
     generator = torch.Generator().manual_seed(0)
     speech = torch.randn(batch, frames, decoder.speech.in_features, generator=generator).to(device)

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sedtalker.animation.closures import ClosureStream
 from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
-from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
+from sedtalker.animation.decoder import DecoderStream, ShapeDecoder, decoder_speech
 from sedtalker.animation.gains import apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleStream
 from sedtalker.animation.mouth_rules import RULES
@@ -79,7 +77,7 @@ class FaceStream:
         intensity: float = 1.0,
         split: bool = False,
     ):
-        if not isinstance(decoder, Decoder) or not decoder.streams:
+        if not isinstance(decoder, ShapeDecoder) or not decoder.streams:
             raise InputError("this decoder needs the whole recording: it cannot stream")
         if decoder.config.hidden != emotions.encoder_channels:
             raise InputError("the decoder was trained on another encoder than the one of the stream")
@@ -87,7 +85,7 @@ class FaceStream:
         self.decoder = DecoderStream(decoder, style)
         self.neutral = DecoderStream(decoder, style) if split else None
         self.lips, self.neutral_lips, self.tongue = ClosureStream(), ClosureStream(), TongueStream()
-        self.upper, self.neutral_upper = UpperFaceStream(decoder.active), UpperFaceStream(decoder.active)
+        self.upper, self.neutral_upper = UpperFaceStream(decoder.moved), UpperFaceStream(decoder.moved)
         self.times = np.zeros(0)
 
     def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
@@ -131,42 +129,40 @@ class FaceStream:
         times, self.times = self.times[: len(weights)], self.times[len(weights) :]
         return MotionFrames(times, weights, frames, neutral, self._tongue(sound, len(frames.times), len(weights)))
 
-    @torch.no_grad()
-    def _tongue(self, sound: Tensor, new: int, count: int) -> Floats | None:
+    def _tongue(self, sound: Floats, new: int, count: int) -> Floats | None:
         """Where the tongue is in the next ``count`` frames, (count, 3), ``new`` of ``sound`` being new."""
         decoder = self.decoder.decoder
-        if decoder.phone_head is None:
+        if not decoder.closes:
             return None
-        places = decoder.tongue_posteriors(sound[0, :, : decoder.config.hidden]).cpu().numpy()
+        places = decoder.tongue_posteriors(sound[:, : decoder.config.hidden])
         return self.tongue.push(places[:new], places[new:], count)
 
-    def _sound(self, frames: StreamFrames) -> Tensor:
-        """What the decoder reads (1, n + k, C) of the new frames and of up to ``ahead_frames`` after them."""
+    def _sound(self, frames: StreamFrames) -> Floats:
+        """What the decoder reads (n + k, C) of the new frames and of up to ``ahead_frames`` after them."""
         features, new, decoder = self.emotions.features, len(frames.times), self.decoder.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
-        speech = decoder_speech(decoder.config.hidden, features)[None, first:]
-        return speech[:, : new + RULES.ahead_frames if new else 0].to(decoder.coefficients.weight.device)
+        part = features.part(first, new + RULES.ahead_frames if new else 0)
+        return decoder_speech(decoder.config.hidden, part)
 
     def _weights(
         self,
         stream: DecoderStream,
         upper: UpperFaceStream,
         lips: ClosureStream,
-        sound: Tensor,
+        sound: Floats,
         frames: StreamFrames,
         intensity: Floats,
         last: bool,
     ) -> Steps[Floats]:
         """What a decoder makes of new frames, (T, 52)."""
         decoder, new = stream.decoder, len(frames.times)
-        device, channels = sound.device, decoder.config.hidden
-        posterior, strength = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, intensity))
-        decoded = (yield from stream.steps(sound[:, :new], posterior, strength, last)).clamp(0.0, 1.0)
-        decoded = upper.push(decoded, posterior, strength)
-        if decoder.phone_head is not None:
-            phones, share = decoder.lip_posteriors(sound[..., :channels]), emotional(posterior, strength, self.style)
-            decoded = lips.push(decoded, phones[:, :new], phones[:, new:], share).clamp(0.0, 1.0)
-        return np.asarray(decoded[0].cpu().numpy(), np.float32)
+        made = yield from stream.steps(sound[:new], frames.posterior, intensity, last)
+        decoded = upper.push(np.clip(made, 0.0, 1.0), frames.posterior, intensity)
+        if decoder.closes:
+            phones = decoder.lip_posteriors(sound[:, : decoder.config.hidden])
+            share = emotional(frames.posterior, intensity, self.style)
+            decoded = np.clip(lips.push(decoded, phones[:new], phones[new:], share), 0.0, 1.0)
+        return np.asarray(decoded, np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, emotion_stream
-from sedtalker.animation.decoder import Decoder, DecoderConfig
-from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig, ReadoutDecoder
+from sedtalker.animation.decoder import ShapeDecoder, open_graph_decoder
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import assemble, move, sharpened
 from sedtalker.animation.tongue import Articulation
-from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
-from sedtalker.checkpoint import Kind, builtin_checkpoint, open_network, read_config, weights_sha256
+from sedtalker.checkpoint import Kind, builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.taxonomy import project
@@ -33,12 +30,19 @@ from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.models import model_folder, model_names
 from sedtalker.nn import find_device, torch_threads
+from sedtalker.nn.engine import load_in_torch
 from sedtalker.phonetics.words import Words, align_recording, spoken_words
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.encoder import Encoder, EncoderPair, open_encoder, open_trained_encoder
 from sedtalker.speech.features import FROM_HUB, SPEECH, SpeechFeatures
 from sedtalker.version import __version__
 
+if TYPE_CHECKING:
+    from sedtalker.animation.mouth_readout import ReadoutDecoder
+    from sedtalker.animation.vertex_decoder import VertexDecoder
+
+AnyDecoder: TypeAlias = "ShapeDecoder | ReadoutDecoder | VertexDecoder"
+"""What ``load_decoder`` gives; each is a ``MotionDecoder``."""
 Emotion = EmotionTrack | Path | str | None
 """What an emotion may be given as: a track, its file, ``LABEL:INTENSITY``, or None (the diarizer's)."""
 
@@ -62,7 +66,7 @@ class Animator:
 
     def __init__(
         self,
-        decoder: AnyDecoder,
+        decoder: ShapeDecoder | ReadoutDecoder | VertexDecoder,
         encoder: Encoder,
         folder: Path,
         diarizer: Diarizer | str | Path = "diarizer",
@@ -100,7 +104,7 @@ class Animator:
         """
         device = find_device(device)
         folder = model_folder("decoder", name)
-        decoder = load_decoder(folder).to(device)
+        decoder = load_decoder(folder, device)
         return cls(decoder, open_decoder_encoder(decoder, folder, encoder, device), folder, diarizer, device)
 
     def to(self, device: str) -> Animator:
@@ -109,8 +113,8 @@ class Animator:
         if device == self.device:
             return self
         diarizer = self._diarizer.to(device) if isinstance(self._diarizer, Diarizer) else self._diarizer
-        decoder, encoder = deepcopy((self.decoder, self.encoder))
-        return Animator(decoder.to(device), encoder.to(device), self.folder, diarizer, device)
+        decoder, encoder = load_decoder(self.folder, device), deepcopy(self.encoder)
+        return Animator(decoder, encoder.to(device), self.folder, diarizer, device)
 
     @property
     def diarizer(self) -> Diarizer:
@@ -122,7 +126,7 @@ class Animator:
     @property
     def moves_vertices(self) -> bool:
         """Whether the decoder moves the vertices of one topology, rather than ARKit's shapes."""
-        return isinstance(self.decoder, VertexDecoder)
+        return self.decoder.moves_vertices
 
     def __call__(
         self,
@@ -199,7 +203,7 @@ class Animator:
 
     def articulation(self, features: SpeechFeatures) -> Articulation | None:
         """What the phones of a recording ask of tongue and lips; None with a decoder of vertices."""
-        return None if isinstance(self.decoder, VertexDecoder) else self.decoder.articulation(features)
+        return None if self.moves_vertices else cast("ShapeDecoder", self.decoder).articulation(features)
 
     def licences(self, emotion: Emotion = None) -> dict[str, str]:
         """SPDX identifiers of the licences of the weights that are used, by what they do."""
@@ -257,56 +261,43 @@ class Animator:
             yield from stream.flush()
 
     def _face(self, face: Face | Mesh | None) -> Face:
-        if isinstance(self.decoder, VertexDecoder):
+        if self.moves_vertices:
             if face is None:
                 raise InputError("this decoder moves heads of one topology: give it a mesh of that topology")
             if isinstance(face, Face) and face.shapes == self.decoder.shapes:
                 return face
             mesh = face.mesh if isinstance(face, Face) else face
-            return self.decoder.face(mesh, face.name if isinstance(face, Face) else "head")
+            return cast("VertexDecoder", self.decoder).face(mesh, face.name if isinstance(face, Face) else "head")
         if isinstance(face, Mesh):
             raise InputError("give a Face: Face.from_mesh fits the shapes to a mesh")
         return load_face() if face is None else face
 
 
-AnyDecoder = Decoder | ReadoutDecoder | VertexDecoder
-"""What ``load_decoder`` gives; each is a ``MotionDecoder``."""
-KINDS: dict[Kind, tuple[type[BaseModel], Callable[[Any], AnyDecoder]]] = {
-    "decoder": (DecoderConfig, Decoder),
-    "vertex_decoder": (VertexDecoderConfig, VertexDecoder),
-}
-"""Config and network of each kind of decoder checkpoint."""
-READOUT: Kind = "readout_decoder"
-"""Kind of the checkpoints that hold only what stands beside the built-in decoder."""
+KINDS: tuple[Kind, ...] = ("decoder", "vertex_decoder", "readout_decoder")
+"""Kinds of decoders' checkpoints."""
 
 
-def load_decoder(folder: Path | None = None) -> AnyDecoder:
-    """The built-in decoder, or the one in a checkpoint folder, ready for inference.
+def load_decoder(folder: Path | None = None, device: str = "cpu") -> AnyDecoder:
+    """The built-in decoder, or the one in a checkpoint folder, ready for inference: its graphs, or in torch.
 
     Raises:
         InputError: not a decoder's checkpoint folder, or damaged.
     """
     folder = folder or builtin_checkpoint("decoder")
     kind = read_config(folder).kind
-    if kind == READOUT:
-        return _readout_decoder(folder)
     if kind not in KINDS:
-        raise InputError(f"{folder}: this is a {kind} checkpoint, a decoder is needed ({', '.join([*KINDS, READOUT])})")
-    schema, network = KINDS[kind]
-    return open_network(folder, kind, schema, network)
-
-
-def _readout_decoder(folder: Path) -> ReadoutDecoder:
-    """The built-in decoder with the readout in a checkpoint folder beside it; ``InputError`` where it was another."""
-    readout = open_network(folder, READOUT, MouthReadoutConfig, MouthReadout)
-    base = builtin_checkpoint("decoder")
-    if readout.config.decoder_sha256 != weights_sha256(base):
-        raise InputError(f"{folder}: made for another built-in decoder: scripts/fit_mouth_readout.py makes it anew")
-    return ReadoutDecoder(open_network(base, "decoder", DecoderConfig, Decoder), readout)
+        raise InputError(f"{folder}: this is a {kind} checkpoint, a decoder is needed ({', '.join(KINDS)})")
+    if kind == "decoder" and device == "cpu" and (graphs := open_graph_decoder(folder)) is not None:
+        return graphs
+    decoder: AnyDecoder = load_in_torch(folder, kind, device)
+    return decoder
 
 
 def open_decoder_encoder(
-    decoder: AnyDecoder, folder: Path, encoder: str | Path | None = None, device: str = "cpu"
+    decoder: ShapeDecoder | ReadoutDecoder | VertexDecoder,
+    folder: Path,
+    encoder: str | Path | None = None,
+    device: str = "cpu",
 ) -> Encoder:
     """The encoder whose features a decoder reads.
 
@@ -319,12 +310,12 @@ def open_decoder_encoder(
     Raises:
         InputError: it cannot be had, is not the one the decoder was trained on, or the decoder needs none of the hub.
     """
-    backbone = decoder.config.backbone if isinstance(decoder, VertexDecoder | ReadoutDecoder) else None
+    backbone = getattr(decoder.config, "backbone", None)
     if encoder is not None:
         if backbone is None:
             raise InputError(f"{folder}: it reads the built-in encoder; another one cannot be given")
         backbone = backbone.model_copy(update={"name": str(encoder)})
     opened = open_trained_encoder(folder, backbone, device, given=encoder is not None)
-    if not isinstance(decoder, ReadoutDecoder):
+    if read_config(folder).kind != "readout_decoder":
         return opened
     return EncoderPair({SPEECH: open_encoder(SPEECH, device), FROM_HUB: opened})

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import maximum_filter1d
+from scipy.special import softmax
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats
@@ -24,70 +24,67 @@ JAW, CLOSE, ROLL = INDEX["jawOpen"], INDEX["mouthClose"], INDEX["mouthRollLower"
 """Indices of the jaw's opening, of the shape that closes the lips over it, and of the rolled lower lip."""
 
 
-def lip_posteriors(logits: Tensor) -> Tensor:
+def lip_posteriors(logits: Floats) -> Floats:
     """(…, 2) posteriors of p, b, m and of f, v, of logits (…, 40) over ``PHONES``."""
-    posterior = logits.float().softmax(-1)
+    posterior = softmax(logits, -1)
     kinds = ([PHONE_INDEX[name] for name in names] for names in (BILABIAL, LABIODENTAL))
-    return torch.stack([posterior[..., kind].sum(-1) for kind in kinds], -1)
+    return np.stack([posterior[..., kind].sum(-1) for kind in kinds], -1)
 
 
-def closures(posteriors: Tensor, rules: MouthRules = RULES) -> Tensor:
-    """How far lips must close (B, T, C), from posteriors (B, T, C) of phones that close them: at their peaks."""
-    posterior = posteriors.transpose(1, 2)
+def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
+    """How far lips must close (T, C), from posteriors (T, C) of phones that close them: at their peaks."""
     low, high = rules.onset
-    peak = posterior >= F.max_pool1d(posterior, 2 * rules.peak_frames + 1, 1, rules.peak_frames)
-    closed = ((posterior - low) / (high - low)).clamp(0.0, 1.0) * peak
-    beside = F.pad(closed, (1, 1))
-    return torch.maximum(closed, rules.beside * torch.maximum(beside[..., :-2], beside[..., 2:])).transpose(1, 2)
+    peak = posteriors >= maximum_filter1d(posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf)
+    closed = np.clip((posteriors - low) / (high - low), 0.0, 1.0) * peak
+    beside = np.pad(closed, ((1, 1), (0, 0)))
+    return np.asarray(np.maximum(closed, rules.beside * np.maximum(beside[:-2], beside[2:])), np.float32)
 
 
-def lips_apart(motion: Tensor, emotional: Tensor, ahead: int = RULES.peak_frames, rules: MouthRules = RULES) -> Tensor:
-    """(B, T, 1) from 0, where the lips of a motion (B, T, 52) close about then anyway, to 1.
+def lips_apart(motion: Floats, emotional: Floats, ahead: int = RULES.peak_frames, rules: MouthRules = RULES) -> Floats:
+    """(T, 1) from 0, where the lips of a motion (T, 52) close about then anyway, to 1.
 
     Args:
         motion: with its lips as the decoder moves them.
-        emotional: (B, T, 1) how far a frame is from neutral speech.
+        emotional: (T, 1) how far a frame is from neutral speech.
         ahead: frames after a frame in which lips may close instead, as in the ``peak_frames`` before it.
         rules: the numbers of the mouth.
     """
-    gap, before = (motion @ motion.new_tensor(rules.gaps))[:, None], rules.peak_frames
-    nearest = -F.max_pool1d(F.pad(-gap, (before, ahead), value=-torch.inf), before + 1 + ahead, 1)
+    gap = np.pad(motion @ np.float32(rules.gaps), (rules.peak_frames, ahead), constant_values=np.inf)
+    nearest = sliding_window_view(gap, rules.peak_frames + 1 + ahead).min(-1)[:, None]
     nearer, wide = 1.0 - rules.emotional_nearer * emotional, rules.apart_gap - rules.closed_gap
-    return ((nearest.transpose(1, 2) - nearer * rules.closed_gap) / (nearer * wide)).clamp(0.0, 1.0)
+    return np.asarray(np.clip((nearest - nearer * rules.closed_gap) / (nearer * wide), 0.0, 1.0), np.float32)
 
 
-def close_lips(motion: Tensor, closure: Tensor, rules: MouthRules = RULES) -> Tensor:
-    """A mouth (B, T, 52) closed as far as ``closure`` (B, T, 1) says, the jaw mostly where it was."""
-    keep = torch.ones_like(motion)
-    keep[..., rules.parting] = 1.0 - closure
-    keep[..., JAW] = 1.0 - rules.jaw_gives * closure[..., 0]
-    mouth = motion * keep
-    more = (mouth[..., JAW] - mouth[..., CLOSE]).clamp_min(0.0) * closure[..., 0]
-    return torch.cat([mouth[..., :CLOSE], (mouth[..., CLOSE] + more)[..., None], mouth[..., CLOSE + 1 :]], dim=-1)
+def close_lips(motion: Floats, closure: Floats, rules: MouthRules = RULES) -> Floats:
+    """A mouth (T, 52) closed as far as ``closure`` (T, 1) says, the jaw mostly where it was."""
+    mouth = motion.copy()
+    mouth[:, rules.parting] *= 1.0 - closure
+    mouth[:, JAW] *= 1.0 - rules.jaw_gives * closure[:, 0]
+    mouth[:, CLOSE] += np.maximum(mouth[:, JAW] - mouth[:, CLOSE], 0.0) * closure[:, 0]
+    return mouth
 
 
-def touch_teeth(motion: Tensor, contact: Tensor, rules: MouthRules = RULES) -> Tensor:
-    """A mouth (B, T, 52) whose lower lip is as near the teeth as ``contact`` (B, T, 1) says; nearer ones stay."""
-    gap = (motion @ motion.new_tensor(rules.gaps))[..., None]
-    away = contact * (1.0 - rules.teeth_gap / gap.clamp_min(rules.teeth_gap))
-    keep = torch.ones_like(motion)
-    keep[..., [*rules.parting, JAW, CLOSE]] = 1.0 - away
-    rolled = torch.zeros_like(motion)
-    rolled[..., ROLL] = (rules.rolled * away[..., 0] - motion[..., ROLL]).clamp_min(0.0)
-    return motion * keep + rolled
+def touch_teeth(motion: Floats, contact: Floats, rules: MouthRules = RULES) -> Floats:
+    """A mouth (T, 52) whose lower lip is as near the teeth as ``contact`` (T, 1) says; nearer ones stay."""
+    gap = (motion @ np.float32(rules.gaps))[:, None]
+    away = contact * (1.0 - rules.teeth_gap / np.maximum(gap, rules.teeth_gap))
+    mouth = motion.copy()
+    mouth[:, [*rules.parting, JAW, CLOSE]] *= 1.0 - away
+    mouth[:, ROLL] = np.maximum(mouth[:, ROLL], rules.rolled * away[:, 0])
+    return mouth
 
 
-def move_lips(motion: Tensor, closure: Tensor, apart: Tensor, emotional: Tensor, rules: MouthRules = RULES) -> Tensor:
-    """A mouth (B, T, 52) with what p, b, m and f, v need.
+def move_lips(motion: Floats, closure: Floats, apart: Floats, emotional: Floats, rules: MouthRules = RULES) -> Floats:
+    """A mouth (T, 52) with what p, b, m and f, v need.
 
     Args:
         motion: as the decoder moves it.
-        closure: (B, T, 2) from ``closures`` of ``lip_posteriors``.
-        apart: (B, T, 1) from ``lips_apart``.
-        emotional: (B, T, 1) see there; in neutral speech the decoder's own lips are at the teeth.
+        closure: (T, 2) from ``closures`` of ``lip_posteriors``.
+        apart: (T, 1) from ``lips_apart``.
+        emotional: (T, 1) see there; in neutral speech the decoder's own lips are at the teeth.
         rules: the numbers of the mouth.
     """
-    return close_lips(touch_teeth(motion, closure[..., 1:] * emotional, rules), closure[..., :1] * apart, rules)
+    return close_lips(touch_teeth(motion, closure[:, 1:] * emotional, rules), closure[:, :1] * apart, rules)
 
 
 def held_closed(
@@ -122,32 +119,32 @@ class ClosureStream:
 
     def __init__(self, rules: MouthRules = RULES) -> None:
         self.rules = rules
-        self.motion, self.posteriors, self.emotional = (torch.zeros(1, 0, n) for n in (len(ARKIT_52), 2, 1))
+        self.motion, self.posteriors, self.emotional = (np.zeros((0, n), np.float32) for n in (len(ARKIT_52), 2, 1))
         """The last frames that were returned, and those that are pending."""
         self.given = 0
         """How many of these frames came out already."""
 
-    def push(self, motion: Tensor, posteriors: Tensor, ahead: Tensor, emotional: Tensor) -> Tensor:
-        """The next frames with their lips closed, (1, n, 52).
+    def push(self, motion: Floats, posteriors: Floats, ahead: Floats, emotional: Floats) -> Floats:
+        """The next frames with their lips closed, (n, 52).
 
         Args:
-            motion: (1, n, 52), of frames whose posteriors came with it or before.
-            posteriors: (1, m, 2) ``lip_posteriors`` of the next frames.
-            ahead: (1, k, 2) of the frames after these, not yet certain.
-            emotional: (1, m, 1) how far the next frames are from neutral speech.
+            motion: (n, 52), of frames whose posteriors came with it or before.
+            posteriors: (m, 2) ``lip_posteriors`` of the next frames.
+            ahead: (k, 2) of the frames after these, not yet certain.
+            emotional: (m, 1) how far the next frames are from neutral speech.
         """
-        self.motion = torch.cat([self.motion.to(motion), motion], 1)
-        self.posteriors = torch.cat([self.posteriors.to(posteriors), posteriors], 1)
-        self.emotional = torch.cat([self.emotional.to(emotional), emotional], 1)
-        if not motion.shape[1]:
+        self.motion = np.concatenate([self.motion, motion])
+        self.posteriors = np.concatenate([self.posteriors, posteriors])
+        self.emotional = np.concatenate([self.emotional, emotional])
+        if not len(motion):
             return motion
-        first, last = self.given, self.motion.shape[1]
-        wanted = closures(torch.cat([self.posteriors, ahead], 1), self.rules)[:, first:last]
-        apart = lips_apart(self.motion, self.emotional[:, :last], 0, self.rules)[:, first:]
-        made = move_lips(motion, wanted, apart, self.emotional[:, first:last], self.rules)
+        first, last = self.given, len(self.motion)
+        wanted = closures(np.concatenate([self.posteriors, ahead]), self.rules)[first:last]
+        apart = lips_apart(self.motion, self.emotional[:last], 0, self.rules)[first:]
+        made = move_lips(motion, wanted, apart, self.emotional[first:last], self.rules)
         gone = max(0, last - self.rules.ahead_frames)
         self.motion, self.posteriors, self.emotional = (
-            kept[:, gone:] for kept in (self.motion, self.posteriors, self.emotional)
+            kept[gone:] for kept in (self.motion, self.posteriors, self.emotional)
         )
         self.given = last - gone
         return made

@@ -1,4 +1,4 @@
-"""How emotion and style reach every block of the decoder, and how the regions of a face follow."""
+"""What emotion and style a decoder is given, and how the regions of a face follow."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, both_sides
-from sedtalker.nn import initialised
 from sedtalker.speech.features import FRAME_CLOCK
 
 
@@ -48,39 +44,17 @@ STYLE_CODES: tuple[str, ...] = tuple(f.name for f in fields(Style))
 """Names of the values of a style, in order."""
 
 
-def emotional(posterior: Tensor, intensity: Tensor, style: Style) -> Tensor:
-    """(B, T, 1) from 0, for neutral speech in the usual style, to 1: how far the face departs from plain talking.
+def emotional(posterior: Floats, intensity: Floats, style: Style) -> Floats:
+    """(T, 1) from 0, for neutral speech in the usual style, to 1: how far the face departs from plain talking.
 
     Args:
-        posterior: (B, T, 7).
-        intensity: (B, T).
+        posterior: (T, 7).
+        intensity: (T,).
         style: of talking.
     """
-    expressed = torch.tanh(EMOTIONAL_SLOPE * intensity * (1.0 - posterior[..., NEUTRAL]))
+    expressed = np.tanh(EMOTIONAL_SLOPE * intensity * (1.0 - posterior[..., NEUTRAL]))
     styled = math.tanh(EMOTIONAL_SLOPE * max(map(abs, style.code(STYLE_CODES))))
-    return (expressed + styled - expressed * styled)[..., None]
-
-
-class Conditioning(nn.Module):
-    """Emotion and style to a condition vector a frame.
-
-    The category embeddings are mixed by the posterior and scaled by the intensity, so blends and transitions need no
-    special case, and intensity 0 of any category is the same as neutral.
-    """
-
-    def __init__(self, width: int, styles: int):
-        """``styles``: how many values a style has."""
-        super().__init__()
-        shape = len(CATEGORIES), width
-        self.categories = initialised(lambda: torch.randn(shape) * width**-0.5, *shape)
-        self.style = nn.Linear(styles, width)
-        self.mix = nn.Linear(width, width)
-
-    def forward(self, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
-        """(B, T, 7), (B, T) and (B, S) → (B, T, width)."""
-        emotion = (posterior @ self.categories) * intensity[..., None]
-        joined = emotion + self.style(style)[:, None]
-        return joined + F.silu(self.mix(joined))
+    return np.asarray(expressed + styled - expressed * styled, np.float32)[..., None]
 
 
 # --- Cuts in an emotion track become onsets as faces have them.
@@ -173,7 +147,7 @@ def _paces() -> tuple[list[int], list[int], Floats, Floats]:
     return [i for i, _ in found], delays, up, down
 
 
-ADDED = torch.from_numpy(_added())
+ADDED = _added()
 """``FULL`` as a table (7, 52)."""
 COLUMNS, DELAYS, UP, DOWN = _paces()
 """What ``_paces`` gives."""
@@ -182,32 +156,31 @@ COLUMNS, DELAYS, UP, DOWN = _paces()
 class UpperFaceStream:
     """The upper face, stretch after stretch; a recording is one stretch."""
 
-    def __init__(self, active: Tensor) -> None:
+    def __init__(self, active: Floats) -> None:
         """``active``: (52,) 1 for shapes that the decoder moves at all, else 0."""
-        self.full = ADDED.to(active) * active
-        self.added = torch.zeros(1, 0, len(ARKIT_52))
+        self.full = ADDED * active
+        self.added = np.zeros((0, len(ARKIT_52)), np.float32)
         """What is added to frames that the decoder has not given yet."""
         self.past: Floats | None = None
         """(LONGEST_DELAY, 24) the last frames before their delay."""
         self.shown: Floats | None = None
         """(24,) the last frame."""
 
-    def push(self, motion: Tensor, posterior: Tensor, intensity: Tensor) -> Tensor:
-        """The next frames (1, n, 52), in [0, 1].
+    def push(self, motion: Floats, posterior: Floats, intensity: Floats) -> Floats:
+        """The next frames (n, 52), in [0, 1].
 
         Args:
-            motion: (1, n, 52) as the decoder moves them, in [0, 1].
-            posterior: (1, m, 7) of the next frames; those of ``motion`` came with it or before.
-            intensity: (1, m) of the same frames.
+            motion: (n, 52) as the decoder moves them, in [0, 1].
+            posterior: (m, 7) of the next frames; those of ``motion`` came with it or before.
+            intensity: (m,) of the same frames.
         """
-        added = (posterior.to(motion) @ self.full.to(motion)) * intensity.to(motion)[..., None]
-        self.added = torch.cat([self.added.to(motion), added], 1)
-        count = motion.shape[1]
+        self.added = np.concatenate([self.added, (posterior @ self.full) * intensity[:, None]])
+        count = len(motion)
         if not count:
             return motion
-        made = (motion + self.added[:, :count]).clamp(0.0, 1.0)
-        self.added = self.added[:, count:]
-        made[0, :, COLUMNS] = torch.from_numpy(self._paced(made[0, :, COLUMNS].cpu().numpy())).to(made)
+        made = np.clip(motion + self.added[:count], 0.0, 1.0)
+        self.added = self.added[count:]
+        made[:, COLUMNS] = self._paced(made[:, COLUMNS])
         return made
 
     def _paced(self, wanted: Floats) -> Floats:

@@ -7,35 +7,30 @@ emotion. Non-autoregressive. Lips meet where the encoder finds p, b, m, f or v (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
 
 from sedtalker.animation.closures import closures, lip_posteriors, lips_apart, move_lips
-from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, UpperFaceStream, ease_cuts, emotional
+from sedtalker.animation.conditioning import STYLE_CODES, Style, UpperFaceStream, ease_cuts, emotional
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.tongue import TONGUE, Articulation, constrictions, tongue_posteriors
+from sedtalker.arrays import Floats
+from sedtalker.checkpoint import read_arrays, read_model
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.nn.blocks import (
-    DILATIONS,
-    AdaptiveNorm,
-    ConditionedAttentionBlock,
-    ConditionedConvolutionBlock,
-    ConditionedMambaBlock,
-    Streamable,
-)
 from sedtalker.nn.calls import Call, Steps, alone
-from sedtalker.speech.features import PHONES, PROSODY_CHANNELS, SPEECH, SpeechFeatures
+from sedtalker.nn.engine import Arrays, GraphNetwork, open_graph
+from sedtalker.reading import is_file
+from sedtalker.speech.features import SPEECH, SpeechFeatures
 
-CHUNK_FRAMES = 512
-"""Frames that go through a decoder at once: ten seconds."""
+STEPS = (64, 16, 4, 1)
+"""Frames that go through a decoder's graph at once; any number is a sum of these."""
 PROSODY_MEAN = (-6.0, 0.0, 0.6, -3.0)
 """Usual mean of each of ``PROSODY_CHANNELS``, taken out before a decoder reads them."""
 PROSODY_SCALE = (3.0, 0.5, 0.3, 3.0)
@@ -92,15 +87,56 @@ class DecoderConfig(BaseModel):
     closes: bool = False
     """Whether it holds the phone head of its encoder and closes the lips by it (see ``closures``)."""
 
+    @property
+    def look_ahead(self) -> int:
+        """Frames of 20 ms after a frame that it depends on."""
+        return (self.radius if self.future is None else self.future) * self.layout.count("A")
 
-class ShapeDecoder(nn.Module):
-    """Base of decoders whose output is the 52 ARKit coefficients of whole recordings.
+    @property
+    def streams(self) -> bool:
+        """Whether every block is causal but for a bounded look-ahead, so that ``DecoderStream`` can run it."""
+        return "C" not in self.layout
 
-    A subclass has ``config``, a module ``coefficients`` and ``forward(speech, posterior, intensity, style)``.
+
+PhoneHead = tuple[Floats, Floats]
+"""Weight (40, D) and bias (40,) of a linear layer over ``PHONES``."""
+
+
+class ShapeDecoder:
+    """Base of decoders whose output is the 52 ARKit coefficients: what is done to the motion that a network gives.
+
+    Networks of torch and graphs inherit it. Both run frames in steps, with all that they remember handed in and out.
     """
 
     config: DecoderConfig
     shapes = ARKIT_52
+    moves_vertices: ClassVar[bool] = False
+    """Whether it moves the vertices of one topology instead of shapes."""
+
+    def start(self) -> Arrays:
+        """The states before the first frame, of one stream."""
+        raise NotImplementedError
+
+    def advance(self, *given: Floats) -> Arrays:
+        """A step of B streams: coefficients (B, L, 52), not yet clamped, and the next states.
+
+        Args:
+            given: speech (B, L, C), posterior (B, L, 7), intensity (B, L), style (B, S), valid (B, L), and the states.
+        """
+        raise NotImplementedError
+
+    def steps_of(self, frames: int) -> list[int]:
+        """So many frames as the lengths of steps."""
+        lengths = []
+        for step in STEPS:
+            count, frames = divmod(frames, step)
+            lengths.extend([step] * count)
+        return lengths
+
+    @property
+    def phone_head_arrays(self) -> PhoneHead | None:
+        """The phone head of its encoder; None where it holds none."""
+        raise NotImplementedError
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -110,191 +146,168 @@ class ShapeDecoder(nn.Module):
     @property
     def streams(self) -> bool:
         """Whether ``DecoderStream`` can run it."""
-        return False
-
-    @torch.no_grad()
-    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
-        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]. Cuts in the track become onsets (``ease_cuts``)."""
-        inputs = self._inputs(features, track, style or Style())
-        return cast("NDArray[np.float32]", self(*inputs)[0].clamp(0.0, 1.0).float().cpu().numpy())
-
-    def _inputs(
-        self, features: SpeechFeatures, track: EmotionTrack, style: Style
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Speech (1, T, D + 4), posterior (1, T, 7), intensity (1, T) and style (1, S) on the weights' device."""
-        device = next(self.parameters()).device
-        speech = decoder_speech(self.config.hidden, features)
-        posterior, intensity = (torch.from_numpy(c).float() for c in eased_emotion(features, track))
-        code = torch.tensor([style.code(self.config.styles)], dtype=speech.dtype, device=device)
-        return speech[None].to(device), posterior[None].to(device), intensity[None].to(device), code
-
-
-class Decoder(ShapeDecoder):
-    """Speech (B, T, C) and emotion to shape coefficients (B, T, 52), not yet clamped to [0, 1].
-
-    Speech is what ``speech_input`` makes of the encoder's hidden values and 4 prosody channels a frame.
-    """
-
-    active: Tensor
-
-    def __init__(self, config: DecoderConfig | None = None):
-        super().__init__()
-        self.config = config = config or DecoderConfig()
-        self.speech = nn.Linear(config.hidden + len(PROSODY_CHANNELS), config.width)
-        self.conditioning = Conditioning(config.condition, len(config.styles))
-        self.blocks = nn.ModuleList(make_block(config, i) for i in range(len(config.layout)))
-        self.norm = AdaptiveNorm(config.width, config.condition)
-        self.coefficients = nn.Linear(config.width, len(ARKIT_52))
-        active = np.array([name in config.shapes for name in ARKIT_52], np.float32)
-        self.register_buffer("active", torch.from_numpy(active), persistent=False)
-        self.phone_head = nn.Linear(config.hidden, len(PHONES)).requires_grad_(False) if config.closes else None
-
-    def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
-        """Coefficients (B, T, 52) of ``speech`` (B, T, C), posterior (B, T, 7), intensity (B, T), style (B, S)."""
-        x, condition = self.speech(speech), self.conditioning(posterior, intensity, style)
-        for block in self.blocks:
-            x = block(x, condition)
-        return self.read_out(x, condition)
-
-    def read_out(self, x: Tensor, condition: Tensor) -> Tensor:
-        """Coefficients (B, T, 52) of the last block's output (B, T, D)."""
-        y, _ = self.norm(x, condition)
-        return self.coefficients(y) * self.active
+        return self.config.streams
 
     @property
     def look_ahead(self) -> int:
         """Frames of 20 ms after a frame that it depends on."""
-        return self.future * self.config.layout.count("A")
+        return self.config.look_ahead
 
     @property
-    def future(self) -> int:
-        """Frames after a frame that an attention block sees."""
-        return self.config.radius if self.config.future is None else self.config.future
+    def closes(self) -> bool:
+        """Whether it closes lips by the phones that its encoder finds."""
+        return self.config.closes
 
     @property
-    def streams(self) -> bool:
-        """Whether every block is causal but for a bounded look-ahead, so that ``DecoderStream`` can run it."""
-        return "C" not in self.config.layout
+    def moved(self) -> Floats:
+        """(52,) 1 for the shapes that ever move, else 0."""
+        return np.array([name in self.config.shapes for name in ARKIT_52], np.float32)
 
-    @torch.no_grad()
-    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
-        """See ``ShapeDecoder.predict``; recordings of any length, ten seconds at a time in bounded memory."""
+    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
+        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]. Cuts in the track become onsets (``ease_cuts``)."""
         motion, share = self.motion(features, track, style), self.emotional(features, track, style)
-        full = self.full(motion, features, track)
-        return cast("NDArray[np.float32]", self.closed(full, features, share)[0].float().cpu().numpy())
+        return self.closed(self.full(motion, features, track), features, share)
 
-    @torch.no_grad()
-    def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Tensor:
-        """(1, T, 52) in [0, 1], before lips are closed."""
-        if not self.streams:
-            return torch.from_numpy(super().predict(features, track, style))[None].to(self.active.device)
-        speech, posterior, intensity, _ = self._inputs(features, track, style or Style())
-        stream, parts = DecoderStream(self, style or Style()), []
-        for start in range(0, len(features), CHUNK_FRAMES):
-            part = slice(start, min(start + CHUNK_FRAMES, len(features)))
-            last = part.stop == len(features)
-            parts.append(stream.push(speech[:, part], posterior[:, part], intensity[:, part], last)[0])
-        return torch.cat(parts)[None].clamp(0.0, 1.0)
+    def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
+        """(T, 52) in [0, 1], before lips are closed."""
+        speech = decoder_speech(self.config.hidden, features)
+        stream = DecoderStream(self, style or Style())
+        return np.clip(stream.push(speech, *eased_emotion(features, track), True), 0.0, 1.0)
 
-    def emotional(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Tensor:
-        """(1, T, 1) how far each frame is from neutral speech of the usual style."""
-        posterior, intensity = (torch.from_numpy(column).float()[None] for column in eased_emotion(features, track))
-        return emotional(posterior, intensity, style or Style()).to(self.active.device)
+    def emotional(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
+        """(T, 1) how far each frame is from neutral speech of the usual style."""
+        return emotional(*eased_emotion(features, track), style or Style())
 
-    def full(self, motion: Tensor, features: SpeechFeatures, track: EmotionTrack) -> Tensor:
-        """A motion (1, T, 52) with an upper face of full strength and of its own pace, see ``UpperFaceStream``."""
-        posterior, intensity = (torch.from_numpy(column).float()[None] for column in eased_emotion(features, track))
-        return UpperFaceStream(self.active).push(motion, posterior, intensity)
+    def full(self, motion: Floats, features: SpeechFeatures, track: EmotionTrack) -> Floats:
+        """A motion (T, 52) with an upper face of full strength and of its own pace, see ``UpperFaceStream``."""
+        return UpperFaceStream(self.moved).push(motion, *eased_emotion(features, track))
 
-    @torch.no_grad()
-    def closed(self, motion: Tensor, features: SpeechFeatures, emotional: Tensor) -> Tensor:
-        """A motion (1, T, 52) with its lips closed on p, b, m and at the teeth on f, v, where it has a phone head."""
-        if self.phone_head is None:
+    def closed(self, motion: Floats, features: SpeechFeatures, emotional: Floats) -> Floats:
+        """A motion (T, 52) with its lips closed on p, b, m and at the teeth on f, v, where it has a phone head."""
+        if not self.closes:
             return motion
-        hidden = torch.from_numpy(features.of(SPEECH).hidden).to(motion)
         apart = lips_apart(motion, emotional, min(RULES.peak_frames, self.look_ahead))
-        closure = closures(self.lip_posteriors(hidden[None]))
-        return move_lips(motion, closure, apart, emotional).clamp(0.0, 1.0)
+        closure = closures(self.lip_posteriors(features.of(SPEECH).hidden))
+        return np.clip(move_lips(motion, closure, apart, emotional), 0.0, 1.0)
 
-    def lip_posteriors(self, hidden: Tensor) -> Tensor:
-        """(…, 2) of p, b, m and of f, v, of the encoder's hidden values (…, D), by the phone head that it holds."""
-        assert self.phone_head is not None
-        return lip_posteriors(self.phone_head(hidden))
+    def phones(self, hidden: Floats) -> Floats:
+        """Logits (…, 40) over ``PHONES`` of the encoder's hidden values (…, D), by the phone head that it holds."""
+        assert self.phone_head_arrays is not None
+        weight, bias = self.phone_head_arrays
+        return hidden @ weight.T + bias
 
-    def tongue_posteriors(self, hidden: Tensor) -> Tensor:
-        """(…, 3) of the places of ``TONGUE``, of the encoder's hidden values (…, D), by the phone head."""
-        assert self.phone_head is not None
-        return tongue_posteriors(self.phone_head(hidden))
+    def lip_posteriors(self, hidden: Floats) -> Floats:
+        """(…, 2) of p, b, m and of f, v, of the encoder's hidden values (…, D)."""
+        return lip_posteriors(self.phones(hidden))
 
-    @torch.no_grad()
+    def tongue_posteriors(self, hidden: Floats) -> Floats:
+        """(…, 3) of the places of ``TONGUE``, of the encoder's hidden values (…, D)."""
+        return tongue_posteriors(self.phones(hidden))
+
     def articulation(self, features: SpeechFeatures) -> Articulation:
         """What the phones ask of tongue and lips; nothing where it has no phone head."""
-        if self.phone_head is None:
+        if not self.closes:
             return Articulation(np.zeros((len(features), len(TONGUE)), np.float32), np.zeros(len(features), np.float32))
-        hidden = torch.from_numpy(features.of(SPEECH).hidden).to(self.active.device)
-        closure = closures(self.lip_posteriors(hidden[None]))[0, :, 0]
-        return Articulation(constrictions(self.tongue_posteriors(hidden).cpu().numpy()), closure.cpu().numpy())
+        hidden = features.of(SPEECH).hidden
+        closure = closures(self.lip_posteriors(hidden))[:, 0]
+        return Articulation(constrictions(self.tongue_posteriors(hidden)), closure)
 
 
-def make_block(config: DecoderConfig, index: int) -> nn.Module:
-    """The block at a place of ``config.layout``."""
-    sizes = config.width, config.condition
-    match config.layout[index]:
-        case "M":
-            return ConditionedMambaBlock(*sizes, config.d_state, config.dropout)
-        case "A":
-            return ConditionedAttentionBlock(*sizes, config.heads, config.radius, config.future, config.dropout)
-        case _:
-            return ConditionedConvolutionBlock(*sizes, DILATIONS[index % len(DILATIONS)], config.dropout)
+class GraphDecoder(ShapeDecoder):
+    """A decoder that ``sedtalker.nn.engine`` runs.
+
+    Args:
+        folder: of its checkpoint.
+        config: its hyper-parameters.
+    """
+
+    def __init__(self, folder: Path, config: DecoderConfig) -> None:
+        self.folder, self.config = folder, config
+
+    def _graph(self, frames: int) -> GraphNetwork:
+        graph = open_graph(self.folder, f"step_{frames}")
+        if graph is None:
+            raise InputError(f"{self.folder}: step_{frames}.onnx is missing")
+        return graph
+
+    def start(self) -> Arrays:
+        """See ``ShapeDecoder``."""
+        _, _, _, _, _, *states = self._graph(STEPS[-1]).inputs.values()
+        return tuple(np.zeros((1, *map(int, shape[1:])), np.float32) for shape in states)
+
+    def advance(self, *given: Floats) -> Arrays:
+        """See ``ShapeDecoder``."""
+        return self._graph(given[0].shape[1])(*given)
+
+    @cached_property
+    def phone_head_arrays(self) -> PhoneHead | None:
+        """See ``ShapeDecoder``."""
+        if not self.closes:
+            return None
+        weight, bias = read_arrays(self.folder, "phone_head.weight", "phone_head.bias")
+        return weight, bias
+
+
+def open_graph_decoder(folder: Path) -> GraphDecoder | None:
+    """The decoder in a checkpoint folder that has graphs; None where it has none.
+
+    Raises:
+        InputError: not a decoder.
+    """
+    if not is_file(folder / f"step_{STEPS[-1]}.onnx"):
+        return None
+    return GraphDecoder(folder, read_model(folder, "decoder", DecoderConfig))
 
 
 class DecoderStream:
-    """The decoder over a stream of stretches of any length, in memory that does not grow.
+    """A decoder over stretches of any length, in memory that does not grow.
 
-    Mamba blocks carry their state over; attention blocks delay by their look-ahead. The concatenated output equals one
-    pass (tested to 1e-4); frames come out ``decoder.look_ahead`` later than they go in.
+    Every state is handed from step to step. The concatenated output equals one pass (tested to 1e-4); frames come out
+    ``look_ahead`` later than they go in.
     """
 
-    def __init__(self, decoder: Decoder, style: Style):
+    def __init__(self, decoder: ShapeDecoder, style: Style):
         self.decoder = decoder
-        self.style = decoder.coefficients.weight.new_tensor([style.code(decoder.config.styles)])
-        self.states = [cast(Streamable, block).start() for block in decoder.blocks]
+        self.style = np.array([style.code(decoder.config.styles)], np.float32)
+        self.states = decoder.start()
+        self.due = -decoder.look_ahead
+        """Frames that have come out; those before the first are none."""
 
-    def push(self, speech: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Tensor:
-        """Next frames of speech (1, t, C), (1, t, 7), (1, t) → coefficients (1, n, 52) now certain."""
+    def push(self, speech: Floats, posterior: Floats, intensity: Floats, last: bool = False) -> Floats:
+        """Next frames of speech (t, C), (t, 7), (t,) → coefficients (n, 52) now certain."""
         return alone(self.steps(speech, posterior, intensity, last))
 
-    def steps(self, speech: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Steps[Tensor]:
-        """``push`` with its call of the decoder handed out; streams in the same state are decoded as one batch."""
-        kinds = tuple((type(state), len(state.tensors())) for state in self.states)
-        given = (speech, posterior, intensity, self.style, *_tensors(self.states))
-        made, *kept = yield Call(_advanced, given, (self.decoder, kinds, last))
-        self.states = _states(kinds, kept)
-        return made
+    def steps(self, speech: Floats, posterior: Floats, intensity: Floats, last: bool = False) -> Steps[Floats]:
+        """``push`` with its calls of the decoder handed out; streams with steps of one length are one batch."""
+        given = [np.asarray(part, np.float32)[None] for part in (speech, posterior, intensity)]
+        given.append(np.ones_like(given[2]))
+        if last:  # frames that are not valid push the last ones out
+            given = [
+                np.pad(part, ((0, 0), (0, self.decoder.look_ahead)) + ((0, 0),) * (part.ndim - 2)) for part in given
+            ]
+        made, first = [np.zeros((0, len(ARKIT_52)), np.float32)], 0
+        for length in self.decoder.steps_of(given[2].shape[1]):
+            part = [values[:, first : first + length] for values in given]
+            step = (*part[:3], self.style, part[3], *self.states)
+            out, *states = yield Call(_advanced, step, (self.decoder,))
+            self.states = tuple(states)
+            made.append(out[0, max(0, -self.due) :])
+            first, self.due = first + length, self.due + length
+        return np.concatenate(made)
 
 
-def _tensors(states: Sequence[Any]) -> list[Tensor]:
-    """The tensors of blocks' states, one after another."""
-    return [tensor for state in states for tensor in state.tensors()]
+def _longer(values: Floats, frames: int) -> Floats:
+    """(1, t, …) with so many frames of zeros behind."""
+    return np.concatenate([values, np.zeros((1, frames, *values.shape[2:]), np.float32)], 1)
 
 
-def _states(kinds: Sequence[tuple[Any, int]], tensors: Sequence[Tensor]) -> list[Any]:
-    """The states again."""
-    left = iter(tensors)
-    return [kind.of(*(next(left) for _ in range(count))) for kind, count in kinds]
+def _advanced(*given: Any) -> Arrays:
+    *arrays, decoder = given
+    made: Arrays = decoder.advance(*arrays)
+    return made
 
 
-def _advanced(speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor, *rest: Any) -> tuple[Tensor, ...]:
-    """Coefficients and the states' tensors of B streams; ``rest``: their states' tensors, decoder, kinds, last."""
-    *kept, decoder, kinds, last = rest
-    states = _states(kinds, kept)
-    x, condition = decoder.speech(speech), decoder.conditioning(posterior, intensity, style)
-    for block, state in zip(decoder.blocks, states, strict=True):
-        x, condition = block.push(x, condition, state, last)
-    return decoder.read_out(x, condition), *_tensors(states)
-
-
-def decoder_speech(hidden: int, features: SpeechFeatures) -> Tensor:
+def decoder_speech(hidden: int, features: SpeechFeatures) -> Floats:
     """What a decoder of ``hidden`` encoder channels reads of a recording, (T, D + 4).
 
     Raises:
@@ -305,13 +318,14 @@ def decoder_speech(hidden: int, features: SpeechFeatures) -> Tensor:
             f"the decoder needs {hidden} features a frame and the encoder gives "
             f"{features.hidden.shape[1]}: use the encoder it was trained on"
         )
-    return speech_input(torch.from_numpy(features.hidden), torch.from_numpy(features.prosody))
+    return speech_input(features.hidden, features.prosody)
 
 
-def speech_input(hidden: Tensor, prosody: Tensor) -> Tensor:
+def speech_input(hidden: Floats, prosody: Floats) -> Floats:
     """(…, D) hidden vectors and (…, 4) prosody to the decoder's input (…, D + 4)."""
-    mean, scale = hidden.new_tensor(PROSODY_MEAN), hidden.new_tensor(PROSODY_SCALE)
-    return torch.cat([hidden, (prosody - mean) / scale], dim=-1)
+    return np.concatenate(
+        [hidden, (prosody - np.array(PROSODY_MEAN, np.float32)) / np.array(PROSODY_SCALE, np.float32)], -1
+    )
 
 
 def eased_emotion(features: SpeechFeatures, track: EmotionTrack) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

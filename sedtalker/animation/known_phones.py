@@ -8,7 +8,6 @@ shapes unchanged. Lip distances are in outer-eye distances and measured on the f
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from sedtalker.animation.closures import close_lips
@@ -99,7 +98,7 @@ def closed(
             closure = np.maximum(closure, near(times, *_held(start, end, times, rules), rules.fade))
     if not closure.any():
         return motion
-    sealed = close_lips(torch.from_numpy(motion)[None], torch.from_numpy(closure)[None, :, None], rules)[0].numpy()
+    sealed = close_lips(motion, closure[:, None], rules)
     made = np.where(closure[:, None] > 0.0, sealed, motion).astype(np.float32)
     gap = gap_of(face, made)
     limit = rules.met_gap + (1.0 - closure) * np.maximum(gap - rules.met_gap, 0.0)

@@ -7,7 +7,7 @@ closes the lips. What is stored is small: a projection of each layer and one con
 
 from __future__ import annotations
 
-from typing import cast
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import Decoder
+from sedtalker.animation.decoder_network import Decoder, load_decoder_network
 from sedtalker.animation.tongue import Articulation
+from sedtalker.arrays import Floats
+from sedtalker.checkpoint import builtin_checkpoint, open_network, weights_sha256
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides
@@ -116,14 +118,14 @@ class MouthReadout(nn.Module):
         return (self.read(padded).transpose(1, 2) @ self.sides).clamp(0.0, 1.0)
 
     @torch.no_grad()
-    def predict(self, layers: NDArray[np.float32]) -> Tensor:
-        """(1, T, 52) of a recording's layers (T, L · D), in overlapping chunks; equal to one pass within 1e-5."""
+    def predict(self, layers: Floats) -> Floats:
+        """(T, 52) of a recording's layers (T, L · D), in overlapping chunks; equal to one pass within 1e-5."""
         count, reach, parts = len(layers), self.context, []
         for start in range(0, count, CHUNK_FRAMES):
             first = max(0, start - reach)
             part = torch.from_numpy(layers[first : start + CHUNK_FRAMES + reach])[None].to(self.mean.device)
-            parts.append(self(part)[:, start - first :][:, :CHUNK_FRAMES])
-        return torch.cat(parts, 1)
+            parts.append(self(part)[0, start - first :][:CHUNK_FRAMES].float().cpu().numpy())
+        return np.concatenate(parts)
 
 
 class ReadoutDecoder(nn.Module):
@@ -133,6 +135,8 @@ class ReadoutDecoder(nn.Module):
     """
 
     shapes = ARKIT_52
+    moves_vertices = False
+    """See ``ShapeDecoder``."""
 
     def __init__(self, decoder: Decoder, readout: MouthReadout):
         super().__init__()
@@ -148,7 +152,6 @@ class ReadoutDecoder(nn.Module):
         """Values of ``Style`` the decoder was trained on."""
         return self.decoder.styles
 
-    @torch.no_grad()
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
         """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]."""
         own = self.decoder.config.hidden
@@ -159,12 +162,24 @@ class ReadoutDecoder(nn.Module):
             )
         read = features.of(SPEECH)
         motion, emotional = self.decoder.motion(read, track, style), self.decoder.emotional(read, track, style)
-        spoken = self.readout.predict(features.of(FROM_HUB).hidden).to(motion)
-        moved = self.readout.sides.sum(0)
+        spoken, moved = self.readout.predict(features.of(FROM_HUB).hidden), self.readout.sides.sum(0).cpu().numpy()
         mixed = motion + self.config.share * moved * (1.0 - emotional) * (spoken - motion)
         closed = self.decoder.closed(self.decoder.full(mixed, read, track), read, emotional)
-        return cast("NDArray[np.float32]", closed[0].clamp(0.0, 1.0).float().cpu().numpy())
+        return np.asarray(np.clip(closed, 0.0, 1.0), np.float32)
 
     def articulation(self, features: SpeechFeatures) -> Articulation:
         """See ``Decoder.articulation``."""
         return self.decoder.articulation(features)
+
+
+def load_readout_decoder(folder: Path) -> ReadoutDecoder:
+    """The built-in decoder with the readout in a checkpoint folder beside it.
+
+    Raises:
+        InputError: not such a checkpoint, damaged, or made for another built-in decoder.
+    """
+    readout = open_network(folder, "readout_decoder", MouthReadoutConfig, MouthReadout)
+    base = builtin_checkpoint("decoder")
+    if readout.config.decoder_sha256 != weights_sha256(base):
+        raise InputError(f"{folder}: made for another built-in decoder: scripts/fit_mouth_readout.py makes it anew")
+    return ReadoutDecoder(load_decoder_network(base), readout)

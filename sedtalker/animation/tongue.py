@@ -12,9 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from scipy.special import softmax
 
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.arrays import Floats
@@ -49,11 +48,11 @@ class Articulation(NamedTuple):
     closure: Floats
 
 
-def tongue_posteriors(logits: Tensor) -> Tensor:
+def tongue_posteriors(logits: Floats) -> Floats:
     """(…, 3) posteriors of the places, of logits (…, 40) over ``PHONES``."""
-    posterior = logits.float().softmax(-1)
+    posterior = softmax(logits, -1)
     places = ([PHONE_INDEX[name] for name in phones] for phones in PLACES.values())
-    return torch.stack([posterior[..., place].sum(-1) for place in places], -1)
+    return np.stack([posterior[..., place].sum(-1) for place in places], -1)
 
 
 def constrictions(posteriors: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import DecoderConfig, decoder_speech, eased_emotion, make_block
+from sedtalker.animation.decoder import DecoderConfig, decoder_speech, eased_emotion
+from sedtalker.animation.decoder_network import make_block
+from sedtalker.checkpoint import open_network
 from sedtalker.emotion.taxonomy import EMOVOCA, known_category
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -78,6 +81,9 @@ class VertexDecoder(nn.Module):
         y, _ = self.norm(x, condition)
         return self.coefficients(y)
 
+    moves_vertices = True
+    """See ``ShapeDecoder``."""
+
     @property
     def shapes(self) -> tuple[str, ...]:
         """Names of what ``predict`` gives: the mean offset and the components of the basis."""
@@ -94,11 +100,10 @@ class VertexDecoder(nn.Module):
 
         The track's seven categories become the corpus's own words by ``emotion_words``.
         """
-        device = self.emotions.device
-        speech = decoder_speech(self.config.blocks.hidden, features)[None].to(device)
         posterior, intensity = emotion_words(self.config.labels, *eased_emotion(features, track))
-        columns = (torch.from_numpy(c)[None].to(device) for c in (posterior, intensity))
-        made = self.read_out(speech, *columns)[0].float().cpu().numpy()
+        given = (decoder_speech(self.config.blocks.hidden, features), posterior, intensity)
+        rows = self.read_out(*(torch.from_numpy(part)[None].to(self.emotions.device) for part in given))
+        made = rows[0].float().cpu().numpy()
         return np.concatenate([np.ones((len(made), 1), np.float32), made], axis=1)
 
     def face(self, mesh: Mesh, name: str) -> Face:
@@ -171,3 +176,12 @@ def one_hot(labels: tuple[str, ...], emotion: str | None, frames: int) -> NDArra
     posterior = np.zeros((frames, len(labels)), np.float32)
     posterior[:, labels.index(emotion) if emotion else 0] = 1.0
     return posterior
+
+
+def load_vertex_decoder(folder: Path) -> VertexDecoder:
+    """The decoder in a checkpoint folder, ready for inference.
+
+    Raises:
+        InputError: not such a checkpoint, or damaged.
+    """
+    return open_network(folder, "vertex_decoder", VertexDecoderConfig, VertexDecoder)

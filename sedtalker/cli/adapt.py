@@ -66,7 +66,7 @@ def adapt(
         read = read_recordings(diarizer, items, max_seconds, shown.hook)
         made = diarizer.adapt_to([piece for recording in read for piece in recording.speech], strength, method)
         with torch_threads(1):
-            report = report_adaptation(diarizer.network, read, strength, method)
+            report = report_adaptation(diarizer.in_torch(), read, strength, method)
     check_report(report)
     made.save(output)
     assert made.fit is not None

@@ -76,6 +76,19 @@ def export(
 
 @app.command()
 @fail_clearly
+def graphs(
+    folders: Annotated[list[Path], typer.Argument(help="Checkpoint folders.")],
+) -> None:
+    """Write the graphs by which a checkpoint runs without torch; they point into its weights."""
+    from sedtalker.export.onnx_models import write_graphs
+
+    for folder in folders:
+        for path in write_graphs(folder):
+            print(path)
+
+
+@app.command()
+@fail_clearly
 def convert(
     source: Annotated[Path, typer.Argument(help="A .pth, .pt or .ckpt file of another program.")],
     target: Annotated[Path, typer.Argument(help="The .safetensors file to write, or with --like a checkpoint folder.")],

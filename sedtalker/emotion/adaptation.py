@@ -17,7 +17,7 @@ recording the mean over its rows comes first, so that a run takes a second.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -27,8 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio.activity import speech_activity
-from sedtalker.emotion.inference import described
-from sedtalker.emotion.network import ROW, DiarizerNetwork, average_posterior
+from sedtalker.emotion.diarizer_model import ROW
+from sedtalker.emotion.inference import windows
+from sedtalker.emotion.network import DiarizerNetwork, average_posterior
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
@@ -79,6 +80,18 @@ class Fit:
     seconds: float
     agreement: float
     distance: float
+
+
+@torch.no_grad()
+def described(network: DiarizerNetwork, features: SpeechFeatures) -> Iterator[Tensor]:
+    """The functionals (N, F) that the network reads, a row each 160 ms, in windows of a minute; see ``describe``.
+
+    Raises:
+        InputError: the features are those of another encoder.
+    """
+    for keep, first, batch in windows(network, features):
+        rows, _ = network.describe(network.tensors(batch))
+        yield rows[0, (keep.start - first) // ROW : -(-(keep.stop - first) // ROW)]
 
 
 @torch.no_grad()

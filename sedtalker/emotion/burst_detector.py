@@ -7,19 +7,21 @@ speakers were asked for amusement, sadness and relief, against read and acted sp
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.ndimage import uniform_filter1d
-from torch import Tensor, nn
-from torch.nn import functional as F
+from scipy.special import softmax
 
-from sedtalker.checkpoint import builtin_checkpoint, open_network, read_config
+from sedtalker.arrays import Floats
+from sedtalker.checkpoint import builtin_checkpoint, read_config, read_model
 from sedtalker.emotion.track import BURST_KINDS, Burst
-from sedtalker.speech.features import FRAME_CLOCK, PROSODY_CHANNELS, SpeechFeatures
+from sedtalker.nn.engine import load_in_torch, open_graph
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 STRIDE = 2
 """Frames of 20 ms that are averaged to one that the network reads."""
@@ -27,6 +29,8 @@ RATE = FRAME_CLOCK.rate / STRIDE
 """Frames a second that it reads."""
 CHUNK = round(60 * RATE)
 """Frames that go through it at once: a minute."""
+FEWEST = 4
+"""Frames that a graph needs at least; zeros are added, as a convolution sees beyond the end."""
 SMOOTHED = 7
 """Frames over which probabilities are averaged."""
 THRESHOLD = 0.7
@@ -55,48 +59,32 @@ class BurstDetectorConfig(BaseModel):
     kinds: tuple[str, ...] = BURST_KINDS
     """Outputs after the first, which is speech or silence."""
 
-
-class BurstDetector(nn.Module):
-    """Rows (B, T, D + 4) at 25 Hz to logits (B, T, 1 + K): no burst, and each kind."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, config: BurstDetectorConfig | None = None):
-        super().__init__()
-        self.config = config = config or BurstDetectorConfig()
-        inputs = config.hidden + len(PROSODY_CHANNELS)
-        self.register_buffer("mean", torch.zeros(inputs))
-        self.register_buffer("scale", torch.ones(inputs))
-        self.inputs = nn.Linear(inputs, config.width)
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(config.width, config.width, config.kernel, padding=d * (config.kernel // 2), dilation=d)
-            for d in config.dilations
-        )
-        self.dropout = nn.Dropout(config.dropout)
-        self.outputs = nn.Linear(config.width, 1 + len(config.kinds))
-
     @property
     def context(self) -> int:
         """Frames that an output sees on either side."""
-        return sum(d * (self.config.kernel // 2) for d in self.config.dilations)
+        return sum(d * (self.kernel // 2) for d in self.dilations)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        x = F.gelu(self.inputs(self.dropout((rows - self.mean) * self.scale))).transpose(1, 2)
-        for convolution in self.convolutions:
-            x = x + F.gelu(convolution(self.dropout(x)))
-        logits: Tensor = self.outputs(x.transpose(1, 2))
-        return logits
 
-    @torch.no_grad()
-    def posterior(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(T, 1 + K) probabilities of rows (T, D + 4) of any number, a minute at a time; equal to one pass in 1e-5."""
-        parts = [np.zeros((0, 1 + len(self.config.kinds)), np.float32)]
-        for start in range(0, len(rows), CHUNK):
-            first = max(0, start - self.context)
-            logits = self(torch.from_numpy(rows[first : start + CHUNK + self.context])[None])[0]
-            parts.append(logits[start - first :][:CHUNK].softmax(-1).numpy())
-        return np.concatenate(parts)
+BurstModel = Callable[[Floats], Floats]
+"""Rows (B, T, D + 4) at 25 Hz to logits (B, T, 1 + K): no burst, and each kind."""
+
+
+def burst_posterior(model: BurstModel, rows: Floats, config: BurstDetectorConfig) -> Floats:
+    """(T, 1 + K) probabilities of rows (T, D + 4) of any number, a minute at a time; equal to one pass in 1e-5.
+
+    Args:
+        model: the network.
+        rows: see ``burst_rows``.
+        config: its hyper-parameters.
+    """
+    context = config.context
+    parts = [np.zeros((0, 1 + len(config.kinds)), np.float32)]
+    for start in range(0, len(rows), CHUNK):
+        first = max(0, start - context)
+        part = rows[first : start + CHUNK + context]
+        padded = np.pad(part, ((0, max(0, FEWEST - len(part))), (0, 0)))
+        parts.append(softmax(model(padded[None])[0, : len(part)][start - first :][:CHUNK], -1))
+    return np.concatenate(parts)
 
 
 def burst_rows(features: SpeechFeatures) -> NDArray[np.float32]:
@@ -131,16 +119,25 @@ def _burst(posterior: NDArray[np.floating], first: int, last: int, kinds: tuple[
 
 
 @lru_cache(maxsize=1)
-def _builtin() -> tuple[BurstDetector, str | None]:
-    """The built-in detector, and the hash of the encoder that it reads."""
+def _builtin() -> tuple[BurstModel, BurstDetectorConfig, str | None]:
+    """The built-in detector, its hyper-parameters, and the hash of the encoder that it reads."""
     folder = builtin_checkpoint("burst_detector")
-    detector = open_network(folder, "burst_detector", BurstDetectorConfig, BurstDetector)
-    return detector, read_config(folder).encoder_sha256
+    config = read_model(folder, "burst_detector", BurstDetectorConfig)
+    return open_burst_model(folder), config, read_config(folder).encoder_sha256
+
+
+def open_burst_model(folder: Path) -> BurstModel:
+    """The detector in a checkpoint folder: its graph where it has one, else in torch."""
+    graph = open_graph(folder, "bursts")
+    if graph is not None:
+        return lambda rows: np.asarray(graph(rows)[0])
+    logits: BurstModel = load_in_torch(folder, "burst_detector").logits
+    return logits
 
 
 def find_bursts(features: SpeechFeatures, encoder_sha256: str) -> tuple[Burst, ...]:
     """The bursts of a recording; none where the features are of another encoder than the detector's."""
-    detector, own = _builtin()
+    model, config, own = _builtin()
     if own != encoder_sha256:
         return ()
-    return bursts_of(detector.posterior(burst_rows(features)), detector.config.kinds)
+    return bursts_of(burst_posterior(model, burst_rows(features), config), config.kinds)

@@ -8,31 +8,17 @@ from collections.abc import Iterable, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import read_card, read_config, write_checkpoint
-from sedtalker.emotion.adaptation import (
-    METHOD,
-    STRENGTH,
-    Fit,
-    Method,
-    Speech,
-    adapted,
-    adapted_card,
-    check_fit,
-    fit_of,
-    speech_of,
-)
-from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
 from sedtalker.emotion.burst_detector import find_bursts
+from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice, open_model
 from sedtalker.emotion.emotion_stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
-from sedtalker.emotion.empathic_insight import is_empathic_insight, open_empathic_insight
-from sedtalker.emotion.fine import FineCurves, FineEmotions, open_fine
-from sedtalker.emotion.functionals import Voice
+from sedtalker.emotion.fine import FineCurves, FineEmotions, is_empathic_insight, open_fine
 from sedtalker.emotion.inference import (
     UNFAMILIAR,
     FrameEmotions,
@@ -40,17 +26,21 @@ from sedtalker.emotion.inference import (
     emotion_track,
     enrol,
     frame_emotions,
-    load_diarizer,
     unfamiliarity,
 )
-from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.models import model_folder
 from sedtalker.nn import find_device, torch_threads
+from sedtalker.nn.engine import load_in_torch
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_trained_encoder
 from sedtalker.speech.features import EMOTION, SpeechFeatures
+
+if TYPE_CHECKING:
+    from sedtalker.emotion.adaptation import Fit, Method, Speech
+    from sedtalker.emotion.audio_classifier import AudioClassifier
+    from sedtalker.emotion.network import DiarizerNetwork
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +76,7 @@ class Diarizer:
 
     def __init__(
         self,
-        network: DiarizerNetwork,
+        network: EmotionModel,
         encoder: Encoder,
         *,
         name: str = "diarizer",
@@ -108,7 +98,7 @@ class Diarizer:
         self.name, self.licence = name, licence
         self.folder: Path | None = None
         self.fit: Fit | None = None
-        self.method: Method = METHOD
+        self.method: Method | None = None
         self.fine: FineCurves | None = None
         self.labels = network.config.labels
         self.device = _device(network)
@@ -138,7 +128,7 @@ class Diarizer:
         device = find_device(device)
         classifier = _open_classifier(str(name), device) if str(name).startswith(HUB) else None
         folder = model_folder("diarizer", name if classifier is None else "diarizer")
-        network = load_diarizer(folder).to(device)
+        network = open_model(folder, device)
         backbone = network.config.backbone
         if encoder is not None:
             if backbone is None:
@@ -157,12 +147,18 @@ class Diarizer:
         device = find_device(device)
         if device == self.device:
             return self
-        network, encoder, classifier = deepcopy((self.network, self.encoder, self.classifier))
+        network, encoder, classifier = deepcopy((self.in_torch(), self.encoder, self.classifier))
         if classifier is not None:
             classifier.model.to(device)
         return self._with(network.to(device), encoder=encoder.to(device), classifier=classifier)
 
-    def _with(self, network: DiarizerNetwork, **parts: Any) -> Diarizer:
+    def in_torch(self) -> DiarizerNetwork:
+        """The network as a module of torch: the one that is in use, or the same weights."""
+        if isinstance(self.network, GraphDiarizer):
+            return cast("DiarizerNetwork", load_in_torch(self.network.folder, "diarizer"))
+        return cast("DiarizerNetwork", self.network)
+
+    def _with(self, network: EmotionModel, **parts: Any) -> Diarizer:
         """The same diarizer with another network, and other parts where given."""
         made = copy(self)
         for name, part in {"network": network, "device": _device(network), **parts}.items():
@@ -226,6 +222,8 @@ class Diarizer:
             if note:
                 note_unfamiliar(frames, features.clock.rate)
         else:
+            from sedtalker.emotion.audio_classifier import classified_emotions
+
             frames = classified_emotions(self.classifier, audio, frames, features.clock.times(len(features)))
         labels = CATEGORIES if self.classifier else self.network.config.labels
         rule = replace(self.rule, fill_scale=fill_scale)
@@ -252,6 +250,8 @@ class Diarizer:
             InputError: no such heads, or they were trained on another encoder.
         """
         if source is not None and is_empathic_insight(Path(source)):
+            from sedtalker.emotion.empathic_insight import open_empathic_insight
+
             fine: FineCurves = open_empathic_insight(Path(source), encoder, self.device)
         else:
             fine = open_fine(source, self.network, self.encoder)
@@ -277,15 +277,19 @@ class Diarizer:
         """
         if self.classifier is not None:
             raise InputError(f"{self.name}: only SEDTalker's own diarizers can be adapted")
-        with torch_threads(self._threads):
-            return speech_of(self.network, self.encoder(as_audio(recording, rate, max_seconds)))
+        from sedtalker.emotion.adaptation import speech_of
 
-    def adapt(self, recordings: Iterable[Recording], strength: float = STRENGTH, method: Method = METHOD) -> Diarizer:
+        with torch_threads(self._threads):
+            return speech_of(self.in_torch(), self.encoder(as_audio(recording, rate, max_seconds)))
+
+    def adapt(
+        self, recordings: Iterable[Recording], strength: float | None = None, method: Method | None = None
+    ) -> Diarizer:
         """A diarizer that fits recordings of one kind better: a language, a studio, a telephone line. Needs no labels.
 
         Args:
             recordings: of that kind, five or more with speech in them, in all the moods that occur.
-            strength: how far, 0 to 1; see ``sedtalker.emotion.adaptation``.
+            strength: how far, 0 to 1; None: as far as ``sedtalker.emotion.adaptation`` goes usually.
             method: how; see there.
 
         Raises:
@@ -294,12 +298,18 @@ class Diarizer:
         pieces = [piece for recording in recordings for piece in self.speech(recording)]
         return self.adapt_to(pieces, strength, method)
 
-    def adapt_to(self, speech: Sequence[Speech], strength: float = STRENGTH, method: Method = METHOD) -> Diarizer:
+    def adapt_to(
+        self, speech: Sequence[Speech], strength: float | None = None, method: Method | None = None
+    ) -> Diarizer:
         """``adapt`` for recordings that ``speech`` has read already."""
+        from sedtalker.emotion.adaptation import METHOD, STRENGTH, Fit, adapted, check_fit, fit_of
+
+        own, method = self.in_torch(), method or METHOD
+        strength = STRENGTH if strength is None else strength
         with torch_threads(1):
-            fit = fit_of(self.network, speech, strength, method) if speech else Fit(0, 0.0, 0.0, 0.0)
+            fit = fit_of(own, speech, strength, method) if speech else Fit(0, 0.0, 0.0, 0.0)
             check_fit(fit)
-            network = adapted(self.network, speech, strength, method)
+            network = adapted(own, speech, strength, method)
         return self._with(network, name=f"{self.name}, adapted", fit=fit, method=method)
 
     def save(self, folder: str | Path) -> None:
@@ -314,9 +324,11 @@ class Diarizer:
         config = read_config(self.folder).model_copy(update=described)
         if self.fit is not None:  # figures of other recordings are no longer its own
             config = config.model_copy(update={"metrics": {}, "held_out": {}})
+        from sedtalker.emotion.adaptation import adapted_card
+
         card = read_card(self.folder)
-        card = card if self.fit is None else adapted_card(card, self.fit, self.method)
-        write_checkpoint(Path(folder), config, self.network.state_dict(), card)
+        card = card if self.fit is None or self.method is None else adapted_card(card, self.fit, self.method)
+        write_checkpoint(Path(folder), config, self.in_torch().state_dict(), card)
 
     def stream(
         self,
@@ -365,11 +377,16 @@ def note_unfamiliar(frames: FrameEmotions, rate: float) -> None:
         log.warning("this recording is unlike anything the diarizer was trained on: take its emotion as a guess")
 
 
-def _device(network: DiarizerNetwork) -> str:
-    return str(next(network.parameters()).device)
+def _device(network: EmotionModel) -> str:
+    return (
+        "cpu" if isinstance(network, GraphDiarizer) else str(next(cast("DiarizerNetwork", network).parameters()).device)
+    )
 
 
 def _open_classifier(name: str, device: str) -> AudioClassifier:
+    with extra("hub"):
+        from sedtalker.emotion.audio_classifier import load_classifier
+
     classifier = load_classifier(name.removeprefix(HUB))
     classifier.model.to(device)
     if classifier.unknown:

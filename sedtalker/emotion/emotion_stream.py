@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
+from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
-from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.inference import FrameEmotions, emotion_steps, frame_emotions
-from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, runs
 from sedtalker.emotion.shown import attenuation, visible
 from sedtalker.emotion.taxonomy import valence_arousal
@@ -198,7 +197,7 @@ class DiarizerStream(SpeechStream):
     (``LiveSegmentation``) and never taken back.
 
     Args:
-        diarizer: from ``load_diarizer``.
+        diarizer: from ``open_model``.
         encoder: see ``SpeechStream``, as look_ahead, hop and second.
         look_ahead: see there.
         hop: see there.
@@ -216,7 +215,7 @@ class DiarizerStream(SpeechStream):
 
     def __init__(
         self,
-        diarizer: DiarizerNetwork,
+        diarizer: EmotionModel,
         encoder: MelEncoder,
         look_ahead: float = LOOK_AHEAD_SECONDS,
         hop: float = HOP_SECONDS,
@@ -226,7 +225,7 @@ class DiarizerStream(SpeechStream):
         trust: float = 1.0,
         fine: FineEmotions | None = None,
     ):
-        context = max(diarizer.context, 0 if fine is None else fine.context)
+        context = max(diarizer.config.context, 0 if fine is None else fine.context)
         super().__init__(encoder, look_ahead, hop, context, second)
         self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
         self.visible = diarizer.config.visible
@@ -256,11 +255,11 @@ class DiarizerStream(SpeechStream):
 
 
 def streamed_emotions(
-    diarizer: DiarizerNetwork, streamed: StreamedFeatures, voice: Voice | None = None, since: int = 0
+    diarizer: EmotionModel, streamed: StreamedFeatures, voice: Voice | None = None, since: int = 0
 ) -> FrameEmotions:
     """Frame emotions of the features that a stream keeps, from its frame ``since`` on.
 
-    The first ``diarizer.context`` frames of what is kept lack what came before them.
+    The first ``diarizer.config.context`` frames of what is kept lack what came before them.
     """
     frames = frame_emotions(diarizer, streamed.features, voice, since)
     return replace(frames, speech=streamed_speech(streamed)[since:])

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, Audio
+from sedtalker.emotion.fine import EMPATHIC_INSIGHT
 from sedtalker.emotion.fine_families import known_kind
 from sedtalker.errors import InputError, extra
 from sedtalker.foreign_weights import read_foreign_weights
@@ -30,8 +31,6 @@ from sedtalker.speech.features import SpeechFeatures
 
 ENCODER = "laion/BUD-E-Whisper"
 """The Whisper on the Hugging Face hub whose states the heads were trained on."""
-FILES = "model_*_best.pth"
-"""Names of the heads' files."""
 HIGHEST = 4.0
 """Greatest score of the annotations the heads were trained on; curves are divided by it."""
 WINDOW_SECONDS, HOP_SECONDS = 6.0, 3.0
@@ -63,11 +62,6 @@ class EmotionHead:
         return F.linear(values, *last)[:, 0]
 
 
-def is_empathic_insight(folder: Path) -> bool:
-    """Whether a folder has heads of Empathic Insight in it."""
-    return any(folder.glob(FILES))
-
-
 def read_heads(folder: Path) -> dict[str, EmotionHead]:
     """The heads of a folder by their kind, or by the name of the file where it is none of ours (``arousal``).
 
@@ -75,11 +69,11 @@ def read_heads(folder: Path) -> dict[str, EmotionHead]:
         InputError: no such files, or one is not of the published layout.
     """
     heads = {}
-    for path in sorted(folder.glob(FILES)):
+    for path in sorted(folder.glob(EMPATHIC_INSIGHT)):
         name = path.stem.removeprefix("model_").removesuffix("_best")
         heads[known_kind(name) or name.replace("_", " ").lower()] = _head(path, read_foreign_weights(path))
     if not heads:
-        raise InputError(f"{folder}: no heads of Empathic Insight in it; their files are called {FILES}")
+        raise InputError(f"{folder}: no heads of Empathic Insight in it; their files are called {EMPATHIC_INSIGHT}")
     return heads
 
 

@@ -8,25 +8,28 @@ frequent; ``docs/diarizer.md`` has the agreement with what speakers were asked f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
-import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import Audio
-from sedtalker.checkpoint import open_network, read_config
-from sedtalker.emotion.network import ROW, DiarizerNetwork
+from sedtalker.checkpoint import read_config, read_model
+from sedtalker.emotion.diarizer_model import ROW, EmotionModel
 from sedtalker.errors import InputError
 from sedtalker.models import WHISPER, model_names
+from sedtalker.nn.engine import load_in_torch, open_graph
 from sedtalker.speech.encoder import Encoder, EncoderPair
 from sedtalker.speech.features import FRAME_CLOCK, FROM_HUB, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
+
+if TYPE_CHECKING:
+    from sedtalker.emotion.network import DiarizerNetwork
 
 Statistic = Literal["mean", "deviation", "min", "max"]
 """What is taken of every channel over a window."""
@@ -58,46 +61,18 @@ class FineConfig(BaseModel):
         return len(self.statistics) * (self.hidden_channels + len(PROSODY_CHANNELS) + MEL_BANDS)
 
 
-class FineNetwork(nn.Module):
-    """Logits (…, K) of the kinds for rows (…, F) of ``pooled_windows``."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, config: FineConfig):
-        super().__init__()
-        self.config = config
-        self.register_buffer("mean", torch.zeros(config.inputs))
-        self.register_buffer("scale", torch.ones(config.inputs))
-        self.layers = nn.Sequential(
-            nn.Dropout(config.dropout),
-            nn.Linear(config.inputs, config.width),
-            nn.GELU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(config.width, len(config.kinds)),
-        )
-
-    def standardised(self, rows: Tensor) -> Tensor:
-        """Rows in deviations of those of training, at most five."""
-        return ((rows - self.mean) * self.scale).clamp(-5.0, 5.0)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        logits: Tensor = self.layers(self.standardised(rows))
-        return logits
-
-    def curves(self, rows: Tensor) -> Tensor:
-        """Values (…, K) in [0, 1]; rows sum to one."""
-        return torch.softmax(self(rows), -1)
+FineModel = Callable[[Floats], Floats]
+"""Rows (N, F) of ``pooled_windows`` to values (N, K) of the kinds in [0, 1]; rows sum to one."""
 
 
-def fine_channels(hidden: Tensor, prosody: Tensor, mel: Tensor) -> Tensor:
+def fine_channels(hidden: Floats, prosody: Floats, mel: Floats) -> Floats:
     """Channels (T, C) that windows are taken of: hidden vectors, prosody and centred log-mels at 50 Hz."""
-    return torch.cat([hidden, prosody, mel], -1)
+    return np.concatenate([hidden, prosody, mel], -1)
 
 
 def pooled_windows(
-    channels: Tensor, speech: Tensor, config: FineConfig, first: int = 0, last: int | None = None
-) -> tuple[Tensor, Tensor]:
+    channels: Floats, speech: Mask, config: FineConfig, first: int = 0, last: int | None = None
+) -> tuple[Floats, Mask]:
     """Statistics of every channel over the speech of windows; a row every ``ROW`` frames, centred there.
 
     Args:
@@ -114,29 +89,34 @@ def pooled_windows(
     count = -(-len(channels) // ROW)
     last = count if last is None else min(last, count)
     start, stop = max(0, first * ROW - half), min(len(channels), (last - 1) * ROW + half + 1)
-    before, after = start - (first * ROW - half), (last - 1) * ROW + half + 1 - stop
-    x, weight = channels[start:stop].T[None], speech[start:stop].to(channels)[None, None]
-
-    def windows(values: Tensor) -> Tensor:
-        return F.avg_pool1d(F.pad(values, (before, after)), 2 * half + 1, ROW)
-
-    def highest(values: Tensor) -> Tensor:
-        spoken = values.masked_fill(weight == 0, -torch.inf)
-        return F.max_pool1d(F.pad(spoken, (before, after), value=-torch.inf), 2 * half + 1, ROW)
-
-    share = windows(weight)
-    mean = windows(x * weight) / share.clamp_min(1e-9)
-    made: dict[Statistic, Tensor] = {"mean": mean}
+    padding = start - (first * ROW - half), (last - 1) * ROW + half + 1 - stop
+    weight = np.pad(speech[start:stop], padding)
+    values = np.pad(channels[start:stop], (padding, (0, 0)))
+    spoken = np.where(weight[:, None], values, 0.0)
+    rows: dict[Statistic, Doubles] = {}
+    begin = ROW * np.arange(last - first)
+    end = begin + 2 * half + 1
+    frames = np.maximum(_sums(weight[:, None], begin, end), 1e-6)
+    rows["mean"] = mean = _sums(spoken, begin, end) / frames
     if "deviation" in config.statistics:
-        square = windows(x.square() * weight) / share.clamp_min(1e-9)
-        made["deviation"] = (square - mean.square()).clamp_min(0.0).sqrt()
-    if "max" in config.statistics:
-        made["max"] = highest(x)
-    if "min" in config.statistics:
-        made["min"] = -highest(-x)
-    spoken = share[0, 0] > 1e-9
-    rows = torch.cat([made[name] for name in config.statistics], 1)[0].T
-    return torch.where(spoken[:, None], rows, 0.0), spoken
+        rows["deviation"] = np.sqrt(np.maximum(_sums(np.square(spoken), begin, end) / frames - np.square(mean), 0.0))
+    for name, sign in _EXTREMES.items():
+        if name in config.statistics:
+            highest = np.where(weight[:, None], sign * values, -np.inf)
+            rows[name] = sign * sliding_window_view(highest, 2 * half + 1, 0)[::ROW].max(-1)
+    talks = frames[:, 0] > 0.5
+    joined = np.concatenate([rows[name] for name in config.statistics], 1)
+    return np.where(talks[:, None], joined, 0.0).astype(np.float32), talks
+
+
+_EXTREMES: dict[Statistic, float] = {"max": 1.0, "min": -1.0}
+"""Statistics that are a greatest value, and the sign under which they are."""
+
+
+def _sums(values: NDArray[Any], first: NDArray[np.int64], last: NDArray[np.int64]) -> Doubles:
+    """Sums (R, C) of values (T, C) over frames ``first`` to ``last``."""
+    total = np.pad(np.cumsum(values, 0, dtype=np.float64), ((1, 0), (0, 0)))
+    return np.asarray(total[last] - total[first])
 
 
 class FineCurves(Protocol):
@@ -151,17 +131,18 @@ class FineEmotions:
     """The curves of a ``FineNetwork``.
 
     Attributes:
-        network: the perceptron.
+        config: its hyper-parameters.
+        model: the perceptron.
         projection: mean (L,) and matrix (L, C) that hidden vectors go through before; None: as they are.
     """
 
-    network: FineNetwork
-    projection: tuple[Tensor, Tensor] | None = None
+    config: FineConfig
+    model: FineModel
+    projection: tuple[Floats, Floats] | None = None
 
-    @torch.no_grad()
     def __call__(self, audio: Audio, features: SpeechFeatures) -> dict[str, NDArray[np.float32]]:
         """See ``FineCurves``; zeros where nobody speaks within the window."""
-        values = _rows(self.network, *self._inputs(features))
+        values = self._rows(*self._inputs(features))
         at, centres = np.arange(len(features)), ROW * np.arange(len(values))
         return {
             kind: np.interp(at, centres, curve).astype(np.float32)
@@ -171,14 +152,13 @@ class FineEmotions:
     @property
     def kinds(self) -> tuple[str, ...]:
         """Names of the curves."""
-        return self.network.config.kinds
+        return self.config.kinds
 
     @property
     def context(self) -> int:
         """Frames before one that are needed for its values: half a window, to the row before, from a row on."""
-        return _half(self.network.config) + 2 * ROW
+        return _half(self.config) + 2 * ROW
 
-    @torch.no_grad()
     def of_frames(self, features: SpeechFeatures, first: int, since: int, count: int) -> NDArray[np.float32]:
         """Values (count, K) of some frames, as ``__call__`` gives them of a recording that ends with ``features``.
 
@@ -188,30 +168,32 @@ class FineEmotions:
             since: first of the frames asked for, counted from the beginning of ``features``.
             count: how many.
         """
-        half, total = _half(self.network.config), first + len(features)
+        half, total = _half(self.config), first + len(features)
         at = np.arange(first + since, first + since + count)
         low, high = at[0] // ROW, min(-(-at[-1] // ROW), -(-total // ROW) - 1)
         start = max(-(-first // ROW), (low * ROW - half) // ROW)  # in rows, so that their places stay
         stop = min(total, high * ROW + half + 1)
         channels, speech = self._inputs(features.part(start * ROW - first, stop - first))
-        config = self.network.config
-        rows, spoken = pooled_windows(channels, speech, config, int(low - start), int(high - start + 1))
-        values = (self.network.curves(rows) * spoken[:, None]).cpu().double().numpy()
+        rows, spoken = pooled_windows(channels, speech, self.config, int(low - start), int(high - start + 1))
+        values = self.model(rows) * spoken[:, None].astype(np.float32)
         centres = ROW * np.arange(low, high + 1)
         return np.column_stack([np.interp(at, centres, curve) for curve in values.T]).astype(np.float32)
 
-    def _inputs(self, features: SpeechFeatures) -> tuple[Tensor, Tensor]:
+    def _inputs(self, features: SpeechFeatures) -> tuple[Floats, Mask]:
         """Channels (T, C) that windows are taken of, and speech (T,)."""
-        device = self.network.mean.device
-        hidden = torch.from_numpy(np.ascontiguousarray(features.hidden)).to(device)
+        hidden: Floats = features.hidden
         if self.projection is not None:
-            mean, matrix = (part.to(device) for part in self.projection)
-            hidden = (hidden - mean) @ matrix
-        prosody, mel, speech = (
-            torch.from_numpy(np.ascontiguousarray(part)).to(device)
-            for part in (features.prosody, features.mel, features.speech)
-        )
-        return fine_channels(hidden, prosody, mel), speech
+            mean, matrix = self.projection
+            hidden = np.asarray((hidden - mean) @ matrix, np.float32)
+        return fine_channels(hidden, features.prosody, features.mel), features.speech
+
+    def _rows(self, channels: Floats, speech: Mask) -> Floats:
+        """Values (R, K) of every row, a minute at a time."""
+        parts = []
+        for first in range(0, -(-len(channels) // ROW), PIECE_ROWS):
+            rows, spoken = pooled_windows(channels, speech, self.config, first, first + PIECE_ROWS)
+            parts.append(self.model(rows) * spoken[:, None])
+        return np.concatenate(parts)
 
 
 def _half(config: FineConfig) -> int:
@@ -219,16 +201,7 @@ def _half(config: FineConfig) -> int:
     return round(0.5 * config.seconds * FRAME_CLOCK.rate)
 
 
-def _rows(network: FineNetwork, channels: Tensor, speech: Tensor) -> NDArray[np.float64]:
-    """Values (R, K) of every row, a minute at a time."""
-    parts = []
-    for first in range(0, -(-len(channels) // ROW), PIECE_ROWS):
-        rows, spoken = pooled_windows(channels, speech, network.config, first, first + PIECE_ROWS)
-        parts.append((network.curves(rows) * spoken[:, None]).cpu().double().numpy())
-    return np.concatenate(parts)
-
-
-def open_fine(source: str | Path | None, diarizer: DiarizerNetwork, encoder: Encoder) -> FineEmotions:
+def open_fine(source: str | Path | None, diarizer: EmotionModel, encoder: Encoder) -> FineEmotions:
     """The heads in a checkpoint folder, or the built-in ones for this encoder.
 
     Args:
@@ -241,15 +214,34 @@ def open_fine(source: str | Path | None, diarizer: DiarizerNetwork, encoder: Enc
     """
     built_in = model_names("fine-grained emotions")["emotion_encoder" if diarizer.config.backbone is None else WHISPER]
     folder = built_in.path if source is None else Path(source)
-    opened = open_network(folder, "fine_emotions", FineConfig, FineNetwork)
+    config = read_model(folder, "fine_emotions", FineConfig)
     own = encoder.encoders.get(FROM_HUB, encoder) if isinstance(encoder, EncoderPair) else encoder
     if read_config(folder).encoder_sha256 != own.sha256():
         raise InputError(f"{folder}: these fine-grained heads were trained on another encoder than the diarizer's")
-    network = opened.to(next(diarizer.parameters()).device)
+    model = open_fine_model(folder)
     if not diarizer.config.layer_channels:
-        return FineEmotions(network)
-    read = diarizer.layer_projection[:, : network.config.hidden_channels]  # of two encoders, the first one's
-    return FineEmotions(network, (diarizer.layer_mean, read))
+        return FineEmotions(config, model)
+    network = cast("DiarizerNetwork", diarizer)  # a projection is of a hub's encoder, which torch runs
+    read = network.layer_projection[:, : config.hidden_channels]  # of two encoders, the first one's
+    return FineEmotions(config, model, (network.layer_mean.cpu().numpy(), read.cpu().numpy()))
+
+
+def open_fine_model(folder: Path) -> FineModel:
+    """The perceptron in a checkpoint folder: its graph where it has one, else in torch."""
+    graph = open_graph(folder, "fine")
+    if graph is not None:
+        return lambda rows: np.asarray(graph(rows)[0])
+    values: FineModel = load_in_torch(folder, "fine_emotions").values
+    return values
+
+
+EMPATHIC_INSIGHT = "model_*_best.pth"
+"""Names of the files of Empathic Insight's heads."""
+
+
+def is_empathic_insight(folder: Path) -> bool:
+    """Whether a folder has heads of Empathic Insight in it."""
+    return any(folder.glob(EMPATHIC_INSIGHT))
 
 
 def strongest(curves: Mapping[str, NDArray[np.floating]], inside: NDArray[np.bool_], count: int = 3) -> Sequence[str]:

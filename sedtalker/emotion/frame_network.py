@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple, cast
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.emotion.functionals import PITCH_CHANNELS, SPEECH_CHANNELS, prosody_channels
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.diarizer_model import PITCH_CHANNELS, SPEECH_CHANNELS, FrameNetworkConfig
+from sedtalker.emotion.functionals import prosody_channels
 from sedtalker.nn.blocks import DilatedConvolution
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, MEL_SCALE
 
@@ -26,20 +25,6 @@ SPEAKER_WINDOW = 20.0
 """Seconds over which prosody is set against the speaker's own."""
 STEM_KERNEL = 6
 """Frames of 20 ms that the first convolution sees."""
-
-
-class FrameNetworkConfig(BaseModel):
-    """Hyper-parameters of ``FrameNetwork``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    width: int = 192
-    layout: str = Field("CCCCCC", pattern="^C+$", description="a letter a block; C: a dilated convolution")
-    dilations: tuple[int, ...] = (1, 2, 4, 8)
-    """Dilations of the convolution blocks, in order."""
-    dropout: float = 0.15
-    labels: tuple[str, ...] = CATEGORIES
-    corpora: tuple[str, ...] = ()
 
 
 class FrameScores(NamedTuple):

@@ -8,28 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sedtalker.emotion.diarizer_model import (
+    BANDS,
+    CEPSTRA,
+    VOICED,
+    WIDE_BANDS,
+    Voice,
+)
 from sedtalker.speech.features import MEL_SCALE
 
-SPEECH_CHANNELS = ("energy", "energy_change", "voicing", "voiced", "tilt", "relative_tilt", "energy_rise")
-"""Prosody taken over speech."""
-PITCH_CHANNELS = ("f0", "relative_f0", "f0_change", "f0_slope")
-"""Prosody taken over voiced speech."""
 VOICED_ABOVE = 0.55
 """Voicing above which a frame counts as voiced."""
 VARIANCE_FLOOR = 1e-4
 """Added to every variance, so that deviations of little evidence stay finite."""
-BANDS, WIDE_BANDS, CEPSTRA = 40, 20, 14
-"""Bands that the log-mels are averaged to, bands whose change is taken, and cepstral coefficients."""
-SPOKEN = BANDS + 4 * WIDE_BANDS + len(SPEECH_CHANNELS)
-"""Channels whose functionals are taken over speech."""
-VOICED = len(PITCH_CHANNELS) + 2 * WIDE_BANDS + CEPSTRA
-"""Channels whose functionals are taken over voiced speech."""
 
 
 def window_statistics(values: Tensor, weight: Tensor, half: int, every: int = 1) -> tuple[Tensor, Tensor]:
@@ -147,22 +143,6 @@ def _cosines(device: torch.device) -> Tensor:
 # --- Other recordings of the speaker: how they sound in general, so that what is different now stands out.
 
 
-class Voice(NamedTuple):
-    """What other recordings say of a speaker; leading dimensions, if any, are those of the rows it serves.
-
-    Attributes:
-        weight: (…, 2) frames at 50 Hz of speech and of voiced speech.
-        mean: (…, C + P) mean of each channel, over speech (C) and over voiced speech (P).
-        square: (…, C + P) mean of its square.
-        answer: (K,) mean log-posterior of the categories, or None: what a diarizer makes of their ordinary speech.
-    """
-
-    weight: Tensor
-    mean: Tensor
-    square: Tensor
-    answer: Tensor | None = None
-
-
 def moments(window: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and mean square (…, C + P) of functionals of one window (…, 2 · (C + P)), see ``functionals``."""
     spoken = window.shape[-1] // 2 - VOICED
@@ -172,21 +152,14 @@ def moments(window: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance.clamp_min(0.0) + mean.square()
 
 
-def pool_voices(voices: Sequence[Voice]) -> Voice:
+def _pooled(voices: Sequence[Voice]) -> Voice:
     """One voice of several, each counting by its frames."""
     weight = torch.stack([v.weight for v in voices])
     each = _per_channel(weight, voices[0].mean.shape[-1])
     total = each.sum(0).clamp_min(1e-6)
     mean = (each * torch.stack([v.mean for v in voices])).sum(0) / total
     square = (each * torch.stack([v.square for v in voices])).sum(0) / total
-    return Voice(weight.sum(0), mean, square, _pooled_answer(voices))
-
-
-def _pooled_answer(voices: Sequence[Voice]) -> Tensor | None:
-    """The mean of the answers to voices, each counting by its frames of speech; None where no voice has one."""
-    known = [(v.answer, float(v.weight[..., 0].sum())) for v in voices if v.answer is not None]
-    total = sum(weight for _, weight in known)
-    return torch.stack([answer * weight for answer, weight in known]).sum(0) / total if total else None
+    return Voice(weight.sum(0), mean, square)
 
 
 def centre_on_voice(last: Tensor, weight: Tensor, voice: Voice) -> Tensor:
@@ -207,7 +180,7 @@ def centre_on_voice(last: Tensor, weight: Tensor, voice: Voice) -> Tensor:
         return torch.broadcast_to(values, (*last.shape[:-1], values.shape[-1]))
 
     other = Voice(spread(voice.weight), spread(voice.mean), spread(voice.square))
-    _, mean, square, _ = pool_voices([own, other])
+    _, mean, square, _ = _pooled([own, other])
     deviation = (square - mean.square()).clamp_min(0.0).add(VARIANCE_FLOOR).sqrt()
     spoken = mean.shape[-1] - VOICED
     pooled = torch.cat([mean[..., :spoken], deviation[..., :spoken], mean[..., spoken:], deviation[..., spoken:]], -1)

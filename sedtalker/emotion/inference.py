@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.special import log_softmax
 
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import speech_activity
-from sedtalker.checkpoint import builtin_checkpoint, open_network, weights_sha256
-from sedtalker.emotion.functionals import Voice, pool_voices
-from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch, FrameEstimate
+from sedtalker.emotion.diarizer_model import (
+    ENROLLED_SHARE,
+    ROW,
+    EmotionModel,
+    FrameBatch,
+    FrameEstimate,
+    Voice,
+    pool_voices,
+)
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
 from sedtalker.emotion.shown import FAMILIAR, Scale, attenuation, decided, own_scale, visible
-from sedtalker.emotion.side_by_side import side_by_side
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Prediction
 from sedtalker.errors import InputError
 from sedtalker.nn.calls import Call, Steps, alone
+from sedtalker.nn.engine import Arrays
 from sedtalker.speech.features import SpeechFeatures
 
 WINDOW_SECONDS = 60.0
@@ -41,7 +46,7 @@ class FrameEmotions:
         intensity: (T,) float32 in [0, 1].
         speech: (T,) bool.
         boundary: (T,) float32 probability that the emotion changes about here, or ``None``.
-        distance: (T,) float32 from what the network was trained on (``DiarizerNetwork.distances``), or ``None``.
+        distance: (T,) float32 from what the network was trained on (root mean square, in deviations), or ``None``.
     """
 
     posterior: NDArray[np.float32]
@@ -79,23 +84,6 @@ class TrackRule:
     fill_scale: bool = False
 
 
-def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
-    """The built-in diarizer, or the one in a checkpoint folder, ready for inference.
-
-    Raises:
-        InputError: not a diarizer checkpoint, or its weights do not fit.
-    """
-    folder = folder or builtin_checkpoint("diarizer")
-    network = open_network(folder, "diarizer", DiarizerConfig, DiarizerNetwork)
-    config = network.config
-    if config.beside is None:
-        return network
-    other = builtin_checkpoint("diarizer")
-    if config.beside.weights_sha256 != weights_sha256(other):
-        raise InputError(f"{folder}: was ensembled with another version of the built-in diarizer")
-    return side_by_side(network, load_diarizer(other), config.beside.temperature, config.beside.usual)
-
-
 def emotion_track(
     frames: FrameEmotions,
     clock: FrameClock,
@@ -122,12 +110,11 @@ def emotion_track(
     )
 
 
-@torch.no_grad()
-def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Voice:
+def enrol(diarizer: EmotionModel, recordings: Iterable[SpeechFeatures]) -> Voice:
     """The voice of a speaker from other recordings of them; the first minute of each counts.
 
     Args:
-        diarizer: from ``load_diarizer``.
+        diarizer: from ``open_model``.
         recordings: features from ``encode``, at 50 Hz, at least one.
 
     Raises:
@@ -137,13 +124,13 @@ def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Vo
     for features in recordings:
         _check_encoder(diarizer, features)
         part = slice(0, round(WINDOW_SECONDS * features.clock.rate))
-        voice = diarizer.voice(_window(diarizer, features, part))
+        voice = diarizer.voice_of(_window(features, part))
         if diarizer.config.usual is not None:
             answer = speech_log_posterior(frame_emotions(diarizer, features.part(0, part.stop)))
-            voice = voice._replace(answer=torch.from_numpy(answer).to(voice.mean))
+            voice = voice._replace(answer=answer.astype(np.float32))
         voices.append(voice)
     voice = pool_voices(voices)
-    if not voice.weight[..., 0].any():
+    if not voice.weight[0]:
         raise InputError("no speech was found in the enrolled clips; give clips in which the speaker talks")
     return voice
 
@@ -173,29 +160,8 @@ def unfamiliarity(frames: FrameEmotions, rate: float = 50.0) -> float:
     return float(np.median(frames.distance[first]))
 
 
-@torch.no_grad()
-def frame_distances(diarizer: DiarizerNetwork, features: SpeechFeatures) -> NDArray[np.float32]:
-    """The same (T,) at every frame, the network's windows held: zeros where it does not know its training data."""
-    if not diarizer.known.any():
-        return np.zeros(len(features), np.float32)
-    distances = torch.cat([diarizer.distances(rows).cpu() for rows in described(diarizer, features)])
-    return np.repeat(distances.float().numpy(), ROW)[: len(features)]
-
-
-@torch.no_grad()
-def described(diarizer: DiarizerNetwork, features: SpeechFeatures) -> Iterator[torch.Tensor]:
-    """The functionals (N, F) that the network reads, a row each 160 ms, in windows of a minute; see ``describe``.
-
-    Raises:
-        InputError: the features are those of another encoder.
-    """
-    for keep, first, batch in _windows(diarizer, features):
-        rows, _ = diarizer.describe(batch)
-        yield rows[0, (keep.start - first) // ROW : -(-(keep.stop - first) // ROW)]
-
-
 def frame_emotions(
-    diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
+    diarizer: EmotionModel, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
 ) -> FrameEmotions:
     """What the network predicts from frame ``since`` on.
 
@@ -204,25 +170,21 @@ def frame_emotions(
     return alone(emotion_steps(diarizer, features, voice, since))
 
 
-@torch.no_grad()
 def emotion_steps(
-    diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
+    diarizer: EmotionModel, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
 ) -> Steps[FrameEmotions]:
     """``frame_emotions`` with its calls of the network handed out."""
-    posteriors, intensities, boundaries, distances = [], [], [], []
-    for keep, first, batch in _windows(diarizer, features, since):
-        given = tuple(x for x in batch if x is not None)
-        estimate = FrameEstimate(*(yield Call(_estimated, given, (diarizer, _Same(voice), keep.start - first))))
-        count = keep.stop - keep.start
-        posteriors.append(estimate.log_posterior[0, :count].exp().cpu())
-        intensities.append(estimate.intensity[0, :count].cpu())
-        boundaries.append(estimate.boundary[0, :count].cpu())
-        distances.append(estimate.distance[0, :count].cpu())
+    parts = []
+    for keep, first, batch in windows(diarizer, features, since):
+        made = yield Call(_estimated, cast("Arrays", tuple(batch)), (diarizer, _Same(voice)))
+        parts.append([values[0, keep.start - first : keep.stop - first] for values in made])
+    log, intensity, boundary, distance = (np.concatenate(values) for values in zip(*parts, strict=True))
+    usual = diarizer.config.usual
+    if voice is not None and voice.answer is not None and usual is not None:
+        log = log_softmax(log - ENROLLED_SHARE * (voice.answer - np.array(usual, np.float32)), -1)
     speech = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
-    posterior, intensity, boundary, distance = (
-        torch.cat(parts).numpy() for parts in (posteriors, intensities, boundaries, distances)
-    )
-    return FrameEmotions(posterior, intensity, speech[since:], boundary, distance if diarizer.known.any() else None)
+    known = distance if diarizer.knows_its_training else None
+    return FrameEmotions(np.exp(log), intensity, speech[since:], boundary, known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,21 +200,14 @@ class _Same:
         return id(self.voice)
 
 
-def _estimated(
-    mel: torch.Tensor,
-    prosody: torch.Tensor,
-    speech: torch.Tensor,
-    valid: torch.Tensor,
-    *rest: Any,
-) -> tuple[torch.Tensor, ...]:
-    """``DiarizerNetwork.frames``; ``rest``: hidden vectors where it reads some, network, voice, first frame."""
-    *hidden, diarizer, same, since = rest
-    batch = FrameBatch(mel, prosody, speech, valid, *hidden)
-    return tuple(diarizer.frames(batch, same.voice, since))
+def _estimated(*given: Any) -> FrameEstimate:
+    """``EmotionModel.estimate`` of a batch, a model and a voice."""
+    *batch, diarizer, same = given
+    return cast("EmotionModel", diarizer).estimate(FrameBatch(*batch), same.voice)
 
 
-def _windows(
-    diarizer: DiarizerNetwork, features: SpeechFeatures, since: int = 0
+def windows(
+    diarizer: EmotionModel, features: SpeechFeatures, since: int = 0
 ) -> Iterator[tuple[range, int, FrameBatch]]:
     """A minute after the other from frame ``since`` on: its frames, the first frame that the network sees with them
     (they overlap by its receptive field), and what it sees.
@@ -262,33 +217,24 @@ def _windows(
     """
     _check_encoder(diarizer, features)
     step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
-    margin = -(-diarizer.context // ROW) * ROW
+    margin = -(-diarizer.config.context // ROW) * ROW
     for start in range(since // step * step, len(features), step):
         first, last = max(0, start - margin), start + step
         frames = range(max(start, since), min(last, len(features)))
-        yield frames, first, _window(diarizer, features, slice(first, last + margin))
+        yield frames, first, _window(features, slice(first, last + margin))
 
 
-def _check_encoder(diarizer: DiarizerNetwork, features: SpeechFeatures) -> None:
-    given, needed = features.hidden.shape[1], diarizer.encoder_channels
+def _check_encoder(diarizer: EmotionModel, features: SpeechFeatures) -> None:
+    given, needed = features.hidden.shape[1], diarizer.config.encoder_channels
     if needed not in (0, given):
         raise InputError(f"the diarizer was trained on an encoder with {needed} channels, this one gives {given}")
 
 
-def _window(diarizer: DiarizerNetwork, features: SpeechFeatures, part: slice) -> FrameBatch:
-    device = next(diarizer.parameters()).device
-
-    def tensor(values: NDArray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values[part]))[None].to(device)
-
-    speech = tensor(features.speech)
-    return FrameBatch(
-        mel=tensor(features.mel),
-        prosody=tensor(features.prosody),
-        speech=speech,
-        valid=torch.ones_like(speech),
-        hidden=tensor(features.hidden) if diarizer.config.hidden_channels else None,
+def _window(features: SpeechFeatures, part: slice) -> FrameBatch:
+    mel, prosody, speech, hidden = (
+        values[None, part] for values in (features.mel, features.prosody, features.speech, features.hidden)
     )
+    return FrameBatch(mel, prosody, speech, np.ones_like(speech), hidden)
 
 
 @dataclass(frozen=True, eq=False)

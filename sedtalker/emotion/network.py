@@ -8,124 +8,27 @@ minutes.
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.emotion.frame_network import FrameNetwork, FrameNetworkConfig, frame_inputs
-from sedtalker.emotion.functionals import (
+from sedtalker.emotion.diarizer_model import (
+    ROW,
     SPOKEN,
+    STRIDE,
     VOICED,
+    WINDOW_STRIDE,
+    DiarizerConfig,
+    FrameBatch,
+    FrameEstimate,
     Voice,
-    centre_on_voice,
-    functionals,
-    prosody_channels,
-    voice_channels,
-    window_sum,
 )
-from sedtalker.emotion.track import CATEGORIES
-from sedtalker.speech.backbone import BackboneConfig
+from sedtalker.emotion.frame_network import FrameNetwork, frame_inputs
+from sedtalker.emotion.functionals import centre_on_voice, functionals, prosody_channels, voice_channels, window_sum
 from sedtalker.speech.features import FRAME_CLOCK
-
-STRIDE = 2
-"""Channels are averaged over pairs of frames (25 Hz) before windows are taken."""
-ENROLLED_SHARE = 0.3
-"""Share of the bias of the speaker's neutral speech (against ``DiarizerConfig.usual``) that is subtracted."""
-WINDOW_STRIDE = 4
-"""Functionals move slowly and are taken at every fourth of those."""
-ROW = STRIDE * WINDOW_STRIDE
-"""Frames at 50 Hz for each row of functionals."""
-
-
-class Beside(BaseModel):
-    """A second diarizer that answers together with another, see ``sedtalker.emotion.side_by_side``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    weights_sha256: str
-    """Hash of the built-in diarizer's weights."""
-    temperature: float = Field(1.0, gt=0.0)
-    """Temperature of the members' mean; fitted on the development corpora."""
-    usual: tuple[float, ...] | None = None
-    """See ``DiarizerConfig.usual``."""
-
-
-class DiarizerConfig(BaseModel):
-    """Hyper-parameters of ``DiarizerNetwork`` and what training measured for its use."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    hidden_channels: int = 0
-    """Size of the hidden vectors that the windows are taken of; 0: log-mels and prosody only."""
-    layer_channels: int = 0
-    """Size of the encoder's hidden vectors where they are projected to ``hidden_channels`` first; 0: they are not."""
-    backbone: BackboneConfig | None = None
-    """Backbone that the hidden vectors come from; null: the built-in encoder."""
-    windows: tuple[float, ...] = (1.0, 2.0, 4.0, 20.0)
-    """Widths of the functionals' windows, seconds, increasing; the last one normalises the speaker."""
-    width: int = 192
-    members: int = Field(3, ge=1)
-    """Perceptrons whose log-posteriors are averaged."""
-    dropout: float = 0.4
-    labels: tuple[str, ...] = CATEGORIES
-    corpora: tuple[str, ...] = ()
-    """Training corpora, in the order of the network's guess of the corpus."""
-    temperature: float = 1.0
-    """Divides the averaged log-posteriors; fitted on validation speakers."""
-    intensity_steps: tuple[float, float] = (0.0, 2.0)
-    """Thresholds between neutral, normal and strong on the scale of the intensity output."""
-    calm: tuple[float, float] = (0.0, 0.0)
-    """How calm speech becomes neutral: the log-posterior of neutral rises by the first number for each unit that the
-    intensity score lies below the second; (0, 0): it does not."""
-    visible: tuple[float, float] | None = None
-    """Intensities that a face shows not at all and in full, see ``sedtalker.emotion.shown``; null: not known."""
-    frame_networks: tuple[FrameNetworkConfig, ...] = ()
-    """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
-    frame_share: float = Field(0.5, ge=0.0, le=1.0)
-    """Weight of the frame networks' log-posterior against the perceptrons'."""
-    usual: tuple[float, ...] | None = None
-    """Mean log-posterior of neutral recordings of validation speakers, by which enrolled ones are judged; null: not."""
-    beside: Beside | None = None
-    """The built-in diarizer whose members answer beside these as soon as the weights are opened; null: none."""
-    second_channels: int = 0
-    """The last so many hidden vectors' channels are the built-in emotion encoder's (``side_by_side``)."""
-
-
-class FrameBatch(NamedTuple):
-    """Inputs at 50 Hz.
-
-    Attributes:
-        mel: (B, T, 80) centred log-mels.
-        prosody: (B, T, 4).
-        speech: (B, T) bool.
-        valid: (B, T) bool, false in padding.
-        hidden: (B, T, D) or ``None``.
-    """
-
-    mel: Tensor
-    prosody: Tensor
-    speech: Tensor
-    valid: Tensor
-    hidden: Tensor | None = None
-
-
-class FrameEstimate(NamedTuple):
-    """The prediction for every frame at 50 Hz.
-
-    Attributes:
-        log_posterior: (B, T, C) calibrated; ``exp`` of a row sums to 1.
-        intensity: (B, T) in [0, 1].
-        boundary: (B, T) probability that the emotion changes within 120 ms; zeros without a frame network.
-        distance: (B, T) from what the network was trained on, see ``DiarizerNetwork.distances``.
-    """
-
-    log_posterior: Tensor
-    intensity: Tensor
-    boundary: Tensor
-    distance: Tensor
 
 
 class Scores(NamedTuple):
@@ -183,7 +86,12 @@ class DiarizerNetwork(nn.Module):
     @property
     def encoder_channels(self) -> int:
         """Size of the encoder's hidden vectors; 0 where none are read."""
-        return self.config.layer_channels or self.config.hidden_channels
+        return self.config.encoder_channels
+
+    @property
+    def knows_its_training(self) -> bool:
+        """See ``EmotionModel``."""
+        return bool(self.known.any())
 
     @property
     def known(self) -> Tensor:
@@ -206,8 +114,8 @@ class DiarizerNetwork(nn.Module):
 
     @property
     def context(self) -> int:
-        """Frames at 50 Hz that an output depends on, on either side: the longest window twice halved, and edges."""
-        return round(max(self.config.windows) * FRAME_CLOCK.rate) + 4 * ROW
+        """Frames at 50 Hz that an output depends on, on either side."""
+        return self.config.context
 
     def describe(self, batch: FrameBatch) -> tuple[Tensor, Tensor]:
         """Functionals (B, ceil(T / 8), F) and frames of speech and of voiced speech in the longest window (…, 2)."""
@@ -267,10 +175,28 @@ class DiarizerNetwork(nn.Module):
         log = log.clone()
         log[..., self.config.labels.index("neutral")] += weight * (centre - intensity)
         log = F.log_softmax(log / self.config.temperature, -1)
-        if voice is not None and voice.answer is not None and self.config.usual is not None:
-            unusual = voice.answer.to(log) - log.new_tensor(self.config.usual)
-            log = F.log_softmax(log - ENROLLED_SHARE * unusual, -1)
         return FrameEstimate(log, ordinal_intensity(intensity, self.config.intensity_steps), boundary, distance)
+
+    @torch.no_grad()
+    def estimate(self, batch: FrameBatch, voice: Voice | None = None) -> FrameEstimate:
+        """See ``EmotionModel``: ``frames`` of arrays."""
+        known = None if voice is None else Voice(*(self._tensor(part) for part in voice[:3]))
+        made = self.frames(self.tensors(batch), known)
+        return FrameEstimate(*(part.float().cpu().numpy() for part in made))
+
+    @torch.no_grad()
+    def voice_of(self, batch: FrameBatch) -> Voice:
+        """See ``EmotionModel``: ``voice`` of arrays."""
+        return Voice(*(part[0].float().cpu().numpy() for part in self.voice(self.tensors(batch))[:3]))
+
+    def tensors(self, batch: FrameBatch) -> FrameBatch:
+        """A batch of arrays on the device of the weights."""
+        hidden = batch.hidden if self.config.hidden_channels else None
+        mel, prosody, speech, valid = map(self._tensor, batch[:4])
+        return FrameBatch(mel, prosody, speech, valid, None if hidden is None else self._tensor(hidden))
+
+    def _tensor(self, values: Any) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.mean.device)
 
     def _by_functionals(self, batch: FrameBatch, voice: Voice | None, since: int) -> tuple[Tensor, Tensor, Tensor]:
         """Mean log-posterior (B, T - since, C), intensity score and distance (B, T - since), interpolated."""

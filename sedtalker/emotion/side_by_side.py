@@ -8,12 +8,14 @@ member's weights are zero where it did not read.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from sedtalker.emotion.functionals import SPOKEN
+from sedtalker.checkpoint import builtin_checkpoint, open_network, weights_sha256
+from sedtalker.emotion.diarizer_model import SPOKEN, DiarizerConfig
 from sedtalker.emotion.network import DiarizerNetwork, functional_layout
 from sedtalker.errors import InputError
 
@@ -92,3 +94,20 @@ def _copy_member(
     first.weight.zero_()
     first.weight[:, columns] = read.weight * ratio
     first.bias.copy_(read.bias + read.weight @ shift)
+
+
+def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
+    """The built-in diarizer, or the one in a checkpoint folder, in torch, ready for inference.
+
+    Raises:
+        InputError: not a diarizer checkpoint, or its weights do not fit.
+    """
+    folder = folder or builtin_checkpoint("diarizer")
+    network = open_network(folder, "diarizer", DiarizerConfig, DiarizerNetwork)
+    config = network.config
+    if config.beside is None:
+        return network
+    other = builtin_checkpoint("diarizer")
+    if config.beside.weights_sha256 != weights_sha256(other):
+        raise InputError(f"{folder}: was ensembled with another version of the built-in diarizer")
+    return side_by_side(network, load_diarizer(other), config.beside.temperature, config.beside.usual)

@@ -17,22 +17,23 @@ import numpy as np
 from sedtalker.animation import conditioning, decoder, idle_motion, tongue, visual_prosody
 from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.closures import CLOSE, JAW, ROLL
-from sedtalker.animation.decoder import Decoder
+from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
 from sedtalker.audio import audio
 from sedtalker.audio.activity import ActivityRule
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion import emotion_stream, face_streams, inference, segmentation, shown
-from sedtalker.emotion.inference import TrackRule, load_diarizer
-from sedtalker.emotion.network import ROW, DiarizerNetwork
+from sedtalker.emotion.diarizer_model import ROW
+from sedtalker.emotion.inference import TrackRule
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule
+from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.taxonomy import COORDINATES
 from sedtalker.emotion.track import CATEGORIES, SILENCE, EmotionTrack
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech import features, speech_stream
-from sedtalker.speech.emotion_encoder import GRID
-from sedtalker.speech.encoder import MelEncoder, open_encoder
+from sedtalker.speech.encoder import GRID, MelEncoder, open_encoder
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, MEL_CLOCK, SPEECH
 
 Section = dict[str, Any]
@@ -100,20 +101,20 @@ def _track() -> Section:
     return {"labels": CATEGORIES, "shortest": shortest, "cost": segmentation.LOWEST_COST, "silence": SILENCE}
 
 
-def _decoder(name: str) -> Decoder:
+def _decoder(name: str) -> ShapeDecoder:
     opened = load_decoder(builtin_checkpoint(name))
-    assert isinstance(opened, Decoder)
+    assert isinstance(opened, ShapeDecoder)
     return opened
 
 
-def _decoders(file: Decoder, live: Decoder) -> Section:
+def _decoders(file: ShapeDecoder, live: ShapeDecoder) -> Section:
     ahead = {"look_ahead": file.look_ahead, "streaming_look_ahead": live.look_ahead}
     return {"hidden": file.config.hidden, **ahead, **_named(decoder, "PROSODY_MEAN", "PROSODY_SCALE")}
 
 
-def _upper_face(file: Decoder) -> Section:
-    added = conditioning.ADDED * file.active
-    return {"added": added.numpy(), **_named(conditioning, "COLUMNS", "DELAYS", "UP", "DOWN", "LONGEST_DELAY")}
+def _upper_face(file: ShapeDecoder) -> Section:
+    added = conditioning.ADDED * file.moved
+    return {"added": added, **_named(conditioning, "COLUMNS", "DELAYS", "UP", "DOWN", "LONGEST_DELAY")}
 
 
 def _mouth() -> Section:

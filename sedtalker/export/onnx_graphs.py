@@ -12,16 +12,22 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from sedtalker.animation.decoder import Decoder
-from sedtalker.emotion.network import ROW, DiarizerNetwork, FrameBatch
+from sedtalker.animation.decoder_network import Decoder
+from sedtalker.animation.tongue import PLACES
+from sedtalker.emotion.burst_network import BurstDetector
+from sedtalker.emotion.diarizer_model import ROW, FrameBatch, Voice
+from sedtalker.emotion.fine_network import FineNetwork
+from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.errors import InputError
-from sedtalker.nn.blocks import ConditionedAttentionBlock, ConditionedMambaBlock, rotate
-from sedtalker.nn.mamba import Mamba, doubled
+from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
+from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.speech.emotion_encoder import EmotionEncoder
-from sedtalker.speech.encoder import SpeechEncoder
-from sedtalker.speech.features import MEL_BANDS, PROSODY_CHANNELS
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PROSODY_CHANNELS
+from sedtalker.speech.speech_encoder import SpeechEncoder
+
+ITEMS = "items"
+"""Name of the first axis of everything that goes in and out: streams that run together."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +37,32 @@ class Graph:
     Attributes:
         name: of the file, without its ending.
         network: takes and gives tensors only.
-        inputs: an example of each, by name, in order.
+        inputs: an example of each, by name, in order; of two items, so that their number stays free.
         outputs: names, in order.
-        dynamic: by name of an input, the axes whose length is free, and the name of that length with the number that it
-            is a multiple of.
+        length: name of the free length of axis 1 of the inputs, and the number that it is a multiple of; None: it is
+            fixed.
     """
 
     name: str
     network: nn.Module
     inputs: Mapping[str, Tensor]
     outputs: Sequence[str]
-    dynamic: Mapping[str, Mapping[int, tuple[str, int]]]
+    length: tuple[str, int] | None = None
+    simplified: bool = True
+    """Whether constants are folded; not where that would change weights, such as those before a batch norm."""
+
+    def free_axes(self, name: str) -> dict[int, tuple[str, int]]:
+        """Axes of an input whose length is free: the name of the length, and what it is a multiple of."""
+        has_length = self.length is not None and not name.startswith(VOICE)
+        return {0: (ITEMS, 1)} | ({1: self.length} if has_length and self.length else {})
+
+
+VOICE = "voice_"
+"""How the names of inputs begin that say how a speaker sounds in general."""
 
 
 class EncoderGraph(nn.Module):
-    """Log-mels (1, 2T, 80) to hidden vectors (1, T, D); of the emotion encoder (1, T / 2, D), equal for two frames."""
+    """Log-mels (B, 2T, 80) to hidden vectors (B, T, D); of the emotion encoder (B, T / 2, D)."""
 
     def __init__(self, network: SpeechEncoder | EmotionEncoder) -> None:
         super().__init__()
@@ -56,133 +73,68 @@ class EncoderGraph(nn.Module):
 
 
 class DiarizerGraph(nn.Module):
-    """Features of T frames, a multiple of ``ROW``, to log-posterior, intensity, boundary and distance of each."""
+    """Features of T frames, a multiple of ``ROW``, to log-posterior, intensity, boundary and distance of each.
+
+    The last three inputs are a ``Voice``: frames of speech and voiced speech, and means and mean squares of channels.
+    Where there are no frames, none is known.
+    """
 
     def __init__(self, network: DiarizerNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(
-        self, mel: Tensor, prosody: Tensor, speech: Tensor, valid: Tensor, hidden: Tensor
-    ) -> tuple[Tensor, ...]:
-        return tuple(self.network.frames(FrameBatch(mel, prosody, speech, valid, hidden)))
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        known = Voice(*(values[:, None] for values in given[5:])) if len(given) > 5 else None
+        return tuple(self.network.frames(FrameBatch(*given[:5]), known))
+
+
+class VoiceGraph(nn.Module):
+    """Features of T frames, a multiple of ``ROW``, to the three arrays of a ``Voice``."""
+
+    def __init__(self, network: DiarizerNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        found = self.network.voice(FrameBatch(*given))
+        return found.weight, found.mean, found.square
 
 
 class PhonesGraph(nn.Module):
-    """Hidden vectors (1, T, D) to posteriors of p, b, m and of f, v (1, T, 2), and of the tongue's places (1, T, 3)."""
+    """Hidden vectors (B, T, D) to posteriors of p, b, m and of f, v (B, T, 2), and of the tongue's places (B, T, 3)."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.head = decoder.phone_head
+        self.kinds = [[PHONE_INDEX[name] for name in names] for names in (BILABIAL, LABIODENTAL, *PLACES.values())]
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        return self.decoder.lip_posteriors(hidden), self.decoder.tongue_posteriors(hidden)
+        assert self.head is not None
+        posterior = self.head(hidden).softmax(-1)
+        sums = [posterior[..., kind].sum(-1) for kind in self.kinds]
+        return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1)
 
 
-class DecoderStep(nn.Module):
-    """A decoder over L frames, with all that it remembers handed in and out.
-
-    Frames come out ``Decoder.look_ahead`` later than they go in: the first of a stream and those that are pushed after
-    its end to get the last ones are not valid. Frames that are not valid leave every state as it is and are attended to
-    by none, so the valid ones equal one pass over the whole recording.
-    """
+class StepGraph(nn.Module):
+    """``Decoder.step``."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
         self.decoder = decoder
 
-    def states(self, batch: int = 1) -> dict[str, Tensor]:
-        """The states before the first frame, by name; zeros."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        config = self.decoder.config
-        for index, block in enumerate(self.decoder.blocks):
-            if isinstance(block, ConditionedMambaBlock):
-                mamba = block.mamba
-                shapes[f"convolution_{index}"] = (batch, mamba.d_inner, mamba.conv1d.kernel_size[0] - 1)
-                shapes[f"scan_{index}"] = (batch, mamba.d_inner, mamba.d_state)
-                continue
-            assert isinstance(block, ConditionedAttentionBlock)
-            seen, future = block.attention.radius + block.attention.future, block.attention.future
-            shapes[f"attended_{index}"] = (batch, seen, 2 * config.width)
-            shapes[f"valid_{index}"] = (batch, seen)
-            if future:
-                shapes[f"pending_{index}"] = (batch, future, config.width + config.condition)
-        return {name: torch.zeros(shape) for name, shape in shapes.items()}
-
-    def forward(
-        self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor, valid: Tensor, *states: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Speech (B, L, C), posterior (B, L, 7), intensity (B, L), style (B, S), valid (B, L), and the states."""
-        given, kept = iter(states), []
-        x, condition = self.decoder.speech(speech), self.decoder.conditioning(posterior, intensity, style)
-        for block in self.decoder.blocks:
-            if isinstance(block, ConditionedMambaBlock):
-                y, gate = block.norm(x, condition)
-                y, *after = mamba_step(block.mamba, y, valid, next(given), next(given))
-                x = x + gate * y
-            else:
-                assert isinstance(block, ConditionedAttentionBlock)
-                before = [next(given) for _ in range(3 if block.attention.future else 2)]
-                x, condition, valid, *after = attention_step(block, x, condition, valid, before)
-            kept.extend(after)
-        return self.decoder.read_out(x, condition), *kept
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        return self.decoder.step(*given)
 
 
-def mamba_step(block: Mamba, x: Tensor, valid: Tensor, past: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Frames (B, L, D) through a Mamba block from what it remembers; frames that are not valid change nothing."""
-    u, z = block.in_proj(x).transpose(1, 2).chunk(2, dim=1)
-    u = u * valid[:, None]
-    joined = torch.cat([past, u], dim=-1)
-    u = F.silu(F.conv1d(joined, block.conv1d.weight, block.conv1d.bias, groups=block.d_inner))
-    # a convolution that has seen no frame yet holds zeros, however many frames have passed that are not valid
-    delta, b, c = block._gates(u.transpose(1, 2))
-    delta = (delta * valid[..., None]).permute(1, 0, 2)[..., None]  # L, B, E, 1
-    decay = torch.exp(delta * -torch.exp(block.A_log))
-    drive = delta * u.permute(2, 0, 1)[..., None] * b.permute(1, 0, 2)[:, :, None]
-    drive = torch.cat([drive[:1] + decay[:1] * state[None], drive[1:]])
-    states = doubled(decay, drive)
-    y = (states * c.permute(1, 0, 2)[:, :, None]).sum(-1).permute(1, 2, 0)
-    made = block.out_proj(((y + block.D[:, None] * u) * F.silu(z)).transpose(1, 2))
-    return made, joined[..., -past.shape[-1] :], states[-1]
+class CurvesGraph(nn.Module):
+    """``FineNetwork.curves``."""
 
+    def __init__(self, network: FineNetwork) -> None:
+        super().__init__()
+        self.network = network
 
-def attention_step(
-    block: ConditionedAttentionBlock, x: Tensor, condition: Tensor, valid: Tensor, states: Sequence[Tensor]
-) -> tuple[Tensor, ...]:
-    """Frames (B, L, D) through an attention block: those that came ``future`` frames ago are final.
-
-    Returns:
-        Frames, conditions and whether they are valid, of the frames that are final; then the next states.
-    """
-    attention, length = block.attention, x.shape[1]
-    radius, future, heads, width = attention.radius, attention.future, attention.heads, x.shape[2]
-    weight, bias = attention.qkv.weight, attention.qkv.bias
-    y, _ = block.norm(x, condition)
-    attended = torch.cat([states[0], F.linear(y, weight[width:], bias[width:])], 1)
-    known = torch.cat([states[1], valid], 1)
-    kept = [attended[:, length:], known[:, length:]]
-    if future:
-        pending = torch.cat([states[2], torch.cat([x, condition], -1)], 1)
-        kept.append(pending[:, length:])
-        x, condition = pending[:, :length].split([width, condition.shape[-1]], -1)
-    y, gate = block.norm(x, condition)
-    total, first = radius + future + length, radius
-
-    def by_head(values: Tensor) -> Tensor:
-        return values.unflatten(-1, (heads, -1)).transpose(1, 2)
-
-    q = rotate(by_head(F.linear(y, weight[:width], bias[:width])), slice(first, first + length), total)
-    k = rotate(by_head(attended[..., :width]), slice(0, total), total)
-    scores = q @ k.transpose(-1, -2) * (width // heads) ** -0.5
-    query, key = torch.arange(length)[:, None] + first, torch.arange(total)[None]
-    near = ((query - key <= radius) & (key - query <= future)).float()
-    own = (query == key).float()
-    seen = torch.maximum(near * known[:, None], own)[:, None]
-    share = torch.softmax(scores + (seen - 1.0) * 1e9, -1)
-    made = (share @ by_head(attended[..., width:])).transpose(1, 2).flatten(2)
-    x = x + gate * attention.out(made)
-    y, gate = block.mlp_norm(x, condition)
-    return x + gate * block.mlp(y), condition, known[:, first : first + length], *kept
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.network.curves(rows)
 
 
 # --- Which graphs there are.
@@ -190,28 +142,40 @@ def attention_step(
 
 def encoder_graph(name: str, network: SpeechEncoder | EmotionEncoder) -> Graph:
     """An encoder over log-mels of any length that is a multiple of four frames of 10 ms."""
-    axes = {"mel": {1: ("mel_frames", 4)}}
-    return Graph(name, EncoderGraph(network), {"mel": torch.randn(1, 400, MEL_BANDS)}, ["hidden"], axes)
+    return Graph(name, EncoderGraph(network), {"mel": torch.randn(2, 400, MEL_BANDS)}, ["hidden"], ("mel_frames", 4))
 
 
-def diarizer_graph(name: str, network: DiarizerNetwork) -> Graph:
-    """A diarizer over any number of frames that is a multiple of ``ROW``."""
+def _frames_of(network: DiarizerNetwork) -> dict[str, Tensor]:
+    """An example of the features that a diarizer reads."""
     count = 40 * ROW
-    inputs = {
-        "mel": torch.randn(1, count, MEL_BANDS),
-        "prosody": torch.randn(1, count, len(PROSODY_CHANNELS)),
-        "speech": torch.ones(1, count, dtype=torch.bool),
-        "valid": torch.ones(1, count, dtype=torch.bool),
-        "hidden": torch.randn(1, count, network.encoder_channels),
+    return {
+        "mel": torch.randn(2, count, MEL_BANDS),
+        "prosody": torch.randn(2, count, len(PROSODY_CHANNELS)),
+        "speech": torch.ones(2, count, dtype=torch.bool),
+        "valid": torch.ones(2, count, dtype=torch.bool),
+        "hidden": torch.randn(2, count, network.encoder_channels),
     }
-    axes = {key: {1: ("frames", ROW)} for key in inputs}
-    return Graph(name, DiarizerGraph(network), inputs, ["log_posterior", "intensity", "boundary", "distance"], axes)
+
+
+def diarizer_graph(name: str, network: DiarizerNetwork, enrolled: bool = True) -> Graph:
+    """A diarizer over any number of frames that is a multiple of ``ROW``; ``enrolled``: it takes a voice, too."""
+    channels = functional_count(network.config) // len(network.config.windows) // 2
+    voice = {"weight": torch.zeros(2, 2), "mean": torch.zeros(2, channels), "square": torch.zeros(2, channels)}
+    inputs = _frames_of(network) | ({VOICE + key: values for key, values in voice.items()} if enrolled else {})
+    outputs = ["log_posterior", "intensity", "boundary", "distance"]
+    return Graph(name, DiarizerGraph(network), inputs, outputs, ("frames", ROW))
+
+
+def voice_graph(name: str, network: DiarizerNetwork) -> Graph:
+    """How the speaker of some recording sounds in general, for a diarizer of other recordings."""
+    outputs = [f"{VOICE}{key}" for key in ("weight", "mean", "square")]
+    return Graph(name, VoiceGraph(network), _frames_of(network), outputs, ("frames", ROW))
 
 
 def phones_graph(name: str, decoder: Decoder) -> Graph:
     """The phone head that a decoder holds."""
-    inputs = {"hidden": torch.randn(1, 50, decoder.config.hidden)}
-    return Graph(name, PhonesGraph(decoder), inputs, ["lips", "tongue"], {"hidden": {1: ("frames", 1)}})
+    inputs = {"hidden": torch.randn(2, 50, decoder.config.hidden)}
+    return Graph(name, PhonesGraph(decoder), inputs, ["lips", "tongue"], ("frames", 1))
 
 
 def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:
@@ -222,13 +186,29 @@ def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:
     """
     if not decoder.streams:
         raise InputError("this decoder needs the whole recording: it has no steps")
-    step, config = DecoderStep(decoder), decoder.config
-    states = step.states()
+    config, states = decoder.config, decoder.states(2)
     inputs = {
-        "speech": torch.randn(1, frames, config.hidden + len(PROSODY_CHANNELS)),
-        "posterior": torch.rand(1, frames, 7).softmax(-1),
-        "intensity": torch.rand(1, frames),
-        "style": torch.zeros(1, len(config.styles)),
-        "valid": torch.ones(1, frames),
+        "speech": torch.randn(2, frames, config.hidden + len(PROSODY_CHANNELS)),
+        "posterior": torch.rand(2, frames, 7).softmax(-1),
+        "intensity": torch.rand(2, frames),
+        "style": torch.zeros(2, len(config.styles)),
+        "valid": torch.ones(2, frames),
     } | states
-    return Graph(name, step, inputs, ["coefficients", *(f"next_{key}" for key in states)], {})
+    return Graph(name, StepGraph(decoder), inputs, ["coefficients", *(f"next_{key}" for key in states)])
+
+
+def fine_graph(name: str, network: FineNetwork) -> Graph:
+    """Curves of fine-grained emotions of rows of statistics."""
+    return Graph(name, CurvesGraph(network), {"rows": torch.randn(2, network.config.inputs)}, ["curves"])
+
+
+def bursts_graph(name: str, network: BurstDetector) -> Graph:
+    """Logits of vocal bursts."""
+    rows = torch.randn(2, 100, network.config.hidden + len(PROSODY_CHANNELS))
+    return Graph(name, network, {"rows": rows}, ["logits"], ("frames", 1))
+
+
+def landmarks_graph(name: str, network: LandmarkNet) -> Graph:
+    """68 points in views of a head's geometry."""
+    views = torch.randn(2, CHANNELS, network.config.size, network.config.size)
+    return Graph(name, LandmarksGraph(network), {"views": views}, ["points", "spread", "face"], simplified=False)

@@ -12,6 +12,7 @@ import json
 import logging
 import warnings
 from collections.abc import Sequence
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,38 @@ import torch
 from numpy.typing import NDArray
 from torch.export import Dim
 
-from sedtalker.animation.decoder import Decoder, DecoderConfig
+from sedtalker.animation.decoder import STEPS as ALL_STEPS
+from sedtalker.animation.decoder_network import load_decoder_network
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, open_network, read_config, weights_sha256
-from sedtalker.emotion.inference import load_diarizer
+from sedtalker.emotion.burst_detector import BurstDetectorConfig
+from sedtalker.emotion.burst_network import BurstDetector
+from sedtalker.emotion.fine import FineConfig
+from sedtalker.emotion.fine_network import FineNetwork
+from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
-from sedtalker.export.onnx_graphs import Graph, decoder_graph, diarizer_graph, encoder_graph, phones_graph
+from sedtalker.export.model_constants import model_constants
+from sedtalker.export.onnx_graphs import (
+    ITEMS,
+    Graph,
+    bursts_graph,
+    decoder_graph,
+    diarizer_graph,
+    encoder_graph,
+    fine_graph,
+    landmarks_graph,
+    phones_graph,
+    voice_graph,
+)
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.encoder import MelEncoder, open_encoder
+from sedtalker.face.landmark_network import LandmarkNet
+from sedtalker.face.landmarks import LandmarkConfig
+from sedtalker.speech.emotion_encoder import load_emotion_encoder
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
-from sedtalker.storage import OutputFolder
+from sedtalker.speech.speech_encoder import load_network
+from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.version import __version__
 
 FORMAT_VERSION = 1
@@ -85,6 +106,7 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
             "shapes": ARKIT_52,
             "tongue": TONGUE,
             "models": described,
+            "constants": model_constants(),
         }
         for name, content in (("model.json", about), ("check.json", checks)):
             text = json.dumps(content, indent=1, ensure_ascii=False)
@@ -95,21 +117,60 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
 def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, Any]]]:
     """The graphs of the built-in networks, each with what ``model.json`` says of it beside its inputs and outputs."""
     graphs = []
-    for name in (SPEECH, EMOTION):
-        encoder = open_encoder(name)
-        assert isinstance(encoder, MelEncoder)
-        facts: dict[str, Any] = {"context": encoder.context, "centred": encoder.network.centred}
-        graphs.append((encoder_graph(name, encoder.network), _origin(name) | facts))
+    for name, encoder in ((SPEECH, load_network()), (EMOTION, load_emotion_encoder())):
+        facts: dict[str, Any] = {"context": encoder.context, "centred": encoder.centred}
+        graphs.append((encoder_graph(name, encoder), _origin(name) | facts))
     diarizer = load_diarizer()
     facts = {"context": diarizer.context, "visible": diarizer.config.visible}
-    graphs.append((diarizer_graph("diarizer", diarizer), _origin("diarizer") | facts))
+    graphs.append((diarizer_graph("diarizer", diarizer, enrolled=False), _origin("diarizer") | facts))
     for name in DECODERS:
-        decoder = open_network(builtin_checkpoint(name), "decoder", DecoderConfig, Decoder)
+        decoder = load_decoder_network(builtin_checkpoint(name))
         about = _origin(name) | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
         if name == DECODERS[0]:
             graphs.append((phones_graph("phones", decoder), _origin(name)))
         graphs.extend((decoder_graph(f"{name}_{step}", decoder, step), about | {"frames": step}) for step in steps)
     return graphs
+
+
+def write_graphs(folder: Path) -> list[Path]:
+    """Write the graphs by which a checkpoint runs without torch into its folder; they point into its weights.
+
+    Raises:
+        InputError: no checkpoint, one whose networks only torch runs, or onnx is not installed.
+    """
+    made = [(folder / f"{graph.name}.onnx", graph) for graph in graphs_of(folder)]
+    for path, graph in made:
+        with whole_file(path) as temporary:
+            write_graph(graph, temporary, weights=folder / "model.safetensors")
+    return [path for path, _ in made]
+
+
+def graphs_of(folder: Path) -> list[Graph]:
+    """The graphs of the network in a checkpoint folder, under the names by which it is run.
+
+    Raises:
+        InputError: no checkpoint, or one whose networks only torch runs.
+    """
+    match kind := read_config(folder).kind:
+        case "speech_encoder":
+            return [encoder_graph("encoder", load_network(folder))]
+        case "emotion_encoder":
+            return [encoder_graph("encoder", load_emotion_encoder(folder))]
+        case "diarizer":
+            network = load_diarizer(folder)
+            if network.config.backbone is None and network.config.hidden_channels:
+                return [diarizer_graph("diarizer", network), voice_graph("voice", network)]
+        case "decoder":
+            decoder = load_decoder_network(folder)
+            if decoder.streams:
+                return [decoder_graph(f"step_{frames}", decoder, frames) for frames in ALL_STEPS]
+        case "fine_emotions":
+            return [fine_graph("fine", open_network(folder, kind, FineConfig, FineNetwork))]
+        case "burst_detector":
+            return [bursts_graph("bursts", open_network(folder, kind, BurstDetectorConfig, BurstDetector))]
+        case "landmarks":
+            return [landmarks_graph("landmarks", open_network(folder, kind, LandmarkConfig, LandmarkNet))]
+    raise InputError(f"{folder}: torch alone runs this {kind}")
 
 
 def _origin(name: str) -> dict[str, Any]:
@@ -167,7 +228,7 @@ def _checked(file: Path) -> dict[str, Any]:
     }
 
 
-CHECK_LENGTHS = {"4*mel_frames": 160, "8*frames": 160, "frames": 40}
+CHECK_LENGTHS = {ITEMS: 1, "4*mel_frames": 160, "8*frames": 160, "frames": 40}
 """Lengths of the free axes in ``check.json``, by the name that the graphs give them."""
 
 
@@ -205,8 +266,8 @@ def write_graph(graph: Graph, path: Path, int8: bool = False, weights: Path | No
     shapes: list[dict[int, Any]] = []
     for name in graph.inputs:
         shapes.append({})
-        for axis, (length, factor) in graph.dynamic.get(name, {}).items():
-            free = lengths.setdefault(length, Dim(length, min=4))
+        for axis, (length, factor) in graph.free_axes(name).items():
+            free = lengths.setdefault(length, Dim(length, min=1 if length == ITEMS else 4))
             shapes[-1][axis] = free if factor == 1 else factor * free
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -218,7 +279,8 @@ def write_graph(graph: Graph, path: Path, int8: bool = False, weights: Path | No
             opset_version=OPSET,
             input_names=list(graph.inputs),
             output_names=list(graph.outputs),
-            dynamic_shapes=tuple(shapes) if graph.dynamic else None,
+            dynamic_shapes=_as_declared(graph.network, shapes),
+            optimize=graph.simplified,
             verbose=False,
         )
     assert program is not None
@@ -231,7 +293,13 @@ def write_graph(graph: Graph, path: Path, int8: bool = False, weights: Path | No
         _point_to_weights(model, weights)
     _store_weights(model, int8)
     onnx.save(model, path)
-    onnx.checker.check_model(path)
+
+
+def _as_declared(network: torch.nn.Module, shapes: Sequence[Any]) -> tuple[Any, ...]:
+    """Free axes in the form of a network's parameters: those of ``*rest`` are one tuple."""
+    kinds = [parameter.kind for parameter in signature(network.forward).parameters.values()]
+    named = sum(kind is Parameter.POSITIONAL_OR_KEYWORD for kind in kinds)
+    return tuple(shapes) if named == len(kinds) else (*shapes[:named], tuple(shapes[named:]))
 
 
 def _point_to_weights(model: Any, weights: Path) -> None:
@@ -295,9 +363,11 @@ def _store_weights(model: Any, int8: bool) -> None:
             scale = np.maximum(np.abs(values).max(others), 1e-12).astype(np.float32) / INT8_LEVELS
             shaped = scale.reshape([-1 if i == axis else 1 for i in range(values.ndim)])
             whole = np.round(values / shaped).astype(np.int8)
-            small = {stored: whole, f"{name}.scale": scale}
+            small = {stored: whole, f"{name}.scale": shaped}
             graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in small.items())
-            made.append(helper.make_node("DequantizeLinear", [stored, f"{name}.scale"], [name], axis=axis))
+            # onnxruntime for browsers folds these two before it runs, and not DequantizeLinear
+            made.append(helper.make_node("Cast", [stored], [f"{name}.whole"], to=onnx.TensorProto.FLOAT))
+            made.append(helper.make_node("Mul", [f"{name}.whole", f"{name}.scale"], [name]))
         elif np.array_equal(values, values.astype(np.float16).astype(np.float32)):
             graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), stored))
             made.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))

@@ -1,18 +1,23 @@
-"""Networks' building blocks, where they run, and on how many threads."""
+"""Networks' building blocks, where they run, and on how many threads. Torch is imported where it is needed only."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
-
-import torch
-from torch import Tensor, nn
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal
 
 from sedtalker.errors import InputError
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 Device = Literal["auto", "cpu", "cuda"]
 """Names of devices."""
+DRIVER_TOOLS = ("nvidia-smi", "rocm-smi")
+"""Programs that come with the drivers of graphics cards that compute; torch is not imported to look where none is."""
 
 
 def find_device(device: str = "auto") -> str:
@@ -21,9 +26,21 @@ def find_device(device: str = "auto") -> str:
     Raises:
         InputError: cuda was asked for and there is none.
     """
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    if device == "cpu":
+        return device
+    hopeless = device == "auto" and not any(map(shutil.which, DRIVER_TOOLS))
+    found = not hopeless and find_spec("torch") is not None and _cuda_is_available()
+    if device == "auto":
+        return "cuda" if found else "cpu"
+    if device.startswith("cuda") and not found:
         raise InputError(f"device {device}: no CUDA device was found; use cpu")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return device
+
+
+def _cuda_is_available() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def initialised(values: Callable[[], Tensor], *shape: int) -> nn.Parameter:
@@ -32,16 +49,28 @@ def initialised(values: Callable[[], Tensor], *shape: int) -> nn.Parameter:
     They are not computed where only shapes are wanted (``torch.device("meta")``, as opening a checkpoint does first):
     arithmetic on tensors without memory makes torch import its compiler, which takes seconds.
     """
+    import torch
+
     empty = torch.empty(shape)
-    return nn.Parameter(empty if empty.is_meta else values())
+    return torch.nn.Parameter(empty if empty.is_meta else values())
+
+
+def one_thread() -> None:
+    """Begins a thread that runs networks: torch, where it is in use, shares no work among further ones."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Run the block on ``count`` threads.
+    """Run the block on ``count`` threads of torch, where torch is in use.
 
     The built-in networks are small: threads that wait for each other cost more than they bring, so they run on one.
     """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -1,21 +1,19 @@
 """Residual blocks over time: those of a decoder, modulated by a condition, and plain ones of encoders.
 
 Every conditioned block maps (B, T, D) and a condition (B, T, C) to (B, T, D), with a gated residual path. For streams
-each has ``start()``, which gives its state before the first frame, and ``push()``, which takes the next frames and
-gives those that have become final. The pushed frames, put together, equal one ``forward`` over the whole.
+Mamba and attention have ``step()``: the next frames, whether they are valid, and what the block remembers go in; the
+frames that have become final, and what it remembers then, come out. Put together they equal one ``forward``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.nn.mamba import Mamba, MambaState
+from sedtalker.nn.mamba import Mamba
 
 
 @lru_cache(maxsize=8)
@@ -31,6 +29,10 @@ def rotate(x: Tensor, positions: slice, length: int) -> Tensor:
     cos, sin = cos[positions].to(x.dtype), sin[positions].to(x.dtype)
     even, odd = x[..., 0::2], x[..., 1::2]
     return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+
+
+FAR = 1e9
+"""What is taken from the score of a frame that is not attended to."""
 
 
 class LocalAttention(nn.Module):
@@ -58,6 +60,31 @@ class LocalAttention(nn.Module):
         mask = self._mask(blocks, length, x.device)
         y = F.scaled_dot_product_attention(q, around_k, around_v, attn_mask=mask)
         return self.out(y.permute(0, 2, 3, 1, 4).reshape(batch, blocks * r, width)[:, :length])
+
+    def keys_and_values(self, x: Tensor) -> Tensor:
+        """(B, L, 2D) of frames (B, L, D), before they know their positions."""
+        width = x.shape[-1]
+        return F.linear(x, self.qkv.weight[width:], self.qkv.bias[width:])
+
+    def step(self, x: Tensor, attended: Tensor, valid: Tensor) -> Tensor:
+        """Frames (B, L, D) among keys and values (B, radius + L + future, 2D) of which some are valid."""
+        width, length, first = x.shape[-1], x.shape[1], self.radius
+        total = first + length + self.future
+
+        def by_head(values: Tensor) -> Tensor:
+            return values.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+        q = by_head(F.linear(x, self.qkv.weight[:width], self.qkv.bias[:width]))
+        q = rotate(q, slice(first, first + length), total)
+        k = rotate(by_head(attended[..., :width]), slice(0, total), total)
+        scores = q @ k.transpose(-1, -2) * (width // self.heads) ** -0.5
+        query = torch.arange(length, device=x.device)[:, None] + first
+        key = torch.arange(total, device=x.device)[None]
+        near = ((query - key <= self.radius) & (key - query <= self.future)).to(x.dtype)
+        own = (query == key).to(x.dtype)  # as in ``_mask``
+        seen = torch.maximum(near * valid[:, None], own)[:, None]
+        share = torch.softmax(scores + (seen - 1.0) * FAR, -1)
+        return self.out((share @ by_head(attended[..., width:])).transpose(1, 2).flatten(2))
 
     @staticmethod
     def _neighbours(x: Tensor) -> Tensor:
@@ -96,16 +123,6 @@ class AdaptiveNorm(nn.Module):
         return self.norm(x) * (1 + scale) + shift, 1 + gate
 
 
-class Streamable(Protocol):
-    """A block that can also run over streams; its state has ``tensors()`` and is made ``of`` them again."""
-
-    def start(self) -> Any:
-        """The state before the first frame, for one stream."""
-
-    def push(self, x: Tensor, condition: Tensor, state: Any, last: bool) -> tuple[Tensor, Tensor]:
-        """Next frames (B, t, D) and conditions → the frames (B, n, D) now final, and their conditions."""
-
-
 class ConditionedMambaBlock(nn.Module):
     """Adaptive norm and Mamba with a gated residual path; causal."""
 
@@ -115,35 +132,20 @@ class ConditionedMambaBlock(nn.Module):
         self.mamba = Mamba(width, d_state)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, condition: Tensor, state: MambaState | None = None) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         y, gate = self.norm(x, condition)
-        return x + gate * self.dropout(self.mamba(y, state))
+        return x + gate * self.dropout(self.mamba(y))
 
-    def start(self) -> MambaState:
-        """See ``Streamable``."""
-        return self.mamba.start(1)
+    def states(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of what a stream remembers, by name."""
+        mamba = self.mamba
+        return {"convolution": (mamba.d_inner, mamba.d_conv - 1), "scan": (mamba.d_inner, mamba.d_state)}
 
-    def push(self, x: Tensor, condition: Tensor, state: MambaState, last: bool) -> tuple[Tensor, Tensor]:
-        """See ``Streamable``: every frame is final at once."""
-        return (self(x, condition, state) if x.shape[1] else x), condition
-
-
-@dataclass
-class AttentionState:
-    """Frames and conditions that an attention block still needs, and how many of the frames are final already."""
-
-    x: Tensor
-    condition: Tensor
-    done: int = 0
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        """What it holds, to be stacked with that of other streams: how many are final as the length of a tensor."""
-        return self.x, self.condition, self.x[:, : self.done, 0]
-
-    @classmethod
-    def of(cls, x: Tensor, condition: Tensor, done: Tensor) -> AttentionState:
-        """From its tensors."""
-        return cls(x, condition, done.shape[1])
+    def step(self, x: Tensor, condition: Tensor, valid: Tensor, past: Tensor, scanned: Tensor) -> tuple[Tensor, ...]:
+        """Next frames (B, L, D): every one is final at once."""
+        y, gate = self.norm(x, condition)
+        made, *after = self.mamba.step(y, valid, past, scanned)
+        return x + gate * made, condition, valid, *after
 
 
 class ConditionedAttentionBlock(nn.Module):
@@ -163,21 +165,29 @@ class ConditionedAttentionBlock(nn.Module):
         y, gate = self.mlp_norm(x, condition)
         return x + gate * self.dropout(self.mlp(y))
 
-    def start(self) -> AttentionState:
-        """See ``Streamable``."""
-        like = self.norm.modulation.weight
-        return AttentionState(like.new_zeros(1, 0, len(like) // 3), like.new_zeros(1, 0, like.shape[1]))
+    def states(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of what a stream remembers, by name."""
+        width, condition = len(self.norm.modulation.weight) // 3, self.norm.modulation.weight.shape[1]
+        seen, future = self.attention.radius + self.attention.future, self.attention.future
+        shapes = {"attended": (seen, 2 * width), "valid": (seen,)}
+        return shapes | {"pending": (future, width + condition)} if future else shapes
 
-    def push(self, x: Tensor, condition: Tensor, state: AttentionState, last: bool) -> tuple[Tensor, Tensor]:
-        """See ``Streamable``: a frame is final once the frames it attends to have come."""
-        x, condition = torch.cat([state.x, x], 1), torch.cat([state.condition, condition], 1)
-        ready = x.shape[1] if last else max(state.done, x.shape[1] - self.attention.future)
-        out = self(x, condition)[:, state.done : ready] if ready > state.done else x[:, :0]
-        final = condition[:, state.done : ready]
-        # frames that are final are kept for as long as later ones attend to them
-        keep = max(0, ready - self.attention.radius)
-        state.x, state.condition, state.done = x[:, keep:], condition[:, keep:], ready - keep
-        return out, final
+    def step(self, x: Tensor, condition: Tensor, valid: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """Next frames (B, L, D): those that came ``future`` frames ago are final."""
+        length, width = x.shape[1], x.shape[2]
+        y, _ = self.norm(x, condition)
+        attended = torch.cat([states[0], self.attention.keys_and_values(y)], 1)
+        known = torch.cat([states[1], valid], 1)
+        kept = [attended[:, length:], known[:, length:]]
+        if self.attention.future:
+            pending = torch.cat([states[2], torch.cat([x, condition], -1)], 1)
+            kept.append(pending[:, length:])
+            x, condition = pending[:, :length].split([width, condition.shape[-1]], -1)
+        y, gate = self.norm(x, condition)
+        x = x + gate * self.attention.step(y, attended, known)
+        y, gate = self.mlp_norm(x, condition)
+        radius = self.attention.radius
+        return x + gate * self.mlp(y), condition, known[:, radius : radius + length], *kept
 
 
 class ConditionedConvolutionBlock(nn.Module):

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Hashable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import torch
-from torch import Tensor
+import numpy as np
+
+from sedtalker.nn.engine import Arrays
 
 R = TypeVar("R")
 """What the work gives in the end."""
@@ -25,15 +26,15 @@ class Call(NamedTuple):
 
     Attributes:
         run: takes the inputs and the settings; treats every item of the leading dimension on its own.
-        inputs: tensors (1, …).
+        inputs: arrays (1, …).
         settings: whatever else it takes; only calls with equal settings are stacked.
     """
 
-    run: Callable[..., tuple[Tensor, ...]]
-    inputs: tuple[Tensor, ...]
+    run: Callable[..., Arrays]
+    inputs: Arrays
     settings: tuple[Hashable, ...] = ()
 
-    def made(self) -> tuple[Tensor, ...]:
+    def made(self) -> Arrays:
         """What it gives."""
         return self.run(*self.inputs, *self.settings)
 
@@ -43,11 +44,10 @@ class Call(NamedTuple):
         return self.run, self.settings, tuple((x.shape, x.dtype) for x in self.inputs)
 
 
-Steps = Generator[Call, tuple[Tensor, ...], R]
+Steps = Generator[Call, Arrays, R]
 """Work that hands out its calls."""
 
 
-@torch.no_grad()
 def alone(steps: Steps[R]) -> R:
     """Do the work, call by call."""
     try:
@@ -59,7 +59,6 @@ def alone(steps: Steps[R]) -> R:
         return result
 
 
-@torch.no_grad()
 def together(many: Sequence[Steps[Any]]) -> list[Any]:
     """Do several works at once; calls of one kind run as one batch.
 
@@ -69,7 +68,7 @@ def together(many: Sequence[Steps[Any]]) -> list[Any]:
     results: list[Any] = [None] * len(many)
     waiting: dict[int, Call] = {}
 
-    def advance(place: int, reply: tuple[Tensor, ...] | None) -> None:
+    def advance(place: int, reply: Arrays | None) -> None:
         try:
             steps = many[place]
             waiting[place] = next(steps) if reply is None else steps.send(reply)
@@ -93,10 +92,10 @@ def together(many: Sequence[Steps[Any]]) -> list[Any]:
     return results
 
 
-def _stacked(calls: Sequence[Call]) -> list[tuple[Tensor, ...]]:
+def _stacked(calls: Sequence[Call]) -> list[Arrays]:
     """What calls of one kind give, made as one."""
     if len(calls) == 1:
         return [calls[0].made()]
-    inputs = tuple(torch.cat(parts) for parts in zip(*(call.inputs for call in calls), strict=True))
+    inputs = tuple(np.concatenate(parts) for parts in zip(*(call.inputs for call in calls), strict=True))
     made = calls[0].run(*inputs, *calls[0].settings)
-    return list(zip(*(part.split(1) for part in made), strict=True))
+    return [tuple(part[index : index + 1] for part in made) for index in range(len(calls))]

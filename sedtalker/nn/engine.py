@@ -12,10 +12,34 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
+from sedtalker.plugins import load
 
+IN_TORCH: dict[str, str] = {
+    "speech_encoder": "sedtalker.speech.speech_encoder:load_network",
+    "emotion_encoder": "sedtalker.speech.emotion_encoder:load_emotion_encoder",
+    "diarizer": "sedtalker.emotion.side_by_side:load_diarizer",
+    "fine_emotions": "sedtalker.emotion.fine_network:load_fine_network",
+    "burst_detector": "sedtalker.emotion.burst_network:load_burst_network",
+    "decoder": "sedtalker.animation.decoder_network:load_decoder_network",
+    "vertex_decoder": "sedtalker.animation.vertex_decoder:load_vertex_decoder",
+    "readout_decoder": "sedtalker.animation.mouth_readout:load_readout_decoder",
+    "landmarks": "sedtalker.face.landmark_network:load_landmark_network",
+}
+"""What opens the network of each kind of checkpoint in torch."""
 Arrays = tuple[NDArray[Any], ...]
 """What a network gives."""
+
+
+def load_in_torch(folder: Path, kind: str, device: str = "cpu") -> Any:
+    """The network in a checkpoint folder as a module of torch, which also takes and gives arrays.
+
+    Raises:
+        InputError: torch is not installed, or what the kind's own loader raises.
+    """
+    with extra("torch"):
+        import torch  # noqa: F401
+    return load(IN_TORCH[kind])(folder).to(device)
 
 
 class Network(Protocol):
@@ -42,6 +66,7 @@ class GraphNetwork:
     def __init__(self, path: Path) -> None:
         import onnxruntime
 
+        self._path = path
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
@@ -51,7 +76,14 @@ class GraphNetwork:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path}: cannot be run ({reason})") from None
         self._names = [value.name for value in self._session.get_inputs()]
-        self._given = self._session.run
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GraphNetwork:
+        """Itself: it never changes."""
+        return self
+
+    def __reduce__(self) -> tuple[type[GraphNetwork], tuple[Path]]:
+        """Another process opens the file."""
+        return GraphNetwork, (self._path,)
 
     @property
     def inputs(self) -> dict[str, tuple[int | str, ...]]:
@@ -60,7 +92,7 @@ class GraphNetwork:
 
     def __call__(self, *inputs: NDArray[Any]) -> Arrays:
         """See ``Network``."""
-        return tuple(self._given(None, dict(zip(self._names, inputs, strict=True))))
+        return tuple(self._session.run(None, dict(zip(self._names, inputs, strict=True))))
 
 
 @lru_cache(maxsize=32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -134,37 +133,10 @@ def _scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tens
     return y, states[-1]
 
 
-def scan_step(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor, state: Tensor
-) -> tuple[Tensor, Tensor]:
-    """One step: u, delta, z (B, E), B and C (B, N), state (B, E, N) → output (B, E) and the next state."""
-    state = torch.exp(delta[..., None] * A) * state + (delta * u)[..., None] * B[:, None]
-    y = torch.einsum("ben,bn->be", state, C) + D * u
-    return y * F.silu(z), state
-
-
-@dataclass
-class MambaState:
-    """What a block remembers: the last inputs of its convolution (B, E, d_conv) and the scan's state (B, E, N)."""
-
-    conv: Tensor
-    ssm: Tensor
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        """What it holds, to be stacked with that of other streams."""
-        return self.conv, self.ssm
-
-    @classmethod
-    def of(cls, conv: Tensor, ssm: Tensor) -> MambaState:
-        """From its tensors."""
-        return cls(conv, ssm)
-
-
 class Mamba(nn.Module):
     """Selective state-space block, (B, L, D) → (B, L, D), causal.
 
-    Gu and Dao 2023 (arXiv 2312.00752). ``forward`` may be given the state that an earlier stretch left behind, and
-    ``step`` advances one frame: all three give the same numbers.
+    Gu and Dao 2023 (arXiv 2312.00752). ``step`` over stretches gives the same numbers as ``forward`` over all of it.
     """
 
     def __init__(self, d_model: int, d_state: int = 16, d_conv: int = 4, expand: int = 2):
@@ -195,25 +167,12 @@ class Mamba(nn.Module):
         with torch.no_grad():
             self.dt_proj.bias.copy_(step + torch.log(-torch.expm1(-step)))
 
-    def start(self, batch: int) -> MambaState:
-        """The state before the first frame."""
-        like = self.D
-        return MambaState(
-            like.new_zeros(batch, self.d_inner, self.d_conv), like.new_zeros(batch, self.d_inner, self.d_state)
-        )
-
-    def forward(self, x: Tensor, state: MambaState | None = None) -> Tensor:
-        """(B, L, D) → (B, L, D); a given ``state`` is read and updated in place."""
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, D) → (B, L, D)."""
         u, z = self.in_proj(x).transpose(1, 2).chunk(2, dim=1)
-        if state is None:
-            convolved = self.conv1d(u)[..., : u.shape[-1]]
-        else:
-            joined = torch.cat([state.conv[..., 1:], u], dim=-1)
-            convolved = F.conv1d(joined, self.conv1d.weight, self.conv1d.bias, groups=self.d_inner)
-            state.conv = torch.cat([state.conv, u], dim=-1)[..., -self.d_conv :]
-        u = F.silu(convolved)
+        u = F.silu(self.conv1d(u)[..., : u.shape[-1]])
         delta, B, C = self._gates(u.transpose(1, 2))
-        y, last = selective_scan(
+        y, _ = selective_scan(
             u,
             delta.transpose(1, 2),
             -torch.exp(self.A_log.float()),
@@ -221,22 +180,32 @@ class Mamba(nn.Module):
             C.transpose(1, 2),
             self.D.float(),
             z,
-            None if state is None else state.ssm,
         )
-        if state is not None:
-            state.ssm = last
         return self.out_proj(y.transpose(1, 2))
 
-    def step(self, x: Tensor, state: MambaState) -> Tensor:
-        """One frame (B, D) → (B, D); updates ``state``."""
-        u, z = self.in_proj(x).chunk(2, dim=-1)
-        state.conv = torch.cat([state.conv[..., 1:], u[..., None]], dim=-1)
-        assert self.conv1d.bias is not None
-        u = F.silu((state.conv * self.conv1d.weight[:, 0]).sum(-1) + self.conv1d.bias)
-        delta, B, C = self._gates(u)
-        A = -torch.exp(self.A_log.float())
-        y, state.ssm = scan_step(u, delta, A, B, C, self.D.float(), z, state.ssm)
-        return self.out_proj(y)
+    def step(self, x: Tensor, valid: Tensor, past: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The next frames of a stream; the scan is by doubling (Hillis and Steele 1986), so a graph of it has no loop.
+
+        Args:
+            x: (B, L, D).
+            valid: (B, L) 1, or 0 for frames that change no state.
+            past: (B, E, d_conv - 1) the last inputs of the convolution; zeros before the first frame.
+            state: (B, E, N) of the scan; zeros before the first frame.
+
+        Returns:
+            (B, L, D), and both states after these frames.
+        """
+        u, z = self.in_proj(x).transpose(1, 2).chunk(2, dim=1)
+        joined = torch.cat([past, u * valid[:, None]], dim=-1)
+        u = F.silu(F.conv1d(joined, self.conv1d.weight, self.conv1d.bias, groups=self.d_inner))
+        delta, B, C = self._gates(u.transpose(1, 2))
+        delta = (delta * valid[..., None]).permute(1, 0, 2)[..., None]  # L, B, E, 1
+        decay = torch.exp(delta * -torch.exp(self.A_log.float()))
+        drive = delta * u.permute(2, 0, 1)[..., None] * B.permute(1, 0, 2)[:, :, None]
+        states = doubled(decay, torch.cat([drive[:1] + decay[:1] * state[None], drive[1:]]))
+        y = (states * C.permute(1, 0, 2)[:, :, None]).sum(-1).permute(1, 2, 0)
+        made = self.out_proj(((y + self.D.float()[:, None] * u) * F.silu(z)).transpose(1, 2))
+        return made, joined[..., -past.shape[-1] :], states[-1]
 
     def _gates(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Step sizes (…, E) and gates (…, N) twice of the convolved inputs (…, E)."""

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from sedtalker.arrays import Doubles
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics.pronunciation import SpokenWord
-from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, SpeechEncoder, open_encoder
+from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_encoder
 from sedtalker.speech.features import PHONE_INDEX, PHONES, SILENCE, SPEECH, SpeechFeatures
 
 PRIORS = {
@@ -52,17 +52,13 @@ def phone_posteriors(encoder: Encoder, features: SpeechFeatures, sound: Audio) -
         sound: the recording.
     """
     own = encoder.encoders.get(SPEECH) if isinstance(encoder, EncoderPair) else encoder
-    if isinstance(own, MelEncoder) and isinstance(own.network, SpeechEncoder):
+    if isinstance(own, MelEncoder) and own.network.centred:
         hidden = features.of(SPEECH).hidden
     else:
         own = open_encoder()
         hidden = own(sound).hidden[: len(features)]
     assert isinstance(own, MelEncoder)
-    assert isinstance(own.network, SpeechEncoder)
-    device = next(own.network.parameters()).device
-    with torch.no_grad():
-        logits = own.network.phones(torch.from_numpy(np.ascontiguousarray(hidden)).to(device))
-    return np.asarray(logits.float().softmax(-1).cpu().numpy(), np.float32)
+    return softmax(own.network.phones(hidden), -1)
 
 
 def align(posteriors: NDArray[np.floating], words: Sequence[SpokenWord], rate: float = 50.0) -> Alignment:

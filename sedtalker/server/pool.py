@@ -16,13 +16,13 @@ from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
 from sedtalker.arrays import Floats
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH
 from sedtalker.errors import InputError
+from sedtalker.nn import one_thread
 from sedtalker.nn.calls import Steps, alone, together
 from sedtalker.server.monitoring import Monitoring
 
@@ -197,7 +197,7 @@ class StreamPool:
             thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        torch.set_num_threads(1)
+        one_thread()
         while True:
             with self.changed:
                 while not self._closed and not any(member.ready for member in self.members):

@@ -9,9 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import torch
-
 from sedtalker.face.face import Face
+from sedtalker.nn import one_thread
 from sedtalker.progress import Hook
 from sedtalker.server.models import Models
 from sedtalker.server.monitoring import Monitoring
@@ -77,9 +76,7 @@ class Service:
     def __post_init__(self) -> None:
         self.monitoring = Monitoring()
         self.pool = StreamPool(self.monitoring, self.batched, self.threads)
-        self._thread = ThreadPoolExecutor(
-            self.workers, "sedtalker-work", initializer=torch.set_num_threads, initargs=(1,)
-        )
+        self._thread = ThreadPoolExecutor(self.workers, "sedtalker-work", initializer=one_thread)
         self.ready = False
         self.failure: Exception | None = None
         self.closing = asyncio.Event()

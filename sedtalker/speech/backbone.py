@@ -8,18 +8,18 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
-from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError, extra
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analyse
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the hub's library is imported, which is later
 
@@ -183,7 +183,7 @@ class Backbone:
 
         Neighbouring windows share 2 s on each side, so attention sees at least that much context everywhere.
         """
-        analysis = analyse(torch.from_numpy(audio.samples))
+        analysis = analyse(audio.samples)
         return analysis.features(hidden_vectors(self, audio.samples, len(analysis.mel) // 2))
 
 
@@ -198,6 +198,7 @@ def load_backbone(config: BackboneConfig, fetch: bool = True) -> Backbone:
         InputError: it cannot be found, is not a speech encoder, or has another number of layers than was weighted.
     """
     with extra("hub"):
+        import torch
         from transformers import AutoFeatureExtractor, AutoModel
 
     extractor = load_pretrained(AutoFeatureExtractor, config.name, config.revision, fetch=fetch)
@@ -238,16 +239,17 @@ def unpack_backbone(config: BackboneConfig, checkpoint: Path) -> BackboneConfig:
     return config.model_copy(update={"name": str(checkpoint / PACKED)}) if config.name == PACKED else config
 
 
-@torch.no_grad()
 def hidden_vectors(backbone: Backbone, samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Weighted hidden vectors (count, D) of samples (N,) on the clock of the built-in encoder."""
     hidden, times = _windows(backbone, samples)
     return resample_frames(hidden, times, FRAME_CLOCK.times(count))
 
 
-@torch.no_grad()
 def normalised_states(output: Any) -> Tensor:
     """Hidden states (layers + 1, B, T, D) of a model's output, each vector at mean 0 and variance 1."""
+    import torch
+    from torch.nn import functional as F
+
     states = torch.stack(tuple(output.hidden_states)).float()
     return F.layer_norm(states, states.shape[-1:])
 
@@ -258,6 +260,8 @@ def _longest(backbone: Backbone) -> float:
 
 def _windows(backbone: Backbone, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Hidden vectors (T, D) of the whole recording and their times (T,), each from the window it is most central in."""
+    import torch
+
     longest = _longest(backbone)
     step = longest - 2 * MARGIN_SECONDS
     duration = len(samples) / SAMPLE_RATE
@@ -280,11 +284,14 @@ def _windows(backbone: Backbone, samples: NDArray[np.float32]) -> tuple[NDArray[
 
 def _states(backbone: Backbone, samples: NDArray[np.float32]) -> Tensor:
     """Normalised hidden states (layers + 1, T, D) of one window."""
+    import torch
+
     device = next(backbone.model.parameters()).device
     shortest = 0 if backbone.is_whisper else round(2 * backbone.state_clock.offset * SAMPLE_RATE) + 1
     padded = np.pad(samples, (0, max(0, shortest - len(samples))))
     inputs = model_input(backbone, [padded]).to(device)
-    return normalised_states(backbone.model(inputs, output_hidden_states=True))[:, 0]
+    with torch.no_grad():
+        return normalised_states(backbone.model(inputs, output_hidden_states=True))[:, 0]
 
 
 def model_input(backbone: Backbone, clips: list[NDArray[np.float32]]) -> Tensor:

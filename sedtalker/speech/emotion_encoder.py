@@ -6,37 +6,19 @@ whose result equals one pass, and a stream can be encoded as it arrives.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
+from sedtalker.checkpoint import builtin_checkpoint, open_network
 from sedtalker.nn.blocks import ChannelNorm
+from sedtalker.speech.encoder import GRID, EmotionEncoderConfig
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE
-
-GRID = 2
-"""Frames of 20 ms that share a hidden vector; windows have to begin at a multiple of it."""
-
-
-class EmotionEncoderConfig(BaseModel):
-    """Hyper-parameters of ``EmotionEncoder``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    stem_channels: int = 160
-    """Channels at 50 Hz."""
-    width: int = 320
-    """Channels at 25 Hz."""
-    channels: int = 256
-    """Size of the hidden vectors."""
-    kernel: int = 3
-    """Frames that a convolution sees, odd."""
-    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4, 1, 2, 4, 1)
-    """Dilations of the residual convolutions, in order."""
-    dropout: float = 0.05
-    """Share of the values that training drops."""
+from sedtalker.speech.speech_encoder import of_arrays
 
 
 class EncoderBlock(nn.Module):
@@ -75,8 +57,17 @@ class EmotionEncoder(nn.Module):
 
     @property
     def context(self) -> int:
-        """Frames (20 ms) that a hidden vector depends on, on either side: an even number, rounded up."""
-        return GRID * (2 + sum(d * (self.config.kernel // 2) for d in self.config.dilations))
+        """Frames (20 ms) that a hidden vector depends on, on either side."""
+        return self.config.context
+
+    @property
+    def channels(self) -> int:
+        """Size of a hidden vector."""
+        return self.config.channels
+
+    def hidden(self, mel: Floats) -> Floats:
+        """``forward`` of arrays."""
+        return of_arrays(self, mel)
 
     def coarse(self, mel: Tensor) -> Tensor:
         """Hidden vectors (B, ceil(T / 2), D) at 25 Hz of log-mels (B, 2T, 80) at 100 Hz."""
@@ -92,6 +83,8 @@ class EmotionEncoder(nn.Module):
         """Hidden vectors (B, T, D) at 50 Hz, equal in pairs."""
         return self.coarse(mel).repeat_interleave(GRID, 1)[:, : mel.shape[1] // 2]
 
-    def part(self, mel: Tensor, first: int, count: int) -> Tensor:
-        """Hidden vectors (B, count, D) from frame ``first`` on."""
-        return self(mel)[:, first : first + count]
+
+def load_emotion_encoder(folder: Path | None = None) -> EmotionEncoder:
+    """The built-in network, or the one in a checkpoint folder, ready for inference."""
+    folder = folder or builtin_checkpoint("emotion_encoder")
+    return open_network(folder, "emotion_encoder", EmotionEncoderConfig, EmotionEncoder)

@@ -1,7 +1,7 @@
 """Speech encoders: a recording in, one hidden vector every 20 ms out.
 
 That of the lips reads centred log-mels: a stride-2 convolution and residual dilated convolutions. A hidden vector sees
-``SpeechEncoder.context`` frames on either side, so windows of a long recording give what one pass gives.
+``SpeechEncoderConfig.context`` frames on either side, so windows of a long recording give what one pass gives.
 ``open_encoder`` opens it, or a model of the Hugging Face hub in its place.
 """
 
@@ -11,36 +11,39 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
-from sedtalker.checkpoint import builtin_checkpoint, is_checkpoint, open_network, read_config, weights_sha256
+from sedtalker.checkpoint import builtin_checkpoint, is_checkpoint, read_arrays, read_config, read_model, weights_sha256
 from sedtalker.errors import InputError, extra
 from sedtalker.models import HUB, model_names
-from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
+from sedtalker.nn.engine import Network, load_in_torch, open_graph
 from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, load_pretrained, unpack_backbone
-from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
 from sedtalker.speech.features import (
     EMOTION,
     FRAME_CLOCK,
     FROM_HUB,
-    MEL_BANDS,
-    MEL_SCALE,
-    PHONES,
     SPEECH,
     WINDOW_SECONDS,
     SpeechFeatures,
     analyse,
     centre_bands,
 )
-from sedtalker.speech.whisper import LAYERS, WhisperEncoder
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from sedtalker.speech.whisper import WhisperEncoder
+
+SHORTEST = 16
+"""Log-mels that a graph needs at least."""
+GRID = 2
+"""Frames of 20 ms that share a hidden vector of the emotion encoder; windows have to begin at a multiple of it."""
 
 
 class SpeechEncoderConfig(BaseModel):
@@ -65,64 +68,101 @@ class SpeechEncoderConfig(BaseModel):
     layer_channels: int = 0
     """Outputs of the training head for a teacher's layers (0: no head)."""
 
-
-class SpeechEncoder(nn.Module):
-    """Centred log-mels (B, T, 80), or twice as many frames, to hidden vectors (B, T, D).
-
-    Heads for phones, mouth motion, prosody and a teacher's layers serve training.
-    """
-
-    centred: ClassVar[bool] = True
-    """It reads log-mels without the mean of each band."""
-
-    def __init__(self, config: SpeechEncoderConfig | None = None):
-        super().__init__()
-        self.config = config = config or SpeechEncoderConfig()
-        kernel, stride, padding = (6, 2, 2) if config.hop == 10 else (3, 1, 1)
-        self.stem = nn.Conv1d(MEL_BANDS, config.channels, kernel, stride=stride, padding=padding)
-        self.blocks = nn.ModuleList(
-            ResidualConvolution(config.channels, config.kernel, d, config.dropout) for d in config.dilations
-        )
-        self.norm = ChannelNorm(config.channels)
-        self.phone_head = nn.Linear(config.channels, len(PHONES))
-        self.motion_head = nn.Linear(config.channels, config.motion_channels) if config.motion_channels else None
-        self.prosody_head = nn.Linear(config.channels, config.prosody_channels) if config.prosody_channels else None
-        self.layer_head = nn.Linear(config.channels, config.layer_channels) if config.layer_channels else None
-
     @property
     def context(self) -> int:
         """Frames (20 ms) that a hidden vector sees on either side, rounded up."""
-        return 2 + sum(d * (self.config.kernel // 2) for d in self.config.dilations)
-
-    def forward(self, mel: Tensor) -> Tensor:
-        """Hidden vectors (B, T, D) of centred log-mels, (B, 2T, 80) at a hop of 10 ms or (B, T, 80) of 20."""
-        x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x).transpose(1, 2)
-
-    def part(self, mel: Tensor, first: int, count: int) -> Tensor:
-        """Hidden vectors (B, count, D) from frame ``first`` on: each layer computes only what the next ones see."""
-        x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))
-        reach = sum(d * (self.config.kernel // 2) for d in self.config.dilations)
-        for block, dilation in zip(self.blocks, self.config.dilations, strict=True):
-            start = max(0, first - reach)
-            x = block(x[..., start : first + count + reach])
-            first, reach = first - start, reach - dilation * (self.config.kernel // 2)
-        return self.norm(x[..., first : first + count]).transpose(1, 2)
-
-    def phones(self, hidden: Tensor) -> Tensor:
-        """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D)."""
-        return self.phone_head(hidden)
+        return 2 + sum(d * (self.kernel // 2) for d in self.dilations)
 
 
-def load_network(folder: Path | None = None) -> SpeechEncoder:
-    """The built-in network, or the one in a checkpoint folder, ready for inference."""
-    folder = folder or builtin_checkpoint("speech_encoder")
-    network = open_network(folder, "speech_encoder", SpeechEncoderConfig, SpeechEncoder)
-    if network.config.hop != 10:
-        raise InputError(f"{folder}: this is a front end for a decoder, not an encoder")
-    return network
+class EmotionEncoderConfig(BaseModel):
+    """Hyper-parameters of ``EmotionEncoder``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stem_channels: int = 160
+    """Channels at 50 Hz."""
+    width: int = 320
+    """Channels at 25 Hz."""
+    channels: int = 256
+    """Size of the hidden vectors."""
+    kernel: int = 3
+    """Frames that a convolution sees, odd."""
+    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4, 1, 2, 4, 1)
+    """Dilations of the residual convolutions, in order."""
+    dropout: float = 0.05
+    """Share of the values that training drops."""
+
+    @property
+    def context(self) -> int:
+        """Frames (20 ms) that a hidden vector depends on, on either side: an even number, rounded up."""
+        return GRID * (2 + sum(d * (self.kernel // 2) for d in self.dilations))
+
+
+class MelNetwork(Protocol):
+    """A network from log-mels to hidden vectors: a graph without torch, or a module of torch."""
+
+    def __hash__(self) -> int:
+        """Calls of one network are stacked."""
+
+    @property
+    def centred(self) -> bool:
+        """Whether it reads log-mels without the mean of each band."""
+
+    @property
+    def grid(self) -> int:
+        """Frames of 20 ms that share a hidden vector."""
+
+    @property
+    def context(self) -> int:
+        """Frames that a hidden vector sees on either side."""
+
+    @property
+    def channels(self) -> int:
+        """Size of a hidden vector."""
+
+    def hidden(self, mel: Floats) -> Floats:
+        """(B, 2T, 80) log-mels at 100 Hz to (B, T, D) hidden vectors."""
+
+    def phones(self, hidden: Floats) -> Floats:
+        """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D), of the encoder of the lips alone."""
+
+
+class GraphEncoder:
+    """An encoder that ``sedtalker.nn.engine`` runs.
+
+    Args:
+        folder: of its checkpoint.
+        config: its hyper-parameters.
+        graph: opened from there.
+    """
+
+    def __init__(self, folder: Path, config: SpeechEncoderConfig | EmotionEncoderConfig, graph: Network) -> None:
+        self.folder, self.config, self._graph = folder, config, graph
+        self.centred = isinstance(config, SpeechEncoderConfig)
+        self.grid = 1 if self.centred else GRID
+
+    @property
+    def context(self) -> int:
+        """See ``MelNetwork``."""
+        return self.config.context
+
+    @property
+    def channels(self) -> int:
+        """See ``MelNetwork``."""
+        return self.config.channels
+
+    def hidden(self, mel: Floats) -> Floats:
+        """See ``MelNetwork``; the last frame is repeated where the graph needs more."""
+        count = mel.shape[1]
+        missing = max(-count % (2 * GRID), SHORTEST - count)
+        padded = np.concatenate([mel, np.repeat(mel[:, -1:], missing, 1)], 1) if missing else mel
+        (made,) = self._graph(padded)
+        return np.asarray(made if self.grid == 1 else np.repeat(made, self.grid, 1))[:, : count // 2]
+
+    def phones(self, hidden: Floats) -> Floats:
+        """See ``MelNetwork``."""
+        weight, bias = read_arrays(self.folder, "phone_head.weight", "phone_head.bias")
+        return hidden @ weight.T + bias
 
 
 # --- Recordings in, features out: what every other part of the package asks for.
@@ -160,14 +200,14 @@ class MelEncoder:
     """Our own encoder: a ``SpeechEncoder`` network over log-mels.
 
     Args:
-        network: ready for inference; both kinds read log-mels and see a bounded stretch of them.
-        digest: hash of the file it was read from; by default, of its parameters.
+        network: ready for inference; it sees a bounded stretch of log-mels.
+        digest: hash of the file it was read from; by default, of its parameters, those of a module of torch.
     """
 
     sample_rate = SAMPLE_RATE
     clock = FRAME_CLOCK
 
-    def __init__(self, network: SpeechEncoder | EmotionEncoder, digest: str | None = None):
+    def __init__(self, network: MelNetwork, digest: str | None = None):
         self.network, self._digest = network, digest
 
     @property
@@ -178,33 +218,34 @@ class MelEncoder:
     @property
     def channels(self) -> int:
         """Size of a hidden vector."""
-        return self.network.config.channels
+        return self.network.channels
 
     def sha256(self) -> str:
         """Hash of the weights."""
         if self._digest is None:
-            values = self.network.state_dict().values()
+            values = cast("Module", self.network).state_dict().values()
             self._digest = hashlib.sha256(b"".join(v.cpu().numpy().tobytes() for v in values)).hexdigest()
         return self._digest
 
     def to(self, device: str) -> Self:
-        """Move the weights there."""
-        self.network.to(device)
+        """Move the weights there; only torch runs anywhere but on the processor."""
+        if not isinstance(self.network, GraphEncoder):
+            cast("Module", self.network).to(device)
+        elif device != "cpu":
+            self.network = _in_torch(self.network.folder, device)
         return self
 
-    @torch.no_grad()
     def __call__(self, audio: Audio) -> SpeechFeatures:
         """Features of a recording, encoded in overlapping windows of 30 s; equal to one pass within 1e-4."""
-        device = next(self.network.parameters()).device
-        analysis = analyse(torch.from_numpy(audio.samples))
+        analysis = analyse(audio.samples)
         count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), self.network.context
-        hidden = torch.empty(count, self.channels)
+        hidden = np.empty((count, self.channels), np.float32)
         for start in range(0, count, step):
             first = max(0, start - margin)
-            part = analysis.mel[None, 2 * first : 2 * (start + step + margin)]
-            part = (centre_bands(part, analysis.means) if self.network.centred else part).to(device)
-            hidden[start : start + step] = self.network(part)[0, start - first : start - first + step].cpu()
-        return analysis.features(hidden.numpy())
+            part = analysis.mel[2 * first : 2 * (start + step + margin)]
+            part = centre_bands(part, analysis.means) if self.network.centred else part
+            hidden[start : start + step] = self.network.hidden(part[None])[0, start - first : start - first + step]
+        return analysis.features(hidden)
 
 
 class EncoderPair:
@@ -272,16 +313,29 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
     name = "speech_encoder" if source is None else str(source)
     folder = builtin_checkpoint(name) if name in BUILTIN_ENCODERS else Path(name)
     if is_file(folder / "config.json") and is_checkpoint(folder):
-        network: SpeechEncoder | EmotionEncoder
-        if read_config(folder).kind == "emotion_encoder":
-            network = open_network(folder, "emotion_encoder", EmotionEncoderConfig, EmotionEncoder)
-        else:
-            network = load_network(folder)
-        return MelEncoder(network, weights_sha256(folder)).to(device)
+        return MelEncoder(_open_mel_network(folder, device), weights_sha256(folder))
     if not is_folder(folder) and str(source).count("/") != 1:
         known = ", ".join([*BUILTIN_ENCODERS, *HUB_ENCODERS])
         raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")
     return load_backbone(BackboneConfig(name=str(source))).to(device)
+
+
+def _open_mel_network(folder: Path, device: str) -> MelNetwork:
+    """The encoder in one of our checkpoints: its graph where it has one, else in torch.
+
+    Raises:
+        InputError: not an encoder, or damaged.
+    """
+    graph = open_graph(folder, "encoder") if device == "cpu" else None
+    if graph is None:
+        return _in_torch(folder, device)
+    if read_config(folder).kind == "emotion_encoder":
+        return GraphEncoder(folder, read_model(folder, "emotion_encoder", EmotionEncoderConfig), graph)
+    return GraphEncoder(folder, read_model(folder, "speech_encoder", SpeechEncoderConfig), graph)
+
+
+def _in_torch(folder: Path, device: str) -> MelNetwork:
+    return cast("MelNetwork", load_in_torch(folder, read_config(folder).kind, device))
 
 
 def _layers_of_whisper(config: BackboneConfig, fetch: bool) -> WhisperEncoder:
@@ -291,13 +345,16 @@ def _layers_of_whisper(config: BackboneConfig, fetch: bool) -> WhisperEncoder:
         InputError: they cannot be had, or are not of a Whisper model.
     """
     with extra("hub"):
+        import torch
         from transformers import WhisperModel
+
+        from sedtalker.speech.whisper import WhisperEncoder
 
     options = {"use_safetensors": True, "dtype": torch.float32}
     model = load_pretrained(WhisperModel, config.name, config.revision, fetch=fetch, **options)
     if model.config.model_type != "whisper":
         raise InputError(f"{config.name}: not a Whisper model")
-    return WhisperEncoder(model.get_encoder().eval().requires_grad_(False), config.side_by_side or LAYERS)
+    return WhisperEncoder(model.get_encoder().eval().requires_grad_(False), config.side_by_side or ())
 
 
 def open_trained_encoder(

@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
+from scipy import fft, ndimage
 
+from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import SAMPLE_RATE, FrameClock
 from sedtalker.errors import InputError
 
@@ -65,6 +65,8 @@ F0_LOWEST, F0_HIGHEST = 60.0, 500.0
 """Fundamentals that are looked for, Hz: low men to children."""
 PITCH_WINDOW = 800
 """Samples that the pitch of a frame sees: 50 ms, three periods of the lowest."""
+PITCH_FFT = 2048
+"""Window of its spectrum, samples: long enough for an autocorrelation that does not wrap around."""
 SHORTEST_LAG, LONGEST_LAG = int(SAMPLE_RATE / F0_HIGHEST), int(SAMPLE_RATE / F0_LOWEST)
 """The same as samples between two periods."""
 LARGEST_GAIN = 1e3
@@ -92,7 +94,7 @@ def mel_edges() -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=2)
-def mel_filters(fft_length: int = FFT_LENGTH) -> Tensor:
+def mel_filters(fft_length: int = FFT_LENGTH) -> Floats:
     """(M, F) triangular filters of equal area between ``mel_edges``.
 
     The shipped weights depend on every bit: these are the values of ``librosa.filters.mel``, without its dependencies.
@@ -102,20 +104,28 @@ def mel_filters(fft_length: int = FFT_LENGTH) -> Tensor:
     width = np.diff(edges)[:, None]
     weights = np.maximum(0.0, np.minimum(-ramps[:-2] / width[:-1], ramps[2:] / width[1:])).astype(np.float32)
     weights *= 2.0 / (edges[2:, None] - edges[:-2, None])
-    return torch.from_numpy(weights)
+    return weights
 
 
-def _frames(samples: Tensor, length: int, first: int = 0, last: int | None = None) -> Tensor:
-    """(B, N) samples cut to (B, T, length) frames centred at ``(i + 1/2) · hop``; T is even: pairs fill 50 Hz.
+@lru_cache(maxsize=2)
+def hann_window(length: int) -> Floats:
+    """(length,) periodic Hann window."""
+    return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi / length * np.arange(length)), np.float32)
+
+
+def _frames(samples: Floats, length: int, first: int = 0, last: int | None = None) -> Floats:
+    """Samples (N,) cut to (T, length) frames centred at ``(i + 1/2) · hop``; T is even: pairs fill 50 Hz.
 
     Only frames ``first`` to ``last`` where these are given.
     """
-    count = samples.shape[1]
+    count = len(samples)
     last = frame_count(count) if last is None else min(last, frame_count(count))
+    if last <= first:
+        return np.zeros((0, length), np.float32)
     begin = first * HOP_LENGTH - (length // 2 - HOP_LENGTH // 2)
     end = begin + (last - first - 1) * HOP_LENGTH + length
-    padded = F.pad(samples[:, max(begin, 0) : max(end, 0)], (max(-begin, 0), max(end - count, 0)))
-    return padded.unfold(1, length, HOP_LENGTH)[:, : last - first]
+    padded = np.pad(samples[max(begin, 0) : max(end, 0)], (max(-begin, 0), max(end - count, 0)))
+    return sliding_window_view(padded, length)[::HOP_LENGTH][: last - first]
 
 
 def frame_count(samples: int) -> int:
@@ -123,42 +133,44 @@ def frame_count(samples: int) -> int:
     return 2 * -(-samples // (2 * HOP_LENGTH))
 
 
-def level_gain(samples: Tensor) -> Tensor:
-    """Gain (B, 1) that brings the loud frames (95th percentile of 25 ms RMS) of each clip to 0.1 (-20 dBFS).
+def level_gain(samples: Floats) -> float:
+    """Gain that brings the loud frames (95th percentile of 25 ms RMS) of a recording (N,) to 0.1 (-20 dBFS).
 
     Limited to 60 dB either way; 1 for silence.
     """
-    starts = range(0, frame_count(samples.shape[1]), MINUTE)
-    rms = torch.cat([frame_rms(_frames(samples, WINDOW_LENGTH, start, start + MINUTE)) for start in starts], 1)
-    return gain_of(torch.quantile(rms, LOUD, dim=1, keepdim=True))
+    starts = range(0, frame_count(len(samples)), MINUTE)
+    rms = [frame_rms(_frames(samples, WINDOW_LENGTH, start, start + MINUTE)) for start in starts]
+    return gain_of(float(np.quantile(np.concatenate(rms), LOUD))) if rms else 1.0
 
 
-def frame_rms(frames: Tensor) -> Tensor:
+def frame_rms(frames: Floats) -> Floats:
     """Root mean square (…) of frames (…, length)."""
-    return frames.square().mean(-1).sqrt()
+    return np.sqrt(np.square(frames).mean(-1))
 
 
-def gain_of(loud: Tensor) -> Tensor:
+def gain_of(loud: float) -> float:
     """The gain for a loud RMS, see ``level_gain``."""
-    return torch.where(
-        loud > 1e-5, (0.1 / loud.clamp_min(1e-5)).clamp(1 / LARGEST_GAIN, LARGEST_GAIN), torch.ones_like(loud)
-    )
+    return float(np.clip(0.1 / loud, 1 / LARGEST_GAIN, LARGEST_GAIN)) if loud > 1e-5 else 1.0
 
 
-def log_mel(samples: Tensor) -> Tensor:
-    """Natural-log mel power (B, T, 80) of samples (B, N) at 16 kHz, T = 2 · ceil(N / 320), 100 frames a second.
+def log_mel(samples: Floats) -> Floats:
+    """Natural-log mel power (T, 80) of samples (N,) at 16 kHz, T = 2 · ceil(N / 320), 100 frames a second.
 
     25 ms Hann window, Slaney mel scale to 8 kHz, power floored at 1e-6. Give it samples scaled by
     ``level_gain``, or quiet recordings fall under the floor.
     """
-    return torch.log(mel_power(_frames(samples, WINDOW_LENGTH)) + LOG_FLOOR)
+    return np.log(mel_power(_frames(samples, WINDOW_LENGTH)) + np.float32(LOG_FLOOR))
 
 
-def mel_power(frames: Tensor) -> Tensor:
+def mel_power(frames: Floats) -> Floats:
     """Power (…, 80) in each mel band of frames (…, 400)."""
-    window = torch.hann_window(WINDOW_LENGTH, device=frames.device)
-    spectrum = torch.fft.rfft(frames * window, FFT_LENGTH).abs().square()
-    return spectrum @ mel_filters().to(frames).T
+    return _power(frames * hann_window(WINDOW_LENGTH), FFT_LENGTH) @ mel_filters().T
+
+
+def _power(frames: Floats, length: int) -> Floats:
+    """Power spectrum (…, length / 2 + 1) of windowed frames, zeros behind them."""
+    spectrum = fft.rfft(frames, length)
+    return np.asarray(np.square(spectrum.real) + np.square(spectrum.imag), np.float32)
 
 
 class PitchFrames(NamedTuple):
@@ -172,15 +184,15 @@ class PitchFrames(NamedTuple):
         high: (…) above.
     """
 
-    energy: Tensor
-    total: Tensor
-    correlation: Tensor
-    low: Tensor
-    high: Tensor
+    energy: Floats
+    total: Floats
+    correlation: Floats
+    low: Floats
+    high: Floats
 
 
-def prosody(samples: Tensor) -> Tensor:
-    """Prosody tracks (B, T, 4) on the grid of ``log_mel``: see ``PROSODY_CHANNELS``.
+def prosody(samples: Floats) -> Floats:
+    """Prosody tracks (T, 4) on the grid of ``log_mel``: see ``PROSODY_CHANNELS``.
 
     ``log_energy`` natural log of the frame's mean power (floored at 1e-7); ``log_f0`` natural log of the fundamental
     in Hz relative to 150 Hz, zero where unvoiced; ``voicing`` peak of the window-corrected normalised autocorrelation
@@ -189,74 +201,87 @@ def prosody(samples: Tensor) -> Tensor:
     return prosody_tracks(pitch_frames(_frames(samples, PITCH_WINDOW)))
 
 
-def pitch_frames(frames: Tensor) -> PitchFrames:
+def pitch_frames(frames: Floats) -> PitchFrames:
     """Energies and autocorrelation of frames (…, 800)."""
-    frames = frames - frames.mean(-1, keepdim=True)
-    spectrum = torch.fft.rfft(frames * torch.hann_window(PITCH_WINDOW, device=frames.device), 2048).abs().square()
-    correlation = torch.fft.irfft(spectrum)
-    low = spectrum[..., 2 : 1000 * 2048 // SAMPLE_RATE].sum(-1)
-    high = spectrum[..., 1000 * 2048 // SAMPLE_RATE :].sum(-1)
+    frames = frames - frames.mean(-1, keepdims=True)
+    spectrum = _power(frames * hann_window(PITCH_WINDOW), PITCH_FFT)
+    correlation = np.asarray(fft.irfft(spectrum), np.float32)
+    corner = 1000 * PITCH_FFT // SAMPLE_RATE
+    low, high = spectrum[..., 2:corner].sum(-1), spectrum[..., corner:].sum(-1)
     lags = correlation[..., SHORTEST_LAG : LONGEST_LAG + 1]
-    return PitchFrames(frames.square().mean(-1), correlation[..., 0], lags, low, high)
+    return PitchFrames(np.square(frames).mean(-1), correlation[..., 0], lags, low, high)
 
 
-def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Tensor:
+def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Floats:
     """Tracks (…, 4) of the frames as if the samples had been multiplied by ``gain``, see ``prosody``."""
-    power = gain * gain
-    window, bias = _lag_weights(frames.energy.device)
-    normalised = frames.correlation / (frames.total[..., None] + 1e-3 / power)
-    normalised = normalised / window
-    strength, index = (normalised - bias).max(-1)
-    voicing = strength.clamp(0.0, 1.0)
-    f0 = SAMPLE_RATE / (index + SHORTEST_LAG)
-    log_f0 = torch.where(voicing > 0.45, torch.log(f0 / 150.0), torch.zeros_like(voicing))
-    tilt = torch.log(power * frames.high + 1e-3) - torch.log(power * frames.low + 1e-3)
-    return torch.stack([torch.log(power * frames.energy + ENERGY_FLOOR), log_f0, voicing, tilt], dim=-1)
+    power = np.float32(gain * gain)
+    window, bias = _lag_weights()
+    normalised = frames.correlation / (frames.total[..., None] + np.float32(1e-3) / power)
+    weighed = normalised / window - bias
+    index = weighed.argmax(-1)
+    voicing = np.clip(np.take_along_axis(weighed, index[..., None], -1)[..., 0], 0.0, 1.0)
+    log_f0 = np.where(voicing > 0.45, np.log(SAMPLE_RATE / (index + SHORTEST_LAG) / 150.0), 0.0)
+    floor = np.float32(1e-3)
+    tilt = np.log(power * frames.high + floor) - np.log(power * frames.low + floor)
+    energy = np.log(power * frames.energy + np.float32(ENERGY_FLOOR))
+    return np.stack([energy, log_f0, voicing, tilt], axis=-1).astype(np.float32)
 
 
-@lru_cache(maxsize=4)
-def _lag_weights(device: torch.device) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=1)
+def _lag_weights() -> tuple[Floats, Floats]:
     """By lag of the pitch range (L,): the window's own normalised autocorrelation, and what long lags cost."""
-    spectrum = torch.fft.rfft(torch.hann_window(PITCH_WINDOW, device=device), 2048).abs().square()
-    correlation = torch.fft.irfft(spectrum)
-    bias = 0.02 * torch.log2(torch.arange(SHORTEST_LAG, LONGEST_LAG + 1, device=device) / SHORTEST_LAG)
-    return correlation[SHORTEST_LAG : LONGEST_LAG + 1] / correlation[0], bias
+    correlation = fft.irfft(_power(hann_window(PITCH_WINDOW), PITCH_FFT))
+    bias = 0.02 * np.log2(np.arange(SHORTEST_LAG, LONGEST_LAG + 1) / SHORTEST_LAG)
+    return np.asarray(correlation[SHORTEST_LAG : LONGEST_LAG + 1] / correlation[0], np.float32), bias.astype(np.float32)
 
 
-def speech_mask(mel: Tensor) -> Tensor:
-    """Frames (B, T) loud enough to be speech: an adaptive threshold on the smoothed level of each clip.
+def speech_mask(mel: Floats) -> Mask:
+    """Frames (T,) loud enough to be speech: an adaptive threshold on the smoothed level of a recording.
 
     The threshold is 30 dB below the loud frames (95th percentile), or 7 dB above the quiet ones (10th percentile)
     where the background is louder than that, but never less than 10 dB below the loud frames.
     """
-    level = torch.cat([torch.logsumexp(part, dim=-1) for part in mel.split(MINUTE, 1)], 1)
-    level = smooth_level(level)
-    quiet, loud = torch.quantile(level, torch.tensor([QUIET, LOUD], device=mel.device), dim=1, keepdim=True)
-    return level > speech_threshold(quiet, loud)
+    if not len(mel):
+        return np.zeros(0, bool)
+    level = smooth_level(mel_level(mel))
+    quiet, loud = np.quantile(level, [QUIET, LOUD])
+    return np.asarray(level > np.float32(speech_threshold(quiet, loud)))
 
 
-def smooth_level(level: Tensor) -> Tensor:
-    """Mean (B, T) over 11 frames, the ends held."""
-    return F.avg_pool1d(F.pad(level[:, None], (5, 5), mode="replicate"), 11, 1)[:, 0]
+def mel_level(mel: Floats) -> Floats:
+    """Level (T,) of log-mels (T, 80): the natural log of the sum of all bands' power."""
+    highest = mel.max(-1, keepdims=True, initial=-np.inf)
+    return np.asarray(np.log(np.exp(mel - highest).sum(-1)) + highest[..., 0], np.float32)
 
 
-def speech_threshold(quiet: Tensor, loud: Tensor) -> Tensor:
+def smooth_level(level: Floats) -> Floats:
+    """Mean (T,) over 11 frames, the ends held."""
+    return ndimage.uniform_filter1d(level, 11, mode="nearest")
+
+
+def speech_threshold(quiet: float, loud: float) -> float:
     """The threshold for the levels of quiet and loud frames, see ``speech_mask``."""
-    return torch.maximum(loud - 6.9, quiet + 1.6).minimum(loud - 2.3)
+    return min(max(loud - 6.9, quiet + 1.6), loud - 2.3)
 
 
-def band_means(mel: Tensor, mask: Tensor) -> Tensor:
-    """Mean (B, 80) of log-mels (B, T, 80) over the frames of a mask (B, T); over all frames where it is empty."""
-    weight = torch.where(mask.any(1, keepdim=True), mask, torch.ones_like(mask)).to(mel.dtype)[..., None]
-    return (mel * weight).sum(1) / weight.sum(1)
+def band_means(mel: Floats, mask: Mask) -> Floats:
+    """Mean (80,) of log-mels (T, 80) over the frames of a mask (T,); over all frames where it is empty."""
+    if not len(mel):
+        return np.zeros(mel.shape[1], np.float32)
+    return np.asarray((mel[mask] if mask.any() else mel).mean(0, dtype=np.float64), np.float32)
 
 
-def centre_bands(mel: Tensor, means: Tensor) -> Tensor:
+def centre_bands(mel: Floats, means: Floats) -> Floats:
     """Log-mels (…, T, 80) minus the mean of each band (80,), clamped to ±8.
 
     Takes the microphone and the level out; the variance stays.
     """
-    return (mel - means).clamp_(-8.0, 8.0)
+    return np.clip(mel - means, -8.0, 8.0)
+
+
+def pair_means(values: Floats) -> Floats:
+    """(2T, C) to (T, C): the mean of two analysis frames for one of the encoder's."""
+    return 0.5 * (values[0::2] + values[1::2])
 
 
 # --- A whole recording.
@@ -325,55 +350,43 @@ class Analysis(NamedTuple):
         speech: (2T,) bool, loud enough to be speech.
     """
 
-    mel: Tensor
-    means: Tensor
-    prosody: Tensor
-    speech: Tensor
+    mel: Floats
+    means: Floats
+    prosody: Floats
+    speech: Mask
 
     @property
-    def centred(self) -> Tensor:
+    def centred(self) -> Floats:
         """(2T, 80) log-mels without the microphone, see ``centre_bands``."""
         return centre_bands(self.mel, self.means)
 
     @property
-    def frames(self) -> tuple[Tensor, Tensor]:
+    def frames(self) -> tuple[Floats, Mask]:
         """Prosody (T, 4), the mean of each pair, and speech mask (T,), whether either is speech, on ``FRAME_CLOCK``."""
-        return self.prosody.unflatten(0, (-1, 2)).mean(1), self.speech.unflatten(0, (-1, 2)).any(1)
+        return pair_means(self.prosody), self.speech[0::2] | self.speech[1::2]
 
-    def features(self, hidden: NDArray[np.float32]) -> SpeechFeatures:
+    def features(self, hidden: Floats) -> SpeechFeatures:
         """With hidden vectors (T, D) of the same recording: what the other networks read."""
         prosody, speech = self.frames
-        mel = torch.cat(
-            [centre_bands(part, self.means).unflatten(0, (-1, 2)).mean(1) for part in self.mel.split(MINUTE)]
-        )
-        return SpeechFeatures(
-            clock=FRAME_CLOCK,
-            hidden=hidden,
-            mel=mel.numpy(),
-            prosody=prosody.numpy(),
-            speech=speech.numpy(),
-        )
+        parts = [self.mel[start : start + MINUTE] for start in range(0, len(self.mel), MINUTE)] or [self.mel]
+        mel = np.concatenate([pair_means(centre_bands(part, self.means)) for part in parts])
+        return SpeechFeatures(FRAME_CLOCK, hidden, mel, prosody, speech)
 
 
-def analyse(samples: Tensor) -> Analysis:
+def analyse(samples: Floats) -> Analysis:
     """Log-mels, prosody and speech mask of one recording (N,), window by window.
 
     The level is fixed over the whole recording first. Windows overlap by the analysis window, so the result does not
     depend on them.
     """
     step, margin = int(WINDOW_SECONDS * 100), 2 * (-(-PITCH_WINDOW // (2 * HOP_LENGTH)))
-    gain = _gain(samples)
-    mel, track = (samples.new_empty(frame_count(len(samples)), n) for n in (MEL_BANDS, len(PROSODY_CHANNELS)))
-    for start in range(0, max(len(samples), 1), step * HOP_LENGTH):
+    gain = np.float32(level_gain(samples))
+    mel, track = (np.empty((frame_count(len(samples)), n), np.float32) for n in (MEL_BANDS, len(PROSODY_CHANNELS)))
+    for start in range(0, len(samples), step * HOP_LENGTH):
         first = max(0, start - margin * HOP_LENGTH)
-        part = gain * samples[None, first : start + (step + margin) * HOP_LENGTH]
+        part = gain * samples[first : start + (step + margin) * HOP_LENGTH]
         lead, place = (start - first) // HOP_LENGTH, start // HOP_LENGTH
-        mel[place : place + step] = log_mel(part)[0, lead : lead + step]
-        track[place : place + step] = prosody(part)[0, lead : lead + step]
-    speech = speech_mask(mel[None])[0]
-    return Analysis(mel, band_means(mel[None], speech[None])[0], track, speech)
-
-
-def _gain(samples: Tensor) -> Tensor:
-    """``level_gain`` of a recording; torch.quantile takes at most 16 M values: 46 hours."""
-    return level_gain(samples[None])[0]
+        mel[place : place + step] = log_mel(part)[lead : lead + step]
+        track[place : place + step] = prosody(part)[lead : lead + step]
+    speech = speech_mask(mel)
+    return Analysis(mel, band_means(mel, speech), track, speech)

@@ -11,16 +11,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import activity_level
 from sedtalker.nn.calls import Call, Steps, alone
-from sedtalker.speech.emotion_encoder import EmotionEncoder
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoder
+from sedtalker.speech.encoder import MelEncoder, MelNetwork
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
     FRAME_CLOCK,
@@ -37,7 +35,9 @@ from sedtalker.speech.features import (
     centre_bands,
     frame_rms,
     gain_of,
+    mel_level,
     mel_power,
+    pair_means,
     pitch_frames,
     prosody_tracks,
     smooth_level,
@@ -202,15 +202,15 @@ class EncoderStream:
         self.encoder, self.keep, self.newest = encoder, keep, newest
         self.samples = 0
         """How many have come so far."""
-        self.tail = torch.zeros(BEFORE)
+        self.tail = np.zeros(BEFORE, np.float32)
         self.whole = 0
         """Analysis frames (10 ms) that no later sample can change; the buffer holds those after ``first`` of them."""
         self.first = self.counted = 0
         """Analysis frames before ``first`` are gone; those before ``counted`` are in the history."""
-        self.rms, self.mel = torch.zeros(0), torch.zeros(0, MEL_BANDS)
-        self.pitch = PitchFrames(*(part[:0] for part in pitch_frames(torch.zeros(1, PITCH_WINDOW))))
-        self.hidden = torch.zeros(0, encoder.channels if encoder is not None else 0)
-        self.standing = torch.zeros(MEL_BANDS)
+        self.rms, self.mel = np.zeros(0, np.float32), np.zeros((0, MEL_BANDS), np.float32)
+        self.pitch = PitchFrames(*(part[:0] for part in pitch_frames(np.zeros((1, PITCH_WINDOW), np.float32))))
+        self.hidden = np.zeros((0, encoder.channels if encoder is not None else 0), np.float32)
+        self.standing = np.zeros(MEL_BANDS, np.float32)
         self.refreshed: int | None = None
         """Frames before the newest that are encoded anew when the centre has moved; None: all that are kept."""
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
@@ -230,28 +230,26 @@ class EncoderStream:
         """
         return alone(self.steps(samples, since, delay))
 
-    @torch.no_grad()
     def steps(self, samples: NDArray[np.float32], since: int | None = None, delay: int = 0) -> Steps[StreamedFeatures]:
         """``push`` with its calls of networks handed out."""
         known = self.whole
-        yield from self._analyse(torch.from_numpy(np.array(samples, np.float32)))
-        recent = torch.log(self.rms[self.counted - self.first :] + SILENT).double().numpy()
+        yield from self._analyse(np.array(samples, np.float32))
+        recent = np.log(self.rms[self.counted - self.first :] + SILENT)
         loud = quantile_with(self.rms_history, recent, LOUD, np.exp)
-        gain = float(gain_of(torch.tensor(loud)))
-        mel = torch.log(gain**2 * self.mel + LOG_FLOOR)
-        tracks = _pairs(prosody_tracks(self.pitch, gain)).mean(1)
-        loudness = smooth_level(torch.logsumexp(mel, -1)[None])[0]
-        level = without_gain(loudness.numpy(), MEL_BANDS * LOG_FLOOR, gain)
+        gain = gain_of(loud)
+        mel = np.log(np.float32(gain**2) * self.mel + np.float32(LOG_FLOOR))
+        tracks = pair_means(prosody_tracks(self.pitch, gain))
+        level = without_gain(smooth_level(mel_level(mel)), MEL_BANDS * LOG_FLOOR, gain)
         speech, means = self._speech(mel, level, gain)
-        energy = without_gain(activity_level(tracks[:, 0].numpy(), FRAME_CLOCK.rate), ENERGY_FLOOR, gain)
+        energy = without_gain(activity_level(tracks[:, 0], FRAME_CLOCK.rate), ENERGY_FLOOR, gain)
         recent_energy = energy[(self.counted - self.first) // 2 :]
         centred = centre_bands(mel, means)
         features = SpeechFeatures(
             clock=FrameClock(FRAME_CLOCK.rate, FRAME_CLOCK.offset + self.first / 2 / FRAME_CLOCK.rate),
             hidden=(yield from self._encode(mel, centred, means, gain, known)),
-            mel=_pairs(centred).mean(1).numpy(),
-            prosody=tracks.numpy(),
-            speech=_pairs(speech).any(1).numpy(),
+            mel=pair_means(centred),
+            prosody=tracks,
+            speech=speech[0::2] | speech[1::2],
         )
         newest = None
         if self.newest is not None and since is not None:
@@ -264,69 +262,67 @@ class EncoderStream:
         self._forget(level, energy)
         return latest
 
-    def _analyse(self, samples: Tensor) -> Steps[None]:
+    def _analyse(self, samples: Floats) -> Steps[None]:
         """Frames of the new samples; those that saw the end of the old ones are computed again."""
         self.samples += len(samples)
-        self.tail = torch.cat([self.tail, samples])
+        self.tail = np.concatenate([self.tail, samples])
         total = 2 * -(-self.samples // (2 * HOP_LENGTH))
         new = slice(0, total - self.whole)
-        padded = F.pad(self.tail, (0, PITCH_WINDOW + 2 * HOP_LENGTH))
+        padded = np.pad(self.tail, (0, PITCH_WINDOW + 2 * HOP_LENGTH))
         keep = self.whole - self.first
-        narrow = padded[BEFORE - WINDOW_LENGTH // 2 + HOP_LENGTH // 2 :].unfold(0, WINDOW_LENGTH, HOP_LENGTH)[new]
-        wide = padded.unfold(0, PITCH_WINDOW, HOP_LENGTH)[new]
+        begin = BEFORE - WINDOW_LENGTH // 2 + HOP_LENGTH // 2
+        narrow = sliding_window_view(padded[begin:], WINDOW_LENGTH)[::HOP_LENGTH][new]
+        wide = sliding_window_view(padded, PITCH_WINDOW)[::HOP_LENGTH][new]
         rms, mel, *pitch = yield Call(_measured, (narrow[None], wide[None]))
-        self.rms = torch.cat([self.rms[:keep], rms[0]])
-        self.mel = torch.cat([self.mel[:keep], mel[0]])
-        self.pitch = PitchFrames(*(torch.cat([a[:keep], b[0]]) for a, b in zip(self.pitch, pitch, strict=True)))
+        self.rms = np.concatenate([self.rms[:keep], rms[0]])
+        self.mel = np.concatenate([self.mel[:keep], mel[0]])
+        self.pitch = PitchFrames(*(np.concatenate([a[:keep], b[0]]) for a, b in zip(self.pitch, pitch, strict=True)))
         whole = max(0, (self.samples - BEFORE) // HOP_LENGTH)
         self.tail = self.tail[(whole - self.whole) * HOP_LENGTH :]
         self.whole = whole
 
-    def _speech(self, mel: Tensor, level: NDArray[np.float64], gain: float) -> tuple[Tensor, Tensor]:
+    def _speech(self, mel: Floats, level: Doubles, gain: float) -> tuple[Mask, Floats]:
         """Speech mask (T,) of the kept frames and the mean log-mel (80,) of all speech so far."""
         new, floor = self.counted - self.first, MEL_BANDS * LOG_FLOOR
         scale = partial(with_gain, floor=floor, gain=gain)
         quiet, loud = (quantile_with(self.level_history, level[new:], share, scale) for share in (QUIET, LOUD))
-        threshold = speech_threshold(torch.tensor(quiet), torch.tensor(loud)).double().numpy()
-        limit = float(without_gain(threshold, floor, gain))
-        speech = torch.from_numpy(level > limit)
+        limit = float(without_gain(np.asarray(speech_threshold(quiet, loud)), floor, gain))
+        speech = level > limit
         count, total = self.band_history.above(limit, gain)
         chosen = speech[new:]
         if not count and not chosen.any():
             count, total = self.band_history.above(-np.inf, gain)
-            chosen = torch.ones_like(chosen)
-        mean = (torch.from_numpy(total) + mel[new:][chosen].double().sum(0)) / (count + int(chosen.sum()))
-        return speech, mean.to(mel.dtype)
+            chosen = np.ones_like(chosen)
+        mean = (total + mel[new:][chosen].sum(0, dtype=np.float64)) / (count + int(chosen.sum()))
+        return speech, mean.astype(np.float32)
 
-    def _encode(
-        self, mel: Tensor, centred: Tensor, means: Tensor, gain: float, known: int
-    ) -> Steps[NDArray[np.float32]]:
+    def _encode(self, mel: Floats, centred: Floats, means: Floats, gain: float, known: int) -> Steps[Floats]:
         """Hidden vectors of the kept frames; ``known`` analysis frames were certain before."""
         if self.encoder is None:
             return np.zeros((len(mel) // 2, 0), np.float32)
         # what the whole stream so far changes in the frames that the encoder reads: their centre, or their level
         if self.encoder.network.centred:
-            mel, standing = centred, means - 2 * np.log(gain)
+            mel, standing = centred, means - np.float32(2 * np.log(gain))
         else:
-            standing = torch.full((MEL_BANDS,), 2 * np.log(gain))
+            standing = np.full(MEL_BANDS, 2 * np.log(gain), np.float32)
         context = self.encoder.context
         done = max(0, (known - self.first) // 2 - context)
-        done -= done % getattr(self.encoder.network, "grid", 1)  # frames that share a hidden vector stay together
-        if not done or float((standing - self.standing).abs().max()) > STALE:
+        done -= done % self.encoder.network.grid  # frames that share a hidden vector stay together
+        if not done or float(np.abs(standing - self.standing).max()) > STALE:
             self.standing, done = standing, 0 if self.refreshed is None else max(0, done - self.refreshed)
         start = max(0, done - context)
         fresh = yield from _encoded(self.encoder, mel[2 * start :], done - start, len(mel) // 2 - done)
-        self.hidden = torch.cat([self.hidden[:done], fresh])
-        return self.hidden.numpy()
+        self.hidden = np.concatenate([self.hidden[:done], fresh])
+        return self.hidden
 
-    def _encode_newest(self, mel: Tensor, first: int, count: int) -> Steps[NDArray[np.float32]]:
+    def _encode_newest(self, mel: Floats, first: int, count: int) -> Steps[Floats]:
         """Hidden vectors of kept frames from ``first`` on, of the encoder of the newest frames."""
         assert self.newest is not None
         if not count:
             return np.zeros((0, self.newest.channels), np.float32)
         start = max(0, first - self.newest.context)
-        start -= start % getattr(self.newest.network, "grid", 1)
-        return (yield from _encoded(self.newest, mel[2 * start :], first - start, count)).numpy()
+        start -= start % self.newest.network.grid
+        return (yield from _encoded(self.newest, mel[2 * start :], first - start, count))
 
     def _forget(self, level: NDArray[np.float64], energy: NDArray[np.float64]) -> None:
         """Move old frames to the history; ``ALIGNMENT`` of them stay in the buffer for what smooths over them."""
@@ -336,32 +332,28 @@ class EncoderStream:
             return
         counted = self.first + 2 * (drop + ALIGNMENT)
         old = slice(self.counted - self.first, counted - self.first)
-        self.rms_history.add(torch.log(self.rms[old] + SILENT).numpy())
+        self.rms_history.add(np.log(self.rms[old] + SILENT))
         self.level_history.add(level[old])
         self.energy_history.add(energy[old.start // 2 : old.stop // 2])
-        self.band_history.add(self.mel[old].numpy(), level[old])
+        self.band_history.add(self.mel[old], level[old])
         self.first, self.counted = self.first + 2 * drop, counted
         self.rms, self.mel = self.rms[2 * drop :], self.mel[2 * drop :]
         self.pitch = PitchFrames(*(part[2 * drop :] for part in self.pitch))
         self.hidden = self.hidden[drop:]
 
 
-def _measured(narrow: Tensor, wide: Tensor) -> tuple[Tensor, ...]:
+def _measured(narrow: Floats, wide: Floats) -> tuple[Floats, ...]:
     """Level, mel powers and ``PitchFrames`` of windows of 25 ms and of 50 ms around the same moments."""
     return frame_rms(narrow), mel_power(narrow), *pitch_frames(wide)
 
 
-def _encoded(encoder: MelEncoder, mel: Tensor, first: int, count: int) -> Steps[Tensor]:
+def _encoded(encoder: MelEncoder, mel: Floats, first: int, count: int) -> Steps[Floats]:
     """Hidden vectors (count, D) of log-mels (2T, 80), centred or not, from frame ``first`` on."""
-    device = next(encoder.network.parameters()).device
-    (hidden,) = yield Call(_hidden, (mel[None].to(device),), (encoder.network, first, count))
-    return hidden[0].cpu()
+    network = encoder.network
+    mel = mel[: 2 * (first + count + network.context)]
+    (hidden,) = yield Call(_hidden, (mel[None],), (network,))
+    return np.asarray(hidden[0, first : first + count])
 
 
-def _hidden(mel: Tensor, network: SpeechEncoder | EmotionEncoder, first: int, count: int) -> tuple[Tensor, ...]:
-    return (network.part(mel, first, count),)
-
-
-def _pairs(values: Tensor) -> Tensor:
-    """(2T, …) → (T, 2, …): two analysis frames for one of the encoder's."""
-    return values.unflatten(0, (-1, 2))
+def _hidden(mel: Floats, network: MelNetwork) -> tuple[Floats, ...]:
+    return (network.hidden(mel),)

@@ -36,7 +36,7 @@ def whisper_mel(samples: Tensor) -> Tensor:
     """Whisper's scaled log-mels (80, N / 160) of samples (N,) at the level of ``level_gain``."""
     window = torch.hann_window(400, device=samples.device)
     spectrum = torch.stft(samples, 400, 160, window=window, center=True, pad_mode="reflect", return_complex=True)
-    power = mel_filters(400).to(samples.device) @ spectrum[:, :-1].abs().square()
+    power = torch.from_numpy(mel_filters(400)).to(samples.device) @ spectrum[:, :-1].abs().square()
     return (power.clamp_min(1e-10).log10().clamp_min(FLOOR) + 4.0) / 4.0
 
 
@@ -75,7 +75,7 @@ def layer_frames(encoder: Any, samples: Tensor, layers: Sequence[int] = LAYERS) 
         samples: at any level.
         layers: which.
     """
-    samples = samples * level_gain(samples[None])[0]
+    samples = samples * level_gain(samples.cpu().numpy())
     count = -(-len(samples) // FRAME)
     parts, start = [], 0
     while start < count:
@@ -128,4 +128,4 @@ class WhisperEncoder:
         """Features of a recording."""
         samples = torch.from_numpy(audio.samples)
         hidden = layer_frames(self.model, samples.to(next(self.model.parameters()).device), self.layers)
-        return analyse(samples).features(hidden.float().cpu().numpy())
+        return analyse(audio.samples).features(hidden.float().cpu().numpy())

@@ -22,7 +22,6 @@ from typing import Any
 
 import anyio
 import numpy as np
-import torch
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sedtalker.animation.animation_stream import StreamedFrame
@@ -33,7 +32,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
-from sedtalker.nn import torch_threads
+from sedtalker.nn import one_thread, torch_threads
 from sedtalker.server.models import Models
 from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.head import target_names
@@ -143,7 +142,7 @@ async def run_live(socket: WebSocket, models: Models, face: Face, settings: Stre
     loop = asyncio.get_running_loop()
     sound: asyncio.Queue[bytes | None] = asyncio.Queue(MOST_PIECES)
     outgoing, last = _Outgoing(), {"type": "end"}
-    thread = ThreadPoolExecutor(1, "studio-live", initializer=torch.set_num_threads, initargs=(1,))
+    thread = ThreadPoolExecutor(1, "studio-live", initializer=one_thread)
     try:
         live = await loop.run_in_executor(thread, LiveRows, models, face, settings)
         await socket.send_json(live.header)

@@ -15,9 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
 from sedtalker.errors import InputError
+from sedtalker.nn import one_thread
 from sedtalker.studio.autosave import Left, StudioFolder
 from sedtalker.studio.finer import FINER, find_fine_emotions
 from sedtalker.studio.jobs import Events, Job, Jobs
@@ -49,8 +48,8 @@ class Studio:
         self.left: Left | None = home.left_by_others()
         self.events = Events()
         self.jobs = Jobs(self.events, self.on_session)
-        self._thread = ThreadPoolExecutor(1, "studio-session", initializer=torch.set_num_threads, initargs=(1,))
-        self._aside = ThreadPoolExecutor(1, "studio-aside", initializer=torch.set_num_threads, initargs=(1,))
+        self._thread = ThreadPoolExecutor(1, "studio-session", initializer=one_thread)
+        self._aside = ThreadPoolExecutor(1, "studio-aside", initializer=one_thread)
         self._saving: asyncio.Task[None] | None = None
         self._exact: asyncio.Task[None] | None = None
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,26 +23,26 @@ from sedtalker.speech.features import BILABIAL, PHONE_INDEX, PHONES
 from sedtalker.training.motion.spoken_motion import measure_lips
 
 GAP = RULES.shape_gaps
-GAPS = torch.from_numpy(RULES.gaps)
+GAPS = RULES.gaps
 
 
-def corrected(mouth: torch.Tensor, bilabial: torch.Tensor, emotional: torch.Tensor) -> torch.Tensor:
+def corrected(mouth: np.ndarray, bilabial: np.ndarray, emotional: np.ndarray) -> np.ndarray:
     return close_lips(mouth, closures(bilabial) * lips_apart(mouth, emotional))
 
 
 def test_lips_that_close_anyway_are_left_alone():
-    mouth, bilabial = torch.zeros(1, 15, 52), torch.zeros(1, 15, 1)
+    mouth, bilabial = np.zeros((15, 52), np.float32), np.zeros((15, 1), np.float32)
     mouth[..., INDEX["jawOpen"]] = 0.4
-    bilabial[0, 7] = 0.9
-    emotional = torch.ones(1, 15, 1)
+    bilabial[7] = 0.9
+    emotional = np.ones((15, 1), np.float32)
     closed = corrected(mouth, bilabial, emotional)
-    assert (closed @ GAPS)[0, 7] < 0.3 * (mouth @ GAPS)[0, 7]
-    mouth[0, 6, INDEX["mouthClose"]] = 0.4
-    assert torch.equal(corrected(mouth, bilabial, emotional), mouth)
+    assert (closed @ GAPS)[7] < 0.3 * (mouth @ GAPS)[7]
+    mouth[6, INDEX["mouthClose"]] = 0.4
+    assert np.array_equal(corrected(mouth, bilabial, emotional), mouth)
 
 
 def test_the_posterior_is_of_all_bilabials():
-    logits = torch.zeros(2, len(PHONES))
+    logits = np.zeros((2, len(PHONES)), np.float32)
     assert lip_posteriors(logits)[:, 0].tolist() == pytest.approx([len(BILABIAL) / len(PHONES)] * 2)
     logits[0, PHONE_INDEX["M"]] = 50.0
     logits[1, PHONE_INDEX["V"]] = 50.0
@@ -52,25 +51,25 @@ def test_the_posterior_is_of_all_bilabials():
 
 @pytest.mark.parametrize("opened", [0.02, 0.1, 0.3, 1.0])
 def test_on_f_and_v_the_lower_lip_comes_to_the_teeth_and_no_further(opened):
-    mouth = torch.zeros(1, 3, 52)
+    mouth = np.zeros((3, 52), np.float32)
     mouth[..., INDEX["jawOpen"]] = opened
-    contact = torch.tensor([0.0, 0.5, 1.0])[None, :, None]
+    contact = np.array([0.0, 0.5, 1.0], np.float32)[:, None]
     made = touch_teeth(mouth, contact)
-    gap, before = (made @ GAPS)[0], 0.42 * opened
-    assert torch.equal(made[:, :1], mouth[:, :1])
+    gap, before = made @ GAPS, 0.42 * opened
+    assert np.array_equal(made[:1], mouth[:1])
     assert float(gap[2]) == pytest.approx(min(before, 0.06), abs=1e-6)
     assert float(gap[1]) == pytest.approx(0.5 * (before + min(before, 0.06)), abs=1e-6)
     if before <= 0.06:
-        assert torch.equal(made, mouth), "near enough"
+        assert np.array_equal(made, mouth), "near enough"
     else:
-        assert made[0, 2, INDEX["mouthRollLower"]] > 0.0
+        assert made[2, INDEX["mouthRollLower"]] > 0.0
 
 
 def test_emotional_lips_close_sooner():
-    mouth = torch.zeros(1, 9, 52)
+    mouth = np.zeros((9, 52), np.float32)
     gap = GAPS[INDEX["jawOpen"]]
     mouth[..., INDEX["jawOpen"]] = 0.02 / gap
-    still, emotional = torch.zeros(1, 9, 1), torch.ones(1, 9, 1)
+    still, emotional = np.zeros((9, 1), np.float32), np.ones((9, 1), np.float32)
     assert lips_apart(mouth, still).max() == 0.0, "so near, a calm mouth closes by itself"
     assert lips_apart(mouth, emotional).min() > 0.9
     mouth[..., INDEX["jawOpen"]] = 0.01 / gap
@@ -78,40 +77,40 @@ def test_emotional_lips_close_sooner():
 
 
 def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
-    mouth = torch.zeros(1, 9, 52)
+    mouth = np.zeros((9, 52), np.float32)
     for name, value in (("jawOpen", 0.4), ("mouthFunnel", 0.2), ("mouthLowerDownLeft", 0.1), ("mouthPucker", 0.3)):
         mouth[..., INDEX[name]] = value
-    posterior = torch.tensor([0, 0, 0.1, 0.3, 0.6, 0.3, 0.1, 0, 0])[None, :, None]
+    posterior = np.array([0, 0, 0.1, 0.3, 0.6, 0.3, 0.1, 0, 0], np.float32)[:, None]
     sealed = close_lips(mouth, closures(posterior))
-    gap = torch.from_numpy(measure_lips(load_face()).gain)
-    opened, closed = (mouth @ gap)[0], (sealed @ gap)[0]
+    gap = measure_lips(load_face()).gain
+    opened, closed = mouth @ gap, sealed @ gap
     assert closed[4] < 0.25 * opened[4]
     assert closed[3] < opened[3]
-    assert torch.equal(sealed[0, :2], mouth[0, :2])
-    assert torch.equal(sealed[..., INDEX["mouthPucker"]], mouth[..., INDEX["mouthPucker"]])
-    assert torch.equal(close_lips(mouth, closures(0 * posterior)), mouth)
+    assert np.array_equal(sealed[:2], mouth[:2])
+    assert np.array_equal(sealed[..., INDEX["mouthPucker"]], mouth[..., INDEX["mouthPucker"]])
+    assert np.array_equal(close_lips(mouth, closures(0 * posterior)), mouth)
 
 
 def test_closures_by_hand():
-    posterior = torch.tensor([0.0, 0.0, 0.125, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0])[None, :, None]
+    posterior = np.array([0.0, 0.0, 0.125, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0], np.float32)[:, None]
     half, full = 0.5, 1.0
     beside = [0, 0.3 * half, half, 0.3 * half, 0, 0.3 * full, full, full, 0.3 * full, 0, 0, 0]
-    assert closures(posterior)[0, :, 0].tolist() == pytest.approx(beside, abs=1e-6)
+    assert closures(posterior)[:, 0].tolist() == pytest.approx(beside, abs=1e-6)
 
 
 def test_a_peak_within_two_frames_of_a_higher_one_closes_nothing():
-    posterior = torch.tensor([0.2, 0.0, 0.4, 0.0, 0.0, 0.2, 0.0])[None, :, None]
-    closed = closures(posterior)[0, :, 0]
+    posterior = np.array([0.2, 0.0, 0.4, 0.0, 0.0, 0.2, 0.0], np.float32)[:, None]
+    closed = closures(posterior)[:, 0]
     assert closed[[2, 5]].tolist() == pytest.approx([1.0, 1.0])
     assert closed[0] == 0, "two frames from a higher one"
 
 
 def test_lips_close_by_hand():
-    mouth = torch.zeros(1, 1, 52)
+    mouth = np.zeros((1, 52), np.float32)
     values = {"jawOpen": 0.5, "mouthClose": 0.1, "mouthFunnel": 0.4, "mouthUpperUpLeft": 0.2, "mouthPucker": 0.3}
     for name, value in values.items():
         mouth[..., INDEX[name]] = value
-    closed = close_lips(mouth, torch.full((1, 1, 1), 0.5))[0, 0]
+    closed = close_lips(mouth, np.full((1, 1), 0.5, np.float32))[0]
     jaw = 0.5 * (1 - 0.3 * 0.5)
     expected = {"jawOpen": jaw, "mouthClose": 0.1 + 0.5 * (jaw - 0.1), "mouthFunnel": 0.2} | {
         "mouthUpperUpLeft": 0.1,
@@ -120,20 +119,20 @@ def test_lips_close_by_hand():
     assert {name: float(closed[INDEX[name]]) for name in values} == pytest.approx(expected)
     assert int((closed > 0).sum()) == len(values)
     mouth[..., INDEX["mouthClose"]] = 0.6
-    assert close_lips(mouth, torch.ones(1, 1, 1))[0, 0, INDEX["mouthClose"]] == pytest.approx(0.6), "never less"
+    assert close_lips(mouth, np.ones((1, 1), np.float32))[0, INDEX["mouthClose"]] == pytest.approx(0.6), "never less"
 
 
 @pytest.mark.parametrize(("emotional", "share"), [(0.0, 1.0), (1.0, 0.4)])
 def test_lips_are_apart_from_three_to_five_hundredths_on(emotional, share):
     frames = 11
-    levels = torch.tensor([0.025, 0.03, 0.04, 0.05, 0.07]) * share
+    levels = np.array([0.025, 0.03, 0.04, 0.05, 0.07]) * share
     for gap, apart in zip(levels, (0.0, 0.0, 0.5, 1.0, 1.0), strict=True):
-        mouth = torch.zeros(1, frames, 52)
+        mouth = np.zeros((frames, 52), np.float32)
         mouth[..., INDEX["jawOpen"]] = 0.3
-        wide = lips_apart(mouth, torch.full((1, frames, 1), emotional))
+        wide = lips_apart(mouth, np.full((frames, 1), emotional, np.float32))
         assert wide.min() == 1.0
-        mouth[0, 5, INDEX["jawOpen"]] = gap / GAPS[INDEX["jawOpen"]]
-        near = lips_apart(mouth, torch.full((1, frames, 1), emotional))[0, :, 0]
+        mouth[5, INDEX["jawOpen"]] = gap / GAPS[INDEX["jawOpen"]]
+        near = lips_apart(mouth, np.full((frames, 1), emotional, np.float32))[:, 0]
         assert near[3:8].tolist() == pytest.approx([apart] * 5, abs=1e-4), "within two frames"
         assert near[[2, 8]].tolist() == [1.0, 1.0]
 
@@ -144,22 +143,20 @@ def test_lips_are_apart_from_three_to_five_hundredths_on(emotional, share):
 def streamed(motion, posterior, emotional, sizes, ahead=RULES.ahead_frames, late=0):
     """In stretches of these sizes, posteriors known so many frames ahead; the motion comes so many frames late."""
     lips, parts, start, moved = ClosureStream(), [], 0, 0
-    while moved < motion.shape[1]:
+    while moved < len(motion):
         stop = start + sizes[len(parts) % len(sizes)]
-        until = motion.shape[1] if stop >= motion.shape[1] else max(moved, stop - late)
+        until = len(motion) if stop >= len(motion) else max(moved, stop - late)
         new = slice(start, stop)
-        parts.append(
-            lips.push(motion[:, moved:until], posterior[:, new], posterior[:, stop : stop + ahead], emotional[:, new])
-        )
+        parts.append(lips.push(motion[moved:until], posterior[new], posterior[stop : stop + ahead], emotional[new]))
         start, moved = stop, until
-    return torch.cat(parts, 1)
+    return np.concatenate(parts)
 
 
-def spoken(seed: int, frames: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def spoken(seed: int, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A mouth at random, posteriors of p, b, m with peaks, and emotion."""
-    rng = torch.Generator().manual_seed(seed)
-    motion = 0.3 * torch.rand(1, frames, 52, generator=rng)
-    return motion, torch.rand(1, frames, 2, generator=rng) ** 3, torch.rand(1, frames, 1, generator=rng)
+    rng = np.random.default_rng(seed)
+    motion = 0.3 * rng.random((frames, 52), np.float32)
+    return motion, rng.random((frames, 2), np.float32) ** 3, rng.random((frames, 1), np.float32)
 
 
 @settings(max_examples=30)
@@ -171,11 +168,11 @@ def test_a_stream_closes_lips_as_one_pass_does_however_it_is_cut(seed, frames, s
 
 
 def test_lips_that_close_later_are_closed_now_where_nothing_later_is_known():
-    mouth, still = torch.zeros(1, 9, 52), torch.zeros(1, 9, 1)
+    mouth, still = np.zeros((9, 52), np.float32), np.zeros((9, 1), np.float32)
     mouth[..., INDEX["jawOpen"]] = 0.4
-    mouth[0, 5, INDEX["jawOpen"]] = 0.0
-    assert lips_apart(mouth, still)[0, :, 0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 1]
-    assert lips_apart(mouth, still, ahead=0)[0, :, 0].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 1]
+    mouth[5, INDEX["jawOpen"]] = 0.0
+    assert lips_apart(mouth, still)[:, 0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 1]
+    assert lips_apart(mouth, still, ahead=0)[:, 0].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 1]
 
 
 MOUTHS = st.lists(st.floats(0.0, 1.0, width=32), min_size=len(GAP), max_size=len(GAP))

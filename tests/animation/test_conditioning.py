@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.animation.conditioning import Conditioning, Style, ease_cuts, emotional
+from sedtalker.animation.conditioning import Style, ease_cuts, emotional
+from sedtalker.animation.decoder_network import Conditioning
 from sedtalker.emotion.track import CATEGORIES
 
 
 def expressed(intensity: float, neutral: float, style: Style = Style()) -> float:
-    posterior = torch.zeros(1, 1, 7)
-    posterior[..., 0], posterior[..., 3] = neutral, 1 - neutral
-    return float(emotional(posterior, torch.full((1, 1), intensity), style))
+    posterior = np.zeros((1, 7), np.float32)
+    posterior[:, 0], posterior[:, 3] = neutral, 1 - neutral
+    return float(emotional(posterior, np.full(1, intensity, np.float32), style)[0, 0])
 
 
 def test_how_emotional_a_frame_is() -> None:

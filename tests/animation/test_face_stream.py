@@ -11,13 +11,15 @@ import torch
 
 from sedtalker.animation.animation_stream import AnimationStream, FaceStream, _interpolated, emotion_stream
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import Decoder, DecoderConfig
+from sedtalker.animation.decoder import DecoderConfig
+from sedtalker.animation.decoder_network import Decoder
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.cli.live import stream
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
+from sedtalker.speech.speech_encoder import SpeechEncoder
 from tests.speech.test_stream import voice_like
 
 

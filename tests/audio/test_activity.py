@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
 from sedtalker.audio.activity import spans, speech_activity
-from sedtalker.speech.features import level_gain, prosody
+from sedtalker.speech.features import level_gain, pair_means, prosody
 
 RATE = 16000
 
@@ -18,8 +17,8 @@ def buzz(seconds: float, level: float = 0.1) -> np.ndarray:
 
 
 def activity(samples: np.ndarray) -> np.ndarray:
-    wave = torch.from_numpy(samples.astype(np.float32))[None]
-    tracks = prosody(wave * level_gain(wave))[0].unflatten(0, (-1, 2)).mean(1).numpy()
+    wave = samples.astype(np.float32)
+    tracks = pair_means(prosody(wave * np.float32(level_gain(wave))))
     return speech_activity(tracks[:, 0], tracks[:, 2], 50.0)
 
 

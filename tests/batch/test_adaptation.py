@@ -9,7 +9,8 @@ import torch
 
 from sedtalker.batch.adaptation import Report, SpokenRecording, adapted_without, check_report, report_adaptation
 from sedtalker.emotion.adaptation import Speech
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
+from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.errors import InputError
 
 

@@ -22,7 +22,8 @@ from sedtalker.emotion.adaptation import (
     speech_of,
 )
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, functional_count
+from sedtalker.emotion.diarizer_model import ROW, DiarizerConfig
+from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.errors import InputError
 
 SAMPLE = Path(__file__).parents[2] / "data/samples/four_moods.wav"
@@ -137,10 +138,10 @@ def test_windows_of_a_minute_give_the_same_rows(diarizer: Diarizer) -> None:
     features = diarizer.encoder(Audio(np.tile(audio.samples, 5)[: 80 * 16_000], 16_000))
     from sedtalker.emotion import inference
 
-    rows = torch.cat([piece.rows for piece in speech_of(diarizer.network, features)])
+    rows = torch.cat([piece.rows for piece in speech_of(diarizer.in_torch(), features)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inference, "WINDOW_SECONDS", 100.0)
-        at_once = torch.cat([piece.rows for piece in speech_of(diarizer.network, features)])
+        at_once = torch.cat([piece.rows for piece in speech_of(diarizer.in_torch(), features)])
     assert rows.shape == at_once.shape
     assert torch.allclose(rows, at_once, atol=1e-3)
 

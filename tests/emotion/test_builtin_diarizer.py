@@ -9,7 +9,8 @@ import pytest
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, note_unfamiliar
-from sedtalker.emotion.inference import frame_emotions, load_diarizer
+from sedtalker.emotion.inference import frame_emotions
+from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels

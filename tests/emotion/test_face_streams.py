@@ -11,11 +11,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.emotion_stream import DiarizerStream, StreamFrames
 from sedtalker.emotion.face_streams import LateEmotions, TrackStream
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
+from sedtalker.speech.speech_encoder import SpeechEncoder
 from tests.speech.test_stream import voice_like
 
 pytestmark = pytest.mark.usefixtures("one_thread")

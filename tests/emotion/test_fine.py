@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 
 from sedtalker import Audio, Diarizer
 from sedtalker.checkpoint import CheckpointConfig, open_network, write_checkpoint
-from sedtalker.emotion.fine import (
-    PIECE_ROWS,
-    FineConfig,
-    FineEmotions,
-    FineNetwork,
-    pooled_windows,
-    strongest,
-)
-from sedtalker.emotion.network import ROW
+from sedtalker.emotion.diarizer_model import ROW
+from sedtalker.emotion.fine import PIECE_ROWS, FineConfig, FineEmotions, pooled_windows, strongest
+from sedtalker.emotion.fine_network import FineNetwork
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, SpeechFeatures
@@ -29,10 +23,10 @@ STATISTICS = ("mean", "deviation", "min", "max")
 CONFIG = FineConfig(kinds=("awe", "relief", "pain"), hidden_channels=5, statistics=STATISTICS, seconds=1.0, width=8)
 
 
-def channels(frames: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def channels(frames: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     values = rng.standard_normal((frames, 3)).astype(np.float32)
-    return torch.from_numpy(values), torch.from_numpy(rng.random(frames) < 0.6)
+    return values, rng.random(frames) < 0.6
 
 
 @given(st.integers(1, 150), st.integers(0, 20))
@@ -41,13 +35,13 @@ def test_a_row_holds_the_statistics_of_the_speech_in_its_window(frames: int, see
     rows, spoken = pooled_windows(values, speech, CONFIG)
     assert rows.shape == (-(-frames // ROW), 12)
     for k, row in enumerate(rows):
-        inside = torch.zeros(frames, dtype=torch.bool)
+        inside = np.zeros(frames, bool)
         inside[max(0, k * ROW - 25) : k * ROW + 26] = True
         part = values[inside & speech]
         assert bool(spoken[k]) == bool(len(part))
         if len(part):
-            wanted = [part.mean(0), part.std(0, unbiased=False), part.amin(0), part.amax(0)]
-            np.testing.assert_allclose(row, torch.cat(wanted), atol=2e-3)
+            wanted = [part.mean(0), part.std(0), part.min(0), part.max(0)]
+            np.testing.assert_allclose(row, np.concatenate(wanted), atol=2e-3)
         else:
             assert not row.any()
 
@@ -56,7 +50,7 @@ def test_pieces_are_the_whole() -> None:
     values, speech = channels(300)
     whole, _ = pooled_windows(values, speech, CONFIG)
     parts = [pooled_windows(values, speech, CONFIG, first, first + 7)[0] for first in range(0, len(whole), 7)]
-    np.testing.assert_allclose(torch.cat(parts), whole, atol=1e-4)
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-4)
 
 
 def features(frames: int, speech: np.ndarray) -> SpeechFeatures:
@@ -70,7 +64,9 @@ def test_curves_are_probabilities_where_somebody_speaks() -> None:
     torch.manual_seed(0)
     frames = PIECE_ROWS * ROW + 300
     speech = np.arange(frames) < frames - 200
-    curves = FineEmotions(FineNetwork(CONFIG).eval())(Audio(np.zeros(10, np.float32)), features(frames, speech))
+    curves = FineEmotions(CONFIG, FineNetwork(CONFIG).eval().values)(
+        Audio(np.zeros(10, np.float32)), features(frames, speech)
+    )
     values = np.stack(list(curves.values()), 1)
     assert list(curves) == list(CONFIG.kinds)
     assert values.shape == (frames, 3)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sedtalker.audio import Audio, from_samples, load_audio
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.diarizer_model import ROW, DiarizerConfig
 from sedtalker.emotion.emotion_stream import (
     NAMED_KINDS,
     DiarizerStream,
@@ -21,11 +22,13 @@ from sedtalker.emotion.emotion_stream import (
     summaries,
 )
 from sedtalker.emotion.events import stream_changes, track_changes
-from sedtalker.emotion.fine import FineConfig, FineEmotions, FineNetwork
-from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.fine import FineConfig, FineEmotions
+from sedtalker.emotion.fine_network import FineNetwork
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import SpeechFeatures
+from sedtalker.speech.speech_encoder import SpeechEncoder
 from tests.speech.test_stream import voice_like
 
 SPEECH = Path(__file__).parents[2] / "data/samples/four_moods.wav"
@@ -40,7 +43,7 @@ def small() -> tuple[DiarizerNetwork, MelEncoder, FineEmotions]:
     encoder = MelEncoder(SpeechEncoder(sizes).eval().requires_grad_(False))
     config = DiarizerConfig(hidden_channels=16, windows=(0.4,), width=8, members=2)
     heads = FineNetwork(FineConfig(kinds=KINDS, hidden_channels=16, seconds=1.0, width=8)).eval().requires_grad_(False)
-    return DiarizerNetwork(config).eval().requires_grad_(False), encoder, FineEmotions(heads)
+    return DiarizerNetwork(config).eval().requires_grad_(False), encoder, FineEmotions(heads.config, heads.values)
 
 
 @settings(max_examples=12)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from sedtalker.emotion.frame_network import INPUTS, FrameNetwork, FrameNetworkConfig
-from sedtalker.emotion.functionals import SPOKEN
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, FrameBatch, functional_count
+from sedtalker.emotion.diarizer_model import SPOKEN, DiarizerConfig, FrameBatch, FrameNetworkConfig
+from sedtalker.emotion.frame_network import INPUTS, FrameNetwork
+from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.nn.blocks import DilatedConvolution
 
 

@@ -5,17 +5,19 @@ import pytest
 import scipy.fft
 import torch
 
-from sedtalker.emotion.functionals import (
+from sedtalker.emotion.diarizer_model import (
     CEPSTRA,
     PITCH_CHANNELS,
     SPEECH_CHANNELS,
     SPOKEN,
     VOICED,
     Voice,
+    pool_voices,
+)
+from sedtalker.emotion.functionals import (
     centre_on_voice,
     functionals,
     moments,
-    pool_voices,
     prosody_channels,
     voice_channels,
     window_sum,

@@ -8,15 +8,10 @@ import torch
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion import inference as module
-from sedtalker.emotion.inference import (
-    FrameEmotions,
-    TrackRule,
-    frame_emotions,
-    load_diarizer,
-    shape_track,
-    unfamiliarity,
-)
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, frame_emotions, shape_track, unfamiliarity
+from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures

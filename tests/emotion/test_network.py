@@ -5,19 +5,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from sedtalker.emotion.frame_network import FrameNetworkConfig
-from sedtalker.emotion.functionals import (
-    SPOKEN,
-    VOICED,
-    functionals,
-    prosody_channels,
-    voice_channels,
-    window_statistics,
-)
+from sedtalker.emotion.diarizer_model import SPOKEN, VOICED, DiarizerConfig, FrameBatch, FrameNetworkConfig
+from sedtalker.emotion.functionals import functionals, prosody_channels, voice_channels, window_statistics
 from sedtalker.emotion.network import (
-    DiarizerConfig,
     DiarizerNetwork,
-    FrameBatch,
     _average,
     _thin,
     average_posterior,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sedtalker.emotion import adaptation as a
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
+from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.emotion.track import CATEGORIES
 from tests.support.tracks import two_units
 

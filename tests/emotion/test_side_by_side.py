@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from sedtalker import Audio, Diarizer
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
-from sedtalker.emotion.inference import load_diarizer
-from sedtalker.emotion.network import Beside, DiarizerConfig, DiarizerNetwork, FrameBatch, functional_count
-from sedtalker.emotion.side_by_side import side_by_side
+from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameBatch
+from sedtalker.emotion.network import DiarizerNetwork, functional_count
+from sedtalker.emotion.side_by_side import load_diarizer, side_by_side
 from sedtalker.errors import InputError
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import EncoderPair, open_encoder, open_trained_encoder

@@ -9,13 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
+from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.emotion_stream import DiarizerStream, StreamFrames
-from sedtalker.emotion.inference import enrol, frame_emotions, load_diarizer
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.inference import enrol, frame_emotions
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.shown import visible
+from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig, open_encoder
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig, open_encoder
 from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.speech_encoder import SpeechEncoder
 from tests.speech.test_stream import voice_like
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,52 +9,23 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.animation.decoder import Decoder, DecoderConfig
-from sedtalker.checkpoint import builtin_checkpoint, open_network
-from sedtalker.emotion.inference import load_diarizer
+from sedtalker.animation.decoder_network import Decoder, load_decoder_network
+from sedtalker.checkpoint import builtin_checkpoint
+from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.errors import InputError
-from sedtalker.export.onnx_graphs import DecoderStep, decoder_graph, diarizer_graph, encoder_graph, phones_graph
+from sedtalker.export.onnx_graphs import decoder_graph, diarizer_graph, encoder_graph, phones_graph
 from sedtalker.export.onnx_models import DECODERS, check_values, export_models, write_graph
-from sedtalker.speech.encoder import load_network, open_encoder
+from sedtalker.speech.emotion_encoder import load_emotion_encoder
+from sedtalker.speech.speech_encoder import load_network
 
 
 def opened(name: str) -> Decoder:
-    return open_network(builtin_checkpoint(name), "decoder", DecoderConfig, Decoder)
+    return load_decoder_network(builtin_checkpoint(name))
 
 
 def ran(path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
     onnxruntime = pytest.importorskip("onnxruntime")
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, inputs)
-
-
-@pytest.mark.parametrize("frames", [4, 16, 64])
-@pytest.mark.parametrize("name", DECODERS)
-@torch.no_grad()
-def test_steps_equal_one_pass(name: str, frames: int) -> None:
-    """Whatever the length of a step, also where the last one is not full."""
-    decoder, count = opened(name), 90
-    generator = torch.Generator().manual_seed(1)
-    speech = torch.randn(1, count, decoder.config.hidden + 4, generator=generator)
-    posterior = torch.rand(1, count, 7, generator=generator).softmax(-1)
-    intensity = torch.rand(1, count, generator=generator)
-    style = torch.tensor([[0.3, 0.0, -0.2, 0.0]])
-    late = decoder.look_ahead
-    total = -(-(count + late) // frames) * frames
-
-    def longer(values: torch.Tensor) -> torch.Tensor:
-        return torch.cat([values, values.new_zeros(1, total - count, *values.shape[2:])], 1)
-
-    given = [longer(values) for values in (speech, posterior, intensity)]
-    valid = longer(torch.ones(1, count))
-    step = DecoderStep(decoder)
-    states, made = step.states(), []
-    for start in range(0, total, frames):
-        part = slice(start, start + frames)
-        out, *after = step(*(values[:, part] for values in given), style, valid[:, part], *states.values())
-        states = dict(zip(states, after, strict=True))
-        made.append(out)
-    whole = decoder(speech, posterior, intensity, style)
-    assert float((torch.cat(made, 1)[:, late : late + count] - whole).abs().max()) < 1e-5
 
 
 def test_a_file_equals_its_network_at_any_length(tmp_path: Path) -> None:
@@ -93,10 +64,9 @@ def test_every_graph_equals_its_network(tmp_path: Path) -> None:
     about = json.loads((tmp_path / "onnx" / "model.json").read_text())
     check = json.loads((tmp_path / "onnx" / "check.json").read_text())
     assert {file.name for file in files} == {f"{name}.onnx" for name in about["models"]} | {"model.json", "check.json"}
-    emotion = open_encoder("emotion_encoder")
     made = [
         encoder_graph("speech_encoder", load_network()),
-        encoder_graph("emotion_encoder", emotion.network),
+        encoder_graph("emotion_encoder", load_emotion_encoder()),
         diarizer_graph("diarizer", load_diarizer()),
         phones_graph("phones", opened("decoder")),
         *(decoder_graph(f"{name}_4", opened(name), 4) for name in DECODERS),

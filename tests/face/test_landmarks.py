@@ -10,7 +10,8 @@ import torch
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
-from sedtalker.face.landmarks import expected_points, load_detector
+from sedtalker.face.landmark_network import expected_points
+from sedtalker.face.landmarks import load_detector
 from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
 from sedtalker.training.corpora.landmark_samples import random_solids
 from sedtalker.training.tasks.landmarks import load_reference_rig

@@ -64,7 +64,7 @@ def _checkpoint(part: str) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
         from sedtalker.animation.animator import load_decoder
         from sedtalker.checkpoint import is_checkpoint, read_config, weights_sha256
-        from sedtalker.emotion.inference import load_diarizer
+        from sedtalker.emotion.side_by_side import load_diarizer
         from sedtalker.face.landmarks import load_detector
 
         folder = Path("checkpoint")

@@ -287,7 +287,8 @@ def checkpoint() -> tuple[bytes, bytes]:
     """Configuration and weights of a very small decoder."""
     import torch
 
-    from sedtalker.animation.decoder import Decoder, DecoderConfig
+    from sedtalker.animation.decoder import DecoderConfig
+    from sedtalker.animation.decoder_network import Decoder
     from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 
     torch.manual_seed(0)

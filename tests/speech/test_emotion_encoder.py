@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from sedtalker.audio import from_samples
-from sedtalker.speech.emotion_encoder import GRID, EmotionEncoder, EmotionEncoderConfig
-from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder import GRID, EmotionEncoderConfig, MelEncoder
 
 SIZES = EmotionEncoderConfig(stem_channels=8, width=16, channels=12, dilations=(1, 2))
 

@@ -9,7 +9,8 @@ import torch
 import transformers
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.speech.backbone import BackboneConfig, load_backbone
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}

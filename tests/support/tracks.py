@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from sedtalker.emotion.functionals import Voice
+from sedtalker.emotion.diarizer_model import DiarizerConfig, Voice
 from sedtalker.emotion.inference import emotion_track, frame_emotions
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.speech.features import SpeechFeatures
 

@@ -120,15 +120,15 @@ def _build(data: Path, cache: Path, dataset: DatasetConfig, folder: Path, hook: 
 
 def _analysed(recording: Recording, is_single: bool) -> Item:
     """What one recording adds to the arrays."""
-    analysis = analyse(torch.from_numpy(recording.samples))
+    analysis = analyse(recording.samples)
     prosody, speech = analysis.frames
     frames = len(speech)
     voiced = recording.labels < len(CATEGORIES)
     labelled = is_single and bool(voiced.any())
     return {
-        "mel": analysis.centred.half().numpy(),
-        "prosody": prosody.half().numpy(),
-        "speech": speech.numpy(),
+        "mel": analysis.centred.astype(np.float16),
+        "prosody": prosody.astype(np.float16),
+        "speech": speech,
         "labels": recording.labels[:frames],
         "levels": recording.levels[:frames],
         "corpus": np.array([recording.corpus]),

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.audio.activity import speech_activity
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.speech.features import FRAME_CLOCK, level_gain, prosody
+from sedtalker.speech.features import FRAME_CLOCK, level_gain, pair_means, prosody
 from sedtalker.training.corpora.manifest import Clip
 
 SILENCE, UNKNOWN = len(CATEGORIES), -1
@@ -101,9 +100,7 @@ def clip_labels(clip: Clip) -> tuple[int, int] | None:
 
 def clip_activity(samples: Samples) -> NDArray[np.bool_]:
     """Speech frames (T,) of a waveform at 50 Hz, T = ceil(N / 320)."""
-    wave = torch.from_numpy(np.ascontiguousarray(samples))[None]
-    tracks = prosody(wave * level_gain(wave))[0].numpy()
-    tracks = tracks.reshape(-1, 2, tracks.shape[-1]).mean(1)
+    tracks = pair_means(prosody(np.float32(level_gain(samples)) * samples))
     return speech_activity(tracks[:, 0], tracks[:, 2], FRAME_CLOCK.rate)
 
 

@@ -154,9 +154,9 @@ def _features(item: tuple[int, Path], copies: int, seed: int, augmenter: Augment
         rng = np.random.default_rng((seed, index, copy))
         speed = 1.0 if copy == 0 else augmenter.draw_speed(rng)
         sound = samples if copy == 0 else augmenter.degrade(augmenter.change_speed(samples, speed), rng)
-        found = analyse(torch.from_numpy(np.ascontiguousarray(sound, np.float32)))
-        columns = [found.centred, found.prosody, found.speech[:, None].float()]
-        values.append(torch.cat(columns, dim=1).numpy().astype(np.float16))
+        found = analyse(np.asarray(sound, np.float32))
+        columns = [found.centred, found.prosody, found.speech[:, None]]
+        values.append(np.concatenate(columns, 1).astype(np.float16))
         speeds.append(speed)
     frames = np.array([len(v) for v in values], np.int64)
     return {"values": np.concatenate(values), "speeds": np.array(speeds), "frames": frames}

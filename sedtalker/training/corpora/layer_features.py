@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sedtalker.checkpoint import builtin_checkpoint, open_network, read_checkpoint
-from sedtalker.emotion.network import DiarizerConfig
+from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.errors import InputError, extra
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
-from sedtalker.speech.encoder import open_encoder
+from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder import EmotionEncoderConfig, open_encoder
 from sedtalker.speech.features import analyse
 from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
 from sedtalker.training.corpora.augmentation import Samples
@@ -277,13 +277,13 @@ def open_layer_features(
 
 def _analysed(samples: Tensor, teacher: Teacher | None) -> dict[str, NDArray[Any]]:
     """What one recording adds to the arrays."""
-    found = analyse(samples)
+    found = analyse(samples.numpy())
     prosody, speech = found.frames
     item: dict[str, NDArray[Any]] = {
-        "mel": found.mel.half().numpy(),
-        "means": found.means[None].numpy(),
-        "prosody": prosody.half().numpy(),
-        "speech": speech.numpy(),
+        "mel": found.mel.astype(np.float16),
+        "means": found.means[None],
+        "prosody": prosody.astype(np.float16),
+        "speech": speech,
         "starts": np.array([len(found.mel) // 2], np.int64),
     }
     return item if teacher is None else item | {"teacher": teacher(samples).half().numpy()}

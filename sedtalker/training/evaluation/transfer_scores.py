@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.functionals import Voice, pool_voices
+from sedtalker.emotion.diarizer_model import Voice, pool_voices
 from sedtalker.emotion.inference import enrol
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES

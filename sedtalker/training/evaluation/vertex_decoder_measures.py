@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from sedtalker.animation.animator import load_decoder
-from sedtalker.animation.decoder import speech_input
+from sedtalker.animation.decoder_network import speech_tensor
 from sedtalker.animation.vertex_decoder import VertexDecoder, one_hot
 from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames
@@ -56,7 +56,7 @@ def predict_vertices(
     device = next(model.parameters()).device
     posterior = torch.from_numpy(one_hot(model.config.labels, sequence.emotion, len(frames_read)))
     intensity = torch.full((len(frames_read),), float(sequence.intensity))
-    inputs = (speech_input(hidden, prosody), posterior, intensity)
+    inputs = (speech_tensor(hidden, prosody), posterior, intensity)
     offsets = model(*(x[None].to(device) for x in inputs))[0].float().cpu().numpy()
     return resample_frames(offsets, FRAME_CLOCK.times(len(frames_read)), FrameClock(fps).times(frames))
 

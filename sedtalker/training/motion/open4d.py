@@ -17,7 +17,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from sedtalker.animation.conditioning import Style
@@ -233,7 +232,7 @@ def composed(take: SceneTake, parts: Parts, prosody: NDArray[np.float32]) -> tup
 
 def prosody_of(audio: Path) -> NDArray[np.float32]:
     """(T, 4) prosody of a recording at 50 frames a second."""
-    return analyse(torch.from_numpy(load_audio(audio).samples)).frames[0].numpy()
+    return analyse(load_audio(audio).samples).frames[0]
 
 
 def build_open4d(data: Path, out: Path, cache: Path, workers: int = 1, hook: Hook = no_progress) -> dict[str, int]:

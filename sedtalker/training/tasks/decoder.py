@@ -16,16 +16,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.conditioning import STYLE_CODES, Style
-from sedtalker.animation.decoder import Decoder, DecoderConfig, speech_input
+from sedtalker.animation.decoder import DecoderConfig
+from sedtalker.animation.decoder_network import Decoder, load_decoder_network, speech_tensor
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
-from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.progress import Hook
-from sedtalker.speech.encoder import load_network
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS
+from sedtalker.speech.speech_encoder import load_network
 from sedtalker.training.cards import decoder_card
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import read_reference_rig
@@ -137,9 +136,7 @@ class DecoderTask(PreparedTask):
 
     def _go_on(self, folder: Path) -> nn.Module:
         """The decoder in a folder, without its phone head, with this task's look-ahead and dropout."""
-        start, wanted = load_decoder(folder), self.config.model
-        if not isinstance(start, Decoder):
-            raise InputError(f"task.start={folder}: training starts from a decoder of ARKit shapes")
+        start, wanted = load_decoder_network(folder), self.config.model
         kept = {name: value for name, value in start.state_dict().items() if not name.startswith("phone_head.")}
         changed = {**start.config.model_dump(), "future": wanted.future, "dropout": wanted.dropout, "closes": False}
         self.model_config = DecoderConfig.model_validate(changed)
@@ -203,7 +200,7 @@ class DecoderTask(PreparedTask):
         margin = (mel.shape[1] // 2 - prosody.shape[1]) // 2
         with torch.no_grad(), torch.autocast(mel.device.type, torch.bfloat16):
             hidden = self.encoder.to(mel.device)(mel)[:, margin : margin + prosody.shape[1]].float()
-        return speech_input(hidden, prosody)
+        return speech_tensor(hidden, prosody)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Neutral lips (``validate_talking``), and errors under random emotion: of all shapes, of the upper face."""

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
-from sedtalker.emotion.fine import FineConfig, FineNetwork, fine_channels, pooled_windows
+from sedtalker.emotion.fine import FineConfig, fine_channels, pooled_windows
+from sedtalker.emotion.fine_network import FineNetwork
 from sedtalker.metrics.emotion import pearson
 from sedtalker.progress import Hook
 from sedtalker.speech.emotion_encoder import EmotionEncoder
-from sedtalker.speech.features import centre_bands
+from sedtalker.speech.features import centre_bands, pair_means
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.fine_labels import BURSTS, kind_numbers, vote_shares, voted_members
 from sedtalker.training.corpora.layer_features import (
@@ -204,19 +205,19 @@ def clip_windows(
     rng, parts, owner = np.random.default_rng(0), [], []
     for index in range(len(features)):
         first, last = int(features.starts[index]), int(features.starts[index + 1])
-        mel = torch.from_numpy(np.asarray(features.mel[2 * first : 2 * last], np.float32))[None]
+        mel = np.asarray(features.mel[2 * first : 2 * last], np.float32)
         if encoder is None:
             assert features.teacher is not None
-            hidden = torch.from_numpy(np.asarray(features.teacher[first:last], np.float32))
+            hidden = np.asarray(features.teacher[first:last], np.float32)
         else:
-            hidden = encoder(mel)[0]
-        centred = centre_bands(mel, torch.from_numpy(np.array(features.means[index])))[0]
-        prosody = torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))
-        channels = fine_channels(hidden, prosody, centred.unflatten(0, (-1, 2)).mean(1))
-        rows, spoken = pooled_windows(channels, torch.from_numpy(np.array(features.speech[first:last])), config)
-        found = np.flatnonzero(spoken.numpy())
+            hidden = encoder.hidden(mel[None])[0]
+        centred = pair_means(centre_bands(mel, np.array(features.means[index])))
+        prosody = np.asarray(features.prosody[first:last], np.float32)
+        channels = fine_channels(hidden, prosody, centred)
+        rows, spoken = pooled_windows(channels, np.array(features.speech[first:last]), config)
+        found = np.flatnonzero(spoken)
         chosen = np.sort(rng.choice(found, min(most, len(found)), replace=False))
-        parts.append(rows[chosen].numpy())
+        parts.append(rows[chosen])
         owner.append(np.full(len(chosen), index))
     return np.concatenate(parts), np.concatenate(owner)
 

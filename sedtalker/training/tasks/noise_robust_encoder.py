@@ -24,8 +24,9 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config, write_checkpoi
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
 from sedtalker.progress import Hook, counted
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, load_network
+from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.features import analyse, band_means, centre_bands, level_gain, log_mel, speech_mask
+from sedtalker.speech.speech_encoder import SpeechEncoder, load_network
 from sedtalker.training.cards import speech_encoder_card
 from sedtalker.training.corpora.augmentation import (
     Samples,
@@ -185,11 +186,11 @@ class NoiseRobustEncoderTask(PreparedTask):
         with torch.no_grad():
             self.teacher.to(batch["mel"].device)
             truth = self.teacher(batch["clean"]).float()
-            phones = self.teacher.phones(truth).log_softmax(-1)
+            phones = self.teacher.phone_head(truth).log_softmax(-1)
         hidden, weight = model(batch["mel"]).float(), batch["weight"][..., None]
         share = weight.mean().clamp_min(1e-3)
         inner = weight[:, STEP * REACH : -STEP * REACH]
-        said = self.teacher.phones(hidden).log_softmax(-1)
+        said = self.teacher.phone_head(hidden).log_softmax(-1)
         losses = {
             "vectors": ((hidden - truth).square() * weight).mean() / share,
             "mouth": ((self._mouth(hidden) - self._mouth(truth)).square() * inner).mean()
@@ -223,9 +224,9 @@ class NoiseRobustEncoderTask(PreparedTask):
             rng = np.random.default_rng((7, index))
             noise = np.resize(self.unmet[int(rng.integers(len(self.unmet)))], len(sound))
             others = [sounds[int(rng.integers(len(sounds)))] for _ in range(3)]
-            found = analyse(torch.from_numpy(sound))
-            speech = found.frames[1].numpy()[STEP * REACH : -STEP * REACH]
-            truth = self._mouth(self.teacher(found.centred[None].to(device)))[0, :, 0].cpu().numpy()
+            found = analyse(sound)
+            speech = found.frames[1][STEP * REACH : -STEP * REACH]
+            truth = self._mouth(self.teacher(torch.from_numpy(found.centred)[None].to(device)))[0, :, 0].cpu().numpy()
             made = {
                 "clean_r": sound,
                 "noise_0db_r": mixed(sound, noise, 0.0),
@@ -256,9 +257,8 @@ def _together(sounds: list[Samples], count: int) -> Samples:
 
 def _centred(samples: Samples) -> Mels:
     """(2T, 80) what the encoder reads of a recording: as ``analyse``, without its prosody, which takes longest."""
-    sound = torch.from_numpy(samples)[None]
-    mel = log_mel(level_gain(sound) * sound)
-    return np.asarray(centre_bands(mel, band_means(mel, speech_mask(mel))[:, None])[0].numpy(), np.float32)
+    mel = log_mel(np.float32(level_gain(samples)) * samples)
+    return centre_bands(mel, band_means(mel, speech_mask(mel)))
 
 
 def _cut(values: Mels, first: int, frames: int) -> Mels:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from sedtalker.animation.animator import load_decoder
-from sedtalker.animation.decoder import Decoder, decoder_speech
+from sedtalker.animation.decoder import decoder_speech
+from sedtalker.animation.decoder_network import Decoder, load_decoder_network
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.track import EmotionTrack
@@ -64,7 +64,7 @@ class _EncodedTake:
 
     def __init__(self, take: Take, features: SpeechFeatures, start: Decoder):
         self.take, self.features = take, features
-        self.sound = decoder_speech(start.config.hidden, features).numpy()
+        self.sound = decoder_speech(start.config.hidden, features)
         self.times = features.clock.times(len(features))
         self.track = take.track.at(self.times)
         self.before = start.predict(features, take.track)
@@ -85,10 +85,8 @@ class PersonalDecoderTask(PreparedTask):
     def read_data(self, hook: Hook) -> None:
         """The decoder to start from, and every take encoded and predicted by it."""
         c, data = self.config, self.data
-        start, encoder = load_decoder(self.start_folder), open_encoder(self.encoder_folder)
-        if not isinstance(start, Decoder):
-            raise InputError(f"{self.start_folder}: this kind of decoder cannot be fine-tuned")
-        self.start = start
+        self.start = start = load_decoder_network(self.start_folder)
+        encoder = open_encoder(self.encoder_folder)
         takes = read_takes(data, c.rate)
         strange = set(c.held_out) - {take.name for take in takes}
         if strange:

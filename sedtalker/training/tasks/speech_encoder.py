@@ -22,8 +22,9 @@ from sedtalker.audio import resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook, counted
-from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
+from sedtalker.speech.encoder import SpeechEncoderConfig
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
+from sedtalker.speech.speech_encoder import SpeechEncoder
 from sedtalker.training.cards import speech_encoder_card
 from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features
@@ -304,7 +305,7 @@ class SpeechEncoderTask(PreparedTask):
 
     def _accuracy(self, model: SpeechEncoder, hidden: Tensor, key: str) -> float:
         truth = phone_frames(self.labels.phones[key], FRAME_CLOCK.times(len(hidden)))
-        return float(np.mean(model.phones(hidden).argmax(-1).cpu().numpy()[truth > 0] == truth[truth > 0]))
+        return float(np.mean(model.phone_head(hidden).argmax(-1).cpu().numpy()[truth > 0] == truth[truth > 0]))
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the encoder with its phone head; the other heads only serve training."""

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_checkpoint, weights_sha256, write_checkpoint
-from sedtalker.emotion.frame_network import FrameNetworkConfig
-from sedtalker.emotion.network import Beside, DiarizerConfig, DiarizerNetwork, ordinal_intensity
+from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameNetworkConfig
+from sedtalker.emotion.network import DiarizerNetwork, ordinal_intensity
 from sedtalker.emotion.shown import NOTICED
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError

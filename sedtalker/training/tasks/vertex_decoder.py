@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
-from sedtalker.animation.decoder import DecoderConfig, speech_input
+from sedtalker.animation.decoder import DecoderConfig
+from sedtalker.animation.decoder_network import speech_tensor
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig, one_hot, principal_components
 from sedtalker.audio import SAMPLE_RATE, FrameClock, load_audio, resample_frames
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
@@ -167,7 +168,7 @@ class VertexDecoderTask(PreparedTask):
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Squared vertex error and velocity error, lips weighted, in units of the variance of the motion."""
         hidden, prosody = batch["speech"][..., : self.source.channels], batch["speech"][..., self.source.channels :]
-        predicted = model(speech_input(hidden, prosody), batch["posterior"], batch["intensity"]).float()
+        predicted = model(speech_tensor(hidden, prosody), batch["posterior"], batch["intensity"]).float()
         weight = self.weight.to(predicted.device)[:, None]
         error = 1000 * (predicted - batch["offsets"])
         vertices = (weight * error.square()).mean() / self.variance
@@ -197,7 +198,7 @@ class VertexDecoderTask(PreparedTask):
         )
         device = next(model.parameters()).device
         posterior = torch.from_numpy(one_hot(self.labels, sequence.emotion, 100))[None]
-        inputs = (speech_input(hidden, prosody), posterior, torch.full((1, 100), float(sequence.intensity)))
+        inputs = (speech_tensor(hidden, prosody), posterior, torch.full((1, 100), float(sequence.intensity)))
         show_attention(writer, model, tuple(x.to(device) for x in inputs), step)
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:

@@ -16,12 +16,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sedtalker.emotion.functionals import PITCH_CHANNELS, SPEECH_CHANNELS, SPOKEN, VOICED
-from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch
+from sedtalker.emotion.diarizer_model import (
+    PITCH_CHANNELS,
+    ROW,
+    SPEECH_CHANNELS,
+    SPOKEN,
+    VOICED,
+    DiarizerConfig,
+    FrameBatch,
+)
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.emotion_encoder import EmotionEncoder
-from sedtalker.speech.features import centre_bands
+from sedtalker.speech.features import centre_bands, pair_means
 from sedtalker.training.corpora.layer_features import LayerFeatures
 from sedtalker.training.corpora.manifest import Clip
 
@@ -336,9 +344,9 @@ def describe_clips(
             hidden = torch.from_numpy(np.asarray(features.teacher[first:last], np.float32))[None]
         else:
             hidden = encoder(mel)
-        centred = centre_bands(mel, torch.from_numpy(np.array(features.means[index])))
+        centred = pair_means(centre_bands(mel[0].numpy(), np.array(features.means[index])))
         batch = FrameBatch(
-            mel=centred.unflatten(1, (-1, 2)).mean(2),
+            mel=torch.from_numpy(centred)[None],
             prosody=torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))[None],
             speech=speech,
             valid=torch.ones_like(speech),

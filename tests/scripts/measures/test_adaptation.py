@@ -19,7 +19,8 @@ from measures.adaptation import (
 from measures.keys import KEYS
 
 from sedtalker.emotion.adaptation import Speech
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
+from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.training.evaluation.measures import find_measure

@@ -21,7 +21,8 @@ from measures.ser_evals import (
 )
 
 from sedtalker.emotion.adaptation import Speech
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
+from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.errors import InputError
 from sedtalker.training.evaluation.measures import find_measure
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from measures.machine import PAUSE, PHRASE, speech_like, write_speech
 
 from sedtalker.audio import load_audio
@@ -22,8 +21,8 @@ def test_a_longer_one_begins_like_a_shorter_one() -> None:
 
 
 def test_it_is_taken_for_speech_with_pauses() -> None:
-    prosody = analyse(torch.from_numpy(speech_like(12.0))).prosody
-    found = spans(speech_activity(prosody[:, 0].numpy(), prosody[:, 2].numpy(), 100.0), 100.0)
+    prosody = analyse(speech_like(12.0)).prosody
+    found = spans(speech_activity(prosody[:, 0], prosody[:, 2], 100.0), 100.0)
     spoken = sum(end - start for start, end in found)
     assert 0.5 * PHRASE / (PHRASE + PAUSE) < spoken / 12.0 < 1.0
     assert len(found) >= 3

@@ -10,10 +10,12 @@ from measures import speed
 from measures.speed import stream_speed, streamed
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
+from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.emotion_stream import DiarizerStream
 from sedtalker.emotion.inference import frame_emotions
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
+from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
+from sedtalker.speech.speech_encoder import SpeechEncoder
 from tests.speech.test_stream import voice_like
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sedtalker.animation.decoder import Decoder
+from sedtalker.animation.decoder_network import Decoder
 from sedtalker.face.builtin import load_face
 from sedtalker.training.motion.losses import DecoderLoss
 from sedtalker.training.motion.spoken_motion import measure_lips

@@ -10,7 +10,8 @@ import torch
 
 from sedtalker.checkpoint import open_network, read_config
 from sedtalker.errors import InputError
-from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
+from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder import EmotionEncoderConfig
 from sedtalker.training.corpora.layer_features import TEACHER_FILE, Teacher
 from sedtalker.training.optimizer import make_optimizer
 from sedtalker.training.task import TrainerConfig

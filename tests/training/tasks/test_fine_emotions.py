@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from sedtalker.checkpoint import CheckpointConfig, open_network, read_config, weights_sha256, write_checkpoint
-from sedtalker.emotion.fine import FineConfig, FineNetwork
+from sedtalker.emotion.fine import FineConfig
+from sedtalker.emotion.fine_network import FineNetwork
 from sedtalker.errors import InputError
-from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
+from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder import EmotionEncoderConfig
 from sedtalker.training.corpora.fine_labels import BURSTS, VOTED
 from sedtalker.training.tasks.fine_emotions import FineEmotionsTask, voted_log_shares
 from tests.training.tasks.test_transfer_diarizer import trained

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.training.corpora.emotion_features import EmotionFeatures
 from sedtalker.training.corpora.emotion_speech import SILENCE
 from sedtalker.training.tasks.frame_network import (

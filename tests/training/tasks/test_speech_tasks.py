@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.animation.decoder import Decoder, DecoderConfig
+from sedtalker.animation.decoder import DecoderConfig
+from sedtalker.animation.decoder_network import Decoder
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands

@@ -10,12 +10,14 @@ import torch
 
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
-from sedtalker.emotion.frame_network import FrameNetwork, FrameNetworkConfig
-from sedtalker.emotion.inference import load_diarizer
-from sedtalker.emotion.network import DiarizerNetwork, FrameBatch
+from sedtalker.emotion.diarizer_model import FrameBatch, FrameNetworkConfig
+from sedtalker.emotion.frame_network import FrameNetwork
+from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
+from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder import EmotionEncoderConfig
 from sedtalker.training.corpora import layer_features
 from sedtalker.training.corpora.layer_features import Teacher
 from sedtalker.training.corpora.manifest import Clip

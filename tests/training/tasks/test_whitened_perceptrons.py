@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sedtalker.emotion.network import DiarizerConfig, functional_count
+from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.emotion.network import functional_count
 from sedtalker.training.tasks.whitened_perceptrons import (
     Rated,
     WhitenedPerceptrons,

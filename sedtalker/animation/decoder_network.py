@@ -1,0 +1,188 @@
+"""The decoder in torch, for training and for graphics cards: speech and emotion to coefficients of the ARKit shapes.
+
+Mamba blocks carry the stream, local attention ties it to the frames around; both are modulated frame by frame by the
+emotion. Non-autoregressive. ``sedtalker.animation.decoder`` runs it, and its graphs, over recordings and streams.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.decoder import (
+    PROSODY_MEAN,
+    PROSODY_SCALE,
+    DecoderConfig,
+    PhoneHead,
+    ShapeDecoder,
+    decoder_speech,
+    eased_emotion,
+)
+from sedtalker.arrays import Floats
+from sedtalker.checkpoint import open_network
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.nn import initialised
+from sedtalker.nn.blocks import (
+    DILATIONS,
+    AdaptiveNorm,
+    ConditionedAttentionBlock,
+    ConditionedConvolutionBlock,
+    ConditionedMambaBlock,
+)
+from sedtalker.nn.engine import Arrays
+from sedtalker.speech.features import PHONES, PROSODY_CHANNELS, SpeechFeatures
+
+CHUNK_FRAMES = 512
+"""Frames that go through a decoder at once: ten seconds."""
+
+
+class Conditioning(nn.Module):
+    """Emotion and style to a condition vector a frame.
+
+    The category embeddings are mixed by the posterior and scaled by the intensity, so blends and transitions need no
+    special case, and intensity 0 of any category is the same as neutral.
+    """
+
+    def __init__(self, width: int, styles: int):
+        """``styles``: how many values a style has."""
+        super().__init__()
+        shape = len(CATEGORIES), width
+        self.categories = initialised(lambda: torch.randn(shape) * width**-0.5, *shape)
+        self.style = nn.Linear(styles, width)
+        self.mix = nn.Linear(width, width)
+
+    def forward(self, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
+        """(B, T, 7), (B, T) and (B, S) → (B, T, width)."""
+        emotion = (posterior @ self.categories) * intensity[..., None]
+        joined = emotion + self.style(style)[:, None]
+        return joined + F.silu(self.mix(joined))
+
+
+class Decoder(ShapeDecoder, nn.Module):
+    """Speech (B, T, C) and emotion to shape coefficients (B, T, 52), not yet clamped to [0, 1].
+
+    Speech is what ``speech_input`` makes of the encoder's hidden values and 4 prosody channels a frame.
+    """
+
+    active: Tensor
+
+    def __init__(self, config: DecoderConfig | None = None):
+        super().__init__()
+        self.config = config = config or DecoderConfig()
+        self.speech = nn.Linear(config.hidden + len(PROSODY_CHANNELS), config.width)
+        self.conditioning = Conditioning(config.condition, len(config.styles))
+        self.blocks = nn.ModuleList(make_block(config, i) for i in range(len(config.layout)))
+        self.norm = AdaptiveNorm(config.width, config.condition)
+        self.coefficients = nn.Linear(config.width, len(ARKIT_52))
+        self.register_buffer("active", torch.from_numpy(self.moved), persistent=False)
+        self.phone_head = nn.Linear(config.hidden, len(PHONES)).requires_grad_(False) if config.closes else None
+
+    def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
+        """Coefficients (B, T, 52) of ``speech`` (B, T, C), posterior (B, T, 7), intensity (B, T), style (B, S)."""
+        x, condition = self.speech(speech), self.conditioning(posterior, intensity, style)
+        for block in self.blocks:
+            x = block(x, condition)
+        return self.read_out(x, condition)
+
+    def read_out(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Coefficients (B, T, 52) of the last block's output (B, T, D)."""
+        y, _ = self.norm(x, condition)
+        return self.coefficients(y) * self.active
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self.active.device
+
+    @property
+    def phone_head_arrays(self) -> PhoneHead | None:
+        """See ``ShapeDecoder``."""
+        head = self.phone_head
+        return None if head is None else (head.weight.detach().cpu().numpy(), head.bias.detach().cpu().numpy())
+
+    @torch.no_grad()
+    def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
+        """See ``ShapeDecoder``; a decoder with convolutions runs over the whole recording at once."""
+        if self.streams:
+            return super().motion(features, track, style)
+        speech, posterior, intensity = decoder_speech(self.config.hidden, features), *eased_emotion(features, track)
+        code = torch.tensor([(style or Style()).code(self.config.styles)], device=self.device)
+        given = (torch.from_numpy(part)[None].float().to(self.device) for part in (speech, posterior, intensity))
+        made: Floats = self(*given, code)[0].clamp(0.0, 1.0).cpu().numpy()
+        return made
+
+    def steps_of(self, frames: int) -> list[int]:
+        """See ``ShapeDecoder``: torch takes any number, so steps are as long as memory allows."""
+        return [min(CHUNK_FRAMES, frames - start) for start in range(0, frames, CHUNK_FRAMES)]
+
+    def states(self, batch: int = 1) -> dict[str, Tensor]:
+        """The states before the first frame, by name; zeros."""
+        shapes = {
+            f"{name}_{index}": shape
+            for index, block in enumerate(self.blocks)
+            for name, shape in cast("ConditionedMambaBlock", block).states().items()
+        }
+        return {name: torch.zeros(batch, *shape, device=self.device) for name, shape in shapes.items()}
+
+    def start(self) -> Arrays:
+        """See ``ShapeDecoder``."""
+        return tuple(state.cpu().numpy() for state in self.states().values())
+
+    def step(
+        self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor, valid: Tensor, *states: Tensor
+    ) -> tuple[Tensor, ...]:
+        """``ShapeDecoder.advance`` of tensors.
+
+        Frames come out ``look_ahead`` later than they go in: the first of a stream, and those that are pushed after its
+        end to get the last ones, are not valid. Frames that are not valid leave every state as it is and are attended
+        to by none, so the valid ones equal one pass over the whole recording.
+        """
+        left, kept = list(states), []
+        x, condition = self.speech(speech), self.conditioning(posterior, intensity, style)
+        for block in self.blocks:
+            part = cast("ConditionedMambaBlock | ConditionedAttentionBlock", block)
+            count = len(part.states())
+            x, condition, valid, *after = part.step(x, condition, valid, *left[:count])
+            left = left[count:]
+            kept.extend(after)
+        return self.read_out(x, condition), *kept
+
+    @torch.no_grad()
+    def advance(self, *given: Floats) -> Arrays:
+        """See ``ShapeDecoder``."""
+        return tuple(
+            part.float().cpu().numpy() for part in self.step(*(torch.from_numpy(x).to(self.device) for x in given))
+        )
+
+
+def speech_tensor(hidden: Tensor, prosody: Tensor) -> Tensor:
+    """``speech_input`` of tensors."""
+    mean, scale = hidden.new_tensor(PROSODY_MEAN), hidden.new_tensor(PROSODY_SCALE)
+    return torch.cat([hidden, (prosody - mean) / scale], dim=-1)
+
+
+def make_block(config: DecoderConfig, index: int) -> nn.Module:
+    """The block at a place of ``config.layout``."""
+    sizes = config.width, config.condition
+    match config.layout[index]:
+        case "M":
+            return ConditionedMambaBlock(*sizes, config.d_state, config.dropout)
+        case "A":
+            return ConditionedAttentionBlock(*sizes, config.heads, config.radius, config.future, config.dropout)
+        case _:
+            return ConditionedConvolutionBlock(*sizes, DILATIONS[index % len(DILATIONS)], config.dropout)
+
+
+def load_decoder_network(folder: Path) -> Decoder:
+    """The decoder in a checkpoint folder, ready for inference.
+
+    Raises:
+        InputError: not such a checkpoint, or damaged.
+    """
+    return open_network(folder, "decoder", DecoderConfig, Decoder)

@@ -1,0 +1,62 @@
+"""The network that finds vocal bursts, in torch; ``sedtalker.emotion.burst_detector`` runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.arrays import Floats
+from sedtalker.checkpoint import open_network
+from sedtalker.emotion.burst_detector import BurstDetectorConfig
+from sedtalker.speech.features import PROSODY_CHANNELS
+
+
+class BurstDetector(nn.Module):
+    """Rows (B, T, D + 4) at 25 Hz to logits (B, T, 1 + K): no burst, and each kind."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: BurstDetectorConfig | None = None):
+        super().__init__()
+        self.config = config = config or BurstDetectorConfig()
+        inputs = config.hidden + len(PROSODY_CHANNELS)
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        self.inputs = nn.Linear(inputs, config.width)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(config.width, config.width, config.kernel, padding=d * (config.kernel // 2), dilation=d)
+            for d in config.dilations
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.outputs = nn.Linear(config.width, 1 + len(config.kinds))
+
+    @property
+    def context(self) -> int:
+        """Frames that an output sees on either side."""
+        return self.config.context
+
+    def forward(self, rows: Tensor) -> Tensor:
+        x = F.gelu(self.inputs(self.dropout((rows - self.mean) * self.scale))).transpose(1, 2)
+        for convolution in self.convolutions:
+            x = x + F.gelu(convolution(self.dropout(x)))
+        logits: Tensor = self.outputs(x.transpose(1, 2))
+        return logits
+
+    @torch.no_grad()
+    def logits(self, rows: Floats) -> Floats:
+        """``forward`` of arrays."""
+        made: Floats = self(torch.from_numpy(rows)).numpy()
+        return made
+
+
+def load_burst_network(folder: Path) -> BurstDetector:
+    """The network in a checkpoint folder, ready for inference.
+
+    Raises:
+        InputError: not such a checkpoint, or damaged.
+    """
+    return open_network(folder, "burst_detector", BurstDetectorConfig, BurstDetector)

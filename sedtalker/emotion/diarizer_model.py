@@ -1,0 +1,266 @@
+"""A diarizer as a function of arrays: its hyper-parameters, what goes in and out, and the graph that runs it.
+
+``sedtalker.emotion.network`` is the same in torch, for training and for graphics cards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from sedtalker.checkpoint import builtin_checkpoint, read_arrays, read_model
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.nn.engine import Arrays, Network, load_in_torch, open_graph
+from sedtalker.speech.backbone import BackboneConfig
+from sedtalker.speech.features import FRAME_CLOCK
+
+STRIDE = 2
+"""Channels are averaged over pairs of frames (25 Hz) before windows are taken."""
+ENROLLED_SHARE = 0.3
+"""Share of the bias of the speaker's neutral speech (against ``DiarizerConfig.usual``) that is subtracted."""
+WINDOW_STRIDE = 4
+"""Functionals move slowly and are taken at every fourth of those."""
+ROW = STRIDE * WINDOW_STRIDE
+"""Frames at 50 Hz for each row of functionals."""
+FEWEST_ROWS = 4
+"""Rows of functionals that a graph needs at least."""
+SPEECH_CHANNELS = ("energy", "energy_change", "voicing", "voiced", "tilt", "relative_tilt", "energy_rise")
+"""Prosody taken over speech."""
+PITCH_CHANNELS = ("f0", "relative_f0", "f0_change", "f0_slope")
+"""Prosody taken over voiced speech."""
+BANDS, WIDE_BANDS, CEPSTRA = 40, 20, 14
+"""Bands that the log-mels are averaged to, bands whose change is taken, and cepstral coefficients."""
+SPOKEN = BANDS + 4 * WIDE_BANDS + len(SPEECH_CHANNELS)
+"""Channels whose functionals are taken over speech."""
+VOICED = len(PITCH_CHANNELS) + 2 * WIDE_BANDS + CEPSTRA
+"""Channels whose functionals are taken over voiced speech."""
+
+
+class Beside(BaseModel):
+    """A second diarizer that answers together with another, see ``sedtalker.emotion.side_by_side``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights_sha256: str
+    """Hash of the built-in diarizer's weights."""
+    temperature: float = Field(1.0, gt=0.0)
+    """Temperature of the members' mean; fitted on the development corpora."""
+    usual: tuple[float, ...] | None = None
+    """See ``DiarizerConfig.usual``."""
+
+
+class FrameNetworkConfig(BaseModel):
+    """Hyper-parameters of ``FrameNetwork``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    width: int = 192
+    layout: str = Field("CCCCCC", pattern="^C+$", description="a letter a block; C: a dilated convolution")
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    """Dilations of the convolution blocks, in order."""
+    dropout: float = 0.15
+    labels: tuple[str, ...] = CATEGORIES
+    corpora: tuple[str, ...] = ()
+
+
+class DiarizerConfig(BaseModel):
+    """Hyper-parameters of ``DiarizerNetwork`` and what training measured for its use."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hidden_channels: int = 0
+    """Size of the hidden vectors that the windows are taken of; 0: log-mels and prosody only."""
+    layer_channels: int = 0
+    """Size of the encoder's hidden vectors where they are projected to ``hidden_channels`` first; 0: they are not."""
+    backbone: BackboneConfig | None = None
+    """Backbone that the hidden vectors come from; null: the built-in encoder."""
+    windows: tuple[float, ...] = (1.0, 2.0, 4.0, 20.0)
+    """Widths of the functionals' windows, seconds, increasing; the last one normalises the speaker."""
+    width: int = 192
+    members: int = Field(3, ge=1)
+    """Perceptrons whose log-posteriors are averaged."""
+    dropout: float = 0.4
+    labels: tuple[str, ...] = CATEGORIES
+    corpora: tuple[str, ...] = ()
+    """Training corpora, in the order of the network's guess of the corpus."""
+    temperature: float = 1.0
+    """Divides the averaged log-posteriors; fitted on validation speakers."""
+    intensity_steps: tuple[float, float] = (0.0, 2.0)
+    """Thresholds between neutral, normal and strong on the scale of the intensity output."""
+    calm: tuple[float, float] = (0.0, 0.0)
+    """How calm speech becomes neutral: the log-posterior of neutral rises by the first number for each unit that the
+    intensity score lies below the second; (0, 0): it does not."""
+    visible: tuple[float, float] | None = None
+    """Intensities that a face shows not at all and in full, see ``sedtalker.emotion.shown``; null: not known."""
+    frame_networks: tuple[FrameNetworkConfig, ...] = ()
+    """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
+    frame_share: float = Field(0.5, ge=0.0, le=1.0)
+    """Weight of the frame networks' log-posterior against the perceptrons'."""
+    usual: tuple[float, ...] | None = None
+    """Mean log-posterior of neutral recordings of validation speakers, by which enrolled ones are judged; null: not."""
+    beside: Beside | None = None
+    """The built-in diarizer whose members answer beside these as soon as the weights are opened; null: none."""
+    second_channels: int = 0
+    """The last so many hidden vectors' channels are the built-in emotion encoder's (``side_by_side``)."""
+
+    @property
+    def encoder_channels(self) -> int:
+        """Size of the encoder's hidden vectors; 0 where none are read."""
+        return self.layer_channels or self.hidden_channels
+
+    @property
+    def context(self) -> int:
+        """Frames at 50 Hz that an output depends on, on either side: the longest window twice halved, and edges."""
+        return round(max(self.windows) * FRAME_CLOCK.rate) + 4 * ROW
+
+
+class FrameBatch(NamedTuple):
+    """Inputs at 50 Hz, as arrays or as tensors.
+
+    Attributes:
+        mel: (B, T, 80) centred log-mels.
+        prosody: (B, T, 4).
+        speech: (B, T) bool.
+        valid: (B, T) bool, false in padding.
+        hidden: (B, T, D) or ``None``.
+    """
+
+    mel: Any
+    prosody: Any
+    speech: Any
+    valid: Any
+    hidden: Any | None = None
+
+
+class FrameEstimate(NamedTuple):
+    """The prediction for every frame at 50 Hz.
+
+    Attributes:
+        log_posterior: (B, T, C) calibrated; ``exp`` of a row sums to 1.
+        intensity: (B, T) in [0, 1].
+        boundary: (B, T) probability that the emotion changes within 120 ms; zeros without a frame network.
+        distance: (B, T) from what the network was trained on, see ``DiarizerNetwork.distances``.
+    """
+
+    log_posterior: Any
+    intensity: Any
+    boundary: Any
+    distance: Any
+
+
+class Voice(NamedTuple):
+    """What other recordings say of a speaker, as arrays or as tensors.
+
+    Leading dimensions, if any, are those of the rows it serves.
+
+    Attributes:
+        weight: (…, 2) frames at 50 Hz of speech and of voiced speech.
+        mean: (…, C + P) mean of each channel, over speech (C) and over voiced speech (P).
+        square: (…, C + P) mean of its square.
+        answer: (K,) mean log-posterior of the categories, or None: what a diarizer makes of their ordinary speech.
+    """
+
+    weight: Any
+    mean: Any
+    square: Any
+    answer: Any | None = None
+
+
+def pool_voices(voices: Sequence[Voice]) -> Voice:
+    """One voice of several, as arrays without leading dimensions, each counting by its frames.
+
+    The answer is the mean of those that are known; None where no voice has one.
+    """
+    weight = np.stack([voice.weight for voice in voices])
+    sizes = voices[0].mean.shape[-1] - VOICED, VOICED
+    each = np.repeat(weight, sizes, -1)
+    total = np.maximum(each.sum(0), 1e-6)
+    mean = (each * np.stack([voice.mean for voice in voices])).sum(0) / total
+    square = (each * np.stack([voice.square for voice in voices])).sum(0) / total
+    known = [(voice.answer, float(voice.weight[0])) for voice in voices if voice.answer is not None]
+    spoken = sum(frames for _, frames in known)
+    answer = np.stack([given * frames for given, frames in known]).sum(0) / spoken if spoken else None
+    return Voice(weight.sum(0), mean.astype(np.float32), square.astype(np.float32), answer)
+
+
+class EmotionModel(Protocol):
+    """What ``sedtalker.emotion.inference`` runs: a graph, or a ``DiarizerNetwork`` of torch."""
+
+    config: DiarizerConfig
+
+    def __hash__(self) -> int:
+        """Calls of one network are stacked."""
+
+    @property
+    def knows_its_training(self) -> bool:
+        """Whether the distance from what it was trained on is known."""
+
+    def estimate(self, batch: FrameBatch, voice: Voice | None = None) -> FrameEstimate:
+        """The prediction for every frame of arrays; one voice, without leading dimensions, for all of B."""
+
+    def voice_of(self, batch: FrameBatch) -> Voice:
+        """What one recording, B = 1, says of its speaker, without leading dimensions."""
+
+
+class GraphDiarizer:
+    """A diarizer that ``sedtalker.nn.engine`` runs.
+
+    Args:
+        folder: of its checkpoint.
+        config: its hyper-parameters.
+        graph: opened from there.
+    """
+
+    def __init__(self, folder: Path, config: DiarizerConfig, graph: Network) -> None:
+        self.folder, self.config, self._graph = folder, config, graph
+        mean, scale = read_arrays(folder, "mean", "scale")
+        self.knows_its_training = bool(((scale != 1.0) | (mean != 0.0)).any())
+        *_, self._channels = graph.inputs["voice_mean"]
+
+    def estimate(self, batch: FrameBatch, voice: Voice | None = None) -> FrameEstimate:
+        """See ``EmotionModel``."""
+        items, count = batch.speech.shape
+        if voice is None:
+            nothing = np.zeros((items, int(self._channels)), np.float32)
+            known = [np.zeros((items, 2), np.float32), nothing, nothing]
+        else:
+            known = [np.repeat(np.asarray(part, np.float32)[None], items, 0) for part in voice[:3]]
+        made = self._graph(*cast("Arrays", whole_rows(batch)), *known)
+        return FrameEstimate(*(values[:, :count] for values in made))
+
+    def voice_of(self, batch: FrameBatch) -> Voice:
+        """See ``EmotionModel``."""
+        graph = open_graph(self.folder, "voice")
+        assert graph is not None
+        return Voice(*(values[0] for values in graph(*cast("Arrays", whole_rows(batch)))))
+
+
+def whole_rows(batch: FrameBatch) -> FrameBatch:
+    """Arrays of a number of frames that a graph takes, the last one held and marked as not valid."""
+    count = batch.speech.shape[1]
+    more = max(-count % ROW, FEWEST_ROWS * ROW - count)
+    if not more:
+        return batch
+
+    def longer(values: Any) -> Any:
+        fill = np.zeros_like(values[:, :1]) if values.dtype == bool else values[:, -1:]
+        return np.concatenate([values, np.repeat(fill, more, 1)], 1)
+
+    return FrameBatch(*map(longer, batch))
+
+
+def open_model(folder: Path | None = None, device: str = "cpu") -> EmotionModel:
+    """The built-in diarizer, or the one in a checkpoint folder: as a graph where it has one, else in torch.
+
+    Raises:
+        InputError: not a diarizer checkpoint, or its weights do not fit.
+    """
+    folder = folder or builtin_checkpoint("diarizer")
+    graph = open_graph(folder, "diarizer") if device == "cpu" else None
+    if graph is not None:
+        return GraphDiarizer(folder, read_model(folder, "diarizer", DiarizerConfig), graph)
+    return cast("EmotionModel", load_in_torch(folder, "diarizer", device))

@@ -1,0 +1,59 @@
+"""The perceptron behind the curves of fine-grained emotions, in torch; ``sedtalker.emotion.fine`` runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sedtalker.arrays import Floats
+from sedtalker.checkpoint import open_network
+from sedtalker.emotion.fine import FineConfig
+
+
+class FineNetwork(nn.Module):
+    """Logits (…, K) of the kinds for rows (…, F) of ``pooled_windows``."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: FineConfig):
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.zeros(config.inputs))
+        self.register_buffer("scale", torch.ones(config.inputs))
+        self.layers = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(config.inputs, config.width),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.width, len(config.kinds)),
+        )
+
+    def standardised(self, rows: Tensor) -> Tensor:
+        """Rows in deviations of those of training, at most five."""
+        return ((rows - self.mean) * self.scale).clamp(-5.0, 5.0)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        logits: Tensor = self.layers(self.standardised(rows))
+        return logits
+
+    def curves(self, rows: Tensor) -> Tensor:
+        """Values (…, K) in [0, 1]; rows sum to one."""
+        return torch.softmax(self(rows), -1)
+
+    @torch.no_grad()
+    def values(self, rows: Floats) -> Floats:
+        """``curves`` of arrays."""
+        made: Floats = self.curves(torch.from_numpy(rows).to(self.mean.device)).cpu().numpy()
+        return made
+
+
+def load_fine_network(folder: Path) -> FineNetwork:
+    """The network in a checkpoint folder, ready for inference.
+
+    Raises:
+        InputError: not such a checkpoint, or damaged.
+    """
+    return open_network(folder, "fine_emotions", FineConfig, FineNetwork)

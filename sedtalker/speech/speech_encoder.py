@@ -1,0 +1,91 @@
+"""The speech encoder of the lips in torch: centred log-mels in, one hidden vector every 20 ms out.
+
+A stride-2 convolution and residual dilated convolutions. ``sedtalker.speech.encoder`` runs it over recordings.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.arrays import Floats
+from sedtalker.checkpoint import builtin_checkpoint, open_network
+from sedtalker.errors import InputError
+from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
+from sedtalker.speech.encoder import SpeechEncoderConfig
+from sedtalker.speech.features import MEL_BANDS, MEL_SCALE, PHONES
+
+
+class SpeechEncoder(nn.Module):
+    """Centred log-mels (B, T, 80), or twice as many frames, to hidden vectors (B, T, D).
+
+    Heads for phones, mouth motion, prosody and a teacher's layers serve training.
+    """
+
+    centred: ClassVar[bool] = True
+    """It reads log-mels without the mean of each band."""
+    grid: ClassVar[int] = 1
+    """Every frame has a hidden vector of its own."""
+
+    def __init__(self, config: SpeechEncoderConfig | None = None):
+        super().__init__()
+        self.config = config = config or SpeechEncoderConfig()
+        kernel, stride, padding = (6, 2, 2) if config.hop == 10 else (3, 1, 1)
+        self.stem = nn.Conv1d(MEL_BANDS, config.channels, kernel, stride=stride, padding=padding)
+        self.blocks = nn.ModuleList(
+            ResidualConvolution(config.channels, config.kernel, d, config.dropout) for d in config.dilations
+        )
+        self.norm = ChannelNorm(config.channels)
+        self.phone_head = nn.Linear(config.channels, len(PHONES))
+        self.motion_head = nn.Linear(config.channels, config.motion_channels) if config.motion_channels else None
+        self.prosody_head = nn.Linear(config.channels, config.prosody_channels) if config.prosody_channels else None
+        self.layer_head = nn.Linear(config.channels, config.layer_channels) if config.layer_channels else None
+
+    @property
+    def context(self) -> int:
+        """Frames (20 ms) that a hidden vector sees on either side."""
+        return self.config.context
+
+    @property
+    def channels(self) -> int:
+        """Size of a hidden vector."""
+        return self.config.channels
+
+    def hidden(self, mel: Floats) -> Floats:
+        """``forward`` of arrays."""
+        return of_arrays(self, mel)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Hidden vectors (B, T, D) of centred log-mels, (B, 2T, 80) at a hop of 10 ms or (B, T, 80) of 20."""
+        x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x).transpose(1, 2)
+
+    @torch.no_grad()
+    def phones(self, hidden: Floats) -> Floats:
+        """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D), as arrays."""
+        head = self.phone_head
+        made: Floats = head(torch.from_numpy(hidden).to(head.weight.device)).float().cpu().numpy()
+        return made
+
+
+def load_network(folder: Path | None = None) -> SpeechEncoder:
+    """The built-in network, or the one in a checkpoint folder, ready for inference."""
+    folder = folder or builtin_checkpoint("speech_encoder")
+    network = open_network(folder, "speech_encoder", SpeechEncoderConfig, SpeechEncoder)
+    if network.config.hop != 10:
+        raise InputError(f"{folder}: this is a front end for a decoder, not an encoder")
+    return network
+
+
+@torch.no_grad()
+def of_arrays(network: nn.Module, mel: Floats) -> Floats:
+    """What a network of log-mels gives (B, T, D) for arrays (B, 2T, 80), on whatever device it is."""
+    device = next(network.parameters()).device
+    made: Floats = network(torch.from_numpy(mel).to(device)).float().cpu().numpy()
+    return made
