@@ -15,9 +15,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 FROM python:3.11-slim
 ENV PYTHONUNBUFFERED=1
 COPY --from=wheel /wheels /wheels
-# the CPU build of torch: the usual one brings gigabytes of CUDA libraries
-RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu "torch==2.13.0+cpu" \
- && pip install --no-cache-dir "$(ls /wheels/*.whl)[serve]" \
+RUN pip install --no-cache-dir "$(ls /wheels/*.whl)[serve]" \
  && useradd --create-home --uid 10001 sedtalker
 USER sedtalker
 WORKDIR /home/sedtalker

@@ -33,7 +33,6 @@ from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.export.arkit import ANGLES, EYE_TURN, RATE
-from sedtalker.export.model_constants import model_constants
 from sedtalker.face import Face
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.osc import VRM_EMOTIONS
@@ -198,7 +197,6 @@ def write_models(models: Path, out: Path) -> None:
     described = json.loads((models / "model.json").read_text(encoding="utf-8"))
     kept = {name.removesuffix(".onnx") for name in NETWORKS}
     described["models"] = {name: about for name, about in described.get("models", {}).items() if name in kept}
-    described.setdefault("constants", model_constants())
     (out / "model.json.gz").write_bytes(packed(json.dumps(described, separators=(",", ":")).encode()))
     for name in NETWORKS:
         (out / f"{name}.gz").write_bytes(packed((models / name).read_bytes()))
