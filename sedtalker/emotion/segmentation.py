@@ -33,6 +33,8 @@ USUAL_ODDS = -1.5
 """Log-odds of a boundary at which the price is the rule's."""
 LOWEST_COST = 0.02
 """A change never costs less."""
+EQUAL = 1e-9
+"""Scores this near are equal, and the earlier change is taken: in a pause, rounding alone would choose among frames."""
 
 
 def change_costs(
@@ -80,7 +82,7 @@ def decode_labels(
     for t in range(shortest + 1, frames + 1):
         stay = best[t - 1] + evidence[t - 1]
         change = best[t - shortest].max() - cost[t - shortest] + summed[t] - summed[t - shortest]
-        better = change > stay
+        better = change > stay + EQUAL
         best[t] = np.where(better, change, stay)
         entered[t] = np.where(better, t - shortest, entered[t - 1])
     return _trace(best, entered)
@@ -178,7 +180,7 @@ class LiveSegmentation:
         """Scores (D, C) and labels so far (D, C, N) one frame on."""
         new, kept = np.full_like(score, -np.inf), np.zeros_like(paths)
         new[1:], kept[1:] = score[:-1], paths[:-1]
-        longer = score[-1] >= new[-1]
+        longer = score[-1] >= new[-1] - EQUAL
         if self.shortest > 1 or begun:
             new[-1], kept[-1] = np.where(longer, score[-1], new[-1]), np.where(longer[:, None], paths[-1], kept[-1])
         source = int(score[-1].argmax())

@@ -54,7 +54,7 @@ def model_constants() -> dict[str, Section]:
         "emotion_encoder": _encoder(EMOTION, GRID),
         "activity": asdict(ActivityRule()),
         "diarizer": _diarizer(diarizer),
-        "segments": {**asdict(SegmentRule()), **_named(segmentation, "USUAL_ODDS", "LOWEST_COST")},
+        "segments": {**asdict(SegmentRule()), **_named(segmentation, "USUAL_ODDS", "LOWEST_COST", "EQUAL")},
         "shape": _numbers(TrackRule()),
         "shown": {
             **_named(shown, "SHARPNESS", "UNNOTICED", "NOTICED", "FAMILIAR"),

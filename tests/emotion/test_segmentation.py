@@ -99,3 +99,17 @@ def test_a_change_costs_1_2_and_half_of_it_in_a_pause() -> None:
     found = runs(decode_labels(posterior[:280], 50.0, speech=speech))
     assert [label for *_, label in found] == [0, 1], "at .6 in the pause"
     assert 195 <= found[0][1] <= 200
+
+
+def test_rounding_does_not_move_a_change_in_a_pause() -> None:
+    """All frames of a pause may be equally good: the first is taken, whatever the last digits of a posterior are."""
+    rng = np.random.default_rng(3)
+    posterior = np.repeat(np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]), 100, axis=0)
+    speech = np.ones(200, bool)
+    speech[90:110] = False
+    found = {
+        tuple(decode_labels(posterior * (1 + 1e-7 * rng.normal(size=posterior.shape)), 50.0, SegmentRule(), speech))
+        for _ in range(10)
+    }
+    assert len(found) == 1
+    assert runs(np.array(next(iter(found))))[0] == (0, 90, 0)

@@ -48,8 +48,9 @@ export function decodeLabels(posterior, classes, rate, rule, speech, boundary) {
       const here = t * classes + c;
       const stay = best[here - classes] + evidence[here - classes];
       const change = before + summed[here] - summed[from * classes + c];
-      best[here] = change > stay ? change : stay;
-      entered[here] = change > stay ? from : entered[here - classes];
+      const better = change > stay + rule.equal;
+      best[here] = better ? change : stay;
+      entered[here] = better ? from : entered[here - classes];
     }
   }
   const labels = new Int32Array(frames);
@@ -199,7 +200,7 @@ export class LiveSegmentation {
     const path = (s) => labels.subarray(s * count, (s + 1) * count);
     if (shortest > 1 || begun) {
       for (let s = lastRow; s < states; s++) {
-        if (score[s] < made[s]) continue;
+        if (score[s] < made[s] - this.rule.equal) continue;
         made[s] = score[s];
         kept.set(path(s), s * count);
       }
