@@ -66,6 +66,7 @@ class GraphNetwork:
     def __init__(self, path: Path) -> None:
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()  # the versions that are asked for have none; another may be installed
         self._path = path
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

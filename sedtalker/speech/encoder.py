@@ -335,7 +335,8 @@ def _open_mel_network(folder: Path, device: str) -> MelNetwork:
 
 
 def _in_torch(folder: Path, device: str) -> MelNetwork:
-    return cast("MelNetwork", load_in_torch(folder, read_config(folder).kind, device))
+    kind = "emotion_encoder" if read_config(folder).kind == "emotion_encoder" else "speech_encoder"
+    return cast("MelNetwork", load_in_torch(folder, kind, device))
 
 
 def _layers_of_whisper(config: BackboneConfig, fetch: bool) -> WhisperEncoder:

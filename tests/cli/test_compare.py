@@ -168,7 +168,7 @@ def test_two_arrays_are_compared_on_their_mesh(tmp_path: Path, monkeypatch: pyte
     [
         (["a.npy", "a.npz"], "give its frames a second with --fps"),
         (["a.npy", "a.npy", "--fps", 30], "give the mesh that they move with --mesh"),
-        (["a.npz", "a.npz", "--fps", 30], "an .npz holds its own"),
+        (["a.npz", "a.npz", "--fps", 30], "an .npz has its own"),
         (["gone.npy", "a.npz", "--fps", 30], "gone.npy: no such file"),
         (["few.npy", "a.npz", "--fps", 30], "2 vertices a frame, but the mesh has 600"),
         (["far.npy", "a.npz", "--fps", 30], "m from the mesh: is it in metres"),
