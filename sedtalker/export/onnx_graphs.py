@@ -141,8 +141,9 @@ class CurvesGraph(nn.Module):
 
 
 def encoder_graph(name: str, network: SpeechEncoder | EmotionEncoder) -> Graph:
-    """An encoder over log-mels of any length that is a multiple of four frames of 10 ms."""
-    return Graph(name, EncoderGraph(network), {"mel": torch.randn(2, 400, MEL_BANDS)}, ["hidden"], ("mel_frames", 4))
+    """An encoder over any even number of log-mels, or a multiple of four for the emotion encoder."""
+    mel = torch.randn(2, 400, MEL_BANDS)
+    return Graph(name, EncoderGraph(network), {"mel": mel}, ["hidden"], ("mel_frames", 2 * network.grid))
 
 
 def _frames_of(network: DiarizerNetwork) -> dict[str, Tensor]:

@@ -228,7 +228,7 @@ def _checked(file: Path) -> dict[str, Any]:
     }
 
 
-CHECK_LENGTHS = {ITEMS: 1, "4*mel_frames": 160, "8*frames": 160, "frames": 40}
+CHECK_LENGTHS = {ITEMS: 1, "2*mel_frames": 160, "4*mel_frames": 160, "8*frames": 160, "frames": 40}
 """Lengths of the free axes in ``check.json``, by the name that the graphs give them."""
 
 

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
     from sedtalker.speech.whisper import WhisperEncoder
 
-SHORTEST = 16
-"""Log-mels that a graph needs at least."""
 GRID = 2
 """Frames of 20 ms that share a hidden vector of the emotion encoder; windows have to begin at a multiple of it."""
 
@@ -152,9 +150,9 @@ class GraphEncoder:
         return self.config.channels
 
     def hidden(self, mel: Floats) -> Floats:
-        """See ``MelNetwork``; the last frame is repeated where the graph needs more."""
+        """See ``MelNetwork``; where frames share a hidden vector, the last log-mel is repeated until they are whole."""
         count = mel.shape[1]
-        missing = max(-count % (2 * GRID), SHORTEST - count)
+        missing = -count % (2 * self.grid)
         padded = np.concatenate([mel, np.repeat(mel[:, -1:], missing, 1)], 1) if missing else mel
         (made,) = self._graph(padded)
         return np.asarray(made if self.grid == 1 else np.repeat(made, self.grid, 1))[:, : count // 2]

@@ -13,8 +13,16 @@ from scipy.special import softmax
 from sedtalker.audio import from_samples
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import load_in_torch
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.encoder import EncoderPair, MelEncoder, SpeechEncoderConfig, open_encoder, open_trained_encoder
+from sedtalker.speech.encoder import (
+    EncoderPair,
+    GraphEncoder,
+    MelEncoder,
+    SpeechEncoderConfig,
+    open_encoder,
+    open_trained_encoder,
+)
 from sedtalker.speech.features import (
     EMOTION,
     FRAME_CLOCK,
@@ -159,3 +167,14 @@ def test_parts_of_a_pair_are_found_by_name() -> None:
         assert features.of(name).of("anything").parts == (), "features of one encoder have no parts"
     with pytest.raises(InputError, match="of speech_encoder and emotion_encoder, and not of hub_encoder"):
         features.of(FROM_HUB)
+
+
+@pytest.mark.parametrize("name", ["speech_encoder", "emotion_encoder"])
+@pytest.mark.parametrize("mels", [2, 4, 6, 18, 100, 302])
+def test_graphs_give_what_torch_gives_for_any_number_of_frames(name: str, mels: int) -> None:
+    opened = open_encoder(name)
+    assert isinstance(opened, MelEncoder)
+    assert isinstance(opened.network, GraphEncoder)
+    in_torch = load_in_torch(builtin_checkpoint(name), name)
+    mel = np.random.default_rng(mels).standard_normal((2, mels, 80)).astype(np.float32)
+    np.testing.assert_allclose(opened.network.hidden(mel), in_torch.hidden(mel), atol=5e-5)
