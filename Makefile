@@ -76,8 +76,9 @@ test-all: setup
 	$(TEST) -m "not browser" || { echo "what failed, once more and alone:"; $(AGAIN) -m "not browser"; }
 
 test-studio: setup
-	SEDTALKER_STUDIO=1 $(BIN)/python -m pytest tests/studio tests/web_page -m browser --durations=5 \
-	  || { echo "what failed, once more:"; SEDTALKER_STUDIO=1 $(AGAIN) tests/studio tests/web_page -m browser; }
+	@for folder in tests/studio tests/web_page; do \
+	  SEDTALKER_STUDIO=1 $(BIN)/python -m pytest $$folder -m browser --durations=5 \
+	  || { echo "what failed, once more:"; SEDTALKER_STUDIO=1 $(AGAIN) $$folder -m browser; } || exit 1; done
 
 # Bad inputs for every reader, chosen by the code that they reach where atheris installs (Linux, macOS).
 SECONDS ?= 600
