@@ -66,7 +66,7 @@ class Animator:
 
     def __init__(
         self,
-        decoder: ShapeDecoder | ReadoutDecoder | VertexDecoder,
+        decoder: AnyDecoder,
         encoder: Encoder,
         folder: Path,
         diarizer: Diarizer | str | Path = "diarizer",
@@ -294,7 +294,7 @@ def load_decoder(folder: Path | None = None, device: str = "cpu") -> AnyDecoder:
 
 
 def open_decoder_encoder(
-    decoder: ShapeDecoder | ReadoutDecoder | VertexDecoder,
+    decoder: AnyDecoder,
     folder: Path,
     encoder: str | Path | None = None,
     device: str = "cpu",

@@ -223,12 +223,16 @@ class GraphDecoder(ShapeDecoder):
 
     def __init__(self, folder: Path, config: DecoderConfig) -> None:
         self.folder, self.config = folder, config
+        self._graphs: dict[int, GraphNetwork] = {}
 
     def _graph(self, frames: int) -> GraphNetwork:
-        graph = open_graph(self.folder, f"step_{frames}")
-        if graph is None:
-            raise InputError(f"{self.folder}: step_{frames}.onnx is missing")
-        return graph
+        """The graph of a step, looked for on the disk at its first use alone: a stream takes some every hop."""
+        if frames not in self._graphs:
+            graph = open_graph(self.folder, f"step_{frames}")
+            if graph is None:
+                raise InputError(f"{self.folder}: step_{frames}.onnx is missing")
+            self._graphs[frames] = graph
+        return self._graphs[frames]
 
     def start(self) -> Arrays:
         """See ``ShapeDecoder``."""
@@ -282,9 +286,7 @@ class DecoderStream:
         given = [np.asarray(part, np.float32)[None] for part in (speech, posterior, intensity)]
         given.append(np.ones_like(given[2]))
         if last:  # frames that are not valid push the last ones out
-            given = [
-                np.pad(part, ((0, 0), (0, self.decoder.look_ahead)) + ((0, 0),) * (part.ndim - 2)) for part in given
-            ]
+            given = [_longer(part, self.decoder.look_ahead) for part in given]
         made, first = [np.zeros((0, len(ARKIT_52)), np.float32)], 0
         for length in self.decoder.steps_of(given[2].shape[1]):
             part = [values[:, first : first + length] for values in given]

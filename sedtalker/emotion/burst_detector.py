@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from scipy.special import softmax
 from sedtalker.arrays import Floats
 from sedtalker.checkpoint import builtin_checkpoint, read_config, read_model
 from sedtalker.emotion.track import BURST_KINDS, Burst
-from sedtalker.nn.engine import load_in_torch, open_graph
+from sedtalker.nn.engine import open_function
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 STRIDE = 2
@@ -123,16 +122,8 @@ def _builtin() -> tuple[BurstModel, BurstDetectorConfig, str | None]:
     """The built-in detector, its hyper-parameters, and the hash of the encoder that it reads."""
     folder = builtin_checkpoint("burst_detector")
     config = read_model(folder, "burst_detector", BurstDetectorConfig)
-    return open_burst_model(folder), config, read_config(folder).encoder_sha256
-
-
-def open_burst_model(folder: Path) -> BurstModel:
-    """The detector in a checkpoint folder: its graph where it has one, else in torch."""
-    graph = open_graph(folder, "bursts")
-    if graph is not None:
-        return lambda rows: np.asarray(graph(rows)[0])
-    logits: BurstModel = load_in_torch(folder, "burst_detector").logits
-    return logits
+    model = open_function(folder, "bursts", "burst_detector", "logits")
+    return model, config, read_config(folder).encoder_sha256
 
 
 def find_bursts(features: SpeechFeatures, encoder_sha256: str) -> tuple[Burst, ...]:

@@ -32,7 +32,6 @@ from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError, extra
 from sedtalker.models import model_folder
 from sedtalker.nn import find_device, torch_threads
-from sedtalker.nn.engine import load_in_torch
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_trained_encoder
 from sedtalker.speech.features import EMOTION, SpeechFeatures
@@ -154,9 +153,8 @@ class Diarizer:
 
     def in_torch(self) -> DiarizerNetwork:
         """The network as a module of torch: the one that is in use, or the same weights."""
-        if isinstance(self.network, GraphDiarizer):
-            return cast("DiarizerNetwork", load_in_torch(self.network.folder, "diarizer"))
-        return cast("DiarizerNetwork", self.network)
+        network = self.network.in_torch if isinstance(self.network, GraphDiarizer) else self.network
+        return cast("DiarizerNetwork", network)
 
     def _with(self, network: EmotionModel, **parts: Any) -> Diarizer:
         """The same diarizer with another network, and other parts where given."""

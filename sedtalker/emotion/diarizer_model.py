@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -220,6 +221,11 @@ class GraphDiarizer:
         mean, scale = read_arrays(folder, "mean", "scale")
         self.knows_its_training = bool(((scale != 1.0) | (mean != 0.0)).any())
         *_, self._channels = graph.inputs["voice_mean"]
+
+    @cached_property
+    def in_torch(self) -> Any:
+        """The same weights as a ``DiarizerNetwork``, opened once."""
+        return load_in_torch(self.folder, "diarizer")
 
     def estimate(self, batch: FrameBatch, voice: Voice | None = None) -> FrameEstimate:
         """See ``EmotionModel``."""

@@ -24,7 +24,7 @@ from sedtalker.checkpoint import read_config, read_model
 from sedtalker.emotion.diarizer_model import ROW, EmotionModel
 from sedtalker.errors import InputError
 from sedtalker.models import WHISPER, model_names
-from sedtalker.nn.engine import load_in_torch, open_graph
+from sedtalker.nn.engine import open_function
 from sedtalker.speech.encoder import Encoder, EncoderPair
 from sedtalker.speech.features import FRAME_CLOCK, FROM_HUB, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
 
@@ -218,21 +218,12 @@ def open_fine(source: str | Path | None, diarizer: EmotionModel, encoder: Encode
     own = encoder.encoders.get(FROM_HUB, encoder) if isinstance(encoder, EncoderPair) else encoder
     if read_config(folder).encoder_sha256 != own.sha256():
         raise InputError(f"{folder}: these fine-grained heads were trained on another encoder than the diarizer's")
-    model = open_fine_model(folder)
+    model = open_function(folder, "fine", "fine_emotions", "values")
     if not diarizer.config.layer_channels:
         return FineEmotions(config, model)
     network = cast("DiarizerNetwork", diarizer)  # a projection is of a hub's encoder, which torch runs
     read = network.layer_projection[:, : config.hidden_channels]  # of two encoders, the first one's
     return FineEmotions(config, model, (network.layer_mean.cpu().numpy(), read.cpu().numpy()))
-
-
-def open_fine_model(folder: Path) -> FineModel:
-    """The perceptron in a checkpoint folder: its graph where it has one, else in torch."""
-    graph = open_graph(folder, "fine")
-    if graph is not None:
-        return lambda rows: np.asarray(graph(rows)[0])
-    values: FineModel = load_in_torch(folder, "fine_emotions").values
-    return values
 
 
 EMPATHIC_INSIGHT = "model_*_best.pth"

@@ -25,11 +25,9 @@ from sedtalker.animation.decoder import STEPS as ALL_STEPS
 from sedtalker.animation.decoder_network import load_decoder_network
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.audio import SAMPLE_RATE
-from sedtalker.checkpoint import builtin_checkpoint, open_network, read_config, weights_sha256
-from sedtalker.emotion.burst_detector import BurstDetectorConfig
-from sedtalker.emotion.burst_network import BurstDetector
-from sedtalker.emotion.fine import FineConfig
-from sedtalker.emotion.fine_network import FineNetwork
+from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+from sedtalker.emotion.burst_network import load_burst_network
+from sedtalker.emotion.fine_network import load_fine_network
 from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
@@ -47,8 +45,8 @@ from sedtalker.export.onnx_graphs import (
     voice_graph,
 )
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.landmark_network import LandmarkNet
-from sedtalker.face.landmarks import LandmarkConfig
+from sedtalker.face.landmark_network import load_landmark_network
+from sedtalker.nn.engine import GraphNetwork
 from sedtalker.speech.emotion_encoder import load_emotion_encoder
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
 from sedtalker.speech.speech_encoder import load_network
@@ -94,7 +92,7 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
             file = results.path / f"{graph.name}.onnx"
             write_graph(graph, file, int8)
             described[graph.name] = _described(file) | facts
-            checks[graph.name] = _checked(file)
+            checks[graph.name] = _checked(file, described[graph.name])
         about = {
             "version": FORMAT_VERSION,
             "sedtalker": __version__,
@@ -165,11 +163,11 @@ def graphs_of(folder: Path) -> list[Graph]:
             if decoder.streams:
                 return [decoder_graph(f"step_{frames}", decoder, frames) for frames in ALL_STEPS]
         case "fine_emotions":
-            return [fine_graph("fine", open_network(folder, kind, FineConfig, FineNetwork))]
+            return [fine_graph("fine", load_fine_network(folder))]
         case "burst_detector":
-            return [bursts_graph("bursts", open_network(folder, kind, BurstDetectorConfig, BurstDetector))]
+            return [bursts_graph("bursts", load_burst_network(folder))]
         case "landmarks":
-            return [landmarks_graph("landmarks", open_network(folder, kind, LandmarkConfig, LandmarkNet))]
+            return [landmarks_graph("landmarks", load_landmark_network(folder))]
     raise InputError(f"{folder}: torch alone runs this {kind}")
 
 
@@ -204,26 +202,22 @@ def _described(file: Path) -> dict[str, Any]:
     return about | {"inputs": values(graph.input), "outputs": values(graph.output)}
 
 
-def _checked(file: Path) -> dict[str, Any]:
+def _checked(file: Path, described: dict[str, Any]) -> dict[str, Any]:
     """What a graph gives for ``check_values``: of each output its shape, first values and mean magnitude."""
-    with extra("onnx"):
-        import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     inputs = {}
-    for value in session.get_inputs():
-        shape = [CHECK_LENGTHS.get(str(length), length) for length in value.shape]
-        inputs[value.name] = check_values(shape, value.type == "tensor(bool)")
-    outputs = session.run(None, inputs)
+    for value in described["inputs"]:
+        shape = [CHECK_LENGTHS.get(str(length), length) for length in value["shape"]]
+        inputs[value["name"]] = check_values(shape, value["type"] == "bool")
+    outputs = GraphNetwork(file)(*inputs.values())
     return {
         "inputs": {name: list(value.shape) for name, value in inputs.items()},
         "outputs": {
-            value.name: {
+            value["name"]: {
                 "shape": list(made.shape),
                 "first": [round(float(x), 6) for x in made.ravel()[:CHECKED_VALUES]],
                 "mean_magnitude": round(float(np.abs(made).mean()), 6),
             }
-            for value, made in zip(session.get_outputs(), outputs, strict=True)
+            for value, made in zip(described["outputs"], outputs, strict=True)
         },
     }
 

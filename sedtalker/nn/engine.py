@@ -6,12 +6,15 @@ graphs, and graphics cards, need torch. Both give the same numbers, to 1e-4 of t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError, extra
 from sedtalker.plugins import load
 
@@ -117,3 +120,19 @@ def open_graph(folder: Path, name: str) -> GraphNetwork | None:
     except OSError:
         return None
     return _opened(path, changed)
+
+
+def open_function(folder: Path, name: str, kind: str, method: str) -> Callable[[Floats], Floats]:
+    """A network of one input and one output: its graph where the checkpoint has one, else a method of it in torch.
+
+    Args:
+        folder: of the checkpoint.
+        name: of the graph.
+        kind: of the checkpoint, see ``IN_TORCH``.
+        method: of the module, from arrays to arrays.
+    """
+    graph = open_graph(folder, name)
+    if graph is None:
+        function: Callable[[Floats], Floats] = getattr(load_in_torch(folder, kind), method)
+        return function
+    return lambda values: np.asarray(graph(values)[0])

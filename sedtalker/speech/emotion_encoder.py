@@ -13,12 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.arrays import Floats
 from sedtalker.checkpoint import builtin_checkpoint, open_network
 from sedtalker.nn.blocks import ChannelNorm
 from sedtalker.speech.encoder import GRID, EmotionEncoderConfig
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE
-from sedtalker.speech.speech_encoder import of_arrays
+from sedtalker.speech.speech_encoder import MelModule
 
 
 class EncoderBlock(nn.Module):
@@ -35,9 +34,10 @@ class EncoderBlock(nn.Module):
         return x + self.dropout(self.project(F.gelu(self.conv(self.norm(x)))))
 
 
-class EmotionEncoder(nn.Module):
+class EmotionEncoder(MelModule):
     """Log-mels (B, 2T, 80) at 100 Hz and a fixed level to hidden vectors (B, T, D) at 50 Hz."""
 
+    config: EmotionEncoderConfig
     grid = GRID
     centred: ClassVar[bool] = False
     """It reads log-mels as they are: the long-term spectrum of a voice tells of emotion too."""
@@ -54,20 +54,6 @@ class EmotionEncoder(nn.Module):
         )
         self.norm = ChannelNorm(config.width)
         self.project = nn.Conv1d(config.width, config.channels, 1)
-
-    @property
-    def context(self) -> int:
-        """Frames (20 ms) that a hidden vector depends on, on either side."""
-        return self.config.context
-
-    @property
-    def channels(self) -> int:
-        """Size of a hidden vector."""
-        return self.config.channels
-
-    def hidden(self, mel: Floats) -> Floats:
-        """``forward`` of arrays."""
-        return of_arrays(self, mel)
 
     def coarse(self, mel: Tensor) -> Tensor:
         """Hidden vectors (B, ceil(T / 2), D) at 25 Hz of log-mels (B, 2T, 80) at 100 Hz."""

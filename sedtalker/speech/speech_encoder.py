@@ -16,11 +16,33 @@ from sedtalker.arrays import Floats
 from sedtalker.checkpoint import builtin_checkpoint, open_network
 from sedtalker.errors import InputError
 from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
-from sedtalker.speech.encoder import SpeechEncoderConfig
+from sedtalker.speech.encoder import EmotionEncoderConfig, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE, PHONES
 
 
-class SpeechEncoder(nn.Module):
+class MelModule(nn.Module):
+    """What encoders in torch have in common: sizes that their configuration says, and ``forward`` of arrays."""
+
+    config: SpeechEncoderConfig | EmotionEncoderConfig
+
+    @property
+    def context(self) -> int:
+        """Frames (20 ms) that a hidden vector sees on either side."""
+        return self.config.context
+
+    @property
+    def channels(self) -> int:
+        """Size of a hidden vector."""
+        return self.config.channels
+
+    @torch.no_grad()
+    def hidden(self, mel: Floats) -> Floats:
+        """``forward`` of arrays, on whatever device it is."""
+        made: Floats = self(torch.from_numpy(mel).to(next(self.parameters()).device)).float().cpu().numpy()
+        return made
+
+
+class SpeechEncoder(MelModule):
     """Centred log-mels (B, T, 80), or twice as many frames, to hidden vectors (B, T, D).
 
     Heads for phones, mouth motion, prosody and a teacher's layers serve training.
@@ -28,6 +50,7 @@ class SpeechEncoder(nn.Module):
 
     centred: ClassVar[bool] = True
     """It reads log-mels without the mean of each band."""
+    config: SpeechEncoderConfig
     grid: ClassVar[int] = 1
     """Every frame has a hidden vector of its own."""
 
@@ -44,20 +67,6 @@ class SpeechEncoder(nn.Module):
         self.motion_head = nn.Linear(config.channels, config.motion_channels) if config.motion_channels else None
         self.prosody_head = nn.Linear(config.channels, config.prosody_channels) if config.prosody_channels else None
         self.layer_head = nn.Linear(config.channels, config.layer_channels) if config.layer_channels else None
-
-    @property
-    def context(self) -> int:
-        """Frames (20 ms) that a hidden vector sees on either side."""
-        return self.config.context
-
-    @property
-    def channels(self) -> int:
-        """Size of a hidden vector."""
-        return self.config.channels
-
-    def hidden(self, mel: Floats) -> Floats:
-        """``forward`` of arrays."""
-        return of_arrays(self, mel)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Hidden vectors (B, T, D) of centred log-mels, (B, 2T, 80) at a hop of 10 ms or (B, T, 80) of 20."""
@@ -81,11 +90,3 @@ def load_network(folder: Path | None = None) -> SpeechEncoder:
     if network.config.hop != 10:
         raise InputError(f"{folder}: this is a front end for a decoder, not an encoder")
     return network
-
-
-@torch.no_grad()
-def of_arrays(network: nn.Module, mel: Floats) -> Floats:
-    """What a network of log-mels gives (B, T, D) for arrays (B, 2T, 80), on whatever device it is."""
-    device = next(network.parameters()).device
-    made: Floats = network(torch.from_numpy(mel).to(device)).float().cpu().numpy()
-    return made

@@ -17,7 +17,9 @@ import numpy as np
 from tests.golden.cases import CASES, Case, prepare
 
 MANIFEST = Path(__file__).with_name("manifest.json")
-LIBRARIES = ("numpy", "scipy", "torch", "numba", "av", "soxr", "usd-core", "safetensors", "matplotlib", "pillow")
+LIBRARIES = (
+    "numpy", "scipy", "onnxruntime", "torch", "numba", "av", "soxr", "usd-core", "safetensors", "matplotlib", "pillow"
+)  # fmt: skip
 """Libraries whose versions decide the last bits."""
 
 
@@ -27,12 +29,22 @@ def versions() -> dict[str, str]:
 
     found = {"python": ".".join(map(str, sys.version_info[:2])), "machine": platform.machine()}
     found["instructions"] = torch.backends.cpu.get_cpu_capability()
+    found["processor"] = _processor()
     for name in LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = "absent"
     return found
+
+
+def _processor() -> str:
+    """A name for the kind of processor: onnxruntime chooses its kernels by more instruction sets than torch names."""
+    described = Path("/proc/cpuinfo")
+    if not described.is_file():
+        return platform.processor()
+    lines = described.read_text(encoding="utf-8").splitlines()
+    return hashlib.sha256("\n".join(sorted({x for x in lines if x.startswith(("model", "flags"))})).encode()).hexdigest()[:8]
 
 
 def made(folder: Path, only: str = "", progress: bool = False) -> dict[str, dict[str, str]]:

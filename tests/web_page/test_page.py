@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.support.accessibility import faults
 from tests.web_page.conftest import ROOT, Page
 
 pytestmark = pytest.mark.browser
@@ -220,19 +221,6 @@ def test_a_click_on_the_track_seeks(talking: Page) -> None:
 # --- For everyone.
 
 
-def faults(page: Page) -> list[str]:
-    """What axe calls serious or critical."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page.page).response["violations"]
-    return [
-        f"{rule['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
-
-
 @pytest.fixture(params=["light", "dark"])
 def in_scheme(request: Any, browser: Any, site: str) -> Iterator[Page]:
     """The page in light and in dark."""
@@ -242,12 +230,12 @@ def in_scheme(request: Any, browser: Any, site: str) -> Iterator[Page]:
 
 
 def test_axe_finds_no_serious_fault_in_light_and_dark(in_scheme: Page) -> None:
-    assert faults(in_scheme) == []
+    assert faults(in_scheme.page) == []
     in_scheme.give("a.wav", speech())
     in_scheme.until("page.animation")
     in_scheme.give("no sound.wav", b"nothing")
     in_scheme.until("document.getElementById('problem').textContent")
-    assert faults(in_scheme) == []
+    assert faults(in_scheme.page) == []
 
 
 def test_a_phone_needs_no_scrolling_sideways(browser: Any, site: str) -> None:

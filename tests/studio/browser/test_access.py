@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.studio.browser.programs import Desk
+from tests.support.accessibility import faults
 
 if TYPE_CHECKING:
     from scripts.studio_page import StudioPage
@@ -29,38 +30,25 @@ def looked(request: pytest.FixtureRequest, shared_desk: Desk, shared_server: Any
     shared_desk.check_pages()
 
 
-def faults(page: StudioPage) -> list[str]:
-    """What axe calls serious or critical."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(page.page).response["violations"]
-    return [
-        f"{rule['id']} ({rule['impact']}): {node['target']} {node.get('failureSummary', '')[:300]}"
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
-
-
 def test_axe_finds_no_serious_fault(looked: StudioPage) -> None:
-    assert faults(looked) == []
+    assert faults(looked.page) == []
     for name in TABS:
         looked.page.get_by_role("tab", name=name).click()
         looked.settle(0.2)
-        assert faults(looked) == [], name
+        assert faults(looked.page) == [], name
 
 
 def test_axe_in_help_log_and_menu(looked: StudioPage) -> None:
     looked.page.locator("#help-open").click()
-    assert faults(looked) == []
+    assert faults(looked.page) == []
     looked.page.keyboard.press("Escape")
     looked.page.locator("#log-open").click()
-    assert faults(looked) == []
+    assert faults(looked.page) == []
     looked.page.keyboard.press("Escape")
     looked.page.evaluate("() => document.querySelector('#timeline').scrollIntoView({ block: 'center' })")
     looked.page.mouse.click(looked.x(1.0), looked.y("emotion"), button="right")
     looked.page.get_by_role("menu").wait_for()
-    assert faults(looked) == []
+    assert faults(looked.page) == []
 
 
 def test_a_phone_needs_no_scrolling_sideways(shared_desk: Desk, shared_server: Any) -> None:

@@ -11,8 +11,8 @@ import soundfile
 
 from sedtalker.emotion.track import Burst, EmotionTrack
 from tests.studio.browser.programs import Desk, asked
-from tests.studio.browser.test_access import faults
 from tests.studio.browser.test_exporting import export
+from tests.support.accessibility import faults
 
 if TYPE_CHECKING:
     from scripts.studio_page import StudioPage
@@ -81,7 +81,7 @@ def test_found_searched_chosen_and_followed(own_page: StudioPage) -> None:
     assert float(said) == pytest.approx(wanted, abs=0.02)
     head = page.page.locator(f'#lane-heads [data-lane="finer {strongest[0]}"] small').inner_text()
     assert float(head) == pytest.approx(wanted, abs=0.02)
-    assert faults(page) == []
+    assert faults(page.page) == []
 
     page.page.get_by_role("button", name="Remove", exact=True).click()
     page.wait(f"{CURVES} === 0")
@@ -131,7 +131,7 @@ def test_a_laugh_is_marked_removed_and_brought_back(own_page: StudioPage, clip: 
     menu = page.page.get_by_role("menu", name="Laugh")
     menu.wait_for()
     assert "1.00 to 2.20 s" in menu.inner_text()
-    assert faults(page) == []
+    assert faults(page.page) == []
     with page.changing():
         menu.get_by_role("menuitem", name="No laugh: remove it").click()
     assert [b["kind"] for b in asked(page.url + "api/state")["document"]["bursts"]] == ["other"]
