@@ -44,7 +44,9 @@ def _processor() -> str:
     if not described.is_file():
         return platform.processor()
     lines = described.read_text(encoding="utf-8").splitlines()
-    return hashlib.sha256("\n".join(sorted({x for x in lines if x.startswith(("model", "flags"))})).encode()).hexdigest()[:8]
+    return hashlib.sha256(
+        "\n".join(sorted({x for x in lines if x.startswith(("model", "flags"))})).encode()
+    ).hexdigest()[:8]
 
 
 def made(folder: Path, only: str = "", progress: bool = False) -> dict[str, dict[str, str]]:
