@@ -59,8 +59,13 @@ def affine_offsets(source: Points, offsets: Floats, points: Points) -> NDArray[n
 
 def nearby_offsets(source: Points, offsets: Floats, points: Points, count: int = 6) -> NDArray[np.float64]:
     """Offsets (K, M, 3) of points as an inverse-distance mean of the nearest source points' (N, 3)."""
-    count = min(count, len(source))
-    distance, nearest = cKDTree(source).query(points, k=count)
+    return _nearby(cKDTree(source), offsets, points, count)
+
+
+def _nearby(source: cKDTree, offsets: Floats, points: Points, count: int = 6) -> NDArray[np.float64]:
+    """``nearby_offsets`` of a tree of the source points."""
+    count = min(count, source.n)
+    distance, nearest = source.query(points, k=count)
     distance, nearest = distance.reshape(len(points), count), nearest.reshape(len(points), count)
     weight = 1.0 / (distance + 0.2 * distance.mean(axis=1, keepdims=True) + 1e-9) ** 2
     weight /= weight.sum(axis=1, keepdims=True)
@@ -79,7 +84,7 @@ def worn_offsets(
     beards do. Those that are nowhere near it (3 cm) stay where they are.
     """
     out = np.zeros((len(offsets), len(points), 3))
-    tree = cKDTree(skin)
+    tree, near = cKDTree(skin), offsets.astype(np.float32)
     distance, _ = tree.query(points)
     for c in np.unique(component):
         mine = np.nonzero(component == c)[0]
@@ -88,7 +93,7 @@ def worn_offsets(
         stiff = np.quantile(distance[mine], 0.8) > 0.008
         if stiff and points[mine, 1].mean() > mouth:
             continue
-        own = nearby_offsets(skin, offsets.astype(np.float32), points[mine])
+        own = _nearby(tree, near, points[mine])
         out[:, mine] = own.mean(axis=1, keepdims=True) if stiff else own
     return out
 
