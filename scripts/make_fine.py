@@ -14,8 +14,7 @@ from pathlib import Path
 from measured_page import write_between_marks
 from measures.fine import fine_table, plot_fine
 
-from sedtalker.training.evaluation.measure import FINE
-from sedtalker.training.evaluation.measures import listed_metrics
+from sedtalker.training.evaluation.measures import TEST, listed_metrics
 
 ROOT = Path(__file__).parents[1]
 """Root of the repository."""
@@ -64,7 +63,7 @@ def main() -> None:
     for name, figures in metrics.items():
         path = ROOT / "checkpoints" / CHECKPOINTS[name] / "config.json"
         held = json.loads(path.read_text(encoding="utf-8"))
-        held["held_out"] = {measure.key: value for measure, value in listed_metrics(FINE, figures)}
+        held["held_out"] = {measure.key: value for measure, value in listed_metrics(TEST["fine"], figures)}
         path.write_text(json.dumps(held, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

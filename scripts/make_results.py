@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from measured_page import write_between_marks
-from measures.keys import SPEED
+from measures.keys import KEYS
 from measures.speed import evaluate_speed
 
 from sedtalker.animation.mouth_readout import MouthReadoutConfig
@@ -36,8 +36,7 @@ from sedtalker.training.cards import (
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.decoder_measures import evaluate_decoder
 from sedtalker.training.evaluation.expression import evaluate_expression, expression_metrics, expression_table
-from sedtalker.training.evaluation.measure import ARROWS, DECODER, EXPRESSION, TRANSFER, Measure
-from sedtalker.training.evaluation.measures import TEST, card_table, listed_metrics
+from sedtalker.training.evaluation.measures import ARROWS, TEST, Measure, card_table, listed_metrics
 from sedtalker.training.evaluation.transfer import evaluate_transfer
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -50,7 +49,7 @@ PARTS = (
 INTRODUCTION = (
     "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were never "
     "trained on;\nchoices were made on validation speakers, but for one: [the lips](lips.md). "
-    "`sedtalker/training/evaluation/measures.py` says what\nevery key is and where it is defined; ↑: higher is better, "
+    "`sedtalker/training/evaluation/measures.toml` says what\nevery key is and where it is defined; ↑: higher is better, "
     "↓: lower, then what the project asks for.\n[results.json](results.json) holds all of them, with groups, controls "
     "and variants that the tables leave out.\n"
 )
@@ -118,7 +117,7 @@ def corpora_table(corpora: Mapping[str, Mapping[str, Any]]) -> str:
 def asked_table(results: Mapping[str, Any]) -> str:
     """Table of ``docs/emotion.md``: targets for diarizers on other corpora, and what the built-in ones reach."""
     rows = [f"| | asked | {' | '.join(TRANSFERS.values())} |", "|---" * (2 + len(TRANSFERS)) + "|"]
-    for measure in TRANSFER:
+    for measure in TEST["transfer"]:
         if measure.asked is not None:
             cells = [_marked(measure, results[part]["summary"][measure.key]) for part in TRANSFERS]
             rows.append(f"| `{measure.key}`: {measure.text} | {measure.asked_for} | {' | '.join(cells)} |")
@@ -129,7 +128,7 @@ def expression_tables(results: Mapping[str, Any]) -> str:
     """Tables for ``docs/emotion.md``: what is asked of faces, what they show, and each corpus alone."""
     parts = {part: name for part, name in EXPRESSIONS.items() if part in results}
     rows = [f"| | asked | {' | '.join(parts.values())} |", "|---" * (2 + len(parts)) + "|"]
-    for measure in EXPRESSION:
+    for measure in TEST["expression"]:
         values = [results[part].get(measure.key) for part in parts]
         if measure.listed and any(value is not None for value in values):
             cells = ["" if value is None else _marked(measure, value) for value in values]
@@ -157,7 +156,7 @@ def page(results: Mapping[str, Any]) -> str:
             sections.append(
                 f"\n## Diarizer on corpora it was not trained on: {command}\n"
                 f"`sedtalker evaluate transfer --data DIR --model {command} --clips {measured['limit']} --json`\n\n"
-                f"{table(TRANSFER, measured['summary'])}\n{corpora_table(measured['corpora'])}"
+                f"{table(TEST['transfer'], measured['summary'])}\n{corpora_table(measured['corpora'])}"
             )
     forms = "[Other forms of the decoder](comparisons.md#forms-of-the-decoder) at equal size.\n\n"
     beside = "`--encoder whisper-base`: a readout of Whisper-base's layers beside the decoder.\n\n"
@@ -170,7 +169,7 @@ def page(results: Mapping[str, Any]) -> str:
         ),
     ):
         if part in results:
-            measures = SPEED if command == "speed" else TEST[command.split()[0]]
+            measures = KEYS["speed"] if command == "speed" else TEST[command.split()[0]]
             program = "python scripts/measure.py" if command == "speed" else "sedtalker evaluate"
             shell = f"`{program} {command} --data DIR --json`"
             sections.append(f"\n## {title}\n{shell}\n\n{more}{table(measures, results[part])}")
@@ -183,10 +182,12 @@ def page(results: Mapping[str, Any]) -> str:
 def write_checkpoints(results: Mapping[str, Any], root: Path) -> None:
     """Write ``held_out`` and ``README.md`` of the checkpoints in ``root``; weights are not touched."""
     held_out = {
-        "diarizer": listed_metrics(TRANSFER, results.get("transfer", {}).get("summary", {})),
-        "diarizer_whisper_base": listed_metrics(TRANSFER, results.get("transfer_whisper_base", {}).get("summary", {})),
-        "decoder": listed_metrics(DECODER, results.get("decoder", {})),
-        "decoder_whisper_base": listed_metrics(DECODER, results.get("decoder_whisper_base", {})),
+        "diarizer": listed_metrics(TEST["transfer"], results.get("transfer", {}).get("summary", {})),
+        "diarizer_whisper_base": listed_metrics(
+            TEST["transfer"], results.get("transfer_whisper_base", {}).get("summary", {})
+        ),
+        "decoder": listed_metrics(TEST["decoder"], results.get("decoder", {})),
+        "decoder_whisper_base": listed_metrics(TEST["decoder"], results.get("decoder_whisper_base", {})),
     }
     for name, metrics in held_out.items():
         path = root / name / "config.json"

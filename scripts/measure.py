@@ -1,6 +1,6 @@
 """Measure what the pages claim of registration, speed, streams, adaptation and other corpora.
 
-``measures/keys.py`` says what each key is.
+``measures/keys.toml`` says what each key is.
 
 python scripts/measure.py registration --data DIR --json
 python scripts/measure.py speed --data DIR --hours 1

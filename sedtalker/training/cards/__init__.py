@@ -14,8 +14,7 @@ from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.checkpoint import CheckpointConfig
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.speech import with_licence
-from sedtalker.training.evaluation.measure import DECODER, TRANSFER
-from sedtalker.training.evaluation.measures import card_table, listed_metrics
+from sedtalker.training.evaluation.measures import TEST, card_table, listed_metrics
 
 WENT_ON = """\
 Then it went on (`experiment=speech_encoder_noise`): what it gave of the clean sound it learned to give of the same in
@@ -92,7 +91,7 @@ def readout_decoder_card(config: MouthReadoutConfig, held_out: Mapping[str, floa
 def _held_out(metrics: Mapping[str, float]) -> str:
     """The section on test sentences."""
     lines = ["| measure | value |", "|---|---|"]
-    lines += [f"| {measure.text} | {value:.3f} |" for measure, value in listed_metrics(DECODER, metrics)]
+    lines += [f"| {measure.text} | {value:.3f} |" for measure, value in listed_metrics(TEST["decoder"], metrics)]
     return (
         "## Metrics on test sentences (never trained on)\n\n`sedtalker evaluate decoder --json`.\n\n"
         + "\n".join(lines)
@@ -127,7 +126,9 @@ def transfer_card(
         rows = [
             (name, f"{found['uar']:.2f}", found["role"]) for name, found in results["corpora"].items() if "uar" in found
         ]
-        summary = [f"- {measure.text}: {value:.3f}" for measure, value in listed_metrics(TRANSFER, results["summary"])]
+        summary = [
+            f"- {measure.text}: {value:.3f}" for measure, value in listed_metrics(TEST["transfer"], results["summary"])
+        ]
         head = ("corpus", "recall over its own categories", "role")
         test = "\n".join(summary) + "\n\n" + _table(head, rows)
     return fill_card(

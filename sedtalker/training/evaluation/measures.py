@@ -1,123 +1,99 @@
-"""Every measure that is reported, in one table: what it is, its unit, which way is better, what is asked of it.
+"""Every measure that is reported: what it is, its unit, which way is better, what is asked of it.
 
-``docs/results.md``, the model cards, ``sedtalker evaluate … --help`` and ``sedtalker checkpoint inspect`` are written
-from it. ``measure`` holds those on test data; how a measure is computed stands in the function named in ``source``.
+``measures.toml`` holds them; ``docs/results.md``, the model cards, ``sedtalker evaluate … --help`` and ``sedtalker
+checkpoint inspect`` are written from it.
 """
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
-from sedtalker.training.evaluation.measure import (
-    ARROWS,
-    DECODER,
-    EXPRESSION,
-    FINE,
-    TRANSFER,
-    UAR,
-    VERTEX_DECODER,
-    Measure,
-)
+Better = Literal["higher", "lower", "neither"]
+"""Which way is better; ``neither`` for controls and counts."""
 
-# --- On validation data, while a network is trained: the choices are made on these.
+ARROWS: dict[Better, str] = {"higher": "↑", "lower": "↓", "neither": ""}
+"""How tables show which way is better."""
 
-TALKING = (
-    Measure("lip_r", "inner-lip height, mean correlation per GRID validation sentence, speech frames"),
-    Measure("width_r", "inner-lip width, the same sentences"),
-    Measure("closure_recall", "closures on p, b, m: recall"),
-    Measure("closure_false", "open vowels falsely closed", "lower"),
-    Measure("closure_f1", "closure F1"),
-    Measure(
-        "unseen_closure",
-        "closures on p, b, m of unseen speakers (speechocean762, phones aligned, lips untracked): recall",
-    ),
-    Measure("unseen_false", "open vowels of the unseen speakers falsely closed", "lower"),
-    Measure("unseen_closure_f1", "closure F1 of the unseen speakers"),
-    Measure(
-        "unseen_talker_r",
-        "inner-lip height of a Mandarin talker never trained on (FACEGOOD, five takes), speech frames",
-    ),
-    Measure("unseen_talker_r_all", "inner-lip height of that talker, pauses included"),
-)
-"""Measures of ``validate_talking``."""
-SCORE = Measure("score", "what the best weights were chosen by")
-"""What ``best.ckpt`` is chosen by."""
 
-VALIDATION: dict[str, tuple[Measure, ...]] = {
-    "speech_encoder": (
-        Measure("lip_r", "inner-lip height, mean correlation per sentence, same talker, speech frames"),
-        Measure("width_r", "inner-lip width, the same sentences"),
-        Measure("unseen_r", "jaw opening of an unseen Mandarin talker (FACEGOOD, not trained on)"),
-        Measure("pseudo_r", "inner-lip height of unseen speakers against what the teacher's layers tell of it"),
-        Measure("pseudo_width_r", "inner-lip width, likewise"),
-        Measure("phones", "phone frame accuracy, unseen speakers (speechocean762, validation)"),
-        Measure("phones_tracked", "phone frame accuracy, GRID validation sentences"),
-        Measure("clean_r", "height of the lips read out of the encoder that went on in noise, against that before"),
-        Measure("noise_5db_r", "the same in noise of no training at 5 dB, against that of the clean sound before"),
-        Measure("noise_0db_r", "the same at 0 dB"),
-        Measure("babble_5db_r", "the same beside three other talkers at 5 dB"),
-        SCORE,
-    ),
-    "emotion_encoder": (
-        Measure("clip_r2", "share of the variance of the teacher's clip means that is predicted"),
-        Measure("recall", "unweighted average recall of CREMA-D's intended emotions, 6 categories", source=UAR),
-        SCORE,
-    ),
-    "decoder": (
-        *TALKING,
-        Measure("upper_rmse", "coefficient error of brows, lids and cheeks under random emotion tracks, RMS", "lower"),
-        Measure("emotional_rmse", "coefficient error under random emotion tracks, RMS", "lower"),
-        SCORE,
-    ),
-    "personal_decoder": (
-        Measure("rmse", "error of the shapes, RMS", "lower"),
-        Measure("start_rmse", "error of the shapes before fine-tuning", "neither"),
-        Measure("static_rmse", "control: error of a face at its mean", "neither"),
-        Measure("shuffled_rmse", "control: error for other speech", "neither"),
-        Measure("jaw_r", "jaw, correlation"),
-        Measure("start_jaw_r", "jaw, correlation before fine-tuning", "neither"),
-        Measure("score", "share of squared motion that is explained"),
-    ),
-    "vertex_decoder": VERTEX_DECODER,
-    "published_decoder": VERTEX_DECODER,
-    "diarizer": (
-        Measure("frame_accuracy", "accuracy of the speech of joined recordings"),
-        Measure("uar_<corpus>", "unweighted average recall of the clips of one corpus", source=UAR),
-        Measure("intensity_auc", "strong against normal within each emotion, by the predicted intensity"),
-        Measure("held_<measure>", "of training speakers that were kept out"),
-        SCORE,
-    ),
-    "published_diarizer": (
-        Measure("frame_accuracy", "share of frames with the label of their utterance"),
-        Measure("frame_weighted_f1", "F1 of frames, categories weighted by their share"),
-        Measure("frame_macro_f1", "macro-F1 of frames"),
-        SCORE,
-    ),
-    "fine_emotions": (
-        Measure("kinds_pearson", "correlation of each kind's curve with what EmoGator's bursts were asked for, mean"),
-        Measure("kinds_accuracy", "share of the bursts whose greatest curve is the right one of thirty"),
-        Measure("votes_pearson", "correlation with the share of CREMA-D's raters, mean of six categories"),
-        SCORE,
-    ),
-    "landmarks": (
-        Measure("landmark_error", "mean landmark error on fixed random views", "lower", "outer-eye distances"),
-        Measure("face_accuracy", "share of views rightly called face or no face"),
-    ),
-}
+@dataclass(frozen=True)
+class Measure:
+    """One measure.
+
+    Attributes:
+        key: its name in JSON; ``<…>`` in it stands for any word or none, so that one line describes a family.
+        what: one sentence fragment that says what is measured, understandable alone.
+        better: which way is better.
+        unit: of the value; empty for shares, correlations and other plain numbers.
+        asked: the value that the project asks of its shipped weights, if any.
+        source: paper or function that defines it.
+        listed: whether ``docs/results.md`` shows it; the others stand in ``docs/results.json`` alone.
+    """
+
+    key: str
+    what: str
+    better: Better = "higher"
+    unit: str = ""
+    asked: float | None = None
+    source: str = ""
+    listed: bool = True
+
+    @property
+    def asked_for(self) -> str:
+        """``≥ 0.9`` or ``≤ 0.05``; empty where nothing is asked."""
+        if self.asked is None:
+            return ""
+        return f"{'≥' if self.better == 'higher' else '≤'} {self.asked:g}"
+
+    @property
+    def text(self) -> str:
+        """What it is, with its unit."""
+        return f"{self.what}, {self.unit}" if self.unit else self.what
+
+    def describes(self, key: str) -> bool:
+        """Whether this line is about ``key``."""
+        pattern = re.sub(r"<[^>]*>", ".*", re.escape(self.key).replace(r"\<", "<").replace(r"\>", ">"))
+        return re.fullmatch(pattern, key) is not None
+
+
+Measures = tuple[Measure, ...]
+"""A table of measures, in the order in which it is shown."""
+
+# --- The tables.
+
+
+def read_measures(rows: Mapping[str, list[dict[str, Any]]], sources: Mapping[str, str]) -> dict[str, Measures]:
+    """Measures by the name of their table, from rows of TOML whose keys are the fields of ``Measure``.
+
+    Args:
+        rows: by the name of the table.
+        sources: what stands for a short name of a source; other sources are as they are written.
+    """
+    return {
+        name: tuple(
+            Measure(**(row | {"source": sources.get(row.get("source", ""), row.get("source", ""))})) for row in table
+        )
+        for name, table in rows.items()
+    }
+
+
+_HELD = tomllib.loads(Path(__file__).with_name("measures.toml").read_text(encoding="utf-8"))
+"""The tables as they are written."""
+SOURCES: dict[str, str] = _HELD["sources"]
+"""Papers that define several measures, by a short name."""
+TEST = read_measures(_HELD["test"], SOURCES)
+"""Measures of each ``sedtalker evaluate`` command, and of fine-grained emotions."""
+VALIDATION = read_measures(_HELD["validation"], SOURCES)
 """Measures of each task's ``validate``, by the kind of its checkpoint."""
+VALIDATION |= dict.fromkeys(("vertex_decoder", "published_decoder"), TEST["vertex-decoder"])
 VALIDATION["frame_network"] = VALIDATION["diarizer"]  # the same clips and recordings
 
-TEST: dict[str, tuple[Measure, ...]] = {
-    "decoder": DECODER,
-    "transfer": TRANSFER,
-    "expression": EXPRESSION,
-    "fine": FINE,
-    "vertex-decoder": VERTEX_DECODER,
-}
-"""Measures of each ``sedtalker evaluate`` command."""
 
-
-# --- Lookups and tables.
+# --- Lookups and text.
 
 
 def find_measure(measures: Iterable[Measure], key: str) -> Measure | None:
@@ -126,13 +102,13 @@ def find_measure(measures: Iterable[Measure], key: str) -> Measure | None:
     return next((m for m in every if m.key == key), None) or next((m for m in every if m.describes(key)), None)
 
 
-def held_out_measures(kind: str, metrics: Mapping[str, float]) -> tuple[Measure, ...]:
+def held_out_measures(kind: str, metrics: Mapping[str, float]) -> Measures:
     """What the held-out figures of a checkpoint of this kind were measured as; see ``docs/results.md``.
 
     Diarizers are measured on corpora that they were never trained on.
     """
     if "zero_shot_uar" in metrics:
-        return TRANSFER
+        return TEST["transfer"]
     part = {"readout_decoder": "decoder", "fine_emotions": "fine"}.get(kind, kind.replace("_", "-"))
     return TEST.get(part, ())
 

@@ -26,7 +26,7 @@ from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_source
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
-from sedtalker.training.evaluation.measure import VERTEX_DECODER
+from sedtalker.training.evaluation.measures import TEST
 from sedtalker.training.evaluation.vertex_decoder_measures import Score, predictor, score_sequences
 from sedtalker.training.task import Batch, PreparedTask, naming_settings
 
@@ -218,7 +218,7 @@ class VertexDecoderTask(PreparedTask):
 
     def _card(self, metrics: dict[str, float]) -> str:
         lines = []
-        for measure in VERTEX_DECODER:
+        for measure in TEST["vertex-decoder"]:
             if measure.key in metrics and measure.better == "lower":
                 values = (metrics.get(prefix + measure.key) for prefix in ("", "static_", "shuffled_"))
                 cells = ["–" if v is None else f"{v:.3f}" for v in values]

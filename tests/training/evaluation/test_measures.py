@@ -9,8 +9,7 @@ import pytest
 from measures.keys import KEYS
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
-from sedtalker.training.evaluation.measure import Measure
-from sedtalker.training.evaluation.measures import TEST, VALIDATION, find_measure
+from sedtalker.training.evaluation.measures import TEST, VALIDATION, Measure, find_measure
 
 ROOT = Path(__file__).parents[3]
 
