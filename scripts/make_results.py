@@ -49,9 +49,9 @@ PARTS = (
 INTRODUCTION = (
     "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were never "
     "trained on;\nchoices were made on validation speakers, but for one: [the lips](lips.md). "
-    "`sedtalker/training/evaluation/measures.toml` says what\nevery key is and where it is defined; ↑: higher is better, "
-    "↓: lower, then what the project asks for.\n[results.json](results.json) holds all of them, with groups, controls "
-    "and variants that the tables leave out.\n"
+    "`sedtalker/training/evaluation/measures.toml` says what\nevery key is and where it is defined; ↑: "
+    "higher is better, ↓: lower, then what the project asks for.\n[results.json](results.json) holds all of them, "
+    "with groups, controls and variants that the tables leave out.\n"
 )
 TRANSFERS = {"transfer": "diarizer", "transfer_whisper_base": "whisper-base"}
 """Parts of zero-shot tables, and the weights they are of."""

@@ -87,10 +87,13 @@ SOURCES: dict[str, str] = _HELD["sources"]
 """Papers that define several measures, by a short name."""
 TEST = read_measures(_HELD["test"], SOURCES)
 """Measures of each ``sedtalker evaluate`` command, and of fine-grained emotions."""
-VALIDATION = read_measures(_HELD["validation"], SOURCES)
+VALIDATION: Mapping[str, Measures] = {
+    **(_KINDS := read_measures(_HELD["validation"], SOURCES)),
+    "vertex_decoder": TEST["vertex-decoder"],
+    "published_decoder": TEST["vertex-decoder"],
+    "frame_network": _KINDS["diarizer"],  # the same clips and recordings
+}
 """Measures of each task's ``validate``, by the kind of its checkpoint."""
-VALIDATION |= dict.fromkeys(("vertex_decoder", "published_decoder"), TEST["vertex-decoder"])
-VALIDATION["frame_network"] = VALIDATION["diarizer"]  # the same clips and recordings
 
 
 # --- Lookups and text.

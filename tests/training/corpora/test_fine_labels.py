@@ -13,9 +13,8 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.training.corpora.fine_labels import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import find_corpus
-from sedtalker.training.corpora.speech.english import read_rating
-from sedtalker.training.corpora.speech.other_languages import EMOGATOR_WORDS
+from sedtalker.training.corpora.speech import NamedFiles, find_corpus
+from sedtalker.training.corpora.speech.tables import read_rating
 from sedtalker.training.corpora.transfer_recipe import Votes
 
 BURST = Clip("emogator", Path("000001_000001-12-1.opus"), "nonverbal", "1", "", "other:ecstasy", "", "", 1.0, "test")
@@ -29,7 +28,10 @@ def test_the_kind_of_a_burst_is_its_number() -> None:
     assert kind_numbers([BURST, replace(BURST, path=Path("a.wav"))]).tolist() == [BURSTS.index("ecstasy"), -1]
     same = {"joy": "elation", "calm": "serenity", "surprise": "negative surprise"}
     same["pleasant surprise"] = "positive surprise"
-    assert [same.get(word, word) for word in EMOGATOR_WORDS] == list(BURSTS)
+    files = find_corpus("emogator").read
+    assert isinstance(files, NamedFiles)
+    words = [files.emotions[f"{number:02d}"] for number in range(1, 31)]
+    assert [same.get(word, word) for word in words] == list(BURSTS)
 
 
 def test_shares_of_votes_are_of_the_six_that_raters_could_choose() -> None:

@@ -1,4 +1,4 @@
-"""Speech corpora: a module of this package holds one corpus, or a few that belong together; ``CORPORA`` names them.
+"""Speech corpora: ``corpora.toml`` has a row for each, and ``tables`` reads those with tables of their own.
 
 A ``SpeechCorpus`` carries everything the rest of the code asks about a corpus: listing, indexing, training, evaluation
 and model cards follow. Other distributions add corpora by entry points (``sedtalker.plugins``).
@@ -11,10 +11,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
@@ -133,42 +135,29 @@ def split_by_speaker(speakers: set[str]) -> dict[str, str]:
 # --- The known corpora.
 
 
-CORPORA: dict[str, str] = {
-    "aesdd": "other_languages:AESDD",
-    "banglaser": "other_languages:BANGLASER",
-    "baved": "other_languages:BAVED",
-    "crema_d": "english:CREMA_D",
-    "emodb": "other_languages:EMODB",
-    "emogator": "other_languages:EMOGATOR",
-    "emonet_voice": "english:EMONET_VOICE",
-    "emotiontts_ko": "other_languages:EMOTIONTTS_KO",
-    "emov_db": "english:EMOV_DB",
-    "emovo": "other_languages:EMOVO",
-    "esc10": "unlabelled:ESC10",
-    "esd": "english:ESD",
-    "iemocap": "conversations:IEMOCAP",
-    "indian_emospeech": "other_languages:INDIAN_EMOSPEECH",
-    "jl": "english:JL",
-    "librispeech": "unlabelled:LIBRISPEECH",
-    "ljspeech": "unlabelled:LJSPEECH",
-    "meld": "conversations:MELD",
-    "msp_podcast": "conversations:MSP_PODCAST",
-    "nemo": "other_languages:NEMO",
-    "noise_rir": "unlabelled:NOISE_RIR",
-    "ravdess": "english:RAVDESS",
-    "savee": "english:SAVEE",
-    "speechocean762": "unlabelled:SPEECHOCEAN762",
-    "subesco": "other_languages:SUBESCO",
-    "tess": "english:TESS",
-    "uem_es": "other_languages:UEM_ES",
-}
-"""Where the row of each corpus is: module of this package and constant."""
+@cache
+def _own_corpora() -> Mapping[str, SpeechCorpus]:
+    """The rows of ``corpora.toml``, by name."""
+    rows = tomllib.loads(Path(__file__).with_name("corpora.toml").read_text(encoding="utf-8"))
+    return {name: _from_row(name, row) for name, row in rows.items()}
+
+
+def _from_row(name: str, row: dict[str, Any]) -> SpeechCorpus:
+    """A corpus from a row: what reads it is the pattern of its file names, or a function of ``tables``."""
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    for key in given.keys() & {"read", "ratings"}:
+        given[key] = load(f"{__name__}.tables:{given[key]}")
+    if files := given.pop("files", None):
+        emotions = {word: word for word in files.pop("words", ())} | files.pop("emotions", {})
+        given["read"] = NamedFiles(**{"language": row["language"], "emotions": emotions, **files})
+    if "training" in given:
+        given["training"] = Training(**given["training"])
+    return SpeechCorpus(name, **given)
 
 
 def corpora() -> dict[str, SpeechCorpus]:
     """All known corpora by name, in alphabetical order; those of other distributions too."""
-    own = {name: load(f"{__name__}.{place}") for name, place in CORPORA.items()}
-    return dict(sorted({**parts_of_others("sedtalker.corpora"), **own}.items()))
+    return dict(sorted({**parts_of_others("sedtalker.corpora"), **_own_corpora()}.items()))
 
 
 def known_corpus(name: str) -> SpeechCorpus | None:
@@ -244,10 +233,12 @@ class NamedFiles:
     ``gender`` and ``split``."""
     emotions: Mapping[str, str]
     """Code in the name to the word; ``""`` where the name has no code."""
-    language: str | Callable[[str], str] = "en"
-    """Language of all files, or by speaker."""
-    gender: Callable[[str], str] = lambda speaker: ""
-    """Gender of a speaker, where the name has no group for it."""
+    language: str = "en"
+    """Language of the files."""
+    languages: Mapping[str, str] = field(default_factory=dict)
+    """Other languages, each with an expression for the speakers of it."""
+    men: str | None = None
+    """An expression for the speakers who are men, where all others are women and the name has no group for it."""
     intensities: Mapping[str, str] = field(default_factory=dict)
     """Code to ``normal``, ``strong`` or another word."""
     splits: Mapping[str, str] = field(default_factory=dict)
@@ -263,12 +254,19 @@ class NamedFiles:
                 unknown.append(path.relative_to(folder).as_posix())
                 continue
             speaker = parts["speaker"] or ""
-            gender = (parts.get("gender") or self.gender(speaker)).lower()[:1]
-            language = self.language if isinstance(self.language, str) else self.language(speaker)
+            gender = (parts.get("gender") or self.gender_of(speaker)).lower()[:1]
+            spoken = (key for key, of in self.languages.items() if re.fullmatch(of, speaker))
+            language = next(spoken, self.language)
             strength = self.intensities.get((parts.get("intensity") or "").lower(), "")
             split = self.splits.get((parts.get("split") or "").lower(), "")
             clips.append(Clip("", path, language, speaker, gender, corpus_word(word), strength, "", 0.0, split))
         return clips, unknown
+
+    def gender_of(self, speaker: str) -> str:
+        """``m``, ``f``, or nothing where it is not known."""
+        if self.men is None:
+            return ""
+        return "m" if re.fullmatch(self.men, speaker, re.IGNORECASE) else "f"
 
 
 def read_table(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
