@@ -51,9 +51,9 @@ def test_learns_and_exports(
     task = made_task(config, rated_voices, tmp_path / "cache", tiny_teacher, monkeypatch)
     torch.manual_seed(0)
     model = task.build()
-    optimizer = make_optimizer(model, TrainerConfig(steps=50, run_dir="", optimizer="muon", lr=5e-3))
+    optimizer = make_optimizer(model, TrainerConfig(steps=30, run_dir="", optimizer="muon", lr=5e-3))
     totals = []
-    for step in range(50):
+    for step in range(30):
         losses = task.losses(model.train(), task.batch(np.random.default_rng(step)))
         optimizer.zero_grad()
         losses["total"].backward()
