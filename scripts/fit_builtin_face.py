@@ -25,12 +25,30 @@ from face_fit.target import Points, load_target
 
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin.cage import Cage, build_cage
-from sedtalker.face.builtin.identity import PATH, Parameters, write_parameters
+from sedtalker.face.builtin.identity import PATH, Parameters
 
 FOOT = {0: (0.88, 0.8), 1: (0.94, 0.35)}
 """Row of the neck → factor on its width, centimetres downwards."""
 STRONGER = {"mouthShrugLower": 1.2}
 """Shapes that the fit leaves smaller than the reference has them, and by how much."""
+
+
+def write_parameters(p: Parameters, path: Path = PATH) -> None:
+    """Write the parameter file (compressed, deterministic)."""
+    np.savez_compressed(
+        path,
+        cage=p.cage.astype(np.float32),
+        shapes=np.array(p.shapes),
+        offsets=p.offsets.astype(np.float16),
+        jaws=p.jaws.astype(np.float32),
+        correctives=np.array(p.correctives),
+        corrective_offsets=p.corrective_offsets.astype(np.float16),
+        identity=np.array(p.identity),
+        identity_offsets=p.identity_offsets.astype(np.float16),
+        eye_centre=np.asarray(p.eye_centre, np.float32),
+        eye_radius=np.float32(p.eye_radius),
+        landmarks=p.landmarks.astype(np.int32),
+    )
 
 
 def main() -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measures.lags import measure_lags
 
 from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.tracked_motion import LAGS, read_grid
 from sedtalker.training.motion.alignment import Utterance, align_corpus
-from sedtalker.training.motion.phone_motion import measure_lags
 from sedtalker.training.motion.spoken_motion import measure_lips
 from sedtalker.training.run import cache_folder
 

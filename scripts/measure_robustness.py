@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from measured_page import between_marks, markdown_table, measured
+from measures.damage import grades
+from measures.intervals import bootstrap_interval
 from numpy.typing import NDArray
 
 from sedtalker.animation.animator import AnyDecoder, load_decoder, open_decoder_encoder
@@ -28,7 +30,7 @@ from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.metrics.emotion import bootstrap_interval, unweighted_average_recall
+from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.metrics.motion import correlation, lip_aperture
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import Encoder
@@ -39,7 +41,7 @@ from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.clips import clip_posterior
 from sedtalker.training.evaluation.lips import steady_track
-from sedtalker.training.evaluation.robustness import Change, grades, seed_of, unmet_noises
+from sedtalker.training.evaluation.robustness import Change, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer import HEADLINE, balanced_clips
 from sedtalker.training.evaluation.wild import WILD_LAGS, read_wild_talkers
 from sedtalker.training.motion.crops import resting_noises

@@ -16,14 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from measures.intervals import Draws, bootstrap_interval
 from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.fine_families import KINDS, projected
 from sedtalker.emotion.plot import write_figure
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import (
-    Draws,
-    bootstrap_interval,
     mean_absolute_error,
     own_recall,
     pearson,

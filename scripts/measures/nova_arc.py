@@ -19,10 +19,11 @@ import torch
 from numpy.typing import NDArray
 
 from measures.adaptation import speaker_halves
+from measures.intervals import with_ends
 from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import own_recall, with_ends
+from sedtalker.metrics.emotion import own_recall
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.emotion_speech import clip_labels

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measures.hard_heads import broken_heads, hard_heads
+from measures.judged_shapes import RISE, emotion_scores, measure, read_morph_targets, recognised_emotions
 from measures.registration_targets import (
     Head,
     dense_head,
@@ -43,14 +44,7 @@ from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.evaluation.shape_judge import (
-    RISE,
-    Judge,
-    emotion_scores,
-    measure,
-    open_judge,
-    recognised_emotions,
-)
+from sedtalker.training.evaluation.shape_judge import Judge, open_judge
 
 logger = logging.getLogger(__name__)
 
@@ -388,8 +382,6 @@ def foreign(data: Path, source: Face, seed: int = 0) -> dict[str, Any]:
     cosine; ``size_ratio_foreign``: share of the shapes that go .7 to 1.4 times as far as the artist's;
     ``relative_error_foreign``: mean RMS error over the artist's RMS.
     """
-    from sedtalker.training.evaluation.shape_judge import read_morph_targets
-
     folder = data / "face" / "test_meshes"
     names, offsets = read_morph_targets(folder / "mh_head_arkit52.glb")
     mesh = read_mesh(folder / "mh_head.obj")

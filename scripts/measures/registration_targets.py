@@ -15,6 +15,7 @@ from sedtalker.arrays import Floats, Ints
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import FACES, load_face
+from sedtalker.face.builtin.parts import GAZE_ANGLES, gaze_rotation
 from sedtalker.face.face import Face
 from sedtalker.face.registration.alignment import barycentric
 from sedtalker.mesh.files import read_mesh
@@ -22,10 +23,20 @@ from sedtalker.mesh.mesh import Mesh, from_triangles, grid_triangles
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import label_components, point_normals, triangle_normals
 from sedtalker.training.corpora.landmark_samples import Rig, random_rotation, sphere, stylise, torus
-from sedtalker.training.corpora.tracked_motion import CENTIMETRE, read_reference_rig, with_turning_eyes
+from sedtalker.training.corpora.tracked_motion import CENTIMETRE, read_reference_rig
 from sedtalker.training.tasks.landmarks import load_reference_rig
 
 Points = NDArray[np.float64]
+
+
+def with_turning_eyes(rig: Face) -> Face:
+    """The reference rig with eyeballs that follow its eyeLook shapes, which in its file move only the lids."""
+    basis, vertices = rig.basis.copy(), rig.mesh.vertices
+    for name in GAZE_ANGLES:
+        eye = rig.regions["eyeball"] & ((vertices[:, 0] > 0) == name.endswith("Left"))
+        centre = (vertices[eye].min(axis=0) + vertices[eye].max(axis=0)) / 2
+        basis[rig.shape_index[name], eye] = (vertices[eye] - centre) @ (gaze_rotation(name).T - np.eye(3))
+    return replace(rig, basis=basis)
 
 
 def cut(kind: str, rest: Points, triangles: Ints, rng: np.random.Generator) -> tuple[csr_matrix, Ints]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measures.adaptation import clip_scores, speaker_halves
+from measures.intervals import with_ends
 from sedtalker.audio import load_audio
 from sedtalker.emotion.adaptation import Method, Speech, adapted, speech_of
 from sedtalker.emotion.diarizer import Diarizer
@@ -24,7 +25,7 @@ from sedtalker.emotion.inference import enrol
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import adjusted_logits, macro_f1, with_ends
+from sedtalker.metrics.emotion import adjusted_logits, macro_f1
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import open_encoder

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measures.adaptation import speaker_halves
+from measures.intervals import with_ends
 from measures.nova_arc import FrameCorpus, pooled, read_frames
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import own_recall, with_ends
+from sedtalker.metrics.emotion import own_recall
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips

@@ -69,24 +69,6 @@ def read_parameters(path: Path = PATH) -> Parameters:
         )
 
 
-def write_parameters(p: Parameters, path: Path = PATH) -> None:
-    """Write the parameter file (compressed, deterministic)."""
-    np.savez_compressed(
-        path,
-        cage=p.cage.astype(np.float32),
-        shapes=np.array(p.shapes),
-        offsets=p.offsets.astype(np.float16),
-        jaws=p.jaws.astype(np.float32),
-        correctives=np.array(p.correctives),
-        corrective_offsets=p.corrective_offsets.astype(np.float16),
-        identity=np.array(p.identity),
-        identity_offsets=p.identity_offsets.astype(np.float16),
-        eye_centre=np.asarray(p.eye_centre, np.float32),
-        eye_radius=np.float32(p.eye_radius),
-        landmarks=p.landmarks.astype(np.int32),
-    )
-
-
 # --- Other heads on the same topology: a weighted sum of identity directions, and expressions that fit the new form.
 
 

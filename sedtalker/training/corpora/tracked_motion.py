@@ -21,7 +21,6 @@ from sedtalker.errors import InputError
 from sedtalker.export.arkit import RATE as LIVE_LINK_RATE
 from sedtalker.export.arkit import read_arkit_csv
 from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
-from sedtalker.face.builtin.parts import GAZE_ANGLES, gaze_rotation
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import from_triangles
 
@@ -257,13 +256,3 @@ def read_reference_rig(data: Path) -> Face:
         regions = {k.removeprefix("mask_"): rig[k].astype(bool) for k in rig.files if k.startswith("mask_")}
         landmarks = rig["landmarks68"].astype(np.int32)
     return Face("ICT-FaceKit light", mesh, ARKIT_52, basis, (), regions, landmarks)
-
-
-def with_turning_eyes(rig: Face) -> Face:
-    """The reference rig with eyeballs that follow its eyeLook shapes, which in its file move only the lids."""
-    basis, vertices = rig.basis.copy(), rig.mesh.vertices
-    for name in GAZE_ANGLES:
-        eye = rig.regions["eyeball"] & ((vertices[:, 0] > 0) == name.endswith("Left"))
-        centre = (vertices[eye].min(axis=0) + vertices[eye].max(axis=0)) / 2
-        basis[rig.shape_index[name], eye] = (vertices[eye] - centre) @ (gaze_rotation(name).T - np.eye(3))
-    return replace(rig, basis=basis)

@@ -1,7 +1,6 @@
-"""Sound made worse in the ways of the world: noise, telephones, codecs, rooms, clipping, level, silence cut away.
+"""Sound made worse in the ways of the world: noise, a telephone, MP3, a room, level, silence cut away.
 
-``conditions`` are those of ``evaluate transfer``, one strength each; ``grades`` those of ``docs/cross-corpus.md``,
-several strengths each. Noises are of kinds that no training of the emotion networks has met.
+``conditions`` are those of ``evaluate transfer``. Noises are of kinds that no training of the emotion networks has met.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from scipy.signal import butter, fftconvolve, sosfiltfilt
+from scipy.signal import fftconvolve
 
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.training.corpora.augmentation import mixed
 from sedtalker.training.corpora.emotion_speech import FRAME, clip_activity
 from sedtalker.training.corpora.layer_features import TRAINING_NOISES
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.transfer_recipe import VOICES, telephone
+from sedtalker.training.corpora.transfer_recipe import telephone
 
 log = logging.getLogger(__name__)
 
@@ -35,24 +34,8 @@ MP3_BITS = 32_000
 """Bits per second of the MP3."""
 LEVEL_DECIBELS = 20.0
 """How far the level is turned up or down."""
-SIGNAL_TO_NOISE = (20, 10, 0)
-"""Decibels of speech over noise that are graded."""
-MP3_KILOBITS = (32, 16, 8)
-"""Bit rates that are graded, kbit/s."""
-ROOMS = (0.3, 0.6, 1.2)
-"""Reverberation times that are graded, seconds: a living room, a classroom, a hall."""
-CLIPPED = (1, 5, 20)
-"""Shares of the samples that are cut off at the peaks, per cent."""
-TELEPHONES = {
-    "wide band (G.722)": ("g722", 16_000, 64_000, (50.0, 7000.0)),
-    "narrow band (G.711)": ("pcm_mulaw", 8_000, 64_000, (300.0, 3400.0)),
-    "mobile (AMR, 4.75 kbit/s)": ("libopencore_amrnb", 8_000, 4_750, (300.0, 3400.0)),
-}
-"""Telephones: FFmpeg's name of the codec, samples a second, bits a second, limits of the band in Hz."""
 CONTAINERS = {"libmp3lame": "mp3", "libopencore_amrnb": "amr"}
 """Container of a codec; of the others it is WAV."""
-LONGEST_DELAY = 0.1
-"""Seconds by which a codec may delay the sound; it is moved back."""
 TRIMMED = 0.5
 """Seconds of silence that are cut away at most, at either end."""
 REVERBERATION = 0.6
@@ -74,42 +57,6 @@ def conditions(noises: Sequence[Samples]) -> dict[str, Change]:
     return {"noise_5db": lambda samples, rng: noisy(samples, noises, rng), **out} if noises else out
 
 
-def grades(noises: Sequence[Samples], voices: Sequence[Samples]) -> dict[tuple[str, str], Change]:
-    """Each kind of damage at each of its strengths, mildest first.
-
-    Args:
-        noises: background recordings, see ``unmet_noises``.
-        voices: recordings of speech, five of which make the babble of a crowd.
-    """
-
-    def babbling(decibels: int) -> Change:
-        return lambda samples, rng: noisy(samples, [babble(voices, len(samples), rng)], rng, decibels)
-
-    def behind(decibels: int) -> Change:
-        return lambda samples, rng: noisy(samples, noises, rng, decibels)
-
-    def called(codec: str, rate: int, bits: int, band: tuple[float, float]) -> Change:
-        return lambda samples, rng: through_codec(within(samples, band), codec, rate, bits)
-
-    def mp3(kilobits: int) -> Change:
-        return lambda samples, rng: through_codec(samples, "libmp3lame", SAMPLE_RATE, 1000 * kilobits)
-
-    def room(seconds: float) -> Change:
-        return lambda samples, rng: reverberant(samples, rng, seconds)
-
-    def cut(share: int) -> Change:
-        return lambda samples, rng: clipped(samples, share / 100)
-
-    return {
-        **{("noise", f"{level} dB"): behind(level) for level in SIGNAL_TO_NOISE},
-        **{("babble", f"{level} dB"): babbling(level) for level in SIGNAL_TO_NOISE},
-        **{("telephone", name): called(*line) for name, line in TELEPHONES.items()},
-        **{("MP3", f"{rate} kbit/s"): mp3(rate) for rate in MP3_KILOBITS},
-        **{("reverberation", f"T60 {seconds:g} s"): room(seconds) for seconds in ROOMS},
-        **{("clipping", f"{share} % of samples"): cut(share) for share in CLIPPED},
-    }
-
-
 def unmet_noises(clips: Iterable[Clip]) -> list[Samples]:
     """Recordings of ESC-10 of the kinds that no augmentation uses, in the order of their names."""
     names = (c for c in clips if c.corpus == "esc10" and not c.emotion.endswith(TRAINING_NOISES))
@@ -125,13 +72,6 @@ def noisy(
     return mixed(samples, noise, decibels)
 
 
-def babble(voices: Sequence[Samples], count: int, rng: np.random.Generator) -> Samples:
-    """``count`` samples of ``VOICES`` random recordings of speech at once, each from a random place on."""
-    chosen = (voices[int(rng.integers(len(voices)))] for _ in range(VOICES))
-    turned = [np.roll(np.resize(v, max(count, len(v))), int(rng.integers(max(count, len(v)))))[:count] for v in chosen]
-    return np.asarray(np.sum(turned, axis=0), np.float32)
-
-
 def reverberant(samples: Samples, rng: np.random.Generator, seconds: float = REVERBERATION) -> Samples:
     """A room of decaying noise (Polack 1988): the direct sound stays in place, the level too."""
     t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
@@ -143,40 +83,13 @@ def reverberant(samples: Samples, rng: np.random.Generator, seconds: float = REV
     return (made * np.sqrt(np.mean(samples**2) / (np.mean(made**2) + 1e-12))).astype(np.float32)
 
 
-def within(samples: Samples, band: tuple[float, float]) -> Samples:
-    """The part of the spectrum between two frequencies in Hz, not moved in time."""
-    return np.asarray(sosfiltfilt(butter(3, band, "bandpass", fs=SAMPLE_RATE, output="sos"), samples), np.float32)
-
-
-def clipped(samples: Samples, share: float) -> Samples:
-    """The loudest samples, this share of all, cut off at one level."""
-    limit = float(np.quantile(np.abs(samples), 1.0 - share))
-    return np.asarray(samples.clip(-limit, limit), np.float32)
-
-
 def through_mp3(samples: Samples) -> Samples:
     """Samples (N,) through MP3 at ``MP3_BITS``; a little longer, as the format pads."""
-    return _coded(samples, "libmp3lame", SAMPLE_RATE, MP3_BITS)
+    return coded(samples, "libmp3lame", SAMPLE_RATE, MP3_BITS)
 
 
-def through_codec(samples: Samples, codec: str, rate: int, bits: int) -> Samples:
-    """Samples (N,) through a codec of FFmpeg, in their place again: codecs delay and pad.
-
-    Args:
-        samples: at 16 kHz.
-        codec: FFmpeg's name of the encoder.
-        rate: samples a second that it is given.
-        bits: bits a second.
-    """
-    made = _coded(samples, codec, rate, bits)
-    length, most = len(samples) + len(made), round(LONGEST_DELAY * SAMPLE_RATE)
-    match = np.fft.irfft(np.fft.rfft(made, length) * np.conj(np.fft.rfft(samples, length)), length)
-    delay = int(match[:most].argmax())
-    return np.resize(np.pad(made[delay:], (0, len(samples))), len(samples))
-
-
-def _coded(samples: Samples, codec: str, rate: int, bits: int) -> Samples:
-    """Encoded and decoded again."""
+def coded(samples: Samples, codec: str, rate: int, bits: int) -> Samples:
+    """Samples (N,) encoded by a codec of FFmpeg, at ``rate`` and ``bits`` a second, and decoded again."""
     import av
     from av.audio.stream import AudioStream
 

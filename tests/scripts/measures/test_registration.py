@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from measures.hard_heads import broken_heads, hard_heads, restyled_heads
+from measures.judged_shapes import recognised_emotions
 from measures.registration import compare, shown, summary, turn_error, verdict
 from measures.registration_targets import (
     KINDS,
@@ -23,7 +24,6 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.registration import RegistrationReport
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.training.corpora.landmark_samples import random_rotation, sphere
-from sedtalker.training.evaluation.shape_judge import recognised_emotions
 from tests.face.test_quality import GOOD
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from measures.lags import lag_of, measure_lags, peak
 
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.tracked_motion import grid_lags, read_grid
 from sedtalker.training.motion.alignment import Utterance, align_corpus
-from sedtalker.training.motion.phone_motion import lag_of, measure_lags, peak
 from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
 from sedtalker.training.run import cache_folder
 
