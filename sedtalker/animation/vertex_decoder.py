@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from torch.nn import functional as F
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import DecoderConfig, decoder_speech, eased_emotion
 from sedtalker.animation.decoder_network import make_block
-from sedtalker.checkpoint import open_network
 from sedtalker.emotion.taxonomy import EMOVOCA, known_category
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -176,12 +174,3 @@ def one_hot(labels: tuple[str, ...], emotion: str | None, frames: int) -> NDArra
     posterior = np.zeros((frames, len(labels)), np.float32)
     posterior[:, labels.index(emotion) if emotion else 0] = 1.0
     return posterior
-
-
-def load_vertex_decoder(folder: Path) -> VertexDecoder:
-    """The decoder in a checkpoint folder, ready for inference.
-
-    Raises:
-        InputError: not such a checkpoint, or damaged.
-    """
-    return open_network(folder, "vertex_decoder", VertexDecoderConfig, VertexDecoder)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import open_network
 from sedtalker.emotion.burst_detector import BurstDetectorConfig
 from sedtalker.speech.features import PROSODY_CHANNELS
 
@@ -51,12 +48,3 @@ class BurstDetector(nn.Module):
         """``forward`` of arrays."""
         made: Floats = self(torch.from_numpy(rows)).numpy()
         return made
-
-
-def load_burst_network(folder: Path) -> BurstDetector:
-    """The network in a checkpoint folder, ready for inference.
-
-    Raises:
-        InputError: not such a checkpoint, or damaged.
-    """
-    return open_network(folder, "burst_detector", BurstDetectorConfig, BurstDetector)

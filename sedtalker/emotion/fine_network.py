@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import open_network
 from sedtalker.emotion.fine import FineConfig
 
 
@@ -48,12 +45,3 @@ class FineNetwork(nn.Module):
         """``curves`` of arrays."""
         made: Floats = self.curves(torch.from_numpy(rows).to(self.mean.device)).cpu().numpy()
         return made
-
-
-def load_fine_network(folder: Path) -> FineNetwork:
-    """The network in a checkpoint folder, ready for inference.
-
-    Raises:
-        InputError: not such a checkpoint, or damaged.
-    """
-    return open_network(folder, "fine_emotions", FineConfig, FineNetwork)

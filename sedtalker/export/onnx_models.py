@@ -26,8 +26,6 @@ from sedtalker.animation.decoder_network import load_decoder_network
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-from sedtalker.emotion.burst_network import load_burst_network
-from sedtalker.emotion.fine_network import load_fine_network
 from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
@@ -45,8 +43,7 @@ from sedtalker.export.onnx_graphs import (
     voice_graph,
 )
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.landmark_network import load_landmark_network
-from sedtalker.nn.engine import GraphNetwork
+from sedtalker.nn.engine import GraphNetwork, load_in_torch
 from sedtalker.speech.emotion_encoder import load_emotion_encoder
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
 from sedtalker.speech.speech_encoder import load_network
@@ -163,11 +160,11 @@ def graphs_of(folder: Path) -> list[Graph]:
             if decoder.streams:
                 return [decoder_graph(f"step_{frames}", decoder, frames) for frames in ALL_STEPS]
         case "fine_emotions":
-            return [fine_graph("fine", load_fine_network(folder))]
+            return [fine_graph("fine", load_in_torch(folder, "fine_emotions"))]
         case "burst_detector":
-            return [bursts_graph("bursts", load_burst_network(folder))]
+            return [bursts_graph("bursts", load_in_torch(folder, "burst_detector"))]
         case "landmarks":
-            return [landmarks_graph("landmarks", load_landmark_network(folder))]
+            return [landmarks_graph("landmarks", load_in_torch(folder, "landmarks"))]
     raise InputError(f"{folder}: torch alone runs this {kind}")
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import open_network
 from sedtalker.face.landmarks import LANDMARKS, LandmarkConfig
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.nn import torch_threads
@@ -86,12 +83,3 @@ def expected_points(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     x, y = (weights.sum(2) * xs).sum(-1), (weights.sum(3) * ys).sum(-1)
     spread = (weights.sum(2) * (xs - x[..., None]) ** 2).sum(-1) + (weights.sum(3) * (ys - y[..., None]) ** 2).sum(-1)
     return torch.stack([x, y], dim=-1), spread.clamp_min(0).sqrt()
-
-
-def load_landmark_network(folder: Path) -> LandmarkNet:
-    """The network in a checkpoint folder, ready for inference.
-
-    Raises:
-        InputError: not such a checkpoint, or damaged.
-    """
-    return open_network(folder, "landmarks", LandmarkConfig, LandmarkNet)

@@ -9,27 +9,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
+from sedtalker.checkpoint import Kind, open_network
 from sedtalker.errors import InputError, extra
 from sedtalker.plugins import load
 
-IN_TORCH: dict[str, str] = {
+NETWORKS: dict[str, tuple[str, str]] = {
+    "fine_emotions": ("sedtalker.emotion.fine:FineConfig", "sedtalker.emotion.fine_network:FineNetwork"),
+    "burst_detector": (
+        "sedtalker.emotion.burst_detector:BurstDetectorConfig",
+        "sedtalker.emotion.burst_network:BurstDetector",
+    ),
+    "vertex_decoder": (
+        "sedtalker.animation.vertex_decoder:VertexDecoderConfig",
+        "sedtalker.animation.vertex_decoder:VertexDecoder",
+    ),
+    "landmarks": ("sedtalker.face.landmarks:LandmarkConfig", "sedtalker.face.landmark_network:LandmarkNet"),
+}
+"""Hyper-parameters and network of torch by the kind of checkpoint."""
+LOADERS: dict[str, str] = {
     "speech_encoder": "sedtalker.speech.speech_encoder:load_network",
     "emotion_encoder": "sedtalker.speech.emotion_encoder:load_emotion_encoder",
     "diarizer": "sedtalker.emotion.side_by_side:load_diarizer",
-    "fine_emotions": "sedtalker.emotion.fine_network:load_fine_network",
-    "burst_detector": "sedtalker.emotion.burst_network:load_burst_network",
     "decoder": "sedtalker.animation.decoder_network:load_decoder_network",
-    "vertex_decoder": "sedtalker.animation.vertex_decoder:load_vertex_decoder",
     "readout_decoder": "sedtalker.animation.mouth_readout:load_readout_decoder",
-    "landmarks": "sedtalker.face.landmark_network:load_landmark_network",
 }
-"""What opens the network of each kind of checkpoint in torch."""
+"""What opens networks that need more than their weights, or are opened by name elsewhere."""
 Arrays = tuple[NDArray[Any], ...]
 """What a network gives."""
 
@@ -42,7 +52,10 @@ def load_in_torch(folder: Path, kind: str, device: str = "cpu") -> Any:
     """
     with extra("torch"):
         import torch  # noqa: F401
-    return load(IN_TORCH[kind])(folder).to(device)
+    if kind in LOADERS:
+        return load(LOADERS[kind])(folder).to(device)
+    schema, network = map(load, NETWORKS[kind])
+    return open_network(folder, cast("Kind", kind), schema, network).to(device)
 
 
 class Network(Protocol):
@@ -128,7 +141,7 @@ def open_function(folder: Path, name: str, kind: str, method: str) -> Callable[[
     Args:
         folder: of the checkpoint.
         name: of the graph.
-        kind: of the checkpoint, see ``IN_TORCH``.
+        kind: of the checkpoint, see ``load_in_torch``.
         method: of the module, from arrays to arrays.
     """
     graph = open_graph(folder, name)
