@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sedtalker.checkpoint import builtin_checkpoint, read_arrays, read_model
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.nn.engine import Arrays, Network, load_in_torch, open_graph
+from sedtalker.nn.engine import NEWEST, Arrays, Network, load_in_torch, open_graph
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import FRAME_CLOCK
 
@@ -29,6 +29,10 @@ ROW = STRIDE * WINDOW_STRIDE
 """Frames at 50 Hz for each row of functionals."""
 FEWEST_ROWS = 4
 """Rows of functionals that a graph needs at least."""
+NEWEST_FRAMES = 8 * ROW
+"""Frames that the graph for streams answers for."""
+BEFORE_NEWEST = 32 * ROW
+"""Frames that it needs before them, more than any frame network sees."""
 SPEECH_CHANNELS = ("energy", "energy_change", "voicing", "voiced", "tilt", "relative_tilt", "energy_rise")
 """Prosody taken over speech."""
 PITCH_CHANNELS = ("f0", "relative_f0", "f0_change", "f0_slope")
@@ -200,8 +204,11 @@ class EmotionModel(Protocol):
     def knows_its_training(self) -> bool:
         """Whether the distance from what it was trained on is known."""
 
-    def estimate(self, batch: FrameBatch, voice: Voice | None = None) -> FrameEstimate:
-        """The prediction for every frame of arrays; one voice, without leading dimensions, for all of B."""
+    def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
+        """The prediction of arrays from frame ``since`` on; one voice, without leading dimensions, for all of B."""
+
+    def prepare_stream(self) -> None:
+        """Open what only streams need, so that none of them has to wait for it later."""
 
     def voice_of(self, batch: FrameBatch) -> Voice:
         """What one recording, B = 1, says of its speaker, without leading dimensions."""
@@ -227,7 +234,7 @@ class GraphDiarizer:
         """The same weights as a ``DiarizerNetwork``, opened once."""
         return load_in_torch(self.folder, "diarizer")
 
-    def estimate(self, batch: FrameBatch, voice: Voice | None = None) -> FrameEstimate:
+    def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
         """See ``EmotionModel``."""
         items, count = batch.speech.shape
         if voice is None:
@@ -235,8 +242,21 @@ class GraphDiarizer:
             known = [np.zeros((items, 2), np.float32), nothing, nothing]
         else:
             known = [np.repeat(np.asarray(part, np.float32)[None], items, 0) for part in voice[:3]]
-        made = self._graph(*cast("Arrays", whole_rows(batch)), *known)
-        return FrameEstimate(*(values[:, :count] for values in made))
+        given = cast("Arrays", whole_rows(batch))
+        first = given[0].shape[1] - NEWEST_FRAMES
+        newest = self._newest if since >= first >= BEFORE_NEWEST else None
+        made = (newest or self._graph)(*given, *known)
+        part = slice(since, count) if newest is None else slice(since - first, count - first)
+        return FrameEstimate(*(values[:, part] for values in made))
+
+    def prepare_stream(self) -> None:
+        """See ``EmotionModel``."""
+        _ = self._newest
+
+    @cached_property
+    def _newest(self) -> Network | None:
+        """The graph that answers for the newest frames alone; None where the checkpoint has none."""
+        return open_graph(self.folder, NEWEST)
 
     def voice_of(self, batch: FrameBatch) -> Voice:
         """See ``EmotionModel``."""

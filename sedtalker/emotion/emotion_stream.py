@@ -227,6 +227,7 @@ class DiarizerStream(SpeechStream):
     ):
         context = max(diarizer.config.context, 0 if fine is None else fine.context)
         super().__init__(encoder, look_ahead, hop, context, second)
+        diarizer.prepare_stream()
         self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
         self.visible = diarizer.config.visible
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)

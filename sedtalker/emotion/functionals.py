@@ -28,7 +28,9 @@ VARIANCE_FLOOR = 1e-4
 """Added to every variance, so that deviations of little evidence stay finite."""
 
 
-def window_statistics(values: Tensor, weight: Tensor, half: int, every: int = 1) -> tuple[Tensor, Tensor]:
+def window_statistics(
+    values: Tensor, weight: Tensor, half: int, every: int = 1, newest: int = 0
+) -> tuple[Tensor, Tensor]:
     """Running weighted mean and standard deviation.
 
     Args:
@@ -36,22 +38,23 @@ def window_statistics(values: Tensor, weight: Tensor, half: int, every: int = 1)
         weight: (B, T), zero where a frame does not count.
         half: frames on either side of each frame.
         every: evaluate in the middle of every so many frames.
+        newest: only so many at the end; 0: all.
 
     Returns:
         Two (B, ceil(T / every), C) tensors; zeros where no frame of the window counts.
     """
     stacked = torch.cat([torch.ones_like(values[..., :1]), values, values.square()], -1) * weight[..., None]
-    window = window_sum(stacked, half, every)
+    window = window_sum(stacked, half, every, newest)
     count = window[..., :1].clamp_min(1e-6)
     mean, square = (window[..., 1:] / count).chunk(2, -1)
     return mean, (square - mean.square()).clamp_min(0.0).add(VARIANCE_FLOOR).sqrt()
 
 
-def window_sum(values: Tensor, half: int, every: int = 1) -> Tensor:
+def window_sum(values: Tensor, half: int, every: int = 1, newest: int = 0) -> Tensor:
     """Running sum of values (B, T, C), see ``window_statistics``; (B, ceil(T / every), C)."""
     frames = values.shape[1]
     total = F.pad(values.cumsum(1, dtype=torch.float64), (0, 0, 1, 0))
-    index = torch.arange(0, frames, every, device=values.device) + every // 2
+    index = torch.arange(0, frames, every, device=values.device)[-newest:] + every // 2
     window = total[:, (index + half + 1).clamp_max(frames)] - total[:, (index - half).clamp(0, frames)]
     return window.to(values.dtype)
 
@@ -107,7 +110,7 @@ def voice_channels(mel: Tensor, channels: Tensor, pitch: Tensor) -> tuple[Tensor
 
 
 def functionals(
-    channels: Tensor, pitch: Tensor, spoken: Tensor, voiced: Tensor, halves: list[int], every: int
+    channels: Tensor, pitch: Tensor, spoken: Tensor, voiced: Tensor, halves: list[int], every: int, newest: int = 0
 ) -> Tensor:
     """Means and deviations of all channels over each window, (B, ceil(T / every), 2 · windows · (C + P)).
 
@@ -118,11 +121,12 @@ def functionals(
         voiced: (B, T) float weight of voiced speech.
         halves: half-widths of the windows, frames.
         every: evaluate in the middle of every so many frames.
+        newest: only so many at the end; 0: all.
     """
     parts: list[Tensor] = []
     for half in halves:
-        parts.extend(window_statistics(channels, spoken, half, every))
-        parts.extend(window_statistics(pitch, voiced, half, every))
+        parts.extend(window_statistics(channels, spoken, half, every, newest))
+        parts.extend(window_statistics(pitch, voiced, half, every, newest))
     return torch.cat(parts, -1)
 
 

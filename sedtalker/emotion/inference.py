@@ -176,8 +176,8 @@ def emotion_steps(
     """``frame_emotions`` with its calls of the network handed out."""
     parts = []
     for keep, first, batch in windows(diarizer, features, since):
-        made = yield Call(_estimated, cast("Arrays", tuple(batch)), (diarizer, _Same(voice)))
-        parts.append([values[0, keep.start - first : keep.stop - first] for values in made])
+        made = yield Call(_estimated, cast("Arrays", tuple(batch)), (diarizer, _Same(voice), keep.start - first))
+        parts.append([values[0, : len(keep)] for values in made])
     log, intensity, boundary, distance = (np.concatenate(values) for values in zip(*parts, strict=True))
     usual = diarizer.config.usual
     if voice is not None and voice.answer is not None and usual is not None:
@@ -201,9 +201,9 @@ class _Same:
 
 
 def _estimated(*given: Any) -> FrameEstimate:
-    """``EmotionModel.estimate`` of a batch, a model and a voice."""
-    *batch, diarizer, same = given
-    return cast("EmotionModel", diarizer).estimate(FrameBatch(*batch), same.voice)
+    """``EmotionModel.estimate`` of a batch, a model, a voice and a first frame."""
+    *batch, diarizer, same, since = given
+    return cast("EmotionModel", diarizer).estimate(FrameBatch(*batch), same.voice, since)
 
 
 def windows(

@@ -117,12 +117,15 @@ class DiarizerNetwork(nn.Module):
         """Frames at 50 Hz that an output depends on, on either side."""
         return self.config.context
 
-    def describe(self, batch: FrameBatch) -> tuple[Tensor, Tensor]:
-        """Functionals (B, ceil(T / 8), F) and frames of speech and of voiced speech in the longest window (…, 2)."""
+    def describe(self, batch: FrameBatch, newest: int = 0) -> tuple[Tensor, Tensor]:
+        """Functionals (B, ceil(T / 8), F) and frames of speech and of voiced speech in the longest window (…, 2).
+
+        ``newest``: only so many rows at the end; 0: all.
+        """
         over_speech, over_voiced, counts = self._channels(batch)
         halves = [max(1, half // STRIDE) for half in self._halves()]
-        rows = functionals(over_speech, over_voiced, counts[..., 0], counts[..., 1], halves, WINDOW_STRIDE)
-        return rows, window_sum(counts, max(halves), WINDOW_STRIDE)
+        rows = functionals(over_speech, over_voiced, counts[..., 0], counts[..., 1], halves, WINDOW_STRIDE, newest)
+        return rows, window_sum(counts, max(halves), WINDOW_STRIDE, newest)
 
     def voice(self, batch: FrameBatch) -> Voice:
         """What recordings say of their speakers, leading dimension B: the longest window's channels over all of it."""
@@ -163,13 +166,16 @@ class DiarizerNetwork(nn.Module):
         classes = len(self.config.labels)
         return Scores(out[..., :classes], out[..., classes], out[..., classes + 1 :])
 
-    def frames(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
-        """The prediction from frame ``since`` on, at 50 Hz; one voice for all of B."""
-        log, intensity, distance = self._by_functionals(batch, voice, since)
+    def frames(self, batch: FrameBatch, voice: Voice | None = None, newest: int = 0) -> FrameEstimate:
+        """The prediction at 50 Hz; one voice for all of B.
+
+        ``newest``: of so many frames at the end alone, both they and all being a multiple of ``ROW``; 0: of all.
+        """
+        log, intensity, distance = self._by_functionals(batch, voice, newest)
         boundary = torch.zeros_like(intensity)
         if self.frame_networks:
             share = self.config.frame_share
-            moving, strength, boundary = self._by_frames(batch, since)
+            moving, strength, boundary = self._by_frames(batch, newest)
             log, intensity = torch.lerp(log, moving, share), torch.lerp(intensity, strength, share)
         weight, centre = self.config.calm
         log = log.clone()
@@ -178,11 +184,14 @@ class DiarizerNetwork(nn.Module):
         return FrameEstimate(log, ordinal_intensity(intensity, self.config.intensity_steps), boundary, distance)
 
     @torch.no_grad()
-    def estimate(self, batch: FrameBatch, voice: Voice | None = None) -> FrameEstimate:
+    def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
         """See ``EmotionModel``: ``frames`` of arrays."""
         known = None if voice is None else Voice(*(self._tensor(part) for part in voice[:3]))
         made = self.frames(self.tensors(batch), known)
-        return FrameEstimate(*(part.float().cpu().numpy() for part in made))
+        return FrameEstimate(*(part[:, since:].float().cpu().numpy() for part in made))
+
+    def prepare_stream(self) -> None:
+        """See ``EmotionModel``: nothing is to be opened."""
 
     @torch.no_grad()
     def voice_of(self, batch: FrameBatch) -> Voice:
@@ -198,29 +207,30 @@ class DiarizerNetwork(nn.Module):
     def _tensor(self, values: Any) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.mean.device)
 
-    def _by_functionals(self, batch: FrameBatch, voice: Voice | None, since: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean log-posterior (B, T - since, C), intensity score and distance (B, T - since), interpolated."""
-        rows, weight = self.describe(batch)
-        first = max(0, since // ROW - 1)
-        rows, weight = rows[:, first:], weight[:, first:]
+    def _by_functionals(self, batch: FrameBatch, voice: Voice | None, newest: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean log-posterior (B, T, C), intensity score and distance (B, T), interpolated."""
+        rows, weight = self.describe(batch, newest // ROW + 1 if newest else 0)
+        count = newest + ROW if newest else batch.mel.shape[1]
         scores = self(rows if voice is None else self.centre(rows, weight, voice))
         rest = torch.stack([scores.intensity.mean(0), self.distances(rows)], -1)
         values = torch.cat([F.log_softmax(scores.logits, -1).mean(0), rest], -1)
-        fine = _interpolate(values, batch.mel.shape[1] - first * ROW, ROW)[:, since - first * ROW :]
+        fine = _interpolate(values, count, ROW)[:, -newest:]
         return fine[..., :-2], fine[..., -2], fine[..., -1]
 
-    def _by_frames(self, batch: FrameBatch, since: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean log-posterior (B, T - since, C), intensity score and boundary probability (B, T - since)."""
+    def _by_frames(self, batch: FrameBatch, newest: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean log-posterior (B, T, C), intensity score and boundary probability (B, T)."""
         padded = _pad(batch, -batch.mel.shape[1] % STRIDE)
         inputs = frame_inputs(padded.mel, padded.prosody, padded.speech, padded.valid)
         total = []
         for network in self.frame_networks:
-            reach = cast(FrameNetwork, network).context
-            first = 0 if reach is None else max(0, since - reach) // STRIDE * STRIDE
-            out = network(inputs[:, first:])
+            seen, count = inputs, batch.mel.shape[1]
+            if newest:
+                count = newest + cast(FrameNetwork, network).context
+                seen = inputs[:, -count:]
+            out = network(seen)
             logs, rest = F.log_softmax(out.logits, -1), (out.intensity, torch.sigmoid(out.boundary))
             values = torch.cat([logs, torch.stack(rest, -1)], -1)
-            total.append(_interpolate(values, batch.mel.shape[1] - first, STRIDE)[:, since - first :])
+            total.append(_interpolate(values, count, STRIDE)[:, -newest:])
         fine = torch.stack(total).mean(0)
         return fine[..., :-2], fine[..., -2], fine[..., -1]
 

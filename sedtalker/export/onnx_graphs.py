@@ -1,7 +1,7 @@
 """The networks as ONNX graphs for engines without Python: two encoders, the diarizer, phones, and decoders in steps.
 
 A decoder's step takes a fixed number of frames and every state as a plain input, and gives the next states as plain
-outputs, so that a graph holds no loop: the scan of a Mamba block is done by doubling (Hillis and Steele 1986).
+outputs, so that a graph holds no loop: the scan of a Mamba block is written out frame by frame.
 ``sedtalker.export.onnx_models`` writes them.
 """
 
@@ -62,13 +62,18 @@ VOICE = "voice_"
 
 
 class EncoderGraph(nn.Module):
-    """Log-mels (B, 2T, 80) to hidden vectors (B, T, D); of the emotion encoder (B, T / 2, D)."""
+    """Log-mels (B, 2T, 80) to hidden vectors (B, T, D); of the emotion encoder (B, T / 2, D).
 
-    def __init__(self, network: SpeechEncoder | EmotionEncoder) -> None:
+    ``newest``: without those of the first ``context`` frames, which a speech encoder leaves out early.
+    """
+
+    def __init__(self, network: SpeechEncoder | EmotionEncoder, newest: bool) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.newest = network, newest
 
     def forward(self, mel: Tensor) -> Tensor:
+        if self.newest and isinstance(self.network, SpeechEncoder):
+            return self.network.newest(mel)
         return self.network.coarse(mel) if isinstance(self.network, EmotionEncoder) else self.network(mel)
 
 
@@ -76,16 +81,16 @@ class DiarizerGraph(nn.Module):
     """Features of T frames, a multiple of ``ROW``, to log-posterior, intensity, boundary and distance of each.
 
     The last three inputs are a ``Voice``: frames of speech and voiced speech, and means and mean squares of channels.
-    Where there are no frames, none is known.
+    Where there are no frames, none is known. ``newest``: the answer is for so many frames at the end; 0: for all.
     """
 
-    def __init__(self, network: DiarizerNetwork) -> None:
+    def __init__(self, network: DiarizerNetwork, newest: int) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.newest = network, newest
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
         known = Voice(*(values[:, None] for values in given[5:])) if len(given) > 5 else None
-        return tuple(self.network.frames(FrameBatch(*given[:5]), known))
+        return tuple(self.network.frames(FrameBatch(*given[:5]), known, self.newest))
 
 
 class VoiceGraph(nn.Module):
@@ -140,10 +145,13 @@ class CurvesGraph(nn.Module):
 # --- Which graphs there are.
 
 
-def encoder_graph(name: str, network: SpeechEncoder | EmotionEncoder) -> Graph:
-    """An encoder over any even number of log-mels, or a multiple of four for the emotion encoder."""
+def encoder_graph(name: str, network: SpeechEncoder | EmotionEncoder, newest: bool = False) -> Graph:
+    """An encoder over any even number of log-mels, or a multiple of four for the emotion encoder.
+
+    ``newest``: it leaves out the first ``context`` frames, which only the others see.
+    """
     mel = torch.randn(2, 400, MEL_BANDS)
-    return Graph(name, EncoderGraph(network), {"mel": mel}, ["hidden"], ("mel_frames", 2 * network.grid))
+    return Graph(name, EncoderGraph(network, newest), {"mel": mel}, ["hidden"], ("mel_frames", 2 * network.grid))
 
 
 def _frames_of(network: DiarizerNetwork) -> dict[str, Tensor]:
@@ -158,13 +166,16 @@ def _frames_of(network: DiarizerNetwork) -> dict[str, Tensor]:
     }
 
 
-def diarizer_graph(name: str, network: DiarizerNetwork, enrolled: bool = True) -> Graph:
-    """A diarizer over any number of frames that is a multiple of ``ROW``; ``enrolled``: it takes a voice, too."""
+def diarizer_graph(name: str, network: DiarizerNetwork, enrolled: bool = True, newest: int = 0) -> Graph:
+    """A diarizer over any number of frames that is a multiple of ``ROW``.
+
+    ``enrolled``: it takes a voice, too; ``newest``: it answers for so many frames at the end; 0: for all.
+    """
     channels = functional_count(network.config) // len(network.config.windows) // 2
     voice = {"weight": torch.zeros(2, 2), "mean": torch.zeros(2, channels), "square": torch.zeros(2, channels)}
     inputs = _frames_of(network) | ({VOICE + key: values for key, values in voice.items()} if enrolled else {})
     outputs = ["log_posterior", "intensity", "boundary", "distance"]
-    return Graph(name, DiarizerGraph(network), inputs, outputs, ("frames", ROW))
+    return Graph(name, DiarizerGraph(network, newest), inputs, outputs, ("frames", ROW))
 
 
 def voice_graph(name: str, network: DiarizerNetwork) -> Graph:

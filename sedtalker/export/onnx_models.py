@@ -26,6 +26,7 @@ from sedtalker.animation.decoder_network import load_decoder_network
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+from sedtalker.emotion.diarizer_model import NEWEST_FRAMES
 from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
@@ -43,7 +44,7 @@ from sedtalker.export.onnx_graphs import (
     voice_graph,
 )
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.nn.engine import GraphNetwork, load_in_torch
+from sedtalker.nn.engine import NEWEST, GraphNetwork, load_in_torch
 from sedtalker.speech.emotion_encoder import load_emotion_encoder
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
 from sedtalker.speech.speech_encoder import load_network
@@ -148,13 +149,15 @@ def graphs_of(folder: Path) -> list[Graph]:
     """
     match kind := read_config(folder).kind:
         case "speech_encoder":
-            return [encoder_graph("encoder", load_network(folder))]
+            encoder = load_network(folder)
+            return [encoder_graph("encoder", encoder), encoder_graph(NEWEST, encoder, newest=True)]
         case "emotion_encoder":
             return [encoder_graph("encoder", load_emotion_encoder(folder))]
         case "diarizer":
             network = load_diarizer(folder)
             if network.config.backbone is None and network.config.hidden_channels:
-                return [diarizer_graph("diarizer", network), voice_graph("voice", network)]
+                streamed = diarizer_graph(NEWEST, network, newest=NEWEST_FRAMES)
+                return [diarizer_graph("diarizer", network), streamed, voice_graph("voice", network)]
         case "decoder":
             decoder = load_decoder_network(folder)
             if decoder.streams:

@@ -232,7 +232,8 @@ class ResidualConvolution(nn.Module):
     def __init__(self, channels: int, kernel: int, dilation: int, dropout: float):
         super().__init__()
         self.norm = ChannelNorm(channels)
-        self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel // 2))
+        self.context = dilation * (kernel // 2)
+        self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=self.context)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -40,6 +40,8 @@ LOADERS: dict[str, str] = {
     "readout_decoder": "sedtalker.animation.mouth_readout:load_readout_decoder",
 }
 """What opens networks that need more than their weights, or are opened by name elsewhere."""
+NEWEST = "newest"
+"""Name of the graph that gives the newest frames alone, for streams."""
 Arrays = tuple[NDArray[Any], ...]
 """What a network gives."""
 

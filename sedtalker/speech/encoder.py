@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 
@@ -21,7 +22,7 @@ from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
 from sedtalker.checkpoint import builtin_checkpoint, is_checkpoint, read_arrays, read_config, read_model, weights_sha256
 from sedtalker.errors import InputError, extra
 from sedtalker.models import HUB, model_names
-from sedtalker.nn.engine import Network, load_in_torch, open_graph
+from sedtalker.nn.engine import NEWEST, Network, load_in_torch, open_graph
 from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, load_pretrained, unpack_backbone
 from sedtalker.speech.features import (
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 GRID = 2
 """Frames of 20 ms that share a hidden vector of the emotion encoder; windows have to begin at a multiple of it."""
+STEM_CONTEXT = 2
+"""Frames, of 20 ms or of an encoder's grid, that its first convolutions see on either side, rounded up."""
 
 
 class SpeechEncoderConfig(BaseModel):
@@ -69,7 +72,7 @@ class SpeechEncoderConfig(BaseModel):
     @property
     def context(self) -> int:
         """Frames (20 ms) that a hidden vector sees on either side, rounded up."""
-        return 2 + sum(d * (self.kernel // 2) for d in self.dilations)
+        return STEM_CONTEXT + sum(d * (self.kernel // 2) for d in self.dilations)
 
 
 class EmotionEncoderConfig(BaseModel):
@@ -93,7 +96,7 @@ class EmotionEncoderConfig(BaseModel):
     @property
     def context(self) -> int:
         """Frames (20 ms) that a hidden vector depends on, on either side: an even number, rounded up."""
-        return GRID * (2 + sum(d * (self.kernel // 2) for d in self.dilations))
+        return GRID * (STEM_CONTEXT + sum(d * (self.kernel // 2) for d in self.dilations))
 
 
 class MelNetwork(Protocol):
@@ -118,8 +121,8 @@ class MelNetwork(Protocol):
     def channels(self) -> int:
         """Size of a hidden vector."""
 
-    def hidden(self, mel: Floats) -> Floats:
-        """(B, 2T, 80) log-mels at 100 Hz to (B, T, D) hidden vectors."""
+    def hidden(self, mel: Floats, after: int = 0) -> Floats:
+        """(B, 2T, 80) log-mels at 100 Hz to (B, T - after, D) hidden vectors, those of the first frames left out."""
 
     def phones(self, hidden: Floats) -> Floats:
         """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D), of the encoder of the lips alone."""
@@ -149,13 +152,20 @@ class GraphEncoder:
         """See ``MelNetwork``."""
         return self.config.channels
 
-    def hidden(self, mel: Floats) -> Floats:
+    def hidden(self, mel: Floats, after: int = 0) -> Floats:
         """See ``MelNetwork``; where frames share a hidden vector, the last log-mel is repeated until they are whole."""
         count = mel.shape[1]
         missing = -count % (2 * self.grid)
         padded = np.concatenate([mel, np.repeat(mel[:, -1:], missing, 1)], 1) if missing else mel
-        (made,) = self._graph(padded)
-        return np.asarray(made if self.grid == 1 else np.repeat(made, self.grid, 1))[:, : count // 2]
+        newest = self._newest if after == self.context else None
+        (made,) = (newest or self._graph)(padded)
+        whole = made if self.grid == 1 else np.repeat(made, self.grid, 1)
+        return np.asarray(whole[:, 0 if newest else after :][:, : count // 2 - after])
+
+    @cached_property
+    def _newest(self) -> Network | None:
+        """The graph that leaves out the first ``context`` frames; None where the checkpoint has none."""
+        return open_graph(self.folder, NEWEST)
 
     def phones(self, hidden: Floats) -> Floats:
         """See ``MelNetwork``."""

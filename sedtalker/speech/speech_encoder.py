@@ -6,7 +6,7 @@ A stride-2 convolution and residual dilated convolutions. ``sedtalker.speech.enc
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from sedtalker.arrays import Floats
 from sedtalker.checkpoint import builtin_checkpoint, open_network
 from sedtalker.errors import InputError
 from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
-from sedtalker.speech.encoder import EmotionEncoderConfig, SpeechEncoderConfig
+from sedtalker.speech.encoder import STEM_CONTEXT, EmotionEncoderConfig, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE, PHONES
 
 
@@ -36,10 +36,10 @@ class MelModule(nn.Module):
         return self.config.channels
 
     @torch.no_grad()
-    def hidden(self, mel: Floats) -> Floats:
-        """``forward`` of arrays, on whatever device it is."""
+    def hidden(self, mel: Floats, after: int = 0) -> Floats:
+        """See ``MelNetwork``, on whatever device it is."""
         made: Floats = self(torch.from_numpy(mel).to(next(self.parameters()).device)).float().cpu().numpy()
-        return made
+        return made[:, after:]
 
 
 class SpeechEncoder(MelModule):
@@ -73,6 +73,13 @@ class SpeechEncoder(MelModule):
         x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))
         for block in self.blocks:
             x = block(x)
+        return self.norm(x).transpose(1, 2)
+
+    def newest(self, mel: Tensor) -> Tensor:
+        """``forward`` without the first ``context`` frames; no block works on more of them than the next one sees."""
+        x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))[..., STEM_CONTEXT:]
+        for block in self.blocks:
+            x = block(x)[..., cast(ResidualConvolution, block).context :]
         return self.norm(x).transpose(1, 2)
 
     @torch.no_grad()

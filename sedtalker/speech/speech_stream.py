@@ -65,8 +65,8 @@ class LevelHistogram:
     def add(self, levels: NDArray[np.floating], times: int = 1) -> None:
         """Count levels (N,) so many times; minus once takes them out again."""
         index = ((np.asarray(levels, np.float64) - LOWEST) / self.WIDTH).astype(np.int64).clip(0, len(self.counts) - 1)
-        np.add.at(self.counts, index, times)
-        np.add.at(self.blocks, index // self.BLOCK, times)
+        np.add.at(self.counts, index, np.int32(times))  # of the arrays' own types, which takes a tenth of the time
+        np.add.at(self.blocks, index // self.BLOCK, np.int64(times))
 
     def neighbours(self, share: float) -> tuple[float, float, float]:
         """The levels on either side of a quantile, and how far it is from the first to the second."""
@@ -135,8 +135,9 @@ class BandHistory:
         """Add mel powers (N, B) and levels (N,) of frames, both without gain."""
         index = ((level - LOWEST) / self.LEVEL_WIDTH).astype(np.int64).clip(0, len(self.counts) - 1)
         np.add.at(self.counts, index, 1.0)
-        mel = np.log(np.exp(self.grid)[:, None] * np.asarray(power, np.float64)[:, None] + self.floor)
-        np.add.at(self.sums, index, mel.astype(np.float32))
+        gains = np.exp(self.grid).astype(np.float32)[:, None]
+        for place, mel in zip(index, np.log(gains * power[:, None] + np.float32(self.floor)), strict=True):
+            self.sums[place] += mel
         self.low, self.high = min(self.low, int(index.min())), max(self.high, int(index.max()) + 1)
 
     def above(self, level: float, gain: float) -> tuple[float, NDArray[np.float64]]:
@@ -351,9 +352,9 @@ def _encoded(encoder: MelEncoder, mel: Floats, first: int, count: int) -> Steps[
     """Hidden vectors (count, D) of log-mels (2T, 80), centred or not, from frame ``first`` on."""
     network = encoder.network
     mel = mel[: 2 * (first + count + network.context)]
-    (hidden,) = yield Call(_hidden, (mel[None],), (network,))
-    return np.asarray(hidden[0, first : first + count])
+    (hidden,) = yield Call(_hidden, (mel[None],), (network, first))
+    return np.asarray(hidden[0, :count])
 
 
-def _hidden(mel: Floats, network: MelNetwork) -> tuple[Floats, ...]:
-    return (network.hidden(mel),)
+def _hidden(mel: Floats, network: MelNetwork, after: int) -> tuple[Floats, ...]:
+    return (network.hidden(mel, after),)
