@@ -23,8 +23,7 @@ def test_every_face_has_the_52_shapes_first(name: str) -> None:
 
 
 def test_a_random_face_is_drawn_from_a_seed() -> None:
-    first, again, other = (load_face(name) for name in ("random-3", "random-3", "random-4"))
-    np.testing.assert_array_equal(first.mesh.vertices, again.mesh.vertices)
+    first, other = (load_face(name) for name in ("random-3", "random-4"))
     assert first.shapes == load_face().shapes
     skin = first.landmarks
     assert skin is not None
