@@ -37,6 +37,7 @@ from sedtalker.face.mouth_interior import ENOUGH
 from sedtalker.face.quality import inverted_share, judge
 from sedtalker.face.registration import RegistrationReport, register
 from sedtalker.face.shape_scaling import with_scaled_shapes
+from sedtalker.face.visible_change import with_visible_emotions
 from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.obj import write_obj
@@ -140,7 +141,7 @@ def _judged(heads: list[Head], judge: Judge, hook: Hook) -> dict[str, Any]:
     by_head: dict[str, Any] = {}
     for head in counted(heads, hook, "judging heads", len(heads)):
         face, found = register(head.mesh, source, head.name)
-        face, _ = completed(*with_scaled_shapes(face, found, source), source)
+        face, _ = completed(*with_all_scaling(face, found, source), source)
         recognised = recognised_emotions(emotion_scores(face, judge, SIZE), known)
         result = measure(face, judge, SIZE)
         lacking = sorted(wanted - seen_shapes(result))
@@ -226,6 +227,7 @@ def evaluate_registration(
         **summary(measured),
         **hard_summary(hard),
         **shown([*measured, *hard]),
+        **expression_strength(chain(hard_heads(data, seed), other_heads(data, seed)), builtin),
         **foreign(data, builtin),
         "heads": [*measured, *hard],
         "not_refused": [name for name, value in refused.items() if not value],
@@ -275,6 +277,34 @@ def shown(heads: list[HeadMetrics]) -> dict[str, Any]:
         "eyes_behind_lids": _mean(float(m["eyeballs"]) for m in heads if m.get("eyes_found")),
         "empty_but_good": [m["name"] for m in broken if m["verdict"] == "good"],
     }
+
+
+def expression_strength(heads: Iterable[Head], source: Face) -> dict[str, Any]:
+    """How much one sees of the emotion that is seen least, beside the built-in face whose shapes the heads get.
+
+    The mean over the heads that are found, ``expression_strength_worst`` the worst head's; each head's own, with the
+    emotion, under ``expression_strengths``.
+    """
+    each: dict[str, tuple[float, str]] = {}
+    for head in heads:
+        try:
+            _, found = with_all_scaling(*register(head.mesh, source, head.name), source)
+        except InputError:
+            continue
+        if found.visible is not None:
+            each[head.name] = (found.visible, found.faintest)
+    shares = [share for share, _ in each.values()]
+    worst = min(shares, default=float("nan"))
+    return {
+        "expression_strength": _mean(shares),
+        "expression_strength_worst": worst,
+        "expression_strengths": each,
+    }
+
+
+def with_all_scaling(face: Face, found: RegistrationReport, source: Face) -> tuple[Face, RegistrationReport]:
+    """A registered face whose shapes are as large as ``mesh register`` makes them."""
+    return with_visible_emotions(*with_scaled_shapes(face, found, source), source)
 
 
 def measure_head(head: Head, source: Face) -> HeadMetrics:
@@ -423,7 +453,7 @@ def verdict(mesh: Mesh, source: Face, name: str) -> str:
         face, found = register(mesh, source, name)
     except InputError:
         return "refused"
-    return judge(*completed(*with_scaled_shapes(face, found, source), source)).verdict
+    return judge(*completed(*with_all_scaling(face, found, source), source)).verdict
 
 
 def refuses(mesh: Any, source: Face, name: str) -> bool:

@@ -65,6 +65,8 @@ class RegistrationReport:
         distinct, alike: least distance of two emotions over the source's, and which they are; motion_size: how far the
             shapes move beside the source's, median; asymmetry: how much paired shapes differ (``Expressiveness``).
         gains: factors that the shapes of a region of the face were given.
+        raised: factors of shapes, by the beginning of their names, that make emotions visible; visible, faintest: how
+            much one sees of the emotion that is seen least beside the source, and which it is.
         eyes_shut: the lids lie together at rest.
         broken: share of the face that looks broken at rest (``artefact_share``); None where it was not looked at.
         abduction: degrees that the eyes have room to turn aside (``abduction``); None without open lids before balls.
@@ -100,6 +102,9 @@ class RegistrationReport:
     eyes_shut: bool = False
     broken: float | None = None
     abduction: float | None = None
+    raised: dict[str, float] = field(default_factory=dict)
+    visible: float | None = None
+    faintest: str = ""
 
     def to_json(self) -> str:
         """The report as a JSON object."""

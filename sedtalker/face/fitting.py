@@ -23,6 +23,7 @@ from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity
 from sedtalker.face.registration.register import measured
 from sedtalker.face.shape_scaling import check_strength, with_scaled_shapes
+from sedtalker.face.visible_change import with_visible_emotions
 from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.progress import Hook, no_progress, one_step
 
@@ -92,6 +93,7 @@ def fit(
     face, report = _fit(scene, source, name, options, hook)
     with one_step(hook, "scaling the shapes"):
         face, report = with_scaled_shapes(face, report, source, options.strength)
+        face, report = with_visible_emotions(face, report, source, options.strength)
     with one_step(hook, "looking behind lips and lids"):
         face, report = completed_cached(face, report, source, options.mouth, options.eyes)
     return replace(face, report=report), report

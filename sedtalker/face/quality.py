@@ -26,7 +26,11 @@ PARTS: dict[str, tuple[float, float, float]] = {
     "surface": (0.1, 0.015, 0.05),  # share of the face at rest with holes, turned polygons, what sticks out, noise
     "halves": (0.05, 0.03, 0.06),  # how unlike the halves of the face at rest are, in outer-eye-corner distances
     "inverted": (0.1, 0.002, 0.03),  # share of polygons that a shape turns over, mean over the shapes
-    "emotions": (0.1, 0.6, 0.15),  # least distance of two emotions, over the built-in face's
+    "emotions": (
+        0.1,
+        0.6,
+        0.15,
+    ),  # distance of the two most alike, or what is seen of the faintest, over the built-in's
     "size": (0.05, 0.6, 1.6),  # how far shapes move beside the built-in face's: |log2| of the median over the shapes
     "symmetry": (0.05, 0.1, 0.5),  # how much the halves of paired shapes differ, median
 }
@@ -41,7 +45,7 @@ ADVICE = {
     "lips": "the lips do not meet: model the neutral face with closed, relaxed lips",
     "blink": "the lids do not meet: model the neutral face with open eyes and lids that lie on the eyeballs",
     "mouth": "the lips open onto no mouth: use --mouth auto, or model a mouth's inside",
-    "emotions": "two emotions look nearly alike: open the eyes, and give brows and lids more polygons",
+    "emotions": "an emotion is hardly seen, or looks like another: open the eyes, give brows and lids more polygons",
     "size": "the shapes move much more or less than a person's: scale them with --strength",
     "symmetry": "left and right move differently: look whether the landmarks lie evenly (`sedtalker mesh inspect`)",
     "halves": "the halves of the face are unlike: put upright what is slanted, and look at the landmarks",
@@ -104,7 +108,7 @@ def judge(face: Face, report: RegistrationReport) -> Quality:
         "surface": report.broken,
         "halves": unevenness(face),
         "inverted": inverted_share(face),
-        "emotions": report.distinct,
+        "emotions": min((x for x in (report.distinct, report.visible) if x is not None), default=None),
         "size": None if report.motion_size is None else abs(float(np.log2(max(report.motion_size, 1e-3)))),
         "symmetry": report.asymmetry,
     }
