@@ -1,6 +1,6 @@
 # make base   an environment with what inference needs, from the lock in requirements/
 # make setup  the same with everything else
-# make demo   sets up what inference needs and animates the sample clip on the sample head
+# make demo   sets up what inference and videos need, and animates the sample clip on the sample head
 # make test   sets up and runs every fast test (a few minutes)
 # make test-all   runs the slow ones and those that train something, too
 # make test-studio   tests the studio and the web page in a real Chromium (apt install chromium)
@@ -27,7 +27,8 @@ setup: $(VENV)/.ready
 base: $(VENV)/.base
 
 # The lock (requirements/) holds versions and hashes of everything; nothing is installed that it does not name.
-LOCKED = $(BIN)/pip install -q --require-hashes --no-deps --no-build-isolation
+# Modules are compiled when they are first imported: compiling all of them takes as long as the rest.
+LOCKED = $(BIN)/pip install -q --no-compile --require-hashes --no-deps --no-build-isolation
 
 # On Linux without an NVIDIA driver the CPU build of torch is taken: the usual wheel brings gigabytes of CUDA libraries.
 $(VENV)/.base: pyproject.toml requirements/build.txt requirements/base.txt
@@ -36,15 +37,19 @@ $(VENV)/.base: pyproject.toml requirements/build.txt requirements/base.txt
 	@$(LOCKED) -r requirements/build.txt
 	$(LOCKED) -r requirements/base.txt
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
-	@$(BIN)/python scripts/warm_up.py
 	@touch $@
 
-$(VENV)/.ready: $(VENV)/.base pyproject.toml $(wildcard requirements/*.txt)
+$(VENV)/.video: $(VENV)/.base requirements/video.txt
+	$(LOCKED) -r requirements/video.txt
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.video pyproject.toml $(wildcard requirements/*.txt)
 	@if [ "$$(uname -s)" != Linux ] || command -v nvidia-smi >/dev/null; then $(LOCKED) -r requirements/torch.txt; \
 	else $(LOCKED) --retries 0 --timeout 15 --extra-index-url $(CPU_WHEELS) -r requirements/torch-cpu.txt 2>/dev/null \
 	  || $(LOCKED) -r requirements/torch.txt; fi
 	$(LOCKED) -r requirements/extras.txt
 	@$(BIN)/pip check
+	@$(BIN)/python scripts/warm_up.py
 	@touch $@
 
 # New versions of everything but torch, whose version is above; needs an environment of make setup, also an old one.
@@ -59,7 +64,7 @@ sbom: setup
 dist: setup
 	@$(BIN)/python scripts/build_dist.py dist
 
-demo: base
+demo: $(VENV)/.video
 	$(BIN)/sedtalker animate data/samples/four_moods.wav --mesh data/samples/head.obj \
 	  --emotion data/samples/four_moods.emotion.json --output demo --force
 

@@ -3,11 +3,11 @@
 python scripts/lock.py 2.13.0        # the version of PyTorch; make lock does it
 
 One resolution by uv of ``pyproject.toml`` with the extra ``dev``, for Python 3.11 and newer and for every system, goes
-into four files: ``requirements/build.txt`` (what builds packages), ``requirements/base.txt`` (what the package needs
-without extras), ``requirements/torch.txt`` (PyTorch of PyPI with the CUDA libraries it asks for) and
-``requirements/extras.txt`` (everything else). ``requirements/torch-cpu.txt`` is
-PyTorch's own build for Linux without a GPU; it comes from an index of PyTorch. Where that cannot be reached, the file
-stays as it is, if it is of the same version.
+into five files: ``requirements/build.txt`` (what builds packages), ``requirements/base.txt`` (what the package needs
+without extras), ``requirements/video.txt`` (what the extra ``video`` adds), ``requirements/torch.txt`` (PyTorch of PyPI
+with the CUDA libraries it asks for) and ``requirements/extras.txt`` (everything else). ``requirements/torch-cpu.txt``
+is PyTorch's own build for Linux without a GPU; it comes from an index of PyTorch. Where that cannot be reached, the
+file stays as it is, if it is of the same version.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ HEADERS = {
     "build.txt": "What builds packages, installed first.",
     "torch.txt": "PyTorch of PyPI: on Linux for NVIDIA GPUs, with the CUDA libraries.",
     "base.txt": "What the package needs without extras.",
+    "video.txt": "What pictures and videos need beside it.",
     "extras.txt": "What the extras need, but for PyTorch.",
     "torch-cpu.txt": f"PyTorch for Linux without a GPU, from {CPU_INDEX}",
 }
@@ -63,10 +64,10 @@ def write(name: str, blocks: dict[str, str]) -> None:
     (FOLDER / name).write_text(header + "".join(blocks[key] for key in sorted(blocks)), encoding="utf-8")
 
 
-def needed() -> list[str]:
-    """Requirements of the package without extras."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return list(project["project"]["dependencies"])
+def needed(*extras: str) -> list[str]:
+    """Requirements of the package, and of some of its extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [*project["dependencies"], *(line for name in extras for line in project["optional-dependencies"][name])]
 
 
 def wanted() -> tuple[str, str]:
@@ -94,10 +95,11 @@ def main() -> None:
     package, build = wanted()
     everything = compiled(f"{package}\n{build}\ntorch=={given.torch}\n")
     pinned = ("--constraint", str(_pins(everything)))
-    of_build, of_base = (compiled(some, *pinned).keys() for some in (build, "\n".join(needed())))
-    parts: dict[str, dict[str, str]] = {"build.txt": {}, "torch.txt": {}, "base.txt": {}, "extras.txt": {}}
+    texts = {"build.txt": build, "base.txt": "\n".join(needed()), "video.txt": "\n".join(needed("video"))}
+    found = {part: compiled(text, *pinned).keys() for part, text in texts.items()}
+    parts: dict[str, dict[str, str]] = {part: {} for part in (*texts, "torch.txt", "extras.txt")}
     for name, block in everything.items():
-        own = "build.txt" if name in of_build else "base.txt" if name in of_base else "extras.txt"
+        own = next((part for part, names in found.items() if name in names), "extras.txt")
         parts["torch.txt" if OF_TORCH.fullmatch(name) else own][name] = block
     for part, blocks in parts.items():
         write(part, blocks)

@@ -72,7 +72,7 @@ def locked(python: str, system: str, files: tuple[str, ...]) -> dict[str, Versio
 def test_what_the_package_asks_for_is_in_it(python: str, system: str, torch: str) -> None:
     if torch == "torch-cpu.txt" and system != "Linux":
         pytest.skip("elsewhere the usual build of PyTorch is for the CPU")
-    versions = locked(python, system, ("build.txt", torch, "base.txt", "extras.txt"))
+    versions = locked(python, system, ("build.txt", torch, "base.txt", "video.txt", "extras.txt"))
     for requirement in (*asked(), *asked("dev")):
         if requirement.marker is None or requirement.marker.evaluate(environment(python, system)):
             version = versions.get(canonicalize_name(requirement.name))
@@ -80,7 +80,7 @@ def test_what_the_package_asks_for_is_in_it(python: str, system: str, torch: str
             assert requirement.specifier.contains(version), f"{requirement} is locked at {version}: make lock"
 
 
-@pytest.mark.parametrize("name", ["build.txt", "torch.txt", "torch-cpu.txt", "base.txt", "extras.txt"])
+@pytest.mark.parametrize("name", ["build.txt", "torch.txt", "torch-cpu.txt", "base.txt", "video.txt", "extras.txt"])
 def test_everything_has_hashes(name: str) -> None:
     listed = list(entries(name))
     assert listed
@@ -92,7 +92,10 @@ def test_everything_has_hashes(name: str) -> None:
 def test_what_inference_needs_is_in_its_file_without_torch() -> None:
     versions = locked("3.11", "Linux", ("build.txt", "base.txt"))
     assert {canonicalize_name(requirement.name) for requirement in asked()} <= set(versions)
-    assert "torch" not in versions
+    assert not {"torch", "numba", "llvmlite", "av", "matplotlib"} & set(versions)
+    assert {canonicalize_name(requirement.name) for requirement in asked("video")} <= set(
+        locked("3.11", "Linux", ("video.txt",))
+    )
 
 
 def test_what_builds_the_package_is_in_it() -> None:
@@ -112,15 +115,19 @@ def test_torch_is_the_same_everywhere() -> None:
 
 
 def test_only_torch_brings_the_libraries_of_cuda() -> None:
-    names = {r.name for name in ("build.txt", "base.txt", "extras.txt", "torch-cpu.txt") for r, _ in entries(name)}
+    names = {
+        r.name
+        for name in ("build.txt", "base.txt", "video.txt", "extras.txt", "torch-cpu.txt")
+        for r, _ in entries(name)
+    }
     assert [n for n in names if n.startswith(("nvidia-", "cuda-")) or n == "triton"] == []
 
 
 def test_setup_takes_nothing_that_is_not_in_the_lock() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    recipe = "".join(text.partition(f"$(VENV)/.{name}:")[2].partition("\n\n")[0] for name in ("base", "ready"))
+    recipe = "".join(text.partition(f"$(VENV)/.{name}:")[2].partition("\n\n")[0] for name in ("base", "video", "ready"))
     assert "--require-hashes --no-deps --no-build-isolation" in text
     for line in re.findall(r"pip\S* install[^\n|;]*", recipe):
         assert "--no-deps --no-build-isolation -e ." in line, line
-    for name in ("build.txt", "torch.txt", "torch-cpu.txt", "base.txt", "extras.txt"):
+    for name in ("build.txt", "torch.txt", "torch-cpu.txt", "base.txt", "video.txt", "extras.txt"):
         assert f"$(LOCKED) -r requirements/{name}" in recipe or f"-r requirements/{name}" in recipe

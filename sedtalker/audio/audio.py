@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from sedtalker.audio.decoders import PART_SECONDS, Channels, check_rate, decoder_of
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file
 
@@ -58,8 +57,6 @@ def resample_frames(
 
 SAMPLE_RATE = 16_000
 """Samples per second of all sound inside the package, Hz."""
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
-"""Hz that are read: below, there is no speech, and resampling asks for much memory; above, nothing records."""
 SHORTEST_SECONDS = 0.1
 """Less has no syllable in it."""
 LONGEST_SECONDS = 3600.0
@@ -72,15 +69,8 @@ LOUDEST = 1e6
 """Times full scale; more is no sound, but a damaged file."""
 CANCELLED = 1e-3
 """Power of the mean of all channels below this share of the loudest one's: they cancel each other."""
-PART_SECONDS = 10
-"""How much of a recording is mixed and resampled at a time."""
-SUPPORTED = "wav, flac, ogg, opus, mp3, m4a, mp4 or webm"
-"""What error messages ask for."""
 SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".mp4", ".webm")
 """Suffixes among which ``find_recording`` looks, in this order."""
-
-Channels = NDArray[np.float32]
-"""Samples (n, channels)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +115,12 @@ def from_samples(samples: NDArray[np.floating], rate: int) -> Audio:
 
 
 def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
-    """Read the first audio stream of a file through PyAV (FFmpeg).
+    """Read the first audio stream of a file (``sedtalker.audio.decoders``).
 
     Decoded, mixed and resampled part by part: beside the result only seconds of the file are in memory.
 
     Args:
-        path: wav, flac, ogg, opus, mp3, m4a, or a video with sound; any rate and channel count.
+        path: wav, flac, ogg, opus or mp3, with the extra ``video`` also m4a or a video; any rate and channel count.
         longest: refuse longer recordings, seconds.
 
     Raises:
@@ -143,7 +133,7 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
         raise InputError(f"{path}: the file is empty")
     if path.stat().st_size > LARGEST_BYTES:
         raise InputError(f"{path}: larger than 2 GiB; cut it into parts")
-    decoder = _Decoder(path, longest)
+    decoder = decoder_of(path, longest)
     rate = decoder.rate()
     try:
         audio = _from_parts(decoder.parts, rate)
@@ -162,7 +152,7 @@ def channel_parts(path: Path, longest: float = LONGEST_SECONDS) -> tuple[int, It
     Raises:
         InputError: at once, or from the iterator: not a readable audio file.
     """
-    decoder = _Decoder(path, longest)
+    decoder = decoder_of(path, longest)
     return decoder.rate(), decoder.parts()
 
 
@@ -186,12 +176,6 @@ def as_audio(
     if rate is None:
         raise InputError("samples need their rate: give rate=16000, or the path of a file")
     return from_samples(np.asarray(source), rate)
-
-
-def check_rate(rate: int) -> None:
-    """Raise ``InputError`` for samples per second that no recording of speech has."""
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise InputError(f"sound of {rate} Hz cannot be read: give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
 
 
 def find_recording(result: Path, sha256: str | None) -> Path | None:
@@ -283,106 +267,3 @@ def _mix(parts: Iterable[Channels], rate: int, channel: int | None = None) -> _M
     if rate != SAMPLE_RATE:
         out.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     return _Mixed(np.concatenate(out), broken, peak, power, mean_power)
-
-
-class _Decoder:
-    """Reads a file through FFmpeg part by part, as often as asked.
-
-    Attributes:
-        truncated: whether the last reading broke off before the end of the file.
-    """
-
-    def __init__(self, path: Path, longest: float):
-        self.path, self.longest, self.truncated = path, longest, False
-
-    def rate(self) -> int:
-        """Samples per second of the first audio stream."""
-        with self._open() as (_, stream):
-            rate = int(stream.rate)
-        try:
-            check_rate(rate)
-        except InputError as error:
-            raise InputError(f"{self.path}: {error}") from None
-        return rate
-
-    def parts(self) -> Iterator[Channels]:
-        """Parts (n, channels) of about ``PART_SECONDS`` at the file's own rate."""
-        pieces, count = list[Channels](), 0
-        with self._open() as (container, stream):
-            for piece in _within(self._pieces(container, stream), _declared_samples(stream), int(0.1 * stream.rate)):
-                pieces.append(piece)
-                count += len(piece)
-                if count >= PART_SECONDS * stream.rate:
-                    yield np.concatenate(pieces)
-                    pieces, count = [], 0
-        if pieces:
-            yield np.concatenate(pieces)
-
-    def _pieces(self, container: Any, stream: Any) -> Iterator[Channels]:
-        """What the decoder gives, packet by packet."""
-        import av
-
-        # Packed samples: planes of eight and more channels crash PyAV's to_ndarray.
-        resampler = av.AudioResampler(format="flt", layout=stream.layout, rate=stream.rate)
-        total, self.truncated = 0, False
-        frames = iter(container.decode(stream))
-        while not self.truncated:
-            try:
-                frame = next(frames, None)
-                made = [_channels(piece) for piece in resampler.resample(frame)]
-            except av.error.FFmpegError:
-                self.truncated = True
-                frame, made = None, [_channels(piece) for piece in resampler.resample(None)]
-            total += sum(map(len, made))
-            if total > self.longest * stream.rate:
-                raise InputError(f"{self.path}: longer than {self.longest:.0f} s; cut it or raise --max-seconds")
-            yield from made
-            if frame is None:
-                return
-
-    @contextmanager
-    def _open(self) -> Iterator[tuple[Any, Any]]:
-        import av
-
-        try:
-            # "file:", or FFmpeg takes what stands before a colon in the name for a protocol, and may connect to it.
-            with av.open(f"file:{self.path}", metadata_errors="ignore") as container:
-                if not container.streams.audio:
-                    raise InputError(f"{self.path}: no audio in this file; give {SUPPORTED}")
-                stream = container.streams.audio[0]
-                if stream.codec_context is None:
-                    raise InputError(f"{self.path}: its audio codec is not supported; give {SUPPORTED}")
-                yield container, stream
-        except (av.error.FFmpegError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{self.path}: not a readable audio file; give {SUPPORTED}") from None
-
-
-def _channels(piece: Any) -> Channels:
-    """Samples (n, channels) of a packed frame."""
-    return np.asarray(piece.to_ndarray().reshape(-1, piece.layout.nb_channels), dtype=np.float32)
-
-
-def _within(pieces: Iterable[Channels], limit: int | None, slack: int) -> Iterator[Channels]:
-    """Pieces up to ``limit`` samples in all: what exceeds it by less than ``slack`` is the padding of AAC's and MP3's
-    last packet; a longer excess means that the limit was wrong, and all is kept.
-    """
-    total, beyond = 0, []
-    for piece in pieces:
-        room = len(piece) if limit is None else max(0, limit - total)
-        total += len(piece)
-        if room:
-            yield piece[:room]
-        if len(piece) > room:
-            beyond.append(piece[room:])
-        if limit is not None and total - limit >= slack:
-            yield from beyond
-            limit, beyond = None, []
-
-
-def _declared_samples(stream: Any) -> int | None:
-    """Length that the stream promises, samples, or None."""
-    if not stream.duration or not stream.time_base:
-        return None
-    return round(float(stream.duration * stream.time_base) * stream.rate)

@@ -91,18 +91,12 @@ def opened_project(context: typer.Context) -> Project | None:
     return held
 
 
-def is_typed(context: typer.Context, name: str) -> bool:
-    """Whether an option stands on the command line, rather than in a project, the environment or its default."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
 def head_of(context: typer.Context, options: Performance) -> tuple[Performance, Path | NDArray[np.float64] | None]:
     """Options and landmarks, where a project may have given some: a head that an option names wins over it."""
     project = opened_project(context)
     if project is None:
         return options, options.landmarks
-    named = [name for name in ("mesh", "face") if is_typed(context, name)]
+    named = [name for name in ("mesh", "face") if o.is_typed(context, name)]
     if named == ["face"]:
         return replace(options, mesh=None), options.landmarks
     if named == ["mesh"]:
@@ -154,7 +148,7 @@ def animate(
     from sedtalker.batch.work import Worker
 
     held, (options, landmarks) = opened_project(context), head_of(context, options)
-    settings = BatchSettings(**vars(options))
+    settings = p.drawn_where_possible(context, BatchSettings(**vars(options)))
     if performance is not None:
         check_performance(context, performance)
         animate_performance(performance, audio, settings, output, ShownProgress(progress, quiet), force, as_json)
@@ -205,11 +199,11 @@ def check_performance(context: typer.Context, take: Path) -> None:
     parts = {name: about.option.part for name, about in declared(Performance).items() if name not in OF_TAKES}
     of_speech = [name for name, part in parts.items() if part in ("Emotion", "Motion", "Words")]
     for name in (*NOT_OF_TAKES, *of_speech):
-        if is_typed(context, name):
+        if o.is_typed(context, name):
             raise InputError(
                 f"--{name.replace('_', '-')} is an option of speech: leave it out with --performance {take.name}"
             )
-    if is_typed(context, "frames"):
+    if o.is_typed(context, "frames"):
         raise InputError("--frames does not go with --performance: use sedtalker render --frames on the .npz")
 
 

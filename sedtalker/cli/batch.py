@@ -12,6 +12,7 @@ import typer
 from sedtalker.animation.performance import Performance, listed, not_offered
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, say, write_json
+from sedtalker.cli.picture import drawn_where_possible
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -29,6 +30,7 @@ FAILED = 3
 @fail_clearly
 @o.takes_options(without=not_offered("batch"))
 def batch(
+    context: typer.Context,
     inputs: Annotated[
         list[Path], typer.Argument(help="Recordings, folders, globs in quotes, manifests (.csv, .jsonl).")
     ],
@@ -68,6 +70,7 @@ def batch(
 
     rules = Rules(jobs, WHOLE if shard is None else parse_shard(shard), resume, force, device)
     settings = BatchSettings(**vars(options), only=listed(only), words_beside=words_beside)
+    settings = drawn_where_possible(context, settings)
     items = find_items(inputs, output, settings, pattern or (), column or ())
     with ShownFiles(items, progress, quiet) as shown:
         try:

@@ -66,8 +66,10 @@ def show(
 ) -> None:
     """Draw a contact sheet of all shapes, or one picture where --shape is given."""
     _check_name(output, (".png",))
+    from sedtalker.render.renderer import check_renderer
     from sedtalker.storage import OutputFolder
 
+    check_renderer()
     with OutputFolder(output.parent, [output.name], force) as results:
         from PIL import Image
 

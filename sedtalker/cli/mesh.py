@@ -69,11 +69,9 @@ def inspect(
     force: o.ForceOption = False,
 ) -> None:
     """Describe a mesh file: what it holds, whether it is a face, which way it looks, and what is wrong with it."""
-    from sedtalker.storage import OutputFolder, check_writable
+    from sedtalker.storage import OutputFolder
 
-    _check_suffix(picture, ".png")
-    if picture is not None:
-        check_writable(picture, force)
+    _check_pages([picture], force)
     from sedtalker.face import Face
     from sedtalker.face.given_landmarks import given_landmarks
     from sedtalker.face.inspection import inspect as look
@@ -123,18 +121,15 @@ def register(
 ) -> None:
     """Give a head mesh the shapes of the built-in face; `sedtalker animate --mesh` takes the result."""
     from sedtalker.face.fitting import FitOptions
-    from sedtalker.storage import check_writable, whole_files
+    from sedtalker.storage import whole_files
 
     _check_suffix(output, ".sedface")
-    _check_suffix(picture, ".png")
     _check_suffix(report_page, ".html")
     if file.suffix.lower() == ".sedface":
         raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
     added: dict[str, Any] = {"mouth": mouth, "eyes": eyes, "strength": strength}
     FitOptions(**added)  # before any work
-    pages = [path for path in (picture, report_page) if path is not None]
-    for path in pages:
-        check_writable(path, force)
+    pages = _check_pages([picture, report_page], force)
     results = whole_files([output, *pages], force)
     with results as paths, ShownProgress(progress, quiet) as shown:
         from sedtalker.face import Face
@@ -223,6 +218,19 @@ def _judgement(quality: Quality) -> list[str]:
     """The quality as a person reads it."""
     made_of = ", ".join(f"{name} {value:.2f}" for name, value in quality.parts.items())
     return [f"{quality.verdict}: {quality.score:.2f} of 1 ({made_of})", *(f"  advice: {a}" for a in quality.advice)]
+
+
+def _check_pages(pages: Sequence[Path | None], force: bool) -> list[Path]:
+    """The pages with pictures that are wanted, of which the first is a PNG, if they can be drawn and written."""
+    from sedtalker.render.renderer import check_renderer
+    from sedtalker.storage import check_writable
+
+    _check_suffix(pages[0], ".png")
+    wanted = [path for path in pages if path is not None]
+    for path in wanted:
+        check_renderer()
+        check_writable(path, force)
+    return wanted
 
 
 def _check_suffix(path: Path | None, suffix: str) -> None:

@@ -227,6 +227,12 @@ def given_words(transcript: str | None, words: Path | None, language: str) -> li
 # --- Files that options name; networks and faces are opened by ``sedtalker.batch.opening``.
 
 
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line, rather than in a project, the environment or its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def check_files(*paths: Path | None) -> None:
     """Raise ``InputError`` when one of them is not there."""
     for path in paths:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sedtalker.cli.options import option
+from sedtalker.cli.options import is_typed, option
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
+    from sedtalker.batch.settings import BatchSettings
     from sedtalker.progress import Hook
+
+log = logging.getLogger(__name__)
 
 Backend = Literal["auto", "numba", "pyrender"]
 """What ``--renderer`` takes: ``sedtalker.render.Backend``, here so that ``--help`` need not import it."""
@@ -30,6 +35,28 @@ RendererOption = Annotated[Backend, option("renderer")]
 """Who draws it."""
 FramesOption = Annotated[bool, typer.Option("--frames", help="Every frame as a PNG in a folder, instead of a video.")]
 """Pictures one by one."""
+
+
+OF_PICTURES = ("size", "camera", "background", "light", "renderer", "video", "video_format", "frames")
+"""Options that ask for a picture where they are given."""
+
+
+def drawn_where_possible(context: typer.Context, settings: BatchSettings) -> BatchSettings:
+    """The settings, without the video where the extra that draws is not installed; a line says so.
+
+    Raises:
+        InputError: it is not installed, and an option of pictures is given.
+    """
+    if not settings.video:
+        return settings
+    from sedtalker.render.renderer import can_draw, check_renderer
+
+    if can_draw():
+        return settings
+    if any(is_typed(context, name) for name in OF_PICTURES):
+        check_renderer()
+    log.warning("no video, which needs pip install 'sedtalker[video]': see the .glb, or sedtalker render later")
+    return replace(settings, video=False)
 
 
 def check_sequence(folder: Path, force: bool) -> Path:

@@ -120,7 +120,8 @@ def compare(
 
     check_video_name(target)
     lighting = load_lighting(light)
-    check_renderer(renderer)
+    if video:
+        check_renderer(renderer)
     with ShownProgress(progress, quiet) as shown:
         with one_step(shown.hook, "opening the animations"):
             a, b = align(*_opened(first, second, mesh, fps, shown.hook))

@@ -6,6 +6,7 @@ valence and arousal are those that a face shows (``sedtalker.emotion.shown``).
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,11 @@ def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
         audio: the recording, whose waveform stands on top; None: no waveform.
         track: its track.
         path: where to write; written whole or not at all.
+
+    Raises:
+        InputError: its name does not end in ``.png``, or the extra ``plot`` is not installed.
     """
+    check_plot_name(path)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -62,9 +67,11 @@ def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
 
 
 def check_plot_name(path: Path) -> None:
-    """Raise ``InputError`` when no picture is written under such a name."""
+    """Raise ``InputError`` when no picture is written under such a name, or nothing is installed that draws it."""
     if path.suffix.lower() != ".png":
         raise InputError(f"{path}: plots are written as .png")
+    if find_spec("matplotlib") is None:
+        raise InputError("plots are drawn by matplotlib: pip install 'sedtalker[plot]'")
 
 
 def write_figure(figure: Any, path: Path) -> None:

@@ -1,199 +1,92 @@
-"""Z-buffer rasterisation of triangles without a graphics library, and the views of geometry that are made by it.
+"""Which triangle each pixel of an orthographic picture sees, and the views of geometry that are made by it.
 
-The loops are compiled by numba. The landmark detector's input are orthographic views of normals and depth, in place of
-photographs.
+Pictures of people are drawn by ``sedtalker.render``; here are the views of normals and depth in which landmarks and
+parts of a head are found, in place of photographs.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints
-from sedtalker.storage import user_cache
 
-Function = TypeVar("Function", bound=Callable[..., object])
-
-_FAST = {"contract", "reassoc", "arcp", "nsz", "afn"}
-"""Which liberties the compiler may take with floating point. Not ``nnan`` and ``ninf``: broken vertices must still
-compare false and be dropped."""
-
-
-def _cache_possible() -> bool:
-    """Whether numba finds a folder to keep compiled code in; it raises where it does not."""
-    here = Path(__file__).parent
-    home = user_cache().parent
-    parents = [here, home, home.parent]
-    return "NUMBA_CACHE_DIR" in os.environ or any(p.is_dir() and os.access(p, os.W_OK) for p in parents)
-
-
-def _compiled(function: Function, **more: bool) -> Function:
-    """Compile without the interpreter lock, so that threads share the bands of a picture."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy", **more}
-    return cast(Function, numba.njit(cache=_cache_possible(), **options)(function))
-
-
-def kernel(function: Function) -> Function:
-    """Compile a function that may make arrays."""
-    return _compiled(function)
-
-
-def inner_kernel(function: Function) -> Function:
-    """Compile a function that makes none: it does not count the owners of those that it is given.
-
-    Counting is a locked instruction each time an array gets a name, and takes most of the time of small functions.
-    """
-    return _compiled(function, _nrt=False)
-
-
-def part_of_kernel(function: Function) -> Function:
-    """``inner_kernel`` that becomes part of its callers: a call takes longer than a few lines of work."""
-    return _compiled(function, _nrt=False, forceinline=True)
-
-
-# --- From world coordinates to the picture, and which triangle each sample sees.
-
-Matrix = NDArray[np.float64]
-
-_CENTRE = np.array([[0.5, 0.5]], dtype=np.float32)
-"""Place of the one sample of a pixel, where there is only one."""
 _OVERLAP = 1e-7
-"""Overlap in pixels: neighbours may both claim a sample on their edge, so that none is missed."""
+"""Overlap in pixels: neighbours may both claim a pixel on their edge, so that none is missed."""
 
 
-def orthographic_matrix(
-    centre: tuple[float, float, float] | NDArray[np.floating],
-    half_size: float,
-    depth: float,
-    rotation: NDArray[np.floating] | None = None,
-) -> Matrix:
-    """(4, 4) world to clip: looks along −Z at ``centre`` after ``rotation`` (3, 3), showing ``± half_size`` both ways.
+def fill(screen: NDArray[np.float64], triangles: Ints, width: int, height: int) -> tuple[Ints, Floats]:
+    """Front-most triangle (height, width) int32 of each pixel, −1 where none, and its depth, float32, +inf where none.
 
-    ``depth`` is how far before and behind the centre is visible.
+    Each row of pixels that a triangle meets gives a span of columns, of which each weight of a corner, linear along the
+    row, cuts off a part. Of equally near triangles the first is seen.
+
+    Args:
+        screen: (V, 4) x and y in pixels from the top left corner, depth, and 0 for vertices that cannot be drawn; their
+            triangles are left out.
+        triangles: (T, 3), either winding.
+        width: pixels of a row.
+        height: number of rows.
     """
-    turn = np.eye(3) if rotation is None else np.asarray(rotation, dtype=np.float64)
-    scale = np.array([1 / half_size, 1 / half_size, -1 / depth])
-    matrix = np.eye(4)
-    matrix[:3, :3] = scale[:, None] * turn
-    matrix[:3, 3] = -matrix[:3, :3] @ np.asarray(centre, dtype=np.float64)
-    return matrix
+    at, row = _rows(screen, triangles, width, height)
+    ax, ay, az = screen[triangles[at, 0], :3].T
+    bx, by, bz = screen[triangles[at, 1], :3].T
+    cx, cy, cz = screen[triangles[at, 2], :3].T
+    inverse = 1.0 / ((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
+    left = np.maximum(0.0, np.ceil(np.minimum(np.minimum(ax, bx), cx) - 0.5))
+    last = np.minimum(width - 1.0, np.floor(np.maximum(np.maximum(ax, bx), cx) - 0.5)) - left
+    x, y = left + 0.5 - ax, row + 0.5 - ay
+    bdx, cdx = (cy - ay) * inverse, (ay - by) * inverse
+    v, w = x * bdx + y * (ax - cx) * inverse, x * cdx + y * (bx - ax) * inverse
+    first, empty = np.zeros(len(at)), np.zeros(len(at), bool)
+    for weight, slope in ((v, bdx), (w, cdx), (1.0 - v - w, -bdx - cdx)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            crossing = -weight / slope
+        np.maximum(first, crossing, out=first, where=slope > 0.0)
+        np.minimum(last, crossing, out=last, where=slope < 0.0)
+        empty |= (slope == 0.0) & (weight < 0.0)
+    begin = np.ceil(first - _OVERLAP).astype(np.int64)
+    count = np.where(empty, 0, np.maximum(np.floor(last + _OVERLAP).astype(np.int64) - begin + 1, 0))
+    of, step = _runs(count)
+    step += begin[of]
+    near = (az + v * (bz - az) + w * (cz - az))[of] + step * (bdx * (bz - az) + cdx * (cz - az))[of]
+    pixel = row[of] * width + left.astype(np.int64)[of] + step
+    return _nearest(pixel, near.astype(np.float32), at[of], width, height)
 
 
-@kernel
-def to_screen(vertices: Floats, matrix: Matrix, width: int, height: int) -> NDArray[np.float64]:
-    """(V, 4): x and y in samples from the top left corner, normalised depth, 1 / w (0 for points behind the camera)."""
-    screen = np.empty((len(vertices), 4), dtype=np.float64)
-    for i in range(len(vertices)):
-        x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
-        w = matrix[3, 0] * x + matrix[3, 1] * y + matrix[3, 2] * z + matrix[3, 3]
-        if not w > 1e-12:
-            screen[i, :] = 0.0
-            continue
-        inverse = 1.0 / w
-        cx = (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]) * inverse
-        cy = (matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]) * inverse
-        cz = (matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]) * inverse
-        if not (cz >= -1.0 and cz <= 1.0 and abs(cx) < 1e6 and abs(cy) < 1e6):
-            screen[i, :] = 0.0
-            continue
-        screen[i, 0] = (0.5 + 0.5 * cx) * width
-        screen[i, 1] = (0.5 - 0.5 * cy) * height
-        screen[i, 2] = cz
-        screen[i, 3] = inverse
-    return screen
+def _rows(
+    screen: NDArray[np.float64], triangles: Ints, width: int, height: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each pair (triangle, row of pixels) that may meet, in the order of the triangles."""
+    drawn = np.flatnonzero((screen[:, 3] != 0.0)[triangles].all(axis=1))
+    a, b, c = (screen[triangles[drawn, k], :2] for k in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
+    first = np.maximum(0.0, np.ceil(np.minimum(np.minimum(a, b), c) - 0.5))
+    last = np.minimum((width - 1.0, height - 1.0), np.floor(np.maximum(np.maximum(a, b), c) - 0.5))
+    meets = (first <= last).all(axis=1) & ~(np.abs(area) < 1e-12)
+    top = first[meets, 1].astype(np.int64)
+    of, step = _runs(last[meets, 1].astype(np.int64) - top + 1)
+    return drawn[meets][of], top[of] + step
 
 
-def fill(screen: NDArray[np.float64], triangles: Ints, ids: Ints, depth: Floats, first_row: int, last_row: int) -> None:
-    """``fill_samples`` with one sample in the middle of each pixel of ``ids`` and ``depth`` (H, W)."""
-    fill_samples(screen, triangles, ids[None], depth[None], _CENTRE, first_row, last_row)
+def _runs(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each step of runs that have so many: to which run it belongs, and its number in it."""
+    of = np.repeat(np.arange(len(counts)), counts)
+    return of, np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-@kernel
-def fill_samples(
-    screen: NDArray[np.float64],
-    triangles: Ints,
-    ids: Ints,
-    depth: Floats,
-    samples: Floats,
-    first_row: int,
-    last_row: int,
-) -> None:
-    """Rasterise into rows [first_row, last_row) of ``ids`` and ``depth`` (S, H, W), which hold −1 and +inf where empty.
-
-    Each pixel is sampled at ``samples`` (S, 2), measured in pixels rightwards and down from its top left corner.
-    """
-    width = ids.shape[2]
-    for t in range(len(triangles)):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        if screen[a, 3] == 0.0 or screen[b, 3] == 0.0 or screen[c, 3] == 0.0:
-            continue
-        ay, by, cy = screen[a, 1], screen[b, 1], screen[c, 1]
-        highest, lowest = min(ay, by, cy), max(ay, by, cy)
-        if lowest < first_row or highest > last_row:
-            continue
-        ax, bx, cx = screen[a, 0], screen[b, 0], screen[c, 0]
-        leftmost, rightmost = min(ax, bx, cx), max(ax, bx, cx)
-        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-        if rightmost < 0.0 or leftmost > width or abs(area) < 1e-12:
-            continue
-        inverse = 1.0 / area
-        bdx, bdy = (cy - ay) * inverse, (ax - cx) * inverse
-        cdx, cdy = (ay - by) * inverse, (bx - ax) * inverse
-        adx = -bdx - cdx
-        b_cross = -1.0 / bdx if bdx != 0.0 else 0.0
-        c_cross = -1.0 / cdx if cdx != 0.0 else 0.0
-        a_cross = -1.0 / adx if adx != 0.0 else 0.0
-        az = screen[a, 2]
-        bz, cz = screen[b, 2] - az, screen[c, 2] - az
-        zdx = bdx * bz + cdx * cz
-        for s in range(len(samples)):
-            across, down = samples[s, 0], samples[s, 1]
-            top = max(first_row, int(np.ceil(highest - down)))
-            bottom = min(last_row - 1, int(np.floor(lowest - down)))
-            left = max(0, int(np.ceil(leftmost - across)))
-            right = min(width - 1, int(np.floor(rightmost - across)))
-            if left > right:
-                continue
-            x = left + across - ax
-            for row in range(top, bottom + 1):
-                y = row + down - ay
-                # Weights of the corners at the left end of the row; each is linear in the column and limits its span.
-                v, w = x * bdx + y * bdy, x * cdx + y * cdy
-                u = 1.0 - v - w
-                first, last = 0.0, float(right - left)
-                if bdx > 0.0:
-                    first = max(first, v * b_cross)
-                elif bdx < 0.0:
-                    last = min(last, v * b_cross)
-                elif v < 0.0:
-                    continue
-                if cdx > 0.0:
-                    first = max(first, w * c_cross)
-                elif cdx < 0.0:
-                    last = min(last, w * c_cross)
-                elif w < 0.0:
-                    continue
-                if adx > 0.0:
-                    first = max(first, u * a_cross)
-                elif adx < 0.0:
-                    last = min(last, u * a_cross)
-                elif u < 0.0:
-                    continue
-                begin, end = int(np.ceil(first - _OVERLAP)), int(np.floor(last + _OVERLAP))
-                z = az + v * bz + w * cz
-                depth_row, ids_row = depth[s, row], ids[s, row]
-                for k in range(begin, end + 1):
-                    near = np.float32(z + k * zdx)
-                    if near < depth_row[left + k]:
-                        depth_row[left + k] = near
-                        ids_row[left + k] = t
+def _nearest(
+    pixel: NDArray[np.int64], near: Floats, triangle: NDArray[np.int64], width: int, height: int
+) -> tuple[Ints, Floats]:
+    """The nearest triangle of those that cover each pixel, listed in their order, and its depth."""
+    depth = np.full(width * height, np.inf, np.float32)
+    np.minimum.at(depth, pixel, near)
+    seen = np.flatnonzero(near == depth[pixel])[::-1]  # of equals the first is written last
+    ids = np.full(width * height, -1, np.int32)
+    ids[pixel[seen]] = triangle[seen]
+    return ids.reshape(height, width), depth.reshape(height, width)
 
 
 # --- Orthographic views of geometry.
@@ -236,11 +129,12 @@ def rasterise(projected: Floats, triangles: Ints, size: int) -> tuple[Ints, Floa
     ``projected`` are picture coordinates (N, 3) from ``View.project``.
     """
     reach = 1.01 * float(np.abs(projected[:, 2]).max(initial=0.0)) + 1e-6
-    matrix = orthographic_matrix((0.0, 0.0, 0.0), 1.0, reach)
-    screen = to_screen(np.ascontiguousarray(projected, dtype=np.float32), matrix, size, size)
-    ids = np.full((size, size), -1, np.int32)
-    depth = np.full((size, size), np.inf, np.float32)
-    fill(screen, np.ascontiguousarray(triangles, dtype=np.int32), ids, depth, 0, size)
+    points = projected.astype(np.float64)
+    screen = np.empty((len(points), 4))
+    screen[:, 0], screen[:, 1] = (0.5 + 0.5 * points[:, 0]) * size, (0.5 - 0.5 * points[:, 1]) * size
+    screen[:, 2] = points[:, 2] * (-1 / reach)
+    screen[:, 3] = (np.abs(points) < 1e6).all(axis=1) & np.isfinite(screen[:, 2])  # neither far away nor broken
+    ids, depth = fill(screen, triangles, size, size)
     return ids, -depth * np.float32(reach)
 
 

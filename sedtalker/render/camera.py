@@ -160,3 +160,21 @@ def _head_slices(width: NDArray[np.float64], step: float) -> float:
         if neck is not None and here > 1.4 * width[neck]:
             return neck + 1 + 0.1 * widest / step
     return min(len(width), 1.7 * widest / step)
+
+
+def orthographic_matrix(
+    centre: tuple[float, float, float] | NDArray[np.floating],
+    half_size: float,
+    depth: float,
+    rotation: NDArray[np.floating] | None = None,
+) -> Matrix:
+    """(4, 4) world to clip: looks along −Z at ``centre`` after ``rotation`` (3, 3), showing ``± half_size`` both ways.
+
+    ``depth`` is how far before and behind the centre is visible.
+    """
+    turn = np.eye(3) if rotation is None else np.asarray(rotation, dtype=np.float64)
+    scale = np.array([1 / half_size, 1 / half_size, -1 / depth])
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale[:, None] * turn
+    matrix[:3, 3] = -matrix[:3, :3] @ np.asarray(centre, dtype=np.float64)
+    return matrix

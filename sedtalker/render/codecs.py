@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.storage import OutputFolder, whole_file
 
 _AUDIO_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
@@ -81,9 +81,10 @@ def write_video(
         How many frames were written.
 
     Raises:
-        InputError: no frames, or a rate or size that no video can have.
+        InputError: no frames, a rate or size that no video can have, or the extra ``video`` is not installed.
     """
-    import av
+    with extra("video"):
+        import av
 
     path = Path(path)
     if not 1 <= fps <= 240:

@@ -23,8 +23,8 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.camera import frame_head
 from sedtalker.render.codecs import write_video
 from sedtalker.render.light import Lighting, load_lighting
+from sedtalker.render.picture import Image
 from sedtalker.render.renderer import Backend, Renderer, make_renderer
-from sedtalker.render.shading import Image
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from sedtalker.face.quality import Quality
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.render.camera import Camera, frame_head
 from sedtalker.render.light import Lighting
+from sedtalker.render.picture import Image
 from sedtalker.render.renderer import make_renderer
-from sedtalker.render.shading import Image
 
 _PAPER, _INK = (250, 250, 250), (34, 38, 46)
 """sRGB bytes behind the pictures and of their labels."""

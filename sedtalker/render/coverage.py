@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints, Mask
-from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
+from sedtalker.render.kernels import inner_kernel, kernel, part_of_kernel
 
 LANES = 8
 """Samples that are tested at once."""

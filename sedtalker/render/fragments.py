@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints
-from sedtalker.mesh.rasteriser import inner_kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.gathering import CHUNK, UNKNOWN, Dimmed, Gathered, Scene
+from sedtalker.render.kernels import inner_kernel, part_of_kernel
 from sedtalker.render.occlusion import along_row, look_closely
+from sedtalker.render.picture import Image
 from sedtalker.render.pixels import finish, light_whole
 from sedtalker.render.planes import FIRST, INSIDE, WIDTH, add_plane, add_planes, between, make_plane, weights_at
-from sedtalker.render.shading import Image
 from sedtalker.render.textures import Looks, bend, look_up
 
 _TEXTURED = -2

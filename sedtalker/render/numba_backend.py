@@ -12,18 +12,17 @@ from typing import NamedTuple
 import numpy as np
 
 from sedtalker.arrays import Floats, Ints
-from sedtalker.mesh.rasteriser import orthographic_matrix, to_screen
 from sedtalker.mesh.surface import split_vertices
-from sedtalker.render.camera import Camera, Matrix
+from sedtalker.render.camera import Camera, Matrix, orthographic_matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
 from sedtalker.render.fragments import shade
 from sedtalker.render.gathering import CHUNK, Dimmed, Gathered, Scene, room_for
+from sedtalker.render.kernels import to_screen
 from sedtalker.render.light import MATERIALS, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.occlusion import dim, spread
-from sedtalker.render.picture import Shot
+from sedtalker.render.picture import Image, Shot
 from sedtalker.render.pixels import encode_table, encoded
 from sedtalker.render.shading import (
-    Image,
     backdrop,
     compiled_normals,
     in_camera,

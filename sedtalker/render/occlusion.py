@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sedtalker.arrays import Floats, Ints
-from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.gathering import Dimmed, Gathered, Index, Scene
+from sedtalker.render.kernels import inner_kernel, kernel, part_of_kernel
 from sedtalker.render.planes import FIRST, between, weights_at
 
 _FAR = np.float32(2.5)

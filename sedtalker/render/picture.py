@@ -25,6 +25,8 @@ SMALLEST, LARGEST = 16, 8192
 """Sides of a picture, pixels."""
 _PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Files of cameras hold what is documented and nothing else."""
+Image = NDArray[np.uint8]
+"""(H, W, 3) sRGB, or (H, W, 4) with how far each pixel is covered (straight alpha)."""
 Size = int | str | tuple[int, int]
 """Side of a square picture, (width, height), or either as text: ``512``, ``1280x720``."""
 

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints
-from sedtalker.mesh.rasteriser import inner_kernel
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.gathering import BATCH, Gathered
-from sedtalker.render.shading import Image, eye_colour
+from sedtalker.render.kernels import inner_kernel
+from sedtalker.render.picture import Image
+from sedtalker.render.shading import eye_colour
 
 _KNEE = np.float32(0.7)
 """Light above it bends softly towards 1 instead of clipping."""

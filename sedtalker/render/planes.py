@@ -15,8 +15,8 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from sedtalker.arrays import Floats
-from sedtalker.mesh.rasteriser import part_of_kernel
 from sedtalker.render.coverage import SAMPLES
+from sedtalker.render.kernels import part_of_kernel
 
 WIDTH = 8
 """Numbers of a place: normal, linear colour, what the colour is to be divided by, and one that means nothing."""

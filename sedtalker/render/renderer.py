@@ -23,7 +23,7 @@ from sedtalker.render.picture import Behind, Shot, Size, picture_size, read_back
 from sedtalker.storage import keep, user_cache
 
 if TYPE_CHECKING:
-    from sedtalker.render.shading import Image
+    from sedtalker.render.picture import Image
 
 log = logging.getLogger(__name__)
 
@@ -157,13 +157,21 @@ def make_renderer(
         return PyrenderRenderer(shot)
     if backend != "numba":
         raise InputError(f"unknown render backend '{backend}': use auto, numba or pyrender")
+    check_renderer()
     from sedtalker.render.numba_backend import NumbaRenderer
 
     return NumbaRenderer(shot, threads)
 
 
-def check_renderer(renderer: Backend) -> None:
+def can_draw() -> bool:
+    """Whether what draws pictures and writes videos is installed: the extra ``video``."""
+    return all(find_spec(name) is not None for name in ("numba", "av"))
+
+
+def check_renderer(renderer: Backend = "auto") -> None:
     """Raise ``InputError`` when the renderer that was asked for cannot work here, before anything else is done."""
+    if not can_draw():
+        raise InputError("pictures and videos need numba and PyAV: pip install 'sedtalker[video]'")
     if renderer == "pyrender":
         from sedtalker.render.pyrender_backend import import_pyrender
 

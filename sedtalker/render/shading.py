@@ -6,12 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints
-from sedtalker.mesh.rasteriser import inner_kernel, kernel
+from sedtalker.render.kernels import inner_kernel, kernel
 from sedtalker.render.light import IRIS, IRIS_COLOUR, MATERIALS, PUPIL, PUPIL_COLOUR, Background, Lighting, to_linear
 from sedtalker.render.planes import FIRST, WIDTH
 
-Image = NDArray[np.uint8]
-"""(H, W, 3) sRGB, or (H, W, 4) with how far each pixel is covered (straight alpha)."""
 TAPS = 24
 """How many places around a pixel the hollow test looks at."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.mesh.mesh import Material, Mesh
-from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
+from sedtalker.render.kernels import inner_kernel, kernel, part_of_kernel
 from sedtalker.render.light import to_linear
 
 LARGEST = 2048

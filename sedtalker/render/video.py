@@ -14,9 +14,8 @@ from sedtalker.errors import InputError
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.codecs import CONTAINERS, write_png, write_sequence, write_video
 from sedtalker.render.light import Lighting, load_lighting
-from sedtalker.render.picture import Behind, Size, Viewpoint, read_background, viewpoint
+from sedtalker.render.picture import Behind, Image, Size, Viewpoint, read_background, viewpoint
 from sedtalker.render.renderer import Backend, make_renderer
-from sedtalker.render.shading import Image
 
 SUFFIXES = tuple(CONTAINERS)
 """Suffixes of the video files that can be written."""

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import find_recording, from_samples, load_audio
-from sedtalker.audio.audio import _mix, _within
+from sedtalker.audio.audio import _mix
+from sedtalker.audio.decoders import _within
 from sedtalker.errors import InputError
 
 RATE = 44_100

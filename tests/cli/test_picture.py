@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import av
@@ -106,3 +107,45 @@ def test_animate_names_the_video_by_its_format(tmp_path: Path) -> None:
     assert len(list(frames.iterdir())) == json.loads(done.stdout)["frames"]
     with Image.open(frames / "000000.png") as picture:
         assert picture.mode == "RGBA"
+
+
+@pytest.fixture
+def base(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``pip install sedtalker`` brings without extras, as far as pictures go."""
+    for name in ("numba", "av", "matplotlib"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_without_the_extra_that_draws_there_is_all_but_the_video(base: None, tmp_path: Path) -> None:
+    done = run("animate", SAMPLE, "-o", tmp_path / "out", "--json", "-q")
+    assert done.exit_code == 0, done.stderr
+    assert "pip install 'sedtalker[video]'" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert set(json.loads(done.stdout)["files"]) == {"emotion.json", "glb", "npz"}
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".json", ".glb", ".npz"}
+
+
+@pytest.mark.parametrize("words", [("--size", 96), ("--light", "soft"), ("--video",), ("--frames",)])
+def test_a_picture_that_is_asked_for_and_cannot_be_drawn_is_an_error(base: None, file: Path, words: tuple) -> None:
+    commands = [("animate", SAMPLE, "-o", file.parent / "out", *words)]
+    commands += [("render", file, *words)] if words != ("--video",) else []
+    for command in commands:
+        done = run(*command, "-q")
+        assert done.exit_code == 2
+        assert done.stderr == "error: pictures and videos need numba and PyAV: pip install 'sedtalker[video]'\n"
+    assert [p.name for p in file.parent.iterdir()] == ["clip.npz"]
+
+
+def test_so_are_sheets_and_plots(base: None, tmp_path: Path) -> None:
+    head = SAMPLE.with_name("head.obj")
+    for extra, *words in (
+        ("video", "face", "show", "amara", "-o", tmp_path / "x.png"),
+        ("video", "mesh", "inspect", head, "--picture", tmp_path / "x.png"),
+        ("video", "mesh", "register", head, "-o", tmp_path / "x.sedface", "--report", tmp_path / "x.html"),
+        ("plot", "diarize", SAMPLE, "--plot", tmp_path / "x.png"),
+    ):
+        done = run(*words)
+        assert done.exit_code == 2, words
+        assert f"pip install 'sedtalker[{extra}]'" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.mesh.rasteriser import orthographic_matrix
-from sedtalker.render.camera import Camera
+from sedtalker.render.camera import Camera, orthographic_matrix
 from tests.support.ball import ball
 from tests.support.id_buffer import rasterise_ids
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.arrays import Floats, Ints
-from sedtalker.mesh.rasteriser import inner_kernel
 from sedtalker.render.coverage import SAMPLES
+from sedtalker.render.kernels import inner_kernel
 from sedtalker.render.planes import FIRST, INSIDE, WIDTH, add_plane, add_planes, make_plane
 
 

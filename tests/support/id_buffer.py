@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints
-from sedtalker.mesh.rasteriser import fill, kernel, to_screen
+from sedtalker.mesh.rasteriser import fill
+from sedtalker.render.kernels import kernel, to_screen
 
 
 class IdBuffer(NamedTuple):
@@ -40,10 +41,8 @@ def rasterise_ids(
     """
     width, height = (size, size) if isinstance(size, int) else size
     screen = to_screen(np.ascontiguousarray(vertices, dtype=np.float32), np.asarray(matrix, np.float64), width, height)
-    ids = np.full((height, width), -1, dtype=np.int32)
-    depth = np.full((height, width), np.inf, dtype=np.float32)
     corners = np.ascontiguousarray(triangles, dtype=np.int32)
-    fill(screen, corners, ids, depth, 0, height)
+    ids, depth = fill(screen, corners, width, height)
     barycentric = np.zeros((height, width, 3), dtype=np.float32)
     distance = np.full((height, width), np.inf, dtype=np.float32)
     _weights(screen, corners, ids, depth, barycentric, distance, bool(np.asarray(matrix)[3, :3].any()))

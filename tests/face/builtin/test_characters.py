@@ -14,7 +14,7 @@ from sedtalker.face.builtin.load import build_face
 from sedtalker.face.builtin.locks import above_hairline
 from sedtalker.face.builtin.parts import SPOKES, cornea_profile
 from sedtalker.face.face import Face
-from sedtalker.mesh.rasteriser import orthographic_matrix
+from sedtalker.render.camera import orthographic_matrix
 from tests.support.id_buffer import rasterise_ids
 from tests.support.standing import mixtures, posed, poses
 

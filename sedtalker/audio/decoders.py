@@ -1,0 +1,205 @@
+"""Files of sound as samples: through FFmpeg where PyAV is installed (extra ``video``), else through libsndfile.
+
+Both give the same samples of WAV, AIFF and FLAC, to the bit. Of MP3 and Ogg Vorbis they differ by less than 1e-5, of
+Opus by 1e-3, but for the last hundredth of a second. libsndfile reads neither M4A nor the sound of videos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+"""Hz that are read: below, there is no speech, and resampling asks for much memory; above, nothing records."""
+PART_SECONDS = 10
+"""How much of a recording is read at a time."""
+SUPPORTED = "wav, flac, ogg, opus, mp3, m4a, mp4 or webm"
+"""What error messages ask for."""
+WITHOUT_FFMPEG = "wav, flac, ogg, opus or mp3 (m4a and videos: pip install 'sedtalker[video]')"
+"""What they ask for where libsndfile reads."""
+
+Channels = NDArray[np.float32]
+"""Samples (n, channels)."""
+
+
+class SoundDecoder(Protocol):
+    """Reads a file part by part, as often as asked.
+
+    Attributes:
+        truncated: whether the last reading broke off before the end of the file.
+    """
+
+    truncated: bool
+
+    def rate(self) -> int:
+        """Samples per second of the first audio stream."""
+
+    def parts(self) -> Iterator[Channels]:
+        """Parts (n, channels) of at most about ``PART_SECONDS`` at the file's own rate."""
+
+
+def decoder_of(path: Path, longest: float) -> SoundDecoder:
+    """What reads a file here; it raises ``InputError`` where there is no sound, or more than so many seconds."""
+    return (SndfileDecoder if find_spec("av") is None else FFmpegDecoder)(path, longest)
+
+
+def check_rate(rate: int) -> None:
+    """Raise ``InputError`` for samples per second that no recording of speech has."""
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise InputError(f"sound of {rate} Hz cannot be read: give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+
+
+def rate_of(path: Path, rate: int) -> int:
+    """``rate``, if it can be read; the error names the file."""
+    try:
+        check_rate(rate)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return rate
+
+
+def too_long(path: Path, longest: float) -> InputError:
+    """What is raised for a file of more than ``longest`` seconds."""
+    return InputError(f"{path}: longer than {longest:.0f} s; cut it or raise --max-seconds")
+
+
+class SndfileDecoder:
+    """Reads a file through libsndfile; see ``SoundDecoder``."""
+
+    def __init__(self, path: Path, longest: float):
+        self.path, self.longest, self.truncated = path, longest, False
+
+    def rate(self) -> int:
+        with self._open() as file:
+            rate = int(file.samplerate)
+        return rate_of(self.path, rate)
+
+    def parts(self) -> Iterator[Channels]:
+        import soundfile
+
+        total, self.truncated = 0, False
+        with self._open() as file:
+            while True:
+                try:  # by seconds: what is damaged takes all that is asked for with it
+                    part: Channels = file.read(file.samplerate, dtype="float32", always_2d=True)
+                except soundfile.SoundFileError:
+                    self.truncated = True
+                    return
+                if not len(part):
+                    return
+                total += len(part)
+                if total > self.longest * file.samplerate:
+                    raise too_long(self.path, self.longest)
+                yield part
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        import soundfile
+
+        try:
+            file = soundfile.SoundFile(str(self.path))
+        except (soundfile.SoundFileError, TypeError):  # TypeError: a name that ends in .raw
+            raise InputError(f"{self.path}: not a readable audio file; give {WITHOUT_FFMPEG}") from None
+        with file:
+            yield file
+
+
+class FFmpegDecoder:
+    """Reads a file through FFmpeg; see ``SoundDecoder``."""
+
+    def __init__(self, path: Path, longest: float):
+        self.path, self.longest, self.truncated = path, longest, False
+
+    def rate(self) -> int:
+        with self._open() as (_, stream):
+            rate = int(stream.rate)
+        return rate_of(self.path, rate)
+
+    def parts(self) -> Iterator[Channels]:
+        pieces, count = list[Channels](), 0
+        with self._open() as (container, stream):
+            for piece in _within(self._pieces(container, stream), _declared_samples(stream), int(0.1 * stream.rate)):
+                pieces.append(piece)
+                count += len(piece)
+                if count >= PART_SECONDS * stream.rate:
+                    yield np.concatenate(pieces)
+                    pieces, count = [], 0
+        if pieces:
+            yield np.concatenate(pieces)
+
+    def _pieces(self, container: Any, stream: Any) -> Iterator[Channels]:
+        """What the decoder gives, packet by packet."""
+        import av
+
+        # Packed samples: planes of eight and more channels crash PyAV's to_ndarray.
+        resampler = av.AudioResampler(format="flt", layout=stream.layout, rate=stream.rate)
+        total, self.truncated = 0, False
+        frames = iter(container.decode(stream))
+        while not self.truncated:
+            try:
+                frame = next(frames, None)
+                made = [_channels(piece) for piece in resampler.resample(frame)]
+            except av.error.FFmpegError:
+                self.truncated = True
+                frame, made = None, [_channels(piece) for piece in resampler.resample(None)]
+            total += sum(map(len, made))
+            if total > self.longest * stream.rate:
+                raise too_long(self.path, self.longest)
+            yield from made
+            if frame is None:
+                return
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[Any, Any]]:
+        import av
+
+        try:
+            # "file:", or FFmpeg takes what stands before a colon in the name for a protocol, and may connect to it.
+            with av.open(f"file:{self.path}", metadata_errors="ignore") as container:
+                if not container.streams.audio:
+                    raise InputError(f"{self.path}: no audio in this file; give {SUPPORTED}")
+                stream = container.streams.audio[0]
+                if stream.codec_context is None:
+                    raise InputError(f"{self.path}: its audio codec is not supported; give {SUPPORTED}")
+                yield container, stream
+        except (av.error.FFmpegError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{self.path}: not a readable audio file; give {SUPPORTED}") from None
+
+
+def _channels(piece: Any) -> Channels:
+    """Samples (n, channels) of a packed frame."""
+    return np.asarray(piece.to_ndarray().reshape(-1, piece.layout.nb_channels), dtype=np.float32)
+
+
+def _within(pieces: Iterable[Channels], limit: int | None, slack: int) -> Iterator[Channels]:
+    """Pieces up to ``limit`` samples in all: what exceeds it by less than ``slack`` is the padding of AAC's and MP3's
+    last packet; a longer excess means that the limit was wrong, and all is kept.
+    """
+    total, beyond = 0, []
+    for piece in pieces:
+        room = len(piece) if limit is None else max(0, limit - total)
+        total += len(piece)
+        if room:
+            yield piece[:room]
+        if len(piece) > room:
+            beyond.append(piece[room:])
+        if limit is not None and total - limit >= slack:
+            yield from beyond
+            limit, beyond = None, []
+
+
+def _declared_samples(stream: Any) -> int | None:
+    """Length that the stream promises, samples, or None."""
+    if not stream.duration or not stream.time_base:
+        return None
+    return round(float(stream.duration * stream.time_base) * stream.rate)

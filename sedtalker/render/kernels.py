@@ -1,0 +1,78 @@
+"""How numba compiles the loops that draw, and the first of them: vertices in the picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.arrays import Floats
+from sedtalker.render.camera import Matrix
+from sedtalker.storage import user_cache
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+_FAST = {"contract", "reassoc", "arcp", "nsz", "afn"}
+"""Which liberties the compiler may take with floating point. Not ``nnan`` and ``ninf``: broken vertices must still
+compare false and be dropped."""
+
+
+def _cache_possible() -> bool:
+    """Whether numba finds a folder to keep compiled code in; it raises where it does not."""
+    here = Path(__file__).parent
+    home = user_cache().parent
+    parents = [here, home, home.parent]
+    return "NUMBA_CACHE_DIR" in os.environ or any(p.is_dir() and os.access(p, os.W_OK) for p in parents)
+
+
+def _compiled(function: Function, **more: bool) -> Function:
+    """Compile without the interpreter lock, so that threads share the bands of a picture."""
+    options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy", **more}
+    return cast(Function, numba.njit(cache=_cache_possible(), **options)(function))
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function that may make arrays."""
+    return _compiled(function)
+
+
+def inner_kernel(function: Function) -> Function:
+    """Compile a function that makes none: it does not count the owners of those that it is given.
+
+    Counting is a locked instruction each time an array gets a name, and takes most of the time of small functions.
+    """
+    return _compiled(function, _nrt=False)
+
+
+def part_of_kernel(function: Function) -> Function:
+    """``inner_kernel`` that becomes part of its callers: a call takes longer than a few lines of work."""
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
+@kernel
+def to_screen(vertices: Floats, matrix: Matrix, width: int, height: int) -> NDArray[np.float64]:
+    """(V, 4): x and y in samples from the top left corner, normalised depth, 1 / w (0 for points behind the camera)."""
+    screen = np.empty((len(vertices), 4), dtype=np.float64)
+    for i in range(len(vertices)):
+        x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        w = matrix[3, 0] * x + matrix[3, 1] * y + matrix[3, 2] * z + matrix[3, 3]
+        if not w > 1e-12:
+            screen[i, :] = 0.0
+            continue
+        inverse = 1.0 / w
+        cx = (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]) * inverse
+        cy = (matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]) * inverse
+        cz = (matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]) * inverse
+        if not (cz >= -1.0 and cz <= 1.0 and abs(cx) < 1e6 and abs(cy) < 1e6):
+            screen[i, :] = 0.0
+            continue
+        screen[i, 0] = (0.5 + 0.5 * cx) * width
+        screen[i, 1] = (0.5 - 0.5 * cy) * height
+        screen[i, 2] = cz
+        screen[i, 3] = inverse
+    return screen
