@@ -148,7 +148,7 @@ def expression(
     model: Model = "diarizer",
     encoder: HubEncoder = None,
     clips: Annotated[int | None, typer.Option(min=8, help=CLIPS_HELP)] = None,
-    rendered: Annotated[int, typer.Option(min=0, help="Render so many of each, too, and show them to MediaPipe.")] = 0,
+    rendered: Annotated[int, typer.Option(min=0, help="Also render this many clips of each for MediaPipe.")] = 0,
 ) -> Figures:
     """See ``help_text``."""
     from sedtalker.training.evaluation.expression import evaluate_expression, expression_metrics, expression_table

@@ -50,7 +50,9 @@ class AnimateOptions(Motion):
         about("LABEL:INTENSITY, a list of segments, or a whole track; default: what the diarizer says."),
     ] = None
     fill_scale: FillScale = False
-    transcript: Annotated[str | None, about("What is said, for surer lips.", max_length=MOST_CHARACTERS)] = None
+    transcript: Annotated[
+        str | None, about("What is said, by which the lips are corrected.", max_length=MOST_CHARACTERS)
+    ] = None
     language: Annotated[str, about("Language of the transcript.", pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$")] = ENGLISH
     targets: Annotated[Literal["few", "arkit", "all"], about("Blend shapes of GLB, FBX and USD.")] = Performance.targets
     size: Annotated[int, about("Width and height of the video, pixels.", ge=64, le=1080)] = 512
