@@ -45,7 +45,7 @@ shell, the second time that day: most of it is the import of PyTorch.
 
 ## Stages
 
-CPU seconds, by seconds or minutes of speech. The diarizer has an encoder of its own, so log-mels are computed twice.
+CPU seconds, by seconds or minutes of speech. The encoder that comes first makes the log-mels of both.
 
 {stages}
 

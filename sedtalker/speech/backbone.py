@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError, extra
-from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analyse
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analysis_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -183,7 +183,7 @@ class Backbone:
 
         Neighbouring windows share 2 s on each side, so attention sees at least that much context everywhere.
         """
-        analysis = analyse(audio.samples)
+        analysis = analysis_of(audio)
         return analysis.features(hidden_vectors(self, audio.samples, len(analysis.mel) // 2))
 
 

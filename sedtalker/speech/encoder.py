@@ -32,7 +32,7 @@ from sedtalker.speech.features import (
     SPEECH,
     WINDOW_SECONDS,
     SpeechFeatures,
-    analyse,
+    analysis_of,
     centre_bands,
 )
 
@@ -245,7 +245,7 @@ class MelEncoder:
 
     def __call__(self, audio: Audio) -> SpeechFeatures:
         """Features of a recording, encoded in overlapping windows of 30 s; equal to one pass within 1e-4."""
-        analysis = analyse(audio.samples)
+        analysis = analysis_of(audio)
         count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), self.network.context
         hidden = np.empty((count, self.channels), np.float32)
         for start in range(0, count, step):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from sedtalker.arrays import Floats, Mask
-from sedtalker.audio import SAMPLE_RATE, FrameClock
+from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
 from sedtalker.errors import InputError
 
 SILENCE = "SIL"
@@ -287,7 +288,9 @@ def pair_means(values: Floats) -> Floats:
 # --- A whole recording.
 
 WINDOW_SECONDS = 30.0
-"""What is analysed and encoded at once, so that memory does not grow with the recording."""
+"""What is encoded at once, so that memory does not grow with the recording."""
+ANALYSED_FRAMES = 400
+"""Analysis frames (10 ms) whose spectra are worked out at once; more do not fit into the processor and take longer."""
 
 
 SPEECH, EMOTION, FROM_HUB = "speech_encoder", "emotion_encoder", "hub_encoder"
@@ -373,13 +376,24 @@ class Analysis(NamedTuple):
         return SpeechFeatures(FRAME_CLOCK, hidden, mel, prosody, speech)
 
 
+_ANALYSES: WeakKeyDictionary[Audio, Analysis] = WeakKeyDictionary()
+"""Of recordings that are in use: two encoders of one read the same."""
+
+
+def analysis_of(audio: Audio) -> Analysis:
+    """``analyse`` of a recording, done once."""
+    if audio not in _ANALYSES:
+        _ANALYSES[audio] = analyse(audio.samples)
+    return _ANALYSES[audio]
+
+
 def analyse(samples: Floats) -> Analysis:
     """Log-mels, prosody and speech mask of one recording (N,), window by window.
 
     The level is fixed over the whole recording first. Windows overlap by the analysis window, so the result does not
     depend on them.
     """
-    step, margin = int(WINDOW_SECONDS * 100), 2 * (-(-PITCH_WINDOW // (2 * HOP_LENGTH)))
+    step, margin = ANALYSED_FRAMES, 2 * (-(-PITCH_WINDOW // (2 * HOP_LENGTH)))
     gain = np.float32(level_gain(samples))
     mel, track = (np.empty((frame_count(len(samples)), n), np.float32) for n in (MEL_BANDS, len(PROSODY_CHANNELS)))
     for start in range(0, len(samples), step * HOP_LENGTH):

@@ -9,6 +9,7 @@ import pytest
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, note_unfamiliar
+from sedtalker.emotion.diarizer_model import FrameBatch, open_model
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
@@ -77,3 +78,16 @@ def test_its_categories_stand_in_the_order_of_the_package(data_dir):
     assert found[angry, angry] > 2 * found[angry, sad]
     assert found[sad, sad] > 2 * found[sad, angry]
     assert np.trace(found) > 0.4 * found.sum()
+
+
+def test_the_newest_frames_are_those_of_the_whole():
+    """The graph that streams run, of a number of frames that is no multiple of its rows."""
+    rng, diarizer = np.random.default_rng(0), open_model()
+    mel, prosody, hidden = (
+        rng.normal(size=(1, 501, n)).astype(np.float32) for n in (80, 4, diarizer.config.encoder_channels)
+    )
+    known = np.ones((1, 501), bool)
+    batch = FrameBatch(mel, prosody, known, known, hidden)
+    for whole, newest in zip(diarizer.estimate(batch), diarizer.estimate(batch, since=460), strict=True):
+        assert newest.shape[1] == 41
+        assert np.abs(whole[:, 460:] - newest).max() < 1e-4

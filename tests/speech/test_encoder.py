@@ -178,3 +178,14 @@ def test_graphs_give_what_torch_gives_for_any_number_of_frames(name: str, mels: 
     in_torch = load_in_torch(builtin_checkpoint(name), name)
     mel = np.random.default_rng(mels).standard_normal((2, mels, 80)).astype(np.float32)
     np.testing.assert_allclose(opened.network.hidden(mel), in_torch.hidden(mel), atol=5e-5)
+
+
+def test_the_newest_frames_are_those_of_the_whole() -> None:
+    """The graph that streams run leaves out frames that only the others see."""
+    encoder = open_encoder()
+    assert isinstance(encoder, MelEncoder)
+    network = encoder.network
+    mel = np.random.default_rng(0).normal(size=(1, 2 * (network.context + 9), 80)).astype(np.float32)
+    newest = network.hidden(mel, network.context)
+    assert newest.shape[1] == 9
+    assert np.abs(newest - network.hidden(mel)[:, network.context :]).max() < 1e-5
