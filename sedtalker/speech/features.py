@@ -377,7 +377,7 @@ class Analysis(NamedTuple):
 
 
 _ANALYSES: WeakKeyDictionary[Audio, Analysis] = WeakKeyDictionary()
-"""Of recordings that are in use: two encoders of one read the same."""
+"""The analyses of recordings in use, which two encoders of a recording share."""
 
 
 def analysis_of(audio: Audio) -> Analysis:
