@@ -1,6 +1,8 @@
-"""Arrays by the type of their elements, as annotations name them; shapes stand in docstrings."""
+"""Arrays by the type of their elements, as annotations name them; shapes stand in docstrings. Softmax."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,3 +17,15 @@ Ints = NDArray[np.int32]
 """Numbers of vertices, triangles and frames."""
 Mask = NDArray[np.bool_]
 """Which elements of another array."""
+
+
+def softmax(logits: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Positive numbers of sum 1 along an axis; as ``scipy.special.softmax``, which takes long to import."""
+    raised = np.exp(logits - np.max(logits, axis=axis, keepdims=True))
+    return np.asarray(raised / np.sum(raised, axis=axis, keepdims=True))
+
+
+def log_softmax(logits: NDArray[Any], axis: int) -> NDArray[Any]:
+    """The logarithm of ``softmax``, exact where that is nothing."""
+    shifted = logits - np.max(logits, axis=axis, keepdims=True)
+    return np.asarray(shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))

@@ -13,10 +13,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import maximum_filter1d
-from scipy.special import softmax
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, softmax
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX
 

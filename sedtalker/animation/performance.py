@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -431,15 +431,17 @@ class Declared(NamedTuple):
 
 def declared(options: type) -> dict[str, Declared]:
     """The options that a class of this module, or one derived from it, holds, by name."""
+    return _declared(options)
+
+
+@cache
+def _declared(options: type) -> dict[str, Declared]:
     hints = get_type_hints(options, include_extras=True)
     found = dict[str, Declared]()
     for held in fields(options):
-        hint = hints[held.name]
-        kind, *beside = get_args(hint) if get_origin(hint) is Annotated else [hint]
+        kind, *beside = get_args(hint) if get_origin(hint := hints[held.name]) is Annotated else [hint]
         default = held.default if held.default_factory is MISSING else held.default_factory()
-        for option in beside:
-            if isinstance(option, Option):
-                found[held.name] = Declared(kind, option, default)
+        found |= {held.name: Declared(kind, about, default) for about in beside if isinstance(about, Option)}
     return found
 
 

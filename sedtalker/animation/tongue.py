@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from sedtalker.animation.mouth_rules import RULES
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, softmax
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.speech.features import PHONE_INDEX
 

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.ndimage import uniform_filter1d
-from scipy.special import softmax
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, softmax
 from sedtalker.checkpoint import builtin_checkpoint, read_config, read_model
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.nn.engine import open_function

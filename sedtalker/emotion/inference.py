@@ -9,8 +9,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.special import log_softmax
 
+from sedtalker.arrays import log_softmax
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import speech_activity
 from sedtalker.emotion.diarizer_model import (

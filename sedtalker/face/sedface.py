@@ -6,18 +6,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.face.face import Corrective, Face, report_from_json
-from sedtalker.face.quality import Quality
 from sedtalker.mesh.files import MAX_BYTES, check_mesh
 from sedtalker.mesh.mesh import FARTHEST, Material, Mesh
 from sedtalker.reading import is_file
 from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
+
+if TYPE_CHECKING:
+    from sedtalker.face.quality import Quality
 
 Arrays = dict[str, NDArray[Any]]
 

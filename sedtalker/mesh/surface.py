@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.csgraph import connected_components
 
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.mesh.mesh import Mesh, weld_map
@@ -78,6 +77,8 @@ def border_points(count: int, triangles: Ints) -> Mask:
 
 def label_components(count: int, triangles: Ints) -> Ints:
     """Connected component (count,) of each point."""
+    from scipy.sparse.csgraph import connected_components
+
     return connected_components(adjacency(count, triangles), directed=False)[1].astype(np.int32)
 
 

@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
-from sedtalker.arrays import Doubles
+from sedtalker.arrays import Doubles, softmax
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics.pronunciation import SpokenWord
