@@ -441,7 +441,7 @@ def _declared(options: type) -> dict[str, Declared]:
     for held in fields(options):
         kind, *beside = get_args(hint) if get_origin(hint := hints[held.name]) is Annotated else [hint]
         default = held.default if held.default_factory is MISSING else held.default_factory()
-        found |= {held.name: Declared(kind, about, default) for about in beside if isinstance(about, Option)}
+        found.update((held.name, Declared(kind, about, default)) for about in beside if isinstance(about, Option))
     return found
 
 
