@@ -27,20 +27,21 @@ setup: $(VENV)/.ready
 base: $(VENV)/.base
 
 # The lock (requirements/) holds versions and hashes of everything; nothing is installed that it does not name.
-# Modules are compiled when they are first imported: compiling all of them takes as long as the rest.
-LOCKED = $(BIN)/pip install -q --no-compile --require-hashes --no-deps --no-build-isolation
+LOCKED = $(BIN)/pip install -q --require-hashes --no-deps --no-build-isolation
+# For the demo: modules are compiled when they are first imported; to compile all of them takes as long as the rest.
+UNCOMPILED = $(LOCKED) --no-compile
 
 # On Linux without an NVIDIA driver the CPU build of torch is taken: the usual wheel brings gigabytes of CUDA libraries.
 $(VENV)/.base: pyproject.toml requirements/build.txt requirements/base.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=/path/to/python3.11 make setup)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not make a virtual environment: apt install python3-venv"; exit 2; }
-	@$(LOCKED) -r requirements/build.txt
-	$(LOCKED) -r requirements/base.txt
+	@$(UNCOMPILED) -r requirements/build.txt
+	$(UNCOMPILED) -r requirements/base.txt
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.video: $(VENV)/.base requirements/video.txt
-	$(LOCKED) -r requirements/video.txt
+	$(UNCOMPILED) -r requirements/video.txt
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.video pyproject.toml $(wildcard requirements/*.txt)
@@ -49,6 +50,7 @@ $(VENV)/.ready: $(VENV)/.video pyproject.toml $(wildcard requirements/*.txt)
 	  || $(LOCKED) -r requirements/torch.txt; fi
 	$(LOCKED) -r requirements/extras.txt
 	@$(BIN)/pip check
+	@$(BIN)/python -m compileall -q $(VENV)/lib || true
 	@$(BIN)/python scripts/warm_up.py
 	@touch $@
 
