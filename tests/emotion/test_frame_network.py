@@ -72,17 +72,6 @@ def test_the_share_mixes_the_two_parts(count):
     assert functional_count(config) > SPOKEN
 
 
-@pytest.mark.parametrize("since", [0, 13, 200, 299])
-def test_the_end_of_a_recording_can_be_heard_alone(since):
-    torch.manual_seed(0)
-    config = DiarizerConfig(width=8, frame_networks=(FrameNetworkConfig(width=8, layout="CC"),))
-    network = DiarizerNetwork(config).eval()
-    batch = frames(300)
-    whole, end = network.frames(batch), network.frames(batch, since=since)
-    for a, b in zip(whole, end, strict=True):
-        assert torch.allclose(a[:, since:], b, atol=1e-5)
-
-
 def test_outputs_are_categories_intensity_affect_boundary_and_corpora():
     network = FrameNetwork(FrameNetworkConfig(width=16, layout="C", corpora=("a", "b"))).eval()
     torch.nn.init.zeros_(network.head.weight)

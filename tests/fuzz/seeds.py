@@ -266,7 +266,8 @@ def registration_entry() -> bytes:
     for name, kind in RegistrationReport.__annotations__.items():
         values[name] = samples.get(str(kind), ())
     values |= {"rotation": ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), "components": (("face", 8),)}
-    values |= {"eyes_found": (True, False), "eyeballs": (True, True), "translation": (0.0, 0.1, 0.0), "gains": {}}
+    values |= {"eyes_found": (True, False), "eyeballs": (True, True), "translation": (0.0, 0.1, 0.0)}
+    values |= {"gains": {}, "raised": {}}
     return written("entry.npz", lambda path: store_entry(path, cube_face(), RegistrationReport(**values)))
 
 
