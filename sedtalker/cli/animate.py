@@ -161,7 +161,8 @@ def animate(
         settings = replace(settings, video=False)
         pictures, _ = p.check_sequence(folder / f"{stem}.frames", force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
-    v.check_visemes(visemes, viseme_set, force)
+    if visemes is not None:
+        v.check_visemes(visemes, viseme_set, force)
     track = held.rendered if held is not None and settings.emotion is None else None
     with ExitStack() as stack, ShownProgress(progress, quiet) as shown:
 
@@ -171,7 +172,8 @@ def animate(
             if pictures is not None:
                 drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
                 p.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
-            v.write_visemes(visemes, viseme_set, animation.phones, sound, audio)
+            if visemes is not None:
+                v.write_visemes(visemes, viseme_set, animation.phones, sound, audio)
 
         given: dict[str, Any] = {"track": track, "landmarks": landmarks, "seen": seen}
         sound, animation = Worker(device).animate(audio, settings, folder, force, shown.hook, **given)

@@ -54,7 +54,7 @@ def drawn_where_possible(context: typer.Context, settings: BatchSettings) -> Bat
     if can_draw():
         return settings
     if any(is_typed(context, name) for name in OF_PICTURES):
-        check_renderer()
+        check_renderer(settings.renderer)
     log.warning("no video, which needs pip install 'sedtalker[video]': see the .glb, or sedtalker render later")
     return replace(settings, video=False)
 

@@ -43,7 +43,8 @@ def visemes(
 ) -> None:
     """Write the mouth shapes of speech over time, for 2D characters and game engines."""
     o.check_files(audio, words)
-    check_visemes(output, viseme_set, force)
+    if output is not None:
+        check_visemes(output, viseme_set, force)
     said = o.given_words(transcript, words, language)
     from sedtalker.audio import load_audio
     from sedtalker.phonetics.visemes import to_tsv
@@ -62,10 +63,8 @@ def visemes(
     say(f"visemes: {output}")
 
 
-def check_visemes(path: Path | None, of: str, force: bool) -> None:
+def check_visemes(path: Path, of: str, force: bool) -> None:
     """Raise ``InputError`` where visemes cannot be written so."""
-    if path is None:
-        return
     from sedtalker.phonetics.visemes import check_viseme_file
     from sedtalker.storage import check_writable
 
@@ -73,10 +72,8 @@ def check_visemes(path: Path | None, of: str, force: bool) -> None:
     check_writable(path, force)
 
 
-def write_visemes(path: Path | None, of: str, phones: Alignment | None, sound: Audio, audio: Path) -> None:
-    """Write the visemes of a recording, where a path is given; its phones are recognised where none are known."""
-    if path is None:
-        return
+def write_visemes(path: Path, of: str, phones: Alignment | None, sound: Audio, audio: Path) -> None:
+    """Write the visemes of a recording; its phones are recognised where none are known."""
     from sedtalker.phonetics.visemes import write_visemes as write_file
 
     write_file(path, phones or phones_of(sound), of, audio.name, sound.duration)

@@ -171,7 +171,8 @@ def can_draw() -> bool:
 def check_renderer(renderer: Backend = "auto") -> None:
     """Raise ``InputError`` when the renderer that was asked for cannot work here, before anything else is done."""
     if not can_draw():
-        raise InputError("pictures and videos need numba and PyAV: pip install 'sedtalker[video]'")
+        extra = "gl" if renderer == "pyrender" else "video"  # the first brings the second
+        raise InputError(f"pictures and videos need numba and PyAV: pip install 'sedtalker[{extra}]'")
     if renderer == "pyrender":
         from sedtalker.render.pyrender_backend import import_pyrender
 
