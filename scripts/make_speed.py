@@ -41,7 +41,7 @@ Written by `scripts/make_speed.py` from a {kind} run on {machine}.
 `rt_` is times real time: 30 means that a minute of speech takes two seconds. `rt_diarize_decode` counts everything
 between sound in memory and the finished animation, `rt_glb` also reading the file and writing the GLB, both on one
 core. `linearity` is 10 where ten minutes take ten times as long as one. `cold_3s_s` is the whole program from the
-shell, the second time that day: most of it is the import of PyTorch.
+shell, the second time that day: imports, opening the graphs, writing the files.
 
 ## Stages
 
