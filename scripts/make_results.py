@@ -47,16 +47,18 @@ PARTS = (
 )
 """What can be measured."""
 INTRODUCTION = (
-    "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were never "
-    "trained on;\nchoices were made on validation speakers, but for one: [the lips](lips.md). "
-    "`sedtalker/training/evaluation/measures.toml` says what\nevery key is and where it is defined; ↑: "
-    "higher is better, ↓: lower, then what the project asks for.\n[results.json](results.json) holds all of them, "
-    "with groups, controls and variants that the tables leave out.\n"
+    "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. No network was trained on the test speakers "
+    "and sentences. Choices were made on\nvalidation speakers, with one exception that [the page on lips](lips.md) "
+    "describes. ↑ means that higher is better, ↓ that lower is better; the\nnumber after it is the project's target. "
+    "`sedtalker/training/evaluation/measures.toml` defines every key, and [results.json](results.json) holds all\n"
+    "measures, also the groups, controls and variants that the tables leave out.\n"
 )
 TRANSFERS = {"transfer": "diarizer", "transfer_whisper_base": "whisper-base"}
 """Parts of zero-shot tables, and the weights they are of."""
 EXPRESSIONS = {"expression": "diarizer", "expression_whisper_base": "whisper-base"}
 """Parts of what faces show, and the weights that the tracks are of."""
+DECODERS = {name: name for name in ("decoder", "decoder_whisper_base")}
+"""Parts of tables of decoders, and the folders of the weights."""
 SHEET = "![24 faces, each with the emotion that was intended and the one that it shows](images/expression.jpg)"
 """The picture below the table of what faces show, of ``scripts/make_expression_sheet.py``."""
 ANIMATED, LOOKED_AT = 100, 8
@@ -93,24 +95,29 @@ LOOK_AHEAD = 0.48
 # --- The page.
 
 
-def table(measures: Sequence[Measure], metrics: Mapping[str, float]) -> str:
-    """The listed metrics, with what each is and which way is better."""
-    rows = ["| key | value | what it is | better |", "|---|---|---|---|"]
-    for measure, value in listed_metrics(measures, metrics):
-        better = f"{ARROWS[measure.better]} {measure.asked_for}".strip()
-        rows.append(f"| `{measure.key}` | {value:.3f} | {measure.text} | {better} |")
+def table(measures: Sequence[Measure], columns: Mapping[str, Mapping[str, float]]) -> str:
+    """The listed metrics, a column for each of some weights, with what each is and which way is better."""
+    rows = [f"| key | {' | '.join(columns)} | what it is | better |", "|---" * (3 + len(columns)) + "|"]
+    listed = [dict(listed_metrics(measures, metrics)) for metrics in columns.values()]
+    for measure in measures:
+        if any(measure in found for found in listed):
+            cells = " | ".join(f"{found[measure]:.3f}" if measure in found else "" for found in listed)
+            better = f"{ARROWS[measure.better]} {measure.asked_for}".strip()
+            rows.append(f"| `{measure.key}` | {cells} | {measure.text} | {better} |")
     return "\n".join(rows) + "\n"
 
 
-def corpora_table(corpora: Mapping[str, Mapping[str, Any]]) -> str:
-    """A line a corpus: what it is to the weights, and how they do on it."""
-    rows = [
-        "| corpus | role | clips | recall (own classes) | angry as happy | calibration error |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, found in corpora.items():
-        values = [f"{found[key]:.2f}" if found.get(key) is not None else "" for key in ("uar", "angry_as_happy", "ece")]
-        rows.append(f"| {name} | {found['role']} | {found['clips']} | " + " | ".join(values) + " |")
+def corpora_table(columns: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """A line a corpus: what it is to the weights, and how some of them do on it."""
+    measured = {"recall (own classes)": "uar", "angry as happy": "angry_as_happy", "calibration error": "ece"}
+    head = ["corpus", "role", "clips", *(f"{what}, {name}" for what in measured for name in columns)]
+    rows = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for corpus in dict.fromkeys(name for corpora in columns.values() for name in corpora):
+        of_weights = [corpora.get(corpus, {}) for corpora in columns.values()]
+        about = next(found for found in of_weights if found)
+        values = [found.get(key) for key in measured.values() for found in of_weights]
+        cells = ["" if value is None else f"{value:.2f}" for value in values]
+        rows.append(f"| {corpus} | {about['role']} | {about['clips']} | " + " | ".join(cells) + " |")
     return "\n".join(rows) + "\n"
 
 
@@ -150,29 +157,35 @@ def reached(measure: Measure, value: float) -> bool:
 def page(results: Mapping[str, Any]) -> str:
     """``docs/results.md``."""
     sections = [INTRODUCTION]
-    for part, command in TRANSFERS.items():
-        if part in results:
-            measured = results[part]
-            sections.append(
-                f"\n## Diarizer on corpora it was not trained on: {command}\n"
-                f"`sedtalker evaluate transfer --data DIR --model {command} --clips {measured['limit']} --json`\n\n"
-                f"{table(TEST['transfer'], measured['summary'])}\n{corpora_table(measured['corpora'])}"
-            )
-    forms = "[Other forms of the decoder](comparisons.md#forms-of-the-decoder) at equal size.\n\n"
-    beside = "`--encoder whisper-base`: a readout of Whisper-base's layers beside the decoder.\n\n"
-    for part, command, title, more in (
-        ("speed", "speed", "Speed and memory of the diarizer", ""),
-        ("decoder", "decoder", "Decoder", forms),
-        (
-            *("decoder_whisper_base", "decoder --checkpoint checkpoints/decoder_whisper_base"),
-            *("Decoder with Whisper-base", beside),
-        ),
-    ):
-        if part in results:
-            measures = KEYS["speed"] if command == "speed" else TEST[command.split()[0]]
-            program = "python scripts/measure.py" if command == "speed" else "sedtalker evaluate"
-            shell = f"`{program} {command} --data DIR --json`"
-            sections.append(f"\n## {title}\n{shell}\n\n{more}{table(measures, results[part])}")
+    transfers = {name: results[part] for part, name in TRANSFERS.items() if part in results}
+    if transfers:
+        clips = next(iter(transfers.values()))["limit"]
+        commands = "\n".join(
+            f"sedtalker evaluate transfer --data DIR --model {name} --clips {clips} --json" for name in transfers
+        )
+        metrics = table(TEST["transfer"], {name: found["summary"] for name, found in transfers.items()})
+        corpora = corpora_table({name: found["corpora"] for name, found in transfers.items()})
+        sections.append(
+            f"\n## Diarizers on corpora they were not trained on\n\n```sh\n{commands}\n```\n\n{metrics}\n"
+            f"A *headline* corpus belongs to the means above, a *development* corpus chose the recipe, and the weights "
+            f"were\ntrained on other speakers of an *in-domain* corpus.\n\n{corpora}"
+        )
+    if "speed" in results:
+        sections.append(
+            "\n## Speed and memory of the diarizer\n\n```sh\npython scripts/measure.py speed --data DIR --json\n```\n\n"
+            + table(KEYS["speed"], {"value": results["speed"]})
+        )
+    decoders = {name: results[part] for part, name in DECODERS.items() if part in results}
+    if decoders:
+        commands = "\n".join(
+            f"sedtalker evaluate decoder --checkpoint checkpoints/{name} --data DIR --json" for name in decoders
+        )
+        sections.append(
+            f"\n## Decoders\n\n```sh\n{commands}\n```\n\n`decoder_whisper_base` (`--encoder whisper-base`) averages the "
+            "decoder with a readout of Whisper-base's layers.\n[Other forms of the decoder]"
+            "(comparisons.md#forms-of-the-decoder) of equal size are compared elsewhere.\n\n"
+            + table(TEST["decoder"], decoders)
+        )
     return "".join(sections)
 
 
