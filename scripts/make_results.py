@@ -181,8 +181,8 @@ def page(results: Mapping[str, Any]) -> str:
             f"sedtalker evaluate decoder --checkpoint checkpoints/{name} --data DIR --json" for name in decoders
         )
         sections.append(
-            f"\n## Decoders\n\n```sh\n{commands}\n```\n\n`decoder_whisper_base` (`--encoder whisper-base`) averages the "
-            "decoder with a readout of Whisper-base's layers.\n[Other forms of the decoder]"
+            f"\n## Decoders\n\n```sh\n{commands}\n```\n\n`decoder_whisper_base` (`--encoder whisper-base`) averages "
+            "the decoder with a readout of Whisper-base's layers.\n[Other forms of the decoder]"
             "(comparisons.md#forms-of-the-decoder) of equal size are compared elsewhere.\n\n"
             + table(TEST["decoder"], decoders)
         )
