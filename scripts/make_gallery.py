@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import load_audio
@@ -22,6 +21,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import FACES, load_face
 from sedtalker.face.face import Face, pose
+from sedtalker.nn.engine import open_model
 from sedtalker.render import frame_head, load_lighting, make_renderer
 from sedtalker.render.contact_sheet import contact_sheet, every_shape, tile
 from sedtalker.speech.encoder import open_encoder
@@ -92,7 +92,7 @@ def lights(face: Face) -> Picture:
 def clips(size: int = 170) -> Picture:
     """Stills of three clips: the sample's first sentence on three people, each with a track of its own."""
     sound = load_audio(SAMPLE)
-    features, decoder, rows = open_encoder()(sound), load_decoder(), []
+    features, decoder, rows = open_encoder()(sound), open_model("decoder"), []
     for name, emotion in CLIPS.items():
         track, face = parse_emotion(emotion, sound.duration), load_face(name)
         spoken = decoder.predict(features, track)

@@ -21,7 +21,7 @@ from measures.damage import grades
 from measures.intervals import bootstrap_interval
 from numpy.typing import NDArray
 
-from sedtalker.animation.animator import AnyDecoder, load_decoder, open_decoder_encoder
+from sedtalker.animation.animator import DECODERS, AnyDecoder
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.diarizer import Diarizer
@@ -32,8 +32,9 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.metrics.motion import correlation, lip_aperture
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
-from sedtalker.speech.encoder import Encoder
+from sedtalker.speech.encoder import Encoder, open_trained_encoder
 from sedtalker.training.corpora.augmentation import Samples, noise_files
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.layer_features import clips_of
@@ -236,8 +237,9 @@ def measure(data: Path, hook: Hook) -> dict[str, Any]:
     for row, made in zip(rows, found, strict=True):
         row |= _rounded(emotion_figures(sounds, found[0], made))
     folder = builtin_checkpoint("decoder")
-    decoder, face = load_decoder(folder), load_face()
-    encoder = open_decoder_encoder(decoder, folder, None)
+    decoder: AnyDecoder = open_model(folder, *DECODERS)
+    face = load_face()
+    encoder = open_trained_encoder(folder, decoder.config)
     files = unused_noises(data)
     changes = grades([load_audio(p).samples for p in files], voices)
     own, wild = talkers(data)

@@ -123,17 +123,29 @@ def is_checkpoint(folder: Path) -> bool:
         return False
 
 
+def check_kind(folder: Path, *kinds: Kind) -> Kind:
+    """Which of some kinds a checkpoint is.
+
+    Raises:
+        InputError: not a checkpoint, or of another kind.
+    """
+    kind = read_config(folder).kind
+    if kind not in kinds:
+        one, *more = kinds
+        needed = f"a {one} is needed ({', '.join(kinds)})" if more else f"a {one} checkpoint is needed"
+        raise InputError(f"{folder}: this is a {kind} checkpoint, {needed}")
+    return kind
+
+
 def read_model(folder: Path, kind: Kind, schema: type[Schema]) -> Schema:
     """The checked hyper-parameters of a checkpoint of the given kind.
 
     Raises:
         InputError: not a checkpoint, or of another kind.
     """
-    config = read_config(folder)
-    if config.kind != kind:
-        raise InputError(f"{folder}: this is a {config.kind} checkpoint, a {kind} checkpoint is needed")
+    check_kind(folder, kind)
     try:
-        return schema.model_validate(config.model)
+        return schema.model_validate(read_config(folder).model)
     except ValidationError as error:
         raise InputError(f"{folder}: config.json does not describe a {kind}: {problem_of(error)[1]}") from None
 
@@ -208,22 +220,6 @@ def restored(make: Callable[[], Network], state: Mapping[str, Any], folder: Path
     except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, MemoryError) as error:
         raise InputError(f"{folder}: config.json describes no network ({type(error).__name__})") from None
     return network.eval().requires_grad_(False)
-
-
-def open_network(folder: Path, kind: Kind, schema: type[Schema], network: Callable[[Schema], Network]) -> Network:
-    """The network in a checkpoint folder, with its weights, ready for inference.
-
-    Args:
-        folder: the checkpoint.
-        kind: what it has to be.
-        schema: checks the hyper-parameters.
-        network: builds the network of them.
-
-    Raises:
-        InputError: not a checkpoint, of another kind, or damaged.
-    """
-    _, config, state = read_checkpoint(folder, kind, schema)
-    return restored(lambda: network(config), state, folder)
 
 
 def write_checkpoint(folder: Path, config: CheckpointConfig, state: Mapping[str, Any], card: str) -> None:

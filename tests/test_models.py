@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.checkpoint import weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.models import (
@@ -19,6 +18,7 @@ from sedtalker.models import (
     model_folder,
     model_names,
 )
+from sedtalker.nn.engine import open_model
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 BY_FOLDER = {model.folder: model for model in BUILT_IN}
@@ -42,7 +42,7 @@ def test_its_encoders_are_those_of_the_checkpoint(model) -> None:  # type: ignor
 
 def test_a_decoder_streams_as_the_table_says() -> None:
     for model in model_names("decoder").values():
-        assert getattr(load_decoder(model.path), "streams", False) is model.streams
+        assert getattr(open_model(model.path), "streams", False) is model.streams
 
 
 def test_a_folder_of_a_models_name_does_not_hide_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,9 +95,9 @@ def test_opening_weights_imports_no_compiler() -> None:
     code = (
         "import sys\n"
         "from sedtalker import Animator, Diarizer\n"
-        "from sedtalker.face.landmarks import load_detector\n"
+        "from sedtalker.nn.engine import open_model\n"
         "Diarizer.from_pretrained(), Animator.from_pretrained(), Animator.from_pretrained('streaming')\n"
-        "load_detector()\n"
+        "open_model('landmarks')\n"
         "print(*sorted(sys.modules))"
     )
     done = subprocess.run(

@@ -18,7 +18,7 @@ from scipy.ndimage import maximum_filter1d
 from scipy.spatial import cKDTree
 
 from sedtalker.animation.animation_stream import FaceStream, emotion_stream
-from sedtalker.animation.animator import Animator, load_decoder
+from sedtalker.animation.animator import Animator
 from sedtalker.animation.burst_motion import pulses, show_bursts
 from sedtalker.animation.closures import ClosureStream, closures, held_closed, lips_apart, move_lips
 from sedtalker.animation.decoder import ShapeDecoder
@@ -28,12 +28,12 @@ from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.visual_prosody import enliven, find_rhythm
 from sedtalker.audio import Audio, load_audio, resample_frames
-from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.track import CATEGORIES, Burst
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import CLOSED_GAP, correlation, lip_aperture, lip_width
+from sedtalker.nn.engine import open_model
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.phonetics.pronunciation import pronounce
 from sedtalker.phonetics.words import align_recording
@@ -246,7 +246,7 @@ def laughing(*, held: bool = True) -> Move:
 
 def streamed(*, closed: bool = True) -> Move:
     """The lips of a stream with the usual look-ahead."""
-    decoder, encoder = load_decoder(builtin_checkpoint("decoder_streaming")), Animator.from_pretrained().encoder
+    decoder, encoder = open_model("decoder_streaming"), Animator.from_pretrained().encoder
 
     def move(sentence: Sentence, emotion: str) -> Motion:
         settings = StreamSettings(emotion=f"{emotion}:{0 if emotion == 'neutral' else 1}")

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.checkpoint import builtin_checkpoint
-from sedtalker.emotion.diarizer_model import EmotionModel, open_model
+from sedtalker.emotion.diarizer_model import EmotionModel
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH, DiarizerStream, streamed_emotions
 from sedtalker.emotion.inference import FrameEmotions, TrackRule
 from sedtalker.emotion.segmentation import LiveSegmentation, decode_labels
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import MelEncoder, open_trained_encoder
 from sedtalker.speech.features import FRAME_CLOCK
@@ -128,9 +129,9 @@ def evaluate_streaming(
     Raises:
         InputError: the diarizer reads an encoder of the hub.
     """
-    diarizer = open_model(checkpoint)
-    folder, config = checkpoint or builtin_checkpoint("diarizer"), diarizer.config
-    encoder = open_trained_encoder(folder, config.backbone, pair=bool(config.second_channels))
+    folder = checkpoint or builtin_checkpoint("diarizer")
+    diarizer: EmotionModel = open_model(folder, "diarizer")
+    encoder = open_trained_encoder(folder, diarizer.config)
     if not isinstance(encoder, MelEncoder):
         raise InputError(f"{checkpoint}: its encoder is of the hub and cannot stream; give another diarizer")
     every = read_manifest(data)

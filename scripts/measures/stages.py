@@ -20,12 +20,12 @@ from sedtalker.animation.conditioning import Style
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import SAMPLE_RATE, load_audio
-from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.nn import torch_threads
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.features import analyse
 from sedtalker.storage import temporary_folder
 
@@ -254,9 +254,7 @@ def decoder_throughput(batch: int, seconds: float, device: str) -> dict[str, flo
     """Decoder frames a second of a batch of recordings at once, random input, no gradients."""
     import torch
 
-    from sedtalker.animation.decoder_network import load_decoder_network
-
-    decoder = load_decoder_network(builtin_checkpoint("decoder_streaming")).to(device)
+    decoder = open_model("decoder_streaming", in_torch=True).to(device)
     frames = round(seconds * 50)
     generator = torch.Generator().manual_seed(0)
     speech = torch.randn(batch, frames, decoder.speech.in_features, generator=generator).to(device)

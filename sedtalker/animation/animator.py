@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, emotion_stream
-from sedtalker.animation.decoder import ShapeDecoder, open_graph_decoder
+from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import assemble, move, sharpened
 from sedtalker.animation.tongue import Articulation
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
-from sedtalker.checkpoint import Kind, builtin_checkpoint, read_config, weights_sha256
+from sedtalker.checkpoint import Kind, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.taxonomy import project
@@ -30,11 +30,11 @@ from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.models import model_folder, model_names
 from sedtalker.nn import find_device, torch_threads
-from sedtalker.nn.engine import load_in_torch
+from sedtalker.nn.engine import open_model
 from sedtalker.phonetics.words import Words, align_recording, spoken_words
 from sedtalker.progress import Hook, no_progress, one_step
-from sedtalker.speech.encoder import Encoder, EncoderPair, open_encoder, open_trained_encoder
-from sedtalker.speech.features import FROM_HUB, SPEECH, SpeechFeatures
+from sedtalker.speech.encoder import Encoder, open_trained_encoder
+from sedtalker.speech.features import SpeechFeatures
 from sedtalker.version import __version__
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from sedtalker.animation.vertex_decoder import VertexDecoder
 
 AnyDecoder: TypeAlias = "ShapeDecoder | ReadoutDecoder | VertexDecoder"
-"""What ``load_decoder`` gives; each is a ``MotionDecoder``."""
+"""What opens as a decoder; each is a ``MotionDecoder``."""
+DECODERS: tuple[Kind, ...] = ("decoder", "vertex_decoder", "readout_decoder")
+"""Kinds of decoders' checkpoints."""
 Emotion = EmotionTrack | Path | str | None
 """What an emotion may be given as: a track, its file, ``LABEL:INTENSITY``, or None (the diarizer's)."""
 
@@ -104,8 +106,8 @@ class Animator:
         """
         device = find_device(device)
         folder = model_folder("decoder", name)
-        decoder = load_decoder(folder, device)
-        return cls(decoder, open_decoder_encoder(decoder, folder, encoder, device), folder, diarizer, device)
+        decoder: AnyDecoder = open_model(folder, *DECODERS, device=device)
+        return cls(decoder, open_trained_encoder(folder, decoder.config, encoder, device), folder, diarizer, device)
 
     def to(self, device: str) -> Animator:
         """The same animator on another device."""
@@ -113,8 +115,8 @@ class Animator:
         if device == self.device:
             return self
         diarizer = self._diarizer.to(device) if isinstance(self._diarizer, Diarizer) else self._diarizer
-        decoder, encoder = load_decoder(self.folder, device), deepcopy(self.encoder)
-        return Animator(decoder, encoder.to(device), self.folder, diarizer, device)
+        decoder: AnyDecoder = open_model(self.folder, *DECODERS, device=device)
+        return Animator(decoder, deepcopy(self.encoder).to(device), self.folder, diarizer, device)
 
     @property
     def diarizer(self) -> Diarizer:
@@ -271,51 +273,3 @@ class Animator:
         if isinstance(face, Mesh):
             raise InputError("give a Face: Face.from_mesh fits the shapes to a mesh")
         return load_face() if face is None else face
-
-
-KINDS: tuple[Kind, ...] = ("decoder", "vertex_decoder", "readout_decoder")
-"""Kinds of decoders' checkpoints."""
-
-
-def load_decoder(folder: Path | None = None, device: str = "cpu") -> AnyDecoder:
-    """The built-in decoder, or the one in a checkpoint folder, ready for inference: its graphs, or in torch.
-
-    Raises:
-        InputError: not a decoder's checkpoint folder, or damaged.
-    """
-    folder = folder or builtin_checkpoint("decoder")
-    kind = read_config(folder).kind
-    if kind not in KINDS:
-        raise InputError(f"{folder}: this is a {kind} checkpoint, a decoder is needed ({', '.join(KINDS)})")
-    if kind == "decoder" and device == "cpu" and (graphs := open_graph_decoder(folder)) is not None:
-        return graphs
-    decoder: AnyDecoder = load_in_torch(folder, kind, device)
-    return decoder
-
-
-def open_decoder_encoder(
-    decoder: AnyDecoder,
-    folder: Path,
-    encoder: str | Path | None = None,
-    device: str = "cpu",
-) -> Encoder:
-    """The encoder whose features a decoder reads.
-
-    Args:
-        decoder: from ``load_decoder``.
-        folder: its checkpoint folder.
-        encoder: folder of the hub encoder's weights, where it needs one; default: this machine's cache, or the hub.
-        device: where it runs.
-
-    Raises:
-        InputError: it cannot be had, is not the one the decoder was trained on, or the decoder needs none of the hub.
-    """
-    backbone = getattr(decoder.config, "backbone", None)
-    if encoder is not None:
-        if backbone is None:
-            raise InputError(f"{folder}: it reads the built-in encoder; another one cannot be given")
-        backbone = backbone.model_copy(update={"name": str(encoder)})
-    opened = open_trained_encoder(folder, backbone, device, given=encoder is not None)
-    if read_config(folder).kind != "readout_decoder":
-        return opened
-    return EncoderPair({SPEECH: open_encoder(SPEECH, device), FROM_HUB: opened})

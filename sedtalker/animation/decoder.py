@@ -2,7 +2,6 @@
 
 Mamba blocks carry the stream, local attention ties it to the frames around; both are modulated frame by frame by the
 emotion. Non-autoregressive. Lips meet where the encoder finds p, b, m, f or v (``closures``).
-``load_decoder`` opens any kind of decoder.
 """
 
 from __future__ import annotations
@@ -20,13 +19,12 @@ from sedtalker.animation.conditioning import STYLE_CODES, Style, UpperFaceStream
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.tongue import TONGUE, Articulation, constrictions, tongue_posteriors
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import read_arrays, read_model
+from sedtalker.checkpoint import read_arrays
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn.calls import Call, Steps, alone
-from sedtalker.nn.engine import Arrays, GraphNetwork, open_graph
-from sedtalker.reading import is_file
+from sedtalker.nn.engine import Arrays, GraphModel, Network, open_graph
 from sedtalker.speech.features import SPEECH, SpeechFeatures
 
 STEPS = (64, 16, 4, 1)
@@ -213,19 +211,16 @@ class ShapeDecoder:
         return Articulation(constrictions(self.tongue_posteriors(hidden)), closure)
 
 
-class GraphDecoder(ShapeDecoder):
-    """A decoder that ``sedtalker.nn.engine`` runs.
+class GraphDecoder(GraphModel, ShapeDecoder):
+    """A decoder that ``sedtalker.nn.engine`` runs."""
 
-    Args:
-        folder: of its checkpoint.
-        config: its hyper-parameters.
-    """
+    config: DecoderConfig
 
-    def __init__(self, folder: Path, config: DecoderConfig) -> None:
-        self.folder, self.config = folder, config
-        self._graphs: dict[int, GraphNetwork] = {}
+    def __init__(self, folder: Path, config: DecoderConfig, graph: Network) -> None:
+        super().__init__(folder, config, graph)
+        self._graphs = {STEPS[-1]: graph}
 
-    def _graph(self, frames: int) -> GraphNetwork:
+    def _step(self, frames: int) -> Network:
         """The graph of a step, looked for on the disk at its first use alone: a stream takes some every hop."""
         if frames not in self._graphs:
             graph = open_graph(self.folder, f"step_{frames}")
@@ -236,12 +231,12 @@ class GraphDecoder(ShapeDecoder):
 
     def start(self) -> Arrays:
         """See ``ShapeDecoder``."""
-        _, _, _, _, _, *states = self._graph(STEPS[-1]).inputs.values()
+        _, _, _, _, _, *states = self._graph.inputs.values()
         return tuple(np.zeros((1, *map(int, shape[1:])), np.float32) for shape in states)
 
     def advance(self, *given: Floats) -> Arrays:
         """See ``ShapeDecoder``."""
-        return self._graph(given[0].shape[1])(*given)
+        return self._step(given[0].shape[1])(*given)
 
     @cached_property
     def phone_head_arrays(self) -> PhoneHead | None:
@@ -250,17 +245,6 @@ class GraphDecoder(ShapeDecoder):
             return None
         weight, bias = read_arrays(self.folder, "phone_head.weight", "phone_head.bias")
         return weight, bias
-
-
-def open_graph_decoder(folder: Path) -> GraphDecoder | None:
-    """The decoder in a checkpoint folder that has graphs; None where it has none.
-
-    Raises:
-        InputError: not a decoder.
-    """
-    if not is_file(folder / f"step_{STEPS[-1]}.onnx"):
-        return None
-    return GraphDecoder(folder, read_model(folder, "decoder", DecoderConfig))
 
 
 class DecoderStream:

@@ -6,7 +6,6 @@ emotion. Non-autoregressive. ``sedtalker.animation.decoder`` runs it, and its gr
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import cast
 
 import torch
@@ -24,7 +23,6 @@ from sedtalker.animation.decoder import (
     eased_emotion,
 )
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import open_network
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn import initialised
@@ -177,12 +175,3 @@ def make_block(config: DecoderConfig, index: int) -> nn.Module:
             return ConditionedAttentionBlock(*sizes, config.heads, config.radius, config.future, config.dropout)
         case _:
             return ConditionedConvolutionBlock(*sizes, DILATIONS[index % len(DILATIONS)], config.dropout)
-
-
-def load_decoder_network(folder: Path) -> Decoder:
-    """The decoder in a checkpoint folder, ready for inference.
-
-    Raises:
-        InputError: not such a checkpoint, or damaged.
-    """
-    return open_network(folder, "decoder", DecoderConfig, Decoder)

@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder_network import Decoder, load_decoder_network
+from sedtalker.animation.decoder_network import Decoder
 from sedtalker.animation.tongue import Articulation
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import builtin_checkpoint, open_network, weights_sha256
+from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import FROM_HUB, SPEECH, SpeechFeatures
 
@@ -172,14 +173,12 @@ class ReadoutDecoder(nn.Module):
         return self.decoder.articulation(features)
 
 
-def load_readout_decoder(folder: Path) -> ReadoutDecoder:
+def beside_builtin(readout: MouthReadout, folder: Path) -> ReadoutDecoder:
     """The built-in decoder with the readout in a checkpoint folder beside it.
 
     Raises:
-        InputError: not such a checkpoint, damaged, or made for another built-in decoder.
+        InputError: it was made for another built-in decoder.
     """
-    readout = open_network(folder, "readout_decoder", MouthReadoutConfig, MouthReadout)
-    base = builtin_checkpoint("decoder")
-    if readout.config.decoder_sha256 != weights_sha256(base):
+    if readout.config.decoder_sha256 != weights_sha256(builtin_checkpoint("decoder")):
         raise InputError(f"{folder}: made for another built-in decoder: scripts/fit_mouth_readout.py makes it anew")
-    return ReadoutDecoder(load_decoder_network(base), readout)
+    return ReadoutDecoder(open_model("decoder", in_torch=True), readout)

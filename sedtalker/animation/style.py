@@ -105,7 +105,7 @@ def fit_style(
     """The style under which the decoder moves the lips most like a clip, and the error left over.
 
     Args:
-        decoder: from ``load_decoder``.
+        decoder: from ``open_model``.
         features: speech features of the clip.
         motion: (T, 52) ARKit weights of the clip on ``features.clock``, without much emotion.
         face: whose lips are compared, ``ARKIT_52`` first.

@@ -32,17 +32,17 @@ def style(
     if target.suffix.lower() != ".json":
         raise InputError(f"{target}: give a file that ends in .json")
     check_writable(target, force)
-    from sedtalker.animation.animator import load_decoder
     from sedtalker.animation.style import fit_style, write_style
     from sedtalker.audio import load_audio
     from sedtalker.export.arkit import read_motion
     from sedtalker.face.builtin import load_face
+    from sedtalker.nn.engine import open_model
     from sedtalker.speech.encoder import open_encoder
 
     o.check_files(motion, audio)
     features = open_encoder()(load_audio(audio))
     weights, track = read_motion(motion, features.clock.times(len(features)))
-    found, left = fit_style(load_decoder(), features, weights, load_face(), track)
+    found, left = fit_style(open_model("decoder"), features, weights, load_face(), track)
     write_style(target, found)
     say(f"the lips differ from the clip's {100 * left:.0f} % as much as in the natural style")
     if as_json:

@@ -7,6 +7,7 @@ intensity, so the intensity, and where somebody speaks, stay those of the built-
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
 from sedtalker.speech.backbone import load_pretrained
+
+log = logging.getLogger(__name__)
 
 WINDOW_SECONDS, HOP_SECONDS = 2.0, 0.5
 """What a classifier is given at once, and how far apart."""
@@ -61,8 +64,8 @@ class AudioClassifier:
         return tuple(category for category in CATEGORIES if category not in self.categories)
 
 
-def load_classifier(name: str) -> AudioClassifier:
-    """A classifier of emotions from a local folder or the hub; safetensors only.
+def load_classifier(name: str, device: str = "cpu") -> AudioClassifier:
+    """A classifier of emotions from a local folder or the hub; safetensors only. What it lacks is logged.
 
     Raises:
         InputError: it cannot be loaded, its answers are no categories of emotion, or part of it was never trained.
@@ -84,7 +87,13 @@ def load_classifier(name: str) -> AudioClassifier:
     categories = tuple(label_category(label) for label in labels)
     if len({c for c in categories if c}) < 2:
         raise InputError(f"{name}: its labels are not emotions: {', '.join(labels[:8])}")
-    return AudioClassifier(name, model.eval().requires_grad_(False), extractor, labels, categories)
+    classifier = AudioClassifier(name, model.eval().requires_grad_(False).to(device), extractor, labels, categories)
+    if classifier.unknown:
+        log.warning("labels without a category, left out: %s", ", ".join(classifier.unknown))
+    if classifier.missing:
+        log.warning("%s never answers %s", name, ", ".join(classifier.missing))
+    log.warning("intensity is the built-in diarizer's")
+    return classifier
 
 
 def label_category(label: str) -> str | None:

@@ -7,18 +7,15 @@ speakers were asked for amusement, sadness and relief, against read and acted sp
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.ndimage import uniform_filter1d
 
 from sedtalker.arrays import Floats, softmax
-from sedtalker.checkpoint import builtin_checkpoint, read_config, read_model
+from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.track import BURST_KINDS, Burst
-from sedtalker.nn.engine import open_function
+from sedtalker.nn.engine import Model, open_model
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 STRIDE = 2
@@ -63,25 +60,20 @@ class BurstDetectorConfig(BaseModel):
         return sum(d * (self.kernel // 2) for d in self.dilations)
 
 
-BurstModel = Callable[[Floats], Floats]
-"""Rows (B, T, D + 4) at 25 Hz to logits (B, T, 1 + K): no burst, and each kind."""
-
-
-def burst_posterior(model: BurstModel, rows: Floats, config: BurstDetectorConfig) -> Floats:
+def burst_posterior(model: Model, rows: Floats) -> Floats:
     """(T, 1 + K) probabilities of rows (T, D + 4) of any number, a minute at a time; equal to one pass in 1e-5.
 
     Args:
-        model: the network.
+        model: rows (B, T, D + 4) at 25 Hz to logits (B, T, 1 + K): no burst, and each kind.
         rows: see ``burst_rows``.
-        config: its hyper-parameters.
     """
-    context = config.context
-    parts = [np.zeros((0, 1 + len(config.kinds)), np.float32)]
+    context = model.config.context
+    parts = [np.zeros((0, 1 + len(model.config.kinds)), np.float32)]
     for start in range(0, len(rows), CHUNK):
         first = max(0, start - context)
         part = rows[first : start + CHUNK + context]
         padded = np.pad(part, ((0, max(0, FEWEST - len(part))), (0, 0)))
-        parts.append(softmax(model(padded[None])[0, : len(part)][start - first :][:CHUNK], -1))
+        parts.append(softmax(model.run(padded[None])[0][0, : len(part)][start - first :][:CHUNK], -1))
     return np.concatenate(parts)
 
 
@@ -116,18 +108,9 @@ def _burst(posterior: NDArray[np.floating], first: int, last: int, kinds: tuple[
     return Burst(first / RATE, last / RATE, kind, float(part.sum()))
 
 
-@lru_cache(maxsize=1)
-def _builtin() -> tuple[BurstModel, BurstDetectorConfig, str | None]:
-    """The built-in detector, its hyper-parameters, and the hash of the encoder that it reads."""
-    folder = builtin_checkpoint("burst_detector")
-    config = read_model(folder, "burst_detector", BurstDetectorConfig)
-    model = open_function(folder, "bursts", "burst_detector", "logits")
-    return model, config, read_config(folder).encoder_sha256
-
-
 def find_bursts(features: SpeechFeatures, encoder_sha256: str) -> tuple[Burst, ...]:
     """The bursts of a recording; none where the features are of another encoder than the detector's."""
-    model, config, own = _builtin()
-    if own != encoder_sha256:
+    if read_config(builtin_checkpoint("burst_detector")).encoder_sha256 != encoder_sha256:
         return ()
-    return bursts_of(burst_posterior(model, burst_rows(features), config), config.kinds)
+    model = open_model("burst_detector")
+    return bursts_of(burst_posterior(model, burst_rows(features)), model.config.kinds)

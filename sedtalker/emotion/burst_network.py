@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
 from sedtalker.emotion.burst_detector import BurstDetectorConfig
+from sedtalker.nn.engine import Arrays
 from sedtalker.speech.features import PROSODY_CHANNELS
 
 
@@ -44,7 +45,6 @@ class BurstDetector(nn.Module):
         return logits
 
     @torch.no_grad()
-    def logits(self, rows: Floats) -> Floats:
+    def run(self, rows: Floats) -> Arrays:
         """``forward`` of arrays."""
-        made: Floats = self(torch.from_numpy(rows)).numpy()
-        return made
+        return (self(torch.from_numpy(rows)).numpy(),)

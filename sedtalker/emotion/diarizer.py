@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import read_card, read_config, write_checkpoint
 from sedtalker.emotion.burst_detector import find_bursts
-from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice, open_model
+from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice
 from sedtalker.emotion.emotion_stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
-from sedtalker.emotion.fine import FineCurves, FineEmotions, is_empathic_insight, open_fine
+from sedtalker.emotion.fine import FineCurves, FineEmotions, is_empathic_insight
 from sedtalker.emotion.inference import (
     UNFAMILIAR,
     FrameEmotions,
@@ -30,11 +30,12 @@ from sedtalker.emotion.inference import (
 )
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError, extra
-from sedtalker.models import model_folder
+from sedtalker.models import WHISPER, model_folder, model_names
 from sedtalker.nn import find_device, torch_threads
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_trained_encoder
-from sedtalker.speech.features import EMOTION, SpeechFeatures
+from sedtalker.speech.features import EMOTION, FROM_HUB, SpeechFeatures
 
 if TYPE_CHECKING:
     from sedtalker.emotion.adaptation import Fit, Method, Speech
@@ -125,16 +126,15 @@ class Diarizer:
             InputError: there are no such weights, or their encoder cannot be had.
         """
         device = find_device(device)
-        classifier = _open_classifier(str(name), device) if str(name).startswith(HUB) else None
+        classifier = None
+        if str(name).startswith(HUB):
+            with extra("hub"):
+                from sedtalker.emotion.audio_classifier import load_classifier
+
+            classifier = load_classifier(str(name).removeprefix(HUB), device)
         folder = model_folder("diarizer", name if classifier is None else "diarizer")
-        network = open_model(folder, device)
-        backbone = network.config.backbone
-        if encoder is not None:
-            if backbone is None:
-                raise InputError(f"{name}: it reads a built-in encoder; another one cannot be given")
-            backbone = backbone.model_copy(update={"name": str(encoder)})
-        pair = bool(network.config.second_channels)
-        opened = open_trained_encoder(folder, backbone, device, given=encoder is not None, pair=pair)
+        network: EmotionModel = open_model(folder, "diarizer", device=device)
+        opened = open_trained_encoder(folder, network.config, encoder, device)
         rule = TrackRule(trust=trust, visible=None if classifier else network.config.visible)
         licence = read_config(folder).licence
         made = cls(network, opened, name=str(name), licence=licence, rule=rule, classifier=classifier)
@@ -247,14 +247,26 @@ class Diarizer:
         Raises:
             InputError: no such heads, or they were trained on another encoder.
         """
+        made, config = copy(self), self.network.config
         if source is not None and is_empathic_insight(Path(source)):
             from sedtalker.emotion.empathic_insight import open_empathic_insight
 
-            fine: FineCurves = open_empathic_insight(Path(source), encoder, self.device)
-        else:
-            fine = open_fine(source, self.network, self.encoder)
-        made = copy(self)
-        made.fine = fine
+            made.fine = open_empathic_insight(Path(source), encoder, self.device)
+            return made
+        built_in = model_names("fine-grained emotions")["emotion_encoder" if config.backbone is None else WHISPER]
+        folder = built_in.path if source is None else Path(source)
+        model = open_model(folder, "fine_emotions")
+        own = (
+            self.encoder.encoders.get(FROM_HUB, self.encoder) if isinstance(self.encoder, EncoderPair) else self.encoder
+        )
+        if read_config(folder).encoder_sha256 != own.sha256():
+            raise InputError(f"{folder}: these fine-grained heads were trained on another encoder than the diarizer's")
+        projection = None
+        if config.layer_channels:  # heads on a hub's encoder, which torch runs, read vectors that went through it
+            network = self.in_torch()
+            read = network.layer_projection[:, : model.config.hidden_channels]  # of two encoders, the first one's
+            projection = network.layer_mean.cpu().numpy(), read.cpu().numpy()
+        made.fine = FineEmotions(model, projection)
         return made
 
     def voice(self, recordings: Iterable[Recording]) -> Voice:
@@ -379,17 +391,3 @@ def _device(network: EmotionModel) -> str:
     return (
         "cpu" if isinstance(network, GraphDiarizer) else str(next(cast("DiarizerNetwork", network).parameters()).device)
     )
-
-
-def _open_classifier(name: str, device: str) -> AudioClassifier:
-    with extra("hub"):
-        from sedtalker.emotion.audio_classifier import load_classifier
-
-    classifier = load_classifier(name.removeprefix(HUB))
-    classifier.model.to(device)
-    if classifier.unknown:
-        log.warning("labels without a category, left out: %s", ", ".join(classifier.unknown))
-    if classifier.missing:
-        log.warning("%s never answers %s", classifier.name, ", ".join(classifier.missing))
-    log.warning("intensity is the built-in diarizer's")
-    return classifier

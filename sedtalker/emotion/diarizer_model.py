@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from sedtalker.checkpoint import builtin_checkpoint, read_arrays, read_model
+from sedtalker.checkpoint import read_arrays
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.nn.engine import NEWEST, Arrays, Network, load_in_torch, open_graph
+from sedtalker.nn.engine import Arrays, GraphModel, Network, open_graph, open_model
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import FRAME_CLOCK
 
@@ -214,17 +214,13 @@ class EmotionModel(Protocol):
         """What one recording, B = 1, says of its speaker, without leading dimensions."""
 
 
-class GraphDiarizer:
-    """A diarizer that ``sedtalker.nn.engine`` runs.
+class GraphDiarizer(GraphModel):
+    """A diarizer that ``sedtalker.nn.engine`` runs."""
 
-    Args:
-        folder: of its checkpoint.
-        config: its hyper-parameters.
-        graph: opened from there.
-    """
+    config: DiarizerConfig
 
     def __init__(self, folder: Path, config: DiarizerConfig, graph: Network) -> None:
-        self.folder, self.config, self._graph = folder, config, graph
+        super().__init__(folder, config, graph)
         mean, scale = read_arrays(folder, "mean", "scale")
         self.knows_its_training = bool(((scale != 1.0) | (mean != 0.0)).any())
         *_, self._channels = graph.inputs["voice_mean"]
@@ -232,7 +228,7 @@ class GraphDiarizer:
     @cached_property
     def in_torch(self) -> Any:
         """The same weights as a ``DiarizerNetwork``, opened once."""
-        return load_in_torch(self.folder, "diarizer")
+        return open_model(self.folder, "diarizer", in_torch=True)
 
     def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
         """See ``EmotionModel``."""
@@ -253,11 +249,6 @@ class GraphDiarizer:
         """See ``EmotionModel``."""
         _ = self._newest
 
-    @cached_property
-    def _newest(self) -> Network | None:
-        """The graph that answers for the newest frames alone; None where the checkpoint has none."""
-        return open_graph(self.folder, NEWEST)
-
     def voice_of(self, batch: FrameBatch) -> Voice:
         """See ``EmotionModel``."""
         graph = open_graph(self.folder, "voice")
@@ -277,16 +268,3 @@ def whole_rows(batch: FrameBatch) -> FrameBatch:
         return np.concatenate([values, np.repeat(fill, more, 1)], 1)
 
     return FrameBatch(*map(longer, batch))
-
-
-def open_model(folder: Path | None = None, device: str = "cpu") -> EmotionModel:
-    """The built-in diarizer, or the one in a checkpoint folder: as a graph where it has one, else in torch.
-
-    Raises:
-        InputError: not a diarizer checkpoint, or its weights do not fit.
-    """
-    folder = folder or builtin_checkpoint("diarizer")
-    graph = open_graph(folder, "diarizer") if device == "cpu" else None
-    if graph is not None:
-        return GraphDiarizer(folder, read_model(folder, "diarizer", DiarizerConfig), graph)
-    return cast("EmotionModel", load_in_torch(folder, "diarizer", device))

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,8 +26,9 @@ from sedtalker.emotion.fine import EMPATHIC_INSIGHT
 from sedtalker.emotion.fine_families import known_kind
 from sedtalker.errors import InputError, extra
 from sedtalker.foreign_weights import read_foreign_weights
-from sedtalker.speech.backbone import load_pretrained
+from sedtalker.speech.backbone import BackboneConfig, load_backbone
 from sedtalker.speech.features import SpeechFeatures
+from sedtalker.speech.whisper import WhisperEncoder
 
 ENCODER = "laion/BUD-E-Whisper"
 """The Whisper on the Hugging Face hub whose states the heads were trained on."""
@@ -153,12 +154,8 @@ def open_empathic_insight(folder: Path, encoder: str | None = None, device: str 
         InputError: no heads, no Whisper, or the heads are not for states of this one.
     """
     heads = read_heads(folder)
-    with extra("hub"):
-        from transformers import WhisperModel
-
     name = encoder or ENCODER
-    model = load_pretrained(WhisperModel, name, use_safetensors=True, dtype=torch.float32)
-    whisper = model.get_encoder().eval().requires_grad_(False).to(device)
+    whisper = cast("WhisperEncoder", load_backbone(BackboneConfig(name=name, side_by_side=(1,)))).to(device).model
     length, width = int(whisper.config.max_source_positions), int(whisper.config.d_model)
     for kind, head in heads.items():
         if head.inputs not in (length * width, 4 * width):

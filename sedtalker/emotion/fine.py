@@ -8,10 +8,10 @@ frequent; ``docs/diarizer.md`` has the agreement with what speakers were asked f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -20,16 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import Audio
-from sedtalker.checkpoint import read_config, read_model
-from sedtalker.emotion.diarizer_model import ROW, EmotionModel
-from sedtalker.errors import InputError
-from sedtalker.models import WHISPER, model_names
-from sedtalker.nn.engine import open_function
-from sedtalker.speech.encoder import Encoder, EncoderPair
-from sedtalker.speech.features import FRAME_CLOCK, FROM_HUB, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
-
-if TYPE_CHECKING:
-    from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.diarizer_model import ROW
+from sedtalker.nn.engine import Model
+from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
 
 Statistic = Literal["mean", "deviation", "min", "max"]
 """What is taken of every channel over a window."""
@@ -59,10 +52,6 @@ class FineConfig(BaseModel):
     def inputs(self) -> int:
         """Numbers that the perceptron reads."""
         return len(self.statistics) * (self.hidden_channels + len(PROSODY_CHANNELS) + MEL_BANDS)
-
-
-FineModel = Callable[[Floats], Floats]
-"""Rows (N, F) of ``pooled_windows`` to values (N, K) of the kinds in [0, 1]; rows sum to one."""
 
 
 def fine_channels(hidden: Floats, prosody: Floats, mel: Floats) -> Floats:
@@ -131,14 +120,17 @@ class FineEmotions:
     """The curves of a ``FineNetwork``.
 
     Attributes:
-        config: its hyper-parameters.
-        model: the perceptron.
+        model: the perceptron: rows (N, F) of ``pooled_windows`` to values (N, K) in [0, 1] that sum to 1.
         projection: mean (L,) and matrix (L, C) that hidden vectors go through before; None: as they are.
     """
 
-    config: FineConfig
-    model: FineModel
+    model: Model
     projection: tuple[Floats, Floats] | None = None
+
+    @property
+    def config(self) -> FineConfig:
+        """Hyper-parameters of the perceptron."""
+        return cast("FineConfig", self.model.config)
 
     def __call__(self, audio: Audio, features: SpeechFeatures) -> dict[str, NDArray[np.float32]]:
         """See ``FineCurves``; zeros where nobody speaks within the window."""
@@ -175,7 +167,7 @@ class FineEmotions:
         stop = min(total, high * ROW + half + 1)
         channels, speech = self._inputs(features.part(start * ROW - first, stop - first))
         rows, spoken = pooled_windows(channels, speech, self.config, int(low - start), int(high - start + 1))
-        values = self.model(rows) * spoken[:, None].astype(np.float32)
+        values = self.model.run(rows)[0] * spoken[:, None].astype(np.float32)
         centres = ROW * np.arange(low, high + 1)
         return np.column_stack([np.interp(at, centres, curve) for curve in values.T]).astype(np.float32)
 
@@ -192,38 +184,13 @@ class FineEmotions:
         parts = []
         for first in range(0, -(-len(channels) // ROW), PIECE_ROWS):
             rows, spoken = pooled_windows(channels, speech, self.config, first, first + PIECE_ROWS)
-            parts.append(self.model(rows) * spoken[:, None])
+            parts.append(self.model.run(rows)[0] * spoken[:, None])
         return np.concatenate(parts)
 
 
 def _half(config: FineConfig) -> int:
     """Frames on either side of the middle one of a window."""
     return round(0.5 * config.seconds * FRAME_CLOCK.rate)
-
-
-def open_fine(source: str | Path | None, diarizer: EmotionModel, encoder: Encoder) -> FineEmotions:
-    """The heads in a checkpoint folder, or the built-in ones for this encoder.
-
-    Args:
-        source: the folder; None: built in.
-        diarizer: that they stand beside; heads on a hub's encoder read vectors that went through its projection.
-        encoder: of the diarizer.
-
-    Raises:
-        InputError: no such heads, or they were trained on another encoder.
-    """
-    built_in = model_names("fine-grained emotions")["emotion_encoder" if diarizer.config.backbone is None else WHISPER]
-    folder = built_in.path if source is None else Path(source)
-    config = read_model(folder, "fine_emotions", FineConfig)
-    own = encoder.encoders.get(FROM_HUB, encoder) if isinstance(encoder, EncoderPair) else encoder
-    if read_config(folder).encoder_sha256 != own.sha256():
-        raise InputError(f"{folder}: these fine-grained heads were trained on another encoder than the diarizer's")
-    model = open_function(folder, "fine", "fine_emotions", "values")
-    if not diarizer.config.layer_channels:
-        return FineEmotions(config, model)
-    network = cast("DiarizerNetwork", diarizer)  # a projection is of a hub's encoder, which torch runs
-    read = network.layer_projection[:, : config.hidden_channels]  # of two encoders, the first one's
-    return FineEmotions(config, model, (network.layer_mean.cpu().numpy(), read.cpu().numpy()))
 
 
 EMPATHIC_INSIGHT = "model_*_best.pth"

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sedtalker.arrays import Floats
 from sedtalker.emotion.fine import FineConfig
+from sedtalker.nn.engine import Arrays
 
 
 class FineNetwork(nn.Module):
@@ -41,7 +42,6 @@ class FineNetwork(nn.Module):
         return torch.softmax(self(rows), -1)
 
     @torch.no_grad()
-    def values(self, rows: Floats) -> Floats:
+    def run(self, rows: Floats) -> Arrays:
         """``curves`` of arrays."""
-        made: Floats = self.curves(torch.from_numpy(rows).to(self.mean.device)).cpu().numpy()
-        return made
+        return (self.curves(torch.from_numpy(rows).to(self.mean.device)).cpu().numpy(),)

@@ -14,10 +14,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sedtalker.checkpoint import builtin_checkpoint, open_network, weights_sha256
-from sedtalker.emotion.diarizer_model import SPOKEN, DiarizerConfig
+from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.emotion.diarizer_model import SPOKEN
 from sedtalker.emotion.network import DiarizerNetwork, functional_layout
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import open_model
 
 
 @torch.no_grad()
@@ -96,18 +97,15 @@ def _copy_member(
     first.bias.copy_(read.bias + read.weight @ shift)
 
 
-def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
-    """The built-in diarizer, or the one in a checkpoint folder, in torch, ready for inference.
+def with_beside(network: DiarizerNetwork, folder: Path) -> DiarizerNetwork:
+    """The network in a checkpoint folder, with the built-in diarizer's members where it answers with them.
 
     Raises:
-        InputError: not a diarizer checkpoint, or its weights do not fit.
+        InputError: it was another version of the built-in diarizer.
     """
-    folder = folder or builtin_checkpoint("diarizer")
-    network = open_network(folder, "diarizer", DiarizerConfig, DiarizerNetwork)
-    config = network.config
-    if config.beside is None:
+    beside = network.config.beside
+    if beside is None:
         return network
-    other = builtin_checkpoint("diarizer")
-    if config.beside.weights_sha256 != weights_sha256(other):
+    if beside.weights_sha256 != weights_sha256(builtin_checkpoint("diarizer")):
         raise InputError(f"{folder}: was ensembled with another version of the built-in diarizer")
-    return side_by_side(network, load_diarizer(other), config.beside.temperature, config.beside.usual)
+    return side_by_side(network, open_model("diarizer", in_torch=True), beside.temperature, beside.usual)

@@ -15,23 +15,21 @@ from typing import Any
 import numpy as np
 
 from sedtalker.animation import conditioning, decoder, idle_motion, tongue, visual_prosody
-from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.closures import CLOSE, JAW, ROLL
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
 from sedtalker.audio import audio
 from sedtalker.audio.activity import ActivityRule
-from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion import emotion_stream, face_streams, inference, segmentation, shown
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.emotion.inference import TrackRule
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule
-from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.taxonomy import COORDINATES
 from sedtalker.emotion.track import CATEGORIES, SILENCE, EmotionTrack
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.nn.engine import open_model
 from sedtalker.speech import features, speech_stream
 from sedtalker.speech.encoder import GRID, MelEncoder, open_encoder
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, MEL_CLOCK, SPEECH
@@ -47,7 +45,7 @@ FEWEST_ROWS = 4
 
 def model_constants() -> dict[str, Section]:
     """Plain data by section, as JSON has it; times are seconds unless a name says frames or samples."""
-    diarizer, file, live = load_diarizer(), _decoder("decoder"), _decoder("decoder_streaming")
+    diarizer, file, live = open_model("diarizer", in_torch=True), _decoder("decoder"), _decoder("decoder_streaming")
     sections = {
         "features": _features(),
         "speech_encoder": _encoder(SPEECH, 1),
@@ -102,7 +100,7 @@ def _track() -> Section:
 
 
 def _decoder(name: str) -> ShapeDecoder:
-    opened = load_decoder(builtin_checkpoint(name))
+    opened = open_model(name)
     assert isinstance(opened, ShapeDecoder)
     return opened
 

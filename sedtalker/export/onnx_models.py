@@ -22,12 +22,10 @@ from numpy.typing import NDArray
 from torch.export import Dim
 
 from sedtalker.animation.decoder import STEPS as ALL_STEPS
-from sedtalker.animation.decoder_network import load_decoder_network
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer_model import NEWEST_FRAMES
-from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
 from sedtalker.export.model_constants import model_constants
@@ -44,10 +42,8 @@ from sedtalker.export.onnx_graphs import (
     voice_graph,
 )
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.nn.engine import NEWEST, GraphNetwork, load_in_torch
-from sedtalker.speech.emotion_encoder import load_emotion_encoder
+from sedtalker.nn.engine import KINDS, NEWEST, GraphNetwork, open_model
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
-from sedtalker.speech.speech_encoder import load_network
 from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.version import __version__
 
@@ -113,14 +109,15 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
 def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, Any]]]:
     """The graphs of the built-in networks, each with what ``model.json`` says of it beside its inputs and outputs."""
     graphs = []
-    for name, encoder in ((SPEECH, load_network()), (EMOTION, load_emotion_encoder())):
+    for name in (SPEECH, EMOTION):
+        encoder = open_model(name, in_torch=True)
         facts: dict[str, Any] = {"context": encoder.context, "centred": encoder.centred}
         graphs.append((encoder_graph(name, encoder), _origin(name) | facts))
-    diarizer = load_diarizer()
+    diarizer = open_model("diarizer", in_torch=True)
     facts = {"context": diarizer.context, "visible": diarizer.config.visible}
     graphs.append((diarizer_graph("diarizer", diarizer, enrolled=False), _origin("diarizer") | facts))
     for name in DECODERS:
-        decoder = load_decoder_network(builtin_checkpoint(name))
+        decoder = open_model(name, in_torch=True)
         about = _origin(name) | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
         if name == DECODERS[0]:
             graphs.append((phones_graph("phones", decoder), _origin(name)))
@@ -147,27 +144,24 @@ def graphs_of(folder: Path) -> list[Graph]:
     Raises:
         InputError: no checkpoint, or one whose networks only torch runs.
     """
-    match kind := read_config(folder).kind:
+    kind = read_config(folder).kind
+    network: Any = open_model(folder, in_torch=True) if kind in KINDS else None
+    match kind:
         case "speech_encoder":
-            encoder = load_network(folder)
-            return [encoder_graph("encoder", encoder), encoder_graph(NEWEST, encoder, newest=True)]
+            return [encoder_graph("encoder", network), encoder_graph(NEWEST, network, newest=True)]
         case "emotion_encoder":
-            return [encoder_graph("encoder", load_emotion_encoder(folder))]
-        case "diarizer":
-            network = load_diarizer(folder)
-            if network.config.backbone is None and network.config.hidden_channels:
-                streamed = diarizer_graph(NEWEST, network, newest=NEWEST_FRAMES)
-                return [diarizer_graph("diarizer", network), streamed, voice_graph("voice", network)]
-        case "decoder":
-            decoder = load_decoder_network(folder)
-            if decoder.streams:
-                return [decoder_graph(f"step_{frames}", decoder, frames) for frames in ALL_STEPS]
+            return [encoder_graph("encoder", network)]
+        case "diarizer" if network.config.backbone is None and network.config.hidden_channels:
+            streamed = diarizer_graph(NEWEST, network, newest=NEWEST_FRAMES)
+            return [diarizer_graph("diarizer", network), streamed, voice_graph("voice", network)]
+        case "decoder" if network.streams:
+            return [decoder_graph(f"step_{frames}", network, frames) for frames in ALL_STEPS]
         case "fine_emotions":
-            return [fine_graph("fine", load_in_torch(folder, "fine_emotions"))]
+            return [fine_graph("fine", network)]
         case "burst_detector":
-            return [bursts_graph("bursts", load_in_torch(folder, "burst_detector"))]
+            return [bursts_graph("bursts", network)]
         case "landmarks":
-            return [landmarks_graph("landmarks", load_in_torch(folder, "landmarks"))]
+            return [landmarks_graph("landmarks", network)]
     raise InputError(f"{folder}: torch alone runs this {kind}")
 
 

@@ -20,7 +20,6 @@ from scipy.spatial import cKDTree
 from sedtalker.arrays import Floats, Ints
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
-from sedtalker.face.landmarks import load_detector
 from sedtalker.face.registration.parts import component_bounds, prepare_source
 from sedtalker.face.registration.pose import (
     OUTER_EYE_CORNERS,
@@ -33,6 +32,7 @@ from sedtalker.face.registration.pose import (
 from sedtalker.face.registration.register import FEWEST_TRIANGLES
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.surface import Points, Surface, weld
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import read_json
 
@@ -246,8 +246,8 @@ def heads_of(mesh: Mesh, source: Face, hook: Hook = no_progress) -> list[GivenLa
     if len(parts) < 2:
         return []
 
-    detector = load_detector()
-    known, _ = prepare_source(source, detector)
+    detector = open_model("landmarks")
+    known, _ = prepare_source(source)
     fixes = []
     for k, part in enumerate(parts):
         hook("looking at the figures", k, len(parts))

@@ -125,7 +125,7 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
     Raises:
         InputError: there is no head of that number.
     """
-    from sedtalker.face.landmarks import load_detector
+    from sedtalker.nn.engine import open_model
 
     mesh, targets = scene.mesh, scene.target_names
     surface = weld(mesh)
@@ -135,8 +135,8 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
         return Inspection(
             contents, None, (f"not a face: {len(surface.triangles)} triangles are too few", *problems), targets
         )
-    detector = load_detector()
-    known, vertex = prepare_source(source, detector)
+    detector = open_model("landmarks")
+    known, vertex = prepare_source(source)
     heads = [given] if given else heads_of(mesh, source)
     chosen = choose_head(heads, number, "the mesh")
     fix = chosen.on(surface, known.landmarks) if chosen else find_face(surface, known.landmarks, detector)

@@ -56,7 +56,7 @@ class LandmarkNet(nn.Module):
         return self.heatmaps(quarter), face
 
     @torch.inference_mode()
-    def found(self, views: Floats) -> Arrays:
+    def run(self, views: Floats) -> Arrays:
         """Points, spread and face probability of arrays, on one thread, so that they depend on no number of cores."""
         with torch_threads(1):
             return tuple(part.numpy() for part in LandmarksGraph(self)(torch.from_numpy(views)))

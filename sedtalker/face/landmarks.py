@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import builtin_checkpoint, read_model
-from sedtalker.nn.engine import Arrays, load_in_torch, open_graph
+from sedtalker.nn.engine import Model
 
 LANDMARKS = 68
 """Points of the iBUG 300-W annotation (Sagonas et al. 2013)."""
@@ -50,34 +46,13 @@ BATCH = 16
 """Views that go through the network at once."""
 
 
-@dataclass(frozen=True, eq=False)
-class LandmarkDetector:
-    """The network ready for use on the CPU.
+def detect(network: Model, channels: Floats) -> Detection:
+    """Landmarks in geometry views.
 
-    Attributes:
-        net: views (N, 4, size, size) to points (N, 68, 2), their spread (N, 68) and face probability (N,).
-        size: pixels of a view.
+    Args:
+        network: ``open_model("landmarks")``: views to points (N, 68, 2), their spread and face probability.
+        channels: (N, 4, size, size) from ``views.geometry_channels``; the size is that of the network's configuration.
     """
-
-    net: Callable[[Floats], Arrays]
-    size: int
-
-    def detect(self, channels: Floats) -> Detection:
-        """Landmarks in geometry views (N, 4, size, size) from ``views.geometry_channels``."""
-        views = np.ascontiguousarray(channels, dtype=np.float32)
-        found = [self.net(views[start : start + BATCH]) for start in range(0, len(views), BATCH)]
-        return Detection(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-
-
-@lru_cache(maxsize=2)
-def load_detector(folder: Path | None = None) -> LandmarkDetector:
-    """The detector from a checkpoint folder, by default the built-in one: its graph, or in torch.
-
-    Raises:
-        InputError: the checkpoint is missing or damaged.
-    """
-    folder = folder or builtin_checkpoint("landmarks")
-    size = read_model(folder, "landmarks", LandmarkConfig).size
-    if (graph := open_graph(folder, "landmarks")) is not None:
-        return LandmarkDetector(graph, size)
-    return LandmarkDetector(load_in_torch(folder, "landmarks").found, size)
+    views = np.ascontiguousarray(channels, dtype=np.float32)
+    found = [network.run(views[start : start + BATCH]) for start in range(0, len(views), BATCH)]
+    return Detection(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

@@ -6,58 +6,89 @@ graphs, and graphics cards, need torch. Both give the same numbers, to 1e-4 of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
-from sedtalker.checkpoint import Kind, open_network
+from sedtalker.checkpoint import Kind, builtin_checkpoint, check_kind, read_checkpoint, read_model, restored
 from sedtalker.errors import InputError, extra
 from sedtalker.plugins import load
 
-NETWORKS: dict[str, tuple[str, str]] = {
-    "fine_emotions": ("sedtalker.emotion.fine:FineConfig", "sedtalker.emotion.fine_network:FineNetwork"),
-    "burst_detector": (
-        "sedtalker.emotion.burst_detector:BurstDetectorConfig",
-        "sedtalker.emotion.burst_network:BurstDetector",
-    ),
-    "vertex_decoder": (
-        "sedtalker.animation.vertex_decoder:VertexDecoderConfig",
-        "sedtalker.animation.vertex_decoder:VertexDecoder",
-    ),
-    "landmarks": ("sedtalker.face.landmarks:LandmarkConfig", "sedtalker.face.landmark_network:LandmarkNet"),
-}
-"""Hyper-parameters and network of torch by the kind of checkpoint."""
-LOADERS: dict[str, str] = {
-    "speech_encoder": "sedtalker.speech.speech_encoder:load_network",
-    "emotion_encoder": "sedtalker.speech.emotion_encoder:load_emotion_encoder",
-    "diarizer": "sedtalker.emotion.side_by_side:load_diarizer",
-    "decoder": "sedtalker.animation.decoder_network:load_decoder_network",
-    "readout_decoder": "sedtalker.animation.mouth_readout:load_readout_decoder",
-}
-"""What opens networks that need more than their weights, or are opened by name elsewhere."""
 NEWEST = "newest"
 """Name of the graph that gives the newest frames alone, for streams."""
 Arrays = tuple[NDArray[Any], ...]
 """What a network gives."""
 
 
-def load_in_torch(folder: Path, kind: str, device: str = "cpu") -> Any:
-    """The network in a checkpoint folder as a module of torch, which also takes and gives arrays.
+@dataclass(frozen=True)
+class NetworkKind:
+    """What opens checkpoints of a kind; each part is named ``module:object`` and imported when it is needed.
 
-    Raises:
-        InputError: torch is not installed, or what the kind's own loader raises.
+    Attributes:
+        config: schema of the hyper-parameters.
+        network: module of torch that they describe.
+        graph: name of its first graph; empty where torch alone runs it.
+        runner: runs the graphs, a ``GraphModel``.
+        completed: makes the network of torch and its folder what is used, where that is more than the network.
     """
-    with extra("torch"):
-        import torch  # noqa: F401
-    if kind in LOADERS:
-        return load(LOADERS[kind])(folder).to(device)
-    schema, network = map(load, NETWORKS[kind])
-    return open_network(folder, cast("Kind", kind), schema, network).to(device)
+
+    config: str
+    network: str
+    graph: str = ""
+    runner: str = "sedtalker.nn.engine:GraphModel"
+    completed: str = ""
+
+
+KINDS: dict[Kind, NetworkKind] = {
+    "speech_encoder": NetworkKind(
+        "sedtalker.speech.encoder:SpeechEncoderConfig",
+        "sedtalker.speech.speech_encoder:SpeechEncoder",
+        "encoder",
+        "sedtalker.speech.encoder:GraphEncoder",
+    ),
+    "emotion_encoder": NetworkKind(
+        "sedtalker.speech.encoder:EmotionEncoderConfig",
+        "sedtalker.speech.emotion_encoder:EmotionEncoder",
+        "encoder",
+        "sedtalker.speech.encoder:GraphEncoder",
+    ),
+    "diarizer": NetworkKind(
+        "sedtalker.emotion.diarizer_model:DiarizerConfig",
+        "sedtalker.emotion.network:DiarizerNetwork",
+        "diarizer",
+        "sedtalker.emotion.diarizer_model:GraphDiarizer",
+        "sedtalker.emotion.side_by_side:with_beside",
+    ),
+    "decoder": NetworkKind(
+        "sedtalker.animation.decoder:DecoderConfig",
+        "sedtalker.animation.decoder_network:Decoder",
+        "step_1",
+        "sedtalker.animation.decoder:GraphDecoder",
+    ),
+    "readout_decoder": NetworkKind(
+        "sedtalker.animation.mouth_readout:MouthReadoutConfig",
+        "sedtalker.animation.mouth_readout:MouthReadout",
+        completed="sedtalker.animation.mouth_readout:beside_builtin",
+    ),
+    "vertex_decoder": NetworkKind(
+        "sedtalker.animation.vertex_decoder:VertexDecoderConfig", "sedtalker.animation.vertex_decoder:VertexDecoder"
+    ),
+    "fine_emotions": NetworkKind(
+        "sedtalker.emotion.fine:FineConfig", "sedtalker.emotion.fine_network:FineNetwork", "fine"
+    ),
+    "burst_detector": NetworkKind(
+        "sedtalker.emotion.burst_detector:BurstDetectorConfig",
+        "sedtalker.emotion.burst_network:BurstDetector",
+        "bursts",
+    ),
+    "landmarks": NetworkKind(
+        "sedtalker.face.landmarks:LandmarkConfig", "sedtalker.face.landmark_network:LandmarkNet", "landmarks"
+    ),
+}
+"""What opens each kind of checkpoint that is used."""
 
 
 class Network(Protocol):
@@ -137,17 +168,63 @@ def open_graph(folder: Path, name: str) -> GraphNetwork | None:
     return _opened(path, changed)
 
 
-def open_function(folder: Path, name: str, kind: str, method: str) -> Callable[[Floats], Floats]:
-    """A network of one input and one output: its graph where the checkpoint has one, else a method of it in torch.
+class Model(Protocol):
+    """What ``open_model`` gives: graphs, or a module of torch that takes and gives arrays too."""
+
+    @property
+    def config(self) -> Any:
+        """Its hyper-parameters."""
+
+    def run(self, *inputs: NDArray[Any]) -> Arrays:
+        """The outputs; see ``Network``."""
+
+
+class GraphModel:
+    """A checkpoint's network as graphs.
 
     Args:
         folder: of the checkpoint.
-        name: of the graph.
-        kind: of the checkpoint, see ``load_in_torch``.
-        method: of the module, from arrays to arrays.
+        config: its hyper-parameters.
+        graph: the first of its graphs.
     """
-    graph = open_graph(folder, name)
-    if graph is None:
-        function: Callable[[Floats], Floats] = getattr(load_in_torch(folder, kind), method)
-        return function
-    return lambda values: np.asarray(graph(values)[0])
+
+    config: Any
+
+    def __init__(self, folder: Path, config: Any, graph: Network) -> None:
+        self.folder, self.config, self._graph = folder, config, graph
+
+    def run(self, *inputs: NDArray[Any]) -> Arrays:
+        """See ``Model``."""
+        return self._graph(*inputs)
+
+    @cached_property
+    def _newest(self) -> Network | None:
+        """The graph that answers for the newest frames alone; None where the checkpoint has none."""
+        return open_graph(self.folder, NEWEST)
+
+
+def open_model(source: str | Path, *kinds: Kind, device: str = "cpu", in_torch: bool = False) -> Any:
+    """The network in a checkpoint folder, ready for inference: its graphs where it has them, else in torch.
+
+    Args:
+        source: the folder, or the name of a built-in one.
+        kinds: what it may be; none: any of ``KINDS``.
+        device: where it runs; graphs run on the processor alone.
+        in_torch: whether it has to be a module of torch.
+
+    Returns:
+        A ``Model``; what else it can, its kind says.
+
+    Raises:
+        InputError: no checkpoint, of another kind or damaged, or torch is needed and not installed.
+    """
+    folder = builtin_checkpoint(source) if isinstance(source, str) else source
+    kind = check_kind(folder, *(kinds or tuple(KINDS)))
+    parts, schema = KINDS[kind], load(KINDS[kind].config)
+    if parts.graph and device == "cpu" and not in_torch and (graph := open_graph(folder, parts.graph)) is not None:
+        return load(parts.runner)(folder, read_model(folder, kind, schema), graph)
+    with extra("torch"):
+        network = load(parts.network)
+    _, config, state = read_checkpoint(folder, kind, schema)
+    opened = restored(lambda: network(config), state, folder)
+    return (load(parts.completed)(opened, folder) if parts.completed else opened).to(device)

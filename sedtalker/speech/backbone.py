@@ -21,6 +21,8 @@ from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analysis_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from sedtalker.speech.whisper import WhisperEncoder
+
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the hub's library is imported, which is later
 
 TIMEOUT = 10.0
@@ -187,28 +189,38 @@ class Backbone:
         return analysis.features(hidden_vectors(self, audio.samples, len(analysis.mel) // 2))
 
 
-def load_backbone(config: BackboneConfig, fetch: bool = True) -> Backbone:
-    """A frozen backbone from a local folder or the hub (``microsoft/wavlm-base-plus``); safetensors only.
+def load_backbone(config: BackboneConfig, fetch: bool = True) -> Backbone | WhisperEncoder:
+    """A frozen backbone from a local folder or the hub (``microsoft/wavlm-base-plus``), or Whisper's layers side by
+    side; safetensors only.
 
     Args:
         config: which.
         fetch: see ``load_pretrained``.
 
     Raises:
-        InputError: it cannot be found, is not a speech encoder, or has another number of layers than was weighted.
+        InputError: it cannot be found, is not a speech encoder, or not Whisper's where layers stand side by side, or
+            has another number of layers than was weighted.
     """
     with extra("hub"):
         import torch
-        from transformers import AutoFeatureExtractor, AutoModel
+        from transformers import AutoFeatureExtractor, AutoModel, WhisperModel
 
-    extractor = load_pretrained(AutoFeatureExtractor, config.name, config.revision, fetch=fetch)
-    options = {"use_safetensors": True, "dtype": torch.float32}
-    model = load_pretrained(AutoModel, config.name, config.revision, fetch=fetch, **options)
+        from sedtalker.speech.whisper import WhisperEncoder
+
+    whisper, options = bool(config.side_by_side), {"use_safetensors": True, "dtype": torch.float32}
+    loader = WhisperModel if whisper else AutoModel
+    model = load_pretrained(loader, config.name, config.revision, fetch=fetch, **options)
     if model.config.model_type == "whisper":
         model = model.get_encoder()
+    elif whisper:
+        raise InputError(f"{config.name}: not a Whisper model")
     elif not hasattr(model.config, "conv_stride"):
         raise InputError(f"{config.name}: a {model.config.model_type} model is not a speech encoder")
-    backbone = Backbone(model.eval().requires_grad_(False), extractor, config.layer_weights)
+    model.eval().requires_grad_(False)
+    if whisper:
+        return WhisperEncoder(model, config.side_by_side or ())
+    extractor = load_pretrained(AutoFeatureExtractor, config.name, config.revision, fetch=fetch)
+    backbone = Backbone(model, extractor, config.layer_weights)
     _keep_layers(backbone, config)
     states = len(backbone.layers) + 1
     if config.layer_weights is not None and len(config.layer_weights) != states:

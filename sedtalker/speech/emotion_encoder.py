@@ -6,14 +6,12 @@ whose result equals one pass, and a stream can be encoded as it arrives.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import builtin_checkpoint, open_network
 from sedtalker.nn.blocks import ChannelNorm
 from sedtalker.speech.encoder import GRID, EmotionEncoderConfig
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE
@@ -68,9 +66,3 @@ class EmotionEncoder(MelModule):
     def forward(self, mel: Tensor) -> Tensor:
         """Hidden vectors (B, T, D) at 50 Hz, equal in pairs."""
         return self.coarse(mel).repeat_interleave(GRID, 1)[:, : mel.shape[1] // 2]
-
-
-def load_emotion_encoder(folder: Path | None = None) -> EmotionEncoder:
-    """The built-in network, or the one in a checkpoint folder, ready for inference."""
-    folder = folder or builtin_checkpoint("emotion_encoder")
-    return open_network(folder, "emotion_encoder", EmotionEncoderConfig, EmotionEncoder)

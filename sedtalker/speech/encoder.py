@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 
@@ -19,12 +18,12 @@ from pydantic import BaseModel, ConfigDict
 
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
-from sedtalker.checkpoint import builtin_checkpoint, is_checkpoint, read_arrays, read_config, read_model, weights_sha256
-from sedtalker.errors import InputError, extra
-from sedtalker.models import HUB, model_names
-from sedtalker.nn.engine import NEWEST, Network, load_in_torch, open_graph
+from sedtalker.checkpoint import Kind, builtin_checkpoint, is_checkpoint, read_arrays, read_config, weights_sha256
+from sedtalker.errors import InputError
+from sedtalker.models import HUB
+from sedtalker.nn.engine import GraphModel, Network, open_model
 from sedtalker.reading import is_file, is_folder
-from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, load_pretrained, unpack_backbone
+from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
 from sedtalker.speech.features import (
     EMOTION,
     FRAME_CLOCK,
@@ -39,8 +38,6 @@ from sedtalker.speech.features import (
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from sedtalker.speech.whisper import WhisperEncoder
-
 GRID = 2
 """Frames of 20 ms that share a hidden vector of the emotion encoder; windows have to begin at a multiple of it."""
 STEM_CONTEXT = 2
@@ -52,8 +49,8 @@ class SpeechEncoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    hop: Literal[10, 20] = 10
-    """Milliseconds between the log-mels that it reads; the stem brings 10 to the 20 of the frames."""
+    hop: Literal[10] = 10
+    """Milliseconds between the log-mels that it reads; the stem brings them to the 20 of the frames."""
     channels: int = 192
     """Size of a hidden vector."""
     kernel: int = 5
@@ -128,17 +125,13 @@ class MelNetwork(Protocol):
         """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D), of the encoder of the lips alone."""
 
 
-class GraphEncoder:
-    """An encoder that ``sedtalker.nn.engine`` runs.
+class GraphEncoder(GraphModel):
+    """An encoder that ``sedtalker.nn.engine`` runs."""
 
-    Args:
-        folder: of its checkpoint.
-        config: its hyper-parameters.
-        graph: opened from there.
-    """
+    config: SpeechEncoderConfig | EmotionEncoderConfig
 
     def __init__(self, folder: Path, config: SpeechEncoderConfig | EmotionEncoderConfig, graph: Network) -> None:
-        self.folder, self.config, self._graph = folder, config, graph
+        super().__init__(folder, config, graph)
         self.centred = isinstance(config, SpeechEncoderConfig)
         self.grid = 1 if self.centred else GRID
 
@@ -161,11 +154,6 @@ class GraphEncoder:
         (made,) = (newest or self._graph)(padded)
         whole = made if self.grid == 1 else np.repeat(made, self.grid, 1)
         return np.asarray(whole[:, 0 if newest else after :][:, : count // 2 - after])
-
-    @cached_property
-    def _newest(self) -> Network | None:
-        """The graph that leaves out the first ``context`` frames; None where the checkpoint has none."""
-        return open_graph(self.folder, NEWEST)
 
     def phones(self, hidden: Floats) -> Floats:
         """See ``MelNetwork``."""
@@ -240,7 +228,7 @@ class MelEncoder:
         if not isinstance(self.network, GraphEncoder):
             cast("Module", self.network).to(device)
         elif device != "cpu":
-            self.network = _in_torch(self.network.folder, device)
+            self.network = open_model(self.network.folder, *BUILTIN_ENCODERS, device=device)
         return self
 
     def __call__(self, audio: Audio) -> SpeechFeatures:
@@ -293,8 +281,8 @@ class EncoderPair:
         return replace(next(iter(each.values())), hidden=hidden, parts=parts)
 
 
-BUILTIN_ENCODERS = tuple(model_names("encoder"))
-"""Bundled encoders: of lips and phones, and of emotion."""
+BUILTIN_ENCODERS: tuple[Kind, ...] = ("speech_encoder", "emotion_encoder")
+"""Kinds of encoders, which are the names of the built-in ones: of lips and phones, and of emotion."""
 HUB_ENCODERS = {name: BackboneConfig(name=model.repository, side_by_side=model.layers) for name, model in HUB.items()}
 """Encoders of the hub by a short name."""
 
@@ -313,97 +301,59 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
         InputError: there is no such encoder, it cannot be had, or it is none.
     """
     if isinstance(source, BackboneConfig):
-        if source.side_by_side:
-            return _layers_of_whisper(source, fetch).to(device)
         return load_backbone(source, fetch).to(device)
     if source is not None and str(source) in HUB_ENCODERS:
         return open_encoder(HUB_ENCODERS[str(source)], device)
     name = "speech_encoder" if source is None else str(source)
     folder = builtin_checkpoint(name) if name in BUILTIN_ENCODERS else Path(name)
     if is_file(folder / "config.json") and is_checkpoint(folder):
-        return MelEncoder(_open_mel_network(folder, device), weights_sha256(folder))
+        return MelEncoder(open_model(folder, *BUILTIN_ENCODERS, device=device), weights_sha256(folder))
     if not is_folder(folder) and str(source).count("/") != 1:
         known = ", ".join([*BUILTIN_ENCODERS, *HUB_ENCODERS])
         raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")
     return load_backbone(BackboneConfig(name=str(source))).to(device)
 
 
-def _open_mel_network(folder: Path, device: str) -> MelNetwork:
-    """The encoder in one of our checkpoints: its graph where it has one, else in torch.
-
-    Raises:
-        InputError: not an encoder, or damaged.
-    """
-    graph = open_graph(folder, "encoder") if device == "cpu" else None
-    if graph is None:
-        return _in_torch(folder, device)
-    if read_config(folder).kind == "emotion_encoder":
-        return GraphEncoder(folder, read_model(folder, "emotion_encoder", EmotionEncoderConfig), graph)
-    return GraphEncoder(folder, read_model(folder, "speech_encoder", SpeechEncoderConfig), graph)
-
-
-def _in_torch(folder: Path, device: str) -> MelNetwork:
-    kind = "emotion_encoder" if read_config(folder).kind == "emotion_encoder" else "speech_encoder"
-    return cast("MelNetwork", load_in_torch(folder, kind, device))
-
-
-def _layers_of_whisper(config: BackboneConfig, fetch: bool) -> WhisperEncoder:
-    """Weights from a folder, this machine's cache of the hub, or, where ``fetch`` is set, the hub.
-
-    Raises:
-        InputError: they cannot be had, or are not of a Whisper model.
-    """
-    with extra("hub"):
-        import torch
-        from transformers import WhisperModel
-
-        from sedtalker.speech.whisper import WhisperEncoder
-
-    options = {"use_safetensors": True, "dtype": torch.float32}
-    model = load_pretrained(WhisperModel, config.name, config.revision, fetch=fetch, **options)
-    if model.config.model_type != "whisper":
-        raise InputError(f"{config.name}: not a Whisper model")
-    return WhisperEncoder(model.get_encoder().eval().requires_grad_(False), config.side_by_side or ())
-
-
 def open_trained_encoder(
-    folder: Path,
-    backbone: BackboneConfig | None = None,
-    device: str = "cpu",
-    given: bool = False,
-    pair: bool = False,
+    folder: Path, config: BaseModel, weights: str | Path | None = None, device: str = "cpu"
 ) -> Encoder:
-    """The encoder that the network in a checkpoint folder was trained on.
+    """The encoder that the network in a checkpoint folder was trained on, or both where it reads two.
 
     The hub is asked for the encoders of built-in weights and for those that the user names. A checkpoint from elsewhere
     makes no connection by naming a model: it reads what is on this machine.
 
     Args:
         folder: the checkpoint of a diarizer or a decoder.
-        backbone: the hub model its configuration names; None: the built-in encoder.
+        config: its hyper-parameters.
+        weights: folder of the hub encoder's weights, where it needs one; default: this machine's cache, or the hub.
         device: where it runs.
-        given: the user named the backbone, and not the checkpoint.
-        pair: with the built-in emotion encoder beside it.
 
     Raises:
-        InputError: the encoder cannot be had, or its weights are not those the network was trained on.
+        InputError: the encoder cannot be had, its weights are not those the network was trained on, or the network
+            needs none of the hub.
     """
-    needed = read_config(folder).encoder_sha256
-    if backbone is not None:
+    needed, backbone = read_config(folder).encoder_sha256, getattr(config, "backbone", None)
+    if backbone is None:
+        if weights is not None:
+            raise InputError(f"{folder}: it reads a built-in encoder; another one cannot be given")
+        encoder = open_encoder(_builtin_of(needed), device)
+    else:
         ours = folder.resolve().parent == builtin_checkpoint(BUILTIN_ENCODERS[0]).resolve().parent
+        named = backbone if weights is None else backbone.model_copy(update={"name": str(weights)})
         try:
-            encoder = open_encoder(unpack_backbone(backbone, folder), device, fetch=ours or given)
+            encoder = open_encoder(unpack_backbone(named, folder), device, fetch=ours or weights is not None)
         except NotHere:
             raise InputError(
-                f"{folder}: it reads {backbone.name} of the Hugging Face hub, which is not on this machine; if you "
+                f"{folder}: it reads {named.name} of the Hugging Face hub, which is not on this machine; if you "
                 f"want it from there: sedtalker models pull {folder}"
             ) from None
-    else:
-        encoder = open_encoder(_builtin_of(needed), device)
-    first = SPEECH if backbone is None else FROM_HUB
-    both = EncoderPair({first: encoder, EMOTION: open_encoder(EMOTION, device)}) if pair else encoder
+    both = encoder
+    if getattr(config, "second_channels", 0):
+        both = EncoderPair({SPEECH if backbone is None else FROM_HUB: encoder, EMOTION: open_encoder(EMOTION, device)})
+    elif read_config(folder).kind == "readout_decoder":
+        both = EncoderPair({SPEECH: open_encoder(SPEECH, device), FROM_HUB: encoder})
     if needed not in (None, encoder.sha256(), both.sha256()):
-        name = "the built-in speech encoder" if backbone is None else backbone.name
+        name = "the built-in speech encoder" if backbone is None else named.name
         raise InputError(f"{name}: these are not the weights that the network in {folder} was trained on")
     return both
 

@@ -5,7 +5,6 @@ A stride-2 convolution and residual dilated convolutions. ``sedtalker.speech.enc
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar, cast
 
 import torch
@@ -13,8 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import builtin_checkpoint, open_network
-from sedtalker.errors import InputError
 from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
 from sedtalker.speech.encoder import STEM_CONTEXT, EmotionEncoderConfig, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE, PHONES
@@ -43,7 +40,7 @@ class MelModule(nn.Module):
 
 
 class SpeechEncoder(MelModule):
-    """Centred log-mels (B, T, 80), or twice as many frames, to hidden vectors (B, T, D).
+    """Centred log-mels (B, 2T, 80) at 100 Hz to hidden vectors (B, T, D).
 
     Heads for phones, mouth motion, prosody and a teacher's layers serve training.
     """
@@ -57,8 +54,7 @@ class SpeechEncoder(MelModule):
     def __init__(self, config: SpeechEncoderConfig | None = None):
         super().__init__()
         self.config = config = config or SpeechEncoderConfig()
-        kernel, stride, padding = (6, 2, 2) if config.hop == 10 else (3, 1, 1)
-        self.stem = nn.Conv1d(MEL_BANDS, config.channels, kernel, stride=stride, padding=padding)
+        self.stem = nn.Conv1d(MEL_BANDS, config.channels, 6, stride=2, padding=2)
         self.blocks = nn.ModuleList(
             ResidualConvolution(config.channels, config.kernel, d, config.dropout) for d in config.dilations
         )
@@ -69,7 +65,7 @@ class SpeechEncoder(MelModule):
         self.layer_head = nn.Linear(config.channels, config.layer_channels) if config.layer_channels else None
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Hidden vectors (B, T, D) of centred log-mels, (B, 2T, 80) at a hop of 10 ms or (B, T, 80) of 20."""
+        """Hidden vectors (B, T, D) of centred log-mels (B, 2T, 80)."""
         x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))
         for block in self.blocks:
             x = block(x)
@@ -88,12 +84,3 @@ class SpeechEncoder(MelModule):
         head = self.phone_head
         made: Floats = head(torch.from_numpy(hidden).to(head.weight.device)).float().cpu().numpy()
         return made
-
-
-def load_network(folder: Path | None = None) -> SpeechEncoder:
-    """The built-in network, or the one in a checkpoint folder, ready for inference."""
-    folder = folder or builtin_checkpoint("speech_encoder")
-    network = open_network(folder, "speech_encoder", SpeechEncoderConfig, SpeechEncoder)
-    if network.config.hop != 10:
-        raise InputError(f"{folder}: this is a front end for a decoder, not an encoder")
-    return network

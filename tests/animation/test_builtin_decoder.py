@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder_network import load_decoder_network
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.decoder_measures import EXPECTED, landmark_measures
@@ -22,7 +21,7 @@ from sedtalker.training.evaluation.lips import steady_track
 
 @pytest.fixture(scope="module")
 def pair():
-    return open_encoder(), load_decoder()
+    return open_encoder(), open_model("decoder")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ def test_weights_belong_together():
 
 
 def test_size():
-    assert sum(p.numel() for p in load_decoder_network(builtin_checkpoint("decoder")).parameters()) < 4e6
+    assert sum(p.numel() for p in open_model("decoder", in_torch=True).parameters()) < 4e6
 
 
 def test_silence_rests(pair, face):

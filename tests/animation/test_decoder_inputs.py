@@ -9,10 +9,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from sedtalker.animation.animator import load_decoder, open_decoder_encoder
+from sedtalker.animation.animator import DECODERS
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import DecoderConfig, decoder_speech, eased_emotion, speech_input
-from sedtalker.animation.decoder_network import Decoder, load_decoder_network, make_block
+from sedtalker.animation.decoder_network import Decoder, make_block
 from sedtalker.animation.gains import AROUND_THE_MOUTH, Gains, _columns, _eased, _give_way, apply_gains
 from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig
 from sedtalker.animation.mouth_rules import RULES
@@ -24,6 +24,8 @@ from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
 from sedtalker.nn.blocks import ConditionedAttentionBlock, ConditionedConvolutionBlock, ConditionedMambaBlock
+from sedtalker.nn.engine import open_model
+from sedtalker.speech.encoder import open_trained_encoder
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 SMALL = {"hidden": 12, "width": 32, "condition": 16, "heads": 2, "radius": 4}
@@ -185,19 +187,19 @@ def test_columns_of_beginnings() -> None:
 
 def test_what_is_no_decoder_and_what_reads_no_other_encoder() -> None:
     with pytest.raises(InputError, match="this is a diarizer checkpoint, a decoder is needed"):
-        load_decoder(builtin_checkpoint("diarizer"))
+        open_model("diarizer", *DECODERS)
     folder = builtin_checkpoint("decoder_streaming")
-    streaming = load_decoder(folder)
+    streaming = open_model(folder)
     with pytest.raises(InputError, match="another one cannot be given"):
-        open_decoder_encoder(streaming, folder, "somewhere")
+        open_trained_encoder(folder, streaming.config, "somewhere")
 
 
 def test_what_is_trained_by_default_is_of_the_size_that_is_built_in() -> None:
-    shipped = load_decoder()
+    shipped = open_model("decoder")
     default = DecoderConfig(shapes=shipped.config.shapes, closes=True)
     assert default == shipped.config
     assert sum(p.numel() for p in Decoder(default).parameters()) == sum(
-        p.numel() for p in load_decoder_network(builtin_checkpoint("decoder")).parameters()
+        p.numel() for p in open_model("decoder", in_torch=True).parameters()
     )
     _, readout, _ = read_checkpoint(builtin_checkpoint("decoder_whisper_base"), "readout_decoder", MouthReadoutConfig)
     assert MouthReadoutConfig(decoder_sha256=readout.decoder_sha256) == readout

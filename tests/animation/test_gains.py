@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from typer.testing import CliRunner
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.gains import (
     AROUND_THE_MOUTH,
     REGIONS,
@@ -28,6 +27,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
@@ -51,7 +51,7 @@ def clip():
 def motions(clip):
     """The sample clip under its track and under neutral."""
     features, track = clip
-    decoder = load_decoder()
+    decoder = open_model("decoder")
     return decoder.predict(features, track), decoder.predict(features, track.scaled(0.0))
 
 
@@ -103,7 +103,7 @@ def test_more_articulation_opens_wider(motions, face):
 def test_closed_lips_stay_closed(clip, motions, face, gains, emotion):
     expressive, neutral = motions
     if emotion != "own":
-        expressive = load_decoder().predict(clip[0], parse_emotion(emotion, 18.4))
+        expressive = open_model("decoder").predict(clip[0], parse_emotion(emotion, 18.4))
     widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
     closed = widest < 0.98 * CLOSED_GAP
     assert closed.sum() >= 40

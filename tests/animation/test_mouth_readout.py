@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.animation.animator import Animator, load_decoder, open_decoder_encoder
+from sedtalker.animation.animator import Animator
 from sedtalker.animation.mouth_readout import (
     MOUTH_SHAPES,
     MouthReadout,
@@ -24,8 +24,9 @@ from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_conf
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.encoder import EncoderPair, open_encoder
+from sedtalker.speech.encoder import EncoderPair, open_encoder, open_trained_encoder
 from sedtalker.speech.features import FROM_HUB
 from tests.support.tiny_backbones import save_whisper
 
@@ -112,9 +113,9 @@ def test_both_sides_of_the_mouth_and_nothing_else_move() -> None:
 
 def test_neutral_speech_is_averaged_and_emotion_is_the_decoders(tmp_path: Path, whisper: Path, sound: Audio) -> None:
     folder = checkpoint(tmp_path / "readout", whisper)
-    decoder = load_decoder(folder)
+    decoder = open_model(folder)
     assert isinstance(decoder, ReadoutDecoder)
-    encoder = open_decoder_encoder(decoder, folder)
+    encoder = open_trained_encoder(folder, decoder.config)
     assert isinstance(encoder, EncoderPair)
     features, own = encoder(sound), open_encoder()(sound)
     assert encoder.channels == features.hidden.shape[1] == 256 + 32
@@ -154,9 +155,9 @@ def test_it_animates_from_its_folder(tmp_path: Path, whisper: Path, sound: Audio
 def test_what_does_not_fit_is_said_in_one_line(tmp_path: Path, whisper: Path, sound: Audio) -> None:
     other = checkpoint(tmp_path / "other", whisper, decoder_sha256="0" * 64)
     with pytest.raises(InputError, match="another built-in decoder"):
-        load_decoder(other)
+        open_model(other)
     folder = checkpoint(tmp_path / "readout", whisper)
-    decoder = load_decoder(folder)
+    decoder = open_model(folder)
     with pytest.raises(InputError, match="256 features a frame and 32 of"):
         decoder.predict(open_encoder()(sound), constant_track("neutral", sound.duration))
     with pytest.raises(InputError, match="another one cannot be given"):
@@ -171,6 +172,6 @@ def test_the_shipped_one_belongs_to_the_built_in_decoder() -> None:
     assert config.model["decoder_sha256"] == weights_sha256(builtin_checkpoint("decoder")), "fit it again"
     assert config.licence == "CC-BY-4.0"
     assert (folder / "model.safetensors").stat().st_size < 1e6
-    decoder = load_decoder(folder)
+    decoder = open_model(folder)
     assert isinstance(decoder, ReadoutDecoder)
     assert decoder.readout.config.channels == 1024

@@ -7,23 +7,22 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from sedtalker.animation.animation_stream import FaceStream
-from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import DecoderConfig, GraphDecoder
-from sedtalker.animation.decoder_network import Decoder, load_decoder_network
-from sedtalker.checkpoint import builtin_checkpoint
+from sedtalker.animation.decoder_network import Decoder
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import PHONE_INDEX
 
 
 @pytest.fixture(scope="module")
 def networks():
-    decoder = load_decoder(builtin_checkpoint("decoder_streaming"))
+    decoder = open_model("decoder_streaming")
     assert isinstance(decoder, GraphDecoder)
     return open_encoder(), decoder
 
@@ -75,7 +74,7 @@ def test_the_streaming_decoder_equals_its_offline_run(networks):
     intensity, style = rng.random(200, np.float32), np.zeros(len(decoder.config.styles), np.float32)
     given = (torch.from_numpy(values)[None] for values in (speech, posterior, intensity, style))
     with torch.no_grad():
-        offline = load_decoder_network(builtin_checkpoint("decoder_streaming"))(*given)[0].clamp(0, 1).numpy()
+        offline = open_model("decoder_streaming", in_torch=True)(*given)[0].clamp(0, 1).numpy()
     stream, parts = DecoderStream(decoder, Style()), []
     for start in range(0, 200, 7):
         part = slice(start, start + 7)
@@ -88,7 +87,7 @@ def test_the_streaming_decoder_equals_its_offline_run(networks):
 
 
 def test_a_stream_closes_lips_on_a_bilabial_that_begins(networks, sound):
-    quiet, closing = (load_decoder_network(builtin_checkpoint("decoder_streaming")) for _ in range(2))
+    quiet, closing = (open_model("decoder_streaming", in_torch=True) for _ in range(2))
     for decoder, phone in ((quiet, "AA"), (closing, "M")):
         decoder.coefficients.bias[INDEX["jawOpen"]] += 1.0
         decoder.phone_head.weight.zero_()

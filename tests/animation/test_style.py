@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.style import STYLES, fit_style, parse_style, read_style, write_style
 from sedtalker.audio import from_samples, load_audio
@@ -17,6 +16,7 @@ from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import lip_aperture
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 
 SAMPLE = Path(__file__).parents[2] / "data/samples/four_moods.wav"
@@ -71,7 +71,7 @@ def test_a_style_file_comes_back(tmp_path):
 
 
 def test_styles_do_what_they_are_called(heard):
-    decoder, face, speech = load_decoder(), load_face(), heard.speech
+    decoder, face, speech = open_model("decoder"), load_face(), heard.speech
 
     def lips(**values):
         return lip_aperture(face, decoder.predict(heard, _neutral(), Style(**values)))
@@ -85,7 +85,7 @@ def test_styles_do_what_they_are_called(heard):
 
 @pytest.mark.slow
 def test_the_style_of_a_clip_is_found(heard):
-    decoder, face = load_decoder(), load_face()
+    decoder, face = open_model("decoder"), load_face()
     true = Style(articulation=0.8, crispness=-0.7)
     found, left = fit_style(decoder, heard, decoder.predict(heard, _neutral(), true), face)
     assert left < 0.35
@@ -101,7 +101,7 @@ def test_the_command_writes_a_style_that_animate_takes(tmp_path, heard):
     from sedtalker.export.arkit import write_arkit_csv
 
     face = load_face()
-    made = load_decoder().predict(heard, _neutral(), Style(articulation=-0.8))
+    made = open_model("decoder").predict(heard, _neutral(), Style(articulation=-0.8))
     coefficients = np.pad(made, ((0, 0), (0, len(face.shapes) - 52)))
     write_arkit_csv(
         tmp_path / "take.csv", Animation(coefficients, 50.0, face, np.zeros((len(made), 3), np.float32), None, {})

@@ -9,10 +9,10 @@ import pytest
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, note_unfamiliar
-from sedtalker.emotion.diarizer_model import FrameBatch, open_model
+from sedtalker.emotion.diarizer_model import FrameBatch
 from sedtalker.emotion.inference import frame_emotions
-from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
@@ -38,7 +38,7 @@ def test_runs_and_repeats_itself():
     time = np.arange(48_000) / 16_000
     wave = sum(np.sin(2 * np.pi * 140 * k * time + np.sin(3 * time)) / k for k in range(1, 20))
     audio = from_samples(0.1 * wave * (np.sin(2 * np.pi * 3 * time) > -0.5) + 1e-3 * rng.normal(size=48_000), 16_000)
-    encoder, diarizer = open_encoder("emotion_encoder"), load_diarizer()
+    encoder, diarizer = open_encoder("emotion_encoder"), open_model("diarizer", in_torch=True)
     first, second = (diarize(diarizer, encoder(audio), audio.duration) for _ in range(2))
     assert len(first) == 150
     assert first.posterior.tobytes() == second.posterior.tobytes()
@@ -69,7 +69,11 @@ def test_its_categories_stand_in_the_order_of_the_package(data_dir):
     Weights made elsewhere may have another order, in which anger is answered for sadness.
     """
     clips = [c for c in read_manifest(data_dir) if c.corpus == "cremad" and c.split == "test"]
-    diarizer, encoder, found = load_diarizer(), open_encoder("emotion_encoder"), np.zeros((7, 7), int)
+    diarizer, encoder, found = (
+        open_model("diarizer", in_torch=True),
+        open_encoder("emotion_encoder"),
+        np.zeros((7, 7), int),
+    )
     for clip in clips[:: len(clips) // 90]:
         labels = clip_labels(clip)
         assert labels is not None
@@ -82,7 +86,7 @@ def test_its_categories_stand_in_the_order_of_the_package(data_dir):
 
 def test_the_newest_frames_are_those_of_the_whole():
     """The graph that streams run, of a number of frames that is no multiple of its rows."""
-    rng, diarizer = np.random.default_rng(0), open_model()
+    rng, diarizer = np.random.default_rng(0), open_model("diarizer")
     mel, prosody, hidden = (
         rng.normal(size=(1, 501, n)).astype(np.float32) for n in (80, 4, diarizer.config.encoder_channels)
     )

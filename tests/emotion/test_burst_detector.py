@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import SAMPLE_RATE
-from sedtalker.checkpoint import builtin_checkpoint, open_network, read_config, weights_sha256
+from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.cli.console import print_emotions
 from sedtalker.emotion.burst_detector import CHUNK, RATE, BurstDetectorConfig, burst_posterior, bursts_of, find_bursts
 from sedtalker.emotion.burst_network import BurstDetector
@@ -21,6 +21,7 @@ from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import open_model
 
 
 def posterior(*spans: tuple[float, float, int], seconds: float = 6.0) -> np.ndarray:
@@ -64,7 +65,7 @@ def test_long_recordings_equal_one_pass(rows: int) -> None:
     torch.manual_seed(0)
     detector = BurstDetector(BurstDetectorConfig(hidden=2, width=4)).eval().requires_grad_(False)
     given_rows = np.random.default_rng(0).standard_normal((rows, 6)).astype(np.float32)
-    made = burst_posterior(detector.logits, given_rows, detector.config)
+    made = burst_posterior(detector, given_rows)
     assert made.shape == (rows, 5)
     if rows:
         whole = detector(torch.from_numpy(given_rows)[None])[0].softmax(-1).numpy()
@@ -73,7 +74,7 @@ def test_long_recordings_equal_one_pass(rows: int) -> None:
 
 def test_the_detector_in_the_box_reads_the_diarizers_encoder() -> None:
     folder = builtin_checkpoint("burst_detector")
-    detector = open_network(folder, "burst_detector", BurstDetectorConfig, BurstDetector)
+    detector = open_model(folder, "burst_detector", in_torch=True)
     assert read_config(folder).encoder_sha256 == weights_sha256(builtin_checkpoint("emotion_encoder"))
     assert detector.config.kinds == BURST_KINDS
     assert sum(p.numel() for p in detector.parameters()) < 30_000

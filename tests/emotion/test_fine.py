@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker import Audio, Diarizer
-from sedtalker.checkpoint import CheckpointConfig, open_network, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.emotion.fine import PIECE_ROWS, FineConfig, FineEmotions, pooled_windows, strongest
 from sedtalker.emotion.fine_network import FineNetwork
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, SpeechFeatures
 
 STATISTICS = ("mean", "deviation", "min", "max")
@@ -64,9 +65,7 @@ def test_curves_are_probabilities_where_somebody_speaks() -> None:
     torch.manual_seed(0)
     frames = PIECE_ROWS * ROW + 300
     speech = np.arange(frames) < frames - 200
-    curves = FineEmotions(CONFIG, FineNetwork(CONFIG).eval().values)(
-        Audio(np.zeros(10, np.float32)), features(frames, speech)
-    )
+    curves = FineEmotions(FineNetwork(CONFIG).eval())(Audio(np.zeros(10, np.float32)), features(frames, speech))
     values = np.stack(list(curves.values()), 1)
     assert list(curves) == list(CONFIG.kinds)
     assert values.shape == (frames, 3)
@@ -80,7 +79,7 @@ def test_heads_of_another_encoder_are_refused(tmp_path: Path) -> None:
         kind="fine_emotions", licence="MIT", trained_on=[], model=CONFIG.model_dump(mode="json"), encoder_sha256="0"
     )
     write_checkpoint(tmp_path / "fine", stored, FineNetwork(CONFIG).state_dict(), "# Heads\n")
-    assert open_network(tmp_path / "fine", "fine_emotions", FineConfig, FineNetwork).config == CONFIG
+    assert open_model(tmp_path / "fine", "fine_emotions", in_torch=True).config == CONFIG
     with pytest.raises(InputError, match="trained on another encoder"):
         Diarizer.from_pretrained().with_fine(tmp_path / "fine")
 

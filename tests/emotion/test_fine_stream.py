@@ -43,7 +43,7 @@ def small() -> tuple[DiarizerNetwork, MelEncoder, FineEmotions]:
     encoder = MelEncoder(SpeechEncoder(sizes).eval().requires_grad_(False))
     config = DiarizerConfig(hidden_channels=16, windows=(0.4,), width=8, members=2)
     heads = FineNetwork(FineConfig(kinds=KINDS, hidden_channels=16, seconds=1.0, width=8)).eval().requires_grad_(False)
-    return DiarizerNetwork(config).eval().requires_grad_(False), encoder, FineEmotions(heads.config, heads.values)
+    return DiarizerNetwork(config).eval().requires_grad_(False), encoder, FineEmotions(heads)
 
 
 @settings(max_examples=12)

@@ -11,9 +11,9 @@ from sedtalker.emotion import inference as module
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, frame_emotions, shape_track, unfamiliarity
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 from tests.support.tracks import diarize
 
@@ -102,11 +102,11 @@ def test_checkpoints_are_checked(tmp_path, network):
         kind="diarizer", licence="MIT", trained_on=[], model=network.config.model_dump(mode="json")
     )
     write_checkpoint(tmp_path / "good", config, network.state_dict(), "# card\n")
-    assert load_diarizer(tmp_path / "good").config == network.config
+    assert open_model(tmp_path / "good", "diarizer", in_torch=True).config == network.config
     other = config.model_copy(update={"model": config.model | {"width": 9}})
     write_checkpoint(tmp_path / "bad", other, network.state_dict(), "# card\n")
     with pytest.raises(InputError):
-        load_diarizer(tmp_path / "bad")
+        open_model(tmp_path / "bad", "diarizer", in_torch=True)
 
 
 def test_another_encoder_is_refused(network):

@@ -14,10 +14,11 @@ from sedtalker import Audio, Diarizer
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
 from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameBatch
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
-from sedtalker.emotion.side_by_side import load_diarizer, side_by_side
+from sedtalker.emotion.side_by_side import side_by_side
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.encoder import EncoderPair, open_encoder, open_trained_encoder
+from sedtalker.speech.encoder import EncoderPair, open_encoder
 from sedtalker.speech.features import EMOTION
 from tests.emotion.test_network import frames
 from tests.support.tiny_backbones import save_tiny, tiny_model
@@ -77,7 +78,7 @@ def test_networks_that_are_built_differently_are_refused() -> None:
 
 def checkpoint(folder: Path, tiny: Path, weights: str) -> Path:
     """A diarizer on a tiny random Whisper, to answer beside the built-in one."""
-    config = load_diarizer().config
+    config = open_model("diarizer", in_torch=True).config
     backbone = BackboneConfig(name=str(tiny), side_by_side=(1,))
     encoder = open_encoder(backbone)
     own = network(
@@ -149,4 +150,4 @@ def test_an_encoder_of_other_weights_is_refused_in_a_pair_too(built: Path, tmp_p
     save_tiny("Whisper", tmp_path / "other")
     other.save_pretrained(tmp_path / "other")
     with pytest.raises(InputError, match="not the weights"):
-        open_trained_encoder(built, BackboneConfig(name=str(tmp_path / "other"), side_by_side=(1,)), pair=True)
+        Diarizer.from_pretrained(built, encoder=tmp_path / "other")

@@ -14,8 +14,8 @@ from sedtalker.emotion.emotion_stream import DiarizerStream, StreamFrames
 from sedtalker.emotion.inference import enrol, frame_emotions
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.shown import visible
-from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig, open_encoder
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.speech_encoder import SpeechEncoder
@@ -36,7 +36,7 @@ def small() -> tuple[DiarizerNetwork, MelEncoder]:
 
 @pytest.fixture(scope="module")
 def builtin() -> tuple[DiarizerNetwork, MelEncoder]:
-    return load_diarizer(), open_encoder("emotion_encoder")
+    return open_model("diarizer", in_torch=True), open_encoder("emotion_encoder")
 
 
 def run(stream: DiarizerStream, pieces: list[np.ndarray]) -> StreamFrames:

@@ -9,18 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.animation.decoder_network import Decoder, load_decoder_network
-from sedtalker.checkpoint import builtin_checkpoint
-from sedtalker.emotion.side_by_side import load_diarizer
+from sedtalker.animation.decoder_network import Decoder
 from sedtalker.errors import InputError
 from sedtalker.export.onnx_graphs import decoder_graph, diarizer_graph, encoder_graph, phones_graph
 from sedtalker.export.onnx_models import DECODERS, check_values, export_models, write_graph
-from sedtalker.speech.emotion_encoder import load_emotion_encoder
-from sedtalker.speech.speech_encoder import load_network
+from sedtalker.nn.engine import open_model
 
 
 def opened(name: str) -> Decoder:
-    return load_decoder_network(builtin_checkpoint(name))
+    return open_model(name, in_torch=True)
 
 
 def ran(path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -44,7 +41,7 @@ def test_a_file_equals_its_network_at_any_length(tmp_path: Path) -> None:
 
 def test_eight_bits_are_smaller_and_near(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
-    graph = encoder_graph("speech_encoder", load_network())
+    graph = encoder_graph("speech_encoder", open_model("speech_encoder", in_torch=True))
     for int8 in (False, True):
         write_graph(graph, tmp_path / f"{int8}.onnx", int8)
     sizes = [(tmp_path / f"{int8}.onnx").stat().st_size for int8 in (False, True)]
@@ -65,9 +62,9 @@ def test_every_graph_equals_its_network(tmp_path: Path) -> None:
     check = json.loads((tmp_path / "onnx" / "check.json").read_text())
     assert {file.name for file in files} == {f"{name}.onnx" for name in about["models"]} | {"model.json", "check.json"}
     made = [
-        encoder_graph("speech_encoder", load_network()),
-        encoder_graph("emotion_encoder", load_emotion_encoder()),
-        diarizer_graph("diarizer", load_diarizer()),
+        encoder_graph("speech_encoder", open_model("speech_encoder", in_torch=True)),
+        encoder_graph("emotion_encoder", open_model("emotion_encoder", in_torch=True)),
+        diarizer_graph("diarizer", open_model("diarizer", in_torch=True)),
         phones_graph("phones", opened("decoder")),
         *(decoder_graph(f"{name}_4", opened(name), 4) for name in DECODERS),
     ]

@@ -11,8 +11,9 @@ import torch
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.face.landmark_network import expected_points
-from sedtalker.face.landmarks import load_detector
+from sedtalker.face.landmarks import detect
 from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
+from sedtalker.nn.engine import open_model
 from sedtalker.training.corpora.landmark_samples import random_solids
 from sedtalker.training.tasks.landmarks import load_reference_rig
 
@@ -28,7 +29,7 @@ def test_landmarks_of_the_builtin_face(yaw: float, pitch: float) -> None:
     points = face.mesh.vertices[face.landmarks]
     view = front_view(points, yaw, pitch)
     channels, _, _ = geometry_channels(view.project(face.mesh.vertices), face.mesh.triangles, 128)
-    found = load_detector().detect(channels[None])
+    found = detect(open_model("landmarks"), channels[None])
     truth = view.project(points)[:, :2]
     outer = np.linalg.norm(truth[45] - truth[36])
     assert found.face[0] > 0.9
@@ -42,7 +43,7 @@ def test_solids_are_no_faces() -> None:
         vertices, triangles = random_solids(rng)
         view = View(np.eye(3), vertices.mean(0), float(np.ptp(vertices, axis=0).max()) * 0.6)
         pictures.append(geometry_channels(view.project(vertices), triangles, 128)[0])
-    assert (load_detector().detect(np.stack(pictures)).face > 0.5).mean() < 0.1
+    assert (detect(open_model("landmarks"), np.stack(pictures)).face > 0.5).mean() < 0.1
 
 
 def test_inside_out_meshes_look_the_same() -> None:
@@ -92,5 +93,5 @@ def test_reference_rig_loads_with_coarser_versions(data_dir: Path) -> None:
 
 def test_missing_weights_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
-        load_detector(tmp_path)
+        open_model(tmp_path, "landmarks")
     assert "\n" not in str(error.value)

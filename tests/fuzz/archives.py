@@ -62,10 +62,8 @@ def _rig(name: str) -> Callable[[bytes], None]:
 
 def _checkpoint(part: str) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
-        from sedtalker.animation.animator import load_decoder
-        from sedtalker.checkpoint import is_checkpoint, read_config, weights_sha256
-        from sedtalker.emotion.side_by_side import load_diarizer
-        from sedtalker.face.landmarks import load_detector
+        from sedtalker.checkpoint import is_checkpoint, weights_sha256
+        from sedtalker.nn.engine import open_model
 
         folder = Path("checkpoint")
         folder.mkdir(exist_ok=True)
@@ -74,9 +72,7 @@ def _checkpoint(part: str) -> Callable[[bytes], None]:
         (folder / "model.safetensors").write_bytes(data if part == "weights" else weights)
         is_checkpoint(folder)
         weights_sha256(folder)
-        kind = read_config(folder).kind
-        loaders: dict[str, Callable[[Path], object]] = {"landmarks": load_detector, "diarizer": load_diarizer}
-        loaders.get(kind, load_decoder)(folder)
+        open_model(folder)
 
     return read
 

@@ -12,8 +12,9 @@ from scipy.special import softmax
 
 from sedtalker.audio import from_samples
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.errors import InputError
-from sedtalker.nn.engine import load_in_torch
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import (
     EncoderPair,
@@ -36,7 +37,7 @@ from sedtalker.speech.features import (
     prosody,
     speech_mask,
 )
-from sedtalker.speech.speech_encoder import SpeechEncoder, load_network
+from sedtalker.speech.speech_encoder import SpeechEncoder
 from tests.support.tiny_backbones import save_tiny
 
 
@@ -102,7 +103,7 @@ def test_silence_is_encoded():
 
 def test_the_builtin_encoder_predicts_phones():
     encoder = open_encoder()
-    assert sum(p.numel() for p in load_network().parameters()) < 3e6
+    assert sum(p.numel() for p in open_model("speech_encoder", in_torch=True).parameters()) < 3e6
     features = encoder(from_samples(_speechlike(1), 16000))
     posterior = softmax(encoder.network.phones(features.hidden), -1)
     assert posterior.shape == (50, 40)
@@ -139,14 +140,14 @@ def test_a_model_of_the_hub_may_end_early(tmp_path):
 def test_what_is_no_encoder_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no such encoder: .* speech_encoder, emotion_encoder, whisper-base"):
         open_encoder("whisper_base")
-    with pytest.raises(InputError, match="decoder checkpoint, a speech_encoder checkpoint is needed"):
+    with pytest.raises(InputError, match="decoder checkpoint, a speech_encoder is needed"):
         open_encoder(builtin_checkpoint("decoder"))
     shutil.copytree(builtin_checkpoint("diarizer"), tmp_path / "diarizer")
     text = (tmp_path / "diarizer" / "config.json").read_text()
     (tmp_path / "diarizer" / "config.json").write_text(re.sub(r'("encoder_sha256": ")\w+', r"\g<1>0123", text))
     with pytest.raises(InputError, match=r"not the weights that the network in .* was trained on"):
-        open_trained_encoder(tmp_path / "diarizer")
-    assert isinstance(open_trained_encoder(builtin_checkpoint("diarizer")), MelEncoder)
+        open_trained_encoder(tmp_path / "diarizer", DiarizerConfig())
+    assert isinstance(open_trained_encoder(builtin_checkpoint("diarizer"), DiarizerConfig()), MelEncoder)
 
 
 @pytest.mark.parametrize("frames", [2, 4])
@@ -175,7 +176,7 @@ def test_graphs_give_what_torch_gives_for_any_number_of_frames(name: str, mels: 
     opened = open_encoder(name)
     assert isinstance(opened, MelEncoder)
     assert isinstance(opened.network, GraphEncoder)
-    in_torch = load_in_torch(builtin_checkpoint(name), name)
+    in_torch = open_model(name, in_torch=True)
     mel = np.random.default_rng(mels).standard_normal((2, mels, 80)).astype(np.float32)
     np.testing.assert_allclose(opened.network.hidden(mel), in_torch.hidden(mel), atol=5e-5)
 

@@ -14,13 +14,13 @@ from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Ints, Mask
 from sedtalker.face.face import Face
-from sedtalker.face.landmarks import LandmarkDetector
 from sedtalker.face.registration.alignment import Skin
 from sedtalker.face.registration.features import SAMPLES, Features, find_features
 from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate, snap
 from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.rasteriser import View, turn
 from sedtalker.mesh.surface import Points, Surface, adjacency, face_outwards, first_vertices, weld
+from sedtalker.nn.engine import open_model
 
 SKIN, RIGHT_EYE, LEFT_EYE, UPPER_TEETH, LOWER_TEETH, TONGUE, WORN = range(7)
 """Roles of connected components."""
@@ -329,7 +329,7 @@ def with_curtains(points: Points, triangles: Ints, features: Features) -> tuple[
 
 
 @lru_cache(maxsize=2)  # every fit starts from the same built-in face
-def prepare_source(face: Face, detector: LandmarkDetector) -> tuple[Head, Ints]:
+def prepare_source(face: Face) -> tuple[Head, Ints]:
     """A known face as a head, and one mesh vertex (N,) for each of its points.
 
     Its landmarks are those the detector sees, so that what the detector sees on a target means the same places.
@@ -341,7 +341,7 @@ def prepare_source(face: Face, detector: LandmarkDetector) -> tuple[Head, Ints]:
     outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
     middle = landmarks[[36, 45, 48, 54]].mean(0)
     views = [View(turn(*tilt), middle, 1.45 * outer) for tilt in AVERAGED_VIEWS]
-    seen = locate(surface, views, landmarks, detector)
+    seen = locate(surface, views, landmarks, open_model("landmarks"))
     if seen is not None and seen.residual < 0.1:
         landmarks, triangles = seen.landmarks, seen.triangles
     else:

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Ints
-from sedtalker.face.landmarks import LandmarkDetector
+from sedtalker.face.landmarks import detect
 from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
 from sedtalker.mesh.surface import Points, Surface
+from sedtalker.nn.engine import Model
 
 JAW = slice(0, 17)
 """Landmarks of the jaw line, which lie least surely."""
@@ -68,13 +69,13 @@ class FaceFix:
     alignment: Similarity
 
 
-def find_face(surface: Surface, reference: Points, detector: LandmarkDetector) -> FaceFix | None:
+def find_face(surface: Surface, reference: Points, detector: Model) -> FaceFix | None:
     """Find the face on a surface of any orientation, unit and position; None if there is none.
 
     Args:
         surface: the welded mesh.
         reference: (68, 3) landmarks of a known upright face, +Y up, +Z front.
-        detector: the landmark network.
+        detector: the landmark network, see ``detect``.
     """
     for rotations in (axis_rotations(), tilted_rotations()):
         candidates = survey(surface, rotations, detector)
@@ -110,13 +111,13 @@ def tilted_rotations() -> list[Points]:
     return [tilt @ axis for tilt in tilts for axis in axis_rotations()]
 
 
-def survey(surface: Surface, rotations: list[Points], detector: LandmarkDetector) -> list[View]:
+def survey(surface: Surface, rotations: list[Points], detector: Model) -> list[View]:
     """Views of the whole mesh and of its top (heads of bodies) with a face in them, best first."""
     views = [view for rotation in rotations for view in framings(surface.points, rotation)]
     channels = np.stack(
-        [geometry_channels(v.project(surface.points), surface.triangles, detector.size)[0] for v in views]
+        [geometry_channels(v.project(surface.points), surface.triangles, detector.config.size)[0] for v in views]
     )
-    found = detector.detect(channels)
+    found = detect(detector, channels)
     order = np.argsort(-found.face, kind="stable")
     closer = []
     for i in order[:12]:
@@ -147,9 +148,7 @@ def framings(points: Points, rotation: Points) -> list[View]:
     return views
 
 
-def refine(
-    surface: Surface, view: View, reference: Points, detector: LandmarkDetector, rounds: int = 3
-) -> FaceFix | None:
+def refine(surface: Surface, view: View, reference: Points, detector: Model, rounds: int = 3) -> FaceFix | None:
     """Look again from straight ahead and close, then average the landmarks of several close views."""
     fix = None
     for k in range(rounds):
@@ -163,10 +162,10 @@ def refine(
     return fix
 
 
-def locate(surface: Surface, views: list[View], reference: Points, detector: LandmarkDetector) -> FaceFix | None:
+def locate(surface: Surface, views: list[View], reference: Points, detector: Model) -> FaceFix | None:
     """Landmarks seen in several views, lifted to the surface and combined."""
-    rendered = [geometry_channels(v.project(surface.points), surface.triangles, detector.size)[0] for v in views]
-    found = detector.detect(np.stack(rendered))
+    rendered = [geometry_channels(v.project(surface.points), surface.triangles, detector.config.size)[0] for v in views]
+    found = detect(detector, np.stack(rendered))
     lifted, weights = [], []
     for view, points, spread in zip(views, found.points, found.spread, strict=True):
         position, hit = lift(surface, view, points)

@@ -14,7 +14,6 @@ from sedtalker.arrays import Floats, Ints
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, RegistrationReport, report_from_json
-from sedtalker.face.landmarks import load_detector
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.alignment import align
 from sedtalker.face.registration.attribute_transfer import (
@@ -39,6 +38,7 @@ from sedtalker.face.registration.pose import (
 from sedtalker.face.sedface import FACE_ARRAYS, UNREADABLE, face_arrays, face_from_arrays
 from sedtalker.mesh.mesh import MAX_BYTES, Mesh
 from sedtalker.mesh.surface import Surface, first_vertices, weld
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import keep, read_arrays, user_cache
 
@@ -73,8 +73,8 @@ def register(
     if len(surface.triangles) < FEWEST_TRIANGLES:
         raise InputError(f"{name}: {len(surface.triangles)} triangles are too few for a face; give a mesh of a head")
     hook("looking for the face", 0, 1)
-    detector = load_detector()
-    known, vertex = prepare_source(source, detector)
+    detector = open_model("landmarks")
+    known, vertex = prepare_source(source)
     if given is not None:
         fix: FaceFix | None = given.on(surface, known.landmarks)
     else:

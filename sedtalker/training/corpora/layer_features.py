@@ -17,13 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sedtalker.checkpoint import builtin_checkpoint, open_network, read_checkpoint
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.errors import InputError, extra
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.emotion_encoder import EmotionEncoder
-from sedtalker.speech.encoder import EmotionEncoderConfig, open_encoder
+from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import analyse
 from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
 from sedtalker.training.corpora.augmentation import Samples
@@ -156,7 +157,7 @@ def open_vectors(source: str | None, data: Path, teacher: str | None = None) -> 
     if source == WHISPER:
         return Vectors(load_teacher(data, teacher), None, Path())
     folder = Path(source) if source else builtin_checkpoint("emotion_encoder")
-    return Vectors(None, open_network(folder, "emotion_encoder", EmotionEncoderConfig, EmotionEncoder), folder)
+    return Vectors(None, open_model(folder, "emotion_encoder", in_torch=True), folder)
 
 
 def open_whisper(data: Path, source: str | None = None, layers: tuple[int, ...] = LAYERS) -> WhisperEncoder:

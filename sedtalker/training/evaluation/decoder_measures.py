@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from sedtalker.animation.animator import AnyDecoder, load_decoder, open_decoder_encoder
+from sedtalker.animation.animator import DECODERS, AnyDecoder
 from sedtalker.animation.conditioning import Style
 from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
@@ -32,8 +32,9 @@ from sedtalker.metrics.motion import (
     region_vertex_error,
     upper_face_dynamics_deviation,
 )
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.encoder import Encoder
+from sedtalker.speech.encoder import Encoder, open_trained_encoder
 from sedtalker.speech.features import BILABIAL, SpeechFeatures
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import (
@@ -262,8 +263,9 @@ def evaluate_decoder(
         hook: progress.
     """
     folder = checkpoint or builtin_checkpoint("decoder")
-    decoder, face = load_decoder(folder), load_face()
-    net = open_decoder_encoder(decoder, folder, encoder)
+    decoder: AnyDecoder = open_model(folder, *DECODERS)
+    face = load_face()
+    net = open_trained_encoder(folder, decoder.config, encoder)
     lip_measure = measure_lips(face)
     clips = read_grid(data)
     sentences = encode_test_sentences(net, [clip.as_recorded() for clip in clips], lip_measure, cache_folder(), hook)

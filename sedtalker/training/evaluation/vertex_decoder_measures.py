@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.decoder_network import speech_tensor
 from sedtalker.animation.vertex_decoder import VertexDecoder, one_hot
 from sedtalker.arrays import Floats
@@ -23,6 +22,7 @@ from sedtalker.metrics.motion import (
     region_vertex_error,
     upper_face_dynamics_deviation,
 )
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.backbone import unpack_backbone
 from sedtalker.speech.features import FRAME_CLOCK
@@ -114,9 +114,8 @@ def evaluate_vertex_decoder(
     Raises:
         InputError: the corpus has other vertices or words than the checkpoint, or no such split.
     """
-    model, corpus = load_decoder(checkpoint), open_sequences(data)
-    if not isinstance(model, VertexDecoder):
-        raise InputError(f"{checkpoint}: not a vertex decoder")
+    model: VertexDecoder = open_model(checkpoint, "vertex_decoder")
+    corpus = open_sequences(data)
     sequences = corpus.split(split)
     if not sequences:
         raise InputError(f"{data}: no {split} sequences with sound")

@@ -22,9 +22,10 @@ from torch.nn import functional as F
 from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig, mouth_indices
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, load_audio, resample_frames
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, open_network, weights_sha256, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides, speech_only
 from sedtalker.face.builtin import load_face
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.whisper import WhisperEncoder, layer_frames
@@ -197,7 +198,7 @@ class TeacherLayers:
 def open_teacher(data: Path, cache: Path, source: str | None = None) -> TeacherLayers:
     """The teacher, ready to read recordings; ``source`` as in ``open_whisper``."""
     folder = builtin_checkpoint("decoder_whisper_base")
-    readout = open_network(folder, "readout_decoder", MouthReadoutConfig, MouthReadout)
+    readout = open_model(folder, "readout_decoder", in_torch=True)
     encoder = open_whisper(data, source, READ_LAYERS)
     name = encoder.sha256()[:8] + weights_sha256(folder)[:8]
     return TeacherLayers(readout, SpeechCache(cache, name, partial(_projected, encoder, readout)))

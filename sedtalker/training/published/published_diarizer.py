@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -56,7 +56,7 @@ def open_backbone(name: str, kind: Literal["wav2vec2", "wavlm"]) -> Backbone:
             model = transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**XLSR_LARGE))
         backbone = Backbone(model, transformers.Wav2Vec2FeatureExtractor(do_normalize=True))
     else:
-        backbone = load_backbone(BackboneConfig(name=name))
+        backbone = cast("Backbone", load_backbone(BackboneConfig(name=name)))
     backbone.model.config.layerdrop = 0.0
     backbone.model.requires_grad_(True)
     backbone.model.freeze_feature_encoder()

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import DecoderConfig
-from sedtalker.animation.decoder_network import Decoder, load_decoder_network, speech_tensor
+from sedtalker.animation.decoder_network import Decoder, speech_tensor
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS
-from sedtalker.speech.speech_encoder import load_network
 from sedtalker.training.cards import decoder_card
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import read_reference_rig
@@ -85,7 +85,7 @@ class DecoderTask(PreparedTask):
     def read_data(self, hook: Hook) -> None:
         """The face and its lips, the encoder, crops of talking, and pseudo-labels of read speech."""
         data, c = self.data, self.config
-        self.encoder = load_network(self.encoder_folder)
+        self.encoder = open_model(self.encoder_folder, "speech_encoder", in_torch=True)
         self.face = load_face() if c.face == "builtin" else read_reference_rig(data)
         self.lip_measure = measure_lips(self.face)
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
@@ -136,7 +136,7 @@ class DecoderTask(PreparedTask):
 
     def _go_on(self, folder: Path) -> nn.Module:
         """The decoder in a folder, without its phone head, with this task's look-ahead and dropout."""
-        start, wanted = load_decoder_network(folder), self.config.model
+        start, wanted = open_model(folder, "decoder", in_torch=True), self.config.model
         kept = {name: value for name, value in start.state_dict().items() if not name.startswith("phone_head.")}
         changed = {**start.config.model_dump(), "future": wanted.future, "dropout": wanted.dropout, "closes": False}
         self.model_config = DecoderConfig.model_validate(changed)

@@ -18,15 +18,15 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, write_checkpoint
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.features import analyse, band_means, centre_bands, level_gain, log_mel, speech_mask
-from sedtalker.speech.speech_encoder import SpeechEncoder, load_network
+from sedtalker.speech.speech_encoder import SpeechEncoder
 from sedtalker.training.cards import speech_encoder_card
 from sedtalker.training.corpora.augmentation import (
     Samples,
@@ -103,7 +103,7 @@ class NoiseRobustEncoderTask(PreparedTask):
     def read_data(self, hook: Hook) -> None:
         """All recordings as samples, the teacher, and how the mouth is read from its vectors."""
         most = self.config.most_recordings or None
-        self.teacher = load_network(self.folder).eval().requires_grad_(False)
+        self.teacher = open_model(self.folder, "speech_encoder", in_torch=True)
         self.augmenter = read_augmenter(self.data)
         met = set(noise_files(self.data))
         unmet = [path for path in noise_files(self.data, hold_out=False) if path not in met]
@@ -121,7 +121,7 @@ class NoiseRobustEncoderTask(PreparedTask):
 
     def _fit_readout(self, hook: Hook) -> None:
         """The linear readout of the decoder's mouth, height and width of the lips in deviations, as a convolution."""
-        decoder, face, encoder = load_decoder(), load_face(), MelEncoder(self.teacher)
+        decoder, face, encoder = open_model("decoder"), load_face(), MelEncoder(self.teacher)
         rng, pairs = np.random.default_rng(0), []
         for _ in counted(range(READ), hook, "mouths of clean recordings", READ):
             features = encoder(from_samples(self._recording(self._corpus(rng), rng), SAMPLE_RATE))
@@ -152,7 +152,9 @@ class NoiseRobustEncoderTask(PreparedTask):
 
     def build(self) -> nn.Module:
         """The encoder of before, which goes on."""
-        return load_network(Path(self.config.weights) if self.config.weights else self.folder).requires_grad_(True)
+        start = Path(self.config.weights) if self.config.weights else self.folder
+        network: SpeechEncoder = open_model(start, "speech_encoder", in_torch=True)
+        return network.requires_grad_(True)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops of clean recordings, ``clean``, and of the same degraded, ``mel``; frames that count, ``weight``."""
@@ -204,7 +206,7 @@ class NoiseRobustEncoderTask(PreparedTask):
     @torch.no_grad()
     def _mixed(self, model: nn.Module) -> SpeechEncoder:
         """``share`` of a model's weights and the rest of those before, with the phone head of before."""
-        made, device = load_network(self.folder), next(model.parameters()).device
+        made, device = open_model(self.folder, "speech_encoder", in_torch=True), next(model.parameters()).device
         before, after, share = made.state_dict(), model.state_dict(), self.config.share
         for name, value in before.items():
             if not name.startswith("phone_head."):

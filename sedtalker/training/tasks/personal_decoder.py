@@ -16,13 +16,14 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from sedtalker.animation.decoder import decoder_speech
-from sedtalker.animation.decoder_network import Decoder, load_decoder_network
+from sedtalker.animation.decoder_network import Decoder
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.metrics.motion import correlation
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
@@ -85,7 +86,7 @@ class PersonalDecoderTask(PreparedTask):
     def read_data(self, hook: Hook) -> None:
         """The decoder to start from, and every take encoded and predicted by it."""
         c, data = self.config, self.data
-        self.start = start = load_decoder_network(self.start_folder)
+        self.start = start = open_model(self.start_folder, "decoder", in_torch=True)
         encoder = open_encoder(self.encoder_folder)
         takes = read_takes(data, c.rate)
         strange = set(c.held_out) - {take.name for take in takes}

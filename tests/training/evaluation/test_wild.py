@@ -10,10 +10,10 @@ import pytest
 import soundfile
 from scipy.spatial.transform import Rotation
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import lip_aperture, lip_width
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.evaluation import wild
 from sedtalker.training.evaluation.lips import steady_track
@@ -40,7 +40,7 @@ def test_a_clip_that_moves_as_predicted_scores_one(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     soundfile.write(folder / "w01.opus", samples, SAMPLE_RATE, format="OGG", subtype="OPUS")
     (folder / "names.json").write_text(json.dumps({"blendshape_names": ["_neutral", "browInnerUp"]}))
-    decoder, face = load_decoder(), load_face()
+    decoder, face = open_model("decoder"), load_face()
     net = open_encoder()
     features = net(load_audio(folder / "w01.opus"))
     moved = decoder.predict(features, steady_track("neutral", 0.0))
@@ -68,4 +68,4 @@ def test_a_clip_that_moves_as_predicted_scores_one(tmp_path: Path) -> None:
 
 
 def test_without_the_clips_there_are_no_figures(tmp_path: Path) -> None:
-    assert wild.wild_metrics(load_decoder(), load_face(), open_encoder(), tmp_path) == {}
+    assert wild.wild_metrics(open_model("decoder"), load_face(), open_encoder(), tmp_path) == {}

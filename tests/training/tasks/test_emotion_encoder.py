@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.checkpoint import open_network, read_config
+from sedtalker.checkpoint import read_config
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import EmotionEncoderConfig
 from sedtalker.training.corpora.layer_features import TEACHER_FILE, Teacher
@@ -69,7 +70,7 @@ def test_learns_and_exports(
     card = (tmp_path / "export" / "README.md").read_text()
     assert "contains information from crema-d, which is made available under the odbl" in card.lower()
     assert "{" not in card
-    network = open_network(tmp_path / "export", "emotion_encoder", EmotionEncoderConfig, EmotionEncoder)
+    network = open_model(tmp_path / "export", "emotion_encoder", in_torch=True)
     assert network(torch.zeros(1, 40, 80)).shape == (1, 20, 8)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.checkpoint import CheckpointConfig, open_network, read_config, weights_sha256, write_checkpoint
-from sedtalker.emotion.fine import FineConfig
+from sedtalker.checkpoint import CheckpointConfig, read_config, weights_sha256, write_checkpoint
 from sedtalker.emotion.fine_network import FineNetwork
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import EmotionEncoderConfig
 from sedtalker.training.corpora.fine_labels import BURSTS, VOTED
@@ -64,7 +64,7 @@ def test_trains_on_bursts_and_votes(bursts_and_votes: Path, encoder: Path, tmp_p
     stored = read_config(tmp_path / "export")
     assert (stored.kind, stored.licence) == ("fine_emotions", "ODbL-1.0")
     assert stored.encoder_sha256 == weights_sha256(encoder)
-    assert open_network(tmp_path / "export", "fine_emotions", FineConfig, FineNetwork).config.kinds == BURSTS
+    assert open_model(tmp_path / "export", "fine_emotions", in_torch=True).config.kinds == BURSTS
     assert "{" not in (tmp_path / "export" / "README.md").read_text()
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from sedtalker.face.builtin import load_face
-from sedtalker.face.landmarks import load_detector
+from sedtalker.face.landmarks import detect
+from sedtalker.nn.engine import open_model
 from sedtalker.training.loop import TrainerConfig, fit
 from sedtalker.training.tasks.landmarks import LandmarksTask, landmark_loss
 from tests.support.rigs import rig_of_face
@@ -25,7 +26,7 @@ def test_a_few_steps_make_a_detector_and_its_card(tmp_path: Path) -> None:
     metrics = fit(task, TrainerConfig(steps=3, run_dir=str(run), warmup=1, ema=0.9, accelerator="cpu"))
     assert set(metrics) == {"landmark_error", "face_accuracy", "score"}
     assert f"error {metrics['landmark_error']:.4f} of the" in (run / "export" / "README.md").read_text()
-    found = load_detector(run / "export").detect(a["channels"].numpy())
+    found = detect(open_model(run / "export"), a["channels"].numpy())
     assert found.points.shape == (2, 68, 2)
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.features import analyse
-from sedtalker.speech.speech_encoder import load_network
 from sedtalker.training.corpora import augmentation
 from sedtalker.training.tasks import noise_robust_encoder as robust
 from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTask
@@ -87,7 +87,10 @@ def test_learns_to_give_in_noise_what_it_gave_without(task: NoiseRobustEncoderTa
     assert 0.5 < metrics["clean_r"] <= 1.0
     task.export(model, tmp_path / "export", metrics)
     assert "\n0.6 of the way from the weights before" in (tmp_path / "export" / "README.md").read_text(encoding="utf-8")
-    before, after = load_network(), load_network(tmp_path / "export")
+    before, after = (
+        open_model("speech_encoder", in_torch=True),
+        open_model(tmp_path / "export", "speech_encoder", in_torch=True),
+    )
     torch.testing.assert_close(after.phone_head.weight, before.phone_head.weight)
     assert not torch.equal(after.stem.weight, before.stem.weight)
     kept = {k: v for k, v in read_config(builtin_checkpoint("speech_encoder")).metrics.items() if k not in metrics}

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, load_audio, resample_frames
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
 from sedtalker.export.arkit import COLUMNS, timecode
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.tracked_motion import find_lag, read_takes
 from sedtalker.training.loop import TrainerConfig, fit
@@ -39,7 +39,7 @@ def write_take(folder: Path, name: str, sound: Audio, weights: np.ndarray, times
 def takes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six takes of an actor who opens the jaw wide, smiles on one side, and was tracked 60 ms late."""
     folder = tmp_path_factory.mktemp("takes")
-    speech, encoder, decoder = load_audio(SAMPLE).samples, open_encoder(), load_decoder()
+    speech, encoder, decoder = load_audio(SAMPLE).samples, open_encoder(), open_model("decoder")
     for number in range(6):
         sound = Audio(speech[number * 3 * SAMPLE_RATE : (number + 1) * 3 * SAMPLE_RATE])
         features = encoder(sound)
@@ -90,7 +90,7 @@ def test_it_takes_on_the_habit_and_keeps_obeying(takes: Path, tmp_path: Path) ->
     figures = fit(task, config)
     assert figures["rmse"] < 0.7 * figures["start_rmse"]
     assert figures["rmse"] < figures["static_rmse"]
-    personal, start = load_decoder(tmp_path / "export"), load_decoder()
+    personal, start = open_model(tmp_path / "export"), open_model("decoder")
     heard = task.held_out[0]
     duration = heard.take.duration
     happy, neutral = (constant_track(text, duration) for text in ("happy:1.0", "neutral"))

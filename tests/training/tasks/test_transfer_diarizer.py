@@ -13,9 +13,9 @@ from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_conf
 from sedtalker.emotion.diarizer_model import FrameBatch, FrameNetworkConfig
 from sedtalker.emotion.frame_network import FrameNetwork
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.side_by_side import load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import EmotionEncoderConfig
 from sedtalker.training.corpora import layer_features
@@ -70,7 +70,7 @@ def test_trains_on_the_layers_of_whisper(
     assert "librispeech (CC BY 4.0)" in stored.trained_on
     assert stored.model["backbone"]["name"] == "openai/whisper-base"
     assert "{" not in (tmp_path / "export" / "README.md").read_text()
-    loaded = load_diarizer(tmp_path / "export")
+    loaded = open_model(tmp_path / "export", "diarizer", in_torch=True)
     for word, code in (("neutral", "NEU"), ("happy", "HAP"), ("angry", "ANG")):
         audio = load_audio(rated_voices / "audio" / "aesdd" / f"3001_DFA_{code}_XX.wav")
         posterior = diarize(loaded, tiny_teacher.encoder(audio), audio.duration).posterior[30]
@@ -104,7 +104,7 @@ def test_trains_on_an_emotion_encoder(rated_voices: Path, tmp_path: Path) -> Non
     usual = np.array(written.model["usual"])
     assert np.exp(usual).sum() <= 1.0, "a mean of log-posteriors"
     assert usual.argmax() == 0, "neutral clips of these speakers"
-    assert load_diarizer(tmp_path / "export").encoder_channels == 12
+    assert open_model(tmp_path / "export", "diarizer", in_torch=True).encoder_channels == 12
 
 
 def test_a_frame_network_adds_boundaries_and_nothing_else(rated_voices: Path, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_frame_network_adds_boundaries_and_nothing_else(rated_voices: Path, tm
     given = {**CONFIG, "encoder": str(tmp_path / "encoder"), "frame_networks": (str(tmp_path / "frames"),)}
     task = TransferDiarizerTask(given, rated_voices, tmp_path / "cache")
     task.export(trained(task, 2), tmp_path / "export", {})
-    whole = load_diarizer(tmp_path / "export")
+    whole = open_model(tmp_path / "export", "diarizer", in_torch=True)
     plain = DiarizerNetwork(whole.config.model_copy(update={"frame_networks": ()})).eval()
     plain.load_state_dict({k: v for k, v in whole.state_dict().items() if not k.startswith("frame_networks")})
     speech = torch.ones(1, 96, dtype=torch.bool)

@@ -11,13 +11,13 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from sedtalker.animation.animator import load_decoder
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, load_audio, resample_frames
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.taxonomy import EMOVOCA
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.corpora.augmentation import change_speed
@@ -199,7 +199,7 @@ def write_example(root: Path, audio: Path, size: ExampleSize | None = None) -> i
     (root / "corpus.json").write_text(json.dumps(EXAMPLE, indent=1), encoding="utf-8")
     _write_template(root / "template.ply", face.mesh.vertices[kept], triangles)
     speech = load_audio(audio).samples
-    encoder, decoder = open_encoder(), load_decoder()
+    encoder, decoder = open_encoder(), open_model("decoder")
     basis = face.basis[:, kept].astype(np.float32)
     templates, written = {}, 0
     for number, (subject, speed) in enumerate(SUBJECTS.items()):
