@@ -7,12 +7,15 @@ parts of a head are found, in place of photographs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints
 
+Columns = list[NDArray[np.float64]]
+"""One array for each corner of triangles, or for each side of a picture."""
 _OVERLAP = 1e-7
 """Overlap in pixels: neighbours may both claim a pixel on their edge, so that none is missed."""
 
@@ -30,45 +33,85 @@ def fill(screen: NDArray[np.float64], triangles: Ints, width: int, height: int) 
         width: pixels of a row.
         height: number of rows.
     """
-    at, row = _rows(screen, triangles, width, height)
-    ax, ay, az = screen[triangles[at, 0], :3].T
-    bx, by, bz = screen[triangles[at, 1], :3].T
-    cx, cy, cz = screen[triangles[at, 2], :3].T
-    inverse = 1.0 / ((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
-    left = np.maximum(0.0, np.ceil(np.minimum(np.minimum(ax, bx), cx) - 0.5))
-    last = np.minimum(width - 1.0, np.floor(np.maximum(np.maximum(ax, bx), cx) - 0.5)) - left
-    x, y = left + 0.5 - ax, row + 0.5 - ay
-    bdx, cdx = (cy - ay) * inverse, (ay - by) * inverse
-    v, w = x * bdx + y * (ax - cx) * inverse, x * cdx + y * (bx - ax) * inverse
-    first, empty = np.zeros(len(at)), np.zeros(len(at), bool)
+    met = _meeting(screen, triangles, width, height)
+    (ax, bx, cx), (ay, by, cy), (az, bz, cz) = met.x, met.y, met.z
+    scale, left = 1.0 / met.area, met.first[0]
+    bdx, cdx = (cy - ay) * scale, (ay - by) * scale
+    # From here on each pair of a triangle and a row of pixels.
+    of, row = _runs(met.last[1].astype(np.int64) - met.first[1].astype(np.int64) + 1)
+    row += met.first[1].astype(np.int64)[of]
+    x, y, inverse = left + 0.5 - ax, row + 0.5 - ay[of], scale[of]
+    v = (x * bdx)[of] + y * (ax - cx)[of] * inverse
+    w = (x * cdx)[of] + y * (bx - ax)[of] * inverse
+    first, last, covers = np.zeros(len(of)), (met.last[0] - left)[of], np.ones(len(of), bool)
     for weight, slope in ((v, bdx), (w, cdx), (1.0 - v - w, -bdx - cdx)):
         with np.errstate(divide="ignore", invalid="ignore"):
-            crossing = -weight / slope
-        np.maximum(first, crossing, out=first, where=slope > 0.0)
-        np.minimum(last, crossing, out=last, where=slope < 0.0)
-        empty |= (slope == 0.0) & (weight < 0.0)
+            crossing = -weight / slope[of]
+        np.maximum(first, np.where((slope > 0.0)[of], crossing, -np.inf), out=first)
+        np.minimum(last, np.where((slope < 0.0)[of], crossing, np.inf), out=last)
+        if not slope.all():
+            covers &= (slope != 0.0)[of] | ~(weight < 0.0)
     begin = np.ceil(first - _OVERLAP).astype(np.int64)
-    count = np.where(empty, 0, np.maximum(np.floor(last + _OVERLAP).astype(np.int64) - begin + 1, 0))
-    of, step = _runs(count)
-    step += begin[of]
-    near = (az + v * (bz - az) + w * (cz - az))[of] + step * (bdx * (bz - az) + cdx * (cz - az))[of]
-    pixel = row[of] * width + left.astype(np.int64)[of] + step
-    return _nearest(pixel, near.astype(np.float32), at[of], width, height)
+    count = np.floor(last + _OVERLAP).astype(np.int64) - begin + 1
+    some = np.flatnonzero(covers & (count > 0))
+    of, begin = of[some], begin[some]
+    near = az[of] + v[some] * (bz - az)[of] + w[some] * (cz - az)[of]
+    pair, step = _runs(count[some])  # each pixel of each pair
+    step += begin[pair]
+    near = near[pair] + step * (bdx * (bz - az) + cdx * (cz - az))[of][pair]
+    pixel = (row[some] * width + left.astype(np.int64)[of])[pair] + step
+    return _nearest(pixel, near.astype(np.float32), met.triangle[of][pair], width, height)
 
 
-def _rows(
-    screen: NDArray[np.float64], triangles: Ints, width: int, height: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each pair (triangle, row of pixels) that may meet, in the order of the triangles."""
-    drawn = np.flatnonzero((screen[:, 3] != 0.0)[triangles].all(axis=1))
-    a, b, c = (screen[triangles[drawn, k], :2] for k in range(3))
-    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
+class _Meeting(NamedTuple):
+    """Triangles that may meet the centre of a pixel, in their order.
+
+    Attributes:
+        triangle: (T,) which they are.
+        x: of the three corners, each (T,), pixels.
+        y: the same.
+        z: the same, depth.
+        area: (T,) twice their area with the sign of their winding, square pixels.
+        first: column and row of the first pixel whose centre their bounding box holds, each (T,).
+        last: of the last one.
+    """
+
+    triangle: NDArray[np.int64]
+    x: Columns
+    y: Columns
+    z: Columns
+    area: NDArray[np.float64]
+    first: Columns
+    last: Columns
+
+
+def _meeting(screen: NDArray[np.float64], triangles: Ints, width: int, height: int) -> _Meeting:
+    xs, ys, zs = np.ascontiguousarray(screen[:, :3].T)
+    visible = screen[:, 3] != 0.0
+    at = np.arange(len(triangles))
+    if not visible.all():
+        at = np.flatnonzero(visible[triangles].all(axis=1))
+        triangles = triangles[at]
+    corners = list(triangles.T.astype(np.intp, order="C"))
+    x = [xs[corner] for corner in corners]
+    left, right = _centres(x, width)
+    keep = np.flatnonzero(left <= right)  # most triangles of a small picture lie between two columns
+    at, left, right = at[keep], left[keep], right[keep]
+    corners, x = [corner[keep] for corner in corners], [part[keep] for part in x]
+    y = [ys[corner] for corner in corners]
+    top, bottom = _centres(y, height)
+    (ax, bx, cx), (ay, by, cy) = x, y
+    area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+    keep = np.flatnonzero((top <= bottom) & ~(np.abs(area) < 1e-12))
+    x, y, z = [p[keep] for p in x], [p[keep] for p in y], [zs[corner[keep]] for corner in corners]
+    return _Meeting(at[keep], x, y, z, area[keep], [left[keep], top[keep]], [right[keep], bottom[keep]])
+
+
+def _centres(corners: Columns, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """First and last pixel of a picture's side whose centre lies between three corners."""
+    a, b, c = corners
     first = np.maximum(0.0, np.ceil(np.minimum(np.minimum(a, b), c) - 0.5))
-    last = np.minimum((width - 1.0, height - 1.0), np.floor(np.maximum(np.maximum(a, b), c) - 0.5))
-    meets = (first <= last).all(axis=1) & ~(np.abs(area) < 1e-12)
-    top = first[meets, 1].astype(np.int64)
-    of, step = _runs(last[meets, 1].astype(np.int64) - top + 1)
-    return drawn[meets][of], top[of] + step
+    return first, np.minimum(size - 1.0, np.floor(np.maximum(np.maximum(a, b), c) - 0.5))
 
 
 def _runs(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -190,7 +190,8 @@ def _growth(
     outside = np.array([not (k[0] == "mouth" and k[1] > MOUTH_CONTACT) and not k[0].startswith("nostril")
                         for k in cage.keys])  # fmt: skip
     a, b = before[outside], after[outside]
-    weight = np.exp(-((before[:, None] - a[None]) ** 2).sum(2) / (2 * WINDOW**2))
+    x, y, z = ((before[:, None, axis] - a[:, axis]) ** 2 for axis in range(3))
+    weight = np.exp(-(x + y + z) / (2 * WINDOW**2))
     weight /= weight.sum(1, keepdims=True)
     moments = weight @ (a[:, :, None] * a[:, None]).reshape(len(a), 9)
     cross = weight @ (b[:, :, None] * a[:, None]).reshape(len(a), 9)

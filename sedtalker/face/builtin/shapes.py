@@ -167,7 +167,7 @@ class Folds:
     rotations: Points
 
 
-def find_folds(around: Neighbourhoods, rest: Points, posed: Points) -> Folds:
+def find_folds(around: Neighbourhoods, rest: Points, posed: Points, before: Points | None = None) -> Folds:
     """Quads turned over against their neighbourhoods, whose own rotation is taken out (lips and lids do roll), or, on
     ``around.plain`` skin, against their rest.
 
@@ -175,8 +175,11 @@ def find_folds(around: Neighbourhoods, rest: Points, posed: Points) -> Folds:
         around: of the mesh.
         rest: (V, 3).
         posed: (V, 3).
+        before: (Q, 3) ``quad_normals`` at rest, where they are known.
     """
-    before, after = quad_normals(rest, around.quads), quad_normals(posed, around.quads)
+    if before is None:
+        before = quad_normals(rest, around.quads)
+    after = quad_normals(posed, around.quads)
     turned = (before * after).sum(1)
     at = np.flatnonzero(turned < SUSPECT)
     turns = rotations(around.patch[at], rest, posed)
@@ -203,26 +206,30 @@ def unfold(base: Skin, skin: Skin, around: Neighbourhoods, fixes: tuple[Correcti
     changes in its place; together with the other shape it is what it was.
     """
     rest = base.vertices + relaxed(around, base.vertices, skin.vertices - base.vertices)
+    before = quad_normals(rest, around.quads)
     rows = skin.offsets.astype(float)
     beyond = {c.sources: len(SHAPES) + row for row, c in enumerate(fixes) if c.beyond}
     tamed = [SHAPES.index(sources[0]) for sources in beyond]
     for row in (row for row in range(len(SHAPES)) if row not in tamed):
-        rows[row] = relaxed(around, rest, rows[row])
+        rows[row] = relaxed(around, rest, rows[row], before)
     for (first, second), fix in beyond.items():
         shape, other = SHAPES.index(first), SHAPES.index(second)
         alone = rows[shape] + rows[fix]
         rows[shape] -= rows[other] - skin.offsets[other]
-        rows[fix] = relaxed(around, rest, alone) - rows[shape]
+        rows[fix] = relaxed(around, rest, alone, before) - rows[shape]
     return replace(skin, vertices=rest, offsets=rows.astype(np.float32))
 
 
-def relaxed(around: Neighbourhoods, rest: Points, offset: NDArray[np.floating]) -> NDArray[np.floating]:
+def relaxed(
+    around: Neighbourhoods, rest: Points, offset: NDArray[np.floating], before: Points | None = None
+) -> NDArray[np.floating]:
     """One shape's offsets (V, 3) without folds, if ``ROUNDS`` suffice.
 
     Folded quads are laid as they are at rest, turned like their neighbourhoods; a vertex goes to the mean of what its
     folded quads call for. Neighbours that fold in turn are laid out in the next round.
     """
-    folds = find_folds(around, rest, rest + offset)
+    before = quad_normals(rest, around.quads) if before is None else before
+    folds = find_folds(around, rest, rest + offset, before)
     out = offset.astype(float)
     for _ in range(ROUNDS):
         if not len(folds.quads):
@@ -234,5 +241,5 @@ def relaxed(around: Neighbourhoods, rest: Points, offset: NDArray[np.floating]) 
         np.add.at(total, corners, want - now)
         np.add.at(count, corners, 1)
         out += STEP * total / np.maximum(count, 1)
-        folds = find_folds(around, rest, rest + out)
+        folds = find_folds(around, rest, rest + out, before)
     return out
