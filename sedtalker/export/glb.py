@@ -165,6 +165,12 @@ def split_at_seams(mesh: Mesh) -> tuple[Ints, Ints, Floats | None]:
     return sources, corners, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1)
 
 
+def _largest(offsets: Floats) -> Floats:
+    """(V,) the largest of the three magnitudes of each row of (V, 3)."""
+    x, y, z = np.abs(offsets.T)
+    return np.maximum(np.maximum(x, y), z)
+
+
 class _Targets:
     """Morph targets of the file's vertices, without what nobody would see."""
 
@@ -174,11 +180,11 @@ class _Targets:
         self._builder = builder
         self._changes: list[dict[str, Floats]] = []
         for offsets, most in zip(targets.offsets, np.maximum(peak, 1e-3), strict=True):
-            moved = np.abs(offsets).max(axis=1, keepdims=True) * most > LEAST_OFFSET
-            changes = {"POSITION": np.where(moved, offsets, 0)[sources]}
+            moved = _largest(offsets) * most > LEAST_OFFSET
+            changes = {"POSITION": np.where(moved[:, None], offsets, 0)[sources]}
             if bend is not None:
                 change = bend.change(offsets, most / 2)
-                change[np.abs(change).max(axis=1) * most < _LEAST_NORMAL] = 0.0
+                change[_largest(change) * most < _LEAST_NORMAL] = 0.0
                 changes["NORMAL"] = change[sources]
             self._changes.append(changes)
 

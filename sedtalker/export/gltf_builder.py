@@ -55,7 +55,7 @@ class GltfBuilder:
     def sparse_accessor(self, values: NDArray[np.float32], *, bounds: bool = False) -> int:
         """Index of a new accessor of (N, width) mostly zeros: only the other rows are stored, unless that is longer."""
         values = np.ascontiguousarray(values, dtype=np.float32)
-        rows = np.flatnonzero(np.any(values != 0.0, axis=1))
+        rows = np.flatnonzero(np.logical_or.reduce([column != 0.0 for column in values.T]))
         if len(rows) > 0.7 * len(values):
             return self.accessor(values, bounds=bounds)
         if len(rows) == 0:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from sedtalker.animation.decoder_network import Decoder
+from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.export.onnx_graphs import decoder_graph, diarizer_graph, encoder_graph, phones_graph
 from sedtalker.export.onnx_models import DECODERS, check_values, export_models, write_graph
@@ -42,14 +43,13 @@ def test_a_file_equals_its_network_at_any_length(tmp_path: Path) -> None:
 def test_eight_bits_are_smaller_and_near(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     graph = encoder_graph("speech_encoder", open_model("speech_encoder", in_torch=True))
-    for int8 in (False, True):
-        write_graph(graph, tmp_path / f"{int8}.onnx", int8)
-    sizes = [(tmp_path / f"{int8}.onnx").stat().st_size for int8 in (False, True)]
-    assert sizes[1] < 0.56 * sizes[0]
+    write_graph(graph, tmp_path / "small.onnx", int8=True)
+    weights = builtin_checkpoint("speech_encoder") / "model.safetensors"
+    assert (tmp_path / "small.onnx").stat().st_size < 0.56 * weights.stat().st_size  # those are of 16 bits
     mel = np.random.default_rng(2).normal(size=(1, 240, 80)).astype(np.float32)
-    whole, small = (ran(tmp_path / f"{int8}.onnx", {"mel": mel})[0] for int8 in (False, True))
+    small = ran(tmp_path / "small.onnx", {"mel": mel})[0]
     with torch.no_grad():
-        assert np.abs(whole - graph.network(torch.from_numpy(mel)).numpy()).max() < 1e-4
+        whole = graph.network(torch.from_numpy(mel)).numpy()
     assert 0.0 < np.abs(small - whole).mean() < 0.03 * np.abs(whole).mean()
 
 

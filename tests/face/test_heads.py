@@ -49,7 +49,8 @@ def test_pieces_that_touch_are_one_figure_and_others_are_not() -> None:
     assert len(figures(weld(side_by_side(ball(), ball(), apart=1.5)))) == 1
 
 
-def test_the_heads_of_a_file_are_found_and_chosen(source: Face, head: Mesh) -> None:
+def test_the_heads_of_a_file_are_found_and_chosen(source: Face) -> None:
+    head = parts_of(load_face("walter"), ("skin", "eye_left", "eye_right"))
     thing = from_triangles(0.1 * torus(1.0, 0.4)[0].astype(np.float32), torus(1.0, 0.4)[1])
     scene = side_by_side(head, thing, head, apart=0.7)
     heads = heads_of(scene, source)

@@ -97,9 +97,22 @@ def closed(source: Face) -> Mesh:
     return replace(mesh, vertices=100.0 * mesh.vertices[:, [0, 2, 1]] * np.array([1, -1, 1], np.float32))
 
 
-def fitted(mesh: Mesh, source: Face, opened: bool) -> tuple[Face, RegistrationReport]:
+Fitted = tuple[Face, RegistrationReport]
+
+
+def fitted(mesh: Mesh, source: Face, opened: bool) -> Fitted:
     scene = Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), np.float32))
     return fit(scene, source, "closed", FitOptions(open_mouth=opened, eyes="keep"))
+
+
+@pytest.fixture(scope="module")
+def shut(closed: Mesh, source: Face) -> Fitted:
+    return fitted(closed, source, opened=False)
+
+
+@pytest.fixture(scope="module")
+def cut_open(closed: Mesh, source: Face) -> Fitted:
+    return fitted(closed, source, opened=True)
 
 
 def test_the_line_between_sealed_lips_is_found(source: Face) -> None:
@@ -112,16 +125,16 @@ def test_the_line_between_sealed_lips_is_found(source: Face) -> None:
     assert np.ptp(line.x) > 0.038
 
 
-def test_a_sealed_mouth_stays_shut_unless_asked(closed: Mesh, source: Face) -> None:
-    face, report = fitted(closed, source, opened=False)
+def test_a_sealed_mouth_stays_shut_unless_asked(closed: Mesh, shut: Fitted) -> None:
+    face, report = shut
     assert (report.mouth_opens, report.added_vertices) == (False, 0)
     assert len(face.mesh.vertices) == len(closed.vertices)
     assert any("sealed" in warning for warning in report.warnings)
 
 
-def test_an_opened_mouth_opens_and_has_an_inside(closed: Mesh, source: Face) -> None:
-    before, _ = fitted(closed, source, opened=False)
-    face, report = fitted(closed, source, opened=True)
+def test_an_opened_mouth_opens_and_has_an_inside(closed: Mesh, shut: Fitted, cut_open: Fitted) -> None:
+    before, _ = shut
+    face, report = cut_open
     count = len(closed.vertices)
     assert report.mouth_opens
     assert report.added_vertices == len(face.mesh.vertices) - count > 500
@@ -132,7 +145,7 @@ def test_an_opened_mouth_opens_and_has_an_inside(closed: Mesh, source: Face) -> 
     assert all(len(mask) == len(face.mesh.vertices) for mask in face.regions.values())
     assert report.lip_gap is not None
     assert report.lip_gap < 0.5
-    assert judge(face, report).score > judge(*fitted(closed, source, opened=False)).score
+    assert judge(face, report).score > judge(*shut).score
     assert face.landmarks is not None
     jaw = face.basis[face.shape_index["jawOpen"]]
     lower, upper = face.regions["lower_teeth"], face.regions["upper_teeth"]
@@ -142,8 +155,8 @@ def test_an_opened_mouth_opens_and_has_an_inside(closed: Mesh, source: Face) -> 
     assert rims < face.mesh.vertices[face.landmarks[[62, 66]], 2].min()  # behind the lips
 
 
-def test_an_opened_mouth_shows_a_mouth_and_nothing_else(closed: Mesh, source: Face) -> None:
-    face, report = fitted(closed, source, opened=True)
+def test_an_opened_mouth_shows_a_mouth_and_nothing_else(cut_open: Fitted) -> None:
+    face, report = cut_open
     assert report.added_parts == ("bag", "teeth", "tongue")
     assert report.mouth_share == pytest.approx(1.0, abs=0.01)
     wide = {"jawOpen": 0.4, "mouthSmileLeft": 1.0, "mouthSmileRight": 1.0}

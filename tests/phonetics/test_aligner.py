@@ -133,8 +133,8 @@ def test_beside_pocketsphinx(data_dir: Path) -> None:
     from sedtalker.training.corpora.tracked_motion import read_grid
     from sedtalker.training.motion import alignment as pocketsphinx
 
-    tracked = [(c.audio, c.text) for c in read_grid(data_dir) if c.split == "valid"][:6]
-    read = [c for c in read_manifest(data_dir) if c.corpus == "speechocean762" and c.split == "valid"][:6]
+    tracked = [(c.audio, c.text) for c in read_grid(data_dir) if c.split == "valid"][:4]
+    read = [c for c in read_manifest(data_dir) if c.corpus == "speechocean762" and c.split == "valid"][:4]
     encoder = open_encoder()
     errors: list[float] = []
     for path, text in tracked + [(c.path, c.transcript) for c in read]:
@@ -144,5 +144,5 @@ def test_beside_pocketsphinx(data_dir: Path) -> None:
         mine = [p for p in found.phones if p.word is not None]
         if [p.phone for p in mine] == [s.phone for s in theirs]:  # of words with one pronunciation
             errors += [abs(p.start - s.start) for p, s in zip(mine, theirs, strict=True)]
-    assert len(errors) > 60
+    assert len(errors) > 40
     assert np.median(errors) <= 0.02

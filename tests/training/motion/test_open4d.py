@@ -42,7 +42,7 @@ def _small(data_dir: Path, folder: Path) -> Path:
     shutil.copy(data_dir / "motion/grid/names.json", folder / "motion/grid")
     clips = read_grid(data_dir)
     for split in ("train", "valid", "test"):
-        for clip in [c for c in clips if c.split == split][:3]:
+        for clip in [c for c in clips if c.split == split][:2]:
             for path in (clip.audio, clip.audio.with_suffix(".npz")):
                 shutil.copy(path, folder / "motion/grid")
     rows = list(csv.DictReader((data_dir / "audio/manifest.csv").open(encoding="utf-8")))
@@ -81,8 +81,8 @@ def test_the_set_is_built_the_same_twice(data_dir, tmp_path, monkeypatch):
         )
         assert ran.exit_code == 0, ran.output
     counts = json.loads(ran.stdout)["takes"]
-    assert counts["train"] >= 9
-    assert counts["test"] >= 9
+    assert counts["train"] >= 6
+    assert counts["test"] >= 6
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*"))
     assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
     rows = list(csv.DictReader((tmp_path / "a/takes.csv").open(encoding="utf-8")))
