@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from sedtalker.errors import InputError
 from sedtalker.foreign_weights import read_foreign_weights
@@ -44,10 +44,8 @@ Network = TypeVar("Network", bound="Module")
 """The network of a kind."""
 
 
-class CheckpointConfig(BaseModel):
+class CheckpointConfig(BaseModel, extra="forbid"):
     """What ``config.json`` holds. Nothing in it is ever imported or instantiated by name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Kind
     format_version: Literal[1] = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,3 +155,46 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
         return where, "there is no such option"
     ours = first.get("ctx", {}).get("error")
     return where, str(ours) if isinstance(ours, InputError) else first["msg"]
+
+
+# --- Praat's TextGrids: times and texts in tiers.
+
+Interval = tuple[float, float, str]
+"""Seconds of the beginning and the end, and text."""
+
+
+def textgrid_tiers(text: str) -> list[tuple[str, list[Interval]]]:
+    """The interval tiers of a TextGrid with their names, long and short form.
+
+    Raises:
+        InputError: not a TextGrid, or damaged.
+    """
+    _, found, body = text.partition('"TextGrid"')
+    if not found:
+        raise InputError("not a Praat TextGrid")
+    # the short form is the long form without its names: numbers and quoted strings in the same order
+    body = re.sub(r'("(?:[^"]|"")*")|\[\d*\]|[A-Za-z_?]+ *=?', lambda m: m.group(1) or " ", body)
+    tokens = re.findall(r'"(?:[^"]|"")*"|[-+]?\d[\d.eE+-]*', body)
+    tiers = []
+    for at in (i for i, token in enumerate(tokens) if token == '"IntervalTier"'):
+        try:
+            name, count = tokens[at + 1].strip('"'), int(tokens[at + 4])
+            spans = [tokens[at + 5 + 3 * i : at + 8 + 3 * i] for i in range(min(count, len(tokens)))]
+            tiers.append((name, [(float(a), float(b), c[1:-1].strip()) for a, b, c in spans]))
+        except (IndexError, ValueError):
+            raise InputError("a tier cannot be read, or has fewer intervals than it claims") from None
+    return tiers
+
+
+def textgrid(tiers: Mapping[str, Sequence[Interval]], end: float, digits: int) -> str:
+    """A TextGrid, long form, of tiers by name that end at ``end`` seconds; times have so many decimals."""
+    head = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.{digits}f}"]
+    lines = [*head, "tiers? <exists>", f"size = {len(tiers)}", "item []:"]
+    for number, (name, spans) in enumerate(tiers.items(), 1):
+        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
+        lines += ["        xmin = 0", f"        xmax = {end:.{digits}f}", f"        intervals: size = {len(spans)}"]
+        for count, (start, stop, text) in enumerate(spans, 1):
+            quoted = text.replace('"', '""')
+            lines += [f"        intervals [{count}]:", f"            xmin = {start:.{digits}f}"]
+            lines += [f"            xmax = {stop:.{digits}f}", f'            text = "{quoted}"']
+    return "\n".join(lines) + "\n"

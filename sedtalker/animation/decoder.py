@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from sedtalker.animation.closures import closures, lip_posteriors, lips_apart, move_lips
 from sedtalker.animation.conditioning import STYLE_CODES, Style, UpperFaceStream, ease_cuts, emotional
@@ -55,10 +55,8 @@ class MotionDecoder(Protocol):
         """
 
 
-class DecoderConfig(BaseModel):
+class DecoderConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``Decoder``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     hidden: int = 256
     """Channels of the encoder's frames."""

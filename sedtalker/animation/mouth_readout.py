@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -52,10 +52,8 @@ def mouth_indices() -> list[int]:
     return [INDEX[name] if name in INDEX else INDEX[name + "Left"] for name in MOUTH_SHAPES]
 
 
-class MouthReadoutConfig(BaseModel):
+class MouthReadoutConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``MouthReadout``, and what it stands beside."""
-
-    model_config = ConfigDict(extra="forbid")
 
     backbone: BackboneConfig = BackboneConfig(name="openai/whisper-base", side_by_side=READ_LAYERS)
     """The encoder whose layers are read."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,10 +30,8 @@ MEAN_SHAPE = "mean"
 """Name of the coefficient of the mean offset, which is always 1."""
 
 
-class VertexDecoderConfig(BaseModel):
+class VertexDecoderConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``VertexDecoder``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     blocks: DecoderConfig = DecoderConfig()
     """The network before the basis; its ``shapes`` and ``styles`` are not used."""

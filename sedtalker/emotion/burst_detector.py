@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from scipy.ndimage import uniform_filter1d
 
 from sedtalker.arrays import Floats, softmax
@@ -36,10 +36,8 @@ NAMED = 0.5
 """Share of a kind among the kinds' probabilities from which on a burst is called by it."""
 
 
-class BurstDetectorConfig(BaseModel):
+class BurstDetectorConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``BurstDetector``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     hidden: int = 192
     """Channels of the encoder's frames."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from sedtalker.checkpoint import read_arrays
 from sedtalker.emotion.track import CATEGORIES
@@ -45,10 +45,8 @@ VOICED = len(PITCH_CHANNELS) + 2 * WIDE_BANDS + CEPSTRA
 """Channels whose functionals are taken over voiced speech."""
 
 
-class Beside(BaseModel):
+class Beside(BaseModel, extra="forbid", frozen=True):
     """A second diarizer that answers together with another, see ``sedtalker.emotion.side_by_side``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights_sha256: str
     """Hash of the built-in diarizer's weights."""
@@ -58,10 +56,8 @@ class Beside(BaseModel):
     """See ``DiarizerConfig.usual``."""
 
 
-class FrameNetworkConfig(BaseModel):
+class FrameNetworkConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``FrameNetwork``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     width: int = 192
     layout: str = Field("CCCCCC", pattern="^C+$", description="a letter a block; C: a dilated convolution")
@@ -72,10 +68,8 @@ class FrameNetworkConfig(BaseModel):
     corpora: tuple[str, ...] = ()
 
 
-class DiarizerConfig(BaseModel):
+class DiarizerConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``DiarizerNetwork`` and what training measured for its use."""
-
-    model_config = ConfigDict(extra="forbid")
 
     hidden_channels: int = 0
     """Size of the hidden vectors that the windows are taken of; 0: log-mels and prosody only."""

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import Audio
@@ -30,10 +30,8 @@ PIECE_ROWS = 400
 """Rows that are computed at once: about a minute."""
 
 
-class FineConfig(BaseModel):
+class FineConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``FineNetwork``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kinds: tuple[str, ...]
     """What the outputs are called, see ``fine_families.KINDS``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from sedtalker.arrays import Floats
 from sedtalker.nn.engine import Model
@@ -14,10 +14,8 @@ LANDMARKS = 68
 """Points of the iBUG 300-W annotation (Sagonas et al. 2013)."""
 
 
-class LandmarkConfig(BaseModel):
+class LandmarkConfig(BaseModel, extra="forbid", frozen=True):
     """Sizes of the network; stored beside the weights."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: int = 128
     widths: tuple[int, int, int, int] = (20, 48, 96, 160)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import LOG_PRIORS, AlignedPhone, Alignment
+from sedtalker.reading import Interval, textgrid
 from sedtalker.speech.features import PHONES
 from sedtalker.storage import whole_file
 
@@ -148,10 +149,6 @@ def _stretches(path: NDArray[np.int64], rate: float) -> Iterator[AlignedPhone]:
         yield AlignedPhone(float(start / rate), float(end / rate), PHONES[path[start]])
 
 
-Interval = tuple[float, float, str]
-"""Start, end and text."""
-
-
 def check_viseme_file(path: Path, of: str) -> None:
     """Raise ``InputError`` where no writer has this suffix, or there is no such set."""
     check_set(of)
@@ -210,20 +207,7 @@ def to_textgrid(phones: Alignment, of: str, sound: str, duration: float) -> str:
     tiers = {"phones": until(spoken, duration), "visemes": shown(phones, of, duration)}
     if phones.words:
         tiers = {"words": without_gaps(phones.word_times(), duration), **tiers}
-    head = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {duration:.2f}"]
-    lines = [*head, "tiers? <exists>", f"size = {len(tiers)}", "item []:"]
-    for number, (name, spans) in enumerate(tiers.items(), 1):
-        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
-        lines += ["        xmin = 0", f"        xmax = {duration:.2f}", f"        intervals: size = {len(spans)}"]
-        for count, (start, end, text) in enumerate(spans, 1):
-            quoted = text.replace('"', '""')
-            lines += [
-                f"        intervals [{count}]:",
-                f"            xmin = {start:.2f}",
-                f"            xmax = {end:.2f}",
-            ]
-            lines.append(f'            text = "{quoted}"')
-    return "\n".join(lines) + "\n"
+    return textgrid(tiers, duration, 2)
 
 
 def without_gaps(intervals: Sequence[Interval], duration: float) -> list[Interval]:

@@ -21,7 +21,7 @@ from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import POOR_FIT, Alignment, align, phone_posteriors
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, pronounce, written_words
-from sedtalker.reading import decoded, is_file, parse_json, read_bytes, read_text
+from sedtalker.reading import decoded, is_file, parse_json, read_bytes, read_text, textgrid_tiers
 from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 
@@ -112,22 +112,11 @@ def _subtitles(text: str) -> Found:
 
 
 def _textgrid(text: str) -> Found:
-    """The interval tier whose name has ``word`` in it, or the first; long and short form."""
-    if "TextGrid" not in text[:200]:
-        raise InputError("not a Praat TextGrid")
-    body = text[text.index("TextGrid") + len("TextGrid") + 1 :]
-    body = re.sub(r'("(?:[^"]|"")*")|\[\d*\]|[A-Za-z_?]+ *=?', lambda m: m.group(1) or " ", body)
-    tokens = re.findall(r'"(?:[^"]|"")*"|[-+]?\d[\d.eE+-]*', body)
-    tiers: dict[str, list[tuple[float, float, str]]] = {}
-    for at in (i for i, token in enumerate(tokens) if token == '"IntervalTier"'):
-        count = int(tokens[at + 4])
-        if count > (len(tokens) - at) // 3:
-            raise InputError("a tier has fewer intervals than it claims")
-        spans = [tokens[at + 5 + 3 * i : at + 8 + 3 * i] for i in range(count)]
-        tiers.setdefault(tokens[at + 1].strip('"'), [(float(a), float(b), c[1:-1].strip()) for a, b, c in spans])
+    """The interval tier whose name has ``word`` in it, or the first."""
+    tiers = textgrid_tiers(text)
     if not tiers:
         raise InputError("no interval tier in it")
-    return tiers[next((name for name in tiers if "word" in name.lower()), next(iter(tiers)))]
+    return next((spans for name, spans in tiers if "word" in name.lower()), tiers[0][1])
 
 
 def _ctm(text: str) -> Found:

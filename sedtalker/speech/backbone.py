@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError, extra
@@ -102,10 +102,8 @@ PACKED = "./backbone"
 """Name of a backbone that lies inside the checkpoint folder that needs it."""
 
 
-class BackboneConfig(BaseModel):
+class BackboneConfig(BaseModel, extra="forbid", frozen=True):
     """Which backbone, and how its layers are mixed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     """Hub name or local folder."""
@@ -147,16 +145,6 @@ class Backbone:
     def channels(self) -> int:
         """Size of a hidden vector."""
         return int(self.model.config.hidden_size)
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second of the recordings it takes, Hz."""
-        return SAMPLE_RATE
-
-    @property
-    def clock(self) -> FrameClock:
-        """Times of the frames it gives, which are those of the built-in encoder."""
-        return FRAME_CLOCK
 
     @property
     def state_clock(self) -> FrameClock:

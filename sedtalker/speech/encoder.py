@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from sedtalker.arrays import Floats
-from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
+from sedtalker.audio import Audio
 from sedtalker.checkpoint import Kind, builtin_checkpoint, is_checkpoint, read_arrays, read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.models import HUB
@@ -44,10 +44,8 @@ STEM_CONTEXT = 2
 """Frames, of 20 ms or of an encoder's grid, that its first convolutions see on either side, rounded up."""
 
 
-class SpeechEncoderConfig(BaseModel):
+class SpeechEncoderConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``SpeechEncoder``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     hop: Literal[10] = 10
     """Milliseconds between the log-mels that it reads; the stem brings them to the 20 of the frames."""
@@ -72,10 +70,8 @@ class SpeechEncoderConfig(BaseModel):
         return STEM_CONTEXT + sum(d * (self.kernel // 2) for d in self.dilations)
 
 
-class EmotionEncoderConfig(BaseModel):
+class EmotionEncoderConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``EmotionEncoder``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     stem_channels: int = 160
     """Channels at 50 Hz."""
@@ -165,18 +161,10 @@ class GraphEncoder(GraphModel):
 
 
 class Encoder(Protocol):
-    """Turns a recording into the features that diarizers and decoders read.
+    """Turns a recording at 16 kHz into the features that diarizers and decoders read, on ``FRAME_CLOCK``.
 
     Implementations: ``MelEncoder``, our own, and ``Backbone`` (``sedtalker.speech.backbone``), models of the hub.
     """
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second of the recordings it takes, Hz."""
-
-    @property
-    def clock(self) -> FrameClock:
-        """Times of the frames it gives."""
 
     @property
     def channels(self) -> int:
@@ -199,9 +187,6 @@ class MelEncoder:
         network: ready for inference; it sees a bounded stretch of log-mels.
         digest: hash of the file it was read from; by default, of its parameters, those of a module of torch.
     """
-
-    sample_rate = SAMPLE_RATE
-    clock = FRAME_CLOCK
 
     def __init__(self, network: MelNetwork, digest: str | None = None):
         self.network, self._digest = network, digest
@@ -251,9 +236,6 @@ class EncoderPair:
         encoders: both by the names of their parts of the features, see ``SpeechFeatures.of``, on the same clock; the
             first gives log-mels, prosody and speech too.
     """
-
-    sample_rate = SAMPLE_RATE
-    clock = FRAME_CLOCK
 
     def __init__(self, encoders: Mapping[str, Encoder]):
         self.encoders = dict(encoders)

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
+from sedtalker.audio import Audio
 from sedtalker.errors import InputError
-from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analyse, level_gain, mel_filters
+from sedtalker.speech.features import SpeechFeatures, analyse, level_gain, mel_filters
 
 LAYERS = (2, 3)
 """The layers of whisper-base that hold emotion, 1 being the first."""
@@ -98,9 +98,6 @@ class WhisperEncoder:
         model: ``transformers.WhisperModel(…).get_encoder()``, ready for inference.
         layers: which layers, 1 being the first.
     """
-
-    sample_rate = SAMPLE_RATE
-    clock: FrameClock = FRAME_CLOCK
 
     def __init__(self, model: Any, layers: Sequence[int] = LAYERS):
         if max(layers) > len(model.layers):

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -40,9 +40,7 @@ LARGEST_EDIT = 2**20
 """Bytes of an edit as JSON."""
 
 
-class _Edit(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
-
+class _Edit(BaseModel, extra="forbid", allow_inf_nan=False, frozen=True):
     def apply(self, base: Base, document: Document) -> Document:
         """The document after the edit.
 

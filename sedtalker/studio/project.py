@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from sedtalker.audio import Audio, load_audio
 from sedtalker.audio.audio import LARGEST_BYTES
@@ -39,10 +39,8 @@ MOST_PROJECT_BYTES = 128 * 2**20
 """Larger files are refused; an hour of speech takes 30 MB, with fine-grained emotions 95 MB."""
 
 
-class NamedFile(BaseModel):
+class NamedFile(BaseModel, extra="forbid"):
     """A file that a project uses."""
-
-    model_config = ConfigDict(extra="forbid")
 
     path: str = Field(min_length=1, max_length=4096)
     """Relative to the project file, with ``/``; absolute where there is no relative one."""
@@ -50,10 +48,8 @@ class NamedFile(BaseModel):
     """Hash of its bytes."""
 
 
-class ProjectFile(BaseModel):
+class ProjectFile(BaseModel, extra="forbid", allow_inf_nan=False):
     """The schema."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     format: Literal["sedproject"]
     version: int

@@ -118,8 +118,7 @@ def test_one_function_opens_every_encoder(tmp_path):
         encoder = open_encoder(source)
         features = encoder(sound)
         assert features.hidden.shape == (50, encoder.channels)
-        assert features.clock == encoder.clock == FRAME_CLOCK
-        assert encoder.sample_rate == 16000
+        assert features.clock == FRAME_CLOCK
         assert encoder.to("cpu") is encoder
         assert len(encoder.sha256()) == 64
     assert open_encoder().sha256() == open_encoder(builtin).sha256() == weights_sha256(builtin)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, FailFast, Field, TypeAdapter, ValidationError, field_validator
 
 from sedtalker.emotion.formats import DEFAULT_INTENSITY, MOST_EXTRAS, TrackFormat, check_count, check_duration, densify
 from sedtalker.emotion.formats.keys import are_keys, track_from_keys
@@ -26,10 +26,8 @@ Numbers = Annotated[list[float], FailFast()]
 """A column; the first wrong value ends the reading, or a long wrong file would give a million messages."""
 
 
-class HandSegment(BaseModel):
+class HandSegment(BaseModel, extra="forbid", allow_inf_nan=False):
     """One entry of a hand-written list, seconds; ``confidence`` is optional."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     start: float = Field(ge=0)
     end: float
@@ -45,10 +43,8 @@ class HandSegment(BaseModel):
         return label
 
 
-class WrittenBurst(BaseModel):
+class WrittenBurst(BaseModel, extra="forbid", allow_inf_nan=False):
     """A vocal burst, seconds."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     start: float = Field(ge=0)
     end: float
@@ -56,19 +52,15 @@ class WrittenBurst(BaseModel):
     confidence: float = Field(1.0, ge=0, le=1)
 
 
-class WrittenPrediction(BaseModel):
+class WrittenPrediction(BaseModel, extra="forbid", allow_inf_nan=False):
     """What a diarizer predicted, a row and a number a frame."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     posterior: Annotated[list[Numbers], FailFast()]
     intensity: Numbers
 
 
-class DenseTrack(BaseModel):
+class DenseTrack(BaseModel, extra="forbid", allow_inf_nan=False):
     """The lossless schema. ``segments`` is a summary for readers; the frames decide."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     format: str
     version: int

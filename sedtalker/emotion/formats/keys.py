@@ -10,7 +10,7 @@ import json
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, FailFast, Field, TypeAdapter, ValidationError
 
 from sedtalker.emotion.formats import LONGEST_SECONDS, TrackFormat, check_duration
 from sedtalker.emotion.taxonomy import category, valence_arousal
@@ -46,10 +46,8 @@ MOST_KEYS = round(LONGEST_SECONDS * FRAME_CLOCK.rate / KEY_FRAMES)
 """In one file: ten a second over half a day."""
 
 
-class Key(BaseModel):
+class Key(BaseModel, extra="forbid", allow_inf_nan=False):
     """One moment: seconds, and the strength in [0, 1] of each emotion that is there."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     time_code: float = Field(ge=0)
     emotion: dict[str, float]

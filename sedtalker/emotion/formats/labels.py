@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -29,6 +28,7 @@ from sedtalker.emotion.formats import (
 from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
+from sedtalker.reading import textgrid, textgrid_tiers
 
 CSV_COLUMNS = ("start", "end", "label", "intensity", "confidence")
 """Header of the table; the first three are needed."""
@@ -168,49 +168,31 @@ def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
         time = s.end
     if duration > time:
         spans.append((time, duration, ""))
-    end = max(duration, time)
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.6f}"]
-    lines += ["tiers? <exists>", "size = 1", "item []:", "    item [1]:", '        class = "IntervalTier"']
-    lines += ['        name = "emotion"', "        xmin = 0", f"        xmax = {end:.6f}"]
-    lines.append(f"        intervals: size = {len(spans)}")
-    for number, (start, stop, label) in enumerate(spans, 1):
-        lines += [f"        intervals [{number}]:", f"            xmin = {start:.6f}", f"            xmax = {stop:.6f}"]
-        lines.append(f'            text = "{label}"')
-    return "\n".join(lines) + "\n"
+    return textgrid({"emotion": spans}, max(duration, time), 6)
 
 
 def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
-    """Segments of the tier ``emotion``, or of the first interval tier; long and short form.
+    """Segments of the tier ``emotion``, or of the first interval tier of emotions.
 
     Raises:
         InputError: not a TextGrid, no interval tier, or an interval's text is no emotion.
     """
-    _, found, body = text.partition('"TextGrid"')
-    if not found:
-        raise InputError(f"{name}: not a Praat TextGrid")
-    # the short form is the long form without its names: numbers and quoted strings in the same order
-    body = re.sub(r'("(?:[^"]|"")*")|\[\d*\]|[A-Za-z_?]+ *=?', lambda m: m.group(1) or " ", body)
-    tokens = re.findall(r'"(?:[^"]|"")*"|[-+]?\d[\d.eE+-]*', body)
-    tiers: dict[str, list[Segment]] = {}
-    starts = [i for i, token in enumerate(tokens) if token == '"IntervalTier"']
-    for at in starts:
+    try:
+        tiers = textgrid_tiers(text)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    found: dict[str, list[Segment]] = {}
+    for tier, spans in tiers:
         try:
-            tier, count = tokens[at + 1].strip('"'), int(tokens[at + 4])
-            if count > len(tokens):
-                raise InputError(f"{name}: the tier {tier} has fewer intervals than it claims")
-            spans = [tokens[at + 5 + 3 * i : at + 8 + 3 * i] for i in range(count)]
-            tiers.setdefault(tier, []).extend(
-                _segment(a, b, c[1:-1], f"{name}: tier {tier}") for a, b, c in spans if c.strip('" ')
-            )
-        except (IndexError, ValueError) as error:
-            if isinstance(error, InputError):
-                if tier != "emotion" and len(starts) > 1:
-                    continue
+            made = [_segment(str(a), str(b), c, f"{name}: tier {tier}") for a, b, c in spans if c]
+        except InputError:
+            if tier == "emotion" or len(tiers) == 1:
                 raise
-            raise InputError(f"{name}: its tiers cannot be read") from None
-    if not tiers:
+            continue
+        found[tier] = found.get(tier, []) + made
+    if not found:
         raise InputError(f"{name}: no interval tier with emotions in it")
-    return _sorted(tiers.get("emotion") or next(iter(tiers.values())), name)
+    return _sorted(found.get("emotion") or next(iter(found.values())), name)
 
 
 def _text(segment: Segment) -> str:
