@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.checkpoint import weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.models import (
@@ -42,7 +43,7 @@ def test_its_encoders_are_those_of_the_checkpoint(model) -> None:  # type: ignor
 
 def test_a_decoder_streams_as_the_table_says() -> None:
     for model in model_names("decoder").values():
-        assert getattr(open_model(model.path), "streams", False) is model.streams
+        assert isinstance(open_model(model.path), ShapeDecoder) is model.streams
 
 
 def test_a_folder_of_a_models_name_does_not_hide_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

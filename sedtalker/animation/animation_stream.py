@@ -77,7 +77,7 @@ class FaceStream:
         intensity: float = 1.0,
         split: bool = False,
     ):
-        if not isinstance(decoder, ShapeDecoder) or not decoder.streams:
+        if not isinstance(decoder, ShapeDecoder):
             raise InputError("this decoder needs the whole recording: it cannot stream")
         if decoder.config.hidden != emotions.encoder_channels:
             raise InputError("the decoder was trained on another encoder than the one of the stream")

@@ -64,8 +64,8 @@ class DecoderConfig(BaseModel, extra="forbid"):
     """Channels of the blocks."""
     condition: int = 64
     """Channels of the condition."""
-    layout: str = Field("MMAMMA", pattern="^[MAC]+$")
-    """The blocks, in order; M: Mamba, A: local attention, C: dilated convolution."""
+    layout: str = Field("MMAMMA", pattern="^[MA]+$")
+    """The blocks, in order; M: Mamba, A: local attention."""
     d_state: int = 8
     """States of each Mamba channel."""
     heads: int = 4
@@ -87,11 +87,6 @@ class DecoderConfig(BaseModel, extra="forbid"):
     def look_ahead(self) -> int:
         """Frames of 20 ms after a frame that it depends on."""
         return (self.radius if self.future is None else self.future) * self.layout.count("A")
-
-    @property
-    def streams(self) -> bool:
-        """Whether every block is causal but for a bounded look-ahead, so that ``DecoderStream`` can run it."""
-        return "C" not in self.layout
 
 
 PhoneHead = tuple[Floats, Floats]
@@ -138,11 +133,6 @@ class ShapeDecoder:
     def styles(self) -> tuple[str, ...]:
         """Values of ``Style`` it was trained on."""
         return self.config.styles
-
-    @property
-    def streams(self) -> bool:
-        """Whether ``DecoderStream`` can run it."""
-        return self.config.streams
 
     @property
     def look_ahead(self) -> int:

@@ -12,29 +12,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import (
     PROSODY_MEAN,
     PROSODY_SCALE,
     DecoderConfig,
     PhoneHead,
     ShapeDecoder,
-    decoder_speech,
-    eased_emotion,
 )
 from sedtalker.arrays import Floats
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn import initialised
 from sedtalker.nn.blocks import (
-    DILATIONS,
     AdaptiveNorm,
     ConditionedAttentionBlock,
-    ConditionedConvolutionBlock,
     ConditionedMambaBlock,
 )
 from sedtalker.nn.engine import Arrays
-from sedtalker.speech.features import PHONES, PROSODY_CHANNELS, SpeechFeatures
+from sedtalker.speech.features import PHONES, PROSODY_CHANNELS
 
 CHUNK_FRAMES = 512
 """Frames that go through a decoder at once: ten seconds."""
@@ -104,17 +99,6 @@ class Decoder(ShapeDecoder, nn.Module):
         head = self.phone_head
         return None if head is None else (head.weight.detach().cpu().numpy(), head.bias.detach().cpu().numpy())
 
-    @torch.no_grad()
-    def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
-        """See ``ShapeDecoder``; a decoder with convolutions runs over the whole recording at once."""
-        if self.streams:
-            return super().motion(features, track, style)
-        speech, posterior, intensity = decoder_speech(self.config.hidden, features), *eased_emotion(features, track)
-        code = torch.tensor([(style or Style()).code(self.config.styles)], device=self.device)
-        given = (torch.from_numpy(part)[None].float().to(self.device) for part in (speech, posterior, intensity))
-        made: Floats = self(*given, code)[0].clamp(0.0, 1.0).cpu().numpy()
-        return made
-
     def steps_of(self, frames: int) -> list[int]:
         """See ``ShapeDecoder``: torch takes any number, so steps are as long as memory allows."""
         return [min(CHUNK_FRAMES, frames - start) for start in range(0, frames, CHUNK_FRAMES)]
@@ -168,10 +152,6 @@ def speech_tensor(hidden: Tensor, prosody: Tensor) -> Tensor:
 def make_block(config: DecoderConfig, index: int) -> nn.Module:
     """The block at a place of ``config.layout``."""
     sizes = config.width, config.condition
-    match config.layout[index]:
-        case "M":
-            return ConditionedMambaBlock(*sizes, config.d_state, config.dropout)
-        case "A":
-            return ConditionedAttentionBlock(*sizes, config.heads, config.radius, config.future, config.dropout)
-        case _:
-            return ConditionedConvolutionBlock(*sizes, DILATIONS[index % len(DILATIONS)], config.dropout)
+    if config.layout[index] == "M":
+        return ConditionedMambaBlock(*sizes, config.d_state, config.dropout)
+    return ConditionedAttentionBlock(*sizes, config.heads, config.radius, config.future, config.dropout)

@@ -56,8 +56,6 @@ class VertexDecoder(nn.Module):
         shape = len(config.labels), blocks.condition
         self.emotions = initialised(lambda: torch.randn(shape) * blocks.condition**-0.5, *shape)
         self.mix = nn.Linear(blocks.condition, blocks.condition)
-        if not set(blocks.layout) <= set("MA"):
-            raise InputError(f"task.blocks.layout: {blocks.layout} has other blocks than M and A")
         self.blocks = nn.ModuleList(make_block(blocks, i) for i in range(len(blocks.layout)))
         self.norm = AdaptiveNorm(blocks.width, blocks.condition)
         self.coefficients = nn.Linear(blocks.width, config.coefficients)

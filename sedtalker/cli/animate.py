@@ -15,7 +15,6 @@ import typer
 from sedtalker.animation.performance import Performance, declared
 from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
-from sedtalker.cli import picture as p
 from sedtalker.cli import visemes as v
 from sedtalker.cli.console import ShownProgress, fail_clearly, print_emotions, write_json
 from sedtalker.errors import InputError
@@ -134,7 +133,7 @@ def animate(
     options: Performance = Performance(),
     visemes: v.VisemesOption = None,
     viseme_set: v.VisemeSetOption = "oculus",
-    frames: p.FramesOption = False,
+    frames: o.FramesOption = False,
     device: o.DeviceOption = "auto",
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
@@ -148,7 +147,7 @@ def animate(
     from sedtalker.batch.work import Worker
 
     held, (options, landmarks) = opened_project(context), head_of(context, options)
-    settings = p.drawn_where_possible(context, BatchSettings(**vars(options)))
+    settings = o.drawn_where_possible(context, BatchSettings(**vars(options)))
     if performance is not None:
         check_performance(context, performance)
         animate_performance(performance, audio, settings, output, ShownProgress(progress, quiet), force, as_json)
@@ -159,7 +158,7 @@ def animate(
     folder, stem, pictures = output or Path(audio.stem), audio.stem, None
     if settings.video and frames:
         settings = replace(settings, video=False)
-        pictures, _ = p.check_sequence(folder / f"{stem}.frames", force), settings.picture()
+        pictures, _ = o.check_sequence(folder / f"{stem}.frames", force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
     if visemes is not None:
         v.check_visemes(visemes, viseme_set, force)
@@ -171,7 +170,7 @@ def animate(
             say_of(animation, audio, settings.emotion if track is None else track)
             if pictures is not None:
                 drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
-                p.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
+                o.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
             if visemes is not None:
                 v.write_visemes(visemes, viseme_set, animation.phones, sound, audio)
 

@@ -12,7 +12,7 @@ import typer
 from sedtalker.animation.performance import Performance, listed, not_offered
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, say, write_json
-from sedtalker.cli.picture import drawn_where_possible
+from sedtalker.cli.options import drawn_where_possible
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli import picture as p
 from sedtalker.cli.console import fail_clearly, write_json
 from sedtalker.errors import InputError
 
@@ -55,7 +54,7 @@ def show(
         list[str] | None,
         typer.Option(help="SHAPE:WEIGHT, such as jawOpen:0.5 or mouthSmile (both sides). Repeatable."),
     ] = None,
-    light: p.LightOption = "studio",
+    light: o.LightOption = "studio",
     yaw: Annotated[float, typer.Option(min=-180, max=180, help="Angle of the camera to the side, degrees.")] = 0.0,
     size: Annotated[
         int | None, typer.Option(min=64, max=2160, help="Side of one picture, pixels; by default 720, in a sheet 200.")

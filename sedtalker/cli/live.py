@@ -45,7 +45,7 @@ def stream(
     Nothing waits for a clock: a file comes as fast as it is decoded. ``live`` sends at the pace of speech. Gains other
     than 1 look 80 ms ahead at closed lips, and add that to the delay.
     """
-    from sedtalker.live.lines import frame_line, header_line
+    from sedtalker.live.senders import frame_line, header_line
 
     o.check_files(*([] if audio == PIPE else [audio]), decoder, *settings.enroll)
     check_settings(settings)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli import picture as p
 from sedtalker.cli.console import ShownProgress, fail_clearly, write_json
 from sedtalker.cli.export import ANIMATION_HELP, check_sound, find_animation
-from sedtalker.cli.picture import Backend
+from sedtalker.cli.options import Backend
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, one_step
 from sedtalker.storage import OutputFolder
@@ -37,14 +36,14 @@ def render(
         ),
     ] = None,
     audio: Annotated[Path | None, typer.Option(help="The speech; default: found beside the animation.")] = None,
-    light: p.LightOption = "studio",
-    size: p.SizeOption = "512",
-    camera: p.CameraOption = "front",
-    background: p.BackgroundOption = None,
+    light: o.LightOption = "studio",
+    size: o.SizeOption = "512",
+    camera: o.CameraOption = "front",
+    background: o.BackgroundOption = None,
     fps: Annotated[float | None, typer.Option(min=1.0, max=120.0, help="Resample to these frames a second.")] = None,
-    frames: p.FramesOption = False,
+    frames: o.FramesOption = False,
     at: Annotated[float, typer.Option(min=0.0, help="Seconds: the frame that a .png shows.")] = 0.0,
-    renderer: p.RendererOption = "auto",
+    renderer: o.RendererOption = "auto",
     force: o.ForceOption = False,
     quiet: o.QuietOption = False,
     progress: o.ProgressOption = "bar",
@@ -60,7 +59,7 @@ def render(
 
     picture = picture_options(size, camera, background, light, renderer)
     if frames:
-        p.check_sequence(target, force)
+        o.check_sequence(target, force)
     else:
         check_file(target, picture["background"])
     names = None if frames else [target.name]
@@ -78,7 +77,7 @@ def render(
         if found is None and not silent:
             log.info("no audio was found beside the animation: the video is silent (--audio FILE adds it)")
         if frames:
-            p.write_sequence(opened, results.path, picture, shown.hook)
+            o.write_sequence(opened, results.path, picture, shown.hook)
         else:
             opened.render(results.path / target.name, found, hook=shown.hook, at=at, **picture)
     if as_json:
@@ -98,7 +97,7 @@ def compare(
     fps: Annotated[float | None, typer.Option(min=1.0, max=240.0, help="Frames a second of .npy files.")] = None,
     scale: Annotated[float, typer.Option(min=0.01, max=1000.0, help="Top of the colour scale, mm.")] = 5.0,
     audio: Annotated[Path | None, typer.Option(help="The speech; default: found beside A.")] = None,
-    light: p.LightOption = "studio",
+    light: o.LightOption = "studio",
     size: Annotated[int, typer.Option(min=64, max=2160, help="Side of each of the three pictures, pixels.")] = 384,
     renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
     video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video; else only the measures.")] = True,

@@ -15,11 +15,9 @@ from torch import Tensor, nn
 
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.animation.tongue import PLACES
-from sedtalker.emotion.burst_network import BurstDetector
 from sedtalker.emotion.diarizer_model import ROW, FrameBatch, Voice
-from sedtalker.emotion.fine_network import FineNetwork
+from sedtalker.emotion.head_networks import BurstDetector, FineNetwork
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
-from sedtalker.errors import InputError
 from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.speech.emotion_encoder import EmotionEncoder
@@ -191,13 +189,7 @@ def phones_graph(name: str, decoder: Decoder) -> Graph:
 
 
 def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:
-    """A step of a decoder over so many frames.
-
-    Raises:
-        InputError: the decoder needs whole recordings.
-    """
-    if not decoder.streams:
-        raise InputError("this decoder needs the whole recording: it has no steps")
+    """A step of a decoder over so many frames."""
     config, states = decoder.config, decoder.states(2)
     inputs = {
         "speech": torch.randn(2, frames, config.hidden + len(PROSODY_CHANNELS)),

@@ -154,7 +154,7 @@ def graphs_of(folder: Path) -> list[Graph]:
         case "diarizer" if network.config.backbone is None and network.config.hidden_channels:
             streamed = diarizer_graph(NEWEST, network, newest=NEWEST_FRAMES)
             return [diarizer_graph("diarizer", network), streamed, voice_graph("voice", network)]
-        case "decoder" if network.streams:
+        case "decoder":
             return [decoder_graph(f"step_{frames}", network, frames) for frames in ALL_STEPS]
         case "fine_emotions":
             return [fine_graph("fine", network)]

@@ -11,8 +11,7 @@ from contextlib import ExitStack
 from urllib.parse import parse_qsl, urlsplit
 
 from sedtalker.errors import InputError
-from sedtalker.live.lines import LineSender
-from sedtalker.live.senders import LiveProtocol, Sender, Target
+from sedtalker.live.senders import LineSender, LiveProtocol, Sender, Target
 from sedtalker.plugins import load, parts_of_others
 
 LOOPBACK = "127.0.0.1"

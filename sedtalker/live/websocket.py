@@ -22,8 +22,7 @@ from websockets.http11 import Request, Response
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.errors import InputError
-from sedtalker.live.lines import frame_line, header_line
-from sedtalker.live.senders import Target
+from sedtalker.live.senders import Target, frame_line, header_line
 
 PORT = 8765
 """Usual port."""

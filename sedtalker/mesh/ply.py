@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats, Ints
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Material, Mesh, file_beside, from_triangles, kept_picture
-from sedtalker.mesh.mtl import vertex_colours
+from sedtalker.mesh.obj import vertex_colours
 from sedtalker.storage import whole_file
 
 _TYPES = {

@@ -103,10 +103,6 @@ class LocalAttention(nn.Module):
         return (near[None] & inside[:, None]) | own[None]
 
 
-DILATIONS = (1, 2, 4, 8, 2, 1)
-"""Dilations of successive convolution blocks, in turn."""
-
-
 class AdaptiveNorm(nn.Module):
     """Layer norm whose scale and shift follow the condition, and a gate for its branch (Peebles and Xie 2023)."""
 
@@ -188,22 +184,6 @@ class ConditionedAttentionBlock(nn.Module):
         y, gate = self.mlp_norm(x, condition)
         radius = self.attention.radius
         return x + gate * self.mlp(y), condition, known[:, radius : radius + length], *kept
-
-
-class ConditionedConvolutionBlock(nn.Module):
-    """Adaptive norm and a dilated convolution over the frames on either side, with a gated residual path."""
-
-    def __init__(self, width: int, condition: int, dilation: int, dropout: float):
-        super().__init__()
-        self.norm = AdaptiveNorm(width, condition)
-        self.conv = nn.Conv1d(width, 2 * width, 5, dilation=dilation, padding=2 * dilation)
-        self.out = nn.Linear(2 * width, width)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        y, gate = self.norm(x, condition)
-        y = F.gelu(self.conv(y.transpose(1, 2)).transpose(1, 2))
-        return x + gate * self.dropout(self.out(y))
 
 
 # --- Residual blocks without a condition, of encoders and frame networks.

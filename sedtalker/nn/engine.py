@@ -77,11 +77,11 @@ KINDS: dict[Kind, NetworkKind] = {
         "sedtalker.animation.vertex_decoder:VertexDecoderConfig", "sedtalker.animation.vertex_decoder:VertexDecoder"
     ),
     "fine_emotions": NetworkKind(
-        "sedtalker.emotion.fine:FineConfig", "sedtalker.emotion.fine_network:FineNetwork", "fine"
+        "sedtalker.emotion.fine:FineConfig", "sedtalker.emotion.head_networks:FineNetwork", "fine"
     ),
     "burst_detector": NetworkKind(
         "sedtalker.emotion.burst_detector:BurstDetectorConfig",
-        "sedtalker.emotion.burst_network:BurstDetector",
+        "sedtalker.emotion.head_networks:BurstDetector",
         "bursts",
     ),
     "landmarks": NetworkKind(

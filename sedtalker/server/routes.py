@@ -1,4 +1,4 @@
-"""What can be asked by HTTP. ``sedtalker.server.openapi`` describes it; an error is ``{"error": "one line"}``."""
+"""What can be asked by HTTP. ``sedtalker.server.options`` describes it; an error is ``{"error": "one line"}``."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from starlette.websockets import WebSocket
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook
 from sedtalker.server.access import error_answers
-from sedtalker.server.openapi import document
-from sedtalker.server.options import AnimateOptions, DiarizeOptions, parsed
+from sedtalker.server.options import AnimateOptions, DiarizeOptions, document, parsed
 from sedtalker.server.service import Busy, Service
 from sedtalker.server.streams import serve_stream
 from sedtalker.server.work import Cancelled, Result, SentRecording, animated, diarized

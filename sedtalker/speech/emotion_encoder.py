@@ -6,8 +6,6 @@ whose result equals one pass, and a stream can be encoded as it arrives.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -37,7 +35,7 @@ class EmotionEncoder(MelModule):
 
     config: EmotionEncoderConfig
     grid = GRID
-    centred: ClassVar[bool] = False
+    centred = False
     """It reads log-mels as they are: the long-term spectrum of a voice tells of emotion too."""
     reference: Tensor
 

@@ -92,54 +92,45 @@ class EmotionEncoderConfig(BaseModel, extra="forbid"):
         return GRID * (STEM_CONTEXT + sum(d * (self.kernel // 2) for d in self.dilations))
 
 
-class MelNetwork(Protocol):
-    """A network from log-mels to hidden vectors: a graph without torch, or a module of torch."""
+class MelNetwork:
+    """A network from log-mels to hidden vectors: a graph without torch, or a module of torch. Calls of one are stacked.
 
-    def __hash__(self) -> int:
-        """Calls of one network are stacked."""
+    Attributes:
+        config: its hyper-parameters.
+        centred: whether it reads log-mels without the mean of each band.
+        grid: frames of 20 ms that share a hidden vector.
+    """
 
-    @property
-    def centred(self) -> bool:
-        """Whether it reads log-mels without the mean of each band."""
-
-    @property
-    def grid(self) -> int:
-        """Frames of 20 ms that share a hidden vector."""
+    config: SpeechEncoderConfig | EmotionEncoderConfig
+    centred: bool
+    grid: int
 
     @property
     def context(self) -> int:
-        """Frames that a hidden vector sees on either side."""
+        """Frames (20 ms) that a hidden vector sees on either side."""
+        return self.config.context
 
     @property
     def channels(self) -> int:
         """Size of a hidden vector."""
+        return self.config.channels
 
     def hidden(self, mel: Floats, after: int = 0) -> Floats:
         """(B, 2T, 80) log-mels at 100 Hz to (B, T - after, D) hidden vectors, those of the first frames left out."""
+        raise NotImplementedError
 
     def phones(self, hidden: Floats) -> Floats:
         """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D), of the encoder of the lips alone."""
+        raise NotImplementedError
 
 
-class GraphEncoder(GraphModel):
+class GraphEncoder(GraphModel, MelNetwork):
     """An encoder that ``sedtalker.nn.engine`` runs."""
-
-    config: SpeechEncoderConfig | EmotionEncoderConfig
 
     def __init__(self, folder: Path, config: SpeechEncoderConfig | EmotionEncoderConfig, graph: Network) -> None:
         super().__init__(folder, config, graph)
         self.centred = isinstance(config, SpeechEncoderConfig)
         self.grid = 1 if self.centred else GRID
-
-    @property
-    def context(self) -> int:
-        """See ``MelNetwork``."""
-        return self.config.context
-
-    @property
-    def channels(self) -> int:
-        """See ``MelNetwork``."""
-        return self.config.channels
 
     def hidden(self, mel: Floats, after: int = 0) -> Floats:
         """See ``MelNetwork``; where frames share a hidden vector, the last log-mel is repeated until they are whole."""
@@ -152,7 +143,6 @@ class GraphEncoder(GraphModel):
         return np.asarray(whole[:, 0 if newest else after :][:, : count // 2 - after])
 
     def phones(self, hidden: Floats) -> Floats:
-        """See ``MelNetwork``."""
         weight, bias = read_arrays(self.folder, "phone_head.weight", "phone_head.bias")
         return hidden @ weight.T + bias
 

@@ -5,7 +5,7 @@ A stride-2 convolution and residual dilated convolutions. ``sedtalker.speech.enc
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,24 +13,12 @@ from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
 from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
-from sedtalker.speech.encoder import STEM_CONTEXT, EmotionEncoderConfig, SpeechEncoderConfig
+from sedtalker.speech.encoder import STEM_CONTEXT, MelNetwork, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE, PHONES
 
 
-class MelModule(nn.Module):
-    """What encoders in torch have in common: sizes that their configuration says, and ``forward`` of arrays."""
-
-    config: SpeechEncoderConfig | EmotionEncoderConfig
-
-    @property
-    def context(self) -> int:
-        """Frames (20 ms) that a hidden vector sees on either side."""
-        return self.config.context
-
-    @property
-    def channels(self) -> int:
-        """Size of a hidden vector."""
-        return self.config.channels
+class MelModule(nn.Module, MelNetwork):
+    """What encoders in torch have in common: ``forward`` of arrays."""
 
     @torch.no_grad()
     def hidden(self, mel: Floats, after: int = 0) -> Floats:
@@ -45,11 +33,9 @@ class SpeechEncoder(MelModule):
     Heads for phones, mouth motion, prosody and a teacher's layers serve training.
     """
 
-    centred: ClassVar[bool] = True
-    """It reads log-mels without the mean of each band."""
+    centred = True
     config: SpeechEncoderConfig
-    grid: ClassVar[int] = 1
-    """Every frame has a hidden vector of its own."""
+    grid = 1
 
     def __init__(self, config: SpeechEncoderConfig | None = None):
         super().__init__()

@@ -100,6 +100,6 @@ def test_a_stream_closes_lips_on_a_bilabial_that_begins(networks, sound):
 def test_what_cannot_stream_is_refused(networks):
     emotions = TrackStream(constant_track("sad", 1.0), networks[0], 0.2, 0.32)
     with pytest.raises(InputError, match="cannot stream"):
-        FaceStream(emotions, Decoder(DecoderConfig(layout="C", width=16)))
+        FaceStream(emotions, object())
     with pytest.raises(InputError, match="another encoder"):
         FaceStream(emotions, Decoder(DecoderConfig(hidden=8, width=16)))

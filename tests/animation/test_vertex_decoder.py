@@ -81,8 +81,6 @@ def test_meshes_of_other_topologies_and_other_blocks_are_refused() -> None:
     with pytest.raises(InputError, match="the mesh has 8 vertices and the decoder moves heads of 9"):
         net = VertexDecoder(VertexDecoderConfig(blocks=BLOCKS, coefficients=2, vertices=9))
         net.face(cube_mesh(), "cube")
-    with pytest.raises(InputError, match="other blocks than M and A"):
-        VertexDecoder(VertexDecoderConfig(blocks=DecoderConfig(layout="MC")))
     assert decoder().styles == ()
 
 

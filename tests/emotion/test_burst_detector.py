@@ -15,10 +15,10 @@ from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.cli.console import print_emotions
 from sedtalker.emotion.burst_detector import CHUNK, RATE, BurstDetectorConfig, burst_posterior, bursts_of, find_bursts
-from sedtalker.emotion.burst_network import BurstDetector
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
+from sedtalker.emotion.head_networks import BurstDetector
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model

@@ -23,7 +23,7 @@ from sedtalker.emotion.emotion_stream import (
 )
 from sedtalker.emotion.events import stream_changes, track_changes
 from sedtalker.emotion.fine import FineConfig, FineEmotions
-from sedtalker.emotion.fine_network import FineNetwork
+from sedtalker.emotion.head_networks import FineNetwork
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig

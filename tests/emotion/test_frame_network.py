@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from sedtalker.emotion.diarizer_model import SPOKEN, DiarizerConfig, FrameBatch, FrameNetworkConfig
-from sedtalker.emotion.frame_network import INPUTS, FrameNetwork
-from sedtalker.emotion.network import DiarizerNetwork, functional_count
+from sedtalker.emotion.network import INPUTS, DiarizerNetwork, FrameNetwork, functional_count
 from sedtalker.nn.blocks import DilatedConvolution
 
 

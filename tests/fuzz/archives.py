@@ -84,7 +84,7 @@ def _foreign(data: bytes) -> None:
 
 
 def _array_pickle(data: bytes) -> None:
-    from sedtalker.training.corpora.array_pickles import read_array_pickle
+    from sedtalker.pickles import read_array_pickle
 
     read_array_pickle(written("templates.pkl", data))
 

@@ -59,7 +59,7 @@ FOLLOWED = (
     "sedtalker.studio.edits",
     "sedtalker.studio.project",
     "sedtalker.phonetics.words",
-    "sedtalker.training.corpora.array_pickles",
+    "sedtalker.pickles",
 )
 """Modules that read, which are imported before anything is tried; atheris follows them and those that they import."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.live.lines import QUEUE, LineSender
+from sedtalker.live.senders import QUEUE, LineSender
 from tests.live.conftest import frame
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from sedtalker.animation.animation import Animation
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
-from sedtalker.server.openapi import document
+from sedtalker.server.options import document
 from sedtalker.server.routes import Routes
 from sedtalker.server.service import Limits, Service
 from tests.server.conftest import TOKEN, running

@@ -23,8 +23,6 @@ FOLLOWED_FRAMES = 25.0
 """Talking frames that a crop needs for its correlation to mean anything."""
 STILL = 0.02
 """Variance, of that of all targets, that is as good as none."""
-TEETH = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthRollLower", "mouthClose")
-"""Beginnings of the names of shapes that bring the lower lip to the teeth."""
 
 
 def vertex_factor(face: Face) -> NDArray[np.float32]:
@@ -54,14 +52,10 @@ class LossWeights(BaseModel, extra="forbid"):
     """Squared vertex error."""
     velocity: float = 20.0
     """Squared error of the frame differences."""
-    gap: float = 1.0
-    """Squared error of the lip gap and its velocity."""
     width: float = 0.5
-    """The same of the lip width."""
+    """Squared error of the lip width and its velocity."""
     closure: float = 1.0
     """Squared gap where the lips must close."""
-    contact: float = 0.5
-    """Squared error of lip-teeth contacts."""
     emotion: float = 0.5
     """Squared error of brows, lids and cheeks."""
     swapped: float = 1.0
@@ -79,12 +73,11 @@ class DecoderLoss(nn.Module):
     """Terms on coefficients (B, T, 52), each about 1 for a prediction that is constant.
 
     ``coefficients``: squared error in standard deviations of each shape; ``vertices``: squared vertex error, lips
-    weighted; ``velocity``: squared error of the frame differences; ``gap``: squared error of the lip gap and its
-    velocity; ``width``: the same of the lip width; ``closure``: squared gap beyond closed where the lips must close;
-    ``contact``: squared error of the shapes that bring the lower lip to the teeth, in f and v; ``emotion``: squared
-    error of brows, lids and cheeks; ``swapped``: squared error of what changes in the lips when only the emotion
-    changes, and in the upper face when only the speech does; ``follow``: 1 - correlation of each crop's lip gap and,
-    half as much, of its lip width while there is talking, whatever their size.
+    weighted; ``velocity``: squared error of the frame differences; ``width``: squared error of the lip width and its
+    velocity; ``closure``: squared gap beyond closed where the lips must close; ``emotion``: squared error of brows,
+    lids and cheeks; ``swapped``: squared error of what changes in the lips when only the emotion changes, and in the
+    upper face when only the speech does; ``follow``: 1 - correlation of each crop's lip gap and, half as much, of its
+    lip width while there is talking, whatever their size.
     """
 
     scale: Tensor
@@ -92,7 +85,6 @@ class DecoderLoss(nn.Module):
     gain: Tensor
     width: Tensor
     upper: Tensor
-    teeth: Tensor
 
     def __init__(self, face: Face, targets: NDArray[np.float32], gap: NDArray[np.float32], width: NDArray[np.float32]):
         """``targets`` (N, 52) set the scales; ``gap`` and ``width`` (52,) are lip distances of a unit of each shape."""
@@ -106,13 +98,12 @@ class DecoderLoss(nn.Module):
         self.register_buffer("gain", torch.from_numpy(gap / (spread @ gap).std()))
         self.register_buffer("width", torch.from_numpy(width / (spread @ width).std()))
         self.register_buffer("upper", torch.tensor([i for n, i in INDEX.items() if n.startswith(UPPER)]))
-        self.register_buffer("teeth", torch.tensor([i for n, i in INDEX.items() if n.startswith(TEETH)]))
 
     def forward(self, predicted: Tensor, batch: dict[str, Tensor], chained: int = 0) -> dict[str, Tensor]:
         """Losses of coefficients (B, T, 52) against ``batch["target"]``.
 
-        ``closure`` and ``contact`` (B, T) in [0, 1] are 1 where the lips must close or touch the teeth;
-        ``weight`` (B, T) says how much the target of a frame counts otherwise, ``talking`` (B, T) is 0 in pauses.
+        ``closure`` (B, T) in [0, 1] is 1 where the lips must close; ``weight`` (B, T) says how much the target of a
+        frame counts otherwise, ``talking`` (B, T) is 0 in pauses.
         Of the first ``chained`` crops, those at 0 and 1, 2 and 3 … share the speech and those at 1 and 2, 3 and 4 …
         the emotion.
         """
@@ -124,15 +115,13 @@ class DecoderLoss(nn.Module):
         clamped = predicted.clamp(0.0, 1.0)
         gap, width = (root[..., 0] * ((clamped - target) @ gain) for gain in (self.gain, self.width))
         opened = (clamped @ self.gain - self.closed).clamp_min(0.0)
-        shut, touching = batch["closure"], batch["contact"] * weight
+        shut = batch["closure"]
         return {
             "coefficients": scaled.square().mean(),
             "vertices": (error @ self.factor).square().sum(-1).mean() / self.vertex_scale,
             "velocity": (scaled[:, 1:] - scaled[:, :-1]).square().mean(),
-            "gap": gap.square().mean() + 2.0 * gap.diff(dim=1).square().mean(),
             "width": width.square().mean() + 2.0 * width.diff(dim=1).square().mean(),
             "closure": (opened.square() * shut).sum() / shut.sum().clamp_min(1.0),
-            "contact": (scaled[..., self.teeth].square().mean(-1) * touching).sum() / touching.sum().clamp_min(1.0),
             "emotion": scaled[..., self.upper].square().mean(),
             "swapped": self._swapped(scaled[:chained], gap[:chained], width[:chained]),
             "follow": self._follow(clamped, target, batch["talking"] * weight),

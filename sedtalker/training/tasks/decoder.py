@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ from sedtalker.progress import Hook
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS
 from sedtalker.training.cards import decoder_card
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
-from sedtalker.training.corpora.tracked_motion import read_reference_rig
 from sedtalker.training.evaluation.lips import frame_times, validate_talking
 from sedtalker.training.motion.crops import CropConfig, CropEmotion, SpeechCrop, TalkingCrops
 from sedtalker.training.motion.expressive_motion import (
@@ -57,8 +56,6 @@ class DecoderTaskConfig(CropConfig):
     """Folder of a decoder whose weights training starts from; it keeps its sizes and styles, not its look-ahead."""
     encoder: str | None = None
     """Folder of the frozen encoder; the built-in one if None."""
-    face: Literal["builtin", "reference"] = "builtin"
-    """The face whose lips must close and whose vertices weigh the errors."""
     swapped_crops: int = 6
     """Number of tracked crops in a chain: each two share the speech or the emotion, in turn (see ``batch``)."""
     read_weight: float = 0.6
@@ -86,7 +83,7 @@ class DecoderTask(PreparedTask):
         """The face and its lips, the encoder, crops of talking, and pseudo-labels of read speech."""
         data, c = self.data, self.config
         self.encoder = open_model(self.encoder_folder, "speech_encoder", in_torch=True)
-        self.face = load_face() if c.face == "builtin" else read_reference_rig(data)
+        self.face = load_face()
         self.lip_measure = measure_lips(self.face)
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
         self.poses = measured_poses(table["table"])
@@ -183,7 +180,6 @@ class DecoderTask(PreparedTask):
             "target": self.target(crop.motion, scene, prominence_of(crop.prosody)),
             "talking": crop.motion.talking,
             "closure": crop.motion.closure,
-            "contact": crop.motion.contact,
             "weight": weight,
         }
 

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.emotion.fine import FineConfig, fine_channels, pooled_windows
-from sedtalker.emotion.fine_network import FineNetwork
+from sedtalker.emotion.head_networks import FineNetwork
 from sedtalker.metrics.emotion import pearson
 from sedtalker.progress import Hook
 from sedtalker.speech.emotion_encoder import EmotionEncoder

@@ -14,9 +14,9 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import CheckpointConfig, read_checkpoint, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion.diarizer_model import FrameNetworkConfig
-from sedtalker.emotion.frame_network import INPUTS, STRIDE, FrameNetwork, FrameScores
+from sedtalker.emotion.network import INPUTS, STRIDE, FrameNetwork, FrameScores
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import ranking_auc, unweighted_average_recall
@@ -45,14 +45,10 @@ LEVEL_VALUE = (0.0, 0.5, 1.0, 0.65)
 class FrameNetworkTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/frame_network.yaml`` says about the task."""
 
-    pretrained: str | None = None
-    """Checkpoint folder of a pre-trained network to start from; null: from scratch."""
     corpora: dict[str, float]
     """Corpora and their shares among single clips; speakers and categories are drawn evenly within each."""
     joined_corpora: dict[str, float]
     """Corpora and their shares among joined recordings."""
-    quality: dict[str, float] = {}
-    """Weight of a corpus in the losses (default 1): how far its labels can be trusted."""
     copies: int = Field(2, ge=0)
     """Augmented copies of every clip."""
     joined: int = Field(3000, ge=0)
@@ -79,8 +75,6 @@ class FrameNetworkTaskConfig(BaseModel, extra="forbid"):
     """Weight of ``boundary_loss``."""
     corpus_loss: float = 0.2
     """Weight of the corpus's cross-entropy."""
-    held_out: tuple[str, ...] = ()
-    """Training speakers kept out and validated on as well, to choose hyper-parameters."""
     model: dict[str, Any] = {}
     """Differences to ``FrameNetworkConfig``."""
 
@@ -95,36 +89,25 @@ class FrameNetworkTask(PreparedTask):
         self.data, self.cache = data, cache
         self.names = tuple(self.config.corpora)
         with naming_settings("task.model."):
-            FrameNetworkConfig.model_validate({**self.config.model, "corpora": self.names})
+            self.model = FrameNetworkConfig.model_validate({**self.config.model, "corpora": self.names})
 
     def read_data(self, hook: Hook) -> None:
-        """The network to start from, the inputs of all recordings, and what is drawn from them."""
+        """The inputs of all recordings, and what is drawn from them."""
         c = self.config
-        self.state: dict[str, Tensor] = {}
-        model = FrameNetworkConfig.model_validate({**c.model, "corpora": self.names})
-        if c.pretrained:
-            _, found, state = read_checkpoint(Path(c.pretrained), "frame_network", FrameNetworkConfig)
-            model = found.model_copy(update={"corpora": self.names, "dropout": model.dropout})
-            self.state = {k: v for k, v in state.items() if not k.startswith("head.")}
-        self.model = model
         dataset = DatasetConfig(self.names, c.joined_corpora, "train", c.copies, c.joined)
         held = replace(dataset, split="valid", copies=0, joined=min(VALID_JOINED, c.joined))
         self.train, self.valid = (open_features(self.data, self.cache, d, hook=hook) for d in (dataset, held))
         self.inputs, self.valid_inputs = open_inputs(self.train, hook), open_inputs(self.valid, hook)
         self.corpus = np.array([self.names.index(str(name)) for name in self.train.corpus])
         lengths = np.diff(self.train.starts)
-        usable = (lengths > SHORTEST) & ~np.isin(self.train.speaker, c.held_out)
+        usable = lengths > SHORTEST
         self.singles = np.flatnonzero(usable & (self.train.category >= 0))
         self.joined = np.flatnonzero(usable & (self.train.category < 0))
-        unaltered = unaltered_recordings(self.train, c.copies, c.joined)
-        self.held = np.flatnonzero(np.isin(self.train.speaker, c.held_out) & unaltered)
         self.chance = clip_chances(self.train, self.singles, c.corpora)
 
     def build(self) -> nn.Module:
-        """A network with a fresh head on the pre-trained trunk, if there is one."""
-        network = FrameNetwork(self.model)
-        network.load_state_dict({**network.state_dict(), **self.state})
-        return network
+        """A fresh network."""
+        return FrameNetwork(self.model)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops: ``inputs`` (B, T, 91) at 50 Hz, ``label`` and ``level`` (B, T) with -1 outside, ``corpus`` (B,)."""
@@ -144,8 +127,7 @@ class FrameNetworkTask(PreparedTask):
             inputs[row, : len(values)], label[row, : len(values)], level[row, : len(values)] = values, labels, levels
             inputs[row, len(values) :, :MEL_BANDS] = values[-1, :MEL_BANDS]
         corpus = self.corpus[chosen]
-        quality = np.array([c.quality.get(name, 1.0) for name in self.names], np.float32)[corpus]
-        named = {"inputs": inputs, "label": label, "level": level, "corpus": corpus, "quality": quality}
+        named = {"inputs": inputs, "label": label, "level": level, "corpus": corpus}
         return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in named.items()}
 
     def _crop(
@@ -172,24 +154,20 @@ class FrameNetworkTask(PreparedTask):
         of = pooled.first
         span_label, span_level = label.flatten()[of], level.flatten()[of]
         row = of // label.shape[1]
-        weight = batch["quality"][row]
-        weight = weight / weight.sum()
         logits, intensity = pooled.mean(scores.logits), pooled.mean(scores.intensity[..., None])[:, 0]
         spoken = spans >= 0
-        frame_weight = batch["quality"][:, None].expand(label.shape)[spoken]
 
         def entropy(values: Tensor, wanted: Tensor) -> Tensor:
-            return F.cross_entropy(values, wanted, reduction="none", label_smoothing=c.smoothing)
+            return F.cross_entropy(values, wanted, label_smoothing=c.smoothing)
 
-        frame = entropy(scores.logits[spoken], label[spoken]) * frame_weight
         known = (span_level >= 0).to(logits.dtype)
         affect = (pooled.mean(scores.affect) - affect_targets(span_label, span_level)).square().mean(-1)
         out = {
-            "category": (entropy(logits, span_label) * weight).sum(),
-            "frames": c.frame_loss * frame.sum() / frame_weight.sum(),
-            "intensity": c.intensity_loss * (ordinal_loss(intensity, span_level) * known * weight).sum(),
+            "category": entropy(logits, span_label),
+            "frames": c.frame_loss * entropy(scores.logits[spoken], label[spoken]),
+            "intensity": c.intensity_loss * (ordinal_loss(intensity, span_level) * known).mean(),
             "ranking": c.ranking_loss * ranking_loss(intensity[None], span_level, span_label),
-            "affect": c.affect_loss * (affect * weight).sum(),
+            "affect": c.affect_loss * affect.mean(),
             "boundary": c.boundary_loss * boundary_loss(scores.boundary, label),
             "corpus": c.corpus_loss * F.cross_entropy(pooled.mean(scores.corpus), batch["corpus"][row]),
         }
@@ -200,9 +178,6 @@ class FrameNetworkTask(PreparedTask):
         """Recall of held-out clips by corpus, intensity, and accuracy on joined recordings."""
         assert isinstance(model, FrameNetwork)
         metrics = frame_metrics(model, self.valid, self.valid_inputs, np.arange(len(self.valid)), self.names)
-        if len(self.held):
-            held = frame_metrics(model, self.train, self.inputs, self.held, self.names)
-            metrics |= {f"held_{name}": value for name, value in held.items()}
         core = [v for k, v in metrics.items() if k.endswith(CORE_METRICS)]
         return metrics | {"score": float(np.mean(core))}
 
@@ -222,14 +197,6 @@ class FrameNetworkTask(PreparedTask):
 
 
 # --- Which clips are drawn, and how intensities are compared.
-
-
-def unaltered_recordings(features: EmotionFeatures, copies: int, joined: int) -> NDArray[np.bool_]:
-    """Recordings (R,) of a dataset that were not augmented: other speed means another voice, unfit for enrolment."""
-    singles = len(features) - joined
-    number = np.arange(len(features))
-    odd_join = (number >= singles) & ((number - singles) % 2 == 1)
-    return ~odd_join & ((number < singles // (copies + 1)) | (number >= singles)) if copies else number >= 0
 
 
 def clip_chances(

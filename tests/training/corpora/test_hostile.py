@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.array_pickles import read_array_pickle
+from sedtalker.pickles import read_array_pickle
 from sedtalker.training.corpora.manifest import COLUMNS, read_manifest
 from tests.support.memory import memory_watched
 

@@ -26,7 +26,7 @@ class Halved(nn.Module):
 
 def _batch() -> dict[str, Tensor]:
     torch.manual_seed(0)
-    made = {name: torch.rand(CROPS, FRAMES) for name in ("intensity", "talking", "closure", "contact", "weight")}
+    made = {name: torch.rand(CROPS, FRAMES) for name in ("intensity", "talking", "closure", "weight")}
     made |= {"mel": torch.rand(CROPS, 2 * FRAMES, 80), "prosody": torch.rand(CROPS, FRAMES, 4)}
     made |= {"posterior": torch.softmax(torch.rand(CROPS, FRAMES, 7), -1), "style": torch.zeros(CROPS, 4)}
     return made | {"target": torch.rand(CROPS, FRAMES, 52)}

@@ -68,7 +68,7 @@ def test_losses_are_zero_for_the_target_and_learnable():
     targets = rng.random((40, 52)).astype(np.float32)
     loss = DecoderLoss(face, targets, lip_measure.gain, lip_measure.width)
     target = torch.from_numpy(targets).reshape(2, 20, 52)
-    batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20)}
+    batch = {"target": target, "closure": torch.zeros(2, 20)}
     batch |= {"weight": torch.ones(2, 20), "talking": torch.ones(2, 20)}
     assert max(float(v) for v in loss(target, batch).values()) < 1e-8
     decoder = Decoder(DecoderConfig(hidden=4, width=32, condition=8, heads=2, layout="MA"))
@@ -92,7 +92,7 @@ def test_swapped_crops_must_differ_as_their_targets_do():
     loss = DecoderLoss(face, rng.random((40, 52)).astype(np.float32), lip_measure.gain, lip_measure.width)
     target = torch.from_numpy(rng.uniform(0.2, 0.6, (4, 10, 52)).astype(np.float32))
     zero = torch.zeros(4, 10)
-    batch = {"target": target, "closure": zero, "contact": zero, "weight": torch.ones(4, 10), "talking": zero}
+    batch = {"target": target, "closure": zero, "weight": torch.ones(4, 10), "talking": zero}
     jaw, brow = INDEX["jawOpen"], INDEX["browInnerUp"]
 
     def swapped(change: torch.Tensor) -> float:
@@ -118,7 +118,7 @@ def test_following_asks_for_the_shape_of_the_curve_and_not_its_size():
     target[..., INDEX["jawOpen"]] = opening
     loss = DecoderLoss(face, target[0].numpy(), lip_measure.gain, lip_measure.width)
     talking = torch.ones(2, 60)
-    batch = {"target": target, "closure": 0 * talking, "contact": 0 * talking, "weight": talking, "talking": talking}
+    batch = {"target": target, "closure": 0 * talking, "weight": talking, "talking": talking}
 
     def follow(moved: torch.Tensor, talking: torch.Tensor = talking) -> float:
         return float(loss(moved, batch | {"talking": talking})["follow"])

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.mesh.files import read_mesh
+from sedtalker.pickles import read_array_pickle
 from sedtalker.plugins import load, parts_of_others
 from sedtalker.storage import whole_file
-from sedtalker.training.corpora.array_pickles import read_array_pickle
 
 MASK_NAMES: dict[str, tuple[str, ...]] = {
     "lips": ("lips", "lve"),
