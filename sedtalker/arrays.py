@@ -1,4 +1,4 @@
-"""Arrays by the type of their elements, as annotations name them; shapes stand in docstrings. Softmax."""
+"""Arrays by the type of their elements, as annotations name them; shapes stand in docstrings. Softmax, sRGB."""
 
 from __future__ import annotations
 
@@ -29,3 +29,13 @@ def log_softmax(logits: NDArray[Any], axis: int) -> NDArray[Any]:
     """The logarithm of ``softmax``, exact where that is nothing."""
     shifted = logits - np.max(logits, axis=axis, keepdims=True)
     return np.asarray(shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))
+
+
+def to_srgb(linear: NDArray[Any]) -> NDArray[Any]:
+    """Linear light in [0, 1] as sRGB (IEC 61966-2-1)."""
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def from_srgb(colours: NDArray[Any]) -> NDArray[Any]:
+    """SRGB in [0, 1] as linear light."""
+    return np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)

@@ -27,11 +27,12 @@ def one_line(text: str) -> str:
     text = _cut(text)
     if text.isprintable():
         return text
-    return _cut("".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in text))
-
-
-def _escaped(sign: str) -> str:
-    return sign.encode("unicode_escape").decode()
+    return _cut(
+        "".join(
+            c if c.isprintable() or unicodedata.category(c) == "Zs" else c.encode("unicode_escape").decode()
+            for c in text
+        )
+    )
 
 
 def _cut(text: str) -> str:

@@ -29,8 +29,6 @@ ANIMATED = ("glb", "npz")
 """What ``sedtalker animate`` always writes."""
 TEXTS = (*READERS, *TEXT_SUFFIXES)
 """How a transcript ends that is a file even where there is none of that name."""
-BLOCK = 1 << 20
-"""Bytes that are read at a time."""
 
 
 @dataclass(frozen=True)
@@ -270,11 +268,8 @@ def file_sha256(path: Path) -> str:
     Raises:
         InputError: it cannot be read.
     """
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as stream:
-            while block := stream.read(BLOCK):
-                digest.update(block)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return digest.hexdigest()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Ints
+from sedtalker.arrays import Ints, to_srgb
 from sedtalker.errors import InputError
 from sedtalker.mesh.gltf_file import MOST_NODES, GltfFile, plain
 from sedtalker.mesh.mesh import MAX_VERTICES, Material, Mesh, Scene, kept_picture, sample_image
@@ -301,7 +301,7 @@ def _join(blocks: list[_Block]) -> Scene:
     colours = None
     if np.isfinite(linear).any():
         linear = np.clip(np.nan_to_num(linear, nan=0.6), 0.0, 1.0)
-        colours = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
+        colours = to_srgb(linear).astype(np.float32)
     mesh = Mesh(
         vertices=np.concatenate([block.vertices for block in blocks]).astype(np.float32),
         polygon_sizes=np.full(len(corners) // 3, 3, dtype=np.int32),

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Floats, Ints, from_srgb
 from sedtalker.plugins import plugin
 
 MAX_VERTICES = 500_000
@@ -257,7 +257,7 @@ def sample_image(data: bytes, uvs: NDArray[np.floating]) -> NDArray[np.float64]:
             pixels = np.asarray(image.convert("RGB"), dtype=np.float64) / 255.0
     except Exception as error:  # Pillow raises whatever its decoders meet
         raise ValueError(f"no picture that can be read: {error}") from None
-    linear = np.where(pixels <= 0.04045, pixels / 12.92, ((pixels + 0.055) / 1.055) ** 2.4)
+    linear = from_srgb(pixels)
     height, width = linear.shape[:2]
     at = np.nan_to_num(np.asarray(uvs, dtype=np.float64)) % 1.0 * (width, height) - 0.5
     corner = np.floor(at).astype(int)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Floats, Ints, from_srgb, to_srgb
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Material, Mesh, file_beside, kept_picture, sample_image
 from sedtalker.mesh.surface import smoothing_of_normals
@@ -64,7 +64,7 @@ def read_libraries(path: Path, libraries: Iterable[str]) -> dict[str, Material]:
             if mask is not None:
                 data = with_opacity(data, mask) or data
             bumps = picture(read.pictures.get("normal")) or _if_normals(picture(read.pictures.get("bump")))
-            linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in read.diffuse]
+            linear = from_srgb(np.array(read.diffuse)).tolist()
             found[key] = Material(
                 name=key,
                 colour=(1.0, 1.0, 1.0, read.opacity) if data else (linear[0], linear[1], linear[2], read.opacity),
@@ -131,9 +131,7 @@ def vertex_colours(mesh: Mesh, known: dict[str, Material], materials: list[str])
         if material is None:
             continue
         chosen = np.isin(corner_materials, [i for i, other in enumerate(materials) if other == name])
-        linear = np.array(material.colour[:3])
-        srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-        colours[mesh.polygon_vertices[chosen]] = srgb
+        colours[mesh.polygon_vertices[chosen]] = to_srgb(np.array(material.colour[:3]))
         if material.texture is not None and mesh.uvs is not None and mesh.polygon_uvs is not None:
             _paint(colours, mesh, chosen & (mesh.polygon_uvs >= 0), material.texture)
     return colours
@@ -148,8 +146,7 @@ def _paint(colours: Floats, mesh: Mesh, corners: np.ndarray, picture: bytes) -> 
         linear = sample_image(picture, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1))
     except (OSError, ValueError):
         return
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    colours[mesh.polygon_vertices[corners]] = srgb
+    colours[mesh.polygon_vertices[corners]] = to_srgb(linear)
 
 
 def _read_library(file: Path) -> dict[str, _Material]:

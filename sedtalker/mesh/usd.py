@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Floats, Ints, to_srgb
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.processes import run_beside
@@ -102,12 +102,9 @@ def _parts(stage: Any) -> list[_Part]:
         points = mesh.GetPointsAttr().Get(Usd.TimeCode.EarliestTime())
         if points is None or not len(points):
             continue
-        parts.append(_part(mesh, np.array(points, dtype=np.float64), _matrix(transforms, prim)))
+        placed = np.array(transforms.GetLocalToWorldTransform(prim), dtype=np.float64).T
+        parts.append(_part(mesh, np.array(points, dtype=np.float64), placed))
     return parts
-
-
-def _matrix(transforms: Any, prim: Any) -> NDArray[np.float64]:
-    return np.array(transforms.GetLocalToWorldTransform(prim), dtype=np.float64).T
 
 
 def _part(mesh: Any, points: NDArray[np.float64], matrix: NDArray[np.float64]) -> _Part:
@@ -266,4 +263,4 @@ def _joined_colours(parts: list[_Part]) -> Floats | None:
         return None
     grey = [np.full((len(part.vertices), 3), 0.6) if part.colours is None else part.colours for part in parts]
     linear = np.clip(np.nan_to_num(np.concatenate(grey)), 0.0, 1.0)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
+    return to_srgb(linear).astype(np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Floats, Ints, Mask, from_srgb
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.plugins import parts_of_others
@@ -30,7 +30,7 @@ _PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
 def to_linear(colours: NDArray[np.floating]) -> Floats:
     """SRGB in [0, 1] to linear light (IEC 61966-2-1)."""
     clipped = np.clip(np.asarray(colours, dtype=np.float32), 0.0, 1.0)
-    return np.where(clipped <= 0.04045, clipped / 12.92, ((clipped + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return from_srgb(clipped).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Floats, Ints, to_srgb
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.gathering import BATCH, Gathered
 from sedtalker.render.kernels import inner_kernel
@@ -31,7 +31,7 @@ def encode_table() -> NDArray[np.uint8]:
     room = 1.0 - float(_KNEE)
     bent = np.where(light > _KNEE, 1.0 - room * np.exp((float(_KNEE) - light) / room), light)
     rows = np.stack([light, bent])
-    encoded = np.where(rows <= 0.0031308, 12.92 * rows, 1.055 * rows ** (1 / 2.4) - 0.055)
+    encoded = to_srgb(rows)
     return np.round(np.clip(encoded, 0, 1) * 255).astype(np.uint8)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Floats, Ints, Mask, to_srgb
 from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.mesh.surface import split_vertices
@@ -282,5 +282,4 @@ def _add_camera_and_lights(pyrender: Any, scene: Any, camera: Camera, aspect: fl
 
 def _to_srgb(linear: Floats) -> Floats:
     """(H, W, 3) linear light as sRGB in [0, 255]."""
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return (255 * encoded).astype(np.float32)
+    return (255 * to_srgb(linear)).astype(np.float32)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Floats, Ints, Mask, to_srgb
 from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.render.kernels import inner_kernel, kernel, part_of_kernel
 from sedtalker.render.light import to_linear
@@ -178,7 +178,7 @@ def levels_of(picture: bytes, srgb: bool) -> list[NDArray[np.uint8]]:
         stored = light.copy()
         if srgb:
             low = stored[..., :3]
-            stored[..., :3] = np.where(low <= 0.0031308, 12.92 * low, 1.055 * low ** (1 / 2.4) - 0.055)
+            stored[..., :3] = to_srgb(low)
         levels.append(np.round(255 * np.clip(stored, 0, 1)).astype(np.uint8))
     return levels
 

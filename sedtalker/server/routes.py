@@ -130,15 +130,15 @@ class Routes:
             return _answer(result)
         except (InputError, HTTPException, Busy, Cancelled, ClientDisconnect) as error:
             known = {InputError: 400, Busy: 503, Cancelled: 503, ClientDisconnect: 499}
-            status = error.status_code if isinstance(error, HTTPException) else known[_kind(error, known)]
+            status = (
+                error.status_code
+                if isinstance(error, HTTPException)
+                else next(code for kind, code in known.items() if isinstance(error, kind))
+            )
             raise
         finally:
             service.monitoring.requests.labels(route, str(status)).inc()
             service.monitoring.duration.labels(route).observe(time.perf_counter() - began)
-
-
-def _kind(error: Exception, known: dict[type[Exception], int]) -> type[Exception]:
-    return next(kind for kind in known if isinstance(error, kind))
 
 
 class _Gone:

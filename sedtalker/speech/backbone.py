@@ -254,15 +254,11 @@ def normalised_states(output: Any) -> Tensor:
     return F.layer_norm(states, states.shape[-1:])
 
 
-def _longest(backbone: Backbone) -> float:
-    return WHISPER_SECONDS if backbone.is_whisper else WINDOW_SECONDS + 2 * MARGIN_SECONDS
-
-
 def _windows(backbone: Backbone, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Hidden vectors (T, D) of the whole recording and their times (T,), each from the window it is most central in."""
     import torch
 
-    longest = _longest(backbone)
+    longest = WHISPER_SECONDS if backbone.is_whisper else WINDOW_SECONDS + 2 * MARGIN_SECONDS
     step = longest - 2 * MARGIN_SECONDS
     duration = len(samples) / SAMPLE_RATE
     parts, times = [], []

@@ -269,17 +269,13 @@ def changed(old: Document, new: Document, bursts: Sequence[Burst] = ()) -> tuple
     touched = [
         (max(a.start, b.start), min(a.end, b.end))
         for a in old.segments
-        for b in _overlapping(new.segments, a)
-        if a.label != b.label
+        for b in new.segments
+        if a.label != b.label and b.start < a.end and b.end > a.start
     ]
     touched += [(span.start, span.end) for span in {*old.intensity} ^ {*new.intensity}]
     moved = [bursts[k] for k in {*old.removed_bursts} ^ {*new.removed_bursts} if k < len(bursts)]
     touched += [(max(0.0, b.start - AROUND_BURST), min(new.duration, b.end + AROUND_BURST)) for b in moved]
     return (min(a for a, _ in touched), max(b for _, b in touched)) if touched else None
-
-
-def _overlapping(segments: Sequence[Span], other: Span) -> list[Span]:
-    return [s for s in segments if s.start < other.end and s.end > other.start]
 
 
 def as_plain(document: Document) -> dict[str, Any]:

@@ -40,9 +40,9 @@ INT16_SCALE = 32767.0
 """Full scale of 16-bit samples."""
 
 
-def cache_key(*parts: object, digits: int = 16) -> str:
-    """A hash of JSON data, ``digits`` hex digits long."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:digits]
+def cache_key(*parts: object) -> str:
+    """A hash of JSON data, 16 hex digits long."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def open_array(path: Path) -> Array:
@@ -228,8 +228,7 @@ class WaveformStore:
     @staticmethod
     def open(files: Sequence[Path], cache: Path, hook: Hook = no_progress) -> WaveformStore:
         """The store of these files, decoded on first use; the key is the list of names and sizes."""
-        names = json.dumps([[path.name, path.stat().st_size] for path in files])
-        key = hashlib.sha256(names.encode()).hexdigest()[:16]
+        key = cache_key(*([path.name, path.stat().st_size] for path in files))
         paths = {"samples": cache / f"waveforms-{key}.npy", STARTS: cache / f"waveforms-{key}-starts.npy"}
         made = open_arrays(paths, lambda first: map(_decoded, files[first:]), "decoding recordings", len(files), hook)
         return WaveformStore(made["samples"], made[STARTS])

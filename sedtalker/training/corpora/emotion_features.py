@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -21,7 +19,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import MEL_BANDS, analyse
 from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
-from sedtalker.training.corpora.cache import Item, WaveformStore, open_array, open_arrays
+from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_array, open_arrays
 from sedtalker.training.corpora.emotion_speech import (
     JoinRule,
     Recording,
@@ -99,7 +97,7 @@ class EmotionFeatures:
 
 def open_features(data: Path, cache: Path, dataset: DatasetConfig, hook: Hook = no_progress) -> EmotionFeatures:
     """The features of a dataset, computed on first use."""
-    key = hashlib.sha256(json.dumps([FORMAT, asdict(dataset)], sort_keys=True).encode()).hexdigest()[:16]
+    key = cache_key(FORMAT, asdict(dataset))
     folder = cache / f"emotion-{dataset.split}-{key}"
     if not (folder / "level.npy").is_file():
         _build(data, cache, dataset, folder, hook)

@@ -19,7 +19,6 @@ from sedtalker.animation.decoder import decoder_speech
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
-from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.metrics.motion import correlation
@@ -163,7 +162,7 @@ class PersonalDecoderTask(PreparedTask):
         for index, take in enumerate(self.held_out):
             now = model.predict(take.features, take.take.track)
             other = (self.held_out * 2 + self.training)[index + 1] if len(self.held_out) > 1 else self.training[0]
-            elsewhere = model.predict(other.features, _stretched(take.track, other.times))
+            elsewhere = model.predict(other.features, take.track.at(np.asarray(other.times, np.float64)))
             elsewhere = np.resize(elsewhere, now.shape)
             candidates = {"mse": now, "start": take.before, "static": self.mean[None], "shuffled": elsewhere}
             for name, motion in candidates.items():
@@ -204,8 +203,3 @@ class PersonalDecoderTask(PreparedTask):
 
 def _no_style(decoder: Decoder, count: int) -> Tensor:
     return torch.zeros(count, decoder.conditioning.style.in_features)
-
-
-def _stretched(track: EmotionTrack, times: NDArray[np.floating]) -> EmotionTrack:
-    """A track over other times, held beyond its end."""
-    return track.at(np.asarray(times, np.float64))
