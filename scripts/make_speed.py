@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 """Root of the repository."""
 PAGE = """# Speed
 
-How fast it is, and how to measure it on your own machine, in a source checkout:
+Measure the speed on your own machine in a source checkout:
 
 ```sh
 python scripts/benchmark.py --quick            # the figures below, in about a minute on two idle cores
@@ -27,9 +27,8 @@ python scripts/benchmark.py --quick --json     # the same for programs
 python scripts/benchmark.py -o speed           # everything, up to an hour of speech: JSON and a plot
 ```
 
-No recording is needed: the sound is like speech and comes from a formula. Every measurement has a process of its own,
-so that nothing is warm and its memory is its own. Stages are counted in CPU seconds, which other programs disturb
-least; start-up and video in wall time.
+No recording is needed: a formula generates speech-like sound. Every measurement runs in a separate process without
+warm caches. Stages are counted in CPU seconds, which other programs disturb least; start-up and video in wall time.
 
 ## Figures
 
@@ -53,15 +52,15 @@ CPU seconds, by seconds or minutes of speech. The encoder that comes first makes
 
 ## Memory
 
-Sound, log-mels and hidden vectors of a whole recording are in memory (about 0.25 MB a second of speech); networks see
-stretches of it, and vertices are made frame by frame where a format needs them. So memory grows with the recording,
-but slowly. Longer than an hour is refused unless `--max-seconds` says otherwise.
+Sound, log-mels and hidden vectors of a whole recording are in memory (about 0.25 MB per second of speech), while
+networks run on parts of it and vertices are computed frame by frame, so memory grows slowly. Recordings longer than
+an hour are refused unless `--max-seconds` allows them.
 
 ## Start-up
 
-A command imports what it needs when it needs it: `--help` neither numbers nor networks, `diarize` no compiler,
-`animate --no-video` nothing that draws (`tests/test_start.py`). Kept from one run to the next, all in
-`~/.cache/sedtalker` or beside the modules, and safe to delete:
+A command imports only what it needs: `--help` neither numpy nor networks, `diarize` no compiler,
+`animate --no-video` nothing that draws (`tests/test_start.py`). Cached between runs, in `~/.cache/sedtalker` or
+beside the modules, and safe to delete:
 
 - the built-in faces, once built;
 - heads that were registered;
@@ -89,7 +88,7 @@ It measures the following, and names what it has to skip:
 - video frames a second of pyrender by EGL (`apt install libegl1`, `pip install 'sedtalker[gl]'`).
 """
 """The page."""
-NOT_RUN = "The script below has been tried on a CPU only: no GPU was at hand, and there are no figures yet."
+NOT_RUN = "The script below has been run on a CPU only; there are no figures for a GPU yet."
 """Where no GPU was measured."""
 
 

@@ -43,7 +43,7 @@ ANIMATION_ARRAYS = {
     "track_extras": ArraySpec("f", ("N", "extras"), least=-1e-3, most=1.001, optional=True),
     "animation_json": ArraySpec("U", ()),
 }
-"""What the arrays of an animation must be, beside those of its face (S shapes); see ``read_arrays``."""
+"""Types and shapes of an animation's arrays, besides those of its face (S shapes); see ``read_arrays``."""
 
 
 @dataclass(frozen=True, eq=False)

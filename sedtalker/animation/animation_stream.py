@@ -130,7 +130,7 @@ class FaceStream:
         return MotionFrames(times, weights, frames, neutral, self._tongue(sound, len(frames.times), len(weights)))
 
     def _tongue(self, sound: Floats, new: int, count: int) -> Floats | None:
-        """Where the tongue is in the next ``count`` frames, (count, 3), ``new`` of ``sound`` being new."""
+        """Tongue weights of the next ``count`` frames, (count, 3); ``new`` frames of ``sound`` are new."""
         decoder = self.decoder.decoder
         if not decoder.closes:
             return None
@@ -138,7 +138,7 @@ class FaceStream:
         return self.tongue.push(places[:new], places[new:], count)
 
     def _sound(self, frames: StreamFrames) -> Floats:
-        """What the decoder reads (n + k, C) of the new frames and of up to ``ahead_frames`` after them."""
+        """Input of the decoder (n + k, C) for the new frames and up to ``ahead_frames`` after them."""
         features, new, decoder = self.emotions.features, len(frames.times), self.decoder.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
         part = features.part(first, new + RULES.ahead_frames if new else 0)
@@ -154,7 +154,7 @@ class FaceStream:
         intensity: Floats,
         last: bool,
     ) -> Steps[Floats]:
-        """What a decoder makes of new frames, (T, 52)."""
+        """Output of a decoder for new frames, (T, 52)."""
         decoder, new = stream.decoder, len(frames.times)
         made = yield from stream.steps(sound[:new], frames.posterior, intensity, last)
         decoded = upper.push(np.clip(made, 0.0, 1.0), frames.posterior, intensity)

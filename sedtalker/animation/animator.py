@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from sedtalker.animation.vertex_decoder import VertexDecoder
 
 AnyDecoder: TypeAlias = "ShapeDecoder | ReadoutDecoder | VertexDecoder"
-"""What opens as a decoder; each is a ``MotionDecoder``."""
+"""Types of decoders that can be opened; each is a ``MotionDecoder``."""
 DECODERS: tuple[Kind, ...] = ("decoder", "vertex_decoder", "readout_decoder")
 """Kinds of decoders' checkpoints."""
 Emotion = EmotionTrack | Path | str | None
-"""What an emotion may be given as: a track, its file, ``LABEL:INTENSITY``, or None (the diarizer's)."""
+"""Types of a given emotion: a track, its file, ``LABEL:INTENSITY``, or None (the diarizer's)."""
 
 
 class Animator:
@@ -204,7 +204,7 @@ class Animator:
         return assemble(moved, motion, face, duration=sound.duration, recording=sound.sha256, provenance=source)
 
     def articulation(self, features: SpeechFeatures) -> Articulation | None:
-        """What the phones of a recording ask of tongue and lips; None with a decoder of vertices."""
+        """Constraints of a recording's phones on tongue and lips; None with a vertex decoder."""
         return None if self.moves_vertices else cast("ShapeDecoder", self.decoder).articulation(features)
 
     def licences(self, emotion: Emotion = None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a face does with laughter, cries and sighs: expressions that are held while they last, and pulses of the sound.
+"""Motion of a face in laughter, cries and sighs: held expressions, and pulses that follow the sound.
 
 None of it is learned: there is no free recording of laughing or crying faces. A laugh is a wide smile with raised
 cheeks and narrowed lids, the jaw dropped and the head thrown back (Ruch and Ekman 2001); its calls come 4 to 5 times a
@@ -44,7 +44,7 @@ PULSED = {
     "cry": {"jawOpen": 0.12} | _sides(mouthLowerDown=0.08),
     "sigh": {},
 }
-"""What each pulse of the sound adds."""
+"""Motion that each pulse of the sound adds."""
 GIVES_WAY = {
     "laugh": tuple(_sides(mouthFrown=1.0, browDown=1.0)),
     "cry": tuple(_sides(mouthSmile=1.0)),

@@ -31,7 +31,7 @@ def lip_posteriors(logits: Floats) -> Floats:
 
 
 def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
-    """How far lips must close (T, C), from posteriors (T, C) of phones that close them: at their peaks."""
+    """Required closing of the lips (T, C), from posteriors (T, C) of phones that close them: at their peaks."""
     low, high = rules.onset
     peak = posteriors >= maximum_filter1d(posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf)
     closed = np.clip((posteriors - low) / (high - low), 0.0, 1.0) * peak
@@ -121,7 +121,7 @@ class ClosureStream:
         self.motion, self.posteriors, self.emotional = (np.zeros((0, n), np.float32) for n in (len(ARKIT_52), 2, 1))
         """The last frames that were returned, and those that are pending."""
         self.given = 0
-        """How many of these frames came out already."""
+        """Number of these frames that were already returned."""
 
     def push(self, motion: Floats, posteriors: Floats, ahead: Floats, emotional: Floats) -> Floats:
         """The next frames with their lips closed, (n, 52).

@@ -1,4 +1,4 @@
-"""What emotion and style a decoder is given, and how the regions of a face follow."""
+"""Conditioning of a decoder on emotion and style, and onset and offset by region of the face."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sedtalker.speech.features import FRAME_CLOCK
 
 @dataclass(frozen=True)
 class Style:
-    """How a talker speaks, each in [-1, 1]; 0 is the talker of the training data.
+    """A talking style: values in [-1, 1]; 0 is the talker of the training data.
 
     Attributes:
         articulation: opening of the jaw and the lips, from mumbled to over-articulated (a factor of 2^0.4).
@@ -98,11 +98,11 @@ FULL: dict[str, dict[str, float]] = {
     "disgust": {"noseSneer": 0.15, "cheekSquint": 0.15},
     "surprise": {"eyeWide": 0.08},
 }
-"""What is added to the decoder's shapes at intensity 1; it grows with intensity, as the decoder's own part does."""
+"""Added to the decoder's shapes at intensity 1, in proportion to the intensity, like the decoder's own part."""
 
 
 class Pace(NamedTuple):
-    """How a region follows an expression.
+    """Onset and offset of a region's expression.
 
     Attributes:
         delay: seconds after the mouth at which it begins.
@@ -150,7 +150,7 @@ def _paces() -> tuple[list[int], list[int], Floats, Floats]:
 ADDED = _added()
 """``FULL`` as a table (7, 52)."""
 COLUMNS, DELAYS, UP, DOWN = _paces()
-"""What ``_paces`` gives."""
+"""Result of ``_paces``."""
 
 
 class UpperFaceStream:
@@ -160,7 +160,7 @@ class UpperFaceStream:
         """``active``: (52,) 1 for shapes that the decoder moves at all, else 0."""
         self.full = ADDED * active
         self.added = np.zeros((0, len(ARKIT_52)), np.float32)
-        """What is added to frames that the decoder has not given yet."""
+        """Added to frames that the decoder has not returned yet."""
         self.past: Floats | None = None
         """(LONGEST_DELAY, 24) the last frames before their delay."""
         self.shown: Floats | None = None

@@ -36,7 +36,7 @@ PROSODY_SCALE = (3.0, 0.5, 0.3, 3.0)
 
 
 class MotionDecoder(Protocol):
-    """What an ``Animator`` drives: speech features and a track in, coefficients of named shapes out."""
+    """The interface of decoders: speech features and a track in, coefficients of named shapes out."""
 
     @property
     def shapes(self) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ class ShapeDecoder:
         return tongue_posteriors(self.phones(hidden))
 
     def articulation(self, features: SpeechFeatures) -> Articulation:
-        """What the phones ask of tongue and lips; nothing where it has no phone head."""
+        """Constraints of the phones on tongue and lips; none without a phone head."""
         if not self.closes:
             return Articulation(np.zeros((len(features), len(TONGUE)), np.float32), np.zeros(len(features), np.float32))
         hidden = features.of(SPEECH).hidden
@@ -282,7 +282,7 @@ def _advanced(*given: Any) -> Arrays:
 
 
 def decoder_speech(hidden: int, features: SpeechFeatures) -> Floats:
-    """What a decoder of ``hidden`` encoder channels reads of a recording, (T, D + 4).
+    """Input of a decoder of ``hidden`` encoder channels for a recording, (T, D + 4).
 
     Raises:
         InputError: the features are not of the encoder it was trained on.

@@ -90,7 +90,7 @@ class Decoder(ShapeDecoder, nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it runs."""
+        """Device of the weights."""
         return self.active.device
 
     @property

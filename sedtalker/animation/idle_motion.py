@@ -36,7 +36,7 @@ POSTURE = {
 }
 """Mean head pose of each category at intensity 1: pitch (down positive), yaw and roll in degrees."""
 CALM_ACTIVITY, LEAST_ACTIVITY = 0.7, 0.35
-"""How far heads of calm talkers move, and those of the least aroused: degrees of drift, about."""
+"""Drift of the head of calm talkers, and of the least aroused, about, degrees."""
 AROUSED_ACTIVITY = 0.9
 """What an arousal of 1 adds: heads move faster and further in angry and happy speech than in neutral speech (Busso et
 al. 2007)."""
@@ -88,12 +88,12 @@ def first_blink(rng: np.random.Generator) -> float:
 
 
 def next_blink(start: float, rng: np.random.Generator) -> float:
-    """When the blink after the one at ``start`` is due."""
+    """Time of the blink after the one at ``start``."""
     return start + 0.6 + float(rng.gamma(2.2, 1.25))
 
 
 def blink_depth(rng: np.random.Generator) -> float:
-    """How far a blink closes the lids."""
+    """Closing of the lids by a blink."""
     return float(rng.uniform(0.92, 1.0))
 
 
@@ -114,7 +114,7 @@ def blink_closure(t: NDArray[np.floating]) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Fixations:
-    """Where the eyes look.
+    """Direction of the gaze.
 
     Attributes:
         onsets: (N,) seconds at which each begins.
@@ -158,20 +158,20 @@ def fixations(
 
 
 def _next_onset(onset: float, rng: np.random.Generator) -> float:
-    """When the fixation after the one from ``onset`` begins."""
+    """Onset of the fixation after the one from ``onset``."""
     return onset + 0.5 + float(rng.gamma(2.0, 0.6))
 
 
 def next_fixation(
     onset: float, rng: np.random.Generator, eye_contact: float = LiveMotion.eye_contact
 ) -> tuple[float, NDArray[np.float64]]:
-    """When the fixation after the one from ``onset`` begins, and where it looks, (2,) degrees."""
+    """Onset and direction, (2,) degrees, of the fixation after the one from ``onset``."""
     begins = _next_onset(onset, rng)
     return begins, _target(rng, 1.0 - eye_contact)
 
 
 def _target(rng: np.random.Generator, away: float) -> NDArray[np.float64]:
-    """Where a fixation looks, (2,) degrees: about the viewer, or with the probability ``away`` further off."""
+    """Direction of a fixation, (2,) degrees: near the viewer, or with the probability ``away`` further off."""
     return rng.normal(0.0, (4.0, 2.0) if rng.random() < away else (1.2, 0.8))
 
 
@@ -199,7 +199,7 @@ def close_lids(weights: dict[str, Floats], closure: Floats) -> dict[str, Floats]
 
 
 def _activity(arousal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far heads move at an arousal in [-1, 1]."""
+    """Amplitude of head motion at an arousal in [-1, 1]."""
     return np.maximum(CALM_ACTIVITY + AROUSED_ACTIVITY * arousal, LEAST_ACTIVITY)
 
 

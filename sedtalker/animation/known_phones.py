@@ -46,9 +46,9 @@ def sharpen(
         InputError: the motion is not of the ARKit shapes.
     """
     if motion.shape[1] != len(ARKIT_52):
-        raise InputError("words sharpen the ARKit shapes; a decoder of vertices has none")
+        raise InputError("words correct the ARKit shapes; a vertex decoder has none")
     if face.landmarks is None:
-        raise InputError("words sharpen the lips of faces with landmarks: sedtalker mesh register finds them")
+        raise InputError("words correct the lips only of faces with landmarks: sedtalker mesh register finds them")
     return closed(touching(motion, times, alignment, face, rules), times, alignment, face, rules)
 
 

@@ -32,7 +32,7 @@ MOUTH_SHAPES: tuple[str, ...] = (
     *(name.removesuffix("Left") for name in SPEECH_SHAPES if not name.endswith("Right")),
     "tongueOut",
 )
-"""What the model predicts, both sides alike."""
+"""Outputs of the model, the same on both sides."""
 CHUNK_FRAMES = 1500
 """Frames that are read out at once: 30 s."""
 READ_LAYERS = (3, 4)
@@ -72,7 +72,7 @@ class MouthReadoutConfig(BaseModel, extra="forbid"):
 
     @property
     def layers(self) -> int:
-        """How many layers are read."""
+        """Number of layers that are read."""
         return len(self.backbone.side_by_side or ())
 
     @property

@@ -32,7 +32,7 @@ SIDES = ("Left", "Right")
 
 @dataclass(frozen=True, eq=False)
 class MouthRules:
-    """How far, how soon and how long lips and tongue move for a phone. Others than the usual are for measurements.
+    """Constants of lip and tongue motion for phones. Values other than the default are for measurements.
 
     Raises:
         InputError: thresholds out of order, or a share outside [0, 1].
@@ -124,4 +124,4 @@ class MouthRules:
 
 
 RULES = MouthRules()
-"""What every command uses."""
+"""The rules that every command uses."""

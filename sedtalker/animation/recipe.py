@@ -70,13 +70,13 @@ class Moved:
 
 
 def shown_track(track: EmotionTrack, motion: Motion) -> EmotionTrack:
-    """What of a track conditions the motion: scaled, and neutral where it is uncertain."""
+    """The track that conditions the motion: scaled, and neutral where it is uncertain."""
     scaled = track.scaled(motion.intensity)
     return scaled.without_uncertain() if scaled.min_confidence else scaled
 
 
 def needs_neutral(motion: Motion) -> bool:
-    """Whether the motion without emotion is decoded, too: to scale both parts, or to see how far a mouth opens."""
+    """Whether the motion without emotion is also decoded, to scale both parts or to measure the mouth opening."""
     return motion.style == "auto" or motion.gains.split_motion
 
 

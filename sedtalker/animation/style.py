@@ -40,7 +40,7 @@ STYLES: dict[str, Style] = {
 }
 """Styles by name; ours."""
 FORMAT = "sedtalker-style"
-"""What a style file calls itself."""
+"""Name of the format of a style file."""
 
 
 def parse_style(text: str) -> Style:
@@ -115,14 +115,14 @@ def fit_style(
         The style, and the RMS of the lips' height and width that it leaves, over that which ``Style()`` leaves.
 
     Raises:
-        InputError: the decoder knows no styles, or the clip holds no speech.
+        InputError: the decoder has no styles, or the clip holds no speech.
     """
     from scipy.optimize import minimize
 
     known = decoder.styles
     speech = features.speech
     if not known or speech.sum() < 25:
-        raise InputError("a style needs half a second of speech" if known else "this decoder knows no styles")
+        raise InputError("a style needs half a second of speech" if known else "this decoder has no styles")
     wanted = _lips(face, motion)[speech]
     scale = wanted.std(0) + 1e-6
     if track is None:
@@ -153,7 +153,7 @@ USUAL_OPENING = 0.175
 """95th percentile of the lips' opening in talk, outer-eye distances: the mean of two tracked talkers, one of GRID
 (0.158) and one of FACEGOOD (0.193)."""
 USUAL_TILT, TILT_STEP = -3.2, 0.06
-"""Spectral tilt of usual voices, and the change of the opening (natural log) by a unit more: 0.22 by the literature,
+"""Spectral tilt of average voices, and the change of the opening (natural log) by a unit more: 0.22 by the literature,
 times the share of the variance between recordings that voices have in it (0.29, see ``docs/motion.md``)."""
 SMALLEST, LARGEST = 0.7, 2.0
 """Limits of the factor."""

@@ -32,11 +32,11 @@ INTERDENTAL, ALVEOLAR = 0, 1
 REACH = RULES.ahead_frames
 """Frames on either side from which a constriction shows: 60 ms."""
 EASE = tuple(float(np.cos(0.5 * np.pi * k / (REACH + 1)) ** 2) for k in range(REACH + 1))
-"""How much of a constriction shows so many frames away."""
+"""Share of a constriction at each distance in frames."""
 
 
 class Articulation(NamedTuple):
-    """What the phones of a recording ask for, on the clock of its features.
+    """Constraints of a recording's phones, on the clock of its features.
 
     Attributes:
         tongue: (T, 3) how far the tongue is at the places of ``TONGUE``.
@@ -55,7 +55,7 @@ def tongue_posteriors(logits: Floats) -> Floats:
 
 
 def constrictions(posteriors: Floats) -> Floats:
-    """How far the tongue is at each place (T, 3) in [0, 1], of ``tongue_posteriors`` (T, 3)."""
+    """Weight of each place of the tongue (T, 3) in [0, 1], from ``tongue_posteriors`` (T, 3)."""
     low, high = RULES.tongue_onset
     return _eased(np.clip((posteriors - low) / (high - low), 0.0, 1.0))
 
@@ -104,7 +104,7 @@ class TongueStream:
         self.posteriors = np.zeros((0, len(TONGUE)), np.float32)
         """The last frames that were returned, and those that are pending."""
         self.given = 0
-        """How many of these frames came out already."""
+        """Number of these frames that were already returned."""
 
     def push(self, posteriors: Floats, ahead: Floats, count: int) -> Floats:
         """The next ``count`` frames, (count, 3).

@@ -1,4 +1,4 @@
-"""What brows, head, lids and breath do with the rhythm of speech: visual prosody.
+"""Visual prosody: brows, head, lids and breath that follow the rhythm of speech.
 
 None of it is learned: there is no free recording of whole heads in natural talk. It follows what was measured of
 people. Heads nod on most accented syllables, brows rise on a part of them, some 60 ms ahead (Cavé et al. 1996; Graf et

@@ -44,7 +44,7 @@ class BatchSettings(Performance):
         tuple[str, ...],
         Option(
             "Files",
-            "Write these formats only, by comma, beside the emotion track: npz; emotion: the track.",
+            "Write only these formats, separated by commas, and the emotion track; emotion: only the track.",
             read=listed,
         ),
     ] = ()

@@ -50,7 +50,9 @@ def batch(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Write these formats only, by comma, beside the emotion track: npz; emotion: the track."),
+        typer.Option(
+            help="Write only these formats, separated by commas, and the emotion track; emotion: only the track."
+        ),
     ] = None,
     words_beside: Annotated[
         bool, typer.Option("--words-beside", help="What is said: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.")
@@ -62,7 +64,7 @@ def batch(
     preset: o.PresetOption = None,
     as_json: o.JsonOption = False,
 ) -> None:
-    """Animate many recordings, each as animate would; what was killed goes on with --resume."""
+    """Animate many recordings, each as animate would; --resume continues an interrupted run."""
     from sedtalker.batch.inputs import find_items
     from sedtalker.batch.log import WHOLE, parse_shard
     from sedtalker.batch.run import Rules, run_batch

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from sedtalker.speech.backbone import BackboneConfig
 
 
-app = typer.Typer(help="Look at weights, convert them, make them ready to publish.", no_args_is_help=True)
+app = typer.Typer(help="Inspect, convert, compare and publish weights.", no_args_is_help=True)
 
 
 @app.callback()
 def checkpoint() -> None:
-    """Look at weights, convert them, make them ready to publish."""
+    """Inspect, convert, compare and publish weights."""
 
 
 @app.command()
@@ -37,7 +37,7 @@ def inspect(
 ) -> None:
     """Print kind, licence, training data and held-out figures of a checkpoint: those of docs/results.md.
 
-    Figures on validation data, which chose among weights and are too good for that reason, are shown only where there
+    Figures on validation data, which were used for choices and are therefore too good, are shown only where there
     are no others; --json has both.
     """
     from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256

@@ -53,7 +53,7 @@ def find_animation(given: Path) -> Path:
 @fail_clearly
 def export(
     animation: Annotated[Path, typer.Argument(help=ANIMATION_HELP)],
-    to: Annotated[list[str], typer.Option(help=f"Formats, by comma. {o.TO_HELP}.")],
+    to: Annotated[list[str], typer.Option(help=f"Formats, separated by commas. {o.TO_HELP}.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the results; default: where the animation is.")
     ] = None,

@@ -42,7 +42,7 @@ def stream(
 ) -> None:
     """Print the face as JSON lines: first the names of the shapes, then a line a frame as soon as it is final.
 
-    Nothing waits for a clock: a file comes as fast as it is decoded. ``live`` sends at the pace of speech. Gains other
+    Frames are printed as fast as they are decoded; ``live`` sends them at the pace of speech. Gains other
     than 1 look 80 ms ahead at closed lips, and add that to the delay.
     """
     from sedtalker.live.senders import frame_line, header_line
@@ -83,7 +83,7 @@ ToOption = Annotated[
     typer.Option(
         "--to",
         metavar="ADDRESS",
-        help="Where the face goes, repeatable or with commas: livelink://, vmc://, vrchat://, ifacialmocap:// or "
+        help="Receivers, repeatable or with commas: livelink://, vmc://, vrchat://, ifacialmocap:// or "
         "ws://, with HOST:PORT if it is not this machine's usual one; - prints JSON lines.",
     ),
 ]

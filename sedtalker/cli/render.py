@@ -106,7 +106,7 @@ def compare(
     progress: o.ProgressOption = "bar",
     as_json: o.JsonOption = False,
 ) -> None:
-    """Show two animations of one face and their difference in colour; print how far their vertices are apart."""
+    """Compare two animations of one face: both videos with their difference in colour, and distances of vertices."""
     first, second = (path if path.suffix.lower() == ".npy" else find_animation(path) for path in (first, second))
     check_sound(audio)
     _check_vertices(first, second, mesh, fps)

@@ -25,7 +25,7 @@ def train(
     """Train a network: [bold]sedtalker train experiment=NAME data=DIR[/bold].
 
     The run's folder is trainer.run_dir, by default runs/EXPERIMENT/DATE-TIME. The same command with the same folder
-    goes on where a run was interrupted. debug=fast makes two steps on little data, to see that everything works.
+    continues an interrupted run. debug=fast makes two steps on little data, to see that everything works.
     """
     with extra("train"):
         import hydra  # noqa: F401

@@ -40,7 +40,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 METHOD: Method = "norm"
 """Where none is named; chosen, as ``STRENGTH`` is, on corpora that were never trained on (``docs/diarizer.md``)."""
 STRENGTH = 0.5
-"""How much of the way the mean moves, and the shares of the answers towards even ones."""
+"""How far the mean moves, and class frequencies towards equal ones, as shares."""
 PIECE_SECONDS = 10.0
 """A longer recording counts as several, each of about so much speech."""
 FEWEST = 5
@@ -51,7 +51,7 @@ AGREEMENT = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Speech:
-    """What the functionals say of a piece of speech.
+    """Statistics of the functionals of a piece of speech.
 
     Attributes:
         rows: (N, F) functionals, one row each 160 ms of speech.
@@ -67,7 +67,7 @@ class Speech:
 
 @dataclass(frozen=True)
 class Fit:
-    """How well a diarizer fits recordings, and how sure that is.
+    """How well a diarizer fits recordings, with the agreement of two halves.
 
     Attributes:
         pieces: recordings, or parts of long ones.
@@ -141,7 +141,7 @@ def _with_mean_moved(network: DiarizerNetwork, speech: Sequence[Speech], strengt
 def fit_of(
     network: DiarizerNetwork, speech: Sequence[Speech], strength: float = STRENGTH, method: Method = METHOD
 ) -> Fit:
-    """What there is to know about an adaptation before it is used."""
+    """Report on an adaptation."""
     halves = [adapted(network, speech[k::2] or speech, strength, method) for k in range(2)]
     answers = [torch.stack([log_posterior(half, piece).argmax() for piece in speech]) for half in halves]
     same = float((answers[0] == answers[1]).float().mean())
@@ -245,7 +245,7 @@ def self_trained(
 
 @torch.no_grad()
 def linear_part(network: DiarizerNetwork, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """What the mean log-posterior of recordings is linear in: inputs (N, U), weight (C, U) and bias (C,).
+    """The last linear layer: inputs (N, U), weight (C, U) and bias (C,), in which the mean log-posterior is linear.
 
     The softmax of ``inputs @ weight.T + bias`` is that of the mean log-posterior of each recording's rows.
     """

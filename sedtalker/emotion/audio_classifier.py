@@ -26,7 +26,7 @@ from sedtalker.speech.backbone import load_pretrained
 log = logging.getLogger(__name__)
 
 WINDOW_SECONDS, HOP_SECONDS = 2.0, 0.5
-"""What a classifier is given at once, and how far apart."""
+"""Length and distance of the windows that a classifier reads."""
 SHORTEST_SECONDS = 0.5
 """Shorter sound is padded."""
 BATCH = 16

@@ -48,7 +48,7 @@ HUB = "hf:"
 """Before the name of a classifier on the Hugging Face hub."""
 
 Recording = Audio | Path | str | NDArray[np.floating]
-"""What a recording may be given as; an array needs its rate."""
+"""Types of a recording; an array needs its sample rate."""
 
 
 class Diarizer:
@@ -178,7 +178,7 @@ class Diarizer:
         Args:
             audio: path of a sound file, ``Audio``, or samples (n,) in [-1, 1].
             rate: samples per second of an array.
-            enroll: other recordings of the same speaker and microphone, to know their usual voice.
+            enroll: other recordings of the same speaker and microphone, as a baseline.
             min_confidence: segments below it are labelled ``uncertain``.
             max_seconds: longer files are refused.
             hook: see ``sedtalker.progress``.
@@ -270,7 +270,7 @@ class Diarizer:
         return made
 
     def voice(self, recordings: Iterable[Recording]) -> Voice:
-        """The usual voice of a speaker, from other recordings; the first minute of each counts.
+        """The speaker baseline from other recordings; the first minute of each counts.
 
         Raises:
             InputError: nobody speaks in any of them.
@@ -280,7 +280,7 @@ class Diarizer:
     def speech(
         self, recording: Recording, rate: int | None = None, max_seconds: float = LONGEST_SECONDS
     ) -> list[Speech]:
-        """What ``adapt`` needs of a recording, in pieces of ten seconds of speech; empty where nobody speaks.
+        """Statistics of a recording for ``adapt``, in pieces of ten seconds of speech; empty without speech.
 
         Raises:
             InputError: the sound cannot be read, or a classifier of the hub gives the categories.

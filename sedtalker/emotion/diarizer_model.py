@@ -152,7 +152,7 @@ class FrameEstimate(NamedTuple):
 
 
 class Voice(NamedTuple):
-    """What other recordings say of a speaker, as arrays or as tensors.
+    """A speaker baseline from other recordings, as arrays or as tensors.
 
     Leading dimensions, if any, are those of the rows it serves.
 
@@ -187,7 +187,7 @@ def pool_voices(voices: Sequence[Voice]) -> Voice:
 
 
 class EmotionModel(Protocol):
-    """What ``sedtalker.emotion.inference`` runs: a graph, or a ``DiarizerNetwork`` of torch."""
+    """The interface that ``sedtalker.emotion.inference`` runs: a graph, or a ``DiarizerNetwork`` of torch."""
 
     config: DiarizerConfig
 
@@ -196,7 +196,7 @@ class EmotionModel(Protocol):
 
     @property
     def knows_its_training(self) -> bool:
-        """Whether the distance from what it was trained on is known."""
+        """Whether the out-of-distribution score can be computed."""
 
     def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
         """The prediction of arrays from frame ``since`` on; one voice, without leading dimensions, for all of B."""
@@ -205,7 +205,7 @@ class EmotionModel(Protocol):
         """Open what only streams need, so that none of them has to wait for it later."""
 
     def voice_of(self, batch: FrameBatch) -> Voice:
-        """What one recording, B = 1, says of its speaker, without leading dimensions."""
+        """The speaker baseline of one recording (B = 1), without leading dimensions."""
 
 
 class GraphDiarizer(GraphModel):

@@ -167,7 +167,7 @@ class SpeechStream:
         return (yield from self._frames(rest))
 
     def _frames(self, samples: NDArray[np.float32]) -> Steps[StreamFrames]:
-        """What becomes final with these samples; everything at the end."""
+        """Frames that become final with these samples; at the end all of them."""
         begin = self.final
         delay = 0 if self.ended else self.delay
         streamed = yield from self.encoder_stream.steps(samples, begin, max(0, delay - self.unfinished))
@@ -178,7 +178,7 @@ class SpeechStream:
         return (yield from self._emotions(streamed, begin - streamed.first, self.final - begin))
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
-        """What ``count`` frames express, from frame ``since`` of what is kept on."""
+        """The emotion of ``count`` frames, from frame ``since`` of the kept ones on."""
         raise NotImplementedError
 
     def _nothing(self) -> StreamFrames:

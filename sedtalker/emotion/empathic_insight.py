@@ -35,7 +35,7 @@ ENCODER = "laion/BUD-E-Whisper"
 HIGHEST = 4.0
 """Greatest score of the annotations the heads were trained on; curves are divided by it."""
 WINDOW_SECONDS, HOP_SECONDS = 6.0, 3.0
-"""What the heads are given at once, and how far apart; the rest of the thirty seconds is silence."""
+"""Length and distance of the windows that the heads read; the rest of the thirty seconds is silence."""
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class EmpathicInsight:
 
     @property
     def seconds(self) -> float:
-        """What the encoder reads at once."""
+        """Input of the encoder."""
         return 0.02 * int(self.encoder.config.max_source_positions)
 
     @torch.no_grad()

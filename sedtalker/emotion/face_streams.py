@@ -1,4 +1,4 @@
-"""What a face reads while somebody speaks: features at once, and an emotion that is given or recognised meanwhile.
+"""Inputs of a face during speech: features at once, and an emotion that is given or recognised meanwhile.
 
 Lips have to move with the sound; an expression may follow by half a second, as it does in people, and is recognised
 better from more sound. So a face reads the newest sound, and a diarizer of its own pace says meanwhile what it

@@ -25,7 +25,7 @@ from sedtalker.nn.engine import Model
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
 
 Statistic = Literal["mean", "deviation", "min", "max"]
-"""What is taken of every channel over a window."""
+"""Statistics of every channel over a window."""
 PIECE_ROWS = 400
 """Rows that are computed at once: about a minute."""
 
@@ -34,7 +34,7 @@ class FineConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``FineNetwork``."""
 
     kinds: tuple[str, ...]
-    """What the outputs are called, see ``fine_families.KINDS``."""
+    """Names of the outputs, see ``fine_families.KINDS``."""
     hidden_channels: int
     """Size of the hidden vectors."""
     seconds: float = Field(3.0, gt=0.0)
@@ -107,7 +107,7 @@ def _sums(values: NDArray[Any], first: NDArray[np.int64], last: NDArray[np.int64
 
 
 class FineCurves(Protocol):
-    """What gives a diarizer's tracks their finer curves."""
+    """Source of the curves of fine-grained emotions in a diarizer's tracks."""
 
     def __call__(self, audio: Audio, features: SpeechFeatures) -> Mapping[str, NDArray[np.float32]]:
         """Curves (T,) in [0, 1] on the clock of the features, by the name of the kind."""

@@ -19,7 +19,7 @@ from sedtalker.errors import InputError
 
 @dataclass(frozen=True)
 class Family:
-    """What a group of kinds shares.
+    """Properties shared by a group of kinds.
 
     Attributes:
         shares: of the categories in it; they sum to one.
@@ -105,7 +105,7 @@ OTHER_NAMES: Mapping[str, str] = {
     "angry": "anger",
     "sad": "sadness",
 }
-"""What corpora and published heads call some of them."""
+"""Other names of kinds in corpora and published heads."""
 
 
 def known_kind(word: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Prosody channels and window functionals: what the voice does over a second, three seconds and twenty.
+"""Prosody channels and window functionals: the voice over a second, three seconds and twenty.
 
 Means and deviations over windows describe how somebody speaks now, those of the longest window how they speak in
 general; the difference is what normalises the speaker without any other recording of them.

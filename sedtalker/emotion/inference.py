@@ -39,7 +39,7 @@ UNFAMILIAR = FAMILIAR[0]
 
 @dataclass(frozen=True, eq=False)
 class FrameEmotions:
-    """What the network says about every frame, before any decision.
+    """The network's predictions for every frame, before any decision.
 
     Attributes:
         posterior: (T, C) float32 calibrated, rows sum to 1.
@@ -58,7 +58,7 @@ class FrameEmotions:
 
 @dataclass(frozen=True)
 class TrackRule:
-    """How frame emotions become the track an animator wants; seconds.
+    """Durations (seconds) by which frame emotions become a track.
 
     Attributes:
         segments: how the sequence of emotions is decoded.
@@ -143,7 +143,7 @@ def speech_log_posterior(frames: FrameEmotions) -> NDArray[np.float64]:
 
 
 def unfamiliarity(frames: FrameEmotions, rate: float = 50.0) -> float:
-    """How far a recording lies from what its diarizer was trained on; above ``UNFAMILIAR`` hardly anything is like it.
+    """The out-of-distribution score of a recording; above ``UNFAMILIAR`` it is unlike the training data.
 
     The functionals of its first minute in deviations of those of training, root mean square over functionals, median
     over frames. The built-in diarizer gives about .65 for other speakers of CREMA-D (19 of 20 below .8), .75 to .85
@@ -163,7 +163,7 @@ def unfamiliarity(frames: FrameEmotions, rate: float = 50.0) -> float:
 def frame_emotions(
     diarizer: EmotionModel, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
 ) -> FrameEmotions:
-    """What the network predicts from frame ``since`` on.
+    """The network's predictions from frame ``since`` on.
 
     The network runs in windows of a minute that overlap by its receptive field; equal to one pass within 1e-4.
     """
@@ -239,7 +239,7 @@ def _window(features: SpeechFeatures, part: slice) -> FrameBatch:
 
 @dataclass(frozen=True, eq=False)
 class ShapedTrack:
-    """What ``shape_track`` gives.
+    """The result of ``shape_track``.
 
     Attributes:
         posterior: (T, C) float32 as a face shows it.
@@ -297,7 +297,7 @@ def _ease(steps: NDArray[np.float64], frames: float) -> NDArray[np.float64]:
 
 
 def _presence(speech: NDArray[np.bool_], rate: float, rule: TrackRule) -> NDArray[np.float64]:
-    """How much of the expression shows (T,) in [0, 1]: 1 in speech, fading after it and rising before it."""
+    """Share of the expression that is shown (T,), in [0, 1]: 1 in speech, fading after it and rising before it."""
     index = np.arange(len(speech))
     where = np.flatnonzero(speech)
     position = np.searchsorted(where, index, side="right")

@@ -169,7 +169,7 @@ class DiarizerNetwork(nn.Module):
 
     @property
     def known(self) -> Tensor:
-        """Which functionals (F,) tell how far speech lies from that of training: those with a mean and a deviation.
+        """Functionals (F,) that enter the out-of-distribution score: those with a mean and a deviation.
 
         Of two encoders' vectors the second's alone: they hardly tell languages apart, and recordings that are no
         clear speech very well.
@@ -178,7 +178,7 @@ class DiarizerNetwork(nn.Module):
         return known if self.judged is None else known & self.judged
 
     def distances(self, rows: Tensor) -> Tensor:
-        """How far rows of functionals (…, F) lie from those of training, (…): deviations, root mean square.
+        """Distance (…) of rows of functionals (…, F) from the training data: root mean square of deviations.
 
         Zeros where the network does not know its training data.
         """
@@ -202,7 +202,7 @@ class DiarizerNetwork(nn.Module):
         return rows, window_sum(counts, max(halves), WINDOW_STRIDE, newest)
 
     def voice(self, batch: FrameBatch) -> Voice:
-        """What recordings say of their speakers, leading dimension B: the longest window's channels over all of it."""
+        """Speaker baselines of recordings, leading dimension B: the longest window's channels over all of it."""
         over_speech, over_voiced, counts = self._channels(batch)
         total = counts.sum(1)
         moments = []
@@ -321,7 +321,7 @@ def functional_layout(config: DiarizerConfig) -> list[tuple[int, int, int]]:
 
 
 def _of_second_encoder(config: DiarizerConfig) -> Tensor:
-    """Which functionals (F,) are not of the first of two encoders."""
+    """Mask (F,) of functionals that do not come from the first of two encoders."""
     first = config.hidden_channels - config.second_channels
     return torch.tensor([s > 1 or not SPOKEN <= c < SPOKEN + first for _, s, c in functional_layout(config)])
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class SegmentRule:
-    """How readily the emotion may change.
+    """Costs and durations of changes of emotion.
 
     Attributes:
         shortest: shortest segment, seconds of speech and pause together.
@@ -40,7 +40,7 @@ EQUAL = 1e-9
 def change_costs(
     rule: SegmentRule, speech: NDArray[np.bool_], boundary: NDArray[np.floating] | None = None
 ) -> NDArray[np.float64]:
-    """What it costs to begin another segment at each frame (T,), see ``decode_labels``."""
+    """Cost of beginning another segment at each frame (T,), see ``decode_labels``."""
     cost = np.where(speech, rule.cost, rule.cost * rule.pause_discount)
     if boundary is None or not boundary.any():
         return cost

@@ -39,7 +39,7 @@ def side_by_side(
     a, b = first.config, second.config
     same = ("windows", "width", "labels", "corpora", "intensity_steps")
     if any(getattr(a, name) != getattr(b, name) for name in same) or b.layer_channels:
-        raise InputError("these two diarizers cannot answer side by side: their networks are built differently")
+        raise InputError("these two diarizers cannot form an ensemble: their networks are built differently")
     joined = a.model_copy(
         update={
             "hidden_channels": a.hidden_channels + b.hidden_channels,

@@ -53,7 +53,7 @@ class Segment:
 
 
 class Prediction(NamedTuple):
-    """What a diarizer predicts, before it is decided what a face shows of it (``sedtalker.emotion.shown``).
+    """A diarizer's prediction, before ``sedtalker.emotion.shown`` decides what a face shows.
 
     Attributes:
         posterior: (T, C) float32 calibrated, rows sum to 1.
@@ -66,7 +66,7 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class EmotionTrack:
-    """What is expressed, how strongly and when: as a face shows it, and as a diarizer predicts it.
+    """Emotion over time: category and intensity, as a face shows them and as a diarizer predicts them.
 
     Attributes:
         times: (T,) float64 seconds, increasing.

@@ -31,7 +31,7 @@ _NO_SHAPE = ("fix", "corrective", "combo")
 
 @dataclass(frozen=True)
 class ShapeName:
-    """What a target is: a ``shape``, or only its ``side``; a shape of a pair without a side is both at once.
+    """Meaning of a target: a ``shape``, or only its ``side``; a shape of a pair without a side is both at once.
 
     ``mouthSmile_L`` is mouthSmileLeft; ``browInnerUp_L`` the left side of browInnerUp; ``mouthSmile`` both sides.
     """
@@ -102,7 +102,7 @@ class BlendShapes:
 
 @dataclass(frozen=True, eq=False)
 class OwnShapes:
-    """What a mesh's own blend shapes give of the shapes of ours.
+    """Our shapes as far as a mesh's own blend shapes provide them.
 
     Attributes:
         offsets: (V, 3) of each shape that they give, in the file's coordinates.
@@ -168,7 +168,7 @@ def own_shapes(
 
 
 def _share(shape: str, meaning: ShapeName, left_share: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64] | None:
-    """What of a target's offsets a shape takes: all, or those of its side."""
+    """The offsets of a target that belong to a shape: all, or those of its side."""
     if len(meaning.shapes) == 1:
         return None
     left = left_share()
@@ -188,7 +188,7 @@ RIG_ARRAYS = {
     "expression_deltas": ArraySpec("f", ("K", "V", 3)),
     "expression_names": ArraySpec("U", ("K",)),
 }
-"""What the arrays of a rig must be: V vertices, K shapes."""
+"""Types and shapes of a rig's arrays: V vertices, K shapes."""
 OTHER_TOPOLOGY = 0.08
 """RMS distance, in the mesh's size, above which vertices of one number are not the same place on a face."""
 

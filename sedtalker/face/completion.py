@@ -1,4 +1,4 @@
-"""What a fitted face lacks behind lips and lids, and how it shows emotions; results are kept by content.
+"""Completion of a fitted face: missing mouth and eyes, and visible emotions; results are cached by content.
 
 Only what is new is kept: the parts that came after the file's own vertices, the masks, and the blinks that were pushed
 out of added eyeballs. The shapes themselves are kept by registration already.
@@ -27,7 +27,7 @@ from sedtalker.storage import UNREADABLE, ArraySpec, keep, read_arrays, user_cac
 from sedtalker.version import __version__
 
 MOUTHS = ("auto", "keep", "none")
-"""What a user may want behind the lips: what is missing is added; the file's own; whatever there is, without a word."""
+"""Values of ``--mouth``: missing parts are added; only the file's own; only the file's own, without a message."""
 NEEDED = ("jawOpen",)
 """Shapes without which no mouth can be looked into."""
 EMPTY = "behind the lips there is no mouth but {what}: it shows when the face speaks"
@@ -162,7 +162,7 @@ def what_is_missing(face: Face, opening: Opening) -> tuple[str, ...]:
 
 
 def worst(opening: Opening) -> str:
-    """What is seen most between the lips that belongs to no mouth."""
+    """The most visible class between the lips that is not part of a mouth."""
     return max(("the back of the head", "nothing"), key=lambda name: opening.shares[name])
 
 
@@ -189,7 +189,7 @@ def bare(face: Face) -> Face:
 
 
 def new_arrays(before: Face, after: Face, report: RegistrationReport) -> Arrays:
-    """What ``completed`` has made of a face, as arrays; pictures of its materials are left out."""
+    """The result of ``completed`` as arrays, without the pictures of its materials."""
     count = len(before.mesh.vertices)
     changed = [k for k in range(len(before.basis)) if not np.array_equal(before.basis[k], after.basis[k, :count])]
     arrays = face_arrays(bare(after))

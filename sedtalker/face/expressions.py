@@ -57,7 +57,7 @@ LEAST_MOTION = 0.004
 
 @dataclass(frozen=True)
 class Expressiveness:
-    """How a face shows emotions beside the face its shapes come from.
+    """Emotions of a face in comparison with the face that its shapes come from.
 
     Attributes:
         distinct: least distance of two emotions, or of one from the face at rest, over the source's; 1 is as distinct.
@@ -78,7 +78,7 @@ def can_be_measured(face: Face) -> bool:
 
 
 def expressiveness(face: Face, source: Face) -> Expressiveness:
-    """How a face with landmarks and ARKit's shapes shows emotions beside ``source``."""
+    """Emotions of a face with landmarks and ARKit's shapes, in comparison with ``source``."""
     apart, known = distances(face), distances(source)
     ratios = {pair: apart[pair] / known[pair] for pair in known}
     pair = min(ratios, key=lambda pair: ratios[pair])

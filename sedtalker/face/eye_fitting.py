@@ -25,7 +25,7 @@ from sedtalker.mesh.surface import Points
 Values = NDArray[np.float64]
 
 CHOICES = ("auto", "keep", "add")
-"""What a user may want behind open lids: a ball where nothing is; the file's own; a ball in front of a flat eye too."""
+"""Values of ``--eyes``: a ball where there is none; the file's own; a ball also in front of a flat eye."""
 NAMES = ("eye_right", "eye_left")
 """Groups of the balls, in the order of ``EYES``."""
 SIDES = ("right", "left")
@@ -49,7 +49,7 @@ PIECE = 0.2
 WHITE = 0.9
 """Colour (sRGB) of balls of a source that has none."""
 NO_BALL = "no separate eyeballs found"
-"""How the warning begins that is wrong once there are some."""
+"""Beginning of the warning that no longer holds once eyeballs were added."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +179,7 @@ class Seen:
 
 
 def seen_of(socket: Socket, here: Mouth, source: Face, centre: Points) -> Seen:
-    """What is seen between the lids at rest, from straight ahead, with a ball about ``centre``."""
+    """The visible parts between the lids at rest, from straight ahead, with a ball about ``centre``."""
     head, line = here.head, socket.line
     rims = np.concatenate([line.upper, line.lower])
     view = View(np.eye(3), rims.mean(0), 0.55 * width(line))

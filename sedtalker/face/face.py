@@ -41,7 +41,7 @@ class Corrective:
 
 @dataclass(frozen=True)
 class RegistrationReport:
-    """How a mesh became a face.
+    """Report on how a mesh was fitted.
 
     Attributes:
         score: probability that a face was seen, in [0, 1].
@@ -223,7 +223,7 @@ class Face:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where the face came from, for the provenance of animations: its name and its report."""
+        """Origin of the face for the provenance of animations: its name and its report."""
         known = {"face": self.name}
         return known if self.report is None else {**known, "registration": json.loads(self.report.to_json())}
 
@@ -280,9 +280,9 @@ class Face:
 # --- Which vertices follow the head when it turns.
 
 _FULL, _NONE = 0.05, 0.85
-"""Where the neck begins and ends below the chin, in units of the eyes' height over the chin."""
+"""Top and bottom of the neck below the chin, in units of the eyes' height over the chin."""
 _NEAR, _AWAY = 3.5, 4.5
-"""Where the widest hair ends beside and behind the eyes, and where other people begin, in the same units."""
+"""Limits of the widest hair beside and behind the eyes, beyond which other people begin, in the same units."""
 
 
 def head_weights(face: Face) -> Floats:
@@ -316,7 +316,7 @@ def turn_head(vertices: NDArray[np.floating], turns: NDArray[np.floating], pivot
 # --- Coefficients from shape names, as a person writes them.
 
 SIDES = ("Left", "Right")
-"""How the names of a shape's two halves end, the subject's left first."""
+"""Suffixes of a shape's two halves, the subject's left first."""
 LARGEST = 3.0
 """Greatest weight, of either sign, that a shape may be given by hand; 1 is the full shape."""
 

@@ -35,14 +35,14 @@ BY_SHAPES = "no face was detected: where eyes and mouth are follows from its ble
 
 @dataclass(frozen=True, eq=False)
 class FitOptions:
-    """What a user specifies about a mesh.
+    """A user's settings for a mesh.
 
     Attributes:
         given: where its face is.
         rig: a folder or file with blend shapes of its topology.
         head: which of several heads, counted from 1; by default the largest figure's.
         open_mouth: sealed lips are cut apart, which adds vertices.
-        mouth: what comes behind lips that open, one of ``MOUTHS``.
+        mouth: what is added behind open lips, one of ``MOUTHS``.
         eyes: what comes behind lids that are open, one of ``CHOICES``.
         strength: factor of all expressions.
 
@@ -60,9 +60,9 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         if self.mouth not in MOUTHS:
-            raise InputError(f"there is no mouth '{self.mouth}': use one of {', '.join(MOUTHS)}")
+            raise InputError(f"--mouth {self.mouth}: use one of {', '.join(MOUTHS)}")
         if self.eyes not in CHOICES:
-            raise InputError(f"there are no eyes '{self.eyes}': use one of {', '.join(CHOICES)}")
+            raise InputError(f"--eyes {self.eyes}: use one of {', '.join(CHOICES)}")
         check_strength(self.strength)
 
 
@@ -94,7 +94,7 @@ def fit(
     with one_step(hook, "scaling the shapes"):
         face, report = with_scaled_shapes(face, report, source, options.strength)
         face, report = with_visible_emotions(face, report, source, options.strength)
-    with one_step(hook, "looking behind lips and lids"):
+    with one_step(hook, "examining mouth and eyes"):
         face, report = completed_cached(face, report, source, options.mouth, options.eyes)
     return replace(face, report=report), report
 
@@ -168,17 +168,17 @@ def foresee(scene: Scene, source: Face) -> tuple[str, str]:
 
 
 def exact_basis(known: Known) -> str:
-    """What an exact face's shapes are."""
+    """Description of an exact face's shapes."""
     return f"the built-in face '{known.face.name}', vertex for vertex{', on another person' * known.reshaped}"
 
 
 def own_basis(shapes: Iterable[str], whose: str = "the file's") -> str:
-    """How many shapes are the user's own."""
+    """Number of shapes that are the user's own."""
     return f"{len(set(shapes) & set(ARKIT_52))} of the 52 ARKit shapes are {whose} own"
 
 
 def fitted_basis(scene: Scene) -> str:
-    """What a registered face's shapes are; a known topology is named."""
+    """Description of a registered face's shapes; a known topology is named."""
     topology = other_topology(scene.mesh)
     return "fitted to this mesh" + (f"; it has {topology}'s topology, {HINTS[topology]}" if topology else "")
 
@@ -196,7 +196,7 @@ HINTS = {
     "FLAME": "which has no shapes of these names of its own",
     "ICT-FaceKit": "whose own shapes come with --rig FaceXModel, the folder of your copy",
 }
-"""What a user of one of these topologies should know."""
+"""Notes on these topologies for users."""
 _ALIKE = 0.999
 """Share of a topology's edges that a mesh must have: exporters triangulate, and drop a degenerate polygon."""
 SAME = 1e-4
@@ -278,7 +278,7 @@ def exact_face(scene: Scene, known: Known, name: str) -> tuple[Face, Registratio
 # --- The second way: blend shapes of the file's or the rig's own on a registered face.
 
 SIDE_BLEND = 0.12
-"""How softly a target for both sides is parted at the midline, in outer-eye-corner distances."""
+"""Width of the transition at the midline where a target is split into sides, in outer-eye-corner distances."""
 INNER = ("eyes", "upper_teeth", "lower_teeth", "tongue")
 """Regions that keep the fitted motion where none of the file's shapes moves them."""
 STILL = 1e-5
@@ -343,7 +343,7 @@ def hold_the_tongue(face: Face, basis: NDArray[np.float32]) -> list[str]:
 
 
 def left_share(face: Face) -> NDArray[np.float64]:
-    """How far each vertex (V,) of an upright face lies on the subject's left: 0 to 1, one half in the middle."""
+    """Share (V,) of the subject's left side in each vertex of an upright face: 0 to 1, one half in the middle."""
     assert face.landmarks is not None
     marks = face.mesh.vertices[face.landmarks].astype(np.float64)
     outer = float(np.linalg.norm(marks[45] - marks[36]))
@@ -367,7 +367,7 @@ def unmoved_parts(face: Face, basis: Floats, own: list[str]) -> tuple[Mask, list
 
 
 def notes(own: OwnShapes, face: Face, still: list[str]) -> list[str]:
-    """What a user should know about the blend shapes of a file, one line each."""
+    """Messages on the blend shapes of a file, one line each."""
     found = []
     missing = [shape for shape in ARKIT_52 if shape in face.shape_index and shape not in own.offsets]
     if missing:

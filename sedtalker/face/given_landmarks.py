@@ -1,4 +1,4 @@
-"""Where the face is, known otherwise than by looking for one face on the whole mesh.
+"""Landmarks that are given, or found on a part of the mesh.
 
 A person gives landmarks in a file; a file holds several people, each looked at alone; or the mesh's own blend shapes
 show by what they move where eyes, nose and mouth are.
@@ -51,7 +51,7 @@ FEWEST_GIVEN = 5
 FILLED = 0.4
 """Confidence of a landmark that only follows from the others."""
 BEND = 0.35
-"""How far a given landmark pulls others along, in outer-eye-corner distances."""
+"""Radius within which a given landmark moves others, in outer-eye-corner distances."""
 UNLIKE_FACE = 0.3
 """RMS distance to a human face's landmarks, in outer-eye-corner distances, from which on the given ones must be an
 error."""

@@ -77,7 +77,7 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What is in a mesh file.
+    """Description of a mesh file.
 
     Attributes:
         contents: counts; face: the face on it if there is one; problems: one line each.
@@ -218,7 +218,7 @@ def asymmetry(head: Head) -> float:
 
 
 def face_problems(mesh: Mesh, surface: Surface, head: Head, found: Found) -> list[str]:
-    """What a person should know about the face, one line each, the gravest first."""
+    """Messages on the face, one line each, the most serious first."""
     problems = []
     if not found.mouth_opens:
         problems.append(

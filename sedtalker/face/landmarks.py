@@ -27,7 +27,7 @@ class LandmarkConfig(BaseModel, extra="forbid", frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """What was found in N views.
+    """Detections in N views.
 
     Attributes:
         points: (N, 68, 2) picture coordinates in [-1, 1], y up.

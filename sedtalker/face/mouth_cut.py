@@ -47,7 +47,7 @@ class LipLine:
 
 
 SEARCH = 0.055
-"""How far from the landmarks the valley may lie, up or down, in outer-eye-corner distances."""
+"""Largest vertical distance of the valley from the landmarks, in outer-eye-corner distances."""
 HOME = 0.5
 """Cost of the largest distance from the landmarks' line."""
 SMOOTH = 0.02
@@ -110,7 +110,7 @@ def _path(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 # --- The cut along it.
 
 SNAP = 0.12
-"""Where the line passes a vertex so near, in lengths of the edge, the cut goes through it."""
+"""Distance from a vertex, in edge lengths, within which the cut goes through the vertex."""
 
 
 @dataclass(frozen=True, eq=False)

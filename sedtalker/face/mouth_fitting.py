@@ -154,7 +154,7 @@ class Fitting:
 
 
 def rest_opening(mouth: Mouth, other: Mouth, source: Face) -> float:
-    """How far the source's jaw opens where its lips lie as far apart as the target's at rest; 0 for closed lips."""
+    """Opening of the source's jaw at which its lips are as far apart as the target's at rest; 0 for closed lips."""
     line = mouth.lips.line
     quarter = len(line.upper) // 4
     gap = float(np.median((line.upper - line.lower)[quarter:-quarter, 1]))
@@ -209,7 +209,7 @@ def out_of_skin(points: Points, mouth: Mouth, sides: tuple[tuple[float, float], 
 
 
 def allowed_depth(points: Points, mouth: Mouth, rotation: Points) -> Values:
-    """How far (N,) points stand in front of ``BEHIND_SKIN`` under the skin seen along a view; 0 over holes."""
+    """Distance (N,) of points in front of ``BEHIND_SKIN`` under the skin, along a view; 0 over holes."""
     view, depth = skin_depth(mouth, rotation)
     at = view.project(points)
     size = len(depth)
@@ -222,7 +222,7 @@ def allowed_depth(points: Points, mouth: Mouth, rotation: Points) -> Values:
 
 
 def jaw_gains(face: Face, source: Face, rows: NDArray[np.int64], linear: Points) -> Values:
-    """How far (B,) the inside goes with each shape, beside the source's: as far as chin and lower lip do."""
+    """Factor (B,) of the inside's motion in each shape, relative to the source's: that of chin and lower lip."""
     assert face.landmarks is not None
     assert source.landmarks is not None
     marks = list(JAW_LANDMARKS)
@@ -253,7 +253,7 @@ def flange(triangles: Ints, count: int) -> tuple[Ints, Ints]:
 
 
 class Bending:
-    """What takes the rims of the source's lips to those of the target, fading with the distance behind them."""
+    """Offsets from the rims of the source's lips to those of the target, fading with the distance behind them."""
 
     def __init__(
         self, mouth: Mouth, other: Mouth, place: Similarity, rims: tuple[Points, Points], own: list[Values]
@@ -269,7 +269,7 @@ class Bending:
         self.side = np.where(head.vertex_point >= 0, side[np.maximum(head.vertex_point, 0)], 0).astype(np.int64)
 
     def where(self, points: Points, vertices: Ints) -> tuple[Values, Values]:
-        """How far along the lips (N,) in [0, 1] points lie, and the upper lip's share (N,) in them.
+        """Position along the lips (N,) in [0, 1], and the share (N,) of the upper lip.
 
         ``vertices`` (N,) are theirs in the source, which knows the lip that each belongs to.
         """

@@ -22,7 +22,7 @@ from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points, first_vertices, label_components, triangle_normals, weld
 
 BAG, TEETH, TONGUE, OTHER, SHELL, NOTHING = "bag", "teeth", "tongue", "other pieces", "the back of the head", "nothing"
-"""What a pixel between open lips can show."""
+"""Classes of pixels between open lips."""
 OF_A_MOUTH = (BAG, TEETH, TONGUE, OTHER)
 """Those of them that belong to a mouth."""
 POCKET = 0.012
@@ -50,13 +50,13 @@ class Opening:
 
     @property
     def contents(self) -> tuple[str, ...]:
-        """What is seen in more than a hundredth of the opening, most of it first."""
+        """Classes visible in more than a hundredth of the opening, the largest first."""
         seen = [name for name, share in self.shares.items() if share > 0.01]
         return tuple(sorted(seen, key=lambda name: -self.shares[name]))
 
     @property
     def has_bag(self) -> bool:
-        """Whether the mouth is closed towards the back: nothing but a mouth is seen."""
+        """Whether the mouth is closed towards the back, so that only a mouth is visible."""
         return self.mouth >= ENOUGH
 
     @property
@@ -81,7 +81,7 @@ class Mouth:
     offsets: NDArray[np.float64]
 
     def behind(self, points: Points) -> NDArray[np.float64]:
-        """How far points (N, 3) lie behind the line where the lips meet, metres."""
+        """Distance of points (N, 3) behind the line where the lips meet, metres."""
         line = self.lips.line
         middle = 0.5 * (line.upper + line.lower)
         return np.asarray(np.interp(points[:, 0], middle[:, 0], middle[:, 2]) - points[:, 2])
@@ -175,7 +175,7 @@ LARGEST_PIECE = 1.4
 
 
 def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: NDArray[np.float64]) -> Ints:
-    """What each triangle (T,) is, as a position in ``OF_A_MOUTH``, then shell, nothing, lip.
+    """Class of each triangle (T,), as a position in ``OF_A_MOUTH``, then shell, nothing, lip.
 
     ``towards`` (T,) is how far its normal points to the viewer: skin that faces away is seen from within the head.
     """

@@ -1,4 +1,4 @@
-"""How well a registered mesh will talk: one score, its parts, what to do when it is poor, and the artefacts at rest."""
+"""Quality of a registered mesh: one score, its parts, advice where it is poor, and the artefacts at rest."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ADVICE = {
     "surface": "the face at rest has holes, turned or jagged polygons, or teeth before the skin: mend them",
     "inverted": "shapes fold the surface: give lips and lids more and evener polygons, without overlaps",
 }
-"""What to do where a part is poor."""
+"""Advice for poor parts."""
 NO_LIPS = "the lips are one surface and cannot open: use --open-mouth, or cut them apart and give the mouth an inside"
 """Advice for sealed lips."""
 NO_LIDS = "no open lids: cut out the eyes and put eyeballs there, or it cannot blink"
@@ -172,7 +172,7 @@ OUTLINE = (*range(17), *range(26, 16, -1))
 OPENINGS = ((range(36, 42), 1.6), (range(42, 48), 1.6), (range(48, 60), 1.35))
 """Landmarks round eyes and lips, and how much larger what is left out there is."""
 WITHIN = 0.8
-"""How much smaller than its landmarks an eye is in which a ball must be seen."""
+"""Size of an eye's region that must show a ball, relative to the eye's landmarks."""
 BEFORE, BEHIND = 0.05, 0.04
 """Outer-eye-corner distances: what stands so far before eyes or lips, or lies so far behind lids, is out of place."""
 FEATURE = 0.15
@@ -180,7 +180,7 @@ FEATURE = 0.15
 PROUD = 2.0
 """Weight of pixels with interpenetrating teeth, tongue or eyes."""
 SPIKE = 3.0
-"""How many times farther than the ring of its neighbours is wide a vertex stands out of it that is a spike."""
+"""Height of a spike over the ring of its neighbours, in widths of the ring."""
 THIN = 0.01
 """Share of the face that a spike counts of which little is seen from the front."""
 PARTNERS = (
@@ -247,7 +247,7 @@ def artefact_share(face: Face) -> float | None:
 
 
 def faces(points: Points, triangles: Ints, marks: Points) -> int:
-    """How many connected pieces of skin (T, 3) reach over a whole face, so that each could be one."""
+    """Number of connected pieces of skin (T, 3) that extend over a whole face."""
     used, inner = np.unique(triangles), marks[17:]
     mine, piece = points[used], np.unique(label_components(len(points), triangles)[used], return_inverse=True)[1]
     low, high = np.full((len(used), 3), np.inf), np.full((len(used), 3), -np.inf)  # of each piece
@@ -269,7 +269,7 @@ def spikes(points: Points, triangles: Ints, least: float) -> Mask:
 
 
 def unevenness(face: Face) -> float | None:
-    """How far the landmarks of one half lie from the mirror image of the other's, RMS, in outer-eye-corner distances.
+    """Asymmetry: RMS distance of landmarks from the mirror image of the other half, in outer-eye-corner distances.
 
     Half the distance between the inner landmarks and their mirrored partners, brought over each other by turning.
     People have less than 0.02, coarse meshes less than 0.04, for landmarks are vertices. None without landmarks.

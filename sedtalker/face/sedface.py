@@ -39,7 +39,7 @@ FACE_ARRAYS = {
     "face_regions": ArraySpec("b", ("R", "V"), optional=True),
     "face_json": ArraySpec("U", ()),
 }
-"""What the arrays of a face must be, see ``read_arrays``: V vertices, P polygons of C corners, S shapes."""
+"""Types and shapes of a face's arrays, see ``read_arrays``: V vertices, P polygons of C corners, S shapes."""
 
 
 def face_arrays(face: Face) -> Arrays:

@@ -225,7 +225,7 @@ VRM: Poses = {
 """The expressions of VRM 1; vowels and emotions are poses of our choice."""
 
 PRESETS: dict[str, Poses] = {"metahuman": METAHUMAN, "oculus": OCULUS, "reallusion": REALLUSION, "vrm": VRM}
-"""What ``--map`` takes by name."""
+"""Maps that ``--map`` takes by name."""
 
 
 MOST = 400

@@ -54,7 +54,7 @@ OF_ARTISTS: dict[str, float] = {
     "noseSneer": 0.65, "cheekPuff": 0.65, "mouthUpperUp": 0.68, "mouthLowerDown": 0.7, "mouthShrugLower": 0.7,
     "mouthShrugUpper": 0.7, "mouthRollUpper": 0.9, "mouthFunnel": 0.8, "mouthLeft": 0.8, "mouthRight": 0.8,
 }  # fmt: skip
-"""What the built-in face's shapes are scaled by on other heads, by the beginnings of their names.
+"""Factors of the built-in face's shapes on other heads, by the beginnings of their names.
 
 The built-in face exaggerates these shapes. The factors are calibrated on two artist-made rigs (ICT-FaceKit and a
 MakeHuman head): where one factor brings a shape within 0.7 to 1.4 of both, it is used; otherwise a value in between.
@@ -66,7 +66,7 @@ MOST_RAISED = 2.0
 FOLDED = 0.005
 """Share of skin triangles that a raised shape may turn over beyond what it turned over before."""
 GAZE = "eyeLook"
-"""How the names of the shapes begin that turn the eyes."""
+"""Prefix of the shapes that turn the eyes."""
 LEAST_GAZE, MOST_GAZE = 0.45, 1.15
 """Limits of what the room between the lids changes of the angles by which the source's eyes turn."""
 STILL = 1e-5
@@ -145,7 +145,7 @@ def _length(face: Face, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]
 
 
 def gaze_share(face: Face, report: RegistrationReport) -> float:
-    """How far the eyes have room to turn beside how far they do at weight 1, one share for all directions.
+    """Largest turn of the eyes between the lids over that at weight 1, one share for all directions.
 
     The room is known aside, where lids stay and the cornea's edge meets their outer corner; up and down lids go along
     with the eyes. With one share a look aims where it did, only less far, and both eyes stay together.

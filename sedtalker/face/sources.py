@@ -1,4 +1,4 @@
-"""Where faces come from: the built-in ones, meshes of the user's own, and ``.sedface`` files.
+"""Sources of faces: the built-in ones, users' meshes, and ``.sedface`` files.
 
 These are ``Face.builtin``, ``Face.from_mesh``, ``Face.load`` and ``Face.save``. What they need (SciPy, PyTorch, the
 landmark network) is imported when they are called, so that ``from sedtalker.face import Face`` is quick.
@@ -76,7 +76,7 @@ def face_from_mesh(
 
 
 def _scene(mesh: Path | str | Mesh | Scene) -> tuple[Scene, str]:
-    """What a mesh file or a mesh in memory holds, and what to call its face."""
+    """A mesh from a file or from memory, and the name of its face."""
     if isinstance(mesh, Scene):
         return mesh, "mesh"
     if isinstance(mesh, Mesh):

@@ -1,4 +1,4 @@
-"""How much one sees of an emotion on a face, and fitted shapes raised until it is as much as on the built-in face.
+"""Visibility of emotions on a face, and scaling of fitted shapes until it equals that of the built-in face.
 
 Landmarks that move do not make an expression visible: what is seen is the change of light and shade. The face is
 shaded in one grey, without textures, from the front, at rest and in each emotion; the mean absolute difference of the
@@ -42,15 +42,15 @@ EXPRESSIVE = (
 MOST = 2.2
 """Largest factor of a shape."""
 ROUNDS = 3
-"""How often the factors are measured and corrected: the change does not grow in proportion to a shape."""
+"""Iterations of measuring and correcting the factors: the visible change is not linear in a shape."""
 FOLDED_PIXELS = 4
 """Pixels of folded skin that an emotion may show beyond what it showed before it was raised."""
 STEPS_BACK = 4
-"""How often the factors of an emotion that folds the skin are taken half of the way back."""
+"""Iterations of halving the factors of an emotion that folds the skin."""
 
 
 class GreyPicture(NamedTuple):
-    """What one sees of a face from the front: its plain grey picture (P, P), and how many pixels show folded skin."""
+    """A face from the front: its plain grey picture (P, P), and the number of pixels with folded skin."""
 
     shade: Shade
     folded: int
@@ -129,7 +129,7 @@ def with_visible_emotions(
 
 
 def _factors(face: Face, shapes: Sequence[str], wanted: Mapping[str, float]) -> dict[str, float]:
-    """What ``shapes`` (beginnings of names) are raised by, so that each emotion is seen as ``wanted`` without folds."""
+    """Factors of ``shapes`` (beginnings of names) that make each emotion as visible as ``wanted`` without folds."""
     factors = dict.fromkeys(shapes, 1.0)
 
     def seen() -> dict[str, tuple[float, int]]:
@@ -154,7 +154,7 @@ def _factors(face: Face, shapes: Sequence[str], wanted: Mapping[str, float]) -> 
 
 
 def _lacking(shape: str, wanted: Mapping[str, float], shown: Mapping[str, float]) -> float:
-    """How many times more is wanted of the emotions that a shape is part of: a geometric mean, weighted by its part."""
+    """Wanted over present visibility of the emotions with a shape: a geometric mean, weighted by the shape."""
     parts = {emotion: weights[shape] for emotion, weights in EMOTIONS.items() if shape in weights}
     missing = sum(part * np.log(wanted[name] / max(shown[name], 1e-6)) for name, part in parts.items())
     return float(np.exp(missing / sum(parts.values())))

@@ -119,7 +119,9 @@ def align(a: Moving, b: Moving) -> tuple[Moving, Moving]:
     if frames == 0:
         raise InputError("an animation is empty: there is nothing to compare")
     if len(a) != len(b):
-        log.info(f"the animations last {a.duration:.2f} and {b.duration:.2f} s; the shorter decides")
+        log.info(
+            f"the animations last {a.duration:.2f} and {b.duration:.2f} s; only the length of the shorter is compared"
+        )
     return _cut(a, frames), _cut(b, frames)
 
 

@@ -192,7 +192,7 @@ def read_background(text: str | Behind | None) -> Behind | None:
         return _read(Path(text))
     parts = [text] if "(" in text else [part.strip() for part in text.split(",")]
     if not 1 <= len(parts) <= 2:
-        raise InputError(f"background '{text}': give one colour, or two by comma, from top to bottom")
+        raise InputError(f"background '{text}': give one colour, or two with a comma, from top to bottom")
     colours = [_colour(part) for part in parts]
     return colours[0] if len(colours) == 1 else (colours[0], colours[1])
 

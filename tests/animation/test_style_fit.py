@@ -88,7 +88,7 @@ def test_half_a_second_of_speech_is_needed() -> None:
     fit_style(talker, spoken(25), motion, load_face())
     with pytest.raises(InputError, match="half a second of speech"):
         fit_style(talker, spoken(24), motion, load_face())
-    with pytest.raises(InputError, match="knows no styles"):
+    with pytest.raises(InputError, match="has no styles"):
         fit_style(Talker(()), spoken(), motion, load_face())
 
 

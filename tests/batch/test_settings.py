@@ -104,7 +104,7 @@ def test_weights_are_those_that_are_opened() -> None:
             {"mesh": "a.sedface", "mouth": "keep"},
             "--mouth, --eyes and --strength need a --mesh file that is not registered yet",
         ),
-        ({"mesh": "a.obj", "mouth": "big"}, "there is no mouth 'big': use one of auto, keep, none"),
+        ({"mesh": "a.obj", "mouth": "big"}, "--mouth big: use one of auto, keep, none"),
         ({"emotion": "grumpy"}, "grumpy: no such track"),
         ({"gain": ["brow=2"]}, "brow"),
         ({"style": "loud"}, "--style loud"),

@@ -133,7 +133,7 @@ def test_a_head_is_registered_judged_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"), [("--mouth", "big", "no mouth 'big'"), ("--strength", "3", "0.3 to 2")]
+    ("option", "value", "said"), [("--mouth", "big", "--mouth big"), ("--strength", "3", "0.3 to 2")]
 )
 def test_what_cannot_be_wanted_is_refused_before_any_work(tmp_path: Path, option: str, value: str, said: str) -> None:
     done = run("register", tmp_path / "missing.obj", "-o", tmp_path / "head.sedface", option, value, "-q")

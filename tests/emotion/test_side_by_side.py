@@ -70,9 +70,9 @@ def test_the_second_encoder_alone_says_how_far_speech_lies_from_that_of_training
 
 
 def test_networks_that_are_built_differently_are_refused() -> None:
-    with pytest.raises(InputError, match="cannot answer side by side"):
+    with pytest.raises(InputError, match="cannot form an ensemble"):
         side_by_side(network(5), network(3, windows=(1.0, 2.0)), 1.0)
-    with pytest.raises(InputError, match="cannot answer side by side"):
+    with pytest.raises(InputError, match="cannot form an ensemble"):
         side_by_side(network(5), network(3, layers=4), 1.0)
 
 

@@ -159,5 +159,5 @@ def test_an_eye_of_its_own_that_was_not_taken_for_a_ball_stays(source: Face) -> 
 
 
 def test_unknown_eyes_are_refused() -> None:
-    with pytest.raises(InputError, match="there are no eyes 'big': use one of auto, keep, add"):
+    with pytest.raises(InputError, match="--eyes big: use one of auto, keep, add"):
         FitOptions(eyes="big")

@@ -178,7 +178,7 @@ class TrackFormat:
     keeps: frozenset[str] = frozenset()
 
     def left_out(self, track: EmotionTrack) -> str | None:
-        """What of a track it has no place for, in one line; None: nothing."""
+        """The parts of a track that the format cannot hold, in one line; None: nothing."""
         held = {"bursts": (len(track.bursts), "vocal burst"), "extras": (len(track.extras), "further curve")}
         lost = [f"{n} {what}{'s' if n > 1 else ''}" for name, (n, what) in held.items() if n and name not in self.keeps]
         if not lost:

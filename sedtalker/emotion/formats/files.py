@@ -79,7 +79,7 @@ def check_emotion(text: str) -> None:
 
 
 def parse_emotion(text: str, duration: float | None) -> EmotionTrack:
-    """What ``--emotion`` takes: a track file, or a constant such as ``happy`` or ``happy:0.8``.
+    """Read a value of ``--emotion``: a track file, or a constant such as ``happy`` or ``happy:0.8``.
 
     Args:
         text: a file's name or LABEL[:INTENSITY].

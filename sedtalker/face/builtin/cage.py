@@ -111,7 +111,7 @@ MOUTH_VERMILION, MOUTH_BODY, MOUTH_CONTACT, MOUTH_INNER = 4, 5, 6, 7
 EYE_EDGE, EYE_RIM, EYE_SOCKET = 5, 6, 7
 """Rings of an eye's patch, inwards: the lid's outer edge, its inner rim, and the socket."""
 MOUTH_RINGS, EYE_RINGS, EAR_RINGS, NOSTRIL_RINGS = 10, 7, 7, 3
-"""How many rings each feature has."""
+"""Number of rings of each feature."""
 CAP = 99
 """Ring number of the grid of quads that closes a feature."""
 

@@ -1,4 +1,4 @@
-"""What rides on the skin of the built-in head: points glued to it, strips that keep their form, and wrinkles."""
+"""Details on the skin of the built-in head: attached points, strips that keep their form, and wrinkles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sedtalker.mesh.mesh import vertex_normals
 STILL = 0.01
 """Centimetres: a shape that moves the middle line less carries the strip point by point."""
 LOWEST, HIGHEST = -0.10, 0.40
-"""How far a strip bends towards the skin and away from it to keep its height over it, centimetres."""
+"""Largest bend of a strip towards the skin and away from it to keep its height, centimetres."""
 
 
 def flipped(skin: Skin, weights: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -110,7 +110,7 @@ def _depth(skin: Skin, points: Points) -> NDArray[np.float64]:
 ACROSS = np.array([-1.0, -0.62, -0.28, 0.0, 0.28, 0.62, 1.0])
 """Places across a line, in half widths."""
 DARK = np.array([0.0, 0.14, 0.58, 1.0, 0.58, 0.14, 0.0])
-"""How dark the line is at each of them."""
+"""Darkness of the line at each of them."""
 HIDDEN = np.array([-0.042, -0.036, -0.032, -0.030, -0.032, -0.036, -0.042])
 """Height of the cross-section over the skin at rest, centimetres: nearly flat, so that it is lit like the skin."""
 RISE = 0.060
@@ -157,7 +157,7 @@ only this."""
 _OUTER = {"browInnerUp": 0.3, "browOuterUpLeft": 0.7}
 """The same at their outer ends."""
 _SMILED = {"mouthSmileLeft": 0.50, "cheekSquintLeft": 0.42, "eyeSquintLeft": 0.45}
-"""How far a smile and a squint bring out crow's feet."""
+"""Strength of crow's feet by a smile and by a squint."""
 CREASES = (
     Crease(((0, 6.38), (1.2, 6.40), (2.4, 6.52), (3.9, 6.35)), 0.28, _INNER, 0.6, True, _OUTER),
     Crease(((0, 7.18), (1.2, 7.19), (2.6, 7.28), (4.3, 7.05)), 0.32, _INNER, 0.65, True, _OUTER),

@@ -74,7 +74,7 @@ def read_parameters(path: Path = PATH) -> Parameters:
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where a part goes: ``x → target + (x − origin) · matrixᵀ``; offsets are multiplied by ``matrix`` alone.
+    """Affine placement of a part: ``x → target + (x − origin) · matrixᵀ``; offsets are multiplied by ``matrix`` alone.
 
     Attributes:
         origin, target: (3,) centimetres.
@@ -180,7 +180,7 @@ def seal_lips(cage: Cage, points: Points) -> Points:
 WINDOW = 1.6
 """Centimetres of skin round a vertex from which its local growth is estimated."""
 STIFFNESS = 0.06
-"""How far that estimate is drawn towards no change."""
+"""Shrinkage of that estimate towards no change."""
 
 
 def _growth(

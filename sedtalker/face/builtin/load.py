@@ -138,7 +138,7 @@ def _build_parts(base: _Base, skin: Skin, parameters: Parameters, fitted: Fitted
 
 
 def _neck(before: Points, after: Points, chin: int) -> tuple[float, float]:
-    """How much wider the neck is, and how much higher its foot."""
+    """Widening of the neck, and rise of its lower end."""
     low = before[:, 1] < before[chin, 1] - 2.0
     return float(np.ptp(after[low, 0]) / np.ptp(before[low, 0])), float((after[low, 1] - before[low, 1]).mean())
 

@@ -1,4 +1,4 @@
-"""Where hair grows and what it is made of: the scalp, and the ribbons, curls and caps that lie on it."""
+"""Geometry of hair: the scalp, and the ribbons, curls and caps that lie on it."""
 
 from __future__ import annotations
 

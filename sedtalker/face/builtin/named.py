@@ -21,11 +21,11 @@ from sedtalker.storage import UNREADABLE, keep, user_cache
 from sedtalker.version import __version__
 
 FACES: dict[str, str] = {name: character.about for name, character in KNOWN.items()}
-"""What the built-in faces are, by name; the first is the default."""
+"""Descriptions of the built-in faces by name; the first is the default."""
 VERTICES: dict[HairStyle, int] = {"swept": 19740, "bob": 20802, "bun": 19182, "curly": 23124, "crop": 19866}
 """Vertices of a face by its hair, in which alone they differ: building all faces to count them would take seconds."""
 _RANDOM = "random-"
-"""How the names of random faces begin; a seed follows."""
+"""Prefix of the names of random faces; a seed follows."""
 
 
 def load_face(name: str = DEFAULT) -> Face:

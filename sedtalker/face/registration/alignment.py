@@ -104,7 +104,7 @@ def align(source: Skin, target: Skin, hook: Hook = no_progress) -> Points:
 
 
 def resolution(source: Skin) -> float:
-    """By what stiffness grows so that a source of any fineness bends alike: the bi-Laplacian falls with the edges."""
+    """Factor of the stiffness that makes sources of any fineness bend alike: the bi-Laplacian falls with the edges."""
     face = source.triangles[source.seen]
     near = np.linalg.norm(source.points[face].mean(axis=1) - source.landmarks[17:].mean(0), axis=1) < FACE
     corners = source.points[face[near]]
@@ -158,7 +158,7 @@ class TargetSearch:
     def goals(
         self, points: Points, normals: Points, lip_side: NDArray[np.int8], reach: float
     ) -> tuple[Points, NDArray[np.float64]]:
-        """Where each point (N, 3) should go and how strongly (N,): mostly along the target's normal."""
+        """Target of each point (N, 3) and its weight (N,): mostly along the target's normal."""
         goal = points.copy()
         weight = np.zeros(len(points))
         for side, allowed in self.allowed.items():
@@ -181,7 +181,7 @@ class TargetSearch:
         return goal, weight
 
     def on_border(self, triangles: Ints, closest: Points) -> Mask:
-        """Whether closest points lie on the edge of what is visible, where they mean nothing."""
+        """Whether closest points lie on the edge of the visible surface, where they are meaningless."""
         corners = self.points[triangles]
         flags = self.border[triangles]
         size = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)
@@ -313,7 +313,7 @@ TIGHTENING_ROUNDS = 6
 EFFORT = 0.003
 """Cost of moving a point, beside that of leaving its border open."""
 OVERLAPPING = 0.01
-"""How much an overlap counts beside an opening."""
+"""Weight of an overlap relative to an opening."""
 
 
 def tighten(offset: Values, borders: Borders, overlap: float, lower_effort: float) -> None:

@@ -137,7 +137,7 @@ class Source:
         return fit.scale * fit.rotation
 
     def moved(self, points: Ints, anchors: Mask) -> Points:
-        """Where inner points (n, 3) come to lie: by the similarity of the skin points ``anchors`` (S,)."""
+        """Positions of inner points (n, 3), by the similarity of the skin points ``anchors`` (S,)."""
         rest = self.head.skin.points
         fit, _ = robust_similarity(rest[anchors], self.registered[anchors])
         return fit.apply(self.head.points[points])

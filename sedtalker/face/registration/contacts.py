@@ -77,7 +77,7 @@ def seal(offsets: Values, skin: Skin, lips: Borders) -> None:
 
 
 def lip_correction(offset: Values, skin: Skin, lips: Borders, lower: float = 0.5) -> Values:
-    """What must be added (M, 3) so that a closed mouth's lips just touch; ``lower`` is the share of the lower lip."""
+    """Offsets (M, 3) that make a closed mouth's lips just touch; ``lower`` is the share of the lower lip."""
     gap = lips.gap(offset)
     gap = np.where(np.abs(gap) > LIP_TOLERANCE, gap, 0.0)
     gap = gaussian_filter1d(gap * taper(), 1.0, mode="nearest")
@@ -142,7 +142,7 @@ def close_lids(offset: Values, skin: Skin, borders: Borders, ball: Eyeball | Non
 
 
 def along_rim(rim: Points, points: Points) -> Values:
-    """Where on a rim (S, 3), in [0, 1], each point (M, 3) lies above or below: at a corner rims run straight back."""
+    """Position of each point (M, 3) along a rim (S, 3), in [0, 1]; at a corner rims run straight back."""
     along = np.linspace(0, 1, RIM_STEPS)
     steps = np.stack([on_rim(rim[:, axis], along) for axis in (0, 2)], axis=1)
     return np.asarray(along[cKDTree(steps).query(points[:, [0, 2]])[1]])
@@ -154,7 +154,7 @@ def on_rim(values: Values, at: Values) -> Values:
 
 
 def part_in_blink(offset: Values, skin: Skin, borders: Borders, at: Values) -> Values:
-    """How far (M,) each point goes with the rim of the upper lid: 1 at the rim, 0 at the brow and below the eye."""
+    """Share (M,) by which points follow the rim of the upper lid: 1 at the rim, 0 at the brow and below the eye."""
     line, x = borders.line, skin.points[:, 0]
     low, high = line.upper[:, 0].min(), line.upper[:, 0].max()
     above = skin.points[:, 1] - on_rim(0.5 * (line.upper + line.lower)[:, 1], at)

@@ -124,7 +124,7 @@ def walk(points: Points, triangles: Ints, starts: Points, limit: float) -> NDArr
 def lip_sides(
     points: Points, to_upper: NDArray[np.float64], to_lower: NDArray[np.float64], landmarks: Points, outer: float
 ) -> NDArray[np.int8]:
-    """Which lip each point near the mouth belongs to, only between the corners and where it is clear."""
+    """Lip of each point near the mouth, only between the corners and where it is unambiguous."""
     right, left = landmarks[48], landmarks[54]
     along = (points - right) @ (left - right) / ((left - right) @ (left - right))
     nearest = np.minimum(to_upper, to_lower)

@@ -45,7 +45,7 @@ class Eyeball:
     points: Points = field(default_factory=lambda: np.zeros((0, 3)))
 
     def reach(self, places: Points) -> NDArray[np.float64]:
-        """How far (N,) the surface lies from the centre in the direction of places (N, 3): further at the cornea."""
+        """Distance (N,) of the surface from the centre in the direction of places (N, 3): larger at the cornea."""
         if len(self.points) < 12:
             return np.full(len(places), self.radius)
         away = self.points - self.centre
@@ -190,7 +190,7 @@ def split_mouths(
 
 
 def misfit(bounds: Points, reference: Points) -> float:
-    """How little a component's box resembles a reference part's, in height and, unless much smaller, in its corners.
+    """Difference of a component's box from a reference part's, in height and, unless much smaller, in its corners.
 
     A row of teeth can be one component or one a tooth; a tongue is longer than a row.
     """
@@ -201,7 +201,7 @@ def misfit(bounds: Points, reference: Points) -> float:
 
 
 def part_teeth(roles: dict[int, int], bounds: dict[int, Points]) -> None:
-    """Where all rows of teeth got one role, the lower of them are the lower teeth; in place."""
+    """If all rows of teeth got one role, make the lower of them the lower teeth; in place."""
     rows = [c for c, role in roles.items() if role in (UPPER_TEETH, LOWER_TEETH)]
     if len(rows) < 2 or len({roles[c] for c in rows}) > 1:
         return

@@ -1,4 +1,4 @@
-"""Where the face is on a mesh: found by the landmark detector from all sides, or given by a person; and its unit.
+"""Pose and unit of a mesh: the face is found by the landmark detector from all sides, or given by landmarks.
 
 Views of the mesh from 24 (then 96) sides are searched for a face; the best are looked at again from close by, and the
 landmarks of several views are lifted to the surface and averaged.
@@ -270,7 +270,7 @@ def similarity(points: Points, reference: Points, weights: NDArray[np.floating])
 
 @dataclass(frozen=True, eq=False)
 class GivenLandmarks:
-    """Where the face is: points (68, 3) in the file's coordinates, confidence (68,) and score in [0, 1]."""
+    """Landmarks (68, 3) in the file's coordinates, with confidence (68,) and score in [0, 1]."""
 
     points: Points
     confidence: NDArray[np.float64]
@@ -289,7 +289,7 @@ class GivenLandmarks:
 UNITS = (1.0, 0.1, 0.01, 0.001)
 """Units of files that are recognised by the size of a head, in metres."""
 UNIT_TOLERANCE = 0.22
-"""How far a head may differ from the usual size, as a share, for its file to be in one of them."""
+"""Largest deviation of a head from the usual size, as a share, for a file to be in one of these units."""
 AXIS_TOLERANCE = 12.0
 """Degrees: a head that is turned less against the file's axes keeps its tilt."""
 

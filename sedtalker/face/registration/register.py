@@ -45,7 +45,7 @@ from sedtalker.storage import keep, read_arrays, user_cache
 FEWEST_TRIANGLES = 100
 """A mesh, or a face on it, of fewer triangles is refused."""
 LOOSE = "the face is in loose pieces, its triangles share no vertices: merge vertices by distance"
-"""What is said of a mesh whose triangles share no vertices."""
+"""Message on a mesh whose triangles share no vertices."""
 
 
 def register(
@@ -109,7 +109,7 @@ def register(
 
 
 def skin_triangles(surface: Surface, fix: FaceFix) -> int:
-    """How many triangles hang together with those under the landmarks."""
+    """Number of triangles connected with those under the landmarks."""
     skins = parts.skin_components(surface.component, surface.triangles, fix.triangles)
     return int(np.isin(surface.component[surface.triangles[:, 0]], skins).sum())
 
@@ -165,7 +165,7 @@ def describe(
 
 
 def warnings(fix: FaceFix, head: Head, residual: float) -> list[str]:
-    """What a user should know about a registration, one line each."""
+    """Messages on a registration, one line each."""
     found = []
     if not head.skin.features.lips.found:
         found.append("the lips are sealed: mouth shapes move the skin but cannot open the mouth")

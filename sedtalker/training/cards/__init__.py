@@ -17,8 +17,8 @@ from sedtalker.training.corpora.speech import with_licence
 from sedtalker.training.evaluation.measures import TEST, card_table, listed_metrics
 
 WENT_ON = """\
-Then it went on (`experiment=speech_encoder_noise`): what it gave of the clean sound it learned to give of the same in
-noise (ESC-10 and others), beside one to five other readers, and in rooms. So decoders stay as they were.
+Its training was then continued (`experiment=speech_encoder_noise`): its own output for clean sound was the target for
+the same sound in noise (ESC-10 and others), beside one to five other readers, and in rooms. Decoders were not changed.
 {run}
 
 """
