@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sedtalker.animation.gains import Gains
 
 Part = Literal["Face", "Emotion", "Motion", "Words", "Video", "Files", "Time"]
-"""Groups of options; the headings of ``--help``."""
+"""What an option belongs to; the headings of ``--help``."""
 LABELS = "neutral, happy, sad, angry, fear, disgust, surprise"
 """The categories, for help texts; the same as ``emotion.track.CATEGORIES`` (a test)."""
 SEPARATOR = ";"
@@ -32,7 +32,7 @@ SEPARATOR = ";"
 
 @dataclass(frozen=True)
 class Option:
-    """Annotation of a field that is an option; pydantic also takes range and description from it.
+    """What stands in the annotation of a field that is an option; pydantic takes range and description from it, too.
 
     Attributes:
         part: what it belongs to.
@@ -107,7 +107,7 @@ FillScale = Annotated[
     bool,
     Option(
         "Emotion",
-        "Scale intensity to the range of the recording: its strongest emotion is fully shown, its mildest not at all.",
+        "Measure strength by the recording's own: its strongest emotion is shown in full, its mildest not at all.",
         flags=("--fill-scale",),
     ),
 ]
@@ -116,7 +116,7 @@ FillScale = Annotated[
 
 @dataclass(frozen=True)
 class LiveMotion:
-    """Options of motion that are available during speech.
+    """How a face moves: what is known while somebody still speaks.
 
     Attributes:
         intensity: scales the strength of emotion.
@@ -134,7 +134,7 @@ class LiveMotion:
     intensity: Annotated[float, Option("Emotion", "Scales the strength of emotion.", 0.0, 3.0)] = 1.0
     expressivity: Annotated[float, Option("Motion", "Scales what emotion adds to the motion.", 0.0, 2.0)] = 1.0
     articulation: Annotated[
-        float, Option("Motion", "Scales how far speech moves jaw and lips; closed lips stay closed.", 0.0, 2.0)
+        float, Option("Motion", "Scales how far speech moves jaw and lips; closures stay.", 0.0, 2.0)
     ] = 1.0
     gain: Annotated[
         Mapping[str, Factor],
@@ -160,7 +160,7 @@ class LiveMotion:
         int,
         Option(
             "Motion",
-            "Number from which blinks, gaze, brows and head motion are drawn; each gives another take.",
+            "Of blinks, gaze, brows and head; another number, another take.",
             least=0,
             most=2**53,
             flags=("--seed", "--take"),
@@ -170,8 +170,7 @@ class LiveMotion:
     gaze: Annotated[bool, Option("Motion", "Add eye motion.", flags=("--gaze/--no-gaze",))] = True
     head: Annotated[bool, Option("Motion", "Add head motion.", flags=("--head/--no-head",))] = True
     eye_contact: Annotated[
-        float,
-        Option("Motion", "Share of the time that the eyes look at the camera; at 1 they never look away.", 0.0, 1.0),
+        float, Option("Motion", "Share of the looks that rest on the camera; at 1 the eyes never leave.", 0.0, 1.0)
     ] = 0.7
 
     @cached_property
@@ -202,7 +201,7 @@ class LiveMotion:
 
 @dataclass(frozen=True)
 class Motion(LiveMotion):
-    """Options of motion for a whole recording.
+    """How a face moves to a recording that is known as a whole.
 
     Attributes:
         min_confidence: where the track is less confident the face stays neutral.
@@ -211,17 +210,11 @@ class Motion(LiveMotion):
     """
 
     min_confidence: Annotated[
-        float,
-        Option(
-            "Emotion",
-            "Segments below this confidence are labelled 'uncertain', and the face stays neutral there.",
-            0.0,
-            1.0,
-        ),
+        float, Option("Emotion", "Segments below this confidence are 'uncertain', and a face stays neutral.", 0.0, 1.0)
     ] = 0.0
     liveliness: Annotated[
         float,
-        Option("Motion", "Scales how far brows, head and breath follow the rhythm of speech; 0: not at all.", 0.0, 2.0),
+        Option("Motion", "How far brows, head and breath follow the rhythm of speech; 0: not at all.", 0.0, 2.0),
     ] = 1.0
     fps: FramesPerSecond = 30.0
 
@@ -230,7 +223,7 @@ Emotion = Annotated[
     str | None,
     Option(
         "Emotion",
-        f"A track file, LABEL or LABEL:INTENSITY in place of the predicted emotion; labels: {LABELS}.",
+        f"A track file instead of the diarizer, or LABEL or LABEL:INTENSITY; labels: {LABELS}.",
         names="file",
     ),
 ]
@@ -239,7 +232,7 @@ Enroll = Annotated[
     tuple[Path, ...],
     Option(
         "Emotion",
-        "Another recording of the same speaker and microphone, as a baseline; repeatable.",
+        "Another recording of the same speaker and microphone, to know their usual voice; repeatable.",
         read=listed,
     ),
 ]
@@ -252,7 +245,7 @@ Light = Annotated[str, Option("Video", "Light: studio, soft, dramatic or a .json
 
 @dataclass(frozen=True)
 class StreamSettings(LiveMotion):
-    """Settings of a stream.
+    """How a face moves while somebody speaks.
 
     Attributes:
         look_ahead: seconds of sound that the lips wait for; the diarizer's emotion follows up to a second later.
@@ -264,10 +257,8 @@ class StreamSettings(LiveMotion):
     Gains at closed lips look 80 ms ahead, so other gains than 1 add that to the delay.
     """
 
-    look_ahead: Annotated[
-        float, Option("Time", "Seconds of future sound that a frame waits for (look-ahead).", 0.0, 5.0)
-    ] = 0.2
-    hop: Annotated[float, Option("Time", "Seconds of sound between results (hop).", 0.02, 2.0)] = 0.08
+    look_ahead: Annotated[float, Option("Time", "Seconds that a frame waits for.", 0.0, 5.0)] = 0.2
+    hop: Annotated[float, Option("Time", "Seconds between results.", 0.02, 2.0)] = 0.08
     fps: Annotated[float, Option("Time", "Frames a second.", 1.0, 120.0, flags=("--fps", "--rate"))] = 60.0
     emotion: Emotion = None
     enroll: Enroll = ()
@@ -275,33 +266,33 @@ class StreamSettings(LiveMotion):
 
 @dataclass(frozen=True)
 class Performance(Motion):
-    """All options of the animation of one recording: face, emotion, motion, words, picture and files."""
+    """All that can be said of the animation of one recording: face, emotion, motion, words, picture and files."""
 
-    mesh: Annotated[Path | None, Option("Face", "Your head mesh, or its .sedface; default: the built-in face.")] = None
+    mesh: Annotated[Path | None, Option("Face", "Your head, or its .sedface; default: the built-in face.")] = None
     mesh_head: Annotated[int | None, Option("Face", "Which head of the mesh; default: the largest.", least=1)] = None
     landmarks: Annotated[Path | None, Option("Face", "Landmarks of the mesh (.json), as for mesh register.")] = None
     rig: Annotated[Path | None, Option("Face", "Your own blend shapes of the mesh, as for mesh register.")] = None
     open_mouth: Annotated[
-        bool, Option("Face", "Cut sealed lips apart, as mesh register does.", flags=("--open-mouth",))
+        bool, Option("Face", "Cut sealed lips open, as mesh register does.", flags=("--open-mouth",))
     ] = False
     mouth: Annotated[
         str,
         Option(
             "Face",
-            "What is added behind open lips: auto adds missing mouth bag, teeth and tongue, after the file's vertices; "
-            "keep adds nothing and reports a missing mouth; none adds nothing without a message.",
+            "What comes behind lips that open: auto adds the bag, teeth and tongue that are missing, after the file's "
+            "vertices; keep adds nothing and says where no mouth is; none says nothing.",
         ),
     ] = "auto"
     eyes: Annotated[
         str,
         Option(
             "Face",
-            "What is added behind open lids: auto adds missing eyeballs, after the file's vertices; keep adds none; "
-            "add also puts them in front of flat eyes.",
+            "What comes behind lids that are open: auto adds eyeballs where nothing is, after the file's vertices; "
+            "keep adds none; add puts them in front of flat eyes too.",
         ),
     ] = "auto"
     strength: Annotated[
-        float, Option("Face", "Scales all expressions, 0.3 to 2; blinks, gaze and the jaw are not scaled.")
+        float, Option("Face", "Factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.")
     ] = 1.0
     rig_names: Annotated[
         str | None,
@@ -322,41 +313,38 @@ class Performance(Motion):
         str | None,
         Option(
             "Emotion",
-            "The speech encoder: builtin, whisper-base (from the Hugging Face hub; slower, with more accurate emotion "
-            "and, in animate, lips), or a folder with the weights of openai/whisper-base.",
+            "The speech encoder: builtin, whisper-base (of the Hugging Face hub; better at emotion "
+            "and, in animate, at lips), or a folder with the weights of openai/whisper-base.",
             names="folder",
         ),
     ] = None
     enroll: Enroll = ()
     trust: Annotated[
-        float,
-        Option("Emotion", "How far intensity shrinks where the prediction is uncertain; 0: not at all.", 0.0, 1.0),
+        float, Option("Emotion", "How far intensity shrinks where the diarizer is in doubt; 0: not at all.", 0.0, 1.0)
     ] = 1.0
     fill_scale: FillScale = False
     coordinates: Annotated[
         str | None,
         Option(
             "Emotion",
-            "Valence and arousal of each emotion: a .json file, russell1977 (default) or dietrich2026.",
+            "Valence and arousal of each emotion, measured (.json), or russell1977 (default) or dietrich2026.",
             metavar="FILE|NAME",
             names="file",
         ),
     ] = None
-    decoder: Annotated[
-        Path | None, Option("Motion", "A decoder's checkpoint folder; a vertex decoder also needs its --mesh.")
-    ] = None
+    decoder: Annotated[Path | None, Option("Motion", "A decoder's folder; of vertices too, with its --mesh.")] = None
     transcript: Annotated[
         str | None,
-        Option("Words", "The spoken words as text or a .txt file; the lips become more accurate.", metavar="FILE|TEXT"),
+        Option("Words", "What is said, or a .txt of it: closures and rounding become surer.", metavar="FILE|TEXT"),
     ] = None
     words: Annotated[
         Path | None,
-        Option("Words", "Words or phrases with times: .ctm, .TextGrid, .vtt, .srt, or .json of Whisper."),
+        Option("Words", "The same with times, of words or phrases: .ctm, .TextGrid, .vtt, .srt, or .json of Whisper."),
     ] = None
     language: Annotated[
         str,
         Option(
-            "Words", "Language of the words: en, de, fr, es, zh, ko, hi or any other name of espeak-ng.", metavar="CODE"
+            "Words", "Language of the words: en, de, fr, es, zh, ko, hi and all others of espeak-ng.", metavar="CODE"
         ),
     ] = "en"
     size: Annotated[
@@ -369,8 +357,8 @@ class Performance(Motion):
         str | None,
         Option(
             "Video",
-            "A colour (white, #88aacc), two colours with a comma (top, bottom), a picture, or transparent "
-            "(WebM, GIF, PNG); default: the light's own.",
+            "A colour (white, #88aacc), two by comma from top to bottom, a picture, or transparent (WebM, GIF, PNG); "
+            "default: the light's own.",
             metavar="COLOUR|FILE",
             names="file",
         ),
@@ -385,13 +373,10 @@ class Performance(Motion):
         Literal["mp4", "mov", "mkv", "webm", "gif"],
         Option("Video", "Video format; webm and gif can be transparent, a gif is silent."),
     ] = "mp4"
-    to: Annotated[tuple[str, ...], Option("Files", "Also write these formats, separated by commas.", read=listed)] = ()
+    to: Annotated[tuple[str, ...], Option("Files", "Also write these formats, by comma.", read=listed)] = ()
     targets: Annotated[
         Literal["few", "arkit", "all"],
-        Option(
-            "Files",
-            "Blend shapes of GLB, FBX and USD: few (at most 32), arkit (with the tongue's) or all (with correctives).",
-        ),
+        Option("Files", "Blend shapes of GLB, FBX and USD: few, ARKit's and the tongue's, all."),
     ] = "arkit"
     max_seconds: Annotated[float, Option("Files", "Refuse longer audio.", least=1.0)] = 3600.0
 
@@ -422,7 +407,7 @@ NOT_OFFERED: dict[str, dict[str, str]] = {
         "size camera background renderer video video_format to targets": "asked for at each export",
     },
 }
-"""Options that an interface does not offer, with the reason; a test compares it with what they take."""
+"""Options that somebody does not offer, and why; a test compares it with what they take."""
 
 
 def not_offered(where: str) -> frozenset[str]:
