@@ -87,7 +87,7 @@ def test_a_face() -> None:
 
 
 def test_a_light_and_a_protocol_of_another_distribution(add_distribution: AddDistribution) -> None:
-    from sedtalker.live.addresses import open_senders, parse_targets
+    from sedtalker.live.senders import open_senders, parse_targets
     from sedtalker.render.light import load_lighting
 
     light = "from sedtalker.render.light import load_lighting\nDUSK = load_lighting('studio')\n"

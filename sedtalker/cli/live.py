@@ -130,7 +130,7 @@ def live(
 
     Ctrl-C ends it; the face comes to rest first.
     """
-    from sedtalker.live.addresses import open_senders, parse_targets
+    from sedtalker.live.senders import open_senders, parse_targets
     from sedtalker.live.session import LiveSettings
 
     if list_devices:
@@ -261,8 +261,8 @@ def play(
     """Send a finished animation to Unreal, VRM avatars, VRChat or web pages in real time."""
     from sedtalker.animation.animation import Animation
     from sedtalker.audio import load_audio
-    from sedtalker.live.addresses import open_senders, parse_targets
     from sedtalker.live.microphone import Loudspeaker
+    from sedtalker.live.senders import open_senders, parse_targets
     from sedtalker.live.session import LiveSettings, play_animation
 
     targets = parse_targets(to or [])

@@ -4,6 +4,10 @@ Functionals over windows of one to twenty seconds around each frame, of the enco
 the prosody, go through several small perceptrons whose log-posteriors are averaged. With hours, not thousands of
 hours, of labelled speech this was better on unseen speakers than convolutions trained from frames, and it trains in
 minutes.
+
+Networks over frames tell how the voice changes from moment to moment, where functionals describe how it is. Their
+posteriors are averaged with those of the perceptrons, since the two err differently, and they predict where the emotion
+changes.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 ``microphone`` has sound in and out, ``session`` puts them together.
 """
 
-from sedtalker.live.addresses import open_senders, parse_targets
+from sedtalker.live.senders import open_senders, parse_targets
 from sedtalker.live.session import LiveSettings, play_animation, play_live, play_sound
 
 __all__ = ["LiveSettings", "open_senders", "parse_targets", "play_animation", "play_live", "play_sound"]

@@ -16,6 +16,8 @@ from sedtalker.mesh.mesh import Material, Mesh, file_beside, kept_picture, sampl
 from sedtalker.mesh.surface import smoothing_of_normals
 from sedtalker.storage import whole_file
 
+# --- Wavefront MTL: materials beside an OBJ, with their pictures, and the vertex colours that they give.
+
 _MAX_BYTES = 64 * 2**20
 """Material libraries and pictures larger than that are not read."""
 

@@ -176,7 +176,7 @@ def parsed(model: type[M], values: object, where: str) -> M:
         raise InputError(f"{where}: {name}: {problem}") from None
 
 
-# --- The document that describes them: OpenAPI.
+# --- What can be asked of a server, in the words of OpenAPI 3.1.
 
 ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
 """An error: one line."""

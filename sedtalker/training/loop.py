@@ -29,8 +29,7 @@ from sedtalker.errors import InputError
 from sedtalker.processes import wait_for_lock
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file
-from sedtalker.training.optimizer import make_optimizer
-from sedtalker.training.task import Batch, Shows, Task, TrainerConfig, learning_rate
+from sedtalker.training.task import Batch, Shows, Task, TrainerConfig, learning_rate, make_optimizer
 
 logger = logging.getLogger(__name__)
 

@@ -103,7 +103,7 @@ def _settings(data: bytes) -> None:
 
 
 def _addresses(data: bytes) -> None:
-    from sedtalker.live.addresses import parse_targets
+    from sedtalker.live.senders import parse_targets
 
     parse_targets([option_text(data)])
 

@@ -45,7 +45,7 @@ FOLLOWED = (
     "sedtalker.face.blend_shapes",
     "sedtalker.face.given_landmarks",
     "sedtalker.face.sedface",
-    "sedtalker.live.addresses",
+    "sedtalker.live.senders",
     "sedtalker.mesh.files",
     "sedtalker.mesh.gltf",
     "sedtalker.mesh.gltf_file",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
-from sedtalker.live.addresses import open_senders, parse_target, parse_targets
+from sedtalker.live.senders import open_senders, parse_target, parse_targets
 from tests.live.conftest import Receiver, frame
 
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from sedtalker.training.optimizer import Muon, hidden_matrices, make_optimizer, orthogonalize
-from sedtalker.training.task import TrainerConfig, learning_rate
+from sedtalker.training.task import Muon, TrainerConfig, hidden_matrices, learning_rate, make_optimizer, orthogonalize
 
 
 def network() -> nn.Module:

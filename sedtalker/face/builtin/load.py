@@ -30,6 +30,7 @@ from sedtalker.face.builtin.parts import (
     build_eyeball,
     build_gum,
     build_teeth,
+    build_tongue,
     flat_uvs,
 )
 from sedtalker.face.builtin.shapes import (
@@ -44,7 +45,6 @@ from sedtalker.face.builtin.shapes import (
     tongue_offsets,
     unfold,
 )
-from sedtalker.face.builtin.tongue import build_tongue
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 

@@ -32,7 +32,7 @@ def load_face(name: str = DEFAULT) -> Face:
     """The built-in face of that name; ``random-7`` is the random face of seed 7.
 
     The skin comes first, then the other parts, always in the same order. Shapes are the 52 of ARKit followed by six of
-    the tongue (``sedtalker.face.builtin.tongue``). All faces have the same skin, shapes and landmarks; landmarks 62 and
+    the tongue (``sedtalker.face.builtin.parts``). All faces have the same skin, shapes and landmarks; landmarks 62 and
     66 are the middles of the upper and lower lip's contact line: their distance is the inner lip height.
 
     Raises:

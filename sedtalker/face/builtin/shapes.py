@@ -12,8 +12,16 @@ from sedtalker.arrays import Mask
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin.cage import Cage, patch
 from sedtalker.face.builtin.identity import Parameters
-from sedtalker.face.builtin.parts import GAZE_ANGLES, Index, Points, Skin, gaze_rotation
-from sedtalker.face.builtin.tongue import TONGUE_CORRECTIVES, TONGUE_SHAPES, tongue_motion
+from sedtalker.face.builtin.parts import (
+    GAZE_ANGLES,
+    TONGUE_CORRECTIVES,
+    TONGUE_SHAPES,
+    Index,
+    Points,
+    Skin,
+    gaze_rotation,
+    tongue_motion,
+)
 from sedtalker.face.face import Corrective
 
 SHAPES = (*ARKIT_52, *TONGUE_SHAPES)

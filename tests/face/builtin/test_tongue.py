@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from sedtalker.face.builtin import load_face
-from sedtalker.face.builtin.tongue import TONGUE_SHAPES
+from sedtalker.face.builtin.parts import TONGUE_SHAPES
 from sedtalker.face.completion import with_mouth
 from sedtalker.face.face import Face, pose
 from tests.support.mouths import REPORT, without

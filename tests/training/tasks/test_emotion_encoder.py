@@ -14,8 +14,7 @@ from sedtalker.nn.engine import open_model
 from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import EmotionEncoderConfig
 from sedtalker.training.corpora.layer_features import TEACHER_FILE, Teacher
-from sedtalker.training.optimizer import make_optimizer
-from sedtalker.training.task import TrainerConfig
+from sedtalker.training.task import TrainerConfig, make_optimizer
 from sedtalker.training.tasks import emotion_encoder
 from sedtalker.training.tasks.emotion_encoder import EmotionEncoderTask, in_units_of_teacher, moments
 
