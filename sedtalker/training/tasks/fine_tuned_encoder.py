@@ -22,8 +22,9 @@ from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_conf
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook
-from sedtalker.speech.emotion_encoder import EmotionEncoder, load_emotion_encoder
+from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import GRID
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.layer_features import (
@@ -133,7 +134,7 @@ class FineTunedEncoderTask(PreparedTask):
         """Log-mels of all copies, targets, and the frozen encoder."""
         c, every = self.config, read_manifest(self.data)
         self.folder = Path(c.start) if c.start else builtin_checkpoint("emotion_encoder")
-        self.frozen = load_emotion_encoder(self.folder)
+        self.frozen = open_model(self.folder, "emotion_encoder", in_torch=True)
         self.augmenter = read_transfer_augmenter(every, c.copies, self.cache, hook)
         votes = read_votes(self.data, [name for name in c.corpora if is_rated(name)])
         clips = {name: self._labelled(clips_of(every, name, "train"), votes) for name in c.corpora}
@@ -243,7 +244,9 @@ class FineTunedEncoderTask(PreparedTask):
 
     def build(self) -> nn.Module:
         """The encoder to start from, with a new head."""
-        return LabelledEncoder(load_emotion_encoder(self.folder).requires_grad_(True), self.config)
+        return LabelledEncoder(
+            open_model(self.folder, "emotion_encoder", in_torch=True).requires_grad_(True), self.config
+        )
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the labelled crops with the prior taken out, and the distance to the frozen vectors."""

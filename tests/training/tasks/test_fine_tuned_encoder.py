@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from scripts.average_encoders import average
-from sedtalker.checkpoint import CheckpointConfig, open_network, read_config, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, read_config, write_checkpoint
 from sedtalker.errors import InputError
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import EmotionEncoderConfig
 from sedtalker.training.optimizer import make_optimizer
@@ -82,7 +83,7 @@ def test_exports_an_encoder_and_the_mean_of_two(rated_voices: Path, tmp_path: Pa
     assert "{" not in card
     average([tmp_path / "start", tmp_path / "export"], tmp_path / "mean")
     start, tuned, mean = (
-        open_network(tmp_path / name, "emotion_encoder", EmotionEncoderConfig, EmotionEncoder).project.weight
+        open_model(tmp_path / name, "emotion_encoder", in_torch=True).project.weight
         for name in ("start", "export", "mean")
     )
     assert not torch.equal(start, tuned)
