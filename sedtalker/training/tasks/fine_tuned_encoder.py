@@ -9,12 +9,13 @@ that the mean of their weights is an encoder too (``scripts/average_encoders.py`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
+from safetensors.numpy import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -39,6 +40,7 @@ from sedtalker.training.corpora.speech import check_free, weights_licence, with_
 from sedtalker.training.corpora.transfer_recipe import Votes, is_rated, read_votes, soft_targets, votes_on
 from sedtalker.training.task import Batch, PreparedTask
 from sedtalker.training.tasks.emotion_encoder import MEASURED_CLIPS, moments
+from sedtalker.training.tasks.encoder_heads import HEAD, Head
 from sedtalker.training.tasks.whitened_perceptrons import category_of
 
 RAREST = 1e-3
@@ -113,6 +115,17 @@ class LabelledEncoder(nn.Module):
         mean, variance = moments(hidden, speech)
         logits: Tensor = self.head(self.norm(torch.cat([mean, (variance + LEAST_VARIANCE).sqrt()], 1)))
         return logits
+
+    @torch.no_grad()
+    def folded_head(self) -> Head:
+        """The head without its normalisation."""
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        first, last = cast(nn.Linear, self.head[1]), cast(nn.Linear, self.head[4])
+        assert mean is not None
+        assert variance is not None
+        weight = first.weight / (variance + self.norm.eps).sqrt()
+        parts = (weight, first.bias - weight @ mean, last.weight, last.bias)
+        return Head(*(part.cpu().numpy().copy() for part in parts))
 
 
 class FineTunedEncoderTask(PreparedTask):
@@ -277,7 +290,7 @@ class FineTunedEncoderTask(PreparedTask):
         return recalls | {"score": float(np.mean(list(recalls.values())))}
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the encoder; the head has done its work."""
+        """Write the encoder, and its head beside it."""
         assert isinstance(model, LabelledEncoder)
         encoder, before = model.encoder.cpu().eval(), read_config(self.folder)
         trained_on = list(dict.fromkeys([*before.trained_on, *map(with_licence, self.config.corpora)]))
@@ -289,6 +302,7 @@ class FineTunedEncoderTask(PreparedTask):
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
         write_checkpoint(folder, config, encoder.state_dict(), fine_tuned_card(config))
+        save_file(model.folded_head()._asdict(), folder / HEAD)
 
 
 def fine_tuned_card(config: CheckpointConfig, runs: str = "One run") -> str:
