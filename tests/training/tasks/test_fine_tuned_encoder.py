@@ -10,13 +10,15 @@ import torch
 
 from scripts.average_encoders import average
 from sedtalker.checkpoint import CheckpointConfig, read_config, write_checkpoint
+from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import EmotionEncoderConfig
-from sedtalker.training.optimizer import make_optimizer
-from sedtalker.training.task import TrainerConfig
+from sedtalker.training.task import TrainerConfig, make_optimizer
+from sedtalker.training.tasks.encoder_heads import read_head, take_up_heads
 from sedtalker.training.tasks.fine_tuned_encoder import FineTunedEncoderTask
+from sedtalker.training.tasks.whitened_perceptrons import WhitenedPerceptrons, Whitening
 
 SIZES = EmotionEncoderConfig(stem_channels=8, width=16, channels=8, dilations=(1, 2), dropout=0.0)
 
@@ -88,6 +90,31 @@ def test_exports_an_encoder_and_the_mean_of_two(rated_voices: Path, tmp_path: Pa
     )
     assert not torch.equal(start, tuned)
     assert torch.allclose(mean, 0.5 * (start + tuned), atol=1e-3)
+
+
+def test_heads_become_members_that_say_the_same(rated_voices: Path, tmp_path: Path) -> None:
+    task = made_task(rated_voices, tmp_path, head_first=0)
+    model, _ = trained(task, 3)
+    task.export(model, tmp_path / "export", {})
+    head = read_head(tmp_path / "export")
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((20, 16)).astype(np.float32)
+    whitening = Whitening(values.mean(0).astype(float), np.eye(16) + 0.1 * rng.standard_normal((16, 16)))
+    sizes = DiarizerConfig(hidden_channels=8, width=168, members=2)
+    members = WhitenedPerceptrons((16, 8, 20), sizes, 8).eval()
+    before = members.members[0][1].weight.clone()
+    take_up_heads(members, [head], whitening)
+    inputs = torch.from_numpy(whitening(values)), torch.randn(20, 8), torch.randn(20, 20)
+    with torch.no_grad():
+        logits, _ = members(*inputs)
+        wanted = model.head(model.norm(torch.from_numpy(values)))  # type: ignore[operator]
+    assert logits[1].numpy() == pytest.approx(wanted.numpy(), abs=1e-4)
+    assert torch.equal(members.members[0][1].weight, before)
+    assert not any(p.requires_grad for p in members.members[1].parameters())
+    with pytest.raises(InputError, match="3 heads do not fit into 2 members"):
+        take_up_heads(members, [head] * 3, whitening)
+    with pytest.raises(InputError, match="experiment=fine_tuned_encoder exports"):
+        read_head(tmp_path / "start")
 
 
 def test_encoders_of_other_sizes_have_no_mean(tmp_path: Path) -> None:
