@@ -25,7 +25,7 @@ HEAD = "head.safetensors"
 """The head beside the weights of an exported encoder; ``experiment=transfer_diarizer`` takes it up."""
 
 
-class EmotionHead(NamedTuple):
+class FoldedHead(NamedTuple):
     """A perceptron on the mean and deviation (2D,) of hidden vectors, its normalisation folded into the first layer.
 
     Attributes:
@@ -41,7 +41,7 @@ class EmotionHead(NamedTuple):
     last_bias: NDArray[np.float32]
 
 
-def read_head(folder: Path) -> EmotionHead:
+def read_head(folder: Path) -> FoldedHead:
     """The head of an export of ``experiment=fine_tuned_encoder``.
 
     Raises:
@@ -49,13 +49,13 @@ def read_head(folder: Path) -> EmotionHead:
     """
     try:
         arrays = load_file(folder / HEAD)
-        return EmotionHead(**arrays)
+        return FoldedHead(**arrays)
     except (OSError, SafetensorError, TypeError):
         raise InputError(f"{folder}: no {HEAD} there, which experiment=fine_tuned_encoder exports") from None
 
 
 @torch.no_grad()
-def take_up_heads(perceptrons: WhitenedPerceptrons, heads: Sequence[EmotionHead], whitening: Whitening) -> None:
+def take_up_heads(perceptrons: WhitenedPerceptrons, heads: Sequence[FoldedHead], whitening: Whitening) -> None:
     """Heads of fine-tuned encoders take the place of the last members for the category, and are not trained.
 
     Args:

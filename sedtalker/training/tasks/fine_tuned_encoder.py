@@ -40,7 +40,7 @@ from sedtalker.training.corpora.speech import check_free, weights_licence, with_
 from sedtalker.training.corpora.transfer_recipe import Votes, is_rated, read_votes, soft_targets, votes_on
 from sedtalker.training.task import Batch, PreparedTask
 from sedtalker.training.tasks.emotion_encoder import MEASURED_CLIPS, moments
-from sedtalker.training.tasks.encoder_heads import HEAD, EmotionHead
+from sedtalker.training.tasks.encoder_heads import HEAD, FoldedHead
 from sedtalker.training.tasks.whitened_perceptrons import category_of
 
 RAREST = 1e-3
@@ -117,7 +117,7 @@ class LabelledEncoder(nn.Module):
         return logits
 
     @torch.no_grad()
-    def folded_head(self) -> EmotionHead:
+    def folded_head(self) -> FoldedHead:
         """The head without its normalisation."""
         mean, variance = self.norm.running_mean, self.norm.running_var
         first, last = cast(nn.Linear, self.head[1]), cast(nn.Linear, self.head[4])
@@ -125,7 +125,7 @@ class LabelledEncoder(nn.Module):
         assert variance is not None
         weight = first.weight / (variance + self.norm.eps).sqrt()
         parts = (weight, first.bias - weight @ mean, last.weight, last.bias)
-        return EmotionHead(*(part.cpu().numpy().copy() for part in parts))
+        return FoldedHead(*(part.cpu().numpy().copy() for part in parts))
 
 
 class FineTunedEncoderTask(PreparedTask):
