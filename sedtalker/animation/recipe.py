@@ -115,7 +115,7 @@ def move(
     """
     shown, gains, style = shown_track(track, motion), motion.gains, plain_style(motion)
     if (motion.style == "auto" or not gains.leaves_motion_as_is) and tuple(shapes) != ARKIT_52:
-        raise InputError("gains work on the ARKit shapes; a decoder of vertices has none")
+        raise InputError("gains work on the ARKit shapes; a vertex decoder has none")
     weights = decode(shown, style)
     if needs_neutral(motion):
         neutral = (without_emotion or decode)(shown.scaled(0.0), style)

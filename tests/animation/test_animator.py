@@ -131,5 +131,5 @@ def test_gains_are_for_the_arkit_shapes() -> None:
     heard, track = features(), small_track(120)
     assert move(decode, ("mean",), heard, track, Motion(), face).weights is made
     for asked in (Motion(expressivity=1.2), Motion(gain={"jawOpen": 0.5}), Motion(style="auto")):
-        with pytest.raises(InputError, match="a decoder of vertices has none"):
+        with pytest.raises(InputError, match="a vertex decoder has none"):
             move(decode, ("mean",), heard, track, asked, face)

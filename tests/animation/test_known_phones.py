@@ -127,7 +127,7 @@ def test_lips_that_meet_anyway_stay_as_they_are(face) -> None:
 
 
 def test_a_decoder_of_vertices_has_no_lips_to_sharpen(face) -> None:
-    with pytest.raises(InputError, match="a decoder of vertices has none"):
+    with pytest.raises(InputError, match="a vertex decoder has none"):
         sharpen(np.zeros((5, 12), np.float32), TIMES[:5], whole([("B", 3)]), face)
 
 
