@@ -9,8 +9,9 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -109,10 +110,31 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         staging.close()
 
 
+_inputs: ContextVar[tuple[Path, ...]] = ContextVar("inputs", default=())
+"""Files that the command reads, see ``inputs_kept``."""
+
+
+@contextmanager
+def inputs_kept(paths: Iterable[Path]) -> Iterator[None]:
+    """No result may take the place of one of these files while the block runs, not even with ``force``."""
+    token = _inputs.set(tuple(paths))
+    try:
+        yield
+    finally:
+        _inputs.reset(token)
+
+
+def _check_no_input(path: Path) -> None:
+    """Raise ``InputError`` where a result would replace a file that the command reads."""
+    if is_file(path) and any(is_file(other) and path.samefile(other) for other in _inputs.get()):
+        raise InputError(f"{path}: this command reads this file and would overwrite it; name another place")
+
+
 def check_writable(path: Path, force: bool) -> None:
     """Raise ``InputError`` when a single result file already exists and ``force`` is off, or a folder is there."""
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file")
+    _check_no_input(path)
     if path.exists() and not force:
         raise InputError(f"{path} exists; use --force to overwrite")
 
@@ -204,6 +226,7 @@ class OutputFolder:
         for path in (self.folder / name for name in self.names or ()):
             if path.is_dir():
                 raise InputError(f"{path} is a folder where a result would go; use --output for another place")
+            _check_no_input(path)
             if path.exists() and not self.force:
                 raise InputError(f"{path} exists; use --force to overwrite or --output for another folder")
         self.made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]

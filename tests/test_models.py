@@ -76,3 +76,16 @@ def test_options_choose_together(tmp_path: Path) -> None:
         encoder_choice("whisper-huge")
     with pytest.raises(InputError, match="the built-in decoders are decoder, streaming, whisper-base"):
         model_folder("decoder", "nobody")
+
+
+def test_a_folder_of_the_same_name_hides_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a folder is meant where it is written with its path."""
+    monkeypatch.chdir(tmp_path)
+    for name in (WHISPER, "builtin", "diarizer"):
+        Path(name).mkdir()
+    assert encoder_choice(WHISPER) == (WHISPER, None)
+    assert encoder_choice("builtin") == (None, None)
+    assert encoder_choice(f"./{WHISPER}") == (WHISPER, f"./{WHISPER}")
+    assert model_folder("diarizer", "diarizer") == CHECKPOINTS / "diarizer"
+    assert model_folder("decoder", WHISPER) == CHECKPOINTS / "decoder_whisper_base"
+    assert model_folder("diarizer", "./diarizer") == Path("diarizer")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.storage import OutputFolder
+from sedtalker.storage import OutputFolder, check_writable, inputs_kept
 
 
 def test_results_appear_together_and_leave_nothing_else(tmp_path: Path) -> None:
@@ -63,3 +63,18 @@ def test_a_file_that_somebody_else_put_there_stays(tmp_path: Path) -> None:
         (tmp_path / "new" / "theirs").touch()
         raise InputError("no")
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["theirs"]
+
+
+def test_what_is_read_is_never_replaced(tmp_path: Path) -> None:
+    """Not even with force, and not by another name of the same file."""
+    (tmp_path / "a").write_text("mine")
+    (tmp_path / "link").symlink_to("a")
+    with inputs_kept([tmp_path / "a", tmp_path / "gone"]):
+        for name in ("a", "link"):
+            with pytest.raises(InputError, match="reads this file"), OutputFolder(tmp_path, [name], force=True):
+                pass
+            with pytest.raises(InputError, match="reads this file"):
+                check_writable(tmp_path / name, force=True)
+        check_writable(tmp_path / "b", force=False)
+    check_writable(tmp_path / "a", force=True)
+    assert (tmp_path / "a").read_text() == "mine"

@@ -13,7 +13,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from sedtalker.audio.decoders import PART_SECONDS, Channels, check_rate, decoder_of
+from sedtalker.audio.decoders import Channels, check_rate, decoder_of, part_length
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file
 
@@ -110,7 +110,7 @@ def from_samples(samples: NDArray[np.floating], rate: int) -> Audio:
     check_rate(rate)
     channels = np.asarray(samples, dtype=np.float32)
     channels = channels if channels.ndim == 2 else channels[:, None]
-    step = PART_SECONDS * rate
+    step = part_length(rate, channels.shape[1])
     return _from_parts(lambda: (channels[i : i + step] for i in range(0, len(channels), step)), rate)
 
 

@@ -21,6 +21,15 @@ LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 """Hz that are read: below, there is no speech, and resampling asks for much memory; above, nothing records."""
 PART_SECONDS = 10
 """How much of a recording is read at a time."""
+PART_VALUES = 8_000_000
+"""The most values of all channels that are read at a time, whatever a file says of rates and channels: 32 MB."""
+MOST_VALUES = 8 * 192_000
+"""Values a second of the longest recording that is read: its channels times its rate, on average."""
+FORMATS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,matroska,webm,mov,mp4,mp3,mpc,mpc8,mpeg,mpegts,"
+    "mxf,nistsphere,nut,ogg,rm,sox,tak,tta,voc,w64,wav,wv"
+)
+"""What FFmpeg may take a file for: one recording, whole in one file. Playlists name other files, or never end."""
 SUPPORTED = "wav, flac, ogg, opus, mp3, m4a, mp4 or webm"
 """What error messages ask for."""
 WITHOUT_FFMPEG = "wav, flac, ogg, opus or mp3 (m4a and videos: pip install 'sedtalker[video]')"
@@ -66,9 +75,17 @@ def rate_of(path: Path, rate: int) -> int:
     return rate
 
 
-def too_long(path: Path, longest: float) -> InputError:
-    """What is raised for a file of more than ``longest`` seconds."""
-    return InputError(f"{path}: longer than {longest:.0f} s; cut it or raise --max-seconds")
+def check_length(path: Path, count: int, rate: int, channels: int, longest: float) -> None:
+    """Raise ``InputError`` where ``count`` samples of each channel are more than ``longest`` seconds, or too much."""
+    if count > longest * rate:
+        raise InputError(f"{path}: longer than {longest:.0f} s; cut it or raise --max-seconds")
+    if count * channels > longest * MOST_VALUES:
+        raise InputError(f"{path}: {channels} channels of {rate} Hz are too much sound; mix it down, or cut it")
+
+
+def part_length(rate: int, channels: int, seconds: float = PART_SECONDS) -> int:
+    """Samples of each channel that are read at a time."""
+    return max(1, min(int(seconds * rate), PART_VALUES // max(channels, 1)))
 
 
 class SndfileDecoder:
@@ -89,15 +106,15 @@ class SndfileDecoder:
         with self._open() as file:
             while True:
                 try:  # by seconds: what is damaged takes all that is asked for with it
-                    part: Channels = file.read(file.samplerate, dtype="float32", always_2d=True)
+                    asked = part_length(file.samplerate, file.channels, 1.0)
+                    part: Channels = file.read(asked, dtype="float32", always_2d=True)
                 except soundfile.SoundFileError:
                     self.truncated = True
                     return
                 if not len(part):
                     return
                 total += len(part)
-                if total > self.longest * file.samplerate:
-                    raise too_long(self.path, self.longest)
+                check_length(self.path, total, file.samplerate, file.channels, self.longest)
                 yield part
 
     @contextmanager
@@ -129,7 +146,7 @@ class FFmpegDecoder:
             for piece in _within(self._pieces(container, stream), _declared_samples(stream), int(0.1 * stream.rate)):
                 pieces.append(piece)
                 count += len(piece)
-                if count >= PART_SECONDS * stream.rate:
+                if count >= part_length(stream.rate, piece.shape[1]):
                     yield np.concatenate(pieces)
                     pieces, count = [], 0
         if pieces:
@@ -151,8 +168,7 @@ class FFmpegDecoder:
                 self.truncated = True
                 frame, made = None, [_channels(piece) for piece in resampler.resample(None)]
             total += sum(map(len, made))
-            if total > self.longest * stream.rate:
-                raise too_long(self.path, self.longest)
+            check_length(self.path, total, stream.rate, stream.layout.nb_channels, self.longest)
             yield from made
             if frame is None:
                 return
@@ -163,7 +179,8 @@ class FFmpegDecoder:
 
         try:
             # "file:", or FFmpeg takes what stands before a colon in the name for a protocol, and may connect to it.
-            with av.open(f"file:{self.path}", metadata_errors="ignore") as container:
+            options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+            with av.open(f"file:{self.path}", options=options, metadata_errors="ignore") as container:
                 if not container.streams.audio:
                     raise InputError(f"{self.path}: no audio in this file; give {SUPPORTED}")
                 stream = container.streams.audio[0]

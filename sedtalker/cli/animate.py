@@ -155,6 +155,7 @@ def animate(
     if audio is None:
         raise InputError("give a recording, a project with --project, or a take with --performance")
     o.check_files(audio)
+    o.check_preset(save_preset, force)
     folder, stem, pictures = output or Path(audio.stem), audio.stem, None
     if settings.video and frames:
         settings = replace(settings, video=False)

@@ -28,6 +28,8 @@ import typer
 
 from sedtalker.errors import INTERRUPTED, InputError, one_line, short_of_memory
 from sedtalker.progress import messages_to
+from sedtalker.reading import is_file
+from sedtalker.storage import inputs_kept
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +98,7 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         try:
             _refuse_unbounded(kwargs)
-            with messages_shown(quiet=bool(kwargs.get("quiet", False))):
+            with messages_shown(quiet=bool(kwargs.get("quiet", False))), inputs_kept(_files(kwargs)):
                 result = command(*args, **kwargs)
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where a full disk or a closed pipe can still be reported
@@ -127,6 +129,18 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(1) from None
 
     return wrapped
+
+
+RESULTS = ("output", "target", "onnx", "plot", "picture", "report", "visemes", "save_preset")
+"""Options that name what a command writes."""
+
+
+def _files(options: Mapping[str, Any]) -> Iterator[Path]:
+    """The files that options name for reading."""
+    for name, value in options.items():
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if name not in RESULTS and isinstance(one, str | Path) and is_file(Path(one)):
+                yield Path(one)
 
 
 def _refuse_unbounded(options: Mapping[str, Any]) -> None:

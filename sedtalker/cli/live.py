@@ -39,6 +39,7 @@ def stream(
     max_seconds: o.MaxSecondsOption = Performance.max_seconds,
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
+    force: o.ForceOption = False,
 ) -> None:
     """Print the face as JSON lines: first the names of the shapes, then a line a frame as soon as it is final.
 
@@ -49,6 +50,7 @@ def stream(
 
     o.check_files(*([] if audio == PIPE else [audio]), decoder, *settings.enroll)
     check_settings(settings)
+    o.check_preset(save_preset, force)
     animator = open_streaming(decoder, settings.emotion, trust, device)
     o.save_preset(context, save_preset)
     frames = animator.stream(sound_pieces(audio, max_seconds), settings)
@@ -125,6 +127,7 @@ def live(
     quiet: o.QuietOption = False,
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
+    force: o.ForceOption = False,
 ) -> None:
     """Send the moving face to Unreal, VRM avatars, VRChat or web pages while somebody speaks.
 
@@ -141,6 +144,7 @@ def live(
         raise InputError("--speak needs a file: a microphone or a pipe is not played")
     o.check_files(source if source != PIPE else None, decoder, *wanted.enroll)
     check_settings(wanted)
+    o.check_preset(save_preset, force)
     stream = open_streaming(decoder, wanted.emotion, trust, "cpu").open_stream(wanted)
     o.save_preset(context, save_preset)
     settings = LiveSettings(wanted.fps, None if delay is None else delay / 1000.0)

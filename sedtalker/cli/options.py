@@ -21,7 +21,7 @@ from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, say
 from sedtalker.errors import InputError
 from sedtalker.export.formats import FORMATS
 from sedtalker.reading import read_json
-from sedtalker.storage import whole_file
+from sedtalker.storage import check_writable, whole_file
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
@@ -183,6 +183,12 @@ PresetOption = Annotated[
 """Reads options back."""
 SavePresetOption = Annotated[Path | None, typer.Option(help="Write these options to a .json file, for --preset.")]
 """Saves options."""
+
+
+def check_preset(path: Path | None, force: bool) -> None:
+    """Raise ``InputError`` where ``save_preset`` would replace a file and ``force`` is off, or one that is read."""
+    if path is not None:
+        check_writable(path, force)
 
 
 def save_preset(context: typer.Context, path: Path | None) -> None:

@@ -17,7 +17,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError
-from sedtalker.face.face import Face
+from sedtalker.face.face import Face, head_weights
 from sedtalker.metrics.motion import lip_vertex_error, mean_vertex_error, upper_face_dynamics_deviation
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.camera import frame_head
@@ -97,6 +97,8 @@ def read_vertices(path: Path, fps: float, face: Face) -> VertexSequence:
     apart = float(np.sqrt(((frames[0] - face.mesh.vertices) ** 2).sum(-1).mean()))
     if not apart < FURTHEST:
         raise InputError(f"{path}: its first frame is {apart:.3g} m from the mesh: is it in metres, and of this mesh?")
+    if not all(np.isfinite(frames[start : start + CHUNK]).all() for start in range(0, len(frames), CHUNK)):
+        raise InputError(f"{path}: some of its coordinates are not finite numbers")
     return VertexSequence(frames, fps, face)
 
 
@@ -133,17 +135,47 @@ def _cut(moving: Moving, frames: int) -> Moving:
     return replace(moving, coefficients=moving.coefficients[:frames], head_rotation=head, track=None)
 
 
-def _still(moving: Moving, start: int, stop: int) -> Floats:
-    """Vertices without head motion, as far as it is known apart."""
-    if isinstance(moving, VertexSequence):
-        return moving.vertices(start, stop)
-    return moving.face.deform(moving.coefficients[start:stop])
+STILLEST = 0.25
+"""Share of a head's vertices, those that its shapes move least, by which head motion is found."""
+
+
+def _still(a: Moving, b: Moving, start: int, stop: int) -> tuple[Floats, Floats]:
+    """Vertices (t, V, 3) of both without head motion.
+
+    An animation knows it apart. Between a vertex sequence and an animation it is taken off both by ``_without_motion``;
+    two vertex sequences are compared as they are, which is how measures are published.
+    """
+    if isinstance(a, VertexSequence) and isinstance(b, VertexSequence):
+        return a.vertices(start, stop), b.vertices(start, stop)
+    if isinstance(a, Animation) and isinstance(b, Animation):
+        return tuple(x.face.deform(x.coefficients[start:stop]) for x in (a, b))  # type: ignore[return-value]
+    return _without_motion(a.vertices(start, stop), a.face), _without_motion(b.vertices(start, stop), a.face)
+
+
+def _without_motion(moved: Floats, face: Face) -> Floats:
+    """Vertices (t, V, 3) turned and shifted back, so that what expressions hardly move lies where it rests (Kabsch).
+
+    The neck follows the head by the weights of ``face``.
+    """
+    rest, follow = face.mesh.vertices.astype(np.float64), head_weights(face)
+    reach, whole = np.linalg.norm(face.basis, axis=-1).max(0), follow >= 0.999 * follow.max()
+    anchor = whole & (reach <= np.quantile(reach[whole], STILLEST))
+    points, target = moved[:, anchor].astype(np.float64), rest[anchor]
+    centre, home = points.mean(1, keepdims=True), target.mean(0)
+    u, _, vt = np.linalg.svd(np.einsum("tvi,vj->tij", points - centre, target - home))
+    vt[:, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
+    turn = u @ vt  # (t, 3, 3): columns are turned by it, rows turned back
+    centred = moved - centre + (turn @ (home - face.pivot))[:, None]
+    still, neck = centred @ turn, np.flatnonzero(~whole)
+    skinned = np.eye(3) + follow[neck, None, None] * (turn - np.eye(3))[:, None]
+    still[:, neck] = np.linalg.solve(skinned, centred[:, neck, :, None])[..., 0]
+    return np.asarray(still + face.pivot, np.float32)
 
 
 def differences(a: Moving, b: Moving) -> dict[str, Any]:
     """How far the vertices of two animations of one face, equally long, are apart.
 
-    Head motion is left out; that of vertex sequences is in their vertices.
+    Head motion is left out, except between two vertex sequences, which are compared as they are.
 
     ``mean_mm`` and ``max_mm`` are vertex distances over all frames and vertices, the largest at ``max_at`` seconds;
     ``lve_mm2`` and ``fdd_mm`` as in ``sedtalker.metrics.motion`` with ``b`` as the reference: a positive ``fdd_mm``
@@ -153,7 +185,7 @@ def differences(a: Moving, b: Moving) -> dict[str, Any]:
     mean, lve, largest, at = 0.0, 0.0, -1.0, 0
     foreheads: list[tuple[Floats, Floats]] = []
     for start in range(0, len(a), CHUNK):
-        made, reference = (_still(x, start, start + CHUNK) for x in (a, b))
+        made, reference = _still(a, b, start, start + CHUNK)
         mean += mean_vertex_error(made, reference) * len(made)
         lve += 0.0 if lips is None else lip_vertex_error(made, reference, lips) * len(made)
         furthest = np.linalg.norm(made - reference, axis=-1).max(1)
@@ -221,7 +253,7 @@ def _frames(a: Moving, b: Moving, picture: Renderer, labels: tuple[str, str], sc
     stops, caption = np.linspace(0.0, scale, len(RAMP)), None
     for start in range(0, len(a), CHUNK):
         stop = min(start + CHUNK, len(a))
-        still = [_still(x, start, stop) for x in (a, b)]
+        still = _still(a, b, start, stop)
         apart = 1e3 * np.linalg.norm(still[0] - still[1], axis=-1)
         for one, other, distance in zip(a.vertices(start, stop), b.vertices(start, stop), apart, strict=True):
             colours = np.stack([np.interp(distance, stops, channel) for channel in zip(*RAMP, strict=True)], axis=1)

@@ -148,6 +148,26 @@ def test_vertices_of_another_method_are_compared_with_an_animation(tmp_path: Pat
     assert [found["max_mm"], found["mean_mm"]] == pytest.approx([expected["max_mm"], expected["mean_mm"]], rel=1e-4)
 
 
+def test_head_motion_counts_on_neither_side(tmp_path: Path) -> None:
+    """It is in the vertices of an array and apart in an animation; a neck that bends follows."""
+    turned, weights = moving([0.0, 0.5, 1.0, 0.5], standing()), [0.0, 0.2, 0.4, 0.2]
+    write_animation(tmp_path / "a.npz", turned)
+    np.save(tmp_path / "same.npy", turned.vertices())
+    np.save(tmp_path / "moved.npy", turned.vertices() + np.float32([0.01, 0.02, -0.03]))
+    np.save(tmp_path / "other.npy", moving(weights, standing()).vertices())
+    found = {
+        name: json.loads(
+            run("compare", tmp_path / f"{name}.npy", tmp_path / "a.npz", "--fps", 30, "--no-video", "--json").stdout
+        )
+        for name in ("same", "moved", "other")
+    }
+    assert found["same"]["max_mm"] == pytest.approx(0.0, abs=1e-3)
+    assert found["moved"]["max_mm"] == pytest.approx(0.0, abs=1e-3)
+    expected = differences(moving(weights, standing()), turned)
+    assert expected["mean_mm"] > 1.0
+    assert found["other"]["mean_mm"] == pytest.approx(expected["mean_mm"], rel=0.02)
+
+
 def test_two_arrays_are_compared_on_their_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     face = standing()
     face.mesh.save(tmp_path / "head.obj")
@@ -172,6 +192,7 @@ def test_two_arrays_are_compared_on_their_mesh(tmp_path: Path, monkeypatch: pyte
         (["gone.npy", "a.npz", "--fps", 30], "gone.npy: no such file"),
         (["few.npy", "a.npz", "--fps", 30], "2 vertices a frame, but the mesh has 600"),
         (["far.npy", "a.npz", "--fps", 30], "m from the mesh: is it in metres"),
+        (["broken.npy", "a.npz", "--fps", 30], "some of its coordinates are not finite numbers"),
         (["text.npy", "a.npz", "--fps", 30], "not a .npy of numbers"),
         (["whole.npy", "a.npz", "--fps", 30], "give floats (frames, vertices, 3)"),
     ],
@@ -186,6 +207,7 @@ def test_arrays_that_cannot_be_compared_are_one_line(
     np.save("few.npy", np.zeros((2, 2, 3), np.float32))
     np.save("far.npy", 100.0 * animation.vertices() + 1.0)
     np.save("whole.npy", np.zeros((2, 600, 3), int))
+    np.save("broken.npy", np.stack([animation.vertices()[0], np.full_like(animation.vertices()[0], np.nan)]))
     Path("text.npy").write_text("nothing")
     done = run("compare", *words, "--no-video", "-q")
     assert done.exit_code == 2

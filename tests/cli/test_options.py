@@ -124,3 +124,17 @@ def test_a_missing_recording_is_named_before_results_that_exist(tmp_path: Path) 
     for suffix in (".mp4", ".npz", ".glb", ".emotion.json"):
         (results / f"gone{suffix}").touch()
     assert "gone.wav: no such file" in refused("animate", str(tmp_path / "gone.wav"), "-o", str(results))
+
+
+@pytest.mark.parametrize("command", ["animate", "stream", "live"])
+@pytest.mark.parametrize(("name", "force"), [("kept.json", False), ("voice.wav", False), ("voice.wav", True)])
+def test_a_preset_replaces_neither_files_nor_what_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, name: str, force: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("kept.json", "voice.wav"):
+        Path(file).write_text("theirs")
+    target = ["--to", "-"] if command == "live" else []
+    said = refused(command, "voice.wav", "--save-preset", name, *target, *["--force"] * force)
+    assert ("reads this file" if name == "voice.wav" else "use --force") in said
+    assert Path(name).read_text() == "theirs"

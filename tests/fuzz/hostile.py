@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tests.support.packed import packed_matroska
+
 DEEP = 200_000
 """Levels of nesting."""
 MANY = 1_000_000
@@ -153,6 +155,8 @@ def sounds() -> Iterator[bytes]:
     yield b"ffconcat version 1.0\nfile /etc/passwd\n"
     yield b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n"
     yield b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
+    yield b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\ninput.wav\n"
+    yield packed_matroska(1.0)
     yield b'<?xml version="1.0"?><MPD><Period><BaseURL>http://127.0.0.1:9/</BaseURL></Period></MPD>'
     yield b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n"
 

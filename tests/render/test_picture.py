@@ -98,7 +98,12 @@ def test_a_picture_fills_what_is_behind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("blurple", "give a colour"), ("a,b,c", "two with a comma"), ("gone.png", "no such picture"), ("", "give a colour")],
+    [
+        ("blurple", "give a colour"),
+        ("a,b,c", "two with a comma"),
+        ("gone.png", "no such picture"),
+        ("", "give a colour"),
+    ],
 )
 def test_backgrounds_that_are_none_are_one_line(text: str, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
