@@ -32,7 +32,6 @@ def run_beside(
     """Run a program to its end.
 
     Args:
-        program: its text.
         arguments: ``sys.argv[1:]`` in it.
         seconds: that it may take.
         isolated: without ``PYTHONPATH`` and the user's own packages too (``python -I``, else ``-P``).

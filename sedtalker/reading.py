@@ -34,7 +34,6 @@ def read_bytes(path: Path, what: str, most: int = MOST_BYTES) -> bytes:
     """The bytes of a file.
 
     Args:
-        path: the file.
         what: what it should be, for messages: ``a style``.
         most: refuse more bytes.
 
@@ -99,7 +98,6 @@ def parse_json(data: bytes | str, name: str, made: Callable[[dict[str, Any]], An
     infinite: schemas refuse these).
 
     Args:
-        data: the JSON.
         name: what to call it in messages.
         made: makes what stands for an object of its values; default: a dictionary.
 

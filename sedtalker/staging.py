@@ -181,9 +181,7 @@ def appear(staging: Staging, folder: Path, fresh: bool, force: bool) -> None:
 
     Args:
         staging: where they are.
-        folder: where they go.
         fresh: whether that folder was made for them and is still empty.
-        force: whether they may replace others.
 
     Raises:
         InputError: another program has put results there meanwhile and ``force`` is off, or is at it for long.

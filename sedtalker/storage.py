@@ -205,7 +205,6 @@ class OutputFolder:
     Args:
         folder: where they appear; it is made where it is missing.
         names: of the results; None: all that the block writes, which may replace others.
-        force: whether they may replace others.
 
     Attributes:
         path: where the block writes them.
@@ -320,7 +319,6 @@ def read_arrays(
     before anything is unpacked, and the arrays of ``schema`` are what they must be; numbers are finite.
 
     Args:
-        path: the file.
         schema: by name; arrays that it does not name are read as they are.
         what: what the file should be, for error messages: ``a SEDTalker animation``.
         most_bytes: refuse more, unpacked.

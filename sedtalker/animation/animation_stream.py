@@ -61,7 +61,6 @@ class FaceStream:
     Args:
         emotions: a fresh stream of a diarizer or of a given track, whose features the decoder shares.
         decoder: one that streams.
-        style: of talking.
         intensity: scales the strength of emotion.
         split: whether the same speech is decoded once more without emotion.
 

@@ -96,7 +96,6 @@ def show_bursts(
     Args:
         weights: the face without them.
         times: (T,) seconds.
-        bursts: of the track.
         pulse: (T,) from ``pulses``.
         liveliness: 0 shows nothing of them, 1 is usual.
     """

@@ -46,7 +46,6 @@ def lips_apart(motion: Floats, emotional: Floats, ahead: int = RULES.peak_frames
         motion: with its lips as the decoder moves them.
         emotional: (T, 1) how far a frame is from neutral speech.
         ahead: frames after a frame in which lips may close instead, as in the ``peak_frames`` before it.
-        rules: the numbers of the mouth.
     """
     gap = np.pad(motion @ np.float32(rules.gaps), (rules.peak_frames, ahead), constant_values=np.inf)
     nearest = sliding_window_view(gap, rules.peak_frames + 1 + ahead).min(-1)[:, None]
@@ -81,7 +80,6 @@ def move_lips(motion: Floats, closure: Floats, apart: Floats, emotional: Floats,
         closure: (T, 2) from ``closures`` of ``lip_posteriors``.
         apart: (T, 1) from ``lips_apart``.
         emotional: (T, 1) see there; in neutral speech the decoder's own lips are at the teeth.
-        rules: the numbers of the mouth.
     """
     return close_lips(touch_teeth(motion, closure[:, 1:] * emotional, rules), closure[:, :1] * apart, rules)
 

@@ -50,7 +50,6 @@ def emotional(posterior: Floats, intensity: Floats, style: Style) -> Floats:
     Args:
         posterior: (T, 7).
         intensity: (T,).
-        style: of talking.
     """
     expressed = np.tanh(EMOTIONAL_SLOPE * intensity * (1.0 - posterior[..., NEUTRAL]))
     styled = math.tanh(EMOTIONAL_SLOPE * max(map(abs, style.code(STYLE_CODES))))

@@ -127,7 +127,6 @@ def apply_gains(expressive: Floats, neutral: Floats, gains: Gains, face: Face, r
         neutral: (T, 52) of the same speech under ``track.scaled(0)``.
         gains: the factors of both parts; if all are 1, the result is ``expressive`` itself.
         face: whose lips must stay closed: with the ARKit shapes first and landmarks.
-        rules: the numbers of the mouth.
 
     Returns:
         (T, 52) in [0, 1]. Where the mouth is closed in both motions, it is closed in the result.

@@ -226,7 +226,6 @@ def head_rotation(
     Args:
         times: (T,) seconds.
         fps: frames a second.
-        rng: source of the drift.
         energy: (T,) loudness of speech in [0, 1].
         track: emotion at ``times``.
     """
@@ -312,7 +311,6 @@ class HeadStream:
     Smoothing looks back only, so nods come about a tenth of a second later than in a finished recording.
 
     Args:
-        seed: of the drift.
         fps: frames a second.
     """
 
@@ -331,8 +329,6 @@ class HeadStream:
         Args:
             count: how many frames.
             loudness: of the speech, in [0, 1].
-            label: category of the emotion.
-            intensity: its strength.
         """
         noise = np.concatenate([self.noise, self.rng.standard_normal((count, 3))])
         self.noise = noise[count:]

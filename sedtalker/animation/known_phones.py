@@ -35,9 +35,7 @@ def sharpen(
     Args:
         motion: (T, 52) coefficients of ``ARKIT_52`` in [0, 1].
         times: (T,) seconds.
-        alignment: the phones of the recording.
         face: whose lips have to meet; with the ARKit shapes first and landmarks.
-        rules: the numbers of the mouth.
 
     Returns:
         (T, 52) in [0, 1]; frames further than ``fade`` from all phones that need something are the same.

@@ -102,9 +102,7 @@ def move(
     Args:
         decode: gives the motion of the recording.
         shapes: (K,) names of what it moves.
-        features: speech features of the recording.
         track: the emotion, before any option.
-        motion: the options.
         face: whose lips stay closed.
         articulation: what the phones of the recording ask of tongue and lips, if that is known.
         without_emotion: gives the motion under a neutral track; default: ``decode``.

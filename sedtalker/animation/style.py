@@ -106,7 +106,6 @@ def fit_style(
 
     Args:
         decoder: from ``open_model``.
-        features: speech features of the clip.
         motion: (T, 52) ARKit weights of the clip on ``features.clock``, without much emotion.
         face: whose lips are compared, ``ARKIT_52`` first.
         track: the emotion of the clip; default: neutral.
@@ -178,7 +177,6 @@ def fitting_articulation(features: SpeechFeatures, neutral: Floats, face: Face) 
     """The factor of ``Gains.articulation`` under which a neutral motion opens the mouth as far as the voice asks.
 
     Args:
-        features: speech features of the recording.
         neutral: (T, 52) the decoder's motion under a neutral track, at ``features.clock``.
         face: the built-in one, or any whose first shapes are ``ARKIT_52``.
     """

@@ -236,8 +236,6 @@ def enliven(
     Args:
         weights: the face without them.
         times: (T,) seconds.
-        rhythm: of the speech.
-        rng: source of what is drawn.
         liveliness: 0 changes nothing, 1 is usual.
     """
     raised = liveliness * brow_raises(times, rhythm, rng)

@@ -51,7 +51,6 @@ def speech_activity(
         log_energy: (T,) natural log of the frame's mean power, the recording scaled by ``level_gain``.
         voicing: (T,) in [0, 1].
         rate: frames a second.
-        rule: thresholds.
         loud: 95th percentile of ``activity_level`` over the whole recording, where this is only a part of it.
     """
     frames = len(log_energy)

@@ -51,7 +51,6 @@ def read_manifest(path: Path, settings: BatchSettings, others: Sequence[str] = (
 
     Args:
         path: ``.csv`` or ``.jsonl``.
-        settings: the options of the batch.
         others: columns that are no options, such as the speaker.
 
     Raises:

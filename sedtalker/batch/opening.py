@@ -39,7 +39,6 @@ def open_face(
     Args:
         options: name it, and say how a mesh is fitted.
         as_mesh: the decoder moves vertices and takes the mesh as it is.
-        hook: receives the progress of the fit.
         landmarks: in place of those that the options name; points (68, 3) or a file.
     """
     from sedtalker.face import Face

@@ -132,7 +132,6 @@ class LocalPool:
         """Check options and open what the first ones name, in the first process; gives what there is to say.
 
         Args:
-            settings: all of them.
             first: those that are used first; None: nothing is opened.
 
         Raises:

@@ -120,11 +120,8 @@ def animate_folder(
         jobs: how many processes; default: one a core, as far as the memory suffices.
         shard: the share of the recordings that this run works on.
         resume: go on where an earlier run ended.
-        force: replace results that are there.
         pattern: names that count in folders, such as ``*.wav``.
         columns: columns of manifests that are no options.
-        device: where the networks run.
-        hook: see ``sedtalker.progress``.
         seen: called with every recording that has ended, and its record.
         options: those of ``sedtalker animate`` by name, such as ``mesh`` and ``intensity``, and ``only``.
 

@@ -85,9 +85,7 @@ def search(folder: Path, wanted: Wanted, words: Path | None = None, hook: Hook =
 
     Args:
         folder: of ``sedtalker batch``, or any that holds tracks.
-        wanted: the conditions.
         words: folder of files of words, named as the recordings; default: beside the tracks.
-        hook: see ``sedtalker.progress``.
 
     Raises:
         InputError: an unknown emotion, no track that can be read, or words are asked for and there are none.
@@ -196,7 +194,6 @@ def words_file(track: Path, folder: Path, words: Path | None = None) -> Path | N
     """The file of words that belongs to a track, or None.
 
     Args:
-        track: its file.
         folder: that all tracks lie below.
         words: another folder, where they are called as the recordings below ``folder``.
     """

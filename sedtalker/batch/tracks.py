@@ -97,7 +97,6 @@ def read_tracks(folder: Path, by: str | None = None, manifest: Path | None = Non
         folder: of ``sedtalker batch``, or any that holds tracks.
         by: ``folder``, or a column of the manifest, or None: one group.
         manifest: where the columns are; default: what the log of the batch kept of its manifest.
-        hook: see ``sedtalker.progress``.
 
     Raises:
         InputError: there is no track that can be read, or no such column.

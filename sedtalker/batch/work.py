@@ -77,11 +77,7 @@ def task_of(item: Item, output: Path, before: Record | None, overwrite: bool) ->
 
 
 class Worker:
-    """Works on recordings one after another.
-
-    Args:
-        device: where the networks run.
-    """
+    """Works on recordings one after another."""
 
     def __init__(self, device: str = "auto"):
         self.device = device
@@ -110,7 +106,6 @@ class Worker:
         """Work on a recording; whatever goes wrong with it is said in the record.
 
         Args:
-            task: what to do.
             started: called when the results are not there yet, before anything is written.
         """
         began, notes = time.perf_counter(), list[str]()
@@ -169,11 +164,7 @@ class Worker:
         """Animate a recording and write its results, all or none; the sound and the animation.
 
         Args:
-            audio: the file.
-            settings: the options.
-            folder: of the results.
             overwrite: whether results that are there may be replaced.
-            hook: receives the progress.
             seen: called with both before they are drawn and written.
             track: in place of the emotion that the options name.
             landmarks: in place of those that the options name.
@@ -257,13 +248,10 @@ def write_results(
     """Write the results of ``sedtalker animate``; an animation without a track has none of its file.
 
     Args:
-        animation: what is written.
         sound: of the video; None: a silent one.
         audio: the recording, which some formats name.
-        settings: which results, and how.
         written: the folder of now.
         folder: where they will lie.
-        hook: receives the progress.
         stem: how their names begin; default: as that of the recording.
     """
     from sedtalker.export.formats import described, export

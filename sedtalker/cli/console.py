@@ -201,7 +201,6 @@ class ShownProgress:
     the step is finished. A step of unknown length (total 0) is finished when another begins.
 
     Args:
-        style: how it is shown.
         quiet: no bars and no lines for a person; JSON lines are written all the same.
     """
 
@@ -308,7 +307,6 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
     """The segments as a table, vocal bursts below it; an emotion that is hardly surer than a guess has a question mark.
 
     Args:
-        track: what is printed.
         stderr: where, instead of stdout.
     """
     from rich.console import Console

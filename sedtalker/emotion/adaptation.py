@@ -118,7 +118,6 @@ def adapted(
         network: a diarizer; one without functionals of a known mean cannot be adapted.
         speech: at least one piece.
         strength: 0 leaves the network as it is, 1 goes all the way.
-        method: see ``Method``.
     """
     moved = _with_mean_moved(network, speech, strength)
     if method == "mean" or not strength:
@@ -231,7 +230,6 @@ def self_trained(
     Args:
         network: a diarizer, already moved to the recordings by other means.
         rows: functionals (N_i, F) of each recording.
-        settings: see there.
     """
     inputs, weight, bias = linear_part(network, rows)
     learned, shift = weight, bias

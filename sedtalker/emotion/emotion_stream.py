@@ -199,11 +199,8 @@ class DiarizerStream(SpeechStream):
     Args:
         diarizer: from ``open_model``.
         encoder: see ``SpeechStream``, as look_ahead, hop and second.
-        look_ahead: see there.
-        hop: see there.
         voice: of the speaker, from ``enrol``.
         rule: minimum duration of a segment and price of a change.
-        second: see there.
         trust: how far intensity shrinks in recordings unlike those of training, see ``attenuation``.
         fine: gives the frames curves of fine-grained emotions, by the same rule; None: they have none.
 

@@ -148,7 +148,6 @@ def open_empathic_insight(folder: Path, encoder: str | None = None, device: str 
     Args:
         folder: with files ``model_NAME_best.pth``.
         encoder: folder or hub name of the Whisper; None: ``ENCODER``.
-        device: where it runs.
 
     Raises:
         InputError: no heads, no Whisper, or the heads are not for states of this one.

@@ -105,7 +105,6 @@ class TrackStream(SpeechStream):
         track: the emotion, held beyond both ends.
         encoder: of the features that somebody else needs, a decoder's.
         look_ahead: see ``SpeechStream``.
-        hop: see there.
 
     Raises:
         InputError: look-ahead or hop is no multiple of 20 ms, or negative.

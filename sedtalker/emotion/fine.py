@@ -156,7 +156,6 @@ class FineEmotions:
             features: the last frames of the recording, ``context`` before the frames that are asked for.
             first: number of frames before ``features``.
             since: first of the frames asked for, counted from the beginning of ``features``.
-            count: how many.
         """
         half, total = _half(self.config), first + len(features)
         at = np.arange(first + since, first + since + count)

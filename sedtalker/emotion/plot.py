@@ -37,7 +37,6 @@ def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
 
     Args:
         audio: the recording, whose waveform stands on top; None: no waveform.
-        track: its track.
         path: where to write; written whole or not at all.
 
     Raises:

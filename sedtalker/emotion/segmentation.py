@@ -116,7 +116,6 @@ class LiveSegmentation:
     continues what was said. With all frames known at once it equals ``decode_labels``.
 
     Args:
-        classes: number of categories.
         rate: frames a second.
         rule: minimum duration and price of a change.
     """

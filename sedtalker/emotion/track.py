@@ -131,7 +131,6 @@ class EmotionTrack:
         """A track from a file: JSON (dense, a list of segments, keys), RTTM, CSV, TextGrid or Audacity labels.
 
         Args:
-            path: the file.
             duration: seconds of the recording; default: what the file says.
 
         Raises:

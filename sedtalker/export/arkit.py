@@ -242,7 +242,6 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
     """A CSV of Live Link Face or of ours; columns are found by name, rows without values are skipped.
 
     Args:
-        path: the file.
         rate: frames a second that its timecodes count; None: the usual rate that fits the frame numbers in it.
         names: what its columns are called, where they are not all of ARKit's; shapes without a column rest.
 

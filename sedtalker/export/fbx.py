@@ -68,8 +68,6 @@ def write_fbx(
     child of ``body``. Frame i is at ``i / fps`` seconds, linear in between.
 
     Args:
-        path: the file.
-        animation: what is written.
         audio: the sound; its path is kept with the provenance, in the property ``sedtalker`` of the mesh.
         targets: which blend shapes, see ``choose_targets``.
         names: those of another rig, in place of ``targets``.

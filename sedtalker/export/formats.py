@@ -159,8 +159,6 @@ def export(
     """Write an animation for another program; the file appears whole or not at all.
 
     Args:
-        animation: what is written.
-        path: the file.
         format: a name in ``export_formats()``; by default what the name of the file ends in.
         audio: the sound; formats that can refer to it do, by its path relative to the file.
         place: where the file will be moved, if not ``path``.

@@ -39,8 +39,6 @@ def write_animation_glb(
     """Write an animation with its provenance, and the name of its sound, in ``asset.extras``.
 
     Args:
-        path: the file.
-        animation: what is written.
         audio: the sound, as ``asset.extras.audio`` should name it.
         targets: which morph targets, see ``choose_targets``.
         names: those of another rig, in place of ``targets``.
@@ -81,7 +79,6 @@ def write_glb(
     about ``face.pivot``; where the mesh has shoulders, it is a joint that the neck follows.
 
     Args:
-        path: the file.
         face: what is animated, metres.
         coefficients: (T, K), T ≥ 1; without them there is no animation, only the face and its named targets.
         fps: frames a second; frame i is at ``i / fps`` seconds, linear in between.

@@ -67,10 +67,8 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
     """Write the built-in networks as ONNX graphs, ``model.json`` and ``check.json``; returns the files.
 
     Args:
-        folder: where they appear.
         steps: frames that a decoder takes at once; a graph of each.
         int8: whether large weights are stored in eight bits: a quarter of the size, and figures that differ a little.
-        force: whether files may be replaced.
 
     Raises:
         InputError: a number of frames that is none of ``STEPS``, the folder cannot be written or holds something, or
@@ -237,7 +235,6 @@ def write_graph(graph: Graph, path: Path, int8: bool = False, weights: Path | No
 
     Args:
         graph: the network, its inputs and outputs.
-        path: the file.
         int8: whether large weights are stored in eight bits, with a scale for each output channel.
         weights: the safetensors file that the network was read from, if the graph shall hold no weights of its own but
             point to it; ``path`` is in the same folder then.

@@ -48,8 +48,6 @@ def write_usd(
     as ``animation.vertices`` gives them. Group k of the mesh is bound to a material of its own.
 
     Args:
-        path: the file.
-        animation: what is written.
         audio: the sound to refer to, its path relative to the file.
         targets: which blend shapes, see ``choose_targets``.
         points: time-sampled vertices instead of blend shapes.

@@ -34,8 +34,6 @@ def livelink_packet(frame: StreamedFrame, number: int, subject: str, identifier:
     """The packet of a frame.
 
     Args:
-        frame: the face.
-        number: of the frame.
         subject: name that Unreal lists.
         identifier: of the device, 37 characters.
     """
@@ -55,7 +53,6 @@ class LiveLinkSender:
     """Sends to an Unreal editor or game.
 
     Args:
-        host: where Unreal runs.
         port: on which it receives.
         subject: name that Unreal lists.
     """

@@ -90,7 +90,6 @@ class VmcSender:
     """Sends to a VMC receiver.
 
     Args:
-        host: where it runs.
         port: on which it receives.
         names: see ``NAMINGS``.
         head: whether the head's rotation is sent.
@@ -189,7 +188,6 @@ class VrchatSender:
     """Sends to VRChat.
 
     Args:
-        host: where it runs.
         port: on which it receives.
         prefix: of the parameters of an avatar that keeps them in a group, as ``FT``.
     """

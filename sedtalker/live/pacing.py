@@ -81,7 +81,6 @@ def keep_pace(clock: Clock, tick: Callable[[float], bool], rate: float = RATE, p
     Multiples count from one beginning, so nothing adds up; those that have passed are left out.
 
     Args:
-        clock: the time.
         tick: what is done; False ends it.
         rate: ticks a second.
         pace: is filled in, also where ``tick`` raises.

@@ -122,8 +122,6 @@ class UdpSocket:
     """A UDP socket that sends to one address and never blocks.
 
     Args:
-        host: name or address.
-        port: of the receiver.
         what: of the protocol, for messages.
 
     Raises:
@@ -252,7 +250,6 @@ class LineSender:
 
     Args:
         write: takes a line without its end; ``BrokenPipeError`` says that nobody reads any more.
-        fps: of the frames.
     """
 
     def __init__(self, write: Callable[[str], None], fps: float):

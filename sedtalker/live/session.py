@@ -287,11 +287,9 @@ def send_paced(
     """Send the face of every tick until the last frame was shown or Ctrl-C; then let it come to rest.
 
     Args:
-        moments: the faces.
         playhead: gives the playhead at a clock time, None while nothing is shown yet.
         senders: they get every frame, and are closed.
         rate: ticks a second.
-        clock: the time.
         decoding: whose errors end it.
 
     Raises:

@@ -63,7 +63,6 @@ class WebSocketSender:
     """Serves clients from a thread of its own.
 
     Args:
-        host: where it serves.
         port: likewise; 0 takes a free one, see ``port`` of the object.
         fps: frames a second, for the first line.
         origin: of pages on other hosts that are served, as ``https://example.org``; ``*`` for any.

@@ -32,7 +32,6 @@ def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int =
     entry of a vertex buffer.
 
     Args:
-        path: the file.
         max_vertices: more than that is refused.
         max_bytes: a larger file is refused.
 

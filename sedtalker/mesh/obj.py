@@ -120,7 +120,6 @@ def vertex_colours(mesh: Mesh, known: dict[str, Material], materials: list[str])
     """(V, 3) sRGB from the materials of a mesh's polygons, pictures read at the vertices; None where none is known.
 
     Args:
-        mesh: the mesh of the file.
         known: materials by name.
         materials: (F,) material name of each polygon.
     """

@@ -31,7 +31,6 @@ def fill(screen: NDArray[np.float64], triangles: Ints, width: int, height: int) 
             triangles are left out.
         triangles: (T, 3), either winding.
         width: pixels of a row.
-        height: number of rows.
     """
     met = _meeting(screen, triangles, width, height)
     (ax, bx, cx), (ay, by, cy), (az, bz, cz) = met.x, met.y, met.z

@@ -154,7 +154,6 @@ def open_graph(folder: Path, name: str) -> GraphNetwork | None:
     """A graph of a checkpoint, opened once in a program; None where the checkpoint has none of that name.
 
     Args:
-        folder: of the checkpoint.
         name: of the file, without its ending.
 
     Raises:
@@ -183,8 +182,6 @@ class GraphModel:
     """A checkpoint's network as graphs.
 
     Args:
-        folder: of the checkpoint.
-        config: its hyper-parameters.
         graph: the first of its graphs.
     """
 

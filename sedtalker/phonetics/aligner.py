@@ -47,8 +47,6 @@ def phone_posteriors(encoder: Encoder, features: SpeechFeatures, sound: Audio) -
 
     Args:
         encoder: that made ``features``; the built-in encoder is run where this one has no phone head.
-        features: of the recording.
-        sound: the recording.
     """
     own = encoder.encoders.get(SPEECH) if isinstance(encoder, EncoderPair) else encoder
     if isinstance(own, MelEncoder) and own.network.centred:

@@ -161,8 +161,6 @@ def write_visemes(path: Path, phones: Alignment, of: str = "oculus", sound: str 
 
     Args:
         path: .tsv, .json or .TextGrid.
-        phones: of the recording.
-        of: the set.
         sound: name of the recording.
         duration: its seconds.
 

@@ -56,7 +56,6 @@ def read_words(data: bytes, name: str) -> tuple[Word, ...]:
     """The words of a file, in order of time.
 
     Args:
-        data: its contents.
         name: its name, whose suffix says what it is.
 
     Raises:
@@ -215,7 +214,6 @@ def align_recording(words: Sequence[SpokenWord], sound: Audio, features: SpeechF
 
     Args:
         words: what ``spoken_words`` gives.
-        sound: the recording.
         features: that ``encoder`` gives of it.
         encoder: see ``sedtalker.phonetics.aligner.phone_posteriors``.
 

@@ -36,7 +36,6 @@ def bound_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
 
     Args:
         port: 0 for any that is free.
-        host: of the interface.
 
     Raises:
         InputError: the port is in use or must not be used, or this machine has no such address.
@@ -57,7 +56,6 @@ def configured(app: Any, grace: float, largest: int, **options: Any) -> uvicorn.
     """What the servers of this package tell uvicorn: no log of requests, no name of the server.
 
     Args:
-        app: what answers.
         grace: seconds that requests have to end.
         largest: bytes of a message of a WebSocket, at most.
         options: further ones of uvicorn.
@@ -85,8 +83,6 @@ class Access:
     Args:
         app: what is guarded.
         token: None: nobody needs one.
-        host: interface of the server.
-        port: of the server.
         origins: further pages that may ask, as ``https://example.org``.
     """
 

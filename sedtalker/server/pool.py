@@ -163,7 +163,6 @@ class StreamPool:
     Args:
         monitoring: counts batches, latency and sound.
         batched: whether streams that are ready are decoded together; else one after another, to compare.
-        threads: how many.
     """
 
     def __init__(self, monitoring: Monitoring, batched: bool = True, threads: int = 1):

@@ -40,9 +40,7 @@ def make_app(
     """The ASGI application.
 
     Args:
-        service: what it serves.
         token: None: nobody needs one.
-        host: interface of the server.
         port: of the server, for ``Host`` and ``Origin``.
         origins: further pages that may ask.
         started: called once the networks are open.

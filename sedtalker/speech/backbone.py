@@ -182,7 +182,6 @@ def load_backbone(config: BackboneConfig, fetch: bool = True) -> Backbone | Whis
     side; safetensors only.
 
     Args:
-        config: which.
         fetch: see ``load_pretrained``.
 
     Raises:

@@ -266,7 +266,6 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
         source: None: the built-in encoder; a checkpoint folder of ours; a folder or name of the Hugging Face hub
             (``microsoft/wavlm-base-plus``), or a short name in ``HUB_ENCODERS``; or a hub model and how its layers are
             mixed.
-        device: where it runs.
         fetch: whether the hub may be asked for what is not on this machine.
 
     Raises:
@@ -296,9 +295,7 @@ def open_trained_encoder(
 
     Args:
         folder: the checkpoint of a diarizer or a decoder.
-        config: its hyper-parameters.
         weights: folder of the hub encoder's weights, where it needs one; default: this machine's cache, or the hub.
-        device: where it runs.
 
     Raises:
         InputError: the encoder cannot be had, its weights are not those the network was trained on, or the network

@@ -46,7 +46,6 @@ def layer_outputs(encoder: Any, mel: Tensor, layers: Sequence[int] = LAYERS) -> 
     Args:
         encoder: ``transformers.WhisperModel(…).get_encoder()``.
         mel: from ``whisper_mel``, at most 30 s.
-        layers: which.
     """
     return batch_layer_outputs(encoder, mel[None], layers)[0]
 
@@ -73,7 +72,6 @@ def layer_frames(encoder: Any, samples: Tensor, layers: Sequence[int] = LAYERS) 
     Args:
         encoder: see ``layer_outputs``.
         samples: at any level.
-        layers: which.
     """
     samples = samples * level_gain(samples.cpu().numpy())
     count = -(-len(samples) // FRAME)

@@ -66,7 +66,6 @@ class Decoding:
 
     Args:
         animator: whose decoder is used.
-        sound: the recording.
         features: what the animator's encoder gives of it.
     """
 
@@ -88,7 +87,6 @@ class Decoding:
 
         Args:
             track: as ``Base.render`` gives it, not scaled.
-            settings: of the document.
             face: what is animated.
             start, end: beyond these, motion may be that of an older track.
         """

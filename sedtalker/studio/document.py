@@ -257,8 +257,6 @@ def changed(old: Document, new: Document, bursts: Sequence[Burst] = ()) -> tuple
     """From where to where two documents can differ in their tracks, or in what a face shows of their vocal bursts.
 
     Args:
-        old: a document.
-        new: another.
         bursts: of their base.
 
     Returns:

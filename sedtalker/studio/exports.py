@@ -96,10 +96,7 @@ def export_files(
     """Write the files of a request; all of them appear, or none.
 
     Args:
-        request: what is written.
-        models: the networks.
         snapshot: what the session was when it was asked.
-        folder: where they appear.
         hook: of progress; where it raises, nothing is left.
 
     Returns:

@@ -104,7 +104,6 @@ class Jobs:
         """Begin, or queue, a job.
 
         Args:
-            kind: see ``Job``.
             work: runs in the jobs' thread; gets a hook, which raises when the job is cancelled.
             then: runs in the session's thread with what ``work`` gave; what it returns is the result for the page.
         """

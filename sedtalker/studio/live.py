@@ -60,9 +60,7 @@ class LiveRows:
     """Sound in, rows for the page out; see the module for their columns.
 
     Args:
-        models: the networks.
         face: whose targets the weights are of.
-        settings: of the stream.
 
     Raises:
         InputError: the weights cannot stream.

@@ -91,9 +91,7 @@ def project(session: Session, read: Callable[[], Project], folder: Path, path: P
     """A project: its recording, its head, and its document.
 
     Args:
-        session: where it is opened.
         read: gives the project; raises ``InputError``.
-        folder: of the studio.
         path: of the project file, to save to again; None where it is only a copy.
     """
 

@@ -109,7 +109,6 @@ def project_text(project: Project, name_of: Callable[[Path], str]) -> str:
     """A project as the text of its file.
 
     Args:
-        project: what is written.
         name_of: how the project names a file, see ``names_from``.
     """
 
@@ -181,7 +180,6 @@ def parse_project(data: bytes, name: str, folders: Sequence[Path]) -> Project:
     """The project in the bytes of a file.
 
     Args:
-        data: the bytes.
         name: what to call it in messages.
         folders: what its paths may be relative to; the first where a file is found counts.
 

@@ -75,12 +75,7 @@ STATIC = Path(str(files("sedtalker.studio") / "static"))
 
 
 class StudioRoutes:
-    """The paths of a studio, see the module.
-
-    Args:
-        studio: what they work on.
-        port: of the server.
-    """
+    """The paths of a studio, see the module."""
 
     def __init__(self, studio: Studio, port: int):
         self.studio, self.session, self.port = studio, studio.session, port

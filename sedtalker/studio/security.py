@@ -52,7 +52,6 @@ class Guard:
     Args:
         app: what is guarded.
         token: first segment of every path.
-        port: of the server.
     """
 
     def __init__(self, app: ASGIApp, token: str, port: int):

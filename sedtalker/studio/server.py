@@ -39,7 +39,6 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
     """The ASGI application.
 
     Args:
-        studio: what it serves.
         token: first segment of every path.
         port: of the server, for ``Host`` and ``Origin``.
         started: called in the event loop once it runs; begins the first job.

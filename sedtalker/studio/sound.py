@@ -75,10 +75,7 @@ def analyse(
 
     Args:
         animator: whose encoder and diarizer are used.
-        path: the file.
-        name: what to call it.
         folder: where to write what the page plays.
-        hook: of progress.
         track: its emotion, where that is known already.
 
     Raises:

@@ -38,7 +38,6 @@ class Studio:
     """A session, the threads that work on it, and the pages that watch it.
 
     Args:
-        session: what is edited.
         home: the studio's folder: uploads, what the page plays, results of exports, unsaved edits.
         finer: whether every opened recording gets fine-grained emotions, see ``sedtalker.studio.finer``.
     """
@@ -66,9 +65,7 @@ class Studio:
         """Begin a job whose result changes what the page shows.
 
         Args:
-            kind: see ``Job``.
             work: see ``sedtalker.studio.opening``.
-            then: see there.
             after: called in the event loop when the result is taken over, such as to begin another job.
         """
 

@@ -116,7 +116,6 @@ def track_from_json(text: str, duration: float | None = None, name: str = "track
     """A track from the lossless schema, a list of segments (bare, or under ``"segments"``), or emotion keys.
 
     Args:
-        text: JSON.
         duration: seconds of the recording; needed for lists of segments, else their last end is taken.
         name: what to call the input in messages.
 

@@ -77,7 +77,6 @@ def track_from_keys(data: Any, duration: float | None = None, name: str = "keys"
     The intensity is the sum of the strengths, at most 1; the posterior their shares; neutral where all are zero.
 
     Args:
-        data: parsed JSON, see ``are_keys``.
         duration: seconds of the recording; default: the last key's time.
         name: what to call the input in messages.
 

@@ -51,7 +51,6 @@ def decoder_card(
     Args:
         look_ahead: seconds that its blocks see beyond a frame; None: the whole recording.
         closures: it was trained on from another with ``experiment=decoder_closures``.
-        metrics: of its validation.
         held_out: on test sentences, once ``scripts/make_results.py`` has measured them.
     """
     runs = "One run of `sedtalker train experiment=decoder`."
@@ -116,9 +115,7 @@ def transfer_card(
     """The card of a diarizer of ``experiment=transfer_diarizer``.
 
     Args:
-        checkpoint: its ``config.json``.
         results: the zero-shot table as ``scripts/make_results.py`` keeps it; None: not measured.
-        run: which run it was.
     """
     model = checkpoint.model
     test = "`sedtalker evaluate transfer` measures them."

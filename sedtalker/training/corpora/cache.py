@@ -68,7 +68,6 @@ def open_arrays(
             ``starts``, which becomes the offsets (items + 1,) of all parts.
         step: name of the work, for the hook.
         total: how many items there are, 0 if unknown.
-        hook: progress.
     """
     last = list(paths.values())[-1]
     if not last.is_file():

@@ -120,7 +120,6 @@ def choose_pieces(
     Args:
         by_category: clip indices of the speaker by category.
         rule: how many, and how often neutral.
-        rng: source of chance.
         count: exactly so many; default: drawn from ``rule.pieces``.
     """
     count = count or int(rng.integers(rule.pieces[0], rule.pieces[1] + 1))

@@ -132,7 +132,6 @@ def load_teacher(data: Path, source: str | None = None) -> Teacher:
     """Whisper-base with the projection of the built-in whisper-base diarizer.
 
     Args:
-        data: folder of the training data.
         source: folder or name on the hub of Whisper's weights, or an ``.npz`` of its blocks; None: ``TEACHER_FILE``
             where the training data have it, else ``TEACHER``.
 
@@ -148,7 +147,6 @@ def open_vectors(source: str | None, data: Path, teacher: str | None = None) -> 
 
     Args:
         source: checkpoint folder of an emotion encoder; None: the built-in one; ``WHISPER``: the teacher's layers.
-        data: folder of the training data.
         teacher: see ``load_teacher``.
 
     Raises:
@@ -253,12 +251,8 @@ def open_layer_features(
     """The features of one copy of these clips, computed on first use (some 45 times real time on one core).
 
     Args:
-        clips: of one corpus.
         copy: which, see ``TransferAugmenter.copy``.
-        augmenter: makes it.
-        cache: where they are kept.
         teacher: whose layers are wanted as well, if any.
-        hook: progress.
     """
     names = [[c.corpus, c.path.name, c.path.stat().st_size] for c in clips]
     material = [len(augmenter.noises), len(augmenter.responses), len(augmenter.recipe.babble)]

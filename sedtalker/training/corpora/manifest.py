@@ -109,7 +109,6 @@ def write_manifest(data: Path, indexed: Mapping[str, tuple[list[Clip], list[str]
     """Write ``audio/manifest.csv``; rows of other corpora in an earlier one are kept.
 
     Args:
-        data: folder of the training data.
         indexed: clips (and unknown files) by corpus, see ``index_corpora``.
 
     Returns:

@@ -78,10 +78,8 @@ class MelRecipe:
         """Background, lost bands, reverberation and microphone; centred again over the speech.
 
         Args:
-            mel: a crop.
             speech: (n,) where there is speech.
             other: another crop of the same length, for the background.
-            rng: of the draws.
         """
         x = mel.astype(np.float64)
         if rng.random() < self.noise:
@@ -113,7 +111,6 @@ class MelRecipe:
             speech: (n,) where there is speech.
             spectrum: (80,) long-term log-mels, of the crop's recording or of another.
             level: ``loudness`` of the result, but for a little.
-            rng: of the draws.
         """
         x = mel + spectrum
         if rng.random() < self.equaliser:

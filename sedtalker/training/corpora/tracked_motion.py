@@ -189,7 +189,6 @@ def read_takes(folder: Path, rate: float = LIVE_LINK_RATE) -> list[Take]:
     """All takes of a folder, by name.
 
     Args:
-        folder: where they lie.
         rate: frames a second that the timecodes count.
 
     Raises:

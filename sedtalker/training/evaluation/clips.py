@@ -129,7 +129,6 @@ def joined_scores(
         every: clips of the manifest.
         unseen: corpora that the weights were not trained on; those of ``JOINED`` among them are joined, with their
             shares. Empty where none of them is there.
-        hook: progress.
     """
     there = {c.corpus for c in every if c.split == "test" and c.path.is_file()}
     shares = {name: share for name, share in JOINED.items() if name in unseen and name in there}

@@ -257,10 +257,8 @@ def evaluate_decoder(
     ``shuffled_``: ``evaluate_open4d``.
 
     Args:
-        data: the training data.
         checkpoint: the decoder; the built-in one if None.
         encoder: folder of the hub encoder's weights that it reads; default: the hub's cache, or the hub.
-        hook: progress.
     """
     folder = checkpoint or builtin_checkpoint("decoder")
     decoder: AnyDecoder = open_model(folder, *DECODERS)

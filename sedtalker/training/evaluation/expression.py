@@ -245,13 +245,11 @@ def evaluate_expression(
     was trained on.
 
     Args:
-        data: folder of the training data.
         model: the diarizer: name of built-in weights, or a checkpoint folder. One that reads an encoder of the hub is
             animated with the decoder on it, as ``--encoder whisper-base`` does.
         encoder: folder of that encoder's weights.
         clips: at most so many of each corpus, by the hash of their names, each emotion in turn; None: all.
         rendered: so many emotional clips of each corpus are also rendered and shown to MediaPipe.
-        hook: progress.
 
     Raises:
         InputError: no such weights, no corpus of read speech or of emotional speech in the folder, or no MediaPipe

@@ -75,11 +75,9 @@ def evaluate_transfer(
     and splits come from the manifest, or from the published layouts where there is none.
 
     Args:
-        data: folder of the training data.
         model: name of built-in weights, a checkpoint folder, or ``hf:NAME``.
         encoder: folder of a hub encoder's weights, see ``Diarizer.from_pretrained``.
         clips: at most so many of each corpus, by the hash of their names, each emotion in turn; None: all.
-        hook: progress.
 
     Raises:
         InputError: no such weights, or no labelled corpus in the folder.
@@ -242,7 +240,6 @@ def robust_recalls(
         frames: of the diarizer.
         chosen: the clips that are scored, by corpus.
         listed: all clips, among which are the noises; without them ``noise_5db`` is left out.
-        hook: progress.
     """
     changes = {"clean": lambda samples, rng: samples, **conditions(unmet_noises(listed))}
     out = {}

@@ -185,8 +185,6 @@ class TalkingCrops:
     """Draws crops of talking: tracked, pseudo-labelled, and of noise.
 
     Args:
-        config: how many and how.
-        data: folder of the data sets.
         cache: of features and alignments.
         face: whose lips must close.
         lip_measure: of the same face.

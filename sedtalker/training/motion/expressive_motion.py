@@ -217,7 +217,6 @@ def compose(
         spoken: what speech does.
         posterior: (T, 7) mixture of the categories.
         intensity: (T,) in [0, 1].
-        style: of speaking.
         lip_measure: of the face the lips must close on.
         pose_table: (7, 52) from ``poses``.
         voice: expressions are modulated by loudness, and brows rise on accents.

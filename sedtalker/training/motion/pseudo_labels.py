@@ -129,11 +129,7 @@ def fit_mouth_readout(
     """Fit a readout on GRID's training sentences and write it as the checkpoint folder of a ``ReadoutDecoder``.
 
     Args:
-        data: the training data.
-        cache: phone alignments.
-        folder: where to write it.
         source: Whisper-base: a folder, a name on the hub, an ``.npz`` of its blocks; None: see ``open_whisper``.
-        hook: progress.
     """
     encoder = open_whisper(data, source, READ_LAYERS)
     base = builtin_checkpoint("decoder")
@@ -233,9 +229,7 @@ def fit_motion_readout(
     """The readout of ``motion_targets``, by ridge regression.
 
     Args:
-        teacher: what is read.
         clips: of the tracked talker.
-        hook: progress.
     """
     readout = teacher.readout
 
@@ -270,7 +264,6 @@ def mixed_motion(
     Args:
         clip: from ``pseudo_clip``.
         phones: the motion made from the aligned phones, of the same recording.
-        spans: these phones.
         rest: the tracked talker's closed mouth, since readouts are fitted to that talker.
         lip_measure: of the face.
         share: of the readout, 0 to 1.

@@ -38,7 +38,6 @@ def sinkhorn(cost: Tensor, rows: Tensor, columns: Tensor, smoothness: float = SM
         rows: (C,) mass of each row, positive, sums to 1.
         columns: (N,) mass of each column, positive, sums to 1.
         smoothness: of the plan; near 0 it becomes a hard assignment.
-        steps: of the iteration.
     """
     kernel = -cost / smoothness
     left, right = torch.zeros_like(rows), torch.zeros_like(columns)
@@ -260,13 +259,7 @@ class Outputs(NamedTuple):
 
 
 class NovaArc(nn.Module):
-    """The network: frames to logits through a space with a codebook.
-
-    Args:
-        channels: of the frames.
-        classes: categories.
-        settings: sizes and geometry.
-    """
+    """The network: frames to logits through a space with a codebook."""
 
     def __init__(self, channels: int, classes: int, settings: NovaArcSettings):
         super().__init__()
@@ -326,12 +319,8 @@ def train_nova_arc(
     """A network for the target, from labelled clips of the source and unlabelled clips of the target.
 
     Args:
-        source: clips with labels.
         labels: (N,) from 0; every category occurs.
         target: clips without labels; None: the source alone, which is the control without adaptation.
-        settings: see there.
-        seed: of weights, batches and noise.
-        hook: progress.
     """
     classes = int(labels.max()) + 1
     torch.manual_seed(seed)

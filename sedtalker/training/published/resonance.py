@@ -56,13 +56,7 @@ class ResonanceSettings:
 
 
 class Resonance(nn.Module):
-    """Moments of clips on the unit sphere of a shared space, each language through a map of its own.
-
-    Args:
-        channels: of the frames.
-        languages: how many.
-        settings: see there.
-    """
+    """Moments of clips on the unit sphere of a shared space, each language through a map of its own."""
 
     def __init__(self, channels: int, languages: int, settings: ResonanceSettings):
         super().__init__()
@@ -123,9 +117,6 @@ def train_resonance(
         shots: labelled clips of the first language.
         labels: (L,) from 0; every category occurs twice or more.
         unlabelled: clips of each language, the shots' language first, the target last.
-        settings: see there.
-        seed: of weights, draws and noise.
-        hook: progress.
     """
     classes, truth = int(labels.max()) + 1, torch.from_numpy(labels)
     torch.manual_seed(seed)
