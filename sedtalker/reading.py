@@ -69,6 +69,14 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file, folder or pipe, likewise."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def decoded(data: bytes, name: str) -> str:
     """Bytes as text: UTF-8, with or without a mark at its beginning, or UTF-16 with one.
 

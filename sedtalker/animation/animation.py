@@ -198,6 +198,7 @@ def read_animation(path: Path) -> Animation:
     arrays = read_arrays(path, FACE_ARRAYS | ANIMATION_ARRAYS, "a SEDTalker animation")
     try:
         described = json.loads(str(arrays["animation_json"]))
+        json.dumps(described, allow_nan=False)  # as in ``face_from_arrays``
         if described["version"] not in READ_VERSIONS:
             raise InputError(f"{path}: animation format {described['version']} is not known to this version")
         fps, provenance = described["fps"], described["provenance"]

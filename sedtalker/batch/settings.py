@@ -19,7 +19,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
 from sedtalker.phonetics.words import READERS, TEXT_SUFFIXES
-from sedtalker.reading import is_file, is_folder, problem_of
+from sedtalker.reading import is_file, is_folder, is_there, problem_of
 
 TRACK_SUFFIX = ".emotion.json"
 """How the emotion track of every recording ends."""
@@ -166,7 +166,7 @@ class BatchSettings(Performance):
         check_face(self)
         shape_map_of(self.rig_names)
         for path in self.named_files():
-            if not path.exists():
+            if not is_there(path):
                 raise InputError(f"{path}: no such file")
         check_enroll(self.enroll, self.model, self.emotion)
         if self.said() is not None:
@@ -240,7 +240,7 @@ def path_sha256(path: Path) -> str:
     Raises:
         InputError: it cannot be read.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return _file_sha256(path, _stamp(path))
     digest = hashlib.sha256()
     for inside in sorted(p for p in path.rglob("*") if p.is_file()):

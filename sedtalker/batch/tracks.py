@@ -215,6 +215,8 @@ def summarise(track: EmotionTrack, name: str, group: str) -> TrackSummary:
     return TrackSummary(name, group, track.duration, speech, segments, *means)
 
 
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet takes for the beginning of a formula, also after blanks; the last four are of full width."""
 MEANS = ("intensity", "valence", "arousal")
 """Columns of a track whose means are kept."""
 
@@ -228,8 +230,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")):
-        return f"'{value}"  # a spreadsheet would take it for a formula
+    if isinstance(value, str) and value.lstrip().startswith(FORMULA):
+        return f"'{value}"
     return f"{value:.4f}" if isinstance(value, float) else "" if value is None else value
 
 

@@ -100,6 +100,8 @@ class Worker:
                     self._open(opened, opened.emotion is not None)
         except InputError as error:
             return {"error": str(error)}
+        except Exception as error:  # a bug, memory, a library: a dead process could not say so
+            return {"error": _said(error)}
         return {"notes": notes}
 
     def __call__(self, task: BatchTask, started: Callable[[], None] = lambda: None) -> Record:
@@ -116,8 +118,7 @@ class Worker:
         except InputError as error:
             record |= {"state": FAILED, "error": str(error)}
         except Exception as error:  # a bug, memory, a library: the other recordings go on
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            record |= {"state": FAILED, "error": said, "traceback": traceback.format_exc()}
+            record |= {"state": FAILED, "error": _said(error), "traceback": traceback.format_exc()}
         if record["state"] == FAILED and task["before"] is not None:
             record["before"] = task["before"]
         if notes:
@@ -223,6 +224,11 @@ class Worker:
         fit = s.mesh_head, s.landmarks, s.rig, s.open_mouth, s.mouth, s.eyes, s.strength, s.rig_names, id(landmarks)
         named = s.mesh, s.face, vertices, *fit
         return animator, kept(self._faces, named, lambda: open_face(s, vertices, hook, landmarks), FACES)
+
+
+def _said(error: Exception) -> str:
+    """What is said of an exception that is no ``InputError``."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def kept(held: OrderedDict[Hashable, Opened], key: Hashable, make: Callable[[], Opened], most: int) -> Opened:

@@ -20,7 +20,7 @@ from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, say
 from sedtalker.errors import InputError
 from sedtalker.export.formats import FORMATS
-from sedtalker.reading import read_json
+from sedtalker.reading import is_there, read_json
 from sedtalker.storage import check_writable, whole_file
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def is_typed(context: typer.Context, name: str) -> bool:
 def check_files(*paths: Path | None) -> None:
     """Raise ``InputError`` when one of them is not there."""
     for path in paths:
-        if path is not None and not path.exists():
+        if path is not None and not is_there(path):
             raise InputError(f"{path}: no such file")
 
 

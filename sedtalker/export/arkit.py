@@ -280,6 +280,8 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
     if not codes:
         raise InputError(f"{path}: there are no frames in it")
     table = np.asarray(values, dtype=np.float64)
+    if not (np.abs(table) <= GREATEST).all():
+        raise InputError(f"{path}: some of its weights or angles are not numbers")
     weights = np.zeros((len(table), len(shapes)))
     weights[:, present] = table[:, : len(present)]
     turns = np.zeros((len(table), len(ANGLES)))
@@ -295,6 +297,8 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
     )
 
 
+GREATEST = 1e6
+"""Of the weights and angles of a file, either sign; more is no number of a capture."""
 RATES = (24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 120.0)
 """Frames a second that timecodes count."""
 
@@ -333,8 +337,6 @@ def read_take(path: Path, names: ShapeMap | None = None) -> ArkitMotion:
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MiB: cut it")
     take = read_arkit_csv(path, rate=None, names=names)
-    if not np.isfinite(take.weights).all() or not np.isfinite(take.head_rotation).all():
-        raise InputError(f"{path}: some of its weights or angles are not numbers")
     if len(take.times) > 1 and float(np.diff(take.times).min()) < 0.0:
         raise InputError(f"{path}: its timecodes go backwards: cut the take where they do")
     if take.times[-1] > LONGEST_SECONDS:

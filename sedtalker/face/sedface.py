@@ -42,6 +42,10 @@ FACE_ARRAYS = {
 """Types and shapes of a face's arrays, see ``read_arrays``: V vertices, P polygons of C corners, S shapes."""
 
 
+STRONGEST = 1e3
+"""Greatest gain of a corrective, of either sign."""
+
+
 def face_arrays(face: Face) -> Arrays:
     """Everything of a face as arrays without objects: nothing needs pickling."""
     mesh = face.mesh
@@ -87,6 +91,7 @@ def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
         KeyError, ValueError: the arrays are not those of a face.
     """
     contents = json.loads(str(arrays["face_json"]))
+    json.dumps(contents, allow_nan=False)  # a ValueError for NaN and infinity, which Python's JSON has
     keys = ("uvs", "polygon_uvs", "colours", "polygon_groups", "polygon_smoothing")
     optional = {key: arrays.get(f"face_{key}") for key in keys}
     mesh = Mesh(
@@ -140,6 +145,8 @@ def _check(face: Face) -> None:
         raise ValueError("the basis does not have as many shapes as there are names")
     if any(mask.shape != (count,) for mask in face.regions.values()):
         raise ValueError("regions are not (V,)")
+    if any(abs(c.gain) > STRONGEST for c in face.correctives):
+        raise ValueError("a corrective is too strong")
     if any(source not in face.shape_index for corrective in face.correctives for source in corrective.sources):
         raise ValueError("a corrective is driven by a shape that is not there")
 

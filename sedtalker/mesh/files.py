@@ -48,6 +48,8 @@ def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int =
         raise InputError(f"{path}: {size / 2**20:.0f} MiB is over the limit of {max_bytes / 2**20:.0f} MiB for a mesh")
     scene = _read(path, max_vertices)
     check_mesh(scene.mesh, path, max_vertices)
+    if not (np.abs(scene.targets, dtype=np.float32) <= FARTHEST).all():
+        raise InputError(f"{path}: a morph target has offsets that are not finite, or too far: repair it")
     return scene
 
 
@@ -104,6 +106,9 @@ def check_mesh(mesh: Mesh, path: Path, max_vertices: int = MAX_VERTICES) -> None
         )
     if float(np.abs(mesh.vertices).max()) > FARTHEST:
         raise InputError(f"{path}: vertices lie more than {FARTHEST:g} units away: repair the mesh")
+    for what, values in (("texture coordinates", mesh.uvs), ("colours", mesh.colours)):
+        if values is not None and not (np.abs(values) <= FARTHEST).all():
+            raise InputError(f"{path}: some of its {what} are not finite, or far too large: repair the mesh")
     corners = mesh.polygon_vertices
     if corners.min() < 0 or corners.max() >= count:
         raise InputError(f"{path}: a polygon refers to vertex {int(corners.max()) + 1}, but there are only {count}")

@@ -7,6 +7,7 @@ name that was pointed here is refused. ``Origin``, where a browser sends it, mus
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hmac
 import json
@@ -22,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sedtalker.errors import InputError
 
@@ -29,6 +31,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Hosts that only this machine can reach."""
 WAITING = 1024
 """Connections that may wait to be taken."""
+HEADERS = 10.0
+"""Seconds in which the line and the headers of a request must come."""
 
 
 def bound_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
@@ -52,6 +56,45 @@ def bound_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
         raise InputError(f"port {port} cannot be used ({why}): choose another with --port, or --port 0") from None
 
 
+class PromptProtocol(H11Protocol):
+    """HTTP of uvicorn that ends connections whose next request does not come within ``HEADERS`` seconds.
+
+    uvicorn waits for it for ever, also of those who have no token.
+    """
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See ``asyncio.Protocol``."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """See ``asyncio.Protocol``."""
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """See ``H11Protocol``."""
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See ``asyncio.Protocol``."""
+        super().connection_lost(exc)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Wait for a request where none is worked on; a WebSocket has taken the connection over."""
+        ours = not self.transport.is_closing() and self.transport.get_protocol() is self
+        waiting = ours and (self.cycle is None or self.cycle.response_complete)
+        if waiting and self._late is None:
+            self._late = self.loop.call_later(HEADERS, self.transport.abort)
+        elif not waiting and self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
 def configured(app: Any, grace: float, largest: int, **options: Any) -> uvicorn.Config:
     """What the servers of this package tell uvicorn: no log of requests, no name of the server.
 
@@ -60,7 +103,7 @@ def configured(app: Any, grace: float, largest: int, **options: Any) -> uvicorn.
         largest: bytes of a message of a WebSocket, at most.
         options: further ones of uvicorn.
     """
-    options |= {"timeout_graceful_shutdown": round(grace), "ws_max_size": largest}
+    options |= {"timeout_graceful_shutdown": round(grace), "ws_max_size": largest, "http": PromptProtocol}
     return uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", server_header=False, **options)
 
 
@@ -116,7 +159,9 @@ class Access:
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """Status and why a request is refused, or None."""
-        if self.hosts is not None and (headers.get("host") not in self.hosts or len(headers.getlist("host")) != 1):
+        if self.hosts is not None and (
+            headers.get("host", "").lower() not in self.hosts or len(headers.getlist("host")) != 1
+        ):
             return 403, "this address is not the server's"
         if any(origin not in self.origins for origin in headers.getlist("origin")):
             return 403, "pages of other origins are refused; the server allows them with --allow-origin"

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 PIECE = 2**16
 """Bytes of a result that are sent at once."""
+SLOWEST = 2**13
+"""Bytes a second of an upload, on average, after the time that it may stand still."""
 LONGEST_OPTIONS = 2**22
 """Bytes of the JSON of options: a track of an hour has more, and is too long."""
 LONGEST_NAME = 80
@@ -116,15 +118,13 @@ class Routes:
     ) -> Response:
         """The answer to a recording; ``prepared`` makes the work of its options, or refuses them."""
         service, began, status = self.service, time.perf_counter(), 500
-        if service.requests >= service.limits.requests:
-            service.monitoring.requests.labels(route, "503").inc()
-            raise Busy("the server is busy: try again in a few seconds")
         try:
-            async with _uploaded(request, service.limits.bytes, service.limits.idle) as (audio, values):
-                work, gone = prepared(values), _Gone(request)
-                recording = SentRecording(audio.file, _plain_name(audio.filename), service.limits.seconds)
-                with gone.watched():
-                    result = await service.worked(lambda hook: work(recording, hook), gone.known)
+            with service.admitted():
+                async with _uploaded(request, service.limits.bytes, service.limits.idle) as (audio, values):
+                    work, gone = prepared(values), _Gone(request)
+                    recording = SentRecording(audio.file, _plain_name(audio.filename), service.limits.seconds)
+                    with gone.watched():
+                        result = await service.worked(lambda hook: work(recording, hook), gone.known)
             status = 200
             service.monitoring.sound.labels(route).inc(result.seconds)
             return _answer(result)
@@ -172,11 +172,13 @@ async def _uploaded(request: Request, most: int, idle: float) -> AsyncIterator[t
     """The part ``audio`` of a form and the text of the part ``options``.
 
     Raises:
-        HTTPException: larger than ``most`` bytes, or slower than ``idle`` seconds between two pieces.
+        HTTPException: larger than ``most`` bytes, or slower than ``SLOWEST`` or ``idle`` seconds between two pieces.
         InputError: there is no such part.
     """
     form = FormData()
     try:
+        if int(request.headers.get("content-length", "0")) > most:  # h11 has refused what is no number
+            raise _too_large(most)
         form = await Request(request.scope, _bounded(request.receive, most, idle)).form(
             max_files=2, max_fields=4, max_part_size=LONGEST_OPTIONS
         )
@@ -200,21 +202,27 @@ async def _uploaded(request: Request, most: int, idle: float) -> AsyncIterator[t
 
 def _bounded(receive: Callable[[], Awaitable[Message]], most: int, idle: float) -> Callable[[], Awaitable[Message]]:
     """Messages of a body, of so many bytes in all."""
-    size = 0
+    size, began = 0, time.monotonic()
 
     async def bounded() -> Message:
         nonlocal size
+        left = idle + size / SLOWEST - (time.monotonic() - began)
         try:
-            async with asyncio.timeout(idle):
+            async with asyncio.timeout(min(idle, left)):
                 message = await receive()
         except TimeoutError:
-            raise HTTPException(408, f"the request did not go on for {idle:.0f} s") from None
+            why = f"did not go on for {idle:.0f} s" if left > idle else "comes too slowly"
+            raise HTTPException(408, f"the request {why}") from None
         size += len(message.get("body", b""))
         if size > most:
-            raise HTTPException(413, f"larger than {most / 2**20:g} MiB: this server does not take it")
+            raise _too_large(most)
         return message
 
     return bounded
+
+
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"larger than {most / 2**20:g} MiB: this server does not take it")
 
 
 def _plain_name(given: str | None) -> str:

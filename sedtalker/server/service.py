@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -24,10 +25,10 @@ class Limits:
 
     Attributes:
         clients: streams at once; further ones are refused with close code 1013.
-        requests: recordings that are worked on or wait; further ones are refused with status 503.
+        requests: recordings that arrive, wait or are worked on; further ones are refused with status 503.
         seconds: of sound in a recording or a stream.
         bytes: of a request.
-        idle: seconds that a stream may be silent on the wire, and a request take to arrive.
+        idle: seconds that a stream may be silent on the wire, and a request stand still.
         stalled: seconds that a client may leave frames unread before it is closed.
         work: seconds that a recording may take to compute.
         sound_waiting: seconds of sound of a stream that wait to be decoded; then nothing more is read from the client.
@@ -92,29 +93,39 @@ class Service:
         """Run something short that touches the disk or the networks in a thread."""
         return await asyncio.get_running_loop().run_in_executor(None, work, *args)
 
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """A place among the requests that are received, wait or are worked on.
+
+        Raises:
+            Busy: there are as many as there may be.
+        """
+        if self.requests >= self.limits.requests or self.closing.is_set():
+            raise Busy("the server is busy: try again in a few seconds")
+        self.requests += 1
+        self.monitoring.waiting.set(self.requests)
+        try:
+            yield
+        finally:
+            self.requests -= 1
+            self.monitoring.waiting.set(self.requests)
+
     async def worked(self, work: Callable[[Hook], R], gone: Callable[[], bool]) -> R:
-        """Run long work in a worker's thread, after that of others.
+        """Run long work of a request that was ``admitted`` in a worker's thread, after that of others.
 
         Args:
             work: gets a hook that ends it.
             gone: whether the client has gone.
 
         Raises:
-            Busy: too many wait already.
             Cancelled: the client has gone, the work took too long, or the server is closing.
         """
-        if self.requests >= self.limits.requests or self.closing.is_set():
-            raise Busy("the server is busy: try again in a few seconds")
-        self.requests += 1
-        self.monitoring.waiting.set(self.requests)
         stopped = threading.Event()
         hook = cancelling(lambda: stopped.is_set() or gone() or self.closing.is_set(), self.limits.work)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, hook)
         finally:
             stopped.set()
-            self.requests -= 1
-            self.monitoring.waiting.set(self.requests)
 
     def close(self) -> None:
         """End the threads."""

@@ -95,7 +95,7 @@ class Guard:
 
     def _refusal(self, headers: Headers, path: str) -> str | None:
         """Why a request is refused, or None."""
-        if headers.get("host") not in self.hosts or len(headers.getlist("host")) != 1:
+        if headers.get("host", "").lower() not in self.hosts or len(headers.getlist("host")) != 1:
             return "this address is not the studio's"
         if any(origin not in self.origins for origin in headers.getlist("origin")):
             return "requests from other pages are refused"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sedtalker.batch.statistics import statistics, write_tables
-from sedtalker.batch.tracks import NOT_GIVEN, read_tracks
+from sedtalker.batch.tracks import NOT_GIVEN, printable, read_tracks
 from sedtalker.errors import InputError
 
 Span = tuple[float, float, str, float]
@@ -104,8 +104,9 @@ def test_tables_hold_what_was_counted(folder: Path) -> None:
     assert (folder / "report/groups.csv").read_bytes() == before
 
 
-def test_cells_are_no_formulas(tmp_path: Path) -> None:
-    write(tmp_path / "=1+1.emotion.json", (0, 2, "happy", 0.8))
+@pytest.mark.parametrize("name", ["=1+1", " =1+1", "\N{FULLWIDTH EQUALS SIGN}1+1", "-1+1"])
+def test_cells_are_no_formulas(tmp_path: Path, name: str) -> None:
+    write(tmp_path / f"{name}.emotion.json", (0, 2, "happy", 0.8))
     write_tables(read_tracks(tmp_path), tmp_path / "report", False)
     (row,) = csv.DictReader((tmp_path / "report/recordings.csv").open(newline=""))
-    assert row["recording"] == "'=1+1"
+    assert row["recording"] == f"'{printable(name)}"

@@ -180,6 +180,14 @@ def test_options_are_checked_and_networks_opened(worker: Worker) -> None:
     assert worker.prepare([{}], {})["notes"] == []
 
 
+def test_names_that_no_file_can_have_are_missing_files(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot even be asked for ends neither the process nor the batch with another cause."""
+    said = [worker.prepare([{"mesh": name}], None)["error"] for name in (300 * "x" + ".obj", "x\0.obj")]
+    assert all("no such file" in text for text in said)
+    monkeypatch.setattr(BatchSettings, "check", lambda self: 1 / 0)
+    assert worker.prepare([{}], None) == {"error": "ZeroDivisionError: division by zero"}
+
+
 def test_few_things_stay_open() -> None:
     held: OrderedDict[Hashable, int] = OrderedDict()
     made: list[int] = []

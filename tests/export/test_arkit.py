@@ -81,6 +81,8 @@ def test_a_recording_of_the_app_is_read(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "no column Timecode"),
         (PUBLISHED.replace("JawOpen,", ""), "no column JawOpen"),
         (PUBLISHED, "no frames"),
+        (PUBLISHED + "\n00:00:00:00.000," + ",".join(["0"] * 61 + ["nan"]), "are not numbers"),
+        (PUBLISHED + "\n00:00:00:00.000," + ",".join(["0"] * 61 + ["1e99"]), "are not numbers"),
         (PUBLISHED + "\n0:0," + ",".join(["0"] * 62), "line 2 is not a frame"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ def test_arrays_that_do_not_fit_are_refused(key: str, change: Any) -> None:
     arrays = face_arrays(cube_face())
     arrays[key] = change(arrays.get(key, np.zeros((1, 1), np.int32)))
     with pytest.raises(ValueError):
+        face_from_arrays(arrays)
+
+
+@pytest.mark.parametrize("gain", [float("nan"), float("inf"), 1e30])
+def test_gains_that_would_move_a_face_out_of_numbers_are_refused(gain: float) -> None:
+    arrays = face_arrays(replace(cube_face(), correctives=(), basis=cube_face().basis[: len(cube_face().shapes)]))
+    contents = json.loads(str(arrays["face_json"]))
+    contents["correctives"] = [["both", [cube_face().shapes[0]], gain, False]]
+    arrays["face_json"] = np.array(json.dumps(contents))
+    arrays["face_basis"] = np.concatenate([arrays["face_basis"], arrays["face_basis"][:1]])
+    with pytest.raises(ValueError, match=r"JSON compliant|too strong"):
         face_from_arrays(arrays)
 
 

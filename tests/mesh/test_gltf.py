@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.files import read_mesh
+from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.gltf import read_gltf
 from tests.support.memory import memory_watched
 
@@ -132,6 +132,25 @@ def test_broken_files_give_one_line(tmp_path: Path, changes: dict[str, Any], mes
     with pytest.raises(InputError, match=message) as caught:
         read_mesh(written(tmp_path, document(**changes)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_targets_and_texture_coordinates_are_finite(tmp_path: Path, value: float) -> None:
+    """What is no number at rest is refused elsewhere; here it would come out of every format."""
+    for what in ("targets", "TEXCOORD_0"):
+        content = document()
+        added = np.float32([[0, 0, value]] * 4 if what == "targets" else [[0, value]] * 4).tobytes()
+        content["buffers"].append({"byteLength": len(added), "uri": f"data:;base64,{base64.b64encode(added).decode()}"})
+        content["bufferViews"].append({"buffer": 1, "byteOffset": 0, "byteLength": len(added)})
+        kind = "VEC3" if what == "targets" else "VEC2"
+        content["accessors"].append({"bufferView": 2, "componentType": 5126, "count": 4, "type": kind})
+        primitive = content["meshes"][0]["primitives"][0]
+        if what == "targets":
+            primitive["targets"] = [{"POSITION": 2}]
+        else:
+            primitive["attributes"][what] = 2
+        with pytest.raises(InputError, match="morph target" if what == "targets" else "texture coordinates"):
+            read_scene(written(tmp_path, content))
 
 
 @pytest.mark.parametrize("count", [600_000, 100_000_000, 10**18])

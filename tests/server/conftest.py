@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import uvicorn
 
-from sedtalker.server.access import bound_socket
+from sedtalker.server.access import bound_socket, configured
 from sedtalker.server.models import Models
 from sedtalker.server.server import make_app
 from sedtalker.server.service import Limits, Service
@@ -71,8 +71,7 @@ def running(
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
     port = bound.getsockname()[1]
     app = make_app(service, token, "127.0.0.1", port)
-    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=3, ws_max_size=2**20)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configured(app, 3, 2**20))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     until = time.monotonic() + 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import socket
@@ -210,10 +211,66 @@ def test_work_ends_when_its_client_goes(server, wav, monkeypatch):
     assert server.service.requests == 0
 
 
+def begun(server, length: int, host: str = "127.0.0.1") -> bytes:
+    """The beginning of an upload of so many bytes."""
+    return (
+        f"POST /v1/diarize HTTP/1.1\r\nHost: {host}:{server.port}\r\nAuthorization: Bearer {TOKEN}\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {length}\r\n\r\n"
+        '--x\r\nContent-Disposition: form-data; name="audio"; filename="a"\r\n\r\n'
+    ).encode()
+
+
 def test_a_body_that_stops_coming_is_not_waited_for(models):
     with running(models, Limits(idle=0.3)) as server, socket.create_connection(("127.0.0.1", server.port)) as raw:
-        head = f"POST /v1/diarize HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {TOKEN}\r\n"
-        kind = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n--x\r\n"
-        raw.sendall((head + kind).encode())
+        raw.sendall(begun(server, 1000))
         raw.settimeout(60)
         assert raw.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_a_body_that_drips_is_not_waited_for(models, monkeypatch):
+    """Pieces that keep coming do not hold a place for ever."""
+    monkeypatch.setattr("sedtalker.server.routes.SLOWEST", 1e6)
+    with running(models, Limits(idle=0.5)) as server, socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(begun(server, 1000))
+        raw.settimeout(0.05)
+        answer = b""
+        for _ in range(400):
+            raw.sendall(b"-")
+            with contextlib.suppress(TimeoutError):
+                answer = raw.recv(1000)
+                break
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"comes too slowly" in answer
+
+
+def test_a_claim_of_too_much_is_refused_before_the_body(models):
+    with running(models, Limits(bytes=1000)) as server, socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(begun(server, 10**11, "LOCALHOST"))
+        raw.settimeout(60)
+        assert raw.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_uploads_count_among_the_requests(models, wav):
+    with running(models, Limits(requests=1)) as server, socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(begun(server, 1000))
+        until = time.monotonic() + 60
+        while not server.service.requests and time.monotonic() < until:
+            time.sleep(0.01)
+        assert server.post("/v1/diarize", wav).status_code == 503
+        raw.close()
+        while server.service.requests and time.monotonic() < until:
+            time.sleep(0.01)
+        assert server.post("/v1/diarize", wav).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\nHost: x", b"GET /v1/health HTTP/1.1\r\nHost: {host}\r\n\r\nGET /"]
+)
+def test_a_request_that_never_comes_is_not_waited_for(models, monkeypatch, sent):
+    monkeypatch.setattr("sedtalker.server.access.HEADERS", 0.3)
+    with running(models) as server, socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.settimeout(60)
+        raw.sendall(sent.replace(b"{host}", f"127.0.0.1:{server.port}".encode()))
+        with contextlib.suppress(ConnectionError):
+            while raw.recv(1000):
+                pass
