@@ -298,7 +298,7 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
 
 
 GREATEST = 1e6
-"""Of the weights and angles of a file, either sign; more is no number of a capture."""
+"""The greatest weight or angle of a file, of either sign; more is no number of a capture."""
 RATES = (24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 120.0)
 """Frames a second that timecodes count."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK
 
+log = logging.getLogger(__name__)
+
 EASE_SECONDS = 0.3
 """An expression takes about a third of a second to change, and to come; half of it before its segment begins."""
 FADE = 2.5
@@ -22,6 +26,8 @@ BRIDGED = 0.4
 """Segments no further apart than this (seconds) pass into each other; a face does not become neutral for so short."""
 OVERLAPPING = 0.02
 """They also do where they overlap by this (seconds) at most."""
+BEYOND = 0.5
+"""Seconds that the last segment may end behind the recording before it is said."""
 DEFAULT_INTENSITY = 0.7
 """Intensity of a label without a number, in every format that people write by hand."""
 
@@ -45,6 +51,34 @@ def check_count(segments: int, name: str = "the track") -> None:
     """Raise ``InputError`` for more segments than a file may hold."""
     if segments > MOST_SEGMENTS:
         raise InputError(f"{name}: more than {MOST_SEGMENTS} segments")
+
+
+def dense_from(segments: Sequence[Segment], duration: float | None, name: str) -> EmotionTrack:
+    """The dense track of a file's segments; a note says where they do not fit the recording, or one another.
+
+    Args:
+        segments: in order of time.
+        duration: seconds of the recording; None: the last segment's end, and nothing is said.
+        name: what to call the file.
+
+    Raises:
+        InputError: see ``densify``.
+    """
+    end = max(s.end for s in segments)
+    try:
+        track = densify(segments, duration or end)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    if duration is not None and end > duration + BEYOND:
+        log.warning(
+            f"{name} goes on to {end:g} s, but the recording ends at {duration:.2f} s: is it of another recording, "
+            "or are its times not in seconds?"
+        )
+    ends = itertools.accumulate((s.end for s in segments), max)
+    crossed = sum(s.start < before - OVERLAPPING for s, before in zip(segments[1:], ends, strict=False))
+    if duration is not None and crossed:
+        log.warning(f"{name}: {crossed} of its segments overlap an earlier one; there the one that begins later counts")
+    return track
 
 
 def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SECONDS) -> EmotionTrack:
@@ -202,10 +236,6 @@ def segment_format(
     """
 
     def read_track(text: str, duration: float | None, name: str) -> EmotionTrack:
-        segments = read(text, name)
-        try:
-            return densify(segments, duration or max(s.end for s in segments))
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from None
+        return dense_from(read(text, name), duration, name)
 
     return TrackFormat(suffix, about, read_track, lambda track, stem: write(track.segments(), stem, track.duration))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sized
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
@@ -11,12 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, FailFast, Field, TypeAdapter, ValidationError, field_validator
 
-from sedtalker.emotion.formats import DEFAULT_INTENSITY, MOST_EXTRAS, TrackFormat, check_count, check_duration, densify
+from sedtalker.emotion.formats import (
+    BEYOND,
+    DEFAULT_INTENSITY,
+    MOST_EXTRAS,
+    TrackFormat,
+    check_count,
+    check_duration,
+    dense_from,
+)
 from sedtalker.emotion.formats.keys import are_keys, track_from_keys
 from sedtalker.emotion.taxonomy import known_category, known_label
 from sedtalker.emotion.track import Burst, EmotionTrack, Prediction, Segment
 from sedtalker.errors import InputError
 from sedtalker.reading import parse_json, problem_of
+
+log = logging.getLogger(__name__)
 
 FORMAT, VERSION = "sedtalker-emotion-track", 1
 """What the lossless schema calls itself."""
@@ -124,7 +135,12 @@ def track_from_json(text: str, duration: float | None = None, name: str = "track
     """
     data = parse_json(text, name)
     if isinstance(data, dict) and "posterior" in data:
-        return _dense(data, name)
+        track = _dense(data, name)
+        if duration is not None and abs(track.duration - duration) > BEYOND:
+            log.warning(
+                f"{name} is of {track.duration:.2f} s, the recording of {duration:.2f} s: is it of another one?"
+            )
+        return track
     if are_keys(data):
         return track_from_keys(data, duration, name)
     if isinstance(data, dict) and isinstance(data.get("duration"), int | float):
@@ -142,10 +158,7 @@ def _from_list(entries: object, duration: float | None, name: str) -> EmotionTra
         raise InputError(f"{name}: the list of segments is empty")
     check_count(len(segments), name)
     made = [Segment(s.start, s.end, s.label, s.intensity, s.confidence) for s in segments]
-    try:
-        return densify(made, duration or max(s.end for s in segments))
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+    return dense_from(sorted(made, key=lambda s: s.start), duration, name)
 
 
 def _dense(data: dict[str, Any], name: str) -> EmotionTrack:

@@ -22,7 +22,7 @@ from sedtalker.emotion.formats import (
     MOST_SEGMENTS,
     TrackFormat,
     check_count,
-    densify,
+    dense_from,
     segment_format,
 )
 from sedtalker.emotion.taxonomy import known_label
@@ -96,11 +96,7 @@ def track_from_csv(text: str, duration: float | None = None, name: str = "table"
     rows = _csv_rows(text, name)
     segments = [_csv_segment(row, f"{name}: line {number}") for number, row in enumerate(rows, 2)]
     order = sorted(range(len(segments)), key=lambda k: (segments[k].start, segments[k].end))
-    listed = _sorted(segments, name)
-    try:
-        track = densify(listed, duration or max(s.end for s in listed))
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+    track = dense_from(_sorted(segments, name), duration, name)
     columns = [column for column in rows[0] if column and column.startswith(EXTRA)]
     if len(columns) > MOST_EXTRAS:
         raise InputError(f"{name}: more than {MOST_EXTRAS} further curves")
@@ -248,9 +244,9 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
     Missing intensity reads as ``DEFAULT_INTENSITY``, missing confidence as 1.
 
     Raises:
-        InputError: a line is not RTTM, or its label is no emotion.
+        InputError: a line is not RTTM, its label is no emotion, or it is of another recording or channel.
     """
-    segments = []
+    segments, of = [], list[str]()
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.split()
         if not fields or line.startswith(";;"):
@@ -265,6 +261,10 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
                 raise ValueError
         except ValueError:
             raise InputError(f"{name}: line {number}: start, duration or confidence is no number") from None
+        if fields[1:3] != (of := of or fields[1:3]):
+            raise InputError(
+                f"{name}: line {number}: of {fields[1]}, after lines of {of[0]}: give those of one recording"
+            )
         if not known_label(fields[7]):
             raise InputError(f"{name}: line {number}: unknown emotion '{fields[7]}'")
         segments.append(Segment(start, start + length, fields[7], intensity, confidence))
