@@ -107,7 +107,7 @@ FillScale = Annotated[
     bool,
     Option(
         "Emotion",
-        "Measure strength by the recording's own: its strongest emotion is shown in full, its mildest not at all.",
+        "Scale intensity to the range of the recording: its strongest emotion is fully shown, its mildest not at all.",
         flags=("--fill-scale",),
     ),
 ]
@@ -116,25 +116,14 @@ FillScale = Annotated[
 
 @dataclass(frozen=True)
 class LiveMotion:
-    """How a face moves: what is known while somebody still speaks.
-
-    Attributes:
-        intensity: scales the strength of emotion.
-        expressivity: scales what emotion adds to the motion.
-        articulation: scales how far speech moves jaw and lips.
-        gain: factors by region of the face, or by ARKit shape, see ``Gains``.
-        style: of talking: a name, values or a file, see ``parse_style``.
-        seed: of blinks, gaze, brows and head motion; another one is another take.
-        blinks, gaze, head: whether such motion is added.
-        eye_contact: share of the fixations that rest on the viewer; at 1 the eyes never leave the camera.
-    """
+    """How a face moves: what is known while somebody still speaks. Every field says what it is in its ``Option``."""
 
     __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012 - pydantic's name; read only
 
     intensity: Annotated[float, Option("Emotion", "Scales the strength of emotion.", 0.0, 3.0)] = 1.0
     expressivity: Annotated[float, Option("Motion", "Scales what emotion adds to the motion.", 0.0, 2.0)] = 1.0
     articulation: Annotated[
-        float, Option("Motion", "Scales how far speech moves jaw and lips; closures stay.", 0.0, 2.0)
+        float, Option("Motion", "Scales how far speech moves jaw and lips; closed lips stay closed.", 0.0, 2.0)
     ] = 1.0
     gain: Annotated[
         Mapping[str, Factor],
@@ -160,7 +149,7 @@ class LiveMotion:
         int,
         Option(
             "Motion",
-            "Of blinks, gaze, brows and head; another number, another take.",
+            "Number from which blinks, gaze, brows and head motion are drawn; each gives another take.",
             least=0,
             most=2**53,
             flags=("--seed", "--take"),
@@ -170,7 +159,8 @@ class LiveMotion:
     gaze: Annotated[bool, Option("Motion", "Add eye motion.", flags=("--gaze/--no-gaze",))] = True
     head: Annotated[bool, Option("Motion", "Add head motion.", flags=("--head/--no-head",))] = True
     eye_contact: Annotated[
-        float, Option("Motion", "Share of the looks that rest on the camera; at 1 the eyes never leave.", 0.0, 1.0)
+        float,
+        Option("Motion", "Share of the time that the eyes look at the camera; at 1 they never look away.", 0.0, 1.0),
     ] = 0.7
 
     @cached_property
@@ -201,20 +191,20 @@ class LiveMotion:
 
 @dataclass(frozen=True)
 class Motion(LiveMotion):
-    """How a face moves to a recording that is known as a whole.
-
-    Attributes:
-        min_confidence: where the track is less confident the face stays neutral.
-        liveliness: how far brows, head and breath follow the rhythm of speech (``visual_prosody``); 1 is usual, 0 none.
-        fps: frames a second.
-    """
+    """How a face moves to a recording that is known as a whole."""
 
     min_confidence: Annotated[
-        float, Option("Emotion", "Segments below this confidence are 'uncertain', and a face stays neutral.", 0.0, 1.0)
+        float,
+        Option(
+            "Emotion",
+            "Segments below this confidence are labelled 'uncertain', and the face stays neutral there.",
+            0.0,
+            1.0,
+        ),
     ] = 0.0
     liveliness: Annotated[
         float,
-        Option("Motion", "How far brows, head and breath follow the rhythm of speech; 0: not at all.", 0.0, 2.0),
+        Option("Motion", "Scales how far brows, head and breath follow the rhythm of speech; 0: not at all.", 0.0, 2.0),
     ] = 1.0
     fps: FramesPerSecond = 30.0
 
@@ -223,7 +213,7 @@ Emotion = Annotated[
     str | None,
     Option(
         "Emotion",
-        f"A track file instead of the diarizer, or LABEL or LABEL:INTENSITY; labels: {LABELS}.",
+        f"A track file, LABEL or LABEL:INTENSITY in place of the predicted emotion; labels: {LABELS}.",
         names="file",
     ),
 ]
@@ -232,7 +222,7 @@ Enroll = Annotated[
     tuple[Path, ...],
     Option(
         "Emotion",
-        "Another recording of the same speaker and microphone, to know their usual voice; repeatable.",
+        "Another recording of the same speaker and microphone, as a baseline; repeatable.",
         read=listed,
     ),
 ]
@@ -247,18 +237,14 @@ Light = Annotated[str, Option("Video", "Light: studio, soft, dramatic or a .json
 class StreamSettings(LiveMotion):
     """How a face moves while somebody speaks.
 
-    Attributes:
-        look_ahead: seconds of sound that the lips wait for; the diarizer's emotion follows up to a second later.
-        hop: seconds of sound between results.
-        fps: video frames a second.
-        emotion: ``LABEL:INTENSITY`` or a track file; default: what the diarizer says.
-        enroll: other recordings of the speaker, for the diarizer.
-
-    Gains at closed lips look 80 ms ahead, so other gains than 1 add that to the delay.
+    The diarizer's emotion follows the lips up to a second later. Gains at closed lips look 80 ms ahead, so other gains
+    than 1 add that to the delay.
     """
 
-    look_ahead: Annotated[float, Option("Time", "Seconds that a frame waits for.", 0.0, 5.0)] = 0.2
-    hop: Annotated[float, Option("Time", "Seconds between results.", 0.02, 2.0)] = 0.08
+    look_ahead: Annotated[
+        float, Option("Time", "Seconds of future sound that a frame waits for (look-ahead).", 0.0, 5.0)
+    ] = 0.2
+    hop: Annotated[float, Option("Time", "Seconds of sound between results (hop).", 0.02, 2.0)] = 0.08
     fps: Annotated[float, Option("Time", "Frames a second.", 1.0, 120.0, flags=("--fps", "--rate"))] = 60.0
     emotion: Emotion = None
     enroll: Enroll = ()
@@ -268,31 +254,31 @@ class StreamSettings(LiveMotion):
 class Performance(Motion):
     """All that can be said of the animation of one recording: face, emotion, motion, words, picture and files."""
 
-    mesh: Annotated[Path | None, Option("Face", "Your head, or its .sedface; default: the built-in face.")] = None
+    mesh: Annotated[Path | None, Option("Face", "Your head mesh, or its .sedface; default: the built-in face.")] = None
     mesh_head: Annotated[int | None, Option("Face", "Which head of the mesh; default: the largest.", least=1)] = None
     landmarks: Annotated[Path | None, Option("Face", "Landmarks of the mesh (.json), as for mesh register.")] = None
     rig: Annotated[Path | None, Option("Face", "Your own blend shapes of the mesh, as for mesh register.")] = None
     open_mouth: Annotated[
-        bool, Option("Face", "Cut sealed lips open, as mesh register does.", flags=("--open-mouth",))
+        bool, Option("Face", "Cut sealed lips apart, as mesh register does.", flags=("--open-mouth",))
     ] = False
     mouth: Annotated[
         str,
         Option(
             "Face",
-            "What comes behind lips that open: auto adds the bag, teeth and tongue that are missing, after the file's "
-            "vertices; keep adds nothing and says where no mouth is; none says nothing.",
+            "What is added behind open lips: auto adds missing mouth bag, teeth and tongue, after the file's vertices; "
+            "keep adds nothing and reports a missing mouth; none adds nothing without a message.",
         ),
     ] = "auto"
     eyes: Annotated[
         str,
         Option(
             "Face",
-            "What comes behind lids that are open: auto adds eyeballs where nothing is, after the file's vertices; "
-            "keep adds none; add puts them in front of flat eyes too.",
+            "What is added behind open lids: auto adds missing eyeballs, after the file's vertices; keep adds none; "
+            "add also puts them in front of flat eyes.",
         ),
     ] = "auto"
     strength: Annotated[
-        float, Option("Face", "Factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.")
+        float, Option("Face", "Scales all expressions, 0.3 to 2; blinks, gaze and the jaw are not scaled.")
     ] = 1.0
     rig_names: Annotated[
         str | None,
@@ -313,38 +299,41 @@ class Performance(Motion):
         str | None,
         Option(
             "Emotion",
-            "The speech encoder: builtin, whisper-base (of the Hugging Face hub; better at emotion "
-            "and, in animate, at lips), or a folder with the weights of openai/whisper-base.",
+            "The speech encoder: builtin, whisper-base (from the Hugging Face hub; slower, with more accurate emotion "
+            "and, in animate, lips), or a folder with the weights of openai/whisper-base.",
             names="folder",
         ),
     ] = None
     enroll: Enroll = ()
     trust: Annotated[
-        float, Option("Emotion", "How far intensity shrinks where the diarizer is in doubt; 0: not at all.", 0.0, 1.0)
+        float,
+        Option("Emotion", "How far intensity shrinks where the prediction is uncertain; 0: not at all.", 0.0, 1.0),
     ] = 1.0
     fill_scale: FillScale = False
     coordinates: Annotated[
         str | None,
         Option(
             "Emotion",
-            "Valence and arousal of each emotion, measured (.json), or russell1977 (default) or dietrich2026.",
+            "Valence and arousal of each emotion: a .json file, russell1977 (default) or dietrich2026.",
             metavar="FILE|NAME",
             names="file",
         ),
     ] = None
-    decoder: Annotated[Path | None, Option("Motion", "A decoder's folder; of vertices too, with its --mesh.")] = None
+    decoder: Annotated[
+        Path | None, Option("Motion", "A decoder's checkpoint folder; a vertex decoder also needs its --mesh.")
+    ] = None
     transcript: Annotated[
         str | None,
-        Option("Words", "What is said, or a .txt of it: closures and rounding become surer.", metavar="FILE|TEXT"),
+        Option("Words", "The spoken words as text or a .txt file; the lips become more accurate.", metavar="FILE|TEXT"),
     ] = None
     words: Annotated[
         Path | None,
-        Option("Words", "The same with times, of words or phrases: .ctm, .TextGrid, .vtt, .srt, or .json of Whisper."),
+        Option("Words", "Words or phrases with times: .ctm, .TextGrid, .vtt, .srt, or .json of Whisper."),
     ] = None
     language: Annotated[
         str,
         Option(
-            "Words", "Language of the words: en, de, fr, es, zh, ko, hi and all others of espeak-ng.", metavar="CODE"
+            "Words", "Language of the words: en, de, fr, es, zh, ko, hi or any other name of espeak-ng.", metavar="CODE"
         ),
     ] = "en"
     size: Annotated[
@@ -357,8 +346,8 @@ class Performance(Motion):
         str | None,
         Option(
             "Video",
-            "A colour (white, #88aacc), two by comma from top to bottom, a picture, or transparent (WebM, GIF, PNG); "
-            "default: the light's own.",
+            "A colour (white, #88aacc), two colours with a comma (top, bottom), a picture, or transparent (WebM, "
+            "GIF, PNG); default: the light's own.",
             metavar="COLOUR|FILE",
             names="file",
         ),
@@ -373,10 +362,13 @@ class Performance(Motion):
         Literal["mp4", "mov", "mkv", "webm", "gif"],
         Option("Video", "Video format; webm and gif can be transparent, a gif is silent."),
     ] = "mp4"
-    to: Annotated[tuple[str, ...], Option("Files", "Also write these formats, by comma.", read=listed)] = ()
+    to: Annotated[tuple[str, ...], Option("Files", "Also write these formats, separated by commas.", read=listed)] = ()
     targets: Annotated[
         Literal["few", "arkit", "all"],
-        Option("Files", "Blend shapes of GLB, FBX and USD: few, ARKit's and the tongue's, all."),
+        Option(
+            "Files",
+            "Blend shapes of GLB, FBX and USD: few (at most 32), arkit (with the tongue's) or all (with correctives).",
+        ),
     ] = "arkit"
     max_seconds: Annotated[float, Option("Files", "Refuse longer audio.", least=1.0)] = 3600.0
 
