@@ -70,11 +70,7 @@ def builtin_checkpoint(name: str) -> Path:
 
 
 def weights_sha256(folder: Path) -> str:
-    """Hash of a checkpoint's weights file.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Hash of a checkpoint's weights file."""
     try:
         return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     except OSError:
@@ -171,11 +167,7 @@ def _read_weights(folder: Path) -> dict[str, Any]:
 
 
 def read_arrays(folder: Path, *names: str) -> list[NDArray[np.float32]]:
-    """Some weights of a checkpoint as arrays, without torch.
-
-    Raises:
-        InputError: they are missing or damaged.
-    """
+    """Some weights of a checkpoint as arrays, without torch."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -224,9 +216,6 @@ def write_checkpoint(folder: Path, config: CheckpointConfig, state: Mapping[str,
     """Write a checkpoint folder; floating-point weights are stored in half precision.
 
     All three files appear together, so that no old configuration meets new weights.
-
-    Raises:
-        InputError: it cannot be written there.
     """
     import torch
     from safetensors import SafetensorError

@@ -282,11 +282,7 @@ _DEEPEST = 32
 
 
 def read_array_pickle(path: Path) -> dict[str, NDArray[Any]]:
-    """A pickled dictionary of arrays of numbers; lists of numbers are arrays, too.
-
-    Raises:
-        InputError: anything else.
-    """
+    """A pickled dictionary of arrays of numbers; lists of numbers are arrays, too."""
     data = read_bytes(path, "a pickle of arrays", MOST_PICKLED)
     try:
         held = read_pickle(io.BytesIO(data), _names(len(data)))

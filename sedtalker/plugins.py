@@ -50,11 +50,7 @@ def load(place: str) -> Any:
 
 @cache
 def parts_of_others(group: str) -> Mapping[str, Any]:
-    """The objects that other distributions add to one of ``GROUPS``, by name.
-
-    Raises:
-        InputError: one cannot be imported.
-    """
+    """The objects that other distributions add to one of ``GROUPS``, by name."""
     found = {}
     for point in sorted(entry_points(group=group), key=lambda point: (point.name, point.value)):
         try:

@@ -90,9 +90,6 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder that takes the place of ``folder``, with all that is in it, when the block ends well.
 
     Between the removal of an earlier folder and the appearance of the new one there is a moment without either.
-
-    Raises:
-        InputError: it cannot be made there.
     """
     clear_left_over(folder.parent)
     try:
@@ -180,9 +177,6 @@ def temporary_folder() -> Iterator[Path]:
     """A folder for files of this process alone (in ``$TMPDIR``), readable by this user alone and removed at the end.
 
     That of a process that was killed is removed by the next one that asks for such a folder.
-
-    Raises:
-        InputError: it cannot be made.
     """
     try:
         root = Path(tempfile.gettempdir())

@@ -44,11 +44,7 @@ FORMAT = "sedtalker-style"
 
 
 def parse_style(text: str) -> Style:
-    """A style from its name, from values (``articulation=0.5,dynamics=1``) or from a file that ``write_style`` wrote.
-
-    Raises:
-        InputError: none of these.
-    """
+    """A style from its name, from values (``articulation=0.5,dynamics=1``) or from a file of ``write_style``."""
     if text in STYLES:
         return STYLES[text]
     if text.endswith(".json"):
@@ -75,11 +71,7 @@ def _checked(values: dict[str, float], where: str) -> Style:
 
 
 def read_style(path: Path) -> Style:
-    """A style from its file.
-
-    Raises:
-        InputError: not such a file.
-    """
+    """A style from its file."""
     try:
         found = read_json(path, "a style")
     except InputError as error:

@@ -43,11 +43,7 @@ class SpokenRecording:
 def read_recordings(
     diarizer: Diarizer, items: Sequence[Item], max_seconds: float, hook: Hook = no_progress
 ) -> list[SpokenRecording]:
-    """The speech of every recording, with its label.
-
-    Raises:
-        InputError: one cannot be read.
-    """
+    """The speech of every recording, with its label."""
     return [
         SpokenRecording(tuple(diarizer.speech(item.audio, max_seconds=max_seconds)), item.columns.get(LABEL))
         for item in counted(items, hook, "reading the recordings", len(items))

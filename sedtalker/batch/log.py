@@ -50,11 +50,7 @@ WHOLE = Shard()
 
 
 def parse_shard(text: str) -> Shard:
-    """A shard from ``2/5``.
-
-    Raises:
-        InputError: not of this form.
-    """
+    """A shard from ``2/5``."""
     match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise InputError(f"--shard {text}: give i/n, such as 2/5: the second of five shares")

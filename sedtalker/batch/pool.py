@@ -133,9 +133,6 @@ class LocalPool:
 
         Args:
             first: those that are used first; None: nothing is opened.
-
-        Raises:
-            InputError: something is wrong with them.
         """
         process = self._start()
         try:

@@ -167,11 +167,7 @@ def run_batch(
 
 @contextmanager
 def folder_made(output: Path) -> Iterator[None]:
-    """Make the folder of a batch; where nothing came of it, it is removed.
-
-    Raises:
-        InputError: it cannot be made.
-    """
+    """Make the folder of a batch; where nothing came of it, it is removed."""
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file: the results need a folder")
     made = not output.exists()

@@ -74,11 +74,7 @@ class BatchSettings(Performance):
         ]
 
     def picture(self) -> dict[str, Any]:
-        """What ``Animation.render`` takes, read from the options of the picture.
-
-        Raises:
-            InputError: one of them cannot be used.
-        """
+        """What ``Animation.render`` takes, read from the options of the picture."""
         from sedtalker.render.renderer import picture_options
 
         return picture_options(self.size, self.camera, self.background, self.light, self.renderer)
@@ -121,11 +117,7 @@ class BatchSettings(Performance):
         return {name: (base / path).absolute() for name, path in found.items() if path is not None}
 
     def fingerprint(self) -> str:
-        """SHA-256 of all that the options say, with the contents of files in place of their names.
-
-        Raises:
-            InputError: a file cannot be read.
-        """
+        """SHA-256 of all that the options say, with the contents of files in place of their names."""
         plain = as_plain(self)
         plain |= {name: path_sha256(path) for name, path in self._files(Path()).items()}
         plain["enroll"] = [path_sha256(path) for path in self.enroll]
@@ -236,9 +228,6 @@ def _weights(folder: Path, stamp: tuple[int, int]) -> str:
 def path_sha256(path: Path) -> str:
     """Hash of a file's bytes, or of the names and bytes of all files in a folder; remembered while they are as they
     were.
-
-    Raises:
-        InputError: it cannot be read.
     """
     if not is_folder(path):
         return _file_sha256(path, _stamp(path))
@@ -263,11 +252,7 @@ def _file_sha256(path: Path, stamp: tuple[int, int]) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """Hash of a file's bytes."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -79,11 +79,7 @@ def settings_as_options(settings: ClipSettings) -> dict[str, Any]:
 
 
 def opened_project(context: typer.Context) -> Project | None:
-    """The project that ``--project`` read.
-
-    Raises:
-        InputError: it could not be read.
-    """
+    """The project that ``--project`` read."""
     held: Project | InputError | None = context.meta.get(KEY)
     if isinstance(held, InputError):
         raise held

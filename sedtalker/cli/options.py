@@ -192,11 +192,7 @@ def check_preset(path: Path | None, force: bool) -> None:
 
 
 def save_preset(context: typer.Context, path: Path | None) -> None:
-    """Write the options of a command that are not at their defaults; None: nothing is written.
-
-    Raises:
-        InputError: it cannot be written there.
-    """
+    """Write the options of a command that are not at their defaults; None: nothing is written."""
     if path is None:
         return
     kept: dict[str, Any] = {}

@@ -63,11 +63,7 @@ SEDTALKER_PAPER: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutra
 
 
 def category(word: str) -> str:
-    """The category a word stands for.
-
-    Raises:
-        InputError: the word is not known.
-    """
+    """The category a word stands for."""
     plain = word.strip().lower().replace("_", " ")
     plain = SYNONYMS.get(plain, plain)
     if plain not in CATEGORIES:

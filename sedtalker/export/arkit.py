@@ -226,9 +226,6 @@ def read_motion(path: Path, times: NDArray[np.floating]) -> tuple[NDArray[np.flo
     Args:
         path: a Live Link CSV, or an ``.npz`` of ``sedtalker animate``.
         times: (T,) seconds.
-
-    Raises:
-        InputError: neither, or damaged.
     """
     if path.suffix.lower() == ".csv":
         take = read_arkit_csv(path)
@@ -244,9 +241,6 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
     Args:
         rate: frames a second that its timecodes count; None: the usual rate that fits the frame numbers in it.
         names: what its columns are called, where they are not all of ARKit's; shapes without a column rest.
-
-    Raises:
-        InputError: not such a file.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:

@@ -135,11 +135,7 @@ def parse_formats(words: Sequence[str]) -> list[str]:
 
 
 def format_of(path: Path) -> ExportFormat:
-    """The format of a file by how its name ends.
-
-    Raises:
-        InputError: no format ends so.
-    """
+    """The format of a file by how its name ends."""
     rows = [row for row in export_formats().values() if path.name.lower().endswith(row.suffix)]
     if not rows:
         suffixes = ", ".join(row.suffix for row in export_formats().values())

@@ -59,11 +59,7 @@ class Target:
         return usual if self.port is None else self.port
 
     def yes(self, name: str, default: bool) -> bool:
-        """An option that is yes or no.
-
-        Raises:
-            InputError: it is neither.
-        """
+        """An option that is yes or no."""
         text = self.options.get(name)
         if text is None:
             return default
@@ -123,9 +119,6 @@ class UdpSocket:
 
     Args:
         what: of the protocol, for messages.
-
-    Raises:
-        InputError: there is no such host.
     """
 
     def __init__(self, host: str, port: int, what: str):
@@ -160,11 +153,7 @@ class Address(NamedTuple):
 
 
 def resolve(host: str, port: int) -> Address:
-    """The address of a host, IPv4 where it has one.
-
-    Raises:
-        InputError: there is no such host.
-    """
+    """The address of a host, IPv4 where it has one."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):
@@ -339,11 +328,7 @@ def parse_targets(texts: Sequence[str]) -> list[Target]:
 
 
 def parse_target(text: str) -> Target:
-    """The target of one address.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """The target of one address."""
     if text == STDOUT:
         return Target(STDOUT, "", None, {})
     try:

@@ -67,9 +67,6 @@ class WebSocketSender:
         fps: frames a second, for the first line.
         origin: of pages on other hosts that are served, as ``https://example.org``; ``*`` for any.
         patience: seconds, see ``PATIENCE``.
-
-    Raises:
-        InputError: it cannot serve there.
     """
 
     def __init__(

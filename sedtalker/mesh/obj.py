@@ -301,8 +301,9 @@ def _normal(values: list[str]) -> tuple[float, float, float]:
 
 def _normal_index(text: str, count: int) -> int:
     """Zero-based index of a corner's normal, ``_NO_NORMAL`` where it has none."""
-    with suppress(ValueError):
-        return _index(text, count, "normal")
+    if text:  # most files have none
+        with suppress(ValueError):
+            return _index(text, count, "normal")
     return _NO_NORMAL
 
 

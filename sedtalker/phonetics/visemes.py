@@ -81,9 +81,6 @@ def visemes(phones: Alignment, of: str = "oculus") -> list[Cue]:
     Args:
         phones: see ``sedtalker.phonetics.aligner.align`` and ``recognise``.
         of: the set, a name in ``SETS``.
-
-    Raises:
-        InputError: there is no such set.
     """
     check_set(of)
     cues: list[Cue] = []

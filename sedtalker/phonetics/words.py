@@ -57,9 +57,6 @@ def read_words(data: bytes, name: str) -> tuple[Word, ...]:
 
     Args:
         name: its name, whose suffix says what it is.
-
-    Raises:
-        InputError: another kind of file, damaged, or without words.
     """
     suffix = Path(name).suffix.lower()
     if suffix not in READERS:

@@ -86,11 +86,7 @@ class AnimateOptions(Motion):
         return None if self.transcript is None else pronounce(self.transcript, self.language)
 
     def track(self, duration: float) -> EmotionTrack | None:
-        """The given emotion, for a recording of so many seconds.
-
-        Raises:
-            InputError: it is none.
-        """
+        """The given emotion, for a recording of so many seconds."""
         if self.emotion is None:
             return None
         if isinstance(self.emotion, str):
@@ -161,9 +157,6 @@ def parsed(model: type[M], values: object, where: str) -> M:
         model: what they are.
         values: JSON text, or a mapping.
         where: what to call them in messages.
-
-    Raises:
-        InputError: they are no such options; one line.
     """
     try:
         if isinstance(values, str | bytes):

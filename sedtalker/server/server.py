@@ -99,11 +99,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
-    """Serve until Ctrl-C or SIGTERM.
-
-    Raises:
-        InputError: the networks cannot be opened.
-    """
+    """Serve until Ctrl-C or SIGTERM."""
     more_files()
     config = configured(
         app,

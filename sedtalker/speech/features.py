@@ -321,11 +321,7 @@ class SpeechFeatures:
         return len(self.hidden)
 
     def of(self, encoder: str) -> SpeechFeatures:
-        """The features of one encoder of several, by its name; those of a single encoder are returned as they are.
-
-        Raises:
-            InputError: it is none of theirs.
-        """
+        """The features of one encoder of several, by its name; those of a single encoder are returned as they are."""
         if not self.parts:
             return self
         start = 0

@@ -204,11 +204,7 @@ def project_path(text: str, own: Path | None, force: bool) -> Path:
 
 
 def save(path: Path, snapshot: Snapshot, folder: Path) -> None:
-    """Write a project; what was dropped on the page and lies in the studio's ``folder`` is copied beside it.
-
-    Raises:
-        InputError: it cannot be written there.
-    """
+    """Write a project; what was dropped on the page and lies in the studio's ``folder`` is copied beside it."""
     project = snapshot.project
     kept = Project(
         _beside(path, project.audio, folder),

@@ -114,11 +114,7 @@ def with_one_gain(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checked(schema: Any, values: Any) -> Any:
-    """Plain data as ``schema``.
-
-    Raises:
-        InputError: it does not fit; one line.
-    """
+    """Plain data as ``schema``."""
     try:
         return TypeAdapter(schema).validate_python(values)
     except ValidationError as error:

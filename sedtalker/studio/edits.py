@@ -42,11 +42,7 @@ LARGEST_EDIT = 2**20
 
 class _Edit(BaseModel, extra="forbid", allow_inf_nan=False, frozen=True):
     def apply(self, base: Base, document: Document) -> Document:
-        """The document after the edit.
-
-        Raises:
-            InputError: it cannot be done there.
-        """
+        """The document after the edit."""
         raise NotImplementedError
 
 
@@ -212,11 +208,7 @@ Edit = Annotated[
 
 
 def parse_edit(values: Mapping[str, Any]) -> _Edit:
-    """The edit that the page sends; the values of ``settings`` stand beside its ``op``.
-
-    Raises:
-        InputError: it is none.
-    """
+    """The edit that the page sends; the values of ``settings`` stand beside its ``op``."""
     if values.get("op") == "settings" and "settings" not in values:
         values = {"op": "settings", "settings": {k: v for k, v in values.items() if k != "op"}}
     edit: _Edit = checked(Edit, dict(values))

@@ -101,9 +101,6 @@ def export_files(
 
     Returns:
         Format, name and bytes of each, and what there is to say about it.
-
-    Raises:
-        InputError: one of them cannot be written.
     """
     clip, settings = snapshot.clip, snapshot.document.settings
     stem = clip.path.stem

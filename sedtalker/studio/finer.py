@@ -22,11 +22,7 @@ FINER = "fine-grained emotions"
 
 
 def find_fine_emotions(session: Session) -> tuple[Work, Then]:
-    """Fine-grained emotions of the open recording, as ``sedtalker diarize --fine`` finds them; one job.
-
-    Raises:
-        InputError: no recording is open.
-    """
+    """Fine-grained emotions of the open recording, as ``sedtalker diarize --fine`` finds them; one job."""
     clip, _ = session.opened()
 
     def work(hook: Hook) -> tuple[NDArray[np.float64], dict[str, Floats]]:

@@ -81,11 +81,7 @@ def list_faces() -> list[dict[str, str]]:
 
 
 def face_picture(name: str) -> bytes:
-    """The picture of a built-in face as PNG.
-
-    Raises:
-        InputError: there is no such face.
-    """
+    """The picture of a built-in face as PNG."""
     if name not in FACES:
         raise InputError(f"there is no built-in face '{name}'")
     kept = user_cache() / "studio" / f"{__version__}-{name}.png"

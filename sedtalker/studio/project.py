@@ -97,11 +97,7 @@ class Project:
         return Face.from_mesh(self.mesh, landmarks=self.landmarks, hook=hook)
 
     def sound(self, longest: float = 3600.0) -> Audio:
-        """The recording.
-
-        Raises:
-            InputError: not a readable sound.
-        """
+        """The recording."""
         return load_audio(self.audio, longest)
 
 

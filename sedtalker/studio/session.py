@@ -159,11 +159,7 @@ class Session:
         self.revision += 1
 
     def open_extras(self, extras: Mapping[str, Floats]) -> None:
-        """Other further curves (T,) of the same base; the documents, and what is saved, stay as they are.
-
-        Raises:
-            InputError: no recording is open.
-        """
+        """Other further curves (T,) of the same base; the documents, and what is saved, stay as they are."""
         self.opened()
         assert self.base is not None
         self.extras, self.extras_number = dict(extras), self.extras_number + 1
@@ -196,11 +192,7 @@ class Session:
         return self.document, self.base, self.subject
 
     def snapshot(self) -> Snapshot:
-        """The session as it is.
-
-        Raises:
-            InputError: no recording is open.
-        """
+        """The session as it is."""
         clip, history = self.opened()
         assert self._whole is not None
         assert self.base is not None
@@ -208,11 +200,7 @@ class Session:
         return Snapshot(clip, self.subject, self._whole, history.present, track, self.base)
 
     def opened(self) -> tuple[OpenClip, History]:
-        """The recording and its history.
-
-        Raises:
-            InputError: none is open.
-        """
+        """The recording and its history."""
         if self.clip is None or self.history is None:
             raise InputError("no recording is open: drop an audio file first")
         return self.clip, self.history
@@ -229,9 +217,6 @@ class Session:
 
         Returns:
             What changed, see ``moved``.
-
-        Raises:
-            InputError: it cannot be done.
         """
         _, history = self.opened()
         assert self.base is not None

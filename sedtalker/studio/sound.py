@@ -77,9 +77,6 @@ def analyse(
         animator: whose encoder and diarizer are used.
         folder: where to write what the page plays.
         track: its emotion, where that is known already.
-
-    Raises:
-        InputError: not a readable sound.
     """
     with one_step(hook, "reading the audio"):
         sound = load_audio(path)
@@ -94,11 +91,7 @@ def analyse(
 
 
 def write_wav(path: Path, wav: Path) -> int:
-    """Write a recording as 16-bit PCM, mono or stereo, at its own rate up to 48 kHz; returns the rate.
-
-    Raises:
-        InputError: not a readable sound.
-    """
+    """Write a recording as 16-bit PCM, mono or stereo, at its own rate up to 48 kHz; returns the rate."""
     own, parts = channel_parts(path, LONGEST_SECONDS)
     rate = min(own, HIGHEST_RATE)
     resampler: soxr.ResampleStream | None = None

@@ -128,11 +128,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 
 def save_whole(value: Any, path: Path) -> None:
-    """``torch.save`` that never leaves half a file.
-
-    Raises:
-        InputError: it cannot be written there.
-    """
+    """``torch.save`` that never leaves half a file."""
     with whole_file(path) as temporary:
         try:
             torch.save(value, temporary)

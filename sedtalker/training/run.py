@@ -81,11 +81,7 @@ def cache_folder(cache: str | None = None) -> Path:
 
 
 def compose(overrides: Sequence[str]) -> dict[str, Any]:
-    """The training configuration as plain data; without ``trainer.run_dir`` the run gets a folder of its own.
-
-    Raises:
-        InputError: an override does not fit the configuration.
-    """
+    """The training configuration as plain data; without ``trainer.run_dir`` the run gets a folder of its own."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException

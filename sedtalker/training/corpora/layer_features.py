@@ -134,9 +134,6 @@ def load_teacher(data: Path, source: str | None = None) -> Teacher:
     Args:
         source: folder or name on the hub of Whisper's weights, or an ``.npz`` of its blocks; None: ``TEACHER_FILE``
             where the training data have it, else ``TEACHER``.
-
-    Raises:
-        InputError: the weights cannot be had.
     """
     _, _, state = read_checkpoint(builtin_checkpoint("diarizer_whisper_base"), "diarizer", DiarizerConfig)
     return Teacher(open_whisper(data, source), state["layer_mean"], state["layer_projection"])
@@ -148,9 +145,6 @@ def open_vectors(source: str | None, data: Path, teacher: str | None = None) -> 
     Args:
         source: checkpoint folder of an emotion encoder; None: the built-in one; ``WHISPER``: the teacher's layers.
         teacher: see ``load_teacher``.
-
-    Raises:
-        InputError: the weights cannot be had.
     """
     if source == WHISPER:
         return Vectors(load_teacher(data, teacher), None, Path())

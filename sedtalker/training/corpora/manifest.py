@@ -46,11 +46,7 @@ MOST_MANIFEST_BYTES = 2**30
 
 
 def find_data(data: Path | None = None) -> Path:
-    """Folder of the training data: the argument, else ``SEDTALKER_DATA``, else ``../shared/data``.
-
-    Raises:
-        InputError: no such folder.
-    """
+    """Folder of the training data: the argument, else ``SEDTALKER_DATA``, else ``../shared/data``."""
     root = Path(data or os.environ.get("SEDTALKER_DATA", "../shared/data"))
     if not root.is_dir():
         raise InputError(

@@ -238,11 +238,7 @@ CENTIMETRE = 0.01
 
 
 def read_reference_rig(data: Path) -> Face:
-    """``face/ict_lite.npz`` (MIT, USC Institute for Creative Technologies) in metres; it has no tongueOut.
-
-    Raises:
-        InputError: the file is missing.
-    """
+    """``face/ict_lite.npz`` (MIT, USC Institute for Creative Technologies) in metres; it has no tongueOut."""
     path = data / "face/ict_lite.npz"
     if not path.is_file():
         raise InputError(f"{path}: the reference rig is missing")

@@ -278,11 +278,7 @@ def is_rated(corpus: str) -> bool:
 
 
 def read_votes(data: Path, corpora: Sequence[str]) -> dict[str, Votes]:
-    """Votes by ``corpus/file`` (without its ending) of those of the corpora that are rated.
-
-    Raises:
-        InputError: a table is missing.
-    """
+    """Votes by ``corpus/file`` (without its ending) of those of the corpora that are rated."""
     votes: dict[str, Votes] = {}
     for name in filter(is_rated, corpora):
         known = known_corpus(name)

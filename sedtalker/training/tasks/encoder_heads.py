@@ -42,11 +42,7 @@ class FoldedHead(NamedTuple):
 
 
 def read_head(folder: Path) -> FoldedHead:
-    """The head of an export of ``experiment=fine_tuned_encoder``.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The head of an export of ``experiment=fine_tuned_encoder``."""
     try:
         arrays = load_file(folder / HEAD)
         return FoldedHead(**arrays)

@@ -222,11 +222,7 @@ def open_sequences(root: Path) -> SequenceCorpus:
 
 
 def read_head_files(root: Path) -> HeadFiles:
-    """Whatever of these files the folder holds.
-
-    Raises:
-        InputError: one of them cannot be read.
-    """
+    """Whatever of these files the folder holds."""
     templates: dict[str, Floats] = {}
     triangles = None
     for path in (root / name for name in MESHES):

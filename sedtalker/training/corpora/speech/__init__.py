@@ -167,11 +167,7 @@ def known_corpus(name: str) -> SpeechCorpus | None:
 
 
 def find_corpus(name: str) -> SpeechCorpus:
-    """The corpus of that name or alias.
-
-    Raises:
-        InputError: no such corpus.
-    """
+    """The corpus of that name or alias."""
     found = known_corpus(name)
     if found is None:
         raise InputError(f"unknown corpus '{name}'; there are {', '.join(corpora())}")
