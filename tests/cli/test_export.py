@@ -121,7 +121,7 @@ def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
         (["clip.npz", "--to", "dae"], "no format 'dae': use arkit, fbx, glb"),
         (["clip.npz", "--to", "abc"], "Alembic is not written"),
         (["clip.npz", "--to", ","], "name at least one format"),
-        (["clip.npz", "--to", "npz"], "exists; use --force"),
+        (["clip.npz", "--to", "npz"], "would overwrite it"),
         (["clip.npz", "--to", "glb", "--audio", "none.wav"], "no such file"),
         (["clip.wav", "--to", "glb"], "not a SEDTalker animation"),
     ],

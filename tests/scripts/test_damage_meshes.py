@@ -62,7 +62,7 @@ def test_three_hundred_damaged_files_are_read_or_refused_in_one_line(tmp_path: P
     assert 60 < read < 240
 
 
-@pytest.mark.parametrize("number", [4, 8, pytest.param(9, marks=pytest.mark.slow), 14])
+@pytest.mark.parametrize("number", [4, *(pytest.param(number, marks=pytest.mark.slow) for number in (8, 9)), 14])
 def test_a_damaged_head_is_fitted_or_refused(tmp_path: Path, script: ModuleType, source: Face, number: int) -> None:
     cases = script.damaged_files(scan(source, 45), number + 1, tmp_path, usd=False)
     (tmp_path / "damaged.obj").write_bytes(list(cases)[number].data)

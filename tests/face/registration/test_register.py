@@ -151,7 +151,8 @@ def test_teeth_and_eyes_move_as_solids(foreign: Registered) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["suzanne.obj", pytest.param("robot_expressive.glb", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["suzanne.obj", "robot_expressive.glb"])
 def test_what_is_no_human_face_is_refused(data_dir: Path, source: Face, name: str) -> None:
     mesh = read_mesh(data_dir / "face" / "test_meshes" / name)
     with pytest.raises(InputError, match="no face found") as error:
