@@ -147,6 +147,8 @@ def _check(face: Face) -> None:
         raise ValueError("regions are not (V,)")
     if any(abs(c.gain) > STRONGEST for c in face.correctives):
         raise ValueError("a corrective is too strong")
+    if not all(isinstance(c.name, str) and c.sources and isinstance(c.beyond, bool) for c in face.correctives):
+        raise ValueError("a corrective has no name or no sources")
     if any(source not in face.shape_index for corrective in face.correctives for source in corrective.sources):
         raise ValueError("a corrective is driven by a shape that is not there")
 

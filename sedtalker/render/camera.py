@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
+from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 
@@ -39,6 +40,10 @@ class Camera:
     fov: float = 20.0
     near: float = 0.05
     far: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.near < self.far:
+            raise InputError(f"a camera sees from near to far: {self.near:g} to {self.far:g} is no such range")
 
     @property
     def distance(self) -> float:

@@ -25,6 +25,7 @@ from sedtalker.render.codecs import write_video
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import Image
 from sedtalker.render.renderer import Backend, Renderer, make_renderer
+from sedtalker.storage import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +86,8 @@ def read_vertices(path: Path, fps: float, face: Face) -> VertexSequence:
         InputError: it cannot be read, has another number of vertices, or does not lie where the mesh is.
     """
     try:
-        frames = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        frames = np.lib.format.open_memmap(path, mode="r")
+    except UNREADABLE:
         raise InputError(f"{path}: not a .npy of numbers") from None
     count = len(face.mesh.vertices)
     if not np.issubdtype(frames.dtype, np.floating) or frames.ndim not in (2, 3) or not len(frames):

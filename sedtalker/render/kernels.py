@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from numba.core.caching import IndexDataCacheFile
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
+from sedtalker.reading import is_file
 from sedtalker.render.camera import Matrix
-from sedtalker.storage import user_cache
+from sedtalker.storage import keep, user_cache
 
+DIGEST = hashlib.sha256().digest_size
+"""Bytes of a hash."""
 Function = TypeVar("Function", bound=Callable[..., object])
 
 _FAST = {"contract", "reassoc", "arcp", "nsz", "afn"}
@@ -30,10 +37,53 @@ def _cache_possible() -> bool:
     return "NUMBA_CACHE_DIR" in os.environ or any(p.is_dir() and os.access(p, os.W_OK) for p in parents)
 
 
+class _CheckedCache(IndexDataCacheFile):
+    """Compiled code as numba keeps it, after the hash of its bytes: what is damaged is compiled anew, and what cannot
+    be kept is not; numba runs the code that it finds, or fails.
+    """
+
+    def _load_index(self) -> dict[Any, str]:
+        with suppress(Exception):  # of another numba
+            stamp, version, overloads = pickle.loads(_checked(Path(self._index_path)))
+            if (stamp, version) == (self._source_stamp, self._version):
+                return dict(overloads)
+        return {}
+
+    def _save_index(self, overloads: dict[Any, str]) -> None:
+        _keep(Path(self._index_path), self._dump((self._source_stamp, self._version, overloads)))
+
+    def _load_data(self, name: str) -> Any:
+        return pickle.loads(_checked(Path(self._data_path(name))))
+
+    def _save_data(self, name: str, data: Any) -> None:
+        _keep(Path(self._data_path(name)), self._dump(data))
+
+
+def _checked(path: Path) -> bytes:
+    """What ``_keep`` wrote.
+
+    Raises:
+        OSError: it is not there, or not what was written.
+    """
+    data = path.read_bytes() if is_file(path) else b""
+    if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
+        raise OSError(f"{path} is damaged")
+    return data[DIGEST:]
+
+
+def _keep(path: Path, data: bytes) -> None:
+    keep(path, lambda temporary: temporary.write_bytes(hashlib.sha256(data).digest() + data))
+
+
 def _compiled(function: Function, **more: bool) -> Function:
     """Compile without the interpreter lock, so that threads share the bands of a picture."""
     options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy", **more}
-    return cast(Function, numba.njit(cache=_cache_possible(), **options)(function))
+    made = numba.njit(cache=_cache_possible(), **options)(function)
+    cache = getattr(made, "_cache", None)
+    if hasattr(cache, "_cache_file"):
+        held = cache._cache_file
+        cache._cache_file = _CheckedCache(held._cache_path, f"{cache._impl.filename_base}.sha256", held._source_stamp)
+    return cast(Function, made)
 
 
 def kernel(function: Function) -> Function:

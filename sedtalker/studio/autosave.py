@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from sedtalker.errors import InputError
 from sedtalker.processes import try_lock
+from sedtalker.reading import is_folder, is_there, read_json
 from sedtalker.storage import temporary_folder, whole_file
 from sedtalker.studio.project import SUFFIX, Project, file_sha256, names_from, project_text, read_project, write_project
 from sedtalker.studio.session import Snapshot
@@ -160,13 +161,17 @@ class StudioFolder:
 
 
 def _left(folder: Path, lock: IO[bytes]) -> Left | None:
+    """What lies in a folder; where the summary of its edits cannot be read, the edits are still there."""
     try:
-        said = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        return (
-            Left(folder, lock, float(said["saved_at"]), str(said["audio"])) if (folder / AUTOSAVE).is_file() else None
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        saved_at, audio = (folder / AUTOSAVE).stat().st_mtime, "an unknown recording"
+    except OSError:
         return None
+    with suppress(InputError, KeyError, TypeError, ValueError, OverflowError):
+        said = read_json(folder / SUMMARY, "a summary of edits")
+        audio = str(said["audio"])
+        if 0.0 <= (said_at := float(said["saved_at"])) <= time.time():
+            saved_at = said_at
+    return Left(folder, lock, saved_at, audio)
 
 
 def _remove(folder: Path, lock: IO[bytes] | None) -> None:
@@ -192,13 +197,16 @@ def project_path(text: str, own: Path | None, force: bool) -> Path:
         if own is None:
             raise InputError(f"name a file that ends in {SUFFIX}")
         return own
-    path = Path(text.strip()).expanduser()
+    try:
+        path = Path(text.strip()).expanduser()
+    except RuntimeError:
+        raise InputError(f"{text}: no such user") from None
     path = (path if path.suffix else path.with_suffix(SUFFIX)).absolute()
     if path.suffix.lower() != SUFFIX:
         raise InputError(f"{path.name}: a project is saved as a file that ends in {SUFFIX}")
-    if not path.parent.is_dir():
+    if "\0" in text or not is_folder(path.parent):
         raise InputError(f"{path.parent}: no such folder")
-    if path.exists() and path != own and not force:
+    if is_there(path) and path != own and not force:
         raise InputError(f"{path} exists; save under another name, or overwrite it")
     return path
 

@@ -26,7 +26,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.progress import Hook, no_progress
-from sedtalker.reading import parse_json, problem_of
+from sedtalker.reading import is_file, parse_json, problem_of
 from sedtalker.storage import whole_file
 from sedtalker.studio.document import Base, Document, as_plain, from_plain
 from sedtalker.version import __version__
@@ -220,20 +220,13 @@ def _found(named: NamedFile, what: str, name: str, folders: Sequence[Path]) -> P
         InputError: it is not there, or is not the same any more.
     """
     places = [folder / named.path for folder in folders]
-    there = [path for path in places if _is_file(path)]
-    if not there:
-        raise InputError(f"{name}: its {what} {named.path} is missing: put it back where it was")
-    same = [path for path in there if path.stat().st_size <= LARGEST_BYTES and file_sha256(path) == named.sha256]
-    if not same:
-        raise InputError(f"{name}: its {what} {named.path} has changed since the project was saved")
-    return same[0]
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # no name that a file can have
-        return False
+    for path in filter(is_file, places):
+        if path.stat().st_size <= LARGEST_BYTES and file_sha256(path) == named.sha256:
+            return path
+    # which of the two a project is not told: it would learn what files there are
+    raise InputError(
+        f"{name}: its {what} {named.path} is missing or has changed since the project was saved: put it back"
+    )
 
 
 def file_sha256(path: Path) -> str:

@@ -66,6 +66,7 @@ from sedtalker.studio.file_routes import FileRoutes
 from sedtalker.studio.finer import FINER, find_fine_emotions
 from sedtalker.studio.live import GONE, run_live, stream_settings
 from sedtalker.studio.security import content_policy
+from sedtalker.studio.sound import MOST_PEAKS
 from sedtalker.studio.state import edited_state, state
 from sedtalker.studio.studio import Studio
 from sedtalker.studio.uploads import read_json
@@ -141,7 +142,7 @@ class StudioRoutes:
 
     async def peaks(self, request: Request) -> Response:
         """``GET api/peaks``."""
-        bins = int(_number(request, "bins", 2000))
+        bins = int(min(_number(request, "bins", 2000), MOST_PEAKS))
         clip, _ = self.session.opened()
         return _array(await run_in_threadpool(clip.peaks, bins), {})
 

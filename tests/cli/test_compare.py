@@ -184,6 +184,25 @@ def test_two_arrays_are_compared_on_their_mesh(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
+    "header",
+    [
+        "(" * 118,
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (8L, 3",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (" + "9" * 40 + ", 3)}",
+        None,
+    ],
+)
+def test_arrays_with_broken_headers_are_one_line(tmp_path: Path, header: str | None) -> None:
+    write_animation(tmp_path / "a.npz", moving([0.0, 1.0], standing()))
+    np.save(tmp_path / "b.npy", np.zeros((2, 600, 3), np.float32))
+    data = (tmp_path / "b.npy").read_bytes()
+    whole = (tmp_path / "a.npz").read_bytes() if header is None else data[:10] + header.ljust(118).encode() + data[128:]
+    (tmp_path / "b.npy").write_bytes(whole)
+    done = run("compare", tmp_path / "b.npy", tmp_path / "a.npz", "--fps", 30, "--no-video", "-q")
+    assert (done.exit_code, done.stderr) == (2, f"error: {tmp_path / 'b.npy'}: not a .npy of numbers\n")
+
+
+@pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (["a.npy", "a.npz"], "give its frames a second with --fps"),

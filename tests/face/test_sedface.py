@@ -49,14 +49,28 @@ def test_arrays_that_do_not_fit_are_refused(key: str, change: Any) -> None:
         face_from_arrays(arrays)
 
 
-@pytest.mark.parametrize("gain", [float("nan"), float("inf"), 1e30])
-def test_gains_that_would_move_a_face_out_of_numbers_are_refused(gain: float) -> None:
+FIRST = cube_face().shapes[0]
+
+
+@pytest.mark.parametrize(
+    "corrective",
+    [
+        *(["both", [FIRST], gain, False] for gain in (float("nan"), float("inf"), 1e30, None, "1")),
+        [None, [FIRST], 1.0, False],
+        ["both", [], 1.0, False],
+        ["both", [None], 1.0, False],
+        ["both", [FIRST], 1.0, "no"],
+    ],
+)
+def test_correctives_that_are_none_are_refused(corrective: list[Any]) -> None:
+    """A gain that is no number would come out of every format."""
     arrays = face_arrays(replace(cube_face(), correctives=(), basis=cube_face().basis[: len(cube_face().shapes)]))
     contents = json.loads(str(arrays["face_json"]))
-    contents["correctives"] = [["both", [cube_face().shapes[0]], gain, False]]
-    arrays["face_json"] = np.array(json.dumps(contents))
     arrays["face_basis"] = np.concatenate([arrays["face_basis"], arrays["face_basis"][:1]])
-    with pytest.raises(ValueError, match=r"JSON compliant|too strong"):
+    arrays["face_json"] = np.array(json.dumps({**contents, "correctives": [["both", [FIRST], 1.0, False]]}))
+    face_from_arrays(arrays)
+    arrays["face_json"] = np.array(json.dumps({**contents, "correctives": [corrective]}))
+    with pytest.raises((ValueError, TypeError)):
         face_from_arrays(arrays)
 
 

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.studio.autosave import AUTOSAVE, LOCK, StudioFolder, project_path, recovered, save, state_folder
+from sedtalker.storage import whole_file
+from sedtalker.studio.autosave import AUTOSAVE, LOCK, SUMMARY, StudioFolder, project_path, recovered, save, state_folder
 from tests.studio.conftest import ROOT, finished
 
 
@@ -42,6 +43,31 @@ def test_what_is_not_saved_is_offered_to_the_next(root, session):
         left.drop()
         assert third.left_by_others() is None
     assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "summary", ["[" * 3000, "", "[]", '{"saved_at": NaN, "audio": "a.wav"}', '{"saved_at": 1e400, "audio": "a"}', None]
+)
+def test_edits_whose_summary_is_damaged_are_offered_all_the_same(root, session, summary):
+    session.edit({"op": "relabel", "index": 0, "label": "sad"})
+    with StudioFolder(root) as home:
+        home.save(session.snapshot().project, "a.wav")
+        (home.path / SUMMARY).unlink()
+        if summary is not None:
+            (home.path / SUMMARY).write_text(summary)
+    with StudioFolder(root) as home:
+        left = home.left_by_others()
+        assert left is not None
+        assert abs(left.saved_at - time.time()) < 60
+        assert recovered(left, home.path / "uploads").document == session.document
+        left.drop()
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "x" * 5000 + "/a", "~nobody-of-this-name/a"])
+def test_names_that_no_project_can_have_are_one_line(tmp_path, name):
+    place = name if name.startswith("~") else str(tmp_path / name)
+    with pytest.raises(InputError), whole_file(project_path(place, None, False)) as temporary:
+        temporary.touch()
 
 
 def test_folders_without_edits_and_old_ones_are_removed(root, session, monkeypatch):

@@ -84,6 +84,18 @@ def test_a_damaged_project_is_one_line(project, tmp_path, spoil, said):
     assert str(caught.value).startswith("my.sedproject")
 
 
+def test_a_project_does_not_learn_which_files_there_are(project, tmp_path):
+    (tmp_path / "there.txt").write_text("somebody's")
+    said = []
+    for name in ("there.txt", "gone.txt"):
+        held = json.loads(project_text(project, names_from(tmp_path)))
+        held["audio"].update(path=name, sha256="0" * 64)
+        with pytest.raises(InputError) as caught:
+            parse_project(json.dumps(held).encode(), "my.sedproject", [tmp_path])
+        said.append(str(caught.value).replace(name, "it"))
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"[" * 50_000, b"[1]", b"null", b'{"format": "sedproject"'])
 def test_other_files_are_no_projects(data):
     with pytest.raises(InputError, match="not a project"):

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.studio.server import make_app
 from sedtalker.studio.session import Session
+from sedtalker.studio.sound import MOST_PEAKS
 from sedtalker.studio.studio import Studio
 from tests.studio.conftest import PORT, ROOT, SOCKETS, TOKEN
 
@@ -70,6 +71,7 @@ def test_the_sound_and_its_parts(client, session):
     assert peaks[:, 0].min() == session.clip.sound.samples.min()
     assert peaks[:, 1].max() == session.clip.sound.samples.max()
     assert client.get(f"{ROOT}api/peaks?bins=many").status_code == 400
+    assert len(rows(client.get(f"{ROOT}api/peaks?bins=inf"))) == min(MOST_PEAKS, len(session.clip.sound.samples))
 
 
 def test_rows_of_the_track(client, session):
