@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
@@ -86,7 +87,7 @@ def read_vertices(path: Path, fps: float, face: Face) -> VertexSequence:
         InputError: it cannot be read, has another number of vertices, or does not lie where the mesh is.
     """
     try:
-        frames = np.lib.format.open_memmap(path, mode="r")
+        frames: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except UNREADABLE:
         raise InputError(f"{path}: not a .npy of numbers") from None
     count = len(face.mesh.vertices)

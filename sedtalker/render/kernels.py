@@ -80,7 +80,7 @@ def _compiled(function: Function, **more: bool) -> Function:
     options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy", **more}
     made = numba.njit(cache=_cache_possible(), **options)(function)
     cache = getattr(made, "_cache", None)
-    if hasattr(cache, "_cache_file"):
+    if cache is not None and hasattr(cache, "_cache_file"):
         held = cache._cache_file
         cache._cache_file = _CheckedCache(held._cache_path, f"{cache._impl.filename_base}.sha256", held._source_stamp)
     return cast(Function, made)
