@@ -137,7 +137,7 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
     rate = decoder.rate()
     try:
         audio = _from_parts(decoder.parts, rate)
-    except _TooShort as error:
+    except TooShort as error:
         damaged = decoder.truncated and not error.seconds
         raise InputError(f"{path}: damaged, no sound decoded" if damaged else f"{path}: {error}") from None
     if decoder.truncated:
@@ -198,7 +198,7 @@ def _sha256(path: Path) -> str | None:
         return None
 
 
-class _TooShort(InputError):
+class TooShort(InputError):
     """Too few samples for a syllable."""
 
     def __init__(self, seconds: float):
@@ -263,7 +263,7 @@ def _mix(parts: Iterable[Channels], rate: int, channel: int | None = None) -> _M
         mono = mean if channel is None else np.ascontiguousarray(part[:, channel])
         out.append(mono if rate == SAMPLE_RATE else resampler.resample_chunk(mono))
     if count / rate < SHORTEST_SECONDS:
-        raise _TooShort(count / rate)
+        raise TooShort(count / rate)
     if rate != SAMPLE_RATE:
         out.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     return _Mixed(np.concatenate(out), broken, peak, power, mean_power)

@@ -55,11 +55,11 @@ def pipe_samples(pipe: BinaryIO) -> Iterator[NDArray[np.float32]]:
     empty = True
     for piece in _pieces(pipe, layout, held):
         empty = False
-        yield resample.resample_chunk(piece) if resample else piece
+        yield bounded(resample.resample_chunk(piece)) if resample else piece
     if empty:
         raise InputError("no sound came through the pipe")
     if resample:
-        yield resample.resample_chunk(np.zeros(0, np.float32), last=True)
+        yield bounded(resample.resample_chunk(np.zeros(0, np.float32), last=True))
 
 
 def _pieces(pipe: BinaryIO, layout: SampleFormat, held: bytes) -> Iterator[NDArray[np.float32]]:

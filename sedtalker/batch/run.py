@@ -6,8 +6,8 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from sedtalker.batch.settings import parse_settings
 from sedtalker.batch.work import BatchTask, task_of
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
+from sedtalker.reading import is_folder
+from sedtalker.staging import clear_left_over
 from sedtalker.version import __version__
 
 Seen = Callable[[Item, Record], None]
@@ -225,7 +227,9 @@ def _events(
     """Every recording that has ended; beginnings and ends are logged."""
     if not tasks:
         return
+    left = {item.name for item in items}
     with ExitStack() as open_until_the_end:
+        open_until_the_end.callback(_clear, output, left)  # when no process is left
         pool = open_until_the_end.enter_context(LocalPool(jobs, rules.device, lock))
         notes = pool.prepare(*_options(tasks))  # options are checked before the log begins
         log = open_until_the_end.enter_context(closing(Log(output / rules.shard.log_name)))
@@ -237,10 +241,20 @@ def _events(
             if kind == "started":
                 log.write({"state": STARTED, **known})
                 continue
+            left.discard(item.name)
             if record["state"] != KEPT:
                 columns = {"columns": dict(item.columns)} if item.columns else {}
                 log.write({"state": record["state"], **known, **record, **columns})
             yield item, record
+
+
+def _clear(output: Path, left: Collection[str]) -> None:
+    """Remove what processes that were ended had begun to write of recordings that are left."""
+    for folder in filter(is_folder, (output / name for name in left)):
+        clear_left_over(folder)
+        clear_left_over(folder.parent)
+        with suppress(OSError):  # results of before are in it
+            folder.rmdir()
 
 
 def _options(tasks: Sequence[BatchTask]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:

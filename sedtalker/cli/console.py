@@ -347,9 +347,10 @@ def sound_pieces(source: Path, longest: float) -> Iterator[NDArray[np.float32]]:
     """A file at once, a pipe as it comes; Ctrl-C ends the sound.
 
     Raises:
-        InputError: not a readable sound, or stdin is closed.
+        InputError: not a readable sound, less than 0.1 s of it, or stdin is closed.
     """
     from sedtalker.audio import load_audio
+    from sedtalker.audio.audio import SAMPLE_RATE, SHORTEST_SECONDS, TooShort
     from sedtalker.audio.pipe import pipe_samples
 
     if source != PIPE:
@@ -358,7 +359,12 @@ def sound_pieces(source: Path, longest: float) -> Iterator[NDArray[np.float32]]:
     if sys.stdin is None:
         raise InputError("-: stdin is closed; pipe the sound in, or name a file")
     try:
-        yield from pipe_samples(sys.stdin.buffer)
+        count = 0
+        for piece in pipe_samples(sys.stdin.buffer):
+            count += len(piece)
+            yield piece
+        if count < SHORTEST_SECONDS * SAMPLE_RATE:
+            raise TooShort(count / SAMPLE_RATE)
     except KeyboardInterrupt:
         return
 

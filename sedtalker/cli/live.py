@@ -94,6 +94,8 @@ DelayOption = Annotated[
     float | None,
     typer.Option(
         metavar="MS",
+        min=0.0,
+        max=60_000.0,
         help="Milliseconds from a sound to its face. Default: as soon as it is known while you speak; synchronised "
         "with sound that --speak plays.",
     ),

@@ -25,7 +25,7 @@ def builtin_face(name: str | None, seed: int | None) -> Face:
     from sedtalker.face.builtin import DEFAULT, load_face, random_face
 
     if seed is None:
-        return load_face(name or DEFAULT)
+        return load_face(DEFAULT if name is None else name)
     if name is not None:
         raise InputError("give the name of a built-in face or the seed of a random one, not both")
     return random_face(seed)

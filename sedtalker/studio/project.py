@@ -223,7 +223,7 @@ def _found(named: NamedFile, what: str, name: str, folders: Sequence[Path]) -> P
     for path in filter(is_file, places):
         if path.stat().st_size <= LARGEST_BYTES and file_sha256(path) == named.sha256:
             return path
-    # which of the two a project is not told: it would learn what files there are
+    # one message for both: a project must not learn which files exist
     raise InputError(
         f"{name}: its {what} {named.path} is missing or has changed since the project was saved: put it back"
     )

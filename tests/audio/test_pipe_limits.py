@@ -161,3 +161,9 @@ def test_a_pipe_may_give_its_header_in_bits(most: int) -> None:
 def test_a_long_header_of_a_plain_format_says_it_in_front() -> None:
     data = header(1, extra=b"\x08\0" + b"\x03\0" * 4) + sound(VALUES.tobytes())
     np.testing.assert_allclose(piped(data), VALUES / 32768, atol=1e-7)
+
+
+def test_no_sample_exceeds_full_scale_after_resampling() -> None:
+    square = np.where(np.random.default_rng(0).random(48_000) < 0.5, -32768, 32767).astype("<i2").tobytes()
+    samples = piped(header(rate=48_000) + sound(square))
+    assert np.abs(samples).max() == 1.0  # 1.75 without the bound

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,26 @@ def test_an_interrupted_batch_leaves_no_process(clips: Path, tmp_path: Path) -> 
     assert resumed.kept >= 1
     assert resumed.kept + resumed.done == 5
     assert all(states(out, name).count("done") == 1 for name in done)
+
+
+def test_an_interrupted_batch_leaves_nothing_of_what_it_had_begun(tmp_path: Path) -> None:
+    out, clips = tmp_path / "out", tmp_path / "clips"
+    clips.mkdir()
+    for name, text in {"a": "good", "b": "sleep 300"}.items():
+        (clips / f"{name}.wav").write_text(text)
+
+    def stop(item: object, record: Record) -> None:
+        until = time.monotonic() + 60
+        while not (out / "b").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        made = out / "b" / ".sedtalker-abc"  # where results are made
+        made.mkdir()
+        (made / "lock").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        animate_folder(clips, out, jobs=2, seen=stop)
+    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["a"]
 
 
 def test_wrong_options_stop_it_before_any_work(clips: Path, tmp_path: Path) -> None:

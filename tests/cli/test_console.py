@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import io
 import json
 import logging
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import typer
 
-from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, print_emotions
+from sedtalker.cli.console import PIPE, ShownProgress, compared_to_speech, fail_clearly, print_emotions, sound_pieces
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import EmotionTrack, Prediction
 from sedtalker.errors import InputError
@@ -178,3 +180,14 @@ def test_an_emotion_that_is_hardly_surer_than_a_guess_is_printed_as_uncertain(
 def test_without_voiced_speech_there_is_no_emotion_to_print(capsys: pytest.CaptureFixture[str]) -> None:
     print_emotions(found("neutral", 1.0, spoken=False))
     assert capsys.readouterr().out.startswith("no voiced speech")
+
+
+@pytest.mark.parametrize("count", [1, 1599, 1600])
+def test_a_pipe_is_as_long_as_a_file_must_be(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(bytes(2 * count))))
+    pieces = sound_pieces(PIPE, 60.0)
+    if count == 1600:
+        assert sum(map(len, pieces)) == count
+    else:
+        with pytest.raises(InputError, match="at least 100 ms"):
+            list(pieces)
