@@ -150,7 +150,7 @@ def animate(
         return
     if audio is None:
         raise InputError("give a recording, a project with --project, or a take with --performance")
-    o.check_files(audio)
+    o.check_recording(audio)
     o.check_preset(save_preset, force)
     folder, stem, pictures = output or Path(audio.stem), audio.stem, None
     if settings.video and frames:
@@ -228,7 +228,8 @@ def animate_performance(
     if settings.gains.regions:
         region = next(iter(settings.gains.regions))
         raise InputError(f"--gain {region} scales emotion: with --performance name shapes, for example jawOpen=1.2")
-    folder, stem = output or Path(take.stem), take.stem
+    stem = take.name.removesuffix(take.suffix).removesuffix(".arkit")  # as sedtalker export writes them
+    folder = output or Path(stem)
     suffixes = [suffix for suffix in settings.suffixes() if suffix != TRACK_SUFFIX]
     with OutputFolder(folder, [stem + suffix for suffix in suffixes], force) as results, shown:
         motion = read_take(take, shape_map_of(settings.rig_names))

@@ -94,7 +94,7 @@ DelayOption = Annotated[
     float | None,
     typer.Option(
         metavar="MS",
-        min=0.0,
+        min=-60_000.0,
         max=60_000.0,
         help="Milliseconds from a sound to its face. Default: as soon as it is known while you speak; synchronised "
         "with sound that --speak plays.",
@@ -200,15 +200,18 @@ def _say_delay(source: Path | None, stream: AnimationStream, settings: LiveSetti
     from sedtalker.live.session import shortest_delay
 
     seconds = shortest_delay(stream.settings) if settings.delay is None else settings.delay
-    say(f"speak; the face follows {1000 * seconds:.0f} ms later; Ctrl-C ends it")
+    say(f"speak; the face follows {1000 * seconds:.0f} ms later, more where this machine is busy; Ctrl-C ends it")
 
 
 def show_pace(pace: Pace, as_json: bool, quiet: bool) -> None:
     """Say how many frames were sent, and how evenly."""
     if as_json:
-        write_json({"sent": pace.sent, "missed": pace.missed, "seconds": round(pace.seconds, 3), "rate": pace.rate})
+        known = {"sent": pace.sent, "missed": pace.missed, "seconds": round(pace.seconds, 3), "rate": pace.rate}
+        write_json({**known, "waited": round(pace.waited, 3)})
     elif not quiet:
-        say(f"{pace.sent} frames in {pace.seconds:.1f} s, {pace.missed} left out")
+        why = " because this machine was busy" if pace.missed else ""
+        late = f"; it waited {1000 * pace.waited:.0f} ms in all for frames that came late" if pace.waited > 0.01 else ""
+        say(f"{pace.sent} frames in {pace.seconds:.1f} s, {pace.missed} left out{why}{late}")
 
 
 def print_line(line: str) -> None:

@@ -20,7 +20,7 @@ from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, say
 from sedtalker.errors import InputError
 from sedtalker.export.formats import FORMATS
-from sedtalker.reading import is_there, read_json
+from sedtalker.reading import is_folder, is_there, read_json
 from sedtalker.storage import check_writable, whole_file
 
 if TYPE_CHECKING:
@@ -244,6 +244,13 @@ def check_files(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and not is_there(path):
             raise InputError(f"{path}: no such file")
+
+
+def check_recording(path: Path) -> None:
+    """Raise ``InputError`` where there is no such file; folders are for ``batch``."""
+    if is_folder(path):
+        raise InputError(f"{path} is a folder: sedtalker batch takes all recordings in it")
+    check_files(path)
 
 
 # --- Pictures and videos.

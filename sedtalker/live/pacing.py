@@ -63,11 +63,13 @@ class Pace:
         sent: ticks.
         missed: ticks that were left out because the machine was busy.
         seconds: from the first to the last.
+        waited: seconds that the face waited for frames which came late, beyond its announced delay.
     """
 
     sent: int = 0
     missed: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
 
     @property
     def rate(self) -> float:

@@ -108,7 +108,9 @@ def play_live(
         return playhead
 
     try:
-        return send_paced(decoding.buffer, following, senders, settings.rate, clock, decoding)
+        pace = send_paced(decoding.buffer, following, senders, settings.rate, clock, decoding)
+        pace.waited = playhead.waited if playhead is not None else 0.0
+        return pace
     finally:
         decoding.close()
 

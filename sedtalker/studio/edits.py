@@ -254,9 +254,12 @@ def _settled(base: Base, old: Document, new: Document, start: float, end: float,
         return new
     if base.track.intensity[inside].mean() >= WEAK:
         return new.without_intensity(start, end)
-    first, last = (float(np.interp(t, base.track.times, shown)) for t in (start, end))
+    whole = next(segment for segment in new.segments if segment.start <= middle[0] < segment.end)
+    # where the segment goes on, what eased there eases no longer
+    begin, finish = max(whole.start, start - EASE), min(whole.end, end + EASE)
+    first, last = (float(np.interp(t, base.track.times, shown)) for t in (begin, finish))
     ease = min(EASE, (end - start) / 3)
-    points = ((start, first), (start + ease, USUAL), (end - ease, USUAL), (end, last))
+    points = ((begin, first), (start + ease, USUAL), (end - ease, USUAL), (finish, last))
     return new.with_intensity(IntensitySpan(points))
 
 

@@ -206,11 +206,11 @@ def test_a_take_of_a_phone_on_a_mesh(file: Path, tmp_path: Path) -> None:
     options = ("--performance", take, "--mesh", tmp_path / "cube.sedface", "-o", tmp_path / "out", "--no-video")
     done = run("animate", *options, "--json")
     assert done.exit_code == 0, done.stderr
-    moved = read_animation(tmp_path / "out" / "clip.arkit.npz")
+    moved = read_animation(tmp_path / "out" / "clip.npz")
     assert moved.face.name == "cube"
     assert moved.track is None
     assert np.abs(moved.coefficients[:, 0]).max() > 0.1
-    assert (tmp_path / "out" / "clip.arkit.glb").is_file()
+    assert (tmp_path / "out" / "clip.glb").is_file()
     for more, said in (
         (("--emotion", "happy"), "--emotion is an option of speech"),
         (("--gain", "brows=2"), "--gain brows"),

@@ -18,9 +18,11 @@ import soundfile
 from typer.testing import CliRunner
 
 from sedtalker.animation.animation import Animation
+from sedtalker.cli.live import show_pace
 from sedtalker.cli.main import app
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
+from sedtalker.live.pacing import Pace
 from tests.support.clips import cut_sample
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
@@ -100,6 +102,8 @@ def test_an_animation_is_played_to_stdout(animation: Path):
         (["live", SAMPLE, "--to", "vmc://", "--emotion", "happy", "--hop", "0.05"], "multiple of 0.02"),
         (["play", SAMPLE, "--to", "vmc://"], "not a SEDTalker animation"),
         (["play", "no.npz", "--to", "vmc://"], "no such file"),
+        (["play", "no.npz", "--to", "vmc://", "--delay", "1e9"], "--delay"),
+        (["live", SAMPLE, "--to", "vmc://", "--delay", "-1e9"], "--delay"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list, says: str):
@@ -152,3 +156,11 @@ def test_ctrl_c_leaves_the_face_at_rest(listening: socket.socket):
     assert live.returncode == 0, said
     assert "Traceback" not in said
     assert jaws(listening)[-3:] == [0.0, 0.0, 0.0]
+
+
+def test_what_was_left_out_and_waited_for_has_a_reason(capsys: pytest.CaptureFixture[str]):
+    show_pace(Pace(sent=600, seconds=10.0), as_json=False, quiet=False)
+    show_pace(Pace(sent=590, missed=10, seconds=10.0, waited=0.25), as_json=False, quiet=False)
+    whole, late = capsys.readouterr().err.splitlines()
+    assert whole == "600 frames in 10.0 s, 0 left out"
+    assert late.endswith("10 left out because this machine was busy; it waited 250 ms in all for frames that came late")

@@ -138,3 +138,7 @@ def test_a_preset_replaces_neither_files_nor_what_is_read(
     said = refused(command, "voice.wav", "--save-preset", name, *target, *["--force"] * force)
     assert ("reads this file" if name == "voice.wav" else "use --force") in said
     assert Path(name).read_text() == "theirs"
+
+
+def test_a_folder_in_the_place_of_a_recording_is_for_batch(tmp_path: Path) -> None:
+    assert "sedtalker batch takes all recordings in it" in refused("animate", str(tmp_path))

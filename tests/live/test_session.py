@@ -130,6 +130,15 @@ def test_speech_comes_out_a_stated_delay_after_it_was_spoken():
     assert at_rest(kept)
 
 
+def test_a_wait_beyond_the_stated_delay_is_counted():
+    def stalling() -> Iterator[np.ndarray]:
+        for k in range(50):
+            time.sleep(1.0 if k == 25 else 0.02)
+            yield np.zeros(320, np.float32)
+
+    assert play_live(stalling(), MadeUpStream(), [Kept(MonotonicClock())]).waited > 0.5
+
+
 def test_a_source_that_breaks_is_reported_after_the_face_has_come_to_rest():
     def breaking() -> Iterator[np.ndarray]:
         yield np.zeros(16_000, np.float32)

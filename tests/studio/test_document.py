@@ -164,6 +164,20 @@ def test_what_leaves_neutral_gets_an_intensity_and_what_becomes_neutral_loses_it
     assert (quiet.render(history.present).intensity[:45] == np.float32(0.1)).all()  # its own again
 
 
+def test_a_segment_that_is_drawn_longer_has_no_notch_where_it_ended():
+    quiet = Base(replace(made_track(), intensity=np.full(200, 0.1, np.float32)), 4.0)
+    start = quiet.document()
+    neutral = replace(start, segments=(Span(0.0, 1.0, "neutral"), Span(1.0, 2.0, "neutral"), Span(2.0, 4.0, "neutral")))
+    history = History(neutral)
+    history.edit(quiet, parse_edit({"op": "relabel", "index": 1, "label": "happy"}))
+    for edge, t in ((1, 2.8), (1, 3.4), (0, 0.5)):
+        history.edit(quiet, parse_edit({"op": "move_edge", "index": edge, "t": t}))
+    times = quiet.track.times
+    shown = quiet.render(history.present).intensity
+    assert shown[(times > 0.7) & (times < 3.2)].min() == pytest.approx(0.6)
+    assert (shown[(times < 0.5) | (times > 3.4)] == np.float32(0.1)).all()
+
+
 def test_an_emotion_that_a_person_names_is_no_longer_weak_unless_it_is_drawn_so():
     quiet = Base(replace(made_track(), intensity=np.full(200, 0.2, np.float32)), 4.0)
     history = History(quiet.document())

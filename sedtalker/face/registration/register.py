@@ -81,8 +81,8 @@ def register(
         fix = find_face(surface, known.landmarks, detector)
     if fix is None:
         raise InputError(
-            f"{name}: no face found on this mesh; give a head with eyes, nose and mouth, or say with "
-            "--landmarks where they are"
+            f"{name}: no face found on this mesh; give a head with eyes, nose and mouth, or landmarks that say where "
+            "they are (sedtalker mesh register --landmarks)"
         )
     if skin_triangles(surface, fix) < FEWEST_TRIANGLES:
         raise InputError(f"{name}: {LOOSE}")
