@@ -201,7 +201,6 @@ def read_rig(path: Path, mesh: Mesh, shapes: tuple[str, ...]) -> BlendShapes:
     ``expression_deltas`` (K, V, 3).
 
     Args:
-        path: the rig.
         mesh: the mesh that gets its shapes: another person in the same vertices, at any place, scale and turn.
         shapes: names that count as shapes.
 

@@ -81,7 +81,6 @@ def fit(
         source: the face to take shapes from, such as the built-in one.
         name: what to call the result.
         options: what the user specifies about the mesh.
-        hook: receives the progress.
 
     Returns:
         the face, and its report, which is also ``face.report``.

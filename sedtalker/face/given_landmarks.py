@@ -90,7 +90,6 @@ def read_landmarks(path: Path, mesh: Mesh, reference: Points) -> GivenLandmarks:
     as it is. The rest follows from at least five, spread over the face.
 
     Args:
-        path: the file.
         mesh: the mesh, in whose coordinates they are.
         reference: (68, 3) landmarks of a known face, +Y up, +Z front.
 

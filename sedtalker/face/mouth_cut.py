@@ -407,7 +407,6 @@ def open_mouth(
     Args:
         mesh: the mesh in the file's coordinates; sealed, report: the face it became.
         source: the face that shapes are taken from.
-        hook: receives the progress.
 
     Raises:
         InputError: the mouth cannot be cut open.

@@ -176,7 +176,6 @@ def write_sedface(path: Path, face: Face, quality: Quality | None = None) -> Non
     """Write a face: NumPy arrays in a zip, nothing pickled; the file appears whole or not at all.
 
     Args:
-        path: the file.
         face: a registered face with its report, or any other.
         quality: how good the fit is, for programs that read it.
     """

@@ -70,7 +70,6 @@ def write_video(
     frames. The same frames and sound give the same bytes.
 
     Args:
-        path: the file.
         frames: (H, W, 3) uint8 sRGB pictures of one size; (H, W, 4) where WebM or GIF is to be transparent. Odd sides
             lose a row or column (video codecs want even ones).
         fps: frames a second.

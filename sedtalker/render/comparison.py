@@ -232,14 +232,12 @@ def render_comparison(
     Args:
         a: an animation, from ``align``.
         b: the reference, from ``align``.
-        path: the file.
         audio: the sound; it is cut where the animations end.
         names: printed over the pictures.
         scale: top of the colour scale, millimetres.
         size: side of each of the three pictures, pixels.
         backend: see ``make_renderer``.
         light: a preset, a ``.json`` file, or a lighting.
-        hook: of progress.
     """
     lighting = load_lighting(light) if isinstance(light, str) else light
     sound = None if audio is None else (audio.samples[: int(a.duration * audio.rate)], audio.rate)

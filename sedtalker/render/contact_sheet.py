@@ -54,7 +54,6 @@ def contact_sheet(
     """(H, W, 3) picture of labelled poses, row by row.
 
     Args:
-        face: the face.
         poses: what ``pose`` takes, by label.
         size: side of one picture, pixels.
         columns: poses in a row.

@@ -17,7 +17,6 @@ def sides_of(mesh: Mesh, parts: Ints, regions: dict[str, Mask] | None) -> tuple[
     """What a renderer does with the backs of triangles.
 
     Args:
-        mesh: the mesh at rest.
         parts: (T,) of ``triangle_parts``: 0 is skin.
         regions: of the face, if it is one: ``skin`` says which piece is the head.
 

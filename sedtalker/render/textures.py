@@ -219,7 +219,6 @@ def look_up(
     """Colour (``which`` 0) or normal (``which`` 2) of a place in a triangle, between the two fitting levels.
 
     Args:
-        looks: see ``Looks``.
         which: column of ``Looks.pictures``.
         t: the triangle, with such a picture.
         u, v, w: weights of its corners.
@@ -249,7 +248,6 @@ def tangents(points: Floats, triangles: Ints, looks: Looks) -> Floats:
     Args:
         points: (V, 3) in camera space.
         triangles: (T, 3).
-        looks: see ``Looks``.
     """
     found = np.zeros((len(triangles), 6), dtype=np.float32)
     for t in range(len(triangles)):

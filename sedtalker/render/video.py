@@ -45,11 +45,9 @@ def render_frames(
     """Pictures (H, W, 3) uint8 sRGB of an animation, one a frame, its head framed as a portrait.
 
     Args:
-        animation: what is shown.
         size: side of the square picture, (width, height), or either as text (``1280x720``), pixels.
         backend: see ``make_renderer``.
         light: a preset, a ``.json`` file, or a lighting.
-        hook: of progress.
         camera: ``front``, ``three-quarter``, ``left``, ``right``, a ``.json`` file, or a ``Portrait`` or ``Standing``.
         background: a colour, two by comma, a picture, or ``transparent``, which makes the pictures (H, W, 4); the
             light's own by default.
@@ -77,7 +75,6 @@ def render_video(
     """Render an animation into a file, which appears whole or not at all.
 
     Args:
-        animation: what is shown.
         path: the file: .mp4, .mov, .mkv, .webm (may be transparent), .gif (too; silent), or .png for one frame.
         audio: its sound, or the file that has it; None: a silent video.
         at: seconds of the frame that a PNG shows.
@@ -100,7 +97,6 @@ def render_sequence(animation: Animation, folder: Path | str, *, force: bool = F
     """Render every frame as ``000000.png`` and so on into a folder; they appear all or not at all.
 
     Args:
-        animation: what is shown.
         folder: made where it is not there.
         force: overwrite pictures that are there.
         look: as for ``render_video``.

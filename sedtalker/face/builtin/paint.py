@@ -92,11 +92,9 @@ def paint_skin(cage: Cage, vertices: Points, marks: Points, scalp: NDArray[np.fl
     """Colours (V, 3) of the refined skin.
 
     Args:
-        cage: topology.
         vertices: (V, 3) centimetres.
         marks: (68, 3) landmarks.
         scalp: (V,) centimetres above the hairline.
-        palette: the character's colours.
     """
     skin, blush = np.array(palette.skin), np.array(palette.blush)
     colours = skin * _variation(vertices, palette.unevenness)

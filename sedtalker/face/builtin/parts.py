@@ -322,7 +322,6 @@ def build_collar(rows: int, colour: Colour, neck: float, shift: float) -> Part:
 
     Args:
         rows: of the basis (the collar never moves).
-        colour: of the cloth.
         neck: width of the neck relative to the head of neutral identity.
         shift: how far the neck's base moved up, centimetres.
     """

@@ -58,7 +58,6 @@ def register(
         source: a face with landmarks, such as the built-in one.
         name: what to call the result.
         given: where its face is, instead of looking for it.
-        hook: receives the progress.
 
     Returns:
         The face, upright and in metres, and a report that holds the similarity from the file's coordinates.

@@ -271,9 +271,7 @@ class NovaArc(nn.Module):
         self.classify = nn.Linear(settings.width, classes)
 
     def forward(self, clips: Clips) -> Outputs:
-        frames = self.project(clips.frames[clips.valid])
-        frames = frames / (frames.norm(dim=-1, keepdim=True) + 1.0)
-        points = self.space.from_tangent(frames)
+        points = self.space.from_tangent(self._tangents(clips))
         codes = self.space.from_tangent(self.codes)
         nearest = self.space.distances(points.detach(), codes.detach()).argmin(1)
         chosen = self.codes[nearest]
@@ -290,6 +288,11 @@ class NovaArc(nn.Module):
         used = torch.bincount(nearest, minlength=len(self.codes))
         return Outputs(self.classify(pooled), pooled, loss, used)
 
+    def _tangents(self, clips: Clips) -> Tensor:
+        """The frames (F, W) of all clips as tangent vectors at the origin, shorter than 1."""
+        frames = self.project(clips.frames[clips.valid])
+        return frames / (frames.norm(dim=-1, keepdim=True) + 1.0)
+
     @torch.no_grad()
     def prototypes(self, clips: Clips, labels: Tensor, classes: int) -> Tensor:
         """Fréchet means (C, W) of the clips of each category, as points."""
@@ -301,8 +304,7 @@ class NovaArc(nn.Module):
         """Put codes that no frame uses onto random frames; how many."""
         dead = (used == 0).nonzero()[:, 0]
         if len(dead):
-            frames = self.project(clips.frames[clips.valid])
-            frames = frames / (frames.norm(dim=-1, keepdim=True) + 1.0)
+            frames = self._tangents(clips)
             drawn = torch.randint(len(frames), (len(dead),), generator=generator)
             self.codes[dead] = self.space.to_tangent(self.space.from_tangent(frames[drawn]))
         return len(dead)
