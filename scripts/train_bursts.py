@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
-from sedtalker.emotion.burst_detector import RATE, burst_rows, bursts_of
+from sedtalker.emotion.burst_detector import RATE, burst_posterior, burst_rows, bursts_of
 from sedtalker.emotion.head_networks import BurstDetector
 from sedtalker.emotion.track import BURST_KINDS
 from sedtalker.speech.encoder import MelEncoder, open_encoder
@@ -209,7 +209,7 @@ def evaluate(detector: BurstDetector, sounds: Sounds, split: str) -> dict[str, f
     asked, called, both, found = ({k: 0 for k in BURST_KINDS} for _ in range(4))
     for clip in (c for c in sounds.bursts if c.split == split and class_of(c) != IGNORED):
         kind = BURST_KINDS[class_of(clip) - 1]
-        bursts = bursts_of(detector.posterior(sounds.burst(clip).rows))
+        bursts = bursts_of(burst_posterior(detector, sounds.burst(clip).rows))
         named = [b for b in bursts if b.kind != BURST_KINDS[-1]] or bursts
         said = max(named, key=lambda b: b.end - b.start).kind if named else None
         asked[kind] += 1
@@ -226,7 +226,7 @@ def evaluate(detector: BurstDetector, sounds: Sounds, split: str) -> dict[str, f
         for clip in clips:
             rows = sounds.example(load_audio(clip.path).samples, 0, "speech").rows
             minutes += len(rows) / RATE / 60
-            alarms += len(bursts_of(detector.posterior(rows)))
+            alarms += len(bursts_of(burst_posterior(detector, rows)))
         if clips:
             metrics[f"alarms_{corpus}"] = alarms / minutes
     return {name: round(value, 4) for name, value in metrics.items()}

@@ -35,7 +35,6 @@ TASKS: dict[str, str] = {
     "noise_robust_encoder": "tasks.noise_robust_encoder:NoiseRobustEncoderTask",
     "frame_network": "tasks.frame_network:FrameNetworkTask",
     "emotion_encoder": "tasks.emotion_encoder:EmotionEncoderTask",
-    "fine_tuned_encoder": "tasks.fine_tuned_encoder:FineTunedEncoderTask",
     "transfer_diarizer": "tasks.transfer_diarizer:TransferDiarizerTask",
     "fine_emotions": "tasks.fine_emotions:FineEmotionsTask",
     "decoder": "tasks.decoder:DecoderTask",

@@ -178,20 +178,10 @@ MUON_LR = 8.0
 
 
 def make_optimizer(model: nn.Module, config: TrainerConfig) -> torch.optim.Optimizer:
-    """The optimiser that a trainer's settings ask for.
-
-    A model's ``lr_scales`` (name of a part → factor) says which parts learn at another rate than the trainer's.
-    """
+    """The optimiser that a trainer's settings ask for."""
     if config.optimizer == "muon":
         return Muon(model, config)
-    scales: dict[str, float] = getattr(model, "lr_scales", {})
-    groups: list[dict[str, Any]] = [
-        {"params": model.get_submodule(name).parameters(), "lr_scale": scale} for name, scale in scales.items()
-    ]
-    rest = [p for name, p in model.named_parameters() if name.partition(".")[0] not in scales]
-    return torch.optim.AdamW(
-        [{"params": rest}, *groups], lr=config.lr, weight_decay=config.weight_decay, betas=config.betas
-    )
+    return torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=config.betas)
 
 
 def hidden_matrices(model: nn.Module) -> list[Tensor]:

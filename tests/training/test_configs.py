@@ -16,7 +16,6 @@ from sedtalker.training.task import TrainerConfig, learning_rate
 from sedtalker.training.tasks.decoder import DecoderTaskConfig
 from sedtalker.training.tasks.emotion_encoder import EmotionEncoderTaskConfig
 from sedtalker.training.tasks.fine_emotions import FineEmotionsTaskConfig
-from sedtalker.training.tasks.fine_tuned_encoder import FineTunedEncoderTaskConfig
 from sedtalker.training.tasks.frame_network import FrameNetworkTaskConfig
 from sedtalker.training.tasks.landmarks import LandmarksTaskConfig
 from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTaskConfig
@@ -30,7 +29,6 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "emotion_encoder": EmotionEncoderTaskConfig,
     "transfer_diarizer": TransferDiarizerTaskConfig,
     "fine_emotions": FineEmotionsTaskConfig,
-    "fine_tuned_encoder": FineTunedEncoderTaskConfig,
     "frame_network": FrameNetworkTaskConfig,
     "landmarks": LandmarksTaskConfig,
     "noise_robust_encoder": NoiseRobustEncoderTaskConfig,

@@ -49,7 +49,6 @@ from sedtalker.training.corpora.transfer_recipe import (
     votes_on,
 )
 from sedtalker.training.task import Batch, PreparedTask
-from sedtalker.training.tasks.encoder_heads import read_head, take_up_heads
 from sedtalker.training.tasks.whitened_perceptrons import (
     ClipWindows,
     Rated,
@@ -123,9 +122,6 @@ class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
     """Share of the mean variance added to every direction before whitening."""
     noise: float = 0.3
     """Deviation of the noise added to whitened inputs."""
-    heads: tuple[str, ...] = ()
-    """Export folders of ``experiment=fine_tuned_encoder``, whose heads are members beside the perceptrons trained here:
-    those have seen more changes of every clip, these know the speaker's usual speech."""
     enrolment: float = 0.5
     """Share of windows with other clips of the speaker enrolled."""
     intensity_width: int = 64
@@ -257,11 +253,9 @@ class TransferDiarizerTask(PreparedTask):
         return Rated(described, strengths, every / every.sum())
 
     def build(self) -> nn.Module:
-        """Freshly initialised perceptrons, and the heads among them."""
+        """Freshly initialised perceptrons."""
         sizes = [part.shape[1] for part in (self.now, self.speaker, self.prosodic)]
-        made = WhitenedPerceptrons(sizes, self.model, self.config.intensity_width)
-        take_up_heads(made, [read_head(Path(folder)) for folder in self.config.heads], self.scaling.now)
-        return made
+        return WhitenedPerceptrons(sizes, self.model, self.config.intensity_width)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Noisy whitened inputs of windows with soft targets (N, C), and of others with their strength (N,)."""
