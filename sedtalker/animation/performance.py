@@ -340,7 +340,10 @@ class Performance(Motion):
         str, Option("Video", "Size of the picture, pixels: 512, or 1280x720.", metavar="N|WxH", read=str)
     ] = "512"
     camera: Annotated[
-        str, Option("Video", "front, three-quarter, left, right or a .json file.", metavar="NAME|FILE", names="json")
+        str,
+        Option(
+            "Video", "The camera: front, three-quarter, left, right or a .json file.", metavar="NAME|FILE", names="json"
+        ),
     ] = "front"
     background: Annotated[
         str | None,

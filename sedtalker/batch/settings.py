@@ -49,7 +49,10 @@ class BatchSettings(Performance):
         ),
     ] = ()
     words_beside: Annotated[
-        bool, Option("Words", "What is said: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.", flags=("--words-beside",))
+        bool,
+        Option(
+            "Words", "Words of each recording: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.", flags=("--words-beside",)
+        ),
     ] = False
 
     def formats(self) -> list[ExportFormat]:

@@ -25,7 +25,9 @@ def adapt(
         list[str], typer.Argument(help="Recordings of one kind, folders, globs, or a table (.csv, .jsonl) of them.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the adapted weights, for --model.")],
-    model: Annotated[str | None, typer.Option(help="What is adapted: a diarizer's folder; default: built in.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The diarizer to adapt: a checkpoint folder; default: the built-in one.")
+    ] = None,
     encoder: o.EncoderOption = None,
     strength: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="How far the diarizer is adapted; 0: not at all.")

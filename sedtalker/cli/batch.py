@@ -55,7 +55,8 @@ def batch(
         ),
     ] = None,
     words_beside: Annotated[
-        bool, typer.Option("--words-beside", help="What is said: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.")
+        bool,
+        typer.Option("--words-beside", help="Words of each recording: NAME.TextGrid, .vtt, .txt, … beside NAME.wav."),
     ] = False,
     device: o.DeviceOption = "auto",
     force: o.ForceOption = False,

@@ -222,7 +222,7 @@ def export_networks(
     onnx: Annotated[Path, typer.Option("--onnx", metavar="DIR", help="The folder to write.")],
     frames: Annotated[
         list[int] | None,
-        typer.Option(help="Frames of 20 ms that the decoders take at once: 4, 16 or 64. Several: again."),
+        typer.Option(help="Frames of 20 ms that the decoders take at once: 4, 16 or 64. Repeatable."),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Store weights in eight bits: a quarter of the size.")] = False,
     json: o.JsonOption = False,

@@ -55,7 +55,7 @@ def diarize(
         typer.Option(min=0.0, max=1.0, help="How far the categories follow the fine-grained emotions, 0 to 1."),
     ] = 0.0,
     stream: Annotated[
-        bool, typer.Option("--stream", help="Print while it is spoken; with --json a line every 0.32 s.")
+        bool, typer.Option("--stream", help="Print segments while they are spoken; with --json a line every 0.32 s.")
     ] = False,
     look_ahead: Annotated[
         float, typer.Option(min=0.0, help="With --stream: seconds of sound that a frame waits for.")

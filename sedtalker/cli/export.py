@@ -57,12 +57,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the results; default: where the animation is.")
     ] = None,
-    targets: Annotated[
-        Targets,
-        typer.Option(
-            help="Blend shapes of GLB, FBX and USD: at most 32, ARKit's and the tongue's, or all with correctives."
-        ),
-    ] = "arkit",
+    targets: Annotated[Targets, o.option("targets")] = "arkit",
     names: Annotated[
         str | None, typer.Option("--map", help="Blend shapes of another rig instead, as for animate.")
     ] = None,

@@ -126,7 +126,7 @@ WordsOption = Annotated[Path | None, option("words")]
 LanguageOption = Annotated[str, option("language")]
 """The language of the words."""
 FineOption = Annotated[
-    bool, typer.Option("--fine", help="Also curves of thirty fine-grained emotions, such as awe or relief.")
+    bool, typer.Option("--fine", help="Also find thirty fine-grained emotions, such as awe or relief.")
 ]
 """Whether fine-grained emotions are found."""
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]

@@ -21,7 +21,7 @@ def report(
     ],
     by: Annotated[
         str | None,
-        typer.Option(metavar="folder|COLUMN", help="Groups: by folder, or by a column of the batch's manifest."),
+        typer.Option(metavar="folder|COLUMN", help="Group by folder, or by a column of the batch's manifest."),
     ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="A table (.csv, .jsonl) with a column audio and the column of --by.")
