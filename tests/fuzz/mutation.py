@@ -202,7 +202,7 @@ def _archive(entries: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> 
 
 def change_npz(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     """Arrays of an ``.npz`` get other values, shapes, types, headers or names, or are left out."""
-    if (entries := _entries(data)) is None:
+    if not (entries := _entries(data)):  # broken, or all its arrays were left out
         return change_bytes(data, rng, others)
     name = rng.choice(list(entries))
     match rng.randrange(8):
