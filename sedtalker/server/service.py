@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,6 +18,12 @@ from sedtalker.server.models import Models
 from sedtalker.server.monitoring import Monitoring
 from sedtalker.server.pool import StreamPool
 from sedtalker.server.work import cancelling
+
+
+def return_memory() -> None:
+    """Return what was freed to the system: glibc keeps it for each thread that has ever asked for some."""
+    with suppress(AttributeError, OSError, TypeError):  # another library of C
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.reading import parse_json
 from sedtalker.server.options import StreamHello, parsed
 from sedtalker.server.pool import Member, StreamFailed
-from sedtalker.server.service import Service
+from sedtalker.server.service import Service, return_memory
 
 HELLO_SECONDS = 10.0
 """In which the first message has to come."""
@@ -173,6 +173,8 @@ async def serve_stream(socket: WebSocket, service: Service) -> None:
         service.streams -= 1
         service.monitoring.streams.set(service.streams)
     await _close(socket, service, code, why)
+    if not service.streams and not service.closing.is_set():
+        await service.opened(return_memory)
 
 
 async def _close(socket: WebSocket, service: Service, code: int, why: str) -> None:

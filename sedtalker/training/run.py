@@ -94,7 +94,7 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
             with open_dict(config):
                 del config["hydra"]
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:  # OSError: a name too long
         for group in ("trainer", "experiment", "encoder", "debug"):
             if f"{group}=null" in overrides:
                 raise InputError(f"{group}=null: this takes the name of a config; leave it out") from None

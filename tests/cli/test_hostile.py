@@ -149,6 +149,7 @@ COMMANDS: list[tuple[str, ...]] = [
     ("checkpoint", "convert", "text.wav", "out.safetensors"),
     ("data", "convert", "pickles"),
     ("train", "trainer=null"),
+    ("train", "experiment=decoder", f"{400 * 'a'}.steps=10"),
     ("train", "experiment=decoder", "trainer.steps=abc"),
     ("report", "missing"),
 ]

@@ -33,7 +33,7 @@ def _corpus_seed() -> list[bytes]:
 
 
 TARGETS = (
-    Target("options of training", texts("experiment=decoder\ntrainer.steps=10\ndebug=fast", "experiment=decoder\n+task.x=1"), _training_options, TEXT, texts("trainer=null", "experiment=decoder\ntrainer=null", "experiment=decoder\ntrainer.steps=abc", "experiment=../x", "experiment=decoder\n~trainer"), 2.0),
+    Target("options of training", texts("experiment=decoder\ntrainer.steps=10\ndebug=fast", "experiment=decoder\n+task.x=1"), _training_options, TEXT, texts("trainer=null", "experiment=decoder\ntrainer=null", "experiment=decoder\ntrainer.steps=abc", "experiment=../x", "experiment=decoder\n~trainer", "a" * 400 + ".steps=10"), 2.0),
     Target("table of a corpus", _corpus_seed, _corpus_table, TEXT, and_any(hostile.tables), 0.5),
 )  # fmt: skip
 """These readers."""

@@ -24,7 +24,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.server.options import StreamHello
 from sedtalker.server.server import more_files
-from sedtalker.server.service import Limits
+from sedtalker.server.service import Limits, return_memory
 from sedtalker.server.streams import Sound
 from tests.server.conftest import running
 
@@ -280,3 +280,20 @@ def test_sound_of_a_client_that_is_no_number_is_silence() -> None:
         sound = Sound("f32le", rate)
         heard = np.concatenate([sound.push(sent[:777]), sound.push(sent[777:]), sound.flush()])
         assert np.isfinite(heard).all()
+
+
+def test_memory_is_returned_when_the_last_stream_has_ended(models, pcm, monkeypatch):
+    """And not while others go on."""
+    returned = list[int]()
+    with running(models) as server:
+        monkeypatch.setattr("sedtalker.server.streams.return_memory", lambda: returned.append(server.service.streams))
+        with connect(server.socket_url, additional_headers=server.headers) as first:
+            first.send(json.dumps({"rate": 16000, "format": "s16le", "emotion": "happy"}))
+            first.recv(timeout=60)
+            exchanged(server, {"rate": 16000, "format": "s16le", "emotion": "happy"}, [pcm])
+            assert returned == []
+        until = time.monotonic() + 60
+        while not returned and time.monotonic() < until:
+            time.sleep(0.02)
+    assert returned == [0]
+    return_memory()  # here, and where the library of C has no such function
