@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,6 +167,14 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
 
 Interval = tuple[float, float, str]
 """Seconds of the beginning and the end, and text."""
+
+
+def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Number and fields of each line of NIST's tables (RTTM, CTM); ``;;`` begins a comment."""
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split()
+        if fields and not line.startswith(";;"):
+            yield number, fields
 
 
 def textgrid_tiers(text: str) -> list[tuple[str, list[Interval]]]:

@@ -28,7 +28,18 @@ LIPS_AHEAD = 3
 """Frames after the final ones whose features are given: lips that are to close begin before."""
 
 
-class LateEmotions(SpeechStream):
+class LipStream(SpeechStream):
+    """A ``SpeechStream`` that keeps only what lips need; its subclasses know the emotion from elsewhere."""
+
+    reads_hidden = False
+    activity_frames = 0
+    unfinished = LIPS_AHEAD
+
+    def __init__(self, encoder: MelEncoder, look_ahead: float, hop: float):
+        super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
+
+
+class LateEmotions(LipStream):
     """Features ``look_ahead`` after they were said, with the emotion that a diarizer had recognised by then.
 
     Frames that have become final carry what the diarizer said last, eased over ``ONSET_SECONDS``; before it has said
@@ -38,19 +49,11 @@ class LateEmotions(SpeechStream):
     Args:
         emotions: a fresh stream of a diarizer; its labels are those of the frames.
         encoder: of the features, a decoder's.
-        look_ahead: seconds of sound after a frame that its features wait for.
-        hop: seconds of sound between results.
-
-    Raises:
-        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
+        look_ahead: see ``SpeechStream``, as hop.
     """
 
-    reads_hidden = False
-    activity_frames = 0
-    unfinished = LIPS_AHEAD
-
     def __init__(self, emotions: DiarizerStream, encoder: MelEncoder, look_ahead: float, hop: float):
-        super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
+        super().__init__(encoder, look_ahead, hop)
         self.emotions = emotions
         emotions.encoder_stream.refreshed = round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
         self.backlog: list[NDArray[np.float32]] = []
@@ -98,24 +101,17 @@ class LateEmotions(SpeechStream):
         return StreamFrames(times, posterior, intensity, streamed.features.speech[part], label)
 
 
-class TrackStream(SpeechStream):
+class TrackStream(LipStream):
     """A given track over a ``SpeechStream``: no diarizer is needed.
 
     Args:
         track: the emotion, held beyond both ends.
         encoder: of the features that somebody else needs, a decoder's.
-        look_ahead: see ``SpeechStream``.
-
-    Raises:
-        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
+        look_ahead: see ``SpeechStream``, as hop.
     """
 
-    reads_hidden = False
-    activity_frames = 0
-    unfinished = LIPS_AHEAD
-
     def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
-        super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
+        super().__init__(encoder, look_ahead, hop)
         self.track = track
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:

@@ -21,7 +21,7 @@ from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import POOR_FIT, Alignment, align, phone_posteriors
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, pronounce, written_words
-from sedtalker.reading import decoded, is_file, parse_json, read_bytes, read_text, textgrid_tiers
+from sedtalker.reading import decoded, is_file, parse_json, read_bytes, read_text, rows_of, textgrid_tiers
 from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 
@@ -117,10 +117,7 @@ def _textgrid(text: str) -> Found:
 
 def _ctm(text: str) -> Found:
     """Lines of recording, channel, start, duration, word and perhaps confidence."""
-    for number, line in enumerate(text.splitlines(), 1):
-        fields = line.split()
-        if not fields or line.startswith(";;"):
-            continue
+    for number, fields in rows_of(text):
         if len(fields) < 5:
             raise InputError(f"line {number} is not 'recording channel start duration word'")
         start = float(fields[2])

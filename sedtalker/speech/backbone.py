@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import shutil
@@ -159,9 +158,9 @@ class Backbone:
 
     def sha256(self) -> str:
         """Hash of the weights, whatever their names and order: the same model under any version of the library."""
-        values = self.model.state_dict().values()
-        each = sorted(hashlib.sha256(v.detach().float().cpu().numpy().tobytes()).digest() for v in values)
-        return hashlib.sha256(b"".join(each)).hexdigest()
+        from sedtalker.speech.whisper import hash_of
+
+        return hash_of(value.float() for value in self.model.state_dict().values())
 
     def to(self, device: str) -> Backbone:
         """Move the weights there."""

@@ -9,7 +9,7 @@ depends on a second of context at least and five at most, and nothing is padded 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -89,6 +89,12 @@ def layer_frames(encoder: Any, samples: Tensor, layers: Sequence[int] = LAYERS) 
     return torch.cat(parts) if parts else samples.new_zeros(0, len(layers) * encoder.config.d_model)
 
 
+def hash_of(weights: Iterable[Tensor]) -> str:
+    """SHA-256 of weights in any order."""
+    each = sorted(hashlib.sha256(weight.detach().cpu().numpy().tobytes()).digest() for weight in weights)
+    return hashlib.sha256(b"".join(each)).hexdigest()
+
+
 class WhisperEncoder:
     """Lower layers of Whisper as an ``Encoder``: hidden vectors are their outputs side by side.
 
@@ -110,9 +116,7 @@ class WhisperEncoder:
     def sha256(self) -> str:
         """Hash of the weights that are used, whatever the precision they are stored in."""
         used = [self.model.conv1, self.model.conv2, *self.model.layers[: max(self.layers)]]
-        values = [v for module in used for v in module.state_dict().values()]
-        each = sorted(hashlib.sha256(v.detach().half().cpu().numpy().tobytes()).digest() for v in values)
-        return hashlib.sha256(b"".join(each)).hexdigest()
+        return hash_of(value.half() for module in used for value in module.state_dict().values())
 
     def to(self, device: str) -> WhisperEncoder:
         """Move the weights there."""

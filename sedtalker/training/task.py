@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor, nn
 
@@ -18,6 +19,11 @@ from sedtalker.progress import Hook, no_progress
 
 Batch = dict[str, Tensor]
 """Named tensors of one micro-batch."""
+
+
+def stacked(names: Sequence[str], examples: Sequence[Sequence[NDArray[Any]]]) -> Batch:
+    """A batch of examples, which are arrays in the order of their names."""
+    return {name: torch.from_numpy(np.stack(each)) for name, *each in zip(names, *examples, strict=True)}
 
 
 class Task(Protocol):

@@ -28,7 +28,7 @@ from sedtalker.emotion.formats import (
 from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
-from sedtalker.reading import textgrid, textgrid_tiers
+from sedtalker.reading import rows_of, textgrid, textgrid_tiers
 
 CSV_COLUMNS = ("start", "end", "label", "intensity", "confidence")
 """Header of the table; the first three are needed."""
@@ -247,10 +247,7 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
         InputError: a line is not RTTM, its label is no emotion, or it is of another recording or channel.
     """
     segments, of = [], list[str]()
-    for number, line in enumerate(text.splitlines(), 1):
-        fields = line.split()
-        if not fields or line.startswith(";;"):
-            continue
+    for number, fields in rows_of(text):
         if len(fields) < 8:
             raise InputError(f"{name}: line {number} has {len(fields)} fields, RTTM has 9 or 10")
         try:

@@ -30,7 +30,7 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.tracked_motion import Take, find_lag, read_takes
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.motion.expressive_motion import random_emotion
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, stacked
 
 JAW = ARKIT_52.index("jawOpen")
 """Index of the jaw's opening."""
@@ -120,9 +120,7 @@ class PersonalDecoderTask(PreparedTask):
         """``speech`` (B, T, C) and what surrounds it, ``posterior``, ``intensity`` and ``target`` (B, T, 52)."""
         crops = [self._crop(rng) for _ in range(self.config.crops)]
         names = ("speech", "posterior", "intensity", "target")
-        return {
-            n: torch.from_numpy(np.stack(column)) for n, column in zip(names, zip(*crops, strict=True), strict=True)
-        }
+        return stacked(names, crops)
 
     def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
         take = self.training[int(rng.choice(len(self.training), p=self.share))]

@@ -28,7 +28,7 @@ from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_s
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.training.evaluation.measures import TEST
 from sedtalker.training.evaluation.vertex_decoder_measures import Score, predictor, score_sequences
-from sedtalker.training.task import Batch, PreparedTask, naming_settings
+from sedtalker.training.task import Batch, PreparedTask, naming_settings, stacked
 
 SAMPLED_FRAMES = 800
 """Training frames that the principal components are taken from."""
@@ -130,9 +130,7 @@ class VertexDecoderTask(PreparedTask):
         """``speech`` (B, T, D + 4), ``posterior`` (B, T, C), ``intensity`` (B, T) and ``offsets`` (B, T, V, 3)."""
         crops = [self._crop(rng) for _ in range(self.config.crops)]
         names = ("speech", "posterior", "intensity", "offsets")
-        return {
-            n: torch.from_numpy(np.stack(column)) for n, column in zip(names, zip(*crops, strict=True), strict=True)
-        }
+        return stacked(names, crops)
 
     def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
         sequence = self.training[int(rng.integers(len(self.training)))]
