@@ -288,9 +288,9 @@ def test_memory_is_returned_when_the_last_stream_has_ended(models, pcm, monkeypa
     with running(models) as server:
         monkeypatch.setattr("sedtalker.server.streams.return_memory", lambda: returned.append(server.service.streams))
         with connect(server.socket_url, additional_headers=server.headers) as first:
-            first.send(json.dumps({"rate": 16000, "format": "s16le", "emotion": "happy"}))
+            first.send(json.dumps(HELLO))
             first.recv(timeout=60)
-            exchanged(server, {"rate": 16000, "format": "s16le", "emotion": "happy"}, [pcm])
+            exchanged(server, HELLO, [pcm])
             assert returned == []
         until = time.monotonic() + 60
         while not returned and time.monotonic() < until:
