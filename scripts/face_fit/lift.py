@@ -9,8 +9,10 @@ from scipy.sparse.linalg import spsolve
 from face_fit.eyeball import fit_eyeball
 from face_fit.target import Points, Target, along
 from sedtalker.face.builtin import cage as layout
-from sedtalker.face.builtin.cage import CAP, COLUMNS, CROWN, HALF_AZIMUTHS, ROWS, Cage, Patch, patch
+from sedtalker.face.builtin.cage import CAP, COLUMNS, CROWN, ROWS, Cage, Patch, patch
 
+HALF_AZIMUTHS = (0.0, 3.5, 7.0, 10.0, 13.0, 20.0, 27.5, 35.0, 44.0, 54.0, 65.0, 79.0, 94.0, 109.0, 128.0, 153.0, 180.0)
+"""Degrees of the columns of one half, front to back."""
 FRONT_Y = (-14.0, -12.6, -11.2, -9.9, -8.5, -7.7, -6.7, -5.6, -4.6, -3.5, -2.4, -1.5, -1.0, -0.5, 0.0, 0.6, 1.4, 2.4,
            3.4, 4.4, 5.4, 6.1, 6.85, 7.6, 8.4, 9.35, 10.7, 12.2)  # fmt: skip
 FRONT_Z = (2.0, 3.0, 4.0, 5.2, 7.0, 9.6, 10.2, 10.3, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0,

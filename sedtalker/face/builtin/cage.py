@@ -103,8 +103,6 @@ COLUMNS = 32
 """Columns of the grid, round the head."""
 ROWS = 28
 """Rows of the grid, from the neck to the crown."""
-HALF_AZIMUTHS = (0.0, 3.5, 7.0, 10.0, 13.0, 20.0, 27.5, 35.0, 44.0, 54.0, 65.0, 79.0, 94.0, 109.0, 128.0, 153.0, 180.0)
-"""Degrees of the columns of one half, front to back."""
 
 MOUTH_VERMILION, MOUTH_BODY, MOUTH_CONTACT, MOUTH_INNER = 4, 5, 6, 7
 """Rings of the mouth's patch, inwards: the vermilion border, the body of the lips, where they meet, and behind."""

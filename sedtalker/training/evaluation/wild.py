@@ -26,10 +26,8 @@ from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.evaluation.lips import steady_track
 
-WILD_LAG = 0.17
-"""Seconds by which sound and picture of web video may be apart; each clip is scored at its best lag."""
 WILD_LAGS = np.arange(-17, 18) / 100
-"""Lags that are tried, seconds."""
+"""Seconds by which sound and picture of web video may be apart; each clip is scored at its best lag."""
 WITHIN = 0.25
 """An opening that differs by no more than this share from the tracked one is as wide."""
 SMOOTHING = 0.06
@@ -76,7 +74,7 @@ def wild_metrics(
 ) -> dict[str, float]:
     """Means over the clips, on speech frames; empty where they are not there.
 
-    ``lip_r_wild``, ``lip_width_r_wild``: inner-lip height and width, each clip at the lag within ``WILD_LAG`` at which
+    ``lip_r_wild``, ``lip_width_r_wild``: inner-lip height and width, each clip at the lag of ``WILD_LAGS`` at which
     the height follows best; ``lip_r_wild_w…``: of one clip. ``lip_r_wild_energy``: log energy alone;
     ``lip_r_wild_shuffled``: the motion of half a clip away, both at their own best lag. ``amplitude_ratio_wild``:
     median over clips of the predicted 95th percentile of the opening over the tracked one; ``amplitude_within_wild``:
