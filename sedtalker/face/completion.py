@@ -20,7 +20,7 @@ from sedtalker.face.eye_fitting import with_eyes
 from sedtalker.face.face import Face, RegistrationReport, report_from_json
 from sedtalker.face.mouth_fitting import build_mouth
 from sedtalker.face.mouth_interior import ENOUGH, Mouth, Opening, look_into_mouth, mouth_of, with_dark_bag
-from sedtalker.face.quality import artefact_share
+from sedtalker.face.quality import artefact_share, lids_open, worst_pose
 from sedtalker.face.sedface import FACE_ARRAYS, Arrays, face_arrays, face_from_arrays
 from sedtalker.mesh.files import MAX_BYTES
 from sedtalker.storage import UNREADABLE, ArraySpec, keep, read_arrays, user_cache
@@ -53,9 +53,12 @@ def completed(
         face, report = with_eyes(face, report, source, eyes, lips)
     if not (can_be_measured(face) and can_be_measured(source)):
         return face, report
-    shown = expressiveness(face, source)
+    shown, (pose, breaks) = expressiveness(face, source), worst_pose(face)
     return face, replace(
         report,
+        lids_open=None if shut else lids_open(face),
+        breaks=breaks,
+        breaks_in=pose,
         eyes_shut=shut,
         warnings=(*report.warnings, *([EYES_SHUT] if shut else [])),
         distinct=shown.distinct,

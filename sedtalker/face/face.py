@@ -69,6 +69,9 @@ class RegistrationReport:
             much one sees of the emotion that is seen least beside the source, and which it is.
         eyes_shut: the lids lie together at rest.
         broken: share of the face that looks broken at rest (``artefact_share``); None where it was not looked at.
+        lids_open: of what the eyes show at rest, the share that shut lids leave open or show from within, of the worse
+            eye; breaks: share of the face that looks broken in the worst of some poses and not at rest, and
+            breaks_in: which pose that is (``worst_pose``).
         abduction: degrees that the eyes have room to turn aside (``abduction``); None without open lids before balls.
     """
 
@@ -101,6 +104,9 @@ class RegistrationReport:
     gains: dict[str, float] = field(default_factory=dict)
     eyes_shut: bool = False
     broken: float | None = None
+    lids_open: float | None = None
+    breaks: float | None = None
+    breaks_in: str = ""
     abduction: float | None = None
     raised: dict[str, float] = field(default_factory=dict)
     visible: float | None = None

@@ -1,9 +1,10 @@
-"""Quality of a registered mesh: one score, its parts, advice where it is poor, and the artefacts at rest."""
+"""Quality of a registered mesh: one score, its parts, advice where it is poor, and the artefacts at rest and moved."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ from scipy.ndimage import uniform_filter
 
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.face import Face, RegistrationReport
+from sedtalker.face.expressions import EMOTIONS
+from sedtalker.face.face import Face, RegistrationReport, pose
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points, adjacency, label_components, triangle_normals
 
@@ -24,6 +27,8 @@ PARTS: dict[str, tuple[float, float, float]] = {
     "mouth": (0.15, 0.02, 0.3),  # share of what open lips show that is no mouth
     "blink": (0.1, 0.5, 3.0),  # what a blink leaves open, millimetres
     "surface": (0.1, 0.015, 0.05),  # share of the face at rest with holes, turned polygons, what sticks out, noise
+    "lids": (0.1, 0.03, 0.3),  # share of the eyes that shut lids leave open, or show from within
+    "moved": (0.1, 0.03, 0.12),  # share of the face that breaks in a blink, a smile, an open jaw or an emotion
     "halves": (0.05, 0.03, 0.06),  # how unlike the halves of the face at rest are, in outer-eye-corner distances
     "inverted": (0.1, 0.002, 0.03),  # share of polygons that a shape turns over, mean over the shapes
     "emotions": (
@@ -35,15 +40,17 @@ PARTS: dict[str, tuple[float, float, float]] = {
     "symmetry": (0.05, 0.1, 0.5),  # how much the halves of paired shapes differ, median
 }
 """The parts of the score: weight, the value that is perfect, and the value that is useless."""
-NEEDED = ("lips", "mouth", "blink", "surface", "halves", "inverted", "emotions")
-"""Parts without which no face is good, whatever the others are."""
+NEEDED = ("lips", "mouth", "blink", "surface", "lids", "moved", "halves", "inverted", "emotions")
+"""Parts without which no face is good, whatever the others are: where one is missing, a face is usable at best."""
 BROKEN = 0.1
-"""A needed part below this is broken."""
+"""A needed part below this is broken, and the face poor."""
 ADVICE = {
     "landmarks": "eyes, nose and mouth lie unlike a person's: look at the landmarks with `sedtalker mesh inspect`",
     "fit": "the surface differs much from a person's: remove what covers the face (mask, beard, helmet, scan noise)",
     "lips": "the lips do not meet: model the neutral face with closed, relaxed lips",
     "blink": "the lids do not meet: model the neutral face with open eyes and lids that lie on the eyeballs",
+    "lids": "a blink leaves the eyes open or tears the lids: give them more and evener polygons round the eyes",
+    "moved": "the surface breaks in {pose}: look at it there, and give that place more and evener polygons",
     "mouth": "the lips open onto no mouth: use --mouth auto, or model a mouth's inside",
     "emotions": "an emotion is hardly seen, or looks like another: open the eyes, give brows and lids more polygons",
     "size": "the shapes move much more or less than a person's: scale them with --strength",
@@ -97,7 +104,7 @@ def judge(face: Face, report: RegistrationReport) -> Quality:
     """The quality of a registered ``face``.
 
     Lips, lids or a mouth that the mesh does not have count as useless; what the report does not say counts nothing. A
-    face of which a needed part is broken is not good.
+    face without a needed part is not good, and one of which such a part is broken is poor.
     """
     measured: dict[str, float | None] = {
         "landmarks": report.landmark_residual,
@@ -106,26 +113,29 @@ def judge(face: Face, report: RegistrationReport) -> Quality:
         "mouth": None if report.mouth_share is None else 1.0 - report.mouth_share,
         "blink": report.blink_gap if all(report.eyes_found) and not report.eyes_shut else None,
         "surface": report.broken,
+        "lids": report.lids_open,
+        "moved": report.breaks,
         "halves": unevenness(face),
         "inverted": inverted_share(face),
         "emotions": min((x for x in (report.distinct, report.visible) if x is not None), default=None),
         "size": None if report.motion_size is None else abs(float(np.log2(max(report.motion_size, 1e-3)))),
         "symmetry": report.asymmetry,
     }
-    unknown = ("mouth", "surface", "halves", "emotions", "size", "symmetry")
+    unknown = ("mouth", "surface", "lids", "moved", "halves", "emotions", "size", "symmetry")
     counted = [name for name in PARTS if measured[name] is not None or name not in unknown]
     if not report.mouth_opens and "mouth" not in counted:
         counted.append("mouth")
     parts = {name: _grade(name, measured[name]) for name in PARTS if name in counted}
     score = sum(PARTS[name][0] * parts[name] for name in parts) / sum(PARTS[name][0] for name in parts)
-    if any(parts[name] < BROKEN for name in NEEDED if name in parts):
-        score = min(score, GOOD - 0.01)
+    broken = [name for name in NEEDED if name in parts and parts[name] < BROKEN]
+    if broken:
+        score = min(score, (GOOD if all(measured[name] is None for name in broken) else USABLE) - 0.01)
     advice = []
     for name in sorted(parts, key=lambda name: parts[name]):
         if measured[name] is None:
             advice.append((SHUT if report.eyes_shut else NO_LIDS) if name == "blink" else NO_LIPS)
         elif parts[name] < USABLE:
-            advice.append(ADVICE[name])
+            advice.append(ADVICE[name].format(pose=report.breaks_in))
     return Quality(float(score), parts, measured, tuple(dict.fromkeys(advice)))
 
 
@@ -196,13 +206,14 @@ ROUGH = 0.7
 """Cosine of a pixel's normal with the mean around it, below which the surface is rough there: some 45 degrees."""
 
 
-def artefact_share(face: Face) -> float | None:
+def artefact_share(face: Face, moved: bool = False) -> float | None:
     """Share of the picture of a face in which it looks broken; None for a face without landmarks or without skin.
 
     That is where one sees through it or its skin from within, where teeth, tongue or eyes stand before it, and where
     normals jump from pixel to pixel. Sound faces have less than 0.01, for the wings of the nose. What the head wears
     (hair, glasses, a beard) is not counted. An eye or a mouth out of which something stands, or in which the eye lies
-    deep, counts as a seventh of the face, a spike as a hundredth; two faces in one are broken as a whole.
+    deep, counts as a seventh of the face, a spike as a hundredth; two faces in one are broken as a whole. Spikes and
+    second faces are not looked for in a face that moved: it had them at rest.
     """
     skin = face.regions.get("skin")
     if face.landmarks is None or skin is None:
@@ -213,7 +224,7 @@ def artefact_share(face: Face) -> float | None:
     view = View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
     ids, depth = rasterise(view.project(face.mesh.vertices), triangles, PICTURE)
     points, is_skin = face.mesh.vertices.astype(np.float64), _of(skin, triangles)
-    if faces(points, triangles[is_skin], marks) > 1:
+    if not moved and faces(points, triangles[is_skin], marks) > 1:
         return 1.0
     # What each pixel shows.
     inner = np.zeros(len(face.mesh.vertices), bool)
@@ -225,7 +236,7 @@ def artefact_share(face: Face) -> float | None:
     area, openings = enclosed(outline, 0.95, view), np.zeros(ids.shape, bool)
     height = np.where(ids >= 0, depth, -1e3) * view.half_width + middle[2]
     outer = float(np.linalg.norm(marks[45] - marks[36]))
-    misplaced = THIN * int((spikes(points, triangles, BEFORE * outer) & skin).sum())
+    misplaced = 0.0 if moved else THIN * int((spikes(points, triangles, BEFORE * outer) & skin).sum())
     for corners, larger in OPENINGS:
         ring = marks[list(corners)]
         around, within = enclosed(ring, larger, view), enclosed(ring, WITHIN, view)
@@ -244,6 +255,68 @@ def artefact_share(face: Face) -> float | None:
     broken = through | away | (smooth & is_rough(normals, smooth))
     counted = int((bare | through | inside).sum())
     return min((broken.sum() + PROUD * inside.sum()) / counted + misplaced, 1.0) if counted else None
+
+
+# --- Artefacts of a face in motion.
+
+BLINK = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
+POSES: dict[str, Mapping[str, float]] = {
+    "a blink": BLINK,
+    "a smile": {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
+    "an open jaw": {"jawOpen": 1.0},
+    **{f"the emotion {name}": weights for name, weights in EMOTIONS.items()},
+}
+"""Poses in which a face is looked at, by what advice calls them."""
+SEEN = 0.02
+"""Share of an eye's picture that must show the eye at rest, for lids to have something to cover."""
+
+
+def worst_pose(face: Face) -> tuple[str, float | None]:
+    """The pose in which most of a face looks broken, and the share of its picture that does so beyond rest.
+
+    The same artefacts as at rest (``artefact_share``), looked for on the moved surface: holes, folds, what stands out.
+    """
+    rest = artefact_share(face, moved=True)
+    if rest is None:
+        return "", None
+    shares = {
+        name: (artefact_share(_moved(face, weights), moved=True) or 0.0) - rest for name, weights in POSES.items()
+    }
+    worst = max(shares, key=lambda name: shares[name])
+    return worst, max(shares[worst], 0.0)
+
+
+def lids_open(face: Face) -> float | None:
+    """Of what is seen of an eye from the front at rest, the share that a blink leaves, with the share of the lids there
+    that then shows its back; of the worse eye. None without landmarks, skin or open eyes."""
+    skin = face.regions.get("skin")
+    if face.landmarks is None or skin is None:
+        return None
+    is_skin, shut, found = _of(skin, face.mesh.triangles), _moved(face, BLINK), []
+    for corners, larger in OPENINGS[:2]:
+        ring = face.mesh.vertices[face.landmarks[list(corners)]].astype(np.float64)
+        view = View(np.eye(3), ring.mean(axis=0), 0.6 * float(np.ptp(ring[:, 0])))
+        eye, around = enclosed(ring, 1.0, view), enclosed(ring, larger, view)
+        seen = [_skin_and_back(each.mesh, is_skin, view) for each in (face, shut)]
+        (bare, _), (covered, back) = seen
+        if (eye & ~bare).sum() > SEEN * eye.sum():
+            left = float((eye & ~covered).sum() / (eye & ~bare).sum())
+            found.append(left + float((around & back).sum()) / max(int((around & covered).sum()), 1))
+    return max(found, default=None)
+
+
+def _moved(face: Face, weights: Mapping[str, float]) -> Face:
+    """A face whose rest is a pose."""
+    return replace(face, mesh=face.mesh.with_vertices(face.deform(pose(face, weights)[None])[0]))
+
+
+def _skin_and_back(mesh: Mesh, is_skin: Mask, view: View) -> tuple[Mask, Mask]:
+    """Pixels (P, P) that show skin, and those of them that show it from within."""
+    ids, _ = rasterise(view.project(mesh.vertices), mesh.triangles, PICTURE)
+    skin = (ids >= 0) & is_skin[ids]
+    away = triangle_normals(mesh.vertices.astype(np.float64), mesh.triangles)[ids][..., 2] < 0.0
+    back = skin & away
+    return skin, back if 2 * back.sum() < skin.sum() else skin & ~away  # files may be wound inside-out
 
 
 def faces(points: Points, triangles: Ints, marks: Points) -> int:

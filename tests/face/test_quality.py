@@ -8,7 +8,7 @@ import numpy as np
 
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.face.quality import ADVICE, NO_LIDS, NO_LIPS, SHUT, inverted_share, judge
+from sedtalker.face.quality import ADVICE, NO_LIDS, NO_LIPS, POSES, SHUT, inverted_share, judge, lids_open, worst_pose
 from tests.support.cube import cube_face
 from tests.support.mouths import REPORT
 
@@ -43,18 +43,18 @@ def test_no_face_without_a_mouth_is_good() -> None:
     whole = replace(GOOD, mouth_share=1.0, distinct=1.0, motion_size=1.0, asymmetry=0.0)
     assert judge(still(), whole).verdict == "good"
     empty = judge(still(), replace(whole, mouth_share=0.1))
-    assert (empty.verdict, empty.advice) == ("usable", (ADVICE["mouth"],))
+    assert (empty.verdict, empty.advice) == ("poor", (ADVICE["mouth"],))
     sealed = judge(still(), replace(whole, mouth_opens=False, lip_gap=None, mouth_share=None))
     assert sealed.verdict != "good"
     assert sealed.advice == (NO_LIPS,)
     shut = judge(still(), replace(whole, eyes_shut=True))
     assert (shut.verdict, shut.advice) == ("usable", (SHUT,))
     torn = judge(still(), replace(whole, broken=0.1))
-    assert (torn.verdict, torn.advice) == ("usable", (ADVICE["surface"],))
+    assert (torn.verdict, torn.advice) == ("poor", (ADVICE["surface"],))
     slanted = judge(slanted_face(), whole)
-    assert (slanted.verdict, slanted.advice) == ("usable", (ADVICE["halves"],))
+    assert (slanted.verdict, slanted.advice) == ("poor", (ADVICE["halves"],))
     alike = judge(still(), replace(whole, distinct=0.1))
-    assert (alike.verdict, alike.advice) == ("usable", (ADVICE["emotions"],))
+    assert (alike.verdict, alike.advice) == ("poor", (ADVICE["emotions"],))
 
 
 def test_shapes_twice_or_half_as_large_are_marked_alike() -> None:
@@ -71,3 +71,45 @@ def test_polygons_turned_over_are_counted_once_a_shape() -> None:
     normal_x = 4 / 12  # two of six sides have their normal along x; mirrored vertices keep their order
     share = inverted_share(replace(face, basis=basis))
     assert np.isclose(share, (1 - normal_x) / 2)
+
+
+def with_shape(face: Face, name: str, offsets: np.ndarray) -> Face:
+    """A face of which one shape has other offsets (V, 3)."""
+    basis = face.basis.copy()
+    basis[face.shape_index[name]] = offsets
+    return replace(face, basis=basis)
+
+
+def test_a_sound_face_moves_without_tearing_and_shuts_its_eyes() -> None:
+    face = load_face("walter")
+    _, breaks = worst_pose(face)
+    assert breaks is not None
+    assert breaks < 0.03
+    shut = lids_open(face)
+    assert shut is not None
+    assert shut < 0.03
+
+
+def test_a_face_that_breaks_when_it_moves_is_poor_and_the_pose_is_named() -> None:
+    face = load_face("walter")
+    skin = face.regions["skin"]
+    noise = np.random.default_rng(0).normal(0.0, 6.0, face.mesh.vertices.shape) * skin[:, None]
+    torn = with_shape(face, "jawOpen", noise.astype(np.float32))
+    pose, breaks = worst_pose(torn)
+    assert breaks is not None
+    assert breaks > 0.12
+    assert "jawOpen" in POSES[pose]
+    quality = judge(still(), replace(GOOD, breaks=breaks, breaks_in=pose))
+    assert quality.verdict == "poor"
+    assert quality.advice == (ADVICE["moved"].format(pose=pose),)
+
+
+def test_lids_that_stay_open_in_a_blink_make_a_face_poor() -> None:
+    face = load_face("walter")
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        face = with_shape(face, name, np.zeros_like(face.mesh.vertices))
+    share = lids_open(face)
+    assert share is not None
+    assert share > 0.9
+    quality = judge(still(), replace(GOOD, lids_open=share))
+    assert (quality.verdict, quality.advice) == ("poor", (ADVICE["lids"],))
