@@ -260,6 +260,7 @@ def artefact_share(face: Face, moved: bool = False) -> float | None:
 # --- Artefacts of a face in motion.
 
 BLINK = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
+"""Both eyes shut."""
 POSES: dict[str, Mapping[str, float]] = {
     "a blink": BLINK,
     "a smile": {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
@@ -287,8 +288,11 @@ def worst_pose(face: Face) -> tuple[str, float | None]:
 
 
 def lids_open(face: Face) -> float | None:
-    """Of what is seen of an eye from the front at rest, the share that a blink leaves, with the share of the lids there
-    that then shows its back; of the worse eye. None without landmarks, skin or open eyes."""
+    """How much of the worse eye a blink leaves open; None without landmarks, skin or open eyes.
+
+    The share, of what is seen of the eye from the front at rest, that is still seen, and the share of the lids there
+    that shows its back.
+    """
     skin = face.regions.get("skin")
     if face.landmarks is None or skin is None:
         return None

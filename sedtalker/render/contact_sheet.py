@@ -171,6 +171,8 @@ MEANINGS = {
     "mouth": "open lips show a mouth",
     "blink": "lids close",
     "surface": "the face at rest has no holes, no turned and no jagged polygons",
+    "lids": "a blink covers the eyes with whole lids",
+    "moved": "no pose opens, folds or tears the face",
     "halves": "the halves of the face at rest are alike",
     "inverted": "no polygon turns over",
     "emotions": "six emotions differ from each other",

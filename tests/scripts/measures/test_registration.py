@@ -86,9 +86,9 @@ def test_there_are_broken_heads_of_a_heads_size(data_dir: Path) -> None:
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_a_broken_head_is_no_better_than_usable(data_dir: Path) -> None:
+def test_a_broken_head_is_poor(data_dir: Path) -> None:
     name = "turned polygons"
-    assert verdict(dict(broken_heads(data_dir))[name], load_face(), name) == "usable"
+    assert verdict(dict(broken_heads(data_dir))[name], load_face(), name) == "poor"
 
 
 @pytest.mark.data
