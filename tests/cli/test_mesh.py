@@ -101,7 +101,7 @@ def test_a_head_is_registered_judged_and_kept(tmp_path: Path) -> None:
     assert quality["score"] > 0.9
     assert quality["advice"] == []
     assert set(quality["parts"]) == {
-        *("landmarks", "fit", "lips", "mouth", "blink", "surface"),
+        *("landmarks", "fit", "lips", "mouth", "blink", "surface", "lids", "moved"),
         *("halves", "inverted", "emotions", "size", "symmetry"),
     }
     assert Image.open(sheet).width > 4 * 240
