@@ -238,11 +238,16 @@ def default_colours(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Float
     return colours
 
 
+BACK_TEETH = (0.50, 0.40, 0.34)
+"""sRGB of the last teeth: as warm as the mouth around them, because a neutral dark looks like metal."""
+
+
 def _darken_back_teeth(vertices: Floats, teeth: Ints, colours: Floats) -> None:
-    """Teeth of one plain colour fade into the dark of the mouth towards the back (-Z), in place."""
+    """Teeth of one plain colour fade into the shade of the mouth towards the back (-Z), in place."""
     depth = vertices[teeth, 2].max() - vertices[teeth, 2]
     share = np.clip(depth / max(float(depth.max()), 1e-9) / 0.6, 0.0, 1.0)
-    colours[teeth] *= (1.0 - 0.8 * share * share * (3.0 - 2.0 * share))[:, None].astype(np.float32)
+    fade = (share * share * (3.0 - 2.0 * share))[:, None].astype(np.float32)
+    colours[teeth] += fade * (np.array(BACK_TEETH, np.float32) - colours[teeth])
 
 
 IRIS, PUPIL = 28.0, 11.0
