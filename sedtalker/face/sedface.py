@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.face import Corrective, Face, report_from_json
 from sedtalker.mesh.files import MAX_BYTES, check_mesh
@@ -172,20 +174,45 @@ def _material(arrays: Mapping[str, NDArray[Any]], k: int, described: dict[str, A
 # --- .sedface: such arrays in a zip, with the report and the quality of the fit as JSON.
 
 
+STEP = 2.0**-19
+"""Metres, 1.9 µm: offsets are written as whole numbers of such steps, which pack into a quarter of the space."""
+
+
+PACKING = 4
+"""Level of compression: a third of the time of NumPy's 6, for a twentieth more bytes."""
+
+
+def in_steps(basis: NDArray[np.floating]) -> Floats:
+    """Offsets (B, V, 3) to the nearest ``STEP``, in its own arrays."""
+    rounded = np.empty(basis.shape, np.float32)
+    for offsets, out in zip(basis, rounded, strict=True):
+        np.rint(offsets / STEP, out=out)
+        out *= STEP
+        out += 0.0  # a zero has no sign
+    return rounded
+
+
 def write_sedface(path: Path, face: Face, quality: Quality | None = None) -> None:
     """Write a face: NumPy arrays in a zip, nothing pickled; the file appears whole or not at all.
+
+    Offsets are rounded to ``STEP``.
 
     Args:
         face: a registered face with its report, or any other.
         quality: how good the fit is, for programs that read it.
     """
-    arrays = face_arrays(face)
+    arrays = {**face_arrays(face), "face_basis": in_steps(face.basis)}
     if face.report is not None:
         arrays["report"] = np.array(face.report.to_json())
     if quality is not None:
         arrays["quality"] = np.array(quality.to_json())
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    with (
+        whole_file(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=PACKING) as archive,
+    ):
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
 def read_sedface(path: Path) -> Face:

@@ -17,7 +17,7 @@ from sedtalker.cli.main import app
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.face.registration import register_cached
-from sedtalker.face.sedface import read_sedface
+from sedtalker.face.sedface import STEP, read_sedface
 from sedtalker.mesh.files import read_mesh, write_obj
 from sedtalker.mesh.mesh import Mesh, from_triangles
 from sedtalker.training.corpora.landmark_samples import sphere
@@ -113,10 +113,10 @@ def test_a_head_is_registered_judged_and_kept(tmp_path: Path) -> None:
 
     mesh = read_mesh(HEAD)
     face = read_sedface(kept)
-    again, same = register_cached(mesh, load_face(), "head")  # from the cache: the same to the last bit
+    again, same = register_cached(mesh, load_face(), "head")  # from the cache
     jaw = face.shape_index["jawOpen"]
     count = len(mesh.vertices)
-    np.testing.assert_array_equal(face.basis[jaw, :count], again.basis[jaw])
+    np.testing.assert_allclose(face.basis[jaw, :count], again.basis[jaw], rtol=0, atol=STEP / 2)
     np.testing.assert_array_equal(face.mesh.polygon_vertices[: len(mesh.polygon_vertices)], mesh.polygon_vertices)
     assert face.report is not None
     assert (face.report.landmark_residual, face.report.lip_gap) == (same.landmark_residual, same.lip_gap)

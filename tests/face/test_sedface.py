@@ -13,7 +13,7 @@ import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
-from sedtalker.face.sedface import face_arrays, face_from_arrays
+from sedtalker.face.sedface import STEP, face_arrays, face_from_arrays
 from tests.support.cube import cube_face
 
 
@@ -97,3 +97,15 @@ def test_a_damaged_file_is_input(tmp_path: Path, seed: int) -> None:
     path.write_bytes(data)
     with suppress(InputError):  # damage that the format does not notice gives a face; anything else is a failure
         Face.load(path)
+
+
+def test_offsets_are_written_in_small_steps(tmp_path: Path) -> None:
+    """A micrometre is less than anything shows, and zeros without a sign pack."""
+    face = cube_face()
+    rng = np.random.default_rng(0)
+    face = replace(face, basis=(face.basis + rng.normal(0, 1e-4, face.basis.shape)).astype(np.float32))
+    face.save(tmp_path / "cube.sedface")
+    again = Face.load(tmp_path / "cube.sedface").basis
+    np.testing.assert_allclose(again, face.basis, rtol=0, atol=STEP / 2)
+    assert np.array_equal(again / STEP, np.rint(again / STEP))
+    assert not np.signbit(again[again == 0.0]).any()
