@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ def _noisy(offsets: Offsets, face: Face, rng: np.random.Generator) -> Offsets:
 
 
 def _spiked(offsets: Offsets, face: Face, rng: np.random.Generator) -> Offsets:
+    assert face.landmarks is not None
     marks = face.mesh.vertices[face.landmarks]
     front = face.regions["skin"] & (face.mesh.vertices[:, 2] > marks[3, 2])
     chosen = rng.choice(np.nonzero(front)[0], min(PULLED, int(front.sum())), replace=False)
@@ -57,6 +59,7 @@ def _backwards(offsets: Offsets, face: Face, rng: np.random.Generator) -> Offset
 
 
 def _between_eyes(face: Face) -> float:
+    assert face.landmarks is not None
     marks = face.mesh.vertices[face.landmarks]
     return float(np.linalg.norm(marks[45] - marks[36]))
 
@@ -102,3 +105,14 @@ def verdicts_in_motion(heads: Iterable[tuple[Face, RegistrationReport]], source:
         for name, broken in damaged_faces(face):
             verdicts[f"{face.name}: {name}"] = judge(*completed(broken, report, source)).verdict
     return verdicts
+
+
+def in_motion(heads: Iterable[tuple[Face, RegistrationReport]], source: Face) -> dict[str, Any]:
+    """``sound_in_motion``, ``broken_in_motion`` and ``broken_in_motion_called_good`` of registered heads."""
+    found = verdicts_in_motion(heads, source)
+    sound = {name: verdict for name, verdict in found.items() if ": " not in name}
+    return {
+        "sound_in_motion": sum(verdict == "good" for verdict in sound.values()) / max(len(sound), 1),
+        "broken_in_motion": len(found) - len(sound),
+        "broken_in_motion_called_good": [n for n, verdict in found.items() if n not in sound and verdict == "good"],
+    }

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from measures.damaged_shapes import in_motion
 from measures.hard_heads import broken_heads, hard_heads
 from measures.judged_shapes import RISE, emotion_scores, measure, read_morph_targets, recognised_emotions
 from measures.registration_targets import (
@@ -34,14 +35,13 @@ from sedtalker.face.completion import completed
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import fit
 from sedtalker.face.mouth_interior import ENOUGH
-from sedtalker.face.quality import inverted_share, judge
+from sedtalker.face.quality import PARTS, inverted_share, judge
 from sedtalker.face.registration import RegistrationReport, register
 from sedtalker.face.shape_scaling import with_scaled_shapes
 from sedtalker.face.visible_change import with_visible_emotions
 from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.obj import write_obj
-from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.manifest import read_manifest
@@ -124,8 +124,7 @@ def evaluate_registration_judged(data: Path, seed: int = 0, hook: Hook = no_prog
     Raises:
         InputError: the reference rig or the test meshes are missing.
     """
-    heads = [*islice(random_identities(data, JUDGED_IDENTITIES, seed), JUDGED_IDENTITIES)]
-    heads += [head for head in other_heads(data, seed) if head.kind in JUDGED_KINDS and "turned" not in head.name]
+    heads = [*heads_to_judge(data, seed)]
     try:
         with open_judge(data) as judge:
             return _judged(heads, judge, hook)
@@ -195,9 +194,12 @@ def evaluate_registration(
     offsets' RMS over the skin, inside of mouth and eye sockets included, mean over the shapes and the identities;
     ``transfer_cosine`` their cosine; ``transfer_cosine_foreign`` the cosine with another artist's shapes for the same
     head. ``lip_gap``, ``blink_gap``: millimetres that closed lips and lids leave open, the mean and (``_worst``) the
-    worst head; ``eyeball_seen``: of what is seen of the eyeballs from the front, the share that a blink leaves,
-    likewise; ``inverted``: share of skin triangles that a shape turns over. ``broken``: the verdicts on heads that
-    look broken, and ``broken_but_good``, which of them are called good.
+    worst head; ``lids_open``: of what is seen of the eyes from the front, the share that a blink leaves, ``breaks``:
+    the share of the face that breaks in motion, likewise; ``blink_clean``: share of the heads whose ``lids_open`` takes
+    nothing from the score; ``inverted``: share of skin triangles that a shape turns over. ``broken``: the verdicts on
+    heads that look broken, and ``broken_but_good``, which of them are called good. ``broken_in_motion``: how many heads
+    were judged whose shapes were damaged (``measures.damaged_shapes``), ``broken_in_motion_called_good`` which of them
+    are called good, and ``sound_in_motion`` the share of the same heads that are called good as they are.
 
     Args:
         data: the training data folder.
@@ -229,6 +231,7 @@ def evaluate_registration(
         **shown([*measured, *hard]),
         **expression_strength(chain(hard_heads(data, seed), other_heads(data, seed)), builtin),
         **foreign(data, builtin),
+        **in_motion((fitted(head, builtin) for head in heads_to_judge(data, seed)), builtin),
         "heads": [*measured, *hard],
         "not_refused": [name for name, value in refused.items() if not value],
         "broken": broken,
@@ -241,9 +244,11 @@ def summary(measured: list[HeadMetrics]) -> dict[str, float]:
     found: dict[str, float] = {}
     for key in ("transfer_error", "transfer_error_after_gain", "transfer_cosine", "landmark_error", "score"):
         found[key] = _mean(m[key] for m in measured if m.get(key) is not None)
-    for key in ("lip_gap", "blink_gap", "eyeball_seen"):
+    for key in ("lip_gap", "blink_gap", "lids_open", "breaks"):
         values = [m[key] for m in measured if m.get(key) is not None]
         found |= {key: _mean(values), f"{key}_worst": max(values, default=float("nan"))}
+    lids = [m["lids_open"] for m in measured if m.get("lids_open") is not None]
+    found["blink_clean"] = _mean(float(value <= PARTS["lids"][1]) for value in lids)
     found["inverted"] = _mean(m["inverted"] for m in measured if "inverted" in m)
     found["inverted_worst"] = max((m["inverted"] for m in measured if "inverted" in m), default=float("nan"))
     found["seconds"] = _mean(m["seconds"] for m in measured)
@@ -288,7 +293,7 @@ def expression_strength(heads: Iterable[Head], source: Face) -> dict[str, Any]:
     each: dict[str, tuple[float, str]] = {}
     for head in heads:
         try:
-            _, found = with_all_scaling(*register(head.mesh, source, head.name), source)
+            _, found = fitted(head, source)
         except InputError:
             continue
         if found.visible is not None:
@@ -300,6 +305,17 @@ def expression_strength(heads: Iterable[Head], source: Face) -> dict[str, Any]:
         "expression_strength_worst": worst,
         "expression_strengths": each,
     }
+
+
+def heads_to_judge(data: Path, seed: int) -> Iterator[Head]:
+    """Random people, then stylised heads and one of another hand, turned as they are modelled."""
+    yield from islice(random_identities(data, JUDGED_IDENTITIES, seed), JUDGED_IDENTITIES)
+    yield from (h for h in other_heads(data, seed) if h.kind in JUDGED_KINDS and "turned" not in h.name)
+
+
+def fitted(head: Head, source: Face) -> tuple[Face, RegistrationReport]:
+    """A head with the shapes that ``mesh register`` gives it."""
+    return with_all_scaling(*register(head.mesh, source, head.name), source)
 
 
 def with_all_scaling(face: Face, found: RegistrationReport, source: Face) -> tuple[Face, RegistrationReport]:
@@ -341,7 +357,9 @@ def measure_head(head: Head, source: Face) -> HeadMetrics:
         "eyeballs": all(found.eyeballs),
         "lip_gap": found.lip_gap,
         "blink_gap": found.blink_gap,
-        "eyeball_seen": eyeball_seen(face),
+        "lids_open": found.lids_open,
+        "breaks": found.breaks,
+        "breaks_in": found.breaks_in,
         "inverted": inverted_share(face),
     }
     if head.offsets is not None:
@@ -349,21 +367,6 @@ def measure_head(head: Head, source: Face) -> HeadMetrics:
     graded = f", error {metrics['transfer_error']:.3f}" if "transfer_error" in metrics else ""
     logger.info("%s: %s, score %.2f%s", head.name, "found" if metrics["success"] else "WRONG", metrics["score"], graded)
     return metrics
-
-
-def eyeball_seen(face: Face, size: int = 300) -> float | None:
-    """Share of the visible eyeballs, from the front, that a full blink leaves visible; None without open eyes."""
-    assert face.landmarks is not None
-    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
-    is_eye = np.asarray(face.regions["eyes"][face.mesh.triangles].all(axis=1))
-    closed = face.basis[face.shape_index["eyeBlinkRight"]] + face.basis[face.shape_index["eyeBlinkLeft"]]
-    seen = np.zeros(2)
-    for inner, outer in ((39, 36), (42, 45)):
-        view = View(np.eye(3), marks[[inner, outer]].mean(0), 0.6 * float(np.linalg.norm(marks[inner] - marks[outer])))
-        for k, vertices in enumerate((face.mesh.vertices, face.mesh.vertices + closed)):
-            ids, _ = rasterise(view.project(vertices), face.mesh.triangles, size)
-            seen[k] += float((is_eye[ids] & (ids >= 0)).sum())
-    return float(seen[1] / seen[0]) if seen[0] > 0.001 * size**2 else None
 
 
 def turn_error(head: Head, found: RegistrationReport) -> float:

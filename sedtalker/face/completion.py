@@ -18,9 +18,10 @@ from sedtalker.face.added_parts import with_parts
 from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, eye_opening
 from sedtalker.face.eye_fitting import with_eyes
 from sedtalker.face.face import Face, RegistrationReport, report_from_json
+from sedtalker.face.motion_quality import lids_open, worst_pose
 from sedtalker.face.mouth_fitting import build_mouth
 from sedtalker.face.mouth_interior import ENOUGH, Mouth, Opening, look_into_mouth, mouth_of, with_dark_bag
-from sedtalker.face.quality import artefact_share, lids_open, worst_pose
+from sedtalker.face.quality import artefact_share
 from sedtalker.face.sedface import FACE_ARRAYS, Arrays, face_arrays, face_from_arrays
 from sedtalker.mesh.files import MAX_BYTES
 from sedtalker.storage import UNREADABLE, ArraySpec, keep, read_arrays, user_cache

@@ -1,10 +1,9 @@
-"""Quality of a registered mesh: one score, its parts, advice where it is poor, and the artefacts at rest and moved."""
+"""Quality of a registered mesh: one score, its parts, advice where it is poor, and the artefacts of its picture."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,7 @@ from scipy.ndimage import uniform_filter
 
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.expressions import EMOTIONS
-from sedtalker.face.face import Face, RegistrationReport, pose
-from sedtalker.mesh.mesh import Mesh
+from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points, adjacency, label_components, triangle_normals
 
@@ -27,8 +24,8 @@ PARTS: dict[str, tuple[float, float, float]] = {
     "mouth": (0.15, 0.02, 0.3),  # share of what open lips show that is no mouth
     "blink": (0.1, 0.5, 3.0),  # what a blink leaves open, millimetres
     "surface": (0.1, 0.015, 0.05),  # share of the face at rest with holes, turned polygons, what sticks out, noise
-    "lids": (0.1, 0.03, 0.3),  # share of the eyes that shut lids leave open, or show from within
-    "moved": (0.1, 0.03, 0.12),  # share of the face that breaks in a blink, a smile, an open jaw or an emotion
+    "lids": (0.1, 0.02, 0.1),  # share of the eyes that shut lids leave open, or show from within
+    "moved": (0.1, 0.02, 0.045),  # share of the face that breaks in a blink, a smile, an open jaw or an emotion
     "halves": (0.05, 0.03, 0.06),  # how unlike the halves of the face at rest are, in outer-eye-corner distances
     "inverted": (0.1, 0.002, 0.03),  # share of polygons that a shape turns over, mean over the shapes
     "emotions": (
@@ -64,8 +61,6 @@ NO_LIPS = "the lips are one surface and cannot open: use --open-mouth, or cut th
 """Advice for sealed lips."""
 NO_LIDS = "no open lids: cut out the eyes and put eyeballs there, or it cannot blink"
 """Advice for eyes that cannot close."""
-
-
 SHUT = "the eyes are shut at rest: open them in the neutral face"
 """Advice for lids that lie together."""
 
@@ -206,14 +201,18 @@ ROUGH = 0.7
 """Cosine of a pixel's normal with the mean around it, below which the surface is rough there: some 45 degrees."""
 
 
-def artefact_share(face: Face, moved: bool = False) -> float | None:
+def artefact_share(face: Face, strained: Mask | None = None) -> float | None:
     """Share of the picture of a face in which it looks broken; None for a face without landmarks or without skin.
 
     That is where one sees through it or its skin from within, where teeth, tongue or eyes stand before it, and where
     normals jump from pixel to pixel. Sound faces have less than 0.01, for the wings of the nose. What the head wears
     (hair, glasses, a beard) is not counted. An eye or a mouth out of which something stands, or in which the eye lies
-    deep, counts as a seventh of the face, a spike as a hundredth; two faces in one are broken as a whole. Spikes and
-    second faces are not looked for in a face that moved: it had them at rest.
+    deep, counts as a seventh of the face, a spike as a hundredth; two faces in one are broken as a whole.
+
+    Args:
+        face: the face, with the pose it is looked at as its mesh.
+        strained: triangles (T,) that motion broke and that count where they are seen. Where it is given, spikes and
+            second faces are not looked for: a face in motion had them at rest.
     """
     skin = face.regions.get("skin")
     if face.landmarks is None or skin is None:
@@ -224,7 +223,7 @@ def artefact_share(face: Face, moved: bool = False) -> float | None:
     view = View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
     ids, depth = rasterise(view.project(face.mesh.vertices), triangles, PICTURE)
     points, is_skin = face.mesh.vertices.astype(np.float64), _of(skin, triangles)
-    if not moved and faces(points, triangles[is_skin], marks) > 1:
+    if strained is None and faces(points, triangles[is_skin], marks) > 1:
         return 1.0
     # What each pixel shows.
     inner = np.zeros(len(face.mesh.vertices), bool)
@@ -236,7 +235,7 @@ def artefact_share(face: Face, moved: bool = False) -> float | None:
     area, openings = enclosed(outline, 0.95, view), np.zeros(ids.shape, bool)
     height = np.where(ids >= 0, depth, -1e3) * view.half_width + middle[2]
     outer = float(np.linalg.norm(marks[45] - marks[36]))
-    misplaced = 0.0 if moved else THIN * int((spikes(points, triangles, BEFORE * outer) & skin).sum())
+    misplaced = 0.0 if strained is not None else THIN * int((spikes(points, triangles, BEFORE * outer) & skin).sum())
     for corners, larger in OPENINGS:
         ring = marks[list(corners)]
         around, within = enclosed(ring, larger, view), enclosed(ring, WITHIN, view)
@@ -253,74 +252,10 @@ def artefact_share(face: Face, moved: bool = False) -> float | None:
     away = bare & (normals[..., 2] < 0.0)
     smooth = bare & ~away
     broken = through | away | (smooth & is_rough(normals, smooth))
+    if strained is not None:  # also what motion carries beyond the outline
+        broken |= of_skin & ~openings & strained[ids]
     counted = int((bare | through | inside).sum())
     return min((broken.sum() + PROUD * inside.sum()) / counted + misplaced, 1.0) if counted else None
-
-
-# --- Artefacts of a face in motion.
-
-BLINK = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
-"""Both eyes shut."""
-POSES: dict[str, Mapping[str, float]] = {
-    "a blink": BLINK,
-    "a smile": {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
-    "an open jaw": {"jawOpen": 1.0},
-    **{f"the emotion {name}": weights for name, weights in EMOTIONS.items()},
-}
-"""Poses in which a face is looked at, by what advice calls them."""
-SEEN = 0.02
-"""Share of an eye's picture that must show the eye at rest, for lids to have something to cover."""
-
-
-def worst_pose(face: Face) -> tuple[str, float | None]:
-    """The pose in which most of a face looks broken, and the share of its picture that does so beyond rest.
-
-    The same artefacts as at rest (``artefact_share``), looked for on the moved surface: holes, folds, what stands out.
-    """
-    rest = artefact_share(face, moved=True)
-    if rest is None:
-        return "", None
-    shares = {
-        name: (artefact_share(_moved(face, weights), moved=True) or 0.0) - rest for name, weights in POSES.items()
-    }
-    worst = max(shares, key=lambda name: shares[name])
-    return worst, max(shares[worst], 0.0)
-
-
-def lids_open(face: Face) -> float | None:
-    """How much of the worse eye a blink leaves open; None without landmarks, skin or open eyes.
-
-    The share, of what is seen of the eye from the front at rest, that is still seen, and the share of the lids there
-    that shows its back.
-    """
-    skin = face.regions.get("skin")
-    if face.landmarks is None or skin is None:
-        return None
-    is_skin, shut, found = _of(skin, face.mesh.triangles), _moved(face, BLINK), []
-    for corners, larger in OPENINGS[:2]:
-        ring = face.mesh.vertices[face.landmarks[list(corners)]].astype(np.float64)
-        view = View(np.eye(3), ring.mean(axis=0), 0.6 * float(np.ptp(ring[:, 0])))
-        eye, around = enclosed(ring, 1.0, view), enclosed(ring, larger, view)
-        seen = [_skin_and_back(each.mesh, is_skin, view) for each in (face, shut)]
-        (bare, _), (covered, back) = seen
-        if (eye & ~bare).sum() > SEEN * eye.sum():
-            left = float((eye & ~covered).sum() / (eye & ~bare).sum())
-            found.append(left + float((around & back).sum()) / max(int((around & covered).sum()), 1))
-    return max(found, default=None)
-
-
-def _moved(face: Face, weights: Mapping[str, float]) -> Face:
-    """A face whose rest is a pose."""
-    return replace(face, mesh=face.mesh.with_vertices(face.deform(pose(face, weights)[None])[0]))
-
-
-def _skin_and_back(mesh: Mesh, is_skin: Mask, view: View) -> tuple[Mask, Mask]:
-    """Pixels (P, P) that show skin, and those of them that show it from within."""
-    ids, _ = rasterise(view.project(mesh.vertices), mesh.triangles, PICTURE)
-    skin = (ids >= 0) & is_skin[ids]
-    away = triangle_normals(mesh.vertices.astype(np.float64), mesh.triangles)[ids][..., 2] < 0.0
-    back = skin & away
-    return skin, back if 2 * back.sum() < skin.sum() else skin & ~away  # files may be wound inside-out
 
 
 def faces(points: Points, triangles: Ints, marks: Points) -> int:
