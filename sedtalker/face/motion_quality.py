@@ -1,4 +1,4 @@
-"""How a registered mesh looks in motion: what breaks in a smile, an open jaw or an emotion, what a blink leaves open."""
+"""A registered mesh in motion: what breaks in a smile, an open jaw or an emotion, and what a blink leaves open."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ FOLD = 60.0
 """Degrees by which a triangle may turn against its neighbour in motion."""
 STRETCH = (0.15, 3.5)
 """Least and greatest length of a triangle in any direction beside its length at rest."""
-FAR = 0.8
-"""How far skin may move, in outer-eye-corner distances: a jaw that opens wide moves half as far."""
+FAR = 0.4
+"""How far skin may move, in outer-eye-corner distances, and as far again with an open jaw. Sound heads: .25 and .53."""
 
 
 def worst_pose(face: Face) -> tuple[str, float | None]:
@@ -45,31 +45,32 @@ def worst_pose(face: Face) -> tuple[str, float | None]:
     if face.landmarks is None or skin is None:
         return "", None
     triangles = face.mesh.triangles
-    is_skin: Mask = skin[triangles].all(axis=1)
+    is_skin: Mask = np.asarray(skin[triangles].all(axis=1))
     neighbours, none = _neighbours(face.mesh, is_skin), np.zeros(len(triangles), bool)
     rest, shares = artefact_share(face, none) or 0.0, {}
     for name, weights in POSES.items():
-        moved = _moved(face, weights)
-        strained = none if weights is BLINK else strained_triangles(face, moved.mesh.vertices, neighbours)
+        moved, far = _moved(face, weights), FAR * (1.0 + weights.get("jawOpen", 0.0))
+        strained = none if weights is BLINK else strained_triangles(face, moved.mesh.vertices, neighbours, far)
         shares[name] = (artefact_share(moved, strained) or 0.0) - rest
     worst = max(shares, key=lambda name: shares[name])
     return worst, max(shares[worst], 0.0)
 
 
-def strained_triangles(face: Face, moved: Floats, neighbours: Ints) -> Mask:
+def strained_triangles(face: Face, moved: Floats, neighbours: Ints, far: float = FAR) -> Mask:
     """Triangles (T,) that fold against one of their ``neighbours`` (N, 2), stretch, shrink or go too far.
 
     Args:
         face: the face at rest, with landmarks.
         moved: (V, 3) where its vertices are in a pose.
         neighbours: pairs of triangles with a common edge.
+        far: how far is too far, in outer-eye-corner distances.
     """
     triangles, rest = face.mesh.triangles, face.mesh.vertices.astype(np.float64)
     marks, after = rest[face.landmarks], moved.astype(np.float64)
     bend = _bend(after, triangles, neighbours) - _bend(rest, triangles, neighbours)
     least, most = _stretch(rest, after, triangles)
-    far = np.linalg.norm(after - rest, axis=1) > FAR * np.linalg.norm(marks[45] - marks[36])
-    strained = (least < STRETCH[0]) | (most > STRETCH[1]) | far[triangles].any(axis=1)
+    carried = np.linalg.norm(after - rest, axis=1) > far * np.linalg.norm(marks[45] - marks[36])
+    strained = (least < STRETCH[0]) | (most > STRETCH[1]) | carried[triangles].any(axis=1)
     strained[neighbours[bend > FOLD].reshape(-1)] = True
     return strained
 
@@ -124,7 +125,7 @@ def lids_open(face: Face) -> float | None:
     skin = face.regions.get("skin")
     if face.landmarks is None or skin is None:
         return None
-    is_skin: Mask = skin[face.mesh.triangles].all(axis=1)
+    is_skin: Mask = np.asarray(skin[face.mesh.triangles].all(axis=1))
     shut, found = _moved(face, BLINK), []
     for corners, larger in OPENINGS[:2]:
         ring = face.mesh.vertices[face.landmarks[list(corners)]].astype(np.float64)

@@ -211,8 +211,8 @@ def artefact_share(face: Face, strained: Mask | None = None) -> float | None:
 
     Args:
         face: the face, with the pose it is looked at as its mesh.
-        strained: triangles (T,) that motion broke and that count where they are seen. Where it is given, spikes and
-            second faces are not looked for: a face in motion had them at rest.
+        strained: triangles (T,) that motion broke and that count where they are seen. Where it is given, second
+            faces are not looked for: a face in motion had them at rest.
     """
     skin = face.regions.get("skin")
     if face.landmarks is None or skin is None:
@@ -235,7 +235,7 @@ def artefact_share(face: Face, strained: Mask | None = None) -> float | None:
     area, openings = enclosed(outline, 0.95, view), np.zeros(ids.shape, bool)
     height = np.where(ids >= 0, depth, -1e3) * view.half_width + middle[2]
     outer = float(np.linalg.norm(marks[45] - marks[36]))
-    misplaced = 0.0 if strained is not None else THIN * int((spikes(points, triangles, BEFORE * outer) & skin).sum())
+    misplaced = THIN * int((spikes(points, triangles, BEFORE * outer) & skin).sum())
     for corners, larger in OPENINGS:
         ring = marks[list(corners)]
         around, within = enclosed(ring, larger, view), enclosed(ring, WITHIN, view)
