@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -185,8 +186,14 @@ def write_animation(path: Path, animation: Animation) -> None:
         for name in (*TRACK_COLUMNS, *(["speech"] if track.speech is not None else [])):
             arrays[f"track_{name}"] = getattr(track, name)
     arrays["animation_json"] = np.array(json.dumps(described, ensure_ascii=False, sort_keys=True), dtype=np.str_)
-    with whole_file(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
+    # The archive of numpy's savez_compressed, at half its time: level 6, which it takes, saves 2 % more.
+    with (
+        whole_file(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(values), allow_pickle=False)
 
 
 def read_animation(path: Path) -> Animation:

@@ -175,27 +175,33 @@ class _Targets:
         count = len(targets.names)
         peak = np.ones(count) if targets.weights is None else np.abs(targets.weights).max(axis=0, initial=0.0)
         self._builder = builder
-        self._changes: list[dict[str, Floats]] = []
+        self._changes: list[dict[str, tuple[Ints, Floats]]] = []
         for offsets, most in zip(targets.offsets, np.maximum(peak, 1e-3), strict=True):
             moved = _largest(offsets) * most > LEAST_OFFSET
-            changes = {"POSITION": np.where(moved[:, None], offsets, 0)[sources]}
+            changes = {"POSITION": _changed(np.where(moved[:, None], offsets, 0)[sources])}
             if bend is not None:
                 change = bend.change(offsets, most / 2)
                 change[_largest(change) * most < _LEAST_NORMAL] = 0.0
-                changes["NORMAL"] = change[sources]
+                changes["NORMAL"] = _changed(change[sources])
             self._changes.append(changes)
 
     def of(self, used: Mask, first: int, count: int) -> list[dict[str, int]]:
         """The accessors of each target over ``count`` vertices from ``first`` on, moving those ``used`` (W,)."""
-        rows = slice(first, first + count)
-        mask = used[rows, None]
-        return [
-            {
-                name: self._builder.sparse_accessor(np.where(mask, change[rows], 0), bounds=name == "POSITION")
-                for name, change in changes.items()
-            }
-            for changes in self._changes
-        ]
+        accessors: list[dict[str, int]] = []
+        for changes in self._changes:
+            accessors.append({})
+            for name, (rows, values) in changes.items():
+                part = slice(*np.searchsorted(rows, (first, first + count)))
+                mine = used[rows[part]]
+                rows, values = rows[part][mine] - first, values[part][mine]
+                accessors[-1][name] = self._builder.sparse_accessor(rows, values, count, bounds=name == "POSITION")
+        return accessors
+
+
+def _changed(values: Floats) -> tuple[Ints, Floats]:
+    """The rows (N,) of (W, 3) that are not zero, and what they are (N, 3)."""
+    rows = np.flatnonzero(_largest(values)).astype(np.int32)
+    return rows, values[rows]
 
 
 def _attributes(builder: GltfBuilder, face: Face, sources: Ints, uvs: Floats | None, normals: Floats) -> dict[str, int]:

@@ -52,21 +52,30 @@ class GltfBuilder:
         place: dict[str, Any] = {"bufferView": self._view(values, target)}
         return self._add(values, {**place, "normalized": True} if normalized else place, bounds)
 
-    def sparse_accessor(self, values: NDArray[np.float32], *, bounds: bool = False) -> int:
-        """Index of a new accessor of (N, width) mostly zeros: only the other rows are stored, unless that is longer."""
+    def sparse_accessor(
+        self, rows: NDArray[np.integer], values: NDArray[np.float32], count: int, *, bounds: bool = False
+    ) -> int:
+        """Index of a new accessor with ``values`` (N, width) in some ``rows`` (N,) of ``count`` and zeros elsewhere.
+
+        Only these rows are stored, unless that is longer.
+        """
         values = np.ascontiguousarray(values, dtype=np.float32)
-        rows = np.flatnonzero(np.logical_or.reduce([column != 0.0 for column in values.T]))
-        if len(rows) > 0.7 * len(values):
-            return self.accessor(values, bounds=bounds)
+        if len(rows) > 0.7 * count:
+            whole = np.zeros((count, values.shape[1]), np.float32)
+            whole[rows] = values
+            return self.accessor(whole, bounds=bounds)
+        kind = np.uint16 if count <= 65535 else np.uint32
+        zero = np.zeros((1, values.shape[1]), np.float32)
         if len(rows) == 0:
-            rows = np.zeros(1, dtype=np.int64)
-        kind = np.uint16 if len(values) <= 65535 else np.uint32
+            rows, values = np.zeros(1, dtype=np.int64), zero
         sparse = {
             "count": len(rows),
             "indices": {"bufferView": self._view(rows.astype(kind), None), "componentType": _COMPONENT[kind.__name__]},
-            "values": {"bufferView": self._view(values[rows], None)},
+            "values": {"bufferView": self._view(values, None)},
         }
-        return self._add(values, {"sparse": sparse}, bounds)
+        index = self._add(np.concatenate([zero, values]), {"sparse": sparse}, bounds)
+        self._accessors[index]["count"] = count
+        return index
 
     def texture(self, picture: bytes) -> int:
         """Index of a texture with an encoded PNG or JPEG; the same picture is kept once."""

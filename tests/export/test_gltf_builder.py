@@ -90,7 +90,8 @@ def test_mostly_zeros_are_left_out_and_nothing_is_lost(tmp_path: Path, moved: in
     values = np.zeros((10, 3), np.float32)
     values[10 - moved :, 1] = np.arange(1, moved + 1)
     builder = GltfBuilder()
-    index = builder.sparse_accessor(values, bounds=True)
+    rows = np.arange(10 - moved, 10)
+    index = builder.sparse_accessor(rows, values[rows], 10, bounds=True)
     file = File(builder, tmp_path)
     assert ("sparse" in file.document["accessors"][index]) == sparse
     np.testing.assert_array_equal(file.values(index), values)
@@ -101,7 +102,7 @@ def test_mostly_zeros_are_left_out_and_nothing_is_lost(tmp_path: Path, moved: in
 def test_many_rows_need_longer_indices(tmp_path: Path, rows: int, kind: int) -> None:
     builder, values = GltfBuilder(), np.zeros((rows, 3), np.float32)
     values[-1] = 1.0
-    builder.sparse_accessor(values)
+    builder.sparse_accessor(np.array([rows - 1]), values[-1:], rows)
     file = File(builder, tmp_path)
     assert file.document["accessors"][0]["sparse"]["indices"]["componentType"] == kind
     np.testing.assert_array_equal(file.values(0), values)
