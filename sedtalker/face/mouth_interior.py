@@ -78,7 +78,7 @@ class Mouth:
     head: Head
     vertex: Ints
     lips: Borders
-    offsets: NDArray[np.float64]
+    offsets: Floats
 
     def behind(self, points: Points) -> NDArray[np.float64]:
         """Distance of points (N, 3) behind the line where the lips meet, metres."""
@@ -100,7 +100,7 @@ def mouth_of(face: Face) -> Mouth:
     _, triangles = snap(surface, marks)
     head = prepare(surface, surface.points, marks, triangles, np.ones(68))
     vertex = first_vertices(surface.vertex_point, len(surface.points))
-    offsets = face.basis[:, vertex[head.skin_points]].astype(np.float64)
+    offsets = face.basis[:, vertex[head.skin_points]]
     return Mouth(head, vertex, bind(head.skin, head.skin.features.lips, lip=True), offsets)
 
 
@@ -133,7 +133,7 @@ def look_into_mouth(face: Face, mouth: Mouth | None = None, weights: dict[str, f
         coefficients[0, face.shape_index[name]] = weight
     whole = face.expand(coefficients)[0]
     moved = (face.mesh.vertices + np.tensordot(whole, face.basis, 1)).astype(np.float64)[mouth.vertex]
-    offset = np.tensordot(whole.astype(np.float64), mouth.offsets, 1)
+    offset = np.tensordot(whole, mouth.offsets, 1).astype(np.float64)
     upper, lower = mouth.lips.moved(offset)
 
     # The picture between the lips.

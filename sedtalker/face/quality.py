@@ -143,11 +143,15 @@ def inverted_share(face: Face) -> float:
     return sum(turned_share(face, face.basis[i]) for i in shapes) / max(len(shapes), 1)
 
 
+STILL = 1e-5
+"""Metres: a smaller motion turns nothing over."""
+
+
 def turned_share(face: Face, offsets: Floats) -> float:
     """Share of the skin's triangles that offsets (V, 3) turn over by more than a right angle."""
     skin = face.regions.get("skin", np.ones(len(face.mesh.vertices), bool))
     triangles = face.mesh.triangles[skin[face.mesh.triangles].all(axis=1)]
-    moving = triangles[(offsets != 0.0).any(axis=1)[triangles].any(axis=1)]
+    moving = triangles[(np.abs(offsets).max(axis=1) > STILL)[triangles].any(axis=1)]
     rest = face.mesh.vertices.astype(np.float64)
     before, after = _normals(rest, moving), _normals(rest + offsets, moving)
     area, size = np.linalg.norm(before, axis=1), np.linalg.norm(after, axis=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
+from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.mesh.mesh import Mesh, weld_map
@@ -33,6 +34,10 @@ class Surface:
     triangles: Ints
     vertex_point: Ints
     component: Ints
+
+
+MANY, SAMPLE = 100, 20_000
+"""Triangles a place from which on near ones are sought first, and how many are looked at to bound the distance."""
 
 
 def weld(mesh: Mesh) -> Surface:
@@ -116,6 +121,27 @@ def point_normals(points: Points, triangles: Ints) -> Points:
         for axis in range(3):
             total[:, axis] += np.bincount(triangles[:, k], face[:, axis], len(points))
     return total / (np.linalg.norm(total, axis=1, keepdims=True) + 1e-30)
+
+
+def closest_spots(points: Points, triangles: Ints, places: Points) -> tuple[NDArray[np.float64], Ints, Points]:
+    """Where a surface is nearest to places (P, 3): squared distance (P,), triangle (P,) and spot (P, 3).
+
+    Of few places on many triangles, only those that can be nearest are sorted.
+    """
+    import igl
+
+    near = np.arange(len(triangles))
+    if MANY * len(places) < len(triangles):
+        sample = points[triangles[:: len(triangles) // SAMPLE + 1, 0]]
+        reach = float(cKDTree(sample).query(places)[0].max())
+        close = np.isfinite(cKDTree(places).query(points, distance_upper_bound=2.0 * reach)[0])
+        a, b, c = (points[triangles[:, k]] for k in range(3))
+        longest = np.maximum.reduce([((u - v) ** 2).sum(1) for u, v in ((a, b), (b, c), (c, a))])
+        near = np.flatnonzero(close[triangles].any(axis=1) | (longest > reach**2))
+    squared, hit, closest = igl.point_mesh_squared_distance(
+        np.ascontiguousarray(places), points, triangles[near].astype(np.int64)
+    )
+    return np.asarray(squared), near[np.asarray(hit)].astype(np.int32), np.asarray(closest)
 
 
 def face_outwards(

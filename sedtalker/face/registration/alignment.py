@@ -13,7 +13,7 @@ from scipy.sparse.linalg import splu
 
 from sedtalker.arrays import Ints, Mask
 from sedtalker.face.registration.features import SAMPLES, Features, Line
-from sedtalker.mesh.surface import Points, border_points, laplacian, point_normals, triangle_normals
+from sedtalker.mesh.surface import Points, border_points, closest_spots, laplacian, point_normals, triangle_normals
 from sedtalker.progress import Hook, no_progress
 
 ROUNDS = 18
@@ -235,9 +235,9 @@ def attach(source: Skin, places: Points, lip_side: int = 0) -> tuple[Ints, Point
 
 def attach_to(points: Points, triangles: Ints, places: Points) -> tuple[Ints, Points]:
     """Triangle corners (P, 3) and barycentric weights (P, 3) of the nearest spots to given places."""
-    _, hit, closest = igl.point_mesh_squared_distance(np.ascontiguousarray(places), points, triangles.astype(np.int64))
-    corners = triangles[np.asarray(hit)]
-    return corners, barycentric(np.asarray(closest), points, corners)
+    _, hit, closest = closest_spots(points, triangles, places)
+    corners = triangles[hit]
+    return corners, barycentric(closest, points, corners)
 
 
 def picks(corners: NDArray[np.int32], weights: Points, count: int) -> csr_matrix:

@@ -156,7 +156,7 @@ def expected_mouth(source: Source) -> dict[int, tuple[Ints, Points]]:
     return found
 
 
-def move_points(source: Source, target: Head, hook: Hook = no_progress) -> tuple[NDArray[np.float64], Ints, Transfer]:
+def move_points(source: Source, target: Head, hook: Hook = no_progress) -> tuple[Floats, Ints, Transfer]:
     """Offsets (K + C, N, 3) and roles (N,) of all the target's points, and how the skin got its own."""
     # What is what: teeth and tongue are where the source's would come to lie.
     mouth = expected_mouth(source)
@@ -166,7 +166,7 @@ def move_points(source: Source, target: Head, hook: Hook = no_progress) -> tuple
     for c, of_points in parts.split_mouths(target.points, target.triangles, target.component, roles, expected).items():
         role[target.component == c] = of_points
     # The skin: offsets of the source beneath it; lids and lips are made to meet.
-    out = np.zeros((len(source.face.basis), len(target.points), 3))
+    out = np.zeros((len(source.face.basis), len(target.points), 3), np.float32)
     turned = source.turn().T.astype(np.float32)
     skin_offsets = source.offsets(source.head.skin_points) @ turned
     skin = transfer_skin(source.head.skin, source.registered, skin_offsets, target.skin, hook)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Ints
 from sedtalker.face.landmarks import detect
 from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
-from sedtalker.mesh.surface import Points, Surface
+from sedtalker.mesh.surface import Points, Surface, closest_spots
 from sedtalker.nn.engine import Model
 
 JAW = slice(0, 17)
@@ -220,10 +220,8 @@ def lift(
 
 def snap(surface: Surface, points: Points) -> tuple[Points, Ints]:
     """Closest positions on the surface and their triangles."""
-    import igl
-
-    _, triangles, closest = igl.point_mesh_squared_distance(points, surface.points, surface.triangles.astype(np.int64))
-    return np.asarray(closest), np.asarray(triangles).astype(np.int32)
+    _, triangles, closest = closest_spots(surface.points, surface.triangles, points)
+    return closest, triangles
 
 
 def robust_mean(stack: Points, weights: NDArray[np.floating]) -> Points:

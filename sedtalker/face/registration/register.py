@@ -119,10 +119,12 @@ def upright(mesh: Mesh, to_metres: Similarity) -> Floats:
     return to_metres.apply(vertices).astype(np.float32)
 
 
-def to_vertices(offsets: NDArray[np.float64], vertex_point: Ints, from_rig: Similarity) -> Floats:
+def to_vertices(offsets: Floats, vertex_point: Ints, from_rig: Similarity) -> Floats:
     """Offsets (K, V, 3) of mesh vertices in metres from those of welded points (K, N, 3) at rig scale."""
-    metric = (offsets @ (from_rig.scale * from_rig.rotation).T).astype(np.float32)
-    basis = metric[:, np.maximum(vertex_point, 0)]
+    to_metres = (from_rig.scale * from_rig.rotation).T
+    basis = np.empty((len(offsets), len(vertex_point), 3), np.float32)
+    for offset, out in zip(offsets, basis, strict=True):  # one by one: all of a large mesh would double its memory
+        out[:] = (offset @ to_metres)[np.maximum(vertex_point, 0)]
     basis[:, vertex_point < 0] = 0.0
     return basis
 

@@ -54,7 +54,9 @@ def transfer_skin(
     corners, weights, distance, facing = closest_on_source(source, registered, target)
     confidence = np.where(facing > 0.3, 1.0, 0.05) / (1.0 + (distance / TRUSTED) ** 2) ** 2
     places = picks(corners, weights, len(registered))
-    direct = np.stack([places @ offset for offset in offsets])
+    direct = np.empty((len(offsets), len(target.points), 3))
+    for k, offset in enumerate(offsets):
+        direct[k] = places @ offset
     between = mouth_corners(target)
     if len(between):
         direct[:, between] = of_both_lips(source, registered, offsets, target.points[between])
@@ -63,8 +65,8 @@ def transfer_skin(
     anchored = near & (distance > 0.5 * FAR)
     confidence[anchored] = np.maximum(confidence[anchored], 0.02)
     direct[:, anchored] = 0.0
-    filled = fill(direct, confidence, near, target, hook)
-    return Transfer(filled, confidence, corners, weights, distance)
+    fill(direct, confidence, near, target, hook)
+    return Transfer(direct, confidence, corners, weights, distance)
 
 
 def mouth_corners(target: Skin) -> NDArray[np.int64]:
@@ -156,7 +158,7 @@ def agreement(direct: NDArray[np.float64], triangles: Ints, confidence: NDArray[
 
     The least distant neighbour counts, not their mean: at the rim of a lid of few polygons most neighbours lie still.
     """
-    flat = direct.transpose(1, 0, 2).reshape(direct.shape[1], -1).astype(np.float32)
+    flat = direct.astype(np.float32).transpose(1, 0, 2).reshape(direct.shape[1], -1)
     edges = np.unique(np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
     size = np.linalg.norm(flat, axis=1)
     floor = 0.25 * float(np.median(size)) + 1e-9
@@ -185,13 +187,12 @@ def fill(
     active: NDArray[np.bool_],
     target: Skin,
     hook: Hook = no_progress,
-) -> NDArray[np.float64]:
-    """Offsets close to ``direct`` where confident and as smooth as possible elsewhere; zero where inactive.
+) -> None:
+    """Make offsets (K, M, 3) as smooth as possible where they are not confident, and zero where inactive; in place.
 
     One linear system for all points. Only the unsure ones and some rings round them are solved for directly; where all
     are sure, it is so near to diagonal that a few sweeps do.
     """
-    out = np.zeros_like(direct)
     index = np.full(len(active), -1)
     index[active] = np.arange(active.sum())
     triangles = index[target.triangles]
@@ -215,6 +216,6 @@ def fill(
         for _ in range(SWEEPS):
             swept = solved + (right - matrix @ solved) / diagonal
             solved[~unsure] = swept[~unsure]
-        out[k, active] = solved
+        direct[k, active] = solved
+    direct[:, ~active] = 0.0
     hook("carrying the shapes", len(direct), len(direct))
-    return out

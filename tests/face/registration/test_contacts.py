@@ -87,7 +87,8 @@ def test_filling_is_what_the_whole_system_says() -> None:
     confidence[np.linalg.norm(skin.points, axis=1) < 0.02] = 0.0
     operator = laplacian(count, skin.triangles)
     matrix = (FILL * (operator.T @ operator) + diags(confidence + 1e-5)).tocsc()
-    filled = fill(smooth, confidence, np.ones(count, bool), skin)
+    filled = smooth.copy()
+    fill(filled, confidence, np.ones(count, bool), skin)
     for k in range(3):
         whole = np.stack([spsolve(matrix, confidence * smooth[k, :, axis]) for axis in range(3)], axis=1)
         assert np.abs(filled[k] - whole).max() < 2e-5
