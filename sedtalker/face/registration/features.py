@@ -23,6 +23,8 @@ UPPER_LIP = (50, 51, 52)
 """Landmarks in the middle of the upper lip's outer border."""
 HOLE = 0.12
 """Depth behind the lips, in outer-eye-corner distances, from which on what is seen is not them."""
+UNCLEAR = 0.02
+"""Outer-eye-corner distances: a point that is about as near to both lips belongs to neither."""
 LOWER_LIP = (56, 57, 58)
 """Landmarks in the middle of the lower lip's outer border."""
 
@@ -43,9 +45,17 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Lip side of each skin point (N,): +1 above the contact line, −1 below, 0 elsewhere; contact line; lid lines."""
+    """Lip and lid lines of a skin of N points.
+
+    Attributes:
+        lip_side: (N,) +1 above the contact line, −1 below, 0 elsewhere.
+        upper_share: (N,) how far points of neither lip near the corners of the mouth go with the upper one, 0 to 1;
+            NaN elsewhere.
+        lips: contact line; lids: lid lines, the subject's right first.
+    """
 
     lip_side: NDArray[np.int8]
+    upper_share: NDArray[np.float64]
     lips: Line
     lids: tuple[Line, Line]
 
@@ -104,10 +114,14 @@ def find_features(points: Points, triangles: Ints, skin: Mask, eyes: Mask, landm
     bare = skin | eyes
     uncovered = look(points, triangles[bare], skin[bare], landmarks)
     lids = (lid_line(uncovered, landmarks[36:42], outer), lid_line(uncovered, landmarks[42:48], outer))
-    sides = lip_sides(points, to_upper, to_lower, landmarks, outer)
-    return Features(
-        without_corners(sides, np.minimum(to_lower, outer) - np.minimum(to_upper, outer), triangles[skin]), lips, lids
-    )
+    nearer_upper = np.minimum(to_lower, 2 * outer) - np.minimum(to_upper, 2 * outer)
+    along, near = beside_mouth(points, to_upper, to_lower, landmarks, outer)
+    clear = near & (along > 0.04) & (along < 0.96) & (np.abs(nearer_upper) > UNCLEAR * outer)
+    sides = np.where(clear, np.sign(nearer_upper), 0).astype(np.int8)
+    parted = without_corners(sides, nearer_upper, triangles[skin])
+    share = np.where(parted == sides, 0.5 + 0.5 * np.clip(nearer_upper / (UNCLEAR * outer), -1.0, 1.0), 0.5)
+    around = near & (np.abs(along - 0.5) < 0.65) & (parted == 0)
+    return Features(parted, np.where(around, share, np.nan), lips, lids)
 
 
 def walk(points: Points, triangles: Ints, starts: Points, limit: float) -> NDArray[np.float64]:
@@ -121,16 +135,13 @@ def walk(points: Points, triangles: Ints, starts: Points, limit: float) -> NDArr
     return dijkstra(graph, directed=False, indices=used[nearest], limit=limit, min_only=True)
 
 
-def lip_sides(
+def beside_mouth(
     points: Points, to_upper: NDArray[np.float64], to_lower: NDArray[np.float64], landmarks: Points, outer: float
-) -> NDArray[np.int8]:
-    """Lip of each point near the mouth, only between the corners and where it is unambiguous."""
+) -> tuple[NDArray[np.float64], Mask]:
+    """Place (N,) of points from the right (0) to the left corner (1) of the mouth, and whether (N,) they are near."""
     right, left = landmarks[48], landmarks[54]
     along = (points - right) @ (left - right) / ((left - right) @ (left - right))
-    nearest = np.minimum(to_upper, to_lower)
-    between = (along > 0.04) & (along < 0.96) & (nearest < 0.45 * outer)
-    far = np.where(np.isfinite(to_lower), to_lower, 2 * outer) - np.where(np.isfinite(to_upper), to_upper, 2 * outer)
-    return np.where(between & (np.abs(far) > 0.02 * outer), np.sign(far), 0).astype(np.int8)
+    return along, np.minimum(to_upper, to_lower) < 0.45 * outer
 
 
 def without_corners(sides: NDArray[np.int8], nearer_upper: NDArray[np.float64], triangles: Ints) -> NDArray[np.int8]:

@@ -5,7 +5,7 @@ All of it is in one upright frame: metres at the scale of the source ("rig scale
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -285,7 +285,7 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
     index[skin_points] = np.arange(len(skin_points))
     local = index[outwards[is_mine]]
     weights = np.asarray(confidence, np.float64) * np.where(np.arange(68) < 17, 0.15, 1.0)
-    features = type(features)(features.lip_side[skin_points], features.lips, features.lids)
+    features = replace(features, lip_side=features.lip_side[skin_points], upper_share=features.upper_share[skin_points])
     skin = Skin(points[skin_points], local, seen[is_mine], bare[skin_points], landmarks, weights, features)
     return Head(
         points=points,

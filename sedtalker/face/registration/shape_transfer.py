@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Floats, Ints
 from sedtalker.face.registration.alignment import Skin, barycentric, picks
-from sedtalker.mesh.surface import Points, adjacency, laplacian, point_normals, triangle_normals
+from sedtalker.mesh.surface import Points, laplacian, point_normals, triangle_normals
 from sedtalker.progress import Hook, no_progress
 
 
@@ -57,10 +57,11 @@ def transfer_skin(
     direct = np.empty((len(offsets), len(target.points), 3))
     for k, offset in enumerate(offsets):
         direct[k] = places @ offset
-    between = mouth_corners(target)
-    if len(between):
-        direct[:, between] = of_both_lips(source, registered, offsets, target.points[between])
-    confidence *= agreement(direct, target.triangles, confidence)
+    for between, seen in ((mouth_corners(target), True), (mouth_corners(target, seen=False), False)):
+        if len(between):
+            share = target.features.upper_share[between]
+            direct[:, between] = of_both_lips(source, registered, offsets, target.points[between], share, seen)
+    confidence *= agreement(direct, target, confidence)
     near = distance < FAR
     anchored = near & (distance > 0.5 * FAR)
     confidence[anchored] = np.maximum(confidence[anchored], 0.02)
@@ -69,24 +70,28 @@ def transfer_skin(
     return Transfer(direct, confidence, corners, weights, distance)
 
 
-def mouth_corners(target: Skin) -> NDArray[np.int64]:
-    """Points of neither lip that have neighbours on both: where few polygons make a mouth, its corners."""
-    edges, side = adjacency(len(target.points), target.triangles), target.features.lip_side
-    between = (edges @ (side == 1).astype(float) > 0) & (edges @ (side == -1).astype(float) > 0)
-    return np.nonzero((side == 0) & between & target.bare)[0]
+def mouth_corners(target: Skin, seen: bool = True) -> NDArray[np.int64]:
+    """Points of neither lip about the corners of the mouth, those that are seen or the others."""
+    return np.nonzero(np.isfinite(target.features.upper_share) & (target.bare == seen))[0]
 
 
-def of_both_lips(source: Skin, registered: Points, offsets: Floats, points: Points) -> NDArray[np.float64]:
-    """Offsets (K, n, 3) of points (n, 3) by which they go half with the upper and half with the lower lip."""
+def of_both_lips(
+    source: Skin, registered: Points, offsets: Floats, points: Points, upper: NDArray[np.float64], seen: bool = True
+) -> NDArray[np.float64]:
+    """Offsets (K, n, 3) of points (n, 3) that go with the upper lip as far as ``upper`` (n,) says, else with the lower.
+
+    ``seen`` keeps to the source's visible skin.
+    """
     side, out = source.features.lip_side[source.triangles], np.zeros((len(offsets), len(points), 3))
     for lip in (1, -1):
-        triangles = source.triangles[(side != -lip).all(axis=1) & source.seen]
+        triangles = source.triangles[(side != -lip).all(axis=1) & (source.seen | (not seen))]
         _, hit, closest = igl.point_mesh_squared_distance(
             np.ascontiguousarray(points), registered, triangles.astype(np.int64)
         )
         corners = triangles[np.asarray(hit)]
         there = picks(corners, barycentric(np.asarray(closest), registered, corners), len(registered))
-        out += 0.5 * np.stack([there @ offset for offset in offsets])
+        share = (upper if lip > 0 else 1.0 - upper)[:, None]
+        out += share * np.stack([there @ offset for offset in offsets])
     return out
 
 
@@ -149,26 +154,35 @@ def better(
         hit[i], closest[i], away[i] = good[k], there[k], gap[k]
 
 
+TORN = 8.0
+"""Length by which all shapes together part two neighbours, in their distance, from which on an edge is torn."""
 SURE = 0.2
 """Confidence of a neighbour that is worth agreeing with."""
 
 
-def agreement(direct: NDArray[np.float64], triangles: Ints, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 for points (M,) whose offsets resemble those of a neighbour, near 0 for outliers, which resemble none.
+def agreement(direct: NDArray[np.float64], target: Skin, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 for points (M,) whose offsets resemble those of a neighbour, near 0 for outliers, which resemble none, and 0
+    for those about an edge that the shapes tear.
 
     The least distant neighbour counts, not their mean: at the rim of a lid of few polygons most neighbours lie still.
+    Two sides of a fold that touch at rest, as near the corners of a mouth, are told apart wrongly here and there.
     """
+    triangles = target.triangles
     flat = direct.astype(np.float32).transpose(1, 0, 2).reshape(direct.shape[1], -1)
     edges = np.unique(np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
     size = np.linalg.norm(flat, axis=1)
     floor = 0.25 * float(np.median(size)) + 1e-9
-    closest = np.full(len(flat), np.inf)
+    closest, torn = np.full(len(flat), np.inf), np.zeros(len(flat), bool)
     for part in np.array_split(edges, max(1, len(edges) // 20_000)):
         i, j = part.T
-        gap = np.linalg.norm(flat[i] - flat[j], axis=1) / np.maximum(np.maximum(size[i], size[j]), floor)
+        apart = np.linalg.norm(flat[i] - flat[j], axis=1)
+        stretched = apart > TORN * np.linalg.norm(target.points[i] - target.points[j], axis=1)
+        torn[part[stretched]] = True
+        gap = apart / np.maximum(np.maximum(size[i], size[j]), floor)
         for a, b in ((i, j), (j, i)):
             np.minimum.at(closest, a, np.where(confidence[b] > SURE, gap, np.inf))
-    return np.where(np.isfinite(closest), 1.0 / (1.0 + (closest / 0.5) ** 4), 1.0)
+    torn[triangles[torn[triangles].any(axis=1)]] = True  # and their neighbours
+    return np.where(torn, 0.0, np.where(np.isfinite(closest), 1.0 / (1.0 + (closest / 0.5) ** 4), 1.0))
 
 
 FILL = 0.02

@@ -15,7 +15,7 @@ from sedtalker.face.registration.alignment import Borders, Skin, picks, resoluti
 from sedtalker.face.registration.contacts import along_rim, clear_eyeball, dips
 from sedtalker.face.registration.features import SAMPLES, Features, Line, without_corners
 from sedtalker.face.registration.parts import Eyeball
-from sedtalker.face.registration.shape_transfer import FILL, fill, mouth_corners, of_both_lips
+from sedtalker.face.registration.shape_transfer import FILL, agreement, fill, mouth_corners, of_both_lips
 from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.surface import laplacian
 from sedtalker.training.corpora.landmark_samples import sphere
@@ -30,7 +30,7 @@ def sheet(side: int, width: float, depth: float) -> Skin:
     if np.cross(b - a, c - a)[2] < 0:
         triangles = triangles[:, ::-1]
     line = Line(np.zeros((SAMPLES, 3)), np.zeros((SAMPLES, 3)), False)
-    features = Features(np.zeros(len(points), np.int8), line, (line, line))
+    features = Features(np.zeros(len(points), np.int8), np.full(len(points), np.nan), line, (line, line))
     seen, bare = np.ones(len(triangles), bool), np.ones(len(points), bool)
     return Skin(points, np.ascontiguousarray(triangles), seen, bare, np.zeros((68, 3)), np.ones(68), features)
 
@@ -79,6 +79,20 @@ def test_places_at_a_corner_that_runs_back_follow_the_rim_in_depth() -> None:
     assert found == pytest.approx([0.125, 0.5, 0.875], abs=0.01)
 
 
+def test_torn_edges_are_not_trusted() -> None:
+    """A strip that goes with the other side of a fold agrees with itself, so only its edges give it away."""
+    skin = sheet(30, 0.05, 0.0)
+    count, strip = len(skin.points), np.abs(skin.points[:, 0] - 0.01) < 0.003
+    offsets = np.zeros((1, count, 3))
+    offsets[0, :, 1] = 0.01
+    sure = np.ones(count)
+    assert agreement(offsets, skin, sure).min() > 0.99
+    offsets[0, strip, 1] = -0.02
+    trusted = agreement(offsets, skin, sure)
+    assert (trusted[strip] == 0.0).all()
+    assert (trusted[skin.points[:, 0] < 0.0] > 0.99).all()
+
+
 def test_filling_is_what_the_whole_system_says() -> None:
     skin, rng = sheet(30, 0.05, 0.0), np.random.default_rng(2)
     count = len(skin.points)
@@ -113,7 +127,7 @@ def coarse_mouth() -> Skin:
     side = np.array([1, 1, 1, 1, -1, -1, 1, 1, 1, 1, -1, -1, -1, -1], np.int8)
     line = Line(np.zeros((SAMPLES, 3)), np.zeros((SAMPLES, 3)), False)
     seen, bare = np.ones(len(triangles), bool), np.ones(len(points), bool)
-    features = Features(side, line, (line, line))
+    features = Features(side, np.full(len(points), np.nan), line, (line, line))
     return Skin(points, triangles, seen, bare, np.zeros((68, 3)), np.ones(68), features)
 
 
@@ -123,10 +137,11 @@ def test_corners_of_a_coarse_mouth_go_half_with_each_lip() -> None:
     side = without_corners(mouth.features.lip_side, nearer_upper, mouth.triangles)
     assert side[:2].tolist() == [0, 0]
     np.testing.assert_array_equal(side[2:6], mouth.features.lip_side[2:6])
-    parted = replace(mouth, features=replace(mouth.features, lip_side=side))
+    share = np.where(side == 0, 0.5, np.nan)
+    parted = replace(mouth, features=replace(mouth.features, lip_side=side, upper_share=share))
     assert set(mouth_corners(parted)) == {0, 1}
     down = np.zeros((1, 14, 3))
     down[0, :, 1] = np.where(mouth.features.lip_side < 0, -0.01, 0.0)
-    halves = of_both_lips(mouth, mouth.points, down.astype(np.float32), mouth.points[2:4])
+    halves = of_both_lips(mouth, mouth.points, down.astype(np.float32), mouth.points[2:4], np.full(2, 0.5))
     assert np.all(halves[0, :, 1] < -0.0035)
     assert np.all(halves[0, :, 1] > -0.0065)
