@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import eye
+from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Ints
 from sedtalker.face.registration.alignment import Borders, Skin, Values, attach_to, bind, taper, tighten
-from sedtalker.face.registration.features import SAMPLES
+from sedtalker.face.registration.features import SAMPLES, Line
 from sedtalker.face.registration.parts import LEFT_EYE, RIGHT_EYE, Eyeball
-from sedtalker.mesh.surface import Points, triangle_normals
+from sedtalker.mesh.surface import Points, laplacian, triangle_normals
 
 EYES = ((RIGHT_EYE, "eyeBlinkRight"), (LEFT_EYE, "eyeBlinkLeft"))
 """Role of each eyeball and the shape that closes its lids, subject's right first."""
@@ -95,6 +97,8 @@ def lip_correction(offset: Values, skin: Skin, lips: Borders, lower: float = 0.5
 
 # --- Lids: the upper one comes to lie on the lower one and in front of the eyeball.
 
+CREASE = 0.001
+"""Metres at rig scale over which a blink is spread on the skin round the eye."""
 OVERLAP = 0.0005
 """Metres at rig scale by which closed lids overlap."""
 LID_ROUNDS = 4
@@ -126,6 +130,7 @@ def close_lids(offset: Values, skin: Skin, borders: Borders, ball: Eyeball | Non
     Every point of the upper lid takes the rim's correction in the share in which it takes part in the blink.
     """
     line = borders.line
+    smooth_lids(offset, skin, line)
     at = along_rim(line.upper, skin.points)
     share = part_in_blink(offset, skin, borders, at)
     for _ in range(LID_ROUNDS):
@@ -139,6 +144,25 @@ def close_lids(offset: Values, skin: Skin, borders: Borders, ball: Eyeball | Non
     if ball is not None:
         clear_eyeball(offset, skin, ball, share)
     tighten(offset, borders, OVERLAP, LOWER_EFFORT)
+
+
+def smooth_lids(offset: Values, skin: Skin, line: Line) -> None:
+    """Spread a blink's offsets (M, 3) over ``CREASE`` of the skin round an eye, in place.
+
+    Where edges are longer, hardly anything changes; where they are shorter, closest points leave pleats.
+    """
+    middle = 0.5 * (line.upper + line.lower)
+    width = float(np.ptp(middle[:, 0]))
+    near = np.linalg.norm(skin.points - middle.mean(axis=0), axis=1) < width
+    triangles = skin.triangles[near[skin.triangles].all(axis=1)]
+    used, local = np.unique(triangles, return_inverse=True)
+    local = local.reshape(-1, 3).astype(np.int32)
+    if not len(used):
+        return
+    corners = skin.points[triangles]
+    edge = float(np.median(np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)))
+    system = eye(len(used)) + (CREASE / edge) ** 2 * laplacian(len(used), local)
+    offset[used] = splu(system.tocsc()).solve(offset[used])
 
 
 def along_rim(rim: Points, points: Points) -> Values:

@@ -61,7 +61,7 @@ def transfer_skin(
         if len(between):
             share = target.features.upper_share[between]
             direct[:, between] = of_both_lips(source, registered, offsets, target.points[between], share, seen)
-    confidence *= agreement(direct, target, confidence)
+    confidence *= agreement(direct, target.points, target.triangles, confidence)
     near = distance < FAR
     anchored = near & (distance > 0.5 * FAR)
     confidence[anchored] = np.maximum(confidence[anchored], 0.02)
@@ -160,14 +160,15 @@ SURE = 0.2
 """Confidence of a neighbour that is worth agreeing with."""
 
 
-def agreement(direct: NDArray[np.float64], target: Skin, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
+def agreement(
+    direct: NDArray[np.float64], points: Points, triangles: Ints, confidence: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """1 for points (M,) whose offsets resemble those of a neighbour, near 0 for outliers, which resemble none, and 0
     for those about an edge that the shapes tear.
 
     The least distant neighbour counts, not their mean: at the rim of a lid of few polygons most neighbours lie still.
     Two sides of a fold that touch at rest, as near the corners of a mouth, are told apart wrongly here and there.
     """
-    triangles = target.triangles
     flat = direct.astype(np.float32).transpose(1, 0, 2).reshape(direct.shape[1], -1)
     edges = np.unique(np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
     size = np.linalg.norm(flat, axis=1)
@@ -176,7 +177,7 @@ def agreement(direct: NDArray[np.float64], target: Skin, confidence: NDArray[np.
     for part in np.array_split(edges, max(1, len(edges) // 20_000)):
         i, j = part.T
         apart = np.linalg.norm(flat[i] - flat[j], axis=1)
-        stretched = apart > TORN * np.linalg.norm(target.points[i] - target.points[j], axis=1)
+        stretched = apart > TORN * np.linalg.norm(points[i] - points[j], axis=1)
         torn[part[stretched]] = True
         gap = apart / np.maximum(np.maximum(size[i], size[j]), floor)
         for a, b in ((i, j), (j, i)):

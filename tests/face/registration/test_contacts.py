@@ -12,7 +12,7 @@ from scipy.sparse import diags
 from scipy.sparse.linalg import spsolve
 
 from sedtalker.face.registration.alignment import Borders, Skin, picks, resolution, tighten
-from sedtalker.face.registration.contacts import along_rim, clear_eyeball, dips
+from sedtalker.face.registration.contacts import along_rim, clear_eyeball, dips, smooth_lids
 from sedtalker.face.registration.features import SAMPLES, Features, Line, without_corners
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.face.registration.shape_transfer import FILL, agreement, fill, mouth_corners, of_both_lips
@@ -86,9 +86,9 @@ def test_torn_edges_are_not_trusted() -> None:
     offsets = np.zeros((1, count, 3))
     offsets[0, :, 1] = 0.01
     sure = np.ones(count)
-    assert agreement(offsets, skin, sure).min() > 0.99
+    assert agreement(offsets, skin.points, skin.triangles, sure).min() > 0.99
     offsets[0, strip, 1] = -0.02
-    trusted = agreement(offsets, skin, sure)
+    trusted = agreement(offsets, skin.points, skin.triangles, sure)
     assert (trusted[strip] == 0.0).all()
     assert (trusted[skin.points[:, 0] < 0.0] > 0.99).all()
 
@@ -145,3 +145,19 @@ def test_corners_of_a_coarse_mouth_go_half_with_each_lip() -> None:
     halves = of_both_lips(mouth, mouth.points, down.astype(np.float32), mouth.points[2:4], np.full(2, 0.5))
     assert np.all(halves[0, :, 1] < -0.0035)
     assert np.all(halves[0, :, 1] > -0.0065)
+
+
+def test_a_blink_is_spread_only_where_edges_are_short() -> None:
+    """Pleats of a fine lid go, the motion of lids of few polygons stays."""
+    pleats = []
+    for size in (8, 120):
+        skin = sheet(size, 0.02, 0.0)
+        across = np.linspace(-0.015, 0.015, SAMPLES)[:, None] * (1.0, 0.0, 0.0)
+        line = Line(across, across, True)
+        offset = np.zeros_like(skin.points)
+        offset[:, 1] = -0.01 + 0.001 * (-1.0) ** np.arange(len(skin.points))
+        smooth_lids(offset, skin, line)
+        near = np.linalg.norm(skin.points, axis=1) < 0.01
+        assert offset[near, 1].mean() == pytest.approx(-0.01, abs=2e-4)
+        pleats.append(float(offset[near, 1].std()))
+    assert pleats[0] > 0.0007 > 0.0002 > pleats[1]

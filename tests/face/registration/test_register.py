@@ -292,7 +292,7 @@ def test_outliers_are_those_that_resemble_no_neighbour() -> None:
     offsets = np.zeros((2, len(points), 3))
     offsets[:, points[:, 0] > 0.1] = 0.004  # a lid: half of the plate moves, its rim beside what lies still
     offsets[:, 8] = 0.03
-    agree = agreement(offsets, triangles, np.ones(len(points)))
+    agree = agreement(offsets, points, triangles, np.ones(len(points)))
     assert agree[8] < 0.1
     assert np.delete(agree, 8).min() > 0.9
 
