@@ -156,12 +156,12 @@ def smooth_lids(offset: Values, skin: Skin, line: Line) -> None:
     near = np.linalg.norm(skin.points - middle.mean(axis=0), axis=1) < width
     triangles = skin.triangles[near[skin.triangles].all(axis=1)]
     used, local = np.unique(triangles, return_inverse=True)
-    local = local.reshape(-1, 3).astype(np.int32)
+    renumbered = local.reshape(-1, 3).astype(np.int32)
     if not len(used):
         return
     corners = skin.points[triangles]
     edge = float(np.median(np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)))
-    system = eye(len(used)) + (CREASE / edge) ** 2 * laplacian(len(used), local)
+    system = eye(len(used)) + (CREASE / edge) ** 2 * laplacian(len(used), renumbered)
     offset[used] = splu(system.tocsc()).solve(offset[used])
 
 
