@@ -167,7 +167,7 @@ def agreement(
     for those about an edge that the shapes tear.
 
     The least distant neighbour counts, not their mean: at the rim of a lid of few polygons most neighbours lie still.
-    Two sides of a fold that touch at rest, as near the corners of a mouth, are told apart wrongly here and there.
+    Of two sides of a fold that touch at rest, as near the corners of a mouth, some points take the wrong one.
     """
     flat = direct.astype(np.float32).transpose(1, 0, 2).reshape(direct.shape[1], -1)
     edges = np.unique(np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
