@@ -275,6 +275,8 @@ BROW_ARCH = 0.75
 """Share of the landmarks' arch that is kept."""
 BROW_HAIRS, BROW_STATIONS, LASHES = 150, 13, 24
 """Hairs of one brow, places along it at which it is carried by the skin, and lashes of one eye."""
+LASH_HALF_WIDTHS = (0.055, 0.003)
+"""Of a lash at its root and its tip, centimetres: roots nearly touch, so that a shut lid ends in a line."""
 BROW_HALF_HEIGHT = (0.15, 0.24, 0.25, 0.20, 0.13, 0.04)
 """Half the brow's height from its inner to its outer end, centimetres."""
 
@@ -379,7 +381,8 @@ def build_lashes(cage: Cage, skin: Skin, character: Character) -> Part:
     root, tip = out @ skin.vertices, out @ skin.vertices + stretch @ skin.vertices + fan * 0.62 * length[:, None]
     side = np.gradient(root, axis=0)
     side /= np.linalg.norm(side, axis=1, keepdims=True)
-    corners = [root - side * 0.022, root + side * 0.022, tip + side * 0.006, tip - side * 0.006]
+    broad, fine = (side * half for half in LASH_HALF_WIDTHS)
+    corners = [root - broad, root + broad, tip + fine, tip - fine]
     vertices = np.stack(corners, axis=1).reshape(-1, 3)
     weights = sparse.vstack([out, out, out + stretch, out + stretch]).tocsr()
     order = np.arange(4 * LASHES).reshape(4, LASHES).T.reshape(-1)
