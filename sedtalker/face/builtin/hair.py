@@ -275,8 +275,8 @@ BROW_ARCH = 0.75
 """Share of the landmarks' arch that is kept."""
 BROW_HAIRS, BROW_STATIONS, LASHES = 150, 13, 24
 """Hairs of one brow, places along it at which it is carried by the skin, and lashes of one eye."""
-LASH_HALF_WIDTHS = (0.055, 0.003)
-"""Half widths of a lash at its root and its tip, centimetres: roots nearly touch, so that a shut lid ends in a line."""
+LASH_HALF_WIDTHS = (0.035, 0.003)
+"""Half widths of a lash at its root and its tip, centimetres: broad roots, so that a shut lid ends in a line."""
 BROW_HALF_HEIGHT = (0.15, 0.24, 0.25, 0.20, 0.13, 0.04)
 """Half the brow's height from its inner to its outer end, centimetres."""
 
