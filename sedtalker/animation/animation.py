@@ -232,6 +232,8 @@ def _track(arrays: dict[str, NDArray[Any]], described: dict[str, Any]) -> Emotio
     labels, duration = tuple(map(str, described["labels"])), float(described["duration"])
     if len(labels) != columns["posterior"].shape[1] or not 0.0 <= duration < np.inf:
         raise ValueError("labels or duration of the track")
+    if not np.all(np.diff(columns["times"]) > 0.0):
+        raise ValueError("times of the track that do not increase")
     bursts = tuple(_burst(**values) for values in described.get("bursts", ()))
     least, names = float(described.get("min_confidence", 0.0)), list(map(str, described.get("extras", ())))
     curves = arrays.get("track_extras", np.zeros((0, 0), np.float32)).T

@@ -133,6 +133,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         {"face_landmarks": np.full(68, -1, np.int32)},
         {"face_basis": np.zeros((1, 8, 3), np.float32)},
         {"track_posterior": np.zeros((12, 3), np.float32)},
+        {"track_times": np.full(20, 0.8)},
         {"fps": 0.0},
         {"fps": "30"},
         {"fps": float("nan")},
