@@ -1,43 +1,33 @@
-"""Recordings that a diarizer is adapted to, and what that changes: answers, and recall where they have labels."""
+"""Recordings that a diarizer is adapted to, their labels, and what that changes: answers, and recall."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.batch.inputs import Item
-from sedtalker.emotion.adaptation import METHOD, Method, Speech, adapted, log_posterior
+from sedtalker.batch.manifest import AUDIO, read_table
+from sedtalker.emotion.adaptation import METHOD, Method, SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.few_shot import adapted_without
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.progress import Hook, counted, no_progress
 
-LABEL = "label"
-"""Column of a table with the category of each recording, for the report alone."""
+LABEL, SPEAKER = "label", "speaker"
+"""Columns of a table with the category of a recording, which the diarizer learns, and with who speaks."""
+FILE = "file"
+"""Column of a table of labels with the recording, besides ``audio``."""
 FEWEST_LABELS = 20
 """Labelled recordings from which on an adaptation that lowers their recall is refused."""
 HARM = 0.02
 """Recall that may be lost before it is refused."""
-FOLDS = 5
-"""Parts of the labelled recordings, each scored by a diarizer that was adapted to the others."""
-
-
-@dataclass(frozen=True, eq=False)
-class SpokenRecording:
-    """A recording that was read.
-
-    Attributes:
-        speech: its pieces; none where nobody speaks.
-        label: its category by hand, or None.
-    """
-
-    speech: tuple[Speech, ...]
-    label: str | None = None
 
 
 def read_recordings(
@@ -45,9 +35,39 @@ def read_recordings(
 ) -> list[SpokenRecording]:
     """The speech of every recording, with its label."""
     return [
-        SpokenRecording(tuple(diarizer.speech(item.audio, max_seconds=max_seconds)), item.columns.get(LABEL))
+        SpokenRecording(
+            tuple(diarizer.speech(item.audio, max_seconds=max_seconds)),
+            item.columns.get(LABEL),
+            item.columns.get(SPEAKER),
+        )
         for item in counted(items, hook, "reading the recordings", len(items))
     ]
+
+
+def labelled_items(items: Sequence[Item], table: Path, folders: Iterable[Path] = ()) -> list[Item]:
+    """The same recordings with the labels of a table: columns ``file`` or ``audio``, ``label``, and ``speaker``.
+
+    Args:
+        items: recordings.
+        table: ``.csv`` or ``.jsonl``; a row without a label says nothing.
+        folders: besides the table's own, from which its files may be named.
+
+    Raises:
+        InputError: the table cannot be read, has other columns, or names a file that is not among the recordings.
+    """
+    places = {item.audio.resolve(): k for k, item in enumerate(items)}
+    made = list(items)
+    for where, cells in read_table(table):
+        name = str(cells.get(FILE) or cells.get(AUDIO) or "")
+        if set(cells) - {FILE, AUDIO, LABEL, SPEAKER} or LABEL not in cells or not name:
+            raise InputError(f"{where}: a table of labels has the columns file, label and, where useful, speaker")
+        found = [(folder / name).resolve() for folder in (table.parent, *folders)]
+        place = next((places[path] for path in found if path in places), None)
+        if place is None:
+            raise InputError(f"{where}: '{name}' is not among the recordings")
+        columns = {name: str(cells[name]).strip() for name in (LABEL, SPEAKER) if cells.get(name)}
+        made[place] = replace(made[place], columns={**made[place].columns, **columns})
+    return made
 
 
 def check_labels(items: Sequence[Item]) -> None:
@@ -111,20 +131,8 @@ def check_report(report: Report) -> None:
         return
     raise InputError(
         f"adapting would make it worse: the recall of {report.labelled} labelled recordings falls from {before:.2f} to "
-        f"{after:.2f}; try a smaller --strength, another --method, or keep the weights as they are"
+        f"{after:.2f}; check the labels, give more of them, or keep the weights as they are"
     )
-
-
-def adapted_without(
-    network: DiarizerNetwork, recordings: Sequence[SpokenRecording], strength: float, method: Method = METHOD
-) -> list[DiarizerNetwork]:
-    """For each recording a network adapted to others: every ``FOLDS``-th shares one."""
-    folds = min(FOLDS, len(recordings))
-    made = []
-    for fold in range(folds):
-        others = [piece for k, r in enumerate(recordings) if k % folds != fold for piece in r.speech]
-        made.append(adapted(network, others, strength, method) if others else network)
-    return [made[k % folds] for k in range(len(recordings))]
 
 
 def answers(networks: Sequence[DiarizerNetwork], recordings: Sequence[SpokenRecording]) -> NDArray[np.int64]:

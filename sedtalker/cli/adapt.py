@@ -1,4 +1,4 @@
-"""``sedtalker adapt``: a diarizer for one's own recordings, from recordings without labels."""
+"""``sedtalker adapt``: a diarizer for one's own recordings, from a few labelled ones or from none."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ def adapt(
         list[str], typer.Argument(help="Recordings of one kind, folders, globs, or a table (.csv, .jsonl) of them.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the adapted weights, for --model.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Table (.csv, .jsonl) with the columns file and label, 1 to 20 a category; and speaker."),
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="The diarizer to adapt: a checkpoint folder; default: the built-in one.")
     ] = None,
@@ -35,7 +39,8 @@ def adapt(
     method: Annotated[
         Method,
         typer.Option(
-            help="mean: shift the features; norm: also balance the categories; pseudo: also train on its own answers."
+            help="Without labels. mean: shift the features; norm: also balance the categories; pseudo: also train on "
+            "its own answers."
         ),
     ] = "norm",
     pattern: Annotated[list[str] | None, typer.Option(help="Only these files of folders, for example '*.wav'.")] = None,
@@ -46,34 +51,52 @@ def adapt(
     progress: o.ProgressOption = "bar",
     as_json: o.JsonOption = False,
 ) -> None:
-    """Fit the diarizer to a language, a studio, a telephone line: from five or more recordings, without labels.
+    """Fit the diarizer to a speaker, a language, a studio, a telephone line: from five or more recordings.
 
-    A table with a column "label" also gets recalls before and after, each recording judged without itself.
+    A few labelled ones help most (--labels, or a column "label" of a table). The recalls before and after are of
+    labelled recordings that were left out.
     """
     from sedtalker.storage import check_folder
 
     check_folder(output, force)
-    from sedtalker.batch.adaptation import LABEL, check_labels, check_report, read_recordings, report_adaptation
+    from sedtalker.batch.adaptation import (
+        LABEL,
+        SPEAKER,
+        check_labels,
+        check_report,
+        labelled_items,
+        read_recordings,
+        report_adaptation,
+    )
     from sedtalker.batch.inputs import find_items
     from sedtalker.batch.manifest import MANIFESTS
     from sedtalker.batch.settings import BatchSettings
 
     tables = any(Path(given).suffix.lower() in MANIFESTS for given in inputs)
-    items = find_items(inputs, output, BatchSettings(), pattern or (), (LABEL,) if tables else ())
+    items = find_items(inputs, output, BatchSettings(), pattern or (), (LABEL, SPEAKER) if tables else ())
+    if labels is not None:
+        items = labelled_items(items, labels, [Path(given) for given in inputs if Path(given).is_dir()])
     check_labels(items)
     from sedtalker.nn import torch_threads
 
     diarizer = o.open_diarizer(model, encoder, 1.0, device)
     with ShownProgress(progress, quiet) as shown:
         read = read_recordings(diarizer, items, max_seconds, shown.hook)
-        made = diarizer.adapt_to([piece for recording in read for piece in recording.speech], strength, method)
+        made = diarizer.adapt_to(read, strength, method)
         with torch_threads(1):
             report = report_adaptation(diarizer.in_torch(), read, strength, method)
     check_report(report)
     made.save(output)
     assert made.fit is not None
     if as_json:
-        write_json({"folder": str(output), "method": method, **asdict(made.fit), **asdict(report)})
+        write_json(
+            {
+                "folder": str(output),
+                "method": "labels" if made.fit.labelled else method,
+                **asdict(made.fit),
+                **asdict(report),
+            }
+        )
     else:
         print(described(made.fit, report))
         print(output)
@@ -84,8 +107,7 @@ def described(fit: Fit, report: Report) -> str:
     recordings, spoken = report.recordings
     lines = [
         f"{recordings} recordings, speech in {spoken}: {fit.seconds:.0f} s in {fit.pieces} pieces",
-        f"usual speech is {fit.distance:.2f} deviations from that of training",
-        f"halves of the recordings agree on {fit.agreement:.0%} of the answers",
+        *_about(fit),
         "",
         f"{'answers':<12}before   after",
     ]
@@ -93,6 +115,16 @@ def described(fit: Fit, report: Report) -> str:
     if report.recall_before is not None and report.recall_after is not None:
         lines += [
             "",
-            f"recall of {report.labelled} with a label: {report.recall_before:.2f} -> {report.recall_after:.2f}",
+            f"recall of {report.labelled} with a label, by what is learned without them: "
+            f"{report.recall_before:.2f} -> {report.recall_after:.2f}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _about(fit: Fit) -> list[str]:
+    if fit.labelled:
+        return [f"learned from the labels of {fit.labelled} recordings"]
+    return [
+        f"usual speech is {fit.distance:.2f} deviations from that of training",
+        f"halves of the recordings agree on {fit.agreement:.0%} of the answers",
+    ]

@@ -113,6 +113,24 @@ def _rounded(value: object) -> object:
 # --- The commands.
 
 
+@evaluation("few", "What a handful of labelled recordings teaches a diarizer, on corpora it was not trained on.")
+def few(
+    data: Path,
+    hook: Hook,
+    model: Model = "diarizer",
+    encoder: HubEncoder = None,
+    clips: Annotated[int, typer.Option(min=7, help="At most so many clips of each speaker and category.")] = 25,
+    plot: Annotated[Path | None, typer.Option(help="Draw recall by number of labels (.png).")] = None,
+) -> Figures:
+    """See ``help_text``."""
+    from sedtalker.training.evaluation.few import evaluate_few, few_table, plot_few
+
+    metrics = evaluate_few(data, model, encoder, clips, hook)
+    if plot is not None:
+        plot_few(metrics, plot)
+    return Figures(metrics, few_table(metrics), [m.key for m, _ in listed_metrics(TEST["few"], metrics)])
+
+
 @evaluation("transfer", "Emotion metrics on corpora the weights were not trained on, zero-shot.")
 def transfer(
     data: Path,

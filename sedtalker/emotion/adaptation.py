@@ -22,14 +22,16 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio.activity import speech_activity
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.emotion.inference import windows
-from sedtalker.emotion.network import DiarizerNetwork, average_posterior
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
@@ -65,21 +67,40 @@ class Speech:
         return len(self.rows) * ROW / FRAME_CLOCK.rate
 
 
+@dataclass(frozen=True, eq=False)
+class SpokenRecording:
+    """A recording that was read.
+
+    Attributes:
+        speech: its pieces; none where nobody speaks.
+        label: its category by hand, or None.
+        speaker: who speaks, or None where it is the same voice everywhere, or unknown.
+    """
+
+    speech: tuple[Speech, ...]
+    label: str | None = None
+    speaker: str | None = None
+
+
 @dataclass(frozen=True)
 class Fit:
-    """How well a diarizer fits recordings, with the agreement of two halves.
+    """What a diarizer was adapted to.
 
     Attributes:
         pieces: recordings, or parts of long ones.
         seconds: of speech.
-        agreement: share of pieces that get the same category from diarizers adapted to either half of the others.
-        distance: of the usual speech of the recordings from that of training, in deviations (root mean square).
+        labelled: recordings whose label it has learned.
+        agreement: without labels, share of pieces that get the same category from diarizers adapted to either half of
+            the others.
+        distance: without labels, of the usual speech of the recordings from that of training, in deviations (root mean
+            square).
     """
 
     pieces: int
     seconds: float
-    agreement: float
-    distance: float
+    agreement: float = 0.0
+    distance: float = 0.0
+    labelled: int = 0
 
 
 @torch.no_grad()
@@ -94,17 +115,26 @@ def described(network: DiarizerNetwork, features: SpeechFeatures) -> Iterator[Te
         yield rows[0, (keep.start - first) // ROW : -(-(keep.stop - first) // ROW)]
 
 
-@torch.no_grad()
-def speech_of(network: DiarizerNetwork, features: SpeechFeatures) -> list[Speech]:
-    """The functionals of a recording where somebody speaks, in pieces of about ``PIECE_SECONDS``; none without speech.
+def spoken_rows(network: DiarizerNetwork, features: SpeechFeatures) -> tuple[Tensor, NDArray[np.float64]]:
+    """The functionals (N, F) of a recording where somebody speaks, and the seconds (N,) that they are of.
 
     Raises:
         InputError: the features are those of another encoder.
     """
     rows = torch.cat([part.cpu() for part in described(network, features)])
     active = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
-    spoken = torch.from_numpy(active)[ROW // 2 :: ROW]
-    rows = rows[: len(spoken)][spoken[: len(rows)]]
+    spoken = active[ROW // 2 :: ROW][: len(rows)]
+    times = features.clock.times(len(active))[ROW // 2 :: ROW][: len(rows)]
+    return rows[: len(spoken)][torch.from_numpy(spoken)], times[spoken]
+
+
+def speech_of(network: DiarizerNetwork, features: SpeechFeatures) -> list[Speech]:
+    """The functionals of a recording where somebody speaks, in pieces of about ``PIECE_SECONDS``; none without speech.
+
+    Raises:
+        InputError: the features are those of another encoder.
+    """
+    rows, _ = spoken_rows(network, features)
     pieces = max(1, round(len(rows) * ROW / FRAME_CLOCK.rate / PIECE_SECONDS))
     return [Speech(part) for part in rows.chunk(pieces) if len(part)]
 
@@ -119,7 +149,7 @@ def adapted(
         speech: at least one piece.
         strength: 0 leaves the network as it is, 1 goes all the way.
     """
-    moved = _with_mean_moved(network, speech, strength)
+    moved = with_mean_moved(network, speech, strength)
     if method == "mean" or not strength:
         return moved
     rows = [piece.rows for piece in speech]
@@ -131,7 +161,8 @@ def adapted(
 
 
 @torch.no_grad()
-def _with_mean_moved(network: DiarizerNetwork, speech: Sequence[Speech], strength: float) -> DiarizerNetwork:
+def with_mean_moved(network: DiarizerNetwork, speech: Sequence[Speech], strength: float) -> DiarizerNetwork:
+    """A copy of a network whose mean of the functionals lies so far on the way to that of the pieces."""
     changed = deepcopy(network)
     changed.mean += strength * (_usual(speech).to(changed.mean) - changed.mean)
     return changed
@@ -164,20 +195,23 @@ def check_fit(fit: Fit, agreement: float = AGREEMENT) -> None:
         )
 
 
-@torch.no_grad()
 def log_posterior(network: DiarizerNetwork, *pieces: Speech) -> Tensor:
-    """The mean log-posterior (C,) of speech, each second of it counting alike."""
-    scores = network(torch.cat([piece.rows for piece in pieces]).to(network.mean))
-    return average_posterior(scores.logits, network.config.temperature).clamp_min(1e-9).log().mean(0)
+    """The log-posterior (C,) of speech as a whole, each second of it counting alike."""
+    inputs, weight, bias = linear_part(network, [torch.cat([piece.rows for piece in pieces])])
+    return F.log_softmax(inputs @ weight.T + bias, 1)[0]
 
 
 def adapted_card(card: str, fit: Fit, method: Method = METHOD) -> str:
     """The model card of adapted weights: that of the weights before, and what was done. No recording is named."""
-    return (
-        f"{card.rstrip()}\n\n## Adapted\nThese weights were changed by `sedtalker adapt --method {method}` to fit "
-        f"{fit.pieces} recordings or parts of them, {fit.seconds:.0f} s of speech without labels. Halves of them agree "
-        f"on {fit.agreement:.0%} of the answers. The figures above are those before.\n"
-    )
+    about = f"{fit.pieces} recordings or parts of them, {fit.seconds:.0f} s of speech"
+    if fit.labelled:
+        done = f"They learned from {fit.labelled} labelled recordings (`sedtalker adapt --labels`) among {about}."
+    else:
+        done = (
+            f"They were changed by `sedtalker adapt --method {method}` to fit {about} without labels. Halves of them "
+            f"agree on {fit.agreement:.0%} of the answers."
+        )
+    return f"{card.rstrip()}\n\n## Adapted\n{done} The figures above are those before.\n"
 
 
 def _usual(speech: Sequence[Speech]) -> Tensor:
@@ -245,22 +279,34 @@ def self_trained(
 def linear_part(network: DiarizerNetwork, rows: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """The last linear layer: inputs (N, U), weight (C, U) and bias (C,), in which the mean log-posterior is linear.
 
-    The softmax of ``inputs @ weight.T + bias`` is that of the mean log-posterior of each recording's rows.
+    The softmax of ``inputs @ weight.T + bias`` is that of the mean log-posterior of each recording's rows, the calm
+    that makes it neutral included (``DiarizerConfig.calm``).
     """
-    classes, scale = len(network.config.labels), 1.0 / (len(network.members) * network.config.temperature)
-    inputs, weights, bias = [], [], torch.zeros(classes)
+    config = network.config
+    classes, scale = len(config.labels), 1.0 / (len(network.members) * config.temperature)
+    calm, centre = config.calm
+    neutral = torch.zeros(classes)
+    neutral[config.labels.index("neutral")] = calm
+    inputs, weights, bias = [], [], centre / config.temperature * neutral
     for member in network.members:
         assert isinstance(member, nn.Sequential)
         last = cast(nn.Linear, member[-1])
-        used = last.weight[:classes].abs().sum(0) > 0
-        weights.append(scale * last.weight[:classes, used])
-        bias += scale * last.bias[:classes]
-        each = []
-        for part in rows:
-            x = ((part.to(network.mean) - network.mean) * network.scale).clamp(-5.0, 5.0)
-            each.append(member[:-1](x).mean(0)[used])
-        inputs.append(torch.stack(each))
-    return torch.cat(inputs, 1).cpu(), torch.cat(weights, 1).cpu(), bias.cpu()
+        used = _used(last, classes)
+        to = neutral.to(last.weight)
+        weights.append(scale * (last.weight[:classes, used] - to[:, None] * last.weight[classes, used]))
+        bias += scale * (last.bias[:classes] - to * last.bias[classes]).cpu()
+        inputs.append(torch.stack([member[:-1](standardised(network, part)).mean(0)[used] for part in rows]))
+    return torch.cat(inputs, 1).cpu(), torch.cat(weights, 1).cpu(), bias
+
+
+def standardised(network: DiarizerNetwork, rows: Tensor) -> Tensor:
+    """Functionals (…, F) as the members read them."""
+    return ((rows.to(network.mean) - network.mean) * network.scale).clamp(-5.0, 5.0)
+
+
+def _used(last: nn.Linear, classes: int) -> Tensor:
+    """Hidden units (U,) of a member that the categories or the intensity depend on."""
+    return (last.weight[: classes + 1].abs().sum(0) > 0).nonzero()[:, 0]
 
 
 @torch.enable_grad()
@@ -294,7 +340,7 @@ def with_linear_part(network: DiarizerNetwork, weight: Tensor, bias: Tensor) -> 
     for member in changed.members:
         assert isinstance(member, nn.Sequential)
         last = cast(nn.Linear, member[-1])
-        used = (last.weight[:classes].abs().sum(0) > 0).nonzero()[:, 0]
+        used = _used(last, classes)
         part = len(changed.members) * temperature * weight[:, first : first + len(used)].to(last.weight)
         last.weight[:classes, used] += part
         last.bias[:classes] += temperature * bias.to(last.bias)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,7 +39,7 @@ from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_trai
 from sedtalker.speech.features import EMOTION, FROM_HUB, SpeechFeatures
 
 if TYPE_CHECKING:
-    from sedtalker.emotion.adaptation import Fit, Method, Speech
+    from sedtalker.emotion.adaptation import Fit, Method, Speech, SpokenRecording
     from sedtalker.emotion.audio_classifier import AudioClassifier
     from sedtalker.emotion.network import DiarizerNetwork
 
@@ -293,33 +294,52 @@ class Diarizer:
             return speech_of(self.in_torch(), self.encoder(as_audio(recording, rate, max_seconds)))
 
     def adapt(
-        self, recordings: Iterable[Recording], strength: float | None = None, method: Method | None = None
+        self,
+        recordings: Iterable[Recording],
+        strength: float | None = None,
+        method: Method | None = None,
+        *,
+        labels: Sequence[str | None] = (),
+        speakers: Sequence[str | None] = (),
     ) -> Diarizer:
-        """A diarizer that fits recordings of one kind better: a language, a studio, a telephone line. Needs no labels.
+        """A diarizer that fits recordings of one kind better: a speaker, a language, a studio, a telephone line.
 
         Args:
-            recordings: of that kind, five or more with speech in them, in all the moods that occur.
+            recordings: of that kind, in all the moods that occur; without labels five or more.
             strength: how far, 0 to 1; None: as far as ``sedtalker.emotion.adaptation`` goes usually.
-            method: how; see there.
+            method: how, where there are no labels; see there.
+            labels: the category of each recording, None where it is not known. One to twenty of each category are
+                enough, see ``sedtalker.emotion.few_shot``.
+            speakers: who speaks in each, where there are several.
 
         Raises:
-            InputError: a sound cannot be read, or there is too little speech to tell.
+            InputError: a sound cannot be read, there is too little speech to tell, or a label is no category.
         """
-        pieces = [piece for recording in recordings for piece in self.speech(recording)]
-        return self.adapt_to(pieces, strength, method)
+        from sedtalker.emotion.adaptation import SpokenRecording
+
+        known = zip_longest(recordings, labels, speakers)
+        read = [SpokenRecording(tuple(self.speech(sound)), label, who) for sound, label, who in known]
+        return self.adapt_to(read, strength, method)
 
     def adapt_to(
-        self, speech: Sequence[Speech], strength: float | None = None, method: Method | None = None
+        self, recordings: Sequence[SpokenRecording], strength: float | None = None, method: Method | None = None
     ) -> Diarizer:
         """``adapt`` for recordings that ``speech`` has read already."""
         from sedtalker.emotion.adaptation import METHOD, STRENGTH, Fit, adapted, check_fit, fit_of
+        from sedtalker.emotion.few_shot import learned
 
         own, method = self.in_torch(), method or METHOD
         strength = STRENGTH if strength is None else strength
+        speech = [piece for recording in recordings for piece in recording.speech]
+        labelled = sum(recording.label is not None for recording in recordings)
         with torch_threads(1):
-            fit = fit_of(own, speech, strength, method) if speech else Fit(0, 0.0, 0.0, 0.0)
-            check_fit(fit)
-            network = adapted(own, speech, strength, method)
+            if labelled:
+                network = learned(own, recordings, strength)
+                fit = Fit(len(speech), sum(piece.seconds for piece in speech), labelled=labelled)
+            else:
+                fit = fit_of(own, speech, strength, method) if speech else Fit(0, 0.0)
+                check_fit(fit)
+                network = adapted(own, speech, strength, method)
         return self._with(network, name=f"{self.name}, adapted", fit=fit, method=method)
 
     def save(self, folder: str | Path) -> None:

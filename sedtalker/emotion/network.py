@@ -330,11 +330,6 @@ def _of_second_encoder(config: DiarizerConfig) -> Tensor:
     return torch.tensor([s > 1 or not SPOKEN <= c < SPOKEN + first for _, s, c in functional_layout(config)])
 
 
-def average_posterior(logits: Tensor, temperature: float = 1.0) -> Tensor:
-    """Posterior (…, C) of M members' logits (M, …, C): normalised geometric mean, then the temperature."""
-    return torch.softmax(F.log_softmax(logits, -1).mean(0) / temperature, -1)
-
-
 def ordinal_intensity(score: Tensor, steps: tuple[float, float]) -> Tensor:
     """Intensity in [0, 1] of an open-ended score: mean probability of exceeding each step.
 

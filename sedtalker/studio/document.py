@@ -131,6 +131,7 @@ class Document:
         intensity: stretches whose intensity is drawn, in order of time, apart from each other.
         settings: of the whole clip.
         removed_bursts: which of the base's vocal bursts are none, by their index, in order.
+        base: which of the session's bases it is an edit of; a project has only one.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -139,6 +140,7 @@ class Document:
     intensity: tuple[IntensitySpan, ...] = ()
     settings: ClipSettings = field(default_factory=ClipSettings)
     removed_bursts: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    base: int = 0
 
     @property
     def duration(self) -> float:
@@ -174,17 +176,18 @@ class Base:
     Args:
         track: with the categories of ``CATEGORIES``.
         duration: seconds of the recording.
+        corrections: segments labelled by hand that the diarizer had learned before it made the track.
 
     Raises:
         InputError: the track has other categories, or no frames.
     """
 
-    def __init__(self, track: EmotionTrack, duration: float):
+    def __init__(self, track: EmotionTrack, duration: float, corrections: Sequence[Span] = ()):
         if track.labels != CATEGORIES:
             raise InputError(f"the track has other categories than {', '.join(CATEGORIES)}: it cannot be edited here")
         if not len(track):
             raise InputError("the track has no frames")
-        self.track, self.duration = track, duration
+        self.track, self.duration, self.corrections = track, duration, tuple(corrections)
         found = [Span(s.start, s.end, s.label) for s in track.confident(0.0).segments() if s.start < duration]
         self.segments = tuple(_fitted(found, duration))
         self.labels = _labels_at(self.segments, track.times)
@@ -192,6 +195,17 @@ class Base:
     def document(self) -> Document:
         """The document without an edit."""
         return Document(self.segments, (), ClipSettings(min_confidence=self.track.min_confidence))
+
+    def by_hand(self, document: Document) -> tuple[Span, ...]:
+        """Segments of a document that mostly have another label than here, and those corrections that still hold."""
+        times = self.track.times
+        other = document.labels_at(times) != self.labels
+        inside = [(span, other[(times >= span.start) & (times < span.end)]) for span in document.segments]
+        named = [span for span, differs in inside if len(differs) and differs.mean() > 0.5]
+        middles = document.labels_at(np.array([(span.start + span.end) / 2 for span in self.corrections]))
+        still = [span for span, label in zip(self.corrections, middles, strict=True) if CATEGORIES[label] == span.label]
+        held = [span for span in still if not any(_meet(span, new) for new in named)]
+        return tuple(sorted([*named, *held], key=lambda s: s.start))
 
     def render(self, document: Document) -> EmotionTrack:
         """The track of a document, on the times of the base.
@@ -241,6 +255,25 @@ class Base:
         return values
 
 
+def _meet(a: Span, b: Span) -> bool:
+    return a.start < b.end and b.start < a.end
+
+
+def painted(segments: Sequence[Span], over: Sequence[Span]) -> tuple[Span, ...]:
+    """Segments of a whole recording with others in their place; pieces shorter than ``SHORTEST`` go with them."""
+    made: list[Span] = list(over)
+    for segment in segments:
+        start = segment.start
+        for other in [*(o for o in over if _meet(o, segment)), None]:
+            end = segment.end if other is None else min(other.start, segment.end)
+            if end - start >= SHORTEST:
+                made.append(Span(start, end, segment.label))
+            start = segment.end if other is None else max(start, other.end)
+    made.sort(key=lambda span: span.start)
+    edges = [segments[0].start, *(span.start for span in made[1:]), segments[-1].end]
+    return tuple(Span(a, b, span.label) for a, b, span in zip(edges, edges[1:], made, strict=False))
+
+
 def _fitted(segments: Sequence[Span], duration: float) -> list[Span]:
     """Segments made to cover [0, duration], none too short."""
     whole = Span(0.0, duration, CATEGORIES[0])
@@ -258,7 +291,7 @@ def changed(old: Document, new: Document, bursts: Sequence[Burst] = ()) -> tuple
     Returns:
         Seconds; None: nowhere. Other settings: the whole clip.
     """
-    if old.settings != new.settings:
+    if old.settings != new.settings or old.base != new.base:
         return 0.0, new.duration
     touched = [
         (max(a.start, b.start), min(a.end, b.end))
@@ -292,7 +325,7 @@ def from_plain(values: Any, duration: float) -> Document:
     if isinstance(values, Mapping) and isinstance(values.get("settings"), Mapping):
         values = {**values, "settings": with_one_gain(values["settings"])}
     document: Document = checked(Document, values)
-    document = replace(document, settings=checked_settings(asdict(document.settings)))
+    document = replace(document, settings=checked_settings(asdict(document.settings)), base=0)
     segments = document.segments
     if not segments or segments[0].start != 0.0 or abs(segments[-1].end - duration) > SHORTEST:
         raise InputError(f"the segments do not cover the {duration:.2f} s of the recording")

@@ -294,6 +294,11 @@ class History:
         self.gesture = gesture if after != before else ""
         self.present, self.future = after, []
 
+    def go_on(self, after: Document) -> None:
+        """Go on to a document that no edit made."""
+        self.past.append(self.present)
+        self.present, self.future, self.gesture = after, [], ""
+
     def undo(self) -> None:
         """Back to the document before, where there is one."""
         if self.past:

@@ -16,6 +16,8 @@ seconds. An error is ``{"error": "one line"}``: 400 bad input, 403 not the page,
     ``(X-Start-Index + i + 1/2) / 50``. Headers ``X-Start-Index X-Rows X-Columns X-Rate X-Revision``.
 ``GET api/extras.bin?from=&to=``
     the same of the track's further curves, in the order of ``finer`` of the state.
+``POST api/learn``
+    starts ``{job}`` of kind ``learning from corrections``; one step of the history.
 ``POST api/finer``
     starts ``{job}`` of kind ``fine-grained emotions``. ``DELETE api/finer``: the track has no further
     curves any more → ``{}``.
@@ -64,6 +66,7 @@ from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
 from sedtalker.studio.finer import FINER, find_fine_emotions
+from sedtalker.studio.learning import LEARN, learn_from_corrections
 from sedtalker.studio.live import GONE, run_live, stream_settings
 from sedtalker.studio.security import content_policy
 from sedtalker.studio.sound import MOST_PEAKS
@@ -93,6 +96,7 @@ class StudioRoutes:
             Route("/api/peaks", self.peaks),
             Route("/api/track.bin", self.track),
             Route("/api/extras.bin", self.extras),
+            Route("/api/learn", self.learn, methods=["POST"]),
             Route("/api/finer", self.find_finer, methods=["POST"]),
             Route("/api/finer", self.drop_finer, methods=["DELETE"]),
             Route("/api/head.glb", self.head),
@@ -161,6 +165,11 @@ class StudioRoutes:
     def _extras(self, start: float, end: float) -> Response:
         first, rows = self.session.extra_rows(start, end)
         return _array(rows, {"Start-Index": first, "Rate": 50, "Revision": self.session.revision})
+
+    async def learn(self, request: Request) -> Response:
+        """``POST api/learn``."""
+        prepared = await self.studio.on_session(learn_from_corrections, self.session)
+        return JSONResponse({"job": self.studio.start(LEARN, *prepared).id})
 
     async def find_finer(self, request: Request) -> Response:
         """``POST api/finer``."""

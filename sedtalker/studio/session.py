@@ -26,7 +26,7 @@ from sedtalker.phonetics.words import Word
 from sedtalker.server.models import Models
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.studio.decoding import Decoding
-from sedtalker.studio.document import Base, Document, changed
+from sedtalker.studio.document import Base, Document, changed, painted
 from sedtalker.studio.edits import History, parse_edit
 from sedtalker.studio.head import head_glb, weight_rows
 from sedtalker.studio.project import Project
@@ -103,7 +103,6 @@ class Session:
         models: the networks.
         subject: the face.
         clip: the recording, or None before one is opened.
-        base: what the documents are edits of, without its further curves.
         extras: further curves (T,) of the base, such as fine-grained emotions, by name; no edit changes them.
         extras_number: another one where ``extras`` are others.
         history: the documents.
@@ -115,10 +114,9 @@ class Session:
     def __init__(self, models: Models, subject: Subject):
         self.models, self.subject = models, subject
         self.clip: OpenClip | None = None
-        self.base: Base | None = None
+        self._bases: list[Base] = []
         self.extras: Mapping[str, Floats] = {}
         self.extras_number = 0
-        self._whole: EmotionTrack | None = None
         self.history: History | None = None
         self.words: tuple[Word, ...] = ()
         self.revision = 1
@@ -161,13 +159,31 @@ class Session:
     def open_extras(self, extras: Mapping[str, Floats]) -> None:
         """Other further curves (T,) of the same base; the documents, and what is saved, stay as they are."""
         self.opened()
-        assert self.base is not None
         self.extras, self.extras_number = dict(extras), self.extras_number + 1
-        self._whole = replace(self.base.track, extras=self.extras)
+
+    def open_learned(self, began: Base, learned: Base) -> None:
+        """Go on with what a diarizer found that has learned from corrections, and with these; ``undo`` goes back.
+
+        Raises:
+            InputError: something else has been opened, or undone, since.
+        """
+        _, history = self.opened()
+        before = history.present
+        if self.base is not began:
+            raise InputError("something else was opened before the corrections were learned")
+        self._bases.append(learned)
+        segments = painted(learned.segments, learned.corrections)
+        history.go_on(replace(before, segments=segments, base=len(self._bases) - 1))
+        self.moved(before)
+
+    @property
+    def base(self) -> Base | None:
+        """What the present document is an edit of, without its further curves."""
+        return self._bases[self.history.present.base] if self.history is not None else None
 
     def _restart(self, base: Base, document: Document, extras: Mapping[str, Floats]) -> None:
         assert self.clip is not None
-        self.base, self.history = base, History(document)
+        self._bases, self.history = [base], History(replace(document, base=0))
         self.open_extras(extras)
         decoding = Decoding(self.models.animator(), self.clip.sound, self.clip.features)
         self._a, self._b = _Shown(document, base.render(document), decoding), None
@@ -194,10 +210,9 @@ class Session:
     def snapshot(self) -> Snapshot:
         """The session as it is."""
         clip, history = self.opened()
-        assert self._whole is not None
         assert self.base is not None
-        track = replace(self.track, extras=self.extras)
-        return Snapshot(clip, self.subject, self._whole, history.present, track, self.base)
+        track, whole = (replace(each, extras=self.extras) for each in (self.track, self.base.track))
+        return Snapshot(clip, self.subject, whole, history.present, track, self.base)
 
     def opened(self) -> tuple[OpenClip, History]:
         """The recording and its history."""

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sedtalker.batch.adaptation import Report, SpokenRecording, adapted_without, check_report, report_adaptation
-from sedtalker.emotion.adaptation import Speech
+from sedtalker.batch.adaptation import Report, check_report, report_adaptation
+from sedtalker.emotion.adaptation import Speech, SpokenRecording
 from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.emotion.few_shot import adapted_without
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.errors import InputError
 

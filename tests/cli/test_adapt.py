@@ -54,7 +54,22 @@ def test_a_table_with_labels(clips: Path) -> None:
     assert 0 <= found["recall_after"] <= 1
     assert found["pieces"] == 6
     assert found["folder"] == "mine"
-    assert found["method"] == "norm"
+    assert found["method"] == "labels"
+
+
+def test_a_table_of_labels_beside_a_folder(clips: Path) -> None:
+    """The labels of some recordings are learned; the weights open, and are the same bytes the second time."""
+    rows = "".join(f"in/clip{k}.wav,{mood}\n" for k, mood in enumerate(["happy", "sad", "happy", "sad"]))
+    (clips / "labels.csv").write_text(f"file,label\n{rows}")
+    code, out, err = invoke("in", "--labels", "labels.csv", "-o", "mine")
+    assert (code, err) == (0, "")
+    assert "learned from the labels of 4 recordings" in out
+    assert "recall of 4 with a label" in out
+    assert invoke("in", "--labels", "labels.csv", "-o", "again")[0] == 0
+    assert (clips / "mine/model.safetensors").read_bytes() == (clips / "again/model.safetensors").read_bytes()
+    assert "learned from 4 labelled recordings" in (clips / "mine/README.md").read_text()
+    done = CliRunner().invoke(app, ["diarize", "in/clip0.wav", "--model", "mine"], catch_exceptions=False)
+    assert done.exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -64,10 +79,17 @@ def test_a_table_with_labels(clips: Path) -> None:
         (("nowhere",), "error: nowhere: no such file or folder"),
         (("in", "--model", "hf:someone/else"), "error: "),
         (("wrong.csv",), "the label 'cross' is none of neutral, happy"),
+        (("in", "--labels", "wrong.csv"), "the label 'cross' is none of neutral, happy"),
+        (("in", "--labels", "one.csv"), "labels of 1 categories"),
+        (("in", "--labels", "other.csv"), "other.csv:2: 'x.wav' is not among the recordings"),
+        (("in", "--labels", "columns.csv"), "columns.csv:2: a table of labels has the columns file, label"),
     ],
 )
 def test_what_is_wrong_is_one_line(clips: Path, arguments: tuple[str, ...], said: str) -> None:
-    (clips / "wrong.csv").write_text("audio,label\nin/clip0.wav,cross\n")
+    tables = {"wrong": "in/clip0.wav,cross", "one": "clip0.wav,sad", "other": "x.wav,sad"}
+    for name, row in tables.items():
+        (clips / f"{name}.csv").write_text(f"audio,label\n{row}\n")
+    (clips / "columns.csv").write_text("file,mood\nclip0.wav,sad\n")
     code, out, err = invoke(*arguments, "-o", "mine")
     assert (code, out) == (2, "")
     assert said in err

@@ -11,7 +11,6 @@ from sedtalker.emotion.network import (
     DiarizerNetwork,
     _average,
     _thin,
-    average_posterior,
     functional_count,
     ordinal_intensity,
 )
@@ -77,14 +76,6 @@ def test_padding_changes_nothing():
     held = [torch.cat([x, x[:, -1:].expand(-1, 40, *x.shape[2:])], 1) for x in short]
     padded = FrameBatch(*held)._replace(valid=torch.arange(104)[None] < 64)
     assert torch.allclose(network.describe(short)[0], network.describe(padded)[0][:, :8], atol=1e-5)
-
-
-def test_average_posterior_is_a_geometric_mean():
-    p, q = torch.tensor([0.8, 0.2]), torch.tensor([0.5, 0.5])
-    mean = (p * q).sqrt() / (p * q).sqrt().sum()
-    assert torch.allclose(average_posterior(torch.stack([p, q]).log()), mean)
-    hot = average_posterior(torch.stack([p, p]).log(), temperature=2.0)
-    assert torch.allclose(hot, p.sqrt() / p.sqrt().sum())
 
 
 def test_intensity_scale_is_ordered():

@@ -39,9 +39,15 @@ def test_balance_makes_the_shares_even(seed: int, classes: int, spread: float) -
 
 def test_the_linear_part_is_the_mean_log_posterior(network: DiarizerNetwork) -> None:
     rows = recordings(network, 6, 1)
+    network.config = network.config.model_copy(update={"calm": (0.7, 0.2), "temperature": 1.5})
     inputs, weight, bias = a.linear_part(network, rows)
-    by_network = torch.stack([a.log_posterior(network, a.Speech(part)).softmax(0) for part in rows])
-    assert torch.allclose((inputs @ weight.T + bias).softmax(1), by_network, atol=1e-5)
+    for part, logits in zip(rows, inputs @ weight.T + bias, strict=True):
+        scores = network(part)
+        log = scores.logits.log_softmax(-1).mean(0)
+        log[:, 0] += 0.7 * (0.2 - scores.intensity.mean(0))
+        wanted = (log / 1.5).log_softmax(-1).mean(0).log_softmax(0)
+        assert torch.allclose(logits.log_softmax(0), wanted, atol=1e-5)
+        assert torch.allclose(a.log_posterior(network, a.Speech(part)), wanted, atol=1e-5)
 
 
 def test_what_is_written_back_is_what_was_asked(network: DiarizerNetwork) -> None:

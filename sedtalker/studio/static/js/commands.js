@@ -1,9 +1,10 @@
 /** What keys, buttons and menus do. Each is a small function without arguments. */
 
+import { post } from "./api.js";
 import { clock } from "./clock.js";
 import { byId, clamp, press } from "./dom.js";
-import { announce } from "./notices.js";
-import { edit, step } from "./session.js";
+import { announce, complain } from "./notices.js";
+import { edit, expectJob, step } from "./session.js";
 import { INTENSITY, track } from "./signals.js";
 import { store } from "./store.js";
 import { view } from "./timeline/view.js";
@@ -51,6 +52,15 @@ export function relabel(which) {
   if (index < 0 || !label) return;
   store.select(index);
   edit({ op: "relabel", index, label }).then((ok) => ok && announce(`Segment ${index + 1} is ${label}`));
+}
+
+/** The diarizer learns the segments that were labelled by hand, and labels the others again. */
+export async function learn() {
+  try {
+    expectJob((await post("learn")).job, "learning from corrections");
+  } catch (error) {
+    complain(error);
+  }
 }
 
 /** Back to what was predicted, for one segment. */

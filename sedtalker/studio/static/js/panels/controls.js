@@ -29,8 +29,9 @@ function segmentBlock() {
   const times = make("div", { class: "times" }, make("label", {}, "Start", start), make("label", {}, "End", end));
   const reset = make("button", { class: "link", text: "Back to the prediction", onclick: command.resetSegment });
   const doubtful = make("button", { class: "quiet", title: "Key U", text: "Next in doubt", onclick: command.nextDoubtful });
+  const learn = make("button", { class: "quiet", title: "The diarizer learns the segments that you labelled, and labels the others again; undo goes back", text: "Learn from my corrections", onclick: command.learn });
   const title = make("span", { text: "Segment" });
-  const element = make("section", { class: "block", "aria-label": "Segment" }, make("h2", {}, title, reset), labels, times, strength.element, about, doubtful);
+  const element = make("section", { class: "block", "aria-label": "Segment" }, make("h2", {}, title, reset), labels, times, strength.element, about, doubtful, learn);
   const moveEdge = (/** @type {HTMLInputElement} */ input, /** @type {number} */ shift) => () => {
     const edge = command.current() + shift;
     const t = Number(input.value);
@@ -61,9 +62,11 @@ function segmentBlock() {
     const byHand = segment.base_label && segment.base_label !== segment.label;
     about.textContent = byHand ? `Set by hand; predicted: ${segment.base_label}.` : `Confidence ${(segment.confidence ?? 1).toFixed(2)}${segment.uncertain ? ", in doubt" : ""}.`;
     doubtful.hidden = !store.segments.some((other) => other.uncertain);
+    learn.hidden = new Set(store.segments.filter((other) => other.base_label && other.base_label !== other.label).map((other) => other.label)).size < 2;
+    learn.disabled = [...store.jobs.values()].some((job) => job.kind === "learning from corrections");
     shown = index;
   };
-  store.on("document selection track seek", show);
+  store.on("document selection track seek jobs", show);
   panelClock(() => {
     if (store.selected < 0 && store.segmentAt(clock.time()) !== shown) show();
   });
