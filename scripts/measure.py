@@ -10,8 +10,10 @@ python scripts/measure.py mouth --data DIR --page
 python scripts/measure.py ser-evals --data DIR --model whisper-base --clips 120 --json
 python scripts/measure.py adaptation --data DIR --clips 200 --json | tee docs/adaptation.json
 python scripts/measure.py nova-arc --data DIR --clips 200 --json | tee docs/nova_arc.json
+python scripts/measure.py nova-arc --data DIR --clips 200 --source emogator --json | tee docs/nova_arc_bursts.json
 python scripts/measure.py fine --data DIR --clips 300 --json | tee docs/fine.json
 python scripts/measure.py sere --data DIR --clips 200 --json | tee docs/sere.json
+python scripts/measure.py sere --data DIR --clips 200 --model whisper-base --json | tee docs/sere_whisper.json
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ def measured(given: argparse.Namespace, data: Path, hook: Hook) -> tuple[Mapping
             found = evaluate_adaptation(data, given.model, given.encoder, given.clips, hook=hook)
             return found, adaptation_table(found)
         case "nova-arc":
-            found = evaluate_nova_arc(data, given.clips, hook)
+            found = evaluate_nova_arc(data, given.clips, given.source, hook)
             return found, nova_arc_table(found)
         case "fine":
             found = evaluate_fine(
@@ -83,7 +85,7 @@ def measured(given: argparse.Namespace, data: Path, hook: Hook) -> tuple[Mapping
             )
             return found, fine_table(found)
         case "sere":
-            found = evaluate_sere(data, given.clips, hook=hook)
+            found = evaluate_sere(data, given.clips, model=given.model, encoder=given.encoder, hook=hook)
             return found, resonance_table(found)
         case _:
             found = evaluate_ser_evals(data, given.model, given.encoder, given.clips, hook)
@@ -106,6 +108,7 @@ def main() -> None:
     parser.add_argument("--model", default="diarizer")
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--clips", type=int)
+    parser.add_argument("--source", default="crema_d", help="corpus of the labelled clips of nova-arc")
     parser.add_argument("--fine-model", type=Path, help="folder of other heads, see sedtalker diarize")
     parser.add_argument("--fine-encoder", help="the Whisper that Empathic Insight's heads read")
     parser.add_argument("--page", action="store_true", help="write the table of mouth into its page")

@@ -1,8 +1,10 @@
 """Five labelled clips of each category in one language, recognition in another: SERE beside its controls.
 
 Six tasks between three corpora of three languages. In each draw five shots of every shared category come from the
-source corpus; half of the target's speakers are given without labels, the other half is scored. The controls get the
-same shots: the nearest mean of the shots, a linear head on them, and the method with one part taken out.
+source corpus; half of the target's speakers are given without labels, the other half is scored. The frames are those of
+a diarizer's encoder, standardised by corpus, in the ``WIDTH`` directions in which all of them vary most. The controls
+get the same shots: the nearest mean of the shots, a linear head on them, and the method with parts taken out or changed
+(``VARIANTS``).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +38,26 @@ DRAWS = 10
 """Draws of the labelled clips, for each task."""
 RIDGE = 10.0
 """Ridge penalty of the linear head, on standardised means and deviations."""
-METHODS = ("sere", "mean_pooling", "no_neighbours", "nearest", "linear")
-"""What is compared: the method, without its field, without the loss among unlabelled clips, and the two controls."""
+WIDTH = 64
+"""Principal directions of the frames."""
+VARIANTS: dict[str, dict[str, Any]] = {
+    "sere": {},
+    "mean_pooling": {"moments": False},
+    "no_neighbours": {"unlabelled_unlabelled": 0.0},
+    "identity": {"identity": True, "rate": 3e-4},
+    "identity_shots_only": {
+        "identity": True,
+        "rate": 3e-4,
+        "unlabelled_unlabelled": 0.0,
+        "labelled_unlabelled": 0.0,
+    },
+    "identity_untrained": {"identity": True, "rounds": 1, "rate": 0.0},
+    "identity_mean_pooling": {"identity": True, "rate": 3e-4, "moments": False},
+}
+"""The method; without its field; without the loss among unlabelled clips; begun with the frames as they are, learning
+slowly; the same from the shots alone; the same without learning; and the same without the field."""
+METHODS = (*VARIANTS, "nearest", "linear")
+"""What is compared: these and the two controls."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +82,12 @@ class ResonanceTask:
 
 
 def evaluate_sere(
-    data: Path, clips: int | None = 200, draws: int = DRAWS, hook: Hook = no_progress
+    data: Path,
+    clips: int | None = 200,
+    draws: int = DRAWS,
+    model: str = "diarizer",
+    encoder: Path | None = None,
+    hook: Hook = no_progress,
 ) -> dict[str, float]:
     """Figures of ``RESONANCE``.
 
@@ -69,6 +95,8 @@ def evaluate_sere(
         data: folder of the training data.
         clips: at most so many of each corpus, by the hash of their names, each emotion in turn; None: all.
         draws: of shots, for each task.
+        model: name of built-in weights, whose encoder gives the frames.
+        encoder: folder of a hub encoder's weights, see ``Diarizer.from_pretrained``.
         hook: progress.
 
     Raises:
@@ -78,10 +106,22 @@ def evaluate_sere(
     names = [name for name in CORPORA if name in found]
     if len(names) < 2:
         raise InputError(f"{data}/audio: two of {', '.join(CORPORA)} are needed")
-    diarizer = Diarizer.from_pretrained()
+    diarizer = Diarizer.from_pretrained(model, encoder=encoder)
     read = [read_frames(diarizer, name, balanced_clips(found[name], clips), hook) for name in names]
     with torch_threads(1):
-        return resonance_figures(read, draws=draws, hook=hook)
+        return resonance_figures(in_principal_directions(read), draws=draws, hook=hook)
+
+
+def in_principal_directions(corpora: Sequence[FrameCorpus], width: int = WIDTH) -> list[FrameCorpus]:
+    """Frames standardised by corpus, in the directions in which those of all corpora vary most."""
+    scaled = []
+    for corpus in corpora:
+        every = np.concatenate(corpus.frames)
+        scaled.append([(frames - every.mean(0)) / (every.std(0) + 1e-3) for frames in corpus.frames])
+    every = np.concatenate([frames for corpus in scaled for frames in corpus]).astype(np.float64)
+    _, vectors = np.linalg.eigh(every.T @ every)
+    kept = vectors[:, : -width - 1 : -1].astype(np.float32)
+    return [replace(c, frames=tuple(f @ kept for f in frames)) for c, frames in zip(corpora, scaled, strict=True)]
 
 
 def resonance_figures(
@@ -149,8 +189,7 @@ def _scores(task: ResonanceTask, method: str, settings: ResonanceSettings, seed:
     if method in ("nearest", "linear"):
         control = _nearest if method == "nearest" else _linear
         return control(pooled(task.shots), task.labels, pooled(task.scored))
-    changed = {"mean_pooling": {"moments": False}, "no_neighbours": {"unlabelled_unlabelled": 0.0}}.get(method, {})
-    settings = replace(settings, **changed)  # type: ignore[arg-type]
+    settings = replace(settings, **VARIANTS[method])
     network, means = train_resonance(task.shots, task.labels, (task.near, task.far), settings, seed)
     return resonance_scores(network, means, task.shots, task.labels, task.scored, 1)
 

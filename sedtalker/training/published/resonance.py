@@ -39,6 +39,7 @@ class ResonanceSettings:
         ramp: steps until both weights have their full size.
         noise: deviation of the noise of the second view.
         moments: False pools every clip by its mean, the control without the field.
+        identity: begin with the frames as they are instead of a random projection of them; ``width`` is then theirs.
     """
 
     width: int = 64
@@ -53,6 +54,7 @@ class ResonanceSettings:
     ramp: int = 20
     noise: float = 0.2
     moments: bool = True
+    identity: bool = False
 
 
 class Resonance(nn.Module):
@@ -66,7 +68,10 @@ class Resonance(nn.Module):
             assert isinstance(layer, nn.Linear)
             nn.init.eye_(layer.weight)
             nn.init.zeros_(layer.bias)
-        self.shared = nn.Linear(channels, settings.width)
+        self.shared = nn.Linear(channels, channels if settings.identity else settings.width)
+        if settings.identity:
+            nn.init.eye_(self.shared.weight)
+            nn.init.zeros_(self.shared.bias)
 
     def forward(self, clips: Clips, language: int) -> Tensor:
         """(N, T, W) of length 1; zeros after the end of a clip."""
