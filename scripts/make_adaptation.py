@@ -23,7 +23,7 @@ from measures.sere import resonance_table
 
 from sedtalker.emotion.adaptation import METHODS
 from sedtalker.emotion.plot import write_figure
-from sedtalker.training.evaluation.few import few_table
+from sedtalker.training.evaluation.few import few_table, plot_few
 
 ROOT = Path(__file__).parents[1]
 """Root of the repository."""
@@ -77,12 +77,12 @@ def few_text(metrics: Mapping[str, float], larger: Mapping[str, float]) -> str:
         f"{gains['same_2']:.2f}, one by {gains['same_1']:.2f}. On other speakers of the corpus five gain "
         f"{gains['others_5']:.2f}\n({between(metrics, 'few_gain_others_5', 2)}, worst corpus "
         f"{metrics['few_gain_others_5_worst']:+.2f}). Where six segments of thirty are corrected, "
-        f"{metrics['corrected_gain_any']:.2f} more of the others are right,\n{metrics['corrected_gain_wrong']:.2f} more "
-        f"where all six had been wrong. The gain that the command reports is on average "
+        f"{metrics['corrected_gain_any']:.2f} more of the others are right,\n{metrics['corrected_gain_wrong']:.2f} "
+        f"more where all six had been wrong. The gain that the command reports is on average "
         f"{abs(metrics['estimate_bias']):.2f} {side} the real one,\nand off by {metrics['estimate_error']:.2f} for a "
         f"single speaker. With whisper-base five labels gain {larger['few_gain_same_5']:.2f} and "
-        f"{larger['few_gain_others_5']:.2f}, to recalls of\n{larger['few_same_5']:.2f} and {larger['few_others_5']:.2f}."
-        f"\n\n{few_table(metrics)}\n"
+        f"{larger['few_gain_others_5']:.2f}, to recalls of\n{larger['few_same_5']:.2f} and "
+        f"{larger['few_others_5']:.2f}.\n\n{few_table(metrics)}\n"
         "![Recall by the number of labelled recordings of each category](images/few.png)\n"
     )
 
@@ -157,9 +157,11 @@ def main() -> None:
         "sere": ("cross-corpus", lambda: sere_text(found["sere"], found["sere_whisper"])),
     }
     for name, (page, made) in pages.items():
-        if name in found:
+        if (name in found and f"{name}_whisper" in found) or (name not in ("few", "sere") and name in found):
             write_between_marks(ROOT / f"docs/{page}.md", name, made())
     plot(found["adaptation"], ROOT / "docs/images/adaptation.png")
+    if "few" in found:
+        plot_few(found["few"], ROOT / "docs/images/few.png")
 
 
 if __name__ == "__main__":
