@@ -81,10 +81,11 @@ def group_statistics(group: str, summaries: Sequence[TrackSummary], labels: Sequ
     seconds, weighted = np.zeros(len(labels)), np.zeros(len(labels))
     segments = np.zeros(len(labels), np.int64)
     for summary in summaries:
-        for label, start, end, intensity in summary.segments:
-            seconds[index[label]] += end - start
-            weighted[index[label]] += (end - start) * intensity
-            segments[index[label]] += 1
+        for segment in summary.segments:
+            k, length = index[segment.label], segment.end - segment.start
+            seconds[k] += length
+            weighted[k] += length * segment.intensity
+            segments[k] += 1
     changes = np.zeros((len(labels), len(labels)), np.int64)
     for (before, after), count in Counter(transitions(summaries)).items():
         changes[index[before], index[after]] = count
@@ -200,14 +201,14 @@ def segment_rows(tracks: Tracks) -> list[Row]:
         {
             "recording": summary.name,
             "group": summary.group,
-            "start_s": start,
-            "end_s": end,
-            "emotion": label,
-            "intensity": intensity,
-            **({"words": tracks.words.get(summary.name, ("",) * len(summary.segments))[k]} if tracks.words else {}),
+            "start_s": segment.start,
+            "end_s": segment.end,
+            "emotion": segment.label,
+            "intensity": segment.intensity,
+            **({"words": words} if tracks.with_words else {}),
         }
         for summary in sorted(tracks.summaries, key=lambda s: s.name)
-        for k, (label, start, end, intensity) in enumerate(summary.segments)
+        for segment, words in zip(summary.segments, summary.words, strict=True)
     ]
 
 

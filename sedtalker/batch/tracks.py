@@ -1,21 +1,25 @@
-"""The emotion tracks of a folder, each summed up: what ``sedtalker report`` counts."""
+"""The emotion tracks of a folder and what is said in them, for ``sedtalker report`` and ``search``."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sedtalker.batch.log import FAILED, read_logs
 from sedtalker.batch.manifest import AUDIO, read_table
 from sedtalker.batch.settings import TRACK_SUFFIX
 from sedtalker.emotion.formats.files import read_track
-from sedtalker.emotion.track import EmotionTrack
+from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
+from sedtalker.phonetics.words import WORD_SUFFIXES, Word, read_words
 from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.reading import is_file, read_bytes
 
 REPORT = "recordings.csv", "groups.csv"
 """Tables that tell the folder of an earlier report from a folder of tracks."""
@@ -29,33 +33,35 @@ NOT_GIVEN = "(none)"
 """The group of recordings whose column is empty."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrackSummary:
-    """What a report knows of a recording.
+    """What is kept of a recording.
 
     Attributes:
         name: path of its track below the folder, without the ending.
+        file: of its track.
         group: what it is counted under.
         duration: seconds.
         speech: seconds of speech, or None where the track does not say.
-        segments: label, start, end and mean intensity of each, in order.
+        segments: in order.
+        posteriors: mean posterior (C,) over the speech of each segment; None where nobody speaks in it.
+        words: what is said in each segment; empty texts where no words are known.
         intensity: mean over time.
         valence: mean over time.
         arousal: mean over time.
     """
 
     name: str
+    file: Path
     group: str
     duration: float
     speech: float | None
-    segments: tuple[tuple[str, float, float, float], ...]
+    segments: tuple[Segment, ...]
+    posteriors: tuple[NDArray[np.float64] | None, ...]
+    words: tuple[str, ...]
     intensity: float
     valence: float
     arousal: float
-
-    def seconds(self, label: str) -> float:
-        """How long an emotion lasts, all its segments together."""
-        return sum(end - start for name, start, end, _ in self.segments if name == label)
 
 
 @dataclass
@@ -68,8 +74,7 @@ class Tracks:
         summaries: of those that could be read.
         left_out: files that could not, and why.
         failed: recordings that failed in the batch.
-        columns: the manifest's cells of each recording, by its name.
-        words: what was said in each segment of a recording, by its name, where that is known.
+        with_words: how many of them have words that are known.
     """
 
     folder: Path
@@ -77,8 +82,7 @@ class Tracks:
     summaries: list[TrackSummary]
     left_out: dict[str, str] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
-    columns: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    with_words: int = 0
 
     @property
     def groups(self) -> list[str]:
@@ -90,16 +94,36 @@ class Tracks:
         return [s for s in self.summaries if group == ALL or s.group == group]
 
 
-def read_tracks(folder: Path, by: str | None = None, manifest: Path | None = None, hook: Hook = no_progress) -> Tracks:
+@dataclass(frozen=True)
+class WordFiles:
+    """Where the words of recordings lie.
+
+    Attributes:
+        folder: of files that are called as the recordings; None: beside the tracks.
+        needed: whether some recording must have words.
+    """
+
+    folder: Path | None = None
+    needed: bool = False
+
+
+def read_tracks(
+    folder: Path,
+    by: str | None = None,
+    manifest: Path | None = None,
+    hook: Hook = no_progress,
+    words: WordFiles = WordFiles(),
+) -> Tracks:
     """Sum up every emotion track below a folder.
 
     Args:
         folder: of ``sedtalker batch``, or any that holds tracks.
         by: ``folder``, or a column of the manifest, or None: one group.
         manifest: where the columns are; default: what the log of the batch kept of its manifest.
+        words: where the words are.
 
     Raises:
-        InputError: there is no track that can be read, or no such column.
+        InputError: there is no track that can be read, no such column, or words are needed and there are none.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
@@ -117,15 +141,17 @@ def read_tracks(folder: Path, by: str | None = None, manifest: Path | None = Non
         name = path.relative_to(folder).as_posix()
         try:
             track = read_track(path)
-            group = group_of(name, by, columns)
-            own = printable(str(own_name(name)))
-            found.summaries.append(summarise(track, own, printable(group)))
-            found.columns[own] = cells_of(name, columns)
         except InputError as error:
             found.left_out[printable(name)] = str(error).removeprefix(f"{path}: ")
+            continue
+        spoken = _words(path, words.folder, found)
+        found.summaries.append(summarise(track, path, name, printable(group_of(name, by, columns)), spoken))
     if not found.summaries:
         why = f" ({next(iter(found.left_out.values()))})" if found.left_out else ""
         raise InputError(f"{folder}: there is no emotion track in it{why}; sedtalker batch or diarize writes them")
+    if words.needed and not found.with_words:
+        place = words.folder or folder
+        raise InputError(f"{place}: no words of any recording, as NAME.vtt, .srt, .TextGrid, .ctm, .words.json")
     return found
 
 
@@ -207,13 +233,59 @@ def manifest_columns(path: Path) -> dict[str, dict[str, str]]:
     return {**{name: cells[0] for name, cells in names.items() if len(cells) == 1}, **found}
 
 
-def summarise(track: EmotionTrack, name: str, group: str) -> TrackSummary:
-    """What a report keeps of a track."""
-    segments = tuple((s.label, s.start, s.end, s.intensity) for s in track.segments())
-    speech = None if track.speech is None or not len(track) else float(track.speech.mean()) * track.duration
-    means = [float(np.mean(getattr(track, column))) if len(track) else 0.0 for column in MEANS]
-    return TrackSummary(name, group, track.duration, speech, segments, *means)
+def summarise(track: EmotionTrack, file: Path, name: str, group: str, spoken: Sequence[Word]) -> TrackSummary:
+    """What is kept of the track in ``file``, ``name`` below the folder."""
+    segments = tuple(track.segments())
+    return TrackSummary(
+        printable(str(own_name(name))),
+        file,
+        group,
+        track.duration,
+        None if track.speech is None or not len(track) else float(track.speech.mean()) * track.duration,
+        segments,
+        tuple(_posterior(track, segment) for segment in segments),
+        tuple(said_between(spoken, segment.start, segment.end) for segment in segments),
+        *(float(np.mean(getattr(track, column))) if len(track) else 0.0 for column in MEANS),
+    )
 
+
+def _posterior(track: EmotionTrack, segment: Segment) -> NDArray[np.float64] | None:
+    """The mean posterior (C,) over the speech of a segment; None where nobody speaks."""
+    inside = (track.times >= segment.start) & (track.times < segment.end)
+    if track.speech is not None:
+        inside &= track.speech
+    posterior = track.posterior if track.predicted is None else track.predicted.posterior
+    return posterior[inside].astype(np.float64).mean(0) if inside.any() else None
+
+
+# --- Words.
+
+
+def _words(path: Path, words: Path | None, found: Tracks) -> tuple[Word, ...]:
+    """The words of a recording; none where there is no file of them, or it cannot be read."""
+    relative = path.relative_to(found.folder).as_posix()
+    places = [path.parent / stem_of(path.name)]
+    if words is not None:
+        places = [words / str(own_name(relative)), words / stem_of(relative), words / stem_of(path.name)]
+    named = (place.with_name(place.name + end) for place in places for end in WORD_SUFFIXES)
+    source = next(filter(is_file, named), None)
+    if source is None:
+        return ()
+    try:
+        spoken = read_words(read_bytes(source, "words"), source.name)
+    except InputError as error:
+        found.left_out[printable(source.name)] = str(error)
+        return ()
+    found.with_words += 1
+    return spoken
+
+
+def said_between(spoken: Sequence[Word], start: float, end: float) -> str:
+    """The words whose middle lies between two seconds."""
+    return " ".join(w.text for w in spoken if start <= (w.start + w.end) / 2 < end)
+
+
+# --- Tables.
 
 FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """What a spreadsheet takes for the beginning of a formula, also after blanks; the last four are of full width."""
@@ -237,13 +309,13 @@ def _cell(value: object) -> object:
 
 def labels_of(summaries: Sequence[TrackSummary], order: Sequence[str]) -> list[str]:
     """The labels that occur, known ones first in their order."""
-    seen = {label for summary in summaries for label, *_ in summary.segments}
+    seen = {segment.label for summary in summaries for segment in summary.segments}
     return [label for label in order if label in seen] + sorted(seen - set(order))
 
 
 def transitions(summaries: Sequence[TrackSummary]) -> Iterator[tuple[str, str]]:
     """Each change of label within a recording: from, to."""
     for summary in summaries:
-        for (before, *_), (after, *_) in zip(summary.segments, summary.segments[1:], strict=False):
+        for before, after in pairwise(segment.label for segment in summary.segments):
             if before != after:
                 yield before, after

@@ -12,13 +12,17 @@ from sedtalker.cli.console import ShownProgress, fail_clearly, print_lines, say,
 
 if TYPE_CHECKING:
     from sedtalker.batch.search import Hit
+    from sedtalker.batch.tracks import Tracks
+
+Folder = Annotated[Path, typer.Argument(help="A folder of sedtalker batch, or any other folder with emotion tracks.")]
+Words = Annotated[
+    Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")
+]
 
 
 @fail_clearly
 def report(
-    folder: Annotated[
-        Path, typer.Argument(help="A folder of sedtalker batch, or any other folder with emotion tracks.")
-    ],
+    folder: Folder,
     by: Annotated[
         str | None,
         typer.Option(metavar="folder|COLUMN", help="Group by folder, or by a column of the batch's manifest."),
@@ -26,9 +30,7 @@ def report(
     manifest: Annotated[
         Path | None, typer.Option(help="A table (.csv, .jsonl) with a column audio and the column of --by.")
     ] = None,
-    words: Annotated[
-        Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")
-    ] = None,
+    words: Words = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the tables; default: report in FOLDER.")
     ] = None,
@@ -38,19 +40,14 @@ def report(
     as_json: o.JsonOption = False,
 ) -> None:
     """Sum up emotion tracks: time, intensity and transitions, by groups, as CSV files and a table."""
-    from sedtalker.batch.search import add_words
     from sedtalker.batch.statistics import described, emotion_rows, write_tables
-    from sedtalker.batch.tracks import read_tracks
+    from sedtalker.batch.tracks import WordFiles, read_tracks
 
     with ShownProgress(progress, quiet) as shown:
-        tracks = read_tracks(folder, by, manifest, shown.hook)
-        add_words(tracks, words)
+        tracks = read_tracks(folder, by, manifest, shown.hook, WordFiles(words, needed=words is not None))
         target = output or folder / "report"
         groups = write_tables(tracks, target, force)
-    for name, why in list(tracks.left_out.items())[:5]:
-        say(f"note: left out: {name}: {why}")
-    if len(tracks.left_out) > 5:
-        say(f"note: and {len(tracks.left_out) - 5} more")
+    _say_left_out(tracks)
     if as_json:
         write_json({**described(groups, tracks), "tables": str(target)})
         return
@@ -62,7 +59,7 @@ def report(
 
 @fail_clearly
 def search(
-    folder: Annotated[Path, typer.Argument(help="Folder of emotion tracks, such as sedtalker batch writes.")],
+    folder: Folder,
     emotion: Annotated[list[str] | None, typer.Option(help="Label of the segments, or uncertain; repeatable.")] = None,
     above: Annotated[float, typer.Option(min=0.0, max=1.0, help="Lowest mean intensity of a segment.")] = 0.0,
     seconds: Annotated[float, typer.Option(min=0.0, help="Shortest segment, seconds.")] = 0.0,
@@ -71,9 +68,7 @@ def search(
         float | None,
         typer.Option(min=0.0, max=1.0, help="Only this share of the segments, the most uncertain ones: .15."),
     ] = None,
-    words: Annotated[
-        Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")
-    ] = None,
+    words: Words = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Print at most this many segments.")] = None,
     quiet: o.QuietOption = False,
     progress: o.ProgressOption = "none",
@@ -81,28 +76,30 @@ def search(
 ) -> None:
     """Find segments in emotion tracks: a line each, with recording, seconds, emotion and, where known, words."""
     from sedtalker.batch.search import Wanted
-    from sedtalker.batch.search import search as search_folder
+    from sedtalker.batch.search import search as search_tracks
+    from sedtalker.batch.tracks import WordFiles, read_tracks
 
     wanted = Wanted(tuple(emotion or ()), above, seconds, said, most_uncertain)
     with ShownProgress(progress, quiet) as shown:
-        found = search_folder(folder, wanted, words, shown.hook)
-    for name, why in list(found.left_out.items())[:5]:
-        say(f"note: left out: {name}: {why}")
-    hits = found.hits[:limit]
+        tracks = read_tracks(folder, hook=shown.hook, words=WordFiles(words, needed=said is not None))
+    found = search_tracks(tracks, wanted)
+    _say_left_out(tracks)
+    searched, recordings = len(tracks.summaries), len({hit.recording for hit in found})
+    hits = found[:limit]
     if as_json:
-        write_json(
-            {
-                "searched": found.searched,
-                "recordings": found.recordings,
-                "segments": len(found.hits),
-                "left_out": found.left_out,
-                "hits": [as_plain(hit) for hit in hits],
-            }
-        )
+        counts = {"searched": searched, "recordings": recordings, "segments": len(found)}
+        write_json({**counts, "left_out": tracks.left_out, "hits": [as_plain(hit) for hit in hits]})
         return
     print_lines(map(line, hits))
-    count = len(found.hits)
-    say(f"{count} segment{'s' * (count != 1)} in {found.recordings} of {found.searched} recordings")
+    say(f"{len(found)} segment{'s' * (len(found) != 1)} in {recordings} of {searched} recordings")
+
+
+def _say_left_out(tracks: Tracks) -> None:
+    """Say which files were left out: the first five, and how many more there are."""
+    for name, why in list(tracks.left_out.items())[:5]:
+        say(f"note: left out: {name}: {why}")
+    if len(tracks.left_out) > 5:
+        say(f"note: and {len(tracks.left_out) - 5} more")
 
 
 def line(hit: Hit) -> str:

@@ -70,7 +70,7 @@ def test_a_folder_of_diarize(tmp_path: Path) -> None:
     (tmp_path / "b.rttm").write_text("SPEAKER b 1 0.000 1.000 <NA> <NA> angry <NA> <NA>\n")
     (tmp_path / "notes.txt").write_text("no track")
     found = read_tracks(tmp_path, "folder")
-    assert [(s.name, s.segments[0][0], s.group) for s in found.summaries] == [("a", "sad", "."), ("b", "angry", ".")]
+    assert [(s.name, s.segments[0].label, s.group) for s in found.summaries] == [("a", "sad", "."), ("b", "angry", ".")]
     assert set(found.left_out) == {"notes.txt"}
     write_tables(found, tmp_path / "report", False)
     assert set(read_tracks(tmp_path).left_out) == {"notes.txt"}  # and not the tables of the report

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sedtalker.batch.search import Wanted, add_words, most_uncertain, search, uncertainty
+from sedtalker.batch.search import Hit, Wanted, most_uncertain, search, uncertainty
 from sedtalker.batch.statistics import segment_rows
-from sedtalker.batch.tracks import read_tracks
+from sedtalker.batch.tracks import WordFiles, read_tracks
 from sedtalker.errors import InputError
 from tests.batch.test_report import write
 
@@ -22,8 +22,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def searched(folder: Path, wanted: Wanted, words: Path | None = None) -> list[Hit]:
+    return search(read_tracks(folder, words=WordFiles(words, needed=wanted.said is not None)), wanted)
+
+
 def where(folder: Path, wanted: Wanted, words: Path | None = None) -> list[tuple[str, float]]:
-    return [(hit.recording, hit.segment.start) for hit in search(folder, wanted, words).hits]
+    return [(hit.recording, hit.segment.start) for hit in searched(folder, wanted, words)]
 
 
 def test_by_emotion_strength_and_length(folder: Path) -> None:
@@ -33,15 +37,15 @@ def test_by_emotion_strength_and_length(folder: Path) -> None:
     assert where(folder, Wanted(least_seconds=2.5)) == [("ben/b", 0.0)]
     assert where(folder, Wanted(("happy",))) == []
     with pytest.raises(InputError, match="'cheese' is no emotion"):
-        search(folder, Wanted(("cheese",)))
+        searched(folder, Wanted(("cheese",)))
 
 
 def test_by_words(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    (hit,) = search(folder, Wanted(said="a Refund")).hits
+    (hit,) = searched(folder, Wanted(said="a Refund"))
     assert (hit.recording, hit.words) == ("anna/a", "I want a refund")
     words = tmp_path_factory.mktemp("words")
     with pytest.raises(InputError, match="no words of any recording"):
-        search(folder, Wanted(said="refund"), words)
+        searched(folder, Wanted(said="refund"), words)
     (words / "ben").mkdir()
     (words / "ben/b.vtt").write_text("WEBVTT\n\n00:03.000 --> 00:05.000\nNo refund\n")
     assert where(folder, Wanted(("angry",), said="refund"), words) == [("ben/b", 3.0)]
@@ -62,21 +66,16 @@ def test_a_category_that_is_predicted_everywhere_counts_for_less() -> None:
     assert values[0] == pytest.approx(1 - even[0] / even.sum())
 
 
-def test_what_cannot_be_read_is_left_out(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    (folder / "c.emotion.json").write_text("{")
-    found = search(folder, Wanted())
-    assert (found.searched, set(found.left_out)) == (2, {"c.emotion.json"})
-    with pytest.raises(InputError, match="there is no emotion track in it"):
-        search(tmp_path_factory.mktemp("empty"), Wanted())
-    with pytest.raises(InputError, match="no such folder"):
-        search(folder / "nowhere", Wanted())
+def test_words_that_cannot_be_read_are_left_out(folder: Path) -> None:
+    (folder / "ben/b/b.words.json").write_text("{")
+    tracks = read_tracks(folder)
+    assert (len(tracks.summaries), tracks.with_words, set(tracks.left_out)) == (2, 1, {"b.words.json"})
+    assert len(search(tracks, Wanted())) == 4
 
 
 def test_words_beside_segments_of_a_report(folder: Path) -> None:
-    tracks = read_tracks(folder)
-    assert "words" not in segment_rows(tracks)[0]
-    add_words(tracks)
-    assert [row["words"] for row in segment_rows(tracks)] == ["I want a refund", "", "", ""]
-    (folder / "none").mkdir()
+    assert [row["words"] for row in segment_rows(read_tracks(folder))] == ["I want a refund", "", "", ""]
+    (folder / "anna/a/a.srt").unlink()
+    assert "words" not in segment_rows(read_tracks(folder))[0]
     with pytest.raises(InputError, match="no words of any recording"):
-        add_words(read_tracks(folder), folder / "none")
+        read_tracks(folder, words=WordFiles(folder / "ben", needed=True))
