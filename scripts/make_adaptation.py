@@ -117,7 +117,7 @@ def _sere_of(metrics: Mapping[str, float], frames: str) -> str:
         f"{metrics['sere_draws']:.0f} draws each); the nearest mean of the same clips\n{metrics['nearest_uar']:.3f} "
         f"({between(metrics, 'nearest_uar')}), a linear head on them {metrics['linear_uar']:.3f} "
         f"({between(metrics, 'linear_uar')}). SERE less the nearest mean: {metrics['sere_over_nearest']:+.3f}\n"
-        f"({between(metrics, 'sere_over_nearest', sign='+')}). Chance is a fourth to a sixth. "
+        f"({between(metrics, 'sere_over_nearest', sign='+')}). Chance is a fourth to a sixth."
         f"\n\n"
         f"{resonance_table(metrics)}"
     )

@@ -310,7 +310,7 @@ def plot_few(metrics: Mapping[str, float], path: Path) -> None:
         for (name, label), colour in zip(about.items(), ("#2b6cb0", "#d69e2e", "#a9c6e3", "#8a929b"), strict=True):
             axis.plot(range(len(SHOTS)), [metrics[f"{name}_{way}_{n}"] for n in SHOTS], "o-", label=label, color=colour)
         axis.set_xticks(range(len(SHOTS)), [str(n) for n in SHOTS])
-        axis.set_xlabel(f"labelled recordings of each category, {title}")
+        axis.set_xlabel(f"labels of each category, {title}")
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("mean recall, own categories")
     axes[0].legend(frameon=False)
