@@ -5,8 +5,8 @@ python scripts/measure.py nova-arc --data DIR --clips 200 --json | tee docs/nova
 python scripts/measure.py nova-arc --data DIR --clips 150 --source emogator --json | tee docs/nova_arc_bursts.json
 python scripts/measure.py sere --data DIR --clips 200 --json | tee docs/sere.json
 python scripts/measure.py sere --data DIR --clips 200 --model whisper-base --json | tee docs/sere_whisper.json
-sedtalker evaluate few --data DIR --plot docs/images/few.png --json > docs/few.json
-sedtalker evaluate few --data DIR --model whisper-base --clips 12 --json > docs/few_whisper.json
+sedtalker evaluate few --data DIR --plot docs/images/few.png --json | tee docs/few.json
+sedtalker evaluate few --data DIR --model whisper-base --clips 12 --json | tee docs/few_whisper.json
 python scripts/make_adaptation.py
 """
 
