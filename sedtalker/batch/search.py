@@ -22,7 +22,7 @@ class Wanted:
     """Conditions, all of which a segment meets.
 
     Attributes:
-        emotions: its label is one of these; none: any.
+        emotions: its label is one of these, or of their synonyms; none: any. Others raise ``InputError``.
         least_intensity: of its mean intensity, 0 to 1.
         least_seconds: that it lasts.
         said: words that are spoken in it, in any case; None: any.
@@ -34,6 +34,9 @@ class Wanted:
     least_seconds: float = 0.0
     said: str | None = None
     uncertain: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "emotions", tuple(map(_label, self.emotions)))
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,7 @@ class Hit:
 
 
 def search(tracks: Tracks, wanted: Wanted) -> list[Hit]:
-    """The segments that meet the conditions, by recording, in order of time.
-
-    Raises:
-        InputError: an unknown emotion.
-    """
-    labels = {_label(name) for name in wanted.emotions}
+    """The segments that meet the conditions, by recording, in order of time."""
     every = [
         (Hit(summary.name, summary.file, segment, words), posterior)
         for summary in tracks.summaries
@@ -70,7 +68,7 @@ def search(tracks: Tracks, wanted: Wanted) -> list[Hit]:
         posteriors = np.array([posterior for _, posterior in every]).reshape(len(every), -1)
         chosen = most_uncertain(uncertainty(posteriors), wanted.uncertain)
         every = [each for each, kept in zip(every, chosen, strict=True) if kept]
-    return [hit for hit, _ in every if _meets(hit, wanted, labels)]
+    return [hit for hit, _ in every if _meets(hit, wanted)]
 
 
 def uncertainty(posterior: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -101,10 +99,10 @@ def _label(name: str) -> str:
     return label
 
 
-def _meets(hit: Hit, wanted: Wanted, labels: set[str]) -> bool:
+def _meets(hit: Hit, wanted: Wanted) -> bool:
     segment = hit.segment
     return (
-        (not labels or segment.label in labels)
+        (not wanted.emotions or segment.label in wanted.emotions)
         and segment.intensity >= wanted.least_intensity
         and segment.end - segment.start >= wanted.least_seconds
         and (wanted.said is None or wanted.said.casefold() in hit.words.casefold())

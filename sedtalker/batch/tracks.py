@@ -94,25 +94,13 @@ class Tracks:
         return [s for s in self.summaries if group == ALL or s.group == group]
 
 
-@dataclass(frozen=True)
-class WordFiles:
-    """Where the words of recordings lie.
-
-    Attributes:
-        folder: of files that are called as the recordings; None: beside the tracks.
-        needed: whether some recording must have words.
-    """
-
-    folder: Path | None = None
-    needed: bool = False
-
-
 def read_tracks(
     folder: Path,
     by: str | None = None,
     manifest: Path | None = None,
     hook: Hook = no_progress,
-    words: WordFiles = WordFiles(),
+    words: Path | None = None,
+    words_needed: bool = False,
 ) -> Tracks:
     """Sum up every emotion track below a folder.
 
@@ -120,7 +108,8 @@ def read_tracks(
         folder: of ``sedtalker batch``, or any that holds tracks.
         by: ``folder``, or a column of the manifest, or None: one group.
         manifest: where the columns are; default: what the log of the batch kept of its manifest.
-        words: where the words are.
+        words: folder of files of words, named as the recordings; default: beside the tracks.
+        words_needed: whether some recording must have words.
 
     Raises:
         InputError: there is no track that can be read, no such column, or words are needed and there are none.
@@ -144,14 +133,15 @@ def read_tracks(
         except InputError as error:
             found.left_out[printable(name)] = str(error).removeprefix(f"{path}: ")
             continue
-        spoken = _words(path, words.folder, found)
+        spoken = _words(path, words, found)
         found.summaries.append(summarise(track, path, name, printable(group_of(name, by, columns)), spoken))
     if not found.summaries:
         why = f" ({next(iter(found.left_out.values()))})" if found.left_out else ""
         raise InputError(f"{folder}: there is no emotion track in it{why}; sedtalker batch or diarize writes them")
-    if words.needed and not found.with_words:
-        place = words.folder or folder
-        raise InputError(f"{place}: no words of any recording, as NAME.vtt, .srt, .TextGrid, .ctm, .words.json")
+    if words_needed and not found.with_words:
+        raise InputError(
+            f"{words or folder}: no words of any recording, as NAME.vtt, .srt, .TextGrid, .ctm, .words.json"
+        )
     return found
 
 

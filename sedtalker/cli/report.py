@@ -41,10 +41,10 @@ def report(
 ) -> None:
     """Sum up emotion tracks: time, intensity and transitions, by groups, as CSV files and a table."""
     from sedtalker.batch.statistics import described, emotion_rows, write_tables
-    from sedtalker.batch.tracks import WordFiles, read_tracks
+    from sedtalker.batch.tracks import read_tracks
 
     with ShownProgress(progress, quiet) as shown:
-        tracks = read_tracks(folder, by, manifest, shown.hook, WordFiles(words, needed=words is not None))
+        tracks = read_tracks(folder, by, manifest, shown.hook, words, words_needed=words is not None)
         target = output or folder / "report"
         groups = write_tables(tracks, target, force)
     _say_left_out(tracks)
@@ -77,11 +77,11 @@ def search(
     """Find segments in emotion tracks: a line each, with recording, seconds, emotion and, where known, words."""
     from sedtalker.batch.search import Wanted
     from sedtalker.batch.search import search as search_tracks
-    from sedtalker.batch.tracks import WordFiles, read_tracks
+    from sedtalker.batch.tracks import read_tracks
 
     wanted = Wanted(tuple(emotion or ()), above, seconds, said, most_uncertain)
     with ShownProgress(progress, quiet) as shown:
-        tracks = read_tracks(folder, hook=shown.hook, words=WordFiles(words, needed=said is not None))
+        tracks = read_tracks(folder, hook=shown.hook, words=words, words_needed=said is not None)
     found = search_tracks(tracks, wanted)
     _say_left_out(tracks)
     searched, recordings = len(tracks.summaries), len({hit.recording for hit in found})

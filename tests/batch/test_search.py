@@ -9,7 +9,7 @@ import pytest
 
 from sedtalker.batch.search import Hit, Wanted, most_uncertain, search, uncertainty
 from sedtalker.batch.statistics import segment_rows
-from sedtalker.batch.tracks import WordFiles, read_tracks
+from sedtalker.batch.tracks import read_tracks
 from sedtalker.errors import InputError
 from tests.batch.test_report import write
 
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def searched(folder: Path, wanted: Wanted, words: Path | None = None) -> list[Hit]:
-    return search(read_tracks(folder, words=WordFiles(words, needed=wanted.said is not None)), wanted)
+    return search(read_tracks(folder, words=words, words_needed=wanted.said is not None), wanted)
 
 
 def where(folder: Path, wanted: Wanted, words: Path | None = None) -> list[tuple[str, float]]:
@@ -37,7 +37,7 @@ def test_by_emotion_strength_and_length(folder: Path) -> None:
     assert where(folder, Wanted(least_seconds=2.5)) == [("ben/b", 0.0)]
     assert where(folder, Wanted(("happy",))) == []
     with pytest.raises(InputError, match="'cheese' is no emotion"):
-        searched(folder, Wanted(("cheese",)))
+        Wanted(("cheese",))
 
 
 def test_by_words(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -78,4 +78,4 @@ def test_words_beside_segments_of_a_report(folder: Path) -> None:
     (folder / "anna/a/a.srt").unlink()
     assert "words" not in segment_rows(read_tracks(folder))[0]
     with pytest.raises(InputError, match="no words of any recording"):
-        read_tracks(folder, words=WordFiles(folder / "ben", needed=True))
+        read_tracks(folder, words=folder / "ben", words_needed=True)
