@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from sedtalker.batch.inputs import Item
 from sedtalker.batch.manifest import AUDIO, read_table
 from sedtalker.emotion.adaptation import METHOD, Method, SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.few_shot import adapted_without
+from sedtalker.emotion.few_shot import adapted_without, check_categories
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -55,13 +56,13 @@ def labelled_items(items: Sequence[Item], table: Path, folders: Iterable[Path] =
     Raises:
         InputError: the table cannot be read, has other columns, or names a file that is not among the recordings.
     """
-    places = {item.audio.resolve(): k for k, item in enumerate(items)}
+    places = {os.path.abspath(item.audio): k for k, item in enumerate(items)}
     made = list(items)
     for where, cells in read_table(table):
         name = str(cells.get(FILE) or cells.get(AUDIO) or "")
         if set(cells) - {FILE, AUDIO, LABEL, SPEAKER} or LABEL not in cells or not name:
             raise InputError(f"{where}: a table of labels has the columns file, label and, where useful, speaker")
-        found = [(folder / name).resolve() for folder in (table.parent, *folders)]
+        found = [os.path.abspath(folder / name) for folder in (table.parent, *folders)]
         place = next((places[path] for path in found if path in places), None)
         if place is None:
             raise InputError(f"{where}: '{name}' is not among the recordings")
@@ -71,11 +72,13 @@ def labelled_items(items: Sequence[Item], table: Path, folders: Iterable[Path] =
 
 
 def check_labels(items: Sequence[Item]) -> None:
-    """Raise ``InputError`` where a label of a table is no category."""
-    for item in items:
-        label = item.columns.get(LABEL)
-        if label is not None and label not in CATEGORIES:
-            raise InputError(f"{item.audio}: the label '{label}' is none of {', '.join(CATEGORIES)}")
+    """Raise ``InputError`` where a label of a table is no category, or all labels are the same one."""
+    names = {item.audio: item.columns[LABEL] for item in items if LABEL in item.columns}
+    for audio, label in names.items():
+        if label not in CATEGORIES:
+            raise InputError(f"{audio}: the label '{label}' is none of {', '.join(CATEGORIES)}")
+    if names:
+        check_categories(set(names.values()))
 
 
 @dataclass(frozen=True)

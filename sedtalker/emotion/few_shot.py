@@ -13,7 +13,7 @@ functionals goes through pairs of further hidden units, because GELU(u) - GELU(-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import cast
@@ -108,10 +108,7 @@ def learned(
     names, known = {str(recording.label) for recording in labelled}, network.config.labels
     if unknown := names.difference(known):
         raise InputError(f"the label '{min(unknown)}' is none of {', '.join(known)}")
-    if len(names) < 2:
-        raise InputError(
-            f"labels of {len(names)} categories: to learn from labels, give labelled recordings of two or more"
-        )
+    check_categories(names)
     moved = with_mean_moved(network, [piece for recording in spoken for piece in recording.speech], strength)
     truth = np.array([known.index(str(recording.label)) for recording in labelled])
     rest = [recording for recording in spoken if recording.label is None]
@@ -150,6 +147,12 @@ def _folds(recordings: Sequence[SpokenRecording]) -> list[int]:
         return [turn.get(recording.speaker or "", k % folds) for k, recording in enumerate(recordings)]
     order = sorted(range(len(recordings)), key=lambda k: (recordings[k].label or "", k))
     return [place % folds for _, place in sorted(zip(order, range(len(order)), strict=True))]
+
+
+def check_categories(names: Collection[str]) -> None:
+    """Raise ``InputError`` where labels are of fewer than two categories."""
+    if len(names) < 2:
+        raise InputError("labels of fewer than two categories: nothing can be learned from these")
 
 
 def descriptions(network: DiarizerNetwork, recordings: Sequence[SpokenRecording]) -> Descriptions:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from sedtalker.batch.adaptation import Report, check_report, report_adaptation
+from sedtalker.batch.adaptation import Report, check_labels, check_report, labelled_items, report_adaptation
+from sedtalker.batch.inputs import Item
+from sedtalker.batch.settings import BatchSettings
 from sedtalker.emotion.adaptation import Speech, SpokenRecording
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.few_shot import adapted_without
@@ -42,3 +46,20 @@ def test_what_labels_show_to_be_worse_is_refused() -> None:
     check_report(replace(report, labelled=19))
     check_report(replace(report, recall_after=0.51))
     check_report(replace(report, labelled=0, recall_before=None, recall_after=None))
+
+
+@pytest.mark.parametrize("name", ["\0", "a" * 5000, "../x.wav", "", "/", "a.wav/..", "['a.wav']"])
+def test_a_table_of_labels_names_recordings_and_nothing_else(tmp_path: Path, name: str) -> None:
+    items = [Item(tmp_path / "a.wav", "a", BatchSettings())]
+    table = tmp_path / "labels.jsonl"
+    table.write_text(json.dumps({"file": name, "label": "sad"}))
+    with pytest.raises(InputError, match=r"labels\.jsonl:1: "):
+        labelled_items(items, table)
+    table.write_text(json.dumps({"file": "b/../a.wav", "label": "sad", "speaker": 3}))
+    assert labelled_items(items, table)[0].columns == {"label": "sad", "speaker": "3"}
+    (tmp_path / "other").mkdir()
+    elsewhere = tmp_path / "other/labels.csv"
+    elsewhere.write_text("file,label\na.wav,sad\n")
+    assert labelled_items(items, elsewhere, [tmp_path])[0].columns == {"label": "sad"}
+    with pytest.raises(InputError, match="fewer than two categories"):
+        check_labels(labelled_items(items, elsewhere, [tmp_path]))

@@ -80,7 +80,7 @@ def test_a_table_of_labels_beside_a_folder(clips: Path) -> None:
         (("in", "--model", "hf:someone/else"), "error: "),
         (("wrong.csv",), "the label 'cross' is none of neutral, happy"),
         (("in", "--labels", "wrong.csv"), "the label 'cross' is none of neutral, happy"),
-        (("in", "--labels", "one.csv"), "labels of 1 categories"),
+        (("in", "--labels", "one.csv"), "labels of fewer than two categories"),
         (("in", "--labels", "other.csv"), "other.csv:2: 'x.wav' is not among the recordings"),
         (("in", "--labels", "columns.csv"), "columns.csv:2: a table of labels has the columns file, label"),
     ],
