@@ -299,7 +299,7 @@ def test_a_file_that_is_no_sound(page: Page, data: bytes) -> None:
     page.give("broken.wav", data)
     page.until("document.getElementById('problem').textContent")
     assert page.problem.startswith("This file is no sound that this browser can read.")
-    assert page.page.get_attribute("#working", "hidden") is not None
+    page.until("document.getElementById('working').hidden")
 
 
 def test_an_hour_of_sound(page: Page) -> None:
