@@ -36,6 +36,7 @@ Kind = Literal[
     "published_decoder",
     "landmarks",
     "burst_detector",
+    "speakers",
 ]
 """What a checkpoint may be."""
 Schema = TypeVar("Schema", bound=BaseModel)

@@ -29,6 +29,7 @@ ORDER = (
     "emotion",
     "face",
     "phonetics",
+    "speakers",
     "speech",
     "mesh",
     "audio",

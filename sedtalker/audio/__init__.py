@@ -9,6 +9,7 @@ from sedtalker.audio.audio import (
     find_recording,
     from_samples,
     load_audio,
+    load_channels,
     resample_frames,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "find_recording",
     "from_samples",
     "load_audio",
+    "load_channels",
     "resample_frames",
 ]

@@ -67,6 +67,8 @@ FAR_BEYOND_FULL_SCALE = 2.0
 """Peaks up to this are the overshoot of lossy codecs and are clipped; beyond it the scale itself is off."""
 LOUDEST = 1e6
 """Times full scale; more is no sound, but a damaged file."""
+MOST_CHANNELS = 32
+"""Of a recording whose channels are kept apart."""
 CANCELLED = 1e-3
 """Power of the mean of all channels below this share of the loudest one's: they cancel each other."""
 SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".mp4", ".webm")
@@ -144,6 +146,33 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
         note = f"decoding stopped after {audio.duration:.1f} s (the file is damaged or cut short)"
         audio = Audio(audio.samples, audio.rate, (*audio.notes, note))
     return audio
+
+
+def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:
+    """Each channel of a file as a recording of its own, at one length.
+
+    Raises:
+        InputError: as ``load_audio``, or the file has more than ``MOST_CHANNELS``.
+    """
+    rate, parts = channel_parts(path, longest)
+    resamplers: list[soxr.ResampleStream] = []
+    out: list[list[NDArray[np.float32]]] = []
+    for part in parts:
+        if not resamplers:
+            if part.shape[1] > MOST_CHANNELS:
+                raise InputError(f"{path} has {part.shape[1]} channels; at most {MOST_CHANNELS} are read one by one")
+            resamplers = [soxr.ResampleStream(rate, SAMPLE_RATE, 1, "float32", "HQ") for _ in range(part.shape[1])]
+            out = [[] for _ in resamplers]
+        for resampler, channel, pieces in zip(resamplers, bounded(part).T, out, strict=True):
+            sound = np.ascontiguousarray(channel)
+            pieces.append(sound if rate == SAMPLE_RATE else resampler.resample_chunk(sound))
+    if rate != SAMPLE_RATE:
+        for resampler, pieces in zip(resamplers, out, strict=True):
+            pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    channels = [Audio(np.clip(np.concatenate(pieces), -1.0, 1.0)) for pieces in out]
+    if not channels or channels[0].duration < SHORTEST_SECONDS:
+        raise InputError(f"{path}: {TooShort(channels[0].duration if channels else 0.0)}")
+    return channels
 
 
 def channel_parts(path: Path, longest: float = LONGEST_SECONDS) -> tuple[int, Iterator[Channels]]:

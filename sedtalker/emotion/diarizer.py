@@ -35,12 +35,14 @@ from sedtalker.models import WHISPER, model_folder, model_names
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, no_progress, one_step
+from sedtalker.speakers.separation import Speakers, separate
 from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_trained_encoder
-from sedtalker.speech.features import EMOTION, FROM_HUB, SpeechFeatures
+from sedtalker.speech.features import EMOTION, FRAME_CLOCK, FROM_HUB, SpeechFeatures
 
 if TYPE_CHECKING:
     from sedtalker.emotion.adaptation import Fit, Method, Speech, SpokenRecording
     from sedtalker.emotion.audio_classifier import AudioClassifier
+    from sedtalker.emotion.conversation import Conversation
     from sedtalker.emotion.network import DiarizerNetwork
 
 log = logging.getLogger(__name__)
@@ -197,6 +199,58 @@ class Diarizer:
             with one_step(hook, "recognising the emotion"):
                 track = self.track(sound, features, voice, note=True)
         return track.confident(min_confidence)
+
+    def conversation(
+        self,
+        recording: Path | str | Audio,
+        speakers: str | Speakers = "auto",
+        *,
+        min_confidence: float = 0.0,
+        fill_scale: bool = False,
+        max_seconds: float = LONGEST_SECONDS,
+        hook: Hook = no_progress,
+    ) -> Conversation:
+        """Who speaks when in a recording, and the emotion track of each speaker.
+
+        Args:
+            recording: a file, or mono sound.
+            speakers: ``auto``, how many, ``channels``, an RTTM file, or what ``separate`` gave of the recording.
+            min_confidence: segments below it are labelled ``uncertain``.
+            fill_scale: whether each speaker's strength is measured by their own, see ``TrackRule``.
+            max_seconds: longer files are refused.
+            hook: see ``sedtalker.progress``.
+
+        Raises:
+            InputError: the sound or the turns cannot be read, or nobody speaks.
+        """
+        from sedtalker.emotion.conversation import Conversation
+
+        with torch_threads(self._threads):
+            with one_step(hook, "finding the speakers"):
+                found = separate(recording, speakers, max_seconds) if isinstance(speakers, str) else speakers
+            tracks = {}
+            for name in found.names:
+                with one_step(hook, f"recognising the emotion of {name}"):
+                    tracks[name] = self._track_of(found, name, fill_scale).confident(min_confidence)
+        return Conversation(found, tracks)
+
+    def _track_of(self, speakers: Speakers, name: str, fill_scale: bool) -> EmotionTrack:
+        """A speaker's track, made of their own speech alone; see ``sedtalker.emotion.conversation``."""
+        from sedtalker.emotion.conversation import joined, own_frames, scattered
+
+        sound = speakers.sounds[name]
+        count = FRAME_CLOCK.frames(sound.duration)
+        own = own_frames(speakers.turns, name, count)
+        spoken = joined(sound, own)
+        features = self.encoder(spoken)
+        frames = frame_emotions(self.network, features)
+        if self.classifier is not None:
+            from sedtalker.emotion.audio_classifier import classified_emotions
+
+            frames = classified_emotions(self.classifier, spoken, frames, features.clock.times(len(features)))
+        labels = CATEGORIES if self.classifier else self.network.config.labels
+        rule = replace(self.rule, fill_scale=fill_scale)
+        return emotion_track(scattered(frames, own, count), FRAME_CLOCK, sound.duration, labels, rule)
 
     def track(
         self,

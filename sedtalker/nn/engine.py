@@ -84,6 +84,12 @@ KINDS: dict[Kind, NetworkKind] = {
         "sedtalker.emotion.head_networks:BurstDetector",
         "bursts",
     ),
+    "speakers": NetworkKind(
+        "sedtalker.speakers.speaker_model:SpeakerConfig",
+        "sedtalker.speakers.speaker_network:SpeakerNetwork",
+        "frames",
+        "sedtalker.speakers.speaker_model:GraphSpeakers",
+    ),
     "landmarks": NetworkKind(
         "sedtalker.face.landmarks:LandmarkConfig", "sedtalker.face.landmark_network:LandmarkNet", "landmarks"
     ),

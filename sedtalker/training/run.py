@@ -41,6 +41,7 @@ TASKS: dict[str, str] = {
     "vertex_decoder": "tasks.vertex_decoder:VertexDecoderTask",
     "personal_decoder": "tasks.personal_decoder:PersonalDecoderTask",
     "landmarks": "tasks.landmarks:LandmarksTask",
+    "speakers": "tasks.speakers:SpeakersTask",
     "published_diarizer": "published.published_diarizer:PublishedDiarizerTask",
     "published_decoder": "published.published_decoder:PublishedDecoderTask",
 }

@@ -1,0 +1,99 @@
+"""A scene: several talking heads on one clock, each with its own animation and place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.animation.animation import Animation
+from sedtalker.errors import InputError
+from sedtalker.speakers.turns import Turns
+
+BETWEEN = 0.42
+"""Metres between the middles of neighbouring heads."""
+TOWARDS = 24.0
+"""Degrees by which the outermost heads are turned towards the middle; both faces stay visible from the front."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a head stands in a scene: first it turns about the vertical through its own pivot, then it is moved.
+
+    Attributes:
+        position: metres that the head is moved: +X to the right of the picture, +Y up, +Z towards the camera.
+        yaw: degrees about +Y; positive turns the face to the right of the picture.
+    """
+
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    yaw: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Several animated heads.
+
+    Attributes:
+        animations: of each speaker by name, in the order from left to right; all of one length and rate.
+        places: where each head stands, by the same names.
+        turns: who speaks when.
+    """
+
+    animations: Mapping[str, Animation]
+    places: Mapping[str, Place]
+    turns: Turns
+    _first: Animation = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        lengths = {(len(animation), animation.fps) for animation in self.animations.values()}
+        if len(lengths) != 1 or set(self.animations) != set(self.places):
+            raise InputError("the animations of a scene need one length, one rate, and a place each")
+        object.__setattr__(self, "_first", next(iter(self.animations.values())))
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        return self._first.fps
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self._first.duration
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The speakers from left to right."""
+        return tuple(self.animations)
+
+
+def stand_beside(animations: Mapping[str, Animation]) -> dict[str, Place]:
+    """Places of heads side by side, eyes at one height, turned towards each other."""
+    names, count = list(animations), len(animations)
+    eyes = {name: _eye_height(animation) for name, animation in animations.items()}
+    places = {}
+    for k, name in enumerate(names):
+        across = (k - (count - 1) / 2) * BETWEEN
+        turn = 0.0 if count == 1 else -TOWARDS * across / ((count - 1) / 2 * BETWEEN)
+        places[name] = Place((across, eyes[names[0]] - eyes[name], 0.0), turn)
+    return places
+
+
+def moved(vertices: NDArray[np.float32], pivot: NDArray[np.floating], place: Place) -> NDArray[np.float32]:
+    """Vertices (…, V, 3) of a head, metres, at its place; ``pivot`` (3,) is that of its face."""
+    angle = np.radians(place.yaw)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    pivot = np.asarray(pivot, np.float64)
+    return np.asarray((vertices - pivot) @ turn.T + pivot + place.position, np.float32)
+
+
+def _eye_height(animation: Animation) -> float:
+    """Height of the eyes of a face at rest, metres; of its middle where it has no eyes."""
+    face = animation.face
+    eyes = [mask for name, mask in face.regions.items() if name.startswith("eye") and mask.any()]
+    chosen = face.mesh.vertices[np.logical_or.reduce(eyes)] if eyes else face.mesh.vertices
+    return float((chosen[:, 1].min() + chosen[:, 1].max()) / 2)

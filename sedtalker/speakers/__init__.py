@@ -1,0 +1,1 @@
+"""Several speakers in one recording: who speaks when."""

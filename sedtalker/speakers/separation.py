@@ -1,0 +1,157 @@
+"""Each speaker's own sound: a channel of theirs, or the recording with everybody else's turns silenced.
+
+``separate`` is the one door: from a recording and what is known of its speakers to ``Speakers``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from sedtalker.arrays import Floats, Mask
+from sedtalker.audio import LONGEST_SECONDS, SAMPLE_RATE, Audio, as_audio, load_channels
+from sedtalker.audio.activity import speech_activity
+from sedtalker.errors import InputError
+from sedtalker.speakers.turns import MOST_SPEAKERS, Turns, turns_of
+from sedtalker.speech.features import MEL_CLOCK, analysis_of
+
+FADE_SECONDS = 0.02
+"""Over which a speaker's sound comes and goes around their turns."""
+MARGIN_SECONDS = 0.06
+"""By which turns are widened before others are silenced: an onset is quieter than what follows."""
+CROSSTALK = 1.4
+"""Natural logarithms of power (6 dB) by which a channel must not be weaker than the loudest for its speech to count."""
+SAME_CHANNEL = 0.98
+"""Correlation of two channels from which on they hold the same sound."""
+NAME = "speaker"
+"""Before the numbers of speakers whose names are not known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Speakers:
+    """The speakers of a recording, apart.
+
+    Attributes:
+        mixed: the whole recording, mono.
+        turns: who speaks when.
+        sounds: each speaker's own sound by name, as long as the recording.
+    """
+
+    mixed: Audio
+    turns: Turns
+    sounds: Mapping[str, Audio]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The speakers, in the order in which they first speak."""
+        return self.turns.speakers
+
+    def with_turns(self, turns: Turns) -> Speakers:
+        """The same recording with other turns, for example edited ones; sounds are cut from the whole recording."""
+        return Speakers(self.mixed, turns, {name: sound_of(self.mixed, turns, name) for name in turns.speakers})
+
+    def renamed(self, names: Mapping[str, str]) -> Speakers:
+        """With other names; two speakers that get one name are merged, their sounds added."""
+        sounds = dict[str, Audio]()
+        for name, sound in self.sounds.items():
+            new = names.get(name, name)
+            both = np.clip(sounds[new].samples + sound.samples, -1.0, 1.0) if new in sounds else sound.samples
+            sounds[new] = replace(sound, samples=both)
+        return Speakers(self.mixed, self.turns.renamed(names), sounds)
+
+
+def separate(recording: Path | str | Audio, speakers: str = "auto", max_seconds: float = LONGEST_SECONDS) -> Speakers:
+    """The speakers of a recording.
+
+    Args:
+        recording: a file, or mono sound.
+        speakers: ``channels`` (one speaker a channel), the path of an RTTM file, ``auto``, or how many there are.
+        max_seconds: longer files are refused.
+
+    Raises:
+        InputError: the sound or the turns cannot be read, or nobody speaks.
+    """
+    if speakers == "channels":
+        if isinstance(recording, Audio):
+            raise InputError("--speakers channels needs a file with a channel for each speaker")
+        return by_channels(load_channels(Path(recording), max_seconds), str(recording))
+    sound = as_audio(recording, None, max_seconds)
+    if speakers == "auto" or speakers.isdigit():
+        from sedtalker.speakers.diarization import find_turns
+
+        count = None if speakers == "auto" else int(speakers)
+        if count is not None and not 1 <= count <= MOST_SPEAKERS:
+            raise InputError(f"--speakers {speakers}: 1 to {MOST_SPEAKERS} speakers")
+        turns = find_turns(sound, count)
+    else:
+        check_speakers(speakers)
+        turns = Turns.load(speakers, sound.duration)
+    return Speakers(sound, turns, {name: sound_of(sound, turns, name) for name in turns.speakers})
+
+
+def check_speakers(speakers: str) -> None:
+    """Raise ``InputError`` where it is neither ``channels``, ``auto``, a number nor an RTTM file that exists."""
+    if speakers in ("channels", "auto") or (speakers.isdigit() and 1 <= int(speakers) <= MOST_SPEAKERS):
+        return
+    if not Path(speakers).is_file():
+        raise InputError(
+            f"--speakers {speakers}: give channels, auto, a number from 1 to {MOST_SPEAKERS}, or an .rttm file"
+        )
+
+
+def sound_of(recording: Audio, turns: Turns, speaker: str) -> Audio:
+    """The recording with silence where a speaker does not talk; overlapping speech of others stays in their turns."""
+    gain = np.zeros(len(recording.samples), np.float32)
+    for start, end in turns.of(speaker):
+        first, last = (round(SAMPLE_RATE * t) for t in (start - MARGIN_SECONDS, end + MARGIN_SECONDS))
+        gain[max(first, 0) : max(last, 0)] = 1.0
+    fade = round(FADE_SECONDS * SAMPLE_RATE)
+    return replace(recording, samples=recording.samples * uniform_filter1d(gain, fade, mode="nearest"))
+
+
+def by_channels(channels: list[Audio], name: str) -> Speakers:
+    """Speakers of a recording with a channel for each; silent channels are left out.
+
+    A channel's speech counts where it is not much weaker than another's at that time: microphones hear others too.
+
+    Raises:
+        InputError: fewer than two channels, all but one silent, or two of the same sound.
+    """
+    if len(channels) < 2:
+        raise InputError(f"{name} has one channel: use --speakers auto, or an .rttm file")
+    if len(channels) > MOST_SPEAKERS:
+        raise InputError(f"{name} has {len(channels)} channels; at most {MOST_SPEAKERS} speakers are animated")
+    heard = [k for k, channel in enumerate(channels) if np.abs(channel.samples).max() > 1e-4]
+    if len(heard) < 2:
+        raise InputError(f"{name}: only one of its channels has sound: use --speakers auto, or an .rttm file")
+    for a, b in pairwise(heard):
+        if abs(_correlation(channels[a].samples, channels[b].samples)) > SAME_CHANNEL:
+            raise InputError(f"{name}: its channels hold the same sound: use --speakers auto, or an .rttm file")
+    levels, active = list[Floats](), list[Mask]()
+    for k in heard:
+        prosody = analysis_of(channels[k]).prosody
+        power = uniform_filter1d(np.log(1e-9 + _power(channels[k].samples, len(prosody))), 25)
+        levels.append(power)
+        active.append(speech_activity(prosody[:, 0], prosody[:, 2], MEL_CLOCK.rate))
+    loudest = np.max(levels, axis=0)
+    spoken = np.stack([speech & (level > loudest - CROSSTALK) for speech, level in zip(active, levels, strict=True)])
+    names = [f"{NAME}{k + 1}" for k in heard]
+    mixed = Audio(np.mean([channels[k].samples for k in heard], axis=0).astype(np.float32))
+    turns = turns_of(spoken, MEL_CLOCK.times(spoken.shape[1]), names, mixed.duration)
+    return Speakers(mixed, turns, {n: sound_of(channels[k], turns, n) for n, k in zip(names, heard, strict=True)})
+
+
+def _power(samples: Floats, frames: int) -> Floats:
+    """Mean power (T,) of stretches of 10 ms."""
+    step = round(SAMPLE_RATE / MEL_CLOCK.rate)
+    padded = np.pad(samples, (0, max(0, frames * step - len(samples))))[: frames * step]
+    return np.asarray(np.square(padded).reshape(frames, step).mean(1))
+
+
+def _correlation(a: Floats, b: Floats) -> float:
+    return float(np.dot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-9))

@@ -1,0 +1,188 @@
+"""Turns: who speaks when, and files that say it (RTTM, the format of NIST's Rich Transcription evaluations)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.arrays import Mask
+from sedtalker.errors import InputError
+from sedtalker.reading import read_text, rows_of
+from sedtalker.storage import whole_file
+
+MOST_TURNS = 50_000
+"""In one file; an hour of lively talk has a fiftieth of that."""
+MOST_SPEAKERS = 16
+"""Speakers of a recording that is worked on; each costs a track and a face."""
+LONGEST_SECONDS = 12 * 3600.0
+"""Turns end before; longer times in a file are a mistake."""
+LONGEST_NAME = 60
+"""Letters of a speaker's name, which names files too."""
+FIELDS = 8
+"""Words of a line of RTTM at least: SPEAKER file channel start duration <NA> <NA> name."""
+
+
+class Turn(NamedTuple):
+    """A stretch in which somebody speaks: seconds, and the name of the speaker."""
+
+    start: float
+    end: float
+    speaker: str
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Who speaks when in a recording. Turns of different speakers may overlap.
+
+    Attributes:
+        turns: in order of their beginnings.
+        duration: seconds of the recording.
+        speakers: the names, in the order in which they first speak.
+    """
+
+    turns: tuple[Turn, ...]
+    duration: float
+    speakers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ordered = tuple(sorted(self.turns))
+        known = tuple(dict.fromkeys([*self.speakers, *(turn.speaker for turn in ordered)]))
+        object.__setattr__(self, "turns", ordered)
+        object.__setattr__(self, "speakers", known)
+
+    def of(self, speaker: str) -> list[tuple[float, float]]:
+        """Beginnings and ends, seconds, of the stretches in which a speaker talks; those that touch are one."""
+        spans = list[tuple[float, float]]()
+        for start, end, name in self.turns:
+            if name != speaker:
+                continue
+            if spans and start <= spans[-1][1]:
+                spans[-1] = spans[-1][0], max(end, spans[-1][1])
+            else:
+                spans.append((start, end))
+        return spans
+
+    def active(self, speaker: str, times: NDArray[np.floating]) -> Mask:
+        """(T,) whether a speaker talks at these times (seconds)."""
+        spoken = np.zeros(len(times), bool)
+        for start, end in self.of(speaker):
+            spoken[slice(*np.searchsorted(times, (start, end)))] = True
+        return spoken
+
+    def seconds(self, speaker: str) -> float:
+        """How long a speaker talks in all."""
+        return sum(end - start for start, end in self.of(speaker))
+
+    def renamed(self, names: Mapping[str, str]) -> Turns:
+        """With other names; two speakers that get one name are merged."""
+        turns = tuple(turn._replace(speaker=names.get(turn.speaker, turn.speaker)) for turn in self.turns)
+        known = tuple(dict.fromkeys(names.get(name, name) for name in self.speakers))
+        return Turns(turns, self.duration, known)
+
+    def save(self, path: str | Path, name: str = "audio") -> None:
+        """Write RTTM, see ``turns_to_rttm``."""
+        with whole_file(Path(path)) as temporary:
+            temporary.write_text(turns_to_rttm(self, name), encoding="utf-8")
+
+    @staticmethod
+    def load(path: str | Path, duration: float | None = None) -> Turns:
+        """The turns of an RTTM file.
+
+        Args:
+            duration: seconds of the recording; default: the last turn's end.
+
+        Raises:
+            InputError: no such file, or it is no RTTM.
+        """
+        return turns_from_rttm(read_text(Path(path), "turns of speakers"), duration, str(path))
+
+
+def turns_of(active: NDArray[np.bool_], times: NDArray[np.floating], speakers: Iterable[str], duration: float) -> Turns:
+    """Turns of a table (S, T) of who speaks in which frame; a frame reaches half-way to its neighbours.
+
+    Args:
+        active: see above.
+        times: (T,) seconds of the frames, regular.
+        speakers: S names.
+        duration: seconds of the recording.
+    """
+    half = 0.5 * float(times[1] - times[0]) if len(times) > 1 else duration
+    turns, names = list[Turn](), tuple(speakers)
+    for name, row in zip(names, active, strict=True):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]]).astype(np.int8)))
+        for first, last in edges.reshape(-1, 2).tolist():
+            start, end = max(0.0, float(times[first]) - half), min(duration, float(times[last - 1]) + half)
+            turns.append(Turn(start, end, name))
+    return Turns(tuple(turns), duration, names)
+
+
+def turns_to_rttm(turns: Turns, name: str = "audio") -> str:
+    """RTTM: ``SPEAKER file 1 start duration <NA> <NA> name <NA> <NA>``, a line a turn.
+
+    Args:
+        turns: who speaks when.
+        name: of the recording; white space in it, and in names of speakers, becomes ``_``.
+    """
+    file = "_".join(name.split()) or "audio"
+    lines = []
+    for start, end, speaker in turns.turns:
+        who = "_".join(speaker.split())
+        lines.append(f"SPEAKER {file} 1 {start:.3f} {end - start:.3f} <NA> <NA> {who} <NA> <NA>\n")
+    return "".join(lines)
+
+
+def turns_from_rttm(text: str, duration: float | None = None, name: str = "turns") -> Turns:
+    """The turns of RTTM; lines of other types than SPEAKER and comments (``;;``) are skipped.
+
+    Args:
+        text: the file.
+        duration: seconds of the recording; None: the last turn's end. Turns beyond it are cut.
+        name: what to call the input in messages.
+
+    Raises:
+        InputError: a line is no turn, there is none, there are too many, or too many speakers.
+    """
+    turns = list[Turn]()
+    for number, words in rows_of(text):
+        if words[0] != "SPEAKER":
+            continue
+        turns.append(_turn(words, f"{name}: line {number}"))
+        if len(turns) > MOST_TURNS:
+            raise InputError(f"{name}: more than {MOST_TURNS} turns")
+    if not turns:
+        raise InputError(f"{name}: no line 'SPEAKER file 1 start duration <NA> <NA> name <NA> <NA>'")
+    end = max(turn.end for turn in turns) if duration is None else duration
+    inside = tuple(turn._replace(end=min(turn.end, end)) for turn in turns if turn.start < end)
+    if not inside:
+        raise InputError(f"{name}: every turn begins after the end of the recording ({end:.2f} s)")
+    made = Turns(inside, end)
+    if len(made.speakers) > MOST_SPEAKERS:
+        raise InputError(f"{name}: {len(made.speakers)} speakers; at most {MOST_SPEAKERS} are animated")
+    return made
+
+
+def _turn(words: list[str], where: str) -> Turn:
+    if len(words) < FIELDS:
+        raise InputError(f"{where} has {len(words)} words; RTTM's SPEAKER lines have ten")
+    try:
+        start, length = float(words[3]), float(words[4])
+    except ValueError:
+        raise InputError(f"{where}: '{words[3]} {words[4]}' are no seconds") from None
+    if not (math.isfinite(start) and math.isfinite(length)) or start < 0 or length <= 0:
+        raise InputError(f"{where}: a turn from {start:g} s that lasts {length:g} s")
+    if start + length > LONGEST_SECONDS:
+        raise InputError(f"{where}: {start + length:g} s; are the times in seconds?")
+    if len(words[7]) > LONGEST_NAME:
+        raise InputError(f"{where}: the name of a speaker has {len(words[7])} letters; at most {LONGEST_NAME}")
+    return Turn(start, start + length, words[7])
+
+
+def without_short(turns: Turns, shortest: float) -> Turns:
+    """Without turns shorter than so many seconds."""
+    return replace(turns, turns=tuple(turn for turn in turns.turns if turn.end - turn.start >= shortest))

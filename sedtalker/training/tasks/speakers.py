@@ -1,0 +1,276 @@
+"""Training of the speaker network on dialogues made of free recordings: voices, and where each of them speaks.
+
+Two objectives share the frames: the voice of everybody who speaks alone for a while is told from all others of the
+training set (additive angular margin, Deng et al. 2019, arXiv 1801.07698), and a voice, sometimes impure or of nobody
+present, is looked for in the dialogue (binary cross-entropy in every frame).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.audio import SAMPLE_RATE
+from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.progress import Hook
+from sedtalker.speakers.speaker_model import SpeakerConfig
+from sedtalker.speakers.speaker_network import SpeakerNetwork
+from sedtalker.speech.features import level_gain, log_mel
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.augmentation import SpeechRecipe, change_speed, read_augmenter
+from sedtalker.training.corpora.cache import WaveformStore
+from sedtalker.training.corpora.dialogues import Dialogue, DialogueRule, make_dialogue
+from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
+from sedtalker.training.task import Batch, PreparedTask
+
+VALID_DIALOGUES = 48
+"""Dialogues of speakers never trained on that are validated on."""
+FEWEST_FRAMES = 12
+"""Frames that somebody has to speak alone for their voice to count: half a second."""
+SHORTEST_CLIP = 0.6
+"""Shorter clips, seconds, are left out."""
+NOBODY = -1
+"""In place of the index of a speaker."""
+PLACES = 3
+"""Most speakers in a dialogue."""
+
+
+class SpeakersTaskConfig(BaseModel, extra="forbid"):
+    """What ``configs/experiment/speakers.yaml`` says about the task."""
+
+    model: SpeakerConfig = SpeakerConfig()
+    """Sizes of the network."""
+    corpora: dict[str, float] = {"cremad": 0.36, "librispeech": 0.28, "speechocean762": 0.24, "banglaser": 0.12}
+    """Share of the dialogues of each corpus; all speakers of a dialogue are of one."""
+    licence_check: bool = True
+    """Refuse corpora whose licence does not allow free weights."""
+    most_clips: int = 0
+    """Use so many clips of each corpus at most; 0: all."""
+    dialogues: int = 12
+    """Dialogues in a batch."""
+    seconds: float = 8.0
+    """Length of one."""
+    speakers: tuple[float, ...] = (0.15, 0.6, 0.25)
+    """Chance of one, two and three speakers."""
+    faster: float = 0.5
+    """Chance that a speaker's clips are played slower or faster, which makes another person of them."""
+    impure: float = 0.3
+    """Chance that a tenth to a third of the frames of a voice that is looked for are of other people."""
+    scale: float = 30.0
+    """Scale of the cosines of the angular margin."""
+    margin: float = 0.2
+    """Angular margin, radians."""
+    voice_loss: float = 0.15
+    """Weight of the recognition of voices."""
+    count_loss: float = 0.3
+    """Weight of the number of speakers in each frame."""
+
+
+SPEEDS = (0.88, 0.94, 1.0, 1.06, 1.12)
+"""How fast clips are played; each makes other people of the speakers."""
+
+
+class WithClasses(nn.Module):
+    """The network and a direction for each training speaker at each speed, which training alone needs."""
+
+    def __init__(self, network: SpeakerNetwork, classes: int):
+        super().__init__()
+        self.network = network
+        self.classes = nn.Parameter(torch.randn(classes, network.config.voice) * 0.05)
+
+
+class SpeakersTask(PreparedTask):
+    """See ``sedtalker.training.task.Task``."""
+
+    fast: ClassVar = {"most_clips": 12, "dialogues": 2, "seconds": 3.0}
+
+    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
+        self.config = SpeakersTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
+        self.recipe = SpeechRecipe(room=0.4, equaliser=0.6, noise=0.6, snr=(5.0, 30.0))
+        if self.config.licence_check:
+            check_free(self.config.corpora)
+
+    def read_data(self, hook: Hook) -> None:
+        """All recordings as samples, by speaker."""
+        manifest = read_manifest(self.data)
+        self.augmenter = read_augmenter(self.data)
+        self.people = 0
+        self.train = {name: self._voices(manifest, name, "train", hook) for name in self.config.corpora}
+        self.classes = len(SPEEDS) * self.people
+        self.held_out = {name: self._voices(manifest, name, "valid", hook) for name in self.config.corpora}
+
+    def _voices(self, manifest: list[Clip], name: str, split: str, hook: Hook) -> Voices:
+        every = [clip for clip in manifest if clip.corpus == name and clip.split == split]
+        every = [clip for clip in every if clip.duration >= SHORTEST_CLIP][: self.config.most_clips or None]
+        store, by_speaker = WaveformStore.open([clip.path for clip in every], self.cache, hook), defaultdict(list)
+        for index, clip in enumerate(every):
+            by_speaker[clip.speaker].append(index)
+        first = self.people
+        self.people += len(by_speaker)
+        return Voices(store, list(by_speaker.values()), first)
+
+    def build(self) -> nn.Module:
+        """A freshly initialised network, with its classes."""
+        return WithClasses(SpeakerNetwork(self.config.model), self.classes)
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """See ``_dialogues``."""
+        return self._dialogues(self.train, self.config.dialogues, rng)
+
+    def _dialogues(self, voices: dict[str, Voices], count: int, rng: np.random.Generator, clean: bool = False) -> Batch:
+        """``mel`` (B, 4T, 80), ``active`` (B, 3, T) who speaks, and ``who`` (B, 3), classes of the speakers."""
+        mels, active, who = [], [], np.full((count, PLACES), NOBODY)
+        shares = np.array([self.config.corpora[name] for name in voices])
+        for index in range(count):
+            corpus = voices[list(voices)[int(rng.choice(len(shares), p=shares / shares.sum()))]]
+            size = min(1 + int(rng.choice(PLACES, p=self.config.speakers)), len(corpus.clips))
+            chosen = rng.choice(len(corpus.clips), size, replace=False)
+            made, speeds = self._dialogue(corpus, chosen, rng)
+            sound = made.samples if clean else self.augmenter_degrade(made.samples, rng)
+            mels.append(log_mel(np.float32(level_gain(sound) * 10 ** rng.uniform(-0.2, 0.2)) * sound))
+            active.append(np.pad(made.active, ((0, PLACES - size), (0, 0))))
+            who[index, :size] = [
+                len(SPEEDS) * (corpus.first + speaker) + speed for speaker, speed in zip(chosen, speeds, strict=True)
+            ]
+        frames = len(active[0][0])
+        mel = np.stack([each[: 4 * frames] for each in mels]).astype(np.float32)
+        return {
+            "mel": torch.from_numpy(mel),
+            "active": torch.from_numpy(np.stack(active)),
+            "who": torch.from_numpy(who),
+        }
+
+    def augmenter_degrade(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The dialogue in a room, through a device, with a background."""
+        return self.recipe.degrade(samples, self.augmenter.noises, self.augmenter.responses, rng)
+
+    def _dialogue(self, corpus: Voices, chosen: np.ndarray, rng: np.random.Generator) -> tuple[Dialogue, list[int]]:
+        clips, speeds = [], []
+        for speaker in chosen:
+            speed = int(rng.integers(len(SPEEDS))) if rng.random() < self.config.faster else SPEEDS.index(1.0)
+            speeds.append(speed)
+            own = corpus.clips[speaker]
+            picked = [own[k] for k in rng.permutation(len(own))[:4]]
+            sounds = [corpus.store[k] for k in picked]
+            sounds = [sound[(a := int(rng.integers(max(1, len(sound) - LONGEST)))) : a + LONGEST] for sound in sounds]
+            clips.append([s if SPEEDS[speed] == 1.0 else change_speed(s, SPEEDS[speed]) for s in sounds])
+        rule = DialogueRule(overlap=float(rng.uniform(0.0, 0.9)))
+        return make_dialogue(clips, self.config.seconds, rng, rule), speeds
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the number of speakers, of the voices' classes, and of where each voice speaks."""
+        network, c = cast("WithClasses", model).network, self.config
+        active, who = batch["active"].float(), batch["who"]
+        frames, counts = network.encode(batch["mel"])
+        number = active.sum(1).clamp_max(2).long()
+        counted = F.cross_entropy(counts.float().flatten(0, 1), number.flatten())
+        row, place, voice = self._spoken_alone(network, frames, active)
+        recognised = self._margin(cast("WithClasses", model).classes, voice, who[row, place])
+        found = self._found(network, frames, active, row, place)
+        losses = {"counts": c.count_loss * counted, "voices": c.voice_loss * recognised, "activity": found}
+        return losses | {"total": torch.stack(list(losses.values())).sum()}
+
+    def _spoken_alone(self, network: SpeakerNetwork, frames: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Dialogue, place and voice (N, E) of everybody who speaks alone for long enough."""
+        alone = active * (active.sum(1, keepdim=True) == 1)
+        row, place = (alone.sum(2) >= FEWEST_FRAMES).nonzero(as_tuple=True)
+        return row, place, network.pool(frames[row], alone[row, place])
+
+    def _margin(self, classes: Tensor, voice: Tensor, who: Tensor) -> Tensor:
+        cosines = voice.float() @ F.normalize(classes.float(), dim=-1).T
+        own = cosines.gather(1, who[:, None]).clamp(-1 + 1e-6, 1 - 1e-6)
+        harder = torch.cos(torch.acos(own) + self.config.margin)
+        return F.cross_entropy(self.config.scale * cosines.scatter(1, who[:, None], harder), who)
+
+    def _found(self, network: SpeakerNetwork, frames: Tensor, active: Tensor, row: Tensor, place: Tensor) -> Tensor:
+        """Loss of looking for voices: those present, made of a random part of their frames, and one of elsewhere."""
+        alone = active * (active.sum(1, keepdim=True) == 1)
+        others = active.amax(1)[row] - active[row, place]
+        kept = (
+            torch.rand_like(alone[row, place]) < torch.rand(len(row), 1, device=frames.device).clamp_min(0.2)
+        ).float()
+        dirt = torch.rand(len(row), 1, device=frames.device)
+        share = torch.where(dirt < self.config.impure, 0.1 + dirt, torch.zeros_like(dirt))
+        weight = alone[row, place] * kept
+        dirty = weight + others.clamp_min(0) * share * weight.sum(1, keepdim=True) / others.sum(
+            1, keepdim=True
+        ).clamp_min(1)
+        voice = network.pool(frames[row], dirty.clamp_max(1.0))
+        present = F.binary_cross_entropy_with_logits(network.look_for(frames[row], voice).float(), active[row, place])
+        elsewhere = voice.roll(PLACES, 0)
+        strange = (row != row.roll(PLACES, 0)).nonzero()[:, 0]
+        logits = network.look_for(frames[row[strange]], elsewhere[strange]).float()
+        return present + 0.4 * F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Frame errors of held-out speakers' voices looked for in their dialogues, and how well voices are told apart."""
+        assert isinstance(model, WithClasses)
+        rng, wrong, total, voices, names = np.random.default_rng(1), 0.0, 0.0, [], []
+        device = model.classes.device
+        for _ in range(VALID_DIALOGUES // 8):
+            batch = {key: value.to(device) for key, value in self._dialogues(self.held_out, 8, rng).items()}
+            frames, _ = model.network.encode(batch["mel"])
+            active = batch["active"].float()
+            row, place, voice = self._spoken_alone(model.network, frames, active)
+            found = model.network.look_for(frames[row], voice) > 0
+            wrong += float((found != active[row, place].bool()).sum())
+            total += float(active[row, place].sum())
+            voices.append(voice)
+            names.append(batch["who"][row, place])
+        error = wrong / max(total, 1.0)
+        every, who = torch.cat(voices), torch.cat(names)
+        same = who[:, None] == who[None]
+        upper = torch.ones_like(same).triu(1)
+        cosines = every @ every.T
+        rate = equal_error_rate(cosines[same & upper].cpu().numpy(), cosines[~same & upper].cpu().numpy())
+        return {"frame_error": error, "equal_error_rate": rate, "score": -error - 0.5 * rate}
+
+    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+        """Write the checkpoint folder with its card."""
+        assert isinstance(model, WithClasses)
+        kept = {name: round(value, 5) for name, value in metrics.items() if name != "score"}
+        config = CheckpointConfig(
+            kind="speakers",
+            licence=weights_licence(self.config.corpora),
+            trained_on=[with_licence(name) for name in self.config.corpora],
+            encoder_sha256=None,
+            model=self.config.model.model_dump(mode="json"),
+            metrics=kept,
+        )
+        write_checkpoint(folder, config, model.network.state_dict(), fill_card("speakers", **kept))
+
+
+LONGEST = 6 * SAMPLE_RATE
+"""Samples of a clip that a dialogue draws its turns from."""
+
+
+class Voices:
+    """The clips of a corpus by speaker.
+
+    Attributes:
+        store: their samples.
+        clips: for each speaker the indices of their clips.
+        first: number of the first speaker among all that are trained on.
+    """
+
+    def __init__(self, store: WaveformStore, clips: list[list[int]], first: int):
+        self.store, self.clips, self.first = store, clips, first
+
+
+def equal_error_rate(same: np.ndarray, different: np.ndarray) -> float:
+    """The rate at which as many pairs of one speaker are taken for two as pairs of two for one."""
+    thresholds = np.sort(np.concatenate([same, different]))
+    missed = np.searchsorted(np.sort(same), thresholds) / max(len(same), 1)
+    false = 1 - np.searchsorted(np.sort(different), thresholds) / max(len(different), 1)
+    best = int(np.abs(missed - false).argmin())
+    return float((missed[best] + false[best]) / 2)
