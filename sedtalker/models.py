@@ -16,7 +16,7 @@ from sedtalker.reading import is_file, is_folder
 if TYPE_CHECKING:
     from sedtalker.checkpoint import CheckpointConfig
 
-Role = Literal["encoder", "decoder", "diarizer", "fine-grained emotions", "landmarks", "bursts"]
+Role = Literal["encoder", "decoder", "diarizer", "fine-grained emotions", "landmarks", "bursts", "speakers"]
 """What a network is for."""
 
 WHISPER = "whisper-base"

@@ -20,6 +20,8 @@ from sedtalker.emotion.head_networks import BurstDetector, FineNetwork
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
+from sedtalker.speakers.speaker_model import STRIDE
+from sedtalker.speakers.speaker_network import SpeakerNetwork
 from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PROSODY_CHANNELS
 from sedtalker.speech.speech_encoder import SpeechEncoder
@@ -140,6 +142,28 @@ class CurvesGraph(nn.Module):
         return self.network.curves(rows)
 
 
+class VoiceOfGraph(nn.Module):
+    """``SpeakerNetwork.pool``."""
+
+    def __init__(self, network: SpeakerNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor, weight: Tensor) -> Tensor:
+        return self.network.pool(frames, weight)
+
+
+class ActivityGraph(nn.Module):
+    """``SpeakerNetwork.look_for``."""
+
+    def __init__(self, network: SpeakerNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor, voice: Tensor) -> Tensor:
+        return self.network.look_for(frames, voice)
+
+
 # --- Which graphs there are.
 
 
@@ -210,6 +234,20 @@ def bursts_graph(name: str, network: BurstDetector) -> Graph:
     """Logits of vocal bursts."""
     rows = torch.randn(2, 100, network.config.hidden + len(PROSODY_CHANNELS))
     return Graph(name, network, {"rows": rows}, ["logits"], ("frames", 1))
+
+
+def speaker_graphs(network: SpeakerNetwork) -> list[Graph]:
+    """Frames of a recording, the voice of some of them, and where a voice speaks."""
+    config = network.config
+    frames = torch.randn(2, 100, config.width + MEL_BANDS)
+    pooled = {"frames": frames, "weight": torch.rand(2, 100)}
+    looked = {"frames": frames, VOICE + "vector": torch.randn(2, config.voice)}
+    mel = {"mel": torch.randn(2, 400, MEL_BANDS)}
+    return [
+        Graph("frames", network, mel, ["frames", "number"], ("mel_frames", STRIDE), simplified=False),
+        Graph("voice", VoiceOfGraph(network), pooled, ["voice"], ("frames", 1), simplified=False),
+        Graph("activity", ActivityGraph(network), looked, ["logits"], ("frames", 1), simplified=False),
+    ]
 
 
 def landmarks_graph(name: str, network: LandmarkNet) -> Graph:

@@ -39,6 +39,7 @@ from sedtalker.export.onnx_graphs import (
     fine_graph,
     landmarks_graph,
     phones_graph,
+    speaker_graphs,
     voice_graph,
 )
 from sedtalker.face.arkit import ARKIT_52
@@ -158,6 +159,8 @@ def graphs_of(folder: Path) -> list[Graph]:
             return [fine_graph("fine", network)]
         case "burst_detector":
             return [bursts_graph("bursts", network)]
+        case "speakers":
+            return speaker_graphs(network)
         case "landmarks":
             return [landmarks_graph("landmarks", network)]
     raise InputError(f"{folder}: torch alone runs this {kind}")

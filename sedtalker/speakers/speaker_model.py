@@ -30,9 +30,9 @@ VOICE, ACTIVITY = "voice", "activity"
 class SpeakerConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``SpeakerNetwork``."""
 
-    stem_channels: int = 128
+    stem_channels: int = 96
     """Channels at 50 Hz."""
-    width: int = 256
+    width: int = 192
     """Channels of a frame."""
     kernel: int = 3
     """Frames that a convolution sees, odd."""

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
 from sedtalker.nn.blocks import ChannelNorm, DilatedConvolution
-from sedtalker.speakers.speaker_model import SpeakerConfig
+from sedtalker.speakers.speaker_model import STRIDE, SpeakerConfig
 from sedtalker.speech.emotion_encoder import EncoderBlock
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE
 
@@ -31,20 +31,25 @@ class SpeakerNetwork(nn.Module):
         self.down = nn.Conv1d(c.stem_channels, c.width, 4, stride=2, padding=1)
         self.blocks = nn.ModuleList(EncoderBlock(c.width, c.kernel, d, c.dropout) for d in c.dilations)
         self.norm = ChannelNorm(c.width)
-        self.counts = nn.Linear(c.width, 3)
-        self.attention = nn.Sequential(nn.Linear(c.width, c.voice), nn.Tanh(), nn.Linear(c.voice, 1))
-        self.to_voice = nn.Linear(2 * c.width, c.voice)
-        self.to_query = nn.Linear(c.width, c.voice)
-        self.compared = nn.Linear(c.width + 2 * c.voice, c.activity_width)
+        whole = c.width + MEL_BANDS
+        self.counts = nn.Linear(whole, 3)
+        self.attention = nn.Sequential(nn.Linear(whole, c.voice), nn.Tanh(), nn.Linear(c.voice, 1))
+        self.statistics = nn.BatchNorm1d(2 * whole)
+        self.to_voice = nn.Linear(2 * whole, c.voice)
+        self.centred = nn.BatchNorm1d(c.voice, affine=False)
+        self.to_query = nn.Linear(whole, c.voice)
+        self.compared = nn.Linear(whole + 2 * c.voice, c.activity_width)
         self.search = nn.ModuleList(DilatedConvolution(c.activity_width, d, c.dropout) for d in c.activity_dilations)
         self.found = nn.Linear(c.activity_width, 1)
 
     def encode(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """See ``SpeakerModel.frames``."""
-        x = F.gelu(self.down(F.gelu(self.stem(MEL_SCALE * (mel - self.reference).transpose(1, 2)))))
+        scaled = MEL_SCALE * (mel - self.reference)
+        x = F.gelu(self.down(F.gelu(self.stem(scaled.transpose(1, 2)))))
         for block in self.blocks:
             x = block(x)
-        frames = self.norm(x).transpose(1, 2)
+        spectrum = scaled.unflatten(1, (-1, STRIDE)).mean(2)
+        frames = torch.cat([self.norm(x).transpose(1, 2), spectrum], -1)
         return frames, self.counts(frames)
 
     def pool(self, frames: Tensor, weight: Tensor) -> Tensor:
@@ -52,7 +57,8 @@ class SpeakerNetwork(nn.Module):
         share = torch.softmax(self.attention(frames)[..., 0] + (weight + NOTHING).log(), 1)[..., None]
         mean = (share * frames).sum(1)
         deviation = ((share * frames.square()).sum(1) - mean.square()).clamp_min(0.0).add(LEAST_VARIANCE).sqrt()
-        return F.normalize(self.to_voice(torch.cat([mean, deviation], -1)), dim=-1)
+        voice = self.to_voice(self.statistics(torch.cat([mean, deviation], -1)))
+        return F.normalize(self.centred(voice), dim=-1)
 
     def look_for(self, frames: Tensor, voice: Tensor) -> Tensor:
         """See ``SpeakerModel.activity``."""

@@ -46,7 +46,7 @@ class DialogueRule:
     levels: tuple[float, float] = (-5.0, 5.0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Piece:
     """A clip of a speaker in a dialogue: whose, which of their clips, and the seconds that it takes there."""
 

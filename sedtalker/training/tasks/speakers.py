@@ -54,9 +54,13 @@ class SpeakersTaskConfig(BaseModel, extra="forbid"):
     """Refuse corpora whose licence does not allow free weights."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
-    dialogues: int = 12
+    dialogues: int = 8
     """Dialogues in a batch."""
     seconds: float = 8.0
+    """Length of one."""
+    crops: int = 32
+    """Short pieces of single speakers in a batch, for the recognition of voices alone."""
+    crop_seconds: float = 1.92
     """Length of one."""
     speakers: tuple[float, ...] = (0.15, 0.6, 0.25)
     """Chance of one, two and three speakers."""
@@ -64,17 +68,17 @@ class SpeakersTaskConfig(BaseModel, extra="forbid"):
     """Chance that a speaker's clips are played slower or faster, which makes another person of them."""
     impure: float = 0.3
     """Chance that a tenth to a third of the frames of a voice that is looked for are of other people."""
-    scale: float = 30.0
+    scale: float = 24.0
     """Scale of the cosines of the angular margin."""
-    margin: float = 0.2
+    margin: float = 0.1
     """Angular margin, radians."""
-    voice_loss: float = 0.15
+    voice_loss: float = 0.2
     """Weight of the recognition of voices."""
     count_loss: float = 0.3
     """Weight of the number of speakers in each frame."""
 
 
-SPEEDS = (0.88, 0.94, 1.0, 1.06, 1.12)
+SPEEDS = (0.9, 1.0, 1.11)
 """How fast clips are played; each makes other people of the speakers."""
 
 
@@ -124,9 +128,38 @@ class SpeakersTask(PreparedTask):
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """See ``_dialogues``."""
-        return self._dialogues(self.train, self.config.dialogues, rng)
+        made = self._dialogues(self.train, self.config.dialogues, rng)
+        shares = np.array(list(self.config.corpora.values()))
+        crops, who = [], []
+        for _ in range(self.config.crops):
+            corpus = list(self.train.values())[int(rng.choice(len(shares), p=shares / shares.sum()))]
+            speaker = int(rng.integers(len(corpus.clips)))
+            sounds, speed = self._sounds(corpus, speaker, 1, rng)
+            mel = self._mel(sounds[0], rng)
+            first = int(rng.integers(max(1, len(mel) - int(100 * self.config.crop_seconds) + 1)))
+            crops.append(np.resize(mel[first:], (int(100 * self.config.crop_seconds), mel.shape[1])))
+            who.append(len(SPEEDS) * (corpus.first + speaker) + speed)
+        return made | {"crops": torch.from_numpy(np.stack(crops)), "crop_who": torch.tensor(who)}
 
-    def _dialogues(self, voices: dict[str, Voices], count: int, rng: np.random.Generator, clean: bool = False) -> Batch:
+    def _mel(self, sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Log-mels (T, 80) of a sound in a room, through a device, with a background, at about its usual level."""
+        degraded = self.recipe.degrade(sound, self.augmenter.noises, self.augmenter.responses, rng)
+        return log_mel(np.float32(level_gain(degraded) * 10 ** rng.uniform(-0.2, 0.2)) * degraded)
+
+    def _sounds(
+        self, corpus: Voices, speaker: int, count: int, rng: np.random.Generator
+    ) -> tuple[list[np.ndarray], int]:
+        """Some clips of a speaker, at most ``LONGEST`` of each, and which of ``SPEEDS`` they are played at."""
+        speed = int(rng.integers(len(SPEEDS))) if rng.random() < self.config.faster else SPEEDS.index(1.0)
+        own, sounds = corpus.clips[speaker], list[np.ndarray]()
+        for k in rng.permutation(len(own))[:count]:
+            sound = corpus.store[own[k]]
+            first = int(rng.integers(max(1, len(sound) - LONGEST)))
+            part = sound[first : first + LONGEST]
+            sounds.append(part if SPEEDS[speed] == 1.0 else change_speed(part, SPEEDS[speed]))
+        return sounds, speed
+
+    def _dialogues(self, voices: dict[str, Voices], count: int, rng: np.random.Generator) -> Batch:
         """``mel`` (B, 4T, 80), ``active`` (B, 3, T) who speaks, and ``who`` (B, 3), classes of the speakers."""
         mels, active, who = [], [], np.full((count, PLACES), NOBODY)
         shares = np.array([self.config.corpora[name] for name in voices])
@@ -135,8 +168,7 @@ class SpeakersTask(PreparedTask):
             size = min(1 + int(rng.choice(PLACES, p=self.config.speakers)), len(corpus.clips))
             chosen = rng.choice(len(corpus.clips), size, replace=False)
             made, speeds = self._dialogue(corpus, chosen, rng)
-            sound = made.samples if clean else self.augmenter_degrade(made.samples, rng)
-            mels.append(log_mel(np.float32(level_gain(sound) * 10 ** rng.uniform(-0.2, 0.2)) * sound))
+            mels.append(self._mel(made.samples, rng))
             active.append(np.pad(made.active, ((0, PLACES - size), (0, 0))))
             who[index, :size] = [
                 len(SPEEDS) * (corpus.first + speaker) + speed for speaker, speed in zip(chosen, speeds, strict=True)
@@ -149,20 +181,9 @@ class SpeakersTask(PreparedTask):
             "who": torch.from_numpy(who),
         }
 
-    def augmenter_degrade(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The dialogue in a room, through a device, with a background."""
-        return self.recipe.degrade(samples, self.augmenter.noises, self.augmenter.responses, rng)
-
     def _dialogue(self, corpus: Voices, chosen: np.ndarray, rng: np.random.Generator) -> tuple[Dialogue, list[int]]:
-        clips, speeds = [], []
-        for speaker in chosen:
-            speed = int(rng.integers(len(SPEEDS))) if rng.random() < self.config.faster else SPEEDS.index(1.0)
-            speeds.append(speed)
-            own = corpus.clips[speaker]
-            picked = [own[k] for k in rng.permutation(len(own))[:4]]
-            sounds = [corpus.store[k] for k in picked]
-            sounds = [sound[(a := int(rng.integers(max(1, len(sound) - LONGEST)))) : a + LONGEST] for sound in sounds]
-            clips.append([s if SPEEDS[speed] == 1.0 else change_speed(s, SPEEDS[speed]) for s in sounds])
+        drawn = [self._sounds(corpus, int(speaker), 4, rng) for speaker in chosen]
+        clips, speeds = [sounds for sounds, _ in drawn], [speed for _, speed in drawn]
         rule = DialogueRule(overlap=float(rng.uniform(0.0, 0.9)))
         return make_dialogue(clips, self.config.seconds, rng, rule), speeds
 
@@ -174,7 +195,10 @@ class SpeakersTask(PreparedTask):
         number = active.sum(1).clamp_max(2).long()
         counted = F.cross_entropy(counts.float().flatten(0, 1), number.flatten())
         row, place, voice = self._spoken_alone(network, frames, active)
-        recognised = self._margin(cast("WithClasses", model).classes, voice, who[row, place])
+        crops, _ = network.encode(batch["crops"])
+        short = network.pool(crops, torch.ones_like(crops[..., 0]))
+        classes = cast("WithClasses", model).classes
+        recognised = self._margin(classes, torch.cat([voice, short]), torch.cat([who[row, place], batch["crop_who"]]))
         found = self._found(network, frames, active, row, place)
         losses = {"counts": c.count_loss * counted, "voices": c.voice_loss * recognised, "activity": found}
         return losses | {"total": torch.stack(list(losses.values())).sum()}
@@ -213,7 +237,7 @@ class SpeakersTask(PreparedTask):
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Frame errors of held-out speakers' voices looked for in their dialogues, and how well voices are told apart."""
+        """Frame errors of held-out speakers' voices that are looked for, and how well voices are told apart."""
         assert isinstance(model, WithClasses)
         rng, wrong, total, voices, names = np.random.default_rng(1), 0.0, 0.0, [], []
         device = model.classes.device

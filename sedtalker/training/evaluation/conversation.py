@@ -1,0 +1,205 @@
+"""Conversations of several speakers: who speaks when, whose mouth moves, and what each of them expresses.
+
+The conversations are made of single recordings of speakers that no network was trained on: two to four people, pauses
+and up to a fifth of the speech overlapping, clean, in noise of kinds never met, in a room, and over a telephone. In
+those for emotion every speaker keeps one mood, as people do within half a minute, and turns are whole recordings.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.audio import Audio, load_audio
+from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.metrics.emotion import own_recall
+from sedtalker.metrics.speakers import diarization_errors, paired, wrong_mouth_time
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.speakers.diarization import find_turns
+from sedtalker.speakers.separation import Speakers, by_channels, separate, sound_of
+from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
+from sedtalker.speakers.turns import Turns, turns_of
+from sedtalker.training.corpora.dialogues import DialogueRule, make_dialogue
+from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.evaluation.robustness import Change, conditions, noisy, unmet_noises
+
+SPEAKING: Mapping[str, str | None] = {"librispeech": "valid", "ravdess": None, "cremad": "test"}
+"""Corpora of the conversations about who speaks, and the split that counts of those that were trained on."""
+EMOTIONAL: Mapping[str, str | None] = {"ravdess": None, "cremad": "test"}
+"""Corpora of those about emotion."""
+TALKS = 12
+"""Conversations of each corpus about who speaks, and as many about emotion."""
+SECONDS = 45.0
+"""Length of one."""
+CLIPS = 12
+"""Recordings of a speaker that one is made of, at most."""
+NOISE_DECIBELS = 10.0
+"""How far noise lies below the speech."""
+OVERLAPS = (0.0, 0.15, 0.3, 0.6)
+"""Chances that a turn begins before the last one has ended; the last makes about a fifth of the speech overlap."""
+
+
+@dataclass(frozen=True, eq=False)
+class Talk:
+    """A conversation: its sound, the truth, how the sound was made worse, and each turn's category and speaker.
+
+    ``apart`` holds each speaker's sound alone, (S, N).
+    """
+
+    corpus: str
+    condition: str
+    sound: Audio
+    turns: Turns
+    apart: NDArray[np.float32]
+    pieces: tuple[tuple[str, float, float, int], ...] = ()
+
+
+def make_talks(
+    clips: Sequence[Clip], corpus: str, count: int, changes: Mapping[str, Change], *, moods: bool, seed: int = 0
+) -> Iterator[Talk]:
+    """Conversations of the speakers of a corpus.
+
+    Args:
+        clips: recordings of one corpus.
+        corpus: its name.
+        count: how many; two, two, three and four speakers in turn, of emotion always two.
+        changes: what is done to the sound, in turn.
+        moods: whether every speaker keeps one emotion, and turns are whole recordings.
+        seed: of the draw.
+    """
+    rng, by_speaker = np.random.default_rng([seed, len(clips)]), defaultdict[str, list[Clip]](list)
+    for clip in clips:
+        by_speaker[clip.speaker].append(clip)
+    people = sorted(by_speaker)
+    for k in range(count):
+        size = min(2 if moods else (2, 2, 3, 4)[k % 4], len(people))
+        chosen = [
+            _some(by_speaker[people[i]], rng, moods) for i in rng.choice(len(people), size, replace=False).tolist()
+        ]
+        sounds = [[load_audio(clip.path).samples for clip in own] for own in chosen]
+        rule = DialogueRule(overlap=OVERLAPS[(k // 2) % len(OVERLAPS)])
+        made = make_dialogue(sounds, SECONDS, rng, rule, whole=moods)
+        condition = list(changes)[(k + k // 4) % len(changes)]  # not always the same for a number of speakers
+        changed = changes[condition](made.samples, rng)
+        peak = max(1.0, float(np.abs(changed).max()))
+        names = [f"person{i + 1}" for i in range(size)]
+        sound = Audio((changed / peak).astype(np.float32))
+        turns = turns_of(made.active, SPEAKER_CLOCK.times(made.active.shape[1]), names, sound.duration)
+        pieces = tuple((names[p.speaker], p.start, p.end, _category(chosen[p.speaker][p.clip])) for p in made.pieces)
+        yield Talk(corpus, condition, sound, turns, made.apart / peak, pieces)
+
+
+def _some(clips: Sequence[Clip], rng: np.random.Generator, moods: bool) -> list[Clip]:
+    """Some recordings of a speaker, of one emotion where moods count."""
+    if moods:
+        kinds = sorted({_category(clip) for clip in clips})
+        mood = kinds[int(rng.integers(len(kinds)))]
+        clips = [clip for clip in clips if _category(clip) == mood]
+    return [clips[i] for i in rng.permutation(len(clips))[:CLIPS].tolist()]
+
+
+def _category(clip: Clip) -> int:
+    labels = clip_labels(clip)
+    return -1 if labels is None else labels[0]
+
+
+def evaluate_conversation(
+    data: Path, model: str = "diarizer", encoder: Path | None = None, talks: int = TALKS, hook: Hook = no_progress
+) -> dict[str, float]:
+    """Figures of ``conversation`` in ``measures.toml``.
+
+    Args:
+        data: folder of the training data.
+        model: name of built-in weights of the diarizer, or a checkpoint folder.
+        encoder: folder of a hub encoder's weights, see ``Diarizer.from_pretrained``.
+        talks: conversations of each corpus.
+        hook: progress.
+
+    Raises:
+        InputError: none of the corpora is in the folder.
+    """
+    listed = read_manifest(data)
+    clips = {
+        name: [c for c in listed if c.corpus == name and split in (None, c.split)] for name, split in SPEAKING.items()
+    }
+    if not any(clips.values()):
+        raise InputError(f"{data}: none of {', '.join(SPEAKING)} is there; sedtalker data list says where to get them")
+    worse, noises = conditions([]), unmet_noises(listed)
+    changes: dict[str, Change] = {"clean": lambda samples, rng: samples}
+    if noises:
+        changes["noise"] = lambda samples, rng: noisy(samples, noises, rng, NOISE_DECIBELS)
+    changes |= {"room": worse["reverberation"], "telephone": worse["telephone"]}
+    spoken = [t for name, c in clips.items() if c for t in make_talks(c, name, talks, changes, moods=False)]
+    metrics = _speaking(counted(spoken, hook, "finding speakers", len(spoken)))
+    diarizer = Diarizer.from_pretrained(model, encoder=encoder)
+    labelled = {name: [c for c in clips.get(name, []) if _category(c) >= 0] for name in EMOTIONAL}
+    felt = [t for name, c in labelled.items() if c for t in make_talks(c, name, talks, changes, moods=True, seed=1)]
+    return metrics | _feeling(diarizer, counted(felt, hook, "recognising emotion", len(felt)))
+
+
+def _speaking(talks: Iterator[Talk]) -> dict[str, float]:
+    """Error rates by corpus, number of speakers and condition, and time of wrong mouths."""
+    rates, groups = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
+    for talk in talks:
+        size = len(talk.turns.speakers)
+        found = find_turns(talk.sound)
+        errors = diarization_errors(talk.turns, found)
+        for key, value in errors._asdict().items():
+            rates[f"der_{key}"].append(value)
+        rates["der"].append(errors.rate)
+        rates["der_no_collar"].append(diarization_errors(talk.turns, found, 0.0).rate)
+        rates["der_known_number"].append(diarization_errors(talk.turns, find_turns(talk.sound, size)).rate)
+        rates["number_found"].append(float(len(found.speakers) == size))
+        rates["wrong_mouth_auto"].append(wrong_mouth_time(talk.turns, found))
+        by_channels_found = by_channels([Audio(own) for own in talk.apart], "channels").turns
+        rates["der_channels"].append(diarization_errors(talk.turns, by_channels_found).rate)
+        for group in (talk.corpus, talk.condition, {2: "two", 3: "three", 4: "four"}.get(size, "one")):
+            groups[f"der_{group}"].append(errors.rate)
+    return {key: float(np.mean(values)) for key, values in (rates | groups).items()}
+
+
+def _feeling(diarizer: Diarizer, talks: Iterator[Talk]) -> dict[str, float]:
+    """Recall of emotion per turn: the whole recording as one speaker's, turns given, and turns found."""
+    truth, answers = defaultdict[str, list[int]](list), defaultdict[tuple[str, str], list[NDArray[np.float64]]](list)
+    for talk in talks:
+        sounds = {name: sound_of(talk.sound, talk.turns, name) for name in talk.turns.speakers}
+        given = diarizer.conversation(talk.sound, Speakers(talk.sound, talk.turns, sounds))
+        auto = diarizer.conversation(talk.sound, separate(talk.sound))
+        pairs, whole = paired(talk.turns, auto.turns), diarizer(talk.sound)
+        tracks: dict[str, Mapping[str, EmotionTrack]] = {
+            "mixed": dict.fromkeys(talk.turns.speakers, whole),
+            "given": given.tracks,
+            "auto": {name: auto.tracks[pairs[name]] for name in pairs},
+        }
+        for name, start, end, category in talk.pieces:
+            truth[talk.corpus].append(category)
+            for way, held in tracks.items():
+                answers[talk.corpus, way].append(_answer(held.get(name), start, end))
+    recalls = {
+        way: [own_recall(np.array(truth[c]), np.stack(answers[c, way])) for c in truth]
+        for way in ("mixed", "given", "auto")
+    }
+    metrics = {f"recall_{way}": float(np.mean(values)) for way, values in recalls.items()}
+    return metrics | {
+        "recall_gain_given": metrics["recall_given"] - metrics["recall_mixed"],
+        "recall_gain_auto": metrics["recall_auto"] - metrics["recall_mixed"],
+    }
+
+
+def _answer(track: EmotionTrack | None, start: float, end: float) -> NDArray[np.float64]:
+    """Mean log-posterior (C,) that was predicted between two times; even where nobody was found."""
+    even = np.full(len(CATEGORIES), -np.log(len(CATEGORIES)))
+    if track is None:
+        return even
+    part = (track.times >= start) & (track.times < end)
+    if track.speech is not None and track.speech[part].any():
+        part &= track.speech
+    return np.asarray(np.log(np.maximum(track.recognised[part], 1e-6)).mean(0), np.float64) if part.any() else even
