@@ -43,7 +43,8 @@ class DiarizationRule:
         same: share of the shorter of two speakers' time that they have in common from which on they are one person.
         alike: cosine of two voices from which on they are one person.
         fewest: frames that somebody speaks alone at least.
-        speaks: probability from which on the likeliest speaker talks, where there is speech; and any other.
+        several: probability of several speakers from which on the second one talks, too.
+        beside: and their own probability.
         smooth: frames over which probabilities are averaged.
         shortest, bridged: frames of a turn, and of a pause inside one, at least.
     """
@@ -57,7 +58,8 @@ class DiarizationRule:
     same: float = 0.5
     alike: float = 0.75
     fewest: int = 30
-    speaks: tuple[float, float] = (0.3, 0.6)
+    several: float = 0.4
+    beside: float = 0.3
     smooth: int = 7
     shortest: int = 7
     bridged: int = 8
@@ -192,9 +194,8 @@ def _merged(
         size = np.maximum(active.sum(1), 1)
         shared = (active.astype(np.float32) @ active.T.astype(np.float32)) / np.minimum(size[:, None], size[None])
         alike = voices @ voices.T
-        score = np.maximum(shared / rule.same, alike / rule.alike) - 2.0 * np.eye(len(voices)) * 1e3
-        if count is not None:
-            score = shared + alike - np.eye(len(voices)) * 1e3
+        score = np.maximum(shared / rule.same, alike / rule.alike) if count is None else shared + alike
+        np.fill_diagonal(score, -np.inf)
         a, b = np.unravel_index(int(score.argmax()), score.shape)
         if count is None and score[a, b] < 1.0:
             break
@@ -215,10 +216,10 @@ def _alone(chance: Floats, alone: Mask) -> Floats:
 
 
 def _decided(chance: Floats, speech: Mask, several: Floats, rule: DiarizationRule) -> Mask:
-    """(S, T) who speaks: the likeliest where there is speech, and others who are likely enough beside them."""
-    first = chance == chance.max(0)
-    beside = chance + 0.3 * (uniform_filter1d(several, rule.smooth) - 0.3)
-    active = speech & ((first & (chance > rule.speaks[0])) | (beside > rule.speaks[1]))
+    """(S, T) who speaks: the likeliest where there is speech, and the second where several people are heard."""
+    place = (-chance).argsort(0).argsort(0)
+    both = uniform_filter1d(several, rule.smooth) > rule.several
+    active = speech & ((place == 0) | ((place == 1) & both & (chance > rule.beside)))
     closed = binary_closing(np.pad(active, ((0, 0), (rule.bridged, rule.bridged))), np.ones((1, rule.bridged)))
     opened = binary_opening(closed[:, rule.bridged : -rule.bridged or None], np.ones((1, rule.shortest)))
     return np.asarray(opened[opened.any(1)])
