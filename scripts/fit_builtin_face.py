@@ -1,6 +1,7 @@
-"""Fit the built-in head to the reference and write its parameter file.
+"""Fit the built-in head to the reference and write its parameter file, and the parts that are the same in all heads.
 
     python scripts/fit_builtin_face.py --data ../shared/data [--out parameters.npz]
+    python scripts/fit_builtin_face.py --parts   # hair, teeth, tongue, wrinkles alone, by the parameters that there are
 
 The reference is ICT-FaceKit (MIT licence, © 2020 USC Institute for Creative Technologies); only positions and offsets
 of the cage are written.
@@ -16,15 +17,17 @@ from pathlib import Path
 import numpy as np
 from face_fit.expressions import RESTING, Expressions, fit_correctives, fit_expressions
 from face_fit.eyeball import fit_eyeball
+from face_fit.fixed import write_fixed
 from face_fit.identity import fit_identity
 from face_fit.landmarks import pick_landmarks
 from face_fit.lids import clear_lids
 from face_fit.lift import place
 from face_fit.solve import Fitter
 from face_fit.target import Points, load_target
+from face_fit.topology import build_cage
 
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin.cage import Cage, build_cage
+from sedtalker.face.builtin.cage import Cage
 from sedtalker.face.builtin.identity import PATH, Parameters
 
 FOOT = {0: (0.88, 0.8), 1: (0.94, 0.35)}
@@ -56,9 +59,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SEDTALKER_DATA", "../shared/data")))
     parser.add_argument("--out", type=Path, default=PATH)
+    parser.add_argument("--parts", action="store_true", help="fit nothing: only write the fixed parts anew")
     args = parser.parse_args()
+    if args.parts:
+        write_fixed()
+        return
     parameters = fit(args.data)
     write_parameters(parameters, args.out)
+    if args.out == PATH:
+        write_fixed()
     print(f"{args.out}: {args.out.stat().st_size / 1e3:.0f} kB")
 
 

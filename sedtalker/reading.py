@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,11 @@ def read_text(path: Path, what: str, most: int = MOST_BYTES) -> str:
 def read_json(path: Path, what: str, most: int = MOST_BYTES) -> Any:
     """The plain data in a JSON file, see ``read_bytes`` and ``parse_json``."""
     return parse_json(read_bytes(path, what, most), str(path))
+
+
+def read_own_table(module: str, name: str) -> dict[str, Any]:
+    """A TOML file of this package, which lies beside the module with this ``__file__``."""
+    return tomllib.loads(Path(module).with_name(name).read_text(encoding="utf-8"))
 
 
 def parse_json(data: bytes | str, name: str, made: Callable[[dict[str, Any]], Any] | None = None) -> Any:

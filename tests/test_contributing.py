@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 def example(section: str) -> str:
     """The code in a section of the page."""
     text = PAGE.read_text(encoding="utf-8").split(f"## {section}\n")[1]
-    found = re.search(r"^```(?:python|yaml)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    found = re.search(r"^```(?:python|yaml|toml)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[1]
 
@@ -79,8 +80,8 @@ def test_a_face() -> None:
     from sedtalker.face.builtin import characters, load_face
     from sedtalker.face.builtin.load import build_face
 
-    character = eval(example("A face"), vars(characters))
-    face = build_face(character)
+    ((name, row),) = tomllib.loads(example("A face")).items()
+    face = build_face(characters.read_character(name, row))
     assert face.name == "otto"
     assert face.shapes == load_face().shapes
     assert np.isfinite(face.basis).all()

@@ -1,1 +1,1 @@
-"""Fitting of the built-in head's cage to a blend of reference identities (used by ``fit_builtin_face.py``)."""
+"""Fitting of the built-in head (``fit_builtin_face.py``): its cage, and the parts that are the same in all heads."""

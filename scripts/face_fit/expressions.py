@@ -11,19 +11,12 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 from scipy.sparse.linalg import SuperLU, splu
 
+from face_fit.mouth import ARCH_DEPTH, ARCH_WIDTH, TEETH_BEHIND
 from face_fit.solve import Fitter, Index
 from face_fit.target import Points, Target
 from sedtalker.face.builtin.cage import CAP, EYE_EDGE, EYE_RIM, EYE_SOCKET, MOUTH_CONTACT, patch
 from sedtalker.face.builtin.identity import seal_lips
-from sedtalker.face.builtin.parts import (
-    ARCH_DEPTH,
-    ARCH_WIDTH,
-    GAZE_ANGLES,
-    TEETH_BEHIND,
-    Eyeball,
-    cornea_profile,
-    gaze_axis,
-)
+from sedtalker.face.builtin.parts import GAZE_ANGLES, Eyeball, cornea_profile, gaze_axis
 
 LID_CLEARANCE = 0.03
 """Centimetres between the eyeball and the inside of a lid."""

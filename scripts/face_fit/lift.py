@@ -8,6 +8,7 @@ from scipy.sparse.linalg import spsolve
 
 from face_fit.eyeball import fit_eyeball
 from face_fit.target import Points, Target, along
+from face_fit.topology import crown_rim
 from sedtalker.face.builtin import cage as layout
 from sedtalker.face.builtin.cage import CAP, COLUMNS, CROWN, ROWS, Cage, Patch, patch
 
@@ -304,7 +305,7 @@ def _fill_cap(cage: Cage, points: Points, p: Patch) -> None:
 
     def at(i: int, j: int) -> Points:
         if p.name == "crown":
-            return points[cage.index[layout.crown_rim(i, j)]]
+            return points[cage.index[crown_rim(i, j)]]
         return points[cage.index[p.name, p.rings, i, j]]
 
     for i in range(1, w):

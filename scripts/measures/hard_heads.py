@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from measures.registration_targets import Head, cut
+from measures.registration_targets import CENTIMETRE, Head, cut
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.mesh.mesh import Mesh, from_triangles, grid_triangles
 from sedtalker.training.corpora.landmark_samples import random_rotation, stylise, torus, warp
-from sedtalker.training.corpora.tracked_motion import CENTIMETRE
 
 Points = NDArray[np.float64]
 Warp = Callable[[Points], Points]

@@ -23,10 +23,27 @@ from sedtalker.mesh.mesh import Mesh, from_triangles, grid_triangles
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import label_components, point_normals, triangle_normals
 from sedtalker.training.corpora.landmark_samples import Rig, random_rotation, sphere, stylise, torus
-from sedtalker.training.corpora.tracked_motion import CENTIMETRE, read_reference_rig
 from sedtalker.training.tasks.landmarks import load_reference_rig
 
 Points = NDArray[np.float64]
+CENTIMETRE = 0.01
+"""Metres; the rig's files are in centimetres."""
+
+
+def read_reference_rig(data: Path) -> Face:
+    """``face/ict_lite.npz`` (MIT, USC Institute for Creative Technologies) in metres; it has no tongueOut."""
+    path = data / "face/ict_lite.npz"
+    if not path.is_file():
+        raise InputError(f"{path}: the reference rig is missing")
+    with np.load(path, allow_pickle=False) as rig:
+        vertices = rig["neutral"].astype(np.float32) * CENTIMETRE
+        basis = np.zeros((len(ARKIT_52), *vertices.shape), np.float32)
+        for name, delta in zip(rig["arkit_names"], rig["expression_deltas"], strict=True):
+            basis[ARKIT_52.index(str(name))] += delta.astype(np.float32) * CENTIMETRE
+        mesh = from_triangles(vertices, rig["triangles"].astype(np.int32))
+        regions = {k.removeprefix("mask_"): rig[k].astype(bool) for k in rig.files if k.startswith("mask_")}
+        landmarks = rig["landmarks68"].astype(np.int32)
+    return Face("ICT-FaceKit light", mesh, ARKIT_52, basis, (), regions, landmarks)
 
 
 def with_turning_eyes(rig: Face) -> Face:

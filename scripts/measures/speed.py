@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from numpy.typing import NDArray
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.diarizer_model import EmotionModel
-from sedtalker.emotion.emotion_stream import FRAME_LENGTH, DiarizerStream, streamed_emotions
-from sedtalker.emotion.inference import FrameEmotions, TrackRule
+from sedtalker.emotion.emotion_stream import FRAME_LENGTH, DiarizerStream, streamed_speech
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, frame_emotions
 from sedtalker.emotion.segmentation import LiveSegmentation, decode_labels
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -30,7 +31,7 @@ from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import MelEncoder, open_trained_encoder
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.speech.speech_stream import EncoderStream
+from sedtalker.speech.speech_stream import EncoderStream, StreamedFeatures
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
@@ -188,7 +189,7 @@ def streamed(
         raise ValueError("recordings of at most a minute are scored here")
     encoder_stream = EncoderStream(encoder, 2 * frames)
     steps = [
-        streamed_emotions(diarizer, encoder_stream.push(samples[start : start + step * FRAME_LENGTH]))
+        _emotions(diarizer, encoder_stream.push(samples[start : start + step * FRAME_LENGTH]))
         for start in range(0, len(samples), step * FRAME_LENGTH)
     ]
     for seconds in LOOK_AHEADS:
@@ -210,3 +211,8 @@ def streamed(
             final += count
         posterior, intensity, speech = (np.concatenate(column) for column in zip(*parts, strict=True))
         yield f"{seconds:g}", FrameEmotions(posterior, intensity, speech), np.concatenate(decided)
+
+
+def _emotions(diarizer: EmotionModel, streamed: StreamedFeatures) -> FrameEmotions:
+    """Frame emotions of the features that a stream keeps."""
+    return replace(frame_emotions(diarizer, streamed.features), speech=streamed_speech(streamed))

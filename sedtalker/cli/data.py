@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
-from sedtalker.errors import InputError
+from sedtalker.cli.console import fail_clearly, say, write_json
 
 if TYPE_CHECKING:
     from sedtalker.training.corpora.meshes import SequenceLayout
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from sedtalker.training.corpora.speech import SpeechCorpus
 
 
-app = typer.Typer(help="Training data: list known corpora, index, check and build datasets.", no_args_is_help=True)
+app = typer.Typer(help="Training data: list known corpora, index and check them.", no_args_is_help=True)
 
 
 SHOWN = 20
@@ -216,45 +215,3 @@ def example(
         count = write_example(place, audio, ExampleSize(takes=takes))
     say(f"{count} sequences")
     print(folder)
-
-
-# --- ``sedtalker data build``: datasets that this project makes from the training data.
-
-build_app = typer.Typer(help="Build a dataset from the training data.", no_args_is_help=True)
-
-
-@build_app.callback()
-def build() -> None:
-    """Build a dataset from the training data."""
-
-
-@build_app.command()
-@fail_clearly
-def open4d(
-    output: Annotated[Path, typer.Argument(help="The folder to create.")],
-    data: Annotated[Path | None, typer.Option(help="Training data folder [SEDTALKER_DATA or ../shared/data].")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of the phone alignments [~/.cache/sedtalker].")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that align phones.")] = 1,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier build.")] = False,
-    json: o.JsonOption = False,
-    progress: o.ProgressOption = "bar",
-    quiet: o.QuietOption = False,
-) -> None:
-    """Build the open 4D set: motion of speech under changing emotion on the 52 shapes, splits and a datasheet."""
-    if output.exists() and not (force and (output / "takes.csv").is_file()):
-        raise InputError(f"{output} exists; --force replaces it if it is an earlier build")
-    from sedtalker.storage import whole_folder
-    from sedtalker.training.corpora.manifest import find_data
-    from sedtalker.training.motion.open4d import build_open4d
-    from sedtalker.training.run import cache_folder
-
-    root = find_data(data)
-    with whole_folder(output) as made, ShownProgress(progress, quiet) as shown:
-        counts = build_open4d(root, made, cache_folder(str(cache) if cache else None), workers, shown.hook)
-    if json:
-        write_json({"folder": str(output), "takes": counts})
-    else:
-        print(f"{output}: " + ", ".join(f"{count} takes to {split}" for split, count in counts.items()))
-
-
-app.add_typer(build_app, name="build")

@@ -13,7 +13,7 @@ from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
-from sedtalker.emotion.inference import FrameEmotions, emotion_steps, frame_emotions
+from sedtalker.emotion.inference import emotion_steps
 from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, runs
 from sedtalker.emotion.shown import attenuation, visible
 from sedtalker.emotion.taxonomy import valence_arousal
@@ -250,17 +250,6 @@ class DiarizerStream(SpeechStream):
         if self.fine is not None:
             fine = self.fine.of_frames(streamed.features, streamed.first, since, count)
         return StreamFrames(times, frames.posterior[new], strength[new], frames.speech[new], label, fine)
-
-
-def streamed_emotions(
-    diarizer: EmotionModel, streamed: StreamedFeatures, voice: Voice | None = None, since: int = 0
-) -> FrameEmotions:
-    """Frame emotions of the features that a stream keeps, from its frame ``since`` on.
-
-    The first ``diarizer.config.context`` frames of what is kept lack what came before them.
-    """
-    frames = frame_emotions(diarizer, streamed.features, voice, since)
-    return replace(frames, speech=streamed_speech(streamed)[since:])
 
 
 def streamed_speech(streamed: StreamedFeatures) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.reading import read_own_table
 
 
 @dataclass(frozen=True)
@@ -30,81 +31,16 @@ class Family:
     source: str
 
 
-SHAVER = "Shaver, Schwartz, Kirson & O'Connor 1987, Emotion knowledge, J. Personality and Social Psychology 52"
-"""Six clusters of 135 words by how people sort them: love, joy, surprise, anger, sadness, fear."""
-EKMAN = "Ekman & Cordaro 2011, What is meant by calling emotions basic, Emotion Review 3"
-"""Families of enjoyment, contempt, disgust and others with signals of their own."""
-
+_HELD = read_own_table(__file__, "fine_families.toml")
+"""The tables as they are written."""
 FAMILIES: Mapping[str, Family] = {
-    "neutral": Family({"neutral": 1.0}, "by definition"),
-    "joy": Family({"happy": 1.0}, SHAVER),
-    "love": Family({"happy": 0.7, "neutral": 0.3}, SHAVER),
-    "calm pleasure": Family(
-        {"happy": 0.4, "neutral": 0.6}, "Russell 1980, A circumplex model of affect: pleasant, low in arousal"
-    ),
-    "surprise": Family({"surprise": 1.0}, SHAVER),
-    "awe": Family({"surprise": 0.7, "happy": 0.3}, "Keltner & Haidt 2003, Approaching awe, Cognition and Emotion 17"),
-    "bad surprise": Family(
-        {"surprise": 0.6, "fear": 0.4},
-        "Noordewier & Breugelmans 2013, On the valence of surprise, Cognition and Emotion 27",
-    ),
-    "thought": Family(
-        {"neutral": 0.6, "surprise": 0.4},
-        "Silvia 2010, Confusion and interest: the role of knowledge emotions, Psychology of Aesthetics 4",
-    ),
-    "anger": Family({"angry": 1.0}, SHAVER),
-    "contempt": Family({"disgust": 0.6, "angry": 0.4}, EKMAN),
-    "disgust": Family({"disgust": 1.0}, EKMAN),
-    "sadness": Family({"sad": 1.0}, SHAVER),
-    "shame": Family({"sad": 0.7, "fear": 0.3}, SHAVER),
-    "fear": Family({"fear": 1.0}, SHAVER),
-    "pain": Family(
-        {"sad": 0.4, "disgust": 0.3, "angry": 0.3},
-        "Prkachin 1992, The consistency of facial expressions of pain, Pain 51: lowered brows, raised upper lip",
-    ),
-    "tiredness": Family({"neutral": 0.7, "sad": 0.3}, "Russell 1980: unpleasant, low in arousal"),
+    name: Family(row["shares"], _HELD["sources"].get(row["source"], row["source"]))
+    for name, row in _HELD["families"].items()
 }
-"""All of them. Shaver et al. count shame, guilt, embarrassment and sympathy to sadness; that shame withdraws as fear
-does is the reason for its second share (Ekman & Cordaro 2011)."""
-
-_MEMBERS = {
-    "neutral": "neutral, concentration, contemplation, emotional numbness",
-    "joy": "amusement, ecstasy, elation, happiness, hope, pleasure, pride, teasing, triumph",
-    "love": "adoration, affection, desire, infatuation, romantic love, sexual lust",
-    "calm pleasure": "contentment, relief, serenity, thankfulness",
-    "surprise": "astonishment, positive surprise",
-    "awe": "awe",
-    "bad surprise": "negative surprise",
-    "thought": "confusion, doubt, interest, realization",
-    "anger": "anger, bitterness, impatience and irritability, jealousy, malevolence",
-    "contempt": "contempt",
-    "disgust": "disgust, sourness",
-    "sadness": "disappointment, helplessness, longing, sadness, sympathy",
-    "shame": "embarrassment, guilt, shame",
-    "fear": "distress, fear",
-    "pain": "pain",
-    "tiredness": "fatigue, intoxication",
-}
-"""Kinds of each family: the thirty of EmoGator (Buhl 2023), the forty of EmoNet-Voice (Schuhmann et al. 2025), and
-happiness, which CREMA-D's raters voted for."""
-KINDS: Mapping[str, str] = {kind: family for family, kinds in _MEMBERS.items() for kind in kinds.split(", ")}
+"""All of them."""
+KINDS: Mapping[str, str] = {kind: name for name, row in _HELD["families"].items() for kind in row["kinds"]}
 """Family of each kind."""
-
-OTHER_NAMES: Mapping[str, str] = {
-    "surprise (positive)": "positive surprise",
-    "surprise (negative)": "negative surprise",
-    "astonishment surprise": "astonishment",
-    "hope enthusiasm optimism": "hope",
-    "fatigue exhaustion": "fatigue",
-    "intoxication altered states of consciousness": "intoxication",
-    "jealousy and envy": "jealousy",
-    "malevolence malice": "malevolence",
-    "pleasure ecstasy": "pleasure",
-    "thankfulness gratitude": "thankfulness",
-    "happy": "happiness",
-    "angry": "anger",
-    "sad": "sadness",
-}
+OTHER_NAMES: Mapping[str, str] = _HELD["other_names"]
 """Other names of kinds in corpora and published heads."""
 
 

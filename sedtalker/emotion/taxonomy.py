@@ -12,52 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.reading import read_json
+from sedtalker.reading import read_json, read_own_table
 
-SYNONYMS: dict[str, str] = {
-    "calm": "neutral",
-    "happiness": "happy",
-    "joy": "happy",
-    "amusement": "happy",
-    "pleased": "happy",
-    "smile": "happy",
-    "sadness": "sad",
-    "upset": "sad",
-    "anger": "angry",
-    "irritated": "angry",
-    "fearful": "fear",
-    "afraid": "fear",
-    "scared": "fear",
-    "disgusted": "disgust",
-    "surprised": "surprise",
-    "pleasant surprise": "surprise",
-    "neu": "neutral",
-    "hap": "happy",
-    "excited": "happy",
-    "exc": "happy",
-    "ang": "angry",
-    "fea": "fear",
-    "dis": "disgust",
-    "sur": "surprise",
-}
+_HELD = read_own_table(__file__, "taxonomy.toml")
+"""The tables as they are written."""
+SYNONYMS: Mapping[str, str] = _HELD["synonyms"]
 """Other words for a category, as corpora and users write them."""
-
-
-EMOVOCA: dict[str, str | None] = {
-    "Afraid": "fear",
-    "Disgust": "disgust",
-    "Irritated1": "angry",
-    "Sad1": "sad",
-    "Smile2": "happy",
-    "Drunk2": None,
-    "Ill": None,
-    "Moody": "sad",
-    "Pleased": "happy",
-    "Suspicious": None,
-    "Upset": "angry",
-}
+EMOVOCA: Mapping[str, str | None] = {name: word or None for name, word in _HELD["emovoca"].items()}
 """EmoVOCA's eleven expressions, in the order of their ids, in our categories; ``None``: none of ours."""
-
 SEDTALKER_PAPER: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "upset")
 """The seven classes of the published SEDTalker (arXiv 2604.13335), in its order; it has no surprise."""
 
@@ -86,36 +48,13 @@ def known_label(word: str) -> bool:
 
 # --- Valence and arousal from categories and intensity, by rated coordinates or by measured ones of one's own.
 
-COORDINATES: Mapping[str, tuple[float, float]] = {
-    "neutral": (0.0, 0.0),
-    "happy": (0.81, 0.51),
-    "sad": (-0.63, -0.27),
-    "angry": (-0.51, 0.59),
-    "fear": (-0.64, 0.60),
-    "disgust": (-0.60, 0.35),
-    "surprise": (0.40, 0.67),
-}
-"""(valence, arousal) in [-1, 1]: mean ratings of happy, sad, angry, fearful (terrified), disgusted and surprised in
-Russell & Mehrabian, "Evidence for a three-factor theory of emotions", J. Research in Personality 11 (1977) 273-294.
-Neutral is the origin by definition."""
-
-DIETRICH: Mapping[str, tuple[float, float]] = {
-    "neutral": (0.0, 0.0),
-    "happy": (0.90, 0.65),
-    "sad": (-0.85, -0.30),
-    "angry": (-0.75, 0.75),
-    "fear": (-0.65, 0.80),
-    "disgust": (-0.80, 0.60),
-    "surprise": (0.20, 0.70),
-}
-"""(valence, arousal) by which Dietrich, arXiv 2605.22732, projects the classes of emotion2vec on the circumplex. There,
-acoustic valence of political speech did not go with the pathos that people judged: read it with care."""
-
 COORDINATE_TABLES: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "russell1977": COORDINATES,
-    "dietrich2026": DIETRICH,
+    name: {category: (valence, arousal) for category, (valence, arousal) in table.items()}
+    for name, table in _HELD["coordinates"].items()
 }
-"""Coordinates by a short name, for ``read_coordinates``."""
+"""(valence, arousal) in [-1, 1] of the categories by a short name, for ``read_coordinates``."""
+COORDINATES = COORDINATE_TABLES["russell1977"]
+"""Mean ratings, those that are used where no others are given."""
 
 
 def valence_arousal(

@@ -15,37 +15,15 @@ from numpy.typing import NDArray
 
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import SIDES, Face, pose
+from sedtalker.reading import read_own_table
 
 Values = NDArray[np.float64]
 
-EMOTIONS: dict[str, dict[str, float]] = {
-    "happy": {"mouthSmile": 0.7, "cheekSquint": 0.55, "eyeSquint": 0.22, "browOuterUp": 0.1, "mouthLowerDown": 0.08},
-    "sad": {
-        "browInnerUp": 0.85, "mouthFrown": 0.7, "mouthShrugLower": 0.3, "eyeBlink": 0.12, "browDown": 0.12,
-        "eyeSquint": 0.08,
-    },
-    "angry": {
-        "browDown": 0.95, "eyeSquint": 0.36, "mouthPress": 0.33, "mouthFrown": 0.3, "noseSneer": 0.25, "eyeWide": 0.2,
-        "mouthRollLower": 0.17, "mouthUpperUp": 0.05,
-    },
-    "fear": {
-        "browInnerUp": 0.9, "eyeWide": 0.8, "mouthStretch": 0.55, "browOuterUp": 0.4, "browDown": 0.35,
-        "mouthLowerDown": 0.12, "jawOpen": 0.06,
-    },
-    "disgust": {
-        "noseSneer": 0.75, "mouthUpperUp": 0.4, "mouthFrown": 0.4, "browDown": 0.4, "eyeSquint": 0.36,
-        "mouthShrugLower": 0.35,
-    },
-    "surprise": {"browInnerUp": 0.95, "browOuterUp": 0.95, "eyeWide": 0.85, "mouthFunnel": 0.25, "jawOpen": 0.24},
-}  # fmt: skip
-"""Each emotion at full intensity, after the action units of Ekman and Friesen (1978)."""
-MOUTH_SHAPES: dict[str, dict[str, float]] = {
-    "ah": {"jawOpen": 0.5, "mouthLowerDown": 0.15},
-    "ee": {"jawOpen": 0.12, "mouthSmile": 0.35, "mouthStretch": 0.3, "mouthLowerDown": 0.25, "mouthUpperUp": 0.15},
-    "oo": {"jawOpen": 0.12, "mouthPucker": 0.75, "mouthFunnel": 0.3},
-    "f": {"jawOpen": 0.08, "mouthRollLower": 0.6, "mouthUpperUp": 0.2},
-    "m": {"mouthPress": 0.35, "mouthRollUpper": 0.2, "mouthRollLower": 0.2},
-}  # fmt: skip
+_HELD = read_own_table(__file__, "expressions.toml")
+"""The tables as they are written: weights of ARKit's shapes without side."""
+EMOTIONS: dict[str, dict[str, float]] = _HELD["emotions"]
+"""Each emotion at full intensity."""
+MOUTH_SHAPES: dict[str, dict[str, float]] = _HELD["mouth_shapes"]
 """Mouth shapes of speech."""
 INNER = slice(17, 68)
 """Landmarks that expressions move: all but the jaw line's."""

@@ -14,48 +14,21 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points, adjacency, label_components, triangle_normals
+from sedtalker.reading import read_own_table
 
 GOOD, USABLE = 0.8, 0.6
 """Scores from which on a fit is called good, or usable."""
+_PARTS = read_own_table(__file__, "quality.toml")
+"""The parts of the score as they are written."""
 PARTS: dict[str, tuple[float, float, float]] = {
-    "landmarks": (0.1, 0.04, 0.16),  # RMS distance to a human face's, in outer-eye-corner distances
-    "fit": (0.1, 1.0, 6.0),  # median distance to the fitted face, millimetres
-    "lips": (0.15, 0.5, 3.0),  # what closed lips leave open, millimetres
-    "mouth": (0.15, 0.02, 0.3),  # share of what open lips show that is no mouth
-    "blink": (0.1, 0.5, 3.0),  # what a blink leaves open, millimetres
-    "surface": (0.1, 0.015, 0.05),  # share of the face at rest with holes, turned polygons, what sticks out, noise
-    "lids": (0.1, 0.02, 0.1),  # share of the eyes that shut lids leave open, or show from within
-    "moved": (0.1, 0.02, 0.045),  # share of the face that breaks in a blink, a smile, an open jaw or an emotion
-    "halves": (0.05, 0.03, 0.06),  # how unlike the halves of the face at rest are, in outer-eye-corner distances
-    "inverted": (0.1, 0.002, 0.03),  # share of polygons that a shape turns over, mean over the shapes
-    "emotions": (
-        0.1,
-        0.6,
-        0.15,
-    ),  # distance of the two most alike, or what is seen of the faintest, over the built-in's
-    "size": (0.05, 0.6, 1.6),  # how far shapes move beside the built-in face's: |log2| of the median over the shapes
-    "symmetry": (0.05, 0.1, 0.5),  # how much the halves of paired shapes differ, median
+    name: (row["weight"], row["perfect"], row["useless"]) for name, row in _PARTS.items()
 }
 """The parts of the score: weight, the value that is perfect, and the value that is useless."""
 NEEDED = ("lips", "mouth", "blink", "surface", "lids", "moved", "halves", "inverted", "emotions")
 """Parts without which no face is good, whatever the others are: where one is missing, a face is usable at best."""
 BROKEN = 0.1
 """A needed part below this is broken, and the face poor."""
-ADVICE = {
-    "landmarks": "eyes, nose and mouth lie unlike a person's: look at the landmarks with `sedtalker mesh inspect`",
-    "fit": "the surface differs much from a person's: remove what covers the face (mask, beard, helmet, scan noise)",
-    "lips": "the lips do not meet: model the neutral face with closed, relaxed lips",
-    "blink": "the lids do not meet: model the neutral face with open eyes and lids that lie on the eyeballs",
-    "lids": "a blink leaves the eyes open or tears the lids: give them more and evener polygons round the eyes",
-    "moved": "the surface breaks in {pose}: look at it there, and give that place more and evener polygons",
-    "mouth": "the lips open onto no mouth: use --mouth auto, or model a mouth's inside",
-    "emotions": "an emotion is hardly seen, or looks like another: open the eyes, give brows and lids more polygons",
-    "size": "the shapes move much more or less than a person's: scale them with --strength",
-    "symmetry": "left and right move differently: look whether the landmarks lie evenly (`sedtalker mesh inspect`)",
-    "halves": "the halves of the face are unlike: put upright what is slanted, and look at the landmarks",
-    "surface": "the face at rest has holes, turned or jagged polygons, or teeth before the skin: mend them",
-    "inverted": "shapes fold the surface: give lips and lids more and evener polygons, without overlaps",
-}
+ADVICE: dict[str, str] = {name: row["advice"] for name, row in _PARTS.items()}
 """Advice for poor parts."""
 NO_LIPS = "the lips are one surface and cannot open: use --open-mouth, or cut them apart and give the mouth an inside"
 """Advice for sealed lips."""

@@ -8,7 +8,6 @@ turns as far as the eyes have room between the lids.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,44 +20,20 @@ from sedtalker.face.expressions import LEAST_MOTION, can_be_measured, sizes
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.quality import turned_share
 from sedtalker.face.registration.attribute_transfer import rotations
+from sedtalker.reading import read_own_table
 
 Values = NDArray[np.float64]
 
-REGIONS: dict[str, tuple[str, ...]] = {
-    "brows": ("browInnerUp", "browOuterUp"),
-    "frown": ("browDown",),
-    "eyes": ("eyeWide", "eyeSquint"),
-    "cheeks": ("cheekSquint",),
-    "nose": ("noseSneer",),
-    "upper lip": ("mouthUpperUp", "mouthShrugUpper"),
-    "mouth": (
-        "mouthSmile", "mouthFrown", "mouthStretch", "mouthDimple", "mouthLowerDown", "mouthShrugLower", "cheekPuff",
-    ),
-}  # fmt: skip
+_HELD = read_own_table(__file__, "shape_scaling.toml")
+"""The tables as they are written."""
+REGIONS: dict[str, tuple[str, ...]] = {region: tuple(names) for region, names in _HELD["regions"].items()}
 """Regions and the beginnings of the shapes that are scaled in each."""
-FEATURES: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
-    "brows": (((18, 19, 20), (37, 38)), ((23, 24, 25), (43, 44))),
-    "eyes": (((36,), (39,)), ((42,), (45,))),
-    "upper lip": (((33,), (62,)),),
-    "mouth": (((48,), (54,)),),
-}
-"""Landmarks between which a region is measured: brows over lids, width of the eyes, mouth below the nose, its width.
-
-Chosen from nineteen lengths as the best predictors of shape size on heads of other proportions whose true shapes are
-known. Frowns, cheeks and noses follow none of them, and are not scaled.
-"""
+FEATURES: dict[str, list[tuple[list[int], list[int]]]] = _HELD["features"]
+"""Pairs of landmarks between whose middles a region is measured."""
+OF_ARTISTS: dict[str, float] = _HELD["of_artists"]
+"""Factors of the built-in face's shapes on other heads, by the beginnings of their names."""
 NARROWEST, WIDEST = 0.7, 1.3
 """Limits of what a face's proportions change."""
-OF_ARTISTS: dict[str, float] = {
-    "browDown": 0.72, "browInnerUp": 0.62, "browOuterUp": 0.68, "eyeWide": 0.75, "eyeSquint": 0.9, "mouthFrown": 0.6,
-    "noseSneer": 0.65, "cheekPuff": 0.65, "mouthUpperUp": 0.68, "mouthLowerDown": 0.7, "mouthShrugLower": 0.7,
-    "mouthShrugUpper": 0.7, "mouthRollUpper": 0.9, "mouthFunnel": 0.8, "mouthLeft": 0.8, "mouthRight": 0.8,
-}  # fmt: skip
-"""Factors of the built-in face's shapes on other heads, by the beginnings of their names.
-
-The built-in face exaggerates these shapes. The factors are calibrated on two artist-made rigs (ICT-FaceKit and a
-MakeHuman head): where one factor brings a shape within 0.7 to 1.4 of both, it is used; otherwise a value in between.
-"""
 FAINT = 0.8
 """Share of the source's motion to which a region is raised whose own shapes move less."""
 MOST_RAISED = 2.0
@@ -137,7 +112,7 @@ def proportions(face: Face, source: Face) -> dict[str, float]:
     return found
 
 
-def _length(face: Face, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> float:
+def _length(face: Face, pairs: list[tuple[list[int], list[int]]]) -> float:
     assert face.landmarks is not None
     marks = face.mesh.vertices[face.landmarks].astype(np.float64)
     lengths = [np.linalg.norm(marks[list(a)].mean(0) - marks[list(b)].mean(0)) for a, b in pairs]

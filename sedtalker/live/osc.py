@@ -13,6 +13,7 @@ from sedtalker.animation.tongue import ALVEOLAR
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.live.senders import Target, UdpSocket, eye_angles, left_handed
+from sedtalker.reading import read_own_table
 
 PORT = 39539
 """On which a VMC "marionette" receives."""
@@ -130,21 +131,11 @@ def open_vmc(target: Target, fps: float) -> VmcSender:
 
 VRCHAT_PORT = 9000
 """On which VRChat receives."""
-SINGLE = {
-    "JawOpen": "jawOpen", "JawForward": "jawForward", "JawLeft": "jawLeft", "JawRight": "jawRight",
-    "MouthClosed": "mouthClose", "MouthRaiserUpper": "mouthShrugUpper", "MouthRaiserLower": "mouthShrugLower",
-    "LipFunnel": "mouthFunnel", "LipPucker": "mouthPucker", "LipSuckUpper": "mouthRollUpper",
-    "LipSuckLower": "mouthRollLower", "CheekPuffSuck": "cheekPuff", "TongueOut": "tongueOut",
-    "BrowInnerUp": "browInnerUp",
-}  # fmt: skip
+_HELD = read_own_table(__file__, "vrchat.toml")
+"""The tables as they are written."""
+SINGLE: dict[str, str] = _HELD["single"]
 """Parameter and the shape that it is."""
-SIDED = {
-    "MouthSmile": "mouthSmile", "MouthFrown": "mouthFrown", "MouthStretch": "mouthStretch",
-    "MouthDimple": "mouthDimple", "MouthPress": "mouthPress", "MouthUpperUp": "mouthUpperUp",
-    "MouthLowerDown": "mouthLowerDown", "CheekSquint": "cheekSquint", "NoseSneer": "noseSneer",
-    "EyeSquint": "eyeSquint", "EyeWide": "eyeWide", "BrowDown": "browDown", "BrowLowerer": "browDown",
-    "BrowOuterUp": "browOuterUp",
-}  # fmt: skip
+SIDED: dict[str, str] = _HELD["sided"]
 """Parameters with a left, a right and a middle value."""
 LID_OPEN = 0.75
 """Value of an open lid; 1 is wide open."""

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from sedtalker.errors import InputError
+from sedtalker.reading import read_own_table
 from sedtalker.speech.features import PHONE_INDEX
 
 ENGLISH = "en"
@@ -190,25 +191,9 @@ def _parted(word: str, count: int) -> list[str]:
     return signs if count > 1 and len(signs) == count else [word] * count
 
 
-_TABLE = """
-    p P|b B|m M|ɓ B|ʙ B|ʘ P|ɸ F|β V|ɱ V|f F|v V|ʋ V|ⱱ V|w W|ʍ W|ɥ W|
-    t T|d D|ʈ T|ɖ D|ɗ D|n N|ɳ N|ɲ N|ŋ NG|ɴ NG|c K|ɟ G|k K|ɡ G|g G|q K|ɢ G|ɠ G|ʄ G|ʛ G|ʔ|
-    θ TH|ð DH|s S|z Z|ʃ SH|ʒ ZH|ʂ SH|ʐ ZH|s. SH|z. ZH|ɕ S|ʑ Z|ç HH|ʝ Y|x HH|ɣ G|χ HH|ʁ G|
-    ħ HH|ʕ HH|h HH|ɦ HH|ɧ HH|ʜ HH|ʢ HH|
-    ts T S|dz D Z|tʃ CH|dʒ JH|tɕ T S|dʑ D Z|ts. CH|dz. JH|tʂ CH|dʐ JH|pf P F|
-    ɹ R|ɻ R|r L|r̝ ZH|ʀ G|ɾ D|ɽ D|r. D|ɺ L|l L|ɫ L|ɭ L|ʎ L|ɬ L|ɮ L|ʟ L|j Y|ɰ G|
-    ǀ T|ǃ T|ǂ T|ǁ L|
-    i IY|ɪ IH|e EY|ɛ EH|æ AE|a AA|ɐ AH|ɑ AA|ɒ AO|ɔ AO|o OW|u UW|ʊ UH|ʉ UW|ɯ IH|ɨ IH|ɘ AH|ə AH|ɜ AH|ɜː ER|ʌ AH|ɤ AH|ᵻ IH|
-    y UW|ʏ UH|ø OW|œ AO|ɶ AO|ɵ UH|ɞ ER|ɚ ER|ɝ ER|ər ER|
-    aɪ AY|ai AY|ɑɪ AY|aʊ AW|au AW|ɑu AW|ɔɪ OY|ɔø OY|ɔʏ OY|oi OY|eɪ EY|ei EY|oʊ OW|ou OW|əʊ OW|
-    iɛ Y EH|ia Y AA|iɑ Y AA|io Y OW|iu Y UW|ua W AA|uɑ W AA|uo W OW|uɛ W EH|uə W AH|yɛ W EH|ya W AA|yə W AH|
-"""
-"""Sound and classes, ``|`` between them; a dot marks a retroflex, as espeak-ng writes it. A sound of several signs
-goes before its parts; i, u and y before a vowel of the same syllable are glides."""
-
 NEAREST: dict[str, tuple[str, ...]] = {
-    sound: tuple(classes)
-    for sound, *classes in (entry.split() for entry in unicodedata.normalize("NFD", _TABLE).split("|") if entry.strip())
+    unicodedata.normalize("NFD", sound): tuple(classes.split())
+    for sound, classes in read_own_table(__file__, "ipa.toml").items()
 }
 """Classes (ARPAbet, see ``sedtalker.speech.features.PHONES``) of each sound."""
 LONGEST = max(map(len, NEAREST))

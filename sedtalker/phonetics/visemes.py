@@ -24,33 +24,14 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import LOG_PRIORS, AlignedPhone, Alignment
-from sedtalker.reading import Interval, textgrid
+from sedtalker.reading import Interval, read_own_table, textgrid
 from sedtalker.speech.features import PHONES
 from sedtalker.storage import whole_file
 
-_OCULUS = {
-    "sil": "SIL", "PP": "P B M", "FF": "F V", "TH": "TH DH", "DD": "T D", "kk": "K G NG HH", "CH": "CH JH SH ZH",
-    "SS": "S Z", "nn": "N L", "RR": "R ER", "aa": "AA AE AH AW AY", "E": "EH EY", "ih": "IH IY Y", "oh": "AO OW OY",
-    "ou": "UH UW W",
-}  # fmt: skip
-_VRM = {
-    "neutral": "SIL P B M F V", "A": "AA AE AH AW AY HH", "I": "IH IY Y S Z T D N L TH DH K G NG",
-    "U": "UH UW W R ER CH JH SH ZH", "E": "EH EY", "O": "AO OW OY",
-}  # fmt: skip
-_PRESTON_BLAIR = {
-    "rest": "SIL", "MBP": "P B M", "FV": "F V", "L": "L", "etc": "T D N S Z TH DH K G NG HH Y R CH JH SH ZH",
-    "AI": "AA AE AH AW AY", "E": "EH EY IH IY", "O": "AO OW OY", "U": "UH UW ER", "WQ": "W",
-}  # fmt: skip
-_RHUBARB = {
-    "X": "SIL", "A": "P B M", "B": "T D N S Z TH DH K G NG HH Y R CH JH SH ZH IY", "C": "EH EY IH AE AH",
-    "D": "AA AW AY", "E": "AO ER OY", "F": "UW UH OW W", "G": "F V", "H": "L",
-}  # fmt: skip
 SETS: dict[str, dict[str, str]] = {
-    name: {phone: viseme for viseme, phones in table.items() for phone in phones.split()}
-    for name, table in {
-        "oculus": _OCULUS, "vrm": _VRM, "preston-blair": _PRESTON_BLAIR, "rhubarb": _RHUBARB
-    }.items()
-}  # fmt: skip
+    name: {phone: viseme for viseme, phones in table.items() for phone in phones}
+    for name, table in read_own_table(__file__, "visemes.toml").items()
+}
 """Phone to viseme, by the name of the set."""
 SHORTEST = 3
 """Frames of 20 ms that a recognised phone lasts at least."""

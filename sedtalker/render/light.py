@@ -17,7 +17,7 @@ from sedtalker.arrays import Floats, Ints, Mask, from_srgb
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.plugins import parts_of_others
-from sedtalker.reading import is_file, problem_of, read_json
+from sedtalker.reading import is_file, problem_of, read_json, read_own_table
 
 Colour = tuple[float, float, float]
 Background = Colour | tuple[Colour, Colour]
@@ -144,38 +144,22 @@ class Reflectance:
     shade: float = 1.0
 
 
-_CLAY = Reflectance((0.86, 0.74, 0.66), 0.10, 4, (0.42, 0.30, 0.26))
-"""What a mesh without colours is made of."""
+_HELD = read_own_table(__file__, "materials.toml")
+"""The materials as they are written."""
 MATERIALS: dict[str, Reflectance] = {
-    "skin": _CLAY,
-    "eye": Reflectance((0.93, 0.92, 0.90), 0.9, 8, (0.35, 0.33, 0.33), 0.8),
-    "teeth": Reflectance((0.93, 0.91, 0.85), 0.35, 6, (0.45, 0.43, 0.40), 0.35),
-    "tongue": Reflectance((0.72, 0.38, 0.37), 0.20, 4, (0.5, 0.35, 0.33), 0.7),
-    "lips": Reflectance((0.72, 0.48, 0.44), 0.22, 4, (0.42, 0.30, 0.26)),
-    "mouth": Reflectance((0.36, 0.14, 0.14), 0.05, 3, (0.3, 0.2, 0.2)),
-    "hair": Reflectance((0.27, 0.20, 0.16), 0.12, 4, (0.25, 0.25, 0.25)),
-    "cloth": Reflectance((0.33, 0.38, 0.46), 0.03, 3, (0.3, 0.3, 0.3)),
+    name: TypeAdapter(Reflectance).validate_python({key: value for key, value in row.items() if key != "words"})
+    for name, row in _HELD.items()
+    if name != "order"
 }
 """Materials by part; the first is what everything unknown is made of. ``sharpness`` is log2 of the exponent."""
-
-_WORDS: dict[str, tuple[str, ...]] = {
-    "hair": ("hair", "brow", "brows", "eyebrow", "eyebrows", "lash", "lashes", "eyelash", "eyelashes", "beard"),
-    "skin": ("lid", "lids", "eyelid", "eyelids"),
-    "mouth": ("socket", "sock", "mouthbag"),
-    "eye": ("eye", "eyes", "eyeball", "eyeballs", "cornea", "sclera"),
-    "teeth": ("teeth", "tooth"),
-    "tongue": ("tongue", "gum", "gums"),
-    "cloth": ("cloth", "clothes", "collar", "shirt", "outfit"),
-}
-"""Words in names of polygon groups that say which part a group is; the first part that matches wins."""
 
 
 def part_of_group(name: str) -> str:
     """The part a polygon group is, judged by the words of its name; ``skin`` where they say nothing."""
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
-    for part, known in _WORDS.items():
-        if words & set(known):
-            return part
+    for part in _HELD["order"]:
+        if words & set(_HELD[part]["words"]):
+            return str(part)
     return "skin"
 
 

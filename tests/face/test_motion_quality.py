@@ -35,7 +35,7 @@ def test_a_sound_face_moves_without_tearing_and_shuts_its_eyes() -> None:
 def test_a_face_that_breaks_when_it_moves_is_poor_and_the_pose_is_named() -> None:
     face = load_face("walter")
     skin = face.regions["skin"]
-    noise = np.random.default_rng(0).normal(0.0, 6.0, face.mesh.vertices.shape) * skin[:, None]
+    noise = np.random.default_rng(0).normal(0.0, 0.006, face.mesh.vertices.shape) * skin[:, None]
     torn = with_shape(face, "jawOpen", noise.astype(np.float32))
     pose, breaks = worst_pose(torn)
     assert breaks is not None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+
+from sedtalker.reading import read_own_table
 
 Colour = tuple[float, float, float]
 HairStyle = Literal["swept", "bob", "bun", "curly", "crop"]
@@ -92,90 +94,16 @@ class Character:
 DEFAULT = "builtin"
 """Name of the face that is used where none is asked for."""
 
-_PEOPLE = (
-    Character(DEFAULT, "a young man with swept brown hair: the head whose shapes are fitted to every other mesh"),
-    Character(
-        "amara",
-        "a woman of about thirty with dark skin, full lips and short black curls",
-        identity={
-            "masculine": -0.7, "jawWidth": -0.7, "noseWidth": 0.9, "noseBridge": -0.7, "lipFullness": 1.3,
-            "mouthWidth": 0.2, "eyeSize": 0.5, "cheekbones": 0.8, "chinLength": -0.3,
-            "neckWidth": -0.7, "noseForward": -0.3, "eyeTilt": 0.4, "foreheadHeight": 0.2,
-        },
-        palette=Palette(
-            skin=(0.475, 0.310, 0.225), blush=(0.50, 0.235, 0.185), lip=(0.48, 0.20, 0.20), lip_cover=0.85,
-            iris_inner=(0.30, 0.18, 0.10), iris_outer=(0.16, 0.09, 0.05), brow=(0.085, 0.06, 0.05),
-            lash=(0.05, 0.04, 0.04), hair=(0.085, 0.065, 0.058), hair_light=(0.25, 0.19, 0.165),
-            cloth=(0.78, 0.56, 0.19), lid=(0.36, 0.19, 0.17), lid_cover=0.55,
-        ),
-        hair="curly",
-        brows=Brows(0.85, 1.1, 1.1, -0.12),
-        lashes=1.25,
-    ),
-    Character(
-        "walter",
-        "a man of about seventy with grey receding hair",
-        identity={
-            "masculine": 0.8, "age": 1.3, "noseLength": 0.9, "noseForward": 0.6, "lipFullness": -1.0, "faceWidth": 0.3,
-            "eyeSize": -0.25, "browHeight": -0.2, "chinForward": 0.2, "philtrum": 0.5, "cheekFullness": 0.2,
-            "mouthWidth": 0.3, "foreheadHeight": 0.3, "noseWidth": 0.4,
-        },
-        resting={"eyeBlink": 0.05, "eyeSquint": -0.06},
-        palette=Palette(
-            skin=(0.880, 0.680, 0.590), blush=(0.86, 0.47, 0.42), lip=(0.72, 0.43, 0.40), lip_cover=0.50,
-            iris_inner=(0.50, 0.56, 0.60), iris_outer=(0.27, 0.38, 0.48), brow=(0.50, 0.48, 0.46),
-            lash=(0.36, 0.32, 0.30), hair=(0.58, 0.57, 0.56), hair_light=(0.86, 0.86, 0.86), cloth=(0.36, 0.24, 0.20),
-            stubble=0.30, unevenness=2.0,
-        ),
-        hair="crop",
-        brows=Brows(1.35, 0.95, 0.8, -0.05),
-        lashes=0.6,
-        creases=1.3,
-        lines=0.68,
-    ),
-    Character(
-        "mei",
-        "a woman of about twenty with a black bob",
-        identity={
-            "masculine": -1.0, "jawWidth": -0.6, "faceWidth": 0.3, "noseBridge": -0.8, "noseLength": -0.5,
-            "noseForward": -0.4, "eyeTilt": 0.7, "chinLength": -0.4, "mouthWidth": -0.4, "lipFullness": 0.4,
-            "cheekFullness": 0.35, "neckWidth": -0.9, "eyeSpacing": 0.3, "eyeSize": 0.2,
-        },
-        palette=Palette(
-            skin=(0.905, 0.735, 0.620), blush=(0.90, 0.52, 0.46), lip=(0.78, 0.30, 0.32), lip_cover=0.85,
-            iris_inner=(0.34, 0.21, 0.12), iris_outer=(0.17, 0.10, 0.07), brow=(0.14, 0.10, 0.09),
-            lash=(0.06, 0.05, 0.05), hair=(0.085, 0.078, 0.085), hair_light=(0.32, 0.33, 0.38),
-            cloth=(0.42, 0.55, 0.50), lid=(0.70, 0.45, 0.40), lid_cover=0.35,
-        ),
-        hair="bob",
-        brows=Brows(0.85, 0.95, 0.75, -0.15),
-        lashes=1.2,
-        creases=0.8,
-    ),
-    Character(
-        "pip",
-        "a stylised figure with large eyes and ginger hair",
-        identity={
-            "masculine": -0.8, "largeEyes": 2.3, "noseLength": -1.0, "noseWidth": -0.4, "noseForward": -0.3,
-            "jawWidth": -0.6, "chinLength": -0.9, "mouthWidth": -0.5, "cheekFullness": 1.0, "neckWidth": -0.9,
-            "foreheadHeight": 1.0, "eyeSpacing": 0.8, "faceWidth": 0.5, "philtrum": -0.3, "lipFullness": 0.3,
-        },
-        resting={"eyeSquint": -0.08},
-        strength={"browDown": 1.55, "noseSneer": 1.2, "eyeSquint": 1.2},
-        palette=Palette(
-            skin=(0.955, 0.790, 0.690), blush=(0.96, 0.55, 0.47), lip=(0.85, 0.46, 0.43), lip_cover=0.7,
-            iris_inner=(0.52, 0.70, 0.42), iris_outer=(0.16, 0.42, 0.30), brow=(0.55, 0.27, 0.12),
-            lash=(0.22, 0.11, 0.07), hair=(0.67, 0.31, 0.11), hair_light=(0.95, 0.60, 0.30),
-            cloth=(0.26, 0.42, 0.62), unevenness=0.3,
-        ),
-        hair="curly",
-        brows=Brows(1.2, 0.85, 0.9, -0.28),
-        lashes=1.3,
-        creases=0.0,
-        iris=1.25,
-    ),
-)  # fmt: skip
-KNOWN: dict[str, Character] = {c.name: c for c in _PEOPLE}
+
+def read_character(name: str, row: Mapping[str, Any]) -> Character:
+    """A character from its table in ``characters.toml``."""
+    palette: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in row.get("palette", {}).items()
+    }
+    return Character(name, **{**row, "palette": Palette(**palette), "brows": Brows(**row.get("brows", {}))})
+
+
+KNOWN = {name: read_character(name, row) for name, row in read_own_table(__file__, "characters.toml").items()}
 """Characters by name; the first is the default."""
 
 _SKINS = (

@@ -11,26 +11,20 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Mask
 from sedtalker.errors import InputError
-from sedtalker.face.builtin.cage import PATCHES, Cage, build_cage, patch
+from sedtalker.face.builtin.cage import PATCHES, Cage, patch, read_cage
 from sedtalker.face.builtin.characters import Character
 from sedtalker.face.builtin.creases import build_creases
-from sedtalker.face.builtin.hair import build_brows, build_hair, build_lashes
+from sedtalker.face.builtin.fixed import fixed_arrays
+from sedtalker.face.builtin.hair import above_hairline, build_brows, build_hair, build_lashes, still_scalp
 from sedtalker.face.builtin.identity import Fitted, Parameters, apply_identity, read_parameters
-from sedtalker.face.builtin.locks import Scalp, above_hairline, still_scalp
-from sedtalker.face.builtin.paint import GUM, TONGUE, paint_eyeball, paint_skin, paint_soft, paint_teeth, skin_uvs
+from sedtalker.face.builtin.paint import paint_eyeball, paint_skin
 from sedtalker.face.builtin.parts import (
-    LOWER_SCALE,
-    TEETH_BEHIND,
-    Arch,
     Eyeball,
     Part,
     Points,
     Skin,
     build_collar,
     build_eyeball,
-    build_gum,
-    build_teeth,
-    build_tongue,
     flat_uvs,
 )
 from sedtalker.face.builtin.shapes import (
@@ -38,11 +32,8 @@ from sedtalker.face.builtin.shapes import (
     Neighbourhoods,
     correctives,
     eye_offsets,
-    jaw_offsets,
     neighbourhoods,
     refine_skin,
-    row_count,
-    tongue_offsets,
     unfold,
 )
 from sedtalker.face.face import Face
@@ -52,8 +43,8 @@ METRES = 0.01
 """Metres in a centimetre, the unit of this package."""
 PIVOT = (0.0, -4.0, -0.5)
 """Top of the neck, centimetres."""
-MOUTH_UPPER_CONTACT = 62
-"""Landmark in the middle of the upper lip's contact line."""
+MOUTH = ("teeth_upper", "teeth_lower", "gums", "tongue")
+"""Parts of the mouth, the same in all heads before they are placed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +55,13 @@ class _Base:
     cage: Cage
     skin: Skin
     around: Neighbourhoods
-    scalp: Scalp
 
 
 @lru_cache(maxsize=1)
 def _base() -> _Base:
-    parameters, cage = read_parameters(), build_cage()
+    parameters, cage = read_parameters(), read_cage()
     skin = refine_skin(cage, parameters)
-    return _Base(parameters, cage, skin, neighbourhoods(cage), Scalp(skin))
+    return _Base(parameters, cage, skin, neighbourhoods(cage))
 
 
 def build_face(character: Character) -> Face:
@@ -123,16 +113,15 @@ def _build_parts(base: _Base, skin: Skin, parameters: Parameters, fitted: Fitted
     palette = character.palette
     marks = skin.vertices[parameters.landmarks]
     colours = paint_skin(base.cage, skin.vertices, marks, above_hairline(base.skin.vertices), palette)
-    contact = base.skin.vertices[parameters.landmarks[MOUTH_UPPER_CONTACT]]
     neck = base.parameters.landmarks[8]
     return [
-        Part("skin", skin.vertices, skin.quads, colours, skin.offsets, skin_uvs(base.cage)),
+        Part("skin", skin.vertices, skin.quads, colours, skin.offsets, base.cage.uvs),
         *_eyes(base.parameters, fitted, character),
-        *(fitted.mouth.move(part) for part in _mouth(base.parameters, contact)),
+        *(fitted.mouth.move(Part(name, **fixed_arrays(name))) for name in MOUTH),
         build_brows(skin, marks, colours, character),
         build_lashes(base.cage, skin, character),
         build_creases(base.skin, skin, colours, character.creases, character.lines),
-        build_hair(base.scalp, skin, character.hair, palette),
+        build_hair(base.skin, skin, character.hair, palette),
         build_collar(len(skin.offsets), palette.cloth, *_neck(base.skin.vertices, skin.vertices, int(neck))),
     ]
 
@@ -152,31 +141,6 @@ def _eyes(parameters: Parameters, fitted: Fitted, character: Character) -> list[
         uvs = flat_uvs(vertices, quads, (0.24 if sign > 0 else 0.40, 0.82), 0.14)
         colours = paint_eyeball(degrees, character.palette)
         parts.append(placement.move(Part(f"eye_{side.lower()}", vertices, quads, colours, offsets, uvs)))
-    return parts
-
-
-def _mouth(parameters: Parameters, contact: Points) -> list[Part]:
-    front = float(contact[2]) - TEETH_BEHIND
-    upper = Arch(front, float(contact[1]) - 0.26, 1.0, 1.0)
-    lower = Arch(front - 0.22, float(contact[1]) - 0.22, LOWER_SCALE, -1.0)
-    still = np.zeros((row_count(parameters), 1, 3), np.float32)
-    parts = []
-    for name, arch, corner in (("teeth_upper", upper, 0.56), ("teeth_lower", lower, 0.70)):
-        vertices, quads = build_teeth(arch)
-        offsets = jaw_offsets(parameters, vertices) if arch is lower else np.repeat(still, len(vertices), axis=1)
-        colours = paint_teeth(vertices, arch.edge, arch.direction, front)
-        parts.append(Part(name, vertices, quads, colours, offsets, flat_uvs(vertices, quads, (corner, 0.82), 0.12)))
-    gums = [build_gum(upper), build_gum(lower)]
-    vertices = np.concatenate([g[0] for g in gums])
-    quads = np.concatenate([gums[0][1], gums[1][1] + len(gums[0][0])])
-    offsets = np.repeat(still, len(gums[0][0]), axis=1)
-    offsets = np.concatenate([offsets, jaw_offsets(parameters, gums[1][0])], axis=1)
-    colours = paint_soft(vertices, GUM, front)
-    parts.append(Part("gums", vertices, quads, colours, offsets, flat_uvs(vertices, quads, (0.84, 0.82), 0.07)))
-    vertices, quads, place = build_tongue(lower)
-    offsets = tongue_offsets(parameters, vertices, place)
-    colours = paint_soft(vertices, TONGUE, front)
-    parts.append(Part("tongue", vertices, quads, colours, offsets, flat_uvs(vertices, quads, (0.92, 0.82), 0.07)))
     return parts
 
 

@@ -9,52 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.builtin.cage import CAP, COLUMNS, CROWN, EYE_EDGE, EYE_RIM, ROWS, Cage, patch
+from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
 from sedtalker.face.builtin.characters import Palette
 from sedtalker.face.builtin.parts import RING_ANGLES, SPOKES, Points
-
-# --- Texture coordinates.
-
-WIDTH, HEIGHT = 0.9, 0.78
-"""Share of the texture that the unrolled head takes; the crown and the small parts lie outside it."""
-
-
-def skin_uvs(cage: Cage) -> Points:
-    """(4 Q, 4, 2) texture coordinate of each corner of the refined quads; the seam runs down the back."""
-    corners = np.array([_unroll(tuple(cage.keys[v] for v in quad)) for quad in cage.quads])
-    middle = 0.5 * (corners + np.roll(corners, -1, axis=1))
-    centre = corners.mean(axis=1)
-    refined = [np.stack([corners[:, k], middle[:, k], centre, middle[:, k - 1]], axis=1) for k in range(4)]
-    return np.concatenate(refined)
-
-
-def _unroll(keys: tuple[tuple[str, int, int, int], ...]) -> list[tuple[float, float]]:
-    if any(k[0] == "crown" for k in keys) or all(k[0] == "grid" and k[1] == ROWS - 1 for k in keys):
-        return [_crown(k) for k in keys]
-    places = [_place(k) for k in keys]
-    columns = [c for c, _ in places]
-    if max(columns) - min(columns) > COLUMNS / 2:
-        places = [(c + COLUMNS if c < 0 else c, r) for c, r in places]
-    return [(0.5 * WIDTH + WIDTH * c / COLUMNS, HEIGHT * r / (ROWS - 1)) for c, r in places]
-
-
-def _place(key: tuple[str, int, int, int]) -> tuple[float, float]:
-    """Column in (−16, 16] and row of a cage vertex; ring points shrink towards their rectangle's middle."""
-    name, ring, i, j = key
-    if name == "grid":
-        return (i if i <= COLUMNS // 2 else i - COLUMNS), ring
-    p = patch(name)
-    share = 1 - (0.9 * ring / p.rings if ring != CAP else 0.9)
-    return p.column + p.width / 2 + (i - p.width / 2) * share, p.row + p.height / 2 + (j - p.height / 2) * share
-
-
-def _crown(key: tuple[str, int, int, int]) -> tuple[float, float]:
-    name, _, i, j = key
-    if name == "grid":
-        at = (i - CROWN.column) % COLUMNS
-        i, j = CROWN.lattice[at]
-    return 0.02 + 0.18 * i / CROWN.width, 0.81 + 0.18 * j / CROWN.height
-
 
 # --- Vertex colours (sRGB).
 
@@ -62,12 +19,6 @@ SOCK = np.array([0.17, 0.045, 0.045])
 """Inside of the lips (sRGB)."""
 DEPTH = np.array([0.065, 0.018, 0.018])
 """The back of the mouth."""
-TOOTH = np.array([0.95, 0.93, 0.88])
-"""Teeth, before they yellow towards the root."""
-GUM = np.array([0.74, 0.40, 0.40])
-"""Gums."""
-TONGUE = np.array([0.76, 0.40, 0.40])
-"""Tongue."""
 WHITE = np.array([0.94, 0.93, 0.915])
 """White of the eyes."""
 LIGHT = np.array([0.900, 0.715, 0.625])
@@ -218,18 +169,3 @@ def paint_eyeball(degrees: NDArray[np.float64], palette: Palette) -> Points:
     light = np.abs(angle - np.radians(135)) * np.sin(np.radians(degrees)) < 0.06
     colours[light & (degrees > 9.5) & (degrees < 14)] = (0.99, 0.99, 0.99)
     return np.clip(colours, 0, 1)
-
-
-def paint_teeth(vertices: Points, arch_edge: float, direction: float, front: float) -> Points:
-    """Colours (V, 3): ivory, yellower at the root, darker towards the molars, sooner below, where lips shade them."""
-    root = np.clip(direction * (vertices[:, 1] - arch_edge), 0, 1.2) / 1.2
-    colours = TOOTH - root[:, None] * (0.05, 0.08, 0.13)
-    first, last = (front - 0.8, front - 3.6) if direction > 0 else (front - 0.3, front - 2.6)
-    depth = smoothstep(first, last, vertices[:, 2])
-    return colours * (1 - depth[:, None] * (0.55, 0.66, 0.70)) * (1.0 if direction > 0 else 0.94)
-
-
-def paint_soft(vertices: Points, colour: Points, front: float) -> Points:
-    """Colours (V, 3) of gums and tongue, darker in the depth of the mouth."""
-    depth = smoothstep(front - 0.6, front - 4.0, vertices[:, 2])
-    return colour * (1 - 0.75 * depth)[:, None]

@@ -20,7 +20,6 @@ from sedtalker.face.builtin.parts import (
     Points,
     Skin,
     gaze_rotation,
-    tongue_motion,
 )
 from sedtalker.face.face import Corrective
 
@@ -51,7 +50,7 @@ def row_count(parameters: Parameters) -> int:
 def refine_skin(cage: Cage, parameters: Parameters) -> Skin:
     """Subdivide the neutral cage and every offset once."""
     sub = cage.subdivision
-    rows = _mixed(parameters, parameters.offsets.astype(np.float32))
+    rows = mixed(parameters, parameters.offsets.astype(np.float32))
     of_tongue = np.zeros((len(TONGUE_CORRECTIVES), *rows.shape[1:]), np.float32)
     rows = np.concatenate([rows, parameters.corrective_offsets.astype(np.float32), of_tongue])
     k, n, _ = rows.shape
@@ -74,7 +73,7 @@ def _lap(cage: Cage) -> Points:
     return np.stack([np.zeros_like(lap), -lap, np.zeros_like(lap)], axis=1)
 
 
-def _mixed(parameters: Parameters, values: NDArray[np.float32]) -> NDArray[np.float32]:
+def mixed(parameters: Parameters, values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows of ``values`` (one per fitted shape) in the order of ``SHAPES``; shapes of our own are mixtures."""
     at = {name: i for i, name in enumerate(parameters.shapes)}
     out = np.zeros((len(SHAPES), *values.shape[1:]), np.float32)
@@ -86,30 +85,12 @@ def _mixed(parameters: Parameters, values: NDArray[np.float32]) -> NDArray[np.fl
     return out
 
 
-def jaw_offsets(parameters: Parameters, points: Points) -> NDArray[np.float32]:
-    """(K + C, n, 3) offsets of points that the lower jaw carries."""
-    jaws = _mixed(parameters, parameters.jaws)
-    rows = np.concatenate([points, np.ones((len(points), 1))], axis=1).astype(np.float32)
-    still = np.zeros((row_count(parameters) - len(SHAPES), len(points), 3), np.float32)
-    return np.concatenate([rows @ jaws, still])
-
-
 def eye_offsets(parameters: Parameters, points: Points, centre: Points, side: str) -> NDArray[np.float32]:
     """(K + C, n, 3) offsets of an eyeball's points: exact rotations at coefficient 1."""
     out = np.zeros((row_count(parameters), len(points), 3), np.float32)
     for name in GAZE_ANGLES:
         if name.endswith(side):
             out[SHAPES.index(name)] = (points - centre) @ (gaze_rotation(name).T - np.eye(3))
-    return out
-
-
-def tongue_offsets(parameters: Parameters, points: Points, place: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(K + C, n, 3): the tongue follows the jaw and has shapes of its own; ``place`` is 0 at the root, 1 at the tip."""
-    out = jaw_offsets(parameters, points)
-    names = [*SHAPES, *(corrective.name for corrective in correctives(parameters))]
-    jaw = out[SHAPES.index("jawOpen")].astype(float)
-    for name, offset in tongue_motion(points, place, jaw).items():
-        out[names.index(name)] += offset.astype(np.float32)
     return out
 
 

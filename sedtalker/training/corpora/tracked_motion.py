@@ -21,8 +21,6 @@ from sedtalker.errors import InputError
 from sedtalker.export.arkit import RATE as LIVE_LINK_RATE
 from sedtalker.export.arkit import read_arkit_csv
 from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
-from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import from_triangles
 
 # --- GRID: one English talker (Cooke, Barker, Cunningham and Shao 2006; CC BY 4.0).
 
@@ -229,25 +227,3 @@ def find_lag(tracked: NDArray[np.floating], predicted: NDArray[np.floating], rat
         scores.append(float(np.corrcoef(part, inner)[0, 1]) if part.std() > 0 else 0.0)
     best = int(np.argmax(scores))
     return (best - reach) / rate if scores[best] > 0.3 else 0.0
-
-
-# --- The ICT-FaceKit light rig as a face: for training and measuring only, never part of the package.
-
-CENTIMETRE = 0.01
-"""Metres; the rig's files are in centimetres."""
-
-
-def read_reference_rig(data: Path) -> Face:
-    """``face/ict_lite.npz`` (MIT, USC Institute for Creative Technologies) in metres; it has no tongueOut."""
-    path = data / "face/ict_lite.npz"
-    if not path.is_file():
-        raise InputError(f"{path}: the reference rig is missing")
-    with np.load(path, allow_pickle=False) as rig:
-        vertices = rig["neutral"].astype(np.float32) * CENTIMETRE
-        basis = np.zeros((len(ARKIT_52), *vertices.shape), np.float32)
-        for name, delta in zip(rig["arkit_names"], rig["expression_deltas"], strict=True):
-            basis[ARKIT_52.index(str(name))] += delta.astype(np.float32) * CENTIMETRE
-        mesh = from_triangles(vertices, rig["triangles"].astype(np.int32))
-        regions = {k.removeprefix("mask_"): rig[k].astype(bool) for k in rig.files if k.startswith("mask_")}
-        landmarks = rig["landmarks68"].astype(np.int32)
-    return Face("ICT-FaceKit light", mesh, ARKIT_52, basis, (), regions, landmarks)

@@ -7,11 +7,11 @@ checkpoint inspect`` are written from it.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
+
+from sedtalker.reading import read_own_table
 
 Better = Literal["higher", "lower", "neither"]
 """Which way is better; ``neither`` for controls and counts."""
@@ -81,7 +81,7 @@ def read_measures(rows: Mapping[str, list[dict[str, Any]]], sources: Mapping[str
     }
 
 
-_HELD = tomllib.loads(Path(__file__).with_name("measures.toml").read_text(encoding="utf-8"))
+_HELD = read_own_table(__file__, "measures.toml")
 """The tables as they are written."""
 SOURCES: dict[str, str] = _HELD["sources"]
 """Papers that define several measures, by a short name."""

@@ -2,18 +2,15 @@
 
 Built as EmoVOCA was (Nocentini et al. 2024), from free parts: talking motion of a tracked talker and of aligned read
 speech, expressions after measured action units. A take is one recording in one scene; its motion is ``compose``'s.
-``build_open4d`` writes the set with a datasheet (``open4d.md``, after Gebru et al. 2018).
+``scripts/build_open4d.py`` writes the set with a datasheet.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +22,7 @@ from sedtalker.audio import load_audio
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
-from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import FRAME_CLOCK, analyse
-from sedtalker.storage import whole_file
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.motion.alignment import READ_SPEECH, PhoneSpan, Utterance, align_corpus
@@ -41,8 +36,6 @@ from sedtalker.training.motion.expressive_motion import (
 from sedtalker.training.motion.phone_motion import speak_phones, train_phone_motion
 from sedtalker.training.motion.spoken_motion import LipMeasure, SpokenMotion, measure_lips, rest_pose, spoken_motion
 
-VERSION = "2"
-"""1: sound and picture as recorded; 2: synchronised."""
 DRAWN = "1"
 """Changed when all scenes are to be drawn anew."""
 INTENSITIES = (0.33, 0.67, 1.0)
@@ -157,10 +150,7 @@ def takes(recording: KnownSpeech, scenes: tuple[str, ...] = SCENES) -> Iterator[
         yield SceneTake(*head, r.spoken, times, posterior, intensity, r.spans)
 
 
-# --- The set built from the training data.
-
-COLUMNS = ("name", "split", "kind", "corpus", "speaker", "language", "scene", "changes", "peak", "seconds", "audio")
-"""Columns of ``takes.csv``."""
+# --- The takes of the training data.
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,51 +222,3 @@ def composed(take: SceneTake, parts: Parts, prosody: NDArray[np.float32]) -> tup
 def prosody_of(audio: Path) -> NDArray[np.float32]:
     """(T, 4) prosody of a recording at 50 frames a second."""
     return analyse(load_audio(audio).samples).frames[0]
-
-
-def build_open4d(data: Path, out: Path, cache: Path, workers: int = 1, hook: Hook = no_progress) -> dict[str, int]:
-    """Write the set to ``out``: ``takes.csv``, ``motion/<recording>.npz`` and the datasheet; returns takes by split."""
-    parts, counts, rows, seconds = read_parts(data), Counter[str](), [], Counter[str]()
-    (out / "motion").mkdir(parents=True, exist_ok=True)
-    for number, recording in enumerate(recordings(data, cache, parts.lip_measure, workers=workers), 1):
-        prosody, arrays = prosody_of(recording.audio), {}
-        for take in takes(recording):
-            cut, motion = composed(take, parts, prosody)
-            arrays[f"{take.scene}_coefficients"] = motion.astype(np.float16)
-            arrays[f"{take.scene}_posterior"] = cut.posterior.astype(np.float16)
-            arrays[f"{take.scene}_intensity"] = cut.intensity.astype(np.float16)
-            rows.append(_row(cut, data))
-            counts[take.split] += 1
-            seconds[take.split] += round(cut.times[-1])
-        with whole_file(out / "motion" / f"{recording.key}.npz") as temporary:
-            np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
-        hook("recordings in every scene", number, 0)
-    with whole_file(out / "takes.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    template = files(__package__).joinpath("open4d.md").read_text(encoding="utf-8")
-    sheet = template.format(
-        version=VERSION,
-        recordings=len(rows) // 3,
-        **{f"takes_{split}": counts[split] for split in ("train", "valid", "test")},
-        **{f"minutes_{split}": seconds[split] // 60 for split in ("train", "valid", "test")},
-    )
-    (out / "README.md").write_text(sheet, encoding="utf-8")
-    return dict(counts)
-
-
-def _row(take: SceneTake, data: Path) -> dict[str, object]:
-    return {
-        "name": take.name,
-        "split": take.split,
-        "kind": take.kind,
-        "corpus": take.corpus,
-        "speaker": take.speaker,
-        "language": take.language,
-        "scene": take.scene,
-        "changes": changes(take.posterior, take.intensity),
-        "peak": round(float(take.intensity.max()), 3),
-        "seconds": round(len(take.times) / FRAME_CLOCK.rate, 2),
-        "audio": take.audio.relative_to(data).as_posix(),
-    }

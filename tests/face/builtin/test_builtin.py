@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load, load_face
-from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, PATCHES, build_cage, patch
+from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, PATCHES, patch, read_cage
 from sedtalker.face.builtin.characters import KNOWN
 from sedtalker.face.builtin.identity import PATH, read_parameters
 from sedtalker.face.builtin.parts import cornea_profile, gaze_axis
@@ -32,7 +32,7 @@ def face() -> Face:
 
 def contact_gaps(vertices: np.ndarray) -> np.ndarray:
     """Distances (mm) between facing points of the upper and the lower contact line."""
-    cage, mouth = build_cage(), patch("mouth")
+    cage, mouth = read_cage(), patch("mouth")
     loop = cage.subdivision.loop(cage.ring(mouth, MOUTH_CONTACT))
     start = 2 * mouth.lattice.index((mouth.width, mouth.height // 2))
     loop = np.roll(loop, -start)
@@ -43,7 +43,7 @@ def contact_gaps(vertices: np.ndarray) -> np.ndarray:
 
 def lid_gaps(vertices: np.ndarray, side: str) -> np.ndarray:
     """Heights (mm) of the upper over the lower lid's edge along one eye."""
-    cage, eye = build_cage(), patch(f"eye_{side}")
+    cage, eye = read_cage(), patch(f"eye_{side}")
     loop = cage.subdivision.loop(cage.ring(eye, EYE_EDGE))
     loop = np.roll(loop, -2 * eye.lattice.index((eye.width, eye.height // 2)))
     half = len(loop) // 2
@@ -81,7 +81,7 @@ def test_parameter_file_is_small() -> None:
 
 
 def test_topology_is_symmetric() -> None:
-    cage = build_cage()
+    cage = read_cage()
     assert (cage.mirror[cage.mirror] == np.arange(len(cage.keys))).all()
     faces = {frozenset(q) for q in cage.quads.tolist()}
     assert {frozenset(q) for q in cage.mirror[cage.quads].tolist()} == faces
@@ -91,7 +91,7 @@ def test_topology_is_symmetric() -> None:
 
 
 def test_neutral_and_mirrored_shapes_are_symmetric(face: Face) -> None:
-    mirror = build_cage().refined_mirror
+    mirror = read_cage().refined_mirror
     n = len(mirror)
     flip = np.array([-1, 1, 1])
     assert np.abs(face.mesh.vertices[:n][mirror] * flip - face.mesh.vertices[:n]).max() < 1e-5
@@ -125,7 +125,7 @@ def test_winding_is_consistent_and_outward(face: Face) -> None:
 
 
 def test_quads_stay_convex(face: Face) -> None:
-    cage = build_cage()
+    cage = read_cage()
     quads = cage.subdivision.quads
     hidden = face.regions["mouth_socket"][quads].any(1)
     for p in PATCHES:
@@ -175,7 +175,7 @@ def test_closed_shapes_keep_the_lips_together(face: Face, name: str) -> None:
 
 
 def test_lips_do_not_cross_in_random_mixtures(face: Face) -> None:
-    cage, mouth = build_cage(), patch("mouth")
+    cage, mouth = read_cage(), patch("mouth")
     loop = np.roll(
         cage.subdivision.loop(cage.ring(mouth, MOUTH_CONTACT)),
         -2 * mouth.lattice.index((mouth.width, mouth.height // 2)),
@@ -228,7 +228,7 @@ GAZES = ("eyeLookDown", "eyeLookUp", "eyeLookIn", "eyeLookOut")
     {"eyeWide": 1.0}, *({name: 1.0} for name in GAZES),
 ])  # fmt: skip
 def test_lids_stay_outside_the_eyeball(face: Face, weights: dict[str, float]) -> None:
-    parameters, cage, eye = read_parameters(), build_cage(), patch("eye_left")
+    parameters, cage, eye = read_parameters(), read_cage(), patch("eye_left")
     vertices = posed(face, **weights)
     ring, _ = cage.place(eye)
     inner = np.flatnonzero((ring >= 3) & (ring <= 6))

@@ -7,11 +7,11 @@ import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import FACES, load_face, random_face
-from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, build_cage, patch
+from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, patch, read_cage
 from sedtalker.face.builtin.characters import Character
+from sedtalker.face.builtin.hair import above_hairline
 from sedtalker.face.builtin.identity import apply_identity, read_parameters
 from sedtalker.face.builtin.load import build_face
-from sedtalker.face.builtin.locks import above_hairline
 from sedtalker.face.builtin.parts import SPOKES, cornea_profile
 from sedtalker.face.face import Face
 from sedtalker.render.camera import orthographic_matrix
@@ -29,7 +29,7 @@ def person(request: pytest.FixtureRequest) -> Face:
 
 def facing(name: str, ring: int) -> tuple[np.ndarray, np.ndarray]:
     """Refined vertices of the upper and of the lower half of a ring, facing each other."""
-    cage, p = build_cage(), patch(name)
+    cage, p = read_cage(), patch(name)
     loop = cage.subdivision.loop(cage.ring(p, ring))
     loop = np.roll(loop, -2 * p.lattice.index((p.width, p.height // 2)))
     half = len(loop) // 2
@@ -88,7 +88,7 @@ def lid_poses() -> list[dict[str, float]]:
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_lids_stay_outside_the_eyeball(person: Face, side: str) -> None:
-    ring, _ = build_cage().place(patch(f"eye_{side}"))
+    ring, _ = read_cage().place(patch(f"eye_{side}"))
     inner = np.flatnonzero((ring >= 3) & (ring <= 6))
     part = _part(person, f"eye_{side}")
     back = person.mesh.vertices[part[-5 * SPOKES :]].astype(np.float64)
@@ -129,7 +129,7 @@ def test_hair_and_scalp_move_with_the_skull_alone(person: Face) -> None:
     reach = MM * np.linalg.norm(person.basis, axis=2).max(axis=0)
     assert reach[person.regions["hair"]].max() < 0.3
     rest = read_parameters().cage.astype(float)
-    grown = above_hairline(build_cage().subdivision.matrix @ rest) > 0.3
+    grown = above_hairline(read_cage().subdivision.matrix @ rest) > 0.3
     assert reach[: len(grown)][grown].max() < 0.3
 
 
@@ -189,7 +189,7 @@ def test_there_are_enough_directions_and_each_moves_the_head() -> None:
 
 def test_no_identity_is_the_fitted_head() -> None:
     parameters = read_parameters()
-    fitted = apply_identity(build_cage(), parameters, {})
+    fitted = apply_identity(read_cage(), parameters, {})
     assert np.abs(fitted.parameters.cage - parameters.cage).max() < 1e-5
     assert np.abs(fitted.parameters.offsets - parameters.offsets.astype(np.float32)).max() < 1e-3
 

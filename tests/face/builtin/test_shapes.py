@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sedtalker.face.builtin import FACES, load_face, random_face
-from sedtalker.face.builtin.cage import build_cage
+from sedtalker.face.builtin.cage import read_cage
 from sedtalker.face.builtin.identity import read_parameters
 from sedtalker.face.builtin.shapes import Neighbourhoods, find_folds, neighbourhoods, quad_normals, refine_skin, relaxed
 
@@ -15,12 +15,12 @@ CM = 100.0
 
 @pytest.fixture(scope="module")
 def around() -> Neighbourhoods:
-    return neighbourhoods(build_cage())
+    return neighbourhoods(read_cage())
 
 
 @pytest.fixture(scope="module")
 def neutral() -> np.ndarray:
-    return refine_skin(build_cage(), read_parameters()).vertices
+    return refine_skin(read_cage(), read_parameters()).vertices
 
 
 @pytest.mark.parametrize("who", [*FACES, *range(1, 5)])

@@ -1,16 +1,7 @@
 from __future__ import annotations
 
-import csv
-import json
-import shutil
-from pathlib import Path
-
 import numpy as np
-import pytest
-from typer.testing import CliRunner
 
-from sedtalker.cli.main import app
-from sedtalker.training.motion import open4d as building
 from sedtalker.training.motion.open4d import SCENES, changes, scene
 
 
@@ -30,76 +21,3 @@ def test_scenes_are_the_same_every_time_and_as_described():
     assert intensity[0] < 0.1
     assert intensity[-1] < 0.1
     assert np.mean([changes(*scene("changing", str(k), times)) >= 2 for k in range(20)]) > 0.9
-
-
-def _small(data_dir: Path, folder: Path) -> Path:
-    """A few clips of the training data, two of each split where there are."""
-    from sedtalker.training.corpora.tracked_motion import read_grid
-
-    (folder / "motion/grid").mkdir(parents=True)
-    (folder / "motion/ravdess_au").mkdir()
-    shutil.copy(data_dir / "motion/ravdess_au/emotion_au_table.json", folder / "motion/ravdess_au")
-    shutil.copy(data_dir / "motion/grid/names.json", folder / "motion/grid")
-    clips = read_grid(data_dir)
-    for split in ("train", "valid", "test"):
-        for clip in [c for c in clips if c.split == split][:2]:
-            for path in (clip.audio, clip.audio.with_suffix(".npz")):
-                shutil.copy(path, folder / "motion/grid")
-    rows = list(csv.DictReader((data_dir / "audio/manifest.csv").open(encoding="utf-8")))
-    chosen = [r for s in ("train", "test") for r in rows if r["corpus"] == "speechocean762" and r["split"] == s][::400][
-        :2
-    ]
-    (folder / "audio/speechocean762").mkdir(parents=True)
-    for row in chosen:
-        shutil.copy(data_dir / "audio/speechocean762" / row["file"], folder / "audio/speechocean762" / row["file"])
-    with (folder / "audio/manifest.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, rows[0])
-        writer.writeheader()
-        writer.writerows(chosen)
-    return folder
-
-
-@pytest.mark.data
-def test_the_set_is_built_the_same_twice(data_dir, tmp_path, monkeypatch):
-    pytest.importorskip("pocketsphinx")
-    monkeypatch.setattr(building, "train_phone_motion", lambda examples: _train(examples))
-    data = _small(data_dir, tmp_path / "data")
-    for name in ("a", "b"):
-        ran = CliRunner().invoke(
-            app,
-            [
-                "data",
-                "build",
-                "open4d",
-                str(tmp_path / name),
-                "--data",
-                str(data),
-                "--cache",
-                str(tmp_path / "c"),
-                "--json",
-            ],
-        )
-        assert ran.exit_code == 0, ran.output
-    counts = json.loads(ran.stdout)["takes"]
-    assert counts["train"] >= 6
-    assert counts["test"] >= 6
-    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*"))
-    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
-    rows = list(csv.DictReader((tmp_path / "a/takes.csv").open(encoding="utf-8")))
-    by_audio: dict[str, set[str]] = {}
-    for row in rows:
-        by_audio.setdefault(row["audio"], set()).add(row["split"])
-    assert all(len(splits) == 1 for splits in by_audio.values())
-    with np.load(tmp_path / "a/motion" / f"{Path(rows[0]['audio']).stem}.npz") as arrays:
-        assert {f"{s}_coefficients" for s in SCENES} <= set(arrays)
-        assert arrays["changing_coefficients"].shape[1] == 52
-        assert arrays["changing_coefficients"].max() <= 1
-    assert "Open 4D set, version 2" in (tmp_path / "a/README.md").read_text()
-    again = CliRunner().invoke(app, ["data", "build", "open4d", str(tmp_path / "a"), "--data", str(data)])
-    assert again.exit_code == 2
-
-
-def _train(examples):
-    from sedtalker.training.motion.phone_motion import train_phone_motion
-
-    return train_phone_motion(examples, steps=20)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -26,6 +25,7 @@ from sedtalker.audio import load_audio
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.errors import InputError
 from sedtalker.plugins import load, parts_of_others
+from sedtalker.reading import read_own_table
 from sedtalker.training.corpora.manifest import Clip
 
 SOUND = r"\.(?:wav|flac|mp3|mp4|ogg|opus|m4a)$"
@@ -138,7 +138,7 @@ def split_by_speaker(speakers: set[str]) -> dict[str, str]:
 @cache
 def _own_corpora() -> Mapping[str, SpeechCorpus]:
     """The rows of ``corpora.toml``, by name."""
-    rows = tomllib.loads(Path(__file__).with_name("corpora.toml").read_text(encoding="utf-8"))
+    rows = read_own_table(__file__, "corpora.toml")
     return {name: _from_row(name, row) for name, row in rows.items()}
 
 

@@ -2,63 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sparse
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
 
-from sedtalker.face.builtin.characters import Palette
+from sedtalker.face.builtin.hair import HEAD, hairline
 from sedtalker.face.builtin.parts import Index, Points, Skin
 from sedtalker.mesh.mesh import vertex_normals
 
-# --- The scalp: places by azimuth and by the way from the crown to the hairline.
-
-HEAD = np.array([0.0, 3.5, -0.5])
-"""Centre from which places are directions, centimetres."""
 CROWN = np.array([0.10, 0.80, -0.52])
 """Direction from ``HEAD`` to the crown, where all locks would meet."""
-
-LINE_AZIMUTH = (0, 14, 26, 36, 46, 56, 64, 69, 74, 80, 88, 97, 106, 114, 123, 136, 152, 180)
-"""Degrees from the front at which the height of the hairline is given."""
-LINE_HEIGHT = (9.3, 9.5, 9.6, 9.2, 8.2, 6.7, 4.5, 2.4, 1.2, 2.2, 3.9, 4.3, 3.5, 1.4, -1.4, -3.7, -4.9, -5.2)
-"""Height of the hairline by azimuth from the front, centimetres, on the head of neutral identity."""
-FADE_START, FADE_END = -1.5, 0.3
-"""Heights over the hairline between which the skin ceases to move, centimetres."""
-
-
-def hairline(azimuth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Height (cm) of the hairline at azimuths in degrees."""
-    return PchipInterpolator(LINE_AZIMUTH, LINE_HEIGHT)(np.abs((azimuth + 180) % 360 - 180))
-
-
-def above_hairline(vertices: Points) -> NDArray[np.float64]:
-    """(V,) how far points lie above the hairline, centimetres."""
-    azimuth = np.degrees(np.arctan2(vertices[:, 0], vertices[:, 2] - HEAD[2]))
-    return vertices[:, 1] - hairline(azimuth)
-
-
-def still_scalp(skin: Skin, base: Skin) -> Skin:
-    """The skin with shapes that fade out towards the hairline of ``base``, the head of neutral identity: hair does not
-    move with the brows."""
-    t = np.clip((FADE_END - above_hairline(base.vertices)) / (FADE_END - FADE_START), 0, 1)
-    return replace(skin, offsets=skin.offsets * (t * t * (3 - 2 * t)).astype(np.float32)[:, None])
 
 
 class Scalp:
     """The surface of the head of neutral identity, without ears."""
 
     def __init__(self, skin: Skin) -> None:
-        self.skin = skin
         ray = skin.vertices - HEAD
         radius = np.linalg.norm(ray, axis=1)
         keep = (skin.vertices[:, 1] > -11) & (radius > 5) & ~skin.ears
         self._radii = radius[keep]
         self._tree = cKDTree(ray[keep] / radius[keep, None])
         triangles = np.concatenate([skin.quads[:, :3], skin.quads[:, [0, 2, 3]]]).astype(np.int32)
-        self._rows = np.flatnonzero(keep)
         self._points = skin.vertices[keep]
         self._normals = vertex_normals(skin.vertices.astype(np.float32), triangles)[keep].astype(float)
         self._places = cKDTree(self._points)
@@ -94,15 +61,6 @@ class Scalp:
             flat = flat - height[:, None] * normal
         return flat.reshape(directions.shape), normal.reshape(directions.shape)
 
-    def glue(self, points: Points, count: int = 12, soft: float = 0.6) -> sparse.csr_matrix:
-        """Weights (n, V) of the nearest skin vertices."""
-        distance, at = self._places.query(points, k=count)
-        weight = np.exp(-(((distance - distance[:, :1]) / soft) ** 2))
-        weight /= weight.sum(1, keepdims=True)
-        rows = np.repeat(np.arange(len(points)), count)
-        shape = (len(points), len(self.skin.vertices))
-        return sparse.coo_matrix((weight.reshape(-1), (rows, self._rows[at].reshape(-1))), shape=shape).tocsr()
-
 
 def arc(start: Points, end: Points, share: Points) -> Points:
     """Great-circle interpolation of unit vectors; shares beyond 0 and 1 go on along the circle."""
@@ -121,12 +79,19 @@ CAP_COLUMNS, CAP_ROWS = 48, 9
 
 @dataclass(frozen=True, eq=False)
 class Strands:
-    """A piece of hair: vertices (V, 3), quads (Q, 4), roots (V, 3) on the scalp that carry them, colours (V, 3)."""
+    """A piece of hair.
+
+    Attributes:
+        vertices: (V, 3) centimetres.
+        quads: (Q, 4).
+        roots: (V, 3) points of the scalp that carry them.
+        tones: (V, 4) share of the lighter of two colours, and factors of red, green and blue.
+    """
 
     vertices: Points
     quads: Index
     roots: Points
-    colours: Points
+    tones: Points
 
 
 def join(pieces: list[Strands]) -> Strands:
@@ -136,11 +101,11 @@ def join(pieces: list[Strands]) -> Strands:
         np.concatenate([p.vertices for p in pieces]),
         np.concatenate([p.quads + s for p, s in zip(pieces, starts, strict=True)]),
         np.concatenate([p.roots for p in pieces]),
-        np.concatenate([p.colours for p in pieces]),
+        np.concatenate([p.tones for p in pieces]),
     )
 
 
-def ribbons(centre: Points, normal: Points, half: Points, rise: Points, roots: Points, colours: Points) -> Strands:
+def ribbons(centre: Points, normal: Points, half: Points, rise: Points, roots: Points, tones: Points) -> Strands:
     """Locks with an arched cross-section.
 
     Args:
@@ -149,7 +114,7 @@ def ribbons(centre: Points, normal: Points, half: Points, rise: Points, roots: P
         half: (L, S) half widths.
         rise: (L, S) height of the arch.
         roots: (L, S, 3) scalp points that carry them.
-        colours: (L, S, 3) of the middle; the edges are darker.
+        tones: (L, S, 4) of the middle; the edges are darker.
     """
     along = np.gradient(centre, axis=1)
     along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-9)
@@ -162,7 +127,8 @@ def ribbons(centre: Points, normal: Points, half: Points, rise: Points, roots: P
         + side[:, :, None] * (half[..., None] * ACROSS)[..., None]
         + up[:, :, None] * (rise[..., None] * arch - 0.05)[..., None]
     )
-    shade = np.where(np.abs(ACROSS) < 0.9, 1.0, 0.72)
+    shade = np.ones((len(ACROSS), 4))
+    shade[np.abs(ACROSS) > 0.9, 1:] = 0.72
     n, s, m = vertices.shape[:3]
     start = (np.arange(n)[:, None, None] * s + np.arange(s - 1)[:, None]) * m + np.arange(m - 1)
     quads = np.stack([start, start + 1, start + 1 + m, start + m], axis=-1).reshape(-1, 4)
@@ -170,11 +136,11 @@ def ribbons(centre: Points, normal: Points, half: Points, rise: Points, roots: P
         vertices.reshape(-1, 3),
         quads,
         np.repeat(roots[:, :, None], m, axis=2).reshape(-1, 3),
-        (colours[:, :, None] * shade[:, None]).reshape(-1, 3),
+        (tones[:, :, None] * shade).reshape(-1, 4),
     )
 
 
-def cap(scalp: Scalp, thickness: Points, palette: Palette, rng: np.random.Generator) -> Strands:
+def cap(scalp: Scalp, thickness: Points, rng: np.random.Generator) -> Strands:
     """A thin closed surface from the crown to the hairline; ``thickness`` has ``CAP_ROWS`` values, crown first."""
     azimuth = np.linspace(-180, 180, CAP_COLUMNS, endpoint=False)
     s = 1 - (1 - np.linspace(0.04, 1, CAP_ROWS)) ** 1.4
@@ -182,11 +148,11 @@ def cap(scalp: Scalp, thickness: Points, palette: Palette, rng: np.random.Genera
     grid_s = s[:, None] * (1 + ragged * s[:, None] ** 4)
     place, normal = scalp.surface(scalp.direction(np.tile(azimuth, (CAP_ROWS, 1)), grid_s))
     points = place + normal * thickness[:, None, None]
-    tone = 0.88 * rng.uniform(0.85, 1.1, (CAP_ROWS, CAP_COLUMNS, 1)) * np.array(palette.hair)
-    return closed_shell(points, place, tone)
+    tones = 0.88 * rng.uniform(0.85, 1.1, (CAP_ROWS, CAP_COLUMNS, 1)) * np.array([0.0, 1.0, 1.0, 1.0])
+    return closed_shell(points, place, tones)
 
 
-def closed_shell(points: Points, roots: Points, colours: Points) -> Strands:
+def closed_shell(points: Points, roots: Points, tones: Points) -> Strands:
     """A surface of rings (R, C, 3) from the crown outwards; a vertex at the crown closes it (C even)."""
     rows, n, _ = points.shape
     quads = [[0, 1 + k, 1 + (k + 1) % n, 1 + (k + 2) % n] for k in range(0, n, 2)]
@@ -194,22 +160,19 @@ def closed_shell(points: Points, roots: Points, colours: Points) -> Strands:
         [1 + r * n + k, 1 + (r + 1) * n + k, 1 + (r + 1) * n + (k + 1) % n, 1 + r * n + (k + 1) % n]
         for r in range(rows - 1) for k in range(n)
     ]  # fmt: skip
-    whole = [np.concatenate([[x[0].mean(0)], x.reshape(-1, 3)]) for x in (points, roots, colours)]
+    whole = [np.concatenate([[x[0].mean(0)], x.reshape(-1, x.shape[-1])]) for x in (points, roots, tones)]
     return Strands(whole[0], np.array(quads), whole[1], whole[2])
 
 
-def streaks(
-    palette: Palette, t: NDArray[np.float64], count: int, rng: np.random.Generator, sheen: float = 0.4
-) -> Points:
-    """(L, S, 3) colours of locks: each its own tone, dark roots, a sheen at mid length."""
-    hair, light = np.array(palette.hair), np.array(palette.hair_light)
+def streaks(t: NDArray[np.float64], count: int, rng: np.random.Generator, sheen: float = 0.4) -> Points:
+    """(L, S, 4) tones of locks: each its own, dark roots, a sheen at mid length."""
     tone = rng.uniform(0.88, 1.12, (count, 1, 1)) * rng.uniform(0.99, 1.01, (count, 1, 3))
     shine = np.interp(t, [0, 0.25, 0.5, 0.8, 1], [0.0, 0.6, 1.0, 0.5, 0.25])[None, :, None]
-    return (hair + sheen * shine * rng.uniform(0.5, 1.2, (count, 1, 1)) * (light - hair)) * tone
+    light = sheen * shine * rng.uniform(0.5, 1.2, (count, 1, 1))
+    return np.concatenate([light, np.broadcast_to(tone, (*light.shape[:2], 3))], axis=2)
 
 
-def curls(centre: Points, normal: Points, radius: NDArray[np.float64], palette: Palette,
-          rng: np.random.Generator) -> Strands:  # fmt: skip
+def curls(centre: Points, normal: Points, radius: NDArray[np.float64], rng: np.random.Generator) -> Strands:
     """Curls round (n, 3): tapering ribbons bent almost to a circle about an axis that leans any way, so that no two
     show the same ring."""
     n, t = len(centre), np.linspace(0, 1, 9)
@@ -224,5 +187,6 @@ def curls(centre: Points, normal: Points, radius: NDArray[np.float64], palette: 
     path = centre[:, None] + reach[..., None] * ray + (radius[:, None] * (0.45 * t - 0.25))[..., None] * axis[:, None]
     half = 0.42 * radius[:, None] * np.interp(t, [0, 0.2, 0.5, 0.8, 1], [0.2, 0.85, 1.0, 0.7, 0.12])
     up = 0.8 * axis[:, None] + 0.6 * ray
-    colours = streaks(palette, t, n, rng, 0.45) * np.interp(t, [0, 0.4, 1], [0.72, 0.95, 1.08])[None, :, None]
-    return ribbons(path, up, half, 0.55 * half, np.repeat(centre[:, None], len(t), axis=1), colours)
+    tones = streaks(t, n, rng, 0.45)
+    tones[..., 1:] *= np.interp(t, [0, 0.4, 1], [0.72, 0.95, 1.08])[None, :, None]
+    return ribbons(path, up, half, 0.55 * half, np.repeat(centre[:, None], len(t), axis=1), tones)
