@@ -277,8 +277,6 @@ def said_between(spoken: Sequence[Word], start: float, end: float) -> str:
 
 # --- Tables.
 
-FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
-"""What a spreadsheet takes for the beginning of a formula, also after blanks; the last four are of full width."""
 MEANS = ("intensity", "valence", "arousal")
 """Columns of a track whose means are kept."""
 
@@ -292,8 +290,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.lstrip().startswith(FORMULA):
-        return f"'{value}"
+    if isinstance(value, str):
+        return text_cell(value)
     return f"{value:.4f}" if isinstance(value, float) else "" if value is None else value
 
 

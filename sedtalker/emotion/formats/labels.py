@@ -34,6 +34,8 @@ CSV_COLUMNS = ("start", "end", "label", "intensity", "confidence")
 """Header of the table; the first three are needed."""
 EXTRA = "extras."
 """Before the name of a further curve in the header: ``extras.relief``."""
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet takes for the beginning of a formula, also after blanks; the last four are of full width."""
 
 
 def segments_to_audacity(segments: Sequence[Segment]) -> str:
@@ -57,6 +59,11 @@ def segments_from_audacity(text: str, name: str = "labels") -> list[Segment]:
         segments.append(_segment(fields[0], fields[1], fields[2], f"{name}: line {number}"))
         check_count(len(segments), name)
     return _sorted(segments, name)
+
+
+def text_cell(text: str) -> str:
+    """A text for a cell of a table, which no spreadsheet takes for a formula."""
+    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
 
 
 def segments_to_csv(segments: Sequence[Segment], means: Mapping[str, Sequence[float]] | None = None) -> str:
