@@ -64,7 +64,7 @@ class Conversation:
         """With other names of speakers.
 
         Raises:
-            InputError: nobody has such a name, or two get one: to merge them rename ``Speakers``, which need new tracks.
+            InputError: nobody has such a name, or two get one: merge those in ``Speakers``, and diarize these.
         """
         speakers = self.speakers.renamed(names)
         if len(speakers.names) < len(self.names):

@@ -28,7 +28,7 @@ from sedtalker.emotion.inference import (
     frame_emotions,
     note_unfamiliar,
 )
-from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
+from sedtalker.emotion.track import Burst, EmotionTrack
 from sedtalker.errors import InputError, extra
 from sedtalker.models import WHISPER, model_folder, model_names
 from sedtalker.nn import find_device, torch_threads
@@ -228,9 +228,10 @@ class Diarizer:
             return self._frames(sound, self.encoder(sound))
 
         with torch_threads(self._threads):
-            with one_step(hook, "finding the speakers"):
-                found = separate(recording, speakers, max_seconds) if isinstance(speakers, str) else speakers
-            tracks = {}
+            found, tracks = speakers, {}
+            if isinstance(found, str):
+                with one_step(hook, "finding the speakers"):
+                    found = separate(recording, found, max_seconds)
             for name in found.names:
                 with one_step(hook, f"recognising the emotion of {name}"):
                     frames = speaker_frames(found, name, frames_of, len(self.labels))
@@ -274,8 +275,7 @@ class Diarizer:
 
     def _shaped(self, frames: FrameEmotions, clock: FrameClock, duration: float, fill_scale: bool) -> EmotionTrack:
         """The track of such frames."""
-        labels = CATEGORIES if self.classifier else self.network.config.labels
-        return emotion_track(frames, clock, duration, labels, replace(self.rule, fill_scale=fill_scale))
+        return emotion_track(frames, clock, duration, self.labels, replace(self.rule, fill_scale=fill_scale))
 
     def _bursts(self, features: SpeechFeatures) -> tuple[Burst, ...]:
         """Vocal bursts by the encoder of emotion, where it is the encoder or one of the two."""
@@ -308,7 +308,6 @@ class Diarizer:
         own = own.encoders.get(FROM_HUB, own) if isinstance(own, EncoderPair) else own
         if read_config(folder).encoder_sha256 != own.sha256():
             raise InputError(f"{folder}: these fine-grained heads were trained on another encoder than the diarizer's")
-        # heads on a hub's encoder, which torch runs, read vectors that went through a projection
         projection = self.in_torch().projection(model.config.hidden_channels) if config.layer_channels else None
         made.fine = FineEmotions(model, projection)
         return made

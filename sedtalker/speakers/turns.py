@@ -211,9 +211,7 @@ def turns_from_rttm(text: str, duration: float | None = None, name: str = "turns
         turns += [turn] if turn.end > turn.start else []
         of = of or words[1]
         if words[1] != of:
-            raise InputError(
-                f"{name}: line {number}: of {words[1]}, after lines of {of}: give those of one recording"
-            )
+            raise InputError(f"{name}: line {number}: of {words[1]}, after lines of {of}: give those of one recording")
         if len(turns) > MOST_TURNS:
             raise InputError(f"{name}: more than {MOST_TURNS} turns")
     if not turns:

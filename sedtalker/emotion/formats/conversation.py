@@ -175,9 +175,7 @@ def conversation_to_csv(conversation: Conversation, name: str = "") -> str:
     writer.writerow([*CSV_COLUMNS[:2], "speaker", *CSV_COLUMNS[2:]])
     for who, segment in conversation.segments():
         start, end, label, intensity, confidence = _rounded(segment)
-        writer.writerow(
-            [f"{start:.3f}", f"{end:.3f}", text_cell(who), label, f"{intensity:.3f}", f"{confidence:.3f}"]
-        )
+        writer.writerow([f"{start:.3f}", f"{end:.3f}", text_cell(who), label, f"{intensity:.3f}", f"{confidence:.3f}"])
     return stream.getvalue()
 
 
@@ -197,7 +195,7 @@ def conversation_to_vtt(conversation: Conversation, name: str = "") -> str:
 
 
 def _cues(conversation: Conversation) -> Iterator[tuple[float, float, str, str]]:
-    """Subtitles: beginning, end, speaker and text, in order of time; neutral and uncertain speech has the name alone."""
+    """Subtitles in order of time: beginning, end, speaker and text; neutral and uncertain speech has the name alone."""
     plain = {track.labels[0] for track in conversation.tracks.values()} | {UNCERTAIN}
     for who, segment in conversation.segments():
         unsaid = segment.label in plain or segment.confidence < UNSURE

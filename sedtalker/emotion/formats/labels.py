@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +30,8 @@ from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.reading import rows_of, textgrid, textgrid_tiers
+
+log = logging.getLogger(__name__)
 
 CSV_COLUMNS = ("start", "end", "label", "intensity", "confidence")
 """Header of the table; the first three are needed."""
@@ -151,6 +154,8 @@ def _csv_rows(text: str, name: str) -> list[dict[str, str]]:
     if missing:
         raise InputError(f"{name}: no column '{missing[0]}' in its first line")
     check_count(len(rows), name)
+    if len({row.get("speaker") for row in rows}) > 1:
+        log.warning(f"{name} is of several speakers, read as one track; .conversation.json keeps them apart")
     return rows
 
 
