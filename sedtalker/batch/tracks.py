@@ -29,11 +29,11 @@ REPORT = "recordings.csv", "groups.csv"
 FOLDER = "folder"
 """What ``--by`` takes for the folder of a recording."""
 SPEAKER = "speaker"
-"""What ``--by`` takes for the speaker of a conversation; other recordings have it where the manifest says who speaks."""
+"""What ``--by`` takes for the speakers of conversations; of other recordings the manifest has to say it."""
 ALL = "all"
 """The group of everything."""
 OTHER_SUFFIXES = (".json", ".csv", ".rttm", ".textgrid", ".txt")
-"""Tracks in a folder without any of ``TRACK_SUFFIX`` and ``CONVERSATION_SUFFIX``; of several of one name the first counts."""
+"""Tracks in a folder without ``TRACK_SUFFIX`` or ``CONVERSATION_SUFFIX``; of several of one name the first counts."""
 NOT_GIVEN = "(none)"
 """The group of recordings whose column is empty."""
 
@@ -167,9 +167,9 @@ def read_tracks(
 
 
 def track_files(folder: Path) -> list[Path]:
-    """The tracks below a folder: those of ``animate`` and ``batch``, and conversations, else every file that may be one.
+    """The tracks below a folder: conversations and those of ``animate`` and ``batch``, else every file that may be one.
 
-    Of a recording with a conversation, other tracks are left out: they say the same.
+    Other tracks of a recording that has a conversation are left out: they say the same.
     """
     endings = TRACK_SUFFIX, CONVERSATION_SUFFIX
     own = sorted(path for end in endings for path in folder.rglob(f"*{end}") if _visible(path, folder))

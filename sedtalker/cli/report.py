@@ -87,7 +87,7 @@ def search(
         tracks = read_tracks(folder, hook=shown.hook, words=words, words_needed=said is not None)
     found = search_tracks(tracks, wanted)
     _say_left_out(tracks)
-    searched, recordings = len(tracks.summaries), len({hit.recording for hit in found})
+    searched, recordings = len({s.file for s in tracks.summaries}), len({hit.recording for hit in found})
     hits = found[:limit]
     if as_json:
         counts = {"searched": searched, "recordings": recordings, "segments": len(found)}
@@ -106,7 +106,7 @@ def _say_left_out(tracks: Tracks) -> None:
 
 
 def line(hit: Hit) -> str:
-    """``anna/one  12.40-18.90 s  angry 0.81 (confidence 0.62)  "I have had enough"``; after the recording ``[ann]``, where it has speakers."""
+    """``anna/one  12.40-18.90 s  angry 0.81 (confidence 0.62)  "I have had enough"``; ``talk [ann]`` of speakers."""
     part = hit.segment
     said = f'  "{hit.words}"' if hit.words else ""
     about = f"{part.label} {part.intensity:.2f} (confidence {part.confidence:.2f})"

@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import LONGEST_SECONDS, SAMPLE_RATE, Audio, as_audio, load_channels
@@ -30,6 +30,12 @@ MARGIN_SECONDS = 0.06
 """By which turns are widened before others are silenced: an onset is quieter than what follows."""
 CROSSTALK = 1.4
 """Natural logarithms of power (6 dB) by which a channel must not be weaker than the loudest for its speech to count."""
+LEVEL_FRAMES = 25
+"""Frames of 10 ms over which the levels of channels are compared: about a syllable."""
+CLOSED_FRAMES = 30
+"""Frames for which a channel may be weaker than another without an end of its speaker's turn."""
+LEAST_FRAMES = 10
+"""Frames of the shortest turn on a channel."""
 SAME_CHANNEL = 0.98
 """Correlation of two channels from which on they hold the same sound."""
 TOGETHER = 0.8
@@ -80,8 +86,9 @@ class Speakers:
         sounds = dict[str, Audio]()
         for name, sound in self.sounds.items():
             new = names.get(name, name)
-            both = np.clip(sounds[new].samples + sound.samples, -1.0, 1.0) if new in sounds else sound.samples
-            sounds[new] = replace(sound, samples=both)
+            if new in sounds:
+                sound = replace(sound, samples=np.clip(sounds[new].samples + sound.samples, -1.0, 1.0))
+            sounds[new] = sound
         return Speakers(self.mixed, turns, sounds, self.apart)
 
 
@@ -100,16 +107,13 @@ def separate(recording: Path | str | Audio, speakers: str = "auto", max_seconds:
         if isinstance(recording, Audio):
             raise InputError("--speakers channels needs a file with a channel for each speaker")
         return by_channels(load_channels(Path(recording), max_seconds), str(recording))
+    check_speakers(speakers)
     sound = as_audio(recording, None, max_seconds)
     if speakers == "auto" or speakers.isdecimal():
         from sedtalker.speakers.diarization import find_turns
 
-        count = None if speakers == "auto" else int(speakers)
-        if count is not None and not 1 <= count <= MOST_SPEAKERS:
-            raise InputError(f"--speakers {speakers}: 1 to {MOST_SPEAKERS} speakers")
-        turns = find_turns(sound, count)
+        turns = find_turns(sound, None if speakers == "auto" else int(speakers))
     else:
-        check_speakers(speakers)
         turns = Turns.load(speakers, sound.duration)
     return Speakers(sound, turns, {name: sound_of(sound, turns, name) for name in turns.speakers})
 
@@ -152,14 +156,7 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
     for a, b in combinations(heard, 2):
         if abs(_correlation(channels[a].samples, channels[b].samples)) > SAME_CHANNEL:
             raise InputError(f"{name}: its channels hold the same sound: use --speakers auto, or an .rttm file")
-    levels, active = list[Floats](), list[Mask]()
-    for k in heard:
-        prosody = analysis_of(channels[k]).prosody
-        power = uniform_filter1d(np.log(1e-9 + _power(channels[k].samples, len(prosody))), 25)
-        levels.append(power)
-        active.append(speech_activity(prosody[:, 0], prosody[:, 2], MEL_CLOCK.rate))
-    loudest = np.max(levels, axis=0)
-    spoken = np.stack([speech & (level > loudest - CROSSTALK) for speech, level in zip(active, levels, strict=True)])
+    spoken = _spoken([channels[k] for k in heard])
     speaking = [k for k, row in enumerate(spoken) if row.any()]
     if not speaking:
         raise InputError(f"{name}: nobody speaks in any of its channels")
@@ -169,6 +166,20 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
     turns = turns_of(spoken[speaking], MEL_CLOCK.times(spoken.shape[1]), list(sources), mixed.duration)
     sounds = {speaker: sound_of(channel, turns, speaker) for speaker, channel in sources.items()}
     return Speakers(mixed, turns, sounds, apart=True)
+
+
+def _spoken(channels: list[Audio]) -> Mask:
+    """(S, T) in which frames of 10 ms each channel has the speech of its own speaker."""
+    levels, active = list[Floats](), list[Mask]()
+    for channel in channels:
+        prosody = analysis_of(channel).prosody
+        levels.append(np.log(1e-9 + uniform_filter1d(_power(channel.samples, len(prosody)), LEVEL_FRAMES)))
+        active.append(speech_activity(prosody[:, 0], prosody[:, 2], MEL_CLOCK.rate))
+    loudest, spoken = np.max(levels, axis=0), list[Mask]()
+    for speech, level in zip(active, levels, strict=True):
+        own = binary_closing(np.pad(speech & (level > loudest - CROSSTALK), CLOSED_FRAMES), np.ones(CLOSED_FRAMES))
+        spoken.append(binary_opening(own[CLOSED_FRAMES:-CLOSED_FRAMES] & speech, np.ones(LEAST_FRAMES)))
+    return np.stack(spoken)
 
 
 def _note_together(spoken: Mask, name: str) -> None:

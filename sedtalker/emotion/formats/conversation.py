@@ -36,6 +36,8 @@ CONVERSATION_SUFFIX = ".conversation.json"
 """How the names of conversations among other tracks of a folder end."""
 MOST_BYTES = 4 * MOST_TRACK_BYTES[".json"]
 """Largest conversation, bytes: four hours of tracks."""
+LEAST_SHARED = 0.1
+"""Seconds of a turn that an emotion needs for a line of RTTM of its own."""
 READ_BY = 400
 """Characters at the beginning of a file in which a conversation names its format."""
 
@@ -160,7 +162,8 @@ def conversation_to_rttm(conversation: Conversation, name: str) -> str:
 
 def _parts(turn: Turn, segments: list[Segment]) -> Iterator[tuple[float, float, tuple[str, str]]]:
     """Stretches of a turn with what is expressed in each: label and intensity, and confidence; they cover all of it."""
-    inside = [s for s in segments if s.start < turn.end and s.end > turn.start]
+    shared = {s: min(s.end, turn.end) - max(s.start, turn.start) for s in segments}
+    inside = [s for s in segments if shared[s] >= LEAST_SHARED] or [s for s in segments if shared[s] > 0][:1]
     if not inside:
         yield turn.start, turn.end, NOTHING
     edges = [turn.start, *(s.start for s in inside[1:]), turn.end]
