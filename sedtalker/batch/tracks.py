@@ -269,8 +269,8 @@ def summarise(
         segments,
         tuple(_posterior(track, segment) for segment in segments),
         tuple(said_between(spoken, segment.start, segment.end) for segment in segments),
-        *(float(np.mean(getattr(track, column))) if len(track) else 0.0 for column in MEANS),
-        speaker,
+        *[float(np.mean(getattr(track, column))) if len(track) else 0.0 for column in MEANS],
+        speaker=speaker,
     )
 
 
