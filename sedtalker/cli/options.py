@@ -133,7 +133,7 @@ SpeakersOption = Annotated[
         help="Keep speakers apart: one a channel, found in the sound, that many of them, or by turns from a file.",
     ),
 ]
-"""Whose emotions are told apart."""
+"""Whose emotions are kept apart."""
 NameOption = Annotated[
     list[str] | None,
     typer.Option("--name", metavar="OLD=NEW", help="Rename a speaker; two that get one name are merged. Repeatable."),

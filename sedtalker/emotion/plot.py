@@ -154,7 +154,7 @@ def _draw_turns(axis: Any, conversation: Conversation, name: str) -> None:
 
 
 def _fade_outside(axis: Any, duration: float, track: EmotionTrack) -> None:
-    """Make pale what is drawn where there are no segments: nothing is heard of the speaker there."""
+    """Make pale what is drawn where there are no segments: the speaker is silent there."""
     segments = track.segments()
     starts, ends = [0.0, *(s.end for s in segments)], [*(s.start for s in segments), duration]
     for start, end in zip(starts, ends, strict=True):

@@ -141,7 +141,7 @@ def sound_of(recording: Audio, turns: Turns, speaker: str) -> Audio:
 def by_channels(channels: list[Audio], name: str) -> Speakers:
     """Speakers of a recording with a channel for each; silent channels are left out.
 
-    A channel's speech counts where it is not much weaker than another's at that time: microphones hear others too.
+    A channel's speech counts where it is not much weaker than another's at that time: microphones pick up others too.
 
     Raises:
         InputError: fewer than two channels, all but one silent, two of the same sound, or nobody speaks.
@@ -150,19 +150,19 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
         raise InputError(f"{name} has one channel: use --speakers auto, or an .rttm file")
     if len(channels) > MOST_SPEAKERS:
         raise InputError(f"{name} has {len(channels)} channels; at most {MOST_SPEAKERS} speakers are animated")
-    heard = [k for k, channel in enumerate(channels) if np.abs(channel.samples).max() > SILENT_PEAK]
-    if len(heard) < 2:
+    sounding = [k for k, channel in enumerate(channels) if np.abs(channel.samples).max() > SILENT_PEAK]
+    if len(sounding) < 2:
         raise InputError(f"{name}: only one of its channels has sound: use --speakers auto, or an .rttm file")
-    for a, b in combinations(heard, 2):
+    for a, b in combinations(sounding, 2):
         if abs(_correlation(channels[a].samples, channels[b].samples)) > SAME_CHANNEL:
             raise InputError(f"{name}: its channels hold the same sound: use --speakers auto, or an .rttm file")
-    spoken = _spoken([channels[k] for k in heard])
+    spoken = _spoken([channels[k] for k in sounding])
     speaking = [k for k, row in enumerate(spoken) if row.any()]
     if not speaking:
         raise InputError(f"{name}: nobody speaks in any of its channels")
     _note_together(spoken[speaking], name)
-    sources = {f"{NAME}{heard[k] + 1}": channels[heard[k]] for k in speaking}
-    mixed = Audio(np.mean([channels[k].samples for k in heard], axis=0).astype(np.float32))
+    sources = {f"{NAME}{sounding[k] + 1}": channels[sounding[k]] for k in speaking}
+    mixed = Audio(np.mean([channels[k].samples for k in sounding], axis=0).astype(np.float32))
     turns = turns_of(spoken[speaking], MEL_CLOCK.times(spoken.shape[1]), list(sources), mixed.duration)
     sounds = {speaker: sound_of(channel, turns, speaker) for speaker, channel in sources.items()}
     return Speakers(mixed, turns, sounds, apart=True)
