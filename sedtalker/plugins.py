@@ -21,6 +21,7 @@ PLUGINS: dict[str, str] = {
     "mesh files": "sedtalker.mesh.files",
     "face sources": "sedtalker.face.sources",
     "track files": "sedtalker.emotion.formats.files",
+    "conversation files": "sedtalker.emotion.formats.conversation",
     "track plot": "sedtalker.emotion.plot",
     "export": "sedtalker.export.formats",
     "render": "sedtalker.render.video",

@@ -68,7 +68,7 @@ FAR_BEYOND_FULL_SCALE = 2.0
 LOUDEST = 1e6
 """Times full scale; more is no sound, but a damaged file."""
 MOST_CHANNELS = 32
-"""Of a recording whose channels are kept apart."""
+"""Largest number of channels of a recording that are kept apart."""
 CANCELLED = 1e-3
 """Power of the mean of all channels below this share of the loudest one's: they cancel each other."""
 SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".mp4", ".webm")

@@ -48,18 +48,20 @@ class Hit:
         file: of its track.
         segment: label, times in seconds, intensity and confidence.
         words: what was said there; empty where no words are known.
+        speaker: who said it; empty where the recording has one track.
     """
 
     recording: str
     file: Path
     segment: Segment
     words: str
+    speaker: str = ""
 
 
 def search(tracks: Tracks, wanted: Wanted) -> list[Hit]:
     """The segments that meet the conditions, by recording, in order of time."""
     every = [
-        (Hit(summary.name, summary.file, segment, words), posterior)
+        (Hit(summary.name, summary.file, segment, words, summary.speaker), posterior)
         for summary in tracks.summaries
         for segment, words, posterior in zip(summary.segments, summary.words, summary.posteriors, strict=True)
     ]
@@ -68,7 +70,9 @@ def search(tracks: Tracks, wanted: Wanted) -> list[Hit]:
         posteriors = np.array([posterior for _, posterior in every]).reshape(len(every), -1)
         chosen = most_uncertain(uncertainty(posteriors), wanted.uncertain)
         every = [each for each, kept in zip(every, chosen, strict=True) if kept]
-    return [hit for hit, _ in every if _meets(hit, wanted)]
+    order = {summary.file: k for k, summary in enumerate(tracks.summaries)}
+    hits = [hit for hit, _ in every if _meets(hit, wanted)]
+    return sorted(hits, key=lambda hit: (order[hit.file], hit.segment.start))
 
 
 def uncertainty(posterior: NDArray[np.floating]) -> NDArray[np.float64]:

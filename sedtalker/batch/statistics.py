@@ -26,8 +26,8 @@ class GroupStatistics:
     Attributes:
         group: its name, or ``all``.
         recordings: how many.
-        duration: seconds of all together.
-        speech: seconds of speech, or None where some track does not say.
+        duration: seconds of all together, a conversation counted once.
+        speech: seconds of speech of every speaker, or None where some track does not say.
         labels: those that occur anywhere in the report.
         seconds: (L,) how long each lasts.
         segments: (L,) how many segments it has.
@@ -76,7 +76,7 @@ def statistics(tracks: Tracks) -> list[GroupStatistics]:
 
 
 def group_statistics(group: str, summaries: Sequence[TrackSummary], labels: Sequence[str]) -> GroupStatistics:
-    """Statistics of one group; means over time weight each recording by its duration."""
+    """Statistics of one group; means over time weight each track by its duration."""
     index = {label: k for k, label in enumerate(labels)}
     seconds, weighted = np.zeros(len(labels)), np.zeros(len(labels))
     segments = np.zeros(len(labels), np.int64)
@@ -96,11 +96,12 @@ def group_statistics(group: str, summaries: Sequence[TrackSummary], labels: Sequ
         values = np.array([getattr(summary, column) for summary in summaries])
         return float((values * durations).sum() / total) if total else 0.0
 
+    recordings = {summary.file: summary.duration for summary in summaries}
     known = [summary.speech for summary in summaries if summary.speech is not None]
     return GroupStatistics(
         group=group,
-        recordings=len(summaries),
-        duration=total,
+        recordings=len(recordings),
+        duration=float(sum(recordings.values())),
         speech=float(sum(known)) if len(known) == len(summaries) else None,
         labels=tuple(labels),
         seconds=seconds,
@@ -120,7 +121,7 @@ Row = dict[str, Any]
 
 
 def recording_rows(tracks: Tracks) -> list[Row]:
-    """One row a recording."""
+    """One row a recording, of a conversation one a speaker."""
     labels = labels_of(tracks.summaries, ORDER)
     rows = []
     for summary in sorted(tracks.summaries, key=lambda s: s.name):
@@ -128,10 +129,11 @@ def recording_rows(tracks: Tracks) -> list[Row]:
         rows.append(
             {
                 "recording": summary.name,
+                **({"speaker": summary.speaker} if tracks.with_speakers else {}),
                 "group": summary.group,
                 "duration_s": summary.duration,
                 "speech_s": summary.speech,
-                "most_of_the_time": labels[int(one.seconds.argmax())] if labels else "",
+                "most_of_the_time": labels[int(one.seconds.argmax())] if summary.segments else "",
                 "mean_intensity": summary.intensity,
                 "mean_valence": summary.valence,
                 "mean_arousal": summary.arousal,
@@ -196,10 +198,11 @@ def transition_rows(groups: Sequence[GroupStatistics]) -> list[Row]:
 
 
 def segment_rows(tracks: Tracks) -> list[Row]:
-    """One row a segment, with what was said in it where that is known."""
-    return [
+    """One row a segment, with what was said in it where that is known; by recording, in order of time."""
+    rows = [
         {
             "recording": summary.name,
+            **({"speaker": summary.speaker} if tracks.with_speakers else {}),
             "group": summary.group,
             "start_s": segment.start,
             "end_s": segment.end,
@@ -207,9 +210,10 @@ def segment_rows(tracks: Tracks) -> list[Row]:
             "intensity": segment.intensity,
             **({"words": words} if tracks.with_words else {}),
         }
-        for summary in sorted(tracks.summaries, key=lambda s: s.name)
+        for summary in tracks.summaries
         for segment, words in zip(summary.segments, summary.words, strict=True)
     ]
+    return sorted(rows, key=lambda row: (row["recording"], row["start_s"]))
 
 
 def write_tables(tracks: Tracks, folder: Path, force: bool) -> list[GroupStatistics]:

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from sedtalker.batch.log import FAILED, read_logs
 from sedtalker.batch.manifest import AUDIO, read_table
 from sedtalker.batch.settings import TRACK_SUFFIX
+from sedtalker.emotion.conversation import Conversation
+from sedtalker.emotion.formats.conversation import CONVERSATION_SUFFIX, is_conversation, read_conversation
 from sedtalker.emotion.formats.files import read_track
+from sedtalker.emotion.formats.labels import text_cell
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import WORD_SUFFIXES, Word, read_words
@@ -25,17 +28,19 @@ REPORT = "recordings.csv", "groups.csv"
 """Tables that tell the folder of an earlier report from a folder of tracks."""
 FOLDER = "folder"
 """What ``--by`` takes for the folder of a recording."""
+SPEAKER = "speaker"
+"""What ``--by`` takes for the speakers of conversations; of other recordings the manifest has to say it."""
 ALL = "all"
 """The group of everything."""
 OTHER_SUFFIXES = (".json", ".csv", ".rttm", ".textgrid", ".txt")
-"""Tracks in a folder without any of ``TRACK_SUFFIX``; of several of one name the first counts."""
+"""Tracks in a folder without ``TRACK_SUFFIX`` or ``CONVERSATION_SUFFIX``; of several of one name the first counts."""
 NOT_GIVEN = "(none)"
 """The group of recordings whose column is empty."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrackSummary:
-    """What is kept of a recording.
+    """What is kept of a recording, or of one of its speakers.
 
     Attributes:
         name: path of its track below the folder, without the ending.
@@ -49,6 +54,7 @@ class TrackSummary:
         intensity: mean over time.
         valence: mean over time.
         arousal: mean over time.
+        speaker: whose track it is; empty where a recording has one track.
     """
 
     name: str
@@ -62,6 +68,7 @@ class TrackSummary:
     intensity: float
     valence: float
     arousal: float
+    speaker: str = ""
 
 
 @dataclass
@@ -70,8 +77,8 @@ class Tracks:
 
     Attributes:
         folder: the folder.
-        by: how they are grouped: ``folder``, a column, or None.
-        summaries: of those that could be read.
+        by: how they are grouped: ``folder``, ``speaker``, a column, or None.
+        summaries: of those that could be read; of a conversation one for each speaker.
         left_out: files that could not, and why.
         failed: recordings that failed in the batch.
         with_words: how many of them have words that are known.
@@ -88,6 +95,11 @@ class Tracks:
     def groups(self) -> list[str]:
         """The groups in the order of their names."""
         return sorted({summary.group for summary in self.summaries})
+
+    @property
+    def with_speakers(self) -> bool:
+        """Whether there is a conversation among them."""
+        return any(summary.speaker for summary in self.summaries)
 
     def of(self, group: str) -> list[TrackSummary]:
         """The recordings of a group, or all."""
@@ -106,7 +118,7 @@ def read_tracks(
 
     Args:
         folder: of ``sedtalker batch``, or any that holds tracks.
-        by: ``folder``, or a column of the manifest, or None: one group.
+        by: ``folder``, ``speaker`` (of a conversation), or a column of the manifest, or None: one group.
         manifest: where the columns are; default: what the log of the batch kept of its manifest.
         words: folder of files of words, named as the recordings; default: beside the tracks.
         words_needed: whether some recording must have words.
@@ -121,7 +133,11 @@ def read_tracks(
     columns = {name: record.get("columns", {}) for name, record in last.items()}
     if manifest is not None:
         columns = manifest_columns(manifest)
-    elif by not in (None, FOLDER) and not any(by in cells for cells in columns.values()):
+    elif (
+        by not in (None, FOLDER)
+        and not any(by in cells for cells in columns.values())
+        and not (by == SPEAKER and any(map(is_conversation, files)))
+    ):
         kept = sorted({name for cells in columns.values() for name in cells})
         known = f"the batch kept {', '.join(kept)}" if kept else "the batch kept none"
         raise InputError(f"--by {by}: there is no such column ({known}); give folder, or a --manifest that has it")
@@ -129,12 +145,17 @@ def read_tracks(
     for path in counted(files, hook, "reading the tracks", len(files)):
         name = path.relative_to(folder).as_posix()
         try:
-            track = read_track(path)
+            read = read_conversation(path) if is_conversation(path) else read_track(path)
         except InputError as error:
             found.left_out[printable(name)] = str(error).removeprefix(f"{path}: ")
             continue
-        spoken = _words(path, words, found)
-        found.summaries.append(summarise(track, path, name, printable(group_of(name, by, columns)), spoken))
+        spoken, group = _words(path, words, found), printable(group_of(name, by, columns))
+        if not isinstance(read, Conversation):
+            found.summaries.append(summarise(read, path, name, group, spoken))
+            continue
+        for who, track in read.tracks.items():
+            own = [word for word in spoken if read.turns.active(who, np.array([(word.start + word.end) / 2]))[0]]
+            found.summaries.append(summarise(track, path, name, who if by == SPEAKER else group, own, who))
     if not found.summaries:
         why = f" ({next(iter(found.left_out.values()))})" if found.left_out else ""
         raise InputError(f"{folder}: there is no emotion track in it{why}; sedtalker batch or diarize writes them")
@@ -146,10 +167,15 @@ def read_tracks(
 
 
 def track_files(folder: Path) -> list[Path]:
-    """The tracks below a folder: those of ``animate`` and ``batch``, else every file that may be one."""
-    own = sorted(path for path in folder.rglob(f"*{TRACK_SUFFIX}") if _visible(path, folder))
+    """The tracks below a folder: conversations and those of ``animate`` and ``batch``, else every file that may be one.
+
+    Other tracks of a recording that has a conversation are left out: they say the same.
+    """
+    endings = TRACK_SUFFIX, CONVERSATION_SUFFIX
+    own = sorted(path for end in endings for path in folder.rglob(f"*{end}") if _visible(path, folder))
     if own:
-        return own
+        spoken = {path.parent / stem_of(path.name) for path in own if path.name.endswith(CONVERSATION_SUFFIX)}
+        return [path for path in own if path.name.endswith(CONVERSATION_SUFFIX) or not _stems(path) & spoken]
     best: dict[Path, Path] = {}
     for path in sorted(folder.rglob("*")):
         suffix = path.suffix.lower()
@@ -163,6 +189,12 @@ def track_files(folder: Path) -> list[Path]:
     return [best[key] for key in sorted(best)]
 
 
+def _stems(path: Path) -> set[Path]:
+    """What the recording of a track may be called: of ``talk.ann.emotion.json`` ``talk.ann`` and ``talk``."""
+    parts = stem_of(path.name).split(".")
+    return {path.parent / ".".join(parts[:k]) for k in range(1, len(parts) + 1)}
+
+
 def _rank(path: Path) -> tuple[int, int]:
     return OTHER_SUFFIXES.index(path.suffix.lower()), len(path.suffixes)
 
@@ -173,7 +205,7 @@ def _visible(path: Path, folder: Path) -> bool:
 
 def stem_of(name: str) -> str:
     """A path without the ending of a track."""
-    for suffix in (TRACK_SUFFIX, ".keys.json"):
+    for suffix in (TRACK_SUFFIX, CONVERSATION_SUFFIX, ".keys.json"):
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return str(PurePosixPath(name).with_suffix(""))
@@ -223,7 +255,9 @@ def manifest_columns(path: Path) -> dict[str, dict[str, str]]:
     return {**{name: cells[0] for name, cells in names.items() if len(cells) == 1}, **found}
 
 
-def summarise(track: EmotionTrack, file: Path, name: str, group: str, spoken: Sequence[Word]) -> TrackSummary:
+def summarise(
+    track: EmotionTrack, file: Path, name: str, group: str, spoken: Sequence[Word], speaker: str = ""
+) -> TrackSummary:
     """What is kept of the track in ``file``, ``name`` below the folder."""
     segments = tuple(track.segments())
     return TrackSummary(
@@ -235,7 +269,8 @@ def summarise(track: EmotionTrack, file: Path, name: str, group: str, spoken: Se
         segments,
         tuple(_posterior(track, segment) for segment in segments),
         tuple(said_between(spoken, segment.start, segment.end) for segment in segments),
-        *(float(np.mean(getattr(track, column))) if len(track) else 0.0 for column in MEANS),
+        *[float(np.mean(getattr(track, column))) if len(track) else 0.0 for column in MEANS],
+        speaker=speaker,
     )
 
 
@@ -277,8 +312,6 @@ def said_between(spoken: Sequence[Word], start: float, end: float) -> str:
 
 # --- Tables.
 
-FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
-"""What a spreadsheet takes for the beginning of a formula, also after blanks; the last four are of full width."""
 MEANS = ("intensity", "valence", "arousal")
 """Columns of a track whose means are kept."""
 
@@ -292,8 +325,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.lstrip().startswith(FORMULA):
-        return f"'{value}"
+    if isinstance(value, str):
+        return text_cell(value)
     return f"{value:.4f}" if isinstance(value, float) else "" if value is None else value
 
 

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +34,11 @@ from sedtalker.storage import inputs_kept
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from sedtalker.emotion.track import EmotionTrack
+    from sedtalker.emotion.conversation import Conversation
+    from sedtalker.emotion.track import EmotionTrack, Segment
 
 P = ParamSpec("P")
 """Options of a command."""
@@ -310,31 +312,61 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
         stderr: where, instead of stdout.
     """
     from rich.console import Console
-    from rich.table import Table
 
     from sedtalker.emotion.fine import strongest
-    from sedtalker.emotion.track import UNCERTAIN, UNSURE
 
-    console, segments = Console(stderr=stderr, highlight=False), track.segments()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("start", "end", "emotion", "intensity", "confidence"):
-        table.add_column(heading, justify="left" if heading == "emotion" else "right")
-    if track.extras:
-        table.add_column("fine-grained emotions", justify="left")
-    for s in segments:
-        unsure = s.confidence < UNSURE and s.label not in (UNCERTAIN, track.labels[0])
-        label = f"{UNCERTAIN} ({s.label}?)" if unsure else s.label
-        cells = [f"{s.start:.2f}", f"{s.end:.2f}", label, f"{s.intensity:.2f}", f"{s.confidence:.2f}"]
+    console, rows = Console(stderr=stderr, highlight=False), list[list[str]]()
+    for s in track.segments():
+        rows.append(_cells(s, track.labels[0]))
         if track.extras:
             inside = (track.times >= s.start) & (track.times < s.end)
-            cells.append(", ".join(strongest(track.extras, inside)))
-        table.add_row(*cells)
-    if segments:
-        console.print(table)
-    else:
-        console.print("no voiced speech: in silence, whispers and music there is no emotion to be found")
+            rows[-1].append(", ".join(strongest(track.extras, inside)))
+    _print_table(console, [*COLUMNS, *(["fine-grained emotions"] if track.extras else [])], rows)
     for burst in track.bursts:
         console.print(f"{burst.kind} {burst.start:.2f} to {burst.end:.2f} s, confidence {burst.confidence:.2f}")
+
+
+def print_conversation(conversation: Conversation) -> None:
+    """The segments of all speakers as a table, in order of time, marked as in ``print_emotions``."""
+    from rich.console import Console
+
+    rows = []
+    for who, segment in conversation.segments():
+        start, end, *emotion = _cells(segment, conversation.tracks[who].labels[0])
+        rows.append([start, end, who, *emotion])
+    _print_table(Console(highlight=False, markup=False), [*COLUMNS[:2], "speaker", *COLUMNS[2:]], rows)
+
+
+COLUMNS = ("start", "end", "emotion", "intensity", "confidence")
+"""Headings of the table."""
+NUMBERS = frozenset(COLUMNS) - {"emotion"}
+"""Columns that are flush right."""
+
+
+def _cells(segment: Segment, neutral: str) -> list[str]:
+    """What the table says of a segment, by ``COLUMNS``."""
+    from sedtalker.emotion.track import UNCERTAIN, UNSURE
+
+    unsure = segment.confidence < UNSURE and segment.label not in (UNCERTAIN, neutral)
+    label = f"{UNCERTAIN} ({segment.label}?)" if unsure else segment.label
+    numbers = (segment.start, segment.end, segment.intensity, segment.confidence)
+    start, end, intensity, confidence = (f"{number:.2f}" for number in numbers)
+    return [start, end, label, intensity, confidence]
+
+
+def _print_table(console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows below headings, or a line that nothing was found."""
+    from rich.table import Table
+
+    if not rows:
+        console.print("no voiced speech: in silence, whispers and music there is no emotion to be found")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 # --- Sound from a file or a pipe, and lines to a reader that may go away.

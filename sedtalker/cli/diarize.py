@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import json as json_lines
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import PIPE, ShownProgress, fail_clearly, print_emotions, print_lines, say, sound_pieces
+from sedtalker.cli.console import (
+    PIPE,
+    ShownProgress,
+    fail_clearly,
+    print_conversation,
+    print_emotions,
+    print_lines,
+    say,
+    sound_pieces,
+)
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
+    from sedtalker.emotion.conversation import Conversation
+    from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.emotion.emotion_stream import DiarizerStream
     from sedtalker.emotion.events import StateChange
+    from sedtalker.progress import Hook
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +39,12 @@ def diarize(
     audio: o.PipeArgument,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Also write the track: .json, .keys.json, .rttm, .csv, .TextGrid, .txt."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write the track: .json, .keys.json, .rttm, .csv, .TextGrid, .txt; "
+            "with --speakers .json, .rttm, .csv, .srt, .vtt.",
+        ),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the track: waveform, categories, intensity (.png).")] = None,
     json: o.JsonOption = False,
@@ -35,6 +53,8 @@ def diarize(
         bool,
         typer.Option("--events", help="Print a line for each change of state, for a voice agent; with --json as JSON."),
     ] = False,
+    speakers: o.SpeakersOption = None,
+    name: o.NameOption = None,
     model: Annotated[
         str | None,
         typer.Option(help="A diarizer's checkpoint folder, or hf:NAME, a classifier of the Hugging Face hub."),
@@ -76,23 +96,41 @@ def diarize(
         raise InputError("a stream takes only --json, --events, --fine, --look-ahead, --model, --enroll and --device")
     if streams and finer and not (json or events):
         raise InputError("with --fine a stream needs --json or --events")
+    if speakers is not None:
+        alone = {"--events": events, "--enroll": enroll, "--fine": finer, "--stream": stream, "-": audio == PIPE}
+        refused = [option for option, given in alone.items() if given]
+        if refused:
+            raise InputError(f"{refused[0]} does not go with --speakers: it is for one speaker")
+    names = o.names_of(name)
+    if names and speakers is None:
+        raise InputError("--name needs --speakers")
     from sedtalker.emotion.events import track_changes
     from sedtalker.emotion.fine_families import with_share
+    from sedtalker.emotion.formats.conversation import check_conversation_name
     from sedtalker.emotion.formats.files import check_track_name, note_left_out, track_formats
     from sedtalker.emotion.formats.json import track_to_json
     from sedtalker.emotion.formats.labels import segments_to_rttm
     from sedtalker.emotion.plot import check_plot_name
     from sedtalker.emotion.taxonomy import project, read_coordinates
-    from sedtalker.storage import check_writable, whole_files
+    from sedtalker.speakers.separation import check_speakers
+    from sedtalker.storage import check_writable
 
-    for path, check in ((output, check_track_name), (plot, check_plot_name)):
+    check_output = check_track_name if speakers is None else check_conversation_name
+    for path, check in ((output, check_output), (plot, check_plot_name)):
         if path is not None:
             check(path)
             check_writable(path, force)
     o.check_files(*([] if audio == PIPE else [audio]), *(enroll or []))
     o.check_enroll(enroll, model)
+    if speakers is not None:
+        check_speakers(speakers)
     plane = None if coordinates is None else read_coordinates(coordinates)
     diarizer = o.open_diarizer(model, encoder, trust, device)
+    if speakers is not None:
+        with ShownProgress(progress, quiet) as shown:
+            found = conversation_of(diarizer, audio, speakers, names, min_confidence, max_seconds, plane, shown.hook)
+        write_results(found.save, output, found.plot, plot)
+        return print_found(found, audio.stem, json, rttm)
     if finer:
         diarizer = diarizer.with_fine(fine_model, fine_encoder)
     if streams:
@@ -108,15 +146,7 @@ def diarize(
         track = diarizer(sound, enroll=enroll or [], min_confidence=min_confidence, hook=shown.hook)
     track = with_share(track, fine_share) if fine_share else track
     track = track if plane is None else project(track, plane)
-    wanted = [path for path in (plot, output) if path is not None]
-    with whole_files(wanted) as paths:
-        for path, made in zip(wanted, paths, strict=True):
-            if path is plot:
-                track.plot(made, sound)
-            else:
-                track.save(made)
-    for path in wanted:
-        say(f"{'plot' if path is plot else 'track'}: {path}")
+    write_results(track.save, output, lambda path: track.plot(path, sound), plot)
     if events:
         print_lines(change_line(change, json) for change in track_changes(track))
     elif json:
@@ -126,6 +156,65 @@ def diarize(
         print(segments_to_rttm(track.segments(), audio.stem), end="")
     else:
         print_emotions(track)
+
+
+def write_results(
+    save: Callable[[Path], None], output: Path | None, draw: Callable[[Path], None], plot: Path | None
+) -> None:
+    """Write the file and the picture that are wanted, both or none, and say where they are."""
+    from sedtalker.storage import whole_files
+
+    wanted = [("plot", draw, plot), ("track", save, output)]
+    chosen = [(what, write, path) for what, write, path in wanted if path is not None]
+    with whole_files([path for _, _, path in chosen]) as paths:
+        for (_, write, _), made in zip(chosen, paths, strict=True):
+            write(made)
+    for what, _, path in chosen:
+        say(f"{what}: {path}")
+
+
+# --- Several speakers.
+
+
+def conversation_of(
+    diarizer: Diarizer,
+    audio: Path,
+    speakers: str,
+    names: Mapping[str, str],
+    min_confidence: float,
+    longest: float,
+    plane: Mapping[str, tuple[float, float]] | None,
+    hook: Hook,
+) -> Conversation:
+    """Who expresses what in a recording; speakers who get one name are merged before their emotion is recognised."""
+    from sedtalker.emotion.taxonomy import project
+    from sedtalker.progress import one_step
+    from sedtalker.speakers.separation import separate
+
+    with one_step(hook, "finding the speakers"):
+        found = separate(audio, speakers, longest)
+        found = found.renamed(names) if names else found
+    for note in found.mixed.notes:
+        log.warning(note)
+    made = diarizer.conversation(audio, found, min_confidence=min_confidence, hook=hook)
+    return (
+        made if plane is None else replace(made, tracks={who: project(made.tracks[who], plane) for who in made.names})
+    )
+
+
+def print_found(conversation: Conversation, name: str, as_json: bool, as_rttm: bool) -> None:
+    """Print a conversation as a table, JSON or RTTM."""
+    from sedtalker.emotion.formats.conversation import conversation_to_json, conversation_to_rttm
+
+    if as_json:
+        print(conversation_to_json(conversation), end="")
+    elif as_rttm:
+        print(conversation_to_rttm(conversation, name), end="")
+    else:
+        print_conversation(conversation)
+
+
+# --- Streams.
 
 
 def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: float) -> Iterator[str]:

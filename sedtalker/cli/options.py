@@ -6,7 +6,7 @@ import functools
 import inspect
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
@@ -21,6 +21,7 @@ from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, say
 from sedtalker.errors import InputError
 from sedtalker.export.formats import FORMATS
 from sedtalker.reading import is_folder, is_there, read_json
+from sedtalker.speakers.turns import check_names
 from sedtalker.storage import check_writable, whole_file
 
 if TYPE_CHECKING:
@@ -125,6 +126,37 @@ WordsOption = Annotated[Path | None, option("words")]
 """The words with times."""
 LanguageOption = Annotated[str, option("language")]
 """The language of the words."""
+SpeakersOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="channels|auto|N|FILE.rttm",
+        help="Keep speakers apart: one a channel, found in the sound, that many of them, or by turns from a file.",
+    ),
+]
+"""Whose emotions are kept apart."""
+NameOption = Annotated[
+    list[str] | None,
+    typer.Option("--name", metavar="OLD=NEW", help="Rename a speaker; two that get one name are merged. Repeatable."),
+]
+"""Names of speakers."""
+
+
+def names_of(texts: Sequence[str] | None) -> dict[str, str]:
+    """New names of speakers by the old ones, from ``OLD=NEW``.
+
+    Raises:
+        InputError: a text is none, or a speaker gets two names.
+    """
+    found = dict[str, str]()
+    for text in texts or ():
+        old, _, new = text.partition("=")
+        if not old or not new or old in found:
+            raise InputError(f"--name {text}: give OLD=NEW, once for each speaker")
+        found[old] = new
+    check_names([*dict.fromkeys(found.values())])
+    return found
+
+
 FineOption = Annotated[
     bool, typer.Option("--fine", help="Also find thirty fine-grained emotions, such as awe or relief.")
 ]

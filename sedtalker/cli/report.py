@@ -25,7 +25,10 @@ def report(
     folder: Folder,
     by: Annotated[
         str | None,
-        typer.Option(metavar="folder|COLUMN", help="Group by folder, or by a column of the batch's manifest."),
+        typer.Option(
+            metavar="folder|speaker|COLUMN",
+            help="Group by folder, by the speakers of conversations, or by a column of the batch's manifest.",
+        ),
     ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="A table (.csv, .jsonl) with a column audio and the column of --by.")
@@ -84,7 +87,7 @@ def search(
         tracks = read_tracks(folder, hook=shown.hook, words=words, words_needed=said is not None)
     found = search_tracks(tracks, wanted)
     _say_left_out(tracks)
-    searched, recordings = len(tracks.summaries), len({hit.recording for hit in found})
+    searched, recordings = len({s.file for s in tracks.summaries}), len({hit.recording for hit in found})
     hits = found[:limit]
     if as_json:
         counts = {"searched": searched, "recordings": recordings, "segments": len(found)}
@@ -103,11 +106,12 @@ def _say_left_out(tracks: Tracks) -> None:
 
 
 def line(hit: Hit) -> str:
-    """``anna/one  12.40-18.90 s  angry 0.81 (confidence 0.62)  "I have had enough"``."""
+    """``anna/one  12.40-18.90 s  angry 0.81 (confidence 0.62)  "I have had enough"``; ``talk [ann]`` of speakers."""
     part = hit.segment
     said = f'  "{hit.words}"' if hit.words else ""
     about = f"{part.label} {part.intensity:.2f} (confidence {part.confidence:.2f})"
-    return f"{hit.recording}  {part.start:.2f}-{part.end:.2f} s  {about}{said}"
+    where = f"{hit.recording} [{hit.speaker}]" if hit.speaker else hit.recording
+    return f"{where}  {part.start:.2f}-{part.end:.2f} s  {about}{said}"
 
 
 def as_plain(hit: Hit) -> dict[str, Any]:
@@ -115,6 +119,7 @@ def as_plain(hit: Hit) -> dict[str, Any]:
     part = hit.segment
     return {
         "recording": hit.recording,
+        **({"speaker": hit.speaker} if hit.speaker else {}),
         "file": str(hit.file),
         "start": round(part.start, 3),
         "end": round(part.end, 3),

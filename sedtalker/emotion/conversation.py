@@ -7,15 +7,19 @@ so that pauses, onsets and segments are those of the conversation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.audio import SAMPLE_RATE, Audio
+from sedtalker.audio import SAMPLE_RATE, Audio, as_audio
 from sedtalker.emotion.inference import FrameEmotions
-from sedtalker.emotion.track import EmotionTrack
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
+from sedtalker.errors import InputError
+from sedtalker.plugins import plugin
 from sedtalker.speakers.separation import MARGIN_SECONDS, Speakers
 from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import FRAME_CLOCK
@@ -51,11 +55,78 @@ class Conversation:
         """Seconds."""
         return self.speakers.mixed.duration
 
+    def segments(self) -> list[tuple[str, Segment]]:
+        """Who expresses what: the segments of all speakers with their names, in order of time."""
+        found = [(name, segment) for name in self.names for segment in self.tracks[name].segments()]
+        return sorted(found, key=lambda row: (row[1].start, row[1].end))
+
     def renamed(self, names: Mapping[str, str]) -> Conversation:
-        """With other names of speakers, each its own (``Speakers.renamed`` merges, which needs new tracks)."""
-        return Conversation(
-            self.speakers.renamed(names), {names.get(name, name): track for name, track in self.tracks.items()}
-        )
+        """With other names of speakers.
+
+        Raises:
+            InputError: nobody has such a name, or two get one: merge those in ``Speakers``, and diarize these.
+        """
+        speakers = self.speakers.renamed(names)
+        if len(speakers.names) < len(self.names):
+            raise InputError("two speakers get one name: merge them before their emotion is recognised")
+        return Conversation(speakers, {names.get(name, name): track for name, track in self.tracks.items()})
+
+    @staticmethod
+    def load(path: str | Path, recording: Audio | Path | str | None = None) -> Conversation:
+        """A conversation from the JSON that ``save`` writes.
+
+        Args:
+            path: of the file.
+            recording: whose sound the speakers get; None: theirs is silence, enough for tables, plots and reports.
+
+        Raises:
+            InputError: no such file, it is no conversation, or it is of a recording of another length.
+        """
+        made = cast(Conversation, plugin("conversation files").read_conversation(Path(path)))
+        if recording is None:
+            return made
+        sound = as_audio(recording, None)
+        if abs(sound.duration - made.duration) > 1.0 / SAMPLE_RATE:
+            raise InputError(f"{path} is of {made.duration:.2f} s, the recording of {sound.duration:.2f} s")
+        return replace(made, speakers=replace(made.speakers, mixed=sound).with_turns(made.turns))
+
+    def save(self, path: str | Path) -> None:
+        """Write it; the suffix chooses the format: ``.json`` keeps all but the sound, ``.rttm``, ``.csv``, ``.srt`` and
+        ``.vtt`` say who expresses what, and when.
+
+        Raises:
+            InputError: no format has such a suffix, or it cannot be written there.
+        """
+        plugin("conversation files").write_conversation(Path(path), self)
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the waveform and, below it, each speaker's turns and emotion to a PNG file.
+
+        Raises:
+            InputError: its name does not end in ``.png``, or it cannot be written there.
+        """
+        plugin("track plot").plot_conversation(self, Path(path))
+
+
+def speaker_frames(
+    speakers: Speakers, name: str, frames_of: Callable[[Audio], FrameEmotions], classes: int = len(CATEGORIES)
+) -> FrameEmotions:
+    """The emotion of every frame of the recording for one speaker, made of their own speech alone.
+
+    Args:
+        speakers: of the recording.
+        name: of the speaker.
+        frames_of: the emotion of every frame of some sound, 50 a second.
+        classes: how many categories that has.
+    """
+    sound = speakers.sounds[name]
+    count = FRAME_CLOCK.frames(sound.duration)
+    own = own_frames(speakers.turns, name, count)
+    if len(own):
+        return scattered(frames_of(joined(sound, own)), own, count)
+    neutral = np.zeros((count, classes), np.float32)
+    neutral[:, 0] = 1.0
+    return FrameEmotions(neutral, np.zeros(count, np.float32), np.zeros(count, bool))
 
 
 def own_frames(turns: Turns, speaker: str, frames: int) -> NDArray[np.int64]:
@@ -74,17 +145,17 @@ def joined(sound: Audio, frames: NDArray[np.int64]) -> Audio:
 
 
 def scattered(part: FrameEmotions, frames: NDArray[np.int64], count: int) -> FrameEmotions:
-    """Emotions of some frames in their places among ``count``; others are silent and hold the nearest one's values."""
+    """Emotions of some frames in their places among ``count``; others are silent and hold the next one's values."""
     part_count = min(len(frames), len(part.posterior))
     frames = frames[:part_count]
-    nearest = np.abs(np.searchsorted(frames, np.arange(count)).clip(0, part_count - 1))
+    following = np.searchsorted(frames, np.arange(count)).clip(0, part_count - 1)
     spoken = np.zeros(count, bool)
     spoken[frames] = part.speech[:part_count]
 
     def placed(values: NDArray[np.float32] | None, fill: float | None = None) -> NDArray[np.float32] | None:
         if values is None:
             return None
-        made = np.array(values[nearest])
+        made = np.array(values[following])
         if fill is not None:
             made[~spoken] = fill
         return made

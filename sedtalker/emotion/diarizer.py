@@ -14,22 +14,21 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
+from sedtalker.audio import LONGEST_SECONDS, Audio, FrameClock, as_audio
 from sedtalker.checkpoint import read_card, read_config, write_checkpoint
 from sedtalker.emotion.burst_detector import find_bursts
 from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice
 from sedtalker.emotion.emotion_stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
 from sedtalker.emotion.fine import FineCurves, FineEmotions, is_empathic_insight
 from sedtalker.emotion.inference import (
-    UNFAMILIAR,
     FrameEmotions,
     TrackRule,
     emotion_track,
     enrol,
     frame_emotions,
-    unfamiliarity,
+    note_unfamiliar,
 )
-from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
+from sedtalker.emotion.track import Burst, EmotionTrack
 from sedtalker.errors import InputError, extra
 from sedtalker.models import WHISPER, model_folder, model_names
 from sedtalker.nn import find_device, torch_threads
@@ -223,34 +222,22 @@ class Diarizer:
         Raises:
             InputError: the sound or the turns cannot be read, or nobody speaks.
         """
-        from sedtalker.emotion.conversation import Conversation
+        from sedtalker.emotion.conversation import Conversation, speaker_frames
+
+        def frames_of(sound: Audio) -> FrameEmotions:
+            return self._frames(sound, self.encoder(sound))
 
         with torch_threads(self._threads):
-            with one_step(hook, "finding the speakers"):
-                found = separate(recording, speakers, max_seconds) if isinstance(speakers, str) else speakers
-            tracks = {}
+            found, tracks = speakers, {}
+            if isinstance(found, str):
+                with one_step(hook, "finding the speakers"):
+                    found = separate(recording, found, max_seconds)
             for name in found.names:
                 with one_step(hook, f"recognising the emotion of {name}"):
-                    tracks[name] = self._track_of(found, name, fill_scale).confident(min_confidence)
+                    frames = speaker_frames(found, name, frames_of, len(self.labels))
+                    track = self._shaped(frames, FRAME_CLOCK, found.mixed.duration, fill_scale)
+                    tracks[name] = track.confident(min_confidence)
         return Conversation(found, tracks)
-
-    def _track_of(self, speakers: Speakers, name: str, fill_scale: bool) -> EmotionTrack:
-        """A speaker's track, made of their own speech alone; see ``sedtalker.emotion.conversation``."""
-        from sedtalker.emotion.conversation import joined, own_frames, scattered
-
-        sound = speakers.sounds[name]
-        count = FRAME_CLOCK.frames(sound.duration)
-        own = own_frames(speakers.turns, name, count)
-        spoken = joined(sound, own)
-        features = self.encoder(spoken)
-        frames = frame_emotions(self.network, features)
-        if self.classifier is not None:
-            from sedtalker.emotion.audio_classifier import classified_emotions
-
-            frames = classified_emotions(self.classifier, spoken, frames, features.clock.times(len(features)))
-        labels = CATEGORIES if self.classifier else self.network.config.labels
-        rule = replace(self.rule, fill_scale=fill_scale)
-        return emotion_track(scattered(frames, own, count), FRAME_CLOCK, sound.duration, labels, rule)
 
     def track(
         self,
@@ -270,19 +257,25 @@ class Diarizer:
             fill_scale: whether strength is measured by the recording's own, see ``TrackRule``.
             note: whether one line is logged where the recording is unlike anything trained on (``unfamiliarity``).
         """
-        frames = frame_emotions(self.network, features, None if self.classifier else voice)
-        if self.classifier is None:
-            if note:
-                note_unfamiliar(frames, features.clock.rate)
-        else:
-            from sedtalker.emotion.audio_classifier import classified_emotions
-
-            frames = classified_emotions(self.classifier, audio, frames, features.clock.times(len(features)))
-        labels = CATEGORIES if self.classifier else self.network.config.labels
-        rule = replace(self.rule, fill_scale=fill_scale)
-        track = emotion_track(frames, features.clock, audio.duration, labels, rule)
+        frames = self._frames(audio, features, voice)
+        if note and self.classifier is None:
+            note_unfamiliar(frames, features.clock.rate)
+        track = self._shaped(frames, features.clock, audio.duration, fill_scale)
         extras = track.extras if self.fine is None else self.fine(audio, features)
         return replace(track, bursts=self._bursts(features), extras=extras)
+
+    def _frames(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> FrameEmotions:
+        """The emotion of every frame, by the network and, where there is one, the classifier."""
+        if self.classifier is None:
+            return frame_emotions(self.network, features, voice)
+        from sedtalker.emotion.audio_classifier import classified_emotions
+
+        times = features.clock.times(len(features))
+        return classified_emotions(self.classifier, audio, frame_emotions(self.network, features), times)
+
+    def _shaped(self, frames: FrameEmotions, clock: FrameClock, duration: float, fill_scale: bool) -> EmotionTrack:
+        """The track of such frames."""
+        return emotion_track(frames, clock, duration, self.labels, replace(self.rule, fill_scale=fill_scale))
 
     def _bursts(self, features: SpeechFeatures) -> tuple[Burst, ...]:
         """Vocal bursts by the encoder of emotion, where it is the encoder or one of the two."""
@@ -311,16 +304,11 @@ class Diarizer:
         built_in = model_names("fine-grained emotions")["emotion_encoder" if config.backbone is None else WHISPER]
         folder = built_in.path if source is None else Path(source)
         model = open_model(folder, "fine_emotions")
-        own = (
-            self.encoder.encoders.get(FROM_HUB, self.encoder) if isinstance(self.encoder, EncoderPair) else self.encoder
-        )
+        own: Encoder = self.encoder
+        own = own.encoders.get(FROM_HUB, own) if isinstance(own, EncoderPair) else own
         if read_config(folder).encoder_sha256 != own.sha256():
             raise InputError(f"{folder}: these fine-grained heads were trained on another encoder than the diarizer's")
-        projection = None
-        if config.layer_channels:  # heads on a hub's encoder, which torch runs, read vectors that went through it
-            network = self.in_torch()
-            read = network.layer_projection[:, : model.config.hidden_channels]  # of two encoders, the first one's
-            projection = network.layer_mean.cpu().numpy(), read.cpu().numpy()
+        projection = self.in_torch().projection(model.config.hidden_channels) if config.layer_channels else None
         made.fine = FineEmotions(model, projection)
         return made
 
@@ -453,12 +441,6 @@ class Diarizer:
         """Threads that pay: transformers of a hundred million weights use all cores, the built-in networks one."""
         large = self.classifier is not None or self.network.config.backbone is not None
         return (os.cpu_count() or 1) if large else 1
-
-
-def note_unfamiliar(frames: FrameEmotions, rate: float) -> None:
-    """Log one line where a recording is unlike anything the network was trained on (``unfamiliarity``)."""
-    if unfamiliarity(frames, rate) > UNFAMILIAR:
-        log.warning("this recording is unlike anything the diarizer was trained on: take its emotion as a guess")
 
 
 def _device(network: EmotionModel) -> str:

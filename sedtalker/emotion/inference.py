@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -30,6 +31,8 @@ from sedtalker.errors import InputError
 from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.features import SpeechFeatures
+
+log = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 60.0
 """Seconds that the network sees at once."""
@@ -311,3 +314,9 @@ def _presence(speech: NDArray[np.bool_], rate: float, rule: TrackRule) -> NDArra
     after = np.clip((since - rule.hold) / rule.release, 0.0, 1.0)
     before = np.clip(until / rule.anticipation, 0.0, 1.0)
     return np.maximum(0.5 + 0.5 * np.cos(np.pi * after), 0.5 + 0.5 * np.cos(np.pi * before))
+
+
+def note_unfamiliar(frames: FrameEmotions, rate: float) -> None:
+    """Log one line where a recording is unlike anything the network was trained on (``unfamiliarity``)."""
+    if unfamiliarity(frames, rate) > UNFAMILIAR:
+        log.warning("this recording is unlike anything the diarizer was trained on: take its emotion as a guess")

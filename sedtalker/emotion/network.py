@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
 from sedtalker.emotion.diarizer_model import (
     PITCH_CHANNELS,
     ROW,
@@ -194,6 +195,10 @@ class DiarizerNetwork(nn.Module):
     def context(self) -> int:
         """Frames at 50 Hz that an output depends on, on either side."""
         return self.config.context
+
+    def projection(self, channels: int) -> tuple[Floats, Floats]:
+        """The mean (L,) and the matrix (L, C) through which vectors of a hub's encoder go, of two the first one's."""
+        return self.layer_mean.cpu().numpy(), self.layer_projection[:, :channels].cpu().numpy()
 
     def describe(self, batch: FrameBatch, newest: int = 0) -> tuple[Tensor, Tensor]:
         """Functionals (B, ceil(T / 8), F) and frames of speech and of voiced speech in the longest window (…, 2).

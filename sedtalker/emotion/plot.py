@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from sedtalker.audio import Audio
 from sedtalker.emotion.track import UNCERTAIN, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.storage import whole_file
+
+if TYPE_CHECKING:
+    from sedtalker.emotion.conversation import Conversation
 
 COLOURS: dict[str, str] = {
     "neutral": "#BBBBBB",
@@ -65,6 +68,46 @@ def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
     write_figure(figure, path)
 
 
+def plot_conversation(conversation: Conversation, path: Path) -> None:
+    """Draw a conversation to a PNG file: the waveform, and below it turns, segments, posterior and intensity of each.
+
+    Args:
+        conversation: whose speakers are drawn in the order in which they first speak.
+        path: where to write; written whole or not at all.
+
+    Raises:
+        InputError: its name does not end in ``.png``, or the extra ``plot`` is not installed.
+    """
+    check_plot_name(path)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    duration, names = conversation.duration, conversation.names
+    heights = [1.4, *(height for _ in names for height in (1.0, 1.4, 0.9))]
+    size = float(np.clip(duration * 0.6, 12.0, 40.0)), 0.8 * sum(heights) + 1.0
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    _draw_sound(axes[0], conversation.speakers.mixed)
+    axes[0].set_ylim(-1.05, 1.05)
+    axes[0].set_ylabel("sound")
+    for k, name in enumerate(names):
+        track, (top, middle, bottom) = conversation.tracks[name], axes[3 * k + 1 : 3 * k + 4]
+        _draw_turns(top, conversation, name)
+        _draw_ribbons(middle, track)
+        _draw_intensity(bottom, track)
+        _fade_outside(middle, duration, track)
+        middle.get_legend().remove()
+    figure.legend(
+        *axes[2].get_legend_handles_labels(), loc="outside right upper", fontsize="small", frameon=False, reverse=True
+    )
+    axes[-1].set_xlabel("time (s)")
+    axes[-1].set_xlim(0.0, max(duration, 0.1))
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    write_figure(figure, path)
+
+
 def check_plot_name(path: Path) -> None:
     """Raise ``InputError`` when no picture is written under such a name, or nothing is installed that draws it."""
     if path.suffix.lower() != ".png":
@@ -89,6 +132,37 @@ def write_figure(figure: Any, path: Path) -> None:
 
 def _draw_waveform(axis: Any, audio: Audio | None, duration: float, track: EmotionTrack) -> None:
     """Envelope of the sound over the segments' colours; labels where there is room."""
+    _draw_segments(axis, duration, track, 1.08)
+    if audio is not None:
+        _draw_sound(axis, audio)
+    for burst in track.bursts:
+        axis.plot([burst.start, burst.end], [-0.98, -0.98], color="#CC0000", lw=3, solid_capstyle="butt")
+        axis.text(burst.start, -0.9, burst.kind, color="#CC0000", fontsize="small", va="bottom")
+    axis.set_ylim(-1.05, 1.65)
+    axis.set_yticks([])
+    axis.set_ylabel("sound\nand segments")
+
+
+def _draw_turns(axis: Any, conversation: Conversation, name: str) -> None:
+    """A speaker's segments, named above their middles, and a bar below for each of their turns."""
+    _draw_segments(axis, conversation.duration, conversation.tracks[name], 0.1)
+    for start, end in conversation.turns.of(name):
+        axis.plot([start, end], [-0.8, -0.8], color="#222222", lw=5, solid_capstyle="butt")
+    axis.set_ylim(-1.05, 1.65)
+    axis.set_yticks([-0.8], ["turns"])
+    axis.set_title(name, loc="left", fontweight="bold", parse_math=False)
+
+
+def _fade_outside(axis: Any, duration: float, track: EmotionTrack) -> None:
+    """Make pale what is drawn where there are no segments: the speaker is silent there."""
+    segments = track.segments()
+    starts, ends = [0.0, *(s.end for s in segments)], [*(s.start for s in segments), duration]
+    for start, end in zip(starts, ends, strict=True):
+        if end > start:
+            axis.axvspan(start, end, facecolor="#FFFFFF", alpha=0.8, linewidth=0.0)
+
+
+def _draw_segments(axis: Any, duration: float, track: EmotionTrack, height: float) -> None:
     for segment in track.segments():
         axis.axvspan(segment.start, segment.end, facecolor=COLOURS.get(segment.label, "#888888"), alpha=0.45)
         if segment.label == UNCERTAIN:
@@ -96,19 +170,17 @@ def _draw_waveform(axis: Any, audio: Audio | None, duration: float, track: Emoti
         if segment.end - segment.start > 0.04 * duration:
             middle = 0.5 * (segment.start + segment.end)
             text = f"{segment.label}\n{segment.intensity:.2f}"
-            axis.text(middle, 1.08, text, ha="center", va="bottom", fontsize="small")
-    if audio is not None:
-        columns = min(4000, len(audio.samples))
-        edges = np.linspace(0, len(audio.samples), columns + 1).astype(np.int64)[:-1]
-        high, low = np.maximum.reduceat(audio.samples, edges), np.minimum.reduceat(audio.samples, edges)
-        scale = max(float(np.abs(audio.samples).max()), 1e-4)
-        axis.fill_between(edges / audio.rate, low / scale, high / scale, facecolor="#222222", step="post")
-    for burst in track.bursts:
-        axis.plot([burst.start, burst.end], [-0.98, -0.98], color="#CC0000", lw=3, solid_capstyle="butt")
-        axis.text(burst.start, -0.9, burst.kind, color="#CC0000", fontsize="small", va="bottom")
-    axis.set_ylim(-1.05, 1.65)
+            axis.text(middle, height, text, ha="center", va="bottom", fontsize="small")
+
+
+def _draw_sound(axis: Any, audio: Audio) -> None:
+    """The envelope of a recording, its peak at 1."""
+    columns = min(4000, len(audio.samples))
+    edges = np.linspace(0, len(audio.samples), columns + 1).astype(np.int64)[:-1]
+    high, low = np.maximum.reduceat(audio.samples, edges), np.minimum.reduceat(audio.samples, edges)
+    scale = max(float(np.abs(audio.samples).max()), 1e-4)
+    axis.fill_between(edges / audio.rate, low / scale, high / scale, facecolor="#222222", step="post")
     axis.set_yticks([])
-    axis.set_ylabel("sound\nand segments")
 
 
 def _draw_ribbons(axis: Any, track: EmotionTrack) -> None:

@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import LONGEST_SECONDS, SAMPLE_RATE, Audio, as_audio, load_channels
 from sedtalker.audio.activity import speech_activity
 from sedtalker.errors import InputError
+from sedtalker.reading import is_file
 from sedtalker.speakers.turns import MOST_SPEAKERS, Turns, turns_of
 from sedtalker.speech.features import MEL_CLOCK, analysis_of
+
+log = logging.getLogger(__name__)
 
 FADE_SECONDS = 0.02
 """Over which a speaker's sound comes and goes around their turns."""
@@ -26,8 +30,18 @@ MARGIN_SECONDS = 0.06
 """By which turns are widened before others are silenced: an onset is quieter than what follows."""
 CROSSTALK = 1.4
 """Natural logarithms of power (6 dB) by which a channel must not be weaker than the loudest for its speech to count."""
+LEVEL_FRAMES = 25
+"""Frames of 10 ms over which the levels of channels are compared: about a syllable."""
+CLOSED_FRAMES = 30
+"""Frames for which a channel may be weaker than another without an end of its speaker's turn."""
+LEAST_FRAMES = 10
+"""Frames of the shortest turn on a channel."""
 SAME_CHANNEL = 0.98
 """Correlation of two channels from which on they hold the same sound."""
+TOGETHER = 0.8
+"""Share of a channel's speech during which another one speaks too; more is said, since people take turns."""
+SILENT_PEAK = 1e-4
+"""Largest sample of a channel that nobody speaks in."""
 NAME = "speaker"
 """Before the numbers of speakers whose names are not known."""
 
@@ -40,11 +54,13 @@ class Speakers:
         mixed: the whole recording, mono.
         turns: who speaks when.
         sounds: each speaker's own sound by name, as long as the recording.
+        apart: whether sounds come from a channel each, instead of being cut from the whole recording.
     """
 
     mixed: Audio
     turns: Turns
     sounds: Mapping[str, Audio]
+    apart: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,13 +72,24 @@ class Speakers:
         return Speakers(self.mixed, turns, {name: sound_of(self.mixed, turns, name) for name in turns.speakers})
 
     def renamed(self, names: Mapping[str, str]) -> Speakers:
-        """With other names; two speakers that get one name are merged, their sounds added."""
+        """With other names; two speakers that get one name are merged, the sounds of their channels added.
+
+        Raises:
+            InputError: nobody has such a name, or a new one is none.
+        """
+        unknown = [name for name in names if name not in self.turns.speakers]
+        if unknown:
+            raise InputError(f"there is no speaker '{unknown[0]}'; there are {', '.join(self.turns.speakers)}")
+        turns = self.turns.renamed(names)
+        if not self.apart and len(turns.speakers) < len(self.turns.speakers):
+            return self.with_turns(turns)
         sounds = dict[str, Audio]()
         for name, sound in self.sounds.items():
             new = names.get(name, name)
-            both = np.clip(sounds[new].samples + sound.samples, -1.0, 1.0) if new in sounds else sound.samples
-            sounds[new] = replace(sound, samples=both)
-        return Speakers(self.mixed, self.turns.renamed(names), sounds)
+            if new in sounds:
+                sound = replace(sound, samples=np.clip(sounds[new].samples + sound.samples, -1.0, 1.0))
+            sounds[new] = sound
+        return Speakers(self.mixed, turns, sounds, self.apart)
 
 
 def separate(recording: Path | str | Audio, speakers: str = "auto", max_seconds: float = LONGEST_SECONDS) -> Speakers:
@@ -80,25 +107,22 @@ def separate(recording: Path | str | Audio, speakers: str = "auto", max_seconds:
         if isinstance(recording, Audio):
             raise InputError("--speakers channels needs a file with a channel for each speaker")
         return by_channels(load_channels(Path(recording), max_seconds), str(recording))
+    check_speakers(speakers)
     sound = as_audio(recording, None, max_seconds)
-    if speakers == "auto" or speakers.isdigit():
+    if speakers == "auto" or speakers.isdecimal():
         from sedtalker.speakers.diarization import find_turns
 
-        count = None if speakers == "auto" else int(speakers)
-        if count is not None and not 1 <= count <= MOST_SPEAKERS:
-            raise InputError(f"--speakers {speakers}: 1 to {MOST_SPEAKERS} speakers")
-        turns = find_turns(sound, count)
+        turns = find_turns(sound, None if speakers == "auto" else int(speakers))
     else:
-        check_speakers(speakers)
         turns = Turns.load(speakers, sound.duration)
     return Speakers(sound, turns, {name: sound_of(sound, turns, name) for name in turns.speakers})
 
 
 def check_speakers(speakers: str) -> None:
     """Raise ``InputError`` where it is neither ``channels``, ``auto``, a number nor an RTTM file that exists."""
-    if speakers in ("channels", "auto") or (speakers.isdigit() and 1 <= int(speakers) <= MOST_SPEAKERS):
+    if speakers in ("channels", "auto") or (speakers.isdecimal() and 1 <= int(speakers) <= MOST_SPEAKERS):
         return
-    if not Path(speakers).is_file():
+    if not is_file(Path(speakers)):
         raise InputError(
             f"--speakers {speakers}: give channels, auto, a number from 1 to {MOST_SPEAKERS}, or an .rttm file"
         )
@@ -117,33 +141,51 @@ def sound_of(recording: Audio, turns: Turns, speaker: str) -> Audio:
 def by_channels(channels: list[Audio], name: str) -> Speakers:
     """Speakers of a recording with a channel for each; silent channels are left out.
 
-    A channel's speech counts where it is not much weaker than another's at that time: microphones hear others too.
+    A channel's speech counts where it is not much weaker than another's at that time: microphones pick up others too.
 
     Raises:
-        InputError: fewer than two channels, all but one silent, or two of the same sound.
+        InputError: fewer than two channels, all but one silent, two of the same sound, or nobody speaks.
     """
     if len(channels) < 2:
         raise InputError(f"{name} has one channel: use --speakers auto, or an .rttm file")
     if len(channels) > MOST_SPEAKERS:
         raise InputError(f"{name} has {len(channels)} channels; at most {MOST_SPEAKERS} speakers are animated")
-    heard = [k for k, channel in enumerate(channels) if np.abs(channel.samples).max() > 1e-4]
-    if len(heard) < 2:
+    sounding = [k for k, channel in enumerate(channels) if np.abs(channel.samples).max() > SILENT_PEAK]
+    if len(sounding) < 2:
         raise InputError(f"{name}: only one of its channels has sound: use --speakers auto, or an .rttm file")
-    for a, b in pairwise(heard):
+    for a, b in combinations(sounding, 2):
         if abs(_correlation(channels[a].samples, channels[b].samples)) > SAME_CHANNEL:
             raise InputError(f"{name}: its channels hold the same sound: use --speakers auto, or an .rttm file")
+    spoken = _spoken([channels[k] for k in sounding])
+    speaking = [k for k, row in enumerate(spoken) if row.any()]
+    if not speaking:
+        raise InputError(f"{name}: nobody speaks in any of its channels")
+    _note_together(spoken[speaking], name)
+    sources = {f"{NAME}{sounding[k] + 1}": channels[sounding[k]] for k in speaking}
+    mixed = Audio(np.mean([channels[k].samples for k in sounding], axis=0).astype(np.float32))
+    turns = turns_of(spoken[speaking], MEL_CLOCK.times(spoken.shape[1]), list(sources), mixed.duration)
+    sounds = {speaker: sound_of(channel, turns, speaker) for speaker, channel in sources.items()}
+    return Speakers(mixed, turns, sounds, apart=True)
+
+
+def _spoken(channels: list[Audio]) -> Mask:
+    """(S, T) in which frames of 10 ms each channel has the speech of its own speaker."""
     levels, active = list[Floats](), list[Mask]()
-    for k in heard:
-        prosody = analysis_of(channels[k]).prosody
-        power = uniform_filter1d(np.log(1e-9 + _power(channels[k].samples, len(prosody))), 25)
-        levels.append(power)
+    for channel in channels:
+        prosody = analysis_of(channel).prosody
+        levels.append(np.log(1e-9 + uniform_filter1d(_power(channel.samples, len(prosody)), LEVEL_FRAMES)))
         active.append(speech_activity(prosody[:, 0], prosody[:, 2], MEL_CLOCK.rate))
-    loudest = np.max(levels, axis=0)
-    spoken = np.stack([speech & (level > loudest - CROSSTALK) for speech, level in zip(active, levels, strict=True)])
-    names = [f"{NAME}{k + 1}" for k in heard]
-    mixed = Audio(np.mean([channels[k].samples for k in heard], axis=0).astype(np.float32))
-    turns = turns_of(spoken, MEL_CLOCK.times(spoken.shape[1]), names, mixed.duration)
-    return Speakers(mixed, turns, {n: sound_of(channels[k], turns, n) for n, k in zip(names, heard, strict=True)})
+    loudest, spoken = np.max(levels, axis=0), list[Mask]()
+    for speech, level in zip(active, levels, strict=True):
+        own = binary_closing(np.pad(speech & (level > loudest - CROSSTALK), CLOSED_FRAMES), np.ones(CLOSED_FRAMES))
+        spoken.append(binary_opening(own[CLOSED_FRAMES:-CLOSED_FRAMES] & speech, np.ones(LEAST_FRAMES)))
+    return np.stack(spoken)
+
+
+def _note_together(spoken: Mask, name: str) -> None:
+    """Log one line where all channels (S, T) speak at the same time, as those of a stereo microphone do."""
+    if len(spoken) > 1 and (spoken.sum(0) > 1).sum() > TOGETHER * spoken.any(0).sum():
+        log.warning(f"{name}: its channels speak at the same time; if each holds everybody, use --speakers auto")
 
 
 def _power(samples: Floats, frames: int) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from sedtalker.errors import InputError
 from sedtalker.reading import read_text, rows_of
 from sedtalker.storage import whole_file
 
+log = logging.getLogger(__name__)
+
 MOST_TURNS = 50_000
 """In one file; an hour of lively talk has a fiftieth of that."""
 MOST_SPEAKERS = 16
@@ -24,8 +27,16 @@ LONGEST_SECONDS = 12 * 3600.0
 """Turns end before; longer times in a file are a mistake."""
 LONGEST_NAME = 60
 """Letters of a speaker's name, which names files too."""
+NO_FILE = frozenset('<>:"/\\|?*')
+"""Characters that the name of a file cannot have on every system."""
 FIELDS = 8
 """Words of a line of RTTM at least: SPEAKER file channel start duration <NA> <NA> name."""
+BEYOND = 0.5
+"""Seconds that the last turn may end behind the recording before it is said."""
+NOTHING = ("<NA>", "<NA>")
+"""The seventh and the ninth field of a line of RTTM that says no more than who speaks."""
+OF_EMOTION = "intensity="
+"""Begins the seventh field of RTTM whose names are emotions, see ``sedtalker.emotion.formats.labels``."""
 
 
 class Turn(NamedTuple):
@@ -43,7 +54,10 @@ class Turns:
     Attributes:
         turns: in order of their beginnings.
         duration: seconds of the recording.
-        speakers: the names, in the order in which they first speak.
+        speakers: the names, in the order in which they first speak; those that never do stay where they are given.
+
+    Raises:
+        InputError: a name is none, see ``check_names``.
     """
 
     turns: tuple[Turn, ...]
@@ -53,6 +67,7 @@ class Turns:
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.turns))
         known = tuple(dict.fromkeys([*self.speakers, *(turn.speaker for turn in ordered)]))
+        check_names(known)
         object.__setattr__(self, "turns", ordered)
         object.__setattr__(self, "speakers", known)
 
@@ -129,16 +144,56 @@ def turns_to_rttm(turns: Turns, name: str = "audio") -> str:
         turns: who speaks when.
         name: of the recording; white space in it, and in names of speakers, becomes ``_``.
     """
-    file = "_".join(name.split()) or "audio"
-    lines = []
-    for start, end, speaker in turns.turns:
-        who = "_".join(speaker.split())
-        lines.append(f"SPEAKER {file} 1 {start:.3f} {end - start:.3f} <NA> <NA> {who} <NA> <NA>\n")
+    names = rttm_names(turns)
+    rows = [(start, end, names[speaker], NOTHING) for start, end, speaker in turns.turns]
+    return rttm_lines(rows, name)
+
+
+def rttm_lines(rows: Iterable[tuple[float, float, str, tuple[str, str]]], name: str) -> str:
+    """Lines of RTTM from beginnings and ends (seconds), names, and the seventh and ninth field of each.
+
+    Both ends are rounded to milliseconds, so that turns which touch do so in the file; what is shorter is left out.
+    """
+    file, lines = "_".join(name.split()) or "audio", list[str]()
+    for start, end, who, (kind, sure) in rows:
+        length = round(end, 3) - round(start, 3)
+        if length > 5e-4:
+            lines.append(f"SPEAKER {file} 1 {start:.3f} {length:.3f} <NA> {kind} {who} {sure} <NA>\n")
     return "".join(lines)
 
 
+def rttm_names(turns: Turns) -> dict[str, str]:
+    """The speakers' names in RTTM, which have no white space.
+
+    Raises:
+        InputError: two speakers would have the same.
+    """
+    names = {speaker: "_".join(speaker.split()) for speaker in turns.speakers}
+    if len(set(names.values())) < len(names):
+        raise InputError(f"two of {', '.join(names)} have one name in RTTM, where blanks become _: rename one")
+    return names
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise ``InputError`` for names of speakers that cannot name files, or two of which would name the same one."""
+    known = dict[str, str]()
+    for name in names:
+        wrong = [letter for letter in name if letter in NO_FILE or not letter.isprintable()]
+        if wrong:
+            shown = name.encode("unicode_escape").decode()[:LONGEST_NAME]
+            raise InputError(f"speaker '{shown}': a name cannot hold {wrong[0]!r}, since it names files; rename them")
+        if not name.strip() or name != name.strip(" .") or len(name) > LONGEST_NAME:
+            raise InputError(
+                f"speaker '{name[:LONGEST_NAME]}': a name has 1 to {LONGEST_NAME} letters, "
+                "and no blank or full stop at its ends"
+            )
+        other = known.setdefault(name.casefold(), name)
+        if other != name:
+            raise InputError(f"speakers '{other}' and '{name}' differ in capitals alone; they name files: rename one")
+
+
 def turns_from_rttm(text: str, duration: float | None = None, name: str = "turns") -> Turns:
-    """The turns of RTTM; lines of other types than SPEAKER and comments (``;;``) are skipped.
+    """The turns of RTTM; lines of other types than SPEAKER, empty turns and comments (``;;``) are skipped.
 
     Args:
         text: the file.
@@ -146,22 +201,32 @@ def turns_from_rttm(text: str, duration: float | None = None, name: str = "turns
         name: what to call the input in messages.
 
     Raises:
-        InputError: a line is no turn, there is none, there are too many, or too many speakers.
+        InputError: a line is no turn or of another recording, there is none, there are too many, or too many speakers.
     """
-    turns = list[Turn]()
+    turns, of = list[Turn](), ""
     for number, words in rows_of(text):
         if words[0] != "SPEAKER":
             continue
-        turns.append(_turn(words, f"{name}: line {number}"))
+        turn = _turn(words, f"{name}: line {number}")
+        turns += [turn] if turn.end > turn.start else []
+        of = of or words[1]
+        if words[1] != of:
+            raise InputError(f"{name}: line {number}: of {words[1]}, after lines of {of}: give those of one recording")
         if len(turns) > MOST_TURNS:
             raise InputError(f"{name}: more than {MOST_TURNS} turns")
     if not turns:
         raise InputError(f"{name}: no line 'SPEAKER file 1 start duration <NA> <NA> name <NA> <NA>'")
-    end = max(turn.end for turn in turns) if duration is None else duration
+    last = max(turn.end for turn in turns)
+    end = last if duration is None else duration
     inside = tuple(turn._replace(end=min(turn.end, end)) for turn in turns if turn.start < end)
     if not inside:
         raise InputError(f"{name}: every turn begins after the end of the recording ({end:.2f} s)")
-    made = Turns(inside, end)
+    if last > end + BEYOND:
+        log.warning(f"{name} goes on to {last:.2f} s, but the recording ends at {end:.2f} s: is it of another one?")
+    try:
+        made = Turns(inside, end)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
     if len(made.speakers) > MOST_SPEAKERS:
         raise InputError(f"{name}: {len(made.speakers)} speakers; at most {MOST_SPEAKERS} are animated")
     return made
@@ -174,12 +239,12 @@ def _turn(words: list[str], where: str) -> Turn:
         start, length = float(words[3]), float(words[4])
     except ValueError:
         raise InputError(f"{where}: '{words[3]} {words[4]}' are no seconds") from None
-    if not (math.isfinite(start) and math.isfinite(length)) or start < 0 or length <= 0:
+    if not (math.isfinite(start) and math.isfinite(length)) or start < 0 or length < 0:
         raise InputError(f"{where}: a turn from {start:g} s that lasts {length:g} s")
     if start + length > LONGEST_SECONDS:
         raise InputError(f"{where}: {start + length:g} s; are the times in seconds?")
-    if len(words[7]) > LONGEST_NAME:
-        raise InputError(f"{where}: the name of a speaker has {len(words[7])} letters; at most {LONGEST_NAME}")
+    if words[6].startswith(OF_EMOTION):
+        raise InputError(f"{where}: '{words[7]}' is an emotion, not a speaker; give RTTM that says who speaks")
     return Turn(start, start + length, words[7])
 
 

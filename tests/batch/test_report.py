@@ -12,6 +12,7 @@ import pytest
 from sedtalker.batch.statistics import statistics, write_tables
 from sedtalker.batch.tracks import NOT_GIVEN, printable, read_tracks
 from sedtalker.errors import InputError
+from tests.support.talk import talk
 
 Span = tuple[float, float, str, float]
 
@@ -110,3 +111,41 @@ def test_cells_are_no_formulas(tmp_path: Path, name: str) -> None:
     write_tables(read_tracks(tmp_path), tmp_path / "report", False)
     (row,) = csv.DictReader((tmp_path / "report/recordings.csv").open(newline=""))
     assert row["recording"] == f"'{printable(name)}"
+
+
+def test_a_conversation_has_a_row_for_each_speaker(folder: Path) -> None:
+    (folder / "talks").mkdir()
+    talk().save(folder / "talks/talk.conversation.json")
+    write(folder / "talks/talk.ann.emotion.json", (0, 8, "fear", 1.0))  # in the conversation already
+    (folder / "talks/talk.srt").write_text(
+        "1\n00:00:01,000 --> 00:00:02,000\nenough\n\n2\n00:00:04,000 --> 00:00:05,000\nsorry\n"
+    )
+    found = read_tracks(folder, "speaker")
+    assert not found.left_out
+    assert found.groups == [NOT_GIVEN, "ann", "bob"]
+    everything, others, ann, bob = statistics(found)
+    assert (everything.recordings, everything.duration) == (4, 25.0)
+    assert (others.recordings, ann.recordings, ann.duration) == (3, 1, 8.0)
+    assert dict(zip(ann.labels, ann.seconds, strict=True))["happy"] == pytest.approx(2.0, abs=0.1)
+    assert dict(zip(bob.labels, bob.seconds, strict=True))["happy"] == 0
+    write_tables(found, folder / "report", False)
+    with (folder / "report/recordings.csv").open(encoding="utf-8") as stream:
+        rows = [(row["recording"], row["speaker"]) for row in csv.DictReader(stream)]
+    assert rows == [("anna/a", ""), ("anna/b", ""), ("ben/c", ""), ("talks/talk", "ann"), ("talks/talk", "bob")]
+    with (folder / "report/segments.csv").open(encoding="utf-8") as stream:
+        said = {(row["speaker"], row["emotion"]): row["words"] for row in csv.DictReader(stream)}
+    assert (said["ann", "angry"], said["bob", "sad"]) == ("enough", "sorry")
+    assert "sorry" not in {words for (who, _), words in said.items() if who == "ann"}
+
+
+def test_conversations_of_any_name_are_told_from_tracks(tmp_path: Path) -> None:
+    talk().save(tmp_path / "talk.json")
+    assert [(s.name, s.speaker) for s in read_tracks(tmp_path).summaries] == [("talk", "ann"), ("talk", "bob")]
+    (tmp_path / "talk.json").write_text('{"format": "sedtalker-conversation", "version": 7}')
+    with pytest.raises(InputError, match="there is no emotion track in it"):
+        read_tracks(tmp_path)
+
+
+def test_speakers_need_a_conversation_or_a_column(folder: Path) -> None:
+    with pytest.raises(InputError, match="--by speaker: there is no such column"):
+        read_tracks(folder, "speaker")

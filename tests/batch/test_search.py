@@ -10,8 +10,10 @@ import pytest
 from sedtalker.batch.search import Hit, Wanted, most_uncertain, search, uncertainty
 from sedtalker.batch.statistics import segment_rows
 from sedtalker.batch.tracks import read_tracks
+from sedtalker.cli.report import as_plain, line
 from sedtalker.errors import InputError
 from tests.batch.test_report import write
+from tests.support.talk import talk
 
 
 @pytest.fixture
@@ -79,3 +81,11 @@ def test_words_beside_segments_of_a_report(folder: Path) -> None:
     assert "words" not in segment_rows(read_tracks(folder))[0]
     with pytest.raises(InputError, match="no words of any recording"):
         read_tracks(folder, words=folder / "ben", words_needed=True)
+
+
+def test_who_says_it_in_a_conversation(tmp_path: Path) -> None:
+    talk().save(tmp_path / "talk.conversation.json")
+    hits = [hit for hit in searched(tmp_path, Wanted()) if hit.segment.label != "neutral"]
+    assert [(hit.speaker, hit.segment.label) for hit in hits] == [("ann", "angry"), ("bob", "sad"), ("ann", "happy")]
+    assert line(hits[0]).startswith("talk [ann]  ")
+    assert as_plain(hits[0])["speaker"] == "ann"

@@ -8,9 +8,9 @@ import pytest
 
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-from sedtalker.emotion.diarizer import Diarizer, note_unfamiliar
+from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.diarizer_model import FrameBatch
-from sedtalker.emotion.inference import frame_emotions
+from sedtalker.emotion.inference import frame_emotions, note_unfamiliar
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
@@ -50,7 +50,7 @@ def test_a_recording_unlike_anything_heard_in_training_is_noted(monkeypatch, cap
     diarizer = Diarizer.from_pretrained()
     for apart, noted in ((0.99, 0), (1.0, 0), (1.01, 1)):
         caplog.clear()
-        monkeypatch.setattr("sedtalker.emotion.diarizer.unfamiliarity", lambda *_, apart=apart: apart)
+        monkeypatch.setattr("sedtalker.emotion.inference.unfamiliarity", lambda *_, apart=apart: apart)
         note_unfamiliar(None, 50.0)
         assert len(caplog.records) == noted
     assert diarizer._threads == 1

@@ -12,6 +12,7 @@ from sedtalker.emotion.formats import densify
 from sedtalker.emotion.plot import COLOURS, plot_track, write_figure
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, Prediction, Segment
 from sedtalker.errors import InputError
+from tests.support.talk import talk
 
 
 def test_plot_is_written_whole_and_the_same_twice(tmp_path):
@@ -178,3 +179,22 @@ def test_the_highest_of_the_finer_kinds_are_drawn(drawn):
     axes = drawn(replace(TRACK, extras=curves))
     assert len(axes) == len(drawn(TRACK)) + 1
     assert [line.get_label() for line in axes[-1].get_lines()] == [f"k{k}" for k in (8, 7, 6, 5, 4, 3)]
+
+
+def test_a_conversation_has_three_panels_for_each_speaker(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr("sedtalker.emotion.plot.write_figure", lambda figure, path: figures.append(figure))
+    talk().plot(tmp_path / "talk.png")
+    (figure,) = figures
+    assert len(figure.axes) == 1 + 3 * 2
+    assert [axis.get_title(loc="left") for axis in figure.axes[1::3]] == ["ann", "bob"]
+    bars = [line.get_xdata().tolist() for line in figure.axes[1].lines]
+    assert bars == [[0.5, 3.0], [5.5, 7.5]]
+    assert {text.get_text().split("\n")[0] for text in figure.axes[4].texts} >= {"sad"}
+    assert [text.get_text() for text in figure.legends[0].texts] == list(reversed(CATEGORIES))
+
+
+def test_the_picture_of_a_conversation_is_the_same_twice(tmp_path):
+    for name in ("a.png", "b.png"):
+        talk().plot(tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

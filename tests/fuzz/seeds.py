@@ -328,6 +328,22 @@ def track(suffix: str) -> bytes:
     return written(f"track{suffix}", made.save)
 
 
+def conversation() -> bytes:
+    """Two speakers, half a second each."""
+    from sedtalker.audio import Audio
+    from sedtalker.emotion.conversation import Conversation
+    from sedtalker.emotion.formats import densify
+    from sedtalker.emotion.track import Segment
+    from sedtalker.speakers.separation import Speakers
+    from sedtalker.speakers.turns import Turn, Turns
+
+    sound = Audio(np.zeros(16_000, np.float32))
+    turns = Turns((Turn(0.0, 0.5, "ann"), Turn(0.4, 0.9, "bob")), 1.0)
+    tracks = {name: densify([Segment(0.1, 0.9, "happy", 0.5, 0.9)], 1.0) for name in turns.speakers}
+    made = Conversation(Speakers(sound, turns, dict.fromkeys(turns.speakers, sound)), tracks)
+    return written("a.conversation.json", made.save)
+
+
 def project() -> bytes:
     """A project with a recording and a mesh, which the target lays beside it."""
     from sedtalker.emotion.formats import densify

@@ -56,6 +56,29 @@ def _track(suffix: str) -> Callable[[bytes], None]:
     return read
 
 
+def _turns(data: bytes) -> None:
+    from sedtalker.speakers.turns import Turns, turns_from_rttm, turns_to_rttm
+
+    path = written("turns.rttm", data)
+    for duration in (None, 0.6):
+        turns = Turns.load(path, duration)
+        assert all(0.0 <= start < end <= turns.duration for start, end, _ in turns.turns), "a turn outside"
+        turns.active(turns.speakers[0], np.linspace(0.0, 1.0, 7))
+        text = turns_to_rttm(turns)
+        assert not text or turns_from_rttm(text).speakers
+
+
+def _conversation(data: bytes) -> None:
+    from sedtalker.emotion.conversation import Conversation
+    from sedtalker.emotion.formats.conversation import FORMATS, is_conversation
+
+    path = written("input.conversation.json", data)
+    is_conversation(path)
+    made = Conversation.load(path)
+    for write in FORMATS.values() if all(len(track) < 10_000 for track in made.tracks.values()) else ():
+        write(made, "name")
+
+
 def _words(suffix: str) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
         from sedtalker.phonetics.words import read_words
@@ -87,6 +110,8 @@ TARGETS = (
     ),
     Target("track list", texts('[{"start": 0, "end": 0.5, "label": "happy", "intensity": 0.5}]', '{"duration": 1, "segments": [{"start": 0, "end": 1, "label": "sad"}]}'), _track(".json"), JSON),
     Target("emotion option", texts("happy:0.8", "joy", "track.csv"), _emotion_option, TEXT, and_any(), 0.5),
+    Target("turns .rttm", texts("SPEAKER a 1 0.0 0.5 <NA> <NA> ann <NA> <NA>\n;; x\nSPEAKER a 1 0.4 0.2 <NA> <NA> bob 0.9 <NA>\n"), _turns, TEXT, and_any(hostile.tables), 0.5),
+    Target("conversation", lambda: [seeds.conversation()], _conversation, JSON, and_any(hostile.json_text)),
     Target("words .vtt", texts("WEBVTT\n\n00:00.000 --> 00:01.500\n<00:00.500>a <c>b</c>\n"), _words(".vtt"), TEXT, and_any(long_table(".vtt")), 0.5),
     Target("words .srt", texts("1\n00:00:00,000 --> 00:00:01,000\na b\n\n2\n00:00:01,000 --> 00:00:02,000\nc\n"), _words(".srt"), TEXT, and_any(long_table(".srt")), 0.5),
     Target("words .textgrid", lambda: [seeds.track(".textgrid")], _words(".textgrid"), TEXT, and_any(hostile.textgrid), 0.5),

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 FORMAT, VERSION = "sedtalker-emotion-track", 1
 """What the lossless schema calls itself."""
+CONVERSATION = "sedtalker-conversation"
+"""What the tracks of several speakers in one file call themselves, see ``sedtalker.emotion.formats.conversation``."""
 BURST_NUMBERS = ("start", "end", "confidence")
 """What is rounded of a vocal burst."""
 Numbers = Annotated[list[float], FailFast()]
@@ -135,12 +137,14 @@ def track_from_json(text: str, duration: float | None = None, name: str = "track
     """
     data = parse_json(text, name)
     if isinstance(data, dict) and "posterior" in data:
-        track = _dense(data, name)
+        track = track_from_plain(data, name)
         if duration is not None and abs(track.duration - duration) > BEYOND:
             log.warning(
                 f"{name} is of {track.duration:.2f} s, the recording of {duration:.2f} s: is it of another one?"
             )
         return track
+    if isinstance(data, dict) and data.get("format") == CONVERSATION:
+        raise InputError(f"{name}: holds the tracks of several speakers; Conversation.load and report read it")
     if are_keys(data):
         return track_from_keys(data, duration, name)
     if isinstance(data, dict) and isinstance(data.get("duration"), int | float):
@@ -161,7 +165,8 @@ def _from_list(entries: object, duration: float | None, name: str) -> EmotionTra
     return dense_from(sorted(made, key=lambda s: s.start), duration, name)
 
 
-def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
+def track_from_plain(data: dict[str, Any], name: str) -> EmotionTrack:
+    """A track from plain data of the lossless schema, see ``track_from_json``."""
     try:
         dense = DenseTrack.model_validate(data)
     except ValidationError as error:

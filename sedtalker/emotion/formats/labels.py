@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,10 +31,14 @@ from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.reading import rows_of, textgrid, textgrid_tiers
 
+log = logging.getLogger(__name__)
+
 CSV_COLUMNS = ("start", "end", "label", "intensity", "confidence")
 """Header of the table; the first three are needed."""
 EXTRA = "extras."
 """Before the name of a further curve in the header: ``extras.relief``."""
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet takes for the beginning of a formula, also after blanks; the last four are of full width."""
 
 
 def segments_to_audacity(segments: Sequence[Segment]) -> str:
@@ -57,6 +62,11 @@ def segments_from_audacity(text: str, name: str = "labels") -> list[Segment]:
         segments.append(_segment(fields[0], fields[1], fields[2], f"{name}: line {number}"))
         check_count(len(segments), name)
     return _sorted(segments, name)
+
+
+def text_cell(text: str) -> str:
+    """A text for a cell of a table, which no spreadsheet takes for a formula."""
+    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
 
 
 def segments_to_csv(segments: Sequence[Segment], means: Mapping[str, Sequence[float]] | None = None) -> str:
@@ -144,6 +154,8 @@ def _csv_rows(text: str, name: str) -> list[dict[str, str]]:
     if missing:
         raise InputError(f"{name}: no column '{missing[0]}' in its first line")
     check_count(len(rows), name)
+    if len({row.get("speaker") for row in rows}) > 1:
+        log.warning(f"{name} is of several speakers, read as one track; .conversation.json keeps them apart")
     return rows
 
 

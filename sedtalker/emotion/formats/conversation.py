@@ -1,0 +1,252 @@
+"""Files of conversations: JSON without loss, and RTTM, tables and subtitles of who expresses what, and when.
+
+``FORMATS`` has the suffixes; only the JSON is read back. A loaded conversation has silence for its sounds.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, FailFast, Field, ValidationError
+
+from sedtalker.audio import SAMPLE_RATE, Audio
+from sedtalker.emotion.conversation import Conversation
+from sedtalker.emotion.formats import check_duration
+from sedtalker.emotion.formats.files import MOST_TRACK_BYTES
+from sedtalker.emotion.formats.json import CONVERSATION, track_from_plain, track_to_json
+from sedtalker.emotion.formats.labels import CSV_COLUMNS, text_cell
+from sedtalker.emotion.track import UNCERTAIN, UNSURE, Segment
+from sedtalker.errors import InputError
+from sedtalker.reading import parse_json, problem_of, read_text
+from sedtalker.speakers.separation import Speakers
+from sedtalker.speakers.turns import MOST_SPEAKERS, MOST_TURNS, NOTHING, Turn, Turns, rttm_lines, rttm_names
+from sedtalker.storage import whole_file
+
+VERSION = 1
+"""Version of the JSON that is written and read."""
+CONVERSATION_SUFFIX = ".conversation.json"
+"""How the names of conversations among other tracks of a folder end."""
+MOST_BYTES = 4 * MOST_TRACK_BYTES[".json"]
+"""Largest conversation, bytes: four hours of tracks."""
+LEAST_SHARED = 0.1
+"""Seconds of a turn that an emotion needs for a line of RTTM of its own."""
+READ_BY = 400
+"""Characters at the beginning of a file in which a conversation names its format."""
+
+
+# --- JSON.
+
+
+class WrittenTurn(BaseModel, extra="forbid", allow_inf_nan=False):
+    """A turn, seconds."""
+
+    start: float = Field(ge=0)
+    end: float
+    speaker: str
+
+
+class WrittenConversation(BaseModel, extra="forbid", allow_inf_nan=False):
+    """The schema. ``segments`` is a summary for readers; turns and tracks decide."""
+
+    format: str
+    version: int
+    duration: float
+    speakers: list[str] = Field(min_length=1, max_length=MOST_SPEAKERS)
+    turns: Annotated[list[WrittenTurn], FailFast()] = Field(max_length=MOST_TURNS)
+    segments: Annotated[list[dict[str, Any]], FailFast()] = []
+    tracks: dict[str, dict[str, Any]]
+
+
+def conversation_to_json(conversation: Conversation) -> str:
+    """JSON text; each speaker's track in it is what ``track_to_json`` writes, and reads back bit for bit."""
+    head = {
+        "format": CONVERSATION,
+        "version": VERSION,
+        "duration": conversation.duration,
+        "speakers": list(conversation.names),
+    }
+    turns = [json.dumps(turn._asdict(), ensure_ascii=False) for turn in conversation.turns.turns]
+    segments = [
+        json.dumps({"speaker": name, **dict(zip(CSV_COLUMNS, _rounded(segment), strict=True))}, ensure_ascii=False)
+        for name, segment in conversation.segments()
+    ]
+    tracks = [
+        f"{json.dumps(name, ensure_ascii=False)}: {track_to_json(conversation.tracks[name]).strip()}"
+        for name in conversation.names
+    ]
+    lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
+    for key, rows in (("turns", turns), ("segments", segments)):
+        lines.append(f'  "{key}": [\n    ' + ",\n    ".join(rows) + "\n  ]")
+    lines.append('  "tracks": {\n' + ",\n".join(tracks) + "\n  }")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def conversation_from_json(text: str, name: str = "conversation") -> Conversation:
+    """A conversation whose sounds are silent, see ``Conversation.load``.
+
+    Args:
+        text: what ``conversation_to_json`` wrote.
+        name: what to call the input in messages.
+
+    Raises:
+        InputError: not JSON, or no conversation.
+    """
+    data = parse_json(text, name)
+    if not isinstance(data, dict) or data.get("format") != CONVERSATION:
+        raise InputError(f"{name}: no conversation; sedtalker diarize --speakers writes them")
+    try:
+        held = WrittenConversation.model_validate(data)
+    except ValidationError as error:
+        where, problem = problem_of(error)
+        raise InputError(f"{name}: {where}: {problem}" if where else f"{name}: {problem}") from None
+    if held.version != VERSION:
+        raise InputError(f"{name}: this version reads {CONVERSATION} version {VERSION}, not {held.version}")
+    check_duration(held.duration, name)
+    if not {turn.speaker for turn in held.turns} <= set(held.speakers) or set(held.tracks) != set(held.speakers):
+        raise InputError(f"{name}: every speaker needs a track, and turns and tracks need a speaker")
+    if any(turn.start >= min(turn.end, held.duration) for turn in held.turns):
+        raise InputError(f"{name}: a turn begins after its end, or after the recording")
+    try:
+        listed = tuple(Turn(turn.start, turn.end, turn.speaker) for turn in held.turns)
+        turns = Turns(listed, held.duration, tuple(held.speakers))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    tracks = {who: track_from_plain(held.tracks[who], f"{name}: {who}") for who in held.speakers}
+    if any(track.duration != held.duration for track in tracks.values()):
+        raise InputError(f"{name}: a track is not as long as the recording")
+    silence = Audio(np.broadcast_to(np.float32(0.0), round(held.duration * SAMPLE_RATE)))
+    return Conversation(Speakers(silence, turns, dict.fromkeys(turns.speakers, silence)), tracks)
+
+
+def read_conversation(path: Path) -> Conversation:
+    """A conversation from its JSON, see ``conversation_from_json``."""
+    return conversation_from_json(read_text(path, "a conversation", MOST_BYTES), str(path))
+
+
+def is_conversation(path: Path) -> bool:
+    """Whether a file is the JSON of a conversation, by its beginning."""
+    if path.suffix.lower() != ".json":
+        return False
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return f'"{CONVERSATION}"' in stream.read(READ_BY)
+    except (OSError, ValueError):
+        return False
+
+
+# --- Who expresses what, and when.
+
+
+def conversation_to_rttm(conversation: Conversation, name: str) -> str:
+    """RTTM of the turns, ``SPEAKER <name> 1 <start> <duration> <NA> <label>:<intensity> <speaker> <confidence> <NA>``.
+
+    The name of the speaker is where diarization tools look for it; the emotion is in the field of the subtype, which
+    they skip. A turn in which the emotion changes has a line for each; those of one speaker touch, so that together
+    they say who speaks when. The two fields are ``<NA>`` in a turn without any emotion.
+    """
+    names = rttm_names(conversation.turns)
+    segments = {who: track.segments() for who, track in conversation.tracks.items()}
+    rows = list[tuple[float, float, str, tuple[str, str]]]()
+    for turn in conversation.turns.turns:
+        rows += [(start, end, names[turn.speaker], said) for start, end, said in _parts(turn, segments[turn.speaker])]
+    return rttm_lines(rows, name)
+
+
+def _parts(turn: Turn, segments: list[Segment]) -> Iterator[tuple[float, float, tuple[str, str]]]:
+    """Stretches of a turn with what is expressed in each: label and intensity, and confidence; they cover all of it."""
+    shared = {s: min(s.end, turn.end) - max(s.start, turn.start) for s in segments}
+    inside = [s for s in segments if shared[s] >= LEAST_SHARED] or [s for s in segments if shared[s] > 0][:1]
+    if not inside:
+        yield turn.start, turn.end, NOTHING
+    edges = [turn.start, *(s.start for s in inside[1:]), turn.end]
+    for segment, (start, end) in zip(inside, pairwise(edges), strict=False):
+        yield start, end, (f"{segment.label}:{segment.intensity:.3f}", f"{segment.confidence:.3f}")
+
+
+def conversation_to_csv(conversation: Conversation, name: str = "") -> str:
+    """A table of all segments in order of time: start, end, speaker, label, intensity, confidence."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*CSV_COLUMNS[:2], "speaker", *CSV_COLUMNS[2:]])
+    for who, segment in conversation.segments():
+        start, end, label, intensity, confidence = _rounded(segment)
+        writer.writerow([f"{start:.3f}", f"{end:.3f}", text_cell(who), label, f"{intensity:.3f}", f"{confidence:.3f}"])
+    return stream.getvalue()
+
+
+def conversation_to_srt(conversation: Conversation, name: str = "") -> str:
+    """Subtitles (SRT), ``ANN (angry)``: one for each segment, without its words."""
+    cues = enumerate(_cues(conversation), 1)
+    return "".join(f"{k}\n{_clock(a, ',')} --> {_clock(b, ',')}\n{text}\n\n" for k, (a, b, _, text) in cues)
+
+
+def conversation_to_vtt(conversation: Conversation, name: str = "") -> str:
+    """Subtitles (WebVTT), likewise; each is in a voice span of its speaker, which a page can style."""
+    lines = ["WEBVTT\n\n"]
+    for start, end, who, text in _cues(conversation):
+        said = f"<v {html.escape(who, quote=False)}>{html.escape(text, quote=False)}"
+        lines.append(f"{_clock(start, '.')} --> {_clock(end, '.')}\n{said}\n\n")
+    return "".join(lines)
+
+
+def _cues(conversation: Conversation) -> Iterator[tuple[float, float, str, str]]:
+    """Subtitles in order of time: beginning, end, speaker and text; neutral and uncertain speech has the name alone."""
+    plain = {track.labels[0] for track in conversation.tracks.values()} | {UNCERTAIN}
+    for who, segment in conversation.segments():
+        unsaid = segment.label in plain or segment.confidence < UNSURE
+        emotion = "" if unsaid else f" ({segment.label})"
+        yield segment.start, segment.end, who, who.upper() + emotion
+
+
+def _rounded(segment: Segment) -> list[Any]:
+    """The values of ``CSV_COLUMNS``."""
+    values = [segment.start, segment.end, segment.label, segment.intensity, segment.confidence]
+    return [round(value, 3) if isinstance(value, float) else value for value in values]
+
+
+def _clock(seconds: float, mark: str) -> str:
+    """A time of a subtitle: hours, minutes, seconds, and milliseconds after ``mark``."""
+    ms = round(1000 * seconds)
+    return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}{mark}{ms % 1000:03d}"
+
+
+# --- The table.
+
+FORMATS: dict[str, Callable[[Conversation, str], str]] = {
+    ".json": lambda conversation, name: conversation_to_json(conversation),
+    ".rttm": conversation_to_rttm,
+    ".csv": conversation_to_csv,
+    ".srt": conversation_to_srt,
+    ".vtt": conversation_to_vtt,
+}
+"""By suffix: (conversation, name of the recording) → text."""
+
+
+def check_conversation_name(path: Path) -> Callable[[Conversation, str], str]:
+    """What writes a conversation under such a name.
+
+    Raises:
+        InputError: no format has such a suffix.
+    """
+    write = FORMATS.get(path.suffix.lower())
+    if write is None:
+        raise InputError(f"{path}: conversations are written as {', '.join(FORMATS)}")
+    return write
+
+
+def write_conversation(path: Path, conversation: Conversation) -> None:
+    """Write a conversation, whole or not at all; the format follows the name (see ``FORMATS``)."""
+    text = check_conversation_name(path)(conversation, path.name.partition(".")[0])
+    try:
+        with whole_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,153 @@
+"""A conversation: a track per speaker on one clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.audio import SAMPLE_RATE, Audio
+from sedtalker.emotion.conversation import FRAME, Conversation, joined, own_frames, scattered, speaker_frames
+from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.inference import FrameEmotions
+from sedtalker.errors import InputError
+from sedtalker.speakers.separation import Speakers, sound_of
+from sedtalker.speakers.turns import Turn, Turns
+from tests.support.talk import speakers_of, talk
+
+MOST = 150
+"""Frames of the recordings of the property tests: three seconds."""
+SPANS = st.lists(st.tuples(st.integers(0, 2990), st.integers(1, 1500)), min_size=1, max_size=5)
+"""Turns in milliseconds: beginning and duration."""
+
+
+def turns_in(spans: list[tuple[int, int]]) -> Turns:
+    return Turns(tuple(Turn(a / 1000, min((a + n) / 1000, 3.0), "ann") for a, n in spans), 3.0)
+
+
+def numbered(sound: Audio) -> FrameEmotions:
+    """Emotions that say which sample each frame begins with."""
+    first = sound.samples.reshape(-1, FRAME)[:, 0]
+    posterior = np.stack([first, 1 - first], 1).astype(np.float32)
+    return FrameEmotions(posterior, first, np.ones(len(first), bool), first, None)
+
+
+@settings(max_examples=80, deadline=None)
+@given(SPANS)
+def test_frames_go_back_to_where_they_came_from(spans: list[tuple[int, int]]) -> None:
+    turns = turns_in(spans)
+    sound = Audio((np.arange(MOST * FRAME) // FRAME / MOST).astype(np.float32))
+    own = own_frames(turns, "ann", MOST)
+    assert (np.diff(own) > 0).all()
+    part = numbered(joined(sound, own))
+    whole = scattered(part, own, MOST)
+    np.testing.assert_array_equal(whole.intensity[own], np.float32(own / MOST))
+    np.testing.assert_array_equal(whole.posterior[own], part.posterior)
+    others = np.setdiff1d(np.arange(MOST), own)
+    assert whole.speech[own].all()
+    assert not whole.speech[others].any()
+    assert whole.boundary is not None
+    assert not whole.boundary[others].any()
+    np.testing.assert_allclose(whole.posterior.sum(1), 1.0, atol=1e-6)
+    spoken = turns.active("ann", (np.arange(MOST) + 0.5) / 50)
+    assert set(np.flatnonzero(spoken)) <= set(own)
+
+
+def test_a_recording_that_ends_within_a_frame() -> None:
+    sound = Audio(np.ones(3 * FRAME + 7, np.float32))
+    own = own_frames(Turns((Turn(0.05, 0.065, "ann"),), sound.duration), "ann", 4)
+    assert own.tolist() == [0, 1, 2, 3]
+    assert len(joined(sound, own).samples) == 4 * FRAME
+    assert joined(sound, np.array([3, 9])).samples.sum() == 7
+
+
+def test_who_never_speaks_is_neutral_and_no_network_is_asked() -> None:
+    sound = Audio(np.zeros(SAMPLE_RATE, np.float32))
+    speakers = Speakers(sound, Turns((), 1.0, ("eve",)), {"eve": sound})
+
+    def never(_: Audio) -> FrameEmotions:
+        raise AssertionError
+
+    frames = speaker_frames(speakers, "eve", never)
+    assert frames.posterior.shape == (50, 7)
+    assert (frames.posterior[:, 0] == 1).all()
+    assert not frames.speech.any()
+
+
+@pytest.fixture(scope="module")
+def diarizer() -> Diarizer:
+    return Diarizer.from_pretrained()
+
+
+@pytest.fixture(scope="module")
+def found(diarizer: Diarizer) -> Conversation:
+    return diarizer.conversation("", speakers_of())
+
+
+def test_each_speaker_has_a_track_as_long_as_the_recording(found: Conversation) -> None:
+    assert found.names == ("ann", "bob")
+    assert {(len(track), track.duration) for track in found.tracks.values()} == {(400, 8.0)}
+    for name, track in found.tracks.items():
+        assert track.speech is not None
+        own = np.zeros(400, bool)
+        own[own_frames(found.turns, name, 400)] = True
+        assert not track.speech[~own].any()
+        assert track.speech.any()
+
+
+def test_segments_of_all_speakers_are_in_order_of_time(found: Conversation) -> None:
+    listed = found.segments()
+    assert {name for name, _ in listed} == {"ann", "bob"}
+    assert [segment.start for _, segment in listed] == sorted(segment.start for _, segment in listed)
+    assert sum(len(track.segments()) for track in found.tracks.values()) == len(listed)
+
+
+def test_moments_of_speech_and_a_silent_recording_are_no_trouble(diarizer: Diarizer) -> None:
+    end = 8.0
+    moments = (Turn(1.0, 1.001, "a"), Turn(end - 0.001, end, "b"), Turn(2.0, 2.05, "c"), Turn(3.0, 3.08, "c"))
+    made = diarizer.conversation("", speakers_of(moments))
+    silence = Audio(np.zeros(SAMPLE_RATE, np.float32))
+    turns = Turns((Turn(0.2, 0.8, "d"),), 1.0, ("d", "eve"))
+    quiet = diarizer.conversation(
+        silence, Speakers(silence, turns, {n: sound_of(silence, turns, n) for n in ["d", "eve"]})
+    )
+    for track in (*made.tracks.values(), *quiet.tracks.values()):
+        assert np.isfinite(track.posterior).all()
+        np.testing.assert_allclose(track.posterior.sum(1), 1.0, atol=1e-5)
+    assert quiet.segments() == []
+
+
+def test_a_speaker_is_judged_by_their_own_speech_alone(diarizer: Diarizer, found: Conversation) -> None:
+    """Another's turns, of whatever sound, change nothing as long as they do not overlap."""
+    speakers = speakers_of()
+    loud = speakers.mixed.samples.copy()
+    loud[round(3.6 * SAMPLE_RATE) : round(5.3 * SAMPLE_RATE)] *= 0.1
+    mixed = Audio(loud)
+    other = Speakers(mixed, speakers.turns, {n: sound_of(mixed, speakers.turns, n) for n in speakers.names})
+    again = diarizer.conversation(mixed, other)
+    np.testing.assert_array_equal(again.tracks["ann"].recognised, found.tracks["ann"].recognised)
+    assert (again.tracks["bob"].recognised != found.tracks["bob"].recognised).any()
+
+
+def test_renaming_and_no_merging() -> None:
+    made = talk()
+    renamed = made.renamed({"ann": "bob", "bob": "ann"})
+    assert renamed.names == ("bob", "ann")
+    assert renamed.tracks["bob"] is made.tracks["ann"]
+    with pytest.raises(InputError, match="two speakers get one name"):
+        made.renamed({"ann": "bob"})
+
+
+def test_a_loaded_conversation_takes_its_sound_from_the_recording(tmp_path: Path) -> None:
+    made = talk()
+    made.save(tmp_path / "talk.conversation.json")
+    silent = Conversation.load(tmp_path / "talk.conversation.json")
+    assert silent.duration == made.duration
+    assert not silent.speakers.sounds["ann"].samples.any()
+    heard = Conversation.load(tmp_path / "talk.conversation.json", made.speakers.mixed)
+    np.testing.assert_array_equal(heard.speakers.sounds["ann"].samples, made.speakers.sounds["ann"].samples)
+    with pytest.raises(InputError, match=r"is of 8\.00 s, the recording of 1\.00 s"):
+        Conversation.load(tmp_path / "talk.conversation.json", Audio(np.zeros(SAMPLE_RATE, np.float32)))
