@@ -176,6 +176,23 @@ def expression(
     return Figures(metrics, expression_table(metrics), chosen)
 
 
+@evaluation(
+    "conversation", "Who speaks when in conversations of unseen speakers, whose mouth moves, and what each expresses."
+)
+def conversation(
+    data: Path,
+    hook: Hook,
+    model: Model = "diarizer",
+    encoder: HubEncoder = None,
+    talks: Annotated[int, typer.Option(min=1, help="Conversations of each corpus.")] = 12,
+) -> Figures:
+    """See ``help_text``."""
+    from sedtalker.training.evaluation.conversation import evaluate_conversation
+
+    metrics = evaluate_conversation(data, model, encoder, talks, hook)
+    return Figures(metrics, "", [measure.key for measure, _ in listed_metrics(TEST["conversation"], metrics)])
+
+
 @evaluation("decoder", "Motion metrics on held-out sentences, with static and shuffled controls.")
 def decoder(data: Path, hook: Hook, checkpoint: Checkpoint = None, encoder: HubEncoder = None) -> Figures:
     """See ``help_text``."""
