@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
+from sedtalker.face.builtin.named import FACES, load_face
+from sedtalker.face.face import Face
 from sedtalker.speakers.turns import Turns
 
 BETWEEN = 0.42
@@ -71,10 +74,22 @@ class Scene:
         return tuple(self.animations)
 
 
+def with_others(faces: Sequence[Face], count: int) -> list[Face]:
+    """So many faces: the given ones, then built-in ones that are not among them, then random ones."""
+    named = {face.name for face in faces}
+    more = (name for name in chain(FACES, (f"random-{seed}" for seed in range(count))) if name not in named)
+    return [*faces[:count], *(load_face(name) for name in islice(more, max(0, count - len(faces))))]
+
+
 def stand_beside(animations: Mapping[str, Animation]) -> dict[str, Place]:
     """Places of heads side by side, eyes at one height, turned towards each other."""
-    names, count = list(animations), len(animations)
-    eyes = {name: _eye_height(animation) for name, animation in animations.items()}
+    return places_beside({name: animation.face for name, animation in animations.items()})
+
+
+def places_beside(faces: Mapping[str, Face]) -> dict[str, Place]:
+    """The same from faces alone."""
+    names, count = list(faces), len(faces)
+    eyes = {name: _eye_height(face) for name, face in faces.items()}
     places = {}
     for k, name in enumerate(names):
         across = (k - (count - 1) / 2) * BETWEEN
@@ -91,9 +106,25 @@ def moved(vertices: NDArray[np.float32], pivot: NDArray[np.floating], place: Pla
     return np.asarray((vertices - pivot) @ turn.T + pivot + place.position, np.float32)
 
 
-def _eye_height(animation: Animation) -> float:
+def directions(faces: Mapping[str, Face], places: Mapping[str, Place]) -> dict[str, dict[str, tuple[float, float]]]:
+    """Where each head sees every other one: degrees from its rest, yaw to the subject's left and pitch up."""
+    eyes = {
+        name: np.array([face.pivot[0], _eye_height(face), face.pivot[2]]) + places[name].position
+        for name, face in faces.items()
+    }
+    found = dict[str, dict[str, tuple[float, float]]]()
+    for name, own in eyes.items():
+        found[name] = {}
+        for other, there in eyes.items():
+            across, up, ahead = (there - own).tolist()
+            yaw = (np.degrees(np.arctan2(across, ahead)) - places[name].yaw + 180.0) % 360.0 - 180.0
+            if other != name:
+                found[name][other] = float(yaw), float(np.degrees(np.arctan2(up, np.hypot(across, ahead))))
+    return found
+
+
+def _eye_height(face: Face) -> float:
     """Height of the eyes of a face at rest, metres; of its middle where it has no eyes."""
-    face = animation.face
     eyes = [mask for name, mask in face.regions.items() if name.startswith("eye") and mask.any()]
     chosen = face.mesh.vertices[np.logical_or.reduce(eyes)] if eyes else face.mesh.vertices
     return float((chosen[:, 1].min() + chosen[:, 1].max()) / 2)
