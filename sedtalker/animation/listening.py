@@ -39,8 +39,10 @@ AWAY_ACROSS, AWAY_UP = (9.0, 20.0), (-5.0, 4.5)
 """Degrees by which an averted look leaves a face: range towards the front; mean and deviation of the height."""
 JITTER = (1.3, 1.0)
 """Standard deviation of looks within a face, degrees: from eye to eye and to the mouth."""
-HEAD_SHARE, HEAD_MOST, AWAY_SHARE = 0.5, 24.0, 0.25
-"""Share of a look that the head turns, its limit in degrees, and the share of an averted look."""
+LOOK_MOST = 38.0
+"""Degrees to the side of a look at most: heads in a picture stand so that both faces are seen."""
+HEAD_SHARE, AWAY_SHARE = 0.6, 0.25
+"""Share of a look that the head turns, and of what an averted look adds to it."""
 EYES_MOST = (24.0, 14.0)
 """Degrees that eyes turn from the middle of the head at most: to the side, and up or down."""
 HEAD_DELAY, HEAD_SECONDS = 0.18, 0.13
@@ -144,7 +146,7 @@ class Company:
         rng = np.random.default_rng((*self.seed, 0))
         gaze, faced = self._fixations(float(times[-1]) if len(times) else 0.0, eye_contact, rng)
         step = float(times[1] - times[0]) if len(times) > 1 else 1.0
-        turned = np.clip(HEAD_SHARE * faced + AWAY_SHARE * (gaze.targets - faced), -HEAD_MOST, HEAD_MOST)
+        turned = HEAD_SHARE * faced + AWAY_SHARE * (gaze.targets - faced)
         held = turned[np.searchsorted(gaze.onsets, times - HEAD_DELAY, "right").clip(1) - 1]
         head = gaussian_filter1d(held, HEAD_SECONDS / step, axis=0, mode="nearest")
         eyes = np.clip(gaze.path(times) - head, -np.array(EYES_MOST), EYES_MOST).astype(np.float32)
@@ -211,7 +213,7 @@ class Company:
             if name != changes[-1][1]:
                 changes.append((time, name))
         directions = [self.others[name].direction for _, name in changes]
-        return np.array([time for time, _ in changes]), np.array(directions, np.float64)
+        return np.array([time for time, _ in changes]), np.clip(np.array(directions), -LOOK_MOST, LOOK_MOST)
 
     def _fixations(
         self, duration: float, eye_contact: float, rng: np.random.Generator
