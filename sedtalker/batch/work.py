@@ -356,8 +356,10 @@ def write_scene_results(
     if settings.video:
         from sedtalker.render.scene import render_scene
 
-        video = written / f"{audio.stem}.{settings.video_format}"
-        render_scene(scene, video, sound, shot=settings.shot, hook=hook, **settings.picture())
+        video, picture = written / f"{audio.stem}.{settings.video_format}", settings.picture()
+        if settings.size == BatchSettings.size:  # a portrait's; the shot knows better
+            picture.pop("size")
+        render_scene(scene, video, sound, shot=settings.shot, hook=hook, **picture)
     if any(row.suffix == SCENE_SUFFIX for row in settings.formats()):
         from sedtalker.export.scene import write_scene
 

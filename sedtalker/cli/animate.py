@@ -219,7 +219,8 @@ def animate_speakers(
         o.save_preset(context, preset)
         for name, animation in scene.animations.items():
             log.info("%s speaks for %.1f s", name, scene.turns.seconds(name))
-            say_of(animation, audio, None)
+            say_emotions(animation)
+        say_weights(animation)
 
     with shown:
         sound, scene, suffixes = Worker(device).converse(audio, settings, folder, force, shown.hook, seen=seen)
@@ -232,12 +233,23 @@ def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) 
     from sedtalker.emotion.track import CATEGORIES
 
     assert animation.track is not None
-    if log.isEnabledFor(logging.INFO):
-        print_emotions(animation.track, stderr=True)
+    say_emotions(animation)
     if given is None and 0 < animation.track.mean_confidence(without=CATEGORIES[0]) < LIKELY:
         log.info(
             "more likely wrong than right: see it with sedtalker studio %s, or name the emotion with --emotion", audio
         )
+    say_weights(animation)
+
+
+def say_emotions(animation: Animation) -> None:
+    """Say which emotions a face shows, segment by segment."""
+    assert animation.track is not None
+    if log.isEnabledFor(logging.INFO):
+        print_emotions(animation.track, stderr=True)
+
+
+def say_weights(animation: Animation) -> None:
+    """Say under which licences the weights are."""
     log.info("weights: %s", ", ".join(sorted(set(animation.provenance["licences"].values()))))
 
 
