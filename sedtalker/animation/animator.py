@@ -214,7 +214,7 @@ class Animator:
         hook: Hook = no_progress,
         **options: Any,
     ) -> Scene:
-        """Animate a conversation: a face for each speaker, which looks at the others and listens to them.
+        """Animate a conversation: a face for each speaker, which looks at the others and answers them.
 
         Args:
             recording: a file, or mono sound.
@@ -243,10 +243,10 @@ class Animator:
             raise InputError(f"nobody is called {strange[0]!a}: the speakers are {', '.join(found.names)}")
         given = set(found.names) == set(tracks)
         if not given:
-            heard = self.diarizer.conversation(
+            talk = self.diarizer.conversation(
                 found.mixed, found, min_confidence=motion.min_confidence, fill_scale=fill_scale, hook=hook
             )
-            tracks = {**heard.tracks, **tracks}
+            tracks = {**talk.tracks, **tracks}
         shown = {name: track if coordinates is None else project(track, coordinates) for name, track in tracks.items()}
         cast_faces = dict(zip(found.names, with_others(faces, len(found.names)), strict=False))
         moved = dict[str, Moved]()

@@ -94,7 +94,7 @@ class Other:
 
 
 @dataclass(frozen=True, eq=False)
-class Looks:
+class Attention:
     """Where a face looks.
 
     Attributes:
@@ -136,7 +136,7 @@ class Company:
         """Factor (T,) on head motion: a listener's head moves less."""
         return np.asarray(1.0 - (1.0 - STILLNESS * self.amount) * (1.0 - self.speaking(times)), np.float32)
 
-    def looks(self, times: NDArray[np.floating], eye_contact: float) -> Looks:
+    def looks(self, times: NDArray[np.floating], eye_contact: float) -> Attention:
         """Eyes and head on the frames of a recording.
 
         Args:
@@ -151,10 +151,10 @@ class Company:
         head = gaussian_filter1d(held, HEAD_SECONDS / step, axis=0, mode="nearest")
         eyes = np.clip(gaze.path(times) - head, -np.array(EYES_MOST), EYES_MOST).astype(np.float32)
         turns = np.stack([-head[:, 1], head[:, 0], np.zeros(len(times))], 1).astype(np.float32)
-        return Looks(eyes, turns, gaze.shifts(SHIFT))
+        return Attention(eyes, turns, gaze.shifts(SHIFT))
 
     def nods(self, times: NDArray[np.floating]) -> Floats:
-        """(T,) degrees that the head dips at some ends of phrases of the others, while it listens."""
+        """(T,) degrees that the head dips at some ends of phrases of the others, while it does not speak."""
         rng, dips = np.random.default_rng((*self.seed, 1)), np.zeros(len(times), np.float32)
         for other in self.others.values():
             for begins, ends in other.rhythm.phrases:

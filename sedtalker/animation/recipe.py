@@ -158,7 +158,7 @@ def assemble(
         duration: seconds of audio; the animation lasts ``⌈duration · fps⌉`` frames.
         recording: SHA-256 of the sound: with the same seed, other recordings move otherwise.
         provenance: stored with the animation.
-        company: the others of a conversation, at whom the face looks, and to whom it listens.
+        company: the others of a conversation, at whom the face looks, and whom it answers.
     """
     features, track = moved.features, moved.track
     clock = FrameClock(motion.fps)
