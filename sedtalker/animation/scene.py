@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,13 @@ from sedtalker.face.builtin.named import FACES, load_face
 from sedtalker.face.face import Face
 from sedtalker.speakers.turns import Turns
 
-BETWEEN = 0.42
-"""Metres between the middles of neighbouring heads."""
-TOWARDS = 24.0
+BETWEEN = 0.34
+"""Metres between the middles of neighbouring heads, at least: without shoulders they turn freely."""
+FREE = 0.05
+"""Metres that are free between heads, hair included: a head may turn."""
+TOUCH = 0.05
+"""Metres of rounded shoulders that neighbours share: ends of busts that are apart look like what they are."""
+TOWARDS = 30.0
 """Degrees by which the outermost heads are turned towards the middle; both faces stay visible from the front."""
 
 
@@ -90,12 +94,27 @@ def places_beside(faces: Mapping[str, Face]) -> dict[str, Place]:
     """The same from faces alone."""
     names, count = list(faces), len(faces)
     eyes = {name: _eye_height(face) for name, face in faces.items()}
-    places = {}
-    for k, name in enumerate(names):
-        across = (k - (count - 1) / 2) * BETWEEN
-        turn = 0.0 if count == 1 else -TOWARDS * across / ((count - 1) / 2 * BETWEEN)
-        places[name] = Place((across, eyes[names[0]] - eyes[name], 0.0), turn)
+    turns = np.linspace(TOWARDS, -TOWARDS, count) if count > 1 else np.zeros(1)
+    sides = [_sides(face, yaw) for face, yaw in zip(faces.values(), turns, strict=True)]
+    steps = [max(BETWEEN, *(right - left + (FREE, -TOUCH))) for (_, right), (left, _) in pairwise(sides)]
+    across = np.cumsum([0.0, *steps])
+    across -= across[-1] / 2
+    places, (home, *_) = {}, [face.pivot for face in faces.values()]
+    for name, x, yaw in zip(names, across, turns, strict=True):
+        aside, _, ahead = home - faces[name].pivot
+        position = float(x + aside), eyes[names[0]] - eyes[name], float(ahead)
+        places[name] = Place(position, float(yaw))
     return places
+
+
+def _sides(face: Face, yaw: float) -> NDArray[np.float64]:
+    """(2, 2) how far to the left and to the right of its pivot a head at rest reaches, turned by ``yaw`` degrees.
+
+    The first column is what lies above the pivot, the second all; metres.
+    """
+    vertices = moved(face.mesh.vertices, face.pivot, Place(yaw=yaw)) - face.pivot
+    across, above = vertices[:, 0], vertices[vertices[:, 1] > 0, 0]
+    return np.array([[part.min(initial=0.0), part.max(initial=0.0)] for part in (above, across)]).T
 
 
 def moved(vertices: NDArray[np.float32], pivot: NDArray[np.floating], place: Place) -> NDArray[np.float32]:
