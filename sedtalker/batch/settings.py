@@ -35,8 +35,8 @@ TURNS_SUFFIX = ".rttm"
 """How the turns of the speakers of a conversation end."""
 TRACK_ONLY = "emotion"
 """What ``--only`` takes for the emotion track alone, which is always written."""
-SCENE_SUFFIX = ".glb"
-"""How the files of a conversation end that hold all heads."""
+SCENES = ("glb", "usd")
+"""Formats of which a conversation has a file with all heads."""
 ANIMATED = ("glb", "npz")
 """What ``sedtalker animate`` always writes."""
 TEXTS = (*READERS, *TEXT_SUFFIXES)
@@ -85,8 +85,12 @@ class BatchSettings(Performance):
         video = [f".{self.video_format}"] if self.video else []
         ends = [row.suffix for row in self.formats()]
         if self.speakers is not None:
-            return [*video, *(end for end in ends if end == SCENE_SUFFIX), TURNS_SUFFIX]
+            return [*video, *self.scene_suffixes(), TURNS_SUFFIX]
         return [*video, TRACK_SUFFIX, *ends]
+
+    def scene_suffixes(self) -> list[str]:
+        """How the files of a conversation end that hold all heads."""
+        return [row.suffix for row in self.formats() if row.name in SCENES]
 
     def speaker_suffixes(self, speakers: Sequence[str]) -> dict[str, list[str]]:
         """How the results of each speaker of a conversation end, after the name of the recording."""

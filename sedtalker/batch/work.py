@@ -21,7 +21,6 @@ from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
 from sedtalker.batch.opening import cast_of, coordinates_of, open_animator, open_face, shape_map_of
 from sedtalker.batch.settings import (
-    SCENE_SUFFIX,
     TRACK_SUFFIX,
     TURNS_SUFFIX,
     BatchSettings,
@@ -360,11 +359,13 @@ def write_scene_results(
         if settings.size == BatchSettings.size:  # a portrait's; the shot knows better
             picture.pop("size")
         render_scene(scene, video, sound, shot=settings.shot, hook=hook, **picture)
-    if any(row.suffix == SCENE_SUFFIX for row in settings.formats()):
+    for suffix in settings.scene_suffixes():
+        from sedtalker.export.formats import reference_of
         from sedtalker.export.scene import write_scene
 
         with one_step(hook, "writing the scene"):
-            write_scene(scene, written / (audio.stem + SCENE_SUFFIX), audio, settings.targets)
+            file = audio.stem + suffix
+            write_scene(scene, written / file, reference_of(audio, folder / file), settings.targets)
     scene.turns.save(written / (audio.stem + TURNS_SUFFIX), audio.stem)
     alone = replace(settings, video=False)
     for name, suffixes in settings.speaker_suffixes(scene.turns.speakers).items():

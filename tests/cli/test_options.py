@@ -105,7 +105,9 @@ def test_a_help_of_many_options_is_grouped_and_leaves_none_out() -> None:
     animate = next(command for names, command in EVERY if names == ("animate",))
     headings = [getattr(p, "rich_help_panel", None) for p in animate.params if p.param_type_name == "option"]
     changes = [heading for heading, before in zip(headings, [0, *headings], strict=False) if heading != before]
-    assert changes == [None, "Face", "Speakers", "Emotion", "Motion", "Words", "Video", "Files"], "each group once, in this order"
+    assert changes == [None, "Face", "Speakers", "Emotion", "Motion", "Words", "Video", "Files"], (
+        "each group once, in this order"
+    )
     assert headings.count(None) <= 6
     small = next(command for names, command in EVERY if names == ("play",))
     assert not any(getattr(p, "rich_help_panel", None) for p in small.params)
