@@ -83,11 +83,11 @@ class Animation:
         """Frame times."""
         return FrameClock(self.fps)
 
-    def frames(self, chunk: int = 64) -> Iterator[NDArray[np.float32]]:
-        """Vertices (V, 3) of each frame, metres, head motion included; computed ``chunk`` frames at a time."""
-        for start in range(0, len(self), chunk):
-            stop = min(start + chunk, len(self))
-            yield from self.vertices(start, stop)
+    def frames(self, chunk: int = 64, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """Vertices (V, 3) of frames ``start`` to ``stop``, metres, head motion included; made ``chunk`` at a time."""
+        end = len(self) if stop is None else stop
+        for first in range(start, end, chunk):
+            yield from self.vertices(first, min(first + chunk, end))
 
     def vertices(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """Vertices (t, V, 3) of frames ``start`` to ``stop``, metres, head motion included."""

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, emotion_stream
 from sedtalker.animation.decoder import ShapeDecoder
+from sedtalker.animation.listening import Company, Other
 from sedtalker.animation.performance import Motion, StreamSettings
-from sedtalker.animation.recipe import assemble, move, sharpened
+from sedtalker.animation.recipe import Moved, assemble, move, sharpened
+from sedtalker.animation.scene import Scene, directions, places_beside, with_others
 from sedtalker.animation.tongue import Articulation
+from sedtalker.animation.visual_prosody import find_rhythm
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import Kind, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
@@ -33,6 +36,7 @@ from sedtalker.nn import find_device, torch_threads
 from sedtalker.nn.engine import open_model
 from sedtalker.phonetics.words import Words, align_recording, spoken_words
 from sedtalker.progress import Hook, no_progress, one_step
+from sedtalker.speakers.separation import Speakers, separate
 from sedtalker.speech.encoder import Encoder, open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.version import __version__
@@ -45,6 +49,8 @@ AnyDecoder: TypeAlias = "ShapeDecoder | ReadoutDecoder | VertexDecoder"
 """Types of decoders that can be opened; each is a ``MotionDecoder``."""
 DECODERS: tuple[Kind, ...] = ("decoder", "vertex_decoder", "readout_decoder")
 """Kinds of decoders' checkpoints."""
+COMPANY = 4
+"""Stream of random numbers of a face in company, after those of ``idle_generators``."""
 Emotion = EmotionTrack | Path | str | None
 """Types of a given emotion: a track, its file, ``LABEL:INTENSITY``, or None (the diarizer's)."""
 
@@ -182,26 +188,119 @@ class Animator:
                 track = self.track(sound, features, emotion, enroll, motion.min_confidence, fill_scale)
                 track = track if coordinates is None else project(track, coordinates)
             with one_step(hook, "moving the face"):
-                decode, spoken_sounds = partial(self.decoder.predict, features), self.articulation(features)
-                moved = move(decode, self.decoder.shapes, features, track, motion, face, articulation=spoken_sounds)
+                moved = self._moved(features, track, motion, face)
             if spoken is not None:
                 with one_step(hook, "aligning the words"):
                     moved = sharpened(moved, align_recording(spoken, sound, features, self.encoder), face)
-        source = {
+        spoken_in = {} if moved.phones is None else {"words": len(moved.phones.words), "language": language}
+        source = self._provenance(
+            moved, motion, face, sound, self.licences(emotion), spoken_in | dict(provenance or {})
+        )
+        return assemble(moved, motion, face, duration=sound.duration, recording=sound.sha256, provenance=source)
+
+    def scene(
+        self,
+        recording: Path | str | Audio,
+        faces: Sequence[Face] = (),
+        *,
+        speakers: str | Speakers = "auto",
+        tracks: Mapping[str, EmotionTrack] | None = None,
+        fill_scale: bool = False,
+        coordinates: Mapping[str, tuple[float, float]] | None = None,
+        listening: float = 1.0,
+        motion: Motion = Motion(),
+        provenance: Mapping[str, Any] | None = None,
+        max_seconds: float = LONGEST_SECONDS,
+        hook: Hook = no_progress,
+        **options: Any,
+    ) -> Scene:
+        """Animate a conversation: a face for each speaker, which looks at the others and answers them.
+
+        Args:
+            recording: a file, or mono sound.
+            faces: of the speakers in the order in which they first speak; built-in ones follow.
+            speakers: ``auto``, how many, ``channels``, an RTTM file, or what ``separate`` gave of the recording.
+            tracks: emotion tracks of speakers by name, in place of what the diarizer says.
+            fill_scale: whether the diarizer measures strength by each speaker's own.
+            coordinates: see ``__call__``.
+            listening: how much a face does while others speak, from 0, it blinks, to 1, it also nods and answers.
+            motion: how the faces move; each speaker's draws differ.
+            provenance: stored with each animation, beside what is stored anyway.
+            max_seconds: longer files are refused.
+            hook: see ``sedtalker.progress``.
+            options: fields of ``motion`` that are other than there, by their names.
+
+        Raises:
+            InputError: bad sound or turns, a track of nobody, or a decoder of vertices.
+        """
+        motion, tracks = replace(motion, **options), tracks or {}
+        if self.moves_vertices:
+            raise InputError("a conversation needs a decoder of shapes; this one moves the vertices of one topology")
+        if not 0.0 <= listening <= 1.0:
+            raise InputError(f"listening {listening:g}: give 0 to 1")
+        found = separate(recording, speakers, max_seconds) if isinstance(speakers, str) else speakers
+        if strange := sorted(set(tracks) - set(found.names)):
+            raise InputError(f"nobody is called {strange[0]!a}: the speakers are {', '.join(found.names)}")
+        given = set(found.names) == set(tracks)
+        if not given:
+            talk = self.diarizer.conversation(
+                found.mixed, found, min_confidence=motion.min_confidence, fill_scale=fill_scale, hook=hook
+            )
+            tracks = {**talk.tracks, **tracks}
+        shown = {name: track if coordinates is None else project(track, coordinates) for name, track in tracks.items()}
+        cast_faces = dict(zip(found.names, with_others(faces, len(found.names)), strict=False))
+        moved = dict[str, Moved]()
+        with torch_threads(1):
+            for name, face in cast_faces.items():
+                with one_step(hook, f"moving the face of {name}"):
+                    moved[name] = self._moved(self.encoder(found.sounds[name]), shown[name], motion, face)
+        places, animations = places_beside(cast_faces), dict[str, Animation]()
+        seen, rhythms = directions(cast_faces, places), {n: find_rhythm(m.features) for n, m in moved.items()}
+        licences = self.licences("given" if given else None)
+        for name, face in cast_faces.items():
+            sound, spoken = found.sounds[name], moved[name]
+            others = {n: Other(d, found.turns.of(n), rhythms[n], moved[n].track) for n, d in seen[name].items()}
+            seed = (motion.seed, COMPANY, int(sound.sha256[:12], 16))
+            company = Company(found.turns.of(name), others, listening, seed) if others else None
+            more = {"speaker": name, "speakers": list(found.names), "listening": listening, **(provenance or {})}
+            source = self._provenance(spoken, motion, face, found.mixed, licences, more)
+            animations[name] = assemble(
+                spoken,
+                motion,
+                face,
+                duration=found.mixed.duration,
+                recording=sound.sha256,
+                provenance=source,
+                company=company,
+            )
+        return Scene(animations, places, found.turns)
+
+    def _moved(self, features: SpeechFeatures, track: EmotionTrack, motion: Motion, face: Face) -> Moved:
+        decode, spoken_sounds = partial(self.decoder.predict, features), self.articulation(features)
+        return move(decode, self.decoder.shapes, features, track, motion, face, articulation=spoken_sounds)
+
+    def _provenance(
+        self,
+        moved: Moved,
+        motion: Motion,
+        face: Face,
+        sound: Audio,
+        licences: Mapping[str, str],
+        more: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        return {
             **face.provenance,
             "sedtalker": __version__,
             "audio_sha256": sound.sha256,
             "seed": motion.seed,
-            "emotion": "diarized" if emotion is None else "given",
+            "emotion": "diarized" if "diarizer" in licences else "given",
             "intensity": motion.intensity,
-            "licences": self.licences(emotion),
+            "licences": licences,
             **({} if self.builtin else {"decoder_sha256": weights_sha256(self.folder)}),
             **({} if moved.gains.leaves_motion_as_is else {"gains": moved.gains.described()}),
             **({"style": asdict(moved.style)} if any(asdict(moved.style).values()) else {}),
-            **({} if moved.phones is None else {"words": len(moved.phones.words), "language": language}),
-            **(provenance or {}),
+            **more,
         }
-        return assemble(moved, motion, face, duration=sound.duration, recording=sound.sha256, provenance=source)
 
     def articulation(self, features: SpeechFeatures) -> Articulation | None:
         """Constraints of a recording's phones on tongue and lips; None with a vertex decoder."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sedtalker.animation.conditioning import Style
     from sedtalker.animation.gains import Gains
 
-Part = Literal["Face", "Emotion", "Motion", "Words", "Video", "Files", "Time"]
+Part = Literal["Face", "Speakers", "Emotion", "Motion", "Words", "Video", "Files", "Time"]
 """What an option belongs to; the headings of ``--help``."""
 LABELS = "neutral, happy, sad, angry, fear, disgust, surprise"
 """The categories, for help texts; the same as ``emotion.track.CATEGORIES`` (a test)."""
@@ -97,12 +97,15 @@ def read_factors(value: Any) -> Any:
     return factors
 
 
+def read_speakers(value: Any) -> Any:
+    """How many speakers as text, where a number says it."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 Factor = Annotated[float, Option("Motion", "A factor.", 0.0, 2.0)]
 """A factor on a part of the motion; 1 leaves it as it is."""
 FramesPerSecond = Annotated[float, Option("Video", "Frames a second.", 1.0, 120.0)]
 """The rate of an animation."""
-
-
 FillScale = Annotated[
     bool,
     Option(
@@ -227,8 +230,6 @@ Enroll = Annotated[
     ),
 ]
 """Other recordings of the speaker."""
-
-
 Light = Annotated[str, Option("Video", "Light: studio, soft, dramatic or a .json file.", names="json")]
 """The light of a picture."""
 
@@ -291,6 +292,42 @@ class Performance(Motion):
         ),
     ] = None
     face: Annotated[str | None, Option("Face", "A built-in face (sedtalker face list), or random-SEED.")] = None
+    speakers: Annotated[
+        str | None,
+        Option(
+            "Speakers",
+            "A conversation, a face for each speaker: auto, how many there are, channels (a speaker each), or an .rttm "
+            "file that says who speaks when; default: one speaker.",
+            metavar="auto|N|channels|FILE",
+            read=read_speakers,
+            names="file",
+        ),
+    ] = None
+    others: Annotated[
+        tuple[str, ...],
+        Option(
+            "Speakers",
+            "The face or head file of a further speaker, as repeating --face and --mesh says; repeatable. Speakers "
+            "without one get other built-in faces.",
+            flags=("--other",),
+            metavar="FACE|FILE",
+            read=listed,
+        ),
+    ] = ()
+    listening: Annotated[
+        float,
+        Option(
+            "Speakers",
+            "How much a face does while others speak: 0, it looks at them and blinks; 1, it also nods and answers with "
+            "small expressions.",
+            0.0,
+            1.0,
+        ),
+    ] = 1.0
+    shot: Annotated[
+        Literal["two-shot", "cut", "split"],
+        Option("Speakers", "The video: all heads in one picture, a cut to whoever speaks, or a split picture."),
+    ] = "two-shot"
     emotion: Emotion = None
     model: Annotated[
         str | None, Option("Emotion", "A diarizer's folder, or hf:NAME, as for diarize.", names="folder")
@@ -374,40 +411,6 @@ class Performance(Motion):
         ),
     ] = "arkit"
     max_seconds: Annotated[float, Option("Files", "Refuse longer audio.", least=1.0)] = 3600.0
-
-
-HEAD = "mesh mesh_head landmarks rig open_mouth mouth eyes strength rig_names"
-"""Options of a head from a file."""
-NETWORKS = "model encoder enroll trust decoder"
-"""Options of what is opened before a recording is read."""
-NOT_OFFERED: dict[str, dict[str, str]] = {
-    "batch": {
-        "transcript words": "one recording's words: a column of a manifest, or --words-beside",
-    },
-    "stream": {
-        "min_confidence": "a segment's confidence is known at its end",
-        "liveliness": "the rhythm of a phrase is known at its end",
-    },
-    "server": {
-        HEAD: "names files of the server, which gets its faces when it starts",
-        NETWORKS: "the server opens its networks when it starts",
-        "coordinates words background camera": "may name a file of the server",
-        "renderer video video_format": "the server draws mp4 where it is among the results",
-        "max_seconds": "a limit of the server",
-    },
-    "studio": {
-        HEAD + " face": "a head is opened in the page",
-        NETWORKS + " emotion coordinates fill_scale max_seconds": "of the opened recording, or edited in the track",
-        "transcript words language": "words are shown beside the track; lips do not follow them yet",
-        "size camera background renderer video video_format to targets": "asked for at each export",
-    },
-}
-"""Options that somebody does not offer, and why; a test compares it with what they take."""
-
-
-def not_offered(where: str) -> frozenset[str]:
-    """The options that the command, server or studio of this name does not offer."""
-    return frozenset(name for names in NOT_OFFERED[where] for name in names.split())
 
 
 class Declared(NamedTuple):

@@ -23,6 +23,7 @@ from sedtalker.animation.closures import held_closed
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains
 from sedtalker.animation.known_phones import closure_of, sharpen
+from sedtalker.animation.listening import Company
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.style import fitting_articulation
@@ -145,6 +146,7 @@ def assemble(
     duration: float,
     recording: str = "",
     provenance: Mapping[str, Any] | None = None,
+    company: Company | None = None,
 ) -> Animation:
     """Put motion on the video clock, add idle motion and bind both to a face.
 
@@ -156,6 +158,7 @@ def assemble(
         duration: seconds of audio; the animation lasts ``⌈duration · fps⌉`` frames.
         recording: SHA-256 of the sound: with the same seed, other recordings move otherwise.
         provenance: stored with the animation.
+        company: the others of a conversation, at whom the face looks, and whom it answers.
     """
     features, track = moved.features, moved.track
     clock = FrameClock(motion.fps)
@@ -174,10 +177,16 @@ def assemble(
         if asked is not None:  # breaths and bursts open the jaw, but not in p, b and m
             beside = maximum_filter1d(asked.closure, 2 * RULES.held_frames + 1)
             weights = held_closed(weights, spoken, resample_frames(beside, own, times))
-    shifts = None
+    shifts, looks = None, None if company is None else company.looks(times, motion.eye_contact)
+    if company is not None and arkit:
+        weights = company.answered(weights, times, on_frames.intensity)
     if motion.gaze and arkit:
-        looks = idle_motion.fixations(duration, gaze_rng, motion.eye_contact, rhythm.phrases)
-        weights, shifts = weights | idle_motion.eye_look(looks.path(times)), looks.shifts()
+        if looks is None:
+            alone = idle_motion.fixations(duration, gaze_rng, motion.eye_contact, rhythm.phrases)
+            gaze, shifts = alone.path(times), alone.shifts()
+        else:
+            gaze, shifts = looks.eyes, looks.shifts
+        weights = weights | idle_motion.eye_look(gaze)
     if motion.blinks and arkit:
         weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
     if asked is not None and "jawOpen" in weights:
@@ -191,6 +200,9 @@ def assemble(
         active = idle_motion.head_activity(shown, motion.fps)[:, None] / idle_motion.CALM_ACTIVITY
         turns = active * nods(times, rhythm, head_rng) + burst_nods(times, track.bursts, pulse)
         head = head + np.radians(motion.liveliness * turns)
+        if company is not None and looks is not None:
+            dips = np.pad(company.nods(times)[:, None], ((0, 0), (0, 2)))
+            head = company.calm(times)[:, None] * head + np.radians(looks.head + dips)
     zeros = np.zeros(len(times), np.float32)
     coefficients = np.stack([weights.get(name, zeros) for name in face.shapes], axis=1).astype(np.float32)
     coefficients = moved.gains.of_shapes(coefficients, face.shapes)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sedtalker.animation.performance import Performance
+from sedtalker.checkpoint import read_config
 from sedtalker.errors import InputError
-from sedtalker.models import decoder_choice, diarizer_choice
+from sedtalker.face.builtin import FACES, load_face
+from sedtalker.models import decoder_choice, diarizer_choice, model_folder
+from sedtalker.reading import is_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
     from sedtalker.face.shape_maps import ShapeMap
     from sedtalker.mesh.mesh import Mesh, Scene
     from sedtalker.progress import Hook
+
+T = TypeVar("T", bound=Performance)
+"""A class of options."""
+OF_ONE = ("transcript", "words", "emotion", "enroll")
+"""Options that mean nothing where several people speak."""
 
 
 def check_enroll(enroll: Sequence[Path] | None, model: str | None, emotion: str | None = None) -> None:
@@ -98,6 +106,54 @@ def check_face(options: Performance) -> None:
         from sedtalker.face.fitting import FitOptions
 
         FitOptions(mouth=options.mouth, eyes=options.eyes, strength=options.strength)
+
+
+def is_head_file(word: str) -> bool:
+    """Whether the face of a further speaker is a file, rather than a built-in one."""
+    return bool(Path(word).suffix) or is_file(Path(word))
+
+
+def cast_of(options: T) -> list[T]:
+    """The options of each face that is given for a speaker: the first as it is, others by ``others``.
+
+    What says where the head of a file is belongs to the first; how heads are fitted is the same for all.
+    """
+    first = [options] if options.mesh is not None or options.face is not None else []
+    plain = replace(options, mesh=None, face=None, mesh_head=None, landmarks=None, rig=None)
+    how: dict[str, Any] = {name: getattr(Performance, name) for name in ("open_mouth", "mouth", "eyes", "strength")}
+    if options.others and not first:
+        first = [replace(options, face=next(iter(FACES)))]
+    more = [
+        replace(plain, mesh=Path(word)) if is_head_file(word) else replace(plain, face=word, **how)
+        for word in options.others
+    ]
+    return [*first, *more]
+
+
+def check_conversation(options: Performance) -> None:
+    """Raise ``InputError`` where options of several speakers say nothing, or others mean nothing beside them."""
+    if options.speakers is None:
+        if options.others:
+            raise InputError("several faces need --speakers: auto, how many there are, channels or an .rttm file")
+        return
+    from sedtalker.speakers.separation import check_speakers
+    from sedtalker.speakers.turns import Turns
+
+    for name in OF_ONE:
+        if getattr(options, name) != getattr(Performance, name):
+            raise InputError(f"--{name} is about one speaker: leave it out with --speakers")
+    check_speakers(options.speakers)
+    if is_file(Path(options.speakers)):
+        Turns.load(options.speakers)
+    decoder, _ = decoder_choice(options.decoder, options.encoder)
+    if read_config(model_folder("decoder", decoder)).kind == "vertex_decoder":
+        raise InputError("--speakers needs a decoder of shapes; this one moves the vertices of one topology")
+    for one in cast_of(options):
+        check_face(one)
+        if one.mesh is None:
+            load_face(one.face or next(iter(FACES)))
+        elif not is_file(one.mesh):
+            raise InputError(f"{one.mesh}: no such file")
 
 
 def open_diarizer(model: str | None, encoder: str | None, trust: float, device: str) -> Diarizer:

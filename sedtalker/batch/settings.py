@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,14 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from sedtalker.animation.performance import Option, Performance, declared, listed
-from sedtalker.batch.opening import check_enroll, check_face, coordinates_of, shape_map_of
+from sedtalker.batch.opening import (
+    check_conversation,
+    check_enroll,
+    check_face,
+    coordinates_of,
+    is_head_file,
+    shape_map_of,
+)
 from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
@@ -23,8 +31,12 @@ from sedtalker.reading import is_file, is_folder, is_there, problem_of
 
 TRACK_SUFFIX = ".emotion.json"
 """How the emotion track of every recording ends."""
+TURNS_SUFFIX = ".rttm"
+"""How the turns of the speakers of a conversation end."""
 TRACK_ONLY = "emotion"
 """What ``--only`` takes for the emotion track alone, which is always written."""
+SCENES = ("glb", "usd")
+"""Formats of which a conversation has a file with all heads."""
 ANIMATED = ("glb", "npz")
 """What ``sedtalker animate`` always writes."""
 TEXTS = (*READERS, *TEXT_SUFFIXES)
@@ -69,12 +81,27 @@ class BatchSettings(Performance):
         return [export_formats()[name] for name in dict.fromkeys(names)]
 
     def suffixes(self) -> list[str]:
-        """How the results end, in the order of ``sedtalker animate``."""
-        return [
-            *([f".{self.video_format}"] if self.video else []),
-            TRACK_SUFFIX,
-            *(row.suffix for row in self.formats()),
-        ]
+        """How the results end, in the order of ``sedtalker animate``; of a conversation those of the whole scene."""
+        video = [f".{self.video_format}"] if self.video else []
+        ends = [row.suffix for row in self.formats()]
+        if self.speakers is not None:
+            return [*video, *self.scene_suffixes(), TURNS_SUFFIX]
+        return [*video, TRACK_SUFFIX, *ends]
+
+    def scene_suffixes(self) -> list[str]:
+        """How the files of a conversation end that hold all heads."""
+        return [row.suffix for row in self.formats() if row.name in SCENES]
+
+    def speaker_suffixes(self, speakers: Sequence[str]) -> dict[str, list[str]]:
+        """How the results of each speaker of a conversation end, after the name of the recording."""
+        used = dict[str, str]()
+        for name in speakers:
+            plain = re.sub(r"[^\w-]+", "_", name).strip("_") or "speaker"
+            taken = {end.casefold() for end in used.values()}
+            numbered = (plain, *(f"{plain}{k}" for k in range(2, len(speakers) + 2)))
+            used[name] = next(end for end in numbered if end.casefold() not in taken)
+        ends = [TRACK_SUFFIX, *(row.suffix for row in self.formats())]
+        return {name: [f".{word}{end}" for end in ends] for name, word in used.items()}
 
     def picture(self) -> dict[str, Any]:
         """What ``Animation.render`` takes, read from the options of the picture."""
@@ -85,6 +112,7 @@ class BatchSettings(Performance):
     def placed(self, base: Path) -> BatchSettings:
         """The same settings with every file that they name as an absolute path; relative ones are below ``base``."""
         changed: dict[str, Any] = {"enroll": tuple((base / path).absolute() for path in self.enroll)}
+        changed["others"] = tuple(str((base / w).absolute()) if is_head_file(w) else w for w in self.others)
         for name, path in self._files(base).items():
             changed[name] = path if isinstance(getattr(self, name), Path) else str(path)
         return replace(self, **changed)
@@ -101,7 +129,7 @@ class BatchSettings(Performance):
 
     def named_files(self) -> list[Path]:
         """Every file and folder that the settings name."""
-        return [*self._files(Path()).values(), *self.enroll]
+        return [*self._files(Path()).values(), *self.enroll, *map(Path, filter(is_head_file, self.others))]
 
     def _files(self, base: Path) -> dict[str, Path]:
         """Absolute paths by option: what may also be a word is a file where the command would take it for one."""
@@ -124,6 +152,7 @@ class BatchSettings(Performance):
         plain = as_plain(self)
         plain |= {name: path_sha256(path) for name, path in self._files(Path()).items()}
         plain["enroll"] = [path_sha256(path) for path in self.enroll]
+        plain["others"] = [path_sha256(Path(w)) if is_head_file(w) else w for w in self.others]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
     def weights(self) -> dict[str, str]:
@@ -163,6 +192,7 @@ class BatchSettings(Performance):
         for path in self.named_files():
             if not is_there(path):
                 raise InputError(f"{path}: no such file")
+        check_conversation(self)
         check_enroll(self.enroll, self.model, self.emotion)
         if self.said() is not None:
             from sedtalker.phonetics.pronunciation import check_language

@@ -12,13 +12,22 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
-from sedtalker.batch.opening import coordinates_of, open_animator, open_face, shape_map_of
-from sedtalker.batch.settings import TRACK_SUFFIX, BatchSettings, as_plain, file_sha256, parse_settings
+from sedtalker.batch.opening import cast_of, coordinates_of, open_animator, open_face, shape_map_of
+from sedtalker.batch.settings import (
+    TRACK_SUFFIX,
+    TURNS_SUFFIX,
+    BatchSettings,
+    as_plain,
+    file_sha256,
+    parse_settings,
+)
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, messages_to, no_progress, one_step
 from sedtalker.staging import clear_left_over
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
 
     from sedtalker.animation.animation import Animation
     from sedtalker.animation.animator import Animator
+    from sedtalker.animation.scene import Scene
     from sedtalker.audio import Audio
     from sedtalker.emotion.track import EmotionTrack
     from sedtalker.face.face import Face
@@ -97,7 +107,8 @@ class Worker:
                     parse_settings(values).check()
                 if first is not None:
                     opened = parse_settings(first)
-                    self._open(opened, opened.emotion is not None)
+                    for one in (opened, *cast_of(opened)[1:]):
+                        self._open(one, opened.emotion is not None)
         except InputError as error:
             return {"error": str(error)}
         except Exception as error:  # a bug, memory, a library: a dead process could not say so
@@ -146,8 +157,12 @@ class Worker:
             folder.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{folder.parent}: cannot write there ({error.strerror})") from None
-        sound, _ = self.animate(audio, settings, folder, task["overwrite"] or before is not None)
-        outputs = {name: file_sha256(folder / name) for name in (audio.stem + s for s in settings.suffixes())}
+        overwrite = task["overwrite"] or before is not None
+        if settings.speakers is None:
+            (sound, _), suffixes = self.animate(audio, settings, folder, overwrite), settings.suffixes()
+        else:
+            sound, _, suffixes = self.converse(audio, settings, folder, overwrite)
+        outputs = {name: file_sha256(folder / name) for name in (audio.stem + suffix for suffix in suffixes)}
         record |= {"state": DONE, "duration": round(sound.duration, 3), "outputs": outputs}
 
     def animate(
@@ -179,6 +194,55 @@ class Worker:
             seen(sound, animation)
             write_results(animation, sound, audio, settings, results.path, folder, hook)
         return sound, animation
+
+    def converse(
+        self,
+        audio: Path,
+        settings: BatchSettings,
+        folder: Path,
+        overwrite: bool,
+        hook: Hook = no_progress,
+        *,
+        seen: Callable[[Scene], None] = lambda scene: None,
+    ) -> tuple[Audio, Scene, list[str]]:
+        """Animate the speakers of a recording and write the results, all or none.
+
+        Args:
+            overwrite: whether results that are there may be replaced.
+            seen: called before anything is drawn and written.
+
+        Returns:
+            The recording, the scene, and how the names of the results end.
+
+        Raises:
+            InputError: see ``animate``; or nobody speaks.
+        """
+        from sedtalker.speakers.separation import separate
+
+        assert settings.speakers is not None
+        with one_step(hook, "finding the speakers"):
+            found = separate(audio, settings.speakers, settings.max_seconds)
+        for note in found.mixed.notes:
+            log.warning(note)
+        own, given = settings.speaker_suffixes(found.names), cast_of(settings)
+        if len(given) > len(found.names):
+            log.warning("%d faces, and %d speakers: the last faces are left out", len(given), len(found.names))
+        suffixes = [*settings.suffixes(), *chain.from_iterable(own.values())]
+        with OutputFolder(folder, [audio.stem + suffix for suffix in suffixes], overwrite) as results:
+            animator, _ = self._open(settings, False, hook)
+            scene = animator.scene(
+                audio,
+                [cast("Face", self._open(one, False, hook)[1]) for one in given[: len(found.names)]],
+                speakers=found,
+                fill_scale=settings.fill_scale,
+                coordinates=coordinates_of(settings),
+                listening=settings.listening,
+                motion=settings,
+                hook=hook,
+            )
+            seen(scene)
+            write_scene_results(scene, found.mixed, audio, settings, results.path, folder, hook)
+        return found.mixed, scene, suffixes
 
     def _animation(
         self,
@@ -275,6 +339,38 @@ def write_results(
             said = export(animation, written / file, row.name, audio, place=folder / file, **chosen)
             if row.name != "arkit" and said.get("residual_share", 0.0) > LOST:
                 log.info("%s: %s; --targets all loses nothing", row.name, described(said))
+
+
+def write_scene_results(
+    scene: Scene, sound: Audio, audio: Path, settings: BatchSettings, written: Path, folder: Path, hook: Hook
+) -> None:
+    """Write the results of a conversation: video, scene and turns, and what ``write_results`` writes of each speaker.
+
+    Args:
+        sound: the whole recording.
+        audio: its file.
+        written: the folder of now.
+        folder: where they will lie.
+    """
+    if settings.video:
+        from sedtalker.render.scene import render_scene
+
+        video, picture = written / f"{audio.stem}.{settings.video_format}", settings.picture()
+        if settings.size == BatchSettings.size:  # a portrait's; the shot knows better
+            picture.pop("size")
+        render_scene(scene, video, sound, shot=settings.shot, hook=hook, **picture)
+    for suffix in settings.scene_suffixes():
+        from sedtalker.export.formats import reference_of
+        from sedtalker.export.scene import write_scene
+
+        with one_step(hook, "writing the scene"):
+            file = audio.stem + suffix
+            write_scene(scene, written / file, reference_of(audio, folder / file), settings.targets)
+    scene.turns.save(written / (audio.stem + TURNS_SUFFIX), audio.stem)
+    alone = replace(settings, video=False)
+    for name, suffixes in settings.speaker_suffixes(scene.turns.speakers).items():
+        stem = audio.stem + suffixes[0].removesuffix(TRACK_SUFFIX)
+        write_results(scene.animations[name], None, audio, alone, written, folder, hook, stem)
 
 
 def outputs_are_whole(folder: Path, outputs: Mapping[str, str], overwrite: bool) -> bool:

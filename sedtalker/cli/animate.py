@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sedtalker.animation.animation import Animation
+    from sedtalker.animation.scene import Scene
     from sedtalker.audio import Audio
     from sedtalker.batch.settings import BatchSettings
     from sedtalker.emotion.track import EmotionTrack
@@ -51,7 +52,7 @@ def read_project_option(context: typer.Context, path: Path | None) -> Path | Non
         context.meta[KEY] = error
         return path
     context.meta[KEY] = project
-    face = {"face": project.face} if project.mesh is None else {"mesh": str(project.mesh)}
+    face = {"face": [project.face]} if project.mesh is None else {"mesh": [str(project.mesh)]}
     defaults = {"audio": str(project.audio), **face, **settings_as_options(project.document.settings)}
     context.default_map = {**(context.default_map or {}), **defaults}
     return path
@@ -114,6 +115,10 @@ OF_TAKES = ("gain", "head")
 """Options of motion that mean something without speech that moves the face."""
 NOT_OF_TAKES = ("project", "visemes")
 """Options of ``animate`` alone that mean nothing without it."""
+NOT_OF_SPEAKERS = ("project", "visemes", "frames")
+"""Options of ``animate`` alone that mean nothing where several people speak."""
+OF_SPEAKERS = ("listening", "shot")
+"""Options that mean nothing where one person speaks."""
 
 
 @fail_clearly
@@ -148,6 +153,7 @@ def animate(
         check_performance(context, performance)
         animate_performance(performance, audio, settings, output, ShownProgress(progress, quiet), force, as_json)
         return
+    check_speakers(context, settings)
     if audio is None:
         raise InputError("give a recording, a project with --project, or a take with --performance")
     o.check_recording(audio)
@@ -157,6 +163,11 @@ def animate(
         settings = replace(settings, video=False)
         pictures, _ = o.check_sequence(folder / f"{stem}.frames", force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
+    if settings.speakers is not None:
+        animate_speakers(
+            context, audio, settings, folder, device, ShownProgress(progress, quiet), force, save_preset, as_json
+        )
+        return
     if visemes is not None:
         v.check_visemes(visemes, viseme_set, force)
     track = held.rendered if held is not None and settings.emotion is None else None
@@ -178,24 +189,74 @@ def animate(
     print_files(folder, stem, settings.suffixes(), animation, sound.duration, as_json, beside)
 
 
+def check_speakers(context: typer.Context, settings: BatchSettings) -> None:
+    """Raise ``InputError`` where an option of one speaker is given with ``--speakers``, or one of several without."""
+    if settings.speakers is None:
+        strange = next((name for name in OF_SPEAKERS if o.is_typed(context, name)), None)
+        if strange is not None:
+            raise InputError(f"--{strange} is about several speakers: it needs --speakers")
+        return
+    strange = next((name for name in NOT_OF_SPEAKERS if o.is_typed(context, name)), None)
+    if strange is not None:
+        raise InputError(f"--{strange} is about one speaker: leave it out with --speakers")
+
+
+def animate_speakers(
+    context: typer.Context,
+    audio: Path,
+    settings: BatchSettings,
+    folder: Path,
+    device: str,
+    shown: ShownProgress,
+    force: bool,
+    preset: Path | None,
+    as_json: bool,
+) -> None:
+    """Animate a conversation: the whole scene, and the results of each speaker."""
+    from sedtalker.batch.work import Worker
+
+    def seen(scene: Scene) -> None:
+        o.save_preset(context, preset)
+        for name, animation in scene.animations.items():
+            log.info("%s speaks for %.1f s", name, scene.turns.seconds(name))
+            say_emotions(animation)
+        say_weights(animation)
+
+    with shown:
+        sound, scene, suffixes = Worker(device).converse(audio, settings, folder, force, shown.hook, seen=seen)
+        shown.summary(sound.duration)
+    print_files(folder, audio.stem, suffixes, scene, sound.duration, as_json)
+
+
 def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) -> None:
     """Say which emotion was found, whether to believe it, and under which licences the weights are."""
     from sedtalker.emotion.track import CATEGORIES
 
     assert animation.track is not None
-    if log.isEnabledFor(logging.INFO):
-        print_emotions(animation.track, stderr=True)
+    say_emotions(animation)
     if given is None and 0 < animation.track.mean_confidence(without=CATEGORIES[0]) < LIKELY:
         log.info(
             "more likely wrong than right: see it with sedtalker studio %s, or name the emotion with --emotion", audio
         )
+    say_weights(animation)
+
+
+def say_emotions(animation: Animation) -> None:
+    """Say which emotions a face shows, segment by segment."""
+    assert animation.track is not None
+    if log.isEnabledFor(logging.INFO):
+        print_emotions(animation.track, stderr=True)
+
+
+def say_weights(animation: Animation) -> None:
+    """Say under which licences the weights are."""
     log.info("weights: %s", ", ".join(sorted(set(animation.provenance["licences"].values()))))
 
 
 def check_performance(context: typer.Context, take: Path) -> None:
     """Raise ``InputError`` where an option of speech is given with a performance."""
     parts = {name: about.option.part for name, about in declared(Performance).items() if name not in OF_TAKES}
-    of_speech = [name for name, part in parts.items() if part in ("Emotion", "Motion", "Words")]
+    of_speech = [name for name, part in parts.items() if part in ("Speakers", "Emotion", "Motion", "Words")]
     for name in (*NOT_OF_TAKES, *of_speech):
         if o.is_typed(context, name):
             raise InputError(
@@ -245,7 +306,7 @@ def print_files(
     folder: Path,
     stem: str,
     suffixes: Sequence[str],
-    animation: Animation,
+    animation: Animation | Scene,
     duration: float,
     as_json: bool,
     beside: Mapping[str, Path | None] = MappingProxyType({}),

@@ -61,6 +61,7 @@ GROUPED_FROM = 20
 """Options that a command has at least where its help groups them."""
 HEADINGS: dict[str, str] = {
     "Face": "",
+    "Speakers": "",
     "Emotion": "fine fine_model fine_encoder fine_share",
     "Motion": "performance",
     "Words": "words_beside visemes viseme_set",

@@ -60,9 +60,12 @@ def takes_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., R
         for name, (kind, _, default) in declared(options).items():
             if name in without:
                 continue
+            callback = None
+            if name in FACES and "others" in declared(options):
+                kind, callback = (tuple[Path, ...] if name == "mesh" else tuple[str, ...]), keep_order
             if is_repeatable(kind):
                 kind, default = (list[Path] | None if Path in get_args(kind) else list[str] | None), None
-            flag: Any = Annotated[kind, option(name, options)]
+            flag: Any = Annotated[kind, option(name, options, **({} if callback is None else {"callback": callback}))]
             yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=flag)
 
     def decorate(command: Callable[..., R]) -> Callable[..., R]:
@@ -75,7 +78,7 @@ def takes_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., R
         def wrapper(**given: Any) -> R:
             for group, options in groups.items():
                 values = {name: given.pop(name) for name in declared(options) if name in given}
-                given[group] = _read(options, values)
+                given[group] = _read(options, parted(values, given.get("context")))
             return command(**given)
 
         parameters = list[inspect.Parameter]()
@@ -88,6 +91,37 @@ def takes_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., R
         return wrapper
 
     return decorate
+
+
+FACES = ("mesh", "face")
+"""Options that are repeated where several people speak."""
+ORDER = "sedtalker.faces"
+"""Under which a context keeps in which order these were given."""
+
+
+def keep_order(context: typer.Context, parameter: typer.CallbackParam, value: list[Any] | None) -> list[Any] | None:
+    """Callback of ``--mesh`` and ``--face``, which click calls in the order of the command line."""
+    context.meta.setdefault(ORDER, []).append(parameter.name)
+    return value
+
+
+def parted(values: dict[str, Any], context: typer.Context | None) -> dict[str, Any]:
+    """The first of ``--mesh`` and ``--face`` as the face, the others as those of further speakers.
+
+    Raises:
+        InputError: there are several, and one speaker.
+    """
+    if "others" not in values:
+        return values
+    given = {name: list(values.pop(name, None) or ()) for name in FACES}
+    if values["speakers"] is None:
+        if any(len(words) > 1 for words in given.values()):
+            raise InputError("several faces need --speakers: auto, how many there are, channels or an .rttm file")
+        return values | {name: words[0] for name, words in given.items() if words}
+    order = list(dict.fromkeys([*(context.meta.get(ORDER, ()) if context is not None else ()), *FACES]))
+    cast = [(name, word) for name in order for word in given[name]]
+    others = [*(str(word) for _, word in cast[1:]), *(values["others"] or ())]
+    return values | dict(cast[:1]) | {"others": others}
 
 
 def _read(options: type[T], values: dict[str, Any]) -> T:
@@ -204,7 +238,9 @@ def read_preset(context: typer.Context, path: Path | None) -> Path | None:
     except InputError as error:  # commands say theirs later, see ``fail_clearly``
         say(f"error: {error}")
         raise typer.Exit(2) from None
-    context.default_map = {**(context.default_map or {}), **held}
+    several = {parameter.name for parameter in context.command.params if getattr(parameter, "multiple", False)}
+    listed = {name: [value] for name, value in held.items() if name in several and isinstance(value, str)}
+    context.default_map = {**(context.default_map or {}), **held, **listed}
     return path
 
 
@@ -231,7 +267,7 @@ def save_preset(context: typer.Context, path: Path | None) -> None:
     for parameter in context.command.params:
         name, value = parameter.name or "", context.params.get(parameter.name or "")
         if name not in NOT_SAVED and value not in (None, parameter.default, [], ()):
-            kept[name] = _plain(value)
+            kept[name] = _plain(value[0] if name in FACES and len(value) == 1 else value)
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     say(f"preset: {path}")

@@ -174,14 +174,16 @@ def export(
             raise InputError(f"the format {row.name} has no option '{option}': {known}")
     if not len(animation):
         raise InputError(f"{path}: the animation has no frames")
-    reference = None
-    if audio is not None:
-        folder = (place or path).resolve().parent
-        reference = Path(os.path.relpath(Path(audio).resolve(), folder)).as_posix()
+    reference = None if audio is None else reference_of(audio, place or path)
     registration = animation.provenance.get("registration")
     added = registration.get("added_vertices", 0) if isinstance(registration, dict) else 0
     said = {"vertices_added_to_your_mesh": added} if added else {}
     return said | row.write(path, animation, reference, **options)
+
+
+def reference_of(audio: Path | str, place: Path) -> str:
+    """The sound as a file at ``place`` names it: relative to its folder."""
+    return Path(os.path.relpath(Path(audio).resolve(), place.resolve().parent)).as_posix()
 
 
 def described(made: Mapping[str, Any]) -> str:

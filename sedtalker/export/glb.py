@@ -7,6 +7,7 @@ the size, and stay editable in Blender, Unreal and on the web. Follows the Khron
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -93,41 +94,103 @@ def write_glb(
     if coefficients is not None and len(coefficients) == 0:
         raise InputError(f"{path}: the animation has no frames")
     chosen = choose_targets(face, coefficients, targets, fps) if isinstance(targets, str) else targets
-    builder = GltfBuilder()
+    builder, content = GltfBuilder(), Content()
+    add_head(builder, content, face, chosen, fps, head_rotation, normals=normals, moving=coefficients is not None)
+    builder.write(path, content.document(extras))
+
+
+@dataclass
+class Content:
+    """What a file holds, head by head: lists as glTF has them, but for accessors."""
+
+    meshes: list[dict[str, Any]] = field(default_factory=list)
+    materials: list[dict[str, Any]] = field(default_factory=list)
+    roots: list[int] = field(default_factory=list)
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    skins: list[dict[str, Any]] = field(default_factory=list)
+    channels: list[dict[str, Any]] = field(default_factory=list)
+    samplers: list[dict[str, Any]] = field(default_factory=list)
+
+    def document(self, extras: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The file's JSON, one scene and one animation; ``extras`` are those of the asset."""
+        made: dict[str, Any] = {
+            "asset": {
+                "version": "2.0",
+                "generator": f"SEDTalker {__version__}",
+                **({"extras": dict(extras)} if extras else {}),
+            },
+            "scene": 0,
+            "meshes": self.meshes,
+            "materials": self.materials,
+            "scenes": [{"nodes": self.roots}],
+            "nodes": self.nodes,
+        }
+        if self.skins:
+            made["skins"] = self.skins
+        if self.channels:
+            made["animations"] = [{"name": "speech", "channels": self.channels, "samplers": self.samplers}]
+        return made
+
+
+@dataclass(frozen=True)
+class Standpoint:
+    """Where a head stands among others.
+
+    Attributes:
+        name: of the node that everything of the head hangs on, and the beginning of its other names.
+        position: where the pivot of the face is, metres.
+        rotation: quaternion x y z w.
+    """
+
+    name: str
+    position: tuple[float, float, float]
+    rotation: tuple[float, float, float, float]
+
+
+def add_head(
+    builder: GltfBuilder,
+    content: Content,
+    face: Face,
+    targets: MorphTargets,
+    fps: float,
+    head_rotation: NDArray[np.floating] | None = None,
+    *,
+    normals: bool = True,
+    moving: bool = True,
+    at: Standpoint | None = None,
+) -> None:
+    """Add a head to a file, see ``write_glb``: its mesh, materials and nodes, and its part of the animation.
+
+    Args:
+        targets: morph targets, with their weights where the face moves.
+        moving: whether it is animated.
+        at: where it stands among others; None: alone, at the place of its mesh.
+    """
     sources, corners, uvs = split_at_seams(face.mesh)
     bend = Normals(face)
     attributes = _attributes(builder, face, sources, uvs, bend.rest)
     followers = head_weights(face)[sources] if head_rotation is not None else np.ones(1, dtype=np.float32)
     if (followers < 1.0).any():
         attributes |= _skin_attributes(builder, followers)
-    moving = _Targets(builder, chosen, sources, bend if normals else None)
-    primitives, materials = _primitives(builder, face, corners, attributes, moving)
+    changes = _Targets(builder, targets, sources, bend if normals else None)
+    primitives, materials = _primitives(builder, face, corners, attributes, changes)
+    for primitive in primitives:
+        primitive["material"] += len(content.materials)
     mesh: dict[str, Any] = {"name": face.name, "primitives": primitives}
     mesh_extras: dict[str, Any] = {}
-    if chosen.names:
-        mesh["weights"] = [0.0] * len(chosen.names)
-        mesh_extras["targetNames"] = list(chosen.names)
+    if targets.names:
+        mesh["weights"] = [0.0] * len(targets.names)
+        mesh_extras["targetNames"] = list(targets.names)
     if len(sources) > len(face.mesh.vertices):
         mesh_extras["splitVertices"] = [int(v) for v in sources[len(face.mesh.vertices) :]]
     if mesh_extras:
         mesh["extras"] = mesh_extras
-    document: dict[str, Any] = {
-        "asset": {
-            "version": "2.0",
-            "generator": f"SEDTalker {__version__}",
-            **({"extras": dict(extras)} if extras else {}),
-        },
-        "scene": 0,
-        "meshes": [mesh],
-        "materials": materials,
-        **_nodes(builder, face, followers),
-    }
-    if coefficients is not None:
-        assert chosen.weights is not None
-        animation = _animation(builder, chosen.weights, fps, head_rotation)
-        if animation["channels"]:
-            document["animations"] = [animation]
-    builder.write(path, document)
+    content.materials += materials
+    head, shown = _add_nodes(builder, content, face, followers, at)
+    content.meshes.append(mesh)
+    if moving:
+        assert targets.weights is not None
+        _add_motion(builder, content, (head, shown), targets.weights, fps, head_rotation)
 
 
 def split_at_seams(mesh: Mesh) -> tuple[Ints, Ints, Floats | None]:
@@ -297,43 +360,60 @@ def _skin_attributes(builder: GltfBuilder, followers: Floats) -> dict[str, int]:
     return {"JOINTS_0": builder.accessor(joints), "WEIGHTS_0": builder.accessor(weights, normalized=True)}
 
 
-def _nodes(builder: GltfBuilder, face: Face, followers: Floats) -> dict[str, Any]:
-    """Scene, nodes and skin; node 0 is the head and node 1 shows the mesh."""
+def _add_nodes(
+    builder: GltfBuilder, content: Content, face: Face, followers: Floats, at: Standpoint | None
+) -> tuple[int, int]:
+    """Nodes and skin of a head: the nodes that turn it and show its mesh.
+
+    A mesh with a skin is a root: only its joints place it, which hang on the node of the standpoint.
+    """
+    first, prefix = len(content.nodes), "" if at is None else f"{at.name} "
     pivot = [float(x) for x in face.pivot]
-    head: dict[str, Any] = {"name": "head", "translation": pivot}
-    shown: dict[str, Any] = {"name": face.name, "mesh": 0}
-    if (followers >= 1.0).all():
-        head["children"] = [1]
-        shown["translation"] = [-x for x in pivot]
-        return {"scenes": [{"nodes": [0]}], "nodes": [head, shown]}
-    inverse = np.tile(np.eye(4, dtype=np.float32), (2, 1, 1))
-    inverse[1, 3, :3] = -face.pivot  # columns first, as glTF has it
-    skin = {
-        "joints": [2, 0],
-        "inverseBindMatrices": builder.accessor(inverse.reshape(2, 16), plain=True),
-        "skeleton": 2,
-    }
-    shown["skin"] = 0
-    nodes = [head, shown, {"name": "body", "children": [0]}]
-    return {"scenes": [{"nodes": [2, 1]}], "nodes": nodes, "skins": [skin]}
+    head: dict[str, Any] = {"name": f"{prefix}head", "translation": pivot}
+    shown: dict[str, Any] = {"name": f"{prefix}{face.name}", "mesh": len(content.meshes)}
+    content.nodes += [head, shown]
+    skinned = bool((followers < 1.0).any())
+    top, back = first, [-x for x in pivot]
+    if skinned:
+        inverse = np.tile(np.eye(4, dtype=np.float32), (2, 1, 1))
+        inverse[1, 3, :3] = -face.pivot  # columns first, as glTF has it
+        matrices = builder.accessor(inverse.reshape(2, 16), plain=True)
+        top = first + 2
+        content.skins.append({"joints": [top, first], "inverseBindMatrices": matrices, "skeleton": top})
+        shown["skin"] = len(content.skins) - 1
+        content.nodes.append({"name": f"{prefix}body", "children": [first]})
+    else:
+        head["children"] = [first + 1]
+        shown["translation"] = back
+    if at is not None:
+        content.nodes[top]["translation"] = back if skinned else [0.0, 0.0, 0.0]
+        where = {"translation": list(at.position), "rotation": list(at.rotation)}
+        content.nodes.append({"name": at.name, **where, "children": [top]})
+        top = len(content.nodes) - 1
+    content.roots += [top, first + 1] if skinned else [top]
+    return first, first + 1
 
 
-def _animation(
-    builder: GltfBuilder, weights: Floats, fps: float, head_rotation: NDArray[np.floating] | None
-) -> dict[str, Any]:
-    """Channels for the weights of node 1 and the rotation of node 0."""
+def _add_motion(
+    builder: GltfBuilder,
+    content: Content,
+    nodes: tuple[int, int],
+    weights: Floats,
+    fps: float,
+    head_rotation: NDArray[np.floating] | None,
+) -> None:
+    """Channels for the weights of the node that shows a mesh, and for the rotation of that of its head."""
+    head, shown = nodes
     seconds = (np.arange(len(weights)) / fps).astype(np.float32)
     times = builder.accessor(seconds, bounds=True)
-    samplers: list[dict[str, Any]] = []
-    channels: list[dict[str, Any]] = []
 
     def add(node: int, path: str, values: NDArray[np.float32]) -> None:
         output = builder.accessor(values, plain=True)
-        channels.append({"sampler": len(samplers), "target": {"node": node, "path": path}})
-        samplers.append({"input": times, "interpolation": "LINEAR", "output": output})
+        content.channels.append({"sampler": len(content.samplers), "target": {"node": node, "path": path}})
+        content.samplers.append({"input": times, "interpolation": "LINEAR", "output": output})
 
     if weights.shape[1]:
-        add(1, "weights", np.ascontiguousarray(weights, dtype=np.float32).reshape(-1))
+        add(shown, "weights", np.ascontiguousarray(weights, dtype=np.float32).reshape(-1))
     if head_rotation is not None:
         turns = np.asarray(head_rotation, dtype=np.float64)
         if len(turns) != len(weights) or turns.shape[1:] not in ((3,), (4,)):
@@ -342,5 +422,4 @@ def _animation(
         quaternions = rotation.as_quat(canonical=True)
         # Neighbours in one hemisphere: linear interpolation then takes the short way.
         flips = np.cumprod(np.concatenate([[1.0], np.where((quaternions[1:] * quaternions[:-1]).sum(1) < 0, -1, 1)]))
-        add(0, "rotation", (quaternions * flips[:, None]).astype(np.float32))
-    return {"name": "speech", "channels": channels, "samplers": samplers}
+        add(head, "rotation", (quaternions * flips[:, None]).astype(np.float32))

@@ -59,10 +59,7 @@ def write_usd(
     Raises:
         InputError: there is nothing to write, too many points, or ``usd-core`` is not installed.
     """
-    try:
-        from pxr import Tf
-    except ImportError:
-        raise InputError("USD needs the package usd-core: pip install 'sedtalker[usd]'") from None
+    check_usd()
     if not len(animation):
         raise InputError(f"{path}: the animation has no frames")
     face = animation.face
@@ -70,36 +67,70 @@ def write_usd(
         raise InputError(
             f"{path}: more than {MOST_POINT_BYTES >> 30} GiB of points; write mdd, or usd without --points"
         )
-    stage, root = _new_stage(path.name, animation, points)
-    mesh = _mesh(stage, face)
-    _materials(stage, face, mesh)
-    said = _sampled_points(animation, mesh) if points else _blend_shapes(stage, root, animation, mesh, targets, names)
+    stage = new_stage(path.name, len(animation), animation.fps)
+    said = add_head(stage, ROOT, animation, targets, points, names)
     if audio is not None:
-        _audio(stage, audio)
+        add_audio(stage, ROOT, audio)
+    save_stage(stage, path)
+    return said
+
+
+def check_usd() -> None:
+    """Raise ``InputError`` where ``usd-core`` is not installed."""
+    try:
+        import pxr  # noqa: F401
+    except ImportError:
+        raise InputError("USD needs the package usd-core: pip install 'sedtalker[usd]'") from None
+
+
+def new_stage(name: str, frames: int, fps: float) -> Any:
+    """A stage in metres, +Y up, with frames for time codes."""
+    from pxr import Usd, UsdGeom
+
+    stage = Usd.Stage.CreateInMemory(name)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+    stage.SetTimeCodesPerSecond(fps)
+    stage.SetFramesPerSecond(fps)
+    stage.SetStartTimeCode(0)
+    stage.SetEndTimeCode(frames - 1)
+    stage.GetRootLayer().documentation = f"SEDTalker {__version__}"
+    return stage
+
+
+def save_stage(stage: Any, path: Path) -> None:
+    """Write a stage; the file appears whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from pxr import Tf
+
     try:
         with whole_file(path) as temporary:
             stage.GetRootLayer().Export(str(temporary))
     except Tf.ErrorException:
         raise InputError(f"{path}: cannot be written by the USD library: is the disk full?") from None
-    return said
 
 
-def _new_stage(name: str, animation: Animation, points: bool) -> tuple[Any, Any]:
-    """A stage in metres, +Y up, with the animation's frames for time codes, and its root prim."""
+def add_head(
+    stage: Any,
+    place: str,
+    animation: Animation,
+    targets: Targets = "arkit",
+    points: bool = False,
+    names: ShapeMap | None = None,
+) -> dict[str, Any]:
+    """Add a head at the prim ``place``, which becomes the stage's default where it has none; see ``write_usd``."""
     from pxr import Usd, UsdGeom, UsdSkel
 
-    stage = Usd.Stage.CreateInMemory(name)
-    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
-    stage.SetTimeCodesPerSecond(animation.fps)
-    stage.SetFramesPerSecond(animation.fps)
-    stage.SetStartTimeCode(0)
-    stage.SetEndTimeCode(len(animation) - 1)
-    stage.GetRootLayer().documentation = f"SEDTalker {__version__}"
-    root = UsdGeom.Xform.Define(stage, ROOT) if points else UsdSkel.Root.Define(stage, ROOT)
-    stage.SetDefaultPrim(root.GetPrim())
+    root = UsdGeom.Xform.Define(stage, place) if points else UsdSkel.Root.Define(stage, place)
+    if not stage.HasDefaultPrim():
+        stage.SetDefaultPrim(root.GetPrim())
     Usd.ModelAPI(root.GetPrim()).SetKind("component")
-    return stage, root
+    mesh = _mesh(stage, place, animation.face)
+    _materials(stage, place, animation.face, mesh)
+    return _sampled_points(animation, mesh) if points else _blend_shapes(stage, root, animation, mesh, targets, names)
 
 
 def _sampled_points(animation: Animation, mesh: Any) -> dict[str, Any]:
@@ -120,7 +151,7 @@ def _blend_shapes(
 
     face = animation.face
     chosen = choose_targets(face, animation.coefficients, targets, animation.fps, names)
-    _skeleton(stage, animation, mesh, chosen)
+    _skeleton(stage, str(root.GetPath()), animation, mesh, chosen)
     reach = np.abs(chosen.offsets).sum(axis=0).max(axis=0) + 0.02
     extent = np.stack([face.mesh.vertices.min(axis=0) - reach, face.mesh.vertices.max(axis=0) + reach])
     UsdGeom.ModelAPI.Apply(root.GetPrim()).SetExtentsHint(_vectors(extent))
@@ -139,12 +170,12 @@ def _integers(values: Any) -> Any:
     return Vt.IntArray.FromNumpy(np.ascontiguousarray(values, dtype=np.int32))
 
 
-def _mesh(stage: Any, face: Face) -> Any:
+def _mesh(stage: Any, place: str, face: Face) -> Any:
     """The mesh at rest: polygons as the file had them, no subdivision, UVs by corner, linear colours by vertex."""
     from pxr import Sdf, UsdGeom, Vt
 
     source = face.mesh
-    mesh = UsdGeom.Mesh.Define(stage, f"{ROOT}/Mesh")
+    mesh = UsdGeom.Mesh.Define(stage, f"{place}/Mesh")
     mesh.CreatePointsAttr(_vectors(source.vertices))
     mesh.CreateFaceVertexCountsAttr(_integers(source.polygon_sizes))
     mesh.CreateFaceVertexIndicesAttr(_integers(source.polygon_vertices))
@@ -163,7 +194,7 @@ def _mesh(stage: Any, face: Face) -> Any:
     return mesh
 
 
-def _materials(stage: Any, face: Face, mesh: Any) -> None:
+def _materials(stage: Any, place: str, face: Face, mesh: Any) -> None:
     """A UsdPreviewSurface for each polygon group, coloured by the mesh's display colour."""
     from pxr import Sdf, Tf, UsdGeom, UsdShade
 
@@ -171,22 +202,22 @@ def _materials(stage: Any, face: Face, mesh: Any) -> None:
     polygons = np.zeros(len(face.mesh.polygon_sizes), dtype=np.int32)
     polygons[face.mesh.triangle_polygons] = surface.triangles
     binding = UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim())
-    UsdGeom.Scope.Define(stage, f"{ROOT}/Materials")
+    UsdGeom.Scope.Define(stage, f"{place}/Materials")
     taken: set[str] = set()
     for index, (name, roughness) in enumerate(zip(surface.names, surface.roughness, strict=True)):
         label = Tf.MakeValidIdentifier(name)
         label = label if label not in taken else f"{label}_{index}"
         taken.add(label)
-        place = f"{ROOT}/Materials/{label}"
-        material = UsdShade.Material.Define(stage, place)
-        shader = UsdShade.Shader.Define(stage, f"{place}/Surface")
+        look = f"{place}/Materials/{label}"
+        material = UsdShade.Material.Define(stage, look)
+        shader = UsdShade.Shader.Define(stage, f"{look}/Surface")
         shader.CreateIdAttr("UsdPreviewSurface")
         own = surface.materials[index]
         shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(own.roughness if own else roughness)
         shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(own.metallic if own else 0.0)
         if own and own.alpha == "BLEND":
             shader.CreateInput("opacity", Sdf.ValueTypeNames.Float).Set(own.colour[3])
-        colour = UsdShade.Shader.Define(stage, f"{place}/Colour")
+        colour = UsdShade.Shader.Define(stage, f"{look}/Colour")
         colour.CreateIdAttr("UsdPrimvarReader_float3")
         colour.CreateInput("varname", Sdf.ValueTypeNames.String).Set("displayColor")
         output = colour.CreateOutput("result", Sdf.ValueTypeNames.Float3)
@@ -197,14 +228,14 @@ def _materials(stage: Any, face: Face, mesh: Any) -> None:
         UsdShade.MaterialBindingAPI.Apply(subset.GetPrim()).Bind(material)
 
 
-def _skeleton(stage: Any, animation: Animation, mesh: Any, targets: MorphTargets) -> None:
+def _skeleton(stage: Any, place: str, animation: Animation, mesh: Any, targets: MorphTargets) -> None:
     """Joints ``body`` and ``body/head``, the skin's weights, blend shapes and their motion."""
     from pxr import Gf, Tf, UsdGeom, UsdSkel, Vt
 
     face = animation.face
     assert targets.weights is not None
     names = [Tf.MakeValidIdentifier(name) for name in targets.names]
-    skeleton = UsdSkel.Skeleton.Define(stage, f"{ROOT}/Skeleton")
+    skeleton = UsdSkel.Skeleton.Define(stage, f"{place}/Skeleton")
     pivot = Gf.Matrix4d().SetTranslate(Gf.Vec3d(*map(float, face.pivot)))
     skeleton.CreateJointsAttr(list(JOINTS))
     skeleton.CreateBindTransformsAttr(Vt.Matrix4dArray([Gf.Matrix4d(1.0), pivot]))
@@ -235,7 +266,7 @@ def _skeleton(stage: Any, animation: Animation, mesh: Any, targets: MorphTargets
     binding.CreateBlendShapesAttr(names)
     binding.CreateBlendShapeTargetsRel().SetTargets(shapes)
 
-    motion = UsdSkel.Animation.Define(stage, f"{ROOT}/Motion")
+    motion = UsdSkel.Animation.Define(stage, f"{place}/Motion")
     UsdSkel.BindingAPI.Apply(skeleton.GetPrim()).CreateAnimationSourceRel().SetTargets([motion.GetPath()])
     motion.CreateJointsAttr(list(JOINTS))
     motion.CreateTranslationsAttr(_vectors(np.stack([np.zeros(3, np.float32), face.pivot])))
@@ -249,11 +280,11 @@ def _skeleton(stage: Any, animation: Animation, mesh: Any, targets: MorphTargets
         weights.Set(Vt.FloatArray.FromNumpy(np.ascontiguousarray(targets.weights[i], dtype=np.float32)), i)
 
 
-def _audio(stage: Any, audio: str) -> None:
+def add_audio(stage: Any, place: str, audio: str) -> None:
     """A reference to the sound, played from the first frame on without a place in space."""
     from pxr import Sdf, UsdMedia
 
-    sound = UsdMedia.SpatialAudio.Define(stage, f"{ROOT}/Audio")
+    sound = UsdMedia.SpatialAudio.Define(stage, f"{place}/Audio")
     sound.CreateFilePathAttr(Sdf.AssetPath(audio if audio.startswith("..") else f"./{audio}"))
     sound.CreateAuralModeAttr(UsdMedia.Tokens.nonSpatial)
     sound.CreatePlaybackModeAttr(UsdMedia.Tokens.onceFromStartToEnd)

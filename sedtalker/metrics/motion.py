@@ -6,13 +6,16 @@ Never read one measure alone: always beside a static face and the output for shu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from sedtalker.arrays import Mask, Reals
 from sedtalker.face.face import Face
+from sedtalker.speakers.turns import Turns
 
 INNER_LIP_MIDDLES = (62, 66)
 """Middle of the inner upper and lower lip, among the 68 iBUG landmarks."""
@@ -22,6 +25,11 @@ OUTER_EYE_CORNERS = (36, 45)
 """Outer corners of the eyes, whose distance is the unit of lip distances."""
 CLOSED_GAP = 0.03
 """Lips count as closed below this inner-lip gap (outer-eye distances, beyond the gap of the resting face)."""
+
+MOVING_SECONDS = 0.2
+"""Within which lips have to move to count as moving."""
+BESIDE_TURNS = 0.35
+"""Seconds before and after a turn in which its speaker's lips may move: a breath lasts 0.4 s."""
 
 
 def correlation(predicted: Reals, reference: Reals) -> float:
@@ -56,6 +64,28 @@ def lip_aperture(face: Face, coefficients: Reals) -> NDArray[np.float32]:
 def lip_width(face: Face, coefficients: Reals) -> NDArray[np.float32]:
     """(T,) inner-lip width: distance of the inner mouth corners (landmarks 60 and 64)."""
     return landmark_distance(face, coefficients, INNER_LIP_CORNERS)
+
+
+def wrong_mouth_time(times: Reals, apertures: Mapping[str, Reals], turns: Turns) -> float:
+    """Share of a conversation in which the lips of somebody who does not speak move, summed over speakers.
+
+    Lips move where the aperture changes by more than ``CLOSED_GAP`` within ``MOVING_SECONDS``; a smile that is held is
+    no motion. Within ``BESIDE_TURNS`` of an own turn, a breath and the first and last sound, nothing is wrong.
+
+    Args:
+        times: (T,) seconds of the frames, regular.
+        apertures: (T,) ``lip_aperture`` of each speaker by name.
+        turns: who speaks when.
+    """
+    if len(times) < 2:
+        return 0.0
+    width, wrong = 2 * round(MOVING_SECONDS / 2 / float(times[1] - times[0])) + 1, 0.0
+    for name, aperture in apertures.items():
+        moves = maximum_filter1d(aperture, width) - minimum_filter1d(aperture, width) > CLOSED_GAP
+        for start, end in turns.of(name):
+            moves &= (times < start - BESIDE_TURNS) | (times > end + BESIDE_TURNS)
+        wrong += float(moves.mean())
+    return wrong
 
 
 def mean_vertex_error(predicted: Reals, reference: Reals) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,15 +95,45 @@ def frame_head(
         fov: vertical field of view, degrees; about 20 is a portrait lens.
         zoom: above 1 is closer.
     """
-    mesh = subject.mesh if isinstance(subject, Face) else subject
-    vertices = mesh.vertices if isinstance(mesh, Mesh) else np.asarray(mesh)
+    centre, half, _ = measure_head(subject)
+    return camera_around(centre, half / zoom, _vertices(subject), yaw=yaw, pitch=pitch, fov=fov)
+
+
+class Portion(NamedTuple):
+    """What a portrait shows of a mesh: the middle (3,) and half height of the picture, see ``frame_head``.
+
+    The picture may also end lower, at the height ``lowest``, above which no cut edge of a neck or of shoulders is seen.
+    """
+
+    centre: NDArray[np.float64]
+    half: float
+    lowest: float
+
+
+def measure_head(subject: Face | Mesh | Floats) -> Portion:
+    """What a portrait shows of ``subject``."""
+    vertices = _vertices(subject)
     landmarks = subject.landmarks if isinstance(subject, Face) else None
     if landmarks is not None and len(landmarks) == 68:
-        centre, half = _from_landmarks(vertices, vertices[landmarks])
+        found = _from_landmarks(vertices, vertices[landmarks])
     else:
-        centre, half = _from_profile(vertices)
+        found = _from_profile(vertices)
     size = float(np.ptp(vertices, axis=0).max())
-    half = max(half, SMALLEST * size, sys.float_info.min) / zoom
+    return found._replace(half=max(found.half, SMALLEST * size, sys.float_info.min))
+
+
+def _vertices(subject: Face | Mesh | Floats) -> Floats:
+    mesh = subject.mesh if isinstance(subject, Face) else subject
+    return mesh.vertices if isinstance(mesh, Mesh) else np.asarray(mesh)
+
+
+def camera_around(
+    centre: NDArray[np.float64], half: float, vertices: Floats, *, yaw: float = 0.0, pitch: float = 0.0, fov: float
+) -> Camera:
+    """A camera whose picture has ``centre`` (3,) in its middle and is ``half`` high on either side.
+
+    It sees all ``vertices`` (V, 3); ``yaw``, ``pitch`` and ``fov`` as for ``frame_head``.
+    """
     distance = half / math.tan(math.radians(fov) / 2)
     turn, rise = math.radians(yaw), math.radians(pitch)
     direction = np.array([math.sin(turn) * math.cos(rise), math.sin(rise), math.cos(turn) * math.cos(rise)])
@@ -118,8 +149,8 @@ def frame_head(
     )
 
 
-def _from_landmarks(vertices: Floats, points: Floats) -> tuple[NDArray[np.float64], float]:
-    """Centre and half height of the picture from iBUG landmarks: a head is about twice as high as eyes to chin.
+def _from_landmarks(vertices: Floats, points: Floats) -> Portion:
+    """From iBUG landmarks: a head is about twice as high as eyes to chin.
 
     Where there is a neck, its cut edge stays below the picture, also when the head nods.
     """
@@ -128,19 +159,21 @@ def _from_landmarks(vertices: Floats, points: Floats) -> tuple[NDArray[np.float6
     top = min(float(vertices[:, 1].max()), float(eyes[1]) + 1.9 * drop) + 0.12 * drop
     edge = float(vertices[:, 1].min())
     has_neck = edge < float(points[8, 1]) - 0.3 * drop
-    bottom = max(edge + (0.2 if has_neck else -0.12) * drop, float(eyes[1]) - 1.7 * drop)
-    return np.array([eyes[0], (top + bottom) / 2, eyes[2] - 0.6 * drop]), (top - bottom) / 2
+    lowest = edge + (0.2 if has_neck else -0.12) * drop
+    bottom = max(lowest, float(eyes[1]) - 1.7 * drop)
+    return Portion(np.array([eyes[0], (top + bottom) / 2, eyes[2] - 0.6 * drop]), (top - bottom) / 2, lowest)
 
 
-def _from_profile(vertices: Floats) -> tuple[NDArray[np.float64], float]:
-    """Centre and half height of the picture from the outline: the head ends in the narrows above the shoulders."""
+def _from_profile(vertices: Floats) -> Portion:
+    """From the outline: the head ends in the narrows above the shoulders."""
     points = vertices[np.isfinite(vertices).all(axis=1)].astype(np.float64)
     top = float(points[:, 1].max())
     width, step = _outline(points)
     bottom = top - _head_slices(width, step) * step
     head = points[points[:, 1] >= bottom]
     low, high = head.min(axis=0), head.max(axis=0)
-    return (low + high) / 2, float(max(high[1] - low[1], high[0] - low[0])) / 2 * 1.12
+    centre, half = (low + high) / 2, float(max(high[1] - low[1], high[0] - low[0])) / 2 * 1.12
+    return Portion(centre, half, float(centre[1] - half))
 
 
 def _outline(points: NDArray[np.float64], slices: int = 96) -> tuple[NDArray[np.float64], float]:

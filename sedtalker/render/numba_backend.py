@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from sedtalker.arrays import Floats, Ints
-from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.camera import Camera, Matrix, orthographic_matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
 from sedtalker.render.fragments import shade
+from sedtalker.render.drawable import drawable
 from sedtalker.render.gathering import CHUNK, Dimmed, Gathered, Scene, room_for
 from sedtalker.render.kernels import to_screen
-from sedtalker.render.light import MATERIALS, blank_eyes, default_colours, to_linear, triangle_parts
+from sedtalker.render.light import MATERIALS, to_linear
 from sedtalker.render.occlusion import dim, spread
 from sedtalker.render.picture import Image, Shot
 from sedtalker.render.pixels import encode_table, encoded
@@ -31,11 +31,12 @@ from sedtalker.render.shading import (
     pack,
     tap_table,
 )
-from sedtalker.render.sides import sides_of
-from sedtalker.render.textures import cover_cut, tangents, textures_of
+from sedtalker.render.textures import cover_cut, tangents
 
 SHADOW_SIZE = 400
-"""Side of the shadow map, pixels."""
+"""Side of the shadow map of one head, pixels."""
+SHADOW_REACH = 1.5
+"""Half the side of what the shadow map of one head covers, in halves of the picture's height."""
 HOLLOW = 0.1
 """Radius of the hollow test in halves of the picture's height."""
 GRID_ROWS = 170
@@ -53,10 +54,10 @@ class _Band(NamedTuple):
 class _Canvas:
     """What is written while one picture is drawn."""
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, shadow: int) -> None:
         self.rate = max(1, height // GRID_ROWS)
         self.samples = Buffers(width, height, SAMPLES)
-        self.shadow = Buffers(SHADOW_SIZE, SHADOW_SIZE, CENTRE)
+        self.shadow = Buffers(shadow, shadow, CENTRE)
         self.planes = np.empty((height, self.rate, -(-width // self.rate)), dtype=np.float32)
         self.rows = -(-height // self.rate)
         self.grid = np.full((self.rows + 1, self.planes.shape[2] + 1, 4), -1.0, dtype=np.float32)  # nothing at its ends
@@ -78,27 +79,22 @@ class NumbaRenderer:
     """See ``sedtalker.render.renderer.Renderer``: a z-buffer, four samples a pixel, per-pixel light, a soft shadow."""
 
     def __init__(self, shot: Shot, threads: int = 0) -> None:
-        mesh, camera, lighting, regions = shot.mesh, shot.camera, shot.lighting, shot.regions
+        camera, lighting = shot.camera, shot.lighting
         self._size = width, height = shot.size
-        self._vertex_count = len(mesh.vertices)
-        self._sources, self._triangles, self._weld, _ = split_vertices(mesh)
+        surface = drawable(shot.subjects)
+        self._vertex_count = len(surface.rest)
+        self._sources, self._triangles, self._weld = surface.sources, surface.triangles, surface.weld
         self._seen_triangles = self._triangles.astype(np.uint32)
-        self._parts = triangle_parts(mesh, regions)
-        self._textures = textures_of(mesh)
-        self._inner, self._one_sided = sides_of(mesh, self._parts, regions)
-        colours = np.ascontiguousarray(to_linear(default_colours(mesh, regions)))
-        directions = blank_eyes(mesh, regions)
-        directions[mesh.triangles[self._textures.painted]] = 0.0
-        blank = np.asarray(directions.any(axis=1))
-        colours[blank] = directions[blank]
-        self._colours = colours[self._sources]
-        self._own_parts = np.where(blank[mesh.triangles].all(axis=1), len(MATERIALS), self._parts).astype(np.int32)
+        self._parts, self._own_parts, self._colours = surface.parts, surface.own_parts, surface.colours
+        self._textures, self._inner, self._one_sided = surface.textures, surface.inner, surface.one_sided
         self._view = camera.view()
         self._projection = camera.projection(width / height)
         self._background = backdrop(shot.background, width, height)
         self._lights = light_table(lighting)
         self._ambient = np.array([lighting.sky, lighting.ground], dtype=np.float32)
-        self._shadow_matrix = _shadow_matrix(self._lights[0, :3], camera)
+        reach = SHADOW_REACH if len(shot.subjects) == 1 else max(SHADOW_REACH, 1.1 * width / height)
+        self._shadow_matrix = _shadow_matrix(self._lights[0, :3], camera, reach)
+        self._shadow_size = round(SHADOW_SIZE * reach / SHADOW_REACH)
         self._optics = _optics(camera, height / 2 * self._projection[1, 1], width)
         self._strengths = np.float32(0.8 * lighting.occlusion), np.float32(lighting.shadow)
         slope = 2 * camera.far * camera.near / ((camera.far - camera.near) * camera.distance**2)
@@ -111,8 +107,8 @@ class NumbaRenderer:
         self._threads = threads or min(4, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         self._canvases: SimpleQueue[_Canvas] = SimpleQueue()
-        self._canvases.put(_Canvas(width, height))
-        _, screen, seen = self._project(mesh.vertices)
+        self._canvases.put(_Canvas(width, height, self._shadow_size))
+        _, screen, seen = self._project(surface.rest)
         canvas = self._canvases.get()
         whole = ~self._textures.cut
         self._no_side = np.zeros(len(whole), dtype=bool)
@@ -125,7 +121,7 @@ class NumbaRenderer:
         """Vertices (V, 3), split where they must be, in camera space, in the picture and in the shadow map."""
         points = in_camera(np.ascontiguousarray(vertices, dtype=np.float32), self._sources, self._view)
         screen = to_screen(points, self._projection, *self._size)
-        return points, screen, to_screen(points, self._shadow_matrix, SHADOW_SIZE, SHADOW_SIZE)
+        return points, screen, to_screen(points, self._shadow_matrix, self._shadow_size, self._shadow_size)
 
     def render(self, vertices: Floats, colours: Floats | None = None) -> Image:
         """See ``Renderer``; threads share the picture."""
@@ -141,7 +137,7 @@ class NumbaRenderer:
             yield from map(self.render, frames)
             return
         while self._canvases.qsize() < self._threads:
-            self._canvases.put(_Canvas(*self._size))
+            self._canvases.put(_Canvas(*self._size, self._shadow_size))
 
         def draw(vertices: Floats) -> Image:
             canvas = self._canvases.get()
@@ -219,7 +215,7 @@ class NumbaRenderer:
             shade(image, self._background, scene, dimmed, room.gathered, *light, encode, first, last)
 
         whole = 2 * self._threads if pool else 1
-        _share(pool, [(draw_shadow, 0, SHADOW_SIZE), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)])
+        _share(pool, [(draw_shadow, 0, self._shadow_size), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)])
         _share(pool, _bands(dim_band, canvas.rows, -(-canvas.rows // whole)))
         _share(pool, _bands(shade_band, height, -(-height // (2 * whole))))
         return image
@@ -261,12 +257,14 @@ def _optics(camera: Camera, focal: float, width: int) -> Floats:
     return np.array((camera.near, camera.far, focal, HOLLOW * half, 0.02 * half, width), dtype=np.float32)
 
 
-def _shadow_matrix(towards: Floats, camera: Camera) -> Matrix:
-    """(4, 4) camera space to the clip space of a distant light in direction ``towards``, covering what is framed."""
+def _shadow_matrix(towards: Floats, camera: Camera, reach: float) -> Matrix:
+    """(4, 4) camera space to the clip space of a distant light in direction ``towards``, covering what is framed.
+
+    ``reach`` is half the side of that, in halves of the picture's height.
+    """
     back = np.asarray(towards, dtype=np.float64)
     right = np.cross((0.0, 1.0, 0.0), back)
     right /= np.linalg.norm(right)
     turn = np.stack([right, np.cross(back, right), back])
-    return orthographic_matrix(
-        np.array([0.0, 0.0, -camera.distance]), 1.5 * camera.half_height, 4 * camera.half_height, turn
-    )
+    middle, depth = np.array([0.0, 0.0, -camera.distance]), 4 * camera.half_height * (reach / SHADOW_REACH)
+    return orthographic_matrix(middle, reach * camera.half_height, depth, turn)

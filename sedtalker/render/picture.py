@@ -7,13 +7,13 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from sedtalker.arrays import Mask
+from sedtalker.arrays import Floats, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
@@ -153,25 +153,37 @@ Behind = Background | Transparent | NDArray[np.uint8]
 """A colour, two from top to bottom, nothing, or a picture (H, W, 3)."""
 
 
+class Subject(NamedTuple):
+    """A mesh to draw.
+
+    Attributes:
+        mesh: looking along +Z.
+        regions: vertex masks of eyes, teeth, lips …, for materials and default colours.
+        rest: (V, 3) where its vertices are at rest: those of the mesh, or moved to its place among others.
+    """
+
+    mesh: Mesh
+    regions: dict[str, Mask] | None
+    rest: Floats
+
+
 @dataclass(frozen=True, eq=False)
 class Shot:
     """What a renderer draws, fixed for its life but for the places of the vertices.
 
     Attributes:
-        mesh: at rest.
-        camera: where it is seen from.
+        subjects: the meshes, whose vertices lie one after another.
+        camera: where they are seen from.
         size: (width, height) in pixels.
-        background: what is behind it.
+        background: what is behind them.
         lighting: lights, fixed to the camera.
-        regions: vertex masks of eyes, teeth, lips …, for materials and default colours.
     """
 
-    mesh: Mesh
+    subjects: tuple[Subject, ...]
     camera: Camera
     size: tuple[int, int]
     background: Behind
     lighting: Lighting
-    regions: dict[str, Mask] | None = None
 
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")

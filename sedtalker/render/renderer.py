@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 import subprocess
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -19,7 +19,7 @@ from sedtalker.mesh.mesh import Mesh
 from sedtalker.processes import run_beside
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import Lighting, load_lighting
-from sedtalker.render.picture import Behind, Shot, Size, picture_size, read_background, viewpoint
+from sedtalker.render.picture import Behind, Shot, Size, Subject, picture_size, read_background, viewpoint
 from sedtalker.storage import keep, user_cache
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Renderer(Protocol):
 
 
 def make_renderer(
-    mesh: Mesh | Face,
+    mesh: Mesh | Face | Sequence[Subject],
     camera: Camera,
     size: Size = 512,
     backend: Backend = "auto",
@@ -129,7 +129,8 @@ def make_renderer(
     """A renderer of ``mesh`` as ``camera`` sees it.
 
     Args:
-        mesh: the mesh whose vertices will move; a face also brings its regions.
+        mesh: the mesh whose vertices will move; a face also brings its regions. Or several, whose vertices then lie
+            one after another, and which shade each other.
         camera: fixed for the life of the renderer.
         size: side of the square picture, or (width, height), pixels; see ``picture_size``.
         backend: ``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is pyrender where EGL runs on a
@@ -146,9 +147,10 @@ def make_renderer(
     if isinstance(mesh, Face):
         regions = mesh.regions if regions is None else regions
         mesh = mesh.mesh
+    subjects = (Subject(mesh, regions, mesh.vertices),) if isinstance(mesh, Mesh) else tuple(mesh)
     lighting = lighting or load_lighting()
     background = lighting.backdrop if background is None else background
-    shot = Shot(mesh, camera, picture_size(size), background, lighting, regions)
+    shot = Shot(subjects, camera, picture_size(size), background, lighting)
     if backend == "auto":
         backend = fastest_backend()
     if backend == "pyrender":

@@ -110,13 +110,23 @@ def render_sequence(animation: Animation, folder: Path | str, *, force: bool = F
 
 def _frame(animation: Animation, at: float) -> Animation:
     """The one frame at some second."""
-    if len(animation) == 0:
-        raise InputError("there is no frame to write: the animation is empty")
-    k = round(at * animation.fps)
-    if not 0 <= k < len(animation):
-        raise InputError(f"there is no frame at {at:g} s: the animation lasts {animation.duration:.2f} s")
+    k = frame_at(at, len(animation), animation.fps)
     coefficients, rotation = animation.coefficients[k : k + 1], animation.head_rotation[k : k + 1]
     return replace(animation, coefficients=coefficients, head_rotation=rotation, track=None)
+
+
+def frame_at(seconds: float, frames: int, fps: float) -> int:
+    """Which of some frames is shown at a time.
+
+    Raises:
+        InputError: none.
+    """
+    if frames == 0:
+        raise InputError("there is no frame to write: the animation is empty")
+    k = round(seconds * fps)
+    if not 0 <= k < frames:
+        raise InputError(f"there is no frame at {seconds:g} s: the animation lasts {frames / fps:.2f} s")
+    return k
 
 
 def check_video_name(path: Path) -> Path:

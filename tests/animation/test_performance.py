@@ -12,6 +12,7 @@ import typer
 from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
+from sedtalker.animation.not_offered import not_offered
 from sedtalker.animation.performance import (
     LABELS,
     LiveMotion,
@@ -21,7 +22,6 @@ from sedtalker.animation.performance import (
     StreamSettings,
     declared,
     listed,
-    not_offered,
     read_factors,
 )
 from sedtalker.batch.settings import BatchSettings

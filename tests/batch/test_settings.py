@@ -148,3 +148,21 @@ def test_words_count_in_the_fingerprint(tmp_path: Path) -> None:
     )
     assert one == three != two
     assert BatchSettings(transcript="one").fingerprint() != BatchSettings().fingerprint()
+
+
+def test_results_of_speakers_have_names_that_files_may_have() -> None:
+    settings = BatchSettings(speakers="2", video=False, only=("npz,usd",))
+    assert settings.suffixes() == [".usdc", ".rttm"]
+    found = settings.speaker_suffixes(["Ann B.", "ann_b", "../x", "..."])
+    assert [ends[1] for ends in found.values()] == [".Ann_B.npz", ".ann_b2.npz", ".x.npz", ".speaker.npz"]
+
+
+def test_faces_of_further_speakers_are_files_of_the_settings(tmp_path: Path) -> None:
+    head = tmp_path / "a.obj"
+    head.write_text("v 0 0 0")
+    settings = parse_settings({"speakers": 2, "others": "amara; a.obj"}).placed(tmp_path)
+    assert (settings.speakers, settings.others) == ("2", ("amara", str(head)))
+    assert settings.named_files() == [head]
+    before = settings.fingerprint()
+    head.write_text("v 0 0 1 ")
+    assert settings.fingerprint() != before

@@ -200,3 +200,19 @@ def test_few_things_stay_open() -> None:
         assert kept(held, value, lambda value=value: make(value), 2) == value  # type: ignore[misc]
     assert made == [1, 2, 3, 2]
     assert len(held) == 2
+
+
+def test_a_conversation_has_the_files_of_animate_and_is_kept(worker: Worker, clip: Path, tmp_path: Path) -> None:
+    turns = tmp_path / "who.rttm"
+    turns.write_text("SPEAKER c 1 0.05 0.5 <NA> <NA> ann <NA> <NA>\nSPEAKER c 1 0.6 0.35 <NA> <NA> bob <NA> <NA>\n")
+    given = {"speakers": str(turns), "face": "mei", "others": "amara", "listening": 0.5, "video": False, "fps": 10}
+    item = Item(clip, "clip", parse_settings(given))
+    first = worker(task_of(item, tmp_path / "batch", None, False))
+    assert first["state"] == "done", first
+    words = ["--speakers", turns, "--face", "mei", "--face", "amara", "--listening", 0.5, "--no-video", "--fps", 10]
+    run("animate", clip, *words, "-o", tmp_path / "alone")
+    assert files(tmp_path / "batch" / "clip") == files(tmp_path / "alone")
+    assert sorted(first["outputs"]) == sorted(files(tmp_path / "alone"))
+    assert worker(task_of(item, tmp_path / "batch", first, False))["state"] == "kept"
+    turns.write_text(turns.read_text().replace("0.35", "0.3"))
+    assert worker(task_of(item, tmp_path / "batch", first, False))["state"] == "done"

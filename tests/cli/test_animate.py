@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from sedtalker.cli.animate import LIKELY, say_of
+from sedtalker.cli.main import app
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import Prediction
+from tests.support.clips import cut_sample
 from tests.support.moving import moving_cube
 
 
@@ -32,3 +36,71 @@ def test_an_emotion_that_is_likelier_wrong_is_said_to_be(
         say_of(animation, Path("a.wav"), given)
     assert ("more likely wrong than right" in caplog.text) == doubted
     assert "weights: CC-BY-4.0" in caplog.text
+
+
+RTTM = "SPEAKER t 1 0.1 1.2 <NA> <NA> ann <NA> <NA>\nSPEAKER t 1 1.0 0.9 <NA> <NA> b/o <NA> <NA>\n"
+"""Two speakers, of whom one has a name that no file may have."""
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of sound, with ``talk.rttm`` beside it."""
+    sound = cut_sample(tmp_path_factory.mktemp("talk") / "talk.wav", 1.0, 3.0)
+    sound.with_suffix(".rttm").write_text(RTTM)
+    return sound
+
+
+def test_a_conversation_is_a_scene_and_files_of_each_speaker(talk: Path, tmp_path: Path) -> None:
+    words = ["animate", talk, "--speakers", talk.with_suffix(".rttm"), "--face", "walter", "--face", "amara", "--json"]
+    words += ["--fps", 8, "--size", "96x64", "--to", "arkit", "-q", "-o", tmp_path / "out"]
+    done = CliRunner().invoke(app, list(map(str, words)), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    names = [Path(path).name for path in said["files"].values()]
+    own = (".emotion.json", ".glb", ".npz", ".arkit.csv")
+    assert names[:3] + sorted(names[3:]) == [
+        "talk.mp4",
+        "talk.glb",
+        "talk.rttm",
+        *sorted(f"talk.{n}{e}" for n in ("ann", "b_o") for e in own),
+    ]
+    assert sorted(names) == sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert (said["frames"], said["fps"], said["duration"]) == (16, 8, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--face", "amara", "--face", "walter"], "several faces need --speakers"),
+        (["--other", "walter"], "several faces need --speakers"),
+        (["--speakers", "nobody.rttm"], "--speakers nobody.rttm: give channels, auto, a number from 1 to 16, or an .rttm"),
+        (["--speakers", "99"], "--speakers 99: give channels"),
+        (["--speakers", "2", "--emotion", "happy"], "--emotion is about one speaker"),
+        (["--speakers", "2", "--transcript", "yes"], "--transcript is about one speaker"),
+        (["--speakers", "2", "--visemes", "v.tsv"], "--visemes is about one speaker"),
+        (["--speakers", "2", "--frames"], "--frames is about one speaker"),
+        (["--speakers", "2", "--face", "amara", "--face", "nobody"], "there is no built-in face 'nobody'"),
+        (["--speakers", "2", "--mesh", "a.obj"], "a.obj: no such file"),
+        (["--speakers", "2", "--face", "amara", "--mesh", "b.obj"], "b.obj: no such file"),
+        (["--speakers", "channels"], "talk.wav has one channel"),
+        (["--listening", "0.5"], "--listening is about several speakers: it needs --speakers"),
+        (["--shot", "cut"], "--shot is about several speakers: it needs --speakers"),
+    ],
+)
+def test_options_of_speakers_that_mean_nothing_are_one_line(
+    words: list[str], said: str, talk: Path, tmp_path: Path
+) -> None:
+    done = CliRunner().invoke(app, ["animate", str(talk), "-q", "-o", str(tmp_path / "out"), *words])
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_of_speakers_that_exist_are_kept(talk: Path, tmp_path: Path) -> None:
+    (tmp_path / "talk.ann.npz").touch()
+    words = ["animate", talk, "--speakers", talk.with_suffix(".rttm"), "--no-video", "-o", tmp_path, "-q"]
+    done = CliRunner().invoke(app, list(map(str, words)))
+    assert done.exit_code == 2
+    assert "talk.ann.npz exists; use --force" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["talk.ann.npz"]

@@ -105,7 +105,9 @@ def test_a_help_of_many_options_is_grouped_and_leaves_none_out() -> None:
     animate = next(command for names, command in EVERY if names == ("animate",))
     headings = [getattr(p, "rich_help_panel", None) for p in animate.params if p.param_type_name == "option"]
     changes = [heading for heading, before in zip(headings, [0, *headings], strict=False) if heading != before]
-    assert changes == [None, "Face", "Emotion", "Motion", "Words", "Video", "Files"], "each group once, in this order"
+    assert changes == [None, "Face", "Speakers", "Emotion", "Motion", "Words", "Video", "Files"], (
+        "each group once, in this order"
+    )
     assert headings.count(None) <= 6
     small = next(command for names, command in EVERY if names == ("play",))
     assert not any(getattr(p, "rich_help_panel", None) for p in small.params)
@@ -142,3 +144,22 @@ def test_a_preset_replaces_neither_files_nor_what_is_read(
 
 def test_a_folder_in_the_place_of_a_recording_is_for_batch(tmp_path: Path) -> None:
     assert "sedtalker batch takes all recordings in it" in refused("animate", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("order", "face", "mesh", "others"),
+    [
+        (["face", "mesh"], "amara", None, ["walter", "a.obj", "mei"]),
+        (["mesh", "face"], None, Path("a.obj"), ["amara", "walter", "mei"]),
+    ],
+)
+def test_faces_after_the_first_are_those_of_others(
+    order: list[str], face: str | None, mesh: Path | None, others: list[str]
+) -> None:
+    context = cast("typer.Context", SimpleNamespace(meta={ORDER: order}))
+    given = {"face": ["amara", "walter"], "mesh": [Path("a.obj")], "speakers": "auto", "others": ["mei"]}
+    found = parted(given, context)
+    assert (found.get("face"), found.get("mesh"), found["others"]) == (face, mesh, others)
+    assert parted({"face": ["amara"], "mesh": None, "speakers": None, "others": None}, context)["face"] == "amara"
+    with pytest.raises(InputError, match="several faces need --speakers"):
+        parted({"face": ["amara", "mei"], "mesh": None, "speakers": None, "others": None}, context)
