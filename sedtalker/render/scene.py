@@ -47,6 +47,8 @@ HEAD_DEPTH = 0.5
 """What counts for the width of a head ends so far below the middle of its portrait, in half heights: at the neck."""
 MARGIN = 0.2
 """What is kept free beside the outermost heads, in half heights of a portrait."""
+EDGE = 0.05
+"""How far above the cut edges of shoulders pictures end, in heights of a portrait: those behind look higher."""
 LINE = 270
 """The line between the pictures of a split screen is one pixel wide for so many of its height."""
 LINE_COLOUR = 255
@@ -259,7 +261,7 @@ def frame_heads(heads: Sequence[tuple[Face, Place]], where: Portrait, aspect: fl
     more = (right - left) / aspect - (top - bottom)
     if len(heads) == 1 and more <= 0:
         return where.of(heads[0][0])
-    bottom -= min(max(more, 0.0), bottom - lowest.max())
+    bottom -= np.clip(more, 0.0, max(bottom - lowest.max() - EDGE * (top - bottom), 0.0))
     half = max(top - bottom, (right - left) / aspect) / 2
     middle = np.array([(left + right) / 2, bottom + half, depths.mean()])
     look = {"yaw": where.yaw, "pitch": where.pitch, "fov": where.fov}
