@@ -215,7 +215,9 @@ class NumbaRenderer:
             shade(image, self._background, scene, dimmed, room.gathered, *light, encode, first, last)
 
         whole = 2 * self._threads if pool else 1
-        _share(pool, [(draw_shadow, 0, self._shadow_size), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)])
+        _share(
+            pool, [(draw_shadow, 0, self._shadow_size), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)]
+        )
         _share(pool, _bands(dim_band, canvas.rows, -(-canvas.rows // whole)))
         _share(pool, _bands(shade_band, height, -(-height // (2 * whole))))
         return image
