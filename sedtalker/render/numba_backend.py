@@ -14,8 +14,8 @@ import numpy as np
 from sedtalker.arrays import Floats, Ints
 from sedtalker.render.camera import Camera, Matrix, orthographic_matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
-from sedtalker.render.fragments import shade
 from sedtalker.render.drawable import drawable
+from sedtalker.render.fragments import shade
 from sedtalker.render.gathering import CHUNK, Dimmed, Gathered, Scene, room_for
 from sedtalker.render.kernels import to_screen
 from sedtalker.render.light import MATERIALS, to_linear

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -56,7 +58,7 @@ def test_shots_last_and_show_somebody_who_talks(seed: int) -> None:
     times = np.array([cut.at for cut in found])
     assert times[0] == 0.0
     assert (np.diff(times) >= LEAST_SECONDS - 1e-9).all()
-    for before, cut in zip(found, found[1:], strict=False):
+    for before, cut in itertools.pairwise(found):
         assert before.speaker != cut.speaker
         talks = turns.of(cut.speaker)
         assert any(start - LEAD - 1e-9 <= cut.at < end + BACKCHANNEL for start, end in talks)

@@ -14,7 +14,7 @@ from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Material, Mesh
+from sedtalker.mesh.mesh import Material
 from sedtalker.render import Camera, Light, Lighting, Portrait, Standing, make_renderer, render_frames
 from sedtalker.render.picture import Subject
 from sedtalker.render.scene import ShotKind, check_shot, frame_heads, render_scene, render_scene_frames
