@@ -20,7 +20,7 @@ from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
-from sedtalker.render.picture import Image, Shot, Subject
+from sedtalker.render.picture import DrawnMesh, Image, Shot
 from sedtalker.render.planes import INSIDE
 from sedtalker.render.shading import backdrop, compiled_normals, eye_colour
 from sedtalker.render.sides import sides_of
@@ -144,7 +144,7 @@ class PyrenderRenderer:
 class _Subject:
     """A mesh in a scene of pyrender."""
 
-    def __init__(self, pyrender: Any, scene: Any, subject: Subject) -> None:
+    def __init__(self, pyrender: Any, scene: Any, subject: DrawnMesh) -> None:
         mesh, regions, rest = subject
         self.count = len(rest)
         textured = any(m is not None and (m.texture or m.normal) for m in mesh.materials)

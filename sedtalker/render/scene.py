@@ -24,11 +24,11 @@ from sedtalker.render.cuts import cuts_of
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import (
     Behind,
+    DrawnMesh,
     Image,
     Portrait,
     Size,
     Standing,
-    Subject,
     Viewpoint,
     picture_size,
     read_background,
@@ -164,12 +164,12 @@ class _View:
         """Width / height."""
         return self.size[0] / self.size[1]
 
-    def renderer(self, subject: Face | list[Subject], camera: Camera) -> Renderer:
-        """Of a head, or of several."""
+    def renderer(self, subject: Face | list[DrawnMesh], camera: Camera) -> Renderer:
+        """A renderer of a head, or of several."""
         return make_renderer(subject, camera, self.size, self.backend, background=self.behind, lighting=self.light)
 
     def portrait(self, face: Face, place: Place) -> Renderer:
-        """Of one head, seen a little from the side to which it does not turn."""
+        """A renderer of one head, seen a little from the side to which it does not turn."""
         if isinstance(self.where, Standing):
             return self.renderer(face, self.where.of(face))
         where = replace(self.where, yaw=self.where.yaw - ASIDE * place.yaw)
@@ -215,7 +215,7 @@ def _together(scene: Scene, view: _View, start: int, stop: int) -> Generator[Ima
     """All heads in one picture."""
     faces = {name: animation.face for name, animation in scene.animations.items()}
     rests = {name: moved(face.mesh.vertices, face.pivot, scene.places[name]) for name, face in faces.items()}
-    subjects = [Subject(face.mesh, face.regions, rests[name]) for name, face in faces.items()]
+    subjects = [DrawnMesh(face.mesh, face.regions, rests[name]) for name, face in faces.items()]
     everything = np.concatenate([*rests.values()])
     if isinstance(view.where, Standing):
         camera = view.where.of(from_triangles(everything, np.zeros((0, 3), np.int32)))

@@ -16,7 +16,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Material
 from sedtalker.render import Camera, Light, Lighting, Portrait, Standing, make_renderer, render_frames
-from sedtalker.render.picture import Subject
+from sedtalker.render.picture import DrawnMesh
 from sedtalker.render.scene import ShotKind, check_shot, frame_heads, render_scene, render_scene_frames
 from sedtalker.speakers.turns import Turn, Turns
 from tests.support.ball import ball
@@ -58,7 +58,7 @@ def test_both_heads_are_in_the_picture_side_by_side(two: Scene) -> None:
     assert np.abs(pictures[0].astype(int) - pictures[3]).max() > 60
 
 
-def drawn(subjects: list[Subject], camera: Camera, lighting: Lighting | None = None) -> np.ndarray:
+def drawn(subjects: list[DrawnMesh], camera: Camera, lighting: Lighting | None = None) -> np.ndarray:
     rest = np.concatenate([subject.rest for subject in subjects])
     with make_renderer(subjects, camera, 96, "numba", background=(0.0, 1.0, 0.0), lighting=lighting) as renderer:
         return renderer.render(rest).astype(int)
@@ -68,11 +68,11 @@ def test_several_subjects_are_drawn_as_one_mesh_of_all_of_them() -> None:
     """Each keeps its own picture, and one hides a part of the other."""
     first, second = (sheet(Material("m", texture=halves(*colours))) for colours in ((RED, BLUE), (BLUE, WHITE)))
     aside = [moved(mesh.vertices, np.zeros(3), Place((x, 0.0, x / 2))) for mesh, x in ((first, -0.08), (second, 0.08))]
-    subjects = [Subject(mesh, None, rest) for mesh, rest in zip((first, second), aside, strict=True)]
+    subjects = [DrawnMesh(mesh, None, rest) for mesh, rest in zip((first, second), aside, strict=True)]
     meshes = [dataclasses.replace(mesh, vertices=rest) for mesh, rest in zip((first, second), aside, strict=True)]
     camera = Camera((0.0, 0.0, 1.2), (0.0, 0.0, 0.0), near=0.5, far=2.0)
     together, one = drawn(subjects, camera), joined(*meshes)
-    np.testing.assert_array_equal(together, drawn([Subject(one, None, one.vertices)], camera))
+    np.testing.assert_array_equal(together, drawn([DrawnMesh(one, None, one.vertices)], camera))
     colours = reddish(together)[48]
     assert (colours > 60).sum() > 10
     assert (colours < -60).sum() > 20
@@ -84,7 +84,7 @@ def test_one_head_casts_its_shadow_on_the_other() -> None:
     camera, towards = Camera((0.0, 0.0, 3.0), (0.0, 0.0, 0.0), near=1.0, far=5.0), side.lights[0].direction()
 
     def brightness(of_other: Place) -> float:
-        subjects = [Subject(ball(), None, moved(ball().vertices, np.zeros(3), at)) for at in (Place(), of_other)]
+        subjects = [DrawnMesh(ball(), None, moved(ball().vertices, np.zeros(3), at)) for at in (Place(), of_other)]
         return float(drawn(subjects, camera, side)[44:52, 48:56].mean())
 
     x, y, z = (float(0.3 * v) for v in towards)
