@@ -176,7 +176,8 @@ def add_head(
     primitives, materials = _primitives(builder, face, corners, attributes, changes)
     for primitive in primitives:
         primitive["material"] += len(content.materials)
-    mesh: dict[str, Any] = {"name": face.name, "primitives": primitives}
+    name = face.name if at is None else f"{at.name} {face.name}"
+    mesh: dict[str, Any] = {"name": name, "primitives": primitives}
     mesh_extras: dict[str, Any] = {}
     if targets.names:
         mesh["weights"] = [0.0] * len(targets.names)
@@ -186,8 +187,8 @@ def add_head(
     if mesh_extras:
         mesh["extras"] = mesh_extras
     content.materials += materials
-    head, shown = _add_nodes(builder, content, face, followers, at)
     content.meshes.append(mesh)
+    head, shown = _add_nodes(builder, content, face, followers, at)
     if moving:
         assert targets.weights is not None
         _add_motion(builder, content, (head, shown), targets.weights, fps, head_rotation)
@@ -370,7 +371,7 @@ def _add_nodes(
     first, prefix = len(content.nodes), "" if at is None else f"{at.name} "
     pivot = [float(x) for x in face.pivot]
     head: dict[str, Any] = {"name": f"{prefix}head", "translation": pivot}
-    shown: dict[str, Any] = {"name": f"{prefix}{face.name}", "mesh": len(content.meshes)}
+    shown: dict[str, Any] = {"name": f"{prefix}{face.name}", "mesh": len(content.meshes) - 1}
     content.nodes += [head, shown]
     skinned = bool((followers < 1.0).any())
     top, back = first, [-x for x in pivot]

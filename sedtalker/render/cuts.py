@@ -10,19 +10,19 @@ from sedtalker.speakers.turns import Turn, Turns
 LEAST_SECONDS = 1.2
 """A shot lasts at least so long: faster cuts are hard to follow."""
 BACKCHANNEL = 0.7
-"""Seconds: shorter turns ("mhm", "yes") are heard from behind the camera, and shorter pauses do not part turns."""
+"""Seconds: shorter turns ("mhm", "yes") do not move the camera, and shorter pauses do not part turns."""
 LEAD = 0.15
 """Seconds by which a cut comes before a turn: the breath before it is seen."""
 
 
-class Cut(NamedTuple):
+class CameraCut(NamedTuple):
     """From ``at`` seconds on the picture shows ``speaker``."""
 
     at: float
     speaker: str
 
 
-def cuts_of(turns: Turns, names: Sequence[str]) -> list[Cut]:
+def cuts_of(turns: Turns, names: Sequence[str]) -> list[CameraCut]:
     """The shots of a scene, the first at 0 s.
 
     Whoever begins to talk is shown, but for a turn that is a backchannel, or that ends while the one who is shown goes
@@ -34,7 +34,7 @@ def cuts_of(turns: Turns, names: Sequence[str]) -> list[Cut]:
     """
     talks = sorted(talk for name in names for talk in _talks(turns, name))
     shown = talks[0].speaker if talks else names[0]
-    cuts, until = [Cut(0.0, shown)], 0.0  # until when the one who is shown has been known to talk
+    cuts, until = [CameraCut(0.0, shown)], 0.0  # until when the one who is shown has been known to talk
     for start, end, speaker in talks:
         if speaker == cuts[-1].speaker:
             until = max(until, end)
@@ -42,7 +42,7 @@ def cuts_of(turns: Turns, names: Sequence[str]) -> list[Cut]:
         at = max(start - LEAD, cuts[-1].at + LEAST_SECONDS)
         if end <= until or end - max(at, start) < BACKCHANNEL:
             continue
-        cuts.append(Cut(at, speaker))
+        cuts.append(CameraCut(at, speaker))
         until = end
     return cuts
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.light import MATERIALS, blank_eyes, default_colours, to_linear, triangle_parts
-from sedtalker.render.picture import Subject
+from sedtalker.render.picture import DrawnMesh
 from sedtalker.render.sides import sides_of
 from sedtalker.render.textures import Looks, Textures, textures_of
 
@@ -43,12 +43,12 @@ class Drawable(NamedTuple):
     textures: Textures
 
 
-def drawable(subjects: Sequence[Subject]) -> Drawable:
+def drawable(subjects: Sequence[DrawnMesh]) -> Drawable:
     """All of them as one."""
     return joined([_one(subject) for subject in subjects])
 
 
-def _one(subject: Subject) -> Drawable:
+def _one(subject: DrawnMesh) -> Drawable:
     mesh, regions, rest = subject
     sources, triangles, weld, _ = split_vertices(mesh)
     parts, textures = triangle_parts(mesh, regions), textures_of(mesh)
@@ -94,7 +94,9 @@ def _joined_textures(textures: Sequence[Textures]) -> Textures:
         np.concatenate([each.pixels for each in looks]),
         looks[0].decode,
     )
-    painted, cut, bent = (np.concatenate([getattr(each, name) for each in textures]) for name in ("painted", "cut", "bent"))
+    painted, cut, bent = (
+        np.concatenate([getattr(each, name) for each in textures]) for name in ("painted", "cut", "bent")
+    )
     return Textures(whole, painted, cut, bent)
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from sedtalker.arrays import Floats, Ints
 from sedtalker.render.camera import Camera, Matrix, orthographic_matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
-from sedtalker.render.fragments import shade
 from sedtalker.render.drawable import drawable
+from sedtalker.render.fragments import shade
 from sedtalker.render.gathering import CHUNK, Dimmed, Gathered, Scene, room_for
 from sedtalker.render.kernels import to_screen
 from sedtalker.render.light import MATERIALS, to_linear
@@ -215,7 +215,9 @@ class NumbaRenderer:
             shade(image, self._background, scene, dimmed, room.gathered, *light, encode, first, last)
 
         whole = 2 * self._threads if pool else 1
-        _share(pool, [(draw_shadow, 0, self._shadow_size), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)])
+        _share(
+            pool, [(draw_shadow, 0, self._shadow_size), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)]
+        )
         _share(pool, _bands(dim_band, canvas.rows, -(-canvas.rows // whole)))
         _share(pool, _bands(shade_band, height, -(-height // (2 * whole))))
         return image

@@ -153,7 +153,7 @@ Behind = Background | Transparent | NDArray[np.uint8]
 """A colour, two from top to bottom, nothing, or a picture (H, W, 3)."""
 
 
-class Subject(NamedTuple):
+class DrawnMesh(NamedTuple):
     """A mesh to draw.
 
     Attributes:
@@ -179,7 +179,7 @@ class Shot:
         lighting: lights, fixed to the camera.
     """
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[DrawnMesh, ...]
     camera: Camera
     size: tuple[int, int]
     background: Behind

@@ -20,7 +20,7 @@ from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
-from sedtalker.render.picture import Image, Shot
+from sedtalker.render.picture import DrawnMesh, Image, Shot
 from sedtalker.render.planes import INSIDE
 from sedtalker.render.shading import backdrop, compiled_normals, eye_colour
 from sedtalker.render.sides import sides_of
@@ -91,17 +91,14 @@ class PyrenderRenderer:
 
     def __init__(self, shot: Shot) -> None:
         pyrender = import_pyrender()
-        mesh, lighting, regions = shot.mesh, shot.lighting, shot.regions
+        lighting = shot.lighting
         width, height = shot.size
-        self._vertex_count = len(mesh.vertices)
-        textured = any(m is not None and (m.texture or m.normal) for m in mesh.materials)
-        self._sources, self._triangles, self._weld, self._places = split_vertices(mesh, uvs=textured)
-        self._colours = to_linear(default_colours(mesh, regions))
         self._background = _to_srgb(backdrop(shot.background, width, height))
         self._clear = isinstance(shot.background, str)
         ambient = (np.array(lighting.sky) + lighting.ground) / 2
         self._scene = pyrender.Scene(bg_color=np.zeros(4, dtype=np.float32), ambient_light=ambient)
-        self._pieces = self._add_parts(pyrender, mesh, regions)
+        self._subjects = [_Subject(pyrender, self._scene, subject) for subject in shot.subjects]
+        self._vertex_count = sum(subject.count for subject in self._subjects)
         _add_camera_and_lights(pyrender, self._scene, shot.camera, width / height, lighting)
         self._flags = pyrender.RenderFlags.RGBA
         try:
@@ -112,19 +109,14 @@ class PyrenderRenderer:
 
     def render(self, vertices: Floats, colours: Floats | None = None) -> Image:
         """See ``Renderer``."""
-        from OpenGL.GL import GL_ARRAY_BUFFER, glBindBuffer, glBufferSubData
-
         if vertices.shape != (self._vertex_count, 3):
             raise ValueError(f"expected ({self._vertex_count}, 3) vertices, got {vertices.shape}")
-        rows = self._rows(vertices, self._colours if colours is None else to_linear(colours))
         self._renderer._platform.make_current()
-        for piece in self._pieces:
-            if piece.picture is not None:
-                piece.primitive.material.baseColorTexture = piece.picture if colours is None else None
-            data = _laid_out(rows[piece.used], piece, colours is None)
-            glBindBuffer(GL_ARRAY_BUFFER, piece.primitive._buffers[0])
-            glBufferSubData(GL_ARRAY_BUFFER, 0, data.nbytes, data)
-        glBindBuffer(GL_ARRAY_BUFFER, 0)
+        first = 0
+        for subject in self._subjects:
+            own = slice(first, first + subject.count)
+            subject.move(vertices[own], None if colours is None else to_linear(colours[own]))
+            first += subject.count
         seen, _ = self._renderer.render(self._scene, self._flags)
         cover = seen[..., 3:].astype(np.float32) / 255
         if self._clear:
@@ -148,13 +140,39 @@ class PyrenderRenderer:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+
+class _Subject:
+    """A mesh in a scene of pyrender."""
+
+    def __init__(self, pyrender: Any, scene: Any, subject: DrawnMesh) -> None:
+        mesh, regions, rest = subject
+        self.count = len(rest)
+        textured = any(m is not None and (m.texture or m.normal) for m in mesh.materials)
+        self._sources, self._triangles, self._weld, self._places = split_vertices(mesh, uvs=textured)
+        self._colours = to_linear(default_colours(mesh, regions))
+        self._pieces = self._parts(pyrender, mesh, regions, self._rows(rest, self._colours))
+        scene.add(pyrender.Mesh([piece.primitive for piece in self._pieces]))
+
+    def move(self, vertices: Floats, colours: Floats | None) -> None:
+        """Put the vertices (V, 3) there; ``colours`` (V, 3) are linear."""
+        from OpenGL.GL import GL_ARRAY_BUFFER, glBindBuffer, glBufferSubData
+
+        rows = self._rows(vertices, self._colours if colours is None else colours)
+        for piece in self._pieces:
+            if piece.picture is not None:
+                piece.primitive.material.baseColorTexture = piece.picture if colours is None else None
+            data = _laid_out(rows[piece.used], piece, colours is None)
+            glBindBuffer(GL_ARRAY_BUFFER, piece.primitive._buffers[0])
+            glBufferSubData(GL_ARRAY_BUFFER, 0, data.nbytes, data)
+        glBindBuffer(GL_ARRAY_BUFFER, 0)
+
     def _rows(self, vertices: Floats, colours: Floats) -> Floats:
         """(W, 9) position, normal and colour of each of the renderer's vertices."""
         points = np.ascontiguousarray(vertices[self._sources], dtype=np.float32)
         normals = compiled_normals(points, self._triangles, self._weld)
         return np.concatenate([points, normals, colours[self._sources]], axis=1)
 
-    def _add_parts(self, pyrender: Any, mesh: Mesh, regions: dict[str, Mask] | None) -> list[_Piece]:
+    def _parts(self, pyrender: Any, mesh: Mesh, regions: dict[str, Mask] | None, rows: Floats) -> list[_Piece]:
         """A primitive for each part of the head, material and way of being seen from behind."""
         parts = triangle_parts(mesh, regions)
         inner, one_sided = sides_of(mesh, parts, regions)
@@ -163,7 +181,7 @@ class PyrenderRenderer:
         groups = np.zeros(len(parts), np.int32)
         if mesh.polygon_groups is not None:
             groups = mesh.polygon_groups[mesh.triangle_polygons]
-        rows, blank = self._rows(mesh.vertices, self._colours), blank_eyes(mesh, regions)
+        blank = blank_eyes(mesh, regions)
         white = np.ones(3, dtype=np.float32)
         pieces = []
         _, first, which = np.unique(
@@ -187,7 +205,6 @@ class PyrenderRenderer:
             if inner[t]:
                 surface = _surface(pyrender, 1, material, culled)
                 pieces.append(_piece(pyrender, rows, outer[:, ::-1], surface, INSIDE, places))
-        self._scene.add(pyrender.Mesh([piece.primitive for piece in pieces]))
         return pieces
 
 

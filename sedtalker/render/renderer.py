@@ -19,7 +19,7 @@ from sedtalker.mesh.mesh import Mesh
 from sedtalker.processes import run_beside
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import Lighting, load_lighting
-from sedtalker.render.picture import Behind, Shot, Size, Subject, picture_size, read_background, viewpoint
+from sedtalker.render.picture import Behind, DrawnMesh, Shot, Size, picture_size, read_background, viewpoint
 from sedtalker.storage import keep, user_cache
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Renderer(Protocol):
 
 
 def make_renderer(
-    mesh: Mesh | Face | Sequence[Subject],
+    mesh: Mesh | Face | Sequence[DrawnMesh],
     camera: Camera,
     size: Size = 512,
     backend: Backend = "auto",
@@ -147,7 +147,7 @@ def make_renderer(
     if isinstance(mesh, Face):
         regions = mesh.regions if regions is None else regions
         mesh = mesh.mesh
-    subjects = (Subject(mesh, regions, mesh.vertices),) if isinstance(mesh, Mesh) else tuple(mesh)
+    subjects = (DrawnMesh(mesh, regions, mesh.vertices),) if isinstance(mesh, Mesh) else tuple(mesh)
     lighting = lighting or load_lighting()
     background = lighting.backdrop if background is None else background
     shot = Shot(subjects, camera, picture_size(size), background, lighting)

@@ -24,11 +24,11 @@ from sedtalker.render.cuts import cuts_of
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import (
     Behind,
+    DrawnMesh,
     Image,
     Portrait,
     Size,
     Standing,
-    Subject,
     Viewpoint,
     picture_size,
     read_background,
@@ -47,6 +47,8 @@ HEAD_DEPTH = 0.5
 """What counts for the width of a head ends so far below the middle of its portrait, in half heights: at the neck."""
 MARGIN = 0.2
 """What is kept free beside the outermost heads, in half heights of a portrait."""
+EDGE = 0.05
+"""How far above the cut edges of shoulders pictures end, in heights of a portrait: those behind look higher."""
 LINE = 270
 """The line between the pictures of a split screen is one pixel wide for so many of its height."""
 LINE_COLOUR = 255
@@ -162,12 +164,12 @@ class _View:
         """Width / height."""
         return self.size[0] / self.size[1]
 
-    def renderer(self, subject: Face | list[Subject], camera: Camera) -> Renderer:
-        """Of a head, or of several."""
+    def renderer(self, subject: Face | list[DrawnMesh], camera: Camera) -> Renderer:
+        """A renderer of a head, or of several."""
         return make_renderer(subject, camera, self.size, self.backend, background=self.behind, lighting=self.light)
 
     def portrait(self, face: Face, place: Place) -> Renderer:
-        """Of one head, seen a little from the side to which it does not turn."""
+        """A renderer of one head, seen a little from the side to which it does not turn."""
         if isinstance(self.where, Standing):
             return self.renderer(face, self.where.of(face))
         where = replace(self.where, yaw=self.where.yaw - ASIDE * place.yaw)
@@ -213,7 +215,7 @@ def _together(scene: Scene, view: _View, start: int, stop: int) -> Generator[Ima
     """All heads in one picture."""
     faces = {name: animation.face for name, animation in scene.animations.items()}
     rests = {name: moved(face.mesh.vertices, face.pivot, scene.places[name]) for name, face in faces.items()}
-    subjects = [Subject(face.mesh, face.regions, rests[name]) for name, face in faces.items()]
+    subjects = [DrawnMesh(face.mesh, face.regions, rests[name]) for name, face in faces.items()]
     everything = np.concatenate([*rests.values()])
     if isinstance(view.where, Standing):
         camera = view.where.of(from_triangles(everything, np.zeros((0, 3), np.int32)))
@@ -259,7 +261,7 @@ def frame_heads(heads: Sequence[tuple[Face, Place]], where: Portrait, aspect: fl
     more = (right - left) / aspect - (top - bottom)
     if len(heads) == 1 and more <= 0:
         return where.of(heads[0][0])
-    bottom -= min(max(more, 0.0), bottom - lowest.max())
+    bottom -= np.clip(more, 0.0, max(bottom - lowest.max() - EDGE * (top - bottom), 0.0))
     half = max(top - bottom, (right - left) / aspect) / 2
     middle = np.array([(left + right) / 2, bottom + half, depths.mean()])
     look = {"yaw": where.yaw, "pitch": where.pitch, "fov": where.fov}

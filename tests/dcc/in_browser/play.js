@@ -5,19 +5,21 @@ import { GLTFLoader } from 'three/addons/loaders/GLTFLoader.js';
 
 const send = (name, body) => fetch(`/answer/${name}`, { method: 'POST', body });
 
-// Positions of all vertices that something shows, in the order of the first mesh, which has all of them; of the corners
-// of all triangles where a mesh has no index.
+// Positions of all vertices that something shows, in the order of the first mesh of each head, which has all of them; of
+// the corners of all triangles where a mesh has no index.
 function vertices(meshes) {
-  const positions = new Float32Array(3 * meshes[0].geometry.attributes.position.count);
+  const heads = [];
   const point = new THREE.Vector3();
   for (const mesh of meshes) {
-    const first = mesh.geometry.userData.firstVertex ?? 0;
+    const first = mesh.geometry.userData.firstVertex;
+    if (first === undefined) heads.push(new Float32Array(3 * mesh.geometry.attributes.position.count));
+    const positions = heads.at(-1);
     const shown = mesh.geometry.index ? new Set(mesh.geometry.index.array) : positions.keys().take(positions.length / 3);
     for (const i of shown) {
-      mesh.getVertexPosition(i, point).applyMatrix4(mesh.matrixWorld).toArray(positions, 3 * (first + i));
+      mesh.getVertexPosition(i, point).applyMatrix4(mesh.matrixWorld).toArray(positions, 3 * ((first ?? 0) + i));
     }
   }
-  return positions;
+  return new Blob(heads);
 }
 
 async function play() {
