@@ -210,9 +210,9 @@ def test_a_conversation_has_the_files_of_animate_and_is_kept(worker: Worker, cli
     first = worker(task_of(item, tmp_path / "batch", None, False))
     assert first["state"] == "done", first
     words = ["--speakers", turns, "--face", "mei", "--face", "amara", "--listening", 0.5, "--no-video", "--fps", 10]
-    run("animate", clip, *words, "-o", tmp_path / "alone")
-    assert files(tmp_path / "batch" / "clip") == files(tmp_path / "alone")
-    assert sorted(first["outputs"]) == sorted(files(tmp_path / "alone"))
+    run("animate", clip, *words, "-o", tmp_path / "alone" / "clip")
+    assert files(tmp_path / "batch" / "clip") == files(tmp_path / "alone" / "clip")
+    assert sorted(first["outputs"]) == sorted(files(tmp_path / "alone" / "clip"))
     assert worker(task_of(item, tmp_path / "batch", first, False))["state"] == "kept"
     turns.write_text(turns.read_text().replace("0.35", "0.3"))
     assert worker(task_of(item, tmp_path / "batch", first, False))["state"] == "done"

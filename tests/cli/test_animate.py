@@ -73,7 +73,10 @@ def test_a_conversation_is_a_scene_and_files_of_each_speaker(talk: Path, tmp_pat
     [
         (["--face", "amara", "--face", "walter"], "several faces need --speakers"),
         (["--other", "walter"], "several faces need --speakers"),
-        (["--speakers", "nobody.rttm"], "--speakers nobody.rttm: give channels, auto, a number from 1 to 16, or an .rttm"),
+        (
+            ["--speakers", "nobody.rttm"],
+            "--speakers nobody.rttm: give channels, auto, a number from 1 to 16, or an .rttm",
+        ),
         (["--speakers", "99"], "--speakers 99: give channels"),
         (["--speakers", "2", "--emotion", "happy"], "--emotion is about one speaker"),
         (["--speakers", "2", "--transcript", "yes"], "--transcript is about one speaker"),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from types import SimpleNamespace
+from typing import Any, cast, get_args
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from sedtalker.cli.main import HEADINGS, OPTIONS, app
+from sedtalker.cli.options import ORDER, parted
+from sedtalker.errors import InputError
 
 
 def commands(command: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
