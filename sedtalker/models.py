@@ -94,6 +94,7 @@ BUILT_IN = (
     BuiltInModel("fine_emotions", "fine-grained emotions", "emotion_encoder", ("emotion_encoder",), streams=True),
     BuiltInModel("fine_emotions_whisper_base", "fine-grained emotions", WHISPER, (WHISPER,)),
     BuiltInModel("landmarks", "landmarks", "landmarks"),
+    BuiltInModel("speakers", "speakers", "speakers"),
     BuiltInModel("burst_detector", "bursts", "burst_detector", ("emotion_encoder",), streams=True),
 )
 """Everything that ships, the default of each role first."""

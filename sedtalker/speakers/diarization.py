@@ -1,15 +1,17 @@
 """Who speaks when in a recording of one channel: speaker diarization.
 
-Stretches of a second and a half are clustered by their voices into more speakers than there are; then every cluster's
-voice is looked for in the whole recording, frame by frame, and made anew of the frames in which it speaks alone.
-Clusters that speak at the same times are one person, and those that hardly speak alone are nobody.
+Stretches of speech between pauses are clustered by their voices, in several ways and into one, two and more speakers.
+For each of these guesses every speaker's voice is looked for in the recording, frame by frame, and made anew of the
+frames in which it speaks alone. The guess is taken under which each frame has one likely speaker and no other.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
 
@@ -19,15 +21,19 @@ from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 from sedtalker.speakers.separation import NAME
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK, STRIDE, SpeakerModel
-from sedtalker.speakers.turns import MOST_SPEAKERS, Turns, turns_of
+from sedtalker.speakers.turns import Turns, turns_of
 from sedtalker.speech.features import analysis_of
 
 WINDOW = round(60 * SPEAKER_CLOCK.rate)
 """Frames that go through the network at once."""
 MARGIN = 128
 """Frames that windows see of their neighbours."""
-MOST_STRETCHES = 2000
+MOST_SPANS = 1500
 """Stretches that are clustered; of longer recordings an even choice."""
+BLOCK, MOST_BLOCKS = round(20 * SPEAKER_CLOCK.rate), 8
+"""Guesses about long recordings are compared on so many stretches of so many frames, evenly spread."""
+WAYS = ("average", "ward", "complete")
+"""Linkages of the clustering."""
 
 
 @dataclass(frozen=True)
@@ -35,36 +41,35 @@ class DiarizationRule:
     """Constants of ``find_turns``, chosen on dialogues of validation speakers. Times are frames of ``SPEAKER_CLOCK``.
 
     Attributes:
-        stretch, hop: length of a stretch whose voice is clustered, and the step to the next.
-        spoken: share of a stretch that has to be speech of one person.
-        apart: cosine distance of two clusters (average linkage) below which they are one at first.
-        most: clusters at first, at most.
+        longest, shortest: length of a stretch whose voice is clustered, at most and if possible at least.
+        most: speakers that are guessed at most where their number is not known.
         rounds: how often voices are made anew.
-        same: share of the shorter of two speakers' time that they have in common from which on they are one person.
-        alike: cosine of two voices from which on they are one person.
+        alike: cosine of two voices from which on they are one person's.
+        more: what a guess gains for each speaker, and ``single`` what one of a single speaker loses.
         fewest: frames that somebody speaks alone at least.
         several: probability of several speakers from which on the second one talks, too.
         beside: and their own probability.
         smooth: frames over which probabilities are averaged.
-        shortest, bridged: frames of a turn, and of a pause inside one, at least.
+        turn, bridged: frames of a turn, and of a pause inside one, at least.
     """
 
-    stretch: int = 38
-    hop: int = 12
-    spoken: float = 0.6
-    apart: float = 0.55
-    most: int = 10
-    rounds: int = 3
-    same: float = 0.5
-    alike: float = 0.75
-    fewest: int = 30
+    longest: int = 75
+    shortest: int = 12
+    most: int = 6
+    rounds: int = 2
+    alike: float = 0.5
+    more: float = 0.16
+    single: float = 0.0
+    fewest: int = 10
     several: float = 0.4
     beside: float = 0.3
     smooth: int = 7
-    shortest: int = 7
+    turn: int = 7
     bridged: int = 8
 
 
+Indices = NDArray[np.int64]
+"""Indices of frames, or labels of stretches."""
 RULE = DiarizationRule()
 """The constants that are used."""
 
@@ -120,48 +125,101 @@ def speakers_of(
     alone = speech & (number[:, 2] < 0.5)
     if not alone.any():
         return np.zeros((0, len(frames)), bool)
-    weights = _clusters(model, frames, alone, count, rule)
+    voices = _best_voices(model, frames, alone, count, rule)
+    weights = _alone(_chances(model, frames, voices, rule), alone)
+    said = weights.any(1)
+    voices = _voices(model, frames, weights[said]) if said.any() else voices
+    return _decided(_chances(model, frames, voices, rule), speech, number[:, 2], rule)
+
+
+def _best_voices(model: SpeakerModel, frames: Floats, alone: Mask, count: int | None, rule: DiarizationRule) -> Floats:
+    """(S, E) the voices of the guess that explains the recording best."""
+    spans = _spans(alone, rule)
+    heard = _span_voices(model, frames, alone, spans)
+    compared = _compared(len(frames))
+    best, most = heard[:1], -np.inf
+    for size in [count] if count is not None else range(1, rule.most + 1):
+        for labels in _partitions(heard, size):
+            weights = np.zeros((labels.max() + 1, len(frames)), np.float32)
+            for (first, last), label in zip(spans, labels, strict=True):
+                weights[label, first:last] = alone[first:last]
+            voices, chance = _refined(model, frames, alone, compared, _voices(model, frames, weights), rule)
+            fit = _fit(chance[:, alone[compared]]) + (rule.more * len(voices) if len(voices) > 1 else -rule.single)
+            close = np.max(voices @ voices.T - 2.0 * np.eye(len(voices)))
+            if fit > most and (count is not None or close < rule.alike):
+                best, most = voices, fit
+    return best
+
+
+def _refined(
+    model: SpeakerModel, frames: Floats, alone: Mask, compared: Indices, voices: Floats, rule: DiarizationRule
+) -> tuple[Floats, Floats]:
+    """Voices made anew of the frames in which they speak alone, and their chances (S, T) in the compared frames."""
+    part, single = frames[compared], alone[compared]
     for _ in range(rule.rounds):
-        voices = _voices(model, frames, weights)
-        voices, chance = _merged(model, frames, voices, speech, count, rule)
-        weights = _alone(chance, alone)
-        if count is None:
-            lasting = weights.sum(1) >= rule.fewest
-            weights = weights[lasting] if lasting.any() else weights[weights.sum(1).argmax()][None]
-    chance = _chances(model, frames, _voices(model, frames, weights), rule)
-    return _decided(chance, speech, number[:, 2], rule)
+        weights = _alone(_chances(model, part, voices, rule), single)
+        lasting = weights.sum(1) >= rule.fewest
+        if not lasting.any():
+            break
+        voices = _voices(model, part, weights[lasting])
+    return voices, _chances(model, part, voices, rule)
 
 
-def _clusters(model: SpeakerModel, frames: Floats, alone: Mask, count: int | None, rule: DiarizationRule) -> Floats:
-    """(S, T) weights of the frames of each cluster of stretches."""
-    starts = np.arange(0, max(1, len(frames) - rule.stretch + 1), rule.hop)
-    share = np.array([alone[s : s + rule.stretch].mean() for s in starts])
-    chosen = starts[share >= min(rule.spoken, share.max())]
-    if len(chosen) > MOST_STRETCHES:
-        chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_STRETCHES).astype(int)]
-    stretches = np.stack([_cut(frames, s, rule.stretch) for s in chosen])
-    weight = np.stack([_cut(alone[:, None].astype(np.float32), s, rule.stretch)[:, 0] for s in chosen])
-    voices = np.concatenate(
-        [model.voices(stretches[k : k + 64], weight[k : k + 64]) for k in range(0, len(chosen), 64)]
-    )
-    if len(chosen) == 1:
-        labels = np.ones(1, int)
-    else:
-        tree = linkage(voices, "average", "cosine")
-        labels = fcluster(tree, rule.apart, "distance")
-        if count is not None and labels.max() < count:
-            labels = fcluster(tree, count, "maxclust")
-        elif labels.max() > max(rule.most, count or 0):
-            labels = fcluster(tree, max(rule.most, count or 0), "maxclust")
-    weights = np.zeros((labels.max(), len(frames)), np.float32)
-    for start, label in zip(chosen, labels, strict=True):
-        weights[label - 1, start : start + rule.stretch] += 1.0
-    return np.asarray((weights == weights.max(0)) * (weights > 0) * alone, np.float32)
+def _fit(chance: Floats) -> float:
+    """How well chances (S, T) explain frames of one speaker: mean log-probability of the likeliest and of no second."""
+    ordered = np.sort(np.clip(chance, 0.02, 0.98), 0)[::-1]
+    return float((np.log(ordered[0]) + (np.log(1 - ordered[1]) if len(ordered) > 1 else 0.0)).mean())
 
 
-def _cut(values: Floats, start: int, length: int) -> Floats:
-    part = values[start : start + length]
-    return np.pad(part, ((0, length - len(part)), (0, 0)))
+def _compared(count: int) -> Indices:
+    """Frames on which guesses are compared: all, or ``MOST_BLOCKS`` stretches of ``BLOCK``."""
+    if count <= MOST_BLOCKS * BLOCK:
+        return np.arange(count)
+    starts = np.linspace(0, count - BLOCK, MOST_BLOCKS).astype(int)
+    return np.concatenate([np.arange(start, start + BLOCK) for start in starts])
+
+
+def _spans(alone: Mask, rule: DiarizationRule) -> list[tuple[int, int]]:
+    """Stretches of one speaker's speech, first and last frame + 1: between pauses, long ones cut in equal parts."""
+    spoken = binary_closing(np.pad(alone, 3), np.ones(3))[3:-3]
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], spoken, [False]]).astype(np.int8))).reshape(-1, 2)
+    spans = list[tuple[int, int]]()
+    for first, last in edges.tolist():
+        cuts = np.linspace(first, last, -(-(last - first) // rule.longest) + 1).astype(int).tolist()
+        spans += pairwise(cuts)
+    long = [span for span in spans if span[1] - span[0] >= rule.shortest] or spans
+    if len(long) > MOST_SPANS:
+        long = [long[k] for k in np.linspace(0, len(long) - 1, MOST_SPANS).astype(int)]
+    return long
+
+
+def _span_voices(model: SpeakerModel, frames: Floats, alone: Mask, spans: list[tuple[int, int]]) -> Floats:
+    """(N, E) the voice of each stretch."""
+    longest = max(last - first for first, last in spans)
+    voices = []
+    for start in range(0, len(spans), 64):
+        part = spans[start : start + 64]
+        stretches = np.stack([_cut(frames, a, b, longest) for a, b in part])
+        weights = np.stack([_cut(alone[:, None].astype(np.float32), a, b, longest)[:, 0] for a, b in part])
+        voices.append(model.voices(stretches, weights))
+    return np.concatenate(voices)
+
+
+def _partitions(voices: Floats, size: int) -> list[Indices]:
+    """Different ways to cluster voices (N, E) into so many, as labels (N,) from 0."""
+    if len(voices) <= size:
+        return [np.arange(len(voices))]
+    found = dict[bytes, Indices]()
+    for way in WAYS:
+        tree = linkage(voices, way, "euclidean" if way == "ward" else "cosine")
+        labels = fcluster(tree, size, "maxclust").astype(np.int64) - 1
+        found[labels.tobytes()] = labels
+    return list(found.values())
+
+
+def _cut(values: Floats, first: int, last: int, length: int) -> Floats:
+    """Rows ``first`` to ``last``, and zeros up to a length."""
+    return np.pad(values[first:last], ((0, length - (last - first)), (0, 0)))
 
 
 def _voices(model: SpeakerModel, frames: Floats, weights: Floats) -> Floats:
@@ -184,31 +242,6 @@ def _chances(model: SpeakerModel, frames: Floats, voices: Floats, rule: Diarizat
     return np.asarray(uniform_filter1d(chance, rule.smooth, axis=1))
 
 
-def _merged(
-    model: SpeakerModel, frames: Floats, voices: Floats, speech: Mask, count: int | None, rule: DiarizationRule
-) -> tuple[Floats, Floats]:
-    """Voices and their chances, those of one person made one: the pair that shares most time first."""
-    chance = _chances(model, frames, voices, rule)
-    while len(voices) > max(1, count or 1):
-        active = (chance > 0.5) & speech
-        size = np.maximum(active.sum(1), 1)
-        shared = (active.astype(np.float32) @ active.T.astype(np.float32)) / np.minimum(size[:, None], size[None])
-        alike = voices @ voices.T
-        score = np.maximum(shared / rule.same, alike / rule.alike) if count is None else shared + alike
-        np.fill_diagonal(score, -np.inf)
-        a, b = np.unravel_index(int(score.argmax()), score.shape)
-        if count is None and score[a, b] < 1.0:
-            break
-        both = size[a] * voices[a] + size[b] * voices[b]
-        voices[a] = both / np.linalg.norm(both)
-        voices = np.delete(voices, b, 0)
-        chance = _chances(model, frames, voices, rule)
-    while len(voices) > MOST_SPEAKERS:
-        least = int(((chance > 0.5) & speech).sum(1).argmin())
-        voices, chance = np.delete(voices, least, 0), np.delete(chance, least, 0)
-    return voices, chance
-
-
 def _alone(chance: Floats, alone: Mask) -> Floats:
     """(S, T) weights of the frames in which each speaker is the likeliest, and likely."""
     first = chance == chance.max(0)
@@ -221,5 +254,5 @@ def _decided(chance: Floats, speech: Mask, several: Floats, rule: DiarizationRul
     both = uniform_filter1d(several, rule.smooth) > rule.several
     active = speech & ((place == 0) | ((place == 1) & both & (chance > rule.beside)))
     closed = binary_closing(np.pad(active, ((0, 0), (rule.bridged, rule.bridged))), np.ones((1, rule.bridged)))
-    opened = binary_opening(closed[:, rule.bridged : -rule.bridged or None], np.ones((1, rule.shortest)))
+    opened = binary_opening(closed[:, rule.bridged : -rule.bridged or None], np.ones((1, rule.turn)))
     return np.asarray(opened[opened.any(1)])
