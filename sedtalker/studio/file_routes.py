@@ -151,7 +151,7 @@ class FileRoutes:
         def work() -> dict[str, Any]:
             clip, _ = self.session.opened()
             with called(path):
-                before = self.session.document
+                before = self.session.cast
                 self.session.open_track(read_track(path, clip.sound.duration))
             return {**edited_state(self.session), **self.session.moved(before)}
 
