@@ -25,9 +25,9 @@ from sedtalker.progress import Hook, one_step
 from sedtalker.speakers.turns import Turns
 from sedtalker.studio.cast import Cast, HeardVoice, Role
 from sedtalker.studio.decoding import Decoding
-from sedtalker.studio.document import Document
+from sedtalker.studio.document import Document, to_the_end
 from sedtalker.studio.project import Project, parse_project
-from sedtalker.studio.session import Session, Subject, base_on, to_the_end
+from sedtalker.studio.session import Session, Subject, base_on
 from sedtalker.studio.sound import OpenClip, analyse
 from sedtalker.studio.uploads import called
 

@@ -30,7 +30,7 @@ from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.studio.cast import Cast, HeardVoice, Role
 from sedtalker.studio.decoding import Decoding
-from sedtalker.studio.document import Base, Document, changed, painted
+from sedtalker.studio.document import Base, Document, changed, painted, to_the_end
 from sedtalker.studio.edits import History, parse_edit
 from sedtalker.studio.head import head_glb, weight_rows
 from sedtalker.studio.project import Project
@@ -424,12 +424,6 @@ class Session:
                 decoding.take_exact(track, settings, made)
 
         return lambda: decoding.exact_motion(track, settings), take
-
-
-def to_the_end(document: Document, duration: float) -> Document:
-    """The last segment made to end with the recording, to a sample."""
-    *before, last = document.segments
-    return replace(document, segments=(*before, replace(last, end=duration)))
 
 
 def base_on(clip: OpenClip, track: EmotionTrack) -> Base:
