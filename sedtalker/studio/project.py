@@ -198,7 +198,7 @@ def _speaker_lines(project: Project, named: Callable[[Path], dict[str, str]]) ->
     return [*_lines(held), f' "base": {_track_text(project.track)}']
 
 
-@lru_cache(maxsize=MOST_SPEAKERS)
+@lru_cache(maxsize=4)
 def _track_text(track: EmotionTrack) -> str:
     """The base does not change while it is edited, and is the bulk of the file."""
     return track_to_json(track)

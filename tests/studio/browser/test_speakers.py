@@ -84,7 +84,7 @@ def test_two_speakers_are_edited(desk: Desk, clip: Path, rttm: Path, tmp_path: P
         field.press("Enter")
     assert names(page) == ["Anna", "bob"]
     with page.changing():
-        page.page.get_by_role("button", name="Swap").click()
+        page.page.get_by_role("button", name="Swap with bob").click()
     assert first_labels(page) == {"Anna": edited["bob"], "bob": edited["ann"]}
     with page.changing():
         page.page.keyboard.press("Control+z")
@@ -106,7 +106,7 @@ def test_two_speakers_are_edited(desk: Desk, clip: Path, rttm: Path, tmp_path: P
         box.uncheck()
     page.page.locator(".formats input[value='track.json']").check()
     page.page.get_by_role("checkbox", name="All speakers").check()
-    page.page.get_by_role("button", name="Export").click()
+    page.page.get_by_role("button", name="Export", exact=True).click()
     page.page.locator(".downloads a").first.wait_for(timeout=60_000)
     files = page.page.locator(".downloads a span").all_inner_texts()
     assert files == ["speech.Anna.emotion.json", "speech.bob.emotion.json", "speech.rttm"]
@@ -114,7 +114,7 @@ def test_two_speakers_are_edited(desk: Desk, clip: Path, rttm: Path, tmp_path: P
     # one speaker of two, and back
     page.page.get_by_role("tab", name="Recording").click()
     with page.changing(120):
-        page.page.get_by_role("button", name="Merge").click()
+        page.page.get_by_role("button", name="Merge into bob").click()
     assert names(page) == ["bob"]
     with page.changing():
         page.page.keyboard.press("Control+z")
@@ -129,5 +129,5 @@ def test_speakers_are_found_on_a_phone_from_a_dropped_file(desk: Desk, clip: Pat
     assert names(page) == ["ann", "bob"]
     assert page.page.evaluate("() => document.documentElement.scrollWidth") <= 390
     assert faults(page.page) == []
-    page.page.get_by_role("button", name="bob").click()
+    page.page.get_by_role("group", name="Speakers").get_by_role("button", name="bob").click()
     page.wait("window.studio.state.speakers[1].active && window.studio.ready")

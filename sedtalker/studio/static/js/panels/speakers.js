@@ -26,9 +26,11 @@ export function speakersBlock() {
   const name = make("input", { type: "text", id: "speaker-name", maxlength: 60, spellcheck: "false", autocomplete: "off" });
   const other = make("select", { id: "speaker-other" });
   const own = () => activeSpeaker()?.name ?? "";
-  const both = make("div", { class: "row" },
-    make("button", { class: "grow", text: "Swap", title: "Exchange what the two say", onclick: () => swap(own(), other.value) }),
-    make("button", { class: "grow", text: "Merge", title: "The other one says all of it", onclick: () => merge(own(), other.value) }));
+  const exchange = make("button", { class: "wide", title: "Exchange what the two say; names and faces stay", onclick: () => swap(own(), other.value) });
+  const join = make("button", { class: "wide", title: "The other one says all of it", onclick: () => merge(own(), other.value) });
+  const both = make("div", { class: "block" }, exchange, join);
+  const nameBoth = () => [exchange.textContent, join.textContent] = [`Swap with ${other.value}`, `Merge into ${other.value}`];
+  other.addEventListener("change", nameBoth);
   const fieldOfOther = make("div", { class: "field" }, make("label", { for: "speaker-other", text: "With" }), other);
   const tools = make("div", { class: "block" }, list,
     make("div", { class: "field" }, make("label", { for: "speaker-name", text: "Name" }), name), fieldOfOther, both);
@@ -46,7 +48,7 @@ export function speakersBlock() {
     whole.hidden = !store.hasAudio;
     note.hidden = all.length > 0;
     tools.hidden = !all.length;
-    both.hidden = fieldOfOther.hidden = all.length < 2;
+    [both.hidden, fieldOfOther.hidden] = [all.length < 2, all.length < 3];
     find.disabled = load.disabled = store.jobs.size > 0;
     for (const button of both.children) button.disabled = store.jobs.size > 0;
     const focused = [...list.children].indexOf(/** @type {Element} */ (document.activeElement));
@@ -55,6 +57,7 @@ export function speakersBlock() {
     if (document.activeElement !== name) name.value = own();
     const chosen = other.value;
     other.replaceChildren(...all.filter((speaker) => !speaker.active).map((speaker) => make("option", { value: speaker.name, text: speaker.name, selected: speaker.name === chosen })));
+    nameBoth();
   });
   return whole;
 }

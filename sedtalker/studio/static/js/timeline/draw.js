@@ -237,7 +237,8 @@ export function drawLanes(c) {
     c.rect(0, lane.top, view.width, lane.height);
     c.clip();
     if (store.hasAudio || lane.name === "ruler") (lane.curve ? drawFiner : DRAWERS[/** @type {keyof typeof DRAWERS} */ (lane.name.replace(/\d+$/, ""))])(c, lane);
-    if (lane.name === "emotion" || lane.name === "intensity") shadeSilence(c, lane);
+    if (lane.name === "emotion") shadeSilence(c, lane, HEADER + 2);
+    if (lane.name === "intensity") shadeSilence(c, lane);
     c.restore();
     c.strokeStyle = ink.line;
     c.lineWidth = 1;

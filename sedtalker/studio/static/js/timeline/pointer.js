@@ -3,7 +3,7 @@
 import { clock } from "../clock.js";
 import { clamp } from "../dom.js";
 import { edit } from "../session.js";
-import { activate, speakers } from "../speakers.js";
+import { activate, activeSpeaker, speakers } from "../speakers.js";
 import { INTENSITY, track } from "../signals.js";
 import { store } from "../store.js";
 import { burstAt } from "./beside.js";
@@ -28,7 +28,7 @@ let redraw = () => {};
 export function snapTime(time, free = false) {
   gesture.snapped = null;
   if (!store.snap || free) return time;
-  const places = [clock.time(), ...(store.state?.pauses ?? []).flat(), ...(store.state?.words ?? []).flatMap((/** @type {any} */ w) => [w.start, w.end])];
+  const places = [clock.time(), ...(activeSpeaker()?.turns ?? store.state?.pauses ?? []).flat(), ...(store.state?.words ?? []).flatMap((/** @type {any} */ w) => [w.start, w.end])];
   let best = SNAP / view.scale;
   let found = time;
   for (const place of places) {

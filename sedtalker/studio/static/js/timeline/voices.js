@@ -15,15 +15,15 @@ const BAR = 11;
 /** @returns {number} pixels that the lanes of speakers need beside those of one recording */
 export const roomOfSpeakers = () => (speakers().length ? speakers().length * TURNS_ROW + (speakers().length - 1) * OTHER_ROW : 0);
 
-/** @param {Context} c @param {Lane} lane what is between the turns of a speaker recedes */
-export function shadeSilence(c, lane) {
+/** @param {Context} c @param {Lane} lane what is between the turns of a speaker recedes @param {number} [skip] pixels at the top that do not */
+export function shadeSilence(c, lane, skip = 0) {
   const turns = speakers()[lane.speaker]?.turns;
   if (!turns) return;
   c.fillStyle = ink.sunk;
   c.globalAlpha = 0.62;
   let from = 0;
   for (const [start, end] of [...turns, [store.duration, store.duration]]) {
-    if (start > from) c.fillRect(view.x(from), lane.top, (start - from) * view.scale, lane.height - 1);
+    if (start > from) c.fillRect(view.x(from), lane.top + skip, (start - from) * view.scale, lane.height - 1 - skip);
     from = end;
   }
   c.globalAlpha = 1;
