@@ -113,14 +113,14 @@ class NewSpeaker:
         name: of the speaker.
         voice: what is heard.
         track: the emotion.
-        subject: the face.
+        subject: the face; None: that which the session has in this place.
         document: the edits; None: none yet.
     """
 
     name: str
     voice: HeardVoice
     track: EmotionTrack
-    subject: Subject
+    subject: Subject | None = None
     document: Document | None = None
 
 
@@ -159,7 +159,8 @@ def take_in(session: Session, clip: OpenClip, turns: Turns, found: Sequence[NewS
             document = replace(base.document(), settings=own)
         held = session.added(base, to_the_end(document, base.duration))
         parts.append(Role(speaker.name, k, speaker.voice, held))
-    session.subjects[: len(found)] = [speaker.subject for speaker in found]
+        if speaker.subject is not None:
+            session.subjects[k : k + 1] = [speaker.subject]
     return Cast(tuple(parts), replace(turns, duration=clip.sound.duration, speakers=tuple(p.name for p in parts)))
 
 
@@ -186,6 +187,7 @@ def project(session: Session, read: Callable[[], Project], folder: Path, path: P
         held, clip, found = made
         session.open_clip(clip, held.track, held.document)
         if held.turns is None:
+            assert found[0].subject is not None
             session.open_subject(found[0].subject)
         else:
             cast = take_in(session, clip, held.turns, found)

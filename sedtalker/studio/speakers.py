@@ -69,7 +69,7 @@ def find_speakers(session: Session, speakers: str) -> tuple[Work, Then]:
     clip, _ = session.opened()
     if speakers.isdigit() and not 1 <= int(speakers) <= MOST_SPEAKERS:
         raise InputError(f"{speakers} speakers: choose 1 to {MOST_SPEAKERS}")
-    subjects = list(session.subjects)
+    used = [subject.name for subject in session.subjects]
 
     def work(hook: Hook) -> tuple[Turns, list[NewSpeaker]]:
         animator, by_channels = session.models.animator(), speakers == "channels"
@@ -79,7 +79,7 @@ def find_speakers(session: Session, speakers: str) -> tuple[Work, Then]:
         for k, name in enumerate(talk.names):
             channel = int(name.removeprefix(NAME)) - 1 if by_channels else None
             voice = voice_of(animator, name, talk.speakers.sounds[name], channel, hook)
-            found.append(NewSpeaker(name, voice, talk.tracks[name], _face_at(k, subjects, hook)))
+            found.append(NewSpeaker(name, voice, talk.tracks[name], _new_face(used, hook) if k >= len(used) else None))
         return talk.turns, found
 
     def then(made: tuple[Turns, list[NewSpeaker]]) -> dict[str, Any]:
@@ -89,16 +89,14 @@ def find_speakers(session: Session, speakers: str) -> tuple[Work, Then]:
     return work, then
 
 
-def _face_at(seat: int, subjects: list[Subject], hook: Hook) -> Subject:
-    """The face that is there already, or a built-in one that nobody has yet."""
-    if seat == len(subjects):
-        used = {subject.name for subject in subjects}
-        free = [name for name in FACES if name not in used] or list(FACES)
-        name = free[seat % len(free)] if len(free) == len(FACES) else free[0]
-        with one_step(hook, f"building the face {name}"):
-            subjects.append(Subject(Face.builtin(name), "builtin", name))
-            _ = subjects[-1].glb
-    return subjects[seat]
+def _new_face(used: list[str], hook: Hook) -> Subject:
+    """A built-in face that nobody has yet, or that the fewest have; its name is added to those used."""
+    name = min(FACES, key=used.count)
+    used.append(name)
+    with one_step(hook, f"building the face {name}"):
+        made = Subject(Face.builtin(name), "builtin", name)
+        _ = made.glb
+    return made
 
 
 def merge_speakers(session: Session, name: str, into: str) -> tuple[Work, Then]:

@@ -1,4 +1,4 @@
-"""Several speakers in a session: taken apart, renamed, swapped, merged and undone in one history, saved and exported."""
+"""Several speakers in a session: taken apart, renamed, swapped, merged, undone in one history, saved and exported."""
 
 from __future__ import annotations
 
