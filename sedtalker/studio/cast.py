@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
-from sedtalker.speakers.turns import LONGEST_NAME, Turns
+from sedtalker.speakers.turns import LONGEST_NAME, Turn, Turns
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Document
@@ -168,8 +168,10 @@ def merged_turns(cast: Cast, name: str, into: str) -> Turns:
     """
     if cast.index(name) == cast.index(into):
         raise InputError("a speaker is merged with another one")
-    turns = cast.spoken().renamed({name: into}).turns
-    return Turns(turns, cast.spoken().duration, tuple(n for n in cast.spoken().speakers if n != name))
+    before = cast.spoken()
+    own = [Turn(start, end, into) for start, end in before.renamed({name: into}).of(into)]
+    others = [turn for turn in before.turns if turn.speaker not in (name, into)]
+    return Turns((*others, *own), before.duration, tuple(n for n in before.speakers if n != name))
 
 
 def turns_of_one(turns: Turns, speaker: str) -> Turns:

@@ -7,7 +7,9 @@ import shutil
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from sedtalker.cli.main import app
 from sedtalker.errors import InputError
 from sedtalker.progress import no_progress
 from sedtalker.studio.cast import merged_turns
@@ -100,6 +102,7 @@ def test_two_speakers_become_one(client, session):
     ended = finished(client, lambda: client.post(f"{ROOT}api/speaker", json=merge))
     assert ended["result"] == {"speakers": ["bob", "Cy/../d"]}
     state = state_of(client)
+    assert len(session.cast.spoken().turns) == 4
     assert state["speakers"][0]["turns"] == [[0.0, 4.0], [4.5, 8.5], [9.0, 12.0]]
     assert state["face"]["name"] == "amara"
     assert state["document"]["segments"][0]["label"] == "fear"
@@ -247,3 +250,18 @@ def test_edits_of_everybody_survive_a_crash(session, home, tmp_path):
         left.lock.close()
     assert [one.name for one in held.everybody] == ["ann", "bob", "Cy/../d"]
     assert held.document.segments[0].label == "fear"
+
+
+def test_commands_say_what_they_cannot_do(session, tmp_path):
+    path = tmp_path / "talk.sedproject"
+    write_project(path, session.snapshot().project)
+    for command, said in [
+        (["studio", SAMPLE, "--speakers", "nobody.rttm"], "or an .rttm file"),
+        (["studio", path, "--speakers", "2"], "a project has its own speakers"),
+        (["studio", "--speakers", "2"], "name one"),
+        (["animate", "--project", path], "3 speakers"),
+    ]:
+        done = CliRunner().invoke(app, [str(word) for word in command])
+        assert done.exit_code == 2
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
