@@ -154,6 +154,11 @@ def animate(
         animate_performance(performance, audio, settings, output, ShownProgress(progress, quiet), force, as_json)
         return
     check_speakers(context, settings)
+    if held is not None and held.turns is not None:
+        raise InputError(
+            f"the project has {len(held.turns.speakers)} speakers: export their files from sedtalker studio, or give "
+            "the recording itself"
+        )
     if audio is None:
         raise InputError("give a recording, a project with --project, or a take with --performance")
     o.check_recording(audio)

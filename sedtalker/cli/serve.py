@@ -108,6 +108,11 @@ def _faces(meshes: list[Path]) -> dict[str, Face]:
     return found
 
 
+SpeakersOption = Annotated[
+    str | None,
+    typer.Option(help="Several speakers: auto, how many, channels (one each), or an RTTM file that says who when."),
+]
+"""Whether the recording is taken apart."""
 Source = Annotated[Path | None, typer.Argument(help="Speech, or a project (.sedproject); or drop one on the page.")]
 
 
@@ -116,17 +121,24 @@ def studio(
     source: Source = None,
     mesh: Annotated[Path | None, o.option("mesh")] = None,
     face: Annotated[str | None, o.option("face")] = None,
+    speakers: SpeakersOption = None,
     fine: o.FineOption = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0: any free one.")] = 8765,
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     as_json: o.JsonOption = False,
 ) -> None:
     """Edit a track in the browser: head, sound and emotion under one cursor. Ends with Ctrl-C."""
+    from sedtalker.speakers.separation import check_speakers
+
     if mesh is not None and face is not None:
         raise InputError("choose one of --mesh and --face")
     if source is not None and source.suffix.lower() == ".sedproject" and (mesh or face):
         raise InputError("a project has its own face: leave --mesh and --face out, and choose another on the page")
     o.check_files(source, mesh)
+    if speakers is not None:
+        if source is None or source.suffix.lower() == ".sedproject":
+            raise InputError("--speakers takes a recording apart: name one; a project has its own speakers")
+        check_speakers(speakers)
     with extra("studio"):
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
@@ -140,5 +152,5 @@ def studio(
         if open_page:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()  # it may wait for the browser
 
-    run(source, mesh, face, port, tell, finer=fine)
+    run(source, mesh, face, port, tell, finer=fine, speakers=speakers)
     say("the studio is closed")

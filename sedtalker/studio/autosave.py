@@ -213,16 +213,7 @@ def project_path(text: str, own: Path | None, force: bool) -> Path:
 
 def save(path: Path, snapshot: Snapshot, folder: Path) -> None:
     """Write a project; what was dropped on the page and lies in the studio's ``folder`` is copied beside it."""
-    project = snapshot.project
-    kept = Project(
-        _beside(path, project.audio, folder),
-        None if project.mesh is None else _beside(path, project.mesh, folder),
-        project.face,
-        project.track,
-        project.document,
-        project.landmarks,
-    )
-    write_project(path, kept)
+    write_project(path, snapshot.project.with_files(lambda file: _beside(path, file, folder)))
 
 
 def _beside(project: Path, file: Path, folder: Path) -> Path:
@@ -255,15 +246,7 @@ def recovered(left: Left, uploads: Path) -> Project:
     Raises:
         InputError: it cannot be read, or its recording is gone.
     """
-    project = read_project(left.project)
-    return Project(
-        _ours(project.audio, left.folder, uploads),
-        None if project.mesh is None else _ours(project.mesh, left.folder, uploads),
-        project.face,
-        project.track,
-        project.document,
-        project.landmarks,
-    )
+    return read_project(left.project).with_files(lambda file: _ours(file, left.folder, uploads))
 
 
 def _ours(file: Path, theirs: Path, uploads: Path) -> Path:

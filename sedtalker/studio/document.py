@@ -282,6 +282,12 @@ def _fitted(segments: Sequence[Span], duration: float) -> list[Span]:
     return [Span(a, b, s.label) for a, b, s in zip(edges, edges[1:], kept, strict=False)]
 
 
+def to_the_end(document: Document, duration: float) -> Document:
+    """The last segment made to end with the recording, to a sample."""
+    *before, last = document.segments
+    return replace(document, segments=(*before, replace(last, end=duration)))
+
+
 def changed(old: Document, new: Document, bursts: Sequence[Burst] = ()) -> tuple[float, float] | None:
     """From where to where two documents can differ in their tracks, or in what a face shows of their vocal bursts.
 

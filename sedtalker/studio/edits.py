@@ -7,9 +7,9 @@ back to a strong emotion of the base, or to its neutral, brings the base's own i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -263,28 +263,36 @@ def _settled(base: Base, old: Document, new: Document, start: float, end: float,
     return new.with_intensity(IntensitySpan(points))
 
 
+T = TypeVar("T")
+"""What a history has steps of: documents, or the speakers of a session with a document each."""
+
+
 @dataclass
-class History:
+class History(Generic[T]):
     """Documents, one after another, without limit.
 
     Edits that carry the same ``gesture`` one after another are one step: each begins from the document before the
     first of them, so that a drag of a hundred messages is undone at once.
     """
 
-    present: Document
-    past: list[Document] = field(default_factory=list)
-    future: list[Document] = field(default_factory=list)
+    present: T
+    past: list[T] = field(default_factory=list)
+    future: list[T] = field(default_factory=list)
     gesture: str = ""
 
-    def edit(self, base: Base, edit: _Edit, gesture: str = "") -> None:
+    def edit(self: History[Document], base: Base, edit: _Edit, gesture: str = "") -> None:
         """Go on to the edited document.
 
         Raises:
             InputError: the edit cannot be done; nothing has changed.
         """
+        self.change(lambda document: edit.apply(base, document), gesture)
+
+    def change(self, edited: Callable[[T], T], gesture: str = "") -> None:
+        """Go on to what a function makes of the present, or of what was before the same gesture; see ``edit``."""
         again = bool(gesture) and gesture == self.gesture and bool(self.past)
         before = self.past[-1] if again else self.present
-        after = edit.apply(base, before)
+        after = edited(before)
         if after == before and not again:
             return
         if again:
@@ -294,7 +302,7 @@ class History:
         self.gesture = gesture if after != before else ""
         self.present, self.future = after, []
 
-    def go_on(self, after: Document) -> None:
+    def go_on(self, after: T) -> None:
         """Go on to a document that no edit made."""
         self.past.append(self.present)
         self.present, self.future, self.gesture = after, [], ""

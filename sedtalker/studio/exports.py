@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -21,6 +21,7 @@ from sedtalker.server.models import Models
 from sedtalker.storage import OutputFolder
 from sedtalker.studio.document import checked
 from sedtalker.studio.session import Snapshot
+from sedtalker.studio.uploads import plain_name
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class ExportRequest:
         size: of the video, pixels.
         video: the same as ``mp4`` among the formats.
         points, metres: as for ``sedtalker export``.
+        everybody: of all speakers, ``NAME.SPEAKER.…``, and the turns, ``NAME.rttm``.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -52,6 +54,7 @@ class ExportRequest:
     video: bool = False
     points: bool = False
     metres: bool = False
+    everybody: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -102,38 +105,67 @@ def export_files(
     Returns:
         Format, name and bytes of each, and what there is to say about it.
     """
-    clip, settings = snapshot.clip, snapshot.document.settings
-    stem = clip.path.stem
-    names = {name: stem + file_suffix(name) for name in request.names}
-    said: dict[str, dict[str, Any]] = {name: {} for name in names}
-    tracks = [name for name in names if name.startswith(TRACK)]
+    everybody = [snapshot, *snapshot.others] if request.everybody else [snapshot]
+    files = [
+        (one, {name: stem + file_suffix(name) for name in request.names})
+        for one, stem in zip(everybody, _stems(everybody), strict=True)
+    ]
+    turns = f"{snapshot.clip.path.stem}.rttm" if request.everybody and snapshot.turns is not None else None
+    rows = [(name, file) for _, names in files for name, file in names.items()] + ([("turns", turns)] if turns else [])
+    said: dict[str, dict[str, Any]] = {}
     try:
-        with OutputFolder(folder, list(names.values()), force=False) as results:
-            for name in tracks:
-                snapshot.track.save(results.path / names[name])
-            if len(tracks) < len(names):
-                animation = models.animator()(
-                    clip.sound,
-                    face=snapshot.subject.face,
-                    emotion=snapshot.track,
-                    motion=settings,
-                    hook=hook,
-                )
-            for name, file in names.items():
-                if name == VIDEO:
-                    light = load_lighting(settings.light)
-                    render_video(animation, results.path / file, clip.sound, size=request.size, light=light, hook=hook)
-                elif name not in tracks:
-                    options = {key: getattr(request, key) for key in ("targets", "points", "metres")}
-                    chosen = {key: value for key, value in options.items() if key in export_formats()[name].options}
-                    # The sound is named as from a folder beside it, where the command line writes.
-                    place = clip.path.parent / stem / file
-                    with one_step(hook, f"writing {name}"):
-                        said[name] = export(animation, results.path / file, name, clip.path, place=place, **chosen)
+        with OutputFolder(folder, [file for _, file in rows], force=False) as results:
+            for one, names in files:
+                said |= _export_one(request, models, one, names, results.path, hook)
+            if turns and snapshot.turns is not None:
+                snapshot.turns.save(results.path / turns, snapshot.clip.path.stem)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return [
-        {"format": name, "name": file, "bytes": (folder / file).stat().st_size, "said": said[name]}
-        for name, file in names.items()
+        {"format": name, "name": file, "bytes": (folder / file).stat().st_size, "said": said.get(file, {})}
+        for name, file in rows
     ]
+
+
+def _stems(everybody: Sequence[Snapshot]) -> list[str]:
+    """What the names of each speaker's files begin with; no two alike, on systems that ignore case either."""
+    stems = list[str]()
+    for one in everybody:
+        whole = one.clip.path.stem
+        stem = whole if one.turns is None else f"{whole}.{plain_name(one.name.replace('/', '_')).replace(' ', '_')}"
+        taken, number, own = {other.lower() for other in stems}, 2, stem
+        while stem.lower() in taken:
+            stem, number = f"{own}-{number}", number + 1
+        stems.append(stem)
+    return stems
+
+
+def _export_one(
+    request: ExportRequest, models: Models, snapshot: Snapshot, names: Mapping[str, str], folder: Path, hook: Hook
+) -> dict[str, dict[str, Any]]:
+    """The files of one speaker, or of a recording as a whole; what there is to say, by file."""
+    clip, settings, said = snapshot.clip, snapshot.document.settings, dict[str, dict[str, Any]]()
+    tracks = [name for name in names if name.startswith(TRACK)]
+    for name in tracks:
+        snapshot.track.save(folder / names[name])
+    if len(tracks) < len(names):
+        animation = models.animator()(
+            snapshot.voice.sound,
+            face=snapshot.subject.face,
+            emotion=snapshot.track,
+            motion=settings,
+            hook=hook,
+        )
+    for name, file in names.items():
+        if name == VIDEO:
+            light = load_lighting(settings.light)
+            render_video(animation, folder / file, clip.sound, size=request.size, light=light, hook=hook)
+        elif name not in tracks:
+            options = {key: getattr(request, key) for key in ("targets", "points", "metres")}
+            chosen = {key: value for key, value in options.items() if key in export_formats()[name].options}
+            # The sound is named as from a folder beside it, where the command line writes.
+            place = clip.path.parent / clip.path.stem / file
+            with one_step(hook, f"writing {name}"):
+                said[file] = export(animation, folder / file, name, clip.path, place=place, **chosen)
+    return said

@@ -16,7 +16,7 @@ the rest comes through ``api/events``.
     a track of the recording, any track format → as ``api/edit`` answers.
 ``POST api/words?name=`` raw
     WebVTT, SRT, TextGrid, CTM or Whisper's JSON → ``{words}``.
-``POST api/export {formats, targets, size, video, points, metres}``
+``POST api/export {formats, targets, size, video, points, metres, everybody}``
     → job ``export``, whose result is ``{id, files: [{format, name, url, bytes, said}]}``. ``GET api/exports/ID/NAME``.
 ``GET api/project``
     the project as a file. ``POST api/project {path, force}``: saved there → ``{path, dirty}``. ``POST
@@ -151,7 +151,7 @@ class FileRoutes:
         def work() -> dict[str, Any]:
             clip, _ = self.session.opened()
             with called(path):
-                before = self.session.document
+                before = self.session.cast
                 self.session.open_track(read_track(path, clip.sound.duration))
             return {**edited_state(self.session), **self.session.moved(before)}
 

@@ -13,17 +13,17 @@ from sedtalker.emotion.fine_families import FAMILIES, KINDS
 from sedtalker.errors import InputError
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, one_step
+from sedtalker.studio.cast import HeardVoice
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
-from sedtalker.studio.sound import OpenClip
 
 FINER = "fine-grained emotions"
 """Kind of the job that finds them."""
 
 
 def find_fine_emotions(session: Session) -> tuple[Work, Then]:
-    """Fine-grained emotions of the open recording, as ``sedtalker diarize --fine`` finds them; one job."""
-    clip, _ = session.opened()
+    """Fine-grained emotions of the speaker who is worked on, as ``sedtalker diarize --fine`` finds them; one job."""
+    voice = session.cast.part.voice
 
     def work(hook: Hook) -> tuple[NDArray[np.float64], dict[str, Floats]]:
         animator = session.models.animator()
@@ -32,28 +32,28 @@ def find_fine_emotions(session: Session) -> tuple[Work, Then]:
                 diarizer = animator.diarizer
                 fine = diarizer.with_fine().fine
                 assert fine is not None
-            features = clip.features
+            features = voice.features
             if diarizer.encoder.sha256() != animator.encoder.sha256():
                 with one_step(hook, "encoding the speech"):
-                    features = diarizer.encoder(clip.sound)
+                    features = diarizer.encoder(voice.sound)
             with one_step(hook, "recognising fine-grained emotions"):
-                return features.clock.times(len(features)), dict(fine(clip.sound, features))
+                return features.clock.times(len(features)), dict(fine(voice.sound, features))
 
     def then(made: tuple[NDArray[np.float64], dict[str, Floats]]) -> dict[str, Any]:
-        _take(session, clip, *made)
+        _take(session, voice, *made)
         return {"kinds": len(made[1])}
 
     return work, then
 
 
-def _take(session: Session, clip: OpenClip, own: NDArray[np.float64], curves: Mapping[str, Floats]) -> None:
+def _take(session: Session, voice: HeardVoice, own: NDArray[np.float64], curves: Mapping[str, Floats]) -> None:
     """The curves (T,), given at their ``own`` times (T,), become those of the track.
 
     Raises:
-        InputError: another recording has been opened since.
+        InputError: another recording, or speaker, has been chosen since.
     """
-    if session.clip is not clip or session.base is None:
-        raise InputError("another recording was opened before its fine-grained emotions were found")
+    if session.base is None or session.cast.part.voice is not voice:
+        raise InputError("another recording or speaker was chosen before its fine-grained emotions were found")
     times = session.base.track.times
     session.open_extras({name: np.interp(times, own, curve).astype(np.float32) for name, curve in curves.items()})
 

@@ -23,7 +23,7 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
     Raises:
         InputError: fewer than two emotions were named by hand.
     """
-    clip, _ = session.opened()
+    voice = session.cast.part.voice
     began, document = session.base, session.document
     assert began is not None
     corrections = began.by_hand(document)
@@ -35,11 +35,11 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
         from sedtalker.emotion.adaptation import Speech, SpokenRecording, spoken_rows
 
         animator = session.models.animator()
-        diarizer, features = animator.diarizer, clip.features
+        diarizer, features = animator.diarizer, voice.features
         with torch_threads(1):
             if diarizer.encoder.sha256() != animator.encoder.sha256():
                 with one_step(hook, "encoding the speech"):
-                    features = diarizer.encoder(clip.sound)
+                    features = diarizer.encoder(voice.sound)
             with one_step(hook, "learning the corrections"):
                 rows, times = spoken_rows(diarizer.in_torch(), features)
 
@@ -49,8 +49,8 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
 
                 made = diarizer.adapt_to([*spoken(corrections, labelled=True), *spoken(rest, labelled=False)])
             with one_step(hook, "recognising the emotion"):
-                track = made.track(clip.sound, features)
-        return Base(replace(track, duration=clip.sound.duration, extras={}), clip.sound.duration, corrections)
+                track = made.track(voice.sound, features)
+        return Base(replace(track, duration=voice.sound.duration, extras={}), voice.sound.duration, corrections)
 
     def then(learned: Base) -> dict[str, Any]:
         session.open_learned(began, learned)

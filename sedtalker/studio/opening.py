@@ -6,19 +6,28 @@ runs in the session's thread and takes what was made over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.animation.animator import Animator
+from sedtalker.audio import Audio
+from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.face.given_landmarks import NAMES
+from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, one_step
+from sedtalker.speakers.turns import Turns
+from sedtalker.studio.cast import Cast, HeardVoice, Role
+from sedtalker.studio.decoding import Decoding
+from sedtalker.studio.document import Document, to_the_end
 from sedtalker.studio.project import Project, parse_project
-from sedtalker.studio.session import Session, Subject
+from sedtalker.studio.session import Session, Subject, base_on
 from sedtalker.studio.sound import OpenClip, analyse
 from sedtalker.studio.uploads import called
 
@@ -61,7 +70,7 @@ def head(session: Session, path: Path, landmarks: NDArray[np.float64] | None = N
             face = Face.from_mesh(path, landmarks=landmarks, hook=hook)
         return _ready(Subject(face, "mesh", path.name, path, landmarks), hook)
 
-    return work, lambda subject: _take(session, subject)
+    return work, _taking(session)
 
 
 def builtin_face(session: Session, name: str) -> tuple[Work, Then]:
@@ -72,7 +81,7 @@ def builtin_face(session: Session, name: str) -> tuple[Work, Then]:
             face = Face.builtin(name)
         return _ready(Subject(face, "builtin", name), hook)
 
-    return work, lambda subject: _take(session, subject)
+    return work, _taking(session)
 
 
 def _ready(subject: Subject, hook: Hook) -> Subject:
@@ -82,33 +91,107 @@ def _ready(subject: Subject, hook: Hook) -> Subject:
     return subject
 
 
-def _take(session: Session, subject: Subject) -> dict[str, Any]:
-    session.open_subject(subject)
-    return {"face": subject.name}
+def _taking(session: Session) -> Then:
+    """A face is for the speaker who is worked on when it is asked for."""
+    seat = session.seat
+
+    def then(subject: Subject) -> dict[str, Any]:
+        session.open_subject(subject, seat)
+        return {"face": subject.name}
+
+    return then
+
+
+# --- Speakers.
+
+
+@dataclass(frozen=True, eq=False)
+class NewSpeaker:
+    """A speaker who is to be taken into the session.
+
+    Attributes:
+        name: of the speaker.
+        voice: what is heard.
+        track: the emotion.
+        subject: the face; None: that which the session has in this place.
+        document: the edits; None: none yet.
+    """
+
+    name: str
+    voice: HeardVoice
+    track: EmotionTrack
+    subject: Subject | None = None
+    document: Document | None = None
+
+
+def voice_of(animator: Animator, name: str, sound: Audio, channel: int | None, hook: Hook) -> HeardVoice:
+    """The voice of a speaker whose sound is known."""
+    with one_step(hook, f"encoding the speech of {name}"), torch_threads(1):
+        return HeardVoice(Decoding(animator, sound, animator.encoder(sound)), channel)
+
+
+def _found(held: Project, animator: Animator, clip: OpenClip, hook: Hook) -> NewSpeaker:
+    """A speaker of a project; one without a name has the whole recording."""
+    face = held.open_face(hook)
+    kind, name = ("mesh", held.mesh.name) if held.mesh else ("builtin", held.face or "builtin")
+    subject = _ready(Subject(face, kind, name, held.mesh, held.landmarks), hook)
+    if held.turns is None:
+        voice = HeardVoice(Decoding(animator, clip.sound, clip.features))
+    else:
+        voice = voice_of(animator, held.name, held.sound(), held.channel, hook)
+    voice.extras = dict(held.track.extras)
+    return NewSpeaker(held.name, voice, held.track, subject, held.document)
+
+
+def take_in(session: Session, clip: OpenClip, turns: Turns, found: Sequence[NewSpeaker]) -> Cast:
+    """The cast of speakers whose faces and tracks the session now has.
+
+    Raises:
+        InputError: another recording has been opened since.
+    """
+    if session.clip is not clip:
+        raise InputError("another recording was opened before its speakers were found")
+    settings, parts = session.document.settings, list[Role]()
+    for k, speaker in enumerate(found):
+        base, document = base_on(clip, speaker.track), speaker.document
+        if document is None:  # heads whose idle motion differs
+            own = replace(settings, seed=settings.seed + k, min_confidence=speaker.track.min_confidence)
+            document = replace(base.document(), settings=own)
+        held = session.added(base, to_the_end(document, base.duration))
+        parts.append(Role(speaker.name, k, speaker.voice, held))
+        if speaker.subject is not None:
+            session.subjects[k : k + 1] = [speaker.subject]
+    return Cast(tuple(parts), replace(turns, duration=clip.sound.duration, speakers=tuple(p.name for p in parts)))
+
+
+# --- Projects.
 
 
 def project(session: Session, read: Callable[[], Project], folder: Path, path: Path | None) -> tuple[Work, Then]:
-    """A project: its recording, its head, and its document.
+    """A project: its recording, its head, and its document; or those of each speaker.
 
     Args:
         read: gives the project; raises ``InputError``.
         path: of the project file, to save to again; None where it is only a copy.
     """
 
-    def work(hook: Hook) -> tuple[Project, OpenClip, Subject]:
+    def work(hook: Hook) -> tuple[Project, OpenClip, list[NewSpeaker]]:
         with one_step(hook, "reading the project"):
             held = read()
         with one_step(hook, "opening the networks"):
             animator = session.models.animator()
         clip = analyse(animator, held.audio, held.audio.name, folder, hook, held.track)
-        face = held.open_face(hook)
-        kind, name = ("mesh", held.mesh.name) if held.mesh else ("builtin", held.face or "builtin")
-        return held, clip, _ready(Subject(face, kind, name, held.mesh, held.landmarks), hook)
+        return held, clip, [_found(one, animator, clip, hook) for one in held.everybody]
 
-    def then(made: tuple[Project, OpenClip, Subject]) -> dict[str, Any]:
-        held, clip, subject = made
+    def then(made: tuple[Project, OpenClip, list[NewSpeaker]]) -> dict[str, Any]:
+        held, clip, found = made
         session.open_clip(clip, held.track, held.document)
-        session.open_subject(subject)
+        if held.turns is None:
+            assert found[0].subject is not None
+            session.open_subject(found[0].subject)
+        else:
+            cast = take_in(session, clip, held.turns, found)
+            session.restart(replace(cast, active=cast.index(held.name)))
         session.saved_to(path)
         return {"audio": clip.name, "project": None if path is None else str(path)}
 

@@ -1,5 +1,8 @@
 """Project files (``.sedproject``): which recording and face, the track somebody began with, and what was edited.
 
+Of a recording with several speakers a project has these of each, and who speaks when; its version is then 2. What
+reads one face from a project gets that of the speaker who was worked on.
+
 JSON, checked against a schema. Files are named by their path relative to the project and by a hash of their bytes; they
 are only ever opened as a recording and as a mesh.
 """
@@ -9,17 +12,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
-from sedtalker.audio import Audio, load_audio
+from sedtalker.audio import Audio, load_audio, load_channels
 from sedtalker.audio.audio import LARGEST_BYTES
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.track import EmotionTrack
@@ -27,16 +30,22 @@ from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import is_file, parse_json, problem_of
+from sedtalker.speakers.separation import sound_of
+from sedtalker.speakers.turns import LONGEST_NAME, LONGEST_SECONDS, MOST_SPEAKERS, MOST_TURNS, Turn, Turns
 from sedtalker.storage import whole_file
-from sedtalker.studio.document import Base, Document, as_plain, from_plain
+from sedtalker.studio.document import SHORTEST, Base, Document, as_plain, from_plain
 from sedtalker.version import __version__
 
 SUFFIX = ".sedproject"
 """How project files end."""
-FORMAT, VERSION = "sedproject", 1
-"""What they call themselves."""
+FORMAT, VERSION, VERSION_OF_SPEAKERS = "sedproject", 1, 2
+"""What they call themselves: of a recording as a whole, and of one with speakers."""
 MOST_PROJECT_BYTES = 128 * 2**20
 """Larger files are refused; an hour of speech takes 30 MB, with fine-grained emotions 95 MB."""
+
+
+Seconds = Annotated[float, Field(ge=0.0, le=LONGEST_SECONDS)]
+"""Of a turn."""
 
 
 class NamedFile(BaseModel, extra="forbid"):
@@ -48,18 +57,31 @@ class NamedFile(BaseModel, extra="forbid"):
     """Hash of its bytes."""
 
 
-class ProjectFile(BaseModel, extra="forbid", allow_inf_nan=False):
-    """The schema."""
+class SpeakerOfFile(BaseModel, extra="forbid", allow_inf_nan=False):
+    """Face, document and track of a speaker."""
+
+    mesh: NamedFile | None = None
+    face: str | None = Field(None, max_length=200)
+    landmarks: list[tuple[float, float, float] | None] | None = Field(None, min_length=68, max_length=68)
+    speaker: int = Field(0, ge=0, lt=MOST_SPEAKERS)
+    """Place of the name in ``speakers``."""
+    channel: int | None = Field(None, ge=0, lt=MOST_SPEAKERS)
+    document: dict[str, Any]
+    base: dict[str, Any]
+
+
+class ProjectFile(SpeakerOfFile):
+    """The schema: the speaker who was worked on, and where there are several, the others and the turns."""
 
     format: Literal["sedproject"]
     version: int
     sedtalker: str = Field(max_length=100)
     audio: NamedFile
-    mesh: NamedFile | None = None
-    face: str | None = Field(None, max_length=200)
-    landmarks: list[tuple[float, float, float] | None] | None = Field(None, min_length=68, max_length=68)
-    document: dict[str, Any]
-    base: dict[str, Any]
+    speakers: list[Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]] | None = Field(
+        None, min_length=1, max_length=MOST_SPEAKERS
+    )
+    turns: list[tuple[Seconds, Seconds, int]] = Field([], max_length=MOST_TURNS)
+    others: list[SpeakerOfFile] = Field([], max_length=MOST_SPEAKERS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +94,10 @@ class Project:
         track: what the document is an edit of.
         document: the edits.
         landmarks: (68, 3) in the mesh's coordinates, NaN where a person has given none, or None.
+        name: of the speaker; empty where the recording is not taken apart.
+        channel: of the recording that the speaker's sound is cut from; None: all together.
+        turns: who speaks when, in a recording that is taken apart.
+        others: the same of the other speakers.
     """
 
     audio: Path
@@ -80,6 +106,22 @@ class Project:
     track: EmotionTrack
     document: Document
     landmarks: NDArray[np.float64] | None = None
+    name: str = ""
+    channel: int | None = None
+    turns: Turns | None = None
+    others: tuple[Project, ...] = ()
+
+    @property
+    def everybody(self) -> list[Project]:
+        """This and the others, in the order of ``turns.speakers``."""
+        names = () if self.turns is None else self.turns.speakers
+        return sorted([self, *self.others], key=lambda one: names.index(one.name)) if names else [self]
+
+    def with_files(self, place: Callable[[Path], Path]) -> Project:
+        """The same with its files in other places."""
+        mesh = None if self.mesh is None else place(self.mesh)
+        others = tuple(other.with_files(place) for other in self.others)
+        return replace(self, audio=place(self.audio), mesh=mesh, others=others)
 
     @property
     def rendered(self) -> EmotionTrack:
@@ -97,8 +139,15 @@ class Project:
         return Face.from_mesh(self.mesh, landmarks=self.landmarks, hook=hook)
 
     def sound(self, longest: float = 3600.0) -> Audio:
-        """The recording."""
-        return load_audio(self.audio, longest)
+        """The recording; of one that is taken apart the speaker's own sound."""
+        if self.turns is None:
+            return load_audio(self.audio, longest)
+        if self.channel is None:
+            return sound_of(load_audio(self.audio, longest), self.turns, self.name)
+        channels = load_channels(self.audio, longest)
+        if self.channel >= len(channels):
+            raise InputError(f"{self.audio}: no channel {self.channel + 1}, which {self.name} speaks in")
+        return sound_of(channels[self.channel], self.turns, self.name)
 
 
 def project_text(project: Project, name_of: Callable[[Path], str]) -> str:
@@ -111,21 +160,42 @@ def project_text(project: Project, name_of: Callable[[Path], str]) -> str:
     def named(path: Path) -> dict[str, str]:
         return {"path": name_of(path), "sha256": file_sha256(path)}
 
+    several = project.turns is not None
+    held = {
+        "format": FORMAT,
+        "version": VERSION_OF_SPEAKERS if several else VERSION,
+        "sedtalker": __version__,
+        "audio": named(project.audio),
+    }
+    if project.turns is not None:
+        names = project.turns.speakers
+        held["speakers"] = names
+        held["turns"] = [[start, end, names.index(name)] for start, end, name in project.turns.turns]
+    lines = _lines(held)
+    if project.others:
+        others = ["  {\n" + ",\n".join(_speaker_lines(other, named)) + "}" for other in project.others]
+        lines.append(' "others": [\n' + ",\n".join(others) + "]")
+    return "{\n" + ",\n".join([*lines, *_speaker_lines(project, named)]) + "}\n"
+
+
+def _lines(held: Mapping[str, Any]) -> list[str]:
+    return [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in held.items()]
+
+
+def _speaker_lines(project: Project, named: Callable[[Path], dict[str, str]]) -> list[str]:
+    """What is of one speaker."""
     marks = None
     if project.landmarks is not None:
         marks = [[float(x) for x in p] if np.isfinite(p).all() else None for p in project.landmarks]
-    held = {
-        "format": FORMAT,
-        "version": VERSION,
-        "sedtalker": __version__,
-        "audio": named(project.audio),
+    held: dict[str, Any] = {
         "mesh": None if project.mesh is None else named(project.mesh),
         "face": project.face,
         "landmarks": marks,
-        "document": as_plain(project.document),
     }
-    lines = [f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in held.items()]
-    return "{\n" + ",\n".join([*lines, f' "base": {_track_text(project.track)}']) + "}\n"
+    if project.turns is not None:
+        held |= {"speaker": project.turns.speakers.index(project.name), "channel": project.channel}
+    held["document"] = as_plain(project.document)
+    return [*_lines(held), f' "base": {_track_text(project.track)}']
 
 
 @lru_cache(maxsize=4)
@@ -183,9 +253,31 @@ def parse_project(data: bytes, name: str, folders: Sequence[Path]) -> Project:
         InputError: see ``read_project``.
     """
     held = _schema(data, name)
-    if held.version != VERSION:
+    if held.version != (VERSION if held.speakers is None else VERSION_OF_SPEAKERS):
         raise InputError(f"{name}: project version {held.version} is not known to this version of sedtalker")
     audio = _found(held.audio, "recording", name, folders)
+    own = _speaker(held, audio, name, folders)
+    if held.speakers is None:
+        return own
+    names, duration = held.speakers, own.track.duration
+    if any(not start < end or not 0 <= k < len(names) for start, end, k in held.turns):
+        raise InputError(f"{name}: turns: one has no length, or no speaker")
+    turns = Turns(tuple(Turn(start, end, names[k]) for start, end, k in held.turns), duration, tuple(names))
+    places = [one.speaker for one in (held, *held.others)]
+    if sorted(places) != list(range(len(names))) or len(set(names)) != len(names):
+        raise InputError(f"{name}: speakers: each needs a name of its own, a document and a track")
+    others = [_speaker(other, audio, name, folders) for other in held.others]
+    if any(abs(other.track.duration - duration) > SHORTEST for other in others):
+        raise InputError(f"{name}: the tracks of its speakers are not of one length")
+    taken = [
+        replace(one, name=names[k], channel=part.channel, turns=turns)
+        for one, part, k in zip([own, *others], [held, *held.others], places, strict=True)
+    ]
+    return replace(taken[0], others=tuple(taken[1:]))
+
+
+def _speaker(held: SpeakerOfFile, audio: Path, name: str, folders: Sequence[Path]) -> Project:
+    """What is of one speaker."""
     mesh = None if held.mesh is None else _found(held.mesh, "mesh", name, folders)
     track = track_from_json(json.dumps(held.base), name=f"{name}: base")
     try:

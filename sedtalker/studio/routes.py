@@ -31,6 +31,12 @@ seconds. An error is ``{"error": "one line"}``: 400 bad input, 403 not the page,
 ``POST api/edit``
     an edit, see ``sedtalker.studio.edits``, with an optional ``gesture`` → ``{document, can_undo, can_redo, revision,
     project, changed: [s, e] | null, decoded: [s, e] | null}``. ``POST api/undo`` and ``api/redo`` answer the same.
+``POST api/speaker {op, name, other}``
+    ``activate``, ``rename`` (to ``other``), ``swap`` (with ``other``) → as ``api/edit``; ``merge`` (into ``other``)
+    → job ``merging two speakers``. All but ``activate`` are steps of the history.
+``POST api/speakers {speakers}``
+    takes the recording apart: ``auto``, a number, ``channels`` → job ``finding the speakers``. ``POST
+    api/speakers?name=`` raw: by turns from an RTTM file.
 ``POST api/compare {on}``
     keeps the present document as variant b, or drops it → ``{compare, revision}``.
 ``POST api/jobs/ID/cancel``
@@ -70,9 +76,10 @@ from sedtalker.studio.learning import LEARN, learn_from_corrections
 from sedtalker.studio.live import GONE, run_live, stream_settings
 from sedtalker.studio.security import content_policy
 from sedtalker.studio.sound import MOST_PEAKS
-from sedtalker.studio.state import edited_state, state
+from sedtalker.studio.speakers import FIND, MERGE, change_speaker, find_speakers, merge_speakers, parse_change
+from sedtalker.studio.state import OTHER_BYTES, edited_state, state
 from sedtalker.studio.studio import Studio
-from sedtalker.studio.uploads import read_json
+from sedtalker.studio.uploads import read_json, receive_file
 
 STATIC = Path(str(files("sedtalker.studio") / "static"))
 """Folder of the page's files."""
@@ -104,6 +111,8 @@ class StudioRoutes:
             Route("/api/edit", self.edit, methods=["POST"]),
             Route("/api/undo", self.undo, methods=["POST"]),
             Route("/api/redo", self.redo, methods=["POST"]),
+            Route("/api/speaker", self.speaker, methods=["POST"]),
+            Route("/api/speakers", self.speakers, methods=["POST"]),
             Route("/api/compare", self.compare, methods=["POST"]),
             Route("/api/jobs/{job}/cancel", self.cancel, methods=["POST"]),
             *self.files.table(),
@@ -222,6 +231,25 @@ class StudioRoutes:
         self.studio.touched()
         return JSONResponse(reply)
 
+    async def speaker(self, request: Request) -> Response:
+        """``POST api/speaker``."""
+        change = parse_change(await read_json(request))
+        if change.op == "merge":
+            prepared = await self.studio.on_session(merge_speakers, self.session, change.name, change.other)
+            return JSONResponse({"job": self.studio.start(MERGE, *prepared).id})
+        return await self._edited(change_speaker, self.session, change)
+
+    async def speakers(self, request: Request) -> Response:
+        """``POST api/speakers``."""
+        if "name" in request.query_params:
+            wanted = str(await receive_file(request, self.files.uploads, OTHER_BYTES))
+        else:
+            wanted = str((await read_json(request)).get("speakers", ""))
+            if not (wanted in ("auto", "channels") or wanted.isdigit()):
+                raise InputError(f"speakers {wanted}: auto, channels, or how many there are")
+        prepared = await self.studio.on_session(find_speakers, self.session, wanted)
+        return JSONResponse({"job": self.studio.start(FIND, *prepared).id})
+
     async def compare(self, request: Request) -> Response:
         """``POST api/compare``."""
         on = bool((await read_json(request)).get("on"))
@@ -254,8 +282,7 @@ class StudioRoutes:
             return
         self.live_busy = True
         try:
-            history = self.session.history
-            settings = history.present.settings if history is not None else ClipSettings()
+            settings = self.session.document.settings if self.session.history is not None else ClipSettings()
             await run_live(socket, self.session.models, self.session.subject.face, stream_settings(settings))
         finally:
             self.live_busy = False

@@ -70,6 +70,7 @@ def run(
     tell: Callable[[str], None],
     *,
     finer: bool = False,
+    speakers: str | None = None,
 ) -> None:
     """Serve a studio until it is closed.
 
@@ -80,6 +81,7 @@ def run(
         port: 0 for any that is free.
         tell: gets the address once it can be opened.
         finer: find fine-grained emotions in every recording that is opened.
+        speakers: how the recording is taken apart, see ``sedtalker.speakers.separation.separate``; None: it is not.
 
     Raises:
         InputError: the port is in use, or there is no such face.
@@ -97,7 +99,7 @@ def run(
             if source is not None and source.suffix.lower() == SUFFIX:
                 studio.bring("open", *opened_from_disk(studio, source))
             elif source is not None:
-                studio.bring("analyse", *opening.recording(session, source.resolve(), studio.folder))
+                studio.bring("analyse", *opening.recording(session, source.resolve(), studio.folder), speakers)
             tell(f"http://{HOST}:{number}/{token}/")
 
         serve(make_app(studio, token, number, started), bound)

@@ -1,4 +1,6 @@
-"""What the studio holds: a recording, a face, a base track, the documents of its history, and what is shown of them.
+"""What the studio holds: a recording, faces, base tracks, the documents of its history, and what is shown of them.
+
+Most recordings have a cast of one; in others, everything here is about the speaker who is worked on.
 
 A session knows nothing of the server. All its methods run in one thread, one after another, so nothing is locked; long
 work (``analyse``, ``Face.from_mesh``, exports) is done elsewhere and its result handed in.
@@ -24,9 +26,11 @@ from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.phonetics.words import Word
 from sedtalker.server.models import Models
+from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.studio.cast import Cast, HeardVoice, Role
 from sedtalker.studio.decoding import Decoding
-from sedtalker.studio.document import Base, Document, changed, painted
+from sedtalker.studio.document import Base, Document, changed, painted, to_the_end
 from sedtalker.studio.edits import History, parse_edit
 from sedtalker.studio.head import head_glb, weight_rows
 from sedtalker.studio.project import Project
@@ -69,7 +73,11 @@ class Snapshot:
         base: the track that the document is an edit of, with its further curves.
         document: the edits.
         track: what the document renders, with the same curves.
-        began: what the document is an edit of, the same object until something else is opened.
+        voice: what is heard of the speaker.
+        name: of the speaker; empty where the recording is not taken apart.
+        turns: who speaks when, in a recording that is taken apart.
+        others: the same of the other speakers.
+        held: what is saved with it, to compare.
     """
 
     clip: OpenClip
@@ -77,14 +85,22 @@ class Snapshot:
     base: EmotionTrack
     document: Document
     track: EmotionTrack
-    began: Base
+    voice: HeardVoice
+    name: str = ""
+    turns: Turns | None = None
+    others: tuple[Snapshot, ...] = ()
+    held: tuple[object, ...] = ()
 
     @property
     def project(self) -> Project:
         """The same for a project file."""
-        subject = self.subject
-        name = subject.name if subject.path is None else None
-        return Project(self.clip.path, subject.path, name, self.base, self.document, subject.landmarks)
+        subject, channel = self.subject, self.voice.channel
+        face = subject.name if subject.path is None else None
+        others = tuple(other.project for other in self.others)
+        return Project(
+            self.clip.path, subject.path, face, self.base, self.document, subject.landmarks,
+            self.name, channel, self.turns, others,
+        )  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -101,23 +117,21 @@ class Session:
 
     Attributes:
         models: the networks.
-        subject: the face.
         clip: the recording, or None before one is opened.
-        extras: further curves (T,) of the base, such as fine-grained emotions, by name; no edit changes them.
+        subjects: the faces, by the seats of the cast.
         extras_number: another one where ``extras`` are others.
-        history: the documents.
+        history: the casts, each with its documents.
         words: the text, where given.
         revision: grows with everything that changes what the page shows.
         project: the project file, where there is one.
     """
 
     def __init__(self, models: Models, subject: Subject):
-        self.models, self.subject = models, subject
+        self.models, self.subjects = models, [subject]
         self.clip: OpenClip | None = None
         self._bases: list[Base] = []
-        self.extras: Mapping[str, Floats] = {}
         self.extras_number = 0
-        self.history: History | None = None
+        self.history: History[Cast] | None = None
         self.words: tuple[Word, ...] = ()
         self.revision = 1
         self.project: Path | None = None
@@ -134,32 +148,36 @@ class Session:
             InputError: the track cannot be edited; nothing has changed.
         """
         track = track or clip.track
-        base = _base(clip, track)
+        base = base_on(clip, track)
         self.clip, self.words, self.project = clip, (), None
-        document = base.document() if document is None else _to_the_end(document, base.duration)
-        self._restart(base, document, track.extras)
+        self._bases, subject = [base], self.subject
+        document = base.document() if document is None else to_the_end(document, base.duration)
+        voice = HeardVoice(Decoding(self.models.animator(), clip.sound, clip.features), extras=dict(track.extras))
+        self.restart(Cast((Role("", 0, voice, replace(document, base=0)),)))
+        self.subjects = [subject]
         self.saved_to(None)
 
     def open_track(self, track: EmotionTrack) -> None:
-        """Another track of the same recording; the settings stay.
+        """Another track of the same recording, or speaker; the settings stay.
 
         Raises:
             InputError: no recording is open, or the track cannot be edited.
         """
         clip, history = self.opened()
-        base = _base(clip, track)
-        settings = replace(history.present.settings, min_confidence=track.min_confidence)
-        self._restart(base, replace(base.document(), settings=settings), track.extras)
+        cast, base = history.present, base_on(clip, track)
+        settings = replace(cast.document.settings, min_confidence=track.min_confidence)
+        cast.part.voice.extras = dict(track.extras)
+        self.restart(cast.with_document(self.added(base, replace(base.document(), settings=settings))))
 
-    def open_subject(self, subject: Subject) -> None:
-        """Another face."""
-        self.subject = subject
+    def open_subject(self, subject: Subject, seat: int | None = None) -> None:
+        """Another face; ``seat`` is that of the speaker who gets it, by default of the one who is worked on."""
+        self.subjects[self.seat if seat is None or seat >= len(self.subjects) else seat] = subject
         self.revision += 1
 
     def open_extras(self, extras: Mapping[str, Floats]) -> None:
         """Other further curves (T,) of the same base; the documents, and what is saved, stay as they are."""
-        self.opened()
-        self.extras, self.extras_number = dict(extras), self.extras_number + 1
+        self.opened()[1].present.part.voice.extras = dict(extras)
+        self.extras_number += 1
 
     def open_learned(self, began: Base, learned: Base) -> None:
         """Go on with what a diarizer found that has learned from corrections, and with these; ``undo`` goes back.
@@ -168,31 +186,64 @@ class Session:
             InputError: something else has been opened, or undone, since.
         """
         _, history = self.opened()
-        before = history.present
+        cast = history.present
         if self.base is not began:
             raise InputError("something else was opened before the corrections were learned")
-        self._bases.append(learned)
         segments = painted(learned.segments, learned.corrections)
-        history.go_on(replace(before, segments=segments, base=len(self._bases) - 1))
-        self.moved(before)
+        self.go_on(cast.with_document(self.added(learned, replace(cast.document, segments=segments))))
+
+    def added(self, base: Base, document: Document) -> Document:
+        """A document as an edit of another base, which is kept."""
+        self._bases.append(base)
+        return replace(document, base=len(self._bases) - 1)
+
+    @property
+    def cast(self) -> Cast:
+        """Who speaks, with a document each."""
+        return self.opened()[1].present
+
+    @property
+    def seat(self) -> int:
+        """Which of the faces is shown."""
+        return self.history.present.part.seat if self.history is not None else 0
+
+    @property
+    def subject(self) -> Subject:
+        """The face of the speaker who is worked on."""
+        return self.subjects[self.seat]
+
+    @property
+    def extras(self) -> Mapping[str, Floats]:
+        """Further curves (T,) of the base, such as fine-grained emotions, by name; no edit changes them."""
+        return self.history.present.part.voice.extras if self.history is not None else {}
 
     @property
     def base(self) -> Base | None:
         """What the present document is an edit of, without its further curves."""
-        return self._bases[self.history.present.base] if self.history is not None else None
+        return self.base_of(self.history.present.document) if self.history is not None else None
 
-    def _restart(self, base: Base, document: Document, extras: Mapping[str, Floats]) -> None:
-        assert self.clip is not None
-        self._bases, self.history = [base], History(replace(document, base=0))
-        self.open_extras(extras)
-        decoding = Decoding(self.models.animator(), self.clip.sound, self.clip.features)
-        self._a, self._b = _Shown(document, base.render(document), decoding), None
+    def base_of(self, document: Document) -> Base:
+        """What a document is an edit of."""
+        return self._bases[document.base]
+
+    def subject_of(self, part: Role) -> Subject:
+        """The face of a speaker."""
+        return self.subjects[part.seat]
+
+    def restart(self, cast: Cast) -> None:
+        """A history that begins with a cast, whose documents are edits of bases that are kept (``added``)."""
+        self.history = History(cast)
+        self.extras_number += 1
+        self._show(cast)
+        self._b = None
         self.revision += 1
+
+    def _show(self, cast: Cast) -> None:
+        self._a = _Shown(cast.document, self.base_of(cast.document).render(cast.document), cast.part.voice.decoding)
 
     def saved_to(self, project: Path | None, snapshot: Snapshot | None = None) -> None:
         """What ``snapshot`` holds, or what there is now, is saved (or has just been opened)."""
-        held = (snapshot.document, snapshot.began, snapshot.subject) if snapshot else self._holding()
-        self._saved, self.project = held, project
+        self._saved, self.project = snapshot.held if snapshot else self._holding(), project
 
     def unsaved(self) -> None:
         """What there is now is saved nowhere."""
@@ -204,17 +255,23 @@ class Session:
         return self.clip is not None and self._saved != self._holding()
 
     def _holding(self) -> tuple[object, ...]:
-        assert self.base is not None
-        return self.document, self.base, self.subject
+        return (*self.cast.held, *(self.subject_of(part) for part in self.cast.parts))
 
     def snapshot(self) -> Snapshot:
         """The session as it is."""
-        clip, history = self.opened()
-        assert self.base is not None
-        track, whole = (replace(each, extras=self.extras) for each in (self.track, self.base.track))
-        return Snapshot(clip, self.subject, whole, history.present, track, self.base)
+        cast = self.cast
+        others = tuple(self._snapshot_of(part) for part in cast.parts if part is not cast.part)
+        own = self._snapshot_of(cast.part)
+        return replace(own, track=replace(self.track, extras=self.extras), others=others, held=self._holding())
 
-    def opened(self) -> tuple[OpenClip, History]:
+    def _snapshot_of(self, part: Role) -> Snapshot:
+        clip, history = self.opened()
+        base, extras = self.base_of(part.document), part.voice.extras
+        tracks = [replace(track, extras=extras) for track in (base.track, base.render(part.document))]
+        subject, turns = self.subject_of(part), history.present.turns
+        return Snapshot(clip, subject, tracks[0], part.document, tracks[1], part.voice, part.name, turns)
+
+    def opened(self) -> tuple[OpenClip, History[Cast]]:
         """The recording and its history."""
         if self.clip is None or self.history is None:
             raise InputError("no recording is open: drop an audio file first")
@@ -223,7 +280,7 @@ class Session:
     @property
     def document(self) -> Document:
         """The present one."""
-        return self.opened()[1].present
+        return self.cast.document
 
     # --- Edits.
 
@@ -234,45 +291,70 @@ class Session:
             What changed, see ``moved``.
         """
         _, history = self.opened()
-        assert self.base is not None
         gesture = str(values.pop("gesture", "") or "")[:200]
+        edit = parse_edit(values)
+
+        def edited(cast: Cast) -> Cast:
+            return cast.with_document(edit.apply(self.base_of(cast.document), cast.document))
+
         before = history.present
-        history.edit(self.base, parse_edit(values), gesture)
+        history.change(edited, gesture)
+        return self.moved(before)
+
+    def go_on(self, cast: Cast) -> dict[str, Any]:
+        """Another cast, which ``undo`` takes back."""
+        _, history = self.opened()
+        before = history.present
+        if cast != before:
+            history.go_on(cast)
+        return self.moved(before)
+
+    def activate(self, name: str) -> dict[str, Any]:
+        """Work on another speaker; no step of the history."""
+        _, history = self.opened()
+        before = history.present
+        history.present, history.gesture = replace(before, active=before.index(name)), ""
         return self.moved(before)
 
     def undo(self) -> dict[str, Any]:
-        """One step back."""
-        _, history = self.opened()
-        before = history.present
-        history.undo()
-        return self.moved(before)
+        """One step back, and to the speaker that it is about."""
+        return self._step(History.undo)
 
     def redo(self) -> dict[str, Any]:
-        """One step forward."""
+        """One step forward, and to the speaker that it is about."""
+        return self._step(History.redo)
+
+    def _step(self, step: Callable[[History[Cast]], None]) -> dict[str, Any]:
         _, history = self.opened()
         before = history.present
-        history.redo()
+        step(history)
+        history.present = history.present.focused(before)
         return self.moved(before)
 
-    def moved(self, before: Document) -> dict[str, Any]:
-        """Take the present document over from ``before``: seconds whose track changed, and whose motion did."""
-        assert self._a is not None
-        after = self.document
+    def moved(self, before: Cast) -> dict[str, Any]:
+        """Take the present cast over from ``before``: seconds whose track changed, and whose motion did."""
+        after = self.cast
         if after != before:
             self.revision += 1
-        assert self.base is not None
-        touched = changed(before, after, self.base.track.bursts)
-        self._a.document, self._a.track = after, self.base.render(after)
+        self._show(after)
+        assert self._a is not None
+        if after.part.voice is not before.part.voice:
+            self._b = None
+            self.extras_number += 1
+            touched: tuple[float, float] | None = (0.0, after.document.duration)
+        else:
+            touched = changed(before.document, after.document, self.base_of(after.document).track.bursts)
         affected = None if touched is None else self._a.decoding.affected(*touched)
         return {"changed": touched, "decoded": affected}
 
     def compare(self, on: bool) -> None:
         """Keep the present document beside those that follow, or let it go."""
-        clip, _ = self.opened()
+        self.opened()
         assert self._a is not None
         if on:
-            decoding = Decoding(self._a.decoding.animator, clip.sound, clip.features)
-            decoding.emotional, decoding.neutral = self._a.decoding.emotional, self._a.decoding.neutral
+            own = self._a.decoding
+            decoding = Decoding(own.animator, own.sound, own.features)
+            decoding.emotional, decoding.neutral = own.emotional, own.neutral
             self._b = _Shown(self._a.document, self._a.track, decoding)
         else:
             self._b = None
@@ -344,13 +426,12 @@ class Session:
         return lambda: decoding.exact_motion(track, settings), take
 
 
-def _to_the_end(document: Document, duration: float) -> Document:
-    """The last segment made to end with the recording, to a sample."""
-    *before, last = document.segments
-    return replace(document, segments=(*before, replace(last, end=duration)))
+def base_on(clip: OpenClip, track: EmotionTrack) -> Base:
+    """A track as the base of documents of a recording, without its further curves.
 
-
-def _base(clip: OpenClip, track: EmotionTrack) -> Base:
+    Raises:
+        InputError: the track cannot be edited.
+    """
     duration = clip.sound.duration
     return Base(replace(track, duration=duration, extras={}), duration)
 

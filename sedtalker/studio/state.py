@@ -22,6 +22,7 @@ from sedtalker.face.face import Face
 from sedtalker.face.quality import judge
 from sedtalker.render.camera import frame_head
 from sedtalker.render.light import MATERIALS, light_names, load_lighting, part_of_group
+from sedtalker.studio.cast import Role
 from sedtalker.studio.document import Base, ClipSettings, Document
 from sedtalker.studio.exports import TRACK, file_suffix
 from sedtalker.studio.finer import finer_state
@@ -46,11 +47,14 @@ VERTEX_FORMATS = ("mdd", "pc2", "npy")
 def edited_state(session: Session) -> dict[str, Any]:
     """What an edit can change."""
     if session.history is None:
-        return {"document": None, "can_undo": False, "can_redo": False, "revision": session.revision}
+        nothing: dict[str, Any] = {"document": None, "speakers": [], "voice": "", "can_undo": False, "can_redo": False}
+        return {**nothing, "revision": session.revision}
     assert session.base is not None
     history = session.history
     return {
-        "document": document_state(session.base, history.present, session.track),
+        "document": document_state(session.base, session.document, session.track),
+        "speakers": speakers_state(session),
+        "voice": session.cast.part.voice.key,
         "can_undo": bool(history.past),
         "can_redo": bool(history.future),
         "revision": session.revision,
@@ -129,6 +133,27 @@ def _view(face: Face) -> dict[str, Any]:
         "position": [float(x) for x in camera.position],
         "target": [float(x) for x in camera.target],
         "fov": float(camera.fov),
+    }
+
+
+def speakers_state(session: Session) -> list[dict[str, Any]]:
+    """The speakers for the page, each with turns, segments and intensity; empty where there is one recording."""
+    if session.history is None or session.cast.turns is None:
+        return []
+    return [_part_state(session, part) for part in session.cast.parts]
+
+
+def _part_state(session: Session, part: Role) -> dict[str, Any]:
+    cast, base = session.cast, session.base_of(part.document)
+    assert cast.turns is not None
+    segments = [{"start": s.start, "end": s.end, "label": s.label} for s in part.document.segments]
+    return {
+        "name": part.name,
+        "active": part is cast.part,
+        "face": session.subject_of(part).name,
+        "turns": cast.turns.of(part.name),
+        "segments": segments,
+        "envelope": envelope(base.track.times, base.intensity(part.document)),
     }
 
 

@@ -22,6 +22,7 @@ from sedtalker.studio.finer import FINER, find_fine_emotions
 from sedtalker.studio.jobs import Events, Job, Jobs
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
+from sedtalker.studio.speakers import FIND, find_speakers
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +80,15 @@ class Studio:
         loop = asyncio.get_running_loop()
         return self.jobs.start(kind, work, taken)
 
-    def bring(self, kind: str, work: Work, then: Then) -> Job:
-        """Begin a job that opens a recording; where it is wanted, its fine-grained emotions are found after it."""
+    def bring(self, kind: str, work: Work, then: Then, speakers: str | None = None) -> Job:
+        """Begin a job that opens a recording; where it is wanted, it is taken apart, or its fine-grained emotions are
+        found, after it.
+        """
 
         def find() -> None:
-            if self.finer and self.session.clip is not None and not self.session.extras:
+            if speakers is not None and self.session.clip is not None:
+                self.start(FIND, *find_speakers(self.session, speakers))
+            elif self.finer and self.session.clip is not None and not self.session.extras:
                 self.start(FINER, *find_fine_emotions(self.session))
 
         return self.start(kind, work, then, find)

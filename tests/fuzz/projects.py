@@ -61,7 +61,8 @@ def _project(data: bytes) -> None:
     written("a.wav", hostile.wav())
     written("a.obj", seeds.mesh_file("a.obj"))
     project = read_project(written("p.sedproject", data))
-    project.rendered.segments()
+    for one in project.everybody:
+        one.rendered.segments()
     project_text(project, str)
 
 
@@ -131,7 +132,7 @@ TARGETS = (
     Target("batch manifest .csv", texts("audio,output,fps,emotion,speaker\na.wav,x/y,25,happy:0.5,ann\nb.wav,,,,\n"), _manifest("m.csv"), TEXT, and_any(hostile.tables)),
     Target("batch manifest .jsonl", texts('{"audio": "a.wav", "fps": 25, "output": "x"}\n{"audio": "b.wav", "gain": ["brows=1"]}\n'), _manifest("m.jsonl"), TEXT, and_any(hostile.json_text)),
     Target("batch log", _log_seed, _log, TEXT, and_any(hostile.json_text), 0.5),
-    Target("project", lambda: [seeds.project()], _project, JSON, and_any(hostile.json_text), 1.5),
+    Target("project", lambda: [seeds.project(), seeds.project(speakers=True)], _project, JSON, and_any(hostile.json_text), 1.5),
     Target("edits of the studio", _edit_seeds, _edits, JSON, and_any(hostile.json_text), 1.5),
     Target("exports of the studio", texts('{"formats": ["glb", "track.csv"], "targets": "all", "size": 512, "video": true}'), _export_request, JSON, and_any(hostile.json_text), 0.5),
     Target("names of uploads", texts("speech.wav", "../../x.wav", "C:\\a\\b.wav"), _upload_name, TEXT, tuple, 0.3),

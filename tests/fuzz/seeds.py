@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -344,10 +345,11 @@ def conversation() -> bytes:
     return written("a.conversation.json", made.save)
 
 
-def project() -> bytes:
-    """A project with a recording and a mesh, which the target lays beside it."""
+def project(*, speakers: bool = False) -> bytes:
+    """A project with a recording, of two speakers or as a whole, and a mesh, which the target lays beside it."""
     from sedtalker.emotion.formats import densify
     from sedtalker.emotion.track import Segment
+    from sedtalker.speakers.turns import Turn, Turns
     from sedtalker.studio.document import Base
     from sedtalker.studio.project import Project, write_project
 
@@ -357,6 +359,10 @@ def project() -> bytes:
         (here / "a.wav").write_bytes(wav())
         (here / "a.obj").write_bytes(mesh_file("a.obj"))
         held = Project(here / "a.wav", here / "a.obj", None, made, Base(made, 0.6).document(), np.zeros((68, 3)))
+        if speakers:
+            turns = Turns((Turn(0.0, 0.3, "ann"), Turn(0.2, 0.5, "bob")), 0.6, ("ann", "bob"))
+            other = replace(held, name="bob", turns=turns, channel=1)
+            held = replace(held, name="ann", turns=turns, others=(other,))
         write_project(here / "p.sedproject", held)
         return (here / "p.sedproject").read_bytes()
 

@@ -38,6 +38,7 @@ async function takeState() {
   const face = state.face ? `${state.face.id ?? ""}|${state.face.name}|${state.face.vertices}` : "";
   const [newAudio, newFace] = [audio !== shownAudio, face !== shownFace];
   const revision = store.state?.revision;
+  if (state.voice !== store.state?.voice) store.selected = -1;
   store.state = state;
   store.document = state.document;
   for (const job of state.jobs ?? []) takeJob({ type: "progress", ...job, job: job.job ?? job.id });
@@ -196,8 +197,11 @@ export async function step(which) {
   const started = performance.now();
   try {
     await whileBusy(async () => {
-      takeEdit(await post(which));
+      const reply = await post(which);
       announce(which === "undo" ? "Undone" : "Redone");
+      // A step may be about another speaker, or about who there are.
+      if (reply.voice !== store.state.voice) return takeState();
+      takeEdit(reply);
       await fetchChanged(started);
     });
   } catch (error) {
@@ -241,7 +245,8 @@ export async function sendFile(file, kind) {
   }
   log(`${capital(/** @type {string} */ (sort))}: ${file.name}`);
   try {
-    const reply = await upload(/** @type {string} */ (sort), file, file.name);
+    const place = sort === "track" && /\.rttm$/i.test(file.name) && !kind ? await sortOfTurns(file) : sort;
+    const reply = await upload(/** @type {string} */ (place), file, file.name);
     if (reply?.job) expectJob(reply.job, reply.kind ?? sort);
     else await refresh();
   } catch (error) {
@@ -256,6 +261,13 @@ export const expectJob = (job, kind) => takeJob({ type: "progress", job, kind, s
 async function sortOfJson(file) {
   const head = await file.slice(0, 20000).text();
   return /"segments"\s*:[\s\S]*"words"\s*:|"language"\s*:/.test(head) ? "words" : "track";
+}
+
+/** @param {File} file @returns {Promise<string>} RTTM says who speaks, or with which emotion */
+async function sortOfTurns(file) {
+  const rows = (await file.slice(0, 4000).text()).split("\n").map((line) => line.trim().split(/\s+/));
+  const names = rows.filter((row) => row[0] === "SPEAKER" && row.length > 8).map((row) => row[7]);
+  return names.length && !names.some((name) => store.labels.includes(name)) ? "speakers" : "track";
 }
 
 /** Ids of jobs that have ended: the answer that names a job may come after its end. */

@@ -5,6 +5,7 @@ import * as command from "./commands.js";
 import { byId, make } from "./dom.js";
 import { complain, fillSheet } from "./notices.js";
 import { saveProject } from "./panels/project.js";
+import { nextSpeaker } from "./speakers.js";
 import { stage } from "./stage/stage.js";
 import { toggleCompare, toggleWireframe } from "./stage/view_tools.js";
 import { store } from "./store.js";
@@ -33,6 +34,7 @@ const TABLE = [
     key("arrowdown", "↓", "Next segment", () => command.nextSegment(1), true),
     key("u", "U", "Next segment in doubt", command.nextDoubtful, true),
     key("1 2 3 4 5 6 7", "1 – 7", "Neutral, happy, sad, angry, fear, disgust, surprise", (event) => command.relabel(Number(event.key) - 1)),
+    key("p", "P", "Next speaker", nextSpeaker),
     key("s", "S", "Split at the cursor", command.split),
     key("m", "M", "Merge with the next", command.merge),
     key("r", "R", "Back to the prediction", command.resetSegment),

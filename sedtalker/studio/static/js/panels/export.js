@@ -4,6 +4,7 @@ import { post } from "../api.js";
 import { bytesText, capital, icon, make } from "../dom.js";
 import { complain } from "../notices.js";
 import { cancelJob, expectJob } from "../session.js";
+import { speakers } from "../speakers.js";
 import { store } from "../store.js";
 import { block } from "./dock.js";
 
@@ -17,6 +18,8 @@ export function buildExport(panel) {
   const list = make("div", { class: "block" });
   const targets = make("select", { id: "targets" });
   const size = make("select", { id: "video-size" }, ...[256, 512, 720, 1080].map((n) => make("option", { value: n, text: `${n} × ${n}`, selected: n === 512 })));
+  const all = make("input", { type: "checkbox" });
+  const everybody = make("label", { class: "check", hidden: true }, all, make("span", {}, "All speakers", make("small", { text: "and who speaks when, as RTTM" })));
   const go = make("button", { class: "primary wide", text: "Export" });
   const [said, bar] = [make("p", { class: "note" }), make("progress", { max: 1, value: 0, "aria-label": "Export" })];
   let running = "";
@@ -26,7 +29,8 @@ export function buildExport(panel) {
     block("Formats", list),
     block("Options",
       make("div", { class: "field" }, make("label", { for: "video-size", text: "Video" }), size),
-      make("div", { class: "field" }, make("label", { for: "targets", text: "Shapes" }), targets)),
+      make("div", { class: "field" }, make("label", { for: "targets", text: "Shapes" }), targets),
+      everybody),
     make("section", { class: "block export-foot", "aria-label": "Export" }, go, progress, results),
   );
   store.on("state", () => {
@@ -36,13 +40,14 @@ export function buildExport(panel) {
       targets.replaceChildren(...store.state.options.targets.map((/** @type {string} */ name) => make("option", { value: name, text: { few: "Few that say the same", arkit: "The 52 of ARKit", all: "All" }[name] ?? capital(name) })));
     }
     go.disabled = !store.hasAudio;
+    everybody.hidden = !speakers().length;
   });
   go.addEventListener("click", async () => {
     const formats = [...list.querySelectorAll("input:checked")].map((box) => box.value);
     if (!formats.length) return complain(new Error("Choose at least one format."));
     results.replaceChildren();
     try {
-      const { job } = await post("export", { formats, targets: targets.value, size: Number(size.value), video: formats.includes("mp4") });
+      const { job } = await post("export", { formats, targets: targets.value, size: Number(size.value), video: formats.includes("mp4"), everybody: all.checked && speakers().length > 0 });
       expectJob(job, "export");
     } catch (error) {
       complain(error);

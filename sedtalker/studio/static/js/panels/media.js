@@ -6,6 +6,7 @@ import { Recorder } from "../recorder.js";
 import { sendFile } from "../session.js";
 import { store } from "../store.js";
 import { block } from "./dock.js";
+import { speakersBlock } from "./speakers.js";
 
 const AUDIO = "audio/*,video/mp4,video/webm,.wav,.flac,.ogg,.opus,.mp3,.m4a,.mp4,.webm";
 const TRACKS = ".json,.rttm,.csv,.textgrid,.txt";
@@ -60,6 +61,7 @@ export function buildMedia(panel) {
   const track = make("p", { class: "note" });
   panel.append(
     block("Recording", sound, make("div", { class: "row" }, chooser("Choose a file", AUDIO, "audio")), recorder()),
+    speakersBlock(),
     block("Emotion track", track, make("div", { class: "row" }, chooser("Load a track", TRACKS, "track"))),
     block("Words", words, make("div", { class: "row" }, chooser("Load words", WORDS, "words"))),
   );

@@ -5,6 +5,7 @@ import { byId, capital, make, press } from "../dom.js";
 import { liveEmotion } from "../panels/live.js";
 import { edit, compare } from "../session.js";
 import { INTENSITY, track } from "../signals.js";
+import { activeSpeaker } from "../speakers.js";
 import { store } from "../store.js";
 import { stage } from "./stage.js";
 
@@ -50,7 +51,8 @@ export function showNow() {
   const segment = live ?? store.segments[store.segmentAt(clock.time())];
   const strength = live?.intensity ?? (segment ? track.value(clock.time(), INTENSITY) : 0);
   const note = live ? " · live" : segment?.uncertain ? " · in doubt" : "";
-  const text = segment ? `${segment.label}|${strength.toFixed(2)}|${note}` : "";
+  const who = live ? "" : activeSpeaker()?.name ?? "";
+  const text = segment ? `${who}|${segment.label}|${strength.toFixed(2)}|${note}` : "";
   if (text === said) return;
   said = text;
   const place = byId("stage-now");
@@ -60,6 +62,7 @@ export function showNow() {
   }
   place.replaceChildren(
     make("span", { class: "swatch", style: `--swatch:${store.colour(segment.label)}` }),
+    who && make("i", { text: who }),
     make("b", { text: capital(segment.label) }),
     make("i", { text: strength.toFixed(2) + note }),
   );

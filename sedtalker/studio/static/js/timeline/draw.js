@@ -7,6 +7,7 @@ import { token } from "../theme.js";
 import { drawBursts, drawFiner } from "./beside.js";
 import { curve, drawGrid, faded, hatching, ink, mixed, readable, tickStep, tickText } from "./ink.js";
 import { view } from "./view.js";
+import { drawOther, drawTurns, shadeSilence } from "./voices.js";
 
 /** @typedef {CanvasRenderingContext2D} Context */
 /** @typedef {import("./view.js").Lane} Lane */
@@ -225,7 +226,7 @@ function drawMouth(c, lane) {
   c.fill();
 }
 
-const DRAWERS = { ruler: drawRuler, wave: drawWave, words: drawWords, emotion: drawEmotion, intensity: drawIntensity, plane: drawPlane, mouth: drawMouth };
+const DRAWERS = { ruler: drawRuler, wave: drawWave, words: drawWords, emotion: drawEmotion, intensity: drawIntensity, plane: drawPlane, mouth: drawMouth, speaker: drawTurns, other: drawOther };
 
 /** @param {Context} c everything below the cursor */
 export function drawLanes(c) {
@@ -235,7 +236,9 @@ export function drawLanes(c) {
     c.beginPath();
     c.rect(0, lane.top, view.width, lane.height);
     c.clip();
-    if (store.hasAudio || lane.name === "ruler") (lane.curve ? drawFiner : DRAWERS[/** @type {keyof typeof DRAWERS} */ (lane.name)])(c, lane);
+    if (store.hasAudio || lane.name === "ruler") (lane.curve ? drawFiner : DRAWERS[/** @type {keyof typeof DRAWERS} */ (lane.name.replace(/\d+$/, ""))])(c, lane);
+    if (lane.name === "emotion") shadeSilence(c, lane, HEADER + 2);
+    if (lane.name === "intensity") shadeSilence(c, lane);
     c.restore();
     c.strokeStyle = ink.line;
     c.lineWidth = 1;

@@ -3,6 +3,7 @@
 import { clock } from "../clock.js";
 import { clamp } from "../dom.js";
 import { edit } from "../session.js";
+import { activate, activeSpeaker, speakers } from "../speakers.js";
 import { INTENSITY, track } from "../signals.js";
 import { store } from "../store.js";
 import { burstAt } from "./beside.js";
@@ -27,7 +28,7 @@ let redraw = () => {};
 export function snapTime(time, free = false) {
   gesture.snapped = null;
   if (!store.snap || free) return time;
-  const places = [clock.time(), ...(store.state?.pauses ?? []).flat(), ...(store.state?.words ?? []).flatMap((/** @type {any} */ w) => [w.start, w.end])];
+  const places = [clock.time(), ...(activeSpeaker()?.turns ?? store.state?.pauses ?? []).flat(), ...(store.state?.words ?? []).flatMap((/** @type {any} */ w) => [w.start, w.end])];
   let best = SNAP / view.scale;
   let found = time;
   for (const place of places) {
@@ -211,8 +212,13 @@ function intensityDrag(x, y, reach, event) {
 /** @param {number} x @param {number} y @param {PointerEvent} event @returns {Drag | null} what a press here begins */
 function begin(x, y, event) {
   const reach = event.pointerType === "touch" ? 2 * REACH : REACH;
-  const lane = view.laneAt(y)?.name ?? "";
+  const { name: lane = "", speaker } = view.laneAt(y) ?? {};
   const t = clamp(view.time(x), 0, store.duration);
+  if (speaker !== undefined && !speakers()[speaker]?.active) {
+    clock.seek(t);
+    activate(speakers()[speaker].name);
+    return null;
+  }
   if (lane === "emotion") {
     const edge = edgeAt(x, y, reach);
     if (edge >= 0) return edgeDrag(edge);
@@ -236,7 +242,7 @@ function hover(area, x, y, kind) {
   gesture.overIntensity = lane === "intensity";
   gesture.point = gesture.overIntensity && store.tool === "select" ? pointAt(x, y, REACH) : -1;
   const draws = gesture.overIntensity && store.tool === "draw";
-  area.style.cursor = gesture.edge >= 0 ? "ew-resize" : draws ? "crosshair" : gesture.point >= 0 ? "grab" : lane === "emotion" ? "default" : burstAt(x, y, REACH) >= 0 ? "pointer" : "text";
+  area.style.cursor = gesture.edge >= 0 ? "ew-resize" : draws ? "crosshair" : gesture.point >= 0 ? "grab" : lane === "emotion" ? "default" : burstAt(x, y, REACH) >= 0 || lane?.startsWith("other") ? "pointer" : "text";
 }
 
 /**

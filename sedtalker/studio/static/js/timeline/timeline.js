@@ -6,6 +6,7 @@ import { drawnCurves } from "../finer.js";
 import { announce } from "../notices.js";
 import { software } from "../stage/quality.js";
 import { extras } from "../signals.js";
+import { activate, activeSpeaker, speakers, speakersKey } from "../speakers.js";
 import { store } from "../store.js";
 import { drawLanes } from "./draw.js";
 import { readColours } from "./ink.js";
@@ -15,6 +16,7 @@ import { drawStrip, loadOverview, showOverview } from "./overview.js";
 import { startPointer } from "./pointer.js";
 import { describeSegment, updateSegmentList } from "./segment_list.js";
 import { FINER_ROW, view } from "./view.js";
+import { roomOfSpeakers } from "./voices.js";
 
 let stale = true;
 let staleOver = true;
@@ -50,7 +52,9 @@ function showHeads() {
     const noted = (lane.height > 40 || lane.name === "plane") && lane.note;
     const note = lane.curve || noted ? make("small", { text: lane.curve ? "" : lane.note }) : null;
     if (lane.curve) values.push({ place: note, column: lane.curve.column });
-    return make("span", { "data-lane": lane.name, class: lane.curve ? "finer-head" : null, style: `top:${lane.top}px;height:${lane.height}px` }, make("b", { text: lane.title, title: lane.title }), note);
+    const speaker = lane.name.startsWith("speaker") ? speakers()[lane.speaker] : null;
+    const whose = speaker && { onclick: () => activate(speaker.name), "data-active": String(speaker.active) };
+    return make("span", { "data-lane": lane.name, ...whose, class: lane.curve ? "finer-head" : speaker ? "speaker-head" : null, style: `top:${lane.top}px;height:${lane.height}px` }, make("b", { text: lane.title, title: lane.title }), note);
   });
   const heads = byId("lane-heads");
   heads.replaceChildren(...tops);
@@ -116,6 +120,21 @@ export function frameTimeline() {
   return drew;
 }
 
+/** The speakers whose lanes are arranged. */
+let arranged = "";
+
+/** There are other lanes: room for them, and where the window has none, scrolling. */
+function rearrange() {
+  const rows = drawnCurves().length * FINER_ROW;
+  document.documentElement.style.setProperty("--finer", `${rows + roomOfSpeakers()}px`);
+  document.documentElement.toggleAttribute("data-finer", rows > 0);
+  view.arrange();
+  byId("lane-area").style.minHeight = speakers().length ? `${view.lowest}px` : "";
+  showHeads();
+  updateSegmentList();
+  redrawTimeline();
+}
+
 /** Wire everything. */
 export function startTimeline() {
   readColours();
@@ -135,14 +154,13 @@ export function startTimeline() {
     if (view.lanes.length !== before) showHeads();
     redrawTimeline();
   });
-  store.on("finer", () => {
-    const rows = drawnCurves().length * FINER_ROW;
-    document.documentElement.style.setProperty("--finer", `${rows}px`);
-    document.documentElement.toggleAttribute("data-finer", rows > 0);
-    view.arrange();
-    showHeads();
-    updateSegmentList();
-    redrawTimeline();
+  store.on("finer", rearrange);
+  store.on("state document", () => {
+    if (arranged === speakersKey()) return;
+    arranged = speakersKey();
+    const who = activeSpeaker();
+    byId("segments").setAttribute("aria-label", who ? `Emotion segments of ${who.name}` : "Emotion segments");
+    rearrange();
   });
   store.on("document", () => {
     updateSegmentList();

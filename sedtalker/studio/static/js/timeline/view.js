@@ -2,6 +2,7 @@
 
 import { capital, clamp } from "../dom.js";
 import { drawnCurves } from "../finer.js";
+import { speakers } from "../speakers.js";
 import { store } from "../store.js";
 
 /** Pixels a second at most: a tick of 10 ms is then 40 pixels wide. */
@@ -10,10 +11,16 @@ const CLOSEST = 4000;
 /** Pixels of the row of a fine-grained emotion. */
 export const FINER_ROW = 24;
 
-/** @typedef {{name: string, title: string, note: string, top: number, height: number, curve?: import("../finer.js").Curve}} Lane */
+/** @typedef {{name: string, title: string, note: string, top: number, height: number, curve?: import("../finer.js").Curve, speaker?: number}} Lane */
 
-/** name, title, note, least height, share of what is left; a share of 0 keeps the height */
-const LANES = /** @type {[string, string, string, number, number][]} */ ([
+/** Pixels of the strip of a speaker's turns, and of the lane below it of one who is not worked on, at least. */
+export const TURNS_ROW = 20;
+export const OTHER_ROW = 38;
+
+/** name, title, note, least height, share of what is left (0 keeps the height), which speaker it belongs to */
+/** @typedef {[string, string, string, number, number, number?]} Row */
+
+const LANES = /** @type {Row[]} */ ([
   ["ruler", "", "", 22, 0],
   ["wave", "Sound", "", 34, 0.9],
   ["words", "Words", "", 20, 0],
@@ -31,6 +38,8 @@ class View {
     this.height = 1;
     /** whether the lanes have their names beside them */
     this.heads = true;
+    /** pixels that the lanes need at least */
+    this.lowest = 0;
     /** @type {Lane[]} */
     this.lanes = [];
     /** counts changes, for those who draw */
@@ -75,19 +84,20 @@ class View {
     else this.#bound();
   }
 
-  /** Heights of the lanes: words only where there are some, and a row for each fine-grained emotion that is drawn. */
+  /** Heights of the lanes: words only where there are some, a group for each speaker, and a row for each fine-grained emotion that is drawn. */
   arrange() {
     const curves = store.hasAudio ? drawnCurves() : [];
-    const rows = curves.map((curve) => /** @type {[string, string, string, number, number]} */ ([`finer ${curve.name}`, capital(curve.name), "", FINER_ROW, 0]));
-    const own = LANES.filter(([name]) => name !== "words" || store.state?.words?.length);
+    const rows = curves.map((curve) => /** @type {Row} */ ([`finer ${curve.name}`, capital(curve.name), "", FINER_ROW, 0]));
+    const own = grouped(LANES.filter(([name]) => name !== "words" || store.state?.words?.length));
     const shown = [...own.slice(0, -1), ...rows, ...own.slice(-1)];
     const least = shown.reduce((sum, lane) => sum + lane[3], 0);
+    this.lowest = least;
     const shares = shown.reduce((sum, lane) => sum + lane[4], 0);
     const spare = Math.max(this.height - least, 0);
     let top = 0;
-    this.lanes = shown.map(([name, title, note, height, share], i) => {
+    this.lanes = shown.map(([name, title, note, height, share, speaker], i) => {
       const high = i === shown.length - 1 ? Math.max(this.height - top, height) : Math.round(height + (spare * share) / shares);
-      const lane = { name, title, note, top, height: high, curve: curves.find((curve) => name === `finer ${curve.name}`) };
+      const lane = { name, title, note, top, height: high, speaker, curve: curves.find((curve) => name === `finer ${curve.name}`) };
       top += high;
       return lane;
     });
@@ -136,6 +146,18 @@ class View {
     this.start = time - (this.width * 0.08) / this.scale;
     this.#bound();
   }
+}
+
+/** @param {Row[]} rows of one recording @returns {Row[]} with the lanes of each speaker in the place of its emotion and intensity */
+function grouped(rows) {
+  const all = store.hasAudio ? speakers() : [];
+  if (!all.length) return rows;
+  const first = rows.findIndex(([name]) => name === "emotion");
+  const groups = all.flatMap((speaker, k) => /** @type {Row[]} */ ([
+    [`speaker${k}`, speaker.name, "", TURNS_ROW, 0, k],
+    ...(speaker.active ? rows.slice(first, first + 2).map((row) => [...row.slice(0, 5), k]) : [[`other${k}`, "", "", OTHER_ROW, 0.3, k]]),
+  ]));
+  return [...rows.slice(0, first), ...groups, ...rows.slice(first + 2)];
 }
 
 export const view = new View();

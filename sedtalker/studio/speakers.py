@@ -1,0 +1,133 @@
+"""The speakers of a recording in the studio: found and merged as jobs; renamed, swapped and chosen at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from sedtalker.emotion.track import EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.face import Face
+from sedtalker.face.builtin import FACES
+from sedtalker.progress import Hook, one_step
+from sedtalker.speakers.separation import NAME, Speakers, sound_of
+from sedtalker.speakers.turns import MOST_SPEAKERS, Turns
+from sedtalker.studio.cast import HeardVoice, merged_turns, turns_of_one
+from sedtalker.studio.document import checked, painted
+from sedtalker.studio.opening import NewSpeaker, Then, Work, take_in, voice_of
+from sedtalker.studio.session import Session, Subject, base_on
+from sedtalker.studio.uploads import called
+
+FIND = "finding the speakers"
+"""Kind of the job that takes a recording apart."""
+MERGE = "merging two speakers"
+"""Kind of the job that makes one speaker of two."""
+
+
+class SpeakerChange(BaseModel, extra="forbid"):
+    """What the page asks of a speaker; ``other`` is the new name, or the speaker to swap with or to merge into."""
+
+    op: Literal["activate", "rename", "swap", "merge"]
+    name: str
+    other: str = ""
+
+
+def parse_change(values: dict[str, Any]) -> SpeakerChange:
+    """The change that the page sends.
+
+    Raises:
+        InputError: it is none.
+    """
+    change: SpeakerChange = checked(SpeakerChange, values)
+    return change
+
+
+def change_speaker(session: Session, change: SpeakerChange) -> dict[str, Any]:
+    """Choose, rename or swap; see ``Session.moved``.
+
+    Raises:
+        InputError: there is no such speaker, or the name cannot be used.
+    """
+    if change.op == "activate":
+        return session.activate(change.name)
+    changed = session.cast.renamed if change.op == "rename" else session.cast.swapped
+    return session.go_on(changed(change.name, change.other))
+
+
+def find_speakers(session: Session, speakers: str) -> tuple[Work, Then]:
+    """The open recording taken apart; one step of the history.
+
+    Args:
+        speakers: ``auto``, how many, ``channels``, or an RTTM file.
+
+    Raises:
+        InputError: no recording is open, or more speakers are asked for than are animated.
+    """
+    clip, _ = session.opened()
+    if speakers.isdigit() and not 1 <= int(speakers) <= MOST_SPEAKERS:
+        raise InputError(f"{speakers} speakers: choose 1 to {MOST_SPEAKERS}")
+    used = [subject.name for subject in session.subjects]
+
+    def work(hook: Hook) -> tuple[Turns, list[NewSpeaker]]:
+        animator, by_channels = session.models.animator(), speakers == "channels"
+        with called(Path(speakers)):
+            talk = animator.diarizer.conversation(clip.path if by_channels else clip.sound, speakers, hook=hook)
+        found = []
+        for k, name in enumerate(talk.names):
+            channel = int(name.removeprefix(NAME)) - 1 if by_channels else None
+            voice = voice_of(animator, name, talk.speakers.sounds[name], channel, hook)
+            found.append(NewSpeaker(name, voice, talk.tracks[name], _new_face(used, hook) if k >= len(used) else None))
+        return talk.turns, found
+
+    def then(made: tuple[Turns, list[NewSpeaker]]) -> dict[str, Any]:
+        session.go_on(take_in(session, clip, *made))
+        return {"speakers": [speaker.name for speaker in made[1]]}
+
+    return work, then
+
+
+def _new_face(used: list[str], hook: Hook) -> Subject:
+    """A built-in face that nobody has yet, or that the fewest have; its name is added to those used."""
+    name = min(FACES, key=used.count)
+    used.append(name)
+    with one_step(hook, f"building the face {name}"):
+        made = Subject(Face.builtin(name), "builtin", name)
+        _ = made.glb
+    return made
+
+
+def merge_speakers(session: Session, name: str, into: str) -> tuple[Work, Then]:
+    """One speaker made of two, recognised again; labels given by hand stay. One step of the history.
+
+    Raises:
+        InputError: there are no such two speakers.
+    """
+    clip, _ = session.opened()
+    cast = session.cast
+    turns = turns_of_one(merged_turns(cast, name, into), into)
+    began = [cast.parts[cast.index(each)].voice for each in (name, into)]
+
+    def work(hook: Hook) -> tuple[HeardVoice, EmotionTrack]:
+        animator = session.models.animator()
+        sound = sound_of(clip.sound, turns, into)
+        talk = animator.diarizer.conversation(clip.sound, Speakers(clip.sound, turns, {into: sound}), hook=hook)
+        return voice_of(animator, into, sound, None, hook), talk.tracks[into]
+
+    def then(made: tuple[HeardVoice, EmotionTrack]) -> dict[str, Any]:
+        voice, track = made
+        now = session.cast
+        one, two = (now.parts[now.index(each)] for each in (name, into))
+        if session.clip is not clip or [one.voice, two.voice] != began:
+            raise InputError("the speakers were changed before they were merged: merge them again")
+        kept, more = (session.base_of(part.document).by_hand(part.document) for part in (two, one))
+        kept = (*kept, *(a for a in more if not any(a.start < b.end and b.start < a.end for b in kept)))
+        base = base_on(clip, track)
+        segments = painted(base.segments, sorted(kept, key=lambda span: span.start))
+        document = session.added(base, replace(two.document, segments=segments, removed_bursts=()))
+        session.go_on(now.merged(name, into, voice, document))
+        return {"speakers": [part.name for part in session.cast.parts]}
+
+    return work, then
