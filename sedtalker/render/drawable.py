@@ -90,7 +90,7 @@ def _joined_textures(textures: Sequence[Textures]) -> Textures:
         np.concatenate([each.uvs for each in looks]),
         np.concatenate(pictures),
         np.concatenate([each.factors for each in looks]),
-        np.concatenate([each.levels + np.int32([s, 0, 0]) for each, s in zip(looks, pixels, strict=True)]),
+        np.concatenate([each.levels + np.array([s, 0, 0], np.int32) for each, s in zip(looks, pixels, strict=True)]),
         np.concatenate([each.pixels for each in looks]),
         looks[0].decode,
     )

@@ -251,7 +251,7 @@ def frame_heads(heads: Sequence[tuple[Face, Place]], where: Portrait, aspect: fl
     for face, place in heads:
         centre, half, lowest = measure_head(face)
         vertices = moved(face.mesh.vertices, face.pivot, place)
-        middle = moved(centre[None], face.pivot, place)[0].astype(np.float64)
+        middle = moved(centre[None].astype(np.float32), face.pivot, place)[0].astype(np.float64)
         across = vertices[vertices[:, 1] > middle[1] - HEAD_DEPTH * half, 0]
         left, right, up = across.min() - MARGIN * half, across.max() + MARGIN * half, middle[1] - centre[1]
         boxes.append((left, right, middle[1] - half, middle[1] + half, lowest + up, middle[2]))
