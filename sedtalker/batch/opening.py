@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sedtalker.animation.performance import Performance
 from sedtalker.checkpoint import read_config
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import FACES, load_face
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
 from sedtalker.reading import is_file
 
@@ -122,6 +121,8 @@ def cast_of(options: T) -> list[T]:
     plain = replace(options, mesh=None, face=None, mesh_head=None, landmarks=None, rig=None)
     how: dict[str, Any] = {name: getattr(Performance, name) for name in ("open_mouth", "mouth", "eyes", "strength")}
     if options.others and not first:
+        from sedtalker.face.builtin import FACES
+
         first = [replace(options, face=next(iter(FACES)))]
     more = [
         replace(plain, mesh=Path(word)) if is_head_file(word) else replace(plain, face=word, **how)
@@ -136,6 +137,7 @@ def check_conversation(options: Performance) -> None:
         if options.others:
             raise InputError("several faces need --speakers: auto, how many there are, channels or an .rttm file")
         return
+    from sedtalker.face.builtin import FACES, load_face
     from sedtalker.speakers.separation import check_speakers
     from sedtalker.speakers.turns import Turns
 

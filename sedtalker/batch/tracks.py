@@ -269,7 +269,7 @@ def summarise(
         segments,
         tuple(_posterior(track, segment) for segment in segments),
         tuple(said_between(spoken, segment.start, segment.end) for segment in segments),
-        *[float(np.mean(getattr(track, column))) if len(track) else 0.0 for column in MEANS],
+        **{column: float(np.mean(getattr(track, column))) if len(track) else 0.0 for column in MEANS},
         speaker=speaker,
     )
 

@@ -21,7 +21,6 @@ from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, say
 from sedtalker.errors import InputError
 from sedtalker.export.formats import FORMATS
 from sedtalker.reading import is_folder, is_there, read_json
-from sedtalker.speakers.turns import check_names
 from sedtalker.storage import check_writable, whole_file
 
 if TYPE_CHECKING:
@@ -187,6 +186,8 @@ def names_of(texts: Sequence[str] | None) -> dict[str, str]:
         if not old or not new or old in found:
             raise InputError(f"--name {text}: give OLD=NEW, once for each speaker")
         found[old] = new
+    from sedtalker.speakers.turns import check_names
+
     check_names([*dict.fromkeys(found.values())])
     return found
 

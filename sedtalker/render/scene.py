@@ -45,9 +45,9 @@ ASIDE = 0.5
 """Share of a head's turn in the scene by which its portraits are seen from the side: eyes meet across a cut."""
 HEAD_DEPTH = 0.5
 """What counts for the width of a head ends so far below the middle of its portrait, in half heights: at the neck."""
-MARGIN = 0.2
+PANEL_MARGIN = 0.2
 """What is kept free beside the outermost heads, in half heights of a portrait."""
-EDGE = 0.05
+PANEL_EDGE = 0.05
 """How far above the cut edges of shoulders pictures end, in heights of a portrait: those behind look higher."""
 LINE = 270
 """The line between the pictures of a split screen is one pixel wide for so many of its height."""
@@ -253,7 +253,7 @@ def frame_heads(heads: Sequence[tuple[Face, Place]], where: Portrait, aspect: fl
         vertices = moved(face.mesh.vertices, face.pivot, place)
         middle = moved(centre[None].astype(np.float32), face.pivot, place)[0].astype(np.float64)
         across = vertices[vertices[:, 1] > middle[1] - HEAD_DEPTH * half, 0]
-        left, right, up = across.min() - MARGIN * half, across.max() + MARGIN * half, middle[1] - centre[1]
+        left, right, up = across.min() - PANEL_MARGIN * half, across.max() + PANEL_MARGIN * half, middle[1] - centre[1]
         boxes.append((left, right, middle[1] - half, middle[1] + half, lowest + up, middle[2]))
         everything.append(vertices)
     lefts, rights, bottoms, tops, lowest, depths = np.array(boxes).T
@@ -261,7 +261,7 @@ def frame_heads(heads: Sequence[tuple[Face, Place]], where: Portrait, aspect: fl
     more = (right - left) / aspect - (top - bottom)
     if len(heads) == 1 and more <= 0:
         return where.of(heads[0][0])
-    bottom -= np.clip(more, 0.0, max(bottom - lowest.max() - EDGE * (top - bottom), 0.0))
+    bottom -= np.clip(more, 0.0, max(bottom - lowest.max() - PANEL_EDGE * (top - bottom), 0.0))
     half = max(top - bottom, (right - left) / aspect) / 2
     middle = np.array([(left + right) / 2, bottom + half, depths.mean()])
     look = {"yaw": where.yaw, "pitch": where.pitch, "fov": where.fov}

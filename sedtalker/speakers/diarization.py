@@ -19,14 +19,13 @@ from sedtalker.arrays import Floats, Mask, softmax
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
-from sedtalker.speakers.separation import NAME
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK, STRIDE, SpeakerModel
-from sedtalker.speakers.turns import Turns, turns_of
+from sedtalker.speakers.turns import NAME, Turns, turns_of
 from sedtalker.speech.features import analysis_of
 
-WINDOW = round(60 * SPEAKER_CLOCK.rate)
+WHOLE_WINDOW = round(60 * SPEAKER_CLOCK.rate)
 """Frames that go through the network at once."""
-MARGIN = 128
+WINDOW_MARGIN = 128
 """Frames that windows see of their neighbours."""
 MOST_SPANS = 1500
 """Stretches that are clustered; of longer recordings an even choice."""
@@ -45,6 +44,7 @@ class DiarizationRule:
         most: speakers that are guessed at most where their number is not known.
         rounds: how often voices are made anew.
         alike: cosine of two voices from which on they are one person's.
+        likeness: weight of the mean cosine of each stretch's voice and that of its speaker, beside ``_fit``.
         more: what a guess gains for each speaker, and ``single`` what one of a single speaker loses.
         fewest: frames that somebody speaks alone at least.
         several: probability of several speakers from which on the second one talks, too.
@@ -58,8 +58,9 @@ class DiarizationRule:
     most: int = 6
     rounds: int = 2
     alike: float = 0.5
-    more: float = 0.16
-    single: float = 0.0
+    likeness: float = 4.0
+    more: float = 0.05
+    single: float = 0.3
     fewest: int = 10
     several: float = 0.4
     beside: float = 0.3
@@ -100,10 +101,10 @@ def encoded(model: SpeakerModel, mel: Floats) -> tuple[Floats, Floats]:
     mel = np.pad(mel, ((0, -len(mel) % STRIDE), (0, 0)), mode="edge").astype(np.float32)
     total = len(mel) // STRIDE
     parts, numbers = [], []
-    for start in range(0, total, WINDOW):
-        first, last = max(0, start - MARGIN), min(total, start + WINDOW + MARGIN)
+    for start in range(0, total, WHOLE_WINDOW):
+        first, last = max(0, start - WINDOW_MARGIN), min(total, start + WHOLE_WINDOW + WINDOW_MARGIN)
         frames, logits = model.frames(mel[None, first * STRIDE : last * STRIDE])
-        kept = slice(start - first, min(start + WINDOW, total) - first)
+        kept = slice(start - first, min(start + WHOLE_WINDOW, total) - first)
         parts.append(frames[0, kept])
         numbers.append(softmax(logits[0, kept], -1))
     return np.concatenate(parts), np.concatenate(numbers)
@@ -135,16 +136,18 @@ def speakers_of(
 def _best_voices(model: SpeakerModel, frames: Floats, alone: Mask, count: int | None, rule: DiarizationRule) -> Floats:
     """(S, E) the voices of the guess that explains the recording best."""
     spans = _spans(alone, rule)
-    heard = _span_voices(model, frames, alone, spans)
-    compared = _compared(len(frames))
-    best, most = heard[:1], -np.inf
+    spoken = _span_voices(model, frames, alone, spans)
+    lengths = np.array([last - first for first, last in spans], np.float32)
+    lengths, compared = lengths / lengths.sum(), _compared(len(frames))
+    best, most = spoken[:1], -np.inf
     for size in [count] if count is not None else range(1, rule.most + 1):
-        for labels in _partitions(heard, size):
+        for labels in _partitions(spoken, size):
             weights = np.zeros((labels.max() + 1, len(frames)), np.float32)
             for (first, last), label in zip(spans, labels, strict=True):
                 weights[label, first:last] = alone[first:last]
             voices, chance = _refined(model, frames, alone, compared, _voices(model, frames, weights), rule)
-            fit = _fit(chance[:, alone[compared]]) + (rule.more * len(voices) if len(voices) > 1 else -rule.single)
+            fit = _fit(chance[:, alone[compared]]) + rule.likeness * float((spoken @ voices.T).max(1) @ lengths)
+            fit += rule.more * len(voices) if len(voices) > 1 else -rule.single
             close = np.max(voices @ voices.T - 2.0 * np.eye(len(voices)))
             if fit > most and (count is not None or close < rule.alike):
                 best, most = voices, fit
@@ -226,7 +229,7 @@ def _voices(model: SpeakerModel, frames: Floats, weights: Floats) -> Floats:
     """(S, E) the voice of each row of weights (S, T), of the frames that count alone."""
     voices = []
     for row in weights:
-        own = np.flatnonzero(row > 0)[: 10 * WINDOW]
+        own = np.flatnonzero(row > 0)[: 10 * WHOLE_WINDOW]
         voices.append(model.voices(frames[None, own], row[None, own])[0])
     return np.stack(voices)
 
@@ -234,11 +237,11 @@ def _voices(model: SpeakerModel, frames: Floats, weights: Floats) -> Floats:
 def _chances(model: SpeakerModel, frames: Floats, voices: Floats, rule: DiarizationRule) -> Floats:
     """(S, T) probability that each voice speaks, smoothed."""
     chance = np.empty((len(voices), len(frames)), np.float32)
-    for start in range(0, len(frames), WINDOW):
-        first, last = max(0, start - MARGIN), min(len(frames), start + WINDOW + MARGIN)
+    for start in range(0, len(frames), WHOLE_WINDOW):
+        first, last = max(0, start - WINDOW_MARGIN), min(len(frames), start + WHOLE_WINDOW + WINDOW_MARGIN)
         part = np.repeat(frames[None, first:last], len(voices), 0)
         logits = model.activity(part, voices.astype(np.float32))
-        chance[:, start : start + WINDOW] = 1 / (1 + np.exp(-logits[:, start - first :][:, :WINDOW]))
+        chance[:, start : start + WHOLE_WINDOW] = 1 / (1 + np.exp(-logits[:, start - first :][:, :WHOLE_WINDOW]))
     return np.asarray(uniform_filter1d(chance, rule.smooth, axis=1))
 
 
@@ -249,7 +252,7 @@ def _alone(chance: Floats, alone: Mask) -> Floats:
 
 
 def _decided(chance: Floats, speech: Mask, several: Floats, rule: DiarizationRule) -> Mask:
-    """(S, T) who speaks: the likeliest where there is speech, and the second where several people are heard."""
+    """(S, T) who speaks: the likeliest where there is speech, and the second where several people speak."""
     place = (-chance).argsort(0).argsort(0)
     both = uniform_filter1d(several, rule.smooth) > rule.several
     active = speech & ((place == 0) | ((place == 1) & both & (chance > rule.beside)))

@@ -19,7 +19,8 @@ from sedtalker.audio import LONGEST_SECONDS, SAMPLE_RATE, Audio, as_audio, load_
 from sedtalker.audio.activity import speech_activity
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file
-from sedtalker.speakers.turns import MOST_SPEAKERS, Turns, turns_of
+from sedtalker.speakers.diarization import find_turns
+from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns, turns_of
 from sedtalker.speech.features import MEL_CLOCK, analysis_of
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,6 @@ TOGETHER = 0.8
 """Share of a channel's speech during which another one speaks too; more is said, since people take turns."""
 SILENT_PEAK = 1e-4
 """Largest sample of a channel that nobody speaks in."""
-NAME = "speaker"
-"""Before the numbers of speakers whose names are not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +109,6 @@ def separate(recording: Path | str | Audio, speakers: str = "auto", max_seconds:
     check_speakers(speakers)
     sound = as_audio(recording, None, max_seconds)
     if speakers == "auto" or speakers.isdecimal():
-        from sedtalker.speakers.diarization import find_turns
-
         turns = find_turns(sound, None if speakers == "auto" else int(speakers))
     else:
         turns = Turns.load(speakers, sound.duration)

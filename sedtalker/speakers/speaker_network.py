@@ -14,7 +14,7 @@ from sedtalker.speech.features import MEL_BANDS, MEL_SCALE
 
 LEAST_VARIANCE = 1e-4
 """Added to variances, so that the deviation of one frame is finite."""
-NOTHING = 1e-8
+LEAST_WEIGHT = 1e-8
 """Added to weights before their logarithm."""
 
 
@@ -54,7 +54,7 @@ class SpeakerNetwork(nn.Module):
 
     def pool(self, frames: Tensor, weight: Tensor) -> Tensor:
         """See ``SpeakerModel.voices``: attentive statistics pooling (Okabe et al. 2018, arXiv 1803.10963)."""
-        share = torch.softmax(self.attention(frames)[..., 0] + (weight + NOTHING).log(), 1)[..., None]
+        share = torch.softmax(self.attention(frames)[..., 0] + (weight + LEAST_WEIGHT).log(), 1)[..., None]
         mean = (share * frames).sum(1)
         deviation = ((share * frames.square()).sum(1) - mean.square()).clamp_min(0.0).add(LEAST_VARIANCE).sqrt()
         voice = self.to_voice(self.statistics(torch.cat([mean, deviation], -1)))

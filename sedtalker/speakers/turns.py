@@ -23,17 +23,19 @@ MOST_TURNS = 50_000
 """In one file; an hour of lively talk has a fiftieth of that."""
 MOST_SPEAKERS = 16
 """Speakers of a recording that is worked on; each costs a track and a face."""
-LONGEST_SECONDS = 12 * 3600.0
+LATEST_SECONDS = 12 * 3600.0
 """Turns end before; longer times in a file are a mistake."""
 LONGEST_NAME = 60
 """Letters of a speaker's name, which names files too."""
 NO_FILE = frozenset('<>:"/\\|?*')
 """Characters that the name of a file cannot have on every system."""
+NAME = "speaker"
+"""Before the numbers of speakers whose names are not known."""
 FIELDS = 8
 """Words of a line of RTTM at least: SPEAKER file channel start duration <NA> <NA> name."""
 BEYOND = 0.5
 """Seconds that the last turn may end behind the recording before it is said."""
-NOTHING = ("<NA>", "<NA>")
+NOT_GIVEN = ("<NA>", "<NA>")
 """The seventh and the ninth field of a line of RTTM that says no more than who speaks."""
 OF_EMOTION = "intensity="
 """Begins the seventh field of RTTM whose names are emotions, see ``sedtalker.emotion.formats.labels``."""
@@ -145,7 +147,7 @@ def turns_to_rttm(turns: Turns, name: str = "audio") -> str:
         name: of the recording; white space in it, and in names of speakers, becomes ``_``.
     """
     names = rttm_names(turns)
-    rows = [(start, end, names[speaker], NOTHING) for start, end, speaker in turns.turns]
+    rows = [(start, end, names[speaker], NOT_GIVEN) for start, end, speaker in turns.turns]
     return rttm_lines(rows, name)
 
 
@@ -241,7 +243,7 @@ def _turn(words: list[str], where: str) -> Turn:
         raise InputError(f"{where}: '{words[3]} {words[4]}' are no seconds") from None
     if not (math.isfinite(start) and math.isfinite(length)) or start < 0 or length < 0:
         raise InputError(f"{where}: a turn from {start:g} s that lasts {length:g} s")
-    if start + length > LONGEST_SECONDS:
+    if start + length > LATEST_SECONDS:
         raise InputError(f"{where}: {start + length:g} s; are the times in seconds?")
     if words[6].startswith(OF_EMOTION):
         raise InputError(f"{where}: '{words[7]}' is an emotion, not a speaker; give RTTM that says who speaks")

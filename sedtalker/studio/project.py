@@ -31,7 +31,7 @@ from sedtalker.face import Face
 from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import is_file, parse_json, problem_of
 from sedtalker.speakers.separation import sound_of
-from sedtalker.speakers.turns import LONGEST_NAME, LONGEST_SECONDS, MOST_SPEAKERS, MOST_TURNS, Turn, Turns
+from sedtalker.speakers.turns import LATEST_SECONDS, LONGEST_NAME, MOST_SPEAKERS, MOST_TURNS, Turn, Turns
 from sedtalker.storage import whole_file
 from sedtalker.studio.document import SHORTEST, Base, Document, as_plain, from_plain
 from sedtalker.version import __version__
@@ -44,8 +44,8 @@ MOST_PROJECT_BYTES = 128 * 2**20
 """Larger files are refused; an hour of speech takes 30 MB, with fine-grained emotions 95 MB."""
 
 
-Seconds = Annotated[float, Field(ge=0.0, le=LONGEST_SECONDS)]
-"""Of a turn."""
+Seconds = Annotated[float, Field(ge=0.0, le=LATEST_SECONDS)]
+"""A beginning or an end of a turn."""
 
 
 class NamedFile(BaseModel, extra="forbid"):

@@ -27,7 +27,7 @@ from sedtalker.emotion.track import UNCERTAIN, UNSURE, Segment
 from sedtalker.errors import InputError
 from sedtalker.reading import parse_json, problem_of, read_text
 from sedtalker.speakers.separation import Speakers
-from sedtalker.speakers.turns import MOST_SPEAKERS, MOST_TURNS, NOTHING, Turn, Turns, rttm_lines, rttm_names
+from sedtalker.speakers.turns import MOST_SPEAKERS, MOST_TURNS, NOT_GIVEN, Turn, Turns, rttm_lines, rttm_names
 from sedtalker.storage import whole_file
 
 VERSION = 1
@@ -165,7 +165,7 @@ def _parts(turn: Turn, segments: list[Segment]) -> Iterator[tuple[float, float, 
     shared = {s: min(s.end, turn.end) - max(s.start, turn.start) for s in segments}
     inside = [s for s in segments if shared[s] >= LEAST_SHARED] or [s for s in segments if shared[s] > 0][:1]
     if not inside:
-        yield turn.start, turn.end, NOTHING
+        yield turn.start, turn.end, NOT_GIVEN
     edges = [turn.start, *(s.start for s in inside[1:]), turn.end]
     for segment, (start, end) in zip(inside, pairwise(edges), strict=False):
         yield start, end, (f"{segment.label}:{segment.intensity:.3f}", f"{segment.confidence:.3f}")

@@ -17,9 +17,9 @@ from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speech.features import HOP_LENGTH, level_gain, log_mel, speech_mask
 from sedtalker.training.corpora.augmentation import Samples
 
-FRAME = STRIDE * HOP_LENGTH
+SPEAKER_FRAME = STRIDE * HOP_LENGTH
 """Samples of a frame of the speaker network."""
-FADE = 160
+CLIP_FADE = 160
 """Samples over which a piece of a clip comes and goes."""
 
 
@@ -47,7 +47,7 @@ class DialogueRule:
 
 
 @dataclass(frozen=True)
-class Piece:
+class PlacedClip:
     """A clip of a speaker in a dialogue: whose, which of their clips, and the seconds that it takes there."""
 
     speaker: int
@@ -70,7 +70,7 @@ class Dialogue:
     samples: Samples
     apart: Floats
     active: Mask
-    pieces: tuple[Piece, ...]
+    pieces: tuple[PlacedClip, ...]
 
 
 def make_dialogue(
@@ -90,10 +90,10 @@ def make_dialogue(
         rule: how they take turns.
         whole: whether a turn is one whole clip, as emotion needs it; else a part of one, or of several.
     """
-    count = int(seconds * SAMPLE_RATE) // FRAME * FRAME
-    apart, active = np.zeros((len(clips), count), np.float32), np.zeros((len(clips), count // FRAME), bool)
+    count = int(seconds * SAMPLE_RATE) // SPEAKER_FRAME * SPEAKER_FRAME
+    apart, active = np.zeros((len(clips), count), np.float32), np.zeros((len(clips), count // SPEAKER_FRAME), bool)
     gains = 10 ** (rng.uniform(*rule.levels, len(clips)) / 20)
-    pieces, speaker, end, before = list[Piece](), int(rng.integers(len(clips))), 0, 0
+    pieces, speaker, end, before = list[PlacedClip](), int(rng.integers(len(clips))), 0, 0
     while True:
         choice = int(rng.integers(len(clips[speaker])))
         sound = clips[speaker][choice]
@@ -102,14 +102,14 @@ def make_dialogue(
         if pieces and pieces[-1].speaker != speaker and rng.random() < rule.overlap:
             deepest = rule.deepest * min(len(sound), before)
             start = end - int(min(SAMPLE_RATE * rng.uniform(*rule.overlapping), deepest))
-        start = max(0, start) // FRAME * FRAME
+        start = max(0, start) // SPEAKER_FRAME * SPEAKER_FRAME
         if start >= count - SAMPLE_RATE // 2 or (whole and start + len(sound) > count and pieces):
             break
         sound = sound[: count - start] * _faded(len(sound[: count - start]))
         apart[speaker, start : start + len(sound)] += sound
-        spoken = _spoken(sound)[: active.shape[1] - start // FRAME]
-        active[speaker, start // FRAME : start // FRAME + len(spoken)] |= spoken
-        pieces.append(Piece(speaker, choice, start / SAMPLE_RATE, (start + len(sound)) / SAMPLE_RATE))
+        spoken = _spoken(sound)[: active.shape[1] - start // SPEAKER_FRAME]
+        active[speaker, start // SPEAKER_FRAME : start // SPEAKER_FRAME + len(spoken)] |= spoken
+        pieces.append(PlacedClip(speaker, choice, start / SAMPLE_RATE, (start + len(sound)) / SAMPLE_RATE))
         end, before = max(end, start + len(sound)), len(sound)
         if len(clips) > 1 and rng.random() >= rule.same:
             speaker = (speaker + int(rng.integers(1, len(clips)))) % len(clips)
@@ -124,8 +124,8 @@ def _part(sound: Samples, rule: DialogueRule, rng: np.random.Generator) -> Sampl
 
 
 def _faded(length: int) -> Floats:
-    """Gain (length,) that comes and goes within ``FADE`` samples."""
-    ramp = np.minimum(np.arange(length), np.arange(length)[::-1]) / FADE
+    """Gain (length,) that comes and goes within ``CLIP_FADE`` samples."""
+    ramp = np.minimum(np.arange(length), np.arange(length)[::-1]) / CLIP_FADE
     return np.minimum(ramp, 1.0).astype(np.float32)
 
 

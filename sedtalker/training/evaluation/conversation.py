@@ -41,7 +41,7 @@ SECONDS = 45.0
 """Length of one."""
 CLIPS = 12
 """Recordings of a speaker that one is made of, at most."""
-NOISE_DECIBELS = 10.0
+TALK_NOISE_DECIBELS = 10.0
 """How far noise lies below the speech."""
 OVERLAPS = (0.0, 0.15, 0.3, 0.6)
 """Chances that a turn begins before the last one has ended; the last makes about a fifth of the speech overlap."""
@@ -135,14 +135,14 @@ def evaluate_conversation(
     worse, noises = conditions([]), unmet_noises(listed)
     changes: dict[str, Change] = {"clean": lambda samples, rng: samples}
     if noises:
-        changes["noise"] = lambda samples, rng: noisy(samples, noises, rng, NOISE_DECIBELS)
+        changes["noise"] = lambda samples, rng: noisy(samples, noises, rng, TALK_NOISE_DECIBELS)
     changes |= {"room": worse["reverberation"], "telephone": worse["telephone"]}
     spoken = [t for name, c in clips.items() if c for t in make_talks(c, name, talks, changes, moods=False)]
     metrics = _speaking(counted(spoken, hook, "finding speakers", len(spoken)))
     diarizer = Diarizer.from_pretrained(model, encoder=encoder)
     labelled = {name: [c for c in clips.get(name, []) if _category(c) >= 0] for name in EMOTIONAL}
-    felt = [t for name, c in labelled.items() if c for t in make_talks(c, name, talks, changes, moods=True, seed=1)]
-    return metrics | _feeling(diarizer, counted(felt, hook, "recognising emotion", len(felt)))
+    moody = [t for name, c in labelled.items() if c for t in make_talks(c, name, talks, changes, moods=True, seed=1)]
+    return metrics | _feeling(diarizer, counted(moody, hook, "recognising emotion", len(moody)))
 
 
 def _speaking(talks: Iterator[Talk]) -> dict[str, float]:

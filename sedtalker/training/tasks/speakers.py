@@ -1,8 +1,8 @@
 """Training of the speaker network on dialogues made of free recordings: voices, and where each of them speaks.
 
-Two objectives share the frames: the voice of everybody who speaks alone for a while is told from all others of the
-training set (additive angular margin, Deng et al. 2019, arXiv 1801.07698), and a voice, sometimes impure or of nobody
-present, is looked for in the dialogue (binary cross-entropy in every frame).
+Two objectives share the frames: the voice of everybody who speaks alone for a while is distinguished from all others
+of the training set (additive angular margin, Deng et al. 2019, arXiv 1801.07698), and a voice, sometimes impure or of
+nobody present, is looked for in the dialogue (binary cross-entropy in every frame).
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ class SpeakersTask(PreparedTask):
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Frame errors of held-out speakers' voices that are looked for, and how well voices are told apart."""
+        """Frame errors of held-out speakers' voices that are looked for, and how well voices are distinguished."""
         assert isinstance(model, WithClasses)
         rng, wrong, total, voices, names = np.random.default_rng(1), 0.0, 0.0, [], []
         device = model.classes.device

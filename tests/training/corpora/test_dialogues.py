@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sedtalker.audio import SAMPLE_RATE
-from sedtalker.training.corpora.dialogues import FRAME, DialogueRule, make_dialogue
+from sedtalker.training.corpora.dialogues import SPEAKER_FRAME, DialogueRule, make_dialogue
 
 
 def tones(seconds: float = 1.5) -> list[list[np.ndarray]]:
@@ -18,8 +18,8 @@ def tones(seconds: float = 1.5) -> list[list[np.ndarray]]:
 def test_the_sound_is_the_sum_of_all_and_loud_where_somebody_speaks() -> None:
     made = make_dialogue(tones(), 12.0, np.random.default_rng(0), DialogueRule(overlap=0.5))
     assert np.allclose(made.samples, made.apart.sum(0))
-    assert made.active.shape == (3, len(made.samples) // FRAME)
-    power = np.square(made.apart).reshape(3, -1, FRAME).mean(-1) > 1e-5
+    assert made.active.shape == (3, len(made.samples) // SPEAKER_FRAME)
+    power = np.square(made.apart).reshape(3, -1, SPEAKER_FRAME).mean(-1) > 1e-5
     assert np.mean(power == made.active) > 0.97
     assert made.active.any(1).all()
 
