@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sedtalker.animation.performance import Performance
-from sedtalker.checkpoint import read_config
 from sedtalker.errors import InputError
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
 from sedtalker.reading import is_file
@@ -137,6 +136,7 @@ def check_conversation(options: Performance) -> None:
         if options.others:
             raise InputError("several faces need --speakers: auto, how many there are, channels or an .rttm file")
         return
+    from sedtalker.checkpoint import read_config
     from sedtalker.face.builtin import FACES, load_face
     from sedtalker.speakers.separation import check_speakers
     from sedtalker.speakers.turns import Turns

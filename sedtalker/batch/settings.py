@@ -162,6 +162,8 @@ class BatchSettings(Performance):
             InputError: there are none where the options say.
         """
         used = {"decoder": model_folder("decoder", decoder_choice(self.decoder, self.encoder)[0])}
+        if self.speakers is not None and (self.speakers == "auto" or self.speakers.isdigit()):
+            used["speakers"] = model_folder("speakers", "speakers")
         if self.emotion is None:
             name, _ = diarizer_choice(self.model, self.encoder)
             if name.startswith("hf:"):

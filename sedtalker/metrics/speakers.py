@@ -1,4 +1,4 @@
-"""Measures of speaker diarization: who speaks when, and whose mouth moves when it should not."""
+"""Measures of speaker diarization: who speaks when. Whose mouth moves is measured in ``metrics.motion``."""
 
 from __future__ import annotations
 
@@ -70,23 +70,6 @@ def paired(reference: Turns, found: Turns) -> dict[str, str]:
     rows, columns = linear_sum_assignment(-shared)
     pairs = zip(rows, columns, strict=True)
     return {reference.speakers[a]: found.speakers[b] for a, b in pairs if shared[a, b]}
-
-
-def wrong_mouth_time(reference: Turns, found: Turns, tolerance: float = 0.25) -> float:
-    """Share of the recording in which a face is given speech that is not its speaker's.
-
-    A face moves its mouth when ``found`` says that its speaker talks; that is wrong where this speaker does not talk
-    within ``tolerance`` seconds in ``reference``. Faces without a speaker of the reference are always wrong.
-    """
-    times = (np.arange(int(reference.duration / STEP)) + 0.5) * STEP
-    speaker_of = {found_name: name for name, found_name in paired(reference, found).items()}
-    wrong = np.zeros(len(times), bool)
-    for name in found.speakers:
-        talks = np.zeros(len(times), bool)
-        for start, end in reference.of(speaker_of[name]) if name in speaker_of else ():
-            talks[slice(*np.searchsorted(times, (start - tolerance, end + tolerance)))] = True
-        wrong |= found.active(name, times) & ~talks
-    return float(wrong.mean()) if len(times) else 0.0
 
 
 def _table(turns: Turns, times: np.ndarray) -> Mask:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sedtalker.metrics.speakers import diarization_errors, paired, wrong_mouth_time
+from sedtalker.metrics.speakers import diarization_errors, paired
 from sedtalker.speakers.turns import Turn, Turns
 
 TRUTH = Turns((Turn(0.0, 4.0, "ann"), Turn(4.0, 8.0, "bob")), 10.0)
@@ -14,7 +14,6 @@ def test_the_same_turns_under_other_names_are_right() -> None:
     renamed = TRUTH.renamed({"ann": "x", "bob": "y"})
     assert diarization_errors(TRUTH, renamed).rate == 0.0
     assert paired(TRUTH, renamed) == {"ann": "x", "bob": "y"}
-    assert wrong_mouth_time(TRUTH, renamed) == 0.0
 
 
 def test_each_kind_of_error_is_a_share_of_the_speech() -> None:
@@ -45,10 +44,3 @@ def test_a_collar_forgives_borders() -> None:
 
 def test_nobody_found_misses_everything() -> None:
     assert diarization_errors(TRUTH, Turns((), 10.0)).missed == 1.0
-
-
-def test_a_mouth_is_wrong_where_its_speaker_is_silent() -> None:
-    found = Turns((Turn(0.0, 5.25, "x"), Turn(5.25, 8.0, "y")), 10.0)
-    assert wrong_mouth_time(TRUTH, found) == pytest.approx(0.1, abs=0.002)  # from 4.25 to 5.25 s
-    strange = Turns((*found.turns, Turn(8.5, 9.5, "z")), 10.0)
-    assert wrong_mouth_time(TRUTH, strange) == pytest.approx(0.2, abs=0.002)

@@ -15,12 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.animation.animator import Animator
 from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
-from sedtalker.metrics.speakers import diarization_errors, paired, wrong_mouth_time
+from sedtalker.metrics.motion import lip_aperture, wrong_mouth_time
+from sedtalker.metrics.speakers import diarization_errors, paired
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speakers.diarization import find_turns
 from sedtalker.speakers.separation import Speakers, by_channels, separate, sound_of
@@ -147,6 +150,7 @@ def evaluate_conversation(
 
 def _speaking(talks: Iterator[Talk]) -> dict[str, float]:
     """Error rates by corpus, number of speakers and condition, and time of wrong mouths."""
+    animator = Animator.from_pretrained()
     rates, groups = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     for talk in talks:
         size = len(talk.turns.speakers)
@@ -158,12 +162,23 @@ def _speaking(talks: Iterator[Talk]) -> dict[str, float]:
         rates["der_no_collar"].append(diarization_errors(talk.turns, found, 0.0).rate)
         rates["der_known_number"].append(diarization_errors(talk.turns, find_turns(talk.sound, size)).rate)
         rates["number_found"].append(float(len(found.speakers) == size))
-        rates["wrong_mouth_auto"].append(wrong_mouth_time(talk.turns, found))
+        rates["wrong_mouth_given"].append(_wrong_mouths(animator, talk, talk.turns))
+        rates["wrong_mouth_auto"].append(_wrong_mouths(animator, talk, found))
         by_channels_found = by_channels([Audio(own) for own in talk.apart], "channels").turns
         rates["der_channels"].append(diarization_errors(talk.turns, by_channels_found).rate)
         for group in (talk.corpus, talk.condition, {2: "two", 3: "three", 4: "four"}.get(size, "one")):
             groups[f"der_{group}"].append(errors.rate)
     return {key: float(np.mean(values)) for key, values in (rates | groups).items()}
+
+
+def _wrong_mouths(animator: Animator, talk: Talk, turns: Turns) -> float:
+    """``wrong_mouth_time`` of the scene that is animated of turns, by the true ones."""
+    sounds = {name: sound_of(talk.sound, turns, name) for name in turns.speakers}
+    neutral = {name: constant_track("neutral", talk.sound.duration) for name in turns.speakers}
+    scene = animator.scene(talk.sound, speakers=Speakers(talk.sound, turns, sounds), tracks=neutral)
+    truth = {found: name for name, found in paired(talk.turns, turns).items()}
+    lips = {truth.get(n, f"nobody {n}"): lip_aperture(a.face, a.coefficients) for n, a in scene.animations.items()}
+    return wrong_mouth_time(next(iter(scene.animations.values())).clock.times(len(scene)), lips, talk.turns)
 
 
 def _feeling(diarizer: Diarizer, talks: Iterator[Talk]) -> dict[str, float]:
