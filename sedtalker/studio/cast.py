@@ -20,8 +20,8 @@ from sedtalker.studio.document import Document
 
 
 @dataclass(eq=False)
-class HeardVoice:
-    """What is heard of one speaker, and the motion that follows from it.
+class SpeakerVoice:
+    """The sound of one speaker, and the motion that follows from it.
 
     Attributes:
         decoding: motion of that sound.
@@ -53,13 +53,13 @@ class Role:
     Attributes:
         name: empty where the recording is not taken apart.
         seat: which of the session's faces it has; a name keeps its face.
-        voice: what is heard.
+        voice: sound and motion.
         document: the edits.
     """
 
     name: str
     seat: int
-    voice: HeardVoice
+    voice: SpeakerVoice
     document: Document
 
 
@@ -145,7 +145,7 @@ class Cast:
         turns = Turns(self.spoken().renamed({name: other, other: name}).turns, self.spoken().duration, self._names)
         return replace(made, turns=turns)
 
-    def merged(self, name: str, into: str, voice: HeardVoice, document: Document) -> Cast:
+    def merged(self, name: str, into: str, voice: SpeakerVoice, document: Document) -> Cast:
         """With one speaker's turns given to another, whose voice and document are new."""
         k = self.index(into)
         parts = self._with(k, replace(self.parts[k], voice=voice, document=document)).parts
