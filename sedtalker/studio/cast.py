@@ -20,7 +20,7 @@ from sedtalker.studio.document import Document
 
 
 @dataclass(eq=False)
-class RoleVoice:
+class SpeakerVoice:
     """The sound of one speaker, and the motion that follows from it.
 
     Attributes:
@@ -53,13 +53,13 @@ class Role:
     Attributes:
         name: empty where the recording is not taken apart.
         seat: which of the session's faces it has; a name keeps its face.
-        voice: the sound of the speaker, and what follows from it.
+        voice: sound and motion.
         document: the edits.
     """
 
     name: str
     seat: int
-    voice: RoleVoice
+    voice: SpeakerVoice
     document: Document
 
 
@@ -145,7 +145,7 @@ class Cast:
         turns = Turns(self.spoken().renamed({name: other, other: name}).turns, self.spoken().duration, self._names)
         return replace(made, turns=turns)
 
-    def merged(self, name: str, into: str, voice: RoleVoice, document: Document) -> Cast:
+    def merged(self, name: str, into: str, voice: SpeakerVoice, document: Document) -> Cast:
         """With one speaker's turns given to another, whose voice and document are new."""
         k = self.index(into)
         parts = self._with(k, replace(self.parts[k], voice=voice, document=document)).parts

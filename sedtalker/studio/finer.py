@@ -13,7 +13,7 @@ from sedtalker.emotion.fine_families import FAMILIES, KINDS
 from sedtalker.errors import InputError
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, one_step
-from sedtalker.studio.cast import RoleVoice
+from sedtalker.studio.cast import SpeakerVoice
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
 
@@ -46,7 +46,7 @@ def find_fine_emotions(session: Session) -> tuple[Work, Then]:
     return work, then
 
 
-def _take(session: Session, voice: RoleVoice, own: NDArray[np.float64], curves: Mapping[str, Floats]) -> None:
+def _take(session: Session, voice: SpeakerVoice, own: NDArray[np.float64], curves: Mapping[str, Floats]) -> None:
     """The curves (T,), given at their ``own`` times (T,), become those of the track.
 
     Raises:

@@ -23,7 +23,7 @@ from sedtalker.face.given_landmarks import NAMES
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, one_step
 from sedtalker.speakers.turns import Turns
-from sedtalker.studio.cast import Cast, Role, RoleVoice
+from sedtalker.studio.cast import Cast, Role, SpeakerVoice
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Document, to_the_end
 from sedtalker.studio.project import Project, parse_project
@@ -111,23 +111,23 @@ class NewSpeaker:
 
     Attributes:
         name: of the speaker.
-        voice: the sound of the speaker, and what follows from it.
+        voice: sound and motion.
         track: the emotion.
         subject: the face; None: that which the session has in this place.
         document: the edits; None: none yet.
     """
 
     name: str
-    voice: RoleVoice
+    voice: SpeakerVoice
     track: EmotionTrack
     subject: Subject | None = None
     document: Document | None = None
 
 
-def voice_of(animator: Animator, name: str, sound: Audio, channel: int | None, hook: Hook) -> RoleVoice:
+def voice_of(animator: Animator, name: str, sound: Audio, channel: int | None, hook: Hook) -> SpeakerVoice:
     """The voice of a speaker whose sound is known."""
     with one_step(hook, f"encoding the speech of {name}"), torch_threads(1):
-        return RoleVoice(Decoding(animator, sound, animator.encoder(sound)), channel)
+        return SpeakerVoice(Decoding(animator, sound, animator.encoder(sound)), channel)
 
 
 def _found(held: Project, animator: Animator, clip: OpenClip, hook: Hook) -> NewSpeaker:
@@ -136,7 +136,7 @@ def _found(held: Project, animator: Animator, clip: OpenClip, hook: Hook) -> New
     kind, name = ("mesh", held.mesh.name) if held.mesh else ("builtin", held.face or "builtin")
     subject = _ready(Subject(face, kind, name, held.mesh, held.landmarks), hook)
     if held.turns is None:
-        voice = RoleVoice(Decoding(animator, clip.sound, clip.features))
+        voice = SpeakerVoice(Decoding(animator, clip.sound, clip.features))
     else:
         voice = voice_of(animator, held.name, held.sound(), held.channel, hook)
     voice.extras = dict(held.track.extras)

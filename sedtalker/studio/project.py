@@ -45,7 +45,7 @@ MOST_PROJECT_BYTES = 128 * 2**20
 
 
 Seconds = Annotated[float, Field(ge=0.0, le=LATEST_SECONDS)]
-"""A beginning or an end of a turn."""
+"""Time of a turn, from the beginning of the recording."""
 
 
 class NamedFile(BaseModel, extra="forbid"):

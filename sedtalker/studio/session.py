@@ -28,7 +28,7 @@ from sedtalker.phonetics.words import Word
 from sedtalker.server.models import Models
 from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.studio.cast import Cast, Role, RoleVoice
+from sedtalker.studio.cast import Cast, Role, SpeakerVoice
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Base, Document, changed, painted, to_the_end
 from sedtalker.studio.edits import History, parse_edit
@@ -73,7 +73,7 @@ class Snapshot:
         base: the track that the document is an edit of, with its further curves.
         document: the edits.
         track: what the document renders, with the same curves.
-        voice: the sound of the speaker, and what follows from it.
+        voice: sound and motion of the speaker.
         name: of the speaker; empty where the recording is not taken apart.
         turns: who speaks when, in a recording that is taken apart.
         others: the same of the other speakers.
@@ -85,7 +85,7 @@ class Snapshot:
     base: EmotionTrack
     document: Document
     track: EmotionTrack
-    voice: RoleVoice
+    voice: SpeakerVoice
     name: str = ""
     turns: Turns | None = None
     others: tuple[Snapshot, ...] = ()
@@ -152,7 +152,7 @@ class Session:
         self.clip, self.words, self.project = clip, (), None
         self._bases, subject = [base], self.subject
         document = base.document() if document is None else to_the_end(document, base.duration)
-        voice = RoleVoice(Decoding(self.models.animator(), clip.sound, clip.features), extras=dict(track.extras))
+        voice = SpeakerVoice(Decoding(self.models.animator(), clip.sound, clip.features), extras=dict(track.extras))
         self.restart(Cast((Role("", 0, voice, replace(document, base=0)),)))
         self.subjects = [subject]
         self.saved_to(None)

@@ -15,7 +15,7 @@ from sedtalker.face.builtin import FACES
 from sedtalker.progress import Hook, one_step
 from sedtalker.speakers.separation import Speakers, sound_of
 from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns
-from sedtalker.studio.cast import RoleVoice, merged_turns, turns_of_one
+from sedtalker.studio.cast import SpeakerVoice, merged_turns, turns_of_one
 from sedtalker.studio.document import checked, painted
 from sedtalker.studio.opening import NewSpeaker, Then, Work, take_in, voice_of
 from sedtalker.studio.session import Session, Subject, base_on
@@ -110,13 +110,13 @@ def merge_speakers(session: Session, name: str, into: str) -> tuple[Work, Then]:
     turns = turns_of_one(merged_turns(cast, name, into), into)
     began = [cast.parts[cast.index(each)].voice for each in (name, into)]
 
-    def work(hook: Hook) -> tuple[RoleVoice, EmotionTrack]:
+    def work(hook: Hook) -> tuple[SpeakerVoice, EmotionTrack]:
         animator = session.models.animator()
         sound = sound_of(clip.sound, turns, into)
         talk = animator.diarizer.conversation(clip.sound, Speakers(clip.sound, turns, {into: sound}), hook=hook)
         return voice_of(animator, into, sound, None, hook), talk.tracks[into]
 
-    def then(made: tuple[RoleVoice, EmotionTrack]) -> dict[str, Any]:
+    def then(made: tuple[SpeakerVoice, EmotionTrack]) -> dict[str, Any]:
         voice, track = made
         now = session.cast
         one, two = (now.parts[now.index(each)] for each in (name, into))
