@@ -45,7 +45,7 @@ class DiarizationRule:
         rounds: how often voices are made anew.
         alike: cosine of two voices from which on they are one person's.
         likeness: weight of the mean cosine of each stretch's voice and that of its speaker, beside ``_fit``.
-        more: what a guess gains for each speaker, and ``single`` what one of a single speaker loses.
+        single: what a guess of a single speaker loses, which has no second one to be mistaken for.
         fewest: frames that somebody speaks alone at least.
         several: probability of several speakers from which on the second one talks, too.
         beside: and their own probability.
@@ -59,9 +59,8 @@ class DiarizationRule:
     rounds: int = 2
     alike: float = 0.5
     likeness: float = 4.0
-    more: float = 0.05
     single: float = 0.3
-    fewest: int = 10
+    fewest: int = 40
     several: float = 0.4
     beside: float = 0.3
     smooth: int = 7
@@ -147,7 +146,7 @@ def _best_voices(model: SpeakerModel, frames: Floats, alone: Mask, count: int | 
                 weights[label, first:last] = alone[first:last]
             voices, chance = _refined(model, frames, alone, compared, _voices(model, frames, weights), rule)
             fit = _fit(chance[:, alone[compared]]) + rule.likeness * float((spoken @ voices.T).max(1) @ lengths)
-            fit += rule.more * len(voices) if len(voices) > 1 else -rule.single
+            fit -= rule.single if len(voices) == 1 else 0.0
             close = np.max(voices @ voices.T - 2.0 * np.eye(len(voices)))
             if fit > most and (count is not None or close < rule.alike):
                 best, most = voices, fit
@@ -161,7 +160,7 @@ def _refined(
     part, single = frames[compared], alone[compared]
     for _ in range(rule.rounds):
         weights = _alone(_chances(model, part, voices, rule), single)
-        lasting = weights.sum(1) >= rule.fewest
+        lasting = weights.sum(1) >= min(rule.fewest, weights.sum(1).max())
         if not lasting.any():
             break
         voices = _voices(model, part, weights[lasting])
