@@ -46,7 +46,8 @@ class DiarizationRule:
         alike: cosine of two voices from which on they are one person's.
         likeness: weight of the mean cosine of each stretch's voice and that of its speaker, beside ``_fit``.
         single: what a guess of a single speaker loses, which has no second one to be mistaken for.
-        fewest: frames that somebody speaks alone at least.
+        fewest: frames that somebody speaks alone at least, or there is no such speaker; ``lasting``: fewer make a guess
+            a bad one, unless the number of speakers is given.
         several: probability of several speakers from which on the second one talks, too.
         beside: and their own probability.
         smooth: frames over which probabilities are averaged.
@@ -60,7 +61,8 @@ class DiarizationRule:
     alike: float = 0.5
     likeness: float = 4.0
     single: float = 0.3
-    fewest: int = 40
+    fewest: int = 10
+    lasting: int = 40
     several: float = 0.4
     beside: float = 0.3
     smooth: int = 7
@@ -148,7 +150,9 @@ def _best_voices(model: SpeakerModel, frames: Floats, alone: Mask, count: int | 
             fit = _fit(chance[:, alone[compared]]) + rule.likeness * float((spoken @ voices.T).max(1) @ lengths)
             fit -= rule.single if len(voices) == 1 else 0.0
             close = np.max(voices @ voices.T - 2.0 * np.eye(len(voices)))
-            if fit > most and (count is not None or close < rule.alike):
+            least = _alone(chance, alone[compared]).sum(1).min()
+            sound = close < rule.alike and (least >= rule.lasting or len(voices) == 1)
+            if fit > most and (sound or count is not None):
                 best, most = voices, fit
     return best
 
@@ -160,7 +164,7 @@ def _refined(
     part, single = frames[compared], alone[compared]
     for _ in range(rule.rounds):
         weights = _alone(_chances(model, part, voices, rule), single)
-        lasting = weights.sum(1) >= min(rule.fewest, weights.sum(1).max())
+        lasting = weights.sum(1) >= rule.fewest
         if not lasting.any():
             break
         voices = _voices(model, part, weights[lasting])
