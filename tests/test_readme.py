@@ -163,7 +163,7 @@ def test_every_module_named_exists(page: Path) -> None:
 def folder(tmp_path: Path) -> Path:
     """A folder with the files that the pages speak of."""
     samples, rate = soundfile.read(SAMPLES / "four_moods.wav", dtype="float32")
-    for name, start in (("speech", 3.0), ("other1", 6.0), ("other2", 9.0)):
+    for name, start in (("speech", 3.0), ("other1", 6.0), ("other2", 9.0), ("talk", 5.0)):
         soundfile.write(tmp_path / f"{name}.wav", samples[int(start * rate) : int((start + 2.0) * rate)], rate)
     shutil.copy(SAMPLES / "head.obj", tmp_path / "head.obj")
     (tmp_path / "edited.emotion.json").write_text('[{"start": 0.3, "end": 1.8, "label": "happy", "intensity": 0.9}]')

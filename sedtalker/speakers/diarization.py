@@ -97,6 +97,16 @@ def find_turns(sound: Audio, count: int | None = None, rule: DiarizationRule = R
     return turns_of(found[order], SPEAKER_CLOCK.times(found.shape[1]), names, sound.duration)
 
 
+def speech_frames(sound: Audio) -> Mask:
+    """(T,) in which frames of ``SPEAKER_CLOCK`` somebody speaks, by the network: noise between words is no speech."""
+    model: SpeakerModel = open_model("speakers")
+    return _speech(encoded(model, analysis_of(sound).mel)[1])
+
+
+def _speech(number: Floats) -> Mask:
+    return np.asarray(uniform_filter1d(1.0 - number[:, 0], 5) > 0.5)
+
+
 def encoded(model: SpeakerModel, mel: Floats) -> tuple[Floats, Floats]:
     """Frames (T, W) of log-mels, and the probability (T, 3) of no, one and more speakers in each."""
     mel = np.pad(mel, ((0, -len(mel) % STRIDE), (0, 0)), mode="edge").astype(np.float32)
@@ -123,7 +133,7 @@ def speakers_of(
         count: S; None: found.
         rule: constants.
     """
-    speech = uniform_filter1d(1.0 - number[:, 0], 5) > 0.5
+    speech = _speech(number)
     alone = speech & (number[:, 2] < 0.5)
     if not alone.any():
         return np.zeros((0, len(frames)), bool)

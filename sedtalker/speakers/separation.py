@@ -19,7 +19,8 @@ from sedtalker.audio import LONGEST_SECONDS, SAMPLE_RATE, Audio, as_audio, load_
 from sedtalker.audio.activity import speech_activity
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file
-from sedtalker.speakers.diarization import find_turns
+from sedtalker.speakers.diarization import find_turns, speech_frames
+from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns, turns_of
 from sedtalker.speech.features import MEL_CLOCK, analysis_of
 
@@ -171,7 +172,8 @@ def _spoken(channels: list[Audio]) -> Mask:
     for channel in channels:
         prosody = analysis_of(channel).prosody
         levels.append(np.log(1e-9 + uniform_filter1d(_power(channel.samples, len(prosody)), LEVEL_FRAMES)))
-        active.append(speech_activity(prosody[:, 0], prosody[:, 2], MEL_CLOCK.rate))
+        loud = speech_activity(prosody[:, 0], prosody[:, 2], MEL_CLOCK.rate)
+        active.append(loud & np.repeat(speech_frames(channel), STRIDE)[: len(loud)])
     loudest, spoken = np.max(levels, axis=0), list[Mask]()
     for speech, level in zip(active, levels, strict=True):
         own = binary_closing(np.pad(speech & (level > loudest - CROSSTALK), CLOSED_FRAMES), np.ones(CLOSED_FRAMES))
