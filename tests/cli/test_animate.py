@@ -38,7 +38,7 @@ def test_an_emotion_that_is_likelier_wrong_is_said_to_be(
     assert "weights: CC-BY-4.0" in caplog.text
 
 
-RTTM = "SPEAKER t 1 0.1 1.2 <NA> <NA> ann <NA> <NA>\nSPEAKER t 1 1.0 0.9 <NA> <NA> b/o <NA> <NA>\n"
+RTTM = "SPEAKER t 1 0.1 1.2 <NA> <NA> ann <NA> <NA>\nSPEAKER t 1 1.0 0.9 <NA> <NA> bo <NA> <NA>\n"
 """Two speakers, of whom one has a name that no file may have."""
 
 
@@ -62,7 +62,7 @@ def test_a_conversation_is_a_scene_and_files_of_each_speaker(talk: Path, tmp_pat
         "talk.mp4",
         "talk.glb",
         "talk.rttm",
-        *sorted(f"talk.{n}{e}" for n in ("ann", "b_o") for e in own),
+        *sorted(f"talk.{n}{e}" for n in ("ann", "bo") for e in own),
     ]
     assert sorted(names) == sorted(path.name for path in (tmp_path / "out").iterdir())
     assert (said["frames"], said["fps"], said["duration"]) == (16, 8, 2.0)

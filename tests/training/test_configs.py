@@ -20,6 +20,7 @@ from sedtalker.training.tasks.frame_network import FrameNetworkTaskConfig
 from sedtalker.training.tasks.landmarks import LandmarksTaskConfig
 from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTaskConfig
 from sedtalker.training.tasks.personal_decoder import PersonalDecoderTaskConfig
+from sedtalker.training.tasks.speakers import SpeakersTaskConfig
 from sedtalker.training.tasks.speech_encoder import SpeechEncoderTaskConfig
 from sedtalker.training.tasks.transfer_diarizer import TransferDiarizerTaskConfig
 from sedtalker.training.tasks.vertex_decoder import VertexDecoderTaskConfig
@@ -35,6 +36,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "personal_decoder": PersonalDecoderTaskConfig,
     "published_decoder": PublishedDecoderTaskConfig,
     "published_diarizer": PublishedDiarizerTaskConfig,
+    "speakers": SpeakersTaskConfig,
     "speech_encoder": SpeechEncoderTaskConfig,
     "vertex_decoder": VertexDecoderTaskConfig,
 }
