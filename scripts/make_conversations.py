@@ -18,7 +18,7 @@ from sedtalker.emotion.formats import densify
 from sedtalker.emotion.track import Segment
 from sedtalker.face.builtin import load_face
 from sedtalker.render.scene import render_scene
-from sedtalker.speakers.separation import Speakers, sound_of
+from sedtalker.speakers.separation import cut_apart
 from sedtalker.speakers.turns import Turn, Turns
 from sedtalker.training.evaluation.conversation import evaluate_conversation
 from sedtalker.training.evaluation.measures import TEST, listed_metrics
@@ -40,11 +40,10 @@ def draw_picture() -> None:
     low = soxr.resample(high, SAMPLE_RATE, 1.3 * SAMPLE_RATE).astype(np.float32)[: 3 * SAMPLE_RATE]
     sound = Audio(np.concatenate([high, low]))
     turns = Turns((Turn(0.0, 3.0, "amara"), Turn(3.0, 6.0, "walter")), 6.0)
-    speakers = Speakers(sound, turns, {name: sound_of(sound, turns, name) for name in turns.speakers})
     moods = {"amara": Segment(0.0, 3.0, "happy", 1.0, 1.0), "walter": Segment(3.0, 6.0, "angry", 1.0, 1.0)}
     tracks = {name: densify([mood], 6.0) for name, mood in moods.items()}
     faces = [load_face(name) for name in turns.speakers]
-    scene = Animator.from_pretrained().scene(sound, faces, speakers=speakers, tracks=tracks)
+    scene = Animator.from_pretrained().scene(sound, faces, speakers=cut_apart(sound, turns), tracks=tracks)
     with tempfile.TemporaryDirectory() as folder:
         rows = []
         for at in (1.9, 4.6):

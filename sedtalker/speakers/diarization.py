@@ -151,8 +151,9 @@ def _best_voices(model: SpeakerModel, frames: Floats, alone: Mask, count: int | 
     lengths = np.array([last - first for first, last in spans], np.float32)
     lengths, compared = lengths / lengths.sum(), _compared(len(frames))
     best, most = spoken[:1], -np.inf
+    trees = _trees(spoken)
     for size in [count] if count is not None else range(1, rule.most + 1):
-        for labels in _partitions(spoken, size):
+        for labels in _partitions(trees, len(spoken), size):
             weights = np.zeros((labels.max() + 1, len(frames)), np.float32)
             for (first, last), label in zip(spans, labels, strict=True):
                 weights[label, first:last] = alone[first:last]
@@ -212,22 +213,28 @@ def _spans(alone: Mask, rule: DiarizationRule) -> list[tuple[int, int]]:
 def _span_voices(model: SpeakerModel, frames: Floats, alone: Mask, spans: list[tuple[int, int]]) -> Floats:
     """(N, E) the voice of each stretch."""
     longest = max(last - first for first, last in spans)
-    voices = []
+    counted, voices = alone[:, None].astype(np.float32), []
     for start in range(0, len(spans), 64):
         part = spans[start : start + 64]
         stretches = np.stack([_cut(frames, a, b, longest) for a, b in part])
-        weights = np.stack([_cut(alone[:, None].astype(np.float32), a, b, longest)[:, 0] for a, b in part])
+        weights = np.stack([_cut(counted, a, b, longest)[:, 0] for a, b in part])
         voices.append(model.voices(stretches, weights))
     return np.concatenate(voices)
 
 
-def _partitions(voices: Floats, size: int) -> list[Indices]:
-    """Different ways to cluster voices (N, E) into so many, as labels (N,) from 0."""
-    if len(voices) <= size:
-        return [np.arange(len(voices))]
+def _trees(voices: Floats) -> list[NDArray[np.float64]]:
+    """How voices (N, E) are joined step by step, in each of ``WAYS``; none of a single voice."""
+    if len(voices) < 2:
+        return []
+    return [linkage(voices, way, "euclidean" if way == "ward" else "cosine") for way in WAYS]
+
+
+def _partitions(trees: list[NDArray[np.float64]], stretches: int, size: int) -> list[Indices]:
+    """Different ways to cluster so many stretches into ``size`` speakers, as labels (N,) from 0."""
+    if stretches <= size:
+        return [np.arange(stretches)]
     found = dict[bytes, Indices]()
-    for way in WAYS:
-        tree = linkage(voices, way, "euclidean" if way == "ward" else "cosine")
+    for tree in trees:
         labels = fcluster(tree, size, "maxclust").astype(np.int64) - 1
         found[labels.tobytes()] = labels
     return list(found.values())

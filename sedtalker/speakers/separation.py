@@ -69,7 +69,7 @@ class Speakers:
 
     def with_turns(self, turns: Turns) -> Speakers:
         """The same recording with other turns, for example edited ones; sounds are cut from the whole recording."""
-        return Speakers(self.mixed, turns, {name: sound_of(self.mixed, turns, name) for name in turns.speakers})
+        return cut_apart(self.mixed, turns)
 
     def renamed(self, names: Mapping[str, str]) -> Speakers:
         """With other names; two speakers that get one name are merged, the sounds of their channels added.
@@ -113,7 +113,7 @@ def separate(recording: Path | str | Audio, speakers: str = "auto", max_seconds:
         turns = find_turns(sound, None if speakers == "auto" else int(speakers))
     else:
         turns = Turns.load(speakers, sound.duration)
-    return Speakers(sound, turns, {name: sound_of(sound, turns, name) for name in turns.speakers})
+    return cut_apart(sound, turns)
 
 
 def check_speakers(speakers: str) -> None:
@@ -124,6 +124,11 @@ def check_speakers(speakers: str) -> None:
         raise InputError(
             f"--speakers {speakers}: give channels, auto, a number from 1 to {MOST_SPEAKERS}, or an .rttm file"
         )
+
+
+def cut_apart(recording: Audio, turns: Turns) -> Speakers:
+    """The speakers of a recording whose turns are known, each with ``sound_of`` it."""
+    return Speakers(recording, turns, {name: sound_of(recording, turns, name) for name in turns.speakers})
 
 
 def sound_of(recording: Audio, turns: Turns, speaker: str) -> Audio:

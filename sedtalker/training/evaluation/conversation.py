@@ -26,7 +26,7 @@ from sedtalker.metrics.motion import lip_aperture, wrong_mouth_time
 from sedtalker.metrics.speakers import diarization_errors, paired
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speakers.diarization import find_turns
-from sedtalker.speakers.separation import Speakers, by_channels, separate, sound_of
+from sedtalker.speakers.separation import by_channels, cut_apart, separate
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
 from sedtalker.speakers.turns import Turns, turns_of
 from sedtalker.training.corpora.dialogues import DialogueRule, make_dialogue
@@ -173,9 +173,8 @@ def _speaking(talks: Iterator[Talk]) -> dict[str, float]:
 
 def _wrong_mouths(animator: Animator, talk: Talk, turns: Turns) -> float:
     """``wrong_mouth_time`` of the scene that is animated of turns, by the true ones."""
-    sounds = {name: sound_of(talk.sound, turns, name) for name in turns.speakers}
     neutral = {name: constant_track("neutral", talk.sound.duration) for name in turns.speakers}
-    scene = animator.scene(talk.sound, speakers=Speakers(talk.sound, turns, sounds), tracks=neutral)
+    scene = animator.scene(talk.sound, speakers=cut_apart(talk.sound, turns), tracks=neutral)
     truth = {found: name for name, found in paired(talk.turns, turns).items()}
     lips = {truth.get(n, f"nobody {n}"): lip_aperture(a.face, a.coefficients) for n, a in scene.animations.items()}
     return wrong_mouth_time(next(iter(scene.animations.values())).clock.times(len(scene)), lips, talk.turns)
@@ -185,8 +184,7 @@ def _feeling(diarizer: Diarizer, talks: Iterator[Talk]) -> dict[str, float]:
     """Recall of emotion per turn: the whole recording as one speaker's, turns given, and turns found."""
     truth, answers = defaultdict[str, list[int]](list), defaultdict[tuple[str, str], list[NDArray[np.float64]]](list)
     for talk in talks:
-        sounds = {name: sound_of(talk.sound, talk.turns, name) for name in talk.turns.speakers}
-        given = diarizer.conversation(talk.sound, Speakers(talk.sound, talk.turns, sounds))
+        given = diarizer.conversation(talk.sound, cut_apart(talk.sound, talk.turns))
         auto = diarizer.conversation(talk.sound, separate(talk.sound))
         pairs, whole = paired(talk.turns, auto.turns), diarizer(talk.sound)
         tracks: dict[str, Mapping[str, EmotionTrack]] = {
