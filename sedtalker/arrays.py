@@ -1,4 +1,4 @@
-"""Arrays by the type of their elements, as annotations name them; shapes stand in docstrings. Softmax, sRGB."""
+"""Arrays by the type of their elements, as annotations name them; shapes stand in docstrings. Softmax, runs, sRGB."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def log_softmax(logits: NDArray[Any], axis: int) -> NDArray[Any]:
     """The logarithm of ``softmax``, exact where that is nothing."""
     shifted = logits - np.max(logits, axis=axis, keepdims=True)
     return np.asarray(shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))
+
+
+def stretches(mask: Mask) -> list[tuple[int, int]]:
+    """Runs of true elements of a mask (N,): the first of each, and the one after the last."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(first, last) for first, last in edges.reshape(-1, 2).tolist()]
 
 
 def to_srgb(linear: NDArray[Any]) -> NDArray[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, stretches
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.features import SpeechFeatures
 
@@ -98,9 +98,8 @@ def find_rhythm(features: SpeechFeatures) -> Rhythm:
 
 def _phrases(speech: NDArray[np.bool_], times: Seconds, half: float) -> Seconds:
     """(M, 2) stretches of speech between pauses; ``half``: seconds from the middle of a frame to its end."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], speech, [False]]).astype(np.int8)))
     spans: list[list[float]] = []
-    for first, last in edges.reshape(-1, 2):
+    for first, last in stretches(speech):
         begins, ends = float(times[first]) - half, float(times[last - 1]) + half
         if spans and begins - spans[-1][1] < PAUSE:
             spans[-1][1] = ends

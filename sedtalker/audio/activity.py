@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sedtalker.arrays import Mask
+from sedtalker.arrays import Mask, stretches
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,7 @@ def activity_level(log_energy: NDArray[np.floating], rate: float) -> NDArray[np.
 
 def spans(mask: Mask, rate: float) -> list[tuple[float, float]]:
     """Runs of true frames as (start, end) seconds, where frame i covers ``[i / rate, (i + 1) / rate)``."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return [(float(a) / rate, float(b) / rate) for a, b in edges.reshape(-1, 2)]
+    return [(first / rate, last / rate) for first, last in stretches(mask)]
 
 
 def _nearby_levels(

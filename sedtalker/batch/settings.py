@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -95,14 +94,10 @@ class BatchSettings(Performance):
 
     def speaker_suffixes(self, speakers: Sequence[str]) -> dict[str, list[str]]:
         """How the results of each speaker of a conversation end, after the name of the recording."""
-        used = dict[str, str]()
-        for name in speakers:
-            plain = re.sub(r"[^\w-]+", "_", name).strip("_") or "speaker"
-            taken = {end.casefold() for end in used.values()}
-            numbered = (plain, *(f"{plain}{k}" for k in range(2, len(speakers) + 2)))
-            used[name] = next(end for end in numbered if end.casefold() not in taken)
+        from sedtalker.speakers.turns import one_word_each
+
         ends = [TRACK_SUFFIX, *(row.suffix for row in self.formats())]
-        return {name: [f".{word}{end}" for end in ends] for name, word in used.items()}
+        return {name: [f".{word}{end}" for end in ends] for name, word in one_word_each(speakers).items()}
 
     def picture(self) -> dict[str, Any]:
         """What ``Animation.render`` takes, read from the options of the picture."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from scipy.ndimage import uniform_filter1d
 
-from sedtalker.arrays import Floats, softmax
+from sedtalker.arrays import Floats, softmax, stretches
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.nn.engine import Model, open_model
@@ -88,9 +88,8 @@ def bursts_of(posterior: NDArray[np.floating], kinds: tuple[str, ...] = BURST_KI
     if not len(posterior):
         return ()
     smooth = 1.0 - uniform_filter1d(np.asarray(posterior[:, 0], np.float64), SMOOTHED, mode="nearest")
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], smooth > THRESHOLD, [False]]).astype(np.int8)))
     spans: list[list[int]] = []
-    for first, last in edges.reshape(-1, 2).tolist():
+    for first, last in stretches(smooth > THRESHOLD):
         if spans and first - spans[-1][1] < BRIDGED * RATE:
             spans[-1][1] = last
         else:

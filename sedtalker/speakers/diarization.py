@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
 
-from sedtalker.arrays import Floats, Mask, softmax
+from sedtalker.arrays import Floats, Mask, softmax, stretches
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
@@ -199,9 +199,8 @@ def _compared(count: int) -> Indices:
 def _spans(alone: Mask, rule: DiarizationRule) -> list[tuple[int, int]]:
     """Stretches of one speaker's speech, first and last frame + 1: between pauses, long ones cut in equal parts."""
     spoken = binary_closing(np.pad(alone, 3), np.ones(3))[3:-3]
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], spoken, [False]]).astype(np.int8))).reshape(-1, 2)
     spans = list[tuple[int, int]]()
-    for first, last in edges.tolist():
+    for first, last in stretches(spoken):
         cuts = np.linspace(first, last, -(-(last - first) // rule.longest) + 1).astype(int).tolist()
         spans += pairwise(cuts)
     long = [span for span in spans if span[1] - span[0] >= rule.shortest] or spans

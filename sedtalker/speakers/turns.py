@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Mask
+from sedtalker.arrays import Mask, stretches
 from sedtalker.errors import InputError
 from sedtalker.reading import read_text, rows_of
 from sedtalker.storage import whole_file
@@ -132,8 +132,7 @@ def turns_of(active: NDArray[np.bool_], times: NDArray[np.floating], speakers: I
     half = 0.5 * float(times[1] - times[0]) if len(times) > 1 else duration
     turns, names = list[Turn](), tuple(speakers)
     for name, row in zip(names, active, strict=True):
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]]).astype(np.int8)))
-        for first, last in edges.reshape(-1, 2).tolist():
+        for first, last in stretches(row):
             start, end = max(0.0, float(times[first]) - half), min(duration, float(times[last - 1]) + half)
             turns.append(Turn(start, end, name))
     return Turns(tuple(turns), duration, names)
@@ -146,7 +145,7 @@ def turns_to_rttm(turns: Turns, name: str = "audio") -> str:
         turns: who speaks when.
         name: of the recording; white space in it, and in names of speakers, becomes ``_``.
     """
-    names = rttm_names(turns)
+    names = one_word_each(turns.speakers)
     rows = [(start, end, names[speaker], NOT_GIVEN) for start, end, speaker in turns.turns]
     return rttm_lines(rows, name)
 
@@ -164,15 +163,15 @@ def rttm_lines(rows: Iterable[tuple[float, float, str, tuple[str, str]]], name: 
     return "".join(lines)
 
 
-def rttm_names(turns: Turns) -> dict[str, str]:
-    """The speakers' names in RTTM, which have no white space.
+def one_word_each(speakers: Iterable[str]) -> dict[str, str]:
+    """The speakers' names without white space, as RTTM and names of files have them.
 
     Raises:
         InputError: two speakers would have the same.
     """
-    names = {speaker: "_".join(speaker.split()) for speaker in turns.speakers}
-    if len(set(names.values())) < len(names):
-        raise InputError(f"two of {', '.join(names)} have one name in RTTM, where blanks become _: rename one")
+    names = {speaker: "_".join(speaker.split()) for speaker in speakers}
+    if len({name.casefold() for name in names.values()}) < len(names):
+        raise InputError(f"two of {', '.join(names)} have one name in RTTM and files, where blanks are _: rename one")
     return names
 
 
@@ -248,8 +247,3 @@ def _turn(words: list[str], where: str) -> Turn:
     if words[6].startswith(OF_EMOTION):
         raise InputError(f"{where}: '{words[7]}' is an emotion, not a speaker; give RTTM that says who speaks")
     return Turn(start, start + length, words[7])
-
-
-def without_short(turns: Turns, shortest: float) -> Turns:
-    """Without turns shorter than so many seconds."""
-    return replace(turns, turns=tuple(turn for turn in turns.turns if turn.end - turn.start >= shortest))

@@ -101,7 +101,7 @@ def checked_settings(values: Mapping[str, Any]) -> ClipSettings:
     if settings.light not in light_names():
         raise InputError(f"there is no light '{settings.light}': use one of {', '.join(light_names())}")
     settings.check_names()
-    kept = dict[str, dict[str, float]]()
+    kept = dict[str, Any]()
     for option, unchanged in UNCHANGED.items():
         kept[option] = {name: value for name, value in sorted(getattr(settings, option).items()) if value != unchanged}
     return replace(settings, **kept)

@@ -18,10 +18,10 @@ from sedtalker.progress import Hook, one_step
 from sedtalker.render.light import load_lighting
 from sedtalker.render.video import render_video
 from sedtalker.server.models import Models
+from sedtalker.speakers.turns import one_word_each
 from sedtalker.storage import OutputFolder
 from sedtalker.studio.document import checked
 from sedtalker.studio.session import Snapshot
-from sedtalker.studio.uploads import plain_name
 
 log = logging.getLogger(__name__)
 
@@ -129,16 +129,12 @@ def export_files(
 
 
 def _stems(everybody: Sequence[Snapshot]) -> list[str]:
-    """What the names of each speaker's files begin with; no two alike, on systems that ignore case either."""
-    stems = list[str]()
-    for one in everybody:
-        whole = one.clip.path.stem
-        stem = whole if one.turns is None else f"{whole}.{plain_name(one.name.replace('/', '_')).replace(' ', '_')}"
-        taken, number, own = {other.lower() for other in stems}, 2, stem
-        while stem.lower() in taken:
-            stem, number = f"{own}-{number}", number + 1
-        stems.append(stem)
-    return stems
+    """What the names of each speaker's files begin with; of a recording as a whole, its own name."""
+    words = one_word_each(one.name for one in everybody)
+    stems = [one.clip.path.stem for one in everybody]
+    return [
+        stem if one.turns is None else f"{stem}.{words[one.name]}" for stem, one in zip(stems, everybody, strict=True)
+    ]
 
 
 def _export_one(

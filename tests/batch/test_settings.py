@@ -153,8 +153,10 @@ def test_words_count_in_the_fingerprint(tmp_path: Path) -> None:
 def test_results_of_speakers_have_names_that_files_may_have() -> None:
     settings = BatchSettings(speakers="2", video=False, only=("npz,usd",))
     assert settings.suffixes() == [".usdc", ".rttm"]
-    found = settings.speaker_suffixes(["Ann B.", "ann_b", "../x", "..."])
-    assert [ends[1] for ends in found.values()] == [".Ann_B.npz", ".ann_b2.npz", ".x.npz", ".speaker.npz"]
+    found = settings.speaker_suffixes(["Ann B", "Bob"])
+    assert [ends[1] for ends in found.values()] == [".Ann_B.npz", ".Bob.npz"]
+    with pytest.raises(InputError, match="one name in RTTM and files"):
+        settings.speaker_suffixes(["Ann B", "ann_b"])
 
 
 def test_faces_of_further_speakers_are_files_of_the_settings(tmp_path: Path) -> None:

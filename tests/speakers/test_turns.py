@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
-from sedtalker.speakers.turns import MOST_SPEAKERS, Turn, Turns, turns_from_rttm, turns_of, turns_to_rttm, without_short
+from sedtalker.speakers.turns import MOST_SPEAKERS, Turn, Turns, turns_from_rttm, turns_of, turns_to_rttm
 
 SPANS = st.lists(
     st.tuples(st.integers(0, 60_000), st.integers(1, 9_000), st.sampled_from(["ann", "bob", "Žoë_3"])),
@@ -140,8 +140,6 @@ def test_a_file_is_written_and_read(tmp_path: Path) -> None:
         Turns.load(tmp_path / "none.rttm")
 
 
-def test_short_turns_can_be_dropped() -> None:
+def test_turns_that_last_no_time_are_not_written() -> None:
     turns = Turns((Turn(0, 0.05, "ann"), Turn(1, 2, "bob"), Turn(1, 1, "eve")), 2.0)
-    assert without_short(turns, 0.1).turns == (Turn(1, 2, "bob"),)
-    assert without_short(turns, 0.1).speakers == ("ann", "eve", "bob")
     assert turns_to_rttm(turns).count("SPEAKER") == 2  # one that lasts no time would not be read again

@@ -27,7 +27,7 @@ from sedtalker.emotion.track import UNCERTAIN, UNSURE, Segment
 from sedtalker.errors import InputError
 from sedtalker.reading import parse_json, problem_of, read_text
 from sedtalker.speakers.separation import Speakers
-from sedtalker.speakers.turns import MOST_SPEAKERS, MOST_TURNS, NOT_GIVEN, Turn, Turns, rttm_lines, rttm_names
+from sedtalker.speakers.turns import MOST_SPEAKERS, MOST_TURNS, NOT_GIVEN, Turn, Turns, one_word_each, rttm_lines
 from sedtalker.storage import whole_file
 
 VERSION = 1
@@ -152,7 +152,7 @@ def conversation_to_rttm(conversation: Conversation, name: str) -> str:
     they skip. A turn in which the emotion changes has a line for each; those of one speaker touch, so that together
     they say who speaks when. The two fields are ``<NA>`` in a turn without any emotion.
     """
-    names = rttm_names(conversation.turns)
+    names = one_word_each(conversation.names)
     segments = {who: track.segments() for who, track in conversation.tracks.items()}
     rows = list[tuple[float, float, str, tuple[str, str]]]()
     for turn in conversation.turns.turns:

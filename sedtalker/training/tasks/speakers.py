@@ -24,11 +24,12 @@ from sedtalker.speakers.speaker_model import SpeakerConfig
 from sedtalker.speakers.speaker_network import SpeakerNetwork
 from sedtalker.speech.features import level_gain, log_mel
 from sedtalker.training.cards import fill_card
-from sedtalker.training.corpora.augmentation import SpeechRecipe, change_speed, read_augmenter
+from sedtalker.training.corpora.augmentation import change_speed, read_augmenter
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.dialogues import Dialogue, DialogueRule, make_dialogue
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
+from sedtalker.training.corpora.transfer_recipe import TransferRecipe
 from sedtalker.training.task import Batch, PreparedTask
 
 VALID_DIALOGUES = 48
@@ -99,7 +100,7 @@ class SpeakersTask(PreparedTask):
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = SpeakersTaskConfig.model_validate(config)
         self.data, self.cache = data, cache
-        self.recipe = SpeechRecipe(room=0.4, equaliser=0.6, noise=0.6, snr=(5.0, 30.0))
+        self.recipe = TransferRecipe(snr=(5.0, 30.0), telephone=0.18, transcoded=0.1, clipped=0.03)
         if self.config.licence_check:
             check_free(self.config.corpora)
 
@@ -135,9 +136,9 @@ class SpeakersTask(PreparedTask):
             corpus = list(self.train.values())[int(rng.choice(len(shares), p=shares / shares.sum()))]
             speaker = int(rng.integers(len(corpus.clips)))
             sounds, speed = self._sounds(corpus, speaker, 1, rng)
-            mel = self._mel(sounds[0], rng)
-            first = int(rng.integers(max(1, len(mel) - int(100 * self.config.crop_seconds) + 1)))
-            crops.append(np.resize(mel[first:], (int(100 * self.config.crop_seconds), mel.shape[1])))
+            length = int(SAMPLE_RATE * self.config.crop_seconds)
+            first = int(rng.integers(max(1, len(sounds[0]) - length + 1)))
+            crops.append(self._mel(np.resize(sounds[0][first : first + length], length), rng))
             who.append(len(SPEEDS) * (corpus.first + speaker) + speed)
         return made | {"crops": torch.from_numpy(np.stack(crops)), "crop_who": torch.tensor(who)}
 
