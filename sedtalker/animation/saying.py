@@ -101,10 +101,9 @@ def say(
         raise InputError("the text has tags of emotion: leave them out, or --emotion")
     with one_step(hook, "speaking the text"):
         speech = synthesizer([part.text for part in parts], voice, speed, language)
-    phones, sound = speech.words, speech.sound
-    if not isinstance(phones, Alignment):
-        with one_step(hook, "aligning the words"):
-            phones = align_recording(phones, sound, animator.encoder(sound), animator.encoder)
+    sound = speech.sound
+    with one_step(hook, "aligning the words"):
+        phones = align_recording(speech.words, sound, animator.encoder(sound), animator.encoder)
     if TAG.search(text):
         emotion = tagged_track(parts, speech.counts, phones, sound.duration)
     can_sharpen = not animator.moves_vertices and (not isinstance(face, Face) or face.landmarks is not None)

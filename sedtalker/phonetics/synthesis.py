@@ -2,7 +2,7 @@
 
 The model (Hexgrad 2025, Apache-2.0; after StyleTTS 2, Li et al. 2023) predicts how long each sign of its input lasts
 before it makes the sound. Exports that do not give these durations hold them all the same: they become an output here.
-Where they cannot be found, the phones that the model was given are aligned to the sound like any transcript.
+They say where a word is, and the aligner finds its phones there: a sound's own duration counts the pause after it, too.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, from_samples
 from sedtalker.errors import InputError, extra
-from sedtalker.phonetics.aligner import AlignedPhone, Alignment
+from sedtalker.phonetics.aligner import AlignedPhone
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, espeak_name, sounds_of, written_words
 from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import is_file
-from sedtalker.speech.features import SILENCE
 from sedtalker.storage import UNREADABLE, user_cache, whole_file
 
 logger = logging.getLogger(__name__)
@@ -136,14 +135,16 @@ class Speech:
     Attributes:
         samples: (N,) int16.
         rate: samples a second.
-        words: when each phone is spoken; or words with their phones, to be aligned, where the engine does not say.
+        words: with the phones that the engine was given, and their times where it says them.
         counts: words of each part of the text.
+        phones: the engine's own times of phones; empty where it does not say.
     """
 
     samples: NDArray[np.int16]
     rate: int
-    words: Alignment | tuple[SpokenWord, ...]
+    words: tuple[SpokenWord, ...]
     counts: tuple[int, ...]
+    phones: tuple[AlignedPhone, ...] = ()
 
     @cached_property
     def sound(self) -> Audio:
@@ -160,6 +161,8 @@ class Speech:
 
 DURATIONS = "/encoder/Clip_output_0"
 """The value inside exports of Kokoro v1.0 that holds the frames of each sign."""
+LATE = 0.06
+"""Seconds that the durations run behind the sound: the median against the aligner, and against the silences of p, b, t."""
 BRITISH = "b"
 """First letter of the names of British voices; others speak the language that is asked for."""
 
@@ -216,10 +219,17 @@ class Synthesizer:
         parted = [_words(part, text) for part, text in zip(parts, signs, strict=True)]
         counts = tuple(sum(bool(word.sounds) for word in words) for words in parted)
         words, times = list(chain.from_iterable(parted)), [(t.start, t.end) for t in timings if t.phoneme != " "]
-        if times:
-            return Speech(samples, SAMPLE_RATE, _aligned(words, times, len(samples) / SAMPLE_RATE), counts)
-        phones = ((word.text, tuple(p for *_, classes in word.sounds for p in classes)) for word in words)
-        return Speech(samples, SAMPLE_RATE, tuple(SpokenWord(text, said) for text, said in phones if said), counts)
+        own = _own_phones(words, times) if times else []
+        begins, ends = {p.word: p.start for p in reversed(own)}, {p.word: p.end for p in own}
+        spoken = tuple(
+            SpokenWord(
+                word.text,
+                tuple(chain.from_iterable(classes for *_, classes in word.sounds)),
+                (begins[index], ends[index]) if times else None,
+            )
+            for index, word in enumerate(word for word in words if word.sounds)
+        )
+        return Speech(samples, SAMPLE_RATE, spoken, counts, tuple(own))
 
 
 def voice_names(voices: Path) -> list[str]:
@@ -302,26 +312,15 @@ def _sounds(group: str) -> list[tuple[int, int, tuple[str, ...]]]:
     return found
 
 
-def _aligned(words: Sequence[_Word], times: Sequence[tuple[float, float]], duration: float) -> Alignment:
-    """Phones from the times of all signs but spaces; sounds of two classes are halved."""
-    found, texts, first = list[AlignedPhone](), list[str](), 0
+def _own_phones(words: Sequence[_Word], times: Sequence[tuple[float, float]]) -> list[AlignedPhone]:
+    """Phones by the times of all signs but spaces; sounds of two classes are halved."""
+    found, index, first = list[AlignedPhone](), 0, 0
     for word in words:
         for start, end, classes in word.sounds:
             edges = np.linspace(times[first + start][0], times[first + end - 1][1], len(classes) + 1)
+            edges = np.maximum(edges - LATE, 0.0)
             parts = zip(classes, edges, edges[1:], strict=False)
-            found += [AlignedPhone(float(a), float(b), phone, len(texts)) for phone, a, b in parts]
-        texts += [word.text] if word.sounds else []
+            found += [AlignedPhone(float(a), float(b), phone, index) for phone, a, b in parts]
+        index += bool(word.sounds)
         first += word.signs
-    return Alignment(tuple(_without_gaps(found, duration)), tuple(texts))
-
-
-def _without_gaps(phones: Sequence[AlignedPhone], duration: float) -> Iterable[AlignedPhone]:
-    """Silence where nothing is spoken."""
-    at = 0.0
-    for phone in phones:
-        if phone.start > at:
-            yield AlignedPhone(at, phone.start, SILENCE)
-        yield phone
-        at = phone.end
-    if duration > at:
-        yield AlignedPhone(at, duration, SILENCE)
+    return found
