@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -162,7 +162,7 @@ class Speech:
 DURATIONS = "/encoder/Clip_output_0"
 """The value inside exports of Kokoro v1.0 that holds the frames of each sign."""
 LATE = 0.06
-"""Seconds that the durations run behind the sound: the median against the aligner, and against the silences of p, b, t."""
+"""Seconds that the durations run behind the sound: median, by the aligner and by the silence of stops."""
 BRITISH = "b"
 """First letter of the names of British voices; others speak the language that is asked for."""
 
