@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.known_phones import gap_of
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.saying import say
 from sedtalker.face.builtin import load_face
 from sedtalker.phonetics.synthesis import Synthesizer

@@ -51,12 +51,12 @@ class AgentFace:
         self.animator, self.settings = animator or Animator.from_pretrained("streaming"), settings
         self.lock = threading.Lock()
         self.emotion: str | None = None
+        self.newest: StreamedFrame | None = None
         self._rest()
 
     def _rest(self) -> None:
         self.stream: AnimationStream | None = None
         self.pcm: PcmStream | None = None
-        self.frames = list[StreamedFrame]()
         self.sound, self.given = bytearray(), 0
 
     def push(self, data: bytes, rate: int) -> list[Step]:
@@ -74,7 +74,7 @@ class AgentFace:
                 return []
             left: Floats = self.pcm.flush()
             steps = self._steps([*self.stream.push(left), *self.stream.flush()])
-            rest = self._at_rest(self.frames[-1] if self.frames else neutral_frame(0.0))
+            rest = self._at_rest(steps[-1].frame if steps else self.newest or neutral_frame(0.0))
             self.sound += bytes(self._place(rest[-1].time) - min(len(self.sound), self._place(rest[-1].time)))
             steps += self._steps(rest)
             if steps:
@@ -82,16 +82,16 @@ class AgentFace:
             self._rest()
             return steps
 
-    def interrupt(self, played: float | None = None) -> list[StreamedFrame]:
+    def interrupt(self, shown: StreamedFrame | None = None) -> list[StreamedFrame]:
         """Somebody interrupts: what waits is dropped, and the face comes to rest within ``REST_SECONDS``.
 
         Args:
-            played: seconds of the utterance that were played; None: all that left.
+            shown: the frame that is shown now; None: the newest that left.
         """
         with self.lock:
-            shown = [f for f in self.frames if played is None or f.time <= played] or self.frames[:1]
+            last, self.newest = shown or self.newest, None
             self._rest()
-            return self._at_rest(shown[-1]) if shown else []
+            return [] if last is None else self._at_rest(last)
 
     def event(self, frame: StreamedFrame) -> tuple[str, float] | None:
         """Emotion and strength in [0, 1] where another emotion begins with this frame, for a language model."""
@@ -114,8 +114,7 @@ class AgentFace:
         for frame in frames:
             end = min(self._place(frame.time + 1.0 / self.settings.fps), len(self.sound))
             made.append(Step(frame, bytes(self.sound[self.given : end])))
-            self.given = max(self.given, end)
-        self.frames += frames
+            self.given, self.newest = max(self.given, end), frame
         return made
 
 

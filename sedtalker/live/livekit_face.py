@@ -56,6 +56,7 @@ class FaceOutput(AudioOutput):
         self._shown: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._rate = 0
+        self._last: StreamedFrame | None = None
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """See ``AudioOutput``."""
@@ -76,14 +77,13 @@ class FaceOutput(AudioOutput):
     def clear_buffer(self) -> None:
         """See ``AudioOutput``: somebody interrupts; the face comes to rest from what is shown now."""
         assert self.next_in_chain is not None
-        played = None
         for task in (self._shown, self._ending):
             if task is not None:
                 task.cancel()
-        if self._utterances and self._utterances[0].began.done():
-            played = time.time() - self._utterances[0].began.result()
         self._utterances, self._shown, self._ending, self._rate = [], None, None, 0
-        if resting := self.face.interrupt(played):
+        last, self._last = self._last, None
+        resting = self.face.interrupt(last)
+        if last is not None:
             self._begin(resting)
             self._utterances[0].began.set_result(time.time() - resting[0].time)
         self.next_in_chain.clear_buffer()
@@ -125,6 +125,7 @@ class FaceOutput(AudioOutput):
         began = await utterance.began
         while (frame := await utterance.frames.get()) is not None:
             await asyncio.sleep(max(0.0, began + frame.time - time.time()))
+            self._last = frame
             await self.room.local_participant.publish_data(json.dumps(face_message(frame)), topic=TOPIC)
             if (event := self.face.event(frame)) is not None:
                 emit: Any = self.emit

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.errors import extra
-from sedtalker.live.agents import AgentFace, Step, face_message, mono
+from sedtalker.live.agents import BYTES, AgentFace, Step, face_message, mono
 
 with extra("pipecat"):
     from pipecat.frames.frames import (
         BotStartedSpeakingFrame,
+        BotStoppedSpeakingFrame,
         EndFrame,
         Frame,
         InterruptionFrame,
@@ -27,6 +29,9 @@ with extra("pipecat"):
         TTSStoppedFrame,
     )
     from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+MOST_FRAMES = 9000
+"""Frames of an answer that are remembered until it was spoken: five minutes."""
 
 
 @dataclass
@@ -54,6 +59,8 @@ class FaceProcessor(FrameProcessor):
         super().__init__(**options)
         self.face = face or AgentFace()
         self._began: float | None = None
+        self._sent = deque[tuple[float, StreamedFrame]](maxlen=MOST_FRAMES)
+        self._seconds = 0.0
         self._register_event_handler("on_emotion")
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -68,19 +75,28 @@ class FaceProcessor(FrameProcessor):
             steps = await asyncio.to_thread(self.face.flush)
             if steps:
                 await self._send(steps, self._last)
-                self._began = None
         elif isinstance(frame, BotStartedSpeakingFrame):
             self._began = time.monotonic()
         await self.push_frame(frame, direction)
         if isinstance(frame, InterruptionFrame):
-            played = None if self._began is None else time.monotonic() - self._began
-            self._began = None
-            for resting in await asyncio.to_thread(self.face.interrupt, played):
+            for resting in await asyncio.to_thread(self.face.interrupt, self._shown()):
                 await self._show(resting)
+        if isinstance(frame, InterruptionFrame | BotStoppedSpeakingFrame):
+            self._began, self._seconds = None, 0.0
+            self._sent.clear()
+
+    def _shown(self) -> StreamedFrame | None:
+        """The frame whose sound is played now, where the transport said when it began to play."""
+        if self._began is None:
+            return None
+        played = time.monotonic() - self._began
+        return next((face for place, face in reversed(self._sent) if place <= played), None)
 
     async def _send(self, steps: list[Step], like: TTSAudioRawFrame) -> None:
         """Frames and their sound, in the format of another piece of sound."""
         for step in steps:
+            self._sent.append((self._seconds, step.frame))
+            self._seconds += len(step.sound) / (BYTES * like.sample_rate)
             await self._show(step.frame)
             if step.sound:
                 sound = TTSAudioRawFrame(step.sound, like.sample_rate, 1, context_id=like.context_id)

@@ -20,12 +20,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from sedtalker.animation.animation_stream import StreamedFrame
+from sedtalker.audio.pipe import PcmStream
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.server.options import StreamHello
 from sedtalker.server.server import more_files
 from sedtalker.server.service import Limits, return_memory
-from sedtalker.audio.pipe import PcmStream
 from tests.server.conftest import running
 
 HELLO = {"rate": 16000, "format": "s16le", "reply": "binary", "emotion": "happy:0.7", "fps": 25}
