@@ -3,7 +3,8 @@
     python scripts/measure_agents.py -o agents.json
 
 Speech is pushed as text to speech gives it, faster than it is played, into a loopback without a server. LiveKit's
-messages leave by the clock: the error is the time at which each leaves, less the time at which its moment is played.
+messages leave by the clock: the error is the time at which each leaves, less the time at which its moment is played by
+a loudspeaker that stops where it has no sound.
 Pipecat's frames stand between pieces of sound: the error is the place in the sound less the frame's time.
 """
 
@@ -41,16 +42,45 @@ class Room:
         self.sent.append((time.time(), json.loads(payload)["time"]))
 
 
-async def livekit(face: AgentFace, speech: bytes) -> tuple[list[float], int]:
-    """Errors of all frames, seconds; and how many frames an interruption takes to rest."""
+def loudspeaker() -> Any:
+    """An audio output that plays nothing, and says when each moment of its sound would have been played."""
+    from livekit.agents.voice.io import AudioOutput, AudioOutputCapabilities
+
+    class Speaker(AudioOutput):
+        def __init__(self) -> None:
+            super().__init__(label="speaker", capabilities=AudioOutputCapabilities(pause=False), sample_rate=RATE)
+            self.pieces = list[tuple[float, float]]()
+            self.seconds = self.end = self.waited = 0.0
+
+        async def capture_frame(self, frame: Any) -> None:
+            await super().capture_frame(frame)
+            now = time.time()
+            if not self.pieces:
+                self.end = now
+                self.on_playback_started(created_at=now)
+            self.waited += max(0.0, now - self.end)
+            self.end = max(self.end, now)
+            self.pieces.append((self.seconds, self.end))
+            self.seconds, self.end = self.seconds + frame.duration, self.end + frame.duration
+
+        def clear_buffer(self) -> None:
+            pass
+
+        def played(self, second: float) -> float:
+            place, at = next((p for p in reversed(self.pieces) if p[0] <= second + 1e-6), self.pieces[0])
+            return at + second - place
+
+    return Speaker()
+
+
+async def livekit(face: AgentFace, speech: bytes) -> tuple[list[float], int, float]:
+    """Errors of all frames, seconds; frames that an interruption takes to rest; seconds that the sound waited."""
     from livekit import rtc
-    from livekit.agents.voice.avatar import QueueAudioOutput
 
     from sedtalker.live.livekit_face import FaceOutput
 
-    room, began = Room(), list[float]()
-    output = FaceOutput(QueueAudioOutput(sample_rate=RATE), room, face)  # type: ignore[arg-type]
-    output.on("playback_started", lambda event: began.append(event.created_at))
+    room, speaker = Room(), loudspeaker()
+    output = FaceOutput(speaker, room, face)  # type: ignore[arg-type]
 
     async def speak() -> None:
         for k in range(0, len(speech), PIECE):
@@ -64,12 +94,14 @@ async def livekit(face: AgentFace, speech: bytes) -> tuple[list[float], int]:
         await asyncio.sleep(0.01)
     assert output._shown is not None
     await output._shown
-    errors = [sent - (began[0] + at) for sent, at in room.sent]
-    await speak()
+    errors, waited = [sent - speaker.played(at) for sent, at in room.sent], speaker.waited
+    await output.capture_frame(rtc.AudioFrame(speech[: 2 * RATE], RATE, 1, RATE))
+    output.on_playback_started(created_at=time.time())
+    await asyncio.sleep(0.4)
     output.clear_buffer()
     before = len(room.sent)
     await output._shown
-    return errors, len(room.sent) - before
+    return errors, len(room.sent) - before, waited
 
 
 async def pipecat(face: AgentFace, speech: bytes) -> list[float]:
@@ -110,11 +142,11 @@ def main() -> None:
     face.push(speech, RATE)
     face.flush()
     cost = time.process_time() - began
-    errors, rest = asyncio.run(livekit(face, speech))
+    errors, rest, waited = asyncio.run(livekit(face, speech))
     made = {
         "seconds": len(speech) / (2 * RATE),
         "processor_seconds": round(cost, 2),
-        "livekit": described(errors) | {"frames_to_rest": rest},
+        "livekit": described(errors) | {"frames_to_rest": rest, "sound_waited_s": round(waited, 2)},
         "pipecat": described(asyncio.run(pipecat(face, speech))),
     }
     given.output.write_text(json.dumps(made, indent=1) + "\n")

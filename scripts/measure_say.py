@@ -56,6 +56,8 @@ def measure(animator: Animator, synthesizer: Synthesizer, voice: str, fps: float
     assert animation.phones is not None
     own = {(p.word, k): p for k, p in enumerate(speech.phones)}
     aligned = [p for p in animation.phones.phones if p.word is not None]
+    found = [(p.start + p.end) / 2 for p in aligned if p.phone in OPEN]
+    meet = [(p.start, p.end) for p in aligned if p.phone in BILABIAL]
     apart = [(p.start + p.end - q.start - q.end) / 2 for p, q in zip(own.values(), aligned, strict=True)]
     return {
         "voice": voice,
@@ -64,6 +66,8 @@ def measure(animator: Animator, synthesizer: Synthesizer, voice: str, fps: float
         "closed": closed_share(times, closed, lips, NEAR),
         "open_vowels": len(vowels),
         "open_vowels_closed": closed_share(times, closed, middles, 0.5 / fps),
+        "closed_by_aligner": closed_share(times, closed, meet, 0.5 / fps),
+        "open_vowels_closed_by_aligner": closed_share(times, closed, [(t, t) for t in found], 0.5 / fps),
         "engine_minus_aligner_median": float(np.median(apart)),
         "engine_minus_aligner_p90": float(np.percentile(np.abs(apart), 90)),
         "fit": animation.phones.fit,

@@ -61,7 +61,6 @@ def say(
         raise InputError('give what is to be said, as sedtalker say "[happy] Hello there!"')
     from sedtalker.animation.saying import parse_tags
     from sedtalker.animation.saying import say as spoken
-    from sedtalker.audio import Audio
     from sedtalker.batch.opening import coordinates_of, open_animator, open_face
     from sedtalker.batch.settings import BatchSettings
     from sedtalker.batch.work import write_results
@@ -98,7 +97,7 @@ def say(
         speech.save(results.path / wanted[0])
         if visemes is not None:
             v.write_visemes(visemes, viseme_set, animation.phones, speech.sound, Path(wanted[0]))
-        sound = Audio(speech.samples / 32768.0, speech.rate)
+        sound = speech.played
         write_results(animation, sound, output / wanted[0], settings, results.path, output, shown.hook, stem)
         shown.summary(speech.sound.duration)
     print_files(output, stem, suffixes, animation, speech.sound.duration, as_json)

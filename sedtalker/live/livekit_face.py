@@ -123,7 +123,12 @@ class FaceOutput(AudioOutput):
         if before is not None:
             await before
         began = await utterance.began
-        while (frame := await utterance.frames.get()) is not None:
+        while True:
+            waits = utterance.frames.empty()
+            if (frame := await utterance.frames.get()) is None:
+                break
+            if waits:  # its sound came with it: where both are late, the sound was interrupted, and goes on from here
+                began = max(began, time.time() - frame.time)
             await asyncio.sleep(max(0.0, began + frame.time - time.time()))
             self._last = frame
             await self.room.local_participant.publish_data(json.dumps(face_message(frame)), topic=TOPIC)

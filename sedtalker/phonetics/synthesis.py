@@ -149,7 +149,12 @@ class Speech:
     @cached_property
     def sound(self) -> Audio:
         """As a recording that is animated; the same as of the saved file."""
-        return from_samples(self.samples.astype(np.float32) / 32768.0, self.rate)
+        return from_samples(self.played.samples, self.rate)
+
+    @property
+    def played(self) -> Audio:
+        """At the engine's own rate, as the sound of a video."""
+        return Audio(self.samples.astype(np.float32) / np.float32(32768.0), self.rate)
 
     def save(self, path: Path) -> None:
         """Write a WAV file."""

@@ -56,12 +56,8 @@ def test_files_are_pulled_once(
     (folder / "voices.bin").write_bytes(b"voices")
     paths = pull_voices(address)
     assert [path.read_bytes() for path in paths] == [b"model", b"voices"]
-    assert (
-        f"voices.bin: no hash of it is known to compare with; its SHA-256 is {hashlib.sha256(b'voices').hexdigest()}"[
-            :60
-        ]
-        in caplog.text
-    )
+    assert "voices.bin: no hash of it is known" in caplog.text
+    assert hashlib.sha256(b"voices").hexdigest() in caplog.text
     assert "model.onnx" not in caplog.text
     assert pull_voices("http://127.0.0.1:9/nobody") == paths
     assert voice_files() == tuple(paths)
@@ -99,11 +95,7 @@ def test_signs_become_phones() -> None:
         [("B",), ("AA",), ("B",)],
         [("AH",), ("P",), ("IY",)],
     ]
-    assert words[1].sounds == [(0, 1, ("B",)), (1, 4, ("AA",)), (4, 5, ("B",))] or words[1].sounds == (
-        (0, 1, ("B",)),
-        (1, 4, ("AA",)),
-        (4, 5, ("B",)),
-    )
+    assert words[1].sounds == ((0, 1, ("B",)), (1, 4, ("AA",)), (4, 5, ("B",)))
     signs = HELLO.replace(" ", "")
     own = synthesis._own_phones(words, [(1 + 0.1 * k, 1.1 + 0.1 * k) for k in range(len(signs))])
     assert [(p.phone, p.word) for p in own if p.phone in "BP"] == [("B", 1), ("B", 1), ("P", 2)]
