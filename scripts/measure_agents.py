@@ -63,6 +63,9 @@ def loudspeaker() -> Any:
             self.pieces.append((self.seconds, self.end))
             self.seconds, self.end = self.seconds + frame.duration, self.end + frame.duration
 
+        def flush(self) -> None:
+            super().flush()
+
         def clear_buffer(self) -> None:
             pass
 
