@@ -1,4 +1,4 @@
-"""The code of docs/agents.md runs as it stands: with a tiny voice, Pipecat's test pipeline, and a session without a room."""
+"""The code of docs/agents.md runs as it stands: a tiny voice, Pipecat's test pipeline, a session without a room."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def run(code: str) -> dict[str, Any]:
     return names
 
 
+@pytest.mark.slow
 def test_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("kokoro_onnx", reason="the extra tts is not installed")
     from sedtalker.phonetics.synthesis import FILES, voice_folder
