@@ -13,7 +13,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.phonetics.aligner import Alignment
-from sedtalker.phonetics.synthesis import Speech, Synthesizer
+from sedtalker.phonetics.synthesis import SpokenText, Synthesizer
 from sedtalker.phonetics.words import align_recording
 from sedtalker.progress import Hook, no_progress, one_step
 
@@ -21,7 +21,7 @@ TAG = re.compile(r"\[([^\[\]]*)\]")
 """An emotion in a text, such as ``[happy:0.8]``: of what follows, up to the next one."""
 
 
-class Part(NamedTuple):
+class TaggedText(NamedTuple):
     """A part of a text, and its emotion: a category and its strength in [0, 1]."""
 
     text: str
@@ -29,17 +29,17 @@ class Part(NamedTuple):
     intensity: float
 
 
-def parse_tags(text: str) -> list[Part]:
+def parse_tags(text: str) -> list[TaggedText]:
     """The parts of a text with tags; what stands before the first one is neutral.
 
     Raises:
         InputError: a tag is no emotion (the line names those that there are), or there is no text.
     """
     before, *rest = TAG.split(text)
-    parts = [Part(before.strip(), CATEGORIES[0], 0.0)]
+    parts = [TaggedText(before.strip(), CATEGORIES[0], 0.0)]
     for tag, said in zip(rest[::2], rest[1::2], strict=True):
         try:
-            parts.append(Part(said.strip(), *parse_label(tag)))
+            parts.append(TaggedText(said.strip(), *parse_label(tag)))
         except InputError as error:
             raise InputError(f"[{tag}]: {error}") from None
     found = [part for part in parts if part.text]
@@ -48,7 +48,7 @@ def parse_tags(text: str) -> list[Part]:
     return found
 
 
-def tagged_track(parts: list[Part], counts: tuple[int, ...], phones: Alignment, duration: float) -> EmotionTrack:
+def tagged_track(parts: list[TaggedText], counts: tuple[int, ...], phones: Alignment, duration: float) -> EmotionTrack:
     """The emotions of parts, each from the beginning of its first word to that of the next part's.
 
     Args:
@@ -77,7 +77,7 @@ def say(
     emotion: Emotion = None,
     hook: Hook = no_progress,
     **options: Any,
-) -> tuple[Speech, Animation]:
+) -> tuple[SpokenText, Animation]:
     """Speak a text, and animate a face by it.
 
     ```python

@@ -26,8 +26,8 @@ AGENT_SETTINGS = StreamSettings(fps=30.0)
 """What an agent's face has where nobody says otherwise: half the frames of a local program, for the network's sake."""
 REST_SECONDS = 0.2
 """In which the face comes to rest at the end, and where somebody interrupts."""
-BYTES = 2
-"""Of a sample."""
+SAMPLE_BYTES = 2
+"""Bytes of a sample."""
 
 
 class Step(NamedTuple):
@@ -107,7 +107,7 @@ class AgentFace:
     def _place(self, time: float) -> int:
         """The byte of the utterance's sound at a time."""
         assert self.pcm is not None
-        return BYTES * round(time * self.pcm.rate)
+        return SAMPLE_BYTES * round(time * self.pcm.rate)
 
     def _steps(self, frames: list[StreamedFrame]) -> list[Step]:
         made = list[Step]()

@@ -26,7 +26,7 @@ with extra("livekit"):
     from livekit.agents.voice.io import AudioOutput, AudioOutputCapabilities
 
 TOPIC = "sedtalker.face"
-"""Of the data messages."""
+"""Topic of the data messages."""
 
 
 class _Utterance:

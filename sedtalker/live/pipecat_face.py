@@ -15,7 +15,7 @@ from typing import Any
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.errors import extra
-from sedtalker.live.agents import BYTES, AgentFace, Step, face_message, mono
+from sedtalker.live.agents import SAMPLE_BYTES, AgentFace, Step, face_message, mono
 
 with extra("pipecat"):
     from pipecat.frames.frames import (
@@ -30,7 +30,7 @@ with extra("pipecat"):
     )
     from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-MOST_FRAMES = 9000
+MOST_REMEMBERED = 9000
 """Frames of an answer that are remembered until it was spoken: five minutes."""
 
 
@@ -59,7 +59,7 @@ class FaceProcessor(FrameProcessor):
         super().__init__(**options)
         self.face = face or AgentFace()
         self._began: float | None = None
-        self._sent = deque[tuple[float, StreamedFrame]](maxlen=MOST_FRAMES)
+        self._sent = deque[tuple[float, StreamedFrame]](maxlen=MOST_REMEMBERED)
         self._seconds = 0.0
         self._register_event_handler("on_emotion")
 
@@ -96,7 +96,7 @@ class FaceProcessor(FrameProcessor):
         """Frames and their sound, in the format of another piece of sound."""
         for step in steps:
             self._sent.append((self._seconds, step.frame))
-            self._seconds += len(step.sound) / (BYTES * like.sample_rate)
+            self._seconds += len(step.sound) / (SAMPLE_BYTES * like.sample_rate)
             await self._show(step.frame)
             if step.sound:
                 sound = TTSAudioRawFrame(step.sound, like.sample_rate, 1, context_id=like.context_id)

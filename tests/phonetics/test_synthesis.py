@@ -44,7 +44,7 @@ def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[VoiceFile, V
     """A table with two small files, the hash of the first known, and an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     held = (VoiceFile("model.onnx", 1, hashlib.sha256(b"model").hexdigest()), VoiceFile("voices.bin", 1))
-    monkeypatch.setattr(synthesis, "FILES", held)
+    monkeypatch.setattr(synthesis, "VOICE_FILES", held)
     return held
 
 
