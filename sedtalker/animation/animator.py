@@ -34,6 +34,7 @@ from sedtalker.mesh.mesh import Mesh
 from sedtalker.models import model_folder, model_names
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.nn.engine import open_model
+from sedtalker.phonetics.aligner import Alignment
 from sedtalker.phonetics.words import Words, align_recording, spoken_words
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speakers.separation import Speakers, separate
@@ -146,7 +147,7 @@ class Animator:
         enroll: Sequence[Recording] = (),
         fill_scale: bool = False,
         coordinates: Mapping[str, tuple[float, float]] | None = None,
-        words: Words | None = None,
+        words: Words | Alignment | None = None,
         language: str = "en",
         motion: Motion = Motion(),
         provenance: Mapping[str, Any] | None = None,
@@ -164,7 +165,8 @@ class Animator:
             enroll: other recordings of the speaker, for the diarizer.
             fill_scale: whether the diarizer measures strength by the recording's own.
             coordinates: (valence, arousal) of each category, from ``read_coordinates``; default: those of the track.
-            words: what is said: a text, its file, or a file of words with times; the mouth is then sharpened.
+            words: what is said: a text, its file, or a file of words with times, or when each phone is spoken; the
+                mouth is then sharpened.
             language: of the words, as espeak-ng names it.
             motion: how the face moves.
             provenance: stored with the animation, beside what is stored anyway.
@@ -180,7 +182,7 @@ class Animator:
         motion = replace(motion, **options)
         sound = as_audio(audio, rate, max_seconds)
         face = self._face(face)
-        spoken = None if words is None else spoken_words(words, language)
+        spoken = words if words is None or isinstance(words, Alignment) else spoken_words(words, language)
         with torch_threads(1):
             with one_step(hook, "encoding the speech"):
                 features = self.encoder(sound)
@@ -191,7 +193,9 @@ class Animator:
                 moved = self._moved(features, track, motion, face)
             if spoken is not None:
                 with one_step(hook, "aligning the words"):
-                    moved = sharpened(moved, align_recording(spoken, sound, features, self.encoder), face)
+                    if not isinstance(spoken, Alignment):
+                        spoken = align_recording(spoken, sound, features, self.encoder)
+                    moved = sharpened(moved, spoken, face)
         spoken_in = {} if moved.phones is None else {"words": len(moved.phones.words), "language": language}
         source = self._provenance(
             moved, motion, face, sound, self.licences(emotion), spoken_in | dict(provenance or {})

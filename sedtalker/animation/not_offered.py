@@ -12,6 +12,11 @@ NOT_OFFERED: dict[str, dict[str, str]] = {
     "batch": {
         "transcript words": "one recording's words: a column of a manifest, or --words-beside",
     },
+    "say": {
+        "transcript words": "the text says them",
+        "enroll max_seconds": "of recordings",
+        CONVERSATION: "one voice speaks",
+    },
     "stream": {
         "min_confidence": "a segment's confidence is known at its end",
         "smooth": "a mean of frames to come would delay the lips",

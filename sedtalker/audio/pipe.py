@@ -10,6 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.audio.audio import SAMPLE_RATE, bounded, check_rate
 from sedtalker.errors import InputError
 
@@ -116,3 +117,39 @@ def _exactly(pipe: BinaryIO, count: int) -> bytes:
     while len(data) < count and (more := pipe.read(count - len(data))):
         data += more
     return data
+
+
+class PcmStream:
+    """PCM in pieces that are cut anywhere, to mono float32 at 16 kHz.
+
+    Args:
+        layout: ``s16le`` or ``f32le``.
+        rate: samples a second.
+    """
+
+    def __init__(self, layout: str, rate: int):
+        self.dtype = np.dtype("<i2" if layout == "s16le" else "<f4")
+        self.resample = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") if rate != SAMPLE_RATE else None
+        self.rate, self.count, self._held = rate, 0, b""
+
+    @property
+    def seconds(self) -> float:
+        """That have come."""
+        return self.count / self.rate
+
+    def push(self, data: bytes) -> Floats:
+        """Samples (N,) of the next bytes."""
+        data = self._held + data
+        whole = len(data) // self.dtype.itemsize * self.dtype.itemsize
+        self._held = data[whole:]
+        samples = np.frombuffer(data[:whole], self.dtype).astype(np.float32)
+        self.count += len(samples)
+        if self.dtype.kind == "i":
+            samples /= np.float32(32768.0)
+        samples = bounded(samples)
+        return self.resample.resample_chunk(samples) if self.resample else samples
+
+    def flush(self) -> Floats:
+        """What the resampler holds back."""
+        nothing = np.zeros(0, np.float32)
+        return self.resample.resample_chunk(nothing, last=True) if self.resample else nothing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
 from sedtalker.errors import InputError, extra
 from sedtalker.reading import is_folder, problem_of
 
@@ -134,6 +134,8 @@ models_app = typer.Typer(help="List the weights there are, and fetch the encoder
 
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 """What a model of the hub consists of; the last is not always there."""
+TTS = "tts"
+"""The name of what ``sedtalker say`` speaks with."""
 SHOWN = 5
 """Figures of a checkpoint in the list for a person."""
 
@@ -164,6 +166,7 @@ def list_models(json: o.JsonOption = False) -> None:
         print(f"\n{e['name']:<27}{e['hub']:<20}{e['megabytes']:>6} MB   {e['licence']}")
         print(f"  {e['title']}: {e['parameters'] / 1e6:.0f} M parameters{part}")
         print(f"  {'on this machine: ' + e['here'] if e['here'] else 'not on this machine'}")
+    print("\nvoices of sedtalker say (sedtalker models pull tts): Kokoro-82M, 121 MB, Apache-2.0")
 
 
 def built_in_weights() -> list[dict[str, Any]]:
@@ -246,35 +249,57 @@ def export_networks(
 @fail_clearly
 def pull(
     name: Annotated[
-        str, typer.Argument(help="An encoder of sedtalker models list, or the folder of a checkpoint that names one.")
+        str,
+        typer.Argument(
+            help="An encoder of sedtalker models list, the folder of a checkpoint that names one, or tts, for say."
+        ),
     ],
     source: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="FOLDER", help="Take it from a folder (config.json, model.safetensors)."),
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            help="Take it from a folder (config.json, model.safetensors), tts also from a URL.",
+        ),
     ] = None,
     json: o.JsonOption = False,
 ) -> None:
-    """Fetch an encoder into this machine's cache of the Hugging Face hub; nothing is fetched twice.
+    """Fetch an encoder into this machine's cache of the Hugging Face hub, or the voices; nothing is fetched twice.
 
     With --from it is copied into that cache from a folder, for machines without a network.
     """
+    if name == TTS:
+        return pull_tts(source, json)
     from sedtalker.speech.encoder import HUB_ENCODERS
 
     if name not in HUB_ENCODERS and not Path(name).is_dir():
         if any(b["name"] == name for b in built_in_weights()):
             raise InputError(f"{name}: built in, there is nothing to fetch")
-        raise InputError(f"{name}: no such encoder; there is {', '.join(HUB_ENCODERS)}")
+        raise InputError(f"{name}: no such encoder; there is {', '.join(HUB_ENCODERS)}, and {TTS}")
     config = HUB_ENCODERS[name] if name in HUB_ENCODERS else named_backbone(Path(name))
     with extra("hub"):
         import huggingface_hub  # noqa: F401
         import transformers  # noqa: F401
-    folder = fetched(config) if source is None else copied(config, source)
+    folder = fetched(config) if source is None else copied(config, Path(source))
     if json:
         write_json({"name": name, "hub": config.name, "folder": str(folder)})
     else:
         facts = _facts(config.name)
         say(f"{name}: ready, {facts.licence}" if facts else f"{config.name}: ready")
         print(folder)
+
+
+def pull_tts(source: str | None, json: bool) -> None:
+    """Fetch the engine of ``sedtalker say``."""
+    from sedtalker.phonetics.synthesis import RELEASE, pull_voices
+
+    with ShownProgress("bar", False) as shown:
+        paths = pull_voices(source or RELEASE, shown.hook)
+    if json:
+        write_json({"name": TTS, "files": [str(path) for path in paths]})
+    else:
+        say(f"{TTS}: ready, Apache-2.0")
+        print("\n".join(map(str, paths)))
 
 
 def _facts(repository: str) -> HubModel | None:

@@ -21,6 +21,7 @@ from sedtalker.cli.export import export
 from sedtalker.cli.live import live, play, stream
 from sedtalker.cli.render import compare, render
 from sedtalker.cli.report import report, search
+from sedtalker.cli.say import say as say_text
 from sedtalker.cli.serve import serve, studio
 from sedtalker.cli.style import style
 from sedtalker.cli.train import train
@@ -107,7 +108,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PANELS = {
-    "Speech to face": (animate, studio, diarize, adapt, batch, report, search),
+    "Speech to face": (animate, say_text, studio, diarize, adapt, batch, report, search),
     "Live and for other programs": (live, play, stream, serve),
     "Files": (export, render, visemes, compare, style),
     "Train and measure": (train,),

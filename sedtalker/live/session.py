@@ -330,16 +330,22 @@ def send_paced(
     return pace
 
 
+def to_rest(last: StreamedFrame, rate: float, count: int) -> list[StreamedFrame]:
+    """From a face to a neutral one, linear, in ``count`` frames at ``rate`` a second; the last one is neutral."""
+    rest = neutral_frame(last.time + count / rate)
+    return [*(between(last, rest, last.time + k / rate) for k in range(1, count)), rest]
+
+
 def _come_to_rest(group: SenderGroup, last: StreamedFrame, rate: float, clock: Clock) -> None:
     """From the last face to a neutral one, which is sent last; a second Ctrl-C sends it at once."""
-    number = 0
-    rest = neutral_frame(last.time + FADE / rate)
+    frames = to_rest(last, rate, FADE)
+    waiting = iter(frames)
 
     def tick(now: float) -> bool:
-        nonlocal number
-        number += 1
-        group.send(between(last, rest, last.time + number / rate))
-        return number < FADE and len(group) > 0
+        frame = next(waiting, None)
+        if frame is not None:
+            group.send(frame)
+        return frame is not frames[-1] and len(group) > 0
 
     try:
         keep_pace(clock, tick, rate)
@@ -347,4 +353,4 @@ def _come_to_rest(group: SenderGroup, last: StreamedFrame, rate: float, clock: C
         pass
     finally:
         for _ in range(FAREWELLS):
-            group.send(rest)
+            group.send(frames[-1])

@@ -17,6 +17,7 @@ import importlib.util
 import logging
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -95,7 +96,7 @@ def check_language(language: str) -> None:
     """Raise ``InputError`` where nothing here pronounces a language."""
     if language == ENGLISH and english_dictionary():
         return
-    _espeak_name(language)
+    espeak_name(language)
 
 
 # --- English: the dictionary that pocketsphinx brings.
@@ -153,7 +154,12 @@ def _languages() -> frozenset[str]:
         raise InputError("espeak-ng is not installed: apt install espeak-ng, or pip install espeakng-loader") from None
 
 
-def _espeak_name(language: str) -> str:
+def espeak_name(language: str) -> str:
+    """How espeak-ng calls a language.
+
+    Raises:
+        InputError: it does not know it, or is not there.
+    """
     name = SHORT_NAMES.get(language.lower(), language.lower())
     if name not in _languages():
         near = [n for n in sorted(_languages()) if n.split("-")[0] == name.split("-")[0]]
@@ -175,7 +181,7 @@ def _espeak_words(written: list[str], language: str) -> list[list[SpokenWord]]:
     """What espeak-ng makes of each written word: none, one, or several (numbers, and phrases without spaces)."""
     from phonemizer.separator import Separator
 
-    backend = _backend(_espeak_name(language))
+    backend = _backend(espeak_name(language))
     lines = backend.phonemize(written, separator=Separator(phone=" ", word=f" {GAP} "), strip=True)
     found = []
     for word, line in zip(written, lines, strict=True):
@@ -213,15 +219,23 @@ def nearest_phones(sound: str) -> list[str]:
     if len(text) > 1 and text.endswith(TONE):
         text = text[: -len(TONE)]
     found: list[str] = []
+    for _, _, classes in sounds_of(text):
+        found += [phone for phone in classes if not found or found[-1] != phone]
+    return found
+
+
+def sounds_of(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    """The sounds of a text in IPA (NFD): the places of their first sign and behind their last, and their classes.
+
+    Marks, and signs outside the chart, have no class.
+    """
     at = 0
     while at < len(text):
         size = next((n for n in range(LONGEST, 0, -1) if text[at : at + n] in NEAREST and len(text) >= at + n), 1)
         piece = text[at : at + size]
         aspiration = piece == "h" and at > 0 and text[at - 1] in STOPS
-        if not aspiration:
-            found += [phone for phone in NEAREST.get(piece, ()) if not found or found[-1] != phone]
+        yield at, at + size, () if aspiration else NEAREST.get(piece, ())
         at += size
-    return found
 
 
 def known(sound: str) -> bool:

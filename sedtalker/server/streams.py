@@ -16,13 +16,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import soxr
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.arrays import Floats
-from sedtalker.audio.audio import SAMPLE_RATE, bounded
+from sedtalker.audio.pipe import PcmStream
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -61,42 +59,6 @@ class Ended(Exception):
 
 class Gone(Exception):
     """The client has gone."""
-
-
-class Sound:
-    """PCM as a client sends it, cut anywhere, to mono float32 at 16 kHz.
-
-    Args:
-        layout: ``s16le`` or ``f32le``.
-        rate: samples a second.
-    """
-
-    def __init__(self, layout: str, rate: int):
-        self.dtype = np.dtype("<i2" if layout == "s16le" else "<f4")
-        self.resample = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") if rate != SAMPLE_RATE else None
-        self.rate, self.count, self._held = rate, 0, b""
-
-    @property
-    def seconds(self) -> float:
-        """That have come."""
-        return self.count / self.rate
-
-    def push(self, data: bytes) -> Floats:
-        """Samples (N,) of the next bytes."""
-        data = self._held + data
-        whole = len(data) // self.dtype.itemsize * self.dtype.itemsize
-        self._held = data[whole:]
-        samples = np.frombuffer(data[:whole], self.dtype).astype(np.float32)
-        self.count += len(samples)
-        if self.dtype.kind == "i":
-            samples /= np.float32(32768.0)
-        samples = bounded(samples)
-        return self.resample.resample_chunk(samples) if self.resample else samples
-
-    def flush(self) -> Floats:
-        """What the resampler holds back."""
-        nothing = np.zeros(0, np.float32)
-        return self.resample.resample_chunk(nothing, last=True) if self.resample else nothing
 
 
 class Reply:
@@ -193,7 +155,7 @@ async def _close(socket: WebSocket, service: Service, code: int, why: str) -> No
 async def _stream(socket: WebSocket, service: Service) -> None:
     hello = await _hello(socket)
     settings = hello.settings()
-    sound, reply = Sound(hello.format, hello.rate), Reply(hello)
+    sound, reply = PcmStream(hello.format, hello.rate), Reply(hello)
     stream = await service.opened(_opened, service, settings)
     member = Member(service.pool, stream, service.limits.sound_waiting, service.limits.frames_waiting)
     await socket.send_text(json.dumps(reply.header(settings)))
@@ -249,7 +211,7 @@ async def _hello(socket: WebSocket) -> StreamHello:
         raise Ended(WRONG, str(error)) from None
 
 
-async def _receive(socket: WebSocket, service: Service, sound: Sound, member: Member) -> None:
+async def _receive(socket: WebSocket, service: Service, sound: PcmStream, member: Member) -> None:
     """Sound until ``end``.
 
     Raises:

@@ -83,7 +83,7 @@ def test_other_languages(language: str) -> None:
 def test_every_sound_of_espeak_is_in_the_table(language: str) -> None:
     from phonemizer.separator import Separator
 
-    backend = pronunciation._backend(pronunciation._espeak_name(language))
+    backend = pronunciation._backend(pronunciation.espeak_name(language))
     (line,) = backend.phonemize([SENTENCES[language]], separator=Separator(phone=" ", word="  "), strip=True)
     assert [sound for sound in line.split() if not known(sound)] == []
 

@@ -20,12 +20,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from sedtalker.animation.animation_stream import StreamedFrame
+from sedtalker.audio.pipe import PcmStream
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.server.options import StreamHello
 from sedtalker.server.server import more_files
 from sedtalker.server.service import Limits, return_memory
-from sedtalker.server.streams import Sound
 from tests.server.conftest import running
 
 HELLO = {"rate": 16000, "format": "s16le", "reply": "binary", "emotion": "happy:0.7", "fps": 25}
@@ -108,7 +108,7 @@ def test_sound_does_not_depend_on_the_cuts(cuts, rate, layout):
     sound = 0.5 * np.sin(np.arange(1200) / 9)
     data = np.round(sound * 32767).astype("<i2").tobytes() if layout == "s16le" else sound.astype("<f4").tobytes()
     at = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    whole, cut = Sound(layout, rate), Sound(layout, rate)
+    whole, cut = PcmStream(layout, rate), PcmStream(layout, rate)
     one = np.concatenate([whole.push(data), whole.flush()])
     two = np.concatenate([*(cut.push(data[a:b]) for a, b in itertools.pairwise(at)), cut.flush()])
     assert abs(len(one) - 1200 * 16000 / rate) <= 1
@@ -277,7 +277,7 @@ def test_streams_at_the_same_time_do_not_meet(server, models, samples):
 def test_sound_of_a_client_that_is_no_number_is_silence() -> None:
     sent = np.tile(np.array([np.nan, np.inf, -1e38, 0.5], "<f4"), 2000).tobytes()
     for rate in (16_000, 44_100):
-        sound = Sound("f32le", rate)
+        sound = PcmStream("f32le", rate)
         heard = np.concatenate([sound.push(sent[:777]), sound.push(sent[777:]), sound.flush()])
         assert np.isfinite(heard).all()
 

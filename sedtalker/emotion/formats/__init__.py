@@ -128,6 +128,16 @@ def constant_track(text: str, duration: float) -> EmotionTrack:
     Raises:
         InputError: unknown label, or an intensity that is not a number in [0, 1].
     """
+    label, intensity = parse_label(text)
+    return densify([Segment(0.0, duration, label, intensity, 1.0)], duration, ease=0.0)
+
+
+def parse_label(text: str) -> tuple[str, float]:
+    """Category and intensity of ``happy`` or ``happy:0.8``.
+
+    Raises:
+        InputError: unknown label, or an intensity that is not a number in [0, 1].
+    """
     label, _, number = text.partition(":")
     try:
         intensity = float(number) if number.strip() else (0.0 if category(label) == "neutral" else 1.0)
@@ -135,7 +145,7 @@ def constant_track(text: str, duration: float) -> EmotionTrack:
         raise InputError(str(error) if isinstance(error, InputError) else f"{text}: '{number}' is no number") from None
     if not 0.0 <= intensity <= 1.0:
         raise InputError(f"{text}: the intensity must lie between 0 and 1")
-    return densify([Segment(0.0, duration, category(label), intensity, 1.0)], duration, ease=0.0)
+    return category(label), intensity
 
 
 def _target(segment: Segment) -> NDArray[np.float64]:

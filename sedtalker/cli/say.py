@@ -1,0 +1,103 @@
+"""``sedtalker say``: text in, a talking face out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sedtalker.animation.not_offered import not_offered
+from sedtalker.animation.performance import Performance
+from sedtalker.cli import options as o
+from sedtalker.cli import visemes as v
+from sedtalker.cli.animate import print_files, say_of
+from sedtalker.cli.console import ShownProgress, fail_clearly, write_json
+from sedtalker.errors import InputError
+from sedtalker.reading import read_text
+from sedtalker.storage import OutputFolder
+
+SOUND_SUFFIX = ".wav"
+"""How the speech ends."""
+
+
+@fail_clearly
+@o.takes_options(without=not_offered("say"))
+def say(
+    context: typer.Context,
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="TEXT|FILE.txt", help=r"What is said; \[sad:0.5] before what is to be sad."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the results, which also have its name.")
+    ] = Path("speech"),
+    voice: Annotated[str | None, typer.Option(help="The voice that speaks; default: the first of --voices.")] = None,
+    speed: Annotated[float, typer.Option(min=0.5, max=2.0, help="How fast it speaks.")] = 1.0,
+    voices: Annotated[bool, typer.Option("--voices", help="List the voices, and end.")] = False,
+    voice_model: Annotated[
+        Path | None, typer.Option(help="A model of Kokoro (.onnx); default: that of sedtalker models pull tts.")
+    ] = None,
+    voices_file: Annotated[Path | None, typer.Option(help="Its voices (.bin or .npz); likewise.")] = None,
+    options: Performance = Performance(),
+    visemes: v.VisemesOption = None,
+    viseme_set: v.VisemeSetOption = "oculus",
+    device: o.DeviceOption = "auto",
+    preset: o.PresetOption = None,
+    save_preset: o.SavePresetOption = None,
+    force: o.ForceOption = False,
+    quiet: o.QuietOption = False,
+    progress: o.ProgressOption = "bar",
+    as_json: o.JsonOption = False,
+) -> None:
+    """Speak a text and animate a face by it: writes the speech and what animate writes into a folder."""
+    from sedtalker.phonetics.synthesis import Synthesizer, voice_files, voice_names
+
+    if voices:
+        names = voice_names(voice_files(voice_model, voices_file)[1])
+        write_json({"voices": names}) if as_json else print("\n".join(names))
+        return
+    if text is None:
+        raise InputError('give what is to be said, as sedtalker say "[happy] Hello there!"')
+    from sedtalker.animation.saying import parse_tags
+    from sedtalker.animation.saying import say as spoken
+    from sedtalker.batch.opening import coordinates_of, open_animator, open_face
+    from sedtalker.batch.settings import BatchSettings
+    from sedtalker.batch.work import write_results
+
+    said = read_text(Path(text), "a text") if text.endswith(".txt") else text
+    parts = parse_tags(said)
+    settings = o.drawn_where_possible(context, BatchSettings(**vars(options)))
+    settings.check()
+    o.check_preset(save_preset, force)
+    if visemes is not None:
+        v.check_visemes(visemes, viseme_set, force)
+    is_given = settings.emotion is not None or parts[0].text != said.strip()
+    stem, synthesizer = output.name, Synthesizer(voice_model, voices_file)
+    suffixes = [SOUND_SUFFIX, *settings.suffixes()]
+    wanted = [stem + suffix for suffix in suffixes]
+    with OutputFolder(output, wanted, force) as results, ShownProgress(progress, quiet) as shown:
+        animator = open_animator(settings, is_given, device)
+        speech, animation = spoken(
+            animator,
+            said,
+            synthesizer,
+            voice=voice,
+            speed=speed,
+            language=settings.language,
+            face=open_face(settings, animator.moves_vertices, shown.hook),
+            emotion=settings.emotion,
+            fill_scale=settings.fill_scale,
+            coordinates=coordinates_of(settings),
+            motion=settings,
+            hook=shown.hook,
+        )
+        o.save_preset(context, save_preset)
+        say_of(animation, output / wanted[0], settings.emotion if settings.emotion is not None or not is_given else "")
+        speech.save(results.path / wanted[0])
+        if visemes is not None:
+            v.write_visemes(visemes, viseme_set, animation.phones, speech.sound, Path(wanted[0]))
+        sound = speech.played
+        write_results(animation, sound, output / wanted[0], settings, results.path, output, shown.hook, stem)
+        shown.summary(speech.sound.duration)
+    print_files(output, stem, suffixes, animation, speech.sound.duration, as_json)

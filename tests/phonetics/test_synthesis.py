@@ -1,0 +1,163 @@
+"""Text to speech: files that are pulled once, signs of the model as phones, and an engine with a tiny model."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sedtalker.audio import load_audio
+from sedtalker.errors import InputError
+from sedtalker.phonetics import synthesis
+from sedtalker.phonetics.synthesis import LATE, Synthesizer, VoiceFile, pull_voices, voice_files, voice_names
+from tests.support.tiny_voice import save_tiny_voice
+
+HELLO = "həlˈoʊ bˈɑːb. ʌpˈiː"
+"""Hello Bob. Uppie"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A web server of a folder on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+    folder = tmp_path / "release"
+    folder.mkdir()
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}", folder
+        serving.shutdown()
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[VoiceFile, VoiceFile]:
+    """A table with two small files, the hash of the first known, and an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    held = (VoiceFile("model.onnx", 1, hashlib.sha256(b"model").hexdigest()), VoiceFile("voices.bin", 1))
+    monkeypatch.setattr(synthesis, "VOICE_FILES", held)
+    return held
+
+
+def test_files_are_pulled_once(
+    server: tuple[str, Path], files: tuple[VoiceFile, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    address, folder = server
+    (folder / "model.onnx").write_bytes(b"model")
+    (folder / "voices.bin").write_bytes(b"voices")
+    paths = pull_voices(address)
+    assert [path.read_bytes() for path in paths] == [b"model", b"voices"]
+    assert "voices.bin: no hash of it is known" in caplog.text
+    assert hashlib.sha256(b"voices").hexdigest() in caplog.text
+    assert "model.onnx" not in caplog.text
+    assert pull_voices("http://127.0.0.1:9/nobody") == paths
+    assert voice_files() == tuple(paths)
+
+
+def test_another_file_is_refused(server: tuple[str, Path], files: tuple[VoiceFile, ...]) -> None:
+    address, folder = server
+    (folder / "model.onnx").write_bytes(b"another")
+    with pytest.raises(InputError, match=r"model\.onnx: damaged, or another file"):
+        pull_voices(address)
+    (folder / "model.onnx").write_bytes(bytes(3_000_000))
+    with pytest.raises(InputError, match="larger than the 1 MB"):
+        pull_voices(address)
+    with pytest.raises(InputError, match="sedtalker models pull tts"):
+        voice_files()
+
+
+@pytest.mark.parametrize("source", ["http://127.0.0.1:9/nobody", "ftp://host/folder", "nowhere"])
+def test_a_place_without_files_is_an_error(source: str, files: tuple[VoiceFile, ...]) -> None:
+    with pytest.raises(InputError):
+        pull_voices(source)
+
+
+def test_files_come_from_a_folder_too(tmp_path: Path, files: tuple[VoiceFile, ...]) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"model")
+    (tmp_path / "voices.bin").write_bytes(b"voices")
+    assert len(pull_voices(str(tmp_path))) == 2
+
+
+def test_signs_become_phones() -> None:
+    words = synthesis._words("Hello, Bob. Uppie!", HELLO)
+    assert [word.text for word in words] == ["Hello", "Bob", "Uppie"]
+    assert [[classes for *_, classes in word.sounds] for word in words] == [
+        [("HH",), ("AH",), ("L",), ("OW",)],
+        [("B",), ("AA",), ("B",)],
+        [("AH",), ("P",), ("IY",)],
+    ]
+    assert words[1].sounds == ((0, 1, ("B",)), (1, 4, ("AA",)), (4, 5, ("B",)))
+    signs = HELLO.replace(" ", "")
+    own = synthesis._own_phones(words, [(1 + 0.1 * k, 1.1 + 0.1 * k) for k in range(len(signs))])
+    assert [(p.phone, p.word) for p in own if p.phone in "BP"] == [("B", 1), ("B", 1), ("P", 2)]
+    assert own[0].start == pytest.approx(1 - LATE)
+    assert own[4].start == pytest.approx(1 - LATE + 0.1 * signs.index("b"))
+
+
+def test_merged_words_are_named_by_their_signs() -> None:
+    assert [word.text for word in synthesis._words("of the", "ʌvðə")] == ["ʌvðə"]
+
+
+# --- The engine, with a tiny model.
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    pytest.importorskip("kokoro_onnx", reason="the extra tts is not installed")
+    return save_tiny_voice(tmp_path_factory.mktemp("voice"))
+
+
+def test_speech_has_words_with_times(tiny: tuple[Path, Path], tmp_path: Path) -> None:
+    synthesizer = Synthesizer(*tiny)
+    assert synthesizer.names == voice_names(tiny[1]) == ["af_tiny", "bm_tiny"]
+    speech = synthesizer(["Hello Bob.", "My map!"])
+    assert speech.counts == (2, 2)
+    assert [word.text for word in speech.words] == ["Hello", "Bob", "My", "map"]
+    assert [word.phones for word in speech.words][1::2] == [("B", "AA", "B"), ("M", "AE", "P")]
+    begins = [word.within[0] for word in speech.words if word.within]
+    assert begins == sorted(begins)
+    assert 0.0 <= begins[0] < begins[-1] < speech.sound.duration
+    assert [phone.phone for phone in speech.phones if phone.word == 1] == ["B", "AA", "B"]
+    speech.save(tmp_path / "speech.wav")
+    assert load_audio(tmp_path / "speech.wav").sha256 == speech.sound.sha256
+
+
+def test_a_model_whose_durations_are_not_found_speaks_all_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("kokoro_onnx", reason="the extra tts is not installed")
+    speech = Synthesizer(*save_tiny_voice(tmp_path, "/other"))(["Hello Bob."])
+    assert speech.phones == ()
+    assert [word.within for word in speech.words] == [None, None]
+
+
+def test_what_cannot_be_spoken_is_an_error(tiny: tuple[Path, Path], tmp_path: Path) -> None:
+    synthesizer = Synthesizer(*tiny)
+    for arguments, message in [
+        ((["Hello"], "nobody"), "no voice is called 'nobody'"),
+        ((["Hello"], None, 3.0), "give 0.5 to 2"),
+        ((["…"],), "nothing to say"),
+        ((["Hello"], None, 1.0, "klingon"), "klingon"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            synthesizer(*arguments)  # type: ignore[arg-type]
+    (tmp_path / "no.onnx").write_bytes(b"no")
+    with pytest.raises(InputError, match="not a model of Kokoro"):
+        Synthesizer(tmp_path / "no.onnx", tiny[1])
+    with pytest.raises(InputError, match="no file of voices"):
+        Synthesizer(tiny[0], tmp_path / "no.onnx")
+    with pytest.raises(InputError, match="no such file"):
+        Synthesizer(tmp_path / "missing.onnx", tiny[1])
+
+
+def test_samples_are_within_sixteen_bits(tiny: tuple[Path, Path]) -> None:
+    speech = Synthesizer(*tiny)(["Hello"])
+    assert speech.samples.dtype == np.int16
+    assert np.abs(speech.samples.astype(int)).max() > 30_000
