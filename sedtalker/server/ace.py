@@ -8,9 +8,9 @@ that nothing is read before the token and the limits were looked at.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hmac
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -34,6 +34,8 @@ from sedtalker.server.service import Busy, Service
 from sedtalker.server.streams import Ended, Sound, exchanged, in_time, tidied
 from sedtalker.server.work import Cancelled
 
+log = logging.getLogger(__name__)
+
 CONTROLLER = "nvidia_ace.services.a2f_controller.v1.A2FControllerService"
 """The service of streams."""
 AUTHORING = "nvidia_ace.services.a2f_authoring.v1.A2FAuthoringService"
@@ -55,7 +57,7 @@ Context = Any
 
 
 def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
-    """Status code and line of what ends a call; anything unexpected is raised again."""
+    """Status code and line of what ends a call; the log says more of what is unexpected."""
     if isinstance(error, Ended):
         return CODES[error.code], error.why
     kinds = {
@@ -68,7 +70,10 @@ def status_of(error: Exception) -> tuple[grpc.StatusCode, str]:
     for kind, code in kinds.items():
         if isinstance(error, kind):
             return code, str(error)
-    raise error
+    if isinstance(error, (grpc.aio.BaseError, grpc.aio.UsageError)):  # sending to who has gone
+        return grpc.StatusCode.CANCELLED, "the client has gone"
+    log.error("a call failed", exc_info=error)
+    return grpc.StatusCode.INTERNAL, f"something went wrong ({type(error).__name__}); the server's log says more"
 
 
 class Ace:
@@ -109,10 +114,15 @@ class Ace:
             ):
                 line = "a token is needed: send the metadata 'authorization: Bearer TOKEN'"
                 await context.abort(grpc.StatusCode.UNAUTHENTICATED, line)
+            code, line = grpc.StatusCode.CANCELLED, ""
             try:
                 await call(context)
+                code = grpc.StatusCode.OK
             except Exception as error:
-                await context.abort(*status_of(error))
+                code, line = status_of(error)
+                await context.abort(code, line)
+            finally:
+                self.service.monitoring.calls.labels(code.name).inc()
 
         return guarded
 
@@ -132,18 +142,10 @@ class Ace:
 
     async def process_audio_stream(self, context: Context) -> None:
         """``ProcessAudioStream``."""
-        monitoring, code = self.service.monitoring, "OK"
         try:
             with self.service.streaming():
                 await self._stream(context)
-        except Exception as error:
-            code = status_of(error)[0].name
-            raise
-        except asyncio.CancelledError:
-            code = grpc.StatusCode.CANCELLED.name
-            raise
         finally:
-            monitoring.closed.labels(code).inc()
             await tidied(self.service)
 
     async def _stream(self, context: Context) -> None:
