@@ -28,6 +28,7 @@ from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
+from sedtalker.speech.features import FRAME_CLOCK
 
 GAIN_MARGIN = 2 * RULES.ease_frames
 """Frames on either side that a gain at closed lips looks at."""
@@ -192,10 +193,11 @@ class StreamedFrame:
         """
         return float(self.tongue[TONGUE.index(name)] if name in TONGUE else self.weights[INDEX[name]])
 
-    @property
-    def named(self) -> dict[str, float]:
-        """All weights by name, the tongue's last."""
-        return {name: self[name] for name in (*ARKIT_52, *TONGUE)}
+
+def frame_delay(settings: StreamSettings) -> float:
+    """Seconds of sound after a frame until it is known at the latest: look-ahead, hop, and what gains look ahead."""
+    gains = GAIN_MARGIN / FRAME_CLOCK.rate if settings.gains.split_motion else 0.0
+    return settings.look_ahead + settings.hop + gains
 
 
 class AnimationStream:

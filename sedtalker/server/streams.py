@@ -19,7 +19,7 @@ import numpy as np
 import soxr
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from sedtalker.animation.animation_stream import StreamedFrame
+from sedtalker.animation.animation_stream import StreamedFrame, frame_delay
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Floats
 from sedtalker.audio.audio import SAMPLE_RATE, bounded
@@ -119,6 +119,7 @@ class Reply:
             "fps": settings.fps,
             "look_ahead": settings.look_ahead,
             "hop": settings.hop,
+            "delay": round(frame_delay(settings), 3),
             "columns": 6 + len(self.places),
         }
 
