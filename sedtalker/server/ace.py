@@ -27,7 +27,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.server import streams
 from sedtalker.server.ace_messages import made, read
-from sedtalker.server.ace_parameters import FPS, GivenEmotions, Wanted, checked_sound, wanted
+from sedtalker.server.ace_parameters import FPS, Finish, GivenEmotions, Wanted, checked_sound, wanted
 from sedtalker.server.authoring import Authoring, NoSuchClip
 from sedtalker.server.pool import StreamFailed
 from sedtalker.server.service import Busy, Service
@@ -163,7 +163,7 @@ class Ace:
         stream = await service.opened(self._opened, asked, given)
         emotions = stream.face.emotions
         assert isinstance(emotions, LipStream)
-        sound, reply = Sound("s16le", rate), Reply(header.audio_header, rate)
+        sound, reply = Sound("s16le", rate), Reply(header.audio_header, rate, asked.finish)
         await context.write(reply.header())
 
         async def receive() -> bytes | None:
@@ -208,7 +208,10 @@ class Ace:
 
     def _opened(self, asked: Wanted, given: GivenEmotions) -> AnimationStream:
         """A fresh stream; without a diarizer where all of the emotion is given."""
-        animator, settings = self.service.models.animator("streaming"), StreamSettings(fps=FPS, **asked.motion)
+        animator, settings = (
+            self.service.models.animator("streaming"),
+            StreamSettings(fps=FPS, intensity=asked.strength),
+        )
         track = given.track() if asked.share else None
         if asked.share == 1.0 and given.from_beginning:
             return animator.open_stream(settings, track)
@@ -217,6 +220,7 @@ class Ace:
         assert isinstance(emotions, LateEmotions)
         emotions.given, emotions.share = track, asked.share
         emotions.onset = asked.onset or emotions.onset
+        emotions.contrast, emotions.most = asked.contrast, asked.most
         if asked.beginning is not None and not asked.share:
             posterior, intensity = from_strengths(np.array([asked.beginning]))
             emotions.begin(posterior[0], float(intensity[0]))
@@ -229,10 +233,11 @@ class Reply:
     Args:
         audio: the header of its sound, which comes back beside the frames.
         rate: samples a second.
+        finish: of the weights.
     """
 
-    def __init__(self, audio: Any, rate: int):
-        self.audio, self.rate = audio, rate
+    def __init__(self, audio: Any, rate: int, finish: Finish):
+        self.audio, self.rate, self.finish = audio, rate, finish
         self.sound = bytearray()
         """Sound that has not been sent back."""
         self.sent, self._samples = 0, 0
@@ -251,7 +256,8 @@ class Reply:
         """One a frame, with the sound until the next frame and the emotion."""
         for frame in frames:
             self.sent += 1
-            weights = made("FloatArrayWithTimeCode", time_code=frame.time, values=frame.weights)
+            values = self.finish(frame.weights[None])[0]
+            weights = made("FloatArrayWithTimeCode", time_code=frame.time, values=values)
             yield _packed(
                 animation_data=made(
                     "AnimationData",

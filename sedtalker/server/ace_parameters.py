@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from sedtalker.arrays import Floats
 from sedtalker.audio.audio import check_rate
 from sedtalker.emotion.formats.keys import strengths_of
 from sedtalker.emotion.shown import from_strengths
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import EmotionTrack
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.arkit import ARKIT_52, INDEX
 
 FPS = 30.0
 """Frames a second that Audio2Face-3D sends."""
@@ -30,42 +31,69 @@ MOST_KEYS = 1000
 
 
 class Dial(NamedTuple):
-    """How a parameter is honoured.
+    """How a parameter of the face is honoured.
 
     Attributes:
-        option: of ``LiveMotion``; None: there is none.
         least, most: its range.
-        unchanged: values that leave the motion as it is, beside those that ``option`` honours.
+        shapes: beginnings of the names of the shapes that it is about.
+        what: it does with them: a factor, an offset, seconds of smoothing; None: nothing here does it.
+        unchanged: values that are taken all the same where nothing does it: those of NVIDIA's sample clients.
     """
 
-    option: str | None
     least: float
     most: float
+    shapes: tuple[str, ...] = ()
+    what: Literal["factor", "offset", "smoothing"] | None = None
     unchanged: tuple[float, ...] = ()
 
 
+UPPER = ("brow", "eyeSquint", "eyeWide", "cheekSquint")
+"""Shapes of the upper face; lids and gaze have parameters of their own."""
+LOWER = ("jaw", "mouth", "cheekPuff", "noseSneer", "tongue")
+"""Shapes of the lower face."""
 FACE: Mapping[str, Dial] = {
-    "upperFaceStrength": Dial(None, 0.0, 2.0, (1.0,)),
-    "lowerFaceStrength": Dial(None, 0.0, 2.0, (1.0, 1.2, 1.25, 1.3)),
-    "upperFaceSmoothing": Dial(None, 0.0, 0.1, (0.0, 0.001)),
-    "lowerFaceSmoothing": Dial(None, 0.0, 0.1, (0.0, 0.0023, 0.006)),
-    "eyelidOpenOffset": Dial(None, -1.0, 1.0, (0.0, 0.06)),
-    "lipOpenOffset": Dial(None, -0.2, 0.2, (0.0, -0.03)),
-    "skinStrength": Dial(None, 0.0, 2.0, (1.0, 1.1)),
-    "blinkStrength": Dial(None, 0.0, 2.0, (1.0,)),
-    "faceMaskLevel": Dial(None, 0.0, 1.0, (0.6,)),
-    "faceMaskSoftness": Dial(None, 0.001, 0.5, (0.008, 0.0085)),
-    "tongueStrength": Dial(None, 0.0, 3.0, (1.0, 1.3, 1.5)),
-    "tongueHeightOffset": Dial(None, -3.0, 3.0, (0.0,)),
-    "tongueDepthOffset": Dial(None, -3.0, 3.0, (0.0,)),
+    "upperFaceStrength": Dial(0.0, 2.0, UPPER, "factor"),
+    "lowerFaceStrength": Dial(0.0, 2.0, LOWER, "factor"),
+    "skinStrength": Dial(0.0, 2.0, UPPER + LOWER, "factor"),
+    "blinkStrength": Dial(0.0, 2.0, ("eyeBlink",), "factor"),
+    "upperFaceSmoothing": Dial(0.0, 0.1, UPPER, "smoothing"),
+    "lowerFaceSmoothing": Dial(0.0, 0.1, LOWER, "smoothing"),
+    "eyelidOpenOffset": Dial(-1.0, 1.0, ("eyeWide",), "offset"),
+    "lipOpenOffset": Dial(-0.2, 0.2, ("jawOpen",), "offset"),
+    "tongueStrength": Dial(0.0, 3.0, ("tongue",), "factor"),
+    "tongueHeightOffset": Dial(-3.0, 3.0, unchanged=(0.0,)),
+    "tongueDepthOffset": Dial(-3.0, 3.0, unchanged=(0.0,)),
+    "faceMaskLevel": Dial(0.0, 1.0, unchanged=(0.6,)),
+    "faceMaskSoftness": Dial(0.001, 0.5, unchanged=(0.008, 0.0085)),
 }
-"""Parameters of the face by NVIDIA's names; what samples send besides what is honoured is what their heads need."""
-EMOTION: Mapping[str, Dial] = {
-    "emotion_strength": Dial("intensity", 0.0, 1.0),
-    "emotion_contrast": Dial(None, 0.3, 3.0, (1.0,)),
-    "max_emotions": Dial(None, 1, 6, (6,)),
-}
-"""Parameters of the post-processing of emotions that are options of the motion."""
+"""Parameters of the face by NVIDIA's names."""
+
+
+@dataclass(eq=False)
+class Finish:
+    """The last step, on weights as they are sent: ``factor · weight + offset``, smoothed.
+
+    Attributes:
+        factor, offset, smoothing: (52,) each; smoothing is a time constant, seconds.
+        clamp: whether weights stay in [0, 1].
+    """
+
+    factor: Floats
+    offset: Floats
+    smoothing: Floats
+    clamp: bool = True
+    _last: Floats | None = None
+
+    def __call__(self, weights: Floats) -> Floats:
+        """The next frames (T, 52), ``FPS`` a second; after those of the call before."""
+        made = self.factor * weights + self.offset
+        if self.smoothing.any():
+            share = 1.0 - np.exp(-STEP / np.maximum(self.smoothing, 1e-6))
+            for row in made:
+                if self._last is not None:
+                    row += (1.0 - share) * (self._last - row)
+                self._last = row
+        return np.asarray(np.clip(made, 0.0, 1.0) if self.clamp else made, np.float32)
 
 
 @dataclass(frozen=True)
@@ -73,14 +101,19 @@ class Wanted:
     """What a client wants.
 
     Attributes:
-        motion: options of ``LiveMotion`` by name.
+        finish: of the weights.
+        strength: a factor of the intensity of all emotion.
+        contrast, most: of recognised emotions, see ``shown.contrasted``.
         share: of the emotions that it gives, in what is shown; 0: they are left out, as it said.
         onset: seconds with which the face takes on a recognised emotion; None: the usual.
         transition: seconds from a given emotion to the next.
         beginning: strengths of the categories at the beginning, where it gives them.
     """
 
-    motion: dict[str, Any] = field(default_factory=dict)
+    finish: Finish
+    strength: float = 1.0
+    contrast: float = 1.0
+    most: int = len(CATEGORIES) - 1
     share: float = 1.0
     onset: float | None = None
     transition: float = STEP
@@ -88,7 +121,7 @@ class Wanted:
 
 
 def wanted(face: Any, post: Any, shapes: Any, emotion: Any = None) -> Wanted:
-    """From the messages ``FaceParameters``, ``EmotionPostProcessingParameters`` and so on.
+    """From the messages ``FaceParameters``, ``EmotionPostProcessingParameters``, ``BlendShapeParameters`` and so on.
 
     Raises:
         InputError: something that is not honoured, by its name.
@@ -96,40 +129,66 @@ def wanted(face: Any, post: Any, shapes: Any, emotion: Any = None) -> Wanted:
     for kind in ("integer_params", "float_array_params"):
         for name in sorted(getattr(face, kind)):
             raise InputError(f"face_params.{kind}: there is no '{name}'; the parameters of the face are float_params")
-    options = _dialled("face_params", face.float_params, FACE)
-    given = {name: getattr(post, name) for name in EMOTION if post.HasField(name)}
-    options |= _dialled("emotion_post_processing_params", given, EMOTION)
-    options |= _shaped(shapes)
-    share, onset, transition, beginning = 1.0, None, STEP, None
-    if post.HasField("preferred_emotion_strength"):
-        share = _within("preferred_emotion_strength", post.preferred_emotion_strength, 0.0, 1.0)
+    asked: dict[str, Any] = {"finish": _finish(face, shapes)}
+    for name, kept, least, most in (
+        ("emotion_strength", "strength", 0.0, 1.0),
+        ("emotion_contrast", "contrast", 0.3, 3.0),
+        ("max_emotions", "most", 1, 6),
+        ("preferred_emotion_strength", "share", 0.0, 1.0),
+        ("live_blend_coef", "onset", 0.0, 0.999),
+    ):
+        if post.HasField(name):
+            asked[kept] = _within(name, getattr(post, name), least, most)
+    if "onset" in asked:  # share of the emotion of the frame before
+        asked["onset"] = -STEP / math.log(asked["onset"]) if asked["onset"] else 1e-3
     if post.HasField("enable_preferred_emotion") and not post.enable_preferred_emotion:
-        share = 0.0
-    if post.HasField("live_blend_coef"):
-        kept = _within("live_blend_coef", post.live_blend_coef, 0.0, 0.999)
-        onset = -STEP / math.log(kept) if kept else 1e-3
-    if emotion is not None:
-        if emotion.HasField("live_transition_time"):
-            transition = max(1e-3, _within("live_transition_time", emotion.live_transition_time, 0.0, 60.0))
-        if emotion.beginning_emotion:
-            beginning = strengths_of(emotion.beginning_emotion, "beginning_emotion")
-    return Wanted(options, share, onset, transition, beginning)
+        asked["share"] = 0.0
+    if emotion is not None and emotion.HasField("live_transition_time"):
+        asked["transition"] = max(1e-3, _within("live_transition_time", emotion.live_transition_time, 0.0, 60.0))
+    if emotion is not None and emotion.beginning_emotion:
+        asked["beginning"] = strengths_of(emotion.beginning_emotion, "beginning_emotion")
+    return Wanted(**asked)
 
 
-def _dialled(where: str, given: Mapping[str, float], dials: Mapping[str, Dial]) -> dict[str, Any]:
-    """Options of given parameters."""
-    options: dict[str, Any] = {}
-    for name, value in given.items():
-        if name not in dials:
-            raise InputError(f"{where}: there is no '{name}'; honoured are {', '.join(dials)}")
-        option, least, most, unchanged = dials[name]
-        _within(name, value, least, most)
-        if option is not None:
-            options[option] = value
-        elif not any(math.isclose(value, known, abs_tol=1e-6) for known in unchanged):
-            known = " or ".join(f"{v:g}" for v in unchanged)
-            raise InputError(f"{where}: {name}={value:g} is not honoured here; leave it out, or send {known}")
-    return options
+def _finish(face: Any, shapes: Any) -> Finish:
+    """What parameters of the face and of single shapes do with the weights."""
+    clamp = not shapes.HasField("enable_clamping_bs_weight") or shapes.enable_clamping_bs_weight
+    count = len(ARKIT_52)
+    made = Finish(np.ones(count, np.float32), np.zeros(count, np.float32), np.zeros(count, np.float32), clamp)
+    for name, value in face.float_params.items():
+        if name not in FACE:
+            raise InputError(f"face_params: there is no '{name}'; honoured are {', '.join(FACE)}")
+        dial = FACE[name]
+        value = _within(name, value, dial.least, dial.most)
+        columns = [shape.startswith(dial.shapes) for shape in ARKIT_52]
+        if name == "eyelidOpenOffset" and value < 0:
+            made.offset[[shape.startswith("eyeBlink") for shape in ARKIT_52]] -= value
+        elif dial.what == "factor":
+            made.factor[columns] *= value
+        elif dial.what == "offset":
+            made.offset[columns] += value
+        elif dial.what == "smoothing":
+            made.smoothing[columns] = value
+        elif not any(math.isclose(value, known, abs_tol=1e-6) for known in dial.unchanged):
+            known = " or ".join(f"{v:g}" for v in dial.unchanged)
+            raise InputError(f"face_params: {name}={value:g} is not honoured here; leave it out, or send {known}")
+    for name, value in shapes.bs_weight_multipliers.items():
+        if (place := _shape(name)) is not None:
+            made.factor[place] *= _within(f"bs_weight_multipliers: {name}", value, 0.0, 10.0)
+    for name, value in shapes.bs_weight_offsets.items():
+        if (place := _shape(name)) is not None:
+            made.offset[place] += _within(f"bs_weight_offsets: {name}", value, -1.0, 1.0)
+        elif value:
+            raise InputError(f"bs_weight_offsets: there is no shape '{name}' to move: leave its offset out")
+    return made
+
+
+def _shape(name: str) -> int | None:
+    """Place of a shape among the 52, by ARKit's name or with a capital; None: one of NVIDIA's for the tongue."""
+    place = INDEX.get(name[:1].lower() + name[1:])
+    if place is None and not name.startswith("Tongue"):
+        raise InputError(f"blendshape_params: there is no shape '{name}' of ARKit")
+    return place
 
 
 def _within(name: str, value: float, least: float, most: float) -> float:
@@ -137,24 +196,6 @@ def _within(name: str, value: float, least: float, most: float) -> float:
     if not least - 1e-6 <= value <= most + 1e-6:  # floats of 32 bits
         raise InputError(f"{name}: {value:g} is out of range: send {least:g} to {most:g}")
     return min(max(value, least), most)
-
-
-def _shaped(shapes: Any) -> dict[str, Any]:
-    """Options of factors and offsets of shapes, under ARKit's names or with a capital."""
-    gain, offset = dict[str, float](), dict[str, float]()
-    for said, kept, unchanged in ((shapes.bs_weight_multipliers, gain, 1.0), (shapes.bs_weight_offsets, offset, 0.0)):
-        for name, value in said.items():
-            plain = name[:1].lower() + name[1:]
-            if plain in ARKIT_52:
-                if value != unchanged:
-                    kept[plain] = value
-            elif not name.startswith("Tongue"):  # shapes of NVIDIA's: their weights here would be 0
-                raise InputError(f"blendshape_params: there is no shape '{name}' of ARKit")
-            elif not unchanged and value:
-                raise InputError(f"blendshape_params: there is no shape '{name}' to move: leave its offset out")
-    if offset:
-        raise InputError("blendshape_params: bs_weight_offsets are not honoured here; leave them out, or send 0")
-    return {"gain": gain} if gain else {}
 
 
 def checked_sound(header: Any) -> int:

@@ -115,6 +115,14 @@ def spoken(data: bytes, *emotions: tuple[float, dict[str, float]]) -> Any:
     return M["AudioWithEmotionStream"](audio_with_emotion=M["AudioWithEmotion"](audio_buffer=data, emotions=at))
 
 
+def faced(parameters: dict[str, float]) -> Any:
+    return header(face_params=M["FaceParameters"](float_params=parameters))
+
+
+def shaped(**parameters: Any) -> Any:
+    return header(blendshape_params=M["BlendShapeParameters"](**parameters))
+
+
 END = M["AudioWithEmotionStream"](end_of_audio=M["EndOfAudio"]())
 CONTRAST = M["EmotionPostProcessingParameters"]
 OK = grpc.StatusCode.OK
@@ -249,6 +257,55 @@ def test_given_emotions_are_mixed_or_left_out_as_asked(client, pcm):
     assert without < smile(preferred_emotion_strength=0.5) < whole
 
 
+def test_parameters_of_the_face_and_of_shapes(client, pcm):
+    def weights(float_params: Any = None, post: Any = None, **shapes: Any) -> np.ndarray:
+        asked = header(
+            face_params=M["FaceParameters"](float_params=float_params),
+            blendshape_params=M["BlendShapeParameters"](**shapes),
+            emotion_post_processing_params=CONTRAST(**(post or {})),
+        )
+        return frames(client.stream([asked, spoken(pcm, (0.0, {"joy": 1.0})), END]))[1]
+
+    plain = weights()
+    jaw, smile, brow, blink = (INDEX[name] for name in ("jawOpen", "mouthSmileLeft", "browDownLeft", "eyeBlinkLeft"))
+    scaled = weights(
+        bs_weight_multipliers={"JawOpen": 0.5, "TongueTipUp": 2.0}, bs_weight_offsets={"eyeBlinkLeft": 0.1}
+    )
+    assert scaled[:, jaw] == pytest.approx(0.5 * plain[:, jaw], abs=1e-5)
+    assert scaled[:, blink] == pytest.approx(np.minimum(plain[:, blink] + 0.1, 1.0), abs=1e-5)
+    unclamped = weights(bs_weight_offsets={"jawOpen": -0.3}, enable_clamping_bs_weight=False)
+    assert unclamped[:, jaw] == pytest.approx(plain[:, jaw] - 0.3, abs=1e-5)
+    lower = weights({"lowerFaceStrength": 0.5, "skinStrength": 0.8, "lipOpenOffset": 0.05, "eyelidOpenOffset": -0.2})
+    assert lower[:, smile] == pytest.approx(0.4 * plain[:, smile], abs=1e-5)
+    assert lower[:, jaw] == pytest.approx(0.4 * plain[:, jaw] + 0.05, abs=1e-5)
+    assert lower[:, brow] == pytest.approx(0.8 * plain[:, brow], abs=1e-5)
+    assert lower[:, blink] == pytest.approx(np.minimum(plain[:, blink] + 0.2, 1.0), abs=1e-5)
+    smooth = weights({"lowerFaceSmoothing": 0.1})
+    assert np.abs(np.diff(smooth[:, jaw])).max() < 0.7 * np.abs(np.diff(plain[:, jaw])).max()
+    assert smooth[:, blink] == pytest.approx(plain[:, blink], abs=1e-5)
+
+
+def test_the_parameters_of_nvidias_sample_clients_are_taken(client, pcm):
+    face = {"upperFaceStrength": 1, "upperFaceSmoothing": 0.001, "lowerFaceStrength": 1.25, "lowerFaceSmoothing": 0.006}
+    face |= {"faceMaskLevel": 0.6, "faceMaskSoftness": 0.0085, "skinStrength": 1, "eyelidOpenOffset": 0.06}
+    face |= {"lipOpenOffset": -0.03, "tongueStrength": 1.3, "tongueHeightOffset": 0.0, "tongueDepthOffset": 0.0}
+    post = {"emotion_contrast": 1.0, "live_blend_coef": 0.7, "enable_preferred_emotion": False}
+    post |= {"preferred_emotion_strength": 0.5, "emotion_strength": 0.6, "max_emotions": 3}
+    shapes = [name[:1].upper() + name[1:] for name in ARKIT_52] + ["TongueTipUp"]
+    asked = header(
+        face_params=M["FaceParameters"](float_params=face),
+        emotion_post_processing_params=CONTRAST(**post),
+        blendshape_params=M["BlendShapeParameters"](
+            bs_weight_multipliers=dict.fromkeys(shapes, 0.8),
+            bs_weight_offsets=dict.fromkeys(shapes, 0.0),
+            enable_clamping_bs_weight=False,
+        ),
+        emotion_params=M["EmotionParameters"](live_transition_time=0.0001, beginning_emotion={"pain": 1.0}),
+    )
+    said = client.stream([asked, spoken(pcm, (0.0, {"joy": 1.0}), (1.0, {"fear": 1.0})), spoken(b""), END])
+    assert said[-1].status.code == 0
+
+
 def test_a_beginning_emotion_shows_until_the_first_that_is_recognised(client, pcm):
     params = M["EmotionParameters"](beginning_emotion={"joy": 1.0})
     off = CONTRAST(enable_preferred_emotion=False)
@@ -282,10 +339,22 @@ def test_a_beginning_emotion_shows_until_the_first_that_is_recognised(client, pc
         (lambda: [header(emotion_params=M["EmotionParameters"](beginning_emotion={"x": 1.0}))], "beginning_emotion"),
         (lambda: [header(emotion_post_processing_params=CONTRAST(emotion_strength=7.0))], "emotion_strength"),
         (lambda: [header(emotion_post_processing_params=CONTRAST(live_blend_coef=1.0))], "live_blend_coef"),
-        (lambda: [header(face_params=M["FaceParameters"](float_params={"noseLength": 1.0}))], "noseLength"),
+        (lambda: [faced({"noseLength": 1.0})], "noseLength"),
         (lambda: [header(face_params=M["FaceParameters"](integer_params={"seed": 1}))], "integer_params"),
-        (lambda: [header(face_params=M["FaceParameters"](float_params={"faceMaskLevel": 0.2}))], "faceMaskLevel=0.2"),
-        (lambda: [header(blendshape_params=M["BlendShapeParameters"](bs_weight_offsets={"Nose": 1.0}))], "Nose"),
+        (lambda: [faced({"faceMaskLevel": 0.2})], "faceMaskLevel=0.2"),
+        (lambda: [shaped(bs_weight_offsets={"Nose": 1.0})], "Nose"),
+        (
+            lambda: [shaped(bs_weight_offsets={"TongueUp": 1.0})],
+            "TongueUp",
+        ),
+        (
+            lambda: [shaped(bs_weight_multipliers={"jawOpen": 1e9})],
+            "jawOpen",
+        ),
+        (
+            lambda: [faced({"lipOpenOffset": float("nan")})],
+            "lipOpenOffset",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_a_line(client, server, messages: Callable[[], list[Any]], line: str):
