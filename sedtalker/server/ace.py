@@ -42,6 +42,9 @@ AUTHORING = "nvidia_ace.services.a2f_authoring.v1.A2FAuthoringService"
 """The service of single poses."""
 LARGEST = 4 * 2**20
 """Bytes of a message, as gRPC has it where nobody says another."""
+HOP = 0.16
+"""Seconds of sound between results of a stream: half the work of the usual hop, so that two cores carry eight streams
+whose emotion is recognised."""
 HANDSHAKE = 10_000
 """Milliseconds in which a connection must begin to speak HTTP/2."""
 AGGREGATE = "com.nvidia.ace.services.audio2face_3d.v1.EmotionAggregate"
@@ -253,17 +256,21 @@ class Reply:
         return _packed(animation_data_stream_header=held)
 
     def messages(self, frames: list[StreamedFrame]) -> Iterator[bytes]:
-        """One a frame, with the sound until the next frame and the emotion."""
-        for frame in frames:
-            self.sent += 1
-            values = self.finish(frame.weights[None])[0]
-            weights = made("FloatArrayWithTimeCode", time_code=frame.time, values=values)
+        """One for all frames that became final together, with the sound until the next and the emotions."""
+        for start in range(0, len(frames), streams.MOST_FRAMES):
+            part = frames[start : start + streams.MOST_FRAMES]
+            self.sent += len(part)
+            rows = self.finish(np.stack([frame.weights for frame in part]))
+            weights = [
+                made("FloatArrayWithTimeCode", time_code=frame.time, values=row)
+                for frame, row in zip(part, rows, strict=True)
+            ]
             yield _packed(
                 animation_data=made(
                     "AnimationData",
-                    skel_animation=made("SkelAnimation", blend_shape_weights=[weights]),
+                    skel_animation=made("SkelAnimation", blend_shape_weights=weights),
                     audio=self._sound(2 * (round(self.sent / FPS * self.rate) - self._samples)),
-                    metadata={"emotion_aggregate": _aggregate(frame)},
+                    metadata={"emotion_aggregate": _aggregate(part)},
                 )
             )
 
@@ -286,11 +293,17 @@ def _packed(**part: Any) -> bytes:
     return bytes(made("A2F3DAnimationDataStream", **part).SerializeToString())
 
 
-def _aggregate(frame: StreamedFrame) -> Any:
-    """The emotion of a frame in NVIDIA's words."""
-    emotion = {WORDS[frame.emotion]: frame.intensity} if frame.emotion in WORDS else {}
-    shown = made("EmotionWithTimeCode", time_code=frame.time, emotion=emotion)
-    held = made("EmotionAggregate", a2f_smoothed_output=[shown])
+def _aggregate(frames: list[StreamedFrame]) -> Any:
+    """The emotions of frames in NVIDIA's words."""
+    shown = [
+        made(
+            "EmotionWithTimeCode",
+            time_code=frame.time,
+            emotion={WORDS[frame.emotion]: frame.intensity} if frame.emotion in WORDS else {},
+        )
+        for frame in frames
+    ]
+    held = made("EmotionAggregate", a2f_smoothed_output=shown)
     return made("Any", type_url=f"type.googleapis.com/{AGGREGATE}", value=held.SerializeToString())
 
 
