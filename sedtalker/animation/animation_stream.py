@@ -19,6 +19,7 @@ from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.tongue import TONGUE, TongueStream, tongue_weights
 from sedtalker.arrays import Floats
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.direction import Directed, Direction
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH, SpeechStream, StreamFrames
 from sedtalker.emotion.face_streams import LateEmotions, LipStream, TrackStream
 from sedtalker.emotion.formats.files import parse_emotion
@@ -62,7 +63,7 @@ class FaceStream:
     Args:
         emotions: a fresh stream of a diarizer or of a given track, whose features the decoder shares.
         decoder: one that streams.
-        intensity: scales the strength of emotion.
+        direction: what a director asks of the emotion.
         split: whether the same speech is decoded once more without emotion.
 
     Raises:
@@ -74,14 +75,14 @@ class FaceStream:
         emotions: SpeechStream,
         decoder: object,
         style: Style = Style(),
-        intensity: float = 1.0,
+        direction: Direction = Direction(),
         split: bool = False,
     ):
         if not isinstance(decoder, ShapeDecoder):
             raise InputError("this decoder needs the whole recording: it cannot stream")
         if decoder.config.hidden != emotions.encoder_channels:
             raise InputError("the decoder was trained on another encoder than the one of the stream")
-        self.emotions, self.style, self.intensity = emotions, style, intensity
+        self.emotions, self.style, self.directed = emotions, style, Directed(direction)
         self.decoder = DecoderStream(decoder, style)
         self.neutral = DecoderStream(decoder, style) if split else None
         self.lips, self.neutral_lips, self.tongue = ClosureStream(), ClosureStream(), TongueStream()
@@ -112,9 +113,11 @@ class FaceStream:
 
     def _decode(self, frames: StreamFrames, last: bool) -> Steps[MotionFrames]:
         self.times = np.concatenate([self.times, frames.times])
-        if self.intensity != 1.0:
-            scaled = np.clip(frames.intensity * self.intensity, 0.0, 1.0).astype(np.float32)
-            frames = frames._replace(intensity=scaled)
+        if self.directed.direction != Direction():
+            posterior, intensity = self.directed.push(frames.posterior, frames.intensity)
+            frames = frames._replace(posterior=posterior, intensity=intensity)
+            if not self.directed.direction.only_scales:
+                frames = frames._replace(label=(posterior * intensity[:, None]).argmax(1))
         if not len(frames.times) and not (last and len(self.times)):
             nothing = np.zeros((0, len(ARKIT_52)), np.float32)
             return MotionFrames(np.zeros(0), nothing, frames, None if self.neutral is None else nothing)
@@ -210,7 +213,7 @@ class AnimationStream:
         style = s.talking_style
         if style == "auto":
             raise InputError("the style auto needs the whole recording: a stream cannot have it")
-        self.face = FaceStream(emotions, decoder, style, s.intensity, split)
+        self.face = FaceStream(emotions, decoder, style, s.direction, split)
         self.mesh = load_face() if split else None
         self.idle = IdleStream(s)
         self.head = HeadStream(s.seed, s.fps) if s.head else None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sedtalker.arrays import Floats
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, NEUTRAL
 from sedtalker.face.arkit import ARKIT_52, both_sides
 from sedtalker.speech.features import FRAME_CLOCK
 
@@ -36,8 +36,6 @@ class Style:
         return [float(getattr(self, name)) for name in names]
 
 
-NEUTRAL = CATEGORIES.index("neutral")
-"""Index of the neutral category."""
 EMOTIONAL_SLOPE = 4.0
 """Slope of ``emotional`` at intensity 0: an intensity of a quarter is three quarters of the way."""
 STYLE_CODES: tuple[str, ...] = tuple(f.name for f in fields(Style))

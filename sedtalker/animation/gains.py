@@ -1,7 +1,8 @@
 """Gains on finished motion: how much of the emotion shows, how far the mouth opens, and how strong each region is.
 
-The decoder run twice, under the track and under neutral, splits its motion into a speech part (what it does under
-neutral) and an emotional part (what the track adds). They are scaled apart; lips that both leave closed stay closed.
+Offsets and limits of single shapes, and smoothing by region, are here as well. The decoder run twice, under the track
+and under neutral, splits its motion into a speech part (what it does under neutral) and an emotional part (what the
+track adds). They are scaled apart; lips that both leave closed stay closed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
+from scipy.ndimage import gaussian_filter1d, minimum_filter1d, uniform_filter1d
 
 from sedtalker.animation.closures import held_closed
 from sedtalker.animation.mouth_rules import RULES, MouthRules
@@ -23,7 +24,15 @@ from sedtalker.metrics.motion import lip_aperture
 
 MAX_GAIN = 2.0
 """Largest factor of any gain."""
+MAX_OFFSET = 1.0
+"""Largest amount that an offset adds or takes away."""
+UPPER, LOWER = "upper", "lower"
+"""The two regions that are smoothed apart."""
+WINDOW_DEVIATION = 0.25
+"""Standard deviation of the window of ``smoothed``, as a share of its length."""
 REGIONS: dict[str, tuple[str, ...]] = {
+    UPPER: ("brow", "eyeBlink", "eyeSquint", "eyeWide", "cheek", "nose"),
+    LOWER: ("jaw", "mouth"),
     "brows": ("brow",),
     "eyes": ("eyeBlink", "eyeSquint", "eyeWide"),
     "cheeks": ("cheek",),
@@ -33,7 +42,12 @@ REGIONS: dict[str, tuple[str, ...]] = {
     "smile": ("mouthSmile", "mouthDimple"),
     "frown": ("mouthFrown",),
 }
-"""Regions of the face by the beginnings of ARKit names; a smile and a frown are also of the mouth."""
+"""Regions of the face by the beginnings of ARKit names; they overlap: a smile is also of the mouth, and lower."""
+SHAPE_GROUPS: dict[str, tuple[str, ...]] = {
+    "lids": ("eyeBlinkLeft", "eyeBlinkRight"),
+    "lips": ("mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight"),
+}
+"""Shapes that offsets and limits name by one word."""
 ARTICULATORS = ("jaw", "mouth", "tongue")
 """Shapes that speech itself moves."""
 AROUND_THE_MOUTH = (*ARTICULATORS, "noseSneer", "cheek")
@@ -60,32 +74,48 @@ class Gains:
         regions: of the emotional part in a region (see ``REGIONS``), on top of ``expressivity``. A shape of two regions
             takes both factors.
         shapes: of single ARKit shapes of the finished motion, blinks and gaze included; the result stays in [0, 1].
+        offsets: -1 to 1, added to such a shape, or to those that ``SHAPE_GROUPS`` names, after the factors.
+        limits: 0 to 1, the most that such a shape reaches, after the offsets.
 
     Raises:
-        InputError: a factor out of range, or an unknown region or shape.
+        InputError: a number out of range, or an unknown region or shape.
     """
 
     expressivity: float = 1.0
     articulation: float = 1.0
     regions: Mapping[str, float] = field(default_factory=dict)
     shapes: Mapping[str, float] = field(default_factory=dict)
+    offsets: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.regions:
             if name not in REGIONS:
                 raise InputError(f"there is no region '{name}' of the face: use one of {', '.join(REGIONS)}")
-        for name in self.shapes:
-            if name not in ARKIT_52:
+        for name in (*self.shapes, *self.offsets, *self.limits):
+            if name not in ARKIT_52 and (name in self.shapes or name not in SHAPE_GROUPS):
                 raise InputError(f"there is no shape '{name}' of ARKit: `sedtalker face list --json` names them")
         named = {"expressivity": self.expressivity, "articulation": self.articulation, **self.regions, **self.shapes}
         for name, value in named.items():
             if not 0.0 <= value <= MAX_GAIN:
                 raise InputError(f"the gain {name}={value:g} is out of range: use 0 to {MAX_GAIN:g}")
+        for name, value in self.offsets.items():
+            if not -MAX_OFFSET <= value <= MAX_OFFSET:
+                raise InputError(f"the offset {name}={value:g} is out of range: use -{MAX_OFFSET:g} to {MAX_OFFSET:g}")
+        for name, value in self.limits.items():
+            if not 0.0 <= value <= 1.0:
+                raise InputError(f"the limit {name}={value:g} is out of range: use 0 to 1")
 
     @property
     def leaves_motion_as_is(self) -> bool:
         """Whether every factor is 1."""
-        return not self.split_motion and all(value == 1.0 for value in self.shapes.values())
+        return not self.split_motion and not self._changes_shapes
+
+    @property
+    def _changes_shapes(self) -> bool:
+        """Whether single shapes of the finished motion become others."""
+        numbers = [*self.shapes.values(), *self.limits.values()]
+        return any(value != 1.0 for value in numbers) or any(self.offsets.values())
 
     @property
     def split_motion(self) -> bool:
@@ -104,19 +134,44 @@ class Gains:
         return factors
 
     def of_shapes(self, coefficients: Floats, names: Sequence[str]) -> Floats:
-        """Finished coefficients (T, K) of ``names`` with the factors of ``shapes``; closed lips stay closed."""
-        if all(value == 1.0 for value in self.shapes.values()):
+        """Finished coefficients (T, K) of ``names`` with factors, offsets and limits; closed lips stay closed."""
+        if not self._changes_shapes:
             return coefficients
-        factors = np.array([self.shapes.get(name, 1.0) for name in names], np.float32)
-        scaled = np.where(factors == 1.0, coefficients, np.clip(coefficients * factors, 0.0, 1.0))
-        before, after = (dict(zip(names, values.T, strict=True)) for values in (coefficients, scaled))
+        offsets, limits = _by_shape(self.offsets), _by_shape(self.limits)
+        before, after = dict(zip(names, coefficients.T, strict=True)), dict[str, Floats]()
+        for name, weight in before.items():
+            factor, offset, limit = self.shapes.get(name, 1.0), offsets.get(name, 0.0), limits.get(name, 1.0)
+            changed = (factor, offset, limit) != (1.0, 0.0, 1.0)
+            after[name] = np.clip(weight * np.float32(factor) + np.float32(offset), 0.0, limit) if changed else weight
         held = held_closed(after, before)
         return np.stack([held[name] for name in names], axis=1).astype(np.float32)
 
     def described(self) -> dict[str, Any]:
-        """For provenance; factors of shapes are named where there are any."""
-        held = asdict(self)
-        return held if self.shapes else {key: value for key, value in held.items() if key != "shapes"}
+        """For provenance; what single shapes get is named where there is something."""
+        kept = ("expressivity", "articulation", "regions")
+        return {key: value for key, value in asdict(self).items() if value or key in kept}
+
+
+def _by_shape(numbers: Mapping[str, float]) -> dict[str, float]:
+    """Numbers by shapes, where some are given for several together; of a shape itself the number counts."""
+    spread = {name: value for word, value in numbers.items() for name in SHAPE_GROUPS.get(word, ())}
+    return spread | {name: value for name, value in numbers.items() if name not in SHAPE_GROUPS}
+
+
+def check_smoothing(seconds: Mapping[str, float]) -> None:
+    """Raise ``InputError`` where something else than the upper and the lower face is to be smoothed."""
+    if strange := sorted(set(seconds) - {UPPER, LOWER}):
+        raise InputError(f"'{strange[0]}' cannot be smoothed: use {UPPER} or {LOWER}")
+
+
+def smoothed(weights: Mapping[str, Floats], seconds: Mapping[str, float], fps: float) -> dict[str, Floats]:
+    """ARKit weights by name, (T,) each, averaged over ``seconds`` by region; closed lips stay closed."""
+    made = dict(weights)
+    for region, length in seconds.items():
+        for name in weights:
+            if length and name.startswith(REGIONS[region]):
+                made[name] = gaussian_filter1d(weights[name], WINDOW_DEVIATION * length * fps, mode="nearest")
+    return held_closed(made, weights)
 
 
 def apply_gains(expressive: Floats, neutral: Floats, gains: Gains, face: Face, rules: MouthRules = RULES) -> Floats:

@@ -14,6 +14,7 @@ NOT_OFFERED: dict[str, dict[str, str]] = {
     },
     "stream": {
         "min_confidence": "a segment's confidence is known at its end",
+        "smooth": "a mean of frames to come would delay the lips",
         "liveliness": "the rhythm of a phrase is known at its end",
     },
     "server": {

@@ -10,100 +10,29 @@ Nothing heavy is imported here, because every ``--help`` reads it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
-from functools import cache, cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from sedtalker.errors import InputError
+from sedtalker.animation.option_fields import Option, listed, read_factors, read_speakers
 
 if TYPE_CHECKING:
     from sedtalker.animation.conditioning import Style
     from sedtalker.animation.gains import Gains
+    from sedtalker.emotion.direction import Direction
 
-Part = Literal["Face", "Speakers", "Emotion", "Motion", "Words", "Video", "Files", "Time"]
-"""What an option belongs to; the headings of ``--help``."""
 LABELS = "neutral, happy, sad, angry, fear, disgust, surprise"
 """The categories, for help texts; the same as ``emotion.track.CATEGORIES`` (a test)."""
-SEPARATOR = ";"
-"""Between several values in one text, such as a cell of a table."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """What stands in the annotation of a field that is an option; pydantic takes range and description from it, too.
-
-    Attributes:
-        part: what it belongs to.
-        help: one line for ``--help`` and schemas.
-        least, most: its range.
-        flags: on the command line, where they are others than ``--its-name``.
-        metavar: what stands for its value in ``--help``.
-        read: makes its value of a text, or of another plain value.
-        names: what a text may name: a file or a folder where there is one, or a file where it ends in ``.json``.
-    """
-
-    part: Part
-    help: str
-    least: float | None = None
-    most: float | None = None
-    flags: tuple[str, ...] = ()
-    metavar: str | None = None
-    read: Callable[[Any], Any] | None = None
-    names: Literal["file", "folder", "json"] | None = None
-
-    def __get_pydantic_core_schema__(self, kind: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """The schema of the type, with the range, and what reads a text before it."""
-        schema = handler(kind)
-        inner = schema["schema"] if schema["type"] == "nullable" else schema
-        bounds = {"ge": self.least, "le": self.most}
-        inner.update({name: bound for name, bound in bounds.items() if bound is not None})
-        if self.read is None:
-            return schema
-        return {"type": "function-before", "function": {"type": "no-info", "function": self.read}, "schema": schema}
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """The JSON schema of the type, with the help text."""
-        return {**handler(schema), "description": self.help}
-
-
-def listed(value: Any) -> Any:
-    """Several values from one, or from a text with semicolons; None: none."""
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(SEPARATOR) if part.strip())
-    return (value,) if isinstance(value, Path) else tuple(value) if isinstance(value, list) else value
-
-
-def read_factors(value: Any) -> Any:
-    """``["brows=1.3", "jawOpen=.7"]`` as factors by name, the last of a name counts; a mapping stays what it is.
-
-    Raises:
-        InputError: not NAME=NUMBER.
-    """
-    if isinstance(value, Mapping):
-        return value
-    words, factors = listed(value), dict[str, float]()
-    if not isinstance(words, Sequence):
-        return value
-    for word in words:
-        name, _, number = str(word).partition("=")
-        try:
-            factors[name.strip()] = float(number)
-        except ValueError:
-            raise InputError(f"'{word}' is not a gain: give NAME=FACTOR, for example brows=1.3") from None
-    return factors
-
-
-def read_speakers(value: Any) -> Any:
-    """How many speakers as text, where a number says it."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 Factor = Annotated[float, Option("Motion", "A factor.", 0.0, 2.0)]
 """A factor on a part of the motion; 1 leaves it as it is."""
+Offset = Annotated[float, Option("Motion", "What is added to a shape.", -1.0, 1.0)]
+"""What is added to a weight; 0 leaves it as it is."""
+Limit = Annotated[float, Option("Motion", "The most that a shape reaches.", 0.0, 1.0)]
+"""The highest value of a weight; 1 leaves it as it is."""
+ShortTime = Annotated[float, Option("Motion", "Seconds.", 0.0, 1.0)]
+"""A short time."""
 FramesPerSecond = Annotated[float, Option("Video", "Frames a second.", 1.0, 120.0)]
 """The rate of an animation."""
 FillScale = Annotated[
@@ -117,6 +46,10 @@ FillScale = Annotated[
 """Whether the diarizer's strength fills the scale of a recording, see ``TrackRule``."""
 
 
+UNCHANGED = {"gain": 1.0, "offset": 0.0, "limit": 1.0, "smooth": 0.0}
+"""The number that changes nothing, of each option that holds numbers by name."""
+
+
 @dataclass(frozen=True)
 class LiveMotion:
     """How a face moves: what is known while somebody still speaks. Every field says what it is in its ``Option``."""
@@ -124,6 +57,24 @@ class LiveMotion:
     __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012 - pydantic's name; read only
 
     intensity: Annotated[float, Option("Emotion", "Scales the strength of emotion.", 0.0, 3.0)] = 1.0
+    contrast: Annotated[
+        float,
+        Option(
+            "Emotion", "How far the strongest emotion stands out of the others; below 1 they are more alike.", 0.3, 3.0
+        ),
+    ] = 1.0
+    at_most: Annotated[int, Option("Emotion", "So many emotions show at once; 1: the strongest alone.", 1, 6)] = 6
+    prefer: Annotated[
+        str | None,
+        Option(
+            "Emotion",
+            f"An emotion that is mixed into all others: LABEL or LABEL:SHARE, share from 0 to 1; labels: {LABELS}.",
+            metavar="LABEL[:SHARE]",
+        ),
+    ] = None
+    transition: Annotated[
+        float, Option("Emotion", "Seconds that a change from one emotion to the next takes at least.", 0.0, 5.0)
+    ] = 0.0
     expressivity: Annotated[float, Option("Motion", "Scales what emotion adds to the motion.", 0.0, 2.0)] = 1.0
     articulation: Annotated[
         float, Option("Motion", "Scales how far speech moves jaw and lips; closed lips stay closed.", 0.0, 2.0)
@@ -132,9 +83,28 @@ class LiveMotion:
         Mapping[str, Factor],
         Option(
             "Motion",
-            "Scales the emotion of a region (brows, eyes, cheeks, nose, jaw, mouth, smile or frown: brows=1.3), or a "
-            "shape of ARKit in the finished motion (jawOpen=1.2). Repeatable.",
+            "Scales the emotion of a region (upper, lower, brows, eyes, cheeks, nose, jaw, mouth, smile or frown: "
+            "brows=1.3), or a shape of ARKit in the finished motion (jawOpen=1.2). Repeatable.",
             metavar="NAME=FACTOR",
+            read=read_factors,
+        ),
+    ] = field(default_factory=dict)
+    offset: Annotated[
+        Mapping[str, Offset],
+        Option(
+            "Motion",
+            "Adds to a shape of ARKit in the finished motion, or to lids (positive: further closed) or lips (positive: "
+            "further apart; closed lips stay closed): lids=0.1. Repeatable.",
+            metavar="NAME=NUMBER",
+            read=read_factors,
+        ),
+    ] = field(default_factory=dict)
+    limit: Annotated[
+        Mapping[str, Limit],
+        Option(
+            "Motion",
+            "The most that a shape of ARKit, lids or lips reach in the finished motion (jawOpen=0.6). Repeatable.",
+            metavar="NAME=NUMBER",
             read=read_factors,
         ),
     ] = field(default_factory=dict)
@@ -168,17 +138,29 @@ class LiveMotion:
 
     @cached_property
     def gains(self) -> Gains:
-        """The factors.
+        """Factors, offsets and limits.
 
         Raises:
-            InputError: an unknown region or shape, or a factor out of range.
+            InputError: an unknown region or shape, or a number out of range.
         """
         from sedtalker.animation.gains import Gains
         from sedtalker.face.arkit import ARKIT_52
 
         shapes = {name: value for name, value in self.gain.items() if name in ARKIT_52}
         regions = {name: value for name, value in self.gain.items() if name not in ARKIT_52}
-        return Gains(self.expressivity, self.articulation, regions, shapes)
+        return Gains(self.expressivity, self.articulation, regions, shapes, self.offset, self.limit)
+
+    @cached_property
+    def direction(self) -> Direction:
+        """What is asked of the emotion.
+
+        Raises:
+            InputError: ``prefer`` is none.
+        """
+        from sedtalker.emotion.direction import Direction, Preference
+
+        preference = None if self.prefer is None else Preference.read(self.prefer)
+        return Direction(self.intensity, self.contrast, self.at_most, preference, self.transition)
 
     @cached_property
     def talking_style(self) -> Style | Literal["auto"]:
@@ -190,6 +172,20 @@ class LiveMotion:
         from sedtalker.animation.style import parse_style
 
         return "auto" if self.style == "auto" else parse_style(self.style)
+
+    def check_names(self) -> None:
+        """Look at names that stand in the options, before any work.
+
+        Raises:
+            InputError: an unknown region, shape, emotion or style, or a number out of range.
+        """
+        plain = LiveMotion()
+        if self.gain or self.offset or self.limit:
+            _ = self.gains
+        if self.prefer is not None:
+            _ = self.direction
+        if self.style != plain.style:
+            _ = self.talking_style
 
 
 @dataclass(frozen=True)
@@ -205,11 +201,29 @@ class Motion(LiveMotion):
             1.0,
         ),
     ] = 0.0
+    smooth: Annotated[
+        Mapping[str, ShortTime],
+        Option(
+            "Motion",
+            "Seconds over which the finished motion is averaged above the mouth (upper) or at mouth and jaw (lower; "
+            "closed lips stay closed): upper=0.2. Repeatable.",
+            metavar="NAME=SECONDS",
+            read=read_factors,
+        ),
+    ] = field(default_factory=dict)
     liveliness: Annotated[
         float,
         Option("Motion", "Scales how far brows, head and breath follow the rhythm of speech; 0: not at all.", 0.0, 2.0),
     ] = 1.0
     fps: FramesPerSecond = 30.0
+
+    def check_names(self) -> None:
+        """See ``LiveMotion``."""
+        super().check_names()
+        if self.smooth:
+            from sedtalker.animation.gains import check_smoothing
+
+            check_smoothing(self.smooth)
 
 
 Emotion = Annotated[
@@ -411,38 +425,3 @@ class Performance(Motion):
         ),
     ] = "arkit"
     max_seconds: Annotated[float, Option("Files", "Refuse longer audio.", least=1.0)] = 3600.0
-
-
-class Declared(NamedTuple):
-    """A field that is an option.
-
-    Attributes:
-        kind: its type, without what is beside it.
-        option: its help, range and flags.
-        default: its value where nobody says another.
-    """
-
-    kind: Any
-    option: Option
-    default: Any
-
-
-def declared(options: type) -> dict[str, Declared]:
-    """The options that a class of this module, or one derived from it, holds, by name."""
-    return _declared(options)
-
-
-@cache
-def _declared(options: type) -> dict[str, Declared]:
-    hints = get_type_hints(options, include_extras=True)
-    found = dict[str, Declared]()
-    for held in fields(options):
-        kind, *beside = get_args(hint) if get_origin(hint := hints[held.name]) is Annotated else [hint]
-        default = held.default if held.default_factory is MISSING else held.default_factory()
-        found.update((held.name, Declared(kind, about, default)) for about in beside if isinstance(about, Option))
-    return found
-
-
-def is_repeatable(kind: Any) -> bool:
-    """Whether an option of this type takes several values."""
-    return get_origin(kind) in (tuple, Mapping)

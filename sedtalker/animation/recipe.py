@@ -21,7 +21,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.burst_motion import burst_nods, pulses, show_bursts
 from sedtalker.animation.closures import held_closed
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains
+from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains, smoothed
 from sedtalker.animation.known_phones import closure_of, sharpen
 from sedtalker.animation.listening import Company
 from sedtalker.animation.mouth_rules import RULES
@@ -71,9 +71,8 @@ class Moved:
 
 
 def shown_track(track: EmotionTrack, motion: Motion) -> EmotionTrack:
-    """The track that conditions the motion: scaled, and neutral where it is uncertain."""
-    scaled = track.scaled(motion.intensity)
-    return scaled.without_uncertain() if scaled.min_confidence else scaled
+    """The track that conditions the motion: neutral where it is uncertain, and as the director wants it."""
+    return motion.direction.of(track.without_uncertain() if track.min_confidence else track)
 
 
 def needs_neutral(motion: Motion) -> bool:
@@ -125,7 +124,7 @@ def move(
         scaled = apply_gains(weights[rows], neutral[rows], gains, face)
         weights = weights.copy()
         weights[rows] = scaled
-    return Moved(weights, shapes, features, track.scaled(motion.intensity), style, gains, articulation)
+    return Moved(weights, shapes, features, motion.direction.of(track), style, gains, articulation)
 
 
 def sharpened(moved: Moved, phones: Alignment, face: Face) -> Moved:
@@ -177,6 +176,8 @@ def assemble(
         if asked is not None:  # breaths and bursts open the jaw, but not in p, b and m
             beside = maximum_filter1d(asked.closure, 2 * RULES.held_frames + 1)
             weights = held_closed(weights, spoken, resample_frames(beside, own, times))
+    if motion.smooth and arkit:
+        weights = smoothed(weights, motion.smooth, motion.fps)
     shifts, looks = None, None if company is None else company.looks(times, motion.eye_contact)
     if company is not None and arkit:
         weights = company.answered(weights, times, on_frames.intensity)

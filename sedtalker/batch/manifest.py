@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sedtalker.animation.performance import declared
+from sedtalker.animation.option_fields import declared
 from sedtalker.batch.settings import BatchSettings, parse_settings
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file, parse_json, read_text

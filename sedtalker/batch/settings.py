@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from sedtalker.animation.performance import Option, Performance, declared, listed
+from sedtalker.animation.option_fields import Option, declared, listed
+from sedtalker.animation.performance import Performance
 from sedtalker.batch.opening import (
     check_conversation,
     check_enroll,
@@ -206,10 +207,7 @@ class BatchSettings(Performance):
             check_emotion(self.emotion)
         if self.coordinates is not None:
             coordinates_of(self)
-        if self.gain:
-            _ = self.gains
-        if self.style != plain.style:
-            _ = self.talking_style
+        self.check_names()
         self.weights()
 
 

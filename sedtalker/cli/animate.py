@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from sedtalker.animation.performance import Performance, declared
+from sedtalker.animation.option_fields import declared
+from sedtalker.animation.performance import UNCHANGED, Performance
 from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli import visemes as v
@@ -76,7 +77,7 @@ def settings_as_options(settings: ClipSettings) -> dict[str, Any]:
     Below which confidence the face stays neutral is in the track already.
     """
     held = {name: getattr(settings, name) for name in declared(type(settings)) if name != "min_confidence"}
-    return held | {"gain": [f"{name}={value!r}" for name, value in settings.gain.items()]}
+    return held | {name: [f"{word}={value!r}" for word, value in held[name].items()] for name in UNCHANGED}
 
 
 def opened_project(context: typer.Context) -> Project | None:
@@ -111,7 +112,7 @@ PerformanceOption = Annotated[
     typer.Option(help="A take of Live Link Face (.csv) moves the face in place of speech; the audio is its sound."),
 ]
 """A captured performance."""
-OF_TAKES = ("gain", "head")
+OF_TAKES = ("gain", "offset", "limit", "head")
 """Options of motion that mean something without speech that moves the face."""
 NOT_OF_TAKES = ("project", "visemes")
 """Options of ``animate`` alone that mean nothing without it."""

@@ -69,7 +69,7 @@ def check_settings(settings: StreamSettings) -> None:
     o.check_enroll(settings.enroll, None, settings.emotion)
     if settings.emotion is not None:
         check_emotion(settings.emotion)
-    _ = settings.gains, settings.talking_style
+    settings.check_names()
 
 
 def open_streaming(decoder: Path | None, emotion: str | None, trust: float, device: str) -> Animator:

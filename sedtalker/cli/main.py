@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from sedtalker.animation.performance import Performance, StreamSettings, declared
+from sedtalker.animation.option_fields import declared
+from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.cli import checkpoint, data, evaluate, face, mesh
 from sedtalker.cli.adapt import adapt
 from sedtalker.cli.animate import animate

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 
-from sedtalker.animation.performance import Performance, declared, is_repeatable
+from sedtalker.animation.option_fields import declared, is_repeatable
+from sedtalker.animation.performance import Performance
 from sedtalker.batch.opening import check_enroll as check_enroll
 from sedtalker.batch.opening import coordinates_of as coordinates_of
 from sedtalker.batch.opening import open_diarizer as open_diarizer

@@ -17,6 +17,8 @@ from sedtalker.plugins import plugin
 
 CATEGORIES: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")
 """The categories of emotion, in the order of every posterior."""
+NEUTRAL = CATEGORIES.index("neutral")
+"""Index of the category that is no emotion."""
 UNCERTAIN = "uncertain"
 """Label of a segment whose confidence is below what the user asked for; never a category of the dense track."""
 UNSURE = 2 / len(CATEGORIES)

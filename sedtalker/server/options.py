@@ -147,7 +147,7 @@ def check_motion(motion: LiveMotion) -> None:
     """
     if motion.style.endswith(".json"):
         raise InputError("style: give a name or values such as articulation=0.5; the server reads no files")
-    _ = motion.gains, motion.talking_style
+    motion.check_names()
 
 
 def parsed(model: type[M], values: object, where: str) -> M:

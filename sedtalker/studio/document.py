@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from sedtalker.animation.performance import Light, Motion, Performance
+from sedtalker.animation.performance import UNCHANGED, Light, Motion, Performance
 from sedtalker.arrays import Floats
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
@@ -100,9 +100,11 @@ def checked_settings(values: Mapping[str, Any]) -> ClipSettings:
         raise InputError("a style or light from a file cannot be used here: give a name, or values of the style")
     if settings.light not in light_names():
         raise InputError(f"there is no light '{settings.light}': use one of {', '.join(light_names())}")
-    _ = settings.gains, settings.talking_style  # both check their names
-    # A factor of 1 does nothing, and is not kept.
-    return replace(settings, gain={name: value for name, value in sorted(settings.gain.items()) if value != 1.0})
+    settings.check_names()
+    kept = dict[str, dict[str, float]]()
+    for option, unchanged in UNCHANGED.items():
+        kept[option] = {name: value for name, value in sorted(getattr(settings, option).items()) if value != unchanged}
+    return replace(settings, **kept)
 
 
 def with_one_gain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, Field
 
+from sedtalker.animation.performance import UNCHANGED
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.studio.document import (
@@ -186,7 +187,7 @@ class Reset(_Edit):
 
 
 class ChangeSettings(_Edit):
-    """Some settings get other values; ``gain`` replaces the factors it names."""
+    """Some settings get other values; of numbers by name those given change, and an empty table removes all."""
 
     op: Literal["settings"]
     settings: dict[str, Any]
@@ -195,8 +196,9 @@ class ChangeSettings(_Edit):
         """See ``_Edit``."""
         held = asdict(document.settings)
         given = dict(self.settings)
-        if isinstance(given.get("gain"), dict):
-            given["gain"] = {**held["gain"], **given["gain"]}
+        for name in UNCHANGED.keys() & given.keys():
+            if isinstance(given[name], dict) and given[name]:
+                given[name] = {**held[name], **given[name]}
         return replace(document, settings=checked_settings({**held, **given}))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.gains import REGIONS
-from sedtalker.animation.performance import Option, declared
+from sedtalker.animation.option_fields import Option, declared
 from sedtalker.animation.style import STYLES
 from sedtalker.emotion.formats.files import track_formats
 from sedtalker.emotion.plot import COLOURS
@@ -245,4 +245,5 @@ def options_state() -> dict[str, Any]:
 
 def setting_state(kind: Any, option: Option, default: Any) -> dict[str, Any]:
     """A setting: where it begins, its range, and what it does."""
-    return {"default": default, "least": option.least, "most": option.most, "help": option.help}
+    whole = {"whole": True} if kind is int else {}
+    return {"default": default, "least": option.least, "most": option.most, "help": option.help, **whole}

@@ -23,6 +23,7 @@ from sedtalker.animation.decoder_network import Decoder
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.cli.live import stream
+from sedtalker.emotion.direction import Direction
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
@@ -54,8 +55,8 @@ def run(small, text: str = "happy:0.3", step: int = 16_000, **options):
 
 
 def test_the_strength_is_scaled_and_stays_at_most_one(small) -> None:
-    plain, doubled, full = (run(small, t, intensity=i)[1] for t, i in (("happy:0.6", 1.0), ("happy:0.3", 2.0),
-                                                                       ("happy:0.9", 2.0)))  # fmt: skip
+    cases = (("happy:0.6", 1.0), ("happy:0.3", 2.0), ("happy:0.9", 2.0))
+    plain, doubled, full = (run(small, text, direction=Direction(strength))[1] for text, strength in cases)
     np.testing.assert_allclose(doubled, plain, atol=1e-6)
     np.testing.assert_allclose(full, run(small, "happy:1")[1], atol=1e-6)
     assert np.abs(full - plain).max() > 1e-3

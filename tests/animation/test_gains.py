@@ -16,9 +16,11 @@ from sedtalker.animation.gains import (
     REGIONS,
     Gains,
     apply_gains,
+    smoothed,
 )
 from sedtalker.animation.mouth_rules import RULES
-from sedtalker.animation.performance import LiveMotion, Motion, read_factors
+from sedtalker.animation.option_fields import read_factors
+from sedtalker.animation.performance import LiveMotion, Motion
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import load_audio
 from sedtalker.cli.main import app
@@ -209,7 +211,7 @@ def test_bad_gains_are_said():
     gains = LiveMotion(gain=read_factors(["brows=1.3", "smile=.7", "brows=1", "jawOpen=1.2"])).gains
     assert (gains.regions, gains.shapes) == ({"brows": 1.0, "smile": 0.7}, {"jawOpen": 1.2})
     for text in ("brows", "brows=much", "=2="):
-        with pytest.raises(InputError, match="give NAME=FACTOR"):
+        with pytest.raises(InputError, match="is not NAME=NUMBER"):
             read_factors([text])
     with pytest.raises(InputError, match="no region 'ears'"):
         Gains(regions={"ears": 1.0})
@@ -223,3 +225,40 @@ def test_the_command_refuses_bad_gains(tmp_path, given):
     done = CliRunner().invoke(app, ["animate", str(SAMPLE), "-o", str(tmp_path / "out"), "-q", *given])
     assert done.exit_code == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_offsets_add_and_limits_hold(motions, face) -> None:
+    finished = np.pad(motions[0], ((0, 0), (0, len(face.shapes) - 52)))
+    gains = Gains(offsets={"lids": 0.2, "browInnerUp": -0.5}, limits={"jawOpen": 0.1, "lids": 0.6})
+    made = dict(zip(face.shapes, gains.of_shapes(finished, face.shapes).T, strict=True))
+    before = dict(zip(face.shapes, finished.T, strict=True))
+    assert made["jawOpen"].max() <= 0.1 + 1e-6
+    np.testing.assert_allclose(made["eyeBlinkLeft"], np.clip(before["eyeBlinkLeft"] + 0.2, 0, 0.6), atol=1e-6)
+    np.testing.assert_allclose(made["browInnerUp"], np.clip(before["browInnerUp"] - 0.5, 0, 1), atol=1e-6)
+    np.testing.assert_array_equal(made["noseSneerLeft"], before["noseSneerLeft"])
+    wider = Gains(offsets={"lips": 0.3}).of_shapes(finished, face.shapes)
+    closed = beyond_rest(face, finished) < 0.001
+    assert closed.any()
+    np.testing.assert_allclose(beyond_rest(face, wider)[closed], beyond_rest(face, finished)[closed], atol=3e-4)
+    assert (wider[:, face.shape_index["mouthUpperUpLeft"]] > finished[:, face.shape_index["mouthUpperUpLeft"]]).any()
+    for bad in ({"offsets": {"ears": 0.1}}, {"offsets": {"lips": 1.5}}, {"limits": {"jawOpen": -0.1}}):
+        with pytest.raises(InputError):
+            Gains(**bad)
+
+
+def test_smoothing_calms_its_region_and_leaves_closed_lips_closed(motions) -> None:
+    weights = dict(zip(ARKIT_52, motions[0].T, strict=True))
+    made = smoothed(weights, {"lower": 0.3, "upper": 0.0}, 50.0)
+    np.testing.assert_array_equal(made["browInnerUp"], weights["browInnerUp"])
+    gap = sum(size * weights[name] for name, size in RULES.shape_gaps.items())
+    apart = minimum_filter1d(gap, 7)[1:-1] > RULES.apart_gap
+    rough, calm = (np.abs(np.diff(w["jawOpen"], 2))[apart].mean() for w in (weights, made))
+    assert apart.sum() > 50
+    assert calm < 0.5 * rough
+    kept = sum(size * made[name] for name, size in RULES.shape_gaps.items())
+    closed = gap < RULES.closed_gap
+    assert closed.any()
+    assert (kept[closed] <= gap[closed] + 1e-4).all()
+    assert smoothed(weights, {}, 50.0) == {name: pytest.approx(w) for name, w in weights.items()}
+    with pytest.raises(InputError, match="upper or lower"):
+        Motion(smooth={"nose": 0.2}).check_names()

@@ -13,17 +13,8 @@ from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from sedtalker.animation.not_offered import not_offered
-from sedtalker.animation.performance import (
-    LABELS,
-    LiveMotion,
-    Motion,
-    Option,
-    Performance,
-    StreamSettings,
-    declared,
-    listed,
-    read_factors,
-)
+from sedtalker.animation.option_fields import Option, declared, listed, read_factors
+from sedtalker.animation.performance import LABELS, LiveMotion, Motion, Performance, StreamSettings
 from sedtalker.batch.settings import BatchSettings
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
@@ -148,7 +139,7 @@ def test_texts_of_several_values() -> None:
     assert (listed(None), listed(Path("a"))) == ((), (Path("a"),))
     assert read_factors("brows=1.2;jawOpen=.5") == {"brows": 1.2, "jawOpen": 0.5}
     assert read_factors({"brows": 1.2}) == {"brows": 1.2}
-    with pytest.raises(InputError, match="'brows' is not a gain"):
+    with pytest.raises(InputError, match="'brows' is not NAME=NUMBER"):
         read_factors(["brows"])
 
 

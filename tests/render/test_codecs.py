@@ -193,6 +193,7 @@ def test_a_sequence_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_the_command_line_knows_the_containers() -> None:
     from typing import get_args
 
-    from sedtalker.animation.performance import Performance, declared
+    from sedtalker.animation.option_fields import declared
+    from sedtalker.animation.performance import Performance
 
     assert {f".{name}" for name in get_args(declared(Performance)["video_format"].kind)} == set(CONTAINERS)

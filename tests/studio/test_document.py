@@ -300,6 +300,8 @@ def test_settings_are_merged_and_checked():
     kept = history.present.settings
     assert (kept.gain, kept.style) == ({"jawOpen": 0.5}, "clear")
     assert kept.gains.shapes == {"jawOpen": 0.5}
+    history.edit(BASE, parse_edit({"op": "settings", "offset": {"lids": 0.1, "lips": 0}, "gain": {}}))
+    assert (history.present.settings.gain, history.present.settings.offset) == ({}, {"lids": 0.1})
     assert checked_settings({}) == BASE.document().settings
 
 

@@ -21,10 +21,14 @@ EDITS = (
     {"op": "relabel", "index": 1, "label": "happy"},
     {"op": "set_intensity", "points": [[4.0, 0.2], [5.0, 0.9], [7.0, 0.4]]},
     {"op": "settings", "expressivity": 1.2, "gain": {"brows": 1.5, "jawOpen": 1.25}, "seed": 4},
+    {"op": "settings", "contrast": 1.4, "at_most": 2, "prefer": "happy:0.2", "transition": 0.4},
+    {"op": "settings", "offset": {"lids": 0.1}, "limit": {"jawOpen": 0.6}, "smooth": {"upper": 0.2}},
     {"op": "settings", "style": "clear", "min_confidence": 0.2, "fps": 25, "gaze": False, "intensity": 1.3},
 )
 OPTIONS = (
     *("--expressivity", "1.2", "--gain", "brows=1.5", "--gain", "jawOpen=1.25", "--seed", "4", "--style", "clear"),
+    *("--contrast", "1.4", "--at-most", "2", "--prefer", "happy:0.2", "--transition", "0.4"),
+    *("--offset", "lids=0.1", "--limit", "jawOpen=0.6", "--smooth", "upper=0.2"),
     *("--fps", "25", "--no-gaze", "--intensity", "1.3"),
 )
 """The same settings for the command line; the confidence is in the saved track."""

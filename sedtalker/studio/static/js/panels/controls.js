@@ -10,7 +10,7 @@ import { slider } from "./slider.js";
 
 /** @param {HTMLElement} panel */
 export function buildControls(panel) {
-  panel.append(segmentBlock(), burstBlock(), globalBlock(), regionBlock(), motionBlock(), soundBlock());
+  panel.append(segmentBlock(), burstBlock(), globalBlock(), directionBlock(), regionBlock(), motionBlock(), soundBlock());
   store.on("state", () => panel.toggleAttribute("inert", !store.hasAudio));
 }
 
@@ -121,8 +121,9 @@ function whenDeclared(callback) {
 
 /** @param {string} name @param {string} [label] @returns {HTMLElement} a slider, with the range and the default of its setting */
 function declaredSlider(name, label = capital(name.replaceAll("_", " "))) {
-  const { default: normal, least, most, help } = declared()[name];
-  const made = slider({ label, min: least, max: most, step: 0.01, normal, title: help, changed: (value, gesture) => edit({ op: "settings", [name]: value }, { gesture }) });
+  const { default: normal, least, most, whole, help } = declared()[name];
+  const grain = whole ? { step: 1, digits: 0 } : { step: 0.01 };
+  const made = slider({ label, min: least, max: most, ...grain, normal, title: help, changed: (value, gesture) => edit({ op: "settings", [name]: value }, { gesture }) });
   const show = () => made.set(store.document?.settings?.[name] ?? normal);
   store.on("document", show);
   show();
@@ -164,9 +165,8 @@ function globalBlock() {
 }
 
 function resetSettings() {
-  const gain = Object.fromEntries(Object.keys(store.document?.settings?.gain ?? {}).map((name) => [name, 1]));
   const { fps, light, ...usual } = Object.fromEntries(Object.entries(declared()).map(([name, option]) => [name, option.default]));
-  edit({ op: "settings", ...usual, gain });
+  edit({ op: "settings", ...usual });
 }
 
 function regionBlock() {
@@ -184,6 +184,33 @@ function regionBlock() {
     }
   });
   return block("Regions of the face", rows);
+}
+
+/** @returns {HTMLElement} what a director asks beside the sliders of the whole recording */
+function directionBlock() {
+  const wished = make("select", { id: freshId("prefer") });
+  const current = () => (store.document?.settings?.prefer ?? "").split(":");
+  const share = slider({ label: "Its share", min: 0, max: 1, step: 0.01, normal: 0.5, title: "How far the preferred emotion replaces the others", changed: (value, gesture) => {
+    if (wished.value) edit({ op: "settings", prefer: `${wished.value}:${value}` }, { gesture });
+  } });
+  wished.addEventListener("change", () => edit({ op: "settings", prefer: wished.value ? `${wished.value}:${current()[1] ?? 0.5}` : null }));
+  store.on("state document", () => {
+    if (wished.options.length !== store.labels.length + 1) wished.replaceChildren(make("option", { value: "", text: "None" }), ...store.labels.map((label) => make("option", { value: label, text: capital(label) })));
+    const [label, number] = current();
+    wished.value = label;
+    share.set(Number(number ?? 0.5));
+  });
+  const rows = [
+    { option: "offset", name: "lids", label: "Lids further closed", min: -0.5, max: 0.5 },
+    { option: "offset", name: "lips", label: "Lips further apart", min: -0.5, max: 0.5 },
+    { option: "smooth", name: "upper", label: "Smooth above the mouth", min: 0, max: 1, unit: " s" },
+    { option: "smooth", name: "lower", label: "Smooth the mouth", min: 0, max: 1, unit: " s" },
+  ].map(({ option, name, ...range }) => {
+    const row = slider({ ...range, step: 0.01, normal: 0, changed: (value, gesture) => edit({ op: "settings", [option]: { [name]: value } }, { gesture }) });
+    store.on("document", () => row.set(store.document?.settings?.[option]?.[name] ?? 0));
+    return row.element;
+  });
+  return block("Direction", make("div", { class: "field" }, make("label", { for: wished.id, text: "Preferred emotion" }), wished), share.element, ...rows);
 }
 
 function motionBlock() {
