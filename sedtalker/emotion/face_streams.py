@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
 from sedtalker.emotion.emotion_stream import DiarizerStream, SpeechStream, StreamFrames
-from sedtalker.emotion.shown import contrasted, decided, mixed
+from sedtalker.emotion.shown import decided, mixed
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
@@ -61,8 +61,7 @@ class LateEmotions(LipStream):
         emotions.encoder_stream.refreshed = round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
         self.backlog: list[NDArray[np.float32]] = []
         """Sound that the diarizer has not had yet."""
-        self.onset, self.contrast, self.most = ONSET_SECONDS, 1.0, len(emotions.labels) - 1
-        """Time constant with which the face takes on a recognised emotion; see ``contrasted`` for the others."""
+        self.onset = ONSET_SECONDS
         self.share = 1.0
         """Share of the given emotion, from its beginning on, in what is shown."""
         self.posterior = self.wanted = np.eye(len(emotions.labels), dtype=np.float32)[0]
@@ -89,8 +88,7 @@ class LateEmotions(LipStream):
         while self.backlog:
             frames = yield from self.emotions.steps(self.backlog.pop(0))
             if len(frames.times):
-                posterior = decided(frames.posterior[-1], frames.intensity[-1], self.emotions.visible)
-                self.wanted = contrasted(posterior, self.contrast, self.most)
+                self.wanted = decided(frames.posterior[-1], frames.intensity[-1], self.emotions.visible)
                 self.wanted_intensity = float(frames.intensity[-1])
                 self.label = int(frames.label[-1])
 

@@ -103,21 +103,6 @@ def mixed(one: tuple[Floats, Floats], other: tuple[Floats, Floats], share: Float
     return from_strengths(strengths)
 
 
-def contrasted(posterior: Floats, contrast: float = 1.0, most: int = 6) -> Floats:
-    """A posterior (…, C) whose emotions stand further apart, or nearer; neutral, the first, keeps its share.
-
-    Args:
-        contrast: power of the emotions' shares; 1 leaves them as they are.
-        most: emotions that stay, the strongest.
-    """
-    if contrast == 1.0 and most >= posterior.shape[-1] - 1:
-        return posterior
-    emotions = posterior[..., 1:].astype(np.float64) ** contrast
-    emotions[np.argsort(np.argsort(-emotions, -1), -1) >= most] = 0.0
-    emotions *= (1.0 - posterior[..., :1]) / np.maximum(emotions.sum(-1, keepdims=True), 1e-30)
-    return np.concatenate([posterior[..., :1], emotions], -1).astype(np.float32)
-
-
 def attenuation(distance: NDArray[np.floating] | None, trust: float = 1.0) -> Floats | float:
     """Factor (T,) of the intensity in recordings unlike those of training, where the emotion is a guess.
 

@@ -211,10 +211,8 @@ class Ace:
 
     def _opened(self, asked: Wanted, given: GivenEmotions) -> AnimationStream:
         """A fresh stream; without a diarizer where all of the emotion is given."""
-        animator, settings = (
-            self.service.models.animator("streaming"),
-            StreamSettings(fps=FPS, intensity=asked.strength),
-        )
+        animator = self.service.models.animator("streaming")
+        settings = StreamSettings(fps=FPS, hop=HOP, **asked.motion)
         track = given.track() if asked.share else None
         if asked.share == 1.0 and given.from_beginning:
             return animator.open_stream(settings, track)
@@ -223,7 +221,6 @@ class Ace:
         assert isinstance(emotions, LateEmotions)
         emotions.given, emotions.share = track, asked.share
         emotions.onset = asked.onset or emotions.onset
-        emotions.contrast, emotions.most = asked.contrast, asked.most
         if asked.beginning is not None and not asked.share:
             posterior, intensity = from_strengths(np.array([asked.beginning]))
             emotions.begin(posterior[0], float(intensity[0]))

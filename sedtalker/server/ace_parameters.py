@@ -18,7 +18,7 @@ from sedtalker.audio.audio import check_rate
 from sedtalker.emotion.formats.keys import strengths_of
 from sedtalker.emotion.shown import from_strengths
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 
@@ -35,15 +35,16 @@ class Dial(NamedTuple):
 
     Attributes:
         least, most: its range.
-        shapes: beginnings of the names of the shapes that it is about.
-        what: it does with them: a factor, an offset, seconds of smoothing; None: nothing here does it.
+        shapes: beginnings of the names of the shapes that it is about; or the name of an ``offset`` of ``LiveMotion``.
+        what: it does with them: a factor, an offset (``-offset`` where ours goes the other way), seconds of smoothing;
+            None: nothing here does it.
         unchanged: values that are taken all the same where nothing does it: those of NVIDIA's sample clients.
     """
 
     least: float
     most: float
     shapes: tuple[str, ...] = ()
-    what: Literal["factor", "offset", "smoothing"] | None = None
+    what: Literal["factor", "offset", "-offset", "smoothing"] | None = None
     unchanged: tuple[float, ...] = ()
 
 
@@ -58,8 +59,8 @@ FACE: Mapping[str, Dial] = {
     "blinkStrength": Dial(0.0, 2.0, ("eyeBlink",), "factor"),
     "upperFaceSmoothing": Dial(0.0, 0.1, UPPER, "smoothing"),
     "lowerFaceSmoothing": Dial(0.0, 0.1, LOWER, "smoothing"),
-    "eyelidOpenOffset": Dial(-1.0, 1.0, ("eyeWide",), "offset"),
-    "lipOpenOffset": Dial(-0.2, 0.2, ("jawOpen",), "offset"),
+    "eyelidOpenOffset": Dial(-1.0, 1.0, ("lids",), "-offset"),
+    "lipOpenOffset": Dial(-0.2, 0.2, ("lips",), "offset"),
     "tongueStrength": Dial(0.0, 3.0, ("tongue",), "factor"),
     "tongueHeightOffset": Dial(-3.0, 3.0, unchanged=(0.0,)),
     "tongueDepthOffset": Dial(-3.0, 3.0, unchanged=(0.0,)),
@@ -102,8 +103,7 @@ class Wanted:
 
     Attributes:
         finish: of the weights.
-        strength: a factor of the intensity of all emotion.
-        contrast, most: of recognised emotions, see ``shown.contrasted``.
+        motion: options of ``LiveMotion`` by name.
         share: of the emotions that it gives, in what is shown; 0: they are left out, as it said.
         onset: seconds with which the face takes on a recognised emotion; None: the usual.
         transition: seconds from a given emotion to the next.
@@ -111,9 +111,7 @@ class Wanted:
     """
 
     finish: Finish
-    strength: float = 1.0
-    contrast: float = 1.0
-    most: int = len(CATEGORIES) - 1
+    motion: dict[str, Any]
     share: float = 1.0
     onset: float | None = None
     transition: float = STEP
@@ -129,16 +127,18 @@ def wanted(face: Any, post: Any, shapes: Any, emotion: Any = None) -> Wanted:
     for kind in ("integer_params", "float_array_params"):
         for name in sorted(getattr(face, kind)):
             raise InputError(f"face_params.{kind}: there is no '{name}'; the parameters of the face are float_params")
-    asked: dict[str, Any] = {"finish": _finish(face, shapes)}
-    for name, kept, least, most in (
-        ("emotion_strength", "strength", 0.0, 1.0),
-        ("emotion_contrast", "contrast", 0.3, 3.0),
-        ("max_emotions", "most", 1, 6),
-        ("preferred_emotion_strength", "share", 0.0, 1.0),
-        ("live_blend_coef", "onset", 0.0, 0.999),
+    finish, offset = _finish(face, shapes)
+    motion: dict[str, Any] = {"offset": offset} if offset else {}
+    asked: dict[str, Any] = {"finish": finish, "motion": motion}
+    for name, kept, least, most, of in (
+        ("emotion_strength", "intensity", 0.0, 1.0, motion),
+        ("emotion_contrast", "contrast", 0.3, 3.0, motion),
+        ("max_emotions", "at_most", 1, 6, motion),
+        ("preferred_emotion_strength", "share", 0.0, 1.0, asked),
+        ("live_blend_coef", "onset", 0.0, 0.999, asked),
     ):
         if post.HasField(name):
-            asked[kept] = _within(name, getattr(post, name), least, most)
+            of[kept] = _within(name, getattr(post, name), least, most)
     if "onset" in asked:  # share of the emotion of the frame before
         asked["onset"] = -STEP / math.log(asked["onset"]) if asked["onset"] else 1e-3
     if post.HasField("enable_preferred_emotion") and not post.enable_preferred_emotion:
@@ -150,23 +150,23 @@ def wanted(face: Any, post: Any, shapes: Any, emotion: Any = None) -> Wanted:
     return Wanted(**asked)
 
 
-def _finish(face: Any, shapes: Any) -> Finish:
-    """What parameters of the face and of single shapes do with the weights."""
+def _finish(face: Any, shapes: Any) -> tuple[Finish, dict[str, float]]:
+    """What parameters of the face and of single shapes do with the weights, and offsets of ``LiveMotion``."""
     clamp = not shapes.HasField("enable_clamping_bs_weight") or shapes.enable_clamping_bs_weight
     count = len(ARKIT_52)
     made = Finish(np.ones(count, np.float32), np.zeros(count, np.float32), np.zeros(count, np.float32), clamp)
+    offset = dict[str, float]()
     for name, value in face.float_params.items():
         if name not in FACE:
             raise InputError(f"face_params: there is no '{name}'; honoured are {', '.join(FACE)}")
         dial = FACE[name]
         value = _within(name, value, dial.least, dial.most)
         columns = [shape.startswith(dial.shapes) for shape in ARKIT_52]
-        if name == "eyelidOpenOffset" and value < 0:
-            made.offset[[shape.startswith("eyeBlink") for shape in ARKIT_52]] -= value
+        if dial.what in ("offset", "-offset"):
+            if value:
+                offset[dial.shapes[0]] = value if dial.what == "offset" else -value
         elif dial.what == "factor":
             made.factor[columns] *= value
-        elif dial.what == "offset":
-            made.offset[columns] += value
         elif dial.what == "smoothing":
             made.smoothing[columns] = value
         elif not any(math.isclose(value, known, abs_tol=1e-6) for known in dial.unchanged):
@@ -180,7 +180,7 @@ def _finish(face: Any, shapes: Any) -> Finish:
             made.offset[place] += _within(f"bs_weight_offsets: {name}", value, -1.0, 1.0)
         elif value:
             raise InputError(f"bs_weight_offsets: there is no shape '{name}' to move: leave its offset out")
-    return made
+    return made, offset
 
 
 def _shape(name: str) -> int | None:

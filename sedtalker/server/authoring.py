@@ -24,7 +24,7 @@ from sedtalker.animation.tongue import Articulation
 from sedtalker.arrays import Floats
 from sedtalker.audio.audio import Audio, from_samples
 from sedtalker.emotion.formats.keys import WORDS, strengths_of
-from sedtalker.emotion.shown import contrasted, from_strengths, mixed
+from sedtalker.emotion.shown import from_strengths, mixed
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -143,7 +143,7 @@ class Authoring:
     def _animated(self, clip: Clip, asked: Wanted, given: list[float] | None, until: float) -> Animation:
         """The clip's animation, whose frames until so many seconds are those of ``sedtalker animate``."""
         one_thread()
-        animator, face, motion = self.service.models.animator(), load_face(), Motion(fps=FPS, intensity=asked.strength)
+        animator, face, motion = self.service.models.animator(), load_face(), Motion(fps=FPS, **asked.motion)
         count = min(len(clip.features), FRAME_CLOCK.index(until + AHEAD) + 1)
         decode = partial(_padded, animator, clip.features, count)
         track = _track(clip.track, asked, given)
@@ -163,7 +163,7 @@ def _padded(animator: Animator, features: SpeechFeatures, count: int, track: Emo
 
 def _track(recognised: EmotionTrack, asked: Wanted, given: list[float] | None) -> EmotionTrack:
     """The recognised emotion, eased as asked, and mixed with what is given at all times."""
-    posterior, intensity = contrasted(recognised.posterior, asked.contrast, asked.most), recognised.intensity
+    posterior, intensity = recognised.posterior, recognised.intensity
     if asked.onset is not None:
         share = 1.0 - np.exp(-1.0 / (asked.onset * FRAME_CLOCK.rate))
         strengths = lfilter([share], [1.0, share - 1.0], posterior * intensity[:, None], axis=0)
