@@ -121,7 +121,11 @@ def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
         ws_per_message_deflate=False,
     )
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
-        _Server(config, service).run(sockets=[bound])
+        try:
+            _Server(config, service).run(sockets=[bound])
+        except SystemExit:  # uvicorn's, where it could not begin
+            if service.failure is None:
+                raise
     if service.failure is not None:
         raise service.failure
 
