@@ -21,14 +21,15 @@ from sedtalker.arrays import Floats
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.direction import Directed, Direction
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH, SpeechStream, StreamFrames
-from sedtalker.emotion.face_streams import LateEmotions, TrackStream
+from sedtalker.emotion.face_streams import LateEmotions, LipStream, TrackStream
 from sedtalker.emotion.formats.files import parse_emotion
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
+from sedtalker.speech.features import FRAME_CLOCK
 
 GAIN_MARGIN = 2 * RULES.ease_frames
 """Frames on either side that a gain at closed lips looks at."""
@@ -187,6 +188,20 @@ class StreamedFrame:
     intensity: float
     tongue: Floats = field(default_factory=lambda: np.zeros(len(TONGUE), np.float32))
 
+    def __getitem__(self, name: str) -> float:
+        """The weight of a shape by its name: one of ``ARKIT_52`` or of ``TONGUE``.
+
+        Raises:
+            KeyError: there is no such shape.
+        """
+        return float(self.tongue[TONGUE.index(name)] if name in TONGUE else self.weights[INDEX[name]])
+
+
+def frame_delay(settings: StreamSettings) -> float:
+    """Seconds of sound after a frame until it is known at the latest: look-ahead, hop, and what gains look ahead."""
+    gains = GAIN_MARGIN / FRAME_CLOCK.rate if settings.gains.split_motion else 0.0
+    return settings.look_ahead + settings.hop + gains
+
 
 class AnimationStream:
     """Sound in pieces to video frames: ``FaceStream`` with gains, idle motion and the video clock."""
@@ -293,21 +308,25 @@ def _interpolated(at: NDArray[np.float64], times: NDArray[np.float64], weights: 
 
 
 def emotion_stream(
-    diarizer: Callable[[], Diarizer], encoder: Encoder, settings: StreamSettings = StreamSettings()
-) -> SpeechStream:
+    diarizer: Callable[[], Diarizer],
+    encoder: Encoder,
+    settings: StreamSettings = StreamSettings(),
+    track: EmotionTrack | None = None,
+) -> LipStream:
     """The emotion of a stream: the given one of the settings, or a diarizer's.
 
     Args:
         diarizer: opens it; called only where no emotion is given.
         encoder: the decoder's, whose features the stream holds.
         settings: look-ahead, hop, emotion and enrolled recordings.
+        track: the emotion, in place of that of the settings.
 
     Raises:
         InputError: an encoder or the diarizer cannot stream, or the emotion cannot be read.
     """
     if not isinstance(encoder, MelEncoder):
         raise InputError("the decoder's encoder needs whole recordings and cannot stream")
-    if settings.emotion is None:
+    if settings.emotion is None and track is None:
         return LateEmotions(diarizer().stream(enroll=settings.enroll), encoder, settings.look_ahead, settings.hop)
-    track = parse_emotion(str(settings.emotion), None)
+    track = track or parse_emotion(str(settings.emotion), None)
     return TrackStream(track, encoder, settings.look_ahead, settings.hop)

@@ -344,16 +344,20 @@ class Animator:
         track = diarizer.track(audio, own, voice, fill_scale=fill_scale, note=True)
         return track.confident(min_confidence)
 
-    def open_stream(self, settings: StreamSettings = StreamSettings()) -> AnimationStream:
+    def open_stream(
+        self, settings: StreamSettings = StreamSettings(), track: EmotionTrack | None = None
+    ) -> AnimationStream:
         """The face while somebody speaks: sound is pushed into it, and video frames come out.
 
         Args:
             settings: look-ahead, frames a second, emotion and how the face moves.
+            track: the emotion, in place of that of the settings.
 
         Raises:
             InputError: the decoder or the diarizer cannot stream.
         """
-        return AnimationStream(emotion_stream(lambda: self.diarizer, self.encoder, settings), self.decoder, settings)
+        emotions = emotion_stream(lambda: self.diarizer, self.encoder, settings, track)
+        return AnimationStream(emotions, self.decoder, settings)
 
     def stream(
         self, samples: Iterable[NDArray[np.floating]], settings: StreamSettings = StreamSettings()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import threading
 import webbrowser
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -30,6 +32,16 @@ def serve(
         str, typer.Option(help="Network interface; 127.0.0.1: only this machine, 0.0.0.0: any.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8000,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(
+            "--grpc",
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Also serve clients of NVIDIA's Audio2Face-3D by gRPC, on this port (usually 52000); 0: any free.",
+        ),
+    ] = None,
     token: Annotated[
         str | None,
         typer.Option(
@@ -56,14 +68,18 @@ def serve(
     as_json: o.JsonOption = False,
     quiet: o.QuietOption = False,
 ) -> None:
-    """Serve other programs: recordings by HTTP, many streams by WebSocket. Ends with Ctrl-C."""
+    """Serve other programs: recordings by HTTP, many streams by WebSocket, or by gRPC. Ends with Ctrl-C."""
+    if grpc_port is not None:
+        with extra("grpc"):
+            import google.protobuf  # noqa: F401
+            import grpc  # noqa: F401
     with extra("serve"):
         import prometheus_client  # noqa: F401
         import python_multipart  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     from sedtalker.server.access import LOOPBACK, bound_socket, new_token
-    from sedtalker.server.server import make_app
+    from sedtalker.server.server import GRACE, make_app
     from sedtalker.server.server import serve as run
     from sedtalker.server.service import Limits, Service
 
@@ -81,18 +97,31 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{number}"
 
+    by_grpc = dict[str, str]()
+
+    @contextlib.asynccontextmanager
+    async def beside() -> AsyncIterator[None]:
+        if grpc_port is None:
+            yield
+            return
+        from sedtalker.server.ace import serving
+
+        async with serving(service, chosen, host, grpc_port, GRACE) as place:
+            by_grpc["grpc"] = f"{shown}:{place}"
+            yield
+
     def started() -> None:
         if as_json:
-            print(json.dumps({"url": address, "token": chosen}), flush=True)
+            print(json.dumps({"url": address, "token": chosen, **by_grpc}), flush=True)
         else:
-            print(address, flush=True)
+            print(address, *by_grpc.values(), sep="\n", flush=True)
             if chosen is not None and token in (None, "random"):
                 print(f"token: {chosen}", flush=True)
 
     limits = Limits(clients=max_clients, requests=max_requests, seconds=max_seconds, bytes=max_bytes, idle=max_idle)
     service = Service(limits, _faces(mesh or []), workers, threads or os.cpu_count() or 1)
     logging.getLogger("sedtalker").setLevel(logging.ERROR)  # notes on recordings are nobody's here
-    run(make_app(service, chosen, host, number, allow_origin or (), started), service, bound)
+    run(make_app(service, chosen, host, number, allow_origin or (), started, beside), service, bound)
     say("the server is closed")
 
 

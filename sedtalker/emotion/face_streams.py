@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.emotion.emotion_stream import DiarizerStream, SpeechStream, StreamFrames
-from sedtalker.emotion.shown import decided
+from sedtalker.emotion.shown import decided, mixed
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
@@ -35,8 +36,10 @@ class LipStream(SpeechStream):
     activity_frames = 0
     unfinished = LIPS_AHEAD
 
-    def __init__(self, encoder: MelEncoder, look_ahead: float, hop: float):
+    def __init__(self, encoder: MelEncoder, look_ahead: float, hop: float, given: EmotionTrack | None = None):
         super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
+        self.given = given
+        """An emotion that is given; frames that are not yet final follow another one from when it is put here."""
 
 
 class LateEmotions(LipStream):
@@ -58,9 +61,18 @@ class LateEmotions(LipStream):
         emotions.encoder_stream.refreshed = round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
         self.backlog: list[NDArray[np.float32]] = []
         """Sound that the diarizer has not had yet."""
+        self.onset = ONSET_SECONDS
+        self.share = 1.0
+        """Share of the given emotion, from its beginning on, in what is shown."""
         self.posterior = self.wanted = np.eye(len(emotions.labels), dtype=np.float32)[0]
         self.intensity = self.wanted_intensity = 0.0
         self.label = 0
+
+    def begin(self, posterior: Floats, intensity: float) -> None:
+        """Show an emotion, posterior (C,), until the diarizer has said something."""
+        self.posterior = self.wanted = posterior
+        self.intensity = self.wanted_intensity = intensity
+        self.label = int(posterior.argmax())
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -90,7 +102,7 @@ class LateEmotions(LipStream):
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
         yield from ()
         posterior, intensity = np.empty((count, len(self.labels)), np.float32), np.empty(count, np.float32)
-        share = np.float32(1.0 - np.exp(-1.0 / (ONSET_SECONDS * FRAME_CLOCK.rate)))
+        share = np.float32(1.0 - np.exp(-1.0 / (self.onset * FRAME_CLOCK.rate)))
         for k in range(count):
             self.posterior = self.posterior + share * (self.wanted - self.posterior)
             self.intensity += float(share) * (self.wanted_intensity - self.intensity)
@@ -98,6 +110,11 @@ class LateEmotions(LipStream):
         part = slice(since, since + count)
         times = streamed.features.clock.times(since + count)[part]
         label = np.full(count, self.label, np.int64)
+        if self.given is not None:
+            given = self.given.at(times)
+            share = self.share * (times >= self.given.times[0])
+            posterior, intensity = mixed((posterior, intensity), (given.posterior, given.intensity), share)
+            label = (posterior * intensity[:, None]).argmax(1)
         return StreamFrames(times, posterior, intensity, streamed.features.speech[part], label)
 
 
@@ -111,13 +128,13 @@ class TrackStream(LipStream):
     """
 
     def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
-        super().__init__(encoder, look_ahead, hop)
-        self.track = track
+        super().__init__(encoder, look_ahead, hop, track)
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
         yield from ()
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
-        given = self.track.at(times)
+        assert self.given is not None
+        given = self.given.at(times)
         label = (given.posterior * given.intensity[:, None]).argmax(1)
         speech = streamed.features.speech[since : since + count]
         return StreamFrames(times, given.posterior, given.intensity, speech, label)

@@ -80,6 +80,29 @@ def own_scale(scale: Scale, intensity: NDArray[np.floating]) -> Scale:
     return low, max(float(strong), low + full - nothing)
 
 
+def from_strengths(strengths: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    """Posterior (T, C) and intensity (T,) of strengths (T, C) of the categories, in which neutral, the first, has none.
+
+    The intensity is the sum of the strengths, at most 1; the posterior their shares; neutral where all are zero.
+    """
+    total = strengths.sum(1)
+    shares = np.where(total[:, None] > 0, strengths / np.maximum(total, 1e-12)[:, None], np.eye(strengths.shape[1])[0])
+    return shares.astype(np.float32), np.minimum(total, 1.0).astype(np.float32)
+
+
+def mixed(one: tuple[Floats, Floats], other: tuple[Floats, Floats], share: Floats | float) -> tuple[Floats, Floats]:
+    """The emotion, posterior (T, C) and intensity (T,), between ``one`` and ``other``, by strengths.
+
+    Args:
+        share: of ``other``, from 0 to 1, or (T,) of them.
+    """
+    share = np.broadcast_to(np.asarray(share, np.float32), one[1].shape)
+    (mine, strong), (theirs, their_strength) = one, other
+    strengths = ((1.0 - share) * strong)[:, None] * mine + (share * their_strength)[:, None] * theirs
+    strengths[:, 0] = 0.0
+    return from_strengths(strengths)
+
+
 def attenuation(distance: NDArray[np.floating] | None, trust: float = 1.0) -> Floats | float:
     """Factor (T,) of the intensity in recordings unlike those of training, where the emotion is a guess.
 

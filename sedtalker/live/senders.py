@@ -220,13 +220,14 @@ def header_line(fps: float) -> str:
     return json.dumps({"shapes": ARKIT_52, "tongue_shapes": TONGUE, "fps": fps})
 
 
-def frame_line(frame: StreamedFrame) -> str:
-    """The line of a frame."""
+def frame_line(frame: StreamedFrame, named: bool = False) -> str:
+    """The line of a frame; where ``named``, its weights are an object, by the names of the shapes."""
+    weights, tongue = _short(frame.weights), _short(frame.tongue)
     return json.dumps(
         {
             "time": round(frame.time, 4),
-            "weights": _short(frame.weights),
-            "tongue": _short(frame.tongue),
+            "weights": dict(zip(ARKIT_52, weights, strict=True)) if named else weights,
+            "tongue": dict(zip(TONGUE, tongue, strict=True)) if named else tongue,
             "head": _short(frame.head),
             "emotion": frame.emotion,
             "intensity": round(frame.intensity, 3),
@@ -300,7 +301,7 @@ PROTOCOLS: Mapping[str, LiveProtocol] = {
     "vmc": LiveProtocol("sedtalker.live.osc:open_vmc", ("names", "head")),
     "vrchat": LiveProtocol("sedtalker.live.osc:open_vrchat", ("prefix",)),
     "ifacialmocap": LiveProtocol("sedtalker.live.ifacialmocap:open_ifacialmocap", ("push", "version")),
-    "ws": LiveProtocol("sedtalker.live.websocket:open_websocket", ("origin",)),
+    "ws": LiveProtocol("sedtalker.live.websocket:open_websocket", ("origin", "names")),
 }
 """The protocols of this package; other distributions add some by entry points (``sedtalker.plugins``)."""
 STDOUT = "-"

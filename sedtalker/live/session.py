@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.animation_stream import GAIN_MARGIN, AnimationStream, StreamedFrame
+from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, frame_delay
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.arrays import Floats
@@ -35,7 +35,6 @@ from sedtalker.live.pacing import (
 )
 from sedtalker.live.senders import Sender, SenderGroup, neutral_frame
 from sedtalker.nn import torch_threads
-from sedtalker.speech.features import FRAME_CLOCK
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +116,7 @@ def play_live(
 
 def shortest_delay(settings: StreamSettings) -> float:
     """Seconds from a sound to its face, if it is to be there in time at every frame."""
-    gains = GAIN_MARGIN / FRAME_CLOCK.rate if settings.gains.split_motion else 0.0
-    return settings.look_ahead + settings.hop + gains + MARGIN
+    return frame_delay(settings) + MARGIN
 
 
 def play_sound(

@@ -1,8 +1,8 @@
 """A WebSocket server that gives every page and program the face as JSON lines, see ``lines``.
 
-Each client has a short queue of its own; one that reads too slowly loses the oldest frames and learns how many in a
-line ``{"dropped": n}``, one that has stopped reading is let go. Pages are served when they come from this machine
-(``http://localhost:…``) or from the origin that was named: a browser lets any page knock.
+Each client has a short queue of its own; one that reads too slowly loses the oldest frames and learns how many and why
+in a line ``{"dropped": n, "why": …}``, one that has stopped reading is let go. Pages are served when they come from
+this machine (``http://localhost:…``) or from the origin that was named: a browser lets any page knock.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ PATIENCE = 10.0
 """Seconds after which a client that takes nothing is let go."""
 LARGEST_MESSAGE = 1024
 """Bytes that a client may send at once; what it says is ignored."""
+TOO_SLOW = f"this client reads too slowly: more than {QUEUE} frames waited"
+"""Why frames were left out for one client."""
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 """Hosts of pages that are served without being named."""
 
@@ -67,12 +69,19 @@ class WebSocketSender:
         fps: frames a second, for the first line.
         origin: of pages on other hosts that are served, as ``https://example.org``; ``*`` for any.
         patience: seconds, see ``PATIENCE``.
+        named: whether every line names its shapes.
     """
 
     def __init__(
-        self, host: str, port: int = PORT, fps: float = 60.0, origin: str | None = None, patience: float = PATIENCE
+        self,
+        host: str,
+        port: int = PORT,
+        fps: float = 60.0,
+        origin: str | None = None,
+        patience: float = PATIENCE,
+        named: bool = False,
     ):
-        self.host, self.port, self.origin, self.patience = host, port, origin, patience
+        self.host, self.port, self.origin, self.patience, self.named = host, port, origin, patience, named
         self.header = header_line(fps)
         self.clients: set[_Client] = set()
         self.loop = asyncio.new_event_loop()
@@ -91,7 +100,7 @@ class WebSocketSender:
     def send(self, frame: StreamedFrame) -> None:
         """See ``Sender``."""
         if self.clients:
-            self.loop.call_soon_threadsafe(self._give, frame_line(frame))
+            self.loop.call_soon_threadsafe(self._give, frame_line(frame, self.named))
 
     def close(self) -> None:
         """See ``Sender``: what waits is sent, clients get a proper end, within a second or two."""
@@ -156,7 +165,7 @@ class WebSocketSender:
                 continue
             if client.dropped:
                 lost, client.dropped = client.dropped, 0
-                await self._take(connection, json.dumps({"dropped": lost}))
+                await self._take(connection, json.dumps({"dropped": lost, "why": TOO_SLOW}))
             await self._take(connection, client.lines.popleft())
 
     async def _take(self, connection: ServerConnection, line: str) -> None:
@@ -181,4 +190,5 @@ def _host(origin: str) -> str | None:
 
 def open_websocket(target: Target, fps: float) -> WebSocketSender:
     """See ``LiveProtocol``."""
-    return WebSocketSender(target.host, target.port_or(PORT), fps, target.options.get("origin"))
+    origin, named = target.options.get("origin"), target.yes("names", False)
+    return WebSocketSender(target.host, target.port_or(PORT), fps, origin, named=named)

@@ -28,6 +28,7 @@ class Monitoring:
         self.streams = Gauge("streams", "Streams that are open.", **named)
         self.streams_opened = Counter("streams_opened", "Streams that were begun.", **named)
         self.closed = Counter("streams_closed", "Streams by the code they were closed with.", ["code"], **named)
+        self.calls = Counter("grpc_calls", "Calls by gRPC by their status.", ["code"], **named)
         self.sound = Counter("audio_seconds", "Seconds of sound decoded.", ["source"], **named)
         self.frames = Counter("frames", "Frames sent to streams.", **named)
         self.queue = Gauge("sound_waiting_seconds", "Seconds of sound of all streams that wait to be decoded.", **named)

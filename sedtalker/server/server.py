@@ -12,11 +12,13 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from sedtalker.errors import InputError
 from sedtalker.server.access import Access, configured
 from sedtalker.server.routes import Routes
 from sedtalker.server.service import Service
@@ -36,6 +38,7 @@ def make_app(
     port: int,
     origins: Sequence[str] = (),
     started: Callable[[], None] = lambda: None,
+    beside: Callable[[], contextlib.AbstractAsyncContextManager[Any]] = contextlib.nullcontext,
 ) -> ASGIApp:
     """The ASGI application.
 
@@ -44,6 +47,7 @@ def make_app(
         port: of the server, for ``Host`` and ``Origin``.
         origins: further pages that may ask.
         started: called once the networks are open.
+        beside: what is served in the same loop from the beginning to the end.
     """
 
     @contextlib.asynccontextmanager
@@ -57,10 +61,15 @@ def make_app(
             else:
                 started()
 
-        task = asyncio.create_task(warm())
-        yield
-        service.closing.set()
-        task.cancel()
+        try:
+            async with beside():
+                task = asyncio.create_task(warm())
+                yield
+                service.closing.set()
+                task.cancel()
+        except InputError as error:  # a port that is taken
+            service.failure = error
+            raise
         await asyncio.get_running_loop().run_in_executor(None, service.close)
 
     routes = Routes(service)
@@ -112,7 +121,11 @@ def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
         ws_per_message_deflate=False,
     )
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
-        _Server(config, service).run(sockets=[bound])
+        try:
+            _Server(config, service).run(sockets=[bound])
+        except SystemExit:  # uvicorn's, where it could not begin
+            if service.failure is None:
+                raise
     if service.failure is not None:
         raise service.failure
 

@@ -11,12 +11,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from sedtalker.animation.animation_stream import AnimationStream
 from sedtalker.face.face import Face
 from sedtalker.nn import one_thread
 from sedtalker.progress import Hook
 from sedtalker.server.models import Models
 from sedtalker.server.monitoring import Monitoring
-from sedtalker.server.pool import StreamPool
+from sedtalker.server.pool import Member, StreamPool
 from sedtalker.server.work import cancelling
 
 
@@ -116,6 +117,28 @@ class Service:
         finally:
             self.requests -= 1
             self.monitoring.waiting.set(self.requests)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """A place among the streams.
+
+        Raises:
+            Busy: there are as many as there may be.
+        """
+        if self.streams >= self.limits.clients or self.closing.is_set():
+            raise Busy("the server is full: try again later")
+        self.streams += 1
+        self.monitoring.streams.set(self.streams)
+        self.monitoring.streams_opened.inc()
+        try:
+            yield
+        finally:
+            self.streams -= 1
+            self.monitoring.streams.set(self.streams)
+
+    def member(self, stream: AnimationStream) -> Member:
+        """A fresh stream for the pool, which ``streams.exchanged`` puts into it."""
+        return Member(self.pool, stream, self.limits.sound_waiting, self.limits.frames_waiting)
 
     async def worked(self, work: Callable[[Hook], R], gone: Callable[[], bool]) -> R:
         """Run long work of a request that was ``admitted`` in a worker's thread, after that of others.

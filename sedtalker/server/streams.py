@@ -12,13 +12,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
+from sedtalker.animation.animation_stream import StreamedFrame, frame_delay
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.audio.pipe import PcmStream
 from sedtalker.emotion.track import CATEGORIES
@@ -27,7 +27,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.reading import parse_json
 from sedtalker.server.options import StreamHello, parsed
 from sedtalker.server.pool import Member, StreamFailed
-from sedtalker.server.service import Service, return_memory
+from sedtalker.server.service import Busy, Limits, Service, return_memory
 
 HELLO_SECONDS = 10.0
 """In which the first message has to come."""
@@ -35,6 +35,8 @@ LAST_SECONDS = 2.0
 """For frames of what has come when the server ends."""
 MOST_FRAMES = 120
 """Frames in one message."""
+PIECE = 2**16
+"""Bytes of a message that are resampled at once; a rate of 1,000 Hz makes sixteen times as many of them."""
 DONE, GOING_AWAY, UNSUPPORTED, WRONG, REFUSED, FAILED, LATER = 1000, 1001, 1003, 1007, 1008, 1011, 1013
 """Close codes: all sent, the server ends, a message of another kind, a message that cannot be read, a limit, an
 unexpected error, too many clients."""
@@ -42,6 +44,8 @@ LONGEST_REASON = 120
 """Bytes of a reason that a close frame holds."""
 GONE = (WebSocketDisconnect, RuntimeError, OSError)
 """What sending raises where the client has gone."""
+M = TypeVar("M")
+"""A message."""
 
 
 class Ended(Exception):
@@ -77,6 +81,7 @@ class Reply:
             "fps": settings.fps,
             "look_ahead": settings.look_ahead,
             "hop": settings.hop,
+            "delay": round(frame_delay(settings), 3),
             "columns": 6 + len(self.places),
         }
 
@@ -115,14 +120,11 @@ async def serve_stream(socket: WebSocket, service: Service) -> None:
     bearer = "bearer" if socket.scope.get("subprotocols", [])[:1] == ["bearer"] else None
     await socket.accept(subprotocol=bearer)
     code, why = DONE, ""
-    if service.streams >= service.limits.clients or service.closing.is_set():
-        await _close(socket, service, LATER, "the server is full: try again later")
-        return
-    service.streams += 1
-    service.monitoring.streams.set(service.streams)
-    service.monitoring.streams_opened.inc()
     try:
-        await _stream(socket, service)
+        with service.streaming():
+            await _stream(socket, service)
+    except Busy as error:
+        code, why = LATER, str(error)
     except Ended as ended:
         code, why = ended.code, ended.why
     except InputError as error:
@@ -131,10 +133,12 @@ async def serve_stream(socket: WebSocket, service: Service) -> None:
         code, why = FAILED, str(error)
     except (Gone, *GONE):
         code = 1006
-    finally:
-        service.streams -= 1
-        service.monitoring.streams.set(service.streams)
     await _close(socket, service, code, why)
+    await tidied(service)
+
+
+async def tidied(service: Service) -> None:
+    """Return memory to the system when the last stream has ended."""
     if not service.streams and not service.closing.is_set():
         await service.opened(return_memory)
 
@@ -156,12 +160,94 @@ async def _stream(socket: WebSocket, service: Service) -> None:
     hello = await _hello(socket)
     settings = hello.settings()
     sound, reply = PcmStream(hello.format, hello.rate), Reply(hello)
-    stream = await service.opened(_opened, service, settings)
-    member = Member(service.pool, stream, service.limits.sound_waiting, service.limits.frames_waiting)
+    animator = service.models.animator("streaming")
+    member = service.member(await service.opened(animator.open_stream, settings))
     await socket.send_text(json.dumps(reply.header(settings)))
+
+    async def receive() -> bytes | None:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise Gone
+        if message.get("text") is None:
+            return bytes(message["bytes"])
+        if not _is_end(message["text"]):
+            raise Ended(WRONG, 'sound is sent as binary messages, and its end as {"type": "end"}')
+        return None
+
+    async def write(message: str | bytes) -> None:
+        await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+
+    count = await exchanged(service, sound, member, receive, reply.messages, write)
+    await socket.send_text(json.dumps({"type": "end", "seconds": round(sound.seconds, 4), "count": count}))
+
+
+async def _hello(socket: WebSocket) -> StreamHello:
+    """The first message.
+
+    Raises:
+        Ended: none came, or none that can be read.
+        Gone: the client has.
+    """
+    message = await in_time(socket.receive(), HELLO_SECONDS, "no first message came within")
+    if message["type"] == "websocket.disconnect":
+        raise Gone
+    if message.get("text") is None:
+        raise Ended(UNSUPPORTED, 'the first message is JSON: {"rate": 16000, "format": "s16le"}')
+    try:
+        return parsed(StreamHello, message["text"], "hello")
+    except InputError as error:
+        raise Ended(WRONG, str(error)) from None
+
+
+def _is_end(text: str) -> bool:
+    try:
+        return text == "end" or dict(parse_json(text, "the message")).get("type") == "end"
+    except (ValueError, TypeError):  # not JSON, or no object
+        return False
+
+
+# --- Sound in and frames out, whatever they are sent by.
+
+
+async def in_time(coming: Awaitable[M], seconds: float, why: str) -> M:
+    """What comes within so many seconds.
+
+    Raises:
+        Ended: it does not; ``why`` is how the line begins.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await coming
+    except TimeoutError:
+        raise Ended(REFUSED, f"{why} {seconds:.0f} s") from None
+
+
+async def exchanged(
+    service: Service,
+    sound: PcmStream,
+    member: Member,
+    receive: Callable[[], Awaitable[bytes | None]],
+    messages: Callable[[list[StreamedFrame]], Iterable[M]],
+    write: Callable[[M], Awaitable[None]],
+) -> int:
+    """Decode a stream: sound comes and frames go, at the same time, until both have ended.
+
+    Args:
+        receive: waits for the next bytes of sound; None: it has ended.
+        messages: those of some frames.
+        write: sends one, and waits while the client does not read.
+
+    Returns:
+        How many frames were sent.
+
+    Raises:
+        Ended: a message that cannot be used, a limit, or the server ends.
+        Gone: the client has.
+        InputError, StreamFailed: the stream has failed.
+    """
     service.pool.join(member)
-    receiving = asyncio.create_task(_receive(socket, service, sound, member))
-    sending = asyncio.create_task(_send(socket, service, reply, member))
+    receiving = asyncio.create_task(_receive(service.limits, sound, member, receive))
+    sending = asyncio.create_task(_send(service, member, messages, write))
     closing = asyncio.create_task(service.closing.wait())
     try:
         await asyncio.wait({receiving, sending, closing}, return_when=asyncio.FIRST_COMPLETED)
@@ -175,8 +261,7 @@ async def _stream(socket: WebSocket, service: Service) -> None:
         if closing.done():
             await asyncio.wait({sending}, timeout=LAST_SECONDS)
             raise Ended(GOING_AWAY, "the server is closing")
-        count = await sending
-        await socket.send_text(json.dumps({"type": "end", "seconds": round(sound.seconds, 4), "count": count}))
+        return await sending
     finally:
         service.pool.leave(member)
         for task in (receiving, sending, closing):
@@ -184,82 +269,31 @@ async def _stream(socket: WebSocket, service: Service) -> None:
         await asyncio.gather(receiving, sending, closing, return_exceptions=True)
 
 
-def _opened(service: Service, settings: StreamSettings) -> AnimationStream:
-    """A fresh stream of these settings."""
-    return service.models.animator("streaming").open_stream(settings)
+async def _receive(
+    limits: Limits, sound: PcmStream, member: Member, receive: Callable[[], Awaitable[bytes | None]]
+) -> None:
+    """Sound until its end."""
+    while (data := await in_time(receive(), limits.idle, "no sound came for")) is not None:
+        for start in range(0, len(data), PIECE):
+            samples = sound.push(data[start : start + PIECE])
+            if sound.seconds > limits.seconds:
+                raise Ended(REFUSED, f"a stream of this server ends after {limits.seconds:.0f} s")
+            await member.push(samples)
+    await member.push(sound.flush())
+    member.end()
 
 
-async def _hello(socket: WebSocket) -> StreamHello:
-    """The first message.
-
-    Raises:
-        Ended: none came, or none that can be read.
-        Gone: the client has.
-    """
-    try:
-        async with asyncio.timeout(HELLO_SECONDS):
-            message = await socket.receive()
-    except TimeoutError:
-        raise Ended(REFUSED, f"no first message came within {HELLO_SECONDS:.0f} s") from None
-    if message["type"] == "websocket.disconnect":
-        raise Gone
-    if message.get("text") is None:
-        raise Ended(UNSUPPORTED, 'the first message is JSON: {"rate": 16000, "format": "s16le"}')
-    try:
-        return parsed(StreamHello, message["text"], "hello")
-    except InputError as error:
-        raise Ended(WRONG, str(error)) from None
-
-
-async def _receive(socket: WebSocket, service: Service, sound: PcmStream, member: Member) -> None:
-    """Sound until ``end``.
-
-    Raises:
-        Ended: a message that cannot be used, too much sound, or none for long.
-        Gone: the client has.
-    """
-    limits = service.limits
-    while True:
-        try:
-            async with asyncio.timeout(limits.idle):
-                message = await socket.receive()
-        except TimeoutError:
-            raise Ended(REFUSED, f"no sound came for {limits.idle:.0f} s") from None
-        if message["type"] == "websocket.disconnect":
-            raise Gone
-        if message.get("text") is not None:
-            if not _is_end(message["text"]):
-                raise Ended(WRONG, 'sound is sent as binary messages, and its end as {"type": "end"}')
-            await member.push(sound.flush())
-            member.end()
-            return
-        samples = sound.push(message["bytes"])
-        if sound.seconds > limits.seconds:
-            raise Ended(REFUSED, f"a stream of this server ends after {limits.seconds:.0f} s")
-        await member.push(samples)
-
-
-def _is_end(text: str) -> bool:
-    try:
-        return text == "end" or dict(parse_json(text, "the message")).get("type") == "end"
-    except (ValueError, TypeError):  # not JSON, or no object
-        return False
-
-
-async def _send(socket: WebSocket, service: Service, reply: Reply, member: Member) -> int:
-    """All frames, as they come; how many.
-
-    Raises:
-        Ended: the client does not read them.
-    """
+async def _send(
+    service: Service,
+    member: Member,
+    messages: Callable[[list[StreamedFrame]], Iterable[M]],
+    write: Callable[[M], Awaitable[None]],
+) -> int:
+    """All frames, as they come; how many."""
     count = 0
     while frames := await member.frames():
-        for message in reply.messages(frames):
-            try:
-                async with asyncio.timeout(service.limits.stalled):
-                    await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
-            except TimeoutError:
-                raise Ended(REFUSED, f"no frame was read for {service.limits.stalled:.0f} s") from None
+        for message in messages(frames):
+            await in_time(write(message), service.limits.stalled, "no frame was read for")
         count += len(frames)
         service.monitoring.frames.inc(len(frames))
     return count

@@ -9,16 +9,25 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.animation.animation_stream import AnimationStream, FaceStream, _interpolated, emotion_stream
+from sedtalker.animation.animation_stream import (
+    AnimationStream,
+    FaceStream,
+    StreamedFrame,
+    _interpolated,
+    emotion_stream,
+    frame_delay,
+)
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.animation.performance import StreamSettings
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.cli.live import stream
 from sedtalker.emotion.direction import Direction
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
 from sedtalker.speech.speech_encoder import SpeechEncoder
 from tests.speech.test_stream import voice_like
@@ -121,3 +130,25 @@ def test_frames_between_two_moments_are_in_proportion() -> None:
     at = np.array([-1.0, 0.01, 0.015, 0.03, 0.04, 0.05])
     np.testing.assert_allclose(_interpolated(at, times, weights)[:, 0], [0, 0, 0.25, 1, 0.75, 0.5], atol=1e-6)
     assert _interpolated(np.zeros(0), times, weights).shape == (0, 1)
+
+
+def test_weights_by_name() -> None:
+    weights = np.arange(len(ARKIT_52), dtype=np.float32)
+    frame = StreamedFrame(0.0, weights, np.zeros(3), "neutral", 0.0, np.array([0.5, 0.0, 0.0], np.float32))
+    assert frame["jawOpen"] == weights[17]
+    assert frame[TONGUE[0]] == 0.5
+    with pytest.raises(KeyError):
+        frame["jawWide"]
+
+
+@pytest.mark.parametrize("options", [{}, {"look_ahead": 0.4, "hop": 0.16}, {"expressivity": 1.2}])
+def test_the_delay_that_is_announced_is_the_measured_one(small, options: dict) -> None:
+    encoder, decoder = small
+    settings = StreamSettings(emotion="happy:0.3", fps=50.0, **options)
+    stream = AnimationStream(emotion_stream(pytest.fail, encoder, settings), decoder, settings)
+    late, step = list[float](), round(16_000 * settings.hop)
+    for k in range(30):
+        said = (k + 1) * settings.hop
+        late += [said - frame.time for frame in stream.push(np.zeros(step, np.float32))]
+    ahead = decoder.look_ahead / 50  # of this decoder; the built-in streaming one has none
+    assert max(late) == pytest.approx(frame_delay(settings) + ahead, abs=0.04)

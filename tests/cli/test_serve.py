@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -182,3 +183,33 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
     done = CliRunner().invoke(app, ["serve"])
     assert done.exit_code == 2
     assert "pip install 'sedtalker[serve]'" in done.stderr
+
+
+def test_without_the_extra_of_grpc_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    done = CliRunner().invoke(app, ["serve", "--grpc", "0"])
+    assert done.exit_code == 2
+    assert "pip install 'sedtalker[grpc]'" in done.stderr
+
+
+def test_a_busy_port_of_grpc_is_one_line():
+    pytest.importorskip("grpc")
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        number = held.getsockname()[1]
+        command = [sys.executable, "-m", "sedtalker", "serve", "--port", "0", "--grpc", str(number)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert f"port {number} cannot be used for gRPC" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_address_of_grpc_is_printed():
+    grpc = pytest.importorskip("grpc")
+    command = [sys.executable, "-m", "sedtalker", "serve", "--port", "0", "--grpc", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            said = json.loads(server.stdout.readline())
+            grpc.channel_ready_future(grpc.insecure_channel(said["grpc"])).result(timeout=20)
+        finally:
+            server.terminate()
+    assert server.returncode in (0, 143)

@@ -12,7 +12,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.live.senders import frame_line, parse_target
 from sedtalker.live.websocket import MOST_CLIENTS, QUEUE, WebSocketSender
 from tests.live.conftest import frame
 
@@ -122,6 +125,34 @@ def test_a_client_that_stops_reading_loses_the_oldest_and_is_let_go(server: WebS
     assert not server.clients
     assert client.dropped > 0
     raw.close()
+
+
+def test_a_client_that_reads_too_slowly_is_told_how_many_and_why(server: WebSocketSender, opened):
+    page = opened(server)
+    wait_for(lambda: len(server.clients) == 1)
+    (client,) = server.clients
+
+    def burst() -> None:  # at once, so that none can be sent between
+        for k in range(QUEUE + 3):
+            client.add(frame_line(frame(float(k))))
+
+    server.loop.call_soon_threadsafe(burst)
+    said = json.loads(page.recv(5))
+    assert said["dropped"] == 3
+    assert "too slowly" in said["why"]
+    assert [json.loads(page.recv(5))["time"] for _ in range(QUEUE)] == [float(k) for k in range(3, QUEUE + 3)]
+
+
+def test_every_line_names_its_shapes_where_that_is_asked(opened, stack: ExitStack):
+    assert parse_target("ws://?names=yes").yes("names", False)
+    server = WebSocketSender("127.0.0.1", 0, named=True)
+    stack.callback(server.close)
+    page = opened(server)
+    wait_for(lambda: len(server.clients) == 1)
+    server.send(frame(0.5))
+    said = json.loads(page.recv(5))
+    assert list(said["weights"]) == list(ARKIT_52)
+    assert list(said["tongue"]) == list(TONGUE)
 
 
 @pytest.mark.parametrize("nonsense", [b"\0" * 64, b"GET / HTTP/1.1\r\n\r\n", b"GET /" + b"a" * 100_000])

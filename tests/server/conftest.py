@@ -38,6 +38,7 @@ class Running:
 
     service: Service
     port: int
+    grpc_port: int | None = None
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {TOKEN}"})
 
     @property
@@ -62,7 +63,12 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    models: Models, limits: Limits = Limits(), token: str | None = TOKEN, buffer: int | None = None, **options
+    models: Models,
+    limits: Limits = Limits(),
+    token: str | None = TOKEN,
+    buffer: int | None = None,
+    grpc: bool = False,
+    **options,
 ) -> Iterator[Running]:
     """A server that is ready; ``buffer``: bytes of an answer that the system holds for a client that does not read."""
     service = Service(limits, models=models, **options)
@@ -70,7 +76,19 @@ def running(
     if buffer is not None:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
     port = bound.getsockname()[1]
-    app = make_app(service, token, "127.0.0.1", port)
+    made = Running(service, port)
+
+    @contextlib.asynccontextmanager
+    async def beside():
+        if not grpc:
+            yield
+            return
+        from sedtalker.server.ace import serving
+
+        async with serving(service, token, "127.0.0.1", 0, 1.0) as made.grpc_port:
+            yield
+
+    app = make_app(service, token, "127.0.0.1", port, beside=beside)
     server = uvicorn.Server(configured(app, 3, 2**20))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
@@ -78,7 +96,7 @@ def running(
     while not service.ready and time.monotonic() < until:
         time.sleep(0.02)
     try:
-        yield Running(service, port)
+        yield made
     finally:
         server.should_exit = True
         thread.join(timeout=30)

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, FailFast, Field, TypeAdapter, ValidationError
 
+from sedtalker.emotion.fine_families import FAMILIES
 from sedtalker.emotion.formats import LONGEST_SECONDS, TrackFormat, check_duration
+from sedtalker.emotion.shown import from_strengths
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -30,14 +33,14 @@ WORDS: dict[str, str] = {
     "surprise": "amazement",
 }
 """Audio2Face's word for each category; it has none for neutral, which is where nothing else is."""
-READ: dict[str, str | None] = {
-    **{word: name for name, word in WORDS.items()},
-    "grief": "sad",
-    "cheekiness": "happy",
-    "outofbreath": None,
-    "pain": None,
+READ: dict[str, Mapping[str, float]] = {
+    **{word: {name: 1.0} for name, word in WORDS.items()},
+    "grief": {"sad": 1.0},
+    "cheekiness": {"happy": 1.0},
+    "outofbreath": FAMILIES["tiredness"].shares,
+    "pain": FAMILIES["pain"].shares,
 }
-"""Category of each of its words; ``None``: none of ours, left out."""
+"""Shares of the categories in each of its words."""
 KEY_FRAMES = 5
 """A key is written every so many frames of 20 ms, at the frame's own time."""
 
@@ -74,8 +77,6 @@ def track_to_keys(track: EmotionTrack) -> str:
 def track_from_keys(data: Any, duration: float | None = None, name: str = "keys") -> EmotionTrack:
     """A track of 50 frames a second from keys, in any order, linear between them and held beyond both ends.
 
-    The intensity is the sum of the strengths, at most 1; the posterior their shares; neutral where all are zero.
-
     Args:
         duration: seconds of the recording; default: the last key's time.
         name: what to call the input in messages.
@@ -95,31 +96,33 @@ def track_from_keys(data: Any, duration: float | None = None, name: str = "keys"
     times = np.array([key.time_code for key in keys])
     if (np.diff(times) <= 0).any():
         raise InputError(f"{name}: two keys have the same time_code")
-    strengths = np.array([_strengths(key, name) for key in keys])
+    strengths = np.array([strengths_of(key.emotion, f"{name}: at {key.time_code:g} s") for key in keys])
     length = duration or float(times[-1]) or 1 / FRAME_CLOCK.rate
     check_duration(length, name)
     frames = FRAME_CLOCK.times(FRAME_CLOCK.frames(length))
     values = np.column_stack([np.interp(frames, times, column) for column in strengths.T])
-    total = values.sum(1)
-    posterior = np.where(total[:, None] > 0, values / np.maximum(total, 1e-12)[:, None], np.eye(len(CATEGORIES))[0])
-    posterior, intensity = posterior.astype(np.float32), np.minimum(total, 1.0).astype(np.float32)
+    posterior, intensity = from_strengths(values)
     return EmotionTrack(frames, posterior, intensity, *valence_arousal(posterior, intensity), duration=length)
 
 
-def _strengths(key: Key, name: str) -> list[float]:
-    """Strength of every category."""
+def strengths_of(emotion: Mapping[str, float], name: str) -> list[float]:
+    """Strength of every category from those of words; neutral has none.
+
+    Raises:
+        InputError: an unknown word, or a strength outside [0, 1]; ``name`` begins the line.
+    """
     out = [0.0] * len(CATEGORIES)
-    for word, strength in key.emotion.items():
+    for word, strength in emotion.items():
         if not 0.0 <= strength <= 1.0:
-            raise InputError(f"{name}: at {key.time_code:g} s: the strength of {word} must lie between 0 and 1")
+            raise InputError(f"{name}: the strength of {word} must lie between 0 and 1")
         plain = word.strip().lower()
         try:
-            known = READ[plain] if plain in READ else category(plain)
+            shares = READ[plain] if plain in READ else {category(plain): 1.0}
         except InputError as error:
-            raise InputError(f"{name}: at {key.time_code:g} s: {error}") from None
-        if known is not None and known != CATEGORIES[0]:
-            out[CATEGORIES.index(known)] += strength
-    return out
+            raise InputError(f"{name}: {error}") from None
+        for known, share in shares.items():
+            out[CATEGORIES.index(known)] += share * strength
+    return [0.0, *out[1:]]
 
 
 KEYS = TrackFormat(

@@ -38,10 +38,17 @@ def test_strengths_between_keys_are_linear():
     assert len(track) == 100
 
 
-def test_no_emotion_is_neutral_and_foreign_words_are_left_out():
-    track = track_from_json('[{"time_code": 0.5, "emotion": {"pain": 1.0, "outofbreath": 0.5}}]', 1.0)
+def test_no_emotion_is_neutral_and_all_ten_words_are_known():
+    track = track_from_json('[{"time_code": 0.5, "emotion": {"pain": 0.0, "outofbreath": 0.0}}]', 1.0)
     assert np.allclose(track.posterior[:, 0], 1.0)
     assert not track.intensity.any()
+    track = track_from_json('[{"time_code": 0.5, "emotion": {"pain": 1.0}}]', 1.0)
+    assert dict(zip(CATEGORIES, track.posterior[0].round(3).tolist(), strict=True)) == pytest.approx(
+        {"neutral": 0, "happy": 0, "sad": 0.4, "angry": 0.3, "fear": 0, "disgust": 0.3, "surprise": 0}
+    )
+    assert track.intensity[0] == pytest.approx(1.0)
+    tired = track_from_json('[{"time_code": 0.5, "emotion": {"outofbreath": 1.0}}]', 1.0)  # mostly neutral
+    assert (tired.intensity[0], tired.posterior[0, CATEGORIES.index("sad")]) == pytest.approx((0.3, 1.0))
     assert track_from_json('[{"time_code": 0, "emotion": {"happiness": 0.5}}]', 1.0).intensity[0] == pytest.approx(0.5)
 
 
