@@ -11,6 +11,7 @@
 # make sbom   lists the software and the weights with their licences: dist/sedtalker.cdx.json (CycloneDX)
 # make lock   renews the lock
 # make addon  builds the Blender add-on: dist/sedtalker_blender-VERSION.zip
+# make test-agents   sets up Pipecat, LiveKit agents and NVIDIA's client packages, and tests what serves them
 # make test-dcc   sets up Blender (as a Python module), three.js and the glTF validator, and tests the exports in them
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -19,9 +20,10 @@ TORCH := 2.13.0
 BLENDER ?= .venv-blender
 BLENDER_VERSION := 4.5.15
 NODE := build/dcc
+AGENTS := build/agents
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup base lock sbom dist demo test test-all fuzz test-dcc test-studio addon web docs lint clean
+.PHONY: setup base lock sbom dist demo test test-all fuzz test-dcc test-agents test-studio addon web docs lint clean
 
 setup: $(VENV)/.ready
 base: $(VENV)/.base
@@ -121,6 +123,14 @@ $(NODE)/.ready:
 test-dcc: setup $(BLENDER)/.ready $(NODE)/.ready
 	SEDTALKER_DCC=1 SEDTALKER_BLENDER_PYTHON=$(BLENDER)/bin/python SEDTALKER_NODE=$(NODE) \
 	  $(BIN)/python -m pytest tests/dcc --durations=5
+
+# Voice agents and NVIDIA's client packages ask for other versions of some packages than the lock: a folder after it.
+$(AGENTS)/.ready:
+	$(BIN)/pip install -q --target $(AGENTS) pipecat-ai==1.14.0 livekit-agents==1.8.9 nvidia-audio2face-3d==1.3.0 nvidia-audio2face-3d-authoring==0.2.0
+	@touch $@
+
+test-agents: setup $(AGENTS)/.ready
+	SEDTALKER_AGENTS=$(AGENTS) $(BIN)/python -m pytest tests/live/test_agents.py tests/test_agents_page.py tests/server/test_ace.py --durations=5
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -62,7 +62,7 @@ def streamed(channel: grpc.Channel, pcm: bytes, given: bool) -> int:
 
 
 def processor_seconds(url: str) -> float:
-    """Of the server, so far."""
+    """Processor time that the server has taken so far."""
     families = text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=60).text)
     return next(s.value for f in families for s in f.samples if s.name == "process_cpu_seconds_total")
 

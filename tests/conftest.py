@@ -7,11 +7,15 @@ import gc
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+if beside := os.environ.get("SEDTALKER_AGENTS"):
+    sys.path.append(beside)  # other people's clients, see the Makefile; what is installed comes first
 import typer.testing
 from hypothesis import settings
 

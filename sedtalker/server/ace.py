@@ -28,7 +28,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.server import streams
 from sedtalker.server.ace_messages import made, read
-from sedtalker.server.ace_parameters import FPS, Finish, GivenEmotions, Wanted, checked_sound, wanted
+from sedtalker.server.ace_parameters import ACE_FPS, AceRequest, Finish, GivenEmotions, checked_sound, wanted
 from sedtalker.server.authoring import Authoring, NoSuchClip
 from sedtalker.server.pool import StreamFailed
 from sedtalker.server.service import Busy, Service
@@ -167,7 +167,7 @@ class Ace:
         stream = await service.opened(self._opened, asked, given)
         emotions = stream.face.emotions
         assert isinstance(emotions, LipStream)
-        sound, reply = PcmStream("s16le", rate), Reply(header.audio_header, rate, asked.finish)
+        sound, reply = PcmStream("s16le", rate), AceReply(header.audio_header, rate, asked.finish)
         await context.write(reply.header())
 
         async def receive() -> bytes | None:
@@ -176,7 +176,7 @@ class Ace:
             if message is None or message.HasField("end_of_audio"):
                 return None
             said = message.audio_with_emotion
-            if asked.share and given.add(said.emotions, reply.sent / FPS):
+            if asked.share and given.add(said.emotions, reply.sent / ACE_FPS):
                 emotions.given = given.track()
             reply.sound += said.audio_buffer
             return bytes(said.audio_buffer)
@@ -210,10 +210,10 @@ class Ace:
             raise InputError("after the header come audio_with_emotion and end_of_audio")
         return message
 
-    def _opened(self, asked: Wanted, given: GivenEmotions) -> AnimationStream:
+    def _opened(self, asked: AceRequest, given: GivenEmotions) -> AnimationStream:
         """A fresh stream; without a diarizer where all of the emotion is given."""
         animator = self.service.models.animator("streaming")
-        settings = StreamSettings(fps=FPS, hop=HOP, **asked.motion)
+        settings = StreamSettings(fps=ACE_FPS, hop=HOP, **asked.motion)
         track = given.track() if asked.share else None
         if asked.share == 1.0 and given.from_beginning:
             return animator.open_stream(settings, track)
@@ -228,7 +228,7 @@ class Ace:
         return stream
 
 
-class Reply:
+class AceReply:
     """Messages to the client of a stream.
 
     Args:
@@ -267,7 +267,7 @@ class Reply:
                 animation_data=made(
                     "AnimationData",
                     skel_animation=made("SkelAnimation", blend_shape_weights=weights),
-                    audio=self._sound(2 * (round(self.sent / FPS * self.rate) - self._samples)),
+                    audio=self._sound(2 * (round(self.sent / ACE_FPS * self.rate) - self._samples)),
                     metadata={"emotion_aggregate": _aggregate(part)},
                 )
             )

@@ -22,9 +22,9 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 
-FPS = 30.0
+ACE_FPS = 30.0
 """Frames a second that Audio2Face-3D sends."""
-STEP = 1 / FPS
+STEP = 1 / ACE_FPS
 """Seconds in which the emotion passes to that of the next time code, where a client says no time."""
 MOST_KEYS = 1000
 """Emotions with a time code that may lie in the future of a stream."""
@@ -48,17 +48,17 @@ class Dial(NamedTuple):
     unchanged: tuple[float, ...] = ()
 
 
-UPPER = ("brow", "eyeSquint", "eyeWide", "cheekSquint")
+UPPER_FACE = ("brow", "eyeSquint", "eyeWide", "cheekSquint")
 """Shapes of the upper face; lids and gaze have parameters of their own."""
-LOWER = ("jaw", "mouth", "cheekPuff", "noseSneer", "tongue")
+LOWER_FACE = ("jaw", "mouth", "cheekPuff", "noseSneer", "tongue")
 """Shapes of the lower face."""
 FACE: Mapping[str, Dial] = {
-    "upperFaceStrength": Dial(0.0, 2.0, UPPER, "factor"),
-    "lowerFaceStrength": Dial(0.0, 2.0, LOWER, "factor"),
-    "skinStrength": Dial(0.0, 2.0, UPPER + LOWER, "factor"),
+    "upperFaceStrength": Dial(0.0, 2.0, UPPER_FACE, "factor"),
+    "lowerFaceStrength": Dial(0.0, 2.0, LOWER_FACE, "factor"),
+    "skinStrength": Dial(0.0, 2.0, UPPER_FACE + LOWER_FACE, "factor"),
     "blinkStrength": Dial(0.0, 2.0, ("eyeBlink",), "factor"),
-    "upperFaceSmoothing": Dial(0.0, 0.1, UPPER, "smoothing"),
-    "lowerFaceSmoothing": Dial(0.0, 0.1, LOWER, "smoothing"),
+    "upperFaceSmoothing": Dial(0.0, 0.1, UPPER_FACE, "smoothing"),
+    "lowerFaceSmoothing": Dial(0.0, 0.1, LOWER_FACE, "smoothing"),
     "eyelidOpenOffset": Dial(-1.0, 1.0, ("lids",), "-offset"),
     "lipOpenOffset": Dial(-0.2, 0.2, ("lips",), "offset"),
     "tongueStrength": Dial(0.0, 3.0, ("tongue",), "factor"),
@@ -86,7 +86,7 @@ class Finish:
     _last: Floats | None = None
 
     def __call__(self, weights: Floats) -> Floats:
-        """The next frames (T, 52), ``FPS`` a second; after those of the call before."""
+        """The next frames (T, 52), ``ACE_FPS`` a second; after those of the call before."""
         made = self.factor * weights + self.offset
         if self.smoothing.any():
             share = 1.0 - np.exp(-STEP / np.maximum(self.smoothing, 1e-6))
@@ -98,7 +98,7 @@ class Finish:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AceRequest:
     """What a client wants.
 
     Attributes:
@@ -118,7 +118,7 @@ class Wanted:
     beginning: list[float] | None = None
 
 
-def wanted(face: Any, post: Any, shapes: Any, emotion: Any = None) -> Wanted:
+def wanted(face: Any, post: Any, shapes: Any, emotion: Any = None) -> AceRequest:
     """From the messages ``FaceParameters``, ``EmotionPostProcessingParameters``, ``BlendShapeParameters`` and so on.
 
     Raises:
@@ -147,7 +147,7 @@ def wanted(face: Any, post: Any, shapes: Any, emotion: Any = None) -> Wanted:
         asked["transition"] = max(1e-3, _within("live_transition_time", emotion.live_transition_time, 0.0, 60.0))
     if emotion is not None and emotion.beginning_emotion:
         asked["beginning"] = strengths_of(emotion.beginning_emotion, "beginning_emotion")
-    return Wanted(**asked)
+    return AceRequest(**asked)
 
 
 def _finish(face: Any, shapes: Any) -> tuple[Finish, dict[str, float]]:

@@ -32,7 +32,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.nn import one_thread
 from sedtalker.server.ace_messages import made, read
-from sedtalker.server.ace_parameters import FPS, Wanted, checked_sound, wanted
+from sedtalker.server.ace_parameters import ACE_FPS, AceRequest, checked_sound, wanted
 from sedtalker.server.service import Service
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
@@ -42,7 +42,7 @@ MOST_CLIPS = 64
 """Clips that are kept."""
 MOST_POSES = 4
 """Sets of parameters of a clip whose motion is kept."""
-AHEAD = 1.0
+POSE_AHEAD = 1.0
 """Seconds of motion after a pose that it depends on: attention, closed lips, the easing of cuts."""
 
 
@@ -51,7 +51,7 @@ class NoSuchClip(Exception):
 
 
 @dataclass(eq=False)
-class Clip:
+class UploadedClip:
     """An uploaded recording.
 
     Attributes:
@@ -74,7 +74,7 @@ class Authoring:
 
     def __init__(self, service: Service):
         self.service = service
-        self.clips: OrderedDict[str, Clip] = OrderedDict()
+        self.clips: OrderedDict[str, UploadedClip] = OrderedDict()
 
     async def upload_audio_clip(self, context: Any, data: bytes) -> Any:
         """``UploadAudioClip``: its name is the hash of its sound, so the same clip is kept once."""
@@ -110,13 +110,13 @@ class Authoring:
         key = message.SerializeToString(deterministic=True)
         return await self.service.opened(self._pose, clip, key, asked, given, second)
 
-    def _encoded(self, samples: Floats, rate: int) -> Clip:
+    def _encoded(self, samples: Floats, rate: int) -> UploadedClip:
         animator = self.service.models.animator()
         sound = from_samples(samples, rate)
         features = animator.encoder(sound)
-        return Clip(sound, features, animator.track(sound, features), animator.articulation(features))
+        return UploadedClip(sound, features, animator.track(sound, features), animator.articulation(features))
 
-    def _pose(self, clip: Clip, key: bytes, asked: Wanted, given: list[float] | None, second: float) -> Any:
+    def _pose(self, clip: UploadedClip, key: bytes, asked: AceRequest, given: list[float] | None, second: float) -> Any:
         """A ``BlendShapeData`` of one time."""
         with clip.lock:
             until, animation = clip.made.get(key, (-1.0, None))
@@ -126,7 +126,7 @@ class Authoring:
                 clip.made[key] = until, animation
                 while len(clip.made) > MOST_POSES:
                     clip.made.popitem(last=False)
-        place = min(second * FPS, len(animation) - 1)
+        place = min(second * ACE_FPS, len(animation) - 1)
         low = int(place)
         rows = animation.coefficients[[low, min(low + 1, len(animation) - 1)], : len(ARKIT_52)]
         shown = animation.track
@@ -140,11 +140,11 @@ class Authoring:
             emotions={WORDS[name]: float(value) for name, value in strengths if name in WORDS},
         )
 
-    def _animated(self, clip: Clip, asked: Wanted, given: list[float] | None, until: float) -> Animation:
+    def _animated(self, clip: UploadedClip, asked: AceRequest, given: list[float] | None, until: float) -> Animation:
         """The clip's animation, whose frames until so many seconds are those of ``sedtalker animate``."""
         one_thread()
-        animator, face, motion = self.service.models.animator(), load_face(), Motion(fps=FPS, **asked.motion)
-        count = min(len(clip.features), FRAME_CLOCK.index(until + AHEAD) + 1)
+        animator, face, motion = self.service.models.animator(), load_face(), Motion(fps=ACE_FPS, **asked.motion)
+        count = min(len(clip.features), FRAME_CLOCK.index(until + POSE_AHEAD) + 1)
         decode = partial(_padded, animator, clip.features, count)
         track = _track(clip.track, asked, given)
         moved = move(
@@ -161,7 +161,7 @@ def _padded(animator: Animator, features: SpeechFeatures, count: int, track: Emo
     return np.concatenate([decoded, np.zeros((len(features) - count, decoded.shape[1]), np.float32)])
 
 
-def _track(recognised: EmotionTrack, asked: Wanted, given: list[float] | None) -> EmotionTrack:
+def _track(recognised: EmotionTrack, asked: AceRequest, given: list[float] | None) -> EmotionTrack:
     """The recognised emotion, eased as asked, and mixed with what is given at all times."""
     posterior, intensity = recognised.posterior, recognised.intensity
     if asked.onset is not None:
