@@ -120,3 +120,8 @@ def test_what_cannot_be_loaded_is_one_line(add_distribution: AddDistribution) ->
     add_distribution("broken", "raise ValueError('no luck')", "sedtalker.lights", "dim", "broken:DIM")
     with pytest.raises(InputError, match="'dim' of broken cannot be loaded from broken:DIM: no luck"):
         parts_of_others("sedtalker.lights")
+
+
+@pytest.mark.parametrize("path", sorted((PAGE.parent / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_examples_compile(path: Path) -> None:
+    compile(path.read_text(encoding="utf-8"), str(path), "exec")
