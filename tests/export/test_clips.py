@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def at_frames(curve: dict[str, Any], animation: Animation) -> np.ndarray:
     """Values of a curve of numbers at the frames, by Unity's cubic with its tangents."""
     keys = curve["curve"]["m_Curve"]
     times, values = ([key[name] for key in keys] for name in ("time", "value"))
-    for first, last in zip(keys, keys[1:], strict=False):
+    for first, last in itertools.pairwise(keys):
         slope = (last["value"] - first["value"]) / (last["time"] - first["time"])
         assert [first["outSlope"], last["inSlope"]] == pytest.approx([slope, slope], abs=1e-5), "a straight line"
     return np.interp(np.arange(len(animation)) / animation.fps, times, values)

@@ -13,7 +13,6 @@ from sedtalker.emotion.formats.files import read_track, write_track
 from sedtalker.emotion.formats.labels import segments_from_eaf, segments_from_rttm, segments_from_subtitles
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
-from sedtalker.reading import eaf_tiers
 from sedtalker.speakers.turns import turns_from_rttm, turns_to_rttm
 from tests.support.talk import talk
 
