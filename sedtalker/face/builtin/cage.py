@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 Index = NDArray[np.int64]
 FIXED = Path(__file__).with_name("fixed.npz")
-"""What is the same in all built-in heads, arrays named ``part/array``; ``scripts/fit_builtin_face.py`` makes the file."""
+"""What all built-in heads share, arrays named ``part/array``; ``scripts/fit_builtin_face.py`` makes the file."""
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sedtalker.emotion.formats import densify
-from sedtalker.emotion.formats.conversation import conversation_to_eaf, conversation_to_rttm
+from sedtalker.emotion.formats.conversation import conversation_to_rttm
 from sedtalker.emotion.formats.files import read_track, write_track
 from sedtalker.emotion.formats.labels import segments_from_eaf, segments_from_rttm, segments_from_subtitles
 from sedtalker.emotion.track import Segment
@@ -69,15 +69,11 @@ def test_what_pympi_writes_is_read(tmp_path: Path) -> None:
         ("<!DOCTYPE a [<!ENTITY b 'c'>]><ANNOTATION_DOCUMENT/>", "not an EAF of ELAN, or damaged"),
         ("<ANNOTATION_DOCUMENT><TIER/></ANNOTATION_DOCUMENT>", "not an EAF of ELAN, or damaged"),
         ("<ANNOTATION_DOCUMENT/>", "no interval tier with emotions in it"),
-        (conversation_to_eaf(talk()).replace("angry:", "bored:").replace("sad:", "bored:"), "no segments|no interval"),
     ],
 )
 def test_what_is_no_eaf_is_refused(text: str, said: str) -> None:
-    try:
-        assert segments_from_eaf(text, "a.eaf")
-    except InputError as error:
-        assert "a.eaf: " in str(error)
-        assert any(part in str(error) for part in said.split("|"))
+    with pytest.raises(InputError, match=rf"^a\.eaf: ({said})"):
+        segments_from_eaf(text, "a.eaf")
 
 
 def test_a_cue_begins_with_an_emotion() -> None:
