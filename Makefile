@@ -11,7 +11,7 @@
 # make sbom   lists the software and the weights with their licences: dist/sedtalker.cdx.json (CycloneDX)
 # make lock   renews the lock
 # make addon  builds the Blender add-on: dist/sedtalker_blender-VERSION.zip
-# make test-agents   sets up Pipecat, LiveKit agents and NVIDIA's client packages, and tests what serves them
+# make test-agents   sets up Pipecat, LiveKit agents, NVIDIA's client packages and other people's readers, and tests in them
 # make test-dcc   sets up Blender (as a Python module), three.js and the glTF validator, and tests the exports in them
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -126,11 +126,13 @@ test-dcc: setup $(BLENDER)/.ready $(NODE)/.ready
 
 # Voice agents and NVIDIA's client packages ask for other versions of some packages than the lock: a folder after it.
 $(AGENTS)/.ready:
-	$(BIN)/pip install -q --target $(AGENTS) pipecat-ai==1.14.0 livekit-agents==1.8.9 nvidia-audio2face-3d==1.3.0 nvidia-audio2face-3d-authoring==0.2.0
+	$(BIN)/pip install -q --target $(AGENTS) pipecat-ai==1.14.0 livekit-agents==1.8.9 nvidia-audio2face-3d==1.3.0 nvidia-audio2face-3d-authoring==0.2.0 \
+	  unityparser==4.0.0 pympi-ling==1.71 pyannote.core==6.1.0 pyannote.database==6.1.1
 	@touch $@
 
 test-agents: setup $(AGENTS)/.ready
-	SEDTALKER_AGENTS=$(AGENTS) $(BIN)/python -m pytest tests/live/test_agents.py tests/test_agents_page.py tests/server/test_ace.py --durations=5
+	SEDTALKER_AGENTS=$(AGENTS) $(BIN)/python -m pytest tests/live/test_agents.py tests/test_agents_page.py tests/server/test_ace.py \
+	  tests/export/test_clips.py tests/emotion/formats/test_other_readers.py --durations=5
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,18 +169,18 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
     return where, str(ours) if isinstance(ours, InputError) else first["msg"]
 
 
-# --- Praat's TextGrids: times and texts in tiers.
-
-Interval = tuple[float, float, str]
-"""Seconds of the beginning and the end, and text."""
-
-
 def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
     """Number and fields of each line of NIST's tables (RTTM, CTM); ``;;`` begins a comment."""
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.split()
         if fields and not line.startswith(";;"):
             yield number, fields
+
+
+# --- Praat's TextGrids: times and texts in tiers.
+
+Interval = tuple[float, float, str]
+"""Seconds of the beginning and the end, and text."""
 
 
 def textgrid_tiers(text: str) -> list[tuple[str, list[Interval]]]:
@@ -218,3 +218,124 @@ def textgrid(tiers: Mapping[str, Sequence[Interval]], end: float, digits: int) -
             lines += [f"        intervals [{count}]:", f"            xmin = {start:.{digits}f}"]
             lines += [f"            xmax = {stop:.{digits}f}", f'            text = "{quoted}"']
     return "\n".join(lines) + "\n"
+
+
+# --- ELAN's annotation files (EAF 3.0), XML: times are milliseconds, tiers refer to a table of them.
+
+_EAF = """<?xml version="1.0" encoding="UTF-8"?>
+<ANNOTATION_DOCUMENT AUTHOR="" DATE="1970-01-01T00:00:00+00:00" FORMAT="3.0" VERSION="3.0" \
+xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" \
+xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd">
+<HEADER MEDIA_FILE="" TIME_UNITS="milliseconds"/>
+<TIME_ORDER>
+{slots}</TIME_ORDER>
+{tiers}<LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="default-lt" TIME_ALIGNABLE="true"/>
+</ANNOTATION_DOCUMENT>
+"""
+"""The document around times and tiers; its date is fixed, so that the same track gives the same bytes."""
+
+
+def eaf_tiers(text: str) -> list[tuple[str, list[Interval]]]:
+    """The tiers of an EAF with annotations that have times of their own; an annotation with an unknown time is skipped.
+
+    Raises:
+        InputError: not an EAF, or one with a document type, whose entities could make it any size.
+    """
+    from xml.etree import ElementTree
+
+    try:
+        if "<!DOCTYPE" in text:
+            raise ElementTree.ParseError
+        root = ElementTree.fromstring(text.encode())
+        if root.tag != "ANNOTATION_DOCUMENT":
+            raise ElementTree.ParseError
+        times = {slot.attrib["TIME_SLOT_ID"]: slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}
+        tiers = []
+        for tier in root.iter("TIER"):
+            spans = [
+                (
+                    times[one.attrib["TIME_SLOT_REF1"]],
+                    times[one.attrib["TIME_SLOT_REF2"]],
+                    one.findtext("ANNOTATION_VALUE", ""),
+                )
+                for one in tier.iter("ALIGNABLE_ANNOTATION")
+            ]
+            held = [(float(a) / 1000.0, float(b) / 1000.0, c.strip()) for a, b, c in spans if a and b]
+            tiers.append((tier.attrib["TIER_ID"], held))
+    except (ElementTree.ParseError, KeyError, ValueError):
+        raise InputError("not an EAF of ELAN, or damaged") from None
+    return tiers
+
+
+def eaf(tiers: Mapping[str, Sequence[Interval]], speakers: bool = False) -> str:
+    """An EAF of tiers by name, times to the millisecond.
+
+    Args:
+        tiers: see ``eaf_tiers``.
+        speakers: whether the names are those of speakers, which ELAN shows as participants.
+    """
+    from xml.sax.saxutils import escape, quoteattr
+
+    slots, written = list[str](), list[str]()
+    for name, spans in tiers.items():
+        who = f" PARTICIPANT={quoteattr(name)}" if speakers else ""
+        written.append(f'<TIER{who} LINGUISTIC_TYPE_REF="default-lt" TIER_ID={quoteattr(name)}>\n')
+        for start, end, said in spans:
+            first = len(slots) + 1
+            for time in (start, end):
+                slots.append(f'<TIME_SLOT TIME_SLOT_ID="ts{len(slots) + 1}" TIME_VALUE="{round(1000 * time)}"/>\n')
+            written.append(
+                f'<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a{(first + 1) // 2}" TIME_SLOT_REF1="ts{first}" '
+                f'TIME_SLOT_REF2="ts{first + 1}"><ANNOTATION_VALUE>{escape(said)}</ANNOTATION_VALUE>'
+                "</ALIGNABLE_ANNOTATION></ANNOTATION>\n"
+            )
+        written.append("</TIER>\n")
+    return _EAF.format(slots="".join(slots), tiers="".join(written))
+
+
+# --- Subtitles, WebVTT and SRT.
+
+_CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
+"""A time of a subtitle: hours, minutes, seconds, milliseconds."""
+_CUE = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
+"""The line that begins a cue."""
+_INSIDE = re.compile(rf"<{_CLOCK}>")
+"""A time inside a cue."""
+
+
+def subtitle_cues(text: str) -> Iterator[Interval]:
+    """The cues of WebVTT or SRT without their tags; one with times inside is a piece from each to the next."""
+    for block in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n")):
+        lines = block.split("\n")
+        at = next((i for i, line in enumerate(lines) if _CUE.match(line)), None)
+        if at is None:
+            continue
+        found = _CUE.match(lines[at])
+        assert found is not None
+        start, end = _seconds(*found.groups()[:4]), _seconds(*found.groups()[4:])
+        pieces = _INSIDE.split(" ".join(lines[at + 1 :]))
+        times = [start, *(_seconds(*pieces[i : i + 4]) for i in range(1, len(pieces), 5)), end]
+        for k, piece in enumerate(pieces[::5]):
+            yield times[k], max(times[k], times[k + 1]), re.sub(r"<[^<>]*>", "", piece).strip()
+
+
+def _seconds(hours: str | None, minutes: str, seconds: str, milliseconds: str) -> float:
+    return 3600 * int(hours or 0) + 60 * int(minutes) + int(seconds) + int(milliseconds.ljust(3, "0")) / 1000
+
+
+def srt(cues: Iterable[Interval]) -> str:
+    """Subtitles as SRT."""
+    return "".join(
+        f"{k}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{said}\n\n" for k, (start, end, said) in enumerate(cues, 1)
+    )
+
+
+def vtt(cues: Iterable[Interval]) -> str:
+    """Subtitles as WebVTT; the texts may hold its tags."""
+    return "WEBVTT\n\n" + "".join(f"{_clock(a, '.')} --> {_clock(b, '.')}\n{said}\n\n" for a, b, said in cues)
+
+
+def _clock(seconds: float, mark: str) -> str:
+    """A time of a subtitle: hours, minutes, seconds, and milliseconds after ``mark``."""
+    ms = round(1000 * seconds)
+    return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}{mark}{ms % 1000:03d}"

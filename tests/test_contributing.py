@@ -42,10 +42,10 @@ def test_an_export_format(add_distribution: AddDistribution, tmp_path: Path) -> 
 
 
 def test_a_track_format(add_distribution: AddDistribution, tmp_path: Path) -> None:
-    add_distribution("your_package", example("A track format"), "sedtalker.track_formats", "srt", "your_package:SRT")
-    write_track(tmp_path / "a.srt", constant_track("happy:0.8", 2.0))
-    assert "00:00:00,000 --> 00:00:02,000\nhappy 0.80" in (tmp_path / "a.srt").read_text()
-    (span,) = read_track(tmp_path / "a.srt").segments()
+    add_distribution("your_package", example("A track format"), "sedtalker.track_formats", "lab", "your_package:LAB")
+    write_track(tmp_path / "a.lab", constant_track("happy:0.8", 2.0))
+    assert (tmp_path / "a.lab").read_text() == "0.000 2.000 happy 0.80\n"
+    (span,) = read_track(tmp_path / "a.lab").segments()
     assert (span.label, span.end) == ("happy", 2.0)
 
 
@@ -120,3 +120,8 @@ def test_what_cannot_be_loaded_is_one_line(add_distribution: AddDistribution) ->
     add_distribution("broken", "raise ValueError('no luck')", "sedtalker.lights", "dim", "broken:DIM")
     with pytest.raises(InputError, match="'dim' of broken cannot be loaded from broken:DIM: no luck"):
         parts_of_others("sedtalker.lights")
+
+
+@pytest.mark.parametrize("path", sorted((PAGE.parent / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_examples_compile(path: Path) -> None:
+    compile(path.read_text(encoding="utf-8"), str(path), "exec")

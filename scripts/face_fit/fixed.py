@@ -13,7 +13,7 @@ from face_fit.locks import Scalp
 from face_fit.mouth import build_mouth
 from face_fit.topology import build_cage
 from face_fit.wrinkles import draw_wrinkles
-from sedtalker.face.builtin.fixed import FIXED
+from sedtalker.face.builtin.cage import FIXED
 from sedtalker.face.builtin.identity import Parameters, read_parameters
 from sedtalker.face.builtin.shapes import refine_skin
 

@@ -32,8 +32,10 @@ SPEAKER = "speaker"
 """What ``--by`` takes for the speakers of conversations; of other recordings the manifest has to say it."""
 ALL = "all"
 """The group of everything."""
-OTHER_SUFFIXES = (".json", ".csv", ".rttm", ".textgrid", ".txt")
-"""Tracks in a folder without ``TRACK_SUFFIX`` or ``CONVERSATION_SUFFIX``; of several of one name the first counts."""
+OTHER_SUFFIXES = (".json", ".csv", ".rttm", ".textgrid", ".eaf", ".txt")
+"""Tracks in a folder without ``TRACK_SUFFIX`` or ``CONVERSATION_SUFFIX``; of several of one name the first counts.
+
+Subtitles are not among them: beside tracks they are words."""
 NOT_GIVEN = "(none)"
 """The group of recordings whose column is empty."""
 

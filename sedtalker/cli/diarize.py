@@ -42,8 +42,8 @@ def diarize(
         typer.Option(
             "--output",
             "-o",
-            help="Also write the track: .json, .keys.json, .rttm, .csv, .TextGrid, .txt; "
-            "with --speakers .json, .rttm, .csv, .srt, .vtt.",
+            help="Also write the track: .json, .keys.json, .rttm, .csv, .TextGrid, .eaf, .srt, .vtt, .txt; "
+            "with --speakers .json, .rttm, .csv, .eaf, .srt, .vtt.",
         ),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the track: waveform, categories, intensity (.png).")] = None,

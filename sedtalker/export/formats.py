@@ -62,6 +62,13 @@ CACHES = "every vertex, for the mesh you gave"
 """What files of point caches hold."""
 FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat(
+        "anim",
+        ".anim",
+        "an animation clip of Unity, for the model of the FBX",
+        "sedtalker.export.clips:write_unity",
+        ("targets", "names"),
+    ),
+    ExportFormat(
         "arkit",
         ".arkit.csv",
         "the 52 ARKit weights as Live Link Face's CSV",
@@ -87,6 +94,13 @@ FORMATS: tuple[ExportFormat, ...] = (
     ExportFormat("npy", ".npy", "vertices as a numpy array", "sedtalker.export.point_caches:write_npy"),
     ExportFormat("npz", ".npz", "the animation itself", "sedtalker.export.formats:write_animation_file"),
     ExportFormat("pc2", ".pc2", CACHES, "sedtalker.export.point_caches:write_pc2", ("metres",)),
+    ExportFormat(
+        "tres",
+        ".tres",
+        "an animation resource of Godot 4, for the scene of the GLB",
+        "sedtalker.export.clips:write_godot",
+        ("targets", "names"),
+    ),
     ExportFormat(
         "usda",
         ".usda",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.errors import InputError
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
@@ -416,11 +416,20 @@ def _add_motion(
     if weights.shape[1]:
         add(shown, "weights", np.ascontiguousarray(weights, dtype=np.float32).reshape(-1))
     if head_rotation is not None:
-        turns = np.asarray(head_rotation, dtype=np.float64)
-        if len(turns) != len(weights) or turns.shape[1:] not in ((3,), (4,)):
-            raise ValueError(f"expected ({len(weights)}, 3) or (…, 4) head rotations, got {turns.shape}")
-        rotation = Rotation.from_rotvec(turns) if turns.shape[1] == 3 else Rotation.from_quat(turns)
-        quaternions = rotation.as_quat(canonical=True)
-        # Neighbours in one hemisphere: linear interpolation then takes the short way.
-        flips = np.cumprod(np.concatenate([[1.0], np.where((quaternions[1:] * quaternions[:-1]).sum(1) < 0, -1, 1)]))
-        add(head, "rotation", (quaternions * flips[:, None]).astype(np.float32))
+        if len(head_rotation) != len(weights):
+            raise ValueError(f"expected {len(weights)} head rotations, got {len(head_rotation)}")
+        add(head, "rotation", quaternions_of(head_rotation).astype(np.float32))
+
+
+def quaternions_of(turns: NDArray[np.floating]) -> Doubles:
+    """Rotation vectors (T, 3) in radians, or quaternions (T, 4), as unit quaternions x y z w (T, 4).
+
+    Neighbours are in one hemisphere, so that linear interpolation takes the short way.
+    """
+    if turns.shape[1:] not in ((3,), (4,)):
+        raise ValueError(f"expected (T, 3) or (T, 4) head rotations, got {turns.shape}")
+    precise = np.asarray(turns, dtype=np.float64)
+    rotation = Rotation.from_rotvec(precise) if turns.shape[1] == 3 else Rotation.from_quat(precise)
+    quaternions = rotation.as_quat(canonical=True)
+    flips = np.cumprod(np.concatenate([[1.0], np.where((quaternions[1:] * quaternions[:-1]).sum(1) < 0, -1, 1)]))
+    return np.asarray(quaternions * flips[:, None])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,7 +20,16 @@ from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import POOR_FIT, Alignment, align, phone_posteriors
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, pronounce, written_words
-from sedtalker.reading import decoded, is_file, parse_json, read_bytes, read_text, rows_of, textgrid_tiers
+from sedtalker.reading import (
+    decoded,
+    is_file,
+    parse_json,
+    read_bytes,
+    read_text,
+    rows_of,
+    subtitle_cues,
+    textgrid_tiers,
+)
 from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 
@@ -33,12 +41,6 @@ MOST_WORDS = 100_000
 """An hour of fast speech has a tenth of that."""
 LONGEST_WORD = 500
 """Characters that are kept of a word or phrase."""
-CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
-"""A time of a subtitle: hours, minutes, seconds, milliseconds."""
-CUE = re.compile(rf"^\s*{CLOCK}\s*-->\s*{CLOCK}")
-"""The line that begins a cue."""
-INSIDE = re.compile(rf"<{CLOCK}>")
-"""A time inside a cue."""
 SILENT = {"", "sil", "sp", "spn", "<eps>", "<sil>", "[noise]", "[silence]"}
 """Texts of intervals that are no words."""
 
@@ -61,7 +63,7 @@ def read_words(data: bytes, name: str) -> tuple[Word, ...]:
     suffix = Path(name).suffix.lower()
     if suffix not in READERS:
         raise InputError(f"{name}: words are read from {', '.join(sorted(READERS))}")
-    text = decoded(data, name).replace("\r\n", "\n")
+    text = decoded(data, name)
     try:
         found = [_checked(*word) for word in islice(READERS[suffix](text), MOST_WORDS + 1)]
     except InputError as error:
@@ -84,27 +86,6 @@ def _checked(start: float, end: float, text: str) -> Word:
 
 Found = Iterable[tuple[float, float, str]]
 """Start, end and text of each word."""
-
-
-def _seconds(hours: str | None, minutes: str, seconds: str, milliseconds: str) -> float:
-    return 3600 * int(hours or 0) + 60 * int(minutes) + int(seconds) + int(milliseconds.ljust(3, "0")) / 1000
-
-
-def _subtitles(text: str) -> Found:
-    """WebVTT and SRT: a phrase a cue, or the words of cues with times inside."""
-    for block in re.split(r"\n[ \t]*\n", text):
-        lines = block.split("\n")
-        at = next((i for i, line in enumerate(lines) if CUE.match(line)), None)
-        if at is None:
-            continue
-        found = CUE.match(lines[at])
-        assert found is not None
-        start, end = _seconds(*found.groups()[:4]), _seconds(*found.groups()[4:])
-        spoken = " ".join(lines[at + 1 :])
-        pieces = INSIDE.split(spoken)
-        times = [start, *(_seconds(*pieces[i : i + 4]) for i in range(1, len(pieces), 5)), end]
-        for k, piece in enumerate(pieces[::5]):
-            yield times[k], max(times[k], times[k + 1]), re.sub(r"<[^<>]*>", "", piece).strip()
 
 
 def _textgrid(text: str) -> Found:
@@ -147,8 +128,8 @@ def _whisper(text: str) -> Found:
 
 
 READERS: dict[str, Callable[[str], Found]] = {
-    ".vtt": _subtitles,
-    ".srt": _subtitles,
+    ".vtt": subtitle_cues,
+    ".srt": subtitle_cues,
     ".textgrid": _textgrid,
     ".ctm": _ctm,
     ".json": _whisper,

@@ -3,7 +3,7 @@
 import numpy as np
 from face_fit.fixed import arrays, write_fixed
 
-from sedtalker.face.builtin.fixed import FIXED
+from sedtalker.face.builtin.cage import FIXED
 from sedtalker.face.builtin.identity import read_parameters
 
 

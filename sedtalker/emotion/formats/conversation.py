@@ -1,4 +1,4 @@
-"""Files of conversations: JSON without loss, and RTTM, tables and subtitles of who expresses what, and when.
+"""Files of conversations: JSON without loss, and RTTM, tables, subtitles and tiers of who expresses what, and when.
 
 ``FORMATS`` has the suffixes; only the JSON is read back. A loaded conversation has silence for its sounds.
 """
@@ -22,10 +22,10 @@ from sedtalker.emotion.conversation import Conversation
 from sedtalker.emotion.formats import check_duration
 from sedtalker.emotion.formats.files import MOST_TRACK_BYTES
 from sedtalker.emotion.formats.json import CONVERSATION, track_from_plain, track_to_json
-from sedtalker.emotion.formats.labels import CSV_COLUMNS, text_cell
+from sedtalker.emotion.formats.labels import CSV_COLUMNS, intervals, text_cell
 from sedtalker.emotion.track import UNCERTAIN, UNSURE, Segment
 from sedtalker.errors import InputError
-from sedtalker.reading import parse_json, problem_of, read_text
+from sedtalker.reading import Interval, eaf, parse_json, problem_of, read_text, srt, vtt
 from sedtalker.speakers.separation import Speakers
 from sedtalker.speakers.turns import MOST_SPEAKERS, MOST_TURNS, NOT_GIVEN, Turn, Turns, one_word_each, rttm_lines
 from sedtalker.storage import whole_file
@@ -184,17 +184,23 @@ def conversation_to_csv(conversation: Conversation, name: str = "") -> str:
 
 def conversation_to_srt(conversation: Conversation, name: str = "") -> str:
     """Subtitles (SRT), ``ANN (angry)``: one for each segment, without its words."""
-    cues = enumerate(_cues(conversation), 1)
-    return "".join(f"{k}\n{_clock(a, ',')} --> {_clock(b, ',')}\n{text}\n\n" for k, (a, b, _, text) in cues)
+    return srt((start, end, said) for start, end, _, said in _cues(conversation))
 
 
 def conversation_to_vtt(conversation: Conversation, name: str = "") -> str:
     """Subtitles (WebVTT), likewise; each is in a voice span of its speaker, which a page can style."""
-    lines = ["WEBVTT\n\n"]
-    for start, end, who, text in _cues(conversation):
-        said = f"<v {html.escape(who, quote=False)}>{html.escape(text, quote=False)}"
-        lines.append(f"{_clock(start, '.')} --> {_clock(end, '.')}\n{said}\n\n")
-    return "".join(lines)
+    spans = (
+        (a, b, html.escape(who, quote=False), html.escape(said, quote=False)) for a, b, who, said in _cues(conversation)
+    )
+    return vtt((start, end, f"<v {who}>{said}") for start, end, who, said in spans)
+
+
+def conversation_to_eaf(conversation: Conversation, name: str = "") -> str:
+    """ELAN's annotations: a tier for each speaker, ``angry:0.812``, label and intensity."""
+    spans: dict[str, list[Interval]] = {who: [] for who in conversation.names}
+    for who, segment in conversation.segments():
+        spans[who] += intervals([segment])
+    return eaf(spans, speakers=True)
 
 
 def _cues(conversation: Conversation) -> Iterator[tuple[float, float, str, str]]:
@@ -212,12 +218,6 @@ def _rounded(segment: Segment) -> list[Any]:
     return [round(value, 3) if isinstance(value, float) else value for value in values]
 
 
-def _clock(seconds: float, mark: str) -> str:
-    """A time of a subtitle: hours, minutes, seconds, and milliseconds after ``mark``."""
-    ms = round(1000 * seconds)
-    return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}{mark}{ms % 1000:03d}"
-
-
 # --- The table.
 
 FORMATS: dict[str, Callable[[Conversation, str], str]] = {
@@ -226,6 +226,7 @@ FORMATS: dict[str, Callable[[Conversation, str], str]] = {
     ".csv": conversation_to_csv,
     ".srt": conversation_to_srt,
     ".vtt": conversation_to_vtt,
+    ".eaf": conversation_to_eaf,
 }
 """By suffix: (conversation, name of the recording) → text."""
 

@@ -32,6 +32,9 @@ FORMATS = (
     "sedtalker.emotion.formats.labels:CSV",
     "sedtalker.emotion.formats.labels:TEXTGRID",
     "sedtalker.emotion.formats.labels:RTTM",
+    "sedtalker.emotion.formats.labels:EAF",
+    "sedtalker.emotion.formats.labels:SRT",
+    "sedtalker.emotion.formats.labels:VTT",
 )
 """The formats of this package, a ``TrackFormat`` each."""
 

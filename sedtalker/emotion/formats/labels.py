@@ -1,7 +1,8 @@
-"""Segments in the label formats of editors: Audacity (.txt), Praat (.TextGrid) and spreadsheets (.csv).
+"""Segments in the label formats of editors: Audacity, Praat, ELAN, subtitles and spreadsheets; and RTTM.
 
-Audacity and Praat have room for one text a span: it reads ``happy:0.80``, label and intensity, like ``--emotion``.
-A table has a column for everything, so it also keeps the means of a track's further curves over each segment.
+All but spreadsheets and RTTM have room for one text a span: it reads ``happy:0.80``, label and intensity, like
+``--emotion``. A table has a column for everything, so it also keeps the means of a track's further curves over each
+segment.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import csv
 import io
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -29,7 +30,7 @@ from sedtalker.emotion.formats import (
 from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
-from sedtalker.reading import rows_of, textgrid, textgrid_tiers
+from sedtalker.reading import Interval, eaf, eaf_tiers, rows_of, srt, subtitle_cues, textgrid, textgrid_tiers, vtt
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 def segments_to_audacity(segments: Sequence[Segment]) -> str:
     """Audacity's label track: start, end (seconds) and text, separated by tabs."""
-    return "".join(f"{s.start:.6f}\t{s.end:.6f}\t{_text(s)}\n" for s in segments)
+    return "".join(f"{start:.6f}\t{end:.6f}\t{said}\n" for start, end, said in intervals(segments))
 
 
 def segments_from_audacity(text: str, name: str = "labels") -> list[Segment]:
@@ -167,13 +168,12 @@ def _csv_segment(row: Mapping[str, str], where: str) -> Segment:
 
 def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
     """A Praat TextGrid (long form) with one interval tier, ``emotion``; gaps become empty intervals."""
-    spans: list[tuple[float, float, str]] = []
+    spans: list[Interval] = []
     time = 0.0
-    for s in segments:
-        if s.start > time:
-            spans.append((time, s.start, ""))
-        spans.append((s.start, s.end, _text(s)))
-        time = s.end
+    for start, end, said in intervals(segments):
+        spans += [(time, start, "")] if start > time else []
+        spans.append((start, end, said))
+        time = end
     if duration > time:
         spans.append((time, duration, ""))
     return textgrid({"emotion": spans}, max(duration, time), 6)
@@ -185,8 +185,27 @@ def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
     Raises:
         InputError: not a TextGrid, no interval tier, or an interval's text is no emotion.
     """
+    return _of_tiers(textgrid_tiers, text, name)
+
+
+def segments_to_eaf(segments: Sequence[Segment]) -> str:
+    """ELAN's annotations with one tier, ``emotion``."""
+    return eaf({"emotion": intervals(segments)})
+
+
+def segments_from_eaf(text: str, name: str = "EAF") -> list[Segment]:
+    """Segments of ELAN's tier ``emotion``, or of the first tier of emotions.
+
+    Raises:
+        InputError: not an EAF, no tier with times, or an annotation is no emotion.
+    """
+    return _of_tiers(eaf_tiers, text, name)
+
+
+def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str) -> list[Segment]:
+    """Segments of the tier ``emotion``, or of the first whose texts are emotions."""
     try:
-        tiers = textgrid_tiers(text)
+        tiers = read(text)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     found: dict[str, list[Segment]] = {}
@@ -200,11 +219,29 @@ def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
         found[tier] = found.get(tier, []) + made
     if not found:
         raise InputError(f"{name}: no interval tier with emotions in it")
-    return _sorted(found.get("emotion") or next(iter(found.values())), name)
+    return _sorted(found.get("emotion") or next((made for made in found.values() if made), []), name)
 
 
-def _text(segment: Segment) -> str:
-    return f"{segment.label}:{segment.intensity:.3f}"
+def segments_from_subtitles(text: str, name: str = "subtitles") -> list[Segment]:
+    """Segments of the cues of SRT or WebVTT that begin with ``LABEL`` or ``LABEL:INTENSITY``; others are skipped.
+
+    Raises:
+        InputError: no cue begins with an emotion, there are too many, or an intensity is no number.
+    """
+    segments = []
+    for start, end, said in subtitle_cues(text):
+        word = said.partition(" ")[0]
+        if known_label(word.partition(":")[0]):
+            segments.append(_segment(str(start), str(end), word, f"{name}: cue at {start:g} s"))
+            check_count(len(segments), name)
+    if not segments:
+        raise InputError(f"{name}: no cue begins with an emotion, such as happy:0.8")
+    return _sorted(segments, name)
+
+
+def intervals(segments: Sequence[Segment]) -> list[Interval]:
+    """Beginning, end and text of each: ``happy:0.800``, label and intensity."""
+    return [(s.start, s.end, f"{s.label}:{s.intensity:.3f}") for s in segments]
 
 
 def _segment(start: str, end: str, text: str, where: str, confidence: str = "1") -> Segment:
@@ -305,3 +342,9 @@ RTTM = segment_format(
     lambda found, stem, _: segments_to_rttm(found, stem),
 )
 """RTTM of speaker diarizers; see ``sedtalker.emotion.formats.files``."""
+EAF = segment_format(".eaf", "annotations of ELAN", segments_from_eaf, lambda found, *_: segments_to_eaf(found))
+"""ELAN's annotations; see ``sedtalker.emotion.formats.files``."""
+SRT = segment_format(".srt", "subtitles", segments_from_subtitles, lambda found, *_: srt(intervals(found)))
+"""Subtitles, a cue a segment; see ``sedtalker.emotion.formats.files``."""
+VTT = segment_format(".vtt", "subtitles (WebVTT)", segments_from_subtitles, lambda found, *_: vtt(intervals(found)))
+"""The same as WebVTT; see ``sedtalker.emotion.formats.files``."""

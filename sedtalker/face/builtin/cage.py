@@ -7,15 +7,24 @@ nostrils; ``scripts/face_fit/topology.py`` makes it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 
-from sedtalker.face.builtin.fixed import fixed_arrays
-
 Index = NDArray[np.int64]
+FIXED = Path(__file__).with_name("fixed.npz")
+"""What all built-in heads share, arrays named ``part/array``; ``scripts/fit_builtin_face.py`` makes the file."""
+
+
+@cache
+def fixed_arrays(part: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a part by name, as ``arrays`` of ``scripts/face_fit/fixed.py`` describes them."""
+    with np.load(FIXED, allow_pickle=False) as kept:
+        return {name.split("/")[1]: kept[name] for name in kept.files if name.startswith(f"{part}/")}
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from sedtalker.face.builtin.fixed import fixed_arrays
+from sedtalker.face.builtin.cage import fixed_arrays
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.mesh.mesh import vertex_normals

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
 
-from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
+from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, fixed_arrays, patch
 from sedtalker.face.builtin.characters import Brows, Character, HairStyle, Palette
 from sedtalker.face.builtin.creases import flipped, glue_front, reflected, ride
-from sedtalker.face.builtin.fixed import fixed_arrays
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 
 # --- The hairline, and the hair that lies above it.

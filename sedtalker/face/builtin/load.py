@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Mask
 from sedtalker.errors import InputError
-from sedtalker.face.builtin.cage import PATCHES, Cage, patch, read_cage
+from sedtalker.face.builtin.cage import PATCHES, Cage, fixed_arrays, patch, read_cage
 from sedtalker.face.builtin.characters import Character
 from sedtalker.face.builtin.creases import build_creases
-from sedtalker.face.builtin.fixed import fixed_arrays
 from sedtalker.face.builtin.hair import above_hairline, build_brows, build_hair, build_lashes, still_scalp
 from sedtalker.face.builtin.identity import Fitted, Parameters, apply_identity, read_parameters
 from sedtalker.face.builtin.paint import paint_eyeball, paint_skin

@@ -163,7 +163,7 @@ def test_how_large_a_track_may_be(tmp_path, name, limit):
 def test_the_longest_suffix_wins(tmp_path):
     write_track(tmp_path / "a.keys.json", constant_track("happy:0.8", 1.0))
     assert LIST in json.loads((tmp_path / "a.keys.json").read_text())
-    assert suffixes() == ".csv, .json, .keys.json, .rttm, .textgrid, .txt"
+    assert suffixes() == ".csv, .eaf, .json, .keys.json, .rttm, .srt, .textgrid, .txt, .vtt"
 
 
 def test_a_word_is_an_emotion_unless_a_file_is_called_so(tmp_path, monkeypatch):

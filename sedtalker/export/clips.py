@@ -1,0 +1,231 @@
+"""The motion without the mesh, for game engines: a clip of Unity (``.anim``) and an animation of Godot 4 (``.tres``).
+
+Both are text, and move the model that the engine makes of our FBX or GLB: blend shapes and the head, by their names.
+Unity's is the YAML of an ``AnimationClip``, Godot's is the resource format of its editor. Frame i is at ``i / fps``
+seconds, linear in between; a frame inside a stretch where a value stays the same has no key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Doubles
+from sedtalker.errors import InputError
+from sedtalker.export.glb import quaternions_of
+from sedtalker.export.targets import Targets, choose_targets
+from sedtalker.face.face import head_weights
+from sedtalker.face.shape_maps import ShapeMap
+from sedtalker.storage import whole_file
+
+DIGITS = 6
+"""Decimals of seconds, weights and quaternions."""
+PER_CENT = 100.0
+"""Unity's weight of a blend shape that is fully there."""
+MIRRORED = np.array([1.0, -1.0, -1.0, 1.0])
+"""Signs of a quaternion x y z w in Unity's left-handed axes: its importers mirror x."""
+UNITY_HEAD = "body/head"
+"""The bone that turns the head, as the FBX nests it."""
+LINEAR = 69
+"""Unity's flags of a key whose two tangents are straight lines to its neighbours, each by itself."""
+SKELETON = "Skeleton3D"
+"""What Godot 4 calls the skeleton of a GLB; the skinned mesh becomes its child."""
+NOT_IN_NODES = re.compile(r'[.:@/"%]')
+"""Characters that Godot 4 replaces by ``_`` in the names of nodes."""
+
+UNITY = """%YAML 1.1
+%TAG !u! tag:unity3d.com,2011:
+--- !u!74 &7400000
+AnimationClip:
+  m_ObjectHideFlags: 0
+  m_CorrespondingSourceObject: {{fileID: 0}}
+  m_PrefabInstance: {{fileID: 0}}
+  m_PrefabAsset: {{fileID: 0}}
+  m_Name: {name}
+  serializedVersion: 6
+  m_Legacy: 0
+  m_Compressed: 0
+  m_UseHighQualityCurve: 1
+  m_RotationCurves:
+{turns}  m_CompressedRotationCurves: []
+  m_EulerCurves: []
+  m_PositionCurves: []
+  m_ScaleCurves: []
+  m_FloatCurves:{none}
+{shapes}  m_PPtrCurves: []
+  m_SampleRate: {rate}
+  m_WrapMode: 0
+  m_Bounds:
+    m_Center: {{x: 0, y: 0, z: 0}}
+    m_Extent: {{x: 0, y: 0, z: 0}}
+  m_AnimationClipSettings:
+    serializedVersion: 2
+    m_StartTime: 0
+    m_StopTime: {end}
+    m_LoopTime: 0
+  m_EditorCurves: []
+  m_EulerEditorCurves: []
+  m_Events: []
+"""
+"""A clip of Unity 2018.3 and later; what it does not name has Unity's defaults."""
+UNITY_KEY = """      - serializedVersion: 3
+        time: {}
+        value: {}
+        inSlope: {}
+        outSlope: {}
+        tangentMode: {tangents}
+        weightedMode: 0
+        inWeight: {weight}
+        outWeight: {weight}
+"""
+"""A key of a curve; its weights of a third count only where tangents are weighted."""
+UNITY_CURVE = """  - curve:
+      serializedVersion: 2
+      m_Curve:
+{keys}      m_PreInfinity: 2
+      m_PostInfinity: 2
+      m_RotationOrder: 4
+"""
+"""A curve, which keeps its first and last value before and after."""
+GODOT_TRACK = """tracks/{n}/type = "{kind}"
+tracks/{n}/imported = false
+tracks/{n}/enabled = true
+tracks/{n}/path = NodePath({path})
+tracks/{n}/interp = 1
+tracks/{n}/loop_wrap = false
+tracks/{n}/keys = {keys}
+"""
+"""A track with linear interpolation."""
+
+
+def write_unity(
+    path: Path,
+    animation: Animation,
+    audio: str | None = None,
+    targets: Targets = "arkit",
+    names: ShapeMap | None = None,
+) -> dict[str, Any]:
+    """Write a clip for the model that Unity imports from ``write_fbx`` with the same ``targets`` and ``names``.
+
+    Curves ``blendShape.NAME`` from 0 to 100 are of the renderer with the name of the face, and the rotation is of the
+    bone ``body/head``. The clip cannot name a sound.
+
+    Returns:
+        How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
+
+    Raises:
+        InputError: the animation has no frames.
+    """
+    times, shapes, turns, said = _motion(path, animation, targets, names)
+    renderer, rows = json.dumps(animation.face.name, ensure_ascii=False), list[str]()
+    for name, weights in shapes:
+        attribute = json.dumps(f"blendShape.{name}", ensure_ascii=False)
+        rows.append(_unity_curve(times, PER_CENT * weights))
+        rows.append(f"    attribute: {attribute}\n    path: {renderer}\n    classID: 137\n    script: {{fileID: 0}}\n")
+    text = UNITY.format(
+        name=json.dumps(path.name.partition(".")[0], ensure_ascii=False),
+        turns=f"{_unity_curve(times, MIRRORED * turns)}    path: {UNITY_HEAD}\n",
+        none="" if rows else " []",
+        shapes="".join(rows),
+        rate=_number(animation.fps),
+        end=_number(times[-1]),
+    )
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return said
+
+
+def write_godot(
+    path: Path,
+    animation: Animation,
+    audio: str | None = None,
+    targets: Targets = "arkit",
+    names: ShapeMap | None = None,
+) -> dict[str, Any]:
+    """Write an ``Animation`` for the scene that Godot 4 imports from ``write_animation_glb`` with the same options.
+
+    Paths begin at the root of that scene: the mesh is a child of ``Skeleton3D``, or of ``head`` where the whole mesh
+    turns. The resource cannot name a sound of which Godot has not made a resource.
+
+    Returns:
+        How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
+
+    Raises:
+        InputError: the animation has no frames.
+    """
+    times, shapes, turns, said = _motion(path, animation, targets, names)
+    skinned = bool((head_weights(animation.face) < 1.0).any())
+    mesh = f"{SKELETON if skinned else 'head'}/{NOT_IN_NODES.sub('_', animation.face.name)}"
+    tracks = list[str]()
+    for name, weights in shapes:
+        at = _kept(weights)
+        seconds, ones = (_numbers(values) for values in (times[at], np.ones(len(at))))
+        values = ", ".join(repr(float(value)) for value in weights[at, 0])
+        keys = f'"times": PackedFloat32Array({seconds}),\n"transitions": PackedFloat32Array({ones}),\n"update": 0'
+        where = json.dumps(f"{mesh}:blend_shapes/{name}", ensure_ascii=False)
+        keys = f'{{\n{keys},\n"values": [{values}]\n}}'
+        tracks.append(GODOT_TRACK.format(n=len(tracks), kind="value", path=where, keys=keys))
+    at = _kept(turns)
+    table = np.concatenate([times[at, None], np.ones((len(at), 1)), turns[at]], axis=1)
+    keys = f"PackedFloat32Array({_numbers(table.ravel())})"
+    where = json.dumps(f"{SKELETON}:head" if skinned else "head")
+    tracks.append(GODOT_TRACK.format(n=len(tracks), kind="rotation_3d", path=where, keys=keys))
+    head = f'[gd_resource type="Animation" format=3]\n\n[resource]\nlength = {max(float(times[-1]), 0.001)!r}\n'
+    with whole_file(path) as temporary:
+        temporary.write_text(f"{head}step = {1.0 / animation.fps!r}\n{''.join(tracks)}", encoding="utf-8")
+    return said
+
+
+def _motion(
+    path: Path, animation: Animation, targets: Targets, names: ShapeMap | None
+) -> tuple[Doubles, list[tuple[str, Doubles]], Doubles, dict[str, Any]]:
+    """Seconds (T,), the blend shapes' names and weights (T, 1), quaternions (T, 4), all rounded; and what to say."""
+    if not len(animation):
+        raise InputError(f"{path}: the animation has no frames")
+    chosen = choose_targets(animation.face, animation.coefficients, targets, animation.fps, names)
+    assert chosen.weights is not None
+    weights = np.round(chosen.weights.astype(np.float64), DIGITS)
+    times = np.round(animation.clock.times(len(animation)), DIGITS)
+    shapes = [(name, weights[:, k : k + 1]) for k, name in enumerate(chosen.names)]
+    turns = np.round(quaternions_of(animation.head_rotation), DIGITS)
+    return times, shapes, turns, chosen.describe(animation.face, animation.coefficients)
+
+
+def _kept(values: Doubles) -> NDArray[np.intp]:
+    """Indices of the rows of (T, D) that need a key: the first, the last, and those that differ from a neighbour."""
+    changed = np.any(values[1:] != values[:-1], axis=1)
+    return np.flatnonzero(np.concatenate([[True], changed]) | np.concatenate([changed, [True]]))
+
+
+def _unity_curve(times: Doubles, values: Doubles) -> str:
+    """A curve with straight lines between the keys of (T, 1) or (T, 4)."""
+    at = _kept(values)
+    slopes = np.diff(values[at], axis=0) / np.diff(times[at])[:, None]
+    rest = np.zeros((1, values.shape[1]))
+    columns = (values[at], np.concatenate([rest, slopes]), np.concatenate([slopes, rest]))
+    kind, third = (LINEAR if values.shape[1] == 1 else 0), next(_unity_values(np.full_like(rest, 1.0 / 3.0)))
+    keys = zip(map(_number, times[at]), *map(_unity_values, columns), strict=True)
+    return UNITY_CURVE.format(keys="".join(UNITY_KEY.format(*key, tangents=kind, weight=third) for key in keys))
+
+
+def _unity_values(rows: Doubles) -> Iterator[str]:
+    """Each row as a number, or as a quaternion."""
+    for row in rows:
+        parts = [f"{name}: {_number(value)}" for name, value in zip("xyzw", row, strict=False)]
+        yield f"{{{', '.join(parts)}}}" if len(parts) > 1 else _number(row[0])
+
+
+def _number(value: float) -> str:
+    """A number as both formats write it; 0 has no sign."""
+    return f"{float(value) + 0.0:.10g}"
+
+
+def _numbers(values: Doubles) -> str:
+    return ", ".join(map(_number, values))

@@ -1,0 +1,103 @@
+"""Clips of Unity and Godot, read by others: unityparser, and PyYAML with Unity's tags; Godot's is run in tests/dcc."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from scipy.spatial.transform import Rotation, Slerp
+
+from sedtalker.animation.animation import Animation
+from sedtalker.export.clips import MIRRORED
+from sedtalker.export.formats import export
+from sedtalker.export.targets import choose_targets
+from tests.support.exports import read_fbx
+from tests.support.moving import moving_cube, speaking_face
+from tests.support.standing import standing
+
+
+class UnityLoader(yaml.SafeLoader):
+    """PyYAML that reads an object of Unity as a mapping."""
+
+
+UnityLoader.add_multi_constructor("tag:unity3d.com,2011:", lambda loader, _, node: loader.construct_mapping(node, True))
+
+
+def clip(path: Path) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), UnityLoader)["AnimationClip"]
+    return read
+
+
+def at_frames(curve: dict[str, Any], animation: Animation) -> np.ndarray:
+    """Values of a curve of numbers at the frames, by Unity's cubic with its tangents."""
+    keys = curve["curve"]["m_Curve"]
+    times, values = ([key[name] for key in keys] for name in ("time", "value"))
+    for first, last in itertools.pairwise(keys):
+        slope = (last["value"] - first["value"]) / (last["time"] - first["time"])
+        assert [first["outSlope"], last["inSlope"]] == pytest.approx([slope, slope], abs=1e-5), "a straight line"
+    return np.interp(np.arange(len(animation)) / animation.fps, times, values)
+
+
+@pytest.mark.parametrize("animation", [moving_cube(12), speaking_face(40)], ids=["cube", "face"])
+def test_unity_has_the_values_of_the_animation(animation: Animation, tmp_path: Path) -> None:
+    said = export(animation, tmp_path / "speech.anim", audio=tmp_path / "speech.wav")
+    chosen = choose_targets(animation.face, animation.coefficients, "arkit", animation.fps)
+    read = clip(tmp_path / "speech.anim")
+    assert (read["m_Name"], read["m_SampleRate"], said["targets"]) == ("speech", animation.fps, len(chosen.names))
+    curves = {curve["attribute"]: curve for curve in read["m_FloatCurves"]}
+    assert list(curves) == [f"blendShape.{name}" for name in chosen.names]
+    assert {(c["path"], c["classID"]) for c in curves.values()} == {(animation.face.name, 137)}
+    assert chosen.weights is not None
+    for name, weights in zip(chosen.names, chosen.weights.T, strict=True):
+        np.testing.assert_allclose(at_frames(curves[f"blendShape.{name}"], animation) / 100, weights, atol=1e-4)
+    (turning,) = read["m_RotationCurves"]
+    keys = turning["curve"]["m_Curve"]
+    turns = Rotation.from_quat([[key["value"][part] for part in "xyzw"] for key in keys] * MIRRORED)
+    seen = Slerp([key["time"] for key in keys], turns)(np.round(np.arange(len(animation)) / animation.fps, 6))
+    np.testing.assert_allclose(seen.as_rotvec(), animation.head_rotation, atol=1e-4)
+
+
+def test_unitys_paths_are_those_of_the_fbx(tmp_path: Path) -> None:
+    animation = moving_cube(5, face=standing())
+    for name in ("a.anim", "a.fbx"):
+        export(animation, tmp_path / name)
+    read, fbx = clip(tmp_path / "a.anim"), read_fbx(tmp_path / "a.fbx")
+    models = {o.values[1].split("\0")[0] for o in fbx.objects.values() if o.name == "Model"}
+    assert models == {read["m_FloatCurves"][0]["path"], *read["m_RotationCurves"][0]["path"].split("/")}
+    shapes = {o.values[1].split("\0")[0] for o in fbx.objects.values() if o.values[2] == "BlendShapeChannel"}
+    assert {f"blendShape.{name}" for name in shapes} == {curve["attribute"] for curve in read["m_FloatCurves"]}
+
+
+def test_unityparser_reads_it(tmp_path: Path) -> None:
+    unityparser = pytest.importorskip("unityparser", reason="unityparser is not installed")
+    export(moving_cube(5), tmp_path / "a.anim")
+    (read,) = unityparser.UnityDocument.load_yaml(str(tmp_path / "a.anim")).entries
+    assert type(read).__name__ == "AnimationClip"
+    assert len(read.m_FloatCurves) == len(clip(tmp_path / "a.anim")["m_FloatCurves"])
+    assert float(read.m_AnimationClipSettings["m_StopTime"]) == pytest.approx(4 / 30, abs=1e-6)
+
+
+def test_what_stays_the_same_has_two_keys(tmp_path: Path) -> None:
+    export(speaking_face(40), tmp_path / "a.anim")
+    counts = [len(curve["curve"]["m_Curve"]) for curve in clip(tmp_path / "a.anim")["m_FloatCurves"]]
+    assert (min(counts), max(counts)) == (2, 40)
+
+
+@pytest.mark.parametrize("name", ["a.anim", "a.tres"])
+def test_one_frame_is_written(name: str, tmp_path: Path) -> None:
+    export(moving_cube(1), tmp_path / name)
+    assert "nan" not in (tmp_path / name).read_text().lower()
+
+
+def test_godots_paths_fit_the_nodes_of_the_glb(tmp_path: Path) -> None:
+    export(moving_cube(3), tmp_path / "whole.tres")
+    export(moving_cube(3, face=standing()), tmp_path / "skinned.tres")
+    whole, skinned = (tmp_path / "whole.tres").read_text(), (tmp_path / "skinned.tres").read_text()
+    assert 'NodePath("head/cube:blend_shapes/jawOpen")' in whole
+    assert 'NodePath("head")' in whole
+    assert 'NodePath("Skeleton3D/figure:blend_shapes/jawOpen")' in skinned
+    assert 'NodePath("Skeleton3D:head")' in skinned
