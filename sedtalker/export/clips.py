@@ -193,9 +193,12 @@ def _motion(
     assert chosen.weights is not None
     weights = np.round(chosen.weights.astype(np.float64), DIGITS)
     times = np.round(animation.clock.times(len(animation)), DIGITS)
-    shapes = [(name, weights[:, k : k + 1]) for k, name in enumerate(chosen.names)]
+    shapes: list[tuple[str, Doubles]] = [
+        (name, np.asarray(weights[:, k : k + 1], np.float64)) for k, name in enumerate(chosen.names)
+    ]
     turns = np.round(quaternions_of(animation.head_rotation), DIGITS)
-    return times, shapes, turns, chosen.describe(animation.face, animation.coefficients)
+    said: dict[str, Any] = chosen.describe(animation.face, animation.coefficients)
+    return times, shapes, turns, said
 
 
 def _kept(values: Doubles) -> NDArray[np.intp]:
