@@ -46,6 +46,7 @@ class DiarizationRule:
         alike: cosine of two voices from which on they are one person's.
         likeness: weight of the mean cosine of each stretch's voice and that of its speaker, beside ``_fit``.
         single: what a guess of a single speaker loses, which has no second one to be mistaken for.
+        further: what a guess loses with each speaker after the second.
         fewest: frames that somebody speaks alone at least, or there is no such speaker; ``lasting``: fewer make a guess
             a bad one, unless the number of speakers is given.
         several: probability of several speakers from which on the second one talks, too.
@@ -58,9 +59,10 @@ class DiarizationRule:
     shortest: int = 12
     most: int = 6
     rounds: int = 2
-    alike: float = 0.5
+    alike: float = 0.55
     likeness: float = 4.0
-    single: float = 0.3
+    single: float = 0.8
+    further: float = 0.05
     fewest: int = 10
     lasting: int = 40
     several: float = 0.4
@@ -159,7 +161,7 @@ def _best_voices(model: SpeakerModel, frames: Floats, alone: Mask, count: int | 
                 weights[label, first:last] = alone[first:last]
             voices, chance = _refined(model, frames, alone, compared, _voices(model, frames, weights), rule)
             fit = _fit(chance[:, alone[compared]]) + rule.likeness * float((spoken @ voices.T).max(1) @ lengths)
-            fit -= rule.single if len(voices) == 1 else 0.0
+            fit -= rule.single if len(voices) == 1 else rule.further * (len(voices) - 2)
             close = np.max(voices @ voices.T - 2.0 * np.eye(len(voices)))
             least = _alone(chance, alone[compared]).sum(1).min()
             sound = close < rule.alike and (least >= rule.lasting or len(voices) == 1)
