@@ -61,7 +61,7 @@ class DiarizationRule:
     rounds: int = 2
     alike: float = 0.55
     likeness: float = 4.0
-    single: float = 0.8
+    single: float = 0.4
     further: float = 0.05
     fewest: int = 10
     lasting: int = 40
