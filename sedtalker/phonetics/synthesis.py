@@ -120,7 +120,7 @@ def voice_files(model: Path | None = None, voices: Path | None = None) -> tuple[
     found = [given or voice_folder() / file.name for given, file in zip((model, voices), VOICE_FILES, strict=True)]
     for path, given in zip(found, (model, voices), strict=True):
         if not is_file(path):
-            hint = "no such file" if given else "fetch it with sedtalker models pull tts"
+            hint = "no such file" if given else "no such file; fetch it with sedtalker models pull tts"
             raise InputError(f"{path}: {hint}")
     return found[0], found[1]
 
