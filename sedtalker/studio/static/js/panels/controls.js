@@ -201,16 +201,16 @@ function directionBlock() {
     share.set(Number(number ?? 0.5));
   });
   const rows = [
-    { option: "offset", name: "lids", label: "Lids further closed", min: -0.5, max: 0.5 },
-    { option: "offset", name: "lips", label: "Lips further apart", min: -0.5, max: 0.5 },
-    { option: "smooth", name: "upper", label: "Smooth above the mouth", min: 0, max: 1, unit: " s" },
-    { option: "smooth", name: "lower", label: "Smooth the mouth", min: 0, max: 1, unit: " s" },
+    { option: "offset", name: "lids", label: "Lids", title: "How much further the lids are closed", min: -0.5, max: 0.5 },
+    { option: "offset", name: "lips", label: "Lips", title: "How much further the lips are apart; closed lips stay closed", min: -0.5, max: 0.5 },
+    { option: "smooth", name: "upper", label: "Smooth upper", title: "Seconds over which the face above the mouth is averaged", min: 0, max: 1, unit: " s" },
+    { option: "smooth", name: "lower", label: "Smooth lower", title: "Seconds over which mouth and jaw are averaged; closed lips stay closed", min: 0, max: 1, unit: " s" },
   ].map(({ option, name, ...range }) => {
     const row = slider({ ...range, step: 0.01, normal: 0, changed: (value, gesture) => edit({ op: "settings", [option]: { [name]: value } }, { gesture }) });
     store.on("document", () => row.set(store.document?.settings?.[option]?.[name] ?? 0));
     return row.element;
   });
-  return block("Direction", make("div", { class: "field" }, make("label", { for: wished.id, text: "Preferred emotion" }), wished), share.element, ...rows);
+  return block("Direction", make("div", { class: "field" }, make("label", { for: wished.id, text: "Prefer" }), wished), share.element, ...rows);
 }
 
 function motionBlock() {
