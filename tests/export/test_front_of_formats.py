@@ -53,7 +53,7 @@ def test_blend_shapes_are_arkits_by_whatever_door() -> None:
 def test_names_once_in_order_whatever_their_case() -> None:
     assert parse_formats([" GLB ,npz", "glb", "", "mdd,"]) == ["glb", "npz", "mdd"]
     for words in ([], ["", " , "]):
-        with pytest.raises(InputError, match="name at least one format: arkit, fbx, glb"):
+        with pytest.raises(InputError, match="name at least one format: anim, arkit, fbx, glb"):
             parse_formats(words)
     with pytest.raises(InputError, match="Alembic is not written"):
         parse_formats(["glb,alembic"])

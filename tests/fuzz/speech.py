@@ -30,9 +30,9 @@ def _pipe(data: bytes) -> None:
 
 
 def _sent_sound(data: bytes) -> None:
-    from sedtalker.server.streams import Sound
+    from sedtalker.audio.pipe import PcmStream
 
-    sound = Sound("f32le" if data[:1] < b"\x80" else "s16le", 16_000 if data[1:2] < b"\x80" else 44_100)
+    sound = PcmStream("f32le" if data[:1] < b"\x80" else "s16le", 16_000 if data[1:2] < b"\x80" else 44_100)
     for start in range(0, len(data), 999):
         assert np.isfinite(sound.push(data[start : start + 999])).all(), "samples that are not numbers"
     assert np.isfinite(sound.flush()).all(), "samples that are not numbers"
