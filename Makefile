@@ -127,7 +127,8 @@ test-dcc: setup $(BLENDER)/.ready $(NODE)/.ready
 # Voice agents and NVIDIA's client packages ask for other versions of some packages than the lock: a folder after it.
 $(AGENTS)/.ready:
 	$(BIN)/pip install -q --target $(AGENTS) pipecat-ai==1.14.0 livekit-agents==1.8.9 nvidia-audio2face-3d==1.3.0 nvidia-audio2face-3d-authoring==0.2.0 \
-	  unityparser==4.0.0 pympi-ling==1.71 pyannote.core==6.1.0 pyannote.database==6.1.1
+	  pympi-ling==1.71 pyannote.core==6.1.0 pyannote.database==6.1.1
+	$(BIN)/pip install -q --target $(AGENTS) --no-deps unityparser==4.0.0  # it holds PyYAML to one version; any will do
 	@touch $@
 
 test-agents: setup $(AGENTS)/.ready
