@@ -94,7 +94,8 @@ class Direction:
             return track.scaled(self.strength)
         if track.labels != CATEGORIES:
             raise InputError("contrast, at_most, prefer and transition need a track of the seven categories")
-        dense = track.at(FRAME_CLOCK.times(FRAME_CLOCK.frames(track.duration)))
+        end = max(track.duration, float(track.times[-1]))
+        dense = track.at(FRAME_CLOCK.times(FRAME_CLOCK.frames(end)))
         posterior, intensity = Directed(self).push(dense.posterior, dense.intensity)
         valence, arousal = valence_arousal(posterior, intensity, track.labels)
         return replace(dense, posterior=posterior, intensity=intensity, valence=valence, arousal=arousal)

@@ -112,6 +112,8 @@ def test_a_directed_track_has_the_valence_of_what_it_shows() -> None:
     track = Direction(preference=Preference("happy", 1.0)).of(constant_track("sad", 2.0))
     assert {s.label for s in track.segments()} == {"happy"}
     assert track.valence.min() > 0.5
+    unknown = replace(constant_track("sad", 2.0), duration=0.0)  # made by hand, without its duration
+    assert Direction(contrast=2.0).of(unknown).times[-1] == pytest.approx(unknown.times[-1], abs=0.03)
 
 
 @pytest.mark.parametrize("text", ["joyful-ish", "happy:2", "happy:x", "happy:nan"])
