@@ -52,6 +52,7 @@ class Studio:
         self._aside = ThreadPoolExecutor(1, "studio-aside", initializer=one_thread)
         self._saving: asyncio.Task[None] | None = None
         self._exact: asyncio.Task[None] | None = None
+        self._ended = False
 
     @property
     def folder(self) -> Path:
@@ -101,6 +102,8 @@ class Studio:
 
     async def _autosave(self) -> None:
         await asyncio.sleep(AUTOSAVE_PAUSE)
+        if self._ended:
+            return
         self._saving = None  # an edit from here on is kept by the next one
         dirty, snapshot = await self.on_session(self._unsaved)
         loop = asyncio.get_running_loop()
@@ -123,7 +126,7 @@ class Studio:
 
     async def _decode_exactly(self) -> None:
         await asyncio.sleep(IDLE)
-        if self.jobs.running:
+        if self._ended or self.jobs.running:
             return
         wanted = await self.on_session(self.session.inexact)
         if wanted is not None:
@@ -133,6 +136,7 @@ class Studio:
 
     def close(self) -> None:
         """Cancel the jobs, keep unsaved edits, end the threads."""
+        self._ended = True  # what waits to be kept is kept here
         self.jobs.close()
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._aside.shutdown(wait=True, cancel_futures=True)

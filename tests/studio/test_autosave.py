@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 
@@ -129,6 +130,23 @@ def test_a_page_recovers_what_another_studio_left(models, subject, clip, tmp_pat
             assert state["project"]["dirty"] is True
             page.post(f"{ROOT}api/project", json={"path": str(tmp_path / "kept.sedproject")})
     assert [path.name for path in tmp_path.iterdir()] == ["kept.sedproject"]
+
+
+def test_a_studio_that_ends_before_its_edit_is_kept_keeps_it_itself(studio, session, monkeypatch):
+    monkeypatch.setattr("sedtalker.studio.studio.AUTOSAVE_PAUSE", 0.01)
+    session.edit({"op": "relabel", "index": 1, "label": "fear"})
+    complaints = list[object]()
+
+    async def edited_and_closed() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: complaints.append(about))
+        studio.touched()
+        saving = studio._saving
+        studio.close()
+        await saving
+
+    asyncio.run(edited_and_closed())
+    assert not complaints
+    assert (studio.folder / AUTOSAVE).exists()
 
 
 def test_what_was_left_can_be_dropped(client, studio, session, home):
