@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import uvicorn
@@ -167,17 +167,26 @@ class Access:
             return 403, "pages of other origins are refused; the server allows them with --allow-origin"
         if self.token is None or (scope["type"] == "http" and scope["path"] in OPEN):
             return None
-        if not any(hmac.compare_digest(given.encode(), self.token.encode()) for given in _given(scope, headers)):
+        if not is_among(self.token, _given(scope, headers)):
             return 401, "a token is needed: send the header 'Authorization: Bearer TOKEN'"
         return None
 
 
 def _given(scope: Scope, headers: Headers) -> list[str]:
     """The tokens that a request brings."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    given = [value.strip()] if scheme.lower() == BEARER else []
     offered = scope.get("subprotocols", [])
-    return given + (list(offered[1:2]) if offered[:1] == [BEARER] else [])
+    return bearer(headers.get("authorization", "")) + (list(offered[1:2]) if offered[:1] == [BEARER] else [])
+
+
+def bearer(authorization: str) -> list[str]:
+    """The token of a header or of metadata ``Bearer TOKEN`` (RFC 6750); none where it says something else."""
+    scheme, _, value = authorization.partition(" ")
+    return [value.strip()] if scheme.lower() == BEARER else []
+
+
+def is_among(token: str, given: Iterable[str]) -> bool:
+    """Whether a client brings the token; how long the comparison takes tells nothing of it."""
+    return any(hmac.compare_digest(one.encode(), token.encode()) for one in given)
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:

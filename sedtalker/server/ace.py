@@ -9,7 +9,6 @@ that nothing is read before the token and the limits were looked at.
 from __future__ import annotations
 
 import contextlib
-import hmac
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -27,6 +26,7 @@ from sedtalker.emotion.shown import from_strengths
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.server import streams
+from sedtalker.server.access import bearer, is_among
 from sedtalker.server.ace_messages import made, read
 from sedtalker.server.ace_parameters import ACE_FPS, AceRequest, Finish, GivenEmotions, checked_sound, wanted
 from sedtalker.server.authoring import Authoring, NoSuchClip
@@ -111,11 +111,8 @@ class Ace:
         """A method that asks for the token, and whose errors are status codes."""
 
         async def guarded(requests: Any, context: Context) -> None:
-            given = dict(context.invocation_metadata() or ()).get("authorization", "")
-            scheme, _, value = str(given).partition(" ")
-            if self.token is not None and not (
-                scheme.lower() == "bearer" and hmac.compare_digest(value.strip().encode(), self.token.encode())
-            ):
+            given = bearer(str(dict(context.invocation_metadata() or ()).get("authorization", "")))
+            if self.token is not None and not is_among(self.token, given):
                 line = "a token is needed: send the metadata 'authorization: Bearer TOKEN'"
                 await context.abort(grpc.StatusCode.UNAUTHENTICATED, line)
             code, line = grpc.StatusCode.CANCELLED, ""
