@@ -33,9 +33,9 @@ from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.export.arkit import ANGLES, EYE_TURN, RATE
+from sedtalker.export.vrm import EMOTIONS as VRM_EMOTIONS
 from sedtalker.face import Face
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.live.osc import VRM_EMOTIONS
 from sedtalker.render.camera import frame_head
 from sedtalker.render.light import MATERIALS, load_lighting, part_of_group
 from sedtalker.speech.features import FRAME_CLOCK

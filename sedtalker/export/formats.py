@@ -117,6 +117,18 @@ FORMATS: tuple[ExportFormat, ...] = (
         ("targets", "points", "names"),
         ("pxr", "usd"),
     ),
+    ExportFormat(
+        "vrma",
+        ".vrma",
+        "an animation for every avatar of VRM: vowels, blinks, emotions, head, gaze",
+        "sedtalker.export.vrm:write_presets",
+    ),
+    ExportFormat(
+        "vrma-arkit",
+        ".arkit.vrma",
+        'the same of ARKit\'s 52 shapes, for avatars with "perfect sync"',
+        "sedtalker.export.vrm:write_perfect_sync",
+    ),
 )
 """The formats of this package."""
 

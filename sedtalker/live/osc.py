@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
@@ -11,6 +12,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.tongue import ALVEOLAR
 from sedtalker.errors import InputError
+from sedtalker.export.vrm import preset_expressions
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.live.senders import Target, UdpSocket, eye_angles, left_handed
 from sedtalker.reading import read_own_table
@@ -24,8 +26,6 @@ VRM_0 = {
     "happy": "Joy", "angry": "Angry", "sad": "Sorrow", "surprised": "Surprised",
 }  # fmt: skip
 """Names of VRM 0 for those of VRM 1; surprise is no preset there, many avatars have it all the same."""
-VRM_EMOTIONS = {"happy": "happy", "angry": "angry", "sad": "sad", "fear": "surprised", "surprise": "surprised"}
-"""The VRM expression of a category; disgust has none."""
 NAMINGS = ("arkit", "pascal", "vrm0", "vrm1")
 """What ``names`` takes: jawOpen, JawOpen, or the expressions of VRM."""
 
@@ -51,28 +51,9 @@ def osc_packets(messages: Iterable[OscMessage]) -> Iterator[bytes]:
 
 
 def vrm_expressions(frame: StreamedFrame) -> dict[str, float]:
-    """The face as the fixed expressions of VRM 1: five vowels, blinks and the emotion.
-
-    The vowels share the opening of the jaw by how round and how wide the lips are.
-    """
-    weight = {name: float(frame.weights[i]) for name, i in INDEX.items()}
-    opening = min(1.0, 1.6 * weight["jawOpen"])
-    round_ = min(1.0, max(weight["mouthPucker"], weight["mouthFunnel"]) * 1.5)
-    wide = min(1.0, max(weight["mouthStretchLeft"], weight["mouthSmileLeft"], weight["mouthDimpleLeft"]) * 1.5)
-    lips = max(0.0, opening - weight["mouthClose"])
-    spread = wide * (1.0 - round_)
-    found = {
-        "aa": lips * (1.0 - round_) * (1.0 - wide),
-        "oh": lips * round_,
-        "ou": (1.0 - lips) * round_,
-        "ee": lips * spread,
-        "ih": (1.0 - lips) * spread * 0.5,
-        "blinkLeft": weight["eyeBlinkLeft"],
-        "blinkRight": weight["eyeBlinkRight"],
-    }
-    shown = VRM_EMOTIONS.get(frame.emotion)
-    emotions = dict.fromkeys(VRM_EMOTIONS.values(), 0.0)
-    return found | emotions | ({shown: frame.intensity} if shown else {})
+    """The face as preset expressions of VRM, see ``preset_expressions``."""
+    found = preset_expressions(frame.weights[None], {frame.emotion: np.array([frame.intensity])})
+    return {name: float(value[0]) for name, value in found.items()}
 
 
 def named_weights(frame: StreamedFrame, names: str) -> Mapping[str, float]:

@@ -19,13 +19,11 @@ from scipy.spatial.transform import Rotation
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.export import arkit
+from sedtalker.face.arkit import ARKIT_52
 from sedtalker.plugins import load, parts_of_others
 
 log = logging.getLogger(__name__)
-
-FULL_GAZE = 30.0
-"""Degrees that an eye turns at an ``eyeLook…`` weight of 1, as in ``idle_motion.eye_look``."""
 
 
 class Sender(Protocol):
@@ -184,17 +182,7 @@ def head_angles(frame: StreamedFrame) -> Angles:
 
 def eye_angles(frame: StreamedFrame) -> tuple[Angles, Angles]:
     """Angles of the left and of the right eye, from the ``eyeLook…`` weights."""
-
-    def look(way: str, side: str) -> float:
-        return float(frame.weights[INDEX[f"eyeLook{way}{side}"]])
-
-    left, right = (
-        Angles(
-            FULL_GAZE * (look("Down", side) - look("Up", side)),
-            FULL_GAZE * outward * (look("Out", side) - look("In", side)),
-        )
-        for side, outward in (("Left", 1.0), ("Right", -1.0))
-    )
+    left, right = (Angles(pitch, -yaw) for yaw, pitch, _ in np.degrees(arkit.eye_angles(frame.weights[None])[0]))
     return left, right
 
 

@@ -24,7 +24,7 @@ def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = 
 
 
 def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Scene:
-    """The mesh in an OBJ, GLB, glTF, USD, PLY, STL or OFF file, with the morph targets of a GLB, glTF or USD file.
+    """The mesh in an OBJ, GLB, glTF, VRM, USD, PLY, STL or OFF file, with the morph targets of all but OBJ, PLY, STL and OFF.
 
     Vertex count, order and polygons are the file's (STL has no shared vertices: equal corners become one vertex).
     Coordinates are the file's too, so they are not metres unless the file's are; registration finds the scale.
@@ -56,7 +56,7 @@ def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int =
 def _read(path: Path, max_vertices: int) -> Scene:
     """The scene by the file's ending."""
     suffix = path.suffix.lower()
-    if suffix in (".glb", ".gltf"):
+    if suffix in (".glb", ".gltf", ".vrm"):
         from sedtalker.mesh.gltf import read_gltf
 
         return read_gltf(path, max_vertices)
@@ -71,7 +71,7 @@ def _read(path: Path, max_vertices: int) -> Scene:
         )
     if suffix not in plain:
         raise InputError(
-            f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .usd, .ply, .stl or .off"
+            f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .vrm, .usd, .ply, .stl or .off"
         )
     mesh = plain[suffix](path)
     return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), dtype=np.float32))

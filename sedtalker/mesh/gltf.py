@@ -138,7 +138,8 @@ def _add_node(
 ) -> None:
     document = file.document
     mesh = document.meshes[document.nodes[node].mesh]
-    names = plain(mesh.extras).get("targetNames")
+    named = (mesh, *mesh.primitives)  # glTF names targets at the mesh, files of VRM 0 at its parts
+    names = next((found for part in named if (found := plain(part.extras).get("targetNames"))), None)
     for primitive in mesh.primitives:
         mode = _TRIANGLES if primitive.mode is None else primitive.mode
         first = _first_vertex(primitive)

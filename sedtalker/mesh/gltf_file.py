@@ -51,7 +51,7 @@ def _chunks(path: Path) -> tuple[bytes, bytes]:
         InputError: a ``.glb`` whose chunks are not as its header says.
     """
     data = read_bytes(path, "a mesh", MAX_BYTES)
-    if path.suffix.lower() != ".glb":
+    if path.suffix.lower() == ".gltf":
         return data, b""
     if len(data) < 20 or data[:4] != b"glTF" or struct.unpack_from("<I", data, 4)[0] != 2 or data[16:20] != b"JSON":
         raise InputError(f"{path}: not a glTF file of version 2")

@@ -31,7 +31,7 @@ from sedtalker.studio.session import Session, Subject, base_on
 from sedtalker.studio.sound import OpenClip, analyse
 from sedtalker.studio.uploads import called
 
-MESHES = (".obj", ".glb", ".gltf", ".ply", ".stl", ".usd", ".usda", ".usdc", ".usdz", ".sedface")
+MESHES = (".obj", ".glb", ".gltf", ".vrm", ".ply", ".stl", ".usd", ".usda", ".usdc", ".usdz", ".sedface")
 """Endings of files that are taken as a head."""
 
 Work = Callable[[Hook], Any]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 from PIL import Image
 
 from sedtalker.errors import InputError
+from sedtalker.export.formats import export
 from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.gltf import read_gltf
 from tests.support.memory import memory_watched
+from tests.support.moving import moving_cube
 
 POINTS = np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
 STRIP = np.uint8([0, 1, 2, 3])
@@ -68,7 +71,8 @@ def test_a_mirroring_node_keeps_outsides_outside(tmp_path: Path) -> None:
     assert (np.cross(b - a, c - a)[:, 2] > 0).all()
 
 
-def test_sparse_morph_targets_follow_the_node(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["mesh", "primitive"])
+def test_sparse_morph_targets_follow_the_node(tmp_path: Path, part: str) -> None:
     content = document()
     offset = np.float32([[0, 0, 1]]).tobytes() + np.uint16([3]).tobytes()
     content["buffers"].append({"byteLength": len(offset), "uri": "data:;base64," + base64.b64encode(offset).decode()})
@@ -83,7 +87,8 @@ def test_sparse_morph_targets_follow_the_node(tmp_path: Path) -> None:
     }
     content["accessors"].append({"componentType": 5126, "count": 4, "type": "VEC3", "sparse": sparse})
     content["meshes"][0]["primitives"][0]["targets"] = [{"POSITION": 2}]
-    content["meshes"][0]["extras"] = {"targetNames": ["tongueOut"]}
+    mesh = content["meshes"][0]  # files of VRM 0 name the targets at the primitives
+    (mesh if part == "mesh" else mesh["primitives"][0])["extras"] = {"targetNames": ["tongueOut"]}
     scene = read_gltf(written(tmp_path, content))
     assert scene.target_names == ("tongueOut",)
     assert scene.targets[0].tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 2]]
@@ -212,3 +217,9 @@ def test_names_of_the_json_are_only_names(tmp_path: Path) -> None:
     (tmp_path / "a.gltf").write_text(text)
     with pytest.raises(InputError, match="no mesh"):
         read_mesh(tmp_path / "a.gltf")
+
+
+def test_an_avatar_of_vrm_is_a_glb(tmp_path: Path) -> None:
+    export(moving_cube(1), tmp_path / "cube.glb")
+    shutil.copy(tmp_path / "cube.glb", tmp_path / "cube.VRM")
+    np.testing.assert_array_equal(*(read_mesh(tmp_path / f"cube.{x}").vertices for x in ("glb", "VRM")))

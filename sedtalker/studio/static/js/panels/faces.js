@@ -9,7 +9,7 @@ import { stage } from "../stage/stage.js";
 import { store } from "../store.js";
 import { block } from "./dock.js";
 
-const MESHES = ".obj,.glb,.gltf,.ply,.stl,.usd,.usda,.usdc,.usdz,.sedface";
+const MESHES = ".obj,.glb,.gltf,.vrm,.ply,.stl,.usd,.usda,.usdc,.usdz,.sedface";
 
 /** @param {HTMLElement} grid fill it with the faces that there are */
 async function listFaces(grid) {

@@ -1,0 +1,205 @@
+"""VRM: the expressions of an avatar, and an animation for any of them (``.vrma``).
+
+Follows VRM 1.0 and ``VRMC_vrm_animation`` 1.0 of the VRM Consortium (https://vrm.dev): a glTF file of nodes without a
+mesh. A node stands for each bone in the T-pose of all avatars, for each expression, whose weight is the x of its
+place, and for the gaze, which is its rotation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Doubles
+from sedtalker.errors import InputError
+from sedtalker.export.arkit import eye_angles, solve_arkit
+from sedtalker.export.glb import quaternions_of
+from sedtalker.export.gltf_builder import GltfBuilder
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.version import __version__
+
+# --- Expressions.
+
+EMOTIONS = {"happy": "happy", "angry": "angry", "sad": "sad", "fear": "surprised", "surprise": "surprised"}
+"""The preset expression of a category; disgust has none."""
+
+
+def preset_expressions(
+    weights: NDArray[np.floating], emotions: Mapping[str, NDArray[np.floating]]
+) -> dict[str, Doubles]:
+    """The face as the preset expressions of VRM 1.0: five vowels, blinks and emotions, (T,) each, in [0, 1].
+
+    The vowels share the opening of the jaw by how round and how wide the lips are.
+
+    Args:
+        weights: (T, 52) in the order of ``ARKIT_52``.
+        emotions: strengths (T,) of categories; those that are not named are 0.
+    """
+    shape = dict(zip(ARKIT_52, np.asarray(weights, np.float64).T, strict=True))
+    rounded = np.minimum(1.0, 1.5 * np.maximum(shape["mouthPucker"], shape["mouthFunnel"]))
+    widest = np.maximum.reduce([shape[name] for name in ("mouthStretchLeft", "mouthSmileLeft", "mouthDimpleLeft")])
+    wide = np.minimum(1.0, 1.5 * widest)
+    lips = np.maximum(0.0, np.minimum(1.0, 1.6 * shape["jawOpen"]) - shape["mouthClose"])
+    spread = wide * (1.0 - rounded)
+    found: dict[str, Doubles] = {
+        "aa": lips * (1.0 - rounded) * (1.0 - wide),
+        "oh": lips * rounded,
+        "ou": (1.0 - lips) * rounded,
+        "ee": lips * spread,
+        "ih": (1.0 - lips) * spread * 0.5,
+        "blinkLeft": shape["eyeBlinkLeft"],
+        "blinkRight": shape["eyeBlinkRight"],
+    }
+    for category, name in EMOTIONS.items():
+        strength = np.asarray(emotions.get(category, 0.0), np.float64)
+        found[name] = np.minimum(1.0, found.get(name, np.zeros(len(weights))) + strength)
+    return found
+
+
+# --- Animations.
+
+BODY: dict[str, tuple[str, tuple[float, float, float]]] = {
+    "hips": ("", (0.0, 0.9, 0.0)),
+    "spine": ("hips", (0.0, 0.1, 0.0)),
+    "chest": ("spine", (0.0, 0.12, 0.0)),
+    "neck": ("chest", (0.0, 0.22, 0.0)),
+    "head": ("neck", (0.0, 0.08, 0.0)),
+    "leftUpperArm": ("chest", (0.14, 0.16, 0.0)),
+    "leftLowerArm": ("leftUpperArm", (0.24, 0.0, 0.0)),
+    "leftHand": ("leftLowerArm", (0.22, 0.0, 0.0)),
+    "rightUpperArm": ("chest", (-0.14, 0.16, 0.0)),
+    "rightLowerArm": ("rightUpperArm", (-0.24, 0.0, 0.0)),
+    "rightHand": ("rightLowerArm", (-0.22, 0.0, 0.0)),
+    "leftUpperLeg": ("hips", (0.08, -0.05, 0.0)),
+    "leftLowerLeg": ("leftUpperLeg", (0.0, -0.4, 0.0)),
+    "leftFoot": ("leftLowerLeg", (0.0, -0.38, 0.0)),
+    "rightUpperLeg": ("hips", (-0.08, -0.05, 0.0)),
+    "rightLowerLeg": ("rightUpperLeg", (0.0, -0.4, 0.0)),
+    "rightFoot": ("rightLowerLeg", (0.0, -0.38, 0.0)),
+}
+"""Bones that every avatar has, their parents and their places in these, metres: a T-pose that looks along +Z."""
+EYES = [0.0, 0.06, 0.0]
+"""Between the eyes, from the bone of the head, metres."""
+GAZE = {name for name in ARKIT_52 if name.startswith("eyeLook")}
+"""Shapes that the gaze stands for."""
+
+
+@dataclass
+class _Nodes:
+    """Nodes of a file and what moves them."""
+
+    builder: GltfBuilder
+    times: int
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    channels: list[dict[str, Any]] = field(default_factory=list)
+    samplers: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, name: str, translation: tuple[float, float, float] | None = None) -> int:
+        """A node; its index."""
+        self.nodes.append({"name": name} | ({} if translation is None else {"translation": list(translation)}))
+        return len(self.nodes) - 1
+
+    def moved_by(self, values: Doubles) -> int:
+        """A sampler of rows (T, 3) or (T, 4); its index."""
+        output = self.builder.accessor(values.astype(np.float32), plain=True)
+        self.samplers.append({"input": self.times, "interpolation": "LINEAR", "output": output})
+        return len(self.samplers) - 1
+
+    def move(self, node: int, path: str, sampler: int) -> None:
+        """Let a sampler move a node's ``translation`` or ``rotation``."""
+        self.channels.append({"sampler": sampler, "target": {"node": node, "path": path}})
+
+    def expression(self, names: tuple[str, ...], weights: Doubles) -> dict[str, dict[str, int]]:
+        """Nodes of expressions that move alike: all of them, of which an avatar has one."""
+        sampler = self.moved_by(np.clip(weights, 0.0, 1.0)[:, None] * (1.0, 0.0, 0.0))
+        made = {name: {"node": self.add(name)} for name in names}
+        for named in made.values():
+            self.move(named["node"], "translation", sampler)
+        return made
+
+
+def write_presets(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:
+    """Write an animation of vowels, blinks, emotions, head and gaze, which every avatar of VRM has.
+
+    Returns:
+        ``expressions``, how many there are.
+
+    Raises:
+        InputError: the animation has no frames, or the face has no ARKit shapes.
+    """
+    return _write(path, animation, audio, fine=False)
+
+
+def write_perfect_sync(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:
+    """Write an animation of ARKit's 52 shapes, head and gaze, for avatars that have these expressions.
+
+    Each is there as ``jawOpen`` and as ``JawOpen``: avatars follow one spelling or the other.
+
+    Returns, Raises:
+        See ``write_presets``.
+    """
+    return _write(path, animation, audio, fine=True)
+
+
+def _write(path: Path, animation: Animation, audio: str | None, fine: bool) -> dict[str, Any]:
+    if not len(animation):
+        raise InputError(f"{path}: the animation has no frames")
+    weights = solve_arkit(animation.face, animation.coefficients, animation.fps).weights
+    builder = GltfBuilder()
+    seconds = animation.clock.times(len(animation)).astype(np.float32)
+    file = _Nodes(builder, builder.accessor(seconds, bounds=True))
+    for name, (parent, place) in BODY.items():
+        index = file.add(name, place)
+        if parent:
+            file.nodes[list(BODY).index(parent)].setdefault("children", []).append(index)
+    file.move(list(BODY).index("head"), "rotation", file.moved_by(quaternions_of(animation.head_rotation)))
+    shown: dict[str, Any] = {}
+    if fine:
+        columns = zip(ARKIT_52, weights.T, strict=True)
+        moved = [(name, column) for name, column in columns if not name.startswith("eyeLook")]
+        made = [
+            file.expression((name, name[0].upper() + name[1:]), column.astype(np.float64)) for name, column in moved
+        ]
+        shown["custom"] = {name: node for each in made for name, node in each.items()}
+    else:
+        found = preset_expressions(weights, _strengths(animation))
+        shown["preset"] = {name: file.expression((name,), column)[name] for name, column in found.items()}
+    gaze = file.add("lookAt")
+    angles = eye_angles(weights).mean(1) * (-1.0, 1.0, 1.0)  # a CSV of ARKit counts yaw to the subject's right
+    file.move(gaze, "rotation", file.moved_by(quaternions_of(Rotation.from_euler("YXZ", angles).as_quat())))
+    extension = {
+        "specVersion": "1.0",
+        "humanoid": {"humanBones": {name: {"node": index} for index, name in enumerate(BODY)}},
+        "expressions": shown,
+        "lookAt": {"node": gaze, "offsetFromHeadBone": EYES},
+    }
+    children = {index for node in file.nodes for index in node.get("children", ())}
+    extras = dict(animation.provenance) | ({} if audio is None else {"audio": audio})
+    builder.write(
+        path,
+        {
+            "asset": {"version": "2.0", "generator": f"SEDTalker {__version__}", "extras": extras},
+            "extensionsUsed": ["VRMC_vrm_animation"],
+            "extensions": {"VRMC_vrm_animation": extension},
+            "scene": 0,
+            "scenes": [{"nodes": [index for index in range(len(file.nodes)) if index not in children]}],
+            "nodes": file.nodes,
+            "animations": [{"name": "speech", "channels": file.channels, "samplers": file.samplers}],
+        },
+    )
+    return {"expressions": len(made) if fine else len(found)}
+
+
+def _strengths(animation: Animation) -> dict[str, NDArray[np.floating]]:
+    """How strongly each category is shown in every frame, (T,) each; none where there is no track."""
+    if animation.track is None:
+        return {}
+    track = animation.track.at(animation.clock.times(len(animation)))
+    return dict(zip(track.labels, (track.posterior * track.intensity[:, None]).T, strict=True))
