@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from measures.intervals import Draws, bootstrap_interval
 from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.fine_families import KINDS, projected
 from sedtalker.emotion.plot import write_figure
+from sedtalker.emotion.taxonomy import KINDS, projected
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import (
     mean_absolute_error,
@@ -32,11 +32,11 @@ from sedtalker.metrics.emotion import (
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.emotion_speech import clip_labels
-from sedtalker.training.corpora.fine_labels import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.corpora.transfer_recipe import Votes, read_votes, votes_on
 from sedtalker.training.evaluation.transfer import balanced_clips, listed_clips
+from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
 
 RESAMPLES = 300
 """Bootstrap resamples for the interval."""

@@ -19,10 +19,10 @@ from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.tongue import TONGUE, TongueStream, tongue_weights
 from sedtalker.arrays import Floats
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.direction import Directed, Direction
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH, SpeechStream, StreamFrames
 from sedtalker.emotion.face_streams import LateEmotions, LipStream, TrackStream
 from sedtalker.emotion.formats.files import parse_emotion
+from sedtalker.emotion.shown import Directed, Direction
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX

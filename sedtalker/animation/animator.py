@@ -45,6 +45,7 @@ from sedtalker.version import __version__
 if TYPE_CHECKING:
     from sedtalker.animation.mouth_readout import ReadoutDecoder
     from sedtalker.animation.vertex_decoder import VertexDecoder
+import threading
 
 AnyDecoder: TypeAlias = "ShapeDecoder | ReadoutDecoder | VertexDecoder"
 """Types of decoders that can be opened; each is a ``MotionDecoder``."""
@@ -380,3 +381,22 @@ class Animator:
         if isinstance(face, Mesh):
             raise InputError("give a Face: Face.from_mesh fits the shapes to a mesh")
         return load_face() if face is None else face
+
+
+# --- The networks of a process that serves.
+
+
+class Models:
+    """The networks, opened when they are first needed; any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._animators: dict[str, Animator] = {}
+
+    def animator(self, name: str = "decoder") -> Animator:
+        """The built-in animator, or the one that streams."""
+        with self._lock:
+            if name not in self._animators:
+                diarizer = self._animators["decoder"].diarizer if "decoder" in self._animators else "diarizer"
+                self._animators[name] = Animator.from_pretrained(name, diarizer=diarizer)
+            return self._animators[name]

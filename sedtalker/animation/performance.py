@@ -21,7 +21,7 @@ from sedtalker.animation.option_fields import Option, listed, read_factors, read
 if TYPE_CHECKING:
     from sedtalker.animation.conditioning import Style
     from sedtalker.animation.gains import Gains
-    from sedtalker.emotion.direction import Direction
+    from sedtalker.emotion.shown import Direction
 
 LABELS = "neutral, happy, sad, angry, fear, disgust, surprise"
 """The categories, for help texts; the same as ``emotion.track.CATEGORIES`` (a test)."""
@@ -157,7 +157,7 @@ class LiveMotion:
         Raises:
             InputError: ``prefer`` is none.
         """
-        from sedtalker.emotion.direction import Direction, Preference
+        from sedtalker.emotion.shown import Direction, Preference
 
         preference = None if self.prefer is None else Preference.read(self.prefer)
         return Direction(self.intensity, self.contrast, self.at_most, preference, self.transition)

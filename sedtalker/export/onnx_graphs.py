@@ -22,9 +22,8 @@ from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.speaker_network import SpeakerNetwork
-from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder_networks import EmotionEncoder, SpeechEncoder
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PROSODY_CHANNELS
-from sedtalker.speech.speech_encoder import SpeechEncoder
 
 ITEMS = "items"
 """Name of the first axis of everything that goes in and out: streams that run together."""

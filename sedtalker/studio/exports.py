@@ -11,13 +11,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from sedtalker.animation.animator import Models
 from sedtalker.emotion.formats.files import track_formats
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export, export_formats, parse_formats
 from sedtalker.progress import Hook, one_step
 from sedtalker.render.light import load_lighting
 from sedtalker.render.video import render_video
-from sedtalker.server.models import Models
 from sedtalker.speakers.turns import one_word_each
 from sedtalker.storage import OutputFolder
 from sedtalker.studio.document import checked

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-from sedtalker.emotion.audio_classifier import classified_emotions
 from sedtalker.emotion.diarizer import HUB, Diarizer
 from sedtalker.emotion.inference import FrameEmotions, frame_emotions
 from sedtalker.emotion.plot import write_figure
+from sedtalker.emotion.published_models import classified_emotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall

@@ -37,7 +37,6 @@ from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_grid
 from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus
 from sedtalker.training.motion.crops import TalkingCrops
-from sedtalker.training.motion.phone_motion import speak_phones, train_phone_motion
 from sedtalker.training.motion.spoken_motion import (
     LipMeasure,
     Rest,
@@ -47,7 +46,9 @@ from sedtalker.training.motion.spoken_motion import (
     rest_pose,
     rounding_of,
     speak,
+    speak_phones,
     talking,
+    train_phone_motion,
 )
 
 RIDGE = 0.01

@@ -20,10 +20,10 @@ from measures.fine import (
 
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.fine_labels import BURSTS, VOTED
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import Votes
 from sedtalker.training.evaluation.measures import TEST, find_measure
+from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED
 from tests.support.bursts import write_bursts
 
 CLIP = Clip("emogator", Path("000001-01-1.wav"), "nonverbal", "1", "", "", "", "", 1.0, "test")
