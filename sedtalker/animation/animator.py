@@ -20,7 +20,6 @@ from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, assemble, move, sharpened
 from sedtalker.animation.scene import Scene, directions, places_beside, with_others
 from sedtalker.animation.tongue import Articulation
-from sedtalker.animation.visual_prosody import find_rhythm
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import Kind, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
@@ -260,7 +259,7 @@ class Animator:
                 with one_step(hook, f"moving the face of {name}"):
                     moved[name] = self._moved(self.encoder(found.sounds[name]), shown[name], motion, face)
         places, animations = places_beside(cast_faces), dict[str, Animation]()
-        seen, rhythms = directions(cast_faces, places), {n: find_rhythm(m.features) for n, m in moved.items()}
+        seen, rhythms = directions(cast_faces, places), {n: m.rhythm for n, m in moved.items()}
         licences = self.licences("given" if given else None)
         for name, face in cast_faces.items():
             sound, spoken = found.sounds[name], moved[name]

@@ -8,7 +8,7 @@ the same while somebody speaks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -23,11 +23,16 @@ JAW, CLOSE, ROLL = INDEX["jawOpen"], INDEX["mouthClose"], INDEX["mouthRollLower"
 """Indices of the jaw's opening, of the shape that closes the lips over it, and of the rolled lower lip."""
 
 
+def posteriors_of(logits: Floats, groups: Iterable[Iterable[str]]) -> Floats:
+    """(…, G) posteriors of groups of phones, of logits (…, 40) over ``PHONES``."""
+    posterior = softmax(logits, -1)
+    columns = ([PHONE_INDEX[name] for name in names] for names in groups)
+    return np.stack([posterior[..., each].sum(-1) for each in columns], -1)
+
+
 def lip_posteriors(logits: Floats) -> Floats:
     """(…, 2) posteriors of p, b, m and of f, v, of logits (…, 40) over ``PHONES``."""
-    posterior = softmax(logits, -1)
-    kinds = ([PHONE_INDEX[name] for name in names] for names in (BILABIAL, LABIODENTAL))
-    return np.stack([posterior[..., kind].sum(-1) for kind in kinds], -1)
+    return posteriors_of(logits, (BILABIAL, LABIODENTAL))
 
 
 def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:

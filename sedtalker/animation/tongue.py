@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.animation.closures import posteriors_of
 from sedtalker.animation.mouth_rules import RULES
-from sedtalker.arrays import Floats, softmax
+from sedtalker.arrays import Floats
 from sedtalker.phonetics.aligner import Alignment
-from sedtalker.speech.features import PHONE_INDEX
 
 PLACES: dict[str, tuple[str, ...]] = {
     "tongueTipInterdental": ("TH", "DH"),
@@ -49,9 +49,7 @@ class Articulation(NamedTuple):
 
 def tongue_posteriors(logits: Floats) -> Floats:
     """(…, 3) posteriors of the places, of logits (…, 40) over ``PHONES``."""
-    posterior = softmax(logits, -1)
-    places = ([PHONE_INDEX[name] for name in phones] for phones in PLACES.values())
-    return np.stack([posterior[..., place].sum(-1) for place in places], -1)
+    return posteriors_of(logits, PLACES.values())
 
 
 def constrictions(posteriors: Floats) -> Floats:

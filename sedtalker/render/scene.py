@@ -13,13 +13,12 @@ import numpy as np
 
 from sedtalker.animation.scene import Place, Scene, moved
 from sedtalker.arrays import Floats
-from sedtalker.audio import Audio, load_audio
+from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.camera import Camera, camera_around, measure_head
-from sedtalker.render.codecs import write_png, write_video
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import (
     Behind,
@@ -34,7 +33,7 @@ from sedtalker.render.picture import (
     viewpoint,
 )
 from sedtalker.render.renderer import Backend, Renderer, make_renderer
-from sedtalker.render.video import check_file, frame_at
+from sedtalker.render.video import check_file, frame_at, write_drawn
 from sedtalker.speakers.turns import Turn, Turns
 
 ShotKind = Literal["two-shot", "cut", "split"]
@@ -125,14 +124,10 @@ def render_scene(
         InputError: as ``render_video``, or no such shot.
     """
     path = check_file(Path(path), look.get("background"))
+    frames = None
     if path.suffix.lower() == ".png":
-        k = frame_at(at, len(scene), scene.fps)
-        with closing(render_scene_frames(scene, shot, **look, frames=(k, k + 1))) as frames:
-            write_png(path, next(frames))
-        return
-    sound = load_audio(audio) if isinstance(audio, Path | str) else audio
-    with closing(render_scene_frames(scene, shot, **look)) as frames:
-        write_video(path, frames, scene.fps, None if sound is None else (sound.samples, sound.rate))
+        frames = (k := frame_at(at, len(scene), scene.fps)), k + 1
+    write_drawn(path, render_scene_frames(scene, shot, **look, frames=frames), scene.fps, audio)
 
 
 def check_shot(shot: str, heads: int, size: Size | None = None) -> tuple[int, int]:

@@ -36,6 +36,7 @@ from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
 from sedtalker.training.evaluation.clips import ClipResult, clip_posterior, clip_result, joined_scores
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.robustness import conditions, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer_scores import (
     OrdinaryVoices,
@@ -303,11 +304,11 @@ def _curve(values: Mapping[float, float]) -> dict[str, float]:
 
 def transfer_table(result: TransferScores) -> str:
     """A Markdown table, a corpus a row."""
-    lines = ["| corpus | role | clips | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 3) + "|"]
+    rows = []
     for s in result.corpora:
         cells = [f"{s.metrics[key]:.2f}".replace("0.", ".", 1) if key in s.metrics else "-" for key in COLUMNS]
-        lines.append(f"| {s.name} | {s.role} | {s.clips} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([s.name, s.role, str(s.clips), *cells])
+    return markdown_table(["corpus", "role", "clips", *COLUMNS.values()], rows) + "\n"
 
 
 def plot_transfer(result: TransferScores, path: Path) -> None:
