@@ -25,7 +25,7 @@ from sedtalker.emotion.fine import FineConfig, fine_channels, pooled_windows
 from sedtalker.emotion.head_networks import FineNetwork
 from sedtalker.emotion.taxonomy import known_kind
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.metrics.emotion import pearson
+from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import centre_bands, pair_means
@@ -234,7 +234,7 @@ def voted_log_shares(log: Tensor) -> Tensor:
 def mean_correlation(values: NDArray[np.floating], truth: NDArray[np.floating]) -> float:
     """Mean Pearson correlation of the columns (N, K) whose truth varies."""
     columns = [k for k in range(truth.shape[1]) if np.ptp(truth[:, k]) > 0]
-    return float(np.mean([pearson(values[:, k], truth[:, k]) for k in columns])) if columns else 0.0
+    return float(np.mean([correlation(values[:, k], truth[:, k]) for k in columns])) if columns else 0.0
 
 
 # --- What corpora say of fine-grained emotions: the kind a vocal burst was asked for, and the votes of raters.
