@@ -27,7 +27,7 @@ from sedtalker.metrics.emotion import own_recall, ranking_auc
 from sedtalker.metrics.motion import correlation
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.corpora.transfer_recipe import Votes, read_votes, votes_on

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, emotion_stream
+from sedtalker.animation.articulation import Articulation
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.listening import Company, Other
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, assemble, move, sharpened
 from sedtalker.animation.scene import Scene, directions, places_beside, with_others
-from sedtalker.animation.tongue import Articulation
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import Kind, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording

@@ -19,8 +19,8 @@ from scipy.ndimage import maximum_filter1d
 
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.articulation import TONGUE, Articulation, held_closed, known_constrictions, tongue_weights
 from sedtalker.animation.burst_motion import burst_nods, pulses, show_bursts
-from sedtalker.animation.closures import held_closed
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains, smoothed
 from sedtalker.animation.known_phones import closure_of, sharpen
@@ -28,7 +28,6 @@ from sedtalker.animation.listening import Company
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.style import fitting_articulation
-from sedtalker.animation.tongue import TONGUE, Articulation, known_constrictions, tongue_weights
 from sedtalker.animation.visual_prosody import Rhythm, enliven, find_rhythm, nods
 from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation, read_animation
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.gains import Gains
-from sedtalker.animation.tongue import TONGUE
 from sedtalker.arrays import Floats
 from sedtalker.audio import LONGEST_SECONDS, FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sedtalker.animation.articulation import PLACES
 from sedtalker.animation.decoder_network import Decoder
-from sedtalker.animation.tongue import PLACES
 from sedtalker.emotion.diarizer_model import ROW, FrameBatch, Voice
 from sedtalker.emotion.head_networks import BurstDetector, FineNetwork
 from sedtalker.emotion.network import DiarizerNetwork, functional_count

@@ -26,8 +26,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.animator import Models
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
-from sedtalker.animation.tongue import TONGUE
 from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError

@@ -17,11 +17,11 @@ from sedtalker.animation.animation_stream import (
     emotion_stream,
     frame_delay,
 )
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.tongue import TONGUE
 from sedtalker.cli.live import stream
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track

@@ -27,7 +27,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, STRONG_LEVEL, clip_labels
+from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, STRONG_LEVEL, clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora, known_corpus
 from sedtalker.training.evaluation.measures import markdown_table

@@ -32,7 +32,7 @@ from sedtalker.metrics.emotion import own_recall
 from sedtalker.models import model_folder
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import SpeechFeatures
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
 from sedtalker.training.evaluation.clips import ClipResult, clip_posterior, clip_result, joined_scores
