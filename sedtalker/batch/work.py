@@ -25,11 +25,11 @@ from sedtalker.batch.settings import (
     TURNS_SUFFIX,
     BatchSettings,
     as_plain,
-    file_sha256,
     parse_settings,
 )
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, messages_to, no_progress, one_step
+from sedtalker.reading import file_sha256
 from sedtalker.staging import clear_left_over
 from sedtalker.storage import OutputFolder
 from sedtalker.version import __version__
