@@ -15,6 +15,12 @@ from sedtalker.errors import InputError
 
 Part = Literal["Face", "Speakers", "Emotion", "Motion", "Words", "Video", "Files", "Time"]
 """What an option belongs to; the headings of ``--help``."""
+Targets = Literal["few", "arkit", "all"]
+"""How a caller asks for blend shapes, see ``sedtalker.export.targets.choose_targets``."""
+Backend = Literal["auto", "numba", "pyrender"]
+"""``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is pyrender on a real GPU, else numba."""
+ShotKind = Literal["two-shot", "cut", "split"]
+"""All heads in one picture; a portrait of whoever speaks; a portrait of each, side by side."""
 SEPARATOR = ";"
 """Between several values in one text, such as a cell of a table."""
 

@@ -20,14 +20,7 @@ from sedtalker.emotion.burst_detector import find_bursts
 from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice
 from sedtalker.emotion.emotion_stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
 from sedtalker.emotion.fine import FineCurves, FineEmotions, is_empathic_insight
-from sedtalker.emotion.inference import (
-    FrameEmotions,
-    TrackRule,
-    emotion_track,
-    enrol,
-    frame_emotions,
-    note_unfamiliar,
-)
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, enrol, frame_emotions, note_unfamiliar
 from sedtalker.emotion.track import Burst, EmotionTrack
 from sedtalker.errors import InputError, extra
 from sedtalker.models import WHISPER, model_folder, model_names

@@ -7,10 +7,11 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple, TypedDict, Unpack, get_args
+from typing import NamedTuple, TypedDict, Unpack, get_args
 
 import numpy as np
 
+from sedtalker.animation.option_fields import Backend, ShotKind
 from sedtalker.animation.scene import Place, Scene, moved
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio
@@ -32,12 +33,10 @@ from sedtalker.render.picture import (
     read_background,
     viewpoint,
 )
-from sedtalker.render.renderer import Backend, Renderer, make_renderer
+from sedtalker.render.renderer import Renderer, make_renderer
 from sedtalker.render.video import check_file, frame_at, write_drawn
 from sedtalker.speakers.turns import Turn, Turns
 
-ShotKind = Literal["two-shot", "cut", "split"]
-"""All heads in one picture; a portrait of whoever speaks; a portrait of each, side by side."""
 TWO_HEADS, FURTHER_HEAD = (960, 540), 600
 """(width, height) in pixels of a picture whose size is not given, and what each head after the second adds to it."""
 ASIDE = 0.5

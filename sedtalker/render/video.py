@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.option_fields import Backend
 from sedtalker.audio import Audio, load_audio
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.codecs import CONTAINERS, write_png, write_sequence, write_video
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import Behind, Image, Size, Viewpoint, read_background, viewpoint
-from sedtalker.render.renderer import Backend, make_renderer
+from sedtalker.render.renderer import make_renderer
 
 SUFFIXES = tuple(CONTAINERS)
 """Suffixes of the video files that can be written."""
