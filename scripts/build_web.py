@@ -28,7 +28,7 @@ from typing import Any
 
 from scripts.vendor_studio import Package, fetch
 from scripts.web_head import head_glb, head_targets
-from sedtalker.animation.tongue import TONGUE
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.plot import COLOURS

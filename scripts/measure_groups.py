@@ -26,7 +26,7 @@ from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.progress import Hook, counted
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.layer_features import clips_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.transfer_recipe import read_vote_table

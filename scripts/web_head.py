@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.tongue import TONGUE
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.export.glb import write_glb
 from sedtalker.export.targets import MorphTargets
 from sedtalker.face import Face

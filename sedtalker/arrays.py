@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,14 @@ def stretches(mask: Mask) -> list[tuple[int, int]]:
     """Runs of true elements of a mask (N,): the first of each, and the one after the last."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(first, last) for first, last in edges.reshape(-1, 2).tolist()]
+
+
+def runs(labels: NDArray[np.integer]) -> list[tuple[int, int, int]]:
+    """(first, last + 1, label) of each run of equal labels."""
+    if not len(labels):
+        return []
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(labels)) + 1, [len(labels)]])
+    return [(int(a), int(b), int(labels[a])) for a, b in pairwise(edges)]
 
 
 def to_srgb(linear: NDArray[Any]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tomllib
@@ -93,6 +94,19 @@ def decoded(data: bytes, name: str) -> str:
 def read_text(path: Path, what: str, most: int = MOST_BYTES) -> str:
     """The text in a file, see ``read_bytes`` and ``decoded``."""
     return decoded(read_bytes(path, what, most), str(path))
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file's bytes.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def read_json(path: Path, what: str, most: int = MOST_BYTES) -> Any:

@@ -32,7 +32,7 @@ from sedtalker.metrics.emotion import (
 )
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.speech import corpora
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,

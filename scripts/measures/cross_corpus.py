@@ -25,7 +25,7 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import adjusted_logits, macro_f1
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.evaluation.transfer import draw_shares
 

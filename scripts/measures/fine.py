@@ -15,28 +15,24 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from measures.intervals import Draws, bootstrap_interval
 from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.fine_families import KINDS, projected
 from sedtalker.emotion.plot import write_figure
+from sedtalker.emotion.taxonomy import KINDS, projected
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import (
-    mean_absolute_error,
-    own_recall,
-    pearson,
-    ranking_auc,
-    spearman,
-)
+from sedtalker.metrics.emotion import own_recall, ranking_auc
+from sedtalker.metrics.motion import correlation
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.emotion_speech import clip_labels
-from sedtalker.training.corpora.fine_labels import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.corpora.transfer_recipe import Votes, read_votes, votes_on
 from sedtalker.training.evaluation.transfer import balanced_clips, listed_clips
+from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
 
 RESAMPLES = 300
 """Bootstrap resamples for the interval."""
@@ -109,12 +105,7 @@ def burst_figures(clips: Sequence[Clip], curves: Mapping[str, NDArray[np.float64
     out: dict[str, float] = {}
     for kind in kinds:
         value, there = curves[kind], truth[kind] > 0
-        figures = {
-            "pearson": pearson(value, truth[kind]),
-            "spearman": spearman(value, truth[kind]),
-            "mae": mean_absolute_error(value, truth[kind]),
-            "auc": ranking_auc(value[there], value[~there]),
-        }
+        figures = agreement(value, truth[kind]) | {"auc": ranking_auc(value[there], value[~there])}
         out |= {f"fine_{name}_{_key(kind)}": figure for name, figure in figures.items()}
     means = {f"fine_{n}": _mean(out, f"fine_{n}_", kinds) for n in ("pearson", "spearman", "mae", "auc")}
     values, wanted = np.stack([curves[k] for k in kinds], 1), np.stack([truth[k] for k in kinds], 1)
@@ -141,17 +132,13 @@ def vote_figures(
     out: dict[str, float] = {}
     for column, (category, value) in enumerate(given.items()):
         truth = share[:, column].astype(np.float64)
-        out |= {
-            f"vote_pearson_{category}": pearson(value / total, truth),
-            f"vote_spearman_{category}": spearman(value / total, truth),
-            f"vote_mae_{category}": mean_absolute_error(value / total, truth),
-            f"vote_ceiling_{category}": float(np.sqrt(reliability_of(truth, count))),
-        }
+        figures = agreement(value / total, truth) | {"ceiling": float(np.sqrt(reliability_of(truth, count)))}
+        out |= {f"vote_{name}_{category}": figure for name, figure in figures.items()}
     labels = np.array([label[0] if (label := clip_labels(clip)) else 0 for clip in clips])
     families = {kind: curve for kind, curve in curves.items() if kind in KINDS}
     seven = {"vote_projected_recall": own_recall(labels, projected(families))}
-    figures = ("pearson", "spearman", "mae", "ceiling")
-    means = {f"vote_{name}": _mean(out, f"vote_{name}_", list(VOTED)) for name in figures}
+    names = ("pearson", "spearman", "mae", "ceiling")
+    means = {f"vote_{name}": _mean(out, f"vote_{name}_", list(VOTED)) for name in names}
     values = np.stack([value / total for value in given.values()], 1)
     truths = share[:, : len(given)].astype(np.float64)
 
@@ -179,8 +166,8 @@ def rating_figures(clips: Sequence[Clip], curves: Mapping[str, NDArray[np.float6
         own = kinds == kind
         value = PUBLISHED_SCALE * curves[kind][own]
         if np.ptp(rating[own]) > 0:
-            out[f"rated_pearson_{_key(kind)}"] = pearson(value, rating[own])
-            out[f"rated_mae_{_key(kind)}"] = mean_absolute_error(value, rating[own])
+            figures = agreement(value, rating[own])
+            out |= {f"rated_{name}_{_key(kind)}": figures[name] for name in ("pearson", "mae")}
     found = [key for key in out if key.startswith("rated_pearson_")]
     if not found:
         return {}
@@ -189,6 +176,15 @@ def rating_figures(clips: Sequence[Clip], curves: Mapping[str, NDArray[np.float6
         "rated_mae": float(np.mean([out[key] for key in out if key.startswith("rated_mae_")])),
     }
     return means | {"rated_clips": float(len(clips))} | out
+
+
+def agreement(value: NDArray[np.float64], truth: NDArray[np.float64]) -> dict[str, float]:
+    """Correlation of values (N,) and of their ranks (Spearman), ties sharing their mean rank, and mean error."""
+    return {
+        "pearson": correlation(value, truth),
+        "spearman": correlation(rankdata(value), rankdata(truth)),
+        "mae": float(np.mean(np.abs(value - truth))),
+    }
 
 
 def _key(kind: str) -> str:

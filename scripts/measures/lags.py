@@ -18,8 +18,14 @@ from sedtalker.metrics.motion import correlation
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.tracked_motion import TrackedClip
 from sedtalker.training.motion.alignment import PhoneSpan
-from sedtalker.training.motion.phone_motion import expected_motion, train_phone_motion
-from sedtalker.training.motion.spoken_motion import LipMeasure, SpokenMotion, rest_pose, spoken_motion
+from sedtalker.training.motion.spoken_motion import (
+    LipMeasure,
+    SpokenMotion,
+    expected_motion,
+    rest_pose,
+    spoken_motion,
+    train_phone_motion,
+)
 
 FURTHEST = 6
 """Frames of 20 ms that sound and picture are at most apart."""

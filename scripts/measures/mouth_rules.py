@@ -19,8 +19,8 @@ from scipy.spatial import cKDTree
 
 from sedtalker.animation.animation_stream import FaceStream, emotion_stream
 from sedtalker.animation.animator import Animator
+from sedtalker.animation.articulation import ClosureStream, closures, held_closed, lips_apart, move_lips
 from sedtalker.animation.burst_motion import pulses, show_bursts
-from sedtalker.animation.closures import ClosureStream, closures, held_closed, lips_apart, move_lips
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.known_phones import sharpen

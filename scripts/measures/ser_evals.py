@@ -29,7 +29,7 @@ from sedtalker.metrics.emotion import adjusted_logits, macro_f1
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora
 from sedtalker.training.evaluation.transfer import (

@@ -33,7 +33,7 @@ from sedtalker.speech.encoder import MelEncoder, open_trained_encoder
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.speech_stream import EncoderStream, StreamedFeatures
 from sedtalker.storage import temporary_folder
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior, joined_test_recordings, recording_metrics
 

@@ -9,20 +9,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.closures import ClosureStream
+from sedtalker.animation.articulation import TONGUE, ClosureStream, TongueStream, tongue_weights
 from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
 from sedtalker.animation.decoder import DecoderStream, ShapeDecoder, decoder_speech
 from sedtalker.animation.gains import apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleStream
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.tongue import TONGUE, TongueStream, tongue_weights
 from sedtalker.arrays import Floats
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.direction import Directed, Direction
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH, SpeechStream, StreamFrames
 from sedtalker.emotion.face_streams import LateEmotions, LipStream, TrackStream
 from sedtalker.emotion.formats.files import parse_emotion
+from sedtalker.emotion.shown import Directed, Direction
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, emotion_stream
+from sedtalker.animation.articulation import Articulation
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.listening import Company, Other
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, assemble, move, sharpened
 from sedtalker.animation.scene import Scene, directions, places_beside, with_others
-from sedtalker.animation.tongue import Articulation
-from sedtalker.animation.visual_prosody import find_rhythm
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import Kind, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
@@ -45,6 +44,7 @@ from sedtalker.version import __version__
 if TYPE_CHECKING:
     from sedtalker.animation.mouth_readout import ReadoutDecoder
     from sedtalker.animation.vertex_decoder import VertexDecoder
+import threading
 
 AnyDecoder: TypeAlias = "ShapeDecoder | ReadoutDecoder | VertexDecoder"
 """Types of decoders that can be opened; each is a ``MotionDecoder``."""
@@ -259,7 +259,7 @@ class Animator:
                 with one_step(hook, f"moving the face of {name}"):
                     moved[name] = self._moved(self.encoder(found.sounds[name]), shown[name], motion, face)
         places, animations = places_beside(cast_faces), dict[str, Animation]()
-        seen, rhythms = directions(cast_faces, places), {n: find_rhythm(m.features) for n, m in moved.items()}
+        seen, rhythms = directions(cast_faces, places), {n: m.rhythm for n, m in moved.items()}
         licences = self.licences("given" if given else None)
         for name, face in cast_faces.items():
             sound, spoken = found.sounds[name], moved[name]
@@ -380,3 +380,22 @@ class Animator:
         if isinstance(face, Mesh):
             raise InputError("give a Face: Face.from_mesh fits the shapes to a mesh")
         return load_face() if face is None else face
+
+
+# --- The networks of a process that serves.
+
+
+class Models:
+    """The networks, opened when they are first needed; any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._animators: dict[str, Animator] = {}
+
+    def animator(self, name: str = "decoder") -> Animator:
+        """The built-in animator, or the one that streams."""
+        with self._lock:
+            if name not in self._animators:
+                diarizer = self._animators["decoder"].diarizer if "decoder" in self._animators else "diarizer"
+                self._animators[name] = Animator.from_pretrained(name, diarizer=diarizer)
+            return self._animators[name]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
+from sedtalker.animation.visual_prosody import rise_and_fall
 from sedtalker.arrays import Floats
 from sedtalker.emotion.track import Burst
 from sedtalker.speech.features import SpeechFeatures
@@ -61,9 +62,7 @@ LIFTED, DRAWN = -2.0, 0.12
 
 def presence(times: NDArray[np.floating], burst: Burst) -> Floats:
     """(T,) how much of a burst shows, from 0 to 1."""
-    up = np.clip((times - burst.start + BEGINS) / RISE, 0.0, 1.0)
-    down = np.clip((times - burst.end) / FALL, 0.0, 1.0)
-    return np.asarray(up * up * (3 - 2 * up) * (1 - down * down * (3 - 2 * down)), np.float32)
+    return rise_and_fall((times - burst.start + BEGINS) / RISE, (times - burst.end) / FALL)
 
 
 def breath(times: NDArray[np.floating], burst: Burst) -> Floats:

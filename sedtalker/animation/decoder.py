@@ -14,10 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from sedtalker.animation.closures import closures, lip_posteriors, lips_apart, move_lips
+from sedtalker.animation.articulation import (
+    TONGUE,
+    Articulation,
+    closures,
+    constrictions,
+    lip_posteriors,
+    lips_apart,
+    move_lips,
+    tongue_posteriors,
+)
 from sedtalker.animation.conditioning import STYLE_CODES, Style, UpperFaceStream, ease_cuts, emotional
 from sedtalker.animation.mouth_rules import RULES
-from sedtalker.animation.tongue import TONGUE, Articulation, constrictions, tongue_posteriors
 from sedtalker.arrays import Floats
 from sedtalker.checkpoint import read_arrays
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, minimum_filter1d, uniform_filter1d
 
-from sedtalker.animation.closures import held_closed
+from sedtalker.animation.articulation import held_closed
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats, Mask
 from sedtalker.errors import InputError

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.performance import LiveMotion
+from sedtalker.animation.visual_prosody import rise_and_fall
 from sedtalker.arrays import Floats
 from sedtalker.emotion.taxonomy import COORDINATES
 from sedtalker.emotion.track import EmotionTrack
@@ -106,10 +107,7 @@ def _pause_starts(times: NDArray[np.floating], speech: NDArray[np.bool_] | None)
 
 def blink_closure(t: NDArray[np.floating]) -> Floats:
     """One full blink's closure at ``t`` seconds after its start."""
-    closing = np.clip(t / BLINK_CLOSE, 0.0, 1.0)
-    opening = np.clip((t - BLINK_CLOSE - BLINK_HOLD) / BLINK_OPEN, 0.0, 1.0)
-    ease = closing * closing * (3 - 2 * closing) * (1 - opening * opening * (3 - 2 * opening))
-    return ease.astype(np.float32)
+    return rise_and_fall(t / BLINK_CLOSE, (t - BLINK_CLOSE - BLINK_HOLD) / BLINK_OPEN)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.closures import close_lips
+from sedtalker.animation.articulation import close_lips
 from sedtalker.animation.gains import AROUND_THE_MOUTH
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats

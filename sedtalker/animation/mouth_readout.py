@@ -16,9 +16,9 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.animation.articulation import Articulation
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder_network import Decoder
-from sedtalker.animation.tongue import Articulation
 from sedtalker.arrays import Floats
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.emotion.track import EmotionTrack

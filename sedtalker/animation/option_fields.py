@@ -15,6 +15,12 @@ from sedtalker.errors import InputError
 
 Part = Literal["Face", "Speakers", "Emotion", "Motion", "Words", "Video", "Files", "Time"]
 """What an option belongs to; the headings of ``--help``."""
+Targets = Literal["few", "arkit", "all"]
+"""How a caller asks for blend shapes, see ``sedtalker.export.targets.choose_targets``."""
+Backend = Literal["auto", "numba", "pyrender"]
+"""``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is pyrender on a real GPU, else numba."""
+ShotKind = Literal["two-shot", "cut", "split"]
+"""All heads in one picture; a portrait of whoever speaks; a portrait of each, side by side."""
 SEPARATOR = ";"
 """Between several values in one text, such as a cell of a table."""
 
@@ -124,3 +130,50 @@ def _declared(options: type) -> dict[str, Declared]:
 def is_repeatable(kind: Any) -> bool:
     """Whether an option of this type takes several values."""
     return get_origin(kind) in (tuple, Mapping)
+
+
+# --- Which options a command, the server or the studio does not offer, and why.
+
+
+HEAD = "mesh mesh_head landmarks rig open_mouth mouth eyes strength rig_names"
+"""Options of a head from a file."""
+NETWORKS = "model encoder enroll trust decoder"
+"""Options of what is opened before a recording is read."""
+CONVERSATION = "speakers others listening shot"
+"""Options of a recording of several speakers."""
+NOT_OFFERED: dict[str, dict[str, str]] = {
+    "batch": {
+        "transcript words": "one recording's words: a column of a manifest, or --words-beside",
+    },
+    "say": {
+        "transcript words": "the text says them",
+        "enroll max_seconds": "of recordings",
+        CONVERSATION: "one voice speaks",
+    },
+    "stream": {
+        "min_confidence": "a segment's confidence is known at its end",
+        "smooth": "a mean of frames to come would delay the lips",
+        "liveliness": "the rhythm of a phrase is known at its end",
+    },
+    "server": {
+        HEAD: "names files of the server, which gets its faces when it starts",
+        NETWORKS: "the server opens its networks when it starts",
+        "coordinates words background camera": "may name a file of the server",
+        "renderer video video_format": "the server draws mp4 where it is among the results",
+        CONVERSATION: "an answer of the server is about one face; its limits are those of one speaker",
+        "max_seconds": "a limit of the server",
+    },
+    "studio": {
+        HEAD + " face": "a head is opened in the page",
+        NETWORKS + " emotion coordinates fill_scale max_seconds": "of the opened recording, or edited in the track",
+        CONVERSATION: "speakers are found when a recording is opened",
+        "transcript words language": "words are shown beside the track; lips do not follow them yet",
+        "size camera background renderer video video_format to targets": "asked for at each export",
+    },
+}
+"""Options that somebody does not offer, and why; a test compares it with what they take."""
+
+
+def not_offered(where: str) -> frozenset[str]:
+    """The options that the command, server or studio of this name does not offer."""
+    return frozenset(name for names in NOT_OFFERED[where] for name in names.split())

@@ -16,12 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from sedtalker.animation.option_fields import Option, listed, read_factors, read_speakers
+from sedtalker.animation.option_fields import Backend, Option, ShotKind, Targets, listed, read_factors, read_speakers
 
 if TYPE_CHECKING:
     from sedtalker.animation.conditioning import Style
     from sedtalker.animation.gains import Gains
-    from sedtalker.emotion.direction import Direction
+    from sedtalker.emotion.shown import Direction
 
 LABELS = "neutral, happy, sad, angry, fear, disgust, surprise"
 """The categories, for help texts; the same as ``emotion.track.CATEGORIES`` (a test)."""
@@ -157,7 +157,7 @@ class LiveMotion:
         Raises:
             InputError: ``prefer`` is none.
         """
-        from sedtalker.emotion.direction import Direction, Preference
+        from sedtalker.emotion.shown import Direction, Preference
 
         preference = None if self.prefer is None else Preference.read(self.prefer)
         return Direction(self.intensity, self.contrast, self.at_most, preference, self.transition)
@@ -339,7 +339,7 @@ class Performance(Motion):
         ),
     ] = 1.0
     shot: Annotated[
-        Literal["two-shot", "cut", "split"],
+        ShotKind,
         Option("Speakers", "The video: all heads in one picture, a cut to whoever speaks, or a split picture."),
     ] = "two-shot"
     emotion: Emotion = None
@@ -408,7 +408,7 @@ class Performance(Motion):
     ] = None
     light: Light = "studio"
     renderer: Annotated[
-        Literal["auto", "numba", "pyrender"],
+        Backend,
         Option("Video", "numba needs no graphics library, pyrender needs EGL; auto: pyrender on a real GPU."),
     ] = "auto"
     video: Annotated[bool, Option("Video", "Render the video.", flags=("--video/--no-video",))] = True
@@ -418,7 +418,7 @@ class Performance(Motion):
     ] = "mp4"
     to: Annotated[tuple[str, ...], Option("Files", "Also write these formats, separated by commas.", read=listed)] = ()
     targets: Annotated[
-        Literal["few", "arkit", "all"],
+        Targets,
         Option(
             "Files",
             "Blend shapes of GLB, FBX and USD: few (at most 32), arkit (with the tongue's) or all (with correctives).",

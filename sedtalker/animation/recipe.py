@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from scipy.ndimage import maximum_filter1d
 
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.articulation import TONGUE, Articulation, held_closed, known_constrictions, tongue_weights
 from sedtalker.animation.burst_motion import burst_nods, pulses, show_bursts
-from sedtalker.animation.closures import held_closed
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains, smoothed
 from sedtalker.animation.known_phones import closure_of, sharpen
@@ -27,8 +28,7 @@ from sedtalker.animation.listening import Company
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.style import fitting_articulation
-from sedtalker.animation.tongue import TONGUE, Articulation, known_constrictions, tongue_weights
-from sedtalker.animation.visual_prosody import enliven, find_rhythm, nods
+from sedtalker.animation.visual_prosody import Rhythm, enliven, find_rhythm, nods
 from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
@@ -68,6 +68,11 @@ class Moved:
     gains: Gains = field(default_factory=Gains)
     articulation: Articulation | None = None
     phones: Alignment | None = None
+
+    @cached_property
+    def rhythm(self) -> Rhythm:
+        """Accents and phrases of the recording."""
+        return find_rhythm(self.features)
 
 
 def shown_track(track: EmotionTrack, motion: Motion) -> EmotionTrack:
@@ -111,7 +116,8 @@ def move(
     Raises:
         InputError: gains or the style ``auto`` with a decoder of vertices, or an option that says nothing.
     """
-    shown, gains, style = shown_track(track, motion), motion.gains, plain_style(motion)
+    directed, gains, style = motion.direction.of(track), motion.gains, plain_style(motion)
+    shown = shown_track(track, motion) if track.min_confidence else directed
     if (motion.style == "auto" or not gains.leaves_motion_as_is) and tuple(shapes) != ARKIT_52:
         raise InputError("gains work on the ARKit shapes; a vertex decoder has none")
     weights = decode(shown, style)
@@ -124,7 +130,7 @@ def move(
         scaled = apply_gains(weights[rows], neutral[rows], gains, face)
         weights = weights.copy()
         weights[rows] = scaled
-    return Moved(weights, shapes, features, motion.direction.of(track), style, gains, articulation)
+    return Moved(weights, shapes, features, directed, style, gains, articulation)
 
 
 def sharpened(moved: Moved, phones: Alignment, face: Face) -> Moved:
@@ -167,7 +173,7 @@ def assemble(
     on_frames = track.at(times)
     blink_rng, gaze_rng, head_rng, speech_rng = idle_motion.idle_generators(motion.seed, recording)
     speech = resample_frames(features.speech.astype(np.float32), own, times) > 0.5
-    rhythm, pulse = find_rhythm(features), pulses(features, times)
+    rhythm, pulse = moved.rhythm, pulses(features, times)
     arkit, asked = "eyeBlinkLeft" in weights, moved.articulation
     if motion.liveliness and arkit:
         lively = enliven(weights, times, rhythm, speech_rng, motion.liveliness)

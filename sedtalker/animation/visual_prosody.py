@@ -137,11 +137,15 @@ def _frames(times: NDArray[np.floating], begins: float, ends: float) -> slice:
     return slice(int(first), int(after))
 
 
+def rise_and_fall(up: NDArray[np.floating], down: NDArray[np.floating]) -> Floats:
+    """A curve that eases from 0 to 1 while ``up`` goes from 0 to 1, and back while ``down`` does."""
+    up, down = np.clip(up, 0.0, 1.0), np.clip(down, 0.0, 1.0)
+    return np.asarray(up * up * (3 - 2 * up) * (1 - down * down * (3 - 2 * down)), np.float32)
+
+
 def _bump(times: NDArray[np.floating], begins: float, rise: float, fall: float) -> Floats:
     """A curve (T,) that eases from 0 to 1 in ``rise`` seconds and back in ``fall``."""
-    up = np.clip((times - begins) / rise, 0.0, 1.0)
-    down = np.clip((times - begins - rise) / fall, 0.0, 1.0)
-    return np.asarray(up * up * (3 - 2 * up) * (1 - down * down * (3 - 2 * down)), np.float32)
+    return rise_and_fall((times - begins) / rise, (times - begins - rise) / fall)
 
 
 def _raise(

@@ -27,7 +27,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
 from sedtalker.phonetics.words import READERS, TEXT_SUFFIXES
-from sedtalker.reading import is_file, is_folder, is_there, problem_of
+from sedtalker.reading import file_sha256, is_file, is_folder, is_there, problem_of
 
 TRACK_SUFFIX = ".emotion.json"
 """How the emotion track of every recording ends."""
@@ -277,12 +277,3 @@ def _stamp(path: Path) -> tuple[int, int]:
 @lru_cache(maxsize=256)
 def _file_sha256(path: Path, stamp: tuple[int, int]) -> str:
     return file_sha256(path)
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None

@@ -20,16 +20,10 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
 from sedtalker.batch.opening import cast_of, coordinates_of, open_animator, open_face, shape_map_of
-from sedtalker.batch.settings import (
-    TRACK_SUFFIX,
-    TURNS_SUFFIX,
-    BatchSettings,
-    as_plain,
-    file_sha256,
-    parse_settings,
-)
+from sedtalker.batch.settings import TRACK_SUFFIX, TURNS_SUFFIX, BatchSettings, as_plain, parse_settings
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, messages_to, no_progress, one_step
+from sedtalker.reading import file_sha256
 from sedtalker.staging import clear_left_over
 from sedtalker.storage import OutputFolder
 from sedtalker.version import __version__

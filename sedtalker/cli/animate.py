@@ -286,7 +286,8 @@ def animate_performance(
     from sedtalker.batch.opening import open_face
     from sedtalker.batch.settings import TRACK_SUFFIX
     from sedtalker.batch.work import write_results
-    from sedtalker.export.arkit import hash_of, perform, read_take
+    from sedtalker.export.arkit import perform, read_take
+    from sedtalker.reading import file_sha256
 
     o.check_files(audio)
     settings.check()
@@ -302,7 +303,7 @@ def animate_performance(
         motion = read_take(take, shape_map_of(settings.rig_names))
         sound = None if audio is None else load_audio(audio)
         face = cast("Face", open_face(settings, False, shown.hook))
-        moved = perform(face, motion, settings.fps, gains=settings.gains, head=settings.head, source=hash_of(take))
+        moved = perform(face, motion, settings.fps, gains=settings.gains, head=settings.head, source=file_sha256(take))
         write_results(moved, sound, audio, settings, results.path, folder, shown.hook, stem)
         shown.summary(moved.duration)
     print_files(folder, stem, suffixes, moved, moved.duration, as_json)

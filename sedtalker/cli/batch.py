@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sedtalker.animation.not_offered import not_offered
-from sedtalker.animation.option_fields import listed
+from sedtalker.animation.option_fields import listed, not_offered
 from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, say, write_json

@@ -105,13 +105,12 @@ def diarize(
     if names and speakers is None:
         raise InputError("--name needs --speakers")
     from sedtalker.emotion.events import track_changes
-    from sedtalker.emotion.fine_families import with_share
     from sedtalker.emotion.formats.conversation import check_conversation_name
     from sedtalker.emotion.formats.files import check_track_name, note_left_out, track_formats
     from sedtalker.emotion.formats.json import track_to_json
     from sedtalker.emotion.formats.labels import segments_to_rttm
     from sedtalker.emotion.plot import check_plot_name
-    from sedtalker.emotion.taxonomy import project, read_coordinates
+    from sedtalker.emotion.taxonomy import project, read_coordinates, with_share
     from sedtalker.speakers.separation import check_speakers
     from sedtalker.storage import check_writable
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from sedtalker.animation.option_fields import Targets
 from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
@@ -17,9 +18,6 @@ from sedtalker.export.formats import export as write
 from sedtalker.progress import one_step
 from sedtalker.reading import is_file, is_folder
 from sedtalker.storage import OutputFolder
-
-Targets = Literal["few", "arkit", "all"]
-"""What ``--targets`` takes, see ``sedtalker.export.targets.choose_targets``."""
 
 ANIMATION_HELP = "The .npz that sedtalker animate wrote, or the folder it is in."
 """Help text of an argument that ``find_animation`` takes."""

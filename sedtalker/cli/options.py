@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 
-from sedtalker.animation.option_fields import declared, is_repeatable
+from sedtalker.animation.option_fields import Backend, declared, is_repeatable
 from sedtalker.animation.performance import Performance
 from sedtalker.batch.opening import check_enroll as check_enroll
 from sedtalker.batch.opening import coordinates_of as coordinates_of
@@ -326,9 +326,6 @@ def check_recording(path: Path) -> None:
 # --- Pictures and videos.
 
 log = logging.getLogger(__name__)
-
-Backend = Literal["auto", "numba", "pyrender"]
-"""What ``--renderer`` takes: ``sedtalker.render.Backend``, here so that ``--help`` need not import it."""
 
 SizeOption = Annotated[str, option("size")]
 """Size of the picture."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sedtalker.animation.option_fields import Backend
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, fail_clearly, write_json
 from sedtalker.cli.export import ANIMATION_HELP, check_sound, find_animation
-from sedtalker.cli.options import Backend
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, one_step
 from sedtalker.storage import OutputFolder

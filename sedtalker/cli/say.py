@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sedtalker.animation.not_offered import not_offered
+from sedtalker.animation.option_fields import not_offered
 from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli import visemes as v

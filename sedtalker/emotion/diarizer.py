@@ -20,14 +20,7 @@ from sedtalker.emotion.burst_detector import find_bursts
 from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice
 from sedtalker.emotion.emotion_stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
 from sedtalker.emotion.fine import FineCurves, FineEmotions, is_empathic_insight
-from sedtalker.emotion.inference import (
-    FrameEmotions,
-    TrackRule,
-    emotion_track,
-    enrol,
-    frame_emotions,
-    note_unfamiliar,
-)
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, enrol, frame_emotions, note_unfamiliar
 from sedtalker.emotion.track import Burst, EmotionTrack
 from sedtalker.errors import InputError, extra
 from sedtalker.models import WHISPER, model_folder, model_names
@@ -40,9 +33,9 @@ from sedtalker.speech.features import EMOTION, FRAME_CLOCK, FROM_HUB, SpeechFeat
 
 if TYPE_CHECKING:
     from sedtalker.emotion.adaptation import Fit, Method, Speech, SpokenRecording
-    from sedtalker.emotion.audio_classifier import AudioClassifier
     from sedtalker.emotion.conversation import Conversation
     from sedtalker.emotion.network import DiarizerNetwork
+    from sedtalker.emotion.published_models import AudioClassifier
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +124,7 @@ class Diarizer:
         classifier = None
         if str(name).startswith(HUB):
             with extra("hub"):
-                from sedtalker.emotion.audio_classifier import load_classifier
+                from sedtalker.emotion.published_models import load_classifier
 
             classifier = load_classifier(str(name).removeprefix(HUB), device)
         folder = model_folder("diarizer", name if classifier is None else "diarizer")
@@ -268,7 +261,7 @@ class Diarizer:
         """The emotion of every frame, by the network and, where there is one, the classifier."""
         if self.classifier is None:
             return frame_emotions(self.network, features, voice)
-        from sedtalker.emotion.audio_classifier import classified_emotions
+        from sedtalker.emotion.published_models import classified_emotions
 
         times = features.clock.times(len(features))
         return classified_emotions(self.classifier, audio, frame_emotions(self.network, features), times)
@@ -297,7 +290,7 @@ class Diarizer:
         """
         made, config = copy(self), self.network.config
         if source is not None and is_empathic_insight(Path(source)):
-            from sedtalker.emotion.empathic_insight import open_empathic_insight
+            from sedtalker.emotion.published_models import open_empathic_insight
 
             made.fine = open_empathic_insight(Path(source), encoder, self.device)
             return made

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import runs
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.inference import emotion_steps
-from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, runs
+from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule
 from sedtalker.emotion.shown import attenuation, visible
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, SILENCE, Segment

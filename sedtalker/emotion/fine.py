@@ -34,7 +34,7 @@ class FineConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``FineNetwork``."""
 
     kinds: tuple[str, ...]
-    """Names of the outputs, see ``fine_families.KINDS``."""
+    """Names of the outputs, see ``taxonomy.KINDS``."""
     hidden_channels: int
     """Size of the hidden vectors."""
     seconds: float = Field(3.0, gt=0.0)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sedtalker.arrays import log_softmax
+from sedtalker.arrays import log_softmax, runs
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import speech_activity
 from sedtalker.emotion.diarizer_model import (
@@ -23,7 +23,7 @@ from sedtalker.emotion.diarizer_model import (
     Voice,
     pool_voices,
 )
-from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
+from sedtalker.emotion.segmentation import SegmentRule, decode_labels
 from sedtalker.emotion.shown import FAMILIAR, Scale, attenuation, decided, own_scale, visible
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Prediction

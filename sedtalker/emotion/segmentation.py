@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,14 +97,6 @@ def _trace(best: NDArray[np.float64], entered: NDArray[np.int64]) -> NDArray[np.
         labels[start:t] = label
         t, label = start, int(best[start].argmax())
     return labels
-
-
-def runs(labels: NDArray[np.integer]) -> list[tuple[int, int, int]]:
-    """(first, last + 1, label) of each run of equal labels."""
-    if not len(labels):
-        return []
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(labels)) + 1, [len(labels)]])
-    return [(int(a), int(b), int(labels[a])) for a, b in pairwise(edges)]
 
 
 class LiveSegmentation:

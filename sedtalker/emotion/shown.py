@@ -1,4 +1,4 @@
-"""From what a voice expresses to what a face shows: one function, for recordings and for streams.
+"""From what a voice expresses to what a face shows, and a director's dials on it, for recordings and for streams.
 
 Intensity is brought to a scale that people see: what listeners rated as a middling expression is a full one on a face,
 and the intensity of calm reading is none. And the emotion is *decided*: a posterior over seven categories is flat where
@@ -8,10 +8,16 @@ sharpened, which leaves a blend only where two emotions are nearly as likely.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
+from sedtalker.emotion.taxonomy import category, valence_arousal
+from sedtalker.emotion.track import CATEGORIES, NEUTRAL, EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.speech.features import FRAME_CLOCK
 
 SHARPNESS = 40.0
 """Power that posteriors are raised to: an emotion a tenth likelier than another has fifty times its share."""
@@ -115,3 +121,136 @@ def attenuation(distance: NDArray[np.floating] | None, trust: float = 1.0) -> Fl
     begin, end = FAMILIAR
     familiar = np.clip((end - distance) / (end - begin), 0.0, 1.0)
     return np.asarray(1.0 - trust * (1.0 - familiar), np.float32)
+
+
+# --- A director's dials on emotion: contrast, how many emotions at once, a preferred one, and how fast they change.
+#
+# A track says what a voice expresses; a director may want it plainer, simpler, nearer to one emotion, or slower.
+# NVIDIA's Audio2Face has the same dials. All of them look back only, so a stream and a recording come out alike.
+
+
+EVERY_EMOTION = len(CATEGORIES) - 1
+"""As many emotions at once as there are."""
+USUAL_SHARE = 0.5
+"""Share of a preferred emotion for which none is given."""
+SETTLED = 3.0
+"""Time constants after which a transition counts as over: 95 % of the way."""
+
+
+@dataclass(frozen=True)
+class Preference:
+    """An emotion that is mixed into all others, from ``share`` 0, not at all, to 1, nothing else."""
+
+    label: str
+    share: float
+
+    @staticmethod
+    def read(text: str) -> Preference:
+        """``LABEL`` or ``LABEL:SHARE``.
+
+        Raises:
+            InputError: no such emotion, or no share in [0, 1].
+        """
+        word, _, number = text.partition(":")
+        label = category(word)
+        try:
+            share = float(number) if number else USUAL_SHARE
+        except ValueError:
+            share = -1.0
+        if not 0.0 <= share <= 1.0:
+            raise InputError(f"'{text}' is no preferred emotion: give LABEL or LABEL:SHARE, for example happy:0.4")
+        return Preference(label, share)
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What a director asks of a track; the defaults leave it as it is.
+
+    Attributes:
+        strength: factor of the intensity, which stays in [0, 1].
+        contrast: exponent of the posterior: above 1 the likeliest category stands out more, below 1 less.
+        at_most: emotions that show at once; the share of weaker ones goes to those that stay, neutral keeps its own.
+        preference: an emotion mixed into all others.
+        transition: seconds in which a change of emotion is 95 % over, beside what the track itself takes.
+    """
+
+    strength: float = 1.0
+    contrast: float = 1.0
+    at_most: int = EVERY_EMOTION
+    preference: Preference | None = None
+    transition: float = 0.0
+
+    @property
+    def only_scales(self) -> bool:
+        """Whether nothing but the strength changes."""
+        return self == Direction(self.strength)
+
+    def frames(self, posterior: Floats, intensity: Floats) -> tuple[Floats, Floats]:
+        """Posterior (T, C) and intensity (T,) as these dials show them, every frame by itself, without transitions."""
+        intensity = np.clip(intensity * np.float32(self.strength), 0.0, 1.0)
+        if self.contrast != 1.0:
+            posterior = posterior**self.contrast
+            posterior = posterior / posterior.sum(-1, keepdims=True)
+        if self.at_most < EVERY_EMOTION:
+            posterior = _strongest(posterior, self.at_most)
+        if self.preference is not None:
+            posterior, intensity = _mixed(posterior, intensity, self.preference)
+        return posterior.astype(np.float32), intensity.astype(np.float32)
+
+    def of(self, track: EmotionTrack) -> EmotionTrack:
+        """A track as these dials show it; where more than the strength changes, at 50 frames a second.
+
+        Raises:
+            InputError: more than the strength changes, and the track has other categories than ours.
+        """
+        if self.only_scales:
+            return track.scaled(self.strength)
+        if track.labels != CATEGORIES:
+            raise InputError("contrast, at_most, prefer and transition need a track of the seven categories")
+        end = max(track.duration, float(track.times[-1]))
+        dense = track.at(FRAME_CLOCK.times(FRAME_CLOCK.frames(end)))
+        posterior, intensity = Directed(self).push(dense.posterior, dense.intensity)
+        valence, arousal = valence_arousal(posterior, intensity, track.labels)
+        return replace(dense, posterior=posterior, intensity=intensity, valence=valence, arousal=arousal)
+
+
+class Directed:
+    """Frames of a stream at 50 a second as a director wants them: ``Direction`` with its transitions."""
+
+    def __init__(self, direction: Direction):
+        self.direction = direction
+        self.state: Floats | None = None
+        """(1, C + 1) what the filter of transitions remembers."""
+
+    def push(self, posterior: Floats, intensity: Floats) -> tuple[Floats, Floats]:
+        """The next frames: posterior (T, C) and intensity (T,)."""
+        posterior, intensity = self.direction.frames(posterior, intensity)
+        if not self.direction.transition or not len(intensity):
+            return posterior, intensity
+        from scipy.signal import lfilter  # imports for a third of a second what few need
+
+        kept = np.exp(-SETTLED / (self.direction.transition * FRAME_CLOCK.rate))
+        columns = np.column_stack([posterior, intensity]).astype(np.float64)
+        state = kept * columns[:1] if self.state is None else self.state
+        eased, self.state = lfilter([1.0 - kept], [1.0, -kept], columns, axis=0, zi=state)
+        return eased[:, :-1].astype(np.float32), eased[:, -1].astype(np.float32)
+
+
+def _strongest(posterior: Floats, count: int) -> Floats:
+    """Posterior (T, C) with ``count`` emotions; of equal ones those that come first stay."""
+    emotions = np.delete(posterior, NEUTRAL, -1)
+    order = np.argsort(-emotions, -1, kind="stable").argsort(-1, kind="stable")
+    kept = np.where(order < count, emotions, 0.0)
+    total = kept.sum(-1, keepdims=True)
+    kept = kept * np.divide(emotions.sum(-1, keepdims=True), total, out=np.ones_like(total), where=total > 0.0)
+    return np.insert(kept, NEUTRAL, posterior[..., NEUTRAL], -1)
+
+
+def _mixed(posterior: Floats, intensity: Floats, preference: Preference) -> tuple[Floats, Floats]:
+    """What shows, share times intensity, moved towards a preferred emotion at full strength; neutral has none."""
+    wished = np.eye(len(CATEGORIES), dtype=np.float32)[CATEGORIES.index(preference.label)]
+    own = (1.0 - preference.share) * intensity
+    new = preference.share * (preference.label != CATEGORIES[NEUTRAL])
+    total = own + new
+    share = np.divide(new, total, out=np.zeros_like(total), where=total > 0.0)[:, None]
+    return posterior + share * (wished - posterior), total

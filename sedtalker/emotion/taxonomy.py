@@ -1,9 +1,9 @@
-"""Words for emotions: every corpus's own vocabulary mapped to the seven categories, and what the mapping loses."""
+"""Words for emotions mapped to the seven categories: the vocabulary of every corpus, and fine-grained emotions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +116,80 @@ def read_coordinates(source: Path | str) -> Mapping[str, tuple[float, float]]:
             raise InputError(f"{path}: {word} lies outside [-1, 1]")
         measured[name] = point
     return {**COORDINATES, **measured}
+
+
+# --- Fine-grained emotions: their families, and what of seven categories a face shows.
+#
+# A kind is a word such as "awe"; a family a group of kinds that people hold together. The face knows the seven
+# categories alone, so each family says how they share in it. The table is a judgement after the sources named; nothing
+# was fitted.
+
+
+@dataclass(frozen=True)
+class Family:
+    """Properties shared by a group of kinds.
+
+    Attributes:
+        shares: of the categories in it; they sum to one.
+        source: who groups or describes these kinds so.
+    """
+
+    shares: Mapping[str, float]
+    source: str
+
+
+_FINE = read_own_table(__file__, "fine_families.toml")
+"""The tables as they are written."""
+FAMILIES: Mapping[str, Family] = {
+    name: Family(row["shares"], _FINE["sources"].get(row["source"], row["source"]))
+    for name, row in _FINE["families"].items()
+}
+"""All of them."""
+KINDS: Mapping[str, str] = {kind: name for name, row in _FINE["families"].items() for kind in row["kinds"]}
+"""Family of each kind."""
+OTHER_NAMES: Mapping[str, str] = _FINE["other_names"]
+"""Other names of kinds in corpora and published heads."""
+
+
+def known_kind(word: str) -> str | None:
+    """The kind that a corpus or a published head means by a word (``Jealousy_&_Envy``), None where it is none."""
+    plain = " ".join(word.lower().replace("&", " and ").replace("/", " ").replace("_", " ").split())
+    plain = OTHER_NAMES.get(plain, plain)
+    return plain if plain in KINDS else None
+
+
+def family_shares(kinds: Sequence[str]) -> NDArray[np.float32]:
+    """Shares (K, 7) of the categories in each kind; rows sum to one."""
+    out = np.zeros((len(kinds), len(CATEGORIES)), np.float32)
+    for row, kind in zip(out, kinds, strict=True):
+        for name, share in FAMILIES[KINDS[kind]].shares.items():
+            row[CATEGORIES.index(name)] = share
+    return out
+
+
+def projected(curves: Mapping[str, NDArray[np.floating]]) -> NDArray[np.float32]:
+    """Posterior (T, 7) of the categories that a face shows, from curves (T,) of kinds in [0, 1].
+
+    Every category gets what the kinds give it, and neutral what they leave of one: where no kind shows, a face is
+    neutral. Curves of other names count nothing.
+    """
+    kinds = [name for name in curves if name in KINDS]
+    if not kinds:
+        raise ValueError("no curve of a known kind")
+    values = np.stack([curves[name] for name in kinds], 1)
+    given = values @ family_shares(kinds)
+    given[:, 0] += np.clip(1.0 - given.sum(1), 0.0, None)
+    return np.asarray(given / given.sum(1, keepdims=True), np.float32)
+
+
+def with_share(track: EmotionTrack, share: float) -> EmotionTrack:
+    """The track whose categories partly follow its fine-grained emotions: 0 leaves them, 1 takes the latter alone.
+
+    Raises:
+        InputError: the track has no curve of a known kind, or other categories.
+    """
+    if not set(track.extras) & set(KINDS) or track.labels != CATEGORIES:
+        raise InputError("the track has no curves of fine-grained emotions that the seven categories could follow")
+    posterior = ((1.0 - share) * track.posterior + share * projected(track.extras)).astype(np.float32)
+    valence, arousal = valence_arousal(posterior, track.intensity)
+    return replace(track, posterior=posterior, valence=valence, arousal=arousal)

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import runs
 from sedtalker.audio import Audio, resample_frames
-from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
+from sedtalker.emotion.segmentation import SegmentRule, decode_labels
 from sedtalker.errors import InputError
 from sedtalker.plugins import plugin
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation, read_animation
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.gains import Gains
-from sedtalker.animation.tongue import TONGUE
 from sedtalker.arrays import Floats
 from sedtalker.audio import LONGEST_SECONDS, FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
@@ -366,8 +365,3 @@ def perform(
     turns = resample_frames(take.head_rotation, take.times, times)
     provenance = {**face.provenance, "sedtalker": __version__, "performance_sha256": source, "licences": {}}
     return Animation(coefficients, fps, face, turns if head else np.zeros_like(turns), None, provenance)
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

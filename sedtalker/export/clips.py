@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles
 from sedtalker.errors import InputError
 from sedtalker.export.glb import quaternions_of
-from sedtalker.export.targets import Targets, choose_targets
+from sedtalker.export.targets import choose_targets
 from sedtalker.face.face import head_weights
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.storage import whole_file

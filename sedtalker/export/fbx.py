@@ -20,6 +20,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.export.fbx_records import (
@@ -33,7 +34,7 @@ from sedtalker.export.fbx_records import (
     one,
     properties,
 )
-from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
+from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Material

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.errors import InputError
 from sedtalker.export.gltf_builder import GltfBuilder
-from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
+from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Material, Mesh

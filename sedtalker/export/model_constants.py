@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sedtalker.animation import conditioning, decoder, idle_motion, tongue, visual_prosody
-from sedtalker.animation.closures import CLOSE, JAW, ROLL
+from sedtalker.animation.articulation import CLOSE, JAW, ROLL
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings

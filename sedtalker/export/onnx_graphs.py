@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sedtalker.animation.articulation import PLACES
 from sedtalker.animation.decoder_network import Decoder
-from sedtalker.animation.tongue import PLACES
 from sedtalker.emotion.diarizer_model import ROW, FrameBatch, Voice
 from sedtalker.emotion.head_networks import BurstDetector, FineNetwork
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
@@ -22,9 +22,8 @@ from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.speaker_network import SpeakerNetwork
-from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder_networks import EmotionEncoder, SpeechEncoder
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PROSODY_CHANNELS
-from sedtalker.speech.speech_encoder import SpeechEncoder
 
 ITEMS = "items"
 """Name of the first axis of everything that goes in and out: streams that run together."""

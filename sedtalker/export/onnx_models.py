@@ -21,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch.export import Dim
 
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.decoder import STEPS as ALL_STEPS
-from sedtalker.animation.tongue import TONGUE
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer_model import NEWEST_FRAMES

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from sedtalker.animation.option_fields import Targets
 from sedtalker.animation.scene import Scene
 from sedtalker.errors import InputError
 from sedtalker.export.glb import Content, Standpoint, add_head
 from sedtalker.export.gltf_builder import GltfBuilder
-from sedtalker.export.targets import Targets, choose_targets
+from sedtalker.export.targets import choose_targets
 from sedtalker.export.usd import add_audio, check_usd, new_stage, save_stage
 from sedtalker.export.usd import add_head as add_usd_head
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.tongue import TONGUE
+from sedtalker.animation.articulation import TONGUE
+from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Floats, Ints
 from sedtalker.export.arkit import motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
@@ -17,8 +17,6 @@ from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Material, weld_map, welded_normals
 from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
 
-Targets = Literal["few", "arkit", "all"]
-"""How a caller asks for blend shapes, see ``choose_targets``."""
 FEWEST = 32
 """Targets are joined until so many are left."""
 LEAST_OFFSET = 3e-5

@@ -12,9 +12,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
-from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
+from sedtalker.export.targets import MorphTargets, Normals, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.render.light import default_colours, to_linear

@@ -10,7 +10,7 @@ from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from sedtalker.animation.animation_stream import StreamedFrame
-from sedtalker.animation.tongue import ALVEOLAR
+from sedtalker.animation.articulation import ALVEOLAR
 from sedtalker.errors import InputError
 from sedtalker.export.vrm import preset_expressions
 from sedtalker.face.arkit import ARKIT_52, INDEX

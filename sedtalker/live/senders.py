@@ -17,7 +17,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation_stream import StreamedFrame
-from sedtalker.animation.tongue import TONGUE
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.errors import InputError
 from sedtalker.export import arkit
 from sedtalker.face.arkit import ARKIT_52

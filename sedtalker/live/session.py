@@ -13,8 +13,8 @@ import numpy as np
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, frame_delay
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.tongue import TONGUE
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.track import CATEGORIES

@@ -1,4 +1,4 @@
-"""Emotion metrics: recognition, diarization, calibration and agreement of continuous values.
+"""Emotion metrics: recognition, diarization and calibration; agreement of curves is ``metrics.motion.correlation``.
 
 Each function says its formula, unit and source.
 """
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Labels = NDArray[np.integer]
 
@@ -128,23 +127,6 @@ def adjusted_logits(
     z - log p_train + log p_target: Menon et al., ICLR 2021; across emotion corpora, arXiv 2408.07851.
     """
     return np.asarray(logits, np.float64) - log_train + log_target
-
-
-def pearson(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Pearson's r = cov(x, y) / (σx σy), in [-1, 1]; 0 where either is constant."""
-    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    scale = x.std() * y.std()
-    return float(np.mean((x - x.mean()) * (y - y.mean())) / scale) if scale > 0 else 0.0
-
-
-def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Spearman's rank correlation, in [-1, 1]: ``pearson`` of ranks, ties sharing their mean rank."""
-    return pearson(rankdata(first), rankdata(second))
-
-
-def mean_absolute_error(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Mean of |x - y|, in the unit of the values."""
-    return float(np.mean(np.abs(np.asarray(first, np.float64) - np.asarray(second, np.float64))))
 
 
 def ranking_auc(greater: NDArray[np.floating], smaller: NDArray[np.floating]) -> float:

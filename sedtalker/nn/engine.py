@@ -45,13 +45,13 @@ class NetworkKind:
 KINDS: dict[Kind, NetworkKind] = {
     "speech_encoder": NetworkKind(
         "sedtalker.speech.encoder:SpeechEncoderConfig",
-        "sedtalker.speech.speech_encoder:SpeechEncoder",
+        "sedtalker.speech.encoder_networks:SpeechEncoder",
         "encoder",
         "sedtalker.speech.encoder:GraphEncoder",
     ),
     "emotion_encoder": NetworkKind(
         "sedtalker.speech.encoder:EmotionEncoderConfig",
-        "sedtalker.speech.emotion_encoder:EmotionEncoder",
+        "sedtalker.speech.encoder_networks:EmotionEncoder",
         "encoder",
         "sedtalker.speech.encoder:GraphEncoder",
     ),

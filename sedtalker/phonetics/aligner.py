@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, softmax
+from sedtalker.arrays import Doubles, runs, softmax
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics.pronunciation import SpokenWord
@@ -161,12 +161,9 @@ def _emission(scores: Doubles, chain: _Chain, frame: int) -> Doubles:
 
 def _spans(path: NDArray[np.int64], chain: _Chain, rate: float) -> Iterator[AlignedPhone]:
     """Stretches of one state."""
-    edges = np.flatnonzero(np.diff(path)) + 1
-    for start, end in zip([0, *edges], [*edges, len(path)], strict=True):
-        state = path[start]
+    for start, end, state in runs(path):
         word = int(chain.words[state])
-        phone = PHONES[chain.classes[state]]
-        yield AlignedPhone(float(start / rate), float(end / rate), phone, word if word >= 0 else None)
+        yield AlignedPhone(start / rate, end / rate, PHONES[chain.classes[state]], word if word >= 0 else None)
 
 
 @dataclass(frozen=True)

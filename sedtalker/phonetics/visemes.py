@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import runs
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import LOG_PRIORS, AlignedPhone, Alignment
 from sedtalker.reading import Interval, read_own_table, textgrid
@@ -122,9 +123,8 @@ def _likeliest(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _stretches(path: NDArray[np.int64], rate: float) -> Iterator[AlignedPhone]:
-    edges = np.flatnonzero(np.diff(path)) + 1
-    for start, end in zip([0, *edges], [*edges, len(path)], strict=True):
-        yield AlignedPhone(float(start / rate), float(end / rate), PHONES[path[start]])
+    for start, end, phone in runs(path):
+        yield AlignedPhone(start / rate, end / rate, PHONES[phone])
 
 
 def check_viseme_file(path: Path, of: str) -> None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from sedtalker.plugins import load
 
 if TYPE_CHECKING:
+    from sedtalker.animation.option_fields import Backend
     from sedtalker.render.camera import Camera, frame_head
     from sedtalker.render.codecs import write_video
     from sedtalker.render.light import Light, Lighting, load_lighting
     from sedtalker.render.picture import Portrait, Standing
-    from sedtalker.render.renderer import Backend, Renderer, make_renderer
+    from sedtalker.render.renderer import Renderer, make_renderer
     from sedtalker.render.video import render_frames, render_sequence, render_video
 
 _WHERE = {

@@ -15,6 +15,7 @@ from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.option_fields import Backend
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError
@@ -25,7 +26,7 @@ from sedtalker.render.camera import frame_head
 from sedtalker.render.codecs import write_video
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import Image
-from sedtalker.render.renderer import Backend, Renderer, make_renderer
+from sedtalker.render.renderer import Renderer, make_renderer
 from sedtalker.storage import UNREADABLE
 
 log = logging.getLogger(__name__)

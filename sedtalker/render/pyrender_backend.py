@@ -19,11 +19,11 @@ from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.camera import Camera
+from sedtalker.render.drawable import sides_of
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.picture import DrawnMesh, Image, Shot
 from sedtalker.render.planes import INSIDE
 from sedtalker.render.shading import backdrop, compiled_normals, eye_colour
-from sedtalker.render.sides import sides_of
 from sedtalker.render.textures import levels_of, textures_of
 
 _NO_GL = (

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from sedtalker.animation.option_fields import Backend
 from sedtalker.arrays import Floats, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
@@ -92,10 +93,6 @@ def _here() -> str:
     """What the answer depends on: the machine, and which cards are shown to this process."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES", ""), os.environ.get("EGL_DEVICE_ID", "")
     return " ".join([platform.node(), platform.release(), *chosen, *_cards()])
-
-
-Backend = Literal["auto", "numba", "pyrender"]
-"""``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is pyrender on a real GPU, else numba."""
 
 
 class Renderer(Protocol):

@@ -7,20 +7,19 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack, get_args
+from typing import NamedTuple, TypedDict, Unpack, get_args
 
 import numpy as np
 
+from sedtalker.animation.option_fields import Backend, ShotKind
 from sedtalker.animation.scene import Place, Scene, moved
 from sedtalker.arrays import Floats
-from sedtalker.audio import Audio, load_audio
+from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.camera import Camera, camera_around, measure_head
-from sedtalker.render.codecs import write_png, write_video
-from sedtalker.render.cuts import cuts_of
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import (
     Behind,
@@ -34,11 +33,10 @@ from sedtalker.render.picture import (
     read_background,
     viewpoint,
 )
-from sedtalker.render.renderer import Backend, Renderer, make_renderer
-from sedtalker.render.video import check_file, frame_at
+from sedtalker.render.renderer import Renderer, make_renderer
+from sedtalker.render.video import check_file, frame_at, write_drawn
+from sedtalker.speakers.turns import Turn, Turns
 
-ShotKind = Literal["two-shot", "cut", "split"]
-"""All heads in one picture; a portrait of whoever speaks; a portrait of each, side by side."""
 TWO_HEADS, FURTHER_HEAD = (960, 540), 600
 """(width, height) in pixels of a picture whose size is not given, and what each head after the second adds to it."""
 ASIDE = 0.5
@@ -125,14 +123,10 @@ def render_scene(
         InputError: as ``render_video``, or no such shot.
     """
     path = check_file(Path(path), look.get("background"))
+    frames = None
     if path.suffix.lower() == ".png":
-        k = frame_at(at, len(scene), scene.fps)
-        with closing(render_scene_frames(scene, shot, **look, frames=(k, k + 1))) as frames:
-            write_png(path, next(frames))
-        return
-    sound = load_audio(audio) if isinstance(audio, Path | str) else audio
-    with closing(render_scene_frames(scene, shot, **look)) as frames:
-        write_video(path, frames, scene.fps, None if sound is None else (sound.samples, sound.rate))
+        frames = (k := frame_at(at, len(scene), scene.fps)), k + 1
+    write_drawn(path, render_scene_frames(scene, shot, **look, frames=frames), scene.fps, audio)
 
 
 def check_shot(shot: str, heads: int, size: Size | None = None) -> tuple[int, int]:
@@ -266,3 +260,57 @@ def frame_heads(heads: Sequence[tuple[Face, Place]], where: Portrait, aspect: fl
     middle = np.array([(left + right) / 2, bottom + half, depths.mean()])
     look = {"yaw": where.yaw, "pitch": where.pitch, "fov": where.fov}
     return camera_around(middle, half / where.zoom, np.concatenate(everything), **look)
+
+
+# --- When the camera cuts to another speaker: decided by the turns alone.
+
+
+LEAST_SECONDS = 1.2
+"""A shot lasts at least so long: faster cuts are hard to follow."""
+BACKCHANNEL = 0.7
+"""Seconds: shorter turns ("mhm", "yes") do not move the camera, and shorter pauses do not part turns."""
+LEAD = 0.15
+"""Seconds by which a cut comes before a turn: the breath before it is seen."""
+
+
+class CameraCut(NamedTuple):
+    """From ``at`` seconds on the picture shows ``speaker``."""
+
+    at: float
+    speaker: str
+
+
+def cuts_of(turns: Turns, names: Sequence[str]) -> list[CameraCut]:
+    """The shots of a scene, the first at 0 s.
+
+    Whoever begins to talk is shown, but for a turn that is a backchannel, or that ends while the one who is shown goes
+    on talking. A cut that would come too soon waits; it is left out where too little of the turn remains.
+
+    Args:
+        turns: who speaks when.
+        names: the speakers who can be shown; the first is shown where nobody talks.
+    """
+    talks = sorted(talk for name in names for talk in _talks(turns, name))
+    shown = talks[0].speaker if talks else names[0]
+    cuts, until = [CameraCut(0.0, shown)], 0.0  # until when the one who is shown has been known to talk
+    for start, end, speaker in talks:
+        if speaker == cuts[-1].speaker:
+            until = max(until, end)
+            continue
+        at = max(start - LEAD, cuts[-1].at + LEAST_SECONDS)
+        if end <= until or end - max(at, start) < BACKCHANNEL:
+            continue
+        cuts.append(CameraCut(at, speaker))
+        until = end
+    return cuts
+
+
+def _talks(turns: Turns, speaker: str) -> list[Turn]:
+    """The turns of a speaker that are no backchannels, joined over short pauses."""
+    joined = list[Turn]()
+    for start, end in turns.of(speaker):
+        if joined and start - joined[-1].end < BACKCHANNEL:
+            joined[-1] = joined[-1]._replace(end=end)
+        else:
+            joined.append(Turn(start, end, speaker))
+    return [turn for turn in joined if turn.end - turn.start >= BACKCHANNEL]

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.option_fields import Backend
 from sedtalker.audio import Audio, load_audio
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.codecs import CONTAINERS, write_png, write_sequence, write_video
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import Behind, Image, Size, Viewpoint, read_background, viewpoint
-from sedtalker.render.renderer import Backend, make_renderer
+from sedtalker.render.renderer import make_renderer
 
 SUFFIXES = tuple(CONTAINERS)
 """Suffixes of the video files that can be written."""
@@ -84,13 +85,18 @@ def render_video(
         InputError: an unusable path, size, backend, light, camera, background or sound, or an animation without frames.
     """
     path = check_file(Path(path), look.get("background"))
-    if path.suffix.lower() == ".png":
-        with closing(render_frames(_frame(animation, at), **look)) as frames:
+    drawn = _frame(animation, at) if path.suffix.lower() == ".png" else animation
+    write_drawn(path, render_frames(drawn, **look), animation.fps, audio)
+
+
+def write_drawn(path: Path, frames: Generator[Image, None, None], fps: float, audio: Audio | Path | str | None) -> None:
+    """Write the first of some pictures into a PNG, or all into a video with its sound."""
+    with closing(frames):
+        if path.suffix.lower() == ".png":
             write_png(path, next(frames))
-        return
-    sound = load_audio(audio) if isinstance(audio, Path | str) else audio
-    with closing(render_frames(animation, **look)) as frames:
-        write_video(path, frames, animation.fps, None if sound is None else (sound.samples, sound.rate))
+            return
+        sound = load_audio(audio) if isinstance(audio, Path | str) else audio
+        write_video(path, frames, fps, None if sound is None else (sound.samples, sound.rate))
 
 
 def render_sequence(animation: Animation, folder: Path | str, *, force: bool = False, **look: Unpack[Look]) -> None:

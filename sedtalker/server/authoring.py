@@ -18,9 +18,9 @@ from scipy.signal import lfilter
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
+from sedtalker.animation.articulation import Articulation
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.recipe import assemble, move
-from sedtalker.animation.tongue import Articulation
 from sedtalker.arrays import Floats
 from sedtalker.audio.audio import Audio, from_samples
 from sedtalker.emotion.formats.keys import WORDS, strengths_of

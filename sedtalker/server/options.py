@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from sedtalker.animation.option_fields import Targets
 from sedtalker.animation.performance import FillScale, LiveMotion, Motion, Performance, StreamSettings
 from sedtalker.audio.audio import check_rate
 from sedtalker.emotion.formats import constant_track
@@ -55,7 +56,7 @@ class AnimateOptions(Motion):
         str | None, about("What is said, by which the lips are corrected.", max_length=MOST_CHARACTERS)
     ] = None
     language: Annotated[str, about("Language of the transcript.", pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$")] = ENGLISH
-    targets: Annotated[Literal["few", "arkit", "all"], about("Blend shapes of GLB, FBX and USD.")] = Performance.targets
+    targets: Annotated[Targets, about("Blend shapes of GLB, FBX and USD.")] = Performance.targets
     size: Annotated[int, about("Width and height of the video, pixels.", ge=64, le=1080)] = 512
     light: Annotated[str, about("Light of the video.", max_length=40)] = Performance.light
 

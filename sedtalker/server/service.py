@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sedtalker.animation.animation_stream import AnimationStream
+from sedtalker.animation.animator import Models
 from sedtalker.face.face import Face
 from sedtalker.nn import one_thread
 from sedtalker.progress import Hook
-from sedtalker.server.models import Models
 from sedtalker.server.monitoring import Monitoring
 from sedtalker.server.pool import Member, StreamPool
 from sedtalker.server.work import cancelling

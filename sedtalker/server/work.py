@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sedtalker.animation.animator import Models
 from sedtalker.audio.audio import Audio, load_audio
 from sedtalker.emotion.formats.json import track_to_json
 from sedtalker.errors import InputError
@@ -22,7 +23,6 @@ from sedtalker.export.formats import export, export_formats
 from sedtalker.face.face import Face
 from sedtalker.progress import Hook, one_step
 from sedtalker.render.video import render_video
-from sedtalker.server.models import Models
 from sedtalker.server.options import TRACK, VIDEO, AnimateOptions, DiarizeOptions
 from sedtalker.storage import temporary_folder
 

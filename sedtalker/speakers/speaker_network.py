@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from sedtalker.arrays import Floats
 from sedtalker.nn.blocks import ChannelNorm, DilatedConvolution
 from sedtalker.speakers.speaker_model import STRIDE, SpeakerConfig
-from sedtalker.speech.emotion_encoder import EncoderBlock
+from sedtalker.speech.encoder_networks import EncoderBlock
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE
 
 LEAST_VARIANCE = 1e-4

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from sedtalker.batch.settings import path_sha256
 from sedtalker.errors import InputError
 from sedtalker.processes import try_lock
 from sedtalker.reading import is_folder, is_there, read_json
 from sedtalker.storage import temporary_folder, whole_file
-from sedtalker.studio.project import SUFFIX, Project, file_sha256, names_from, project_text, read_project, write_project
+from sedtalker.studio.project import SUFFIX, Project, names_from, project_text, read_project, write_project
 from sedtalker.studio.session import Snapshot
 
 log = logging.getLogger(__name__)
@@ -221,7 +222,7 @@ def _beside(project: Path, file: Path, folder: Path) -> Path:
     if not file.resolve().is_relative_to(folder.resolve()):
         return file
     number, place = 1, project.parent / file.name
-    while place.exists() and file_sha256(place) != file_sha256(file):
+    while place.exists() and path_sha256(place) != path_sha256(file):
         number += 1
         place = project.parent / f"{file.stem}-{number}{file.suffix}"
     if not place.exists():

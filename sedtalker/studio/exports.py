@@ -7,17 +7,18 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from sedtalker.animation.animator import Models
+from sedtalker.animation.option_fields import Targets
 from sedtalker.emotion.formats.files import track_formats
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export, export_formats, parse_formats
 from sedtalker.progress import Hook, one_step
 from sedtalker.render.light import load_lighting
 from sedtalker.render.video import render_video
-from sedtalker.server.models import Models
 from sedtalker.speakers.turns import one_word_each
 from sedtalker.storage import OutputFolder
 from sedtalker.studio.document import checked
@@ -49,7 +50,7 @@ class ExportRequest:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     formats: tuple[str, ...] = ()
-    targets: Literal["few", "arkit", "all"] = "arkit"
+    targets: Targets = "arkit"
     size: Annotated[int, Field(ge=64, le=2160)] = 512
     video: bool = False
     points: bool = False

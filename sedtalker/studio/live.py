@@ -25,15 +25,15 @@ import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sedtalker.animation.animation_stream import StreamedFrame
+from sedtalker.animation.animator import Models
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
-from sedtalker.animation.tongue import TONGUE
 from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.nn import one_thread, torch_threads
-from sedtalker.server.models import Models
 from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.head import target_names
 

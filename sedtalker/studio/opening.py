@@ -27,9 +27,9 @@ from sedtalker.studio.cast import Cast, Role, SpeakerVoice
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Document, to_the_end
 from sedtalker.studio.project import Project, parse_project
+from sedtalker.studio.requests import called
 from sedtalker.studio.session import Session, Subject, base_on
 from sedtalker.studio.sound import OpenClip, analyse
-from sedtalker.studio.uploads import called
 
 MESHES = (".obj", ".glb", ".gltf", ".vrm", ".ply", ".stl", ".usd", ".usda", ".usdc", ".usdz", ".sedface")
 """Endings of files that are taken as a head."""

@@ -9,7 +9,6 @@ are only ever opened as a recording and as a mesh.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from sedtalker.audio import Audio, load_audio, load_channels
 from sedtalker.audio.audio import LARGEST_BYTES
+from sedtalker.batch.settings import path_sha256
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -158,7 +158,7 @@ def project_text(project: Project, name_of: Callable[[Path], str]) -> str:
     """
 
     def named(path: Path) -> dict[str, str]:
-        return {"path": name_of(path), "sha256": file_sha256(path)}
+        return {"path": name_of(path), "sha256": path_sha256(path)}
 
     several = project.turns is not None
     held = {
@@ -313,21 +313,9 @@ def _found(named: NamedFile, what: str, name: str, folders: Sequence[Path]) -> P
     """
     places = [folder / named.path for folder in folders]
     for path in filter(is_file, places):
-        if path.stat().st_size <= LARGEST_BYTES and file_sha256(path) == named.sha256:
+        if path.stat().st_size <= LARGEST_BYTES and path_sha256(path) == named.sha256:
             return path
     # one message for both: a project must not learn which files exist
     raise InputError(
         f"{name}: its {what} {named.path} is missing or has changed since the project was saved: put it back"
     )
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
-    held = path.stat()
-    return _sha256(path, held.st_mtime_ns, held.st_size)
-
-
-@lru_cache(maxsize=16)
-def _sha256(path: Path, changed: int, size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -71,15 +71,13 @@ from sedtalker.server.access import error_answers
 from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
-from sedtalker.studio.finer import FINER, find_fine_emotions
-from sedtalker.studio.learning import LEARN, learn_from_corrections
 from sedtalker.studio.live import GONE, run_live, stream_settings
-from sedtalker.studio.security import content_policy
+from sedtalker.studio.recognition import FINER, LEARN, find_fine_emotions, learn_from_corrections
+from sedtalker.studio.requests import content_policy, read_json, receive_file
 from sedtalker.studio.sound import MOST_PEAKS
 from sedtalker.studio.speakers import FIND, MERGE, change_speaker, find_speakers, merge_speakers, parse_change
 from sedtalker.studio.state import OTHER_BYTES, edited_state, state
 from sedtalker.studio.studio import Studio
-from sedtalker.studio.uploads import read_json, receive_file
 
 STATIC = Path(str(files("sedtalker.studio") / "static"))
 """Folder of the page's files."""

@@ -1,7 +1,7 @@
 """The studio's server, from its beginning to its end: Starlette on uvicorn, on the loopback interface only.
 
 What can be asked, and in which form, is in ``sedtalker.studio.routes`` and ``sedtalker.studio.file_routes``; who may
-ask is in ``sedtalker.studio.security``.
+ask is in ``sedtalker.studio.requests``.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
+from sedtalker.animation.animator import Models
 from sedtalker.face import Face
 from sedtalker.server.access import bound_socket, configured, new_token
-from sedtalker.server.models import Models
 from sedtalker.studio import opening
 from sedtalker.studio.autosave import StudioFolder
 from sedtalker.studio.file_routes import opened_from_disk
 from sedtalker.studio.project import SUFFIX
+from sedtalker.studio.requests import Guard
 from sedtalker.studio.routes import StudioRoutes
-from sedtalker.studio.security import Guard
 from sedtalker.studio.session import Session, Subject
 from sedtalker.studio.studio import Studio
 

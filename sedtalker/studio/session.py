@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.animator import Models
 from sedtalker.arrays import Floats
 from sedtalker.audio import resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.phonetics.words import Word
-from sedtalker.server.models import Models
 from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.studio.cast import Cast, Role, SpeakerVoice

@@ -18,8 +18,8 @@ from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns
 from sedtalker.studio.cast import SpeakerVoice, merged_turns, turns_of_one
 from sedtalker.studio.document import checked, painted
 from sedtalker.studio.opening import NewSpeaker, Then, Work, take_in, voice_of
+from sedtalker.studio.requests import called
 from sedtalker.studio.session import Session, Subject, base_on
-from sedtalker.studio.uploads import called
 
 FIND = "finding the speakers"
 """Kind of the job that takes a recording apart."""

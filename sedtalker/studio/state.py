@@ -25,8 +25,8 @@ from sedtalker.render.light import MATERIALS, light_names, load_lighting, part_o
 from sedtalker.studio.cast import Role
 from sedtalker.studio.document import Base, ClipSettings, Document
 from sedtalker.studio.exports import TRACK, file_suffix
-from sedtalker.studio.finer import finer_state
 from sedtalker.studio.head import target_names
+from sedtalker.studio.recognition import finer_state
 from sedtalker.studio.session import Session, Subject
 from sedtalker.version import __version__
 

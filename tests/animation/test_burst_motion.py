@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
+from sedtalker.animation.articulation import Articulation
 from sedtalker.animation.burst_motion import HELD, LEFT_OF_IT, burst_nods, presence, pulses, show_bursts
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.recipe import Moved, assemble
-from sedtalker.animation.tongue import Articulation
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import BURST_KINDS, Burst

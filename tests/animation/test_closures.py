@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.animation.closures import (
+from sedtalker.animation.articulation import (
     ClosureStream,
     close_lips,
     closures,

@@ -17,19 +17,19 @@ from sedtalker.animation.animation_stream import (
     emotion_stream,
     frame_delay,
 )
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.tongue import TONGUE
 from sedtalker.cli.live import stream
-from sedtalker.emotion.direction import Direction
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track
+from sedtalker.emotion.shown import Direction
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
-from sedtalker.speech.speech_encoder import SpeechEncoder
+from sedtalker.speech.encoder_networks import SpeechEncoder
 from tests.speech.test_stream import voice_like
 
 

@@ -12,8 +12,7 @@ import typer
 from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
-from sedtalker.animation.not_offered import not_offered
-from sedtalker.animation.option_fields import Option, declared, listed, read_factors
+from sedtalker.animation.option_fields import Option, declared, listed, not_offered, read_factors
 from sedtalker.animation.performance import LABELS, LiveMotion, Motion, Performance, StreamSettings
 from sedtalker.batch.settings import BatchSettings
 from sedtalker.cli.animate import animate

@@ -10,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.mouth_rules import RULES
-from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.tongue import (
+from sedtalker.animation.articulation import (
     EASE,
     PLACES,
     TONGUE,
@@ -22,6 +20,8 @@ from sedtalker.animation.tongue import (
     tongue_posteriors,
     tongue_weights,
 )
+from sedtalker.animation.mouth_rules import RULES
+from sedtalker.animation.performance import StreamSettings
 from sedtalker.audio import Audio, from_samples, load_audio
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.phonetics.aligner import AlignedPhone, Alignment

@@ -12,10 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from sedtalker.batch.inputs import Item
-from sedtalker.batch.settings import BatchSettings, file_sha256, parse_settings
+from sedtalker.batch.settings import BatchSettings, parse_settings
 from sedtalker.batch.work import Worker, kept, task_of
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import EmotionTrack
+from sedtalker.reading import file_sha256
 from tests.support.clips import cut_sample
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"

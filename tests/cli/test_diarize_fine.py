@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.training.corpora.fine_labels import BURSTS
+from sedtalker.training.tasks.fine_emotions import BURSTS
 
 SPEECH = Path(__file__).parents[2] / "data/samples/four_moods.wav"
 

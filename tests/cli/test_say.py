@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 from sedtalker import Animation, EmotionTrack
 from sedtalker.animation.known_phones import gap_of
 from sedtalker.animation.mouth_rules import RULES
-from sedtalker.animation.not_offered import not_offered
-from sedtalker.animation.option_fields import declared
+from sedtalker.animation.option_fields import declared, not_offered
 from sedtalker.animation.performance import Performance
 from sedtalker.animation.saying import TaggedText, parse_tags
 from sedtalker.audio import load_audio

@@ -158,9 +158,9 @@ def test_wrong_arguments_are_one_line(arguments, said):
 def test_networks_that_cannot_be_opened_end_it():
     code = (
         "from sedtalker.errors import InputError\n"
-        "from sedtalker.server import models\n"
+        "from sedtalker.animation import animator\n"
         "def missing(*names, **options): raise InputError('the weights are not there')\n"
-        "models.Animator.from_pretrained = missing\n"
+        "animator.Animator.from_pretrained = missing\n"
         "from sedtalker.cli import run\n"
         "run()\n"
     )

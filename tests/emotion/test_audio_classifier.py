@@ -11,9 +11,9 @@ import torch
 import transformers
 
 from sedtalker.audio import from_samples
-from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, classify, load_classifier
-from sedtalker.emotion.audio_classifier import label_category as of
 from sedtalker.emotion.inference import FrameEmotions, emotion_track
+from sedtalker.emotion.published_models import AudioClassifier, classified_emotions, classify, load_classifier
+from sedtalker.emotion.published_models import label_category as of
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK

@@ -14,7 +14,7 @@ from sedtalker.emotion.inference import frame_emotions, note_unfamiliar
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior
 from tests.support.tracks import diarize

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.emotion.direction import Directed, Direction, Preference
 from sedtalker.emotion.formats import constant_track
+from sedtalker.emotion.shown import Directed, Direction, Preference
 from sedtalker.emotion.track import CATEGORIES, NEUTRAL
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK

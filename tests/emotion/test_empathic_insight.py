@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from sedtalker import Audio, Diarizer
-from sedtalker.emotion.empathic_insight import open_empathic_insight, read_heads
 from sedtalker.emotion.fine import is_empathic_insight
+from sedtalker.emotion.published_models import open_empathic_insight, read_heads
 from sedtalker.errors import InputError
 from sedtalker.speech.features import analyse
 from tests.support.tiny_backbones import WHISPER

@@ -17,7 +17,7 @@ from sedtalker.emotion.face_streams import LateEmotions, TrackStream
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
-from sedtalker.speech.speech_encoder import SpeechEncoder
+from sedtalker.speech.encoder_networks import SpeechEncoder
 from tests.speech.test_stream import voice_like
 
 pytestmark = pytest.mark.usefixtures("one_thread")

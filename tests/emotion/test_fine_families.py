@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.emotion.fine_families import (
+from sedtalker.emotion.formats import densify
+from sedtalker.emotion.taxonomy import (
     FAMILIES,
     KINDS,
     OTHER_NAMES,
@@ -18,10 +19,9 @@ from sedtalker.emotion.fine_families import (
     projected,
     with_share,
 )
-from sedtalker.emotion.formats import densify
 from sedtalker.emotion.track import CATEGORIES, Segment
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.fine_labels import BURSTS, VOTED, voted_members
+from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED, voted_members
 
 
 @pytest.mark.parametrize("name", FAMILIES)

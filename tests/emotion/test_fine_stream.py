@@ -27,8 +27,8 @@ from sedtalker.emotion.head_networks import FineNetwork
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
+from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.features import SpeechFeatures
-from sedtalker.speech.speech_encoder import SpeechEncoder
 from tests.speech.test_stream import voice_like
 
 SPEECH = Path(__file__).parents[2] / "data/samples/four_moods.wav"

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, change_costs, decode_labels, runs
+from sedtalker.arrays import runs
+from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, change_costs, decode_labels
 
 
 def scene(seed: int, frames: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.segmentation import SegmentRule, change_costs, decode_labels, runs
+from sedtalker.arrays import runs
+from sedtalker.emotion.segmentation import SegmentRule, change_costs, decode_labels
 
 
 def score(labels, posterior, rule):

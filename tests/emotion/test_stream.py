@@ -17,8 +17,8 @@ from sedtalker.emotion.shown import visible
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig, open_encoder
+from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.speech.speech_encoder import SpeechEncoder
 from tests.speech.test_stream import voice_like
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sedtalker.arrays import runs
 from sedtalker.emotion.emotion_stream import (
     HOP_SECONDS,
     LOOK_AHEAD_SECONDS,
@@ -13,7 +14,7 @@ from sedtalker.emotion.emotion_stream import (
     frame_count,
     summaries,
 )
-from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, runs
+from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
 from sedtalker.errors import InputError
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.animation.tongue import TONGUE
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.errors import InputError
 from sedtalker.export import arkit as arkit_solve
 from sedtalker.export.arkit import COLUMNS, EYE_TURN, eye_angles, read_arkit_csv, solve_arkit, timecode, write_arkit_csv

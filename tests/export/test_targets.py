@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sedtalker.animation.tongue import TONGUE
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.export.targets import FEWEST, choose_targets
 from sedtalker.face.arkit import ARKIT_52
 from tests.support.moving import moving_cube, speaking_face

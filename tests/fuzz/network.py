@@ -40,7 +40,7 @@ def _access(data: bytes) -> None:
     import asyncio
 
     from sedtalker.server.access import Access
-    from sedtalker.studio.security import Guard
+    from sedtalker.studio.requests import Guard
 
     lines = data.split(b"\n")
     headers = [tuple(line.split(b": ", 1)) for line in lines if b": " in line]

@@ -117,7 +117,7 @@ def _export_request(data: bytes) -> None:
 
 
 def _upload_name(data: bytes) -> None:
-    from sedtalker.studio.uploads import plain_name
+    from sedtalker.studio.requests import plain_name
 
     name = plain_name(option_text(data))
     assert name not in ("", ".", ".."), name

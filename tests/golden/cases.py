@@ -90,9 +90,9 @@ def track_files(out: Path) -> None:
 
 def studio_files(out: Path) -> None:
     """What the studio exports after a few edits."""
+    from sedtalker.animation.animator import Models
     from sedtalker.face import Face
     from sedtalker.progress import no_progress
-    from sedtalker.server.models import Models
     from sedtalker.studio.exports import export_files, parse_request
     from sedtalker.studio.project import write_project
     from sedtalker.studio.session import Session, Subject

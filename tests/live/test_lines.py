@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from sedtalker.animation.tongue import TONGUE
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.senders import QUEUE, LineSender
 from tests.live.conftest import frame

@@ -33,13 +33,6 @@ def test_expected_calibration_error():
     assert m.expected_calibration_error(truth, posterior, bins=10) == pytest.approx(0.5 * 0.45 + 0.5 * 0.4)
 
 
-def test_pearson_and_absolute_error():
-    x, y = np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])
-    assert m.pearson(x, y) == pytest.approx(1.0)
-    assert m.pearson(x, np.ones(3)) == 0.0
-    assert m.mean_absolute_error(x, y) == pytest.approx(2.0)
-
-
 def test_ranking_auc_counts_ties_half():
     assert m.ranking_auc(np.array([2.0, 3.0]), np.array([1.0, 2.0])) == pytest.approx((1 + 0.5 + 1 + 1) / 4)
 
@@ -56,13 +49,6 @@ def test_reliability_by_hand():
     assert diagram.confidence == pytest.approx([0.575, 0.9])
     assert diagram.accuracy == pytest.approx([0.5, 0.5])
     assert diagram.share == pytest.approx([0.5, 0.5])
-
-
-def test_spearman_is_of_ranks_and_shares_ties():
-    x = np.array([1.0, 2.0, 3.0, 4.0])
-    assert m.spearman(x, np.exp(x)) == pytest.approx(1.0)
-    assert m.spearman(x, -(x**3)) == pytest.approx(-1.0)
-    assert m.spearman(np.array([0.0, 0.0, 1.0, 1.0]), x) == pytest.approx(2 / np.sqrt(5))
 
 
 def test_the_most_confident_are_answered_first_and_at_least_one():
@@ -94,14 +80,6 @@ def test_a_diagram_has_fifteen_bins_of_equal_width_and_the_last_holds_certainty(
 
 def test_nothing_scored_is_no_error():
     assert m.diarization_error(np.array([0, 1]), np.array([1, 0]), np.zeros(2, bool)) == 0.0
-
-
-def test_agreement_does_not_depend_on_the_scale():
-    x, y = np.array([11.0, 12.0, 14.0, 10.0]), np.array([1.0, 5.0, 4.0, 2.0])
-    r = np.corrcoef(x, y)[0, 1]
-    assert m.pearson(x, y) == pytest.approx(r)
-    assert m.pearson(3 * x + 7, -y) == pytest.approx(-r)
-    assert m.mean_absolute_error(np.array([1.0, -2.0]), np.array([0.0, 2.0])) == 2.5
 
 
 def test_a_boundary_is_found_within_a_quarter_of_a_second():

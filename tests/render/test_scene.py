@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.option_fields import ShotKind
 from sedtalker.animation.scene import Place, Scene, moved, stand_beside
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
@@ -17,7 +18,7 @@ from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Material
 from sedtalker.render import Camera, Light, Lighting, Portrait, Standing, make_renderer, render_frames
 from sedtalker.render.picture import DrawnMesh
-from sedtalker.render.scene import ShotKind, check_shot, frame_heads, render_scene, render_scene_frames
+from sedtalker.render.scene import check_shot, frame_heads, render_scene, render_scene_frames
 from sedtalker.speakers.turns import Turn, Turns
 from tests.support.ball import ball
 from tests.support.moving import moving_cube

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedtalker.animation.option_fields import Backend
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.render import Camera, frame_head, make_renderer
 from sedtalker.render.light import Light, Lighting
-from sedtalker.render.renderer import Backend
 from sedtalker.render.textures import levels_of, textures_of
 from tests.support.ball import ball
 from tests.support.cube import cube_mesh

@@ -65,6 +65,6 @@ def test_the_set_is_built_the_same_twice(data_dir, tmp_path, monkeypatch):
 
 
 def _train(examples):
-    from sedtalker.training.motion.phone_motion import train_phone_motion
+    from sedtalker.training.motion.spoken_motion import train_phone_motion
 
     return train_phone_motion(examples, steps=20)

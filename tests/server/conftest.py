@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import uvicorn
 
+from sedtalker.animation.animator import Models
 from sedtalker.server.access import bound_socket, configured
-from sedtalker.server.models import Models
 from sedtalker.server.server import make_app
 from sedtalker.server.service import Limits, Service
 

@@ -24,6 +24,7 @@ from sedtalker.speech.encoder import (
     open_encoder,
     open_trained_encoder,
 )
+from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.features import (
     EMOTION,
     FRAME_CLOCK,
@@ -37,7 +38,6 @@ from sedtalker.speech.features import (
     prosody,
     speech_mask,
 )
-from sedtalker.speech.speech_encoder import SpeechEncoder
 from tests.support.tiny_backbones import save_tiny
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
-from sedtalker.speech.speech_encoder import SpeechEncoder
+from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.speech_stream import (
     ALIGNMENT,
     BandHistory,

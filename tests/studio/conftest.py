@@ -27,7 +27,7 @@ def made_track(duration: float = 4.0, labels: tuple[str, ...] = ("neutral", "hap
 
 @pytest.fixture(scope="session")
 def models():
-    from sedtalker.server.models import Models
+    from sedtalker.animation.animator import Models
 
     return Models()
 

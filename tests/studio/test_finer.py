@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sedtalker.emotion.fine_families import KINDS
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
+from sedtalker.emotion.taxonomy import KINDS
 from sedtalker.emotion.track import CATEGORIES, Burst
-from sedtalker.studio.finer import FINER, leading_category
+from sedtalker.studio.recognition import FINER, leading_category
 from tests.studio.conftest import ROOT, SAMPLE, SOCKETS, finished, made_track
 
 

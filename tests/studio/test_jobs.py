@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.studio.jobs import MOST_WAITING, Events, JobCancelled, Jobs
+from sedtalker.studio.studio import MOST_WAITING, Events, JobCancelled, Jobs
 
 
 def run(scenario):

@@ -7,7 +7,7 @@ import pytest
 
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.studio.document import Base, Span, painted
-from sedtalker.studio.learning import LEARN
+from sedtalker.studio.recognition import LEARN
 from tests.studio.conftest import ROOT, finished, made_track
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from sedtalker.animation.tongue import TONGUE
+from sedtalker.animation.articulation import TONGUE
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn import torch_threads

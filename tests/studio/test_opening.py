@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sedtalker.studio.requests import plain_name
 from sedtalker.studio.sound import write_wav
-from sedtalker.studio.uploads import plain_name
 from tests.studio.conftest import ROOT, SAMPLE, finished
 
 HEAD = SAMPLE.parent / "head.obj"

@@ -9,7 +9,7 @@ import hashlib
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from sedtalker.studio.security import Guard, content_policy
+from sedtalker.studio.requests import Guard, content_policy
 from tests.studio.conftest import PORT, ROOT, SOCKETS
 
 PATHS = ["", "api/state", "api/audio.wav", "api/weights.bin", "static/index.html"]

@@ -13,10 +13,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, FailFast, Field, TypeAdapter, ValidationError
 
-from sedtalker.emotion.fine_families import FAMILIES
 from sedtalker.emotion.formats import LONGEST_SECONDS, TrackFormat, check_duration
 from sedtalker.emotion.shown import from_strengths
-from sedtalker.emotion.taxonomy import category, valence_arousal
+from sedtalker.emotion.taxonomy import FAMILIES, category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.reading import parse_json, problem_of

@@ -6,7 +6,7 @@ table of measures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -14,7 +14,7 @@ from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.checkpoint import CheckpointConfig
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.speech import with_licence
-from sedtalker.training.evaluation.measures import TEST, card_table, listed_metrics
+from sedtalker.training.evaluation.measures import TEST, card_table, listed_metrics, markdown_table
 
 WENT_ON = """\
 Its training was then continued (`experiment=speech_encoder_noise`): its own output for clean sound was the target for
@@ -89,13 +89,9 @@ def readout_decoder_card(config: MouthReadoutConfig, held_out: Mapping[str, floa
 
 def _held_out(metrics: Mapping[str, float]) -> str:
     """The section on test sentences."""
-    lines = ["| measure | value |", "|---|---|"]
-    lines += [f"| {measure.text} | {value:.3f} |" for measure, value in listed_metrics(TEST["decoder"], metrics)]
-    return (
-        "## Metrics on test sentences (never trained on)\n\n`sedtalker evaluate decoder --json`.\n\n"
-        + "\n".join(lines)
-        + "\n\n"
-    )
+    rows = [(measure.text, f"{value:.3f}") for measure, value in listed_metrics(TEST["decoder"], metrics)]
+    table = markdown_table(("measure", "value"), rows)
+    return f"## Metrics on test sentences (never trained on)\n\n`sedtalker evaluate decoder --json`.\n\n{table}\n\n"
 
 
 Metrics = Mapping[str, float]
@@ -127,7 +123,7 @@ def transfer_card(
             f"- {measure.text}: {value:.3f}" for measure, value in listed_metrics(TEST["transfer"], results["summary"])
         ]
         head = ("corpus", "recall over its own categories", "role")
-        test = "\n".join(summary) + "\n\n" + _table(head, rows)
+        test = "\n".join(summary) + "\n\n" + markdown_table(head, rows)
     return fill_card(
         "transfer_diarizer",
         run=run,
@@ -150,8 +146,3 @@ def _boundaries(networks: int) -> str:
     return (
         "A small convolutional network finds where the emotion changes inside a recording (`experiment=frame_network`)."
     )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in (head, *rows)]
-    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])

@@ -20,7 +20,7 @@ from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import MEL_BANDS, analyse
 from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
 from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_array, open_arrays
-from sedtalker.training.corpora.emotion_speech import (
+from sedtalker.training.corpora.joined_speech import (
     JoinRule,
     Recording,
     SpeechPiece,

@@ -23,8 +23,8 @@ from sedtalker.errors import InputError, extra
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import open_encoder
+from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import analyse
 from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
 from sedtalker.training.corpora.augmentation import Samples

@@ -24,7 +24,7 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
 from sedtalker.training.corpora.emotion_features import Corpus, DatasetConfig, joined_recording
-from sedtalker.training.corpora.emotion_speech import NORMAL_LEVEL, SILENCE, STRONG_LEVEL, Recording, clip_labels
+from sedtalker.training.corpora.joined_speech import NORMAL_LEVEL, SILENCE, STRONG_LEVEL, Recording, clip_labels
 from sedtalker.training.corpora.manifest import Clip
 
 JOINED = {"ravdess": 0.45, "nemo": 0.3, "emotiontts_ko": 0.25}

@@ -29,8 +29,7 @@ from sedtalker.speakers.diarization import find_turns
 from sedtalker.speakers.separation import by_channels, cut_apart, separate
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
 from sedtalker.speakers.turns import Turns, turns_of
-from sedtalker.training.corpora.dialogues import DialogueRule, make_dialogue
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import DialogueRule, clip_labels, make_dialogue
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.evaluation.robustness import Change, conditions, noisy, unmet_noises
 

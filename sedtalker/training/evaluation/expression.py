@@ -27,9 +27,10 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, STRONG_LEVEL, clip_labels
+from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, STRONG_LEVEL, clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora, known_corpus
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.shape_judge import Change, open_change_judge
 from sedtalker.training.evaluation.transfer import balanced_clips, corpus_role, listed_clips, training_lines
 
@@ -407,9 +408,10 @@ def expression_table(metrics: Mapping[str, float]) -> str:
 
 def _rows(metrics: Mapping[str, float], heading: str, names: Sequence[str], columns: Mapping[str, str]) -> str:
     keys = [key for key in columns if any(f"{key}_{name}" in metrics for name in names)]
-    lines = [f"| {heading} | {' | '.join(columns[key] for key in keys)} |", "|---" * (1 + len(keys)) + "|"]
-    for name in names:
-        cells = [metrics.get(f"{key}_{name}") for key in keys]
-        if any(cell is not None for cell in cells):
-            lines.append(f"| {name} | {' | '.join('' if c is None else f'{c:.2f}' for c in cells)} |")
-    return "\n".join(lines) + "\n"
+    found = {name: [metrics.get(f"{key}_{name}") for key in keys] for name in names}
+    rows = [
+        [name, *("" if cell is None else f"{cell:.2f}" for cell in cells)]
+        for name, cells in found.items()
+        if any(cell is not None for cell in cells)
+    ]
+    return markdown_table([heading, *(columns[key] for key in keys)], rows) + "\n"

@@ -7,7 +7,7 @@ checkpoint inspect`` are written from it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -121,19 +121,25 @@ def listed_metrics(measures: Iterable[Measure], metrics: Mapping[str, float]) ->
     return [(m, metrics[m.key]) for m in measures if m.listed and m.key in metrics]
 
 
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, without a line break at its end."""
+    first, *rest = ("| " + " | ".join(row) + " |" for row in (head, *rows))
+    return "\n".join([first, "|---" * len(head) + "|", *rest])
+
+
 def card_table(kind: str, metrics: Mapping[str, float], digits: int = 3) -> str:
     """Markdown rows of a model card: every validation metric with what it is, in the order of the table of measures."""
     if not metrics:
         return "Not kept."
     measures = VALIDATION[kind]
     order = {m.key: i for i, m in enumerate(measures)}
-    lines = ["| measure | value |", "|---|---|"]
+    rows = []
     for key in sorted((k for k in metrics if k != "score"), key=lambda k: order.get(k, len(order))):
         measure = find_measure(measures, key)
         exact = measure is not None and measure.key == key
         what = measure.text if measure is not None and exact else f"`{key}`" + (f": {measure.text}" if measure else "")
-        lines.append(f"| {what} | {metrics[key]:.{digits}f} |")
-    return "\n".join(lines)
+        rows.append((what, f"{metrics[key]:.{digits}f}"))
+    return markdown_table(("measure", "value"), rows)
 
 
 def help_text(command: str, summary: str) -> str:

@@ -17,7 +17,7 @@ from scipy.signal import fftconvolve
 
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.training.corpora.augmentation import mixed
-from sedtalker.training.corpora.emotion_speech import FRAME, clip_activity
+from sedtalker.training.corpora.joined_speech import FRAME, clip_activity
 from sedtalker.training.corpora.layer_features import TRAINING_NOISES
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import telephone

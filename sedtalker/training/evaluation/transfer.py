@@ -22,20 +22,21 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-from sedtalker.emotion.audio_classifier import classified_emotions
 from sedtalker.emotion.diarizer import HUB, Diarizer
 from sedtalker.emotion.inference import FrameEmotions, frame_emotions
 from sedtalker.emotion.plot import write_figure
+from sedtalker.emotion.published_models import classified_emotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.models import model_folder
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import SpeechFeatures
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
 from sedtalker.training.evaluation.clips import ClipResult, clip_posterior, clip_result, joined_scores
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.robustness import conditions, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer_scores import (
     OrdinaryVoices,
@@ -303,11 +304,11 @@ def _curve(values: Mapping[float, float]) -> dict[str, float]:
 
 def transfer_table(result: TransferScores) -> str:
     """A Markdown table, a corpus a row."""
-    lines = ["| corpus | role | clips | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 3) + "|"]
+    rows = []
     for s in result.corpora:
         cells = [f"{s.metrics[key]:.2f}".replace("0.", ".", 1) if key in s.metrics else "-" for key in COLUMNS]
-        lines.append(f"| {s.name} | {s.role} | {s.clips} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([s.name, s.role, str(s.clips), *cells])
+    return markdown_table(["corpus", "role", "clips", *COLUMNS.values()], rows) + "\n"
 
 
 def plot_transfer(result: TransferScores, path: Path) -> None:

@@ -33,8 +33,15 @@ from sedtalker.training.motion.expressive_motion import (
     prominence_of,
     random_emotion,
 )
-from sedtalker.training.motion.phone_motion import speak_phones, train_phone_motion
-from sedtalker.training.motion.spoken_motion import LipMeasure, SpokenMotion, measure_lips, rest_pose, spoken_motion
+from sedtalker.training.motion.spoken_motion import (
+    LipMeasure,
+    SpokenMotion,
+    measure_lips,
+    rest_pose,
+    speak_phones,
+    spoken_motion,
+    train_phone_motion,
+)
 
 DRAWN = "1"
 """Changed when all scenes are to be drawn anew."""

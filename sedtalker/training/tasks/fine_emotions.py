@@ -8,6 +8,8 @@ embarrassed, and on sentences kinds lead that nobody expressed.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,12 +23,13 @@ from torch.nn import functional as F
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.emotion.fine import FineConfig, fine_channels, pooled_windows
 from sedtalker.emotion.head_networks import FineNetwork
-from sedtalker.metrics.emotion import pearson
+from sedtalker.emotion.taxonomy import known_kind
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook
-from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import centre_bands, pair_means
 from sedtalker.training.cards import fill_card
-from sedtalker.training.corpora.fine_labels import BURSTS, kind_numbers, vote_shares, voted_members
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
     clips_of,
@@ -35,8 +38,8 @@ from sedtalker.training.corpora.layer_features import (
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
-from sedtalker.training.corpora.transfer_recipe import is_rated, read_votes, votes_on
+from sedtalker.training.corpora.speech import check_free, known_corpus, weights_licence, with_licence
+from sedtalker.training.corpora.transfer_recipe import Votes, is_rated, read_votes, votes_on
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.transfer import balanced_clips
 from sedtalker.training.task import Batch, PreparedTask, naming_settings
@@ -231,4 +234,56 @@ def voted_log_shares(log: Tensor) -> Tensor:
 def mean_correlation(values: NDArray[np.floating], truth: NDArray[np.floating]) -> float:
     """Mean Pearson correlation of the columns (N, K) whose truth varies."""
     columns = [k for k in range(truth.shape[1]) if np.ptp(truth[:, k]) > 0]
-    return float(np.mean([pearson(values[:, k], truth[:, k]) for k in columns])) if columns else 0.0
+    return float(np.mean([correlation(values[:, k], truth[:, k]) for k in columns])) if columns else 0.0
+
+
+# --- What corpora say of fine-grained emotions: the kind a vocal burst was asked for, and the votes of raters.
+
+
+BURSTS = (
+    *("adoration", "amusement", "anger", "awe", "confusion", "contempt", "contentment", "desire", "disappointment"),
+    *("disgust", "distress", "ecstasy", "elation", "embarrassment", "fear", "guilt", "interest", "neutral", "pain"),
+    *("pride", "realization", "relief", "romantic love", "sadness", "serenity", "shame", "negative surprise"),
+    *("positive surprise", "sympathy", "triumph"),
+)
+"""EmoGator's thirty kinds in the order of their numbers, which begin with 01."""
+VOTED: Mapping[str, tuple[str, ...]] = {
+    "neutral": ("neutral",),
+    "happy": ("amusement", "elation"),
+    "sad": ("sadness",),
+    "angry": ("anger",),
+    "fear": ("fear",),
+    "disgust": ("disgust",),
+}
+"""The kinds that stand for each category raters could choose among; there was no surprise."""
+
+
+def clip_kind(clip: Clip) -> str | None:
+    """The kind a clip was asked for: by its number in EmoGator, else by the corpus's word; None where it is none."""
+    known = known_corpus(clip.corpus)
+    if known is not None and known.name == "emogator":
+        number = re.search(r"-(\d\d)-\d", clip.path.name)
+        return BURSTS[int(number[1]) - 1] if number and 1 <= int(number[1]) <= len(BURSTS) else None
+    return known_kind(clip.emotion.removeprefix("other:"))
+
+
+def kind_numbers(clips: Sequence[Clip]) -> NDArray[np.int64]:
+    """Index (N,) into ``BURSTS`` of the kind that clips were asked for; -1 where it is none of them."""
+    kinds = [clip_kind(clip) for clip in clips]
+    return np.array([BURSTS.index(kind) if kind in BURSTS else -1 for kind in kinds], np.int64)
+
+
+def vote_shares(clips: Sequence[Clip], votes: Mapping[str, Votes]) -> NDArray[np.float32]:
+    """Share (N, 6) of the raters who chose each of ``VOTED``; rows of clips without votes are zero."""
+    order = [CATEGORIES.index(category) for category in VOTED]
+    out = np.zeros((len(clips), len(VOTED)), np.float32)
+    for row, clip in zip(out, clips, strict=True):
+        rated = votes_on(clip, votes)
+        if rated is not None:
+            row[:] = rated.share[order]
+    return out
+
+
+def voted_members() -> NDArray[np.float32]:
+    """Which of ``BURSTS`` stand for which of ``VOTED``, (30, 6)."""
+    return np.array([[kind in kinds for kinds in VOTED.values()] for kind in BURSTS], np.float32)

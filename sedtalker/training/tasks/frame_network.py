@@ -25,7 +25,7 @@ from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, MEL_SCALE
 from sedtalker.training.cards import fill_card, with_licences
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
 from sedtalker.training.corpora.emotion_features import DatasetConfig, EmotionFeatures, open_features, open_inputs
-from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SILENCE, SOME_LEVEL, STRONG_LEVEL
+from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SILENCE, SOME_LEVEL, STRONG_LEVEL
 from sedtalker.training.corpora.speech import weights_licence
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, PreparedTask, naming_settings

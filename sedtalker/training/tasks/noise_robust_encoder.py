@@ -25,8 +25,8 @@ from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.features import analyse, band_means, centre_bands, level_gain, log_mel, speech_mask
-from sedtalker.speech.speech_encoder import SpeechEncoder
 from sedtalker.training.cards import speech_encoder_card
 from sedtalker.training.corpora.augmentation import (
     Samples,

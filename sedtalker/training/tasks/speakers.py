@@ -26,7 +26,7 @@ from sedtalker.speech.features import level_gain, log_mel
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.augmentation import change_speed, read_augmenter
 from sedtalker.training.corpora.cache import WaveformStore
-from sedtalker.training.corpora.dialogues import Dialogue, DialogueRule, make_dialogue
+from sedtalker.training.corpora.joined_speech import Dialogue, DialogueRule, make_dialogue
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import TransferRecipe

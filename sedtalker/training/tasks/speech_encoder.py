@@ -23,8 +23,8 @@ from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import SpeechEncoderConfig
+from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
-from sedtalker.speech.speech_encoder import SpeechEncoder
 from sedtalker.training.cards import speech_encoder_card
 from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features

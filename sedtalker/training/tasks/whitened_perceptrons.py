@@ -28,7 +28,7 @@ from sedtalker.emotion.diarizer_model import (
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import centre_bands, pair_means
 from sedtalker.training.corpora.layer_features import LayerFeatures
 from sedtalker.training.corpora.manifest import Clip

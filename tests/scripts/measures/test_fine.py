@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from measures import fine
 from measures.fine import (
+    agreement,
     burst_figures,
     evaluate_fine,
     fine_table,
@@ -20,10 +21,10 @@ from measures.fine import (
 
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.fine_labels import BURSTS, VOTED
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import Votes
 from sedtalker.training.evaluation.measures import TEST, find_measure
+from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED
 from tests.support.bursts import write_bursts
 
 CLIP = Clip("emogator", Path("000001-01-1.wav"), "nonverbal", "1", "", "", "", "", 1.0, "test")
@@ -41,6 +42,15 @@ def bursts() -> list[Clip]:
         for speaker in (1, 2)
         for number in range(1, 31)
     ]
+
+
+def test_agreement_by_hand() -> None:
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    assert agreement(x, 2 * x) == pytest.approx({"pearson": 1.0, "spearman": 1.0, "mae": 2.5})
+    assert agreement(x, np.exp(x))["spearman"] == pytest.approx(1.0)
+    assert agreement(x, -(x**3))["spearman"] == pytest.approx(-1.0)
+    assert agreement(np.array([0.0, 0.0, 1.0, 1.0]), x)["spearman"] == pytest.approx(2 / np.sqrt(5)), "ties share"
+    assert agreement(x, np.ones(4))["pearson"] == 0.0
 
 
 def test_perfect_and_random_curves_of_bursts() -> None:

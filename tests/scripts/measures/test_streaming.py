@@ -15,7 +15,7 @@ from sedtalker.emotion.emotion_stream import DiarizerStream
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
-from sedtalker.speech.speech_encoder import SpeechEncoder
+from sedtalker.speech.encoder_networks import SpeechEncoder
 from tests.speech.test_stream import voice_like
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sedtalker.audio import SAMPLE_RATE
-from sedtalker.training.corpora.dialogues import SPEAKER_FRAME, DialogueRule, make_dialogue
+from sedtalker.training.corpora.joined_speech import SPEAKER_FRAME, DialogueRule, make_dialogue
 
 
 def tones(seconds: float = 1.5) -> list[list[np.ndarray]]:

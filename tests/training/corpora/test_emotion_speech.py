@@ -9,7 +9,7 @@ import pytest
 from sedtalker.emotion.taxonomy import EMOVOCA, category, known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.emotion_speech import (
+from sedtalker.training.corpora.joined_speech import (
     FRAME,
     NEUTRAL_LEVEL,
     NORMAL_LEVEL,

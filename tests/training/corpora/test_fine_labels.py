@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sedtalker.emotion.fine_families import KINDS
+from sedtalker.emotion.taxonomy import KINDS
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.fine_labels import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import NamedFiles, find_corpus
 from sedtalker.training.corpora.speech.tables import read_rating
 from sedtalker.training.corpora.transfer_recipe import Votes
+from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
 
 BURST = Clip("emogator", Path("000001_000001-12-1.opus"), "nonverbal", "1", "", "other:ecstasy", "", "", 1.0, "test")
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.speech import (
     corpora,

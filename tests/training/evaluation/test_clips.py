@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SOME_LEVEL, STRONG_LEVEL
+from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SOME_LEVEL, STRONG_LEVEL
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.evaluation.clips import ClipResult, strength_auc
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sedtalker.emotion.inference import FrameEmotions
-from sedtalker.training.corpora.emotion_speech import SILENCE, Recording
+from sedtalker.training.corpora.joined_speech import SILENCE, Recording
 from sedtalker.training.evaluation.clips import FOUR, among, changes, recording_metrics, set_scores
 
 LABELS = np.array([1] * 50 + [SILENCE] * 20 + [3] * 50)

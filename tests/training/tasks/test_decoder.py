@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.face.builtin import load_face
-from sedtalker.training.motion.losses import DecoderLoss
 from sedtalker.training.motion.spoken_motion import measure_lips
-from sedtalker.training.tasks.decoder import DecoderTask
+from sedtalker.training.tasks.decoder import DecoderLoss, DecoderTask
 
 FRAMES, CROPS = 40, 2
 

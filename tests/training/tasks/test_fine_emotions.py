@@ -13,10 +13,9 @@ from sedtalker.checkpoint import CheckpointConfig, read_config, weights_sha256, 
 from sedtalker.emotion.head_networks import FineNetwork
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
-from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import EmotionEncoderConfig
-from sedtalker.training.corpora.fine_labels import BURSTS, VOTED
-from sedtalker.training.tasks.fine_emotions import FineEmotionsTask, voted_log_shares
+from sedtalker.speech.encoder_networks import EmotionEncoder
+from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED, FineEmotionsTask, voted_log_shares
 from tests.training.tasks.test_transfer_diarizer import trained
 
 KIND = {"NEU": 18, "HAP": 2, "ANG": 3}

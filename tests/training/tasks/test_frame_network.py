@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.training.corpora.emotion_features import EmotionFeatures
-from sedtalker.training.corpora.emotion_speech import SILENCE
+from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.tasks.frame_network import (
     FrameNetworkTask,
     SpanMeans,

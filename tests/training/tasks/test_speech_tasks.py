@@ -11,9 +11,8 @@ from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
 from sedtalker.training.corpora.tracked_motion import ict_matrix, read_grid, split_of
 from sedtalker.training.motion.alignment import PhoneSpan
-from sedtalker.training.motion.losses import DecoderLoss, LossWeights, vertex_factor, weighted_sum
-from sedtalker.training.motion.phone_motion import PhoneMotion, speak_phones
-from sedtalker.training.motion.spoken_motion import measure_lips, pause
+from sedtalker.training.motion.spoken_motion import PhoneMotion, measure_lips, pause, speak_phones
+from sedtalker.training.tasks.decoder import DecoderLoss, LossWeights, vertex_factor, weighted_sum
 
 
 def test_warp_moves_a_formant():

@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from urllib.parse import unquote
 
-from sedtalker.emotion.fine_families import known_kind
+from sedtalker.emotion.taxonomy import known_kind
 from sedtalker.errors import InputError
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import UNLABELLED, Found, Ratings, corpus_word, read_table

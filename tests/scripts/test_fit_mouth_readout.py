@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from fit_mouth_readout import find_components, fit_ridge
 
 from sedtalker.animation.mouth_readout import MOUTH_SHAPES, MouthReadout, MouthReadoutConfig
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.training.cards import readout_decoder_card
-from sedtalker.training.motion.pseudo_labels import find_components, fit_ridge
 
 CONFIG = MouthReadoutConfig(
     backbone=BackboneConfig(name="tiny", side_by_side=(1, 2)), layer_channels=6, width=4, reach=2, step=2

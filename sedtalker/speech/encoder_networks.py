@@ -1,0 +1,129 @@
+"""The encoders in torch, that of the lips and that of the diarizer: log-mels in, one hidden vector every 20 ms out.
+
+That of the lips is a stride-2 convolution and residual dilated convolutions. ``sedtalker.speech.encoder`` runs both
+over recordings.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.arrays import Floats
+from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
+from sedtalker.speech.encoder import GRID, STEM_CONTEXT, EmotionEncoderConfig, MelNetwork, SpeechEncoderConfig
+from sedtalker.speech.features import MEL_BANDS, MEL_SCALE, PHONES
+
+
+class MelModule(nn.Module, MelNetwork):
+    """What encoders in torch have in common: ``forward`` of arrays."""
+
+    @torch.no_grad()
+    def hidden(self, mel: Floats, after: int = 0) -> Floats:
+        """See ``MelNetwork``, on whatever device it is."""
+        made: Floats = self(torch.from_numpy(mel).to(next(self.parameters()).device)).float().cpu().numpy()
+        return made[:, after:]
+
+
+class SpeechEncoder(MelModule):
+    """Centred log-mels (B, 2T, 80) at 100 Hz to hidden vectors (B, T, D).
+
+    Heads for phones, mouth motion, prosody and a teacher's layers serve training.
+    """
+
+    centred = True
+    config: SpeechEncoderConfig
+    grid = 1
+
+    def __init__(self, config: SpeechEncoderConfig | None = None):
+        super().__init__()
+        self.config = config = config or SpeechEncoderConfig()
+        self.stem = nn.Conv1d(MEL_BANDS, config.channels, 6, stride=2, padding=2)
+        self.blocks = nn.ModuleList(
+            ResidualConvolution(config.channels, config.kernel, d, config.dropout) for d in config.dilations
+        )
+        self.norm = ChannelNorm(config.channels)
+        self.phone_head = nn.Linear(config.channels, len(PHONES))
+        self.motion_head = nn.Linear(config.channels, config.motion_channels) if config.motion_channels else None
+        self.prosody_head = nn.Linear(config.channels, config.prosody_channels) if config.prosody_channels else None
+        self.layer_head = nn.Linear(config.channels, config.layer_channels) if config.layer_channels else None
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Hidden vectors (B, T, D) of centred log-mels (B, 2T, 80)."""
+        x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x).transpose(1, 2)
+
+    def newest(self, mel: Tensor) -> Tensor:
+        """``forward`` without the first ``context`` frames; no block works on more of them than the next one sees."""
+        x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))[..., STEM_CONTEXT:]
+        for block in self.blocks:
+            x = block(x)[..., cast(ResidualConvolution, block).context :]
+        return self.norm(x).transpose(1, 2)
+
+    @torch.no_grad()
+    def phones(self, hidden: Floats) -> Floats:
+        """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D), as arrays."""
+        head = self.phone_head
+        made: Floats = head(torch.from_numpy(hidden).to(head.weight.device)).float().cpu().numpy()
+        return made
+
+
+# --- The encoder of the emotion diarizer.
+#
+# Residual dilated convolutions at 25 Hz. The receptive field is finite (``context``), so long recordings run in windows
+# whose result equals one pass, and a stream can be encoded as it arrives.
+
+
+class EncoderBlock(nn.Module):
+    """Pre-norm dilated convolution, GELU and a pointwise projection with a residual path, (B, C, T) → (B, C, T)."""
+
+    def __init__(self, width: int, kernel: int, dilation: int, dropout: float):
+        super().__init__()
+        self.norm = ChannelNorm(width)
+        self.conv = nn.Conv1d(width, width, kernel, dilation=dilation, padding=dilation * (kernel // 2))
+        self.project = nn.Conv1d(width, width, 1)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.dropout(self.project(F.gelu(self.conv(self.norm(x)))))
+
+
+class EmotionEncoder(MelModule):
+    """Log-mels (B, 2T, 80) at 100 Hz and a fixed level to hidden vectors (B, T, D) at 50 Hz."""
+
+    config: EmotionEncoderConfig
+    grid = GRID
+    centred = False
+    """It reads log-mels as they are: the long-term spectrum of a voice tells of emotion too."""
+    reference: Tensor
+
+    def __init__(self, config: EmotionEncoderConfig | None = None):
+        super().__init__()
+        self.config = config = config or EmotionEncoderConfig()
+        self.register_buffer("reference", torch.zeros(MEL_BANDS))
+        self.stem = nn.Conv1d(MEL_BANDS, config.stem_channels, 4, stride=2, padding=1)
+        self.down = nn.Conv1d(config.stem_channels, config.width, 4, stride=2, padding=1)
+        self.blocks = nn.ModuleList(
+            EncoderBlock(config.width, config.kernel, d, config.dropout) for d in config.dilations
+        )
+        self.norm = ChannelNorm(config.width)
+        self.project = nn.Conv1d(config.width, config.channels, 1)
+
+    def coarse(self, mel: Tensor) -> Tensor:
+        """Hidden vectors (B, ceil(T / 2), D) at 25 Hz of log-mels (B, 2T, 80) at 100 Hz."""
+        missing = -mel.shape[1] % (2 * GRID)
+        mel = torch.cat([mel, mel[:, -1:].expand(-1, missing, -1)], 1) if missing else mel
+        x = F.gelu(self.down(F.gelu(self.stem(MEL_SCALE * (mel - self.reference).transpose(1, 2)))))
+        for block in self.blocks:
+            x = block(x)
+        hidden: Tensor = self.project(self.norm(x)).transpose(1, 2)
+        return hidden
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Hidden vectors (B, T, D) at 50 Hz, equal in pairs."""
+        return self.coarse(mel).repeat_interleave(GRID, 1)[:, : mel.shape[1] // 2]
