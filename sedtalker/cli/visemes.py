@@ -37,7 +37,7 @@ def visemes(
     viseme_set: VisemeSetOption = "oculus",
     transcript: o.TranscriptOption = None,
     words: o.WordsOption = None,
-    language: o.LanguageOption = "en",
+    language: o.LanguageOption = None,
     max_seconds: o.MaxSecondsOption = 3600.0,
     force: o.ForceOption = False,
 ) -> None:
@@ -48,14 +48,14 @@ def visemes(
     said = o.given_words(transcript, words, language)
     from sedtalker.audio import load_audio
     from sedtalker.phonetics.visemes import to_tsv
-    from sedtalker.phonetics.words import align_recording
+    from sedtalker.phonetics.recognition import placed_words
     from sedtalker.speech.encoder import open_encoder
 
     sound = load_audio(audio, max_seconds)
     for note in sound.notes:
         log.warning(note)
     encoder = open_encoder()
-    phones = phones_of(sound) if said is None else align_recording(said, sound, encoder(sound), encoder)
+    phones = phones_of(sound) if said is None else placed_words(said, sound, encoder(sound), encoder, language)
     if output is None:
         print(to_tsv(phones, viseme_set, audio.name, sound.duration), end="")
         return
