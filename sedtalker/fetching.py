@@ -1,4 +1,4 @@
-"""Files of models that are no part of the package: fetched once by ``sedtalker models pull``, then kept in the cache."""
+"""Files of models that are no part of the package: fetched once by ``sedtalker models pull`` into the user's cache."""
 
 from __future__ import annotations
 

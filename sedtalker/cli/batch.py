@@ -15,6 +15,7 @@ from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, say, write_json
 from sedtalker.cli.options import drawn_where_possible
+from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -17,6 +17,7 @@ from sedtalker.reading import is_folder, problem_of
 
 if TYPE_CHECKING:
     from sedtalker.checkpoint import Kind
+    from sedtalker.fetching import PulledModel
     from sedtalker.models import HubModel
     from sedtalker.speech.backbone import BackboneConfig
 

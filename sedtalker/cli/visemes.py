@@ -47,8 +47,8 @@ def visemes(
         check_visemes(output, viseme_set, force)
     said = o.given_words(transcript, words, language)
     from sedtalker.audio import load_audio
-    from sedtalker.phonetics.visemes import to_tsv
     from sedtalker.phonetics.recognition import placed_words
+    from sedtalker.phonetics.visemes import to_tsv
     from sedtalker.speech.encoder import open_encoder
 
     sound = load_audio(audio, max_seconds)

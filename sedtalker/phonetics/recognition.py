@@ -1,8 +1,8 @@
-"""Words by themselves: what is said in a recording, heard by Whisper (extra ``asr``), and only what the sound agrees to.
+"""Words by themselves: what Whisper hears in a recording (extra ``asr``), as far as the sound agrees to it.
 
-Whisper (Radford et al. 2022) runs in CTranslate2 through faster-whisper, in eight bits, on one thread. It hears stretches
-of speech of less than half a minute, cut in pauses, so memory does not grow with the recording, and silence and music
-give it nothing to invent words for. Its times drift, so they only say about where a word is: the phones are placed by
+Whisper (Radford et al. 2022) runs in CTranslate2 through faster-whisper, in eight bits, on one thread. It hears
+stretches of speech of less than half a minute, cut in pauses, so memory does not grow with the recording, and silence
+gives it nothing to invent words for. Its times drift, so they only say about where a word is: the phones are placed by
 the aligner. A word whose phones the speech encoder does not find there, or that lies where nobody speaks, is not
 believed: there the phones are those that the sound alone gives, and a face moves as it does without words.
 """
@@ -25,7 +25,7 @@ from sedtalker.arrays import Floats, Mask, stretches
 from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.errors import InputError, extra
 from sedtalker.fetching import ModelFile, PulledModel
-from sedtalker.phonetics.aligner import AlignedPhone, Alignment, align, phone_posteriors
+from sedtalker.phonetics.aligner import POOR_FIT, AlignedPhone, Alignment, align, phone_posteriors
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, check_language, has_espeak, pronounce
 from sedtalker.phonetics.visemes import recognise
 from sedtalker.phonetics.words import AUTO, Word, Words, align_recording, spoken_words
@@ -63,8 +63,8 @@ SPOKEN_SHARE = 0.5
 """Share of a word's frames that must be speech by voice activity."""
 LONGEST_PAUSE = 2.0
 """Seconds without speech that are heard as a part of it."""
-BEAM = 1
-"""Hypotheses that are kept: one is the likeliest next word each time."""
+BEAM = 5
+"""Hypotheses that are kept, as the library does."""
 WHISPER_NAMES = {"cmn": "zh", "nb": "no"}
 """What Whisper calls languages that espeak-ng calls otherwise; each knows the other usual names."""
 
@@ -95,6 +95,13 @@ def _opened(folder: Path) -> Any:
         return WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True)
     except Exception as error:  # whatever CTranslate2 and tokenizers raise at damaged files
         raise InputError(f"{folder}: not a Whisper that CTranslate2 opens ({error})") from None
+
+
+@lru_cache(maxsize=1)
+def _numerals(model: Any) -> list[int]:
+    """Tokens with digits: without them numbers are written as they are spoken, such as "nineteen ten"."""
+    tokens = model.hf_tokenizer.get_vocab().items()
+    return sorted(token for text, token in tokens if not text.startswith("<|") and set(text) & set("0123456789%$£€"))
 
 
 class HeardWord(NamedTuple):
@@ -154,6 +161,7 @@ def transcribed(model: Any, sound: Audio, start: float, end: float, language: st
         beam_size=BEAM,
         temperature=0.0,  # a higher one draws random numbers
         condition_on_previous_text=False,
+        suppress_tokens=[-1, *_numerals(model)],
         word_timestamps=True,
     )
     begin = first / SAMPLE_RATE
@@ -180,6 +188,8 @@ def believed(
     if not spoken or sum(len(word.phones) for word in spoken) > last - first:
         return
     here = align(posteriors[first:last], spoken, rate)
+    if here.fit < POOR_FIT:
+        return
     for index, (start, end, text) in enumerate(here.word_times()):
         share = speech[first + round(start * rate) : first + round(end * rate)].mean()
         if here.fits[index] >= POOR_WORD and share >= SPOKEN_SHARE:
@@ -234,7 +244,7 @@ def placed_words(
     language: str | None = None,
     hook: Hook = no_progress,
 ) -> Alignment:
-    """When the phones of what ``checked_words`` gave are spoken; ``InputError`` as of ``hear`` or ``align_recording``."""
+    """When the phones of what ``checked_words`` gave are spoken; ``InputError`` as of ``hear``, ``align_recording``."""
     if isinstance(said, str):
         return hear(sound, features, encoder, language, hook)
     with one_step(hook, "aligning the words"):

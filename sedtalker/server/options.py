@@ -54,7 +54,8 @@ class AnimateOptions(Motion):
     ] = None
     fill_scale: FillScale = False
     transcript: Annotated[
-        str | None, about("What is said, by which the lips are corrected; auto: what is heard.", max_length=MOST_CHARACTERS)
+        str | None,
+        about("What is said, by which the lips are corrected; auto: what is heard.", max_length=MOST_CHARACTERS),
     ] = None
     language: Annotated[
         str | None,
