@@ -37,6 +37,7 @@ ORDER = (
     "models",
     "checkpoint",
     "foreign_weights",
+    "fetching",
     "storage",
     "staging",
     "processes",

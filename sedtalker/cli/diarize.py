@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_lines
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,10 +25,13 @@ from sedtalker.cli.console import (
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
+    from sedtalker.audio import Audio
     from sedtalker.emotion.conversation import Conversation
     from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.emotion.emotion_stream import DiarizerStream
     from sedtalker.emotion.events import StateChange
+    from sedtalker.phonetics.aligner import Alignment
+    from sedtalker.phonetics.pronunciation import SpokenWord
     from sedtalker.progress import Hook
 
 log = logging.getLogger(__name__)
@@ -80,6 +83,9 @@ def diarize(
     look_ahead: Annotated[
         float, typer.Option(min=0.0, help="With --stream: seconds of sound that a frame waits for.")
     ] = 0.5,
+    transcript: o.TranscriptOption = None,
+    words: o.WordsOption = None,
+    language: o.LanguageOption = None,
     coordinates: o.CoordinatesOption = None,
     device: o.DeviceOption = "auto",
     max_seconds: o.MaxSecondsOption = 3600.0,
@@ -92,12 +98,14 @@ def diarize(
         raise InputError(f"choose one of {'--events' if events else '--json'} and --rttm")
     streams = stream or audio == PIPE
     finer = fine or fine_model is not None or fine_share > 0
-    if streams and (output or plot or rttm or min_confidence or coordinates or fine_share):
+    spoken = transcript is not None or words is not None
+    if streams and (output or plot or rttm or min_confidence or coordinates or fine_share or spoken):
         raise InputError("a stream takes only --json, --events, --fine, --look-ahead, --model, --enroll and --device")
     if streams and finer and not (json or events):
         raise InputError("with --fine a stream needs --json or --events")
     if speakers is not None:
         alone = {"--events": events, "--enroll": enroll, "--fine": finer, "--stream": stream, "-": audio == PIPE}
+        alone |= {"--transcript": transcript is not None, "--words": words is not None}
         refused = [option for option, given in alone.items() if given]
         if refused:
             raise InputError(f"{refused[0]} does not go with --speakers: it is for one speaker")
@@ -120,10 +128,11 @@ def diarize(
         if path is not None:
             check(path)
             check_writable(path, force)
-    o.check_files(*([] if audio == PIPE else [audio]), *(enroll or []))
+    o.check_files(*([] if audio == PIPE else [audio]), *(enroll or []), words)
     o.check_enroll(enroll, model)
     if speakers is not None:
         check_speakers(speakers)
+    said = o.given_words(transcript, words, language)
     plane = None if coordinates is None else read_coordinates(coordinates)
     diarizer = o.open_diarizer(model, encoder, trust, device)
     if speakers is not None:
@@ -144,6 +153,8 @@ def diarize(
         log.warning(note)
     with ShownProgress(progress, quiet) as shown:
         track = diarizer(sound, enroll=enroll or [], min_confidence=min_confidence, hook=shown.hook)
+        if said is not None:
+            track = replace(track, words=words_of(said, sound, language, shown.hook).word_times())
     track = with_share(track, fine_share) if fine_share else track
     track = track if plane is None else project(track, plane)
     write_results(track.save, output, lambda path: track.plot(path, sound), plot)
@@ -171,6 +182,15 @@ def write_results(
             write(made)
     for what, _, path in chosen:
         say(f"{what}: {path}")
+
+
+def words_of(said: Sequence[SpokenWord] | str, sound: Audio, language: str | None, hook: Hook) -> Alignment:
+    """When the words of a recording are spoken."""
+    from sedtalker.phonetics.recognition import placed_words
+    from sedtalker.speech.encoder import open_encoder
+
+    encoder = open_encoder()
+    return placed_words(said, sound, encoder(sound), encoder, language, hook)
 
 
 # --- Several speakers.

@@ -216,10 +216,10 @@ class Alignment:
         """Start and end of each phone of the given classes in words, seconds."""
         return [(p.start, p.end) for p in self.phones if p.phone in classes and p.word is not None]
 
-    def word_times(self) -> list[tuple[float, float, str]]:
+    def word_times(self) -> tuple[tuple[float, float, str], ...]:
         """Start, end and text of each word."""
         times: dict[int, tuple[float, float]] = {}
         for phone in self.phones:
             if phone.word is not None:
                 times[phone.word] = (times.get(phone.word, (phone.start,))[0], phone.end)
-        return [(*times[index], self.words[index]) for index in sorted(times)]
+        return tuple((*times[index], self.words[index]) for index in sorted(times))

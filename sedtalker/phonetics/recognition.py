@@ -59,6 +59,13 @@ DRIFT = 0.3
 """Seconds by which a word may lie outside of Whisper's times."""
 POOR_WORD = -2.0
 """Mean log ratio of its phones' posteriors to the likeliest ones' below which a word is not believed."""
+BELIEVED_SHARE = 0.5
+"""Share of the words that must be believed where another language than English is heard; else English is tried, too:
+readers with an accent are often taken for speakers of their first language."""
+TOKENS = 30
+"""Tokens a second that are heard at most: Whisper can begin to repeat itself."""
+MOST_TOKENS = 220
+"""Tokens of a piece at most: half of what Whisper's decoder takes, whose beginning holds what was asked."""
 SPOKEN_SHARE = 0.5
 """Share of a word's frames that must be speech by voice activity."""
 LONGEST_PAUSE = 2.0
@@ -130,9 +137,15 @@ def hear(
     found, count = list[HeardWord](), 0
     for number, (first, last) in enumerate(parts):  # the longest first: it says which language is spoken
         hook("hearing the words", number, len(parts))
-        heard, language = transcribed(model, sound, first / rate, last / rate, language)
-        count += len(heard)
-        found += believed(heard, posteriors, features.speech, (first, last), language, rate)
+        at, tried = (first / rate, last / rate), language
+        heard, language = transcribed(model, sound, *at, language)
+        kept = list(believed(heard, posteriors, features.speech, (first, last), language, rate))
+        if tried is None and language != ENGLISH and len(kept) < BELIEVED_SHARE * len(heard):
+            again, _ = transcribed(model, sound, *at, ENGLISH)
+            english = list(believed(again, posteriors, features.speech, (first, last), ENGLISH, rate))
+            if len(english) > len(kept):
+                heard, kept, language = again, english, ENGLISH
+        count, found = count + len(heard), found + kept
     hook("hearing the words", len(parts), len(parts))
     logger.info("heard %d words (%s), of which the sound agrees to %d", count, language or "no speech", len(found))
     found.sort(key=lambda word: word.phones[0].start)
@@ -162,6 +175,7 @@ def transcribed(model: Any, sound: Audio, start: float, end: float, language: st
         temperature=0.0,  # a higher one draws random numbers
         condition_on_previous_text=False,
         suppress_tokens=[-1, *_numerals(model)],
+        max_new_tokens=min(round(TOKENS * (1.0 + end - start)), MOST_TOKENS),
         word_timestamps=True,
     )
     begin = first / SAMPLE_RATE
