@@ -1,9 +1,10 @@
-"""Words that are heard: what is kept of what Whisper says, where it comes from, and the real model where it is there."""
+"""Words that are heard: what is kept of what Whisper says, and the real model where it is there."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,7 +109,7 @@ def test_pieces_are_short_and_cut_in_pauses() -> None:
     for a, b in found:
         heard[a:b] = True
     assert heard[speech].all()
-    assert all(b[0] >= a[1] for a, b in zip(found, found[1:], strict=False))
+    assert all(b[0] >= a[1] for a, b in pairwise(found))
     assert pieces(np.ones(3000, bool), RATE) == [(0, 1000), (1000, 2000), (2000, 3000)]
     assert pieces(np.zeros(100, bool), RATE) == []
 
