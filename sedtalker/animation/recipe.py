@@ -134,7 +134,8 @@ def sharpened(moved: Moved, phones: Alignment, face: Face) -> Moved:
     if asked is not None:
         closure = np.maximum(asked.closure, closure_of(times, phones))
         asked = Articulation(known_constrictions(asked.tongue, phones, times), closure)
-    weights, track = sharpen(moved.weights, times, phones, face), replace(moved.track, words=phones.word_times())
+    weights = sharpen(moved.weights, times, phones, face)
+    track = replace(moved.track, words=phones.word_times(), language=phones.language)
     return replace(moved, weights=weights, track=track, articulation=asked, phones=phones)
 
 

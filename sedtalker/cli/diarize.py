@@ -154,7 +154,8 @@ def diarize(
     with ShownProgress(progress, quiet) as shown:
         track = diarizer(sound, enroll=enroll or [], min_confidence=min_confidence, hook=shown.hook)
         if said is not None:
-            track = replace(track, words=words_of(said, sound, language, shown.hook).word_times())
+            phones = words_of(said, sound, language, shown.hook)
+            track = replace(track, words=phones.word_times(), language=phones.language)
     track = with_share(track, fine_share) if fine_share else track
     track = track if plane is None else project(track, plane)
     write_results(track.save, output, lambda path: track.plot(path, sound), plot)

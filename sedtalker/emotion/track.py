@@ -84,6 +84,7 @@ class EmotionTrack:
         extras: further curves (T,) float32 in [0, 1] by name, such as fine-grained emotions; most tracks have none.
         predicted: what a diarizer predicted, or ``None`` where the emotion was given.
         words: start and end in seconds and text of what is said, in order, where that is known.
+        language: of the words; None: not known.
     """
 
     times: NDArray[np.float64]
@@ -99,6 +100,7 @@ class EmotionTrack:
     extras: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     predicted: Prediction | None = None
     words: tuple[tuple[float, float, str], ...] = ()
+    language: str | None = None
 
     def __len__(self) -> int:
         return len(self.times)

@@ -198,7 +198,7 @@ class Alignment:
         fit: mean over the frames of words of the log ratio of the phone's posterior to the likeliest phone's: 0 where
             the encoder agrees throughout, far below where other words are spoken.
         fits: the same of each word.
-        language: in which the words were heard; None where they were given.
+        language: of the words; None: not known.
     """
 
     phones: tuple[AlignedPhone, ...]

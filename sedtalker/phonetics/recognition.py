@@ -262,4 +262,4 @@ def placed_words(
     if isinstance(said, str):
         return hear(sound, features, encoder, language, hook)
     with one_step(hook, "aligning the words"):
-        return align_recording(said, sound, features, encoder)
+        return replace(align_recording(said, sound, features, encoder), language=language or ENGLISH)

@@ -26,7 +26,7 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
     voice = session.cast.part.voice
     began, document = session.base, session.document
     assert began is not None
-    corrections = began.by_hand(document)
+    corrections, said = began.by_hand(document), {name: getattr(began.track, name) for name in ("words", "language")}
     if len({span.label for span in corrections}) < 2:
         raise InputError("nothing to learn yet: give segments of two emotions or more the right label first")
     rest = [s for s in document.segments if not any(s.start < t.end and t.start < s.end for t in corrections)]
@@ -50,7 +50,7 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
                 made = diarizer.adapt_to([*spoken(corrections, labelled=True), *spoken(rest, labelled=False)])
             with one_step(hook, "recognising the emotion"):
                 track = made.track(voice.sound, features)
-        return Base(replace(track, duration=voice.sound.duration, extras={}), voice.sound.duration, corrections)
+        return Base(replace(track, duration=voice.sound.duration, extras={}, **said), voice.sound.duration, corrections)
 
     def then(learned: Base) -> dict[str, Any]:
         session.open_learned(began, learned)

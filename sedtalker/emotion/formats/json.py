@@ -94,6 +94,7 @@ class DenseTrack(BaseModel, extra="forbid", allow_inf_nan=False):
     extras: dict[str, Numbers] = Field({}, max_length=MOST_EXTRAS)
     predicted: WrittenPrediction | None = None
     words: Annotated[list[tuple[Seconds, Seconds, str]], FailFast()] = Field([], max_length=MOST_WORDS)
+    language: str | None = Field(None, max_length=40)
 
 
 def track_to_json(track: EmotionTrack) -> str:
@@ -114,6 +115,7 @@ def track_to_json(track: EmotionTrack) -> str:
         bursts = [json.dumps(asdict(burst)) for burst in rounded]
         lines.append('  "bursts": [\n    ' + ",\n    ".join(bursts) + "\n  ]")
     if track.words:
+        lines += [f'  "language": {json.dumps(track.language)}'] if track.language else []
         words = [json.dumps([round(a, 3), round(b, 3), said], ensure_ascii=False) for a, b, said in track.words]
         lines.append('  "words": [\n    ' + ",\n    ".join(words) + "\n  ]")
     lines.append(f'  "times": {json.dumps([float(t) for t in track.times])}')
@@ -222,6 +224,7 @@ def track_from_plain(data: dict[str, Any], name: str) -> EmotionTrack:
         if predicted is None
         else Prediction(np.array(predicted.posterior, np.float32), np.array(predicted.intensity, np.float32)),
         words=tuple(dense.words),
+        language=dense.language,
     )
 
 
