@@ -37,7 +37,6 @@ ORDER = (
     "models",
     "checkpoint",
     "foreign_weights",
-    "fetching",
     "storage",
     "staging",
     "processes",

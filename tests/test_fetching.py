@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.fetching import ModelFile, PulledModel, pull
+from sedtalker.models import ModelFile, PulledModel, pull
 from sedtalker.phonetics import synthesis
 from sedtalker.phonetics.synthesis import voice_files
 

@@ -17,8 +17,7 @@ from sedtalker.reading import is_folder, problem_of
 
 if TYPE_CHECKING:
     from sedtalker.checkpoint import Kind
-    from sedtalker.fetching import PulledModel
-    from sedtalker.models import HubModel
+    from sedtalker.models import HubModel, PulledModel
     from sedtalker.speech.backbone import BackboneConfig
 
 
@@ -289,7 +288,7 @@ def pull(
 
 
 def pulled_models() -> dict[str, PulledModel]:
-    """What is fetched as files, by the name that the command takes: see ``sedtalker.fetching``."""
+    """What is fetched as files, by the name that the command takes: see ``sedtalker.models``."""
     from sedtalker.phonetics.recognition import WHISPER
     from sedtalker.phonetics.synthesis import VOICE
 
@@ -298,7 +297,7 @@ def pulled_models() -> dict[str, PulledModel]:
 
 def pull_files(model: PulledModel, source: str | None, json: bool) -> None:
     """Fetch the files of a model."""
-    from sedtalker.fetching import pull as pull_model
+    from sedtalker.models import pull as pull_model
 
     with ShownProgress("bar", False) as shown:
         paths = pull_model(model, source, shown.hook)

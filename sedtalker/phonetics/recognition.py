@@ -24,7 +24,7 @@ import numpy as np
 from sedtalker.arrays import Floats, Mask, stretches
 from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.errors import InputError, extra
-from sedtalker.fetching import ModelFile, PulledModel
+from sedtalker.models import ModelFile, PulledModel
 from sedtalker.phonetics.aligner import POOR_FIT, AlignedPhone, Alignment, align, phone_posteriors
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, check_language, has_espeak, pronounce
 from sedtalker.phonetics.visemes import recognise

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, from_samples
 from sedtalker.errors import InputError, extra
-from sedtalker.fetching import ModelFile, PulledModel
+from sedtalker.models import ModelFile, PulledModel
 from sedtalker.phonetics.aligner import AlignedPhone
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, espeak_name, sounds_of, written_words
 from sedtalker.reading import is_file

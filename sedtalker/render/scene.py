@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack, get_args
+from typing import Literal, NamedTuple, TypedDict, Unpack, get_args
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from sedtalker.mesh.mesh import from_triangles
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.camera import Camera, camera_around, measure_head
 from sedtalker.render.codecs import write_png, write_video
-from sedtalker.render.cuts import cuts_of
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import (
     Behind,
@@ -36,6 +35,7 @@ from sedtalker.render.picture import (
 )
 from sedtalker.render.renderer import Backend, Renderer, make_renderer
 from sedtalker.render.video import check_file, frame_at
+from sedtalker.speakers.turns import Turn, Turns
 
 ShotKind = Literal["two-shot", "cut", "split"]
 """All heads in one picture; a portrait of whoever speaks; a portrait of each, side by side."""
@@ -266,3 +266,56 @@ def frame_heads(heads: Sequence[tuple[Face, Place]], where: Portrait, aspect: fl
     middle = np.array([(left + right) / 2, bottom + half, depths.mean()])
     look = {"yaw": where.yaw, "pitch": where.pitch, "fov": where.fov}
     return camera_around(middle, half / where.zoom, np.concatenate(everything), **look)
+
+
+# --- When the camera cuts to another speaker: decided by the turns alone.
+
+LEAST_SECONDS = 1.2
+"""A shot lasts at least so long: faster cuts are hard to follow."""
+BACKCHANNEL = 0.7
+"""Seconds: shorter turns ("mhm", "yes") do not move the camera, and shorter pauses do not part turns."""
+LEAD = 0.15
+"""Seconds by which a cut comes before a turn: the breath before it is seen."""
+
+
+class CameraCut(NamedTuple):
+    """From ``at`` seconds on the picture shows ``speaker``."""
+
+    at: float
+    speaker: str
+
+
+def cuts_of(turns: Turns, names: Sequence[str]) -> list[CameraCut]:
+    """The shots of a scene, the first at 0 s.
+
+    Whoever begins to talk is shown, but for a turn that is a backchannel, or that ends while the one who is shown goes
+    on talking. A cut that would come too soon waits; it is left out where too little of the turn remains.
+
+    Args:
+        turns: who speaks when.
+        names: the speakers who can be shown; the first is shown where nobody talks.
+    """
+    talks = sorted(talk for name in names for talk in _talks(turns, name))
+    shown = talks[0].speaker if talks else names[0]
+    cuts, until = [CameraCut(0.0, shown)], 0.0  # until when the one who is shown has been known to talk
+    for start, end, speaker in talks:
+        if speaker == cuts[-1].speaker:
+            until = max(until, end)
+            continue
+        at = max(start - LEAD, cuts[-1].at + LEAST_SECONDS)
+        if end <= until or end - max(at, start) < BACKCHANNEL:
+            continue
+        cuts.append(CameraCut(at, speaker))
+        until = end
+    return cuts
+
+
+def _talks(turns: Turns, speaker: str) -> list[Turn]:
+    """The turns of a speaker that are no backchannels, joined over short pauses."""
+    joined = list[Turn]()
+    for start, end in turns.of(speaker):
+        if joined and start - joined[-1].end < BACKCHANNEL:
+            joined[-1] = joined[-1]._replace(end=end)
+        else:
+            joined.append(Turn(start, end, speaker))
+    return [turn for turn in joined if turn.end - turn.start >= BACKCHANNEL]

@@ -68,11 +68,10 @@ from starlette.websockets import WebSocket
 
 from sedtalker.errors import InputError
 from sedtalker.server.access import error_answers
+from sedtalker.studio.diarizing import FINER, LEARN, find_fine_emotions, learn_from_corrections
 from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
-from sedtalker.studio.finer import FINER, find_fine_emotions
-from sedtalker.studio.learning import LEARN, learn_from_corrections
 from sedtalker.studio.live import GONE, run_live, stream_settings
 from sedtalker.studio.security import content_policy
 from sedtalker.studio.sound import MOST_PEAKS

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from sedtalker.errors import InputError
 from sedtalker.nn import one_thread
 from sedtalker.studio.autosave import Left, StudioFolder
-from sedtalker.studio.finer import FINER, find_fine_emotions
+from sedtalker.studio.diarizing import FINER, find_fine_emotions
 from sedtalker.studio.jobs import Events, Job, Jobs
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
@@ -40,7 +40,7 @@ class Studio:
 
     Args:
         home: the studio's folder: uploads, what the page plays, results of exports, unsaved edits.
-        finer: whether every opened recording gets fine-grained emotions, see ``sedtalker.studio.finer``.
+        finer: whether every opened recording gets fine-grained emotions, see ``sedtalker.studio.diarizing``.
     """
 
     def __init__(self, session: Session, home: StudioFolder, *, finer: bool = False):

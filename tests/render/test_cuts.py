@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from sedtalker.render.cuts import BACKCHANNEL, LEAD, LEAST_SECONDS, CameraCut, cuts_of
+from sedtalker.render.scene import BACKCHANNEL, LEAD, LEAST_SECONDS, CameraCut, cuts_of
 from sedtalker.speakers.turns import Turn, Turns
 
 NAMES = ("ann", "bob")
