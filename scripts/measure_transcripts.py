@@ -7,9 +7,9 @@ The test sentences of the tracked talker (GRID), and validation sentences of rea
 never by pocketsphinx, whose phones are the reference. The figures go to ``docs/transcripts.json`` and into the table of
 ``docs/transcripts.md``; ``--page`` writes the table alone.
 
-``--heard`` prints as JSON what words add that are heard (``--transcript auto``, extra ``asr``): closures of all
-validation speakers of speechocean762 without words, with heard and with true ones, and how the lips of talkers of
-public video are followed without words and with heard ones.
+``--recognised`` prints as JSON what words add that are recognised (``--transcript auto``, extra ``asr``): closures of all
+validation speakers of speechocean762 without words, with recognised and with true ones, and how the lips of talkers of
+public video are followed without words and with recognised ones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from sedtalker.face.face import Face
 from sedtalker.metrics.motion import ClosureCounts, count_closures, lip_aperture
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.phonetics.pronunciation import pronounce
-from sedtalker.phonetics.recognition import hear
+from sedtalker.phonetics.recognition import recognise_words
 from sedtalker.phonetics.words import align_recording
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import BILABIAL, SILENCE, SpeechFeatures
@@ -183,11 +183,11 @@ def page(found: dict[str, Any]) -> str:
     )
 
 
-# --- Words that are heard.
+# --- Words that are recognised.
 
 
-def measure_heard(data: Path, hook: Hook, most: int | None = None) -> dict[str, Any]:
-    """Figures of ``--heard``; ``most``: recordings of read speech, by default all."""
+def measure_recognised(data: Path, hook: Hook, most: int | None = None) -> dict[str, Any]:
+    """Figures of ``--recognised``; ``most``: recordings of read speech, by default all."""
     animator, face = Animator.from_pretrained(), load_face()
     clips = [c for c in read_manifest(data) if c.corpus == "speechocean762" and c.split == "valid"]
     utterances = [Utterance(c.path.stem, c.path, c.transcript) for c in clips]
@@ -195,11 +195,11 @@ def measure_heard(data: Path, hook: Hook, most: int | None = None) -> dict[str, 
     chosen = [c for c in clips if spans[c.path.stem]][:most]
     counts = {name: ClosureCounts() for name in ("without", "auto", "true")}
     words: dict[str, int] = {"spoken": 0, "believed": 0}
-    for clip in counted(chosen, hook, "hearing read sentences", len(chosen)):
+    for clip in counted(chosen, hook, "recognising read sentences", len(chosen)):
         sound = load_audio(clip.path)
         features = animator.encoder(sound)
         moved = animator.decoder.predict(features, steady_track("neutral", 0.0))
-        found = {"auto": hear(sound, features, animator.encoder)}
+        found = {"auto": recognise_words(sound, features, animator.encoder)}
         found["true"] = aligned(animator, clip.path, clip.transcript, features)
         words["believed"] += len(found["auto"].words)
         words["spoken"] += len(found["true"].words)
@@ -210,17 +210,20 @@ def measure_heard(data: Path, hook: Hook, most: int | None = None) -> dict[str, 
     read = {name: {"closed": round(c.recall, 3), "false": round(c.false_rate, 3)} for name, c in counts.items()}
     all_counts = counts["true"]
     sizes = {"closures": all_counts.closed + all_counts.missed, "vowels": all_counts.false + all_counts.open_kept}
-    return {"speechocean762": read | words | sizes | {"clips": len(chosen)}, "wild": wild_heard(animator, data, hook)}
+    return {
+        "speechocean762": read | words | sizes | {"clips": len(chosen)},
+        "wild": wild_recognised(animator, data, hook),
+    }
 
 
-def wild_heard(animator: Animator, data: Path, hook: Hook) -> dict[str, Any]:
-    """Correlation of the lips' height with the tracked one, by talker, without words and with heard ones."""
+def wild_recognised(animator: Animator, data: Path, hook: Hook) -> dict[str, Any]:
+    """Correlation of the lips' height with the tracked one, by talker, without words and with recognised ones."""
     talkers, face, rows = read_wild_talkers(data), load_face(), dict[str, Any]()
-    for talker in counted(talkers, hook, "hearing talkers of public video", len(talkers)):
+    for talker in counted(talkers, hook, "recognising talkers of public video", len(talkers)):
         sound = load_audio(talker.audio)
         features = animator.encoder(sound)
         moved = animator.decoder.predict(features, steady_track("neutral", 0.0))
-        phones = hear(sound, features, animator.encoder)
+        phones = recognise_words(sound, features, animator.encoder)
         spoken, clip = Spoken(features, [], phones, moved), WildClip(features, talker)
         scores = [clip.best(lip_aperture(face, m))[0] for m in (moved, sharpened(spoken, moved, face))]
         rows[talker.audio.stem] = {
@@ -232,13 +235,13 @@ def wild_heard(animator: Animator, data: Path, hook: Hook) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    if "--heard" in sys.argv:
+    if "--recognised" in sys.argv:
         parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-        parser.add_argument("--heard", action="store_true")
+        parser.add_argument("--recognised", action="store_true")
         parser.add_argument("--data", type=Path, help="folder of the training data")
         parser.add_argument("--clips", type=int, help="recordings of read speech; default: all")
         given = parser.parse_args()
-        print(json.dumps(measure_heard(find_data(given.data), no_progress, given.clips), indent=1))
+        print(json.dumps(measure_recognised(find_data(given.data), no_progress, given.clips), indent=1))
         sys.exit()
     figures_found = measured(__doc__, STORE, measure)
     write_between_marks(PAGE, "transcripts", page(figures_found))

@@ -168,8 +168,8 @@ class Animator:
             fill_scale: whether the diarizer measures strength by the recording's own.
             coordinates: (valence, arousal) of each category, from ``read_coordinates``; default: those of the track.
             words: what is said: a text, its file, or a file of words with times, or when each phone is spoken; or
-                ``"auto"``: what is heard (extra ``asr``). The mouth is then sharpened.
-            language: of the words, as espeak-ng names it; default: English, of heard ones that which is heard.
+                ``"auto"``: what is recognised (extra ``asr``). The mouth is then sharpened.
+            language: of the words, as espeak-ng names it; default: English, with ``"auto"`` the one recognised.
             motion: how the face moves.
             provenance: stored with the animation, beside what is stored anyway.
             max_seconds: longer files are refused.

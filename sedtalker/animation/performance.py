@@ -377,7 +377,7 @@ class Performance(Motion):
         str | None,
         Option(
             "Words",
-            "The spoken words as text or a .txt file, or auto: those that are heard; the lips become more accurate.",
+            "The spoken words as text or a .txt file, or auto: those that are recognised; the lips become more accurate.",
             metavar="FILE|TEXT|auto",
         ),
     ] = None
@@ -390,7 +390,7 @@ class Performance(Motion):
         Option(
             "Words",
             "Language of the words: en, de, fr, es, zh, ko, hi or any other name of espeak-ng; default: en, of auto "
-            "that which is heard.",
+            "that which is recognised.",
             metavar="CODE",
         ),
     ] = None

@@ -1,6 +1,6 @@
-"""Words by themselves: what Whisper hears in a recording (extra ``asr``), as far as the sound agrees to it.
+"""Words by themselves: those that Whisper recognises in a recording (extra ``asr``), as far as the sound agrees to it.
 
-Whisper (Radford et al. 2022) runs in CTranslate2 through faster-whisper, in eight bits, on one thread. It hears
+Whisper (Radford et al. 2022) runs in CTranslate2 through faster-whisper, in eight bits, on one thread. It recognises
 stretches of speech of less than half a minute, cut in pauses, so memory does not grow with the recording, and silence
 gives it nothing to invent words for. Its times drift, so they only say about where a word is: the phones are placed by
 the aligner. A word whose phones the speech encoder does not find there, or that lies where nobody speaks, is not
@@ -52,24 +52,24 @@ WHISPER = PulledModel(
 MODEL_VARIABLE = "SEDTALKER_ASR_MODEL"
 """Environment variable with the folder of another Whisper for CTranslate2, such as a larger one."""
 LONGEST_PIECE = 28.0
-"""Seconds that are heard at once; Whisper takes up to 30."""
+"""Seconds that are recognised at once; Whisper takes up to 30."""
 MARGIN = 0.2
-"""Seconds of sound that are heard before and after speech."""
+"""Seconds of sound that are recognised before and after speech."""
 DRIFT = 0.3
 """Seconds by which a word may lie outside of Whisper's times."""
 POOR_WORD = -2.0
 """Mean log ratio of its phones' posteriors to the likeliest ones' below which a word is not believed."""
 BELIEVED_SHARE = 0.5
-"""Share of the words that must be believed where another language than English is heard; else English is tried, too:
+"""Share of the words that must be believed where another language than English is recognised; else English is tried, too:
 readers with an accent are often taken for speakers of their first language."""
 TOKENS = 30
-"""Tokens a second that are heard at most: Whisper can begin to repeat itself."""
+"""Tokens a second that are recognised at most: Whisper can begin to repeat itself."""
 MOST_TOKENS = 220
 """Tokens of a piece at most: half of what Whisper's decoder takes, whose beginning holds what was asked."""
 SPOKEN_SHARE = 0.5
 """Share of a word's frames that must be speech by voice activity."""
 LONGEST_PAUSE = 2.0
-"""Seconds without speech that are heard as a part of it."""
+"""Seconds without speech that are recognised as a part of it."""
 BEAM = 5
 """Hypotheses that are kept, as the library does."""
 WHISPER_NAMES = {"cmn": "zh", "nb": "no"}
@@ -83,7 +83,7 @@ def whisper_folder() -> Path:
         InputError: it is not there, or the extra is not installed.
     """
     if importlib.util.find_spec("faster_whisper") is None or not has_espeak():
-        raise InputError("words are heard by faster-whisper: pip install 'sedtalker[asr]'")
+        raise InputError("words are recognised by faster-whisper: pip install 'sedtalker[asr]'")
     given = os.environ.get(MODEL_VARIABLE)
     if given and not is_file(Path(given) / "model.bin"):
         raise InputError(f"{MODEL_VARIABLE}: no model.bin in {given}: name a folder of Whisper for CTranslate2")
@@ -111,7 +111,7 @@ def _numerals(model: Any) -> list[int]:
     return sorted(token for text, token in tokens if not text.startswith("<|") and set(text) & set("0123456789%$£€"))
 
 
-class HeardWord(NamedTuple):
+class PlacedWord(NamedTuple):
     """A word that the sound agrees to: its text, its phones, and the mean log ratio of their posteriors."""
 
     text: str
@@ -119,14 +119,14 @@ class HeardWord(NamedTuple):
     fit: float
 
 
-def hear(
+def recognise_words(
     sound: Audio, features: SpeechFeatures, encoder: Encoder, language: str | None = None, hook: Hook = no_progress
 ) -> Alignment:
     """The words of a recording and when each of their phones is spoken; elsewhere the phones that the sound gives.
 
     Args:
         features: that ``encoder`` gives of it.
-        language: as espeak-ng names it; None: the one that is heard.
+        language: as espeak-ng names it; None: the one that is recognised.
 
     Raises:
         InputError: see ``whisper_folder``.
@@ -134,26 +134,26 @@ def hear(
     model, rate = _opened(whisper_folder()), features.clock.rate
     posteriors = phone_posteriors(encoder, features, sound)
     parts = sorted(pieces(features.speech, rate), key=lambda part: part[0] - part[1])
-    found, count = list[HeardWord](), 0
+    found, count = list[PlacedWord](), 0
     for number, (first, last) in enumerate(parts):  # the longest first: it says which language is spoken
-        hook("hearing the words", number, len(parts))
+        hook("recognising the words", number, len(parts))
         at, tried = (first / rate, last / rate), language
-        heard, language = transcribed(model, sound, *at, language)
-        kept = list(believed(heard, posteriors, features.speech, (first, last), language, rate))
-        if tried is None and language != ENGLISH and len(kept) < BELIEVED_SHARE * len(heard):
+        recognised, language = transcribed(model, sound, *at, language)
+        kept = list(believed(recognised, posteriors, features.speech, (first, last), language, rate))
+        if tried is None and language != ENGLISH and len(kept) < BELIEVED_SHARE * len(recognised):
             again, _ = transcribed(model, sound, *at, ENGLISH)
             english = list(believed(again, posteriors, features.speech, (first, last), ENGLISH, rate))
             if len(english) > len(kept):
-                heard, kept, language = again, english, ENGLISH
-        count, found = count + len(heard), found + kept
-    hook("hearing the words", len(parts), len(parts))
-    logger.info("heard %d words (%s), of which the sound agrees to %d", count, language or "no speech", len(found))
+                recognised, kept, language = again, english, ENGLISH
+        count, found = count + len(recognised), found + kept
+    hook("recognising the words", len(parts), len(parts))
+    logger.info("recognised %d words (%s), of which the sound agrees to %d", count, language or "no speech", len(found))
     found.sort(key=lambda word: word.phones[0].start)
     return overlaid(recognise(posteriors, rate), found, rate, language)
 
 
 def pieces(speech: Mask, rate: float) -> list[tuple[int, int]]:
-    """First and last + 1 frame of what is heard at once: speech with the short pauses in it."""
+    """First and last + 1 frame of what is recognised at once: speech with the short pauses in it."""
     found, longest = list[tuple[int, int]](), round(LONGEST_PIECE * rate)
     for start, end in stretches(speech):
         if found and start - found[-1][1] <= LONGEST_PAUSE * rate and end - found[-1][0] <= longest:
@@ -165,7 +165,7 @@ def pieces(speech: Mask, rate: float) -> list[tuple[int, int]]:
 
 
 def transcribed(model: Any, sound: Audio, start: float, end: float, language: str | None) -> tuple[list[Word], str]:
-    """What Whisper hears from ``start`` to ``end`` seconds, and the language, as espeak-ng names it."""
+    """What Whisper recognises from ``start`` to ``end`` seconds, and the language, as espeak-ng names it."""
     first = max(0, round((start - MARGIN) * SAMPLE_RATE))
     name = language and language.partition("-")[0]
     segments, info = model.transcribe(
@@ -185,13 +185,13 @@ def transcribed(model: Any, sound: Audio, start: float, end: float, language: st
 
 def believed(
     words: Sequence[Word], posteriors: Floats, speech: Mask, part: tuple[int, int], language: str, rate: float
-) -> Iterator[HeardWord]:
+) -> Iterator[PlacedWord]:
     """Those of the words that aligner and voice activity agree to.
 
     Args:
         posteriors: (T, 40) of ``PHONES``, of the whole recording.
         speech: (T,) where somebody speaks.
-        part: the frames that were heard.
+        part: the frames that were recognised.
     """
     first, last = part
     begin, spoken = first / rate, list[SpokenWord]()
@@ -208,18 +208,18 @@ def believed(
         share = speech[first + round(start * rate) : first + round(end * rate)].mean()
         if here.fits[index] >= POOR_WORD and share >= SPOKEN_SHARE:
             own = [replace(p, start=begin + p.start, end=begin + p.end) for p in here.phones if p.word == index]
-            yield HeardWord(text, tuple(own), here.fits[index])
+            yield PlacedWord(text, tuple(own), here.fits[index])
 
 
 def phones_of(text: str, language: str) -> tuple[str, ...]:
-    """The phones of what was heard as one word; none where nothing in it can be pronounced."""
+    """The phones of what was recognised as one word; none where nothing in it can be pronounced."""
     try:
         return tuple(phone for word in pronounce(text, language) for phone in word.phones)
     except InputError:
         return ()
 
 
-def overlaid(sounds: Alignment, words: Sequence[HeardWord], rate: float, language: str | None) -> Alignment:
+def overlaid(sounds: Alignment, words: Sequence[PlacedWord], rate: float, language: str | None) -> Alignment:
     """Words, and between them the phones of an alignment without any."""
     held = list(sounds.phones)
     owner = np.repeat(np.arange(len(held)), [round((p.end - p.start) * rate) for p in held])
@@ -233,11 +233,11 @@ def overlaid(sounds: Alignment, words: Sequence[HeardWord], rate: float, languag
     return Alignment(phones, tuple(w.text for w in words), float(np.mean(fits or 0.0)), fits, language)
 
 
-# --- Words that are given, or heard.
+# --- Words that are given, or recognised.
 
 
 def checked_words(given: Words, language: str | None = None) -> list[SpokenWord] | str:
-    """What ``spoken_words`` gives; ``AUTO`` stays, where words can be heard.
+    """What ``spoken_words`` gives; ``AUTO`` stays, where words can be recognised.
 
     Raises:
         InputError: see there, and ``whisper_folder``.
@@ -258,8 +258,8 @@ def placed_words(
     language: str | None = None,
     hook: Hook = no_progress,
 ) -> Alignment:
-    """When the phones of what ``checked_words`` gave are spoken; ``InputError`` as of ``hear``, ``align_recording``."""
+    """When the phones of what ``checked_words`` gave are spoken; ``InputError`` as of ``recognise_words``, ``align_recording``."""
     if isinstance(said, str):
-        return hear(sound, features, encoder, language, hook)
+        return recognise_words(sound, features, encoder, language, hook)
     with one_step(hook, "aligning the words"):
         return replace(align_recording(said, sound, features, encoder), language=language or ENGLISH)

@@ -140,7 +140,7 @@ READERS: dict[str, Callable[[str], Found]] = {
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
-"""In place of words: those that are heard, see ``sedtalker.phonetics.recognition``."""
+"""In place of words: those that are recognised, see ``sedtalker.phonetics.recognition``."""
 Words = str | Path | Sequence[SpokenWord]
 """What words may be given as: a text, a file (.txt, or one of words with times), words with their phones, ``AUTO``."""
 BEYOND = 0.5

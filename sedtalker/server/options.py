@@ -55,11 +55,14 @@ class AnimateOptions(Motion):
     fill_scale: FillScale = False
     transcript: Annotated[
         str | None,
-        about("What is said, by which the lips are corrected; auto: what is heard.", max_length=MOST_CHARACTERS),
+        about("What is said, by which the lips are corrected; auto: what is recognised.", max_length=MOST_CHARACTERS),
     ] = None
     language: Annotated[
         str | None,
-        about("Language of the transcript; default: en, or the one heard.", pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$"),
+        about(
+            "Language of the transcript; default: en, or the one recognised.",
+            pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$",
+        ),
     ] = None
     targets: Annotated[Literal["few", "arkit", "all"], about("Blend shapes of GLB, FBX and USD.")] = Performance.targets
     size: Annotated[int, about("Width and height of the video, pixels.", ge=64, le=1080)] = 512

@@ -1,6 +1,6 @@
 """What the diarizer does on request in the studio.
 
-Fine-grained emotions are found, shown as curves, kept with the track and touched by no edit. From corrections it learns:
+Fine-grained emotions are found, shown as curves, kept with the track and touched by no edit. It learns from corrections:
 segments labelled by hand teach it the other ones.
 """
 

@@ -16,7 +16,7 @@ the rest comes through ``api/events``.
     a track of the recording, any track format → as ``api/edit`` answers.
 ``POST api/words?name=&language=`` raw
     WebVTT, SRT, TextGrid, CTM or Whisper's JSON → ``{words, job}``; with the job ``words`` the lips follow.
-    ``POST api/words/heard {language}`` → job ``words``. ``POST api/words/text {text}``: corrected → ``{words, job}``.
+    ``POST api/words/recognised {language}`` → job ``words``. ``POST api/words/text {text}``: corrected → ``{words, job}``.
 ``POST api/export {formats, targets, size, video, points, metres, everybody}``
     → job ``export``, whose result is ``{id, files: [{format, name, url, bytes, said}]}``. ``GET api/exports/ID/NAME``.
 ``GET api/project``
@@ -52,7 +52,7 @@ from sedtalker.studio.project import SUFFIX, read_project
 from sedtalker.studio.state import AUDIO_BYTES, MESH_BYTES, OTHER_BYTES, edited_state, face_state, project_state
 from sedtalker.studio.studio import Studio
 from sedtalker.studio.uploads import called, plain_name, read_body, read_json, receive_file
-from sedtalker.studio.words import HEARD, corrected, hear_words, place_words, take_words
+from sedtalker.studio.words import WORDS, corrected, find_words, place_words, take_words
 
 
 class FileRoutes:
@@ -81,7 +81,7 @@ class FileRoutes:
             Route("/api/landmarks", self.move_landmarks, methods=["POST"]),
             Route("/api/track", self.track, methods=["POST"]),
             Route("/api/words", self.words, methods=["POST"]),
-            Route("/api/words/heard", self.hear_words, methods=["POST"]),
+            Route("/api/words/recognised", self.find_words, methods=["POST"]),
             Route("/api/words/text", self.correct_words, methods=["POST"]),
             Route("/api/export", self.export, methods=["POST"]),
             Route("/api/exports/{id}/{name}", self.exported),
@@ -171,11 +171,11 @@ class FileRoutes:
         words = await run_in_threadpool(read_words, await read_body(request, OTHER_BYTES), name)
         return await self._take_words(words, request.query_params.get("language"))
 
-    async def hear_words(self, request: Request) -> Response:
-        """``POST api/words/heard``."""
+    async def find_words(self, request: Request) -> Response:
+        """``POST api/words/recognised``."""
         self.session.opened()
         language = (await read_json(request)).get("language")
-        return self._job(HEARD, *hear_words(self.session, str(language) if language else None))
+        return self._job(WORDS, *find_words(self.session, str(language) if language else None))
 
     async def correct_words(self, request: Request) -> Response:
         """``POST api/words/text``."""
@@ -186,7 +186,7 @@ class FileRoutes:
     async def _take_words(self, words: Sequence[Word], language: str | None) -> Response:
         await self.studio.on_session(take_words, self.session, words, language)
         self.studio.touched()
-        job = self.studio.start(HEARD, *place_words(self.session)).id
+        job = self.studio.start(WORDS, *place_words(self.session)).id
         return JSONResponse({"words": [{"start": w.start, "end": w.end, "text": w.text} for w in words], "job": job})
 
     # --- Results.

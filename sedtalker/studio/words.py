@@ -1,4 +1,4 @@
-"""Words in the studio: loaded, heard or corrected. They are a part of the track, and the lips follow them."""
+"""Words in the studio: loaded, recognised or corrected. They are a part of the track, and the lips follow them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.nn import torch_threads
-from sedtalker.phonetics.recognition import checked_words, hear
+from sedtalker.phonetics.recognition import checked_words, recognise_words
 from sedtalker.phonetics.words import AUTO, MOST_WORDS, Word
 from sedtalker.progress import Hook
 from sedtalker.studio.cast import SpeakerVoice
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
 
-HEARD = "words"
-"""Kind of the job that hears words, or finds when the phones of given ones are spoken."""
+WORDS = "words"
+"""Kind of the job that recognises words, or finds when the phones of given ones are spoken."""
 
 
 def take_words(session: Session, words: Sequence[Word], language: str | None = None) -> None:
@@ -36,36 +36,36 @@ def corrected(words: Sequence[Word], text: str) -> list[Word]:
     Raises:
         InputError: there are no words, or too many.
     """
-    told = text.split()
-    if not 0 < len(told) <= MOST_WORDS or not words:
-        raise InputError("there are no words to correct: load them, or hear them first")
+    wanted = text.split()
+    if not 0 < len(wanted) <= MOST_WORDS or not words:
+        raise InputError("there are no words to correct: load them, or recognise them first")
     before, made = [word.text for word in words], list[Word]()
-    for kind, a, b, first, last in SequenceMatcher(None, before, told, autojunk=False).get_opcodes():
+    for kind, a, b, first, last in SequenceMatcher(None, before, wanted, autojunk=False).get_opcodes():
         if kind == "equal":
             made += words[a:b]
         elif first < last:
             start = words[a].start if a < b else (words[a - 1].end if a else 0.0)
             end = words[b - 1].end if a < b else (words[a].start if a < len(words) else words[-1].end)
-            made.append(Word(start, max(start, end), " ".join(told[first:last])))
+            made.append(Word(start, max(start, end), " ".join(wanted[first:last])))
     return made
 
 
-def hear_words(session: Session, language: str | None = None) -> tuple[Work, Then]:
-    """The words that are heard in the voice of the speaker who is worked on.
+def find_words(session: Session, language: str | None = None) -> tuple[Work, Then]:
+    """The words that are recognised in the voice of the speaker who is worked on.
 
     Raises:
-        InputError: nothing that hears is installed, or there is no such language.
+        InputError: nothing that recognises is installed, or there is no such language.
     """
     checked_words(AUTO, language)
     voice = session.cast.part.voice
 
     def work(hook: Hook) -> tuple[EmotionTrack, list[Word]]:
         with torch_threads(1):
-            heard = hear(voice.sound, voice.features, session.models.animator().encoder, language, hook)
-        words = [Word(*word) for word in heard.word_times()]
+            recognised = recognise_words(voice.sound, voice.features, session.models.animator().encoder, language, hook)
+        words = [Word(*word) for word in recognised.word_times()]
         if not words:
-            raise InputError("no words are heard that the sound agrees to")
-        return replace(session.track, words=heard.word_times(), language=heard.language), words
+            raise InputError("no words are recognised that the sound agrees to")
+        return replace(session.track, words=recognised.word_times(), language=recognised.language), words
 
     def then(made: tuple[EmotionTrack, list[Word]]) -> dict[str, Any]:
         track, words = made

@@ -1,4 +1,4 @@
-"""Words that are heard: what is kept of what Whisper says, and the real model where it is there."""
+"""Words that are recognised: what is kept of what Whisper says, and the real model where it is there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, from_samples
 from sedtalker.errors import InputError
 from sedtalker.phonetics import recognition
-from sedtalker.phonetics.recognition import MODEL_VARIABLE, checked_words, hear, pieces, whisper_folder
+from sedtalker.phonetics.recognition import MODEL_VARIABLE, checked_words, pieces, recognise_words, whisper_folder
 from sedtalker.speech.features import PHONE_INDEX, PHONES
 
 RATE = 50.0
@@ -24,8 +24,8 @@ SAID = ["SIL"] * 10 + [p for p in ("B", "AA", "B", "M", "EY") for _ in range(5)]
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="needs the extra align")
 
 
-class Heard:
-    """A Whisper that hears the same words in every piece, at given seconds of it, and remembers what it was asked."""
+class StandIn:
+    """A Whisper that recognises the same words in every piece, at given seconds of it, and remembers what it was asked."""
 
     def __init__(self, *words: tuple[float, float, str], language: str = "en"):
         self.words, self.language, self.asked = words, language, list[tuple[float, Any]]()
@@ -39,8 +39,8 @@ class Heard:
         return [SimpleNamespace(words=words), SimpleNamespace(words=None)], SimpleNamespace(language=self.language)
 
 
-def listening(monkeypatch: pytest.MonkeyPatch, model: Heard, speech: list[bool] | None = None, times: int = 1) -> Any:
-    """What ``hear`` gives of the second ``SAID``, so many times, with that model in place of Whisper."""
+def listening(monkeypatch: pytest.MonkeyPatch, model: StandIn, speech: list[bool] | None = None, times: int = 1) -> Any:
+    """What ``recognise_words`` gives of the second ``SAID``, so many times, with that model in place of Whisper."""
     classes = [PHONE_INDEX[p] for p in SAID * times]
     posteriors = np.full((len(classes), len(PHONES)), 0.001, np.float32)
     posteriors[np.arange(len(classes)), classes] = 0.96
@@ -50,11 +50,11 @@ def listening(monkeypatch: pytest.MonkeyPatch, model: Heard, speech: list[bool] 
     monkeypatch.setattr(recognition, "whisper_folder", lambda: Path())
     monkeypatch.setattr(recognition, "phone_posteriors", lambda *_: posteriors)
     sound = from_samples(np.zeros(round(len(classes) / RATE * SAMPLE_RATE), np.float32), SAMPLE_RATE)
-    return hear(sound, features, None)  # type: ignore[arg-type]
+    return recognise_words(sound, features, None)  # type: ignore[arg-type]
 
 
 def test_phones_of_heard_words_lie_where_they_are_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = listening(monkeypatch, Heard((0.3, 0.5, "Bob"), (0.4, 0.9, "may.")))
+    found = listening(monkeypatch, StandIn((0.3, 0.5, "Bob"), (0.4, 0.9, "may.")))
     assert [text for *_, text in found.word_times()] == ["Bob", "may."]
     assert found.of(("B", "M")) == [(0.2, 0.3), (0.4, 0.5), (0.5, 0.6)]
     assert (found.language, found.duration) == ("en", 1.0)
@@ -62,9 +62,9 @@ def test_phones_of_heard_words_lie_where_they_are_spoken(monkeypatch: pytest.Mon
 
 
 def test_words_that_the_sound_does_not_have_are_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = listening(monkeypatch, Heard((0.2, 0.5, "Bob"), (0.5, 0.6, "may"), (0.6, 0.7, "see")))
+    found = listening(monkeypatch, StandIn((0.2, 0.5, "Bob"), (0.5, 0.6, "may"), (0.6, 0.7, "see")))
     assert found.words == ("Bob", "may")
-    nothing = listening(monkeypatch, Heard((0.2, 0.5, "thanks"), (0.5, 0.7, "watching")))
+    nothing = listening(monkeypatch, StandIn((0.2, 0.5, "thanks"), (0.5, 0.7, "watching")))
     assert nothing.words == ()
     assert nothing.of(("B", "M")) == []
     assert {p.phone for p in nothing.phones} == {"SIL", "B", "AA", "M", "EY"}
@@ -72,28 +72,28 @@ def test_words_that_the_sound_does_not_have_are_not_believed(monkeypatch: pytest
 
 @pytest.mark.parametrize("text", ["♪", "...", "", "a" * 400, "Bob " * 60])
 def test_what_is_no_word_or_does_not_fit_is_passed_over(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    assert listening(monkeypatch, Heard((0.1, 0.9, text))).words == ()
+    assert listening(monkeypatch, StandIn((0.1, 0.9, text))).words == ()
 
 
 def test_nobody_speaks_and_nothing_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Heard((0.2, 0.5, "Bob"))
+    model = StandIn((0.2, 0.5, "Bob"))
     assert listening(monkeypatch, model, [False] * 50).words == ()
     assert model.asked == []
 
 
 def test_a_language_that_nothing_pronounces_moves_no_lips(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert listening(monkeypatch, Heard((0.2, 0.5, "see"), language="xx")).words == ()
+    assert listening(monkeypatch, StandIn((0.2, 0.5, "see"), language="xx")).words == ()
 
 
 def test_english_is_tried_where_another_language_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Heard((0.2, 0.5, "Bob"), (0.5, 0.7, "may"), language="xx")
+    model = StandIn((0.2, 0.5, "Bob"), (0.5, 0.7, "may"), language="xx")
     found = listening(monkeypatch, model)
     assert (found.words, found.language) == (("Bob", "may"), "en")
     assert [language for _, language in model.asked] == [None, "en"]
 
 
 def test_the_longest_piece_says_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Heard((0.0, 0.5, "Bob"))
+    model = StandIn((0.0, 0.5, "Bob"))
     speech = [True] * 25 + [False] * 125 + [True] * 150
     listening(monkeypatch, model, speech, times=6)
     assert [language for _, language in model.asked] == [None, "en"]
@@ -105,10 +105,10 @@ def test_pieces_are_short_and_cut_in_pauses() -> None:
     speech = np.repeat(rng.random(4000) < 0.6, 45)  # an hour
     found = pieces(speech, RATE)
     assert max(b - a for a, b in found) <= 28 * RATE
-    heard = np.zeros(len(speech), bool)
+    recognised = np.zeros(len(speech), bool)
     for a, b in found:
-        heard[a:b] = True
-    assert heard[speech].all()
+        recognised[a:b] = True
+    assert recognised[speech].all()
     assert all(b[0] >= a[1] for a, b in pairwise(found))
     assert pieces(np.ones(3000, bool), RATE) == [(0, 1000), (1000, 2000), (2000, 3000)]
     assert pieces(np.zeros(100, bool), RATE) == []
@@ -154,4 +154,4 @@ def test_silence_and_music_have_no_words(seconds: float) -> None:
     encoder = open_encoder()
     for samples in (np.zeros(len(times)), chord):
         sound: Audio = from_samples(np.asarray(samples, np.float32), SAMPLE_RATE)
-        assert hear(sound, encoder(sound), encoder).words == ()
+        assert recognise_words(sound, encoder(sound), encoder).words == ()
