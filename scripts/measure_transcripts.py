@@ -7,9 +7,9 @@ The test sentences of the tracked talker (GRID), and validation sentences of rea
 never by pocketsphinx, whose phones are the reference. The figures go to ``docs/transcripts.json`` and into the table of
 ``docs/transcripts.md``; ``--page`` writes the table alone.
 
-``--recognised`` prints as JSON what words add that are recognised (``--transcript auto``, extra ``asr``): closures of all
-validation speakers of speechocean762 without words, with recognised and with true ones, and how the lips of talkers of
-public video are followed without words and with recognised ones.
+``--recognised`` prints as JSON what words add that nobody gave (``--transcript auto``, extra ``asr``): closures of all
+validation speakers of speechocean762 without words, with recognised and with true ones; and for each talker of public
+video how well the lips follow the tracked ones without words, and with recognised ones.
 """
 
 from __future__ import annotations
@@ -208,12 +208,9 @@ def measure_recognised(data: Path, hook: Hook, most: int | None = None) -> dict[
             motion = moved if name == "without" else sharpened(spoken, moved, face)
             add_closures(count, face, spoken, motion)
     read = {name: {"closed": round(c.recall, 3), "false": round(c.false_rate, 3)} for name, c in counts.items()}
-    all_counts = counts["true"]
-    sizes = {"closures": all_counts.closed + all_counts.missed, "vowels": all_counts.false + all_counts.open_kept}
-    return {
-        "speechocean762": read | words | sizes | {"clips": len(chosen)},
-        "wild": wild_recognised(animator, data, hook),
-    }
+    last = counts["true"]
+    sizes = {"clips": len(chosen), "closures": last.closed + last.missed, "vowels": last.false + last.open_kept}
+    return {"speechocean762": read | words | sizes, "wild": wild_recognised(animator, data, hook)}
 
 
 def wild_recognised(animator: Animator, data: Path, hook: Hook) -> dict[str, Any]:

@@ -377,7 +377,7 @@ class Performance(Motion):
         str | None,
         Option(
             "Words",
-            "The spoken words as text or a .txt file, or auto: those that are recognised; the lips become more accurate.",
+            "The spoken words: text, a .txt file, or auto (recognised in the sound); the lips become more accurate.",
             metavar="FILE|TEXT|auto",
         ),
     ] = None

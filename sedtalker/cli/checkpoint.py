@@ -262,7 +262,7 @@ def pull(
     ] = None,
     json: o.JsonOption = False,
 ) -> None:
-    """Fetch an encoder into this machine's cache of the Hugging Face hub, or the files of tts or asr; nothing is fetched twice.
+    """Fetch an encoder into this machine's cache of the hub, or the files of tts or asr; nothing is fetched twice.
 
     With --from it is copied into that cache from a folder, for machines without a network.
     """

@@ -60,7 +60,7 @@ DRIFT = 0.3
 POOR_WORD = -2.0
 """Mean log ratio of its phones' posteriors to the likeliest ones' below which a word is not believed."""
 BELIEVED_SHARE = 0.5
-"""Share of the words that must be believed where another language than English is recognised; else English is tried, too:
+"""Share of the words that must be believed where another language than English is found; else English is tried, too:
 readers with an accent are often taken for speakers of their first language."""
 TOKENS = 30
 """Tokens a second that are recognised at most: Whisper can begin to repeat itself."""
@@ -258,7 +258,7 @@ def placed_words(
     language: str | None = None,
     hook: Hook = no_progress,
 ) -> Alignment:
-    """When the phones of what ``checked_words`` gave are spoken; ``InputError`` as of ``recognise_words``, ``align_recording``."""
+    """When the phones of what ``checked_words`` gave are spoken; raises what the two functions that it calls do."""
     if isinstance(said, str):
         return recognise_words(sound, features, encoder, language, hook)
     with one_step(hook, "aligning the words"):

@@ -60,7 +60,7 @@ class AnimateOptions(Motion):
     language: Annotated[
         str | None,
         about(
-            "Language of the transcript; default: en, or the one recognised.",
+            "Language of the transcript; default: en, or what is found.",
             pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$",
         ),
     ] = None

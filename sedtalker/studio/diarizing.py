@@ -1,7 +1,7 @@
 """What the diarizer does on request in the studio.
 
-Fine-grained emotions are found, shown as curves, kept with the track and touched by no edit. It learns from corrections:
-segments labelled by hand teach it the other ones.
+Fine-grained emotions are found, shown as curves, kept with the track and touched by no edit. From corrections the
+diarizer learns: segments labelled by hand teach it the other ones.
 """
 
 from __future__ import annotations

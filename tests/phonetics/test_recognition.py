@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None
 
 
 class StandIn:
-    """A Whisper that recognises the same words in every piece, at given seconds of it, and remembers what it was asked."""
+    """A Whisper that finds the same words in every piece, at given seconds of it, and remembers what it was asked."""
 
     def __init__(self, *words: tuple[float, float, str], language: str = "en"):
         self.words, self.language, self.asked = words, language, list[tuple[float, Any]]()

@@ -169,7 +169,6 @@ def test_a_track_and_words_are_taken_over(client):
     words = client.post(f"{ROOT}api/words?name=w.ctm", content=b"a 1 0.5 0.5 so\n").json()["words"]
     assert words == [{"start": 0.5, "end": 1.0, "text": "so"}]
     assert client.get(f"{ROOT}api/state").json()["words"] == words
-    finished(client, "words")
 
 
 def test_every_page_gets_a_message_about_an_edit(client):
