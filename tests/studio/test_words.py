@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import INDEX
 from sedtalker.phonetics.aligner import AlignedPhone, Alignment
 from sedtalker.phonetics.words import Word
 from sedtalker.studio import words as studio_words
