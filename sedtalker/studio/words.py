@@ -14,6 +14,7 @@ from sedtalker.phonetics.recognition import checked_words, recognise_words
 from sedtalker.phonetics.words import AUTO, MOST_WORDS, Word
 from sedtalker.progress import Hook
 from sedtalker.studio.cast import SpeakerVoice
+from sedtalker.studio.document import Base
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
 
@@ -26,7 +27,7 @@ def take_words(session: Session, words: Sequence[Word], language: str | None = N
     base, cast = session.base, session.cast
     assert base is not None
     said = tuple((word.start, word.end, word.text) for word in words)
-    made = replace(base, track=replace(base.track, words=said, language=language))
+    made = Base(replace(base.track, words=said, language=language), base.duration, base.corrections)
     session.go_on(cast.with_document(session.added(made, cast.document)))
 
 
