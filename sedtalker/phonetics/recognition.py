@@ -85,12 +85,12 @@ def whisper_folder() -> Path:
     if importlib.util.find_spec("faster_whisper") is None or not has_espeak():
         raise InputError("words are recognised by faster-whisper: pip install 'sedtalker[asr]'")
     given = os.environ.get(MODEL_VARIABLE)
-    if given and not is_file(Path(given) / "model.bin"):
-        raise InputError(f"{MODEL_VARIABLE}: no model.bin in {given}: name a folder of Whisper for CTranslate2")
-    if not given:
-        for path in WHISPER.paths:
-            if not is_file(path):
-                raise WHISPER.missing(path)
+    for name in ("model.bin", "tokenizer.json"):  # without the latter the library would ask the hub for one
+        if given and not is_file(Path(given) / name):
+            raise InputError(f"{MODEL_VARIABLE}: no {name} in {given}: name a folder of Whisper for CTranslate2")
+    for path in WHISPER.paths:
+        if not given and not is_file(path):
+            raise WHISPER.missing(path)
     return Path(given) if given else WHISPER.path
 
 

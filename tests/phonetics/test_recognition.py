@@ -126,7 +126,8 @@ def test_one_line_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv(MODEL_VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match=r"SEDTALKER_ASR_MODEL: no model\.bin in"):
         whisper_folder()
-    (tmp_path / "model.bin").write_bytes(b"model")
+    for name in ("model.bin", "tokenizer.json"):
+        (tmp_path / name).write_bytes(b"{}")
     monkeypatch.setenv(MODEL_VARIABLE, str(tmp_path))
     assert whisper_folder() == tmp_path
 
