@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_lines
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedtalker.cli import options as o
+from sedtalker.cli import visemes as v
 from sedtalker.cli.console import (
     PIPE,
     ShownProgress,
@@ -25,13 +26,10 @@ from sedtalker.cli.console import (
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
-    from sedtalker.audio import Audio
     from sedtalker.emotion.conversation import Conversation
     from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.emotion.emotion_stream import DiarizerStream
     from sedtalker.emotion.events import StateChange
-    from sedtalker.phonetics.aligner import Alignment
-    from sedtalker.phonetics.pronunciation import SpokenWord
     from sedtalker.progress import Hook
 
 log = logging.getLogger(__name__)
@@ -154,7 +152,7 @@ def diarize(
     with ShownProgress(progress, quiet) as shown:
         track = diarizer(sound, enroll=enroll or [], min_confidence=min_confidence, hook=shown.hook)
         if said is not None:
-            phones = words_of(said, sound, language, shown.hook)
+            phones = v.phones_of(sound, said, language, shown.hook)
             track = replace(track, words=phones.word_times(), language=phones.language)
     track = with_share(track, fine_share) if fine_share else track
     track = track if plane is None else project(track, plane)
@@ -183,15 +181,6 @@ def write_results(
             write(made)
     for what, _, path in chosen:
         say(f"{what}: {path}")
-
-
-def words_of(said: Sequence[SpokenWord] | str, sound: Audio, language: str | None, hook: Hook) -> Alignment:
-    """When the words of a recording are spoken."""
-    from sedtalker.phonetics.recognition import placed_words
-    from sedtalker.speech.encoder import open_encoder
-
-    encoder = open_encoder()
-    return placed_words(said, sound, encoder(sound), encoder, language, hook)
 
 
 # --- Several speakers.
