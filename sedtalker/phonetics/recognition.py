@@ -167,17 +167,20 @@ def pieces(speech: Mask, rate: float) -> list[tuple[int, int]]:
 def transcribed(model: Any, sound: Audio, start: float, end: float, language: str | None) -> tuple[list[Word], str]:
     """What Whisper recognises from ``start`` to ``end`` seconds, and the language, as espeak-ng names it."""
     first = max(0, round((start - MARGIN) * SAMPLE_RATE))
-    name = language and language.partition("-")[0]
-    segments, info = model.transcribe(
-        np.asarray(sound.samples[first : round((end + MARGIN) * SAMPLE_RATE)], np.float32),
-        language=WHISPER_NAMES.get(name, name),
-        beam_size=BEAM,
-        temperature=0.0,  # a higher one draws random numbers
-        condition_on_previous_text=False,
-        suppress_tokens=[-1, *_numerals(model)],
-        max_new_tokens=min(round(TOKENS * (1.0 + end - start)), MOST_TOKENS),
-        word_timestamps=True,
-    )
+    name = language.partition("-")[0] if language else None
+    try:
+        segments, info = model.transcribe(
+            np.asarray(sound.samples[first : round((end + MARGIN) * SAMPLE_RATE)], np.float32),
+            language=WHISPER_NAMES.get(name, name) if name else None,
+            beam_size=BEAM,
+            temperature=0.0,  # a higher one draws random numbers
+            condition_on_previous_text=False,
+            suppress_tokens=[-1, *_numerals(model)],
+            max_new_tokens=min(round(TOKENS * (1.0 + end - start)), MOST_TOKENS),
+            word_timestamps=True,
+        )
+    except ValueError:
+        raise InputError(f"--language {language}: Whisper does not recognise it; leave it out, or give words") from None
     begin = first / SAMPLE_RATE
     words = [Word(begin + w.start, begin + w.end, w.word.strip()) for part in segments for w in part.words or ()]
     return words, language or info.language

@@ -32,6 +32,8 @@ class StandIn:
         self.hf_tokenizer = SimpleNamespace(get_vocab=lambda: {"a": 0, "Ġ7": 1, "<|0.02|>": 2})
 
     def transcribe(self, samples: np.ndarray, language: str | None = None, **options: Any) -> tuple[list[Any], Any]:
+        if language == "eo":
+            raise ValueError("no such language")
         assert options["temperature"] == 0.0
         assert options["suppress_tokens"] == [-1, 1]
         self.asked.append((len(samples) / SAMPLE_RATE, language))
@@ -83,6 +85,8 @@ def test_nobody_speaks_and_nothing_is_heard(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_language_that_nothing_pronounces_moves_no_lips(monkeypatch: pytest.MonkeyPatch) -> None:
     assert listening(monkeypatch, StandIn((0.2, 0.5, "see"), language="xx")).words == ()
+    with pytest.raises(InputError, match="--language eo: Whisper does not recognise it"):
+        recognition.transcribed(StandIn(), from_samples(np.zeros(16000, np.float32), SAMPLE_RATE), 0.0, 1.0, "eo")
 
 
 def test_english_is_tried_where_another_language_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
