@@ -259,7 +259,7 @@ class Worker:
             sound = load_audio(audio, settings.max_seconds)
         for note in sound.notes:
             log.warning(note)
-        emotion, said = settings.emotion if track is None else track, settings.said()
+        emotion = settings.emotion if track is None else track
         animator, face = self._open(settings, emotion is not None, hook, landmarks)
         animation = animator(
             sound,
@@ -268,8 +268,8 @@ class Worker:
             enroll=settings.enroll,
             fill_scale=settings.fill_scale,
             coordinates=coordinates_of(settings),
-            words=said if said is not None else track and said_in(track),
-            language=settings.language or (track and track.language),
+            words=settings.said() if track is None or settings.said() is not None else said_in(track),
+            language=settings.language or (None if track is None else track.language),
             motion=settings,
             hook=hook,
         )
