@@ -289,10 +289,10 @@ def pull(
 
 def pulled_models() -> dict[str, PulledModel]:
     """What is fetched as files, by the name that the command takes: see ``sedtalker.models``."""
-    from sedtalker.phonetics.recognition import WHISPER
+    from sedtalker.phonetics.recognition import RECOGNISER
     from sedtalker.phonetics.synthesis import VOICE
 
-    return {model.name: model for model in (VOICE, WHISPER)}
+    return {model.name: model for model in (VOICE, RECOGNISER)}
 
 
 def pull_files(model: PulledModel, source: str | None, json: bool) -> None:

@@ -36,7 +36,7 @@ from sedtalker.speech.features import SpeechFeatures
 
 logger = logging.getLogger(__name__)
 
-WHISPER = PulledModel(
+RECOGNISER = PulledModel(
     "asr",
     "faster-whisper-base",
     (
@@ -53,7 +53,7 @@ MODEL_VARIABLE = "SEDTALKER_ASR_MODEL"
 """Environment variable with the folder of another Whisper for CTranslate2, such as a larger one."""
 LONGEST_PIECE = 28.0
 """Seconds that are recognised at once; Whisper takes up to 30."""
-MARGIN = 0.2
+SOUND_AROUND = 0.2
 """Seconds of sound that are recognised before and after speech."""
 DRIFT = 0.3
 """Seconds by which a word may lie outside of Whisper's times."""
@@ -88,10 +88,10 @@ def whisper_folder() -> Path:
     for name in ("model.bin", "tokenizer.json"):  # without the latter the library would ask the hub for one
         if given and not is_file(Path(given) / name):
             raise InputError(f"{MODEL_VARIABLE}: no {name} in {given}: name a folder of Whisper for CTranslate2")
-    for path in WHISPER.paths:
+    for path in RECOGNISER.paths:
         if not given and not is_file(path):
-            raise WHISPER.missing(path)
-    return Path(given) if given else WHISPER.path
+            raise RECOGNISER.missing(path)
+    return Path(given) if given else RECOGNISER.path
 
 
 @lru_cache(maxsize=1)
@@ -166,11 +166,11 @@ def pieces(speech: Mask, rate: float) -> list[tuple[int, int]]:
 
 def transcribed(model: Any, sound: Audio, start: float, end: float, language: str | None) -> tuple[list[Word], str]:
     """What Whisper recognises from ``start`` to ``end`` seconds, and the language, as espeak-ng names it."""
-    first = max(0, round((start - MARGIN) * SAMPLE_RATE))
+    first = max(0, round((start - SOUND_AROUND) * SAMPLE_RATE))
     name = language.partition("-")[0] if language else None
     try:
         segments, info = model.transcribe(
-            np.asarray(sound.samples[first : round((end + MARGIN) * SAMPLE_RATE)], np.float32),
+            np.asarray(sound.samples[first : round((end + SOUND_AROUND) * SAMPLE_RATE)], np.float32),
             language=WHISPER_NAMES.get(name, name) if name else None,
             beam_size=BEAM,
             temperature=0.0,  # a higher one draws random numbers
