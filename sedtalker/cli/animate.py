@@ -323,10 +323,9 @@ def print_files(
     paths = {name: more[name] for name in ("frames",) if name in more} | paths | more
     if as_json:
         said = {"files": paths, "frames": len(animation), "fps": animation.fps, "duration": duration}
-        phones = getattr(animation, "phones", None)
-        if phones is not None:
+        if (phones := getattr(animation, "phones", None)) is not None:
             words = [{"start": a, "end": b, "text": text} for a, b, text in phones.word_times()]
-            said |= {"words": words, "language": animation.provenance.get("language")}
+            said |= {"words": words, "language": phones.language}
         write_json(said)
     else:
         print("\n".join(paths.values()))

@@ -59,9 +59,6 @@ DRIFT = 0.3
 """Seconds by which a word may lie outside of Whisper's times."""
 POOR_WORD = -2.0
 """Mean log ratio of its phones' posteriors to the likeliest ones' below which a word is not believed."""
-BELIEVED_SHARE = 0.5
-"""Share of the words that must be believed where another language than English is found; else English is tried, too:
-readers with an accent are often taken for speakers of their first language."""
 TOKENS = 30
 """Tokens a second that are recognised at most: Whisper can begin to repeat itself."""
 MOST_TOKENS = 220
@@ -140,10 +137,10 @@ def recognise_words(
         at, tried = (first / rate, last / rate), language
         recognised, language = transcribed(model, sound, *at, language)
         kept = list(believed(recognised, posteriors, features.speech, (first, last), language, rate))
-        if tried is None and language != ENGLISH and len(kept) < BELIEVED_SHARE * len(recognised):
+        if tried is None and language != ENGLISH:  # readers with an accent are taken for speakers of their own language
             again, _ = transcribed(model, sound, *at, ENGLISH)
             english = list(believed(again, posteriors, features.speech, (first, last), ENGLISH, rate))
-            if len(english) > len(kept):
+            if belief(english, len(again)) > belief(kept, len(recognised)):
                 recognised, kept, language = again, english, ENGLISH
         count, found = count + len(recognised), found + kept
     hook("recognising the words", len(parts), len(parts))
@@ -212,6 +209,11 @@ def believed(
         if here.fits[index] >= POOR_WORD and share >= SPOKEN_SHARE:
             own = [replace(p, start=begin + p.start, end=begin + p.end) for p in here.phones if p.word == index]
             yield PlacedWord(text, tuple(own), here.fits[index])
+
+
+def belief(kept: Sequence[PlacedWord], count: int) -> float:
+    """How far the sound agrees to so many words of which these are believed: the mean of their distance to doubt."""
+    return sum(word.fit - POOR_WORD for word in kept) / max(1, count)
 
 
 def phones_of(text: str, language: str) -> tuple[str, ...]:
