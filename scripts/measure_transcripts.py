@@ -6,10 +6,17 @@ The test sentences of the tracked talker (GRID), and validation sentences of rea
 (speechocean762, phones aligned by pocketsphinx). The words are those of the corpora; they are aligned by the encoder,
 never by pocketsphinx, whose phones are the reference. The figures go to ``docs/transcripts.json`` and into the table of
 ``docs/transcripts.md``; ``--page`` writes the table alone.
+
+``--recognised`` prints as JSON what words add that nobody gave (``--transcript auto``, extra ``asr``): closures of all
+validation speakers of speechocean762 without words, with recognised and with true ones; and for each talker of public
+video how well the lips follow the tracked ones without words, and with recognised ones.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +30,14 @@ from sedtalker.animation.known_phones import gap_of, sharpen
 from sedtalker.audio import load_audio
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.metrics.motion import ClosureCounts, count_closures
+from sedtalker.metrics.motion import ClosureCounts, count_closures, lip_aperture
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.phonetics.pronunciation import pronounce
+from sedtalker.phonetics.recognition import recognise_words
 from sedtalker.phonetics.words import align_recording
-from sedtalker.progress import Hook, counted
+from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import BILABIAL, SILENCE, SpeechFeatures
-from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.corpora.manifest import find_data, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import (
     OPEN_VOWELS,
@@ -39,6 +47,7 @@ from sedtalker.training.evaluation.lips import (
     lip_metrics,
     steady_track,
 )
+from sedtalker.training.evaluation.wild import WildClip, read_wild_talkers
 from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_intervals
 from sedtalker.training.motion.spoken_motion import measure_lips
 from sedtalker.training.run import cache_folder
@@ -134,11 +143,16 @@ def closures(face: Face, moved: list[tuple[Spoken, NDArray[np.float32]]]) -> Clo
     """Bilabials count as closed and open vowels as open: where no lips are tracked, or an emotion moved them."""
     counts = ClosureCounts()
     for spoken, motion in moved:
-        vowels, times = phone_intervals(spoken.spans, OPEN_VOWELS), spoken.times
-        assumed = np.any([(times >= start) & (times <= end) for start, end in vowels] or [times < 0], axis=0)
-        stops = phone_intervals(spoken.spans, BILABIAL)
-        count_closures(counts, times, gap_of(face, motion), assumed.astype(np.float32), stops, vowels)
+        add_closures(counts, face, spoken, motion)
     return counts
+
+
+def add_closures(counts: ClosureCounts, face: Face, spoken: Spoken, motion: NDArray[np.float32]) -> None:
+    """Those of one sentence."""
+    vowels, times = phone_intervals(spoken.spans, OPEN_VOWELS), spoken.times
+    assumed = np.any([(times >= start) & (times <= end) for start, end in vowels] or [times < 0], axis=0)
+    stops = phone_intervals(spoken.spans, BILABIAL)
+    count_closures(counts, times, gap_of(face, motion), assumed.astype(np.float32), stops, vowels)
 
 
 def start_errors(spoken: list[Spoken]) -> dict[str, float]:
@@ -169,6 +183,62 @@ def page(found: dict[str, Any]) -> str:
     )
 
 
+# --- Words that are recognised.
+
+
+def measure_recognised(data: Path, hook: Hook, most: int | None = None) -> dict[str, Any]:
+    """Figures of ``--recognised``; ``most``: recordings of read speech, by default all."""
+    animator, face = Animator.from_pretrained(), load_face()
+    clips = [c for c in read_manifest(data) if c.corpus == "speechocean762" and c.split == "valid"]
+    utterances = [Utterance(c.path.stem, c.path, c.transcript) for c in clips]
+    spans = align_corpus("speechocean762", utterances, cache_folder(None))
+    chosen = [c for c in clips if spans[c.path.stem]][:most]
+    counts = {name: ClosureCounts() for name in ("without", "auto", "true")}
+    words: dict[str, int] = {"spoken": 0, "believed": 0}
+    for clip in counted(chosen, hook, "recognising read sentences", len(chosen)):
+        sound = load_audio(clip.path)
+        features = animator.encoder(sound)
+        moved = animator.decoder.predict(features, steady_track("neutral", 0.0))
+        found = {"auto": recognise_words(sound, features, animator.encoder)}
+        found["true"] = aligned(animator, clip.path, clip.transcript, features)
+        words["believed"] += len(found["auto"].words)
+        words["spoken"] += len(found["true"].words)
+        for name, count in counts.items():
+            spoken = Spoken(features, spans[clip.path.stem], found.get(name, found["true"]), moved)
+            motion = moved if name == "without" else sharpened(spoken, moved, face)
+            add_closures(count, face, spoken, motion)
+    read = {name: {"closed": round(c.recall, 3), "false": round(c.false_rate, 3)} for name, c in counts.items()}
+    last = counts["true"]
+    sizes = {"clips": len(chosen), "closures": last.closed + last.missed, "vowels": last.false + last.open_kept}
+    return {"speechocean762": read | words | sizes, "wild": wild_recognised(animator, data, hook)}
+
+
+def wild_recognised(animator: Animator, data: Path, hook: Hook) -> dict[str, Any]:
+    """Correlation of the lips' height with the tracked one, by talker, without words and with recognised ones."""
+    talkers, face, rows = read_wild_talkers(data), load_face(), dict[str, Any]()
+    for talker in counted(talkers, hook, "recognising talkers of public video", len(talkers)):
+        sound = load_audio(talker.audio)
+        features = animator.encoder(sound)
+        moved = animator.decoder.predict(features, steady_track("neutral", 0.0))
+        phones = recognise_words(sound, features, animator.encoder)
+        spoken, clip = Spoken(features, [], phones, moved), WildClip(features, talker)
+        scores = [clip.best(lip_aperture(face, m))[0] for m in (moved, sharpened(spoken, moved, face))]
+        rows[talker.audio.stem] = {
+            "without": round(scores[0], 4),
+            "auto": round(scores[1], 4),
+            "words": len(phones.words),
+        }
+    return rows
+
+
 if __name__ == "__main__":
+    if "--recognised" in sys.argv:
+        parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("--recognised", action="store_true")
+        parser.add_argument("--data", type=Path, help="folder of the training data")
+        parser.add_argument("--clips", type=int, help="recordings of read speech; default: all")
+        given = parser.parse_args()
+        print(json.dumps(measure_recognised(find_data(given.data), no_progress, given.clips), indent=1))
+        sys.exit()
     figures_found = measured(__doc__, STORE, measure)
     write_between_marks(PAGE, "transcripts", page(figures_found))

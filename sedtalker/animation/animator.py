@@ -34,7 +34,9 @@ from sedtalker.models import model_folder, model_names
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.nn.engine import open_model
 from sedtalker.phonetics.aligner import Alignment
-from sedtalker.phonetics.words import Words, align_recording, spoken_words
+from sedtalker.phonetics.pronunciation import ENGLISH
+from sedtalker.phonetics.recognition import checked_words, placed_words
+from sedtalker.phonetics.words import Words
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speakers.separation import Speakers, separate
 from sedtalker.speech.encoder import Encoder, open_trained_encoder
@@ -148,7 +150,7 @@ class Animator:
         fill_scale: bool = False,
         coordinates: Mapping[str, tuple[float, float]] | None = None,
         words: Words | Alignment | None = None,
-        language: str = "en",
+        language: str | None = None,
         motion: Motion = Motion(),
         provenance: Mapping[str, Any] | None = None,
         max_seconds: float = LONGEST_SECONDS,
@@ -165,9 +167,9 @@ class Animator:
             enroll: other recordings of the speaker, for the diarizer.
             fill_scale: whether the diarizer measures strength by the recording's own.
             coordinates: (valence, arousal) of each category, from ``read_coordinates``; default: those of the track.
-            words: what is said: a text, its file, or a file of words with times, or when each phone is spoken; the
-                mouth is then sharpened.
-            language: of the words, as espeak-ng names it.
+            words: what is said: a text, its file, or a file of words with times, or when each phone is spoken; or
+                ``"auto"``: what is recognised (extra ``asr``). The mouth is then sharpened.
+            language: of the words, as espeak-ng names it; default: English, with ``"auto"`` the one recognised.
             motion: how the face moves.
             provenance: stored with the animation, beside what is stored anyway.
             max_seconds: longer files are refused.
@@ -182,7 +184,7 @@ class Animator:
         motion = replace(motion, **options)
         sound = as_audio(audio, rate, max_seconds)
         face = self._face(face)
-        spoken = words if words is None or isinstance(words, Alignment) else spoken_words(words, language)
+        spoken = words if words is None or isinstance(words, Alignment) else checked_words(words, language)
         with torch_threads(1):
             with one_step(hook, "encoding the speech"):
                 features = self.encoder(sound)
@@ -192,11 +194,12 @@ class Animator:
             with one_step(hook, "moving the face"):
                 moved = self._moved(features, track, motion, face)
             if spoken is not None:
-                with one_step(hook, "aligning the words"):
-                    if not isinstance(spoken, Alignment):
-                        spoken = align_recording(spoken, sound, features, self.encoder)
-                    moved = sharpened(moved, spoken, face)
-        spoken_in = {} if moved.phones is None else {"words": len(moved.phones.words), "language": language}
+                if not isinstance(spoken, Alignment):
+                    spoken = placed_words(spoken, sound, features, self.encoder, language, hook)
+                moved = sharpened(moved, spoken, face)
+        spoken_in = {}
+        if moved.phones is not None:
+            spoken_in = {"words": len(moved.phones.words), "language": moved.phones.language or language or ENGLISH}
         source = self._provenance(
             moved, motion, face, sound, self.licences(emotion), spoken_in | dict(provenance or {})
         )

@@ -143,7 +143,7 @@ CONVERSATION = "speakers others listening shot"
 """Options of a recording of several speakers."""
 NOT_OFFERED: dict[str, dict[str, str]] = {
     "batch": {
-        "transcript words": "one recording's words: a column of a manifest, or --words-beside",
+        "words": "one recording's words: a column of a manifest, or --words-beside",
     },
     "say": {
         "transcript words": "the text says them",

@@ -375,18 +375,25 @@ class Performance(Motion):
     ] = None
     transcript: Annotated[
         str | None,
-        Option("Words", "The spoken words as text or a .txt file; the lips become more accurate.", metavar="FILE|TEXT"),
+        Option(
+            "Words",
+            "The spoken words: text, a .txt file, or auto (recognised in the sound); the lips become more accurate.",
+            metavar="FILE|TEXT|auto",
+        ),
     ] = None
     words: Annotated[
         Path | None,
         Option("Words", "Words or phrases with times: .ctm, .TextGrid, .vtt, .srt, or .json of Whisper."),
     ] = None
     language: Annotated[
-        str,
+        str | None,
         Option(
-            "Words", "Language of the words: en, de, fr, es, zh, ko, hi or any other name of espeak-ng.", metavar="CODE"
+            "Words",
+            "Language of the words: en, de, fr, es, zh, ko, hi or any other name of espeak-ng; default: en, of auto "
+            "that which is recognised.",
+            metavar="CODE",
         ),
-    ] = "en"
+    ] = None
     size: Annotated[
         str, Option("Video", "Size of the picture, pixels: 512, or 1280x720.", metavar="N|WxH", read=str)
     ] = "512"

@@ -140,7 +140,9 @@ def sharpened(moved: Moved, phones: Alignment, face: Face) -> Moved:
     if asked is not None:
         closure = np.maximum(asked.closure, closure_of(times, phones))
         asked = Articulation(known_constrictions(asked.tongue, phones, times), closure)
-    return replace(moved, weights=sharpen(moved.weights, times, phones, face), articulation=asked, phones=phones)
+    weights = sharpen(moved.weights, times, phones, face)
+    track = replace(moved.track, words=phones.word_times(), language=phones.language)
+    return replace(moved, weights=weights, track=track, articulation=asked, phones=phones)
 
 
 def assemble(

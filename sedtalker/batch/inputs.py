@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from sedtalker.batch.manifest import MANIFESTS, read_manifest
 from sedtalker.batch.settings import BatchSettings
 from sedtalker.errors import InputError
-from sedtalker.phonetics.words import TEXT_SUFFIXES, WORD_SUFFIXES
+from sedtalker.phonetics.words import AUTO, TEXT_SUFFIXES, WORD_SUFFIXES
 from sedtalker.reading import is_file, is_folder
 
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".webm")
@@ -143,17 +143,17 @@ def _name(place: Path) -> str:
 
 
 def words_beside(audio: Path, settings: BatchSettings) -> BatchSettings:
-    """Settings with the words of a file that is called as its recording, where they ask for it and have no others.
+    """Settings with the words of a file that is called as its recording, where they ask for it and none are given.
 
     Files with times (``WORD_SUFFIXES``) come before those of text.
     """
-    if not settings.words_beside or settings.said() is not None:
+    if not settings.words_beside or settings.said() not in (None, AUTO):
         return settings
     for ending in (*WORD_SUFFIXES, *TEXT_SUFFIXES):
         file = audio.with_name(audio.stem + ending)
         if is_file(file):
             timed = ending in WORD_SUFFIXES
-            return replace(settings, words=file) if timed else replace(settings, transcript=str(file))
+            return replace(settings, words=file, transcript=None) if timed else replace(settings, transcript=str(file))
     return settings
 
 

@@ -26,7 +26,7 @@ from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
-from sedtalker.phonetics.words import READERS, TEXT_SUFFIXES
+from sedtalker.phonetics.words import AUTO, READERS, TEXT_SUFFIXES
 from sedtalker.reading import file_sha256, is_file, is_folder, is_there, problem_of
 
 TRACK_SUFFIX = ".emotion.json"
@@ -130,7 +130,7 @@ class BatchSettings(Performance):
     def _files(self, base: Path) -> dict[str, Path]:
         """Absolute paths by option: what may also be a word is a file where the command would take it for one."""
         found: dict[str, Path | None] = {}
-        if self.transcript is not None:
+        if self.transcript not in (None, AUTO):
             text = Path(self.transcript)
             found["transcript"] = text if text.suffix.lower() in TEXTS or is_file(base / text) else None
         for name, about in declared(BatchSettings).items():
@@ -160,13 +160,17 @@ class BatchSettings(Performance):
         used = {"decoder": model_folder("decoder", decoder_choice(self.decoder, self.encoder)[0])}
         if self.speakers is not None and (self.speakers == "auto" or self.speakers.isdigit()):
             used["speakers"] = model_folder("speakers", "speakers")
+        found = dict[str, str]()
+        if self.said() == AUTO:
+            from sedtalker.phonetics.recognition import whisper_folder
+
+            found["recogniser"] = path_sha256(whisper_folder())
         if self.emotion is None:
             name, _ = diarizer_choice(self.model, self.encoder)
             if name.startswith("hf:"):
-                beside = {"diarizer": model_folder("diarizer", "diarizer")}
-                return {**_hashes(used), **_hashes(beside), "classifier": name}
+                found["classifier"], name = name, "diarizer"
             used["diarizer"] = model_folder("diarizer", name)
-        return _hashes(used)
+        return _hashes(used) | found
 
     def check(self) -> None:
         """Look at everything that can be wrong without a recording.
@@ -192,10 +196,14 @@ class BatchSettings(Performance):
                 raise InputError(f"{path}: no such file")
         check_conversation(self)
         check_enroll(self.enroll, self.model, self.emotion)
-        if self.said() is not None:
-            from sedtalker.phonetics.pronunciation import check_language
+        if self.said() == AUTO:
+            from sedtalker.phonetics.recognition import checked_words
 
-            check_language(self.language)
+            checked_words(AUTO, self.language)
+        elif self.said() is not None:
+            from sedtalker.phonetics.pronunciation import ENGLISH, check_language
+
+            check_language(self.language or ENGLISH)
         if self.emotion is not None:
             from sedtalker.emotion.formats.files import check_emotion
 

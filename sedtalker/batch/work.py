@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sedtalker.emotion.track import EmotionTrack
     from sedtalker.face.face import Face
     from sedtalker.mesh.mesh import Mesh
+    from sedtalker.phonetics.pronunciation import SpokenWord
 
 log = logging.getLogger(__name__)
 
@@ -261,8 +262,8 @@ class Worker:
             enroll=settings.enroll,
             fill_scale=settings.fill_scale,
             coordinates=coordinates_of(settings),
-            words=settings.said(),
-            language=settings.language,
+            words=settings.said() if track is None or settings.said() is not None else said_in(track),
+            language=settings.language or (None if track is None else track.language),
             motion=settings,
             hook=hook,
         )
@@ -282,6 +283,13 @@ class Worker:
         fit = s.mesh_head, s.landmarks, s.rig, s.open_mouth, s.mouth, s.eyes, s.strength, s.rig_names, id(landmarks)
         named = s.mesh, s.face, vertices, *fit
         return animator, kept(self._faces, named, lambda: open_face(s, vertices, hook, landmarks), FACES)
+
+
+def said_in(track: EmotionTrack) -> list[SpokenWord] | None:
+    """The words of a track, as the studio aligns them; None where it has none."""
+    from sedtalker.phonetics.words import Word, timed_words
+
+    return timed_words([Word(*word) for word in track.words], track.language or "en") if track.words else None
 
 
 def _said(error: Exception) -> str:

@@ -323,6 +323,10 @@ def print_files(
     more = {name: str(path) for name, path in beside.items() if path is not None}
     paths = {name: more[name] for name in ("frames",) if name in more} | paths | more
     if as_json:
-        write_json({"files": paths, "frames": len(animation), "fps": animation.fps, "duration": duration})
+        said = {"files": paths, "frames": len(animation), "fps": animation.fps, "duration": duration}
+        if (phones := getattr(animation, "phones", None)) is not None:
+            words = [{"start": a, "end": b, "text": text} for a, b, text in phones.word_times()]
+            said |= {"words": words, "language": phones.language}
+        write_json(said)
     else:
         print("\n".join(paths.values()))

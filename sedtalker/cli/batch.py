@@ -14,6 +14,7 @@ from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, say, write_json
 from sedtalker.cli.options import drawn_where_possible
+from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -75,6 +76,10 @@ def batch(
     rules = Rules(jobs, WHOLE if shard is None else parse_shard(shard), resume, force, device)
     settings = BatchSettings(**vars(options), only=listed(only), words_beside=words_beside)
     settings = drawn_where_possible(context, settings)
+    if settings.transcript not in (None, "auto"):
+        raise InputError(
+            "--transcript of a batch is auto: a text is one recording's: give a column of a manifest, or --words-beside"
+        )
     items = find_items(inputs, output, settings, pattern or (), column or ())
     with ShownFiles(items, progress, quiet) as shown:
         try:

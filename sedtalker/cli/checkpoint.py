@@ -17,7 +17,7 @@ from sedtalker.reading import is_folder, problem_of
 
 if TYPE_CHECKING:
     from sedtalker.checkpoint import Kind
-    from sedtalker.models import HubModel
+    from sedtalker.models import HubModel, PulledModel
     from sedtalker.speech.backbone import BackboneConfig
 
 
@@ -134,8 +134,6 @@ models_app = typer.Typer(help="List the weights there are, and fetch the encoder
 
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 """What a model of the hub consists of; the last is not always there."""
-TTS = "tts"
-"""The name of what ``sedtalker say`` speaks with."""
 SHOWN = 5
 """Figures of a checkpoint in the list for a person."""
 
@@ -251,7 +249,7 @@ def pull(
     name: Annotated[
         str,
         typer.Argument(
-            help="An encoder of sedtalker models list, the folder of a checkpoint that names one, or tts, for say."
+            help="An encoder of sedtalker models list, the folder of a checkpoint that names one, tts, for say, or asr."
         ),
     ],
     source: Annotated[
@@ -259,23 +257,23 @@ def pull(
         typer.Option(
             "--from",
             metavar="FOLDER",
-            help="Take it from a folder (config.json, model.safetensors), tts also from a URL.",
+            help="Take it from a folder (config.json, model.safetensors), tts and asr also from a URL.",
         ),
     ] = None,
     json: o.JsonOption = False,
 ) -> None:
-    """Fetch an encoder into this machine's cache of the Hugging Face hub, or the voices; nothing is fetched twice.
+    """Fetch an encoder into this machine's cache of the hub, or the files of tts or asr; nothing is fetched twice.
 
     With --from it is copied into that cache from a folder, for machines without a network.
     """
-    if name == TTS:
-        return pull_tts(source, json)
+    if name in (files := pulled_models()):
+        return pull_files(files[name], source, json)
     from sedtalker.speech.encoder import HUB_ENCODERS
 
     if name not in HUB_ENCODERS and not Path(name).is_dir():
         if any(b["name"] == name for b in built_in_weights()):
             raise InputError(f"{name}: built in, there is nothing to fetch")
-        raise InputError(f"{name}: no such encoder; there is {', '.join(HUB_ENCODERS)}, and {TTS}")
+        raise InputError(f"{name}: no such encoder; there is {', '.join([*HUB_ENCODERS, *files])}")
     config = HUB_ENCODERS[name] if name in HUB_ENCODERS else named_backbone(Path(name))
     with extra("hub"):
         import huggingface_hub  # noqa: F401
@@ -289,16 +287,24 @@ def pull(
         print(folder)
 
 
-def pull_tts(source: str | None, json: bool) -> None:
-    """Fetch the engine of ``sedtalker say``."""
-    from sedtalker.phonetics.synthesis import RELEASE, pull_voices
+def pulled_models() -> dict[str, PulledModel]:
+    """What is fetched as files, by the name that the command takes: see ``sedtalker.models``."""
+    from sedtalker.phonetics.recognition import RECOGNISER
+    from sedtalker.phonetics.synthesis import VOICE
+
+    return {model.name: model for model in (VOICE, RECOGNISER)}
+
+
+def pull_files(model: PulledModel, source: str | None, json: bool) -> None:
+    """Fetch the files of a model."""
+    from sedtalker.models import pull as pull_model
 
     with ShownProgress("bar", False) as shown:
-        paths = pull_voices(source or RELEASE, shown.hook)
+        paths = pull_model(model, source, shown.hook)
     if json:
-        write_json({"name": TTS, "files": [str(path) for path in paths]})
+        write_json({"name": model.name, "files": [str(path) for path in paths]})
     else:
-        say(f"{TTS}: ready, Apache-2.0")
+        say(f"{model.name}: ready, {model.licence}")
         print("\n".join(map(str, paths)))
 
 

@@ -312,6 +312,7 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
         stderr: where, instead of stdout.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from sedtalker.emotion.fine import strongest
 
@@ -321,7 +322,10 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
         if track.extras:
             inside = (track.times >= s.start) & (track.times < s.end)
             rows[-1].append(", ".join(strongest(track.extras, inside)))
-    _print_table(console, [*COLUMNS, *(["fine-grained emotions"] if track.extras else [])], rows)
+        if track.words:
+            rows[-1].append(escape(" ".join(word for *_, word in track.words_in(s.start, s.end))))
+    more = [name for name, held in (("fine-grained emotions", track.extras), ("words", track.words)) if held]
+    _print_table(console, [*COLUMNS, *more], rows)
     for burst in track.bursts:
         console.print(f"{burst.kind} {burst.start:.2f} to {burst.end:.2f} s, confidence {burst.confidence:.2f}")
 

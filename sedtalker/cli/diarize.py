@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedtalker.cli import options as o
+from sedtalker.cli import visemes as v
 from sedtalker.cli.console import (
     PIPE,
     ShownProgress,
@@ -80,6 +81,9 @@ def diarize(
     look_ahead: Annotated[
         float, typer.Option(min=0.0, help="With --stream: seconds of sound that a frame waits for.")
     ] = 0.5,
+    transcript: o.TranscriptOption = None,
+    words: o.WordsOption = None,
+    language: o.LanguageOption = None,
     coordinates: o.CoordinatesOption = None,
     device: o.DeviceOption = "auto",
     max_seconds: o.MaxSecondsOption = 3600.0,
@@ -92,12 +96,14 @@ def diarize(
         raise InputError(f"choose one of {'--events' if events else '--json'} and --rttm")
     streams = stream or audio == PIPE
     finer = fine or fine_model is not None or fine_share > 0
-    if streams and (output or plot or rttm or min_confidence or coordinates or fine_share):
+    spoken = transcript is not None or words is not None
+    if streams and (output or plot or rttm or min_confidence or coordinates or fine_share or spoken):
         raise InputError("a stream takes only --json, --events, --fine, --look-ahead, --model, --enroll and --device")
     if streams and finer and not (json or events):
         raise InputError("with --fine a stream needs --json or --events")
     if speakers is not None:
         alone = {"--events": events, "--enroll": enroll, "--fine": finer, "--stream": stream, "-": audio == PIPE}
+        alone |= {"--transcript": transcript is not None, "--words": words is not None}
         refused = [option for option, given in alone.items() if given]
         if refused:
             raise InputError(f"{refused[0]} does not go with --speakers: it is for one speaker")
@@ -119,10 +125,11 @@ def diarize(
         if path is not None:
             check(path)
             check_writable(path, force)
-    o.check_files(*([] if audio == PIPE else [audio]), *(enroll or []))
+    o.check_files(*([] if audio == PIPE else [audio]), *(enroll or []), words)
     o.check_enroll(enroll, model)
     if speakers is not None:
         check_speakers(speakers)
+    said = o.given_words(transcript, words, language)
     plane = None if coordinates is None else read_coordinates(coordinates)
     diarizer = o.open_diarizer(model, encoder, trust, device)
     if speakers is not None:
@@ -143,6 +150,9 @@ def diarize(
         log.warning(note)
     with ShownProgress(progress, quiet) as shown:
         track = diarizer(sound, enroll=enroll or [], min_confidence=min_confidence, hook=shown.hook)
+        if said is not None:
+            phones = v.phones_of(sound, said, language, shown.hook)
+            track = replace(track, words=phones.word_times(), language=phones.language)
     track = with_share(track, fine_share) if fine_share else track
     track = track if plane is None else project(track, plane)
     write_results(track.save, output, lambda path: track.plot(path, sound), plot)

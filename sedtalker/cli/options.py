@@ -158,7 +158,7 @@ TranscriptOption = Annotated[str | None, option("transcript")]
 """The words without times."""
 WordsOption = Annotated[Path | None, option("words")]
 """The words with times."""
-LanguageOption = Annotated[str, option("language")]
+LanguageOption = Annotated[str | None, option("language")]
 """The language of the words."""
 SpeakersOption = Annotated[
     str | None,
@@ -284,20 +284,20 @@ def _plain(value: Any) -> Any:
 # --- What is said.
 
 
-def given_words(transcript: str | None, words: Path | None, language: str) -> list[SpokenWord] | None:
-    """The words that options give, with their phones; None where they give none.
+def given_words(transcript: str | None, words: Path | None, language: str | None) -> list[SpokenWord] | str | None:
+    """The words that options give, with their phones, or ``auto``; None where they give none.
 
     Raises:
-        InputError: both options, or what ``sedtalker.phonetics.words.spoken_words`` raises.
+        InputError: both options, or what ``sedtalker.phonetics.recognition.checked_words`` raises.
     """
     if transcript is not None and words is not None:
         raise InputError("give one of --transcript and --words")
     given = words if transcript is None else transcript
     if given is None:
         return None
-    from sedtalker.phonetics.words import spoken_words
+    from sedtalker.phonetics.recognition import checked_words
 
-    return spoken_words(given, language)
+    return checked_words(given, language)
 
 
 # --- Files that options name; networks and faces are opened by ``sedtalker.batch.opening``.

@@ -84,7 +84,7 @@ def say(
             synthesizer,
             voice=voice,
             speed=speed,
-            language=settings.language,
+            language=settings.language or "en",
             face=open_face(settings, animator.moves_vertices, shown.hook),
             emotion=settings.emotion,
             fill_scale=settings.fill_scale,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,10 +11,12 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import fail_clearly, say
+from sedtalker.progress import Hook, no_progress
 
 if TYPE_CHECKING:
     from sedtalker.audio import Audio
     from sedtalker.phonetics.aligner import Alignment
+    from sedtalker.phonetics.pronunciation import SpokenWord
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ def visemes(
     viseme_set: VisemeSetOption = "oculus",
     transcript: o.TranscriptOption = None,
     words: o.WordsOption = None,
-    language: o.LanguageOption = "en",
+    language: o.LanguageOption = None,
     max_seconds: o.MaxSecondsOption = 3600.0,
     force: o.ForceOption = False,
 ) -> None:
@@ -48,14 +51,11 @@ def visemes(
     said = o.given_words(transcript, words, language)
     from sedtalker.audio import load_audio
     from sedtalker.phonetics.visemes import to_tsv
-    from sedtalker.phonetics.words import align_recording
-    from sedtalker.speech.encoder import open_encoder
 
     sound = load_audio(audio, max_seconds)
     for note in sound.notes:
         log.warning(note)
-    encoder = open_encoder()
-    phones = phones_of(sound) if said is None else align_recording(said, sound, encoder(sound), encoder)
+    phones = phones_of(sound, said, language)
     if output is None:
         print(to_tsv(phones, viseme_set, audio.name, sound.duration), end="")
         return
@@ -79,12 +79,17 @@ def write_visemes(path: Path, of: str, phones: Alignment | None, sound: Audio, a
     write_file(path, phones or phones_of(sound), of, audio.name, sound.duration)
 
 
-def phones_of(sound: Audio) -> Alignment:
-    """The phones of a recording whose words nobody gave."""
+def phones_of(
+    sound: Audio, said: Sequence[SpokenWord] | str | None = None, language: str | None = None, hook: Hook = no_progress
+) -> Alignment:
+    """The phones of a recording: of what is said, or as they are recognised where nobody says it."""
     from sedtalker.phonetics.aligner import phone_posteriors
+    from sedtalker.phonetics.recognition import placed_words
     from sedtalker.phonetics.visemes import recognise
     from sedtalker.speech.encoder import open_encoder
 
     encoder = open_encoder()
     features = encoder(sound)
+    if said is not None:
+        return placed_words(said, sound, features, encoder, language, hook)
     return recognise(phone_posteriors(encoder, features, sound), features.clock.rate)

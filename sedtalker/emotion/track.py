@@ -84,6 +84,8 @@ class EmotionTrack:
         bursts: laughter, cries, sighs and other sounds that are no speech, in the order of their beginnings.
         extras: further curves (T,) float32 in [0, 1] by name, such as fine-grained emotions; most tracks have none.
         predicted: what a diarizer predicted, or ``None`` where the emotion was given.
+        words: start and end in seconds and text of what is said, in order, where that is known.
+        language: of the words; None: not known.
     """
 
     times: NDArray[np.float64]
@@ -98,6 +100,8 @@ class EmotionTrack:
     bursts: tuple[Burst, ...] = ()
     extras: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     predicted: Prediction | None = None
+    words: tuple[tuple[float, float, str], ...] = ()
+    language: str | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -124,6 +128,10 @@ class EmotionTrack:
             speech=speech,
             extras={name: values[:, n + 3 + k] for k, name in enumerate(self.extras)},
         )
+
+    def words_in(self, start: float, end: float) -> list[tuple[float, float, str]]:
+        """The words whose middle lies between two times, seconds."""
+        return [word for word in self.words if start <= 0.5 * (word[0] + word[1]) < end]
 
     def scaled(self, gain: float) -> EmotionTrack:
         """The same track with its intensity multiplied (clipped to [0, 1])."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sedtalker.animation import conditioning, decoder, idle_motion, tongue, visual_prosody
+from sedtalker.animation import articulation, conditioning, decoder, idle_motion, visual_prosody
 from sedtalker.animation.articulation import CLOSE, JAW, ROLL
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_rules import RULES
@@ -122,7 +122,7 @@ def _mouth() -> Section:
 
 def _tongue() -> Section:
     own = {name.removeprefix("tongue_"): value for name, value in asdict(RULES).items() if name.startswith("tongue_")}
-    return {"names": tongue.TONGUE, **own, **_named(tongue, "INTERDENTAL", "ALVEOLAR", "REACH", "EASE")}
+    return {"names": articulation.TONGUE, **own, **_named(articulation, "INTERDENTAL", "ALVEOLAR", "REACH", "EASE")}
 
 
 def _idle() -> Section:

@@ -24,7 +24,7 @@ def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = 
 
 
 def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Scene:
-    """The mesh in an OBJ, GLB, glTF, VRM, USD, PLY, STL or OFF file, with the morph targets of all but OBJ, PLY, STL and OFF.
+    """The mesh in an OBJ, GLB, glTF, VRM, USD, PLY, STL or OFF file, with the morph targets of GLB, glTF, VRM and USD.
 
     Vertex count, order and polygons are the file's (STL has no shared vertices: equal corners become one vertex).
     Coordinates are the file's too, so they are not metres unless the file's are; registration finds the scale.

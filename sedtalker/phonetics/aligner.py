@@ -80,9 +80,11 @@ def align(posteriors: NDArray[np.floating], words: Sequence[SpokenWord], rate: f
         )
     log_posteriors = np.log(np.maximum(posteriors, 1e-8)).astype(np.float64)
     path = _best_path(log_posteriors - LOG_PRIORS, chain)
-    spoken = chain.words[path] >= 0
+    owner = chain.words[path]
     ratio = log_posteriors[np.arange(len(path)), chain.classes[path]] - log_posteriors.max(1)
-    return Alignment(tuple(_spans(path, chain, rate)), tuple(word.text for word in words), float(ratio[spoken].mean()))
+    fits = tuple(float(ratio[owner == index].mean()) for index in range(len(words)))
+    texts = tuple(word.text for word in words)
+    return Alignment(tuple(_spans(path, chain, rate)), texts, float(ratio[owner >= 0].mean()), fits)
 
 
 class _Chain(NamedTuple):
@@ -192,11 +194,15 @@ class Alignment:
         words: their texts.
         fit: mean over the frames of words of the log ratio of the phone's posterior to the likeliest phone's: 0 where
             the encoder agrees throughout, far below where other words are spoken.
+        fits: the same of each word.
+        language: of the words; None: not known.
     """
 
     phones: tuple[AlignedPhone, ...]
     words: tuple[str, ...] = ()
     fit: float = 0.0
+    fits: tuple[float, ...] = ()
+    language: str | None = None
 
     @property
     def duration(self) -> float:
@@ -204,13 +210,13 @@ class Alignment:
         return self.phones[-1].end if self.phones else 0.0
 
     def of(self, classes: Sequence[str]) -> list[tuple[float, float]]:
-        """Start and end of each phone of the given classes, seconds."""
-        return [(p.start, p.end) for p in self.phones if p.phone in classes]
+        """Start and end of each phone of the given classes in words, seconds."""
+        return [(p.start, p.end) for p in self.phones if p.phone in classes and p.word is not None]
 
-    def word_times(self) -> list[tuple[float, float, str]]:
+    def word_times(self) -> tuple[tuple[float, float, str], ...]:
         """Start, end and text of each word."""
         times: dict[int, tuple[float, float]] = {}
         for phone in self.phones:
             if phone.word is not None:
                 times[phone.word] = (times.get(phone.word, (phone.start,))[0], phone.end)
-        return [(*times[index], self.words[index]) for index in sorted(times)]
+        return tuple((*times[index], self.words[index]) for index in sorted(times))

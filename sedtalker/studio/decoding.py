@@ -8,6 +8,8 @@ is decoded at once instead, so what is shown is exactly what is exported.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,14 +20,21 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import eased_emotion
-from sedtalker.animation.recipe import assemble, move, needs_neutral, plain_style, shown_track
+from sedtalker.animation.recipe import assemble, move, needs_neutral, plain_style, sharpened, shown_track
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio
 from sedtalker.emotion.track import EmotionTrack
+from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.nn import torch_threads
+from sedtalker.phonetics.aligner import Alignment
+from sedtalker.phonetics.pronunciation import ENGLISH
+from sedtalker.phonetics.words import Word, align_recording, timed_words
+from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.studio.document import ClipSettings
+
+logger = logging.getLogger(__name__)
 
 WHOLE_SECONDS = 30.0
 """Recordings up to this long are decoded as a whole."""
@@ -72,8 +81,21 @@ class Decoding:
     def __init__(self, animator: Animator, sound: Audio, features: SpeechFeatures):
         self.animator, self.sound, self.features = animator, sound, features
         self.articulation = animator.articulation(features)
+        self.phones: Mapping[tuple[tuple[float, float, str], ...], Alignment] = {}
+        """When the phones of words that a track can have are spoken, by the words."""
         self.emotional: _Layer | None = None
         self.neutral: _Layer | None = None
+
+    def place(self, track: EmotionTrack, hook: Hook = no_progress) -> None:
+        """Find when the phones of a track's words are spoken; lips do not follow words that cannot be."""
+        try:
+            spoken = timed_words([Word(*word) for word in track.words], track.language or ENGLISH)
+            with one_step(hook, "aligning the words"), torch_threads(1):
+                found = align_recording(spoken, self.sound, self.features, self.animator.encoder)
+        except InputError as error:
+            logger.warning("lips do not follow the words: %s", error)
+            return
+        self.phones = {**self.phones, track.words: replace(found, language=track.language)}
 
     @property
     def in_parts(self) -> bool:
@@ -103,6 +125,8 @@ class Decoding:
                 without_emotion=partial(self._neutral, start=whole[0], end=whole[1]),
                 rows=self._frames(start, end) if self.in_parts else slice(None),
             )
+        if (phones := self.phones.get(track.words)) is not None:
+            moved = sharpened(moved, phones, face)
         return assemble(moved, settings, face, duration=self.sound.duration, recording=self.sound.sha256)
 
     def _emotional(self, track: EmotionTrack, style: Style, start: float, end: float) -> Floats:

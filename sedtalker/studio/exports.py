@@ -151,6 +151,8 @@ def _export_one(
             snapshot.voice.sound,
             face=snapshot.subject.face,
             emotion=snapshot.track,
+            words=snapshot.voice.decoding.phones.get(snapshot.track.words),
+            language=snapshot.track.language,
             motion=settings,
             hook=hook,
         )

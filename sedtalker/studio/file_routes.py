@@ -14,8 +14,9 @@ the rest comes through ``api/events``.
     {name: [x, y, z], …}``: registers the head again → job ``register``.
 ``POST api/track?name=`` raw
     a track of the recording, any track format → as ``api/edit`` answers.
-``POST api/words?name=`` raw
-    WebVTT, SRT, TextGrid, CTM or Whisper's JSON → ``{words}``.
+``POST api/words?name=&language=`` raw
+    WebVTT, SRT, TextGrid, CTM or Whisper's JSON → ``{words, job}``; with the job ``words`` the lips follow.
+    ``POST api/words/recognised {language}`` → job ``words``. ``POST api/words/text {text}``: corrected → as above.
 ``POST api/export {formats, targets, size, video, points, metres, everybody}``
     → job ``export``, whose result is ``{id, files: [{format, name, url, bytes, said}]}``. ``GET api/exports/ID/NAME``.
 ``GET api/project``
@@ -28,6 +29,7 @@ the rest comes through ``api/events``.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ from starlette.routing import BaseRoute, Route
 
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.errors import InputError
-from sedtalker.phonetics.words import read_words
+from sedtalker.phonetics.words import Word, read_words
 from sedtalker.progress import Hook
 from sedtalker.studio import autosave, opening
 from sedtalker.studio.exports import KEPT, export_files, parse_request
@@ -50,6 +52,7 @@ from sedtalker.studio.project import SUFFIX, read_project
 from sedtalker.studio.requests import called, plain_name, read_body, read_json, receive_file
 from sedtalker.studio.state import AUDIO_BYTES, MESH_BYTES, OTHER_BYTES, edited_state, face_state, project_state
 from sedtalker.studio.studio import Studio
+from sedtalker.studio.words import WORDS, corrected, find_words, place_words, take_words
 
 
 class FileRoutes:
@@ -78,6 +81,8 @@ class FileRoutes:
             Route("/api/landmarks", self.move_landmarks, methods=["POST"]),
             Route("/api/track", self.track, methods=["POST"]),
             Route("/api/words", self.words, methods=["POST"]),
+            Route("/api/words/recognised", self.find_words, methods=["POST"]),
+            Route("/api/words/text", self.correct_words, methods=["POST"]),
             Route("/api/export", self.export, methods=["POST"]),
             Route("/api/exports/{id}/{name}", self.exported),
             Route("/api/project", self.download_project),
@@ -164,14 +169,25 @@ class FileRoutes:
         self.session.opened()
         name = plain_name(request.query_params.get("name", ""))
         words = await run_in_threadpool(read_words, await read_body(request, OTHER_BYTES), name)
+        return await self._take_words(words, request.query_params.get("language"))
 
-        def take() -> None:
-            self.session.words = words
-            self.session.revision += 1
+    async def find_words(self, request: Request) -> Response:
+        """``POST api/words/recognised``."""
+        self.session.opened()
+        language = (await read_json(request)).get("language")
+        return self._job(WORDS, *find_words(self.session, str(language) if language else None))
 
-        await self.studio.on_session(take)
+    async def correct_words(self, request: Request) -> Response:
+        """``POST api/words/text``."""
+        track = self.session.track
+        text = str((await read_json(request)).get("text", ""))
+        return await self._take_words(corrected(self.session.words, text), track.language)
+
+    async def _take_words(self, words: Sequence[Word], language: str | None) -> Response:
+        await self.studio.on_session(take_words, self.session, words, language)
         self.studio.touched()
-        return JSONResponse({"words": [{"start": w.start, "end": w.end, "text": w.text} for w in words]})
+        job = self.studio.start(WORDS, *place_words(self.session)).id
+        return JSONResponse({"words": [{"start": w.start, "end": w.end, "text": w.text} for w in words], "job": job})
 
     # --- Results.
 

@@ -140,6 +140,8 @@ def _found(held: Project, animator: Animator, clip: OpenClip, hook: Hook) -> New
     else:
         voice = voice_of(animator, held.name, held.sound(), held.channel, hook)
     voice.extras = dict(held.track.extras)
+    if held.track.words:
+        voice.decoding.place(held.track, hook)
     return NewSpeaker(held.name, voice, held.track, subject, held.document)
 
 
@@ -189,6 +191,7 @@ def project(session: Session, read: Callable[[], Project], folder: Path, path: P
         if held.turns is None:
             assert found[0].subject is not None
             session.open_subject(found[0].subject)
+            session.cast.part.voice.decoding.phones = found[0].voice.decoding.phones
         else:
             cast = take_in(session, clip, held.turns, found)
             session.restart(replace(cast, active=cast.index(held.name)))

@@ -121,7 +121,6 @@ class Session:
         subjects: the faces, by the seats of the cast.
         extras_number: another one where ``extras`` are others.
         history: the casts, each with its documents.
-        words: the text, where given.
         revision: grows with everything that changes what the page shows.
         project: the project file, where there is one.
     """
@@ -132,7 +131,6 @@ class Session:
         self._bases: list[Base] = []
         self.extras_number = 0
         self.history: History[Cast] | None = None
-        self.words: tuple[Word, ...] = ()
         self.revision = 1
         self.project: Path | None = None
         self._saved: tuple[object, ...] = ()
@@ -149,7 +147,7 @@ class Session:
         """
         track = track or clip.track
         base = base_on(clip, track)
-        self.clip, self.words, self.project = clip, (), None
+        self.clip, self.project = clip, None
         self._bases, subject = [base], self.subject
         document = base.document() if document is None else to_the_end(document, base.duration)
         voice = SpeakerVoice(Decoding(self.models.animator(), clip.sound, clip.features), extras=dict(track.extras))
@@ -164,6 +162,8 @@ class Session:
             InputError: no recording is open, or the track cannot be edited.
         """
         clip, history = self.opened()
+        before = self.base_of(history.present.document).track
+        track = track if track.words else replace(track, words=before.words, language=before.language)
         cast, base = history.present, base_on(clip, track)
         settings = replace(cast.document.settings, min_confidence=track.min_confidence)
         cast.part.voice.extras = dict(track.extras)
@@ -211,6 +211,11 @@ class Session:
     def subject(self) -> Subject:
         """The face of the speaker who is worked on."""
         return self.subjects[self.seat]
+
+    @property
+    def words(self) -> list[Word]:
+        """What is said, where that is known."""
+        return [] if self.base is None else [Word(*word) for word in self.base.track.words]
 
     @property
     def extras(self) -> Mapping[str, Floats]:
@@ -354,7 +359,7 @@ class Session:
         if on:
             own = self._a.decoding
             decoding = Decoding(own.animator, own.sound, own.features)
-            decoding.emotional, decoding.neutral = own.emotional, own.neutral
+            decoding.emotional, decoding.neutral, decoding.phones = own.emotional, own.neutral, own.phones
             self._b = _Shown(self._a.document, self._a.track, decoding)
         else:
             self._b = None

@@ -42,7 +42,7 @@ def drawn(seed: int, strength: float = 0.6) -> np.ndarray:
 def alignment_of(phones: list[tuple[str, int]]) -> Alignment:
     edges = np.concatenate([[0], np.cumsum([count for _, count in phones])]) / 50
     spans = zip(phones, edges, edges[1:], strict=False)
-    return Alignment(tuple(AlignedPhone(float(a), float(b), p) for (p, _), a, b in spans))
+    return Alignment(tuple(AlignedPhone(float(a), float(b), p, 0) for (p, _), a, b in spans))
 
 
 def whole(phones: list[tuple[str, int]]) -> Alignment:
@@ -72,7 +72,7 @@ def test_they_meet_in_the_frames_of_a_video(face, fps: float) -> None:
     features = open_encoder()(load_audio(SAMPLE))
     motion = np.full((len(features), 52), 0.0, np.float32)
     motion[:, INDEX["jawOpen"]] = 0.5
-    spans = [AlignedPhone(0.2 + 0.263 * k, 0.24 + 0.263 * k, "PBM"[k % 3]) for k in range(20)]
+    spans = [AlignedPhone(0.2 + 0.263 * k, 0.24 + 0.263 * k, "PBM"[k % 3], 0) for k in range(20)]
     phones = Alignment(tuple(spans))
     times = features.clock.times(len(features))
     sharpened = sharpen(motion, times, phones, face)

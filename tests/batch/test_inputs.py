@@ -108,3 +108,11 @@ def test_words_beside_a_recording_are_its_own_where_it_has_no_others(tmp_path: P
     (tmp_path / "in/clips.csv").write_text("audio,transcript\na.wav,What I say.\nb.wav,\n")
     rows = find_items([tmp_path / "in/clips.csv"], tmp_path / "out", BatchSettings(words_beside=True))
     assert [item.settings.said() for item in rows] == ["What I say.", str(tmp_path / "in/b.txt")]
+
+
+def test_words_beside_a_recording_come_before_those_that_are_recognised(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.wav", "in/a.TextGrid", "in/b.wav", "in/b.txt", "in/c.wav", "auto")
+    settings = BatchSettings(words_beside=True, transcript="auto")
+    found = find_items([tmp_path / "in"], tmp_path / "out", settings)
+    assert [item.settings.said() for item in found] == [tmp_path / "in/a.TextGrid", str(tmp_path / "in/b.txt"), "auto"]
+    assert settings.placed(tmp_path).transcript == "auto"

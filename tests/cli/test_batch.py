@@ -36,6 +36,17 @@ def invoke(*arguments: object) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
+def test_a_batch_takes_only_words_that_are_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    code, _, said = invoke("batch", tmp_path / "a.wav", "-o", tmp_path / "out", "--transcript", "Hello.")
+    assert code == 2
+    assert "--transcript of a batch is auto" in said
+    monkeypatch.setenv("SEDTALKER_ASR_MODEL", str(tmp_path))
+    code, _, said = invoke("batch", tmp_path / "a.wav", "-o", tmp_path / "out", "--transcript", "auto", "--jobs", "1")
+    assert code == 2
+    assert "SEDTALKER_ASR_MODEL" in said or "sedtalker[asr]" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

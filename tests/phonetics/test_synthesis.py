@@ -1,12 +1,7 @@
-"""Text to speech: files that are pulled once, signs of the model as phones, and an engine with a tiny model."""
+"""Text to speech: signs of the model as phones, and an engine with a tiny model."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import http.server
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,76 +10,11 @@ import pytest
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics import synthesis
-from sedtalker.phonetics.synthesis import LATE, Synthesizer, VoiceFile, pull_voices, voice_files, voice_names
+from sedtalker.phonetics.synthesis import LATE, Synthesizer, voice_names
 from tests.support.tiny_voice import save_tiny_voice
 
 HELLO = "həlˈoʊ bˈɑːb. ʌpˈiː"
 """Hello Bob. Uppie"""
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A web server of a folder on this machine."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            pass
-
-    folder = tmp_path / "release"
-    folder.mkdir()
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{serving.server_port}", folder
-        serving.shutdown()
-
-
-@pytest.fixture
-def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[VoiceFile, VoiceFile]:
-    """A table with two small files, the hash of the first known, and an empty cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    held = (VoiceFile("model.onnx", 1, hashlib.sha256(b"model").hexdigest()), VoiceFile("voices.bin", 1))
-    monkeypatch.setattr(synthesis, "VOICE_FILES", held)
-    return held
-
-
-def test_files_are_pulled_once(
-    server: tuple[str, Path], files: tuple[VoiceFile, ...], caplog: pytest.LogCaptureFixture
-) -> None:
-    address, folder = server
-    (folder / "model.onnx").write_bytes(b"model")
-    (folder / "voices.bin").write_bytes(b"voices")
-    paths = pull_voices(address)
-    assert [path.read_bytes() for path in paths] == [b"model", b"voices"]
-    assert "voices.bin: no hash of it is known" in caplog.text
-    assert hashlib.sha256(b"voices").hexdigest() in caplog.text
-    assert "model.onnx" not in caplog.text
-    assert pull_voices("http://127.0.0.1:9/nobody") == paths
-    assert voice_files() == tuple(paths)
-
-
-def test_another_file_is_refused(server: tuple[str, Path], files: tuple[VoiceFile, ...]) -> None:
-    address, folder = server
-    (folder / "model.onnx").write_bytes(b"another")
-    with pytest.raises(InputError, match=r"model\.onnx: damaged, or another file"):
-        pull_voices(address)
-    (folder / "model.onnx").write_bytes(bytes(3_000_000))
-    with pytest.raises(InputError, match="larger than the 1 MB"):
-        pull_voices(address)
-    with pytest.raises(InputError, match="sedtalker models pull tts"):
-        voice_files()
-
-
-@pytest.mark.parametrize("source", ["http://127.0.0.1:9/nobody", "ftp://host/folder", "nowhere"])
-def test_a_place_without_files_is_an_error(source: str, files: tuple[VoiceFile, ...]) -> None:
-    with pytest.raises(InputError):
-        pull_voices(source)
-
-
-def test_files_come_from_a_folder_too(tmp_path: Path, files: tuple[VoiceFile, ...]) -> None:
-    (tmp_path / "model.onnx").write_bytes(b"model")
-    (tmp_path / "voices.bin").write_bytes(b"voices")
-    assert len(pull_voices(str(tmp_path))) == 2
 
 
 def test_signs_become_phones() -> None:

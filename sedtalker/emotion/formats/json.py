@@ -25,6 +25,7 @@ from sedtalker.emotion.formats.keys import are_keys, track_from_keys
 from sedtalker.emotion.taxonomy import known_category, known_label
 from sedtalker.emotion.track import Burst, EmotionTrack, Prediction, Segment
 from sedtalker.errors import InputError
+from sedtalker.phonetics.words import MOST_WORDS
 from sedtalker.reading import parse_json, problem_of
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ CONVERSATION = "sedtalker-conversation"
 """What the tracks of several speakers in one file call themselves, see ``sedtalker.emotion.formats.conversation``."""
 BURST_NUMBERS = ("start", "end", "confidence")
 """What is rounded of a vocal burst."""
+Seconds = Annotated[float, Field(ge=0)]
+"""A time."""
 Numbers = Annotated[list[float], FailFast()]
 """A column; the first wrong value ends the reading, or a long wrong file would give a million messages."""
 
@@ -90,6 +93,8 @@ class DenseTrack(BaseModel, extra="forbid", allow_inf_nan=False):
     bursts: Annotated[list[WrittenBurst], FailFast()] = []
     extras: dict[str, Numbers] = Field({}, max_length=MOST_EXTRAS)
     predicted: WrittenPrediction | None = None
+    words: Annotated[list[tuple[Seconds, Seconds, str]], FailFast()] = Field([], max_length=MOST_WORDS)
+    language: str | None = Field(None, max_length=40)
 
 
 def track_to_json(track: EmotionTrack) -> str:
@@ -109,6 +114,10 @@ def track_to_json(track: EmotionTrack) -> str:
         rounded = [replace(b, **{name: round(getattr(b, name), 3) for name in BURST_NUMBERS}) for b in track.bursts]
         bursts = [json.dumps(asdict(burst)) for burst in rounded]
         lines.append('  "bursts": [\n    ' + ",\n    ".join(bursts) + "\n  ]")
+    if track.words:
+        lines += [f'  "language": {json.dumps(track.language)}'] if track.language else []
+        words = [json.dumps([round(a, 3), round(b, 3), said], ensure_ascii=False) for a, b, said in track.words]
+        lines.append('  "words": [\n    ' + ",\n    ".join(words) + "\n  ]")
     lines.append(f'  "times": {json.dumps([float(t) for t in track.times])}')
     lines.append(f'  "posterior": {_written_rows(track.posterior)}')
     for name in ("intensity", "valence", "arousal"):
@@ -214,6 +223,8 @@ def track_from_plain(data: dict[str, Any], name: str) -> EmotionTrack:
         predicted=None
         if predicted is None
         else Prediction(np.array(predicted.posterior, np.float32), np.array(predicted.intensity, np.float32)),
+        words=tuple(dense.words),
+        language=dense.language,
     )
 
 

@@ -244,6 +244,27 @@ def intervals(segments: Sequence[Segment]) -> list[Interval]:
     return [(s.start, s.end, f"{s.label}:{s.intensity:.3f}") for s in segments]
 
 
+SENTENCE_ENDS = ".?!。？！…"
+"""Signs behind the last word of a sentence."""
+
+
+def subtitles(track: EmotionTrack) -> list[Interval]:
+    """The cues of ``intervals``; where the words are known, one a sentence, with its words behind the label."""
+    cues = list[Interval]()
+    for start, end, label in intervals(track.segments()):
+        cues.append((start, end, label))
+        ended = False
+        for begin, _, word in track.words_in(start, end):
+            first, _, said = cues[-1]
+            if ended:
+                cues[-1] = (first, begin, said)
+                cues.append((begin, end, f"{label} {word}"))
+            else:
+                cues[-1] = (first, end, f"{said} {word}")
+            ended = word.endswith(tuple(SENTENCE_ENDS))
+    return cues
+
+
 def _segment(start: str, end: str, text: str, where: str, confidence: str = "1") -> Segment:
     label, _, strength = text.strip().partition(":")
     if not known_label(label):
@@ -344,7 +365,10 @@ RTTM = segment_format(
 """RTTM of speaker diarizers; see ``sedtalker.emotion.formats.files``."""
 EAF = segment_format(".eaf", "annotations of ELAN", segments_from_eaf, lambda found, *_: segments_to_eaf(found))
 """ELAN's annotations; see ``sedtalker.emotion.formats.files``."""
-SRT = segment_format(".srt", "subtitles", segments_from_subtitles, lambda found, *_: srt(intervals(found)))
-"""Subtitles, a cue a segment; see ``sedtalker.emotion.formats.files``."""
-VTT = segment_format(".vtt", "subtitles (WebVTT)", segments_from_subtitles, lambda found, *_: vtt(intervals(found)))
+SRT = replace(
+    segment_format(".srt", "subtitles", segments_from_subtitles, lambda found, *_: srt(intervals(found))),
+    write=lambda track, _: srt(subtitles(track)),
+)
+"""Subtitles, a cue a segment, or a sentence where the words are known; see ``sedtalker.emotion.formats.files``."""
+VTT = replace(SRT, suffix=".vtt", about="subtitles (WebVTT)", write=lambda track, _: vtt(subtitles(track)))
 """The same as WebVTT; see ``sedtalker.emotion.formats.files``."""

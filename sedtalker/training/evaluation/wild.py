@@ -90,7 +90,7 @@ def wild_metrics(
         features = net(audio)
         moved = decoder.predict(features, steady_track("neutral", 0.0))
         height, width = lip_aperture(face, moved), lip_width(face, moved)
-        clip = _WildClip(features, talker)
+        clip = WildClip(features, talker)
         best, lag = clip.best(height)
         factor = fitting_articulation(features, moved, face)
         auto = lip_aperture(face, apply_gains(moved, moved, Gains(articulation=factor), face))
@@ -141,7 +141,7 @@ def _head_speed(matrices: NDArray[np.floating], fps: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _WildClip:
+class WildClip:
     """Speech features of a clip, and what was tracked."""
 
     features: SpeechFeatures

@@ -1,9 +1,10 @@
 /** The tab of the recording: the sound, words and track that belong to it, and the microphone. */
 
+import { post } from "../api.js";
 import { chooseFile, icon, make, timecode } from "../dom.js";
 import { complain } from "../notices.js";
 import { Recorder } from "../recorder.js";
-import { sendFile } from "../session.js";
+import { expectJob, refresh, sendFile } from "../session.js";
 import { store } from "../store.js";
 import { block } from "./dock.js";
 import { speakersBlock } from "./speakers.js";
@@ -54,16 +55,30 @@ function recorder() {
   return make("div", { class: "block" }, make("div", { class: "row" }, button), make("div", { class: "record" }, meter, time));
 }
 
+/** @param {string} place @param {object} [values] ask for words, whose job the server names */
+async function askForWords(place, values = {}) {
+  try {
+    const reply = await post(place, values);
+    expectJob(reply.job, "words");
+    await refresh();
+  } catch (error) {
+    complain(error);
+  }
+}
+
 /** @param {HTMLElement} panel */
 export function buildMedia(panel) {
   const sound = make("div", { class: "block" });
   const words = make("p", { class: "note" });
+  const text = /** @type {HTMLTextAreaElement} */ (make("textarea", { rows: 4, "aria-label": "What is said", hidden: true }));
+  const find = make("button", { class: "grow", text: "Recognise the words", onclick: () => askForWords("words/recognised") });
+  const correct = make("button", { class: "grow", text: "Correct the words", hidden: true, onclick: () => askForWords("words/text", { text: text.value }) });
   const track = make("p", { class: "note" });
   panel.append(
     block("Recording", sound, make("div", { class: "row" }, chooser("Choose a file", AUDIO, "audio")), recorder()),
     speakersBlock(),
     block("Emotion track", track, make("div", { class: "row" }, chooser("Load a track", TRACKS, "track"))),
-    block("Words", words, make("div", { class: "row" }, chooser("Load words", WORDS, "words"))),
+    block("Words", words, text, make("div", { class: "row" }, chooser("Load words", WORDS, "words"), find, correct)),
   );
   store.on("state document", () => {
     const audio = store.state?.audio;
@@ -71,6 +86,9 @@ export function buildMedia(panel) {
     for (const note of audio?.notes ?? []) sound.append(make("p", { class: "note", text: note }));
     track.textContent = !audio ? "Predicted from the recording, or one that you have." : store.document?.edited ? "Predicted, with your edits." : `${store.segments.length} ${store.segments.length === 1 ? "segment" : "segments"}, predicted or loaded.`;
     const count = store.state?.words?.length ?? 0;
-    words.textContent = count ? `${count} ${count === 1 ? "word" : "words"}.` : "Times of words, from WebVTT, TextGrid, CTM or Whisper's JSON. They are shown, and edges snap to them.";
+    words.textContent = count ? `${count} ${count === 1 ? "word" : "words"}. The lips follow them; what is wrong can be corrected here.` : "Words with times, from WebVTT, TextGrid, CTM or Whisper's JSON, or recognised in the recording. They are shown, edges snap to them, and the lips follow.";
+    const said = (store.state?.words ?? []).map((/** @type {any} */ word) => word.text).join(" ");
+    if (text.dataset.said !== said) text.value = text.dataset.said = said;
+    text.hidden = correct.hidden = !count;
   });
 }

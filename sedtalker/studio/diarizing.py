@@ -1,6 +1,7 @@
-"""What the studio recognises on request: fine-grained emotions, and the track anew, learned from corrections.
+"""What the diarizer does on request in the studio.
 
-Fine-grained emotions are shown as curves, kept with the track, and touched by no edit.
+Fine-grained emotions are found, shown as curves, kept with the track and touched by no edit. From corrections the
+diarizer learns: segments labelled by hand teach it the other ones.
 """
 
 from __future__ import annotations
@@ -84,9 +85,6 @@ def leading_category(kind: str) -> str | None:
     return max(shares, key=lambda name: shares[name])
 
 
-# --- Learning from corrections: segments labelled by hand teach the diarizer the other ones.
-
-
 LEARN = "learning from corrections"
 """Kind of the job."""
 
@@ -100,7 +98,7 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
     voice = session.cast.part.voice
     began, document = session.base, session.document
     assert began is not None
-    corrections = began.by_hand(document)
+    corrections, said = began.by_hand(document), {name: getattr(began.track, name) for name in ("words", "language")}
     if len({span.label for span in corrections}) < 2:
         raise InputError("nothing to learn yet: give segments of two emotions or more the right label first")
     rest = [s for s in document.segments if not any(s.start < t.end and t.start < s.end for t in corrections)]
@@ -124,7 +122,7 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
                 made = diarizer.adapt_to([*spoken(corrections, labelled=True), *spoken(rest, labelled=False)])
             with one_step(hook, "recognising the emotion"):
                 track = made.track(voice.sound, features)
-        return Base(replace(track, duration=voice.sound.duration, extras={}), voice.sound.duration, corrections)
+        return Base(replace(track, duration=voice.sound.duration, extras={}, **said), voice.sound.duration, corrections)
 
     def then(learned: Base) -> dict[str, Any]:
         session.open_learned(began, learned)

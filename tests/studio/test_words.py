@@ -1,0 +1,79 @@
+"""Words in the studio: they are a part of the track, the lips follow them, and text is corrected in its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.phonetics.aligner import AlignedPhone, Alignment
+from sedtalker.phonetics.words import Word
+from sedtalker.studio import words as studio_words
+from sedtalker.studio.words import WORDS, corrected
+from tests.studio.conftest import ROOT, finished
+
+pytest.importorskip("pocketsphinx", reason="needs the extra align")
+SAID = [Word(0.0, 0.5, "Bob"), Word(0.5, 1.0, "may"), Word(1.0, 1.5, "see")]
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("Bob may see", SAID),
+        ("Bob can see", [SAID[0], Word(0.5, 1.0, "can"), SAID[2]]),
+        ("Bob may not see", [*SAID[:2], Word(1.0, 1.0, "not"), SAID[2]]),
+        ("Bob see", [SAID[0], SAID[2]]),
+        ("maybe Bob may see it now", [Word(0.0, 0.0, "maybe"), *SAID, Word(1.5, 1.5, "it now")]),
+        ("all of it", [Word(0.0, 1.5, "all of it")]),
+    ],
+)
+def test_corrected_text_keeps_the_times_of_what_stays(text: str, made: list[Word]) -> None:
+    assert corrected(SAID, text) == made
+
+
+def test_no_words_cannot_be_corrected() -> None:
+    for words, text in ((SAID, " "), ([], "Bob"), (SAID, "a " * 100_001)):
+        with pytest.raises(InputError, match="no words to correct"):
+            corrected(words, text)
+
+
+def test_the_lips_follow_and_one_step_back_undoes_it(client, session) -> None:
+    before = session.animation().coefficients.copy()
+    loaded = lambda: client.post(f"{ROOT}api/words?name=w.ctm", content=b"a 1 0.5 0.3 Bob\na 1 0.9 0.4 may\n")  # noqa: E731
+    assert finished(client, loaded, WORDS)["result"] == {"words": 2}
+    after = session.animation()
+    assert [word["text"] for word in client.get(f"{ROOT}api/state").json()["words"]] == ["Bob", "may"]
+    assert after.phones is not None
+    assert after.phones.words == ("Bob", "may")
+    assert not np.array_equal(after.coefficients, before)
+    assert session.snapshot().project.track.words == ((0.5, 0.8, "Bob"), (0.9, 1.3, "may"))
+    client.post(f"{ROOT}api/undo")
+    assert session.words == []
+    assert np.array_equal(session.animation().coefficients, before)
+    client.post(f"{ROOT}api/redo")
+    assert np.array_equal(session.animation().coefficients, after.coefficients)
+
+
+def test_words_are_recognised_and_corrected(client, session, monkeypatch: pytest.MonkeyPatch) -> None:
+    phones = tuple(AlignedPhone(0.5 + 0.1 * k, 0.6 + 0.1 * k, p, 0) for k, p in enumerate(("B", "AA", "B")))
+    found = Alignment(phones, ("Bob",), fits=(0.0,), language="en")
+    monkeypatch.setattr(studio_words, "checked_words", lambda *_: "auto")
+    monkeypatch.setattr(studio_words, "recognise_words", lambda *_: found)
+    recognised = finished(client, lambda: client.post(f"{ROOT}api/words/recognised", json={}), WORDS)
+    assert recognised["result"] == {"words": 1}
+    assert (session.track.language, [word.text for word in session.words]) == ("en", ["Bob"])
+    finished(client, lambda: client.post(f"{ROOT}api/words/text", json={"text": "Pop"}), WORDS)
+    assert [word.text for word in session.words] == ["Pop"]
+    assert session.animation().phones.words == ("Pop",)
+    monkeypatch.setattr(studio_words, "recognise_words", lambda *_: replace(found, phones=phones[:0], words=()))
+    nothing = finished(client, lambda: client.post(f"{ROOT}api/words/recognised", json={}), WORDS)
+    assert "no words" in nothing["error"]
+
+
+def test_nothing_to_recognise_with_is_one_line(client, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setenv("SEDTALKER_ASR_MODEL", str(tmp_path))
+    answer = client.post(f"{ROOT}api/words/recognised", json={})
+    assert answer.status_code == 400
+    assert "\n" not in answer.json()["error"]

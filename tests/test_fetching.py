@@ -1,0 +1,81 @@
+"""Files of models: fetched once from a server or a folder, and compared with what they should be."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.models import ModelFile, PulledModel, pull
+from sedtalker.phonetics import synthesis
+from sedtalker.phonetics.synthesis import voice_files
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A web server of a folder on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+    folder = tmp_path / "release"
+    folder.mkdir()
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}", folder
+        serving.shutdown()
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PulledModel:
+    """A model of two small files, the hash of the first known, and an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    held = (ModelFile("model.onnx", 1, hashlib.sha256(b"model").hexdigest()), ModelFile("voices.bin", 1))
+    model = PulledModel("tts", "tiny", held, "http://127.0.0.1:9/nobody", "MIT")
+    monkeypatch.setattr(synthesis, "VOICE", model)
+    return model
+
+
+def test_files_are_pulled_once(server: tuple[str, Path], model: PulledModel, caplog: pytest.LogCaptureFixture) -> None:
+    address, folder = server
+    (folder / "model.onnx").write_bytes(b"model")
+    (folder / "voices.bin").write_bytes(b"voices")
+    paths = pull(model, address)
+    assert [path.read_bytes() for path in paths] == [b"model", b"voices"]
+    assert "voices.bin: no hash of it is known" in caplog.text
+    assert hashlib.sha256(b"voices").hexdigest() in caplog.text
+    assert "model.onnx" not in caplog.text
+    assert pull(model) == paths
+    assert voice_files() == tuple(paths)
+
+
+def test_another_file_is_refused(server: tuple[str, Path], model: PulledModel) -> None:
+    address, folder = server
+    (folder / "model.onnx").write_bytes(b"another")
+    with pytest.raises(InputError, match=r"model\.onnx: damaged, or another file"):
+        pull(model, address)
+    (folder / "model.onnx").write_bytes(bytes(3_000_000))
+    with pytest.raises(InputError, match="larger than the 1 MB"):
+        pull(model, address)
+    with pytest.raises(InputError, match="sedtalker models pull tts"):
+        voice_files()
+
+
+@pytest.mark.parametrize("source", ["http://127.0.0.1:9/nobody", "ftp://host/folder", "nowhere"])
+def test_a_place_without_files_is_an_error(source: str, model: PulledModel) -> None:
+    with pytest.raises(InputError):
+        pull(model, source)
+
+
+def test_files_come_from_a_folder_too(tmp_path: Path, model: PulledModel) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"model")
+    (tmp_path / "voices.bin").write_bytes(b"voices")
+    assert len(pull(model, str(tmp_path))) == 2
