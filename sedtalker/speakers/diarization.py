@@ -47,8 +47,9 @@ class DiarizationRule:
         likeness: weight of the mean cosine of each stretch's voice and that of its speaker, beside ``_fit``.
         single: what a guess of a single speaker loses, which has no second one to be mistaken for.
         further: what a guess loses with each speaker after the second.
-        fewest: frames that somebody speaks alone at least, or there is no such speaker; ``lasting``: fewer make a guess
-            a bad one, unless the number of speakers is given.
+        fewest: frames that somebody speaks alone at least, or there is no such speaker.
+        share: of the frames of one speaker, which everybody has at least, but from ``lasting[0]`` to ``lasting[1]``
+            frames; fewer make a guess a bad one, unless the number of speakers is given.
         several: probability of several speakers from which on the second one talks, too.
         beside: and their own probability.
         smooth: frames over which probabilities are averaged.
@@ -64,7 +65,8 @@ class DiarizationRule:
     single: float = 0.4
     further: float = 0.05
     fewest: int = 10
-    lasting: int = 40
+    share: float = 0.08
+    lasting: tuple[int, int] = (40, 70)
     several: float = 0.4
     beside: float = 0.3
     smooth: int = 7
@@ -152,6 +154,7 @@ def _best_voices(model: SpeakerModel, frames: Floats, alone: Mask, count: int | 
     spoken = _span_voices(model, frames, alone, spans)
     lengths = np.array([last - first for first, last in spans], np.float32)
     lengths, compared = lengths / lengths.sum(), _compared(len(frames))
+    lasting = np.clip(rule.share * alone[compared].sum(), *rule.lasting)
     best, most = spoken[:1], -np.inf
     trees = _trees(spoken)
     for size in [count] if count is not None else range(1, rule.most + 1):
@@ -164,7 +167,7 @@ def _best_voices(model: SpeakerModel, frames: Floats, alone: Mask, count: int | 
             fit -= rule.single if len(voices) == 1 else rule.further * (len(voices) - 2)
             close = np.max(voices @ voices.T - 2.0 * np.eye(len(voices)))
             least = _alone(chance, alone[compared]).sum(1).min()
-            sound = close < rule.alike and (least >= rule.lasting or len(voices) == 1)
+            sound = close < rule.alike and (least >= lasting or len(voices) == 1)
             if fit > most and (sound or count is not None):
                 best, most = voices, fit
     return best

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, from_samples
+from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, from_samples, load_audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics import recognition
 from sedtalker.phonetics.recognition import MODEL_VARIABLE, checked_words, pieces, recognise_words, whisper_folder
 from sedtalker.speech.features import PHONE_INDEX, PHONES
+from tests.support.clips import SAMPLE
 
 RATE = 50.0
 SAID = ["SIL"] * 10 + [p for p in ("B", "AA", "B", "M", "EY") for _ in range(5)] + ["SIL"] * 15
@@ -160,3 +161,18 @@ def test_silence_and_music_have_no_words(seconds: float) -> None:
     for samples in (np.zeros(len(times)), chord):
         sound: Audio = from_samples(np.asarray(samples, np.float32), SAMPLE_RATE)
         assert recognise_words(sound, encoder(sound), encoder).words == ()
+
+
+@pytest.mark.slow
+def test_whisper_recognises_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("faster_whisper", reason="the extra asr is not installed")
+    if not os.environ.get(MODEL_VARIABLE):
+        pytest.skip(f"{MODEL_VARIABLE} names no model")
+    from sedtalker.speech.encoder import open_encoder
+
+    encoder, sound = open_encoder(), load_audio(SAMPLE)
+    found = recognise_words(sound, encoder(sound), encoder)
+    assert found.language == "en"
+    said = " ".join(word.lower().strip(".,!?") for word in found.words)
+    for sentence in ("my name is amber", "give me back my purple umbrella", "is that a bear behind you"):
+        assert sentence in said
