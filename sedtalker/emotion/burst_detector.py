@@ -102,7 +102,8 @@ def _burst(posterior: NDArray[np.floating], first: int, last: int, kinds: tuple[
     part = posterior[first:last, 1:].mean(0)
     best = int(part.argmax())
     kind = kinds[best] if part[best] > NAMED * part.sum() else kinds[-1]
-    return Burst(first / RATE, last / RATE, kind, float(part.sum()))
+    # Rounded as track files keep it, so that a saved track gives the same animation.
+    return Burst(round(first / RATE, 3), round(last / RATE, 3), kind, round(float(part.sum()), 3))
 
 
 def find_bursts(features: SpeechFeatures, encoder_sha256: str) -> tuple[Burst, ...]:
