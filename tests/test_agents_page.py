@@ -25,13 +25,13 @@ def run(code: str) -> dict[str, Any]:
 @pytest.mark.slow
 def test_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("kokoro_onnx", reason="the extra tts is not installed")
-    from sedtalker.phonetics.synthesis import VOICE_FILES, voice_folder
+    from sedtalker.phonetics.synthesis import VOICE
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    voice_folder().mkdir(parents=True)
-    for made, file in zip(save_tiny_voice(tmp_path), VOICE_FILES, strict=True):
-        shutil.move(made, voice_folder() / file.name)
+    VOICE.path.mkdir(parents=True)
+    for made, path in zip(save_tiny_voice(tmp_path), VOICE.paths, strict=True):
+        shutil.move(made, path)
     run(SAY)
     assert (tmp_path / "hello.wav").stat().st_size > 10_000
     assert (tmp_path / "hello.glb").is_file()

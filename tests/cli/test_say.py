@@ -146,9 +146,9 @@ def test_a_real_voice_closes_the_lips(real: dict[str, Any], tmp_path: Path) -> N
     from sedtalker.animation.animator import Animator
     from sedtalker.animation.saying import say as spoken
     from sedtalker.face.builtin import load_face
-    from sedtalker.phonetics.synthesis import VOICE_FILES, Synthesizer
+    from sedtalker.phonetics.synthesis import VOICE, Synthesizer
 
-    assert hashlib.sha256(real["model"].read_bytes()).hexdigest() == VOICE_FILES[0].sha256
+    assert hashlib.sha256(real["model"].read_bytes()).hexdigest() == VOICE.files[0].sha256
     face, text = load_face(), "[happy:0.8] Maybe we should stop. [sad] My poor baby!"
     speech, animation = spoken(
         Animator.from_pretrained(),

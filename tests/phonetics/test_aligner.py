@@ -83,7 +83,7 @@ def test_times_of_a_clear_sound() -> None:
         ("SIL", 0, None), ("M", 5, 0), ("AE", 9, 0), ("P", 15, 0), ("SIL", 18, None), ("B", 22, 1), ("IY", 24, 1),
     ]  # fmt: skip
     assert found.of(("P", "B", "M")) == [(0.1, 0.18), (0.3, 0.36), (0.44, 0.48)]
-    assert found.word_times() == [(0.1, 0.36, "map"), (0.44, 0.6, "bee")]
+    assert found.word_times() == ((0.1, 0.36, "map"), (0.44, 0.6, "bee"))
     assert found.fit == pytest.approx(0.0)
 
 
@@ -92,7 +92,7 @@ def test_words_are_held_near_their_times() -> None:
     frames = (["SIL"] * 10 + ["B"] * 3 + ["IY"] * 7) * 2 + ["SIL"] * 10
     for start, end in ((0.2, 0.4), (0.6, 0.8)):
         found = align(posteriors_of(frames), [SpokenWord("bee", ("B", "IY"), (start, end))])
-        assert found.word_times() == [(start, pytest.approx(end, abs=0.021), "bee")]
+        assert found.word_times() == ((start, pytest.approx(end, abs=0.021), "bee"),)
 
 
 def test_other_words_fit_badly() -> None:

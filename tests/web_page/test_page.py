@@ -67,7 +67,7 @@ def test_the_sample_plays(page: Page) -> None:
     assert page.page.inner_text("#play") == "Pause"
     assert page.page.is_visible("#given")
     labels = page.page.evaluate("page.animation.track.segments.map((segment) => segment.label)")
-    assert labels == ["neutral", "happy", "sad", "neutral", "angry", "surprise", "neutral"]
+    assert [label for label in labels if label != "neutral"] == ["happy", "sad", "angry", "surprise"]
     page.page.click("#play")
     page.give("own.wav", speech(1.0))
     page.until("page.name === 'own'")
