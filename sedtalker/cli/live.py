@@ -207,10 +207,13 @@ def show_pace(pace: Pace, as_json: bool, quiet: bool) -> None:
     """Say how many frames were sent, and how evenly."""
     if as_json:
         known = {"sent": pace.sent, "missed": pace.missed, "seconds": round(pace.seconds, 3), "rate": pace.rate}
-        write_json({**known, "waited": round(pace.waited, 3)})
+        delay = None if pace.delay is None else round(pace.delay, 3)
+        write_json({**known, "waited": round(pace.waited, 3), "delay": delay})
     elif not quiet:
         why = " because this machine was busy" if pace.missed else ""
         late = f"; it waited {1000 * pace.waited:.0f} ms in all for frames that came late" if pace.waited > 0.01 else ""
+        if pace.delay is not None:
+            late += f"; the face was {1000 * pace.delay:.0f} ms after its sound in the end"
         say(f"{pace.sent} frames in {pace.seconds:.1f} s, {pace.missed} left out{why}{late}")
 
 

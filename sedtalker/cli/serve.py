@@ -56,7 +56,10 @@ def serve(
     mesh: Annotated[
         list[Path] | None, typer.Option(help="A head or .sedface to offer as a face, by its file name; repeatable.")
     ] = None,
-    max_clients: Annotated[int, typer.Option(min=1, help="Most streams at the same time.")] = 64,
+    max_clients: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most streams at the same time; default: what this machine carries, measured first."),
+    ] = None,
     max_requests: Annotated[int, typer.Option(min=1, help="Most recordings that are processed or wait.")] = 8,
     max_seconds: Annotated[
         float, typer.Option(min=1.0, help="Longest recording or stream, seconds of sound.")

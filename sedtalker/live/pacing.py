@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from sedtalker.animation.animation_stream import StreamedFrame
+from sedtalker.face.arkit import ARKIT_52
 
 RATE = 60.0
 """Frames a second that are sent."""
@@ -26,8 +27,14 @@ WATCHED = 10.0
 """Seconds over which ``FollowingPlayhead`` watches how early frames come."""
 TOLERANCE = 0.005
 """Seconds of difference that are left alone."""
+CALM = 2.0
+"""Seconds over which it watches that before it makes up for a wait in a pause."""
+STILL = 0.02
+"""Weight by which no shape of the mouth moves in a pause."""
 LIVE_MARGIN = 0.5
 """Frames that come so many seconds early are of a sound that was there before: nobody is speaking just now."""
+MOUTH = [k for k, name in enumerate(ARKIT_52) if name.startswith(("jaw", "mouth"))]
+"""Places of the shapes of the mouth in a frame's weights."""
 JUMP = 0.15
 """Seconds from which on a difference to the sound card is made up for at once."""
 
@@ -64,12 +71,14 @@ class Pace:
         missed: ticks that were left out because the machine was busy.
         seconds: from the first to the last.
         waited: seconds that the face waited for frames which came late, beyond its announced delay.
+        delay: seconds from a sound to its face in the end, where the sound is spoken meanwhile; else None.
     """
 
     sent: int = 0
     missed: int = 0
     seconds: float = 0.0
     waited: float = 0.0
+    delay: float | None = None
 
     @property
     def rate(self) -> float:
@@ -152,6 +161,12 @@ class FrameBuffer:
             after = self.frames[1] if len(self.frames) > 1 else before
         return between(before, after, moment)
 
+    def still(self, first: float, last: float) -> bool:
+        """Whether the mouth rests from ``first`` to ``last`` seconds, so that nobody sees if this is left out."""
+        with self._changed:
+            weights = [frame.weights[MOUTH] for frame in self.frames if first - 0.05 <= frame.time <= last]
+        return len(weights) > 1 and float(np.ptp(weights, axis=0).max()) < STILL
+
 
 def between(before: StreamedFrame, after: StreamedFrame, moment: float) -> StreamedFrame:
     """The face at a moment from ``before`` to ``after``, linear; emotion of ``before``."""
@@ -211,16 +226,17 @@ class SteadyPlayhead:
 class FollowingPlayhead:
     """Follows frames that come while somebody speaks: as late as ``slack`` asks, and never beyond the newest.
 
-    Where frames come late the face waits, and stays so much later; where they keep coming early, because the
-    microphone's clock is faster or after a wait, it catches up unnoticeably.
+    Where frames come late the face waits, and stays so much later until the next pause: there it leaves out what it
+    waited for. In speech it catches up by ``SLEW``, which also follows a microphone whose clock is faster.
 
     Args:
         began: clock time at which second 0 is shown.
         slack: seconds of frames that are left when new ones come, at least.
+        still: whether the mouth rests from one second of the sound to another; see ``FrameBuffer.still``.
     """
 
-    def __init__(self, began: float, slack: float):
-        self.began, self.slack = began, slack
+    def __init__(self, began: float, slack: float, still: Callable[[float, float], bool] = lambda first, last: False):
+        self.began, self.slack, self.still = began, slack, still
         self.last, self.newest = began, -math.inf
         self.early: deque[tuple[float, float]] = deque()
         """When new frames came, and by how much the newest of the old ones was ahead of the clock then."""
@@ -234,12 +250,18 @@ class FollowingPlayhead:
             self.newest = newest
         while self.early and self.early[0][0] < now - WATCHED:
             self.early.popleft()
-        least = self.began + min((early for _, early in self.early), default=-self.began)
-        if now - self.began > WATCHED and self.slack + TOLERANCE < least < LIVE_MARGIN:
+        if self.slack + TOLERANCE < self._spare(now - WATCHED) < LIVE_MARGIN and now - self.began > WATCHED:
             self.began -= SLEW * (now - self.last)
+        spare, moment = self._spare(now - CALM) - self.slack, now - self.began
+        if TOLERANCE < spare < LIVE_MARGIN and moment > CALM and self.still(moment, moment + spare):
+            self.began -= spare
         self.last = now
         late = now - self.began - newest
         if late > 0 and not ended and math.isfinite(newest):
             self.began += late
             self.waited += late
         return now - self.began
+
+    def _spare(self, since: float) -> float:
+        """Seconds of frames that were left, at least, when new ones came since a clock time; 0 where none came."""
+        return min((self.began + early for came, early in self.early if came >= since), default=0.0)

@@ -103,12 +103,14 @@ def play_live(
     def following(now: float) -> Playhead | None:
         nonlocal playhead
         if playhead is None and decoding.began is not None:
-            playhead = FollowingPlayhead(decoding.began + delay, max(0.5 * MARGIN, delay - shortest + MARGIN))
+            slack = max(0.5 * MARGIN, delay - shortest + MARGIN)
+            playhead = FollowingPlayhead(decoding.began + delay, slack, decoding.buffer.still)
         return playhead
 
     try:
         pace = send_paced(decoding.buffer, following, senders, settings.rate, clock, decoding)
-        pace.waited = playhead.waited if playhead is not None else 0.0
+        if playhead is not None and decoding.began is not None:
+            pace.waited, pace.delay = playhead.waited, playhead.began - decoding.began
         return pace
     finally:
         decoding.close()

@@ -31,7 +31,7 @@ from sedtalker.server.ace_messages import made, read
 from sedtalker.server.ace_parameters import ACE_FPS, AceRequest, Finish, GivenEmotions, checked_sound, wanted
 from sedtalker.server.authoring import Authoring, NoSuchClip
 from sedtalker.server.pool import StreamFailed
-from sedtalker.server.service import Busy, Service
+from sedtalker.server.service import MOST_STREAMS, Busy, Service
 from sedtalker.server.streams import Ended, exchanged, in_time, tidied
 from sedtalker.server.work import Cancelled
 
@@ -180,7 +180,8 @@ class Ace:
 
         if spoken is None or spoken.HasField("end_of_audio"):
             raise InputError("the stream is empty: send audio_with_emotion before end_of_audio")
-        await exchanged(service, sound, service.member(stream), receive, reply.messages, context.write)
+        with service.carrying(stream):
+            await exchanged(service, sound, service.member(stream), receive, reply.messages, context.write)
         if not sound.count:
             raise InputError("the stream is empty: no audio_buffer holds a sample")
         for message in reply.ending():
@@ -320,7 +321,7 @@ async def serving(service: Service, token: str | None, host: str, port: int, gra
         "grpc.max_connection_idle_ms": idle,
         "grpc.server_handshake_timeout_ms": HANDSHAKE,
     }
-    most = service.limits.clients + service.limits.requests
+    most = (service.limits.clients or MOST_STREAMS) + service.limits.requests
     server = grpc.aio.server(options=tuple(options.items()), maximum_concurrent_rpcs=2 * most)
     server.add_generic_rpc_handlers(Ace(service, token).handlers())
     try:

@@ -26,6 +26,7 @@ class Monitoring:
         )
         self.waiting = Gauge("requests_waiting", "Recordings that are worked on or wait.", **named)
         self.streams = Gauge("streams", "Streams that are open.", **named)
+        self.capacity = Gauge("stream_capacity", "Streams that this machine carries.", ["emotion"], **named)
         self.streams_opened = Counter("streams_opened", "Streams that were begun.", **named)
         self.closed = Counter("streams_closed", "Streams by the code they were closed with.", ["code"], **named)
         self.calls = Counter("grpc_calls", "Calls by gRPC by their status.", ["code"], **named)

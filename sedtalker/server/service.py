@@ -16,6 +16,7 @@ from sedtalker.animation.animator import Models
 from sedtalker.face.face import Face
 from sedtalker.nn import one_thread
 from sedtalker.progress import Hook
+from sedtalker.server.capacity import StreamCost, measured_cost
 from sedtalker.server.monitoring import Monitoring
 from sedtalker.server.pool import Member, StreamPool
 from sedtalker.server.work import cancelling
@@ -32,7 +33,8 @@ class Limits:
     """Bounds that keep memory, disk and time finite whatever clients do.
 
     Attributes:
-        clients: streams at once; further ones are refused with close code 1013.
+        clients: streams at once; further ones are refused with close code 1013. None: as many as this machine decodes
+            in real time, by what a stream costs (``StreamCost``), measured when the server starts.
         requests: recordings that arrive, wait or are worked on; further ones are refused with status 503.
         seconds: of sound in a recording or a stream.
         bytes: of a request.
@@ -43,7 +45,7 @@ class Limits:
         frames_waiting: frames of a stream that wait to be sent; then nothing more is decoded.
     """
 
-    clients: int = 64
+    clients: int | None = None
     requests: int = 8
     seconds: float = 3600.0
     bytes: int = 64 * 2**20
@@ -54,6 +56,10 @@ class Limits:
     frames_waiting: int = 600
 
 
+MOST_STREAMS = 1024
+"""Streams at once on any machine, unless ``Limits.clients`` says otherwise: each holds a socket and some memory."""
+FULL = "the server is full: try again later"
+"""Said to who asks for one stream too many."""
 R = TypeVar("R")
 """What work gives."""
 
@@ -90,11 +96,18 @@ class Service:
         self.failure: Exception | None = None
         self.closing = asyncio.Event()
         self.streams = self.requests = 0
+        self.cost: StreamCost | None = None
+        self.load = 0.0
+        """Cores that the open streams take."""
 
     def warm(self) -> None:
-        """Open all networks, so that the first client does not wait for them."""
-        self.models.animator("streaming")
+        """Open all networks, so that the first client does not wait for them, and measure what a stream costs."""
+        animator = self.models.animator("streaming")
         _ = self.models.animator().diarizer
+        if self.limits.clients is None:
+            self.cost = measured_cost(animator)
+            self.monitoring.capacity.labels("found").set(self.threads / self.cost.found)
+            self.monitoring.capacity.labels("given").set(self.threads / self.cost.given)
         self.ready = True
 
     async def opened(self, work: Callable[..., R], *args: object) -> R:
@@ -125,8 +138,8 @@ class Service:
         Raises:
             Busy: there are as many as there may be.
         """
-        if self.streams >= self.limits.clients or self.closing.is_set():
-            raise Busy("the server is full: try again later")
+        if self.closing.is_set() or self.streams >= (self.limits.clients or MOST_STREAMS):
+            raise Busy(FULL)
         self.streams += 1
         self.monitoring.streams.set(self.streams)
         self.monitoring.streams_opened.inc()
@@ -135,6 +148,22 @@ class Service:
         finally:
             self.streams -= 1
             self.monitoring.streams.set(self.streams)
+
+    @contextmanager
+    def carrying(self, stream: AnimationStream) -> Iterator[None]:
+        """The part of this machine that a stream takes while it is open.
+
+        Raises:
+            Busy: the machine could not decode it in real time beside the others.
+        """
+        cost = 0.0 if self.cost is None else self.cost.of(stream)
+        if self.load and self.load + cost > self.threads:
+            raise Busy(FULL)
+        self.load += cost
+        try:
+            yield
+        finally:
+            self.load = max(0.0, self.load - cost)
 
     def member(self, stream: AnimationStream) -> Member:
         """A fresh stream for the pool, which ``streams.exchanged`` puts into it."""

@@ -161,8 +161,8 @@ async def _stream(socket: WebSocket, service: Service) -> None:
     settings = hello.settings()
     sound, reply = PcmStream(hello.format, hello.rate), Reply(hello)
     animator = service.models.animator("streaming")
-    member = service.member(await service.opened(animator.open_stream, settings))
-    await socket.send_text(json.dumps(reply.header(settings)))
+    stream = await service.opened(animator.open_stream, settings)
+    member = service.member(stream)
 
     async def receive() -> bytes | None:
         message = await socket.receive()
@@ -177,7 +177,9 @@ async def _stream(socket: WebSocket, service: Service) -> None:
     async def write(message: str | bytes) -> None:
         await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
 
-    count = await exchanged(service, sound, member, receive, reply.messages, write)
+    with service.carrying(stream):
+        await socket.send_text(json.dumps(reply.header(settings)))
+        count = await exchanged(service, sound, member, receive, reply.messages, write)
     await socket.send_text(json.dumps({"type": "end", "seconds": round(sound.seconds, 4), "count": count}))
 
 

@@ -58,6 +58,7 @@ def test_all_faces_have_the_length_and_the_rate_of_the_recording(scene: Scene, s
         assert said["audio_sha256"] == speakers.mixed.sha256
 
 
+@pytest.mark.slow
 def test_faces_are_the_given_ones_and_then_others(scene: Scene) -> None:
     walter, default = (animation.face.name for animation in scene.animations.values())
     assert (walter, default) == (load_face("walter").name, load_face().name)

@@ -203,6 +203,7 @@ def test_few_things_stay_open() -> None:
     assert len(held) == 2
 
 
+@pytest.mark.slow
 def test_a_conversation_has_the_files_of_animate_and_is_kept(worker: Worker, clip: Path, tmp_path: Path) -> None:
     turns = tmp_path / "who.rttm"
     turns.write_text("SPEAKER c 1 0.05 0.5 <NA> <NA> ann <NA> <NA>\nSPEAKER c 1 0.6 0.35 <NA> <NA> bob <NA> <NA>\n")

@@ -50,6 +50,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sound
 
 
+@pytest.mark.slow
 def test_a_conversation_is_a_scene_and_files_of_each_speaker(talk: Path, tmp_path: Path) -> None:
     words = ["animate", talk, "--speakers", talk.with_suffix(".rttm"), "--face", "walter", "--face", "amara", "--json"]
     words += ["--fps", 8, "--size", "96x64", "--to", "arkit", "-q", "-o", tmp_path / "out"]

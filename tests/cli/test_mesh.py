@@ -45,6 +45,7 @@ def spoilt(mesh: Mesh) -> Mesh:
     )
 
 
+@pytest.mark.slow
 def test_a_head_is_described_and_drawn(tmp_path: Path) -> None:
     done = run("inspect", HEAD, "--json", "--picture", tmp_path / "head.png")
     assert done.exit_code == 0, done.stderr
@@ -167,6 +168,7 @@ def test_landmarks_given_by_hand_take_the_place_of_the_detector(
     assert bad.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_ball_is_no_face_from_any_side(tmp_path: Path) -> None:
     points, triangles = sphere(12)
     write_obj(from_triangles(points.astype(np.float32), triangles), tmp_path / "ball.obj")

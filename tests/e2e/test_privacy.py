@@ -72,6 +72,7 @@ def test_the_hook_sees_who_asks(tmp_path: Path) -> None:
     assert int(done.stdout) >= 2, done.stderr
 
 
+@pytest.mark.slow
 def test_without_a_network_the_same_is_done_and_nobody_asks_for_one(clip: Path, tmp_path: Path) -> None:
     shutil.copy(clip, tmp_path / "clip.wav")
     (tmp_path / "broken.wav").write_bytes(clip.read_bytes()[:60])

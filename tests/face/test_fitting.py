@@ -190,6 +190,7 @@ def test_what_is_no_rig_is_refused(tmp_path: Path, source: Face, kind: str) -> N
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_head_with_arkit_targets_keeps_them(data_dir: Path, source: Face) -> None:
     scene = read_scene(data_dir / "face" / "test_meshes" / "mh_head_arkit52.glb")
@@ -209,6 +210,7 @@ def test_a_head_with_arkit_targets_keeps_them(data_dir: Path, source: Face) -> N
     assert all(corrective.name.startswith("fix_tongueTip") for corrective in face.correctives)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_person_of_the_reference_rig_takes_the_rigs_own_shapes(data_dir: Path, source: Face) -> None:
     path = data_dir / "face" / "ict_lite.npz"

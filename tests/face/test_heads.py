@@ -49,6 +49,7 @@ def test_pieces_that_touch_are_one_figure_and_others_are_not() -> None:
     assert len(figures(weld(side_by_side(ball(), ball(), apart=1.5)))) == 1
 
 
+@pytest.mark.slow
 def test_the_heads_of_a_file_are_found_and_chosen(source: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     # what is no head is looked at from between the axes too, three times as long: see tests/cli/test_mesh.py
     monkeypatch.setattr(pose, "tilted_rotations", lambda: pose.axis_rotations()[:1])
@@ -74,6 +75,7 @@ def standing(source: Face, head: Mesh) -> tuple[Face, RegistrationReport, int, i
     return *fit(scene, source, "body"), count, len(body.vertices)
 
 
+@pytest.mark.slow
 def test_only_the_head_of_a_body_moves_and_the_seam_is_smooth(
     standing: tuple[Face, RegistrationReport, int, int],
 ) -> None:
@@ -92,6 +94,7 @@ def test_only_the_head_of_a_body_moves_and_the_seam_is_smooth(
     assert jump.max() < 0.002
 
 
+@pytest.mark.slow
 def test_only_the_head_turns(standing: tuple[Face, RegistrationReport, int, int]) -> None:
     face, _, count, body = standing
     weights = head_weights(face)
@@ -101,6 +104,7 @@ def test_only_the_head_turns(standing: tuple[Face, RegistrationReport, int, int]
     assert not face.regions["hair"][body:].any()
 
 
+@pytest.mark.slow
 def test_eyes_lashes_and_teeth_move_with_the_right_part(
     standing: tuple[Face, RegistrationReport, int, int],
 ) -> None:

@@ -125,6 +125,7 @@ def test_the_line_between_sealed_lips_is_found(source: Face) -> None:
     assert np.ptp(line.x) > 0.038
 
 
+@pytest.mark.slow
 def test_a_sealed_mouth_stays_shut_unless_asked(closed: Mesh, shut: Fitted) -> None:
     face, report = shut
     assert (report.mouth_opens, report.added_vertices) == (False, 0)
@@ -132,6 +133,7 @@ def test_a_sealed_mouth_stays_shut_unless_asked(closed: Mesh, shut: Fitted) -> N
     assert any("sealed" in warning for warning in report.warnings)
 
 
+@pytest.mark.slow
 def test_an_opened_mouth_opens_and_has_an_inside(closed: Mesh, shut: Fitted, cut_open: Fitted) -> None:
     before, _ = shut
     face, report = cut_open

@@ -52,6 +52,7 @@ def test_few_or_senseless_shapes_show_nothing(source: Face, person: tuple[Floats
     assert shape_landmarks(vertices, scattered, source) is None
 
 
+@pytest.mark.slow
 def test_what_no_detector_sees_is_fitted_by_them(
     source: Face, person: tuple[Floats, Floats, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:

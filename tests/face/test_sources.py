@@ -59,6 +59,7 @@ def test_a_mesh_becomes_a_face(tmp_path: Path, caplog: pytest.LogCaptureFixture)
         Face.from_mesh(tmp_path / "head.sedface", head=1)
 
 
+@pytest.mark.slow
 def test_a_mesh_in_memory_and_landmarks_of_it() -> None:
     walter = load_face("walter")
     mesh = parts_of(walter, ("skin", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "tongue"))

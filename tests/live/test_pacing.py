@@ -172,6 +172,43 @@ def test_after_a_hiccup_the_face_waits_and_catches_up():
     assert np.diff(delays).min() > -SLEW_A_TICK
 
 
+def hiccup(still: bool) -> tuple[np.ndarray, FollowingPlayhead]:
+    """Delays of the face, tick by tick, where nothing comes for 0.3 s and the mouth rests from 25 s to 26 s."""
+    asked: list[tuple[float, float]] = []
+
+    def rests(first: float, last: float) -> bool:
+        asked.append((first, last))
+        return still and first >= 25.0 and last <= 26.0
+
+    playhead, newest, delays = FollowingPlayhead(0.24, 0.04, rests), -math.inf, []
+    for k in range(60 * 30):
+        now = k / 60.0
+        if not 20.0 < now < 20.3:
+            newest = math.floor(now / 0.08) * 0.08 - 0.12
+        delays.append(now - playhead.at(now, newest, False))
+    assert all(first < last for first, last in asked)
+    return np.array(delays), playhead
+
+
+def test_the_next_pause_makes_up_for_a_wait():
+    paused, playhead = hiccup(still=True)
+    talking, _ = hiccup(still=False)
+    assert paused[60 * 25] > 0.3, "speech is not hurried"
+    assert paused[60 * 27 :] == pytest.approx(0.24, abs=0.02), "the announced delay holds again"
+    assert talking[60 * 27] > 0.3
+    assert playhead.waited > 0.1
+
+
+def test_a_pause_is_a_mouth_that_rests():
+    buffer = FrameBuffer(ahead=10.0)
+    for k in range(50):
+        buffer.add(frame(k / 50.0, jawOpen=0.3 + 0.2 * math.sin(k) if k < 25 else 0.05, eyeBlinkLeft=k % 2))
+    assert not buffer.still(0.1, 0.4), "speech"
+    assert buffer.still(0.6, 0.9), "a pause, whatever the lids do"
+    assert not buffer.still(0.3, 0.9)
+    assert not buffer.still(5.0, 6.0), "nothing is known of what has not come"
+
+
 def test_sound_that_was_there_before_is_not_hurried():
     playhead = FollowingPlayhead(0.2, 0.04)
     moments = [playhead.at(k / 60.0, k / 60.0 + 0.8, False) for k in range(3600)]

@@ -106,6 +106,7 @@ def test_clients_beyond_the_most_are_refused(server: WebSocketSender, opened, st
     opened(server).close()
 
 
+@pytest.mark.slow
 def test_a_client_that_stops_reading_loses_the_oldest_and_is_let_go(server: WebSocketSender):
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -125,6 +125,7 @@ def test_posteriors_of_any_encoder() -> None:
     assert np.allclose(phone_posteriors(emotion, emotion(sound), sound), own, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="needs the extra align")
 def test_beside_pocketsphinx(data_dir: Path) -> None:

@@ -41,6 +41,7 @@ def _small(data_dir: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_set_is_built_the_same_twice(data_dir, tmp_path, monkeypatch):
     pytest.importorskip("pocketsphinx")

@@ -10,7 +10,7 @@ import threading
 import time
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -70,8 +70,11 @@ def running(
     grpc: bool = False,
     **options,
 ) -> Iterator[Running]:
-    """A server that is ready; ``buffer``: bytes of an answer that the system holds for a client that does not read."""
-    service = Service(limits, models=models, **options)
+    """A server that is ready; ``buffer``: bytes of an answer that the system holds for a client that does not read.
+
+    It does not measure what a stream costs, which takes a second or two: 64 streams where no limit is given.
+    """
+    service = Service(replace(limits, clients=limits.clients or 64), models=models, **options)
     bound = bound_socket(0)
     if buffer is not None:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)

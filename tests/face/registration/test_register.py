@@ -90,6 +90,7 @@ def test_transform_leads_from_the_file_to_the_face(
     assert np.allclose(metres, face.mesh.vertices, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_foreign_head_keeps_its_mesh(foreign: Registered, source: Face) -> None:
     mesh, face, report = foreign
@@ -112,6 +113,7 @@ def test_foreign_head_keeps_its_mesh(foreign: Registered, source: Face) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_foreign_head_moves_as_it_should(foreign: Registered) -> None:
     _, face, report = foreign
@@ -137,6 +139,7 @@ def test_foreign_head_moves_as_it_should(foreign: Registered) -> None:
     assert smile[48, 1] > rest[48, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_teeth_and_eyes_move_as_solids(foreign: Registered) -> None:
     _, face, _ = foreign
@@ -167,6 +170,7 @@ def test_solids_are_refused(source: Face, solid: str) -> None:
         register(from_triangles(points.astype(np.float32), triangles), source, solid)
 
 
+@pytest.mark.slow
 def test_sealed_scan_keeps_its_mouth_shut(source: Face) -> None:
     """A height field of the head, in millimetres: no mouth hole, no eye hole."""
     mesh = scan(source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from sedtalker.export.onnx_models import write_graphs
@@ -23,6 +24,7 @@ SMALL = {
 }
 
 
+@pytest.mark.slow
 def test_a_few_steps_make_a_network_that_runs_without_torch(buzzing_voices: Path, tmp_path: Path) -> None:
     config = {"model": SMALL, "corpora": {"made": 1.0}, "licence_check": False, "dialogues": 4, "seconds": 3.0}
     task = SpeakersTask(config, buzzing_voices, tmp_path / "cache")
