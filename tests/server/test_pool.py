@@ -8,7 +8,7 @@ import pytest
 
 from sedtalker.animation.animator import Models
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.server.capacity import StreamCost, measured_cost
+from sedtalker.server.pool import StreamCost, measured_cost
 from sedtalker.server.service import Busy, Limits, Service
 
 
