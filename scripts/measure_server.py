@@ -6,6 +6,7 @@ is taken. ``rt`` is seconds of sound a second on the clock, of all streams: the 
 cores would carry if the work were spread evenly.
 
     python scripts/measure_server.py --streams 64 --seconds 8 --json
+    python scripts/measure_server.py --jobs 2000                       # short recordings, and whether memory grows
 """
 
 from __future__ import annotations
@@ -104,9 +105,58 @@ def measured(batched: bool, options: argparse.Namespace, sounds: list[bytes], he
     }
 
 
+WARM_JOBS = 100
+"""Recordings after which memory should not grow."""
+
+
+def jobs(count: int, sounds: list[bytes]) -> dict[str, Any]:
+    """Recordings of a second or two, one after another, by ``POST /v1/animate``: memory and open files over time.
+
+    Their formats change from one to the next, and every tenth cannot be read.
+    """
+    import httpx
+
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=run_server, args=(True, 2, there))
+    process.start()
+    statuses: dict[int, int] = {}
+    memory, files = [], []
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{here.recv()}", timeout=120) as client:
+            for k in range(count):
+                sound = b"no sound" if k % 10 == 9 else recording(sounds[k % len(sounds)][: 32_000 + 320 * (k % 97)])
+                wanted = json.dumps({"to": [("npz", "glb", "arkit", "track")[k % 4]]})
+                answer = client.post("/v1/animate", files={"audio": ("a.wav", sound)}, data={"options": wanted})
+                statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
+                if k % WARM_JOBS == WARM_JOBS - 1:
+                    counted = counters(client.base_url.port or 0)
+                    memory.append(round(counted["process_resident_memory_bytes"] / 1e6))
+                    files.append(round(counted["process_open_fds"]))
+                    print(k + 1, memory[-1], "MB", files[-1], "files", file=sys.stderr)
+    finally:
+        process.terminate()
+        process.join(20)
+    return {"jobs": count, "statuses": statuses, "memory_mb": memory, "open_files": files}
+
+
+def recording(pcm: bytes) -> bytes:
+    """A WAV file of 16-bit samples at 16 kHz."""
+    import io
+    import wave
+
+    held = io.BytesIO()
+    with wave.open(held, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(pcm)
+    return held.getvalue()
+
+
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=0, help="so many short recordings, and no streams")
     parser.add_argument("--streams", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=8.0, help="of sound of each stream")
     parser.add_argument("--hop", type=float, default=0.32)
@@ -127,6 +177,9 @@ def main() -> None:
     hello = {"reply": "binary", "hop": options.hop, "fps": options.fps, "shapes": ["jawOpen", "mouthSmileLeft"]}
     if options.emotion != "diarized":
         hello["emotion"] = options.emotion
+    if options.jobs:
+        print(json.dumps(jobs(options.jobs, sounds), indent=2))
+        return
     figures: dict[str, Any] = {**vars(options), "load": round(os.getloadavg()[0], 1)}
     for name, batched in (("batched", True), ("alone", False))[: 1 if options.batched_only else 2]:
         figures[name] = measured(batched, options, sounds, hello)
