@@ -1,4 +1,4 @@
-"""Visibility of emotions on a face, and scaling of fitted shapes until it equals that of the built-in face.
+"""Visibility of shapes on a face, and scaling of fitted ones until it is that of the built-in face.
 
 Landmarks that move do not make an expression visible: what is seen is the change of light and shade. The face is
 shaded in one grey, without textures, from the front, at rest and in each emotion; the mean absolute difference of the
@@ -40,7 +40,14 @@ EXPRESSIVE = (
 )  # fmt: skip
 """Beginnings of the shapes that are raised: those of emotions that speech hardly uses."""
 MOST = 2.2
-"""Largest factor of a shape."""
+"""Largest factor of a shape of emotions."""
+SPOKEN = (
+    "mouthFunnel", "mouthPucker", "mouthShrugUpper", "mouthShrugLower", "mouthUpperUp", "mouthLowerDown",
+    "mouthRollUpper",
+)  # fmt: skip
+"""Beginnings of the shapes of speech that are raised, each by itself; those that close lips and the jaw must meet."""
+MOST_SPOKEN = 1.6
+"""Largest factor of a shape of speech."""
 ROUNDS = 3
 """Iterations of measuring and correcting the factors: the visible change is not linear in a shape."""
 FOLDED_PIXELS = 4
@@ -111,21 +118,35 @@ def with_visible_emotions(
 ) -> tuple[Face, RegistrationReport]:
     """A face on which six emotions change as much as on ``source`` times ``strength``, as far as its skin allows.
 
-    Only fitted shapes are raised, none is lowered: what an artist made stays as it is. The report says the factors
-    (``raised``), and of the emotion that is seen least how much (``visible``) and which it is (``faintest``).
+    The shapes of speech in ``SPOKEN`` are raised first, each until it is as visible by itself. Only fitted shapes are
+    raised, none is lowered: what an artist made stays as it is. The report says the factors (``raised``), and of the
+    emotion that is seen least how much (``visible``) and which it is (``faintest``).
     """
     if report.way == "exact" or not (can_be_measured(face) and can_be_measured(source)):
         return face, report
+
+    def fitted(shapes: Sequence[str]) -> list[str]:
+        return sorted(s for s in shapes if not any(own.startswith(s) for own in report.own_shapes))
+
+    if alone := {shape: {shape: 1.0} for shape in fitted(SPOKEN)}:
+        seen, aim = visible_changes(face, alone), visible_changes(source, alone)
+        raised = {s: float(np.clip(strength * aim[s] / max(seen[s], 1e-6), 1.0, MOST_SPOKEN)) for s in alone}
+        face = _raised(face, raised)
+        report = replace(report, raised=_told(raised))
     wanted = {emotion: strength * change for emotion, change in visible_changes(source).items()}
-    fitted = {s for s in EXPRESSIVE if not any(own.startswith(s) for own in report.own_shapes)}
-    if fitted:
-        factors = _factors(face, sorted(fitted), wanted)
+    if shapes := fitted(EXPRESSIVE):
+        factors = _factors(face, shapes, wanted)
         face = _raised(face, factors)
-        report = replace(report, raised={shape: round(f, 2) for shape, f in factors.items() if f > 1.0})
+        report = replace(report, raised={**report.raised, **_told(factors)})
     shown = visible_changes(face)
     share = {emotion: shown[emotion] / max(change, 1e-6) for emotion, change in wanted.items()}
     faintest = min(share, key=lambda emotion: share[emotion])
     return face, replace(report, visible=round(share[faintest], 3), faintest=faintest)
+
+
+def _told(factors: Mapping[str, float]) -> dict[str, float]:
+    """Factors for the report: those above 1."""
+    return {shape: round(factor, 2) for shape, factor in factors.items() if factor > 1.0}
 
 
 def _factors(face: Face, shapes: Sequence[str], wanted: Mapping[str, float]) -> dict[str, float]:

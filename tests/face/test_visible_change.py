@@ -11,7 +11,15 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.face.expressions import EMOTIONS
 from sedtalker.face.face import Face
-from sedtalker.face.visible_change import EXPRESSIVE, MOST, changes_and_folds, visible_changes, with_visible_emotions
+from sedtalker.face.visible_change import (
+    EXPRESSIVE,
+    MOST,
+    MOST_SPOKEN,
+    SPOKEN,
+    changes_and_folds,
+    visible_changes,
+    with_visible_emotions,
+)
 from sedtalker.mesh.mesh import from_triangles
 from tests.support.mouths import REPORT
 
@@ -43,19 +51,28 @@ def test_the_change_does_not_depend_on_unit_place_or_winding(source: Face) -> No
     assert visible_changes(far, smile)["smile"] == pytest.approx(wanted, rel=0.02)
 
 
-def test_faint_emotions_are_raised_and_speech_is_not(source: Face, faint: Face) -> None:
+def test_faint_emotions_are_raised_and_the_jaw_and_closed_lips_are_not(source: Face, faint: Face) -> None:
     face, report = with_visible_emotions(faint, REPORT, source)
     wanted, before, after = visible_changes(source), visible_changes(faint), visible_changes(face)
     assert report.visible is not None
     assert report.visible == pytest.approx(min(after[e] / wanted[e] for e in EMOTIONS), abs=1e-3)
     assert min(before[e] / wanted[e] for e in EMOTIONS) < 0.75
     assert report.visible > 0.85
-    assert set(report.raised) <= set(EXPRESSIVE)
+    assert set(report.raised) <= {*EXPRESSIVE, *SPOKEN}
     assert max(report.raised.values()) <= MOST
     for name in ARKIT_52:
         row = faint.shape_index[name]
-        if not name.startswith(EXPRESSIVE):
+        if not name.startswith((*EXPRESSIVE, *SPOKEN)):
             np.testing.assert_array_equal(face.basis[row], faint.basis[row])
+
+
+def test_shapes_of_speech_are_as_visible_as_on_the_source(source: Face, faint: Face) -> None:
+    face, report = with_visible_emotions(faint, REPORT, source)
+    each = {shape: {shape: 1.0} for shape in SPOKEN}
+    wanted, before, after = (visible_changes(one, each) for one in (source, faint, face))
+    assert all(before[shape] < 0.85 * wanted[shape] for shape in SPOKEN)
+    assert all(0.9 * wanted[shape] < after[shape] < 1.15 * wanted[shape] for shape in SPOKEN)
+    assert all(1.0 < report.raised[shape] <= MOST_SPOKEN for shape in SPOKEN)
 
 
 def test_a_face_that_shows_enough_stays(source: Face) -> None:
