@@ -132,19 +132,19 @@ def with_visible_emotions(
         seen, aim = visible_changes(face, alone), visible_changes(source, alone)
         raised = {s: float(np.clip(strength * aim[s] / max(seen[s], 1e-6), 1.0, MOST_SPOKEN)) for s in alone}
         face = _raised(face, raised)
-        report = replace(report, raised=_told(raised))
+        report = replace(report, raised=_above_one(raised))
     wanted = {emotion: strength * change for emotion, change in visible_changes(source).items()}
     if shapes := fitted(EXPRESSIVE):
         factors = _factors(face, shapes, wanted)
         face = _raised(face, factors)
-        report = replace(report, raised={**report.raised, **_told(factors)})
+        report = replace(report, raised={**report.raised, **_above_one(factors)})
     shown = visible_changes(face)
     share = {emotion: shown[emotion] / max(change, 1e-6) for emotion, change in wanted.items()}
     faintest = min(share, key=lambda emotion: share[emotion])
     return face, replace(report, visible=round(share[faintest], 3), faintest=faintest)
 
 
-def _told(factors: Mapping[str, float]) -> dict[str, float]:
+def _above_one(factors: Mapping[str, float]) -> dict[str, float]:
     """Factors for the report: those above 1."""
     return {shape: round(factor, 2) for shape, factor in factors.items() if factor > 1.0}
 
