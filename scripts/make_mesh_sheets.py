@@ -5,8 +5,8 @@
 Writes ``docs/images/mesh_people.jpg`` (persons of the reference rig, each in a topology, unit and turn of its own),
 ``mesh_stylised.jpg`` and ``mesh_hard.jpg`` (a head of another hand, one with blend shapes of its own, few
 vertices, a scan shut and opened). Every row is what ``mesh register`` makes of a file; the columns are the expressions
-at full intensity. ``mesh_heads.jpg`` shows hard heads and those by other hands in five mouth shapes as well,
-``mesh_mouths.jpg`` heads without a mouth, without and with the one that is added,
+at full intensity. ``mesh_heads.jpg`` shows hard heads and those by other hands, with closed lids and in
+mouth shapes as well, ``mesh_mouths.jpg`` heads without a mouth, without and with the one that is added,
 ``mesh_eyes.jpg`` heads without eyeballs likewise.
 """
 
@@ -114,8 +114,8 @@ LOOKING = {
 SPEAKING = {name: MOUTH_SHAPES.get(name) or EMOTIONS[name] for name in ("ah", "ee", "oo", "f", "happy", "disgust")}
 
 
-POSES = {"mouths": SPEAKING, "eyes": LOOKING, "heads": {**EMOTIONS, **MOUTH_SHAPES}}
-SIZES, QUALITIES = {"heads": 64}, {"heads": 54}
+POSES = {"mouths": SPEAKING, "eyes": LOOKING, "heads": {**EMOTIONS, "lids": {"eyeBlink": 1.0}, **MOUTH_SHAPES}}
+SIZES, QUALITIES = {"heads": 88}, {"heads": 60}
 
 
 def expressions(face: Face, shown: dict[str, dict[str, float]] | None, size: int = SIZE) -> list[np.ndarray]:

@@ -48,6 +48,7 @@ def open_face(
         landmarks: in place of those that the options name; points (68, 3) or a file.
     """
     from sedtalker.face import Face
+    from sedtalker.face.sources import with_file
     from sedtalker.mesh.mesh import Mesh
 
     check_face(options)
@@ -67,7 +68,7 @@ def open_face(
         strength=options.strength,
         hook=hook,
     )
-    return face if subject is options.mesh else replace(face, name=options.mesh.stem)
+    return face if subject is options.mesh else with_file(replace(face, name=options.mesh.stem), options.mesh)
 
 
 def shape_map_of(word: str | None) -> ShapeMap | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,6 +60,9 @@ def export(
     names: Annotated[
         str | None, typer.Option("--map", help="Blend shapes of another rig instead, as for animate.")
     ] = None,
+    mesh: Annotated[
+        Path | None, typer.Option(help="GLB: your .glb or .vrm that was animated; the animation is put into a copy.")
+    ] = None,
     points: Annotated[
         bool, typer.Option("--points", help="USD: every vertex at every frame, no blend shapes.")
     ] = False,
@@ -78,6 +82,7 @@ def export(
     rows = [export_formats()[name] for name in parse_formats(to)]
     animation = find_animation(animation)
     check_sound(audio)
+    check_mesh(mesh)
     folder, stem = output or animation.parent, animation.name.removesuffix(".npz")
     options: dict[str, Any] = {"targets": targets, "points": points, "metres": metres, "names": shape_map_of(names)}
     written: list[dict[str, Any]] = []
@@ -89,6 +94,7 @@ def export(
         with one_step(shown.hook, "opening the animation"):
             opened = read_animation(animation)
             opened = opened if fps is None else opened.resampled(fps)
+            opened = opened if mesh is None else replace(opened, face=replace(opened.face, file=mesh))
             sound = audio or find_recording(animation, opened.provenance.get("audio_sha256"))
         for row, file in zip(rows, files, strict=True):
             chosen = {name: options[name] for name in row.options if name in options}
@@ -102,6 +108,12 @@ def export(
     for made in written:
         say(f"  {made['format']}: {described(made)}")
         print(made["file"])
+
+
+def check_mesh(mesh: Path | None) -> None:
+    """Raise ``InputError`` where ``--mesh`` names no file that an animation can be put into."""
+    if mesh is not None and (mesh.suffix.lower() not in (".glb", ".vrm") or not mesh.is_file()):
+        raise InputError(f"{mesh}: give the .glb or .vrm that was animated")
 
 
 def check_sound(audio: Path | None) -> None:

@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from sedtalker.animation.option_fields import declared
 from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.cli import checkpoint, data, evaluate, face, mesh
-from sedtalker.cli.adapt import adapt
+from sedtalker.cli.adapt import adapt, style
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
 from sedtalker.cli.console import say
@@ -23,7 +23,6 @@ from sedtalker.cli.render import compare, render
 from sedtalker.cli.report import report, search
 from sedtalker.cli.say import say as say_text
 from sedtalker.cli.serve import serve, studio
-from sedtalker.cli.style import style
 from sedtalker.cli.train import train
 from sedtalker.cli.visemes import visemes
 from sedtalker.errors import one_line

@@ -86,7 +86,7 @@ FORMATS: tuple[ExportFormat, ...] = (
         "glb",
         ".glb",
         "glTF 2.0: mesh, blend shapes and their weights",
-        "sedtalker.export.glb:write_animation_glb",
+        "sedtalker.export.own_file:write_animation_glb",
         ("targets", "names"),
     ),
     ExportFormat("keys", ".keys.json", "the emotion track as keys", "sedtalker.export.formats:write_emotion_keys"),

@@ -15,51 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.errors import InputError
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
-from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.render.light import default_colours, to_linear
 from sedtalker.version import __version__
 
-_LEAST_NORMAL = 3e-2
+LEAST_NORMAL = 3e-2
 """Smaller changes of a unit normal, at the peak weight, are left out."""
-
-
-def write_animation_glb(
-    path: Path,
-    animation: Animation,
-    audio: str | None = None,
-    targets: Targets = "arkit",
-    names: ShapeMap | None = None,
-) -> dict[str, Any]:
-    """Write an animation with its provenance, and the name of its sound, in ``asset.extras``.
-
-    Args:
-        audio: the sound, as ``asset.extras.audio`` should name it.
-        targets: which morph targets, see ``choose_targets``.
-        names: those of another rig, in place of ``targets``.
-
-    Returns:
-        How many targets there are and what they lose, see ``MorphTargets.describe``.
-    """
-    chosen = choose_targets(animation.face, animation.coefficients, targets, animation.fps, names)
-    extras = dict(animation.provenance) | ({} if audio is None else {"audio": audio})
-    write_glb(
-        path,
-        animation.face,
-        animation.coefficients,
-        animation.fps,
-        head_rotation=animation.head_rotation,
-        extras=extras,
-        targets=chosen,
-    )
-    return chosen.describe(animation.face, animation.coefficients)
 
 
 def write_glb(
@@ -172,7 +139,7 @@ def add_head(
     attributes = _attributes(builder, face, sources, uvs, bend.rest)
     followers = head_weights(face)[sources] if head_rotation is not None else np.ones(1, dtype=np.float32)
     if (followers < 1.0).any():
-        attributes |= _skin_attributes(builder, followers)
+        attributes |= skin_attributes(builder, followers)
     changes = _Targets(builder, targets, sources, bend if normals else None)
     primitives, materials = _primitives(builder, face, corners, attributes, changes)
     for primitive in primitives:
@@ -246,7 +213,7 @@ class _Targets:
             changes = {"POSITION": _changed(np.where(moved[:, None], offsets, 0)[sources])}
             if bend is not None:
                 change = bend.change(offsets, most / 2)
-                change[_largest(change) * most < _LEAST_NORMAL] = 0.0
+                change[_largest(change) * most < LEAST_NORMAL] = 0.0
                 changes["NORMAL"] = _changed(change[sources])
             self._changes.append(changes)
 
@@ -352,7 +319,7 @@ def _look(
     return made
 
 
-def _skin_attributes(builder: GltfBuilder, followers: Floats) -> dict[str, int]:
+def skin_attributes(builder: GltfBuilder, followers: Floats) -> dict[str, int]:
     """Joints and weights of every vertex: joint 0 is the body, joint 1 the head."""
     joints = np.zeros((len(followers), 4), dtype=np.uint8)
     weights = np.zeros((len(followers), 4), dtype=np.uint16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,22 @@ _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 
 
 class GltfBuilder:
-    """Collects accessors; nothing but the numbers decides its bytes."""
+    """Collects accessors; nothing but the numbers decides its bytes.
 
-    def __init__(self) -> None:
-        self._binary = bytearray()
-        self._views: list[dict[str, Any]] = []
-        self._accessors: list[dict[str, Any]] = []
-        self._pictures: list[bytes] = []
-        self._images: list[dict[str, Any]] = []
+    Args:
+        begun: the JSON of a file to which they are added: its own accessors keep their indices.
+        binary: the bytes of its first buffer.
+    """
+
+    def __init__(self, begun: Mapping[str, Any] | None = None, binary: bytes = b"") -> None:
+        begun = begun or {}
+        self._binary = bytearray(binary)
+        self._views: list[dict[str, Any]] = list(begun.get("bufferViews", ()))
+        self._accessors: list[dict[str, Any]] = list(begun.get("accessors", ()))
+        self._further: list[dict[str, Any]] = list(begun.get("buffers", ()))[1:]
+        self._images: list[dict[str, Any]] = list(begun.get("images", ()))
+        self._textures: list[dict[str, Any]] = list(begun.get("textures", ()))
+        self._pictures: dict[bytes, int] = {}
 
     def accessor(
         self,
@@ -82,9 +91,10 @@ class GltfBuilder:
         if picture not in self._pictures:
             kind = "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"
             view = self._view(np.frombuffer(picture, np.uint8), None)
-            self._pictures.append(picture)
+            self._pictures[picture] = len(self._textures)
+            self._textures.append({"source": len(self._images)})
             self._images.append({"bufferView": view, "mimeType": kind})
-        return self._pictures.index(picture)
+        return self._pictures[picture]
 
     def count(self, index: int) -> int:
         """Number of rows of an accessor."""
@@ -110,10 +120,10 @@ class GltfBuilder:
             **document,
             "accessors": self._accessors,
             "bufferViews": self._views,
-            "buffers": [{"byteLength": len(binary)}],
+            "buffers": [{"byteLength": len(binary)}, *self._further],
         }
-        if self._images:
-            complete |= {"images": self._images, "textures": [{"source": k} for k in range(len(self._images))]}
+        complete |= {"images": self._images} if self._images else {}
+        complete |= {"textures": self._textures} if self._textures else {}
         text = json.dumps(complete, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         text += b" " * (-len(text) % 4)
         path = Path(path)

@@ -63,6 +63,33 @@ def preset_expressions(
     return found
 
 
+def add_perfect_sync(document: dict[str, Any], shown: Mapping[str, list[tuple[int, int]]]) -> None:
+    """An expression for each of ARKit's shapes that an avatar of VRM 0 or 1 lacks; other files stay as they are.
+
+    Args:
+        document: the JSON of the avatar's file.
+        shown: node and index of the morph targets that show a shape.
+    """
+    extensions = document.get("extensions", {})
+    found = {name: shown[name] for name in ARKIT_52 if name in shown}
+    if "VRMC_vrm" in extensions:
+        customs = extensions["VRMC_vrm"].setdefault("expressions", {}).setdefault("custom", {})
+        present = {name.lower() for name in customs}
+        for name, places in found.items():
+            if name.lower() not in present:
+                binds = [{"node": node, "index": index, "weight": 1.0} for node, index in places]
+                customs[name] = {"morphTargetBinds": binds}
+    elif "VRM" in extensions:
+        groups = extensions["VRM"].setdefault("blendShapeMaster", {}).setdefault("blendShapeGroups", [])
+        present = {str(group.get("name", "")).lower() for group in groups}
+        for name, places in found.items():
+            if name.lower() not in present:
+                meshes = [(document["nodes"][node]["mesh"], index) for node, index in places]
+                binds = [{"mesh": mesh, "index": index, "weight": 100.0} for mesh, index in meshes]
+                label = name[0].upper() + name[1:]
+                groups.append({"name": label, "presetName": "unknown", "binds": binds, "materialValues": []})
+
+
 # --- Animations.
 
 BODY: dict[str, tuple[str, tuple[float, float, float]]] = {

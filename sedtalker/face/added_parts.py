@@ -111,3 +111,22 @@ def with_parts(face: Face, added: AddedParts) -> Face:
     }
     basis = np.concatenate([face.basis, added.offsets.astype(np.float32)], axis=1)
     return replace(face, mesh=whole, basis=basis, regions=regions)
+
+
+def parts_after(face: Face, count: int) -> Face:
+    """The parts alone that were added after the first ``count`` vertices of a face."""
+    mesh = face.mesh
+    polygons = mesh.polygon_vertices[np.cumsum([0, *mesh.polygon_sizes[:-1]])] >= count
+    alone = replace(
+        mesh,
+        vertices=mesh.vertices[count:],
+        polygon_sizes=mesh.polygon_sizes[polygons],
+        polygon_vertices=mesh.polygon_vertices[np.repeat(polygons, mesh.polygon_sizes)] - count,
+        uvs=None,
+        polygon_uvs=None,
+        colours=None if mesh.colours is None else mesh.colours[count:],
+        polygon_groups=None if mesh.polygon_groups is None else mesh.polygon_groups[polygons],
+        polygon_smoothing=None,
+    )
+    regions = {name: mask[count:] for name, mask in face.regions.items()}
+    return replace(face, mesh=alone, basis=face.basis[:, count:], regions=regions, landmarks=None)

@@ -148,6 +148,7 @@ class Face:
         landmarks: (68,) int32 vertex of each Multi-PIE/iBUG landmark, or None.
         pivot: (3,) float32, metres: the point the head rotates about (top of the neck).
         report: how a mesh became this face; None for the built-in faces.
+        file: the GLB or VRM that the mesh was read from, into which an exported animation can go; None for all others.
     """
 
     name: str
@@ -159,6 +160,7 @@ class Face:
     landmarks: Ints | None = None
     pivot: Floats = field(default_factory=lambda: np.zeros(3, np.float32))
     report: RegistrationReport | None = None
+    file: Path | None = None
 
     @classmethod
     def builtin(cls, name: str | None = None, *, seed: int | None = None) -> Face:

@@ -7,6 +7,7 @@ landmark network) is imported when they are called, so that ``from sedtalker.fac
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,12 @@ def face_from_mesh(
     logger.info("%s: %s: %s", label, report.way, report.basis)
     for warning in report.warnings:
         logger.warning("%s: %s", label, warning)
-    return face
+    return with_file(face, Path(mesh)) if isinstance(mesh, str | Path) else face
+
+
+def with_file(face: Face, mesh: Path) -> Face:
+    """The face, which knows the file that its mesh was read from where an animation can go into it."""
+    return replace(face, file=mesh) if mesh.suffix.lower() in (".glb", ".vrm") else face
 
 
 def _scene(mesh: Path | str | Mesh | Scene) -> tuple[Scene, str]:

@@ -51,22 +51,71 @@ def read_gltf(path: Path, max_vertices: int = MAX_VERTICES) -> Scene:
         InputError: the file is broken, compressed, has no triangles, or more than ``max_vertices``.
     """
     file = GltfFile(path)
+    blocks = _read_blocks(file, max_vertices)
     try:
-        blocks: dict[tuple[int, int], _Block] = {}
-        held = 0
+        scene = _join(list(blocks.values()))
+        return replace(scene, shown=_shown(file, len(scene.mesh.vertices)))
+    except _BROKEN:
+        raise _broken(path) from None
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedBuffer:
+    """A vertex buffer as a node shows it: some of the vertices of what ``read_gltf`` gives.
+
+    Attributes:
+        node: that shows it; accessor: index of its ``POSITION``.
+        rows: its vertices among all.
+        place: (4, 4), or (V, 4, 4) for a skinned mesh at rest: from the buffer to the scene.
+        vertices: (V, 3) in the scene.
+    """
+
+    node: int
+    accessor: int
+    rows: slice
+    place: NDArray[np.float64]
+    vertices: NDArray[np.float64]
+
+
+def placed_buffers(file: GltfFile, max_vertices: int = MAX_VERTICES) -> list[PlacedBuffer]:
+    """The vertex buffers of a file, in the order of ``read_gltf``.
+
+    Raises:
+        InputError: see ``read_gltf``.
+    """
+    found, start = [], 0
+    for (node, accessor), block in _read_blocks(file, max_vertices).items():
+        rows = slice(start, start + len(block.vertices))
+        found.append(PlacedBuffer(node, accessor, rows, block.place, block.vertices))
+        start = rows.stop
+    return found
+
+
+_BROKEN = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, MemoryError)
+"""What an index or a size that is out of range raises."""
+
+
+def _broken(path: Path) -> InputError:
+    return InputError(f"{path}: a broken glTF file: an index or a size in it is out of range")
+
+
+def _read_blocks(file: GltfFile, max_vertices: int) -> dict[tuple[int, int], _Block]:
+    """The vertex buffers by the node that shows them and their ``POSITION``."""
+    blocks: dict[tuple[int, int], _Block] = {}
+    held = 0
+    try:
         matrices = file.node_matrices()
         for node, matrix in matrices.items():
             if file.document.nodes[node].mesh is not None:
                 held = _check_claims(file, node, held, max_vertices)
                 _add_node(file, node, matrix, matrices, blocks)
-        if not blocks:
-            raise InputError(f"{path}: there is no mesh in it")
-        scene = _join(list(blocks.values()))
-        return replace(scene, shown=_shown(file, len(scene.mesh.vertices)))
     except InputError:
         raise
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, MemoryError):
-        raise InputError(f"{path}: a broken glTF file: an index or a size in it is out of range") from None
+    except _BROKEN:
+        raise _broken(file.path) from None
+    if not blocks:
+        raise InputError(f"{file.path}: there is no mesh in it")
+    return blocks
 
 
 def _check_claims(file: GltfFile, node: int, held: int, max_vertices: int) -> int:

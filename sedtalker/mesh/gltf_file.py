@@ -44,7 +44,7 @@ def plain(value: Any) -> dict[str, Any]:
     return vars(value) if isinstance(value, GltfObject) else {}
 
 
-def _chunks(path: Path) -> tuple[bytes, bytes]:
+def chunks(path: Path) -> tuple[bytes, bytes]:
     """The JSON and the binary chunk of a ``.glb``; the whole file and nothing of a ``.gltf``.
 
     Raises:
@@ -69,7 +69,7 @@ class GltfFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        text, self._blob = _chunks(path)
+        text, self._blob = chunks(path)
         self.document: Any = parse_json(text, str(path), GltfObject)
         if not isinstance(self.document, GltfObject) or not isinstance(self.document.asset, GltfObject):
             raise InputError(f"{path}: not a glTF file, or a broken one")

@@ -17,9 +17,11 @@ from sedtalker.cli.export import described
 from sedtalker.cli.main import app
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.export.arkit import read_arkit_csv
+from sedtalker.mesh.gltf_file import chunks
 from tests.support.exports import read_fbx, read_glb_animation, read_mdd, read_npy, read_pc2
 from tests.support.moving import moving_cube
 from tests.support.standing import standing
+from tests.support.user_file import spoken, written
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
 
@@ -33,6 +35,19 @@ def file(tmp_path: Path) -> Path:
     """An animation file alone in a folder."""
     write_animation(tmp_path / "clip.npz", moving_cube(15))
     return tmp_path / "clip.npz"
+
+
+def test_the_animation_goes_into_a_file_of_ones_own(tmp_path: Path) -> None:
+    mine = written(tmp_path / "mine.glb")
+    write_animation(tmp_path / "clip.npz", spoken(mine))
+    done = run("export", tmp_path / "clip.npz", "--to", "glb", "--mesh", mine, "--targets", "all")
+    assert done.exit_code == 0, done.output
+    made = json.loads(chunks(tmp_path / "clip.glb")[0])
+    assert [node["name"] for node in made["nodes"]][:2] == ["Face", "Hat"]
+    assert made["asset"]["generator"] == "her tool"
+    refused = run("export", tmp_path / "clip.npz", "--to", "glb", "--mesh", tmp_path / "clip.npz", "--force")
+    assert refused.exit_code == 2
+    assert "clip.npz: give the .glb or .vrm that was animated" in refused.output
 
 
 def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ from scipy.spatial.transform import Rotation
 from sedtalker.animation.animation import Animation
 from sedtalker.export.arkit import eye_angles, solve_arkit
 from sedtalker.export.gltf_builder import GltfBuilder
+from sedtalker.export.own_file import write_animation_glb
 from sedtalker.export.vrm import BODY, preset_expressions, write_perfect_sync, write_presets
 from tests.dcc.conftest import Example, missing
+from tests.support.user_file import spoken as spoken_in
 
 PLAY = Path(__file__).parent / "in_node" / "play_vrm.mjs"
 SECONDS = (0.0, 0.5, 1.3)
@@ -134,3 +136,16 @@ def test_perfect_sync_moves_avatars_of_either_spelling(
     for second, frame in zip(SECONDS, answer["frames"], strict=True):
         assert frame["values"][spelling] == pytest.approx(float(jaw[round(second * spoken.fps)]), abs=2e-3)
     assert jaw.max() > 0.1
+
+
+def test_an_avatar_with_speech_in_it_has_perfect_sync(tmp_path: Path, packages: Path, builtin: Example) -> None:
+    body = avatar(tmp_path / "a.vrm", ("aa",), ())
+    write_animation_glb(tmp_path / "mine.glb", spoken_in(body, jaw=slice(0, 2)), targets="all")
+    write_perfect_sync(tmp_path / "clip.vrma", builtin.animation)
+    answer = played(packages, tmp_path / "mine.glb", tmp_path / "clip.vrma")
+    check(answer, builtin.animation)
+    jaws = [frame["values"]["jawOpen"] for frame in answer["frames"]]
+    assert max(jaws) > 0.01
+    for jaw, frame in zip(jaws, answer["frames"], strict=True):
+        assert "aa" in frame["values"]
+        np.testing.assert_allclose(frame["influences"], [0.0, jaw], atol=1e-6)

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from sedtalker.export.formats import export
+from sedtalker.export.own_file import write_animation_glb
 from tests.dcc.conftest import Example, missing
+from tests.support.user_file import spoken, written
 
 LIVE_LINK = """Timecode BlendShapeCount EyeBlinkLeft EyeLookDownLeft EyeLookInLeft EyeLookOutLeft EyeLookUpLeft
 EyeSquintLeft EyeWideLeft EyeBlinkRight EyeLookDownRight EyeLookInRight EyeLookOutRight EyeLookUpRight EyeSquintRight
@@ -47,6 +49,17 @@ def test_khronos_finds_no_error_and_no_warning(builtin: Example, tmp_path: Path,
     export(builtin.animation, tmp_path / "a.glb", "glb", targets=targets)
     issues = khronos_issues(tmp_path / "a.glb")
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"][:5]
+
+
+@pytest.mark.parametrize("skinned", [False, True], ids=["nodes", "skin"])
+@pytest.mark.parametrize("shoulders", [False, True], ids=["head", "bust"])
+def test_khronos_finds_no_error_in_a_users_own_file(tmp_path: Path, skinned: bool, shoulders: bool) -> None:
+    mine = written(tmp_path / "mine.glb", skinned=skinned)
+    write_animation_glb(tmp_path / "a.glb", spoken(mine, shoulders=shoulders, teeth=True), targets="all")
+    before = {message["code"] for message in khronos_issues(mine)["messages"]}
+    issues = khronos_issues(tmp_path / "a.glb")
+    new = {message["code"] for message in issues["messages"]} - before
+    assert new <= {"NODE_SKINNED_MESH_LOCAL_TRANSFORMS", "NODE_SKINNED_MESH_NON_ROOT"}, issues["messages"]
 
 
 @pytest.mark.parametrize("points", [False, True], ids=["shapes", "points"])

@@ -14,7 +14,8 @@ from sedtalker.errors import InputError
 from sedtalker.export import formats
 from sedtalker.export.fbx import write_fbx
 from sedtalker.export.formats import ExportFormat, export, export_formats, format_of, parse_formats
-from sedtalker.export.glb import write_animation_glb, write_glb
+from sedtalker.export.glb import write_glb
+from sedtalker.export.own_file import write_animation_glb
 from sedtalker.export.targets import choose_targets
 from sedtalker.export.usd import write_usd
 from tests.support.cube import cube_face

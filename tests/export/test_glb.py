@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from sedtalker.errors import InputError
-from sedtalker.export.glb import split_at_seams, write_animation_glb, write_glb
+from sedtalker.export.glb import split_at_seams, write_glb
+from sedtalker.export.own_file import write_animation_glb
 from sedtalker.face.face import Face, head_weights, turn_head
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.gltf import GltfFile

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sedtalker.export.glb import _sixteen_bits, split_at_seams, write_animation_glb, write_glb
+from sedtalker.export.glb import _sixteen_bits, split_at_seams, write_glb
+from sedtalker.export.own_file import write_animation_glb
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Material
 from sedtalker.version import __version__

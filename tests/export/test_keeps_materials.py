@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from sedtalker.animation.animation import Animation, read_animation, write_animation
-from sedtalker.export.glb import write_animation_glb
+from sedtalker.export.own_file import write_animation_glb
 from sedtalker.face.face import Face
 from sedtalker.face.sedface import face_arrays, face_from_arrays
 from sedtalker.mesh.files import read_mesh

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.scene import Place, Scene, moved
 from sedtalker.errors import InputError
-from sedtalker.export.glb import write_animation_glb
+from sedtalker.export.own_file import write_animation_glb
 from sedtalker.export.scene import write_scene
 from sedtalker.export.usd import write_usd
 from sedtalker.mesh.files import read_mesh

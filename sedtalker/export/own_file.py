@@ -1,0 +1,450 @@
+"""An animation as GLB: in the user's own GLB or VRM where that is possible, else in a file of the face alone.
+
+In the user's file nodes, names, materials, skins, extensions and animations stay. Its meshes get the face's shapes as
+further morph targets, parts that were added to the face (eyeballs, a mouth) come as one more node, and the animation as
+one more, the first. Follows glTF 2.0 (Khronos) and VRM 0 and 1 (vrm.dev).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from sedtalker.animation.animation import Animation
+from sedtalker.animation.option_fields import Targets
+from sedtalker.arrays import Doubles, Floats
+from sedtalker.errors import InputError
+from sedtalker.export.glb import LEAST_NORMAL, Content, add_head, quaternions_of, skin_attributes, write_glb
+from sedtalker.export.gltf_builder import GltfBuilder
+from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, choose_targets
+from sedtalker.export.vrm import add_perfect_sync
+from sedtalker.face.added_parts import parts_after
+from sedtalker.face.face import Face, head_weights
+from sedtalker.face.registration.pose import Similarity, similarity
+from sedtalker.face.shape_maps import ShapeMap
+from sedtalker.mesh.gltf import PlacedBuffer, placed_buffers
+from sedtalker.mesh.gltf_file import GltfFile, chunks
+
+logger = logging.getLogger(__name__)
+
+SAME_PLACE = 1e-4
+"""Metres between a vertex of the face and of the file, in the face's coordinates, that leave them one vertex."""
+HEAD = re.compile(r"(?:^|[^A-Za-z])[Hh]ead$|[a-z]Head$")
+"""Names of the joint of a head: ``Head``, ``mixamorig:Head``, ``J_Bip_C_Head``."""
+NEAR_PIVOT = 0.1
+"""Metres from a face's pivot to a node that is not a joint, about which the head may turn."""
+
+
+def write_animation_glb(
+    path: Path,
+    animation: Animation,
+    audio: str | None = None,
+    targets: Targets = "arkit",
+    names: ShapeMap | None = None,
+) -> dict[str, Any]:
+    """Write an animation with its provenance, and the name of its sound, in ``asset.extras``.
+
+    The log says why it is not in the user's own file, where the face came from one.
+
+    Args:
+        audio: the sound, as ``asset.extras.audio`` should name it.
+        targets: which morph targets, see ``choose_targets``.
+        names: those of another rig, in place of ``targets``.
+
+    Returns:
+        How many targets there are and what they lose, see ``MorphTargets.describe``.
+    """
+    face = animation.face
+    chosen = choose_targets(face, animation.coefficients, targets, animation.fps, names)
+    extras = dict(animation.provenance) | ({} if audio is None else {"audio": audio})
+    try:
+        own = _open(face)
+        _put_into(own, animation, chosen)
+        held = own.document["asset"].get("extras")
+        own.document["asset"]["extras"] = {**(held if isinstance(held, dict) else {}), **extras}
+        own.builder.write(path, own.document)
+    except _Unfit as reason:
+        if face.file is not None:
+            logger.info("%s: the face without the rest of %s: %s", path.name, face.file.name, reason)
+        write_glb(path, face, animation.coefficients, animation.fps, animation.head_rotation, extras, targets=chosen)
+    return chosen.describe(face, animation.coefficients)
+
+
+class _Unfit(Exception):
+    """Why an animation cannot go into the user's file."""
+
+
+@dataclass
+class _OwnFile:
+    """The user's file while an animation is put into it.
+
+    Attributes:
+        file: as it was; document: its JSON, which is changed; builder: its numbers and the new ones.
+        buffers: its vertices; matrices: (4, 4) of its nodes.
+        to_face: brings its scene to the face's coordinates.
+        channels, samplers: of the new animation.
+    """
+
+    file: GltfFile
+    document: dict[str, Any]
+    builder: GltfBuilder
+    buffers: list[PlacedBuffer]
+    matrices: dict[int, Doubles]
+    to_face: Similarity
+    channels: list[dict[str, Any]] = field(default_factory=list)
+    samplers: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Vertices of the file."""
+        return self.buffers[-1].rows.stop
+
+    def animate(self, node: int, what: str, times: int, values: Doubles | Floats) -> None:
+        """Let the animation move ``weights`` or ``rotation`` of a node."""
+        flat = values.astype(np.float32)
+        output = self.builder.accessor(flat.reshape(-1) if what == "weights" else flat, plain=True)
+        self.channels.append({"sampler": len(self.samplers), "target": {"node": node, "path": what}})
+        self.samplers.append({"input": times, "interpolation": "LINEAR", "output": output})
+
+
+def _put_into(own: _OwnFile, animation: Animation, targets: MorphTargets) -> None:
+    face, document = animation.face, own.document
+    turning = bool(np.any(animation.head_rotation))
+    joint = _head_joint(own, face)
+    added = _new_joint(own, face) if joint is None and turning else None
+    joint = joint if added is None else added
+    times = own.builder.accessor(animation.clock.times(len(animation)).astype(np.float32), bounds=True)
+    meshes, seen = _NewTargets(own, targets, Normals(face)), set()
+    originals = deepcopy(document["meshes"])
+    for node in dict.fromkeys(buffer.node for buffer in own.buffers):
+        index = document["nodes"][node]["mesh"]
+        meshes.add(node, originals[index], index not in seen, times)
+        seen.add(index)
+    if added is not None and "children" not in document["nodes"][added]:
+        _bind(own, face, added)
+    if len(face.mesh.vertices) > own.count:
+        _add_parts(own, face, targets, joint, animation.fps)
+    if turning and joint is not None:
+        _turn(own, joint, animation.head_rotation, times)
+    add_perfect_sync(document, meshes.shown)
+    if own.channels:
+        made = {"name": "speech", "channels": own.channels, "samplers": own.samplers}
+        document["animations"] = [made, *document.get("animations", ())]
+
+
+# --- Whether the file and the face fit together.
+
+
+def _open(face: Face) -> _OwnFile:
+    if face.file is None:
+        raise _Unfit("the face is of no GLB or VRM file")
+    try:
+        file = GltfFile(face.file)
+        text, blob = chunks(face.file)
+        document, buffers, matrices = json.loads(text), placed_buffers(file), file.node_matrices()
+    except (InputError, OSError) as error:
+        raise _Unfit(str(error)) from None
+    if not blob or any("uri" in part for key in ("images", "buffers") for part in document.get(key, ())):
+        raise _Unfit("it is not one file")
+    if any("firstVertex" in (p.get("extras") or {}) for mesh in document["meshes"] for p in mesh["primitives"]):
+        raise _Unfit("its parts share vertices, as those of sedtalker's own files do")
+    there, mesh = np.concatenate([buffer.vertices for buffer in buffers]), face.mesh
+    if len(there) > len(mesh.vertices):
+        raise _Unfit("its vertices are not the face's")
+    here = mesh.vertices[: len(there)].astype(np.float64)
+    to_face = similarity(there, here, np.ones(len(there)))
+    if np.abs(to_face.apply(there) - here).max() > SAME_PLACE:
+        raise _Unfit("its vertices are not the face's")
+    added = mesh.triangles >= len(there)
+    if (added.any(axis=1) != added.all(axis=1)).any():
+        raise _Unfit("its mouth was cut open")
+    return _OwnFile(file, document, GltfBuilder(document, blob), buffers, matrices, to_face)
+
+
+def _head_joint(own: _OwnFile, face: Face) -> int | None:
+    """The node that turns the head: VRM's bone, a joint or, at the pivot, a node of that name; None: it has none."""
+    nodes = own.document["nodes"]
+    extensions = own.document.get("extensions", {})
+    bones = (extensions.get("VRMC_vrm") or extensions.get("VRM") or {}).get("humanoid", {}).get("humanBones", {})
+    if isinstance(bones, list):  # VRM 0
+        bones = {bone.get("bone"): bone for bone in bones}
+    named = [node for node in own.matrices if HEAD.search(nodes[node].get("name", ""))]
+    candidates = [bones["head"]["node"]] if "head" in bones else named
+    place = {node: own.to_face.apply(own.matrices[node][:3, 3]) for node in candidates}
+    near = {node for node in candidates if np.linalg.norm(place[node] - face.pivot) < NEAR_PIVOT}
+    follows = head_weights(face)
+    shows_head = {b.node for b in own.buffers if follows[b.rows].mean() > 0.5} or {b.node for b in own.buffers}
+    skins = {nodes[node]["skin"] for node in shows_head if "skin" in nodes[node]}
+    joints = {joint for skin in skins for joint in own.document["skins"][skin]["joints"]}
+    return next((c for c in candidates if c in joints or (c in near and shows_head <= _below(nodes, c))), None)
+
+
+def _below(nodes: list[dict[str, Any]], root: int) -> set[int]:
+    found, waiting = set(), [root]
+    while waiting:
+        node = waiting.pop()
+        found.add(node)
+        waiting += nodes[node].get("children", ())
+    return found
+
+
+def _new_joint(own: _OwnFile, face: Face) -> int:
+    """A node ``head`` at the pivot of the face.
+
+    Everything of the scene hangs on it; where the head has shoulders, it is a joint below one called ``body``, and
+    ``_bind`` lets the meshes follow both.
+    """
+    document, nodes = own.document, own.document["nodes"]
+    moved = [c["target"]["path"] for a in document.get("animations", ()) for c in a["channels"]]
+    if any("skin" in node for node in nodes) or {"translation", "rotation", "scale"} & set(moved):
+        raise _Unfit("it has no joint called head")
+    if not document.get("scenes"):
+        raise _Unfit("it has no scene")
+    scene, head = document["scenes"][document.get("scene", 0)], len(nodes)
+    pivot = own.to_face.inverse().apply(face.pivot)
+    there, back = [float(x) for x in pivot], [float(-x) for x in pivot]
+    own.matrices[head] = np.eye(4)
+    own.matrices[head][:3, 3] = pivot
+    nodes.append({"name": "head", "translation": there})
+    if (head_weights(face) < 1.0).any():
+        nodes.append({"name": "body", "children": [head]})
+        scene["nodes"] = [*scene["nodes"], head + 1]
+        own.matrices[head + 1] = np.eye(4)
+    else:
+        nodes[head]["children"] = [head + 1]
+        nodes.append({"name": "at the head", "translation": back, "children": scene["nodes"]})
+        scene["nodes"] = [head]
+    return head
+
+
+def _bind(own: _OwnFile, face: Face, head: int) -> None:
+    """Skins for the file's meshes, which have none: joint 0 is the body, joint 1 the head."""
+    document, builder = own.document, own.builder
+    follows, bound = head_weights(face), set[int]()
+    for node in dict.fromkeys(buffer.node for buffer in own.buffers):
+        shown = document["nodes"][node]
+        if shown["mesh"] in bound:
+            document["meshes"].append(deepcopy(document["meshes"][shown["mesh"]]))
+            shown["mesh"] = len(document["meshes"]) - 1
+        bound.add(shown["mesh"])
+        rows = {buffer.accessor: buffer.rows for buffer in own.buffers if buffer.node == node}
+        made: dict[int, dict[str, int]] = {}
+        for primitive in document["meshes"][shown["mesh"]]["primitives"]:
+            position = primitive["attributes"].get("POSITION")
+            if position is not None and position not in made:
+                still = np.zeros(builder.count(position), np.float32)
+                made[position] = skin_attributes(builder, follows[rows[position]] if position in rows else still)
+            primitive["attributes"] = {**primitive["attributes"], **made.get(position, {})}
+        inverse = np.stack([own.matrices[node], np.linalg.inv(own.matrices[head]) @ own.matrices[node]])
+        matrices = builder.accessor(inverse.transpose(0, 2, 1).reshape(2, 16).astype(np.float32), plain=True)
+        skins = document.setdefault("skins", [])
+        skins.append({"joints": [head + 1, head], "inverseBindMatrices": matrices, "skeleton": head + 1})
+        shown["skin"] = len(skins) - 1
+
+
+# --- Morph targets of the file's own meshes.
+
+
+class _NewTargets:
+    """Puts the face's targets into the file's meshes.
+
+    Attributes:
+        shown: (node, index) of the targets, by their names.
+    """
+
+    def __init__(self, own: _OwnFile, targets: MorphTargets, bend: Normals) -> None:
+        self.shown: dict[str, list[tuple[int, int]]] = {}
+        self._own, self._targets, self._bend = own, targets, bend
+        self._bent: dict[int, Floats] = {}
+
+    def add(self, node: int, mesh: dict[str, Any], first: bool, times: int) -> None:
+        """Targets that move something of a node's mesh, after those it has, and their weights over time.
+
+        Args:
+            mesh: as it was; first: no earlier node shows it, so that it is changed where it is.
+        """
+        own, weights = self._own, self._targets.weights
+        assert weights is not None
+        placed = {b.accessor: b for b in own.buffers if b.node == node}
+        size = [max(np.abs(o[b.rows]).max(initial=0.0) for b in placed.values()) for o in self._targets.offsets]
+        moving = [k for k, most in enumerate(size) if most > LEAST_OFFSET]
+        if not moving:
+            return
+        document, mesh = own.document, deepcopy(mesh)
+        names = _target_names(mesh)
+        before, columns, new = len(names), {}, []
+        for k in moving:
+            name = self._targets.names[k]
+            if name in names[:before] and self._is_there(mesh, placed, names.index(name), k):
+                columns[k] = names.index(name)
+                continue
+            new.append(k)
+            columns[k] = len(names)
+            names.append(name if name not in names else f"{name} speech")
+        for primitive in mesh["primitives"]:
+            self._extend(primitive, placed, new)
+        _name_targets(mesh, names)
+        if first:
+            document["meshes"][document["nodes"][node]["mesh"]] = mesh
+        else:
+            document["meshes"].append(mesh)
+            document["nodes"][node]["mesh"] = len(document["meshes"]) - 1
+        shown = document["nodes"][node]
+        rest = [*shown.get("weights", mesh["weights"][:before])[:before], *[0.0] * (len(names) - before)]
+        if "weights" in shown:
+            shown["weights"] = rest
+        _widen(own, node, before, len(names))
+        values = np.tile(np.asarray(rest), (len(weights), 1))
+        for k, column in columns.items():
+            values[:, column] = weights[:, k]
+            self.shown.setdefault(self._targets.names[k], []).append((node, column))
+        own.animate(node, "weights", times, values)
+
+    def _is_there(self, mesh: dict[str, Any], placed: dict[int, PlacedBuffer], index: int, k: int) -> bool:
+        """Whether a target of the file moves its mesh as the face's target does."""
+        for primitive in mesh["primitives"]:
+            buffer = placed.get(primitive["attributes"].get("POSITION"))
+            if buffer is None:
+                continue
+            offsets, _ = self._local(buffer, self._targets.offsets[k][buffer.rows])
+            target = primitive["targets"][index].get("POSITION")
+            difference = offsets if target is None else offsets - self._own.file.accessor(target)
+            turned = np.einsum("...ij,...j->...i", buffer.place[..., :3, :3], difference)
+            if np.abs(turned).max(initial=0.0) * self._own.to_face.scale > LEAST_OFFSET:
+                return False
+        return True
+
+    def _local(self, buffer: PlacedBuffer, offsets: Floats) -> tuple[Doubles, Doubles]:
+        """Offsets (N, 3) of the face in the axes of a buffer, and the turn from these to the scene's axes."""
+        place = buffer.place[..., :3, :3]
+        scene = np.asarray(offsets, np.float64) @ self._own.to_face.rotation / self._own.to_face.scale
+        turn = place / np.cbrt(np.abs(np.linalg.det(place)))[..., None, None]
+        return np.einsum("...ij,...j->...i", np.linalg.inv(place), scene), turn
+
+    def _extend(self, primitive: dict[str, Any], placed: dict[int, PlacedBuffer], new: list[int]) -> None:
+        """Targets ``new`` for a primitive; they bend its normals where it has some and its own targets do."""
+        attributes, own = primitive["attributes"], self._own
+        if "POSITION" not in attributes:
+            return
+        buffer, targets = placed.get(attributes["POSITION"]), primitive.setdefault("targets", [])
+        bends = "NORMAL" in attributes and all("NORMAL" in target for target in targets)
+        count = own.builder.count(attributes["POSITION"])
+        for k in new:
+            made: dict[str, NDArray[np.floating]] = {"POSITION": np.zeros((count, 3))}
+            if buffer is not None:
+                offsets = self._targets.offsets[k][buffer.rows]
+                kept = np.where(np.abs(offsets).max(axis=1, keepdims=True) > LEAST_OFFSET, offsets, 0.0)
+                made["POSITION"], turn = self._local(buffer, kept)
+                if bends:
+                    change = self._change(k)[buffer.rows] @ own.to_face.rotation
+                    made["NORMAL"] = np.einsum("...ji,...j->...i", turn, change)
+            elif bends:
+                made["NORMAL"] = np.zeros((count, 3))
+            targets.append({})
+            for name, values in made.items():
+                rows = np.flatnonzero(values.any(axis=1))
+                few = values[rows].astype(np.float32)
+                targets[-1][name] = own.builder.sparse_accessor(rows, few, count, bounds=name == "POSITION")
+
+    def _change(self, k: int) -> Floats:
+        """How the normals (V, 3) of the face bend."""
+        if k not in self._bent:
+            weights = self._targets.weights
+            most = 0.0 if weights is None else float(np.abs(weights[:, k]).max(initial=0.0))
+            change = self._bend.change(self._targets.offsets[k], max(most, 0.5) / 2)
+            change[np.abs(change).max(axis=1) < LEAST_NORMAL] = 0.0
+            self._bent[k] = change
+        return self._bent[k]
+
+
+def _target_names(mesh: dict[str, Any]) -> list[str]:
+    """Names of a mesh's targets: glTF has them at the mesh, files of VRM 0 at its parts."""
+    count = len(mesh["primitives"][0].get("targets", ()))
+    for part in (mesh, *mesh["primitives"]):
+        extras = part.get("extras")
+        if isinstance(extras, dict) and isinstance(extras.get("targetNames"), list):
+            named = [str(name) for name in extras["targetNames"][:count]]
+            return named + [f"target_{k}" for k in range(len(named), count)]
+    return [f"target_{k}" for k in range(count)]
+
+
+def _name_targets(mesh: dict[str, Any], names: list[str]) -> None:
+    mesh["weights"] = [*mesh.get("weights", ()), *[0.0] * len(names)][: len(names)]
+    held = mesh.get("extras")
+    mesh["extras"] = {**(held if isinstance(held, dict) else {}), "targetNames": names}
+    for primitive in mesh["primitives"]:
+        if "targetNames" in (primitive.get("extras") or {}):
+            primitive["extras"] = {**primitive["extras"], "targetNames": names}
+
+
+def _widen(own: _OwnFile, node: int, before: int, after: int) -> None:
+    """Zeros for new targets in animations that the file has of a node's weights."""
+    for animation in own.document.get("animations", ()):
+        for channel in animation["channels"]:
+            if channel["target"].get("node") == node and channel["target"]["path"] == "weights" and before < after:
+                sampler = dict(animation["samplers"][channel["sampler"]])
+                values = own.file.accessor(sampler["output"]).reshape(-1, before)
+                wider = np.pad(values, ((0, 0), (0, after - before))).astype(np.float32)
+                sampler["output"] = own.builder.accessor(wider.reshape(-1), plain=True)
+                animation["samplers"].append(sampler)
+                channel["sampler"] = len(animation["samplers"]) - 1
+
+
+# --- Parts that were added to the face, and turns of the head.
+
+
+def _add_parts(own: _OwnFile, face: Face, targets: MorphTargets, joint: int | None, fps: float) -> None:
+    """What comes after the file's vertices, on a node of its own that follows the head."""
+    document, weights, rows = own.document, targets.weights, slice(own.count, None)
+    assert weights is not None
+    moving = [k for k, offsets in enumerate(targets.offsets) if np.abs(offsets[rows]).max() > LEAST_OFFSET]
+    chosen = MorphTargets(
+        tuple(targets.names[k] for k in moving),
+        targets.offsets[moving][:, rows],
+        weights[:, moving],
+        targets.parts[moving],
+    )
+    content = Content(
+        meshes=document["meshes"],
+        materials=document.setdefault("materials", []),
+        nodes=document["nodes"],
+        channels=own.channels,
+        samplers=own.samplers,
+    )
+    add_head(own.builder, content, parts_after(face, own.count), chosen, fps)
+    to_face = np.eye(4)
+    to_face[:3, :3], to_face[:3, 3] = own.to_face.scale * own.to_face.rotation, own.to_face.translation
+    to_node = np.linalg.inv(to_face @ (np.eye(4) if joint is None else own.matrices[joint]))
+    matrix = [float(x) for x in to_node.T.reshape(-1)]
+    document["nodes"].append({"name": "added to the face", "matrix": matrix, "children": content.roots})
+    above = document["nodes"][joint] if joint is not None else document["scenes"][document.get("scene", 0)]
+    key = "children" if joint is not None else "nodes"
+    above[key] = [*above.get(key, ()), len(document["nodes"]) - 1]
+
+
+def _turn(own: _OwnFile, joint: int, turns: Floats, times: int) -> None:
+    """Let a node turn as the head does, about its own place."""
+    nodes = own.document["nodes"]
+    node = nodes[joint]
+    parent = next((own.matrices[k] for k in own.matrices if joint in nodes[k].get("children", ())), np.eye(4))
+    if "matrix" in node:
+        matrix = np.array(node.pop("matrix"), np.float64).reshape(4, 4).T
+        scale = np.linalg.norm(matrix[:3, :3], axis=0)
+        node |= {"translation": matrix[:3, 3].tolist(), "scale": scale.tolist()}
+        node["rotation"] = Rotation.from_matrix(matrix[:3, :3] / scale).as_quat().tolist()
+    rest = Rotation.from_quat(node.get("rotation", (0.0, 0.0, 0.0, 1.0)))
+    # From the face's axes to those of the parent, in which a node's rotation is.
+    axes = Rotation.from_matrix(own.to_face.rotation) * Rotation.from_matrix(
+        parent[:3, :3] / np.cbrt(np.linalg.det(parent[:3, :3]))
+    )
+    turned = axes.inv() * Rotation.from_quat(quaternions_of(turns)) * axes * rest
+    own.animate(joint, "rotation", times, quaternions_of(turned.as_quat()))
