@@ -13,7 +13,7 @@ import re
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,12 @@ from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, choose
 from sedtalker.export.vrm import add_perfect_sync
 from sedtalker.face.added_parts import parts_after
 from sedtalker.face.face import Face, head_weights
-from sedtalker.face.registration.pose import Similarity, similarity
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.gltf import PlacedBuffer, placed_buffers
 from sedtalker.mesh.gltf_file import GltfFile, chunks
+
+if TYPE_CHECKING:
+    from sedtalker.face.registration.pose import Similarity
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +71,8 @@ def write_animation_glb(
     try:
         own = _open(face)
         _put_into(own, animation, chosen)
-        held = own.document["asset"].get("extras")
-        own.document["asset"]["extras"] = {**(held if isinstance(held, dict) else {}), **extras}
+        asset = own.document["asset"]
+        asset["extras"] = {**(asset["extras"] if isinstance(asset.get("extras"), dict) else {}), **extras}
         own.builder.write(path, own.document)
     except _Unfit as reason:
         if face.file is not None:
@@ -137,8 +139,8 @@ def _put_into(own: _OwnFile, animation: Animation, targets: MorphTargets) -> Non
         _turn(own, joint, animation.head_rotation, times)
     add_perfect_sync(document, meshes.shown)
     if own.channels:
-        made = {"name": "speech", "channels": own.channels, "samplers": own.samplers}
-        document["animations"] = [made, *document.get("animations", ())]
+        speech = {"name": "speech", "channels": own.channels, "samplers": own.samplers}
+        document["animations"] = [speech, *document.get("animations", ())]
 
 
 # --- Whether the file and the face fit together.
@@ -147,6 +149,8 @@ def _put_into(own: _OwnFile, animation: Animation, targets: MorphTargets) -> Non
 def _open(face: Face) -> _OwnFile:
     if face.file is None:
         raise _Unfit("the face is of no GLB or VRM file")
+    from sedtalker.face.registration.pose import similarity  # imports what fitting needs
+
     try:
         file = GltfFile(face.file)
         text, blob = chunks(face.file)
@@ -205,23 +209,20 @@ def _new_joint(own: _OwnFile, face: Face) -> int:
     """
     document, nodes = own.document, own.document["nodes"]
     moved = [c["target"]["path"] for a in document.get("animations", ()) for c in a["channels"]]
-    if any("skin" in node for node in nodes) or {"translation", "rotation", "scale"} & set(moved):
+    if any("skin" in node for node in nodes) or set(moved) - {"weights"} or not document.get("scenes"):
         raise _Unfit("it has no joint called head")
-    if not document.get("scenes"):
-        raise _Unfit("it has no scene")
     scene, head = document["scenes"][document.get("scene", 0)], len(nodes)
     pivot = own.to_face.inverse().apply(face.pivot)
-    there, back = [float(x) for x in pivot], [float(-x) for x in pivot]
     own.matrices[head] = np.eye(4)
     own.matrices[head][:3, 3] = pivot
-    nodes.append({"name": "head", "translation": there})
+    nodes.append({"name": "head", "translation": pivot.tolist()})
     if (head_weights(face) < 1.0).any():
         nodes.append({"name": "body", "children": [head]})
         scene["nodes"] = [*scene["nodes"], head + 1]
         own.matrices[head + 1] = np.eye(4)
     else:
         nodes[head]["children"] = [head + 1]
-        nodes.append({"name": "at the head", "translation": back, "children": scene["nodes"]})
+        nodes.append({"name": "at the head", "translation": (-pivot).tolist(), "children": scene["nodes"]})
         scene["nodes"] = [head]
     return head
 
@@ -290,7 +291,7 @@ class _NewTargets:
             new.append(k)
             columns[k] = len(names)
             names.append(name if name not in names else f"{name} speech")
-        for primitive in mesh["primitives"]:
+        for primitive in (p for p in mesh["primitives"] if "POSITION" in p["attributes"]):
             self._extend(primitive, placed, new)
         _name_targets(mesh, names)
         if first:
@@ -333,8 +334,6 @@ class _NewTargets:
     def _extend(self, primitive: dict[str, Any], placed: dict[int, PlacedBuffer], new: list[int]) -> None:
         """Targets ``new`` for a primitive; they bend its normals where it has some and its own targets do."""
         attributes, own = primitive["attributes"], self._own
-        if "POSITION" not in attributes:
-            return
         buffer, targets = placed.get(attributes["POSITION"]), primitive.setdefault("targets", [])
         bends = "NORMAL" in attributes and all("NORMAL" in target for target in targets)
         count = own.builder.count(attributes["POSITION"])
@@ -424,10 +423,11 @@ def _add_parts(own: _OwnFile, face: Face, targets: MorphTargets, joint: int | No
     to_face = np.eye(4)
     to_face[:3, :3], to_face[:3, 3] = own.to_face.scale * own.to_face.rotation, own.to_face.translation
     to_node = np.linalg.inv(to_face @ (np.eye(4) if joint is None else own.matrices[joint]))
-    matrix = [float(x) for x in to_node.T.reshape(-1)]
-    document["nodes"].append({"name": "added to the face", "matrix": matrix, "children": content.roots})
-    above = document["nodes"][joint] if joint is not None else document["scenes"][document.get("scene", 0)]
-    key = "children" if joint is not None else "nodes"
+    node = {"name": "added to the face", "matrix": to_node.T.ravel().tolist(), "children": content.roots}
+    document["nodes"].append(node)
+    above, key = document["scenes"][document.get("scene", 0)], "nodes"
+    if joint is not None:
+        above, key = document["nodes"][joint], "children"
     above[key] = [*above.get(key, ()), len(document["nodes"]) - 1]
 
 
@@ -441,7 +441,7 @@ def _turn(own: _OwnFile, joint: int, turns: Floats, times: int) -> None:
         scale = np.linalg.norm(matrix[:3, :3], axis=0)
         node |= {"translation": matrix[:3, 3].tolist(), "scale": scale.tolist()}
         node["rotation"] = Rotation.from_matrix(matrix[:3, :3] / scale).as_quat().tolist()
-    rest = Rotation.from_quat(node.get("rotation", (0.0, 0.0, 0.0, 1.0)))
+    rest = Rotation.from_quat(node.get("rotation", [0, 0, 0, 1]))
     # From the face's axes to those of the parent, in which a node's rotation is.
     axes = Rotation.from_matrix(own.to_face.rotation) * Rotation.from_matrix(
         parent[:3, :3] / np.cbrt(np.linalg.det(parent[:3, :3]))
