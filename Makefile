@@ -23,7 +23,7 @@ NODE := build/dcc
 AGENTS := build/agents
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup base lock sbom dist demo test test-all fuzz test-dcc test-agents test-studio addon web docs lint clean
+.PHONY: setup base lock sbom dist rehearse demo test test-all fuzz test-dcc test-agents test-studio addon web docs lint clean
 
 setup: $(VENV)/.ready
 base: $(VENV)/.base
@@ -67,6 +67,10 @@ sbom: setup
 # The wheel and the source archive: the same files at one commit, byte for byte.
 dist: setup
 	@$(BIN)/python scripts/build_dist.py dist
+
+# The steps of a release that need no GitHub; the workflow release.yml runs the same ones. About ten minutes.
+rehearse: setup
+	@$(BIN)/python scripts/rehearse_release.py $(STEPS)
 
 demo: $(VENV)/.video
 	$(BIN)/sedtalker animate data/samples/four_moods.wav --mesh data/samples/head.obj \

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scripts import rehearse_release
 from sedtalker import __version__
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+RELEASE = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8"))
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
 
 
@@ -32,6 +34,56 @@ def test_the_citation_has_what_is_asked_for() -> None:
     """https://github.com/citation-file-format/citation-file-format: these are required."""
     assert {"cff-version", "message", "title", "authors"} <= set(CITATION)
     assert CITATION["license"] == "Apache-2.0"
+
+
+def test_addresses_and_the_archive_agree() -> None:
+    zenodo = json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
+    assert zenodo["title"] == CITATION["title"]
+    assert zenodo["license"] == CITATION["license"]
+    assert [creator["name"] for creator in zenodo["creators"]] == [author["name"] for author in CITATION["authors"]]
+    assert sorted(zenodo["keywords"]) == sorted(CITATION["keywords"]) == sorted(PROJECT["keywords"])
+    pages = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), yaml.BaseLoader)
+    assert PROJECT["urls"]["Repository"] == CITATION["repository-code"] == pages["repo_url"]
+    assert PROJECT["urls"]["Documentation"] == pages["site_url"]
+
+
+def test_a_release_is_tried_before_it_is_published_and_no_job_may_more_than_it_must() -> None:
+    assert RELEASE["permissions"] == {"contents": "read"}
+    jobs = RELEASE["jobs"]
+    tried = jobs["try"]["strategy"]["matrix"]
+    assert {name.split("-")[0] for name in tried["system"]} == {"ubuntu", "macos", "windows"}
+    named = {c.rpartition(" ")[2] for c in PROJECT["classifiers"] if "Python :: 3." in c}
+    assert named <= set(tried["python"])
+    for name in ("attest", "pypi", "image", "pages", "github"):
+        assert jobs[name]["if"] == "github.ref_type == 'tag'", name
+        needed = jobs[name]["needs"]
+        assert "try" in needed or {"attest", "pypi"} <= set(needed), name
+    writes = {name: {k for k, v in job.get("permissions", {}).items() if v == "write"} for name, job in jobs.items()}
+    assert {name: rights for name, rights in writes.items() if rights} == {
+        "attest": {"id-token", "attestations"},
+        "pypi": {"id-token"},
+        "image": {"packages"},
+        "pages": {"id-token", "pages"},
+        "github": {"contents"},
+    }
+    actions = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"(actions|docker|pypa)/[\w-]+@v\d+", action) for action in actions)
+    assert "secrets." not in (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+
+
+def test_the_steps_of_the_workflow_are_steps_of_the_rehearsal() -> None:
+    lines = [step["run"] for job in RELEASE["jobs"].values() for step in job["steps"] if "run" in step]
+    named = re.findall(r"rehearse_release\.py ([a-z ]+) --dist|STEPS=\"([a-z ]+) --dist", "\n".join(lines))
+    steps = {word for pair in named for words in pair for word in words.split()}
+    assert {"agree", "built", "metadata", "systems", "wheel"} <= steps <= set(rehearse_release.STEPS)
+
+
+def test_a_version_that_files_do_not_share_ends_the_rehearsal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rehearse_release.agree(tmp_path, tmp_path) == f"version {__version__}"
+    monkeypatch.setenv("GITHUB_REF_TYPE", "tag")
+    monkeypatch.setenv("GITHUB_REF_NAME", "v99.0.0")
+    with pytest.raises(SystemExit, match="the tag"):
+        rehearse_release.agree(tmp_path, tmp_path)
 
 
 def test_the_licences_are_those_of_code_weights_and_libraries() -> None:

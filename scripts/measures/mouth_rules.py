@@ -288,6 +288,7 @@ def groups() -> list[Group]:
     two_shapes = {name: RULES.shape_gaps[name] for name in ("jawOpen", "mouthClose")}
     found = {
         "everything: the decoder alone": as_decoded,
+        "rounding": lips(rounding=1.0),
         "peaks (each frame above the onset closes)": lips(peak_frames=0),
         "the ramp of the onset (a step half way)": lips(onset=(middle - 1e-4, middle)),
         "the frames beside a peak": lips(beside=0.0),

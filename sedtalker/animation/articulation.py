@@ -24,6 +24,8 @@ from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX
 
 JAW, CLOSE, ROLL = INDEX["jawOpen"], INDEX["mouthClose"], INDEX["mouthRollLower"]
 """Indices of the jaw's opening, of the shape that closes the lips over it, and of the rolled lower lip."""
+PUCKER = INDEX["mouthPucker"]
+"""Index of the shape that rounds the lips without opening them."""
 
 
 def posteriors_of(logits: Floats, groups: Iterable[Iterable[str]]) -> Floats:
@@ -81,7 +83,7 @@ def touch_teeth(motion: Floats, contact: Floats, rules: MouthRules = RULES) -> F
 
 
 def move_lips(motion: Floats, closure: Floats, apart: Floats, emotional: Floats, rules: MouthRules = RULES) -> Floats:
-    """A mouth (T, 52) with what p, b, m and f, v need.
+    """A mouth (T, 52) as round as people's, with what p, b, m and f, v need.
 
     Args:
         motion: as the decoder moves it.
@@ -89,7 +91,9 @@ def move_lips(motion: Floats, closure: Floats, apart: Floats, emotional: Floats,
         apart: (T, 1) from ``lips_apart``.
         emotional: (T, 1) see there; in neutral speech the decoder's own lips are at the teeth.
     """
-    return close_lips(touch_teeth(motion, closure[:, 1:] * emotional, rules), closure[:, :1] * apart, rules)
+    rounder = motion.copy()
+    rounder[:, PUCKER] *= rules.rounding
+    return close_lips(touch_teeth(rounder, closure[:, 1:] * emotional, rules), closure[:, :1] * apart, rules)
 
 
 def held_closed(

@@ -1,8 +1,8 @@
 """The numbers of the mouth, in the order in which they are applied between the decoder and the finished lips.
 
 Decoders follow the lips of one talker in the mean, so lips that should meet stay a little apart. What follows mends
-that, step by step: ``articulation`` (p, b, m, f and v that the encoder finds, and the tongue), ``gains`` (options
-that scale the motion), ``known_phones`` (a transcript) and ``recipe`` (whatever moves the jaw afterwards).
+that, step by step: ``articulation`` (rounding, p, b, m, f and v that the encoder finds, and the tongue), ``gains``
+(options that scale the motion), ``known_phones`` (a transcript) and ``recipe`` (whatever moves the jaw afterwards).
 ``docs/lips.md`` says what each of them brings. Gaps between the lips are in distances of the outer corners of the eyes,
 beyond the gap of the resting face; weights are those of ARKit's shapes; frames are 20 ms long.
 """
@@ -38,7 +38,11 @@ class MouthRules:
         InputError: thresholds out of order, or a share outside [0, 1].
     """
 
-    # --- 1. Where lips close: posteriors of p, b, m (and f, v) to closures.
+    # --- 1. How round lips get.
+    rounding: float = 1.5
+    """Factor of the decoder's ``mouthPucker``: its talker rounds o, u and w less than other people."""
+
+    # --- 2. Where lips close: posteriors of p, b, m (and f, v) to closures.
     onset: tuple[float, float] = (0.05, 0.2)
     """Posteriors at which lips begin to close, and are closed."""
     peak_frames: int = 2
@@ -46,7 +50,7 @@ class MouthRules:
     beside: float = 0.3
     """Share of a peak's closure in the frames beside it."""
 
-    # --- 2. Whether they are apart at all: lips that meet anyway are left alone.
+    # --- 3. Whether they are apart at all: lips that meet anyway are left alone.
     shape_gaps: Mapping[str, float] = field(default_factory=_shape_gaps)
     """Gap that each shape adds on a usual face."""
     closed_gap: float = CLOSED_GAP
@@ -56,29 +60,29 @@ class MouthRules:
     emotional_nearer: float = 0.6
     """Share of both gaps by which lips must be nearer under full emotion, which holds them apart for longer."""
 
-    # --- 3. The lower lip at the upper teeth on f and v.
+    # --- 4. The lower lip at the upper teeth on f and v.
     teeth_gap: float = 0.06
     """Gap of a lower lip that is brought to the teeth; on the built-in faces it passes their edge at 0.03 to 0.04."""
     rolled: float = 0.3
     """``mouthRollLower`` of a lip that had to be brought there."""
 
-    # --- 4. Lips that meet on p, b and m.
+    # --- 5. Lips that meet on p, b and m.
     jaw_gives: float = 0.3
     """Share of ``jawOpen`` that a closure takes away; ``mouthClose`` makes up for the rest."""
 
-    # --- 5. The tongue.
+    # --- 6. The tongue.
     tongue_onset: tuple[float, float] = (0.1, 0.4)
     """Posteriors of a place's phones at which the tongue begins to move, and is there."""
     tongue_passage: tuple[float, float] = (0.07, 0.13)
     """``jawOpen`` at which the teeth begin to make way for the tip between them, and have."""
 
-    # --- 6. Gains that scale the motion.
+    # --- 7. Gains that scale the motion.
     slack: float = 0.003
     """Gap by which a closed mouth may open, and by which it stays below ``closed_gap``: a quarter of a millimetre."""
     ease_frames: int = 2
     """Frames on either side of a held closure over which a gain comes back."""
 
-    # --- 7. Phones that are known from a transcript.
+    # --- 8. Phones that are known from a transcript.
     fade: float = 0.06
     """Seconds over which a known phone's mouth comes and goes."""
     held: float = 0.02
@@ -88,7 +92,7 @@ class MouthRules:
     met_frames: int = 2
     """Frames that lips must be closed in a known p, b or m if they are to stay as the decoder moved them."""
 
-    # --- 8. Breaths, vocal bursts and factors of single shapes, once the lips are made.
+    # --- 9. Breaths, vocal bursts and factors of single shapes, once the lips are made.
     held_frames: int = 1
     """Frames on either side of a closure that are held, too: its peak may fall between two frames of a video."""
 
@@ -99,6 +103,8 @@ class MouthRules:
         shares = (self.beside, self.emotional_nearer, self.rolled, self.jaw_gives, self.met)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise InputError("a rule of the mouth that is a share lies outside 0 to 1")
+        if self.rounding < 0.0:
+            raise InputError("a rule of the mouth that is a factor is below 0")
         if self.met * self.closed_gap + self.slack >= self.closed_gap:
             raise InputError("lips that meet end below the gap of closed lips")
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sedtalker.animation import articulation, conditioning, decoder, idle_motion, visual_prosody
-from sedtalker.animation.articulation import CLOSE, JAW, ROLL
+from sedtalker.animation.articulation import CLOSE, JAW, PUCKER, ROLL
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
@@ -117,7 +117,7 @@ def _upper_face(file: ShapeDecoder) -> Section:
 
 def _mouth() -> Section:
     derived = {"gaps": RULES.gaps, "parting": RULES.parting, "ahead_frames": RULES.ahead_frames}
-    return {**asdict(RULES), **derived, "jaw": JAW, "close": CLOSE, "roll": ROLL}
+    return {**asdict(RULES), **derived, "jaw": JAW, "close": CLOSE, "roll": ROLL, "pucker": PUCKER}
 
 
 def _tongue() -> Section:

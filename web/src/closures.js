@@ -57,7 +57,7 @@ export function lipsApart(motion, emotional, ahead, c) {
 }
 
 /**
- * A mouth with what p, b, m and f, v need, (T, 52) in [0, 1].
+ * A mouth as round as people's, with what p, b, m and f, v need, (T, 52) in [0, 1].
  * @param {Float32Array} motion (T, 52) as the decoder moves it
  * @param {Float32Array} closure (T, 2) from ``closures``
  * @param {Float64Array} apart (T) from ``lipsApart``
@@ -70,6 +70,7 @@ export function moveLips(motion, closure, apart, emotional, c) {
   const made = motion.slice();
   for (let i = 0; i < gaps.length; i++) {
     const frame = made.subarray(i * shapes, (i + 1) * shapes);
+    frame[c.pucker] *= c.rounding;
     touchTeeth(frame, closure[2 * i + 1] * emotional[i], gaps[i], c);
     closeLips(frame, closure[2 * i] * apart[i], c);
     for (let k = 0; k < shapes; k++) frame[k] = clip(frame[k], 0, 1);

@@ -20,15 +20,24 @@ from sedtalker.face.face import Face
 from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture, lip_width
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import Encoder
-from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, VOWELS, SpeechFeatures
+from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, PHONE_INDEX, VOWELS, SpeechFeatures
 from sedtalker.training.corpora.augmentation import FORMANTS, PITCH, change_voice
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood
-from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_intervals
+from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_frames, phone_intervals
 from sedtalker.training.motion.crops import TalkingCrops
 from sedtalker.training.motion.spoken_motion import TRACKED_REST_GAP, LipMeasure, Rest, SpokenMotion, rest_pose, speak
 
 logger = logging.getLogger(__name__)
+
+
+ROUNDED, SPREAD = ("UW", "OW", "W", "UH", "AO"), ("IY", "EY", "IH", "EH", "AE")
+"""Sounds for which lips are rounded, and for which they are spread."""
+
+
+def narrowing(width: NDArray[np.floating], rounded: NDArray[np.bool_], spread: NDArray[np.bool_]) -> float:
+    """How much narrower lips (T,) are in rounded than in spread sounds; NaN where there are none of either."""
+    return float(width[spread].mean() - width[rounded].mean()) if rounded.any() and spread.any() else float("nan")
 
 
 def steady_track(label: str, intensity: float, duration: float = 3600.0) -> EmotionTrack:
@@ -108,7 +117,8 @@ def lip_metrics(
     ``lip_gain``: ratio of the standard deviations of predicted and tracked height. ``lip_r_shuffled``: each prediction
     against the next clip's lips. ``lip_r_energy``: log energy alone. ``static_…``: a face that never moves.
     ``closure_rate``, ``false_closure_rate``: see ``count_closures``; ``contact_rate``: share of f and v in which the
-    lips come as near as the tracked ones, or as ``RULES.teeth_gap``.
+    lips come as near as the tracked ones, or as ``RULES.teeth_gap``. ``rounding``: ``narrowing`` of all sentences over
+    the talker's own.
     """
     values: dict[str, list[float]] = {
         k: [] for k in ("lip_r", "lip_r_coefficients", "lip_r_shuffled", "lip_r_energy", "lip_width_r", "lip_gain")
@@ -136,6 +146,10 @@ def lip_metrics(
         count_closures(contacts, h.times, near, 0.0 * near, teeth, [])
         count_closures(static, h.times, 0.0 * aperture, reference, stops, vowels)
     metrics = {name: float(np.mean(each)) for name, each in values.items()}
+    classes = np.concatenate([phone_frames(h.spans, h.times) for h in sentences])
+    kinds = [np.isin(classes, [PHONE_INDEX[name] for name in names]) for names in (ROUNDED, SPREAD)]
+    widths = np.concatenate([lip_width(face, each) for each in predicted]), np.concatenate([h.width for h in sentences])
+    metrics["rounding"] = narrowing(widths[0], *kinds) / narrowing(widths[1], *kinds)
     metrics |= {"closure_rate": counts.recall, "false_closure_rate": counts.false_rate, "closure_f1": counts.f1}
     metrics["contact_rate"] = contacts.recall
     return metrics | {"static_lip_r": 0.0, "static_closure_f1": static.f1}

@@ -12,7 +12,10 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animator import AnyDecoder
+from sedtalker.animation.articulation import posteriors_of
+from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.gains import Gains, apply_gains
+from sedtalker.animation.mouth_readout import ReadoutDecoder
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.animation.style import fitting_articulation
@@ -23,8 +26,8 @@ from sedtalker.face.face import Face
 from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import Encoder
-from sedtalker.speech.features import SpeechFeatures
-from sedtalker.training.evaluation.lips import steady_track
+from sedtalker.speech.features import SPEECH, SpeechFeatures
+from sedtalker.training.evaluation.lips import ROUNDED, SPREAD, narrowing, steady_track
 
 WILD_LAGS = np.arange(-17, 18) / 100
 """Seconds by which sound and picture of web video may be apart; each clip is scored at its best lag."""
@@ -75,7 +78,8 @@ def wild_metrics(
     """Means over the clips, on speech frames; empty where they are not there.
 
     ``lip_r_wild``, ``lip_width_r_wild``: inner-lip height and width, each clip at the lag of ``WILD_LAGS`` at which
-    the height follows best; ``lip_r_wild_w…``: of one clip. ``lip_r_wild_energy``: log energy alone;
+    the height follows best; ``rounding_wild``: mean ``narrowing`` over the talkers' own, by sounds that the decoder's
+    phone head finds; ``lip_r_wild_w…``: of one clip. ``lip_r_wild_energy``: log energy alone;
     ``lip_r_wild_shuffled``: the motion of half a clip away, both at their own best lag. ``amplitude_ratio_wild``:
     median over clips of the predicted 95th percentile of the opening over the tracked one; ``amplitude_within_wild``:
     share of clips in which they differ by no more than ``WITHIN``; ``…_auto_wild``: under ``--style auto``.
@@ -101,6 +105,8 @@ def wild_metrics(
             "lip_r_wild": best,
             f"lip_r_wild_{name}": best,
             "lip_width_r_wild": clip.score(width, lag, 1),
+            "narrowing": narrowing(width[clip.speaking(lag)], *clip.rounded(decoder, lag)),
+            "narrowing_tracked": narrowing(clip.at(lag, 1), *clip.rounded(decoder, lag)),
             "lip_r_wild_energy": clip.best(features.prosody[:, 0])[0],
             "lip_r_wild_shuffled": clip.best(np.roll(height, len(height) // 2))[0],
             "amplitude": clip.amplitude(height, rest, lag),
@@ -121,6 +127,8 @@ def _summary(values: dict[str, list[float]]) -> dict[str, float]:
         ratios = np.array(values[name])
         metrics[f"amplitude_ratio{ending}_wild"] = float(np.median(ratios))
         metrics[f"amplitude_within{ending}_wild"] = float(np.mean(np.abs(ratios - 1.0) <= WITHIN))
+    ours, tracked = (float(np.nanmean(values[name])) for name in ("narrowing", "narrowing_tracked"))
+    metrics |= {} if np.isnan(ours) else {"rounding_wild": ours / tracked}
     metrics["head_speed_ratio_wild"] = float(np.median(values["head"]) / np.median(values["head_tracked"]))
     metrics["brow_ratio_wild"] = float(np.median(values["brow"]) / np.median(values["brow_tracked"]))
     return metrics
@@ -156,6 +164,14 @@ class WildClip:
         """A tracked distance on the frames of ``speaking``."""
         own = self.features.clock.times(len(self.features)) + lag
         return np.asarray(np.interp(own, self.talker.times, self.talker.lips[:, column])[self.speaking(lag)])
+
+    def rounded(self, decoder: AnyDecoder, lag: float) -> NDArray[np.bool_]:
+        """(2, n) the frames of ``speaking`` with rounded and with spread sounds; none without a phone head."""
+        finder = decoder.decoder if isinstance(decoder, ReadoutDecoder) else decoder
+        if not (isinstance(finder, ShapeDecoder) and finder.closes):
+            return np.zeros((2, int(self.speaking(lag).sum())), bool)
+        likely = posteriors_of(finder.phones(self.features.of(SPEECH).hidden), (ROUNDED, SPREAD))
+        return np.asarray(likely[self.speaking(lag)].T > 0.5)
 
     def amplitude(self, height: NDArray[np.floating], rest: float, lag: float) -> float:
         """95th percentile of a predicted opening (T,) over the tracked one."""
