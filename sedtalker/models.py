@@ -30,6 +30,16 @@ WHISPER = "whisper-base"
 """The encoder of the hub that some of the built-in weights read."""
 
 
+TERMS = {
+    "CC-BY-4.0": "animations made with them need nothing; who passes the weights on names SEDTalker, the licence and "
+    "what was changed",
+    "ODbL-1.0": "tracks and animations may be used for anything; a published work says that it contains information "
+    "from CREMA-D, available under the ODbL; who passes the weights on, also adapted, does so under the ODbL",
+    "MIT": "what is made with them needs nothing; who passes the weights on keeps the notice",
+}
+"""What the licences of the built-in weights ask, by their SPDX names; NOTICE has their addresses."""
+
+
 @dataclass(frozen=True)
 class BuiltInModel:
     """Weights that come with the package.

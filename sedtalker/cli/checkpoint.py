@@ -145,9 +145,11 @@ SHOWN = 5
 @fail_clearly
 def list_models(json: o.JsonOption = False) -> None:
     """List built-in weights with their licence and held-out figures, and the encoders of the hub."""
+    from sedtalker.models import TERMS
+
     built_in, encoders = built_in_weights(), hub_encoders()
     if json:
-        write_json({"built_in": built_in, "hub_encoders": encoders})
+        write_json({"built_in": built_in, "hub_encoders": encoders, "terms": TERMS})
         return
     print("built-in weights (sedtalker checkpoint inspect NAME says more)")
     for b in built_in:
@@ -165,6 +167,9 @@ def list_models(json: o.JsonOption = False) -> None:
         print(f"  {e['title']}: {e['parameters'] / 1e6:.0f} M parameters{part}")
         print(f"  {'on this machine: ' + e['here'] if e['here'] else 'not on this machine'}")
     print("\nvoices of sedtalker say (sedtalker models pull tts): Kokoro-82M, 121 MB, Apache-2.0")
+    print("\nwhat the licences of built-in weights ask (our reading, no legal advice)\n")
+    for name, asked in TERMS.items():
+        print(f"{name:<10} {asked}")
 
 
 def built_in_weights() -> list[dict[str, Any]]:

@@ -47,6 +47,15 @@ def test_every_hub_encoder_has_its_facts() -> None:
     assert {config.name for config in HUB_ENCODERS.values()} == {model.repository for model in HUB.values()}
 
 
+def test_the_list_says_what_each_licence_asks(empty_cache: Path) -> None:
+    listed = json.loads(RUN.invoke(app, ["models", "list", "--json"]).stdout)
+    licences = {row["licence"] for row in listed["built_in"]}
+    assert licences == set(listed["terms"])
+    shown = RUN.invoke(app, ["models", "list"]).stdout
+    for name, asked in listed["terms"].items():
+        assert f"{name:<10} {asked}" in shown
+
+
 def test_list(empty_cache: Path) -> None:
     listed = json.loads(RUN.invoke(app, ["models", "list", "--json"]).stdout)
     named = {b["name"]: b for b in listed["built_in"]}
