@@ -156,7 +156,7 @@ def speaks(programs: Path, scratch: Path) -> str:
     with wave.open(str(place / "speech.wav"), "wb") as short:
         short.setparams(layout)
         short.writeframes(samples)
-    command, plain = programs / "sedtalker", {"PYTHONPATH": "", "SEDTALKER_CACHE": str(scratch / "cache")}
+    command, plain = programs / "sedtalker", {"PYTHONPATH": "", "XDG_CACHE_HOME": str(scratch / "cache")}
     version = run(command, "--version", folder=place, **plain).strip()
     listed = run(command, "models", "list", folder=place, **plain)
     track = json.loads(run(command, "diarize", "speech.wav", "--json", folder=place, **plain))

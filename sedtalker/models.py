@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,10 +135,11 @@ def model_folder(role: Role, source: str | Path) -> Path:
 
     Args:
         role: what the network is for.
-        source: a name of ``model_names``, the name of a built-in folder of that role, or a folder.
+        source: a name of ``model_names``, the name of a built-in folder of that role, a folder, or ``OWNER/NAME`` or
+            ``OWNER/NAME@REVISION`` of the Hugging Face hub, where ``scripts/publish_models.py`` has put such a folder.
 
     Raises:
-        InputError: neither such a model nor a folder; the message lists the names.
+        InputError: neither such a model nor a folder; the message lists the names. Or what ``hub_folder`` raises.
     """
     named = model_names(role)
     known = {model.folder: model for model in named.values()} | named
@@ -144,8 +147,51 @@ def model_folder(role: Role, source: str | Path) -> Path:
         return known[str(source)].path
     if is_folder(Path(source)):
         return Path(source)
+    if REPOSITORY.fullmatch(str(source)):
+        return hub_folder(str(source))
     more = f", and a classifier of the hub is given as hf:{source}" if role == "diarizer" else ""
     raise InputError(f"{source}: no such checkpoint folder; the built-in {role}s are {', '.join(named)}{more}")
+
+
+REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
+"""A model on the hub: ``OWNER/NAME``, and the branch, tag or commit that is meant."""
+
+
+def hub_folder(source: str) -> Path:
+    """A checkpoint folder from the Hugging Face hub: what this machine has of it, else it is fetched once.
+
+    ``HF_HUB_OFFLINE=1`` forbids to ask the hub. Hashes are checked by the hub's own library.
+
+    Args:
+        source: ``OWNER/NAME`` or ``OWNER/NAME@REVISION``.
+
+    Raises:
+        InputError: there is no such repository, it cannot be had, or it holds no weights of this program.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+        from huggingface_hub.utils import disable_progress_bars
+    except ModuleNotFoundError:
+        raise InputError(f"{source}: models of the hub need pip install huggingface_hub") from None
+    disable_progress_bars()
+    name, _, revision = source.partition("@")
+    files = ["config.json", "README.md", "*.safetensors", "*.onnx", "*.onnx.data"]
+    try:
+        # Copies: the cache of the hub holds links, and a graph looks for its weights where the link leads.
+        own = user_cache() / "hub" / source.replace("/", "--")
+        folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=files, local_dir=own))
+    except (RepositoryNotFoundError, GatedRepoError):
+        raise InputError(f"{source}: the hub has no such model, or wants a login for it") from None
+    except LocalEntryNotFoundError:
+        raise InputError(f"{source}: not on this machine, and the Hugging Face hub cannot be reached") from None
+    except Exception as error:  # what the library and its HTTP client raise has no common class
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{source}: cannot be had from the hub: {reason[:200]}") from None
+    if not is_file(folder / "config.json") or not is_file(folder / "model.safetensors"):
+        raise InputError(f"{source}: its repository holds no weights of this program")
+    return folder
 
 
 def encoder_choice(encoder: str | None) -> tuple[str | None, str | None]:

@@ -103,7 +103,7 @@ class Animator:
         Args:
             name: ``"decoder"``, ``"streaming"`` or ``"whisper-base"`` (built in; the last on an encoder of the hub), or
                 the checkpoint folder of a decoder: one of your own actor, or one trained on the vertices of a corpus,
-                which then animates heads of that topology.
+                which then animates heads of that topology; or ``"OWNER/NAME"`` of the hub that holds such a folder.
             diarizer: gives the emotion where none is given; what ``Diarizer.from_pretrained`` takes. It is opened at
                 its first use.
             encoder: folder of the hub encoder's weights that the decoder reads; default: this machine's cache of the
