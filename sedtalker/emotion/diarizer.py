@@ -112,8 +112,8 @@ class Diarizer:
         Args:
             name: ``"diarizer"`` (built in), ``"whisper-base"`` (built in, on an encoder of the hub), a checkpoint
                 folder, ``"OWNER/NAME"`` or ``"OWNER/NAME@REVISION"`` of the Hugging Face hub that holds such a folder
-                (``hub_folder``), or ``"hf:OWNER/NAME"``: any emotion classifier of the Hugging Face hub, whose categories are
-                then combined with the built-in intensity.
+                (``hub_folder``), or ``"hf:OWNER/NAME"``: any emotion classifier of the hub, whose categories are then
+                combined with the built-in intensity.
             device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
             encoder: folder of the hub encoder's weights; default: this machine's cache of the hub, or the hub.
             trust: how far intensity shrinks in recordings unlike those of training, 0 to 1.

@@ -137,6 +137,8 @@ def _check(face: Face) -> None:
         within(mesh.polygon_groups, 0, len(mesh.group_names))
     elif mesh.polygon_groups is not None:
         raise ValueError("the polygons' groups are not as many as the polygons")
+    if len(mesh.materials) not in (0, len(mesh.group_names)):
+        raise ValueError("the materials are not as many as the groups")
     if mesh.polygon_smoothing is not None and len(mesh.polygon_smoothing) > corners:
         raise ValueError("the polygons' smoothing has more corners than they have")
     if mesh.colours is not None and mesh.colours.shape != (count, 3):

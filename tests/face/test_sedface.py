@@ -84,6 +84,15 @@ def test_names_that_are_no_text_are_refused(key: str) -> None:
         face_from_arrays(arrays)
 
 
+def test_materials_that_are_not_as_many_as_the_groups_are_refused() -> None:
+    arrays = face_arrays(cube_face())
+    described = json.loads(str(arrays["face_json"]))
+    assert len(described["groups"]) == 2
+    arrays["face_json"] = np.array(json.dumps({**described, "materials": [None]}))
+    with pytest.raises(ValueError, match="materials"):
+        face_from_arrays(arrays)
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_a_damaged_file_is_input(tmp_path: Path, seed: int) -> None:
     path, rng = tmp_path / "cube.sedface", np.random.default_rng(seed)
