@@ -39,7 +39,7 @@ class MouthRules:
     """
 
     # --- 1. How round lips get.
-    rounding: float = 1.5
+    rounding: float = 1.25
     """Factor of the decoder's ``mouthPucker``: its talker rounds o, u and w less than other people."""
 
     # --- 2. Where lips close: posteriors of p, b, m (and f, v) to closures.

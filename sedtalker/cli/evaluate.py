@@ -201,6 +201,22 @@ def decoder(data: Path, hook: Hook, checkpoint: Checkpoint = None, encoder: HubE
     return Figures(evaluate_decoder(data, checkpoint, encoder, hook=hook))
 
 
+@evaluation("motion", "Lips that any program made, against the sound, and against other motion of it.")
+def motion(
+    theirs: Annotated[Path, typer.Argument(help="ARKit weights: a Live Link CSV (52 x T), or an .npz of animate.")],
+    audio: Annotated[Path, typer.Argument(help="The speech, which begins at the same moment.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="Motion to compare with, of either kind: tracked, or ours.")
+    ] = None,
+) -> Figures:
+    """See ``help_text``."""
+    from sedtalker.cli.options import check_files
+    from sedtalker.training.evaluation.lips import evaluate_motion
+
+    check_files(theirs, audio, *([] if reference is None else [reference]))
+    return Figures(evaluate_motion(theirs, audio, reference))
+
+
 @evaluation("vertex-decoder", "Vertex metrics on held-out sequences, with controls.")
 def vertex_decoder(
     hook: Hook,

@@ -117,6 +117,34 @@ def jerk(vertices: Reals, rate: float) -> float:
     return float(np.linalg.norm(np.diff(vertices, 3, axis=0), axis=-1).mean() * rate**3) if len(vertices) > 3 else 0.0
 
 
+def misalignment(predicted: Reals, reference: Reals, reach: int = 15) -> float:
+    """MTM, frames: mean distance in time of the frames of two curves (T,) that dynamic time warping brings together.
+
+    Chae-Yeon et al. 2025, "Perceptually accurate 3D talking head generation", arXiv 2503.20308. Both are standardised
+    first, and no frame is compared with one further away than ``reach``.
+    """
+    a, b = ((each - np.mean(each)) / max(float(np.std(each)), 1e-9) for each in (predicted, reference))
+    count, width = len(a), 2 * reach + 1
+    cost = np.full((count, width), np.inf)  # column k of row i: frame i + k − reach of the reference
+    came = np.zeros((count, width), np.int8)
+    for i in range(count):
+        for k in range(max(0, reach - i), min(width, count - i + reach)):
+            before = (
+                cost[i - 1, k] if i else np.inf,
+                cost[i - 1, k + 1] if i and k + 1 < width else np.inf,
+                cost[i, k - 1] if k else np.inf,
+            )
+            came[i, k] = int(np.argmin(before))
+            least = 0.0 if i == 0 and k == reach else before[came[i, k]]
+            cost[i, k] = least + abs(a[i] - b[i + k - reach])
+    i, k, apart, steps = count - 1, reach, 0, 0
+    while True:
+        apart, steps = apart + abs(k - reach), steps + 1
+        if i == 0 and k == reach:
+            return apart / steps
+        i, k = ((i - 1, k), (i - 1, k + 1), (i, k - 1))[came[i, k]]
+
+
 @dataclass
 class ClosureCounts:
     """Lip closures found and missed, summed over clips."""

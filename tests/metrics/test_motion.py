@@ -142,3 +142,24 @@ def test_what_the_reference_does_not_do_is_not_asked():
     assert _closures([], vowels=[(0.2, 0.4)], reference_shut_at=[0.3]) == m.ClosureCounts()
     assert _closures([], vowels=[(0.2, 0.4)], reference_shut_at=[0.21]).open_kept == 1
     assert _closures([0.35], [(5.0, 6.0)], [(5.0, 6.0)]) == m.ClosureCounts(), "outside the clip"
+
+
+def wave(count: int = 200) -> np.ndarray:
+    return np.sin(np.linspace(0.0, 25.0, count)) + 0.3 * np.sin(np.linspace(1.0, 71.0, count))
+
+
+def test_curves_that_are_alike_are_not_misaligned_however_large_they_are() -> None:
+    assert m.misalignment(wave(), wave()) == 0.0
+    assert m.misalignment(3.0 * wave() + 1.0, wave()) == 0.0
+
+
+@pytest.mark.parametrize("lag", [2, 5, 9])
+def test_a_delay_is_misaligned_by_itself(lag: int) -> None:
+    assert m.misalignment(np.roll(wave(), lag), wave()) == pytest.approx(lag, abs=1.0)
+    assert m.misalignment(wave(), np.roll(wave(), lag)) == pytest.approx(lag, abs=1.0)
+
+
+def test_misalignment_is_at_most_the_reach() -> None:
+    rng = np.random.default_rng(0)
+    assert 0.0 < m.misalignment(rng.standard_normal(80), rng.standard_normal(80), reach=4) <= 4.0
+    assert m.misalignment(np.zeros(3), np.ones(3)) == 0.0

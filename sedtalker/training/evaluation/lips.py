@@ -11,16 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animator import AnyDecoder
+from sedtalker.animation.articulation import posteriors_of
 from sedtalker.animation.mouth_rules import RULES
+from sedtalker.arrays import runs
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio, resample_frames
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.export.arkit import read_motion
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture, lip_width
+from sedtalker.metrics.motion import (
+    ClosureCounts,
+    correlation,
+    count_closures,
+    jerk,
+    lip_aperture,
+    lip_vertex_error,
+    lip_width,
+    mean_vertex_error,
+    misalignment,
+    upper_face_dynamics_deviation,
+)
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.encoder import Encoder
-from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, PHONE_INDEX, VOWELS, SpeechFeatures
+from sedtalker.speech.encoder import Encoder, open_encoder
+from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, PHONE_INDEX, SPEECH, VOWELS, SpeechFeatures
 from sedtalker.training.corpora.augmentation import FORMANTS, PITCH, change_voice
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood
@@ -304,3 +320,75 @@ def _unseen_talker(crops: TalkingCrops, move: Move) -> dict[str, float]:
         metrics["unseen_talker_r"].append(correlation(lips[speech], reference[speech]))
         metrics["unseen_talker_r_all"].append(correlation(lips, reference))
     return {name: float(np.mean(values)) for name, values in metrics.items()}
+
+
+# --- Motion that anybody made, against the sound, and against other motion of it.
+
+LAGS = np.arange(-15, 16)
+"""Frames of 20 ms by which motion may come earlier (negative) or later than the sound or the reference: ± .3 s."""
+
+
+def evaluate_motion(theirs: Path, audio: Path, reference: Path | None = None) -> dict[str, float]:
+    """Figures of lips that any program made for a recording, on the built-in face.
+
+    ``loudness_r``: speech-lip intensity correlation, of log energy with the opening of the lips on speech frames, at
+    the lag ``loudness_lag_ms`` where it is highest; ``closed``: share of the p, b, m that the encoder finds on which
+    the lips meet; ``vowels_closed``: share of open vowels on which they do, too. With a reference: correlations of
+    height and width as they are and (``…_best``) at the best lag ``lag_ms``; ``mtm_ms``: mean temporal misalignment
+    (``misalignment``); errors of the vertices and ``jerk_ratio``.
+
+    Args:
+        theirs: ARKit weights, see ``read_motion``; so is ``reference``.
+        audio: the speech, which begins at the same moment.
+
+    Raises:
+        InputError: a file cannot be read, or there is no speech in the recording.
+    """
+    face, decoder = load_face(), open_model("decoder", "decoder")
+    features = open_encoder()(load_audio(audio))
+    speech, times = features.speech, features.clock.times(len(features))
+    if speech.sum() < 2:
+        raise InputError(f"{audio}: no speech in it")
+    moved = [_on_face(face, read_motion(path, times)[0]) for path in (theirs, reference) if path is not None]
+    height, rest = lip_aperture(face, moved[0]), lip_aperture(face, 0.0 * moved[0][:1])[0]
+    shifted = {int(lag): correlation(height[speech], np.roll(features.prosody[:, 0], lag)[speech]) for lag in LAGS}
+    best = max(shifted, key=lambda lag: shifted[lag])
+    found = {"loudness_r": shifted[best], "loudness_lag_ms": 20.0 * best}
+    likely = posteriors_of(decoder.phones(features.of(SPEECH).hidden), (BILABIAL, OPEN_VOWELS)) > 0.5
+    found_at = [[(times[a], times[b - 1]) for a, b, there in runs((each & speech) * 1) if there] for each in likely.T]
+    counts = ClosureCounts()
+    count_closures(counts, times, height - rest, np.zeros(len(times)), found_at[0], [])
+    count_closures(counts, times, height - rest, np.ones(len(times)), [], found_at[1])
+    found |= {"closed": counts.recall, "vowels_closed": counts.false_rate}
+    return found | (_beside(face, moved[0], moved[1], speech) if reference is not None else {})
+
+
+def _on_face(face: Face, weights: NDArray[np.floating]) -> NDArray[np.float32]:
+    """ARKit weights (T, 52) as coefficients of a face."""
+    whole = np.zeros((len(weights), len(face.shapes)), np.float32)
+    whole[:, [face.shape_index[name] for name in ARKIT_52]] = weights
+    return whole
+
+
+def _beside(
+    face: Face, theirs: NDArray[np.float32], reference: NDArray[np.float32], speech: NDArray[np.bool_]
+) -> dict[str, float]:
+    """The figures of ``evaluate_motion`` that need a reference."""
+    heights, widths = (tuple(of(face, each) for each in (theirs, reference)) for of in (lip_aperture, lip_width))
+    lagged = {int(lag): correlation(np.roll(heights[0], -lag)[speech], heights[1][speech]) for lag in LAGS}
+    best = max(lagged, key=lambda lag: lagged[lag])
+    made, real = (face.deform(each) for each in (theirs, reference))
+    lips, upper = face.regions["lips"], face.regions["upper_face"]
+    jerks = [jerk(each[:, lips], FRAME_CLOCK.rate) for each in (made, real)]
+    return {
+        "lip_r": lagged[0],
+        "lip_r_best": lagged[best],
+        "lag_ms": 20.0 * best,
+        "lip_width_r": correlation(widths[0][speech], widths[1][speech]),
+        "lip_width_r_best": correlation(np.roll(widths[0], -best)[speech], widths[1][speech]),
+        "mtm_ms": 1e3 / FRAME_CLOCK.rate * misalignment(heights[0], heights[1]),
+        "mve_mm": 1e3 * mean_vertex_error(made, real),
+        "lve_mm2": 1e6 * lip_vertex_error(made, real, lips),
+        "fdd_mm": 1e3 * upper_face_dynamics_deviation(made, real, face.mesh.vertices, upper),
+        "jerk_ratio": jerks[0] / max(jerks[1], 1e-9),
+    }
