@@ -212,10 +212,13 @@ def read_rig(path: Path, mesh: Mesh, shapes: tuple[str, ...]) -> BlendShapes:
         raise InputError(f"{path}: the rig has {len(rest)} vertices, the mesh {len(mesh.vertices)}: not one topology")
     if not is_basis(given.names, shapes):
         raise InputError(f"{path}: no rig: there are no files or shapes with ARKit names such as jawOpen in it")
-    if not (np.isfinite(rest).all() and np.isfinite(given.offsets).all()):
-        raise InputError(f"{path}: the rig has coordinates that are not finite")
+    if not ((np.abs(rest) < 1e12).all() and np.isfinite(given.offsets).all()):
+        raise InputError(f"{path}: the rig has coordinates that are not finite, or of no head")
     here = mesh.vertices.astype(np.float64)
-    fit = settled(robust_similarity(rest, here)[0])
+    found = robust_similarity(rest, here)[0]
+    if not (np.isfinite(found.scale) and found.scale > 0.0):
+        raise InputError(f"{path}: the rig's neutral is a point: not one topology")
+    fit = settled(found)
     there = fit.apply(rest)
     off = float(np.std(there - here))
     if off > OTHER_TOPOLOGY * float(np.ptp(here, axis=0).max()):

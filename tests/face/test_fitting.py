@@ -190,6 +190,17 @@ def test_what_is_no_rig_is_refused(tmp_path: Path, source: Face, kind: str) -> N
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("size", [0.0, 1e-200, 1e200])
+def test_a_rig_of_no_size_is_refused(tmp_path: Path, source: Face, size: float) -> None:
+    """A generated file gave a similarity of scale infinity, and a traceback."""
+    neutral = source.mesh.vertices.astype(np.float64) * size
+    names, offsets = ["jawOpen", "mouthFunnel", "mouthPucker"], np.full((3, *neutral.shape), 0.1 * min(size, 1.0))
+    np.savez(tmp_path / "rig.npz", neutral=neutral, expression_names=names, expression_deltas=offsets)
+    with pytest.raises(InputError) as error:
+        read_rig(tmp_path / "rig.npz", source.mesh, source.shapes)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.slow
 @pytest.mark.data
 def test_a_head_with_arkit_targets_keeps_them(data_dir: Path, source: Face) -> None:
