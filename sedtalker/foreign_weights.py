@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sedtalker.errors import InputError
 from sedtalker.pickles import read_pickle
-from sedtalker.storage import check_entries
+from sedtalker.storage import UNREADABLE, check_entries
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,8 +72,8 @@ def read_foreign_weights(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: no such file") from None
     except InputError as error:
         raise InputError(f"{path}: not weights alone, and nothing else is read: {error}") from None
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{path}: not weights, or damaged ({error})") from None
+    except UNREADABLE as error:
+        raise InputError(f"{path}: not weights, or damaged ({str(error) or type(error).__name__})") from None
 
 
 def _named_tensors(held: Any, numbers: Callable[[_Row], bytes], size: int) -> dict[str, Tensor]:

@@ -168,6 +168,23 @@ def test_what_is_no_file_of_weights_is_refused(data: bytes, said: str, tmp_path:
         read_foreign_weights(tmp_path / "a.pth")
 
 
+@pytest.mark.parametrize("damage", ["stream", "end"])
+def test_a_packed_part_that_cannot_be_unpacked_is_refused(damage: str, tmp_path: Path) -> None:
+    """zlib's own error, and the end of its stream before its time, came out as tracebacks."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", bytes(range(256)) * 20)
+    data = bytearray(made.getvalue())
+    begin, directory = 30 + len("a/data.pkl"), data.index(b"PK\x01\x02")
+    if damage == "stream":
+        data[begin : begin + 8] = b"\xff" * 8
+    else:
+        data[directory + 20 : directory + 24] = struct.pack("<I", 9)
+    (tmp_path / "a.pth").write_bytes(data)
+    with pytest.raises(InputError, match="not weights, or damaged"):
+        read_foreign_weights(tmp_path / "a.pth")
+
+
 def test_the_first_pickle_of_the_older_layout_is_torchs() -> None:
     assert MAGIC == torch.serialization.MAGIC_NUMBER
 
