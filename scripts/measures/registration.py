@@ -118,7 +118,8 @@ def evaluate_registration_judged(data: Path, seed: int = 0, hook: Hook = no_prog
 
     ``judged_worst`` and ``judged_mean`` over the heads; each head's own under ``judged``, with the shapes it lacks. A
     shape is seen where its own score rises by 0.25 or more over rest. ``emotions_distinct``: share of the heads on
-    which each of six emotions changes the judge's scores most like the same emotion of the built-in face. Empty where
+    which each of six emotions changes the judge's scores most like the same emotion of the built-in face;
+    ``emotions_named_worst``: the least number of the six so recognised on a hard head. Empty where
     MediaPipe or its model is missing.
 
     Raises:
@@ -127,7 +128,7 @@ def evaluate_registration_judged(data: Path, seed: int = 0, hook: Hook = no_prog
     heads = [*heads_to_judge(data, seed)]
     try:
         with open_judge(data) as judge:
-            return _judged(heads, judge, hook)
+            return {**_judged(heads, judge, hook), **_named(data, judge, seed)}
     except InputError as error:
         logger.warning("not judged: %s", error)
         return {}
@@ -155,6 +156,18 @@ def _judged(heads: list[Head], judge: Judge, hook: Hook) -> dict[str, Any]:
         "emotions_distinct": _mean(float(all(one["recognised"].values())) for one in by_head.values()),
         "judged": by_head,
     }
+
+
+def _named(data: Path, judge: Judge, seed: int) -> dict[str, Any]:
+    """``emotions_named``: how many of six emotions the judge recognises on each hard head and on MakeHuman's."""
+    source = load_face()
+    known = emotion_scores(source, judge, SIZE)
+    heads = [*hard_heads(data, seed), *(head for head in other_heads(data, seed) if head.name == "mh_head")]
+    named = {
+        head.name: sum(recognised_emotions(emotion_scores(fitted(head, source)[0], judge, SIZE), known).values())
+        for head in heads
+    }
+    return {"emotions_named": named, "emotions_named_worst": min(named.values())}
 
 
 def seen_shapes(result: dict[str, Any]) -> set[str]:
