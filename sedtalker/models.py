@@ -147,9 +147,12 @@ def model_folder(role: Role, source: str | Path) -> Path:
         return known[str(source)].path
     if is_folder(Path(source)):
         return Path(source)
-    if REPOSITORY.fullmatch(str(source)):
-        return hub_folder(str(source))
     more = f", and a classifier of the hub is given as hf:{source}" if role == "diarizer" else ""
+    if REPOSITORY.fullmatch(str(source)):
+        try:
+            return hub_folder(str(source))
+        except InputError as error:
+            raise InputError(f"{error}{more}") from None
     raise InputError(f"{source}: no such checkpoint folder; the built-in {role}s are {', '.join(named)}{more}")
 
 
