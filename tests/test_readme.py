@@ -229,6 +229,7 @@ RECIPES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [code for _, code in RECIPES], ids=[name for name, _ in RECIPES])
 def test_every_recipe_runs(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def microphone() -> Iterator[object]:

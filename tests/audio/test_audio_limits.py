@@ -140,6 +140,7 @@ def test_half_a_sample_more_than_allowed_is_refused(tmp_path: Path) -> None:
         load_audio(path, longest=15_999.5 / 16_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "allowed"), [(3600.0, True), (3600.01, False)])
 def test_an_hour_is_read_unless_more_is_asked_for(tmp_path: Path, seconds: float, allowed: bool) -> None:
     path = tmp_path / "a.wav"

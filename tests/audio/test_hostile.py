@@ -17,6 +17,7 @@ from tests.support.packed import packed_matroska
 SEGMENT = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1,\n{}\n"
 
 
+@pytest.mark.slow
 def test_a_small_file_that_unpacks_to_a_gigabyte_is_read_in_small_parts(tmp_path: Path) -> None:
     packed = tmp_path / "packed.mka"
     packed.write_bytes(packed_matroska(2.0))

@@ -75,6 +75,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_same_bytes_as_animate(name: str, clip: Path, tmp_path: Path, worker: Worker) -> None:
     values, options = OPTIONS[name]

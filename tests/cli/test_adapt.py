@@ -29,6 +29,7 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_without_labels(clips: Path) -> None:
     code, out, err = invoke("in", "-o", "mine")
     assert (code, err) == (0, "")
@@ -57,6 +58,7 @@ def test_a_table_with_labels(clips: Path) -> None:
     assert found["method"] == "labels"
 
 
+@pytest.mark.slow
 def test_a_table_of_labels_beside_a_folder(clips: Path) -> None:
     """The labels of some recordings are learned; the weights open, and are the same bytes the second time."""
     rows = "".join(f"in/clip{k}.wav,{mood}\n" for k, mood in enumerate(["happy", "sad", "happy", "sad"]))

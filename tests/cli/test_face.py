@@ -55,6 +55,7 @@ def test_export_writes_the_neutral_as_obj(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mesh(tmp_path / "head.obj").vertices, load_face("builtin").mesh.vertices)
 
 
+@pytest.mark.slow
 def test_export_writes_every_shape_as_a_named_target(tmp_path: Path) -> None:
     assert run("export", "builtin", "-o", tmp_path / "head.glb").exit_code == 0
     file = GLTF2().load(str(tmp_path / "head.glb"))

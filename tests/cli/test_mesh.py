@@ -70,6 +70,7 @@ def test_a_head_is_described_and_drawn(tmp_path: Path) -> None:
     assert ((picture[..., 2] > 190) & (picture[..., 0] < 60)).sum() > 100  # the subject's left is blue
 
 
+@pytest.mark.slow
 def test_a_spoilt_head_is_told_what_is_wrong(tmp_path: Path) -> None:
     write_obj(spoilt(read_mesh(HEAD)), tmp_path / "spoilt.obj")
     done = run("inspect", tmp_path / "spoilt.obj")

@@ -157,6 +157,7 @@ def test_the_selected_mesh_is_animated_from_audio(
     assert "no such file" in str(seen["refusal"])
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_ends_soon_and_leaves_nothing(clip: Path, tmp_path: Path) -> None:
     spec = importlib.util.spec_from_file_location("animate_job", SOURCES / "animate_job.py")
     assert spec is not None

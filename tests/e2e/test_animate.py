@@ -56,6 +56,7 @@ def test_the_same_command_twice_gives_the_same_bytes(sedtalker: Run, clip: Path,
         assert first.read_bytes() == second.read_bytes(), suffix
 
 
+@pytest.mark.slow
 def test_a_given_emotion_is_obeyed_and_intensity_scales_it(sedtalker: Run, clip: Path, tmp_path: Path) -> None:
     smiles = []
     for name, options in {
@@ -79,6 +80,7 @@ def test_idle_motion_can_be_switched_off(sedtalker: Run, clip: Path, tmp_path: P
     assert not animation.coefficients[:, animation.face.shape_index["eyeLookUpLeft"]].any()
 
 
+@pytest.mark.slow
 def test_the_users_mesh_keeps_its_vertices_order_and_polygons(sedtalker: Run, clip: Path, tmp_path: Path) -> None:
     done = sedtalker("animate", clip, "--mesh", SAMPLE_HEAD, "-o", tmp_path, "--no-video")
     assert done.code == 0, done.err

@@ -62,6 +62,7 @@ def test_a_recording_unlike_anything_heard_in_training_is_noted(monkeypatch, cap
     assert large._threads == 1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_its_categories_stand_in_the_order_of_the_package(data_dir):
     """Other speakers of CREMA-D: every category is answered for itself more often than for its neighbour in the list.

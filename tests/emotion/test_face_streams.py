@@ -81,6 +81,7 @@ def test_the_emotion_is_the_diarizers_a_moment_later_and_changes_gently(small):
     assert set(frames.label) <= {0, *said.label}
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow(small):
     stream, sizes = begun(small, hop=0.32), []
     for number in range(24):

@@ -70,6 +70,7 @@ def test_frames_equal_the_offline_ones_of_the_recording_so_far(small, seed, seco
     law_holds(*small, voice_like(seconds, seed), look_ahead, hop, every=117)
 
 
+@pytest.mark.slow
 def test_the_built_in_weights_obey_the_law_beyond_their_context(builtin):
     law_holds(*builtin, voice_like(27.0, 7), 0.5, 0.96, every=449)
 
@@ -101,6 +102,7 @@ def test_frames_come_as_early_as_promised(small):
         assert until >= heard - 0.2 - 0.1 - 0.03
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow(small):
     stream = DiarizerStream(*small)
     sizes = []

@@ -26,6 +26,7 @@ def ran(path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, inputs)
 
 
+@pytest.mark.slow
 def test_a_file_equals_its_network_at_any_length(tmp_path: Path) -> None:
     """A short and a long recording through one graph of the phone head."""
     pytest.importorskip("onnxscript")
@@ -40,6 +41,7 @@ def test_a_file_equals_its_network_at_any_length(tmp_path: Path) -> None:
             assert np.abs(got - want.numpy()).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_eight_bits_are_smaller_and_near(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     graph = encoder_graph("speech_encoder", open_model("speech_encoder", in_torch=True))

@@ -43,6 +43,7 @@ def line_at(height: float, slope: float = 0.0) -> LipLine:
     return LipLine(x, height + slope * x, np.zeros(50))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "slope"), [(0.02, 0.0), (0.0, 0.3), (0.5 / 7, 0.0), (0.11, -0.15)])
 def test_a_cut_parts_the_sheet_and_keeps_what_was_there(height: float, slope: float) -> None:
     mesh = plate()
@@ -72,6 +73,7 @@ def area(mesh: Mesh) -> float:
     return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
 
 
+@pytest.mark.slow
 def test_no_edge_joins_the_sides_of_a_cut() -> None:
     mesh = plate(33, 16)
     cut = cut_lips(mesh, mesh.vertices, line_at(0.01, 0.1))
@@ -80,6 +82,7 @@ def test_no_edge_joins_the_sides_of_a_cut() -> None:
     assert not any({a, b} & upper and {a, b} & lower for a, b in edges.tolist())
 
 
+@pytest.mark.slow
 def test_a_line_beside_the_skin_cuts_nothing() -> None:
     mesh = plate()
     with pytest.raises(InputError, match="cannot be cut"):
@@ -115,6 +118,7 @@ def cut_open(closed: Mesh, source: Face) -> Fitted:
     return fitted(closed, source, opened=True)
 
 
+@pytest.mark.slow
 def test_the_line_between_sealed_lips_is_found(source: Face) -> None:
     mesh = scan(source, 220)
     marks = source.mesh.vertices[source.landmarks].astype(np.float64)
@@ -157,6 +161,7 @@ def test_an_opened_mouth_opens_and_has_an_inside(closed: Mesh, shut: Fitted, cut
     assert rims < face.mesh.vertices[face.landmarks[[62, 66]], 2].min()  # behind the lips
 
 
+@pytest.mark.slow
 def test_an_opened_mouth_shows_a_mouth_and_nothing_else(cut_open: Fitted) -> None:
     face, report = cut_open
     assert report.added_parts == ("bag", "teeth", "tongue")
@@ -165,6 +170,7 @@ def test_an_opened_mouth_shows_a_mouth_and_nothing_else(cut_open: Fitted) -> Non
     assert look_into_mouth(face, weights=wide).mouth == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_an_open_mouth_is_left_alone(source: Face) -> None:
     _, report = fit(Scene(source.mesh, (), np.zeros((0, 1, 3), np.float32)), source, "own")
     face, again = open_mouth(source.mesh, source, report, source)

@@ -51,6 +51,7 @@ def test_the_change_does_not_depend_on_unit_place_or_winding(source: Face) -> No
     assert visible_changes(far, smile)["smile"] == pytest.approx(wanted, rel=0.02)
 
 
+@pytest.mark.slow
 def test_faint_emotions_are_raised_and_the_jaw_and_closed_lips_are_not(source: Face, faint: Face) -> None:
     face, report = with_visible_emotions(faint, REPORT, source)
     wanted, before, after = visible_changes(source), visible_changes(faint), visible_changes(face)
@@ -66,6 +67,7 @@ def test_faint_emotions_are_raised_and_the_jaw_and_closed_lips_are_not(source: F
             np.testing.assert_array_equal(face.basis[row], faint.basis[row])
 
 
+@pytest.mark.slow
 def test_shapes_of_speech_are_as_visible_as_on_the_source(source: Face, faint: Face) -> None:
     face, report = with_visible_emotions(faint, REPORT, source)
     each = {shape: {shape: 1.0} for shape in SPOKEN}
@@ -98,6 +100,7 @@ def test_a_smaller_strength_is_kept(source: Face) -> None:
     assert max(report.raised.values(), default=1.0) < 1.5
 
 
+@pytest.mark.slow
 def test_folds_hold_the_factors_back(source: Face, faint: Face) -> None:
     """Where brows that rise turn a patch of the forehead over, nothing may be raised that far."""
     assert faint.landmarks is not None

@@ -130,6 +130,7 @@ def test_speech_comes_out_a_stated_delay_after_it_was_spoken():
     assert at_rest(kept)
 
 
+@pytest.mark.slow
 def test_a_wait_beyond_the_stated_delay_is_counted():
     def stalling() -> Iterator[np.ndarray]:
         for k in range(50):

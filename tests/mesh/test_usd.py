@@ -116,6 +116,7 @@ def test_what_is_no_mesh_is_one_line(tmp_path: Path, suffix: str, content: bytes
     assert_refused(tmp_path / f"bad{suffix}", content)
 
 
+@pytest.mark.slow
 def test_an_exported_built_in_face_is_recognised(tmp_path: Path) -> None:
     source = load_face()
     write_usd(tmp_path / "face.usdc", moving_cube(2, face=source))

@@ -68,6 +68,7 @@ def test_what_a_server_measures_is_in_its_metrics(service: Service, monkeypatch:
     assert 'sedtalker_stream_capacity{emotion="given"} 20.0' in lines
 
 
+@pytest.mark.slow
 def test_finding_the_emotion_costs_more_than_being_given_it(models: Models) -> None:
     cost = measured_cost(models.animator("streaming"))
     assert 0.0 < cost.given < cost.found

@@ -229,6 +229,7 @@ def test_a_thousand_clients_are_refused_cleanly_and_the_others_go_on(models, pcm
         assert json.loads(list(held)[-1])["type"] == "end"
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_is_closed_and_memory_is_bounded(models, pcm):
     hello = {**HELLO, "fps": 120, "reply": "json"}
     limits = Limits(stalled=0.5, frames_waiting=50, sound_waiting=0.5)

@@ -147,6 +147,7 @@ def test_turns_come_from_a_file_and_bad_ones_change_nothing(client):
     assert any("encoding the speech of bob" in step for step in ended["steps"])
 
 
+@pytest.mark.slow
 def test_a_project_keeps_every_speaker(client, session, tmp_path):
     session.undo()
     one = project_text(session.snapshot().project, str)
@@ -199,6 +200,7 @@ def test_a_damaged_project_of_speakers_is_one_line(session, tmp_path, spoil, sai
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_everybody_is_exported_and_the_turns(client, session, tmp_path):
     asked(client, "speaker", op="rename", name="bob", other="Cy .. D")
     wanted = {"formats": ["track.json", "arkit"], "everybody": True}

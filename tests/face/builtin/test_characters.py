@@ -172,6 +172,7 @@ def test_characters_look_different() -> None:
             assert MM * apart.mean() > 1.5, (a.name, b.name)
 
 
+@pytest.mark.slow
 def test_random_faces_are_deterministic_and_differ() -> None:
     a, again, b = random_face(3), Face.builtin(seed=3), random_face(4)
     assert a.mesh.vertices.tobytes() == again.mesh.vertices.tobytes()
@@ -194,12 +195,14 @@ def test_no_identity_is_the_fitted_head() -> None:
     assert np.abs(fitted.parameters.offsets - parameters.offsets.astype(np.float32)).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_offsets_grow_with_the_eyes() -> None:
     small, large = (build_face(Character("x", "", {"largeEyes": w})) for w in (0.0, 2.0))
     reach = [np.abs(f.basis[f.shape_index["eyeBlinkLeft"]]).max() for f in (small, large)]
     assert reach[1] > 1.1 * reach[0]
 
 
+@pytest.mark.slow
 def test_strength_multiplies_a_shape_and_nothing_else() -> None:
     plain, strong = (build_face(Character("x", "", strength=s)) for s in ({}, {"browDown": 1.5}))
     row = plain.shape_index["browDownLeft"]

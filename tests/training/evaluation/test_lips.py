@@ -43,6 +43,7 @@ def changed(ours: Path, folder: Path, change: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_our_own_lips_follow_the_sound_and_equal_themselves(ours: Path) -> None:
     found = evaluate_motion(ours, SAMPLE, ours)
     assert found["closed"] > 0.9
@@ -52,6 +53,7 @@ def test_our_own_lips_follow_the_sound_and_equal_themselves(ours: Path) -> None:
     assert found["jerk_ratio"] == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_lips_that_are_late_are_late_by_so_much(ours: Path, tmp_path: Path) -> None:
     found = evaluate_motion(changed(ours, tmp_path, "later"), SAMPLE, ours)
     assert found["lag_ms"] == pytest.approx(200, abs=20)
@@ -60,6 +62,7 @@ def test_lips_that_are_late_are_late_by_so_much(ours: Path, tmp_path: Path) -> N
     assert found["lve_mm2"] > 1.0
 
 
+@pytest.mark.slow
 def test_a_face_that_does_nothing_and_one_of_other_speech_fail(ours: Path, tmp_path: Path) -> None:
     still = evaluate_motion(changed(ours, tmp_path, "still"), SAMPLE, ours)
     assert still["lip_r"] == 0.0
@@ -70,6 +73,7 @@ def test_a_face_that_does_nothing_and_one_of_other_speech_fail(ours: Path, tmp_p
     assert backwards["closed"] < 0.8
 
 
+@pytest.mark.slow
 def test_the_command_and_bad_input(ours: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["evaluate", "motion", str(ours), str(SAMPLE), "--json"])
     assert done.exit_code == 0, done.output

@@ -74,6 +74,7 @@ def test_the_decoder_trains_with_every_published_loss(miniature_emovoca: Path, t
     assert not any(name.startswith("encoder.feature_extractor") for name in moved)
 
 
+@pytest.mark.slow
 def test_the_diarizer_trains_on_utterance_labels(buzzing_voices: Path, tmp_path: Path) -> None:
     tiny = str(save_tiny("WavLM", tmp_path / "tiny"))
     config = task_config("diarizer", encoder=tiny, frozen_layers=1, seconds=1.0)

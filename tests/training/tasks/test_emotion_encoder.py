@@ -44,6 +44,7 @@ def test_the_exported_encoder_has_the_units_of_the_teacher() -> None:
         assert in_units_of_teacher(model, scale)(mel).numpy() == pytest.approx((model(mel) * scale).numpy(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_learns_and_exports(
     rated_voices: Path, tiny_teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

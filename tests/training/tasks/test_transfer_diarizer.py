@@ -49,6 +49,7 @@ def trained(task: TransferDiarizerTask, steps: int = 60) -> torch.nn.Module:
     return model.eval()
 
 
+@pytest.mark.slow
 def test_trains_on_the_layers_of_whisper(
     rated_voices: Path, tiny_teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +107,7 @@ def test_trains_on_an_emotion_encoder(rated_voices: Path, tmp_path: Path) -> Non
     assert open_model(tmp_path / "export", "diarizer", in_torch=True).encoder_channels == 12
 
 
+@pytest.mark.slow
 def test_a_frame_network_adds_boundaries_and_nothing_else(rated_voices: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     small = FrameNetworkConfig(width=8, layout="C")

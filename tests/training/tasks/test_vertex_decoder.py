@@ -76,6 +76,7 @@ def test_attention_maps_are_what_the_layer_does() -> None:
     assert not weights[0, 5:].any()
 
 
+@pytest.mark.slow
 def test_the_untrained_decoder_is_a_still_face(miniature_emovoca: Path, tmp_path: Path) -> None:
     task = VertexDecoderTask(SMALL, miniature_emovoca, tmp_path)
     task.prepare()
