@@ -73,6 +73,7 @@ def test_what_is_wrong_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_and_its_report(clips: Path, tmp_path: Path) -> None:
     (clips / "bad.wav").write_text("no sound")
     out = tmp_path / "out"

@@ -67,6 +67,7 @@ def jaws(receiver: socket.socket) -> list[float]:
         return found
 
 
+@pytest.mark.slow
 def test_a_file_moves_an_engines_face_and_leaves_it_at_rest(clip: Path, listening: socket.socket):
     port = listening.getsockname()[1]
     done = run("live", clip, "--to", f"livelink://127.0.0.1:{port}", "--emotion", "happy", "--json")

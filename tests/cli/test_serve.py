@@ -192,6 +192,7 @@ def test_without_the_extra_of_grpc_it_says_what_to_install(monkeypatch):
     assert "pip install 'sedtalker[grpc]'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_busy_port_of_grpc_is_one_line():
     pytest.importorskip("grpc")
     with socket.create_server(("127.0.0.1", 0)) as held:
@@ -203,6 +204,7 @@ def test_a_busy_port_of_grpc_is_one_line():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_address_of_grpc_is_printed():
     grpc = pytest.importorskip("grpc")
     command = [sys.executable, "-m", "sedtalker", "serve", "--port", "0", "--grpc", "0", "--json"]

@@ -45,6 +45,7 @@ def plain(mesh: Mesh) -> Scene:
     return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), np.float32))
 
 
+@pytest.mark.slow
 def test_an_export_of_a_built_in_face_is_that_face(tmp_path: Path, source: Face) -> None:
     walter = load_face("walter")
     write_glb(tmp_path / "walter.glb", walter)
@@ -61,6 +62,7 @@ def test_an_export_of_a_built_in_face_is_that_face(tmp_path: Path, source: Face)
     np.testing.assert_array_equal(face.mesh.polygon_vertices, scene.mesh.polygon_vertices)
 
 
+@pytest.mark.slow
 def test_an_export_in_another_unit_and_pose_is_recognised_and_measured(source: Face) -> None:
     mei, turn = load_face("mei"), random_rotation(np.random.default_rng(4))
     moved = mei.mesh.with_vertices((100.0 * mei.mesh.vertices @ turn.T + (3, 1, 2)).astype(np.float32))
@@ -74,6 +76,7 @@ def test_an_export_in_another_unit_and_pose_is_recognised_and_measured(source: F
     assert {role for role, _ in report.components} >= {"skin", "left eye", "right eye"}
 
 
+@pytest.mark.slow
 def test_another_person_of_the_built_in_topology_gets_its_shapes(source: Face) -> None:
     person = Face.builtin(seed=5)
     face, report = fit(plain(person.mesh), source, "person")
@@ -157,6 +160,7 @@ def write_rig(folder: Path, face: Face, names: dict[str, str]) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_rig_in_a_folder_gives_its_shapes_in_the_meshs_unit(tmp_path: Path, source: Face) -> None:
     write_rig(tmp_path, source, {"jawOpen": "jawOpen", "eyeBlink_L": "eyeBlinkLeft", "mouthSmile_R": "mouthSmileRight"})
     write_obj(source.mesh, tmp_path / "identity000.obj")

@@ -39,6 +39,7 @@ def test_built_in_faces_by_name_and_seed() -> None:
         Face.builtin("mei", seed=3)
 
 
+@pytest.mark.slow
 def test_a_mesh_becomes_a_face(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     steps: list[tuple[str, int, int]] = []
     caplog.set_level("INFO", "sedtalker")
@@ -95,6 +96,7 @@ def test_any_face_is_saved_and_loaded(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["cube.sedface"]
 
 
+@pytest.mark.slow
 def test_a_report_survives_json() -> None:
     from sedtalker.face.face import report_from_json
 

@@ -112,6 +112,7 @@ def test_a_recording_is_sent_as_it_would_be_heard():
     assert at_rest(kept)
 
 
+@pytest.mark.slow
 def test_speech_comes_out_a_stated_delay_after_it_was_spoken():
     kept = Kept(MonotonicClock())
     began = time.monotonic()

@@ -22,6 +22,7 @@ def test_every_face_has_the_52_shapes_first(name: str) -> None:
     assert FACES[name]
 
 
+@pytest.mark.slow
 def test_a_random_face_is_drawn_from_a_seed() -> None:
     first, other = (load_face(name) for name in ("random-3", "random-4"))
     assert first.shapes == load_face().shapes

@@ -109,6 +109,7 @@ def test_restyled_heads_carry_their_true_shapes_along(data_dir: Path) -> None:
     assert not np.isclose(sizes[1], sizes[0], rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_identities_know_their_landmarks_and_offsets(data_dir: Path) -> None:
     heads = list(random_identities(data_dir, 6, 0))

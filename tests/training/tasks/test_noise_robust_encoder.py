@@ -43,6 +43,7 @@ def task(prepared: NoiseRobustEncoderTask, one_thread: None, monkeypatch: pytest
     return copy(prepared)
 
 
+@pytest.mark.slow
 def test_what_is_not_degraded_costs_nothing(task: NoiseRobustEncoderTask) -> None:
     task.config = task.config.model_copy(update={"clean": 1.0})
     batch = task.batch(np.random.default_rng(0))
