@@ -25,8 +25,9 @@ def make_inputs(folder: Path) -> None:
     for name, first in (("a", 3.0), ("b", 5.0)):
         soundfile.write(folder / f"recordings/{name}.wav", samples[int(first * rate) : int((first + 0.5) * rate)], rate)
     (folder / "voices").mkdir()
-    for k in range(5):
-        soundfile.write(folder / f"voices/{k}.wav", samples[3 * k * rate : 3 * k * rate + 3 * rate // 2], rate)
+    for k in range(6):  # of one mood and alike, or adaptation refuses them
+        first = int((3.0 + 0.25 * k) * rate)
+        soundfile.write(folder / f"voices/{k}.wav", samples[first : first + 3 * rate // 2], rate)
     torch.save(load_file(ROOT / "checkpoints/emotion_encoder/model.safetensors"), folder / "w.pt")
     (folder / "corpora/audio/ravdess/Actor_01").mkdir(parents=True)
     for k in range(1, 5):
