@@ -1,12 +1,14 @@
 """Lips of other tools on the tracked clips, beside ours: the table of docs/lips.md.
 
-    python scripts/compare_tools.py --data DIR [--rivals build/rivals]
+    python -m scripts.compare_tools --data DIR [--rivals build/rivals] [--rhubarb PROGRAM] [--wlipsync-profile FILE]
 
-Tools of PyPI are installed into an environment of their own (``--rivals``) and run there. Clips: GRID's test sentences
-(the tracked talker, whose words are known) and nineteen clips of eighteen other talkers (``motion/wild``). All are
-scored by one rule, on the built-in face: each tool at its best lag within .3 s, one for all of GRID and one for each of
-the other clips, by correlations, which no gain changes. Tools that give visemes or vowels move the face by their own
-table for ARKit, or else by ours for VRM's vowels. Tools that need words get them, with phones aligned by pocketsphinx.
+Tools of PyPI are installed into an environment of their own (``--rivals``) and run there; those of npm run in Chromium
+(``browser_rivals.py``). Clips: GRID's test sentences (the tracked talker, whose words are known) and nineteen clips of
+eighteen other talkers (``motion/wild``). All are scored by one rule, on the built-in face: each tool at its best lag
+within .3 s, one for all of GRID and one for each of the other clips, by correlations, which no gain changes. Tools that
+give visemes or vowels move the face by their own table for ARKit, or else by ours for Oculus' visemes, VRM's vowels or
+Rhubarb's shapes; what changes at once is eased over a tenth of a second, as their examples do. Tools that need words
+get them, with phones aligned by pocketsphinx.
 """
 
 from __future__ import annotations
@@ -14,19 +16,22 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from measured_page import markdown_table, write_between_marks
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
+from scripts import browser_rivals
+from scripts.measured_page import markdown_table, write_between_marks
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio, resample_frames
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
@@ -83,19 +88,34 @@ class Clip:
         return np.asarray(self.features.clock.times(len(self.features)))
 
 
+@dataclass(frozen=True)
+class Programs:
+    """Where the other tools are."""
+
+    folder: Path
+    """Virtual environment of those of PyPI, and ``node_modules`` of those of npm."""
+    rhubarb: Path | None = None
+    profile: Path | None = None
+    """wLipSync's profile, as uLipSync's calibration saves it."""
+
+    def of_python(self, name: str) -> Path:
+        """A program of the environment."""
+        return self.folder / "bin" / name
+
+
 Moved = list[NDArray[np.float32]]
 """A curve, or the weights, of each clip."""
-Tool = Callable[[list[Clip], Path], Moved]
+Tool = Callable[[list[Clip], Programs], Moved]
 """ARKit weights (T, 52) of clips, with the programs of the rivals."""
 
 
-def ours(clips: list[Clip], programs: Path) -> Moved:
+def ours(clips: list[Clip], programs: Programs) -> Moved:
     """SEDTalker without options, and without the emotion."""
     net, decoder = open_encoder(), open_model("decoder")
     return [decoder.predict(net(clip.sound), steady_track("neutral", 0.0))[:, :52] for clip in clips]
 
 
-def loudness(clips: list[Clip], programs: Path) -> Moved:
+def loudness(clips: list[Clip], programs: Programs) -> Moved:
     """A jaw that opens with the log energy."""
     made = [np.zeros((len(clip.features), 52), np.float32) for clip in clips]
     for clip, weights in zip(clips, made, strict=True):
@@ -106,28 +126,27 @@ def loudness(clips: list[Clip], programs: Path) -> Moved:
     return made
 
 
-def pylipsync(clips: list[Clip], programs: Path) -> Moved:
+def pylipsync(clips: list[Clip], programs: Programs) -> Moved:
     """Five vowels by templates of MFCCs."""
-    command = [programs / "python", "-c", DRIVER, *(clip.path for clip in clips)]
+    command = [programs.of_python("python"), "-c", DRIVER, *(clip.path for clip in clips)]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    vowels = read_shape_map("vrm")
     made = []
     for clip, line in zip(clips, lines, strict=True):
         found = json.loads(line)
-        shares = np.array([[each.get(name, 0.0) for name in vowels.names] for each in found])
+        shares = np.array([[each.get(name, 0.0) for name in VRM.names] for each in found])
         there = (np.arange(len(found)) + 0.5) / 50.0
-        made.append(resample_frames((shares @ vowels.poses).astype(np.float32), there, clip.times))
+        made.append(resample_frames((shares @ VRM.poses).astype(np.float32), there, clip.times))
     return made
 
 
-def openfacefx(clips: list[Clip], programs: Path) -> Moved:
+def openfacefx(clips: list[Clip], programs: Programs) -> Moved:
     """Visemes of aligned phones, with rules of co-articulation; its own table for ARKit."""
     made = []
     for clip in clips:
         grid, out = clip.path.with_suffix(".TextGrid"), clip.path.with_suffix(".csv")
         write_textgrid(grid, clip)
-        command = [programs / "openfacefx", "mfa", "--textgrid", grid, "--retarget", "arkit", "--fps", "50", "-o", out]
-        subprocess.run(command, check=True, capture_output=True)
+        command = [programs.of_python("openfacefx"), "mfa", "--textgrid", grid, "--retarget", "arkit", "--fps", "50"]
+        subprocess.run([*command, "-o", out], check=True, capture_output=True)
         made.append(read_curves(out, clip.times))
     return made
 
@@ -163,13 +182,85 @@ def read_curves(path: Path, times: NDArray[np.floating]) -> NDArray[np.float32]:
     return weights
 
 
+def in_browser(tool: str, poses: dict[str, NDArray[np.float64]], names: Sequence[str], eased: bool) -> Tool:
+    """A tool of npm, whose visemes ``names`` have those poses."""
+    table = np.array([poses[name] for name in names])
+
+    def run(clips: list[Clip], programs: Programs) -> Moved:
+        made = []
+        with browser_rivals.opened(programs.folder) as page:
+            if programs.profile:
+                shutil.copy(programs.profile, programs.folder / "profile.json")
+            for clip in clips:
+                recording = shutil.copy(clip.path, programs.folder / "recording.wav")
+                there, shares = browser_rivals.ask(page, tool, f"/{recording.name}")
+                if eased:
+                    shares = ease(shares, browser_rivals.STEPS_PER_SECOND)
+                made.append(resample_frames((shares @ table).astype(np.float32), there, clip.times))
+        return made
+
+    return run
+
+
+def ease(shares: NDArray[np.float64], fps: float) -> NDArray[np.float64]:
+    """Visemes that change at once, over a tenth of a second."""
+    return np.asarray(uniform_filter1d(shares, max(1, round(0.1 * fps)), axis=0, mode="nearest"))
+
+
+def rhubarb(clips: list[Clip], programs: Programs) -> Moved:
+    """Nine shapes of a mouth, by a recogniser of phones."""
+    assert programs.rhubarb is not None
+    made = []
+    for clip in clips:
+        command = [programs.rhubarb, "-q", "-f", "json", "--extendedShapes", "GHX", "-r", "phonetic", clip.path]
+        made.append(read_cues(subprocess.run(command, check=True, capture_output=True).stdout, clip.times))
+    return made
+
+
+def read_cues(text: str | bytes, times: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(T, 52) ARKit weights at ``times``, of Rhubarb's JSON."""
+    cues = json.loads(text)["mouthCues"]
+    poses = np.zeros((len(cues), 52))
+    for row, cue in enumerate(cues):
+        for shape, weight in RHUBARB_POSES[cue["value"]].items():
+            poses[row, INDEX[shape]] = weight
+    fine = np.arange(0.0, max(float(cues[-1]["end"]), 0.02), 0.01)
+    at = np.searchsorted([float(cue["start"]) for cue in cues], fine, side="right") - 1
+    return resample_frames(ease(poses[np.maximum(at, 0)], 100.0).astype(np.float32), fine, times)
+
+
+OCULUS = read_shape_map("oculus")
+OCULUS_POSES = dict(zip([name.removeprefix("viseme_") for name in OCULUS.names], OCULUS.poses, strict=True))
+VRM = read_shape_map("vrm")
+VOWEL_POSES = dict(zip("AIUEO", VRM.poses[:5], strict=True))
+RHUBARB_POSES: dict[str, dict[str, float]] = {
+    "A": {"mouthPressLeft": 0.6, "mouthPressRight": 0.6},
+    "B": {"jawOpen": 0.08, "mouthStretchLeft": 0.3, "mouthStretchRight": 0.3},
+    "C": {"jawOpen": 0.3, "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3},
+    "D": {"jawOpen": 0.65, "mouthLowerDownLeft": 0.25, "mouthLowerDownRight": 0.25},
+    "E": {"jawOpen": 0.35, "mouthFunnel": 0.5},
+    "F": {"jawOpen": 0.12, "mouthPucker": 0.8, "mouthFunnel": 0.2},
+    "G": {"jawOpen": 0.08, "mouthRollLower": 0.6},
+    "H": {"jawOpen": 0.3, "mouthLowerDownLeft": 0.2, "mouthLowerDownRight": 0.2},
+    "X": {},
+}
+"""Rhubarb's shapes as its documentation draws them: closed, teeth, open, wide, rounded, pucker, F, L, rest."""
 TOOLS: dict[str, tuple[Tool, str, bool]] = {
     "SEDTalker": (ours, "nothing", False),
     "openfacefx 0.24.0": (openfacefx, "words and an aligner", True),
+    "Rhubarb": (rhubarb, "nothing", False),
+    "wLipSync 1.3.1": (in_browser("wlipsync", VOWEL_POSES, "AIUEO", False), "a browser, a profile", False),
+    "HeadAudio 0.1.0": (in_browser("headaudio", OCULUS_POSES, browser_rivals.VISEMES, False), "a browser", False),
+    "wawa-lipsync 0.0.2": (in_browser("wawa", OCULUS_POSES, browser_rivals.VISEMES, True), "a browser", False),
     "pylipsync 0.2.1": (pylipsync, "nothing", False),
     "loudness alone": (loudness, "nothing", False),
 }
 """By name: what moves the lips, what it needs beside the sound, and whether that is words."""
+
+
+def at_hand(name: str, programs: Programs) -> bool:
+    """Whether a tool can be run: two need a file that no registry has."""
+    return {"Rhubarb": programs.rhubarb, "wLipSync 1.3.1": programs.profile}.get(name, programs.folder) is not None
 
 
 # --- Scores.
@@ -208,7 +299,7 @@ def on_others(face: Face, clips: list[WildClip], moved: Moved) -> dict[str, floa
     return {"height_others": float(height), "width_others": float(width)}
 
 
-def compare(data: Path, programs: Path) -> dict[str, dict[str, float]]:
+def compare(data: Path, programs: Programs) -> dict[str, dict[str, float]]:
     """All figures by tool."""
     face, net = load_face(), open_encoder()
     lips = measure_lips(face)
@@ -226,6 +317,8 @@ def compare(data: Path, programs: Path) -> dict[str, dict[str, float]]:
         others = [clip_of(clip.talker.audio, clip.features, []) for clip in talkers]
         seconds = sum(clip.sound.duration for clip in known)
         for name, (tool, _, words) in TOOLS.items():
+            if not at_hand(name, programs):
+                continue
             started = time.perf_counter()
             moved = tool(known, programs)
             speed = seconds / (time.perf_counter() - started)
@@ -258,11 +351,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rivals", type=Path, default=Path("build/rivals"), help="environment of the other tools")
+    parser.add_argument("--rhubarb", type=Path, help="the program of Rhubarb Lip Sync")
+    parser.add_argument("--wlipsync-profile", type=Path, help="a profile of wLipSync")
     given = parser.parse_args()
-    programs = given.rivals.absolute() / "bin"
-    if not (programs / "openfacefx").is_file():
+    programs = Programs(given.rivals.absolute(), given.rhubarb, given.wlipsync_profile)
+    if not programs.of_python("openfacefx").is_file():
         subprocess.run([sys.executable, "-m", "venv", given.rivals], check=True)
-        subprocess.run([programs / "python", "-m", "pip", "install", "-q", *PACKAGES], check=True)
+        subprocess.run([programs.of_python("python"), "-m", "pip", "install", "-q", *PACKAGES], check=True)
+    browser_rivals.install(programs.folder)
     try:
         found = compare(find_data(given.data), programs)
     except InputError as error:

@@ -148,13 +148,15 @@ def check_folder(folder: Path, force: bool) -> None:
 
 
 def user_cache() -> Path:
-    """The folder of this user where work that can be done again is kept: ``$XDG_CACHE_HOME/sedtalker``.
+    """The folder of this user where work that can be done again is kept, where the system has such folders:
+    ``$XDG_CACHE_HOME/sedtalker``, or ``~/.cache``, ``~/Library/Caches`` or ``%LOCALAPPDATA%``.
 
     A user without a home has none that can be written, see ``keep``.
     """
-    root = os.environ.get("XDG_CACHE_HOME")
+    import platformdirs
+
     try:
-        return (Path(root) if root else Path.home() / ".cache") / "sedtalker"
+        return platformdirs.user_cache_path("sedtalker", appauthor=False)
     except RuntimeError:  # no HOME, and no entry of this user
         return Path(os.devnull) / "sedtalker"
 

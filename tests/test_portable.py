@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path, PureWindowsPath
 
+import numpy as np
 import pytest
+import soundfile
 
+from sedtalker.emotion.formats.files import read_track
+from tests.support import elsewhere
 from tests.support.source_code import FILES, PACKAGE, nodes, tree
 
 MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty", "msvcrt", "winreg", "_winapi"}
@@ -151,3 +160,78 @@ def test_the_code_compiles_without_a_warning() -> None:
         warnings.simplefilter("error")
         for path in FILES:
             compile(path.read_text(encoding="utf-8"), str(path), "exec", dont_inherit=True)
+
+
+# --- Commands with nothing of POSIX.
+
+SPEECH = PACKAGE.parent / "data" / "samples" / "four_moods.wav"
+FOLDER = "Ma tête (1) 顔"
+"""Spaces, brackets, letters of the code page 1252 and others."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of such a name with a recording of two seconds, a head and a table of emotions with Windows' lines."""
+    made = tmp_path_factory.mktemp("elsewhere") / FOLDER
+    made.mkdir()
+    samples, rate = soundfile.read(SPEECH, stop=2 * 48000)
+    soundfile.write(made / "ma voix 声.wav", samples[: 2 * rate], rate)
+    (made / "humeur.csv").write_bytes(b"start,end,label,intensity\r\n0,1,happy,0.8\r\n1,2,sad,0.5\r\n")
+    return made
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """A command in that folder, whose text a console of Western Europe shows."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
+    return subprocess.run(
+        [sys.executable, elsewhere.__file__, *words],
+        cwd=folder,
+        env=environment | {"PYTHONUTF8": "0", "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        timeout=600,
+    )
+
+
+def test_an_emotion_track_elsewhere(folder: Path) -> None:
+    done = run(folder, "diarize", "ma voix 声.wav", "-o", "piste.json")
+    assert done.returncode == 0, done.stderr.decode("cp1252")
+    assert read_track(folder / "piste.json", None).duration == pytest.approx(2.0, abs=0.05)
+    heading = done.stdout.decode("cp1252").splitlines()[0].split()
+    assert heading == ["start", "end", "emotion", "intensity", "confidence"]
+
+
+@pytest.mark.parametrize("also", [(), ("--no-video",)], ids=["video", "files"])
+def test_an_animation_elsewhere(folder: Path, also: tuple[str, ...]) -> None:
+    given = ("--emotion", "humeur.csv", "-o", "sortie 出力", "--force", *also)
+    done = run(folder, "animate", "ma voix 声.wav", *given)
+    assert done.returncode == 0, done.stderr.decode("cp1252")
+    names = {Path(line).suffix for line in done.stdout.decode("cp1252").splitlines()}
+    assert names >= {".npz", ".glb"} | ({".mp4"} if not also else set())
+    [file] = (folder / "sortie 出力").glob("*.npz")
+    with np.load(file) as held:
+        assert np.isfinite(held["coefficients"]).all()
+
+
+def test_exports_of_the_whole_head_elsewhere(folder: Path) -> None:
+    assert run(folder, "face", "export", "amara", "-o", "tête.obj").returncode == 0
+    done = run(folder, "animate", "ma voix 声.wav", "--mesh", "tête.obj", "--no-video", "-o", "ma tête")
+    assert done.returncode == 0, done.stderr.decode("cp1252")
+    done = run(folder, "export", str(next((folder / "ma tête").glob("*.npz")).relative_to(folder)), "--to", "arkit,fbx")
+    assert done.returncode == 0, done.stderr.decode("cp1252")
+
+
+def test_bad_input_elsewhere_is_one_line(folder: Path) -> None:
+    done = run(folder, "diarize", "manque 無.wav")
+    assert done.returncode == 2
+    assert len(done.stderr.decode("cp1252").splitlines()) == 1
+
+
+def test_names_in_the_repository_are_names_everywhere() -> None:
+    """No two differ by case alone, and none is one that Windows keeps for itself."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PACKAGE.parent, capture_output=True, check=False)
+    names = [name for name in listed.stdout.decode().split("\0") if name]
+    if not names:
+        pytest.skip("not a checkout of git")
+    assert [name for name, count in Counter(map(str.lower, names)).items() if count > 1] == []
+    wrong = [name for name in names if PureWindowsPath(name).is_reserved() or re.search(r'[<>:"\\|?*]|[ .](/|$)', name)]
+    assert wrong == []

@@ -35,8 +35,8 @@ NOT_RUN = {
 """Words of commands that are checked and not run."""
 
 
-OTHERS = {"--nproc-per-node", "--streams", "--help"}
-"""Options of other programs."""
+OTHERS = {"--nproc-per-node", "--streams", "--help", "--rhubarb", "--wlipsync-profile"}
+"""Options of other programs and of scripts."""
 
 
 def blocks(page: Path, *languages: str) -> list[str]:
