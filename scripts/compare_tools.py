@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,11 @@ from scipy.ndimage import uniform_filter1d
 
 from scripts import browser_rivals
 from scripts.measured_page import markdown_table, write_between_marks
+from sedtalker.animation.animator import Animator
+from sedtalker.animation.performance import Motion
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio, resample_frames
 from sedtalker.errors import InputError
+from sedtalker.export.arkit import write_arkit_csv
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
@@ -329,6 +333,17 @@ def compare(data: Path, programs: Programs) -> dict[str, dict[str, float]]:
     return found
 
 
+def write_predictions(data: Path, path: Path) -> None:
+    """Our motion of GRID's test sentences, Live Link CSVs in a zip, as ``evaluate motion`` reads them."""
+    animator = Animator.from_pretrained()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, tempfile.TemporaryDirectory() as scratch:
+        for clip in read_grid(data):
+            if clip.split == "test":
+                file = Path(scratch) / f"{clip.name}.csv"
+                write_arkit_csv(file, animator(clip.audio, motion=Motion(blinks=False, gaze=False)))
+                archive.write(file, file.name)
+
+
 def table(found: dict[str, dict[str, float]]) -> str:
     """The table of the page."""
     keys = {
@@ -353,7 +368,11 @@ def main() -> None:
     parser.add_argument("--rivals", type=Path, default=Path("build/rivals"), help="environment of the other tools")
     parser.add_argument("--rhubarb", type=Path, help="the program of Rhubarb Lip Sync")
     parser.add_argument("--wlipsync-profile", type=Path, help="a profile of wLipSync")
+    parser.add_argument("--predictions", type=Path, help="only write our motion of the test sentences, into this .zip")
     given = parser.parse_args()
+    if given.predictions:
+        write_predictions(find_data(given.data), given.predictions)
+        return
     programs = Programs(given.rivals.absolute(), given.rhubarb, given.wlipsync_profile)
     if not programs.of_python("openfacefx").is_file():
         subprocess.run([sys.executable, "-m", "venv", given.rivals], check=True)
