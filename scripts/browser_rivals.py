@@ -8,11 +8,8 @@ wLipSync's package has no profile, without which it recognises nothing: it is as
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import sync_playwright
 
-from scripts.measure_web import Quiet
+from scripts.static_server import served
 from scripts.studio_page import chromium
 
 PACKAGES = ("@met4citizen/headaudio@0.1.0", "wawa-lipsync@0.0.2", "wlipsync@1.3.1")
@@ -112,16 +109,11 @@ def install(folder: Path) -> None:
 def opened(folder: Path) -> Iterator[Any]:
     """The page in Chromium, served with the packages and the recordings below ``folder``."""
     (folder / "index.html").write_text(PAGE % {"steps": STEPS_PER_SECOND, "visemes": list(VISEMES)}, encoding="utf-8")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        with sync_playwright() as playwright, chromium(playwright) as browser:
-            page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
-            page.wait_for_function("window.ready")
-            yield page
-    finally:
-        server.shutdown()
+    with served(folder) as url, sync_playwright() as playwright, chromium(playwright) as browser:
+        page = browser.new_page()
+        page.goto(url)
+        page.wait_for_function("window.ready")
+        yield page
 
 
 def ask(page: Any, tool: str, recording: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

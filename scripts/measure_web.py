@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import threading
 import time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from playwright.sync_api import sync_playwright
 
 from scripts.build_web import weights
 from scripts.measured_page import write_between_marks
+from scripts.static_server import served
 from scripts.studio_page import ROOT, chromium
 
 RUNS = 3
@@ -28,13 +26,6 @@ LONGEST_WAIT = 300.0
 """Seconds."""
 SPEAKS = 8.0
 """Seconds that the microphone is open."""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """A static server that says nothing."""
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
 
 def until(page: Any, condition: str) -> float:
@@ -70,12 +61,9 @@ def run(browser: Any, url: str) -> dict[str, float]:
 
 def measure(site: Path) -> dict[str, float]:
     """The least of each over several visits; the greatest speed."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     speech = ROOT / "data" / "samples" / "four_moods.wav"
-    with sync_playwright() as playwright, chromium(playwright, microphone=speech) as browser:
-        runs = [run(browser, f"http://127.0.0.1:{server.server_port}/") for _ in range(RUNS)]
-    server.shutdown()
+    with served(site) as url, sync_playwright() as playwright, chromium(playwright, microphone=speech) as browser:
+        runs = [run(browser, url) for _ in range(RUNS)]
     return {name: (max if name == "speed" else min)(each[name] for each in runs) for name in runs[0]}
 
 

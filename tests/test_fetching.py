@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from scripts.static_server import served
 from sedtalker.errors import InputError
 from sedtalker.models import ModelFile, PulledModel, pull
 from sedtalker.phonetics import synthesis
@@ -21,17 +19,10 @@ from sedtalker.phonetics.synthesis import voice_files
 def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A web server of a folder on this machine."""
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            pass
-
     folder = tmp_path / "release"
     folder.mkdir()
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{serving.server_port}", folder
-        serving.shutdown()
+    with served(folder) as url:
+        yield url.rstrip("/"), folder
 
 
 @pytest.fixture

@@ -18,28 +18,9 @@ import soundfile
 
 from sedtalker.emotion.formats.files import read_track
 from tests.support import elsewhere
+from tests.support.elsewhere import FUNCTIONS, MODULES
 from tests.support.source_code import FILES, PACKAGE, nodes, tree
 
-MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty", "msvcrt", "winreg", "_winapi"}
-"""Modules that some systems lack."""
-FUNCTIONS = {
-    "os": {
-        "O_CLOEXEC", "O_DIRECTORY", "O_DSYNC", "O_NOFOLLOW", "O_NONBLOCK", "O_TMPFILE", "WEXITSTATUS", "chown",
-        "chroot", "copy_file_range", "fchmod", "fchown", "fork", "forkpty", "getegid", "geteuid", "getgid",
-        "getgroups", "getloadavg", "getpgid", "getpgrp", "getpriority", "getsid", "getuid", "initgroups", "killpg",
-        "lchown", "memfd_create", "mkfifo", "mknod", "nice", "openpty", "pathconf", "pipe2", "posix_fadvise",
-        "posix_fallocate", "posix_spawn", "pread", "pwrite", "register_at_fork", "sched_getaffinity",
-        "sched_setaffinity", "sendfile", "setegid", "seteuid", "setgid", "setpgid", "setpriority", "setsid", "setuid",
-        "splice", "statvfs", "symlink", "link", "sync", "sysconf", "ttyname", "uname", "wait3", "wait4", "waitid",
-    },
-    "signal": {
-        "SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGUSR1", "SIGUSR2", "SIGWINCH",
-        "SIGXCPU", "SIGXFSZ", "alarm", "pause", "pthread_sigmask", "setitimer", "siginterrupt", "sigwait",
-    },
-    "socket": {"AF_UNIX", "SO_REUSEPORT", "fromfd", "socketpair", "MSG_DONTWAIT"},
-    "time": {"tzset", "clock_gettime"},
-}  # fmt: skip
-"""Attributes that Windows or macOS lacks."""
 OPTIONS = {"preexec_fn", "pass_fds"}
 """Of ``subprocess.Popen``: Windows refuses them."""
 FOLDERS = ("/proc", "/dev", "/tmp", "/etc", "/sys", "/var", "/usr")

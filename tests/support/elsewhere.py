@@ -8,24 +8,37 @@ cannot be made, files that are open can be neither removed nor replaced, and wha
 from __future__ import annotations
 
 import os
-import signal
 import socket  # noqa: F401 (Python's own modules are read before anything is taken away)
 import subprocess  # noqa: F401
 import sys
+import time  # noqa: F401
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-GONE = ("fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty")
-"""Modules."""
-OF_OS = (
-    "O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "O_TMPFILE", "chown", "copy_file_range", "fchmod", "fork",
-    "forkpty", "getegid", "geteuid", "getgid", "getloadavg", "getpgid", "getpriority", "getsid", "killpg",
-    "memfd_create", "mkfifo", "nice", "pread", "pwrite", "sched_getaffinity", "sched_setaffinity", "sendfile",
-    "setpgid", "setsid", "splice", "statvfs", "sysconf",
-)  # fmt: skip
-OF_SIGNAL = ("SIGALRM", "SIGCHLD", "SIGHUP", "SIGPIPE", "SIGQUIT", "SIGUSR1", "alarm", "setitimer")
+MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty", "msvcrt", "winreg", "_winapi"}
+"""Modules that some systems lack."""
+FUNCTIONS = {
+    "os": {
+        "O_CLOEXEC", "O_DIRECTORY", "O_DSYNC", "O_NOFOLLOW", "O_NONBLOCK", "O_TMPFILE", "WEXITSTATUS", "chown",
+        "chroot", "copy_file_range", "fchmod", "fchown", "fork", "forkpty", "getegid", "geteuid", "getgid",
+        "getgroups", "getloadavg", "getpgid", "getpgrp", "getpriority", "getsid", "getuid", "initgroups", "killpg",
+        "lchown", "memfd_create", "mkfifo", "mknod", "nice", "openpty", "pathconf", "pipe2", "posix_fadvise",
+        "posix_fallocate", "posix_spawn", "pread", "pwrite", "register_at_fork", "sched_getaffinity",
+        "sched_setaffinity", "sendfile", "setegid", "seteuid", "setgid", "setpgid", "setpriority", "setsid", "setuid",
+        "splice", "statvfs", "symlink", "link", "sync", "sysconf", "ttyname", "uname", "wait3", "wait4", "waitid",
+    },
+    "signal": {
+        "SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGUSR1", "SIGUSR2", "SIGWINCH",
+        "SIGXCPU", "SIGXFSZ", "alarm", "pause", "pthread_sigmask", "setitimer", "siginterrupt", "sigwait",
+    },
+    "socket": {"AF_UNIX", "SO_REUSEPORT", "fromfd", "socketpair", "MSG_DONTWAIT"},
+    "time": {"tzset", "clock_gettime"},
+}  # fmt: skip
+"""Attributes that Windows or macOS lacks."""
+OF_PYTHON = {"SIGKILL", "getuid", "link", "posix", "symlink", "uname"}
+"""What Python's own library and numerical packages use here, without a check of their own."""
 
 
 def refused(*_: object, **__: object) -> None:
@@ -60,15 +73,15 @@ def unless_in_use(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def main() -> None:
     """Take them away, and run."""
-    for name in GONE:
+    for name in MODULES - OF_PYTHON:
         sys.modules[name] = None  # type: ignore[assignment]
     locks: Any = ModuleType("msvcrt")  # what Windows has in the place of fcntl
     locks.LK_NBLCK, locks.locking = 2, lambda descriptor, mode, size: None
     sys.modules["msvcrt"] = locks
-    for module, names in ((os, OF_OS), (signal, OF_SIGNAL)):
-        for name in names:
-            if hasattr(module, name):
-                delattr(module, name)
+    for module, names in FUNCTIONS.items():
+        for name in names - OF_PYTHON:
+            if hasattr(sys.modules[module], name):
+                delattr(sys.modules[module], name)
     os.symlink = os.link = refused
     for name in ("unlink", "remove", "rename", "replace"):
         setattr(os, name, unless_in_use(getattr(os, name)))

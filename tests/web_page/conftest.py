@@ -6,18 +6,15 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import urllib.error
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scripts.static_server import served
 from tests.studio.browser.conftest import browser, missing, playwright
 
 __all__ = ["browser", "missing", "playwright"]
@@ -62,23 +59,6 @@ class Page:
     @property
     def problem(self) -> str:
         return str(self.page.inner_text("#problem"))
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """A static server without any header of its own; gives its URL."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture(scope="session")

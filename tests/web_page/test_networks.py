@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.web_page.conftest import ROOT, Page, served
+from scripts.static_server import served
+from tests.web_page.conftest import ROOT, Page
 
 pytestmark = pytest.mark.browser
 SAMPLE = ROOT / "data" / "samples" / "four_moods.wav"
