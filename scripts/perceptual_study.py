@@ -91,10 +91,12 @@ const choose = (side) => {
   $(`b${side}`).onclick = () => choose(side);
   $(`v${side}`).onplay = () => { played[side].add(at); $(`v${1 - side}`).pause(); };
 });
+// A video that is paused before it has begun rejects its play(): the other one was asked for, and nothing is wrong.
+const passing = (error) => { if (error.name !== "AbortError") throw error; };
 addEventListener("keydown", (event) => {
   if (event.key === "ArrowLeft") choose(0);
   else if (event.key === "ArrowRight") choose(1);
-  else if (event.key === " ") { event.preventDefault(); $(`v${played[0].has(at) ? 1 : 0}`).play(); }
+  else if (event.key === " ") { event.preventDefault(); $(`v${played[0].has(at) ? 1 : 0}`).play().catch(passing); }
   else return;
   event.preventDefault();
 });
