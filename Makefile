@@ -141,7 +141,7 @@ $(AGENTS)/.ready:
 	@touch $@
 
 test-agents: setup $(AGENTS)/.ready
-	SEDTALKER_AGENTS=$(AGENTS) SEDTALKER_ASR_MODEL=$(AGENTS)/whisper $(BIN)/python -m pytest tests/phonetics/test_recognition.py tests/live/test_agents.py tests/test_agents_page.py tests/server/test_ace.py \
+	SEDTALKER_AGENTS=$(AGENTS) SEDTALKER_ASR_MODEL=$(AGENTS)/whisper $(BIN)/python -m pytest tests/phonetics/test_recognition.py tests/live/test_agents.py tests/test_agents_page.py tests/server/test_ace.py tests/server/test_ace_poses.py \
 	  tests/export/test_clips.py tests/emotion/formats/test_other_readers.py --durations=5
 
 lint: setup
