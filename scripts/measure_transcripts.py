@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,9 +179,8 @@ def page(found: dict[str, Any]) -> str:
         for name, corpus in (("grid", "GRID"), ("speechocean762", "speechocean762"))
     )
     text = f"{count['grid']} test sentences of the tracked talker, {count['speechocean762']} of other speakers. "
-    return "\n".join(
-        [*lines, "", f"{text}Starts of phones differ from those of pocketsphinx by {ends}, in the median."]
-    )
+    text += f"Starts of phones differ from those of pocketsphinx by {ends}, in the median."
+    return "\n".join([*lines, "", textwrap.fill(text, 158)])
 
 
 # --- Words that are recognised.

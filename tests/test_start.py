@@ -104,3 +104,18 @@ def test_opening_weights_imports_no_compiler() -> None:
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=True
     )
     assert not set(done.stdout.decode().split()) & COMPILER
+
+
+def test_the_animator_is_imported_without_the_parts_of_scipy_that_it_uses_later() -> None:
+    code = "from sedtalker import Animator; import sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    found = set(done.stdout.split())
+    assert "sedtalker.animation.animator" in found
+    assert not found & {"scipy.ndimage", "scipy.sparse", "scipy.spatial", "scipy.fft", "torch", "onnxruntime"}

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats, softmax
@@ -43,7 +43,9 @@ def lip_posteriors(logits: Floats) -> Floats:
 def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
     """Required closing of the lips (T, C), from posteriors (T, C) of phones that close them: at their peaks."""
     low, high = rules.onset
-    peak = posteriors >= maximum_filter1d(posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf)
+    peak = posteriors >= scipy.ndimage.maximum_filter1d(
+        posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf
+    )
     closed = np.clip((posteriors - low) / (high - low), 0.0, 1.0) * peak
     beside = np.pad(closed, ((1, 1), (0, 0)))
     return np.asarray(np.maximum(closed, rules.beside * np.maximum(beside[:-2], beside[2:])), np.float32)

@@ -11,8 +11,8 @@ Friesen 1978; sobs 3.3 times a second in EmoGator). A sigh is a deep breath in a
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from sedtalker.animation.visual_prosody import rise_and_fall
 from sedtalker.arrays import Floats
@@ -78,8 +78,8 @@ def pulses(features: SpeechFeatures, times: NDArray[np.floating]) -> Floats:
     rate, level = features.clock.rate, features.prosody[:, 0].astype(np.float64)
     if not len(level):
         return np.zeros(len(times), np.float32)
-    out = level - uniform_filter1d(level, max(1, round(PULSE_WINDOW * rate)), mode="nearest")
-    curve = np.clip(gaussian_filter1d(out, PULSE_SMOOTH * rate, mode="nearest") / PULSE_SIZE, 0.0, 1.0)
+    out = level - scipy.ndimage.uniform_filter1d(level, max(1, round(PULSE_WINDOW * rate)), mode="nearest")
+    curve = np.clip(scipy.ndimage.gaussian_filter1d(out, PULSE_SMOOTH * rate, mode="nearest") / PULSE_SIZE, 0.0, 1.0)
     return np.interp(times, features.clock.times(len(level)), curve).astype(np.float32)
 
 

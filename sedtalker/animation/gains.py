@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, minimum_filter1d, uniform_filter1d
+import scipy
 
 from sedtalker.animation.articulation import held_closed
 from sedtalker.animation.mouth_rules import RULES, MouthRules
@@ -170,7 +170,9 @@ def smoothed(weights: Mapping[str, Floats], seconds: Mapping[str, float], fps: f
     for region, length in seconds.items():
         for name in weights:
             if length and name.startswith(REGIONS[region]):
-                made[name] = gaussian_filter1d(weights[name], WINDOW_DEVIATION * length * fps, mode="nearest")
+                made[name] = scipy.ndimage.gaussian_filter1d(
+                    weights[name], WINDOW_DEVIATION * length * fps, mode="nearest"
+                )
     return held_closed(made, weights)
 
 
@@ -226,7 +228,7 @@ def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Fa
 def _eased(share: Floats, frames: int) -> Floats:
     """(T,) the mean of minima over the same window: never above the share itself."""
     window = 2 * frames + 1
-    return uniform_filter1d(minimum_filter1d(share, window), window)
+    return scipy.ndimage.uniform_filter1d(scipy.ndimage.minimum_filter1d(share, window), window)
 
 
 def _give_way(scaled: Floats, expressive: Floats, share: Floats) -> Floats:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.performance import LiveMotion
 from sedtalker.animation.visual_prosody import rise_and_fall
@@ -209,7 +209,7 @@ def _arousal(label: str) -> float:
 def head_activity(track: EmotionTrack, fps: float) -> NDArray[np.float64]:
     """(T,) how far heads move under a track of ``fps`` frames a second, about ``CALM_ACTIVITY`` in neutral speech."""
     arousal = track.posterior @ np.array([_arousal(label) for label in track.labels]) * np.sqrt(track.intensity)
-    return _activity(gaussian_filter1d(np.asarray(arousal, np.float64), 0.25 * fps))
+    return _activity(scipy.ndimage.gaussian_filter1d(np.asarray(arousal, np.float64), 0.25 * fps))
 
 
 def head_rotation(
@@ -227,12 +227,12 @@ def head_rotation(
         energy: (T,) loudness of speech in [0, 1].
         track: emotion at ``times``.
     """
-    noise = gaussian_filter1d(rng.standard_normal((len(times) + 8 * int(fps), 3)), 0.7 * fps, axis=0)
+    noise = scipy.ndimage.gaussian_filter1d(rng.standard_normal((len(times) + 8 * int(fps), 3)), 0.7 * fps, axis=0)
     drift = noise[4 * int(fps) :][: len(times)] * np.sqrt(2 * np.sqrt(np.pi) * 0.7 * fps)
-    smooth = gaussian_filter1d(np.asarray(energy, np.float64), 0.08 * fps)
-    nod = smooth - gaussian_filter1d(smooth, 0.8 * fps)
+    smooth = scipy.ndimage.gaussian_filter1d(np.asarray(energy, np.float64), 0.08 * fps)
+    nod = smooth - scipy.ndimage.gaussian_filter1d(smooth, 0.8 * fps)
     poses = np.array([POSTURE.get(label, (0.0, 0.0, 0.0)) for label in track.labels])
-    posture = gaussian_filter1d((track.posterior * track.intensity[:, None]) @ poses, 0.25 * fps, axis=0)
+    posture = scipy.ndimage.gaussian_filter1d((track.posterior * track.intensity[:, None]) @ poses, 0.25 * fps, axis=0)
     degrees = posture + head_activity(track, fps)[:, None] * (drift * (0.9, 1.3, 0.7) + nod[:, None] * (4.0, 0.0, 0.0))
     return np.radians(degrees).astype(np.float32)
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.idle_motion import Fixations
 from sedtalker.animation.visual_prosody import Rhythm
@@ -130,7 +130,7 @@ class Company:
         for start, end in self.own:
             spoken[slice(*np.searchsorted(times, (start, end)))] = 1.0
         frames = TURN_SECONDS / float(times[1] - times[0]) if len(times) > 1 else 1.0
-        return np.asarray(gaussian_filter1d(spoken, frames, mode="nearest"), np.float32)
+        return np.asarray(scipy.ndimage.gaussian_filter1d(spoken, frames, mode="nearest"), np.float32)
 
     def calm(self, times: NDArray[np.floating]) -> Floats:
         """Factor (T,) on head motion: a listener's head moves less."""
@@ -148,7 +148,7 @@ class Company:
         step = float(times[1] - times[0]) if len(times) > 1 else 1.0
         turned = HEAD_SHARE * faced + AWAY_SHARE * (gaze.targets - faced)
         held = turned[np.searchsorted(gaze.onsets, times - HEAD_DELAY, "right").clip(1) - 1]
-        head = gaussian_filter1d(held, HEAD_SECONDS / step, axis=0, mode="nearest")
+        head = scipy.ndimage.gaussian_filter1d(held, HEAD_SECONDS / step, axis=0, mode="nearest")
         eyes = np.clip(gaze.path(times) - head, -np.array(EYES_MOST), EYES_MOST).astype(np.float32)
         turns = np.stack([-head[:, 1], head[:, 0], np.zeros(len(times))], 1).astype(np.float32)
         return Attention(eyes, turns, gaze.shifts(SHIFT))
@@ -189,7 +189,9 @@ class Company:
         for other in self.others.values():
             delay, size = rng.uniform(*ANSWER_DELAY), rng.uniform(*ANSWER_SIZE)
             seen = other.track.at(np.maximum(times - delay, 0.0))
-            shown = gaussian_filter1d(seen.posterior * seen.intensity[:, None], ANSWER_SECONDS / step, axis=0)
+            shown = scipy.ndimage.gaussian_filter1d(
+                seen.posterior * seen.intensity[:, None], ANSWER_SECONDS / step, axis=0
+            )
             for label, column in zip(seen.labels, shown.T, strict=True):
                 for name, most in ANSWERS.get(label, {}).items():
                     answer = np.asarray(most * size * free * column, np.float32)

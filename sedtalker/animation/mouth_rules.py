@@ -47,15 +47,15 @@ class MouthRules:
     """Posteriors at which lips begin to close, and are closed."""
     peak_frames: int = 2
     """Frames on either side that a peak of the posterior must exceed."""
-    beside: float = 0.3
-    """Share of a peak's closure in the frames beside it."""
+    beside: float = 0.6
+    """Share of a peak's closure in the frames beside it, so that a frame of any video shows it."""
 
     # --- 3. Whether they are apart at all: lips that meet anyway are left alone.
     shape_gaps: Mapping[str, float] = field(default_factory=_shape_gaps)
     """Gap that each shape adds on a usual face."""
     closed_gap: float = CLOSED_GAP
     """Gap below which lips have met."""
-    apart_gap: float = 0.05
+    apart_gap: float = 0.035
     """Gap from which on they have not."""
     emotional_nearer: float = 0.6
     """Share of both gaps by which lips must be nearer under full emotion, which holds them apart for longer."""

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d
+import scipy
 
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
@@ -182,7 +182,7 @@ def assemble(
         spoken = lively | {"jawOpen": weights["jawOpen"]}
         weights = show_bursts(lively, times, track.bursts, pulse, motion.liveliness)
         if asked is not None:  # breaths and bursts open the jaw, but not in p, b and m
-            beside = maximum_filter1d(asked.closure, 2 * RULES.held_frames + 1)
+            beside = scipy.ndimage.maximum_filter1d(asked.closure, 2 * RULES.held_frames + 1)
             weights = held_closed(weights, spoken, resample_frames(beside, own, times))
     if motion.smooth and arkit:
         weights = smoothed(weights, motion.smooth, motion.fps)

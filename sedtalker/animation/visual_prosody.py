@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from sedtalker.arrays import Floats, stretches
 from sedtalker.face.arkit import ARKIT_52
@@ -89,7 +89,7 @@ def find_rhythm(features: SpeechFeatures) -> Rhythm:
         return Rhythm(np.zeros(0), none, phrases, np.zeros(len(phrases), np.bool_))
     pitch = 12.0 / np.log(2.0) * np.interp(times, times[voiced], log_f0[voiced])  # semitones
     prominence = _standing_out(pitch, voiced, rate) + _standing_out(energy, speech, rate)
-    prominence = gaussian_filter1d(prominence, 0.05 * rate)
+    prominence = scipy.ndimage.gaussian_filter1d(prominence, 0.05 * rate)
     peaks = _peaks(np.where(speech, prominence, 0.0), int(ACCENT_APART * rate))
     strength = np.clip(prominence[peaks] / 3.0, 0.0, 1.0).astype(np.float32)
     questions = [_rises(times, pitch, voiced, begins, ends) for begins, ends in phrases]
@@ -111,14 +111,16 @@ def _phrases(speech: NDArray[np.bool_], times: Seconds, half: float) -> Seconds:
 def _standing_out(curve: NDArray[np.floating], counted: NDArray[np.bool_], rate: float) -> NDArray[np.float64]:
     """A curve above its mean over a second, in standard deviations of the counted frames."""
     weight = counted.astype(np.float64)
-    around = gaussian_filter1d(curve * weight, rate) / (gaussian_filter1d(weight, rate) + 1e-3)
-    above = np.where(counted, gaussian_filter1d(curve.astype(np.float64), 0.05 * rate) - around, 0.0)
+    around = scipy.ndimage.gaussian_filter1d(curve * weight, rate) / (
+        scipy.ndimage.gaussian_filter1d(weight, rate) + 1e-3
+    )
+    above = np.where(counted, scipy.ndimage.gaussian_filter1d(curve.astype(np.float64), 0.05 * rate) - around, 0.0)
     return np.asarray(above / (above[counted].std() + 1e-3), np.float64)
 
 
 def _peaks(curve: NDArray[np.floating], apart: int) -> NDArray[np.intp]:
     """Frames of the maxima above ``ACCENT_LEAST`` that nothing within ``apart`` frames exceeds."""
-    highest = maximum_filter1d(curve, 2 * apart + 1, mode="constant", cval=-np.inf)
+    highest = scipy.ndimage.maximum_filter1d(curve, 2 * apart + 1, mode="constant", cval=-np.inf)
     return np.flatnonzero((curve == highest) & (curve > ACCENT_LEAST))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from sedtalker.arrays import Mask, stretches
 
@@ -61,7 +61,7 @@ def speech_activity(
     low, peak = _nearby_levels(level, rate, rule, overall)
     high = np.minimum(np.maximum(peak - rule.below_loud, low + rule.above_quiet), peak - rule.steady_margin)
     candidate = level > high - rule.hysteresis
-    regions, count = ndimage.label(candidate)
+    regions, count = scipy.ndimage.label(candidate)
     certain = np.zeros(count + 1, dtype=bool)
     certain[np.unique(regions[level > high])] = True
     total = np.maximum(np.bincount(regions), 1)
@@ -70,12 +70,14 @@ def speech_activity(
     speech = _drop_short_runs(speech, False, rule.shortest_silence * rate)
     speech = _drop_short_runs(speech, True, rule.shortest_speech * rate)
     padding = round(rule.padding * rate)
-    return ndimage.binary_dilation(speech, iterations=padding) if padding and speech.any() else speech
+    return scipy.ndimage.binary_dilation(speech, iterations=padding) if padding and speech.any() else speech
 
 
 def activity_level(log_energy: NDArray[np.floating], rate: float) -> NDArray[np.float64]:
     """Natural-log power (T,) smoothed over 60 ms, the ends held."""
-    return ndimage.uniform_filter1d(np.asarray(log_energy, np.float64), max(1, round(0.06 * rate)), mode="nearest")
+    return scipy.ndimage.uniform_filter1d(
+        np.asarray(log_energy, np.float64), max(1, round(0.06 * rate)), mode="nearest"
+    )
 
 
 def spans(mask: Mask, rate: float) -> list[tuple[float, float]]:
@@ -92,15 +94,15 @@ def _nearby_levels(
     size = 2 * round(rule.window * rate / step) + 1
     at = (np.arange(len(coarse)) + 0.5) * coarse.shape[1]
     index = np.arange(len(level))
-    quiet = ndimage.percentile_filter(coarse.mean(1), 10, size=size, mode="nearest")
-    loud = ndimage.percentile_filter(coarse.max(1), 95, size=size, mode="nearest")
+    quiet = scipy.ndimage.percentile_filter(coarse.mean(1), 10, size=size, mode="nearest")
+    loud = scipy.ndimage.percentile_filter(coarse.max(1), 95, size=size, mode="nearest")
     loud = np.maximum(loud, overall - 4.6)
     return np.interp(index, at, quiet), np.interp(index, at, loud)
 
 
 def _drop_short_runs(mask: Mask, value: bool, shortest: float) -> Mask:
     """Flip inner runs of ``value`` shorter than ``shortest`` frames; runs of speech at the ends count too."""
-    regions, count = ndimage.label(mask == value)
+    regions, count = scipy.ndimage.label(mask == value)
     if not count:
         return mask
     lengths = np.bincount(regions)

@@ -8,9 +8,9 @@ speakers were asked for amusement, sadness and relief, against read and acted sp
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from scipy.ndimage import uniform_filter1d
 
 from sedtalker.arrays import Floats, softmax, stretches
 from sedtalker.checkpoint import builtin_checkpoint, read_config
@@ -87,7 +87,7 @@ def bursts_of(posterior: NDArray[np.floating], kinds: tuple[str, ...] = BURST_KI
     """The bursts in probabilities (T, 1 + K) at 25 Hz."""
     if not len(posterior):
         return ()
-    smooth = 1.0 - uniform_filter1d(np.asarray(posterior[:, 0], np.float64), SMOOTHED, mode="nearest")
+    smooth = 1.0 - scipy.ndimage.uniform_filter1d(np.asarray(posterior[:, 0], np.float64), SMOOTHED, mode="nearest")
     spans: list[list[int]] = []
     for first, last in stretches(smooth > THRESHOLD):
         if spans and first - spans[-1][1] < BRIDGED * RATE:

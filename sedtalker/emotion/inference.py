@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from sedtalker.arrays import log_softmax, runs
 from sedtalker.audio import FrameClock
@@ -296,7 +296,7 @@ def _bridge_pauses(values: NDArray[np.float64], speech: NDArray[np.bool_]) -> ND
 def _ease(steps: NDArray[np.float64], frames: float) -> NDArray[np.float64]:
     """A piecewise constant signal (T, K) with raised-cosine transitions about ``frames`` long."""
     window = np.hanning(max(3, 2 * round(frames / 2) + 3))[1:-1]
-    return ndimage.convolve1d(steps, window / window.sum(), axis=0, mode="nearest")
+    return scipy.ndimage.convolve1d(steps, window / window.sum(), axis=0, mode="nearest")
 
 
 def _presence(speech: NDArray[np.bool_], rate: float, rule: TrackRule) -> NDArray[np.float64]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, csr_matrix
-from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.mesh.mesh import Mesh, weld_map
@@ -87,21 +86,23 @@ def label_components(count: int, triangles: Ints) -> Ints:
     return connected_components(adjacency(count, triangles), directed=False)[1].astype(np.int32)
 
 
-def adjacency(count: int, triangles: Ints) -> csr_matrix:
+def adjacency(count: int, triangles: Ints) -> scipy.sparse.csr_matrix:
     """Symmetric 0/1 matrix of edges (count, count)."""
     i = triangles[:, [0, 1, 2, 1, 2, 0]].reshape(-1)
     j = triangles[:, [1, 2, 0, 0, 1, 2]].reshape(-1)
-    matrix = coo_matrix((np.ones(len(i)), (i, j)), shape=(count, count)).tocsr()
+    matrix = scipy.sparse.coo_matrix((np.ones(len(i)), (i, j)), shape=(count, count)).tocsr()
     matrix.data[:] = 1.0
     return matrix
 
 
-def laplacian(count: int, triangles: Ints) -> csr_matrix:
+def laplacian(count: int, triangles: Ints) -> scipy.sparse.csr_matrix:
     """Uniform random-walk Laplacian I − D⁻¹A (count, count); zero rows for points without edges."""
     edges = adjacency(count, triangles)
     degree = np.asarray(edges.sum(axis=1)).reshape(-1)
     inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
-    identity = coo_matrix(((degree > 0).astype(float), (np.arange(count), np.arange(count))), shape=(count, count))
+    identity = scipy.sparse.coo_matrix(
+        ((degree > 0).astype(float), (np.arange(count), np.arange(count))), shape=(count, count)
+    )
     return (identity - edges.multiply(inverse[:, None])).tocsr()
 
 
@@ -133,8 +134,8 @@ def closest_spots(points: Points, triangles: Ints, places: Points) -> tuple[NDAr
     near = np.arange(len(triangles))
     if MANY * len(places) < len(triangles):
         sample = points[triangles[:: len(triangles) // SAMPLE + 1, 0]]
-        reach = float(cKDTree(sample).query(places)[0].max())
-        close = np.isfinite(cKDTree(places).query(points, distance_upper_bound=2.0 * reach)[0])
+        reach = float(scipy.spatial.cKDTree(sample).query(places)[0].max())
+        close = np.isfinite(scipy.spatial.cKDTree(places).query(points, distance_upper_bound=2.0 * reach)[0])
         a, b, c = (points[triangles[:, k]] for k in range(3))
         longest = np.maximum.reduce([((u - v) ** 2).sum(1) for u, v in ((a, b), (b, c), (c, a))])
         near = np.flatnonzero(close[triangles].any(axis=1) | (longest > reach**2))

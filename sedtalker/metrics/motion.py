@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from sedtalker.arrays import Mask, Reals
 from sedtalker.face.face import Face
@@ -81,7 +81,10 @@ def wrong_mouth_time(times: Reals, apertures: Mapping[str, Reals], turns: Turns)
         return 0.0
     width, wrong = 2 * round(MOVING_SECONDS / 2 / float(times[1] - times[0])) + 1, 0.0
     for name, aperture in apertures.items():
-        moves = maximum_filter1d(aperture, width) - minimum_filter1d(aperture, width) > CLOSED_GAP
+        moves = (
+            scipy.ndimage.maximum_filter1d(aperture, width) - scipy.ndimage.minimum_filter1d(aperture, width)
+            > CLOSED_GAP
+        )
         for start, end in turns.of(name):
             moves &= (times < start - BESIDE_TURNS) | (times > end + BESIDE_TURNS)
         wrong += float(moves.mean())

@@ -1,19 +1,21 @@
 """Who speaks when in a recording of one channel: speaker diarization.
 
-Stretches of speech between pauses are clustered by their voices, in several ways and into one, two and more speakers.
-For each of these guesses every speaker's voice is looked for in the recording, frame by frame, and made anew of the
-frames in which it speaks alone. The guess is taken under which each frame has one likely speaker and no other.
+Stretches of speech between pauses are joined step by step, always the two groups that are likeliest of one person; the
+voice of a group is made of all its frames. The last steps are guesses: six speakers, five, and so on to one. In each of
+them every speaker's voice is looked for in the recording, frame by frame, and made anew of the frames in which it
+speaks alone. A weighted sum of evidence decides between the guesses.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
 
 from sedtalker.arrays import Floats, Mask, softmax, stretches
 from sedtalker.audio import Audio
@@ -27,29 +29,33 @@ WHOLE_WINDOW = round(60 * SPEAKER_CLOCK.rate)
 """Frames that go through the network at once."""
 WINDOW_MARGIN = 128
 """Frames that windows see of their neighbours."""
-MOST_SPANS = 1500
-"""Stretches that are clustered; of longer recordings an even choice."""
+MOST_SPANS = 600
+"""Stretches that are joined; of longer recordings an even choice."""
+POOLED = round(10 * SPEAKER_CLOCK.rate)
+"""Frames that the voice of a group of stretches is made of; of larger groups an even choice."""
 BLOCK, MOST_BLOCKS = round(20 * SPEAKER_CLOCK.rate), 8
 """Guesses about long recordings are compared on so many stretches of so many frames, evenly spread."""
-WAYS = ("average", "ward", "complete")
-"""Linkages of the clustering."""
+
+
+EVIDENCE = ("fit", "likeness", "joined", "one", "more", "short", "alike")
+"""What is known about a guess, see ``Guess``."""
 
 
 @dataclass(frozen=True)
 class DiarizationRule:
-    """Constants of ``find_turns``, chosen on dialogues of validation speakers. Times are frames of ``SPEAKER_CLOCK``.
+    """Constants of ``find_turns``, chosen on dialogues of development speakers, ``same`` and ``evidence`` by
+    ``scripts/fit_speaker_count.py``. Times are frames of ``SPEAKER_CLOCK``.
 
     Attributes:
-        longest, shortest: length of a stretch whose voice is clustered, at most and if possible at least.
+        longest, shortest: length of a stretch that is joined with others, at most and if possible at least.
         most: speakers that are guessed at most where their number is not known.
+        same: logit of two groups being one person's: constant, by the cosine of their voices, by the logarithms of
+            the seconds of the shorter and of the longer, and by the cosine times each of these.
+        evidence: weights of ``EVIDENCE``.
         rounds: how often voices are made anew.
-        alike: cosine of two voices from which on they are one person's.
-        likeness: weight of the mean cosine of each stretch's voice and that of its speaker, beside ``_fit``.
-        single: what a guess of a single speaker loses, which has no second one to be mistaken for.
-        further: what a guess loses with each speaker after the second.
         fewest: frames that somebody speaks alone at least, or there is no such speaker.
         share: of the frames of one speaker, which everybody has at least, but from ``lasting[0]`` to ``lasting[1]``
-            frames; fewer make a guess a bad one, unless the number of speakers is given.
+            frames; fewer are evidence against a guess.
         several: probability of several speakers from which on the second one talks, too.
         beside: and their own probability.
         smooth: frames over which probabilities are averaged.
@@ -59,11 +65,9 @@ class DiarizationRule:
     longest: int = 75
     shortest: int = 12
     most: int = 6
+    same: tuple[float, ...] = (-2.26, 16.62, -1.71, -0.98, 1.26, -2.49)
+    evidence: tuple[float, ...] = (3.67, 3.8, 0.25, -2.1, -0.78, -1.91, -0.17)
     rounds: int = 2
-    alike: float = 0.55
-    likeness: float = 4.0
-    single: float = 0.4
-    further: float = 0.05
     fewest: int = 10
     share: float = 0.08
     lasting: tuple[int, int] = (40, 70)
@@ -75,9 +79,28 @@ class DiarizationRule:
 
 
 Indices = NDArray[np.int64]
-"""Indices of frames, or labels of stretches."""
+"""Indices of frames."""
 RULE = DiarizationRule()
 """The constants that are used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """A number of speakers, and what speaks for it.
+
+    Attributes:
+        size: how many groups the stretches were joined to; fewer voices, where one was found nowhere.
+        voices: (S, E).
+        evidence: one value for each of ``EVIDENCE``: ``fit``, how well the chances of the voices explain every frame;
+            ``likeness``, mean cosine of each stretch and its speaker; ``joined``, sum of the logits of the joinings
+            since the largest guess; ``one``, whether it is a single speaker; ``more``, speakers after the second;
+            ``short``, whether somebody hardly speaks; ``alike``, the largest logit of two of the speakers being one
+            person, if positive.
+    """
+
+    size: int
+    voices: Floats
+    evidence: NDArray[np.float64]
 
 
 def find_turns(sound: Audio, count: int | None = None, rule: DiarizationRule = RULE) -> Turns:
@@ -108,7 +131,12 @@ def speech_frames(sound: Audio) -> Mask:
 
 
 def _speech(number: Floats) -> Mask:
-    return np.asarray(uniform_filter1d(1.0 - number[:, 0], 5) > 0.5)
+    return np.asarray(scipy.ndimage.uniform_filter1d(1.0 - number[:, 0], 5) > 0.5)
+
+
+def single_speech(number: Floats) -> Mask:
+    """(T,) in which frames one person speaks, and no second one."""
+    return _speech(number) & np.asarray(number[:, 2] < 0.5)
 
 
 def encoded(model: SpeakerModel, mel: Floats) -> tuple[Floats, Floats]:
@@ -137,40 +165,101 @@ def speakers_of(
         count: S; None: found.
         rule: constants.
     """
-    speech = _speech(number)
-    alone = speech & (number[:, 2] < 0.5)
+    alone = single_speech(number)
     if not alone.any():
         return np.zeros((0, len(frames)), bool)
-    voices = _best_voices(model, frames, alone, count, rule)
-    weights = _alone(_chances(model, frames, voices, rule), alone)
-    said = weights.any(1)
-    voices = _voices(model, frames, weights[said]) if said.any() else voices
-    return _decided(_chances(model, frames, voices, rule), speech, number[:, 2], rule)
+    found = guesses(model, frames, alone, count, rule)
+    best = found[0] if count is not None else max(found, key=lambda guess: float(guess.evidence @ rule.evidence))
+    return decided(model, frames, number, best, rule)
 
 
-def _best_voices(model: SpeakerModel, frames: Floats, alone: Mask, count: int | None, rule: DiarizationRule) -> Floats:
-    """(S, E) the voices of the guess that explains the recording best."""
-    spans = _spans(alone, rule)
+def guesses(
+    model: SpeakerModel, frames: Floats, alone: Mask, count: int | None = None, rule: DiarizationRule = RULE
+) -> list[Guess]:
+    """Guesses of so many speakers and fewer; ``count``: of this many alone, or as many as there are stretches."""
+    spans = spans_of(alone, rule)
     spoken = _span_voices(model, frames, alone, spans)
-    lengths = np.array([last - first for first, last in spans], np.float32)
-    lengths, compared = lengths / lengths.sum(), _compared(len(frames))
+    lengths = np.array([last - first for first, last in spans], np.float64)
+    compared, joined, found = _compared(len(frames)), 0.0, list[Guess]()
     lasting = np.clip(rule.share * alone[compared].sum(), *rule.lasting)
-    best, most = spoken[:1], -np.inf
-    trees = _trees(spoken)
-    for size in [count] if count is not None else range(1, rule.most + 1):
-        for labels in _partitions(trees, len(spoken), size):
-            weights = np.zeros((labels.max() + 1, len(frames)), np.float32)
-            for (first, last), label in zip(spans, labels, strict=True):
-                weights[label, first:last] = alone[first:last]
-            voices, chance = _refined(model, frames, alone, compared, _voices(model, frames, weights), rule)
-            fit = _fit(chance[:, alone[compared]]) + rule.likeness * float((spoken @ voices.T).max(1) @ lengths)
-            fit -= rule.single if len(voices) == 1 else rule.further * (len(voices) - 2)
-            close = np.max(voices @ voices.T - 2.0 * np.eye(len(voices)))
-            least = _alone(chance, alone[compared]).sum(1).min()
-            sound = close < rule.alike and (least >= lasting or len(voices) == 1)
-            if fit > most and (sound or count is not None):
-                best, most = voices, fit
-    return best
+    for own, logit in _joined(model, frames, alone, spans, spoken, count or rule.most, rule):
+        joined += logit
+        voices = np.stack([pooled_voice(model, frames, each) for each in own])
+        voices, chance = _refined(model, frames, alone, compared, voices, rule)
+        seconds = _alone(chance, alone[compared]).sum(1)
+        alike = _same(voices, seconds, rule).max() if len(voices) > 1 else 0.0
+        evidence = [
+            _fit(chance[:, alone[compared]]),
+            float((spoken @ voices.T).max(1) @ lengths / lengths.sum()),
+            joined,
+            len(own) == 1,
+            max(0, len(own) - 2),
+            len(own) > 1 and seconds.min() < lasting,
+            max(0.0, alike),
+        ]
+        found.append(Guess(len(own), voices, np.array(evidence, np.float64)))
+        if count is not None:
+            break
+    return found
+
+
+def _joined(
+    model: SpeakerModel,
+    frames: Floats,
+    alone: Mask,
+    spans: list[tuple[int, int]],
+    voices: Floats,
+    largest: int,
+    rule: DiarizationRule,
+) -> Iterator[tuple[list[Indices], float]]:
+    """Frames of each group of stretches, from ``largest`` groups to one, and the logit of the last joining."""
+    own = [first + np.flatnonzero(alone[first:last]) for first, last in spans]
+    voices, logit = voices.copy(), 0.0
+    logits = _same(voices, np.array([len(each) for each in own]), rule)
+    while True:
+        if len(own) <= largest:
+            yield list(own), logit
+        if len(own) == 1:
+            return
+        i, j = np.unravel_index(logits.argmax(), logits.shape)
+        logit = float(logits[i, j]) if len(own) <= largest else 0.0
+        own[i] = np.concatenate([own[i], own.pop(j)])
+        voices, logits = np.delete(voices, j, 0), np.delete(np.delete(logits, j, 0), j, 1)
+        voices[i] = pooled_voice(model, frames, own[i])
+        row = rule.same @ known_of_pairs(voices[i], len(own[i]), voices, np.array([len(each) for each in own]))
+        logits[:i, i], logits[i, i + 1 :] = row[:i], row[i + 1 :]
+
+
+def known_of_pairs(voice: Floats, length: int, voices: Floats, lengths: NDArray[Any]) -> Floats:
+    """(6, S) what ``DiarizationRule.same`` weighs, of a voice of so many frames and each of others."""
+    cosine = voices @ voice
+    shorter = np.log(np.maximum(np.minimum(length, lengths), 1) / SPEAKER_CLOCK.rate)
+    longer = np.log(np.maximum(np.maximum(length, lengths), 1) / SPEAKER_CLOCK.rate)
+    return np.stack([np.ones_like(cosine), cosine, shorter, longer, cosine * shorter, cosine * longer])
+
+
+def _same(voices: Floats, lengths: NDArray[Any], rule: DiarizationRule) -> Floats:
+    """Logits (S, S) of each two voices above the diagonal, and minus infinity elsewhere."""
+    rows = [
+        np.array(rule.same) @ known_of_pairs(voice, length, voices, lengths)
+        for voice, length in zip(voices, lengths, strict=True)
+    ]
+    return np.where(np.triu(np.ones((len(voices),) * 2, bool), 1), np.stack(rows), -np.inf)
+
+
+def pooled_voice(model: SpeakerModel, frames: Floats, own: Indices) -> Floats:
+    """(E,) the voice of a group of stretches."""
+    chosen = own if len(own) <= POOLED else own[np.linspace(0, len(own) - 1, POOLED).astype(int)]
+    return model.voices(frames[None, chosen], np.ones((1, len(chosen)), np.float32))[0]
+
+
+def decided(model: SpeakerModel, frames: Floats, number: Floats, guess: Guess, rule: DiarizationRule = RULE) -> Mask:
+    """(S, T) who speaks in which frame, by a guess."""
+    speech = _speech(number)
+    weights = _alone(_chances(model, frames, guess.voices, rule), single_speech(number))
+    said = weights.any(1)
+    voices = _voices(model, frames, weights[said]) if said.any() else guess.voices
+    return _decided(_chances(model, frames, voices, rule), speech, number[:, 2], rule)
 
 
 def _refined(
@@ -201,9 +290,9 @@ def _compared(count: int) -> Indices:
     return np.concatenate([np.arange(start, start + BLOCK) for start in starts])
 
 
-def _spans(alone: Mask, rule: DiarizationRule) -> list[tuple[int, int]]:
+def spans_of(alone: Mask, rule: DiarizationRule) -> list[tuple[int, int]]:
     """Stretches of one speaker's speech, first and last frame + 1: between pauses, long ones cut in equal parts."""
-    spoken = binary_closing(np.pad(alone, 3), np.ones(3))[3:-3]
+    spoken = scipy.ndimage.binary_closing(np.pad(alone, 3), np.ones(3))[3:-3]
     spans = list[tuple[int, int]]()
     for first, last in stretches(spoken):
         cuts = np.linspace(first, last, -(-(last - first) // rule.longest) + 1).astype(int).tolist()
@@ -224,24 +313,6 @@ def _span_voices(model: SpeakerModel, frames: Floats, alone: Mask, spans: list[t
         weights = np.stack([_cut(counted, a, b, longest)[:, 0] for a, b in part])
         voices.append(model.voices(stretches, weights))
     return np.concatenate(voices)
-
-
-def _trees(voices: Floats) -> list[NDArray[np.float64]]:
-    """How voices (N, E) are joined step by step, in each of ``WAYS``; none of a single voice."""
-    if len(voices) < 2:
-        return []
-    return [linkage(voices, way, "euclidean" if way == "ward" else "cosine") for way in WAYS]
-
-
-def _partitions(trees: list[NDArray[np.float64]], stretches: int, size: int) -> list[Indices]:
-    """Different ways to cluster so many stretches into ``size`` speakers, as labels (N,) from 0."""
-    if stretches <= size:
-        return [np.arange(stretches)]
-    found = dict[bytes, Indices]()
-    for tree in trees:
-        labels = fcluster(tree, size, "maxclust").astype(np.int64) - 1
-        found[labels.tobytes()] = labels
-    return list(found.values())
 
 
 def _cut(values: Floats, first: int, last: int, length: int) -> Floats:
@@ -266,7 +337,7 @@ def _chances(model: SpeakerModel, frames: Floats, voices: Floats, rule: Diarizat
         part = np.repeat(frames[None, first:last], len(voices), 0)
         logits = model.activity(part, voices.astype(np.float32))
         chance[:, start : start + WHOLE_WINDOW] = 1 / (1 + np.exp(-logits[:, start - first :][:, :WHOLE_WINDOW]))
-    return np.asarray(uniform_filter1d(chance, rule.smooth, axis=1))
+    return np.asarray(scipy.ndimage.uniform_filter1d(chance, rule.smooth, axis=1))
 
 
 def _alone(chance: Floats, alone: Mask) -> Floats:
@@ -278,8 +349,10 @@ def _alone(chance: Floats, alone: Mask) -> Floats:
 def _decided(chance: Floats, speech: Mask, several: Floats, rule: DiarizationRule) -> Mask:
     """(S, T) who speaks: the likeliest where there is speech, and the second where several people speak."""
     place = (-chance).argsort(0).argsort(0)
-    both = uniform_filter1d(several, rule.smooth) > rule.several
+    both = scipy.ndimage.uniform_filter1d(several, rule.smooth) > rule.several
     active = speech & ((place == 0) | ((place == 1) & both & (chance > rule.beside)))
-    closed = binary_closing(np.pad(active, ((0, 0), (rule.bridged, rule.bridged))), np.ones((1, rule.bridged)))
-    opened = binary_opening(closed[:, rule.bridged : -rule.bridged or None], np.ones((1, rule.turn)))
+    closed = scipy.ndimage.binary_closing(
+        np.pad(active, ((0, 0), (rule.bridged, rule.bridged))), np.ones((1, rule.bridged))
+    )
+    opened = scipy.ndimage.binary_opening(closed[:, rule.bridged : -rule.bridged or None], np.ones((1, rule.turn)))
     return np.asarray(opened[opened.any(1)])

@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
+import scipy
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import LONGEST_SECONDS, SAMPLE_RATE, Audio, as_audio, load_channels
@@ -138,7 +138,7 @@ def sound_of(recording: Audio, turns: Turns, speaker: str) -> Audio:
         first, last = (round(SAMPLE_RATE * t) for t in (start - MARGIN_SECONDS, end + MARGIN_SECONDS))
         gain[max(first, 0) : max(last, 0)] = 1.0
     fade = round(FADE_SECONDS * SAMPLE_RATE)
-    return replace(recording, samples=recording.samples * uniform_filter1d(gain, fade, mode="nearest"))
+    return replace(recording, samples=recording.samples * scipy.ndimage.uniform_filter1d(gain, fade, mode="nearest"))
 
 
 def by_channels(channels: list[Audio], name: str) -> Speakers:
@@ -176,13 +176,17 @@ def _spoken(channels: list[Audio]) -> Mask:
     levels, active = list[Floats](), list[Mask]()
     for channel in channels:
         prosody = analysis_of(channel).prosody
-        levels.append(np.log(1e-9 + uniform_filter1d(_power(channel.samples, len(prosody)), LEVEL_FRAMES)))
+        levels.append(
+            np.log(1e-9 + scipy.ndimage.uniform_filter1d(_power(channel.samples, len(prosody)), LEVEL_FRAMES))
+        )
         loud = speech_activity(prosody[:, 0], prosody[:, 2], MEL_CLOCK.rate)
         active.append(loud & np.repeat(speech_frames(channel), STRIDE)[: len(loud)])
     loudest, spoken = np.max(levels, axis=0), list[Mask]()
     for speech, level in zip(active, levels, strict=True):
-        own = binary_closing(np.pad(speech & (level > loudest - CROSSTALK), CLOSED_FRAMES), np.ones(CLOSED_FRAMES))
-        spoken.append(binary_opening(own[CLOSED_FRAMES:-CLOSED_FRAMES] & speech, np.ones(LEAST_FRAMES)))
+        own = scipy.ndimage.binary_closing(
+            np.pad(speech & (level > loudest - CROSSTALK), CLOSED_FRAMES), np.ones(CLOSED_FRAMES)
+        )
+        spoken.append(scipy.ndimage.binary_opening(own[CLOSED_FRAMES:-CLOSED_FRAMES] & speech, np.ones(LEAST_FRAMES)))
     return np.stack(spoken)
 
 

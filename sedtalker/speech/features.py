@@ -8,9 +8,9 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy import fft, ndimage
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
@@ -170,7 +170,7 @@ def mel_power(frames: Floats) -> Floats:
 
 def _power(frames: Floats, length: int) -> Floats:
     """Power spectrum (…, length / 2 + 1) of windowed frames, zeros behind them."""
-    spectrum = fft.rfft(frames, length)
+    spectrum = scipy.fft.rfft(frames, length)
     return np.asarray(np.square(spectrum.real) + np.square(spectrum.imag), np.float32)
 
 
@@ -206,7 +206,7 @@ def pitch_frames(frames: Floats) -> PitchFrames:
     """Energies and autocorrelation of frames (…, 800)."""
     frames = frames - frames.mean(-1, keepdims=True)
     spectrum = _power(frames * hann_window(PITCH_WINDOW), PITCH_FFT)
-    correlation = np.asarray(fft.irfft(spectrum), np.float32)
+    correlation = np.asarray(scipy.fft.irfft(spectrum), np.float32)
     corner = 1000 * PITCH_FFT // SAMPLE_RATE
     low, high = spectrum[..., 2:corner].sum(-1), spectrum[..., corner:].sum(-1)
     lags = correlation[..., SHORTEST_LAG : LONGEST_LAG + 1]
@@ -231,7 +231,7 @@ def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Floats:
 @lru_cache(maxsize=1)
 def _lag_weights() -> tuple[Floats, Floats]:
     """By lag of the pitch range (L,): the window's own normalised autocorrelation, and what long lags cost."""
-    correlation = fft.irfft(_power(hann_window(PITCH_WINDOW), PITCH_FFT))
+    correlation = scipy.fft.irfft(_power(hann_window(PITCH_WINDOW), PITCH_FFT))
     bias = 0.02 * np.log2(np.arange(SHORTEST_LAG, LONGEST_LAG + 1) / SHORTEST_LAG)
     return np.asarray(correlation[SHORTEST_LAG : LONGEST_LAG + 1] / correlation[0], np.float32), bias.astype(np.float32)
 
@@ -257,7 +257,7 @@ def mel_level(mel: Floats) -> Floats:
 
 def smooth_level(level: Floats) -> Floats:
     """Mean (T,) over 11 frames, the ends held."""
-    return ndimage.uniform_filter1d(level, 11, mode="nearest")
+    return scipy.ndimage.uniform_filter1d(level, 11, mode="nearest")
 
 
 def speech_threshold(quiet: float, loud: float) -> float:
