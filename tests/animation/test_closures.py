@@ -94,7 +94,7 @@ def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
 def test_closures_by_hand():
     posterior = np.array([0.0, 0.0, 0.125, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0], np.float32)[:, None]
     half, full = 0.5, 1.0
-    beside = [0, 0.3 * half, half, 0.3 * half, 0, 0.3 * full, full, full, 0.3 * full, 0, 0, 0]
+    beside = [0, 0.6 * half, half, 0.6 * half, 0, 0.6 * full, full, full, 0.6 * full, 0, 0, 0]
     assert closures(posterior)[:, 0].tolist() == pytest.approx(beside, abs=1e-6)
 
 
@@ -123,9 +123,9 @@ def test_lips_close_by_hand():
 
 
 @pytest.mark.parametrize(("emotional", "share"), [(0.0, 1.0), (1.0, 0.4)])
-def test_lips_are_apart_from_three_to_five_hundredths_on(emotional, share):
+def test_lips_are_apart_from_just_above_the_gap_of_closed_ones(emotional, share):
     frames = 11
-    levels = np.array([0.025, 0.03, 0.04, 0.05, 0.07]) * share
+    levels = np.array([0.025, 0.03, 0.0325, 0.035, 0.07]) * share
     for gap, apart in zip(levels, (0.0, 0.0, 0.5, 1.0, 1.0), strict=True):
         mouth = np.zeros((frames, 52), np.float32)
         mouth[..., INDEX["jawOpen"]] = 0.3
