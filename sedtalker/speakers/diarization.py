@@ -1,9 +1,9 @@
 """Who speaks when in a recording of one channel: speaker diarization.
 
 Stretches of speech between pauses are joined step by step, always the two groups that are likeliest of one person; the
-voice of a group is made of all its frames. The last steps are guesses: six speakers, five, and so on to one. In each of
-them every speaker's voice is looked for in the recording, frame by frame, and made anew of the frames in which it
-speaks alone. A weighted sum of evidence decides between the guesses.
+voice of a group is made of all its frames. The last steps are guesses: six speakers, five, and so on to one; Ward's
+clustering makes another guess of each number. In each guess every speaker's voice is looked for in the recording, frame
+by frame, and made anew of the frames in which it speaks alone. A weighted sum of evidence decides between the guesses.
 """
 
 from __future__ import annotations
@@ -169,52 +169,72 @@ def speakers_of(
     if not alone.any():
         return np.zeros((0, len(frames)), bool)
     found = guesses(model, frames, alone, count, rule)
-    best = found[0] if count is not None else max(found, key=lambda guess: float(guess.evidence @ rule.evidence))
+    best = max(found, key=lambda guess: float(guess.evidence @ rule.evidence))
     return decided(model, frames, number, best, rule)
 
 
 def guesses(
     model: SpeakerModel, frames: Floats, alone: Mask, count: int | None = None, rule: DiarizationRule = RULE
 ) -> list[Guess]:
-    """Guesses of so many speakers and fewer; ``count``: of this many alone, or as many as there are stretches."""
+    """Guesses of up to ``rule.most`` speakers; ``count``: of this many alone, or as many as there are stretches.
+
+    For each number there are two: the groups that are joined step by step, and those of Ward's clustering of stretches.
+    """
     spans = spans_of(alone, rule)
     spoken = _span_voices(model, frames, alone, spans)
-    lengths = np.array([last - first for first, last in spans], np.float64)
-    compared, joined, found = _compared(len(frames)), 0.0, list[Guess]()
-    lasting = np.clip(rule.share * alone[compared].sum(), *rule.lasting)
-    for own, logit in _joined(model, frames, alone, spans, spoken, count or rule.most, rule):
+    apart = [first + np.flatnonzero(alone[first:last]) for first, last in spans]
+    tree = scipy.cluster.hierarchy.linkage(spoken, "ward") if len(apart) > 1 else None
+    joined, found = 0.0, list[Guess]()
+    for own, logit in _joined(model, frames, apart, spoken, count or rule.most, rule):
         joined += logit
-        voices = np.stack([pooled_voice(model, frames, each) for each in own])
-        voices, chance = _refined(model, frames, alone, compared, voices, rule)
-        seconds = _alone(chance, alone[compared]).sum(1)
-        alike = _same(voices, seconds, rule).max() if len(voices) > 1 else 0.0
-        evidence = [
-            _fit(chance[:, alone[compared]]),
-            float((spoken @ voices.T).max(1) @ lengths / lengths.sum()),
-            joined,
-            len(own) == 1,
-            max(0, len(own) - 2),
-            len(own) > 1 and seconds.min() < lasting,
-            max(0.0, alike),
-        ]
-        found.append(Guess(len(own), voices, np.array(evidence, np.float64)))
+        ways = [own]
+        if 1 < len(own) < len(apart):
+            labels = scipy.cluster.hierarchy.fcluster(tree, len(own), "maxclust")
+            ways.append([np.concatenate([apart[k] for k in np.flatnonzero(labels == n)]) for n in np.unique(labels)])
+        found += [_guess(model, frames, alone, spoken, apart, groups, joined, rule) for groups in ways]
         if count is not None:
             break
     return found
 
 
-def _joined(
+def _guess(
     model: SpeakerModel,
     frames: Floats,
     alone: Mask,
-    spans: list[tuple[int, int]],
+    spoken: Floats,
+    apart: list[Indices],
+    groups: list[Indices],
+    joined: float,
+    rule: DiarizationRule,
+) -> Guess:
+    """A guess of groups of frames; of all stretches ``apart``, ``spoken`` are the voices."""
+    compared, lengths = _compared(len(frames)), np.array([len(each) for each in apart], np.float64)
+    voices = np.stack([pooled_voice(model, frames, each) for each in groups])
+    voices, chance = _refined(model, frames, alone, compared, voices, rule)
+    said, lasting = _alone(chance, alone[compared]).sum(1), np.clip(rule.share * alone[compared].sum(), *rule.lasting)
+    alike = _same(voices, said, rule).max() if len(voices) > 1 else 0.0
+    evidence = [
+        _fit(chance[:, alone[compared]]),
+        float((spoken @ voices.T).max(1) @ lengths / lengths.sum()),
+        joined,
+        len(groups) == 1,
+        max(0, len(groups) - 2),
+        len(groups) > 1 and said.min() < lasting,
+        max(0.0, alike),
+    ]
+    return Guess(len(groups), voices, np.array(evidence, np.float64))
+
+
+def _joined(
+    model: SpeakerModel,
+    frames: Floats,
+    apart: list[Indices],
     voices: Floats,
     largest: int,
     rule: DiarizationRule,
 ) -> Iterator[tuple[list[Indices], float]]:
     """Frames of each group of stretches, from ``largest`` groups to one, and the logit of the last joining."""
-    own = [first + np.flatnonzero(alone[first:last]) for first, last in spans]
-    voices, logit = voices.copy(), 0.0
+    own, voices, logit = list(apart), voices.copy(), 0.0
     logits = _same(voices, np.array([len(each) for each in own]), rule)
     while True:
         if len(own) <= largest:
