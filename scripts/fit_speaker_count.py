@@ -35,17 +35,17 @@ from sedtalker.speakers.diarization import (
     encoded,
     guesses,
     known_of_pairs,
+    numbered_turns,
     pooled_voice,
     single_speech,
     spans_of,
 )
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
-from sedtalker.speakers.turns import Turns, turns_of
+from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import analysis_of
 from sedtalker.training.corpora.augmentation import read_augmenter
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.evaluation.conversation import TALK_NOISE_DECIBELS, Talk, make_talks
-from sedtalker.training.evaluation.robustness import Change, conditions, noisy
+from sedtalker.training.evaluation.conversation import Talk, make_talks, talk_changes
 
 DEVELOPMENT = {
     "cremad": "valid",
@@ -80,17 +80,6 @@ class Encoded:
     number: Floats
 
 
-def changes(data: Path) -> dict[str, Change]:
-    """What is done to the sound of dialogues, in turn: nothing, noise, a room, a telephone."""
-    noises, worse = read_augmenter(data).noises, conditions([])
-    return {
-        "clean": lambda samples, rng: samples,
-        "noise": lambda samples, rng: noisy(samples, noises, rng, TALK_NOISE_DECIBELS),
-        "room": worse["reverberation"],
-        "telephone": worse["telephone"],
-    }
-
-
 def clips_of(data: Path, corpus: str) -> list[Clip]:
     """The clips of a corpus' development speakers."""
     return [c for c in read_manifest(data) if c.corpus == corpus and DEVELOPMENT[corpus] in (None, c.split)]
@@ -98,12 +87,14 @@ def clips_of(data: Path, corpus: str) -> list[Clip]:
 
 def dialogues(data: Path, corpus: str, seed: int) -> Iterator[Talk]:
     """Dialogues of two to four speakers."""
-    return make_talks(clips_of(data, corpus), corpus, TALKS, changes(data), moods=False, seed=seed)
+    return make_talks(
+        clips_of(data, corpus), corpus, TALKS, talk_changes(read_augmenter(data).noises), moods=False, seed=seed
+    )
 
 
 def monologues(data: Path, corpus: str, seed: int) -> Iterator[Talk]:
     """Recordings of one speaker each, in all of their moods."""
-    clips, made = clips_of(data, corpus), changes(data)
+    clips, made = clips_of(data, corpus), talk_changes(read_augmenter(data).noises)
     people = sorted({clip.speaker for clip in clips})
     for k, speaker in enumerate(np.random.default_rng(seed).permutation(people)[:MONOLOGUES].tolist()):
         own, change = [clip for clip in clips if clip.speaker == speaker], list(made)[k % len(made)]
@@ -126,12 +117,7 @@ def pairs(model: str | Path, talk: Encoded, seed: int) -> list[tuple[NDArray[np.
     """What is known of pairs of groups of stretches, and whether they are of one speaker."""
     network, rng = open_model(model, "speakers"), np.random.default_rng(seed)
     times = SPEAKER_CLOCK.times(len(talk.frames))
-    active = np.stack(
-        [
-            np.any([(times >= t.start) & (times < t.end) for t in talk.turns.turns if t.speaker == name], 0)
-            for name in talk.turns.speakers
-        ]
-    )
+    active = np.stack([talk.turns.active(name, times) for name in talk.turns.speakers])
     by_speaker = defaultdict[int, list[NDArray[np.int64]]](list)
     for speaker, alone in enumerate(active & (active.sum(0) == 1)):
         for first, last in spans_of(alone, RULE) if alone.any() else []:
@@ -174,8 +160,7 @@ def judged(model: str | Path, rule: DiarizationRule, talk: Encoded) -> list[tupl
     network, found = open_model(model, "speakers"), []
     for guess in guesses(network, talk.frames, single_speech(talk.number), rule=rule):
         active = decided(network, talk.frames, talk.number, guess, rule)
-        names = [f"speaker{k + 1}" for k in range(len(active))]
-        turns = turns_of(active, SPEAKER_CLOCK.times(active.shape[1]), names, talk.duration)
+        turns = numbered_turns(active, talk.duration)
         found.append((guess.evidence, diarization_errors(talk.turns, turns).rate))
     return found
 

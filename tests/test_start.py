@@ -46,10 +46,10 @@ NEVER = COMPILER | {
 """What no command needs that draws nothing and fits nothing."""
 
 
-def imported(folder: Path, *commands: Sequence[str]) -> list[set[str]]:
-    """Modules that are there when each of the commands ends, which run in one process."""
+def printed(folder: Path, code: str, *arguments: str) -> str:
+    """What a program prints that runs in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps(commands)],
+        [sys.executable, "-c", code, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -57,7 +57,12 @@ def imported(folder: Path, *commands: Sequence[str]) -> list[set[str]]:
         timeout=300,
         check=True,
     )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("IMPORTED ")]
+    return done.stdout
+
+
+def imported(folder: Path, *commands: Sequence[str]) -> list[set[str]]:
+    """Modules that are there when each of the commands ends, which run in one process."""
+    lines = [line for line in printed(folder, RUN, json.dumps(commands)).splitlines() if line.startswith("IMPORTED ")]
     assert len(lines) == len(commands)
     return [set(line.split()[1:]) for line in lines]
 
@@ -91,7 +96,7 @@ def test_diarize_and_animate_import_what_they_need(clip: Path, tmp_path: Path) -
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
-def test_opening_weights_imports_no_compiler() -> None:
+def test_opening_weights_imports_no_compiler(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from sedtalker import Animator, Diarizer\n"
@@ -100,22 +105,10 @@ def test_opening_weights_imports_no_compiler() -> None:
         "open_model('landmarks')\n"
         "print(*sorted(sys.modules))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=True
-    )
-    assert not set(done.stdout.decode().split()) & COMPILER
+    assert not set(printed(tmp_path, code).split()) & COMPILER
 
 
-def test_the_animator_is_imported_without_the_parts_of_scipy_that_it_uses_later() -> None:
-    code = "from sedtalker import Animator; import sys; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    found = set(done.stdout.split())
+def test_the_animator_is_imported_without_the_parts_of_scipy_that_it_uses_later(tmp_path: Path) -> None:
+    found = set(printed(tmp_path, "from sedtalker import Animator; import sys; print(*sys.modules)").split())
     assert "sedtalker.animation.animator" in found
     assert not found & {"scipy.ndimage", "scipy.sparse", "scipy.spatial", "scipy.fft", "torch", "onnxruntime"}

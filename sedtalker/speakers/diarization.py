@@ -89,8 +89,7 @@ class Guess:
     """A number of speakers, and what speaks for it.
 
     Attributes:
-        size: how many groups the stretches were joined to; fewer voices, where one was found nowhere.
-        voices: (S, E).
+        voices: (S, E) of the speakers; fewer than were guessed, where one was found nowhere.
         evidence: one value for each of ``EVIDENCE``: ``fit``, how well the chances of the voices explain every frame;
             ``likeness``, mean cosine of each stretch and its speaker; ``joined``, sum of the logits of the joinings
             since the largest guess; ``one``, whether it is a single speaker; ``more``, speakers after the second;
@@ -98,7 +97,6 @@ class Guess:
             person, if positive.
     """
 
-    size: int
     voices: Floats
     evidence: NDArray[np.float64]
 
@@ -119,9 +117,14 @@ def find_turns(sound: Audio, count: int | None = None, rule: DiarizationRule = R
     found = speakers_of(model, frames, number, count, rule)
     if not found.any():
         raise InputError("nobody was found to speak in the recording")
-    order = np.argsort([int(row.argmax()) for row in found], kind="stable")
-    names = [f"{NAME}{k + 1}" for k in range(len(found))]
-    return turns_of(found[order], SPEAKER_CLOCK.times(found.shape[1]), names, sound.duration)
+    return numbered_turns(found, sound.duration)
+
+
+def numbered_turns(active: Mask, duration: float) -> Turns:
+    """The turns of speakers (S, T), who are numbered in the order in which they first speak."""
+    order = np.argsort([int(row.argmax()) for row in active], kind="stable")
+    names = [f"{NAME}{k + 1}" for k in range(len(active))]
+    return turns_of(active[order], SPEAKER_CLOCK.times(active.shape[1]), names, duration)
 
 
 def speech_frames(sound: Audio) -> Mask:
@@ -222,7 +225,7 @@ def _guess(
         len(groups) > 1 and said.min() < lasting,
         max(0.0, alike),
     ]
-    return Guess(len(groups), voices, np.array(evidence, np.float64))
+    return Guess(voices, np.array(evidence, np.float64))
 
 
 def _joined(
@@ -269,8 +272,7 @@ def _same(voices: Floats, lengths: NDArray[Any], rule: DiarizationRule) -> Float
 
 def pooled_voice(model: SpeakerModel, frames: Floats, own: Indices) -> Floats:
     """(E,) the voice of a group of stretches."""
-    chosen = own if len(own) <= POOLED else own[np.linspace(0, len(own) - 1, POOLED).astype(int)]
-    return model.voices(frames[None, chosen], np.ones((1, len(chosen)), np.float32))[0]
+    return _voice(model, frames, own if len(own) <= POOLED else own[np.linspace(0, len(own) - 1, POOLED).astype(int)])
 
 
 def decided(model: SpeakerModel, frames: Floats, number: Floats, guess: Guess, rule: DiarizationRule = RULE) -> Mask:
@@ -341,12 +343,13 @@ def _cut(values: Floats, first: int, last: int, length: int) -> Floats:
 
 
 def _voices(model: SpeakerModel, frames: Floats, weights: Floats) -> Floats:
-    """(S, E) the voice of each row of weights (S, T), of the frames that count alone."""
-    voices = []
-    for row in weights:
-        own = np.flatnonzero(row > 0)[: 10 * WHOLE_WINDOW]
-        voices.append(model.voices(frames[None, own], row[None, own])[0])
-    return np.stack(voices)
+    """(S, E) the voice of each row of weights (S, T), 1 in the frames that count and else 0."""
+    return np.stack([_voice(model, frames, np.flatnonzero(row)[: 10 * WHOLE_WINDOW]) for row in weights])
+
+
+def _voice(model: SpeakerModel, frames: Floats, own: Indices) -> Floats:
+    """(E,) the voice of some frames."""
+    return model.voices(frames[None, own], np.ones((1, len(own)), np.float32))[0]
 
 
 def _chances(model: SpeakerModel, frames: Floats, voices: Floats, rule: DiarizationRule) -> Floats:

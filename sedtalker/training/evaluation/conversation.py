@@ -29,6 +29,7 @@ from sedtalker.speakers.diarization import find_turns
 from sedtalker.speakers.separation import by_channels, cut_apart, separate
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
 from sedtalker.speakers.turns import Turns, turns_of
+from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.joined_speech import DialogueRule, clip_labels, make_dialogue
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.evaluation.robustness import Change, conditions, noisy, unmet_noises
@@ -99,6 +100,15 @@ def make_talks(
         yield Talk(corpus, condition, sound, turns, made.apart / peak, pieces)
 
 
+def talk_changes(noises: Sequence[Samples]) -> dict[str, Change]:
+    """What is done to the sound of conversations, in turn: nothing, a noise if there are any, a room, a telephone."""
+    worse = conditions([])
+    changes: dict[str, Change] = {"clean": lambda samples, rng: samples}
+    if noises:
+        changes["noise"] = lambda samples, rng: noisy(samples, noises, rng, TALK_NOISE_DECIBELS)
+    return changes | {"room": worse["reverberation"], "telephone": worse["telephone"]}
+
+
 def _some(clips: Sequence[Clip], rng: np.random.Generator, moods: bool) -> list[Clip]:
     """Some recordings of a speaker, of one emotion where moods count."""
     if moods:
@@ -134,11 +144,7 @@ def evaluate_conversation(
     }
     if not any(clips.values()):
         raise InputError(f"{data}: none of {', '.join(SPEAKING)} is there; sedtalker data list says where to get them")
-    worse, noises = conditions([]), unmet_noises(listed)
-    changes: dict[str, Change] = {"clean": lambda samples, rng: samples}
-    if noises:
-        changes["noise"] = lambda samples, rng: noisy(samples, noises, rng, TALK_NOISE_DECIBELS)
-    changes |= {"room": worse["reverberation"], "telephone": worse["telephone"]}
+    changes = talk_changes(unmet_noises(listed))
     spoken = [t for name, c in clips.items() if c for t in make_talks(c, name, talks, changes, moods=False)]
     metrics = _speaking(counted(spoken, hook, "finding speakers", len(spoken)))
     diarizer = Diarizer.from_pretrained(model, encoder=encoder)
