@@ -37,6 +37,10 @@ from sedtalker.speech.features import SPEECH, SpeechFeatures
 
 STEPS = (64, 16, 4, 1)
 """Frames that go through a decoder's graph at once; any number is a sum of these."""
+LAST_STEP = 16
+"""The last frames are filled up to a multiple of so many."""
+LONG = 1024
+"""Frames from which on the longest step is worth its opening."""
 PROSODY_MEAN = (-6.0, 0.0, 0.6, -3.0)
 """Usual mean of each of ``PROSODY_CHANNELS``, taken out before a decoder reads them."""
 PROSODY_SCALE = (3.0, 0.5, 0.3, 3.0)
@@ -124,10 +128,15 @@ class ShapeDecoder:
         """
         raise NotImplementedError
 
-    def steps_of(self, frames: int) -> list[int]:
-        """So many frames as the lengths of steps."""
-        lengths = []
-        for step in STEPS:
+    def steps_of(self, frames: int, last: bool = False) -> list[int]:
+        """So many frames as the lengths of steps; if they are the last ones, a few frames more.
+
+        Each length is a graph that has to be opened, so the longest is for long recordings alone, and the last frames
+        need none of the short ones.
+        """
+        lengths = list[int]()
+        frames += -frames % LAST_STEP if last else 0
+        for step in STEPS if frames >= LONG else STEPS[1:]:
             count, frames = divmod(frames, step)
             lengths.extend([step] * count)
         return lengths
@@ -214,7 +223,7 @@ class GraphDecoder(GraphModel, ShapeDecoder):
 
     def __init__(self, folder: Path, config: DecoderConfig, graph: Network) -> None:
         super().__init__(folder, config, graph)
-        self._graphs = {STEPS[-1]: graph}
+        self._graphs = {LAST_STEP: graph}
 
     def _step(self, frames: int) -> Network:
         """The graph of a step, looked for on the disk at its first use alone: a stream takes some every hop."""
@@ -267,15 +276,20 @@ class DecoderStream:
         given.append(np.ones_like(given[2]))
         if last:  # frames that are not valid push the last ones out
             given = [_longer(part, self.decoder.look_ahead) for part in given]
+        count = given[2].shape[1]
+        lengths = self.decoder.steps_of(count, last)
+        spare = sum(lengths) - count
+        given = [_longer(part, spare) for part in given]
         made, first = [np.zeros((0, len(ARKIT_52)), np.float32)], 0
-        for length in self.decoder.steps_of(given[2].shape[1]):
+        for length in lengths:
             part = [values[:, first : first + length] for values in given]
             step = (*part[:3], self.style, part[3], *self.states)
             out, *states = yield Call(_advanced, step, (self.decoder,))
             self.states = tuple(states)
             made.append(out[0, max(0, -self.due) :])
             first, self.due = first + length, self.due + length
-        return np.concatenate(made)
+        frames = np.concatenate(made)
+        return frames[: len(frames) - spare]
 
 
 def _longer(values: Floats, frames: int) -> Floats:

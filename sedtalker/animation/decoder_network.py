@@ -99,7 +99,7 @@ class Decoder(ShapeDecoder, nn.Module):
         head = self.phone_head
         return None if head is None else (head.weight.detach().cpu().numpy(), head.bias.detach().cpu().numpy())
 
-    def steps_of(self, frames: int) -> list[int]:
+    def steps_of(self, frames: int, last: bool = False) -> list[int]:
         """See ``ShapeDecoder``: torch takes any number, so steps are as long as memory allows."""
         return [min(CHUNK_FRAMES, frames - start) for start in range(0, frames, CHUNK_FRAMES)]
 

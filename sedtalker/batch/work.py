@@ -11,6 +11,7 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from sedtalker.animation.scene import Scene
     from sedtalker.audio import Audio
     from sedtalker.emotion.track import EmotionTrack
+    from sedtalker.export.formats import ExportFormat
     from sedtalker.face.face import Face
     from sedtalker.mesh.mesh import Mesh
     from sedtalker.phonetics.pronunciation import SpokenWord
@@ -335,10 +337,16 @@ def write_results(
     with one_step(hook, "writing the files"):
         if animation.track is not None:
             animation.track.save(written / (stem + TRACK_SUFFIX))
-        for row in settings.formats():
+
+        def write(row: ExportFormat) -> dict[str, Any]:
             chosen = {key: value for key, value in options.items() if key in row.options}
             file = stem + row.suffix
-            said = export(animation, written / file, row.name, audio, place=folder / file, **chosen)
+            return export(animation, written / file, row.name, audio, place=folder / file, **chosen)
+
+        formats = settings.formats()
+        with ThreadPoolExecutor() as pool:  # one file is compressed while another is made
+            results = list(pool.map(write, formats))
+        for row, said in zip(formats, results, strict=True):
             if row.name != "arkit" and said.get("residual_share", 0.0) > LOST:
                 log.info("%s: %s; --targets all loses nothing", row.name, described(said))
 

@@ -139,11 +139,11 @@ def _rhythm() -> Section:
 def _speech_stream() -> Section:
     histogram, bands = speech_stream.LevelHistogram, speech_stream.BandHistory
     widths = {"width": histogram.WIDTH, "level_width": bands.LEVEL_WIDTH, "gain_step": bands.GAIN_STEP}
-    return {**_named(speech_stream, "LOWEST", "HIGHEST", "ALIGNMENT", "BEFORE", "SILENT", "STALE"), **widths}
+    return {**_named(speech_stream, "LOWEST", "HIGHEST", "ALIGNMENT", "BEFORE", "SILENT"), **widths}
 
 
 def _streams() -> Section:
-    late = _named(face_streams, "ONSET_SECONDS", "REFRESHED_SECONDS", "LIPS_SECONDS", "LIPS_AHEAD")
+    late = _named(face_streams, "ONSET_SECONDS", "REFRESHED_SECONDS", "REFRESHED_CHANGE", "LIPS_SECONDS", "LIPS_AHEAD")
     emotion = _named(emotion_stream, "LOOK_AHEAD_SECONDS", "HOP_SECONDS")
     kept = {"activity_frames": emotion_stream.SpeechStream.activity_frames}
     return {**_numbers(StreamSettings(), but=LiveMotion), **emotion, **late, **kept}

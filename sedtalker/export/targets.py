@@ -115,14 +115,24 @@ def _arkit_parts(face: Face) -> NDArray[np.float64]:
 def _with_tongue(
     face: Face, coefficients: NDArray[np.floating], parts: NDArray[np.float64], weights: Floats
 ) -> MorphTargets:
-    """The 52, ``parts`` (52, N) and ``weights`` (T, 52), and the shapes and correctives of the tongue's places."""
+    """The 52 and the shapes and correctives of the tongue's places.
+
+    Args:
+        face: whose shapes they are.
+        coefficients: (T, K) of the motion.
+        parts: (52, N) from ``_arkit_parts``: each is a shape of the face, or none.
+        weights: (T, 52).
+    """
     sources = [(name,) for name in face.shapes] + [corrective.sources for corrective in face.correctives]
     used = [k for k, each in enumerate(sources) if set(TONGUE).intersection(each)]
     tongue = _own(face, used, face.expand(coefficients))
     assert tongue.weights is not None
+    known = parts.any(1)
+    offsets = np.zeros((len(parts), *face.basis.shape[1:]), np.float32)
+    offsets[known] = face.basis[parts[known].argmax(1)]
     return MorphTargets(
         (*ARKIT_52, *tongue.names),
-        np.concatenate([np.tensordot(parts.astype(np.float32), face.basis, axes=1), tongue.offsets]),
+        np.concatenate([offsets, tongue.offsets]),
         np.concatenate([weights, tongue.weights], axis=1),
         np.concatenate([parts, tongue.parts]),
     )

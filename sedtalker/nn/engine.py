@@ -65,7 +65,7 @@ KINDS: dict[Kind, NetworkKind] = {
     "decoder": NetworkKind(
         "sedtalker.animation.decoder:DecoderConfig",
         "sedtalker.animation.decoder_network:Decoder",
-        "step_1",
+        "step_16",
         "sedtalker.animation.decoder:GraphDecoder",
     ),
     "readout_decoder": NetworkKind(

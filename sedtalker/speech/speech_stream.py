@@ -170,7 +170,7 @@ SILENT = 1e-12
 STALE = 0.005
 """Hidden vectors are computed anew once the centre of a band, or the level, has moved by this much (natural log).
 
-At 0.02 the emotion encoder of a stream takes a third less time, and coefficients differ by up to 7e-4.
+Faces take more, see ``face_streams.REFRESHED_CHANGE``.
 """
 
 
@@ -217,6 +217,8 @@ class EncoderStream:
         self.standing = np.zeros(MEL_BANDS, np.float32)
         self.refreshed: int | None = None
         """Frames before the newest that are encoded anew when the centre has moved; None: all that are kept."""
+        self.stale = STALE
+        """By how much it has to have moved, see ``STALE``."""
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
         self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, LARGEST_GAIN)
 
@@ -312,7 +314,7 @@ class EncoderStream:
         context = self.encoder.context
         done = max(0, (known - self.first) // 2 - context)
         done -= done % self.encoder.network.grid  # frames that share a hidden vector stay together
-        if not done or float(np.abs(standing - self.standing).max()) > STALE:
+        if not done or float(np.abs(standing - self.standing).max()) > self.stale:
             self.standing, done = standing, 0 if self.refreshed is None else max(0, done - self.refreshed)
         start = max(0, done - context)
         fresh = yield from _encoded(self.encoder, mel[2 * start :], done - start, len(mel) // 2 - done)

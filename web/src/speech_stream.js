@@ -139,7 +139,7 @@ export class EncoderStream {
     const standing = 2 * Math.log(gain);
     let done = Math.max(0, Math.floor((known - this.first) / 2) - context);
     done -= done % grid;
-    if (!done || Math.abs(standing - this.standing) > this.constants.stale) {
+    if (!done || Math.abs(standing - this.standing) > this.networks.constants.streams.refreshed_change) {
       this.standing = standing;
       done = Math.max(0, done - this.refreshed);
     }
