@@ -26,7 +26,6 @@ from sedtalker.render.camera import frame_head
 from sedtalker.render.contact_sheet import tile
 from sedtalker.render.renderer import make_renderer
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.speech.features import SPEECH
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.lips import ROUNDED, SPREAD, steady_track
 
@@ -51,7 +50,7 @@ def mouths(data: Path) -> Iterator[tuple[str, np.ndarray]]:
     for language, (folder, index) in LANGUAGES.items():
         path = sorted(p for p in (data / folder).rglob("*") if p.suffix in (".opus", ".ogg", ".wav", ".flac"))[index]
         features = net(load_audio(path))
-        phones = decoder.phones(features.of(SPEECH).hidden)
+        phones = decoder.phones_in(features)
         rounded, spread = (posteriors_of(phones, (ROUNDED, SPREAD)) * features.speech[:, None]).argmax(axis=0)
         motion = decoder.predict(features, steady_track("neutral", 0.0))
         before = motion[rounded].copy()

@@ -22,6 +22,7 @@ from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.animator import Animator
+from sedtalker.animation.articulation import lip_posteriors, tongue_posteriors
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.visual_prosody import find_rhythm
@@ -113,6 +114,8 @@ def make(sound: Audio) -> dict[str, Any]:
     track = animator.track(sound, lips)
     motion, hidden = decoder.motion(lips, track), lips.hidden
     phones = {"lips": decoder.lip_posteriors(hidden), "tongue": decoder.tongue_posteriors(hidden)}
+    found_phones = decoder.phones_in(animator.encoder(sound))
+    in_recording = {"lips": lip_posteriors(found_phones), "tongue": tongue_posteriors(found_phones)}
     with mock.patch.object(idle_motion, "idle_generators", drawn_generators):
         lively = animator(sound, emotion=replace(track, bursts=()), motion=LIVELY)
         lively_stream = _stream(sound, LIVELY_STREAM)
@@ -121,10 +124,11 @@ def make(sound: Audio) -> dict[str, Any]:
         "features": _features(analysis),
         "hidden": {"speech": _rows(lips.hidden, 40), "emotion": _rows(emotion.hidden, 40)},
         "phones": {name: _rows(values, 1) for name, values in phones.items()},
+        "recording_phones": {name: _rows(values, 1) for name, values in in_recording.items()},
         "frames": {name: _rows(np.asarray(values, np.float32), 1) for name, values in asdict(found).items()},
         "track": _track(track),
         "motion": _rows(motion, 1),
-        "moved": _rows(decoder.predict(lips, track), 4),
+        "moved": _rows(decoder.predict(animator.encoder(sound), track), 4),
         "animation": _animation(animation),
         "short": {"seconds": SHORT_SECONDS, **_animation(animator(short, motion=STILL))},
         "lively": _animation(lively),

@@ -37,6 +37,7 @@ Kind = Literal[
     "landmarks",
     "burst_detector",
     "speakers",
+    "phones",
 ]
 """What a checkpoint may be."""
 Schema = TypeVar("Schema", bound=BaseModel)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Role = Literal["encoder", "decoder", "diarizer", "fine-grained emotions", "landmarks", "bursts", "speakers"]
+Role = Literal["encoder", "decoder", "diarizer", "fine-grained emotions", "landmarks", "bursts", "speakers", "phones"]
 """What a network is for."""
 
 WHISPER = "whisper-base"
@@ -114,6 +114,7 @@ BUILT_IN = (
     BuiltInModel("fine_emotions_whisper_base", "fine-grained emotions", WHISPER, (WHISPER,)),
     BuiltInModel("landmarks", "landmarks", "landmarks"),
     BuiltInModel("speakers", "speakers", "speakers"),
+    BuiltInModel("phones", "phones", "phones", ("emotion_encoder",)),
     BuiltInModel("burst_detector", "bursts", "burst_detector", ("emotion_encoder",), streams=True),
 )
 """Everything that ships, the default of each role first."""

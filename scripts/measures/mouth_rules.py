@@ -19,7 +19,14 @@ from scipy.spatial import cKDTree
 
 from sedtalker.animation.animation_stream import FaceStream, emotion_stream
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.articulation import ClosureStream, closures, held_closed, lips_apart, move_lips
+from sedtalker.animation.articulation import (
+    ClosureStream,
+    closures,
+    held_closed,
+    lip_posteriors,
+    lips_apart,
+    move_lips,
+)
 from sedtalker.animation.burst_motion import pulses, show_bursts
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.gains import Gains, apply_gains
@@ -38,7 +45,7 @@ from sedtalker.phonetics.aligner import Alignment
 from sedtalker.phonetics.pronunciation import pronounce
 from sedtalker.phonetics.words import align_recording
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, SPEECH, SpeechFeatures
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, SpeechFeatures
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import read_facegood, read_grid
 from sedtalker.training.evaluation.lips import OPEN_VOWELS, steady_track
@@ -174,7 +181,7 @@ def _sentence(
         track = steady_track(emotion, 0.0 if emotion == "neutral" else 1.0)
         motion = decoder.full(decoder.motion(features, track), features, track)
         decoded[emotion] = motion, decoder.emotional(features, track)
-    posteriors = decoder.lip_posteriors(features.of(SPEECH).hidden)
+    posteriors = lip_posteriors(decoder.phones_in(features))
     phones = align_recording(pronounce(text), sound, features, animator.encoder) if text else None
     return Sentence(corpus, sound, features, spans, phones, height, width, posteriors, decoded)
 

@@ -190,7 +190,7 @@ class ShapeDecoder:
         if not self.closes:
             return motion
         apart = lips_apart(motion, emotional, min(RULES.peak_frames, self.look_ahead))
-        closure = closures(self.lip_posteriors(features.of(SPEECH).hidden))
+        closure = closures(lip_posteriors(self.phones_in(features)))
         return np.clip(move_lips(motion, closure, apart, emotional), 0.0, 1.0)
 
     def phones(self, hidden: Floats) -> Floats:
@@ -198,6 +198,10 @@ class ShapeDecoder:
         assert self.phone_head_arrays is not None
         weight, bias = self.phone_head_arrays
         return hidden @ weight.T + bias
+
+    def phones_in(self, features: SpeechFeatures) -> Floats:
+        """Logits (T, 40) over ``PHONES`` of a recording: those that its features hold, else by the phone head."""
+        return self.phones(features.of(SPEECH).hidden) if features.phones is None else features.phones
 
     def lip_posteriors(self, hidden: Floats) -> Floats:
         """(…, 2) of p, b, m and of f, v, of the encoder's hidden values (…, D)."""
@@ -211,9 +215,8 @@ class ShapeDecoder:
         """Constraints of the phones on tongue and lips; none without a phone head."""
         if not self.closes:
             return Articulation(np.zeros((len(features), len(TONGUE)), np.float32), np.zeros(len(features), np.float32))
-        hidden = features.of(SPEECH).hidden
-        closure = closures(self.lip_posteriors(hidden))[:, 0]
-        return Articulation(constrictions(self.tongue_posteriors(hidden)), closure)
+        phones = self.phones_in(features)
+        return Articulation(constrictions(tongue_posteriors(phones)), closures(lip_posteriors(phones))[:, 0])
 
 
 class GraphDecoder(GraphModel, ShapeDecoder):

@@ -43,7 +43,7 @@ class MouthRules:
     """Factor of the decoder's ``mouthPucker``: its talker rounds o, u and w less than other people."""
 
     # --- 2. Where lips close: posteriors of p, b, m (and f, v) to closures.
-    onset: tuple[float, float] = (0.05, 0.2)
+    onset: tuple[float, float] = (0.05, 0.15)
     """Posteriors at which lips begin to close, and are closed."""
     peak_frames: int = 2
     """Frames on either side that a peak of the posterior must exceed."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 import scipy
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from sedtalker.arrays import Floats, softmax, stretches
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.nn.engine import Model, open_model
+from sedtalker.speech.encoder import FrameClassifierConfig, frame_logits
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 STRIDE = 2
@@ -24,8 +24,6 @@ RATE = FRAME_CLOCK.rate / STRIDE
 """Frames a second that it reads."""
 CHUNK = round(60 * RATE)
 """Frames that go through it at once: a minute."""
-FEWEST = 4
-"""Frames that a graph needs at least; zeros are added, as a convolution sees beyond the end."""
 SMOOTHED = 7
 """Frames over which probabilities are averaged."""
 THRESHOLD = 0.7
@@ -36,26 +34,11 @@ NAMED = 0.5
 """Share of a kind among the kinds' probabilities from which on a burst is called by it."""
 
 
-class BurstDetectorConfig(BaseModel, extra="forbid"):
+class BurstDetectorConfig(FrameClassifierConfig):
     """Hyper-parameters of ``BurstDetector``."""
 
-    hidden: int = 192
-    """Channels of the encoder's frames."""
-    width: int = 32
-    """Channels of the convolutions."""
-    kernel: int = 5
-    """Frames that a convolution sees, odd."""
-    dilations: tuple[int, ...] = (1, 2, 4)
-    """Dilations of the convolutions, in order."""
-    dropout: float = 0.1
-    """In training."""
     kinds: tuple[str, ...] = BURST_KINDS
     """Outputs after the first, which is speech or silence."""
-
-    @property
-    def context(self) -> int:
-        """Frames that an output sees on either side."""
-        return sum(d * (self.kernel // 2) for d in self.dilations)
 
 
 def burst_posterior(model: Model, rows: Floats) -> Floats:
@@ -65,14 +48,7 @@ def burst_posterior(model: Model, rows: Floats) -> Floats:
         model: rows (B, T, D + 4) at 25 Hz to logits (B, T, 1 + K): no burst, and each kind.
         rows: see ``burst_rows``.
     """
-    context = model.config.context
-    parts = [np.zeros((0, 1 + len(model.config.kinds)), np.float32)]
-    for start in range(0, len(rows), CHUNK):
-        first = max(0, start - context)
-        part = rows[first : start + CHUNK + context]
-        padded = np.pad(part, ((0, max(0, FEWEST - len(part))), (0, 0)))
-        parts.append(softmax(model.run(padded[None])[0][0, : len(part)][start - first :][:CHUNK], -1))
-    return np.concatenate(parts)
+    return softmax(frame_logits(model, rows, CHUNK), -1)
 
 
 def burst_rows(features: SpeechFeatures) -> NDArray[np.float32]:

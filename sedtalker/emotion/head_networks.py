@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
 from sedtalker.emotion.burst_detector import BurstDetectorConfig
 from sedtalker.emotion.fine import FineConfig
 from sedtalker.nn.engine import Arrays
+from sedtalker.speech.encoder_networks import FrameClassifier
 from sedtalker.speech.features import PROSODY_CHANNELS
 
 
@@ -53,39 +53,9 @@ class FineNetwork(nn.Module):
 # --- Vocal bursts.
 
 
-class BurstDetector(nn.Module):
+class BurstDetector(FrameClassifier):
     """Rows (B, T, D + 4) at 25 Hz to logits (B, T, 1 + K): no burst, and each kind."""
 
-    mean: Tensor
-    scale: Tensor
-
     def __init__(self, config: BurstDetectorConfig | None = None):
-        super().__init__()
-        self.config = config = config or BurstDetectorConfig()
-        inputs = config.hidden + len(PROSODY_CHANNELS)
-        self.register_buffer("mean", torch.zeros(inputs))
-        self.register_buffer("scale", torch.ones(inputs))
-        self.inputs = nn.Linear(inputs, config.width)
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(config.width, config.width, config.kernel, padding=d * (config.kernel // 2), dilation=d)
-            for d in config.dilations
-        )
-        self.dropout = nn.Dropout(config.dropout)
-        self.outputs = nn.Linear(config.width, 1 + len(config.kinds))
-
-    @property
-    def context(self) -> int:
-        """Frames that an output sees on either side."""
-        return self.config.context
-
-    def forward(self, rows: Tensor) -> Tensor:
-        x = F.gelu(self.inputs(self.dropout((rows - self.mean) * self.scale))).transpose(1, 2)
-        for convolution in self.convolutions:
-            x = x + F.gelu(convolution(self.dropout(x)))
-        logits: Tensor = self.outputs(x.transpose(1, 2))
-        return logits
-
-    @torch.no_grad()
-    def run(self, rows: Floats) -> Arrays:
-        """``forward`` of arrays."""
-        return (self(torch.from_numpy(rows)).numpy(),)
+        config = config or BurstDetectorConfig()
+        super().__init__(config, config.hidden + len(PROSODY_CHANNELS), 1 + len(config.kinds))

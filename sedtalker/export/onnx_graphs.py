@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from sedtalker.animation.articulation import PLACES
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.emotion.diarizer_model import ROW, FrameBatch, Voice
-from sedtalker.emotion.head_networks import BurstDetector, FineNetwork
+from sedtalker.emotion.head_networks import FineNetwork
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.speaker_network import SpeakerNetwork
-from sedtalker.speech.encoder_networks import EmotionEncoder, SpeechEncoder
+from sedtalker.speech.encoder import FOUND_SHARE
+from sedtalker.speech.encoder_networks import EmotionEncoder, FrameClassifier, PhoneNetwork, SpeechEncoder
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PROSODY_CHANNELS
 
 ITEMS = "items"
@@ -105,16 +106,23 @@ class VoiceGraph(nn.Module):
 
 
 class PhonesGraph(nn.Module):
-    """Hidden vectors (B, T, D) to posteriors of p, b, m and of f, v (B, T, 2), and of the tongue's places (B, T, 3)."""
+    """Hidden vectors (B, T, D) to posteriors of p, b, m and of f, v (B, T, 2), and of the tongue's places (B, T, 3).
 
-    def __init__(self, decoder: Decoder) -> None:
+    Args:
+        head: vectors of the speech encoder to logits over ``PHONES``.
+        found: the same of the emotion encoder's vectors, a second input; None: there is none.
+    """
+
+    def __init__(self, head: nn.Module, found: nn.Module | None = None) -> None:
         super().__init__()
-        self.head = decoder.phone_head
+        self.head, self.found = head, found
         self.kinds = [[PHONE_INDEX[name] for name in names] for names in (BILABIAL, LABIODENTAL, *PLACES.values())]
 
-    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        assert self.head is not None
-        posterior = self.head(hidden).softmax(-1)
+    def forward(self, hidden: Tensor, emotion: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        logits = self.head(hidden)
+        if self.found is not None:
+            logits = FOUND_SHARE * self.found(emotion) + (1.0 - FOUND_SHARE) * logits
+        posterior = logits.softmax(-1)
         sums = [posterior[..., kind].sum(-1) for kind in self.kinds]
         return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1)
 
@@ -205,10 +213,13 @@ def voice_graph(name: str, network: DiarizerNetwork) -> Graph:
     return Graph(name, VoiceGraph(network), _frames_of(network), outputs, ("frames", ROW))
 
 
-def phones_graph(name: str, decoder: Decoder) -> Graph:
-    """The phone head that a decoder holds."""
+def phones_graph(name: str, decoder: Decoder, found: PhoneNetwork | None = None) -> Graph:
+    """What lips and tongue need of phones: by the phone head that a decoder holds, and of recordings by a network."""
+    assert decoder.phone_head is not None
     inputs = {"hidden": torch.randn(2, 50, decoder.config.hidden)}
-    return Graph(name, PhonesGraph(decoder), inputs, ["lips", "tongue"], ("frames", 1))
+    if found is not None:
+        inputs["emotion"] = torch.randn(2, 50, len(found.mean))
+    return Graph(name, PhonesGraph(decoder.phone_head, found), inputs, ["lips", "tongue"], ("frames", 1))
 
 
 def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:
@@ -229,10 +240,9 @@ def fine_graph(name: str, network: FineNetwork) -> Graph:
     return Graph(name, CurvesGraph(network), {"rows": torch.randn(2, network.config.inputs)}, ["curves"])
 
 
-def bursts_graph(name: str, network: BurstDetector) -> Graph:
-    """Logits of vocal bursts."""
-    rows = torch.randn(2, 100, network.config.hidden + len(PROSODY_CHANNELS))
-    return Graph(name, network, {"rows": rows}, ["logits"], ("frames", 1))
+def frames_graph(name: str, network: FrameClassifier) -> Graph:
+    """Logits of vocal bursts, or of phones, of rows of values."""
+    return Graph(name, network, {"rows": torch.randn(2, 100, len(network.mean))}, ["logits"], ("frames", 1))
 
 
 def speaker_graphs(network: SpeakerNetwork) -> list[Graph]:

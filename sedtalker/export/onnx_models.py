@@ -32,11 +32,11 @@ from sedtalker.export.model_constants import model_constants
 from sedtalker.export.onnx_graphs import (
     ITEMS,
     Graph,
-    bursts_graph,
     decoder_graph,
     diarizer_graph,
     encoder_graph,
     fine_graph,
+    frames_graph,
     landmarks_graph,
     phones_graph,
     speaker_graphs,
@@ -120,6 +120,9 @@ def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, 
         about = _origin(name) | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
         if name == DECODERS[0]:
             graphs.append((phones_graph("phones", decoder), _origin(name)))
+            graphs.append(
+                (phones_graph("recording_phones", decoder, open_model("phones", in_torch=True)), _origin("phones"))
+            )
         graphs.extend((decoder_graph(f"{name}_{step}", decoder, step), about | {"frames": step}) for step in steps)
     return graphs
 
@@ -158,7 +161,9 @@ def graphs_of(folder: Path) -> list[Graph]:
         case "fine_emotions":
             return [fine_graph("fine", network)]
         case "burst_detector":
-            return [bursts_graph("bursts", network)]
+            return [frames_graph("bursts", network)]
+        case "phones":
+            return [frames_graph("phones", network)]
         case "speakers":
             return speaker_graphs(network)
         case "landmarks":

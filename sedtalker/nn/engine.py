@@ -84,6 +84,9 @@ KINDS: dict[Kind, NetworkKind] = {
         "sedtalker.emotion.head_networks:BurstDetector",
         "bursts",
     ),
+    "phones": NetworkKind(
+        "sedtalker.speech.encoder:PhonesConfig", "sedtalker.speech.encoder_networks:PhoneNetwork", "phones"
+    ),
     "speakers": NetworkKind(
         "sedtalker.speakers.speaker_model:SpeakerConfig",
         "sedtalker.speakers.speaker_network:SpeakerNetwork",

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from pydantic import BaseModel
@@ -21,7 +22,7 @@ from sedtalker.audio import Audio
 from sedtalker.checkpoint import Kind, builtin_checkpoint, is_checkpoint, read_arrays, read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.models import HUB
-from sedtalker.nn.engine import GraphModel, Network, open_model
+from sedtalker.nn.engine import GraphModel, Model, Network, open_model
 from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
 from sedtalker.speech.features import (
@@ -90,6 +91,34 @@ class EmotionEncoderConfig(BaseModel, extra="forbid"):
     def context(self) -> int:
         """Frames (20 ms) that a hidden vector depends on, on either side: an even number, rounded up."""
         return GRID * (STEM_CONTEXT + sum(d * (self.kernel // 2) for d in self.dilations))
+
+
+class FrameClassifierConfig(BaseModel, extra="forbid"):
+    """Hyper-parameters of a ``FrameClassifier``."""
+
+    hidden: int = 192
+    """Channels of the encoder's frames."""
+    width: int = 32
+    """Channels of the convolutions."""
+    kernel: int = 5
+    """Frames that a convolution sees, odd."""
+    dilations: tuple[int, ...] = (1, 2, 4)
+    """Dilations of the convolutions, in order."""
+    dropout: float = 0.1
+    """In training."""
+
+    @property
+    def context(self) -> int:
+        """Frames that an output sees on either side."""
+        return sum(d * (self.kernel // 2) for d in self.dilations)
+
+
+class PhonesConfig(FrameClassifierConfig):
+    """Hyper-parameters of ``PhoneNetwork``."""
+
+    width: int = 192
+    dilations: tuple[int, ...] = (1, 2)
+    dropout: float = 0.2
 
 
 class MelNetwork:
@@ -170,16 +199,21 @@ class Encoder(Protocol):
         """The features of a recording."""
 
 
+_HIDDEN: WeakKeyDictionary[Audio, dict[str, Floats]] = WeakKeyDictionary()
+"""Hidden vectors of recordings in use by the hash of the encoder: phones and emotions are found in the same ones."""
+
+
 class MelEncoder:
     """Our own encoder: a ``SpeechEncoder`` network over log-mels.
 
     Args:
         network: ready for inference; it sees a bounded stretch of log-mels.
         digest: hash of the file it was read from; by default, of its parameters, those of a module of torch.
+        finds_phones: whether the features of recordings hold ``phones``; of the encoder of the lips alone.
     """
 
-    def __init__(self, network: MelNetwork, digest: str | None = None):
-        self.network, self._digest = network, digest
+    def __init__(self, network: MelNetwork, digest: str | None = None, finds_phones: bool = False):
+        self.network, self._digest, self.finds_phones = network, digest, finds_phones
 
     @property
     def context(self) -> int:
@@ -208,6 +242,22 @@ class MelEncoder:
 
     def __call__(self, audio: Audio) -> SpeechFeatures:
         """Features of a recording, encoded in overlapping windows of 30 s; equal to one pass within 1e-4."""
+        hidden = self.hidden(audio)
+        features = analysis_of(audio).features(hidden)
+        if not self.finds_phones:
+            return features
+        return replace(features, phones=phones_of(audio, self.network.phones(hidden)))
+
+    def hidden(self, audio: Audio) -> Floats:
+        """(T, D) hidden vectors of a recording; by weights of a file they are made once as long as it is in use."""
+        if self._digest is None:
+            return self._encoded(audio)
+        made = _HIDDEN.setdefault(audio, {})
+        if self._digest not in made:
+            made[self._digest] = self._encoded(audio)
+        return made[self._digest]
+
+    def _encoded(self, audio: Audio) -> Floats:
         analysis = analysis_of(audio)
         count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), self.network.context
         hidden = np.empty((count, self.channels), np.float32)
@@ -216,7 +266,48 @@ class MelEncoder:
             part = analysis.mel[2 * first : 2 * (start + step + margin)]
             part = centre_bands(part, analysis.means) if self.network.centred else part
             hidden[start : start + step] = self.network.hidden(part[None])[0, start - first : start - first + step]
-        return analysis.features(hidden)
+        return hidden
+
+
+# --- Phones.
+
+FOUND_SHARE = 0.4
+"""Share of the phone network in log-posteriors; the rest is the speech encoder's own, whose frames are finer.
+
+The geometric mean closes the first talker's lips only where both find the phone; their mean closes them too often.
+"""
+FEWEST_ROWS = 4
+"""Rows that a graph of a ``FrameClassifier`` needs at least; zeros are added, as a convolution sees beyond the end."""
+
+
+def frame_logits(model: Model, rows: Floats, chunk: int) -> Floats:
+    """(T, K) logits of a ``FrameClassifier`` for rows (T, D) of any number, some at a time; equal to one pass in 1e-5.
+
+    Args:
+        chunk: rows at once.
+    """
+    context, parts = model.config.context, []
+    for start in range(0, max(1, len(rows)), chunk):
+        first = max(0, start - context)
+        part = rows[first : start + chunk + context]
+        padded = np.pad(part, ((0, max(0, FEWEST_ROWS - len(part))), (0, 0)))
+        parts.append(model.run(padded[None])[0][0, : len(part)][start - first :][:chunk])
+    return np.concatenate(parts)
+
+
+def phones_of(audio: Audio, own: Floats) -> Floats:
+    """Logits (T, 40) over ``PHONES`` in a recording: the geometric mean of what two networks find in two encoders.
+
+    The emotion encoder learned from hundreds of speakers and from acted speech, so phones are found in its vectors even
+    where somebody shouts or cries.
+
+    Args:
+        own: (T, 40) logits of the speech encoder's phone head.
+    """
+    emotion = open_encoder(EMOTION)
+    assert isinstance(emotion, MelEncoder)
+    logits = frame_logits(open_model("phones"), emotion.hidden(audio), round(WINDOW_SECONDS * FRAME_CLOCK.rate))
+    return np.asarray(FOUND_SHARE * logits + (1.0 - FOUND_SHARE) * own, np.float32)
 
 
 class EncoderPair:
@@ -278,7 +369,8 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
     name = "speech_encoder" if source is None else str(source)
     folder = builtin_checkpoint(name) if name in BUILTIN_ENCODERS else Path(name)
     if is_file(folder / "config.json") and is_checkpoint(folder):
-        return MelEncoder(open_model(folder, *BUILTIN_ENCODERS, device=device), weights_sha256(folder))
+        network = open_model(folder, *BUILTIN_ENCODERS, device=device)
+        return MelEncoder(network, weights_sha256(folder), finds_phones=network.centred)
     if not is_folder(folder) and str(source).count("/") != 1:
         known = ", ".join([*BUILTIN_ENCODERS, *HUB_ENCODERS])
         raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")

@@ -1,4 +1,5 @@
-"""The encoders in torch, that of the lips and that of the diarizer: log-mels in, one hidden vector every 20 ms out.
+"""The encoders in torch, that of the lips and that of the diarizer: log-mels in, one hidden vector every 20 ms out; and
+what finds phones in the vectors.
 
 That of the lips is a stride-2 convolution and residual dilated convolutions. ``sedtalker.speech.encoder`` runs both
 over recordings.
@@ -14,7 +15,16 @@ from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
 from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
-from sedtalker.speech.encoder import GRID, STEM_CONTEXT, EmotionEncoderConfig, MelNetwork, SpeechEncoderConfig
+from sedtalker.nn.engine import Arrays
+from sedtalker.speech.encoder import (
+    GRID,
+    STEM_CONTEXT,
+    EmotionEncoderConfig,
+    FrameClassifierConfig,
+    MelNetwork,
+    PhonesConfig,
+    SpeechEncoderConfig,
+)
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE, PHONES
 
 
@@ -127,3 +137,46 @@ class EmotionEncoder(MelModule):
     def forward(self, mel: Tensor) -> Tensor:
         """Hidden vectors (B, T, D) at 50 Hz, equal in pairs."""
         return self.coarse(mel).repeat_interleave(GRID, 1)[:, : mel.shape[1] // 2]
+
+
+# --- Networks over the vectors of an encoder.
+
+
+class FrameClassifier(nn.Module):
+    """Rows (B, T, D) to logits (B, T, K): dilated convolutions with residual paths over scaled rows."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: FrameClassifierConfig, inputs: int, outputs: int):
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        self.inputs = nn.Linear(inputs, config.width)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(config.width, config.width, config.kernel, padding=d * (config.kernel // 2), dilation=d)
+            for d in config.dilations
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.outputs = nn.Linear(config.width, outputs)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        x = F.gelu(self.inputs(self.dropout((rows - self.mean) * self.scale))).transpose(1, 2)
+        for convolution in self.convolutions:
+            x = x + F.gelu(convolution(self.dropout(x)))
+        logits: Tensor = self.outputs(x.transpose(1, 2))
+        return logits
+
+    @torch.no_grad()
+    def run(self, rows: Floats) -> Arrays:
+        """``forward`` of arrays."""
+        return (self(torch.from_numpy(rows)).numpy(),)
+
+
+class PhoneNetwork(FrameClassifier):
+    """Hidden vectors (B, T, D) of the emotion encoder to logits (B, T, 40) over ``PHONES``."""
+
+    def __init__(self, config: PhonesConfig | None = None):
+        config = config or PhonesConfig()
+        super().__init__(config, config.hidden, len(PHONES))

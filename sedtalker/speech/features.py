@@ -308,6 +308,7 @@ class SpeechFeatures:
         prosody: (T, 4) float32, see ``PROSODY_CHANNELS``, averaged over pairs.
         speech: (T,) bool, loud enough to be speech.
         parts: of two encoders, the name of each and the number of its columns, in order; see ``of``.
+        phones: (T, 40) float32 logits over ``PHONES`` of a whole recording; None: the decoder's phone head finds them.
     """
 
     clock: FrameClock
@@ -316,6 +317,7 @@ class SpeechFeatures:
     prosody: NDArray[np.float32]
     speech: NDArray[np.bool_]
     parts: tuple[tuple[str, int], ...] = ()
+    phones: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.hidden)
@@ -336,7 +338,8 @@ class SpeechFeatures:
         clock = FrameClock(self.clock.rate, self.clock.offset + first / self.clock.rate)
         part = slice(first, first + count)
         hidden, mel, prosody, speech = self.hidden[part], self.mel[part], self.prosody[part], self.speech[part]
-        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts)
+        phones = None if self.phones is None else self.phones[part]
+        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones)
 
 
 class Analysis(NamedTuple):

@@ -92,7 +92,7 @@ def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
 
 
 def test_closures_by_hand():
-    posterior = np.array([0.0, 0.0, 0.125, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0], np.float32)[:, None]
+    posterior = np.array([0.0, 0.0, 0.1, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0], np.float32)[:, None]
     half, full = 0.5, 1.0
     beside = [0, 0.6 * half, half, 0.6 * half, 0, 0.6 * full, full, full, 0.6 * full, 0, 0, 0]
     assert closures(posterior)[:, 0].tolist() == pytest.approx(beside, abs=1e-6)

@@ -7,7 +7,7 @@
 
 import { centreBands } from "./features.js";
 
-const GRAPHS = ["speech_encoder", "emotion_encoder", "phones", "diarizer"];
+const GRAPHS = ["speech_encoder", "emotion_encoder", "phones", "recording_phones", "diarizer"];
 /** Graphs of the decoders of recordings and of streams, and how many frames they take at a time. */
 export const DECODERS = {
   file: { graph: "decoder_64", frames: 64 },
@@ -116,15 +116,29 @@ export class Networks {
   }
 
   /**
-   * Posteriors of phones that lips and tongue close for.
-   * @param {Float32Array} hidden (T, 256) of the speech encoder
+   * Posteriors of phones that lips and tongue close for, in a recording: both encoders' together.
+   * @param {{speech: Float32Array, emotion: Float32Array}} hidden (T, D) of both encoders
    * @returns {Promise<{lips: Float32Array, tongue: Float32Array}>} (T, 2) of p, b, m and of f, v; (T, 3) by place
    */
+  async recordingPhones(hidden) {
+    return this.#phones("recording_phones", { hidden: hidden.speech, emotion: hidden.emotion });
+  }
+
+  /**
+   * The same while somebody speaks, by the decoder's phone head alone.
+   * @param {Float32Array} hidden (T, D) of the speech encoder
+   * @returns {Promise<{lips: Float32Array, tongue: Float32Array}>}
+   */
   async phones(hidden) {
-    const width = this.constants.decoder.hidden;
-    if (!hidden.length) return { lips: new Float32Array(0), tongue: new Float32Array(0) };
-    const session = await this.session("phones");
-    const { lips, tongue } = await session.run({ hidden: this.tensor(hidden, [1, hidden.length / width, width]) });
+    return this.#phones("phones", { hidden });
+  }
+
+  async #phones(graph, inputs) {
+    const frames = inputs.hidden.length / this.constants.decoder.hidden;
+    if (!frames) return { lips: new Float32Array(0), tongue: new Float32Array(0) };
+    const session = await this.session(graph);
+    const rows = Object.entries(inputs).map(([name, values]) => [name, this.tensor(values, [1, frames, values.length / frames])]);
+    const { lips, tongue } = await session.run(Object.fromEntries(rows));
     return { lips: lips.data, tongue: tongue.data };
   }
 

@@ -50,7 +50,7 @@ export async function move(networks, { analysis, hidden, track }, onprogress) {
   const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
   const speech = speechInput(hidden.speech, analysis.prosody, constants.decoder);
   const motion = await decode(networks, { speech, ...emotion }, (share) => onprogress(1 - WORK.decode * (1 - share)));
-  return finishMouth(motion, emotion, await networks.phones(hidden.speech), constants);
+  return finishMouth(motion, emotion, await networks.recordingPhones(hidden), constants);
 }
 
 /** Coefficients (T, 52) of a whole recording, some seconds at a time. */

@@ -1,0 +1,75 @@
+"""Phones of recordings: found in the emotion encoder's vectors, beside the speech encoder's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.animation.animator import Animator
+from sedtalker.animation.articulation import lip_posteriors
+from sedtalker.animation.decoder import ShapeDecoder
+from sedtalker.audio import Audio, load_audio
+from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+from sedtalker.nn.engine import open_model
+from sedtalker.speech.encoder import FOUND_SHARE, MelEncoder, PhonesConfig, frame_logits, open_encoder
+from sedtalker.speech.encoder_networks import PhoneNetwork
+from sedtalker.speech.features import EMOTION, PHONES
+
+SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
+
+
+@pytest.fixture(scope="module")
+def sound() -> Audio:
+    """A second and a half of the sample."""
+    whole = load_audio(SAMPLE)
+    return Audio(whole.samples[: 3 * whole.rate // 2], whole.rate)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 130), st.integers(20, 60))
+def test_logits_of_parts_equal_one_pass(rows: int, chunk: int) -> None:
+    torch.manual_seed(0)
+    network = PhoneNetwork(PhonesConfig(hidden=3, width=4)).eval().requires_grad_(False)
+    vectors = np.random.default_rng(0).standard_normal((rows, 3)).astype(np.float32)
+    made = frame_logits(network, vectors, chunk)
+    assert made.shape == (rows, len(PHONES))
+    if rows:
+        np.testing.assert_allclose(made, network(torch.from_numpy(vectors)[None])[0].numpy(), atol=1e-5)
+
+
+def test_the_network_in_the_box_reads_the_diarizers_encoder() -> None:
+    folder = builtin_checkpoint("phones")
+    assert read_config(folder).encoder_sha256 == weights_sha256(builtin_checkpoint("emotion_encoder"))
+    assert open_model("phones").config.hidden == open_encoder(EMOTION).channels
+
+
+def test_an_animators_features_hold_the_phones_of_both_encoders(sound: Audio) -> None:
+    animator = Animator.from_pretrained()
+    decoder, features = animator.decoder, animator.encoder(sound)
+    assert isinstance(decoder, ShapeDecoder)
+    assert features.phones is not None
+    own = decoder.phones(features.hidden)
+    found = frame_logits(open_model("phones"), open_encoder(EMOTION).hidden(sound), 1500)
+    np.testing.assert_allclose(features.phones, FOUND_SHARE * found + (1 - FOUND_SHARE) * own, atol=1e-4)
+    asked = lip_posteriors(features.phones)
+    np.testing.assert_array_equal(lip_posteriors(decoder.phones_in(features)), asked)
+    np.testing.assert_array_equal(features.part(10, 20).phones, features.phones[10:30])
+
+
+def test_other_features_hold_none(sound: Audio) -> None:
+    assert open_encoder(EMOTION)(sound).phones is None
+    assert MelEncoder(open_model("speech_encoder"))(sound).phones is None
+
+
+def test_a_recording_is_encoded_once_for_phones_and_emotion(sound: Audio) -> None:
+    animator = Animator.from_pretrained()
+    again = Audio(sound.samples.copy(), sound.rate)
+    with mock.patch.object(MelEncoder, "_encoded", autospec=True, side_effect=MelEncoder._encoded) as encoded:
+        animator(again)
+    assert encoded.call_count == 2  # the speech encoder and the emotion encoder
