@@ -1,7 +1,8 @@
 """What each step between the decoder and the finished lips brings: the chain without one step at a time.
 
-On development data alone: GRID's validation sentences (tracked lips), speechocean762's validation speakers (phones
-aligned by pocketsphinx, lips not tracked) and the five FACEGOOD takes that are no test. A step is taken out by other
+On development data alone: GRID's validation sentences (tracked lips), speechocean762's validation speakers and actors
+of CREMA-D's, under the emotion that they play (phones aligned by pocketsphinx, lips not tracked), and the five FACEGOOD
+takes that are no test. A step is taken out by other
 ``MouthRules``, or by leaving out its function. Differences are those of the same recordings; a step shows where the
 95 % interval of the difference, recordings resampled, leaves out zero and more than ``NOISE``.
 """
@@ -45,7 +46,7 @@ from sedtalker.phonetics.aligner import Alignment
 from sedtalker.phonetics.pronunciation import pronounce
 from sedtalker.phonetics.words import align_recording
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, SpeechFeatures
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, SPEECH, SpeechFeatures
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import read_facegood, read_grid
 from sedtalker.training.evaluation.lips import OPEN_VOWELS, steady_track
@@ -59,6 +60,8 @@ Intervals = list[tuple[float, float]]
 
 NOISE = 0.002
 """A difference below it is none, however sure it is."""
+ACTED = 120
+"""Recordings of actors."""
 VIDEO = 30.0
 """Frames a second in which a closure must be seen."""
 RESAMPLED = 1000
@@ -68,6 +71,8 @@ FIGURES = {
     "false": "open vowels closed",
     "closed_emotional": "p, b, m closed, six emotions",
     "false_emotional": "open vowels closed, six emotions",
+    "closed_acted": "p, b, m closed, actors",
+    "false_acted": "open vowels closed, actors",
     "teeth": "f, v at the teeth",
     "teeth_emotional": "f, v at the teeth, six emotions",
     "teeth_mm": "lip to teeth on f, v, six emotions, mm",
@@ -88,6 +93,7 @@ class Sentence:
         phones: the phones of its known words, as ``--transcript`` aligns them.
         height, width: (T,) of the tracked inner lips, where it was tracked.
         posteriors: (1, T, 2) of p, b, m and of f, v.
+        own: the same, by the speech encoder alone, as in streams.
         decoded: by emotion, the motion (1, T, 52) and how emotional it is (1, T, 1).
         corpus: where it comes from.
     """
@@ -100,6 +106,7 @@ class Sentence:
     height: NDArray[np.float32] | None
     width: NDArray[np.float32] | None
     posteriors: NDArray[np.float32]
+    own: NDArray[np.float32]
     decoded: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
     @property
@@ -153,6 +160,17 @@ def read_sentences(data: Path, hook: Hook) -> list[Sentence]:
     for one in counted(read, hook, "speechocean762", len(read)):
         if spans[one.path.stem]:
             found.append(_sentence("speechocean762", animator, one.path, spans[one.path.stem], one.transcript))
+    acted = [
+        c for c in read_manifest(data) if c.corpus == "cremad" and c.split == "valid" and c.emotion in CATEGORIES[1:]
+    ]
+    acted = [acted[k] for k in np.linspace(0, len(acted) - 1, ACTED).astype(int)]
+    spans = align_corpus("cremad_valid", [Utterance(c.path.stem, c.path, c.transcript) for c in acted], cache)
+    for one in counted(acted, hook, "CREMA-D", len(acted)):
+        if spans[one.path.stem]:
+            emotions = (one.emotion,)
+            found.append(
+                _sentence("cremad", animator, one.path, spans[one.path.stem], one.transcript, emotions=emotions)
+            )
     face = load_face()
     takes = [take for take in read_facegood(data) if take.split == "train"]
     for take in counted(takes, hook, "FACEGOOD", len(takes)):
@@ -171,33 +189,36 @@ def _sentence(
     text: str,
     height: Motion | None = None,
     width: Motion | None = None,
+    emotions: Sequence[str] = CATEGORIES,
 ) -> Sentence:
     decoder = animator.decoder
     assert isinstance(decoder, ShapeDecoder)
     sound = load_audio(path)
     features = animator.encoder(sound)
     decoded = {}
-    for emotion in CATEGORIES if text else CATEGORIES[:1]:
+    for emotion in emotions if text else CATEGORIES[:1]:
         track = steady_track(emotion, 0.0 if emotion == "neutral" else 1.0)
         motion = decoder.full(decoder.motion(features, track), features, track)
         decoded[emotion] = motion, decoder.emotional(features, track)
     posteriors = lip_posteriors(decoder.phones_in(features))
+    own = decoder.lip_posteriors(features.of(SPEECH).hidden)
     phones = align_recording(pronounce(text), sound, features, animator.encoder) if text else None
-    return Sentence(corpus, sound, features, spans, phones, height, width, posteriors, decoded)
+    return Sentence(corpus, sound, features, spans, phones, height, width, posteriors, own, decoded)
 
 
 # --- The chains.
 
 
-def closing(rules: MouthRules = RULES, *, everywhere: bool = False) -> Move:
-    """The lips that the encoder's phones close; ``everywhere``: also those that meet anyway."""
+def closing(rules: MouthRules = RULES, *, everywhere: bool = False, own: bool = False) -> Move:
+    """The lips that the phones close; ``everywhere``: also those that meet anyway; ``own``: by one encoder's phones."""
 
     def move(sentence: Sentence, emotion: str) -> Motion:
         motion, emotional = sentence.decoded[emotion]
         usual = replace(rules, peak_frames=RULES.peak_frames)
         apart = lips_apart(motion, emotional, usual.peak_frames, usual)
         apart = np.ones_like(apart) if everywhere else apart
-        made = move_lips(motion, closures(sentence.posteriors, rules), apart, emotional, rules)
+        posteriors = sentence.own if own else sentence.posteriors
+        made = move_lips(motion, closures(posteriors, rules), apart, emotional, rules)
         return np.clip(made, 0.0, 1.0)
 
     return move
@@ -295,6 +316,7 @@ def groups() -> list[Group]:
     two_shapes = {name: RULES.shape_gaps[name] for name in ("jawOpen", "mouthClose")}
     found = {
         "everything: the decoder alone": as_decoded,
+        "phones of the emotion encoder": closing(own=True),
         "rounding": lips(rounding=1.0),
         "peaks (each frame above the onset closes)": lips(peak_frames=0),
         "the ramp of the onset (a step half way)": lips(onset=(middle - 1e-4, middle)),
@@ -320,7 +342,7 @@ def groups() -> list[Group]:
         "easing": scaled(replace(RULES, ease_frames=0)),
     }
     return [
-        Group("Phones that the encoder finds", closing(), found, ("grid", "speechocean762", "facegood")),
+        Group("Phones that the encoder finds", closing(), found, ("grid", "speechocean762", "facegood", "cremad")),
         Group("Words that are known", with_words(), known),
         Group(
             "Articulation and expressivity of 1.6",
@@ -352,16 +374,20 @@ def score(move: Move, sentences: Sequence[Sentence], emotions: Sequence[str]) ->
     rest, to_teeth = float(lip_aperture(face, np.zeros((1, len(ARKIT_52)), np.float32))[0]), LipToTeeth(face)
     sums = {name: np.zeros((len(sentences), 2)) for name in FIGURES}
     for row, sentence in enumerate(sentences):
-        for emotion in emotions if sentence.spans else ("neutral",):
+        acted = sentence.corpus == "cremad"
+        for emotion in sentence.decoded if acted else emotions if sentence.spans else ("neutral",):
             motion = move(sentence, emotion)
-            aperture, ending = lip_aperture(face, motion), "" if emotion == "neutral" else "_emotional"
+            aperture = lip_aperture(face, motion)
+            ending = "_acted" if acted else "" if emotion == "neutral" else "_emotional"
             gap, times, count = aperture - rest, sentence.times[: len(motion)], len(motion)
             shown = np.arange(times[0], times[-1], 1.0 / VIDEO)
             seen = np.interp(shown, times, gap).astype(np.float32)
             for name, phones, most in (("closed", BILABIAL, CLOSED_GAP), ("teeth", LABIODENTAL, RULES.teeth_gap)):
-                found = reached(seen, shown, phone_intervals(sentence.spans, phones), most)
-                sums[name + ending][row] += found
+                if name + ending in sums:
+                    sums[name + ending][row] += reached(seen, shown, phone_intervals(sentence.spans, phones), most)
             sums["false" + ending][row] += shut(gap, times, phone_intervals(sentence.spans, OPEN_VOWELS))
+            if acted:
+                continue
             sums["roughness"][row] += 1e3 * np.abs(np.diff(gap, 2)).mean(), 1.0
             if emotion != "neutral":
                 for start, end in phone_intervals(sentence.spans, LABIODENTAL):

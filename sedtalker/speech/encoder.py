@@ -322,6 +322,11 @@ class EncoderPair:
         self.encoders = dict(encoders)
 
     @property
+    def finds_phones(self) -> bool:
+        """Whether the features of recordings hold ``phones``, see ``MelEncoder``."""
+        return any(getattr(encoder, "finds_phones", False) for encoder in self.encoders.values())
+
+    @property
     def channels(self) -> int:
         """Size of both hidden vectors together."""
         return sum(encoder.channels for encoder in self.encoders.values())

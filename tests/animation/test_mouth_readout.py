@@ -143,7 +143,7 @@ def test_it_animates_from_its_folder(tmp_path: Path, whisper: Path, sound: Audio
     plain = Animator.from_pretrained()(sound, emotion="neutral", **STILL)
     assert len(made) == len(plain)
     assert not np.allclose(made.coefficients, plain.coefficients, atol=0.01)
-    assert made.provenance["licences"] == {"decoder": "CC-BY-4.0"}
+    assert made.provenance["licences"] == {"decoder": "CC-BY-4.0", "phones": "ODbL-1.0"}
     animator.device = "elsewhere"
     moved = animator.to("cpu")
     assert moved is not animator
