@@ -4,7 +4,7 @@
 
 About ten minutes on one core, most of them for the alignment of the words (pocketsphinx). Every recording is also read
 in rooms, noises, over telephones and through other microphones. The emotion encoder learned from Whisper-base on the
-same speakers without words, and from actors; that is why phones are found in acted speech, too, of which none is
+same speakers without words, and from actors; that is why phones are found in emotional speech, too, of which none is
 trained on here.
 """
 

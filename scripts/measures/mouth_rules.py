@@ -60,7 +60,7 @@ Intervals = list[tuple[float, float]]
 
 NOISE = 0.002
 """A difference below it is none, however sure it is."""
-ACTED = 120
+ACTORS = 120
 """Recordings of actors."""
 VIDEO = 30.0
 """Frames a second in which a closure must be seen."""
@@ -71,8 +71,8 @@ FIGURES = {
     "false": "open vowels closed",
     "closed_emotional": "p, b, m closed, six emotions",
     "false_emotional": "open vowels closed, six emotions",
-    "closed_acted": "p, b, m closed, actors",
-    "false_acted": "open vowels closed, actors",
+    "closed_actors": "p, b, m closed, actors",
+    "false_actors": "open vowels closed, actors",
     "teeth": "f, v at the teeth",
     "teeth_emotional": "f, v at the teeth, six emotions",
     "teeth_mm": "lip to teeth on f, v, six emotions, mm",
@@ -160,12 +160,12 @@ def read_sentences(data: Path, hook: Hook) -> list[Sentence]:
     for one in counted(read, hook, "speechocean762", len(read)):
         if spans[one.path.stem]:
             found.append(_sentence("speechocean762", animator, one.path, spans[one.path.stem], one.transcript))
-    acted = [
+    actors = [
         c for c in read_manifest(data) if c.corpus == "cremad" and c.split == "valid" and c.emotion in CATEGORIES[1:]
     ]
-    acted = [acted[k] for k in np.linspace(0, len(acted) - 1, ACTED).astype(int)]
-    spans = align_corpus("cremad_valid", [Utterance(c.path.stem, c.path, c.transcript) for c in acted], cache)
-    for one in counted(acted, hook, "CREMA-D", len(acted)):
+    actors = [actors[k] for k in np.linspace(0, len(actors) - 1, ACTORS).astype(int)]
+    spans = align_corpus("cremad_valid", [Utterance(c.path.stem, c.path, c.transcript) for c in actors], cache)
+    for one in counted(actors, hook, "CREMA-D", len(actors)):
         if spans[one.path.stem]:
             emotions = (one.emotion,)
             found.append(
@@ -374,11 +374,11 @@ def score(move: Move, sentences: Sequence[Sentence], emotions: Sequence[str]) ->
     rest, to_teeth = float(lip_aperture(face, np.zeros((1, len(ARKIT_52)), np.float32))[0]), LipToTeeth(face)
     sums = {name: np.zeros((len(sentences), 2)) for name in FIGURES}
     for row, sentence in enumerate(sentences):
-        acted = sentence.corpus == "cremad"
-        for emotion in sentence.decoded if acted else emotions if sentence.spans else ("neutral",):
+        actors = sentence.corpus == "cremad"
+        for emotion in sentence.decoded if actors else emotions if sentence.spans else ("neutral",):
             motion = move(sentence, emotion)
             aperture = lip_aperture(face, motion)
-            ending = "_acted" if acted else "" if emotion == "neutral" else "_emotional"
+            ending = "_actors" if actors else "" if emotion == "neutral" else "_emotional"
             gap, times, count = aperture - rest, sentence.times[: len(motion)], len(motion)
             shown = np.arange(times[0], times[-1], 1.0 / VIDEO)
             seen = np.interp(shown, times, gap).astype(np.float32)
@@ -386,7 +386,7 @@ def score(move: Move, sentences: Sequence[Sentence], emotions: Sequence[str]) ->
                 if name + ending in sums:
                     sums[name + ending][row] += reached(seen, shown, phone_intervals(sentence.spans, phones), most)
             sums["false" + ending][row] += shut(gap, times, phone_intervals(sentence.spans, OPEN_VOWELS))
-            if acted:
+            if actors:
                 continue
             sums["roughness"][row] += 1e3 * np.abs(np.diff(gap, 2)).mean(), 1.0
             if emotion != "neutral":

@@ -15,7 +15,7 @@ from sedtalker.arrays import Floats, softmax, stretches
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.nn.engine import Model, open_model
-from sedtalker.speech.encoder import FrameClassifierConfig, frame_logits
+from sedtalker.speech.encoder import ConvolutionHeadConfig, frame_logits
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 STRIDE = 2
@@ -34,7 +34,7 @@ NAMED = 0.5
 """Share of a kind among the kinds' probabilities from which on a burst is called by it."""
 
 
-class BurstDetectorConfig(FrameClassifierConfig):
+class BurstDetectorConfig(ConvolutionHeadConfig):
     """Hyper-parameters of ``BurstDetector``."""
 
     kinds: tuple[str, ...] = BURST_KINDS

@@ -9,7 +9,7 @@ from sedtalker.arrays import Floats
 from sedtalker.emotion.burst_detector import BurstDetectorConfig
 from sedtalker.emotion.fine import FineConfig
 from sedtalker.nn.engine import Arrays
-from sedtalker.speech.encoder_networks import FrameClassifier
+from sedtalker.speech.encoder_networks import ConvolutionHead
 from sedtalker.speech.features import PROSODY_CHANNELS
 
 
@@ -53,7 +53,7 @@ class FineNetwork(nn.Module):
 # --- Vocal bursts.
 
 
-class BurstDetector(FrameClassifier):
+class BurstDetector(ConvolutionHead):
     """Rows (B, T, D + 4) at 25 Hz to logits (B, T, 1 + K): no burst, and each kind."""
 
     def __init__(self, config: BurstDetectorConfig | None = None):

@@ -23,7 +23,7 @@ from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.speaker_network import SpeakerNetwork
 from sedtalker.speech.encoder import FOUND_SHARE
-from sedtalker.speech.encoder_networks import EmotionEncoder, FrameClassifier, PhoneNetwork, SpeechEncoder
+from sedtalker.speech.encoder_networks import ConvolutionHead, EmotionEncoder, PhoneNetwork, SpeechEncoder
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PROSODY_CHANNELS
 
 ITEMS = "items"
@@ -240,7 +240,7 @@ def fine_graph(name: str, network: FineNetwork) -> Graph:
     return Graph(name, CurvesGraph(network), {"rows": torch.randn(2, network.config.inputs)}, ["curves"])
 
 
-def frames_graph(name: str, network: FrameClassifier) -> Graph:
+def frames_graph(name: str, network: ConvolutionHead) -> Graph:
     """Logits of vocal bursts, or of phones, of rows of values."""
     return Graph(name, network, {"rows": torch.randn(2, 100, len(network.mean))}, ["logits"], ("frames", 1))
 

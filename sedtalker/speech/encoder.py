@@ -93,8 +93,8 @@ class EmotionEncoderConfig(BaseModel, extra="forbid"):
         return GRID * (STEM_CONTEXT + sum(d * (self.kernel // 2) for d in self.dilations))
 
 
-class FrameClassifierConfig(BaseModel, extra="forbid"):
-    """Hyper-parameters of a ``FrameClassifier``."""
+class ConvolutionHeadConfig(BaseModel, extra="forbid"):
+    """Hyper-parameters of a ``ConvolutionHead``."""
 
     hidden: int = 192
     """Channels of the encoder's frames."""
@@ -113,7 +113,7 @@ class FrameClassifierConfig(BaseModel, extra="forbid"):
         return sum(d * (self.kernel // 2) for d in self.dilations)
 
 
-class PhonesConfig(FrameClassifierConfig):
+class PhonesConfig(ConvolutionHeadConfig):
     """Hyper-parameters of ``PhoneNetwork``."""
 
     width: int = 192
@@ -276,12 +276,12 @@ FOUND_SHARE = 0.4
 
 The geometric mean closes the first talker's lips only where both find the phone; their mean closes them too often.
 """
-FEWEST_ROWS = 4
-"""Rows that a graph of a ``FrameClassifier`` needs at least; zeros are added, as a convolution sees beyond the end."""
+LEAST_ROWS = 4
+"""Rows that a graph of a ``ConvolutionHead`` needs at least; zeros are added, as a convolution sees beyond the end."""
 
 
 def frame_logits(model: Model, rows: Floats, chunk: int) -> Floats:
-    """(T, K) logits of a ``FrameClassifier`` for rows (T, D) of any number, some at a time; equal to one pass in 1e-5.
+    """(T, K) logits of a ``ConvolutionHead`` for rows (T, D) of any number, some at a time; equal to one pass in 1e-5.
 
     Args:
         chunk: rows at once.
@@ -290,7 +290,7 @@ def frame_logits(model: Model, rows: Floats, chunk: int) -> Floats:
     for start in range(0, max(1, len(rows)), chunk):
         first = max(0, start - context)
         part = rows[first : start + chunk + context]
-        padded = np.pad(part, ((0, max(0, FEWEST_ROWS - len(part))), (0, 0)))
+        padded = np.pad(part, ((0, max(0, LEAST_ROWS - len(part))), (0, 0)))
         parts.append(model.run(padded[None])[0][0, : len(part)][start - first :][:chunk])
     return np.concatenate(parts)
 

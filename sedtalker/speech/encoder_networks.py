@@ -19,8 +19,8 @@ from sedtalker.nn.engine import Arrays
 from sedtalker.speech.encoder import (
     GRID,
     STEM_CONTEXT,
+    ConvolutionHeadConfig,
     EmotionEncoderConfig,
-    FrameClassifierConfig,
     MelNetwork,
     PhonesConfig,
     SpeechEncoderConfig,
@@ -142,13 +142,13 @@ class EmotionEncoder(MelModule):
 # --- Networks over the vectors of an encoder.
 
 
-class FrameClassifier(nn.Module):
+class ConvolutionHead(nn.Module):
     """Rows (B, T, D) to logits (B, T, K): dilated convolutions with residual paths over scaled rows."""
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, config: FrameClassifierConfig, inputs: int, outputs: int):
+    def __init__(self, config: ConvolutionHeadConfig, inputs: int, outputs: int):
         super().__init__()
         self.config = config
         self.register_buffer("mean", torch.zeros(inputs))
@@ -174,7 +174,7 @@ class FrameClassifier(nn.Module):
         return (self(torch.from_numpy(rows)).numpy(),)
 
 
-class PhoneNetwork(FrameClassifier):
+class PhoneNetwork(ConvolutionHead):
     """Hidden vectors (B, T, D) of the emotion encoder to logits (B, T, 40) over ``PHONES``."""
 
     def __init__(self, config: PhonesConfig | None = None):
