@@ -113,7 +113,7 @@ def measure(data: Path, hook: Hook) -> dict[str, Any]:
 
 def aligned(animator: Animator, path: Path, text: str, features: SpeechFeatures) -> Alignment:
     """The phones of a recording, as ``animate --transcript`` finds them."""
-    return align_recording(pronounce(text), load_audio(path), features, animator.encoder)
+    return align_recording(pronounce(text), load_audio(path), features)
 
 
 def figures(face: Face, grid: list[Spoken], read: list[Spoken]) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def measure_recognised(data: Path, hook: Hook, most: int | None = None) -> dict[
         sound = load_audio(clip.path)
         features = animator.encoder(sound)
         moved = animator.decoder.predict(features, steady_track("neutral", 0.0))
-        found = {"auto": recognise_words(sound, features, animator.encoder)}
+        found = {"auto": recognise_words(sound, features)}
         found["true"] = aligned(animator, clip.path, clip.transcript, features)
         words["believed"] += len(found["auto"].words)
         words["spoken"] += len(found["true"].words)
@@ -220,7 +220,7 @@ def wild_recognised(animator: Animator, data: Path, hook: Hook) -> dict[str, Any
         sound = load_audio(talker.audio)
         features = animator.encoder(sound)
         moved = animator.decoder.predict(features, steady_track("neutral", 0.0))
-        phones = recognise_words(sound, features, animator.encoder)
+        phones = recognise_words(sound, features)
         spoken, clip = Spoken(features, [], phones, moved), WildClip(features, talker)
         scores = [clip.best(lip_aperture(face, m))[0] for m in (moved, sharpened(spoken, moved, face))]
         rows[talker.audio.stem] = {

@@ -195,7 +195,7 @@ class Animator:
                 moved = self._moved(features, track, motion, face)
             if spoken is not None:
                 if not isinstance(spoken, Alignment):
-                    spoken = placed_words(spoken, sound, features, self.encoder, language, hook)
+                    spoken = placed_words(spoken, sound, features, language, hook)
                 moved = sharpened(moved, spoken, face)
         spoken_in = {}
         if moved.phones is not None:

@@ -103,7 +103,7 @@ def say(
         speech = synthesizer([part.text for part in parts], voice, speed, language)
     sound = speech.sound
     with one_step(hook, "aligning the words"):
-        phones = align_recording(speech.words, sound, animator.encoder(sound), animator.encoder)
+        phones = align_recording(speech.words, sound, animator.encoder(sound))
     if TAG.search(text):
         emotion = tagged_track(parts, speech.counts, phones, sound.duration)
     can_sharpen = not animator.moves_vertices and (not isinstance(face, Face) or face.landmarks is not None)

@@ -88,8 +88,7 @@ def phones_of(
     from sedtalker.phonetics.visemes import recognise
     from sedtalker.speech.encoder import open_encoder
 
-    encoder = open_encoder()
-    features = encoder(sound)
+    features = open_encoder()(sound)
     if said is not None:
-        return placed_words(said, sound, features, encoder, language, hook)
-    return recognise(phone_posteriors(encoder, features, sound), features.clock.rate)
+        return placed_words(said, sound, features, language, hook)
+    return recognise(phone_posteriors(features, sound), features.clock.rate)

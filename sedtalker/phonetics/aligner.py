@@ -1,7 +1,7 @@
 """Forced alignment: when each phone of a known text is spoken.
 
 A left-to-right chain of phones, with a silence that may be left out before, between and behind words, runs through the
-phone posteriors of the speech encoder (Viterbi 1967; posteriors divided by priors stand for likelihoods: Bourlard and
+posteriors of phones in both encoders (Viterbi 1967; posteriors divided by priors stand for likelihoods: Bourlard and
 Morgan 1994), tempered. A phone lasts one frame of 20 ms or more. Words whose times are known about are held near them.
 """
 
@@ -18,8 +18,8 @@ from sedtalker.arrays import Doubles, runs, softmax
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics.pronunciation import SpokenWord
-from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_encoder
-from sedtalker.speech.features import PHONE_INDEX, PHONES, SILENCE, SPEECH, SpeechFeatures
+from sedtalker.speech.encoder import open_encoder
+from sedtalker.speech.features import PHONE_INDEX, PHONES, SILENCE, SpeechFeatures
 
 PRIORS = {
     "SIL": 0.304, "AA": 0.014, "AE": 0.027, "AH": 0.054, "AO": 0.013, "AW": 0.007, "AY": 0.024, "B": 0.008,
@@ -42,20 +42,13 @@ POOR_FIT = -1.5
 and 19 of 20 wrong ones below."""
 
 
-def phone_posteriors(encoder: Encoder, features: SpeechFeatures, sound: Audio) -> NDArray[np.float32]:
-    """(T, 40) posteriors of ``PHONES`` on the frames of ``features``.
-
-    Args:
-        encoder: that made ``features``; the built-in encoder is run where this one has no phone head.
-    """
-    own = encoder.encoders.get(SPEECH) if isinstance(encoder, EncoderPair) else encoder
-    if isinstance(own, MelEncoder) and own.network.centred:
-        hidden = features.of(SPEECH).hidden
-    else:
-        own = open_encoder()
-        hidden = own(sound).hidden[: len(features)]
-    assert isinstance(own, MelEncoder)
-    return softmax(own.network.phones(hidden), -1)
+def phone_posteriors(features: SpeechFeatures, sound: Audio) -> NDArray[np.float32]:
+    """(T, 40) posteriors of ``PHONES`` on the frames of ``features``; found anew in the sound if they hold none."""
+    phones = features.phones
+    if phones is None:
+        phones = open_encoder()(sound).phones
+        assert phones is not None
+    return softmax(phones[: len(features)], -1)
 
 
 def align(posteriors: NDArray[np.floating], words: Sequence[SpokenWord], rate: float = 50.0) -> Alignment:

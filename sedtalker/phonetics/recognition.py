@@ -3,7 +3,7 @@
 Whisper (Radford et al. 2022) runs in CTranslate2 through faster-whisper, in eight bits, on one thread. It recognises
 stretches of speech of less than half a minute, cut in pauses, so memory does not grow with the recording, and silence
 gives it nothing to invent words for. Its times drift, so they only say about where a word is: the phones are placed by
-the aligner. A word whose phones the speech encoder does not find there, or that lies where nobody speaks, is not
+the aligner. A word whose phones are not found there, or that lies where nobody speaks, is not
 believed: there the phones are those that the sound alone gives, and a face moves as it does without words.
 """
 
@@ -31,7 +31,6 @@ from sedtalker.phonetics.visemes import recognise
 from sedtalker.phonetics.words import AUTO, Word, Words, align_recording, spoken_words
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.reading import is_file
-from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 
 logger = logging.getLogger(__name__)
@@ -117,19 +116,19 @@ class PlacedWord(NamedTuple):
 
 
 def recognise_words(
-    sound: Audio, features: SpeechFeatures, encoder: Encoder, language: str | None = None, hook: Hook = no_progress
+    sound: Audio, features: SpeechFeatures, language: str | None = None, hook: Hook = no_progress
 ) -> Alignment:
     """The words of a recording and when each of their phones is spoken; elsewhere the phones that the sound gives.
 
     Args:
-        features: that ``encoder`` gives of it.
+        features: of an encoder, see ``sedtalker.phonetics.aligner.phone_posteriors``.
         language: as espeak-ng names it; None: the one that is recognised.
 
     Raises:
         InputError: see ``whisper_folder``.
     """
     model, rate = _opened(whisper_folder()), features.clock.rate
-    posteriors = phone_posteriors(encoder, features, sound)
+    posteriors = phone_posteriors(features, sound)
     parts = sorted(pieces(features.speech, rate), key=lambda part: part[0] - part[1])
     found, count = list[PlacedWord](), 0
     for number, (first, last) in enumerate(parts):  # the longest first: it says which language is spoken
@@ -259,12 +258,11 @@ def placed_words(
     said: Sequence[SpokenWord] | str,
     sound: Audio,
     features: SpeechFeatures,
-    encoder: Encoder,
     language: str | None = None,
     hook: Hook = no_progress,
 ) -> Alignment:
     """When the phones of what ``checked_words`` gave are spoken; raises what the two functions that it calls do."""
     if isinstance(said, str):
-        return recognise_words(sound, features, encoder, language, hook)
+        return recognise_words(sound, features, language, hook)
     with one_step(hook, "aligning the words"):
-        return replace(align_recording(said, sound, features, encoder), language=language or ENGLISH)
+        return replace(align_recording(said, sound, features), language=language or ENGLISH)

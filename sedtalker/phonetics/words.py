@@ -30,7 +30,6 @@ from sedtalker.reading import (
     subtitle_cues,
     textgrid_tiers,
 )
-from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 
 WORD_SUFFIXES = (".vtt", ".srt", ".TextGrid", ".ctm", ".words.json", ".whisper.json")
@@ -186,13 +185,12 @@ def timed_words(words: Sequence[Word], language: str = ENGLISH) -> list[SpokenWo
     return spoken
 
 
-def align_recording(words: Sequence[SpokenWord], sound: Audio, features: SpeechFeatures, encoder: Encoder) -> Alignment:
+def align_recording(words: Sequence[SpokenWord], sound: Audio, features: SpeechFeatures) -> Alignment:
     """When each phone of the words is spoken in a recording.
 
     Args:
         words: what ``spoken_words`` gives.
-        features: that ``encoder`` gives of it.
-        encoder: see ``sedtalker.phonetics.aligner.phone_posteriors``.
+        features: of an encoder, see ``sedtalker.phonetics.aligner.phone_posteriors``.
 
     Raises:
         InputError: words beyond the end of the recording, or more than fit into it.
@@ -203,7 +201,7 @@ def align_recording(words: Sequence[SpokenWord], sound: Audio, features: SpeechF
                 f"'{word.text[:40]}' is spoken at {word.within[0]:.1f} s, but the recording ends at "
                 f"{sound.duration:.1f} s: the words are of another one"
             )
-    alignment = align(phone_posteriors(encoder, features, sound), words, features.clock.rate)
+    alignment = align(phone_posteriors(features, sound), words, features.clock.rate)
     if alignment.fit < POOR_FIT:
         logger.warning("the words hardly fit the recording: are they what is said in it, and in which language?")
     return alignment

@@ -91,7 +91,7 @@ class Decoding:
         try:
             spoken = timed_words([Word(*word) for word in track.words], track.language or ENGLISH)
             with one_step(hook, "aligning the words"), torch_threads(1):
-                found = align_recording(spoken, self.sound, self.features, self.animator.encoder)
+                found = align_recording(spoken, self.sound, self.features)
         except InputError as error:
             logger.warning("lips do not follow the words: %s", error)
             return

@@ -62,7 +62,7 @@ def find_words(session: Session, language: str | None = None) -> tuple[Work, The
 
     def work(hook: Hook) -> tuple[EmotionTrack, list[Word]]:
         with torch_threads(1):
-            recognised = recognise_words(voice.sound, voice.features, session.models.animator().encoder, language, hook)
+            recognised = recognise_words(voice.sound, voice.features, language, hook)
         words = [Word(*word) for word in recognised.word_times()]
         if not words:
             raise InputError("no words are recognised that the sound agrees to")

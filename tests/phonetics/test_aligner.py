@@ -116,13 +116,13 @@ def test_posteriors_of_any_encoder() -> None:
     sound = load_audio(Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav")
     encoder, emotion = open_encoder(), open_encoder("emotion_encoder")
     features = encoder(sound)
-    own = phone_posteriors(encoder, features, sound)
+    own = phone_posteriors(features, sound)
     assert own.shape == (len(features), len(PHONES))
     assert own.sum(1) == pytest.approx(1.0, abs=1e-4)
     assert isinstance(encoder, MelEncoder)
     pair = EncoderPair({SPEECH: encoder, EMOTION: emotion})
-    assert np.allclose(phone_posteriors(pair, pair(sound), sound), own, atol=1e-6)
-    assert np.allclose(phone_posteriors(emotion, emotion(sound), sound), own, atol=1e-6)
+    assert np.allclose(phone_posteriors(pair(sound), sound), own, atol=1e-6)
+    assert np.allclose(phone_posteriors(emotion(sound), sound), own, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -141,7 +141,7 @@ def test_beside_pocketsphinx(data_dir: Path) -> None:
     for path, text in tracked + [(c.path, c.transcript) for c in read]:
         sound = load_audio(path)
         theirs = [s for s in pocketsphinx.align(sound.samples, text) if s.phone != SILENCE]
-        found = align(phone_posteriors(encoder, encoder(sound), sound), pronounce(text))
+        found = align(phone_posteriors(encoder(sound), sound), pronounce(text))
         mine = [p for p in found.phones if p.word is not None]
         if [p.phone for p in mine] == [s.phone for s in theirs]:  # of words with one pronunciation
             errors += [abs(p.start - s.start) for p, s in zip(mine, theirs, strict=True)]

@@ -53,7 +53,7 @@ def listening(monkeypatch: pytest.MonkeyPatch, model: StandIn, speech: list[bool
     monkeypatch.setattr(recognition, "whisper_folder", lambda: Path())
     monkeypatch.setattr(recognition, "phone_posteriors", lambda *_: posteriors)
     sound = from_samples(np.zeros(round(len(classes) / RATE * SAMPLE_RATE), np.float32), SAMPLE_RATE)
-    return recognise_words(sound, features, None)  # type: ignore[arg-type]
+    return recognise_words(sound, features)  # type: ignore[arg-type]
 
 
 def test_phones_of_heard_words_lie_where_they_are_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_silence_and_music_have_no_words(seconds: float) -> None:
     encoder = open_encoder()
     for samples in (np.zeros(len(times)), chord):
         sound: Audio = from_samples(np.asarray(samples, np.float32), SAMPLE_RATE)
-        assert recognise_words(sound, encoder(sound), encoder).words == ()
+        assert recognise_words(sound, encoder(sound)).words == ()
 
 
 @pytest.mark.slow
@@ -171,7 +171,7 @@ def test_whisper_recognises_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     from sedtalker.speech.encoder import open_encoder
 
     encoder, sound = open_encoder(), load_audio(SAMPLE)
-    found = recognise_words(sound, encoder(sound), encoder)
+    found = recognise_words(sound, encoder(sound))
     assert found.language == "en"
     said = " ".join(word.lower().strip(".,!?") for word in found.words)
     for sentence in ("my name is amber", "give me back my purple umbrella", "is that a bear behind you"):

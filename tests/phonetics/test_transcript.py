@@ -105,10 +105,10 @@ def test_words_of_another_recording(noise: Audio, encoder: MelEncoder, caplog: p
     features = encoder(noise)
     late = [SpokenWord("bee", ("B", "IY"), (7.0, 7.2))]
     with pytest.raises(InputError, match=r"'bee' is spoken at 7\.0 s, but the recording ends at 1\.0 s"):
-        align_recording(late, noise, features, encoder)
+        align_recording(late, noise, features)
     with pytest.raises(InputError, match=r"can be spoken in 1\.0 s: it is of a longer recording"):
-        align_recording([SpokenWord("bee", ("B", "IY"))] * 40, noise, features, encoder)
+        align_recording([SpokenWord("bee", ("B", "IY"))] * 40, noise, features)
     with caplog.at_level(logging.WARNING, logger="sedtalker"):
-        found = align_recording([SpokenWord("moi", ("M", "AA", "OY"))] * 10, noise, features, encoder)
+        found = align_recording([SpokenWord("moi", ("M", "AA", "OY"))] * 10, noise, features)
     assert found.duration == pytest.approx(1.0)
     assert "hardly fit the recording" in caplog.text
