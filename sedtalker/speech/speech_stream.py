@@ -182,7 +182,8 @@ class StreamedFeatures:
         features: of the kept frames, normalised by the whole stream so far; their clock says when they were.
         first: number of the first kept frame.
         total: frames so far, the kept ones being ``first … total - 1``.
-        loud: level of loud frames in the whole stream so far, for ``speech_activity``.
+        loud: level of loud frames in the whole stream so far, for ``speech_activity``; NaN where hidden vectors of all
+            kept frames are not needed.
         newest: of the frames that were asked for alone, with the hidden vectors of another encoder; or None.
     """
 
@@ -247,8 +248,7 @@ class EncoderStream:
         tracks = pair_means(prosody_tracks(self.pitch, gain))
         level = without_gain(smooth_level(mel_level(mel)), MEL_BANDS * LOG_FLOOR, gain)
         speech, means = self._speech(mel, level, gain)
-        energy = without_gain(activity_level(tracks[:, 0], FRAME_CLOCK.rate), ENERGY_FLOOR, gain)
-        recent_energy = energy[(self.counted - self.first) // 2 :]
+        energy, overall = self._energy(tracks[:, 0], gain)
         centred = centre_bands(mel, means)
         features = SpeechFeatures(
             clock=FrameClock(FRAME_CLOCK.rate, FRAME_CLOCK.offset + self.first / 2 / FRAME_CLOCK.rate),
@@ -262,8 +262,6 @@ class EncoderStream:
             first = since - self.first // 2
             newest = features.part(first, max(0, len(features) - delay - first))
             newest = replace(newest, hidden=(yield from self._encode_newest(centred, first, len(newest))))
-        scale = partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
-        overall = quantile_with(self.energy_history, recent_energy, LOUD, scale)
         latest = StreamedFeatures(features, self.first // 2, self.first // 2 + len(mel) // 2, overall, newest)
         self._forget(level, energy)
         return latest
@@ -301,6 +299,14 @@ class EncoderStream:
             chosen = np.ones_like(chosen)
         mean = (total + mel[new:][chosen].sum(0, dtype=np.float64)) / (count + int(chosen.sum()))
         return speech, mean.astype(np.float32)
+
+    def _energy(self, energy: Floats, gain: float) -> tuple[Doubles, float]:
+        """Levels (T,) of the kept frames without gain, and that of loud frames so far; NaN where nobody reads it."""
+        if self.encoder is None:
+            return np.zeros(0), float("nan")
+        levels = without_gain(activity_level(energy, FRAME_CLOCK.rate), ENERGY_FLOOR, gain)
+        recent, scale = levels[(self.counted - self.first) // 2 :], partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
+        return levels, quantile_with(self.energy_history, recent, LOUD, scale)
 
     def _encode(self, mel: Floats, centred: Floats, means: Floats, gain: float, known: int) -> Steps[Floats]:
         """Hidden vectors of the kept frames; ``known`` analysis frames were certain before."""
