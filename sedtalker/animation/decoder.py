@@ -39,8 +39,8 @@ STEPS = (64, 16, 4, 1)
 """Frames that go through a decoder's graph at once; any number is a sum of these."""
 LAST_STEP = 16
 """The last frames are filled up to a multiple of so many."""
-LONG = 1024
-"""Frames from which on the longest step is worth its opening."""
+LONG = 8000
+"""Frames from which on the longest step is worth its opening: some two and a half minutes."""
 PROSODY_MEAN = (-6.0, 0.0, 0.6, -3.0)
 """Usual mean of each of ``PROSODY_CHANNELS``, taken out before a decoder reads them."""
 PROSODY_SCALE = (3.0, 0.5, 0.3, 3.0)

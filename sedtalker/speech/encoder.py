@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 from weakref import WeakKeyDictionary
@@ -295,6 +296,14 @@ def frame_logits(model: Model, rows: Floats, chunk: int) -> Floats:
     return np.concatenate(parts)
 
 
+@lru_cache(maxsize=1)
+def phone_finder() -> tuple[MelEncoder, Model]:
+    """The emotion encoder, and the network that finds phones in its vectors; opened once."""
+    encoder = open_encoder(EMOTION)
+    assert isinstance(encoder, MelEncoder)
+    return encoder, open_model("phones")
+
+
 def phones_of(audio: Audio, own: Floats) -> Floats:
     """Logits (T, 40) over ``PHONES`` in a recording: the geometric mean of what two networks find in two encoders.
 
@@ -304,9 +313,8 @@ def phones_of(audio: Audio, own: Floats) -> Floats:
     Args:
         own: (T, 40) logits of the speech encoder's phone head.
     """
-    emotion = open_encoder(EMOTION)
-    assert isinstance(emotion, MelEncoder)
-    logits = frame_logits(open_model("phones"), emotion.hidden(audio), round(WINDOW_SECONDS * FRAME_CLOCK.rate))
+    encoder, network = phone_finder()
+    logits = frame_logits(network, encoder.hidden(audio), round(WINDOW_SECONDS * FRAME_CLOCK.rate))
     return np.asarray(FOUND_SHARE * logits + (1.0 - FOUND_SHARE) * own, np.float32)
 
 
