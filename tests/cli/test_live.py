@@ -137,13 +137,21 @@ def test_without_portaudio_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_leaves_the_face_at_rest(listening: socket.socket):
     port = listening.getsockname()[1]
-    command = [sys.executable, "-m", "sedtalker", "live", "-", "--to", f"livelink://127.0.0.1:{port}"]
-    with subprocess.Popen(
-        [*command, "--emotion", "happy:1"],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
-    ) as live:
+    # A shell's background jobs ignore SIGINT. It is not restored between fork and exec: gRPC's threads may be there.
+    heeding = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program = heeding + "runpy.run_module('sedtalker', run_name='__main__')"
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        "live",
+        "-",
+        "--to",
+        f"livelink://127.0.0.1:{port}",
+        "--emotion",
+        "happy:1",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as live:
         assert live.stdin is not None
         assert live.stderr is not None
         samples, _ = soundfile.read(SAMPLE, dtype="int16")
