@@ -26,6 +26,7 @@ from sedtalker.animation.articulation import lip_posteriors, tongue_posteriors
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.visual_prosody import find_rhythm
+from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.track import EmotionTrack
@@ -112,10 +113,7 @@ def make(sound: Audio) -> dict[str, Any]:
     animation = animator(sound, motion=STILL)
     short = Audio(sound.samples[: round(SHORT_SECONDS * sound.rate)], sound.rate)
     track = animator.track(sound, lips)
-    motion, hidden = decoder.motion(lips, track), lips.hidden
-    phones = {"lips": decoder.lip_posteriors(hidden), "tongue": decoder.tongue_posteriors(hidden)}
-    found_phones = decoder.phones_in(animator.encoder(sound))
-    in_recording = {"lips": lip_posteriors(found_phones), "tongue": tongue_posteriors(found_phones)}
+    motion = decoder.motion(lips, track)
     with mock.patch.object(idle_motion, "idle_generators", drawn_generators):
         lively = animator(sound, emotion=replace(track, bursts=()), motion=LIVELY)
         lively_stream = _stream(sound, LIVELY_STREAM)
@@ -123,12 +121,12 @@ def make(sound: Audio) -> dict[str, Any]:
         "constants": model_constants(),
         "features": _features(analysis),
         "hidden": {"speech": _rows(lips.hidden, 40), "emotion": _rows(emotion.hidden, 40)},
-        "phones": {name: _rows(values, 1) for name, values in phones.items()},
-        "recording_phones": {name: _rows(values, 1) for name, values in in_recording.items()},
+        "phones": _phones(decoder.phones(lips.hidden)),
+        "recording_phones": _phones(decoder.phones_in(lips)),
         "frames": {name: _rows(np.asarray(values, np.float32), 1) for name, values in asdict(found).items()},
         "track": _track(track),
         "motion": _rows(motion, 1),
-        "moved": _rows(decoder.predict(animator.encoder(sound), track), 4),
+        "moved": _rows(decoder.predict(lips, track), 4),
         "animation": _animation(animation),
         "short": {"seconds": SHORT_SECONDS, **_animation(animator(short, motion=STILL))},
         "lively": _animation(lively),
@@ -136,6 +134,10 @@ def make(sound: Audio) -> dict[str, Any]:
         "stream": _stream(sound, STILL_STREAM),
         "lively_stream": lively_stream,
     }
+
+
+def _phones(logits: Floats) -> dict[str, Any]:
+    return {"lips": _rows(lip_posteriors(logits), 1), "tongue": _rows(tongue_posteriors(logits), 1)}
 
 
 def _features(analysis: Analysis) -> dict[str, Any]:

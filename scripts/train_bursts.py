@@ -183,7 +183,8 @@ def train(examples: Sequence[Example], seed: int) -> BurstDetector:
     optimiser = torch.optim.AdamW(detector.parameters(), 2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=STEPS)
     for step in range(STEPS):
-        crops = [crop(group[k], rng) for group, n in groups for k in rng.choice(len(group), n)]
+        drawn = (group[k] for group, n in groups for k in rng.choice(len(group), n))
+        crops = [crop(each.rows, each.classes, LONGEST, rng) for each in drawn]
         given, wanted = (torch.stack(column) for column in zip(*crops, strict=True))
         logits = detector(given).transpose(1, 2)
         loss = F.cross_entropy(logits, wanted, torch.tensor(WEIGHTS), ignore_index=IGNORED)
@@ -196,11 +197,13 @@ def train(examples: Sequence[Example], seed: int) -> BurstDetector:
     return detector.eval().requires_grad_(False)
 
 
-def crop(example: Example, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """``LONGEST`` rows of an example, filled up with rows that do not count."""
-    start = int(rng.integers(max(1, len(example.rows) - LONGEST + 1)))
-    rows, classes = (torch.from_numpy(column[start : start + LONGEST]) for column in example[:2])
-    missing = LONGEST - len(rows)
+def crop(
+    every: Samples, labels: NDArray[np.int64], longest: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """So many of the rows (T, D) of an example and their classes (T,), filled up with rows that do not count."""
+    start = int(rng.integers(max(1, len(every) - longest + 1)))
+    rows, classes = (torch.from_numpy(column[start : start + longest]) for column in (every, labels))
+    missing = longest - len(rows)
     return F.pad(rows, (0, 0, 0, missing)), F.pad(classes, (0, missing), value=IGNORED)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
+from train_bursts import IGNORED, crop
 
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
@@ -32,7 +33,7 @@ from sedtalker.training.corpora.augmentation import read_augmenter
 from sedtalker.training.corpora.manifest import find_data, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.corpora.transfer_recipe import TransferRecipe
-from sedtalker.training.motion.alignment import IGNORED, PhoneSpan, Utterance, align_corpus, phone_frames
+from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_frames
 from sedtalker.training.run import cache_folder
 
 COPIES = {"speechocean762": 3, "ljspeech": 2, "grid": 2}
@@ -109,8 +110,9 @@ def train(given: Sequence[Example], seed: int) -> PhoneNetwork:
     for step in range(STEPS):
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, step / 50) * (0.5 + 0.5 * np.cos(np.pi * step / STEPS))
-        drawn = rng.choice(len(given), CROPS, p=shares / shares.sum()).tolist()
-        rows, phones = (torch.stack(column) for column in zip(*(crop(given[k], rng) for k in drawn), strict=True))
+        drawn = (given[k] for k in rng.choice(len(given), CROPS, p=shares / shares.sum()).tolist())
+        crops = [crop(each.rows, each.phones, FRAMES, rng) for each in drawn]
+        rows, phones = (torch.stack(column) for column in zip(*crops, strict=True))
         logits = network(rows).flatten(0, 1)
         loss = F.cross_entropy(logits, phones.flatten(), ignore_index=IGNORED, label_smoothing=0.05)
         optimizer.zero_grad()
@@ -119,14 +121,6 @@ def train(given: Sequence[Example], seed: int) -> PhoneNetwork:
         if step % 100 == 0:
             print(f"step {step}: {loss.item():.3f}", flush=True)
     return network.eval()
-
-
-def crop(example: Example, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """``FRAMES`` of an example, filled up with frames that do not count."""
-    start = int(rng.integers(max(1, len(example.rows) - FRAMES + 1)))
-    rows, phones = (torch.from_numpy(column[start : start + FRAMES]) for column in (example.rows, example.phones))
-    missing = FRAMES - len(rows)
-    return F.pad(rows, (0, 0, 0, missing)), F.pad(phones, (0, missing), value=IGNORED)
 
 
 def measured(network: PhoneNetwork, given: Sequence[Example]) -> dict[str, float]:

@@ -201,7 +201,7 @@ def _sentence(
         motion = decoder.full(decoder.motion(features, track), features, track)
         decoded[emotion] = motion, decoder.emotional(features, track)
     posteriors = lip_posteriors(decoder.phones_in(features))
-    own = decoder.lip_posteriors(features.of(SPEECH).hidden)
+    own = lip_posteriors(decoder.phones(features.of(SPEECH).hidden))
     phones = align_recording(pronounce(text), sound, features) if text else None
     return Sentence(corpus, sound, features, spans, phones, height, width, posteriors, own, decoded)
 

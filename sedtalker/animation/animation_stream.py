@@ -9,7 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.articulation import TONGUE, ClosureStream, TongueStream, tongue_weights
+from sedtalker.animation.articulation import (
+    TONGUE,
+    ClosureStream,
+    TongueStream,
+    lip_posteriors,
+    tongue_posteriors,
+    tongue_weights,
+)
 from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
 from sedtalker.animation.decoder import DecoderStream, ShapeDecoder, decoder_speech
 from sedtalker.animation.gains import apply_gains
@@ -136,7 +143,7 @@ class FaceStream:
         decoder = self.decoder.decoder
         if not decoder.closes:
             return None
-        places = decoder.tongue_posteriors(sound[:, : decoder.config.hidden])
+        places = tongue_posteriors(decoder.phones(sound[:, : decoder.config.hidden]))
         return self.tongue.push(places[:new], places[new:], count)
 
     def _sound(self, frames: StreamFrames) -> Floats:
@@ -161,7 +168,7 @@ class FaceStream:
         made = yield from stream.steps(sound[:new], frames.posterior, intensity, last)
         decoded = upper.push(np.clip(made, 0.0, 1.0), frames.posterior, intensity)
         if decoder.closes:
-            phones = decoder.lip_posteriors(sound[:, : decoder.config.hidden])
+            phones = lip_posteriors(decoder.phones(sound[:, : decoder.config.hidden]))
             share = emotional(frames.posterior, intensity, self.style)
             decoded = np.clip(lips.push(decoded, phones[:new], phones[new:], share), 0.0, 1.0)
         return np.asarray(decoded, np.float32)

@@ -203,14 +203,6 @@ class ShapeDecoder:
         """Logits (T, 40) over ``PHONES`` of a recording: those that its features hold, else by the phone head."""
         return self.phones(features.of(SPEECH).hidden) if features.phones is None else features.phones
 
-    def lip_posteriors(self, hidden: Floats) -> Floats:
-        """(…, 2) of p, b, m and of f, v, of the encoder's hidden values (…, D)."""
-        return lip_posteriors(self.phones(hidden))
-
-    def tongue_posteriors(self, hidden: Floats) -> Floats:
-        """(…, 3) of the places of ``TONGUE``, of the encoder's hidden values (…, D)."""
-        return tongue_posteriors(self.phones(hidden))
-
     def articulation(self, features: SpeechFeatures) -> Articulation:
         """Constraints of the phones on tongue and lips; none without a phone head."""
         if not self.closes:
@@ -277,12 +269,11 @@ class DecoderStream:
         """``push`` with its calls of the decoder handed out; streams with steps of one length are one batch."""
         given = [np.asarray(part, np.float32)[None] for part in (speech, posterior, intensity)]
         given.append(np.ones_like(given[2]))
-        if last:  # frames that are not valid push the last ones out
-            given = [_longer(part, self.decoder.look_ahead) for part in given]
-        count = given[2].shape[1]
+        known = given[2].shape[1]
+        count = known + (self.decoder.look_ahead if last else 0)
         lengths = self.decoder.steps_of(count, last)
-        spare = sum(lengths) - count
-        given = [_longer(part, spare) for part in given]
+        if last:  # frames that are not valid push the last ones out
+            given = [_longer(part, sum(lengths) - known) for part in given]
         made, first = [np.zeros((0, len(ARKIT_52)), np.float32)], 0
         for length in lengths:
             part = [values[:, first : first + length] for values in given]
@@ -292,7 +283,7 @@ class DecoderStream:
             made.append(out[0, max(0, -self.due) :])
             first, self.due = first + length, self.due + length
         frames = np.concatenate(made)
-        return frames[: len(frames) - spare]
+        return frames[: len(frames) - (sum(lengths) - count)]
 
 
 def _longer(values: Floats, frames: int) -> Floats:

@@ -22,7 +22,7 @@ from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.speaker_network import SpeakerNetwork
-from sedtalker.speech.encoder import FOUND_SHARE
+from sedtalker.speech.encoder import mixed_phones
 from sedtalker.speech.encoder_networks import ConvolutionHead, EmotionEncoder, PhoneNetwork, SpeechEncoder
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PROSODY_CHANNELS
 
@@ -121,7 +121,7 @@ class PhonesGraph(nn.Module):
     def forward(self, hidden: Tensor, emotion: Tensor | None = None) -> tuple[Tensor, Tensor]:
         logits = self.head(hidden)
         if self.found is not None:
-            logits = FOUND_SHARE * self.found(emotion) + (1.0 - FOUND_SHARE) * logits
+            logits = mixed_phones(self.found(emotion), logits)
         posterior = logits.softmax(-1)
         sums = [posterior[..., kind].sum(-1) for kind in self.kinds]
         return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1)

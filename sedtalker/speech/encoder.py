@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -304,18 +304,19 @@ def phone_finder() -> tuple[MelEncoder, Model]:
     return encoder, open_model("phones")
 
 
+def mixed_phones(found: Any, own: Any) -> Any:
+    """Logits (…, 40), arrays or tensors, of the geometric mean of what the phone network and the phone head find."""
+    return FOUND_SHARE * found + (1.0 - FOUND_SHARE) * own
+
+
 def phones_of(audio: Audio, own: Floats) -> Floats:
-    """Logits (T, 40) over ``PHONES`` in a recording: the geometric mean of what two networks find in two encoders.
+    """Logits (T, 40) over ``PHONES`` in a recording; ``own`` (T, 40) are those of the speech encoder's phone head.
 
-    The emotion encoder learned from hundreds of speakers and from acted speech, so phones are found in its vectors even
-    where somebody shouts or cries.
-
-    Args:
-        own: (T, 40) logits of the speech encoder's phone head.
+    The emotion encoder learned from hundreds of speakers and from actors, so phones are found even in shouts and cries.
     """
     encoder, network = phone_finder()
-    logits = frame_logits(network, encoder.hidden(audio), round(WINDOW_SECONDS * FRAME_CLOCK.rate))
-    return np.asarray(FOUND_SHARE * logits + (1.0 - FOUND_SHARE) * own, np.float32)
+    found = frame_logits(network, encoder.hidden(audio), round(WINDOW_SECONDS * FRAME_CLOCK.rate))
+    return np.asarray(mixed_phones(found, own), np.float32)
 
 
 class EncoderPair:
@@ -363,7 +364,12 @@ HUB_ENCODERS = {name: BackboneConfig(name=model.repository, side_by_side=model.l
 """Encoders of the hub by a short name."""
 
 
-def open_encoder(source: str | Path | BackboneConfig | None = None, device: str = "cpu", fetch: bool = True) -> Encoder:
+def open_encoder(
+    source: str | Path | BackboneConfig | None = None,
+    device: str = "cpu",
+    fetch: bool = True,
+    finds_phones: bool = True,
+) -> Encoder:
     """The encoder that ``source`` names, ready for inference.
 
     Args:
@@ -371,6 +377,7 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
             (``microsoft/wavlm-base-plus``), or a short name in ``HUB_ENCODERS``; or a hub model and how its layers are
             mixed.
         fetch: whether the hub may be asked for what is not on this machine.
+        finds_phones: whether an encoder of the lips finds phones, too, see ``MelEncoder``.
 
     Raises:
         InputError: there is no such encoder, it cannot be had, or it is none.
@@ -383,7 +390,7 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
     folder = builtin_checkpoint(name) if name in BUILTIN_ENCODERS else Path(name)
     if is_file(folder / "config.json") and is_checkpoint(folder):
         network = open_model(folder, *BUILTIN_ENCODERS, device=device)
-        return MelEncoder(network, weights_sha256(folder), finds_phones=network.centred)
+        return MelEncoder(network, weights_sha256(folder), finds_phones and network.centred)
     if not is_folder(folder) and str(source).count("/") != 1:
         known = ", ".join([*BUILTIN_ENCODERS, *HUB_ENCODERS])
         raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")
