@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig, mouth_indices
+from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.cli.console import ShownProgress, messages_shown
+from sedtalker.face.arkit import TALKING_INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
@@ -37,17 +38,18 @@ TRAINED_ON = ["GRID talker s1, tracked (CC BY 4.0)", "reads layers of Whisper-ba
 """For the checkpoint's config, after what the built-in decoder was trained on."""
 
 
-def tracked_mouths(data: Path, cache: Path, hook: Hook = no_progress) -> list[tuple[TrackedClip, NDArray[np.float32]]]:
-    """Training clips of GRID and what a readout has to predict of each, (T, S) of ``MOUTH_SHAPES`` at 50 Hz."""
+def tracked_mouths(
+    data: Path, cache: Path, splits: Sequence[str] = ("train",), hook: Hook = no_progress
+) -> list[tuple[TrackedClip, NDArray[np.float32]]]:
+    """Clips of GRID and what a readout has to predict of each, (T, S) of ``TALKING_SHAPES`` at 50 Hz."""
     clips = read_grid(data)
     spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, hook=hook)
-    kept = [c for c in clips if c.split == "train"]
-    rest, lip_measure = rest_pose(kept), measure_lips(load_face())
+    rest, lip_measure = rest_pose([c for c in clips if c.split == "train"]), measure_lips(load_face())
     made = []
-    for clip in kept:
+    for clip in (c for c in clips if c.split in splits):
         frames = -(-len(load_audio(clip.audio).samples) // 320)
         spoken = speak(clip, spans[clip.name], rest, lip_measure, FRAME_CLOCK.times(frames))
-        made.append((clip, talking(spoken)[:, mouth_indices()]))
+        made.append((clip, talking(spoken)[:, TALKING_INDEX]))
     return made
 
 
@@ -89,7 +91,7 @@ def fit_mouth_readout(
     base = builtin_checkpoint("decoder")
     config = MouthReadoutConfig(decoder_sha256=weights_sha256(base))
     readout = MouthReadout(config)
-    clips = tracked_mouths(data, cache, hook)
+    clips = tracked_mouths(data, cache, hook=hook)
     some = clips[::COMPONENTS_EVERY]
     step = "finding the components"
     find_components(readout, [_layers(encoder, clip) for clip, _ in counted(some, hook, step, len(some))])

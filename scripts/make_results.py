@@ -218,7 +218,7 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
         name: read_config(root / name)
         for name in (
             *("decoder", "decoder_streaming", "decoder_whisper_base", "diarizer", "diarizer_whisper_base"),
-            *("emotion_encoder", "landmarks", "speech_encoder", "burst_detector", "phones"),
+            *("emotion_encoder", "landmarks", "speech_encoder", "burst_detector", "articulation"),
         )
     }
     return {
@@ -240,7 +240,7 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
             metrics=card_table("emotion_encoder", found["emotion_encoder"].metrics),
         ),
         "burst_detector": fill_card("burst_detector", **found["burst_detector"].held_out),
-        "phones": fill_card("phones", **found["phones"].metrics),
+        "articulation": fill_card("articulation", **found["articulation"].metrics),
         "landmarks": fill_card("landmarks", **found["landmarks"].metrics, minutes=30),
         "speech_encoder": speech_encoder_card(found["speech_encoder"].metrics, NOISE_RUNS),
     }

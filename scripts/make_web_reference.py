@@ -31,6 +31,7 @@ from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.export.model_constants import model_constants
+from sedtalker.face.arkit import TALKING_SIDES
 from sedtalker.nn import torch_threads
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import EMOTION, SPEECH, Analysis, SpeechFeatures, analyse
@@ -109,6 +110,7 @@ def make(sound: Audio) -> dict[str, Any]:
     decoder = animator.decoder
     assert isinstance(decoder, ShapeDecoder)
     lips, emotion = (open_encoder(name)(sound) for name in (SPEECH, EMOTION))
+    assert lips.mouth is not None
     found = frame_emotions(animator.diarizer.network, emotion)
     animation = animator(sound, motion=STILL)
     short = Audio(sound.samples[: round(SHORT_SECONDS * sound.rate)], sound.rate)
@@ -122,7 +124,7 @@ def make(sound: Audio) -> dict[str, Any]:
         "features": _features(analysis),
         "hidden": {"speech": _rows(lips.hidden, 40), "emotion": _rows(emotion.hidden, 40)},
         "phones": _phones(decoder.phones(lips.hidden)),
-        "recording_phones": _phones(decoder.phones_in(lips)),
+        "articulation": _phones(decoder.phones_in(lips)) | {"mouth": _rows(lips.mouth @ TALKING_SIDES, 1)},
         "frames": {name: _rows(np.asarray(values, np.float32), 1) for name, values in asdict(found).items()},
         "track": _track(track),
         "motion": _rows(motion, 1),

@@ -34,10 +34,10 @@ TAGS = {
     "landmarks": ["facial-landmarks", "mesh"],
     "bursts": ["vocal-bursts", "laughter"],
     "speakers": ["speaker-diarization"],
-    "phones": ["phoneme-recognition"],
+    "articulation": ["phoneme-recognition"],
 }
 """Tags by role."""
-SPEECH = {"encoder", "decoder", "diarizer", "fine-grained emotions", "speakers", "phones"}
+SPEECH = {"encoder", "decoder", "diarizer", "fine-grained emotions", "speakers", "articulation"}
 """Roles of networks trained on speech: English, and Bangla where BanglaSER is named."""
 
 

@@ -37,7 +37,7 @@ Kind = Literal[
     "landmarks",
     "burst_detector",
     "speakers",
-    "phones",
+    "articulation",
 ]
 """What a checkpoint may be."""
 Schema = TypeVar("Schema", bound=BaseModel)

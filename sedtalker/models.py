@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Role = Literal["encoder", "decoder", "diarizer", "fine-grained emotions", "landmarks", "bursts", "speakers", "phones"]
+Role = Literal[
+    "encoder", "decoder", "diarizer", "fine-grained emotions", "landmarks", "bursts", "speakers", "articulation"
+]
 """What a network is for."""
 
 WHISPER = "whisper-base"
@@ -114,7 +116,7 @@ BUILT_IN = (
     BuiltInModel("fine_emotions_whisper_base", "fine-grained emotions", WHISPER, (WHISPER,)),
     BuiltInModel("landmarks", "landmarks", "landmarks"),
     BuiltInModel("speakers", "speakers", "speakers"),
-    BuiltInModel("phones", "phones", "phones", ("emotion_encoder",)),
+    BuiltInModel("articulation", "articulation", "articulation", ("emotion_encoder",)),
     BuiltInModel("burst_detector", "bursts", "burst_detector", ("emotion_encoder",), streams=True),
 )
 """Everything that ships, the default of each role first."""

@@ -26,6 +26,7 @@ from sedtalker.animation.articulation import (
     held_closed,
     lip_posteriors,
     lips_apart,
+    mixed_mouth,
     move_lips,
 )
 from sedtalker.animation.burst_motion import pulses, show_bursts
@@ -94,7 +95,8 @@ class Sentence:
         height, width: (T,) of the tracked inner lips, where it was tracked.
         posteriors: (1, T, 2) of p, b, m and of f, v.
         own: the same, by the speech encoder alone, as in streams.
-        decoded: by emotion, the motion (1, T, 52) and how emotional it is (1, T, 1).
+        decoded: by emotion, the decoder's motion (T, 52), the same with the mouth that is read out of the sound, and
+            how emotional it is (T, 1).
         corpus: where it comes from.
     """
 
@@ -107,7 +109,7 @@ class Sentence:
     width: NDArray[np.float32] | None
     posteriors: NDArray[np.float32]
     own: NDArray[np.float32]
-    decoded: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+    decoded: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -198,8 +200,11 @@ def _sentence(
     decoded = {}
     for emotion in emotions if text else CATEGORIES[:1]:
         track = steady_track(emotion, 0.0 if emotion == "neutral" else 1.0)
-        motion = decoder.full(decoder.motion(features, track), features, track)
-        decoded[emotion] = motion, decoder.emotional(features, track)
+        motion, emotional = decoder.motion(features, track), decoder.emotional(features, track)
+        motions = (
+            decoder.full(each, features, track) for each in (motion, mixed_mouth(motion, features.mouth, emotional))
+        )
+        decoded[emotion] = *motions, emotional
     posteriors = lip_posteriors(decoder.phones_in(features))
     own = lip_posteriors(decoder.phones(features.of(SPEECH).hidden))
     phones = align_recording(pronounce(text), sound, features) if text else None
@@ -209,13 +214,20 @@ def _sentence(
 # --- The chains.
 
 
-def closing(rules: MouthRules = RULES, *, everywhere: bool = False, own: bool = False) -> Move:
-    """The lips that the phones close; ``everywhere``: also those that meet anyway; ``own``: by one encoder's phones."""
+def closing(rules: MouthRules = RULES, *, everywhere: bool = False, own: bool = False, read: bool = True) -> Move:
+    """The lips that the phones close.
+
+    Args:
+        everywhere: also those that meet anyway.
+        own: by one encoder's phones.
+        read: with the mouth that is read out of the sound.
+    """
 
     def move(sentence: Sentence, emotion: str) -> Motion:
-        motion, emotional = sentence.decoded[emotion]
+        plain, mixed, emotional = sentence.decoded[emotion]
+        motion = mixed if read else plain
         usual = replace(rules, peak_frames=RULES.peak_frames)
-        apart = lips_apart(motion, emotional, usual.peak_frames, usual)
+        apart = lips_apart(motion, usual.peak_frames, usual)
         apart = np.ones_like(apart) if everywhere else apart
         posteriors = sentence.own if own else sentence.posteriors
         made = move_lips(motion, closures(posteriors, rules), apart, emotional, rules)
@@ -316,13 +328,13 @@ def groups() -> list[Group]:
     two_shapes = {name: RULES.shape_gaps[name] for name in ("jawOpen", "mouthClose")}
     found = {
         "everything: the decoder alone": as_decoded,
+        "the mouth that is read out of the sound": closing(read=False),
         "phones of the emotion encoder": closing(own=True),
         "rounding": lips(rounding=1.0),
         "peaks (each frame above the onset closes)": lips(peak_frames=0),
         "the ramp of the onset (a step half way)": lips(onset=(middle - 1e-4, middle)),
         "the frames beside a peak": lips(beside=0.0),
         "leaving lips alone that meet anyway": closing(everywhere=True),
-        "emotional lips close sooner": lips(emotional_nearer=0.0),
         "the lower lip at the teeth": lips(teeth_gap=1.0),
         "its roll": lips(rolled=0.0),
         "the jaw that gives way": lips(jaw_gives=0.0),

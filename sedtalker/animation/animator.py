@@ -316,8 +316,8 @@ class Animator:
     def licences(self, emotion: Emotion = None) -> dict[str, str]:
         """SPDX identifiers of the licences of the weights that are used, by what they do."""
         used = {"decoder": self.licence}
-        if getattr(self.encoder, "finds_phones", False):
-            used["phones"] = model_names("phones")["phones"].config.licence
+        if getattr(self.encoder, "articulates", False):
+            used["articulation"] = model_names("articulation")["articulation"].config.licence
         return used if emotion is not None else {**used, "diarizer": self.diarizer.licence}
 
     def track(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats, softmax
-from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.face.arkit import ARKIT_52, INDEX, TALKING_SIDES
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX
 
@@ -26,6 +26,28 @@ JAW, CLOSE, ROLL = INDEX["jawOpen"], INDEX["mouthClose"], INDEX["mouthRollLower"
 """Indices of the jaw's opening, of the shape that closes the lips over it, and of the rolled lower lip."""
 PUCKER = INDEX["mouthPucker"]
 """Index of the shape that rounds the lips without opening them."""
+
+
+def mixed_mouth(
+    motion: Floats, mouth: Floats | None, emotional: Floats, share: float | None = None, rules: MouthRules = RULES
+) -> Floats:
+    """A motion (T, 52) whose mouth is partly the one that is read out of the sound, which knows no emotion.
+
+    Of the difference, what changes slowly is left to the decoder as far as a face is emotional: a smile is slow, and
+    speech is not.
+
+    Args:
+        motion: as the decoder moves the face.
+        mouth: (T, S) of ``TALKING_SHAPES``; None: there is none.
+        emotional: (T, 1) how far a frame is from neutral speech.
+        share: of the mouth; default: that of the rules.
+    """
+    if mouth is None:
+        return motion
+    apart = mouth @ TALKING_SIDES - motion * TALKING_SIDES.sum(0)
+    slow = scipy.ndimage.uniform_filter1d(apart, rules.slow_frames, axis=0, mode="nearest")
+    mixed = motion + (rules.read_share if share is None else share) * (apart - emotional * slow)
+    return np.asarray(np.clip(mixed, 0.0, 1.0), np.float32)
 
 
 def posteriors_of(logits: Floats, groups: Iterable[Iterable[str]]) -> Floats:
@@ -51,18 +73,16 @@ def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
     return np.asarray(np.maximum(closed, rules.beside * np.maximum(beside[:-2], beside[2:])), np.float32)
 
 
-def lips_apart(motion: Floats, emotional: Floats, ahead: int = RULES.peak_frames, rules: MouthRules = RULES) -> Floats:
+def lips_apart(motion: Floats, ahead: int = RULES.peak_frames, rules: MouthRules = RULES) -> Floats:
     """(T, 1) from 0, where the lips of a motion (T, 52) close about then anyway, to 1.
 
     Args:
         motion: with its lips as the decoder moves them.
-        emotional: (T, 1) how far a frame is from neutral speech.
         ahead: frames after a frame in which lips may close instead, as in the ``peak_frames`` before it.
     """
     gap = np.pad(motion @ np.float32(rules.gaps), (rules.peak_frames, ahead), constant_values=np.inf)
     nearest = sliding_window_view(gap, rules.peak_frames + 1 + ahead).min(-1)[:, None]
-    nearer, wide = 1.0 - rules.emotional_nearer * emotional, rules.apart_gap - rules.closed_gap
-    return np.asarray(np.clip((nearest - nearer * rules.closed_gap) / (nearer * wide), 0.0, 1.0), np.float32)
+    return np.asarray(np.clip((nearest - rules.met_gap) / (rules.closed_gap - rules.met_gap), 0.0, 1.0), np.float32)
 
 
 def close_lips(motion: Floats, closure: Floats, rules: MouthRules = RULES) -> Floats:
@@ -151,7 +171,7 @@ class ClosureStream:
             return motion
         first, last = self.given, len(self.motion)
         wanted = closures(np.concatenate([self.posteriors, ahead]), self.rules)[first:last]
-        apart = lips_apart(self.motion, self.emotional[:last], 0, self.rules)[first:]
+        apart = lips_apart(self.motion, 0, self.rules)[first:]
         made = move_lips(motion, wanted, apart, self.emotional[first:last], self.rules)
         gone = max(0, last - self.rules.ahead_frames)
         self.motion, self.posteriors, self.emotional = (

@@ -21,6 +21,7 @@ from sedtalker.animation.articulation import (
     constrictions,
     lip_posteriors,
     lips_apart,
+    mixed_mouth,
     move_lips,
     tongue_posteriors,
 )
@@ -169,6 +170,7 @@ class ShapeDecoder:
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
         """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]. Cuts in the track become onsets (``ease_cuts``)."""
         motion, share = self.motion(features, track, style), self.emotional(features, track, style)
+        motion = mixed_mouth(motion, features.mouth, share)
         return self.closed(self.full(motion, features, track), features, share)
 
     def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
@@ -189,7 +191,7 @@ class ShapeDecoder:
         """A motion (T, 52) with its lips closed on p, b, m and at the teeth on f, v, where it has a phone head."""
         if not self.closes:
             return motion
-        apart = lips_apart(motion, emotional, min(RULES.peak_frames, self.look_ahead))
+        apart = lips_apart(motion, min(RULES.peak_frames, self.look_ahead))
         closure = closures(lip_posteriors(self.phones_in(features)))
         return np.clip(move_lips(motion, closure, apart, emotional), 0.0, 1.0)
 

@@ -16,40 +16,22 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.articulation import Articulation
+from sedtalker.animation.articulation import Articulation, mixed_mouth
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.arrays import Floats
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides
+from sedtalker.face.arkit import ARKIT_52, TALKING_INDEX, TALKING_SHAPES, TALKING_SIDES
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import FROM_HUB, SPEECH, SpeechFeatures
 
-MOUTH_SHAPES: tuple[str, ...] = (
-    *(name.removesuffix("Left") for name in SPEECH_SHAPES if not name.endswith("Right")),
-    "tongueOut",
-)
-"""Outputs of the model, the same on both sides."""
 CHUNK_FRAMES = 1500
 """Frames that are read out at once: 30 s."""
 READ_LAYERS = (3, 4)
 """Layers of Whisper-base that follow lips best, 1 being the first."""
-
-
-def side_matrix() -> Tensor:
-    """(S, 52) matrix from ``MOUTH_SHAPES`` to the shapes of both sides."""
-    matrix = np.zeros((len(MOUTH_SHAPES), len(ARKIT_52)), np.float32)
-    for row, name in enumerate(MOUTH_SHAPES):
-        matrix[row, both_sides(name)] = 1.0
-    return torch.from_numpy(matrix)
-
-
-def mouth_indices() -> list[int]:
-    """Index of each of ``MOUTH_SHAPES`` in ``ARKIT_52``: the left half of a pair."""
-    return [INDEX[name] if name in INDEX else INDEX[name + "Left"] for name in MOUTH_SHAPES]
 
 
 class MouthReadoutConfig(BaseModel, extra="forbid"):
@@ -97,9 +79,9 @@ class MouthReadout(nn.Module):
         self.register_buffer("mean", torch.zeros(config.layers, config.layer_channels))
         self.register_buffer("projection", torch.zeros(config.layers, config.layer_channels, config.width))
         self.read = nn.Conv1d(
-            config.layers * config.width, len(MOUTH_SHAPES), 2 * config.reach + 1, dilation=config.step
+            config.layers * config.width, len(TALKING_SHAPES), 2 * config.reach + 1, dilation=config.step
         )
-        self.register_buffer("sides", side_matrix(), persistent=False)
+        self.register_buffer("sides", torch.from_numpy(TALKING_SIDES), persistent=False)
 
     @property
     def context(self) -> int:
@@ -161,8 +143,9 @@ class ReadoutDecoder(nn.Module):
             )
         read = features.of(SPEECH)
         motion, emotional = self.decoder.motion(read, track, style), self.decoder.emotional(read, track, style)
-        spoken, moved = self.readout.predict(features.of(FROM_HUB).hidden), self.readout.sides.sum(0).cpu().numpy()
-        mixed = motion + self.config.share * moved * (1.0 - emotional) * (spoken - motion)
+        spoken = self.readout.predict(features.of(FROM_HUB).hidden)[:, TALKING_INDEX]
+        mouth = spoken if features.mouth is None else 0.5 * (spoken + features.mouth)
+        mixed = mixed_mouth(motion, mouth, emotional, self.config.share)
         closed = self.decoder.closed(self.decoder.full(mixed, read, track), read, emotional)
         return np.asarray(np.clip(closed, 0.0, 1.0), np.float32)
 

@@ -1,8 +1,9 @@
 """The numbers of the mouth, in the order in which they are applied between the decoder and the finished lips.
 
 Decoders follow the lips of one talker in the mean, so lips that should meet stay a little apart. What follows mends
-that, step by step: ``articulation`` (rounding, p, b, m, f and v that the encoder finds, and the tongue), ``gains``
-(options that scale the motion), ``known_phones`` (a transcript) and ``recipe`` (whatever moves the jaw afterwards).
+that, step by step: ``articulation`` (a mouth that is read out of the sound, rounding, p, b, m, f and v that the encoder
+finds, and the tongue), ``gains`` (options that scale the motion), ``known_phones`` (a transcript) and ``recipe``
+(whatever moves the jaw afterwards).
 ``docs/lips.md`` says what each of them brings. Gaps between the lips are in distances of the outer corners of the eyes,
 beyond the gap of the resting face; weights are those of ARKit's shapes; frames are 20 ms long.
 """
@@ -38,12 +39,18 @@ class MouthRules:
         InputError: thresholds out of order, or a share outside [0, 1].
     """
 
+    # --- 0. The mouth that is read out of the sound, beside the decoder's.
+    read_share: float = 0.5
+    """Share of the mouth in ``SpeechFeatures.mouth``, which follows other people than the decoder's talker better."""
+    slow_frames: int = 75
+    """Frames whose mean of the difference stays the decoder's under full emotion: a smile is slow, speech is not."""
+
     # --- 1. How round lips get.
     rounding: float = 1.25
     """Factor of the decoder's ``mouthPucker``: its talker rounds o, u and w less than other people."""
 
     # --- 2. Where lips close: posteriors of p, b, m (and f, v) to closures.
-    onset: tuple[float, float] = (0.05, 0.15)
+    onset: tuple[float, float] = (0.04, 0.12)
     """Posteriors at which lips begin to close, and are closed."""
     peak_frames: int = 2
     """Frames on either side that a peak of the posterior must exceed."""
@@ -56,9 +63,7 @@ class MouthRules:
     closed_gap: float = CLOSED_GAP
     """Gap below which lips have met."""
     apart_gap: float = 0.035
-    """Gap from which on they have not."""
-    emotional_nearer: float = 0.6
-    """Share of both gaps by which lips must be nearer under full emotion, which holds them apart for longer."""
+    """Gap from which on they have not; from ``met_gap`` to ``closed_gap`` lips are closed more and more by phones."""
 
     # --- 4. The lower lip at the upper teeth on f and v.
     teeth_gap: float = 0.06
@@ -100,7 +105,7 @@ class MouthRules:
         pairs = (self.onset, self.tongue_onset, self.tongue_passage, (self.closed_gap, self.apart_gap))
         if not all(0.0 <= low < high <= 1.0 for low, high in pairs):
             raise InputError("a rule of the mouth begins at a lower value than it ends")
-        shares = (self.beside, self.emotional_nearer, self.rolled, self.jaw_gives, self.met)
+        shares = (self.read_share, self.beside, self.rolled, self.jaw_gives, self.met)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise InputError("a rule of the mouth that is a share lies outside 0 to 1")
         if self.rounding < 0.0:
@@ -115,7 +120,7 @@ class MouthRules:
 
     @property
     def met_gap(self) -> float:
-        """Gap of lips that a known p, b or m has closed."""
+        """Gap of lips that a p, b or m has closed, well below ``closed_gap``."""
         return self.met * self.closed_gap
 
     @cached_property

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats, softmax, stretches
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.track import BURST_KINDS, Burst
-from sedtalker.nn.engine import Model, open_model
-from sedtalker.speech.encoder import ConvolutionHeadConfig, frame_logits
+from sedtalker.nn.engine import Model, frame_logits, open_model
+from sedtalker.speech.encoder import ConvolutionHeadConfig
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 STRIDE = 2

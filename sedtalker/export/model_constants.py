@@ -28,7 +28,7 @@ from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule
 from sedtalker.emotion.taxonomy import COORDINATES
 from sedtalker.emotion.track import CATEGORIES, SILENCE, EmotionTrack
-from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.arkit import ARKIT_52, TALKING_SIDES
 from sedtalker.nn.engine import open_model
 from sedtalker.speech import features, speech_stream
 from sedtalker.speech.encoder import GRID, MelEncoder, open_encoder
@@ -116,7 +116,9 @@ def _upper_face(file: ShapeDecoder) -> Section:
 
 
 def _mouth() -> Section:
+    read = np.flatnonzero(TALKING_SIDES.sum(0))
     derived = {"gaps": RULES.gaps, "parting": RULES.parting, "ahead_frames": RULES.ahead_frames}
+    derived |= {"met_gap": RULES.met_gap, "read": read}
     return {**asdict(RULES), **derived, "jaw": JAW, "close": CLOSE, "roll": ROLL, "pucker": PUCKER}
 
 

@@ -18,13 +18,14 @@ from sedtalker.animation.decoder_network import Decoder
 from sedtalker.emotion.diarizer_model import ROW, FrameBatch, Voice
 from sedtalker.emotion.head_networks import FineNetwork
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
+from sedtalker.face.arkit import TALKING_SIDES
 from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.speaker_network import SpeakerNetwork
 from sedtalker.speech.encoder import mixed_phones
-from sedtalker.speech.encoder_networks import ConvolutionHead, EmotionEncoder, PhoneNetwork, SpeechEncoder
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PROSODY_CHANNELS
+from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead, EmotionEncoder, SpeechEncoder
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PHONES, PROSODY_CHANNELS
 
 ITEMS = "items"
 """Name of the first axis of everything that goes in and out: streams that run together."""
@@ -110,21 +111,27 @@ class PhonesGraph(nn.Module):
 
     Args:
         head: vectors of the speech encoder to logits over ``PHONES``.
-        found: the same of the emotion encoder's vectors, a second input; None: there is none.
+        found: the same and shapes of the mouth, of the emotion encoder's vectors, a second input; the mouth (B, T, 52)
+            is a third output; None: there is none.
     """
+
+    sides: Tensor
 
     def __init__(self, head: nn.Module, found: nn.Module | None = None) -> None:
         super().__init__()
         self.head, self.found = head, found
+        self.register_buffer("sides", torch.from_numpy(TALKING_SIDES), persistent=False)
         self.kinds = [[PHONE_INDEX[name] for name in names] for names in (BILABIAL, LABIODENTAL, *PLACES.values())]
 
-    def forward(self, hidden: Tensor, emotion: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        logits = self.head(hidden)
+    def forward(self, hidden: Tensor, emotion: Tensor | None = None) -> tuple[Tensor, ...]:
+        logits, mouths = self.head(hidden), list[Tensor]()
         if self.found is not None:
-            logits = mixed_phones(self.found(emotion), logits)
+            found = self.found(emotion)
+            logits = mixed_phones(found[..., : len(PHONES)], logits)
+            mouths.append(found[..., len(PHONES) :].clamp(0.0, 1.0) @ self.sides)
         posterior = logits.softmax(-1)
         sums = [posterior[..., kind].sum(-1) for kind in self.kinds]
-        return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1)
+        return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1), *mouths
 
 
 class StepGraph(nn.Module):
@@ -213,13 +220,14 @@ def voice_graph(name: str, network: DiarizerNetwork) -> Graph:
     return Graph(name, VoiceGraph(network), _frames_of(network), outputs, ("frames", ROW))
 
 
-def phones_graph(name: str, decoder: Decoder, found: PhoneNetwork | None = None) -> Graph:
+def phones_graph(name: str, decoder: Decoder, found: ArticulationNetwork | None = None) -> Graph:
     """What lips and tongue need of phones: by the phone head that a decoder holds, and of recordings by a network."""
     assert decoder.phone_head is not None
-    inputs = {"hidden": torch.randn(2, 50, decoder.config.hidden)}
+    inputs, outputs = {"hidden": torch.randn(2, 50, decoder.config.hidden)}, ["lips", "tongue"]
     if found is not None:
-        inputs["emotion"] = torch.randn(2, 50, len(found.mean))
-    return Graph(name, PhonesGraph(decoder.phone_head, found), inputs, ["lips", "tongue"], ("frames", 1))
+        inputs["emotion"] = torch.randn(2, 50, found.config.hidden)
+        outputs.append("mouth")
+    return Graph(name, PhonesGraph(decoder.phone_head, found), inputs, outputs, ("frames", 1))
 
 
 def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:
@@ -240,9 +248,9 @@ def fine_graph(name: str, network: FineNetwork) -> Graph:
     return Graph(name, CurvesGraph(network), {"rows": torch.randn(2, network.config.inputs)}, ["curves"])
 
 
-def frames_graph(name: str, network: ConvolutionHead) -> Graph:
-    """Logits of vocal bursts, or of phones, of rows of values."""
-    return Graph(name, network, {"rows": torch.randn(2, 100, len(network.mean))}, ["logits"], ("frames", 1))
+def frames_graph(name: str, network: ConvolutionHead | ArticulationNetwork) -> Graph:
+    """Logits of vocal bursts, or of phones and the mouth, of rows of values."""
+    return Graph(name, network, {"rows": torch.randn(2, 100, network.config.hidden)}, ["logits"], ("frames", 1))
 
 
 def speaker_graphs(network: SpeakerNetwork) -> list[Graph]:

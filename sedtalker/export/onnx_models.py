@@ -120,9 +120,8 @@ def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, 
         about = _origin(name) | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
         if name == DECODERS[0]:
             graphs.append((phones_graph("phones", decoder), _origin(name)))
-            graphs.append(
-                (phones_graph("recording_phones", decoder, open_model("phones", in_torch=True)), _origin("phones"))
-            )
+            network = open_model("articulation", in_torch=True)
+            graphs.append((phones_graph("articulation", decoder, network), _origin("articulation")))
         graphs.extend((decoder_graph(f"{name}_{step}", decoder, step), about | {"frames": step}) for step in steps)
     return graphs
 
@@ -162,8 +161,8 @@ def graphs_of(folder: Path) -> list[Graph]:
             return [fine_graph("fine", network)]
         case "burst_detector":
             return [frames_graph("bursts", network)]
-        case "phones":
-            return [frames_graph("phones", network)]
+        case "articulation":
+            return [frames_graph("articulation", network)]
         case "speakers":
             return speaker_graphs(network)
         case "landmarks":

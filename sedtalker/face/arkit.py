@@ -67,3 +67,14 @@ def speech_only(coefficients: NDArray[np.floating]) -> NDArray[np.float32]:
 def both_sides(*names: str) -> list[int]:
     """Indices of the named shapes, of both halves where a shape has two."""
     return [INDEX[name + side] for name in names for side in ("", "Left", "Right") if name + side in INDEX]
+
+
+TALKING_SHAPES: tuple[str, ...] = (
+    *(name.removesuffix("Left") for name in SPEECH_SHAPES if not name.endswith("Right")),
+    "tongueOut",
+)
+"""Shapes of a talking mouth, the same on both sides: what networks read out of speech alone."""
+TALKING_SIDES = np.array([np.isin(np.arange(len(ARKIT_52)), both_sides(n)) for n in TALKING_SHAPES], np.float32)
+"""(S, 52) matrix from ``TALKING_SHAPES`` to the shapes of both sides."""
+TALKING_INDEX: list[int] = TALKING_SIDES.argmax(1).tolist()
+"""Place of each of ``TALKING_SHAPES`` in ``ARKIT_52``: of the left half of a pair."""

@@ -11,8 +11,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.checkpoint import Kind, builtin_checkpoint, check_kind, read_checkpoint, read_model, restored
 from sedtalker.errors import InputError, extra
 from sedtalker.plugins import load
@@ -84,8 +86,10 @@ KINDS: dict[Kind, NetworkKind] = {
         "sedtalker.emotion.head_networks:BurstDetector",
         "bursts",
     ),
-    "phones": NetworkKind(
-        "sedtalker.speech.encoder:PhonesConfig", "sedtalker.speech.encoder_networks:PhoneNetwork", "phones"
+    "articulation": NetworkKind(
+        "sedtalker.speech.encoder:ArticulationConfig",
+        "sedtalker.speech.encoder_networks:ArticulationNetwork",
+        "articulation",
     ),
     "speakers": NetworkKind(
         "sedtalker.speakers.speaker_model:SpeakerConfig",
@@ -234,3 +238,22 @@ def open_model(source: str | Path, *kinds: Kind, device: str = "cpu", in_torch: 
     _, config, state = read_checkpoint(folder, kind, schema)
     opened = restored(lambda: network(config), state, folder)
     return (load(parts.completed)(opened, folder) if parts.completed else opened).to(device)
+
+
+LEAST_ROWS = 4
+"""Rows that a graph of a ``ConvolutionHead`` needs at least; zeros are added, as a convolution sees beyond the end."""
+
+
+def frame_logits(model: Model, rows: Floats, chunk: int) -> Floats:
+    """(T, K) logits of a ``ConvolutionHead`` for rows (T, D) of any number, some at a time; equal to one pass in 1e-5.
+
+    Args:
+        chunk: rows at once.
+    """
+    context, parts = model.config.context, []
+    for start in range(0, max(1, len(rows)), chunk):
+        first = max(0, start - context)
+        part = rows[first : start + chunk + context]
+        padded = np.pad(part, ((0, max(0, LEAST_ROWS - len(part))), (0, 0)))
+        parts.append(model.run(padded[None])[0][0, : len(part)][start - first :][:chunk])
+    return np.concatenate(parts)

@@ -23,13 +23,14 @@ from sedtalker.audio import Audio
 from sedtalker.checkpoint import Kind, builtin_checkpoint, is_checkpoint, read_arrays, read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.models import HUB
-from sedtalker.nn.engine import GraphModel, Model, Network, open_model
+from sedtalker.nn.engine import GraphModel, Model, Network, frame_logits, open_model
 from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
 from sedtalker.speech.features import (
     EMOTION,
     FRAME_CLOCK,
     FROM_HUB,
+    PHONES,
     SPEECH,
     WINDOW_SECONDS,
     SpeechFeatures,
@@ -114,12 +115,21 @@ class ConvolutionHeadConfig(BaseModel, extra="forbid"):
         return sum(d * (self.kernel // 2) for d in self.dilations)
 
 
-class PhonesConfig(ConvolutionHeadConfig):
-    """Hyper-parameters of ``PhoneNetwork``."""
+class ArticulationConfig(ConvolutionHeadConfig):
+    """Hyper-parameters of ``ArticulationNetwork``; ``dilations`` are those of the phones."""
 
     width: int = 192
     dilations: tuple[int, ...] = (1, 2)
+    mouth_dilations: tuple[int, ...] = (1, 2, 4)
+    """Dilations of the convolutions for the mouth, in order."""
     dropout: float = 0.2
+    shapes: int = 20
+    """Shapes of a talking mouth: ``TALKING_SHAPES`` of ``sedtalker.face.arkit``."""
+
+    @property
+    def context(self) -> int:
+        """Frames that an output sees on either side."""
+        return max(sum(each) for each in (self.dilations, self.mouth_dilations)) * (self.kernel // 2)
 
 
 class MelNetwork:
@@ -210,11 +220,11 @@ class MelEncoder:
     Args:
         network: ready for inference; it sees a bounded stretch of log-mels.
         digest: hash of the file it was read from; by default, of its parameters, those of a module of torch.
-        finds_phones: whether the features of recordings hold ``phones``; of the encoder of the lips alone.
+        articulates: whether the features of recordings hold ``phones`` and ``mouth``; of the encoder of the lips alone.
     """
 
-    def __init__(self, network: MelNetwork, digest: str | None = None, finds_phones: bool = False):
-        self.network, self._digest, self.finds_phones = network, digest, finds_phones
+    def __init__(self, network: MelNetwork, digest: str | None = None, articulates: bool = False):
+        self.network, self._digest, self.articulates = network, digest, articulates
 
     @property
     def context(self) -> int:
@@ -245,9 +255,10 @@ class MelEncoder:
         """Features of a recording, encoded in overlapping windows of 30 s; equal to one pass within 1e-4."""
         hidden = self.hidden(audio)
         features = analysis_of(audio).features(hidden)
-        if not self.finds_phones:
+        if not self.articulates:
             return features
-        return replace(features, phones=phones_of(audio, self.network.phones(hidden)))
+        phones, mouth = articulation_of(audio, self.network.phones(hidden))
+        return replace(features, phones=phones, mouth=mouth)
 
     def hidden(self, audio: Audio) -> Floats:
         """(T, D) hidden vectors of a recording; by weights of a file they are made once as long as it is in use."""
@@ -270,53 +281,41 @@ class MelEncoder:
         return hidden
 
 
-# --- Phones.
+# --- Phones, and the shapes of the mouth.
 
 FOUND_SHARE = 0.4
-"""Share of the phone network in log-posteriors; the rest is the speech encoder's own, whose frames are finer.
+"""Share of the articulation network in log-posteriors; the rest is the phone head's, whose frames are finer.
 
 The geometric mean closes the first talker's lips only where both find the phone; their mean closes them too often.
 """
-LEAST_ROWS = 4
-"""Rows that a graph of a ``ConvolutionHead`` needs at least; zeros are added, as a convolution sees beyond the end."""
-
-
-def frame_logits(model: Model, rows: Floats, chunk: int) -> Floats:
-    """(T, K) logits of a ``ConvolutionHead`` for rows (T, D) of any number, some at a time; equal to one pass in 1e-5.
-
-    Args:
-        chunk: rows at once.
-    """
-    context, parts = model.config.context, []
-    for start in range(0, max(1, len(rows)), chunk):
-        first = max(0, start - context)
-        part = rows[first : start + chunk + context]
-        padded = np.pad(part, ((0, max(0, LEAST_ROWS - len(part))), (0, 0)))
-        parts.append(model.run(padded[None])[0][0, : len(part)][start - first :][:chunk])
-    return np.concatenate(parts)
 
 
 @lru_cache(maxsize=1)
-def phone_finder() -> tuple[MelEncoder, Model]:
-    """The emotion encoder, and the network that finds phones in its vectors; opened once."""
+def articulation_networks() -> tuple[MelEncoder, Model]:
+    """The emotion encoder, and the network that finds phones and the mouth's shapes in its vectors; opened once."""
     encoder = open_encoder(EMOTION)
     assert isinstance(encoder, MelEncoder)
-    return encoder, open_model("phones")
+    return encoder, open_model("articulation")
 
 
 def mixed_phones(found: Any, own: Any) -> Any:
-    """Logits (…, 40), arrays or tensors, of the geometric mean of what the phone network and the phone head find."""
+    """Logits (…, 40), arrays or tensors, of the geometric mean of the articulation network's and the phone head's."""
     return FOUND_SHARE * found + (1.0 - FOUND_SHARE) * own
 
 
-def phones_of(audio: Audio, own: Floats) -> Floats:
-    """Logits (T, 40) over ``PHONES`` in a recording; ``own`` (T, 40) are those of the speech encoder's phone head.
+def articulation_of(audio: Audio, own: Floats) -> tuple[Floats, Floats]:
+    """Logits (T, 40) over ``PHONES`` in a recording, and shapes of the mouth (T, S), see ``SpeechFeatures``.
 
-    The emotion encoder learned from hundreds of speakers and from actors, so phones are found even in shouts and cries.
+    The emotion encoder learned from hundreds of speakers and from actors, so both are found even in shouts and cries.
+
+    Args:
+        audio: the recording.
+        own: (T, 40) logits of the speech encoder's phone head.
     """
-    encoder, network = phone_finder()
+    encoder, network = articulation_networks()
     found = frame_logits(network, encoder.hidden(audio), round(WINDOW_SECONDS * FRAME_CLOCK.rate))
-    return np.asarray(mixed_phones(found, own), np.float32)
+    phones, mouth = np.split(found, [len(PHONES)], -1)
+    return np.asarray(mixed_phones(phones, own), np.float32), np.clip(mouth, 0.0, 1.0)
 
 
 class EncoderPair:
@@ -331,9 +330,9 @@ class EncoderPair:
         self.encoders = dict(encoders)
 
     @property
-    def finds_phones(self) -> bool:
-        """Whether the features of recordings hold ``phones``, see ``MelEncoder``."""
-        return any(getattr(encoder, "finds_phones", False) for encoder in self.encoders.values())
+    def articulates(self) -> bool:
+        """Whether the features of recordings hold ``phones`` and ``mouth``, see ``MelEncoder``."""
+        return any(getattr(encoder, "articulates", False) for encoder in self.encoders.values())
 
     @property
     def channels(self) -> int:
@@ -368,7 +367,7 @@ def open_encoder(
     source: str | Path | BackboneConfig | None = None,
     device: str = "cpu",
     fetch: bool = True,
-    finds_phones: bool = True,
+    articulates: bool = True,
 ) -> Encoder:
     """The encoder that ``source`` names, ready for inference.
 
@@ -377,7 +376,7 @@ def open_encoder(
             (``microsoft/wavlm-base-plus``), or a short name in ``HUB_ENCODERS``; or a hub model and how its layers are
             mixed.
         fetch: whether the hub may be asked for what is not on this machine.
-        finds_phones: whether an encoder of the lips finds phones, too, see ``MelEncoder``.
+        articulates: whether an encoder of the lips finds phones and the mouth, too, see ``MelEncoder``.
 
     Raises:
         InputError: there is no such encoder, it cannot be had, or it is none.
@@ -390,7 +389,7 @@ def open_encoder(
     folder = builtin_checkpoint(name) if name in BUILTIN_ENCODERS else Path(name)
     if is_file(folder / "config.json") and is_checkpoint(folder):
         network = open_model(folder, *BUILTIN_ENCODERS, device=device)
-        return MelEncoder(network, weights_sha256(folder), finds_phones and network.centred)
+        return MelEncoder(network, weights_sha256(folder), articulates and network.centred)
     if not is_folder(folder) and str(source).count("/") != 1:
         known = ", ".join([*BUILTIN_ENCODERS, *HUB_ENCODERS])
         raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")

@@ -19,10 +19,10 @@ from sedtalker.nn.engine import Arrays
 from sedtalker.speech.encoder import (
     GRID,
     STEM_CONTEXT,
+    ArticulationConfig,
     ConvolutionHeadConfig,
     EmotionEncoderConfig,
     MelNetwork,
-    PhonesConfig,
     SpeechEncoderConfig,
 )
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE, PHONES
@@ -174,9 +174,24 @@ class ConvolutionHead(nn.Module):
         return (self(torch.from_numpy(rows)).numpy(),)
 
 
-class PhoneNetwork(ConvolutionHead):
-    """Hidden vectors (B, T, D) of the emotion encoder to logits (B, T, 40) over ``PHONES``."""
+class ArticulationNetwork(nn.Module):
+    """Hidden vectors (B, T, D) of the emotion encoder to logits over ``PHONES`` and the mouth's shapes, (B, T, 40 + S).
 
-    def __init__(self, config: PhonesConfig | None = None):
-        config = config or PhonesConfig()
-        super().__init__(config, config.hidden, len(PHONES))
+    They have nothing in common but the vectors: trained together, both were worse.
+    """
+
+    def __init__(self, config: ArticulationConfig | None = None):
+        super().__init__()
+        self.config = config = config or ArticulationConfig()
+        self.phones = ConvolutionHead(config, config.hidden, len(PHONES))
+        self.mouth = ConvolutionHead(
+            config.model_copy(update={"dilations": config.mouth_dilations}), config.hidden, config.shapes
+        )
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return torch.cat([self.phones(rows), self.mouth(rows)], -1)
+
+    @torch.no_grad()
+    def run(self, rows: Floats) -> Arrays:
+        """``forward`` of arrays."""
+        return (self(torch.from_numpy(rows)).numpy(),)

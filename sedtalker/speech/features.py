@@ -309,6 +309,8 @@ class SpeechFeatures:
         speech: (T,) bool, loud enough to be speech.
         parts: of two encoders, the name of each and the number of its columns, in order; see ``of``.
         phones: (T, 40) float32 logits over ``PHONES`` of a whole recording; None: the decoder's phone head finds them.
+        mouth: (T, S) float32 in [0, 1], the talking mouth of a whole recording without emotion, as ``TALKING_SHAPES``
+            of ``sedtalker.face.arkit``; None: the decoder alone moves it.
     """
 
     clock: FrameClock
@@ -318,6 +320,7 @@ class SpeechFeatures:
     speech: NDArray[np.bool_]
     parts: tuple[tuple[str, int], ...] = ()
     phones: NDArray[np.float32] | None = None
+    mouth: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.hidden)
@@ -338,8 +341,8 @@ class SpeechFeatures:
         clock = FrameClock(self.clock.rate, self.clock.offset + first / self.clock.rate)
         part = slice(first, first + count)
         hidden, mel, prosody, speech = self.hidden[part], self.mel[part], self.prosody[part], self.speech[part]
-        phones = None if self.phones is None else self.phones[part]
-        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones)
+        phones, mouth = (None if values is None else values[part] for values in (self.phones, self.mouth))
+        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones, mouth)
 
 
 class Analysis(NamedTuple):

@@ -113,7 +113,7 @@ def test_without_heads_or_eyes_nothing_of_them_moves(animator: Animator, speaker
         assert not animation.head_rotation.any()
         assert not animation.coefficients[:, animation.face.shape_index["eyeLookOutLeft"]].any()
         assert animation.provenance["emotion"] == "given"
-        assert list(animation.provenance["licences"]) == ["decoder", "phones"]
+        assert list(animation.provenance["licences"]) == ["decoder", "articulation"]
 
 
 def test_what_means_nothing_is_refused(animator: Animator, speakers: Speakers, tmp_path: Path) -> None:

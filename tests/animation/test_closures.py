@@ -12,12 +12,13 @@ from sedtalker.animation.articulation import (
     held_closed,
     lip_posteriors,
     lips_apart,
+    mixed_mouth,
     move_lips,
     touch_teeth,
 )
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.emotion.face_streams import LIPS_AHEAD
-from sedtalker.face.arkit import INDEX
+from sedtalker.face.arkit import INDEX, TALKING_INDEX, TALKING_SHAPES, TALKING_SIDES
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX, PHONES
 from sedtalker.training.motion.spoken_motion import measure_lips
@@ -26,19 +27,38 @@ GAP = RULES.shape_gaps
 GAPS = RULES.gaps
 
 
-def corrected(mouth: np.ndarray, bilabial: np.ndarray, emotional: np.ndarray) -> np.ndarray:
-    return close_lips(mouth, closures(bilabial) * lips_apart(mouth, emotional))
+def corrected(mouth: np.ndarray, bilabial: np.ndarray) -> np.ndarray:
+    return close_lips(mouth, closures(bilabial) * lips_apart(mouth))
+
+
+def test_a_mouth_that_is_read_out_of_neutral_speech_is_averaged_with_the_decoders():
+    rng = np.random.default_rng(0)
+    motion, mouth = (rng.random((200, n), np.float32) for n in (52, len(TALKING_SHAPES)))
+    mixed = mixed_mouth(motion, mouth, np.zeros((200, 1), np.float32))
+    np.testing.assert_allclose(mixed[:, TALKING_INDEX], 0.5 * (motion[:, TALKING_INDEX] + mouth), atol=1e-6)
+    others = ~TALKING_SIDES.any(0)
+    assert np.array_equal(mixed[:, others], motion[:, others])
+    assert mixed_mouth(motion, None, np.zeros((200, 1), np.float32)) is motion
+
+
+def test_under_emotion_what_is_slow_is_the_decoders():
+    motion, mouth = np.full((600, 52), 0.5, np.float32), np.zeros((600, len(TALKING_SHAPES)), np.float32)
+    syllables = 0.2 * np.sin(2 * np.pi * np.arange(600) / 10).astype(np.float32)  # five a second
+    mouth[:, TALKING_SHAPES.index("jawOpen")] = 0.3 + syllables
+    mixed = mixed_mouth(motion, mouth, np.ones((600, 1), np.float32))
+    inner = slice(40, -40)
+    np.testing.assert_allclose(mixed[inner, INDEX["mouthSmileLeft"]], 0.5, atol=1e-5)
+    np.testing.assert_allclose(mixed[inner, INDEX["jawOpen"]], 0.5 + 0.5 * syllables[inner], atol=0.01)
 
 
 def test_lips_that_close_anyway_are_left_alone():
     mouth, bilabial = np.zeros((15, 52), np.float32), np.zeros((15, 1), np.float32)
     mouth[..., INDEX["jawOpen"]] = 0.4
     bilabial[7] = 0.9
-    emotional = np.ones((15, 1), np.float32)
-    closed = corrected(mouth, bilabial, emotional)
+    closed = corrected(mouth, bilabial)
     assert (closed @ GAPS)[7] < 0.3 * (mouth @ GAPS)[7]
     mouth[6, INDEX["mouthClose"]] = 0.4
-    assert np.array_equal(corrected(mouth, bilabial, emotional), mouth)
+    assert np.array_equal(corrected(mouth, bilabial), mouth)
 
 
 def test_the_posterior_is_of_all_bilabials():
@@ -63,17 +83,6 @@ def test_on_f_and_v_the_lower_lip_comes_to_the_teeth_and_no_further(opened):
         assert np.array_equal(made, mouth), "near enough"
     else:
         assert made[2, INDEX["mouthRollLower"]] > 0.0
-
-
-def test_emotional_lips_close_sooner():
-    mouth = np.zeros((9, 52), np.float32)
-    gap = GAPS[INDEX["jawOpen"]]
-    mouth[..., INDEX["jawOpen"]] = 0.02 / gap
-    still, emotional = np.zeros((9, 1), np.float32), np.ones((9, 1), np.float32)
-    assert lips_apart(mouth, still).max() == 0.0, "so near, a calm mouth closes by itself"
-    assert lips_apart(mouth, emotional).min() > 0.9
-    mouth[..., INDEX["jawOpen"]] = 0.01 / gap
-    assert lips_apart(mouth, emotional).max() == 0.0
 
 
 def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
@@ -122,17 +131,16 @@ def test_lips_close_by_hand():
     assert close_lips(mouth, np.ones((1, 1), np.float32))[0, INDEX["mouthClose"]] == pytest.approx(0.6), "never less"
 
 
-@pytest.mark.parametrize(("emotional", "share"), [(0.0, 1.0), (1.0, 0.4)])
-def test_lips_are_apart_from_just_above_the_gap_of_closed_ones(emotional, share):
+def test_lips_are_apart_from_the_gap_of_closed_ones_on():
     frames = 11
-    levels = np.array([0.025, 0.03, 0.0325, 0.035, 0.07]) * share
+    levels = np.array([0.015, 0.018, 0.024, 0.03, 0.07])
     for gap, apart in zip(levels, (0.0, 0.0, 0.5, 1.0, 1.0), strict=True):
         mouth = np.zeros((frames, 52), np.float32)
         mouth[..., INDEX["jawOpen"]] = 0.3
-        wide = lips_apart(mouth, np.full((frames, 1), emotional, np.float32))
+        wide = lips_apart(mouth)
         assert wide.min() == 1.0
         mouth[5, INDEX["jawOpen"]] = gap / GAPS[INDEX["jawOpen"]]
-        near = lips_apart(mouth, np.full((frames, 1), emotional, np.float32))[:, 0]
+        near = lips_apart(mouth)[:, 0]
         assert near[3:8].tolist() == pytest.approx([apart] * 5, abs=1e-4), "within two frames"
         assert near[[2, 8]].tolist() == [1.0, 1.0]
 
@@ -163,16 +171,16 @@ def spoken(seed: int, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @given(st.integers(0, 99), st.integers(1, 40), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 6))
 def test_a_stream_closes_lips_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
     motion, posterior, emotional = spoken(seed, frames)
-    whole = move_lips(motion, closures(posterior), lips_apart(motion, emotional, ahead=0), emotional)
+    whole = move_lips(motion, closures(posterior), lips_apart(motion, ahead=0), emotional)
     np.testing.assert_allclose(streamed(motion, posterior, emotional, sizes, late=late), whole, atol=1e-6)
 
 
 def test_lips_that_close_later_are_closed_now_where_nothing_later_is_known():
-    mouth, still = np.zeros((9, 52), np.float32), np.zeros((9, 1), np.float32)
+    mouth = np.zeros((9, 52), np.float32)
     mouth[..., INDEX["jawOpen"]] = 0.4
     mouth[5, INDEX["jawOpen"]] = 0.0
-    assert lips_apart(mouth, still)[:, 0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 1]
-    assert lips_apart(mouth, still, ahead=0)[:, 0].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 1]
+    assert lips_apart(mouth)[:, 0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 1]
+    assert lips_apart(mouth, ahead=0)[:, 0].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 1]
 
 
 MOUTHS = st.lists(st.floats(0.0, 1.0, width=32), min_size=len(GAP), max_size=len(GAP))

@@ -68,7 +68,7 @@ def test_every_graph_equals_its_network(tmp_path: Path) -> None:
         encoder_graph("emotion_encoder", open_model("emotion_encoder", in_torch=True)),
         diarizer_graph("diarizer", open_model("diarizer", in_torch=True)),
         phones_graph("phones", opened("decoder")),
-        phones_graph("recording_phones", opened("decoder"), open_model("phones", in_torch=True)),
+        phones_graph("articulation", opened("decoder"), open_model("articulation", in_torch=True)),
         *(decoder_graph(f"{name}_4", opened(name), 4) for name in DECODERS),
     ]
     assert {graph.name for graph in made} == set(about["models"])

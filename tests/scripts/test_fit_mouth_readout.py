@@ -7,7 +7,8 @@ import pytest
 import torch
 from fit_mouth_readout import find_components, fit_ridge
 
-from sedtalker.animation.mouth_readout import MOUTH_SHAPES, MouthReadout, MouthReadoutConfig
+from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig
+from sedtalker.face.arkit import TALKING_SHAPES
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.training.cards import readout_decoder_card
 
@@ -58,7 +59,7 @@ def test_a_linear_mouth_is_found_again() -> None:
     assert calm.read.bias.detach().numpy() == pytest.approx(
         np.mean([mouth(truth, one).numpy().mean(0) for one in layers], axis=0), abs=1e-3
     )
-    assert len(calm.read.bias) == len(MOUTH_SHAPES)
+    assert len(calm.read.bias) == len(TALKING_SHAPES)
 
 
 def test_the_card_says_what_is_read() -> None:

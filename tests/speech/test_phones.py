@@ -1,4 +1,4 @@
-"""Phones of recordings: found in the emotion encoder's vectors, beside the speech encoder's own."""
+"""Phones and the mouth of recordings: found in the emotion encoder's vectors."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from sedtalker.animation.articulation import lip_posteriors
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-from sedtalker.nn.engine import open_model
-from sedtalker.speech.encoder import FOUND_SHARE, MelEncoder, PhonesConfig, frame_logits, open_encoder
-from sedtalker.speech.encoder_networks import PhoneNetwork
+from sedtalker.face.arkit import TALKING_SHAPES
+from sedtalker.nn.engine import frame_logits, open_model
+from sedtalker.speech.encoder import FOUND_SHARE, ArticulationConfig, MelEncoder, open_encoder
+from sedtalker.speech.encoder_networks import ArticulationNetwork
 from sedtalker.speech.features import EMOTION, PHONES
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
@@ -35,36 +36,42 @@ def sound() -> Audio:
 @given(st.integers(0, 130), st.integers(20, 60))
 def test_logits_of_parts_equal_one_pass(rows: int, chunk: int) -> None:
     torch.manual_seed(0)
-    network = PhoneNetwork(PhonesConfig(hidden=3, width=4)).eval().requires_grad_(False)
+    network = ArticulationNetwork(ArticulationConfig(hidden=3, width=4, shapes=2)).eval().requires_grad_(False)
     vectors = np.random.default_rng(0).standard_normal((rows, 3)).astype(np.float32)
     made = frame_logits(network, vectors, chunk)
-    assert made.shape == (rows, len(PHONES))
+    assert made.shape == (rows, len(PHONES) + 2)
     if rows:
         np.testing.assert_allclose(made, network(torch.from_numpy(vectors)[None])[0].numpy(), atol=1e-5)
 
 
 def test_the_network_in_the_box_reads_the_diarizers_encoder() -> None:
-    folder = builtin_checkpoint("phones")
+    folder = builtin_checkpoint("articulation")
     assert read_config(folder).encoder_sha256 == weights_sha256(builtin_checkpoint("emotion_encoder"))
-    assert open_model("phones").config.hidden == open_encoder(EMOTION).channels
+    config = open_model("articulation").config
+    assert (config.hidden, config.shapes) == (open_encoder(EMOTION).channels, len(TALKING_SHAPES))
 
 
-def test_an_animators_features_hold_the_phones_of_both_encoders(sound: Audio) -> None:
+def test_an_animators_features_hold_phones_of_both_encoders_and_a_mouth(sound: Audio) -> None:
     animator = Animator.from_pretrained()
     decoder, features = animator.decoder, animator.encoder(sound)
     assert isinstance(decoder, ShapeDecoder)
     assert features.phones is not None
     own = decoder.phones(features.hidden)
-    found = frame_logits(open_model("phones"), open_encoder(EMOTION).hidden(sound), 1500)
-    np.testing.assert_allclose(features.phones, FOUND_SHARE * found + (1 - FOUND_SHARE) * own, atol=1e-4)
+    found = frame_logits(open_model("articulation"), open_encoder(EMOTION).hidden(sound), 1500)
+    phones, mouth = found[:, : len(PHONES)], found[:, len(PHONES) :]
+    np.testing.assert_allclose(features.phones, FOUND_SHARE * phones + (1 - FOUND_SHARE) * own, atol=1e-4)
+    np.testing.assert_allclose(features.mouth, mouth.clip(0.0, 1.0), atol=1e-5)
     asked = lip_posteriors(features.phones)
     np.testing.assert_array_equal(lip_posteriors(decoder.phones_in(features)), asked)
-    np.testing.assert_array_equal(features.part(10, 20).phones, features.phones[10:30])
+    part = features.part(10, 20)
+    np.testing.assert_array_equal(part.phones, features.phones[10:30])
+    np.testing.assert_array_equal(part.mouth, features.mouth[10:30])
 
 
 def test_other_features_hold_none(sound: Audio) -> None:
-    assert open_encoder(EMOTION)(sound).phones is None
-    assert MelEncoder(open_model("speech_encoder"))(sound).phones is None
+    for features in (open_encoder(EMOTION)(sound), MelEncoder(open_model("speech_encoder"))(sound)):
+        assert features.phones is None
+        assert features.mouth is None
 
 
 def test_a_recording_is_encoded_once_for_phones_and_emotion(sound: Audio) -> None:

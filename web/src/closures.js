@@ -4,8 +4,32 @@
  * The posterior of p, b, m has a peak at each of them, and there the lips are closed; the jaw stays mostly where it was.
  */
 
-import { clip } from "./filters.js";
+import { clip, convolve } from "./filters.js";
 import { joined } from "./networks.js";
+
+/**
+ * A motion (T, 52) whose mouth is partly the one that is read out of the sound, which knows no emotion: what changes
+ * slowly of the difference is left to the decoder as far as a face is emotional.
+ * @param {Float32Array} motion (T, 52) as the decoder moves it
+ * @param {Float32Array} mouth (T, 52)
+ * @param {Float32Array} emotional (T)
+ * @param {Record<string, any>} c ``constants.mouth``
+ */
+export function mixMouth(motion, mouth, emotional, c) {
+  const [shapes, width] = [c.gaps.length, c.read.length];
+  const apart = Float32Array.from({ length: emotional.length * width }, (_, at) => {
+    const from = Math.floor(at / width) * shapes + c.read[at % width];
+    return mouth[from] - motion[from];
+  });
+  const slow = convolve(apart, new Float64Array(c.slow_frames).fill(1 / c.slow_frames), { width, mode: "nearest" });
+  const made = motion.slice();
+  for (let at = 0; at < apart.length; at++) {
+    const frame = Math.floor(at / width);
+    const to = frame * shapes + c.read[at % width];
+    made[to] = clip(motion[to] + c.read_share * (apart[at] - emotional[frame] * slow[at]), 0, 1);
+  }
+  return made;
+}
 
 /**
  * How far lips must close (T, 2), from posteriors (T, 2) of phones that close them: at their peaks.
@@ -42,17 +66,15 @@ export function lipGaps(motion, { gaps: gap }) {
 /**
  * From 0, where lips close about then anyway, to 1, (T).
  * @param {Float32Array} motion (T, 52) with its lips as the decoder moves them
- * @param {Float32Array} emotional (T)
  * @param {number} ahead frames after a frame in which lips may close instead
  * @param {Record<string, any>} c ``constants.mouth``
  */
-export function lipsApart(motion, emotional, ahead, c) {
+export function lipsApart(motion, ahead, c) {
   const gaps = lipGaps(motion, c);
   return gaps.map((_, i) => {
     let nearest = Infinity;
     for (let j = Math.max(0, i - c.peak_frames); j <= Math.min(gaps.length - 1, i + ahead); j++) nearest = Math.min(nearest, gaps[j]);
-    const nearer = 1 - c.emotional_nearer * emotional[i];
-    return clip((nearest - nearer * c.closed_gap) / (nearer * (c.apart_gap - c.closed_gap)), 0, 1);
+    return clip((nearest - c.met_gap) / (c.closed_gap - c.met_gap), 0, 1);
   });
 }
 
@@ -141,9 +163,9 @@ export class ClosureStream {
     const first = this.given;
     const last = this.motion.length / shapes;
     const wanted = closures(joined([this.posteriors, ahead]), c).subarray(2 * first, 2 * last);
-    const shares = this.emotional.subarray(0, last);
-    const apart = lipsApart(this.motion, shares, 0, c).subarray(first);
-    const made = moveLips(motion, wanted, apart, shares.subarray(first), c);
+    const shares = this.emotional.subarray(first, last);
+    const apart = lipsApart(this.motion, 0, c).subarray(first);
+    const made = moveLips(motion, wanted, apart, shares, c);
     const gone = Math.max(0, last - c.ahead_frames);
     this.motion = this.motion.slice(gone * shapes);
     this.posteriors = this.posteriors.slice(2 * gone);

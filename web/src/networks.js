@@ -7,7 +7,7 @@
 
 import { centreBands } from "./features.js";
 
-const GRAPHS = ["speech_encoder", "emotion_encoder", "phones", "recording_phones", "diarizer"];
+const GRAPHS = ["speech_encoder", "emotion_encoder", "phones", "articulation", "diarizer"];
 /** Graphs of the decoders of recordings and of streams, and how many frames they take at a time. */
 export const DECODERS = {
   file: { graph: "decoder_64", frames: 64 },
@@ -116,12 +116,13 @@ export class Networks {
   }
 
   /**
-   * Posteriors of phones that lips and tongue close for, in a recording: both encoders' together.
+   * Posteriors of phones that lips and tongue close for, in a recording: both encoders' together; and its mouth.
    * @param {{speech: Float32Array, emotion: Float32Array}} hidden (T, D) of both encoders
-   * @returns {Promise<{lips: Float32Array, tongue: Float32Array}>} (T, 2) of p, b, m and of f, v; (T, 3) by place
+   * @returns {Promise<{lips: Float32Array, tongue: Float32Array, mouth: Float32Array}>} (T, 2) of p, b, m and of f, v;
+   *   (T, 3) by place; (T, 52) the talking mouth without emotion
    */
-  async recordingPhones(hidden) {
-    return this.#phones("recording_phones", { hidden: hidden.speech, emotion: hidden.emotion });
+  async articulation(hidden) {
+    return this.#phones("articulation", { hidden: hidden.speech, emotion: hidden.emotion });
   }
 
   /**
@@ -135,11 +136,11 @@ export class Networks {
 
   async #phones(graph, inputs) {
     const frames = inputs.hidden.length / this.constants.decoder.hidden;
-    if (!frames) return { lips: new Float32Array(0), tongue: new Float32Array(0) };
+    if (!frames) return { lips: new Float32Array(0), tongue: new Float32Array(0), mouth: new Float32Array(0) };
     const session = await this.session(graph);
     const rows = Object.entries(inputs).map(([name, values]) => [name, this.tensor(values, [1, frames, values.length / frames])]);
-    const { lips, tongue } = await session.run(Object.fromEntries(rows));
-    return { lips: lips.data, tongue: tongue.data };
+    const { lips, tongue, mouth } = await session.run(Object.fromEntries(rows));
+    return { lips: lips.data, tongue: tongue.data, mouth: mouth?.data };
   }
 
   /**

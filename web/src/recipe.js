@@ -1,7 +1,7 @@
 /** The recipe of a whole recording: sound becomes features, an emotion, and motion on the clock of the features. */
 
 import { easeCuts, emotional, UpperFace } from "./conditioning.js";
-import { closures, lipsApart, moveLips } from "./closures.js";
+import { closures, lipsApart, mixMouth, moveLips } from "./closures.js";
 import { emotionTrack, frameEmotions } from "./emotion.js";
 import { centreBands, Ear, pairMeans } from "./features.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
@@ -50,7 +50,7 @@ export async function move(networks, { analysis, hidden, track }, onprogress) {
   const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
   const speech = speechInput(hidden.speech, analysis.prosody, constants.decoder);
   const motion = await decode(networks, { speech, ...emotion }, (share) => onprogress(1 - WORK.decode * (1 - share)));
-  return finishMouth(motion, emotion, await networks.recordingPhones(hidden), constants);
+  return finishMouth(motion, emotion, await networks.articulation(hidden), constants);
 }
 
 /** Coefficients (T, 52) of a whole recording, some seconds at a time. */
@@ -77,15 +77,16 @@ async function decode(networks, frames, onprogress) {
  * A decoder's motion with an upper face of full strength, and lips and tongue where the phones ask for them.
  * @param {Float32Array} motion (T, 52) in [0, 1]
  * @param {{posterior: Float32Array, intensity: Float32Array}} emotion (T, C) and (T), eased
- * @param {{lips: Float32Array, tongue: Float32Array}} phones (T, 2) and (T, 3) posteriors
+ * @param {{lips: Float32Array, tongue: Float32Array, mouth: Float32Array}} phones (T, 2) and (T, 3) posteriors; (T, 52)
  * @param {Record<string, any>} constants
  * @returns {Moved}
  */
 export function finishMouth(motion, emotion, phones, constants) {
   const { mouth, decoder } = constants;
   const share = emotional(emotion.posterior, emotion.intensity, constants.conditioning);
-  const full = new UpperFace(constants.upper_face).push(motion, emotion.posterior, emotion.intensity);
-  const apart = lipsApart(full, share, Math.min(mouth.peak_frames, decoder.look_ahead), mouth);
+  const mixed = mixMouth(motion, phones.mouth, share, mouth);
+  const full = new UpperFace(constants.upper_face).push(mixed, emotion.posterior, emotion.intensity);
+  const apart = lipsApart(full, Math.min(mouth.peak_frames, decoder.look_ahead), mouth);
   const closed = closures(phones.lips, mouth);
   return {
     weights: moveLips(full, closed, apart, share, mouth),

@@ -15,7 +15,7 @@ const samples = sampleRecording();
 const analysis = new Ear(constants.features).analyse(samples);
 const frames = Object.fromEntries(Object.entries(reference.frames).map(([name, stored]) => [name, whole(stored)]));
 const track = emotionTrack({ ...frames, speech: Uint8Array.from(frames.speech) }, samples.length / 16000, constants);
-const phones = { lips: whole(reference.recording_phones.lips), tongue: whole(reference.recording_phones.tongue) };
+const phones = Object.fromEntries(Object.entries(reference.articulation).map(([name, rows]) => [name, whole(rows)]));
 const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
 const moved = finishMouth(whole(reference.motion), emotion, phones, constants);
 const make = (generators) => assemble(moved, { analysis, track }, { fps: reference.lively.fps, generators }, constants);

@@ -27,9 +27,10 @@ test("encoders and phones give Python's hidden vectors and posteriors", { skip }
   const phones = await networks.phones(hidden.speech);
   assertClose(phones.lips, reference.phones.lips, 1e-3, "lip posteriors");
   assertClose(phones.tongue, reference.phones.tongue, 1e-3, "tongue posteriors");
-  const found = await networks.recordingPhones(hidden);
-  assertClose(found.lips, reference.recording_phones.lips, 1e-3, "lip posteriors of a recording");
-  assertClose(found.tongue, reference.recording_phones.tongue, 1e-3, "tongue posteriors of a recording");
+  const found = await networks.articulation(hidden);
+  assertClose(found.lips, reference.articulation.lips, 1e-3, "lip posteriors of a recording");
+  assertClose(found.tongue, reference.articulation.tongue, 1e-3, "tongue posteriors of a recording");
+  assertClose(found.mouth, reference.articulation.mouth, 1e-3, "mouth of a recording");
 });
 
 test("a recording is animated as `sedtalker animate` does", { skip }, async () => {

@@ -35,7 +35,7 @@ test("a recording in which nobody speaks is neutral", () => {
 
 test("the decoder's motion is finished as Python does: upper face, closures, tongue, the video clock", () => {
   const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
-  const phones = { lips: whole(reference.recording_phones.lips), tongue: whole(reference.recording_phones.tongue) };
+  const phones = Object.fromEntries(Object.entries(reference.articulation).map(([name, rows]) => [name, whole(rows)]));
   const moved = finishMouth(whole(reference.motion), emotion, phones, constants);
   assertClose(moved.weights, reference.moved, 1e-4, "finished motion");
   const made = assemble(moved, { track }, { fps: reference.animation.fps, generators: null }, constants);

@@ -205,7 +205,7 @@ def open_speech_source(source: str | dict[str, Any] | None, cache: Path) -> Spee
     """The built-in encoder (None), its checkpoint folder (a name) or a backbone (``BackboneConfig`` as plain data)."""
     backbone = BackboneConfig.model_validate(source) if isinstance(source, dict) else None
     folder = Path(source) if isinstance(source, str) and source else builtin_checkpoint("speech_encoder")
-    encoder = open_encoder(backbone or folder, finds_phones=False)
+    encoder = open_encoder(backbone or folder, articulates=False)
     hidden = SpeechCache(cache, encoder.sha256(), partial(_hidden_and_prosody, encoder))
     return SpeechSource(encoder.channels, hidden, None if backbone else folder, backbone)
 

@@ -1,0 +1,286 @@
+"""Train what finds phones and the mouth's shapes in the emotion encoder's vectors.
+
+    python scripts/train_articulation.py --data DIR [--out checkpoints/articulation]
+
+About half an hour of one core. Phones are learned from read speech whose words are known (aligned by pocketsphinx). The
+mouth is learned from the tracked talker of GRID, and from what ``decoder_whisper_base`` reads out of Whisper's layers
+for readers and for actors. Every recording is also read in rooms, noises, over telephones and through other
+microphones; the mouth stays that of the recording as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from fit_mouth_readout import tracked_mouths
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from train_bursts import IGNORED
+
+from sedtalker.animation.mouth_readout import READ_LAYERS
+from sedtalker.arrays import Floats
+from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.face.arkit import TALKING_INDEX, TALKING_SIDES
+from sedtalker.face.builtin import load_face
+from sedtalker.metrics.motion import correlation
+from sedtalker.nn.engine import open_model
+from sedtalker.speech.encoder import MelEncoder, open_encoder
+from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead
+from sedtalker.speech.features import BILABIAL, EMOTION, FRAME_CLOCK, PHONE_INDEX, PHONES
+from sedtalker.speech.whisper import layer_frames
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.augmentation import read_augmenter
+from sedtalker.training.corpora.layer_features import open_whisper
+from sedtalker.training.corpora.manifest import find_data, read_manifest
+from sedtalker.training.corpora.tracked_motion import read_grid
+from sedtalker.training.corpora.transfer_recipe import TransferRecipe
+from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_frames
+from sedtalker.training.motion.spoken_motion import LipMeasure, measure_lips
+from sedtalker.training.run import cache_folder
+
+COPIES = {"speechocean762": 3, "ljspeech": 2, "grid": 2, "librispeech": 2, "cremad": 2, "banglaser": 2}
+"""Corpora, all free for weights of any use, and copies of every recording of training: as it is, and worse.
+
+One more, in loud noise, is for the mouth alone: most phones cannot be found in it.
+"""
+WORSE = TransferRecipe(snr=(0.0, 25.0), telephone=0.15, transcoded=0.1, clipped=0.03)
+"""What is done to the copies that are worse."""
+NOISY = TransferRecipe(noise=1.0, snr=(-5.0, 15.0), telephone=0.0, transcoded=0.0, clipped=0.0)
+"""What is done to the one in noise."""
+PHONE_SHARES = {"speechocean762": 1.5, "ljspeech": 1.0, "grid": 0.25}
+"""How often frames of a corpus are drawn to learn phones, beside those of the others."""
+MOUTH_SHARES = {
+    "speechocean762": 1.0,
+    "ljspeech": 0.5,
+    "grid": 1.0,
+    "librispeech": 1.2,
+    "cremad": 1.0,
+    "banglaser": 0.5,
+}
+"""How often crops of a corpus are drawn to learn the mouth, however long it is."""
+MOST_CLIPS = {"cremad": 1500, "banglaser": 300}
+"""Recordings of training that are read of corpora with many short ones; of validation a tenth."""
+LONGEST_CLIP = 20.0
+"""Longer clips, seconds, are left out."""
+PHONE_STEPS, MOUTH_STEPS, FRAMES, RATE = (1500, 16), (3000, 24), 150, 1.5e-3
+"""Steps and crops of each, frames of a crop (three seconds) and the peak learning rate, of a cosine to zero."""
+GAP_WEIGHT, WIDTH_WEIGHT = 2.0, 1.5
+"""Weights of the lips' gap and width in the loss of the mouth, beside all its shapes."""
+FOUND = 0.2
+"""Posterior from which on p, b and m count as found."""
+
+
+class Clip(NamedTuple):
+    """A recording: its corpus, whether it is trained on, its sound and its words; empty where nobody knows them."""
+
+    corpus: str
+    split: str
+    name: str
+    path: Path
+    text: str
+
+
+class Example(NamedTuple):
+    """Vectors (T, D) of a recording, its phones (T,), as indices of ``PHONES`` or ``IGNORED``, and its mouth (T, S)."""
+
+    clip: Clip
+    rows: Floats
+    phones: NDArray[np.int64]
+    mouth: Floats
+
+
+def clips(data: Path) -> list[Clip]:
+    """Recordings of training and of validation."""
+    rng, found = np.random.default_rng(0), list[Clip]()
+    listed = [clip for clip in read_manifest(data) if clip.duration < LONGEST_CLIP]
+    for corpus in COPIES:
+        for split in ("train", "valid"):
+            own = [clip for clip in listed if clip.corpus == corpus and clip.split == split]
+            most = MOST_CLIPS.get(corpus, len(own)) // (1 if split == "train" or corpus not in MOST_CLIPS else 10)
+            some = [own[k] for k in sorted(rng.permutation(len(own))[:most].tolist())]
+            words = corpus not in MOST_CLIPS
+            found += [Clip(corpus, split, c.path.stem, c.path, c.transcript if words else "") for c in some]
+    return found + [Clip("grid", c.split, c.name, c.audio, c.text) for c in read_grid(data) if c.split != "test"]
+
+
+def aligned(found: Sequence[Clip]) -> dict[str, list[PhoneSpan]]:
+    """Phones of the recordings whose words are known, by name."""
+    spans = dict[str, list[PhoneSpan]]()
+    for corpus in COPIES:
+        utterances = [Utterance(c.name, c.path, c.text) for c in found if c.corpus == corpus and c.text]
+        spans |= align_corpus(f"phones_{corpus}", utterances, cache_folder(), 1) if utterances else {}
+    return spans
+
+
+def examples(
+    data: Path, encoder: MelEncoder, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan]]
+) -> Iterator[Example]:
+    """Every recording, those of training several times."""
+    augmenter = read_augmenter(data)
+    worse, noisy = (
+        partial(recipe.degrade, noises=augmenter.noises, responses=augmenter.responses, rng=np.random.default_rng(0))
+        for recipe in (WORSE, NOISY)
+    )
+    whisper = open_whisper(data, None, READ_LAYERS)
+    readout = open_model("decoder_whisper_base", "readout_decoder", in_torch=True).readout
+    tracked = {clip.name: mouth for clip, mouth in tracked_mouths(data, cache_folder(), ("train", "valid"))}
+    for clip in found:
+        samples = load_audio(clip.path).samples
+        mouth = tracked.get(clip.name)
+        if mouth is None:
+            layers = layer_frames(whisper.model, torch.from_numpy(samples), whisper.layers)
+            mouth = readout.predict(layers.numpy())[:, TALKING_INDEX]
+        sounds = [samples]
+        if clip.split == "train":
+            sounds += [*(worse(samples) for _ in range(COPIES[clip.corpus] - 1)), noisy(samples)]
+        for copy, sound in enumerate(sounds):
+            rows = encoder.hidden(from_samples(sound, SAMPLE_RATE))[: len(mouth)]
+            phones = np.full(len(rows), IGNORED)
+            if spans.get(clip.name) and copy < COPIES[clip.corpus]:
+                phones = phone_frames(spans[clip.name], FRAME_CLOCK.times(len(rows)))
+            yield Example(clip, rows, phones, np.asarray(mouth[: len(rows)], np.float32))
+
+
+class MouthLoss:
+    """Squared errors of the mouth's shapes, of the lips' gap and of their width, each over its usual variance."""
+
+    def __init__(self, lips: LipMeasure, mouths: Floats) -> None:
+        axes = TALKING_SIDES @ np.column_stack([lips.gain, lips.width])
+        axes *= np.sqrt([GAP_WEIGHT, WIDTH_WEIGHT]) / (mouths @ axes).std(0)
+        self.axes, self.scale = torch.from_numpy(axes.astype(np.float32)), torch.from_numpy(mouths.std(0) + 0.01)
+
+    def __call__(self, found: Tensor, mouth: Tensor) -> Tensor:
+        """The loss of mouths (…, S)."""
+        apart = found - mouth
+        return (apart / self.scale).square().mean() + (apart @ self.axes).square().sum(-1).mean()
+
+
+def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
+    """The loss of logits (B, T, 40) for phones (B, T)."""
+    return F.cross_entropy(logits.flatten(0, 1), phones.flatten(), ignore_index=IGNORED, label_smoothing=0.05)
+
+
+def train(given: Sequence[Example], seed: int) -> ArticulationNetwork:
+    """The network, trained on crops: first what finds phones, then the mouth."""
+    torch.manual_seed(seed)
+    network = ArticulationNetwork()
+    every, mouths = (np.concatenate([example[k] for example in given]) for k in (1, 3))
+    for head in (network.phones, network.mouth):
+        head.mean.copy_(torch.from_numpy(every.mean(0)))
+        head.scale.copy_(torch.from_numpy(1.0 / (every.std(0) + 1e-3)))
+    spoken = [e for e in given if (e.phones != IGNORED).any()]
+    shares = np.array([len(e.rows) * PHONE_SHARES[e.clip.corpus] for e in spoken])
+    fit(network.phones, [(e.rows, e.phones) for e in spoken], shares, phone_loss, PHONE_STEPS, seed)
+    frames = {corpus: sum(len(e.rows) for e in given if e.clip.corpus == corpus) for corpus in COPIES}
+    shares = np.array([len(e.rows) * MOUTH_SHARES[e.clip.corpus] / frames[e.clip.corpus] for e in given])
+    network.mouth.outputs.bias.data.copy_(torch.from_numpy(mouths.mean(0)))
+    network.mouth.outputs.weight.data.mul_(0.05)
+    mouth_loss = MouthLoss(measure_lips(load_face()), mouths)
+    fit(network.mouth, [(e.rows, e.mouth) for e in given], shares, mouth_loss, MOUTH_STEPS, seed)
+    return network.eval()
+
+
+def fit(
+    head: ConvolutionHead,
+    given: Sequence[tuple[Floats, NDArray[Any]]],
+    shares: NDArray[np.float64],
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+    plan: tuple[int, int],
+    seed: int,
+) -> None:
+    """Train a part of the network on crops of rows (T, D) and targets (T, …) drawn by shares; plan: steps and crops."""
+    steps, count = plan
+    rng, optimizer = np.random.default_rng(seed), torch.optim.AdamW(head.parameters(), RATE, weight_decay=0.02)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * min(1.0, step / 50) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
+        drawn = (given[k] for k in rng.choice(len(given), count, p=shares / shares.sum()).tolist())
+        rows, targets = (torch.stack(column) for column in zip(*(crop(*each, rng) for each in drawn), strict=True))
+        loss = loss_of(head(rows), targets)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if step % 100 == 0:
+            print(f"step {step}: {loss.item():.3f}", flush=True)
+
+
+def crop(rows: Floats, targets: NDArray[Any], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Three seconds of a recording; a shorter one is held at its end."""
+    start = int(rng.integers(max(1, len(rows) - FRAMES + 1)))
+    index = np.minimum(np.arange(start, start + FRAMES), len(rows) - 1)
+    return torch.from_numpy(rows[index]), torch.from_numpy(targets[index])
+
+
+def measured(network: ArticulationNetwork, given: Sequence[Example]) -> dict[str, float]:
+    """By corpus: share of the frames whose phone is found, and of p, b and m that are; correlation of gap and width."""
+    lips = measure_lips(load_face())
+    metrics, kinds = dict[str, float](), [PHONE_INDEX[name] for name in BILABIAL]
+    for corpus in COPIES:
+        values = dict[str, list[float]]()
+        for example in (each for each in given if each.clip.corpus == corpus):
+            made = network.run(example.rows[None])[0][0]
+            for name, axis in (("gap", lips.gain), ("width", lips.width)):
+                curves = (part @ TALKING_SIDES @ axis for part in (made[:, len(PHONES) :], example.mouth))
+                values.setdefault(name, []).append(correlation(*curves))
+            if (example.phones == IGNORED).all():
+                continue
+            posterior = torch.from_numpy(made[:, : len(PHONES)]).softmax(-1).numpy()
+            right = (posterior.argmax(-1) == example.phones)[example.phones > 0]
+            values.setdefault("phones", []).append(float(right.mean()))
+            edges = np.flatnonzero(np.diff(example.phones, prepend=IGNORED, append=IGNORED))
+            for first, last in pairwise(edges.tolist()):
+                if example.phones[first] in kinds:
+                    peak = posterior[max(0, first - 1) : last + 1, kinds].sum(-1).max()
+                    values.setdefault("bilabials", []).append(float(peak > FOUND))
+        metrics |= {f"{name}_{corpus}": round(float(np.nanmean(each)), 4) for name, each in values.items()}
+    return metrics
+
+
+def main() -> None:
+    """Parse arguments, train, measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("checkpoints/articulation"))
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    data, encoder = find_data(arguments.data), open_encoder(EMOTION)
+    assert isinstance(encoder, MelEncoder)
+    found = clips(data)
+    write(arguments.out, list(examples(data, encoder, found, aligned(found))), arguments.seed)
+
+
+def write(folder: Path, made: Sequence[Example], seed: int) -> None:
+    """Train, measure, and write the checkpoint folder."""
+    network = train([each for each in made if each.clip.split == "train"], seed)
+    metrics = measured(network, [each for each in made if each.clip.split == "valid"])
+    config = CheckpointConfig(
+        kind="articulation",
+        licence="ODbL-1.0",
+        trained_on=[
+            "GRID talker s1, tracked (CC BY 4.0)",
+            "speechocean762, LibriSpeech, BanglaSER (CC BY 4.0)",
+            "LJ Speech (public domain)",
+            "CREMA-D train split (ODbL 1.0, DbCL 1.0), and vectors of the emotion encoder",
+            "a readout of Whisper-base (MIT, not contained here)",
+            "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
+        ],
+        encoder_sha256=weights_sha256(builtin_checkpoint(EMOTION)),
+        model=network.config.model_dump(mode="json"),
+        metrics=metrics,
+    )
+    write_checkpoint(folder, config, network.state_dict(), fill_card("articulation", **metrics))
+    print(metrics)
+
+
+if __name__ == "__main__":
+    main()
