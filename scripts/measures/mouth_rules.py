@@ -202,7 +202,8 @@ def _sentence(
         track = steady_track(emotion, 0.0 if emotion == "neutral" else 1.0)
         motion, emotional = decoder.motion(features, track), decoder.emotional(features, track)
         motions = (
-            decoder.full(each, features, track) for each in (motion, mixed_mouth(motion, features.mouth, emotional))
+            decoder.full(each, features, track)
+            for each in (motion, mixed_mouth(motion, features.mouth, emotional, decoder.config.mouth_share))
         )
         decoded[emotion] = *motions, emotional
     posteriors = lip_posteriors(decoder.phones_in(features))

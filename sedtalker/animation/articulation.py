@@ -29,7 +29,7 @@ PUCKER = INDEX["mouthPucker"]
 
 
 def mixed_mouth(
-    motion: Floats, mouth: Floats | None, emotional: Floats, share: float | None = None, rules: MouthRules = RULES
+    motion: Floats, mouth: Floats | None, emotional: Floats, share: float, rules: MouthRules = RULES
 ) -> Floats:
     """A motion (T, 52) whose mouth is partly the one that is read out of the sound, which knows no emotion.
 
@@ -40,13 +40,13 @@ def mixed_mouth(
         motion: as the decoder moves the face.
         mouth: (T, S) of ``TALKING_SHAPES``; None: there is none.
         emotional: (T, 1) how far a frame is from neutral speech.
-        share: of the mouth; default: that of the rules.
+        share: of the mouth; the rest is the motion's.
     """
-    if mouth is None:
+    if mouth is None or not share:
         return motion
     apart = mouth @ TALKING_SIDES - motion * TALKING_SIDES.sum(0)
     slow = scipy.ndimage.uniform_filter1d(apart, rules.slow_frames, axis=0, mode="nearest")
-    mixed = motion + (rules.read_share if share is None else share) * (apart - emotional * slow)
+    mixed = motion + share * (apart - emotional * slow)
     return np.asarray(np.clip(mixed, 0.0, 1.0), np.float32)
 
 

@@ -95,6 +95,8 @@ class DecoderConfig(BaseModel, extra="forbid"):
     """The shapes that ever move; the others stay at zero."""
     closes: bool = False
     """Whether it holds the phone head of its encoder and closes the lips by it (see ``closures``)."""
+    mouth_share: float = Field(0.0, ge=0.0, le=1.0)
+    """Share of the mouth that is read out of a recording beside its own; a decoder of one actor keeps its own."""
 
     @property
     def look_ahead(self) -> int:
@@ -170,7 +172,7 @@ class ShapeDecoder:
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
         """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]. Cuts in the track become onsets (``ease_cuts``)."""
         motion, share = self.motion(features, track, style), self.emotional(features, track, style)
-        motion = mixed_mouth(motion, features.mouth, share)
+        motion = mixed_mouth(motion, features.mouth, share, self.config.mouth_share)
         return self.closed(self.full(motion, features, track), features, share)
 
     def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:

@@ -40,8 +40,6 @@ class MouthRules:
     """
 
     # --- 0. The mouth that is read out of the sound, beside the decoder's.
-    read_share: float = 0.5
-    """Share of the mouth in ``SpeechFeatures.mouth``, which follows other people than the decoder's talker better."""
     slow_frames: int = 75
     """Frames whose mean of the difference stays the decoder's under full emotion: a smile is slow, speech is not."""
 
@@ -105,7 +103,7 @@ class MouthRules:
         pairs = (self.onset, self.tongue_onset, self.tongue_passage, (self.closed_gap, self.apart_gap))
         if not all(0.0 <= low < high <= 1.0 for low, high in pairs):
             raise InputError("a rule of the mouth begins at a lower value than it ends")
-        shares = (self.read_share, self.beside, self.rolled, self.jaw_gives, self.met)
+        shares = (self.beside, self.rolled, self.jaw_gives, self.met)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise InputError("a rule of the mouth that is a share lies outside 0 to 1")
         if self.rounding < 0.0:

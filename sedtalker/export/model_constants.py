@@ -63,7 +63,7 @@ def model_constants() -> dict[str, Section]:
         "decoder": _decoders(file, live),
         "conditioning": _named(conditioning, "EMOTIONAL_SLOPE", "NEUTRAL", "STEEPEST", "HALF_ONSET"),
         "upper_face": _upper_face(file),
-        "mouth": _mouth(),
+        "mouth": _mouth(file),
         "tongue": _tongue(),
         "arkit": {"names": ARKIT_52},
         "idle": _idle(),
@@ -115,10 +115,10 @@ def _upper_face(file: ShapeDecoder) -> Section:
     return {"added": added, **_named(conditioning, "COLUMNS", "DELAYS", "UP", "DOWN", "LONGEST_DELAY")}
 
 
-def _mouth() -> Section:
+def _mouth(file: ShapeDecoder) -> Section:
     read = np.flatnonzero(TALKING_SIDES.sum(0))
     derived = {"gaps": RULES.gaps, "parting": RULES.parting, "ahead_frames": RULES.ahead_frames}
-    derived |= {"met_gap": RULES.met_gap, "read": read}
+    derived |= {"met_gap": RULES.met_gap, "read": read, "read_share": file.config.mouth_share}
     return {**asdict(RULES), **derived, "jaw": JAW, "close": CLOSE, "roll": ROLL, "pucker": PUCKER}
 
 

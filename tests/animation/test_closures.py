@@ -34,18 +34,19 @@ def corrected(mouth: np.ndarray, bilabial: np.ndarray) -> np.ndarray:
 def test_a_mouth_that_is_read_out_of_neutral_speech_is_averaged_with_the_decoders():
     rng = np.random.default_rng(0)
     motion, mouth = (rng.random((200, n), np.float32) for n in (52, len(TALKING_SHAPES)))
-    mixed = mixed_mouth(motion, mouth, np.zeros((200, 1), np.float32))
+    mixed = mixed_mouth(motion, mouth, np.zeros((200, 1), np.float32), 0.5)
     np.testing.assert_allclose(mixed[:, TALKING_INDEX], 0.5 * (motion[:, TALKING_INDEX] + mouth), atol=1e-6)
     others = ~TALKING_SIDES.any(0)
     assert np.array_equal(mixed[:, others], motion[:, others])
-    assert mixed_mouth(motion, None, np.zeros((200, 1), np.float32)) is motion
+    assert mixed_mouth(motion, None, np.zeros((200, 1), np.float32), 0.5) is motion
+    assert mixed_mouth(motion, mouth, np.zeros((200, 1), np.float32), 0.0) is motion
 
 
 def test_under_emotion_what_is_slow_is_the_decoders():
     motion, mouth = np.full((600, 52), 0.5, np.float32), np.zeros((600, len(TALKING_SHAPES)), np.float32)
     syllables = 0.2 * np.sin(2 * np.pi * np.arange(600) / 10).astype(np.float32)  # five a second
     mouth[:, TALKING_SHAPES.index("jawOpen")] = 0.3 + syllables
-    mixed = mixed_mouth(motion, mouth, np.ones((600, 1), np.float32))
+    mixed = mixed_mouth(motion, mouth, np.ones((600, 1), np.float32), 0.5)
     inner = slice(40, -40)
     np.testing.assert_allclose(mixed[inner, INDEX["mouthSmileLeft"]], 0.5, atol=1e-5)
     np.testing.assert_allclose(mixed[inner, INDEX["jawOpen"]], 0.5 + 0.5 * syllables[inner], atol=0.01)
@@ -101,7 +102,7 @@ def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
 
 
 def test_closures_by_hand():
-    posterior = np.array([0.0, 0.0, 0.1, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0], np.float32)[:, None]
+    posterior = np.array([0.0, 0.0, 0.08, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0], np.float32)[:, None]
     half, full = 0.5, 1.0
     beside = [0, 0.6 * half, half, 0.6 * half, 0, 0.6 * full, full, full, 0.6 * full, 0, 0, 0]
     assert closures(posterior)[:, 0].tolist() == pytest.approx(beside, abs=1e-6)

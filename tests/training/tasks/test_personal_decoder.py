@@ -91,6 +91,7 @@ def test_it_takes_on_the_habit_and_keeps_obeying(takes: Path, tmp_path: Path) ->
     assert figures["rmse"] < 0.7 * figures["start_rmse"]
     assert figures["rmse"] < figures["static_rmse"]
     personal, start = open_model(tmp_path / "export"), open_model("decoder")
+    assert (personal.config.mouth_share, start.config.mouth_share) == (0.0, 0.5), "the mouth is the actor's own"
     heard = task.held_out[0]
     duration = heard.take.duration
     happy, neutral = (constant_track(text, duration) for text in ("happy:1.0", "neutral"))
