@@ -83,7 +83,7 @@ test: setup
 	$(TEST) -m "not slow and not training and not browser"
 
 # What failed beside other tests is tried once more alone: what waits for a processor may have run out of time.
-AGAIN := $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+AGAIN := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-all: setup
 	$(TEST) -m "not browser" || { echo "what failed, once more and alone:"; $(AGAIN) -m "not browser"; }

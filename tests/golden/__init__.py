@@ -10,5 +10,9 @@ the whole file (``.npz:motion``), and it is all that is listed for a change of w
 
 The hashes hold for the pinned lock of ``requirements/`` and one kind of processor: other versions of the numerical
 libraries, or other vector instructions, round the last bits differently. The manifest names the versions it was made
-with, and the test is skipped elsewhere.
+with, and the test is skipped elsewhere. Products of matrices on more threads round differently, too: all runs use one.
 """
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported; tests have it from the Makefile
