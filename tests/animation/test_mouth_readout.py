@@ -138,6 +138,8 @@ def test_neutral_speech_is_averaged_and_what_is_slow_in_emotion_is_the_decoders(
     smile = ARKIT_52.index("mouthSmileLeft")
     assert both[:, smile].mean() == pytest.approx(alone[:, smile].mean(), rel=0.05)
     assert np.abs(both[:, smile] - alone[:, smile]).mean() < 0.1 * np.abs(spoken[:, smile] - alone[:, smile]).mean()
+    apart = np.abs((both - alone).mean(0))  # over the whole clip, which is little longer than what counts as slow
+    assert apart.mean() < 0.1 * np.abs(spoken - alone).mean()
 
 
 def test_it_animates_from_its_folder(tmp_path: Path, whisper: Path, sound: Audio) -> None:
