@@ -1,0 +1,149 @@
+"""Lips of validation recordings by the share of the mouth that is read out of the sound: a table of docs/lips.md.
+
+    python scripts/measure_mouth_share.py --data DIR
+
+Some five minutes. The first talker and FACEGOOD's takes are compared with what a tracker saw, others with what the
+readout of Whisper-base says of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from measured_page import markdown_table, write_between_marks
+from scipy.ndimage import gaussian_filter1d
+
+from sedtalker.animation.articulation import mixed_mouth
+from sedtalker.animation.mouth_readout import READ_LAYERS
+from sedtalker.arrays import Floats
+from sedtalker.audio import Audio, load_audio, resample_frames
+from sedtalker.cli.console import ShownProgress
+from sedtalker.face.builtin import load_face
+from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
+from sedtalker.nn.engine import open_model
+from sedtalker.progress import Hook, counted
+from sedtalker.speech.encoder import open_encoder
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from sedtalker.speech.whisper import layer_frames
+from sedtalker.training.corpora.layer_features import open_whisper
+from sedtalker.training.corpora.manifest import find_data, read_manifest
+from sedtalker.training.corpora.tracked_motion import read_facegood, read_grid
+from sedtalker.training.evaluation.lips import steady_track
+
+PAGE = Path(__file__).parents[1] / "docs" / "lips.md"
+SHARES = (0.0, 0.3, 0.5, 0.7)
+"""Shares of the mouth that is read."""
+NAMES = {
+    "grid": "first talker, tracked lips",
+    "librispeech": "LibriSpeech, against the readout",
+    "speechocean762": "speechocean762, likewise",
+    "cremad": "actors (CREMA-D), likewise",
+    "banglaser": "BanglaSER, likewise",
+    "facegood": "FACEGOOD's takes, whose rig follows loudness (height)",
+}
+"""Recordings, and what their lips are compared with."""
+ANGRY = "actors under full anger, what changes within .3 s"
+"""The row of emotional faces, whose slow motion is no matter of the readout."""
+QUICK = 15
+"""Frames (standard deviation) of the mean that is taken off there."""
+MOST, LEAST = 150, 10
+"""Recordings of a corpus at most, and frames of speech in each at least."""
+
+
+class Recording(NamedTuple):
+    """A sound and its lips' height and width (T,), on ``FRAME_CLOCK``; no width where it is not known."""
+
+    corpus: str
+    sound: Audio
+    height: Floats
+    width: Floats | None
+
+
+def recordings(data: Path) -> Iterator[Recording]:
+    """Validation recordings and their lips."""
+    face, whisper = load_face(), open_whisper(data, None, READ_LAYERS)
+    readout = open_model("decoder_whisper_base", "readout_decoder", in_torch=True).readout
+    for clip in read_grid(data):
+        if clip.split == "valid":
+            sound = load_audio(clip.audio)
+            times = FRAME_CLOCK.times(-(-len(sound.samples) // 320))
+            tracked = np.column_stack([clip.feature(name) for name in ("inner_lip_height", "inner_lip_width")])
+            yield Recording("grid", sound, *resample_frames(tracked, clip.times, times).T)
+    for take in read_facegood(data):
+        if take.split == "train":  # nothing was trained on them
+            sound = load_audio(take.audio)
+            times = FRAME_CLOCK.times(-(-len(sound.samples) // 320))
+            yield Recording(
+                "facegood", sound, lip_aperture(face, resample_frames(take.coefficients, take.times, times)), None
+            )
+    listed = [clip for clip in read_manifest(data) if clip.split == "valid"]
+    for corpus in NAMES:
+        own = [clip for clip in listed if clip.corpus == corpus]
+        for clip in own[:: -(-len(own) // MOST)] if own else ():
+            sound = load_audio(clip.path)
+            layers = layer_frames(whisper.model, torch.from_numpy(sound.samples), whisper.layers)
+            mouth = readout.predict(layers.numpy())
+            yield Recording(corpus, sound, lip_aperture(face, mouth), lip_width(face, mouth))
+
+
+def measured(data: Path, hook: Hook) -> dict[str, list[tuple[float, float]]]:
+    """By row of the table, mean correlation of height and of width at each of ``SHARES``."""
+    face, net, decoder = load_face(), open_encoder(), open_model("decoder")
+    values: dict[str, list[list[tuple[float, float]]]] = {}
+
+    def lips(features: SpeechFeatures, share: float, emotion: str) -> tuple[Floats, Floats]:
+        track = steady_track(emotion, float(emotion != "neutral"))
+        emotional = decoder.emotional(features, track)
+        motion = mixed_mouth(decoder.motion(features, track), features.mouth, emotional, share)
+        closed = decoder.closed(decoder.full(motion, features, track), features, emotional)
+        return lip_aperture(face, closed), lip_width(face, closed)
+
+    every = list(recordings(data))
+    for one in counted(every, hook, "moving lips", len(every)):
+        features = net(one.sound)
+        speech = features.speech[: len(one.height)]
+        if speech.sum() < LEAST:
+            continue
+        wanted = (one.height, one.width)
+        for emotion in ("neutral", "angry")[: 1 + (one.corpus == "cremad")]:
+            row = []
+            for share in SHARES:
+                pairs = zip(lips(features, share, emotion), wanted, strict=True)
+                row.append(tuple(_agreement(made, want, speech, emotion != "neutral") for made, want in pairs))
+            values.setdefault(NAMES[one.corpus] if emotion == "neutral" else ANGRY, []).append(row)
+    return {name: np.mean(rows, 0).tolist() for name, rows in values.items()}
+
+
+def _agreement(made: Floats, wanted: Floats | None, speech: Floats, quick: bool) -> float:
+    if wanted is None:
+        return float("nan")
+    curves = [part[: len(speech)] for part in (made, wanted)]
+    if quick:
+        curves = [curve - gaussian_filter1d(curve, QUICK) for curve in curves]
+    return correlation(*(curve[speech] for curve in curves))
+
+
+def main() -> None:
+    """Measure, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    given = parser.parse_args()
+    with torch.no_grad(), ShownProgress("bar") as shown:
+        found = measured(find_data(given.data), shown.hook)
+    rows = [
+        (name, *(", ".join(f"{x:.3f}" for x in pair if not np.isnan(x)) for pair in found[name]))
+        for name in (*NAMES.values(), ANGRY)
+        if name in found
+    ]
+    table = markdown_table(("share of the mouth that is read", *map(str, SHARES)), rows)
+    write_between_marks(PAGE, "mouth_share", table)
+    print(table)
+
+
+if __name__ == "__main__":
+    main()
