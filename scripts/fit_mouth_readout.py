@@ -6,7 +6,7 @@ python scripts/fit_mouth_readout.py --data DIR -o checkpoints/decoder_whisper_ba
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig
-from sedtalker.audio import load_audio
+from sedtalker.arrays import Floats
+from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.cli.console import ShownProgress, messages_shown
 from sedtalker.face.arkit import TALKING_INDEX
 from sedtalker.face.builtin import load_face
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.whisper import WhisperEncoder, layer_frames
@@ -51,6 +53,18 @@ def tracked_mouths(
         spoken = speak(clip, spans[clip.name], rest, lip_measure, FRAME_CLOCK.times(frames))
         made.append((clip, talking(spoken)[:, TALKING_INDEX]))
     return made
+
+
+def whisper_mouths(data: Path) -> Callable[[Audio], Floats]:
+    """What the built-in readout of Whisper-base says of recordings, (T, 52) at 50 Hz."""
+    whisper = open_whisper(data, None, READ_LAYERS)
+    readout = open_model("decoder_whisper_base", "readout_decoder", in_torch=True).readout
+
+    def read(sound: Audio) -> Floats:
+        layers = layer_frames(whisper.model, torch.from_numpy(sound.samples), whisper.layers)
+        return np.asarray(readout.predict(layers.numpy()))
+
+    return read
 
 
 def find_components(readout: MouthReadout, layers: Sequence[Tensor]) -> None:

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from fit_mouth_readout import whisper_mouths
 from measured_page import markdown_table, write_between_marks
 from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.articulation import mixed_mouth
-from sedtalker.animation.mouth_readout import READ_LAYERS
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, load_audio, resample_frames
 from sedtalker.cli.console import ShownProgress
@@ -29,8 +29,6 @@ from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
-from sedtalker.speech.whisper import layer_frames
-from sedtalker.training.corpora.layer_features import open_whisper
 from sedtalker.training.corpora.manifest import find_data, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_facegood, read_grid
 from sedtalker.training.evaluation.lips import steady_track
@@ -66,8 +64,7 @@ class Recording(NamedTuple):
 
 def recordings(data: Path) -> Iterator[Recording]:
     """Validation recordings and their lips."""
-    face, whisper = load_face(), open_whisper(data, None, READ_LAYERS)
-    readout = open_model("decoder_whisper_base", "readout_decoder", in_torch=True).readout
+    face, read = load_face(), whisper_mouths(data)
     for clip in read_grid(data):
         if clip.split == "valid":
             sound = load_audio(clip.audio)
@@ -86,8 +83,7 @@ def recordings(data: Path) -> Iterator[Recording]:
         own = [clip for clip in listed if clip.corpus == corpus]
         for clip in own[:: -(-len(own) // MOST)] if own else ():
             sound = load_audio(clip.path)
-            layers = layer_frames(whisper.model, torch.from_numpy(sound.samples), whisper.layers)
-            mouth = readout.predict(layers.numpy())
+            mouth = read(sound)
             yield Recording(corpus, sound, lip_aperture(face, mouth), lip_width(face, mouth))
 
 
@@ -96,12 +92,13 @@ def measured(data: Path, hook: Hook) -> dict[str, list[tuple[float, float]]]:
     face, net, decoder = load_face(), open_encoder(), open_model("decoder")
     values: dict[str, list[list[tuple[float, float]]]] = {}
 
-    def lips(features: SpeechFeatures, share: float, emotion: str) -> tuple[Floats, Floats]:
+    def lips(features: SpeechFeatures, emotion: str) -> Iterator[tuple[Floats, Floats]]:
         track = steady_track(emotion, float(emotion != "neutral"))
-        emotional = decoder.emotional(features, track)
-        motion = mixed_mouth(decoder.motion(features, track), features.mouth, emotional, share)
-        closed = decoder.closed(decoder.full(motion, features, track), features, emotional)
-        return lip_aperture(face, closed), lip_width(face, closed)
+        decoded, emotional = decoder.motion(features, track), decoder.emotional(features, track)
+        for share in SHARES:
+            motion = mixed_mouth(decoded, features.mouth, emotional, share)
+            closed = decoder.closed(decoder.full(motion, features, track), features, emotional)
+            yield lip_aperture(face, closed), lip_width(face, closed)
 
     every = list(recordings(data))
     for one in counted(every, hook, "moving lips", len(every)):
@@ -112,8 +109,8 @@ def measured(data: Path, hook: Hook) -> dict[str, list[tuple[float, float]]]:
         wanted = (one.height, one.width)
         for emotion in ("neutral", "angry")[: 1 + (one.corpus == "cremad")]:
             row = []
-            for share in SHARES:
-                pairs = zip(lips(features, share, emotion), wanted, strict=True)
+            for both in lips(features, emotion):
+                pairs = zip(both, wanted, strict=True)
                 row.append(tuple(_agreement(made, want, speech, emotion != "neutral") for made, want in pairs))
             values.setdefault(NAMES[one.corpus] if emotion == "neutral" else ANGRY, []).append(row)
     return {name: np.mean(rows, 0).tolist() for name, rows in values.items()}

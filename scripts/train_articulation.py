@@ -19,27 +19,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from fit_mouth_readout import tracked_mouths
+from fit_mouth_readout import tracked_mouths, whisper_mouths
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from train_bursts import IGNORED
 
-from sedtalker.animation.mouth_readout import READ_LAYERS
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.face.arkit import TALKING_INDEX, TALKING_SIDES
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation
-from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import MelEncoder, open_encoder
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead
 from sedtalker.speech.features import BILABIAL, EMOTION, FRAME_CLOCK, PHONE_INDEX, PHONES
-from sedtalker.speech.whisper import layer_frames
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.augmentation import read_augmenter
-from sedtalker.training.corpora.layer_features import open_whisper
 from sedtalker.training.corpora.manifest import find_data, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.corpora.transfer_recipe import TransferRecipe
@@ -130,15 +126,14 @@ def examples(
         partial(recipe.degrade, noises=augmenter.noises, responses=augmenter.responses, rng=np.random.default_rng(0))
         for recipe in (WORSE, NOISY)
     )
-    whisper = open_whisper(data, None, READ_LAYERS)
-    readout = open_model("decoder_whisper_base", "readout_decoder", in_torch=True).readout
+    read = whisper_mouths(data)
     tracked = {clip.name: mouth for clip, mouth in tracked_mouths(data, cache_folder(), ("train", "valid"))}
     for clip in found:
-        samples = load_audio(clip.path).samples
+        recording = load_audio(clip.path)
+        samples = recording.samples
         mouth = tracked.get(clip.name)
         if mouth is None:
-            layers = layer_frames(whisper.model, torch.from_numpy(samples), whisper.layers)
-            mouth = readout.predict(layers.numpy())[:, TALKING_INDEX]
+            mouth = read(recording)[:, TALKING_INDEX]
         sounds = [samples]
         if clip.split == "train":
             sounds += [*(worse(samples) for _ in range(COPIES[clip.corpus] - 1)), noisy(samples)]

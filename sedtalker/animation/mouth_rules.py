@@ -59,9 +59,9 @@ class MouthRules:
     shape_gaps: Mapping[str, float] = field(default_factory=_shape_gaps)
     """Gap that each shape adds on a usual face."""
     closed_gap: float = CLOSED_GAP
-    """Gap below which lips have met."""
+    """Gap below which lips have met; from ``met_gap`` up to it they count as apart more and more."""
     apart_gap: float = 0.035
-    """Gap from which on they have not; from ``met_gap`` to ``closed_gap`` lips are closed more and more by phones."""
+    """Gap from which on lips that were made are open, and are not held closed afterwards (9)."""
 
     # --- 4. The lower lip at the upper teeth on f and v.
     teeth_gap: float = 0.06
