@@ -18,15 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from measures.machine import machine, speech_like
 from measures.stages import decoder_throughput
 from torch import Tensor
 
 from sedtalker import Animator, Face
-from sedtalker.animation.decoder_network import Decoder
+from sedtalker.audio import SAMPLE_RATE
 from sedtalker.errors import InputError
 from sedtalker.nn import mamba
+from sedtalker.nn.engine import open_model
 
 TOLERANCES = {"float32": 1e-4, "bfloat16": 1e-2}
 """Relative to the largest value."""
@@ -127,9 +129,7 @@ def decoder_frames(device: str) -> dict[str, Any]:
 
 def training_step(device: str, batch: int = 16, frames: int = 200) -> dict[str, float]:
     """Seconds of a training step of the decoder on random input, the first left out."""
-    animator = Animator.from_pretrained("streaming")
-    assert isinstance(animator.decoder, Decoder)
-    decoder = Decoder(animator.decoder.config).to(device).train()
+    decoder = open_model("decoder_streaming", in_torch=True, device=device).train().requires_grad_()
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=1e-4)
     g = torch.Generator().manual_seed(0)
     batch = batch if device.startswith("cuda") else 2
@@ -147,6 +147,29 @@ def training_step(device: str, batch: int = 16, frames: int = 200) -> dict[str, 
         loss.item()  # waits for the device
         times.append(time.perf_counter() - began)
     return {"batch": float(batch), "frames": float(frames), "seconds": min(times[1:])}
+
+
+# --- The whole job.
+
+
+def whole_recording(device: str) -> dict[str, Any]:
+    """Sound to motion, on the processor (onnxruntime) and on the device (torch): times, and how far they are apart."""
+    minutes = 10.0 if device.startswith("cuda") else 0.1
+    sound, rows = speech_like(60 * minutes), {}
+    made = {}
+    for name in dict.fromkeys(("cpu", device)):
+        animator = Animator.from_pretrained(device=name)
+        animator(sound[: 2 * SAMPLE_RATE], SAMPLE_RATE, face=Face.builtin())
+        began = time.perf_counter()
+        made[name] = animator(sound, SAMPLE_RATE, face=Face.builtin())
+        rows[name] = {"times_real_time": 60 * minutes / (time.perf_counter() - began)}
+    first, last = made["cpu"], made[device]
+    assert first.track is not None and last.track is not None
+    rows["largest_difference"] = {
+        "coefficients": float(np.abs(first.coefficients - last.coefficients).max()),
+        "posterior": float(np.abs(first.track.posterior - last.track.posterior).max()),
+    }
+    return rows
 
 
 # --- Pictures.
@@ -172,6 +195,7 @@ PARTS: dict[str, Callable[[str], dict[str, Any]]] = {
     "scans": scans_are_equal,
     "decoder": decoder_frames,
     "training": training_step,
+    "recording": whole_recording,
     "egl": egl_frames,
 }
 """What is measured, in this order."""
