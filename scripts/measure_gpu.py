@@ -164,7 +164,8 @@ def whole_recording(device: str) -> dict[str, Any]:
         made[name] = animator(sound, SAMPLE_RATE, face=Face.builtin())
         rows[name] = {"times_real_time": 60 * minutes / (time.perf_counter() - began)}
     first, last = made["cpu"], made[device]
-    assert first.track is not None and last.track is not None
+    assert first.track is not None
+    assert last.track is not None
     rows["largest_difference"] = {
         "coefficients": float(np.abs(first.coefficients - last.coefficients).max()),
         "posterior": float(np.abs(first.track.posterior - last.track.posterior).max()),

@@ -50,7 +50,8 @@ def test_motion_and_track_are_those_of_the_processor() -> None:
     on_processor, on_card = (
         Animator.from_pretrained(device=device)(SAMPLE, face=Face.builtin()) for device in ("cpu", "cuda")
     )
-    assert on_processor.track is not None and on_card.track is not None
+    assert on_processor.track is not None
+    assert on_card.track is not None
     np.testing.assert_allclose(on_card.track.posterior, on_processor.track.posterior, atol=1e-4)
     np.testing.assert_allclose(on_card.coefficients, on_processor.coefficients, atol=1e-3)
     assert np.abs(on_card.coefficients).max() > 0.2
