@@ -218,7 +218,14 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
         name: read_config(root / name)
         for name in (
             *("decoder", "decoder_streaming", "decoder_whisper_base", "diarizer", "diarizer_whisper_base"),
-            *("emotion_encoder", "landmarks", "speech_encoder", "burst_detector", "articulation"),
+            *(
+                "emotion_encoder",
+                "landmarks",
+                "speech_encoder",
+                "burst_detector",
+                "articulation",
+                "articulation_streaming",
+            ),
         )
     }
     return {
@@ -241,6 +248,7 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
         ),
         "burst_detector": fill_card("burst_detector", **found["burst_detector"].held_out),
         "articulation": fill_card("articulation", **found["articulation"].metrics),
+        "articulation_streaming": fill_card("articulation_streaming", **found["articulation_streaming"].metrics),
         "landmarks": fill_card("landmarks", **found["landmarks"].metrics, minutes=30),
         "speech_encoder": speech_encoder_card(found["speech_encoder"].metrics, NOISE_RUNS),
     }

@@ -33,8 +33,11 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.export.model_constants import model_constants
 from sedtalker.face.arkit import TALKING_SIDES
 from sedtalker.nn import torch_threads
+from sedtalker.nn.calls import alone
+from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import EMOTION, SPEECH, Analysis, SpeechFeatures, analyse
+from sedtalker.speech.speech_stream import STREAMED, ArticulationStream
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "samples" / "four_moods.wav"
@@ -111,6 +114,8 @@ def make(sound: Audio) -> dict[str, Any]:
     assert isinstance(decoder, ShapeDecoder)
     lips, emotion = (open_encoder(name)(sound) for name in (SPEECH, EMOTION))
     assert lips.mouth is not None
+    read = ArticulationStream(open_model(STREAMED)).steps(lips.hidden, decoder.phones(lips.hidden), 0)
+    phones, mouth = alone(read)
     found = frame_emotions(animator.diarizer.network, emotion)
     animation = animator(sound, motion=STILL)
     short = Audio(sound.samples[: round(SHORT_SECONDS * sound.rate)], sound.rate)
@@ -123,7 +128,7 @@ def make(sound: Audio) -> dict[str, Any]:
         "constants": model_constants(),
         "features": _features(analysis),
         "hidden": {"speech": _rows(lips.hidden, 40), "emotion": _rows(emotion.hidden, 40)},
-        "phones": _phones(decoder.phones(lips.hidden)),
+        "streamed": _phones(phones) | {"mouth": _rows(mouth @ TALKING_SIDES, 1)},
         "articulation": _phones(decoder.phones_in(lips)) | {"mouth": _rows(lips.mouth @ TALKING_SIDES, 1)},
         "frames": {name: _rows(np.asarray(values, np.float32), 1) for name, values in asdict(found).items()},
         "track": _track(track),

@@ -1,11 +1,11 @@
-"""Train what finds phones and the mouth's shapes in the emotion encoder's vectors.
+"""Train what finds phones and the mouth's shapes in vectors of an encoder: of emotion, or of the lips in a stream.
 
-    python scripts/train_articulation.py --data DIR [--out checkpoints/articulation]
+    python scripts/train_articulation.py --data DIR [--streaming] [--out FOLDER]
 
-About half an hour of one core. Phones are learned from read speech whose words are known (aligned by pocketsphinx). The
-mouth is learned from the tracked talker of GRID, and from what ``decoder_whisper_base`` reads out of Whisper's layers
-for readers and for actors. Every recording is also read in rooms, noises, over telephones and through other
-microphones; the mouth stays that of the recording as it is.
+About half an hour of one core, an hour for streams. Phones are learned from read speech whose words are known (aligned
+by pocketsphinx). The mouth is learned from the tracked talker of GRID, and from what ``decoder_whisper_base`` reads out
+of Whisper's layers for readers and for actors. Every recording is also read in rooms, noises, over telephones and
+through other microphones; the mouth stays that of the recording as it is.
 """
 
 from __future__ import annotations
@@ -25,15 +25,19 @@ from torch import Tensor
 from torch.nn import functional as F
 from train_bursts import IGNORED
 
+from sedtalker.animation.mouth_rules import RULES
+from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.emotion.emotion_stream import FRAME_LENGTH
 from sedtalker.face.arkit import TALKING_INDEX, TALKING_SIDES
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation
-from sedtalker.speech.encoder import MelEncoder, open_encoder
+from sedtalker.speech.encoder import ArticulationConfig, MelEncoder, open_encoder
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead
-from sedtalker.speech.features import BILABIAL, EMOTION, FRAME_CLOCK, PHONE_INDEX, PHONES
+from sedtalker.speech.features import BILABIAL, EMOTION, FRAME_CLOCK, PHONE_INDEX, PHONES, SPEECH
+from sedtalker.speech.speech_stream import STREAMED, EncoderStream
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.augmentation import read_augmenter
 from sedtalker.training.corpora.manifest import find_data, read_manifest
@@ -75,6 +79,20 @@ FOUND = 0.2
 """Posterior from which on p, b and m count as found."""
 
 
+STREAMED_STEPS = (4000, 128)
+"""Steps and hops of each, of phones and of the mouth, for streams."""
+HOPS = {"train": 0.33, "valid": 1.0}
+"""Share of the hops of a stream that are kept."""
+LIPS_AHEAD = RULES.ahead_frames
+"""Frames after the new ones of a hop that are learned, too: closing lips begin before."""
+
+
+READ = {"articulation": EMOTION, STREAMED: SPEECH}
+"""Encoders whose vectors the networks read."""
+CONFIGS = {"articulation": ArticulationConfig(), STREAMED: ArticulationConfig(hidden=256, width=128)}
+"""Their sizes."""
+
+
 class Clip(NamedTuple):
     """A recording: its corpus, whether it is trained on, its sound and its words; empty where nobody knows them."""
 
@@ -85,8 +103,21 @@ class Clip(NamedTuple):
     text: str
 
 
+class Copy(NamedTuple):
+    """A sound, its phones (T,), as indices of ``PHONES`` or ``IGNORED``, and its mouth (T, S)."""
+
+    clip: Clip
+    sound: Floats
+    phones: NDArray[np.int64]
+    mouth: Floats
+
+
 class Example(NamedTuple):
-    """Vectors (T, D) of a recording, its phones (T,), as indices of ``PHONES`` or ``IGNORED``, and its mouth (T, S)."""
+    """Vectors (T, D) of a sound, its phones (T,) and its mouth (T, S).
+
+    Of a stream: vectors (H, N, D) of hops, phones (H, n) and mouth (H, n, S) of their new frames and of ``LIPS_AHEAD``
+    after them; before these are ``context`` frames, behind them all that were known then.
+    """
 
     clip: Clip
     rows: Floats
@@ -117,9 +148,7 @@ def aligned(found: Sequence[Clip]) -> dict[str, list[PhoneSpan]]:
     return spans
 
 
-def examples(
-    data: Path, encoder: MelEncoder, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan]]
-) -> Iterator[Example]:
+def copies(data: Path, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan]]) -> Iterator[Copy]:
     """Every recording, those of training several times."""
     augmenter = read_augmenter(data)
     worse, noisy = (
@@ -138,11 +167,36 @@ def examples(
         if clip.split == "train":
             sounds += [*(worse(samples) for _ in range(COPIES[clip.corpus] - 1)), noisy(samples)]
         for copy, sound in enumerate(sounds):
-            rows = encoder.hidden(from_samples(sound, SAMPLE_RATE))[: len(mouth)]
-            phones = np.full(len(rows), IGNORED)
+            phones = np.full(len(mouth), IGNORED)
             if spans.get(clip.name) and copy < COPIES[clip.corpus]:
-                phones = phone_frames(spans[clip.name], FRAME_CLOCK.times(len(rows)))
-            yield Example(clip, rows, phones, np.asarray(mouth[: len(rows)], np.float32))
+                phones = phone_frames(spans[clip.name], FRAME_CLOCK.times(len(mouth)))
+            yield Copy(clip, sound, phones, np.asarray(mouth, np.float32))
+
+
+def whole(encoder: MelEncoder, copy: Copy) -> Example:
+    """A recording as a whole."""
+    rows = encoder.hidden(from_samples(copy.sound, SAMPLE_RATE))[: len(copy.mouth)]
+    return Example(copy.clip, rows, copy.phones[: len(rows)], copy.mouth[: len(rows)])
+
+
+def streamed(encoder: MelEncoder, context: int, copy: Copy, rng: np.random.Generator) -> Example:
+    """Some hops of a recording as a live face reads it, but not its beginning and its end."""
+    delay, hop = (round(getattr(StreamSettings(), name) * FRAME_CLOCK.rate) for name in ("look_ahead", "hop"))
+    stream, final, before = EncoderStream(None, context + delay + hop, encoder), 0, np.zeros((0, encoder.channels))
+    kept = list[tuple[Floats, NDArray[np.int64], Floats]]()
+    for start in range(0, len(copy.sound) - hop * FRAME_LENGTH, hop * FRAME_LENGTH):
+        pushed = stream.push(copy.sound[start : start + hop * FRAME_LENGTH], final)
+        assert pushed.newest is not None
+        rows, new = pushed.newest.hidden, max(0, len(pushed.newest.hidden) - delay)
+        learned = slice(final, final + new + LIPS_AHEAD)
+        usual = new == hop and len(before) == context and learned.stop <= len(copy.mouth)
+        if usual and rng.random() < HOPS[copy.clip.split]:
+            row = np.concatenate([before, rows]).astype(np.float16)
+            kept.append((row, copy.phones[learned], copy.mouth[learned]))
+        before, final = np.concatenate([before, rows[:new]])[-context:], final + new
+    if not kept:
+        return Example(copy.clip, *(np.zeros((0, 1, 1)) for _ in "rpm"))
+    return Example(copy.clip, *(np.stack(part) for part in zip(*kept, strict=True)))
 
 
 class MouthLoss:
@@ -164,23 +218,25 @@ def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), phones.flatten(), ignore_index=IGNORED, label_smoothing=0.05)
 
 
-def train(given: Sequence[Example], seed: int) -> ArticulationNetwork:
-    """The network, trained on crops: first what finds phones, then the mouth."""
+def train(given: Sequence[Example], config: ArticulationConfig, seed: int) -> ArticulationNetwork:
+    """The network, trained on crops or hops: first what finds phones, then the mouth."""
     torch.manual_seed(seed)
-    network = ArticulationNetwork()
-    every, mouths = (np.concatenate([example[k] for example in given]) for k in (1, 3))
+    network = ArticulationNetwork(config)
+    in_hops = given[0].rows.ndim == 3
+    every, mouths = (np.concatenate([np.vstack(e[k][::4]) if in_hops else e[k] for e in given]) for k in (1, 3))
     for head in (network.phones, network.mouth):
-        head.mean.copy_(torch.from_numpy(every.mean(0)))
-        head.scale.copy_(torch.from_numpy(1.0 / (every.std(0) + 1e-3)))
+        head.mean.copy_(torch.from_numpy(every.mean(0, np.float32)))
+        head.scale.copy_(torch.from_numpy(1.0 / (every.std(0, np.float32) + 1e-3)))
+    plans = (STREAMED_STEPS,) * 2 if in_hops else (PHONE_STEPS, MOUTH_STEPS)
     spoken = [e for e in given if (e.phones != IGNORED).any()]
     shares = np.array([len(e.rows) * PHONE_SHARES[e.clip.corpus] for e in spoken])
-    fit(network.phones, [(e.rows, e.phones) for e in spoken], shares, phone_loss, PHONE_STEPS, seed)
+    fit(network.phones, [(e.rows, e.phones) for e in spoken], shares, phone_loss, plans[0], seed)
     frames = {corpus: sum(len(e.rows) for e in given if e.clip.corpus == corpus) for corpus in COPIES}
     shares = np.array([len(e.rows) * MOUTH_SHARES[e.clip.corpus] / frames[e.clip.corpus] for e in given])
     network.mouth.outputs.bias.data.copy_(torch.from_numpy(mouths.mean(0)))
     network.mouth.outputs.weight.data.mul_(0.05)
     mouth_loss = MouthLoss(measure_lips(load_face()), mouths)
-    fit(network.mouth, [(e.rows, e.mouth) for e in given], shares, mouth_loss, MOUTH_STEPS, seed)
+    fit(network.mouth, [(e.rows, e.mouth) for e in given], shares, mouth_loss, plans[1], seed)
     return network.eval()
 
 
@@ -200,7 +256,8 @@ def fit(
             group["lr"] = RATE * min(1.0, step / 50) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
         drawn = (given[k] for k in rng.choice(len(given), count, p=shares / shares.sum()).tolist())
         rows, targets = (torch.stack(column) for column in zip(*(crop(*each, rng) for each in drawn), strict=True))
-        loss = loss_of(head(rows), targets)
+        first = head.config.context if rows.shape[1] > targets.shape[1] else 0
+        loss = loss_of(head(rows)[:, first : first + targets.shape[1]], targets)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -209,7 +266,10 @@ def fit(
 
 
 def crop(rows: Floats, targets: NDArray[Any], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Three seconds of a recording; a shorter one is held at its end."""
+    """A hop of a stream, or three seconds of a recording; a shorter one is held at its end."""
+    if rows.ndim == 3:
+        k = int(rng.integers(len(rows)))
+        return torch.from_numpy(rows[k].astype(np.float32)), torch.from_numpy(targets[k])
     start = int(rng.integers(max(1, len(rows) - FRAMES + 1)))
     index = np.minimum(np.arange(start, start + FRAMES), len(rows) - 1)
     return torch.from_numpy(rows[index]), torch.from_numpy(targets[index])
@@ -222,41 +282,59 @@ def measured(network: ArticulationNetwork, given: Sequence[Example]) -> dict[str
     for corpus in COPIES:
         values = dict[str, list[float]]()
         for example in (each for each in given if each.clip.corpus == corpus):
-            made = network.run(example.rows[None])[0][0]
+            made, phones, mouth = results(network, example)
             for name, axis in (("gap", lips.gain), ("width", lips.width)):
-                curves = (part @ TALKING_SIDES @ axis for part in (made[:, len(PHONES) :], example.mouth))
+                curves = (part @ TALKING_SIDES @ axis for part in (made[:, len(PHONES) :], mouth))
                 values.setdefault(name, []).append(correlation(*curves))
-            if (example.phones == IGNORED).all():
+            if (phones == IGNORED).all():
                 continue
             posterior = torch.from_numpy(made[:, : len(PHONES)]).softmax(-1).numpy()
-            right = (posterior.argmax(-1) == example.phones)[example.phones > 0]
+            right = (posterior.argmax(-1) == phones)[phones > 0]
             values.setdefault("phones", []).append(float(right.mean()))
-            edges = np.flatnonzero(np.diff(example.phones, prepend=IGNORED, append=IGNORED))
+            edges = np.flatnonzero(np.diff(phones, prepend=IGNORED, append=IGNORED))
             for first, last in pairwise(edges.tolist()):
-                if example.phones[first] in kinds:
+                if phones[first] in kinds:
                     peak = posterior[max(0, first - 1) : last + 1, kinds].sum(-1).max()
                     values.setdefault("bilabials", []).append(float(peak > FOUND))
         metrics |= {f"{name}_{corpus}": round(float(np.nanmean(each)), 4) for name, each in values.items()}
     return metrics
 
 
+def results(network: ArticulationNetwork, example: Example) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """What the network gives (T, K), and what it should, phones (T,) and mouth (T, S); of hops, their new frames."""
+    if example.rows.ndim == 2:
+        return network.run(example.rows[None])[0][0], example.phones, example.mouth
+    new = slice(0, example.phones.shape[1] - LIPS_AHEAD)
+    made = network.run(example.rows.astype(np.float32))[0][:, network.config.context :]
+    phones, mouth = example.phones[:, new].ravel(), np.vstack(example.mouth[:, new])
+    return np.vstack(made[:, new]), phones, mouth
+
+
 def main() -> None:
     """Parse arguments, train, measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("checkpoints/articulation"))
+    parser.add_argument("--out", type=Path, help="default: where the weights lie")
+    parser.add_argument("--streaming", action="store_true", help="for streams, from the vectors of the lips' encoder")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    data, encoder = find_data(arguments.data), open_encoder(EMOTION)
-    assert isinstance(encoder, MelEncoder)
+    name = STREAMED if arguments.streaming else "articulation"
+    data = find_data(arguments.data)
     found = clips(data)
-    write(arguments.out, list(examples(data, encoder, found, aligned(found))), arguments.seed)
+    encoder, rng = open_encoder(READ[name], articulates=False), np.random.default_rng(arguments.seed)
+    assert isinstance(encoder, MelEncoder)
+    read = copies(data, found, aligned(found))
+    if arguments.streaming:
+        made = [streamed(encoder, CONFIGS[name].context, copy, rng) for copy in read]
+    else:
+        made = [whole(encoder, copy) for copy in read]
+    write(name, [each for each in made if len(each.rows)], arguments.seed, arguments.out)
 
 
-def write(folder: Path, made: Sequence[Example], seed: int) -> None:
+def write(name: str, made: Sequence[Example], seed: int, folder: Path | None = None) -> None:
     """Train, measure, and write the checkpoint folder."""
-    network = train([each for each in made if each.clip.split == "train"], seed)
+    network = train([each for each in made if each.clip.split == "train"], CONFIGS[name], seed)
     metrics = measured(network, [each for each in made if each.clip.split == "valid"])
     config = CheckpointConfig(
         kind="articulation",
@@ -265,15 +343,16 @@ def write(folder: Path, made: Sequence[Example], seed: int) -> None:
             "GRID talker s1, tracked (CC BY 4.0)",
             "speechocean762, LibriSpeech, BanglaSER (CC BY 4.0)",
             "LJ Speech (public domain)",
-            "CREMA-D train split (ODbL 1.0, DbCL 1.0), and vectors of the emotion encoder",
+            "CREMA-D train split (ODbL 1.0, DbCL 1.0), and vectors of an encoder",
             "a readout of Whisper-base (MIT, not contained here)",
             "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
         ],
-        encoder_sha256=weights_sha256(builtin_checkpoint(EMOTION)),
+        encoder_sha256=weights_sha256(builtin_checkpoint(READ[name])),
         model=network.config.model_dump(mode="json"),
         metrics=metrics,
     )
-    write_checkpoint(folder, config, network.state_dict(), fill_card("articulation", **metrics))
+    folder = folder or builtin_checkpoint("articulation").parent / name
+    write_checkpoint(folder, config, network.state_dict(), fill_card(name, **metrics))
     print(metrics)
 
 

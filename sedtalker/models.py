@@ -117,6 +117,7 @@ BUILT_IN = (
     BuiltInModel("landmarks", "landmarks", "landmarks"),
     BuiltInModel("speakers", "speakers", "speakers"),
     BuiltInModel("articulation", "articulation", "articulation", ("emotion_encoder",)),
+    BuiltInModel("articulation_streaming", "articulation", "streaming", ("speech_encoder",), streams=True),
     BuiltInModel("burst_detector", "bursts", "burst_detector", ("emotion_encoder",), streams=True),
 )
 """Everything that ships, the default of each role first."""

@@ -285,14 +285,15 @@ def laughing(*, held: bool = True) -> Move:
     return move
 
 
-def streamed(*, closed: bool = True) -> Move:
-    """The lips of a stream with the usual look-ahead."""
+def streamed(*, closed: bool = True, read: bool = True) -> Move:
+    """The lips of a stream with the usual look-ahead; ``read``: phones and the mouth are read out of the sound."""
     decoder, encoder = open_model("decoder_streaming"), Animator.from_pretrained().encoder
 
     def move(sentence: Sentence, emotion: str) -> Motion:
         settings = StreamSettings(emotion=f"{emotion}:{0 if emotion == 'neutral' else 1}")
         stream = FaceStream(emotion_stream(_no_diarizer, encoder, settings), decoder)
         stream.lips = ClosureStream() if closed else _Untouched()
+        stream.read = stream.read if read else None
         made = [*stream.push(sentence.sound.samples), stream.flush()]
         weights = np.concatenate([frames.weights for frames in made])
         return weights[: len(sentence.features)]
@@ -371,7 +372,16 @@ def groups() -> list[Group]:
             ("grid", "speechocean762"),
             STRONG,
         ),
-        Group("Streams", streamed(), {"everything: the decoder alone": streamed(closed=False)}, ("grid",), STRONG),
+        Group(
+            "Streams",
+            streamed(),
+            {
+                "everything: the decoder alone": streamed(closed=False, read=False),
+                "what is read out of the sound: phones and the mouth": streamed(read=False),
+            },
+            ("grid", "speechocean762", "cremad"),
+            STRONG,
+        ),
     ]
 
 

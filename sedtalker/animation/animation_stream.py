@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sedtalker.animation.articulation import (
     TONGUE,
     ClosureStream,
+    MouthStream,
     TongueStream,
     lip_posteriors,
     tongue_posteriors,
@@ -36,6 +37,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
 from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.speech_stream import ArticulationStream, articulation_network
 
 GAIN_MARGIN = 2 * RULES.ease_frames
 """Frames on either side that a gain at closed lips looks at."""
@@ -59,12 +61,21 @@ class MotionFrames(NamedTuple):
     tongue: Floats | None = None
 
 
+class _Sound(NamedTuple):
+    """What a decoder reads of n new frames, (n, C); phones (n + k, 40) and the mouth (n + k, S), if they are found."""
+
+    speech: Floats
+    phones: Floats | None
+    mouth: Floats | None
+
+
 class FaceStream:
     """A decoder over sound that comes in pieces of any length, in memory that does not grow.
 
     A frame comes out ``emotions.delay + emotions.hop`` frames after it was said, and the decoder's own look-ahead later
     still (none for the built-in streaming decoder). Its features are those of ``SpeechStream``. A decoder that holds a
-    phone head closes the lips by it, by what is known of the sound until then (``ClosureStream``).
+    phone head closes the lips by it, by what is known of the sound until then (``ClosureStream``). Of the built-in
+    encoder's sound phones and the mouth are read as well, and the decoder takes its share of it (``MouthStream``).
 
     Args:
         emotions: a fresh stream of a diarizer or of a given track, whose features the decoder shares.
@@ -86,12 +97,16 @@ class FaceStream:
     ):
         if not isinstance(decoder, ShapeDecoder):
             raise InputError("this decoder needs the whole recording: it cannot stream")
-        if decoder.config.hidden != emotions.encoder_channels:
+        if emotions.encoder is None or decoder.config.hidden != emotions.encoder.channels:
             raise InputError("the decoder was trained on another encoder than the one of the stream")
         self.emotions, self.style, self.directed = emotions, style, Directed(direction)
         self.decoder = DecoderStream(decoder, style)
         self.neutral = DecoderStream(decoder, style) if split else None
         self.lips, self.neutral_lips, self.tongue = ClosureStream(), ClosureStream(), TongueStream()
+        share = decoder.config.mouth_share
+        network = articulation_network(emotions.encoder) if share and decoder.closes else None
+        self.read = None if network is None else ArticulationStream(network)
+        self.mouth, self.neutral_mouth = MouthStream(share), MouthStream(share)
         self.upper, self.neutral_upper = UpperFaceStream(decoder.moved), UpperFaceStream(decoder.moved)
         self.times = np.zeros(0)
 
@@ -127,49 +142,57 @@ class FaceStream:
         if not len(frames.times) and not (last and len(self.times)):
             nothing = np.zeros((0, len(ARKIT_52)), np.float32)
             return MotionFrames(np.zeros(0), nothing, frames, None if self.neutral is None else nothing)
-        sound = self._sound(frames)
-        weights = yield from self._weights(self.decoder, self.upper, self.lips, sound, frames, frames.intensity, last)
+        sound = yield from self._sound(frames)
+        speaks = self.decoder, self.upper, self.mouth, self.lips
+        weights = yield from self._weights(*speaks, sound, frames, frames.intensity, last)
         neutral = None
         if self.neutral is not None:
-            still = 0.0 * frames.intensity
-            neutral = yield from self._weights(
-                self.neutral, self.neutral_upper, self.neutral_lips, sound, frames, still, last
-            )
+            speaks = self.neutral, self.neutral_upper, self.neutral_mouth, self.neutral_lips
+            neutral = yield from self._weights(*speaks, sound, frames, 0.0 * frames.intensity, last)
         times, self.times = self.times[: len(weights)], self.times[len(weights) :]
         return MotionFrames(times, weights, frames, neutral, self._tongue(sound, len(frames.times), len(weights)))
 
-    def _tongue(self, sound: Floats, new: int, count: int) -> Floats | None:
+    def _tongue(self, sound: _Sound, new: int, count: int) -> Floats | None:
         """Tongue weights of the next ``count`` frames, (count, 3); ``new`` frames of ``sound`` are new."""
-        decoder = self.decoder.decoder
-        if not decoder.closes:
+        if sound.phones is None:
             return None
-        places = tongue_posteriors(decoder.phones(sound[:, : decoder.config.hidden]))
+        places = tongue_posteriors(sound.phones)
         return self.tongue.push(places[:new], places[new:], count)
 
-    def _sound(self, frames: StreamFrames) -> Floats:
-        """Input of the decoder (n + k, C) for the new frames and up to ``ahead_frames`` after them."""
+    def _sound(self, frames: StreamFrames) -> Steps[_Sound]:
+        """What is known of the new frames, and of up to ``ahead_frames`` after them."""
         features, new, decoder = self.emotions.features, len(frames.times), self.decoder.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
-        part = features.part(first, new + RULES.ahead_frames if new else 0)
-        return decoder_speech(decoder.config.hidden, part)
+        known = features.part(first, len(features) - first if new else 0)
+        speech = decoder_speech(decoder.config.hidden, known.part(0, new))
+        if not decoder.closes:
+            return _Sound(speech, None, None)
+        phones, mouth = decoder.phones(known.hidden), None
+        if self.read is not None and new:
+            phones, mouth = yield from self.read.steps(known.hidden, phones, new)
+        return _Sound(speech, phones[: new + RULES.ahead_frames], mouth)
 
     def _weights(
         self,
         stream: DecoderStream,
         upper: UpperFaceStream,
+        mouth: MouthStream,
         lips: ClosureStream,
-        sound: Floats,
+        sound: _Sound,
         frames: StreamFrames,
         intensity: Floats,
         last: bool,
     ) -> Steps[Floats]:
         """Output of a decoder for new frames, (T, 52)."""
-        decoder, new = stream.decoder, len(frames.times)
-        made = yield from stream.steps(sound[:new], frames.posterior, intensity, last)
-        decoded = upper.push(np.clip(made, 0.0, 1.0), frames.posterior, intensity)
-        if decoder.closes:
-            phones = lip_posteriors(decoder.phones(sound[:, : decoder.config.hidden]))
-            share = emotional(frames.posterior, intensity, self.style)
+        new = len(frames.times)
+        made = np.clip((yield from stream.steps(sound.speech, frames.posterior, intensity, last)), 0.0, 1.0)
+        share = emotional(frames.posterior, intensity, self.style)
+        if self.read is not None:
+            read = mouth.mouth[:0] if sound.mouth is None else sound.mouth[:new]
+            made = mouth.push(made, read, share)
+        decoded = upper.push(made, frames.posterior, intensity)
+        if sound.phones is not None:
+            phones = lip_posteriors(sound.phones)
             decoded = np.clip(lips.push(decoded, phones[:new], phones[new:], share), 0.0, 1.0)
         return np.asarray(decoded, np.float32)
 

@@ -141,6 +141,42 @@ def held_closed(
     return made
 
 
+class MouthStream:
+    """``mixed_mouth`` while somebody speaks: what changes slowly is the mean of the last ``slow_frames``.
+
+    Args:
+        share: of the mouth that is read.
+    """
+
+    def __init__(self, share: float, rules: MouthRules = RULES) -> None:
+        self.share, self.rules = share, rules
+        self.mouth, self.emotional = (np.zeros((0, n), np.float32) for n in (len(TALKING_SIDES), 1))
+        """What is known of frames whose motion is pending."""
+        self.apart = np.zeros((0, len(ARKIT_52)))
+        """How far the mouth that is read and the decoder's were apart in the last frames."""
+
+    def push(self, motion: Floats, mouth: Floats, emotional: Floats) -> Floats:
+        """The next frames with their mouth mixed, (n, 52).
+
+        Args:
+            motion: (n, 52), of frames whose mouth came with it or before.
+            mouth: (m, S) of ``TALKING_SHAPES``, of the next frames.
+            emotional: (m, 1) how far these are from neutral speech.
+        """
+        count = len(motion)
+        self.mouth, self.emotional = np.concatenate([self.mouth, mouth]), np.concatenate([self.emotional, emotional])
+        apart = self.mouth[:count] @ TALKING_SIDES - motion * TALKING_SIDES.sum(0)
+        known = np.concatenate([self.apart, apart])
+        sums = np.concatenate([np.zeros_like(known[:1]), known.cumsum(0)])
+        ends = np.arange(len(known) - count, len(known)) + 1
+        firsts = np.maximum(0, ends - self.rules.slow_frames)
+        slow = (sums[ends] - sums[firsts]) / (ends - firsts)[:, None]
+        mixed = motion + self.share * (apart - self.emotional[:count] * slow)
+        self.mouth, self.emotional = self.mouth[count:], self.emotional[count:]
+        self.apart = known[max(0, len(known) - self.rules.slow_frames) :]
+        return np.asarray(np.clip(mixed, 0.0, 1.0), np.float32)
+
+
 class ClosureStream:
     """Lips closed while somebody speaks, frame for frame as over the whole recording if posteriors do not change.
 
@@ -149,7 +185,7 @@ class ClosureStream:
     """
 
     def __init__(self, rules: MouthRules = RULES) -> None:
-        self.rules = rules
+        self.rules = rules.streamed
         self.motion, self.posteriors, self.emotional = (np.zeros((0, n), np.float32) for n in (len(ARKIT_52), 2, 1))
         """The last frames that were returned, and those that are pending."""
         self.given = 0

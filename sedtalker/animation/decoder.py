@@ -96,7 +96,7 @@ class DecoderConfig(BaseModel, extra="forbid"):
     closes: bool = False
     """Whether it holds the phone head of its encoder and closes the lips by it (see ``closures``)."""
     mouth_share: float = Field(0.0, ge=0.0, le=1.0)
-    """Share of the mouth that is read out of a recording beside its own; a decoder of one actor keeps its own."""
+    """Share of the mouth that is read out of the sound beside its own; a decoder of one actor keeps its own."""
 
     @property
     def look_ahead(self) -> int:

@@ -11,7 +11,7 @@ beyond the gap of the resting face; weights are those of ARKit's shapes; frames 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -50,6 +50,8 @@ class MouthRules:
     # --- 2. Where lips close: posteriors of p, b, m (and f, v) to closures.
     onset: tuple[float, float] = (0.04, 0.12)
     """Posteriors at which lips begin to close, and are closed."""
+    streamed_onset: tuple[float, float] = (0.03, 0.09)
+    """The same while somebody speaks: less is known of the sound after a frame, and fewer of its phones are certain."""
     peak_frames: int = 2
     """Frames on either side that a peak of the posterior must exceed."""
     beside: float = 0.6
@@ -100,7 +102,8 @@ class MouthRules:
     """Frames on either side of a closure that are held, too: its peak may fall between two frames of a video."""
 
     def __post_init__(self) -> None:
-        pairs = (self.onset, self.tongue_onset, self.tongue_passage, (self.closed_gap, self.apart_gap))
+        onsets = (self.onset, self.streamed_onset, self.tongue_onset)
+        pairs = (*onsets, self.tongue_passage, (self.closed_gap, self.apart_gap))
         if not all(0.0 <= low < high <= 1.0 for low, high in pairs):
             raise InputError("a rule of the mouth begins at a lower value than it ends")
         shares = (self.beside, self.rolled, self.jaw_gives, self.met)
@@ -110,6 +113,11 @@ class MouthRules:
             raise InputError("a rule of the mouth that is a factor is below 0")
         if self.met * self.closed_gap + self.slack >= self.closed_gap:
             raise InputError("lips that meet end below the gap of closed lips")
+
+    @property
+    def streamed(self) -> MouthRules:
+        """The rules while somebody speaks."""
+        return replace(self, onset=self.streamed_onset)
 
     @property
     def ahead_frames(self) -> int:

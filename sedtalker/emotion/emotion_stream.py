@@ -122,10 +122,9 @@ class SpeechStream:
         return self.newest
 
     @property
-    def encoder_channels(self) -> int:
-        """Channels of the features' hidden vectors."""
-        encoder = self.encoder_stream.newest or self.encoder_stream.encoder
-        return encoder.channels if encoder else 0
+    def encoder(self) -> MelEncoder | None:
+        """The encoder of the features."""
+        return self.encoder_stream.newest or self.encoder_stream.encoder
 
     def push(self, samples: NDArray[np.floating]) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz in [-1, 1], any number of them.

@@ -27,8 +27,6 @@ REFRESHED_CHANGE = 0.1
 """By how much it, or the level, has to have moved (natural log). Posterior and intensity differ by 2e-4 in the mean."""
 LIPS_SECONDS = 2.0
 """Sound before the newest that is kept for the lips."""
-LIPS_AHEAD = 3
-"""Frames after the final ones whose features are given: lips that are to close begin before."""
 
 
 class LipStream(SpeechStream):
@@ -36,10 +34,10 @@ class LipStream(SpeechStream):
 
     reads_hidden = False
     activity_frames = 0
-    unfinished = LIPS_AHEAD
 
     def __init__(self, encoder: MelEncoder, look_ahead: float, hop: float, given: EmotionTrack | None = None):
         super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
+        self.unfinished = self.delay  # lips that are to close begin before, and what reads the mouth looks ahead
         self.given = given
         """An emotion that is given; frames that are not yet final follow another one from when it is put here."""
 

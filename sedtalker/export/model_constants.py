@@ -33,6 +33,7 @@ from sedtalker.nn.engine import open_model
 from sedtalker.speech import features, speech_stream
 from sedtalker.speech.encoder import GRID, MelEncoder, open_encoder
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, MEL_CLOCK, SPEECH
+from sedtalker.speech.speech_stream import STREAMED
 
 Section = dict[str, Any]
 """Plain data by name."""
@@ -63,7 +64,7 @@ def model_constants() -> dict[str, Section]:
         "decoder": _decoders(file, live),
         "conditioning": _named(conditioning, "EMOTIONAL_SLOPE", "NEUTRAL", "STEEPEST", "HALF_ONSET"),
         "upper_face": _upper_face(file),
-        "mouth": _mouth(file),
+        "mouth": _mouth(file, live),
         "tongue": _tongue(),
         "arkit": {"names": ARKIT_52},
         "idle": _idle(),
@@ -115,10 +116,14 @@ def _upper_face(file: ShapeDecoder) -> Section:
     return {"added": added, **_named(conditioning, "COLUMNS", "DELAYS", "UP", "DOWN", "LONGEST_DELAY")}
 
 
-def _mouth(file: ShapeDecoder) -> Section:
+def _mouth(file: ShapeDecoder, live: ShapeDecoder) -> Section:
     read = np.flatnonzero(TALKING_SIDES.sum(0))
     derived = {"gaps": RULES.gaps, "parting": RULES.parting, "ahead_frames": RULES.ahead_frames}
     derived |= {"met_gap": RULES.met_gap, "read": read, "read_share": file.config.mouth_share}
+    derived |= {
+        "streaming_read_share": live.config.mouth_share,
+        "streaming_context": open_model(STREAMED).config.context,
+    }
     return {**asdict(RULES), **derived, "jaw": JAW, "close": CLOSE, "roll": ROLL, "pucker": PUCKER}
 
 
@@ -145,7 +150,7 @@ def _speech_stream() -> Section:
 
 
 def _streams() -> Section:
-    late = _named(face_streams, "ONSET_SECONDS", "REFRESHED_SECONDS", "REFRESHED_CHANGE", "LIPS_SECONDS", "LIPS_AHEAD")
+    late = _named(face_streams, "ONSET_SECONDS", "REFRESHED_SECONDS", "REFRESHED_CHANGE", "LIPS_SECONDS")
     emotion = _named(emotion_stream, "LOOK_AHEAD_SECONDS", "HOP_SECONDS")
     kept = {"activity_frames": emotion_stream.SpeechStream.activity_frames}
     return {**_numbers(StreamSettings(), but=LiveMotion), **emotion, **late, **kept}

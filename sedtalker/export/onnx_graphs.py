@@ -111,8 +111,8 @@ class PhonesGraph(nn.Module):
 
     Args:
         head: vectors of the speech encoder to logits over ``PHONES``.
-        found: the same and shapes of the mouth, of the emotion encoder's vectors, a second input; the mouth (B, T, 52)
-            is a third output; None: there is none.
+        found: the same and shapes of the mouth, of the emotion encoder's vectors, a second input, or, while somebody
+            speaks, of the same; the mouth (B, T, 52) is a third output; None: there is none.
     """
 
     sides: Tensor
@@ -126,7 +126,7 @@ class PhonesGraph(nn.Module):
     def forward(self, hidden: Tensor, emotion: Tensor | None = None) -> tuple[Tensor, ...]:
         logits, mouths = self.head(hidden), list[Tensor]()
         if self.found is not None:
-            found = self.found(emotion)
+            found = self.found(hidden if emotion is None else emotion)
             logits = mixed_phones(found[..., : len(PHONES)], logits)
             mouths.append(found[..., len(PHONES) :].clamp(0.0, 1.0) @ self.sides)
         posterior = logits.softmax(-1)
@@ -220,13 +220,17 @@ def voice_graph(name: str, network: DiarizerNetwork) -> Graph:
     return Graph(name, VoiceGraph(network), _frames_of(network), outputs, ("frames", ROW))
 
 
-def phones_graph(name: str, decoder: Decoder, found: ArticulationNetwork | None = None) -> Graph:
-    """What lips and tongue need of phones: by the phone head that a decoder holds, and of recordings by a network."""
+def phones_graph(name: str, decoder: Decoder, found: ArticulationNetwork | None = None, second: bool = False) -> Graph:
+    """What lips and tongue need of phones: by the phone head that a decoder holds, and by a network.
+
+    ``second``: the network reads the vectors of a second encoder.
+    """
     assert decoder.phone_head is not None
     inputs, outputs = {"hidden": torch.randn(2, 50, decoder.config.hidden)}, ["lips", "tongue"]
     if found is not None:
-        inputs["emotion"] = torch.randn(2, 50, found.config.hidden)
         outputs.append("mouth")
+        if second:
+            inputs["emotion"] = torch.randn(2, 50, found.config.hidden)
     return Graph(name, PhonesGraph(decoder.phone_head, found), inputs, outputs, ("frames", 1))
 
 

@@ -45,6 +45,7 @@ from sedtalker.export.onnx_graphs import (
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn.engine import KINDS, NEWEST, GraphNetwork, open_model
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
+from sedtalker.speech.speech_stream import STREAMED
 from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.version import __version__
 
@@ -119,9 +120,10 @@ def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, 
         decoder = open_model(name, in_torch=True)
         about = _origin(name) | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
         if name == DECODERS[0]:
-            graphs.append((phones_graph("phones", decoder), _origin(name)))
-            network = open_model("articulation", in_torch=True)
-            graphs.append((phones_graph("articulation", decoder, network), _origin("articulation")))
+            for source in ("articulation", STREAMED):
+                network = open_model(source, in_torch=True)
+                graph = phones_graph(source, decoder, network, second=source != STREAMED)
+                graphs.append((graph, _origin(source) | {"context": network.config.context}))
         graphs.extend((decoder_graph(f"{name}_{step}", decoder, step), about | {"frames": step}) for step in steps)
     return graphs
 

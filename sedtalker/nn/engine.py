@@ -244,6 +244,11 @@ LEAST_ROWS = 4
 """Rows that a graph of a ``ConvolutionHead`` needs at least; zeros are added, as a convolution sees beyond the end."""
 
 
+def padded_rows(rows: Floats) -> Floats:
+    """Rows (T, D), at least ``LEAST_ROWS`` of them."""
+    return np.pad(rows, ((0, max(0, LEAST_ROWS - len(rows))), (0, 0)))
+
+
 def frame_logits(model: Model, rows: Floats, chunk: int) -> Floats:
     """(T, K) logits of a ``ConvolutionHead`` for rows (T, D) of any number, some at a time; equal to one pass in 1e-5.
 
@@ -254,6 +259,5 @@ def frame_logits(model: Model, rows: Floats, chunk: int) -> Floats:
     for start in range(0, max(1, len(rows)), chunk):
         first = max(0, start - context)
         part = rows[first : start + chunk + context]
-        padded = np.pad(part, ((0, max(0, LEAST_ROWS - len(part))), (0, 0)))
-        parts.append(model.run(padded[None])[0][0, : len(part)][start - first :][:chunk])
+        parts.append(model.run(padded_rows(part)[None])[0][0, : len(part)][start - first :][:chunk])
     return np.concatenate(parts)

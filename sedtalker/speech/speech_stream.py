@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,8 +18,11 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import activity_level
+from sedtalker.checkpoint import builtin_checkpoint, read_config
+from sedtalker.errors import InputError
 from sedtalker.nn.calls import Call, Steps, alone
-from sedtalker.speech.encoder import MelEncoder, MelNetwork
+from sedtalker.nn.engine import Arrays, Model, open_model, padded_rows
+from sedtalker.speech.encoder import MelEncoder, MelNetwork, mixed_phones
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
     FRAME_CLOCK,
@@ -27,6 +31,7 @@ from sedtalker.speech.features import (
     LOG_FLOOR,
     LOUD,
     MEL_BANDS,
+    PHONES,
     PITCH_WINDOW,
     QUIET,
     WINDOW_LENGTH,
@@ -369,3 +374,61 @@ def _encoded(encoder: MelEncoder, mel: Floats, first: int, count: int) -> Steps[
 
 def _hidden(mel: Floats, network: MelNetwork, after: int) -> tuple[Floats, ...]:
     return (network.hidden(mel, after),)
+
+
+# --- Phones, and the shapes of the mouth.
+
+STREAMED = "articulation_streaming"
+"""Folder of the network that finds both in the vectors of the lips' encoder."""
+
+
+@lru_cache(maxsize=1)
+def _articulation_network() -> tuple[str | None, Model]:
+    """Hash of the encoder whose vectors it reads, and the network; opened once."""
+    return read_config(builtin_checkpoint(STREAMED)).encoder_sha256, open_model(STREAMED)
+
+
+def articulation_network(encoder: MelEncoder | None) -> Model | None:
+    """The network that finds phones and the mouth in streams of an encoder; None: there is none for it."""
+    if encoder is None:
+        return None
+    try:
+        digest, network = _articulation_network()
+    except InputError:  # torch is missing, or the weights are
+        return None
+    return network if digest == encoder.sha256() else None
+
+
+class ArticulationStream:
+    """Phones and the mouth in hidden vectors that come hop by hop, as ``articulation_of`` finds them in recordings.
+
+    It reads the vectors of the lips' encoder, which a stream has anyway. The emotion encoder sees so much sound on
+    either side that it would have to work a second time for every hop.
+
+    Args:
+        network: from ``articulation_network``.
+    """
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+        self.past: Floats | None = None
+        """(context, D) vectors before the next ones, or as many as there were."""
+
+    def steps(self, hidden: Floats, own: Floats, new: int) -> Steps[tuple[Floats, Floats]]:
+        """Logits (n, 40) over ``PHONES`` and shapes of the mouth (n, S).
+
+        Args:
+            hidden: (n, D) vectors of the next frames and of those after them, as far as they are known.
+            own: (n, 40) logits of the encoder's phone head.
+            new: how many of them are final; the others come again.
+        """
+        past = hidden[:0] if self.past is None else self.past
+        rows = np.concatenate([past, hidden])
+        (found,) = yield Call(_articulated, (padded_rows(rows)[None],), (self.network,))
+        self.past = rows[: len(past) + new][-self.network.config.context :]
+        phones, mouth = np.split(found[0, len(past) : len(rows)], [len(PHONES)], -1)
+        return np.asarray(mixed_phones(phones, own), np.float32), np.clip(mouth, 0.0, 1.0)
+
+
+def _articulated(rows: Floats, network: Model) -> Arrays:
+    return network.run(rows)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.articulation import (
     ClosureStream,
+    MouthStream,
     close_lips,
     closures,
     held_closed,
@@ -17,7 +18,6 @@ from sedtalker.animation.articulation import (
     touch_teeth,
 )
 from sedtalker.animation.mouth_rules import RULES
-from sedtalker.emotion.face_streams import LIPS_AHEAD
 from sedtalker.face.arkit import INDEX, TALKING_INDEX, TALKING_SHAPES, TALKING_SIDES
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX, PHONES
@@ -146,6 +146,39 @@ def test_lips_are_apart_from_the_gap_of_closed_ones_on():
         assert near[[2, 8]].tolist() == [1.0, 1.0]
 
 
+# --- The mouth that is read, while somebody speaks.
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 99), st.integers(1, 200), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 6))
+def test_a_stream_mixes_a_neutral_mouth_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
+    rng = np.random.default_rng(seed)
+    motion, mouth = rng.random((frames, 52), np.float32), rng.random((frames, len(TALKING_SHAPES)), np.float32)
+    stream, parts, start, moved, part = MouthStream(0.7), [], 0, 0, 0
+    while moved < frames:
+        stop = min(frames, start + sizes[part % len(sizes)])
+        until = frames if stop == frames else max(moved, stop - late)
+        parts.append(stream.push(motion[moved:until], mouth[start:stop], np.zeros((stop - start, 1), np.float32)))
+        start, moved, part = stop, until, part + 1
+    whole = mixed_mouth(motion, mouth, np.zeros((frames, 1), np.float32), 0.7)
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
+
+
+def test_a_stream_leaves_a_smile_to_the_decoder_and_takes_over_what_is_quick():
+    frames = np.arange(400)
+    smile = np.full((400, 52), 0.5, np.float32)
+    mouth = np.zeros((400, len(TALKING_SHAPES)), np.float32)
+    jaw = TALKING_SHAPES.index("jawOpen")
+    mouth[:, jaw] = 0.5 + 0.3 * np.sin(2 * np.pi * frames / 10)
+    made = MouthStream(1.0).push(smile, mouth, np.ones((400, 1), np.float32))
+    settled = made[RULES.slow_frames :]
+    smiles = INDEX["mouthSmileLeft"]
+    np.testing.assert_allclose(settled[:, smiles], 0.5, atol=1e-5)
+    assert settled[:, INDEX["jawOpen"]].std() == pytest.approx(mouth[:, jaw].std(), rel=0.02)
+    plain = MouthStream(1.0).push(smile, mouth, np.zeros((400, 1), np.float32))
+    np.testing.assert_allclose(plain[:, smiles], 0.0, atol=1e-6)
+
+
 # --- Lips that close while somebody speaks.
 
 
@@ -172,7 +205,7 @@ def spoken(seed: int, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @given(st.integers(0, 99), st.integers(1, 40), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 6))
 def test_a_stream_closes_lips_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
     motion, posterior, emotional = spoken(seed, frames)
-    whole = move_lips(motion, closures(posterior), lips_apart(motion, ahead=0), emotional)
+    whole = move_lips(motion, closures(posterior, RULES.streamed), lips_apart(motion, ahead=0), emotional)
     np.testing.assert_allclose(streamed(motion, posterior, emotional, sizes, late=late), whole, atol=1e-6)
 
 
@@ -202,7 +235,3 @@ def test_closed_lips_stay_closed_whatever_moves_the_jaw_afterwards(frames):
         assert (made[name][apart] == after[name][apart]).all()
         assert (np.minimum(before[name], after[name]) - 1e-6 <= made[name]).all()
         assert (made[name] <= np.maximum(before[name], after[name]) + 1e-6).all()
-
-
-def test_streams_give_the_lips_as_many_frames_as_closures_look_ahead():
-    assert RULES.ahead_frames == LIPS_AHEAD

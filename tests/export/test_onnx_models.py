@@ -15,6 +15,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.onnx_graphs import decoder_graph, diarizer_graph, encoder_graph, phones_graph
 from sedtalker.export.onnx_models import DECODERS, check_values, export_models, write_graph
 from sedtalker.nn.engine import open_model
+from sedtalker.speech.speech_stream import STREAMED
 
 
 def opened(name: str) -> Decoder:
@@ -67,8 +68,8 @@ def test_every_graph_equals_its_network(tmp_path: Path) -> None:
         encoder_graph("speech_encoder", open_model("speech_encoder", in_torch=True)),
         encoder_graph("emotion_encoder", open_model("emotion_encoder", in_torch=True)),
         diarizer_graph("diarizer", open_model("diarizer", in_torch=True)),
-        phones_graph("phones", opened("decoder")),
-        phones_graph("articulation", opened("decoder"), open_model("articulation", in_torch=True)),
+        phones_graph("articulation", opened("decoder"), open_model("articulation", in_torch=True), second=True),
+        phones_graph(STREAMED, opened("decoder"), open_model(STREAMED, in_torch=True)),
         *(decoder_graph(f"{name}_4", opened(name), 4) for name in DECODERS),
     ]
     assert {graph.name for graph in made} == set(about["models"])

@@ -1,11 +1,12 @@
 /** The moving face while somebody is still speaking: ARKit weights a stated time after the sound. */
 
-import { ClosureStream } from "./closures.js";
+import { ClosureStream, MouthStream } from "./closures.js";
 import { emotional, UpperFace } from "./conditioning.js";
 import { LateEmotions } from "./emotion_stream.js";
 import { placeIn, resampleRows } from "./filters.js";
 import { BlinkStream, closeLids, GazeStream, HeadStream, lookAt } from "./idle_motion.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
+import { joined } from "./networks.js";
 import { idleGenerators } from "./random.js";
 import { Rows } from "./rows.js";
 import { TongueStream, tongueWeights } from "./tongue.js";
@@ -28,6 +29,9 @@ class FaceStream {
     const { constants } = networks;
     this.networks = networks;
     this.decoder = new MotionDecoder(networks, "stream");
+    /** Vectors of the frames before the next ones, for what reads the mouth out of them. */
+    this.past = new Float32Array(0);
+    this.mouth = new MouthStream(constants.mouth);
     this.upper = new UpperFace(constants.upper_face);
     this.lips = new ClosureStream(constants.mouth);
     this.tongue = new TongueStream(constants.tongue);
@@ -43,17 +47,37 @@ class FaceStream {
     const { mouth, decoder } = constants;
     const { count, posterior, intensity } = heard;
     const known = Math.min(count + mouth.ahead_frames, heard.prosody.length / 4);
-    const hidden = heard.hidden.subarray(0, known * decoder.hidden);
-    const speech = speechInput(hidden.subarray(0, count * decoder.hidden), heard.prosody.subarray(0, 4 * count), decoder);
+    const speech = speechInput(heard.hidden.subarray(0, count * decoder.hidden), heard.prosody.subarray(0, 4 * count), decoder);
     const decoded = await this.decoder.push({ speech, posterior, intensity }, last);
-    const motion = this.upper.push(decoded, posterior, intensity);
-    const phones = await this.networks.phones(hidden);
+    const found = await this.#articulation(heard);
+    const part = (name, width, from, to) => found[name].subarray(from * width, to * width);
     const share = emotional(posterior, intensity, constants.conditioning);
-    const weights = this.lips.push(motion, phones.lips.subarray(0, 2 * count), phones.lips.subarray(2 * count), share);
+    const shapes = constants.arkit.names.length;
+    const mixed = this.mouth.push(decoded, part("mouth", shapes, 0, count), share);
+    const motion = this.upper.push(mixed, posterior, intensity);
+    const weights = this.lips.push(motion, part("lips", 2, 0, count), part("lips", 2, count, known), share);
     const places = constants.tongue.names.length;
-    const due = weights.length / constants.arkit.names.length;
-    const tongue = this.tongue.push(phones.tongue.subarray(0, places * count), phones.tongue.subarray(places * count), due);
+    const due = weights.length / shapes;
+    const tongue = this.tongue.push(part("tongue", places, 0, count), part("tongue", places, count, known), due);
     return { weights, tongue };
+  }
+
+  /** Phones and the mouth of the frames that were heard, and of those after them as far as they are known. */
+  async #articulation({ hidden, count }) {
+    const { decoder, mouth, arkit, tongue } = this.networks.constants;
+    const width = decoder.hidden;
+    if (!count) return { lips: hidden, tongue: hidden, mouth: hidden };
+    const before = this.past.length / width;
+    const rows = joined([this.past, hidden]);
+    const found = await this.networks.streamedArticulation(rows);
+    const end = this.past.length + count * width;
+    this.past = rows.slice(Math.max(0, end - mouth.streaming_context * width), end);
+    const after = (values, columns) => values.subarray(before * columns);
+    return {
+      lips: after(found.lips, 2),
+      tongue: after(found.tongue, tongue.names.length),
+      mouth: after(found.mouth, arkit.names.length),
+    };
   }
 }
 

@@ -31,6 +31,45 @@ export function mixMouth(motion, mouth, emotional, c) {
   return made;
 }
 
+/** ``mixMouth`` while somebody speaks: what changes slowly is the mean of the last ``slow_frames``. */
+export class MouthStream {
+  /** @param {Record<string, any>} constants ``constants.mouth`` */
+  constructor(constants) {
+    this.constants = constants;
+    /** Of frames whose motion is pending. */
+    [this.mouth, this.emotional] = [0, 0].map(() => new Float32Array(0));
+    /** How far the mouth that is read and the decoder's were apart in the last frames. */
+    this.apart = [];
+  }
+
+  /**
+   * The next frames with their mouth mixed, (N, 52).
+   * @param {Float32Array} motion (N, 52), of frames whose mouth came with it or before
+   * @param {Float32Array} mouth (M, 52) of the next frames
+   * @param {Float32Array} emotional (M) of the next frames
+   */
+  push(motion, mouth, emotional) {
+    const c = this.constants;
+    const shapes = c.gaps.length;
+    this.mouth = joined([this.mouth, mouth]);
+    this.emotional = joined([this.emotional, emotional]);
+    const count = motion.length / shapes;
+    const made = motion.slice();
+    for (let i = 0; i < count; i++) {
+      this.apart.push(c.read.map((shape) => this.mouth[i * shapes + shape] - motion[i * shapes + shape]));
+      if (this.apart.length > c.slow_frames) this.apart.shift();
+      c.read.forEach((shape, k) => {
+        const slow = this.apart.reduce((sum, row) => sum + row[k], 0) / this.apart.length;
+        const apart = this.apart.at(-1)[k] - this.emotional[i] * slow;
+        made[i * shapes + shape] = clip(motion[i * shapes + shape] + c.streaming_read_share * apart, 0, 1);
+      });
+    }
+    this.mouth = this.mouth.slice(count * shapes);
+    this.emotional = this.emotional.slice(count);
+    return made;
+  }
+}
+
 /**
  * How far lips must close (T, 2), from posteriors (T, 2) of phones that close them: at their peaks.
  * @param {Float32Array} posteriors of p, b, m and of f, v
@@ -139,7 +178,7 @@ export function holdClosed(weights, before, where, c) {
 export class ClosureStream {
   /** @param {Record<string, any>} constants ``constants.mouth`` */
   constructor(constants) {
-    this.constants = constants;
+    this.constants = { ...constants, onset: constants.streamed_onset };
     /** The last frames that were returned, and those that are pending. */
     [this.motion, this.posteriors, this.emotional] = [0, 0, 0].map(() => new Float32Array(0));
     /** How many of these came out already. */

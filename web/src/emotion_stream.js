@@ -125,7 +125,7 @@ export class DiarizerStream {
  * @typedef {object} HeardFrames
  * @property {number} first number of the first of them
  * @property {number} count how many there are
- * @property {Float32Array} hidden (count + k, D) of the speech encoder: theirs, and of up to ``lips_ahead`` after them
+ * @property {Float32Array} hidden (count + k, D) of the speech encoder: theirs, and of all that are known after them
  * @property {Float32Array} prosody (count + k, 4)
  * @property {Uint8Array} speech (count)
  * @property {Float32Array} posterior (count, C)
@@ -185,8 +185,7 @@ export class LateEmotions {
     const { networks } = this;
     const { streams, features, decoder } = networks.constants;
     const { streamed, since, count } = await this.hops.next(samples);
-    const delay = this.hops.ended ? 0 : Math.max(0, this.hops.delay - streams.lips_ahead);
-    const known = Math.max(0, streamed.total - streamed.first - delay - since);
+    const known = streamed.total - streamed.first - since;
     const hidden = await newestHidden(networks, streamed, since, count ? known : 0);
     const classes = this.posterior.length;
     const share = Math.fround(1 - Math.exp(-1 / (streams.onset_seconds * features.frame_rate)));

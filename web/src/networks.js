@@ -7,7 +7,9 @@
 
 import { centreBands } from "./features.js";
 
-const GRAPHS = ["speech_encoder", "emotion_encoder", "phones", "articulation", "diarizer"];
+const GRAPHS = ["speech_encoder", "emotion_encoder", "articulation", "articulation_streaming", "diarizer"];
+/** Rows that the graphs of phones and the mouth take at least. */
+const LEAST_ROWS = 4;
 /** Graphs of the decoders of recordings and of streams, and how many frames they take at a time. */
 export const DECODERS = {
   file: { graph: "decoder_64", frames: 64 },
@@ -126,21 +128,28 @@ export class Networks {
   }
 
   /**
-   * The same while somebody speaks, by the decoder's phone head alone.
+   * The same while somebody speaks, of the speech encoder's vectors alone.
    * @param {Float32Array} hidden (T, D) of the speech encoder
-   * @returns {Promise<{lips: Float32Array, tongue: Float32Array}>}
+   * @returns {Promise<{lips: Float32Array, tongue: Float32Array, mouth: Float32Array}>}
    */
-  async phones(hidden) {
-    return this.#phones("phones", { hidden });
+  async streamedArticulation(hidden) {
+    return this.#phones("articulation_streaming", { hidden });
   }
 
   async #phones(graph, inputs) {
     const frames = inputs.hidden.length / this.constants.decoder.hidden;
     if (!frames) return { lips: new Float32Array(0), tongue: new Float32Array(0), mouth: new Float32Array(0) };
     const session = await this.session(graph);
-    const rows = Object.entries(inputs).map(([name, values]) => [name, this.tensor(values, [1, frames, values.length / frames])]);
+    const whole = Math.max(frames, LEAST_ROWS);
+    const rows = Object.entries(inputs).map(([name, values]) => {
+      const width = values.length / frames;
+      const padded = new Float32Array(whole * width);
+      padded.set(values);
+      return [name, this.tensor(padded, [1, whole, width])];
+    });
     const { lips, tongue, mouth } = await session.run(Object.fromEntries(rows));
-    return { lips: lips.data, tongue: tongue.data, mouth: mouth?.data };
+    const part = ({ data }) => data.subarray(0, (data.length / whole) * frames);
+    return { lips: part(lips), tongue: part(tongue), mouth: part(mouth) };
   }
 
   /**
