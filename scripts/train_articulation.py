@@ -1,4 +1,4 @@
-"""Train what finds phones and the mouth's shapes in vectors of an encoder: of emotion, or of the lips in a stream.
+"""Train what finds phones and the mouth's shapes in the emotion encoder's vectors, or the mouth in a stream.
 
     python scripts/train_articulation.py --data DIR [--streaming] [--out FOLDER]
 
@@ -80,16 +80,19 @@ FOUND = 0.2
 
 
 STREAMED_STEPS = (4000, 128)
-"""Steps and hops of each, of phones and of the mouth, for streams."""
+"""Steps and hops of each, for the mouth of streams."""
 HOPS = {"train": 0.33, "valid": 1.0}
 """Share of the hops of a stream that are kept."""
 LIPS_AHEAD = RULES.ahead_frames
-"""Frames after the new ones of a hop that are learned, too: closing lips begin before."""
+"""Frames after the new ones of a hop that are learned, too: less is known of the sound after them."""
 
 
 READ = {"articulation": EMOTION, STREAMED: SPEECH}
 """Encoders whose vectors the networks read."""
-CONFIGS = {"articulation": ArticulationConfig(), STREAMED: ArticulationConfig(hidden=256, width=128)}
+CONFIGS = {
+    "articulation": ArticulationConfig(),
+    STREAMED: ArticulationConfig(hidden=256, width=128, finds_phones=False),
+}
 """Their sizes."""
 
 
@@ -219,24 +222,25 @@ def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
 
 
 def train(given: Sequence[Example], config: ArticulationConfig, seed: int) -> ArticulationNetwork:
-    """The network, trained on crops or hops: first what finds phones, then the mouth."""
+    """The network, trained on crops or hops: first what finds phones, if it does, then the mouth."""
     torch.manual_seed(seed)
     network = ArticulationNetwork(config)
     in_hops = given[0].rows.ndim == 3
     every, mouths = (np.concatenate([np.vstack(e[k][::4]) if in_hops else e[k] for e in given]) for k in (1, 3))
-    for head in (network.phones, network.mouth):
+    for head in filter(None, (network.phones, network.mouth)):
         head.mean.copy_(torch.from_numpy(every.mean(0, np.float32)))
         head.scale.copy_(torch.from_numpy(1.0 / (every.std(0, np.float32) + 1e-3)))
-    plans = (STREAMED_STEPS,) * 2 if in_hops else (PHONE_STEPS, MOUTH_STEPS)
-    spoken = [e for e in given if (e.phones != IGNORED).any()]
-    shares = np.array([len(e.rows) * PHONE_SHARES[e.clip.corpus] for e in spoken])
-    fit(network.phones, [(e.rows, e.phones) for e in spoken], shares, phone_loss, plans[0], seed)
+    if network.phones is not None:
+        spoken = [e for e in given if (e.phones != IGNORED).any()]
+        shares = np.array([len(e.rows) * PHONE_SHARES[e.clip.corpus] for e in spoken])
+        fit(network.phones, [(e.rows, e.phones) for e in spoken], shares, phone_loss, PHONE_STEPS, seed)
     frames = {corpus: sum(len(e.rows) for e in given if e.clip.corpus == corpus) for corpus in COPIES}
     shares = np.array([len(e.rows) * MOUTH_SHARES[e.clip.corpus] / frames[e.clip.corpus] for e in given])
     network.mouth.outputs.bias.data.copy_(torch.from_numpy(mouths.mean(0)))
     network.mouth.outputs.weight.data.mul_(0.05)
     mouth_loss = MouthLoss(measure_lips(load_face()), mouths)
-    fit(network.mouth, [(e.rows, e.mouth) for e in given], shares, mouth_loss, plans[1], seed)
+    plan = STREAMED_STEPS if in_hops else MOUTH_STEPS
+    fit(network.mouth, [(e.rows, e.mouth) for e in given], shares, mouth_loss, plan, seed)
     return network.eval()
 
 
@@ -284,9 +288,9 @@ def measured(network: ArticulationNetwork, given: Sequence[Example]) -> dict[str
         for example in (each for each in given if each.clip.corpus == corpus):
             made, phones, mouth = results(network, example)
             for name, axis in (("gap", lips.gain), ("width", lips.width)):
-                curves = (part @ TALKING_SIDES @ axis for part in (made[:, len(PHONES) :], mouth))
+                curves = (part @ TALKING_SIDES @ axis for part in (made[:, -mouth.shape[1] :], mouth))
                 values.setdefault(name, []).append(correlation(*curves))
-            if (phones == IGNORED).all():
+            if network.phones is None or (phones == IGNORED).all():
                 continue
             posterior = torch.from_numpy(made[:, : len(PHONES)]).softmax(-1).numpy()
             right = (posterior.argmax(-1) == phones)[phones > 0]

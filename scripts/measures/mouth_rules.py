@@ -286,7 +286,7 @@ def laughing(*, held: bool = True) -> Move:
 
 
 def streamed(*, closed: bool = True, read: bool = True) -> Move:
-    """The lips of a stream with the usual look-ahead; ``read``: phones and the mouth are read out of the sound."""
+    """The lips of a stream with the usual look-ahead; ``read``: the mouth is read out of the sound, too."""
     decoder, encoder = open_model("decoder_streaming"), Animator.from_pretrained().encoder
 
     def move(sentence: Sentence, emotion: str) -> Motion:
@@ -377,7 +377,7 @@ def groups() -> list[Group]:
             streamed(),
             {
                 "everything: the decoder alone": streamed(closed=False, read=False),
-                "what is read out of the sound: phones and the mouth": streamed(read=False),
+                "the mouth that is read out of the sound": streamed(read=False),
             },
             ("grid", "speechocean762", "cremad"),
             STRONG,

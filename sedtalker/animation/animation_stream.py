@@ -74,8 +74,8 @@ class FaceStream:
 
     A frame comes out ``emotions.delay + emotions.hop`` frames after it was said, and the decoder's own look-ahead later
     still (none for the built-in streaming decoder). Its features are those of ``SpeechStream``. A decoder that holds a
-    phone head closes the lips by it, by what is known of the sound until then (``ClosureStream``). Of the built-in
-    encoder's sound phones and the mouth are read as well, and the decoder takes its share of it (``MouthStream``).
+    phone head closes the lips by it, by what is known of the sound until then (``ClosureStream``). Of what the
+    built-in encoder makes of the sound the mouth is read, and the decoder takes its share of it (``MouthStream``).
 
     Args:
         emotions: a fresh stream of a diarizer or of a given track, whose features the decoder shares.
@@ -169,7 +169,7 @@ class FaceStream:
             return _Sound(speech, None, None)
         phones, mouth = decoder.phones(known.hidden), None
         if self.read is not None and new:
-            phones, mouth = yield from self.read.steps(known.hidden, phones, new)
+            mouth = yield from self.read.steps(known.hidden, new)
         return _Sound(speech, phones[: new + RULES.ahead_frames], mouth)
 
     def _weights(

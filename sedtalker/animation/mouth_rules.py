@@ -50,8 +50,8 @@ class MouthRules:
     # --- 2. Where lips close: posteriors of p, b, m (and f, v) to closures.
     onset: tuple[float, float] = (0.04, 0.12)
     """Posteriors at which lips begin to close, and are closed."""
-    streamed_onset: tuple[float, float] = (0.03, 0.09)
-    """The same while somebody speaks: less is known of the sound after a frame, and fewer of its phones are certain."""
+    streamed_onset: tuple[float, float] = (0.03, 0.1)
+    """The same while somebody speaks: less is known of the sound after a frame, and phones are less certain."""
     peak_frames: int = 2
     """Frames on either side that a peak of the posterior must exceed."""
     beside: float = 0.6

@@ -111,8 +111,8 @@ class PhonesGraph(nn.Module):
 
     Args:
         head: vectors of the speech encoder to logits over ``PHONES``.
-        found: the same and shapes of the mouth, of the emotion encoder's vectors, a second input, or, while somebody
-            speaks, of the same; the mouth (B, T, 52) is a third output; None: there is none.
+        found: the same and shapes of the mouth, of the emotion encoder's vectors, a second input; or, while somebody
+            speaks, the mouth alone, of the same vectors; the mouth (B, T, 52) is a third output; None: there is none.
     """
 
     sides: Tensor
@@ -127,8 +127,9 @@ class PhonesGraph(nn.Module):
         logits, mouths = self.head(hidden), list[Tensor]()
         if self.found is not None:
             found = self.found(hidden if emotion is None else emotion)
-            logits = mixed_phones(found[..., : len(PHONES)], logits)
-            mouths.append(found[..., len(PHONES) :].clamp(0.0, 1.0) @ self.sides)
+            if emotion is not None:
+                logits, found = mixed_phones(found[..., : len(PHONES)], logits), found[..., len(PHONES) :]
+            mouths.append(found.clamp(0.0, 1.0) @ self.sides)
         posterior = logits.softmax(-1)
         sums = [posterior[..., kind].sum(-1) for kind in self.kinds]
         return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1), *mouths

@@ -124,7 +124,9 @@ class ArticulationConfig(ConvolutionHeadConfig):
     """Dilations of the convolutions for the mouth, in order."""
     dropout: float = 0.2
     shapes: int = 20
-    """Shapes of a talking mouth: ``TALKING_SHAPES`` of ``sedtalker.face.arkit``."""
+    """Shapes of a talking mouth: ``TALKING_SHAPES``."""
+    finds_phones: bool = True
+    """Whether it finds phones, too."""
 
     @property
     def context(self) -> int:
@@ -372,9 +374,8 @@ def open_encoder(
     """The encoder that ``source`` names, ready for inference.
 
     Args:
-        source: None: the built-in encoder; a checkpoint folder of ours; a folder or name of the Hugging Face hub
-            (``microsoft/wavlm-base-plus``), or a short name in ``HUB_ENCODERS``; or a hub model and how its layers are
-            mixed.
+        source: None: the built-in encoder; a checkpoint folder of ours; a folder or name of the Hugging Face hub, or a
+            short name in ``HUB_ENCODERS``; or a hub model and how its layers are mixed.
         fetch: whether the hub may be asked for what is not on this machine.
         articulates: whether an encoder of the lips finds phones and the mouth, too, see ``MelEncoder``.
 

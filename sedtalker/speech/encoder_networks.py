@@ -175,21 +175,22 @@ class ConvolutionHead(nn.Module):
 
 
 class ArticulationNetwork(nn.Module):
-    """Hidden vectors (B, T, D) of the emotion encoder to logits over ``PHONES`` and the mouth's shapes, (B, T, 40 + S).
+    """Hidden vectors (B, T, D) of an encoder to logits over ``PHONES``, if it finds them, and the mouth's shapes.
 
-    They have nothing in common but the vectors: trained together, both were worse.
+    They come in one array (B, T, 40 + S) and have nothing in common but the vectors: trained together, both were worse.
     """
 
     def __init__(self, config: ArticulationConfig | None = None):
         super().__init__()
         self.config = config = config or ArticulationConfig()
-        self.phones = ConvolutionHead(config, config.hidden, len(PHONES))
+        self.phones = ConvolutionHead(config, config.hidden, len(PHONES)) if config.finds_phones else None
         self.mouth = ConvolutionHead(
             config.model_copy(update={"dilations": config.mouth_dilations}), config.hidden, config.shapes
         )
 
     def forward(self, rows: Tensor) -> Tensor:
-        return torch.cat([self.phones(rows), self.mouth(rows)], -1)
+        mouth: Tensor = self.mouth(rows)
+        return mouth if self.phones is None else torch.cat([self.phones(rows), mouth], -1)
 
     @torch.no_grad()
     def run(self, rows: Floats) -> Arrays:

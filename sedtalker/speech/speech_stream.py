@@ -22,7 +22,7 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.errors import InputError
 from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.nn.engine import Arrays, Model, open_model, padded_rows
-from sedtalker.speech.encoder import MelEncoder, MelNetwork, mixed_phones
+from sedtalker.speech.encoder import MelEncoder, MelNetwork
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
     FRAME_CLOCK,
@@ -31,7 +31,6 @@ from sedtalker.speech.features import (
     LOG_FLOOR,
     LOUD,
     MEL_BANDS,
-    PHONES,
     PITCH_WINDOW,
     QUIET,
     WINDOW_LENGTH,
@@ -376,10 +375,10 @@ def _hidden(mel: Floats, network: MelNetwork, after: int) -> tuple[Floats, ...]:
     return (network.hidden(mel, after),)
 
 
-# --- Phones, and the shapes of the mouth.
+# --- The shapes of the mouth.
 
 STREAMED = "articulation_streaming"
-"""Folder of the network that finds both in the vectors of the lips' encoder."""
+"""Folder of the network that finds them in the vectors of the lips' encoder."""
 
 
 @lru_cache(maxsize=1)
@@ -389,7 +388,7 @@ def _articulation_network() -> tuple[str | None, Model]:
 
 
 def articulation_network(encoder: MelEncoder | None) -> Model | None:
-    """The network that finds phones and the mouth in streams of an encoder; None: there is none for it."""
+    """The network that finds the mouth in streams of an encoder; None: there is none for it."""
     if encoder is None:
         return None
     try:
@@ -400,7 +399,7 @@ def articulation_network(encoder: MelEncoder | None) -> Model | None:
 
 
 class ArticulationStream:
-    """Phones and the mouth in hidden vectors that come hop by hop, as ``articulation_of`` finds them in recordings.
+    """The mouth in hidden vectors that come hop by hop, as ``articulation_of`` finds it in recordings.
 
     It reads the vectors of the lips' encoder, which a stream has anyway. The emotion encoder sees so much sound on
     either side that it would have to work a second time for every hop.
@@ -414,20 +413,18 @@ class ArticulationStream:
         self.past: Floats | None = None
         """(context, D) vectors before the next ones, or as many as there were."""
 
-    def steps(self, hidden: Floats, own: Floats, new: int) -> Steps[tuple[Floats, Floats]]:
-        """Logits (n, 40) over ``PHONES`` and shapes of the mouth (n, S).
+    def steps(self, hidden: Floats, new: int) -> Steps[Floats]:
+        """Shapes of the mouth (n, S).
 
         Args:
             hidden: (n, D) vectors of the next frames and of those after them, as far as they are known.
-            own: (n, 40) logits of the encoder's phone head.
             new: how many of them are final; the others come again.
         """
         past = hidden[:0] if self.past is None else self.past
         rows = np.concatenate([past, hidden])
         (found,) = yield Call(_articulated, (padded_rows(rows)[None],), (self.network,))
         self.past = rows[: len(past) + new][-self.network.config.context :]
-        phones, mouth = np.split(found[0, len(past) : len(rows)], [len(PHONES)], -1)
-        return np.asarray(mixed_phones(phones, own), np.float32), np.clip(mouth, 0.0, 1.0)
+        return np.asarray(np.clip(found[0, len(past) : len(rows)], 0.0, 1.0))
 
 
 def _articulated(rows: Floats, network: Model) -> Arrays:
