@@ -1,15 +1,15 @@
-"""Lips of validation recordings by the share of the mouth that is read out of the sound: a table of docs/lips.md.
+"""Lips of validation recordings by the share of the mouth that is read out of the sound: two tables of docs/lips.md.
 
     python scripts/measure_mouth_share.py --data DIR
 
-Some five minutes. The first talker and FACEGOOD's takes are compared with what a tracker saw, others with what the
+Some eight minutes. The first talker and FACEGOOD's takes are compared with what a tracker saw, others with what the
 readout of Whisper-base says of them.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +19,13 @@ from fit_mouth_readout import whisper_mouths
 from measured_page import markdown_table, write_between_marks
 from scipy.ndimage import gaussian_filter1d
 
+from sedtalker.animation.animation_stream import FaceStream
 from sedtalker.animation.articulation import mixed_mouth
+from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, load_audio, resample_frames
 from sedtalker.cli.console import ShownProgress
+from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
 from sedtalker.nn.engine import open_model
@@ -51,6 +54,10 @@ QUICK = 15
 """Frames (standard deviation) of the mean that is taken off there."""
 MOST, LEAST = 150, 10
 """Recordings of a corpus at most, and frames of speech in each at least."""
+MOST_STREAMED, LONGEST = 25, 25.0
+"""Recordings of a corpus that are streamed, about, and their seconds, at most."""
+LOOK_AHEAD, HOP = StreamSettings().look_ahead, StreamSettings().hop
+"""Those of streams, seconds."""
 
 
 class Recording(NamedTuple):
@@ -87,7 +94,7 @@ def recordings(data: Path) -> Iterator[Recording]:
             yield Recording(corpus, sound, lip_aperture(face, mouth), lip_width(face, mouth))
 
 
-def measured(data: Path, hook: Hook) -> dict[str, list[tuple[float, float]]]:
+def measured(every: Sequence[Recording], hook: Hook) -> dict[str, list[tuple[float, float]]]:
     """By row of the table, mean correlation of height and of width at each of ``SHARES``."""
     face, net, decoder = load_face(), open_encoder(), open_model("decoder")
     values: dict[str, list[list[tuple[float, float]]]] = {}
@@ -100,7 +107,6 @@ def measured(data: Path, hook: Hook) -> dict[str, list[tuple[float, float]]]:
             closed = decoder.closed(decoder.full(motion, features, track), features, emotional)
             yield lip_aperture(face, closed), lip_width(face, closed)
 
-    every = list(recordings(data))
     for one in counted(every, hook, "moving lips", len(every)):
         features = net(one.sound)
         speech = features.speech[: len(one.height)]
@@ -114,6 +120,29 @@ def measured(data: Path, hook: Hook) -> dict[str, list[tuple[float, float]]]:
                 row.append(tuple(_agreement(made, want, speech, emotion != "neutral") for made, want in pairs))
             values.setdefault(NAMES[one.corpus] if emotion == "neutral" else ANGRY, []).append(row)
     return {name: np.mean(rows, 0).tolist() for name, rows in values.items()}
+
+
+def measured_in_streams(every: Sequence[Recording], hook: Hook) -> dict[str, list[tuple[float, float]]]:
+    """By row of the table, the same of neutral faces of streams, without what is read and with it."""
+    face, net, decoder = load_face(), open_encoder(articulates=False), open_model("decoder_streaming")
+    values: dict[str, list[list[tuple[float, ...]]]] = {}
+    chosen = list[Recording]()
+    for corpus in NAMES:
+        own = [one for one in every if one.corpus == corpus and len(one.sound.samples) < LONGEST * one.sound.rate]
+        chosen += own[:: max(1, len(own) // MOST_STREAMED)]
+    for one in counted(chosen, hook, "streaming lips", len(chosen)):
+        speech = net(one.sound).speech[: len(one.height)]
+        if speech.sum() < LEAST:
+            continue
+        row = []
+        for read in (False, True):
+            stream = FaceStream(TrackStream(steady_track("neutral", 0.0), net, LOOK_AHEAD, HOP), decoder)
+            stream.read = stream.read if read else None
+            made = np.concatenate([part.weights for part in (*stream.push(one.sound.samples), stream.flush())])
+            pairs = ((lip_aperture(face, made), one.height), (lip_width(face, made), one.width))
+            row.append(tuple(_agreement(lips, wanted, speech, False) for lips, wanted in pairs))
+        values.setdefault(NAMES[one.corpus], []).append(row)
+    return {name: np.nanmean(rows, 0).tolist() for name, rows in values.items()}
 
 
 def _agreement(made: Floats, wanted: Floats | None, speech: Floats, quick: bool) -> float:
@@ -131,15 +160,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     given = parser.parse_args()
     with torch.no_grad(), ShownProgress("bar") as shown:
-        found = measured(find_data(given.data), shown.hook)
-    rows = [
-        (name, *(", ".join(f"{x:.3f}" for x in pair if not np.isnan(x)) for pair in found[name]))
-        for name in (*NAMES.values(), ANGRY)
-        if name in found
-    ]
-    table = markdown_table(("share of the mouth that is read", *map(str, SHARES)), rows)
-    write_between_marks(PAGE, "mouth_share", table)
-    print(table)
+        every = list(recordings(find_data(given.data)))
+        found, streamed = measured(every, shown.hook), measured_in_streams(every, shown.hook)
+    shares = [f"{share}" for share in SHARES]
+    half = {name: [*streamed[name], found[name][SHARES.index(0.5)]] for name in streamed}
+    for mark, head, table in (
+        ("mouth_share", ("share of the mouth that is read", *shares), found),
+        ("streamed_mouth", ("streams", "without", "with", "recordings"), half),
+    ):
+        rows = [
+            (name, *(", ".join(f"{x:.3f}" for x in pair if not np.isnan(x)) for pair in table[name]))
+            for name in (*NAMES.values(), ANGRY)
+            if name in table
+        ]
+        write_between_marks(PAGE, mark, markdown_table(head, rows))
+        print(markdown_table(head, rows))
 
 
 if __name__ == "__main__":
