@@ -189,7 +189,7 @@ class FaceStream:
         share = emotional(frames.posterior, intensity, self.style)
         if self.read is not None:
             read = mouth.mouth[:0] if sound.mouth is None else sound.mouth[:new]
-            made = mouth.push(made, read, share)
+            made = mouth.push(made, read, share, frames.posterior * intensity[:, None])
         decoded = upper.push(made, frames.posterior, intensity)
         if sound.phones is not None:
             phones = lip_posteriors(sound.phones)

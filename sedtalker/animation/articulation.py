@@ -144,6 +144,8 @@ def held_closed(
 class MouthStream:
     """``mixed_mouth`` while somebody speaks: what changes slowly is the mean of the last ``slow_frames``.
 
+    Frames of another emotion count less in it: the smile that was is not taken for the sadness that is.
+
     Args:
         share: of the mouth that is read.
     """
@@ -154,26 +156,31 @@ class MouthStream:
         """What is known of frames whose motion is pending."""
         self.apart = np.zeros((0, len(ARKIT_52)))
         """How far the mouth that is read and the decoder's were apart in the last frames."""
+        self.emotion: Floats | None = None
+        """That of these frames, and of pending ones."""
 
-    def push(self, motion: Floats, mouth: Floats, emotional: Floats) -> Floats:
+    def push(self, motion: Floats, mouth: Floats, emotional: Floats, emotion: Floats) -> Floats:
         """The next frames with their mouth mixed, (n, 52).
 
         Args:
             motion: (n, 52), of frames whose mouth came with it or before.
             mouth: (m, S) of ``TALKING_SHAPES``, of the next frames.
             emotional: (m, 1) how far these are from neutral speech.
+            emotion: (m, C) their posterior times intensity.
         """
         count = len(motion)
         self.mouth, self.emotional = np.concatenate([self.mouth, mouth]), np.concatenate([self.emotional, emotional])
+        self.emotion = emotion if self.emotion is None else np.concatenate([self.emotion, emotion])
         apart = self.mouth[:count] @ TALKING_SIDES - motion * TALKING_SIDES.sum(0)
         known = np.concatenate([self.apart, apart])
-        sums = np.concatenate([np.zeros_like(known[:1]), known.cumsum(0)])
-        ends = np.arange(len(known) - count, len(known)) + 1
-        firsts = np.maximum(0, ends - self.rules.slow_frames)
-        slow = (sums[ends] - sums[firsts]) / (ends - firsts)[:, None]
+        before = np.arange(len(known) - count, len(known))[:, None] - np.arange(len(known))
+        other = np.abs(self.emotion[len(known) - count : len(known), None] - self.emotion[: len(known)]).sum(-1)
+        alike = np.exp(-other / self.rules.other_emotion) * ((before >= 0) & (before < self.rules.slow_frames))
+        slow = alike @ known / alike.sum(1, keepdims=True)
         mixed = motion + self.share * (apart - self.emotional[:count] * slow)
-        self.mouth, self.emotional = self.mouth[count:], self.emotional[count:]
-        self.apart = known[max(0, len(known) - self.rules.slow_frames) :]
+        gone = max(0, len(known) - self.rules.slow_frames)
+        self.mouth, self.emotional, self.emotion = self.mouth[count:], self.emotional[count:], self.emotion[gone:]
+        self.apart = known[gone:]
         return np.asarray(np.clip(mixed, 0.0, 1.0), np.float32)
 
 

@@ -42,6 +42,8 @@ class MouthRules:
     # --- 0. The mouth that is read out of the sound, beside the decoder's.
     slow_frames: int = 75
     """Frames whose mean of the difference stays the decoder's under full emotion: a smile is slow, speech is not."""
+    other_emotion: float = 0.2
+    """Change of the emotion, summed over categories, at which an earlier frame of a stream counts 1/e in this mean."""
 
     # --- 1. How round lips get.
     rounding: float = 1.25

@@ -151,17 +151,21 @@ def test_lips_are_apart_from_the_gap_of_closed_ones_on():
 
 @settings(max_examples=30)
 @given(st.integers(0, 99), st.integers(1, 200), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 6))
-def test_a_stream_mixes_a_neutral_mouth_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
+def test_a_stream_mixes_a_mouth_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
     rng = np.random.default_rng(seed)
     motion, mouth = rng.random((frames, 52), np.float32), rng.random((frames, len(TALKING_SHAPES)), np.float32)
-    stream, parts, start, moved, part = MouthStream(0.7), [], 0, 0, 0
-    while moved < frames:
-        stop = min(frames, start + sizes[part % len(sizes)])
-        until = frames if stop == frames else max(moved, stop - late)
-        parts.append(stream.push(motion[moved:until], mouth[start:stop], np.zeros((stop - start, 1), np.float32)))
-        start, moved, part = stop, until, part + 1
-    whole = mixed_mouth(motion, mouth, np.zeros((frames, 1), np.float32), 0.7)
-    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
+    for emotional in (rng.random((frames, 1), np.float32), np.zeros((frames, 1), np.float32)):
+        emotion = emotional * rng.dirichlet(np.ones(7), frames).astype(np.float32)
+        stream, parts, start, moved, part = MouthStream(0.7), [], 0, 0, 0
+        while moved < frames:
+            stop = min(frames, start + sizes[part % len(sizes)])
+            until = frames if stop == frames else max(moved, stop - late)
+            new = slice(start, stop)
+            parts.append(stream.push(motion[moved:until], mouth[new], emotional[new], emotion[new]))
+            start, moved, part = stop, until, part + 1
+        once = MouthStream(0.7).push(motion, mouth, emotional, emotion)
+        np.testing.assert_allclose(np.concatenate(parts), once, atol=1e-6)
+    np.testing.assert_allclose(once, mixed_mouth(motion, mouth, emotional, 0.7), atol=1e-6)
 
 
 def test_a_stream_leaves_a_smile_to_the_decoder_and_takes_over_what_is_quick():
@@ -170,13 +174,25 @@ def test_a_stream_leaves_a_smile_to_the_decoder_and_takes_over_what_is_quick():
     mouth = np.zeros((400, len(TALKING_SHAPES)), np.float32)
     jaw = TALKING_SHAPES.index("jawOpen")
     mouth[:, jaw] = 0.5 + 0.3 * np.sin(2 * np.pi * frames / 10)
-    made = MouthStream(1.0).push(smile, mouth, np.ones((400, 1), np.float32))
+    happy, neutral = np.eye(7, dtype=np.float32)[[1]].repeat(400, 0), np.zeros((400, 7), np.float32)
+    made = MouthStream(1.0).push(smile, mouth, np.ones((400, 1), np.float32), happy)
     settled = made[RULES.slow_frames :]
     smiles = INDEX["mouthSmileLeft"]
     np.testing.assert_allclose(settled[:, smiles], 0.5, atol=1e-5)
     assert settled[:, INDEX["jawOpen"]].std() == pytest.approx(mouth[:, jaw].std(), rel=0.02)
-    plain = MouthStream(1.0).push(smile, mouth, np.zeros((400, 1), np.float32))
+    plain = MouthStream(1.0).push(smile, mouth, np.zeros((400, 1), np.float32), neutral)
     np.testing.assert_allclose(plain[:, smiles], 0.0, atol=1e-6)
+
+
+def test_a_smile_goes_when_the_emotion_does():
+    shown = np.zeros((200, 52), np.float32)
+    smiles = INDEX["mouthSmileLeft"]
+    shown[:100, smiles] = 0.8
+    mouth, strong = np.zeros((200, len(TALKING_SHAPES)), np.float32), np.ones((200, 1), np.float32)
+    emotion = np.eye(7, dtype=np.float32)[np.repeat([1, 2], 100)]
+    made = MouthStream(0.8).push(shown, mouth, strong, emotion)[:, smiles]
+    np.testing.assert_allclose(made[:100], 0.8, atol=1e-5)
+    np.testing.assert_allclose(made[100:], 0.0, atol=1e-2)
 
 
 # --- Lips that close while somebody speaks.

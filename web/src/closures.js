@@ -31,7 +31,10 @@ export function mixMouth(motion, mouth, emotional, c) {
   return made;
 }
 
-/** ``mixMouth`` while somebody speaks: what changes slowly is the mean of the last ``slow_frames``. */
+/**
+ * ``mixMouth`` while somebody speaks: what changes slowly is the mean of the last ``slow_frames``, in which frames of
+ * another emotion count less.
+ */
 export class MouthStream {
   /** @param {Record<string, any>} constants ``constants.mouth`` */
   constructor(constants) {
@@ -40,6 +43,8 @@ export class MouthStream {
     [this.mouth, this.emotional] = [0, 0].map(() => new Float32Array(0));
     /** How far the mouth that is read and the decoder's were apart in the last frames. */
     this.apart = [];
+    /** The emotion of these frames, and of pending ones. */
+    this.emotion = [];
   }
 
   /**
@@ -47,19 +52,32 @@ export class MouthStream {
    * @param {Float32Array} motion (N, 52), of frames whose mouth came with it or before
    * @param {Float32Array} mouth (M, 52) of the next frames
    * @param {Float32Array} emotional (M) of the next frames
+   * @param {Float32Array} posterior (M, C) of their emotion
+   * @param {Float32Array} intensity (M)
    */
-  push(motion, mouth, emotional) {
+  push(motion, mouth, emotional, posterior, intensity) {
     const c = this.constants;
     const shapes = c.gaps.length;
     this.mouth = joined([this.mouth, mouth]);
     this.emotional = joined([this.emotional, emotional]);
+    const classes = posterior.length / intensity.length;
+    intensity.forEach((value, i) => this.emotion.push(posterior.subarray(i * classes, (i + 1) * classes).map((p) => p * value)));
     const count = motion.length / shapes;
     const made = motion.slice();
     for (let i = 0; i < count; i++) {
       this.apart.push(c.read.map((shape) => this.mouth[i * shapes + shape] - motion[i * shapes + shape]));
-      if (this.apart.length > c.slow_frames) this.apart.shift();
+      if (this.apart.length > c.slow_frames) {
+        this.apart.shift();
+        this.emotion.shift();
+      }
+      const now = this.emotion[this.apart.length - 1];
+      const alike = this.apart.map((_, at) => {
+        const other = this.emotion[at].reduce((sum, value, k) => sum + Math.abs(value - now[k]), 0);
+        return Math.exp(-other / c.other_emotion);
+      });
+      const all = alike.reduce((sum, weight) => sum + weight, 0);
       c.read.forEach((shape, k) => {
-        const slow = this.apart.reduce((sum, row) => sum + row[k], 0) / this.apart.length;
+        const slow = this.apart.reduce((sum, row, at) => sum + alike[at] * row[k], 0) / all;
         const apart = this.apart.at(-1)[k] - this.emotional[i] * slow;
         made[i * shapes + shape] = clip(motion[i * shapes + shape] + c.streaming_read_share * apart, 0, 1);
       });
