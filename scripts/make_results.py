@@ -218,14 +218,8 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
         name: read_config(root / name)
         for name in (
             *("decoder", "decoder_streaming", "decoder_whisper_base", "diarizer", "diarizer_whisper_base"),
-            *(
-                "emotion_encoder",
-                "landmarks",
-                "speech_encoder",
-                "burst_detector",
-                "articulation",
-                "articulation_streaming",
-            ),
+            *("emotion_encoder", "landmarks", "speech_encoder", "burst_detector"),
+            *("articulation", "articulation_streaming"),
         )
     }
     return {

@@ -292,7 +292,8 @@ def streamed(*, closed: bool = True, read: bool = True) -> Move:
     def move(sentence: Sentence, emotion: str) -> Motion:
         settings = StreamSettings(emotion=f"{emotion}:{0 if emotion == 'neutral' else 1}")
         stream = FaceStream(emotion_stream(_no_diarizer, encoder, settings), decoder)
-        stream.lips = ClosureStream() if closed else _Untouched()
+        if not closed:
+            stream.shown = stream.shown._replace(lips=_Untouched())
         stream.read = stream.read if read else None
         made = [*stream.push(sentence.sound.samples), stream.flush()]
         weights = np.concatenate([frames.weights for frames in made])

@@ -69,6 +69,20 @@ class _Sound(NamedTuple):
     mouth: Floats | None
 
 
+class _Chain(NamedTuple):
+    """What one motion goes through, from the decoder to closed lips."""
+
+    decoder: DecoderStream
+    mouth: MouthStream
+    upper: UpperFaceStream
+    lips: ClosureStream
+
+
+def _chain(decoder: ShapeDecoder, style: Style) -> _Chain:
+    mouth = MouthStream(decoder.config.mouth_share)
+    return _Chain(DecoderStream(decoder, style), mouth, UpperFaceStream(decoder.moved), ClosureStream())
+
+
 class FaceStream:
     """A decoder over sound that comes in pieces of any length, in memory that does not grow.
 
@@ -100,14 +114,11 @@ class FaceStream:
         if emotions.encoder is None or decoder.config.hidden != emotions.encoder.channels:
             raise InputError("the decoder was trained on another encoder than the one of the stream")
         self.emotions, self.style, self.directed = emotions, style, Directed(direction)
-        self.decoder = DecoderStream(decoder, style)
-        self.neutral = DecoderStream(decoder, style) if split else None
-        self.lips, self.neutral_lips, self.tongue = ClosureStream(), ClosureStream(), TongueStream()
-        share = decoder.config.mouth_share
-        network = articulation_network(emotions.encoder) if share and decoder.closes else None
+        self.decoder, self.tongue = decoder, TongueStream()
+        self.shown, self.neutral = _chain(decoder, style), _chain(decoder, style) if split else None
+        reads = decoder.config.mouth_share and decoder.closes
+        network = articulation_network(emotions.encoder) if reads else None
         self.read = None if network is None else ArticulationStream(network)
-        self.mouth, self.neutral_mouth = MouthStream(share), MouthStream(share)
-        self.upper, self.neutral_upper = UpperFaceStream(decoder.moved), UpperFaceStream(decoder.moved)
         self.times = np.zeros(0)
 
     def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
@@ -143,12 +154,10 @@ class FaceStream:
             nothing = np.zeros((0, len(ARKIT_52)), np.float32)
             return MotionFrames(np.zeros(0), nothing, frames, None if self.neutral is None else nothing)
         sound = yield from self._sound(frames)
-        speaks = self.decoder, self.upper, self.mouth, self.lips
-        weights = yield from self._weights(*speaks, sound, frames, frames.intensity, last)
+        weights = yield from self._weights(self.shown, sound, frames, frames.intensity, last)
         neutral = None
         if self.neutral is not None:
-            speaks = self.neutral, self.neutral_upper, self.neutral_mouth, self.neutral_lips
-            neutral = yield from self._weights(*speaks, sound, frames, 0.0 * frames.intensity, last)
+            neutral = yield from self._weights(self.neutral, sound, frames, 0.0 * frames.intensity, last)
         times, self.times = self.times[: len(weights)], self.times[len(weights) :]
         return MotionFrames(times, weights, frames, neutral, self._tongue(sound, len(frames.times), len(weights)))
 
@@ -161,7 +170,7 @@ class FaceStream:
 
     def _sound(self, frames: StreamFrames) -> Steps[_Sound]:
         """What is known of the new frames, and of up to ``ahead_frames`` after them."""
-        features, new, decoder = self.emotions.features, len(frames.times), self.decoder.decoder
+        features, new, decoder = self.emotions.features, len(frames.times), self.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
         known = features.part(first, len(features) - first if new else 0)
         speech = decoder_speech(decoder.config.hidden, known.part(0, new))
@@ -173,27 +182,19 @@ class FaceStream:
         return _Sound(speech, phones[: new + RULES.ahead_frames], mouth)
 
     def _weights(
-        self,
-        stream: DecoderStream,
-        upper: UpperFaceStream,
-        mouth: MouthStream,
-        lips: ClosureStream,
-        sound: _Sound,
-        frames: StreamFrames,
-        intensity: Floats,
-        last: bool,
+        self, chain: _Chain, sound: _Sound, frames: StreamFrames, intensity: Floats, last: bool
     ) -> Steps[Floats]:
-        """Output of a decoder for new frames, (T, 52)."""
+        """Output of a chain for new frames, (T, 52)."""
         new = len(frames.times)
-        made = np.clip((yield from stream.steps(sound.speech, frames.posterior, intensity, last)), 0.0, 1.0)
+        made = np.clip((yield from chain.decoder.steps(sound.speech, frames.posterior, intensity, last)), 0.0, 1.0)
         share = emotional(frames.posterior, intensity, self.style)
         if self.read is not None:
-            read = mouth.mouth[:0] if sound.mouth is None else sound.mouth[:new]
-            made = mouth.push(made, read, share, frames.posterior * intensity[:, None])
-        decoded = upper.push(made, frames.posterior, intensity)
+            read = chain.mouth.mouth[:0] if sound.mouth is None else sound.mouth[:new]
+            made = chain.mouth.push(made, read, share, frames.posterior * intensity[:, None])
+        decoded = chain.upper.push(made, frames.posterior, intensity)
         if sound.phones is not None:
             phones = lip_posteriors(sound.phones)
-            decoded = np.clip(lips.push(decoded, phones[:new], phones[new:], share), 0.0, 1.0)
+            decoded = np.clip(chain.lips.push(decoded, phones[:new], phones[new:], share), 0.0, 1.0)
         return np.asarray(decoded, np.float32)
 
 

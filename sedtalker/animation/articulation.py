@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats, softmax
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, TALKING_SIDES
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX
@@ -152,12 +153,11 @@ class MouthStream:
 
     def __init__(self, share: float, rules: MouthRules = RULES) -> None:
         self.share, self.rules = share, rules
-        self.mouth, self.emotional = (np.zeros((0, n), np.float32) for n in (len(TALKING_SIDES), 1))
-        """What is known of frames whose motion is pending."""
+        sizes = len(TALKING_SIDES), 1, len(CATEGORIES)
+        self.mouth, self.emotional, self.emotion = (np.zeros((0, n), np.float32) for n in sizes)
+        """What is known of frames whose motion is pending, and the emotion of the last ones."""
         self.apart = np.zeros((0, len(ARKIT_52)))
         """How far the mouth that is read and the decoder's were apart in the last frames."""
-        self.emotion: Floats | None = None
-        """That of these frames, and of pending ones."""
 
     def push(self, motion: Floats, mouth: Floats, emotional: Floats, emotion: Floats) -> Floats:
         """The next frames with their mouth mixed, (n, 52).
@@ -170,7 +170,7 @@ class MouthStream:
         """
         count = len(motion)
         self.mouth, self.emotional = np.concatenate([self.mouth, mouth]), np.concatenate([self.emotional, emotional])
-        self.emotion = emotion if self.emotion is None else np.concatenate([self.emotion, emotion])
+        self.emotion = np.concatenate([self.emotion, emotion])
         apart = self.mouth[:count] @ TALKING_SIDES - motion * TALKING_SIDES.sum(0)
         known = np.concatenate([self.apart, apart])
         before = np.arange(len(known) - count, len(known))[:, None] - np.arange(len(known))

@@ -82,8 +82,6 @@ class SpeechStream:
 
     reads_hidden = True
     """Whether ``_emotions`` reads hidden vectors of all kept frames."""
-    unfinished = 0
-    """Frames after the final ones whose ``features`` are given, too, as far as they are known."""
     activity_frames = round(2 * ActivityRule().window * FRAME_CLOCK.rate)
     """Frames that are kept at least, for ``streamed_speech``."""
 
@@ -117,7 +115,7 @@ class SpeechStream:
 
     @property
     def features(self) -> SpeechFeatures:
-        """Those of the frames that became final last, and of ``unfinished`` ones after them or more."""
+        """Those of the frames that became final last, and of all that are known after them."""
         assert self.newest
         return self.newest
 
@@ -170,7 +168,7 @@ class SpeechStream:
         """Frames that become final with these samples; at the end all of them."""
         begin = self.final
         delay = 0 if self.ended else self.delay
-        streamed = yield from self.encoder_stream.steps(samples, begin, max(0, delay - self.unfinished))
+        streamed = yield from self.encoder_stream.steps(samples, begin)
         self.newest = streamed.newest or streamed.features.part(begin - streamed.first, streamed.total)
         self.final = max(begin, streamed.total - delay)
         if begin == self.final:

@@ -37,7 +37,6 @@ class LipStream(SpeechStream):
 
     def __init__(self, encoder: MelEncoder, look_ahead: float, hop: float, given: EmotionTrack | None = None):
         super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
-        self.unfinished = self.delay  # lips that are to close begin before, and what reads the mouth looks ahead
         self.given = given
         """An emotion that is given; frames that are not yet final follow another one from when it is put here."""
 

@@ -111,28 +111,25 @@ class PhonesGraph(nn.Module):
 
     Args:
         head: vectors of the speech encoder to logits over ``PHONES``.
-        found: the same and shapes of the mouth, of the emotion encoder's vectors, a second input; or, while somebody
-            speaks, the mouth alone, of the same vectors; the mouth (B, T, 52) is a third output; None: there is none.
+        found: shapes of the mouth, the third output (B, T, 52), of the same vectors; or phones and the mouth of the
+            emotion encoder's vectors, a second input.
     """
 
     sides: Tensor
 
-    def __init__(self, head: nn.Module, found: nn.Module | None = None) -> None:
+    def __init__(self, head: nn.Module, found: nn.Module) -> None:
         super().__init__()
         self.head, self.found = head, found
         self.register_buffer("sides", torch.from_numpy(TALKING_SIDES), persistent=False)
         self.kinds = [[PHONE_INDEX[name] for name in names] for names in (BILABIAL, LABIODENTAL, *PLACES.values())]
 
     def forward(self, hidden: Tensor, emotion: Tensor | None = None) -> tuple[Tensor, ...]:
-        logits, mouths = self.head(hidden), list[Tensor]()
-        if self.found is not None:
-            found = self.found(hidden if emotion is None else emotion)
-            if emotion is not None:
-                logits, found = mixed_phones(found[..., : len(PHONES)], logits), found[..., len(PHONES) :]
-            mouths.append(found.clamp(0.0, 1.0) @ self.sides)
+        logits, found = self.head(hidden), self.found(hidden if emotion is None else emotion)
+        if emotion is not None:
+            logits, found = mixed_phones(found[..., : len(PHONES)], logits), found[..., len(PHONES) :]
         posterior = logits.softmax(-1)
         sums = [posterior[..., kind].sum(-1) for kind in self.kinds]
-        return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1), *mouths
+        return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1), found.clamp(0.0, 1.0) @ self.sides
 
 
 class StepGraph(nn.Module):
@@ -221,18 +218,16 @@ def voice_graph(name: str, network: DiarizerNetwork) -> Graph:
     return Graph(name, VoiceGraph(network), _frames_of(network), outputs, ("frames", ROW))
 
 
-def phones_graph(name: str, decoder: Decoder, found: ArticulationNetwork | None = None, second: bool = False) -> Graph:
-    """What lips and tongue need of phones: by the phone head that a decoder holds, and by a network.
+def phones_graph(name: str, decoder: Decoder, found: ArticulationNetwork) -> Graph:
+    """What lips and tongue need of phones, and the mouth: by the phone head that a decoder holds, and by a network.
 
-    ``second``: the network reads the vectors of a second encoder.
+    One that finds phones, too, reads the emotion encoder's vectors, a second input.
     """
     assert decoder.phone_head is not None
-    inputs, outputs = {"hidden": torch.randn(2, 50, decoder.config.hidden)}, ["lips", "tongue"]
-    if found is not None:
-        outputs.append("mouth")
-        if second:
-            inputs["emotion"] = torch.randn(2, 50, found.config.hidden)
-    return Graph(name, PhonesGraph(decoder.phone_head, found), inputs, outputs, ("frames", 1))
+    inputs = {"hidden": torch.randn(2, 50, decoder.config.hidden)}
+    if found.config.finds_phones:
+        inputs["emotion"] = torch.randn(2, 50, found.config.hidden)
+    return Graph(name, PhonesGraph(decoder.phone_head, found), inputs, ["lips", "tongue", "mouth"], ("frames", 1))
 
 
 def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:

@@ -122,7 +122,7 @@ def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, 
         if name == DECODERS[0]:
             for source in ("articulation", STREAMED):
                 network = open_model(source, in_torch=True)
-                graph = phones_graph(source, decoder, network, second=source != STREAMED)
+                graph = phones_graph(source, decoder, network)
                 graphs.append((graph, _origin(source) | {"context": network.config.context}))
         graphs.extend((decoder_graph(f"{name}_{step}", decoder, step), about | {"frames": step}) for step in steps)
     return graphs

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -19,9 +18,8 @@ from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import activity_level
 from sedtalker.checkpoint import builtin_checkpoint, read_config
-from sedtalker.errors import InputError
 from sedtalker.nn.calls import Call, Steps, alone
-from sedtalker.nn.engine import Arrays, Model, open_model, padded_rows
+from sedtalker.nn.engine import Model, open_model, padded_rows
 from sedtalker.speech.encoder import MelEncoder, MelNetwork
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
@@ -227,21 +225,20 @@ class EncoderStream:
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
         self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, LARGEST_GAIN)
 
-    def push(self, samples: NDArray[np.float32], since: int | None = None, delay: int = 0) -> StreamedFeatures:
+    def push(self, samples: NDArray[np.float32], since: int | None = None) -> StreamedFeatures:
         """The next samples (N,), a multiple of 320 unless they are the last.
 
         Args:
             samples: (N,).
             since: first of the frames that the encoder of the newest ones encodes; None: it encodes none.
-            delay: frames at the end that it leaves for later.
 
         Returns:
             What the encoder says of everything until now, for the kept frames. Equal to it within 1e-4 while nothing
             has left the buffer and the hidden vectors are fresh; see ``STALE`` and ``history`` for the rest.
         """
-        return alone(self.steps(samples, since, delay))
+        return alone(self.steps(samples, since))
 
-    def steps(self, samples: NDArray[np.float32], since: int | None = None, delay: int = 0) -> Steps[StreamedFeatures]:
+    def steps(self, samples: NDArray[np.float32], since: int | None = None) -> Steps[StreamedFeatures]:
         """``push`` with its calls of networks handed out."""
         known = self.whole
         yield from self._analyse(np.array(samples, np.float32))
@@ -264,7 +261,7 @@ class EncoderStream:
         newest = None
         if self.newest is not None and since is not None:
             first = since - self.first // 2
-            newest = features.part(first, max(0, len(features) - delay - first))
+            newest = features.part(first, max(0, len(features) - first))
             newest = replace(newest, hidden=(yield from self._encode_newest(centred, first, len(newest))))
         latest = StreamedFeatures(features, self.first // 2, self.first // 2 + len(mel) // 2, overall, newest)
         self._forget(level, energy)
@@ -382,20 +379,16 @@ STREAMED = "articulation_streaming"
 
 
 @lru_cache(maxsize=1)
-def _articulation_network() -> tuple[str | None, Model]:
-    """Hash of the encoder whose vectors it reads, and the network; opened once."""
-    return read_config(builtin_checkpoint(STREAMED)).encoder_sha256, open_model(STREAMED)
+def _articulation_network() -> Model:
+    """The network, opened once, so that the calls of many streams are one batch."""
+    opened: Model = open_model(STREAMED)
+    return opened
 
 
 def articulation_network(encoder: MelEncoder | None) -> Model | None:
     """The network that finds the mouth in streams of an encoder; None: there is none for it."""
-    if encoder is None:
-        return None
-    try:
-        digest, network = _articulation_network()
-    except InputError:  # torch is missing, or the weights are
-        return None
-    return network if digest == encoder.sha256() else None
+    fits = encoder is not None and read_config(builtin_checkpoint(STREAMED)).encoder_sha256 == encoder.sha256()
+    return _articulation_network() if fits else None
 
 
 class ArticulationStream:
@@ -408,9 +401,9 @@ class ArticulationStream:
         network: from ``articulation_network``.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Model) -> None:
         self.network = network
-        self.past: Floats | None = None
+        self.past = np.zeros((0, network.config.hidden), np.float32)
         """(context, D) vectors before the next ones, or as many as there were."""
 
     def steps(self, hidden: Floats, new: int) -> Steps[Floats]:
@@ -420,12 +413,7 @@ class ArticulationStream:
             hidden: (n, D) vectors of the next frames and of those after them, as far as they are known.
             new: how many of them are final; the others come again.
         """
-        past = hidden[:0] if self.past is None else self.past
-        rows = np.concatenate([past, hidden])
-        (found,) = yield Call(_articulated, (padded_rows(rows)[None],), (self.network,))
-        self.past = rows[: len(past) + new][-self.network.config.context :]
-        return np.asarray(np.clip(found[0, len(past) : len(rows)], 0.0, 1.0))
-
-
-def _articulated(rows: Floats, network: Model) -> Arrays:
-    return network.run(rows)
+        before, rows = len(self.past), np.concatenate([self.past, hidden])
+        (found,) = yield Call(self.network.run, (padded_rows(rows)[None],))
+        self.past = rows[: before + new][-self.network.config.context :]
+        return np.asarray(np.clip(found[0, before : len(rows)], 0.0, 1.0))

@@ -21,6 +21,7 @@ from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.decoder_network import Decoder
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.cli.live import stream
 from sedtalker.emotion.face_streams import TrackStream
@@ -90,6 +91,15 @@ def test_frames_wait_for_the_hop_the_look_ahead_and_the_decoders_own(small) -> N
         given = (end + 1280) / 16_000
         assert given - 0.12 - 0.02 * decoder.look_ahead - 0.081 <= until <= max(0.0, given - 0.12)
     assert face.flush().times[-1] == pytest.approx(0.99)
+
+
+def test_lips_are_given_the_frames_after_a_hop_that_closures_look_at(small) -> None:
+    encoder, decoder = small
+    emotions = TrackStream(constant_track("sad", 1.0), encoder, 0.12, 0.08)
+    face, sound = FaceStream(emotions, decoder), voice_like(1.0, 2)
+    for end in range(0, len(sound) - 1280, 1280):
+        for made in face.push(sound[end : end + 1280]):
+            assert len(emotions.features) >= len(made.times) + RULES.ahead_frames
 
 
 def test_a_stream_of_nothing_is_empty(small) -> None:

@@ -32,7 +32,7 @@ def test_a_file_equals_its_network_at_any_length(tmp_path: Path) -> None:
     """A short and a long recording through one graph of the phone head."""
     pytest.importorskip("onnxscript")
     decoder = opened("decoder")
-    graph = phones_graph("phones", decoder)
+    graph = phones_graph("phones", decoder, open_model(STREAMED, in_torch=True))
     write_graph(graph, tmp_path / "phones.onnx")
     for count in (7, 300):
         hidden = torch.randn(1, count, decoder.config.hidden)
@@ -68,7 +68,7 @@ def test_every_graph_equals_its_network(tmp_path: Path) -> None:
         encoder_graph("speech_encoder", open_model("speech_encoder", in_torch=True)),
         encoder_graph("emotion_encoder", open_model("emotion_encoder", in_torch=True)),
         diarizer_graph("diarizer", open_model("diarizer", in_torch=True)),
-        phones_graph("articulation", opened("decoder"), open_model("articulation", in_torch=True), second=True),
+        phones_graph("articulation", opened("decoder"), open_model("articulation", in_torch=True)),
         phones_graph(STREAMED, opened("decoder"), open_model(STREAMED, in_torch=True)),
         *(decoder_graph(f"{name}_4", opened(name), 4) for name in DECODERS),
     ]
