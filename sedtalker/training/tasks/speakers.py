@@ -8,6 +8,7 @@ nobody present, is looked for in the dialogue (binary cross-entropy in every fra
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -22,17 +23,25 @@ from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.progress import Hook
 from sedtalker.speakers.speaker_model import SpeakerConfig
 from sedtalker.speakers.speaker_network import SpeakerNetwork
-from sedtalker.speech.features import level_gain, log_mel
 from sedtalker.training.cards import fill_card
-from sedtalker.training.corpora.augmentation import change_speed, read_augmenter
+from sedtalker.training.corpora.augmentation import read_augmenter
 from sedtalker.training.corpora.cache import WaveformStore
-from sedtalker.training.corpora.joined_speech import Dialogue, DialogueRule, make_dialogue
+from sedtalker.training.corpora.device_dialogues import (
+    PLACES,
+    DeviceSounds,
+    PlannedVoice,
+    SoundBank,
+    SoundChanges,
+    plan_dialogue,
+    to_batch,
+)
+from sedtalker.training.corpora.joined_speech import SPEAKER_FRAME, DialogueRule
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import TransferRecipe
 from sedtalker.training.task import Batch, PreparedTask
 
-VALID_DIALOGUES = 48
+VALID_DIALOGUES = 96
 """Dialogues of speakers never trained on that are validated on."""
 FEWEST_FRAMES = 12
 """Frames that somebody has to speak alone for their voice to count: half a second."""
@@ -40,8 +49,6 @@ SHORTEST_CLIP = 0.6
 """Shorter clips, seconds, are left out."""
 NOBODY = -1
 """In place of the index of a speaker."""
-PLACES = 3
-"""Most speakers in a dialogue."""
 
 
 class SpeakersTaskConfig(BaseModel, extra="forbid"):
@@ -79,7 +86,7 @@ class SpeakersTaskConfig(BaseModel, extra="forbid"):
     """Weight of the number of speakers in each frame."""
 
 
-SPEEDS = (0.9, 1.0, 1.11)
+SPEEDS = (0.83, 0.91, 1.0, 1.1, 1.2)
 """How fast clips are played; each makes other people of the speakers."""
 
 
@@ -100,103 +107,105 @@ class SpeakersTask(PreparedTask):
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = SpeakersTaskConfig.model_validate(config)
         self.data, self.cache = data, cache
-        self.recipe = TransferRecipe(snr=(5.0, 30.0), telephone=0.18, transcoded=0.1, clipped=0.03)
+        self.recipe = TransferRecipe(snr=(3.0, 30.0), telephone=0.2, transcoded=0.0, clipped=0.03)
         if self.config.licence_check:
             check_free(self.config.corpora)
 
     def read_data(self, hook: Hook) -> None:
-        """All recordings as samples, by speaker."""
+        """All recordings at all speeds, by speaker."""
         manifest = read_manifest(self.data)
-        self.augmenter = read_augmenter(self.data)
+        self.changes = SoundChanges(self.recipe, read_augmenter(self.data))
         self.people = 0
         self.train = {name: self._voices(manifest, name, "train", hook) for name in self.config.corpora}
         self.classes = len(SPEEDS) * self.people
         self.held_out = {name: self._voices(manifest, name, "valid", hook) for name in self.config.corpora}
+        self.sounds: dict[bool, DeviceSounds] = {}
 
     def _voices(self, manifest: list[Clip], name: str, split: str, hook: Hook) -> Voices:
         every = [clip for clip in manifest if clip.corpus == name and clip.split == split]
         every = [clip for clip in every if clip.duration >= SHORTEST_CLIP][: self.config.most_clips or None]
-        store, by_speaker = WaveformStore.open([clip.path for clip in every], self.cache, hook), defaultdict(list)
+        by_speaker = defaultdict(list)
         for index, clip in enumerate(every):
             by_speaker[clip.speaker].append(index)
+        bank = SoundBank.open(
+            WaveformStore.open([clip.path for clip in every], self.cache, hook), SPEEDS, LONGEST, self.cache, hook
+        )
         first = self.people
         self.people += len(by_speaker)
-        return Voices(store, list(by_speaker.values()), first)
+        return Voices(bank, list(by_speaker.values()), first)
 
     def build(self) -> nn.Module:
         """A freshly initialised network, with its classes."""
         return WithClasses(SpeakerNetwork(self.config.model), self.classes)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """See ``_dialogues``."""
-        made = self._dialogues(self.train, self.config.dialogues, rng)
-        shares = np.array(list(self.config.corpora.values()))
+        """What is said in the dialogues and crops of a batch; ``losses`` makes the sound."""
+        frames = round(SAMPLE_RATE * self.config.crop_seconds) // SPEAKER_FRAME
         crops, who = [], []
         for _ in range(self.config.crops):
-            corpus = list(self.train.values())[int(rng.choice(len(shares), p=shares / shares.sum()))]
+            corpus, start = self._drawn(self.train, rng)
             speaker = int(rng.integers(len(corpus.clips)))
-            sounds, speed = self._sounds(corpus, speaker, 1, rng)
-            length = int(SAMPLE_RATE * self.config.crop_seconds)
-            first = int(rng.integers(max(1, len(sounds[0]) - length + 1)))
-            crops.append(self._mel(np.resize(sounds[0][first : first + length], length), rng))
-            who.append(len(SPEEDS) * (corpus.first + speaker) + speed)
-        return made | {"crops": torch.from_numpy(np.stack(crops)), "crop_who": torch.tensor(who)}
+            voice = self._voice(corpus, speaker, 1, rng)
+            first, length = corpus.bank.place(voice.clips[0], voice.speed)
+            crops.append((start + first, int(rng.integers(max(1, length - frames + 1))), length))
+            who.append(len(SPEEDS) * (corpus.first + speaker) + voice.speed)
+        plan = self._plan(self.train, self.config.dialogues, rng)
+        return plan | {"crops": torch.tensor(crops), "crop_who": torch.tensor(who)}
 
-    def _mel(self, sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Log-mels (T, 80) of a sound in a room, through a device, with a background, at about its usual level."""
-        degraded = self.recipe.degrade(sound, self.augmenter.noises, self.augmenter.responses, rng)
-        return log_mel(np.float32(level_gain(degraded) * 10 ** rng.uniform(-0.2, 0.2)) * degraded)
-
-    def _sounds(
-        self, corpus: Voices, speaker: int, count: int, rng: np.random.Generator
-    ) -> tuple[list[np.ndarray], int]:
-        """Some clips of a speaker, at most ``LONGEST`` of each, and which of ``SPEEDS`` they are played at."""
-        speed = int(rng.integers(len(SPEEDS))) if rng.random() < self.config.faster else SPEEDS.index(1.0)
-        own, sounds = corpus.clips[speaker], list[np.ndarray]()
-        for k in rng.permutation(len(own))[:count]:
-            sound = corpus.store[own[k]]
-            first = int(rng.integers(max(1, len(sound) - LONGEST)))
-            part = sound[first : first + LONGEST]
-            sounds.append(part if SPEEDS[speed] == 1.0 else change_speed(part, SPEEDS[speed]))
-        return sounds, speed
-
-    def _dialogues(self, voices: dict[str, Voices], count: int, rng: np.random.Generator) -> Batch:
-        """``mel`` (B, 4T, 80), ``active`` (B, 3, T) who speaks, and ``who`` (B, 3), classes of the speakers."""
-        mels, active, who = [], [], np.full((count, PLACES), NOBODY)
+    def _drawn(self, voices: dict[str, Voices], rng: np.random.Generator) -> tuple[Voices, int]:
+        """A corpus by its share, and where its frames begin among those of all."""
         shares = np.array([self.config.corpora[name] for name in voices])
-        for index in range(count):
-            corpus = voices[list(voices)[int(rng.choice(len(shares), p=shares / shares.sum()))]]
-            size = min(1 + int(rng.choice(PLACES, p=self.config.speakers)), len(corpus.clips))
-            chosen = rng.choice(len(corpus.clips), size, replace=False)
-            made, speeds = self._dialogue(corpus, chosen, rng)
-            mels.append(self._mel(made.samples, rng))
-            active.append(np.pad(made.active, ((0, PLACES - size), (0, 0))))
-            who[index, :size] = [
-                len(SPEEDS) * (corpus.first + speaker) + speed for speaker, speed in zip(chosen, speeds, strict=True)
-            ]
-        frames = len(active[0][0])
-        mel = np.stack([each[: 4 * frames] for each in mels]).astype(np.float32)
-        return {
-            "mel": torch.from_numpy(mel),
-            "active": torch.from_numpy(np.stack(active)),
-            "who": torch.from_numpy(who),
-        }
+        index = int(rng.choice(len(shares), p=shares / shares.sum()))
+        held = list(voices.values())
+        return held[index], sum(len(each.bank.frames) for each in held[:index])
 
-    def _dialogue(self, corpus: Voices, chosen: np.ndarray, rng: np.random.Generator) -> tuple[Dialogue, list[int]]:
-        drawn = [self._sounds(corpus, int(speaker), 4, rng) for speaker in chosen]
-        clips, speeds = [sounds for sounds, _ in drawn], [speed for _, speed in drawn]
-        rule = DialogueRule(overlap=float(rng.uniform(0.0, 0.9)))
-        return make_dialogue(clips, self.config.seconds, rng, rule), speeds
+    def _voice(self, corpus: Voices, speaker: int, count: int, rng: np.random.Generator) -> PlannedVoice:
+        speed = int(rng.integers(len(SPEEDS))) if rng.random() < self.config.faster else SPEEDS.index(1.0)
+        return PlannedVoice(rng.permutation(corpus.clips[speaker])[:count].tolist(), speed)
+
+    def _plan(self, voices: dict[str, Voices], count: int, rng: np.random.Generator) -> Batch:
+        """``turns`` and ``levels`` of ``DeviceSounds.dialogues``, and ``who`` (B, 3), classes of the speakers."""
+        frames, turns, who = self._frames, [], np.full((count, PLACES), NOBODY)
+        levels = 10 ** (rng.uniform(*DialogueRule().levels, (count, PLACES)) / 20)
+        for row in range(count):
+            corpus, start = self._drawn(voices, rng)
+            size = min(1 + int(rng.choice(PLACES, p=self.config.speakers)), len(corpus.clips))
+            chosen = rng.choice(len(corpus.clips), size, replace=False).tolist()
+            drawn = [self._voice(corpus, speaker, 4, rng) for speaker in chosen]
+            rule = DialogueRule(overlap=float(rng.uniform(0.0, 0.9)))
+            planned = plan_dialogue(corpus.bank, drawn, frames, rng, rule)
+            turns.append([(place, start + first, at, length) for place, first, at, length in planned])
+            who[row, :size] = [
+                len(SPEEDS) * (corpus.first + speaker) + voice.speed
+                for speaker, voice in zip(chosen, drawn, strict=True)
+            ]
+        return to_batch(turns, levels) | {"who": torch.from_numpy(who)}
+
+    @property
+    def _frames(self) -> int:
+        return int(SAMPLE_RATE * self.config.seconds) // SPEAKER_FRAME
+
+    def _on(self, device: torch.device, training: bool) -> DeviceSounds:
+        """The recordings in a device's memory: those of training, or those that are held out."""
+        if training not in self.sounds:
+            voices = self.train if training else self.held_out
+            self.sounds[training] = DeviceSounds([each.bank for each in voices.values()], self.changes, device)
+        return self.sounds[training]
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the number of speakers, of the voices' classes, and of where each voice speaks."""
         network, c = cast("WithClasses", model).network, self.config
-        active, who = batch["active"].float(), batch["who"]
-        frames, counts = network.encode(batch["mel"])
+        crop_frames = round(SAMPLE_RATE * c.crop_seconds) // SPEAKER_FRAME
+        with torch.no_grad(), torch.autocast(batch["who"].device.type, enabled=False):
+            sounds = self._on(batch["who"].device, training=True)
+            mel, active = sounds.dialogues(batch["turns"], batch["levels"], self._frames)
+            crop_mel = sounds.crops(batch["crops"], crop_frames)
+        who = batch["who"]
+        frames, counts = network.encode(mel)
         number = active.sum(1).clamp_max(2).long()
         counted = F.cross_entropy(counts.float().flatten(0, 1), number.flatten())
         row, place, voice = self._spoken_alone(network, frames, active)
-        crops, _ = network.encode(batch["crops"])
+        crops, _ = network.encode(crop_mel)
         short = network.pool(crops, torch.ones_like(crops[..., 0]))
         classes = cast("WithClasses", model).classes
         recognised = self._margin(classes, torch.cat([voice, short]), torch.cat([who[row, place], batch["crop_who"]]))
@@ -242,10 +251,11 @@ class SpeakersTask(PreparedTask):
         assert isinstance(model, WithClasses)
         rng, wrong, total, voices, names = np.random.default_rng(1), 0.0, 0.0, [], []
         device = model.classes.device
+        torch.manual_seed(1)  # of rooms and noises; the loop seeds every step by itself
         for _ in range(VALID_DIALOGUES // 8):
-            batch = {key: value.to(device) for key, value in self._dialogues(self.held_out, 8, rng).items()}
-            frames, _ = model.network.encode(batch["mel"])
-            active = batch["active"].float()
+            batch = {key: value.to(device) for key, value in self._plan(self.held_out, 8, rng).items()}
+            mel, active = self._on(device, training=False).dialogues(batch["turns"], batch["levels"], self._frames)
+            frames, _ = model.network.encode(mel)
             row, place, voice = self._spoken_alone(model.network, frames, active)
             found = model.network.look_for(frames[row], voice) > 0
             wrong += float((found != active[row, place].bool()).sum())
@@ -279,17 +289,19 @@ LONGEST = 6 * SAMPLE_RATE
 """Samples of a clip that a dialogue draws its turns from."""
 
 
+@dataclass(frozen=True, eq=False)
 class Voices:
     """The clips of a corpus by speaker.
 
     Attributes:
-        store: their samples.
+        bank: their sound.
         clips: for each speaker the indices of their clips.
         first: number of the first speaker among all that are trained on.
     """
 
-    def __init__(self, store: WaveformStore, clips: list[list[int]], first: int):
-        self.store, self.clips, self.first = store, clips, first
+    bank: SoundBank
+    clips: list[list[int]]
+    first: int
 
 
 def equal_error_rate(same: np.ndarray, different: np.ndarray) -> float:
