@@ -69,15 +69,15 @@ class SoundBank:
     speeds: int
 
     @staticmethod
-    def open(store: WaveformStore, speeds: Sequence[float], longest: int, cache: Path, hook: Hook) -> SoundBank:
-        """The bank of a store, made on first use; ``longest`` samples of each recording at most."""
-        key = cache_key([int(start) for start in store.starts], list(speeds), longest)
+    def open(store: WaveformStore, speeds: Sequence[float], cache: Path, hook: Hook) -> SoundBank:
+        """The bank of a store, made on first use."""
+        key = cache_key([int(start) for start in store.starts], list(speeds))
         paths = {name: cache / f"bank-{key}-{name}.npy" for name in ("frames", "spoken", "gains", STARTS)}
 
         def rows(first: int) -> Iterator[dict[str, NDArray[Any]]]:
             for clip in range(first // len(speeds), len(store)):
                 skipped = first % len(speeds) if clip == first // len(speeds) else 0
-                yield from framed(store[clip][:longest], speeds)[skipped:]
+                yield from framed(store[clip], speeds)[skipped:]
 
         made = open_arrays(paths, rows, "changing speeds", len(store) * len(speeds), hook)
         return SoundBank(made["frames"], made["spoken"], made[STARTS], made["gains"], len(speeds))

@@ -128,7 +128,7 @@ class SpeakersTask(PreparedTask):
         for index, clip in enumerate(every):
             by_speaker[clip.speaker].append(index)
         bank = SoundBank.open(
-            WaveformStore.open([clip.path for clip in every], self.cache, hook), SPEEDS, LONGEST, self.cache, hook
+            WaveformStore.open([clip.path for clip in every], self.cache, hook), SPEEDS, self.cache, hook
         )
         first = self.people
         self.people += len(by_speaker)
@@ -283,10 +283,6 @@ class SpeakersTask(PreparedTask):
             metrics=kept,
         )
         write_checkpoint(folder, config, model.network.state_dict(), fill_card("speakers", **kept))
-
-
-LONGEST = 6 * SAMPLE_RATE
-"""Samples of a clip that a dialogue draws its turns from."""
 
 
 @dataclass(frozen=True, eq=False)
