@@ -25,7 +25,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from train_bursts import IGNORED
 
-from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
@@ -83,7 +82,7 @@ STREAMED_STEPS = (4000, 128)
 """Steps and hops of each, for the mouth of streams."""
 HOPS = {"train": 0.33, "valid": 1.0}
 """Share of the hops of a stream that are kept."""
-LIPS_AHEAD = RULES.ahead_frames
+LIPS_AHEAD = 3
 """Frames after the new ones of a hop that are learned, too: less is known of the sound after them."""
 
 

@@ -197,8 +197,8 @@ def closing(rules: MouthRules = RULES, *, everywhere: bool = False, own: bool = 
     def move(sentence: Sentence, emotion: str) -> Motion:
         plain, mixed, emotional = sentence.decoded[emotion]
         motion = mixed if read else plain
-        usual = replace(rules, peak_frames=RULES.peak_frames)
-        apart = lips_apart(motion, usual.peak_frames, usual)
+        usual = replace(rules, peak_frames=RULES.peak_frames, beside=RULES.beside)
+        apart = lips_apart(motion, usual.near_frames, usual)
         apart = np.ones_like(apart) if everywhere else apart
         posteriors = sentence.own if own else sentence.posteriors
         made = move_lips(motion, closures(posteriors, rules), apart, emotional, rules)
@@ -306,7 +306,7 @@ def groups() -> list[Group]:
         "rounding": lips(rounding=1.0),
         "peaks (each frame above the onset closes)": lips(peak_frames=0),
         "the ramp of the onset (a step half way)": lips(onset=(middle - 1e-4, middle)),
-        "the frames beside a peak": lips(beside=0.0),
+        "the frames beside a peak": lips(beside=()),
         "leaving lips alone that meet anyway": closing(everywhere=True),
         "the lower lip at the teeth": lips(teeth_gap=1.0),
         "its roll": lips(rolled=0.0),

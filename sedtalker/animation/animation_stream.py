@@ -169,7 +169,7 @@ class FaceStream:
         return self.tongue.push(places[:new], places[new:], count)
 
     def _sound(self, frames: StreamFrames) -> Steps[_Sound]:
-        """What is known of the new frames, and of up to ``ahead_frames`` after them."""
+        """What is known of the new frames, and of as many after them as closing lips look at."""
         features, new, decoder = self.emotions.features, len(frames.times), self.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
         known = features.part(first, len(features) - first if new else 0)
@@ -179,7 +179,7 @@ class FaceStream:
         phones, mouth = decoder.phones(known.hidden), None
         if self.read is not None and new:
             mouth = yield from self.read.steps(known.hidden, new)
-        return _Sound(speech, phones[: new + RULES.ahead_frames], mouth)
+        return _Sound(speech, phones[: new + self.shown.lips.rules.ahead_frames], mouth)
 
     def _weights(
         self, chain: _Chain, sound: _Sound, frames: StreamFrames, intensity: Floats, last: bool

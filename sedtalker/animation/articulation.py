@@ -70,19 +70,23 @@ def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
         posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf
     )
     closed = np.clip((posteriors - low) / (high - low), 0.0, 1.0) * peak
-    beside = np.pad(closed, ((1, 1), (0, 0)))
-    return np.asarray(np.maximum(closed, rules.beside * np.maximum(beside[:-2], beside[2:])), np.float32)
+    reach = len(rules.beside)
+    padded, made = np.pad(closed, ((reach, reach), (0, 0))), closed
+    for away, share in enumerate(rules.beside, 1):
+        before, after = (padded[reach + k : reach + k + len(closed)] for k in (-away, away))
+        made = np.maximum(made, share * np.maximum(before, after))
+    return np.asarray(made, np.float32)
 
 
-def lips_apart(motion: Floats, ahead: int = RULES.peak_frames, rules: MouthRules = RULES) -> Floats:
+def lips_apart(motion: Floats, ahead: int = RULES.near_frames, rules: MouthRules = RULES) -> Floats:
     """(T, 1) from 0, where the lips of a motion (T, 52) close about then anyway, to 1.
 
     Args:
         motion: with its lips as the decoder moves them.
-        ahead: frames after a frame in which lips may close instead, as in the ``peak_frames`` before it.
+        ahead: frames after a frame in which lips may close instead, as in the ``near_frames`` before it.
     """
-    gap = np.pad(motion @ np.float32(rules.gaps), (rules.peak_frames, ahead), constant_values=np.inf)
-    nearest = sliding_window_view(gap, rules.peak_frames + 1 + ahead).min(-1)[:, None]
+    gap = np.pad(motion @ np.float32(rules.gaps), (rules.near_frames, ahead), constant_values=np.inf)
+    nearest = sliding_window_view(gap, rules.near_frames + 1 + ahead).min(-1)[:, None]
     return np.asarray(np.clip((nearest - rules.met_gap) / (rules.closed_gap - rules.met_gap), 0.0, 1.0), np.float32)
 
 
@@ -243,7 +247,7 @@ TONGUE = tuple(PLACES)
 """Names of the shapes, in the order of all arrays here."""
 INTERDENTAL, ALVEOLAR = 0, 1
 """Columns of the two places that the tip cannot be at once."""
-REACH = RULES.ahead_frames
+REACH = 3
 """Frames on either side from which a constriction shows: 60 ms."""
 EASE = tuple(float(np.cos(0.5 * np.pi * k / (REACH + 1)) ** 2) for k in range(REACH + 1))
 """Share of a constriction at each distance in frames."""

@@ -193,7 +193,7 @@ class ShapeDecoder:
         """A motion (T, 52) with its lips closed on p, b, m and at the teeth on f, v, where it has a phone head."""
         if not self.closes:
             return motion
-        apart = lips_apart(motion, min(RULES.peak_frames, self.look_ahead))
+        apart = lips_apart(motion, min(RULES.near_frames, self.look_ahead))
         closure = closures(lip_posteriors(self.phones_in(features)))
         return np.clip(move_lips(motion, closure, apart, emotional), 0.0, 1.0)
 

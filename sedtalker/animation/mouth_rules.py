@@ -52,12 +52,15 @@ class MouthRules:
     # --- 2. Where lips close: posteriors of p, b, m (and f, v) to closures.
     onset: tuple[float, float] = (0.04, 0.12)
     """Posteriors at which lips begin to close, and are closed."""
-    streamed_onset: tuple[float, float] = (0.03, 0.1)
+    streamed_onset: tuple[float, float] = (0.03, 0.12)
     """The same while somebody speaks: less is known of the sound after a frame, and phones are less certain."""
     peak_frames: int = 2
     """Frames on either side that a peak of the posterior must exceed."""
-    beside: float = 0.6
-    """Share of a peak's closure in the frames beside it, so that a frame of any video shows it."""
+    beside: tuple[float, ...] = (0.6, 0.25)
+    """Share of a peak's closure in the frames beside it, by their distance: a frame of any video shows it, and lips
+    come and go in a few frames."""
+    streamed_beside: tuple[float, ...] = (0.7, 0.35, 0.1)
+    """The same while somebody speaks: the streaming decoder closes lips less, so that they have a longer way."""
 
     # --- 3. Whether they are apart at all: lips that meet anyway are left alone.
     shape_gaps: Mapping[str, float] = field(default_factory=_shape_gaps)
@@ -108,7 +111,7 @@ class MouthRules:
         pairs = (*onsets, self.tongue_passage, (self.closed_gap, self.apart_gap))
         if not all(0.0 <= low < high <= 1.0 for low, high in pairs):
             raise InputError("a rule of the mouth begins at a lower value than it ends")
-        shares = (self.beside, self.rolled, self.jaw_gives, self.met)
+        shares = (*self.beside, *self.streamed_beside, self.rolled, self.jaw_gives, self.met)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise InputError("a rule of the mouth that is a share lies outside 0 to 1")
         if self.rounding < 0.0:
@@ -119,12 +122,17 @@ class MouthRules:
     @property
     def streamed(self) -> MouthRules:
         """The rules while somebody speaks."""
-        return replace(self, onset=self.streamed_onset)
+        return replace(self, onset=self.streamed_onset, beside=self.streamed_beside)
+
+    @property
+    def near_frames(self) -> int:
+        """Frames on either side of a frame in which lips may meet by themselves: then they are left alone."""
+        return self.peak_frames + len(self.beside) - 1
 
     @property
     def ahead_frames(self) -> int:
-        """Frames after a frame whose posteriors say whether its lips close: a neighbour's peak reaches so far."""
-        return self.peak_frames + 1
+        """Frames after a frame whose posteriors say whether its lips close: the furthest peak that reaches it."""
+        return self.peak_frames + len(self.beside)
 
     @property
     def met_gap(self) -> float:

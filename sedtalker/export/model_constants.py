@@ -118,7 +118,7 @@ def _upper_face(file: ShapeDecoder) -> Section:
 
 def _mouth(file: ShapeDecoder, live: ShapeDecoder) -> Section:
     read = np.flatnonzero(TALKING_SIDES.sum(0))
-    derived = {"gaps": RULES.gaps, "parting": RULES.parting, "ahead_frames": RULES.ahead_frames}
+    derived = {"gaps": RULES.gaps, "parting": RULES.parting, "ahead_frames": RULES.streamed.ahead_frames}
     derived |= {"met_gap": RULES.met_gap, "read": read, "read_share": file.config.mouth_share}
     derived |= {
         "streaming_read_share": live.config.mouth_share,

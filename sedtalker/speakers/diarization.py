@@ -37,7 +37,7 @@ BLOCK, MOST_BLOCKS = round(20 * SPEAKER_CLOCK.rate), 8
 """Guesses about long recordings are compared on so many stretches of so many frames, evenly spread."""
 
 
-EVIDENCE = ("fit", "likeness", "joined", "one", "more", "short", "alike")
+EVIDENCE = ("fit", "joined", "one", "more", "short", "doubled", "changes")
 """What is known about a guess, see ``Guess``."""
 
 
@@ -65,8 +65,8 @@ class DiarizationRule:
     longest: int = 75
     shortest: int = 12
     most: int = 6
-    same: tuple[float, ...] = (-2.26, 16.62, -1.71, -0.98, 1.26, -2.49)
-    evidence: tuple[float, ...] = (3.67, 3.8, 0.25, -2.1, -0.78, -1.91, -0.17)
+    same: tuple[float, ...] = (-2.17, 11.15, -1.96, -1.35, 1.08, 1.02)
+    evidence: tuple[float, ...] = (4.68, 0.12, 1.96, -0.9, -1.52, -3.71, 36.94)
     rounds: int = 2
     fewest: int = 10
     share: float = 0.08
@@ -91,10 +91,10 @@ class Guess:
     Attributes:
         voices: (S, E) of the speakers; fewer than were guessed, where one was found nowhere.
         evidence: one value for each of ``EVIDENCE``: ``fit``, how well the chances of the voices explain every frame;
-            ``likeness``, mean cosine of each stretch and its speaker; ``joined``, sum of the logits of the joinings
-            since the largest guess; ``one``, whether it is a single speaker; ``more``, speakers after the second;
-            ``short``, whether somebody hardly speaks; ``alike``, the largest logit of two of the speakers being one
-            person, if positive.
+            ``joined``, sum of the logits of the joinings since the largest guess; ``one``, whether it is a single
+            speaker; ``more``, speakers after the second; ``short``, whether somebody hardly speaks; ``doubled``, the
+            share of the frames of one speaker in which two voices are likely; ``changes``, the share of these frames
+            at which the likeliest voice changes.
     """
 
     voices: Floats
@@ -194,7 +194,7 @@ def guesses(
         if 1 < len(own) < len(apart):
             labels = scipy.cluster.hierarchy.fcluster(tree, len(own), "maxclust")
             ways.append([np.concatenate([apart[k] for k in np.flatnonzero(labels == n)]) for n in np.unique(labels)])
-        found += [_guess(model, frames, alone, spoken, apart, groups, joined, rule) for groups in ways]
+        found += [_guess(model, frames, alone, groups, joined, rule) for groups in ways]
         if count is not None:
             break
     return found
@@ -204,26 +204,24 @@ def _guess(
     model: SpeakerModel,
     frames: Floats,
     alone: Mask,
-    spoken: Floats,
-    apart: list[Indices],
     groups: list[Indices],
     joined: float,
     rule: DiarizationRule,
 ) -> Guess:
-    """A guess of groups of frames; of all stretches ``apart``, ``spoken`` are the voices."""
-    compared, lengths = _compared(len(frames)), np.array([len(each) for each in apart], np.float64)
+    """A guess of groups of frames."""
+    compared = _compared(len(frames))
     voices = np.stack([pooled_voice(model, frames, each) for each in groups])
     voices, chance = _refined(model, frames, alone, compared, voices, rule)
-    said, lasting = _alone(chance, alone[compared]).sum(1), np.clip(rule.share * alone[compared].sum(), *rule.lasting)
-    alike = _same(voices, said, rule).max() if len(voices) > 1 else 0.0
+    single = chance[:, alone[compared]]
+    said, lasting = _alone(chance, alone[compared]).sum(1), np.clip(rule.share * single.shape[1], *rule.lasting)
     evidence = [
-        _fit(chance[:, alone[compared]]),
-        float((spoken @ voices.T).max(1) @ lengths / lengths.sum()),
+        _fit(single),
         joined,
         len(groups) == 1,
         max(0, len(groups) - 2),
         len(groups) > 1 and said.min() < lasting,
-        max(0.0, alike),
+        ((single > 0.5).sum(0) > 1).mean(),
+        (np.diff(single.argmax(0)) != 0).mean() if single.shape[1] > 1 else 0.0,
     ]
     return Guess(voices, np.array(evidence, np.float64))
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -102,15 +104,16 @@ def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
 
 
 def test_closures_by_hand():
-    posterior = np.array([0.0, 0.0, 0.08, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0], np.float32)[:, None]
-    half, full = 0.5, 1.0
-    beside = [0, 0.6 * half, half, 0.6 * half, 0, 0.6 * full, full, full, 0.6 * full, 0, 0, 0]
-    assert closures(posterior)[:, 0].tolist() == pytest.approx(beside, abs=1e-6)
+    posterior = np.array([0, 0, 0.08, 0, 0, 0, 0, 0, 0.3, 0.3, 0, 0, 0.04, 0], np.float32)[:, None]
+    near, far = RULES.beside
+    half = [0.5 * far, 0.5 * near, 0.5, 0.5 * near, 0.5 * far, 0]
+    whole = [far, near, 1, 1, near, far, 0, 0]
+    assert closures(posterior)[:, 0].tolist() == pytest.approx(half + whole, abs=1e-6)
 
 
 def test_a_peak_within_two_frames_of_a_higher_one_closes_nothing():
     posterior = np.array([0.2, 0.0, 0.4, 0.0, 0.0, 0.2, 0.0], np.float32)[:, None]
-    closed = closures(posterior)[:, 0]
+    closed = closures(posterior, replace(RULES, beside=()))[:, 0]
     assert closed[[2, 5]].tolist() == pytest.approx([1.0, 1.0])
     assert closed[0] == 0, "two frames from a higher one"
 
@@ -142,8 +145,8 @@ def test_lips_are_apart_from_the_gap_of_closed_ones_on():
         assert wide.min() == 1.0
         mouth[5, INDEX["jawOpen"]] = gap / GAPS[INDEX["jawOpen"]]
         near = lips_apart(mouth)[:, 0]
-        assert near[3:8].tolist() == pytest.approx([apart] * 5, abs=1e-4), "within two frames"
-        assert near[[2, 8]].tolist() == [1.0, 1.0]
+        assert near[2:9].tolist() == pytest.approx([apart] * 7, abs=1e-4), "within three frames"
+        assert near[[1, 9]].tolist() == [1.0, 1.0]
 
 
 # --- The mouth that is read, while somebody speaks.
@@ -198,7 +201,7 @@ def test_a_smile_goes_when_the_emotion_does():
 # --- Lips that close while somebody speaks.
 
 
-def streamed(motion, posterior, emotional, sizes, ahead=RULES.ahead_frames, late=0):
+def streamed(motion, posterior, emotional, sizes, ahead=RULES.streamed.ahead_frames, late=0):
     """In stretches of these sizes, posteriors known so many frames ahead; the motion comes so many frames late."""
     lips, parts, start, moved = ClosureStream(), [], 0, 0
     while moved < len(motion):
@@ -221,7 +224,7 @@ def spoken(seed: int, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @given(st.integers(0, 99), st.integers(1, 40), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 6))
 def test_a_stream_closes_lips_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
     motion, posterior, emotional = spoken(seed, frames)
-    whole = move_lips(motion, closures(posterior, RULES.streamed), lips_apart(motion, ahead=0), emotional)
+    whole = move_lips(motion, closures(posterior, RULES.streamed), lips_apart(motion, 0, RULES.streamed), emotional)
     np.testing.assert_allclose(streamed(motion, posterior, emotional, sizes, late=late), whole, atol=1e-6)
 
 
@@ -229,8 +232,8 @@ def test_lips_that_close_later_are_closed_now_where_nothing_later_is_known():
     mouth = np.zeros((9, 52), np.float32)
     mouth[..., INDEX["jawOpen"]] = 0.4
     mouth[5, INDEX["jawOpen"]] = 0.0
-    assert lips_apart(mouth)[:, 0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 1]
-    assert lips_apart(mouth, ahead=0)[:, 0].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 1]
+    assert lips_apart(mouth)[:, 0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0, 0]
+    assert lips_apart(mouth, ahead=0)[:, 0].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 0]
 
 
 MOUTHS = st.lists(st.floats(0.0, 1.0, width=32), min_size=len(GAP), max_size=len(GAP))

@@ -99,7 +99,7 @@ def test_lips_are_given_the_frames_after_a_hop_that_closures_look_at(small) -> N
     face, sound = FaceStream(emotions, decoder), voice_like(1.0, 2)
     for end in range(0, len(sound) - 1280, 1280):
         for made in face.push(sound[end : end + 1280]):
-            assert len(emotions.features) >= len(made.times) + RULES.ahead_frames
+            assert len(emotions.features) >= len(made.times) + RULES.streamed.ahead_frames
 
 
 def test_a_stream_of_nothing_is_empty(small) -> None:

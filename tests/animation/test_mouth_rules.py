@@ -31,7 +31,7 @@ def test_a_full_closure_of_a_usual_face_leaves_no_gap():
     assert [name for name, gap in zip(ARKIT_52, RULES.gaps, strict=True) if gap < 0] == ["mouthClose"]
 
 
-@pytest.mark.parametrize("wrong", [{"onset": (0.2, 0.05)}, {"closed_gap": 0.06}, {"beside": 1.2}, {"met": 1.0}])
+@pytest.mark.parametrize("wrong", [{"onset": (0.2, 0.05)}, {"closed_gap": 0.06}, {"beside": (1.2,)}, {"met": 1.0}])
 def test_rules_that_contradict_each_other_are_refused(wrong):
     with pytest.raises(InputError, match=r"a rule of the mouth|lips that meet"):
         replace(RULES, **wrong)

@@ -13,6 +13,7 @@ from sedtalker.animation.animator import Animator
 from sedtalker.animation.articulation import (
     EASE,
     PLACES,
+    REACH,
     TONGUE,
     TongueStream,
     constrictions,
@@ -20,7 +21,6 @@ from sedtalker.animation.articulation import (
     tongue_posteriors,
     tongue_weights,
 )
-from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.audio import Audio, from_samples, load_audio
 from sedtalker.face.builtin.shapes import SHAPES
@@ -90,7 +90,7 @@ def test_a_stream_is_the_whole_recording_however_it_is_cut(seed: int, frames: in
     while moved < frames:
         stop = start + sizes[len(parts) % len(sizes)]
         until = frames if stop >= frames else max(moved, stop - late)
-        ahead = posteriors[stop : stop + RULES.ahead_frames]
+        ahead = posteriors[stop : stop + REACH]
         parts.append(tongue.push(posteriors[start:stop], ahead, until - moved))
         start, moved = stop, until
     np.testing.assert_allclose(np.concatenate(parts), constrictions(posteriors), atol=1e-6)

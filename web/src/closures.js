@@ -103,7 +103,10 @@ export function closures(posteriors, c) {
     }
     return clip((value - low) / (high - low), 0, 1);
   });
-  return closed.map((value, at) => Math.max(value, c.beside * Math.max(closed[at - 2] ?? 0, closed[at + 2] ?? 0)));
+  return closed.map((value, at) => {
+    const near = c.beside.map((share, k) => share * Math.max(closed[at - 2 * (k + 1)] ?? 0, closed[at + 2 * (k + 1)] ?? 0));
+    return Math.max(value, ...near);
+  });
 }
 
 /**
@@ -121,6 +124,12 @@ export function lipGaps(motion, { gaps: gap }) {
 }
 
 /**
+ * Frames on either side of a frame in which lips may meet by themselves: then they are left alone.
+ * @param {Record<string, any>} c ``constants.mouth``
+ */
+export const nearFrames = (c) => c.peak_frames + c.beside.length - 1;
+
+/**
  * From 0, where lips close about then anyway, to 1, (T).
  * @param {Float32Array} motion (T, 52) with its lips as the decoder moves them
  * @param {number} ahead frames after a frame in which lips may close instead
@@ -128,9 +137,10 @@ export function lipGaps(motion, { gaps: gap }) {
  */
 export function lipsApart(motion, ahead, c) {
   const gaps = lipGaps(motion, c);
+  const near = nearFrames(c);
   return gaps.map((_, i) => {
     let nearest = Infinity;
-    for (let j = Math.max(0, i - c.peak_frames); j <= Math.min(gaps.length - 1, i + ahead); j++) nearest = Math.min(nearest, gaps[j]);
+    for (let j = Math.max(0, i - near); j <= Math.min(gaps.length - 1, i + ahead); j++) nearest = Math.min(nearest, gaps[j]);
     return clip((nearest - c.met_gap) / (c.closed_gap - c.met_gap), 0, 1);
   });
 }
@@ -196,7 +206,7 @@ export function holdClosed(weights, before, where, c) {
 export class ClosureStream {
   /** @param {Record<string, any>} constants ``constants.mouth`` */
   constructor(constants) {
-    this.constants = { ...constants, onset: constants.streamed_onset };
+    this.constants = { ...constants, onset: constants.streamed_onset, beside: constants.streamed_beside };
     /** The last frames that were returned, and those that are pending. */
     [this.motion, this.posteriors, this.emotional] = [0, 0, 0].map(() => new Float32Array(0));
     /** How many of these came out already. */

@@ -1,7 +1,7 @@
 /** The recipe of a whole recording: sound becomes features, an emotion, and motion on the clock of the features. */
 
 import { easeCuts, emotional, UpperFace } from "./conditioning.js";
-import { closures, lipsApart, mixMouth, moveLips } from "./closures.js";
+import { closures, lipsApart, mixMouth, moveLips, nearFrames } from "./closures.js";
 import { emotionTrack, frameEmotions } from "./emotion.js";
 import { centreBands, Ear, pairMeans } from "./features.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
@@ -86,7 +86,7 @@ export function finishMouth(motion, emotion, phones, constants) {
   const share = emotional(emotion.posterior, emotion.intensity, constants.conditioning);
   const mixed = mixMouth(motion, phones.mouth, share, mouth);
   const full = new UpperFace(constants.upper_face).push(mixed, emotion.posterior, emotion.intensity);
-  const apart = lipsApart(full, Math.min(mouth.peak_frames, decoder.look_ahead), mouth);
+  const apart = lipsApart(full, Math.min(nearFrames(mouth), decoder.look_ahead), mouth);
   const closed = closures(phones.lips, mouth);
   return {
     weights: moveLips(full, closed, apart, share, mouth),

@@ -38,7 +38,7 @@ SPEAKING: Mapping[str, str | None] = {"librispeech": "valid", "ravdess": None, "
 """Corpora of the conversations about who speaks, and the split that counts of those that were trained on."""
 EMOTIONAL: Mapping[str, str | None] = {"ravdess": None, "cremad": "test"}
 """Corpora of those about emotion."""
-TALKS = 12
+TALKS = 24
 """Conversations of each corpus about who speaks, and as many about emotion."""
 SECONDS = 45.0
 """Length of one."""

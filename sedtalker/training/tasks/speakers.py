@@ -62,15 +62,15 @@ class SpeakersTaskConfig(BaseModel, extra="forbid"):
     """Refuse corpora whose licence does not allow free weights."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
-    dialogues: int = 8
+    dialogues: int = 64
     """Dialogues in a batch."""
-    seconds: float = 8.0
+    seconds: float = 10.0
     """Length of one."""
-    crops: int = 32
+    crops: int = 256
     """Short pieces of single speakers in a batch, for the recognition of voices alone."""
     crop_seconds: float = 1.92
     """Length of one."""
-    speakers: tuple[float, ...] = (0.15, 0.6, 0.25)
+    speakers: tuple[float, ...] = (0.12, 0.5, 0.38)
     """Chance of one, two and three speakers."""
     faster: float = 0.5
     """Chance that a speaker's clips are played slower or faster, which makes another person of them."""
@@ -102,7 +102,7 @@ class WithClasses(nn.Module):
 class SpeakersTask(PreparedTask):
     """See ``sedtalker.training.task.Task``."""
 
-    fast: ClassVar = {"most_clips": 12, "dialogues": 2, "seconds": 3.0}
+    fast: ClassVar = {"most_clips": 12, "dialogues": 2, "seconds": 3.0, "crops": 4}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = SpeakersTaskConfig.model_validate(config)
