@@ -65,6 +65,8 @@ SEEDS = (11, 12)
 """Seeds of the dialogues."""
 PAIRS = 30
 """Pairs of groups of stretches of each dialogue that ``same`` is fitted on."""
+MONOLOGUE_WEIGHT = 0.5
+"""What a recording of one speaker counts in the fit of evidence: who asks for speakers mostly has several."""
 SHRINKAGE = 1e-3
 """Weight of the squared weights (of evidence with unit deviation) beside the expected error."""
 
@@ -165,8 +167,10 @@ def judged(model: str | Path, rule: DiarizationRule, talk: Encoded) -> list[tupl
     return found
 
 
-def fit_evidence(found: Sequence[Sequence[tuple[NDArray[np.float64], float]]]) -> NDArray[np.float64]:
-    """Weights that minimise the expected error."""
+def fit_evidence(
+    found: Sequence[Sequence[tuple[NDArray[np.float64], float]]], counts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weights that minimise the expected error; ``counts`` is what each recording counts in it, 1 in the mean."""
     largest = max(map(len, found))
     evidence = np.zeros((len(found), largest, len(EVIDENCE)))
     errors, there = np.zeros((len(found), largest)), np.zeros((len(found), largest), bool)
@@ -181,8 +185,8 @@ def fit_evidence(found: Sequence[Sequence[tuple[NDArray[np.float64], float]]]) -
         chance = np.exp(logits - logits.max(1, keepdims=True))
         chance /= chance.sum(1, keepdims=True)
         mean = (chance * errors).sum(1, keepdims=True)
-        slope = ((chance * (errors - mean))[..., None] * scaled).sum(1).mean(0)
-        return float(mean.mean() + SHRINKAGE * weights @ weights), slope + 2 * SHRINKAGE * weights
+        slope = ((chance * (errors - mean) * counts[:, None])[..., None] * scaled).sum(1).mean(0)
+        return float((mean[:, 0] * counts).mean() + SHRINKAGE * weights @ weights), slope + 2 * SHRINKAGE * weights
 
     starts = [np.zeros(len(EVIDENCE)), scale * RULE.evidence]
     best = min((minimize(loss, start, jac=True) for start in starts), key=lambda each: float(each.fun))
@@ -218,7 +222,9 @@ def report(
     talks: Sequence[Encoded], found: Sequence[Sequence[tuple[NDArray[np.float64], float]]], same: tuple[float, ...]
 ) -> None:
     """Print the constants, and the errors that they bring."""
-    weights = fit_evidence(found)
+    counts = np.array([MONOLOGUE_WEIGHT if len(talk.turns.speakers) == 1 else 1.0 for talk in talks])
+    counts /= counts.mean()
+    weights = fit_evidence(found, counts)
     print("same =", same)
     print("evidence =", tuple(round(float(w), 2) for w in weights), "of", ", ".join(EVIDENCE))
     before = error_of(found, np.array(RULE.evidence))
@@ -228,8 +234,8 @@ def report(
     apart = []
     for corpus in sorted({talk.corpus for talk in talks}):
         own = [guessed for talk, guessed in zip(talks, found, strict=True) if talk.corpus == corpus]
-        others = [guessed for talk, guessed in zip(talks, found, strict=True) if talk.corpus != corpus]
-        left_out = fit_evidence(others)
+        others = np.array([talk.corpus != corpus for talk in talks])
+        left_out = fit_evidence([found[k] for k in np.flatnonzero(others)], counts[others])
         apart += [error_of([guessed], left_out) for guessed in own]
         print(f"{corpus}: fitted without it {error_of(own, left_out):.4f}, with it {error_of(own, weights):.4f}")
     print(f"error of corpora that the weights were fitted without: {np.mean(apart):.4f}")

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.batch.inputs import Item
-from sedtalker.batch.manifest import AUDIO, read_table
+from sedtalker.batch.inputs import AUDIO, Item, read_table
 from sedtalker.emotion.adaptation import METHOD, Method, SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.few_shot import adapted_without, check_categories

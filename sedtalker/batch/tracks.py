@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.batch.inputs import AUDIO, read_table
 from sedtalker.batch.log import FAILED, read_logs
-from sedtalker.batch.manifest import AUDIO, read_table
 from sedtalker.batch.settings import TRACK_SUFFIX
 from sedtalker.emotion.conversation import Conversation
 from sedtalker.emotion.formats.conversation import CONVERSATION_SUFFIX, is_conversation, read_conversation

@@ -73,8 +73,7 @@ def adapt(
         read_recordings,
         report_adaptation,
     )
-    from sedtalker.batch.inputs import find_items
-    from sedtalker.batch.manifest import MANIFESTS
+    from sedtalker.batch.inputs import MANIFESTS, find_items
     from sedtalker.batch.settings import BatchSettings
 
     tables = any(Path(given).suffix.lower() in MANIFESTS for given in inputs)

@@ -184,7 +184,7 @@ def conversation(
     hook: Hook,
     model: Model = "diarizer",
     encoder: HubEncoder = None,
-    talks: Annotated[int, typer.Option(min=1, help="Conversations of each corpus.")] = 12,
+    talks: Annotated[int, typer.Option(min=1, help="Conversations of each corpus.")] = 36,
 ) -> Figures:
     """See ``help_text``."""
     from sedtalker.training.evaluation.conversation import evaluate_conversation

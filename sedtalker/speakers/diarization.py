@@ -66,7 +66,7 @@ class DiarizationRule:
     shortest: int = 12
     most: int = 6
     same: tuple[float, ...] = (-2.17, 11.15, -1.96, -1.35, 1.08, 1.02)
-    evidence: tuple[float, ...] = (4.68, 0.12, 1.96, -0.9, -1.52, -3.71, 36.94)
+    evidence: tuple[float, ...] = (4.47, 0.13, 0.79, -0.91, -1.55, -3.62, 35.3)
     rounds: int = 2
     fewest: int = 10
     share: float = 0.08

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker.batch.inputs import find_items
-from sedtalker.batch.manifest import read_manifest
+from sedtalker.batch.inputs import find_items, read_manifest
 from sedtalker.batch.settings import BatchSettings
 from sedtalker.errors import InputError
 

@@ -15,7 +15,7 @@ def test_evidence_that_tells_the_best_guess_is_weighed() -> None:
         rows = rng.standard_normal((6, len(EVIDENCE)))
         rows[:, 1] = -errors + 0.02 * rng.standard_normal(6)
         found.append(list(zip(rows, errors.tolist(), strict=True)))
-    weights = fit_evidence(found)
+    weights = fit_evidence(found, np.ones(len(found)))
     least = float(np.mean([min(error for _, error in guessed) for guessed in found]))
     assert weights[1] > 0
     assert error_of(found, weights) < least + 0.02

@@ -1,6 +1,6 @@
 """Dialogues that are put together and degraded on the device that trains: a GPU makes a thousand seconds in one.
 
-A *plan*, drawn from a NumPy generator, says which stretch of which recording is heard when. ``SoundBank`` holds the
+A *plan*, drawn from a NumPy generator, says which stretch of which recording stands where. ``SoundBank`` holds the
 recordings as frames of 40 ms and adds them up; ``SoundChanges`` puts the sum into a room, before another microphone,
 into noise or on a telephone, with the chances of a ``TransferRecipe``. Codecs are left out: no GPU runs them.
 """

@@ -38,8 +38,6 @@ SPEAKING: Mapping[str, str | None] = {"librispeech": "valid", "ravdess": None, "
 """Corpora of the conversations about who speaks, and the split that counts of those that were trained on."""
 EMOTIONAL: Mapping[str, str | None] = {"ravdess": None, "cremad": "test"}
 """Corpora of those about emotion."""
-TALKS = 24
-"""Conversations of each corpus about who speaks, and as many about emotion."""
 SECONDS = 45.0
 """Length of one."""
 CLIPS = 12
@@ -124,7 +122,7 @@ def _category(clip: Clip) -> int:
 
 
 def evaluate_conversation(
-    data: Path, model: str = "diarizer", encoder: Path | None = None, talks: int = TALKS, hook: Hook = no_progress
+    data: Path, model: str = "diarizer", encoder: Path | None = None, talks: int = 36, hook: Hook = no_progress
 ) -> dict[str, float]:
     """Figures of ``conversation`` in ``measures.toml``.
 
@@ -132,7 +130,7 @@ def evaluate_conversation(
         data: folder of the training data.
         model: name of built-in weights of the diarizer, or a checkpoint folder.
         encoder: folder of a hub encoder's weights, see ``Diarizer.from_pretrained``.
-        talks: conversations of each corpus.
+        talks: conversations of each corpus about who speaks, and as many about emotion.
         hook: progress.
 
     Raises:
