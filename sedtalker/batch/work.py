@@ -344,9 +344,13 @@ def write_results(
             return export(animation, written / file, row.name, audio, place=folder / file, **chosen)
 
         formats = settings.formats()
+        # OpenUSD is loaded while no other thread runs: beside others its libraries may wait for them forever
+        alone = {row.name: write(row) for row in formats if row.needs is not None}
+        rest = [row for row in formats if row.needs is None]
         with ThreadPoolExecutor() as pool:  # one file is compressed while another is made
-            results = list(pool.map(write, formats))
-        for row, said in zip(formats, results, strict=True):
+            results = alone | dict(zip((row.name for row in rest), pool.map(write, rest), strict=True))
+        for row in formats:
+            said = results[row.name]
             if row.name != "arkit" and said.get("residual_share", 0.0) > LOST:
                 log.info("%s: %s; --targets all loses nothing", row.name, described(said))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from pathlib import Path
@@ -16,6 +17,7 @@ from sedtalker.batch.settings import BatchSettings, parse_settings
 from sedtalker.batch.work import Worker, kept, task_of
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import EmotionTrack
+from sedtalker.export import formats
 from sedtalker.reading import file_sha256
 from tests.support.clips import cut_sample
 
@@ -91,6 +93,23 @@ def test_the_same_bytes_as_animate(name: str, clip: Path, tmp_path: Path, worker
 
 
 @pytest.mark.slow
+def test_libraries_of_extras_are_loaded_while_no_other_thread_runs(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, bool]] = []
+    export = formats.export
+
+    def recorded(animation: object, path: Path, name: str, *arguments: object, **options: object) -> dict[str, object]:
+        written.append((name, threading.current_thread() is threading.main_thread()))
+        return export(animation, path, name, *arguments, **options)
+
+    monkeypatch.setattr(formats, "export", recorded)
+    run("animate", clip, "--emotion", "happy:0.5", "--no-video", "--to", "arkit,mdd,usda", "-o", tmp_path / "out")
+    assert written[0] == ("usda", True)
+    assert {"arkit", "mdd"} <= dict(written[1:]).keys()
+    assert not any(alone for _, alone in written[1:])
+
+
 def test_a_mesh_is_fitted_once(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register = importlib.import_module("sedtalker.face.registration.register")  # the package has a function of its name
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
