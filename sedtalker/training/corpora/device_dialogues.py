@@ -270,18 +270,20 @@ class SoundChanges:
 
     def log_mel(self, sound: Tensor) -> Tensor:
         """Log-mels (B, N / 160, 80) as ``sedtalker.speech.features.log_mel`` makes them, N a multiple of 320."""
-        around = WINDOW_LENGTH // 2 - HOP_LENGTH // 2
-        frames = F.pad(sound, (around, around)).unfold(1, WINDOW_LENGTH, HOP_LENGTH) * self.window
-        spectrum = torch.fft.rfft(frames, FFT_LENGTH)
+        spectrum = torch.fft.rfft(_frames(sound) * self.window, FFT_LENGTH)
         return torch.log((spectrum.real.square() + spectrum.imag.square()) @ self.filters.T + LOG_FLOOR)
 
 
 def level_gains(sound: Tensor) -> Tensor:
     """(B, 1) ``level_gain`` of sounds (B, N)."""
-    around = WINDOW_LENGTH // 2 - HOP_LENGTH // 2
-    power = F.pad(sound, (around, around)).square().unfold(1, WINDOW_LENGTH, HOP_LENGTH).mean(-1)
-    loud = torch.quantile(power.sqrt(), LOUD, dim=1, keepdim=True)
+    loud = torch.quantile(_frames(sound).square().mean(-1).sqrt(), LOUD, dim=1, keepdim=True)
     return torch.where(loud > 1e-5, 0.1 / loud, torch.ones_like(loud)).clamp(1 / LARGEST_GAIN, LARGEST_GAIN)
+
+
+def _frames(sound: Tensor) -> Tensor:
+    """(B, N / 160, 400) analysis frames of sounds (B, N), as those of ``sedtalker.speech.features``."""
+    around = WINDOW_LENGTH // 2 - HOP_LENGTH // 2
+    return F.pad(sound, (around, around)).unfold(1, WINDOW_LENGTH, HOP_LENGTH)
 
 
 def _tail(response: Samples) -> Samples:

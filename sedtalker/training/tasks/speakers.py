@@ -116,12 +116,19 @@ class SpeakersTask(PreparedTask):
         manifest = read_manifest(self.data)
         self.changes = SoundChanges(self.recipe, read_augmenter(self.data))
         self.people = 0
-        self.train = {name: self._voices(manifest, name, "train", hook) for name in self.config.corpora}
+        self.train = self._corpora(manifest, "train", hook)
         self.classes = len(SPEEDS) * self.people
-        self.held_out = {name: self._voices(manifest, name, "valid", hook) for name in self.config.corpora}
+        self.held_out = self._corpora(manifest, "valid", hook)
         self.sounds: dict[bool, DeviceSounds] = {}
 
-    def _voices(self, manifest: list[Clip], name: str, split: str, hook: Hook) -> Voices:
+    def _corpora(self, manifest: list[Clip], split: str, hook: Hook) -> dict[str, Voices]:
+        found, begin = dict[str, Voices](), 0
+        for name in self.config.corpora:
+            found[name] = self._voices(manifest, name, split, begin, hook)
+            begin += len(found[name].bank.frames)
+        return found
+
+    def _voices(self, manifest: list[Clip], name: str, split: str, begin: int, hook: Hook) -> Voices:
         every = [clip for clip in manifest if clip.corpus == name and clip.split == split]
         every = [clip for clip in every if clip.duration >= SHORTEST_CLIP][: self.config.most_clips or None]
         by_speaker = defaultdict(list)
@@ -132,7 +139,7 @@ class SpeakersTask(PreparedTask):
         )
         first = self.people
         self.people += len(by_speaker)
-        return Voices(bank, list(by_speaker.values()), first)
+        return Voices(bank, list(by_speaker.values()), first, begin)
 
     def build(self) -> nn.Module:
         """A freshly initialised network, with its classes."""
@@ -140,24 +147,22 @@ class SpeakersTask(PreparedTask):
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """What is said in the dialogues and crops of a batch; ``losses`` makes the sound."""
-        frames = round(SAMPLE_RATE * self.config.crop_seconds) // SPEAKER_FRAME
         crops, who = [], []
         for _ in range(self.config.crops):
-            corpus, start = self._drawn(self.train, rng)
+            corpus = self._drawn(self.train, rng)
             speaker = int(rng.integers(len(corpus.clips)))
             voice = self._voice(corpus, speaker, 1, rng)
             first, length = corpus.bank.place(voice.clips[0], voice.speed)
-            crops.append((start + first, int(rng.integers(max(1, length - frames + 1))), length))
+            offset = int(rng.integers(max(1, length - self._crop_frames + 1)))
+            crops.append((corpus.begin + first, offset, length))
             who.append(len(SPEEDS) * (corpus.first + speaker) + voice.speed)
         plan = self._plan(self.train, self.config.dialogues, rng)
         return plan | {"crops": torch.tensor(crops), "crop_who": torch.tensor(who)}
 
-    def _drawn(self, voices: dict[str, Voices], rng: np.random.Generator) -> tuple[Voices, int]:
-        """A corpus by its share, and where its frames begin among those of all."""
+    def _drawn(self, voices: dict[str, Voices], rng: np.random.Generator) -> Voices:
+        """A corpus by its share."""
         shares = np.array([self.config.corpora[name] for name in voices])
-        index = int(rng.choice(len(shares), p=shares / shares.sum()))
-        held = list(voices.values())
-        return held[index], sum(len(each.bank.frames) for each in held[:index])
+        return list(voices.values())[int(rng.choice(len(shares), p=shares / shares.sum()))]
 
     def _voice(self, corpus: Voices, speaker: int, count: int, rng: np.random.Generator) -> PlannedVoice:
         speed = int(rng.integers(len(SPEEDS))) if rng.random() < self.config.faster else SPEEDS.index(1.0)
@@ -168,13 +173,13 @@ class SpeakersTask(PreparedTask):
         frames, turns, who = self._frames, [], np.full((count, PLACES), NOBODY)
         levels = 10 ** (rng.uniform(*DialogueRule().levels, (count, PLACES)) / 20)
         for row in range(count):
-            corpus, start = self._drawn(voices, rng)
+            corpus = self._drawn(voices, rng)
             size = min(1 + int(rng.choice(PLACES, p=self.config.speakers)), len(corpus.clips))
             chosen = rng.choice(len(corpus.clips), size, replace=False).tolist()
             drawn = [self._voice(corpus, speaker, 4, rng) for speaker in chosen]
             rule = DialogueRule(overlap=float(rng.uniform(0.0, 0.9)))
             planned = plan_dialogue(corpus.bank, drawn, frames, rng, rule)
-            turns.append([(place, start + first, at, length) for place, first, at, length in planned])
+            turns.append([(place, corpus.begin + first, at, length) for place, first, at, length in planned])
             who[row, :size] = [
                 len(SPEEDS) * (corpus.first + speaker) + voice.speed
                 for speaker, voice in zip(chosen, drawn, strict=True)
@@ -184,6 +189,10 @@ class SpeakersTask(PreparedTask):
     @property
     def _frames(self) -> int:
         return int(SAMPLE_RATE * self.config.seconds) // SPEAKER_FRAME
+
+    @property
+    def _crop_frames(self) -> int:
+        return round(SAMPLE_RATE * self.config.crop_seconds) // SPEAKER_FRAME
 
     def _on(self, device: torch.device, training: bool) -> DeviceSounds:
         """The recordings in a device's memory: those of training, or those that are held out."""
@@ -195,11 +204,10 @@ class SpeakersTask(PreparedTask):
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the number of speakers, of the voices' classes, and of where each voice speaks."""
         network, c = cast("WithClasses", model).network, self.config
-        crop_frames = round(SAMPLE_RATE * c.crop_seconds) // SPEAKER_FRAME
         with torch.no_grad(), torch.autocast(batch["who"].device.type, enabled=False):
             sounds = self._on(batch["who"].device, training=True)
             mel, active = sounds.dialogues(batch["turns"], batch["levels"], self._frames)
-            crop_mel = sounds.crops(batch["crops"], crop_frames)
+            crop_mel = sounds.crops(batch["crops"], self._crop_frames)
         who = batch["who"]
         frames, counts = network.encode(mel)
         number = active.sum(1).clamp_max(2).long()
@@ -293,11 +301,13 @@ class Voices:
         bank: their sound.
         clips: for each speaker the indices of their clips.
         first: number of the first speaker among all that are trained on.
+        begin: place of its first frame among those of all corpora.
     """
 
     bank: SoundBank
     clips: list[list[int]]
     first: int
+    begin: int
 
 
 def equal_error_rate(same: np.ndarray, different: np.ndarray) -> float:
