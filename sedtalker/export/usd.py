@@ -77,9 +77,13 @@ def write_usd(
 
 
 def check_usd() -> None:
-    """Raise ``InputError`` where ``usd-core`` is not installed."""
+    """Load OpenUSD; raise ``InputError`` where ``usd-core`` is not installed.
+
+    Its libraries are loaded once, before a program starts threads: beside imports of other threads, loading them may
+    never end.
+    """
     try:
-        import pxr  # noqa: F401
+        from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, UsdSkel, UsdUtils, Vt  # noqa: F401
     except ImportError:
         raise InputError("USD needs the package usd-core: pip install 'sedtalker[usd]'") from None
 

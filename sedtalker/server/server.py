@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from sedtalker.errors import InputError
+from sedtalker.export.usd import check_usd
 from sedtalker.server.access import Access, configured
 from sedtalker.server.routes import Routes
 from sedtalker.server.service import Service
@@ -109,6 +110,8 @@ class _Server(uvicorn.Server):
 
 def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
     """Serve until Ctrl-C or SIGTERM."""
+    with contextlib.suppress(InputError):  # without it, who asks for USD is told what to install
+        check_usd()
     more_files()
     config = configured(
         app,

@@ -18,6 +18,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from sedtalker.animation.animator import Models
+from sedtalker.errors import InputError
+from sedtalker.export.usd import check_usd
 from sedtalker.face import Face
 from sedtalker.server.access import bound_socket, configured, new_token
 from sedtalker.studio import opening
@@ -58,6 +60,8 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
 
 def serve(app: Any, bound: socket.socket) -> None:
     """Serve until Ctrl-C or SIGTERM."""
+    with contextlib.suppress(InputError):  # without it, who asks for USD is told what to install
+        check_usd()
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
         uvicorn.Server(configured(app, GRACE, 2**20, log_level="warning")).run(sockets=[bound])
 

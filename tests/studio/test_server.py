@@ -163,3 +163,27 @@ def test_tokens_are_long_and_different():
     tokens = {new_token() for _ in range(100)}
     assert len(tokens) == 100
     assert min(map(len, tokens)) >= 32
+
+
+LOADS_FIRST = """
+import sys, threading
+from sedtalker.{package} import server
+class Stopped(Exception): pass
+def begins(*given, **options):
+    print(threading.active_count(), "pxr.Usd" in sys.modules)
+    raise Stopped
+server.configured = begins
+try:
+    server.serve(*{arguments})
+except Stopped:
+    pass
+"""
+
+
+@pytest.mark.parametrize(("package", "arguments"), [("studio", "(None, None)"), ("server", "(None, None, None)")])
+def test_openusd_is_loaded_before_there_are_threads(package, arguments):
+    """Loading it beside other threads has hung for ever."""
+    pytest.importorskip("pxr")
+    program = LOADS_FIRST.format(package=package, arguments=arguments)
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["1", "True"]
