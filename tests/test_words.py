@@ -71,7 +71,7 @@ def complaints(text: str, where: str) -> list[str]:
     for better, pattern in RETIRED.items():
         if better == "closure" and any(part in where for part in ANATOMY):
             continue
-        if better == "lip measure" and "server/monitoring" in where:  # a kind of counter of Prometheus
+        if better == "lip measure" and "server/pool" in where:  # a kind of counter of Prometheus
             continue
         found += [f"{where}: '{match[0]}', say {better}" for match in re.finditer(rf"\b(?:{pattern})\b", plain)]
     return found

@@ -1,4 +1,9 @@
-"""Processes of this machine that work on recordings: each has one task at a time, and one that dies is replaced."""
+"""Processes of this machine that work on recordings: each has one task at a time, and one that dies is replaced.
+
+A process is this module as a program: tasks as JSON lines on stdin, records as JSON lines on stdout. It lives no longer
+than the process that started it: when stdin ends while it works, it kills itself, so that nobody writes into a folder
+that another run may have taken over.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,14 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sedtalker.batch.log import FAILED, Record
 from sedtalker.batch.work import BatchTask
@@ -20,7 +26,7 @@ from sedtalker.errors import InputError
 
 MEMORY_A_JOB = 2 << 30
 """Bytes of memory that the default number of jobs leaves for each."""
-WORKER = (sys.executable, "-P", "-m", "sedtalker.batch.worker")
+WORKER = (sys.executable, "-P", "-m", "sedtalker.batch.pool")
 """The program of a process; ``-P``: it imports nothing from the working directory."""
 ATTEMPTS = 2
 """How often a task is given to a process before one that kills them is given up."""
@@ -213,3 +219,48 @@ class LocalPool:
             else:
                 self._all.append(process)
             return process
+
+
+# --- The program of a process.
+
+
+def serve(tasks: IO[bytes], records: IO[bytes], device: str) -> None:
+    """Work until there are no more tasks."""
+    from sedtalker.batch.work import Worker
+
+    waiting: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    busy = threading.Event()
+
+    def read() -> None:
+        for line in tasks:
+            busy.set()
+            waiting.put(json.loads(line))
+        if busy.is_set():
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        waiting.put(None)
+
+    def answer(message: dict[str, Any]) -> None:
+        records.write(json.dumps(message).encode() + b"\n")
+        records.flush()
+
+    threading.Thread(target=read, daemon=True).start()
+    worker = Worker(device)
+    while (message := waiting.get()) is not None:
+        if "prepare" in message:
+            done = worker.prepare(message["prepare"], message["first"])
+        else:
+            done = worker(message["task"], lambda: answer({"started": True}))
+        busy.clear()
+        answer({"record": done})
+
+
+def main() -> None:
+    """Keep stdout for records: what libraries print goes to stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool ends its workers
+    records = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    serve(sys.stdin.buffer, records, sys.argv[1])
+
+
+if __name__ == "__main__":
+    main()

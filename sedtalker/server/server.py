@@ -110,7 +110,7 @@ class _Server(uvicorn.Server):
 
 def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
     """Serve until Ctrl-C or SIGTERM."""
-    with contextlib.suppress(InputError):  # without it, who asks for USD is told what to install
+    with contextlib.suppress(InputError):  # whoever asks for USD then reads what to install
         check_usd()
     more_files()
     config = configured(

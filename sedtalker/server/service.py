@@ -16,8 +16,7 @@ from sedtalker.animation.animator import Models
 from sedtalker.face.face import Face
 from sedtalker.nn import one_thread
 from sedtalker.progress import Hook
-from sedtalker.server.monitoring import Monitoring
-from sedtalker.server.pool import Member, StreamCost, StreamPool, measured_cost
+from sedtalker.server.pool import Member, Monitoring, StreamCost, StreamPool, measured_cost
 from sedtalker.server.work import cancelling
 
 

@@ -60,7 +60,7 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
 
 def serve(app: Any, bound: socket.socket) -> None:
     """Serve until Ctrl-C or SIGTERM."""
-    with contextlib.suppress(InputError):  # without it, who asks for USD is told what to install
+    with contextlib.suppress(InputError):  # whoever asks for USD then reads what to install
         check_usd()
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
         uvicorn.Server(configured(app, GRACE, 2**20, log_level="warning")).run(sockets=[bound])

@@ -326,7 +326,7 @@ class Voices:
     formants: int = 1
 
     def place(self, voice: PlannedVoice) -> int:
-        """Of its frames with a voice's formants the first, among all on the device."""
+        """The first of its frames with a voice's formants, among all on the device."""
         return self.begin + voice.formant * self.whole
 
 
