@@ -48,14 +48,6 @@ RESPONSE = SAMPLE_RATE // 2
 """Samples of a room's response that count."""
 OCTAVES = 7
 """Points over 7.5 octaves that a microphone's gain is drawn at."""
-FORMANT_WINDOW, FORMANT_HOP = 512, 128
-"""Samples of the spectra whose envelope is moved, and between them."""
-ENVELOPE = 28
-"""Cepstral coefficients of an envelope: 1.7 ms, shorter than the period of a voice."""
-FORMANT_BLOCK = 25 * 60
-"""Frames of the banks whose formants are moved at a time."""
-MASKED_BANDS = 14
-"""Most mel bands that a mask hides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +112,10 @@ def framed(samples: Samples, speeds: Sequence[float]) -> list[dict[str, NDArray[
 
 @dataclass(frozen=True)
 class PlannedVoice:
-    """A speaker of a dialogue: some of their recordings, all at one speed, with formants moved in one way (indices)."""
+    """A speaker of a dialogue: some of their recordings, all at one speed (an index)."""
 
     clips: Sequence[int]
     speed: int
-    formant: int = 0
 
 
 def plan_dialogue(
@@ -156,20 +147,11 @@ def plan_dialogue(
 class DeviceSounds:
     """The frames of some banks on a device, and what is made of them there."""
 
-    def __init__(
-        self,
-        banks: Sequence[SoundBank],
-        changes: SoundChanges,
-        device: torch.device,
-        formants: Sequence[float] = (1.0,),
-    ):
-        """All frames once for each of ``formants``, factors of ``move_formants``, one after another."""
-        frames = torch.cat([torch.from_numpy(np.array(bank.frames)) for bank in banks]).to(device)
-        spoken = torch.cat([torch.from_numpy(np.array(bank.spoken)) for bank in banks]).to(device)
+    def __init__(self, banks: Sequence[SoundBank], changes: SoundChanges, device: torch.device):
+        self.frames = torch.cat([torch.from_numpy(np.array(bank.frames)) for bank in banks]).to(device)
+        self.spoken = torch.cat([torch.from_numpy(np.array(bank.spoken)) for bank in banks]).to(device)
         gains = [np.repeat(bank.gains, np.diff(bank.starts)) for bank in banks]
-        self.frames = torch.cat([frames if each == 1.0 else move_formants(frames, each) for each in formants])
-        self.spoken = spoken.repeat(len(formants))
-        self.gains = torch.from_numpy(np.concatenate(gains)).to(device).repeat(len(formants))
+        self.gains = torch.from_numpy(np.concatenate(gains)).to(device)
         self.changes = changes
         self.changes.to(device)
 
@@ -206,38 +188,11 @@ class DeviceSounds:
         return self.changes(sound.flatten(1))
 
 
-def move_formants(frames: Tensor, factor: float) -> Tensor:
-    """Frames (F, 640) int16 whose spectral envelope is stretched in frequency by a factor, at the same pitch.
-
-    The envelope is that of the first cepstral coefficients; phases are kept. Another length of the vocal tract makes
-    another person of a speaker.
-    """
-    window = torch.hann_window(FORMANT_WINDOW, device=frames.device)
-    bins = torch.arange(FORMANT_WINDOW // 2 + 1, device=frames.device)
-    position = (bins / factor).clamp_max(FORMANT_WINDOW // 2 - 1e-3)
-    low, part = position.long(), position % 1
-    moved = []
-    for block in frames.split(FORMANT_BLOCK):
-        sound = block.flatten().float()
-        if len(sound) < FORMANT_WINDOW:
-            return frames
-        spectrum = torch.stft(sound, FORMANT_WINDOW, FORMANT_HOP, window=window, return_complex=True)
-        cepstrum = torch.fft.irfft((spectrum.abs() + 1.0).log(), dim=0)
-        cepstrum[ENVELOPE : len(cepstrum) - ENVELOPE + 1] = 0.0
-        envelope = torch.fft.rfft(cepstrum, dim=0).real
-        stretched = torch.lerp(envelope[low], envelope[(low + 1).clamp_max(len(bins) - 1)], part[:, None])
-        gain = (stretched - envelope).clamp(-3.0, 3.0).exp()
-        sound = torch.istft(spectrum * gain, FORMANT_WINDOW, FORMANT_HOP, window=window, length=len(sound))
-        moved.append(sound.round().clamp(-INT16_SCALE, INT16_SCALE).to(frames.dtype).view_as(block))
-    return torch.cat(moved)
-
-
 class SoundChanges:
     """Another room, microphone, background and telephone for sounds (B, N), and their log-mels."""
 
-    def __init__(self, recipe: TransferRecipe, augmenter: Augmenter, masked: float = 0.0):
-        """``masked``: chance that a band of a sound's log-mels is hidden (Park et al. 2019, arXiv 1904.08779)."""
-        self.recipe, self.masked = recipe, masked
+    def __init__(self, recipe: TransferRecipe, augmenter: Augmenter):
+        self.recipe = recipe
         rooms = [_tail(response) for response in augmenter.responses]
         self.rooms = torch.from_numpy(np.stack(rooms)) if rooms else torch.zeros(0, RESPONSE)
         noises = [np.asarray(noise, np.float32) for noise in augmenter.noises] or [np.ones(1, np.float32)]
@@ -254,17 +209,7 @@ class SoundChanges:
         """Log-mels (B, N / 160, 80) of sounds that were changed, at about their usual level."""
         changed = self.degrade(sound)
         level = 10 ** _even(len(sound), -0.2, 0.2, sound.device)
-        return self._hidden(self.log_mel(changed * level_gains(changed) * level))
-
-    def _hidden(self, mel: Tensor) -> Tensor:
-        """Log-mels in some of which a band holds its mean alone."""
-        if not self.masked:
-            return mel
-        rows, _, bands = mel.shape
-        width, first = _even(rows, 1, MASKED_BANDS, mel.device), _even(rows, 0, bands, mel.device)
-        band = torch.arange(bands, device=mel.device)
-        inside = (band >= first) & (band < first + width) & (_even(rows, 0, 1, mel.device) < self.masked)
-        return torch.where(inside[:, None], mel.mean(1, keepdim=True), mel)
+        return self.log_mel(changed * level_gains(changed) * level)
 
     def degrade(self, sound: Tensor) -> Tensor:
         """Sounds (B, N) as ``TransferRecipe.degrade`` changes them, each by itself."""

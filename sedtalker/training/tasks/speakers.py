@@ -8,7 +8,7 @@ nobody present, is looked for in the dialogue (binary cross-entropy in every fra
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -74,10 +74,6 @@ class SpeakersTaskConfig(BaseModel, extra="forbid"):
     """Chance of one, two and three speakers."""
     faster: float = 0.5
     """Chance that a speaker's clips are played slower or faster, which makes another person of them."""
-    formants: tuple[float, ...] = (1.0, 0.9, 1.1)
-    """How far the formants of clips are moved; each, at each speed, makes another person of a speaker."""
-    masked: float = 0.0
-    """Chance that a band of a sound is hidden."""
     impure: float = 0.3
     """Chance that a tenth to a third of the frames of a voice that is looked for are of other people."""
     scale: float = 24.0
@@ -118,10 +114,10 @@ class SpeakersTask(PreparedTask):
     def read_data(self, hook: Hook) -> None:
         """All recordings at all speeds, by speaker."""
         manifest = read_manifest(self.data)
-        self.augmenter = read_augmenter(self.data)
+        self.changes = SoundChanges(self.recipe, read_augmenter(self.data))
         self.people = 0
         self.train = self._corpora(manifest, "train", hook)
-        self.classes = len(SPEEDS) * len(self.config.formants) * self.people
+        self.classes = len(SPEEDS) * self.people
         self.held_out = self._corpora(manifest, "valid", hook)
         self.sounds: dict[bool, DeviceSounds] = {}
 
@@ -130,8 +126,7 @@ class SpeakersTask(PreparedTask):
         for name in self.config.corpora:
             found[name] = self._voices(manifest, name, split, begin, hook)
             begin += len(found[name].bank.frames)
-        formants = len(self.config.formants) if split == "train" else 1
-        return {name: replace(voices, whole=begin, formants=formants) for name, voices in found.items()}
+        return found
 
     def _voices(self, manifest: list[Clip], name: str, split: str, begin: int, hook: Hook) -> Voices:
         every = [clip for clip in manifest if clip.corpus == name and clip.split == split]
@@ -159,8 +154,8 @@ class SpeakersTask(PreparedTask):
             voice = self._voice(corpus, speaker, 1, rng)
             first, length = corpus.bank.place(voice.clips[0], voice.speed)
             offset = int(rng.integers(max(1, length - self._crop_frames + 1)))
-            crops.append((corpus.place(voice) + first, offset, length))
-            who.append(self._class(corpus, speaker, voice))
+            crops.append((corpus.begin + first, offset, length))
+            who.append(len(SPEEDS) * (corpus.first + speaker) + voice.speed)
         plan = self._plan(self.train, self.config.dialogues, rng)
         return plan | {"crops": torch.tensor(crops), "crop_who": torch.tensor(who)}
 
@@ -171,12 +166,7 @@ class SpeakersTask(PreparedTask):
 
     def _voice(self, corpus: Voices, speaker: int, count: int, rng: np.random.Generator) -> PlannedVoice:
         speed = int(rng.integers(len(SPEEDS))) if rng.random() < self.config.faster else SPEEDS.index(1.0)
-        formant = int(rng.integers(corpus.formants))
-        return PlannedVoice(rng.permutation(corpus.clips[speaker])[:count].tolist(), speed, formant)
-
-    def _class(self, corpus: Voices, speaker: int, voice: PlannedVoice) -> int:
-        """Number of the person that a speed and formants make of a speaker."""
-        return (len(SPEEDS) * (corpus.first + speaker) + voice.speed) * len(self.config.formants) + voice.formant
+        return PlannedVoice(rng.permutation(corpus.clips[speaker])[:count].tolist(), speed)
 
     def _plan(self, voices: dict[str, Voices], count: int, rng: np.random.Generator) -> Batch:
         """``turns`` and ``levels`` of ``DeviceSounds.dialogues``, and ``who`` (B, 3), classes of the speakers."""
@@ -189,10 +179,11 @@ class SpeakersTask(PreparedTask):
             drawn = [self._voice(corpus, speaker, 4, rng) for speaker in chosen]
             rule = DialogueRule(overlap=float(rng.uniform(0.0, 0.9)))
             planned = plan_dialogue(corpus.bank, drawn, frames, rng, rule)
-            turns.append(
-                [(place, corpus.place(drawn[place]) + first, at, length) for place, first, at, length in planned]
-            )
-            who[row, :size] = [self._class(corpus, *each) for each in zip(chosen, drawn, strict=True)]
+            turns.append([(place, corpus.begin + first, at, length) for place, first, at, length in planned])
+            who[row, :size] = [
+                len(SPEEDS) * (corpus.first + speaker) + voice.speed
+                for speaker, voice in zip(chosen, drawn, strict=True)
+            ]
         return to_batch(turns, levels) | {"who": torch.from_numpy(who)}
 
     @property
@@ -207,10 +198,7 @@ class SpeakersTask(PreparedTask):
         """The recordings in a device's memory: those of training, or those that are held out."""
         if training not in self.sounds:
             voices = self.train if training else self.held_out
-            banks = [each.bank for each in voices.values()]
-            changes = SoundChanges(self.recipe, self.augmenter, self.config.masked if training else 0.0)
-            formants = self.config.formants if training else (1.0,)
-            self.sounds[training] = DeviceSounds(banks, changes, device, formants)
+            self.sounds[training] = DeviceSounds([each.bank for each in voices.values()], self.changes, device)
         return self.sounds[training]
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -314,20 +302,12 @@ class Voices:
         clips: for each speaker the indices of their clips.
         first: number of the first speaker among all that are trained on.
         begin: place of its first frame among those of all corpora.
-        whole: how many frames all corpora have.
-        formants: how many ways of moving formants there are, each with all of these frames.
     """
 
     bank: SoundBank
     clips: list[list[int]]
     first: int
     begin: int
-    whole: int = 0
-    formants: int = 1
-
-    def place(self, voice: PlannedVoice) -> int:
-        """The first of its frames with a voice's formants, among all on the device."""
-        return self.begin + voice.formant * self.whole
 
 
 def equal_error_rate(same: np.ndarray, different: np.ndarray) -> float:

@@ -16,13 +16,11 @@ from sedtalker.speech.features import level_gain, log_mel
 from sedtalker.training.corpora.augmentation import SPEECH_RECIPE, Augmenter
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.device_dialogues import (
-    MASKED_BANDS,
     DeviceSounds,
     PlannedVoice,
     SoundBank,
     SoundChanges,
     level_gains,
-    move_formants,
     plan_dialogue,
     to_batch,
 )
@@ -77,51 +75,6 @@ def test_short_recordings_are_repeated_in_crops(bank: SoundBank) -> None:
     mel = sounds.crops(torch.tensor([[first, 3, length]]), length + 20)
     inside = slice(8, 4 * 16)
     assert torch.allclose(mel[0, inside], mel[0, 4 * length + inside.start : 4 * length + inside.stop], atol=1e-3)
-
-
-@given(st.integers(0, 2**32 - 1), st.floats(80, 150), st.sampled_from([0.86, 0.9, 1.1, 1.15]))
-def test_formants_move_and_the_pitch_stays(seed: int, pitch: float, factor: float) -> None:
-    """A buzz with one formant: its peak moves by the factor, its period does not."""
-    rng, formant = np.random.default_rng(seed), 1200.0
-    time = np.arange(25 * SPEAKER_FRAME) / SAMPLE_RATE
-    harmonics = pitch * np.arange(1, int(4000 / pitch))
-    strength = np.exp(-0.5 * ((harmonics - formant) / 250) ** 2)
-    phases = rng.uniform(0, 2 * np.pi, len(harmonics))
-    buzz = (strength[:, None] * np.sin(2 * np.pi * harmonics[:, None] * time + phases[:, None])).sum(0)
-    frames = torch.from_numpy((buzz * 8000 / np.abs(buzz).max()).astype(np.int16)).view(-1, SPEAKER_FRAME)
-    moved = move_formants(frames, factor)
-    assert moved.shape == frames.shape
-    assert moved.dtype == torch.int16
-    power = np.abs(np.fft.rfft(moved.flatten().double().numpy() * np.hanning(len(buzz)))) ** 2
-    hertz = np.fft.rfftfreq(len(buzz), 1 / SAMPLE_RATE)
-    centre = float((hertz * power).sum() / power.sum())
-    shift = (centre / formant - 1) / (factor - 1)
-    assert 0.5 < shift < 1.5  # harmonics far apart say little about what is between them
-    away = np.abs(hertz / pitch - (hertz / pitch).round()) > 0.25
-    assert power[away & (hertz < 4000)].sum() < 0.01 * power.sum()
-
-
-def test_other_formants_stand_after_all_frames(bank: SoundBank) -> None:
-    sounds = DeviceSounds([bank, bank], SoundChanges(UNCHANGED, Augmenter(SPEECH_RECIPE)), CPU, (1.0, 0.9))
-    whole = 2 * len(bank.frames)
-    assert len(sounds.frames) == len(sounds.spoken) == len(sounds.gains) == 2 * whole
-    assert torch.equal(sounds.frames[:whole], torch.from_numpy(np.array(bank.frames)).repeat(2, 1))
-    assert torch.equal(sounds.frames[whole:], move_formants(sounds.frames[:whole], 0.9))
-
-
-def test_a_hidden_band_holds_its_mean_and_the_others_are_as_they_were() -> None:
-    sound = torch.from_numpy(0.1 * np.random.default_rng(3).standard_normal((64, 6400)).astype(np.float32))
-    torch.manual_seed(4)
-    plain = SoundChanges(UNCHANGED, Augmenter(SPEECH_RECIPE))(sound)
-    torch.manual_seed(4)
-    hidden = SoundChanges(UNCHANGED, Augmenter(SPEECH_RECIPE), masked=0.5)(sound)
-    constant = hidden.std(1) < 1e-4
-    assert torch.equal(hidden.transpose(1, 2)[~constant], plain.transpose(1, 2)[~constant])
-    assert torch.allclose(hidden.mean(1), plain.mean(1), atol=1e-4)
-    count = constant.sum(1)
-    assert 16 <= (count > 0).sum() <= 48
-    assert 4 <= count.max() <= MASKED_BANDS
-    assert ((constant.int().diff(dim=1) == 1).sum(1) <= 1).all()  # one band each
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 0.9))
