@@ -65,8 +65,8 @@ class Sentence:
         height, width: (T,) of the tracked inner lips, where it was tracked.
         posteriors: (1, T, 2) of p, b, m and of f, v.
         own: the same, by the speech encoder alone, as in streams.
-        decoded: by emotion, the decoder's motion (T, 52), the same with the mouth that is read out of the sound, and
-            how emotional it is (T, 1).
+        decoded: by emotion, the decoder's motion (T, 52), the same with the mouth that is read out of the sound, this
+            without opening as far as people do, and how emotional it is (T, 1).
         corpus: where it comes from.
     """
 
@@ -79,7 +79,7 @@ class Sentence:
     width: NDArray[np.float32] | None
     posteriors: NDArray[np.float32]
     own: NDArray[np.float32]
-    decoded: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]
+    decoded: Mapping[str, tuple[NDArray[np.float32], ...]]
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -167,13 +167,16 @@ def _sentence(
     assert isinstance(decoder, ShapeDecoder)
     sound = load_audio(path)
     features = animator.encoder(sound)
-    decoded = {}
+    decoded, share, as_read = {}, decoder.config.mouth_share, replace(RULES, opening_range=(1.0, 1.0))
     for emotion in emotions if text else CATEGORIES[:1]:
         track = steady_track(emotion, 0.0 if emotion == "neutral" else 1.0)
         motion, emotional = decoder.motion(features, track), decoder.emotional(features, track)
         motions = (
             decoder.full(each, features, track)
-            for each in (motion, mixed_mouth(motion, features.mouth, emotional, decoder.config.mouth_share))
+            for each in (
+                motion,
+                *(mixed_mouth(motion, features.mouth, emotional, share, rules) for rules in (RULES, as_read)),
+            )
         )
         decoded[emotion] = *motions, emotional
     posteriors = lip_posteriors(decoder.phones_in(features))
@@ -184,19 +187,22 @@ def _sentence(
 
 # --- The chains.
 
+PLAIN, MIXED, READ = range(3)
+"""The mouths of ``Sentence.decoded``: the decoder's own, mixed with the read one, and mixed but no further open."""
 
-def closing(rules: MouthRules = RULES, *, everywhere: bool = False, own: bool = False, read: bool = True) -> Move:
+
+def closing(rules: MouthRules = RULES, *, everywhere: bool = False, own: bool = False, mouth: int = MIXED) -> Move:
     """The lips that the phones close.
 
     Args:
         everywhere: also those that meet anyway.
         own: by one encoder's phones.
-        read: with the mouth that is read out of the sound.
+        mouth: which of the decoded ones: ``MIXED``, ``PLAIN`` or ``READ``.
     """
 
     def move(sentence: Sentence, emotion: str) -> Motion:
-        plain, mixed, emotional = sentence.decoded[emotion]
-        motion = mixed if read else plain
+        *motions, emotional = sentence.decoded[emotion]
+        motion = motions[mouth]
         usual = replace(rules, peak_frames=RULES.peak_frames, beside=RULES.beside)
         apart = lips_apart(motion, usual.near_frames, usual)
         apart = np.ones_like(apart) if everywhere else apart
@@ -301,7 +307,8 @@ def groups() -> list[Group]:
     two_shapes = {name: RULES.shape_gaps[name] for name in ("jawOpen", "mouthClose")}
     found = {
         "everything: the decoder alone": as_decoded,
-        "the mouth that is read out of the sound": closing(read=False),
+        "the mouth that is read out of the sound": closing(mouth=PLAIN),
+        "opening as far as people do": closing(mouth=READ),
         "phones of the emotion encoder": closing(own=True),
         "rounding": lips(rounding=1.0),
         "peaks (each frame above the onset closes)": lips(peak_frames=0),

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from measures.mouth_chains import Motion, Move, Sentence, groups, read_sentences
-from sedtalker.animation.mouth_rules import RULES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
@@ -33,6 +32,8 @@ NOISE = 0.002
 """A difference below it is none, however sure it is."""
 VIDEO = 30.0
 """Frames a second in which a closure must be seen."""
+AT_THE_TEETH = 0.06
+"""Gap of a lower lip at the teeth: the tracked talker's, in two of three f and v."""
 RESAMPLED = 1000
 """Draws of the recordings for an interval."""
 FIGURES = {
@@ -73,7 +74,7 @@ def score(move: Move, sentences: Sequence[Sentence], emotions: Sequence[str]) ->
             gap, times, count = aperture - rest, sentence.times[: len(motion)], len(motion)
             shown = np.arange(times[0], times[-1], 1.0 / VIDEO)
             seen = np.interp(shown, times, gap).astype(np.float32)
-            for name, phones, most in (("closed", BILABIAL, CLOSED_GAP), ("teeth", LABIODENTAL, RULES.teeth_gap)):
+            for name, phones, most in (("closed", BILABIAL, CLOSED_GAP), ("teeth", LABIODENTAL, AT_THE_TEETH)):
                 if name + ending in sums:
                     sums[name + ending][row] += reached(seen, shown, phone_intervals(sentence.spans, phones), most)
             sums["false" + ending][row] += shut(gap, times, phone_intervals(sentence.spans, OPEN_VOWELS))

@@ -27,12 +27,24 @@ JAW, CLOSE, ROLL = INDEX["jawOpen"], INDEX["mouthClose"], INDEX["mouthRollLower"
 """Indices of the jaw's opening, of the shape that closes the lips over it, and of the rolled lower lip."""
 PUCKER = INDEX["mouthPucker"]
 """Index of the shape that rounds the lips without opening them."""
+OPENING = [
+    index
+    for index, name in enumerate(ARKIT_52)
+    if name.startswith(
+        ("jawOpen", "mouthClose", "mouthRoll", "mouthShrug", "mouthPress", "mouthLowerDown", "mouthUpperUp")
+    )
+]
+"""Indices of the shapes that open and close the mouth; corners, and how round lips are, stay as they are."""
+OPENING_STEP, OPENING_STEPS = 0.002, 256
+"""Gaps between the lips are counted in steps of this, and so many of them."""
 
 
 def mixed_mouth(
     motion: Floats, mouth: Floats | None, emotional: Floats, share: float, rules: MouthRules = RULES
 ) -> Floats:
     """A motion (T, 52) whose mouth is partly the one that is read out of the sound, which knows no emotion.
+
+    It opens as far as people's mouths do, see ``OpeningMeasure``.
 
     Of the difference, what changes slowly is left to the decoder as far as a face is emotional: a smile is slow, and
     speech is not.
@@ -47,8 +59,52 @@ def mixed_mouth(
         return motion
     apart = mouth @ TALKING_SIDES - motion * TALKING_SIDES.sum(0)
     slow = scipy.ndimage.uniform_filter1d(apart, rules.slow_frames, axis=0, mode="nearest")
-    mixed = motion + share * (apart - emotional * slow)
-    return np.asarray(np.clip(mixed, 0.0, 1.0), np.float32)
+    kept = emotional * slow
+    mixed = np.clip(motion + share * (apart - kept), 0.0, 1.0)
+    measured = OpeningMeasure(rules)
+    measured.add(mouth)
+    return opened(mixed, np.float32(measured.factor), kept)
+
+
+class OpeningMeasure:
+    """How far the mouth opens that is read out of the sound, and the factor that makes this what is usual.
+
+    Networks shrink the mouths of people whom they were not trained on towards the mean. Frames may come one by one.
+    """
+
+    def __init__(self, rules: MouthRules = RULES) -> None:
+        self.rules = rules
+        self.counts = np.zeros(OPENING_STEPS, np.int64)
+        """Frames with open lips by their gap."""
+
+    def add(self, mouth: Floats) -> None:
+        """Count the next frames (n, S) of ``TALKING_SHAPES``."""
+        gaps = (mouth @ TALKING_SIDES) @ self.rules.gaps
+        steps = (gaps[gaps > self.rules.apart_gap] / OPENING_STEP).astype(int)
+        self.counts += np.bincount(steps.clip(0, OPENING_STEPS - 1), minlength=OPENING_STEPS)
+
+    @property
+    def factor(self) -> float:
+        """The factor of ``OPENING``, from all frames so far."""
+        rules, total, wide = self.rules, self.counts.cumsum(), 0.0
+        if total[-1]:
+            below = (1.0 - rules.widest_part) * float(total[-1])
+            step = int(np.searchsorted(total, below))
+            wide = OPENING_STEP * float(step + 1 - (total[step] - below) / self.counts[step])
+        shown = rules.few_frames * rules.read_opening + float(total[-1]) * wide
+        shown /= rules.few_frames + float(total[-1])
+        return float(np.clip(rules.usual_opening / shown, *rules.opening_range))
+
+
+def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:
+    """A motion (T, 52) whose speech opens the mouth further by a factor, one or (T, 1); what emotion adds stays.
+
+    Args:
+        kept: (T, 52) how much less a neutral face would open, so that ``motion + kept`` is what speech does.
+    """
+    wider = np.asarray(motion, np.float32).copy()
+    wider[:, OPENING] += (factor - 1.0) * np.clip(motion + kept, 0.0, 1.0)[:, OPENING]
+    return np.clip(wider, 0.0, 1.0)
 
 
 def posteriors_of(logits: Floats, groups: Iterable[Iterable[str]]) -> Floats:
@@ -162,6 +218,7 @@ class MouthStream:
         """What is known of frames whose motion is pending, and the emotion of the last ones."""
         self.apart = np.zeros((0, len(ARKIT_52)))
         """How far the mouth that is read and the decoder's were apart in the last frames."""
+        self.opening = OpeningMeasure(rules)
 
     def push(self, motion: Floats, mouth: Floats, emotional: Floats, emotion: Floats) -> Floats:
         """The next frames with their mouth mixed, (n, 52).
@@ -181,11 +238,17 @@ class MouthStream:
         other = np.abs(self.emotion[len(known) - count : len(known), None] - self.emotion[: len(known)]).sum(-1)
         alike = np.exp(-other / self.rules.other_emotion) * ((before >= 0) & (before < self.rules.slow_frames))
         slow = alike @ known / alike.sum(1, keepdims=True)
-        mixed = motion + self.share * (apart - self.emotional[:count] * slow)
+        kept = self.emotional[:count] * slow
+        mixed = np.clip(motion + self.share * (apart - kept), 0.0, 1.0)
+        factors = np.ones((count, 1), np.float32)
+        for frame in range(count):
+            self.opening.add(self.mouth[frame : frame + 1])
+            factors[frame] = self.opening.factor
+        made = opened(mixed, factors, kept)
         gone = max(0, len(known) - self.rules.slow_frames)
         self.mouth, self.emotional, self.emotion = self.mouth[count:], self.emotional[count:], self.emotion[gone:]
         self.apart = known[gone:]
-        return np.asarray(np.clip(mixed, 0.0, 1.0), np.float32)
+        return made
 
 
 class ClosureStream:

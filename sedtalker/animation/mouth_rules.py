@@ -1,9 +1,9 @@
 """The numbers of the mouth, in the order in which they are applied between the decoder and the finished lips.
 
 Decoders follow the lips of one talker in the mean, so lips that should meet stay a little apart. What follows mends
-that, step by step: ``articulation`` (a mouth that is read out of the sound, rounding, p, b, m, f and v that the encoder
-finds, and the tongue), ``gains`` (options that scale the motion), ``known_phones`` (a transcript) and ``recipe``
-(whatever moves the jaw afterwards).
+that, step by step: ``articulation`` (a mouth that is read out of the sound, its opening, rounding, p, b, m, f and v
+that the encoder finds, and the tongue), ``gains`` (options that scale the motion), ``known_phones`` (a transcript) and
+``recipe`` (whatever moves the jaw afterwards).
 ``docs/lips.md`` says what each of them brings. Gaps between the lips are in distances of the outer corners of the eyes,
 beyond the gap of the resting face; weights are those of ARKit's shapes; frames are 20 ms long.
 """
@@ -45,11 +45,23 @@ class MouthRules:
     other_emotion: float = 0.2
     """Change of the emotion, summed over categories, at which an earlier frame of a stream counts 1/e in this mean."""
 
-    # --- 1. How round lips get.
+    # --- 1. How far the mouth opens: networks shrink the mouths of people whom they were not trained on.
+    usual_opening: float = 0.158
+    """Gap that the wider tenth of the read mouth's open frames exceeds, once it opens as far as people do."""
+    read_opening: float = 0.123
+    """The same where nobody was measured yet: the mean of development recordings."""
+    few_frames: int = 50
+    """Open frames that this counts as."""
+    widest_part: float = 0.1
+    """Share of the open frames that are the wider ones."""
+    opening_range: tuple[float, float] = (0.7, 2.0)
+    """Least and largest factor of the shapes that open and close the mouth."""
+
+    # --- 2. How round lips get.
     rounding: float = 1.25
     """Factor of the decoder's ``mouthPucker``: its talker rounds o, u and w less than other people."""
 
-    # --- 2. Where lips close: posteriors of p, b, m (and f, v) to closures.
+    # --- 3. Where lips close: posteriors of p, b, m (and f, v) to closures.
     onset: tuple[float, float] = (0.04, 0.12)
     """Posteriors at which lips begin to close, and are closed."""
     streamed_onset: tuple[float, float] = (0.03, 0.12)
@@ -62,37 +74,37 @@ class MouthRules:
     streamed_beside: tuple[float, ...] = (0.7, 0.35, 0.1)
     """The same while somebody speaks: the streaming decoder closes lips less, so that they have a longer way."""
 
-    # --- 3. Whether they are apart at all: lips that meet anyway are left alone.
+    # --- 4. Whether they are apart at all: lips that meet anyway are left alone.
     shape_gaps: Mapping[str, float] = field(default_factory=_shape_gaps)
     """Gap that each shape adds on a usual face."""
     closed_gap: float = CLOSED_GAP
     """Gap below which lips have met; from ``met_gap`` up to it they count as apart more and more."""
     apart_gap: float = 0.035
-    """Gap from which on lips that were made are open, and are not held closed afterwards (9)."""
+    """Gap from which on lips that were made are open, and are not held closed afterwards (10)."""
 
-    # --- 4. The lower lip at the upper teeth on f and v.
-    teeth_gap: float = 0.06
+    # --- 5. The lower lip at the upper teeth on f and v.
+    teeth_gap: float = 0.055
     """Gap of a lower lip that is brought to the teeth; on the built-in faces it passes their edge at 0.03 to 0.04."""
     rolled: float = 0.3
     """``mouthRollLower`` of a lip that had to be brought there."""
 
-    # --- 5. Lips that meet on p, b and m.
+    # --- 6. Lips that meet on p, b and m.
     jaw_gives: float = 0.3
     """Share of ``jawOpen`` that a closure takes away; ``mouthClose`` makes up for the rest."""
 
-    # --- 6. The tongue.
+    # --- 7. The tongue.
     tongue_onset: tuple[float, float] = (0.1, 0.4)
     """Posteriors of a place's phones at which the tongue begins to move, and is there."""
     tongue_passage: tuple[float, float] = (0.07, 0.13)
     """``jawOpen`` at which the teeth begin to make way for the tip between them, and have."""
 
-    # --- 7. Gains that scale the motion.
+    # --- 8. Gains that scale the motion.
     slack: float = 0.003
     """Gap by which a closed mouth may open, and by which it stays below ``closed_gap``: a quarter of a millimetre."""
     ease_frames: int = 2
     """Frames on either side of a held closure over which a gain comes back."""
 
-    # --- 8. Phones that are known from a transcript.
+    # --- 9. Phones that are known from a transcript.
     fade: float = 0.06
     """Seconds over which a known phone's mouth comes and goes."""
     held: float = 0.02
@@ -102,7 +114,7 @@ class MouthRules:
     met_frames: int = 2
     """Frames that lips must be closed in a known p, b or m if they are to stay as the decoder moved them."""
 
-    # --- 9. Breaths, vocal bursts and factors of single shapes, once the lips are made.
+    # --- 10. Breaths, vocal bursts and factors of single shapes, once the lips are made.
     held_frames: int = 1
     """Frames on either side of a closure that are held, too: its peak may fall between two frames of a video."""
 
@@ -114,8 +126,8 @@ class MouthRules:
         shares = (*self.beside, *self.streamed_beside, self.rolled, self.jaw_gives, self.met)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise InputError("a rule of the mouth that is a share lies outside 0 to 1")
-        if self.rounding < 0.0:
-            raise InputError("a rule of the mouth that is a factor is below 0")
+        if min(self.rounding, *self.opening_range) < 0.0 or self.opening_range[0] > self.opening_range[1]:
+            raise InputError("a rule of the mouth that is a factor is below 0, or its limits are out of order")
         if self.met * self.closed_gap + self.slack >= self.closed_gap:
             raise InputError("lips that meet end below the gap of closed lips")
 

@@ -124,6 +124,7 @@ def _mouth(file: ShapeDecoder, live: ShapeDecoder) -> Section:
         "streaming_read_share": live.config.mouth_share,
         "streaming_context": open_model(STREAMED).config.context,
     }
+    derived |= _named(articulation, "OPENING", "OPENING_STEP", "OPENING_STEPS")
     return {**asdict(RULES), **derived, "jaw": JAW, "close": CLOSE, "roll": ROLL, "pucker": PUCKER}
 
 

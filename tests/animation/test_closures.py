@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.articulation import (
+    OPENING,
     ClosureStream,
     MouthStream,
     close_lips,
@@ -25,6 +26,8 @@ from sedtalker.face.builtin import load_face
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX, PHONES
 from sedtalker.training.motion.spoken_motion import measure_lips
 
+AS_READ = replace(RULES, opening_range=(1.0, 1.0))
+"""Mouths that open as far as they are read."""
 GAP = RULES.shape_gaps
 GAPS = RULES.gaps
 
@@ -36,7 +39,7 @@ def corrected(mouth: np.ndarray, bilabial: np.ndarray) -> np.ndarray:
 def test_a_mouth_that_is_read_out_of_neutral_speech_is_averaged_with_the_decoders():
     rng = np.random.default_rng(0)
     motion, mouth = (rng.random((200, n), np.float32) for n in (52, len(TALKING_SHAPES)))
-    mixed = mixed_mouth(motion, mouth, np.zeros((200, 1), np.float32), 0.5)
+    mixed = mixed_mouth(motion, mouth, np.zeros((200, 1), np.float32), 0.5, AS_READ)
     np.testing.assert_allclose(mixed[:, TALKING_INDEX], 0.5 * (motion[:, TALKING_INDEX] + mouth), atol=1e-6)
     others = ~TALKING_SIDES.any(0)
     assert np.array_equal(mixed[:, others], motion[:, others])
@@ -48,10 +51,60 @@ def test_under_emotion_what_is_slow_is_the_decoders():
     motion, mouth = np.full((600, 52), 0.5, np.float32), np.zeros((600, len(TALKING_SHAPES)), np.float32)
     syllables = 0.2 * np.sin(2 * np.pi * np.arange(600) / 10).astype(np.float32)  # five a second
     mouth[:, TALKING_SHAPES.index("jawOpen")] = 0.3 + syllables
-    mixed = mixed_mouth(motion, mouth, np.ones((600, 1), np.float32), 0.5)
+    mixed = mixed_mouth(motion, mouth, np.ones((600, 1), np.float32), 0.5, AS_READ)
     inner = slice(40, -40)
     np.testing.assert_allclose(mixed[inner, INDEX["mouthSmileLeft"]], 0.5, atol=1e-5)
     np.testing.assert_allclose(mixed[inner, INDEX["jawOpen"]], 0.5 + 0.5 * syllables[inner], atol=0.01)
+
+
+def talk(frames: int, opening: float) -> np.ndarray:
+    """A mouth that is read: the jaw opens by up to ``opening``, five times a second."""
+    mouth = np.zeros((frames, len(TALKING_SHAPES)), np.float32)
+    mouth[:, TALKING_SHAPES.index("jawOpen")] = opening * np.sin(np.pi * np.arange(frames) / 10) ** 2
+    return mouth
+
+
+@given(st.floats(0.2, 0.5), st.integers(400, 3000))
+def test_a_mouth_opens_as_far_as_people_do_and_closes_as_before(opening, frames):
+    mouth = talk(frames, opening)
+    motion = mouth @ TALKING_SIDES
+    made = mixed_mouth(motion, mouth, np.zeros((frames, 1), np.float32), 0.5)
+    gaps = made @ GAPS
+    opened = gaps[motion @ GAPS > RULES.apart_gap]
+    widest = np.quantile(opened, 1 - RULES.widest_part)
+    few = RULES.few_frames / (RULES.few_frames + len(opened))
+    read = few * RULES.read_opening + (1 - few) * np.quantile((motion @ GAPS)[motion @ GAPS > RULES.apart_gap], 0.9)
+    assert widest / np.quantile((motion @ GAPS)[motion @ GAPS > RULES.apart_gap], 0.9) == pytest.approx(
+        np.clip(RULES.usual_opening / read, *RULES.opening_range), rel=0.03
+    )
+    assert abs(widest - RULES.usual_opening) < abs(np.quantile(motion @ GAPS, 0.9) - RULES.usual_opening) + 0.02
+    assert np.array_equal(gaps == 0.0, motion @ GAPS == 0.0)
+
+
+def test_speech_opens_an_emotional_mouth_further_and_the_emotion_stays():
+    """A smile with the jaw held half open: syllables grow, the mean does not."""
+    mouth = talk(600, 0.2)
+    motion = mouth @ TALKING_SIDES
+    held = INDEX["jawOpen"]
+    motion[:, held] += 0.4
+    strong = np.ones((600, 1), np.float32)
+    plain, wider = (mixed_mouth(motion, mouth, strong, 0.5, rules)[100:-100] for rules in (AS_READ, RULES))
+    factor = wider[:, held].std() / plain[:, held].std()
+    assert 1.3 < factor <= RULES.opening_range[1]
+    assert wider[:, held].mean() - plain[:, held].mean() == pytest.approx((factor - 1) * mouth.max() / 2, abs=0.01)
+    others = ~np.isin(np.arange(52), OPENING)
+    np.testing.assert_allclose(wider[:, others], plain[:, others], atol=1e-6)
+
+
+def test_a_streams_mouth_comes_to_open_as_that_of_the_recording():
+    mouth = talk(3000, 0.25)
+    motion, neutral = mouth @ TALKING_SIDES, np.zeros((3000, 7), np.float32)
+    calm = np.zeros((3000, 1), np.float32)
+    live = MouthStream(0.5).push(motion, mouth, calm, neutral)
+    whole = mixed_mouth(motion, mouth, calm, 0.5)
+    np.testing.assert_allclose(live[1000:], whole[1000:], atol=0.01)
+    first = live[:10, INDEX["jawOpen"]].max() / motion[:10, INDEX["jawOpen"]].max()
+    assert first == pytest.approx(RULES.usual_opening / RULES.read_opening, rel=0.02)
 
 
 def test_lips_that_close_anyway_are_left_alone():
@@ -168,7 +221,8 @@ def test_a_stream_mixes_a_mouth_as_one_pass_does_however_it_is_cut(seed, frames,
             start, moved, part = stop, until, part + 1
         once = MouthStream(0.7).push(motion, mouth, emotional, emotion)
         np.testing.assert_allclose(np.concatenate(parts), once, atol=1e-6)
-    np.testing.assert_allclose(once, mixed_mouth(motion, mouth, emotional, 0.7), atol=1e-6)
+    once = MouthStream(0.7, AS_READ).push(motion, mouth, emotional, emotion)
+    np.testing.assert_allclose(once, mixed_mouth(motion, mouth, emotional, 0.7, AS_READ), atol=1e-6)
 
 
 def test_a_stream_leaves_a_smile_to_the_decoder_and_takes_over_what_is_quick():
@@ -178,12 +232,12 @@ def test_a_stream_leaves_a_smile_to_the_decoder_and_takes_over_what_is_quick():
     jaw = TALKING_SHAPES.index("jawOpen")
     mouth[:, jaw] = 0.5 + 0.3 * np.sin(2 * np.pi * frames / 10)
     happy, neutral = np.eye(7, dtype=np.float32)[[1]].repeat(400, 0), np.zeros((400, 7), np.float32)
-    made = MouthStream(1.0).push(smile, mouth, np.ones((400, 1), np.float32), happy)
+    made = MouthStream(1.0, AS_READ).push(smile, mouth, np.ones((400, 1), np.float32), happy)
     settled = made[RULES.slow_frames :]
     smiles = INDEX["mouthSmileLeft"]
     np.testing.assert_allclose(settled[:, smiles], 0.5, atol=1e-5)
     assert settled[:, INDEX["jawOpen"]].std() == pytest.approx(mouth[:, jaw].std(), rel=0.02)
-    plain = MouthStream(1.0).push(smile, mouth, np.zeros((400, 1), np.float32), neutral)
+    plain = MouthStream(1.0, AS_READ).push(smile, mouth, np.zeros((400, 1), np.float32), neutral)
     np.testing.assert_allclose(plain[:, smiles], 0.0, atol=1e-6)
 
 

@@ -23,12 +23,61 @@ export function mixMouth(motion, mouth, emotional, c) {
   });
   const slow = convolve(apart, new Float64Array(c.slow_frames).fill(1 / c.slow_frames), { width, mode: "nearest" });
   const made = motion.slice();
+  const kept = new Float32Array(motion.length);
   for (let at = 0; at < apart.length; at++) {
     const frame = Math.floor(at / width);
     const to = frame * shapes + c.read[at % width];
-    made[to] = clip(motion[to] + c.read_share * (apart[at] - emotional[frame] * slow[at]), 0, 1);
+    kept[to] = emotional[frame] * slow[at];
+    made[to] = clip(motion[to] + c.read_share * (apart[at] - kept[to]), 0, 1);
   }
+  const measure = new OpeningMeasure(c);
+  measure.add(mouth);
+  const factor = measure.factor();
+  emotional.forEach((_, i) => {
+    const [first, last] = [i * shapes, (i + 1) * shapes];
+    openWider(made.subarray(first, last), factor, kept.subarray(first, last), c);
+  });
   return made;
+}
+
+/** How far the mouth opens that is read out of the sound, and the factor that makes this what is usual. */
+class OpeningMeasure {
+  /** @param {Record<string, any>} constants ``constants.mouth`` */
+  constructor(constants) {
+    this.constants = constants;
+    /** Frames with open lips by their gap. */
+    this.counts = new Float64Array(constants.opening_steps);
+  }
+
+  /**
+   * Count the next frames.
+   * @param {Float32Array} mouth (N, 52)
+   */
+  add(mouth) {
+    const c = this.constants;
+    for (const gap of lipGaps(mouth, c)) {
+      if (gap > c.apart_gap) this.counts[Math.min(Math.floor(gap / c.opening_step), c.opening_steps - 1)]++;
+    }
+  }
+
+  /** The factor of the shapes that open and close the mouth, from all frames so far. */
+  factor() {
+    const c = this.constants;
+    const count = this.counts.reduce((sum, value) => sum + value, 0);
+    let [total, wide] = [0, 0];
+    for (let step = 0; count && !wide; step++) {
+      total += this.counts[step];
+      const over = total - (1 - c.widest_part) * count;
+      if (over >= 0) wide = c.opening_step * (step + 1 - over / this.counts[step]);
+    }
+    const shown = (c.few_frames * c.read_opening + count * wide) / (c.few_frames + count);
+    return clip(c.usual_opening / shown, ...c.opening_range);
+  }
+}
+
+/** The mouth of one frame, in place, opened further by a factor: ``frame + kept`` is what speech does. */
+function openWider(frame, factor, kept, c) {
+  for (const k of c.opening) frame[k] = clip(frame[k] + (factor - 1) * clip(frame[k] + kept[k], 0, 1), 0, 1);
 }
 
 /**
@@ -45,6 +94,7 @@ export class MouthStream {
     this.apart = [];
     /** The emotion of these frames, and of pending ones. */
     this.emotion = [];
+    this.opening = new OpeningMeasure(constants);
   }
 
   /**
@@ -76,11 +126,15 @@ export class MouthStream {
         return Math.exp(-other / c.other_emotion);
       });
       const all = alike.reduce((sum, weight) => sum + weight, 0);
+      const kept = new Float32Array(shapes);
       c.read.forEach((shape, k) => {
         const slow = this.apart.reduce((sum, row, at) => sum + alike[at] * row[k], 0) / all;
-        const apart = this.apart.at(-1)[k] - this.emotional[i] * slow;
+        kept[shape] = this.emotional[i] * slow;
+        const apart = this.apart.at(-1)[k] - kept[shape];
         made[i * shapes + shape] = clip(motion[i * shapes + shape] + c.streaming_read_share * apart, 0, 1);
       });
+      this.opening.add(this.mouth.subarray(i * shapes, (i + 1) * shapes));
+      openWider(made.subarray(i * shapes, (i + 1) * shapes), this.opening.factor(), kept, c);
     }
     this.mouth = this.mouth.slice(count * shapes);
     this.emotional = this.emotional.slice(count);
