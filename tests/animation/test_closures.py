@@ -133,9 +133,9 @@ def test_on_f_and_v_the_lower_lip_comes_to_the_teeth_and_no_further(opened):
     made = touch_teeth(mouth, contact)
     gap, before = made @ GAPS, 0.42 * opened
     assert np.array_equal(made[:1], mouth[:1])
-    assert float(gap[2]) == pytest.approx(min(before, 0.06), abs=1e-6)
-    assert float(gap[1]) == pytest.approx(0.5 * (before + min(before, 0.06)), abs=1e-6)
-    if before <= 0.06:
+    assert float(gap[2]) == pytest.approx(min(before, RULES.teeth_gap), abs=1e-6)
+    assert float(gap[1]) == pytest.approx(0.5 * (before + min(before, RULES.teeth_gap)), abs=1e-6)
+    if before <= RULES.teeth_gap:
         assert np.array_equal(made, mouth), "near enough"
     else:
         assert made[2, INDEX["mouthRollLower"]] > 0.0
