@@ -100,7 +100,7 @@ def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:
     """A motion (T, 52) whose speech opens the mouth further by a factor, one or (T, 1); what emotion adds stays.
 
     Args:
-        kept: (T, 52) how much less a neutral face would open, so that ``motion + kept`` is what speech does.
+        kept: (T, 52) what a neutral face would have more of each shape, so that ``motion + kept`` is what speech does.
     """
     wider = np.asarray(motion, np.float32).copy()
     wider[:, OPENING] += (factor - 1.0) * np.clip(motion + kept, 0.0, 1.0)[:, OPENING]
