@@ -40,7 +40,12 @@ OPENING_STEP, OPENING_STEPS = 0.002, 256
 
 
 def mixed_mouth(
-    motion: Floats, mouth: Floats | None, emotional: Floats, share: float, rules: MouthRules = RULES
+    motion: Floats,
+    mouth: Floats | None,
+    emotional: Floats,
+    share: float,
+    rules: MouthRules = RULES,
+    whole: Floats | None = None,
 ) -> Floats:
     """A motion (T, 52) whose mouth is partly the one that is read out of the sound, which knows no emotion.
 
@@ -54,6 +59,7 @@ def mixed_mouth(
         mouth: (T, S) of ``TALKING_SHAPES``; None: there is none.
         emotional: (T, 1) how far a frame is from neutral speech.
         share: of the mouth; the rest is the motion's.
+        whole: the read mouth of the recording that this is a part of; None: ``mouth``.
     """
     if mouth is None or not share:
         return motion
@@ -62,7 +68,7 @@ def mixed_mouth(
     kept = emotional * slow
     mixed = np.clip(motion + share * (apart - kept), 0.0, 1.0)
     measured = OpeningMeasure(rules)
-    measured.add(mouth)
+    measured.add(mouth if whole is None else whole)
     return opened(mixed, np.float32(measured.factor), kept)
 
 

@@ -311,6 +311,7 @@ class SpeechFeatures:
         phones: (T, 40) float32 logits over ``PHONES`` of a whole recording; None: the decoder's phone head finds them.
         mouth: (T, S) float32 in [0, 1], the talking mouth of a whole recording without emotion, as ``TALKING_SHAPES``
             of ``sedtalker.face.arkit``; None: the decoder alone moves it.
+        whole_mouth: of a part of a recording, ``mouth`` of all of it, which says how far this mouth opens.
     """
 
     clock: FrameClock
@@ -321,6 +322,7 @@ class SpeechFeatures:
     parts: tuple[tuple[str, int], ...] = ()
     phones: NDArray[np.float32] | None = None
     mouth: NDArray[np.float32] | None = None
+    whole_mouth: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.hidden)
@@ -342,7 +344,8 @@ class SpeechFeatures:
         part = slice(first, first + count)
         hidden, mel, prosody, speech = self.hidden[part], self.mel[part], self.prosody[part], self.speech[part]
         phones, mouth = (None if values is None else values[part] for values in (self.phones, self.mouth))
-        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones, mouth)
+        whole = self.mouth if self.whole_mouth is None else self.whole_mouth
+        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones, mouth, whole)
 
 
 class Analysis(NamedTuple):
