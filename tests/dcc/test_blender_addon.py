@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import wave
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,13 +159,19 @@ def test_the_selected_mesh_is_animated_from_audio(
 
 
 @pytest.mark.slow
-def test_a_cancelled_run_ends_soon_and_leaves_nothing(clip: Path, tmp_path: Path) -> None:
+def test_a_cancelled_run_ends_soon_and_leaves_nothing(
+    clip: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     spec = importlib.util.spec_from_file_location("animate_job", SOURCES / "animate_job.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    job = module.AnimateJob(PROGRAM, clip, SAMPLES / "head.obj", tmp_path / "result")
+    long = tmp_path_factory.mktemp("recordings") / "long.wav"  # it is not done before it is cancelled
+    with wave.open(str(clip)) as short, wave.open(str(long), "wb") as written:
+        written.setparams(short.getparams())
+        written.writeframes(40 * short.readframes(short.getnframes()))
+    job = module.AnimateJob(PROGRAM, long, SAMPLES / "head.obj", tmp_path / "result")
     while job.poll() is None and job.done == 0:
         time.sleep(0.05)
     assert 0.0 < job.share < 1.0
