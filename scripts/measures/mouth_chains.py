@@ -215,7 +215,7 @@ def closing(rules: MouthRules = RULES, *, everywhere: bool = False, own: bool = 
 
 def as_decoded(sentence: Sentence, emotion: str) -> Motion:
     """The decoder's own lips."""
-    return sentence.decoded[emotion][0]
+    return sentence.decoded[emotion][PLAIN]
 
 
 def with_words(rules: MouthRules = RULES) -> Move:

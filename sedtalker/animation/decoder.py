@@ -173,7 +173,7 @@ class ShapeDecoder:
         """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]. Cuts in the track become onsets (``ease_cuts``)."""
         motion, share = self.motion(features, track, style), self.emotional(features, track, style)
         own = self.config.mouth_share
-        motion = mixed_mouth(motion, features.mouth, share, own, whole=features.whole_mouth)
+        motion = mixed_mouth(motion, features.mouth, share, own, whole=features.measured_mouth)
         return self.closed(self.full(motion, features, track), features, share)
 
     def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:

@@ -145,8 +145,7 @@ class ReadoutDecoder(nn.Module):
         motion, emotional = self.decoder.motion(read, track, style), self.decoder.emotional(read, track, style)
         spoken = self.readout.predict(features.of(FROM_HUB).hidden)[:, TALKING_INDEX]
         mouth = spoken if features.mouth is None else 0.5 * (spoken + features.mouth)
-        whole = features.mouth if features.whole_mouth is None else features.whole_mouth
-        mixed = mixed_mouth(motion, mouth, emotional, self.config.share, whole=whole)
+        mixed = mixed_mouth(motion, mouth, emotional, self.config.share, whole=features.measured_mouth)
         closed = self.decoder.closed(self.decoder.full(mixed, read, track), read, emotional)
         return np.asarray(np.clip(closed, 0.0, 1.0), np.float32)
 

@@ -327,6 +327,11 @@ class SpeechFeatures:
     def __len__(self) -> int:
         return len(self.hidden)
 
+    @property
+    def measured_mouth(self) -> NDArray[np.float32] | None:
+        """``mouth`` of the whole recording, also of a part; None: there is none."""
+        return self.mouth if self.whole_mouth is None else self.whole_mouth
+
     def of(self, encoder: str) -> SpeechFeatures:
         """The features of one encoder of several, by its name; those of a single encoder are returned as they are."""
         if not self.parts:
@@ -344,8 +349,7 @@ class SpeechFeatures:
         part = slice(first, first + count)
         hidden, mel, prosody, speech = self.hidden[part], self.mel[part], self.prosody[part], self.speech[part]
         phones, mouth = (None if values is None else values[part] for values in (self.phones, self.mouth))
-        whole = self.mouth if self.whole_mouth is None else self.whole_mouth
-        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones, mouth, whole)
+        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones, mouth, self.measured_mouth)
 
 
 class Analysis(NamedTuple):

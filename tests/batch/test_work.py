@@ -110,6 +110,7 @@ def test_libraries_of_extras_are_loaded_while_no_other_thread_runs(
     assert not any(alone for _, alone in written[1:])
 
 
+@pytest.mark.slow
 def test_a_mesh_is_fitted_once(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register = importlib.import_module("sedtalker.face.registration.register")  # the package has a function of its name
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
