@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,8 @@ from sedtalker.speech.speech_stream import ArticulationStream, articulation_netw
 
 GAIN_MARGIN = 2 * RULES.ease_frames
 """Frames on either side that a gain at closed lips looks at."""
+CROSSFADE = (0.6, 0.35, 0.2, 0.1)
+"""Share of what the hop before said of each of the first frames of a hop."""
 
 
 class MotionFrames(NamedTuple):
@@ -59,6 +61,29 @@ class MotionFrames(NamedTuple):
     emotion: StreamFrames
     neutral: Floats | None = None
     tongue: Floats | None = None
+
+
+class HopCrossfade:
+    """Values of frames that come again with every hop until they are final, without a step where two hops meet.
+
+    What follows a frame is known four frames further with every hop of 80 ms, so the last final frame of a hop and the
+    first one of the next were computed from different sound. The first frames of a hop are therefore mixed with what
+    the hop before said of them. ``docs/lips.md`` has what that changes.
+    """
+
+    def __init__(self) -> None:
+        self.ahead: Floats | None = None
+        """(k, C) of the frames after the final ones, as the last hop saw them."""
+
+    def push(self, values: Floats, new: int) -> Floats:
+        """Values (n, C) of the next frames, of which ``new`` are final and the others come again."""
+        made, known = values, self.ahead
+        if known is not None:
+            count = min(len(CROSSFADE), len(known), len(values))
+            share = np.array(CROSSFADE[:count], np.float32)[:, None]
+            made = np.concatenate([share * known[:count] + (1.0 - share) * values[:count], values[count:]])
+        self.ahead = values[new:]
+        return made
 
 
 class _Sound(NamedTuple):
@@ -119,6 +144,7 @@ class FaceStream:
         reads = decoder.config.mouth_share and decoder.closes
         network = articulation_network(emotions.encoder) if reads else None
         self.read = None if network is None else ArticulationStream(network)
+        self.crossfade, self.mouth_crossfade = HopCrossfade(), HopCrossfade()
         self.times = np.zeros(0)
 
     def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
@@ -173,12 +199,13 @@ class FaceStream:
         features, new, decoder = self.emotions.features, len(frames.times), self.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
         known = features.part(first, len(features) - first if new else 0)
-        speech = decoder_speech(decoder.config.hidden, known.part(0, new))
+        decoded = replace(known, hidden=self.crossfade.push(known.hidden, new)) if new else known
+        speech = decoder_speech(decoder.config.hidden, decoded.part(0, new))
         if not decoder.closes:
             return _Sound(speech, None, None)
         phones, mouth = decoder.phones(known.hidden), None
         if self.read is not None and new:
-            mouth = yield from self.read.steps(known.hidden, new)
+            mouth = self.mouth_crossfade.push((yield from self.read.steps(known.hidden, new)), new)
         return _Sound(speech, phones[: new + self.shown.lips.rules.ahead_frames], mouth)
 
     def _weights(

@@ -46,14 +46,14 @@ class MouthRules:
     """Change of the emotion, summed over categories, at which an earlier frame of a stream counts 1/e in this mean."""
 
     # --- 1. How far the mouth opens: networks shrink the mouths of people whom they were not trained on.
-    usual_opening: float = 0.158
-    """Gap that the wider tenth of the read mouth's open frames exceeds, once it opens as far as people do."""
-    read_opening: float = 0.123
+    usual_opening: float = 0.176
+    """Gap that the widest twentieth of the read mouth's open frames exceeds, once it opens as far as people do."""
+    read_opening: float = 0.133
     """The same where nobody was measured yet: the mean of development recordings."""
     few_frames: int = 50
     """Open frames that this counts as."""
-    widest_part: float = 0.1
-    """Share of the open frames that are the wider ones."""
+    widest_part: float = 0.05
+    """Share of the open frames that are the widest ones."""
     opening_range: tuple[float, float] = (0.7, 2.0)
     """Least and largest factor of the shapes that open and close the mouth."""
 
@@ -83,7 +83,7 @@ class MouthRules:
     """Gap from which on lips that were made are open, and are not held closed afterwards (10)."""
 
     # --- 5. The lower lip at the upper teeth on f and v.
-    teeth_gap: float = 0.055
+    teeth_gap: float = 0.05
     """Gap of a lower lip that is brought to the teeth; on the built-in faces it passes their edge at 0.03 to 0.04."""
     rolled: float = 0.3
     """``mouthRollLower`` of a lip that had to be brought there."""

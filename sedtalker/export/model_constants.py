@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sedtalker.animation import articulation, conditioning, decoder, idle_motion, visual_prosody
+from sedtalker.animation import animation_stream, articulation, conditioning, decoder, idle_motion, visual_prosody
 from sedtalker.animation.articulation import CLOSE, JAW, PUCKER, ROLL
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_rules import RULES
@@ -154,7 +154,8 @@ def _streams() -> Section:
     late = _named(face_streams, "ONSET_SECONDS", "REFRESHED_SECONDS", "REFRESHED_CHANGE", "LIPS_SECONDS")
     emotion = _named(emotion_stream, "LOOK_AHEAD_SECONDS", "HOP_SECONDS")
     kept = {"activity_frames": emotion_stream.SpeechStream.activity_frames}
-    return {**_numbers(StreamSettings(), but=LiveMotion), **emotion, **late, **kept}
+    face = _named(animation_stream, "CROSSFADE")
+    return {**_numbers(StreamSettings(), but=LiveMotion), **emotion, **late, **kept, **face}
 
 
 def _named(module: ModuleType, *names: str) -> Section:

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from sedtalker.animation.animation_stream import (
+    CROSSFADE,
     AnimationStream,
     FaceStream,
+    HopCrossfade,
     StreamedFrame,
     _interpolated,
     emotion_stream,
@@ -100,6 +102,23 @@ def test_lips_are_given_the_frames_after_a_hop_that_closures_look_at(small) -> N
     for end in range(0, len(sound) - 1280, 1280):
         for made in face.push(sound[end : end + 1280]):
             assert len(emotions.features) >= len(made.times) + RULES.streamed.ahead_frames
+
+
+@pytest.mark.parametrize(("hop", "ahead"), [(4, 12), (1, 3), (7, 0)])
+def test_frames_that_no_later_sound_changes_stay_as_they_are(hop: int, ahead: int) -> None:
+    values, crossfade = np.random.default_rng(0).standard_normal((60, 3)).astype(np.float32), HopCrossfade()
+    parts = [crossfade.push(values[start : start + hop + ahead], hop)[:hop] for start in range(0, 60, hop)]
+    np.testing.assert_allclose(np.concatenate(parts), values, atol=1e-6)
+
+
+def test_where_hops_meet_is_no_step() -> None:
+    crossfade = HopCrossfade()
+    parts = [crossfade.push(np.full((16, 1), 0.1 * hop, np.float32), 4)[:4] for hop in range(8)]
+    made = np.concatenate(parts)[4:, 0]  # every hop says .1 more of all frames
+    steps = np.diff(made)
+    assert steps.max() < 0.51 * 0.1
+    assert steps.min() > 0.0
+    assert len(CROSSFADE) == 4
 
 
 def test_a_stream_of_nothing_is_empty(small) -> None:

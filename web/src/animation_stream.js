@@ -22,6 +22,34 @@ import { TongueStream, tongueWeights } from "./tongue.js";
  * @property {number} intensity its strength in [0, 1]
  */
 
+/** Values of frames that come again with every hop until they are final, without a step where two hops meet. */
+class HopCrossfade {
+  /**
+   * @param {number} width values of a frame
+   * @param {number[]} shares of what the hop before said of each of the first frames of a hop
+   */
+  constructor(width, shares) {
+    this.width = width;
+    this.shares = shares;
+    /** Frames after the final ones, as the last hop saw them. */
+    this.ahead = new Float32Array(0);
+  }
+
+  /**
+   * @param {Float32Array} values (N, width) of the next frames
+   * @param {number} count how many of them are final; the others come again
+   */
+  push(values, count) {
+    const { width, ahead } = this;
+    const made = values.slice();
+    this.shares.slice(0, Math.min(ahead.length, values.length) / width).forEach((share, i) => {
+      for (let k = i * width; k < (i + 1) * width; k++) made[k] = share * ahead[k] + (1 - share) * values[k];
+    });
+    this.ahead = values.slice(count * width);
+    return made;
+  }
+}
+
 /** The decoder over frames that were heard: motion 50 times a second, lips closed and tongue placed. */
 class FaceStream {
   /** @param {import("./networks.js").Networks} networks */
@@ -31,6 +59,9 @@ class FaceStream {
     this.decoder = new MotionDecoder(networks, "stream");
     /** Vectors of the frames before the next ones, for what reads the mouth out of them. */
     this.past = new Float32Array(0);
+    const { crossfade } = constants.streams;
+    /** Of the vectors that the decoder reads, and of the mouth that is read out of them. */
+    this.crossfades = [constants.decoder.hidden, constants.arkit.names.length].map((width) => new HopCrossfade(width, crossfade));
     this.mouth = new MouthStream(constants.mouth);
     this.upper = new UpperFace(constants.upper_face);
     this.lips = new ClosureStream(constants.mouth);
@@ -47,7 +78,8 @@ class FaceStream {
     const { mouth, decoder } = constants;
     const { count, posterior, intensity } = heard;
     const known = Math.min(count + mouth.ahead_frames, heard.prosody.length / 4);
-    const speech = speechInput(heard.hidden.subarray(0, count * decoder.hidden), heard.prosody.subarray(0, 4 * count), decoder);
+    const hidden = count ? this.crossfades[0].push(heard.hidden, count) : heard.hidden;
+    const speech = speechInput(hidden.subarray(0, count * decoder.hidden), heard.prosody.subarray(0, 4 * count), decoder);
     const decoded = await this.decoder.push({ speech, posterior, intensity }, last);
     const found = await this.#articulation(heard);
     const part = (name, width, from, to) => found[name].subarray(from * width, to * width);
@@ -76,7 +108,7 @@ class FaceStream {
     return {
       lips: after(found.lips, 2),
       tongue: after(found.tongue, tongue.names.length),
-      mouth: after(found.mouth, arkit.names.length),
+      mouth: this.crossfades[1].push(after(found.mouth, arkit.names.length), count),
     };
   }
 }
