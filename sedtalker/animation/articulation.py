@@ -9,6 +9,7 @@ is at the teeth. ``ClosureStream`` does the same while somebody speaks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -126,15 +127,19 @@ def lip_posteriors(logits: Floats) -> Floats:
 
 
 def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
-    """Required closing of the lips (T, C), from posteriors (T, C) of phones that close them: at their peaks."""
+    """Required closing of the lips (T, C), at the peaks of posteriors (T, C) and less beside them.
+
+    Columns are those of ``lip_posteriors``, or p, b and m alone.
+    """
     low, high = rules.onset
     peak = posteriors >= scipy.ndimage.maximum_filter1d(
         posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf
     )
     closed = np.clip((posteriors - low) / (high - low), 0.0, 1.0) * peak
-    reach = len(rules.beside)
+    shares = np.array(list(zip_longest(rules.beside, rules.teeth_beside, fillvalue=0.0)), np.float32).reshape(-1, 2)
+    reach = len(shares)
     padded, made = np.pad(closed, ((reach, reach), (0, 0))), closed
-    for away, share in enumerate(rules.beside, 1):
+    for away, share in enumerate(shares[:, : closed.shape[1]], 1):
         before, after = (padded[reach + k : reach + k + len(closed)] for k in (-away, away))
         made = np.maximum(made, share * np.maximum(before, after))
     return np.asarray(made, np.float32)

@@ -158,7 +158,7 @@ export function closures(posteriors, c) {
     return clip((value - low) / (high - low), 0, 1);
   });
   return closed.map((value, at) => {
-    const near = c.beside.map((share, k) => share * Math.max(closed[at - 2 * (k + 1)] ?? 0, closed[at + 2 * (k + 1)] ?? 0));
+    const near = (at & 1 ? c.teeth_beside : c.beside).map((share, k) => share * Math.max(closed[at - 2 * (k + 1)] ?? 0, closed[at + 2 * (k + 1)] ?? 0));
     return Math.max(value, ...near);
   });
 }
