@@ -78,12 +78,17 @@ def decode_labels(
     if frames <= shortest:
         return np.full(frames, int(summed[-1].argmax()), np.int64)
     best[shortest] = summed[shortest]
-    for t in range(shortest + 1, frames + 1):
-        stay = best[t - 1] + evidence[t - 1]
-        change = best[t - shortest].max() - cost[t - shortest] + summed[t] - summed[t - shortest]
-        better = change > stay + EQUAL
-        best[t] = np.where(better, change, stay)
-        entered[t] = np.where(better, t - shortest, entered[t - 1])
+    # a change is decided ``shortest`` frames before, so that many frames are one running maximum beyond the evidence
+    for first in range(shortest, frames, shortest):
+        now = np.arange(first + 1, min(first + shortest, frames) + 1)
+        before = now - shortest
+        change = (best[before].max(1) - cost[before])[:, None] - summed[before]
+        ways = np.concatenate([(best[first] - summed[first])[None], change])
+        highest = np.maximum.accumulate(ways, 0)
+        better = ways[1:] > highest[:-1] + EQUAL
+        newest = np.maximum.accumulate(np.where(better, before[:, None], -1), 0)
+        entered[now] = np.where(newest < 0, entered[first], newest)
+        best[now] = highest[1:] + summed[now]
     return _trace(best, entered)
 
 
