@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from measures.adaptation import speaker_halves
 from measures.intervals import with_ends
 from measures.nova_arc import FrameCorpus, pooled, read_frames
+from measures.resonance import ResonanceSettings, resonance_scores, train_resonance
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
@@ -28,7 +29,6 @@ from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
 from sedtalker.training.published.nova_arc import Clips
-from sedtalker.training.published.resonance import ResonanceSettings, resonance_scores, train_resonance
 
 CORPORA = ("ravdess", "nemo", "emotiontts_ko")
 """English, Polish, Korean; every ordered pair is a task."""

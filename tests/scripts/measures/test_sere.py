@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from measures.keys import KEYS
 from measures.nova_arc import FrameCorpus
+from measures.resonance import ResonanceSettings
 from measures.sere import (
     METHODS,
     SHOTS,
@@ -20,7 +21,6 @@ from measures.sere import (
 
 from sedtalker.errors import InputError
 from sedtalker.training.evaluation.measures import find_measure
-from sedtalker.training.published.resonance import ResonanceSettings
 
 
 def made(name: str, seed: int, categories: tuple[int, ...], moved: float) -> FrameCorpus:

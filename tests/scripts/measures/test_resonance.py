@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-
-from sedtalker.training.published.nova_arc import Clips, clips_of
-from sedtalker.training.published.resonance import (
+from measures.resonance import (
     Resonance,
     ResonanceSettings,
     label_shares,
     resonance_scores,
     train_resonance,
 )
+from numpy.typing import NDArray
+
+from sedtalker.training.published.nova_arc import Clips, clips_of
 
 SMALL = ResonanceSettings(width=8, rounds=25, unlabelled=12, rate=1e-2, ramp=5)
 
