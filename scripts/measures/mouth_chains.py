@@ -23,6 +23,7 @@ from sedtalker.animation.articulation import (
     lips_apart,
     mixed_mouth,
     move_lips,
+    required_closures,
 )
 from sedtalker.animation.burst_motion import pulses, show_bursts
 from sedtalker.animation.decoder import ShapeDecoder
@@ -207,7 +208,7 @@ def closing(rules: MouthRules = RULES, *, everywhere: bool = False, own: bool = 
         apart = lips_apart(motion, usual.near_frames, usual)
         apart = np.ones_like(apart) if everywhere else apart
         posteriors = sentence.own if own else sentence.posteriors
-        made = move_lips(motion, closures(posteriors, rules), apart, emotional, rules)
+        made = move_lips(motion, required_closures(posteriors, emotional, rules), apart, emotional, rules)
         return np.clip(made, 0.0, 1.0)
 
     return move
@@ -304,6 +305,7 @@ def groups() -> list[Group]:
 
     low, high = RULES.onset
     middle = 0.5 * (low + high)
+    step = middle - 1e-4, middle
     two_shapes = {name: RULES.shape_gaps[name] for name in ("jawOpen", "mouthClose")}
     found = {
         "everything: the decoder alone": as_decoded,
@@ -312,8 +314,11 @@ def groups() -> list[Group]:
         "phones of the emotion encoder": closing(own=True),
         "rounding": lips(rounding=1.0),
         "peaks (each frame above the onset closes)": lips(peak_frames=0),
-        "the ramp of the onset (a step half way)": lips(onset=(middle - 1e-4, middle)),
-        "the frames beside a peak": lips(beside=()),
+        "the ramp of the onset (a step half way)": lips(onset=step, emotional_onset=step),
+        "the frames beside a peak": lips(beside=(), emotional_beside=(), teeth_beside=()),
+        "more of them, and an earlier onset, under emotion": lips(
+            emotional_onset=RULES.onset, emotional_beside=RULES.beside
+        ),
         "leaving lips alone that meet anyway": closing(everywhere=True),
         "the lower lip at the teeth": lips(teeth_gap=1.0),
         "its roll": lips(rolled=0.0),

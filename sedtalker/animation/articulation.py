@@ -145,6 +145,12 @@ def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
     return np.asarray(made, np.float32)
 
 
+def required_closures(posteriors: Floats, emotional: Floats, rules: MouthRules = RULES) -> Floats:
+    """``closures`` (T, 2) in a recording, as far as ``emotional`` (T, 1) says those of full emotion."""
+    calm = closures(posteriors, rules)
+    return np.asarray(calm + emotional * (closures(posteriors, rules.emotional) - calm), np.float32)
+
+
 def lips_apart(motion: Floats, ahead: int = RULES.near_frames, rules: MouthRules = RULES) -> Floats:
     """(T, 1) from 0, where the lips of a motion (T, 52) close about then anyway, to 1.
 
@@ -181,7 +187,7 @@ def move_lips(motion: Floats, closure: Floats, apart: Floats, emotional: Floats,
 
     Args:
         motion: as the decoder moves it.
-        closure: (T, 2) from ``closures`` of ``lip_posteriors``.
+        closure: (T, 2) from ``closures`` or ``required_closures`` of ``lip_posteriors``.
         apart: (T, 1) from ``lips_apart``.
         emotional: (T, 1) see there; in neutral speech the decoder's own lips are at the teeth.
     """

@@ -23,6 +23,7 @@ from sedtalker.animation.articulation import (
     lips_apart,
     mixed_mouth,
     move_lips,
+    required_closures,
     tongue_posteriors,
 )
 from sedtalker.animation.conditioning import STYLE_CODES, Style, UpperFaceStream, ease_cuts, emotional
@@ -195,7 +196,7 @@ class ShapeDecoder:
         if not self.closes:
             return motion
         apart = lips_apart(motion, min(RULES.near_frames, self.look_ahead))
-        closure = closures(lip_posteriors(self.phones_in(features)))
+        closure = required_closures(lip_posteriors(self.phones_in(features)), emotional)
         return np.clip(move_lips(motion, closure, apart, emotional), 0.0, 1.0)
 
     def phones(self, hidden: Floats) -> Floats:

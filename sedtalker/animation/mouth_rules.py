@@ -66,6 +66,8 @@ class MouthRules:
     """Posteriors at which lips begin to close, and are closed."""
     streamed_onset: tuple[float, float] = (0.03, 0.12)
     """The same while somebody speaks: less is known of the sound after a frame, and phones are less certain."""
+    emotional_onset: tuple[float, float] = (0.035, 0.105)
+    """The same under full emotion, in recordings: phones are less certain in shouts and cries."""
     peak_frames: int = 2
     """Frames on either side that a peak of the posterior must exceed."""
     beside: tuple[float, ...] = (0.6, 0.25)
@@ -73,6 +75,8 @@ class MouthRules:
     come and go in a few frames."""
     streamed_beside: tuple[float, ...] = (0.7, 0.35, 0.1)
     """The same while somebody speaks: the streaming decoder closes lips less, so that they have a longer way."""
+    emotional_beside: tuple[float, ...] = (0.75, 0.35, 0.08)
+    """The same under full emotion, in recordings: lips are further apart there and have a longer way."""
     teeth_beside: tuple[float, ...] = (0.85, 0.5, 0.15)
     """The same of f and v, in files and streams: a fricative is held longer than a stop."""
 
@@ -121,11 +125,12 @@ class MouthRules:
     """Frames on either side of a closure that are held, too: its peak may fall between two frames of a video."""
 
     def __post_init__(self) -> None:
-        onsets = (self.onset, self.streamed_onset, self.tongue_onset)
+        onsets = (self.onset, self.streamed_onset, self.emotional_onset, self.tongue_onset)
         pairs = (*onsets, self.tongue_passage, (self.closed_gap, self.apart_gap))
         if not all(0.0 <= low < high <= 1.0 for low, high in pairs):
             raise InputError("a rule of the mouth begins at a lower value than it ends")
-        shares = (*self.beside, *self.streamed_beside, *self.teeth_beside, self.rolled, self.jaw_gives, self.met)
+        shares = (*self.beside, *self.streamed_beside, *self.emotional_beside, *self.teeth_beside)
+        shares += (self.rolled, self.jaw_gives, self.met)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise InputError("a rule of the mouth that is a share lies outside 0 to 1")
         if min(self.rounding, *self.opening_range) < 0.0 or self.opening_range[0] > self.opening_range[1]:
@@ -137,6 +142,11 @@ class MouthRules:
     def streamed(self) -> MouthRules:
         """The rules while somebody speaks."""
         return replace(self, onset=self.streamed_onset, beside=self.streamed_beside)
+
+    @property
+    def emotional(self) -> MouthRules:
+        """The rules of recordings under full emotion."""
+        return replace(self, onset=self.emotional_onset, beside=self.emotional_beside)
 
     @property
     def near_frames(self) -> int:

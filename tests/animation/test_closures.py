@@ -18,6 +18,7 @@ from sedtalker.animation.articulation import (
     lips_apart,
     mixed_mouth,
     move_lips,
+    required_closures,
     touch_teeth,
 )
 from sedtalker.animation.mouth_rules import RULES
@@ -162,6 +163,20 @@ def test_closures_by_hand():
     half = [0.5 * far, 0.5 * near, 0.5, 0.5 * near, 0.5 * far, 0]
     whole = [far, near, 1, 1, near, far, 0, 0]
     assert closures(posterior)[:, 0].tolist() == pytest.approx(half + whole, abs=1e-6)
+
+
+def test_emotion_closes_more_of_the_frames_beside_a_peak() -> None:
+    posteriors = np.zeros((9, 2), np.float32)
+    posteriors[4] = 0.5
+    calm, strong, between = (
+        required_closures(posteriors, np.full((9, 1), share, np.float32)) for share in (0.0, 1.0, 0.5)
+    )
+    np.testing.assert_array_equal(calm, closures(posteriors))
+    np.testing.assert_array_equal(strong, closures(posteriors, RULES.emotional))
+    np.testing.assert_allclose(between, 0.5 * (calm + strong), atol=1e-6)
+    assert strong[3, 0] == pytest.approx(RULES.emotional_beside[0])
+    assert strong[3, 0] > calm[3, 0]
+    assert strong[3, 1] == calm[3, 1] == pytest.approx(RULES.teeth_beside[0]), "f and v are held as long by anybody"
 
 
 def test_a_peak_within_two_frames_of_a_higher_one_closes_nothing():

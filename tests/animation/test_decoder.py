@@ -141,7 +141,7 @@ def test_a_bilabial_closes_the_lips_under_any_emotion(label):
     after = closing.predict(features, track)
     assert opened[:, INDEX["jawOpen"]].min() > 0.9
     assert after[40, INDEX["mouthClose"]] > before[40, INDEX["mouthClose"]] + 0.3
-    reached = 40 + np.arange(-len(RULES.beside), len(RULES.beside) + 1)
+    reached = 40 + np.arange(-len(RULES.emotional_beside), len(RULES.emotional_beside) + 1)
     np.testing.assert_array_equal(np.delete(after, reached, 0), np.delete(before, reached, 0))
 
 

@@ -164,6 +164,18 @@ export function closures(posteriors, c) {
 }
 
 /**
+ * ``closures`` (T, 2) in a recording, between those of neutral speech and of full emotion.
+ * @param {Float32Array} posteriors (T, 2)
+ * @param {Float32Array} emotional (T) how far each frame is from neutral speech
+ * @param {Record<string, any>} c ``constants.mouth``
+ */
+export function requiredClosures(posteriors, emotional, c) {
+  const calm = closures(posteriors, c);
+  const strong = closures(posteriors, { ...c, onset: c.emotional_onset, beside: c.emotional_beside });
+  return calm.map((value, at) => value + emotional[at >> 1] * (strong[at] - value));
+}
+
+/**
  * How far each frame of a motion (T, 52) parts the lips, outer-eye distances.
  * @param {Float32Array} motion
  * @param {Record<string, any>} constants ``constants.mouth``

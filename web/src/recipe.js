@@ -1,7 +1,7 @@
 /** The recipe of a whole recording: sound becomes features, an emotion, and motion on the clock of the features. */
 
 import { easeCuts, emotional, UpperFace } from "./conditioning.js";
-import { closures, lipsApart, mixMouth, moveLips, nearFrames } from "./closures.js";
+import { closures, lipsApart, mixMouth, moveLips, nearFrames, requiredClosures } from "./closures.js";
 import { emotionTrack, frameEmotions } from "./emotion.js";
 import { centreBands, Ear, pairMeans } from "./features.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
@@ -89,7 +89,7 @@ export function finishMouth(motion, emotion, phones, constants) {
   const apart = lipsApart(full, Math.min(nearFrames(mouth), decoder.look_ahead), mouth);
   const closed = closures(phones.lips, mouth);
   return {
-    weights: moveLips(full, closed, apart, share, mouth),
+    weights: moveLips(full, requiredClosures(phones.lips, share, mouth), apart, share, mouth),
     tongue: constrictions(phones.tongue, constants.tongue),
     closure: Float32Array.from(share, (_, i) => closed[2 * i]),
   };
