@@ -9,7 +9,6 @@ is at the teeth. ``ClosureStream`` does the same while somebody speaks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -136,7 +135,7 @@ def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
         posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf
     )
     closed = np.clip((posteriors - low) / (high - low), 0.0, 1.0) * peak
-    shares = np.array(list(zip_longest(rules.beside, rules.teeth_beside, fillvalue=0.0)), np.float32).reshape(-1, 2)
+    shares = rules.held_shares
     reach = len(shares)
     padded, made = np.pad(closed, ((reach, reach), (0, 0))), closed
     for away, share in enumerate(shares[:, : closed.shape[1]], 1):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import zip_longest
 
 import numpy as np
 
@@ -143,10 +144,16 @@ class MouthRules:
         """The rules while somebody speaks."""
         return replace(self, onset=self.streamed_onset, beside=self.streamed_beside)
 
-    @property
+    @cached_property
     def emotional(self) -> MouthRules:
         """The rules of recordings under full emotion."""
         return replace(self, onset=self.emotional_onset, beside=self.emotional_beside)
+
+    @cached_property
+    def held_shares(self) -> Floats:
+        """(R, 2) share of a peak's closure in the frames beside it, by their distance: of p, b, m and of f, v."""
+        rows = zip_longest(self.beside, self.teeth_beside, fillvalue=0.0)
+        return np.array([*rows], np.float32).reshape(-1, 2)
 
     @property
     def near_frames(self) -> int:
@@ -156,7 +163,7 @@ class MouthRules:
     @property
     def ahead_frames(self) -> int:
         """Frames after a frame whose posteriors say whether its lips close: the furthest peak that reaches it."""
-        return self.peak_frames + max(len(self.beside), len(self.teeth_beside))
+        return self.peak_frames + len(self.held_shares)
 
     @property
     def met_gap(self) -> float:
