@@ -25,7 +25,6 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from sedtalker.arrays import Floats
-from sedtalker.metrics.speakers import diarization_errors
 from sedtalker.nn.engine import open_model
 from sedtalker.speakers.diarization import (
     EVIDENCE,
@@ -45,7 +44,7 @@ from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import analysis_of
 from sedtalker.training.corpora.augmentation import read_augmenter
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.evaluation.conversation import Talk, make_talks, talk_changes
+from sedtalker.training.evaluation.conversation import Talk, diarization_errors, make_talks, talk_changes
 
 DEVELOPMENT = {
     "cremad": "valid",

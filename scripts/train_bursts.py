@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.burst_detector import RATE, burst_posterior, burst_rows, bursts_of
-from sedtalker.emotion.head_networks import BurstDetector
+from sedtalker.emotion.network import BurstDetector
 from sedtalker.emotion.track import BURST_KINDS
 from sedtalker.speech.encoder import MelEncoder, open_encoder
 from sedtalker.training.cards import fill_card

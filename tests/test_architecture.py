@@ -51,7 +51,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 334
+MOST_FILES = 330
 """Modules in the package."""
 
 

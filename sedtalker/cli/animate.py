@@ -16,8 +16,8 @@ from sedtalker.animation.option_fields import declared
 from sedtalker.animation.performance import UNCHANGED, Performance
 from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
-from sedtalker.cli import visemes as v
 from sedtalker.cli.console import ShownProgress, fail_clearly, print_emotions, write_json
+from sedtalker.cli.export import VisemeSetOption, VisemesOption, check_visemes, write_visemes
 from sedtalker.errors import InputError
 from sedtalker.storage import OutputFolder
 
@@ -133,8 +133,8 @@ def animate(
         Path | None, typer.Option("--output", "-o", help="Folder of the results; default: the name of the recording.")
     ] = None,
     options: Performance = Performance(),
-    visemes: v.VisemesOption = None,
-    viseme_set: v.VisemeSetOption = "oculus",
+    visemes: VisemesOption = None,
+    viseme_set: VisemeSetOption = "oculus",
     frames: o.FramesOption = False,
     device: o.DeviceOption = "auto",
     preset: o.PresetOption = None,
@@ -175,7 +175,7 @@ def animate(
         )
         return
     if visemes is not None:
-        v.check_visemes(visemes, viseme_set, force)
+        check_visemes(visemes, viseme_set, force)
     track = held.rendered if held is not None and settings.emotion is None else None
     with ExitStack() as stack, ShownProgress(progress, quiet) as shown:
 
@@ -186,7 +186,7 @@ def animate(
                 drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
                 o.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
             if visemes is not None:
-                v.write_visemes(visemes, viseme_set, animation.phones, sound, audio)
+                write_visemes(visemes, viseme_set, animation.phones, sound, audio)
 
         given: dict[str, Any] = {"track": track, "landmarks": landmarks, "seen": seen}
         sound, animation = Worker(device).animate(audio, settings, folder, force, shown.hook, **given)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli import visemes as v
 from sedtalker.cli.console import (
     PIPE,
     ShownProgress,
@@ -23,6 +22,7 @@ from sedtalker.cli.console import (
     say,
     sound_pieces,
 )
+from sedtalker.cli.export import phones_of
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def diarize(
     with ShownProgress(progress, quiet) as shown:
         track = diarizer(sound, enroll=enroll or [], min_confidence=min_confidence, hook=shown.hook)
         if said is not None:
-            phones = v.phones_of(sound, said, language, shown.hook)
+            phones = phones_of(sound, said, language, shown.hook)
             track = replace(track, words=phones.word_times(), language=phones.language)
     track = with_share(track, fine_share) if fine_share else track
     track = track if plane is None else project(track, plane)

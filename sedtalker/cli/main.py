@@ -17,14 +17,13 @@ from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
 from sedtalker.cli.console import say
 from sedtalker.cli.diarize import diarize
-from sedtalker.cli.export import export
+from sedtalker.cli.export import export, visemes
 from sedtalker.cli.live import live, play, stream
 from sedtalker.cli.render import compare, render
 from sedtalker.cli.report import report, search
 from sedtalker.cli.say import say as say_text
 from sedtalker.cli.serve import serve, studio
 from sedtalker.cli.train import train
-from sedtalker.cli.visemes import visemes
 from sedtalker.errors import one_line
 from sedtalker.version import __version__
 

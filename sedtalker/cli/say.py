@@ -10,9 +10,9 @@ import typer
 from sedtalker.animation.option_fields import not_offered
 from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
-from sedtalker.cli import visemes as v
 from sedtalker.cli.animate import print_files, say_of
 from sedtalker.cli.console import ShownProgress, fail_clearly, write_json
+from sedtalker.cli.export import VisemeSetOption, VisemesOption, check_visemes, write_visemes
 from sedtalker.errors import InputError
 from sedtalker.reading import read_text
 from sedtalker.storage import OutputFolder
@@ -40,8 +40,8 @@ def say(
     ] = None,
     voices_file: Annotated[Path | None, typer.Option(help="Its voices (.bin or .npz); likewise.")] = None,
     options: Performance = Performance(),
-    visemes: v.VisemesOption = None,
-    viseme_set: v.VisemeSetOption = "oculus",
+    visemes: VisemesOption = None,
+    viseme_set: VisemeSetOption = "oculus",
     device: o.DeviceOption = "auto",
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
@@ -71,7 +71,7 @@ def say(
     settings.check()
     o.check_preset(save_preset, force)
     if visemes is not None:
-        v.check_visemes(visemes, viseme_set, force)
+        check_visemes(visemes, viseme_set, force)
     is_given = settings.emotion is not None or parts[0].text != said.strip()
     stem, synthesizer = output.name, Synthesizer(voice_model, voices_file)
     suffixes = [SOUND_SUFFIX, *settings.suffixes()]
@@ -96,7 +96,7 @@ def say(
         say_of(animation, output / wanted[0], settings.emotion if settings.emotion is not None or not is_given else "")
         speech.save(results.path / wanted[0])
         if visemes is not None:
-            v.write_visemes(visemes, viseme_set, animation.phones, speech.sound, Path(wanted[0]))
+            write_visemes(visemes, viseme_set, animation.phones, speech.sound, Path(wanted[0]))
         sound = speech.played
         write_results(animation, sound, output / wanted[0], settings, results.path, output, shown.hook, stem)
         shown.summary(speech.sound.duration)

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from sedtalker.animation.articulation import PLACES
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.emotion.diarizer_model import ROW, FrameBatch, Voice
-from sedtalker.emotion.head_networks import FineNetwork
-from sedtalker.emotion.network import DiarizerNetwork, functional_count
+from sedtalker.emotion.network import DiarizerNetwork, FineNetwork, functional_count
 from sedtalker.face.arkit import TALKING_SIDES
 from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS

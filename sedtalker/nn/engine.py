@@ -78,12 +78,10 @@ KINDS: dict[Kind, NetworkKind] = {
     "vertex_decoder": NetworkKind(
         "sedtalker.animation.vertex_decoder:VertexDecoderConfig", "sedtalker.animation.vertex_decoder:VertexDecoder"
     ),
-    "fine_emotions": NetworkKind(
-        "sedtalker.emotion.fine:FineConfig", "sedtalker.emotion.head_networks:FineNetwork", "fine"
-    ),
+    "fine_emotions": NetworkKind("sedtalker.emotion.fine:FineConfig", "sedtalker.emotion.network:FineNetwork", "fine"),
     "burst_detector": NetworkKind(
         "sedtalker.emotion.burst_detector:BurstDetectorConfig",
-        "sedtalker.emotion.head_networks:BurstDetector",
+        "sedtalker.emotion.network:BurstDetector",
         "bursts",
     ),
     "articulation": NetworkKind(

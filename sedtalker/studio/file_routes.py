@@ -49,10 +49,10 @@ from sedtalker.studio.exports import KEPT, export_files, parse_request
 from sedtalker.studio.head import face_picture, list_faces
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.project import SUFFIX, read_project
+from sedtalker.studio.recognition import WORDS, corrected, find_words, place_words, take_words
 from sedtalker.studio.requests import called, plain_name, read_body, read_json, receive_file
 from sedtalker.studio.state import AUDIO_BYTES, MESH_BYTES, OTHER_BYTES, edited_state, face_state, project_state
 from sedtalker.studio.studio import Studio
-from sedtalker.studio.words import WORDS, corrected, find_words, place_words, take_words
 
 
 class FileRoutes:

@@ -68,11 +68,11 @@ from starlette.websockets import WebSocket
 
 from sedtalker.errors import InputError
 from sedtalker.server.access import error_answers
-from sedtalker.studio.diarizing import FINER, LEARN, find_fine_emotions, learn_from_corrections
 from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
 from sedtalker.studio.live import GONE, run_live, stream_settings
+from sedtalker.studio.recognition import FINER, LEARN, find_fine_emotions, learn_from_corrections
 from sedtalker.studio.requests import content_policy, read_json, receive_file
 from sedtalker.studio.sound import MOST_PEAKS
 from sedtalker.studio.speakers import FIND, MERGE, change_speaker, find_speakers, merge_speakers, parse_change

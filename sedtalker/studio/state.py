@@ -23,10 +23,10 @@ from sedtalker.face.quality import judge
 from sedtalker.render.camera import frame_head
 from sedtalker.render.light import MATERIALS, light_names, load_lighting, part_of_group
 from sedtalker.studio.cast import Role
-from sedtalker.studio.diarizing import finer_state
 from sedtalker.studio.document import Base, ClipSettings, Document
 from sedtalker.studio.exports import TRACK, file_suffix
 from sedtalker.studio.head import target_names
+from sedtalker.studio.recognition import finer_state
 from sedtalker.studio.session import Session, Subject
 from sedtalker.version import __version__
 

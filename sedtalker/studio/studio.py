@@ -25,8 +25,8 @@ from sedtalker.errors import InputError
 from sedtalker.nn import one_thread
 from sedtalker.progress import Hook
 from sedtalker.studio.autosave import Left, StudioFolder
-from sedtalker.studio.diarizing import FINER, find_fine_emotions
 from sedtalker.studio.opening import Then, Work
+from sedtalker.studio.recognition import FINER, find_fine_emotions
 from sedtalker.studio.session import Session
 from sedtalker.studio.speakers import FIND, find_speakers
 
@@ -46,7 +46,7 @@ class Studio:
 
     Args:
         home: the studio's folder: uploads, what the page plays, results of exports, unsaved edits.
-        finer: whether every opened recording gets fine-grained emotions, see ``sedtalker.studio.diarizing``.
+        finer: whether every opened recording gets fine-grained emotions, see ``sedtalker.studio.recognition``.
     """
 
     def __init__(self, session: Session, home: StudioFolder, *, finer: bool = False):

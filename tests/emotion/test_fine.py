@@ -14,7 +14,7 @@ from sedtalker import Audio, Diarizer
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.emotion.fine import PIECE_ROWS, FineConfig, FineEmotions, pooled_windows, strongest
-from sedtalker.emotion.head_networks import FineNetwork
+from sedtalker.emotion.network import FineNetwork
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model

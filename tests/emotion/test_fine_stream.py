@@ -23,8 +23,7 @@ from sedtalker.emotion.emotion_stream import (
 )
 from sedtalker.emotion.events import stream_changes, track_changes
 from sedtalker.emotion.fine import FineConfig, FineEmotions
-from sedtalker.emotion.head_networks import FineNetwork
-from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.network import DiarizerNetwork, FineNetwork
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.cli.visemes import VisemeSet
+from sedtalker.cli.export import VisemeSet
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import AlignedPhone, Alignment
 from sedtalker.phonetics.visemes import SETS, WRITERS, check_viseme_file, recognise, resting, visemes, write_visemes

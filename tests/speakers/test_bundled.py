@@ -10,10 +10,10 @@ import soxr
 
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.metrics.speakers import diarization_errors
 from sedtalker.speakers.diarization import find_turns
 from sedtalker.speakers.separation import separate
 from sedtalker.speakers.turns import Turn, Turns
+from sedtalker.training.evaluation.conversation import diarization_errors
 
 SAMPLE = Path(__file__).parents[2] / "data/samples/four_moods.wav"
 SECONDS = 3.0

@@ -11,7 +11,7 @@ import pytest
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.taxonomy import KINDS
 from sedtalker.emotion.track import CATEGORIES, Burst
-from sedtalker.studio.diarizing import FINER, leading_category
+from sedtalker.studio.recognition import FINER, leading_category
 from tests.studio.conftest import ROOT, SAMPLE, SOCKETS, finished, made_track
 
 

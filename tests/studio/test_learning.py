@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.studio.diarizing import LEARN
 from sedtalker.studio.document import Base, Span, painted
+from sedtalker.studio.recognition import LEARN
 from tests.studio.conftest import ROOT, finished, made_track
 
 

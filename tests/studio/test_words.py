@@ -10,8 +10,8 @@ import pytest
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import AlignedPhone, Alignment
 from sedtalker.phonetics.words import Word
-from sedtalker.studio import words as studio_words
-from sedtalker.studio.words import WORDS, corrected
+from sedtalker.studio import recognition as studio_words
+from sedtalker.studio.recognition import WORDS, corrected
 from tests.studio.conftest import ROOT, finished
 
 pytest.importorskip("pocketsphinx", reason="needs the extra align")

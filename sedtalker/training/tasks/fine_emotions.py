@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.emotion.fine import FineConfig, fine_channels, pooled_windows
-from sedtalker.emotion.head_networks import FineNetwork
+from sedtalker.emotion.network import FineNetwork
 from sedtalker.emotion.taxonomy import known_kind
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.motion import correlation

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sedtalker.checkpoint import CheckpointConfig, read_config, weights_sha256, write_checkpoint
-from sedtalker.emotion.head_networks import FineNetwork
+from sedtalker.emotion.network import FineNetwork
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import EmotionEncoderConfig

@@ -1,13 +1,15 @@
-"""What the diarizer does on request in the studio.
+"""What the studio recognises on request: words, fine-grained emotions, and what corrections teach.
 
-Fine-grained emotions are found, shown as curves, kept with the track and touched by no edit. From corrections the
-diarizer learns: segments labelled by hand teach it the other ones.
+Words are loaded, recognised or corrected; they are a part of the track, and the lips follow them. Fine-grained emotions
+are found, shown as curves, kept with the track and touched by no edit. From corrections the diarizer learns: segments
+labelled by hand teach it the other ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,90 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
 from sedtalker.emotion.taxonomy import FAMILIES, KINDS
+from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.nn import torch_threads
+from sedtalker.phonetics.recognition import checked_words, recognise_words
+from sedtalker.phonetics.words import AUTO, MOST_WORDS, Word
 from sedtalker.progress import Hook, one_step
 from sedtalker.studio.cast import SpeakerVoice
 from sedtalker.studio.document import Base, Span
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
+
+WORDS = "words"
+"""Kind of the job that recognises words, or finds when the phones of given ones are spoken."""
+
+
+def take_words(session: Session, words: Sequence[Word], language: str | None = None) -> None:
+    """The track with other words: one step, which ``undo`` takes back."""
+    base, cast = session.base, session.cast
+    assert base is not None
+    said = tuple((word.start, word.end, word.text) for word in words)
+    made = Base(replace(base.track, words=said, language=language), base.duration, base.corrections)
+    session.go_on(cast.with_document(session.added(made, cast.document)))
+
+
+def corrected(words: Sequence[Word], text: str) -> list[Word]:
+    """Words with another text: those that are in both keep their times, others lie where those are that they replace.
+
+    Raises:
+        InputError: there are no words, or too many.
+    """
+    wanted = text.split()
+    if not 0 < len(wanted) <= MOST_WORDS or not words:
+        raise InputError("there are no words to correct: load them, or recognise them first")
+    before, made = [word.text for word in words], list[Word]()
+    for kind, a, b, first, last in SequenceMatcher(None, before, wanted, autojunk=False).get_opcodes():
+        if kind == "equal":
+            made += words[a:b]
+        elif first < last:
+            start = words[a].start if a < b else (words[a - 1].end if a else 0.0)
+            end = words[b - 1].end if a < b else (words[a].start if a < len(words) else words[-1].end)
+            made.append(Word(start, max(start, end), " ".join(wanted[first:last])))
+    return made
+
+
+def find_words(session: Session, language: str | None = None) -> tuple[Work, Then]:
+    """The words that are recognised in the voice of the speaker who is worked on.
+
+    Raises:
+        InputError: nothing that recognises is installed, or there is no such language.
+    """
+    checked_words(AUTO, language)
+    voice = session.cast.part.voice
+
+    def work(hook: Hook) -> tuple[EmotionTrack, list[Word]]:
+        with torch_threads(1):
+            recognised = recognise_words(voice.sound, voice.features, language, hook)
+        words = [Word(*word) for word in recognised.word_times()]
+        if not words:
+            raise InputError("no words are recognised that the sound agrees to")
+        return replace(session.track, words=recognised.word_times(), language=recognised.language), words
+
+    def then(made: tuple[EmotionTrack, list[Word]]) -> dict[str, Any]:
+        track, words = made
+        _same_voice(session, voice, "the words were found")
+        take_words(session, words, track.language)
+        voice.decoding.place(track)
+        return {"words": len(words)}
+
+    return work, then
+
+
+def place_words(session: Session) -> tuple[Work, Then]:
+    """When the phones of the track's words are spoken; the lips follow from then on."""
+    voice, track = session.cast.part.voice, session.track
+
+    def then(made: None) -> dict[str, Any]:
+        _same_voice(session, voice, "the words were found")
+        session.revision += 1
+        return {"words": len(track.words)}
+
+    return lambda hook: voice.decoding.place(track, hook), then
+
+
+# --- Fine-grained emotions.
 
 FINER = "fine-grained emotions"
 """Kind of the job that finds them."""
@@ -58,8 +137,8 @@ def _take(session: Session, voice: SpeakerVoice, own: NDArray[np.float64], curve
     Raises:
         InputError: another recording, or speaker, has been chosen since.
     """
-    if session.base is None or session.cast.part.voice is not voice:
-        raise InputError("another recording or speaker was chosen before its fine-grained emotions were found")
+    _same_voice(session, voice, "its fine-grained emotions were found")
+    assert session.base is not None
     times = session.base.track.times
     session.open_extras({name: np.interp(times, own, curve).astype(np.float32) for name, curve in curves.items()})
 
@@ -84,6 +163,8 @@ def leading_category(kind: str) -> str | None:
     shares = FAMILIES[family].shares
     return max(shares, key=lambda name: shares[name])
 
+
+# --- Corrections.
 
 LEARN = "learning from corrections"
 """Kind of the job."""
@@ -129,3 +210,8 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
         return {"corrections": len(corrections)}
 
     return work, then
+
+
+def _same_voice(session: Session, voice: SpeakerVoice, before: str) -> None:
+    if session.base is None or session.cast.part.voice is not voice:
+        raise InputError(f"another recording or speaker was chosen before {before}")

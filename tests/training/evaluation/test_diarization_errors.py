@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sedtalker.metrics.speakers import diarization_errors, paired
 from sedtalker.speakers.turns import Turn, Turns
+from sedtalker.training.evaluation.conversation import diarization_errors, paired
 
 TRUTH = Turns((Turn(0.0, 4.0, "ann"), Turn(4.0, 8.0, "bob")), 10.0)
 
