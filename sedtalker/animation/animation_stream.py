@@ -87,9 +87,13 @@ class HopCrossfade:
 
 
 class _Sound(NamedTuple):
-    """What a decoder reads of n new frames, (n, C); phones (n + k, 40) and the mouth (n + k, S), if they are found."""
+    """What a decoder reads of n new frames, (n, C); phones (n + k, 40) and the mouth (n + k, S), if they are found.
+
+    ``voice``: (n, 4), see ``SpeechFeatures.voice``.
+    """
 
     speech: Floats
+    voice: Floats
     phones: Floats | None
     mouth: Floats | None
 
@@ -200,13 +204,13 @@ class FaceStream:
         first = features.clock.index(float(frames.times[0])) if new else 0
         known = features.part(first, len(features) - first if new else 0)
         decoded = replace(known, hidden=self.crossfade.push(known.hidden, new)) if new else known
-        speech = decoder_speech(decoder.config.hidden, decoded.part(0, new))
+        speech, voice = decoder_speech(decoder.config.hidden, decoded.part(0, new)), known.voice[:new]
         if not decoder.closes:
-            return _Sound(speech, None, None)
+            return _Sound(speech, voice, None, None)
         phones, mouth = decoder.phones(known.hidden), None
         if self.read is not None and new:
             mouth = self.mouth_crossfade.push((yield from self.read.steps(known.hidden, new)), new)
-        return _Sound(speech, phones[: new + self.shown.lips.rules.ahead_frames], mouth)
+        return _Sound(speech, voice, phones[: new + self.shown.lips.rules.ahead_frames], mouth)
 
     def _weights(
         self, chain: _Chain, sound: _Sound, frames: StreamFrames, intensity: Floats, last: bool
@@ -217,7 +221,7 @@ class FaceStream:
         share = emotional(frames.posterior, intensity, self.style)
         if self.read is not None:
             read = chain.mouth.mouth[:0] if sound.mouth is None else sound.mouth[:new]
-            made = chain.mouth.push(made, read, share, frames.posterior * intensity[:, None])
+            made = chain.mouth.push(made, read, share, frames.posterior * intensity[:, None], sound.voice)
         decoded = chain.upper.push(made, frames.posterior, intensity)
         if sound.phones is not None:
             phones = lip_posteriors(sound.phones)
@@ -267,10 +271,7 @@ class AnimationStream:
         """``emotions``: from ``emotion_stream``."""
         self.settings = s = settings
         split = s.gains.split_motion  # such gains split the motion into what speech does and what emotion adds
-        style = s.talking_style
-        if style == "auto":
-            raise InputError("the style auto needs the whole recording: a stream cannot have it")
-        self.face = FaceStream(emotions, decoder, style, s.direction, split)
+        self.face = FaceStream(emotions, decoder, s.talking_style, s.direction, split)
         self.mesh = load_face() if split else None
         self.idle = IdleStream(s)
         self.head = HeadStream(s.seed, s.fps) if s.head else None

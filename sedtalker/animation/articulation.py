@@ -21,7 +21,7 @@ from sedtalker.arrays import Floats, softmax
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, TALKING_SIDES
 from sedtalker.phonetics.aligner import Alignment
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX, PROSODY_CHANNELS, SpeechFeatures
 
 JAW, CLOSE, ROLL = INDEX["jawOpen"], INDEX["mouthClose"], INDEX["mouthRollLower"]
 """Indices of the jaw's opening, of the shape that closes the lips over it, and of the rolled lower lip."""
@@ -37,6 +37,10 @@ OPENING = [
 """Indices of the shapes that open and close the mouth; corners, and how round lips are, stay as they are."""
 OPENING_STEP, OPENING_STEPS = 0.002, 256
 """Gaps between the lips are counted in steps of this, and so many of them."""
+LOWEST_LEVEL, LEVEL_STEP, LEVELS = -16.0, 0.25, 72
+"""Levels of a voice, natural log of the power, are counted from here on in so many steps."""
+LOWEST_TILT, TILT_STEP, TILTS = -12.0, 0.1, 180
+"""Its spectral tilts, see ``PROSODY_CHANNELS``, too."""
 
 
 def mixed_mouth(
@@ -45,7 +49,7 @@ def mixed_mouth(
     emotional: Floats,
     share: float,
     rules: MouthRules = RULES,
-    whole: Floats | None = None,
+    opening: float | None = None,
 ) -> Floats:
     """A motion (T, 52) whose mouth is partly the one that is read out of the sound, which knows no emotion.
 
@@ -59,7 +63,7 @@ def mixed_mouth(
         mouth: (T, S) of ``TALKING_SHAPES``; None: there is none.
         emotional: (T, 1) how far a frame is from neutral speech.
         share: of the mouth; the rest is the motion's.
-        whole: the read mouth of the recording that this is a part of; None: ``mouth``.
+        opening: factor of what opens the mouth, see ``opening_of``; None: as ``OpeningMeasure`` finds it in ``mouth``.
     """
     if mouth is None or not share:
         return motion
@@ -67,27 +71,65 @@ def mixed_mouth(
     slow = scipy.ndimage.uniform_filter1d(apart, rules.slow_frames, axis=0, mode="nearest")
     kept = emotional * slow
     mixed = np.clip(motion + share * (apart - kept), 0.0, 1.0)
-    measured = OpeningMeasure(rules)
-    measured.add(mouth if whole is None else whole)
-    return opened(mixed, np.float32(measured.factor), kept)
+    if opening is None:
+        measured = OpeningMeasure(rules)
+        measured.add(mouth)
+        opening = measured.factor
+    return opened(mixed, np.float32(opening), kept)
+
+
+def opening_of(features: SpeechFeatures, rules: MouthRules = RULES) -> float | None:
+    """The factor of ``OpeningMeasure`` for the recording that features are of, or are a part of; None: no mouth."""
+    measured, whole = OpeningMeasure(rules), features.recording
+    if whole.mouth is None:
+        return None
+    measured.add(whole.mouth, whole.voice)
+    return measured.factor
 
 
 class OpeningMeasure:
-    """How far the mouth opens that is read out of the sound, and the factor that makes this what is usual.
+    """How far the mouth opens that is read out of the sound, and the factor that makes this what the voice asks for.
 
-    Networks shrink the mouths of people whom they were not trained on towards the mean. Frames may come one by one.
+    Networks shrink the mouths of people whom they were not trained on towards the mean. The louder somebody talks, the
+    further jaw and lips open, by half as much again in loud speech (Schulman 1989; Geumann 2001), and at any level of
+    the recording the balance of the spectrum above and below 1 kHz tells it (Sluijter and van Heuven 1996). Frames may
+    come one by one.
     """
 
     def __init__(self, rules: MouthRules = RULES) -> None:
         self.rules = rules
         self.counts = np.zeros(OPENING_STEPS, np.int64)
         """Frames with open lips by their gap."""
+        self.voices = np.zeros((LEVELS, TILTS), np.int64)
+        """Voiced frames by their level and their tilt."""
 
-    def add(self, mouth: Floats) -> None:
-        """Count the next frames (n, S) of ``TALKING_SHAPES``."""
+    def add(self, mouth: Floats, voice: Floats | None = None) -> None:
+        """Count the next frames.
+
+        Args:
+            mouth: (n, S) of ``TALKING_SHAPES``.
+            voice: (n, 4) prosody, zero where nobody speaks; None: the voice does not count.
+        """
         gaps = (mouth @ TALKING_SIDES) @ self.rules.gaps
         steps = (gaps[gaps > self.rules.apart_gap] / OPENING_STEP).astype(int)
         self.counts += np.bincount(steps.clip(0, OPENING_STEPS - 1), minlength=OPENING_STEPS)
+
+        if voice is not None:
+            level, _, _, tilt = voice[voice[:, 1] != 0.0].T
+            rows = ((level - LOWEST_LEVEL) / LEVEL_STEP).astype(int).clip(0, LEVELS - 1)
+            np.add.at(self.voices, (rows, ((tilt - LOWEST_TILT) / TILT_STEP).astype(int).clip(0, TILTS - 1)), 1)
+
+    @property
+    def effort(self) -> float:
+        """Change of the opening by vocal effort, natural log: by the median tilt of the louder half of the voice."""
+        rules, count = self.rules, int(self.voices.sum())
+        if not count:
+            return 0.0
+        middle = int(np.searchsorted(self.voices.sum(1).cumsum(), 0.5 * count))
+        tilts = self.voices[middle:].sum(0).cumsum()
+        tilt = LOWEST_TILT + TILT_STEP * (0.5 + float(np.searchsorted(tilts, 0.5 * float(tilts[-1]))))
+        asked = float(np.clip(rules.tilt_opens * (tilt - rules.usual_tilt), -rules.most_effort, rules.most_effort))
+        return asked * count / (count + rules.few_frames)
 
     @property
     def factor(self) -> float:
@@ -99,7 +141,7 @@ class OpeningMeasure:
             wide = OPENING_STEP * float(step + 1 - (total[step] - below) / self.counts[step])
         shown = rules.few_frames * rules.read_opening + float(total[-1]) * wide
         shown /= rules.few_frames + float(total[-1])
-        return float(np.clip(rules.usual_opening / shown, *rules.opening_range))
+        return float(np.clip(rules.usual_opening * np.exp(self.effort) / shown, *rules.opening_range))
 
 
 def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:
@@ -235,8 +277,12 @@ class MouthStream:
         self.apart = np.zeros((0, len(ARKIT_52)))
         """How far the mouth that is read and the decoder's were apart in the last frames."""
         self.opening = OpeningMeasure(rules)
+        self.voice = np.zeros((0, len(PROSODY_CHANNELS)), np.float32)
+        """The voice of frames whose motion is pending."""
 
-    def push(self, motion: Floats, mouth: Floats, emotional: Floats, emotion: Floats) -> Floats:
+    def push(
+        self, motion: Floats, mouth: Floats, emotional: Floats, emotion: Floats, voice: Floats | None = None
+    ) -> Floats:
         """The next frames with their mouth mixed, (n, 52).
 
         Args:
@@ -244,8 +290,11 @@ class MouthStream:
             mouth: (m, S) of ``TALKING_SHAPES``, of the next frames.
             emotional: (m, 1) how far these are from neutral speech.
             emotion: (m, C) their posterior times intensity.
+            voice: (m, 4) their prosody, zero where nobody speaks; None: the voice does not say how far a mouth opens.
         """
         count = len(motion)
+        voice = np.zeros((len(mouth), len(PROSODY_CHANNELS)), np.float32) if voice is None else voice
+        self.voice = np.concatenate([self.voice, voice])
         self.mouth, self.emotional = np.concatenate([self.mouth, mouth]), np.concatenate([self.emotional, emotional])
         self.emotion = np.concatenate([self.emotion, emotion])
         apart = self.mouth[:count] @ TALKING_SIDES - motion * TALKING_SIDES.sum(0)
@@ -258,11 +307,12 @@ class MouthStream:
         mixed = np.clip(motion + self.share * (apart - kept), 0.0, 1.0)
         factors = np.ones((count, 1), np.float32)
         for frame in range(count):
-            self.opening.add(self.mouth[frame : frame + 1])
+            self.opening.add(self.mouth[frame : frame + 1], self.voice[frame : frame + 1])
             factors[frame] = self.opening.factor
         made = opened(mixed, factors, kept)
         gone = max(0, len(known) - self.rules.slow_frames)
         self.mouth, self.emotional, self.emotion = self.mouth[count:], self.emotional[count:], self.emotion[gone:]
+        self.voice = self.voice[count:]
         self.apart = known[gone:]
         return made
 

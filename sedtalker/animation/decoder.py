@@ -23,6 +23,7 @@ from sedtalker.animation.articulation import (
     lips_apart,
     mixed_mouth,
     move_lips,
+    opening_of,
     required_closures,
     tongue_posteriors,
 )
@@ -174,7 +175,7 @@ class ShapeDecoder:
         """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]. Cuts in the track become onsets (``ease_cuts``)."""
         motion, share = self.motion(features, track, style), self.emotional(features, track, style)
         own = self.config.mouth_share
-        motion = mixed_mouth(motion, features.mouth, share, own, whole=features.measured_mouth)
+        motion = mixed_mouth(motion, features.mouth, share, own, opening=opening_of(features))
         return self.closed(self.full(motion, features, track), features, share)
 
     def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:

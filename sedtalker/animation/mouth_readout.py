@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.articulation import Articulation, mixed_mouth
+from sedtalker.animation.articulation import Articulation, mixed_mouth, opening_of
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.arrays import Floats
@@ -145,7 +145,7 @@ class ReadoutDecoder(nn.Module):
         motion, emotional = self.decoder.motion(read, track, style), self.decoder.emotional(read, track, style)
         spoken = self.readout.predict(features.of(FROM_HUB).hidden)[:, TALKING_INDEX]
         mouth = spoken if features.mouth is None else 0.5 * (spoken + features.mouth)
-        mixed = mixed_mouth(motion, mouth, emotional, self.config.share, whole=features.measured_mouth)
+        mixed = mixed_mouth(motion, mouth, emotional, self.config.share, opening=opening_of(features))
         closed = self.decoder.closed(self.decoder.full(mixed, read, track), read, emotional)
         return np.asarray(np.clip(closed, 0.0, 1.0), np.float32)
 

@@ -47,7 +47,7 @@ class MouthRules:
     """Change of the emotion, summed over categories, at which an earlier frame of a stream counts 1/e in this mean."""
 
     # --- 1. How far the mouth opens: networks shrink the mouths of people whom they were not trained on.
-    usual_opening: float = 0.176
+    usual_opening: float = 0.181
     """Gap that the widest twentieth of the read mouth's open frames exceeds, once it opens as far as people do."""
     read_opening: float = 0.133
     """The same where nobody was measured yet: the mean of development recordings."""
@@ -55,6 +55,14 @@ class MouthRules:
     """Open frames that this counts as."""
     widest_part: float = 0.05
     """Share of the open frames that are the widest ones."""
+    usual_tilt: float = -3.2
+    """Spectral tilt of the louder half of average voices; above it a mouth opens further, because voices do so that
+    are raised (Traunmüller and Eriksson 2000)."""
+    tilt_opens: float = 0.06
+    """Change of the opening, natural log, by a unit of the tilt: 0.22 by the literature, times the share of the
+    variance between recordings that voices have in it (0.29, see ``docs/lips.md``); rooms and microphones have more."""
+    most_effort: float = 0.35
+    """Largest change by the tilt, natural log."""
     opening_range: tuple[float, float] = (0.7, 2.0)
     """Least and largest factor of the shapes that open and close the mouth."""
 

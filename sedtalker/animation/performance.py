@@ -112,9 +112,8 @@ class LiveMotion:
         str,
         Option(
             "Motion",
-            "How the talker speaks: natural, clear, mumbled, broad, lively or even; auto: the mouth opens as far as "
-            "vocal effort suggests; articulation, rounding, dynamics and crispness from -1 to 1, as "
-            "dynamics=0.5,crispness=1; or a .json file of sedtalker style.",
+            "How the talker speaks: natural, clear, mumbled, broad, lively or even; articulation, rounding, dynamics "
+            "and crispness from -1 to 1, as dynamics=0.5,crispness=1; or a .json file of sedtalker style.",
             names="json",
         ),
     ] = "natural"
@@ -163,15 +162,15 @@ class LiveMotion:
         return Direction(self.intensity, self.contrast, self.at_most, preference, self.transition)
 
     @cached_property
-    def talking_style(self) -> Style | Literal["auto"]:
-        """The style that ``style`` names; ``"auto"`` where the voice decides.
+    def talking_style(self) -> Style:
+        """The style that ``style`` names.
 
         Raises:
             InputError: there is no such style, or it cannot be read.
         """
         from sedtalker.animation.style import parse_style
 
-        return "auto" if self.style == "auto" else parse_style(self.style)
+        return parse_style(self.style)
 
     def check_names(self) -> None:
         """Look at names that stand in the options, before any work.

@@ -8,7 +8,6 @@ what the other one writes. A stream has the same steps for a few frames at a tim
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,24 +21,20 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.articulation import TONGUE, Articulation, held_closed, known_constrictions, tongue_weights
 from sedtalker.animation.burst_motion import burst_nods, pulses, show_bursts
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains, smoothed
+from sedtalker.animation.gains import Gains, apply_gains, smoothed
 from sedtalker.animation.known_phones import closure_of, sharpen
 from sedtalker.animation.listening import Company
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.style import fitting_articulation
 from sedtalker.animation.visual_prosody import Rhythm, enliven, find_rhythm, nods
 from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.speech.features import SpeechFeatures
-
-logger = logging.getLogger(__name__)
 
 Decode = Callable[[EmotionTrack, Style], Floats]
 """A decoder over the features of one recording: a track and a style to motion (T, K)."""
@@ -55,7 +50,7 @@ class Moved:
         features: speech features of the recording.
         track: the emotion, as strong as the options make it.
         style: of talking.
-        gains: the factors; with the style ``auto`` articulation is what fits the voice.
+        gains: the factors.
         articulation: what the phones ask of tongue and lips, if that is known.
         phones: what is said, where the words are known.
     """
@@ -78,16 +73,6 @@ class Moved:
 def shown_track(track: EmotionTrack, motion: Motion) -> EmotionTrack:
     """The track that conditions the motion: neutral where it is uncertain, and as the director wants it."""
     return motion.direction.of(track.without_uncertain() if track.min_confidence else track)
-
-
-def needs_neutral(motion: Motion) -> bool:
-    """Whether the motion without emotion is also decoded, to scale both parts or to measure the mouth opening."""
-    return motion.style == "auto" or motion.gains.split_motion
-
-
-def plain_style(motion: Motion) -> Style:
-    """The style that the decoder is given; with ``auto`` the natural one, whose mouth is then scaled."""
-    return Style() if motion.talking_style == "auto" else motion.talking_style
 
 
 def move(
@@ -114,19 +99,15 @@ def move(
         rows: frames that are wanted; the gains of all others may be missing.
 
     Raises:
-        InputError: gains or the style ``auto`` with a decoder of vertices, or an option that says nothing.
+        InputError: gains with a decoder of vertices, or an option that says nothing.
     """
-    directed, gains, style = motion.direction.of(track), motion.gains, plain_style(motion)
+    directed, gains, style = motion.direction.of(track), motion.gains, motion.talking_style
     shown = shown_track(track, motion) if track.min_confidence else directed
-    if (motion.style == "auto" or not gains.leaves_motion_as_is) and tuple(shapes) != ARKIT_52:
+    if not gains.leaves_motion_as_is and tuple(shapes) != ARKIT_52:
         raise InputError("gains work on the ARKit shapes; a vertex decoder has none")
     weights = decode(shown, style)
-    if needs_neutral(motion):
+    if gains.split_motion:
         neutral = (without_emotion or decode)(shown.scaled(0.0), style)
-        if motion.style == "auto":
-            factor = fitting_articulation(features, neutral, load_face())
-            logger.info("style auto: articulation %.2f", factor)
-            gains = replace(gains, articulation=min(gains.articulation * factor, MAX_GAIN))
         scaled = apply_gains(weights[rows], neutral[rows], gains, face)
         weights = weights.copy()
         weights[rows] = scaled

@@ -1,12 +1,4 @@
-"""Talking styles: by name, by value, from a file, or fitted to a clip of somebody.
-
-``--style auto`` predicts the mouth opening from vocal effort. All mouth motion was learned from a talker who opens
-little, and predictions for unseen voices are shrunk towards the mean, so the opening is scaled to a typical one. People
-open further the louder they talk: jaw and lips by half as much again in loud speech (Schulman 1989; Geumann 2001). At
-any level of the recording, the balance of the spectrum above and below 1 kHz tells how loud somebody talks (Sluijter
-and van Heuven 1996; Traunmüller and Eriksson 2000), but rooms and microphones change it as much as voices do, so the
-estimate is strongly shrunk.
-"""
+"""Talking styles: by name, by value, from a file, or fitted to a clip of somebody."""
 
 from __future__ import annotations
 
@@ -39,14 +31,17 @@ STYLES: dict[str, Style] = {
     "even": Style(articulation=-0.2, dynamics=-0.8),
 }
 """Styles by name; ours."""
+FORMER = {"auto": "natural"}
+"""Names of earlier versions: under ``auto`` the mouth opened by the voice, as it now does under every style."""
 FORMAT = "sedtalker-style"
 """Name of the format of a style file."""
 
 
 def parse_style(text: str) -> Style:
     """A style from its name, from values (``articulation=0.5,dynamics=1``) or from a file of ``write_style``."""
-    if text in STYLES:
-        return STYLES[text]
+    name = FORMER.get(text, text)
+    if name in STYLES:
+        return STYLES[name]
     if text.endswith(".json"):
         return read_style(Path(text))
     if "=" not in text:
@@ -138,45 +133,3 @@ def fit_style(
 
 def _lips(face: Face, coefficients: Floats) -> Floats:
     return np.stack([lip_aperture(face, coefficients), lip_width(face, coefficients)], 1)
-
-
-USUAL_OPENING = 0.175
-"""95th percentile of the lips' opening in talk, outer-eye distances: the mean of two tracked talkers, one of GRID
-(0.158) and one of FACEGOOD (0.193)."""
-USUAL_TILT, TILT_STEP = -3.2, 0.06
-"""Spectral tilt of average voices, and the change of the opening (natural log) by a unit more: 0.22 by the literature,
-times the share of the variance between recordings that voices have in it (0.29, see ``docs/motion.md``)."""
-SMALLEST, LARGEST = 0.7, 2.0
-"""Limits of the factor."""
-LEAST_FRAMES = 50
-"""Frames of speech (20 ms) below which nothing is changed."""
-
-
-def vocal_effort(features: SpeechFeatures) -> float:
-    """Change of mouth opening predicted from vocal effort, natural log; 0 for an average voice.
-
-    The median spectral tilt of the louder half of the voiced speech.
-    """
-    energy, log_f0, _, tilt = features.prosody.T
-    voiced = features.speech & (log_f0 != 0.0)
-    if voiced.sum() < LEAST_FRAMES:
-        return 0.0
-    loud = voiced & (energy >= np.median(energy[voiced]))
-    return float(np.clip(TILT_STEP * (np.median(tilt[loud]) - USUAL_TILT), -0.35, 0.35))
-
-
-def fitting_articulation(features: SpeechFeatures, neutral: Floats, face: Face) -> float:
-    """The factor of ``Gains.articulation`` under which a neutral motion opens the mouth as far as the voice asks.
-
-    Args:
-        neutral: (T, 52) the decoder's motion under a neutral track, at ``features.clock``.
-        face: the built-in one, or any whose first shapes are ``ARKIT_52``.
-    """
-    speech = features.speech
-    if speech.sum() < LEAST_FRAMES:
-        return 1.0
-    made = neutral if len(face.shapes) == neutral.shape[1] else face.with_rest(neutral)
-    rest = float(lip_aperture(face, 0.0 * made[:1])[0])
-    shown = float(np.percentile(lip_aperture(face, made[speech]) - rest, 95))
-    wanted = USUAL_OPENING * np.exp(vocal_effort(features))
-    return round(float(np.clip(wanted / max(shown, 1e-3), SMALLEST, LARGEST)), 2)

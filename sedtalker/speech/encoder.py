@@ -127,11 +127,13 @@ class ArticulationConfig(ConvolutionHeadConfig):
     """Shapes of a talking mouth: ``TALKING_SHAPES``."""
     finds_phones: bool = True
     """Whether it finds phones, too."""
+    smooths: bool = False
+    """Whether each frame of the mouth is a quarter of the one before, a half of its own and a quarter of the next."""
 
     @property
     def context(self) -> int:
         """Frames that an output sees on either side."""
-        return max(sum(each) for each in (self.dilations, self.mouth_dilations)) * (self.kernel // 2)
+        return max(sum(self.dilations), sum(self.mouth_dilations)) * (self.kernel // 2) + self.smooths
 
 
 class MelNetwork:

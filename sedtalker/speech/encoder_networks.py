@@ -190,6 +190,9 @@ class ArticulationNetwork(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         mouth: Tensor = self.mouth(rows)
+        if self.config.smooths:
+            before, after = torch.cat([mouth[:, :1], mouth[:, :-1]], 1), torch.cat([mouth[:, 1:], mouth[:, -1:]], 1)
+            mouth = 0.25 * before + 0.5 * mouth + 0.25 * after
         return mouth if self.phones is None else torch.cat([self.phones(rows), mouth], -1)
 
     @torch.no_grad()

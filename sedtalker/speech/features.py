@@ -311,7 +311,7 @@ class SpeechFeatures:
         phones: (T, 40) float32 logits over ``PHONES`` of a whole recording; None: the decoder's phone head finds them.
         mouth: (T, S) float32 in [0, 1], the talking mouth of a whole recording without emotion, as ``TALKING_SHAPES``
             of ``sedtalker.face.arkit``; None: the decoder alone moves it.
-        whole_mouth: of a part of a recording, ``mouth`` of all of it, which says how far this mouth opens.
+        whole: of a part of a recording, the features of all of it, which say how far the mouth opens.
     """
 
     clock: FrameClock
@@ -322,15 +322,20 @@ class SpeechFeatures:
     parts: tuple[tuple[str, int], ...] = ()
     phones: NDArray[np.float32] | None = None
     mouth: NDArray[np.float32] | None = None
-    whole_mouth: NDArray[np.float32] | None = None
+    whole: SpeechFeatures | None = None
 
     def __len__(self) -> int:
         return len(self.hidden)
 
     @property
-    def measured_mouth(self) -> NDArray[np.float32] | None:
-        """``mouth`` of the whole recording, also of a part; None: there is none."""
-        return self.mouth if self.whole_mouth is None else self.whole_mouth
+    def recording(self) -> SpeechFeatures:
+        """The features of the whole recording, also of a part."""
+        return self if self.whole is None else self.whole
+
+    @property
+    def voice(self) -> Floats:
+        """(T, 4) prosody, zero where nobody speaks."""
+        return self.prosody * self.speech[:, None]
 
     def of(self, encoder: str) -> SpeechFeatures:
         """The features of one encoder of several, by its name; those of a single encoder are returned as they are."""
@@ -349,7 +354,7 @@ class SpeechFeatures:
         part = slice(first, first + count)
         hidden, mel, prosody, speech = self.hidden[part], self.mel[part], self.prosody[part], self.speech[part]
         phones, mouth = (None if values is None else values[part] for values in (self.phones, self.mouth))
-        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones, mouth, self.measured_mouth)
+        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones, mouth, self.recording)
 
 
 class Analysis(NamedTuple):

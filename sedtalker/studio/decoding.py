@@ -20,7 +20,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import eased_emotion
-from sedtalker.animation.recipe import assemble, move, needs_neutral, plain_style, sharpened, shown_track
+from sedtalker.animation.recipe import assemble, move, sharpened, shown_track
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio
 from sedtalker.emotion.track import EmotionTrack
@@ -112,7 +112,6 @@ class Decoding:
             face: what is animated.
             start, end: beyond these, motion may be that of an older track.
         """
-        whole = (0.0, np.inf) if settings.style == "auto" else (start, end)  # how far a mouth opens is seen over all
         with torch_threads(1):
             moved = move(
                 partial(self._emotional, start=start, end=end),
@@ -122,7 +121,7 @@ class Decoding:
                 settings,
                 face,
                 articulation=self.articulation,
-                without_emotion=partial(self._neutral, start=whole[0], end=whole[1]),
+                without_emotion=partial(self._neutral, start=start, end=end),
                 rows=self._frames(start, end) if self.in_parts else slice(None),
             )
         if (phones := self.phones.get(track.words)) is not None:
@@ -216,7 +215,7 @@ class Decoding:
 
     def is_exact(self, settings: ClipSettings) -> bool:
         """Whether what is shown came from passes over the whole recording."""
-        needed = [self.emotional, *([self.neutral] if needs_neutral(settings) else [])]
+        needed = [self.emotional, *([self.neutral] if settings.gains.split_motion else [])]
         return all(layer is not None and layer.exact for layer in needed)
 
     def exact_motion(self, track: EmotionTrack, settings: ClipSettings) -> tuple[Floats, Floats | None]:
@@ -224,15 +223,15 @@ class Decoding:
 
         Changes nothing, for another thread.
         """
-        style, count = plain_style(settings), len(self.features)
+        style, count = settings.talking_style, len(self.features)
         with torch_threads(1):
             motion = self._predict(shown_track(track, settings), style, 0, count)
-            return motion, self._predict(track.scaled(0.0), style, 0, count) if needs_neutral(settings) else None
+            return motion, self._predict(track.scaled(0.0), style, 0, count) if settings.gains.split_motion else None
 
     def take_exact(self, track: EmotionTrack, settings: ClipSettings, made: tuple[Floats, Floats | None]) -> None:
         """Show what ``exact_motion`` gave of a track."""
         valid = np.ones(len(self.features), bool)
-        style, (motion, neutral) = plain_style(settings), made
+        style, (motion, neutral) = settings.talking_style, made
         self.emotional = _Layer(style, self._inputs(shown_track(track, settings)), motion, valid, exact=True)
         if neutral is not None:
             self.neutral = _Layer(style, self._inputs(track.scaled(0.0)), neutral, valid, exact=True)

@@ -27,7 +27,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.animator import Models
 from sedtalker.animation.articulation import TONGUE
-from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
+from sedtalker.animation.performance import LiveMotion, StreamSettings
 from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -52,8 +52,7 @@ GONE = (WebSocketDisconnect, RuntimeError, OSError)
 def stream_settings(settings: ClipSettings) -> StreamSettings:
     """The settings of a document, for a stream."""
     shared = {held.name: getattr(settings, held.name) for held in fields(LiveMotion)}
-    style = Motion.style if settings.style == "auto" else settings.style  # auto needs the whole recording
-    return StreamSettings(**{**shared, "style": style}, fps=settings.fps)
+    return StreamSettings(**shared, fps=settings.fps)
 
 
 class LiveRows:

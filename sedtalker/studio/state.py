@@ -232,7 +232,7 @@ def options_state() -> dict[str, Any]:
         name = f"{TRACK}{suffix}"
         formats.append({"name": name, "suffix": file_suffix(name), "about": row.about, "kind": "track"})
     return {
-        "styles": [*STYLES, "auto"],
+        "styles": list(STYLES),
         "settings": {name: setting_state(*about) for name, about in declared(ClipSettings).items()},
         "regions": list(REGIONS),
         "lights": {name: asdict(load_lighting(name)) for name in light_names()},

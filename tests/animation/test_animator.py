@@ -130,6 +130,6 @@ def test_gains_are_for_the_arkit_shapes() -> None:
 
     heard, track = features(), small_track(120)
     assert move(decode, ("mean",), heard, track, Motion(), face).weights is made
-    for asked in (Motion(expressivity=1.2), Motion(gain={"jawOpen": 0.5}), Motion(style="auto")):
+    for asked in (Motion(expressivity=1.2), Motion(gain={"jawOpen": 0.5})):
         with pytest.raises(InputError, match="a vertex decoder has none"):
             move(decode, ("mean",), heard, track, asked, face)

@@ -132,7 +132,7 @@ def test_neutral_speech_is_averaged_and_what_is_slow_in_emotion_is_the_decoders(
     read = decoder.readout.predict(features.of(FROM_HUB).hidden)
     spoken = 0.5 * (read + features.mouth @ TALKING_SIDES)
     measured = OpeningMeasure()
-    measured.add(features.mouth)
+    measured.add(features.mouth, features.voice)
     mean = (0.5 * (alone + spoken) * measured.factor).clip(0.0, 1.0)
     assert np.median(np.abs(both[:, jaw] - mean[:, jaw])) < 1e-5, "but for closed lips"
     brow = ARKIT_52.index("browInnerUp")

@@ -4,54 +4,81 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sedtalker.animation.style import LARGEST, SMALLEST, USUAL_OPENING, fitting_articulation, vocal_effort
-from sedtalker.face.arkit import INDEX
-from sedtalker.face.builtin import load_face
-from sedtalker.metrics.motion import lip_aperture
+from sedtalker.animation.articulation import OpeningMeasure, opening_of
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.mouth_rules import RULES
+from sedtalker.animation.style import parse_style
+from sedtalker.face.arkit import TALKING_SHAPES
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
+FRAMES = 1000
 
-def voice(tilt: float, frames: int = 200) -> SpeechFeatures:
+
+def voice(tilt: float, frames: int = FRAMES) -> SpeechFeatures:
     """A voiced recording of one spectral tilt; every other second is soft and of another tilt."""
     soft = np.arange(frames) % 100 >= 50
     prosody = np.stack(
         [np.where(soft, -9.0, -5.0), np.full(frames, 0.1), np.ones(frames), np.where(soft, -9.0, tilt)], 1
     )
     hidden, mel = np.zeros((frames, 2), np.float32), np.zeros((frames, 80), np.float32)
-    return SpeechFeatures(FRAME_CLOCK, hidden, mel, prosody.astype(np.float32), np.ones(frames, bool))
+    mouth = np.zeros((frames, len(TALKING_SHAPES)), np.float32)
+    mouth[:, TALKING_SHAPES.index("jawOpen")] = 0.3
+    return SpeechFeatures(FRAME_CLOCK, hidden, mel, prosody.astype(np.float32), np.ones(frames, bool), (), None, mouth)
 
 
-def mouth(opening: float, frames: int = 200) -> np.ndarray:
-    """Jaw that opens by so much and closes, twice a second."""
-    motion = np.zeros((frames, 52), np.float32)
-    motion[:, INDEX["jawOpen"]] = opening * (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / 25))
-    return motion
+def effort(features: SpeechFeatures) -> float:
+    measured = OpeningMeasure()
+    measured.add(features.mouth, features.voice)
+    return measured.effort
 
 
-def test_louder_voices_are_expected_to_open_further() -> None:
-    efforts = [vocal_effort(voice(tilt)) for tilt in (-5.0, -4.0, -3.2, -2.0)]
-    assert efforts == sorted(efforts)
-    assert efforts[2] == pytest.approx(0.0, abs=1e-6)
-    assert vocal_effort(voice(20.0)) == pytest.approx(0.35)
-    assert vocal_effort(voice(-30.0)) == pytest.approx(-0.35)
+def test_louder_voices_open_the_mouth_further() -> None:
+    factors = [opening_of(voice(tilt)) for tilt in (-5.0, -4.0, -3.2, -2.0)]
+    assert factors == sorted(factors)
+    assert factors[3] > 1.1 * factors[0]
+    assert effort(voice(RULES.usual_tilt)) == pytest.approx(0.0, abs=0.01)
 
 
-def test_silence_asks_for_nothing() -> None:
-    quiet = voice(-3.2)
+@pytest.mark.parametrize(("tilt", "limit"), [(20.0, RULES.most_effort), (-30.0, -RULES.most_effort)])
+def test_effort_keeps_to_its_limits(tilt: float, limit: float) -> None:
+    assert effort(voice(tilt)) == pytest.approx(limit, rel=0.1)
+
+
+def test_little_is_made_of_a_short_voice_and_nothing_of_silence() -> None:
+    assert 0.0 < effort(voice(0.0, 50)) < 0.6 * effort(voice(0.0))
+    quiet = voice(0.0)
     quiet.speech[:] = False
-    assert vocal_effort(quiet) == 0.0
-    assert fitting_articulation(quiet, mouth(0.2), load_face()) == 1.0
+    assert effort(quiet) == 0.0
 
 
-def test_the_factor_brings_the_opening_to_what_is_usual() -> None:
-    face = load_face()
-    factor = fitting_articulation(voice(-3.2), mouth(0.25), face)
-    assert 1.0 < factor < LARGEST
-    opened = lip_aperture(face, face.with_rest(factor * mouth(0.25)))
-    assert np.percentile(opened - opened.min(), 95) == pytest.approx(USUAL_OPENING, rel=0.1)
+def test_a_part_opens_as_far_as_its_recording() -> None:
+    loud, soft = voice(-1.0), voice(-5.0)
+    both = SpeechFeatures(
+        FRAME_CLOCK,
+        *(
+            np.concatenate([getattr(loud, name), getattr(soft, name)])
+            for name in ("hidden", "mel", "prosody", "speech")
+        ),
+        (),
+        None,
+        np.concatenate([loud.mouth, soft.mouth]),
+    )
+    factors = {opening_of(part) for part in (both, both.part(0, FRAMES), both.part(FRAMES, FRAMES).part(5, 100))}
+    assert len(factors) == 1
 
 
-@pytest.mark.parametrize(("opening", "limit"), [(0.01, LARGEST), (1.0, SMALLEST)])
-def test_it_keeps_to_its_limits(opening: float, limit: float) -> None:
-    assert fitting_articulation(voice(-3.2), mouth(opening), load_face()) == limit
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=4))
+def test_frames_may_come_in_any_pieces(lengths: list[int]) -> None:
+    whole, pieces, features, start = OpeningMeasure(), OpeningMeasure(), voice(-2.0, sum(lengths)), 0
+    whole.add(features.mouth, features.voice)
+    for length in lengths:
+        pieces.add(features.mouth[start : start + length], features.voice[start : start + length])
+        start += length
+    assert pieces.factor == whole.factor
+
+
+def test_the_style_of_that_name_is_now_every_one() -> None:
+    assert parse_style("auto") == Style()

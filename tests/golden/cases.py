@@ -151,7 +151,6 @@ GIVEN = (
     animated("gain", "happy.wav", FULL, "--gain", "brows=1.5", "--gain", "jawOpen=1.3", "--gain", "smile=0.5"),
     animated("style-clear", "calm.wav", "neutral", "--style", "clear", "--fps", "15"),
     animated("style-numbers", "calm.wav", "sad", "--style", "dynamics=0.5,crispness=1", "--fps", "15"),
-    animated("style-auto", "angry.wav", "angry", "--style", "auto", "--fps", "15"),
     animated("transcript", "calm.wav", "happy", "--transcript", WORDS, "--visemes", "{out}/visemes.tsv"),
     animated("fps", "happy.wav", "surprise", "--fps", "60"),
     animated("seed", "happy.wav", "disgust", "--seed", "3", "--fps", "15"),

@@ -40,7 +40,7 @@ def edited(base, *values):
         {"intensity": 2.0, "fps": 24.0, "seed": 3, "blinks": False},
         {"expressivity": 1.4, "articulation": 0.8, "gain": {"brows": 1.5, "jawOpen": 1.3}},
         {"style": "lively", "min_confidence": 0.3, "head": False, "gaze": False},
-        {"style": "auto", "articulation": 1.1},
+        {"style": "clear", "articulation": 1.1},
     ],
 )
 def test_a_short_recording_is_shown_as_the_animator_makes_it(models, clip, subject, base, chosen):

@@ -15,9 +15,9 @@ from sedtalker.face.builtin.parts import RING_ANGLES, SPOKES, Points
 
 # --- Vertex colours (sRGB).
 
-SOCK = np.array([0.17, 0.045, 0.045])
+SOCK = np.array([0.24, 0.07, 0.066])
 """Inside of the lips (sRGB)."""
-DEPTH = np.array([0.065, 0.018, 0.018])
+DEPTH = np.array([0.15, 0.045, 0.042])
 """The back of the mouth."""
 WHITE = np.array([0.94, 0.93, 0.915])
 """White of the eyes."""

@@ -14,11 +14,9 @@ from scipy.spatial.transform import Rotation
 from sedtalker.animation.animator import AnyDecoder
 from sedtalker.animation.articulation import posteriors_of
 from sedtalker.animation.decoder import ShapeDecoder
-from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.mouth_readout import ReadoutDecoder
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.recipe import Moved, assemble
-from sedtalker.animation.style import fitting_articulation
 from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.face.arkit import INDEX
@@ -82,7 +80,7 @@ def wild_metrics(
     phone head finds; ``lip_r_wild_w…``: of one clip. ``lip_r_wild_energy``: log energy alone;
     ``lip_r_wild_shuffled``: the motion of half a clip away, both at their own best lag. ``amplitude_ratio_wild``:
     median over clips of the predicted 95th percentile of the opening over the tracked one; ``amplitude_within_wild``:
-    share of clips in which they differ by no more than ``WITHIN``; ``…_auto_wild``: under ``--style auto``.
+    share of clips in which they differ by no more than ``WITHIN``.
     ``head_speed_ratio_wild``: RMS speed of the head's pitch, yaw and roll over that of the tracked heads, medians over
     clips; ``brow_ratio_wild``: the same of the standard deviation of browInnerUp.
     """
@@ -96,8 +94,6 @@ def wild_metrics(
         height, width = lip_aperture(face, moved), lip_width(face, moved)
         clip = WildClip(features, talker)
         best, lag = clip.best(height)
-        factor = fitting_articulation(features, moved, face)
-        auto = lip_aperture(face, apply_gains(moved, moved, Gains(articulation=factor), face))
         neutral = Moved(moved, decoder.shapes, features, steady_track("neutral", 0.0))
         made = assemble(neutral, Motion(), face, duration=audio.duration, recording=audio.sha256)
         turns = Rotation.from_rotvec(made.head_rotation).as_matrix()
@@ -110,7 +106,6 @@ def wild_metrics(
             "lip_r_wild_energy": clip.best(features.prosody[:, 0])[0],
             "lip_r_wild_shuffled": clip.best(np.roll(height, len(height) // 2))[0],
             "amplitude": clip.amplitude(height, rest, lag),
-            "amplitude_auto": clip.amplitude(auto, rest, lag),
             "head": _head_speed(turns, made.fps),
             "head_tracked": _head_speed(talker.head, 1.0 / float(talker.times[1])),
             "brow": float(made.coefficients[:, INDEX["browInnerUp"]].std()),
@@ -123,10 +118,9 @@ def wild_metrics(
 
 def _summary(values: dict[str, list[float]]) -> dict[str, float]:
     metrics = {name: float(np.mean(each)) for name, each in values.items() if name.startswith("lip_")}
-    for name, ending in (("amplitude", ""), ("amplitude_auto", "_auto")):
-        ratios = np.array(values[name])
-        metrics[f"amplitude_ratio{ending}_wild"] = float(np.median(ratios))
-        metrics[f"amplitude_within{ending}_wild"] = float(np.mean(np.abs(ratios - 1.0) <= WITHIN))
+    ratios = np.array(values["amplitude"])
+    metrics["amplitude_ratio_wild"] = float(np.median(ratios))
+    metrics["amplitude_within_wild"] = float(np.mean(np.abs(ratios - 1.0) <= WITHIN))
     ours, tracked = (float(np.nanmean(values[name])) for name in ("narrowing", "narrowing_tracked"))
     metrics |= {} if np.isnan(ours) else {"rounding_wild": ours / tracked}
     metrics["head_speed_ratio_wild"] = float(np.median(values["head"]) / np.median(values["head_tracked"]))
