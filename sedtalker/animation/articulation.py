@@ -125,7 +125,7 @@ class OpeningMeasure:
         rules, count = self.rules, int(self.voices.sum())
         if not count:
             return 0.0
-        middle = int(np.searchsorted(self.voices.sum(1).cumsum(), 0.5 * count))
+        middle = int(np.searchsorted(self.voices.sum(1).cumsum(), 0.5 * count, side="right"))
         tilts = self.voices[middle:].sum(0).cumsum()
         tilt = LOWEST_TILT + TILT_STEP * (0.5 + float(np.searchsorted(tilts, 0.5 * float(tilts[-1]))))
         asked = float(np.clip(rules.tilt_opens * (tilt - rules.usual_tilt), -rules.most_effort, rules.most_effort))

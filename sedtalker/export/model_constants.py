@@ -124,7 +124,8 @@ def _mouth(file: ShapeDecoder, live: ShapeDecoder) -> Section:
         "streaming_read_share": live.config.mouth_share,
         "streaming_context": open_model(STREAMED).config.context,
     }
-    derived |= _named(articulation, "OPENING", "OPENING_STEP", "OPENING_STEPS")
+    derived |= _named(articulation, "OPENING", "OPENING_STEP", "OPENING_STEPS", "LOWEST_LEVEL", "LEVEL_STEP", "LEVELS")
+    derived |= _named(articulation, "LOWEST_TILT", "TILT_STEP", "TILTS")
     return {**asdict(RULES), **derived, "jaw": JAW, "close": CLOSE, "roll": ROLL, "pucker": PUCKER}
 
 

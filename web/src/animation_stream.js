@@ -85,7 +85,10 @@ class FaceStream {
     const part = (name, width, from, to) => found[name].subarray(from * width, to * width);
     const share = emotional(posterior, intensity, constants.conditioning);
     const shapes = constants.arkit.names.length;
-    const mixed = this.mouth.push(decoded, part("mouth", shapes, 0, count), share, posterior, intensity);
+    const mixed = this.mouth.push(decoded, part("mouth", shapes, 0, count), share, posterior, intensity, {
+      prosody: heard.prosody.subarray(0, 4 * count),
+      speech: heard.speech,
+    });
     const motion = this.upper.push(mixed, posterior, intensity);
     const weights = this.lips.push(motion, part("lips", 2, 0, count), part("lips", 2, count, known), share);
     const places = constants.tongue.names.length;

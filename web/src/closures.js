@@ -13,9 +13,10 @@ import { joined } from "./networks.js";
  * @param {Float32Array} motion (T, 52) as the decoder moves it
  * @param {Float32Array} mouth (T, 52)
  * @param {Float32Array} emotional (T)
+ * @param {Voice} voice of the recording
  * @param {Record<string, any>} c ``constants.mouth``
  */
-export function mixMouth(motion, mouth, emotional, c) {
+export function mixMouth(motion, mouth, emotional, voice, c) {
   const [shapes, width] = [c.gaps.length, c.read.length];
   const apart = Float32Array.from({ length: emotional.length * width }, (_, at) => {
     const from = Math.floor(at / width) * shapes + c.read[at % width];
@@ -31,7 +32,7 @@ export function mixMouth(motion, mouth, emotional, c) {
     made[to] = clip(motion[to] + c.read_share * (apart[at] - kept[to]), 0, 1);
   }
   const measure = new OpeningMeasure(c);
-  measure.add(mouth);
+  measure.add(mouth, voice);
   const factor = measure.factor();
   emotional.forEach((_, i) => {
     const [first, last] = [i * shapes, (i + 1) * shapes];
@@ -40,24 +41,62 @@ export function mixMouth(motion, mouth, emotional, c) {
   return made;
 }
 
-/** How far the mouth opens that is read out of the sound, and the factor that makes this what is usual. */
+/**
+ * What of a voice says how far the mouth opens.
+ * @typedef {object} Voice
+ * @property {Float32Array} prosody (N, 4)
+ * @property {Uint8Array} speech (N)
+ */
+
+/** How far the mouth opens that is read out of the sound, and the factor that makes this what the voice asks for. */
 class OpeningMeasure {
   /** @param {Record<string, any>} constants ``constants.mouth`` */
   constructor(constants) {
     this.constants = constants;
     /** Frames with open lips by their gap. */
     this.counts = new Float64Array(constants.opening_steps);
+    /** Voiced frames by their level and their tilt. */
+    this.voices = new Float64Array(constants.levels * constants.tilts);
+    /** All of them, and by their level. */
+    this.voiced = 0;
+    this.levels = new Float64Array(constants.levels);
   }
 
   /**
    * Count the next frames.
    * @param {Float32Array} mouth (N, 52)
+   * @param {Voice} voice
    */
-  add(mouth) {
+  add(mouth, { prosody, speech }) {
     const c = this.constants;
     for (const gap of lipGaps(mouth, c)) {
       if (gap > c.apart_gap) this.counts[Math.min(Math.floor(gap / c.opening_step), c.opening_steps - 1)]++;
     }
+    const step = (value, lowest, size, steps) => clip(Math.trunc(Math.fround(Math.fround(value - lowest) / size)), 0, steps - 1);
+    speech.forEach((said, i) => {
+      const [energy, pitch, , tilt] = prosody.subarray(4 * i, 4 * i + 4);
+      if (!said || pitch === 0) return;
+      const level = step(energy, c.lowest_level, c.level_step, c.levels);
+      this.voices[level * c.tilts + step(tilt, c.lowest_tilt, c.tilt_step, c.tilts)]++;
+      this.levels[level]++;
+      this.voiced++;
+    });
+  }
+
+  /** Change of the opening by vocal effort, natural log: by the median tilt of the louder half of the voice. */
+  effort() {
+    const c = this.constants;
+    if (!this.voiced) return 0;
+    let [middle, below] = [0, this.levels[0]];
+    while (below <= 0.5 * this.voiced) below += this.levels[++middle];
+    const loud = this.voiced - below + this.levels[middle];
+    let [tilt, sum] = [-1, 0];
+    while (sum < 0.5 * loud) {
+      tilt++;
+      for (let level = middle; level < c.levels; level++) sum += this.voices[level * c.tilts + tilt];
+    }
+    const asked = c.tilt_opens * (c.lowest_tilt + c.tilt_step * (0.5 + tilt) - c.usual_tilt);
+    return (clip(asked, -c.most_effort, c.most_effort) * this.voiced) / (this.voiced + c.few_frames);
   }
 
   /** The factor of the shapes that open and close the mouth, from all frames so far. */
@@ -71,7 +110,7 @@ class OpeningMeasure {
       if (over >= 0) wide = c.opening_step * (step + 1 - over / this.counts[step]);
     }
     const shown = (c.few_frames * c.read_opening + count * wide) / (c.few_frames + count);
-    return clip(c.usual_opening / shown, ...c.opening_range);
+    return clip((c.usual_opening * Math.exp(this.effort())) / shown, ...c.opening_range);
   }
 }
 
@@ -89,7 +128,8 @@ export class MouthStream {
   constructor(constants) {
     this.constants = constants;
     /** Of frames whose motion is pending. */
-    [this.mouth, this.emotional] = [0, 0].map(() => new Float32Array(0));
+    [this.mouth, this.emotional, this.prosody] = [0, 0, 0].map(() => new Float32Array(0));
+    this.speech = [];
     /** How far the mouth that is read and the decoder's were apart in the last frames. */
     this.apart = [];
     /** The emotion of these frames, and of pending ones. */
@@ -104,12 +144,15 @@ export class MouthStream {
    * @param {Float32Array} emotional (M) of the next frames
    * @param {Float32Array} posterior (M, C) of their emotion
    * @param {Float32Array} intensity (M)
+   * @param {Voice} voice of the next frames
    */
-  push(motion, mouth, emotional, posterior, intensity) {
+  push(motion, mouth, emotional, posterior, intensity, { prosody, speech }) {
     const c = this.constants;
     const shapes = c.gaps.length;
     this.mouth = joined([this.mouth, mouth]);
     this.emotional = joined([this.emotional, emotional]);
+    this.prosody = joined([this.prosody, prosody]);
+    this.speech.push(...speech);
     const classes = posterior.length / intensity.length;
     intensity.forEach((value, i) => this.emotion.push(posterior.subarray(i * classes, (i + 1) * classes).map((p) => p * value)));
     const count = motion.length / shapes;
@@ -133,11 +176,14 @@ export class MouthStream {
         const apart = this.apart.at(-1)[k] - kept[shape];
         made[i * shapes + shape] = clip(motion[i * shapes + shape] + c.streaming_read_share * apart, 0, 1);
       });
-      this.opening.add(this.mouth.subarray(i * shapes, (i + 1) * shapes));
+      const voice = { prosody: this.prosody.subarray(4 * i, 4 * i + 4), speech: this.speech.slice(i, i + 1) };
+      this.opening.add(this.mouth.subarray(i * shapes, (i + 1) * shapes), voice);
       openWider(made.subarray(i * shapes, (i + 1) * shapes), this.opening.factor(), kept, c);
     }
     this.mouth = this.mouth.slice(count * shapes);
     this.emotional = this.emotional.slice(count);
+    this.prosody = this.prosody.slice(4 * count);
+    this.speech.splice(0, count);
     return made;
   }
 }

@@ -50,7 +50,7 @@ export async function move(networks, { analysis, hidden, track }, onprogress) {
   const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
   const speech = speechInput(hidden.speech, analysis.prosody, constants.decoder);
   const motion = await decode(networks, { speech, ...emotion }, (share) => onprogress(1 - WORK.decode * (1 - share)));
-  return finishMouth(motion, emotion, await networks.articulation(hidden), constants);
+  return finishMouth(motion, emotion, await networks.articulation(hidden), analysis, constants);
 }
 
 /** Coefficients (T, 52) of a whole recording, some seconds at a time. */
@@ -78,13 +78,14 @@ async function decode(networks, frames, onprogress) {
  * @param {Float32Array} motion (T, 52) in [0, 1]
  * @param {{posterior: Float32Array, intensity: Float32Array}} emotion (T, C) and (T), eased
  * @param {{lips: Float32Array, tongue: Float32Array, mouth: Float32Array}} phones (T, 2) and (T, 3) posteriors; (T, 52)
+ * @param {import("./closures.js").Voice} voice
  * @param {Record<string, any>} constants
  * @returns {Moved}
  */
-export function finishMouth(motion, emotion, phones, constants) {
+export function finishMouth(motion, emotion, phones, voice, constants) {
   const { mouth, decoder } = constants;
   const share = emotional(emotion.posterior, emotion.intensity, constants.conditioning);
-  const mixed = mixMouth(motion, phones.mouth, share, mouth);
+  const mixed = mixMouth(motion, phones.mouth, share, voice, mouth);
   const full = new UpperFace(constants.upper_face).push(mixed, emotion.posterior, emotion.intensity);
   const apart = lipsApart(full, Math.min(nearFrames(mouth), decoder.look_ahead), mouth);
   const closed = closures(phones.lips, mouth);

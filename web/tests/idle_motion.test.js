@@ -17,7 +17,7 @@ const frames = Object.fromEntries(Object.entries(reference.frames).map(([name, s
 const track = emotionTrack({ ...frames, speech: Uint8Array.from(frames.speech) }, samples.length / 16000, constants);
 const phones = Object.fromEntries(Object.entries(reference.articulation).map(([name, rows]) => [name, whole(rows)]));
 const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
-const moved = finishMouth(whole(reference.motion), emotion, phones, constants);
+const moved = finishMouth(whole(reference.motion), emotion, phones, analysis, constants);
 const make = (generators) => assemble(moved, { analysis, track }, { fps: reference.lively.fps, generators }, constants);
 
 test("accents, phrases and questions are Python's", () => {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { easeCuts } from "../src/conditioning.js";
 import { emotionTrack, shapeTrack } from "../src/emotion.js";
+import { Ear } from "../src/features.js";
 import { assemble } from "../src/assembly.js";
 import { finishMouth } from "../src/recipe.js";
 import { assertClose, constants, reference, sampleRecording, whole } from "./support/reference.js";
@@ -36,7 +37,7 @@ test("a recording in which nobody speaks is neutral", () => {
 test("the decoder's motion is finished as Python does: upper face, closures, tongue, the video clock", () => {
   const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
   const phones = Object.fromEntries(Object.entries(reference.articulation).map(([name, rows]) => [name, whole(rows)]));
-  const moved = finishMouth(whole(reference.motion), emotion, phones, constants);
+  const moved = finishMouth(whole(reference.motion), emotion, phones, new Ear(constants.features).analyse(sampleRecording()), constants);
   assertClose(moved.weights, reference.moved, 1e-4, "finished motion");
   const made = assemble(moved, { track }, { fps: reference.animation.fps, generators: null }, constants);
   assertClose(made.weights, reference.animation.weights, 1e-4, "weights at 30 frames a second");
