@@ -70,7 +70,7 @@ CREASES = (
            {"mouthSmileLeft": 0.85, "noseSneerLeft": 0.85, "mouthUpperUpLeft": 0.7, "mouthDimpleLeft": 0.4,
             "cheekSquintLeft": 0.2}, 0.45),
     Crease(((2.80, -2.95), (3.06, -3.6), (3.10, -4.2), (2.95, -4.9)), 0.20,
-           {"mouthFrownLeft": 0.9, "mouthShrugLower": 0.25, "mouthStretchLeft": 0.25}, 0.5),
+           {"mouthFrownLeft": 0.9, "mouthShrugLower": 0.25, "mouthStretchLeft": 0.25}, 0.3),
     Crease(((0, -4.58), (0.5, -4.57), (1.35, -4.75)), 0.20,
            {"mouthShrugLower": 0.9}, 0.6, True),
 )  # fmt: skip
