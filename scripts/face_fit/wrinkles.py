@@ -36,6 +36,7 @@ class Crease:
         dark: 0 to 1.
         open_start: whether the line does not taper at its start (it meets its mirror image on the midline).
         at_end: ``shapes`` at the end of the line, where these are others; between start and end they change evenly.
+        stations: how many there are; None: one every ``STATION``.
     """
 
     path: tuple[tuple[float, float], ...]
@@ -44,6 +45,7 @@ class Crease:
     dark: float = 1.0
     open_start: bool = False
     at_end: Mapping[str, float] | None = None
+    stations: int | None = None
 
 
 _INNER = {"browInnerUp": 0.8, "browOuterUpLeft": 0.2}
@@ -66,9 +68,9 @@ CREASES = (
     Crease(((4.95, 3.00), (5.5, 2.84), (6.1, 2.80)), 0.15, _SMILED, 0.4),
     Crease(((1.75, 2.42), (2.5, 2.08), (3.4, 1.98), (4.2, 2.2)), 0.17,
            {"eyeSquintLeft": 0.6, "cheekSquintLeft": 0.45, "mouthSmileLeft": 0.25}, 0.45),
-    Crease(((1.42, 0.0), (1.80, -0.65), (2.50, -1.50), (3.05, -2.25), (3.30, -3.05)), 0.26,
+    Crease(((1.66, -0.42), (1.95, -0.85), (2.50, -1.50), (3.05, -2.25), (3.30, -3.05)), 0.26,
            {"mouthSmileLeft": 0.85, "noseSneerLeft": 0.85, "mouthUpperUpLeft": 0.7, "mouthDimpleLeft": 0.4,
-            "cheekSquintLeft": 0.2}, 0.45),
+            "cheekSquintLeft": 0.2}, 0.45, stations=20),
     Crease(((2.80, -2.95), (3.06, -3.6), (3.10, -4.2), (2.95, -4.9)), 0.20,
            {"mouthFrownLeft": 0.9, "mouthShrugLower": 0.25, "mouthStretchLeft": 0.25}, 0.3),
     Crease(((0, -4.58), (0.5, -4.57), (1.35, -4.75)), 0.20,
@@ -132,7 +134,7 @@ def _stations(crease: Crease) -> tuple[Points, NDArray[np.float64]]:
     """Points (n, 2) along the line and how far each is from its tapering ends, 0 to 1."""
     path = np.array(crease.path)
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
-    n = max(5, int(np.ceil(length[-1] / STATION)) + 1)
+    n = crease.stations or max(5, int(np.ceil(length[-1] / STATION)) + 1)
     t = np.linspace(0, 1, n)
     points = np.stack([PchipInterpolator(length / length[-1], path[:, k])(t) for k in range(2)], axis=1)
     ends = 1 - t if crease.open_start else np.minimum(t, 1 - t) * 2
