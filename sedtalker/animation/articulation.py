@@ -113,7 +113,6 @@ class OpeningMeasure:
         gaps = (mouth @ TALKING_SIDES) @ self.rules.gaps
         steps = (gaps[gaps > self.rules.apart_gap] / OPENING_STEP).astype(int)
         self.counts += np.bincount(steps.clip(0, OPENING_STEPS - 1), minlength=OPENING_STEPS)
-
         if voice is not None:
             level, _, _, tilt = voice[voice[:, 1] != 0.0].T
             rows = ((level - LOWEST_LEVEL) / LEVEL_STEP).astype(int).clip(0, LEVELS - 1)
