@@ -17,30 +17,17 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
+from sedtalker.animation.opening import OpeningMeasure, opened
 from sedtalker.arrays import Floats, softmax
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, TALKING_SIDES
 from sedtalker.phonetics.aligner import Alignment
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX, PROSODY_CHANNELS, SpeechFeatures
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX, PROSODY_CHANNELS
 
 JAW, CLOSE, ROLL = INDEX["jawOpen"], INDEX["mouthClose"], INDEX["mouthRollLower"]
 """Indices of the jaw's opening, of the shape that closes the lips over it, and of the rolled lower lip."""
 PUCKER = INDEX["mouthPucker"]
 """Index of the shape that rounds the lips without opening them."""
-OPENING = [
-    index
-    for index, name in enumerate(ARKIT_52)
-    if name.startswith(
-        ("jawOpen", "mouthClose", "mouthRoll", "mouthShrug", "mouthPress", "mouthLowerDown", "mouthUpperUp")
-    )
-]
-"""Indices of the shapes that open and close the mouth; corners, and how round lips are, stay as they are."""
-OPENING_STEP, OPENING_STEPS = 0.002, 256
-"""Gaps between the lips are counted in steps of this, and so many of them."""
-LOWEST_LEVEL, LEVEL_STEP, LEVELS = -16.0, 0.25, 72
-"""Levels of a voice, natural log of the power, are counted from here on in so many steps."""
-LOWEST_TILT, TILT_STEP, TILTS = -12.0, 0.1, 180
-"""Its spectral tilts, see ``PROSODY_CHANNELS``, too."""
 
 
 def mixed_mouth(
@@ -76,82 +63,6 @@ def mixed_mouth(
         measured.add(mouth)
         opening = measured.factor
     return opened(mixed, np.float32(opening), kept)
-
-
-def opening_of(features: SpeechFeatures, rules: MouthRules = RULES) -> float | None:
-    """The factor of ``OpeningMeasure`` for the recording that features are of, or are a part of; None: no mouth."""
-    measured, whole = OpeningMeasure(rules), features.recording
-    if whole.mouth is None:
-        return None
-    measured.add(whole.mouth, whole.voice)
-    return measured.factor
-
-
-class OpeningMeasure:
-    """How far the mouth opens that is read out of the sound, and the factor that makes this what the voice asks for.
-
-    Networks shrink the mouths of people whom they were not trained on towards the mean. The louder somebody talks, the
-    further jaw and lips open, by half as much again in loud speech (Schulman 1989; Geumann 2001), and at any level of
-    the recording the balance of the spectrum above and below 1 kHz tells it (Sluijter and van Heuven 1996). Frames may
-    come one by one.
-    """
-
-    def __init__(self, rules: MouthRules = RULES) -> None:
-        self.rules = rules
-        self.counts = np.zeros(OPENING_STEPS, np.int64)
-        """Frames with open lips by their gap."""
-        self.voices = np.zeros((LEVELS, TILTS), np.int64)
-        """Voiced frames by their level and their tilt."""
-
-    def add(self, mouth: Floats, voice: Floats | None = None) -> None:
-        """Count the next frames.
-
-        Args:
-            mouth: (n, S) of ``TALKING_SHAPES``.
-            voice: (n, 4) prosody, zero where nobody speaks; None: the voice does not count.
-        """
-        gaps = (mouth @ TALKING_SIDES) @ self.rules.gaps
-        steps = (gaps[gaps > self.rules.apart_gap] / OPENING_STEP).astype(int)
-        self.counts += np.bincount(steps.clip(0, OPENING_STEPS - 1), minlength=OPENING_STEPS)
-        if voice is not None:
-            level, _, _, tilt = voice[voice[:, 1] != 0.0].T
-            rows = ((level - LOWEST_LEVEL) / LEVEL_STEP).astype(int).clip(0, LEVELS - 1)
-            np.add.at(self.voices, (rows, ((tilt - LOWEST_TILT) / TILT_STEP).astype(int).clip(0, TILTS - 1)), 1)
-
-    @property
-    def effort(self) -> float:
-        """Change of the opening by vocal effort, natural log: by the median tilt of the louder half of the voice."""
-        rules, count = self.rules, int(self.voices.sum())
-        if not count:
-            return 0.0
-        middle = int(np.searchsorted(self.voices.sum(1).cumsum(), 0.5 * count, side="right"))
-        tilts = self.voices[middle:].sum(0).cumsum()
-        tilt = LOWEST_TILT + TILT_STEP * (0.5 + float(np.searchsorted(tilts, 0.5 * float(tilts[-1]))))
-        asked = float(np.clip(rules.tilt_opens * (tilt - rules.usual_tilt), -rules.most_effort, rules.most_effort))
-        return asked * count / (count + rules.few_frames)
-
-    @property
-    def factor(self) -> float:
-        """The factor of ``OPENING``, from all frames so far."""
-        rules, total, wide = self.rules, self.counts.cumsum(), 0.0
-        if total[-1]:
-            below = (1.0 - rules.widest_part) * float(total[-1])
-            step = int(np.searchsorted(total, below))
-            wide = OPENING_STEP * float(step + 1 - (total[step] - below) / self.counts[step])
-        shown = rules.few_frames * rules.read_opening + float(total[-1]) * wide
-        shown /= rules.few_frames + float(total[-1])
-        return float(np.clip(rules.usual_opening * np.exp(self.effort) / shown, *rules.opening_range))
-
-
-def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:
-    """A motion (T, 52) whose speech opens the mouth further by a factor, one or (T, 1); what emotion adds stays.
-
-    Args:
-        kept: (T, 52) what a neutral face would have more of each shape, so that ``motion + kept`` is what speech does.
-    """
-    wider = np.asarray(motion, np.float32).copy()
-    wider[:, OPENING] += (factor - 1.0) * np.clip(motion + kept, 0.0, 1.0)[:, OPENING]
-    return np.clip(wider, 0.0, 1.0)
 
 
 def posteriors_of(logits: Floats, groups: Iterable[Iterable[str]]) -> Floats:

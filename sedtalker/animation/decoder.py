@@ -23,12 +23,12 @@ from sedtalker.animation.articulation import (
     lips_apart,
     mixed_mouth,
     move_lips,
-    opening_of,
     required_closures,
     tongue_posteriors,
 )
 from sedtalker.animation.conditioning import STYLE_CODES, Style, UpperFaceStream, ease_cuts, emotional
 from sedtalker.animation.mouth_rules import RULES
+from sedtalker.animation.opening import opening_of
 from sedtalker.arrays import Floats
 from sedtalker.checkpoint import read_arrays
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack

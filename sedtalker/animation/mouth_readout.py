@@ -16,9 +16,10 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.articulation import Articulation, mixed_mouth, opening_of
+from sedtalker.animation.articulation import Articulation, mixed_mouth
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder_network import Decoder
+from sedtalker.animation.opening import opening_of
 from sedtalker.arrays import Floats
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.emotion.track import EmotionTrack

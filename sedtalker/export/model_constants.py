@@ -14,7 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from sedtalker.animation import animation_stream, articulation, conditioning, decoder, idle_motion, visual_prosody
+from sedtalker.animation import (
+    animation_stream,
+    articulation,
+    conditioning,
+    decoder,
+    idle_motion,
+    opening,
+    visual_prosody,
+)
 from sedtalker.animation.articulation import CLOSE, JAW, PUCKER, ROLL
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_rules import RULES
@@ -124,8 +132,8 @@ def _mouth(file: ShapeDecoder, live: ShapeDecoder) -> Section:
         "streaming_read_share": live.config.mouth_share,
         "streaming_context": open_model(STREAMED).config.context,
     }
-    derived |= _named(articulation, "OPENING", "OPENING_STEP", "OPENING_STEPS", "LOWEST_LEVEL", "LEVEL_STEP", "LEVELS")
-    derived |= _named(articulation, "LOWEST_TILT", "TILT_STEP", "TILTS")
+    derived |= _named(opening, "OPENING", "OPENING_STEP", "OPENING_STEPS", "LOWEST_LEVEL", "LEVEL_STEP", "LEVELS")
+    derived |= _named(opening, "LOWEST_TILT", "TILT_STEP", "TILTS")
     return {**asdict(RULES), **derived, "jaw": JAW, "close": CLOSE, "roll": ROLL, "pucker": PUCKER}
 
 

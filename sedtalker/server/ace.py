@@ -27,8 +27,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.server import streams
 from sedtalker.server.access import bearer, is_among
-from sedtalker.server.ace_messages import made, read
-from sedtalker.server.ace_parameters import ACE_FPS, AceRequest, Finish, GivenEmotions, checked_sound, wanted
+from sedtalker.server.ace_messages import ACE_FPS, AceRequest, Finish, GivenEmotions, checked_sound, made, read, wanted
 from sedtalker.server.authoring import Authoring, NoSuchClip
 from sedtalker.server.pool import StreamFailed
 from sedtalker.server.service import MOST_STREAMS, Busy, Service

@@ -31,8 +31,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.nn import one_thread
-from sedtalker.server.ace_messages import made, read
-from sedtalker.server.ace_parameters import ACE_FPS, AceRequest, checked_sound, wanted
+from sedtalker.server.ace_messages import ACE_FPS, AceRequest, checked_sound, made, read, wanted
 from sedtalker.server.service import Service
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 

@@ -1,14 +1,14 @@
 """Speech encoders: a recording in, one hidden vector every 20 ms out.
 
-That of the lips reads centred log-mels: a stride-2 convolution and residual dilated convolutions. A hidden vector sees
+That of the lips reads centred log-mels through residual dilated convolutions. A hidden vector sees
 ``SpeechEncoderConfig.context`` frames on either side, so windows of a long recording give what one pass gives.
-``open_encoder`` opens it, or a model of the Hugging Face hub in its place.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -444,9 +444,7 @@ def open_trained_encoder(
 def _builtin_of(sha256: str | None) -> str:
     """The built-in encoder of that hash; the first one where there is none."""
     for name in BUILTIN_ENCODERS[1:]:
-        try:
+        with suppress(InputError):
             if sha256 == weights_sha256(builtin_checkpoint(name)):
                 return name
-        except InputError:
-            continue
     return BUILTIN_ENCODERS[0]

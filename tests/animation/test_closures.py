@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.articulation import (
-    OPENING,
     ClosureStream,
     MouthStream,
     close_lips,
@@ -22,6 +21,7 @@ from sedtalker.animation.articulation import (
     touch_teeth,
 )
 from sedtalker.animation.mouth_rules import RULES
+from sedtalker.animation.opening import OPENING
 from sedtalker.face.arkit import INDEX, TALKING_INDEX, TALKING_SHAPES, TALKING_SIDES
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX, PHONES

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.articulation import OPENING, OpeningMeasure
 from sedtalker.animation.mouth_readout import (
     MouthReadout,
     MouthReadoutConfig,
     ReadoutDecoder,
 )
+from sedtalker.animation.opening import OPENING, OpeningMeasure
 from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
 from sedtalker.emotion.formats import constant_track

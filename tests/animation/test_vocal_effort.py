@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.animation.articulation import OpeningMeasure, opening_of
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.mouth_rules import RULES
+from sedtalker.animation.opening import OpeningMeasure, opening_of
 from sedtalker.animation.style import parse_style
 from sedtalker.face.arkit import TALKING_SHAPES
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
