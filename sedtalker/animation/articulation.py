@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
-from sedtalker.animation.opening import OpeningMeasure, opened
+from sedtalker.animation.opening import OpeningMeasure, opened, opening_of
 from sedtalker.arrays import Floats, softmax
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, TALKING_SIDES
@@ -58,11 +58,7 @@ def mixed_mouth(
     slow = scipy.ndimage.uniform_filter1d(apart, rules.slow_frames, axis=0, mode="nearest")
     kept = emotional * slow
     mixed = np.clip(motion + share * (apart - kept), 0.0, 1.0)
-    if opening is None:
-        measured = OpeningMeasure(rules)
-        measured.add(mouth)
-        opening = measured.factor
-    return opened(mixed, np.float32(opening), kept)
+    return opened(mixed, np.float32(opening_of(mouth, None, rules) if opening is None else opening), kept)
 
 
 def posteriors_of(logits: Floats, groups: Iterable[Iterable[str]]) -> Floats:

@@ -174,8 +174,8 @@ class ShapeDecoder:
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
         """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]. Cuts in the track become onsets (``ease_cuts``)."""
         motion, share = self.motion(features, track, style), self.emotional(features, track, style)
-        own = self.config.mouth_share
-        motion = mixed_mouth(motion, features.mouth, share, own, opening=opening_of(features))
+        own, whole = self.config.mouth_share, features.recording
+        motion = mixed_mouth(motion, features.mouth, share, own, opening=opening_of(whole.mouth, whole.voice))
         return self.closed(self.full(motion, features, track), features, share)
 
     def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:

@@ -146,7 +146,9 @@ class ReadoutDecoder(nn.Module):
         motion, emotional = self.decoder.motion(read, track, style), self.decoder.emotional(read, track, style)
         spoken = self.readout.predict(features.of(FROM_HUB).hidden)[:, TALKING_INDEX]
         mouth = spoken if features.mouth is None else 0.5 * (spoken + features.mouth)
-        mixed = mixed_mouth(motion, mouth, emotional, self.config.share, opening=opening_of(features))
+        whole = features.recording
+        opening = None if whole.mouth is None else opening_of(whole.mouth, whole.voice)
+        mixed = mixed_mouth(motion, mouth, emotional, self.config.share, opening=opening)
         closed = self.decoder.closed(self.decoder.full(mixed, read, track), read, emotional)
         return np.asarray(np.clip(closed, 0.0, 1.0), np.float32)
 

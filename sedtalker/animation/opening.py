@@ -7,7 +7,6 @@ import numpy as np
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats
 from sedtalker.face.arkit import ARKIT_52, TALKING_SIDES
-from sedtalker.speech.features import SpeechFeatures
 
 OPENING = [
     index
@@ -25,12 +24,12 @@ LOWEST_TILT, TILT_STEP, TILTS = -12.0, 0.1, 180
 """Its spectral tilts, see ``PROSODY_CHANNELS``, too."""
 
 
-def opening_of(features: SpeechFeatures, rules: MouthRules = RULES) -> float | None:
-    """The factor of ``OpeningMeasure`` for the recording that features are of, or are a part of; None: no mouth."""
-    measured, whole = OpeningMeasure(rules), features.recording
-    if whole.mouth is None:
-        return None
-    measured.add(whole.mouth, whole.voice)
+def opening_of(mouth: Floats | None, voice: Floats | None = None, rules: MouthRules = RULES) -> float:
+    """The factor of ``OpeningMeasure`` for a whole recording; 1 where no mouth is read."""
+    if mouth is None:
+        return 1.0
+    measured = OpeningMeasure(rules)
+    measured.add(mouth, voice)
     return measured.factor
 
 
