@@ -186,9 +186,7 @@ class MouthStream:
         self.voice = np.zeros((0, len(PROSODY_CHANNELS)), np.float32)
         """The voice of frames whose motion is pending."""
 
-    def push(
-        self, motion: Floats, mouth: Floats, emotional: Floats, emotion: Floats, voice: Floats | None = None
-    ) -> Floats:
+    def push(self, motion: Floats, mouth: Floats, emotional: Floats, emotion: Floats, voice: Floats) -> Floats:
         """The next frames with their mouth mixed, (n, 52).
 
         Args:
@@ -196,10 +194,9 @@ class MouthStream:
             mouth: (m, S) of ``TALKING_SHAPES``, of the next frames.
             emotional: (m, 1) how far these are from neutral speech.
             emotion: (m, C) their posterior times intensity.
-            voice: (m, 4) their prosody, zero where nobody speaks; None: the voice does not say how far a mouth opens.
+            voice: (m, 4) their prosody, zero where nobody speaks.
         """
         count = len(motion)
-        voice = np.zeros((len(mouth), len(PROSODY_CHANNELS)), np.float32) if voice is None else voice
         self.voice = np.concatenate([self.voice, voice])
         self.mouth, self.emotional = np.concatenate([self.mouth, mouth]), np.concatenate([self.emotional, emotional])
         self.emotion = np.concatenate([self.emotion, emotion])

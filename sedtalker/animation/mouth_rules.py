@@ -1,9 +1,9 @@
 """The numbers of the mouth, in the order in which they are applied between the decoder and the finished lips.
 
 Decoders follow the lips of one talker in the mean, so lips that should meet stay a little apart. What follows mends
-that, step by step: ``articulation`` (a mouth that is read out of the sound, its opening, rounding, p, b, m, f and v
-that the encoder finds, and the tongue), ``gains`` (options that scale the motion), ``known_phones`` (a transcript) and
-``recipe`` (whatever moves the jaw afterwards).
+that, step by step: ``opening`` (how far a mouth opens), ``articulation`` (a mouth that is read out of the sound,
+rounding, p, b, m, f and v that the encoder finds, and the tongue), ``gains`` (options that scale the motion),
+``known_phones`` (a transcript) and ``recipe`` (whatever moves the jaw afterwards).
 ``docs/lips.md`` says what each of them brings. Gaps between the lips are in distances of the outer corners of the eyes,
 beyond the gap of the resting face; weights are those of ARKit's shapes; frames are 20 ms long.
 """

@@ -37,6 +37,11 @@ def corrected(mouth: np.ndarray, bilabial: np.ndarray) -> np.ndarray:
     return close_lips(mouth, closures(bilabial) * lips_apart(mouth))
 
 
+def silence(frames: int) -> np.ndarray:
+    """The voice of frames in which nobody speaks."""
+    return np.zeros((frames, 4), np.float32)
+
+
 def test_a_mouth_that_is_read_out_of_neutral_speech_is_averaged_with_the_decoders():
     rng = np.random.default_rng(0)
     motion, mouth = (rng.random((200, n), np.float32) for n in (52, len(TALKING_SHAPES)))
@@ -101,7 +106,7 @@ def test_a_streams_mouth_comes_to_open_as_that_of_the_recording():
     mouth = talk(3000, 0.25)
     motion, neutral = mouth @ TALKING_SIDES, np.zeros((3000, 7), np.float32)
     calm = np.zeros((3000, 1), np.float32)
-    live = MouthStream(0.5).push(motion, mouth, calm, neutral)
+    live = MouthStream(0.5).push(motion, mouth, calm, neutral, silence(len(mouth)))
     whole = mixed_mouth(motion, mouth, calm, 0.5)
     np.testing.assert_allclose(live[1000:], whole[1000:], atol=0.01)
     first = live[:10, INDEX["jawOpen"]].max() / motion[:10, INDEX["jawOpen"]].max()
@@ -225,6 +230,7 @@ def test_lips_are_apart_from_the_gap_of_closed_ones_on():
 def test_a_stream_mixes_a_mouth_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
     rng = np.random.default_rng(seed)
     motion, mouth = rng.random((frames, 52), np.float32), rng.random((frames, len(TALKING_SHAPES)), np.float32)
+    voice = rng.uniform(-8.0, 0.0, (frames, 4)).astype(np.float32)
     for emotional in (rng.random((frames, 1), np.float32), np.zeros((frames, 1), np.float32)):
         emotion = emotional * rng.dirichlet(np.ones(7), frames).astype(np.float32)
         stream, parts, start, moved, part = MouthStream(0.7), [], 0, 0, 0
@@ -232,11 +238,11 @@ def test_a_stream_mixes_a_mouth_as_one_pass_does_however_it_is_cut(seed, frames,
             stop = min(frames, start + sizes[part % len(sizes)])
             until = frames if stop == frames else max(moved, stop - late)
             new = slice(start, stop)
-            parts.append(stream.push(motion[moved:until], mouth[new], emotional[new], emotion[new]))
+            parts.append(stream.push(motion[moved:until], mouth[new], emotional[new], emotion[new], voice[new]))
             start, moved, part = stop, until, part + 1
-        once = MouthStream(0.7).push(motion, mouth, emotional, emotion)
+        once = MouthStream(0.7).push(motion, mouth, emotional, emotion, voice)
         np.testing.assert_allclose(np.concatenate(parts), once, atol=1e-6)
-    once = MouthStream(0.7, AS_READ).push(motion, mouth, emotional, emotion)
+    once = MouthStream(0.7, AS_READ).push(motion, mouth, emotional, emotion, voice)
     np.testing.assert_allclose(once, mixed_mouth(motion, mouth, emotional, 0.7, AS_READ), atol=1e-6)
 
 
@@ -247,12 +253,12 @@ def test_a_stream_leaves_a_smile_to_the_decoder_and_takes_over_what_is_quick():
     jaw = TALKING_SHAPES.index("jawOpen")
     mouth[:, jaw] = 0.5 + 0.3 * np.sin(2 * np.pi * frames / 10)
     happy, neutral = np.eye(7, dtype=np.float32)[[1]].repeat(400, 0), np.zeros((400, 7), np.float32)
-    made = MouthStream(1.0, AS_READ).push(smile, mouth, np.ones((400, 1), np.float32), happy)
+    made = MouthStream(1.0, AS_READ).push(smile, mouth, np.ones((400, 1), np.float32), happy, silence(400))
     settled = made[RULES.slow_frames :]
     smiles = INDEX["mouthSmileLeft"]
     np.testing.assert_allclose(settled[:, smiles], 0.5, atol=1e-5)
     assert settled[:, INDEX["jawOpen"]].std() == pytest.approx(mouth[:, jaw].std(), rel=0.02)
-    plain = MouthStream(1.0, AS_READ).push(smile, mouth, np.zeros((400, 1), np.float32), neutral)
+    plain = MouthStream(1.0, AS_READ).push(smile, mouth, np.zeros((400, 1), np.float32), neutral, silence(400))
     np.testing.assert_allclose(plain[:, smiles], 0.0, atol=1e-6)
 
 
@@ -262,7 +268,7 @@ def test_a_smile_goes_when_the_emotion_does():
     shown[:100, smiles] = 0.8
     mouth, strong = np.zeros((200, len(TALKING_SHAPES)), np.float32), np.ones((200, 1), np.float32)
     emotion = np.eye(7, dtype=np.float32)[np.repeat([1, 2], 100)]
-    made = MouthStream(0.8).push(shown, mouth, strong, emotion)[:, smiles]
+    made = MouthStream(0.8).push(shown, mouth, strong, emotion, silence(len(mouth)))[:, smiles]
     np.testing.assert_allclose(made[:100], 0.8, atol=1e-5)
     np.testing.assert_allclose(made[100:], 0.0, atol=1e-2)
 
