@@ -156,12 +156,7 @@ class DeviceSounds:
         self.changes.to(device)
 
     def dialogues(self, turns: Tensor, levels: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-        """Log-mels (B, 4T, 80) of dialogues that were changed, and who speaks in them, (B, 3, T); see ``joined``."""
-        sound, active = self.joined(turns, levels, frames)
-        return self.changes(sound), active
-
-    def joined(self, turns: Tensor, levels: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-        """Sound (B, 640T) of dialogues, and who speaks in them, (B, 3, T).
+        """Log-mels (B, 4T, 80) of dialogues, and who speaks in them, (B, 3, T).
 
         Args:
             turns: (P, 5) of all turns: dialogue, place, first frame in the banks, first frame in the dialogue, length.
@@ -182,7 +177,7 @@ class DeviceSounds:
         sound = torch.zeros(len(levels) * frames, SPEAKER_FRAME, device=turns.device).index_add_(0, target, pieces)
         active = torch.zeros(len(levels), PLACES, frames, device=turns.device)
         active.view(-1, frames)[row[turn] * PLACES + place[turn], start[turn] + offset] = self.spoken[source].float()
-        return sound.view(len(levels), -1), active
+        return self.changes(sound.view(len(levels), -1)), active
 
     def crops(self, places: Tensor, frames: int) -> Tensor:
         """Log-mels (C, 4T, 80) of single recordings: ``places`` (C, 3) are first frame, offset, and length; a
@@ -212,11 +207,9 @@ class SoundChanges:
 
     def __call__(self, sound: Tensor) -> Tensor:
         """Log-mels (B, N / 160, 80) of sounds that were changed, at about their usual level."""
-        return self.levelled(self.degrade(sound))
-
-    def levelled(self, sound: Tensor) -> Tensor:
-        """Log-mels (B, N / 160, 80) of sounds at about their usual level."""
-        return self.log_mel(sound * level_gains(sound) * 10 ** even(len(sound), -0.2, 0.2, sound.device))
+        changed = self.degrade(sound)
+        level = 10 ** _even(len(sound), -0.2, 0.2, sound.device)
+        return self.log_mel(changed * level_gains(changed) * level)
 
     def degrade(self, sound: Tensor) -> Tensor:
         """Sounds (B, N) as ``TransferRecipe.degrade`` changes them, each by itself."""
@@ -231,20 +224,20 @@ class SoundChanges:
         sound = torch.fft.irfft(spectrum, length)[:, :count]
         sound = torch.where(noise < recipe.noise, sound + self._background(sound), sound)
         sound = torch.where(line < recipe.telephone, _telephone(sound), sound)
-        limit = even(rows, 0.1, 0.5, device) * sound.abs().amax(1, keepdim=True)
+        limit = _even(rows, 0.1, 0.5, device) * sound.abs().amax(1, keepdim=True)
         return torch.where(clip < recipe.clipped, sound.clamp(-limit, limit), sound)
 
     def _responses(self, rows: int) -> Tensor:
         """(B, RESPONSE) measured responses, or decaying noise after a gap before the first reflection."""
         recipe, device = self.recipe, self.window.device
         t = torch.arange(RESPONSE, device=device) / SAMPLE_RATE
-        seconds = even(rows, *recipe.reverberation, device)
+        seconds = _even(rows, *recipe.reverberation, device)
         made = torch.randn(rows, RESPONSE, device=device) * torch.exp(-6.9 * t / seconds)
-        made = made * even(rows, 0.01, 0.08, device) * (t >= even(rows, 0.002, 0.02, device)) * (t < seconds)
+        made = made * _even(rows, 0.01, 0.08, device) * (t >= _even(rows, 0.002, 0.02, device)) * (t < seconds)
         if len(self.rooms):
             picked = self.rooms[torch.randint(len(self.rooms), (rows,), device=device)]
             measured = torch.rand(rows, 1, device=device) < recipe.measured
-            made = torch.where(measured, picked * even(rows, *recipe.wet, device), made)
+            made = torch.where(measured, picked * _even(rows, *recipe.wet, device), made)
         made[:, 0] = 1.0
         return made
 
@@ -256,7 +249,7 @@ class SoundChanges:
         position = (torch.log2(hertz / 50) / 7.5 * (OCTAVES - 1)).clamp(0, OCTAVES - 1 - 1e-4)
         low = position.floor().long()
         decibels = points[:, low] * (1 - position + low) + points[:, low + 1] * (position - low)
-        lowest, highest = even(rows, 60, 300, device), even(rows, 3400, 7500, device)
+        lowest, highest = _even(rows, 60, 300, device), _even(rows, 3400, 7500, device)
         limited = torch.rand(rows, 1, device=device) < self.recipe.band_limits
         outside = (lowest / hertz).log2().clamp(0, 1) + (4 * (hertz / highest).log2()).clamp(0, 1)
         return 10 ** ((decibels - 40 * outside * limited) / 20)
@@ -265,7 +258,7 @@ class SoundChanges:
         """(B, N) recorded or coloured noise at random ratios to the sounds."""
         recipe, device, (rows, count) = self.recipe, sound.device, sound.shape
         bins = count // 2 + 1
-        steepness = torch.arange(bins, device=device).clamp_min(1.0) ** -even(rows, 0.0, 1.1, device)
+        steepness = torch.arange(bins, device=device).clamp_min(1.0) ** -_even(rows, 0.0, 1.1, device)
         coloured = torch.fft.irfft(torch.fft.rfft(torch.randn(rows, count, device=device)) * steepness, count)
         which = torch.randint(len(self.noise_lengths), (rows,), device=device)
         lengths = self.noise_lengths[which][:, None]
@@ -273,7 +266,7 @@ class SoundChanges:
         offset = (torch.rand(rows, 1, device=device) * lengths).long()
         recorded = self.noises[first + (offset + torch.arange(count, device=device)) % lengths]
         noise = torch.where(torch.rand(rows, 1, device=device) < recipe.recorded, recorded, coloured)
-        return noise * rms(sound) / rms(noise) * 10 ** (-even(rows, *recipe.snr, device) / 20)
+        return noise * _rms(sound) / _rms(noise) * 10 ** (-_even(rows, *recipe.snr, device) / 20)
 
     def log_mel(self, sound: Tensor) -> Tensor:
         """Log-mels (B, N / 160, 80) as ``sedtalker.speech.features.log_mel`` makes them, N a multiple of 320."""
@@ -310,13 +303,12 @@ def _telephone(sound: Tensor) -> Tensor:
     return coded.sign() * ((MU + 1) ** coded.abs() - 1) / MU * peak / 0.9
 
 
-def even(rows: int, low: float, high: float, device: torch.device) -> Tensor:
-    """(B, 1) numbers that are evenly distributed between two limits."""
+def _even(rows: int, low: float, high: float, device: torch.device) -> Tensor:
+    """(B, 1) even between two limits."""
     return low + (high - low) * torch.rand(rows, 1, device=device)
 
 
-def rms(sound: Tensor) -> Tensor:
-    """(B, 1) root mean square of sounds (B, N)."""
+def _rms(sound: Tensor) -> Tensor:
     return (sound.square().mean(1, keepdim=True) + 1e-12).sqrt()
 
 
