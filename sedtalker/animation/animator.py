@@ -344,10 +344,17 @@ class Animator:
         if emotion is not None:
             return parse_emotion(str(emotion), audio.duration)
         diarizer = self.diarizer
-        own = features if diarizer.encoder.sha256() == self.encoder.sha256() else diarizer.encoder(audio)
+        own = self.diarizer_features(audio, features)
         voice = diarizer.voice(enroll) if enroll else None
-        track = diarizer.track(audio, own, voice, fill_scale=fill_scale, note=True)
-        return track.confident(min_confidence)
+        return diarizer.track(audio, own, voice, fill_scale=fill_scale, note=True).confident(min_confidence)
+
+    def diarizer_features(self, audio: Audio, features: SpeechFeatures, hook: Hook = no_progress) -> SpeechFeatures:
+        """What the diarizer reads of a recording: ``features`` themselves, if they are of the encoder that it reads."""
+        encoder = self.diarizer.encoder
+        if encoder.sha256() == self.encoder.sha256():
+            return features
+        with one_step(hook, "encoding the speech"):
+            return encoder(audio)
 
     def open_stream(
         self, settings: StreamSettings = StreamSettings(), track: EmotionTrack | None = None

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.animator import Animator
 from sedtalker.arrays import Floats
 from sedtalker.emotion.taxonomy import FAMILIES, KINDS
 from sedtalker.emotion.track import EmotionTrack
@@ -24,7 +23,6 @@ from sedtalker.nn import torch_threads
 from sedtalker.phonetics.recognition import checked_words, recognise_words
 from sedtalker.phonetics.words import AUTO, MOST_WORDS, Word
 from sedtalker.progress import Hook, one_step
-from sedtalker.speech.features import SpeechFeatures
 from sedtalker.studio.cast import SpeakerVoice
 from sedtalker.studio.document import Base, Span
 from sedtalker.studio.opening import Then, Work
@@ -119,7 +117,7 @@ def find_fine_emotions(session: Session) -> tuple[Work, Then]:
                 diarizer = animator.diarizer
                 fine = diarizer.with_fine().fine
                 assert fine is not None
-            features = _features(animator, voice, hook)
+            features = animator.diarizer_features(voice.sound, voice.features, hook)
             with one_step(hook, "recognising fine-grained emotions"):
                 return features.clock.times(len(features)), dict(fine(voice.sound, features))
 
@@ -189,7 +187,7 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
         animator = session.models.animator()
         diarizer = animator.diarizer
         with torch_threads(1):
-            features = _features(animator, voice, hook)
+            features = animator.diarizer_features(voice.sound, voice.features, hook)
             with one_step(hook, "learning the corrections"):
                 rows, times = spoken_rows(diarizer.in_torch(), features)
 
@@ -207,14 +205,6 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
         return {"corrections": len(corrections)}
 
     return work, then
-
-
-def _features(animator: Animator, voice: SpeakerVoice, hook: Hook) -> SpeechFeatures:
-    """The features that the diarizer reads: the speaker's own, where it shares the animator's encoder."""
-    if animator.diarizer.encoder.sha256() == animator.encoder.sha256():
-        return voice.features
-    with one_step(hook, "encoding the speech"):
-        return animator.diarizer.encoder(voice.sound)
 
 
 def _same_voice(session: Session, voice: SpeakerVoice, before: str) -> None:
