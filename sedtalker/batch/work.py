@@ -333,7 +333,8 @@ def write_results(
     stem = stem or (audio.stem if audio is not None else "animation")
     if settings.video:
         animation.render(written / f"{stem}.{settings.video_format}", sound, hook=hook, **settings.picture())
-    options: dict[str, Any] = {"targets": settings.targets, "names": shape_map_of(settings.rig_names)}
+    rig = shape_map_of(settings.rig_names)
+    options: dict[str, Any] = {"targets": rig or settings.targets, "names": rig}
     with one_step(hook, "writing the files"):
         if animation.track is not None:
             animation.track.save(written / (stem + TRACK_SUFFIX))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
+from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError
 
 Method = Literal["mean", "norm", "pseudo"]
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 @fail_clearly
+@o.takes_options()
 def adapt(
     inputs: Annotated[
         list[str], typer.Argument(help="Recordings of one kind, folders, globs, or a table (.csv, .jsonl) of them.")
@@ -51,10 +52,7 @@ def adapt(
     pattern: Annotated[list[str] | None, typer.Option(help="Only these files of folders, for example '*.wav'.")] = None,
     device: o.DeviceOption = "auto",
     max_seconds: o.MaxSecondsOption = 3600.0,
-    force: o.ForceOption = False,
-    quiet: o.QuietOption = False,
-    progress: o.ProgressOption = "bar",
-    as_json: o.JsonOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Fit the diarizer to a speaker, a language, a studio, a telephone line: from five or more recordings.
 
@@ -63,7 +61,7 @@ def adapt(
     """
     from sedtalker.storage import check_folder
 
-    check_folder(output, force)
+    check_folder(output, run.force)
     from sedtalker.batch.adaptation import (
         LABEL,
         SPEAKER,
@@ -84,7 +82,7 @@ def adapt(
     from sedtalker.nn import torch_threads
 
     diarizer = o.open_diarizer(model, encoder, 1.0, device)
-    with ShownProgress(progress, quiet) as shown:
+    with run.shown() as shown:
         read = read_recordings(diarizer, items, max_seconds, shown.hook)
         made = diarizer.adapt_to(read, strength, method)
         with torch_threads(1):
@@ -92,7 +90,7 @@ def adapt(
     check_report(report)
     made.save(output)
     assert made.fit is not None
-    if as_json:
+    if run.as_json:
         write_json(
             {
                 "folder": str(output),

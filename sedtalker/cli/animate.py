@@ -139,10 +139,7 @@ def animate(
     device: o.DeviceOption = "auto",
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
-    force: o.ForceOption = False,
-    quiet: o.QuietOption = False,
-    progress: o.ProgressOption = "bar",
-    as_json: o.JsonOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
     from sedtalker.batch.settings import BatchSettings
@@ -152,7 +149,7 @@ def animate(
     settings = o.drawn_where_possible(context, BatchSettings(**vars(options)))
     if performance is not None:
         check_performance(context, performance)
-        animate_performance(performance, audio, settings, output, ShownProgress(progress, quiet), force, as_json)
+        animate_performance(performance, audio, settings, output, run.shown(), run.force, run.as_json)
         return
     check_speakers(context, settings)
     if held is not None and held.turns is not None:
@@ -163,21 +160,19 @@ def animate(
     if audio is None:
         raise InputError("give a recording, a project with --project, or a take with --performance")
     o.check_recording(audio)
-    o.check_preset(save_preset, force)
+    o.check_preset(save_preset, run.force)
     folder, stem, pictures = output or Path(audio.stem), audio.stem, None
     if settings.video and frames:
         settings = replace(settings, video=False)
-        pictures, _ = o.check_sequence(folder / f"{stem}.frames", force), settings.picture()
+        pictures, _ = o.check_sequence(folder / f"{stem}.frames", run.force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
     if settings.speakers is not None:
-        animate_speakers(
-            context, audio, settings, folder, device, ShownProgress(progress, quiet), force, save_preset, as_json
-        )
+        animate_speakers(context, audio, settings, folder, device, run.shown(), run.force, save_preset, run.as_json)
         return
     if visemes is not None:
-        check_visemes(visemes, viseme_set, force)
+        check_visemes(visemes, viseme_set, run.force)
     track = held.rendered if held is not None and settings.emotion is None else None
-    with ExitStack() as stack, ShownProgress(progress, quiet) as shown:
+    with ExitStack() as stack, run.shown() as shown:
 
         def seen(sound: Audio, animation: Animation) -> None:
             o.save_preset(context, save_preset)
@@ -189,10 +184,10 @@ def animate(
                 write_visemes(visemes, viseme_set, animation.phones, sound, audio)
 
         given: dict[str, Any] = {"track": track, "landmarks": landmarks, "seen": seen}
-        sound, animation = Worker(device).animate(audio, settings, folder, force, shown.hook, **given)
+        sound, animation = Worker(device).animate(audio, settings, folder, run.force, shown.hook, **given)
         shown.summary(sound.duration)
     beside = {"frames": pictures, "visemes": visemes}
-    print_files(folder, stem, settings.suffixes(), animation, sound.duration, as_json, beside)
+    print_files(folder, stem, settings.suffixes(), animation, sound.duration, run.as_json, beside)
 
 
 def check_speakers(context: typer.Context, settings: BatchSettings) -> None:

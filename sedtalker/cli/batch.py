@@ -61,11 +61,8 @@ def batch(
         typer.Option("--words-beside", help="Words of each recording: NAME.TextGrid, .vtt, .txt, … beside NAME.wav."),
     ] = False,
     device: o.DeviceOption = "auto",
-    force: o.ForceOption = False,
-    quiet: o.QuietOption = False,
-    progress: o.ProgressOption = "bar",
     preset: o.PresetOption = None,
-    as_json: o.JsonOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Animate many recordings, each as animate would; --resume continues an interrupted run."""
     from sedtalker.batch.inputs import find_items
@@ -73,7 +70,7 @@ def batch(
     from sedtalker.batch.run import Rules, run_batch
     from sedtalker.batch.settings import BatchSettings
 
-    rules = Rules(jobs, WHOLE if shard is None else parse_shard(shard), resume, force, device)
+    rules = Rules(jobs, WHOLE if shard is None else parse_shard(shard), resume, run.force, device)
     settings = BatchSettings(**vars(options), only=listed(only), words_beside=words_beside)
     settings = drawn_where_possible(context, settings)
     if settings.transcript not in (None, "auto"):
@@ -81,16 +78,16 @@ def batch(
             "--transcript of a batch is auto: a text is one recording's: give a column of a manifest, or --words-beside"
         )
     items = find_items(inputs, output, settings, pattern or (), column or ())
-    with ShownFiles(items, progress, quiet) as shown:
+    with ShownFiles(items, run.progress, run.quiet) as shown:
         try:
             summary = run_batch(items, output, rules, shown.hook, shown.seen)
         except KeyboardInterrupt:
             shown.close()
             say(f"interrupted: {shown.ended} of {shown.total} are done or failed; --resume continues")
             raise typer.Exit(130) from None
-    if not quiet and progress == "bar":
+    if not run.quiet and run.progress == "bar":
         show(summary)
-    if as_json:
+    if run.as_json:
         write_json(summary.described())
     elif summary.files:
         print(summary.log)

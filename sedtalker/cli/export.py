@@ -13,7 +13,7 @@ import typer
 from sedtalker.animation.option_fields import Targets
 from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
+from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError
 from sedtalker.export.formats import described, export_formats, parse_formats
 from sedtalker.export.formats import export as write
@@ -56,6 +56,7 @@ def find_animation(given: Path) -> Path:
 
 
 @fail_clearly
+@o.takes_options()
 def export(
     animation: Annotated[Path, typer.Argument(help=ANIMATION_HELP)],
     to: Annotated[list[str], typer.Option(help=f"Formats, separated by commas. {o.TO_HELP}.")],
@@ -79,10 +80,7 @@ def export(
     audio: Annotated[
         Path | None, typer.Option(help="The speech, which GLB, FBX and USD name; default: found beside the animation.")
     ] = None,
-    force: o.ForceOption = False,
-    quiet: o.QuietOption = False,
-    progress: o.ProgressOption = "bar",
-    as_json: o.JsonOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Write an animation for Blender, Unreal, Maya, the web; it needs neither the audio nor the models."""
     rows = [export_formats()[name] for name in parse_formats(to)]
@@ -90,10 +88,11 @@ def export(
     check_sound(audio)
     check_mesh(mesh)
     folder, stem = output or animation.parent, animation.name.removesuffix(".npz")
-    options: dict[str, Any] = {"targets": targets, "points": points, "metres": metres, "names": shape_map_of(names)}
+    rig = shape_map_of(names)
+    options: dict[str, Any] = {"targets": rig or targets, "points": points, "metres": metres, "names": rig}
     written: list[dict[str, Any]] = []
     files = [stem + row.suffix for row in rows]
-    with OutputFolder(folder, files, force) as results, ShownProgress(progress, quiet) as shown:
+    with OutputFolder(folder, files, run.force) as results, run.shown() as shown:
         from sedtalker.animation.animation import read_animation
         from sedtalker.audio import find_recording
 
@@ -108,7 +107,7 @@ def export(
                 said = write(opened, results.path / file, row.name, sound, place=folder / file, **chosen)
             size = (results.path / file).stat().st_size
             written.append({"format": row.name, "file": str(folder / file), "bytes": size, **said})
-    if as_json:
+    if run.as_json:
         write_json({"files": written, "frames": len(opened), "fps": opened.fps, "audio": sound and str(sound)})
         return
     for made in written:

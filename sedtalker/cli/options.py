@@ -7,18 +7,18 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 
-from sedtalker.animation.option_fields import Backend, declared, is_repeatable
+from sedtalker.animation.option_fields import Backend, Option, declared, is_repeatable
 from sedtalker.animation.performance import Performance
 from sedtalker.batch.opening import check_enroll as check_enroll
 from sedtalker.batch.opening import coordinates_of as coordinates_of
 from sedtalker.batch.opening import open_diarizer as open_diarizer
-from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, say
+from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, say
 from sedtalker.errors import InputError
 from sedtalker.export.formats import FORMATS
 from sedtalker.reading import is_folder, is_there, read_json
@@ -199,15 +199,31 @@ FineOption = Annotated[
 """Whether fine-grained emotions are found."""
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
 """Where networks run."""
-ProgressOption = Annotated[ProgressStyle, typer.Option("--progress", help=PROGRESS_HELP)]
-"""How progress is shown."""
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Show no progress, and no messages except notes on the input.")
-]
-"""Whether little is said."""
-ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command runs: whether files are replaced, and what is said."""
+
+    force: Annotated[bool, Option("Files", "Overwrite existing files.", flags=("--force",))] = False
+    quiet: Annotated[
+        bool, Option("Files", "Show no progress, and no messages except notes on the input.", flags=("--quiet", "-q"))
+    ] = False
+    progress: Annotated[ProgressStyle, Option("Files", PROGRESS_HELP)] = "bar"
+    as_json: Annotated[bool, Option("Files", "Print the result as JSON.", flags=("--json",))] = False
+
+    def shown(self) -> ShownProgress:
+        """Progress as it is asked for."""
+        return ShownProgress(self.progress, self.quiet)
+
+
+ForceOption = Annotated[bool, option("force", Run)]
 """Whether files are replaced."""
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+QuietOption = Annotated[bool, option("quiet", Run)]
+"""Whether little is said."""
+ProgressOption = Annotated[ProgressStyle, option("progress", Run)]
+"""How progress is shown."""
+JsonOption = Annotated[bool, option("as_json", Run)]
 """Whether the result is printed as JSON."""
 MaxSecondsOption = Annotated[float, option("max_seconds")]
 """The longest recording."""

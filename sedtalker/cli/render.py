@@ -11,7 +11,7 @@ import typer
 
 from sedtalker.animation.option_fields import Backend
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ShownProgress, fail_clearly, write_json
+from sedtalker.cli.console import fail_clearly, write_json
 from sedtalker.cli.export import ANIMATION_HELP, check_sound, find_animation
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, one_step
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @fail_clearly
+@o.takes_options()
 def render(
     animation: Annotated[Path, typer.Argument(help=ANIMATION_HELP)],
     output: Annotated[
@@ -44,10 +45,7 @@ def render(
     frames: o.FramesOption = False,
     at: Annotated[float, typer.Option(min=0.0, help="Seconds: the frame that a .png shows.")] = 0.0,
     renderer: o.RendererOption = "auto",
-    force: o.ForceOption = False,
-    quiet: o.QuietOption = False,
-    progress: o.ProgressOption = "bar",
-    as_json: o.JsonOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Render an animation; it needs neither the models nor the audio, whose sound is added where it is found."""
     animation = find_animation(animation)
@@ -59,12 +57,12 @@ def render(
 
     picture = picture_options(size, camera, background, light, renderer)
     if frames:
-        o.check_sequence(target, force)
+        o.check_sequence(target, run.force)
     else:
         check_file(target, picture["background"])
     names = None if frames else [target.name]
     folder = target if frames else target.parent
-    with OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
+    with OutputFolder(folder, names, run.force) as results, run.shown() as shown:
         from sedtalker.animation.animation import read_animation
         from sedtalker.audio import find_recording
 
@@ -80,13 +78,14 @@ def render(
             o.write_sequence(opened, results.path, picture, shown.hook)
         else:
             opened.render(results.path / target.name, found, hook=shown.hook, at=at, **picture)
-    if as_json:
+    if run.as_json:
         write_json({"file": str(target), "frames": len(opened), "fps": opened.fps, "audio": found and str(found)})
     else:
         print(target)
 
 
 @fail_clearly
+@o.takes_options()
 def compare(
     first: Annotated[
         Path, typer.Argument(metavar="A", help="An animation, say a prediction: .npz, or .npy of vertices.")
@@ -101,10 +100,7 @@ def compare(
     size: Annotated[int, typer.Option(min=64, max=2160, help="Side of each of the three pictures, pixels.")] = 384,
     renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
     video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video; else only the measures.")] = True,
-    force: o.ForceOption = False,
-    quiet: o.QuietOption = False,
-    progress: o.ProgressOption = "bar",
-    as_json: o.JsonOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Compare two animations of one face: both videos with their difference in colour, and distances of vertices."""
     first, second = (path if path.suffix.lower() == ".npy" else find_animation(path) for path in (first, second))
@@ -121,7 +117,7 @@ def compare(
     lighting = load_lighting(light)
     if video:
         check_renderer(renderer)
-    with ShownProgress(progress, quiet) as shown:
+    with run.shown() as shown:
         with one_step(shown.hook, "opening the animations"):
             a, b = align(*_opened(first, second, mesh, fps, shown.hook))
         with one_step(shown.hook, "measuring"):
@@ -129,7 +125,7 @@ def compare(
         if video:
             from sedtalker.audio import find_recording, load_audio
 
-            with OutputFolder(target.parent, [target.name], force) as results:
+            with OutputFolder(target.parent, [target.name], run.force) as results:
                 known = a.provenance if isinstance(a, Animation) else {}
                 found = audio or find_recording(first, known.get("audio_sha256"))
                 render_comparison(
@@ -141,7 +137,7 @@ def compare(
                     light=lighting,
                     hook=shown.hook,
                 )
-    if as_json:
+    if run.as_json:
         write_json({"file": str(target) if video else None, **measures})
     else:
         print("\n".join([str(target)] * video + [_sentence(measures)]))

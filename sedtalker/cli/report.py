@@ -21,6 +21,7 @@ Words = Annotated[
 
 
 @fail_clearly
+@o.takes_options()
 def report(
     folder: Folder,
     by: Annotated[
@@ -37,21 +38,18 @@ def report(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the tables; default: report in FOLDER.")
     ] = None,
-    force: o.ForceOption = False,
-    quiet: o.QuietOption = False,
-    progress: o.ProgressOption = "bar",
-    as_json: o.JsonOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Sum up emotion tracks: time, intensity and transitions, by groups, as CSV files and a table."""
     from sedtalker.batch.statistics import described, emotion_rows, write_tables
     from sedtalker.batch.tracks import read_tracks
 
-    with ShownProgress(progress, quiet) as shown:
+    with run.shown() as shown:
         tracks = read_tracks(folder, by, manifest, shown.hook, words, words_needed=words is not None)
         target = output or folder / "report"
-        groups = write_tables(tracks, target, force)
+        groups = write_tables(tracks, target, run.force)
     _say_left_out(tracks)
-    if as_json:
+    if run.as_json:
         write_json({**described(groups, tracks), "tables": str(target)})
         return
     print(target)

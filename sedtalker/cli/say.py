@@ -11,7 +11,7 @@ from sedtalker.animation.option_fields import not_offered
 from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.animate import print_files, say_of
-from sedtalker.cli.console import ShownProgress, fail_clearly, write_json
+from sedtalker.cli.console import fail_clearly, write_json
 from sedtalker.cli.export import VisemeSetOption, VisemesOption, check_visemes, write_visemes
 from sedtalker.errors import InputError
 from sedtalker.reading import read_text
@@ -45,17 +45,14 @@ def say(
     device: o.DeviceOption = "auto",
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
-    force: o.ForceOption = False,
-    quiet: o.QuietOption = False,
-    progress: o.ProgressOption = "bar",
-    as_json: o.JsonOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Speak a text and animate a face by it: writes the speech and what animate writes into a folder."""
     from sedtalker.phonetics.synthesis import Synthesizer, voice_files, voice_names
 
     if voices:
         names = voice_names(voice_files(voice_model, voices_file)[1])
-        write_json({"voices": names}) if as_json else print("\n".join(names))
+        write_json({"voices": names}) if run.as_json else print("\n".join(names))
         return
     if text is None:
         raise InputError('give what is to be said, as sedtalker say "[happy] Hello there!"')
@@ -69,14 +66,14 @@ def say(
     parts = parse_tags(said)
     settings = o.drawn_where_possible(context, BatchSettings(**vars(options)))
     settings.check()
-    o.check_preset(save_preset, force)
+    o.check_preset(save_preset, run.force)
     if visemes is not None:
-        check_visemes(visemes, viseme_set, force)
+        check_visemes(visemes, viseme_set, run.force)
     is_given = settings.emotion is not None or parts[0].text != said.strip()
     stem, synthesizer = output.name, Synthesizer(voice_model, voices_file)
     suffixes = [SOUND_SUFFIX, *settings.suffixes()]
     wanted = [stem + suffix for suffix in suffixes]
-    with OutputFolder(output, wanted, force) as results, ShownProgress(progress, quiet) as shown:
+    with OutputFolder(output, wanted, run.force) as results, run.shown() as shown:
         animator = open_animator(settings, is_given, device)
         speech, animation = spoken(
             animator,
@@ -100,4 +97,4 @@ def say(
         sound = speech.played
         write_results(animation, sound, output / wanted[0], settings, results.path, output, shown.hook, stem)
         shown.summary(speech.sound.duration)
-    print_files(output, stem, suffixes, animation, speech.sound.duration, as_json)
+    print_files(output, stem, suffixes, animation, speech.sound.duration, run.as_json)

@@ -107,13 +107,9 @@ tracks/{n}/keys = {keys}
 
 
 def write_unity(
-    path: Path,
-    animation: Animation,
-    audio: str | None = None,
-    targets: Targets = "arkit",
-    names: ShapeMap | None = None,
+    path: Path, animation: Animation, audio: str | None = None, targets: Targets | ShapeMap = "arkit"
 ) -> dict[str, Any]:
-    """Write a clip for the model that Unity imports from ``write_fbx`` with the same ``targets`` and ``names``.
+    """Write a clip for the model that Unity imports from ``write_fbx`` with the same ``targets``.
 
     Curves ``blendShape.NAME`` from 0 to 100 are of the renderer with the name of the face, and the rotation is of the
     bone ``body/head``. The clip cannot name a sound.
@@ -124,7 +120,7 @@ def write_unity(
     Raises:
         InputError: the animation has no frames.
     """
-    times, shapes, turns, said = _motion(path, animation, targets, names)
+    times, shapes, turns, said = _motion(path, animation, targets)
     renderer, rows = json.dumps(animation.face.name, ensure_ascii=False), list[str]()
     for name, weights in shapes:
         attribute = json.dumps(f"blendShape.{name}", ensure_ascii=False)
@@ -144,11 +140,7 @@ def write_unity(
 
 
 def write_godot(
-    path: Path,
-    animation: Animation,
-    audio: str | None = None,
-    targets: Targets = "arkit",
-    names: ShapeMap | None = None,
+    path: Path, animation: Animation, audio: str | None = None, targets: Targets | ShapeMap = "arkit"
 ) -> dict[str, Any]:
     """Write an ``Animation`` for the scene that Godot 4 imports from ``write_animation_glb`` with the same options.
 
@@ -161,7 +153,7 @@ def write_godot(
     Raises:
         InputError: the animation has no frames.
     """
-    times, shapes, turns, said = _motion(path, animation, targets, names)
+    times, shapes, turns, said = _motion(path, animation, targets)
     skinned = bool((head_weights(animation.face) < 1.0).any())
     mesh = f"{SKELETON if skinned else 'head'}/{NOT_IN_NODES.sub('_', animation.face.name)}"
     tracks = list[str]()
@@ -185,12 +177,12 @@ def write_godot(
 
 
 def _motion(
-    path: Path, animation: Animation, targets: Targets, names: ShapeMap | None
+    path: Path, animation: Animation, targets: Targets | ShapeMap
 ) -> tuple[Doubles, list[tuple[str, Doubles]], Doubles, dict[str, Any]]:
     """Seconds (T,), the blend shapes' names and weights (T, 1), quaternions (T, 4), all rounded; and what to say."""
     if not len(animation):
         raise InputError(f"{path}: the animation has no frames")
-    chosen = choose_targets(animation.face, animation.coefficients, targets, animation.fps, names)
+    chosen = choose_targets(animation.face, animation.coefficients, targets, animation.fps)
     assert chosen.weights is not None
     weights = np.round(chosen.weights.astype(np.float64), DIGITS)
     times = np.round(animation.clock.times(len(animation)), DIGITS)

@@ -57,11 +57,7 @@ _ROOT = np.int64(0)
 
 
 def write_fbx(
-    path: Path,
-    animation: Animation,
-    audio: str | None = None,
-    targets: Targets = "arkit",
-    names: ShapeMap | None = None,
+    path: Path, animation: Animation, audio: str | None = None, targets: Targets | ShapeMap = "arkit"
 ) -> dict[str, Any]:
     """Write a face; the file appears whole or not at all.
 
@@ -71,7 +67,6 @@ def write_fbx(
     Args:
         audio: the sound; its path is kept with the provenance, in the property ``sedtalker`` of the mesh.
         targets: which blend shapes, see ``choose_targets``.
-        names: those of another rig, in place of ``targets``.
 
     Returns:
         How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
@@ -82,7 +77,7 @@ def write_fbx(
     if not len(animation):
         raise InputError(f"{path}: the animation has no frames")
     face = animation.face
-    chosen = choose_targets(face, animation.coefficients, targets, animation.fps, names)
+    chosen = choose_targets(face, animation.coefficients, targets, animation.fps)
     scene = _Scene()
     kept = dict(animation.provenance) | ({} if audio is None else {"audio": audio})
     shape = _mesh(scene, face, kept)

@@ -47,11 +47,7 @@ NEAR_PIVOT = 0.1
 
 
 def write_animation_glb(
-    path: Path,
-    animation: Animation,
-    audio: str | None = None,
-    targets: Targets = "arkit",
-    names: ShapeMap | None = None,
+    path: Path, animation: Animation, audio: str | None = None, targets: Targets | ShapeMap = "arkit"
 ) -> dict[str, Any]:
     """Write an animation with its provenance, and the name of its sound, in ``asset.extras``.
 
@@ -60,13 +56,12 @@ def write_animation_glb(
     Args:
         audio: the sound, as ``asset.extras.audio`` should name it.
         targets: which morph targets, see ``choose_targets``.
-        names: those of another rig, in place of ``targets``.
 
     Returns:
         How many targets there are and what they lose, see ``MorphTargets.describe``.
     """
     face = animation.face
-    chosen = choose_targets(face, animation.coefficients, targets, animation.fps, names)
+    chosen = choose_targets(face, animation.coefficients, targets, animation.fps)
     extras = dict(animation.provenance) | ({} if audio is None else {"audio": audio})
     try:
         own = _open(face)

@@ -64,9 +64,8 @@ class MorphTargets:
 def choose_targets(
     face: Face,
     coefficients: NDArray[np.floating] | None,
-    kind: Targets = "arkit",
+    kind: Targets | ShapeMap = "arkit",
     fps: float = 30.0,
-    names: ShapeMap | None = None,
 ) -> MorphTargets:
     """The targets of a file.
 
@@ -74,19 +73,18 @@ def choose_targets(
     0.03 mm RMS. ``all``: every shape, and the correctives that move. ``arkit``: the 52 of ARKit, their weights solved,
     see ``solve_arkit``, and the tongue's places of articulation (``TONGUE``) where the face has them, with what
     corrects them, since none of the 52 comes near; ``few`` for a face that has none of the 52. A face that does not
-    move has its named shapes. With ``names`` the targets are the shapes of another rig, and its weights those nearest
-    to ARKit's.
+    move has its named shapes. A ``ShapeMap``: the shapes of another rig, with the weights that are nearest to ARKit's.
 
     Raises:
-        InputError: ``names``, and the face has none of ARKit's shapes.
+        InputError: another rig's shapes, and the face has none of ARKit's.
     """
-    if kind == "arkit" and names is None and not any(name in face.shape_index for name in ARKIT_52):
-        kind = "few"
-    if names is not None:
-        parts = names.poses @ _arkit_parts(face)
+    if isinstance(kind, ShapeMap):
+        parts = kind.poses @ _arkit_parts(face)
         offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
         solved = None if coefficients is None else solve_arkit(face, coefficients, fps).weights
-        return MorphTargets(names.names, offsets, None if solved is None else names.from_arkit(solved), parts)
+        return MorphTargets(kind.names, offsets, None if solved is None else kind.from_arkit(solved), parts)
+    if kind == "arkit" and not any(name in face.shape_index for name in ARKIT_52):
+        kind = "few"
     if coefficients is None:
         wanted = (*ARKIT_52, *TONGUE) if kind == "arkit" else face.shapes
         return _own(face, [face.shape_index[name] for name in wanted if name in face.shape_index], None)

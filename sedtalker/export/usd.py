@@ -38,9 +38,8 @@ def write_usd(
     path: Path,
     animation: Animation,
     audio: str | None = None,
-    targets: Targets = "arkit",
+    targets: Targets | ShapeMap = "arkit",
     points: bool = False,
-    names: ShapeMap | None = None,
 ) -> dict[str, Any]:
     """Write a face as ``.usdc``, ``.usda`` or ``.usd``; the file appears whole or not at all.
 
@@ -52,7 +51,6 @@ def write_usd(
         audio: the sound to refer to, its path relative to the file.
         targets: which blend shapes, see ``choose_targets``.
         points: time-sampled vertices instead of blend shapes.
-        names: the blend shapes of another rig, in place of ``targets``.
 
     Returns:
         How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
@@ -69,7 +67,7 @@ def write_usd(
             f"{path}: more than {MOST_POINT_BYTES >> 30} GiB of points; write mdd, or usd without --points"
         )
     stage = new_stage(path.name, len(animation), animation.fps)
-    said = add_head(stage, ROOT, animation, targets, points, names)
+    said = add_head(stage, ROOT, animation, targets, points)
     if audio is not None:
         add_audio(stage, ROOT, audio)
     save_stage(stage, path)
@@ -122,9 +120,8 @@ def add_head(
     stage: Any,
     place: str,
     animation: Animation,
-    targets: Targets = "arkit",
+    targets: Targets | ShapeMap = "arkit",
     points: bool = False,
-    names: ShapeMap | None = None,
 ) -> dict[str, Any]:
     """Add a head at the prim ``place``, which becomes the stage's default where it has none; see ``write_usd``."""
     from pxr import Usd, UsdGeom, UsdSkel
@@ -135,7 +132,7 @@ def add_head(
     Usd.ModelAPI(root.GetPrim()).SetKind("component")
     mesh = _mesh(stage, place, animation.face)
     _materials(stage, place, animation.face, mesh)
-    return _sampled_points(animation, mesh) if points else _blend_shapes(stage, root, animation, mesh, targets, names)
+    return _sampled_points(animation, mesh) if points else _blend_shapes(stage, root, animation, mesh, targets)
 
 
 def _sampled_points(animation: Animation, mesh: Any) -> dict[str, Any]:
@@ -149,13 +146,13 @@ def _sampled_points(animation: Animation, mesh: Any) -> dict[str, Any]:
 
 
 def _blend_shapes(
-    stage: Any, root: Any, animation: Animation, mesh: Any, targets: Targets, names: ShapeMap | None
+    stage: Any, root: Any, animation: Animation, mesh: Any, targets: Targets | ShapeMap
 ) -> dict[str, Any]:
     """Blend shapes on a skeleton; what they lose."""
     from pxr import UsdGeom
 
     face = animation.face
-    chosen = choose_targets(face, animation.coefficients, targets, animation.fps, names)
+    chosen = choose_targets(face, animation.coefficients, targets, animation.fps)
     _skeleton(stage, str(root.GetPath()), animation, mesh, chosen)
     reach = np.abs(chosen.offsets).sum(axis=0).max(axis=0) + 0.02
     extent = np.stack([face.mesh.vertices.min(axis=0) - reach, face.mesh.vertices.max(axis=0) + reach])

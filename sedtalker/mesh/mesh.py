@@ -6,13 +6,16 @@ import io
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints, from_srgb
 from sedtalker.plugins import plugin
+
+Real = TypeVar("Real", np.float32, np.float64)
+"""Precision of points."""
 
 MAX_VERTICES = 500_000
 """Meshes of more vertices are refused: a fit would take hours and many gigabytes."""
@@ -142,14 +145,20 @@ def grid_triangles(rows: int, columns: int) -> Ints:
     return np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]]).astype(np.int32)
 
 
-def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
-    """Area-weighted unit normals (V, 3) of a triangle mesh; vertices no triangle uses get +Z."""
-    a, b, c = (vertices[triangles[:, k]] for k in range(3))
+def area_normals(points: NDArray[Real], triangles: Ints) -> NDArray[Real]:
+    """(N, 3) at each point the sum of its triangles' normals, each as long as twice the triangle's area."""
+    a, b, c = (points[triangles[:, k]] for k in range(3))
     face = np.cross(b - a, c - a)
-    normals = np.zeros_like(vertices)
+    total = np.zeros_like(points)
     for k in range(3):
         for axis in range(3):
-            normals[:, axis] += np.bincount(triangles[:, k], face[:, axis], len(vertices)).astype(np.float32)
+            total[:, axis] += np.bincount(triangles[:, k], face[:, axis], len(points)).astype(total.dtype)
+    return total
+
+
+def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
+    """Area-weighted unit normals (V, 3) of a triangle mesh; vertices no triangle uses get +Z."""
+    normals = area_normals(vertices, triangles)
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     normals[length[:, 0] < 1e-20] = (0.0, 0.0, 1.0)
     return (normals / np.where(length < 1e-20, 1.0, length)).astype(np.float32)

@@ -9,7 +9,7 @@ import scipy
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints, Mask
-from sedtalker.mesh.mesh import Mesh, weld_map
+from sedtalker.mesh.mesh import Mesh, area_normals, weld_map
 from sedtalker.mesh.rasteriser import View, rasterise, turn
 
 Points = NDArray[np.float64]
@@ -115,12 +115,7 @@ def triangle_normals(points: Points, triangles: Ints) -> Points:
 
 def point_normals(points: Points, triangles: Ints) -> Points:
     """Area-weighted unit normals (N, 3)."""
-    a, b, c = (points[triangles[:, k]] for k in range(3))
-    face = np.cross(b - a, c - a)
-    total = np.zeros_like(points)
-    for k in range(3):
-        for axis in range(3):
-            total[:, axis] += np.bincount(triangles[:, k], face[:, axis], len(points))
+    total = area_normals(points, triangles)
     return total / (np.linalg.norm(total, axis=1, keepdims=True) + 1e-30)
 
 
