@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @fail_clearly
-@o.takes_options()
+@o.takes_options(only="encoder max_seconds")
 def adapt(
     inputs: Annotated[
         list[str], typer.Argument(help="Recordings of one kind, folders, globs, or a table (.csv, .jsonl) of them.")
@@ -38,7 +39,7 @@ def adapt(
     model: Annotated[
         str | None, typer.Option(help="The diarizer to adapt: a checkpoint folder; default: the built-in one.")
     ] = None,
-    encoder: o.EncoderOption = None,
+    options: Performance = Performance(),
     strength: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="How far the diarizer is adapted; 0: not at all.")
     ] = 0.5,
@@ -51,7 +52,6 @@ def adapt(
     ] = "norm",
     pattern: Annotated[list[str] | None, typer.Option(help="Only these files of folders, for example '*.wav'.")] = None,
     device: o.DeviceOption = "auto",
-    max_seconds: o.MaxSecondsOption = 3600.0,
     run: o.Run = o.Run(),
 ) -> None:
     """Fit the diarizer to a speaker, a language, a studio, a telephone line: from five or more recordings.
@@ -81,9 +81,9 @@ def adapt(
     check_labels(items)
     from sedtalker.nn import torch_threads
 
-    diarizer = o.open_diarizer(model, encoder, 1.0, device)
+    diarizer = o.open_diarizer(model, options.encoder, 1.0, device)
     with run.shown() as shown:
-        read = read_recordings(diarizer, items, max_seconds, shown.hook)
+        read = read_recordings(diarizer, items, options.max_seconds, shown.hook)
         made = diarizer.adapt_to(read, strength, method)
         with torch_threads(1):
             report = report_adaptation(diarizer.in_torch(), read, strength, method)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import (
     PIPE,
-    ShownProgress,
     fail_clearly,
     print_conversation,
     print_emotions,
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 
 @fail_clearly
+@o.takes_options(only="encoder enroll min_confidence trust transcript words language coordinates max_seconds")
 def diarize(
     audio: o.PipeArgument,
     output: Annotated[
@@ -48,7 +49,6 @@ def diarize(
         ),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the track: waveform, categories, intensity (.png).")] = None,
-    json: o.JsonOption = False,
     rttm: Annotated[bool, typer.Option("--rttm", help="Print the segments as RTTM.")] = False,
     events: Annotated[
         bool,
@@ -60,10 +60,7 @@ def diarize(
         str | None,
         typer.Option(help="A diarizer's checkpoint folder, or hf:NAME, a classifier of the Hugging Face hub."),
     ] = None,
-    encoder: o.EncoderOption = None,
-    enroll: o.EnrollOption = None,
-    min_confidence: o.MinConfidenceOption = 0.0,
-    trust: o.TrustOption = 1.0,
+    options: Performance = Performance(),
     fine: o.FineOption = False,
     fine_model: Annotated[
         Path | None, typer.Option(help="Folder of other heads for --fine: your own, or Empathic Insight's.")
@@ -81,29 +78,22 @@ def diarize(
     look_ahead: Annotated[
         float, typer.Option(min=0.0, help="With --stream: seconds of sound that a frame waits for.")
     ] = 0.5,
-    transcript: o.TranscriptOption = None,
-    words: o.WordsOption = None,
-    language: o.LanguageOption = None,
-    coordinates: o.CoordinatesOption = None,
     device: o.DeviceOption = "auto",
-    max_seconds: o.MaxSecondsOption = 3600.0,
-    force: o.ForceOption = False,
-    quiet: o.QuietOption = False,
-    progress: o.ProgressOption = "none",
+    run: o.Run = o.Run(progress="none"),
 ) -> None:
     """Find emotion in speech: the segments as a table, the dense track as a file."""
-    if rttm and (json or events):
+    if rttm and (run.as_json or events):
         raise InputError(f"choose one of {'--events' if events else '--json'} and --rttm")
     streams = stream or audio == PIPE
     finer = fine or fine_model is not None or fine_share > 0
-    spoken = transcript is not None or words is not None
-    if streams and (output or plot or rttm or min_confidence or coordinates or fine_share or spoken):
+    spoken, enroll = options.transcript is not None or options.words is not None, options.enroll
+    if streams and (output or plot or rttm or options.min_confidence or options.coordinates or fine_share or spoken):
         raise InputError("a stream takes only --json, --events, --fine, --look-ahead, --model, --enroll and --device")
-    if streams and finer and not (json or events):
+    if streams and finer and not (run.as_json or events):
         raise InputError("with --fine a stream needs --json or --events")
     if speakers is not None:
         alone = {"--events": events, "--enroll": enroll, "--fine": finer, "--stream": stream, "-": audio == PIPE}
-        alone |= {"--transcript": transcript is not None, "--words": words is not None}
+        alone |= {"--transcript": options.transcript is not None, "--words": options.words is not None}
         refused = [option for option, given in alone.items() if given]
         if refused:
             raise InputError(f"{refused[0]} does not go with --speakers: it is for one speaker")
@@ -124,41 +114,43 @@ def diarize(
     for path, check in ((output, check_output), (plot, check_plot_name)):
         if path is not None:
             check(path)
-            check_writable(path, force)
-    o.check_files(*([] if audio == PIPE else [audio]), *(enroll or []), words)
+            check_writable(path, run.force)
+    o.check_files(*([] if audio == PIPE else [audio]), *enroll, options.words)
     o.check_enroll(enroll, model)
     if speakers is not None:
         check_speakers(speakers)
-    said = o.given_words(transcript, words, language)
-    plane = None if coordinates is None else read_coordinates(coordinates)
-    diarizer = o.open_diarizer(model, encoder, trust, device)
+    said = o.given_words(options.transcript, options.words, options.language)
+    plane = None if options.coordinates is None else read_coordinates(options.coordinates)
+    diarizer = o.open_diarizer(model, options.encoder, options.trust, device)
     if speakers is not None:
-        with ShownProgress(progress, quiet) as shown:
-            found = conversation_of(diarizer, audio, speakers, names, min_confidence, max_seconds, plane, shown.hook)
+        with run.shown() as shown:
+            found = conversation_of(
+                diarizer, audio, speakers, names, options.min_confidence, options.max_seconds, plane, shown.hook
+            )
         write_results(found.save, output, found.plot, plot)
-        return print_found(found, audio.stem, json, rttm)
+        return print_found(found, audio.stem, run.as_json, rttm)
     if finer:
         diarizer = diarizer.with_fine(fine_model, fine_encoder)
     if streams:
-        opened = diarizer.stream(look_ahead, enroll=enroll or ())
+        opened = diarizer.stream(look_ahead, enroll=enroll)
         lines = event_lines if events else stream_lines
-        return print_lines(lines(opened, audio, json, max_seconds))
+        return print_lines(lines(opened, audio, run.as_json, options.max_seconds))
     from sedtalker.audio import load_audio
 
-    sound = load_audio(audio, max_seconds)
+    sound = load_audio(audio, options.max_seconds)
     for note in sound.notes:
         log.warning(note)
-    with ShownProgress(progress, quiet) as shown:
-        track = diarizer(sound, enroll=enroll or [], min_confidence=min_confidence, hook=shown.hook)
+    with run.shown() as shown:
+        track = diarizer(sound, enroll=enroll, min_confidence=options.min_confidence, hook=shown.hook)
         if said is not None:
-            phones = phones_of(sound, said, language, shown.hook)
+            phones = phones_of(sound, said, options.language, shown.hook)
             track = replace(track, words=phones.word_times(), language=phones.language)
     track = with_share(track, fine_share) if fine_share else track
     track = track if plane is None else project(track, plane)
     write_results(track.save, output, lambda path: track.plot(path, sound), plot)
     if events:
-        print_lines(change_line(change, json) for change in track_changes(track))
-    elif json:
+        print_lines(change_line(change, run.as_json) for change in track_changes(track))
+    elif run.as_json:
         print(track_to_json(track), end="")
     elif rttm:
         note_left_out(track_formats()[".rttm"], track)

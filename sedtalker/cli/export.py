@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sedtalker.animation.option_fields import Targets
+from sedtalker.animation.performance import Performance
 from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli.console import fail_clearly, say, write_json
@@ -141,6 +142,7 @@ VisemeSetOption = Annotated[VisemeSet, typer.Option(help="The mouth shapes of th
 
 
 @fail_clearly
+@o.takes_options(only="transcript words language max_seconds")
 def visemes(
     audio: o.AudioArgument,
     output: Annotated[
@@ -148,24 +150,21 @@ def visemes(
         typer.Option("--output", "-o", help="Write .tsv or .json as Rhubarb does, or .TextGrid; default: print TSV."),
     ] = None,
     viseme_set: VisemeSetOption = "oculus",
-    transcript: o.TranscriptOption = None,
-    words: o.WordsOption = None,
-    language: o.LanguageOption = None,
-    max_seconds: o.MaxSecondsOption = 3600.0,
+    options: Performance = Performance(),
     force: o.ForceOption = False,
 ) -> None:
     """Write the mouth shapes of speech over time, for 2D characters and game engines."""
-    o.check_files(audio, words)
+    o.check_files(audio, options.words)
     if output is not None:
         check_visemes(output, viseme_set, force)
-    said = o.given_words(transcript, words, language)
+    said = o.given_words(options.transcript, options.words, options.language)
     from sedtalker.audio import load_audio
     from sedtalker.phonetics.visemes import to_tsv
 
-    sound = load_audio(audio, max_seconds)
+    sound = load_audio(audio, options.max_seconds)
     for note in sound.notes:
         log.warning(note)
-    phones = phones_of(sound, said, language)
+    phones = phones_of(sound, said, options.language)
     if output is None:
         print(to_tsv(phones, viseme_set, audio.name, sound.duration), end="")
         return

@@ -28,15 +28,14 @@ DecoderOption = Annotated[Path | None, typer.Option(help="A decoder's folder; de
 
 
 @fail_clearly
-@o.takes_options()
+@o.takes_options(only="trust max_seconds")
 def stream(
     context: typer.Context,
     audio: o.PipeArgument,
-    settings: StreamSettings,
-    trust: o.TrustOption = Performance.trust,
+    settings: StreamSettings = StreamSettings(),
+    options: Performance = Performance(),
     decoder: DecoderOption = None,
     device: o.DeviceOption = "auto",
-    max_seconds: o.MaxSecondsOption = Performance.max_seconds,
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
     force: o.ForceOption = False,
@@ -51,9 +50,9 @@ def stream(
     o.check_files(*([] if audio == PIPE else [audio]), decoder, *settings.enroll)
     check_settings(settings)
     o.check_preset(save_preset, force)
-    animator = open_streaming(decoder, settings.emotion, trust, device)
+    animator = open_streaming(decoder, settings.emotion, options.trust, device)
     o.save_preset(context, save_preset)
-    frames = animator.stream(sound_pieces(audio, max_seconds), settings)
+    frames = animator.stream(sound_pieces(audio, options.max_seconds), settings)
 
     def lines(frames: Iterator[StreamedFrame]) -> Iterator[str]:
         yield header_line(settings.fps)
@@ -106,7 +105,7 @@ SpeakerOption = Annotated[str | None, typer.Option(help="Loudspeaker of --speak:
 
 
 @fail_clearly
-@o.takes_options()
+@o.takes_options(only="trust max_seconds")
 def live(
     context: typer.Context,
     source: Annotated[
@@ -122,9 +121,8 @@ def live(
     speak: Annotated[bool, typer.Option("--speak", help="Play the file on the loudspeaker, too.")] = False,
     speaker: SpeakerOption = None,
     wanted: StreamSettings = StreamSettings(),
-    trust: o.TrustOption = Performance.trust,
+    options: Performance = Performance(),
     decoder: DecoderOption = None,
-    max_seconds: o.MaxSecondsOption = Performance.max_seconds,
     as_json: o.JsonOption = False,
     quiet: o.QuietOption = False,
     preset: o.PresetOption = None,
@@ -147,13 +145,13 @@ def live(
     o.check_files(source if source != PIPE else None, decoder, *wanted.enroll)
     check_settings(wanted)
     o.check_preset(save_preset, force)
-    stream = open_streaming(decoder, wanted.emotion, trust, "cpu").open_stream(wanted)
+    stream = open_streaming(decoder, wanted.emotion, options.trust, "cpu").open_stream(wanted)
     o.save_preset(context, save_preset)
     settings = LiveSettings(wanted.fps, None if delay is None else delay / 1000.0)
     senders = open_senders(targets, wanted.fps, print_line)
     if not quiet:
         _say_delay(source, stream, settings)
-    pace = _run(source, stream, senders, settings, device, speak, speaker, max_seconds)
+    pace = _run(source, stream, senders, settings, device, speak, speaker, options.max_seconds)
     show_pace(pace, as_json and all(target.protocol != "-" for target in targets), quiet)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 
-from sedtalker.animation.option_fields import Backend, Option, declared, is_repeatable
+from sedtalker.animation.option_fields import Option, declared, is_repeatable
 from sedtalker.animation.performance import Performance
 from sedtalker.batch.opening import check_enroll as check_enroll
 from sedtalker.batch.opening import coordinates_of as coordinates_of
@@ -50,17 +50,22 @@ def option(name: str, options: type = Performance, **changes: Any) -> Any:
     return typer.Option(*about.flags, **given)
 
 
-def takes_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Give a command a flag for each field of its parameters that are classes of ``animation.performance``.
+def takes_options(
+    *, without: Collection[str] = (), only: str | None = None
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give a command a flag for each field of its parameters that are classes of options.
 
-    Fields of ``without`` get none, and keep their defaults.
+    Fields of ``without`` get none; nor do those of ``Performance`` that ``only``, where it is given, does not name.
     """
 
-    def flags(options: type) -> Iterator[inspect.Parameter]:
-        for name, (kind, _, default) in declared(options).items():
-            if name in without:
-                continue
-            callback = None
+    def taken(options: type) -> list[str]:
+        left_out = without if only is None or options is not Performance else declared(options).keys() - only.split()
+        return [name for name in declared(options) if name not in left_out]
+
+    def flags(group: inspect.Parameter) -> Iterator[inspect.Parameter]:
+        options = group.annotation
+        for name in taken(options):
+            kind, default, callback = declared(options)[name].kind, getattr(group.default, name), None
             if name in FACES and "others" in declared(options):
                 kind, callback = (tuple[Path, ...] if name == "mesh" else tuple[str, ...]), keep_order
             if is_repeatable(kind):
@@ -70,15 +75,13 @@ def takes_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., R
 
     def decorate(command: Callable[..., R]) -> Callable[..., R]:
         own = inspect.signature(command, eval_str=True)
-        groups: dict[str, Any] = {
-            name: p.annotation for name, p in own.parameters.items() if is_dataclass(p.annotation)
-        }
+        groups = {name: p for name, p in own.parameters.items() if is_dataclass(p.annotation)}
 
         @functools.wraps(command)
         def wrapper(**given: Any) -> R:
-            for group, options in groups.items():
-                values = {name: given.pop(name) for name in declared(options) if name in given}
-                given[group] = _read(options, parted(values, given.get("context")))
+            for name, group in groups.items():
+                values = {option: given.pop(option) for option in taken(group.annotation) if option in given}
+                given[name] = _read(group.annotation, parted(values, given.get("context")))
             return command(**given)
 
         parameters = list[inspect.Parameter]()
@@ -144,22 +147,6 @@ OptionalAudioArgument = Annotated[Path | None, typer.Argument(help=AUDIO_HELP)]
 """A recording, unless something else names it."""
 PipeArgument = Annotated[Path, typer.Argument(help="Speech; - reads 16-bit mono PCM at 16 kHz, or a wav, from stdin.")]
 """A recording or a pipe."""
-EnrollOption = Annotated[list[Path] | None, option("enroll")]
-"""A speaker's other recordings."""
-MinConfidenceOption = Annotated[float, option("min_confidence")]
-"""Below which a segment is uncertain."""
-EncoderOption = Annotated[str | None, option("encoder")]
-"""The diarizer's encoder."""
-TrustOption = Annotated[float, option("trust")]
-"""How far doubt counts."""
-CoordinatesOption = Annotated[str | None, option("coordinates")]
-"""The circumplex."""
-TranscriptOption = Annotated[str | None, option("transcript")]
-"""The words without times."""
-WordsOption = Annotated[Path | None, option("words")]
-"""The words with times."""
-LanguageOption = Annotated[str | None, option("language")]
-"""The language of the words."""
 SpeakersOption = Annotated[
     str | None,
     typer.Option(
@@ -225,8 +212,6 @@ ProgressOption = Annotated[ProgressStyle, option("progress", Run)]
 """How progress is shown."""
 JsonOption = Annotated[bool, option("as_json", Run)]
 """Whether the result is printed as JSON."""
-MaxSecondsOption = Annotated[float, option("max_seconds")]
-"""The longest recording."""
 
 
 # --- Presets.
@@ -343,16 +328,8 @@ def check_recording(path: Path) -> None:
 
 log = logging.getLogger(__name__)
 
-SizeOption = Annotated[str, option("size")]
-"""Size of the picture."""
-CameraOption = Annotated[str, option("camera")]
-"""Where it is seen from."""
-BackgroundOption = Annotated[str | None, option("background")]
-"""What is behind the head."""
 LightOption = Annotated[str, option("light")]
 """How it is lit."""
-RendererOption = Annotated[Backend, option("renderer")]
-"""Who draws it."""
 FramesOption = Annotated[bool, typer.Option("--frames", help="Every frame as a PNG in a folder, instead of a video.")]
 """Pictures one by one."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.animation.option_fields import Backend
+from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import fail_clearly, write_json
 from sedtalker.cli.export import ANIMATION_HELP, check_sound, find_animation
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @fail_clearly
-@o.takes_options()
+@o.takes_options(only="light size camera background renderer")
 def render(
     animation: Annotated[Path, typer.Argument(help=ANIMATION_HELP)],
     output: Annotated[
@@ -37,14 +38,10 @@ def render(
         ),
     ] = None,
     audio: Annotated[Path | None, typer.Option(help="The speech; default: found beside the animation.")] = None,
-    light: o.LightOption = "studio",
-    size: o.SizeOption = "512",
-    camera: o.CameraOption = "front",
-    background: o.BackgroundOption = None,
+    options: Performance = Performance(),
     fps: Annotated[float | None, typer.Option(min=1.0, max=120.0, help="Resample to these frames a second.")] = None,
     frames: o.FramesOption = False,
     at: Annotated[float, typer.Option(min=0.0, help="Seconds: the frame that a .png shows.")] = 0.0,
-    renderer: o.RendererOption = "auto",
     run: o.Run = o.Run(),
 ) -> None:
     """Render an animation; it needs neither the models nor the audio, whose sound is added where it is found."""
@@ -55,7 +52,7 @@ def render(
     from sedtalker.render.renderer import picture_options
     from sedtalker.render.video import check_file
 
-    picture = picture_options(size, camera, background, light, renderer)
+    picture = picture_options(options.size, options.camera, options.background, options.light, options.renderer)
     if frames:
         o.check_sequence(target, run.force)
     else:
