@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
+from sedtalker.cli.console import Commands, ShownProgress, say, write_json
 from sedtalker.errors import InputError, extra
 from sedtalker.reading import is_folder, problem_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sedtalker.speech.backbone import BackboneConfig
 
 
-app = typer.Typer(help="Inspect, convert, compare and publish weights.", no_args_is_help=True)
+app = Commands(help="Inspect, convert, compare and publish weights.", no_args_is_help=True)
 
 
 @app.callback()
@@ -30,7 +30,6 @@ def checkpoint() -> None:
 
 
 @app.command()
-@fail_clearly
 def inspect(
     folder: Annotated[str, typer.Argument(help="A checkpoint folder, or the name of built-in weights.")],
     json: o.JsonOption = False,
@@ -62,7 +61,6 @@ def inspect(
 
 
 @app.command()
-@fail_clearly
 def export(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run (trainer.run_dir).")],
     folder: Annotated[Path, typer.Argument(help="The checkpoint folder to make.")],
@@ -75,7 +73,6 @@ def export(
 
 
 @app.command()
-@fail_clearly
 def graphs(
     folders: Annotated[list[Path], typer.Argument(help="Checkpoint folders.")],
 ) -> None:
@@ -88,7 +85,6 @@ def graphs(
 
 
 @app.command()
-@fail_clearly
 def convert(
     source: Annotated[Path, typer.Argument(help="A .pth, .pt or .ckpt file of another program.")],
     target: Annotated[Path, typer.Argument(help="The .safetensors file to write, or with --like a checkpoint folder.")],
@@ -112,7 +108,6 @@ def convert(
 
 
 @app.command()
-@fail_clearly
 def table(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
     json: o.JsonOption = False,
@@ -129,7 +124,7 @@ def table(
 
 # --- ``sedtalker models``: list bundled weights and those of the hub, and fetch the latter.
 
-models_app = typer.Typer(help="List the weights there are, and fetch the encoders of the hub.", no_args_is_help=True)
+models_app = Commands(help="List the weights there are, and fetch the encoders of the hub.", no_args_is_help=True)
 
 
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
@@ -142,7 +137,6 @@ SHOWN = 5
 
 
 @models_app.command("list")
-@fail_clearly
 def list_models(json: o.JsonOption = False) -> None:
     """List built-in weights with their licence and held-out figures, and the encoders of the hub."""
     from sedtalker.models import TERMS
@@ -223,7 +217,6 @@ def _figures(kind: Kind, held_out: Mapping[str, float]) -> str:
 
 
 @models_app.command("export")
-@fail_clearly
 def export_networks(
     onnx: Annotated[Path, typer.Option("--onnx", metavar="DIR", help="The folder to write.")],
     frames: Annotated[
@@ -249,7 +242,6 @@ def export_networks(
 
 
 @models_app.command()
-@fail_clearly
 def pull(
     name: Annotated[
         str,

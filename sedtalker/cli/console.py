@@ -133,6 +133,15 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
+class Commands(typer.Typer):
+    """A group of commands, each of which fails clearly."""
+
+    def command(self, name: str | None = None, **given: Any) -> Any:
+        """See ``typer.Typer.command``."""
+        register = super().command(name, **given)
+        return lambda function: register(fail_clearly(function))
+
+
 RESULTS = ("output", "target", "onnx", "plot", "picture", "report", "visemes", "save_preset")
 """Options that name what a command writes."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.console import Commands, say, write_json
 
 if TYPE_CHECKING:
     from sedtalker.training.corpora.meshes import SequenceLayout
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sedtalker.training.corpora.speech import SpeechCorpus
 
 
-app = typer.Typer(help="Training data: list known corpora, index and check them.", no_args_is_help=True)
+app = Commands(help="Training data: list known corpora, index and check them.", no_args_is_help=True)
 
 
 SHOWN = 20
@@ -30,7 +30,6 @@ SHOWN = 20
 
 
 @app.command("list")
-@fail_clearly
 def list_corpora(
     name: Annotated[str | None, typer.Argument(help="Print everything about this corpus.")] = None,
     json: o.JsonOption = False,
@@ -103,7 +102,6 @@ def _mesh_facts(layout: SequenceLayout) -> dict[str, Any]:
 
 
 @app.command()
-@fail_clearly
 def index(
     folder: Annotated[Path, typer.Argument(help="Training data; corpora lie unpacked in its audio/NAME.")],
     force: o.ForceOption = False,
@@ -152,7 +150,6 @@ def say_few(lines: Sequence[str]) -> None:
 
 
 @app.command()
-@fail_clearly
 def check(
     folder: Annotated[Path, typer.Argument(help="EmoVOCA, VOCASET, or sequences/*.npy and wav/ of your own.")],
     json: o.JsonOption = False,
@@ -184,7 +181,6 @@ def _show(found: CorpusCheck) -> None:
 
 
 @app.command()
-@fail_clearly
 def convert(
     folder: Annotated[Path, typer.Argument(help="Where templates.pkl and FLAME_masks.pkl lie.")],
     force: o.ForceOption = False,
@@ -197,7 +193,6 @@ def convert(
 
 
 @app.command()
-@fail_clearly
 def example(
     folder: Annotated[Path, typer.Argument(help="Where to write it; about 8 MB a sequence, 60 of them.")],
     audio: Annotated[Path, typer.Option(help="Speech that the takes are cut from.")],

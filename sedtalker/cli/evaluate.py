@@ -13,13 +13,14 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, fail_clearly, say, write_json
+from sedtalker.cli import options as o
+from sedtalker.cli.console import Commands, ShownProgress, say, write_json
 from sedtalker.progress import Hook
 from sedtalker.storage import check_writable
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.measures import TEST, help_text, listed_metrics
 
-app = typer.Typer(
+app = Commands(
     help="Measure the diarizer or a decoder on speakers and sentences it was not trained on.", no_args_is_help=True
 )
 
@@ -31,9 +32,6 @@ HubEncoder = Annotated[
 Model = Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")]
 CLIPS_HELP = "At most so many clips of each corpus."
 """Help of every ``--clips``, whose smallest values differ."""
-Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing plot.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")]
-ShowProgress = Annotated[ProgressStyle, typer.Option(help=PROGRESS_HELP)]
 
 
 class Figures(NamedTuple):
@@ -61,9 +59,9 @@ def evaluation(name: str, about: str) -> Callable[[Callable[..., Figures]], Call
         asked = dict(inspect.signature(measure, eval_str=True).parameters)
         trained, hooked = (asked.pop(name, None) is not None for name in ("data", "hook"))
         own: dict[str, tuple[Any, Any]] = {"data": (Data, None)} if trained else {}
-        own |= {"json": (AsJson, False)}
-        own |= {"force": (Force, False)} if "plot" in asked else {}
-        own |= {"progress": (ShowProgress, "bar")} if hooked else {}
+        own |= {"json": (o.JsonOption, False)}
+        own |= {"force": (o.ForceOption, False)} if "plot" in asked else {}
+        own |= {"progress": (o.ProgressOption, "bar")} if hooked else {}
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         more = [inspect.Parameter(k, kind, annotation=a, default=d) for k, (a, d) in own.items()]
 
@@ -87,7 +85,7 @@ def evaluation(name: str, about: str) -> Callable[[Callable[..., Figures]], Call
         parameters = [*asked.values(), *more]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {each.name: each.annotation for each in parameters}
-        app.command(name, help=help_text(name, about))(fail_clearly(command))
+        app.command(name, help=help_text(name, about))(command)
         return measure
 
     return added

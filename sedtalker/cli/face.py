@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import fail_clearly, write_json
+from sedtalker.cli.console import Commands, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.face.face import Face
 
-app = typer.Typer(help="List, look at and export the built-in faces.", no_args_is_help=True)
+app = Commands(help="List, look at and export the built-in faces.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="A built-in face (see: sedtalker face list), random-SEED, or a .sedface.")]
 
 
 @app.command("list")
-@fail_clearly
 def list_faces(json: o.JsonOption = False) -> None:
     """Name the built-in faces."""
     from sedtalker.face.builtin import FACES, load_face
@@ -46,7 +45,6 @@ def list_faces(json: o.JsonOption = False) -> None:
 
 
 @app.command()
-@fail_clearly
 def show(
     name: Name,
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture (.png).")],
@@ -86,7 +84,6 @@ def show(
 
 
 @app.command()
-@fail_clearly
 def export(
     name: Name,
     output: Annotated[Path, typer.Option("--output", "-o", help="A .obj (neutral) or .glb (all shapes) file.")],

@@ -105,7 +105,7 @@ SpeakerOption = Annotated[str | None, typer.Option(help="Loudspeaker of --speak:
 
 
 @fail_clearly
-@o.takes_options(only="trust max_seconds")
+@o.takes_options(only="trust max_seconds", without=("progress",))
 def live(
     context: typer.Context,
     source: Annotated[
@@ -123,11 +123,9 @@ def live(
     wanted: StreamSettings = StreamSettings(),
     options: Performance = Performance(),
     decoder: DecoderOption = None,
-    as_json: o.JsonOption = False,
-    quiet: o.QuietOption = False,
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
-    force: o.ForceOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Send the moving face to Unreal, VRM avatars, VRChat or web pages while somebody speaks.
 
@@ -137,22 +135,22 @@ def live(
     from sedtalker.live.session import LiveSettings
 
     if list_devices:
-        _print_devices(as_json)
+        _print_devices(run.as_json)
         return
     targets = parse_targets(to or [])
     if speak and (source is None or source == PIPE):
         raise InputError("--speak needs a file: a microphone or a pipe is not played")
     o.check_files(source if source != PIPE else None, decoder, *wanted.enroll)
     check_settings(wanted)
-    o.check_preset(save_preset, force)
+    o.check_preset(save_preset, run.force)
     stream = open_streaming(decoder, wanted.emotion, options.trust, "cpu").open_stream(wanted)
     o.save_preset(context, save_preset)
     settings = LiveSettings(wanted.fps, None if delay is None else delay / 1000.0)
     senders = open_senders(targets, wanted.fps, print_line)
-    if not quiet:
+    if not run.quiet:
         _say_delay(source, stream, settings)
     pace = _run(source, stream, senders, settings, device, speak, speaker, options.max_seconds)
-    show_pace(pace, as_json and all(target.protocol != "-" for target in targets), quiet)
+    show_pace(pace, run.as_json and all(target.protocol != "-" for target in targets), run.quiet)
 
 
 def _run(

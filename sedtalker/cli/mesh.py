@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
+from sedtalker.cli.console import Commands, say, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.face.inspection import Found, Inspection
     from sedtalker.face.quality import Quality
 
-app = typer.Typer(help="Bring your own face: inspect a mesh, register it.", no_args_is_help=True)
+app = Commands(help="Bring your own face: inspect a mesh, register it.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="A head mesh: OBJ, GLB, glTF, USD, PLY, STL or OFF.")]
 RIG_HELP = (
@@ -59,7 +59,6 @@ KEY_POSES: dict[str, dict[str, float]] = {
 
 
 @app.command()
-@fail_clearly
 def inspect(
     file: File,
     landmarks: Landmarks = None,
@@ -96,7 +95,7 @@ def inspect(
 
 
 @app.command()
-@fail_clearly
+@o.takes_options()
 def register(
     file: File,
     output: Annotated[Path, typer.Option("--output", "-o", help="The registered face (.sedface).")],
@@ -114,10 +113,7 @@ def register(
         Path | None,
         typer.Option("--report", help="Write a page with six emotions, five mouth shapes and the score (.html)."),
     ] = None,
-    json: o.JsonOption = False,
-    force: o.ForceOption = False,
-    progress: o.ProgressOption = "bar",
-    quiet: o.QuietOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Give a head mesh the shapes of the built-in face; `sedtalker animate --mesh` takes the result."""
     from sedtalker.face.fitting import FitOptions
@@ -129,9 +125,9 @@ def register(
         raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
     added: dict[str, Any] = {"mouth": mouth, "eyes": eyes, "strength": strength}
     FitOptions(**added)  # before any work
-    pages = _check_pages([picture, report_page], force)
-    results = whole_files([output, *pages], force)
-    with results as paths, ShownProgress(progress, quiet) as shown:
+    pages = _check_pages([picture, report_page], run.force)
+    results = whole_files([output, *pages], run.force)
+    with results as paths, run.shown() as shown:
         from sedtalker.face import Face
         from sedtalker.face.quality import judge
         from sedtalker.face.sedface import write_sedface
@@ -156,7 +152,7 @@ def register(
 
             with one_step(shown.hook, "writing the report"):
                 paths[-1].write_text(fit_page(face, quality), encoding="utf-8")
-    if json:
+    if run.as_json:
         found = {"quality": quality.as_dict(), "registration": jsons.loads(report.to_json())}
         made = {"file": str(output), "picture": picture and str(picture), "report": report_page and str(report_page)}
         write_json({**made, **found})

@@ -59,8 +59,8 @@ def takes_options(
     """
 
     def taken(options: type) -> list[str]:
-        left_out = without if only is None or options is not Performance else declared(options).keys() - only.split()
-        return [name for name in declared(options) if name not in left_out]
+        wanted = declared(options) if only is None or options is not Performance else only.split()
+        return [name for name in declared(options) if name in wanted and name not in without]
 
     def flags(group: inspect.Parameter) -> Iterator[inspect.Parameter]:
         options = group.annotation

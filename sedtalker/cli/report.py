@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ShownProgress, fail_clearly, print_lines, say, write_json
+from sedtalker.cli.console import fail_clearly, print_lines, say, write_json
 
 if TYPE_CHECKING:
     from sedtalker.batch.search import Hit
@@ -59,6 +59,7 @@ def report(
 
 
 @fail_clearly
+@o.takes_options(without=("force",))
 def search(
     folder: Folder,
     emotion: Annotated[list[str] | None, typer.Option(help="Label of the segments, or uncertain; repeatable.")] = None,
@@ -71,9 +72,7 @@ def search(
     ] = None,
     words: Words = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Print at most this many segments.")] = None,
-    quiet: o.QuietOption = False,
-    progress: o.ProgressOption = "none",
-    as_json: o.JsonOption = False,
+    run: o.Run = o.Run(progress="none"),
 ) -> None:
     """Find segments in emotion tracks: a line each, with recording, seconds, emotion and, where known, words."""
     from sedtalker.batch.search import Wanted
@@ -81,13 +80,13 @@ def search(
     from sedtalker.batch.tracks import read_tracks
 
     wanted = Wanted(tuple(emotion or ()), above, seconds, said, most_uncertain)
-    with ShownProgress(progress, quiet) as shown:
+    with run.shown() as shown:
         tracks = read_tracks(folder, hook=shown.hook, words=words, words_needed=said is not None)
     found = search_tracks(tracks, wanted)
     _say_left_out(tracks)
     searched, recordings = len({s.file for s in tracks.summaries}), len({hit.recording for hit in found})
     hits = found[:limit]
-    if as_json:
+    if run.as_json:
         counts = {"searched": searched, "recordings": recordings, "segments": len(found)}
         write_json({**counts, "left_out": tracks.left_out, "hits": [as_plain(hit) for hit in hits]})
         return
