@@ -126,7 +126,7 @@ OF_SPEAKERS = ("listening", "shot")
 @o.takes_options()
 def animate(
     context: typer.Context,
-    audio: o.OptionalAudioArgument = None,
+    audio: Annotated[Path | None, typer.Argument(help=o.AUDIO_HELP)] = None,
     project: ProjectOption = None,
     performance: PerformanceOption = None,
     output: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_lines
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,8 +54,17 @@ def diarize(
         bool,
         typer.Option("--events", help="Print a line for each change of state, for a voice agent; with --json as JSON."),
     ] = False,
-    speakers: o.SpeakersOption = None,
-    name: o.NameOption = None,
+    speakers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="channels|auto|N|FILE.rttm",
+            help="Keep speakers apart: one a channel, found in the sound, that many of them, or by turns from a file.",
+        ),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Rename a speaker; two that get one name are merged. Repeatable."),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="A diarizer's checkpoint folder, or hf:NAME, a classifier of the Hugging Face hub."),
@@ -97,7 +106,7 @@ def diarize(
         refused = [option for option, given in alone.items() if given]
         if refused:
             raise InputError(f"{refused[0]} does not go with --speakers: it is for one speaker")
-    names = o.names_of(name)
+    names = names_of(name)
     if names and speakers is None:
         raise InputError("--name needs --speakers")
     from sedtalker.emotion.events import track_changes
@@ -157,6 +166,24 @@ def diarize(
         print(segments_to_rttm(track.segments(), audio.stem), end="")
     else:
         print_emotions(track)
+
+
+def names_of(texts: Sequence[str] | None) -> dict[str, str]:
+    """New names of speakers by the old ones, from ``OLD=NEW``.
+
+    Raises:
+        InputError: a text is none, or a speaker gets two names.
+    """
+    found = dict[str, str]()
+    for text in texts or ():
+        old, _, new = text.partition("=")
+        if not old or not new or old in found:
+            raise InputError(f"--name {text}: give OLD=NEW, once for each speaker")
+        found[old] = new
+    from sedtalker.speakers.turns import check_names
+
+    check_names([*dict.fromkeys(found.values())])
+    return found
 
 
 def write_results(

@@ -144,7 +144,7 @@ VisemeSetOption = Annotated[VisemeSet, typer.Option(help="The mouth shapes of th
 @fail_clearly
 @o.takes_options(only="transcript words language max_seconds")
 def visemes(
-    audio: o.AudioArgument,
+    audio: Annotated[Path, typer.Argument(help=o.AUDIO_HELP)],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write .tsv or .json as Rhubarb does, or .TextGrid; default: print TSV."),

@@ -52,7 +52,7 @@ def show(
         list[str] | None,
         typer.Option(help="SHAPE:WEIGHT, such as jawOpen:0.5 or mouthSmile (both sides). Repeatable."),
     ] = None,
-    light: o.LightOption = "studio",
+    light: Annotated[str, o.option("light")] = "studio",
     yaw: Annotated[float, typer.Option(min=-180, max=180, help="Angle of the camera to the side, degrees.")] = 0.0,
     size: Annotated[
         int | None, typer.Option(min=64, max=2160, help="Side of one picture, pixels; by default 720, in a sheet 200.")

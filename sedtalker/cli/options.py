@@ -6,7 +6,7 @@ import functools
 import inspect
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
@@ -141,45 +141,8 @@ def _read(options: type[T], values: dict[str, Any]) -> T:
 
 AUDIO_HELP = "Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4 or webm."
 """Help of a recording."""
-AudioArgument = Annotated[Path, typer.Argument(help=AUDIO_HELP)]
-"""A recording."""
-OptionalAudioArgument = Annotated[Path | None, typer.Argument(help=AUDIO_HELP)]
-"""A recording, unless something else names it."""
 PipeArgument = Annotated[Path, typer.Argument(help="Speech; - reads 16-bit mono PCM at 16 kHz, or a wav, from stdin.")]
 """A recording or a pipe."""
-SpeakersOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="channels|auto|N|FILE.rttm",
-        help="Keep speakers apart: one a channel, found in the sound, that many of them, or by turns from a file.",
-    ),
-]
-"""Whose emotions are kept apart."""
-NameOption = Annotated[
-    list[str] | None,
-    typer.Option("--name", metavar="OLD=NEW", help="Rename a speaker; two that get one name are merged. Repeatable."),
-]
-"""Names of speakers."""
-
-
-def names_of(texts: Sequence[str] | None) -> dict[str, str]:
-    """New names of speakers by the old ones, from ``OLD=NEW``.
-
-    Raises:
-        InputError: a text is none, or a speaker gets two names.
-    """
-    found = dict[str, str]()
-    for text in texts or ():
-        old, _, new = text.partition("=")
-        if not old or not new or old in found:
-            raise InputError(f"--name {text}: give OLD=NEW, once for each speaker")
-        found[old] = new
-    from sedtalker.speakers.turns import check_names
-
-    check_names([*dict.fromkeys(found.values())])
-    return found
-
-
 FineOption = Annotated[
     bool, typer.Option("--fine", help="Also find thirty fine-grained emotions, such as awe or relief.")
 ]
@@ -328,8 +291,6 @@ def check_recording(path: Path) -> None:
 
 log = logging.getLogger(__name__)
 
-LightOption = Annotated[str, option("light")]
-"""How it is lit."""
 FramesOption = Annotated[bool, typer.Option("--frames", help="Every frame as a PNG in a folder, instead of a video.")]
 """Pictures one by one."""
 

@@ -93,7 +93,7 @@ def compare(
     fps: Annotated[float | None, typer.Option(min=1.0, max=240.0, help="Frames a second of .npy files.")] = None,
     scale: Annotated[float, typer.Option(min=0.01, max=1000.0, help="Top of the colour scale, mm.")] = 5.0,
     audio: Annotated[Path | None, typer.Option(help="The speech; default: found beside A.")] = None,
-    light: o.LightOption = "studio",
+    light: Annotated[str, o.option("light")] = "studio",
     size: Annotated[int, typer.Option(min=64, max=2160, help="Side of each of the three pictures, pixels.")] = 384,
     renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
     video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video; else only the measures.")] = True,

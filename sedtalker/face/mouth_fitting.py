@@ -66,10 +66,8 @@ def build_mouth(face: Face, source: Face, mouth: Mouth, missing: Collection[str]
     """
     fitting = Fitting(face, source, mouth)
     parts = [fitting.bag()] if "bag" in missing else []
-    for part in solid_parts(source):
-        if ("tongue" if part.name == "tongue" else "teeth") in missing:
-            parts.append(fitting.solid(part))
-    return assemble(face, parts)
+    wanted = [p for p in solid_parts(source) if ("tongue" if p.name == "tongue" else "teeth") in missing]
+    return assemble(face, [*parts, *map(fitting.solid, wanted)])
 
 
 @dataclass(frozen=True, eq=False)

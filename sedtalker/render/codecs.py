@@ -102,8 +102,7 @@ def write_video(
         whole_file(path) as temporary,  # "file:", or FFmpeg takes what stands before a colon for a protocol
         av.open(f"file:{temporary}", "w", format=container_format, options=options) as container,
     ):
-        written = _write_streams(container, kind, iter(frames), Fraction(fps).limit_denominator(1001), audio)
-    return written
+        return _write_streams(container, kind, iter(frames), Fraction(fps).limit_denominator(1001), audio)
 
 
 def _write_streams(

@@ -184,8 +184,7 @@ class ResultsTable:
         """The table as Markdown, best score first."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        for row in self.rows:
-            lines.append("| " + " | ".join(_shown(row.get(name)) for name in columns) + " |")
+        lines += ["| " + " | ".join(_shown(row.get(name)) for name in columns) + " |" for row in self.rows]
         return "\n".join(lines) + "\n"
 
 

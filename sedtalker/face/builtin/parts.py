@@ -121,9 +121,7 @@ def build_eyeball(
     )
     radius = ball.radius + cornea_profile(direction[:, 2])
     direction = direction @ _about_x(REST_ANGLE).T
-    quads = []
-    for k in range(0, SPOKES, 2):
-        quads.append([0, 1 + k, 1 + (k + 1) % SPOKES, 1 + (k + 2) % SPOKES])
+    quads = [[0, 1 + k, 1 + (k + 1) % SPOKES, 1 + (k + 2) % SPOKES] for k in range(0, SPOKES, 2)]
     for r in range(len(angles) - 1):
         a, b = 1 + r * SPOKES, 1 + (r + 1) * SPOKES
         for k in range(SPOKES):
