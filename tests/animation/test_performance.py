@@ -18,7 +18,7 @@ from sedtalker.batch.settings import BatchSettings
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
 from sedtalker.cli.live import live, stream
-from sedtalker.cli.options import takes_options
+from sedtalker.cli.options import Run, takes_options
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.server.options import AnimateOptions, StreamHello, parsed
@@ -51,6 +51,21 @@ def show(context: typer.Context, options: More = More()) -> None:
 
 def flags(command: Any) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(command, eval_str=True).parameters)
+
+
+@takes_options(only="trust light", without=("force",))
+def take_few(
+    size: int = 3, options: Performance = Performance(), run: Run = Run(progress="none")
+) -> tuple[int, Performance, Run]:
+    return size, options, run
+
+
+def test_a_command_takes_a_few_options_beside_its_own_of_the_same_names() -> None:
+    """``size`` is an option of ``Performance``, too; a default given in the signature is the flag's."""
+    assert list(flags(take_few)) == ["size", "trust", "light", "quiet", "progress", "as_json"]
+    assert flags(take_few)["progress"].default == "none"
+    size, options, run = take_few(size=5, trust=0.5, light="soft", quiet=True, progress="json", as_json=False)
+    assert (size, options, run) == (5, Performance(trust=0.5, light="soft"), Run(quiet=True, progress="json"))
 
 
 @pytest.mark.parametrize(("command", "options"), [*COMMANDS.values(), (live, StreamSettings)])
