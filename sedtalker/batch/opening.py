@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sedtalker.animation.option_fields import Targets
 from sedtalker.animation.performance import Performance
 from sedtalker.errors import InputError
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
@@ -78,6 +79,12 @@ def shape_map_of(word: str | None) -> ShapeMap | None:
     from sedtalker.face.shape_maps import read_shape_map
 
     return read_shape_map(word)
+
+
+def shape_options(targets: Targets, rig_names: str | None) -> dict[str, Any]:
+    """Options of ``sedtalker.export.formats.export`` for blend shapes: ``targets``, or those of another rig."""
+    rig = shape_map_of(rig_names)
+    return {"targets": targets if rig is None else rig, "names": rig}
 
 
 def mapped(mesh: Path, names: ShapeMap | None) -> Path | Scene:

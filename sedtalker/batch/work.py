@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
-from sedtalker.batch.opening import cast_of, coordinates_of, open_animator, open_face, shape_map_of
+from sedtalker.batch.opening import cast_of, coordinates_of, open_animator, open_face, shape_options
 from sedtalker.batch.settings import TRACK_SUFFIX, TURNS_SUFFIX, BatchSettings, as_plain, parse_settings
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, messages_to, no_progress, one_step
@@ -333,8 +333,7 @@ def write_results(
     stem = stem or (audio.stem if audio is not None else "animation")
     if settings.video:
         animation.render(written / f"{stem}.{settings.video_format}", sound, hook=hook, **settings.picture())
-    rig = shape_map_of(settings.rig_names)
-    options: dict[str, Any] = {"targets": rig or settings.targets, "names": rig}
+    options = shape_options(settings.targets, settings.rig_names)
     with one_step(hook, "writing the files"):
         if animation.track is not None:
             animation.track.save(written / (stem + TRACK_SUFFIX))

@@ -16,7 +16,7 @@ from sedtalker.animation.option_fields import declared
 from sedtalker.animation.performance import UNCHANGED, Performance
 from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ShownProgress, fail_clearly, print_emotions, write_json
+from sedtalker.cli.console import fail_clearly, print_emotions, write_json
 from sedtalker.cli.export import VisemeSetOption, VisemesOption, check_visemes, write_visemes
 from sedtalker.errors import InputError
 from sedtalker.storage import OutputFolder
@@ -149,7 +149,7 @@ def animate(
     settings = o.drawn_where_possible(context, BatchSettings(**vars(options)))
     if performance is not None:
         check_performance(context, performance)
-        animate_performance(performance, audio, settings, output, run.shown(), run.force, run.as_json)
+        animate_performance(performance, audio, settings, output, run)
         return
     check_speakers(context, settings)
     if held is not None and held.turns is not None:
@@ -167,7 +167,7 @@ def animate(
         pictures, _ = o.check_sequence(folder / f"{stem}.frames", run.force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
     if settings.speakers is not None:
-        animate_speakers(context, audio, settings, folder, device, run.shown(), run.force, save_preset, run.as_json)
+        animate_speakers(context, audio, settings, folder, device, save_preset, run)
         return
     if visemes is not None:
         check_visemes(visemes, viseme_set, run.force)
@@ -208,10 +208,8 @@ def animate_speakers(
     settings: BatchSettings,
     folder: Path,
     device: str,
-    shown: ShownProgress,
-    force: bool,
     preset: Path | None,
-    as_json: bool,
+    run: o.Run,
 ) -> None:
     """Animate a conversation: the whole scene, and the results of each speaker."""
     from sedtalker.batch.work import Worker
@@ -223,10 +221,10 @@ def animate_speakers(
             say_emotions(animation)
         say_weights(animation)
 
-    with shown:
-        sound, scene, suffixes = Worker(device).converse(audio, settings, folder, force, shown.hook, seen=seen)
+    with run.shown() as shown:
+        sound, scene, suffixes = Worker(device).converse(audio, settings, folder, run.force, shown.hook, seen=seen)
         shown.summary(sound.duration)
-    print_files(folder, audio.stem, suffixes, scene, sound.duration, as_json)
+    print_files(folder, audio.stem, suffixes, scene, sound.duration, run.as_json)
 
 
 def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) -> None:
@@ -272,9 +270,7 @@ def animate_performance(
     audio: Path | None,
     settings: BatchSettings,
     output: Path | None,
-    shown: ShownProgress,
-    force: bool,
-    as_json: bool,
+    run: o.Run,
 ) -> None:
     """Write what ``sedtalker animate`` writes, but for the track of emotion, which a take does not have."""
     from sedtalker.audio import load_audio
@@ -294,14 +290,14 @@ def animate_performance(
     stem = take.name.removesuffix(take.suffix).removesuffix(".arkit")  # as sedtalker export writes them
     folder = output or Path(stem)
     suffixes = [suffix for suffix in settings.suffixes() if suffix != TRACK_SUFFIX]
-    with OutputFolder(folder, [stem + suffix for suffix in suffixes], force) as results, shown:
+    with OutputFolder(folder, [stem + suffix for suffix in suffixes], run.force) as results, run.shown() as shown:
         motion = read_take(take, shape_map_of(settings.rig_names))
         sound = None if audio is None else load_audio(audio)
         face = cast("Face", open_face(settings, False, shown.hook))
         moved = perform(face, motion, settings.fps, gains=settings.gains, head=settings.head, source=file_sha256(take))
         write_results(moved, sound, audio, settings, results.path, folder, shown.hook, stem)
         shown.summary(moved.duration)
-    print_files(folder, stem, suffixes, moved, moved.duration, as_json)
+    print_files(folder, stem, suffixes, moved, moved.duration, run.as_json)
 
 
 def print_files(

@@ -91,11 +91,12 @@ def diarize(
     run: o.Run = o.Run(progress="none"),
 ) -> None:
     """Find emotion in speech: the segments as a table, the dense track as a file."""
+    enroll = options.enroll
     if rttm and (run.as_json or events):
         raise InputError(f"choose one of {'--events' if events else '--json'} and --rttm")
     streams = stream or audio == PIPE
     finer = fine or fine_model is not None or fine_share > 0
-    spoken, enroll = options.transcript is not None or options.words is not None, options.enroll
+    spoken = options.transcript is not None or options.words is not None
     if streams and (output or plot or rttm or options.min_confidence or options.coordinates or fine_share or spoken):
         raise InputError("a stream takes only --json, --events, --fine, --look-ahead, --model, --enroll and --device")
     if streams and finer and not (run.as_json or events):

@@ -12,7 +12,7 @@ import typer
 
 from sedtalker.animation.option_fields import Targets
 from sedtalker.animation.performance import Performance
-from sedtalker.batch.opening import shape_map_of
+from sedtalker.batch.opening import shape_options
 from sedtalker.cli import options as o
 from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError
@@ -89,8 +89,7 @@ def export(
     check_sound(audio)
     check_mesh(mesh)
     folder, stem = output or animation.parent, animation.name.removesuffix(".npz")
-    rig = shape_map_of(names)
-    options: dict[str, Any] = {"targets": rig or targets, "points": points, "metres": metres, "names": rig}
+    options = shape_options(targets, names) | {"points": points, "metres": metres}
     written: list[dict[str, Any]] = []
     files = [stem + row.suffix for row in rows]
     with OutputFolder(folder, files, run.force) as results, run.shown() as shown:

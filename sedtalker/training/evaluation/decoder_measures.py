@@ -21,7 +21,7 @@ from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.metrics import motion as measured
+from sedtalker.metrics import motion as motion_metrics
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import Encoder, open_trained_encoder
@@ -108,7 +108,7 @@ class ExpressionReader:
 
 def _lips(face: Face, coefficients: Floats) -> Floats:
     """(T, 2) inner-lip height and width."""
-    return np.stack([measured.lip_aperture(face, coefficients), measured.lip_width(face, coefficients)], 1)
+    return np.stack([motion_metrics.lip_aperture(face, coefficients), motion_metrics.lip_width(face, coefficients)], 1)
 
 
 def _rms(x: NDArray[np.floating]) -> float:
@@ -203,7 +203,7 @@ def expression_metrics(
     right, total, worst = 0, 0, 1.0
     still = [landmark_measures(face, decoder.predict(h.features, steady_track("neutral", 0.0))) for h in sentences]
     for emotion, (measure, direction) in EXPECTED.items():
-        counts = measured.ClosureCounts()
+        counts = motion_metrics.ClosureCounts()
         moved = [direction * float(np.mean([m[measure] for m in still]))]
         for intensity in INTENSITIES:
             values = []
@@ -212,8 +212,8 @@ def expression_metrics(
                 values.append(landmark_measures(face, coefficients)[measure])
                 if intensity == 1.0:
                     stops = phone_intervals(h.spans, BILABIAL)
-                    gap = measured.lip_aperture(face, coefficients) - lip_measure.rest
-                    measured.count_closures(counts, h.times, gap, tracked_height(h) - TRACKED_REST_GAP, stops, [])
+                    gap = motion_metrics.lip_aperture(face, coefficients) - lip_measure.rest
+                    motion_metrics.count_closures(counts, h.times, gap, tracked_height(h) - TRACKED_REST_GAP, stops, [])
             moved.append(direction * float(np.mean(values)))
         steps = np.diff(moved)
         right, total = right + int((steps > 1e-4).sum()), total + len(steps)
@@ -313,10 +313,10 @@ def errors(face: Face, made: Floats, reference: Floats) -> dict[str, float]:
     a, b = _deformed(face, made), _deformed(face, reference)
     lips, upper = face.regions["lips"], face.regions["upper_face"]
     return {
-        "mve_mm": 1e3 * measured.mean_vertex_error(a, b),
-        "lve_mm2": 1e6 * measured.lip_vertex_error(a, b, lips),
-        "eve_mm2": 1e6 * measured.region_vertex_error(a, b, upper),
-        "fdd_mm": 1e3 * abs(measured.upper_face_dynamics_deviation(a, b, face.mesh.vertices, upper)),
+        "mve_mm": 1e3 * motion_metrics.mean_vertex_error(a, b),
+        "lve_mm2": 1e6 * motion_metrics.lip_vertex_error(a, b, lips),
+        "eve_mm2": 1e6 * motion_metrics.region_vertex_error(a, b, upper),
+        "fdd_mm": 1e3 * abs(motion_metrics.upper_face_dynamics_deviation(a, b, face.mesh.vertices, upper)),
     }
 
 
@@ -346,7 +346,8 @@ def evaluate_open4d(
             found |= {f"shuffled_{name}": value for name, value in swapped.items()}
             if kind == "tracked":
                 moved, wanted = (_deformed(face, c)[:, lips] for c in (made, h.motion))
-                found["jerk"], found["jerk_reference"] = measured.jerk(moved, 50.0), measured.jerk(wanted, 50.0)
+                found["jerk"] = motion_metrics.jerk(moved, 50.0)
+                found["jerk_reference"] = motion_metrics.jerk(wanted, 50.0)
         for name, value in found.items():
             values.setdefault(name, []).append(value)
     metrics = {name: float(np.mean(each)) for name, each in values.items()}
