@@ -249,7 +249,8 @@ def fine_graph(name: str, network: FineNetwork) -> Graph:
 
 def frames_graph(name: str, network: ConvolutionHead | ArticulationNetwork) -> Graph:
     """Logits of vocal bursts, or of phones and the mouth, of rows of values."""
-    return Graph(name, network, {"rows": torch.randn(2, 100, network.config.hidden)}, ["logits"], ("frames", 1))
+    width = network.inputs.in_features if isinstance(network, ConvolutionHead) else network.config.hidden
+    return Graph(name, network, {"rows": torch.randn(2, 100, width)}, ["logits"], ("frames", 1))
 
 
 def speaker_graphs(network: SpeakerNetwork) -> list[Graph]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from sedtalker.animation.decoder_network import Decoder
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.export.onnx_graphs import decoder_graph, diarizer_graph, encoder_graph, phones_graph
-from sedtalker.export.onnx_models import DECODERS, check_values, export_models, write_graph
+from sedtalker.export.onnx_models import DECODERS, check_values, export_models, write_graph, write_graphs
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.speech_stream import STREAMED
 
@@ -84,6 +85,20 @@ def test_every_graph_equals_its_network(tmp_path: Path) -> None:
             assert np.abs(one - want.numpy()).max() < 1e-4 * max(1.0, float(want.abs().max()))
             assert list(one.shape) == said["shape"]
             assert np.abs(one).mean() == pytest.approx(said["mean_magnitude"], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_graphs_of_a_detector_of_bursts_are_written_beside_its_weights(tmp_path: Path) -> None:
+    """Its rows hold more than the encoder's vectors."""
+    pytest.importorskip("onnxscript")
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(builtin_checkpoint("burst_detector") / name, tmp_path / name)
+    assert [path.name for path in write_graphs(tmp_path)] == ["bursts.onnx"]
+    network = open_model(tmp_path, in_torch=True)
+    rows = check_values((1, 90, network.inputs.in_features))
+    (logits,) = ran(tmp_path / "bursts.onnx", {"rows": rows})
+    (wanted,) = network.run(rows)
+    assert np.abs(logits - wanted).max() < 1e-4
 
 
 def test_bad_requests_write_nothing(tmp_path: Path) -> None:
