@@ -23,9 +23,9 @@ class SegmentRule:
     """
 
     shortest: float = 0.6
-    cost: float = 1.2
+    cost: float = 1.75
     pause_discount: float = 0.5
-    boundary_gain: float = 0.15
+    boundary_gain: float = 0.22
 
 
 USUAL_ODDS = -1.5

@@ -19,8 +19,8 @@ from sedtalker.emotion.track import CATEGORIES, NEUTRAL, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK
 
-SHARPNESS = 40.0
-"""Power that posteriors are raised to: an emotion a tenth likelier than another has fifty times its share."""
+SHARPNESS = 28.0
+"""Power that posteriors are raised to: an emotion a tenth likelier than another has fourteen times its share."""
 UNNOTICED, NOTICED = 0.2, 0.4
 """Shares of a full expression up to which nobody sees one, and from which on people do."""
 MILD, STRONG = 0.2, 0.95

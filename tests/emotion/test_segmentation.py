@@ -81,8 +81,8 @@ def test_the_price_of_a_sure_boundary_has_a_floor_and_of_a_sure_none_a_ceiling()
 
 def test_the_usual_rule_wants_six_tenths_of_a_second() -> None:
     for length in (29, 30, 31):
-        posterior = np.tile([0.99, 0.01], (150, 1))
-        posterior[60 : 60 + length] = [0.01, 0.99]
+        posterior = np.tile([0.999, 0.001], (150, 1))
+        posterior[60 : 60 + length] = [0.001, 0.999]
         first, middle, last = runs(decode_labels(posterior, 50.0))
         assert middle[1] - middle[0] == max(30, length)
         assert (first[2], middle[2], last[2]) == (0, 1, 0)
@@ -90,16 +90,16 @@ def test_the_usual_rule_wants_six_tenths_of_a_second() -> None:
     assert runs(np.zeros(0, np.int64)) == []
 
 
-def test_a_change_costs_1_2_and_half_of_it_in_a_pause() -> None:
+def test_a_change_costs_1_75_and_half_of_it_in_a_pause() -> None:
     # evidence for the change: 1 s · log(.6/.4) = .405 a second
-    posterior = np.repeat([[0.6, 0.4], [0.4, 0.6]], [200, 150], axis=0)
-    assert (decode_labels(posterior[:280], 50.0) == 0).all(), "1.6 s of it are worth .65"
-    assert runs(decode_labels(posterior, 50.0)) == [(0, 200, 0), (200, 350, 1)], "3 s are worth 1.22"
-    speech = np.ones(280, bool)
-    speech[195:200] = False
-    found = runs(decode_labels(posterior[:280], 50.0, speech=speech))
-    assert [label for *_, label in found] == [0, 1], "at .6 in the pause"
-    assert 195 <= found[0][1] <= 200
+    posterior = np.repeat([[0.6, 0.4], [0.4, 0.6]], [250, 250], axis=0)
+    assert (decode_labels(posterior[:400], 50.0) == 0).all(), "3 s of it are worth 1.22"
+    assert runs(decode_labels(posterior, 50.0)) == [(0, 250, 0), (250, 500, 1)], "5 s are worth 2.03"
+    speech = np.ones(400, bool)
+    speech[245:250] = False
+    found = runs(decode_labels(posterior[:400], 50.0, speech=speech))
+    assert [label for *_, label in found] == [0, 1], "at .88 in the pause"
+    assert 245 <= found[0][1] <= 250
 
 
 def test_rounding_does_not_move_a_change_in_a_pause() -> None:

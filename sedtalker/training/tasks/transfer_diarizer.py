@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
+from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -27,7 +28,7 @@ from sedtalker.emotion.network import DiarizerNetwork, ordinal_intensity
 from sedtalker.emotion.shown import NOTICED
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import expected_calibration_error, own_recall
+from sedtalker.metrics.emotion import own_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.training.cards import transfer_card
@@ -61,8 +62,8 @@ from sedtalker.training.tasks.whitened_perceptrons import (
     join_described,
 )
 
-TEMPERATURES = np.exp(np.linspace(np.log(0.4), np.log(5.0), 40))
-"""Tried temperatures, evenly spaced in the logarithm."""
+TEMPERATURES = (0.4, 5.0)
+"""Least and greatest temperature."""
 CALM = ("librispeech", "speechocean762")
 """Corpora of read speech that calm speech is learned from."""
 NO_INTENSITY = 0.02
@@ -98,9 +99,6 @@ class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
     development: tuple[str, ...] = ("aesdd", "uem_es", "indian_emospeech")
     """Corpora never trained on, by which the best weights are chosen. Those that are not there are left out; without
     any, the validation speakers of the rated corpora take their place."""
-    sentences: tuple[str, ...] = ("aesdd", "uem_es")
-    """Those of them that the temperature is fitted on, if any is there: one temperature cannot serve single words over
-    telephones as well, whose distance from the training data is noted instead."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
     windows_per_clip: int = 4
@@ -328,16 +326,22 @@ class TransferDiarizerTask(PreparedTask):
         return round((at - NOTICED * full) / (1.0 - NOTICED), 4), round(full, 4)
 
     def _temperature(self, model: WhitenedPerceptrons, calm: tuple[float, float]) -> float:
-        """The temperature of least expected calibration error on ``sentences``, each counting alike."""
-        errors = np.zeros(len(TEMPERATURES))
-        names = [name for name in self.config.sentences if name in self.development] or [*self.development]
-        for name, scores, label in self._scored(model, calm):
-            if name not in names:
-                continue
-            for place, temperature in enumerate(TEMPERATURES):
-                posterior = F.softmax(torch.from_numpy(scores / temperature), -1).numpy()
-                errors[place] += expected_calibration_error(label, posterior)
-        return round(float(TEMPERATURES[errors.argmin()]), 4)
+        """The temperature of least cross-entropy (Guo et al. 2017, arXiv 1706.04599), each corpus counting alike.
+
+        The corpora are those of development, which resemble no training data, and the validation speakers of those that
+        are trained on: recordings of users lie between.
+        """
+        known = [(scores, label) for _, scores, label in self._scored(model, calm)]
+        for windows in self.valid:
+            scores = self._clip_scores(model, windows, calm).numpy()
+            spoken = ~np.isnan(scores[:, 0])
+            known.append((scores[spoken], windows.category[spoken]))
+
+        def entropy(temperature: float) -> float:
+            each = [F.cross_entropy(torch.from_numpy(x / temperature), torch.from_numpy(y)) for x, y in known]
+            return float(torch.stack(each).mean())
+
+        return round(float(minimize_scalar(entropy, bounds=TEMPERATURES, method="bounded").x), 4)
 
     def _usual(
         self, model: WhitenedPerceptrons, calm: tuple[float, float], temperature: float
