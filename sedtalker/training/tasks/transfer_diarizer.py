@@ -1,4 +1,4 @@
-"""Training of a diarizer that transfers: whitened perceptrons on free corpora, chosen and calibrated on other corpora.
+"""Training of a diarizer that transfers: whitened perceptrons on free corpora, chosen on other corpora.
 
 Targets are the votes of CREMA-D's raters, and BanglaSER's labels, every category made equally likely (logit
 adjustment, Menon et al. 2021). Read speech is left out of the categories on purpose: three per cent of it as "probably
@@ -10,7 +10,7 @@ read speech of hundreds of speakers as examples of none.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -97,8 +97,8 @@ class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
     copy_weight: dict[int, float] = {2: 2.0, 3: 2.0, 6: 3.0, 7: 2.0}
     """How much likelier than the clips themselves their copies are drawn; those not named: as likely."""
     development: tuple[str, ...] = ("aesdd", "uem_es", "indian_emospeech")
-    """Corpora never trained on, by which the best weights are chosen. Those that are not there are left out; without
-    any, the validation speakers of the rated corpora take their place."""
+    """Corpora never trained on, by which the best weights are chosen, and with validation speakers the temperature.
+    Those that are not there are left out; without any, the rated corpora's validation speakers take their place."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
     windows_per_clip: int = 4
@@ -326,22 +326,14 @@ class TransferDiarizerTask(PreparedTask):
         return round((at - NOTICED * full) / (1.0 - NOTICED), 4), round(full, 4)
 
     def _temperature(self, model: WhitenedPerceptrons, calm: tuple[float, float]) -> float:
-        """The temperature of least cross-entropy (Guo et al. 2017, arXiv 1706.04599), each corpus counting alike.
-
-        The corpora are those of development, which resemble no training data, and the validation speakers of those that
-        are trained on: recordings of users lie between.
-        """
+        """That of the corpora of development, which resemble no training data, and of the validation speakers of those
+        that are trained on: recordings of users lie between."""
         known = [(scores, label) for _, scores, label in self._scored(model, calm)]
         for windows in self.valid:
             scores = self._clip_scores(model, windows, calm).numpy()
             spoken = ~np.isnan(scores[:, 0])
             known.append((scores[spoken], windows.category[spoken]))
-
-        def entropy(temperature: float) -> float:
-            each = [F.cross_entropy(torch.from_numpy(x / temperature), torch.from_numpy(y)) for x, y in known]
-            return float(torch.stack(each).mean())
-
-        return round(float(minimize_scalar(entropy, bounds=TEMPERATURES, method="bounded").x), 4)
+        return temperature_of(known)
 
     def _usual(
         self, model: WhitenedPerceptrons, calm: tuple[float, float], temperature: float
@@ -390,6 +382,20 @@ class TransferDiarizerTask(PreparedTask):
         )
         card = transfer_card(config)
         write_checkpoint(folder, config, network.state_dict(), card)
+
+
+def temperature_of(known: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> float:
+    """The temperature of least cross-entropy (Guo et al. 2017, arXiv 1706.04599).
+
+    Args:
+        known: log-posteriors (N, C) and categories (N,) of each corpus; all corpora count alike.
+    """
+    used = [(torch.from_numpy(scores), torch.from_numpy(label)) for scores, label in known if len(label)]
+
+    def entropy(temperature: float) -> float:
+        return float(np.mean([F.cross_entropy(scores / temperature, label).item() for scores, label in used]))
+
+    return round(float(minimize_scalar(entropy, bounds=TEMPERATURES, method="bounded").x), 4) if used else 1.0
 
 
 def with_frame_networks(model: DiarizerNetwork, folders: list[Path]) -> DiarizerNetwork:

@@ -20,7 +20,7 @@ from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.training.corpora import layer_features
 from sedtalker.training.corpora.layer_features import Teacher
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.tasks.transfer_diarizer import TransferDiarizerTask
+from sedtalker.training.tasks.transfer_diarizer import TransferDiarizerTask, temperature_of
 from sedtalker.training.tasks.whitened_perceptrons import Described, enrolled_means
 from tests.support.tracks import diarize
 
@@ -141,6 +141,26 @@ def test_enrolment_is_of_other_clips_of_the_same_speaker() -> None:
     assert means[:2, 0].tolist() == [2.0, 2.0], "another window of the same clip says nothing new"
     assert 0.0 <= means[2, 0] < 4.0
     assert means[3, 0] == 9.0
+
+
+def test_the_temperature_makes_posteriors_as_sure_as_they_are_right() -> None:
+    """Categories drawn from softmax(x / 2) need a temperature of 2, whatever else they are scaled by; a corpus of few
+    clips counts as much as one of many, and one without clips does not count."""
+    rng = np.random.default_rng(0)
+
+    def corpus(count: int, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+        scores = rng.normal(scale=3.0, size=(count, 4))
+        return scores, (scores / temperature + rng.gumbel(size=scores.shape)).argmax(1)
+
+    sure, unsure = corpus(6000, 1.0), corpus(6000, 2.0)
+    assert temperature_of([unsure]) == pytest.approx(2.0, rel=0.06)
+    assert temperature_of([(1.5 * unsure[0], unsure[1])]) == pytest.approx(1.5 * temperature_of([unsure]), rel=1e-3)
+    between = temperature_of([sure, unsure])
+    assert temperature_of([sure]) + 0.1 < between < temperature_of([unsure]) - 0.1
+    few = (unsure[0][:600], unsure[1][:600])
+    assert temperature_of([sure, few]) == pytest.approx(between, rel=0.06)
+    assert temperature_of([sure, (np.zeros((0, 4)), np.zeros(0, np.int64))]) == temperature_of([sure])
+    assert temperature_of([]) == 1.0
 
 
 def test_settings_are_checked_before_anything_is_read(tmp_path: Path) -> None:
