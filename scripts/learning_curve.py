@@ -32,7 +32,7 @@ from sedtalker.training.corpora.transfer_recipe import Votes
 from sedtalker.training.loop import fit
 from sedtalker.training.run import cache_folder, compose
 from sedtalker.training.task import TrainerConfig
-from sedtalker.training.tasks.transfer_diarizer import ClipWindows, TransferDiarizerTask
+from sedtalker.training.tasks.transfer_diarizer import ClipWindows, Copies, TransferDiarizerTask
 from sedtalker.training.tasks.whitened_perceptrons import Described, WhitenedPerceptrons
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -53,26 +53,26 @@ Point = Mapping[str, Sequence[float]]
 class CurveTask(TransferDiarizerTask):
     """The task with its windows read once, to be trained on some actors and then on others."""
 
-    def _fit(self, parts: list[ClipWindows], weights: list[float], votes: Mapping[str, Votes]) -> None:
-        self.every = parts, weights, votes
-        super()._fit(parts, weights, votes)
+    def _fit(self, parts: Copies, read: Copies, votes: Mapping[str, Votes]) -> None:
+        self.every = parts, read, votes
+        super()._fit(parts, read, votes)
 
-    def train_on(self, parts: list[ClipWindows], weights: list[float]) -> None:
-        """Train on these windows from now on, with the votes that were read."""
-        super()._fit(parts, weights, self.every[2])
+    def train_on(self, parts: Copies) -> None:
+        """Train on these windows from now on, with the read speech and the votes that were read."""
+        super()._fit(parts, *self.every[1:])
 
     def choose(self, actors: int, draw: int) -> None:
         """Train on so many actors of CREMA-D from now on; a smaller number's are among a greater one's."""
-        parts, weights, _ = self.every
-        chosen = drawn({clip.speaker for part in parts for clip in part.clips if clip.corpus == SEEN}, actors, draw)
-        self.train_on([windows_of(part, chosen) for part in parts], weights)
+        parts = self.every[0]
+        names = {clip.speaker for part in parts.values() for clip in part.clips if clip.corpus == SEEN}
+        chosen = drawn(names, actors, draw)
+        self.train_on({key: windows_of(part, chosen) for key, part in parts.items()})
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Recall on the development corpora, and on validation speakers of CREMA-D."""
         assert isinstance(model, WhitenedPerceptrons)
-        scores = self._clip_scores(model, self.valid[0]).numpy()
-        known = ~np.isnan(scores).any(1)
-        return super().validate(model) | {f"uar_{SEEN}": own_recall(self.valid[0].category[known], scores[known])}
+        scores, category = self._clip_scores(model, self.valid[SEEN])
+        return super().validate(model) | {f"uar_{SEEN}": own_recall(category, scores)}
 
 
 def drawn(names: set[str], count: int, seed: int) -> set[str]:

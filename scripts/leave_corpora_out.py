@@ -45,9 +45,7 @@ class LeaveOutTask(CurveTask):
 
     def keep(self, corpora: set[str]) -> None:
         """Train on these corpora from now on."""
-        parts, weights, _ = self.every
-        chosen = [k for k, part in enumerate(parts) if part.clips[0].corpus in corpora]
-        self.train_on([parts[k] for k in chosen], [weights[k] for k in chosen])
+        self.train_on({key: part for key, part in self.every[0].items() if key[0] in corpora})
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Recall of each scored corpus over its own categories; and of surprise alone, where a corpus has it."""

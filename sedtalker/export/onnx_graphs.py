@@ -247,9 +247,8 @@ def fine_graph(name: str, network: FineNetwork) -> Graph:
     return Graph(name, CurvesGraph(network), {"rows": torch.randn(2, network.config.inputs)}, ["curves"])
 
 
-def frames_graph(name: str, network: ConvolutionHead | ArticulationNetwork) -> Graph:
-    """Logits of vocal bursts, or of phones and the mouth, of rows of values."""
-    width = network.inputs.in_features if isinstance(network, ConvolutionHead) else network.config.hidden
+def frames_graph(name: str, network: ConvolutionHead | ArticulationNetwork, width: int) -> Graph:
+    """Logits of vocal bursts, or of phones and the mouth, of rows of ``width`` values."""
     return Graph(name, network, {"rows": torch.randn(2, 100, width)}, ["logits"], ("frames", 1))
 
 

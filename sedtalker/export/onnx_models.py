@@ -162,9 +162,9 @@ def graphs_of(folder: Path) -> list[Graph]:
         case "fine_emotions":
             return [fine_graph("fine", network)]
         case "burst_detector":
-            return [frames_graph("bursts", network)]
+            return [frames_graph("bursts", network, network.inputs.in_features)]
         case "articulation":
-            return [frames_graph("articulation", network)]
+            return [frames_graph("articulation", network, network.config.hidden)]
         case "speakers":
             return speaker_graphs(network)
         case "landmarks":

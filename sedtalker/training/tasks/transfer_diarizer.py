@@ -76,6 +76,9 @@ RAREST = 1e-3
 Copies = Mapping[tuple[str, int], ClipWindows]
 """Windows of clips by corpus and copy, see ``TransferAugmenter.copy``."""
 
+ClipScores = tuple[NDArray[np.float64], NDArray[np.int64]]
+"""Log-posteriors (R, C) and categories (R,) of clips."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -192,7 +195,7 @@ class TransferDiarizerTask(PreparedTask):
             logger.info("no corpus of task.development is there: the validation speakers choose the best weights")
             self.development = {name: windows(name, "valid", 0) for name in self.rated}
         held_out = {x.corpus for x in every if x.split == "valid"}
-        self.valid = [windows(name, "valid", 0) for name in self.rated if name in held_out]
+        self.valid = {name: windows(name, "valid", 0) for name in self.rated if name in held_out}
         self.read = [windows(name, "valid", 0) for name in calm if name in held_out]
         self._fit(parts, read, votes)
 
@@ -285,13 +288,14 @@ class TransferDiarizerTask(PreparedTask):
 
     def _clip_scores(
         self, model: WhitenedPerceptrons, windows: ClipWindows, calm: tuple[float, float] = (0.0, 0.0)
-    ) -> Tensor:
-        """Mean log-posterior (R, C) of each clip, NaN where it has no windows; ``calm``: see ``DiarizerConfig``."""
+    ) -> ClipScores:
+        """Mean log-posteriors and categories of the clips with speech; ``calm``: see ``DiarizerConfig``."""
         log, score = self._window_scores(model, windows)
         log[:, CATEGORIES.index("neutral")] += calm[0] * (calm[1] - score)
         count = np.bincount(windows.clip, minlength=len(windows.clips))
         total = np.stack([np.bincount(windows.clip, column, len(windows.clips)) for column in log.numpy().T], 1)
-        return torch.from_numpy(total / np.where(count, count, np.nan)[:, None])
+        spoken = count > 0
+        return total[spoken] / count[spoken, None], windows.category[spoken]
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Recall over their own categories on corpora never trained on; ``score`` is its mean."""
@@ -304,9 +308,7 @@ class TransferDiarizerTask(PreparedTask):
     ) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.int64]]]:
         """Name, log-posteriors and categories of every development corpus, of its clips with speech."""
         for name, windows in self.development.items():
-            scores = self._clip_scores(model, windows, calm).numpy()
-            known = ~np.isnan(scores[:, 0])
-            yield name, scores[known], windows.category[known]
+            yield name, *self._clip_scores(model, windows, calm)
 
     def _calm_level(self, model: WhitenedPerceptrons) -> float | None:
         """The intensity score that ``calm_share`` of validation speakers' read speech lies below, each corpus counting
@@ -328,22 +330,18 @@ class TransferDiarizerTask(PreparedTask):
     def _temperature(self, model: WhitenedPerceptrons, calm: tuple[float, float]) -> float:
         """That of the corpora of development, which resemble no training data, and of the validation speakers of those
         that are trained on: recordings of users lie between."""
-        known = [(scores, label) for _, scores, label in self._scored(model, calm)]
-        for windows in self.valid:
-            scores = self._clip_scores(model, windows, calm).numpy()
-            spoken = ~np.isnan(scores[:, 0])
-            known.append((scores[spoken], windows.category[spoken]))
-        return temperature_of(known)
+        every = {**self.valid, **self.development}.values()
+        return temperature_of([self._clip_scores(model, windows, calm) for windows in every])
 
     def _usual(
         self, model: WhitenedPerceptrons, calm: tuple[float, float], temperature: float
     ) -> tuple[float, ...] | None:
         """Mean log-posterior of neutral clips of validation speakers (``DiarizerConfig.usual``); None without any."""
         logs = []
-        for windows in self.valid:
-            scores = self._clip_scores(model, windows, calm) / temperature
-            spoken = windows.category == CATEGORIES.index("neutral")
-            logs.append(F.log_softmax(scores, -1)[torch.from_numpy(spoken) & ~scores.isnan().any(1)])
+        for windows in self.valid.values():
+            scores, category = self._clip_scores(model, windows, calm)
+            neutral = torch.from_numpy(scores[category == CATEGORIES.index("neutral")])
+            logs.append(F.log_softmax(neutral / temperature, -1))
         found = torch.cat(logs) if logs else torch.zeros(0)
         return tuple(round(float(v), 3) for v in found.mean(0)) if len(found) else None
 
@@ -384,11 +382,11 @@ class TransferDiarizerTask(PreparedTask):
         write_checkpoint(folder, config, network.state_dict(), card)
 
 
-def temperature_of(known: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]]) -> float:
+def temperature_of(known: Sequence[ClipScores]) -> float:
     """The temperature of least cross-entropy (Guo et al. 2017, arXiv 1706.04599).
 
     Args:
-        known: log-posteriors (N, C) and categories (N,) of each corpus; all corpora count alike.
+        known: the clips of each corpus; all corpora count alike.
     """
     used = [(torch.from_numpy(scores), torch.from_numpy(label)) for scores, label in known if len(label)]
 
