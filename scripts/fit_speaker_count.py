@@ -41,7 +41,6 @@ from sedtalker.speakers.diarization import (
 )
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
 from sedtalker.speakers.turns import Turns
-from sedtalker.speech.features import analysis_of
 from sedtalker.training.corpora.augmentation import read_augmenter
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.evaluation.conversation import Talk, diarization_errors, make_talks, talk_changes
@@ -64,8 +63,8 @@ SEEDS = (11, 12)
 """Seeds of the dialogues."""
 PAIRS = 30
 """Pairs of groups of stretches of each dialogue that ``same`` is fitted on."""
-MONOLOGUE_WEIGHT = 0.5
-"""What a recording of one speaker counts in the fit of evidence: who asks for speakers mostly has several."""
+COUNTED = {1: 0.75, 2: 1.5}
+"""What a recording of so many speakers counts in the fit of evidence, others 1: mostly two people speak."""
 SHRINKAGE = 1e-3
 """Weight of the squared weights (of evidence with unit deviation) beside the expected error."""
 
@@ -106,7 +105,7 @@ def encode(data: Path, model: str | Path, task: tuple[str, int]) -> list[Encoded
     """The dialogues of a corpus and a seed, encoded."""
     network, made = open_model(model, "speakers"), []
     for talk in (*dialogues(data, *task), *monologues(data, *task)):
-        frames, number = encoded(network, analysis_of(talk.sound).mel)
+        frames, number = encoded(network, talk.sound)
         made.append(Encoded(talk.corpus, talk.turns, talk.sound.duration, frames, number))
     return made
 
@@ -221,7 +220,7 @@ def report(
     talks: Sequence[Encoded], found: Sequence[Sequence[tuple[NDArray[np.float64], float]]], same: tuple[float, ...]
 ) -> None:
     """Print the constants, and the errors that they bring."""
-    counts = np.array([MONOLOGUE_WEIGHT if len(talk.turns.speakers) == 1 else 1.0 for talk in talks])
+    counts = np.array([COUNTED.get(len(talk.turns.speakers), 1.0) for talk in talks])
     counts /= counts.mean()
     weights = fit_evidence(found, counts)
     print("same =", same)

@@ -8,7 +8,7 @@ outputs, so that a graph holds no loop: the scan of a Mamba block is written out
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from sedtalker.face.arkit import TALKING_SIDES
 from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.speakers.speaker_model import STRIDE
-from sedtalker.speakers.speaker_network import SpeakerNetwork
+from sedtalker.speakers.speaker_network import SpeakerNetworks
 from sedtalker.speech.encoder import mixed_phones
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead, EmotionEncoder, SpeechEncoder
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PHONES, PROSODY_CHANNELS
@@ -41,6 +41,7 @@ class Graph:
         outputs: names, in order.
         length: name of the free length of axis 1 of the inputs, and the number that it is a multiple of; None: it is
             fixed.
+        multiples: this number of single inputs, where it is another.
     """
 
     name: str
@@ -50,11 +51,14 @@ class Graph:
     length: tuple[str, int] | None = None
     simplified: bool = True
     """Whether constants are folded; not where that would change weights, such as those before a batch norm."""
+    multiples: Mapping[str, int] = field(default_factory=dict)
 
     def free_axes(self, name: str) -> dict[int, tuple[str, int]]:
         """Axes of an input whose length is free: the name of the length, and what it is a multiple of."""
-        has_length = self.length is not None and not name.startswith(VOICE)
-        return {0: (ITEMS, 1)} | ({1: self.length} if has_length and self.length else {})
+        if self.length is None or name.startswith(VOICE):
+            return {0: (ITEMS, 1)}
+        length, multiple = self.length
+        return {0: (ITEMS, 1), 1: (length, self.multiples.get(name, multiple))}
 
 
 VOICE = "voice_"
@@ -153,10 +157,21 @@ class CurvesGraph(nn.Module):
         return self.network.curves(rows)
 
 
-class VoiceOfGraph(nn.Module):
-    """``SpeakerNetwork.pool``."""
+class FramesGraph(nn.Module):
+    """``SpeakerNetworks.encode``."""
 
-    def __init__(self, network: SpeakerNetwork) -> None:
+    def __init__(self, network: SpeakerNetworks) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.encode(given[0], given[1] if len(given) > 1 else given[0][..., :0])
+
+
+class VoiceOfGraph(nn.Module):
+    """``SpeakerNetworks.pool``."""
+
+    def __init__(self, network: SpeakerNetworks) -> None:
         super().__init__()
         self.network = network
 
@@ -165,9 +180,9 @@ class VoiceOfGraph(nn.Module):
 
 
 class ActivityGraph(nn.Module):
-    """``SpeakerNetwork.look_for``."""
+    """``SpeakerNetworks.look_for``."""
 
-    def __init__(self, network: SpeakerNetwork) -> None:
+    def __init__(self, network: SpeakerNetworks) -> None:
         super().__init__()
         self.network = network
 
@@ -252,15 +267,18 @@ def frames_graph(name: str, network: ConvolutionHead | ArticulationNetwork, widt
     return Graph(name, network, {"rows": torch.randn(2, 100, width)}, ["logits"], ("frames", 1))
 
 
-def speaker_graphs(network: SpeakerNetwork) -> list[Graph]:
+def speaker_graphs(network: SpeakerNetworks) -> list[Graph]:
     """Frames of a recording, the voice of some of them, and where a voice speaks."""
-    config = network.config
-    frames = torch.randn(2, 100, config.width + MEL_BANDS)
+    members = network.config.members
+    frames = torch.randn(2, 100, sum(member.frame for member in members))
     pooled = {"frames": frames, "weight": torch.rand(2, 100)}
-    looked = {"frames": frames, VOICE + "vector": torch.randn(2, config.voice)}
-    mel = {"mel": torch.randn(2, 400, MEL_BANDS)}
+    looked = {"frames": frames, VOICE + "vector": torch.randn(2, sum(member.voice for member in members))}
+    given = {"mel": torch.randn(2, 400, MEL_BANDS)}
+    if network.config.vectors:
+        given |= {"vectors": torch.randn(2, 100, network.config.vectors)}
+    multiples = {"mel": STRIDE}
     return [
-        Graph("frames", network, mel, ["frames", "number"], ("mel_frames", STRIDE), simplified=False),
+        Graph("frames", FramesGraph(network), given, ["frames", "number"], ("frames", 1), False, multiples),
         Graph("voice", VoiceOfGraph(network), pooled, ["voice"], ("frames", 1), simplified=False),
         Graph("activity", ActivityGraph(network), looked, ["logits"], ("frames", 1), simplified=False),
     ]

@@ -90,8 +90,8 @@ KINDS: dict[Kind, NetworkKind] = {
         "articulation",
     ),
     "speakers": NetworkKind(
-        "sedtalker.speakers.speaker_model:SpeakerConfig",
-        "sedtalker.speakers.speaker_network:SpeakerNetwork",
+        "sedtalker.speakers.speaker_model:SpeakersConfig",
+        "sedtalker.speakers.speaker_network:SpeakerNetworks",
         "frames",
         "sedtalker.speakers.speaker_model:GraphSpeakers",
     ),

@@ -21,7 +21,7 @@ from sedtalker.arrays import Floats, Mask, softmax, stretches
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
-from sedtalker.speakers.speaker_model import SPEAKER_CLOCK, STRIDE, SpeakerModel
+from sedtalker.speakers.speaker_model import SPEAKER_CLOCK, STRIDE, SpeakerModel, encoder_vectors
 from sedtalker.speakers.turns import NAME, Turns, turns_of
 from sedtalker.speech.features import analysis_of
 
@@ -65,8 +65,8 @@ class DiarizationRule:
     longest: int = 75
     shortest: int = 12
     most: int = 6
-    same: tuple[float, ...] = (-2.17, 11.15, -1.96, -1.35, 1.08, 1.02)
-    evidence: tuple[float, ...] = (4.47, 0.13, 0.79, -0.91, -1.55, -3.62, 35.3)
+    same: tuple[float, ...] = (-2.72, 12.76, -2.11, -1.31, 1.09, 0.66)
+    evidence: tuple[float, ...] = (4.29, 0.07, 1.49, -1.12, -1.42, -3.94, 85.46)
     rounds: int = 2
     fewest: int = 10
     share: float = 0.08
@@ -113,7 +113,7 @@ def find_turns(sound: Audio, count: int | None = None, rule: DiarizationRule = R
         InputError: nobody speaks.
     """
     model: SpeakerModel = open_model("speakers")
-    frames, number = encoded(model, analysis_of(sound).mel)
+    frames, number = encoded(model, sound)
     found = speakers_of(model, frames, number, count, rule)
     if not found.any():
         raise InputError("nobody was found to speak in the recording")
@@ -130,7 +130,7 @@ def numbered_turns(active: Mask, duration: float) -> Turns:
 def speech_frames(sound: Audio) -> Mask:
     """(T,) in which frames of ``SPEAKER_CLOCK`` somebody speaks, by the network: noise between words is no speech."""
     model: SpeakerModel = open_model("speakers")
-    return _speech(encoded(model, analysis_of(sound).mel)[1])
+    return _speech(encoded(model, sound)[1])
 
 
 def _speech(number: Floats) -> Mask:
@@ -142,14 +142,16 @@ def single_speech(number: Floats) -> Mask:
     return _speech(number) & np.asarray(number[:, 2] < 0.5)
 
 
-def encoded(model: SpeakerModel, mel: Floats) -> tuple[Floats, Floats]:
-    """Frames (T, W) of log-mels, and the probability (T, 3) of no, one and more speakers in each."""
+def encoded(model: SpeakerModel, sound: Audio) -> tuple[Floats, Floats]:
+    """Frames (T, W) of a recording, and the probability (T, 3) of no, one and more speakers in each."""
+    mel = analysis_of(sound).mel
     mel = np.pad(mel, ((0, -len(mel) % STRIDE), (0, 0)), mode="edge").astype(np.float32)
     total = len(mel) // STRIDE
+    vectors = encoder_vectors(sound) if model.config.vectors else np.zeros((total, 0), np.float32)
     parts, numbers = [], []
     for start in range(0, total, WHOLE_WINDOW):
         first, last = max(0, start - WINDOW_MARGIN), min(total, start + WHOLE_WINDOW + WINDOW_MARGIN)
-        frames, logits = model.frames(mel[None, first * STRIDE : last * STRIDE])
+        frames, logits = model.frames(mel[None, first * STRIDE : last * STRIDE], vectors[None, first:last])
         kept = slice(start - first, min(start + WHOLE_WINDOW, total) - first)
         parts.append(frames[0, kept])
         numbers.append(softmax(logits[0, kept], -1))

@@ -2,7 +2,8 @@
 
 Two objectives share the frames: the voice of everybody who speaks alone for a while is distinguished from all others
 of the training set (additive angular margin, Deng et al. 2019, arXiv 1801.07698), and a voice, sometimes impure or of
-nobody present, is looked for in the dialogue (binary cross-entropy in every frame).
+nobody present, is looked for in the dialogue (binary cross-entropy in every frame). The encoders of lips and emotion
+stay as they are; their vectors are made on the device, too. One network is trained; it may join others.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE
-from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, read_config, write_checkpoint
+from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook
-from sedtalker.speakers.speaker_model import SpeakerConfig
-from sedtalker.speakers.speaker_network import SpeakerNetwork
+from sedtalker.speakers.speaker_model import SpeakerConfig, SpeakersConfig, vector_encoders
+from sedtalker.speakers.speaker_network import SpeakerNetwork, SpeakerNetworks
+from sedtalker.speech.encoder import EncoderPair
+from sedtalker.speech.features import EMOTION, LOUD, QUIET, SPEECH
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.augmentation import read_augmenter
 from sedtalker.training.corpora.cache import WaveformStore
@@ -49,6 +53,8 @@ SHORTEST_CLIP = 0.6
 """Shorter clips, seconds, are left out."""
 NOBODY = -1
 """In place of the index of a speaker."""
+VECTORS_OF = f"vectors of {SPEECH} (CC BY 4.0) and {EMOTION} (ODbL 1.0)"
+"""What else a network was trained on that reads them."""
 
 
 class SpeakersTaskConfig(BaseModel, extra="forbid"):
@@ -56,6 +62,8 @@ class SpeakersTaskConfig(BaseModel, extra="forbid"):
 
     model: SpeakerConfig = SpeakerConfig()
     """Sizes of the network."""
+    beside: Path | None = None
+    """Checkpoint folder of the networks that the trained one joins; none: it answers alone."""
     corpora: dict[str, float] = {"cremad": 0.36, "librispeech": 0.28, "speechocean762": 0.24, "banglaser": 0.12}
     """Share of the dialogues of each corpus; all speakers of a dialogue are of one."""
     licence_check: bool = True
@@ -99,6 +107,33 @@ class WithClasses(nn.Module):
         self.classes = nn.Parameter(torch.randn(classes, network.config.voice) * 0.05)
 
 
+class DeviceVectors(nn.Module):
+    """``encoder_vectors`` of log-mels (B, 4T, 80) on a device, by the built-in encoders in torch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lips = open_model(SPEECH, "speech_encoder", in_torch=True)
+        self.emotion = open_model(EMOTION, "emotion_encoder", in_torch=True)
+        self.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def forward(self, mel: Tensor) -> Tensor:
+        centred = (mel - _speech_means(mel)).clamp(-8.0, 8.0)  # as ``centre_bands``
+        hidden = self.lips(centred)
+        phones = self.lips.phone_head(hidden).softmax(-1)
+        lips = torch.cat([hidden, phones], -1).unflatten(1, (-1, 2)).mean(2)
+        return torch.cat([lips, self.emotion.coarse(mel)[:, : lips.shape[1]]], -1)
+
+
+def _speech_means(mel: Tensor) -> Tensor:
+    """(B, 1, 80) ``band_means`` of log-mels (B, T, 80) over their ``speech_mask``."""
+    level = F.avg_pool1d(F.pad(mel.logsumexp(-1)[:, None], (5, 5), mode="replicate"), 11, 1)[:, 0]
+    quiet, loud = torch.quantile(level, torch.tensor([QUIET, LOUD], device=mel.device), dim=1)
+    threshold = torch.minimum(torch.maximum(loud - 6.9, quiet + 1.6), loud - 2.3)
+    spoken = (level > threshold[:, None]).float()[..., None]
+    return (mel * spoken).sum(1, keepdim=True) / spoken.sum(1, keepdim=True).clamp_min(1.0)
+
+
 class SpeakersTask(PreparedTask):
     """See ``sedtalker.training.task.Task``."""
 
@@ -120,6 +155,7 @@ class SpeakersTask(PreparedTask):
         self.classes = len(SPEEDS) * self.people
         self.held_out = self._corpora(manifest, "valid", hook)
         self.sounds: dict[bool, DeviceSounds] = {}
+        self.vectors = DeviceVectors() if self.config.model.vectors else None
 
     def _corpora(self, manifest: list[Clip], split: str, hook: Hook) -> dict[str, Voices]:
         found, begin = dict[str, Voices](), 0
@@ -209,17 +245,23 @@ class SpeakersTask(PreparedTask):
             mel, active = sounds.dialogues(batch["turns"], batch["levels"], self._frames)
             crop_mel = sounds.crops(batch["crops"], self._crop_frames)
         who = batch["who"]
-        frames, counts = network.encode(mel)
+        frames, counts = self._encoded(network, mel)
         number = active.sum(1).clamp_max(2).long()
         counted = F.cross_entropy(counts.float().flatten(0, 1), number.flatten())
         row, place, voice = self._spoken_alone(network, frames, active)
-        crops, _ = network.encode(crop_mel)
+        crops, _ = self._encoded(network, crop_mel)
         short = network.pool(crops, torch.ones_like(crops[..., 0]))
         classes = cast("WithClasses", model).classes
         recognised = self._margin(classes, torch.cat([voice, short]), torch.cat([who[row, place], batch["crop_who"]]))
         found = self._found(network, frames, active, row, place)
         losses = {"counts": c.count_loss * counted, "voices": c.voice_loss * recognised, "activity": found}
         return losses | {"total": torch.stack(list(losses.values())).sum()}
+
+    def _encoded(self, network: SpeakerNetwork, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames and counts of log-mels, with the encoders' vectors where the network reads them."""
+        if self.vectors is None:
+            return network.encode(mel, mel[..., :0])
+        return network.encode(mel, self.vectors.to(mel.device)(mel))
 
     def _spoken_alone(self, network: SpeakerNetwork, frames: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Dialogue, place and voice (N, E) of everybody who speaks alone for long enough."""
@@ -263,7 +305,7 @@ class SpeakersTask(PreparedTask):
         for _ in range(VALID_DIALOGUES // 8):
             batch = {key: value.to(device) for key, value in self._plan(self.held_out, 8, rng).items()}
             mel, active = self._on(device, training=False).dialogues(batch["turns"], batch["levels"], self._frames)
-            frames, _ = model.network.encode(mel)
+            frames, _ = self._encoded(model.network, mel)
             row, place, voice = self._spoken_alone(model.network, frames, active)
             found = model.network.look_for(frames[row], voice) > 0
             wrong += float((found != active[row, place].bool()).sum())
@@ -282,15 +324,24 @@ class SpeakersTask(PreparedTask):
         """Write the checkpoint folder with its card."""
         assert isinstance(model, WithClasses)
         kept = {name: round(value, 5) for name, value in metrics.items() if name != "score"}
+        members, sources = [model.network], [with_licence(name) for name in self.config.corpora]
+        if self.config.beside is not None:
+            members = [*open_model(self.config.beside, "speakers", in_torch=True).members, *members]
+            sources += [name for name in read_config(self.config.beside).trained_on if name not in sources]
+        if self.config.model.vectors:
+            sources.append(VECTORS_OF)
+        networks = SpeakerNetworks(SpeakersConfig(members=tuple(member.config for member in members)))
+        networks.members = nn.ModuleList(members)
+        encoders = dict(zip((SPEECH, EMOTION), vector_encoders(), strict=True))
         config = CheckpointConfig(
             kind="speakers",
             licence=weights_licence(self.config.corpora),
-            trained_on=[with_licence(name) for name in self.config.corpora],
-            encoder_sha256=None,
-            model=self.config.model.model_dump(mode="json"),
+            trained_on=sources,
+            encoder_sha256=EncoderPair(encoders).sha256() if networks.config.vectors else None,
+            model=networks.config.model_dump(mode="json"),
             metrics=kept,
         )
-        write_checkpoint(folder, config, model.network.state_dict(), fill_card("speakers", **kept))
+        write_checkpoint(folder, config, networks.state_dict(), fill_card("speakers", **kept))
 
 
 @dataclass(frozen=True, eq=False)
