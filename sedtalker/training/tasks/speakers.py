@@ -26,7 +26,7 @@ from sedtalker.progress import Hook
 from sedtalker.speakers.speaker_model import SpeakerConfig, SpeakersConfig, vector_encoders
 from sedtalker.speakers.speaker_network import SpeakerNetwork, SpeakerNetworks
 from sedtalker.speech.encoder import EncoderPair
-from sedtalker.speech.features import EMOTION, LOUD, QUIET, SPEECH
+from sedtalker.speech.features import EMOTION, LOUD, QUIET, SPEECH, speech_threshold
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.augmentation import read_augmenter
 from sedtalker.training.corpora.cache import WaveformStore
@@ -129,8 +129,8 @@ def _speech_means(mel: Tensor) -> Tensor:
     """(B, 1, 80) ``band_means`` of log-mels (B, T, 80) over their ``speech_mask``."""
     level = F.avg_pool1d(F.pad(mel.logsumexp(-1)[:, None], (5, 5), mode="replicate"), 11, 1)[:, 0]
     quiet, loud = torch.quantile(level, torch.tensor([QUIET, LOUD], device=mel.device), dim=1)
-    threshold = torch.minimum(torch.maximum(loud - 6.9, quiet + 1.6), loud - 2.3)
-    spoken = (level > threshold[:, None]).float()[..., None]
+    thresholds = [speech_threshold(q, high) for q, high in zip(quiet.tolist(), loud.tolist(), strict=True)]
+    spoken = (level > torch.tensor(thresholds, device=mel.device)[:, None]).float()[..., None]
     return (mel * spoken).sum(1, keepdim=True) / spoken.sum(1, keepdim=True).clamp_min(1.0)
 
 
