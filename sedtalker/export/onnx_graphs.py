@@ -157,17 +157,6 @@ class CurvesGraph(nn.Module):
         return self.network.curves(rows)
 
 
-class FramesGraph(nn.Module):
-    """``SpeakerNetworks.encode``."""
-
-    def __init__(self, network: SpeakerNetworks) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, *given: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network.encode(given[0], given[1] if len(given) > 1 else given[0][..., :0])
-
-
 class VoiceOfGraph(nn.Module):
     """``SpeakerNetworks.pool``."""
 
@@ -278,7 +267,7 @@ def speaker_graphs(network: SpeakerNetworks) -> list[Graph]:
         given |= {"vectors": torch.randn(2, 100, network.config.vectors)}
     multiples = {"mel": STRIDE}
     return [
-        Graph("frames", FramesGraph(network), given, ["frames", "number"], ("frames", 1), False, multiples),
+        Graph("frames", network, given, ["frames", "number"], ("frames", 1), False, multiples),
         Graph("voice", VoiceOfGraph(network), pooled, ["voice"], ("frames", 1), simplified=False),
         Graph("activity", ActivityGraph(network), looked, ["logits"], ("frames", 1), simplified=False),
     ]

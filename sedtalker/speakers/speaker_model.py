@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from sedtalker.arrays import Floats, softmax
 from sedtalker.audio import Audio, FrameClock
 from sedtalker.nn.engine import GraphModel, open_graph
-from sedtalker.speech.encoder import EMOTION, SPEECH, MelEncoder, open_encoder
+from sedtalker.speech.encoder import EMOTION, SPEECH, EncoderPair, MelEncoder, open_encoder
 from sedtalker.speech.features import MEL_BANDS, MEL_CLOCK, pair_means
 
 STRIDE = 4
@@ -117,9 +117,9 @@ class GraphSpeakers(GraphModel):
 
 
 @lru_cache(maxsize=1)
-def vector_encoders() -> tuple[MelEncoder, MelEncoder]:
+def vector_encoders() -> EncoderPair:
     """The encoders of lips and of emotion, opened once."""
-    return cast(MelEncoder, open_encoder(SPEECH, articulates=False)), cast(MelEncoder, open_encoder(EMOTION))
+    return EncoderPair({SPEECH: open_encoder(SPEECH, articulates=False), EMOTION: open_encoder(EMOTION)})
 
 
 def encoder_vectors(sound: Audio) -> Floats:
@@ -128,7 +128,7 @@ def encoder_vectors(sound: Audio) -> Floats:
 
     They say what is spoken and how, so that a voice can be compared sound by sound.
     """
-    lips, emotion = vector_encoders()
+    lips, emotion = (cast(MelEncoder, encoder) for encoder in vector_encoders().encoders.values())
     hidden = lips.hidden(sound)
     rows = np.concatenate([hidden, softmax(lips.network.phones(hidden), -1), emotion.hidden(sound)], -1)
     return pair_means(np.pad(rows, ((0, len(rows) % 2), (0, 0)), mode="edge"))

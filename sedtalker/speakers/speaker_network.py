@@ -51,12 +51,13 @@ class SpeakerNetwork(nn.Module):
         self.search = nn.ModuleList(DilatedConvolution(c.activity_width, d, c.dropout) for d in c.activity_dilations)
         self.found = nn.Linear(c.activity_width, 1)
 
-    def encode(self, mel: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, mel: Tensor, vectors: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """See ``SpeakerModel.frames``."""
         scaled = MEL_SCALE * (mel - self.reference)
         x = F.gelu(self.down(F.gelu(self.stem(scaled.transpose(1, 2)))))
         spectrum, kept = scaled.unflatten(1, (-1, STRIDE)).mean(2), list[Tensor]()
         if self.config.vectors:
+            assert vectors is not None
             known = self.dropped(self.scaled_vectors(vectors.transpose(1, 2)).transpose(1, 2))
             x = x + self.to_trunk(known).transpose(1, 2)
             kept.append(self.to_frame(known))
@@ -91,7 +92,7 @@ class SpeakerNetworks(nn.Module):
         self.config = config or SpeakersConfig()
         self.members = nn.ModuleList(SpeakerNetwork(member) for member in self.config.members)
 
-    def encode(self, mel: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, mel: Tensor, vectors: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """See ``SpeakerModel.frames``."""
         frames, counts = zip(*(member.encode(mel, vectors) for member in self._networks), strict=True)
         return torch.cat(frames, -1), torch.stack(counts).mean(0)
@@ -108,7 +109,7 @@ class SpeakerNetworks(nn.Module):
         each = zip(self._networks, self._split(frames), voices, strict=True)
         return torch.stack([member.look_for(own, wanted) for member, own, wanted in each]).mean(0)
 
-    def forward(self, mel: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, mel: Tensor, vectors: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.encode(mel, vectors)
 
     @property

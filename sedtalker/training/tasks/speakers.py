@@ -25,7 +25,6 @@ from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook
 from sedtalker.speakers.speaker_model import SpeakerConfig, SpeakersConfig, vector_encoders
 from sedtalker.speakers.speaker_network import SpeakerNetwork, SpeakerNetworks
-from sedtalker.speech.encoder import EncoderPair
 from sedtalker.speech.features import EMOTION, LOUD, QUIET, SPEECH, speech_threshold
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.augmentation import read_augmenter
@@ -259,9 +258,7 @@ class SpeakersTask(PreparedTask):
 
     def _encoded(self, network: SpeakerNetwork, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Frames and counts of log-mels, with the encoders' vectors where the network reads them."""
-        if self.vectors is None:
-            return network.encode(mel, mel[..., :0])
-        return network.encode(mel, self.vectors.to(mel.device)(mel))
+        return network.encode(mel, None if self.vectors is None else self.vectors.to(mel.device)(mel))
 
     def _spoken_alone(self, network: SpeakerNetwork, frames: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Dialogue, place and voice (N, E) of everybody who speaks alone for long enough."""
@@ -332,12 +329,11 @@ class SpeakersTask(PreparedTask):
             sources.append(VECTORS_OF)
         networks = SpeakerNetworks(SpeakersConfig(members=tuple(member.config for member in members)))
         networks.members = nn.ModuleList(members)
-        encoders = dict(zip((SPEECH, EMOTION), vector_encoders(), strict=True))
         config = CheckpointConfig(
             kind="speakers",
             licence=weights_licence(self.config.corpora),
             trained_on=sources,
-            encoder_sha256=EncoderPair(encoders).sha256() if networks.config.vectors else None,
+            encoder_sha256=vector_encoders().sha256() if networks.config.vectors else None,
             model=networks.config.model_dump(mode="json"),
             metrics=kept,
         )
