@@ -18,9 +18,11 @@ import scipy
 from numpy.typing import NDArray
 
 from sedtalker.animation.idle_motion import Fixations
+from sedtalker.animation.opening import OPENING
 from sedtalker.animation.visual_prosody import Rhythm
 from sedtalker.arrays import Floats
 from sedtalker.emotion.track import EmotionTrack
+from sedtalker.face.arkit import ARKIT_52
 
 Direction = tuple[float, float]
 """Degrees from a head at rest: yaw to the subject's left, pitch up."""
@@ -31,7 +33,7 @@ NOTICED = 0.4
 """Seconds that a turn lasts at least to draw the eyes: shorter ones are answers such as "mhm"."""
 LISTENING_CONTACT, SPEAKING_CONTACT = 0.75, 2.5
 """Powers of ``eye_contact`` that give the shares of a listener and of a speaker: 0.77 and 0.41 of the usual 0.7."""
-OPENING, OPENING_AWAY = 0.6, 1.4
+STARTING, STARTING_AWAY = 0.6, 1.4
 """Seconds around the beginning of an own turn in which eyes look away more often, and how much more often."""
 LOOKS_BACK = 0.3
 """Seconds before the end of an own turn at which the eyes return to the listener."""
@@ -65,6 +67,8 @@ STILLNESS = 0.45
 """Factor on the motion of a listener's head, against that of a speaker's."""
 TURN_SECONDS = 0.15
 """Standard deviation of the change from speaking to listening, seconds."""
+MOUTH_BESIDE, MOUTH_SECONDS = 0.2, 0.1
+"""Seconds beside an own turn in which the mouth still moves, and over which it comes to rest."""
 ANSWERS: dict[str, dict[str, float]] = {
     "happy": {"mouthSmile": 0.32, "cheekSquint": 0.25, "eyeSquint": 0.12},
     "sad": {"browInnerUp": 0.38, "browDown": 0.08, "mouthFrown": 0.12},
@@ -126,11 +130,18 @@ class Company:
 
     def speaking(self, times: NDArray[np.floating]) -> Floats:
         """(T,) from 0, listening, to 1, speaking; frames are regular."""
-        spoken = np.zeros(len(times), np.float32)
-        for start, end in self.own:
-            spoken[slice(*np.searchsorted(times, (start, end)))] = 1.0
-        frames = TURN_SECONDS / float(times[1] - times[0]) if len(times) > 1 else 1.0
-        return np.asarray(scipy.ndimage.gaussian_filter1d(spoken, frames, mode="nearest"), np.float32)
+        frames = TURN_SECONDS / _step(times)
+        return np.asarray(scipy.ndimage.gaussian_filter1d(self._spoken(times), frames, mode="nearest"), np.float32)
+
+    def rested(self, weights: Mapping[str, Floats], times: NDArray[np.floating]) -> dict[str, Floats]:
+        """ARKit weights (T,) by name whose lips and jaw rest while only others speak.
+
+        A decoder parts the lips well before it hears a voice. Who sits beside somebody that speaks would seem to say
+        it, so the mouth opens with the own turn. Corners and cheeks keep their expression.
+        """
+        frames = max(1, round(MOUTH_SECONDS / _step(times)))
+        free = scipy.ndimage.uniform_filter1d(self._spoken(times, MOUTH_BESIDE), frames, mode="nearest")
+        return {**weights, **{name: weights[name] * free for name in map(ARKIT_52.__getitem__, OPENING)}}
 
     def calm(self, times: NDArray[np.floating]) -> Floats:
         """Factor (T,) on head motion: a listener's head moves less."""
@@ -145,7 +156,7 @@ class Company:
         """
         rng = np.random.default_rng((*self.seed, 0))
         gaze, faced = self._fixations(float(times[-1]) if len(times) else 0.0, eye_contact, rng)
-        step = float(times[1] - times[0]) if len(times) > 1 else 1.0
+        step = _step(times)
         turned = HEAD_SHARE * faced + AWAY_SHARE * (gaze.targets - faced)
         held = turned[np.searchsorted(gaze.onsets, times - HEAD_DELAY, "right").clip(1) - 1]
         head = scipy.ndimage.gaussian_filter1d(held, HEAD_SECONDS / step, axis=0, mode="nearest")
@@ -185,7 +196,7 @@ class Company:
         """
         rng, added = np.random.default_rng((*self.seed, 2)), dict[str, Floats]()
         free = self.amount * (1.0 - self.speaking(times)) * (1.0 - OWN_FIRST * own)
-        step = float(times[1] - times[0]) if len(times) > 1 else 1.0
+        step = _step(times)
         for other in self.others.values():
             delay, size = rng.uniform(*ANSWER_DELAY), rng.uniform(*ANSWER_SIZE)
             seen = other.track.at(np.maximum(times - delay, 0.0))
@@ -200,6 +211,13 @@ class Company:
             name: _more(curve, added.get(name.removesuffix("Left").removesuffix("Right")))
             for name, curve in weights.items()
         }
+
+    def _spoken(self, times: NDArray[np.floating], beside: float = 0.0) -> Floats:
+        """(T,) 1 in its own turns and so many seconds beside them, else 0."""
+        spoken = np.zeros(len(times), np.float32)
+        for start, end in self.own:
+            spoken[slice(*np.searchsorted(times, (start - beside, end + beside)))] = 1.0
+        return spoken
 
     def _speaks(self, start: float, end: float) -> bool:
         """Whether it speaks itself at some time between."""
@@ -227,9 +245,9 @@ class Company:
         onsets, targets, faced = list[float](), list[NDArray[np.float64]](), list[NDArray[np.float64]]()
         onset, is_due = 0.0, True
         while onset <= duration:
-            speaks, opens = self._speaks(onset, onset), bool(np.any(np.abs(onset - begins) < OPENING))
+            speaks, opens = self._speaks(onset, onset), bool(np.any(np.abs(onset - begins) < STARTING))
             contact = eye_contact ** (SPEAKING_CONTACT if speaks else LISTENING_CONTACT)
-            away = (1.0 - contact) * (OPENING_AWAY if opens else 1.0) * (1.0 if speaks else self.amount)
+            away = (1.0 - contact) * (STARTING_AWAY if opens else 1.0) * (1.0 if speaks else self.amount)
             looked_at = directions[int(np.searchsorted(changes, onset, "right")) - 1]
             look = looked_at + rng.normal(0.0, JITTER)
             aside = looked_at + (-np.sign(looked_at[0]) * rng.uniform(*AWAY_ACROSS), rng.normal(*AWAY_UP))
@@ -241,6 +259,11 @@ class Company:
             due = drawn_back[(drawn_back > onset + 0.1) & (drawn_back < following)]
             onset, is_due = (float(due[0]), True) if len(due) else (following, False)
         return Fixations(np.array(onsets), np.array(targets)), np.array(faced)
+
+
+def _step(times: NDArray[np.floating]) -> float:
+    """Seconds from one frame to the next."""
+    return float(times[1] - times[0]) if len(times) > 1 else 1.0
 
 
 def _more(curve: Floats, added: Floats | None) -> Floats:

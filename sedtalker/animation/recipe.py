@@ -158,6 +158,8 @@ def assemble(
     speech = resample_frames(features.speech.astype(np.float32), own, times) > 0.5
     rhythm, pulse = moved.rhythm, pulses(features, times)
     arkit, asked = "eyeBlinkLeft" in weights, moved.articulation
+    if company is not None and arkit:
+        weights = company.rested(weights, times)
     if motion.liveliness and arkit:
         lively = enliven(weights, times, rhythm, speech_rng, motion.liveliness)
         spoken = lively | {"jawOpen": weights["jawOpen"]}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.animation.listening import ANSWERS, EYES_MOST, NOD_SIZE, Company, Other
+from sedtalker.animation.listening import ANSWERS, EYES_MOST, MOUTH_BESIDE, MOUTH_SECONDS, NOD_SIZE, Company, Other
 from sedtalker.animation.visual_prosody import Rhythm
 from sedtalker.arrays import Floats
 from sedtalker.emotion.formats import constant_track
@@ -68,6 +68,20 @@ def test_it_looks_to_the_side_of_the_speaker_with_eyes_and_head(side: float) -> 
     assert (side * np.median(looks.eyes[:, 0])) > 5
     assert (side * looks.head[:, 1]).min() > 10
     assert np.abs(looks.eyes).max(0).tolist() <= list(EYES_MOST)
+
+
+def test_lips_and_jaw_rest_while_others_speak_and_all_else_stays() -> None:
+    moving = {name: np.full(len(TIMES), 0.3, np.float32) for name in ARKIT_52}
+    shown = company().rested(moving, TIMES)
+    start, end = OWN[0]
+    apart = np.abs(TIMES - 0.5 * (start + end)) - 0.5 * (end - start)  # seconds from the turn, negative within it
+    away, speaks = apart > MOUTH_BESIDE + MOUTH_SECONDS, apart < 0.0
+    for name in ("jawOpen", "mouthLowerDownLeft", "mouthClose"):
+        assert not shown[name][away].any(), name
+        np.testing.assert_array_equal(shown[name][speaks], moving[name][speaks])
+        assert np.abs(np.diff(shown[name])).max() < 0.3, "it comes to rest, and does not jump there"
+    for name in ("mouthSmileLeft", "cheekSquintLeft", "browInnerUp", "eyeBlinkLeft"):
+        np.testing.assert_array_equal(shown[name], moving[name])
 
 
 def test_eyes_reach_a_new_speaker_before_the_head_within_a_third_of_a_second() -> None:
