@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
@@ -46,7 +47,6 @@ from sedtalker.version import __version__
 if TYPE_CHECKING:
     from sedtalker.animation.mouth_readout import ReadoutDecoder
     from sedtalker.animation.vertex_decoder import VertexDecoder
-import threading
 
 AnyDecoder: TypeAlias = "ShapeDecoder | ReadoutDecoder | VertexDecoder"
 """Types of decoders that can be opened; each is a ``MotionDecoder``."""

@@ -189,9 +189,9 @@ class UpperFaceStream:
         late = known[rows, np.arange(len(DELAYS))]
         shown = late[0] if self.shown is None else self.shown
         paced = np.empty_like(late)
-        for frame, target in enumerate(late):
+        for target, frame in zip(late, paced, strict=True):
             step = target - shown
-            shown = shown + np.where(step > 0.0, UP, DOWN) * step
-            paced[frame] = shown
-        self.shown = shown
+            # no shape fades faster than it comes, so the larger of both is the step of its direction
+            shown = np.add(shown, np.maximum(UP * step, DOWN * step), out=frame)
+        self.shown = shown.copy()
         return paced

@@ -67,7 +67,7 @@ STILLNESS = 0.45
 """Factor on the motion of a listener's head, against that of a speaker's."""
 TURN_SECONDS = 0.15
 """Standard deviation of the change from speaking to listening, seconds."""
-MOUTH_BESIDE, MOUTH_SECONDS = 0.2, 0.1
+MOUTH_BESIDE, MOUTH_SECONDS = 0.15, 0.1
 """Seconds beside an own turn in which the mouth still moves, and over which it comes to rest."""
 ANSWERS: dict[str, dict[str, float]] = {
     "happy": {"mouthSmile": 0.32, "cheekSquint": 0.25, "eyeSquint": 0.12},

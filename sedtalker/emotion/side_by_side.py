@@ -28,8 +28,8 @@ def side_by_side(
     """The members of two networks in one, ready for inference.
 
     Args:
-        first: reads the first encoder's vectors, through a projection or as they are; its frame networks are kept.
-        second: reads the second encoder's vectors as they are.
+        first: reads the first encoder's vectors, through a projection or as they are.
+        second: reads the second encoder's vectors as they are. Its frame networks find changes if ``first`` has none.
         temperature: divides the mean log-posterior of all members.
         usual: of both, see ``DiarizerConfig``.
 
@@ -40,12 +40,15 @@ def side_by_side(
     same = ("windows", "width", "labels", "corpora", "intensity_steps")
     if any(getattr(a, name) != getattr(b, name) for name in same) or b.layer_channels:
         raise InputError("these two diarizers cannot form an ensemble: their networks are built differently")
+    by_frames = first if first.frame_networks else second
     joined = a.model_copy(
         update={
             "hidden_channels": a.hidden_channels + b.hidden_channels,
             "layer_channels": (a.layer_channels or a.hidden_channels) + b.hidden_channels,
             "second_channels": b.hidden_channels,
             "members": a.members + b.members,
+            "frame_networks": by_frames.config.frame_networks,
+            "frame_share": by_frames.config.frame_share,
             "temperature": temperature,
             "usual": usual,
             "beside": None,
@@ -62,7 +65,7 @@ def side_by_side(
     for k, member in enumerate(network.members):
         source, columns = (first, own) if k < a.members else (second, other)
         _copy_member(network, member, source, source.members[k if k < a.members else k - a.members], columns)
-    network.frame_networks = first.frame_networks
+    network.frame_networks = by_frames.frame_networks
     return network.eval().requires_grad_(False)
 
 

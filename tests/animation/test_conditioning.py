@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.animation.conditioning import Style, ease_cuts, emotional
+from sedtalker.animation.conditioning import DOWN, UP, Style, UpperFaceStream, ease_cuts, emotional
 from sedtalker.animation.decoder_network import Conditioning
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.face.arkit import ARKIT_52
 
 
 def expressed(intensity: float, neutral: float, style: Style = Style()) -> float:
@@ -89,3 +90,16 @@ def test_slow_changes_near_no_cut_keep_their_shape() -> None:
     np.testing.assert_array_equal(eased[:52], (intensity + wave)[:52])
     np.testing.assert_array_equal(eased[68:], (intensity + wave)[68:])
     assert np.abs(np.diff(eased)).max() < 0.12
+
+
+def test_an_expression_comes_faster_than_it_fades_and_a_stream_is_a_recording() -> None:
+    assert (UP >= DOWN).all(), "UpperFaceStream takes the larger step"
+    posterior = np.eye(7, dtype=np.float32)[np.repeat([0, 6, 0], 60)]  # neutral, surprise, neutral
+    given = np.zeros((180, 52), np.float32), posterior, np.ones(180, np.float32)
+    whole = UpperFaceStream(np.ones(52, np.float32)).push(*given)
+    wide = whole[:, ARKIT_52.index("eyeWideLeft")]
+    rises, falls = np.diff(wide)[59:62].sum(), -np.diff(wide)[119:122].sum()
+    assert rises > 2 * falls > 0.0
+    stream = UpperFaceStream(np.ones(52, np.float32))
+    pieces = [stream.push(*(part[a : a + 7] for part in given)) for a in range(0, 180, 7)]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sedtalker import Audio, Diarizer
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
-from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameBatch
+from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameBatch, FrameNetworkConfig
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.emotion.side_by_side import side_by_side
 from sedtalker.errors import InputError
@@ -67,6 +67,16 @@ def test_the_second_encoder_alone_says_how_far_speech_lies_from_that_of_training
     distance = both.frames(batch).distance
     assert torch.equal(both.frames(changed).distance, distance)
     assert (both.frames(moved).distance > 2 * distance).all()
+
+
+def test_changes_are_found_by_the_network_that_one_of_them_has() -> None:
+    found = {"frame_networks": (FrameNetworkConfig(width=8, layout="CC", dropout=0.0),), "frame_share": 0.0}
+    batch, without, finding = frames(90, 8, 12), network(5), network(3, seed=1, **found)
+    expected = finding.frames(halves(batch, 5)[1]).boundary
+    assert expected.any()
+    for first, second in ((without, finding), (finding, without)):
+        assert torch.equal(side_by_side(first, second, 1.0).frames(batch).boundary, expected)
+    assert not side_by_side(without, network(3, seed=1), 1.0).frames(batch).boundary.any()
 
 
 def test_networks_that_are_built_differently_are_refused() -> None:
