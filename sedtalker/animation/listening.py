@@ -136,8 +136,8 @@ class Company:
     def rested(self, weights: Mapping[str, Floats], times: NDArray[np.floating]) -> dict[str, Floats]:
         """ARKit weights (T,) by name whose lips and jaw rest while only others speak.
 
-        A decoder parts the lips well before it hears a voice. Who sits beside somebody that speaks would seem to say
-        it, so the mouth opens with the own turn. Corners and cheeks keep their expression.
+        A decoder parts the lips well before speech begins, and in a conversation that would be in the words of somebody
+        else. Corners and cheeks keep their expression.
         """
         frames = max(1, round(MOUTH_SECONDS / _step(times)))
         free = scipy.ndimage.uniform_filter1d(self._spoken(times, MOUTH_BESIDE), frames, mode="nearest")
