@@ -209,12 +209,9 @@ class _Targets:
         self._builder = builder
         self._changes: list[dict[str, tuple[Ints, Floats]]] = []
         for offsets, most in zip(targets.offsets, np.maximum(peak, 1e-3), strict=True):
-            moved = _largest(offsets) * most > LEAST_OFFSET
-            changes = {"POSITION": _changed(np.where(moved[:, None], offsets, 0)[sources])}
+            changes = {"POSITION": _seen(offsets, LEAST_OFFSET / most, sources)}
             if bend is not None:
-                change = bend.change(offsets, most / 2)
-                change[_largest(change) * most < LEAST_NORMAL] = 0.0
-                changes["NORMAL"] = _changed(change[sources])
+                changes["NORMAL"] = _seen(bend.change(offsets, most / 2), LEAST_NORMAL / most, sources)
             self._changes.append(changes)
 
     def of(self, used: Mask, first: int, count: int) -> list[dict[str, int]]:
@@ -230,10 +227,10 @@ class _Targets:
         return accessors
 
 
-def _changed(values: Floats) -> tuple[Ints, Floats]:
-    """The rows (N,) of (W, 3) that are not zero, and what they are (N, 3)."""
-    rows = np.flatnonzero(_largest(values)).astype(np.int32)
-    return rows, values[rows]
+def _seen(values: Floats, least: float, sources: Ints) -> tuple[Ints, Floats]:
+    """The rows (N,) of the file's vertices, made of ``sources`` (W,) of (V, 3), that exceed the least, and (N, 3)."""
+    rows = np.flatnonzero((_largest(values) > least)[sources]).astype(np.int32)
+    return rows, values[sources[rows]]
 
 
 def _attributes(builder: GltfBuilder, face: Face, sources: Ints, uvs: Floats | None, normals: Floats) -> dict[str, int]:
