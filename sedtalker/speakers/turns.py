@@ -123,6 +123,8 @@ class Turns:
 def turns_of(active: NDArray[np.bool_], times: NDArray[np.floating], speakers: Iterable[str], duration: float) -> Turns:
     """Turns of a table (S, T) of who speaks in which frame; a frame reaches half-way to its neighbours.
 
+    Beginnings and ends are whole milliseconds, as in RTTM.
+
     Args:
         active: see above.
         times: (T,) seconds of the frames, regular.
@@ -134,7 +136,7 @@ def turns_of(active: NDArray[np.bool_], times: NDArray[np.floating], speakers: I
     for name, row in zip(names, active, strict=True):
         for first, last in stretches(row):
             start, end = max(0.0, float(times[first]) - half), min(duration, float(times[last - 1]) + half)
-            turns.append(Turn(start, end, name))
+            turns.append(Turn(round(start, 3), min(round(end, 3), duration), name))
     return Turns(tuple(turns), duration, names)
 
 
