@@ -141,7 +141,7 @@ class Company:
         """
         frames = max(1, round(MOUTH_SECONDS / _step(times)))
         free = scipy.ndimage.uniform_filter1d(self._spoken(times, MOUTH_BESIDE), frames, mode="nearest")
-        return {**weights, **{name: weights[name] * free for name in map(ARKIT_52.__getitem__, OPENING)}}
+        return {**weights, **{name: weights[name] * free for name in (ARKIT_52[k] for k in OPENING)}}
 
     def calm(self, times: NDArray[np.floating]) -> Floats:
         """Factor (T,) on head motion: a listener's head moves less."""

@@ -74,7 +74,7 @@ def test_lips_move_in_own_turns_and_in_overlap_both_and_are_shut_else(scene: Sce
         assert aperture[both].max() > 2 * CLOSED_GAP, name
         away = np.ones(len(times), bool)
         for start, end in TURNS.of(name):
-            away &= (times < start - 0.45) | (times > end + 0.45)
+            away &= (times < start - 0.25) | (times > end + 0.25)
         assert away.sum() > 20
         assert aperture[away].max() < CLOSED_GAP, name
     assert wrong_mouth_time(times, open_by, TURNS) < 0.02
