@@ -237,7 +237,7 @@ class Normals:
 
     def __init__(self, face: Face) -> None:
         self._vertices, self._weld = face.mesh.vertices, weld_map(face.mesh)
-        self._triangles = self._weld[face.mesh.triangles].astype(np.intp)
+        self._triangles = self._weld[face.mesh.triangles]
         self.rest = vertex_normals(self._vertices, self._triangles)[self._weld]
 
     def change(self, offsets: Floats, weight: float) -> Floats:
