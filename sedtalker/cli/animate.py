@@ -181,7 +181,7 @@ def animate(
                 drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
                 o.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
             if visemes is not None:
-                write_visemes(visemes, viseme_set, animation.phones, sound, audio)
+                write_visemes(visemes, viseme_set, animation.phones, sound, audio, settings.fps)
 
         given: dict[str, Any] = {"track": track, "landmarks": landmarks, "seen": seen}
         sound, animation = Worker(device).animate(audio, settings, folder, run.force, shown.hook, **given)

@@ -133,7 +133,8 @@ def check_sound(audio: Path | None) -> None:
 VisemeSet = Literal["oculus", "vrm", "preston-blair", "rhubarb"]
 """What ``--viseme-set`` takes; the names of ``sedtalker.phonetics.visemes.SETS`` (a test)."""
 VisemesOption = Annotated[
-    Path | None, typer.Option(help="Also write visemes: .tsv or .json as Rhubarb does, or .TextGrid with phones.")
+    Path | None,
+    typer.Option(help="Also write visemes: .tsv, .json or .xml of Rhubarb, Moho's .dat, .spine.json or .TextGrid."),
 ]
 """File of visemes."""
 VisemeSetOption = Annotated[VisemeSet, typer.Option(help="The mouth shapes of the file of visemes.")]
@@ -141,12 +142,17 @@ VisemeSetOption = Annotated[VisemeSet, typer.Option(help="The mouth shapes of th
 
 
 @fail_clearly
-@o.takes_options(only="transcript words language max_seconds")
+@o.takes_options(only="transcript words language fps max_seconds")
 def visemes(
     audio: Annotated[Path, typer.Argument(help=o.AUDIO_HELP)],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write .tsv or .json as Rhubarb does, or .TextGrid; default: print TSV."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write .tsv, .json or .xml of Rhubarb, Moho's .dat (frames by --fps), .spine.json or .TextGrid; "
+            "default: print TSV.",
+        ),
     ] = None,
     viseme_set: VisemeSetOption = "oculus",
     options: Performance = Performance(),
@@ -158,33 +164,34 @@ def visemes(
         check_visemes(output, viseme_set, force)
     said = o.given_words(options.transcript, options.words, options.language)
     from sedtalker.audio import load_audio
-    from sedtalker.phonetics.visemes import to_tsv
+    from sedtalker.phonetics.visemes import VisemeSheet, to_tsv
 
     sound = load_audio(audio, options.max_seconds)
     for note in sound.notes:
         log.warning(note)
     phones = phones_of(sound, said, options.language)
     if output is None:
-        print(to_tsv(phones, viseme_set, audio.name, sound.duration), end="")
+        print(to_tsv(VisemeSheet(phones, viseme_set, audio.name, sound.duration)), end="")
         return
-    write_visemes(output, viseme_set, phones, sound, audio)
+    write_visemes(output, viseme_set, phones, sound, audio, options.fps)
     say(f"visemes: {output}")
 
 
 def check_visemes(path: Path, of: str, force: bool) -> None:
     """Raise ``InputError`` where visemes cannot be written so."""
-    from sedtalker.phonetics.visemes import check_viseme_file
+    from sedtalker.phonetics.visemes import writer_of
     from sedtalker.storage import check_writable
 
-    check_viseme_file(path, of)
+    writer_of(path, of)
     check_writable(path, force)
 
 
-def write_visemes(path: Path, of: str, phones: Alignment | None, sound: Audio, audio: Path) -> None:
+def write_visemes(path: Path, of: str, phones: Alignment | None, sound: Audio, audio: Path, fps: float) -> None:
     """Write the visemes of a recording; its phones are recognised where none are known."""
+    from sedtalker.phonetics.visemes import VisemeSheet
     from sedtalker.phonetics.visemes import write_visemes as write_file
 
-    write_file(path, phones or phones_of(sound), of, audio.name, sound.duration)
+    write_file(path, VisemeSheet(phones or phones_of(sound), of, audio.name, sound.duration, fps))
 
 
 def phones_of(

@@ -93,7 +93,7 @@ def say(
         say_of(animation, output / wanted[0], settings.emotion if settings.emotion is not None or not is_given else "")
         speech.save(results.path / wanted[0])
         if visemes is not None:
-            write_visemes(visemes, viseme_set, animation.phones, speech.sound, Path(wanted[0]))
+            write_visemes(visemes, viseme_set, animation.phones, speech.sound, Path(wanted[0]), settings.fps)
         sound = speech.played
         write_results(animation, sound, output / wanted[0], settings, results.path, output, shown.hook, stem)
         shown.summary(speech.sound.duration)

@@ -1,8 +1,10 @@
-"""The motion without the mesh, for game engines: a clip of Unity (``.anim``) and an animation of Godot 4 (``.tres``).
+"""The motion without the mesh: a clip of Unity (``.anim``), an animation of Godot 4 (``.tres``), and a motion of Live2D
+(``.motion3.json``).
 
-Both are text, and move the model that the engine makes of our FBX or GLB: blend shapes and the head, by their names.
-Unity's is the YAML of an ``AnimationClip``, Godot's is the resource format of its editor. Frame i is at ``i / fps``
-seconds, linear in between; a frame inside a stretch where a value stays the same has no key.
+The first two are text, and move the model that the engine makes of our FBX or GLB: blend shapes and the head, by their
+names. Unity's is the YAML of an ``AnimationClip``, Godot's is the resource format of its editor. Live2D's moves any
+drawn model with the standard parameters of Cubism. Frame i is at ``i / fps`` seconds, linear in between; a frame inside
+a stretch where a value stays the same has no key.
 """
 
 from __future__ import annotations
@@ -15,13 +17,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles
 from sedtalker.errors import InputError
+from sedtalker.export.arkit import solve_arkit
 from sedtalker.export.glb import quaternions_of
 from sedtalker.export.targets import choose_targets
+from sedtalker.face.arkit import both_sides
 from sedtalker.face.face import head_weights
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.storage import whole_file
@@ -174,6 +180,77 @@ def write_godot(
     with whole_file(path) as temporary:
         temporary.write_text(f"{head}step = {1.0 / animation.fps!r}\n{''.join(tracks)}", encoding="utf-8")
     return said
+
+
+OPEN_GAP = 0.3
+"""Gap between the lips, outer-eye distances, of a Live2D mouth that is wide open."""
+LIVE2D: dict[str, tuple[float, dict[str, float], tuple[float, float]]] = {
+    "ParamEyeLOpen": (1.0, {"eyeBlinkLeft": -1.0, "eyeSquintLeft": -0.2}, (0.0, 1.0)),
+    "ParamEyeROpen": (1.0, {"eyeBlinkRight": -1.0, "eyeSquintRight": -0.2}, (0.0, 1.0)),
+    "ParamEyeLSmile": (0.0, {"cheekSquintLeft": 1.0}, (0.0, 1.0)),
+    "ParamEyeRSmile": (0.0, {"cheekSquintRight": 1.0}, (0.0, 1.0)),
+    "ParamEyeBallX": (
+        0.0,
+        {"eyeLookOutLeft": 0.5, "eyeLookInLeft": -0.5, "eyeLookInRight": 0.5, "eyeLookOutRight": -0.5},
+        (-1.0, 1.0),
+    ),
+    "ParamEyeBallY": (0.0, {"eyeLookUp": 0.5, "eyeLookDown": -0.5}, (-1.0, 1.0)),
+    "ParamBrowLY": (0.0, {"browInnerUp": 0.5, "browOuterUpLeft": 0.5, "browDownLeft": -1.0}, (-1.0, 1.0)),
+    "ParamBrowRY": (0.0, {"browInnerUp": 0.5, "browOuterUpRight": 0.5, "browDownRight": -1.0}, (-1.0, 1.0)),
+    "ParamMouthForm": (
+        0.0,
+        {"mouthSmile": 0.75, "mouthStretch": 0.25, "mouthFrown": -0.75, "mouthPucker": -0.8, "mouthFunnel": -0.5},
+        (-1.0, 1.0),
+    ),
+    "ParamMouthOpenY": (0.0, {name: gap / OPEN_GAP for name, gap in RULES.shape_gaps.items()}, (0.0, 1.0)),
+}
+"""Standard parameters of Cubism: at rest, what each shape of ARKit adds (of both sides where it names none), range.
+
+L and R are the character's own sides. Eyes look to the right of the picture, and up, where X and Y are positive.
+"""
+LIVE2D_ANGLES = {"ParamAngleX": (0, 1.0), "ParamAngleY": (1, -1.0), "ParamAngleZ": (2, -1.0)}
+"""Degrees of the head up to 30: which of yaw, pitch and roll, and its sign. Positive is to the right of the picture,
+up, and leaning to the right."""
+
+
+def write_live2d(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:
+    """Write a motion of Live2D's Cubism (``motion3.json``, version 3) for models with its standard parameters.
+
+    Returns:
+        How many parameters move.
+
+    Raises:
+        InputError: the face has no ARKit shapes.
+    """
+    weights = solve_arkit(animation.face, animation.coefficients, animation.fps).weights.astype(np.float64)
+    turns = Rotation.from_rotvec(animation.head_rotation).as_euler("YXZ", degrees=True)
+    curves = {name: np.clip(sign * turns[:, axis], -30.0, 30.0) for name, (axis, sign) in LIVE2D_ANGLES.items()}
+    for name, (rest, added, limits) in LIVE2D.items():
+        row = np.zeros(weights.shape[1])
+        for shape, factor in added.items():
+            row[both_sides(shape)] += factor
+        curves[name] = np.clip(rest + weights @ row, *limits)
+    times, rows = np.round(animation.clock.times(len(animation)), DIGITS), list[dict[str, Any]]()
+    for name, values in curves.items():
+        rounded = np.round(values, 4) + 0.0
+        first, *others = ((float(times[k]), float(rounded[k])) for k in _kept(rounded[:, None]))
+        segments = [*first, *(part for key in others for part in (0, *key))]  # 0: a straight line to the key
+        rows.append({"Target": "Parameter", "Id": name, "Segments": segments})
+    lines = sum((len(row["Segments"]) - 2) // 3 for row in rows)
+    about = {
+        "Duration": float(times[-1]),
+        "Fps": animation.fps,
+        "Loop": False,
+        "AreBeziersRestricted": True,
+        "CurveCount": len(rows),
+        "TotalSegmentCount": lines,
+        "TotalPointCount": lines + len(rows),
+        "UserDataCount": 0,
+        "TotalUserDataSize": 0,
+    }
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps({"Version": 3, "Meta": about, "Curves": rows}) + "\n", encoding="utf-8")
+    return {"parameters": len(rows)}
 
 
 def _motion(

@@ -90,6 +90,12 @@ FORMATS: tuple[ExportFormat, ...] = (
         ("targets",),
     ),
     ExportFormat("keys", ".keys.json", "the emotion track as keys", "sedtalker.export.formats:write_emotion_keys"),
+    ExportFormat(
+        "live2d",
+        ".motion3.json",
+        "a motion for Live2D models with Cubism's standard parameters",
+        "sedtalker.export.clips:write_live2d",
+    ),
     ExportFormat("mdd", ".mdd", CACHES, "sedtalker.export.point_caches:write_mdd", ("metres",)),
     ExportFormat("npy", ".npy", "vertices as a numpy array", "sedtalker.export.point_caches:write_npy"),
     ExportFormat("npz", ".npz", "the animation itself", "sedtalker.export.formats:write_animation_file"),

@@ -7,9 +7,11 @@ Sets: the 15 of Oculus Lipsync (Meta's reference of visemes); A I U E O of VRM 0
 vowel's mouth or to ``neutral``; Preston Blair's ten ("Cartoon Animation", with the names of Papagayo); and the nine of
 Rhubarb Lip Sync after its documentation.
 
-They are written as the TSV or the JSON of Rhubarb Lip Sync, for every set, and as Praat's TextGrid with phones. The TSV
-has a line a viseme, its start and its name, and one more with the resting mouth at the end; Synfig and other importers
-of Rhubarb's files read it. The JSON has ``metadata`` and ``mouthCues``. Times have two decimals.
+They are written as the TSV, XML or JSON of Rhubarb Lip Sync, for every set, as switch data of Moho, which OpenToonz
+reads too, as a skeleton of Spine whose slot ``mouth`` changes its attachment, and as Praat's TextGrid with phones. The
+TSV has a line a viseme, its start and its name, and one more with the resting mouth at the end; Synfig and other
+importers of Rhubarb's files read it. XML and JSON have ``metadata`` and ``mouthCues``. Times have two decimals; Moho
+counts frames.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,34 +130,61 @@ def _stretches(path: NDArray[np.int64], rate: float) -> Iterator[AlignedPhone]:
         yield AlignedPhone(start / rate, end / rate, PHONES[phone])
 
 
-def check_viseme_file(path: Path, of: str) -> None:
-    """Raise ``InputError`` where no writer has this suffix, or there is no such set."""
-    check_set(of)
-    if path.suffix.lower() not in WRITERS:
-        raise InputError(f"{path}: visemes are written as {', '.join(WRITERS)}")
+# --- Files.
 
 
-def write_visemes(path: Path, phones: Alignment, of: str = "oculus", sound: str = "", duration: float = 0.0) -> None:
-    """Write the visemes of a recording; the suffix says how.
+@dataclass(frozen=True)
+class VisemeSheet:
+    """What a file of visemes says.
 
-    Args:
-        path: .tsv, .json or .TextGrid.
+    Attributes:
+        phones: of the recording.
+        of: the set, a name in ``SETS``.
         sound: name of the recording.
         duration: its seconds.
+        fps: frames a second of files that count frames.
+    """
+
+    phones: Alignment
+    of: str = "oculus"
+    sound: str = ""
+    duration: float = 0.0
+    fps: float = 30.0
+
+    @property
+    def shown(self) -> list[Interval]:
+        """Visemes from 0 to ``duration``: those of frames beyond it are cut, and the last one lasts to the end."""
+        cues = [(c.start, c.end, c.viseme) for c in visemes(self.phones, self.of)]
+        return until(cues, self.duration) or [(0.0, self.duration, resting(self.of))]
+
+    @property
+    def starts(self) -> list[tuple[float, str]]:
+        """When each viseme begins, with the resting mouth at the end."""
+        return [*((start, name) for start, _, name in self.shown), (round(self.duration, 2), resting(self.of))]
+
+
+def writer_of(path: Path, of: str) -> Callable[[VisemeSheet], str]:
+    """The writer of a file.
+
+    Raises:
+        InputError: no writer has this suffix, or there is no such set.
+    """
+    check_set(of)
+    for suffix in sorted(WRITERS, key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return WRITERS[suffix]
+    raise InputError(f"{path}: visemes are written as {', '.join(WRITERS)}")
+
+
+def write_visemes(path: Path, sheet: VisemeSheet) -> None:
+    """Write the visemes of a recording; the suffix, one of ``WRITERS``, says how.
 
     Raises:
         InputError: another suffix or set, or it cannot be written there.
     """
-    check_viseme_file(path, of)
-    text = WRITERS[path.suffix.lower()](phones, of, sound, duration or phones.duration)
+    text = writer_of(path, sheet.of)(sheet)
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
-
-
-def shown(phones: Alignment, of: str, duration: float) -> list[Interval]:
-    """The visemes from 0 to ``duration``: those of frames beyond it are cut, and the last one lasts to the end."""
-    cues = [(c.start, c.end, c.viseme) for c in visemes(phones, of)]
-    return until(cues, duration) or [(0.0, duration, resting(of))]
 
 
 def until(intervals: Sequence[Interval], duration: float) -> list[Interval]:
@@ -164,23 +194,55 @@ def until(intervals: Sequence[Interval], duration: float) -> list[Interval]:
     return [*kept[:-1], (kept[-1][0], round(duration, 2), kept[-1][2])] if kept else []
 
 
-def to_tsv(phones: Alignment, of: str, sound: str, duration: float) -> str:
+def to_tsv(sheet: VisemeSheet) -> str:
     """Rhubarb's TSV."""
-    lines = [f"{start:.2f}\t{text}" for start, _, text in shown(phones, of, duration)]
-    return "\n".join([*lines, f"{duration:.2f}\t{resting(of)}"]) + "\n"
+    return "".join(f"{start:.2f}\t{name}\n" for start, name in sheet.starts)
 
 
-def to_json(phones: Alignment, of: str, sound: str, duration: float) -> str:
+def to_json(sheet: VisemeSheet) -> str:
     """Rhubarb's JSON."""
-    cues = [{"start": start, "end": end, "value": text} for start, end, text in shown(phones, of, duration)]
-    held = {"metadata": {"soundFile": sound, "duration": round(duration, 2)}, "mouthCues": cues}
+    cues = [{"start": start, "end": end, "value": name} for start, end, name in sheet.shown]
+    held = {"metadata": {"soundFile": sheet.sound, "duration": round(sheet.duration, 2)}, "mouthCues": cues}
     return json.dumps(held, indent=2, ensure_ascii=False) + "\n"
 
 
-def to_textgrid(phones: Alignment, of: str, sound: str, duration: float) -> str:
+def to_xml(sheet: VisemeSheet) -> str:
+    """Rhubarb's XML."""
+    root = ElementTree.Element("rhubarbResult")
+    metadata, cues = (ElementTree.SubElement(root, name) for name in ("metadata", "mouthCues"))
+    ElementTree.SubElement(metadata, "soundFile").text = sheet.sound
+    ElementTree.SubElement(metadata, "duration").text = f"{sheet.duration:.2f}"
+    for start, end, name in sheet.shown:
+        ElementTree.SubElement(cues, "mouthCue", start=f"{start:.2f}", end=f"{end:.2f}").text = name
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
+
+
+def to_moho(sheet: VisemeSheet) -> str:
+    """Switch data of Moho, once Anime Studio: frames from 1 on; of visemes in one frame the last is shown."""
+    frames = {1 + round(start * sheet.fps): name for start, name in sheet.starts}
+    return "MohoSwitch1\n" + "".join(f"{frame} {name}\n" for frame, name in frames.items())
+
+
+def to_spine(sheet: VisemeSheet) -> str:
+    """A skeleton of Spine 4 whose animation ``speech`` changes what the slot ``mouth`` shows, an image a viseme."""
+    images = sorted(set(SETS[sheet.of].values()))
+    keys = [{"time": start, "name": name} for start, name in sheet.starts]
+    held = {
+        "skeleton": {"spine": "4.2", "images": "./images/", "audio": ""},
+        "bones": [{"name": "root"}],
+        "slots": [{"name": "mouth", "bone": "root", "attachment": resting(sheet.of)}],
+        "skins": [{"name": "default", "attachments": {"mouth": {name: {"width": 1, "height": 1} for name in images}}}],
+        "animations": {"speech": {"slots": {"mouth": {"attachment": keys}}}},
+    }
+    return json.dumps(held, indent=1, ensure_ascii=False) + "\n"
+
+
+def to_textgrid(sheet: VisemeSheet) -> str:
     """Praat's TextGrid, long form: the tiers ``words`` (where they are known), ``phones`` and ``visemes``."""
+    phones, duration = sheet.phones, sheet.duration
     spoken = [(p.start, p.end, "" if p.phone == "SIL" else p.phone) for p in phones.phones]
-    tiers = {"phones": until(spoken, duration), "visemes": shown(phones, of, duration)}
+    tiers = {"phones": until(spoken, duration), "visemes": sheet.shown}
     if phones.words:
         tiers = {"words": without_gaps(phones.word_times(), duration), **tiers}
     return textgrid(tiers, duration, 2)
@@ -200,9 +262,12 @@ def without_gaps(intervals: Sequence[Interval], duration: float) -> list[Interva
     return until(filled, duration)
 
 
-WRITERS: dict[str, Callable[[Alignment, str, str, float], str]] = {
+WRITERS: dict[str, Callable[[VisemeSheet], str]] = {
     ".tsv": to_tsv,
     ".json": to_json,
+    ".xml": to_xml,
+    ".dat": to_moho,
+    ".spine.json": to_spine,
     ".textgrid": to_textgrid,
 }
 """By suffix in lower case."""

@@ -1,8 +1,12 @@
-"""Clips of Unity and Godot, read by others: unityparser, and PyYAML with Unity's tags; Godot's is run in tests/dcc."""
+"""Clips of Unity and Godot, read by others: unityparser, and PyYAML with Unity's tags; Godot's is run in tests/dcc.
+
+Motions of Live2D are read by the rules of its file format.
+"""
 
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,12 @@ import yaml
 from scipy.spatial.transform import Rotation, Slerp
 
 from sedtalker.animation.animation import Animation
-from sedtalker.export.clips import MIRRORED
+from sedtalker.animation.mouth_rules import RULES
+from sedtalker.export.arkit import solve_arkit
+from sedtalker.export.clips import MIRRORED, OPEN_GAP
 from sedtalker.export.formats import export
 from sedtalker.export.targets import choose_targets
+from sedtalker.face.builtin import load_face
 from tests.support.exports import read_fbx
 from tests.support.moving import moving_cube, speaking_face
 from tests.support.standing import standing
@@ -101,3 +108,62 @@ def test_godots_paths_fit_the_nodes_of_the_glb(tmp_path: Path) -> None:
     assert 'NodePath("head")' in whole
     assert 'NodePath("Skeleton3D/figure:blend_shapes/jawOpen")' in skinned
     assert 'NodePath("Skeleton3D:head")' in skinned
+
+
+def live2d(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A motion's description, and times and values (N, 2) of each parameter, as Cubism's framework reads segments."""
+    held = json.loads(path.read_text(encoding="utf-8"))
+    curves = {}
+    for curve in held["Curves"]:
+        assert curve["Target"] == "Parameter"
+        first, rest = curve["Segments"][:2], np.reshape(curve["Segments"][2:], (-1, 3))
+        assert not rest[:, 0].any(), "straight lines"
+        curves[curve["Id"]] = np.concatenate([[first], rest[:, 1:]])
+    return held["Meta"], curves
+
+
+def posed(weights: dict[str, float], turn: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Animation:
+    """Two frames of the built-in face: at rest, and with some shapes, its head turned by degrees."""
+    face = load_face()
+    coefficients = np.zeros((2, len(face.shapes)), np.float32)
+    for name, weight in weights.items():
+        coefficients[1, face.shape_index[name]] = weight
+    return Animation(coefficients, 30.0, face, np.radians([(0.0, 0.0, 0.0), turn]).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("weights", "turn", "moved"),
+    [
+        ({"jawOpen": 0.7}, (0, 0, 0), {"ParamMouthOpenY": (0.4, 1.0)}),
+        ({"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8}, (0, 0, 0), {"ParamMouthForm": (0.9, 1.0)}),
+        ({"mouthPucker": 0.9}, (0, 0, 0), {"ParamMouthForm": (-1.0, -0.5)}),
+        ({"eyeBlinkLeft": 1.0}, (0, 0, 0), {"ParamEyeLOpen": (0.0, 0.1)}),
+        ({"browDownRight": 0.9}, (0, 0, 0), {"ParamBrowRY": (-1.0, -0.7)}),
+        ({"eyeLookOutLeft": 0.8, "eyeLookInRight": 0.8}, (0, 0, 0), {"ParamEyeBallX": (0.6, 1.0)}),
+        ({}, (0, 20, 0), {"ParamAngleX": (19.9, 20.1)}),
+        ({}, (-15, 0, 0), {"ParamAngleY": (14.9, 15.1)}),
+        ({}, (0, 0, 10), {"ParamAngleZ": (-10.1, -9.9)}),
+    ],
+)
+def test_live2d_moves_the_parameter_of_a_shape(weights, turn, moved, tmp_path: Path) -> None:
+    export(posed(weights, turn), tmp_path / "a.motion3.json")
+    _, curves = live2d(tmp_path / "a.motion3.json")
+    for name, values in curves.items():
+        resting = 1.0 if name.endswith("Open") else 0.0
+        assert values[0, 1] == pytest.approx(resting, abs=0.02), name
+        low, high = moved.get(name, (resting - 0.15, resting + 0.15))
+        assert low <= values[-1, 1] <= high, name
+
+
+def test_live2d_counts_what_it_holds(tmp_path: Path) -> None:
+    animation = speaking_face(40)
+    said = export(animation, tmp_path / "a.motion3.json", "live2d")
+    about, curves = live2d(tmp_path / "a.motion3.json")
+    assert (about["CurveCount"], said["parameters"]) == (len(curves), len(curves))
+    assert about["TotalSegmentCount"] == sum(len(values) - 1 for values in curves.values())
+    assert about["TotalPointCount"] == sum(map(len, curves.values()))
+    assert (about["Fps"], about["Duration"]) == (animation.fps, pytest.approx(39 / animation.fps, abs=1e-5))
+    mouth = curves["ParamMouthOpenY"]
+    weights = solve_arkit(animation.face, animation.coefficients, animation.fps).weights
+    gaps = np.clip(weights @ RULES.gaps / OPEN_GAP, 0.0, 1.0)
+    np.testing.assert_allclose(np.interp(np.arange(40) / animation.fps, *mouth.T), gaps, atol=1e-4)

@@ -6,6 +6,7 @@ import itertools
 import json
 from pathlib import Path
 from typing import get_args
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -15,7 +16,16 @@ from hypothesis import strategies as st
 from sedtalker.cli.export import VisemeSet
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import AlignedPhone, Alignment
-from sedtalker.phonetics.visemes import SETS, WRITERS, check_viseme_file, recognise, resting, visemes, write_visemes
+from sedtalker.phonetics.visemes import (
+    SETS,
+    WRITERS,
+    VisemeSheet,
+    recognise,
+    resting,
+    visemes,
+    write_visemes,
+    writer_of,
+)
 from sedtalker.phonetics.words import read_words
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX, PHONES
 
@@ -84,12 +94,12 @@ def test_clear_phones_are_recognised_and_flickers_are_not() -> None:
 
 
 def test_tsv_is_that_of_rhubarb(tmp_path: Path) -> None:
-    write_visemes(tmp_path / "map.tsv", MAP, "rhubarb", duration=0.49)
+    write_visemes(tmp_path / "map.tsv", VisemeSheet(MAP, "rhubarb", duration=0.49))
     assert (tmp_path / "map.tsv").read_bytes() == b"0.00\tX\n0.10\tA\n0.18\tC\n0.30\tA\n0.36\tX\n0.49\tX\n"
 
 
 def test_json_is_that_of_rhubarb(tmp_path: Path) -> None:
-    write_visemes(tmp_path / "map.json", MAP, "rhubarb", "map.wav", 0.5)
+    write_visemes(tmp_path / "map.json", VisemeSheet(MAP, "rhubarb", "map.wav", 0.5))
     held = json.loads((tmp_path / "map.json").read_text())
     assert held["metadata"] == {"soundFile": "map.wav", "duration": 0.5}
     assert held["mouthCues"][:2] == [
@@ -99,33 +109,68 @@ def test_json_is_that_of_rhubarb(tmp_path: Path) -> None:
 
 @settings(max_examples=25)
 @given(ALIGNMENTS, st.sampled_from(sorted(SETS)), st.floats(0.02, 20.0))
-def test_tsv_and_json_say_the_same(tmp_path_factory: pytest.TempPathFactory, phones: Alignment, of, duration) -> None:
+def test_tsv_json_xml_and_spine_say_the_same(
+    tmp_path_factory: pytest.TempPathFactory, phones: Alignment, of, duration
+) -> None:
     folder = tmp_path_factory.mktemp("visemes")
-    for name in ("a.tsv", "a.json"):
-        write_visemes(folder / name, phones, of, "a.wav", duration)
+    for name in ("a.tsv", "a.json", "a.xml", "a.spine.json"):
+        write_visemes(folder / name, VisemeSheet(phones, of, "a.wav", duration))
     lines = [line.split("\t") for line in (folder / "a.tsv").read_text().splitlines()]
     cues = json.loads((folder / "a.json").read_text())["mouthCues"]
     assert [(float(start), name) for start, name in lines[:-1]] == [(c["start"], c["value"]) for c in cues]
     assert lines[-1] == [f"{duration:.2f}", resting(of)]
     assert cues[-1]["end"] == round(duration, 2)
     assert all(a["end"] == b["start"] for a, b in itertools.pairwise(cues))
+    root = ElementTree.parse(folder / "a.xml").getroot()
+    assert [(float(c.get("start")), float(c.get("end")), c.text) for c in root.iter("mouthCue")] == [
+        (c["start"], c["end"], c["value"]) for c in cues
+    ]
+    spine = json.loads((folder / "a.spine.json").read_text())
+    keys = spine["animations"]["speech"]["slots"]["mouth"]["attachment"]
+    assert [(key["time"], key["name"]) for key in keys[:-1]] == [(c["start"], c["value"]) for c in cues]
+    assert {key["name"] for key in keys} <= set(spine["skins"][0]["attachments"]["mouth"])
+
+
+def test_xml_is_that_of_rhubarb(tmp_path: Path) -> None:
+    write_visemes(tmp_path / "map.xml", VisemeSheet(alignment_of([("SIL", 5), ("M", 4)]), "rhubarb", "a & b.wav", 0.18))
+    assert (
+        (tmp_path / "map.xml").read_text()
+        == """<?xml version="1.0" encoding="utf-8"?>
+<rhubarbResult>
+  <metadata>
+    <soundFile>a &amp; b.wav</soundFile>
+    <duration>0.18</duration>
+  </metadata>
+  <mouthCues>
+    <mouthCue start="0.00" end="0.10">X</mouthCue>
+    <mouthCue start="0.10" end="0.18">A</mouthCue>
+  </mouthCues>
+</rhubarbResult>
+"""
+    )
+
+
+def test_moho_counts_frames_from_one(tmp_path: Path) -> None:
+    write_visemes(tmp_path / "map.dat", VisemeSheet(MAP, "preston-blair", duration=0.5, fps=24.0))
+    said = "MohoSwitch1\n1 rest\n3 MBP\n5 AI\n8 MBP\n10 rest\n13 rest\n"
+    assert (tmp_path / "map.dat").read_text() == said
 
 
 def test_textgrid_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "map.TextGrid"
-    write_visemes(path, MAP, "oculus", duration=0.5)
+    write_visemes(path, VisemeSheet(MAP, duration=0.5))
     (word,) = read_words(path.read_bytes(), path.name)
     assert (word.start, word.end) == (0.1, 0.36)
     text = path.read_text()
     assert [text.count(f'name = "{tier}"') for tier in ("words", "phones", "visemes")] == [1, 1, 1]
     assert '"say ""map"""' in text
-    write_visemes(path, alignment_of([("B", 5)]), "oculus")
+    write_visemes(path, VisemeSheet(alignment_of([("B", 5)]), duration=0.1))
     assert "size = 2" in path.read_text()
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"visemes are written as \.tsv, \.json, \.textgrid"):
-        check_viseme_file(tmp_path / "a.csv", "oculus")
+    with pytest.raises(InputError, match=r"visemes are written as \.tsv, \.json, \.xml, \.dat, \.spine"):
+        writer_of(tmp_path / "a.csv", "oculus")
     with pytest.raises(InputError, match="'disney' is no set of visemes: use one of oculus"):
         visemes(MAP, "disney")
     assert all(suffix == suffix.lower() for suffix in WRITERS)
