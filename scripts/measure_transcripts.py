@@ -9,7 +9,7 @@ never by pocketsphinx, whose phones are the reference. The figures go to ``docs/
 
 ``--recognised`` prints as JSON what words add that nobody gave (``--transcript auto``, extra ``asr``): closures of all
 validation speakers of speechocean762 without words, with recognised and with true ones; and for each talker of public
-video how well the lips follow the tracked ones without words, and with recognised ones.
+video how well the lips follow the tracked ones without words, and with recognised ones, and how well visemes do.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.known_phones import gap_of, sharpen
+from sedtalker.animation.opening import mouth_pose
+from sedtalker.arrays import softmax
 from sedtalker.audio import load_audio
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.metrics.motion import ClosureCounts, count_closures, lip_aperture
+from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.phonetics.pronunciation import pronounce
 from sedtalker.phonetics.recognition import recognise_words
+from sedtalker.phonetics.visemes import POSES, SETS, recognise, visemes
 from sedtalker.phonetics.words import align_recording
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import BILABIAL, SILENCE, SpeechFeatures
@@ -47,6 +50,7 @@ from sedtalker.training.evaluation.lips import (
     encode_test_sentences,
     lip_metrics,
     steady_track,
+    tracked_height,
 )
 from sedtalker.training.evaluation.wild import WildClip, read_wild_talkers
 from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_intervals
@@ -62,6 +66,7 @@ ROWS = {
     "contact_rate": "lower lip at the teeth in f, v",
     "lip_r": "lip height, synchronised clips",
     "lip_width_r": "lip width, synchronised clips",
+    "viseme_r": "opening of Rhubarb's visemes against the lip height",
     "unseen_closure": "other speakers: lips that meet in p, b, m",
     "unseen_false": "other speakers: open vowels in which they meet",
 }
@@ -128,6 +133,7 @@ def figures(face: Face, grid: list[Spoken], read: list[Spoken]) -> dict[str, Any
         others = closures(face, [(s, sharpened(s, s.neutral, face) if words else s.neutral) for s in read])
         found[name] = {key: round(metrics[key], 3) for key in ROWS if key in metrics} | {
             "closure_rate_happy": round(closures(face, smiling).recall, 3),
+            "viseme_r": round(float(np.mean([shown_by_visemes(s, words) for s in grid])), 3),
             "unseen_closure": round(others.recall, 3),
             "unseen_false": round(others.false_rate, 3),
         }
@@ -138,6 +144,29 @@ def figures(face: Face, grid: list[Spoken], read: list[Spoken]) -> dict[str, Any
 def sharpened(spoken: Spoken, motion: NDArray[np.float32], face: Face) -> NDArray[np.float32]:
     """A motion with the step that words add."""
     return sharpen(motion, spoken.times, spoken.phones, face)
+
+
+def shown_by_visemes(spoken: Spoken, words: bool) -> float:
+    """Correlation of the tracked lips' height in speech with the opening of the visemes that are shown."""
+    features, phones = spoken.features, spoken.phones if words else recognised_phones(spoken.features)
+    assert spoken.tracked is not None
+    curve, speech = opening_of_visemes(phones, spoken.times), features.speech
+    return correlation(curve[speech], tracked_height(spoken.tracked)[speech])
+
+
+def recognised_phones(features: SpeechFeatures) -> Alignment:
+    """Phones as ``sedtalker visemes`` recognises them."""
+    pose = None if features.mouth is None else mouth_pose(features.mouth)
+    return recognise(softmax(features.phones, -1), features.clock.rate, pose)
+
+
+def opening_of_visemes(phones: Alignment, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(T,) how far Rhubarb's shapes open, the mean of their phones."""
+    table = SETS["rhubarb"]
+    opening = {v: float(np.mean([POSES[p][0] for p in table if table[p] == v])) for v in set(table.values())}
+    cues = visemes(phones, "rhubarb")
+    where = np.searchsorted([cue.start for cue in cues], times, side="right") - 1
+    return np.array([opening[cues[k].viseme] for k in where.clip(0)])
 
 
 def closures(face: Face, moved: list[tuple[Spoken, NDArray[np.float32]]]) -> ClosureCounts:
@@ -226,6 +255,7 @@ def wild_recognised(animator: Animator, data: Path, hook: Hook) -> dict[str, Any
         rows[talker.audio.stem] = {
             "without": round(scores[0], 4),
             "auto": round(scores[1], 4),
+            "visemes": round(clip.best(opening_of_visemes(recognised_phones(features), spoken.times))[0], 4),
             "words": len(phones.words),
         }
     return rows

@@ -6,7 +6,7 @@ import numpy as np
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats
-from sedtalker.face.arkit import ARKIT_52, TALKING_SIDES
+from sedtalker.face.arkit import ARKIT_52, TALKING_SIDES, both_sides
 
 OPENING = [
     index
@@ -98,3 +98,15 @@ def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:
     wider = np.asarray(motion, np.float32).copy()
     wider[:, OPENING] += (factor - 1.0) * np.clip(motion + kept, 0.0, 1.0)[:, OPENING]
     return np.clip(wider, 0.0, 1.0)
+
+
+def mouth_pose(mouth: Floats, rules: MouthRules = RULES) -> Floats:
+    """(T, 2) how far a mouth (T, S) of ``TALKING_SHAPES`` opens, and how round it is (pucker and funnel).
+
+    The opening is a share of the 95th percentile of the recording's frames with open lips.
+    """
+    weights = mouth @ TALKING_SIDES
+    gaps = weights @ rules.gaps
+    apart = gaps[gaps > rules.apart_gap]
+    widest = float(np.percentile(apart, 95)) if len(apart) else rules.apart_gap
+    return np.stack([gaps / widest, weights[:, both_sides("mouthPucker", "mouthFunnel")].sum(1)], 1)

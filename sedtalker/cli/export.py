@@ -198,6 +198,7 @@ def phones_of(
     sound: Audio, said: Sequence[SpokenWord] | str | None = None, language: str | None = None, hook: Hook = no_progress
 ) -> Alignment:
     """The phones of a recording: of what is said, or as they are recognised where nobody says it."""
+    from sedtalker.animation.opening import mouth_pose
     from sedtalker.phonetics.aligner import phone_posteriors
     from sedtalker.phonetics.recognition import placed_words
     from sedtalker.phonetics.visemes import recognise
@@ -206,4 +207,5 @@ def phones_of(
     features = open_encoder()(sound)
     if said is not None:
         return placed_words(said, sound, features, language, hook)
-    return recognise(phone_posteriors(features, sound), features.clock.rate)
+    pose = None if features.mouth is None else mouth_pose(features.mouth)
+    return recognise(phone_posteriors(features, sound), features.clock.rate, pose)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from sedtalker.cli.export import VisemeSet
 from sedtalker.errors import InputError
-from sedtalker.phonetics.aligner import AlignedPhone, Alignment
+from sedtalker.phonetics.aligner import LOG_PRIORS, AlignedPhone, Alignment
 from sedtalker.phonetics.visemes import (
+    POSES,
     SETS,
     WRITERS,
     VisemeSheet,
@@ -91,6 +92,19 @@ def test_clear_phones_are_recognised_and_flickers_are_not() -> None:
     assert [p.phone for p in found] == ["SIL", "M", "AA", "P"]
     assert [50 * p.start for p in found] == pytest.approx([0, 5, 9, 18], abs=1.01)
     assert recognise(posteriors[:0]).phones == ()
+
+
+def test_of_phones_that_are_as_likely_the_one_that_looks_so_is_shown() -> None:
+    assert set(POSES) == set(PHONES)
+    wide, round_ = PHONE_INDEX["AE"], PHONE_INDEX["UW"]
+    priors = np.exp(LOG_PRIORS)
+    posteriors = np.full((20, len(PHONES)), 1e-6)
+    posteriors[:, [wide, round_]] = priors[[wide, round_]] / priors[[wide, round_]].sum()
+    for phone in ("AE", "UW"):
+        pose = np.tile(POSES[phone], (20, 1))
+        assert [p.phone for p in recognise(posteriors, pose=pose).phones] == [phone]
+    sure = np.where(np.arange(len(PHONES)) == wide, 1.0, 1e-6) * np.ones((20, 1))
+    assert [p.phone for p in recognise(sure, pose=np.tile(POSES["UW"], (20, 1))).phones] == ["AE"]
 
 
 def test_tsv_is_that_of_rhubarb(tmp_path: Path) -> None:

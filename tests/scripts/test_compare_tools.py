@@ -7,14 +7,14 @@ import numpy as np
 from scripts.compare_tools import RHUBARB_POSES, ease, read_cues
 from sedtalker.face.arkit import INDEX
 from sedtalker.phonetics.aligner import AlignedPhone, Alignment
-from sedtalker.phonetics.visemes import to_json
+from sedtalker.phonetics.visemes import VisemeSheet, to_json
 
 
 def test_rhubarbs_cues_become_weights() -> None:
     sounds = {"SIL": 0.3, "AA": 0.7, "M": 1.4}
     starts = [0.0, *sounds.values()]
     spoken = [AlignedPhone(start, end, name) for (name, end), start in zip(sounds.items(), starts, strict=False)]
-    written = to_json(Alignment(tuple(spoken)), "rhubarb", "speech.wav", 1.4)
+    written = to_json(VisemeSheet(Alignment(tuple(spoken)), "rhubarb", "speech.wav", 1.4))
     weights = read_cues(written, np.arange(0.0, 1.4, 0.02))
     assert weights.shape == (70, 52)
     assert weights[25, INDEX["jawOpen"]] > 0.3 > 0.05 > weights[42, INDEX["jawOpen"]]
