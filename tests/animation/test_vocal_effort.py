@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.mouth_rules import RULES
-from sedtalker.animation.opening import OpeningMeasure, opening_of
+from sedtalker.animation.opening import OpeningMeasure, mouth_pose, opening_of
 from sedtalker.animation.style import parse_style
 from sedtalker.face.arkit import TALKING_SHAPES
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
@@ -86,3 +86,15 @@ def test_frames_may_come_in_any_pieces(lengths: list[int]) -> None:
 
 def test_the_style_of_that_name_is_now_every_one() -> None:
     assert parse_style("auto") == Style()
+
+
+def test_the_pose_of_a_mouth_is_of_the_recordings_own_opening() -> None:
+    mouth = np.zeros((40, len(TALKING_SHAPES)), np.float32)
+    mouth[:, TALKING_SHAPES.index("jawOpen")] = np.linspace(0.0, 0.4, 40)
+    mouth[20:, TALKING_SHAPES.index("mouthPucker")] = 0.5
+    pose, smaller = mouth_pose(mouth), mouth_pose(0.8 * mouth)
+    assert pose[:, 0].max() == pytest.approx(1.0, abs=0.1)
+    np.testing.assert_allclose(smaller[:20, 0], pose[:20, 0], atol=0.05)
+    assert pose[:20, 1].max() == 0.0
+    assert pose[20:, 1] == pytest.approx(0.5)
+    assert not mouth_pose(0.0 * mouth).any()
