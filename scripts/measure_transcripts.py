@@ -156,8 +156,7 @@ def shown_by_visemes(spoken: Spoken, words: bool) -> float:
 
 def recognised_phones(features: SpeechFeatures) -> Alignment:
     """Phones as ``sedtalker visemes`` recognises them."""
-    pose = None if features.mouth is None else mouth_pose(features.mouth)
-    return recognise(softmax(features.phones, -1), features.clock.rate, pose)
+    return recognise(softmax(features.phones, -1), features.clock.rate, mouth_pose(features.mouth))
 
 
 def opening_of_visemes(phones: Alignment, times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats
-from sedtalker.face.arkit import ARKIT_52, TALKING_SIDES, both_sides
+from sedtalker.face.arkit import ARKIT_52, TALKING_SHAPES, TALKING_SIDES
 
 OPENING = [
     index
@@ -16,6 +17,8 @@ OPENING = [
     )
 ]
 """Indices of the shapes that open and close the mouth; corners, and how round lips are, stay as they are."""
+ROUND = [TALKING_SHAPES.index(name) for name in ("mouthPucker", "mouthFunnel")]
+"""Places of the shapes that round the lips, in ``TALKING_SHAPES``."""
 OPENING_STEP, OPENING_STEPS = 0.002, 256
 """Gaps between the lips are counted in steps of this, and so many of them."""
 LOWEST_LEVEL, LEVEL_STEP, LEVELS = -16.0, 0.25, 72
@@ -56,7 +59,7 @@ class OpeningMeasure:
             mouth: (n, S) of ``TALKING_SHAPES``.
             voice: (n, 4) prosody, zero where nobody speaks; None: the voice does not count.
         """
-        gaps = (mouth @ TALKING_SIDES) @ self.rules.gaps
+        gaps = _gaps(mouth, self.rules)
         steps = (gaps[gaps > self.rules.apart_gap] / OPENING_STEP).astype(int)
         self.counts += np.bincount(steps.clip(0, OPENING_STEPS - 1), minlength=OPENING_STEPS)
         if voice is not None:
@@ -100,13 +103,19 @@ def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:
     return np.clip(wider, 0.0, 1.0)
 
 
-def mouth_pose(mouth: Floats, rules: MouthRules = RULES) -> Floats:
+def mouth_pose(mouth: Floats | None, rules: MouthRules = RULES) -> Floats | None:
     """(T, 2) how far a mouth (T, S) of ``TALKING_SHAPES`` opens, and how round it is (pucker and funnel).
 
-    The opening is a share of the 95th percentile of the recording's frames with open lips.
+    The opening is a share of the 95th percentile of the recording's frames with open lips. None where no mouth is read.
     """
-    weights = mouth @ TALKING_SIDES
-    gaps = weights @ rules.gaps
+    if mouth is None:
+        return None
+    gaps = _gaps(mouth, rules)
     apart = gaps[gaps > rules.apart_gap]
     widest = float(np.percentile(apart, 95)) if len(apart) else rules.apart_gap
-    return np.stack([gaps / widest, weights[:, both_sides("mouthPucker", "mouthFunnel")].sum(1)], 1)
+    return np.asarray(np.stack([gaps / widest, mouth[:, ROUND].sum(1)], 1), np.float32)
+
+
+def _gaps(mouth: Floats, rules: MouthRules) -> NDArray[np.floating]:
+    """(T,) the gap between the lips of a mouth (T, S), outer-eye distances."""
+    return (mouth @ TALKING_SIDES) @ rules.gaps

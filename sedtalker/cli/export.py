@@ -207,5 +207,4 @@ def phones_of(
     features = open_encoder()(sound)
     if said is not None:
         return placed_words(said, sound, features, language, hook)
-    pose = None if features.mouth is None else mouth_pose(features.mouth)
-    return recognise(phone_posteriors(features, sound), features.clock.rate, pose)
+    return recognise(phone_posteriors(features, sound), features.clock.rate, mouth_pose(features.mouth))

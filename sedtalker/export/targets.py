@@ -14,7 +14,7 @@ from sedtalker.export.arkit import motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.face.shape_maps import ShapeMap
-from sedtalker.mesh.mesh import Material, vertex_normals, weld_map
+from sedtalker.mesh.mesh import Material, weld_map, welded_normals
 from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
 
 FEWEST = 32
@@ -236,14 +236,13 @@ class Normals:
     """Normals of a face at rest, ``rest`` (V, 3), and how offsets bend them; smooth across texture seams."""
 
     def __init__(self, face: Face) -> None:
-        self._vertices, self._weld = face.mesh.vertices, weld_map(face.mesh)
-        self._triangles = self._weld[face.mesh.triangles]
-        self.rest = vertex_normals(self._vertices, self._triangles)[self._weld]
+        self._mesh, self._weld = face.mesh, weld_map(face.mesh)
+        self.rest = welded_normals(face.mesh.vertices, face.mesh.triangles, self._weld)
 
     def change(self, offsets: Floats, weight: float) -> Floats:
         """What offsets (V, 3) add to the unit normals (V, 3), a weight of 1 judged by what ``weight`` does.
 
         Normals do not bend in proportion: half the greatest weight in use gives the least error over all of them.
         """
-        moved = vertex_normals(self._vertices + weight * offsets, self._triangles)[self._weld]
+        moved = welded_normals(self._mesh.vertices + weight * offsets, self._mesh.triangles, self._weld)
         return (moved - self.rest) / np.float32(weight)

@@ -165,7 +165,7 @@ class VisemeSheet:
         phones: of the recording.
         of: the set, a name in ``SETS``.
         sound: name of the recording.
-        duration: its seconds.
+        duration: its seconds; 0: those of the phones.
         fps: frames a second of files that count frames.
     """
 
@@ -176,15 +176,20 @@ class VisemeSheet:
     fps: float = 30.0
 
     @property
+    def end(self) -> float:
+        """Seconds that the file covers."""
+        return self.duration or self.phones.duration
+
+    @property
     def shown(self) -> list[Interval]:
-        """Visemes from 0 to ``duration``: those of frames beyond it are cut, and the last one lasts to the end."""
+        """Visemes from 0 to ``end``: those of frames beyond it are cut, and the last one lasts to it."""
         cues = [(c.start, c.end, c.viseme) for c in visemes(self.phones, self.of)]
-        return until(cues, self.duration) or [(0.0, self.duration, resting(self.of))]
+        return until(cues, self.end) or [(0.0, self.end, resting(self.of))]
 
     @property
     def starts(self) -> list[tuple[float, str]]:
         """When each viseme begins, with the resting mouth at the end."""
-        return [*((start, name) for start, _, name in self.shown), (round(self.duration, 2), resting(self.of))]
+        return [*((start, name) for start, _, name in self.shown), (round(self.end, 2), resting(self.of))]
 
 
 def writer_of(path: Path, of: str) -> Callable[[VisemeSheet], str]:
@@ -226,7 +231,7 @@ def to_tsv(sheet: VisemeSheet) -> str:
 def to_json(sheet: VisemeSheet) -> str:
     """Rhubarb's JSON."""
     cues = [{"start": start, "end": end, "value": name} for start, end, name in sheet.shown]
-    held = {"metadata": {"soundFile": sheet.sound, "duration": round(sheet.duration, 2)}, "mouthCues": cues}
+    held = {"metadata": {"soundFile": sheet.sound, "duration": round(sheet.end, 2)}, "mouthCues": cues}
     return json.dumps(held, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -235,7 +240,7 @@ def to_xml(sheet: VisemeSheet) -> str:
     root = ElementTree.Element("rhubarbResult")
     metadata, cues = (ElementTree.SubElement(root, name) for name in ("metadata", "mouthCues"))
     ElementTree.SubElement(metadata, "soundFile").text = sheet.sound
-    ElementTree.SubElement(metadata, "duration").text = f"{sheet.duration:.2f}"
+    ElementTree.SubElement(metadata, "duration").text = f"{sheet.end:.2f}"
     for start, end, name in sheet.shown:
         ElementTree.SubElement(cues, "mouthCue", start=f"{start:.2f}", end=f"{end:.2f}").text = name
     ElementTree.indent(root)
@@ -264,7 +269,7 @@ def to_spine(sheet: VisemeSheet) -> str:
 
 def to_textgrid(sheet: VisemeSheet) -> str:
     """Praat's TextGrid, long form: the tiers ``words`` (where they are known), ``phones`` and ``visemes``."""
-    phones, duration = sheet.phones, sheet.duration
+    phones, duration = sheet.phones, sheet.end
     spoken = [(p.start, p.end, "" if p.phone == "SIL" else p.phone) for p in phones.phones]
     tiers = {"phones": until(spoken, duration), "visemes": sheet.shown}
     if phones.words:

@@ -178,7 +178,7 @@ def test_textgrid_is_read_back(tmp_path: Path) -> None:
     text = path.read_text()
     assert [text.count(f'name = "{tier}"') for tier in ("words", "phones", "visemes")] == [1, 1, 1]
     assert '"say ""map"""' in text
-    write_visemes(path, VisemeSheet(alignment_of([("B", 5)]), duration=0.1))
+    write_visemes(path, VisemeSheet(alignment_of([("B", 5)])))
     assert "size = 2" in path.read_text()
 
 
