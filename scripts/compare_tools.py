@@ -45,11 +45,10 @@ from sedtalker.face.shape_maps import read_shape_map
 from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture, lip_width
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.speech.features import BILABIAL, SpeechFeatures
+from sedtalker.speech.features import BILABIAL, OPEN_VOWELS, SpeechFeatures
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import (
-    OPEN_VOWELS,
     TrackedSentence,
     encode_test_sentences,
     steady_track,

@@ -40,11 +40,10 @@ from sedtalker.phonetics.recognition import recognise_words
 from sedtalker.phonetics.visemes import POSES, SETS, recognise, visemes
 from sedtalker.phonetics.words import align_recording
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.features import BILABIAL, SILENCE, SpeechFeatures
+from sedtalker.speech.features import BILABIAL, OPEN_VOWELS, SILENCE, SpeechFeatures
 from sedtalker.training.corpora.manifest import find_data, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import (
-    OPEN_VOWELS,
     UNSEEN_CLIPS,
     TrackedSentence,
     encode_test_sentences,

@@ -22,8 +22,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import CLOSED_GAP, correlation, lip_aperture, lip_width
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.features import BILABIAL, LABIODENTAL
-from sedtalker.training.evaluation.lips import OPEN_VOWELS
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, OPEN_VOWELS
 from sedtalker.training.motion.alignment import phone_intervals
 
 Intervals = list[tuple[float, float]]

@@ -1,8 +1,9 @@
 """Phone-constrained correction of the lips: the step that a transcript adds, after the decoder and its gains.
 
-Only what the phones determine is enforced: lips meet in every p, b and m, and the lower lip comes to the teeth in f and
-v. Each constraint is enforced only up to its deficit, fades in and out within 60 ms, and leaves all other frames and
-shapes unchanged. Lip distances are in outer-eye distances and measured on the face that is animated.
+Only what the phones determine is enforced: lips are apart in open vowels, the lower lip comes to the teeth in f and v,
+and lips meet in every p, b and m. Each constraint is enforced only up to its deficit, fades in and out within 50 ms,
+and leaves all other frames and shapes unchanged. Lip distances are in outer-eye distances and measured on the face that
+is animated.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.articulation import close_lips
+from sedtalker.animation.articulation import CLOSE, JAW, close_lips
 from sedtalker.animation.gains import AROUND_THE_MOUTH
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats
@@ -19,7 +20,7 @@ from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture
 from sedtalker.phonetics.aligner import Alignment
-from sedtalker.speech.features import BILABIAL, LABIODENTAL
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, OPEN_VOWELS
 
 LOWERING = both_sides("mouthLowerDown")
 """Shapes that take the lower lip from the teeth."""
@@ -47,7 +48,9 @@ def sharpen(
         raise InputError("words correct the ARKit shapes; a vertex decoder has none")
     if face.landmarks is None:
         raise InputError("words correct the lips only of faces with landmarks: sedtalker mesh register finds them")
-    return closed(touching(motion, times, alignment, face, rules), times, alignment, face, rules)
+    for constrain in (parted, touching, closed):
+        motion = constrain(motion, times, alignment, face, rules)
+    return motion
 
 
 def near(times: NDArray[np.floating], start: float, end: float, fade: float) -> Floats:
@@ -61,7 +64,22 @@ def gap_of(face: Face, motion: Floats) -> Floats:
     return lip_aperture(face, motion) - lip_aperture(face, np.zeros_like(motion[:1]))[0]
 
 
-# --- The lower lip at the teeth, and lips that meet.
+# --- Lips apart, the lower lip at the teeth, and lips that meet.
+
+
+def parted(
+    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
+) -> Floats:
+    """Lips apart in the middle half of each open vowel: decoders, and phones taken for others, close some."""
+    middles = [(start + 0.25 * (end - start), end - 0.25 * (end - start)) for start, end in alignment.of(OPEN_VOWELS)]
+    spans = [near(times, start, end, rules.fade) for start, end in middles]
+    lacking = np.max([np.zeros(len(motion), np.float32), *spans], axis=0)
+    lacking *= np.maximum(rules.apart_gap - gap_of(face, motion), 0.0)
+    made = motion.copy()
+    given = np.minimum(made[:, CLOSE], lacking / -rules.gaps[CLOSE])
+    made[:, CLOSE] -= given
+    made[:, JAW] += (lacking + rules.gaps[CLOSE] * given) / rules.gaps[JAW]
+    return np.clip(made, 0.0, 1.0)
 
 
 def touching(

@@ -95,7 +95,8 @@ class MouthRules:
     closed_gap: float = CLOSED_GAP
     """Gap below which lips have met; from ``met_gap`` up to it they count as apart more and more."""
     apart_gap: float = 0.035
-    """Gap from which on lips that were made are open, and are not held closed afterwards (10)."""
+    """Gap from which on lips that were made are open: they are not held closed afterwards (10), and known open vowels
+    have at least this (9)."""
 
     # --- 5. The lower lip at the upper teeth on f and v.
     teeth_gap: float = 0.05
@@ -120,7 +121,7 @@ class MouthRules:
     """Frames on either side of a held closure over which a gain comes back."""
 
     # --- 9. Phones that are known from a transcript.
-    fade: float = 0.06
+    fade: float = 0.05
     """Seconds over which a known phone's mouth comes and goes."""
     held: float = 0.02
     """Seconds on either side of its middle that a known phone is held, so that a frame of any video shows it."""

@@ -36,6 +36,8 @@ ROUNDED = ("W", "UW", "UH", "OW", "OY", "AO", "SH", "CH", "JH", "ZH", "R", "ER")
 """The lips round or protrude."""
 VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
 """Phones that are voiced with an open mouth."""
+OPEN_VOWELS = ("AA", "AE", "AY", "AW", "EH", "EY")
+"""Vowels on which nobody closes the lips."""
 
 
 # --- Log-mels and prosody on one grid: analysis frames every 10 ms, centred at ``(i + 1/2) · 10 ms``.

@@ -23,7 +23,7 @@ from sedtalker.metrics.motion import CLOSED_GAP
 from sedtalker.phonetics.aligner import AlignedPhone, Alignment
 from sedtalker.phonetics.pronunciation import SpokenWord
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONES
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, OPEN_VOWELS, PHONES
 
 FRAMES = 60
 TIMES = (np.arange(FRAMES) + 0.5) / 50
@@ -65,6 +65,18 @@ def test_lips_meet_in_every_bilabial(face, phones: Alignment, motion: np.ndarray
     for start, end in phones.of(BILABIAL):
         inside = (start - 0.021 <= TIMES) & (end + 0.021 >= TIMES)
         assert gap[inside].min() < CLOSED_GAP
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(OPEN_VOWELS), st.sampled_from([0.0, 0.1, 0.4]), st.integers(4, 12))
+def test_lips_are_apart_in_the_middle_of_an_open_vowel(face, vowel: str, jaw: float, frames: int) -> None:
+    phones = whole([("SIL", 12), ("P", 5), (vowel, frames), ("B", 5)])
+    motion = np.zeros((FRAMES, 52), np.float32)
+    motion[:, [INDEX["jawOpen"], INDEX["mouthClose"]]] = jaw
+    gap = gap_of(face, sharpen(motion, TIMES, phones, face))
+    ((start, end),) = phones.of(OPEN_VOWELS)
+    middle = np.abs(TIMES - 0.5 * (start + end)) <= 0.011
+    assert gap_of(face, motion)[middle].max() < CLOSED_GAP < gap[middle].min()
 
 
 @pytest.mark.parametrize("fps", [25.0, 30.0, 60.0])

@@ -36,7 +36,16 @@ from sedtalker.metrics.motion import (
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import Encoder, open_encoder
-from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, PHONE_INDEX, SPEECH, VOWELS, SpeechFeatures
+from sedtalker.speech.features import (
+    BILABIAL,
+    FRAME_CLOCK,
+    LABIODENTAL,
+    OPEN_VOWELS,
+    PHONE_INDEX,
+    SPEECH,
+    VOWELS,
+    SpeechFeatures,
+)
 from sedtalker.training.corpora.augmentation import FORMANTS, PITCH, change_voice
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood
@@ -252,8 +261,6 @@ def evaluate_voices(
 
 Move = Callable[[FeatureStore, Copy], NDArray[np.float32]]
 """A recording to the coefficients (T, 52) of its talking mouth, clamped."""
-OPEN_VOWELS = ("AA", "AE", "AY", "AW", "EH", "EY")
-"""Vowels (ARPAbet) on which nobody closes the lips."""
 UNSEEN_CLIPS = 40
 """Recordings of unseen speakers that are scored."""
 
