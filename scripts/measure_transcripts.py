@@ -7,15 +7,14 @@ The test sentences of the tracked talker (GRID), and validation sentences of rea
 never by pocketsphinx, whose phones are the reference. The figures go to ``docs/transcripts.json`` and into the table of
 ``docs/transcripts.md``; ``--page`` writes the table alone.
 
-``--recognised`` prints as JSON what words add that nobody gave (``--transcript auto``, extra ``asr``): closures of all
-validation speakers of speechocean762 without words, with recognised and with true ones; and for each talker of public
-video how well the lips follow the tracked ones without words, and with recognised ones, and how well visemes do.
+``--recognised`` measures what words add that nobody gave (``--transcript auto``, extra ``asr``): closures of groups of
+speakers and languages without words, with recognised and with true ones; and for each talker of public video how well
+the lips follow the tracked ones without words, and with recognised ones, and how well visemes do
+(``docs/recognised.json``, and its table of the page).
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import textwrap
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured_page import measured, write_between_marks
+from measured_page import markdown_table, measured, write_between_marks
 from numpy.typing import NDArray
 
 from sedtalker.animation.animator import Animator
@@ -39,9 +38,9 @@ from sedtalker.phonetics.pronunciation import pronounce
 from sedtalker.phonetics.recognition import recognise_words
 from sedtalker.phonetics.visemes import POSES, SETS, recognise, visemes
 from sedtalker.phonetics.words import align_recording
-from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.progress import Hook, counted
 from sedtalker.speech.features import BILABIAL, OPEN_VOWELS, SILENCE, SpeechFeatures
-from sedtalker.training.corpora.manifest import find_data, read_manifest
+from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import (
     UNSEEN_CLIPS,
@@ -57,7 +56,8 @@ from sedtalker.training.motion.spoken_motion import measure_lips
 from sedtalker.training.run import cache_folder
 
 ROOT = Path(__file__).parents[1]
-STORE, PAGE = ROOT / "docs/transcripts.json", ROOT / "docs/transcripts.md"
+STORE, RECOGNISED = ROOT / "docs/transcripts.json", ROOT / "docs/recognised.json"
+PAGE = ROOT / "docs/transcripts.md"
 ROWS = {
     "closure_rate": "lips that meet in p, b, m",
     "closure_rate_happy": "the same, happy at full intensity",
@@ -213,31 +213,82 @@ def page(found: dict[str, Any]) -> str:
 # --- Words that are recognised.
 
 
-def measure_recognised(data: Path, hook: Hook, most: int | None = None) -> dict[str, Any]:
-    """Figures of ``--recognised``; ``most``: recordings of read speech, by default all."""
-    animator, face = Animator.from_pretrained(), load_face()
-    clips = [c for c in read_manifest(data) if c.corpus == "speechocean762" and c.split == "valid"]
-    utterances = [Utterance(c.path.stem, c.path, c.transcript) for c in clips]
-    spans = align_corpus("speechocean762", utterances, cache_folder(None))
-    chosen = [c for c in clips if spans[c.path.stem]][:most]
-    counts = {name: ClosureCounts() for name in ("without", "auto", "true")}
-    words: dict[str, int] = {"spoken": 0, "believed": 0}
-    for clip in counted(chosen, hook, "recognising read sentences", len(chosen)):
+@dataclass(frozen=True)
+class Group:
+    """Clips of new speakers whose words are known.
+
+    Attributes:
+        title: what the page calls them.
+        corpus: of the manifest.
+        split: of it that is taken; empty: all of it.
+        gender: ``f``, ``m``, or empty for both.
+        language: as espeak-ng names it.
+    """
+
+    title: str
+    corpus: str
+    split: str = "valid"
+    gender: str = ""
+    language: str = "en"
+
+
+GROUPS = (
+    Group("readers of English from China, women and girls", "speechocean762", gender="f"),
+    Group("the same, men and boys", "speechocean762", gender="m"),
+    Group("American actors, women", "cremad", gender="f"),
+    Group("American actors, men", "cremad", gender="m"),
+    Group("Polish actors", "nemo", "", language="pl"),
+    Group("Korean actors", "emotiontts_ko", "", language="ko"),
+    Group("speakers of Bangla", "banglaser", "test", language="bn"),
+    Group("Arabic words", "baved", "", language="ar"),
+    Group("Hindi and English words, telephones", "indian_emospeech", "", language="hi"),
+)
+"""Nothing of the lips was trained on their words but for English, and no group on these speakers."""
+OF_A_GROUP = 90
+"""Recordings of a group that are measured, evenly taken."""
+
+
+def measure_recognised(data: Path, hook: Hook) -> dict[str, Any]:
+    """Figures of ``--recognised``."""
+    animator, face, listed = Animator.from_pretrained(), load_face(), read_manifest(data)
+    groups = []
+    for group in GROUPS:
+        clips = [c for c in listed if c.corpus == group.corpus and group.split in ("", c.split) and c.transcript]
+        clips = [c for c in clips if group.gender in ("", c.gender)]
+        chosen = [clips[i] for i in np.unique(np.linspace(0, len(clips) - 1, OF_A_GROUP).astype(int))]
+        groups.append(group_recognised(animator, face, group, chosen, hook))
+    return {"groups": groups, "wild": wild_recognised(animator, data, hook)}
+
+
+def group_recognised(animator: Animator, face: Face, group: Group, clips: list[Clip], hook: Hook) -> dict[str, Any]:
+    """Closures of one group without words, with recognised and with true ones.
+
+    The reference of English is pocketsphinx'. Other languages have none but our own aligner with the true words, so
+    that true words have nothing to be compared with.
+    """
+    english = group.language == "en"
+    counts = {name: ClosureCounts() for name in ("without", "auto", *(["true"] if english else []))}
+    words, known = {"spoken": 0, "believed": 0}, dict[str, list[PhoneSpan]]()
+    if english:
+        utterances = [Utterance(c.path.stem, c.path, c.transcript) for c in clips]
+        known = align_corpus(group.corpus, utterances, cache_folder(None))
+        clips = [c for c in clips if known[c.path.stem]]
+    for clip in counted(clips, hook, group.title, len(clips)):
         sound = load_audio(clip.path)
         features = animator.encoder(sound)
         moved = animator.decoder.predict(features, steady_track("neutral", 0.0))
-        found = {"auto": recognise_words(sound, features)}
-        found["true"] = aligned(animator, clip.path, clip.transcript, features)
+        true = align_recording(pronounce(clip.transcript, group.language), sound, features)
+        found = {"auto": recognise_words(sound, features), "true": true}
         words["believed"] += len(found["auto"].words)
-        words["spoken"] += len(found["true"].words)
+        words["spoken"] += len(true.words)
+        spans = known[clip.path.stem] if english else [PhoneSpan(p.phone, p.start, p.end) for p in true.phones]
         for name, count in counts.items():
-            spoken = Spoken(features, spans[clip.path.stem], found.get(name, found["true"]), moved)
-            motion = moved if name == "without" else sharpened(spoken, moved, face)
-            add_closures(count, face, spoken, motion)
+            spoken = Spoken(features, spans, found.get(name, true), moved)
+            add_closures(count, face, spoken, moved if name == "without" else sharpened(spoken, moved, face))
     read = {name: {"closed": round(c.recall, 3), "false": round(c.false_rate, 3)} for name, c in counts.items()}
-    last = counts["true"]
-    sizes = {"clips": len(chosen), "closures": last.closed + last.missed, "vowels": last.false + last.open_kept}
-    return {"speechocean762": read | words | sizes, "wild": wild_recognised(animator, data, hook)}
+    of = counts["auto"]
+    sizes = {"clips": len(clips), "closures": of.closed + of.missed, "vowels": of.false + of.open_kept}
+    return {"group": group.title, **read, **words, **sizes}
 
 
 def wild_recognised(animator: Animator, data: Path, hook: Hook) -> dict[str, Any]:
@@ -259,14 +310,24 @@ def wild_recognised(animator: Animator, data: Path, hook: Hook) -> dict[str, Any
     return rows
 
 
+def recognised_page(found: dict[str, Any]) -> str:
+    """The table of groups."""
+    names = ("without", "auto", "true")
+    head = ["who speaks", "p, b, m", "closed without words", "recognised", "true words", "open vowels"]
+    head += ["closed without words", "recognised", "true words", "words believed, of spoken"]
+    rows = []
+    for row in found["groups"]:
+        shares = [[f"{row[name][key]:.2f}" if name in row else "" for name in names] for key in ("closed", "false")]
+        sizes = row["closures"], row["vowels"]
+        parts = [[size, *each] for size, each in zip(sizes, shares, strict=True)]
+        rows.append([row["group"], *parts[0], *parts[1], f"{row['believed']} of {row['spoken']}"])
+    return markdown_table(head, rows)
+
+
 if __name__ == "__main__":
     if "--recognised" in sys.argv:
-        parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-        parser.add_argument("--recognised", action="store_true")
-        parser.add_argument("--data", type=Path, help="folder of the training data")
-        parser.add_argument("--clips", type=int, help="recordings of read speech; default: all")
-        given = parser.parse_args()
-        print(json.dumps(measure_recognised(find_data(given.data), no_progress, given.clips), indent=1))
+        sys.argv.remove("--recognised")
+        write_between_marks(PAGE, "recognised", recognised_page(measured(__doc__, RECOGNISED, measure_recognised)))
         sys.exit()
     figures_found = measured(__doc__, STORE, measure)
     write_between_marks(PAGE, "transcripts", page(figures_found))

@@ -196,6 +196,18 @@ def test_the_page_of_the_studio_has_the_figures_that_were_measured() -> None:
     assert [text for text in (*edits, *others) if text not in page] == []
 
 
+def test_the_readme_compares_lips_as_they_were_measured() -> None:
+    measured = json.loads(text_of(ROOT / "docs" / "rivals.json"))
+    said = re.search(r"\*\*Lips, measured beside.*?\n\n", text_of(ROOT / "README.md"), re.DOTALL)
+    assert said is not None
+    for name, height in {
+        name: row["height_others"] for name, row in measured.items() if "height_others" in row
+    }.items():
+        called = "at r" if name == "SEDTalker" else name.split(" ")[0] if name[-1].isdigit() else name
+        assert f"{called} {height:.2f}".replace(" 0.", " .") in said[0]
+    assert f"learned from {measured['SEDTalker']['height']:.2f}".replace(" 0.", " .") in said[0]
+
+
 def test_the_readme_says_how_often_the_diarizer_is_right() -> None:
     results = json.loads(text_of(ROOT / "docs" / "results.json"))
     measured = [results[part]["summary"]["zero_shot_uar"] for part in ("transfer", "transfer_whisper_base")]

@@ -1,7 +1,7 @@
 """Phone-constrained correction of the lips: the step that a transcript adds, after the decoder and its gains.
 
-Only what the phones determine is enforced: lips are apart in open vowels, the lower lip comes to the teeth in f and v,
-and lips meet in every p, b and m. Each constraint is enforced only up to its deficit, fades in and out within 50 ms,
+Only what the phones determine is enforced: the lower lip comes to the teeth in f and v, lips meet in every p, b and m,
+and they are apart in open vowels. Each constraint is enforced only up to its deficit, fades in and out within 50 ms,
 and leaves all other frames and shapes unchanged. Lip distances are in outer-eye distances and measured on the face that
 is animated.
 """
@@ -48,7 +48,7 @@ def sharpen(
         raise InputError("words correct the ARKit shapes; a vertex decoder has none")
     if face.landmarks is None:
         raise InputError("words correct the lips only of faces with landmarks: sedtalker mesh register finds them")
-    for constrain in (parted, touching, closed):
+    for constrain in (touching, closed, parted):
         motion = constrain(motion, times, alignment, face, rules)
     return motion
 
@@ -64,22 +64,7 @@ def gap_of(face: Face, motion: Floats) -> Floats:
     return lip_aperture(face, motion) - lip_aperture(face, np.zeros_like(motion[:1]))[0]
 
 
-# --- Lips apart, the lower lip at the teeth, and lips that meet.
-
-
-def parted(
-    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
-) -> Floats:
-    """Lips apart in the middle half of each open vowel: decoders, and phones taken for others, close some."""
-    middles = [(start + 0.25 * (end - start), end - 0.25 * (end - start)) for start, end in alignment.of(OPEN_VOWELS)]
-    spans = [near(times, start, end, rules.fade) for start, end in middles]
-    lacking = np.max([np.zeros(len(motion), np.float32), *spans], axis=0)
-    lacking *= np.maximum(rules.apart_gap - gap_of(face, motion), 0.0)
-    made = motion.copy()
-    given = np.minimum(made[:, CLOSE], lacking / -rules.gaps[CLOSE])
-    made[:, CLOSE] -= given
-    made[:, JAW] += (lacking + rules.gaps[CLOSE] * given) / rules.gaps[JAW]
-    return np.clip(made, 0.0, 1.0)
+# --- The lower lip at the teeth, lips that meet, and lips that are apart.
 
 
 def touching(
@@ -119,6 +104,21 @@ def closed(
     gap = gap_of(face, made)
     limit = rules.met_gap + (1.0 - closure) * np.maximum(gap - rules.met_gap, 0.0)
     return _brought_to(made, limit, face, closure)
+
+
+def parted(
+    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
+) -> Floats:
+    """Lips apart in the middle half of each open vowel: decoders, and closures beside it, close some."""
+    middles = [(start + 0.25 * (end - start), end - 0.25 * (end - start)) for start, end in alignment.of(OPEN_VOWELS)]
+    spans = [near(times, start, end, rules.fade) for start, end in middles]
+    lacking = np.max([np.zeros(len(motion), np.float32), *spans], axis=0) * (closure_of(times, alignment, rules) < 1.0)
+    lacking *= np.maximum(rules.apart_gap - gap_of(face, motion), 0.0)
+    made = motion.copy()
+    given = np.minimum(made[:, CLOSE], lacking / -rules.gaps[CLOSE])
+    made[:, CLOSE] -= given
+    made[:, JAW] += (lacking + rules.gaps[CLOSE] * given) / rules.gaps[JAW]
+    return np.clip(made, 0.0, 1.0)
 
 
 def closure_of(times: NDArray[np.floating], alignment: Alignment, rules: MouthRules = RULES) -> Floats:
