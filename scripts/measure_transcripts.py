@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from sedtalker.phonetics.recognition import recognise_words
 from sedtalker.phonetics.visemes import POSES, SETS, recognise, visemes
 from sedtalker.phonetics.words import align_recording
 from sedtalker.progress import Hook, counted
-from sedtalker.speech.features import BILABIAL, OPEN_VOWELS, SILENCE, SpeechFeatures
+from sedtalker.speech.features import BILABIAL, OPEN_CONSONANTS, OPEN_VOWELS, SILENCE, SpeechFeatures
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import (
@@ -175,9 +176,15 @@ def closures(face: Face, moved: list[tuple[Spoken, NDArray[np.float32]]]) -> Clo
     return counts
 
 
-def add_closures(counts: ClosureCounts, face: Face, spoken: Spoken, motion: NDArray[np.float32]) -> None:
-    """Those of one sentence."""
-    vowels, times = phone_intervals(spoken.spans, OPEN_VOWELS), spoken.times
+def add_closures(
+    counts: ClosureCounts,
+    face: Face,
+    spoken: Spoken,
+    motion: NDArray[np.float32],
+    apart: Sequence[str] = OPEN_VOWELS,
+) -> None:
+    """Those of one sentence; ``apart`` are phones that count as open."""
+    vowels, times = phone_intervals(spoken.spans, apart), spoken.times
     assumed = np.any([(times >= start) & (times <= end) for start, end in vowels] or [times < 0], axis=0)
     stops = phone_intervals(spoken.spans, BILABIAL)
     count_closures(counts, times, gap_of(face, motion), assumed.astype(np.float32), stops, vowels)
@@ -244,7 +251,7 @@ GROUPS = (
     Group("Hindi and English words, telephones", "indian_emospeech", "", language="hi"),
 )
 """Nothing of the lips was trained on their words but for English, and no group on these speakers."""
-OF_A_GROUP = 90
+OF_A_GROUP = 60
 """Recordings of a group that are measured, evenly taken."""
 
 
@@ -267,7 +274,7 @@ def group_recognised(animator: Animator, face: Face, group: Group, clips: list[C
     that true words have nothing to be compared with.
     """
     english = group.language == "en"
-    counts = {name: ClosureCounts() for name in ("without", "auto", *(["true"] if english else []))}
+    counts = {name: (ClosureCounts(), ClosureCounts()) for name in ("without", "auto", *(["true"] if english else []))}
     words, known = {"spoken": 0, "believed": 0}, dict[str, list[PhoneSpan]]()
     if english:
         utterances = [Utterance(c.path.stem, c.path, c.transcript) for c in clips]
@@ -282,13 +289,23 @@ def group_recognised(animator: Animator, face: Face, group: Group, clips: list[C
         words["believed"] += len(found["auto"].words)
         words["spoken"] += len(true.words)
         spans = known[clip.path.stem] if english else [PhoneSpan(p.phone, p.start, p.end) for p in true.phones]
-        for name, count in counts.items():
+        for name, (count, others) in counts.items():
             spoken = Spoken(features, spans, found.get(name, true), moved)
-            add_closures(count, face, spoken, moved if name == "without" else sharpened(spoken, moved, face))
-    read = {name: {"closed": round(c.recall, 3), "false": round(c.false_rate, 3)} for name, c in counts.items()}
-    of = counts["auto"]
-    sizes = {"clips": len(clips), "closures": of.closed + of.missed, "vowels": of.false + of.open_kept}
-    return {"group": group.title, **read, **words, **sizes}
+            motion = moved if name == "without" else sharpened(spoken, moved, face)
+            add_closures(count, face, spoken, motion)
+            add_closures(others, face, spoken, motion, OPEN_CONSONANTS)
+    read = {
+        name: {
+            "closed": round(count.recall, 3),
+            "vowels": round(count.false_rate, 3),
+            "others": round(others.false_rate, 3),
+        }
+        for name, (count, others) in counts.items()
+    }
+    count, others = counts["auto"]
+    sizes = {"closed": count.closed + count.missed}
+    sizes |= {name: of.false + of.open_kept for name, of in (("vowels", count), ("others", others))}
+    return {"group": group.title, **read, "words": words, "clips": len(clips), "phones": sizes}
 
 
 def wild_recognised(animator: Animator, data: Path, hook: Hook) -> dict[str, Any]:
@@ -310,18 +327,21 @@ def wild_recognised(animator: Animator, data: Path, hook: Hook) -> dict[str, Any
     return rows
 
 
+KINDS = {"closed": "p, b, m closed", "vowels": "open vowels closed", "others": "t, d, n, k, … closed"}
+"""Columns of the table of groups: without words, with recognised and with true ones."""
+
+
 def recognised_page(found: dict[str, Any]) -> str:
     """The table of groups."""
-    names = ("without", "auto", "true")
-    head = ["who speaks", "p, b, m", "closed without words", "recognised", "true words", "open vowels"]
-    head += ["closed without words", "recognised", "true words", "words believed, of spoken"]
     rows = []
     for row in found["groups"]:
-        shares = [[f"{row[name][key]:.2f}" if name in row else "" for name in names] for key in ("closed", "false")]
-        sizes = row["closures"], row["vowels"]
-        parts = [[size, *each] for size, each in zip(sizes, shares, strict=True)]
-        rows.append([row["group"], *parts[0], *parts[1], f"{row['believed']} of {row['spoken']}"])
-    return markdown_table(head, rows)
+        shares = [
+            " / ".join(f"{row[name][kind]:.2f}" for name in ("without", "auto", "true") if name in row)
+            + f" of {row['phones'][kind]}"
+            for kind in KINDS
+        ]
+        rows.append([row["group"], *shares, f"{row['words']['believed']} of {row['words']['spoken']}"])
+    return markdown_table(["who speaks", *KINDS.values(), "words believed"], rows)
 
 
 if __name__ == "__main__":

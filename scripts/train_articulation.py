@@ -1,16 +1,18 @@
 """Train what finds phones and the mouth's shapes in the emotion encoder's vectors, or the mouth in a stream.
 
-    python scripts/train_articulation.py --data DIR [--streaming] [--out FOLDER]
+    python scripts/train_articulation.py --data DIR [--streaming] [--phones] [--out FOLDER]
 
-About half an hour of one core, an hour for streams. Phones are learned from read speech whose words are known (aligned
-by pocketsphinx). The mouth is learned from the tracked talker of GRID, and from what ``decoder_whisper_base`` reads out
-of Whisper's layers for readers and for actors. Every recording is also read in rooms, noises, over telephones and
-through other microphones; the mouth stays that of the recording as it is.
+About half an hour of one core, an hour for streams; ``--phones`` trains what finds phones alone and keeps the mouth of
+the weights in use. Phones are learned from speech whose words are known, or recognised by Whisper (extra ``asr``), and
+aligned by pocketsphinx. The mouth is learned from the tracked talker of GRID, and from what ``decoder_whisper_base``
+reads out of Whisper's layers for readers and for actors. Every recording is also read in rooms, noises, over telephones
+and through other microphones; the mouth stays that of the recording as it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
@@ -28,11 +30,14 @@ from train_bursts import IGNORED
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH
 from sedtalker.face.arkit import TALKING_INDEX, TALKING_SIDES
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation
+from sedtalker.nn.engine import open_model
+from sedtalker.phonetics.pronunciation import ENGLISH
+from sedtalker.phonetics.recognition import open_recogniser, transcribed, whisper_folder
 from sedtalker.speech.encoder import ArticulationConfig, MelEncoder, open_encoder
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead
 from sedtalker.speech.features import BILABIAL, EMOTION, FRAME_CLOCK, PHONE_INDEX, PHONES, SPEECH
@@ -55,7 +60,7 @@ WORSE = TransferRecipe(snr=(0.0, 25.0), telephone=0.15, transcoded=0.1, clipped=
 """What is done to the copies that are worse."""
 NOISY = TransferRecipe(noise=1.0, snr=(-5.0, 15.0), telephone=0.0, transcoded=0.0, clipped=0.0)
 """What is done to the one in noise."""
-PHONE_SHARES = {"speechocean762": 1.5, "ljspeech": 1.0, "grid": 0.25}
+PHONE_SHARES = {"speechocean762": 1.5, "ljspeech": 1.0, "grid": 0.4, "librispeech": 2.0, "cremad": 0.2}
 """How often frames of a corpus are drawn to learn phones, beside those of the others."""
 MOUTH_SHARES = {
     "speechocean762": 1.0,
@@ -70,7 +75,7 @@ MOST_CLIPS = {"cremad": 1500, "banglaser": 300}
 """Recordings of training that are read of corpora with many short ones; of validation a tenth."""
 LONGEST_CLIP = 20.0
 """Longer clips, seconds, are left out."""
-PHONE_STEPS, MOUTH_STEPS, FRAMES, RATE = (1500, 16), (3000, 24), 150, 1.5e-3
+PHONE_STEPS, MOUTH_STEPS, FRAMES, RATE = (3000, 16), (3000, 24), 150, 1.5e-3
 """Steps and crops of each, frames of a crop (three seconds) and the peak learning rate, of a cosine to zero."""
 GAP_WEIGHT, WIDTH_WEIGHT = 2.0, 1.5
 """Weights of the lips' gap and width in the loss of the mouth, beside all its shapes."""
@@ -136,9 +141,24 @@ def clips(data: Path) -> list[Clip]:
             own = [clip for clip in listed if clip.corpus == corpus and clip.split == split]
             most = MOST_CLIPS.get(corpus, len(own)) // (1 if split == "train" or corpus not in MOST_CLIPS else 10)
             some = [own[k] for k in sorted(rng.permutation(len(own))[:most].tolist())]
-            words = corpus not in MOST_CLIPS
+            words = corpus in PHONE_SHARES
             found += [Clip(corpus, split, c.path.stem, c.path, c.transcript if words else "") for c in some]
     return found + [Clip("grid", c.split, c.name, c.audio, c.text) for c in read_grid(data) if c.split != "test"]
+
+
+def with_words(found: Sequence[Clip], store: Path) -> list[Clip]:
+    """The same recordings; those of LibriSpeech, which have no words here, with what Whisper recognises.
+
+    Args:
+        store: JSON file in which recognised words are kept.
+    """
+    known: dict[str, str] = json.loads(store.read_text()) if store.is_file() else {}
+    for clip in [c for c in found if c.corpus == "librispeech" and c.name not in known]:
+        sound = load_audio(clip.path)
+        words, _ = transcribed(open_recogniser(whisper_folder()), sound, 0.0, sound.duration, ENGLISH)
+        known[clip.name] = " ".join(word.text for word in words)
+        store.write_text(json.dumps(known))
+    return [clip._replace(text=clip.text or known.get(clip.name, "")) for clip in found]
 
 
 def aligned(found: Sequence[Clip]) -> dict[str, list[PhoneSpan]]:
@@ -150,24 +170,26 @@ def aligned(found: Sequence[Clip]) -> dict[str, list[PhoneSpan]]:
     return spans
 
 
-def copies(data: Path, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan]]) -> Iterator[Copy]:
-    """Every recording, those of training several times."""
+def copies(data: Path, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan]], mouths: bool) -> Iterator[Copy]:
+    """Every recording, those of training several times; where no mouths are wanted, those with phones, and none."""
     augmenter = read_augmenter(data)
     worse, noisy = (
         partial(recipe.degrade, noises=augmenter.noises, responses=augmenter.responses, rng=np.random.default_rng(0))
         for recipe in (WORSE, NOISY)
     )
-    read = whisper_mouths(data)
-    tracked = {clip.name: mouth for clip, mouth in tracked_mouths(data, cache_folder(), ("train", "valid"))}
-    for clip in found:
+    read = whisper_mouths(data) if mouths else None
+    tracked = {clip.name: mouth for clip, mouth in tracked_mouths(data, cache_folder(), ("train", "valid")) if mouths}
+    for clip in found if mouths else [clip for clip in found if spans.get(clip.name)]:
         recording = load_audio(clip.path)
         samples = recording.samples
         mouth = tracked.get(clip.name)
         if mouth is None:
-            mouth = read(recording)[:, TALKING_INDEX]
+            still = np.zeros((FRAME_CLOCK.frames(recording.duration), len(TALKING_INDEX)), np.float32)
+            mouth = still if read is None else read(recording)[:, TALKING_INDEX]
         sounds = [samples]
         if clip.split == "train":
-            sounds += [*(worse(samples) for _ in range(COPIES[clip.corpus] - 1)), noisy(samples)]
+            sounds += [worse(samples) for _ in range(COPIES[clip.corpus] - 1)]
+            sounds += [noisy(samples)] if mouths else []
         for copy, sound in enumerate(sounds):
             phones = np.full(len(mouth), IGNORED)
             if spans.get(clip.name) and copy < COPIES[clip.corpus]:
@@ -220,8 +242,10 @@ def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), phones.flatten(), ignore_index=IGNORED, label_smoothing=0.05)
 
 
-def train(given: Sequence[Example], config: ArticulationConfig, seed: int) -> ArticulationNetwork:
-    """The network, trained on crops or hops: first what finds phones, if it does, then the mouth."""
+def train(
+    given: Sequence[Example], config: ArticulationConfig, seed: int, own: ArticulationNetwork | None
+) -> ArticulationNetwork:
+    """The network, trained on crops or hops: what finds phones, if it does, then the mouth, or that of ``own``."""
     torch.manual_seed(seed)
     network = ArticulationNetwork(config)
     in_hops = given[0].rows.ndim == 3
@@ -233,6 +257,9 @@ def train(given: Sequence[Example], config: ArticulationConfig, seed: int) -> Ar
         spoken = [e for e in given if (e.phones != IGNORED).any()]
         shares = np.array([len(e.rows) * PHONE_SHARES[e.clip.corpus] for e in spoken])
         fit(network.phones, [(e.rows, e.phones) for e in spoken], shares, phone_loss, PHONE_STEPS, seed)
+    if own is not None:
+        network.mouth = own.mouth
+        return network.eval()
     frames = {corpus: sum(len(e.rows) for e in given if e.clip.corpus == corpus) for corpus in COPIES}
     shares = np.array([len(e.rows) * MOUTH_SHARES[e.clip.corpus] / frames[e.clip.corpus] for e in given])
     network.mouth.outputs.bias.data.copy_(torch.from_numpy(mouths.mean(0)))
@@ -319,26 +346,33 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, help="default: where the weights lie")
     parser.add_argument("--streaming", action="store_true", help="for streams, from the vectors of the lips' encoder")
+    parser.add_argument("--phones", action="store_true", help="what finds phones alone, with the mouth in use")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     name = STREAMED if arguments.streaming else "articulation"
     data = find_data(arguments.data)
-    found = clips(data)
+    found = with_words(clips(data), cache_folder() / "words_librispeech.json")
     encoder, rng = open_encoder(READ[name], articulates=False), np.random.default_rng(arguments.seed)
     assert isinstance(encoder, MelEncoder)
-    read = copies(data, found, aligned(found))
+    read = copies(data, found, aligned(found), not arguments.phones)
     if arguments.streaming:
         made = [streamed(encoder, CONFIGS[name].context, copy, rng) for copy in read]
     else:
         made = [whole(encoder, copy) for copy in read]
-    write(name, [each for each in made if len(each.rows)], arguments.seed, arguments.out)
+    own = open_model(name, in_torch=True) if arguments.phones else None
+    write(name, [each for each in made if len(each.rows)], arguments.seed, own, arguments.out)
 
 
-def write(name: str, made: Sequence[Example], seed: int, folder: Path | None = None) -> None:
-    """Train, measure, and write the checkpoint folder."""
-    network = train([each for each in made if each.clip.split == "train"], CONFIGS[name], seed)
+def write(
+    name: str, made: Sequence[Example], seed: int, own: ArticulationNetwork | None, folder: Path | None = None
+) -> None:
+    """Train, measure, and write the checkpoint folder; ``own`` has the mouth that is kept."""
+    network = train([each for each in made if each.clip.split == "train"], CONFIGS[name], seed, own)
     metrics = measured(network, [each for each in made if each.clip.split == "valid"])
+    if own is not None:
+        found = {key: value for key, value in metrics.items() if key.startswith(("phones_", "bilabials_"))}
+        metrics = read_config(builtin_checkpoint(name)).metrics | found
     config = CheckpointConfig(
         kind="articulation",
         licence="ODbL-1.0",

@@ -22,7 +22,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import CLOSED_GAP, correlation, lip_aperture, lip_width
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, OPEN_VOWELS
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, OPEN_CONSONANTS, OPEN_VOWELS
 from sedtalker.training.motion.alignment import phone_intervals
 
 Intervals = list[tuple[float, float]]
@@ -42,6 +42,8 @@ FIGURES = {
     "false_emotional": "open vowels closed, six emotions",
     "closed_actors": "p, b, m closed, actors",
     "false_actors": "open vowels closed, actors",
+    "others": "t, d, n, k, … closed",
+    "others_actors": "t, d, n, k, … closed, actors",
     "teeth": "f, v at the teeth",
     "teeth_emotional": "f, v at the teeth, six emotions",
     "teeth_mm": "lip to teeth on f, v, six emotions, mm",
@@ -76,7 +78,9 @@ def score(move: Move, sentences: Sequence[Sentence], emotions: Sequence[str]) ->
             for name, phones, most in (("closed", BILABIAL, CLOSED_GAP), ("teeth", LABIODENTAL, AT_THE_TEETH)):
                 if name + ending in sums:
                     sums[name + ending][row] += reached(seen, shown, phone_intervals(sentence.spans, phones), most)
-            sums["false" + ending][row] += shut(gap, times, phone_intervals(sentence.spans, OPEN_VOWELS))
+            for name, phones in (("false", OPEN_VOWELS), ("others", OPEN_CONSONANTS)):
+                if name + ending in sums:
+                    sums[name + ending][row] += shut(gap, times, phone_intervals(sentence.spans, phones))
             if actors:
                 continue
             sums["roughness"][row] += 1e3 * np.abs(np.diff(gap, 2)).mean(), 1.0
@@ -127,7 +131,7 @@ def reached(gap: Motion, times: NDArray[np.float64], intervals: Intervals, most:
 
 
 def shut(gap: Motion, times: NDArray[np.float64], intervals: Intervals) -> tuple[int, int]:
-    """In how many vowels the lips meet within the middle half, and how many there are."""
+    """In how many phones the lips meet within the middle half, and how many there are."""
     quarters = [(start, end, 0.25 * (end - start)) for start, end in intervals]
     inside = [gap[(times >= start + q) & (times <= end - q)] for start, end, q in quarters]
     found = [one.min() < CLOSED_GAP for one in inside if len(one)]

@@ -91,7 +91,12 @@ def whisper_folder() -> Path:
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: Path) -> Any:
+def open_recogniser(folder: Path) -> Any:
+    """Whisper in CTranslate2, opened once.
+
+    Raises:
+        InputError: the folder holds none, or the extra is not installed.
+    """
     with extra("asr"):
         from faster_whisper import WhisperModel
     try:
@@ -127,7 +132,7 @@ def recognise_words(
     Raises:
         InputError: see ``whisper_folder``.
     """
-    model, rate = _opened(whisper_folder()), features.clock.rate
+    model, rate = open_recogniser(whisper_folder()), features.clock.rate
     posteriors = phone_posteriors(features, sound)
     parts = sorted(pieces(features.speech, rate), key=lambda part: part[0] - part[1])
     found, count = list[PlacedWord](), 0

@@ -287,7 +287,7 @@ class MelEncoder:
 
 # --- Phones, and the shapes of the mouth.
 
-FOUND_SHARE = 0.4
+FOUND_SHARE = 0.6
 """Share of the articulation network in log-posteriors; the rest is the phone head's, whose frames are finer.
 
 The geometric mean closes the first talker's lips only where both find the phone; their mean closes them too often.

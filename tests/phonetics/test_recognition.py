@@ -49,7 +49,7 @@ def listening(monkeypatch: pytest.MonkeyPatch, model: StandIn, speech: list[bool
     posteriors[np.arange(len(classes)), classes] = 0.96
     mask = np.array(speech if speech is not None else [p != "SIL" for p in SAID * times])
     features = SimpleNamespace(speech=mask, clock=FrameClock(RATE, 0.01))
-    monkeypatch.setattr(recognition, "_opened", lambda folder: model)
+    monkeypatch.setattr(recognition, "open_recogniser", lambda folder: model)
     monkeypatch.setattr(recognition, "whisper_folder", lambda: Path())
     monkeypatch.setattr(recognition, "phone_posteriors", lambda *_: posteriors)
     sound = from_samples(np.zeros(round(len(classes) / RATE * SAMPLE_RATE), np.float32), SAMPLE_RATE)
@@ -144,7 +144,7 @@ def test_a_damaged_model_is_one_line(tmp_path: Path) -> None:
     pytest.importorskip("faster_whisper", reason="the extra asr is not installed")
     (tmp_path / "model.bin").write_bytes(b"model")
     with pytest.raises(InputError, match="not a Whisper that CTranslate2 opens"):
-        recognition._opened(tmp_path)
+        recognition.open_recogniser(tmp_path)
 
 
 @pytest.mark.slow
