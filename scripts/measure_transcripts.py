@@ -251,7 +251,7 @@ GROUPS = (
     Group("Hindi and English words, telephones", "indian_emospeech", "", language="hi"),
 )
 """Nothing of the lips was trained on their words but for English, and no group on these speakers."""
-OF_A_GROUP = 60
+OF_A_GROUP = 40
 """Recordings of a group that are measured, evenly taken."""
 
 
