@@ -250,7 +250,7 @@ GROUPS = (
     Group("Arabic words", "baved", "", language="ar"),
     Group("Hindi and English words, telephones", "indian_emospeech", "", language="hi"),
 )
-"""Nothing of the lips was trained on their words but for English, and no group on these speakers."""
+"""No speaker was trained on; of the words, only the twelve sentences of CREMA-D, by other actors."""
 OF_A_GROUP = 40
 """Recordings of a group that are measured, evenly taken."""
 

@@ -352,7 +352,9 @@ def main() -> None:
     torch.set_num_threads(1)
     name = STREAMED if arguments.streaming else "articulation"
     data = find_data(arguments.data)
-    found = with_words(clips(data), cache_folder() / "words_librispeech.json")
+    found = clips(data)
+    if CONFIGS[name].finds_phones:
+        found = with_words(found, cache_folder() / "words_librispeech.json")
     encoder, rng = open_encoder(READ[name], articulates=False), np.random.default_rng(arguments.seed)
     assert isinstance(encoder, MelEncoder)
     read = copies(data, found, aligned(found), not arguments.phones)

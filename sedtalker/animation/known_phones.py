@@ -109,11 +109,16 @@ def closed(
 def parted(
     motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
 ) -> Floats:
-    """Lips apart in the middle half of each open vowel: decoders, and closures beside it, close some."""
+    """Lips apart in the middle half of each open vowel: decoders, and closures beside it, close some.
+
+    Where options let the mouth hardly move, or not at all, they are apart as far as it moves elsewhere.
+    """
+    gap = gap_of(face, motion)
+    apart = min(rules.apart_gap, 0.5 * float(np.quantile(gap, 1.0 - rules.widest_part)))
     middles = [(start + 0.25 * (end - start), end - 0.25 * (end - start)) for start, end in alignment.of(OPEN_VOWELS)]
     spans = [near(times, start, end, rules.fade) for start, end in middles]
     lacking = np.max([np.zeros(len(motion), np.float32), *spans], axis=0) * (closure_of(times, alignment, rules) < 1.0)
-    lacking *= np.maximum(rules.apart_gap - gap_of(face, motion), 0.0)
+    lacking *= np.maximum(apart - gap, 0.0)
     made = motion.copy()
     given = np.minimum(made[:, CLOSE], lacking / -rules.gaps[CLOSE])
     made[:, CLOSE] -= given

@@ -73,6 +73,8 @@ def test_lips_are_apart_in_the_middle_of_an_open_vowel(face, vowel: str, jaw: fl
     phones = whole([("SIL", 12), ("P", 5), (vowel, frames), ("B", 5)])
     motion = np.zeros((FRAMES, 52), np.float32)
     motion[:, [INDEX["jawOpen"], INDEX["mouthClose"]]] = jaw
+    assert np.array_equal(sharpen(motion, TIMES, phones, face), motion), "a mouth that does not move stays"
+    motion[40:, INDEX["jawOpen"]], motion[40:, INDEX["mouthClose"]] = 0.4, 0.0
     gap = gap_of(face, sharpen(motion, TIMES, phones, face))
     ((start, end),) = phones.of(OPEN_VOWELS)
     middle = np.abs(TIMES - 0.5 * (start + end)) <= 0.011
