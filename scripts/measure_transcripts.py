@@ -17,30 +17,30 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from measured_page import markdown_table, measured, write_between_marks
+from measures.mouth_rules import OPEN_CONSONANTS, reached, shut
 from numpy.typing import NDArray
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.known_phones import gap_of, sharpen
 from sedtalker.animation.opening import mouth_pose
 from sedtalker.arrays import softmax
-from sedtalker.audio import load_audio
+from sedtalker.audio import Audio, load_audio
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture
+from sedtalker.metrics.motion import CLOSED_GAP, ClosureCounts, correlation, count_closures, lip_aperture
 from sedtalker.phonetics.aligner import Alignment
-from sedtalker.phonetics.pronunciation import pronounce
+from sedtalker.phonetics.pronunciation import ENGLISH, pronounce
 from sedtalker.phonetics.recognition import recognise_words
 from sedtalker.phonetics.visemes import POSES, SETS, recognise, visemes
 from sedtalker.phonetics.words import align_recording
 from sedtalker.progress import Hook, counted
-from sedtalker.speech.features import BILABIAL, OPEN_CONSONANTS, OPEN_VOWELS, SILENCE, SpeechFeatures
+from sedtalker.speech.features import BILABIAL, OPEN_VOWELS, SILENCE, SpeechFeatures
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import (
@@ -97,7 +97,7 @@ def measure(data: Path, hook: Hook) -> dict[str, Any]:
     sentences = encode_test_sentences(animator.encoder, read_grid(data), measure_lips(face), cache, hook)
     grid = [
         Spoken(
-            *(h.features, h.spans, aligned(animator, h.clip.audio, h.clip.text, h.features)),
+            *(h.features, h.spans, aligned(load_audio(h.clip.audio), h.clip.text, h.features)),
             animator.decoder.predict(h.features, steady_track("neutral", 0.0)),
             animator.decoder.predict(h.features, steady_track("happy", 1.0)),
             tracked=h,
@@ -109,16 +109,17 @@ def measure(data: Path, hook: Hook) -> dict[str, Any]:
     chosen = [c for c in clips if spans[c.path.stem]][:UNSEEN_CLIPS]
     read = []
     for clip in counted(chosen, hook, "moving read sentences", len(chosen)):
-        features = animator.encoder(load_audio(clip.path))
-        phones = aligned(animator, clip.path, clip.transcript, features)
+        sound = load_audio(clip.path)
+        features = animator.encoder(sound)
+        phones = aligned(sound, clip.transcript, features)
         moved = animator.decoder.predict(features, steady_track("neutral", 0.0))
         read.append(Spoken(features, spans[clip.path.stem], phones, moved))
     return figures(face, grid, read)
 
 
-def aligned(animator: Animator, path: Path, text: str, features: SpeechFeatures) -> Alignment:
+def aligned(sound: Audio, text: str, features: SpeechFeatures, language: str = ENGLISH) -> Alignment:
     """The phones of a recording, as ``animate --transcript`` finds them."""
-    return align_recording(pronounce(text), load_audio(path), features)
+    return align_recording(pronounce(text, language), sound, features)
 
 
 def figures(face: Face, grid: list[Spoken], read: list[Spoken]) -> dict[str, Any]:
@@ -176,15 +177,9 @@ def closures(face: Face, moved: list[tuple[Spoken, NDArray[np.float32]]]) -> Clo
     return counts
 
 
-def add_closures(
-    counts: ClosureCounts,
-    face: Face,
-    spoken: Spoken,
-    motion: NDArray[np.float32],
-    apart: Sequence[str] = OPEN_VOWELS,
-) -> None:
-    """Those of one sentence; ``apart`` are phones that count as open."""
-    vowels, times = phone_intervals(spoken.spans, apart), spoken.times
+def add_closures(counts: ClosureCounts, face: Face, spoken: Spoken, motion: NDArray[np.float32]) -> None:
+    """Those of one sentence."""
+    vowels, times = phone_intervals(spoken.spans, OPEN_VOWELS), spoken.times
     assumed = np.any([(times >= start) & (times <= end) for start, end in vowels] or [times < 0], axis=0)
     stops = phone_intervals(spoken.spans, BILABIAL)
     count_closures(counts, times, gap_of(face, motion), assumed.astype(np.float32), stops, vowels)
@@ -236,7 +231,7 @@ class Group:
     corpus: str
     split: str = "valid"
     gender: str = ""
-    language: str = "en"
+    language: str = ENGLISH
 
 
 GROUPS = (
@@ -251,6 +246,8 @@ GROUPS = (
     Group("Hindi and English words, telephones", "indian_emospeech", "", language="hi"),
 )
 """No speaker was trained on; of the words, only the twelve sentences of CREMA-D, by other actors."""
+KINDS = {"closed": "p, b, m closed", "vowels": "open vowels closed", "others": "t, d, n, k, … closed"}
+"""Columns of the table of groups: without words, with recognised and with true ones."""
 OF_A_GROUP = 40
 """Recordings of a group that are measured, evenly taken."""
 
@@ -273,8 +270,8 @@ def group_recognised(animator: Animator, face: Face, group: Group, clips: list[C
     The reference of English is pocketsphinx'. Other languages have none but our own aligner with the true words, so
     that true words have nothing to be compared with.
     """
-    english = group.language == "en"
-    counts = {name: (ClosureCounts(), ClosureCounts()) for name in ("without", "auto", *(["true"] if english else []))}
+    english = group.language == ENGLISH
+    sums = {name: np.zeros((len(KINDS), 2), int) for name in ("without", "auto", *(["true"] if english else []))}
     words, known = {"spoken": 0, "believed": 0}, dict[str, list[PhoneSpan]]()
     if english:
         utterances = [Utterance(c.path.stem, c.path, c.transcript) for c in clips]
@@ -284,27 +281,18 @@ def group_recognised(animator: Animator, face: Face, group: Group, clips: list[C
         sound = load_audio(clip.path)
         features = animator.encoder(sound)
         moved = animator.decoder.predict(features, steady_track("neutral", 0.0))
-        true = align_recording(pronounce(clip.transcript, group.language), sound, features)
+        true = aligned(sound, clip.transcript, features, group.language)
         found = {"auto": recognise_words(sound, features), "true": true}
         words["believed"] += len(found["auto"].words)
         words["spoken"] += len(true.words)
         spans = known[clip.path.stem] if english else [PhoneSpan(p.phone, p.start, p.end) for p in true.phones]
-        for name, (count, others) in counts.items():
+        stops, *apart = (phone_intervals(spans, names) for names in (BILABIAL, OPEN_VOWELS, OPEN_CONSONANTS))
+        for name, summed in sums.items():
             spoken = Spoken(features, spans, found.get(name, true), moved)
-            motion = moved if name == "without" else sharpened(spoken, moved, face)
-            add_closures(count, face, spoken, motion)
-            add_closures(others, face, spoken, motion, OPEN_CONSONANTS)
-    read = {
-        name: {
-            "closed": round(count.recall, 3),
-            "vowels": round(count.false_rate, 3),
-            "others": round(others.false_rate, 3),
-        }
-        for name, (count, others) in counts.items()
-    }
-    count, others = counts["auto"]
-    sizes = {"closed": count.closed + count.missed}
-    sizes |= {name: of.false + of.open_kept for name, of in (("vowels", count), ("others", others))}
+            gap = gap_of(face, moved if name == "without" else sharpened(spoken, moved, face))
+            summed += [reached(gap, spoken.times, stops, CLOSED_GAP), *(shut(gap, spoken.times, one) for one in apart)]
+    read = {name: dict(zip(KINDS, (s[:, 0] / s[:, 1]).round(3).tolist(), strict=True)) for name, s in sums.items()}
+    sizes = dict(zip(KINDS, sums["auto"][:, 1].tolist(), strict=True))
     return {"group": group.title, **read, "words": words, "clips": len(clips), "phones": sizes}
 
 
@@ -325,10 +313,6 @@ def wild_recognised(animator: Animator, data: Path, hook: Hook) -> dict[str, Any
             "words": len(phones.words),
         }
     return rows
-
-
-KINDS = {"closed": "p, b, m closed", "vowels": "open vowels closed", "others": "t, d, n, k, … closed"}
-"""Columns of the table of groups: without words, with recognised and with true ones."""
 
 
 def recognised_page(found: dict[str, Any]) -> str:

@@ -29,10 +29,10 @@ from train_bursts import IGNORED
 
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Floats
-from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
+from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH
-from sedtalker.face.arkit import TALKING_INDEX, TALKING_SIDES
+from sedtalker.face.arkit import ARKIT_52, TALKING_INDEX, TALKING_SIDES
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation
 from sedtalker.nn.engine import open_model
@@ -177,15 +177,16 @@ def copies(data: Path, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan
         partial(recipe.degrade, noises=augmenter.noises, responses=augmenter.responses, rng=np.random.default_rng(0))
         for recipe in (WORSE, NOISY)
     )
-    read = whisper_mouths(data) if mouths else None
-    tracked = {clip.name: mouth for clip, mouth in tracked_mouths(data, cache_folder(), ("train", "valid")) if mouths}
+    read, tracked = still, dict[str, Floats]()
+    if mouths:
+        read = whisper_mouths(data)
+        tracked = {clip.name: mouth for clip, mouth in tracked_mouths(data, cache_folder(), ("train", "valid"))}
     for clip in found if mouths else [clip for clip in found if spans.get(clip.name)]:
         recording = load_audio(clip.path)
         samples = recording.samples
         mouth = tracked.get(clip.name)
         if mouth is None:
-            still = np.zeros((FRAME_CLOCK.frames(recording.duration), len(TALKING_INDEX)), np.float32)
-            mouth = still if read is None else read(recording)[:, TALKING_INDEX]
+            mouth = read(recording)[:, TALKING_INDEX]
         sounds = [samples]
         if clip.split == "train":
             sounds += [worse(samples) for _ in range(COPIES[clip.corpus] - 1)]
@@ -195,6 +196,11 @@ def copies(data: Path, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan
             if spans.get(clip.name) and copy < COPIES[clip.corpus]:
                 phones = phone_frames(spans[clip.name], FRAME_CLOCK.times(len(mouth)))
             yield Copy(clip, sound, phones, np.asarray(mouth, np.float32))
+
+
+def still(recording: Audio) -> Floats:
+    """A mouth (T, 52) that does not move."""
+    return np.zeros((FRAME_CLOCK.frames(recording.duration), len(ARKIT_52)), np.float32)
 
 
 def whole(encoder: MelEncoder, copy: Copy) -> Example:

@@ -22,11 +22,13 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import CLOSED_GAP, correlation, lip_aperture, lip_width
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, OPEN_CONSONANTS, OPEN_VOWELS
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, OPEN_VOWELS
 from sedtalker.training.motion.alignment import phone_intervals
 
 Intervals = list[tuple[float, float]]
 """Start and end of phones, seconds."""
+OPEN_CONSONANTS = ("T", "D", "N", "K", "G", "NG", "TH", "DH", "S", "Z", "SH", "ZH", "CH", "JH", "L", "R", "Y", "HH")
+"""Consonants that the tongue or the glottis makes, with the lips apart."""
 NOISE = 0.002
 """A difference below it is none, however sure it is."""
 VIDEO = 30.0

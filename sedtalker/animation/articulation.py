@@ -8,7 +8,7 @@ is at the teeth. ``ClosureStream`` does the same while somebody speaks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from sedtalker.arrays import Floats, softmax
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, TALKING_SIDES
 from sedtalker.phonetics.aligner import Alignment
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX, PROSODY_CHANNELS
+from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, PHONE_INDEX, PROSODY_CHANNELS
 
 JAW, CLOSE, ROLL = INDEX["jawOpen"], INDEX["mouthClose"], INDEX["mouthRollLower"]
 """Indices of the jaw's opening, of the shape that closes the lips over it, and of the rolled lower lip."""
@@ -108,6 +108,17 @@ def lips_apart(motion: Floats, ahead: int = RULES.near_frames, rules: MouthRules
     gap = np.pad(motion @ np.float32(rules.gaps), (rules.near_frames, ahead), constant_values=np.inf)
     nearest = sliding_window_view(gap, rules.near_frames + 1 + ahead).min(-1)[:, None]
     return np.asarray(np.clip((nearest - rules.met_gap) / (rules.closed_gap - rules.met_gap), 0.0, 1.0), np.float32)
+
+
+def near(times: NDArray[np.floating], start: float, end: float, fade: float) -> Floats:
+    """(T,) 1 from ``start`` to ``end``, falling to 0 over ``fade`` seconds on either side."""
+    away = np.maximum(np.maximum(start - times, times - end), 0.0)
+    return np.asarray(np.maximum(1.0 - away / fade, 0.0), np.float32)
+
+
+def near_any(times: NDArray[np.floating], spans: Sequence[tuple[float, float]], fade: float) -> Floats:
+    """(T,) the largest ``near`` of the spans; 0 where there are none."""
+    return np.max([np.zeros(len(times), np.float32), *(near(times, *span, fade) for span in spans)], axis=0)
 
 
 def close_lips(motion: Floats, closure: Floats, rules: MouthRules = RULES) -> Floats:
@@ -314,10 +325,8 @@ def known_constrictions(found: Floats, phones: Alignment, times: NDArray[np.floa
     for column, place in enumerate(PLACES.values()):
         for start, end in phones.of(place):
             made[np.abs(times - 0.5 * (start + end)) <= RULES.held, column] = 1.0
-    known = np.zeros((len(times), 1), np.float32)
-    for start, end, _ in phones.word_times():
-        away = np.maximum(np.maximum(start - times, times - end), 0.0)
-        known = np.maximum(known, np.clip(1.0 - away / RULES.fade, 0.0, 1.0)[:, None])
+    spoken = [(start, end) for start, end, _ in phones.word_times()]
+    known = near_any(times, spoken, REACH / FRAME_CLOCK.rate)[:, None]
     return np.asarray(known * _eased(made) + (1.0 - known) * found, np.float32)
 
 

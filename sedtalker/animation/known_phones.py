@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.articulation import CLOSE, JAW, close_lips
+from sedtalker.animation.articulation import CLOSE, JAW, close_lips, near, near_any
 from sedtalker.animation.gains import AROUND_THE_MOUTH
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats
@@ -51,12 +51,6 @@ def sharpen(
     for constrain in (touching, closed, parted):
         motion = constrain(motion, times, alignment, face, rules)
     return motion
-
-
-def near(times: NDArray[np.floating], start: float, end: float, fade: float) -> Floats:
-    """(T,) 1 from ``start`` to ``end``, falling to 0 over ``fade`` seconds on either side."""
-    away = np.maximum(np.maximum(start - times, times - end), 0.0)
-    return np.asarray(np.maximum(1.0 - away / fade, 0.0), np.float32)
 
 
 def gap_of(face: Face, motion: Floats) -> Floats:
@@ -116,9 +110,10 @@ def parted(
     gap = gap_of(face, motion)
     apart = min(rules.apart_gap, 0.5 * float(np.quantile(gap, 1.0 - rules.widest_part)))
     middles = [(start + 0.25 * (end - start), end - 0.25 * (end - start)) for start, end in alignment.of(OPEN_VOWELS)]
-    spans = [near(times, start, end, rules.fade) for start, end in middles]
-    lacking = np.max([np.zeros(len(motion), np.float32), *spans], axis=0) * (closure_of(times, alignment, rules) < 1.0)
-    lacking *= np.maximum(apart - gap, 0.0)
+    free = closure_of(times, alignment, rules) < 1.0
+    lacking = free * near_any(times, middles, rules.fade) * np.maximum(apart - gap, 0.0)
+    if not lacking.any():
+        return motion
     made = motion.copy()
     given = np.minimum(made[:, CLOSE], lacking / -rules.gaps[CLOSE])
     made[:, CLOSE] -= given
@@ -128,8 +123,7 @@ def parted(
 
 def closure_of(times: NDArray[np.floating], alignment: Alignment, rules: MouthRules = RULES) -> Floats:
     """(T,) from 0 to 1, how far the lips are closed by each p, b and m."""
-    spans = [near(times, *_held(start, end, times, rules), rules.fade) for start, end in alignment.of(BILABIAL)]
-    return np.max([np.zeros(len(times), np.float32), *spans], axis=0)
+    return near_any(times, [_held(*span, times, rules) for span in alignment.of(BILABIAL)], rules.fade)
 
 
 def _held(start: float, end: float, times: NDArray[np.floating], rules: MouthRules) -> tuple[float, float]:

@@ -38,8 +38,6 @@ VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW"
 """Phones that are voiced with an open mouth."""
 OPEN_VOWELS = ("AA", "AE", "AY", "AW", "EH", "EY")
 """Vowels on which nobody closes the lips."""
-OPEN_CONSONANTS = ("T", "D", "N", "K", "G", "NG", "TH", "DH", "S", "Z", "SH", "ZH", "CH", "JH", "L", "R", "Y", "HH")
-"""Consonants that the tongue or the glottis makes, with the lips apart."""
 
 
 # --- Log-mels and prosody on one grid: analysis frames every 10 ms, centred at ``(i + 1/2) · 10 ms``.

@@ -163,9 +163,7 @@ def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
 
 
 def test_closures_by_hand():
-    low, high = RULES.onset
-    middle = 0.5 * (low + high)
-    posterior = np.array([0, 0, middle, 0, 0, 0, 0, 0, 0.3, 0.3, 0, 0, low, 0], np.float32)[:, None]
+    posterior = np.array([0, 0, 0.125, 0, 0, 0, 0, 0, 0.3, 0.3, 0, 0, 0.05, 0], np.float32)[:, None]
     near, far = RULES.beside
     half = [0.5 * far, 0.5 * near, 0.5, 0.5 * near, 0.5 * far, 0]
     whole = [far, near, 1, 1, near, far, 0, 0]

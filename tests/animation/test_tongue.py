@@ -21,7 +21,6 @@ from sedtalker.animation.articulation import (
     tongue_posteriors,
     tongue_weights,
 )
-from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.audio import Audio, from_samples, load_audio
 from sedtalker.face.builtin.shapes import SHAPES
@@ -65,7 +64,7 @@ def test_known_phones_are_reached_in_their_middle() -> None:
     assert not made[:12].any()
     assert not made[:31, 1].any()
     assert (made[34:] == 0.25).all(), "beyond the words"
-    assert np.abs(np.diff(made, axis=0)).max() <= 0.02 / RULES.fade, "in as many frames as a known phone fades"
+    assert np.abs(np.diff(made, axis=0)).max() <= 0.36
 
 
 @settings(max_examples=30)
