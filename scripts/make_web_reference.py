@@ -114,7 +114,7 @@ def make(sound: Audio) -> dict[str, Any]:
     assert isinstance(decoder, ShapeDecoder)
     lips, emotion = (open_encoder(name)(sound) for name in (SPEECH, EMOTION))
     assert lips.mouth is not None
-    mouth = alone(ArticulationStream(open_model(STREAMED)).steps(lips.hidden, 0))
+    streamed, mouth = alone(ArticulationStream(open_model(STREAMED)).steps(lips.hidden, 0))
     found = frame_emotions(animator.diarizer.network, emotion)
     animation = animator(sound, motion=STILL)
     short = Audio(sound.samples[: round(SHORT_SECONDS * sound.rate)], sound.rate)
@@ -127,7 +127,7 @@ def make(sound: Audio) -> dict[str, Any]:
         "constants": model_constants(),
         "features": _features(analysis),
         "hidden": {"speech": _rows(lips.hidden, 40), "emotion": _rows(emotion.hidden, 40)},
-        "streamed": _phones(decoder.phones(lips.hidden)) | {"mouth": _rows(mouth @ TALKING_SIDES, 1)},
+        "streamed": _phones(streamed) | {"mouth": _rows(mouth @ TALKING_SIDES, 1)},
         "articulation": _phones(decoder.phones_in(lips)) | {"mouth": _rows(lips.mouth @ TALKING_SIDES, 1)},
         "frames": {name: _rows(np.asarray(values, np.float32), 1) for name, values in asdict(found).items()},
         "track": _track(track),

@@ -1,4 +1,4 @@
-"""Train what finds phones and the mouth's shapes in the emotion encoder's vectors, or the mouth in a stream.
+"""Train what finds phones and the mouth's shapes in the vectors of both encoders, or in those of a stream.
 
     python scripts/train_articulation.py --data DIR [--streaming] [--phones] [--out FOLDER]
 
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from train_bursts import IGNORED
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, load_audio
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, write_checkpoint
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH
 from sedtalker.face.arkit import ARKIT_52, TALKING_INDEX, TALKING_SIDES
 from sedtalker.face.builtin import load_face
@@ -38,7 +38,7 @@ from sedtalker.metrics.motion import correlation
 from sedtalker.nn.engine import open_model
 from sedtalker.phonetics.pronunciation import ENGLISH
 from sedtalker.phonetics.recognition import open_recogniser, transcribed, whisper_folder
-from sedtalker.speech.encoder import ArticulationConfig, MelEncoder, open_encoder
+from sedtalker.speech.encoder import ArticulationConfig, ConvolutionHeadConfig, EncoderPair, MelEncoder, open_encoder
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead
 from sedtalker.speech.features import BILABIAL, EMOTION, FRAME_CLOCK, PHONE_INDEX, PHONES, SPEECH
 from sedtalker.speech.speech_stream import STREAMED, EncoderStream
@@ -56,11 +56,13 @@ COPIES = {"speechocean762": 3, "ljspeech": 2, "grid": 2, "librispeech": 2, "crem
 
 One more, in loud noise, is for the mouth alone: most phones cannot be found in it.
 """
+STREAMED_COPIES = COPIES | {"speechocean762": 2, "cremad": 1}
+"""The same for phones of streams, which take hours to read hop by hop."""
 WORSE = TransferRecipe(snr=(0.0, 25.0), telephone=0.15, transcoded=0.1, clipped=0.03)
 """What is done to the copies that are worse."""
 NOISY = TransferRecipe(noise=1.0, snr=(-5.0, 15.0), telephone=0.0, transcoded=0.0, clipped=0.0)
 """What is done to the one in noise."""
-PHONE_SHARES = {"speechocean762": 1.5, "ljspeech": 1.0, "grid": 0.4, "librispeech": 2.0, "cremad": 0.2}
+PHONE_SHARES = {"speechocean762": 1.5, "ljspeech": 1.0, "grid": 0.4, "librispeech": 2.0, "cremad": 0.5}
 """How often frames of a corpus are drawn to learn phones, beside those of the others."""
 MOUTH_SHARES = {
     "speechocean762": 1.0,
@@ -75,7 +77,7 @@ MOST_CLIPS = {"cremad": 1500, "banglaser": 300}
 """Recordings of training that are read of corpora with many short ones; of validation a tenth."""
 LONGEST_CLIP = 20.0
 """Longer clips, seconds, are left out."""
-PHONE_STEPS, MOUTH_STEPS, FRAMES, RATE = (3000, 16), (3000, 24), 150, 1.5e-3
+PHONE_STEPS, MOUTH_STEPS, FRAMES, RATE = (2500, 16), (3000, 24), 150, 1.5e-3
 """Steps and crops of each, frames of a crop (three seconds) and the peak learning rate, of a cosine to zero."""
 GAP_WEIGHT, WIDTH_WEIGHT = 2.0, 1.5
 """Weights of the lips' gap and width in the loss of the mouth, beside all its shapes."""
@@ -84,18 +86,22 @@ FOUND = 0.2
 
 
 STREAMED_STEPS = (4000, 128)
-"""Steps and hops of each, for the mouth of streams."""
+"""Steps and hops of each, for streams."""
 HOPS = {"train": 0.33, "valid": 1.0}
 """Share of the hops of a stream that are kept."""
 LIPS_AHEAD = 3
 """Frames after the new ones of a hop that are learned, too: less is known of the sound after them."""
 
 
-READ = {"articulation": EMOTION, STREAMED: SPEECH}
-"""Encoders whose vectors the networks read."""
+READ = {"articulation": (SPEECH, EMOTION), STREAMED: (SPEECH,)}
+"""Encoders whose vectors, joined, the networks read."""
 CONFIGS = {
     "articulation": ArticulationConfig(),
-    STREAMED: ArticulationConfig(hidden=256, width=128, finds_phones=False),
+    STREAMED: ArticulationConfig(
+        phones=ConvolutionHeadConfig(hidden=256, width=128, dropout=0.2),
+        mouth=ConvolutionHeadConfig(hidden=256, width=128, dropout=0.2),
+        smooths=True,
+    ),
 }
 """Their sizes."""
 
@@ -170,8 +176,10 @@ def aligned(found: Sequence[Clip]) -> dict[str, list[PhoneSpan]]:
     return spans
 
 
-def copies(data: Path, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan]], mouths: bool) -> Iterator[Copy]:
-    """Every recording, those of training several times; where no mouths are wanted, those with phones, and none."""
+def copies(
+    data: Path, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan]], mouths: bool, times: Mapping[str, int]
+) -> Iterator[Copy]:
+    """Every recording, those of training several ``times``; where no mouths are wanted, those with phones, and none."""
     augmenter = read_augmenter(data)
     worse, noisy = (
         partial(recipe.degrade, noises=augmenter.noises, responses=augmenter.responses, rng=np.random.default_rng(0))
@@ -189,11 +197,11 @@ def copies(data: Path, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan
             mouth = read(recording)[:, TALKING_INDEX]
         sounds = [samples]
         if clip.split == "train":
-            sounds += [worse(samples) for _ in range(COPIES[clip.corpus] - 1)]
+            sounds += [worse(samples) for _ in range(times[clip.corpus] - 1)]
             sounds += [noisy(samples)] if mouths else []
         for copy, sound in enumerate(sounds):
             phones = np.full(len(mouth), IGNORED)
-            if spans.get(clip.name) and copy < COPIES[clip.corpus]:
+            if spans.get(clip.name) and copy < times[clip.corpus]:
                 phones = phone_frames(spans[clip.name], FRAME_CLOCK.times(len(mouth)))
             yield Copy(clip, sound, phones, np.asarray(mouth, np.float32))
 
@@ -203,9 +211,10 @@ def still(recording: Audio) -> Floats:
     return np.zeros((FRAME_CLOCK.frames(recording.duration), len(ARKIT_52)), np.float32)
 
 
-def whole(encoder: MelEncoder, copy: Copy) -> Example:
+def whole(encoders: Sequence[MelEncoder], copy: Copy) -> Example:
     """A recording as a whole."""
-    rows = encoder.hidden(from_samples(copy.sound, SAMPLE_RATE))[: len(copy.mouth)]
+    sound = from_samples(copy.sound, SAMPLE_RATE)
+    rows = np.concatenate([encoder.hidden(sound) for encoder in encoders], 1)[: len(copy.mouth)].astype(np.float16)
     return Example(copy.clip, rows, copy.phones[: len(rows)], copy.mouth[: len(rows)])
 
 
@@ -251,18 +260,19 @@ def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
 def train(
     given: Sequence[Example], config: ArticulationConfig, seed: int, own: ArticulationNetwork | None
 ) -> ArticulationNetwork:
-    """The network, trained on crops or hops: what finds phones, if it does, then the mouth, or that of ``own``."""
+    """The network, trained on crops or hops: what finds phones, then the mouth, or that of ``own``."""
     torch.manual_seed(seed)
     network = ArticulationNetwork(config)
     in_hops = given[0].rows.ndim == 3
     every, mouths = (np.concatenate([np.vstack(e[k][::4]) if in_hops else e[k] for e in given]) for k in (1, 3))
-    for head in filter(None, (network.phones, network.mouth)):
-        head.mean.copy_(torch.from_numpy(every.mean(0, np.float32)))
-        head.scale.copy_(torch.from_numpy(1.0 / (every.std(0, np.float32) + 1e-3)))
-    if network.phones is not None:
-        spoken = [e for e in given if (e.phones != IGNORED).any()]
-        shares = np.array([len(e.rows) * PHONE_SHARES[e.clip.corpus] for e in spoken])
-        fit(network.phones, [(e.rows, e.phones) for e in spoken], shares, phone_loss, PHONE_STEPS, seed)
+    mean, scale = every.mean(0, np.float32), 1.0 / (every.std(0, np.float32) + 1e-3)
+    for head in (network.phones, network.mouth):
+        head.mean.copy_(torch.from_numpy(mean[-len(head.mean) :]))
+        head.scale.copy_(torch.from_numpy(scale[-len(head.scale) :]))
+    spoken = [e for e in given if (e.phones != IGNORED).any()]
+    shares = np.array([len(e.rows) * PHONE_SHARES[e.clip.corpus] for e in spoken])
+    plan = STREAMED_STEPS if in_hops else PHONE_STEPS
+    fit(network.phones, [(e.rows, e.phones) for e in spoken], shares, phone_loss, plan, config.context, seed)
     if own is not None:
         network.mouth = own.mouth
         return network.eval()
@@ -272,7 +282,8 @@ def train(
     network.mouth.outputs.weight.data.mul_(0.05)
     mouth_loss = MouthLoss(measure_lips(load_face()), mouths)
     plan = STREAMED_STEPS if in_hops else MOUTH_STEPS
-    fit(network.mouth, [(e.rows, e.mouth) for e in given], shares, mouth_loss, plan, seed)
+    rows = [(e.rows[..., -config.mouth.hidden :], e.mouth) for e in given]
+    fit(network.mouth, rows, shares, mouth_loss, plan, config.context, seed)
     return network.eval()
 
 
@@ -282,9 +293,13 @@ def fit(
     shares: NDArray[np.float64],
     loss_of: Callable[[Tensor, Tensor], Tensor],
     plan: tuple[int, int],
+    context: int,
     seed: int,
 ) -> None:
-    """Train a part of the network on crops of rows (T, D) and targets (T, …) drawn by shares; plan: steps and crops."""
+    """Train a part of the network on crops of rows (T, D) and targets (T, …) drawn by shares; plan: steps and crops.
+
+    ``context``: rows of a hop before its first target.
+    """
     steps, count = plan
     rng, optimizer = np.random.default_rng(seed), torch.optim.AdamW(head.parameters(), RATE, weight_decay=0.02)
     for step in range(steps):
@@ -292,7 +307,7 @@ def fit(
             group["lr"] = RATE * min(1.0, step / 50) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
         drawn = (given[k] for k in rng.choice(len(given), count, p=shares / shares.sum()).tolist())
         rows, targets = (torch.stack(column) for column in zip(*(crop(*each, rng) for each in drawn), strict=True))
-        first = head.config.context if rows.shape[1] > targets.shape[1] else 0
+        first = context if rows.shape[1] > targets.shape[1] else 0
         loss = loss_of(head(rows)[:, first : first + targets.shape[1]], targets)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -308,7 +323,7 @@ def crop(rows: Floats, targets: NDArray[Any], rng: np.random.Generator) -> tuple
         return torch.from_numpy(rows[k].astype(np.float32)), torch.from_numpy(targets[k])
     start = int(rng.integers(max(1, len(rows) - FRAMES + 1)))
     index = np.minimum(np.arange(start, start + FRAMES), len(rows) - 1)
-    return torch.from_numpy(rows[index]), torch.from_numpy(targets[index])
+    return torch.from_numpy(rows[index].astype(np.float32)), torch.from_numpy(targets[index])
 
 
 def measured(network: ArticulationNetwork, given: Sequence[Example]) -> dict[str, float]:
@@ -322,7 +337,7 @@ def measured(network: ArticulationNetwork, given: Sequence[Example]) -> dict[str
             for name, axis in (("gap", lips.gain), ("width", lips.width)):
                 curves = (part @ TALKING_SIDES @ axis for part in (made[:, -mouth.shape[1] :], mouth))
                 values.setdefault(name, []).append(correlation(*curves))
-            if network.phones is None or (phones == IGNORED).all():
+            if (phones == IGNORED).all():
                 continue
             posterior = torch.from_numpy(made[:, : len(PHONES)]).softmax(-1).numpy()
             right = (posterior.argmax(-1) == phones)[phones > 0]
@@ -339,7 +354,7 @@ def measured(network: ArticulationNetwork, given: Sequence[Example]) -> dict[str
 def results(network: ArticulationNetwork, example: Example) -> tuple[Floats, NDArray[np.int64], Floats]:
     """What the network gives (T, K), and what it should, phones (T,) and mouth (T, S); of hops, their new frames."""
     if example.rows.ndim == 2:
-        return network.run(example.rows[None])[0][0], example.phones, example.mouth
+        return network.run(example.rows[None].astype(np.float32))[0][0], example.phones, example.mouth
     new = slice(0, example.phones.shape[1] - LIPS_AHEAD)
     made = network.run(example.rows.astype(np.float32))[0][:, network.config.context :]
     phones, mouth = example.phones[:, new].ravel(), np.vstack(example.mouth[:, new])
@@ -359,15 +374,15 @@ def main() -> None:
     name = STREAMED if arguments.streaming else "articulation"
     data = find_data(arguments.data)
     found = clips(data)
-    if CONFIGS[name].finds_phones:
-        found = with_words(found, cache_folder() / "words_librispeech.json")
-    encoder, rng = open_encoder(READ[name], articulates=False), np.random.default_rng(arguments.seed)
-    assert isinstance(encoder, MelEncoder)
-    read = copies(data, found, aligned(found), not arguments.phones)
+    found = with_words(found, cache_folder() / "words_librispeech.json")
+    encoders = [cast(MelEncoder, open_encoder(encoder, articulates=False)) for encoder in READ[name]]
+    rng = np.random.default_rng(arguments.seed)
+    times = STREAMED_COPIES if arguments.streaming and arguments.phones else COPIES
+    read = copies(data, found, aligned(found), not arguments.phones, times)
     if arguments.streaming:
-        made = [streamed(encoder, CONFIGS[name].context, copy, rng) for copy in read]
+        made = [streamed(*encoders, CONFIGS[name].context, copy, rng) for copy in read]
     else:
-        made = [whole(encoder, copy) for copy in read]
+        made = [whole(encoders, copy) for copy in read]
     own = open_model(name, in_torch=True) if arguments.phones else None
     write(name, [each for each in made if len(each.rows)], arguments.seed, own, arguments.out)
 
@@ -381,6 +396,7 @@ def write(
     if own is not None:
         found = {key: value for key, value in metrics.items() if key.startswith(("phones_", "bilabials_"))}
         metrics = read_config(builtin_checkpoint(name)).metrics | found
+    encoders = {part: open_encoder(part) for part in READ[name]}
     config = CheckpointConfig(
         kind="articulation",
         licence="ODbL-1.0",
@@ -392,7 +408,7 @@ def write(
             "a readout of Whisper-base (MIT, not contained here)",
             "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
         ],
-        encoder_sha256=weights_sha256(builtin_checkpoint(READ[name])),
+        encoder_sha256=(EncoderPair(encoders) if len(encoders) > 1 else encoders[READ[name][0]]).sha256(),
         model=network.config.model_dump(mode="json"),
         metrics=metrics,
     )

@@ -116,7 +116,7 @@ BUILT_IN = (
     BuiltInModel("fine_emotions_whisper_base", "fine-grained emotions", WHISPER, (WHISPER,)),
     BuiltInModel("landmarks", "landmarks", "landmarks"),
     BuiltInModel("speakers", "speakers", "speakers", ("speech_encoder", "emotion_encoder")),
-    BuiltInModel("articulation", "articulation", "articulation", ("emotion_encoder",)),
+    BuiltInModel("articulation", "articulation", "articulation", ("speech_encoder", "emotion_encoder")),
     BuiltInModel("articulation_streaming", "articulation", "streaming", ("speech_encoder",), streams=True),
     BuiltInModel("burst_detector", "bursts", "burst_detector", ("emotion_encoder",), streams=True),
 )

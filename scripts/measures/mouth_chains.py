@@ -65,7 +65,7 @@ class Sentence:
         phones: the phones of its known words, as ``--transcript`` aligns them.
         height, width: (T,) of the tracked inner lips, where it was tracked.
         posteriors: (1, T, 2) of p, b, m and of f, v.
-        own: the same, by the speech encoder alone, as in streams.
+        own: the same, by the phone head of the speech encoder alone.
         decoded: by emotion, the decoder's motion (T, 52), the same with the mouth that is read out of the sound, this
             without opening as far as people do, and how emotional it is (T, 1).
         corpus: where it comes from.

@@ -116,9 +116,10 @@ class FaceStream:
     """A decoder over sound that comes in pieces of any length, in memory that does not grow.
 
     A frame comes out ``emotions.delay + emotions.hop`` frames after it was said, and the decoder's own look-ahead later
-    still (none for the built-in streaming decoder). Its features are those of ``SpeechStream``. A decoder that holds a
-    phone head closes the lips by it, by what is known of the sound until then (``ClosureStream``). Of what the
-    built-in encoder makes of the sound the mouth is read, and the decoder takes its share of it (``MouthStream``).
+    still (none for the built-in streaming decoder). Its features are those of ``SpeechStream``. Lips are closed by
+    phones, by what is known of the sound until then (``ClosureStream``). In the vectors of the built-in encoder a
+    network finds them (``ArticulationStream``), in others the phone head that a decoder holds; the network also reads
+    the mouth, of which the decoder takes its share (``MouthStream``).
 
     Args:
         emotions: a fresh stream of a diarizer or of a given track, whose features the decoder shares.
@@ -207,9 +208,12 @@ class FaceStream:
         speech, voice = decoder_speech(decoder.config.hidden, decoded.part(0, new)), known.voice[:new]
         if not decoder.closes:
             return _Sound(speech, voice, None, None)
-        phones, mouth = decoder.phones(known.hidden), None
-        if self.read is not None and new:
-            mouth = self.mouth_crossfade.push((yield from self.read.steps(known.hidden, new)), new)
+        mouth = None
+        if self.read is None or not new:
+            phones = decoder.phones(known.hidden)
+        else:
+            phones, mouth = yield from self.read.steps(known.hidden, new)
+            mouth = self.mouth_crossfade.push(mouth, new)
         return _Sound(speech, voice, phones[: new + self.shown.lips.rules.ahead_frames], mouth)
 
     def _weights(

@@ -73,7 +73,7 @@ class MouthRules:
     # --- 3. Where lips close: posteriors of p, b, m (and f, v) to closures.
     onset: tuple[float, float] = (0.05, 0.2)
     """Posteriors at which lips begin to close, and are closed: lower ones close lips on many a t, d, n and k, too."""
-    streamed_onset: tuple[float, float] = (0.03, 0.12)
+    streamed_onset: tuple[float, float] = (0.04, 0.16)
     """The same while somebody speaks: less is known of the sound after a frame, and phones are less certain."""
     emotional_onset: tuple[float, float] = (0.04, 0.17)
     """The same under full emotion, in recordings: phones are less certain in shouts and cries."""

@@ -22,7 +22,6 @@ from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.speaker_network import SpeakerNetworks
-from sedtalker.speech.encoder import mixed_phones
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead, EmotionEncoder, SpeechEncoder
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PHONES, PROSODY_CHANNELS
 
@@ -113,26 +112,23 @@ class PhonesGraph(nn.Module):
     """Hidden vectors (B, T, D) to posteriors of p, b, m and of f, v (B, T, 2), and of the tongue's places (B, T, 3).
 
     Args:
-        head: vectors of the speech encoder to logits over ``PHONES``.
-        found: shapes of the mouth, the third output (B, T, 52), of the same vectors; or phones and the mouth of the
-            emotion encoder's vectors, a second input.
+        found: phones, and shapes of the mouth, the third output (B, T, 52), of the speech encoder's vectors, or of
+            those and the emotion encoder's, a second input.
     """
 
     sides: Tensor
 
-    def __init__(self, head: nn.Module, found: nn.Module) -> None:
+    def __init__(self, found: ArticulationNetwork) -> None:
         super().__init__()
-        self.head, self.found = head, found
+        self.found = found
         self.register_buffer("sides", torch.from_numpy(TALKING_SIDES), persistent=False)
         self.kinds = [[PHONE_INDEX[name] for name in names] for names in (BILABIAL, LABIODENTAL, *PLACES.values())]
 
     def forward(self, hidden: Tensor, emotion: Tensor | None = None) -> tuple[Tensor, ...]:
-        logits, found = self.head(hidden), self.found(hidden if emotion is None else emotion)
-        if emotion is not None:
-            logits, found = mixed_phones(found[..., : len(PHONES)], logits), found[..., len(PHONES) :]
-        posterior = logits.softmax(-1)
+        found = self.found(hidden if emotion is None else torch.cat([hidden, emotion], -1))
+        posterior, mouth = found[..., : len(PHONES)].softmax(-1), found[..., len(PHONES) :]
         sums = [posterior[..., kind].sum(-1) for kind in self.kinds]
-        return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1), found.clamp(0.0, 1.0) @ self.sides
+        return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1), mouth.clamp(0.0, 1.0) @ self.sides
 
 
 class StepGraph(nn.Module):
@@ -221,16 +217,16 @@ def voice_graph(name: str, network: DiarizerNetwork) -> Graph:
     return Graph(name, VoiceGraph(network), _frames_of(network), outputs, ("frames", ROW))
 
 
-def phones_graph(name: str, decoder: Decoder, found: ArticulationNetwork) -> Graph:
-    """What lips and tongue need of phones, and the mouth: by the phone head that a decoder holds, and by a network.
+def phones_graph(name: str, found: ArticulationNetwork, hidden: int) -> Graph:
+    """What lips and tongue need of phones, and the mouth.
 
-    One that finds phones, too, reads the emotion encoder's vectors, a second input.
+    ``hidden``: size of the speech encoder's vectors; what it reads beyond them are the emotion encoder's, a second
+    input.
     """
-    assert decoder.phone_head is not None
-    inputs = {"hidden": torch.randn(2, 50, decoder.config.hidden)}
-    if found.config.finds_phones:
-        inputs["emotion"] = torch.randn(2, 50, found.config.hidden)
-    return Graph(name, PhonesGraph(decoder.phone_head, found), inputs, ["lips", "tongue", "mouth"], ("frames", 1))
+    inputs = {"hidden": torch.randn(2, 50, hidden)}
+    if more := found.config.hidden - hidden:
+        inputs["emotion"] = torch.randn(2, 50, more)
+    return Graph(name, PhonesGraph(found), inputs, ["lips", "tongue", "mouth"], ("frames", 1))
 
 
 def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:

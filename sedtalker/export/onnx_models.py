@@ -113,17 +113,15 @@ def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, 
         encoder = open_model(name, in_torch=True)
         facts: dict[str, Any] = {"context": encoder.context, "centred": encoder.centred}
         graphs.append((encoder_graph(name, encoder), _origin(name) | facts))
+    for name in ("articulation", STREAMED):
+        network, hidden = open_model(name, in_torch=True), open_model(SPEECH, in_torch=True).channels
+        graphs.append((phones_graph(name, network, hidden), _origin(name) | {"context": network.config.context}))
     diarizer = open_model("diarizer", in_torch=True)
     facts = {"context": diarizer.context, "visible": diarizer.config.visible}
     graphs.append((diarizer_graph("diarizer", diarizer, enrolled=False), _origin("diarizer") | facts))
     for name in DECODERS:
         decoder = open_model(name, in_torch=True)
         about = _origin(name) | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
-        if name == DECODERS[0]:
-            for source in ("articulation", STREAMED):
-                network = open_model(source, in_torch=True)
-                graph = phones_graph(source, decoder, network)
-                graphs.append((graph, _origin(source) | {"context": network.config.context}))
         graphs.extend((decoder_graph(f"{name}_{step}", decoder, step), about | {"frames": step}) for step in steps)
     return graphs
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast
+from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -115,25 +115,27 @@ class ConvolutionHeadConfig(BaseModel, extra="forbid"):
         return sum(d * (self.kernel // 2) for d in self.dilations)
 
 
-class ArticulationConfig(ConvolutionHeadConfig):
-    """Hyper-parameters of ``ArticulationNetwork``; ``dilations`` are those of the phones."""
+class ArticulationConfig(BaseModel, extra="forbid"):
+    """Hyper-parameters of ``ArticulationNetwork``."""
 
-    width: int = 192
-    dilations: tuple[int, ...] = (1, 2)
-    mouth_dilations: tuple[int, ...] = (1, 2, 4)
-    """Dilations of the convolutions for the mouth, in order."""
-    dropout: float = 0.2
+    phones: ConvolutionHeadConfig = ConvolutionHeadConfig(hidden=448, width=256, dropout=0.3)
+    """What finds phones in all channels of the frames."""
+    mouth: ConvolutionHeadConfig = ConvolutionHeadConfig(width=192, dropout=0.2)
+    """What finds the mouth in the last channels."""
     shapes: int = 20
     """Shapes of a talking mouth: ``TALKING_SHAPES``."""
-    finds_phones: bool = True
-    """Whether it finds phones, too."""
     smooths: bool = False
     """Whether each frame of the mouth is a quarter of the one before, a half of its own and a quarter of the next."""
 
     @property
+    def hidden(self) -> int:
+        """Channels of the frames that it reads."""
+        return self.phones.hidden
+
+    @property
     def context(self) -> int:
         """Frames that an output sees on either side."""
-        return max(sum(self.dilations), sum(self.mouth_dilations)) * (self.kernel // 2) + self.smooths
+        return max(self.phones.context, self.mouth.context + self.smooths)
 
 
 class MelNetwork:
@@ -261,7 +263,7 @@ class MelEncoder:
         features = analysis_of(audio).features(hidden)
         if not self.articulates:
             return features
-        phones, mouth = articulation_of(audio, self.network.phones(hidden))
+        phones, mouth = articulation_of(audio, hidden)
         return replace(features, phones=phones, mouth=mouth)
 
     def hidden(self, audio: Audio) -> Floats:
@@ -287,39 +289,34 @@ class MelEncoder:
 
 # --- Phones, and the shapes of the mouth.
 
-FOUND_SHARE = 0.6
-"""Share of the articulation network in log-posteriors; the rest is the phone head's, whose frames are finer.
-
-The geometric mean closes the first talker's lips only where both find the phone; their mean closes them too often.
-"""
-
 
 @lru_cache(maxsize=1)
 def articulation_networks() -> tuple[MelEncoder, Model]:
-    """The emotion encoder, and the network that finds phones and the mouth's shapes in its vectors; opened once."""
+    """The emotion encoder, and the network that finds phones and the mouth's shapes; opened once."""
     encoder = open_encoder(EMOTION)
     assert isinstance(encoder, MelEncoder)
     return encoder, open_model("articulation")
 
 
-def mixed_phones(found: Any, own: Any) -> Any:
-    """Logits (…, 40), arrays or tensors, of the geometric mean of the articulation network's and the phone head's."""
-    return FOUND_SHARE * found + (1.0 - FOUND_SHARE) * own
-
-
-def articulation_of(audio: Audio, own: Floats) -> tuple[Floats, Floats]:
+def articulation_of(audio: Audio, hidden: Floats) -> tuple[Floats, Floats]:
     """Logits (T, 40) over ``PHONES`` in a recording, and shapes of the mouth (T, S), see ``SpeechFeatures``.
 
-    The emotion encoder learned from hundreds of speakers and from actors, so both are found even in shouts and cries.
+    The emotion encoder learned from hundreds of speakers and from actors, so both are found even in shouts and cries;
+    the frames of the lips' encoder are finer.
 
     Args:
         audio: the recording.
-        own: (T, 40) logits of the speech encoder's phone head.
+        hidden: (T, D) vectors of the lips' encoder.
     """
     encoder, network = articulation_networks()
-    found = frame_logits(network, encoder.hidden(audio), round(WINDOW_SECONDS * FRAME_CLOCK.rate))
+    rows = np.concatenate([hidden, encoder.hidden(audio)], -1)
+    return phones_and_mouth(frame_logits(network, rows, round(WINDOW_SECONDS * FRAME_CLOCK.rate)))
+
+
+def phones_and_mouth(found: Floats) -> tuple[Floats, Floats]:
+    """Logits (T, 40) over ``PHONES`` and shapes of the mouth (T, S), of an articulation network's (T, 40 + S)."""
     phones, mouth = np.split(found, [len(PHONES)], -1)
-    return np.asarray(mixed_phones(phones, own), np.float32), np.clip(mouth, 0.0, 1.0)
+    return phones, np.clip(mouth, 0.0, 1.0)
 
 
 class EncoderPair:

@@ -175,25 +175,24 @@ class ConvolutionHead(nn.Module):
 
 
 class ArticulationNetwork(nn.Module):
-    """Hidden vectors (B, T, D) of an encoder to logits over ``PHONES``, if it finds them, and the mouth's shapes.
+    """Hidden vectors (B, T, D) of encoders to logits over ``PHONES`` and the mouth's shapes.
 
     They come in one array (B, T, 40 + S) and have nothing in common but the vectors: trained together, both were worse.
+    Of joined vectors the mouth is found in the last ones, those of the emotion encoder.
     """
 
     def __init__(self, config: ArticulationConfig | None = None):
         super().__init__()
         self.config = config = config or ArticulationConfig()
-        self.phones = ConvolutionHead(config, config.hidden, len(PHONES)) if config.finds_phones else None
-        self.mouth = ConvolutionHead(
-            config.model_copy(update={"dilations": config.mouth_dilations}), config.hidden, config.shapes
-        )
+        self.phones = ConvolutionHead(config.phones, config.phones.hidden, len(PHONES))
+        self.mouth = ConvolutionHead(config.mouth, config.mouth.hidden, config.shapes)
 
     def forward(self, rows: Tensor) -> Tensor:
-        mouth: Tensor = self.mouth(rows)
+        mouth: Tensor = self.mouth(rows[..., -self.config.mouth.hidden :])
         if self.config.smooths:
             before, after = torch.cat([mouth[:, :1], mouth[:, :-1]], 1), torch.cat([mouth[:, 1:], mouth[:, -1:]], 1)
             mouth = 0.25 * before + 0.5 * mouth + 0.25 * after
-        return mouth if self.phones is None else torch.cat([self.phones(rows), mouth], -1)
+        return torch.cat([self.phones(rows), mouth], -1)
 
     @torch.no_grad()
     def run(self, rows: Floats) -> Arrays:

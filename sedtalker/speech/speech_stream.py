@@ -20,7 +20,7 @@ from sedtalker.audio.activity import activity_level
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.nn.engine import Model, open_model, padded_rows
-from sedtalker.speech.encoder import MelEncoder, MelNetwork
+from sedtalker.speech.encoder import MelEncoder, MelNetwork, phones_and_mouth
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
     FRAME_CLOCK,
@@ -372,7 +372,7 @@ def _hidden(mel: Floats, network: MelNetwork, after: int) -> tuple[Floats, ...]:
     return (network.hidden(mel, after),)
 
 
-# --- The shapes of the mouth.
+# --- Phones, and the shapes of the mouth.
 
 STREAMED = "articulation_streaming"
 """Folder of the network that finds them in the vectors of the lips' encoder."""
@@ -386,13 +386,13 @@ def _articulation_network() -> Model:
 
 
 def articulation_network(encoder: MelEncoder | None) -> Model | None:
-    """The network that finds the mouth in streams of an encoder; None: there is none for it."""
+    """The network that finds phones and the mouth in streams of an encoder; None: there is none for it."""
     fits = encoder is not None and read_config(builtin_checkpoint(STREAMED)).encoder_sha256 == encoder.sha256()
     return _articulation_network() if fits else None
 
 
 class ArticulationStream:
-    """The mouth in hidden vectors that come hop by hop, as ``articulation_of`` finds it in recordings.
+    """Phones and the mouth in hidden vectors that come hop by hop, as ``articulation_of`` finds them in recordings.
 
     It reads the vectors of the lips' encoder, which a stream has anyway. The emotion encoder sees so much sound on
     either side that it would have to work a second time for every hop.
@@ -406,8 +406,8 @@ class ArticulationStream:
         self.past = np.zeros((0, network.config.hidden), np.float32)
         """(context, D) vectors before the next ones, or as many as there were."""
 
-    def steps(self, hidden: Floats, new: int) -> Steps[Floats]:
-        """Shapes of the mouth (n, S).
+    def steps(self, hidden: Floats, new: int) -> Steps[tuple[Floats, Floats]]:
+        """Logits (n, 40) over ``PHONES``, and shapes of the mouth (n, S).
 
         Args:
             hidden: (n, D) vectors of the next frames and of those after them, as far as they are known.
@@ -416,4 +416,4 @@ class ArticulationStream:
         before, rows = len(self.past), np.concatenate([self.past, hidden])
         (found,) = yield Call(self.network.run, (padded_rows(rows)[None],))
         self.past = rows[: before + new][-self.network.config.context :]
-        return np.asarray(np.clip(found[0, before : len(rows)], 0.0, 1.0))
+        return phones_and_mouth(found[0, before : len(rows)])

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
+from sedtalker.animation import animation_stream
 from sedtalker.animation.animation_stream import FaceStream
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import DecoderConfig, GraphDecoder
@@ -18,6 +19,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import PHONE_INDEX
+from sedtalker.speech.speech_stream import STREAMED
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +88,23 @@ def test_the_streaming_decoder_equals_its_offline_run(networks):
     assert np.linalg.norm(a - b, axis=-1).max() < 1e-4
 
 
-def test_a_stream_closes_lips_on_a_bilabial_that_begins(networks, sound):
+@pytest.mark.parametrize("finds", [True, False], ids=["network", "phone head"])
+def test_a_stream_closes_lips_on_a_bilabial_that_begins(networks, sound, finds, monkeypatch):
+    """By the phones of the network that reads the vectors, or of the decoder's own head where there is none."""
     quiet, closing = (open_model("decoder_streaming", in_torch=True) for _ in range(2))
     for decoder, phone in ((quiet, "AA"), (closing, "M")):
         decoder.coefficients.bias[INDEX["jawOpen"]] += 1.0
         decoder.phone_head.weight.zero_()
         decoder.phone_head.bias[PHONE_INDEX[phone]] = 99.0
-    opened, closed = (_run((networks[0], decoder), [sound])[1] for decoder in (quiet, closing))
+    made = []
+    for decoder, phone in ((quiet, "AA"), (closing, "M")):
+        network = open_model(STREAMED, in_torch=True)
+        network.phones.outputs.weight.zero_()
+        network.phones.outputs.bias[PHONE_INDEX[phone]] = 99.0
+        given = network if finds else None
+        monkeypatch.setattr(animation_stream, "articulation_network", lambda _, given=given: given)
+        made.append(_run((networks[0], decoder), [sound])[1])
+    opened, closed = made
     assert opened[:, INDEX["mouthClose"]].max() < 0.3
     assert closed[:, INDEX["mouthClose"]].min() > 0.4, "every frame is a peak where all are alike"
 

@@ -30,13 +30,13 @@ def ran(path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 @pytest.mark.slow
 def test_a_file_equals_its_network_at_any_length(tmp_path: Path) -> None:
-    """A short and a long recording through one graph of the phone head."""
+    """A short and a long recording through one graph of phones."""
     pytest.importorskip("onnxscript")
-    decoder = opened("decoder")
-    graph = phones_graph("phones", decoder, open_model(STREAMED, in_torch=True))
+    network = open_model(STREAMED, in_torch=True)
+    graph = phones_graph("phones", network, network.config.hidden)
     write_graph(graph, tmp_path / "phones.onnx")
     for count in (7, 300):
-        hidden = torch.randn(1, count, decoder.config.hidden)
+        hidden = torch.randn(1, count, network.config.hidden)
         with torch.no_grad():
             wanted = graph.network(hidden)
         for got, want in zip(ran(tmp_path / "phones.onnx", {"hidden": hidden.numpy()}), wanted, strict=True):
@@ -65,12 +65,12 @@ def test_every_graph_equals_its_network(tmp_path: Path) -> None:
     about = json.loads((tmp_path / "onnx" / "model.json").read_text())
     check = json.loads((tmp_path / "onnx" / "check.json").read_text())
     assert {file.name for file in files} == {f"{name}.onnx" for name in about["models"]} | {"model.json", "check.json"}
+    hidden = open_model("speech_encoder", in_torch=True).channels
     made = [
         encoder_graph("speech_encoder", open_model("speech_encoder", in_torch=True)),
         encoder_graph("emotion_encoder", open_model("emotion_encoder", in_torch=True)),
         diarizer_graph("diarizer", open_model("diarizer", in_torch=True)),
-        phones_graph("articulation", opened("decoder"), open_model("articulation", in_torch=True)),
-        phones_graph(STREAMED, opened("decoder"), open_model(STREAMED, in_torch=True)),
+        *(phones_graph(name, open_model(name, in_torch=True), hidden) for name in ("articulation", STREAMED)),
         *(decoder_graph(f"{name}_4", opened(name), 4) for name in DECODERS),
     ]
     assert {graph.name for graph in made} == set(about["models"])

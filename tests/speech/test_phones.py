@@ -1,4 +1,4 @@
-"""Phones and the mouth of recordings: found in the emotion encoder's vectors."""
+"""Phones and the mouth of recordings: found in the vectors of both encoders."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sedtalker.animation.animator import Animator
 from sedtalker.animation.articulation import lip_posteriors
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.audio import Audio, load_audio
-from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.face.arkit import TALKING_SHAPES
 from sedtalker.nn.calls import alone
 from sedtalker.nn.engine import frame_logits, open_model
-from sedtalker.speech.encoder import FOUND_SHARE, ArticulationConfig, MelEncoder, open_encoder
+from sedtalker.speech.encoder import ArticulationConfig, ConvolutionHeadConfig, EncoderPair, MelEncoder, open_encoder
 from sedtalker.speech.encoder_networks import ArticulationNetwork
-from sedtalker.speech.features import EMOTION, PHONES
+from sedtalker.speech.features import EMOTION, PHONES, SPEECH
 from sedtalker.speech.speech_stream import ArticulationStream, articulation_network
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
@@ -38,19 +38,24 @@ def sound() -> Audio:
 @given(st.integers(0, 130), st.integers(20, 60))
 def test_logits_of_parts_equal_one_pass(rows: int, chunk: int) -> None:
     torch.manual_seed(0)
-    network = ArticulationNetwork(ArticulationConfig(hidden=3, width=4, shapes=2)).eval().requires_grad_(False)
-    vectors = np.random.default_rng(0).standard_normal((rows, 3)).astype(np.float32)
+    phones, mouth = ConvolutionHeadConfig(hidden=5, width=4), ConvolutionHeadConfig(hidden=3, width=2, dilations=(1,))
+    config = ArticulationConfig(phones=phones, mouth=mouth, shapes=2)
+    network = ArticulationNetwork(config).eval().requires_grad_(False)
+    vectors = np.random.default_rng(0).standard_normal((rows, 5)).astype(np.float32)
     made = frame_logits(network, vectors, chunk)
     assert made.shape == (rows, len(PHONES) + 2)
     if rows:
         np.testing.assert_allclose(made, network(torch.from_numpy(vectors)[None])[0].numpy(), atol=1e-5)
+        vectors[:, :2] += 1.0  # the mouth is found in the last three channels
+        np.testing.assert_array_equal(frame_logits(network, vectors, chunk)[:, len(PHONES) :], made[:, len(PHONES) :])
 
 
 @settings(max_examples=10)
 @given(st.lists(st.integers(1, 9), min_size=8, max_size=20), st.integers(6, 12))
 def test_hops_equal_one_pass_as_far_as_the_sound_after_them_is_known(hops: list[int], ahead: int) -> None:
     torch.manual_seed(0)
-    config = ArticulationConfig(hidden=3, width=4, mouth_dilations=(1, 2), shapes=2, finds_phones=False)
+    head = ConvolutionHeadConfig(hidden=3, width=4, dilations=(1, 2))
+    config = ArticulationConfig(phones=head, mouth=head, shapes=2)
     network = ArticulationNetwork(config).eval().requires_grad_(False)
     assert network.config.context == 6
     vectors = np.random.default_rng(0).standard_normal((sum(hops), 3)).astype(np.float32)
@@ -58,8 +63,10 @@ def test_hops_equal_one_pass_as_far_as_the_sound_after_them_is_known(hops: list[
     stream, start = ArticulationStream(network), 0
     for new in hops:
         known = slice(start, start + new + ahead)
-        mouth = alone(stream.steps(vectors[known], new))
-        np.testing.assert_allclose(mouth[:new], whole[start : start + new].clip(0.0, 1.0), atol=1e-5)
+        phones, mouth = alone(stream.steps(vectors[known], new))
+        wanted = whole[start : start + new]
+        np.testing.assert_allclose(phones[:new], wanted[:, : len(PHONES)], atol=1e-5)
+        np.testing.assert_allclose(mouth[:new], wanted[:, len(PHONES) :].clip(0.0, 1.0), atol=1e-5)
         start += new
 
 
@@ -75,11 +82,12 @@ def test_only_streams_of_the_encoder_that_it_was_trained_on_are_read() -> None:
     assert articulation_network(None) is None
 
 
-def test_the_network_in_the_box_reads_the_diarizers_encoder() -> None:
-    folder = builtin_checkpoint("articulation")
-    assert read_config(folder).encoder_sha256 == weights_sha256(builtin_checkpoint("emotion_encoder"))
+def test_the_network_in_the_box_reads_both_encoders() -> None:
+    encoders = {part: open_encoder(part) for part in (SPEECH, EMOTION)}
+    assert read_config(builtin_checkpoint("articulation")).encoder_sha256 == EncoderPair(encoders).sha256()
     config = open_model("articulation").config
-    assert (config.hidden, config.shapes) == (open_encoder(EMOTION).channels, len(TALKING_SHAPES))
+    assert config.hidden == sum(encoder.channels for encoder in encoders.values())
+    assert (config.mouth.hidden, config.shapes) == (encoders[EMOTION].channels, len(TALKING_SHAPES))
 
 
 def test_an_animators_features_hold_phones_of_both_encoders_and_a_mouth(sound: Audio) -> None:
@@ -87,10 +95,11 @@ def test_an_animators_features_hold_phones_of_both_encoders_and_a_mouth(sound: A
     decoder, features = animator.decoder, animator.encoder(sound)
     assert isinstance(decoder, ShapeDecoder)
     assert features.phones is not None
-    own = decoder.phones(features.hidden)
-    found = frame_logits(open_model("articulation"), open_encoder(EMOTION).hidden(sound), 1500)
+    other = open_encoder(EMOTION)
+    assert isinstance(other, MelEncoder)
+    found = frame_logits(open_model("articulation"), np.hstack([features.hidden, other.hidden(sound)]), 1500)
     phones, mouth = found[:, : len(PHONES)], found[:, len(PHONES) :]
-    np.testing.assert_allclose(features.phones, FOUND_SHARE * phones + (1 - FOUND_SHARE) * own, atol=1e-4)
+    np.testing.assert_allclose(features.phones, phones, atol=1e-4)
     np.testing.assert_allclose(features.mouth, mouth.clip(0.0, 1.0), atol=1e-5)
     asked = lip_posteriors(features.phones)
     np.testing.assert_array_equal(lip_posteriors(decoder.phones_in(features)), asked)

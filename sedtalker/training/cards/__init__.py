@@ -64,7 +64,10 @@ def decoder_card(
             "Its blocks look at nothing that comes later: `sedtalker stream` runs it while somebody\nspeaks. It was "
             "trained on from the built-in decoder (`task.start=DIR task.model.future=0`)."
         )
-    seen += "\nLips are closed where the encoder's phone head, a copy of which it holds, finds p, b or m."
+    seen += (
+        "\nLips are closed where `articulation` finds p, b or m (in streams `articulation_streaming`),\n"
+        "in vectors of other encoders where its phone head does."
+    )
     return fill_card(
         "decoder",
         title="Built-in streaming decoder" if look_ahead == 0 else "Built-in decoder",
