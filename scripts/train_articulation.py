@@ -373,30 +373,30 @@ def main() -> None:
     torch.set_num_threads(1)
     name = STREAMED if arguments.streaming else "articulation"
     data = find_data(arguments.data)
-    found = clips(data)
-    found = with_words(found, cache_folder() / "words_librispeech.json")
-    encoders = [cast(MelEncoder, open_encoder(encoder, articulates=False)) for encoder in READ[name]]
+    found = with_words(clips(data), cache_folder() / "words_librispeech.json")
+    encoders = {part: cast(MelEncoder, open_encoder(part, articulates=False)) for part in READ[name]}
     rng = np.random.default_rng(arguments.seed)
     times = STREAMED_COPIES if arguments.streaming and arguments.phones else COPIES
     read = copies(data, found, aligned(found), not arguments.phones, times)
     if arguments.streaming:
-        made = [streamed(*encoders, CONFIGS[name].context, copy, rng) for copy in read]
+        digest = encoders[SPEECH].sha256()
+        made = [streamed(encoders[SPEECH], CONFIGS[name].context, copy, rng) for copy in read]
     else:
-        made = [whole(encoders, copy) for copy in read]
+        digest = EncoderPair(encoders).sha256()
+        made = [whole([*encoders.values()], copy) for copy in read]
     own = open_model(name, in_torch=True) if arguments.phones else None
-    write(name, [each for each in made if len(each.rows)], arguments.seed, own, arguments.out)
+    write(name, [each for each in made if len(each.rows)], arguments.seed, own, digest, arguments.out)
 
 
 def write(
-    name: str, made: Sequence[Example], seed: int, own: ArticulationNetwork | None, folder: Path | None = None
+    name: str, made: Sequence[Example], seed: int, own: ArticulationNetwork | None, digest: str, folder: Path | None
 ) -> None:
-    """Train, measure, and write the checkpoint folder; ``own`` has the mouth that is kept."""
+    """Train, measure and write the checkpoint; ``own`` has the mouth that is kept, ``digest`` is the encoders' hash."""
     network = train([each for each in made if each.clip.split == "train"], CONFIGS[name], seed, own)
     metrics = measured(network, [each for each in made if each.clip.split == "valid"])
     if own is not None:
         found = {key: value for key, value in metrics.items() if key.startswith(("phones_", "bilabials_"))}
         metrics = read_config(builtin_checkpoint(name)).metrics | found
-    encoders = {part: open_encoder(part) for part in READ[name]}
     config = CheckpointConfig(
         kind="articulation",
         licence="ODbL-1.0",
@@ -408,7 +408,7 @@ def write(
             "a readout of Whisper-base (MIT, not contained here)",
             "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
         ],
-        encoder_sha256=(EncoderPair(encoders) if len(encoders) > 1 else encoders[READ[name][0]]).sha256(),
+        encoder_sha256=digest,
         model=network.config.model_dump(mode="json"),
         metrics=metrics,
     )

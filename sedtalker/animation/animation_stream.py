@@ -117,9 +117,9 @@ class FaceStream:
 
     A frame comes out ``emotions.delay + emotions.hop`` frames after it was said, and the decoder's own look-ahead later
     still (none for the built-in streaming decoder). Its features are those of ``SpeechStream``. Lips are closed by
-    phones, by what is known of the sound until then (``ClosureStream``). In the vectors of the built-in encoder a
-    network finds them (``ArticulationStream``), in others the phone head that a decoder holds; the network also reads
-    the mouth, of which the decoder takes its share (``MouthStream``).
+    phones, by what is known of the sound until then (``ClosureStream``). For a decoder that takes a share of the mouth
+    that is read out of the built-in encoder's vectors (``MouthStream``), ``ArticulationStream`` finds both; for others
+    the phone head that they hold finds the phones.
 
     Args:
         emotions: a fresh stream of a diarizer or of a given track, whose features the decoder shares.

@@ -109,13 +109,14 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
 def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, Any]]]:
     """The graphs of the built-in networks, each with what ``model.json`` says of it beside its inputs and outputs."""
     graphs = []
-    for name in (SPEECH, EMOTION):
-        encoder = open_model(name, in_torch=True)
+    encoders = {name: open_model(name, in_torch=True) for name in (SPEECH, EMOTION)}
+    for name, encoder in encoders.items():
         facts: dict[str, Any] = {"context": encoder.context, "centred": encoder.centred}
         graphs.append((encoder_graph(name, encoder), _origin(name) | facts))
     for name in ("articulation", STREAMED):
-        network, hidden = open_model(name, in_torch=True), open_model(SPEECH, in_torch=True).channels
-        graphs.append((phones_graph(name, network, hidden), _origin(name) | {"context": network.config.context}))
+        network = open_model(name, in_torch=True)
+        graph = phones_graph(name, network, encoders[SPEECH].channels)
+        graphs.append((graph, _origin(name) | {"context": network.config.context}))
     diarizer = open_model("diarizer", in_torch=True)
     facts = {"context": diarizer.context, "visible": diarizer.config.visible}
     graphs.append((diarizer_graph("diarizer", diarizer, enrolled=False), _origin("diarizer") | facts))

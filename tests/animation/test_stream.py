@@ -91,20 +91,17 @@ def test_the_streaming_decoder_equals_its_offline_run(networks):
 @pytest.mark.parametrize("finds", [True, False], ids=["network", "phone head"])
 def test_a_stream_closes_lips_on_a_bilabial_that_begins(networks, sound, finds, monkeypatch):
     """By the phones of the network that reads the vectors, or of the decoder's own head where there is none."""
-    quiet, closing = (open_model("decoder_streaming", in_torch=True) for _ in range(2))
-    for decoder, phone in ((quiet, "AA"), (closing, "M")):
+
+    def streamed(phone):
+        decoder, network = (open_model(name, in_torch=True) for name in ("decoder_streaming", STREAMED))
         decoder.coefficients.bias[INDEX["jawOpen"]] += 1.0
-        decoder.phone_head.weight.zero_()
-        decoder.phone_head.bias[PHONE_INDEX[phone]] = 99.0
-    made = []
-    for decoder, phone in ((quiet, "AA"), (closing, "M")):
-        network = open_model(STREAMED, in_torch=True)
-        network.phones.outputs.weight.zero_()
-        network.phones.outputs.bias[PHONE_INDEX[phone]] = 99.0
-        given = network if finds else None
-        monkeypatch.setattr(animation_stream, "articulation_network", lambda _, given=given: given)
-        made.append(_run((networks[0], decoder), [sound])[1])
-    opened, closed = made
+        for head in (decoder.phone_head, network.phones.outputs):
+            head.weight.zero_()
+            head.bias[PHONE_INDEX[phone]] = 99.0
+        monkeypatch.setattr(animation_stream, "articulation_network", lambda _: network if finds else None)
+        return _run((networks[0], decoder), [sound])[1]
+
+    opened, closed = streamed("AA"), streamed("M")
     assert opened[:, INDEX["mouthClose"]].max() < 0.3
     assert closed[:, INDEX["mouthClose"]].min() > 0.4, "every frame is a peak where all are alike"
 
