@@ -23,7 +23,7 @@ NODE := build/dcc
 AGENTS := build/agents
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup base lock sbom dist rehearse demo test test-all fuzz test-dcc test-agents test-studio addon web docs lint clean
+.PHONY: setup base lock sbom dist rehearse demo test test-all fuzz test-dcc test-agents test-studio test-web addon web docs lint clean
 
 setup: $(VENV)/.ready
 base: $(VENV)/.base
@@ -121,12 +121,19 @@ $(BLENDER)/.ready:
 $(NODE)/.ready:
 	@command -v npm >/dev/null || { echo "npm is needed: apt install nodejs npm"; exit 2; }
 	@mkdir -p $(NODE)
-	npm install --no-audit --no-fund --silent --prefix $(NODE) three@0.187.0 gltf-validator@2.0.0-dev.3.10 @pixiv/three-vrm@3.5.5 @pixiv/three-vrm-animation@3.5.5
+	npm install --no-audit --no-fund --silent --prefix $(NODE) three@0.187.0 gltf-validator@2.0.0-dev.3.10 onnxruntime-web@1.30.0 @pixiv/three-vrm@3.5.5 @pixiv/three-vrm-animation@3.5.5
 	@touch $@
 
 test-dcc: setup $(BLENDER)/.ready $(NODE)/.ready
 	SEDTALKER_DCC=1 SEDTALKER_BLENDER_PYTHON=$(BLENDER)/bin/python SEDTALKER_NODE=$(NODE) \
 	  $(BIN)/python -m pytest tests/dcc --durations=5
+
+# The networks in Node.js, half precision, and on the page in Chromium, eight bits, against the Python package.
+test-web: setup $(NODE)/.ready
+	$(BIN)/sedtalker models export --onnx build/onnx-half --force
+	$(BIN)/sedtalker models export --onnx build/onnx --int8 --force
+	SEDTALKER_NODE=$(CURDIR)/$(NODE) SEDTALKER_WEB_MODELS=$(CURDIR)/build/onnx-half $(BIN)/python -m pytest tests/web --durations=5
+	SEDTALKER_STUDIO=1 SEDTALKER_WEB_MODELS=$(CURDIR)/build/onnx $(BIN)/python -m pytest tests/web_page/test_networks.py --durations=5
 
 # Voice agents and NVIDIA's client packages ask for other versions of some packages than the lock: a folder after it.
 # Also faster-whisper, with Whisper base in two packages whose parts are joined.

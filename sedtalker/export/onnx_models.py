@@ -356,10 +356,13 @@ def _store_weights(model: Any, int8: bool) -> None:
             scale = np.maximum(np.abs(values).max(others), 1e-12).astype(np.float32) / INT8_LEVELS
             shaped = scale.reshape([-1 if i == axis else 1 for i in range(values.ndim)])
             whole = np.round(values / shaped).astype(np.int8)
-            small = {stored: whole, f"{name}.scale": shaped}
+            # the weights of an output channel side by side: what is zero in it compresses to little
+            small = {stored: np.moveaxis(whole, axis, 0), f"{name}.scale": shaped}
             graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in small.items())
-            # onnxruntime for browsers folds these two before it runs, and not DequantizeLinear
-            made.append(helper.make_node("Cast", [stored], [f"{name}.whole"], to=onnx.TensorProto.FLOAT))
+            order = [*range(1, axis + 1), 0, *range(axis + 1, values.ndim)]
+            # onnxruntime for browsers folds these before it runs, and not DequantizeLinear
+            made.append(helper.make_node("Transpose", [stored], [f"{name}.turned"], perm=order))
+            made.append(helper.make_node("Cast", [f"{name}.turned"], [f"{name}.whole"], to=onnx.TensorProto.FLOAT))
             made.append(helper.make_node("Mul", [f"{name}.whole", f"{name}.scale"], [name]))
         elif np.array_equal(values, values.astype(np.float16).astype(np.float32)):
             graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), stored))

@@ -284,7 +284,7 @@ function download(content, name, type) {
 
 byId("sample").onclick = async () => {
   try {
-    const [wav, json] = await Promise.all(["sample.wav", "sample.json"].map((name) => fetchBytes(new URL(name, location.href))));
+    const [wav, json] = await Promise.all(["sample.wav.gz", "sample.json"].map((name) => fetchBytes(new URL(name, location.href))));
     await open(new Blob([wav], { type: "audio/wav" }), "sample.wav", JSON.parse(new TextDecoder().decode(json)));
   } catch (error) {
     complain(error);
