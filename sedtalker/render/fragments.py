@@ -99,7 +99,7 @@ def _plain(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int, last: i
                 continue
             part, z = np.uint32(parts[at]), deep[place]
             n, m = np.uint32(filled[part]), np.uint32(late_count)
-            add_plane(planes, slots[at], np.float32(column) + half, y, seen, part * most + n, True)  # type: ignore[call-arg]
+            add_plane(planes, slots[at], np.float32(column) + half, y, seen, part * most + n, True)
             where[part, n] = row * width + column
             filled[part] = n + 1
             shares[part, 0, n] = one - hollows * materials[part, 5] * found[band, 0, column]
@@ -142,7 +142,7 @@ def _mixed(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int) -> None
             n, at = np.uint32(filled[part]), np.uint32(late_count)
             to = part * most + n
             if alike:
-                add_planes(planes, slots, which, np.float32(column), np.float32(row), seen, to)  # type: ignore[call-arg]
+                add_planes(planes, slots, which, np.float32(column), np.float32(row), seen, to)
                 covered = _COUNT
             for k in range(_COUNT if alike else s, _COUNT):
                 t = which[k]
@@ -150,7 +150,7 @@ def _mixed(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int) -> None
                     continue
                 if slots[np.uint32(t)] >= 0:
                     x, y = np.float32(column) + SAMPLES[k, 0], np.float32(row) + SAMPLES[k, 1]
-                    add_plane(planes, slots[np.uint32(t)], x, y, seen, to, covered == 0)  # type: ignore[call-arg]
+                    add_plane(planes, slots[np.uint32(t)], x, y, seen, to, covered == 0)
                     covered += 1
                     which[k] = -1
                     continue

@@ -24,10 +24,6 @@ DIGEST = hashlib.sha256().digest_size
 """Bytes of a hash."""
 Function = TypeVar("Function", bound=Callable[..., object])
 
-_FAST = {"contract", "reassoc", "arcp", "nsz", "afn"}
-"""Which liberties the compiler may take with floating point. Not ``nnan`` and ``ninf``: broken vertices must still
-compare false and be dropped."""
-
 
 def _cache_possible() -> bool:
     """Whether numba finds a folder to keep compiled code in; it raises where it does not."""
@@ -76,8 +72,12 @@ def _keep(path: Path, data: bytes) -> None:
 
 
 def _compiled(function: Function, **more: bool) -> Function:
-    """Compile without the interpreter lock, so that threads share the bands of a picture."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy", **more}
+    """Compile without the interpreter lock, so that threads share the bands of a picture.
+
+    And without ``fastmath``: where sums may be taken in another order, code that was just compiled, a part of its
+    caller, and the same code out of the cache gave pictures that differed in a few bytes of ten million.
+    """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", **more}
     made = numba.njit(cache=_cache_possible(), **options)(function)
     cache = getattr(made, "_cache", None)
     if cache is not None and hasattr(cache, "_cache_file"):

@@ -7,14 +7,9 @@ a pixel to the right, and for a pixel down. The rows are as long as what the pro
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba.core import types
-from numba.extending import intrinsic
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Ints
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.kernels import part_of_kernel
 
@@ -67,88 +62,23 @@ def make_plane(planes: Floats, slot: int, corners: Floats, a: int, b: int, c: in
     planes[slot, 0, 7], planes[slot, 1, 7], planes[slot, 2, 7] = ax, ay, zero
 
 
-_FLOATS = ir.VectorType(ir.FloatType(), WIDTH)
-"""What the processor takes at once."""
-_FLAGS = ("contract", "nsz")
-"""Liberties of the compiler."""
+@part_of_kernel
+def add_plane(planes: Floats, slot: int, x: np.float32, y: np.float32, seen: Floats, n: int, fresh: bool) -> None:
+    """What a triangle shows at (x, y) into row ``n`` of ``seen`` (N, WIDTH), or where not ``fresh`` on top of it."""
+    x, y = x - planes[slot, 0, 7], y - planes[slot, 1, 7]
+    for k in range(WIDTH):
+        shown = planes[slot, 0, k] + x * planes[slot, 1, k] + y * planes[slot, 2, k]
+        seen[n, k] = shown if fresh else seen[n, k] + shown
 
 
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, place: Any, what: Any) -> Any:
-    """To ``what`` begins ``place`` numbers into an array."""
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [place]), what.as_pointer())
-
-
-def _everywhere(builder: Any, value: Any) -> Any:
-    """A number in every lane."""
-    nothing = ir.Constant(_FLOATS, ir.Undefined)
-    one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
-
-
-def _shown(context: Any, builder: Any, kind: Any, planes: Any, slot: Any, x: Any, y: Any) -> Any:
-    """The vector that a plane shows at (x, y)."""
-
-    def row(k: int) -> Any:
-        place = builder.add(builder.mul(slot, slot.type(3 * WIDTH)), slot.type(k * WIDTH))
-        loaded = builder.load(_pointer(context, builder, kind, planes, place, _FLOATS))
-        loaded.align = 4
-        return loaded
-
-    at, right, down, last = row(0), row(1), row(2), ir.IntType(32)(WIDTH - 1)
-    x = builder.fsub(x, builder.extract_element(at, last), flags=_FLAGS)
-    y = builder.fsub(y, builder.extract_element(right, last), flags=_FLAGS)
-    across = builder.fmul(_everywhere(builder, x), right, flags=_FLAGS)
-    below = builder.fmul(_everywhere(builder, y), down, flags=_FLAGS)
-    return builder.fadd(builder.fadd(at, across, flags=_FLAGS), below, flags=_FLAGS)
-
-
-@intrinsic
-def add_plane(_typing: Any, planes: Any, slot: Any, x: Any, y: Any, seen: Any, n: Any, fresh: Any) -> Any:
-    """What a triangle shows at (x, y) into row ``n`` of ``seen`` (N, WIDTH), or where not ``fresh`` on top of it.
-
-    Emits LLVM IR: for a loop, the compiler generates ten times the instructions, because it must assume that the
-    arrays overlap.
-    """
-    signature = types.none(planes, types.intp, types.float32, types.float32, seen, types.intp, types.boolean)
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kinds = signature.args
-        found = _shown(context, builder, kinds[0], *arguments[:4])
-        place = builder.mul(arguments[5], arguments[5].type(WIDTH))
-        target = _pointer(context, builder, kinds[4], arguments[4], place, _FLOATS)
-        held = builder.load(target)
-        held.align = 4
-        held = builder.select(arguments[6], ir.Constant(_FLOATS, [0.0] * WIDTH), held)
-        builder.store(builder.fadd(found, held, flags=_FLAGS), target).align = 4
-        return context.get_dummy_value()
-
-    return signature, build
-
-
-@intrinsic
-def add_planes(_typing: Any, planes: Any, slots: Any, which: Any, column: Any, row: Any, seen: Any, n: Any) -> Any:
-    """What the triangles ``which`` (one for each sample of a pixel) show there together, into row ``n`` of ``seen``.
-
-    As ``add_plane`` for each, without going through memory between them.
-    """
-    signature = types.none(planes, slots, which, types.float32, types.float32, seen, types.intp)
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kinds, number, found = signature.args, arguments[6].type, None
-        for sample, (across, down) in enumerate(SAMPLES.tolist()):
-            t = builder.load(_pointer(context, builder, kinds[2], arguments[2], number(sample), ir.IntType(32)))
-            slot = builder.load(
-                _pointer(context, builder, kinds[1], arguments[1], builder.zext(t, number), ir.IntType(32))
-            )
-            x, y = (builder.fadd(arguments[k], ir.FloatType()(by)) for k, by in ((3, across), (4, down)))
-            shown = _shown(context, builder, kinds[0], arguments[0], builder.zext(slot, number), x, y)
-            found = shown if found is None else builder.fadd(found, shown, flags=_FLAGS)
-        place = builder.mul(arguments[6], number(WIDTH))
-        builder.store(found, _pointer(context, builder, kinds[5], arguments[5], place, _FLOATS)).align = 4
-        return context.get_dummy_value()
-
-    return signature, build
+@part_of_kernel
+def add_planes(
+    planes: Floats, slots: Ints, which: Ints, column: np.float32, row: np.float32, seen: Floats, n: int
+) -> None:
+    """What the triangles ``which`` (one for each sample of a pixel) show there together, into row ``n`` of ``seen``."""
+    for sample in range(len(SAMPLES)):
+        slot = slots[which[sample]]
+        add_plane(planes, slot, column + SAMPLES[sample, 0], row + SAMPLES[sample, 1], seen, n, sample == 0)
 
 
 @part_of_kernel

@@ -1,8 +1,10 @@
-"""Compiled code that is kept: what was damaged is compiled anew."""
+"""Compiled code that is kept: what was damaged is compiled anew, and it draws what code just compiled draws."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,3 +75,29 @@ def test_damaged_code_is_compiled_anew(
         damage(path, path.read_bytes())
     assert ran(made()) == (3.0, 0)
     assert ran(made()) == (3.0, 0 if damage is folder else 1)
+
+
+DRAWN = """
+import hashlib
+import numpy as np
+from sedtalker import Animation, Face
+from sedtalker.render.video import render_frames
+
+face = Face.builtin()
+phase = np.arange(60)[:, None] / 5.0 + np.arange(len(face.shapes))
+moved = np.float32(0.25 + 0.25 * np.sin(phase))
+turned = np.float32(0.1 * np.sin(phase[:, :3]))
+pictures = render_frames(Animation(moved, 30.0, face, turned), backend="numba")
+print(hashlib.sha256(b"".join(picture.tobytes() for picture in pictures)).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_the_first_pictures_are_those_of_later_runs(tmp_path: Path) -> None:
+    """With ``fastmath`` a few bytes of them were others: the compiler may take sums in any order, each time it runs."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", DRAWN]
+    done = [subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600) for _ in range(2)]
+    assert all(run.returncode == 0 for run in done), done[0].stderr
+    assert any(tmp_path.rglob("*.nbi"))
+    assert done[0].stdout == done[1].stdout
