@@ -1,6 +1,6 @@
 """What Python makes of a sample recording, for the tests of the JavaScript in ``web/``: one file that it must equal.
 
-    python scripts/make_web_reference.py            # writes web/tests/reference/four_moods.json
+    python scripts/make_web_reference.py            # writes web/tests/reference/four_moods.json.gz
 
 Outputs of the networks are there for every frame, so that all around them is tested without them too; of what follows,
 every so many frames. Arrays are float32 in base64.
@@ -9,6 +9,7 @@ every so many frames. Arrays are float32 in base64.
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -41,7 +42,7 @@ from sedtalker.speech.speech_stream import STREAMED, ArticulationStream
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "samples" / "four_moods.wav"
-WRITTEN = ROOT / "web" / "tests" / "reference" / "four_moods.json"
+WRITTEN = ROOT / "web" / "tests" / "reference" / "four_moods.json.gz"
 FPS = 30.0
 """Frames a second of the animations."""
 STILL = Motion(blinks=False, gaze=False, head=False, liveliness=0.0, fps=FPS)
@@ -103,7 +104,7 @@ def main() -> None:
     with torch_threads(1):
         reference = make(load_audio(SAMPLE))
     WRITTEN.parent.mkdir(parents=True, exist_ok=True)
-    WRITTEN.write_text(json.dumps(reference, separators=(",", ":")) + "\n", encoding="utf-8")
+    WRITTEN.write_bytes(gzip.compress(json.dumps(reference, separators=(",", ":")).encode(), 9, mtime=0))
     print(f"{WRITTEN.relative_to(ROOT)}: {WRITTEN.stat().st_size / 1e6:.2f} MB")
 
 

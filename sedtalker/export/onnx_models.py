@@ -352,18 +352,19 @@ def _store_weights(model: Any, int8: bool) -> None:
         name, stored = tensor.name, f"{tensor.name}.stored"
         if int8 and values.ndim > 1:
             axis = _output_axis(graph, name, values.ndim)
-            others = tuple(i for i in range(values.ndim) if i != axis)
-            scale = np.maximum(np.abs(values).max(others), 1e-12).astype(np.float32) / INT8_LEVELS
-            shaped = scale.reshape([-1 if i == axis else 1 for i in range(values.ndim)])
-            whole = np.round(values / shaped).astype(np.int8)
             # the weights of an output channel side by side: what is zero in it compresses to little
-            small = {stored: np.moveaxis(whole, axis, 0), f"{name}.scale": shaped}
+            rows = np.moveaxis(values, axis, 0)
+            largest = np.abs(rows).max(tuple(range(1, rows.ndim)), keepdims=True)
+            scale = np.maximum(largest, 1e-12).astype(np.float32) / INT8_LEVELS
+            small = {stored: np.round(rows / scale).astype(np.int8), f"{name}.scale": scale}
             graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in small.items())
-            order = [*range(1, axis + 1), 0, *range(axis + 1, values.ndim)]
             # onnxruntime for browsers folds these before it runs, and not DequantizeLinear
-            made.append(helper.make_node("Transpose", [stored], [f"{name}.turned"], perm=order))
-            made.append(helper.make_node("Cast", [f"{name}.turned"], [f"{name}.whole"], to=onnx.TensorProto.FLOAT))
-            made.append(helper.make_node("Mul", [f"{name}.whole", f"{name}.scale"], [name]))
+            scaled = f"{name}.scaled" if axis else name
+            made.append(helper.make_node("Cast", [stored], [f"{name}.whole"], to=onnx.TensorProto.FLOAT))
+            made.append(helper.make_node("Mul", [f"{name}.whole", f"{name}.scale"], [scaled]))
+            if axis:
+                order = [*range(1, axis + 1), 0, *range(axis + 1, rows.ndim)]
+                made.append(helper.make_node("Transpose", [scaled], [name], perm=order))
         elif np.array_equal(values, values.astype(np.float16).astype(np.float32)):
             graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), stored))
             made.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))

@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
+import { gunzipSync } from "node:zlib";
 
 const HERE = new URL("../", import.meta.url);
 const SAMPLE = new URL("../../../data/samples/four_moods.wav", import.meta.url);
 
 /** The reference of the sample recording. */
-export const reference = JSON.parse(readFileSync(new URL("reference/four_moods.json", HERE), "utf8"));
+export const reference = JSON.parse(gunzipSync(readFileSync(new URL("reference/four_moods.json.gz", HERE))).toString());
 export const { constants } = reference;
 
 /** Samples of the recording: 16 bits, mono, 16 kHz. */
