@@ -90,8 +90,10 @@ def test_diarize_and_animate_import_what_they_need(clip: Path, tmp_path: Path) -
     assert first.exit_code == 0, first.output
     animate = ["animate", str(clip), "--no-video", "-o", "second", "-q"]
     diarized, animated = imported(tmp_path, ["diarize", str(clip), "--json"], animate)
-    assert not diarized & (NEVER | {"sedtalker.face.builtin.load"})
-    assert not animated & (NEVER | {"sedtalker.face.builtin.load", "scipy.interpolate", "sedtalker.render.video"})
+    assert not diarized & (NEVER | {"sedtalker.face.builtin.load", "sedtalker.cli.animate", "sedtalker.cli.evaluate"})
+    assert not animated & (
+        NEVER | {"sedtalker.face.builtin.load", "scipy.interpolate", "scipy.spatial", "sedtalker.render.video"}
+    )
     for name in ("clip.glb", "clip.npz", "clip.emotion.json"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 

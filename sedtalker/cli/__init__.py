@@ -21,9 +21,9 @@ def run() -> None:
     gc.set_threshold(*COLLECT)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        from sedtalker.cli.main import app
+        from sedtalker.cli.main import application
 
-        app()
+        application(sys.argv[1:])()
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)

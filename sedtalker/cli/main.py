@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -11,20 +12,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from sedtalker.animation.option_fields import declared
 from sedtalker.animation.performance import Performance, StreamSettings
-from sedtalker.cli import checkpoint, data, evaluate, face, mesh
-from sedtalker.cli.adapt import adapt, style
-from sedtalker.cli.animate import animate
-from sedtalker.cli.batch import batch
 from sedtalker.cli.console import say
-from sedtalker.cli.diarize import diarize
-from sedtalker.cli.export import export, visemes
-from sedtalker.cli.live import live, play, stream
-from sedtalker.cli.render import compare, render
-from sedtalker.cli.report import report, search
-from sedtalker.cli.say import say as say_text
-from sedtalker.cli.serve import serve, studio
-from sedtalker.cli.train import train
 from sedtalker.errors import one_line
+from sedtalker.plugins import load
 from sedtalker.version import __version__
 
 
@@ -95,32 +85,79 @@ class GroupedCommand(TyperCommand):
         self.params.sort(key=lambda parameter: place.get(getattr(parameter, "rich_help_panel", None) or "", 0))
 
 
-app = typer.Typer(
-    name="sedtalker",
-    cls=OneLineGroup,
-    help="Speech in, an emotional talking 3D face out.",
-    epilog="Begin with: sedtalker animate speech.wav, then sedtalker studio speech.wav. COMMAND --help says the rest.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-PANELS = {
-    "Speech to face": (animate, say_text, studio, diarize, adapt, batch, report, search),
-    "Live and for other programs": (live, play, stream, serve),
-    "Files": (export, render, visemes, compare, style),
-    "Train and measure": (train,),
+PANELS: dict[str, dict[str, str]] = {
+    "Speech to face": {
+        "animate": "sedtalker.cli.animate:animate",
+        "say": "sedtalker.cli.say:say",
+        "studio": "sedtalker.cli.serve:studio",
+        "diarize": "sedtalker.cli.diarize:diarize",
+        "adapt": "sedtalker.cli.adapt:adapt",
+        "batch": "sedtalker.cli.batch:batch",
+        "report": "sedtalker.cli.report:report",
+        "search": "sedtalker.cli.report:search",
+    },
+    "Live and for other programs": {
+        "live": "sedtalker.cli.live:live",
+        "play": "sedtalker.cli.live:play",
+        "stream": "sedtalker.cli.live:stream",
+        "serve": "sedtalker.cli.serve:serve",
+    },
+    "Files": {
+        "export": "sedtalker.cli.export:export",
+        "render": "sedtalker.cli.render:render",
+        "visemes": "sedtalker.cli.export:visemes",
+        "compare": "sedtalker.cli.render:compare",
+        "style": "sedtalker.cli.adapt:style",
+        "face": "sedtalker.cli.face:app",
+        "mesh": "sedtalker.cli.mesh:app",
+    },
+    "Train and measure": {
+        "train": "sedtalker.cli.train:train",
+        "evaluate": "sedtalker.cli.evaluate:app",
+        "checkpoint": "sedtalker.cli.checkpoint:app",
+        "data": "sedtalker.cli.data:app",
+        "models": "sedtalker.cli.checkpoint:models_app",
+    },
 }
-"""The commands, as the help groups them."""
-for panel, commands in PANELS.items():
-    for command in commands:
-        app.command(cls=GroupedCommand, rich_help_panel=panel)(command)
-app.add_typer(evaluate.app, name="evaluate", rich_help_panel="Train and measure")
-app.add_typer(checkpoint.app, name="checkpoint", rich_help_panel="Train and measure")
-app.add_typer(data.app, name="data", rich_help_panel="Train and measure")
-app.add_typer(face.app, name="face", rich_help_panel="Files")
-app.add_typer(mesh.app, name="mesh", rich_help_panel="Files")
-app.add_typer(checkpoint.models_app, name="models", rich_help_panel="Train and measure")
+"""The commands and groups of commands, as the help groups them: ``module:object`` by name."""
+
+
+def application(words: Sequence[str] = ()) -> typer.Typer:
+    """The command with all its commands, or with the one alone that ``words`` begin with: to make the others takes
+    longer than many a command.
+    """
+    return _application(next((word for word in words[:1] if any(word in names for names in PANELS.values())), None))
+
+
+@cache
+def _application(only: str | None) -> typer.Typer:
+    made = typer.Typer(
+        name="sedtalker",
+        cls=OneLineGroup,
+        help="Speech in, an emotional talking 3D face out.",
+        epilog="Begin with: sedtalker animate speech.wav, then sedtalker studio speech.wav. "
+        "COMMAND --help says the rest.",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for panel, places in PANELS.items():
+        for name in places if only is None else places.keys() & {only}:
+            part = load(places[name])
+            if isinstance(part, typer.Typer):
+                made.add_typer(part, name=name, rich_help_panel=panel)
+            else:
+                made.command(name, cls=GroupedCommand, rich_help_panel=panel)(part)
+    made.callback()(main)
+    return made
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """``app``: all of it, for programs and tests."""
+    if name == "app":
+        return application()
+    raise AttributeError(name)
 
 
 def _version(value: bool) -> None:
@@ -129,7 +166,6 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")

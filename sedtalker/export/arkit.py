@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation, read_animation
 from sedtalker.animation.articulation import TONGUE
@@ -184,6 +183,8 @@ def write_arkit_csv(
     Raises:
         InputError: no frames, or the face has no ARKit shapes.
     """
+    from scipy.spatial.transform import Rotation
+
     if not len(animation):
         raise InputError(f"{path}: the animation has no frames")
     timed = animation.resampled(float(RATE))
@@ -279,6 +280,8 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
     weights[:, present] = table[:, : len(present)]
     turns = np.zeros((len(table), len(ANGLES)))
     turns[:, angles] = table[:, len(present) :]
+    from scipy.spatial.transform import Rotation
+
     head = Rotation.from_euler("YXZ", turns[:, :3] * (-1.0, 1.0, -1.0)).as_rotvec()
     whole, frames = np.asarray(codes, dtype=np.float64).T
     times = whole + frames / (fitting_rate(frames) if rate is None else rate)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles, Floats, Ints, Mask
@@ -394,7 +393,10 @@ def quaternions_of(turns: NDArray[np.floating]) -> Doubles:
     if turns.shape[1:] not in ((3,), (4,)):
         raise ValueError(f"expected (T, 3) or (T, 4) head rotations, got {turns.shape}")
     precise = np.asarray(turns, dtype=np.float64)
-    rotation = Rotation.from_rotvec(precise) if turns.shape[1] == 3 else Rotation.from_quat(precise)
-    quaternions = rotation.as_quat(canonical=True)
+    if turns.shape[1] == 3:  # as scipy.spatial.transform.Rotation, whose import takes longer than to animate a clip
+        half = 0.5 * np.linalg.norm(precise, axis=1, keepdims=True)
+        precise = np.concatenate([0.5 * np.sinc(half / np.pi) * precise, np.cos(half)], axis=1)
+    quaternions = precise / np.linalg.norm(precise, axis=1, keepdims=True)
+    quaternions[:1] *= np.where(quaternions[:1, 3:] < 0, -1, 1)
     flips = np.cumprod(np.concatenate([[1.0], np.where((quaternions[1:] * quaternions[:-1]).sum(1) < 0, -1, 1)]))
     return np.asarray(quaternions * flips[:, None])

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Targets
@@ -428,6 +427,8 @@ def _add_parts(own: _OwnFile, face: Face, targets: MorphTargets, joint: int | No
 
 def _turn(own: _OwnFile, joint: int, turns: Floats, times: int) -> None:
     """Let a node turn as the head does, about its own place."""
+    from scipy.spatial.transform import Rotation
+
     nodes = own.document["nodes"]
     node = nodes[joint]
     parent = next((own.matrices[k] for k in own.matrices if joint in nodes[k].get("children", ())), np.eye(4))

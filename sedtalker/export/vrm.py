@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
 from sedtalker.arrays import Doubles
@@ -176,6 +175,8 @@ def write_perfect_sync(path: Path, animation: Animation, audio: str | None = Non
 
 
 def _write(path: Path, animation: Animation, audio: str | None, fine: bool) -> dict[str, Any]:
+    from scipy.spatial.transform import Rotation
+
     if not len(animation):
         raise InputError(f"{path}: the animation has no frames")
     weights = solve_arkit(animation.face, animation.coefficients, animation.fps).weights

@@ -147,7 +147,7 @@ def grid_triangles(rows: int, columns: int) -> Ints:
 
 def area_normals(points: NDArray[Real], triangles: Ints) -> NDArray[Real]:
     """(N, 3) at each point the sum of its triangles' normals, each as long as twice the triangle's area."""
-    a, b, c = (points[triangles[:, k]] for k in range(3))
+    a, b, c = np.take(points, triangles, axis=0).swapaxes(0, 1)  # indexing takes four times as long
     face = np.cross(b - a, c - a)
     total = np.zeros_like(points)
     for k in range(3):
@@ -166,7 +166,7 @@ def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
 
 def welded_normals(vertices: Floats, triangles: Ints, weld: Ints) -> Floats:
     """``vertex_normals``, where vertices with the same entry of ``weld`` (V,) share theirs: smooth across seams."""
-    return vertex_normals(vertices, weld[triangles])[weld]
+    return np.take(vertex_normals(vertices, np.take(weld, triangles)), weld, axis=0)
 
 
 def weld_map(mesh: Mesh, apart: NDArray[np.integer] | None = None) -> Ints:
