@@ -18,7 +18,7 @@ from scripts.static_server import served
 from tests.studio.browser.conftest import browser, missing, playwright
 
 __all__ = ["browser", "missing", "playwright"]
-WAIT = 60.0
+WAIT = 300.0
 """Seconds for anything to happen."""
 ROOT = Path(__file__).parents[2]
 
