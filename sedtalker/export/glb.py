@@ -393,7 +393,7 @@ def quaternions_of(turns: NDArray[np.floating]) -> Doubles:
     if turns.shape[1:] not in ((3,), (4,)):
         raise ValueError(f"expected (T, 3) or (T, 4) head rotations, got {turns.shape}")
     precise = np.asarray(turns, dtype=np.float64)
-    if turns.shape[1] == 3:  # as scipy.spatial.transform.Rotation, whose import takes longer than to animate a clip
+    if turns.shape[1] == 3:  # as scipy's Rotation, whose import is a tenth of a short command
         half = 0.5 * np.linalg.norm(precise, axis=1, keepdims=True)
         precise = np.concatenate([0.5 * np.sinc(half / np.pi) * precise, np.cos(half)], axis=1)
     quaternions = precise / np.linalg.norm(precise, axis=1, keepdims=True)
