@@ -43,8 +43,9 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
-    import sedtalker.cli.main  # noqa: F401 - what the forks need is imported once
+    from sedtalker.cli.main import application
 
+    application()  # what the forks need is imported once, the commands too
     for module in ("torch", "scipy.signal", "matplotlib.figure", "av", "PIL.Image", "soundfile", "numba", "igl",
                    "sedtalker.animation.animator", "sedtalker.emotion.diarizer", "sedtalker.render.video"):  # fmt: skip
         __import__(module)

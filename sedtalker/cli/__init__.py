@@ -23,7 +23,7 @@ def run() -> None:
     try:
         from sedtalker.cli.main import application
 
-        application(sys.argv[1:])()
+        application(*sys.argv[1:2])()
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Annotated, Any
@@ -122,15 +122,16 @@ PANELS: dict[str, dict[str, str]] = {
 """The commands and groups of commands, as the help groups them: ``module:object`` by name."""
 
 
-def application(words: Sequence[str] = ()) -> typer.Typer:
-    """The command with all its commands, or with the one alone that ``words`` begin with: to make the others takes
-    longer than many a command.
+def application(word: str = "") -> typer.Typer:
+    """The command with the one of its commands that is called ``word``, where one is, or with all.
+
+    To make all of them takes longer than many a command.
     """
-    return _application(next((word for word in words[:1] if any(word in names for names in PANELS.values())), None))
+    return _application(word if any(word in places for places in PANELS.values()) else "")
 
 
 @cache
-def _application(only: str | None) -> typer.Typer:
+def _application(only: str) -> typer.Typer:
     made = typer.Typer(
         name="sedtalker",
         cls=OneLineGroup,
@@ -143,8 +144,10 @@ def _application(only: str | None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for panel, places in PANELS.items():
-        for name in places if only is None else places.keys() & {only}:
-            part = load(places[name])
+        for name, place in places.items():
+            if only not in ("", name):
+                continue
+            part = load(place)
             if isinstance(part, typer.Typer):
                 made.add_typer(part, name=name, rich_help_panel=panel)
             else:

@@ -242,6 +242,8 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
         rate: frames a second that its timecodes count; None: the usual rate that fits the frame numbers in it.
         names: what its columns are called, where they are not all of ARKit's; shapes without a column rest.
     """
+    from scipy.spatial.transform import Rotation
+
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.reader(stream))
@@ -280,8 +282,6 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
     weights[:, present] = table[:, : len(present)]
     turns = np.zeros((len(table), len(ANGLES)))
     turns[:, angles] = table[:, len(present) :]
-    from scipy.spatial.transform import Rotation
-
     head = Rotation.from_euler("YXZ", turns[:, :3] * (-1.0, 1.0, -1.0)).as_rotvec()
     whole, frames = np.asarray(codes, dtype=np.float64).T
     times = whole + frames / (fitting_rate(frames) if rate is None else rate)

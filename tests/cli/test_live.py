@@ -52,7 +52,7 @@ def listening() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(300)
+        receiver.settimeout(5.0)
         yield receiver
 
 
@@ -157,7 +157,7 @@ def test_ctrl_c_leaves_the_face_at_rest(listening: socket.socket):
         samples, _ = soundfile.read(SAMPLE, dtype="int16")
         live.stdin.write(samples[48_000:80_000].tobytes())
         live.stdin.flush()
-        listening.settimeout(300)
+        listening.settimeout(120.0)
         while struct.unpack(">61f", listening.recv(4096)[-244:])[17] < 0.03:
             pass
         live.send_signal(signal.SIGINT)

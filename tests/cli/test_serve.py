@@ -198,7 +198,7 @@ def test_a_busy_port_of_grpc_is_one_line():
     with socket.create_server(("127.0.0.1", 0)) as held:
         number = held.getsockname()[1]
         command = [sys.executable, "-m", "sedtalker", "serve", "--port", "0", "--grpc", str(number)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert f"port {number} cannot be used for gRPC" in done.stderr
     assert "Traceback" not in done.stderr
@@ -211,7 +211,7 @@ def test_the_address_of_grpc_is_printed():
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             said = json.loads(server.stdout.readline())
-            grpc.channel_ready_future(grpc.insecure_channel(said["grpc"])).result(timeout=300)
+            grpc.channel_ready_future(grpc.insecure_channel(said["grpc"])).result(timeout=20)
         finally:
             server.terminate()
     assert server.returncode in (0, 143)

@@ -46,7 +46,7 @@ class Browser:
                 in_time = finished.wait(timeout)
             finally:
                 process.terminate()
-                process.wait(timeout=300)
+                process.wait(timeout=20)
                 server.shutdown()
         log_end = (folder / "chromium.log").read_text(errors="replace")[-2000:]
         assert "error" not in answers, answers["error"].decode()

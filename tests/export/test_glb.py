@@ -186,7 +186,7 @@ def _issues(validator: Path, path: Path) -> dict:
         "v.validateBytes(new Uint8Array(f.readFileSync(process.argv[1])))"
         ".then(r=>console.log(JSON.stringify(r.issues)))"
     )
-    done = subprocess.run(["node", "-e", script, str(path)], cwd=validator, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(["node", "-e", script, str(path)], cwd=validator, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -27,7 +27,7 @@ class Receiver:
     def __init__(self, host: str = "127.0.0.1", port: int = 0):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, port))
-        self.socket.settimeout(300)
+        self.socket.settimeout(5.0)
         self.host, self.port = self.socket.getsockname()
 
     def packet(self) -> bytes:
@@ -42,7 +42,7 @@ class Receiver:
         except BlockingIOError:
             return found
         finally:
-            self.socket.settimeout(300)
+            self.socket.settimeout(5.0)
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ class Client:
         self.authoring = (OwnStub if STUBS is None else STUBS.authoring)(self.channel)
 
     def stream(self, messages: Iterable[Any]) -> list[Any]:
-        return list(self.controller.ProcessAudioStream(iter(messages), metadata=self.metadata, timeout=300))
+        return list(self.controller.ProcessAudioStream(iter(messages), metadata=self.metadata, timeout=60))
 
     def refused(self, messages: Iterable[Any]) -> tuple[Any, str]:
         """Status code and line of a stream that is refused."""

@@ -102,7 +102,7 @@ def running(
         yield made
     finally:
         server.should_exit = True
-        thread.join(timeout=300)
+        thread.join(timeout=30)
 
 
 @pytest.fixture(scope="session")

@@ -258,7 +258,7 @@ def test_bytes_that_are_no_message(client):
     call = client.channel.stream_stream(f"/{ace.CONTROLLER}/ProcessAudioStream")
     for data in (b"\xff\xff\xff", b"\x0a\x05\x12\x03\x0a\x01\xff"):
         with pytest.raises(grpc.RpcError) as error:
-            list(call(iter([data]), metadata=METADATA, timeout=300))
+            list(call(iter([data]), metadata=METADATA, timeout=20))
         assert error.value.code() is INVALID
 
 
@@ -317,7 +317,7 @@ def test_a_client_that_does_not_read_is_let_go(models):
     with running(models, Limits(stalled=0.5, frames_waiting=30, sound_waiting=0.5), grpc=True) as server:
         second = spoken(bytes(2 * 768_000), (0.0, {"joy": 1.0}))
         messages = iter([header(audio_header(rate=768_000)), *[second] * 8])
-        call = Client(server).controller.ProcessAudioStream(messages, metadata=METADATA, timeout=300)
+        call = Client(server).controller.ProcessAudioStream(messages, metadata=METADATA, timeout=60)
         until = time.monotonic() + 30
         while not server.service.pool.members and time.monotonic() < until:
             time.sleep(0.02)

@@ -36,7 +36,7 @@ def handle(client, pcm) -> Any:
 
 def pose(client: Client, handle: Any, second: float, **asked: Any) -> Any:
     request = M["FacePoseRequest"](audio_hash=handle.audio_clip_id, time_stamp=second, **asked)
-    return client.authoring.GetAvatarFacePose(request, metadata=METADATA, timeout=300)
+    return client.authoring.GetAvatarFacePose(request, metadata=METADATA, timeout=60)
 
 
 @pytest.mark.parametrize(("words", "emotion"), [({"joy": 0.8}, "happy:0.8"), ({}, None)])

@@ -47,7 +47,7 @@ def proxy(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     written = MAIN.format(folder, FOLDERS.format(folder), block, who)
     (folder / "nginx.conf").write_text(written, encoding="utf-8")
     program = subprocess.Popen(["nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)])
-    until = time.monotonic() + 300
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -57,7 +57,7 @@ def proxy(server: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             time.sleep(0.05)
     yield port, ssl.create_default_context(cafile=str(folder / "speech.pem"))
     program.terminate()
-    program.wait(timeout=300)
+    program.wait(timeout=30)
 
 
 def test_a_recording_by_tls(server: Running, wav: bytes, proxy: tuple[int, ssl.SSLContext]) -> None:

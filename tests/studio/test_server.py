@@ -37,14 +37,14 @@ class Running:
     def end(self, how: int = signal.SIGINT) -> tuple[int, str]:
         """Exit code and messages."""
         self.process.send_signal(how)
-        _, said = self.process.communicate(timeout=300)
+        _, said = self.process.communicate(timeout=30)
         return self.process.returncode, said
 
 
 def opened(url: str) -> dict:
     """The state once the recording is analysed."""
     for _ in range(300):
-        state = httpx.get(f"{url}api/state", timeout=300).json()
+        state = httpx.get(f"{url}api/state", timeout=60).json()
         if state["audio"] is not None and not state["jobs"]:
             return state
         time.sleep(0.1)

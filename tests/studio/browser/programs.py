@@ -110,11 +110,11 @@ def asked(url: str, body: Any = None) -> Any:
     """A server's answer to a GET, or to a POST of JSON."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=300) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
 
 
-def until(condition: Callable[[], Any], timeout: float = 300.0) -> None:
+def until(condition: Callable[[], Any], timeout: float = 60.0) -> None:
     """Wait until a function gives something true."""
     ends = time.monotonic() + timeout
     while not condition():

@@ -44,7 +44,7 @@ def test_a_dropped_file_that_is_nothing_is_said(page: StudioPage, shared_desk: D
     document, face = page.read("document"), page.read("state.face")
     page.drop(broken(tmp_path, name))
     said = page.page.locator("#toasts [role=alert]").first
-    said.wait_for(timeout=300_000)
+    said.wait_for(timeout=60_000)
     text = said.locator("p").inner_text().strip()
     assert text
     assert "\n" not in text

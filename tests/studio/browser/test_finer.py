@@ -95,7 +95,7 @@ def asked_rows(page: StudioPage) -> Any:
 
     import numpy as np
 
-    with urllib.request.urlopen(page.url + "api/extras.bin", timeout=300) as answer:
+    with urllib.request.urlopen(page.url + "api/extras.bin", timeout=60) as answer:
         return np.frombuffer(answer.read(), "<f4").reshape(-1, int(answer.headers["X-Columns"]))
 
 

@@ -28,7 +28,7 @@ def server(shared_server: StudioServer) -> StudioServer:
 
 def ask(server: StudioServer, path: str, method: str = "GET", **headers: str) -> http.client.HTTPResponse:
     """The answer to a request with exactly these headers."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     given = {"Host": f"127.0.0.1:{server.port}"} | {name.replace("_", "-"): text for name, text in headers.items()}
     for name, text in given.items():
@@ -136,7 +136,7 @@ def start_on(port: int, home: Path) -> subprocess.CompletedProcess[str]:
     from scripts.studio_page import home_environment
 
     command = [sys.executable, "-m", "sedtalker", "studio", "--no-open", "--port", str(port)]
-    return subprocess.run(command, env=home_environment(home), capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, env=home_environment(home), capture_output=True, text=True, timeout=60)
 
 
 def test_a_second_studio_has_its_own_address(desk: Desk, server: StudioServer) -> None:

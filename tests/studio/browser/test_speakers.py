@@ -107,7 +107,7 @@ def test_two_speakers_are_edited(desk: Desk, clip: Path, rttm: Path, tmp_path: P
     page.page.locator(".formats input[value='track.json']").check()
     page.page.get_by_role("checkbox", name="All speakers").check()
     page.page.get_by_role("button", name="Export", exact=True).click()
-    page.page.locator(".downloads a").first.wait_for(timeout=300_000)
+    page.page.locator(".downloads a").first.wait_for(timeout=60_000)
     files = page.page.locator(".downloads a span").all_inner_texts()
     assert files == ["speech.Anna.emotion.json", "speech.bob.emotion.json", "speech.rttm"]
 
