@@ -88,8 +88,6 @@ WHISPER_HEADS_RUN = (
     "are the level of calm speech and the temperature."
 )
 """How the shipped diarizer on Whisper-base was trained."""
-LOOK_AHEAD = 0.48
-"""Seconds that the attention of the shipped decoder sees beyond a frame."""
 
 
 # --- The page.
@@ -217,14 +215,13 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
     found: dict[str, CheckpointConfig] = {
         name: read_config(root / name)
         for name in (
-            *("decoder", "decoder_streaming", "decoder_whisper_base", "diarizer", "diarizer_whisper_base"),
+            *("decoder", "decoder_whisper_base", "diarizer", "diarizer_whisper_base"),
             *("emotion_encoder", "landmarks", "speech_encoder", "burst_detector"),
             *("articulation", "articulation_streaming"),
         )
     }
     return {
-        "decoder": decoder_card(LOOK_AHEAD, False, found["decoder"].metrics, results.get("decoder")),
-        "decoder_streaming": decoder_card(0.0, True, found["decoder_streaming"].metrics),
+        "decoder": decoder_card(0.0, True, found["decoder"].metrics, results.get("decoder")),
         "decoder_whisper_base": readout_decoder_card(
             MouthReadoutConfig.model_validate(found["decoder_whisper_base"].model), results.get("decoder_whisper_base")
         ),

@@ -180,7 +180,7 @@ def _rhythm(features: SpeechFeatures) -> dict[str, Any]:
 
 def _stream(sound: Audio, settings: StreamSettings) -> dict[str, Any]:
     """What comes out, and after how many samples each frame did."""
-    streamer = Animator.from_pretrained("streaming").open_stream(settings)
+    streamer = Animator.from_pretrained().open_stream(settings)
     samples = sound.samples[: round(STREAM_SECONDS * sound.rate)]
     frames: list[StreamedFrame] = []
     counts = []

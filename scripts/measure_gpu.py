@@ -129,7 +129,7 @@ def decoder_frames(device: str) -> dict[str, Any]:
 
 def training_step(device: str, batch: int = 16, frames: int = 200) -> dict[str, float]:
     """Seconds of a training step of the decoder on random input, the first left out."""
-    decoder = open_model("decoder_streaming", in_torch=True, device=device).train().requires_grad_()
+    decoder = open_model("decoder", in_torch=True, device=device).train().requires_grad_()
     optimiser = torch.optim.AdamW(decoder.parameters(), lr=1e-4)
     g = torch.Generator().manual_seed(0)
     batch = batch if device.startswith("cuda") else 2

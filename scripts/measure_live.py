@@ -134,7 +134,7 @@ def main() -> None:
     parser.add_argument("--emotion", help="shown instead of what is recognised")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    animator, samples = Animator.from_pretrained("streaming"), load_audio(SAMPLE).samples
+    animator, samples = Animator.from_pretrained(), load_audio(SAMPLE).samples
     found: dict[str, object] = {"load": os.getloadavg()[0], "cores": os.cpu_count(), "arithmetic_ms": arithmetic()}
     if arguments.seconds:
         found["pace"] = pace(animator, arguments.emotion, samples, arguments.seconds)

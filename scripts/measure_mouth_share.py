@@ -124,7 +124,7 @@ def measured(every: Sequence[Recording], hook: Hook) -> dict[str, list[tuple[flo
 
 def measured_in_streams(every: Sequence[Recording], hook: Hook) -> dict[str, list[tuple[float, float]]]:
     """By row of the table, the same of neutral faces of streams, without what is read and with it."""
-    face, net, decoder = load_face(), open_encoder(articulates=False), open_model("decoder_streaming")
+    face, net, decoder = load_face(), open_encoder(articulates=False), open_model("decoder")
     values: dict[str, list[list[tuple[float, ...]]]] = {}
     chosen = list[Recording]()
     for corpus in NAMES:

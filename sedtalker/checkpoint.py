@@ -60,14 +60,13 @@ class CheckpointConfig(BaseModel, extra="forbid"):
 
 
 def builtin_checkpoint(name: str) -> Path:
-    """Folder of weights that ship with the package: speech_encoder, diarizer, decoder, decoder_streaming, …"""
+    """Folder of weights that ship with the package: speech_encoder, diarizer, decoder, …"""
     package = Path(__file__).parent
     for root in (package / "checkpoints", package.parent / "checkpoints"):
         if is_file(root / name / "config.json"):
             return root / name
     raise InputError(
-        f"'{name}' is neither a checkpoint folder nor built-in weights (speech_encoder, diarizer, decoder, "
-        "decoder_streaming, landmarks)"
+        f"'{name}' is neither a checkpoint folder nor built-in weights (speech_encoder, diarizer, decoder, landmarks)"
     )
 
 

@@ -108,7 +108,6 @@ BUILT_IN = (
     BuiltInModel("speech_encoder", "encoder", "speech_encoder", streams=True),
     BuiltInModel("emotion_encoder", "encoder", "emotion_encoder", streams=True),
     BuiltInModel("decoder", "decoder", "decoder", ("speech_encoder",), streams=True),
-    BuiltInModel("decoder_streaming", "decoder", "streaming", ("speech_encoder",), streams=True),
     BuiltInModel("decoder_whisper_base", "decoder", WHISPER, ("speech_encoder", WHISPER)),
     BuiltInModel("diarizer", "diarizer", "diarizer", ("emotion_encoder",), streams=True),
     BuiltInModel("diarizer_whisper_base", "diarizer", WHISPER, (WHISPER, "emotion_encoder")),

@@ -187,7 +187,7 @@ def test_another_device_keeps_encoder_trust_and_weights() -> None:
 
 
 def test_a_given_emotion_needs_no_diarizer(sound: Audio) -> None:
-    animator = Animator.from_pretrained("streaming", diarizer="no such folder")
+    animator = Animator.from_pretrained(diarizer="no such folder")
     pieces = [sound.samples]
     frames = list(animator.stream(pieces, StreamSettings(emotion="sad:0.4", fps=30.0)))
     assert {(f.emotion, round(f.intensity, 3)) for f in frames[1:]} == {("sad", 0.4)}
@@ -197,7 +197,7 @@ def test_a_given_emotion_needs_no_diarizer(sound: Audio) -> None:
 
 def _streamed(settings: StreamSettings, sound: Audio, piece: int) -> tuple[np.ndarray, list[str]]:
     pieces = (sound.samples[i : i + piece] for i in range(0, len(sound.samples), piece))
-    frames = list(Animator.from_pretrained("streaming").stream(pieces, settings))
+    frames = list(Animator.from_pretrained().stream(pieces, settings))
     assert [f.time for f in frames] == pytest.approx([i / settings.fps for i in range(len(frames))], abs=1e-4)
     return np.stack([np.concatenate([f.weights, f.head]) for f in frames]), [f.emotion for f in frames]
 

@@ -76,7 +76,7 @@ def test_options_choose_together(tmp_path: Path) -> None:
         diarizer_choice("hf:a/b", WHISPER)
     with pytest.raises(InputError, match="give builtin, whisper-base or a folder"):
         encoder_choice("whisper-huge")
-    with pytest.raises(InputError, match="the built-in decoders are decoder, streaming, whisper-base"):
+    with pytest.raises(InputError, match="the built-in decoders are decoder, whisper-base"):
         model_folder("decoder", "nobody")
 
 

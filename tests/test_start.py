@@ -103,7 +103,7 @@ def test_opening_weights_imports_no_compiler(tmp_path: Path) -> None:
         "import sys\n"
         "from sedtalker import Animator, Diarizer\n"
         "from sedtalker.nn.engine import open_model\n"
-        "Diarizer.from_pretrained(), Animator.from_pretrained(), Animator.from_pretrained('streaming')\n"
+        "Diarizer.from_pretrained(), Animator.from_pretrained()\n"
         "open_model('landmarks')\n"
         "print(*sorted(sys.modules))"
     )

@@ -1,6 +1,6 @@
-// The streaming decoder of SEDTalker in C#: four frames of 20 ms a step, its states handed from step to step.
+// The decoder of SEDTalker in C#: four frames of 20 ms a step, its states handed from step to step.
 //   sedtalker models export --onnx models --frames 4
-//   with the package Microsoft.ML.OnnxRuntime: Decoder models/decoder_streaming_4.onnx
+//   with the package Microsoft.ML.OnnxRuntime: Decoder models/decoder_4.onnx
 using System;
 using System.Collections.Generic;
 using System.Globalization;

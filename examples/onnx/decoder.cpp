@@ -1,7 +1,7 @@
-// The streaming decoder of SEDTalker in C++: four frames of 20 ms a step, its states handed from step to step.
+// The decoder of SEDTalker in C++: four frames of 20 ms a step, its states handed from step to step.
 //   sedtalker models export --onnx models --frames 4
 //   c++ -std=c++17 decoder.cpp -I ORT/include -L ORT/lib -lonnxruntime -o decoder
-//   ./decoder models/decoder_streaming_4.onnx
+//   ./decoder models/decoder_4.onnx
 #include <onnxruntime_cxx_api.h>
 
 #include <algorithm>

@@ -264,7 +264,7 @@ def laughing(*, held: bool = True) -> Move:
 
 def streamed(*, closed: bool = True, read: bool = True) -> Move:
     """The lips of a stream with the usual look-ahead; ``read``: the mouth is read out of the sound, too."""
-    decoder, encoder = open_model("decoder_streaming"), Animator.from_pretrained().encoder
+    decoder, encoder = open_model("decoder"), Animator.from_pretrained().encoder
 
     def move(sentence: Sentence, emotion: str) -> Motion:
         settings = StreamSettings(emotion=f"{emotion}:{0 if emotion == 'neutral' else 1}")

@@ -221,7 +221,7 @@ def measure_stream(seconds: float) -> dict[str, Any]:
         ``piece_ms``: mean, median, 95th percentile and greatest compute for 80 ms of sound; ``first_frame_s``: seconds
         of sound that had to be there before the first frame came, and ``first_frame_compute_ms`` spent until then.
     """
-    animator = Animator.from_pretrained("streaming")
+    animator = Animator.from_pretrained()
     _ = animator.diarizer
     samples = speech_like(seconds)
     pulled: list[float] = []
@@ -259,7 +259,7 @@ def decoder_throughput(batch: int, seconds: float, device: str) -> dict[str, flo
     """Decoder frames a second of a batch of recordings at once, random input, no gradients."""
     import torch
 
-    decoder = open_model("decoder_streaming", in_torch=True).to(device)
+    decoder = open_model("decoder", in_torch=True).to(device)
     frames = round(seconds * 50)
     generator = torch.Generator().manual_seed(0)
     speech = torch.randn(batch, frames, decoder.speech.in_features, generator=generator).to(device)

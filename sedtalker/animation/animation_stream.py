@@ -108,7 +108,7 @@ class _Chain(NamedTuple):
 
 
 def _chain(decoder: ShapeDecoder, style: Style) -> _Chain:
-    mouth = MouthStream(decoder.config.mouth_share)
+    mouth = MouthStream(RULES.streamed_share if decoder.config.mouth_share else 0.0)
     return _Chain(DecoderStream(decoder, style), mouth, UpperFaceStream(decoder.moved), ClosureStream())
 
 
@@ -116,7 +116,7 @@ class FaceStream:
     """A decoder over sound that comes in pieces of any length, in memory that does not grow.
 
     A frame comes out ``emotions.delay + emotions.hop`` frames after it was said, and the decoder's own look-ahead later
-    still (none for the built-in streaming decoder). Its features are those of ``SpeechStream``. Lips are closed by
+    still (none for the built-in one). Its features are those of ``SpeechStream``. Lips are closed by
     phones, by what is known of the sound until then (``ClosureStream``). For a decoder that takes a share of the mouth
     that is read out of the built-in encoder's vectors (``MouthStream``), ``ArticulationStream`` finds both; for others
     the phone head that they hold finds the phones.

@@ -101,8 +101,8 @@ class Animator:
         """Open weights.
 
         Args:
-            name: ``"decoder"``, ``"streaming"`` or ``"whisper-base"`` (built in; the last on an encoder of the hub), or
-                the checkpoint folder of a decoder: one of your own actor, or one trained on the vertices of a corpus,
+            name: ``"decoder"`` or ``"whisper-base"`` (built in; the latter on an encoder of the hub), or the checkpoint
+                folder of a decoder: one of your own actor, or one trained on the vertices of a corpus,
                 which then animates heads of that topology; or ``"OWNER/NAME"`` of the hub that holds such a folder.
             diarizer: gives the emotion where none is given; what ``Diarizer.from_pretrained`` takes. It is opened at
                 its first use.

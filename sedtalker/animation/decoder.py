@@ -27,7 +27,6 @@ from sedtalker.animation.articulation import (
     tongue_posteriors,
 )
 from sedtalker.animation.conditioning import STYLE_CODES, Style, UpperFaceStream, ease_cuts, emotional
-from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.opening import opening_of
 from sedtalker.arrays import Floats
 from sedtalker.checkpoint import read_arrays
@@ -98,7 +97,8 @@ class DecoderConfig(BaseModel, extra="forbid"):
     closes: bool = False
     """Whether it holds the phone head of its encoder and closes the lips by it (see ``closures``)."""
     mouth_share: float = Field(0.0, ge=0.0, le=1.0)
-    """Share of the mouth that is read out of the sound beside its own; a decoder of one actor keeps its own."""
+    """Share of the mouth that is read out of the sound beside its own, in recordings; a decoder of one actor keeps its
+    own, in streams, too."""
 
     @property
     def look_ahead(self) -> int:
@@ -196,7 +196,7 @@ class ShapeDecoder:
         """A motion (T, 52) with its lips closed on p, b, m and at the teeth on f, v, where it has a phone head."""
         if not self.closes:
             return motion
-        apart = lips_apart(motion, min(RULES.near_frames, self.look_ahead))
+        apart = lips_apart(motion)
         closure = required_closures(lip_posteriors(self.phones_in(features)), emotional)
         return np.clip(move_lips(motion, closure, apart, emotional), 0.0, 1.0)
 

@@ -41,6 +41,8 @@ class MouthRules:
     """
 
     # --- 0. The mouth that is read out of the sound, beside the decoder's.
+    streamed_share: float = 0.8
+    """Its share in streams, for decoders that take one; that of recordings is ``DecoderConfig.mouth_share``."""
     slow_frames: int = 75
     """Frames whose mean of the difference stays the decoder's under full emotion: a smile is slow, speech is not."""
     other_emotion: float = 0.2
@@ -83,7 +85,7 @@ class MouthRules:
     """Share of a peak's closure in the frames beside it, by their distance: a frame of any video shows it, and lips
     come and go in a few frames."""
     streamed_beside: tuple[float, ...] = (0.7, 0.35, 0.1)
-    """The same while somebody speaks: the streaming decoder closes lips less, so that they have a longer way."""
+    """The same while somebody speaks: the mouth that is read then closes lips less, so that they have a longer way."""
     emotional_beside: tuple[float, ...] = (0.75, 0.35, 0.08)
     """The same under full emotion, in recordings: lips are further apart there and have a longer way."""
     teeth_beside: tuple[float, ...] = (0.85, 0.5, 0.15)

@@ -76,7 +76,7 @@ def open_streaming(decoder: Path | None, emotion: str | None, trust: float, devi
     from sedtalker.animation.animator import Animator
 
     diarizer = "diarizer" if emotion is not None else o.open_diarizer(None, None, trust, device)
-    return Animator.from_pretrained(decoder or "streaming", diarizer=diarizer, device=device)
+    return Animator.from_pretrained(decoder or "decoder", diarizer=diarizer, device=device)
 
 
 ToOption = Annotated[

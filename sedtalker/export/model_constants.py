@@ -54,7 +54,8 @@ FEWEST_ROWS = 4
 
 def model_constants() -> dict[str, Section]:
     """Plain data by section, as JSON has it; times are seconds unless a name says frames or samples."""
-    diarizer, file, live = open_model("diarizer", in_torch=True), _decoder("decoder"), _decoder("decoder_streaming")
+    diarizer, moves = open_model("diarizer", in_torch=True), open_model("decoder")
+    assert isinstance(moves, ShapeDecoder)
     sections = {
         "features": _features(),
         "speech_encoder": _encoder(SPEECH, 1),
@@ -69,10 +70,10 @@ def model_constants() -> dict[str, Section]:
             "visible": diarizer.config.visible,
         },
         "track": _track(),
-        "decoder": _decoders(file, live),
+        "decoder": _decoder(moves),
         "conditioning": _named(conditioning, "EMOTIONAL_SLOPE", "NEUTRAL", "STEEPEST", "HALF_ONSET"),
-        "upper_face": _upper_face(file),
-        "mouth": _mouth(file, live),
+        "upper_face": _upper_face(moves),
+        "mouth": _mouth(moves),
         "tongue": _tongue(),
         "arkit": {"names": ARKIT_52},
         "idle": _idle(),
@@ -108,30 +109,20 @@ def _track() -> Section:
     return {"labels": CATEGORIES, "shortest": shortest, "cost": segmentation.LOWEST_COST, "silence": SILENCE}
 
 
-def _decoder(name: str) -> ShapeDecoder:
-    opened = open_model(name)
-    assert isinstance(opened, ShapeDecoder)
-    return opened
+def _decoder(moves: ShapeDecoder) -> Section:
+    return {"hidden": moves.config.hidden, **_named(decoder, "PROSODY_MEAN", "PROSODY_SCALE")}
 
 
-def _decoders(file: ShapeDecoder, live: ShapeDecoder) -> Section:
-    ahead = {"look_ahead": file.look_ahead, "streaming_look_ahead": live.look_ahead}
-    return {"hidden": file.config.hidden, **ahead, **_named(decoder, "PROSODY_MEAN", "PROSODY_SCALE")}
-
-
-def _upper_face(file: ShapeDecoder) -> Section:
-    added = conditioning.ADDED * file.moved
+def _upper_face(moves: ShapeDecoder) -> Section:
+    added = conditioning.ADDED * moves.moved
     return {"added": added, **_named(conditioning, "COLUMNS", "DELAYS", "UP", "DOWN", "LONGEST_DELAY")}
 
 
-def _mouth(file: ShapeDecoder, live: ShapeDecoder) -> Section:
+def _mouth(moves: ShapeDecoder) -> Section:
     read = np.flatnonzero(TALKING_SIDES.sum(0))
     derived = {"gaps": RULES.gaps, "parting": RULES.parting, "ahead_frames": RULES.streamed.ahead_frames}
-    derived |= {"met_gap": RULES.met_gap, "read": read, "read_share": file.config.mouth_share}
-    derived |= {
-        "streaming_read_share": live.config.mouth_share,
-        "streaming_context": open_model(STREAMED).config.context,
-    }
+    derived |= {"met_gap": RULES.met_gap, "read": read, "read_share": moves.config.mouth_share}
+    derived |= {"streaming_context": open_model(STREAMED).config.context}
     derived |= _named(opening, "OPENING", "OPENING_STEP", "OPENING_STEPS", "LOWEST_LEVEL", "LEVEL_STEP", "LEVELS")
     derived |= _named(opening, "LOWEST_TILT", "TILT_STEP", "TILTS")
     return {**asdict(RULES), **derived, "jaw": JAW, "close": CLOSE, "roll": ROLL, "pucker": PUCKER}

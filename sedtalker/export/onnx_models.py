@@ -55,8 +55,6 @@ OPSET = 18
 """The operators of the graphs: the newest set that the engines of games read."""
 STEPS = (4, 16, 64)
 """Frames of 20 ms that a decoder may take at once: 80 ms for live use, 1.28 s for files."""
-DECODERS = ("decoder", "decoder_streaming")
-"""Checkpoints of decoders that are exported: the one of whole recordings and the one without look-ahead."""
 SMALLEST_STORED = 1024
 """Values of a weight from which on it is stored in fewer bits."""
 INT8_LEVELS = 127
@@ -120,10 +118,9 @@ def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, 
     diarizer = open_model("diarizer", in_torch=True)
     facts = {"context": diarizer.context, "visible": diarizer.config.visible}
     graphs.append((diarizer_graph("diarizer", diarizer, enrolled=False), _origin("diarizer") | facts))
-    for name in DECODERS:
-        decoder = open_model(name, in_torch=True)
-        about = _origin(name) | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
-        graphs.extend((decoder_graph(f"{name}_{step}", decoder, step), about | {"frames": step}) for step in steps)
+    decoder = open_model("decoder", in_torch=True)
+    about = _origin("decoder") | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
+    graphs.extend((decoder_graph(f"decoder_{step}", decoder, step), about | {"frames": step}) for step in steps)
     return graphs
 
 

@@ -48,7 +48,7 @@ class AgentFace:
     """
 
     def __init__(self, animator: Animator | None = None, settings: StreamSettings = AGENT_SETTINGS):
-        self.animator, self.settings = animator or Animator.from_pretrained("streaming"), settings
+        self.animator, self.settings = animator or Animator.from_pretrained(), settings
         self.lock = threading.Lock()
         self.emotion: str | None = None
         self.newest: StreamedFrame | None = None

@@ -209,7 +209,7 @@ class Ace:
 
     def _opened(self, asked: AceRequest, given: GivenEmotions) -> AnimationStream:
         """A fresh stream; without a diarizer where all of the emotion is given."""
-        animator = self.service.models.animator("streaming")
+        animator = self.service.models.animator()
         settings = StreamSettings(fps=ACE_FPS, hop=HOP, **asked.motion)
         track = given.track() if asked.share else None
         if asked.share == 1.0 and given.from_beginning:

@@ -67,7 +67,7 @@ class LiveRows:
 
     def __init__(self, models: Models, face: Face, settings: StreamSettings):
         self.face, self.settings = face, settings
-        self.stream = models.animator("streaming").open_stream(settings)
+        self.stream = models.animator().open_stream(settings)
         streamed = [*ARKIT_52, *TONGUE]
         self.places = [(streamed.index(name), k) for k, name in enumerate(face.shapes) if name in streamed]
 

@@ -179,5 +179,5 @@ def test_the_delay_that_is_announced_is_the_measured_one(small, options: dict) -
     for k in range(30):
         said = (k + 1) * settings.hop
         late += [said - frame.time for frame in stream.push(np.zeros(step, np.float32))]
-    ahead = decoder.look_ahead / 50  # of this decoder; the built-in streaming one has none
+    ahead = decoder.look_ahead / 50  # of this decoder; the built-in one has none
     assert max(late) == pytest.approx(frame_delay(settings) + ahead, abs=0.04)

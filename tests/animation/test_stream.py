@@ -24,7 +24,7 @@ from sedtalker.speech.speech_stream import STREAMED
 
 @pytest.fixture(scope="module")
 def networks():
-    decoder = open_model("decoder_streaming")
+    decoder = open_model("decoder")
     assert isinstance(decoder, GraphDecoder)
     return open_encoder(), decoder
 
@@ -63,7 +63,7 @@ def test_how_the_sound_is_cut_does_not_matter(networks, sound, length):
     assert np.array_equal(whole, cut)
 
 
-def test_the_streaming_decoder_equals_its_offline_run(networks):
+def test_a_decoder_that_streams_equals_its_offline_run(networks):
     import torch
 
     from sedtalker.animation.decoder import DecoderStream
@@ -76,7 +76,7 @@ def test_the_streaming_decoder_equals_its_offline_run(networks):
     intensity, style = rng.random(200, np.float32), np.zeros(len(decoder.config.styles), np.float32)
     given = (torch.from_numpy(values)[None] for values in (speech, posterior, intensity, style))
     with torch.no_grad():
-        offline = open_model("decoder_streaming", in_torch=True)(*given)[0].clamp(0, 1).numpy()
+        offline = open_model("decoder", in_torch=True)(*given)[0].clamp(0, 1).numpy()
     stream, parts = DecoderStream(decoder, Style()), []
     for start in range(0, 200, 7):
         part = slice(start, start + 7)
@@ -93,7 +93,7 @@ def test_a_stream_closes_lips_on_a_bilabial_that_begins(networks, sound, finds, 
     """By the phones of the network that reads the vectors, or of the decoder's own head where there is none."""
 
     def streamed(phone):
-        decoder, network = (open_model(name, in_torch=True) for name in ("decoder_streaming", STREAMED))
+        decoder, network = (open_model(name, in_torch=True) for name in ("decoder", STREAMED))
         decoder.coefficients.bias[INDEX["jawOpen"]] += 1.0
         for head in (decoder.phone_head, network.phones.outputs):
             head.weight.zero_()

@@ -28,7 +28,7 @@ TOLERANCE = 1e-5
 
 @pytest.fixture(scope="module")
 def animator():
-    return Animator.from_pretrained("streaming")
+    return Animator.from_pretrained()
 
 
 @pytest.fixture(scope="module")

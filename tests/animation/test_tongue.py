@@ -117,7 +117,7 @@ def test_an_animation_moves_the_tongue_and_nothing_else_for_it(sound: Audio) -> 
 
 
 def test_streamed_frames_carry_it_beside_the_52(sound: Audio) -> None:
-    animator = Animator.from_pretrained("streaming")
+    animator = Animator.from_pretrained()
     frames = list(animator.stream([sound.samples], StreamSettings(emotion="neutral:0", fps=50.0)))
     tongue = np.stack([frame.tongue for frame in frames])
     whole = animator(sound, emotion="neutral:0", fps=50.0)

@@ -35,9 +35,7 @@ def test_diarize_prints_a_table_json_and_rttm(sedtalker: Run, tmp_path: Path) ->
     assert sedtalker("diarize", SAMPLE, "--plot", tmp_path / "track.png").code == 2
 
 
-@pytest.mark.parametrize(
-    "name", ["speech_encoder", "diarizer", "decoder", "decoder_streaming", "landmarks", "fine_emotions"]
-)
+@pytest.mark.parametrize("name", ["speech_encoder", "diarizer", "decoder", "landmarks", "fine_emotions"])
 def test_every_set_of_weights_says_its_licence(sedtalker: Run, name: str) -> None:
     done = sedtalker("checkpoint", "inspect", name)
     assert done.code == 0, done.err

@@ -44,6 +44,5 @@ def test_tables_come_back_as_they_were(constants: dict[str, Section]) -> None:
 
 
 def test_contexts_are_those_of_the_built_in_networks(constants: dict[str, Section]) -> None:
-    assert constants["decoder"]["look_ahead"] > 0 == constants["decoder"]["streaming_look_ahead"]
     assert constants["diarizer"]["context"] > constants["emotion_encoder"]["context"]
     assert constants["shown"]["visible"][0] < constants["shown"]["visible"][1]

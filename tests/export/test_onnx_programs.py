@@ -38,7 +38,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("onnxscript")
     folder = tmp_path_factory.mktemp("models") / "onnx"
     export_models(folder, (4,))
-    return folder / "decoder_streaming_4.onnx"
+    return folder / "decoder_4.onnx"
 
 
 def expected(graph: Path) -> np.ndarray:

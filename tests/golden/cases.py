@@ -158,7 +158,7 @@ GIVEN = (
     animated("liveliness", "angry.wav", "angry", "--liveliness", "0", "--eye-contact", "1", "--fps", "15"),
     animated("min-confidence", "angry.wav", FULL, "--min-confidence", "0.8", "--fps", "15"),
     animated("coordinates", "happy.wav", SPANS, "--coordinates", "dietrich2026", "--fps", "15"),
-    animated("decoder", "happy.wav", FULL, "--decoder", str(ROOT / "checkpoints" / "decoder_streaming"), "--fps", "15"),
+    animated("decoder", "happy.wav", FULL, "--decoder", str(ROOT / "checkpoints" / "decoder"), "--fps", "15"),
     animated("targets-few", "happy.wav", FULL, "--targets", "few", "--fps", "15"),
     animated("targets-all", "happy.wav", FULL, "--targets", "all", "--fps", "15"),
     # Pictures.

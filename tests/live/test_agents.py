@@ -27,7 +27,7 @@ PIECE = 960
 
 @pytest.fixture(scope="module")
 def animator() -> Animator:
-    return Animator.from_pretrained("streaming")
+    return Animator.from_pretrained()
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def proto(message: Any) -> Any:
 
 def made_frames(models: Any, samples: np.ndarray) -> list[Any]:
     settings = StreamSettings(fps=30, hop=ace.HOP, emotion="happy:0.7")
-    return list(models.animator("streaming").stream([samples], settings))
+    return list(models.animator().stream([samples], settings))
 
 
 def test_a_stream_is_that_of_python(client, models, samples, pcm):

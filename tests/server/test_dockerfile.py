@@ -103,4 +103,4 @@ def test_a_wheel_is_built_from_what_is_copied_alone(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    assert {"sedtalker/server/static/index.html", "sedtalker/checkpoints/decoder_streaming/model.safetensors"} <= names
+    assert {"sedtalker/server/static/index.html", "sedtalker/checkpoints/decoder/model.safetensors"} <= names

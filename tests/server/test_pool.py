@@ -21,7 +21,7 @@ def service(models: Models):
 
 def test_streams_fill_a_machine_by_what_they_cost(service: Service, models: Models) -> None:
     service.cost = StreamCost(found=0.5, given=0.2)
-    animator = models.animator("streaming")
+    animator = models.animator()
     found, given = (animator.open_stream(StreamSettings(emotion=emotion)) for emotion in (None, "happy"))
     with contextlib.ExitStack() as held:
         for _ in range(3):
@@ -39,13 +39,13 @@ def test_streams_fill_a_machine_by_what_they_cost(service: Service, models: Mode
 
 def test_one_stream_is_taken_by_the_slowest_machine(service: Service, models: Models) -> None:
     service.cost = StreamCost(found=9.0, given=9.0)
-    stream = models.animator("streaming").open_stream(StreamSettings())
+    stream = models.animator().open_stream(StreamSettings())
     with service.carrying(stream), pytest.raises(Busy), service.carrying(stream):
         pass
 
 
 def test_longer_hops_cost_less(models: Models) -> None:
-    cost, animator = StreamCost(found=0.2, given=0.1), models.animator("streaming")
+    cost, animator = StreamCost(found=0.2, given=0.1), models.animator()
     short, long = (animator.open_stream(StreamSettings(hop=times * StreamSettings.hop)) for times in (1, 4))
     assert cost.of(short) == pytest.approx(0.2)
     assert 0.05 < cost.of(long) < 0.1
@@ -70,5 +70,5 @@ def test_what_a_server_measures_is_in_its_metrics(service: Service, monkeypatch:
 
 @pytest.mark.slow
 def test_finding_the_emotion_costs_more_than_being_given_it(models: Models) -> None:
-    cost = measured_cost(models.animator("streaming"))
+    cost = measured_cost(models.animator())
     assert 0.0 < cost.given < cost.found

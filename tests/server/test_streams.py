@@ -35,7 +35,7 @@ END = json.dumps({"type": "end"})
 def spoken(models, samples: np.ndarray, hello: dict) -> np.ndarray:
     """Rows (T, 58) of the same stream in Python."""
     settings = StreamHello(**hello).settings()
-    frames: list[StreamedFrame] = list(models.animator("streaming").stream([samples], settings))
+    frames: list[StreamedFrame] = list(models.animator().stream([samples], settings))
     return np.array([[f.time, CATEGORIES.index(f.emotion), f.intensity, *f.head, *f.weights] for f in frames])
 
 

@@ -50,7 +50,7 @@ def test_rows_are_those_of_the_stream(client, models, subject, pcm):
         socket.send_text("stop")
         rows, last = rest_of(socket, header["columns"])
     assert last == {"type": "end"}
-    animator = models.animator("streaming")
+    animator = models.animator()
     settings = stream_settings(checked_settings(chosen))
     assert (header["fps"], header["look_ahead"], header["hop"]) == (30.0, settings.look_ahead, settings.hop)
     stream = animator.open_stream(settings)

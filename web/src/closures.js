@@ -174,7 +174,7 @@ export class MouthStream {
         const slow = this.apart.reduce((sum, row, at) => sum + alike[at] * row[k], 0) / all;
         kept[shape] = this.emotional[i] * slow;
         const apart = this.apart.at(-1)[k] - kept[shape];
-        made[i * shapes + shape] = clip(motion[i * shapes + shape] + c.streaming_read_share * apart, 0, 1);
+        made[i * shapes + shape] = clip(motion[i * shapes + shape] + c.streamed_share * apart, 0, 1);
       });
       const voice = { prosody: this.prosody.subarray(4 * i, 4 * i + 4), speech: this.speech.slice(i, i + 1) };
       this.opening.add(this.mouth.subarray(i * shapes, (i + 1) * shapes), voice);

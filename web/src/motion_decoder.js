@@ -1,8 +1,7 @@
 /**
  * The motion decoder over stretches of any length: ARKit coefficients of speech and emotion.
  *
- * A graph takes some frames with all of its states, and gives them back: 64 of a recording, 4 of a stream. Frames come
- * out ``look_ahead`` frames later than they go in.
+ * A graph takes some frames with all of its states, and gives them back: 64 of a recording, 4 of a stream.
  */
 
 import { clip } from "./filters.js";
@@ -31,33 +30,29 @@ export class MotionDecoder {
     this.graph = DECODERS[kind].graph;
     this.step = DECODERS[kind].frames;
     const { decoder } = networks.constants;
-    this.lookAhead = kind === "file" ? decoder.look_ahead : decoder.streaming_look_ahead;
     this.channels = { speech: decoder.hidden + 4, posterior: networks.constants.track.labels.length, intensity: 1 };
     this.states = null;
-    /** Frames that went in and came out, and places before the first of them that stand for nothing. */
-    this.taken = this.given = this.lead = 0;
-    /** Places that went through the graphs. */
-    this.places = 0;
+    /** Places of the first step, before its frames, that stand for nothing; null: nothing went in. */
+    this.lead = null;
   }
 
   /**
    * The next frames. After the first ones of a stream, multiples of the graph's frames until the last ones.
    * @param {{speech: Float32Array, posterior: Float32Array, intensity: Float32Array}} frames (T, D + 4), (T, 7), (T)
    * @param {boolean} last whether these are the last ones
-   * @returns {Promise<Float32Array>} (N, 52) in [0, 1], of frames that are now certain
+   * @returns {Promise<Float32Array>} (T, 52) in [0, 1]
    */
   async push(frames, last) {
     const made = [];
     const count = frames.intensity.length;
-    if (!this.taken && !last) this.lead = (this.step - (count % this.step)) % this.step;
+    if (count) this.lead ??= last ? 0 : (this.step - (count % this.step)) % this.step;
     for (let at = 0; at < count; ) {
-      const lead = this.taken ? 0 : this.lead;
-      const taken = Math.min(this.step - lead, count - at);
-      if (!last && lead + taken < this.step) throw new RangeError(`a stream takes multiples of ${this.step} frames`);
-      made.push(await this.#run(frames, at, taken, lead));
+      const taken = Math.min(this.step - this.lead, count - at);
+      if (!last && this.lead + taken < this.step) throw new RangeError(`a stream takes multiples of ${this.step} frames`);
+      made.push(await this.#run(frames, at, taken, this.lead));
+      this.lead = 0;
       at += taken;
     }
-    while (last && this.given < this.taken) made.push(await this.#run(frames, count, 0, 0));
     return joined(made);
   }
 
@@ -74,14 +69,8 @@ export class MotionDecoder {
     this.states ??= startingStates(session, feeds, networks);
     const made = await session.run({ ...feeds, ...this.states });
     for (const name of Object.keys(this.states)) this.states[name] = made[`next_${name}`];
-    this.taken += count;
-    const before = this.lead + this.lookAhead - this.places;
-    const first = Math.max(0, before);
-    const end = Math.max(first, Math.min(chunk, before + this.taken));
-    this.places += chunk;
-    this.given += end - first;
     const width = made.coefficients.dims[2];
-    return made.coefficients.data.subarray(first * width, end * width).map((value) => clip(value, 0, 1));
+    return made.coefficients.data.subarray(lead * width, (lead + count) * width).map((value) => clip(value, 0, 1));
   }
 }
 

@@ -10,10 +10,10 @@ import { centreBands } from "./features.js";
 const GRAPHS = ["speech_encoder", "emotion_encoder", "articulation", "articulation_streaming", "diarizer"];
 /** Rows that the graphs of phones and the mouth take at least. */
 const LEAST_ROWS = 4;
-/** Graphs of the decoders of recordings and of streams, and how many frames they take at a time. */
+/** Graphs of the decoder for recordings and for streams, and how many frames they take at a time. */
 export const DECODERS = {
   file: { graph: "decoder_64", frames: 64 },
-  stream: { graph: "decoder_streaming_4", frames: 4 },
+  stream: { graph: "decoder_4", frames: 4 },
 };
 
 /** A folder of models of another version, or none. */

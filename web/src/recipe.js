@@ -83,11 +83,11 @@ async function decode(networks, frames, onprogress) {
  * @returns {Moved}
  */
 export function finishMouth(motion, emotion, phones, voice, constants) {
-  const { mouth, decoder } = constants;
+  const { mouth } = constants;
   const share = emotional(emotion.posterior, emotion.intensity, constants.conditioning);
   const mixed = mixMouth(motion, phones.mouth, share, voice, mouth);
   const full = new UpperFace(constants.upper_face).push(mixed, emotion.posterior, emotion.intensity);
-  const apart = lipsApart(full, Math.min(nearFrames(mouth), decoder.look_ahead), mouth);
+  const apart = lipsApart(full, nearFrames(mouth), mouth);
   const closed = closures(phones.lips, mouth);
   return {
     weights: moveLips(full, requiredClosures(phones.lips, share, mouth), apart, share, mouth),

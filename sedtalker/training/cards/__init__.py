@@ -60,17 +60,13 @@ def decoder_card(
     if look_ahead:
         seen = f"Its attention sees {look_ahead:.2f} s beyond a frame."
     elif look_ahead == 0:
-        seen = (
-            "Its blocks look at nothing that comes later: `sedtalker stream` runs it while somebody\nspeaks. It was "
-            "trained on from the built-in decoder (`task.start=DIR task.model.future=0`)."
-        )
+        seen = "Its blocks look at nothing that comes later, so recordings and streams have the same decoder."
     seen += (
         "\nLips are closed where `articulation` finds p, b or m (in streams `articulation_streaming`),\n"
         "in vectors of other encoders where its phone head does."
     )
     return fill_card(
         "decoder",
-        title="Built-in streaming decoder" if look_ahead == 0 else "Built-in decoder",
         look_ahead=seen,
         runs=runs,
         held_out=_held_out(held_out) if held_out else "",

@@ -21,7 +21,7 @@ def test_every_published_metric_is_described() -> None:
         assert unknown == []
 
 
-@pytest.mark.parametrize("name", ["decoder", "decoder_streaming", "landmarks", "speech_encoder"])
+@pytest.mark.parametrize("name", ["decoder", "landmarks", "speech_encoder"])
 def test_every_metric_of_shipped_weights_is_described(name: str) -> None:
     config = read_config(builtin_checkpoint(name))
     assert [key for key in config.metrics if find_measure(VALIDATION[config.kind], key) is None] == []
