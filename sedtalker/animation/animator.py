@@ -402,12 +402,11 @@ class Models:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._animators: dict[str, Animator] = {}
+        self._animator: Animator | None = None
 
-    def animator(self, name: str = "decoder") -> Animator:
-        """The built-in animator, or the one that streams."""
+    def animator(self) -> Animator:
+        """The built-in animator, for recordings and streams."""
         with self._lock:
-            if name not in self._animators:
-                diarizer = self._animators["decoder"].diarizer if "decoder" in self._animators else "diarizer"
-                self._animators[name] = Animator.from_pretrained(name, diarizer=diarizer)
-            return self._animators[name]
+            if self._animator is None:
+                self._animator = Animator.from_pretrained()
+            return self._animator

@@ -101,7 +101,7 @@ class Service:
     def warm(self) -> None:
         """Open all networks, so that the first client does not wait for them, and measure what a stream costs."""
         animator = self.models.animator()
-        _ = self.models.animator().diarizer
+        _ = animator.diarizer
         if self.limits.clients is None:
             self.cost = measured_cost(animator)
             self.monitoring.capacity.labels("found").set(self.threads / self.cost.found)
