@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -296,3 +296,52 @@ def _mix(parts: Iterable[Channels], rate: int, channel: int | None = None) -> _M
     if rate != SAMPLE_RATE:
         out.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     return _Mixed(np.concatenate(out), broken, peak, power, mean_power)
+
+
+# --- A constant offset of the samples.
+
+OFFSET_POLE = 0.999
+"""Share of the mean of earlier samples that remains with each sample: a high-pass at 2.5 Hz."""
+OFFSET_BLOCK = 160
+"""Samples that ``OffsetFilter`` works on at once."""
+
+
+class OffsetFilter:
+    """Takes a constant offset out of sound that comes in pieces: a high-pass at 2.5 Hz (a "DC blocker").
+
+    Cheap sound cards add one. It cannot be heard, but in pauses the lowest bands and the level would be those of the
+    offset. What is taken off a sample is the exponential mean of the samples until then, which begins as that of the
+    first 10 ms.
+    """
+
+    def __init__(self) -> None:
+        self.offset: float | None = None
+
+    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next samples (N,) without it."""
+        if not len(samples):
+            return samples
+        grown, kept = _offset_weights()
+        blocks = np.pad(samples, (0, -len(samples) % OFFSET_BLOCK)).reshape(-1, OFFSET_BLOCK)
+        means = blocks @ grown
+        starts = [float(samples[:OFFSET_BLOCK].mean()) if self.offset is None else self.offset]
+        for end in means[:, -1].tolist():
+            starts.append(OFFSET_POLE**OFFSET_BLOCK * starts[-1] + end)
+        means += np.array(starts[:-1], np.float32)[:, None] * kept
+        self.offset = float(means.ravel()[len(samples) - 1])
+        return np.asarray((blocks - means).ravel()[: len(samples)])
+
+
+@lru_cache(maxsize=1)
+def _offset_weights() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights of each sample of a block in the mean after each other one (160, 160), and of the mean before (160,)."""
+    place = np.arange(OFFSET_BLOCK)
+    grown = (1.0 - OFFSET_POLE) * OFFSET_POLE ** np.abs(np.subtract.outer(place, place))
+    return np.triu(grown).astype(np.float32), (OFFSET_POLE ** (place + 1.0)).astype(np.float32)
+
+
+def without_offset(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A recording (N,) without a constant offset, see ``OffsetFilter``."""
+    step, every = 60 * SAMPLE_RATE, OffsetFilter()
+    parts = [every.push(samples[start : start + step]) for start in range(0, len(samples), step)]
+    return np.concatenate(parts) if parts else samples

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
+from sedtalker.audio.audio import without_offset
 from sedtalker.errors import InputError
 
 SILENCE = "SIL"
@@ -406,9 +407,10 @@ def analysis_of(audio: Audio) -> Analysis:
 def analyse(samples: Floats) -> Analysis:
     """Log-mels, prosody and speech mask of one recording (N,), window by window.
 
-    The level is fixed over the whole recording first. Windows overlap by the analysis window, so the result does not
-    depend on them.
+    A constant offset is taken out, and the level fixed over the whole recording, first. Windows overlap by the analysis
+    window, so the result does not depend on them.
     """
+    samples = without_offset(samples)
     step, margin = ANALYSED_FRAMES, 2 * (-(-PITCH_WINDOW // (2 * HOP_LENGTH)))
     gain = np.float32(level_gain(samples))
     mel, track = (np.empty((frame_count(len(samples)), n), np.float32) for n in (MEL_BANDS, len(PROSODY_CHANNELS)))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import activity_level
+from sedtalker.audio.audio import OffsetFilter
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.nn.engine import Model, open_model, padded_rows
@@ -209,7 +210,7 @@ class EncoderStream:
         self.encoder, self.keep, self.newest = encoder, keep, newest
         self.samples = 0
         """How many have come so far."""
-        self.tail = np.zeros(BEFORE, np.float32)
+        self.offset, self.tail = OffsetFilter(), np.zeros(BEFORE, np.float32)
         self.whole = 0
         """Analysis frames (10 ms) that no later sample can change; the buffer holds those after ``first`` of them."""
         self.first = self.counted = 0
@@ -241,7 +242,7 @@ class EncoderStream:
     def steps(self, samples: NDArray[np.float32], since: int | None = None) -> Steps[StreamedFeatures]:
         """``push`` with its calls of networks handed out."""
         known = self.whole
-        yield from self._analyse(np.array(samples, np.float32))
+        yield from self._analyse(self.offset.push(np.array(samples, np.float32)))
         recent = np.log(self.rms[self.counted - self.first :] + SILENT)
         loud = quantile_with(self.rms_history, recent, LOUD, np.exp)
         gain = gain_of(loud)

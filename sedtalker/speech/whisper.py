@@ -12,11 +12,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from sedtalker.audio import Audio
+from sedtalker.audio.audio import without_offset
 from sedtalker.errors import InputError
 from sedtalker.speech.features import SpeechFeatures, analyse, level_gain, mel_filters
 
@@ -73,7 +75,8 @@ def layer_frames(encoder: Any, samples: Tensor, layers: Sequence[int] = LAYERS) 
         encoder: see ``layer_outputs``.
         samples: at any level.
     """
-    samples = samples * level_gain(samples.cpu().numpy())
+    sound = without_offset(samples.cpu().numpy())
+    samples = torch.from_numpy(sound * np.float32(level_gain(sound))).to(samples.device)
     count = -(-len(samples) // FRAME)
     parts, start = [], 0
     while start < count:

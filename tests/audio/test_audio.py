@@ -9,9 +9,10 @@ import soundfile
 import soxr
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.signal import lfilter
 
 from sedtalker.audio import find_recording, from_samples, load_audio
-from sedtalker.audio.audio import _mix
+from sedtalker.audio.audio import OFFSET_POLE, OffsetFilter, _mix, without_offset
 from sedtalker.audio.decoders import _within
 from sedtalker.errors import InputError
 
@@ -233,3 +234,24 @@ def test_samples_too_large_for_their_sum_are_damage() -> None:
     assert np.isfinite(audio.samples).all()
     assert audio.samples[12_000] == pytest.approx(0.25)
     assert "8000 samples were not numbers" in audio.notes[0]
+
+
+# --- A constant offset.
+
+
+@given(st.lists(st.integers(1, 700), min_size=1, max_size=6), st.floats(-0.5, 0.5))
+def test_an_offset_is_taken_out_however_the_sound_comes(lengths: list[int], offset: float) -> None:
+    """Scipy's filter is the witness: a mean with a pole, which begins as the mean of the first 10 ms."""
+    rng = np.random.default_rng(0)
+    sound = (rng.normal(0.0, 0.1, 160 + sum(lengths)) + offset).astype(np.float32)
+    first = sound[:160].mean(dtype=np.float64)
+    mean = lfilter([1.0 - OFFSET_POLE], [1.0, -OFFSET_POLE], sound, zi=[OFFSET_POLE * first])[0]
+    pieces, stream = np.split(sound, 160 + np.cumsum([0, *lengths])[:-1]), OffsetFilter()
+    np.testing.assert_allclose(without_offset(sound), sound - mean, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate([stream.push(piece) for piece in pieces]), sound - mean, atol=1e-6)
+    assert len(without_offset(sound[:0])) == 0
+
+
+def test_a_voice_keeps_its_sound_without_an_offset() -> None:
+    voice = tone()
+    assert np.corrcoef(voice, without_offset(voice))[0, 1] > 0.999

@@ -18,6 +18,29 @@ import { RealTransform, hann } from "./fourier.js";
  * @property {Uint8Array} speech (T) whether either of a pair is loud enough to be speech
  */
 
+/** Takes a constant offset out of sound that comes in pieces. */
+export class OffsetFilter {
+  /** @param {number} pole share of the mean of earlier samples that remains with each sample */
+  constructor(pole) {
+    this.pole = pole;
+    this.offset = null;
+  }
+
+  /**
+   * The next samples without it.
+   * @param {Float32Array} samples
+   * @returns {Float32Array}
+   */
+  push(samples) {
+    const first = samples.subarray(0, 160); // 10 ms
+    this.offset ??= first.length ? first.reduce((sum, sample) => sum + sample, 0) / first.length : null;
+    return samples.map((sample) => {
+      this.offset = this.pole * this.offset + (1 - this.pole) * sample;
+      return sample - this.offset;
+    });
+  }
+}
+
 /** Measures frames of sound by the constants of a model. */
 export class Ear {
   /** @param {Record<string, any>} constants the section ``features`` */
@@ -70,12 +93,13 @@ export class Ear {
   }
 
   /**
-   * Everything about one recording: its level is fixed over the whole of it first.
-   * @param {Float32Array} samples mono, 16 kHz
+   * Everything about one recording: a constant offset is taken out, and its level fixed over the whole of it, first.
+   * @param {Float32Array} sound mono, 16 kHz
    * @returns {Analysis}
    */
-  analyse(samples) {
+  analyse(sound) {
     const c = this.constants;
+    const samples = new OffsetFilter(c.offset_pole).push(sound);
     const count = this.frameCount(samples.length);
     const rms = new Float64Array(count);
     for (let i = 0; i < count; i++) rms[i] = meanSquare(this.frame(samples, i, c.window_length)) ** 0.5;

@@ -1,7 +1,7 @@
 /** Speech features of sound that is still going on: what is said of the recording so far, for its last seconds. */
 
 import { activityLevel } from "./activity.js";
-import { centreBands, anyOfPairs, Ear, gainOf, meanSquare, pairMeans, smoothLevel, speechThreshold } from "./features.js";
+import { centreBands, anyOfPairs, Ear, gainOf, meanSquare, OffsetFilter, pairMeans, smoothLevel, speechThreshold } from "./features.js";
 import { BandHistory, LevelHistogram, quantileWith, withGain, withoutGain } from "./level_history.js";
 import { Rows } from "./rows.js";
 
@@ -35,6 +35,7 @@ export class EncoderStream {
     this.constants = stream;
     this.ear = new Ear(features);
     this.samples = 0;
+    this.offset = new OffsetFilter(features.offset_pole);
     this.tail = new Float32Array(stream.before);
     /** Analysis frames (10 ms) that no later sample can change; the buffers hold those after ``first`` of them. */
     this.whole = this.first = 0;
@@ -59,7 +60,7 @@ export class EncoderStream {
   async push(samples) {
     const { features: f, constants: c } = this;
     const known = this.whole;
-    this.#measure(samples);
+    this.#measure(this.offset.push(samples));
     const counted = this.counted - this.first;
     const recent = Float64Array.from(this.rms.part(counted, this.rms.length), (rms) => Math.log(rms + c.silent));
     const gain = gainOf(quantileWith(this.rmsHistory, recent, f.loud, Math.exp), f);
