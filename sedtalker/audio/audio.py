@@ -309,7 +309,7 @@ OFFSET_BLOCK = 160
 class OffsetFilter:
     """Takes a constant offset out of sound that comes in pieces: a high-pass at 2.5 Hz (a "DC blocker").
 
-    Cheap sound cards add one. It cannot be heard, but in pauses the lowest bands and the level would be those of the
+    Cheap sound cards add one. It is inaudible, but in pauses the lowest bands and the level would be those of the
     offset. What is taken off a sample is the exponential mean of the samples until then, which begins as that of the
     first 10 ms.
     """
