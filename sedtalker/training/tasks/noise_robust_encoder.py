@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
+from sedtalker.audio.audio import without_offset
 from sedtalker.checkpoint import builtin_checkpoint, read_config, write_checkpoint
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
@@ -259,6 +260,7 @@ def _together(sounds: list[Samples], count: int) -> Samples:
 
 def _centred(samples: Samples) -> Mels:
     """(2T, 80) what the encoder reads of a recording: as ``analyse``, without its prosody, which takes longest."""
+    samples = without_offset(samples)
     mel = log_mel(np.float32(level_gain(samples)) * samples)
     return centre_bands(mel, band_means(mel, speech_mask(mel)))
 
