@@ -108,7 +108,7 @@ class _Chain(NamedTuple):
 
 
 def _chain(decoder: ShapeDecoder, style: Style) -> _Chain:
-    mouth = MouthStream(RULES.streamed_share if decoder.config.mouth_share else 0.0)
+    mouth = MouthStream(RULES.streamed_share)  # asked only where a mouth is read
     return _Chain(DecoderStream(decoder, style), mouth, UpperFaceStream(decoder.moved), ClosureStream())
 
 

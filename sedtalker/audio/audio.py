@@ -303,7 +303,7 @@ def _mix(parts: Iterable[Channels], rate: int, channel: int | None = None) -> _M
 OFFSET_POLE = 0.999
 """Share of the mean of earlier samples that remains with each sample: a high-pass at 2.5 Hz."""
 OFFSET_BLOCK = 160
-"""Samples that ``OffsetFilter`` works on at once."""
+"""Samples that ``OffsetFilter`` works on at once: 10 ms."""
 
 
 class OffsetFilter:
@@ -342,6 +342,7 @@ def _offset_weights() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 def without_offset(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """A recording (N,) without a constant offset, see ``OffsetFilter``."""
-    step, every = 60 * SAMPLE_RATE, OffsetFilter()
-    parts = [every.push(samples[start : start + step]) for start in range(0, len(samples), step)]
-    return np.concatenate(parts) if parts else samples
+    made, every, step = np.empty_like(samples), OffsetFilter(), 60 * SAMPLE_RATE
+    for start in range(0, len(samples), step):
+        made[start : start + step] = every.push(samples[start : start + step])
+    return made

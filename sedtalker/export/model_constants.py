@@ -88,7 +88,7 @@ def _features() -> Section:
     names = "HOP_LENGTH", "WINDOW_LENGTH", "FFT_LENGTH", "MEL_BANDS", "LOG_FLOOR", "ENERGY_FLOOR", "PITCH_WINDOW"
     more = "SHORTEST_LAG", "LONGEST_LAG", "LARGEST_GAIN", "QUIET", "LOUD", "SAMPLE_RATE", "WINDOW_SECONDS"
     clock = {"frame_rate": FRAME_CLOCK.rate, "frame_offset": FRAME_CLOCK.offset}
-    limits = _named(audio, "SHORTEST_SECONDS", "OFFSET_POLE")
+    limits = _named(audio, "SHORTEST_SECONDS", "OFFSET_POLE", "OFFSET_BLOCK")
     return {**_named(features, *names, *more), **clock, **limits, "mel_edges": features.mel_edges()}
 
 

@@ -147,6 +147,13 @@ def level_gain(samples: Floats) -> float:
     return gain_of(float(np.quantile(np.concatenate(rms), LOUD))) if rms else 1.0
 
 
+def levelled(samples: Floats) -> Floats:
+    """A recording (N,) as all networks get it: without a constant offset, at the level of ``level_gain``."""
+    plain = without_offset(samples)
+    plain *= np.float32(level_gain(plain))
+    return plain
+
+
 def frame_rms(frames: Floats) -> Floats:
     """Root mean square (…) of frames (…, length)."""
     return np.sqrt(np.square(frames).mean(-1))
@@ -407,16 +414,14 @@ def analysis_of(audio: Audio) -> Analysis:
 def analyse(samples: Floats) -> Analysis:
     """Log-mels, prosody and speech mask of one recording (N,), window by window.
 
-    A constant offset is taken out, and the level fixed over the whole recording, first. Windows overlap by the analysis
-    window, so the result does not depend on them.
+    Windows overlap by the analysis window, so the result does not depend on them.
     """
-    samples = without_offset(samples)
+    samples = levelled(samples)
     step, margin = ANALYSED_FRAMES, 2 * (-(-PITCH_WINDOW // (2 * HOP_LENGTH)))
-    gain = np.float32(level_gain(samples))
     mel, track = (np.empty((frame_count(len(samples)), n), np.float32) for n in (MEL_BANDS, len(PROSODY_CHANNELS)))
     for start in range(0, len(samples), step * HOP_LENGTH):
         first = max(0, start - margin * HOP_LENGTH)
-        part = gain * samples[first : start + (step + margin) * HOP_LENGTH]
+        part = samples[first : start + (step + margin) * HOP_LENGTH]
         lead, place = (start - first) // HOP_LENGTH, start // HOP_LENGTH
         mel[place : place + step] = log_mel(part)[lead : lead + step]
         track[place : place + step] = prosody(part)[lead : lead + step]

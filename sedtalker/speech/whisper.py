@@ -12,15 +12,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from sedtalker.audio import Audio
-from sedtalker.audio.audio import without_offset
 from sedtalker.errors import InputError
-from sedtalker.speech.features import SpeechFeatures, analyse, level_gain, mel_filters
+from sedtalker.speech.features import SpeechFeatures, analyse, levelled, mel_filters
 
 LAYERS = (2, 3)
 """The layers of whisper-base that hold emotion, 1 being the first."""
@@ -75,8 +73,7 @@ def layer_frames(encoder: Any, samples: Tensor, layers: Sequence[int] = LAYERS) 
         encoder: see ``layer_outputs``.
         samples: at any level.
     """
-    sound = without_offset(samples.cpu().numpy())
-    samples = torch.from_numpy(sound * np.float32(level_gain(sound))).to(samples.device)
+    samples = torch.from_numpy(levelled(samples.cpu().numpy())).to(samples.device)
     count = -(-len(samples) // FRAME)
     parts, start = [], 0
     while start < count:

@@ -20,9 +20,10 @@ import { RealTransform, hann } from "./fourier.js";
 
 /** Takes a constant offset out of sound that comes in pieces. */
 export class OffsetFilter {
-  /** @param {number} pole share of the mean of earlier samples that remains with each sample */
-  constructor(pole) {
+  /** @param {Record<string, any>} constants the section ``features`` */
+  constructor({ offset_pole: pole, offset_block: block }) {
     this.pole = pole;
+    this.block = block;
     this.offset = null;
   }
 
@@ -32,7 +33,7 @@ export class OffsetFilter {
    * @returns {Float32Array}
    */
   push(samples) {
-    const first = samples.subarray(0, 160); // 10 ms
+    const first = samples.subarray(0, this.block);
     this.offset ??= first.length ? first.reduce((sum, sample) => sum + sample, 0) / first.length : null;
     return samples.map((sample) => {
       this.offset = this.pole * this.offset + (1 - this.pole) * sample;
@@ -99,7 +100,7 @@ export class Ear {
    */
   analyse(sound) {
     const c = this.constants;
-    const samples = new OffsetFilter(c.offset_pole).push(sound);
+    const samples = new OffsetFilter(c).push(sound);
     const count = this.frameCount(samples.length);
     const rms = new Float64Array(count);
     for (let i = 0; i < count; i++) rms[i] = meanSquare(this.frame(samples, i, c.window_length)) ** 0.5;

@@ -5,7 +5,7 @@
  */
 
 import { clip } from "./filters.js";
-import { DECODERS, joined } from "./networks.js";
+import { DECODER_FRAMES, joined } from "./networks.js";
 
 /** Hidden vectors (T, D) and prosody (T, 4) to what the decoder reads, (T, D + 4). */
 export function speechInput(hidden, prosody, { prosody_mean: mean, prosody_scale: scale }) {
@@ -27,8 +27,8 @@ export class MotionDecoder {
    */
   constructor(networks, kind) {
     this.networks = networks;
-    this.graph = DECODERS[kind].graph;
-    this.step = DECODERS[kind].frames;
+    this.step = DECODER_FRAMES[kind];
+    this.graph = `decoder_${this.step}`;
     const { decoder } = networks.constants;
     this.channels = { speech: decoder.hidden + 4, posterior: networks.constants.track.labels.length, intensity: 1 };
     this.states = null;

@@ -10,11 +10,8 @@ import { centreBands } from "./features.js";
 const GRAPHS = ["speech_encoder", "emotion_encoder", "articulation", "articulation_streaming", "diarizer"];
 /** Rows that the graphs of phones and the mouth take at least. */
 const LEAST_ROWS = 4;
-/** Graphs of the decoder for recordings and for streams, and how many frames they take at a time. */
-export const DECODERS = {
-  file: { graph: "decoder_64", frames: 64 },
-  stream: { graph: "decoder_4", frames: 4 },
-};
+/** How many frames the decoder takes at a time, in recordings and in streams: ``decoder_64`` and ``decoder_4``. */
+export const DECODER_FRAMES = { file: 64, stream: 4 };
 
 /** A folder of models of another version, or none. */
 export class ModelError extends Error {
@@ -70,7 +67,7 @@ export class Networks {
    * @param {(share: number) => void} [onprogress]
    */
   async warm(what, onprogress) {
-    const names = [...GRAPHS, DECODERS[what].graph];
+    const names = [...GRAPHS, `decoder_${DECODER_FRAMES[what]}`];
     for (const [i, name] of names.entries()) {
       await this.session(name);
       onprogress?.((i + 1) / names.length);

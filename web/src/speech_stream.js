@@ -35,7 +35,7 @@ export class EncoderStream {
     this.constants = stream;
     this.ear = new Ear(features);
     this.samples = 0;
-    this.offset = new OffsetFilter(features.offset_pole);
+    this.offset = new OffsetFilter(features);
     this.tail = new Float32Array(stream.before);
     /** Analysis frames (10 ms) that no later sample can change; the buffers hold those after ``first`` of them. */
     this.whole = this.first = 0;

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
-from sedtalker.audio.audio import without_offset
 from sedtalker.checkpoint import builtin_checkpoint, read_config, write_checkpoint
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
@@ -27,7 +26,7 @@ from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.encoder_networks import SpeechEncoder
-from sedtalker.speech.features import analyse, band_means, centre_bands, level_gain, log_mel, speech_mask
+from sedtalker.speech.features import analyse, band_means, centre_bands, levelled, log_mel, speech_mask
 from sedtalker.training.cards import speech_encoder_card
 from sedtalker.training.corpora.augmentation import (
     Samples,
@@ -260,8 +259,7 @@ def _together(sounds: list[Samples], count: int) -> Samples:
 
 def _centred(samples: Samples) -> Mels:
     """(2T, 80) what the encoder reads of a recording: as ``analyse``, without its prosody, which takes longest."""
-    samples = without_offset(samples)
-    mel = log_mel(np.float32(level_gain(samples)) * samples)
+    mel = log_mel(levelled(samples))
     return centre_bands(mel, band_means(mel, speech_mask(mel)))
 
 
