@@ -38,7 +38,8 @@ from sedtalker.metrics.motion import correlation
 from sedtalker.nn.engine import open_model
 from sedtalker.phonetics.pronunciation import ENGLISH
 from sedtalker.phonetics.recognition import open_recogniser, transcribed, whisper_folder
-from sedtalker.speech.encoder import ArticulationConfig, ConvolutionHeadConfig, EncoderPair, MelEncoder, open_encoder
+from sedtalker.speech.encoder import EncoderPair, MelEncoder, open_encoder
+from sedtalker.speech.encoder_model import ArticulationConfig, ConvolutionHeadConfig
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead
 from sedtalker.speech.features import BILABIAL, EMOTION, FRAME_CLOCK, PHONE_INDEX, PHONES, SPEECH
 from sedtalker.speech.speech_stream import STREAMED, EncoderStream

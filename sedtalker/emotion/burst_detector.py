@@ -15,7 +15,7 @@ from sedtalker.arrays import Floats, softmax, stretches
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.nn.engine import Model, frame_logits, open_model
-from sedtalker.speech.encoder import ConvolutionHeadConfig
+from sedtalker.speech.encoder_model import ConvolutionHeadConfig
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 STRIDE = 2

@@ -122,7 +122,8 @@ class SpeechStream:
     @property
     def encoder(self) -> MelEncoder | None:
         """The encoder of the features."""
-        return self.encoder_stream.newest or self.encoder_stream.encoder
+        hidden = self.encoder_stream.newest or self.encoder_stream.every
+        return None if hidden is None else hidden.encoder
 
     def push(self, samples: NDArray[np.floating]) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz in [-1, 1], any number of them.

@@ -57,8 +57,11 @@ class LateEmotions(LipStream):
     def __init__(self, emotions: DiarizerStream, encoder: MelEncoder, look_ahead: float, hop: float):
         super().__init__(encoder, look_ahead, hop)
         self.emotions = emotions
-        emotions.encoder_stream.refreshed = round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
-        emotions.encoder_stream.stale = REFRESHED_CHANGE
+        every, newest = emotions.encoder_stream.every, self.encoder_stream.newest
+        assert every is not None
+        assert newest is not None
+        every.stale = newest.stale = REFRESHED_CHANGE
+        every.refreshed = round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
         self.backlog: list[NDArray[np.float32]] = []
         """Sound that the diarizer has not had yet."""
         self.onset = ONSET_SECONDS

@@ -39,15 +39,14 @@ from sedtalker.emotion.track import CATEGORIES, SILENCE, EmotionTrack
 from sedtalker.face.arkit import ARKIT_52, TALKING_SIDES
 from sedtalker.nn.engine import open_model
 from sedtalker.speech import features, speech_stream
-from sedtalker.speech.encoder import GRID, MelEncoder, open_encoder
-from sedtalker.speech.features import EMOTION, FRAME_CLOCK, MEL_CLOCK, SPEECH
+from sedtalker.speech.encoder import MelEncoder, open_encoder
+from sedtalker.speech.encoder_model import GRID
+from sedtalker.speech.features import EMOTION, FRAME_CLOCK, HOPS, SPEECH
 from sedtalker.speech.speech_stream import STREAMED
 
 Section = dict[str, Any]
 """Plain data by name."""
 
-HOPS = round(MEL_CLOCK.rate / FRAME_CLOCK.rate)
-"""Analysis frames of 10 ms in a frame."""
 FEWEST_ROWS = 4
 """Rows of functionals that the diarizer's graph takes at least."""
 
@@ -93,10 +92,14 @@ def _features() -> Section:
 
 
 def _encoder(name: str, grid: int) -> Section:
-    """``multiple``: analysis frames that its graph takes a multiple of, held at the end where there are fewer."""
+    """``multiple``: analysis frames that its graph takes a multiple of, held at the end where there are fewer.
+
+    ``pending``: frames before the end of what it takes, at which the next states are.
+    """
     encoder = open_encoder(name)
     assert isinstance(encoder, MelEncoder)
-    return {"context": encoder.context, "grid": grid, "multiple": HOPS * grid}
+    pending = encoder.network.config.pending
+    return {"context": encoder.context, "pending": pending, "grid": grid, "multiple": HOPS * grid}
 
 
 def _diarizer(network: DiarizerNetwork) -> Section:

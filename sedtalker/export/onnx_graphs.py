@@ -25,6 +25,8 @@ from sedtalker.speakers.speaker_network import SpeakerNetworks
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead, EmotionEncoder, SpeechEncoder
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PHONES, PROSODY_CHANNELS
 
+NEXT = "next_"
+"""How the names of outputs begin that are the states of the next step."""
 ITEMS = "items"
 """Name of the first axis of everything that goes in and out: streams that run together."""
 
@@ -51,10 +53,12 @@ class Graph:
     simplified: bool = True
     """Whether constants are folded; not where that would change weights, such as those before a batch norm."""
     multiples: Mapping[str, int] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
+    """Inputs without the free length."""
 
     def free_axes(self, name: str) -> dict[int, tuple[str, int]]:
         """Axes of an input whose length is free: the name of the length, and what it is a multiple of."""
-        if self.length is None or name.startswith(VOICE):
+        if self.length is None or name in self.fixed or name.startswith(VOICE):
             return {0: (ITEMS, 1)}
         length, multiple = self.length
         return {0: (ITEMS, 1), 1: (length, self.multiples.get(name, multiple))}
@@ -62,22 +66,6 @@ class Graph:
 
 VOICE = "voice_"
 """How the names of inputs begin that say how a speaker sounds in general."""
-
-
-class EncoderGraph(nn.Module):
-    """Log-mels (B, 2T, 80) to hidden vectors (B, T, D); of the emotion encoder (B, T / 2, D).
-
-    ``newest``: without those of the first ``context`` frames, which a speech encoder leaves out early.
-    """
-
-    def __init__(self, network: SpeechEncoder | EmotionEncoder, newest: bool) -> None:
-        super().__init__()
-        self.network, self.newest = network, newest
-
-    def forward(self, mel: Tensor) -> Tensor:
-        if self.newest and isinstance(self.network, SpeechEncoder):
-            return self.network.newest(mel)
-        return self.network.coarse(mel) if isinstance(self.network, EmotionEncoder) else self.network(mel)
 
 
 class DiarizerGraph(nn.Module):
@@ -132,14 +120,14 @@ class PhonesGraph(nn.Module):
 
 
 class StepGraph(nn.Module):
-    """``Decoder.step``."""
+    """``step`` of a decoder or of an encoder."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, network: Decoder | SpeechEncoder | EmotionEncoder) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.network = network
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        return self.decoder.step(*given)
+        return self.network.step(*given)
 
 
 class CurvesGraph(nn.Module):
@@ -178,13 +166,12 @@ class ActivityGraph(nn.Module):
 # --- Which graphs there are.
 
 
-def encoder_graph(name: str, network: SpeechEncoder | EmotionEncoder, newest: bool = False) -> Graph:
-    """An encoder over any even number of log-mels, or a multiple of four for the emotion encoder.
-
-    ``newest``: it leaves out the first ``context`` frames, which only the others see.
-    """
-    mel = torch.randn(2, 400, MEL_BANDS)
-    return Graph(name, EncoderGraph(network, newest), {"mel": mel}, ["hidden"], ("mel_frames", 2 * network.grid))
+def encoder_graph(name: str, network: SpeechEncoder | EmotionEncoder) -> Graph:
+    """An encoder over any even number of log-mels, or a multiple of four for the emotion encoder."""
+    states = network.states(2)
+    inputs = {"mel": torch.randn(2, 400, MEL_BANDS)} | states
+    outputs = ["hidden", *(f"{NEXT}{key}" for key in states)]
+    return Graph(name, StepGraph(network), inputs, outputs, ("mel_frames", 2 * network.grid), fixed=frozenset(states))
 
 
 def _frames_of(network: DiarizerNetwork) -> dict[str, Tensor]:
@@ -239,7 +226,7 @@ def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:
         "style": torch.zeros(2, len(config.styles)),
         "valid": torch.ones(2, frames),
     } | states
-    return Graph(name, StepGraph(decoder), inputs, ["coefficients", *(f"next_{key}" for key in states)])
+    return Graph(name, StepGraph(decoder), inputs, ["coefficients", *(f"{NEXT}{key}" for key in states)])
 
 
 def fine_graph(name: str, network: FineNetwork) -> Graph:

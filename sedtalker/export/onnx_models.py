@@ -146,9 +146,7 @@ def graphs_of(folder: Path) -> list[Graph]:
     kind = read_config(folder).kind
     network: Any = open_model(folder, in_torch=True) if kind in KINDS else None
     match kind:
-        case "speech_encoder":
-            return [encoder_graph("encoder", network), encoder_graph(NEWEST, network, newest=True)]
-        case "emotion_encoder":
+        case "speech_encoder" | "emotion_encoder":
             return [encoder_graph("encoder", network)]
         case "diarizer" if network.config.backbone is None and network.config.hidden_channels:
             streamed = diarizer_graph(NEWEST, network, newest=NEWEST_FRAMES)

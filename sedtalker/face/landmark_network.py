@@ -1,4 +1,4 @@
-"""The network of the landmark detector in torch; ``sedtalker.face.landmarks`` runs it."""
+"""The network of the landmark detector in torch; ``sedtalker.face.registration.pose`` runs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
-from sedtalker.face.landmarks import LANDMARKS, LandmarkConfig
+from sedtalker.face.registration.pose import LANDMARKS, LandmarkConfig
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.nn import torch_threads
 from sedtalker.nn.engine import Arrays

@@ -219,6 +219,18 @@ class ResidualConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x + self.dropout(F.gelu(self.conv(self.norm(x))))
 
+    def step(self, x: Tensor, past: Tensor, pending: int) -> tuple[Tensor, Tensor]:
+        """Next frames (B, C, T) after those that it remembers, and what it remembers before the ``pending`` last."""
+        seen, conv = torch.cat([past, self.norm(x)], 2), self.conv
+        made = F.conv1d(F.pad(seen, (0, self.context)), conv.weight, conv.bias, dilation=conv.dilation)
+        return x + F.gelu(made), before_last(seen, self.context, pending)
+
+
+def before_last(values: Tensor, count: int, pending: int) -> Tensor:
+    """``count`` of the frames of (B, C, T), those before the ``pending`` last; anything where there are fewer."""
+    index = torch.arange(count, device=values.device) + (values.shape[2] - pending - count)
+    return values.index_select(2, index.clamp(min=0))
+
 
 class ChannelNorm(nn.Module):
     """Layer normalisation over the channels of each frame of (B, C, T)."""

@@ -46,16 +46,16 @@ class NetworkKind:
 
 KINDS: dict[Kind, NetworkKind] = {
     "speech_encoder": NetworkKind(
-        "sedtalker.speech.encoder:SpeechEncoderConfig",
+        "sedtalker.speech.encoder_model:SpeechEncoderConfig",
         "sedtalker.speech.encoder_networks:SpeechEncoder",
         "encoder",
-        "sedtalker.speech.encoder:GraphEncoder",
+        "sedtalker.speech.encoder_model:GraphEncoder",
     ),
     "emotion_encoder": NetworkKind(
-        "sedtalker.speech.encoder:EmotionEncoderConfig",
+        "sedtalker.speech.encoder_model:EmotionEncoderConfig",
         "sedtalker.speech.encoder_networks:EmotionEncoder",
         "encoder",
-        "sedtalker.speech.encoder:GraphEncoder",
+        "sedtalker.speech.encoder_model:GraphEncoder",
     ),
     "diarizer": NetworkKind(
         "sedtalker.emotion.diarizer_model:DiarizerConfig",
@@ -85,7 +85,7 @@ KINDS: dict[Kind, NetworkKind] = {
         "bursts",
     ),
     "articulation": NetworkKind(
-        "sedtalker.speech.encoder:ArticulationConfig",
+        "sedtalker.speech.encoder_model:ArticulationConfig",
         "sedtalker.speech.encoder_networks:ArticulationNetwork",
         "articulation",
     ),
@@ -96,7 +96,7 @@ KINDS: dict[Kind, NetworkKind] = {
         "sedtalker.speakers.speaker_model:GraphSpeakers",
     ),
     "landmarks": NetworkKind(
-        "sedtalker.face.landmarks:LandmarkConfig", "sedtalker.face.landmark_network:LandmarkNet", "landmarks"
+        "sedtalker.face.registration.pose:LandmarkConfig", "sedtalker.face.landmark_network:LandmarkNet", "landmarks"
     ),
 }
 """What opens each kind of checkpoint that is used."""
@@ -246,7 +246,7 @@ LEAST_ROWS = 4
 
 def padded_rows(rows: Floats) -> Floats:
     """Rows (T, D), at least ``LEAST_ROWS`` of them."""
-    return np.pad(rows, ((0, max(0, LEAST_ROWS - len(rows))), (0, 0)))
+    return rows if len(rows) >= LEAST_ROWS else np.pad(rows, ((0, LEAST_ROWS - len(rows)), (0, 0)))
 
 
 def frame_logits(model: Model, rows: Floats, chunk: int) -> Floats:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, Self, cast
+from typing import TYPE_CHECKING, Protocol, Self, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,12 +20,13 @@ from pydantic import BaseModel
 
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio
-from sedtalker.checkpoint import Kind, builtin_checkpoint, is_checkpoint, read_arrays, read_config, weights_sha256
+from sedtalker.checkpoint import Kind, builtin_checkpoint, is_checkpoint, read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.models import HUB
-from sedtalker.nn.engine import GraphModel, Model, Network, frame_logits, open_model
+from sedtalker.nn.engine import Model, frame_logits, open_model
 from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
+from sedtalker.speech.encoder_model import GraphEncoder, MelNetwork
 from sedtalker.speech.features import (
     EMOTION,
     FRAME_CLOCK,
@@ -40,157 +41,6 @@ from sedtalker.speech.features import (
 
 if TYPE_CHECKING:
     from torch.nn import Module
-
-GRID = 2
-"""Frames of 20 ms that share a hidden vector of the emotion encoder; windows have to begin at a multiple of it."""
-STEM_CONTEXT = 2
-"""Frames, of 20 ms or of an encoder's grid, that its first convolutions see on either side, rounded up."""
-
-
-class SpeechEncoderConfig(BaseModel, extra="forbid"):
-    """Hyper-parameters of ``SpeechEncoder``."""
-
-    hop: Literal[10] = 10
-    """Milliseconds between the log-mels that it reads; the stem brings them to the 20 of the frames."""
-    channels: int = 192
-    """Size of a hidden vector."""
-    kernel: int = 5
-    """Frames that a convolution sees, odd."""
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 2, 1)
-    """Dilations of the residual convolutions, in order."""
-    dropout: float = 0.05
-    """Share of the values that training drops."""
-    motion_channels: int = 0
-    """Outputs of the training head for tracked mouth motion (0: no head)."""
-    prosody_channels: int = 0
-    """Outputs of the training head for prosody (0: no head)."""
-    layer_channels: int = 0
-    """Outputs of the training head for a teacher's layers (0: no head)."""
-
-    @property
-    def context(self) -> int:
-        """Frames (20 ms) that a hidden vector sees on either side, rounded up."""
-        return STEM_CONTEXT + sum(d * (self.kernel // 2) for d in self.dilations)
-
-
-class EmotionEncoderConfig(BaseModel, extra="forbid"):
-    """Hyper-parameters of ``EmotionEncoder``."""
-
-    stem_channels: int = 160
-    """Channels at 50 Hz."""
-    width: int = 320
-    """Channels at 25 Hz."""
-    channels: int = 256
-    """Size of the hidden vectors."""
-    kernel: int = 3
-    """Frames that a convolution sees, odd."""
-    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4, 1, 2, 4, 1)
-    """Dilations of the residual convolutions, in order."""
-    dropout: float = 0.05
-    """Share of the values that training drops."""
-
-    @property
-    def context(self) -> int:
-        """Frames (20 ms) that a hidden vector depends on, on either side: an even number, rounded up."""
-        return GRID * (STEM_CONTEXT + sum(d * (self.kernel // 2) for d in self.dilations))
-
-
-class ConvolutionHeadConfig(BaseModel, extra="forbid"):
-    """Hyper-parameters of a ``ConvolutionHead``."""
-
-    hidden: int = 192
-    """Channels of the encoder's frames."""
-    width: int = 32
-    """Channels of the convolutions."""
-    kernel: int = 5
-    """Frames that a convolution sees, odd."""
-    dilations: tuple[int, ...] = (1, 2, 4)
-    """Dilations of the convolutions, in order."""
-    dropout: float = 0.1
-    """In training."""
-
-    @property
-    def context(self) -> int:
-        """Frames that an output sees on either side."""
-        return sum(d * (self.kernel // 2) for d in self.dilations)
-
-
-class ArticulationConfig(BaseModel, extra="forbid"):
-    """Hyper-parameters of ``ArticulationNetwork``."""
-
-    phones: ConvolutionHeadConfig = ConvolutionHeadConfig(hidden=448, width=256, dropout=0.3)
-    """What finds phones in all channels of the frames."""
-    mouth: ConvolutionHeadConfig = ConvolutionHeadConfig(width=192, dropout=0.2)
-    """What finds the mouth in the last channels."""
-    shapes: int = 20
-    """Shapes of a talking mouth: ``TALKING_SHAPES``."""
-    smooths: bool = False
-    """Whether each frame of the mouth is a quarter of the one before, a half of its own and a quarter of the next."""
-
-    @property
-    def hidden(self) -> int:
-        """Channels of the frames that it reads."""
-        return self.phones.hidden
-
-    @property
-    def context(self) -> int:
-        """Frames that an output sees on either side."""
-        return max(self.phones.context, self.mouth.context + self.smooths)
-
-
-class MelNetwork:
-    """A network from log-mels to hidden vectors: a graph without torch, or a module of torch. Calls of one are stacked.
-
-    Attributes:
-        config: its hyper-parameters.
-        centred: whether it reads log-mels without the mean of each band.
-        grid: frames of 20 ms that share a hidden vector.
-    """
-
-    config: SpeechEncoderConfig | EmotionEncoderConfig
-    centred: bool
-    grid: int
-
-    @property
-    def context(self) -> int:
-        """Frames (20 ms) that a hidden vector sees on either side."""
-        return self.config.context
-
-    @property
-    def channels(self) -> int:
-        """Size of a hidden vector."""
-        return self.config.channels
-
-    def hidden(self, mel: Floats, after: int = 0) -> Floats:
-        """(B, 2T, 80) log-mels at 100 Hz to (B, T - after, D) hidden vectors, those of the first frames left out."""
-        raise NotImplementedError
-
-    def phones(self, hidden: Floats) -> Floats:
-        """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D), of the encoder of the lips alone."""
-        raise NotImplementedError
-
-
-class GraphEncoder(GraphModel, MelNetwork):
-    """An encoder that ``sedtalker.nn.engine`` runs."""
-
-    def __init__(self, folder: Path, config: SpeechEncoderConfig | EmotionEncoderConfig, graph: Network) -> None:
-        super().__init__(folder, config, graph)
-        self.centred = isinstance(config, SpeechEncoderConfig)
-        self.grid = 1 if self.centred else GRID
-
-    def hidden(self, mel: Floats, after: int = 0) -> Floats:
-        """See ``MelNetwork``; where frames share a hidden vector, the last log-mel is repeated until they are whole."""
-        count = mel.shape[1]
-        missing = -count % (2 * self.grid)
-        padded = np.concatenate([mel, np.repeat(mel[:, -1:], missing, 1)], 1) if missing else mel
-        newest = self._newest if after == self.context else None
-        (made,) = (newest or self._graph)(padded)
-        whole = made if self.grid == 1 else np.repeat(made, self.grid, 1)
-        return np.asarray(whole[:, 0 if newest else after :][:, : count // 2 - after])
-
-    def phones(self, hidden: Floats) -> Floats:
-        weight, bias = read_arrays(self.folder, "phone_head.weight", "phone_head.bias")
-        return hidden @ weight.T + bias
 
 
 # --- Recordings in, features out: what every other part of the package asks for.

@@ -14,28 +14,39 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
-from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
+from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution, before_last
 from sedtalker.nn.engine import Arrays
-from sedtalker.speech.encoder import (
+from sedtalker.speech.encoder_model import (
     GRID,
-    STEM_CONTEXT,
     ArticulationConfig,
     ConvolutionHeadConfig,
     EmotionEncoderConfig,
     MelNetwork,
     SpeechEncoderConfig,
 )
-from sedtalker.speech.features import MEL_BANDS, MEL_SCALE, PHONES
+from sedtalker.speech.features import HOPS, MEL_BANDS, MEL_SCALE, PHONES
 
 
 class MelModule(nn.Module, MelNetwork):
-    """What encoders in torch have in common: ``forward`` of arrays."""
+    """What encoders in torch have in common: ``run`` of arrays."""
+
+    def states(self, batch: int = 1) -> dict[str, Tensor]:
+        """The states before the first log-mel by name; zeros, as beyond the ends of a recording."""
+        raise NotImplementedError
+
+    def step(self, mel: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """``MelNetwork.run`` of tensors."""
+        raise NotImplementedError
+
+    def start(self) -> Arrays:
+        """See ``MelNetwork``."""
+        return tuple(state.cpu().numpy() for state in self.states().values())
 
     @torch.no_grad()
-    def hidden(self, mel: Floats, after: int = 0) -> Floats:
+    def run(self, *given: Floats) -> Arrays:
         """See ``MelNetwork``, on whatever device it is."""
-        made: Floats = self(torch.from_numpy(mel).to(next(self.parameters()).device)).float().cpu().numpy()
-        return made[:, after:]
+        device = next(self.parameters()).device
+        return tuple(x.float().cpu().numpy() for x in self.step(*(torch.from_numpy(x).to(device) for x in given)))
 
 
 class SpeechEncoder(MelModule):
@@ -68,12 +79,22 @@ class SpeechEncoder(MelModule):
             x = block(x)
         return self.norm(x).transpose(1, 2)
 
-    def newest(self, mel: Tensor) -> Tensor:
-        """``forward`` without the first ``context`` frames; no block works on more of them than the next one sees."""
-        x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))[..., STEM_CONTEXT:]
-        for block in self.blocks:
-            x = block(x)[..., cast(ResidualConvolution, block).context :]
-        return self.norm(x).transpose(1, 2)
+    def states(self, batch: int = 1) -> dict[str, Tensor]:
+        """See ``MelModule``."""
+        blocks = {f"block_{index}": _block(block).context for index, block in enumerate(self.blocks)}
+        shapes = {"stem": (MEL_BANDS, 2), **{name: (self.config.channels, count) for name, count in blocks.items()}}
+        return {name: torch.zeros(batch, *shape) for name, shape in shapes.items()}
+
+    def step(self, mel: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """See ``MelModule``."""
+        pending = self.config.pending
+        seen = torch.cat([states[0], MEL_SCALE * mel.transpose(1, 2)], 2)
+        kept = [before_last(seen, 2, HOPS * pending)]
+        x = F.gelu(F.conv1d(F.pad(seen, (0, 2)), self.stem.weight, self.stem.bias, stride=2))
+        for block, past in zip(self.blocks, states[1:], strict=True):
+            x, after = _block(block).step(x, past, pending)
+            kept.append(after)
+        return self.norm(x).transpose(1, 2), *kept
 
     @torch.no_grad()
     def phones(self, hidden: Floats) -> Floats:
@@ -81,6 +102,10 @@ class SpeechEncoder(MelModule):
         head = self.phone_head
         made: Floats = head(torch.from_numpy(hidden).to(head.weight.device)).float().cpu().numpy()
         return made
+
+
+def _block(block: nn.Module) -> ResidualConvolution:
+    return cast(ResidualConvolution, block)
 
 
 # --- The encoder of the emotion diarizer.
@@ -95,12 +120,19 @@ class EncoderBlock(nn.Module):
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float):
         super().__init__()
         self.norm = ChannelNorm(width)
-        self.conv = nn.Conv1d(width, width, kernel, dilation=dilation, padding=dilation * (kernel // 2))
+        self.context = dilation * (kernel // 2)
+        self.conv = nn.Conv1d(width, width, kernel, dilation=dilation, padding=self.context)
         self.project = nn.Conv1d(width, width, 1)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.dropout(self.project(F.gelu(self.conv(self.norm(x)))))
+
+    def step(self, x: Tensor, past: Tensor, pending: int) -> tuple[Tensor, Tensor]:
+        """See ``ResidualConvolution.step``."""
+        seen, conv = torch.cat([past, self.norm(x)], 2), self.conv
+        made = F.conv1d(F.pad(seen, (0, self.context)), conv.weight, conv.bias, dilation=conv.dilation)
+        return x + self.project(F.gelu(made)), before_last(seen, self.context, pending)
 
 
 class EmotionEncoder(MelModule):
@@ -133,6 +165,28 @@ class EmotionEncoder(MelModule):
             x = block(x)
         hidden: Tensor = self.project(self.norm(x)).transpose(1, 2)
         return hidden
+
+    def states(self, batch: int = 1) -> dict[str, Tensor]:
+        """See ``MelModule``."""
+        shapes = {"stem": (MEL_BANDS, 1), "down": (self.config.stem_channels, 1)}
+        shapes |= {
+            f"block_{index}": (self.config.width, cast(EncoderBlock, block).context)
+            for index, block in enumerate(self.blocks)
+        }
+        return {name: torch.zeros(batch, *shape) for name, shape in shapes.items()}
+
+    def step(self, mel: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """See ``MelModule``; of log-mels (B, 4T, 80), vectors (B, T, D) at 25 Hz."""
+        pending = self.config.pending // GRID
+        x, kept = MEL_SCALE * (mel - self.reference).transpose(1, 2), []
+        for conv, past, scale in ((self.stem, states[0], HOPS * GRID), (self.down, states[1], GRID)):
+            seen = torch.cat([past, x], 2)
+            x = F.gelu(F.conv1d(F.pad(seen, (0, 1)), conv.weight, conv.bias, stride=2))
+            kept.append(before_last(seen, 1, scale * pending))
+        for block, past in zip(self.blocks, states[2:], strict=True):
+            x, after = cast(EncoderBlock, block).step(x, past, pending)
+            kept.append(after)
+        return self.project(self.norm(x)).transpose(1, 2), *kept
 
     def forward(self, mel: Tensor) -> Tensor:
         """Hidden vectors (B, T, D) at 50 Hz, equal in pairs."""

@@ -61,6 +61,8 @@ MEL_CLOCK = FrameClock(rate=SAMPLE_RATE / HOP_LENGTH, offset=0.5 * HOP_LENGTH / 
 """Clock of the analysis frames: 100 a second."""
 FRAME_CLOCK = FrameClock(rate=MEL_CLOCK.rate / 2, offset=HOP_LENGTH / SAMPLE_RATE)
 """Clock of the built-in encoder: 50 frames a second, frame i centred at ``(i + 1/2) · 20 ms``."""
+HOPS = round(MEL_CLOCK.rate / FRAME_CLOCK.rate)
+"""Analysis frames of 10 ms in a frame."""
 
 MINUTE = 6000
 """Frames worked on at a time where an hour of them would not fit in memory."""

@@ -20,12 +20,13 @@ from sedtalker.audio.activity import activity_level
 from sedtalker.audio.audio import OffsetFilter
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.nn.calls import Call, Steps, alone
-from sedtalker.nn.engine import Model, open_model, padded_rows
-from sedtalker.speech.encoder import MelEncoder, MelNetwork, phones_and_mouth
+from sedtalker.nn.engine import Arrays, Model, open_model, padded_rows
+from sedtalker.speech.encoder import MelEncoder, phones_and_mouth
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
     FRAME_CLOCK,
     HOP_LENGTH,
+    HOPS,
     LARGEST_GAIN,
     LOG_FLOOR,
     LOUD,
@@ -38,7 +39,6 @@ from sedtalker.speech.features import (
     centre_bands,
     frame_rms,
     gain_of,
-    mel_level,
     mel_power,
     pair_means,
     pitch_frames,
@@ -177,14 +177,64 @@ Faces take more, see ``face_streams.REFRESHED_CHANGE``.
 """
 
 
+class HiddenStream:
+    """Hidden vectors of the frames that a stream keeps; the encoder remembers what came before them.
+
+    The centre of the bands, or the level, is that of the sound until a frame was encoded. Once it has moved by
+    ``stale``, frames are encoded anew.
+
+    Args:
+        encoder: the built-in one, or another of its kind.
+        refreshed: frames before the newest that are encoded anew then; None: all that are kept.
+    """
+
+    def __init__(self, encoder: MelEncoder, refreshed: int | None = None):
+        self.encoder, self.refreshed, self.stale = encoder, refreshed, STALE
+        self.hidden = np.zeros((0, encoder.channels), np.float32)
+        self.states: Arrays | None = None
+        self.first = self.at = 0
+        """Numbers of the first kept frame, and of the one before which the states are."""
+        self.standing = np.zeros(MEL_BANDS, np.float32)
+
+    def steps(self, first: int, mel: Floats, means: Floats, gain: float) -> Steps[Floats]:
+        """Hidden vectors (T, D) of the kept frames.
+
+        Args:
+            first: number of the first one.
+            mel: (2T, 80) log-mels.
+            means: (80,) of all speech so far.
+            gain: of the stream so far.
+        """
+        network = self.encoder.network
+        standing = np.full(MEL_BANDS, 2 * np.log(gain), np.float32)
+        if network.centred:
+            standing = means - standing
+        states, known, begin = self.states, self.at, self.at
+        if states is None or float(np.abs(standing - self.standing).max()) > self.stale:
+            self.standing, states = standing, network.start()
+            known = first if self.refreshed is None else max(first, known - self.refreshed)
+            known -= known % network.grid  # frames that share a hidden vector stay together
+            begin = max(first, known - network.context)
+        new = mel[HOPS * (begin - first) :]
+        new = centre_bands(new, means) if network.centred else new
+        fresh, *after = yield Call(network.advance, (new[None], *states))
+        before = self.hidden[first - self.first : known - self.first]
+        self.first, self.hidden = first, np.concatenate([before, fresh[0, known - begin :]])
+        count = -(-len(new) // (HOPS * network.grid)) * network.grid - network.config.pending
+        if count >= 0:
+            self.states, self.at = tuple(after), begin + count
+        return self.hidden
+
+
 @dataclass(frozen=True, eq=False)
 class StreamedFeatures:
     """The features of the last seconds of a stream.
 
     Attributes:
-        features: of the kept frames, normalised by the whole stream so far; their clock says when they were.
-        first: number of the first kept frame.
-        total: frames so far, the kept ones being ``first … total - 1``.
+        features: of the kept frames, or of those that were asked for where hidden vectors of all are not needed;
+            normalised by the whole stream so far. Their clock says when they were.
+        first: number of the first of them.
+        total: frames so far, these being ``first … total - 1``.
         loud: level of loud frames in the whole stream so far, for ``speech_activity``; NaN where hidden vectors of all
             kept frames are not needed.
         newest: of the frames that were asked for alone, with the hidden vectors of another encoder; or None.
@@ -203,11 +253,13 @@ class EncoderStream:
     Args:
         encoder: the built-in one, or another of its kind; None: hidden vectors of all kept frames are not needed.
         keep: frames of 20 ms that are kept at least, before the newest piece.
-        newest: an encoder for the newest frames alone, a decoder's; they are always fresh.
+        newest: an encoder for the newest frames alone, a decoder's.
     """
 
     def __init__(self, encoder: MelEncoder | None, keep: int, newest: MelEncoder | None = None):
-        self.encoder, self.keep, self.newest = encoder, keep, newest
+        self.keep = keep
+        self.every = None if encoder is None else HiddenStream(encoder)
+        self.newest = None if newest is None else HiddenStream(newest, 0)
         self.samples = 0
         """How many have come so far."""
         self.offset, self.tail = OffsetFilter(), np.zeros(BEFORE, np.float32)
@@ -217,12 +269,6 @@ class EncoderStream:
         """Analysis frames before ``first`` are gone; those before ``counted`` are in the history."""
         self.rms, self.mel = np.zeros(0, np.float32), np.zeros((0, MEL_BANDS), np.float32)
         self.pitch = PitchFrames(*(part[:0] for part in pitch_frames(np.zeros((1, PITCH_WINDOW), np.float32))))
-        self.hidden = np.zeros((0, encoder.channels if encoder is not None else 0), np.float32)
-        self.standing = np.zeros(MEL_BANDS, np.float32)
-        self.refreshed: int | None = None
-        """Frames before the newest that are encoded anew when the centre has moved; None: all that are kept."""
-        self.stale = STALE
-        """By how much it has to have moved, see ``STALE``."""
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
         self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, LARGEST_GAIN)
 
@@ -231,7 +277,7 @@ class EncoderStream:
 
         Args:
             samples: (N,).
-            since: first of the frames that the encoder of the newest ones encodes; None: it encodes none.
+            since: first of the frames that are asked of the encoder of the newest ones; None: it encodes none.
 
         Returns:
             What the encoder says of everything until now, for the kept frames. Equal to it within 1e-4 while nothing
@@ -241,30 +287,35 @@ class EncoderStream:
 
     def steps(self, samples: NDArray[np.float32], since: int | None = None) -> Steps[StreamedFeatures]:
         """``push`` with its calls of networks handed out."""
-        known = self.whole
         yield from self._analyse(self.offset.push(np.array(samples, np.float32)))
         recent = np.log(self.rms[self.counted - self.first :] + SILENT)
         loud = quantile_with(self.rms_history, recent, LOUD, np.exp)
         gain = gain_of(loud)
-        mel = np.log(np.float32(gain**2) * self.mel + np.float32(LOG_FLOOR))
-        tracks = pair_means(prosody_tracks(self.pitch, gain))
-        level = without_gain(smooth_level(mel_level(mel)), MEL_BANDS * LOG_FLOOR, gain)
+        power, first = np.float32(gain**2), self.first // HOPS
+        mel = np.log(power * self.mel + np.float32(LOG_FLOOR))
+        total = np.log(power * self.mel.sum(-1) + np.float32(MEL_BANDS * LOG_FLOOR))
+        level = without_gain(smooth_level(total), MEL_BANDS * LOG_FLOOR, gain)
         speech, means = self._speech(mel, level, gain)
+        skipped = max(0, since - first) if self.every is None and since is not None else 0
+        part = slice(HOPS * skipped, None)
+        tracks = pair_means(prosody_tracks(PitchFrames(*(values[part] for values in self.pitch)), gain))
         energy, overall = self._energy(tracks[:, 0], gain)
-        centred = centre_bands(mel, means)
+        hidden = np.zeros((len(tracks), 0), np.float32)
+        if self.every is not None:
+            hidden = yield from self.every.steps(first, mel, means, gain)
         features = SpeechFeatures(
-            clock=FrameClock(FRAME_CLOCK.rate, FRAME_CLOCK.offset + self.first / 2 / FRAME_CLOCK.rate),
-            hidden=(yield from self._encode(mel, centred, means, gain, known)),
-            mel=pair_means(centred),
+            clock=FrameClock(FRAME_CLOCK.rate, FRAME_CLOCK.offset + (first + skipped) / FRAME_CLOCK.rate),
+            hidden=hidden,
+            mel=pair_means(centre_bands(mel[part], means)),
             prosody=tracks,
-            speech=speech[0::2] | speech[1::2],
+            speech=(speech[0::2] | speech[1::2])[skipped:],
         )
         newest = None
         if self.newest is not None and since is not None:
-            first = since - self.first // 2
-            newest = features.part(first, max(0, len(features) - first))
-            newest = replace(newest, hidden=(yield from self._encode_newest(centred, first, len(newest))))
-        latest = StreamedFeatures(features, self.first // 2, self.first // 2 + len(mel) // 2, overall, newest)
+            hidden = yield from self.newest.steps(first, mel, means, gain)
+            whole = replace(features, hidden=hidden[skipped:])
+            newest = whole.part(since - first - skipped, len(whole))
+        latest = StreamedFeatures(features, first + skipped, first + len(mel) // HOPS, overall, newest)
         self._forget(level, energy)
         return latest
 
@@ -304,39 +355,11 @@ class EncoderStream:
 
     def _energy(self, energy: Floats, gain: float) -> tuple[Doubles, float]:
         """Levels (T,) of the kept frames without gain, and that of loud frames so far; NaN where nobody reads it."""
-        if self.encoder is None:
+        if self.every is None:
             return np.zeros(0), float("nan")
         levels = without_gain(activity_level(energy, FRAME_CLOCK.rate), ENERGY_FLOOR, gain)
         recent, scale = levels[(self.counted - self.first) // 2 :], partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
         return levels, quantile_with(self.energy_history, recent, LOUD, scale)
-
-    def _encode(self, mel: Floats, centred: Floats, means: Floats, gain: float, known: int) -> Steps[Floats]:
-        """Hidden vectors of the kept frames; ``known`` analysis frames were certain before."""
-        if self.encoder is None:
-            return np.zeros((len(mel) // 2, 0), np.float32)
-        # what the whole stream so far changes in the frames that the encoder reads: their centre, or their level
-        if self.encoder.network.centred:
-            mel, standing = centred, means - np.float32(2 * np.log(gain))
-        else:
-            standing = np.full(MEL_BANDS, 2 * np.log(gain), np.float32)
-        context = self.encoder.context
-        done = max(0, (known - self.first) // 2 - context)
-        done -= done % self.encoder.network.grid  # frames that share a hidden vector stay together
-        if not done or float(np.abs(standing - self.standing).max()) > self.stale:
-            self.standing, done = standing, 0 if self.refreshed is None else max(0, done - self.refreshed)
-        start = max(0, done - context)
-        fresh = yield from _encoded(self.encoder, mel[2 * start :], done - start, len(mel) // 2 - done)
-        self.hidden = np.concatenate([self.hidden[:done], fresh])
-        return self.hidden
-
-    def _encode_newest(self, mel: Floats, first: int, count: int) -> Steps[Floats]:
-        """Hidden vectors of kept frames from ``first`` on, of the encoder of the newest frames."""
-        assert self.newest is not None
-        if not count:
-            return np.zeros((0, self.newest.channels), np.float32)
-        start = max(0, first - self.newest.context)
-        start -= start % self.newest.network.grid
-        return (yield from _encoded(self.newest, mel[2 * start :], first - start, count))
 
     def _forget(self, level: NDArray[np.float64], energy: NDArray[np.float64]) -> None:
         """Move old frames to the history; ``ALIGNMENT`` of them stay in the buffer for what smooths over them."""
@@ -353,24 +376,11 @@ class EncoderStream:
         self.first, self.counted = self.first + 2 * drop, counted
         self.rms, self.mel = self.rms[2 * drop :], self.mel[2 * drop :]
         self.pitch = PitchFrames(*(part[2 * drop :] for part in self.pitch))
-        self.hidden = self.hidden[drop:]
 
 
 def _measured(narrow: Floats, wide: Floats) -> tuple[Floats, ...]:
     """Level, mel powers and ``PitchFrames`` of windows of 25 ms and of 50 ms around the same moments."""
     return frame_rms(narrow), mel_power(narrow), *pitch_frames(wide)
-
-
-def _encoded(encoder: MelEncoder, mel: Floats, first: int, count: int) -> Steps[Floats]:
-    """Hidden vectors (count, D) of log-mels (2T, 80), centred or not, from frame ``first`` on."""
-    network = encoder.network
-    mel = mel[: 2 * (first + count + network.context)]
-    (hidden,) = yield Call(_hidden, (mel[None],), (network, first))
-    return np.asarray(hidden[0, :count])
-
-
-def _hidden(mel: Floats, network: MelNetwork, after: int) -> tuple[Floats, ...]:
-    return (network.hidden(mel, after),)
 
 
 # --- Phones, and the shapes of the mouth.

@@ -31,7 +31,8 @@ from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.shown import Direction
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
+from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
 from tests.speech.test_stream import voice_like
 

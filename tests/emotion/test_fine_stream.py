@@ -25,7 +25,8 @@ from sedtalker.emotion.events import stream_changes, track_changes
 from sedtalker.emotion.fine import FineConfig, FineEmotions
 from sedtalker.emotion.network import DiarizerNetwork, FineNetwork
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
+from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.features import SpeechFeatures
 from tests.speech.test_stream import voice_like

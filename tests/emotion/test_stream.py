@@ -16,7 +16,8 @@ from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.shown import visible
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig, open_encoder
+from sedtalker.speech.encoder import MelEncoder, open_encoder
+from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.features import FRAME_CLOCK
 from tests.speech.test_stream import voice_like
@@ -109,7 +110,9 @@ def test_memory_does_not_grow(small):
     for number in range(27):
         stream.push(voice_like(1.0, number % 3))
         listener = stream.encoder_stream
-        sizes.append(len(listener.mel) + len(listener.hidden) + len(listener.tail) + sum(map(len, stream.waiting)))
+        sizes.append(
+            len(listener.mel) + len(listener.every.hidden) + len(listener.tail) + sum(map(len, stream.waiting))
+        )
     assert max(sizes[23:]) <= max(sizes[19:23])
 
 

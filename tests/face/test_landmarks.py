@@ -11,7 +11,7 @@ import torch
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.face.landmark_network import expected_points
-from sedtalker.face.landmarks import detect
+from sedtalker.face.registration.pose import detect
 from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
 from sedtalker.nn.engine import open_model
 from sedtalker.training.corpora.landmark_samples import random_solids

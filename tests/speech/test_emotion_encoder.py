@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from sedtalker.audio import from_samples
-from sedtalker.speech.encoder import GRID, EmotionEncoderConfig, MelEncoder
+from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.encoder_model import GRID, EmotionEncoderConfig
 from sedtalker.speech.encoder_networks import EmotionEncoder
 
 SIZES = EmotionEncoderConfig(stem_channels=8, width=16, channels=12, dilations=(1, 2))

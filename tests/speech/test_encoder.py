@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,22 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from sedtalker.audio import from_samples
+from sedtalker.audio import from_samples, load_audio
 from sedtalker.audio.audio import without_offset
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.encoder import (
-    EncoderPair,
-    GraphEncoder,
-    MelEncoder,
-    SpeechEncoderConfig,
-    open_encoder,
-    open_trained_encoder,
-)
-from sedtalker.speech.encoder_networks import SpeechEncoder
+from sedtalker.speech.encoder import EncoderPair, MelEncoder, open_encoder, open_trained_encoder
+from sedtalker.speech.encoder_model import EmotionEncoderConfig, GraphEncoder, MelNetwork, SpeechEncoderConfig
+from sedtalker.speech.encoder_networks import EmotionEncoder, SpeechEncoder
 from sedtalker.speech.features import (
     EMOTION,
     FRAME_CLOCK,
@@ -40,6 +35,8 @@ from sedtalker.speech.features import (
     speech_mask,
 )
 from tests.support.tiny_backbones import save_tiny
+
+SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
 
 
 def _speechlike(seconds: float, seed: int = 0) -> np.ndarray:
@@ -182,12 +179,43 @@ def test_graphs_give_what_torch_gives_for_any_number_of_frames(name: str, mels: 
     np.testing.assert_allclose(opened.network.hidden(mel), in_torch.hidden(mel), atol=5e-5)
 
 
-def test_the_newest_frames_are_those_of_the_whole() -> None:
-    """The graph that streams run leaves out frames that only the others see."""
-    encoder = open_encoder()
-    assert isinstance(encoder, MelEncoder)
-    network = encoder.network
-    mel = np.random.default_rng(0).normal(size=(1, 2 * (network.context + 9), 80)).astype(np.float32)
-    newest = network.hidden(mel, network.context)
-    assert newest.shape[1] == 9
-    assert np.abs(newest - network.hidden(mel)[:, network.context :]).max() < 1e-5
+def stretches(network: MelNetwork, mel: np.ndarray, hop: int) -> np.ndarray:
+    """Hidden vectors of log-mels that come ``hop`` frames at a time; those that later sound changes come again."""
+    states, first, hidden = network.start(), 0, np.zeros((len(mel), 0, network.channels), np.float32)
+    states = tuple(np.repeat(state, len(mel), 0) for state in states)
+    for end in range(hop, mel.shape[1] // 2 + 1, hop):
+        fresh, *after = network.advance(mel[:, 2 * first : 2 * end], *states)
+        hidden = np.concatenate([hidden[:, :first], fresh], 1)
+        if end - first >= network.config.pending:
+            states, first = tuple(after), end - network.config.pending
+    assert first > mel.shape[1] // 4
+    return hidden
+
+
+@pytest.mark.parametrize("hop", [2, 4, 18])
+@pytest.mark.parametrize(
+    "network",
+    [
+        SpeechEncoder(SpeechEncoderConfig(channels=8, kernel=3, dilations=(1, 4, 2))),
+        EmotionEncoder(EmotionEncoderConfig(stem_channels=8, width=8, channels=4, dilations=(1, 2))),
+    ],
+)
+def test_stretch_by_stretch_it_gives_what_it_gives_of_the_whole(network: MelNetwork, hop: int) -> None:
+    """Networks that see no more than comes again."""
+    assert network.config.pending == network.context
+    mel = np.random.default_rng(hop).normal(size=(2, 2 * 72, 80)).astype(np.float32)
+    network.eval()  # type: ignore[attr-defined]
+    np.testing.assert_allclose(stretches(network, mel, hop), network.hidden(mel), atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "hop", "most"), [("speech_encoder", 4, 0.03), ("emotion_encoder", 16, 1e-4)])
+def test_built_in_encoders_hardly_change_what_is_settled(name: str, hop: int, most: float) -> None:
+    """They see more than comes again; of speech, hidden vectors differ by a small part."""
+    network, in_torch = open_model(name), open_model(name, in_torch=True)
+    assert network.config.pending < network.context
+    analysis = analyse(load_audio(SAMPLE).samples)
+    mel = (analysis.centred if network.centred else analysis.mel)[None, : 2 * 320]
+    made, whole = stretches(network, mel, hop), network.hidden(mel)
+    newest = slice(-network.config.pending, None)
+    assert np.abs(made - whole)[:, newest].mean() < most * np.abs(whole).mean()
+    np.testing.assert_allclose(stretches(in_torch, mel, hop), made, atol=1e-4)

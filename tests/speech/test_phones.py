@@ -19,7 +19,8 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.face.arkit import TALKING_SHAPES
 from sedtalker.nn.calls import alone
 from sedtalker.nn.engine import frame_logits, open_model
-from sedtalker.speech.encoder import ArticulationConfig, ConvolutionHeadConfig, EncoderPair, MelEncoder, open_encoder
+from sedtalker.speech.encoder import EncoderPair, MelEncoder, open_encoder
+from sedtalker.speech.encoder_model import ArticulationConfig, ConvolutionHeadConfig
 from sedtalker.speech.encoder_networks import ArticulationNetwork
 from sedtalker.speech.features import EMOTION, PHONES, SPEECH
 from sedtalker.speech.speech_stream import ArticulationStream, articulation_network

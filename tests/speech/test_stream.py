@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
+from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.speech_stream import (
     ALIGNMENT,

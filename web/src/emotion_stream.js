@@ -10,7 +10,7 @@ import { centreBands, finite, pairMeans } from "./features.js";
 import { joined } from "./networks.js";
 import { LiveSegmentation } from "./segmentation.js";
 import { attenuation, decided, visible } from "./shown.js";
-import { EncoderStream, newestHidden } from "./speech_stream.js";
+import { EncoderStream, HiddenStream } from "./speech_stream.js";
 
 /** Seconds as frames of 20 ms. */
 function framesOf(seconds, { features }) {
@@ -84,7 +84,7 @@ export class DiarizerStream {
     const [delay, hop] = [streams.look_ahead_seconds, streams.hop_seconds].map((seconds) => framesOf(seconds, constants));
     const keep = Math.max(diarizer.context + encoder.context, streams.activity_frames) + delay + hop;
     this.networks = networks;
-    this.hops = new Hops(new EncoderStream(networks, keep, framesOf(streams.refreshed_seconds, constants)), delay, hop, constants);
+    this.hops = new Hops(new EncoderStream(networks, keep, true), delay, hop, constants);
     this.segmentation = new LiveSegmentation(track.labels.length, constants.features.frame_rate, segments);
   }
 
@@ -146,6 +146,7 @@ export class LateEmotions {
     const keep = framesOf(streams.lips_seconds, constants) + encoder.context + delay + step;
     this.networks = networks;
     this.hops = new Hops(new EncoderStream(networks, keep), delay, step, constants);
+    this.newest = new HiddenStream(networks, "speech_encoder", 0);
     this.diarizer = new DiarizerStream(networks);
     /** Sound that the diarizer has not had yet. */
     this.backlog = [];
@@ -185,8 +186,8 @@ export class LateEmotions {
     const { networks } = this;
     const { streams, features, decoder } = networks.constants;
     const { streamed, since, count } = await this.hops.next(samples);
-    const known = streamed.total - streamed.first - since;
-    const hidden = await newestHidden(networks, streamed, since, count ? known : 0);
+    const kept = await this.newest.push(streamed);
+    const hidden = kept.subarray(count ? since * decoder.hidden : kept.length);
     const classes = this.posterior.length;
     const share = Math.fround(1 - Math.exp(-1 / (streams.onset_seconds * features.frame_rate)));
     const [posterior, intensity] = [new Float32Array(count * classes), new Float32Array(count)];

@@ -5,7 +5,7 @@
  */
 
 import { clip } from "./filters.js";
-import { DECODER_FRAMES, joined } from "./networks.js";
+import { DECODER_FRAMES, joined, nextStates, startingStates } from "./networks.js";
 
 /** Hidden vectors (T, D) and prosody (T, 4) to what the decoder reads, (T, D + 4). */
 export function speechInput(hidden, prosody, { prosody_mean: mean, prosody_scale: scale }) {
@@ -68,19 +68,8 @@ export class MotionDecoder {
     feeds.valid = networks.tensor(new Float32Array(chunk).fill(1, lead, lead + count), [1, chunk]);
     this.states ??= startingStates(session, feeds, networks);
     const made = await session.run({ ...feeds, ...this.states });
-    for (const name of Object.keys(this.states)) this.states[name] = made[`next_${name}`];
+    this.states = nextStates(made);
     const width = made.coefficients.dims[2];
     return made.coefficients.data.subarray(lead * width, (lead + count) * width).map((value) => clip(value, 0, 1));
   }
-}
-
-/** Zeros for every state that a graph takes beside what it is fed. */
-function startingStates(session, feeds, networks) {
-  const states = session.inputMetadata.filter(({ name }) => !(name in feeds));
-  return Object.fromEntries(
-    states.map(({ name, shape }) => {
-      const one = shape.map((size) => (typeof size === "number" ? size : 1)); // one stream, where many may run together
-      return [name, networks.tensor(new Float32Array(one.reduce((a, b) => a * b, 1)), one)];
-    }),
-  );
 }

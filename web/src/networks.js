@@ -80,38 +80,30 @@ export class Networks {
   }
 
   /**
-   * Hidden vectors (T, 256) of the speech encoder.
-   * @param {Float32Array} mel (2 T, 80) centred log-mels
+   * Hidden vectors (T, D) of an encoder, and its next states.
+   *
+   * Those are of a moment ``pending`` frames before the end: log-mels from there on are to come again, with those that
+   * follow them. Where fewer have come since the start, they are none.
+   * @param {"speech_encoder" | "emotion_encoder"} name
+   * @param {Float32Array} mel (2 T, 80) the next log-mels, centred for the speech encoder, from a multiple of its grid on
+   * @param {Record<string, any>} [states] after those before them; without them, these are the first
+   * @returns {Promise<{hidden: Float32Array, states: Record<string, any>}>}
    */
-  async speechHidden(mel) {
-    return (await this.#encoded("speech_encoder", mel)).data;
-  }
-
-  /**
-   * Hidden vectors (T, 192) of the emotion encoder, equal in pairs.
-   * @param {Float32Array} mel (2 T, 80) log-mels that are not centred, from an even frame on
-   */
-  async emotionHidden(mel) {
-    const { data, width } = await this.#encoded("emotion_encoder", mel);
-    const frames = mel.length / this.constants.features.mel_bands / 2;
-    const hidden = new Float32Array(frames * width);
-    const { grid } = this.constants.emotion_encoder;
-    for (let i = 0; i < frames; i++) {
-      const from = Math.floor(i / grid) * width;
+  async encode(name, mel, states) {
+    const { mel_bands: bands } = this.constants.features;
+    const { multiple, grid } = this.constants[name];
+    const whole = Math.ceil(mel.length / bands / multiple) * multiple;
+    const session = await this.session(name);
+    const feeds = { mel: this.tensor(heldTo(mel, bands, whole), [1, whole, bands]) };
+    const made = await session.run({ ...feeds, ...(states ?? startingStates(session, feeds, this)) });
+    const { data, dims } = made.hidden;
+    const [frames, width] = [mel.length / bands / 2, dims[2]];
+    const hidden = grid === 1 ? data : new Float32Array(frames * width);
+    for (let i = 0; grid > 1 && i < frames; i++) {
+      const from = Math.floor(i / grid) * width; // frames of the emotion encoder are equal in pairs
       hidden.set(data.subarray(from, from + width), i * width);
     }
-    return hidden;
-  }
-
-  async #encoded(name, mel) {
-    const { mel_bands: bands } = this.constants.features;
-    const { multiple } = this.constants[name];
-    const frames = mel.length / bands;
-    const whole = Math.ceil(frames / multiple) * multiple;
-    const held = heldTo(mel, bands, whole);
-    const session = await this.session(name);
-    const { hidden } = await session.run({ mel: this.tensor(held, [1, whole, bands]) });
-    return { data: hidden.data, width: hidden.dims[2] };
+    return { hidden, states: nextStates(made) };
   }
 
   /**
@@ -186,6 +178,24 @@ export class Networks {
   }
 }
 
+/** Zeros for every state that a graph takes beside what it is fed. */
+export function startingStates(session, feeds, networks) {
+  const states = session.inputMetadata.filter(({ name }) => !(name in feeds));
+  return Object.fromEntries(
+    states.map(({ name, shape }) => {
+      const one = shape.map((size) => (typeof size === "number" ? size : 1)); // one stream, where many may run together
+      return [name, networks.tensor(new Float32Array(one.reduce((a, b) => a * b, 1)), one)];
+    }),
+  );
+}
+
+/** The states of the next step among what a graph gives. */
+export function nextStates(made) {
+  const next = "next_";
+  const states = Object.entries(made).filter(([name]) => name.startsWith(next));
+  return Object.fromEntries(states.map(([name, value]) => [name.slice(next.length), value]));
+}
+
 /** Rows (T, width) as long as ``count`` rows, the last one held: a change to zeros would look like a sound. */
 function heldTo(values, width, count) {
   if (values.length === count * width) return values;
@@ -212,10 +222,12 @@ export async function encode(networks, analysis, onprogress) {
     const window = (context) => [Math.max(0, start - context), Math.min(analysis.frames, start + step + context)];
     const [first, end] = window(lips.context);
     const centred = centreBands(analysis.mel, analysis.means, 2 * first, 2 * end);
-    found.speech.push(rowsOf(await networks.speechHidden(centred), end - first, start - first, count));
+    const speech = await networks.encode("speech_encoder", centred);
+    found.speech.push(rowsOf(speech.hidden, end - first, start - first, count));
     const [begin, last] = window(emotion.context);
     const mel = analysis.mel.subarray(2 * begin * bands, 2 * last * bands);
-    found.emotion.push(rowsOf(await networks.emotionHidden(mel), last - begin, start - begin, count));
+    const emotions = await networks.encode("emotion_encoder", mel);
+    found.emotion.push(rowsOf(emotions.hidden, last - begin, start - begin, count));
     await onprogress?.((start + count) / analysis.frames);
   }
   return { speech: joined(found.speech), emotion: joined(found.emotion) };

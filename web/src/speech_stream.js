@@ -14,6 +14,7 @@ import { Rows } from "./rows.js";
  * @property {Uint8Array} speech (T) loud enough to be speech
  * @property {Float32Array} mel (2 T, 80) log-mels, not centred
  * @property {Float64Array} means (80) that centre them
+ * @property {number} gain of the stream so far
  * @property {() => number} loud level of loud frames in the whole stream so far, for ``speechActivity``
  * @property {Float32Array} [hidden] (T, D) of the emotion encoder, where the stream has it encode
  */
@@ -23,14 +24,13 @@ export class EncoderStream {
   /**
    * @param {import("./networks.js").Networks} networks
    * @param {number} keep frames of 20 ms that are kept at least, before the newest piece
-   * @param {number} [refreshed] frames before the newest that the emotion encoder encodes anew when the level has
-   *   moved; without it that encoder is not asked
+   * @param {boolean} [emotional] whether the emotion encoder encodes what is kept
    */
-  constructor(networks, keep, refreshed) {
+  constructor(networks, keep, emotional = false) {
     const { features, speech_stream: stream } = networks.constants;
     this.networks = networks;
     this.keep = keep;
-    this.refreshed = refreshed;
+    this.every = emotional ? new HiddenStream(networks, "emotion_encoder", networks.constants.streams.refreshed_seconds) : null;
     this.features = features;
     this.constants = stream;
     this.ear = new Ear(features);
@@ -44,8 +44,6 @@ export class EncoderStream {
     this.rms = new Rows(1);
     this.power = new Rows(features.mel_bands);
     this.pitch = new Rows(this.ear.pitch.width);
-    this.hidden = null;
-    this.standing = 0;
     this.rmsHistory = new LevelHistogram(stream);
     this.levelHistory = new LevelHistogram(stream);
     this.energyHistory = new LevelHistogram(stream);
@@ -59,7 +57,6 @@ export class EncoderStream {
    */
   async push(samples) {
     const { features: f, constants: c } = this;
-    const known = this.whole;
     this.#measure(this.offset.push(samples));
     const counted = this.counted - this.first;
     const recent = Float64Array.from(this.rms.part(counted, this.rms.length), (rms) => Math.log(rms + c.silent));
@@ -76,10 +73,10 @@ export class EncoderStream {
     const energy = activityLevel(prosody, f.frame_rate).map((value) => withoutGain(value, f.energy_floor, gain));
     const recentEnergy = energy.slice(counted / 2);
     const scale = (value) => withGain(value, f.energy_floor, gain);
-    const overall = this.refreshed === undefined ? NaN : quantileWith(this.energyHistory, recentEnergy, f.loud, scale);
+    const overall = this.every ? quantileWith(this.energyHistory, recentEnergy, f.loud, scale) : NaN;
     const first = this.first / 2;
-    const latest = { first, total: first + frames / 2, prosody, speech: anyOfPairs(speech), mel, means, loud: overall };
-    if (this.refreshed !== undefined) latest.hidden = await this.#encode(mel, gain, known);
+    const latest = { first, total: first + frames / 2, prosody, speech: anyOfPairs(speech), mel, means, gain, loud: overall };
+    if (this.every) latest.hidden = await this.every.push(latest);
     this.#forget(level, energy);
     return latest;
   }
@@ -132,27 +129,6 @@ export class EncoderStream {
     return { speech, means: total.map((sum) => sum / count) };
   }
 
-  /** Hidden vectors of the kept frames by the emotion encoder; ``known`` analysis frames were certain before. */
-  async #encode(mel, gain, known) {
-    const { context, grid } = this.networks.constants.emotion_encoder;
-    const { mel_bands: bands } = this.features;
-    const frames = mel.length / bands / 2;
-    const standing = 2 * Math.log(gain);
-    let done = Math.max(0, Math.floor((known - this.first) / 2) - context);
-    done -= done % grid;
-    if (!done || Math.abs(standing - this.standing) > this.networks.constants.streams.refreshed_change) {
-      this.standing = standing;
-      done = Math.max(0, done - this.refreshed);
-    }
-    const start = Math.max(0, done - context);
-    const fresh = await this.networks.emotionHidden(mel.subarray(2 * start * bands));
-    const width = fresh.length / (frames - start);
-    this.hidden ??= new Rows(width);
-    this.hidden.cut(done);
-    this.hidden.append(fresh.subarray((done - start) * width));
-    return this.hidden.values.slice();
-  }
-
   /** Move old frames to the histories; ``alignment`` of them stay in the buffers for what smooths over them. */
   #forget(level, energy) {
     const { alignment, silent } = this.constants;
@@ -168,7 +144,6 @@ export class EncoderStream {
     this.counted = this.first + to;
     this.first += 2 * drop;
     for (const rows of [this.rms, this.power, this.pitch]) rows.drop(2 * drop);
-    this.hidden?.drop(drop);
   }
 }
 
@@ -182,16 +157,56 @@ function bandSums(power, bands) {
 }
 
 /**
- * Hidden vectors of the speech encoder for some of the kept frames of a stream.
- * @param {import("./networks.js").Networks} networks
- * @param {StreamedFeatures} streamed
- * @param {number} first of the kept frames
- * @param {number} count
+ * Hidden vectors of the frames that a stream keeps; the encoder remembers what came before them.
+ *
+ * The centre of the bands, or the level, is that of the sound until a frame was encoded. Once it has moved by
+ * ``refreshed_change``, frames are encoded anew.
  */
-export async function newestHidden(networks, streamed, first, count) {
-  if (count <= 0) return new Float32Array(0);
-  const start = Math.max(0, first - networks.constants.speech_encoder.context);
-  const hidden = await networks.speechHidden(centreBands(streamed.mel, streamed.means, 2 * start));
-  const width = networks.constants.decoder.hidden;
-  return hidden.subarray((first - start) * width, (first - start + count) * width);
+export class HiddenStream {
+  /**
+   * @param {import("./networks.js").Networks} networks
+   * @param {"speech_encoder" | "emotion_encoder"} name
+   * @param {number} refreshed seconds before the newest frame that are encoded anew then
+   */
+  constructor(networks, name, refreshed) {
+    this.networks = networks;
+    this.name = name;
+    this.refreshed = Math.round(refreshed * networks.constants.features.frame_rate);
+    /** Numbers of the first kept frame, and of the one before which the states are. */
+    this.first = this.at = 0;
+    this.states = null;
+    this.standing = null;
+    this.hidden = null;
+  }
+
+  /**
+   * Hidden vectors (T, D) of the kept frames.
+   * @param {StreamedFeatures} streamed
+   */
+  async push({ first, total, mel, means, gain }) {
+    const { networks, name } = this;
+    const { streams, features, [name]: encoder } = networks.constants;
+    const centred = name === "speech_encoder";
+    const standing = centred ? means.map((mean) => mean - 2 * Math.log(gain)) : [2 * Math.log(gain)];
+    let [states, known, begin] = [this.states, this.at, this.at];
+    if (!states || standing.some((value, k) => Math.abs(value - this.standing[k]) > streams.refreshed_change)) {
+      this.standing = standing;
+      states = undefined;
+      known = Math.max(first, known - this.refreshed);
+      known -= known % encoder.grid; // frames that share a hidden vector stay together
+      begin = Math.max(first, known - encoder.context);
+    }
+    const from = 2 * (begin - first);
+    const { mel_bands: bands } = features;
+    const made = await networks.encode(name, centred ? centreBands(mel, means, from) : mel.subarray(from * bands), states);
+    const width = made.hidden.length / (total - begin);
+    this.hidden ??= new Rows(width);
+    this.hidden.drop(first - this.first);
+    this.first = first;
+    this.hidden.cut(known - first);
+    this.hidden.append(made.hidden.subarray((known - begin) * width));
+    const count = Math.ceil((total - begin) / encoder.grid) * encoder.grid - encoder.pending;
+    if (count >= 0) [this.states, this.at] = [made.states, begin + count];
+    return this.hidden.values.slice();
+  }
 }

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook
-from sedtalker.speech.encoder import GRID, EmotionEncoderConfig
+from sedtalker.speech.encoder_model import GRID, EmotionEncoderConfig
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.speech.whisper import FLOOR, batch_layer_outputs

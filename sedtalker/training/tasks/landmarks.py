@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from sedtalker.arrays import Ints
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.face.landmark_network import LandmarkNet, expected_points
-from sedtalker.face.landmarks import LandmarkConfig
+from sedtalker.face.registration.pose import LandmarkConfig
 from sedtalker.progress import Hook
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.landmark_samples import Points, Rig, draw

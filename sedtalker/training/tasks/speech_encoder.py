@@ -22,7 +22,7 @@ from sedtalker.audio import resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook, counted
-from sedtalker.speech.encoder import SpeechEncoderConfig
+from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
 from sedtalker.training.cards import speech_encoder_card

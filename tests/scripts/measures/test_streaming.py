@@ -14,7 +14,8 @@ from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.emotion_stream import DiarizerStream
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoderConfig
+from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
 from tests.speech.test_stream import voice_like
 

@@ -11,7 +11,7 @@ import torch
 from sedtalker.checkpoint import read_config
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
-from sedtalker.speech.encoder import EmotionEncoderConfig
+from sedtalker.speech.encoder_model import EmotionEncoderConfig
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.training.corpora.layer_features import TEACHER_FILE, Teacher
 from sedtalker.training.task import TrainerConfig, make_optimizer

@@ -13,7 +13,7 @@ from sedtalker.checkpoint import CheckpointConfig, read_config, weights_sha256, 
 from sedtalker.emotion.network import FineNetwork
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
-from sedtalker.speech.encoder import EmotionEncoderConfig
+from sedtalker.speech.encoder_model import EmotionEncoderConfig
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED, FineEmotionsTask, voted_log_shares
 from tests.training.tasks.test_transfer_diarizer import trained

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from sedtalker.face.builtin import load_face
-from sedtalker.face.landmarks import detect
+from sedtalker.face.registration.pose import detect
 from sedtalker.nn.engine import open_model
 from sedtalker.training.loop import TrainerConfig, fit
 from sedtalker.training.tasks.landmarks import LandmarksTask, landmark_loss

@@ -15,7 +15,7 @@ from sedtalker.emotion.network import DiarizerNetwork, FrameNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
-from sedtalker.speech.encoder import EmotionEncoderConfig
+from sedtalker.speech.encoder_model import EmotionEncoderConfig
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.training.corpora import layer_features
 from sedtalker.training.corpora.layer_features import Teacher
