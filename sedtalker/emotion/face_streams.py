@@ -25,6 +25,8 @@ REFRESHED_SECONDS = 4.0
 """Sound before the newest whose hidden vectors are computed anew when the microphone's spectrum is known better."""
 REFRESHED_CHANGE = 0.1
 """By how much it, or the level, has to have moved (natural log). Posterior and intensity differ by 2e-4 in the mean."""
+LIPS_CHANGE = 0.25
+"""By how much the spectrum has to have moved for the lips' hidden vectors; heights of lips stay within .001."""
 LIPS_SECONDS = 2.0
 """Sound before the newest that is kept for the lips."""
 
@@ -37,6 +39,8 @@ class LipStream(SpeechStream):
 
     def __init__(self, encoder: MelEncoder, look_ahead: float, hop: float, given: EmotionTrack | None = None):
         super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
+        assert self.encoder_stream.newest is not None
+        self.encoder_stream.newest.stale = LIPS_CHANGE
         self.given = given
         """An emotion that is given; frames that are not yet final follow another one from when it is put here."""
 
@@ -57,11 +61,9 @@ class LateEmotions(LipStream):
     def __init__(self, emotions: DiarizerStream, encoder: MelEncoder, look_ahead: float, hop: float):
         super().__init__(encoder, look_ahead, hop)
         self.emotions = emotions
-        every, newest = emotions.encoder_stream.every, self.encoder_stream.newest
+        every = emotions.encoder_stream.every
         assert every is not None
-        assert newest is not None
-        every.stale = newest.stale = REFRESHED_CHANGE
-        every.refreshed = round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
+        every.stale, every.refreshed = REFRESHED_CHANGE, round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
         self.backlog: list[NDArray[np.float32]] = []
         """Sound that the diarizer has not had yet."""
         self.onset = ONSET_SECONDS

@@ -154,7 +154,8 @@ def _speech_stream() -> Section:
 
 
 def _streams() -> Section:
-    late = _named(face_streams, "ONSET_SECONDS", "REFRESHED_SECONDS", "REFRESHED_CHANGE", "LIPS_SECONDS")
+    names = "ONSET_SECONDS", "REFRESHED_SECONDS", "REFRESHED_CHANGE", "LIPS_CHANGE", "LIPS_SECONDS"
+    late = _named(face_streams, *names)
     emotion = _named(emotion_stream, "LOOK_AHEAD_SECONDS", "HOP_SECONDS")
     kept = {"activity_frames": emotion_stream.SpeechStream.activity_frames}
     face = _named(animation_stream, "CROSSFADE")

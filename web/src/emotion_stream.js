@@ -146,7 +146,7 @@ export class LateEmotions {
     const keep = framesOf(streams.lips_seconds, constants) + encoder.context + delay + step;
     this.networks = networks;
     this.hops = new Hops(new EncoderStream(networks, keep), delay, step, constants);
-    this.newest = new HiddenStream(networks, "speech_encoder", 0);
+    this.newest = new HiddenStream(networks, "speech_encoder", 0, streams.lips_change);
     this.diarizer = new DiarizerStream(networks);
     /** Sound that the diarizer has not had yet. */
     this.backlog = [];

@@ -27,10 +27,11 @@ export class EncoderStream {
    * @param {boolean} [emotional] whether the emotion encoder encodes what is kept
    */
   constructor(networks, keep, emotional = false) {
-    const { features, speech_stream: stream } = networks.constants;
+    const { features, speech_stream: stream, streams } = networks.constants;
+    const { refreshed_seconds, refreshed_change } = streams;
     this.networks = networks;
     this.keep = keep;
-    this.every = emotional ? new HiddenStream(networks, "emotion_encoder", networks.constants.streams.refreshed_seconds) : null;
+    this.every = emotional ? new HiddenStream(networks, "emotion_encoder", refreshed_seconds, refreshed_change) : null;
     this.features = features;
     this.constants = stream;
     this.ear = new Ear(features);
@@ -160,17 +161,19 @@ function bandSums(power, bands) {
  * Hidden vectors of the frames that a stream keeps; the encoder remembers what came before them.
  *
  * The centre of the bands, or the level, is that of the sound until a frame was encoded. Once it has moved by
- * ``refreshed_change``, frames are encoded anew.
+ * ``change``, frames are encoded anew.
  */
 export class HiddenStream {
   /**
    * @param {import("./networks.js").Networks} networks
    * @param {"speech_encoder" | "emotion_encoder"} name
    * @param {number} refreshed seconds before the newest frame that are encoded anew then
+   * @param {number} change by how much the centre, or the level, has to have moved (natural log)
    */
-  constructor(networks, name, refreshed) {
+  constructor(networks, name, refreshed, change) {
     this.networks = networks;
     this.name = name;
+    this.change = change;
     this.refreshed = Math.round(refreshed * networks.constants.features.frame_rate);
     /** Numbers of the first kept frame, and of the one before which the states are. */
     this.first = this.at = 0;
@@ -185,11 +188,11 @@ export class HiddenStream {
    */
   async push({ first, total, mel, means, gain }) {
     const { networks, name } = this;
-    const { streams, features, [name]: encoder } = networks.constants;
+    const { features, [name]: encoder } = networks.constants;
     const centred = name === "speech_encoder";
     const standing = centred ? means.map((mean) => mean - 2 * Math.log(gain)) : [2 * Math.log(gain)];
     let [states, known, begin] = [this.states, this.at, this.at];
-    if (!states || standing.some((value, k) => Math.abs(value - this.standing[k]) > streams.refreshed_change)) {
+    if (!states || standing.some((value, k) => Math.abs(value - this.standing[k]) > this.change)) {
       this.standing = standing;
       states = undefined;
       known = Math.max(first, known - this.refreshed);
