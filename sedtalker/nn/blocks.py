@@ -206,30 +206,35 @@ class DilatedConvolution(nn.Module):
         return x + self.dropout(F.gelu(self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2)))
 
 
+def convolved(conv: nn.Conv1d, x: Tensor, past: Tensor, pending: int) -> tuple[Tensor, Tensor]:
+    """A padded convolution over (B, C, T) that goes on from frames before.
+
+    Args:
+        past: (B, C, P) the frames before, as many as it pads with on one side; zeros at the beginning.
+        pending: frames at the end that will come again.
+
+    Returns:
+        What it gives, with zeros after the end, and the ``past`` of the next call; where less than ``pending`` frames
+        have come, that is none.
+    """
+    seen, padding = torch.cat([past, x], 2), past.shape[2]
+    made = F.conv1d(F.pad(seen, (0, padding)), conv.weight, conv.bias, conv.stride, dilation=conv.dilation)
+    index = torch.arange(padding, device=x.device) + (seen.shape[2] - pending - padding)
+    return made, seen.index_select(2, index.clamp(min=0))
+
+
 class ResidualConvolution(nn.Module):
-    """Pre-norm dilated convolution with a residual path, (B, C, T) → (B, C, T)."""
+    """Pre-norm dilated convolution with a residual path over (B, C, T); see ``convolved``."""
 
     def __init__(self, channels: int, kernel: int, dilation: int, dropout: float):
         super().__init__()
         self.norm = ChannelNorm(channels)
-        self.context = dilation * (kernel // 2)
-        self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=self.context)
+        self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel // 2))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.dropout(F.gelu(self.conv(self.norm(x))))
-
-    def step(self, x: Tensor, past: Tensor, pending: int) -> tuple[Tensor, Tensor]:
-        """Next frames (B, C, T) after those that it remembers, and what it remembers before the ``pending`` last."""
-        seen, conv = torch.cat([past, self.norm(x)], 2), self.conv
-        made = F.conv1d(F.pad(seen, (0, self.context)), conv.weight, conv.bias, dilation=conv.dilation)
-        return x + F.gelu(made), before_last(seen, self.context, pending)
-
-
-def before_last(values: Tensor, count: int, pending: int) -> Tensor:
-    """``count`` of the frames of (B, C, T), those before the ``pending`` last; anything where there are fewer."""
-    index = torch.arange(count, device=values.device) + (values.shape[2] - pending - count)
-    return values.index_select(2, index.clamp(min=0))
+    def forward(self, x: Tensor, past: Tensor, pending: int) -> tuple[Tensor, Tensor]:
+        made, after = convolved(self.conv, self.norm(x), past, pending)
+        return x + self.dropout(F.gelu(made)), after
 
 
 class ChannelNorm(nn.Module):

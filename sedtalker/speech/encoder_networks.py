@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
-from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution, before_last
+from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution, convolved
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.encoder_model import (
     GRID,
@@ -28,11 +28,31 @@ from sedtalker.speech.features import HOPS, MEL_BANDS, MEL_SCALE, PHONES
 
 
 class MelModule(nn.Module, MelNetwork):
-    """What encoders in torch have in common: ``run`` of arrays."""
+    """What encoders in torch have in common: convolutions that remember what came before, and ``run`` of arrays."""
+
+    before: tuple[nn.Conv1d, ...]
+    """Those before the blocks, each with a stride of two."""
+    blocks: nn.ModuleList
 
     def states(self, batch: int = 1) -> dict[str, Tensor]:
         """The states before the first log-mel by name; zeros, as beyond the ends of a recording."""
-        raise NotImplementedError
+        every = [*self.before, *(cast(nn.Conv1d, block.conv) for block in self.blocks)]
+        device = every[0].weight.device
+        sizes = [(batch, conv.in_channels, int(conv.padding[0])) for conv in every]
+        return {f"state_{index}": torch.zeros(size, device=device) for index, size in enumerate(sizes)}
+
+    def convolve(self, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """(B, 80, 2T) to (B, C, T / grid) after all blocks, and the next states."""
+        kept = []
+        pending = HOPS * self.config.pending
+        for conv, past in zip(self.before, states, strict=False):
+            made, after = convolved(conv, x, past, pending)
+            x, pending = F.gelu(made), pending // 2
+            kept.append(after)
+        for block, past in zip(self.blocks, states[len(self.before) :], strict=True):
+            x, after = block(x, past, pending)
+            kept.append(after)
+        return x, *kept
 
     def step(self, mel: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """``MelNetwork.run`` of tensors."""
@@ -63,6 +83,7 @@ class SpeechEncoder(MelModule):
         super().__init__()
         self.config = config = config or SpeechEncoderConfig()
         self.stem = nn.Conv1d(MEL_BANDS, config.channels, 6, stride=2, padding=2)
+        self.before = (self.stem,)
         self.blocks = nn.ModuleList(
             ResidualConvolution(config.channels, config.kernel, d, config.dropout) for d in config.dilations
         )
@@ -74,27 +95,12 @@ class SpeechEncoder(MelModule):
 
     def forward(self, mel: Tensor) -> Tensor:
         """Hidden vectors (B, T, D) of centred log-mels (B, 2T, 80)."""
-        x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x).transpose(1, 2)
-
-    def states(self, batch: int = 1) -> dict[str, Tensor]:
-        """See ``MelModule``."""
-        blocks = {f"block_{index}": _block(block).context for index, block in enumerate(self.blocks)}
-        shapes = {"stem": (MEL_BANDS, 2), **{name: (self.config.channels, count) for name, count in blocks.items()}}
-        return {name: torch.zeros(batch, *shape) for name, shape in shapes.items()}
+        return self.step(mel, *self.states(len(mel)).values())[0]
 
     def step(self, mel: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """See ``MelModule``."""
-        pending = self.config.pending
-        seen = torch.cat([states[0], MEL_SCALE * mel.transpose(1, 2)], 2)
-        kept = [before_last(seen, 2, HOPS * pending)]
-        x = F.gelu(F.conv1d(F.pad(seen, (0, 2)), self.stem.weight, self.stem.bias, stride=2))
-        for block, past in zip(self.blocks, states[1:], strict=True):
-            x, after = _block(block).step(x, past, pending)
-            kept.append(after)
-        return self.norm(x).transpose(1, 2), *kept
+        x, *after = self.convolve(MEL_SCALE * mel.transpose(1, 2), *states)
+        return self.norm(x).transpose(1, 2), *after
 
     @torch.no_grad()
     def phones(self, hidden: Floats) -> Floats:
@@ -104,10 +110,6 @@ class SpeechEncoder(MelModule):
         return made
 
 
-def _block(block: nn.Module) -> ResidualConvolution:
-    return cast(ResidualConvolution, block)
-
-
 # --- The encoder of the emotion diarizer.
 #
 # Residual dilated convolutions at 25 Hz. The receptive field is finite (``context``), so long recordings run in windows
@@ -115,24 +117,18 @@ def _block(block: nn.Module) -> ResidualConvolution:
 
 
 class EncoderBlock(nn.Module):
-    """Pre-norm dilated convolution, GELU and a pointwise projection with a residual path, (B, C, T) → (B, C, T)."""
+    """A ``ResidualConvolution`` with a pointwise projection at its end."""
 
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float):
         super().__init__()
         self.norm = ChannelNorm(width)
-        self.context = dilation * (kernel // 2)
-        self.conv = nn.Conv1d(width, width, kernel, dilation=dilation, padding=self.context)
+        self.conv = nn.Conv1d(width, width, kernel, dilation=dilation, padding=dilation * (kernel // 2))
         self.project = nn.Conv1d(width, width, 1)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.dropout(self.project(F.gelu(self.conv(self.norm(x)))))
-
-    def step(self, x: Tensor, past: Tensor, pending: int) -> tuple[Tensor, Tensor]:
-        """See ``ResidualConvolution.step``."""
-        seen, conv = torch.cat([past, self.norm(x)], 2), self.conv
-        made = F.conv1d(F.pad(seen, (0, self.context)), conv.weight, conv.bias, dilation=conv.dilation)
-        return x + self.project(F.gelu(made)), before_last(seen, self.context, pending)
+    def forward(self, x: Tensor, past: Tensor, pending: int) -> tuple[Tensor, Tensor]:
+        made, after = convolved(self.conv, self.norm(x), past, pending)
+        return x + self.dropout(self.project(F.gelu(made))), after
 
 
 class EmotionEncoder(MelModule):
@@ -150,6 +146,7 @@ class EmotionEncoder(MelModule):
         self.register_buffer("reference", torch.zeros(MEL_BANDS))
         self.stem = nn.Conv1d(MEL_BANDS, config.stem_channels, 4, stride=2, padding=1)
         self.down = nn.Conv1d(config.stem_channels, config.width, 4, stride=2, padding=1)
+        self.before = (self.stem, self.down)
         self.blocks = nn.ModuleList(
             EncoderBlock(config.width, config.kernel, d, config.dropout) for d in config.dilations
         )
@@ -160,33 +157,12 @@ class EmotionEncoder(MelModule):
         """Hidden vectors (B, ceil(T / 2), D) at 25 Hz of log-mels (B, 2T, 80) at 100 Hz."""
         missing = -mel.shape[1] % (2 * GRID)
         mel = torch.cat([mel, mel[:, -1:].expand(-1, missing, -1)], 1) if missing else mel
-        x = F.gelu(self.down(F.gelu(self.stem(MEL_SCALE * (mel - self.reference).transpose(1, 2)))))
-        for block in self.blocks:
-            x = block(x)
-        hidden: Tensor = self.project(self.norm(x)).transpose(1, 2)
-        return hidden
-
-    def states(self, batch: int = 1) -> dict[str, Tensor]:
-        """See ``MelModule``."""
-        shapes = {"stem": (MEL_BANDS, 1), "down": (self.config.stem_channels, 1)}
-        shapes |= {
-            f"block_{index}": (self.config.width, cast(EncoderBlock, block).context)
-            for index, block in enumerate(self.blocks)
-        }
-        return {name: torch.zeros(batch, *shape) for name, shape in shapes.items()}
+        return self.step(mel, *self.states(len(mel)).values())[0]
 
     def step(self, mel: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """See ``MelModule``; of log-mels (B, 4T, 80), vectors (B, T, D) at 25 Hz."""
-        pending = self.config.pending // GRID
-        x, kept = MEL_SCALE * (mel - self.reference).transpose(1, 2), []
-        for conv, past, scale in ((self.stem, states[0], HOPS * GRID), (self.down, states[1], GRID)):
-            seen = torch.cat([past, x], 2)
-            x = F.gelu(F.conv1d(F.pad(seen, (0, 1)), conv.weight, conv.bias, stride=2))
-            kept.append(before_last(seen, 1, scale * pending))
-        for block, past in zip(self.blocks, states[2:], strict=True):
-            x, after = cast(EncoderBlock, block).step(x, past, pending)
-            kept.append(after)
-        return self.project(self.norm(x)).transpose(1, 2), *kept
+        x, *after = self.convolve(MEL_SCALE * (mel - self.reference).transpose(1, 2), *states)
+        return self.project(self.norm(x)).transpose(1, 2), *after
 
     def forward(self, mel: Tensor) -> Tensor:
         """Hidden vectors (B, T, D) at 50 Hz, equal in pairs."""
