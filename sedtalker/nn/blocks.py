@@ -206,18 +206,19 @@ class DilatedConvolution(nn.Module):
         return x + self.dropout(F.gelu(self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2)))
 
 
-def convolved(conv: nn.Conv1d, x: Tensor, past: Tensor, pending: int) -> tuple[Tensor, Tensor]:
+def convolved(conv: nn.Conv1d, x: Tensor, past: Tensor | None = None, pending: int = 0) -> tuple[Tensor, Tensor]:
     """A padded convolution over (B, C, T) that goes on from frames before.
 
     Args:
-        past: (B, C, P) the frames before, as many as it pads with on one side; zeros at the beginning.
+        past: (B, C, P) the frames before, as many as it pads with on one side; None at the beginning: zeros.
         pending: frames at the end that will come again.
 
     Returns:
         What it gives, with zeros after the end, and the ``past`` of the next call; where less than ``pending`` frames
         have come, that is none.
     """
-    seen, padding = torch.cat([past, x], 2), past.shape[2]
+    padding = int(conv.padding[0])
+    seen = torch.cat([x.new_zeros(*x.shape[:2], padding) if past is None else past, x], 2)
     made = F.conv1d(F.pad(seen, (0, padding)), conv.weight, conv.bias, conv.stride, dilation=conv.dilation)
     index = torch.arange(padding, device=x.device) + (seen.shape[2] - pending - padding)
     return made, seen.index_select(2, index.clamp(min=0))
@@ -232,7 +233,7 @@ class ResidualConvolution(nn.Module):
         self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel // 2))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, past: Tensor, pending: int) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, past: Tensor | None = None, pending: int = 0) -> tuple[Tensor, Tensor]:
         made, after = convolved(self.conv, self.norm(x), past, pending)
         return x + self.dropout(F.gelu(made)), after
 

@@ -62,7 +62,7 @@ class SpeakerNetwork(nn.Module):
             x = x + self.to_trunk(known).transpose(1, 2)
             kept.append(self.to_frame(known))
         for block in self.blocks:
-            x = block(x)
+            x, _ = block(x)
         frames = torch.cat([self.norm(x).transpose(1, 2), spectrum, *kept], -1)
         return frames, self.counts(frames)
 

@@ -126,7 +126,7 @@ class EncoderBlock(nn.Module):
         self.project = nn.Conv1d(width, width, 1)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, past: Tensor, pending: int) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, past: Tensor | None = None, pending: int = 0) -> tuple[Tensor, Tensor]:
         made, after = convolved(self.conv, self.norm(x), past, pending)
         return x + self.dropout(self.project(F.gelu(made))), after
 
