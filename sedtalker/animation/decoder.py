@@ -238,8 +238,7 @@ class GraphDecoder(GraphModel, ShapeDecoder):
 
     def start(self) -> Arrays:
         """See ``ShapeDecoder``."""
-        _, _, _, _, _, *states = self._graph.inputs.values()
-        return tuple(np.zeros((1, *map(int, shape[1:])), np.float32) for shape in states)
+        return self.zeros_after(5)
 
     def advance(self, *given: Floats) -> Arrays:
         """See ``ShapeDecoder``."""

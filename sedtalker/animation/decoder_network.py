@@ -27,6 +27,7 @@ from sedtalker.nn.blocks import (
     AdaptiveNorm,
     ConditionedAttentionBlock,
     ConditionedMambaBlock,
+    SteppedModule,
 )
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.features import PHONES, PROSODY_CHANNELS
@@ -57,7 +58,7 @@ class Conditioning(nn.Module):
         return joined + F.silu(self.mix(joined))
 
 
-class Decoder(ShapeDecoder, nn.Module):
+class Decoder(SteppedModule, ShapeDecoder):
     """Speech (B, T, C) and emotion to shape coefficients (B, T, 52), not yet clamped to [0, 1].
 
     Speech is what ``speech_input`` makes of the encoder's hidden values and 4 prosody channels a frame.
@@ -104,17 +105,13 @@ class Decoder(ShapeDecoder, nn.Module):
         return [min(CHUNK_FRAMES, frames - start) for start in range(0, frames, CHUNK_FRAMES)]
 
     def states(self, batch: int = 1) -> dict[str, Tensor]:
-        """The states before the first frame, by name; zeros."""
+        """See ``SteppedModule``."""
         shapes = {
             f"{name}_{index}": shape
             for index, block in enumerate(self.blocks)
             for name, shape in cast("ConditionedMambaBlock", block).states().items()
         }
         return {name: torch.zeros(batch, *shape, device=self.device) for name, shape in shapes.items()}
-
-    def start(self) -> Arrays:
-        """See ``ShapeDecoder``."""
-        return tuple(state.cpu().numpy() for state in self.states().values())
 
     def step(
         self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor, valid: Tensor, *states: Tensor
@@ -135,12 +132,9 @@ class Decoder(ShapeDecoder, nn.Module):
             kept.extend(after)
         return self.read_out(x, condition), *kept
 
-    @torch.no_grad()
     def advance(self, *given: Floats) -> Arrays:
         """See ``ShapeDecoder``."""
-        return tuple(
-            part.float().cpu().numpy() for part in self.step(*(torch.from_numpy(x).to(self.device) for x in given))
-        )
+        return self.run(*given)
 
 
 def speech_tensor(hidden: Tensor, prosody: Tensor) -> Tensor:

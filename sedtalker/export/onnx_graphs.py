@@ -54,11 +54,11 @@ class Graph:
     """Whether constants are folded; not where that would change weights, such as those before a batch norm."""
     multiples: Mapping[str, int] = field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
-    """Inputs without the free length."""
+    """Inputs without the free length: states, and what is known of a voice."""
 
     def free_axes(self, name: str) -> dict[int, tuple[str, int]]:
         """Axes of an input whose length is free: the name of the length, and what it is a multiple of."""
-        if self.length is None or name in self.fixed or name.startswith(VOICE):
+        if self.length is None or name in self.fixed:
             return {0: (ITEMS, 1)}
         length, multiple = self.length
         return {0: (ITEMS, 1), 1: (length, self.multiples.get(name, multiple))}
@@ -193,9 +193,10 @@ def diarizer_graph(name: str, network: DiarizerNetwork, enrolled: bool = True, n
     """
     channels = functional_count(network.config) // len(network.config.windows) // 2
     voice = {"weight": torch.zeros(2, 2), "mean": torch.zeros(2, channels), "square": torch.zeros(2, channels)}
-    inputs = _frames_of(network) | ({VOICE + key: values for key, values in voice.items()} if enrolled else {})
+    known = {VOICE + key: values for key, values in voice.items()} if enrolled else {}
     outputs = ["log_posterior", "intensity", "boundary", "distance"]
-    return Graph(name, DiarizerGraph(network, newest), inputs, outputs, ("frames", ROW))
+    inputs = _frames_of(network) | known
+    return Graph(name, DiarizerGraph(network, newest), inputs, outputs, ("frames", ROW), fixed=frozenset(known))
 
 
 def voice_graph(name: str, network: DiarizerNetwork) -> Graph:
@@ -244,7 +245,7 @@ def speaker_graphs(network: SpeakerNetworks) -> list[Graph]:
     members = network.config.members
     frames = torch.randn(2, 100, sum(member.frame for member in members))
     pooled = {"frames": frames, "weight": torch.rand(2, 100)}
-    looked = {"frames": frames, VOICE + "vector": torch.randn(2, sum(member.voice for member in members))}
+    voice = {VOICE + "vector": torch.randn(2, sum(member.voice for member in members))}
     given = {"mel": torch.randn(2, 400, MEL_BANDS)}
     if network.config.vectors:
         given |= {"vectors": torch.randn(2, 100, network.config.vectors)}
@@ -252,7 +253,15 @@ def speaker_graphs(network: SpeakerNetworks) -> list[Graph]:
     return [
         Graph("frames", network, given, ["frames", "number"], ("frames", 1), False, multiples),
         Graph("voice", VoiceOfGraph(network), pooled, ["voice"], ("frames", 1), simplified=False),
-        Graph("activity", ActivityGraph(network), looked, ["logits"], ("frames", 1), simplified=False),
+        Graph(
+            "activity",
+            ActivityGraph(network),
+            {"frames": frames} | voice,
+            ["logits"],
+            ("frames", 1),
+            simplified=False,
+            fixed=frozenset(voice),
+        ),
     ]
 
 

@@ -8,11 +8,14 @@ frames that have become final, and what it remembers then, come out. Put togethe
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
+from sedtalker.nn.engine import Arrays
 from sedtalker.nn.mamba import Mamba
 
 
@@ -222,6 +225,28 @@ def convolved(conv: nn.Conv1d, x: Tensor, past: Tensor | None = None, pending: i
     made = F.conv1d(F.pad(seen, (0, padding)), conv.weight, conv.bias, conv.stride, dilation=conv.dilation)
     index = torch.arange(padding, device=x.device) + (seen.shape[2] - pending - padding)
     return made, seen.index_select(2, index.clamp(min=0))
+
+
+class SteppedModule(nn.Module):
+    """A network over frames that come stretch by stretch, with all that it remembers handed in and out."""
+
+    def states(self, batch: int = 1) -> dict[str, Tensor]:
+        """What it remembers before the first frame, by name; zeros."""
+        raise NotImplementedError
+
+    def step(self, *given: Any, **named: Any) -> tuple[Tensor, ...]:
+        """The next frames and the states to what it makes of them, and the next states."""
+        raise NotImplementedError
+
+    def start(self) -> Arrays:
+        """``states`` of one item, as arrays."""
+        return tuple(state.cpu().numpy() for state in self.states().values())
+
+    @torch.no_grad()
+    def run(self, *given: Floats) -> Arrays:
+        """``step`` of arrays, on whatever device it is."""
+        device = next(self.parameters()).device
+        return tuple(x.float().cpu().numpy() for x in self.step(*(torch.from_numpy(x).to(device) for x in given)))
 
 
 class ResidualConvolution(nn.Module):

@@ -207,6 +207,11 @@ class GraphModel:
         """See ``Model``."""
         return self._graph(*inputs)
 
+    def zeros_after(self, given: int) -> Arrays:
+        """Zeros, of one item, for the inputs after the first ``given``: the states before a graph's first step."""
+        states = list(self._graph.inputs.values())[given:]
+        return tuple(np.zeros((1, *map(int, shape[1:])), np.float32) for shape in states)
+
     @cached_property
     def _newest(self) -> Network | None:
         """The graph that answers for the newest frames alone; None where the checkpoint has none."""

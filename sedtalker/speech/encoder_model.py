@@ -21,7 +21,7 @@ STEM_CONTEXT = 2
 """Frames, of 20 ms or of an encoder's grid, that its first convolutions see on either side, rounded up."""
 
 SETTLED = 12
-"""Frames of sound after a frame from which on a stream's lips hardly depend on more of it (docs/lips.md).
+"""Frames of sound after a frame from which on a stream's lips hardly depend on more of it (docs/streaming.md).
 
 With the four frames of a hop they are sixteen, and rows are multiplied in blocks of sixteen.
 """
@@ -184,23 +184,17 @@ class MelNetwork:
         raise NotImplementedError
 
 
-class GraphEncoder(MelNetwork, GraphModel):
+class GraphEncoder(GraphModel, MelNetwork):
     """An encoder that ``sedtalker.nn.engine`` runs."""
 
     def __init__(self, folder: Path, config: SpeechEncoderConfig | EmotionEncoderConfig, graph: Network) -> None:
         super().__init__(folder, config, graph)
         self.centred = isinstance(config, SpeechEncoderConfig)
         self.grid = 1 if self.centred else GRID
-        _, *states = graph.inputs.values()
-        self._start = tuple(np.zeros((1, *map(int, shape[1:])), np.float32) for shape in states)
 
     def start(self) -> Arrays:
         """See ``MelNetwork``."""
-        return self._start
-
-    def run(self, *given: Floats) -> Arrays:
-        """See ``MelNetwork``."""
-        return self._graph(*given)
+        return self.zeros_after(1)
 
     def phones(self, hidden: Floats) -> Floats:
         weight, bias = read_arrays(self.folder, "phone_head.weight", "phone_head.bias")

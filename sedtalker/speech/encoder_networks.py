@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
-from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution, convolved
+from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution, SteppedModule, convolved
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.encoder_model import (
     GRID,
@@ -27,15 +27,15 @@ from sedtalker.speech.encoder_model import (
 from sedtalker.speech.features import HOPS, MEL_BANDS, MEL_SCALE, PHONES
 
 
-class MelModule(nn.Module, MelNetwork):
-    """What encoders in torch have in common: convolutions that remember what came before, and ``run`` of arrays."""
+class MelModule(SteppedModule, MelNetwork):
+    """What encoders in torch have in common: convolutions that remember what came before."""
 
     before: tuple[nn.Conv1d, ...]
     """Those before the blocks, each with a stride of two."""
     blocks: nn.ModuleList
 
     def states(self, batch: int = 1) -> dict[str, Tensor]:
-        """The states before the first log-mel by name; zeros, as beyond the ends of a recording."""
+        """See ``SteppedModule``; zeros are what convolutions see beyond the ends of a recording."""
         every = [*self.before, *(cast(nn.Conv1d, block.conv) for block in self.blocks)]
         device = every[0].weight.device
         sizes = [(batch, conv.in_channels, int(conv.padding[0])) for conv in every]
@@ -53,20 +53,6 @@ class MelModule(nn.Module, MelNetwork):
             x, after = block(x, past, pending)
             kept.append(after)
         return x, *kept
-
-    def step(self, mel: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """``MelNetwork.run`` of tensors."""
-        raise NotImplementedError
-
-    def start(self) -> Arrays:
-        """See ``MelNetwork``."""
-        return tuple(state.cpu().numpy() for state in self.states().values())
-
-    @torch.no_grad()
-    def run(self, *given: Floats) -> Arrays:
-        """See ``MelNetwork``, on whatever device it is."""
-        device = next(self.parameters()).device
-        return tuple(x.float().cpu().numpy() for x in self.step(*(torch.from_numpy(x).to(device) for x in given)))
 
 
 class SpeechEncoder(MelModule):
@@ -98,7 +84,7 @@ class SpeechEncoder(MelModule):
         return self.step(mel, *self.states(len(mel)).values())[0]
 
     def step(self, mel: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """See ``MelModule``."""
+        """See ``SteppedModule``."""
         x, *after = self.convolve(MEL_SCALE * mel.transpose(1, 2), *states)
         return self.norm(x).transpose(1, 2), *after
 
@@ -160,7 +146,7 @@ class EmotionEncoder(MelModule):
         return self.step(mel, *self.states(len(mel)).values())[0]
 
     def step(self, mel: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """See ``MelModule``; of log-mels (B, 4T, 80), vectors (B, T, D) at 25 Hz."""
+        """See ``SteppedModule``; of log-mels (B, 4T, 80), vectors (B, T, D) at 25 Hz."""
         x, *after = self.convolve(MEL_SCALE * (mel - self.reference).transpose(1, 2), *states)
         return self.project(self.norm(x)).transpose(1, 2), *after
 

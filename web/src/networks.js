@@ -89,7 +89,7 @@ export class Networks {
    * @param {Record<string, any>} [states] after those before them; without them, these are the first
    * @returns {Promise<{hidden: Float32Array, states: Record<string, any>}>}
    */
-  async encode(name, mel, states) {
+  async advance(name, mel, states) {
     const { mel_bands: bands } = this.constants.features;
     const { multiple, grid } = this.constants[name];
     const whole = Math.ceil(mel.length / bands / multiple) * multiple;
@@ -222,11 +222,11 @@ export async function encode(networks, analysis, onprogress) {
     const window = (context) => [Math.max(0, start - context), Math.min(analysis.frames, start + step + context)];
     const [first, end] = window(lips.context);
     const centred = centreBands(analysis.mel, analysis.means, 2 * first, 2 * end);
-    const speech = await networks.encode("speech_encoder", centred);
+    const speech = await networks.advance("speech_encoder", centred);
     found.speech.push(rowsOf(speech.hidden, end - first, start - first, count));
     const [begin, last] = window(emotion.context);
     const mel = analysis.mel.subarray(2 * begin * bands, 2 * last * bands);
-    const emotions = await networks.encode("emotion_encoder", mel);
+    const emotions = await networks.advance("emotion_encoder", mel);
     found.emotion.push(rowsOf(emotions.hidden, last - begin, start - begin, count));
     await onprogress?.((start + count) / analysis.frames);
   }

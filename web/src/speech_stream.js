@@ -201,7 +201,7 @@ export class HiddenStream {
     }
     const from = 2 * (begin - first);
     const { mel_bands: bands } = features;
-    const made = await networks.encode(name, centred ? centreBands(mel, means, from) : mel.subarray(from * bands), states);
+    const made = await networks.advance(name, centred ? centreBands(mel, means, from) : mel.subarray(from * bands), states);
     const width = made.hidden.length / (total - begin);
     this.hidden ??= new Rows(width);
     this.hidden.drop(first - this.first);

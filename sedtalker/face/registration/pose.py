@@ -67,7 +67,7 @@ def detect(network: Model, channels: Floats) -> Detection:
 
     Args:
         network: ``open_model("landmarks")``: views to points (N, 68, 2), their spread and face probability.
-        channels: (N, 4, size, size) from ``views.geometry_channels``; the size is that of the network's configuration.
+        channels: (N, 4, size, size) from ``geometry_channels``; the size is that of the network's configuration.
     """
     views = np.ascontiguousarray(channels, dtype=np.float32)
     found = [network.run(views[start : start + BATCH]) for start in range(0, len(views), BATCH)]
