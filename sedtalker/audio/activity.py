@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Mask, stretches
+
+FLOOR = float(np.log(1e-7))
+"""Level (natural-log power) of digital silence, where nothing was recorded."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def speech_activity(
     if frames == 0 or level.max() < np.log(1e-6):
         return np.zeros(frames, dtype=bool)
     overall = float(np.quantile(level, 0.95)) if loud is None else loud
-    low, peak = _nearby_levels(level, rate, rule, overall)
+    low, peak = _nearby_levels(level, np.asarray(voicing) > 0.5, rate, rule, overall)
     high = np.minimum(np.maximum(peak - rule.below_loud, low + rule.above_quiet), peak - rule.steady_margin)
     candidate = level > high - rule.hysteresis
     regions, count = scipy.ndimage.label(candidate)
@@ -86,18 +90,26 @@ def spans(mask: Mask, rate: float) -> list[tuple[float, float]]:
 
 
 def _nearby_levels(
-    level: NDArray[np.float64], rate: float, rule: ActivityRule, overall: float
+    level: NDArray[np.float64], voiced: Mask, rate: float, rule: ActivityRule, overall: float
 ) -> tuple[NDArray, NDArray]:
-    """Running 10th and 95th percentile of the level; the loud one never 20 dB under the whole recording's."""
+    """Running 10th and 95th percentile of the level; the loud one never 20 dB under the whole recording's.
+
+    Digital silence hides how loud the background of a recording is. Where there is any, the quiet level is that of the
+    other frames that are not voiced.
+    """
     step = max(1, round(0.1 * rate))
-    coarse = level[: len(level) // step * step].reshape(-1, step) if len(level) >= step else level[None]
+    step = step if len(level) >= step else len(level)
+    coarse, sung = (values[: len(level) // step * step].reshape(-1, step) for values in (level, voiced))
     size = 2 * round(rule.window * rate / step) + 1
-    at = (np.arange(len(coarse)) + 0.5) * coarse.shape[1]
+    at = (np.arange(len(coarse)) + 0.5) * step
     index = np.arange(len(level))
-    quiet = scipy.ndimage.percentile_filter(coarse.mean(1), 10, size=size, mode="nearest")
-    loud = scipy.ndimage.percentile_filter(coarse.max(1), 95, size=size, mode="nearest")
-    loud = np.maximum(loud, overall - 4.6)
-    return np.interp(index, at, quiet), np.interp(index, at, loud)
+    quiet = np.ones(len(coarse), bool)
+    if not (sounding := np.abs(coarse - FLOOR).min(1) > 1e-4).all():
+        hum = scipy.ndimage.minimum_filter1d(sounding, 3, mode="nearest") & (sung.mean(1) < 0.5)
+        quiet = hum if hum.any() else quiet
+    low = scipy.ndimage.percentile_filter(coarse.mean(1)[quiet], 10, size=size, mode="nearest")
+    high = scipy.ndimage.percentile_filter(coarse.max(1), 95, size=size, mode="nearest")
+    return np.interp(index, at[quiet], low), np.interp(index, at, np.maximum(high, overall - 4.6))
 
 
 def _drop_short_runs(mask: Mask, value: bool, shortest: float) -> Mask:
@@ -111,3 +123,33 @@ def _drop_short_runs(mask: Mask, value: bool, shortest: float) -> Mask:
     if not value:
         flip[regions[0]] = flip[regions[-1]] = False
     return np.where(flip[regions], not value, mask)
+
+
+# --- How loud speech is at least, of a whole recording, before anybody has looked at its voice.
+
+QUIET, LOUD = 0.10, 0.95
+"""Quantiles that stand for the level of quiet and of loud frames."""
+FAINT, STEADY = 0.02, 1.5
+"""Quantile of the faintest frames, and how far it is from ``QUIET`` at most (natural log) in a steady background."""
+LEAST_RANGE = 1.0
+"""How far loud frames are at least from a background (natural log)."""
+
+
+def recorded(levels: NDArray[Any], sound: Mask) -> NDArray[Any]:
+    """The levels (N,) of frames that are no digital silence; all where there are none."""
+    return levels[sound] if sound.any() else levels
+
+
+def background(faint: float, quiet: float, loud: float) -> float:
+    """Level of the background of a recording with digital silence, from those of its faint, quiet and loud frames.
+
+    Of a steady one, little separates faint from quiet frames; without one, as behind a noise gate, faint frames are the
+    ends of words, or there are no quiet ones.
+    """
+    level = min(quiet, faint + STEADY)
+    return level if level < loud - LEAST_RANGE else -np.inf
+
+
+def speech_threshold(quiet: float, loud: float) -> float:
+    """The threshold for the levels of quiet and loud frames, see ``speech_mask``."""
+    return min(max(loud - 6.9, quiet + 1.6), loud - 2.3)

@@ -304,6 +304,8 @@ OFFSET_POLE = 0.999
 """Share of the mean of earlier samples that remains with each sample: a high-pass at 2.5 Hz."""
 OFFSET_BLOCK = 160
 """Samples that ``OffsetFilter`` works on at once: 10 ms."""
+STILL = 1e-7
+"""A block whose samples differ by less (-140 dB) is digital silence: it stays silent, whatever was before it."""
 
 
 class OffsetFilter:
@@ -329,7 +331,9 @@ class OffsetFilter:
             starts.append(OFFSET_POLE**OFFSET_BLOCK * starts[-1] + end)
         means += np.array(starts[:-1], np.float32)[:, None] * kept
         self.offset = float(means.ravel()[len(samples) - 1])
-        return np.asarray((blocks - means).ravel()[: len(samples)])
+        made = blocks - means
+        made[: len(samples) // OFFSET_BLOCK][np.ptp(blocks[: len(samples) // OFFSET_BLOCK], 1) < STILL] = 0.0
+        return np.asarray(made.ravel()[: len(samples)])
 
 
 @lru_cache(maxsize=1)

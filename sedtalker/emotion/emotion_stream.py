@@ -169,7 +169,7 @@ class SpeechStream:
         """Frames that become final with these samples; at the end all of them."""
         begin = self.final
         delay = 0 if self.ended else self.delay
-        streamed = yield from self.encoder_stream.steps(samples, begin)
+        streamed = yield from self.encoder_stream.steps(samples, begin, self.ended)
         self.newest = streamed.newest or streamed.features.part(begin - streamed.first, streamed.total)
         self.final = max(begin, streamed.total - delay)
         if begin == self.final:
@@ -190,9 +190,9 @@ class SpeechStream:
 class DiarizerStream(SpeechStream):
     """The diarizer over a ``SpeechStream``.
 
-    The prediction for time t is what the encoder and ``frame_emotions`` would give if the recording ended at the first
-    multiple of ``hop`` not before ``t + look_ahead``: level, spectrum and speaker are normalised by the sound until
-    then, never by what comes later. Equal to that within ``TOLERANCE``. Labels are decided with the same look-ahead
+    The prediction for time t is what the encoder (``MelEncoder.so_far``) and ``frame_emotions`` would give of the sound
+    until the first multiple of ``hop`` not before ``t + look_ahead``: level, spectrum and speaker are normalised by it,
+    never by what comes later. Equal to that within ``TOLERANCE``. Labels are decided with the same look-ahead
     (``LiveSegmentation``) and never taken back.
 
     Args:

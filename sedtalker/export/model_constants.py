@@ -27,8 +27,8 @@ from sedtalker.animation.articulation import CLOSE, JAW, PUCKER, ROLL
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
-from sedtalker.audio import audio
-from sedtalker.audio.activity import ActivityRule
+from sedtalker.audio import activity, audio
+from sedtalker.audio.activity import FLOOR, ActivityRule
 from sedtalker.emotion import emotion_stream, face_streams, inference, segmentation, shown
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.emotion.inference import TrackRule
@@ -59,7 +59,7 @@ def model_constants() -> dict[str, Section]:
         "features": _features(),
         "speech_encoder": _encoder(SPEECH, 1),
         "emotion_encoder": _encoder(EMOTION, GRID),
-        "activity": asdict(ActivityRule()),
+        "activity": {**asdict(ActivityRule()), "floor": FLOOR},
         "diarizer": _diarizer(diarizer),
         "segments": {**asdict(SegmentRule()), **_named(segmentation, "USUAL_ODDS", "LOWEST_COST", "EQUAL")},
         "shape": _numbers(TrackRule()),
@@ -85,21 +85,23 @@ def model_constants() -> dict[str, Section]:
 
 def _features() -> Section:
     names = "HOP_LENGTH", "WINDOW_LENGTH", "FFT_LENGTH", "MEL_BANDS", "LOG_FLOOR", "ENERGY_FLOOR", "PITCH_WINDOW"
-    more = "SHORTEST_LAG", "LONGEST_LAG", "LARGEST_GAIN", "QUIET", "LOUD", "SAMPLE_RATE", "WINDOW_SECONDS"
+    more = "SHORTEST_LAG", "LONGEST_LAG", "LARGEST_GAIN", "SILENT_RMS", "SILENT_LEVEL", "QUIET", "LOUD", "SAMPLE_RATE"
     clock = {"frame_rate": FRAME_CLOCK.rate, "frame_offset": FRAME_CLOCK.offset}
-    limits = _named(audio, "SHORTEST_SECONDS", "OFFSET_POLE", "OFFSET_BLOCK")
-    return {**_named(features, *names, *more), **clock, **limits, "mel_edges": features.mel_edges()}
+    limits = _named(audio, "SHORTEST_SECONDS", "OFFSET_POLE", "OFFSET_BLOCK", "STILL")
+    limits |= _named(activity, "FAINT", "STEADY", "LEAST_RANGE")
+    return {**_named(features, *names, *more, "WINDOW_SECONDS"), **clock, **limits, "mel_edges": features.mel_edges()}
 
 
 def _encoder(name: str, grid: int) -> Section:
     """``multiple``: analysis frames that its graph takes a multiple of, held at the end where there are fewer.
 
-    ``pending``: frames before the end of what it takes, at which the next states are.
+    ``pending``: frames before the end of what it takes, at which the next states are. ``around``: frames of digital
+    silence, log-mels of ``log_floor`` alone, that a recording is put into.
     """
     encoder = open_encoder(name)
     assert isinstance(encoder, MelEncoder)
-    pending = encoder.network.config.pending
-    return {"context": encoder.context, "pending": pending, "grid": grid, "multiple": HOPS * grid}
+    pending, around = encoder.network.config.pending, encoder.network.around
+    return {"context": encoder.context, "pending": pending, "around": around, "grid": grid, "multiple": HOPS * grid}
 
 
 def _diarizer(network: DiarizerNetwork) -> Section:

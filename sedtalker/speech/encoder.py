@@ -26,7 +26,7 @@ from sedtalker.models import HUB
 from sedtalker.nn.engine import Model, frame_logits, open_model
 from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
-from sedtalker.speech.encoder_model import GraphEncoder, MelNetwork
+from sedtalker.speech.encoder_model import GraphEncoder, MelNetwork, with_silence
 from sedtalker.speech.features import (
     EMOTION,
     FRAME_CLOCK,
@@ -125,15 +125,22 @@ class MelEncoder:
             made[self._digest] = self._encoded(audio)
         return made[self._digest]
 
-    def _encoded(self, audio: Audio) -> Floats:
-        analysis = analysis_of(audio)
-        count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), self.network.context
+    def so_far(self, audio: Audio) -> SpeechFeatures:
+        """Features of sound that goes on: what comes after its end is not silence, but unknown, as in a stream."""
+        return analysis_of(audio).features(self._encoded(audio, 0))
+
+    def _encoded(self, audio: Audio, after: int | None = None) -> Floats:
+        """(T, D) hidden vectors; ``after``: frames of silence at its end, by default those of ``MelNetwork.around``."""
+        analysis, network = analysis_of(audio), self.network
+        count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), network.context
+        begin, end = -network.around, count + (network.around if after is None else after)
         hidden = np.empty((count, self.channels), np.float32)
         for start in range(0, count, step):
-            first = max(0, start - margin)
-            part = analysis.mel[2 * first : 2 * (start + step + margin)]
-            part = centre_bands(part, analysis.means) if self.network.centred else part
-            hidden[start : start + step] = self.network.hidden(part[None])[0, start - first : start - first + step]
+            first, last = max(start - margin, begin), min(start + step + margin, end)
+            part = analysis.mel[2 * max(first, 0) : 2 * last]
+            part = centre_bands(part, analysis.means) if network.centred else part
+            part = with_silence(part, max(-first, 0), max(last - count, 0))
+            hidden[start : start + step] = network.stretch(part[None])[0, start - first :][: min(step, count - start)]
         return hidden
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from sedtalker.arrays import Floats
 from sedtalker.checkpoint import read_arrays
 from sedtalker.nn.engine import Arrays, GraphModel, Network
+from sedtalker.speech.features import HOPS, LOG_FLOOR
 
 GRID = 2
 """Frames of 20 ms that share a hidden vector of the emotion encoder; windows have to begin at a multiple of it."""
@@ -130,6 +131,14 @@ class ArticulationConfig(BaseModel, extra="forbid"):
         return max(self.phones.context, self.mouth.context + self.smooths)
 
 
+def with_silence(mel: Floats, before: int, after: int) -> Floats:
+    """Log-mels (…, 2T, 80) with so many frames of digital silence, a pair each, at the ends."""
+    if not before and not after:
+        return mel
+    beside = [(0, 0)] * (mel.ndim - 2) + [(HOPS * before, HOPS * after), (0, 0)]
+    return np.pad(mel, beside, constant_values=np.log(np.float32(LOG_FLOOR)))
+
+
 class MelNetwork:
     """A network from log-mels to hidden vectors: graphs without torch, or a module of torch. Calls of one are stacked.
 
@@ -175,9 +184,20 @@ class MelNetwork:
         whole = made if self.grid == 1 else np.repeat(made, self.grid, 1)
         return whole[:, : count // 2], *after
 
-    def hidden(self, mel: Floats) -> Floats:
-        """(B, 2T, 80) log-mels at 100 Hz, all there are, to (B, T, D) hidden vectors."""
+    @property
+    def around(self) -> int:
+        """Frames of digital silence that recordings are put into: one that is cut at a voice, and the same with silence
+        beside it, have the same vectors. None for the lips' encoder, whose networks were trained without.
+        """
+        return 0 if self.centred else self.context
+
+    def stretch(self, mel: Floats) -> Floats:
+        """(B, 2T, 80) log-mels at 100 Hz, of which nothing is known beyond both ends, to (B, T, D) hidden vectors."""
         return np.asarray(self.advance(mel, *(np.repeat(state, len(mel), 0) for state in self.start()))[0])
+
+    def hidden(self, mel: Floats) -> Floats:
+        """(B, 2T, 80) log-mels of whole recordings to (B, T, D) hidden vectors, see ``around``."""
+        return self.stretch(with_silence(mel, self.around, self.around))[:, self.around :][:, : mel.shape[1] // HOPS]
 
     def phones(self, hidden: Floats) -> Floats:
         """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D), of the encoder of the lips alone."""

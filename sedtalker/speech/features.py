@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
+from sedtalker.audio.activity import FAINT, LOUD, QUIET, background, recorded, speech_threshold
 from sedtalker.audio.audio import without_offset
 from sedtalker.errors import InputError
 
@@ -77,8 +78,10 @@ SHORTEST_LAG, LONGEST_LAG = int(SAMPLE_RATE / F0_HIGHEST), int(SAMPLE_RATE / F0_
 """The same as samples between two periods."""
 LARGEST_GAIN = 1e3
 """60 dB: what is quieter still is noise."""
-QUIET, LOUD = 0.10, 0.95
-"""Quantiles that stand for the level of quiet and of loud frames."""
+SILENT_RMS = 1e-6
+"""Frames below it (-120 dBFS) are digital silence: nothing was recorded there, so no statistic counts them."""
+SILENT_LEVEL = float(np.log(MEL_BANDS * LOG_FLOOR)) + 1e-4
+"""The same of ``mel_level``: some 90 dB below loud speech."""
 PROSODY_CHANNELS = ("log_energy", "log_f0", "voicing", "spectral_tilt")
 """Columns of the prosody tracks, see ``prosody``."""
 
@@ -142,11 +145,14 @@ def frame_count(samples: int) -> int:
 def level_gain(samples: Floats) -> float:
     """Gain that brings the loud frames (95th percentile of 25 ms RMS) of a recording (N,) to 0.1 (-20 dBFS).
 
-    Limited to 60 dB either way; 1 for silence.
+    Limited to 60 dB either way; 1 for silence. Digital silence does not count.
     """
     starts = range(0, frame_count(len(samples)), MINUTE)
-    rms = [frame_rms(_frames(samples, WINDOW_LENGTH, start, start + MINUTE)) for start in starts]
-    return gain_of(float(np.quantile(np.concatenate(rms), LOUD))) if rms else 1.0
+    parts = [frame_rms(_frames(samples, WINDOW_LENGTH, start, start + MINUTE)) for start in starts]
+    if not parts:
+        return 1.0
+    rms = np.concatenate(parts)
+    return gain_of(float(np.quantile(recorded(rms, rms > SILENT_RMS), LOUD)))
 
 
 def levelled(samples: Floats) -> Floats:
@@ -252,12 +258,15 @@ def speech_mask(mel: Floats) -> Mask:
     """Frames (T,) loud enough to be speech: an adaptive threshold on the smoothed level of a recording.
 
     The threshold is 30 dB below the loud frames (95th percentile), or 7 dB above the quiet ones (10th percentile)
-    where the background is louder than that, but never less than 10 dB below the loud frames.
+    where the background is louder than that, but never less than 10 dB below the loud frames. Digital silence does not
+    count, so that a recording is the same with silence around it.
     """
     if not len(mel):
         return np.zeros(0, bool)
-    level = smooth_level(mel_level(mel))
-    quiet, loud = np.quantile(level, [QUIET, LOUD])
+    level = mel_level(mel)
+    sound, level = without_silence(level), smooth_level(level)
+    faint, quiet, loud = np.quantile(recorded(level, sound), [FAINT, QUIET, LOUD])
+    quiet = quiet if sound.all() else background(faint, quiet, loud)
     return np.asarray(level > np.float32(speech_threshold(quiet, loud)))
 
 
@@ -267,14 +276,21 @@ def mel_level(mel: Floats) -> Floats:
     return np.asarray(np.log(np.exp(mel - highest).sum(-1)) + highest[..., 0], np.float32)
 
 
+SMOOTHED = 11
+"""Frames over which levels are smoothed."""
+
+
 def smooth_level(level: Floats) -> Floats:
-    """Mean (T,) over 11 frames, the ends held."""
-    return scipy.ndimage.uniform_filter1d(level, 11, mode="nearest")
+    """Mean (T,) over ``SMOOTHED`` frames, the ends held."""
+    return scipy.ndimage.uniform_filter1d(level, SMOOTHED, mode="nearest")
 
 
-def speech_threshold(quiet: float, loud: float) -> float:
-    """The threshold for the levels of quiet and loud frames, see ``speech_mask``."""
-    return min(max(loud - 6.9, quiet + 1.6), loud - 2.3)
+def without_silence(level: Floats) -> Mask:
+    """Frames (T,) whose smoothed level has no digital silence in it; ``level``: see ``mel_level``.
+
+    Frames beside silence are partly silent: their windows overlap.
+    """
+    return scipy.ndimage.minimum_filter1d(level > SILENT_LEVEL, SMOOTHED + 2, mode="nearest")
 
 
 def band_means(mel: Floats, mask: Mask) -> Floats:

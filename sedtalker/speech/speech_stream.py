@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -22,8 +23,10 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.nn.engine import Arrays, Model, open_model, padded_rows
 from sedtalker.speech.encoder import MelEncoder, phones_and_mouth
+from sedtalker.speech.encoder_model import with_silence
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
+    FAINT,
     FRAME_CLOCK,
     HOP_LENGTH,
     HOPS,
@@ -33,9 +36,11 @@ from sedtalker.speech.features import (
     MEL_BANDS,
     PITCH_WINDOW,
     QUIET,
+    SILENT_RMS,
     WINDOW_LENGTH,
     PitchFrames,
     SpeechFeatures,
+    background,
     centre_bands,
     frame_rms,
     gain_of,
@@ -45,6 +50,7 @@ from sedtalker.speech.features import (
     prosody_tracks,
     smooth_level,
     speech_threshold,
+    without_silence,
 )
 
 LOWEST, HIGHEST = -40.0, 40.0
@@ -86,20 +92,22 @@ class LevelHistogram:
 
 
 def quantile_with(
-    history: LevelHistogram, recent: NDArray[np.floating], share: float, scale: Callable = np.asarray
+    history: LevelHistogram, recent: Doubles, share: float, scale: Callable = np.asarray, sound: Any = slice(None)
 ) -> float:
     """Quantile of a history and recent levels (N,) together, exact while there is no history.
 
     As ``torch.quantile`` does, it interpolates between neighbouring values: ``scale`` makes them of the levels.
+    ``sound``: mask (N,) of the recent ones that count, unless there are no others.
     """
+    counted = recent[sound]
     if not len(history):  # as np.quantile, in a fifth of its time
-        values = np.sort(scale(np.asarray(recent, np.float64)))
+        values = np.sort(scale(np.asarray(counted if len(counted) else recent, np.float64)))
         rank = share * (len(values) - 1)
         low, high = values[int(rank)], values[int(np.ceil(rank))]
         return float(low + (rank - int(rank)) * (high - low))
-    history.add(recent)
+    history.add(counted)
     low, high, weight = history.neighbours(share)
-    history.add(recent, -1)
+    history.add(counted, -1)
     return float((1 - weight) * scale(low) + weight * scale(high))
 
 
@@ -196,7 +204,7 @@ class HiddenStream:
         """Numbers of the first kept frame, and of the one before which the states are."""
         self.standing = np.zeros(MEL_BANDS, np.float32)
 
-    def steps(self, first: int, mel: Floats, means: Floats, gain: float) -> Steps[Floats]:
+    def steps(self, first: int, mel: Floats, means: Floats, gain: float, ended: bool) -> Steps[Floats]:
         """Hidden vectors (T, D) of the kept frames.
 
         Args:
@@ -204,6 +212,7 @@ class HiddenStream:
             mel: (2T, 80) log-mels.
             means: (80,) of all speech so far.
             gain: of the stream so far.
+            ended: whether nothing follows: silence, see ``MelNetwork.around``.
         """
         network = self.encoder.network
         standing = np.full(MEL_BANDS, 2 * np.log(gain), np.float32)
@@ -214,12 +223,15 @@ class HiddenStream:
             self.standing, states = standing, network.start()
             known = first if self.refreshed is None else max(first, known - self.refreshed)
             known -= known % network.grid  # frames that share a hidden vector stay together
-            begin = max(first, known - network.context)
-        new = mel[HOPS * (begin - first) :]
+            begin = max(first or -network.around, known - network.context)
+        known = max(first, known)
+        new = mel[HOPS * max(0, begin - first) :]
         new = centre_bands(new, means) if network.centred else new
+        new = with_silence(new, max(0, -begin), network.around if ended else 0)
         fresh, *after = yield Call(network.advance, (new[None], *states))
         before = self.hidden[first - self.first : known - self.first]
-        self.first, self.hidden = first, np.concatenate([before, fresh[0, known - begin :]])
+        made = fresh[0, known - begin : first + len(mel) // HOPS - begin]
+        self.first, self.hidden = first, np.concatenate([before, made])
         count = -(-len(new) // (HOPS * network.grid)) * network.grid - network.config.pending
         if count >= 0:
             self.states, self.at = tuple(after), begin + count
@@ -269,6 +281,8 @@ class EncoderStream:
         """Analysis frames before ``first`` are gone; those before ``counted`` are in the history."""
         self.rms, self.mel = np.zeros(0, np.float32), np.zeros((0, MEL_BANDS), np.float32)
         self.pitch = PitchFrames(*(part[:0] for part in pitch_frames(np.zeros((1, PITCH_WINDOW), np.float32))))
+        self.gaps = False
+        """Whether there has been digital silence."""
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
         self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, LARGEST_GAIN)
 
@@ -285,24 +299,25 @@ class EncoderStream:
         """
         return alone(self.steps(samples, since))
 
-    def steps(self, samples: NDArray[np.float32], since: int | None = None) -> Steps[StreamedFeatures]:
-        """``push`` with its calls of networks handed out."""
+    def steps(self, samples: Floats, since: int | None = None, ended: bool = False) -> Steps[StreamedFeatures]:
+        """``push`` with its calls of networks handed out; ``ended``: these are the last samples."""
         yield from self._analyse(self.offset.push(np.array(samples, np.float32)))
-        recent = np.log(self.rms[self.counted - self.first :] + SILENT)
-        loud = quantile_with(self.rms_history, recent, LOUD, np.exp)
+        recent = self.rms[self.counted - self.first :]
+        loud = quantile_with(self.rms_history, np.log(recent + SILENT), LOUD, np.exp, recent > SILENT_RMS)
         gain = gain_of(loud)
         power, first = np.float32(gain**2), self.first // HOPS
         mel = np.log(power * self.mel + np.float32(LOG_FLOOR))
         total = np.log(power * self.mel.sum(-1) + np.float32(MEL_BANDS * LOG_FLOOR))
         level = without_gain(smooth_level(total), MEL_BANDS * LOG_FLOOR, gain)
-        speech, means = self._speech(mel, level, gain)
+        sound = without_silence(total)
+        speech, means = self._speech(mel, level, sound, gain)
         skipped = max(0, since - first) if self.every is None and since is not None else 0
         part = slice(HOPS * skipped, None)
         tracks = pair_means(prosody_tracks(PitchFrames(*(values[part] for values in self.pitch)), gain))
         energy, overall = self._energy(tracks[:, 0], gain)
         hidden = np.zeros((len(tracks), 0), np.float32)
         if self.every is not None:
-            hidden = yield from self.every.steps(first, mel, means, gain)
+            hidden = yield from self.every.steps(first, mel, means, gain, ended)
         features = SpeechFeatures(
             clock=FrameClock(FRAME_CLOCK.rate, FRAME_CLOCK.offset + (first + skipped) / FRAME_CLOCK.rate),
             hidden=hidden,
@@ -312,11 +327,11 @@ class EncoderStream:
         )
         newest = None
         if self.newest is not None and since is not None:
-            hidden = yield from self.newest.steps(first, mel, means, gain)
+            hidden = yield from self.newest.steps(first, mel, means, gain, ended)
             whole = replace(features, hidden=hidden[skipped:])
             newest = whole.part(since - first - skipped, len(whole))
         latest = StreamedFeatures(features, first + skipped, first + len(mel) // HOPS, overall, newest)
-        self._forget(level, energy)
+        self._forget(level, sound, energy)
         return latest
 
     def _analyse(self, samples: Floats) -> Steps[None]:
@@ -338,11 +353,14 @@ class EncoderStream:
         self.tail = self.tail[(whole - self.whole) * HOP_LENGTH :]
         self.whole = whole
 
-    def _speech(self, mel: Floats, level: Doubles, gain: float) -> tuple[Mask, Floats]:
-        """Speech mask (T,) of the kept frames and the mean log-mel (80,) of all speech so far."""
+    def _speech(self, mel: Floats, level: Doubles, sound: Mask, gain: float) -> tuple[Mask, Floats]:
+        """Speech mask (T,) of the kept frames, and the mean log-mel (80,) of all speech so far; ``sound``: no silence."""
         new, floor = self.counted - self.first, MEL_BANDS * LOG_FLOOR
         scale = partial(with_gain, floor=floor, gain=gain)
-        quiet, loud = (quantile_with(self.level_history, level[new:], share, scale) for share in (QUIET, LOUD))
+        shares = FAINT, QUIET, LOUD
+        faint, quiet, loud = (quantile_with(self.level_history, level[new:], q, scale, sound[new:]) for q in shares)
+        self.gaps |= not sound[new:].all()
+        quiet = background(faint, quiet, loud) if self.gaps else quiet
         limit = float(without_gain(np.asarray(speech_threshold(quiet, loud)), floor, gain))
         speech = level > limit
         count, total = self.band_history.above(limit, gain)
@@ -361,7 +379,7 @@ class EncoderStream:
         recent, scale = levels[(self.counted - self.first) // 2 :], partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
         return levels, quantile_with(self.energy_history, recent, LOUD, scale)
 
-    def _forget(self, level: NDArray[np.float64], energy: NDArray[np.float64]) -> None:
+    def _forget(self, level: Doubles, sound: Mask, energy: Doubles) -> None:
         """Move old frames to the history; ``ALIGNMENT`` of them stay in the buffer for what smooths over them."""
         spare = (self.whole - self.first) // 2 - self.keep - ALIGNMENT
         drop = max(0, spare // ALIGNMENT * ALIGNMENT)
@@ -369,8 +387,9 @@ class EncoderStream:
             return
         counted = self.first + 2 * (drop + ALIGNMENT)
         old = slice(self.counted - self.first, counted - self.first)
-        self.rms_history.add(np.log(self.rms[old] + SILENT))
-        self.level_history.add(level[old])
+        rms = self.rms[old]
+        self.rms_history.add(np.log(rms[rms > SILENT_RMS] + SILENT))
+        self.level_history.add(level[old][sound[old]])
         self.energy_history.add(energy[old.start // 2 : old.stop // 2])
         self.band_history.add(self.mel[old], level[old])
         self.first, self.counted = self.first + 2 * drop, counted

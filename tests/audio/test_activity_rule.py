@@ -142,12 +142,13 @@ def test_loud_and_quiet_are_percentiles_of_the_seconds_around() -> None:
     """On a steady rise the 10th and the 95th percentile of the window lie .4 below and .45 above its middle."""
     rule = ActivityRule()
     rise = np.arange(3000) / 50.0
-    quiet, loud = _nearby_levels(rise, 50.0, rule, overall=-100.0)
+    voiced = np.ones(len(rise), bool)
+    quiet, loud = _nearby_levels(rise, voiced, 50.0, rule, overall=-100.0)
     middle = np.arange(1200, 1800)
     span = 2 * rule.window
     np.testing.assert_allclose(quiet[middle], rise[middle] - 0.4 * span, atol=0.06)
     np.testing.assert_allclose(loud[middle], rise[middle] + 0.45 * span, atol=0.12)
-    assert _nearby_levels(rise, 50.0, rule, overall=200.0)[1] == pytest.approx(195.4), "not far under all of it"
+    assert _nearby_levels(rise, voiced, 50.0, rule, overall=200.0)[1] == pytest.approx(195.4), "not far under all of it"
 
 
 def test_spans_are_in_seconds() -> None:

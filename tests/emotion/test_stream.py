@@ -52,7 +52,9 @@ def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> No
     for frame in range(0, len(got.times), every):
         hops = -(-(frame + 1 + round(50 * look_ahead)) // round(50 * hop))
         prefix = sound[: round(hops * hop * 16_000)]
-        offline = frame_emotions(network, encoder(from_samples(prefix, 16_000)), voice)
+        goes_on = round(hops * hop * 16_000) <= len(sound)
+        features = (encoder.so_far if goes_on else encoder)(from_samples(prefix, 16_000))
+        offline = frame_emotions(network, features, voice)
         assert np.abs(offline.posterior[frame] - got.posterior[frame]).max() < DiarizerStream.TOLERANCE, frame
         nothing, full = network.config.visible or (0.0, 1.0)
         shown = visible(offline.intensity[frame], network.config.visible)

@@ -205,7 +205,7 @@ def test_stretch_by_stretch_it_gives_what_it_gives_of_the_whole(network: MelNetw
     assert network.config.pending == network.context
     mel = np.random.default_rng(hop).normal(size=(2, 2 * 72, 80)).astype(np.float32)
     network.eval()  # type: ignore[attr-defined]
-    np.testing.assert_allclose(stretches(network, mel, hop), network.hidden(mel), atol=1e-5)
+    np.testing.assert_allclose(stretches(network, mel, hop), network.stretch(mel), atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "hop", "most"), [("speech_encoder", 4, 0.03), ("emotion_encoder", 16, 1e-4)])
@@ -215,7 +215,7 @@ def test_built_in_encoders_hardly_change_what_is_settled(name: str, hop: int, mo
     assert network.config.pending < network.context
     analysis = analyse(load_audio(SAMPLE).samples)
     mel = (analysis.centred if network.centred else analysis.mel)[None, : 2 * 320]
-    made, whole = stretches(network, mel, hop), network.hidden(mel)
+    made, whole = stretches(network, mel, hop), network.stretch(mel)
     newest = slice(-network.config.pending, None)
     assert np.abs(made - whole)[:, newest].mean() < most * np.abs(whole).mean()
     np.testing.assert_allclose(stretches(in_torch, mel, hop), made, atol=1e-4)

@@ -1,6 +1,6 @@
 /** Voice activity: where somebody speaks, by adaptive energy and voicing with hysteresis. */
 
-import { interpolate, movingMean, movingPercentile, quantile, runsOf } from "./filters.js";
+import { interpolate, movingMaximum, movingMean, movingPercentile, quantile, runsOf } from "./filters.js";
 
 /**
  * Frames that are speech.
@@ -15,7 +15,7 @@ export function speechActivity(prosody, rate, rule, loud) {
   const level = activityLevel(prosody, rate);
   if (!level.some((value) => value >= Math.log(1e-6))) return new Uint8Array(frames);
   const overall = loud ?? quantile(level, 0.95);
-  const { quiet, peak } = nearbyLevels(level, rate, rule, overall);
+  const { quiet, peak } = nearbyLevels(level, prosody, rate, rule, overall);
   const high = level.map((_, i) => {
     const wanted = Math.max(peak[i] - rule.below_loud, quiet[i] + rule.above_quiet);
     return Math.min(wanted, peak[i] - rule.steady_margin);
@@ -43,8 +43,13 @@ export function activityLevel(prosody, rate) {
   return movingMean(energy, Math.max(1, Math.round(0.06 * rate)));
 }
 
-/** Running 10th and 95th percentile of the level; the loud one never 20 dB under the whole recording's. */
-function nearbyLevels(level, rate, rule, overall) {
+/**
+ * Running 10th and 95th percentile of the level; the loud one never 20 dB under the whole recording's.
+ *
+ * Digital silence hides how loud the background of a recording is. Where there is any, the quiet level is that of the
+ * other frames that are not voiced.
+ */
+function nearbyLevels(level, prosody, rate, rule, overall) {
   const step = Math.max(1, Math.round(0.1 * rate));
   const width = level.length >= step ? step : level.length;
   const count = Math.floor(level.length / width);
@@ -52,14 +57,22 @@ function nearbyLevels(level, rate, rule, overall) {
   const at = Float64Array.from({ length: count }, (_, i) => (i + 0.5) * width);
   const means = new Float64Array(count);
   const most = new Float64Array(count);
+  const voiced = new Float64Array(count);
+  const silent = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
     const part = level.subarray(i * width, (i + 1) * width);
     means[i] = part.reduce((sum, value) => sum + value, 0) / width;
     most[i] = Math.max(...part);
+    silent[i] = part.some((value) => Math.abs(value - rule.floor) <= 1e-4) ? 1 : 0;
+    for (let k = i * width; k < (i + 1) * width; k++) voiced[i] += prosody[4 * k + 2] > 0.5 ? 1 / width : 0;
   }
+  const beside = movingMaximum(silent, 3);
+  const background = (_, i) => !silent.includes(1) || (!beside[i] && voiced[i] < 0.5);
+  const any = means.some(background);
+  const quiet = (values) => (any ? values.filter(background) : values);
   const index = Float64Array.from(level, (_, i) => i);
   const peak = movingPercentile(most, 95, size).map((value) => Math.max(value, overall - 4.6));
-  return { quiet: interpolate(index, at, movingPercentile(means, 10, size)), peak: interpolate(index, at, peak) };
+  return { quiet: interpolate(index, quiet(at), movingPercentile(quiet(means), 10, size)), peak: interpolate(index, at, peak) };
 }
 
 /** A mask without runs of a value that are shorter than so many frames; silence at either end stays. */

@@ -5,7 +5,7 @@
  * Arrays are flat: (T, 80) is a Float32Array of 80 T values, frame after frame.
  */
 
-import { clip, quantile } from "./filters.js";
+import { clip, movingMaximum, movingMean, quantile } from "./filters.js";
 import { RealTransform, hann } from "./fourier.js";
 
 /**
@@ -21,9 +21,10 @@ import { RealTransform, hann } from "./fourier.js";
 /** Takes a constant offset out of sound that comes in pieces. */
 export class OffsetFilter {
   /** @param {Record<string, any>} constants the section ``features`` */
-  constructor({ offset_pole: pole, offset_block: block }) {
+  constructor({ offset_pole: pole, offset_block: block, still }) {
     this.pole = pole;
     this.block = block;
+    this.still = still;
     this.offset = null;
   }
 
@@ -35,10 +36,15 @@ export class OffsetFilter {
   push(samples) {
     const first = samples.subarray(0, this.block);
     this.offset ??= first.length ? first.reduce((sum, sample) => sum + sample, 0) / first.length : null;
-    return samples.map((sample) => {
+    const made = samples.map((sample) => {
       this.offset = this.pole * this.offset + (1 - this.pole) * sample;
       return sample - this.offset;
     });
+    for (let from = 0; from < samples.length; from += this.block) {
+      const block = samples.subarray(from, from + this.block);
+      if (Math.max(...block) - Math.min(...block) < this.still) made.fill(0, from, from + block.length);
+    }
+    return made;
   }
 }
 
@@ -104,7 +110,7 @@ export class Ear {
     const count = this.frameCount(samples.length);
     const rms = new Float64Array(count);
     for (let i = 0; i < count; i++) rms[i] = meanSquare(this.frame(samples, i, c.window_length)) ** 0.5;
-    const gain = gainOf(quantile(rms, c.loud), c);
+    const gain = gainOf(quantile(recorded(rms, rms.map((value) => (value > c.silent_rms ? 1 : 0))), c.loud), c);
     const mel = new Float32Array(count * c.mel_bands);
     const tracks = new Float32Array(4 * count);
     const measured = this.pitch.frame();
@@ -114,8 +120,7 @@ export class Ear {
       this.pitch.tracks(measured, 0, gain, tracks, 4 * i);
     }
     toLogMel(mel, gain, c);
-    const loudness = smoothLevel(bandLevel(mel, c.mel_bands));
-    const mask = speechMask(loudness, c);
+    const mask = speechMask(bandLevel(mel, c.mel_bands), c);
     return {
       frames: count / 2,
       mel,
@@ -270,14 +275,33 @@ export function bandLevel(mel, bands) {
   return level;
 }
 
-/** Mean (T) over 11 frames, the ends held. */
+/** Frames over which levels are smoothed. */
+const SMOOTHED = 11;
+
+/** Mean (T) over some frames, the ends held. */
 export function smoothLevel(level) {
-  const last = level.length - 1;
-  return level.map((_, i) => {
-    let sum = 0;
-    for (let j = i - 5; j <= i + 5; j++) sum += level[clip(j, 0, last)];
-    return sum / 11;
-  });
+  return movingMean(level, SMOOTHED);
+}
+
+/**
+ * Frames (T) whose smoothed level has no digital silence in it; those beside it are partly silent.
+ * @param {Float64Array} level natural log of the summed power of each frame
+ * @param {Record<string, any>} constants the section ``features``
+ */
+export function withoutSilence(level, { silent_level: silent }) {
+  return movingMaximum(level.map((value) => (value > silent ? 0 : 1)), SMOOTHED + 2).map((any) => 1 - any);
+}
+
+/** The levels of frames that are no digital silence; all where there are none. */
+export function recorded(levels, sound) {
+  const counted = levels.filter((_, i) => sound[i]);
+  return counted.length ? counted : levels;
+}
+
+/** Level of the background of a recording with digital silence, from those of its faint, quiet and loud frames. */
+export function background(faint, quiet, loud, { steady, least_range: range }) {
+  const level = Math.min(quiet, faint + steady);
+  return level < loud - range ? level : -Infinity;
 }
 
 /** The threshold of speech for the levels of quiet and of loud frames. */
@@ -287,11 +311,15 @@ export function speechThreshold(quiet, loud) {
 
 /**
  * Analysis frames loud enough to be speech.
- * @param {Float64Array} level
+ * @param {Float64Array} levels natural log of the summed power of each
  * @param {Record<string, any>} constants the section ``features``
  */
-function speechMask(level, { quiet, loud }) {
-  const limit = speechThreshold(quantile(level, quiet), quantile(level, loud));
+function speechMask(levels, constants) {
+  const level = smoothLevel(levels);
+  const sound = withoutSilence(levels, constants);
+  const counted = recorded(level, sound);
+  const [faint, quiet, loud] = ["faint", "quiet", "loud"].map((name) => quantile(counted, constants[name]));
+  const limit = speechThreshold(sound.includes(0) ? background(faint, quiet, loud, constants) : quiet, loud);
   return Uint8Array.from(level, (value) => (value > limit ? 1 : 0));
 }
 

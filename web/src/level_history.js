@@ -53,12 +53,14 @@ export class LevelHistogram {
  * @param {Float64Array} recent (N)
  * @param {number} share
  * @param {(level: number) => number} scale makes values of levels, between which is interpolated
+ * @param {ArrayLike<number>} [sound] (N) the recent ones that count, unless there are no others
  */
-export function quantileWith(history, recent, share, scale) {
-  if (!history.length) return sortedQuantile(recent.map(scale).sort(), share);
-  history.add(recent);
+export function quantileWith(history, recent, share, scale, sound) {
+  const counted = sound ? recent.filter((_, i) => sound[i]) : recent;
+  if (!history.length) return sortedQuantile((counted.length ? counted : recent).map(scale).sort(), share);
+  history.add(counted);
   const [low, high, weight] = history.neighbours(share);
-  history.add(recent, -1);
+  history.add(counted, -1);
   return (1 - weight) * scale(low) + weight * scale(high);
 }
 

@@ -219,18 +219,36 @@ export async function encode(networks, analysis, onprogress) {
   const found = { speech: [], emotion: [] };
   for (let start = 0; start < analysis.frames; start += step) {
     const count = Math.min(step, analysis.frames - start);
-    const window = (context) => [Math.max(0, start - context), Math.min(analysis.frames, start + step + context)];
-    const [first, end] = window(lips.context);
+    const window = ({ context, around }) => [
+      Math.max(start - context, -around),
+      Math.min(start + step + context, analysis.frames + around),
+    ];
+    const [first, end] = window(lips);
     const centred = centreBands(analysis.mel, analysis.means, 2 * first, 2 * end);
     const speech = await networks.advance("speech_encoder", centred);
     found.speech.push(rowsOf(speech.hidden, end - first, start - first, count));
-    const [begin, last] = window(emotion.context);
-    const mel = analysis.mel.subarray(2 * begin * bands, 2 * last * bands);
-    const emotions = await networks.advance("emotion_encoder", mel);
+    const [begin, last] = window(emotion);
+    const mel = analysis.mel.subarray(2 * Math.max(0, begin) * bands, 2 * last * bands);
+    const silent = [Math.max(0, -begin), Math.max(0, last - analysis.frames)];
+    const emotions = await networks.advance("emotion_encoder", withSilence(mel, features, ...silent));
     found.emotion.push(rowsOf(emotions.hidden, last - begin, start - begin, count));
     await onprogress?.((start + count) / analysis.frames);
   }
   return { speech: joined(found.speech), emotion: joined(found.emotion) };
+}
+
+/**
+ * Log-mels (2 T, 80) with frames of digital silence, a pair each, at the ends.
+ * @param {Float32Array} mel
+ * @param {Record<string, any>} constants the section ``features``
+ * @param {number} before
+ * @param {number} [after]
+ */
+export function withSilence(mel, { mel_bands: bands, log_floor: floor }, before, after = 0) {
+  if (!before && !after) return mel;
+  const out = new Float32Array(mel.length + 2 * (before + after) * bands).fill(Math.log(floor));
+  out.set(mel, 2 * before * bands);
+  return out;
 }
 
 /** ``count`` rows from ``first`` on of so many rows. */

@@ -1,8 +1,9 @@
 /** Speech features of sound that is still going on: what is said of the recording so far, for its last seconds. */
 
 import { activityLevel } from "./activity.js";
-import { centreBands, anyOfPairs, Ear, gainOf, meanSquare, OffsetFilter, pairMeans, smoothLevel, speechThreshold } from "./features.js";
+import { background, centreBands, anyOfPairs, Ear, gainOf, meanSquare, OffsetFilter, pairMeans, smoothLevel, speechThreshold, withoutSilence } from "./features.js";
 import { BandHistory, LevelHistogram, quantileWith, withGain, withoutGain } from "./level_history.js";
+import { withSilence } from "./networks.js";
 import { Rows } from "./rows.js";
 
 /**
@@ -42,6 +43,8 @@ export class EncoderStream {
     this.whole = this.first = 0;
     /** Analysis frames before it are in the histories. */
     this.counted = 0;
+    /** Whether there has been digital silence. */
+    this.gaps = false;
     this.rms = new Rows(1);
     this.power = new Rows(features.mel_bands);
     this.pitch = new Rows(this.ear.pitch.width);
@@ -60,14 +63,16 @@ export class EncoderStream {
     const { features: f, constants: c } = this;
     this.#measure(this.offset.push(samples));
     const counted = this.counted - this.first;
-    const recent = Float64Array.from(this.rms.part(counted, this.rms.length), (rms) => Math.log(rms + c.silent));
-    const gain = gainOf(quantileWith(this.rmsHistory, recent, f.loud, Math.exp), f);
+    const rms = this.rms.part(counted, this.rms.length);
+    const recent = Float64Array.from(rms, (value) => Math.log(value + c.silent));
+    const gain = gainOf(quantileWith(this.rmsHistory, recent, f.loud, Math.exp, this.#recorded(rms)), f);
     const frames = this.rms.length;
     const floor = f.mel_bands * f.log_floor;
-    const sums = smoothLevel(bandSums(this.power.values, f.mel_bands).map((sum) => Math.log(gain * gain * sum + floor)));
-    const level = sums.map((value) => withoutGain(value, floor, gain));
+    const sums = bandSums(this.power.values, f.mel_bands).map((sum) => Math.log(gain * gain * sum + floor));
+    const level = smoothLevel(sums).map((value) => withoutGain(value, floor, gain));
+    const sound = withoutSilence(sums, f);
     const mel = this.power.values.map((power) => Math.log(gain * gain * power + f.log_floor));
-    const { speech, means } = this.#speech(mel, level, counted, gain);
+    const { speech, means } = this.#speech(mel, level, sound, counted, gain);
     const tracks = new Float32Array(4 * frames);
     for (let i = 0; i < frames; i++) this.ear.pitch.tracks(this.pitch.held, (this.pitch.start + i) * this.pitch.width, gain, tracks, 4 * i);
     const prosody = pairMeans(tracks, 4);
@@ -78,7 +83,7 @@ export class EncoderStream {
     const first = this.first / 2;
     const latest = { first, total: first + frames / 2, prosody, speech: anyOfPairs(speech), mel, means, gain, loud: overall };
     if (this.every) latest.hidden = await this.every.push(latest);
-    this.#forget(level, energy);
+    this.#forget(level, sound, energy);
     return latest;
   }
 
@@ -110,14 +115,21 @@ export class EncoderStream {
     this.whole = whole;
   }
 
+  /** Which levels (N) are no digital silence. */
+  #recorded(rms) {
+    return Uint8Array.from(rms, (value) => (value > this.features.silent_rms ? 1 : 0));
+  }
+
   /** Speech mask (2 T) of the kept frames and the mean log-mel (80) of all speech so far. */
-  #speech(mel, level, counted, gain) {
-    const { mel_bands: bands, log_floor, quiet, loud } = this.features;
+  #speech(mel, level, sound, counted, gain) {
+    const { mel_bands: bands, log_floor, faint, quiet, loud } = this.features;
     const floor = bands * log_floor;
     const recent = level.slice(counted);
     const scale = (value) => withGain(value, floor, gain);
-    const [low, high] = [quiet, loud].map((share) => quantileWith(this.levelHistory, recent, share, scale));
-    const limit = withoutGain(speechThreshold(low, high), floor, gain);
+    const [least, low, high] = [faint, quiet, loud].map((share) => quantileWith(this.levelHistory, recent, share, scale, sound.subarray(counted)));
+    this.gaps ||= sound.subarray(counted).includes(0);
+    const under = this.gaps ? background(least, low, high, this.features) : low;
+    const limit = withoutGain(speechThreshold(under, high), floor, gain);
     const speech = Uint8Array.from(level, (value) => (value > limit ? 1 : 0));
     let { count, total } = this.bandHistory.above(limit, gain);
     const every = !count && !speech.subarray(counted).includes(1);
@@ -131,15 +143,17 @@ export class EncoderStream {
   }
 
   /** Move old frames to the histories; ``alignment`` of them stay in the buffers for what smooths over them. */
-  #forget(level, energy) {
+  #forget(level, sound, energy) {
     const { alignment, silent } = this.constants;
     const spare = Math.floor((this.whole - this.first) / 2) - this.keep - alignment;
     const drop = Math.max(0, Math.floor(spare / alignment) * alignment);
     if (!drop) return;
     const from = this.counted - this.first;
     const to = 2 * (drop + alignment);
-    this.rmsHistory.add(Float64Array.from(this.rms.part(from, to), (rms) => Math.log(rms + silent)));
-    this.levelHistory.add(level.subarray(from, to));
+    const rms = this.rms.part(from, to);
+    const loud = this.#recorded(rms);
+    this.rmsHistory.add(Float64Array.from(rms.filter((_, i) => loud[i]), (value) => Math.log(value + silent)));
+    this.levelHistory.add(level.subarray(from, to).filter((_, i) => sound[from + i]));
     this.energyHistory.add(energy.subarray(from / 2, to / 2));
     this.bandHistory.add(this.power.part(from, to), level.subarray(from, to));
     this.counted = this.first + to;
@@ -197,11 +211,12 @@ export class HiddenStream {
       states = undefined;
       known = Math.max(first, known - this.refreshed);
       known -= known % encoder.grid; // frames that share a hidden vector stay together
-      begin = Math.max(first, known - encoder.context);
+      begin = Math.max(first || -encoder.around, known - encoder.context);
     }
-    const from = 2 * (begin - first);
-    const { mel_bands: bands } = features;
-    const made = await networks.advance(name, centred ? centreBands(mel, means, from) : mel.subarray(from * bands), states);
+    known = Math.max(first, known);
+    const from = 2 * Math.max(0, begin - first);
+    const sound = centred ? centreBands(mel, means, from) : mel.subarray(from * features.mel_bands);
+    const made = await networks.advance(name, withSilence(sound, features, Math.max(0, -begin)), states);
     const width = made.hidden.length / (total - begin);
     this.hidden ??= new Rows(width);
     this.hidden.drop(first - this.first);

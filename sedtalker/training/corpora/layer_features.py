@@ -33,7 +33,7 @@ from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.corpora.transfer_recipe import DEGRADED, TransferAugmenter, TransferRecipe
 
-FORMAT = 4
+FORMAT = 5
 """Version of the cached arrays; another one makes them anew."""
 ARRAYS = ("mel", "means", "prosody", "speech", "teacher", "starts")
 """Arrays of ``LayerFeatures`` that are kept on disk; the last one marks the end of a build."""

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from sedtalker.speech.features import LOG_FLOOR, LOUD, MEL_BANDS, mel_edges
+from sedtalker.audio.activity import LOUD
+from sedtalker.speech.features import LOG_FLOOR, MEL_BANDS, mel_edges
 
 Mels = NDArray[np.float32]
 """Natural-log mels (n, 80) at 100 Hz, the mean of each band over speech taken out."""

@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE
+from sedtalker.audio.activity import LOUD, QUIET, speech_threshold
 from sedtalker.checkpoint import CheckpointConfig, read_config, write_checkpoint
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook
 from sedtalker.speakers.speaker_model import SpeakerConfig, SpeakersConfig, vector_encoders
 from sedtalker.speakers.speaker_network import SpeakerNetwork, SpeakerNetworks
-from sedtalker.speech.features import EMOTION, LOUD, QUIET, SPEECH, speech_threshold
+from sedtalker.speech.features import EMOTION, SPEECH
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.augmentation import read_augmenter
 from sedtalker.training.corpora.cache import WaveformStore

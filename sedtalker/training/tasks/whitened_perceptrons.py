@@ -337,14 +337,14 @@ def describe_clips(
     rng, parts, owner = np.random.default_rng(0), [], []
     for index in range(len(features)):
         first, last = int(features.starts[index]), int(features.starts[index + 1])
-        mel = torch.from_numpy(np.asarray(features.mel[2 * first : 2 * last], np.float32))[None]
+        mel = np.asarray(features.mel[2 * first : 2 * last], np.float32)
         speech = torch.from_numpy(np.array(features.speech[first:last]))[None]
         if encoder is None:
             assert features.teacher is not None
             hidden = torch.from_numpy(np.asarray(features.teacher[first:last], np.float32))[None]
         else:
-            hidden = encoder(mel)
-        centred = pair_means(centre_bands(mel[0].numpy(), np.array(features.means[index])))
+            hidden = torch.from_numpy(encoder.hidden(mel[None]))
+        centred = pair_means(centre_bands(mel, np.array(features.means[index])))
         batch = FrameBatch(
             mel=torch.from_numpy(centred)[None],
             prosody=torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))[None],
