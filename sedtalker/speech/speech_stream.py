@@ -354,7 +354,7 @@ class EncoderStream:
         self.whole = whole
 
     def _speech(self, mel: Floats, level: Doubles, sound: Mask, gain: float) -> tuple[Mask, Floats]:
-        """Speech mask (T,) of the kept frames, and the mean log-mel (80,) of all speech so far; ``sound``: no silence."""
+        """Speech mask (T,) of the kept frames, and mean log-mel (80,) of all speech so far; ``sound``: no silence."""
         new, floor = self.counted - self.first, MEL_BANDS * LOG_FLOOR
         scale = partial(with_gain, floor=floor, gain=gain)
         shares = FAINT, QUIET, LOUD

@@ -38,6 +38,8 @@ CONTAINERS = {"libmp3lame": "mp3", "libopencore_amrnb": "amr"}
 """Container of a codec; of the others it is WAV."""
 TRIMMED = 0.5
 """Seconds of silence that are cut away at most, at either end."""
+PADDED = 0.5
+"""Seconds of digital silence that are put at either end."""
 REVERBERATION = 0.6
 """Reverberation time T60 of the room, seconds: a large living room or a classroom."""
 DIRECT_DECIBELS = 3.0
@@ -53,6 +55,7 @@ def conditions(noises: Sequence[Samples]) -> dict[str, Change]:
         "louder_20db": lambda samples, rng: samples * np.float32(10 ** (LEVEL_DECIBELS / 20)),
         "quieter_20db": lambda samples, rng: samples * np.float32(10 ** (-LEVEL_DECIBELS / 20)),
         "trimmed": lambda samples, rng: trimmed(samples),
+        "padded": lambda samples, rng: np.pad(samples, round(PADDED * SAMPLE_RATE)),
     }
     return {"noise_5db": lambda samples, rng: noisy(samples, noises, rng), **out} if noises else out
 

@@ -79,7 +79,9 @@ def test_silence_is_cut_at_both_ends_and_no_more_than_half_a_second() -> None:
 def test_levels_and_the_list_of_conditions() -> None:
     speech, rng = voice(0.2), np.random.default_rng(0)
     changes = conditions([])
-    assert set(changes) == {"telephone", "mp3_32k", "reverberation", "louder_20db", "quieter_20db", "trimmed"}
+    ends = {"trimmed", "padded"}
+    assert set(changes) == {"telephone", "mp3_32k", "reverberation", "louder_20db", "quieter_20db", *ends}
+    assert len(changes["padded"](speech, rng)) == len(speech) + RATE
     assert changes["louder_20db"](speech, rng) == pytest.approx(10 * speech)
     assert changes["quieter_20db"](speech, rng) == pytest.approx(speech / 10)
     assert "noise_5db" in conditions([speech])
