@@ -77,7 +77,7 @@ NOISE_RUNS = (
 )
 """How the shipped speech encoder went on in noise."""
 HEADS_RUN = (
-    "One run of the recipe of `sedtalker train experiment=transfer_diarizer` (seed 2), of four perceptrons in place\n"
+    "One run of the recipe of `sedtalker train experiment=transfer_diarizer` (seed 3), of four perceptrons in place\n"
     "of six, on up to six windows of a clip in place of four."
 )
 """How the shipped diarizer was trained."""
@@ -124,7 +124,8 @@ def asked_table(results: Mapping[str, Any]) -> str:
     rows = [f"| | asked | {' | '.join(TRANSFERS.values())} |", "|---" * (2 + len(TRANSFERS)) + "|"]
     for measure in TEST["transfer"]:
         if measure.asked is not None:
-            cells = [_marked(measure, results[part]["summary"][measure.key]) for part in TRANSFERS]
+            found = [results[part]["summary"].get(measure.key) for part in TRANSFERS]
+            cells = ["" if value is None else _marked(measure, value) for value in found]
             rows.append(f"| `{measure.key}`: {measure.text} | {measure.asked_for} | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n\nBold: reached.\n"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Mask, stretches
 
-FLOOR = float(np.log(1e-7))
+DIGITAL_SILENCE = float(np.log(1e-7))
 """Level (natural-log power) of digital silence, where nothing was recorded."""
 
 
@@ -104,7 +104,7 @@ def _nearby_levels(
     at = (np.arange(len(coarse)) + 0.5) * step
     index = np.arange(len(level))
     quiet = np.ones(len(coarse), bool)
-    if not (sounding := np.abs(coarse - FLOOR).min(1) > 1e-4).all():
+    if not (sounding := np.abs(coarse - DIGITAL_SILENCE).min(1) > 1e-4).all():
         hum = scipy.ndimage.minimum_filter1d(sounding, 3, mode="nearest") & (sung.mean(1) < 0.5)
         quiet = hum if hum.any() else quiet
     low = scipy.ndimage.percentile_filter(coarse.mean(1)[quiet], 10, size=size, mode="nearest")
@@ -129,7 +129,7 @@ def _drop_short_runs(mask: Mask, value: bool, shortest: float) -> Mask:
 
 QUIET, LOUD = 0.10, 0.95
 """Quantiles that stand for the level of quiet and of loud frames."""
-FAINT, STEADY = 0.02, 1.5
+FAINTEST, STEADY_RANGE = 0.02, 1.5
 """Quantile of the faintest frames, and how far it is from ``QUIET`` at most (natural log) in a steady background."""
 LEAST_RANGE = 1.0
 """How far loud frames are at least from a background (natural log)."""
@@ -146,7 +146,7 @@ def background(faint: float, quiet: float, loud: float) -> float:
     Of a steady one, little separates faint from quiet frames; without one, as behind a noise gate, faint frames are the
     ends of words, or there are no quiet ones.
     """
-    level = min(quiet, faint + STEADY)
+    level = min(quiet, faint + STEADY_RANGE)
     return level if level < loud - LEAST_RANGE else -np.inf
 
 

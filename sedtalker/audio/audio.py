@@ -304,7 +304,7 @@ OFFSET_POLE = 0.999
 """Share of the mean of earlier samples that remains with each sample: a high-pass at 2.5 Hz."""
 OFFSET_BLOCK = 160
 """Samples that ``OffsetFilter`` works on at once: 10 ms."""
-STILL = 1e-7
+MOTIONLESS = 1e-7
 """A block whose samples differ by less (-140 dB) is digital silence: it stays silent, whatever was before it."""
 
 
@@ -332,7 +332,7 @@ class OffsetFilter:
         means += np.array(starts[:-1], np.float32)[:, None] * kept
         self.offset = float(means.ravel()[len(samples) - 1])
         made = blocks - means
-        made[: len(samples) // OFFSET_BLOCK][np.ptp(blocks[: len(samples) // OFFSET_BLOCK], 1) < STILL] = 0.0
+        made[: len(samples) // OFFSET_BLOCK][np.ptp(blocks[: len(samples) // OFFSET_BLOCK], 1) < MOTIONLESS] = 0.0
         return np.asarray(made.ravel()[: len(samples)])
 
 

@@ -28,7 +28,7 @@ from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
 from sedtalker.audio import activity, audio
-from sedtalker.audio.activity import FLOOR, ActivityRule
+from sedtalker.audio.activity import DIGITAL_SILENCE, ActivityRule
 from sedtalker.emotion import emotion_stream, face_streams, inference, segmentation, shown
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.emotion.inference import TrackRule
@@ -59,7 +59,7 @@ def model_constants() -> dict[str, Section]:
         "features": _features(),
         "speech_encoder": _encoder(SPEECH, 1),
         "emotion_encoder": _encoder(EMOTION, GRID),
-        "activity": {**asdict(ActivityRule()), "floor": FLOOR},
+        "activity": {**asdict(ActivityRule()), "floor": DIGITAL_SILENCE},
         "diarizer": _diarizer(diarizer),
         "segments": {**asdict(SegmentRule()), **_named(segmentation, "USUAL_ODDS", "LOWEST_COST", "EQUAL")},
         "shape": _numbers(TrackRule()),
@@ -87,8 +87,8 @@ def _features() -> Section:
     names = "HOP_LENGTH", "WINDOW_LENGTH", "FFT_LENGTH", "MEL_BANDS", "LOG_FLOOR", "ENERGY_FLOOR", "PITCH_WINDOW"
     more = "SHORTEST_LAG", "LONGEST_LAG", "LARGEST_GAIN", "SILENT_RMS", "SILENT_LEVEL", "QUIET", "LOUD", "SAMPLE_RATE"
     clock = {"frame_rate": FRAME_CLOCK.rate, "frame_offset": FRAME_CLOCK.offset}
-    limits = _named(audio, "SHORTEST_SECONDS", "OFFSET_POLE", "OFFSET_BLOCK", "STILL")
-    limits |= _named(activity, "FAINT", "STEADY", "LEAST_RANGE")
+    limits = _named(audio, "SHORTEST_SECONDS", "OFFSET_POLE", "OFFSET_BLOCK", "MOTIONLESS")
+    limits |= _named(activity, "FAINTEST", "STEADY_RANGE", "LEAST_RANGE")
     return {**_named(features, *names, *more, "WINDOW_SECONDS"), **clock, **limits, "mel_edges": features.mel_edges()}
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
-from sedtalker.audio.activity import FAINT, LOUD, QUIET, background, recorded, speech_threshold
+from sedtalker.audio.activity import FAINTEST, LOUD, QUIET, background, recorded, speech_threshold
 from sedtalker.audio.audio import without_offset
 from sedtalker.errors import InputError
 
@@ -265,7 +265,7 @@ def speech_mask(mel: Floats) -> Mask:
         return np.zeros(0, bool)
     level = mel_level(mel)
     sound, level = without_silence(level), smooth_level(level)
-    faint, quiet, loud = np.quantile(recorded(level, sound), [FAINT, QUIET, LOUD])
+    faint, quiet, loud = np.quantile(recorded(level, sound), [FAINTEST, QUIET, LOUD])
     quiet = quiet if sound.all() else background(faint, quiet, loud)
     return np.asarray(level > np.float32(speech_threshold(quiet, loud)))
 
@@ -276,13 +276,13 @@ def mel_level(mel: Floats) -> Floats:
     return np.asarray(np.log(np.exp(mel - highest).sum(-1)) + highest[..., 0], np.float32)
 
 
-SMOOTHED = 11
+SMOOTHED_FRAMES = 11
 """Frames over which levels are smoothed."""
 
 
 def smooth_level(level: Floats) -> Floats:
-    """Mean (T,) over ``SMOOTHED`` frames, the ends held."""
-    return scipy.ndimage.uniform_filter1d(level, SMOOTHED, mode="nearest")
+    """Mean (T,) over ``SMOOTHED_FRAMES`` frames, the ends held."""
+    return scipy.ndimage.uniform_filter1d(level, SMOOTHED_FRAMES, mode="nearest")
 
 
 def without_silence(level: Floats) -> Mask:
@@ -290,7 +290,7 @@ def without_silence(level: Floats) -> Mask:
 
     Frames beside silence are partly silent: their windows overlap.
     """
-    return scipy.ndimage.minimum_filter1d(level > SILENT_LEVEL, SMOOTHED + 2, mode="nearest")
+    return scipy.ndimage.minimum_filter1d(level > SILENT_LEVEL, SMOOTHED_FRAMES + 2, mode="nearest")
 
 
 def band_means(mel: Floats, mask: Mask) -> Floats:

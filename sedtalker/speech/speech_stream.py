@@ -26,7 +26,7 @@ from sedtalker.speech.encoder import MelEncoder, phones_and_mouth
 from sedtalker.speech.encoder_model import with_silence
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
-    FAINT,
+    FAINTEST,
     FRAME_CLOCK,
     HOP_LENGTH,
     HOPS,
@@ -357,7 +357,7 @@ class EncoderStream:
         """Speech mask (T,) of the kept frames, and mean log-mel (80,) of all speech so far; ``sound``: no silence."""
         new, floor = self.counted - self.first, MEL_BANDS * LOG_FLOOR
         scale = partial(with_gain, floor=floor, gain=gain)
-        shares = FAINT, QUIET, LOUD
+        shares = FAINTEST, QUIET, LOUD
         faint, quiet, loud = (quantile_with(self.level_history, level[new:], q, scale, sound[new:]) for q in shares)
         self.gaps |= not sound[new:].all()
         quiet = background(faint, quiet, loud) if self.gaps else quiet

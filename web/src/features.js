@@ -21,10 +21,10 @@ import { RealTransform, hann } from "./fourier.js";
 /** Takes a constant offset out of sound that comes in pieces. */
 export class OffsetFilter {
   /** @param {Record<string, any>} constants the section ``features`` */
-  constructor({ offset_pole: pole, offset_block: block, still }) {
+  constructor({ offset_pole: pole, offset_block: block, motionless }) {
     this.pole = pole;
     this.block = block;
-    this.still = still;
+    this.motionless = motionless;
     this.offset = null;
   }
 
@@ -40,9 +40,9 @@ export class OffsetFilter {
       this.offset = this.pole * this.offset + (1 - this.pole) * sample;
       return sample - this.offset;
     });
-    for (let from = 0; from < samples.length; from += this.block) {
+    for (let from = 0; from + this.block <= samples.length; from += this.block) {
       const block = samples.subarray(from, from + this.block);
-      if (Math.max(...block) - Math.min(...block) < this.still) made.fill(0, from, from + block.length);
+      if (Math.max(...block) - Math.min(...block) < this.motionless) made.fill(0, from, from + block.length);
     }
     return made;
   }
@@ -299,7 +299,7 @@ export function recorded(levels, sound) {
 }
 
 /** Level of the background of a recording with digital silence, from those of its faint, quiet and loud frames. */
-export function background(faint, quiet, loud, { steady, least_range: range }) {
+export function background(faint, quiet, loud, { steady_range: steady, least_range: range }) {
   const level = Math.min(quiet, faint + steady);
   return level < loud - range ? level : -Infinity;
 }
@@ -318,7 +318,7 @@ function speechMask(levels, constants) {
   const level = smoothLevel(levels);
   const sound = withoutSilence(levels, constants);
   const counted = recorded(level, sound);
-  const [faint, quiet, loud] = ["faint", "quiet", "loud"].map((name) => quantile(counted, constants[name]));
+  const [faint, quiet, loud] = ["faintest", "quiet", "loud"].map((name) => quantile(counted, constants[name]));
   const limit = speechThreshold(sound.includes(0) ? background(faint, quiet, loud, constants) : quiet, loud);
   return Uint8Array.from(level, (value) => (value > limit ? 1 : 0));
 }

@@ -122,7 +122,7 @@ export class EncoderStream {
 
   /** Speech mask (2 T) of the kept frames and the mean log-mel (80) of all speech so far. */
   #speech(mel, level, sound, counted, gain) {
-    const { mel_bands: bands, log_floor, faint, quiet, loud } = this.features;
+    const { mel_bands: bands, log_floor, faintest: faint, quiet, loud } = this.features;
     const floor = bands * log_floor;
     const recent = level.slice(counted);
     const scale = (value) => withGain(value, floor, gain);

@@ -26,7 +26,8 @@ from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook
 from sedtalker.speakers.speaker_model import SpeakerConfig, SpeakersConfig, vector_encoders
 from sedtalker.speakers.speaker_network import SpeakerNetwork, SpeakerNetworks
-from sedtalker.speech.features import EMOTION, SPEECH
+from sedtalker.speech.encoder_model import GRID
+from sedtalker.speech.features import EMOTION, HOPS, LOG_FLOOR, SPEECH
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.augmentation import read_augmenter
 from sedtalker.training.corpora.cache import WaveformStore
@@ -122,7 +123,9 @@ class DeviceVectors(nn.Module):
         hidden = self.lips(centred)
         phones = self.lips.phone_head(hidden).softmax(-1)
         lips = torch.cat([hidden, phones], -1).unflatten(1, (-1, 2)).mean(2)
-        return torch.cat([lips, self.emotion.coarse(mel)[:, : lips.shape[1]]], -1)
+        around = self.emotion.around  # as ``MelNetwork.hidden``
+        silent = F.pad(mel, (0, 0, HOPS * around, HOPS * around), value=float(np.log(LOG_FLOOR)))
+        return torch.cat([lips, self.emotion.coarse(silent)[:, around // GRID :][:, : lips.shape[1]]], -1)
 
 
 def _speech_means(mel: Tensor) -> Tensor:
