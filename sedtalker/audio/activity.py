@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Mask, stretches
 
-DIGITAL_SILENCE = float(np.log(1e-7))
+ENERGY_FLOOR = 1e-7
+"""Added to the mean power of a frame before its logarithm."""
+DIGITAL_SILENCE = float(np.log(ENERGY_FLOOR))
 """Level (natural-log power) of digital silence, where nothing was recorded."""
 
 

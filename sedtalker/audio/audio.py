@@ -331,8 +331,8 @@ class OffsetFilter:
             starts.append(OFFSET_POLE**OFFSET_BLOCK * starts[-1] + end)
         means += np.array(starts[:-1], np.float32)[:, None] * kept
         self.offset = float(means.ravel()[len(samples) - 1])
-        made = blocks - means
-        made[: len(samples) // OFFSET_BLOCK][np.ptp(blocks[: len(samples) // OFFSET_BLOCK], 1) < MOTIONLESS] = 0.0
+        made, whole = blocks - means, len(samples) // OFFSET_BLOCK
+        made[:whole][np.ptp(blocks[:whole], 1) < MOTIONLESS] = 0.0
         return np.asarray(made.ravel()[: len(samples)])
 
 

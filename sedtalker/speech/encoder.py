@@ -127,13 +127,13 @@ class MelEncoder:
 
     def so_far(self, audio: Audio) -> SpeechFeatures:
         """Features of sound that goes on: what comes after its end is not silence, but unknown, as in a stream."""
-        return analysis_of(audio).features(self._encoded(audio, 0))
+        return analysis_of(audio).features(self._encoded(audio, ended=False))
 
-    def _encoded(self, audio: Audio, after: int | None = None) -> Floats:
-        """(T, D) hidden vectors; ``after``: frames of silence at its end, by default those of ``MelNetwork.around``."""
+    def _encoded(self, audio: Audio, ended: bool = True) -> Floats:
+        """(T, D) hidden vectors; ``ended``: whether silence comes after its end, see ``MelNetwork.around``."""
         analysis, network = analysis_of(audio), self.network
         count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), network.context
-        begin, end = -network.around, count + (network.around if after is None else after)
+        begin, end = -network.around, count + network.around * ended
         hidden = np.empty((count, self.channels), np.float32)
         for start in range(0, count, step):
             first, last = max(start - margin, begin), min(start + step + margin, end)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
-from sedtalker.audio.activity import FAINTEST, LOUD, QUIET, background, recorded, speech_threshold
+from sedtalker.audio.activity import ENERGY_FLOOR, FAINTEST, LOUD, QUIET, background, recorded, speech_threshold
 from sedtalker.audio.audio import without_offset
 from sedtalker.errors import InputError
 
@@ -54,8 +54,6 @@ MEL_BANDS = 80
 """From 0 to 8 kHz."""
 LOG_FLOOR = 1e-6
 """Added to the power of a band before its logarithm."""
-ENERGY_FLOOR = 1e-7
-"""Added to the mean power of a frame before its logarithm."""
 MEL_SCALE = 0.4
 """Brings centred natural-log mels (standard deviation about 2.5) near unit variance."""
 MEL_CLOCK = FrameClock(rate=SAMPLE_RATE / HOP_LENGTH, offset=0.5 * HOP_LENGTH / SAMPLE_RATE)

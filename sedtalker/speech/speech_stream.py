@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import FrameClock
-from sedtalker.audio.activity import activity_level
+from sedtalker.audio.activity import ENERGY_FLOOR, FAINTEST, LOUD, QUIET, activity_level, background, speech_threshold
 from sedtalker.audio.audio import OffsetFilter
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.nn.calls import Call, Steps, alone
@@ -25,22 +24,17 @@ from sedtalker.nn.engine import Arrays, Model, open_model, padded_rows
 from sedtalker.speech.encoder import MelEncoder, phones_and_mouth
 from sedtalker.speech.encoder_model import with_silence
 from sedtalker.speech.features import (
-    ENERGY_FLOOR,
-    FAINTEST,
     FRAME_CLOCK,
     HOP_LENGTH,
     HOPS,
     LARGEST_GAIN,
     LOG_FLOOR,
-    LOUD,
     MEL_BANDS,
     PITCH_WINDOW,
-    QUIET,
     SILENT_RMS,
     WINDOW_LENGTH,
     PitchFrames,
     SpeechFeatures,
-    background,
     centre_bands,
     frame_rms,
     gain_of,
@@ -49,7 +43,6 @@ from sedtalker.speech.features import (
     pitch_frames,
     prosody_tracks,
     smooth_level,
-    speech_threshold,
     without_silence,
 )
 
@@ -92,14 +85,14 @@ class LevelHistogram:
 
 
 def quantile_with(
-    history: LevelHistogram, recent: Doubles, share: float, scale: Callable = np.asarray, sound: Any = slice(None)
+    history: LevelHistogram, recent: Doubles, share: float, scale: Callable = np.asarray, sound: Mask | None = None
 ) -> float:
     """Quantile of a history and recent levels (N,) together, exact while there is no history.
 
     As ``torch.quantile`` does, it interpolates between neighbouring values: ``scale`` makes them of the levels.
-    ``sound``: mask (N,) of the recent ones that count, unless there are no others.
+    ``sound``: which of the recent ones (N,) count, unless there are no others; None: all.
     """
-    counted = recent[sound]
+    counted = recent if sound is None else recent[sound]
     if not len(history):  # as np.quantile, in a fifth of its time
         values = np.sort(scale(np.asarray(counted if len(counted) else recent, np.float64)))
         rank = share * (len(values) - 1)
@@ -357,10 +350,10 @@ class EncoderStream:
         """Speech mask (T,) of the kept frames, and mean log-mel (80,) of all speech so far; ``sound``: no silence."""
         new, floor = self.counted - self.first, MEL_BANDS * LOG_FLOOR
         scale = partial(with_gain, floor=floor, gain=gain)
-        shares = FAINTEST, QUIET, LOUD
-        faint, quiet, loud = (quantile_with(self.level_history, level[new:], q, scale, sound[new:]) for q in shares)
+        at = partial(quantile_with, self.level_history, level[new:], scale=scale, sound=sound[new:])
+        quiet, loud = at(QUIET), at(LOUD)
         self.gaps |= not sound[new:].all()
-        quiet = background(faint, quiet, loud) if self.gaps else quiet
+        quiet = background(at(FAINTEST), quiet, loud) if self.gaps else quiet
         limit = float(without_gain(np.asarray(speech_threshold(quiet, loud)), floor, gain))
         speech = level > limit
         count, total = self.band_history.above(limit, gain)

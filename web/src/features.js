@@ -110,7 +110,7 @@ export class Ear {
     const count = this.frameCount(samples.length);
     const rms = new Float64Array(count);
     for (let i = 0; i < count; i++) rms[i] = meanSquare(this.frame(samples, i, c.window_length)) ** 0.5;
-    const gain = gainOf(quantile(recorded(rms, rms.map((value) => (value > c.silent_rms ? 1 : 0))), c.loud), c);
+    const gain = gainOf(quantile(recorded(rms, isRecorded(rms, c)), c.loud), c);
     const mel = new Float32Array(count * c.mel_bands);
     const tracks = new Float32Array(4 * count);
     const measured = this.pitch.frame();
@@ -290,6 +290,11 @@ export function smoothLevel(level) {
  */
 export function withoutSilence(level, { silent_level: silent }) {
   return movingMaximum(level.map((value) => (value > silent ? 0 : 1)), SMOOTHED + 2).map((any) => 1 - any);
+}
+
+/** Which frames (N) are no digital silence, by their RMS. */
+export function isRecorded(rms, { silent_rms: silent }) {
+  return Uint8Array.from(rms, (value) => (value > silent ? 1 : 0));
 }
 
 /** The levels of frames that are no digital silence; all where there are none. */

@@ -1,7 +1,7 @@
 /** Speech features of sound that is still going on: what is said of the recording so far, for its last seconds. */
 
 import { activityLevel } from "./activity.js";
-import { background, centreBands, anyOfPairs, Ear, gainOf, meanSquare, OffsetFilter, pairMeans, smoothLevel, speechThreshold, withoutSilence } from "./features.js";
+import { background, centreBands, anyOfPairs, Ear, gainOf, isRecorded, meanSquare, OffsetFilter, pairMeans, smoothLevel, speechThreshold, withoutSilence } from "./features.js";
 import { BandHistory, LevelHistogram, quantileWith, withGain, withoutGain } from "./level_history.js";
 import { withSilence } from "./networks.js";
 import { Rows } from "./rows.js";
@@ -65,7 +65,7 @@ export class EncoderStream {
     const counted = this.counted - this.first;
     const rms = this.rms.part(counted, this.rms.length);
     const recent = Float64Array.from(rms, (value) => Math.log(value + c.silent));
-    const gain = gainOf(quantileWith(this.rmsHistory, recent, f.loud, Math.exp, this.#recorded(rms)), f);
+    const gain = gainOf(quantileWith(this.rmsHistory, recent, f.loud, Math.exp, isRecorded(rms, f)), f);
     const frames = this.rms.length;
     const floor = f.mel_bands * f.log_floor;
     const sums = bandSums(this.power.values, f.mel_bands).map((sum) => Math.log(gain * gain * sum + floor));
@@ -115,20 +115,17 @@ export class EncoderStream {
     this.whole = whole;
   }
 
-  /** Which levels (N) are no digital silence. */
-  #recorded(rms) {
-    return Uint8Array.from(rms, (value) => (value > this.features.silent_rms ? 1 : 0));
-  }
-
   /** Speech mask (2 T) of the kept frames and the mean log-mel (80) of all speech so far. */
   #speech(mel, level, sound, counted, gain) {
     const { mel_bands: bands, log_floor, faintest: faint, quiet, loud } = this.features;
     const floor = bands * log_floor;
     const recent = level.slice(counted);
     const scale = (value) => withGain(value, floor, gain);
-    const [least, low, high] = [faint, quiet, loud].map((share) => quantileWith(this.levelHistory, recent, share, scale, sound.subarray(counted)));
-    this.gaps ||= sound.subarray(counted).includes(0);
-    const under = this.gaps ? background(least, low, high, this.features) : low;
+    const counts = sound.subarray(counted);
+    const at = (share) => quantileWith(this.levelHistory, recent, share, scale, counts);
+    const [low, high] = [at(quiet), at(loud)];
+    this.gaps ||= counts.includes(0);
+    const under = this.gaps ? background(at(faint), low, high, this.features) : low;
     const limit = withoutGain(speechThreshold(under, high), floor, gain);
     const speech = Uint8Array.from(level, (value) => (value > limit ? 1 : 0));
     let { count, total } = this.bandHistory.above(limit, gain);
@@ -151,8 +148,8 @@ export class EncoderStream {
     const from = this.counted - this.first;
     const to = 2 * (drop + alignment);
     const rms = this.rms.part(from, to);
-    const loud = this.#recorded(rms);
-    this.rmsHistory.add(Float64Array.from(rms.filter((_, i) => loud[i]), (value) => Math.log(value + silent)));
+    const counts = isRecorded(rms, this.features);
+    this.rmsHistory.add(Float64Array.from(rms.filter((_, i) => counts[i]), (value) => Math.log(value + silent)));
     this.levelHistory.add(level.subarray(from, to).filter((_, i) => sound[from + i]));
     this.energyHistory.add(energy.subarray(from / 2, to / 2));
     this.bandHistory.add(this.power.part(from, to), level.subarray(from, to));
