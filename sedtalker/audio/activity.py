@@ -152,6 +152,6 @@ def background(faint: float, quiet: float, loud: float) -> float:
     return level if level < loud - LEAST_RANGE else -np.inf
 
 
-def speech_threshold(quiet: float, loud: float) -> float:
+def speech_threshold(quiet: float, loud: float, higher: float = 0.0) -> float:
     """The threshold for the levels of quiet and loud frames, see ``speech_mask``."""
-    return min(max(loud - 6.9, quiet + 1.6), loud - 2.3)
+    return min(max(loud - 6.9, quiet + 1.6) + higher, loud - 2.3)

@@ -252,12 +252,16 @@ def _lag_weights() -> tuple[Floats, Floats]:
     return np.asarray(correlation[SHORTEST_LAG : LONGEST_LAG + 1] / correlation[0], np.float32), bias.astype(np.float32)
 
 
-def speech_mask(mel: Floats) -> Mask:
+def speech_mask(mel: Floats, higher: float = 0.0) -> Mask:
     """Frames (T,) loud enough to be speech: an adaptive threshold on the smoothed level of a recording.
 
     The threshold is 30 dB below the loud frames (95th percentile), or 7 dB above the quiet ones (10th percentile)
     where the background is louder than that, but never less than 10 dB below the loud frames. Digital silence does not
     count, so that a recording is the same with silence around it.
+
+    Args:
+        mel: (T, 80).
+        higher: how much higher the threshold is than that (natural log), to learn that speech may be found wrongly.
     """
     if not len(mel):
         return np.zeros(0, bool)
@@ -265,7 +269,7 @@ def speech_mask(mel: Floats) -> Mask:
     sound, level = without_silence(level), smooth_level(level)
     faint, quiet, loud = np.quantile(recorded(level, sound), [FAINTEST, QUIET, LOUD])
     quiet = quiet if sound.all() else background(faint, quiet, loud)
-    return np.asarray(level > np.float32(speech_threshold(quiet, loud)))
+    return np.asarray(level > np.float32(speech_threshold(quiet, loud, higher)))
 
 
 def mel_level(mel: Floats) -> Floats:

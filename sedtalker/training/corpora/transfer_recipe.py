@@ -1,37 +1,39 @@
 """The third recipe of augmentation, for networks that must transfer to other corpora: the widest of the three.
 
-Other voices, rooms, microphones, noises, babble, telephones and codecs. The emotion encoder and the free diarizer are
-trained with it; kinds of noise are split, so that half of the environmental sounds never appear in training. The
-numbers are drawn in a fixed order, which must stay as it is.
+Other voices, rooms, microphones, noises, babble, telephones, codecs and edits. The emotion encoder and the free
+diarizer are trained with it; kinds of noise are split, so that half of the environmental sounds never appear in
+training. The numbers are drawn in a fixed order, which must stay as it is.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
+from scipy.signal import butter, fftconvolve, istft, lfilter, sosfilt, stft
 
-from sedtalker.arrays import Reals
+from sedtalker.arrays import Doubles, Reals
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.training.corpora.augmentation import Augmenter, RoomAndNoise, Samples
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus, read_table
 
 CLEAN, OTHER_VOICE, DEGRADED = 0, 1, 2
 """Kinds of copies of a clip by number: the clip itself; another voice and microphone; the same voice degraded. Other
-numbers but ``NOISY`` and ``REVERBERANT``: another voice, degraded."""
+numbers but ``NOISY``, ``REVERBERANT`` and ``EDITED``: another voice, degraded."""
 NOISY, REVERBERANT = 6, 7
 """Two more kinds: in loud noise, sometimes in a room; and in one or two rooms, sometimes with another voice or noise.
 They are for the perceptrons alone: without them 5 dB of noise cost .15 of recall, with them .10."""
+EDITED = 8
+"""One more for them: what editors do to recordings, see ``edited``."""
 LOUD_NOISE, FAINT_NOISE = (-2.0, 14.0), (5.0, 30.0)
 """Ranges of the signal-to-noise ratio in these copies, dB."""
 VOICES = 5
@@ -157,6 +159,8 @@ class TransferAugmenter(Augmenter):
             return self._noisy(samples, rng)
         if number == REVERBERANT:
             return self._reverberant(samples, rng)
+        if number == EDITED:
+            return edited(samples, rng)
         voice = self.change_speed(samples, self.draw_speed(rng))
         return self.recipe.change_microphone(voice, rng) if number == OTHER_VOICE else self.degrade(voice, rng)
 
@@ -205,6 +209,86 @@ def transcode(samples: Samples, rng: np.random.Generator) -> Samples:
     except soundfile.LibsndfileError:
         return samples  # too short for the codec
     return (np.pad(decoded, (0, len(samples) - len(decoded))) * peak / TRANSCODING_PEAK).astype(np.float32)
+
+
+# --- What editors do to recordings.
+
+
+def edited(samples: Samples, rng: np.random.Generator) -> Samples:
+    """Samples (N,) after a random choice of ``EDITS``, in their order; their peak is .5, their length is kept."""
+    made = samples.astype(np.float64)
+    for chance, edit in EDITS:
+        if rng.random() < chance:
+            made = edit(made, rng)
+    return (0.5 * made / (np.abs(made).max() + 1e-9)).astype(np.float32)
+
+
+def _shifted(samples: Doubles, rng: np.random.Generator) -> Doubles:
+    """Up to three semitones higher or lower, by a phase vocoder."""
+    with extra("train"):
+        import librosa
+
+    return np.asarray(librosa.effects.pitch_shift(samples, sr=SAMPLE_RATE, n_steps=float(rng.uniform(-3, 3))))
+
+
+def _denoised(samples: Doubles, rng: np.random.Generator) -> Doubles:
+    """Without what is steady: spectral subtraction (Boll 1979), of a random share and down to a random floor."""
+    spectrum = stft(samples, SAMPLE_RATE, nperseg=512)[2]
+    level = np.abs(spectrum)
+    steady = rng.uniform(1, 3) * np.quantile(level, 0.15, axis=1, keepdims=True)
+    gain = np.clip(1 - (steady / (level + 1e-9)) ** 2, rng.uniform(0.02, 0.3), 1)
+    made = istft(gain * spectrum, SAMPLE_RATE, nperseg=512)[1]
+    return np.pad(made, (0, max(0, len(samples) - len(made))))[: len(samples)]
+
+
+def _compressed(samples: Doubles, rng: np.random.Generator) -> Doubles:
+    """Loud sound is made quieter by a compressor of random threshold, ratio and time of response."""
+    power = np.convolve(samples**2, np.full(160, 1 / 160), "same") + 1e-10
+    decibels = 10 * np.log10(power / np.percentile(power, 95))
+    threshold, ratio = rng.uniform(-25, -6), rng.uniform(2, 8)
+    wanted = np.where(decibels > threshold, (threshold - decibels) * (1 - 1 / ratio), 0)
+    kept = np.exp(-1 / (rng.uniform(0.005, 0.05) * SAMPLE_RATE))
+    return np.asarray(samples * 10 ** (lfilter([1 - kept], [1, -kept], wanted) / 20))
+
+
+def _saturated(samples: Doubles, rng: np.random.Generator) -> Doubles:
+    """Too loud for a device, softly or hard."""
+    driven = rng.uniform(1.5, 6) / np.abs(samples).max() * samples
+    return np.tanh(driven) if rng.random() < 0.5 else driven.clip(-1, 1)
+
+
+def _filtered(samples: Doubles, rng: np.random.Generator) -> Doubles:
+    """Without what is high, what is low, or both."""
+    for order, kind, (low, high) in ((4, "lowpass", (3500, 7500)), (2, "highpass", (70, 220))):
+        if rng.random() < 0.6:
+            samples = sosfilt(butter(order, rng.uniform(low, high), kind, fs=SAMPLE_RATE, output="sos"), samples)
+    return samples
+
+
+def _faded(samples: Doubles, rng: np.random.Generator) -> Doubles:
+    """Faded in and out in up to a second."""
+    (start, end), index = rng.uniform(0.05, 1.0, 2) * SAMPLE_RATE, np.arange(len(samples))
+    return samples * np.minimum(index / start, index[::-1] / end).clip(0, 1) ** rng.uniform(0.7, 2.5)
+
+
+def _doubled(samples: Doubles, rng: np.random.Generator) -> Doubles:
+    """A chorus: the sound again, 8 to 25 ms later, by a time that changes."""
+    index = np.arange(len(samples))
+    middle = rng.uniform(0.008, 0.025) * SAMPLE_RATE
+    later = middle * (1 + 0.2 * np.sin(2 * np.pi * rng.uniform(0.2, 1.5) * index / SAMPLE_RATE))
+    return samples + rng.uniform(0.3, 0.9) * np.interp(index - later, index, samples)
+
+
+EDITS: tuple[tuple[float, Callable[[Doubles, np.random.Generator], Doubles]], ...] = (
+    (0.35, _shifted),
+    (0.3, _denoised),
+    (0.4, _compressed),
+    (0.25, _saturated),
+    (0.3, _filtered),
+    (0.35, _faded),
+    (0.12, _doubled),
+)
+"""Chance and function of each."""
 
 
 def _frequencies(spectrum: NDArray[np.complexfloating]) -> NDArray[np.float64]:

@@ -96,16 +96,16 @@ class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
     """Corpora of read speech that show the intensity what none is, and the share of each."""
     licence_check: bool = True
     """Refuse corpora whose licence does not allow free weights."""
-    copies: dict[str, tuple[int, ...]] = {name: (0, 2, 3, 6, 7) for name in ("cremad", "banglaser", *CALM)}
+    copies: dict[str, tuple[int, ...]] = {name: (0, 2, 3, 6, 7, 8) for name in ("cremad", "banglaser", *CALM)}
     """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
-    copy_weight: dict[int, float] = {2: 2.0, 3: 2.0, 6: 3.0, 7: 2.0}
+    copy_weight: dict[int, float] = {2: 2.0, 3: 2.0, 6: 3.0, 7: 2.0, 8: 4.0}
     """How much likelier than the clips themselves their copies are drawn; those not named: as likely."""
     development: tuple[str, ...] = ("aesdd", "uem_es", "indian_emospeech")
     """Corpora never trained on, by which the best weights are chosen, and with validation speakers the temperature.
     Those that are not there are left out; without any, the rated corpora's validation speakers take their place."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
-    windows_per_clip: int = 4
+    windows_per_clip: int = 6
     """Most windows of speech that are taken of a clip."""
     batch: int = 384
     """Windows in a batch."""
@@ -143,7 +143,7 @@ class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
     beside: float | None = None
     """Temperature at which the members answer together with those of the built-in diarizer (``side_by_side``); for
     ``encoder: whisper-base``; null: alone."""
-    model: dict[str, Any] = {"windows": (1.5, 4.0, 20.0), "width": 224, "members": 6, "dropout": 0.4}
+    model: dict[str, Any] = {"windows": (1.5, 4.0, 20.0), "width": 224, "members": 4, "dropout": 0.4}
     """Sizes of the diarizer, see ``DiarizerConfig``."""
 
 
@@ -183,7 +183,7 @@ class TransferDiarizerTask(PreparedTask):
                 clips = [clip for clip in clips if votes_on(clip, votes)]
             clips = clips[: c.most_clips or None]
             features = open_layer_features(clips, copy, augmenter, self.cache, self.teacher, hook)
-            return describe_clips(clips, features, describer, encoder, c.windows_per_clip)
+            return describe_clips(clips, features, describer, encoder, c.windows_per_clip, split == "train")
 
         present = {clip.corpus for clip in every}
         parts = {(name, copy): windows(name, "train", copy) for name in c.corpora for copy in c.copies.get(name, (0,))}
@@ -196,7 +196,7 @@ class TransferDiarizerTask(PreparedTask):
             logger.info("no corpus of task.development is there: the validation speakers choose the best weights")
             self.development = {name: windows(name, "valid", 0) for name in self.rated}
         held_out = {x.corpus for x in every if x.split == "valid"}
-        self.valid = {name: windows(name, "valid", 0) for name in self.rated if name in held_out}
+        self.valid = {name: windows(name, "valid", 0) for name in c.intensities if name in held_out}
         self.read = [windows(name, "valid", 0) for name in calm if name in held_out]
         self._fit(parts, read, votes)
 

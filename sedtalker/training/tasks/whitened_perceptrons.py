@@ -29,7 +29,7 @@ from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder_networks import EmotionEncoder
-from sedtalker.speech.features import centre_bands, pair_means
+from sedtalker.speech.features import centre_bands, pair_means, speech_mask
 from sedtalker.training.corpora.layer_features import LayerFeatures
 from sedtalker.training.corpora.manifest import Clip
 
@@ -329,35 +329,58 @@ def category_of(clip: Clip) -> int:
     return -1 if name is None else CATEGORIES.index(name)
 
 
+MOVED = (-3.0, 0.7)
+"""How much higher the threshold of speech is, at random, for half of the windows of training (natural log)."""
+
+
 @torch.no_grad()
 def describe_clips(
-    clips: Sequence[Clip], features: LayerFeatures, network: DiarizerNetwork, encoder: EmotionEncoder | None, most: int
+    clips: Sequence[Clip],
+    features: LayerFeatures,
+    network: DiarizerNetwork,
+    encoder: EmotionEncoder | None,
+    most: int,
+    moved: bool = False,
 ) -> ClipWindows:
-    """At most ``most`` windows of speech of each clip; without an encoder they are of the teacher's vectors."""
-    rng, parts, owner = np.random.default_rng(0), [], []
+    """Windows of speech of each clip, see ``ClipWindows``.
+
+    Args:
+        clips: N clips.
+        features: of a copy of them.
+        network: which channels and windows it reads.
+        encoder: of the vectors; None: they are the teacher's.
+        most: so many windows of a clip at most.
+        moved: as many again, of speech that was found with another threshold (see ``MOVED``). Noise that counts as
+            speech, as where a recording is faded, would otherwise be taken for emotion.
+    """
+    parts, owner = [], []
     for index in range(len(features)):
+        rng = np.random.default_rng((1, index))
         first, last = int(features.starts[index]), int(features.starts[index + 1])
         mel = np.asarray(features.mel[2 * first : 2 * last], np.float32)
-        speech = torch.from_numpy(np.array(features.speech[first:last]))[None]
         if encoder is None:
             assert features.teacher is not None
             hidden = torch.from_numpy(np.asarray(features.teacher[first:last], np.float32))[None]
         else:
             hidden = torch.from_numpy(encoder.hidden(mel[None]))
         centred = pair_means(centre_bands(mel, np.array(features.means[index])))
-        batch = FrameBatch(
-            mel=torch.from_numpy(centred)[None],
-            prosody=torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))[None],
-            speech=speech,
-            valid=torch.ones_like(speech),
-            hidden=hidden,
-        )
-        values, weight = network.describe(batch)
-        middle = (torch.arange(values.shape[1]) * ROW + ROW // 2).clamp_max(last - first - 1)
-        spoken = np.flatnonzero(speech[0, middle].numpy())
-        chosen = np.sort(rng.choice(spoken, min(most, len(spoken)), replace=False))
-        parts.append(describe_windows(network.config, values[0, chosen], weight[0, chosen]))
-        owner.append(np.full(len(chosen), index))
+        other = rng.uniform(*MOVED)
+        for higher in (0.0, other) if moved else (0.0,):
+            mask = speech_mask(mel, higher)
+            speech = torch.from_numpy(mask[0::2] | mask[1::2])[None]
+            batch = FrameBatch(
+                mel=torch.from_numpy(centred)[None],
+                prosody=torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))[None],
+                speech=speech,
+                valid=torch.ones_like(speech),
+                hidden=hidden,
+            )
+            values, weight = network.describe(batch)
+            middle = (torch.arange(values.shape[1]) * ROW + ROW // 2).clamp_max(last - first - 1)
+            spoken = np.flatnonzero(speech[0, middle].numpy())
+            chosen = np.sort(rng.choice(spoken, min(most, len(spoken)), replace=False))
+            parts.append(describe_windows(network.config, values[0, chosen], weight[0, chosen]))
+            owner.append(np.full(len(chosen), index))
     return ClipWindows(join_described(parts), np.concatenate(owner), list(clips))
 
 
