@@ -217,7 +217,7 @@ def transcode(samples: Samples, rng: np.random.Generator) -> Samples:
 def edited(samples: Samples, rng: np.random.Generator) -> Samples:
     """Samples (N,) after a random choice of ``EDITS``, in their order; their peak is .5, their length is kept."""
     made = samples.astype(np.float64)
-    for chance, edit in EDITS:
+    for chance, edit in EDITS.values():
         if rng.random() < chance:
             made = edit(made, rng)
     return (0.5 * made / (np.abs(made).max() + 1e-9)).astype(np.float32)
@@ -279,16 +279,16 @@ def _doubled(samples: Doubles, rng: np.random.Generator) -> Doubles:
     return samples + rng.uniform(0.3, 0.9) * np.interp(index - later, index, samples)
 
 
-EDITS: tuple[tuple[float, Callable[[Doubles, np.random.Generator], Doubles]], ...] = (
-    (0.35, _shifted),
-    (0.3, _denoised),
-    (0.4, _compressed),
-    (0.25, _saturated),
-    (0.3, _filtered),
-    (0.35, _faded),
-    (0.12, _doubled),
-)
-"""Chance and function of each."""
+EDITS: Mapping[str, tuple[float, Callable[[Doubles, np.random.Generator], Doubles]]] = {
+    "pitch": (0.35, _shifted),
+    "denoised": (0.3, _denoised),
+    "compressed": (0.4, _compressed),
+    "saturated": (0.25, _saturated),
+    "filtered": (0.3, _filtered),
+    "faded": (0.35, _faded),
+    "doubled": (0.12, _doubled),
+}
+"""Chance and function of each, by a name."""
 
 
 def _frequencies(spectrum: NDArray[np.complexfloating]) -> NDArray[np.float64]:

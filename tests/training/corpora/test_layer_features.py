@@ -100,12 +100,12 @@ def test_noisy_and_reverberant_copies_keep_the_clip_inside(copy: int, snr: tuple
 
 def test_each_edit_changes_the_sound_and_keeps_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
     given = voice() + 0.02 * np.random.default_rng(0).standard_normal(16000).astype(np.float32)
-    for _, edit in EDITS:
-        monkeypatch.setattr("sedtalker.training.corpora.transfer_recipe.EDITS", ((1.0, edit),))
+    for name, (_, edit) in EDITS.items():
+        monkeypatch.setattr("sedtalker.training.corpora.transfer_recipe.EDITS", {name: (1.0, edit)})
         made = [edited(given, np.random.default_rng(i)) for i in range(3)]
         assert all(m.dtype == np.float32 and len(m) == len(given) and np.isfinite(m).all() for m in made)
         assert all(np.abs(m).max() == pytest.approx(0.5, rel=1e-3) for m in made)
-        assert max(np.abs(m / m.std() - given / given.std()).max() for m in made) > 0.1, edit.__name__
+        assert max(np.abs(m / m.std() - given / given.std()).max() for m in made) > 0.1, name
         assert np.array_equal(material().copy(given, EDITED, np.random.default_rng(0)), made[0])
 
 
