@@ -13,7 +13,7 @@ from sedtalker.training.corpora.manifest import Clip
 from tests.scripts.test_results_pages import load
 
 DOCS = Path(__file__).parents[2] / "docs"
-GROUPS, ROBUSTNESS = load("measure_groups"), load("measure_robustness")
+GROUPS, ROBUSTNESS, EDITED = load("measure_groups"), load("measure_robustness"), load("measure_edits")
 
 
 def stored(name: str) -> dict:
@@ -25,6 +25,16 @@ def test_the_tables_of_both_pages_are_what_the_scripts_write() -> None:
     assert GROUPS.with_tables(page, stored("groups")) == page
     page = (DOCS / "cross-corpus.md").read_text(encoding="utf-8")
     assert ROBUSTNESS.with_table(page, stored("robustness")) == page
+    page = (DOCS / "emotion.md").read_text(encoding="utf-8")
+    assert EDITED.page_table(stored("edits")) in page
+
+
+def test_edits_leave_neutral_voices_calmer_than_emotional_ones() -> None:
+    """The counter-figure, too: emotional voices still show something."""
+    for name, row in stored("edits")["rows"].items():
+        neutral, emotional = (row[f"{kind}, CREMA-D"][0] for kind in ("neutral", "emotional"))
+        assert neutral < 0.4 * emotional, name
+        assert emotional > 0.5, name
 
 
 def test_what_was_stored_is_whole() -> None:
