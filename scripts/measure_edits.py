@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 from measured_page import markdown_table, measured, write_between_marks
+from measures.damage import versions
 
-from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
+from sedtalker.audio import SAMPLE_RATE, from_samples
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.progress import Hook, counted
 from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.layer_features import clips_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.transfer_recipe import EDITS
-from sedtalker.training.evaluation.robustness import Change, conditions, seed_of
+from sedtalker.training.evaluation.expression import NARRATION
+from sedtalker.training.evaluation.robustness import Change, Samples, conditions
 from sedtalker.training.evaluation.transfer import balanced_clips
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -31,8 +33,6 @@ CLIPS = 24
 """Clips of each group at most."""
 AS_RECORDED = "as recorded"
 """The row that the others are compared with."""
-READERS = ("ljspeech", "librispeech", "speechocean762")
-"""Read speech, which is nearly neutral."""
 WORDS = {
     "padded": "half a second of zeros at either end",
     "telephone": "over a telephone",
@@ -68,7 +68,7 @@ def groups(every: Sequence[Clip]) -> dict[str, list[Clip]]:
         labelled = [c for c in clips_of(every, name, split) if clip_labels(c) is not None and c.path.is_file()]
         return balanced_clips([c for c in labelled if keep(c)], CLIPS)
 
-    read = [clip for name in READERS for clip in balanced_clips(_unseen(every, name), CLIPS // len(READERS))]
+    read = [clip for name in NARRATION for clip in balanced_clips(_unseen(every, name), CLIPS // len(NARRATION))]
     return {
         "neutral, CREMA-D": chosen("crema_d", "test", lambda clip: not emotional(clip)),
         "emotional, CREMA-D": chosen("crema_d", "test"),
@@ -80,7 +80,7 @@ def groups(every: Sequence[Clip]) -> dict[str, list[Clip]]:
 
 def _unseen(every: Sequence[Clip], name: str) -> list[Clip]:
     """Read speech of speakers that nothing was trained on; all of LJ Speech is."""
-    return [c for c in clips_of(every, name) if c.path.is_file() and (name == READERS[0] or c.split != "train")]
+    return [c for c in clips_of(every, name) if c.path.is_file() and (name == NARRATION[0] or c.split != "train")]
 
 
 def measure(data: Path, hook: Hook) -> dict[str, Any]:
@@ -90,21 +90,15 @@ def measure(data: Path, hook: Hook) -> dict[str, Any]:
     for heading, clips in found.items():
         strengths = []
         for clip in counted(clips, hook, f"editing {heading}", len(clips)):
-            samples = load_audio(clip.path).samples
-            versions = [
-                samples,
-                *(change(samples, np.random.default_rng(seed_of(clip.path))) for change in made.values()),
-            ]
-            strengths.append([shown_strength(diarizer, version) for version in versions])
+            strengths.append([shown_strength(diarizer, samples) for samples in versions(clip.path, made)])
         table = np.array(strengths)
-        for row, (mean, moved) in zip(
-            rows.values(), zip(table.mean(0), np.abs(table - table[:, :1]).mean(0), strict=True), strict=True
-        ):
+        moves = np.abs(table - table[:, :1]).mean(0)
+        for row, mean, moved in zip(rows.values(), table.mean(0), moves, strict=True):
             row[heading] = [round(float(mean), 3), round(float(moved), 3)]
     return {"clips": {heading: len(clips) for heading, clips in found.items()}, "rows": rows}
 
 
-def shown_strength(diarizer: Diarizer, samples: np.ndarray[Any, np.dtype[np.float32]]) -> float:
+def shown_strength(diarizer: Diarizer, samples: Samples) -> float:
     """Mean strength of the emotion that a face shows while somebody speaks, 1 a full expression."""
     track = diarizer(from_samples(samples, SAMPLE_RATE))
     spoken = track.speech if track.speech is not None and track.speech.any() else np.ones(len(track), bool)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from measured_page import between_marks, markdown_table, measured
-from measures.damage import grades
+from measures.damage import grades, versions
 from measures.intervals import bootstrap_interval
 from numpy.typing import NDArray
 
@@ -35,14 +35,14 @@ from sedtalker.metrics.motion import correlation, lip_aperture
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import Encoder, open_trained_encoder
-from sedtalker.training.corpora.augmentation import Samples, noise_files
+from sedtalker.training.corpora.augmentation import noise_files
 from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.layer_features import clips_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.clips import clip_posterior
 from sedtalker.training.evaluation.lips import steady_track
-from sedtalker.training.evaluation.robustness import Change, seed_of, unmet_noises
+from sedtalker.training.evaluation.robustness import Change, unmet_noises
 from sedtalker.training.evaluation.transfer import HEADLINE, balanced_clips
 from sedtalker.training.evaluation.wild import WILD_LAGS, read_wild_talkers
 from sedtalker.training.motion.crops import resting_noises
@@ -103,14 +103,6 @@ def posteriors(diarizer: Diarizer, sounds: Sequence[Sound], changes: Mapping[Row
             frames = frame_emotions(diarizer.network, diarizer.encoder(from_samples(samples, SAMPLE_RATE)))
             out[row, i] = clip_posterior(frames)
     return out
-
-
-def versions(path: Path, changes: Mapping[Row, Change]) -> Iterable[Samples]:
-    """A recording as it is, and after each of the changes."""
-    samples = load_audio(path).samples
-    yield samples
-    for change in changes.values():
-        yield change(samples, np.random.default_rng(seed_of(path)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
-from sedtalker.audio import SAMPLE_RATE
+from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.training.corpora.transfer_recipe import VOICES
-from sedtalker.training.evaluation.robustness import Change, Samples, coded, noisy, reverberant
+from sedtalker.training.evaluation.robustness import Change, Samples, coded, noisy, reverberant, seed_of
 
 SIGNAL_TO_NOISE = (20, 10, 0)
 """Decibels of speech over noise that are graded."""
@@ -32,6 +34,14 @@ TELEPHONES = {
 
 LONGEST_DELAY = 0.1
 """Seconds by which a codec may delay the sound; it is moved back."""
+
+
+def versions(path: Path, changes: Mapping[Any, Change]) -> Iterator[Samples]:
+    """A recording as it is, and after each of the changes."""
+    samples = load_audio(path).samples
+    yield samples
+    for change in changes.values():
+        yield change(samples, np.random.default_rng(seed_of(path)))
 
 
 def grades(noises: Sequence[Samples], voices: Sequence[Samples]) -> dict[tuple[str, str], Change]:

@@ -257,11 +257,7 @@ def speech_mask(mel: Floats, higher: float = 0.0) -> Mask:
 
     The threshold is 30 dB below the loud frames (95th percentile), or 7 dB above the quiet ones (10th percentile)
     where the background is louder than that, but never less than 10 dB below the loud frames. Digital silence does not
-    count, so that a recording is the same with silence around it.
-
-    Args:
-        mel: (T, 80).
-        higher: how much higher the threshold is than that (natural log), to learn that speech may be found wrongly.
+    count, so that a recording is the same with silence around it. ``higher`` raises the threshold (natural log).
     """
     if not len(mel):
         return np.zeros(0, bool)
@@ -308,6 +304,11 @@ def centre_bands(mel: Floats, means: Floats) -> Floats:
     Takes the microphone and the level out; the variance stays.
     """
     return np.clip(mel - means, -8.0, 8.0)
+
+
+def pair_any(mask: Mask) -> Mask:
+    """Whether either of each pair of frames (2T,) is in a mask; (T,)."""
+    return np.asarray(mask[0::2] | mask[1::2])
 
 
 def pair_means(values: Floats) -> Floats:
@@ -410,7 +411,7 @@ class Analysis(NamedTuple):
     @property
     def frames(self) -> tuple[Floats, Mask]:
         """Prosody (T, 4), the mean of each pair, and speech mask (T,), whether either is speech, on ``FRAME_CLOCK``."""
-        return pair_means(self.prosody), self.speech[0::2] | self.speech[1::2]
+        return pair_means(self.prosody), pair_any(self.speech)
 
     def features(self, hidden: Floats) -> SpeechFeatures:
         """With hidden vectors (T, D) of the same recording: what the other networks read."""

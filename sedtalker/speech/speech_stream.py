@@ -39,6 +39,7 @@ from sedtalker.speech.features import (
     frame_rms,
     gain_of,
     mel_power,
+    pair_any,
     pair_means,
     pitch_frames,
     prosody_tracks,
@@ -316,7 +317,7 @@ class EncoderStream:
             hidden=hidden,
             mel=pair_means(centre_bands(mel[part], means)),
             prosody=tracks,
-            speech=(speech[0::2] | speech[1::2])[skipped:],
+            speech=pair_any(speech)[skipped:],
         )
         newest = None
         if self.newest is not None and since is not None:

@@ -82,8 +82,11 @@ def test_the_glb_is_pythons_animation(talking: Page, animation: Any, tmp_path: P
     right = [shapes.index(name.replace("Left", "Right")) for name in shapes]
     left = [shapes.index(name.replace("Right", "Left")) for name in shapes]
     got, wanted = ((each[:, left] + each[:, right]) / 2 for each in (got, wanted))
-    moves = np.sqrt(np.mean((wanted - wanted.mean(0)) ** 2))
-    assert np.sqrt(np.mean((got - wanted) ** 2)) < 0.06 * moves
+    error = np.sqrt(np.mean((got - wanted) ** 2))
+    if stored_in(Path(os.environ["SEDTALKER_WEB_MODELS"])) == "int8":
+        assert error < 0.06 * np.sqrt(np.mean((wanted - wanted.mean(0)) ** 2))
+    else:
+        assert error < 0.003
     jaws = [each[:, shapes.index("jawOpen")] for each in (got, wanted)]
     assert np.corrcoef(*jaws)[0, 1] > 0.99
     turns = Rotation.from_quat(read_accessor(document, binary, rotation["output"])).magnitude()

@@ -29,7 +29,7 @@ from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder_networks import EmotionEncoder
-from sedtalker.speech.features import centre_bands, pair_means, speech_mask
+from sedtalker.speech.features import centre_bands, pair_any, pair_means, speech_mask
 from sedtalker.training.corpora.layer_features import LayerFeatures
 from sedtalker.training.corpora.manifest import Clip
 
@@ -363,21 +363,19 @@ def describe_clips(
             hidden = torch.from_numpy(np.asarray(features.teacher[first:last], np.float32))[None]
         else:
             hidden = torch.from_numpy(encoder.hidden(mel[None]))
-        centred = pair_means(centre_bands(mel, np.array(features.means[index])))
+        sound = FrameBatch(
+            mel=torch.from_numpy(pair_means(centre_bands(mel, np.array(features.means[index]))))[None],
+            prosody=torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))[None],
+            speech=None,
+            valid=torch.ones(1, last - first, dtype=torch.bool),
+            hidden=hidden,
+        )
         other = rng.uniform(*MOVED)
         for higher in (0.0, other) if moved else (0.0,):
-            mask = speech_mask(mel, higher)
-            speech = torch.from_numpy(mask[0::2] | mask[1::2])[None]
-            batch = FrameBatch(
-                mel=torch.from_numpy(centred)[None],
-                prosody=torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))[None],
-                speech=speech,
-                valid=torch.ones_like(speech),
-                hidden=hidden,
-            )
-            values, weight = network.describe(batch)
-            middle = (torch.arange(values.shape[1]) * ROW + ROW // 2).clamp_max(last - first - 1)
-            spoken = np.flatnonzero(speech[0, middle].numpy())
+            speech = pair_any(speech_mask(mel, higher))
+            values, weight = network.describe(sound._replace(speech=torch.from_numpy(speech)[None]))
+            middle = (np.arange(values.shape[1]) * ROW + ROW // 2).clip(max=last - first - 1)
+            spoken = np.flatnonzero(speech[middle])
             chosen = np.sort(rng.choice(spoken, min(most, len(spoken)), replace=False))
             parts.append(describe_windows(network.config, values[0, chosen], weight[0, chosen]))
             owner.append(np.full(len(chosen), index))
