@@ -321,7 +321,7 @@ class EndedSegments:
     """Segments as they end, from labelled frames that come in stretches; nothing else is kept of the frames.
 
     As in ``EmotionTrack.segments``, no segment covers a pause of ``SILENCE``: it ends where the speech did, as soon as
-    the pause is known to be long.
+    the pause is known to be long; a recording without any speech has none.
 
     Args:
         labels: (C,) category names.
@@ -331,6 +331,7 @@ class EndedSegments:
     def __init__(self, labels: tuple[str, ...], rate: float):
         self.labels, self.rate = labels, rate
         self.label = self.now = self.quiet = 0
+        self.spoke, self.silent = False, list[Segment]()
         self.open, self.paused = _Sums(), _Sums()
 
     def push(
@@ -354,6 +355,8 @@ class EndedSegments:
             if speaks:
                 self.open += self.paused + _Sums(count, strength, confidence, count, confidence)
                 self.quiet, self.paused = 0, _Sums()
+                ended.extend(self.silent)
+                self.spoke, self.silent = True, []
                 continue
             self.quiet += count
             self.paused += _Sums(count, strength, confidence)
@@ -374,7 +377,11 @@ class EndedSegments:
             return []
         confidence = sums.in_speech / sums.spoken if sums.spoken else sums.confidence / sums.frames
         start, label = (end - sums.frames) / self.rate, self.labels[self.label]
-        return [Segment(start, end / self.rate, label, sums.intensity / sums.frames, confidence)]
+        closed = [Segment(start, end / self.rate, label, sums.intensity / sums.frames, confidence)]
+        if self.spoke:
+            return closed
+        self.silent.extend(closed)  # until somebody speaks
+        return []
 
 
 class _Sums(NamedTuple):

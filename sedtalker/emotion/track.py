@@ -216,7 +216,7 @@ class EmotionTrack:
         return replace(self, intensity=np.where(doubtful, 0.0, self.intensity).astype(np.float32))
 
     def segments(self, shortest: float = 0.3) -> list[Segment]:
-        """Spans of one label in the order of time, without pauses of ``SILENCE`` and longer.
+        """Spans of one label in the order of time, without pauses of ``SILENCE`` and longer; none without any speech.
 
         Decoded by ``segmentation.decode_labels``, none shorter than ``shortest`` seconds but for what a pause leaves.
         Where it is not known who speaks when, they cover the whole duration. Intensity is the mean over the span's
@@ -230,7 +230,7 @@ class EmotionTrack:
         labels = decode_labels(self.posterior, rate, SegmentRule(shortest=shortest, cost=0.02))
         if self.speech is not None:
             for first, last, speaks in runs(self.speech.astype(np.int64)):
-                if not speaks and last - first >= SILENCE * rate:
+                if not speaks and (last - first >= SILENCE * rate or last - first == count):
                     labels[first:last] = SILENT
         between = (self.times[:-1] + self.times[1:]) / 2
         edges = np.concatenate([[0.0], between, [max(self.duration, float(self.times[-1]))]])

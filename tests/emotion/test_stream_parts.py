@@ -82,6 +82,7 @@ def test_segments_of_a_stream_leave_out_long_pauses_as_those_of_a_track(parts, s
     still = np.zeros(len(label), np.float32)
     times = np.arange(len(label)) / 50.0 + 0.01
     track = EmotionTrack(times, posterior, strength, still, still, duration=len(label) / 50.0, speech=speech)
+    assert speech.any() or found == track.segments() == []
     for whole in track.segments(shortest=0.02):
         assert any(
             s.label == whole.label and s.start <= whole.start + 1e-6 and s.end >= whole.end - 1e-6 for s in found

@@ -86,8 +86,9 @@ def test_an_uncertain_segment_drives_nothing() -> None:
 
 def test_confidence_of_a_segment_without_speech_is_of_all_of_it() -> None:
     track = stretches((25, HAPPY, 0.9), (24, HAPPY, 0.7))
-    assert replace(track, speech=np.zeros(49, bool)).segments()[0].confidence == pytest.approx(0.802, abs=1e-3)
     assert replace(track, speech=np.arange(49) < 25).segments()[0].confidence == pytest.approx(0.9, abs=1e-6)
+    track = stretches((25, SAD, 0.9), (25, HAPPY, 0.9), (24, HAPPY, 0.7))
+    assert replace(track, speech=np.arange(74) < 25).segments()[1].confidence == pytest.approx(0.802, abs=1e-3)
 
 
 def test_no_segment_covers_a_long_pause() -> None:
@@ -97,6 +98,11 @@ def test_no_segment_covers_a_long_pause() -> None:
     spans = [(s.label, s.start, s.end) for s in replace(track, speech=speech).segments()]
     assert spans == [("happy", pytest.approx(1.2), pytest.approx(2.0)), ("sad", pytest.approx(2.0), pytest.approx(3.0))]
     assert replace(track, speech=np.zeros(200, bool)).segments() == []
+    short = stretches((25, HAPPY, 0.9))
+    assert replace(short, speech=np.zeros(25, bool)).segments() == [], (
+        "however short, a recording without speech has none"
+    )
+    assert len(short.segments()) == 1, "where it is not known who speaks when, all of it counts"
     doubtful = replace(track, speech=np.abs(np.arange(200) - 100) > 30).confident(0.95).segments()
     assert [s.label for s in doubtful] == [UNCERTAIN, UNCERTAIN], "the pause stands between them"
 

@@ -91,7 +91,7 @@ export function runs(labels) {
 }
 
 /**
- * Spans of one label in the order of time, without long pauses.
+ * Spans of one label in the order of time, without long pauses; none without any speech.
  * @param {import("./emotion.js").Track} track
  * @param {Record<string, any>} constants ``constants.track``: shortest, cost, silence
  * @param {Record<string, number>} rule ``constants.segments``
@@ -104,7 +104,7 @@ export function segmentsOf(track, constants, rule) {
   const quick = { ...rule, shortest: constants.shortest, cost: constants.cost };
   const labels = decodeLabels(posterior, classes, count > 1 ? rate : 1, quick);
   for (const [first, end] of runsOf(speech.map((speaks) => 1 - speaks))) {
-    if (end - first >= constants.silence * rate) labels.fill(-1, first, end);
+    if (end - first >= constants.silence * rate || end - first === count) labels.fill(-1, first, end);
   }
   const timeOf = (i) => offset + i / rate;
   const edge = (i) => {

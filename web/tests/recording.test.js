@@ -6,6 +6,7 @@ import { emotionTrack, shapeTrack } from "../src/emotion.js";
 import { Ear } from "../src/features.js";
 import { assemble } from "../src/assembly.js";
 import { finishMouth } from "../src/recipe.js";
+import { segmentsOf } from "../src/segmentation.js";
 import { assertClose, constants, reference, sampleRecording, whole } from "./support/reference.js";
 
 const duration = sampleRecording().length / constants.features.sample_rate;
@@ -32,6 +33,18 @@ test("a recording in which nobody speaks is neutral", () => {
   const shaped = shapeTrack(silent, constants.features.frame_rate, constants);
   assert.ok(shaped.intensity.every((value) => value === 0));
   assert.ok(shaped.posterior.every((value, i) => value === (i % 7 ? 0 : 1)));
+});
+
+test("a recording without speech has no segment, however short it is", () => {
+  const posterior = Float32Array.from({ length: 20 * 7 }, (_, i) => (i % 7 ? 0 : 1));
+  const values = { posterior, intensity: new Float32Array(20), recognised: { posterior }, labels: track.labels };
+  const found = (speaks) => segmentsOf(
+    { ...values, speech: new Uint8Array(20).fill(speaks), rate: 50, duration: 0.4, offset: 0.01 },
+    constants.track,
+    constants.segments,
+  );
+  assert.deepEqual(found(0), []);
+  assert.deepEqual(found(1).map(({ label, start, end }) => [label, start, end]), [[track.labels[0], 0, 0.4]]);
 });
 
 test("the decoder's motion is finished as Python does: upper face, closures, tongue, the video clock", () => {
