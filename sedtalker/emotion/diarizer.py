@@ -131,7 +131,9 @@ class Diarizer:
         folder = model_folder("diarizer", name if classifier is None else "diarizer")
         network: EmotionModel = open_model(folder, "diarizer", device=device)
         opened = open_trained_encoder(folder, network.config, encoder, device)
-        rule = TrackRule(trust=trust, visible=None if classifier else network.config.visible)
+        rule = TrackRule(trust=trust)
+        if classifier is None:
+            rule = replace(rule, visible=network.config.visible, neutral_odds=network.config.neutral_odds)
         licence = read_config(folder).licence
         made = cls(network, opened, name=str(name), licence=licence, rule=rule, classifier=classifier)
         made.folder = folder

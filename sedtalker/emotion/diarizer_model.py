@@ -95,6 +95,9 @@ class DiarizerConfig(BaseModel, extra="forbid"):
     intensity score lies below the second; (0, 0): it does not."""
     visible: tuple[float, float] | None = None
     """Intensities that a face shows not at all and in full, see ``sedtalker.emotion.shown``; null: not known."""
+    neutral_odds: tuple[float, float] | None = None
+    """Log-odds that speech of an intensity is neutral: the first number, plus the second times the intensity's logit;
+    null: the posterior alone says how likely neutral is."""
     frame_networks: tuple[FrameNetworkConfig, ...] = ()
     """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
     frame_share: float = Field(0.5, ge=0.0, le=1.0)

@@ -24,7 +24,15 @@ from sedtalker.emotion.diarizer_model import (
     pool_voices,
 )
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels
-from sedtalker.emotion.shown import FAMILIAR, Scale, attenuation, decided, own_scale, visible
+from sedtalker.emotion.shown import (
+    FAMILIAR,
+    Scale,
+    attenuation,
+    decided,
+    neutral_by_intensity,
+    own_scale,
+    visible,
+)
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Prediction
 from sedtalker.errors import InputError
@@ -74,6 +82,7 @@ class TrackRule:
         visible: intensities that a face shows not at all and in full; None: intensity is shown as it is, see
             ``sedtalker.emotion.shown``.
         fill_scale: whether this scale is stretched over the recording's own intensities, see ``own_scale``.
+        neutral_odds: how likely neutral is by intensity, see ``neutral_by_intensity``; None: by the posterior alone.
     """
 
     segments: SegmentRule = field(default_factory=SegmentRule)
@@ -85,6 +94,7 @@ class TrackRule:
     trust: float = 1.0
     visible: Scale = None
     fill_scale: bool = False
+    neutral_odds: tuple[float, float] | None = None
 
 
 def emotion_track(
@@ -282,6 +292,8 @@ def shape_track(frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule(
     presence = _presence(frames.speech, rate, rule)
     shown = presence[:, None] * decided(eased[:, :-1], strength, scale) + (1 - presence[:, None]) * neutral
     strength = presence * strength
+    if rule.neutral_odds is not None:
+        posterior = neutral_by_intensity(posterior, intensity, rule.neutral_odds)
     prediction = Prediction(posterior.astype(np.float32), intensity.astype(np.float32))
     return ShapedTrack(shown.astype(np.float32), strength.astype(np.float32), prediction)
 

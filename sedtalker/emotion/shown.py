@@ -25,6 +25,8 @@ UNNOTICED, NOTICED = 0.2, 0.4
 """Shares of a full expression up to which nobody sees one, and from which on people do."""
 MILD, STRONG = 0.2, 0.95
 """Quantiles of a recording's intensity that are not seen and that are a full expression where they set the scale."""
+RATED = (0.005, 0.995)
+"""Least and greatest intensity whose odds are taken."""
 FAMILIAR = (1.0, 1.5)
 """Distances from the training data (``DiarizerNetwork.distances``) between which the expression fades out.
 
@@ -68,6 +70,29 @@ def visible(intensity: NDArray[np.floating], scale: Scale) -> Floats:
     """
     nothing, full = scale or (0.0, 1.0)
     return np.clip((np.asarray(intensity, np.float32) - nothing) / (full - nothing), 0.0, 1.0).astype(np.float32)
+
+
+def neutral_by_intensity(
+    posterior: NDArray[np.floating], intensity: NDArray[np.floating], odds: tuple[float, float]
+) -> NDArray[np.float64]:
+    """A posterior whose neutral is as likely as its intensity makes it; the emotions keep their ratios.
+
+    What a face shows is neutral by intensity, so that is what says how likely neutral is. The categories know less:
+    of the read speech of other speakers, all of it calm, their posterior gives neutral a third.
+
+    Args:
+        posterior: (…, C), the first category is neutral.
+        intensity: (…,) as listeners rate it, in [0, 1].
+        odds: log-odds of neutral at an intensity of one half, and how they change with the intensity's logit.
+
+    Returns:
+        (…, C), rows sum to 1.
+    """
+    at_half, slope = odds
+    rated = np.clip(np.asarray(intensity, np.float64), *RATED)
+    likely = 1.0 / (1.0 + np.exp(-at_half - slope * np.log(rated / (1.0 - rated))))[..., None]
+    emotions = np.maximum(np.asarray(posterior, np.float64)[..., 1:], 1e-12)
+    return np.concatenate([likely, (1.0 - likely) * emotions / emotions.sum(-1, keepdims=True)], -1)
 
 
 def own_scale(scale: Scale, intensity: NDArray[np.floating]) -> Scale:

@@ -64,9 +64,10 @@ def model_constants() -> dict[str, Section]:
         "segments": {**asdict(SegmentRule()), **_named(segmentation, "USUAL_ODDS", "LOWEST_COST", "EQUAL")},
         "shape": _numbers(TrackRule()),
         "shown": {
-            **_named(shown, "SHARPNESS", "UNNOTICED", "NOTICED", "FAMILIAR"),
+            **_named(shown, "SHARPNESS", "UNNOTICED", "NOTICED", "RATED", "FAMILIAR"),
             "trust": TrackRule().trust,
             "visible": diarizer.config.visible,
+            "neutral_odds": diarizer.config.neutral_odds,
         },
         "track": _track(),
         "decoder": _decoder(moves),

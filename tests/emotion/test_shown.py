@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, shape_track
-from sedtalker.emotion.shown import FAMILIAR, NOTICED, UNNOTICED, attenuation, decided, own_scale, visible
+from sedtalker.emotion.shown import (
+    FAMILIAR,
+    NOTICED,
+    UNNOTICED,
+    attenuation,
+    decided,
+    neutral_by_intensity,
+    own_scale,
+    visible,
+)
 
 SCALE = (0.2, 0.5)
 ROWS = arrays.arrays(np.float64, (5, 7), elements=st.floats(0.01, 1.0)).map(lambda x: x / x.sum(1, keepdims=True))
@@ -79,3 +88,42 @@ def test_streams_show_what_files_show(row: np.ndarray, level: float, distance: f
     strength = visible(frames.intensity, SCALE) * attenuation(frames.distance)
     np.testing.assert_allclose(whole.intensity, strength, atol=1e-5)
     np.testing.assert_allclose(whole.posterior, decided(frames.posterior, strength, SCALE), atol=2e-4)
+
+
+ODDS = (-4.0, -2.5)
+
+
+@given(ROWS, st.floats(0.0, 1.0))
+def test_neutral_is_as_likely_as_its_intensity_says_and_the_emotions_keep_their_ratios(
+    rows: np.ndarray, level: float
+) -> None:
+    rows = np.atleast_2d(rows)
+    made = neutral_by_intensity(rows, np.full(len(rows), level), ODDS)
+    assert made.sum(-1) == pytest.approx(np.ones(len(rows)))
+    assert np.ptp(made[:, 0]) < 1e-12
+    own, found = rows[:, 1:].astype(np.float64), made[:, 1:]
+    np.testing.assert_allclose(found * own.sum(-1, keepdims=True), own * found.sum(-1, keepdims=True), atol=1e-6)
+
+
+def test_calm_speech_is_confidently_neutral_and_loud_speech_is_not() -> None:
+    even = np.full((4, 7), 1 / 7)
+    likely = neutral_by_intensity(even, np.array([0.0, 0.05, 0.2, 0.6]), ODDS)[:, 0]
+    assert likely == pytest.approx([0.9999, 0.9665, 0.3696, 0.0066], abs=1e-3)
+
+
+def test_the_odds_of_neutral_change_the_prediction_and_nothing_that_is_shown() -> None:
+    rng = np.random.default_rng(0)
+    likeliest = np.repeat(np.eye(7)[[2, 3]], 100, axis=0)
+    frames = FrameEmotions(
+        (0.5 * likeliest + 0.5 * rng.dirichlet(np.ones(7), 200)).astype(np.float32),
+        np.repeat(np.float32([0.1, 0.6]), 100),
+        np.ones(200, bool),
+        distance=np.zeros(200, np.float32),
+    )
+    plain, made = (shape_track(frames, 50.0, TrackRule(visible=SCALE, neutral_odds=odds)) for odds in (None, ODDS))
+    assert np.array_equal(plain.posterior, made.posterior)
+    assert np.array_equal(plain.intensity, made.intensity)
+    assert np.array_equal(plain.predicted.intensity, made.predicted.intensity)
+    wanted = neutral_by_intensity(plain.predicted.posterior, plain.predicted.intensity, ODDS)
+    np.testing.assert_allclose(made.predicted.posterior, wanted, atol=1e-6)
+    assert made.predicted.posterior[50, 0] > 0.6 > 0.05 > made.predicted.posterior[150, 0]

@@ -3,7 +3,7 @@
 import { speechActivity } from "./activity.js";
 import { clip, convolve, interpolate } from "./filters.js";
 import { decodeLabels, runs, segmentsOf } from "./segmentation.js";
-import { attenuation, decided, visible } from "./shown.js";
+import { attenuation, decided, neutralByIntensity, visible } from "./shown.js";
 
 /**
  * What the network says about every frame, before any decision.
@@ -115,6 +115,7 @@ export function shapeTrack(frames, rate, constants) {
     const face = decided(eased.subarray(i * width, i * width + classes), strength, shown);
     for (let c = 0; c < classes; c++) posterior[i * classes + c] = presence[i] * face[c] + (c ? 0 : 1 - presence[i]);
     intensity[i] = presence[i] * strength;
+    neutralByIntensity(recognised.posterior.subarray(i * classes, (i + 1) * classes), recognised.intensity[i], shown);
   }
   return { posterior, intensity, recognised };
 }

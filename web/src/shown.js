@@ -25,6 +25,22 @@ function sharpened(posterior, sharpness) {
   return power.map((value) => value / total);
 }
 
+/**
+ * Makes neutral as likely as its intensity makes it, in place; the emotions keep their ratios.
+ * @param {Float32Array} posterior (C) neutral first
+ * @param {number} intensity as listeners rate it
+ * @param {Record<string, any>} shown ``constants.shown``
+ */
+export function neutralByIntensity(posterior, intensity, shown) {
+  if (!shown.neutral_odds) return;
+  const [atHalf, slope] = shown.neutral_odds;
+  const rated = Math.min(Math.max(intensity, shown.rated[0]), shown.rated[1]);
+  const likely = 1 / (1 + Math.exp(-atHalf - slope * Math.log(rated / (1 - rated))));
+  const total = posterior.subarray(1).reduce((sum, value) => sum + Math.max(value, 1e-12), 0);
+  for (let c = 1; c < posterior.length; c++) posterior[c] = ((1 - likely) * Math.max(posterior[c], 1e-12)) / total;
+  posterior[0] = likely;
+}
+
 /** Intensity on the scale of faces, in [0, 1]. */
 export function visible(intensity, shown) {
   const [nothing, full] = shown.visible ?? [0, 1];

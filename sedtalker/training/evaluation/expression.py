@@ -43,6 +43,8 @@ NARRATION = ("ljspeech", "librispeech", "speechocean762")
 """
 SHOWN, NARRATION_SHOWN = 0.5, 0.4
 """Strength from which on an emotion counts as shown by a clip, and by a moment of read speech."""
+BINS = 10
+"""``confidence_error`` puts confidences into so many."""
 SMOOTHED = 9
 """Frames over which the judge smooths a motion, about as long as a viewer needs to see an expression."""
 READ_CLIPS = 2
@@ -141,7 +143,7 @@ class ShownClip:
         category: index of the intended emotion into ``CATEGORIES``.
         strengths: (6,) mean strength of each of ``EMOTIONS`` over the frames of speech.
         visible: share of these frames in which one of them has ``NARRATION_SHOWN`` or more.
-        calm: share of these frames that the track calls neutral.
+        called_right: share of these frames that the track calls by the intended emotion.
         confidence: mean confidence of the track.
         apex: the frame in which an emotion is strongest.
         frames: number of frames of speech.
@@ -152,7 +154,7 @@ class ShownClip:
     category: int
     strengths: Floats
     visible: float
-    calm: float
+    called_right: float
     confidence: float
     apex: int
     frames: int
@@ -194,7 +196,7 @@ def shown_clip(
         category,
         strengths[spoken].mean(0),
         float((strengths[spoken].max(1) >= NARRATION_SHOWN).mean()),
-        float(called_neutral(animation.track)[spoken].mean()),
+        float(called(CATEGORIES[category], animation.track)[spoken].mean()),
         animation.track.mean_confidence(),
         frame,
         int(spoken.sum()),
@@ -202,13 +204,13 @@ def shown_clip(
     )
 
 
-def called_neutral(track: EmotionTrack) -> NDArray[np.bool_]:
-    """(T,) frames that lie in segments labelled neutral."""
-    calm = np.zeros(len(track), bool)
+def called(label: str, track: EmotionTrack) -> NDArray[np.bool_]:
+    """(T,) frames that lie in segments of a label."""
+    inside = np.zeros(len(track), bool)
     for segment in track.segments():
-        if segment.label == CATEGORIES[0]:
-            calm |= (track.times >= segment.start) & (track.times < segment.end)
-    return calm
+        if segment.label == label:
+            inside |= (track.times >= segment.start) & (track.times < segment.end)
+    return inside
 
 
 # --- Which clips.
@@ -331,12 +333,14 @@ def expression_metrics(result: Expression) -> dict[str, float]:
     """Every figure of ``EXPRESSION`` in ``emotion_measures``: the summary, then those of corpora and emotions."""
     by_corpus = {name: corpus_figures(rows) for name, rows in result.emotional.items()}
     reading = {name: narration_figures(rows) for name, rows in result.narration.items()}
-    keys = ("shown", "shown_right", "shown_wrong", "neutral_shown", "strength", "confidence", *LOOKED)
+    keys = ("shown", "shown_right", "shown_wrong", "neutral_shown", "strength", "confidence", "called_right", *LOOKED)
     means = {key: _mean(by_corpus[name].get(key) for name in EMOTIONAL if name in by_corpus) for key in keys}
     means |= {
         key: _mean(row[key] for row in reading.values()) for key in ("narration_shown", "narration_called_neutral")
     }
     means["narration_shown_worst"] = max(row["narration_shown"] for row in reading.values())
+    known = [result.emotional[name] for name in EMOTIONAL if name in result.emotional]
+    means["confidence_error"] = confidence_error([*known, *result.narration.values()])
     if result.screams:
         means["scream"] = float(np.mean([clip.strength for clip in result.screams]))
         means["scream_right"] = float(np.mean([clip.strengths[clip.category - 1] for clip in result.screams]))
@@ -351,10 +355,22 @@ def expression_metrics(result: Expression) -> dict[str, float]:
     return out
 
 
+def confidence_error(corpora: Sequence[Sequence[ShownClip]]) -> float:
+    """Calibration error of what a user reads: the label that a segment has, and the confidence beside it.
+
+    As ``expected_calibration_error``, of clips, where a label may be right in a part of one. All corpora count alike.
+    """
+    clips = [clip for own in corpora for clip in own]
+    weight = np.concatenate([np.full(len(own), 1.0 / (len(own) * len(corpora))) for own in corpora])
+    off = weight * np.array([clip.called_right - clip.confidence for clip in clips])
+    bins = np.minimum([int(clip.confidence * BINS) for clip in clips], BINS - 1)
+    return float(np.abs(np.bincount(bins, off, BINS)).sum())
+
+
 def corpus_figures(clips: Sequence[ShownClip]) -> dict[str, float]:
     """Shares of the clips that show something, and what, by whether neutral was intended or not."""
     emotional, calm = [c for c in clips if c.category], [c for c in clips if not c.category]
-    out = {"confidence": float(np.mean([c.confidence for c in clips]))}
+    out = {key: float(np.mean([getattr(c, key) for c in clips])) for key in ("confidence", "called_right")}
     if emotional:
         out["shown"] = float(np.mean([c.shown for c in emotional]))
         out["shown_right"] = float(np.mean([c.shown and c.right for c in emotional]))
@@ -375,8 +391,9 @@ def narration_figures(clips: Sequence[ShownClip]) -> dict[str, float]:
     weights = [clip.frames for clip in clips]
     return {
         "narration_shown": float(np.average([clip.visible for clip in clips], weights=weights)),
-        "narration_called_neutral": float(np.average([clip.calm for clip in clips], weights=weights)),
+        "narration_called_neutral": float(np.average([clip.called_right for clip in clips], weights=weights)),
         "narration_strength": float(np.average([clip.strength for clip in clips], weights=weights)),
+        "narration_confidence": float(np.average([clip.confidence for clip in clips], weights=weights)),
     }
 
 
@@ -387,11 +404,12 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 COLUMNS = {
     "shown": "shown", "shown_right": "right", "shown_wrong": "wrong", "strength": "strength",
-    "neutral_shown": "neutral shown", "confidence": "confidence",
+    "neutral_shown": "neutral shown", "confidence": "confidence", "called_right": "called right",
 }  # fmt: skip
 """Figures of corpora and emotions in the table, and their headings."""
 READING = {
     "narration_shown": "time shown", "narration_called_neutral": "called neutral", "narration_strength": "strength",
+    "narration_confidence": "confidence",
 }  # fmt: skip
 """Figures of read speech in the table, and their headings."""
 

@@ -27,7 +27,7 @@ from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_chec
 from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameNetworkConfig
 from sedtalker.emotion.network import DiarizerNetwork, ordinal_intensity
 from sedtalker.emotion.shown import NOTICED
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, NEUTRAL
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.progress import Hook
@@ -61,6 +61,7 @@ from sedtalker.training.tasks.whitened_perceptrons import (
     fit_scaling,
     fold,
     join_described,
+    neutral_odds,
 )
 
 TEMPERATURES = (0.4, 5.0)
@@ -328,6 +329,20 @@ class TransferDiarizerTask(PreparedTask):
         at, full = ordinal_intensity(torch.tensor([level, level + TO_FULL]), self.config.steps).tolist()
         return round((at - NOTICED * full) / (1.0 - NOTICED), 4), round(full, 4)
 
+    def _neutral_odds(self, model: WhitenedPerceptrons, scale: tuple[float, float]) -> tuple[float, float] | None:
+        """``DiarizerConfig.neutral_odds`` by the corpora of ``_temperature`` and validation speakers' read speech."""
+
+        def rated(windows: ClipWindows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+            scores = self._window_scores(model, windows)[1]
+            count = np.bincount(windows.clip, minlength=len(windows.clips))
+            mean = np.bincount(windows.clip, scores.numpy(), len(windows.clips))[count > 0] / count[count > 0]
+            return ordinal_intensity(torch.from_numpy(mean), self.config.steps).numpy(), windows.category[count > 0]
+
+        known = [rated(windows) for windows in {**self.valid, **self.development}.values()]
+        return neutral_odds(
+            [(x, category == NEUTRAL) for x, category in known], [rated(w)[0] for w in self.read], scale
+        )
+
     def _temperature(self, model: WhitenedPerceptrons, calm: tuple[float, float]) -> float:
         """That of the corpora of development, which resemble no training data, and of the validation speakers of those
         that are trained on: recordings of users lie between."""
@@ -353,7 +368,8 @@ class TransferDiarizerTask(PreparedTask):
         level, calm = self._calm_level(model.eval()), (0.0, 0.0)
         if level is not None:
             calm = self.config.calm_weight, round(level, 4)
-            update |= {"calm": calm, "visible": self._visible(level)}
+            scale = self._visible(level)
+            update |= {"calm": calm, "visible": scale, "neutral_odds": self._neutral_odds(model, scale)}
         update["temperature"] = temperature = self._temperature(model, calm)
         update["usual"] = self._usual(model, calm, temperature)
         if self.teacher is not None:

@@ -23,6 +23,7 @@ from sedtalker.training.evaluation.expression import (
     ShownClip,
     apex,
     clips_by_corpus,
+    confidence_error,
     corpus_figures,
     expression_metrics,
     expression_table,
@@ -105,10 +106,10 @@ def clip(corpus: str, emotion: str, intensity: str = "", path: Path = Path(__fil
 
 
 def row(
-    category: int, values: dict[str, float], visible: float = 0.0, calm: float = 0.0, frames: int = 10
+    category: int, values: dict[str, float], visible: float = 0.0, right: float = 0.0, frames: int = 10
 ) -> ShownClip:
     strengths = np.array([values.get(name, 0.0) for name in EMOTIONS], np.float32)
-    return ShownClip(clip("ravdess", CATEGORIES[category]), category, strengths, visible, calm, 0.5, 0, frames)
+    return ShownClip(clip("ravdess", CATEGORIES[category]), category, strengths, visible, right, 0.5, 0, frames)
 
 
 ROWS = [
@@ -146,10 +147,23 @@ def test_the_summary_leaves_out_corpora_apart_and_weighs_reading_by_time() -> No
     assert metrics["scream"] == pytest.approx((0.8 + 0.6 + 0.45) / 3)
     assert metrics["scream_right"] == pytest.approx((0.8 + 0.3 + 0.45) / 3)
     assert metrics["shown_right_angry"] == 0.5, "of the two of RAVDESS; the corpora apart do not count"
+    assert metrics["narration_confidence_librispeech"] == 0.5
+    assert metrics["called_right"] == 0.0
+    assert metrics["confidence_error"] == pytest.approx(abs((0 + 0 + (0.2 + 1.0) / 2 + 1.0) / 4 - 0.5))
     assert all(find_measure(TEST["expression"], key) for key in metrics)
     table = expression_table(metrics)
     assert "| banglaser | 1.00 |" in table
     assert "| ljspeech | 0.40 |" in table
+
+
+def test_confidence_errs_where_it_is_not_how_often_labels_are_right() -> None:
+    def some(confidence: float, *right: float) -> list[ShownClip]:
+        return [replace(row(0, {}, right=r), confidence=confidence) for r in right]
+
+    assert confidence_error([some(0.5, 0.0, 1.0), some(0.5, 0.5)]) == pytest.approx(0.0)
+    assert confidence_error([some(1.0, 1.0), some(0.1, 0.1)]) == pytest.approx(0.0)
+    assert confidence_error([some(0.9, 0.0), some(0.1, 1.0)]) == pytest.approx(0.9), "errors do not cancel between bins"
+    assert confidence_error([some(0.2, 0.0), some(0.2, *[1.0] * 9)]) == pytest.approx(0.3), "corpora count alike"
 
 
 # --- Which clips.
