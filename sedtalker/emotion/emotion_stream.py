@@ -331,7 +331,7 @@ class EndedSegments:
     def __init__(self, labels: tuple[str, ...], rate: float):
         self.labels, self.rate = labels, rate
         self.label = self.now = self.quiet = 0
-        self.spoke, self.silent = False, list[Segment]()
+        self.silent: list[Segment] | None = []  # until somebody speaks
         self.open, self.paused = _Sums(), _Sums()
 
     def push(
@@ -355,8 +355,8 @@ class EndedSegments:
             if speaks:
                 self.open += self.paused + _Sums(count, strength, confidence, count, confidence)
                 self.quiet, self.paused = 0, _Sums()
-                ended.extend(self.silent)
-                self.spoke, self.silent = True, []
+                ended.extend(self.silent or ())
+                self.silent = None
                 continue
             self.quiet += count
             self.paused += _Sums(count, strength, confidence)
@@ -378,9 +378,9 @@ class EndedSegments:
         confidence = sums.in_speech / sums.spoken if sums.spoken else sums.confidence / sums.frames
         start, label = (end - sums.frames) / self.rate, self.labels[self.label]
         closed = [Segment(start, end / self.rate, label, sums.intensity / sums.frames, confidence)]
-        if self.spoke:
+        if self.silent is None:
             return closed
-        self.silent.extend(closed)  # until somebody speaks
+        self.silent.extend(closed)
         return []
 
 

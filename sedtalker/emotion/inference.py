@@ -24,15 +24,7 @@ from sedtalker.emotion.diarizer_model import (
     pool_voices,
 )
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels
-from sedtalker.emotion.shown import (
-    FAMILIAR,
-    Scale,
-    attenuation,
-    decided,
-    neutral_by_intensity,
-    own_scale,
-    visible,
-)
+from sedtalker.emotion.shown import FAMILIAR, Scale, attenuation, decided, neutral_by_intensity, own_scale, visible
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Prediction
 from sedtalker.errors import InputError

@@ -72,6 +72,12 @@ def visible(intensity: NDArray[np.floating], scale: Scale) -> Floats:
     return np.clip((np.asarray(intensity, np.float32) - nothing) / (full - nothing), 0.0, 1.0).astype(np.float32)
 
 
+def intensity_logit(intensity: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The logit of intensities within ``RATED``."""
+    rated = np.clip(np.asarray(intensity, np.float64), *RATED)
+    return np.asarray(np.log(rated / (1.0 - rated)))
+
+
 def neutral_by_intensity(
     posterior: NDArray[np.floating], intensity: NDArray[np.floating], odds: tuple[float, float]
 ) -> NDArray[np.float64]:
@@ -89,8 +95,7 @@ def neutral_by_intensity(
         (…, C), rows sum to 1.
     """
     at_half, slope = odds
-    rated = np.clip(np.asarray(intensity, np.float64), *RATED)
-    likely = 1.0 / (1.0 + np.exp(-at_half - slope * np.log(rated / (1.0 - rated))))[..., None]
+    likely = 1.0 / (1.0 + np.exp(-at_half - slope * intensity_logit(intensity)))[..., None]
     emotions = np.maximum(np.asarray(posterior, np.float64)[..., 1:], 1e-12)
     return np.concatenate([likely, (1.0 - likely) * emotions / emotions.sum(-1, keepdims=True)], -1)
 

@@ -224,13 +224,13 @@ class EmotionTrack:
         are ``UNCERTAIN``; neighbours of that label become one.
         """
         count = len(self)
-        if not count:
+        if not count or (self.speech is not None and not self.speech.any()):
             return []
         rate = (count - 1) / (self.times[-1] - self.times[0]) if count > 1 else 1.0
         labels = decode_labels(self.posterior, rate, SegmentRule(shortest=shortest, cost=0.02))
         if self.speech is not None:
             for first, last, speaks in runs(self.speech.astype(np.int64)):
-                if not speaks and (last - first >= SILENCE * rate or last - first == count):
+                if not speaks and last - first >= SILENCE * rate:
                     labels[first:last] = SILENT
         between = (self.times[:-1] + self.times[1:]) / 2
         edges = np.concatenate([[0.0], between, [max(self.duration, float(self.times[-1]))]])

@@ -100,11 +100,11 @@ export function segmentsOf(track, constants, rule) {
   const { labels: names, rate, posterior, intensity, speech, recognised, duration, offset } = track;
   const classes = names.length;
   const count = intensity.length;
-  if (!count) return [];
+  if (!speech.includes(1)) return [];
   const quick = { ...rule, shortest: constants.shortest, cost: constants.cost };
   const labels = decodeLabels(posterior, classes, count > 1 ? rate : 1, quick);
   for (const [first, end] of runsOf(speech.map((speaks) => 1 - speaks))) {
-    if (end - first >= constants.silence * rate || end - first === count) labels.fill(-1, first, end);
+    if (end - first >= constants.silence * rate) labels.fill(-1, first, end);
   }
   const timeOf = (i) => offset + i / rate;
   const edge = (i) => {

@@ -294,10 +294,7 @@ class TransferDiarizerTask(PreparedTask):
         """Mean log-posteriors and categories of the clips with speech; ``calm``: see ``DiarizerConfig``."""
         log, score = self._window_scores(model, windows)
         log[:, CATEGORIES.index("neutral")] += calm[0] * (calm[1] - score)
-        count = np.bincount(windows.clip, minlength=len(windows.clips))
-        total = np.stack([np.bincount(windows.clip, column, len(windows.clips)) for column in log.numpy().T], 1)
-        spoken = count > 0
-        return total[spoken] / count[spoken, None], windows.category[spoken]
+        return clip_means(windows, log.numpy())
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Recall over their own categories on corpora never trained on; ``score`` is its mean."""
@@ -334,9 +331,8 @@ class TransferDiarizerTask(PreparedTask):
 
         def rated(windows: ClipWindows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
             scores = self._window_scores(model, windows)[1]
-            count = np.bincount(windows.clip, minlength=len(windows.clips))
-            mean = np.bincount(windows.clip, scores.numpy(), len(windows.clips))[count > 0] / count[count > 0]
-            return ordinal_intensity(torch.from_numpy(mean), self.config.steps).numpy(), windows.category[count > 0]
+            mean, category = clip_means(windows, scores.numpy()[:, None])
+            return ordinal_intensity(torch.from_numpy(mean[:, 0]), self.config.steps).numpy(), category
 
         known = [rated(windows) for windows in {**self.valid, **self.development}.values()]
         return neutral_odds(
@@ -397,6 +393,14 @@ class TransferDiarizerTask(PreparedTask):
         )
         card = transfer_card(config)
         write_checkpoint(folder, config, network.state_dict(), card)
+
+
+def clip_means(windows: ClipWindows, values: NDArray[np.floating]) -> ClipScores:
+    """Means (R, K) over the windows of each clip with speech, of values (N, K) of windows; and its category (R,)."""
+    count = np.bincount(windows.clip, minlength=len(windows.clips))
+    total = np.stack([np.bincount(windows.clip, column, len(windows.clips)) for column in values.T], 1)
+    spoken = count > 0
+    return total[spoken] / count[spoken, None], windows.category[spoken]
 
 
 def temperature_of(known: Sequence[ClipScores]) -> float:

@@ -27,7 +27,7 @@ from sedtalker.emotion.diarizer_model import (
     FrameBatch,
 )
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.shown import NOTICED, RATED, UNNOTICED, visible
+from sedtalker.emotion.shown import NOTICED, UNNOTICED, intensity_logit, visible
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder_networks import EmotionEncoder
@@ -428,10 +428,9 @@ def neutral_odds(
     values, truths, weights = [], [], []
     for intensity, neutral, share in groups:
         unseen = visible(intensity, scale) < (UNNOTICED + NOTICED) / 2  # as ``decided`` has it
-        rated = np.clip(intensity[unseen].astype(np.float64), *RATED)
-        values.append(np.log(rated / (1.0 - rated)))
+        values.append(intensity_logit(intensity[unseen]))
         truths.append(neutral[unseen])
-        weights.append(np.full(len(rated), share / max(1, len(rated))))
+        weights.append(np.full(unseen.sum(), share / max(1, unseen.sum())))
     x, truth, weight = (np.concatenate(each) if each else np.zeros(0) for each in (values, truths, weights))
     if not len(truth) or truth.all() or not truth.any():
         return None
