@@ -22,7 +22,7 @@ from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.diarizer_model import EmotionModel
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH, DiarizerStream, streamed_speech
-from sedtalker.emotion.inference import FrameEmotions, TrackRule, frame_emotions
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, frame_emotions, shown_frames
 from sedtalker.emotion.segmentation import LiveSegmentation, decode_labels
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -192,10 +192,14 @@ def streamed(
         _emotions(diarizer, encoder_stream.push(samples[start : start + step * FRAME_LENGTH]))
         for start in range(0, len(samples), step * FRAME_LENGTH)
     ]
+
+    def shown(frames: FrameEmotions) -> NDArray[np.float32]:
+        return shown_frames(frames, diarizer.config.visible)[0]
+
     for seconds in LOOK_AHEADS:
         if seconds is None:
             rule, whole = TrackRule().segments, steps[-1]
-            labels = decode_labels(whole.posterior, FRAME_CLOCK.rate, rule, whole.speech, whole.boundary)
+            labels = decode_labels(shown(whole), FRAME_CLOCK.rate, rule, whole.speech, whole.boundary)
             yield "offline", whole, labels
             continue
         delay, final = int(np.ceil(seconds * FRAME_CLOCK.rate)), 0
@@ -205,7 +209,7 @@ def streamed(
             last = now is steps[-1]
             count = max(0, len(now.posterior) - (0 if last else delay) - final)
             boundary = None if now.boundary is None else now.boundary[final:]
-            decided.append(live.decide(now.posterior[final:], now.speech[final:], count, last, boundary))
+            decided.append(live.decide(shown(now)[final:], now.speech[final:], count, last, boundary))
             new = slice(final, final + count)
             parts.append((now.posterior[new], now.intensity[new], now.speech[new]))
             final += count

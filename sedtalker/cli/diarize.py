@@ -259,7 +259,7 @@ def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: f
         return
     ended = EndedSegments(labels, FRAME_CLOCK.rate)
     yield f"{'start':>8}{'end':>9}  {'emotion':<9}{'intensity':>10}{'confidence':>12}"
-    for segments in (*(ended.push(f.label, f.posterior, f.intensity, f.speech) for f in frames), ended.end()):
+    for segments in (*(ended.push(f.label, f.confidence, f.intensity, f.speech) for f in frames), ended.end()):
         for s in segments:
             yield f"{s.start:8.2f}{s.end:9.2f}  {s.label:<9}{s.intensity:10.2f}{s.confidence:12.2f}"
 

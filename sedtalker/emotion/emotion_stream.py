@@ -14,9 +14,9 @@ from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
-from sedtalker.emotion.inference import emotion_steps
+from sedtalker.emotion.inference import emotion_steps, shown_frames
 from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule
-from sedtalker.emotion.shown import attenuation, visible
+from sedtalker.emotion.shown import neutral_by_intensity
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, SILENCE, Segment
 from sedtalker.errors import InputError
@@ -40,10 +40,11 @@ class StreamFrames(NamedTuple):
 
     Attributes:
         times: (T,) float64 seconds since the beginning, 20 ms apart.
-        posterior: (T, C) float32 as predicted, rows sum to 1; ``sedtalker.emotion.shown.decided`` is what a face shows.
+        posterior: (T, C) float32 as a face shows it, rows sum to 1.
         intensity: (T,) float32 in [0, 1], as a face shows it.
         speech: (T,) bool.
         label: (T,) int64, the category of the segment: steady, where the posterior flickers.
+        predicted: (T, C) float32 the posterior as predicted, rows sum to 1; that of a given emotion is as shown.
         fine: (T, K) float32 in [0, 1], the curves of fine-grained emotions; (0, 0) where the stream has none.
     """
 
@@ -52,13 +53,17 @@ class StreamFrames(NamedTuple):
     intensity: NDArray[np.float32]
     speech: NDArray[np.bool_]
     label: NDArray[np.int64]
+    predicted: NDArray[np.float32]
     fine: NDArray[np.float32] = NO_CURVES
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """(T,) how likely the label is."""
+        return self.predicted[np.arange(len(self.label)), self.label]
 
     def part(self, frames: slice) -> StreamFrames:
         """Some of the frames."""
-        times, posterior, intensity, speech, label, fine = self
-        steady = (times[frames], posterior[frames], intensity[frames], speech[frames], label[frames])
-        return StreamFrames(*steady, fine[frames])
+        return StreamFrames._make(values[frames] for values in self)
 
 
 class SpeechStream:
@@ -184,7 +189,7 @@ class SpeechStream:
         none = np.zeros(0, np.float32)
         posterior = np.zeros((0, len(self.labels)), np.float32)
         fine = np.zeros((0, len(self.kinds)), np.float32)
-        return StreamFrames(np.zeros(0), posterior, none, none > 0, np.zeros(0, np.int64), fine)
+        return StreamFrames(np.zeros(0), posterior, none, none > 0, np.zeros(0, np.int64), posterior, fine)
 
 
 class DiarizerStream(SpeechStream):
@@ -192,8 +197,8 @@ class DiarizerStream(SpeechStream):
 
     The prediction for time t is what the encoder (``MelEncoder.so_far``) and ``frame_emotions`` would give of the sound
     until the first multiple of ``hop`` not before ``t + look_ahead``: level, spectrum and speaker are normalised by it,
-    never by what comes later. Equal to that within ``TOLERANCE``. Labels are decided with the same look-ahead
-    (``LiveSegmentation``) and never taken back.
+    never by what comes later. Equal to that within ``TOLERANCE``. Labels are those of what a face shows, decided with
+    the same look-ahead (``LiveSegmentation``) and never taken back.
 
     Args:
         diarizer: from ``open_model``.
@@ -225,7 +230,6 @@ class DiarizerStream(SpeechStream):
         super().__init__(encoder, look_ahead, hop, context, second)
         diarizer.prepare_stream()
         self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
-        self.visible = diarizer.config.visible
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
 
     @property
@@ -242,13 +246,15 @@ class DiarizerStream(SpeechStream):
         found = yield from emotion_steps(self.diarizer, streamed.features, self.voice, since)
         frames = replace(found, speech=streamed_speech(streamed)[since:])
         new = slice(0, count)
-        label = self.segmentation.decide(frames.posterior, frames.speech, count, self.ended, frames.boundary)
+        scale, odds = self.diarizer.config.visible, self.diarizer.config.neutral_odds
+        shown, strength = shown_frames(frames, scale, self.trust)
+        label = self.segmentation.decide(shown, frames.speech, count, self.ended, frames.boundary)
+        predicted = neutral_by_intensity(frames.posterior[new], frames.intensity[new], odds).astype(np.float32)
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
-        strength = visible(frames.intensity, self.visible) * attenuation(frames.distance, self.trust)
         fine = np.zeros((count, 0), np.float32)
         if self.fine is not None:
             fine = self.fine.of_frames(streamed.features, streamed.first, since, count)
-        return StreamFrames(times, frames.posterior[new], strength[new], frames.speech[new], label, fine)
+        return StreamFrames(times, shown[new], strength[new], frames.speech[new], label, predicted, fine)
 
 
 def streamed_speech(streamed: StreamedFeatures) -> NDArray[np.bool_]:
@@ -310,6 +316,7 @@ def summaries(
                 "speech": bool(part.speech.mean() >= 0.5),
                 "emotion": labels[int(counts.argmax())],
                 "intensity": round(float(intensity), 3),
+                "confidence": round(float(part.confidence[spoken].mean()), 3),
                 "valence": round(float(valence[0]), 3),
                 "arousal": round(float(arousal[0]), 3),
                 "posterior": {label: round(float(p), 3) for label, p in zip(labels, posterior, strict=True)},
@@ -337,11 +344,11 @@ class EndedSegments:
     def push(
         self,
         label: NDArray[np.integer],
-        posterior: NDArray[np.floating],
+        confidence: NDArray[np.floating],
         intensity: NDArray[np.floating],
         speech: NDArray[np.bool_],
     ) -> list[Segment]:
-        """The next frames (T,), and posterior (T, C): the segments that ended with them."""
+        """The next frames (T,): the segments that ended with them."""
         ended = []
         for first, last, both in runs(2 * np.asarray(label, np.int64) + speech):
             name, speaks = divmod(both, 2)
@@ -350,16 +357,16 @@ class EndedSegments:
                 self.label = name
             part = slice(first, last)
             count = last - first
-            strength, confidence = (float(x[part].sum(dtype=np.float64)) for x in (intensity, posterior[:, name]))
+            strength, sure = (float(values[part].sum(dtype=np.float64)) for values in (intensity, confidence))
             self.now += count
             if speaks:
-                self.open += self.paused + _Sums(count, strength, confidence, count, confidence)
+                self.open += self.paused + _Sums(count, strength, sure, count, sure)
                 self.quiet, self.paused = 0, _Sums()
                 ended.extend(self.silent or ())
                 self.silent = None
                 continue
             self.quiet += count
-            self.paused += _Sums(count, strength, confidence)
+            self.paused += _Sums(count, strength, sure)
             if self.quiet >= SILENCE * self.rate:
                 ended.extend(self._closed(self.now - self.paused.frames))
                 self.paused = _Sums()

@@ -176,8 +176,7 @@ def stream_changes(
     changes = StateChanges(labels, kinds=kinds)
     for part in frames:
         valence, arousal = valence_arousal(part.posterior, part.intensity, labels)
-        confidence = part.posterior[np.arange(len(part.times)), part.label]
         own = [part.fine] if kinds else []
-        values = np.column_stack([part.intensity, valence, arousal, confidence, *own])
+        values = np.column_stack([part.intensity, valence, arousal, part.confidence, *own])
         yield from changes.push(part.times, part.label, values, part.speech)
     yield from changes.end()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
 from sedtalker.emotion.emotion_stream import DiarizerStream, SpeechStream, StreamFrames
-from sedtalker.emotion.shown import decided, mixed
+from sedtalker.emotion.shown import mixed
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
@@ -93,7 +93,7 @@ class LateEmotions(LipStream):
         while self.backlog:
             frames = yield from self.emotions.steps(self.backlog.pop(0))
             if len(frames.times):
-                self.wanted = decided(frames.posterior[-1], frames.intensity[-1], self.emotions.visible)
+                self.wanted = frames.posterior[-1]
                 self.wanted_intensity = float(frames.intensity[-1])
                 self.label = int(frames.label[-1])
 
@@ -120,7 +120,7 @@ class LateEmotions(LipStream):
             share = self.share * (times >= self.given.times[0])
             posterior, intensity = mixed((posterior, intensity), (given.posterior, given.intensity), share)
             label = (posterior * intensity[:, None]).argmax(1)
-        return StreamFrames(times, posterior, intensity, streamed.features.speech[part], label)
+        return StreamFrames(times, posterior, intensity, streamed.features.speech[part], label, posterior)
 
 
 class TrackStream(LipStream):
@@ -142,4 +142,4 @@ class TrackStream(LipStream):
         given = self.given.at(times)
         label = (given.posterior * given.intensity[:, None]).argmax(1)
         speech = streamed.features.speech[since : since + count]
-        return StreamFrames(times, given.posterior, given.intensity, speech, label)
+        return StreamFrames(times, given.posterior, given.intensity, speech, label, given.posterior)

@@ -24,7 +24,16 @@ from sedtalker.emotion.diarizer_model import (
     pool_voices,
 )
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels
-from sedtalker.emotion.shown import FAMILIAR, Scale, attenuation, decided, neutral_by_intensity, own_scale, visible
+from sedtalker.emotion.shown import (
+    FAMILIAR,
+    Scale,
+    attenuation,
+    decided,
+    neutral_by_intensity,
+    own_scale,
+    segment_evidence,
+    visible,
+)
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Prediction
 from sedtalker.errors import InputError
@@ -270,24 +279,39 @@ def shape_track(frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule(
     if not frames.speech.any():
         still = np.tile(neutral, (len(posterior), 1)).astype(np.float32), np.zeros(len(posterior), np.float32)
         return ShapedTrack(*still, Prediction(*still))
+    scale = own_scale(rule.visible, intensity[frames.speech]) if rule.fill_scale else rule.visible
+    familiar = attenuation(frames.distance, rule.trust)
+    evidence = segment_evidence(posterior, visible(intensity, scale) * familiar, scale)
     values = _bridge_pauses(np.column_stack([posterior, intensity]), frames.speech)
     steady = np.empty_like(values)
-    for first, last, _ in runs(decode_labels(posterior, rate, rule.segments, frames.speech, frames.boundary)):
+    for first, last, _ in runs(decode_labels(evidence, rate, rule.segments, frames.speech, frames.boundary)):
         spoken = frames.speech[first:last]
         rows = values[first:last]
         steady[first:last] = (rows[spoken] if spoken.any() else rows).mean(0)
     eased = _ease(steady, rule.ease * rate)
     values = rule.steadiness * eased + (1 - rule.steadiness) * values
     posterior, intensity = values[:, :-1] / values[:, :-1].sum(1, keepdims=True), np.clip(values[:, -1], 0.0, 1.0)
-    scale = own_scale(rule.visible, intensity[frames.speech]) if rule.fill_scale else rule.visible
-    strength = visible(intensity, scale) * attenuation(frames.distance, rule.trust)
     presence = _presence(frames.speech, rate, rule)
-    shown = presence[:, None] * decided(eased[:, :-1], strength, scale) + (1 - presence[:, None]) * neutral
-    strength = presence * strength
-    if rule.neutral_odds is not None:
-        posterior = neutral_by_intensity(posterior, intensity, rule.neutral_odds)
+    face = decided(eased[:, :-1], visible(eased[:, -1], scale) * familiar, scale)
+    shown = presence[:, None] * face + (1 - presence[:, None]) * neutral
+    strength = presence * visible(intensity, scale) * familiar
+    posterior = neutral_by_intensity(posterior, intensity, rule.neutral_odds)
     prediction = Prediction(posterior.astype(np.float32), intensity.astype(np.float32))
     return ShapedTrack(shown.astype(np.float32), strength.astype(np.float32), prediction)
+
+
+def shown_frames(
+    frames: FrameEmotions, scale: Scale, trust: float = 1.0
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Posterior (T, C) and intensity (T,) of every frame by itself as a face shows them, for streams.
+
+    Args:
+        frames: what the network says.
+        scale: of faces, see ``visible``.
+        trust: see ``attenuation``.
+    """
+    strength = visible(frames.intensity, scale) * attenuation(frames.distance, trust)
+    return decided(frames.posterior, strength, scale), strength
 
 
 def _bridge_pauses(values: NDArray[np.float64], speech: NDArray[np.bool_]) -> NDArray[np.float64]:

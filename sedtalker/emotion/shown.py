@@ -23,6 +23,8 @@ SHARPNESS = 28.0
 """Power that posteriors are raised to: an emotion a tenth likelier than another has fourteen times its share."""
 UNNOTICED, NOTICED = 0.2, 0.4
 """Shares of a full expression up to which nobody sees one, and from which on people do."""
+BALANCE, SOFTNESS = 0.5 * (UNNOTICED + NOTICED), 0.4
+"""Share of a full expression at which neutral is as likely as an emotion, and the change of it that counts."""
 MILD, STRONG = 0.2, 0.95
 """Quantiles of a recording's intensity that are not seen and that are a full expression where they set the scale."""
 RATED = (0.005, 0.995)
@@ -55,6 +57,27 @@ def decided(posterior: NDArray[np.floating], strength: NDArray[np.floating], sca
     return np.concatenate([neutral, (1.0 - neutral) * emotions], -1).astype(np.float32)
 
 
+def segment_evidence(posterior: NDArray[np.floating], strength: NDArray[np.floating], scale: Scale) -> Floats:
+    """What frames say of the segment that they are in: the emotions by their posterior, neutral by the strength.
+
+    At ``BALANCE`` neutral is as likely as the likeliest emotion; each ``SOFTNESS`` above it makes it e times less so.
+
+    Args:
+        posterior: (…, C), the first category is neutral.
+        strength: (…,) the visible intensity.
+        scale: that it was brought to; where there is none, the posterior says it all.
+
+    Returns:
+        (…, C), rows sum to 1.
+    """
+    if scale is None:
+        return np.asarray(posterior, np.float32)
+    emotions = np.maximum(np.asarray(posterior, np.float64)[..., 1:], 1e-12)
+    odds = np.exp((BALANCE - np.asarray(strength, np.float64)) / SOFTNESS)[..., None]
+    both = np.concatenate([odds * emotions.max(-1, keepdims=True), emotions], -1)
+    return (both / both.sum(-1, keepdims=True)).astype(np.float32)
+
+
 def _sharpened(posterior: NDArray[np.floating]) -> NDArray[np.float64]:
     log = SHARPNESS * np.log(np.maximum(np.asarray(posterior, np.float64), 1e-8))
     power = np.exp(log - log.max(-1, keepdims=True))
@@ -79,7 +102,7 @@ def intensity_logit(intensity: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def neutral_by_intensity(
-    posterior: NDArray[np.floating], intensity: NDArray[np.floating], odds: tuple[float, float]
+    posterior: NDArray[np.floating], intensity: NDArray[np.floating], odds: tuple[float, float] | None
 ) -> NDArray[np.float64]:
     """A posterior whose neutral is as likely as its intensity makes it; the emotions keep their ratios.
 
@@ -89,11 +112,14 @@ def neutral_by_intensity(
     Args:
         posterior: (…, C), the first category is neutral.
         intensity: (…,) as listeners rate it, in [0, 1].
-        odds: log-odds of neutral at an intensity of one half, and how they change with the intensity's logit.
+        odds: log-odds of neutral at an intensity of one half, and how they change with the intensity's logit; None
+            leaves the posterior as it is.
 
     Returns:
         (…, C), rows sum to 1.
     """
+    if odds is None:
+        return np.asarray(posterior, np.float64)
     at_half, slope = odds
     likely = 1.0 / (1.0 + np.exp(-at_half - slope * intensity_logit(intensity)))[..., None]
     emotions = np.maximum(np.asarray(posterior, np.float64)[..., 1:], 1e-12)

@@ -171,7 +171,7 @@ def motion(first: int, last: int, neutral: bool = False) -> MotionFrames:
     weights[:, INDEX["browInnerUp"]] = times
     posterior = np.tile(np.eye(7, dtype=np.float32)[3], (len(times), 1))
     level, speech = np.full(len(times), 0.6, np.float32), np.arange(len(times)) % 2 == 0
-    emotion = StreamFrames(times, posterior, level, speech, np.full(len(times), 3))
+    emotion = StreamFrames(times, posterior, level, speech, np.full(len(times), 3), posterior)
     return MotionFrames(times, weights, emotion, 0.5 * weights if neutral else None)
 
 

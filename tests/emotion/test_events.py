@@ -62,7 +62,8 @@ def frames(labels: list[int], seed: int) -> StreamFrames:
     count = len(label)
     posterior = rng.dirichlet(np.ones(7), count).astype(np.float32)
     intensity = rng.random(count).astype(np.float32)
-    return StreamFrames((np.arange(count) + 0.5) / RATE, posterior, intensity, rng.random(count) < 0.8, label)
+    times, speech = (np.arange(count) + 0.5) / RATE, rng.random(count) < 0.8
+    return StreamFrames(times, posterior, intensity, speech, label, posterior)
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=5), st.integers(0, 99), st.lists(st.integers(1, 240)))

@@ -109,7 +109,6 @@ class Sure:
     """A diarizer that says happy, fully, of whatever it is given."""
 
     labels = CATEGORIES
-    visible = None
 
     def __init__(self) -> None:
         self.encoder_stream = SimpleNamespace(every=SimpleNamespace(refreshed=0))
@@ -118,7 +117,7 @@ class Sure:
         yield from ()
         posterior = np.eye(len(CATEGORIES), dtype=np.float32)[[0, 1]]
         one = np.ones(2, np.float32)
-        return StreamFrames(np.arange(2.0), posterior, one, one > 0, np.array([0, 1]))
+        return StreamFrames(np.arange(2.0), posterior, one, one > 0, np.array([0, 1]), posterior)
 
 
 def test_an_emotion_is_taken_on_with_a_time_constant_of_150_ms(small):

@@ -90,7 +90,7 @@ def test_the_strongest_are_named_in_summaries_and_events():
     values = np.tile(np.array([[0.1, 0.4, 0.2, 0.3]], np.float32), (50, 1))
     posterior = np.tile(np.eye(7, dtype=np.float32)[3], (50, 1))
     frames = StreamFrames((np.arange(50) + 0.5) / 50, posterior, np.full(50, 0.5, np.float32), np.ones(50, bool),
-                          np.full(50, 3), values)  # fmt: skip
+                          np.full(50, 3), posterior, values)  # fmt: skip
     wanted = {"relief": 0.4, "guilt": 0.3, "pain": 0.2}
     labels = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")
     assert list(strongest_kinds(KINDS, values[0])) == list(wanted)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.audio import from_samples
-from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.audio import from_samples, load_audio
+from sedtalker.emotion.diarizer_model import DiarizerConfig, FrameBatch, FrameEstimate, Voice
 from sedtalker.emotion.emotion_stream import DiarizerStream, StreamFrames
-from sedtalker.emotion.inference import enrol, frame_emotions
+from sedtalker.emotion.inference import FrameEmotions, enrol, frame_emotions
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.shown import visible
+from sedtalker.emotion.segmentation import SegmentRule, decode_labels
+from sedtalker.emotion.shown import decided, neutral_by_intensity, visible
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import MelEncoder, open_encoder
@@ -47,6 +51,11 @@ def run(stream: DiarizerStream, pieces: list[np.ndarray]) -> StreamFrames:
 
 def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> None:
     """Compare every so many frames with the offline diarizer on the prefix that the definition names."""
+    config = network.config
+
+    def odds(frames: FrameEmotions) -> np.ndarray:
+        return neutral_by_intensity(frames.posterior, frames.intensity, config.neutral_odds)
+
     got = run(DiarizerStream(network, encoder, look_ahead, hop, voice, trust=0.0), [sound])
     assert np.allclose(got.times, FRAME_CLOCK.times(-(-len(sound) // 320)))
     for frame in range(0, len(got.times), every):
@@ -55,7 +64,7 @@ def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> No
         goes_on = round(hops * hop * 16_000) <= len(sound)
         features = (encoder.so_far if goes_on else encoder)(from_samples(prefix, 16_000))
         offline = frame_emotions(network, features, voice)
-        assert np.abs(offline.posterior[frame] - got.posterior[frame]).max() < DiarizerStream.TOLERANCE, frame
+        assert np.abs(odds(offline)[frame] - got.predicted[frame]).max() < DiarizerStream.TOLERANCE, frame
         nothing, full = network.config.visible or (0.0, 1.0)
         shown = visible(offline.intensity[frame], network.config.visible)
         assert (full - nothing) * abs(shown - got.intensity[frame]) < DiarizerStream.TOLERANCE, frame
@@ -123,6 +132,43 @@ def test_labels_are_steady(builtin):
     changes = np.flatnonzero(np.diff(frames.label))
     assert (np.diff(changes) >= 30).all(), "a segment lasts at least 0.6 s"
     assert len(frames.label) == 400
+
+
+class Steady(DiarizerNetwork):
+    """Finds anger likely in every frame, at one intensity."""
+
+    level: np.float32
+
+    def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
+        shape = batch.mel.shape[:2]
+        log = np.log(np.full((*shape, len(CATEGORIES)), 0.05, np.float32))
+        log[..., CATEGORIES.index("angry")] = np.log(0.7)
+        rows = np.zeros(shape, np.float32)
+        return FrameEstimate(log, rows + self.level, rows, rows)
+
+
+def test_the_label_is_what_a_face_shows_and_its_confidence_that_of_the_prediction(small):
+    config = small[0].config.model_copy(update={"visible": (0.2, 0.7), "neutral_odds": (-4.0, -2.5)})
+    network, sound = Steady(config).eval(), voice_like(4.0, 5)
+    for level, label in ((0.1, "neutral"), (0.6, "angry")):
+        network.level = np.float32(level)
+        frames = run(DiarizerStream(network, small[1]), [sound])
+        strength = visible(np.full(len(frames.times), level), config.visible)
+        np.testing.assert_allclose(frames.posterior, decided(frames.predicted, strength, config.visible), atol=1e-6)
+        neutral = 1 / (1 + np.exp(4.0 + 2.5 * np.log(level / (1 - level))))
+        sure = neutral if label == "neutral" else (1 - neutral) * 0.7 / 0.95
+        assert set(frames.label) == {CATEGORIES.index(label)}
+        np.testing.assert_allclose(frames.confidence, sure, atol=1e-5)
+
+
+def test_labels_of_four_moods_are_those_of_the_shown_posterior(builtin):
+    network, encoder = builtin
+    sound = load_audio(Path(__file__).parents[2] / "data/samples/four_moods.wav")
+    frames = run(DiarizerStream(network, encoder, look_ahead=0.0, hop=30.0), [sound.samples])
+    boundary = frame_emotions(network, encoder(sound)).boundary
+    labels = decode_labels(frames.posterior, FRAME_CLOCK.rate, SegmentRule(), frames.speech, boundary)
+    assert len(set(labels)) > 2
+    assert np.array_equal(frames.label, labels)
 
 
 def test_an_empty_stream_and_sound_that_is_no_number(small):

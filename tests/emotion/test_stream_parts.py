@@ -24,7 +24,7 @@ def stretch(count: int, label: int, posterior: float, intensity: float, spoken: 
     rows[:, label] = posterior
     speech = np.arange(count) < spoken
     times = (np.arange(count) + 0.5) / 50
-    return StreamFrames(times, rows, np.full(count, intensity, np.float32), speech, np.full(count, label))
+    return StreamFrames(times, rows, np.full(count, intensity, np.float32), speech, np.full(count, label), rows)
 
 
 def test_a_summary_every_eight_twenty_fifths_of_a_second() -> None:
@@ -50,15 +50,14 @@ def test_a_summary_is_of_the_speech_in_it(spoken: int, speech: bool, intensity: 
 
 def test_segments_end_when_the_label_changes_and_are_means_of_their_frames() -> None:
     ended = EndedSegments(CATEGORIES, 50.0)
-    posterior = np.full((60, 7), 0.1, np.float32)
-    posterior[:30, 1], posterior[30:50, 1], posterior[50:, 2] = 0.8, 0.4, 0.6
+    confidence = np.repeat([0.8, 0.4, 0.6], [30, 20, 10]).astype(np.float32)
     label = np.repeat([1, 2], [50, 10])
     intensity = np.repeat([0.2, 0.7, 0.5], [30, 20, 10]).astype(np.float32)
     speech = np.arange(60) < 30
     found = []
     for first in range(0, 60, 7):
         part = slice(first, first + 7)
-        found += ended.push(label[part], posterior[part], intensity[part], speech[part])
+        found += ended.push(label[part], confidence[part], intensity[part], speech[part])
     assert found == [Segment(0.0, 1.0, "happy", pytest.approx(0.4), pytest.approx(0.8))], "confidence is of speech"
     assert ended.end() == [Segment(1.0, 1.2, "sad", pytest.approx(0.5), pytest.approx(0.6))], "or of all, if none"
     assert ended.end() == []
@@ -77,7 +76,7 @@ def test_segments_of_a_stream_leave_out_long_pauses_as_those_of_a_track(parts, s
     ended, found = EndedSegments(CATEGORIES, 50.0), []
     for first in range(0, len(label), step):
         part = slice(first, first + step)
-        found += ended.push(label[part], posterior[part], strength[part], speech[part])
+        found += ended.push(label[part], posterior[part].max(1), strength[part], speech[part])
     found += ended.end()
     still = np.zeros(len(label), np.float32)
     times = np.arange(len(label)) / 50.0 + 0.01
@@ -94,8 +93,8 @@ def test_segments_of_a_stream_leave_out_long_pauses_as_those_of_a_track(parts, s
 
 
 def test_the_same_label_after_an_end_is_another_segment() -> None:
-    ended, rows = EndedSegments(CATEGORIES, 50.0), np.full((5, 7), 1 / 7)
-    given = np.ones(5, int), rows, np.ones(5), np.ones(5, bool)
+    ended, sure = EndedSegments(CATEGORIES, 50.0), np.full(5, 1 / 7)
+    given = np.ones(5, int), sure, np.ones(5), np.ones(5, bool)
     assert ended.push(*given) == []
     first = ended.end()[0]
     ended.push(*given)

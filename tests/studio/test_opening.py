@@ -111,7 +111,7 @@ def test_another_built_in_face(client):
 
 
 def test_a_project_is_saved_fetched_and_opened(client, session, tmp_path):
-    client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": "happy"})
+    client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": "sad"})
     client.post(f"{ROOT}api/edit", json={"op": "settings", "seed": 9})
     document = session.document
     reply = client.post(f"{ROOT}api/project", json={"path": str(tmp_path / "mine")}).json()

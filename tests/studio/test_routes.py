@@ -89,9 +89,9 @@ def test_rows_of_the_track(client, session):
 
 def test_weights_follow_an_edit_and_come_back_with_undo(client):
     before = rows(client.get(f"{ROOT}api/weights.bin"))
-    answer = client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": "happy"})
+    answer = client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": "sad"})
     reply = answer.json()
-    assert reply["document"]["segments"][1]["label"] == "happy"
+    assert reply["document"]["segments"][1]["label"] == "sad"
     assert reply["document"]["edited"] is True
     assert (reply["can_undo"], reply["can_redo"]) == (True, False)
     assert reply["project"]["dirty"] is True
@@ -107,7 +107,7 @@ def test_weights_follow_an_edit_and_come_back_with_undo(client):
     assert (reply["can_undo"], reply["can_redo"]) == (False, True)
     assert reply["project"]["dirty"] is False
     assert (rows(client.get(f"{ROOT}api/weights.bin")) == before).all()
-    assert client.post(f"{ROOT}api/redo").json()["document"]["segments"][1]["label"] == "happy"
+    assert client.post(f"{ROOT}api/redo").json()["document"]["segments"][1]["label"] == "sad"
 
 
 def test_two_variants_side_by_side(client):

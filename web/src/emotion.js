@@ -3,7 +3,7 @@
 import { speechActivity } from "./activity.js";
 import { clip, convolve, interpolate } from "./filters.js";
 import { decodeLabels, runs, segmentsOf } from "./segmentation.js";
-import { attenuation, decided, neutralByIntensity, visible } from "./shown.js";
+import { attenuation, decided, neutralByIntensity, segmentEvidence, visible } from "./shown.js";
 
 /**
  * What the network says about every frame, before any decision.
@@ -102,7 +102,13 @@ export function shapeTrack(frames, rate, constants) {
     return { posterior, intensity, recognised };
   }
   const own = bridgePauses(frames, classes);
-  const labels = decodeLabels(frames.posterior, classes, rate, segments, frames.speech, frames.boundary);
+  const familiar = frames.distance.map((distance) => attenuation(distance, shown));
+  const evidence = new Float32Array(count * classes);
+  for (let i = 0; i < count; i++) {
+    const strength = visible(frames.intensity[i], shown) * familiar[i];
+    evidence.set(segmentEvidence(frames.posterior.subarray(i * classes, (i + 1) * classes), strength, shown), i * classes);
+  }
+  const labels = decodeLabels(evidence, classes, rate, segments, frames.speech, frames.boundary);
   const eased = ease(segmentMeans(own, width, labels, frames.speech), width, rule.ease * rate);
   const presence = presenceOf(frames.speech, rate, rule);
   const row = new Float64Array(width);
@@ -111,8 +117,9 @@ export function shapeTrack(frames, rate, constants) {
     const total = row.subarray(0, classes).reduce((sum, value) => sum + value, 0);
     for (let c = 0; c < classes; c++) recognised.posterior[i * classes + c] = row[c] / total;
     recognised.intensity[i] = clip(row[classes], 0, 1);
-    const strength = visible(recognised.intensity[i], shown) * attenuation(frames.distance[i], shown);
-    const face = decided(eased.subarray(i * width, i * width + classes), strength, shown);
+    const strength = visible(recognised.intensity[i], shown) * familiar[i];
+    const settled = visible(eased[i * width + classes], shown) * familiar[i];
+    const face = decided(eased.subarray(i * width, i * width + classes), settled, shown);
     for (let c = 0; c < classes; c++) posterior[i * classes + c] = presence[i] * face[c] + (c ? 0 : 1 - presence[i]);
     intensity[i] = presence[i] * strength;
     neutralByIntensity(recognised.posterior.subarray(i * classes, (i + 1) * classes), recognised.intensity[i], shown);

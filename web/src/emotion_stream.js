@@ -70,7 +70,7 @@ class Hops {
 /**
  * The newest that a diarizer has said.
  * @typedef {object} Said
- * @property {Float64Array} posterior (C) as a face shows it
+ * @property {Float32Array} posterior (C) as a face shows it
  * @property {number} intensity as a face shows it
  * @property {number} label index of the category of the segment: steady, where the posterior flickers
  */
@@ -112,11 +112,15 @@ export class DiarizerStream {
     const posterior = found.posterior.subarray((since - first) * classes);
     const [intensity, boundary, distance] = ["intensity", "boundary", "distance"].map((name) => found[name].subarray(since - first));
     const speech = speechActivity(streamed.prosody, features.frame_rate, activity, streamed.loud).subarray(since);
-    const labels = this.segmentation.decide(posterior, speech, count, this.hops.ended, boundary);
+    const strength = intensity.map((value, i) => visible(value, shown) * attenuation(distance[i], shown));
+    const face = posterior.slice();
+    for (let i = 0; i < strength.length; i++) {
+      const row = i * classes;
+      face.set(decided(posterior.subarray(row, row + classes), strength[i], shown), row);
+    }
+    const labels = this.segmentation.decide(face, speech, count, this.hops.ended, boundary);
     const last = count - 1;
-    const strength = visible(intensity[last], shown) * attenuation(distance[last], shown);
-    const face = decided(posterior.subarray(last * classes, count * classes), strength, shown);
-    return { posterior: face, intensity: strength, label: labels[last] };
+    return { posterior: face.slice(last * classes, count * classes), intensity: strength[last], label: labels[last] };
   }
 }
 
@@ -151,7 +155,7 @@ export class LateEmotions {
     /** Sound that the diarizer has not had yet. */
     this.backlog = [];
     /** @type {Said} */
-    this.wanted = { posterior: Float64Array.from(track.labels, (_, c) => (c ? 0 : 1)), intensity: 0, label: 0 };
+    this.wanted = { posterior: Float32Array.from(track.labels, (_, c) => (c ? 0 : 1)), intensity: 0, label: 0 };
     this.posterior = this.wanted.posterior.slice();
     this.intensity = 0;
   }

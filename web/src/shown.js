@@ -17,6 +17,22 @@ export function decided(posterior, strength, shown) {
   return Float64Array.from(values, (_, c) => (c ? (1 - neutral) * emotions[c - 1] : neutral));
 }
 
+/**
+ * What a frame says of the segment that it is in: the emotions by their posterior, neutral by the strength.
+ * @param {ArrayLike<number>} posterior (C), the first category is neutral
+ * @param {number} strength the visible intensity
+ * @param {Record<string, any>} shown ``constants.shown``
+ * @returns {Float64Array} (C), sums to 1
+ */
+export function segmentEvidence(posterior, strength, shown) {
+  const values = Float64Array.from(posterior);
+  if (!shown.visible) return values;
+  const emotions = values.subarray(1).map((value) => Math.max(value, 1e-12));
+  const neutral = Math.exp((shown.balance - strength) / shown.softness) * Math.max(...emotions);
+  const total = emotions.reduce((sum, value) => sum + value, neutral);
+  return values.map((_, c) => (c ? emotions[c - 1] : neutral) / total);
+}
+
 function sharpened(posterior, sharpness) {
   const log = posterior.map((value) => sharpness * Math.log(Math.max(value, 1e-8)));
   const most = Math.max(...log);

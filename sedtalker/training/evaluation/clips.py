@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, load_audio
-from sedtalker.emotion.inference import FrameEmotions, TrackRule, speech_log_posterior
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, speech_log_posterior
 from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.shown import Scale, attenuation, visible
 from sedtalker.emotion.track import CATEGORIES
@@ -114,7 +114,11 @@ def joined_test_recordings(
 
 
 def joined_scores(
-    frames: Frames, every: list[Clip], unseen: Collection[str], hook: Hook = no_progress
+    frames: Frames,
+    every: list[Clip],
+    unseen: Collection[str],
+    rule: TrackRule = TrackRule(),
+    hook: Hook = no_progress,
 ) -> dict[str, float]:
     """Error rates on joined recordings of test speakers of corpora that the weights were not trained on.
 
@@ -122,13 +126,16 @@ def joined_scores(
     labelled speech only; ``eder4``, ``eder4_speech``: the same on recordings of neutral, happy, sad and angry clips,
     the posterior renormalised over the four. ``*_neutral``: the control that predicts neutral for all speech.
     ``boundary_f1``: changes of emotion found within 0.25 s (the middle of a pause is where it changes).
-    ``frame_macro_f1``: of speech frames; both on the recordings of ``eder7``.
+    ``frame_macro_f1``: of speech frames; both on the recordings of ``eder7``. ``eder7_shown``, ``boundary_f1_shown``:
+    those of the segments that users get, of what a face shows; the others are of the categories alone.
 
     Args:
         frames: of the diarizer.
         every: clips of the manifest.
         unseen: corpora that the weights were not trained on; those of ``JOINED`` among them are joined, with their
             shares. Empty where none of them is there.
+        rule: how the frames become a track.
+        hook: called as the work proceeds.
     """
     there = {c.corpus for c in every if c.split == "test" and c.path.is_file()}
     shares = {name: share for name, share in JOINED.items() if name in unseen and name in there}
@@ -139,28 +146,43 @@ def joined_scores(
         made = joined_test_recordings(every, "test", RECORDINGS, categories, shares)
         step = f"diarizing joined recordings, {name} categories"
         pairs = ((r, frames(from_samples(r.samples, SAMPLE_RATE))) for r in counted(made, hook, step, RECORDINGS))
-        scores, macro = set_scores(pairs, categories)
+        scores, macro = set_scores(pairs, categories, rule)
         metrics |= {f"eder{name}{ending}": scores[ending] for ending in ("", "_speech", "_neutral")}
         if categories is None:
             metrics |= {"boundary_f1": scores["boundary_f1"], "frame_macro_f1": macro}
+            metrics |= {"eder7_shown": scores["_shown"], "boundary_f1_shown": scores["boundary_f1_shown"]}
     return metrics
 
 
 def set_scores(
-    recordings: Iterable[tuple[Recording, FrameEmotions]], categories: tuple[int, ...] | None
+    recordings: Iterable[tuple[Recording, FrameEmotions]],
+    categories: tuple[int, ...] | None,
+    rule: TrackRule = TrackRule(),
 ) -> tuple[dict[str, float], float]:
     """``recording_metrics``, unweighted means over recordings, and the macro-F1 of all speech frames together."""
-    rule, each, truths, guesses = TrackRule().segments, [], [], []
+    each, truths, guesses = [], [], []
     for recording, every in recordings:
         frames = among(every, categories)
         posterior = frames.posterior.astype(np.float64)
-        decoded = decode_labels(posterior, FRAME_CLOCK.rate, rule, frames.speech, frames.boundary)
+        decoded = decode_labels(posterior, FRAME_CLOCK.rate, rule.segments, frames.speech, frames.boundary)
         labels = recording.labels.astype(np.int64)
-        each.append(recording_metrics(labels, decoded, frames))
+        shown = recording_metrics(labels, shown_labels(frames, rule), frames)
+        users = {"_shown": shown[""], "boundary_f1_shown": shown["boundary_f1"]}
+        each.append(recording_metrics(labels, decoded, frames) | users)
         truths.append(labels[labels < SILENCE])
         guesses.append(decoded[labels < SILENCE])
     means = {key: float(np.mean([one[key] for one in each])) for key in each[0]}
     return means, macro_f1(np.concatenate(truths), np.concatenate(guesses), len(CATEGORIES))
+
+
+def shown_labels(frames: FrameEmotions, rule: TrackRule) -> NDArray[np.int64]:
+    """Labels (T,) of the segments that users get; neutral in pauses."""
+    labels = np.zeros(len(frames.speech), np.int64)
+    track = emotion_track(frames, FRAME_CLOCK, len(labels) / FRAME_CLOCK.rate, rule=rule)
+    for segment in track.segments():
+        first, last = (round(time * FRAME_CLOCK.rate) for time in (segment.start, segment.end))
+        labels[first:last] = CATEGORIES.index(segment.label)
+    return labels
 
 
 def recording_metrics(labels: NDArray[np.int64], decoded: NDArray[np.int64], frames: FrameEmotions) -> dict[str, float]:

@@ -113,11 +113,13 @@ def evaluate_transfer(
     names = sorted(results, key=lambda name: (ranks.index(roles[name]), order[name]))
     scores = tuple(corpus_scores(name, roles[name], results[name]) for name in names)
     unseen = [name for name in results if roles[name] != "in-domain"]
-    joined = joined_scores(lambda audio: _frames(diarizer, audio), listed, unseen, hook)
+    joined = joined_scores(lambda audio: _frames(diarizer, audio), listed, unseen, diarizer.rule, hook)
     headline = {name: labelled[name][:ROBUST_CLIPS] for name in names if roles[name] == "headline"}
     robust = robust_recalls(lambda audio: _frames(diarizer, audio), headline, listed, hook)
     whole = summary(scores, narration) | {
-        key: joined[key] for key in ("eder4", "eder7", "boundary_f1") if key in joined
+        key: joined[key]
+        for key in ("eder4", "eder7", "boundary_f1", "eder7_shown", "boundary_f1_shown")
+        if key in joined
     }
     whole |= {f"drop_{name}": robust["clean"] - value for name, value in robust.items() if name != "clean"}
     if "zero_shot_uar" not in whole:

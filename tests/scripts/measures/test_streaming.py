@@ -38,7 +38,7 @@ def test_every_look_ahead_is_what_the_stream_says(small):
         first, rest = stream.push(sound), stream.flush()
         frames, label = scored[f"{seconds:g}"]
         # the two keep different lengths of sound: equal up to rounding
-        assert np.allclose(frames.posterior, np.concatenate([first.posterior, rest.posterior]), atol=1e-5)
+        assert np.allclose(frames.posterior, np.concatenate([first.predicted, rest.predicted]), atol=1e-5)
         assert np.array_equal(frames.speech, np.concatenate([first.speech, rest.speech]))
         assert np.array_equal(label, np.concatenate([first.label, rest.label]))
 
