@@ -112,7 +112,7 @@ PANELS: dict[str, dict[str, str]] = {
         "mesh": "sedtalker.cli.mesh:app",
     },
     "Train and measure": {
-        "train": "sedtalker.cli.train:train",
+        "train": "sedtalker.cli.adapt:train",
         "evaluate": "sedtalker.cli.evaluate:app",
         "checkpoint": "sedtalker.cli.checkpoint:app",
         "data": "sedtalker.cli.data:app",

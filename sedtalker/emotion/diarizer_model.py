@@ -98,6 +98,8 @@ class DiarizerConfig(BaseModel, extra="forbid"):
     neutral_odds: tuple[float, float] | None = None
     """Log-odds that speech of an intensity is neutral: the first number, plus the second times the intensity's logit;
     null: the posterior alone says how likely neutral is."""
+    finds_no_voice: bool = False
+    """Whether the network says where a sound is no voice, which then counts as unlike the training data."""
     frame_networks: tuple[FrameNetworkConfig, ...] = ()
     """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
     frame_share: float = Field(0.5, ge=0.0, le=1.0)

@@ -37,6 +37,7 @@ from sedtalker.emotion.diarizer_model import (
 )
 from sedtalker.emotion.fine import FineConfig
 from sedtalker.emotion.functionals import centre_on_voice, functionals, prosody_channels, voice_channels, window_sum
+from sedtalker.emotion.shown import FAMILIAR
 from sedtalker.nn.blocks import DilatedConvolution
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.encoder_networks import ConvolutionHead
@@ -164,6 +165,7 @@ class DiarizerNetwork(nn.Module):
             )
             for _ in range(config.members)
         )
+        self.no_voice = nn.Linear(functional_count(config), 1) if config.finds_no_voice else None
         self.frame_networks = nn.ModuleList(FrameNetwork(c) for c in config.frame_networks)
 
     @property
@@ -194,6 +196,21 @@ class DiarizerNetwork(nn.Module):
         known = self.known.to(self.mean)
         apart = (rows.to(self.mean) - self.mean) * self.scale
         return ((apart.square() * known).sum(-1) / known.sum().clamp_min(1.0)).sqrt()
+
+    def unfamiliarity(self, rows: Tensor) -> Tensor:
+        """``distances``, and where a sound is probably no voice, at least what takes its expression away.
+
+        A bark or a piano lies near enough to the training data; a linear classifier (``no_voice``) knows them apart.
+        """
+        apart = self.distances(rows)
+        if self.no_voice is None:
+            return apart
+        begin, end = FAMILIAR
+        logit = self.no_voice(self._standardised(rows))[..., 0]
+        return torch.maximum(apart, begin + (end - begin) * logit)
+
+    def _standardised(self, rows: Tensor) -> Tensor:
+        return ((rows - self.mean) * self.scale).clamp(-5.0, 5.0)
 
     @property
     def context(self) -> int:
@@ -248,7 +265,7 @@ class DiarizerNetwork(nn.Module):
 
     def forward(self, rows: Tensor) -> Scores:
         """Scores of rows of functionals (…, F)."""
-        x = ((rows - self.mean) * self.scale).clamp(-5.0, 5.0)
+        x = self._standardised(rows)
         out = torch.stack([member(x) for member in self.members])
         classes = len(self.config.labels)
         return Scores(out[..., :classes], out[..., classes], out[..., classes + 1 :])
@@ -299,7 +316,7 @@ class DiarizerNetwork(nn.Module):
         rows, weight = self.describe(batch, newest // ROW + 1 if newest else 0)
         count = newest + ROW if newest else batch.mel.shape[1]
         scores = self(rows if voice is None else self.centre(rows, weight, voice))
-        rest = torch.stack([scores.intensity.mean(0), self.distances(rows)], -1)
+        rest = torch.stack([scores.intensity.mean(0), self.unfamiliarity(rows)], -1)
         values = torch.cat([F.log_softmax(scores.logits, -1).mean(0), rest], -1)
         fine = _interpolate(values, count, ROW)[:, -newest:]
         return fine[..., :-2], fine[..., -2], fine[..., -1]

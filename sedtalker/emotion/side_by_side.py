@@ -51,6 +51,7 @@ def side_by_side(
             "frame_share": by_frames.config.frame_share,
             "temperature": temperature,
             "usual": usual,
+            "finds_no_voice": b.finds_no_voice,
             "beside": None,
         }
     )
@@ -65,6 +66,8 @@ def side_by_side(
     for k, member in enumerate(network.members):
         source, columns = (first, own) if k < a.members else (second, other)
         _copy_member(network, member, source, source.members[k if k < a.members else k - a.members], columns)
+    if network.no_voice is not None and second.no_voice is not None:
+        _copy_linear(network, network.no_voice, second, second.no_voice, other)
     network.frame_networks = by_frames.frame_networks
     return network.eval().requires_grad_(False)
 
@@ -93,6 +96,13 @@ def _copy_member(
     """One member's weights at the columns that it reads, made for the mean and scale of the joined network."""
     member.load_state_dict({k: v for k, v in original.state_dict().items() if not k.startswith("1.")}, strict=False)
     first, read = cast(nn.Linear, cast(nn.Sequential, member)[1]), cast(nn.Linear, cast(nn.Sequential, original)[1])
+    _copy_linear(network, first, source, read, columns)
+
+
+def _copy_linear(
+    network: DiarizerNetwork, first: nn.Linear, source: DiarizerNetwork, read: nn.Linear, columns: Tensor
+) -> None:
+    """A layer on functionals at the columns that it reads, made for the mean and scale of the joined network."""
     ratio = source.scale / network.scale[columns]
     shift = (network.mean[columns] - source.mean) * source.scale
     first.weight.zero_()

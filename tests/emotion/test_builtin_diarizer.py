@@ -2,6 +2,7 @@
 
 import json
 from copy import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior
 from tests.support.tracks import diarize
+
+MOODS = Path(__file__).parents[2] / "data/samples/four_moods.wav"
 
 
 def test_belongs_to_the_builtin_encoder():
@@ -44,6 +47,56 @@ def test_runs_and_repeats_itself():
     assert first.posterior.tobytes() == second.posterior.tobytes()
     assert first.speech is not None
     assert first.speech.mean() > 0.5
+
+
+def struck(times: np.ndarray, sound: np.ndarray, seconds: float = 5.0) -> np.ndarray:
+    """A sound at some times (s), at 16 kHz."""
+    made = np.zeros(round(seconds * 16_000) + len(sound))
+    for start in np.round(times * 16_000).astype(int):
+        made[start : start + len(sound)] += sound
+    return 0.3 * made / np.abs(made).max()
+
+
+def piano() -> np.ndarray:
+    """Chords of three decaying strings, two in three seconds."""
+    time = np.arange(22_400) / 16_000
+    chords = ((262, 330, 392), (220, 262, 330), (175, 220, 262))
+    strings = [sum(np.sin(2 * np.pi * f * k * time) / k**1.3 for f in c for k in range(1, 6)) for c in chords]
+    notes = [struck(np.array([1.5 * i]), np.exp(-time / 0.6) * string, 3.2) for i, string in enumerate(strings)]
+    return np.sum(notes, 0)
+
+
+def clicks() -> np.ndarray:
+    """Keys of a keyboard."""
+    rng = np.random.default_rng(1)
+    click = rng.normal(size=400) * np.exp(-np.arange(400) / 96)
+    return struck(np.sort(rng.uniform(0, 5, 40)), click)
+
+
+def engine() -> np.ndarray:
+    """The harmonics of 38 Hz, and noise."""
+    rng, time = np.random.default_rng(1), np.arange(80_000) / 16_000
+    hum = sum(np.sin(2 * np.pi * 38 * k * time + rng.uniform(0, 6)) / k for k in range(1, 25))
+    return 0.2 * (hum + 0.3 * rng.normal(size=80_000)) / 4
+
+
+@pytest.mark.parametrize("sound", [piano, clicks, engine])
+def test_a_sound_that_is_no_voice_shows_nothing(sound):
+    audio = from_samples(sound(), 16_000)
+    diarizer = Diarizer.from_pretrained()
+    assert diarizer(audio).intensity.mean() < 0.1
+    stream = diarizer.stream()
+    frames = [stream.push(audio.samples), stream.flush()]
+    assert np.concatenate([part.intensity for part in frames])[-100:].mean() < 0.1
+
+
+def test_a_voice_shows_as_much_with_a_piano_beside_it_as_without():
+    diarizer, voice = Diarizer.from_pretrained(), load_audio(MOODS)
+    alone = diarizer(voice)
+    music = np.resize(piano(), len(voice.samples)) * np.sqrt(np.mean(voice.samples**2) / np.mean(piano() ** 2))
+    both = diarizer(from_samples(voice.samples + 0.1 * music, 16_000))  # 20 dB below
+    assert alone.intensity.max() > 0.7
+    assert both.intensity.max() > 0.7
 
 
 def test_a_recording_unlike_anything_heard_in_training_is_noted(monkeypatch, caplog):

@@ -42,6 +42,17 @@ def halves(batch: FrameBatch, first: int) -> tuple[FrameBatch, FrameBatch]:
     return batch._replace(hidden=batch.hidden[..., :first]), batch._replace(hidden=batch.hidden[..., first:])
 
 
+def test_the_second_finds_what_is_no_voice() -> None:
+    first, second = network(5), network(3, finds_no_voice=True, seed=1)
+    both, batch = side_by_side(first, second, 1.0), frames(90, 8, 2)
+    assert both.no_voice is not None
+    assert second.no_voice is not None
+    alone = second.no_voice(second._standardised(second.describe(halves(batch, 5)[1])[0]))
+    joined = both.no_voice(both._standardised(both.describe(batch)[0]))
+    np.testing.assert_allclose(joined.detach(), alone.detach(), atol=2e-4)
+    assert side_by_side(second, first, 1.0).no_voice is None
+
+
 @settings(max_examples=8)
 @given(st.sampled_from([(5, 0, 3), (5, 9, 3)]), st.integers(1, 3), st.integers(0, 100))
 def test_the_answer_is_the_mean_of_all_members_answers(sizes: tuple[int, int, int], members: int, seed: int) -> None:

@@ -39,6 +39,8 @@ ARRAYS = ("mel", "means", "prosody", "speech", "teacher", "starts")
 """Arrays of ``LayerFeatures`` that are kept on disk; the last one marks the end of a build."""
 TRAINING_NOISES = ("rain", "sea-waves", "dog-bark", "clock-tick", "fire-crackling", "person-sneeze")
 """Kinds of ESC-10 used in training; helicopter, chainsaw, rooster and crying baby are for tests."""
+SOUNDS, HUMAN_SOUNDS = "esc10", ("baby-cry", "person-sneeze")
+"""A corpus of sounds, most of which are no voices, and the kinds that people make."""
 READ_SPEECH = ("librispeech", "speechocean762")
 """Corpora that make babble."""
 BABBLE_EVERY = 4

@@ -28,6 +28,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, STRONG_LEVEL, clip_labels
+from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS, SOUNDS
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora, known_corpus
 from sedtalker.training.evaluation.measures import markdown_table
@@ -232,6 +233,8 @@ class Expression:
     emotional: Mapping[str, Sequence[ShownClip]]
     screams: Sequence[ShownClip]
     narration: Mapping[str, Sequence[ShownClip]]
+    sounds: Sequence[ShownClip] = ()
+    """Sounds of ESC-10 that no person makes."""
 
 
 def evaluate_expression(
@@ -278,7 +281,10 @@ def evaluate_expression(
         shown = {name: judged(rows, name, rendered) for name, rows in emotional.items()}
         screams = judged(screamed_clips(found.get("ravdess", ()), clips), "screams")
         calm = {name: judged([(clip, 0) for clip in rows], name) for name, rows in narration.items()}
-    return Expression(judge, shown, screams, calm)
+        sounds = judged(
+            [(clip, 0) for clip in found.get(SOUNDS, ()) if not clip.emotion.endswith(HUMAN_SOUNDS)], SOUNDS
+        )
+    return Expression(judge, shown, screams, calm, sounds)
 
 
 def open_animator(model: str, encoder: Path | None) -> Animator:
@@ -295,10 +301,12 @@ def clips_by_corpus(listed: Iterable[Clip], trained_on: Sequence[str]) -> dict[s
     found: dict[str, list[Clip]] = {}
     for clip in listed:
         corpus = known_corpus(clip.corpus)
-        if corpus is None or corpus.name not in (*EMOTIONAL, *APART, *NARRATION) or not clip.path.is_file():
+        if corpus is None or corpus.name not in (*EMOTIONAL, *APART, *NARRATION, SOUNDS) or not clip.path.is_file():
             continue
         trained = corpus_role(known[corpus.name], trained_on) == "in-domain"
-        if corpus.name in NARRATION:
+        if corpus.name == SOUNDS:
+            kept = clip.split != "train"
+        elif corpus.name in NARRATION:
             kept = clip.split != "train" or (corpus.name == NARRATION[0] and not trained)
         else:
             kept = clip.split == "test" or not (trained or corpus.name in APART)
@@ -341,6 +349,8 @@ def expression_metrics(result: Expression) -> dict[str, float]:
     means["narration_shown_worst"] = max(row["narration_shown"] for row in reading.values())
     known = [result.emotional[name] for name in EMOTIONAL if name in result.emotional]
     means["confidence_error"] = confidence_error([*known, *result.narration.values()])
+    if result.sounds:
+        means["sounds_shown"] = narration_figures(result.sounds)["narration_shown"]
     if result.screams:
         means["scream"] = float(np.mean([clip.strength for clip in result.screams]))
         means["scream_right"] = float(np.mean([clip.strengths[clip.category - 1] for clip in result.screams]))

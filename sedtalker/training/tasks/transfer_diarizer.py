@@ -34,6 +34,7 @@ from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.training.cards import transfer_card
 from sedtalker.training.corpora.layer_features import (
+    SOUNDS,
     TEACHER,
     clips_of,
     open_layer_features,
@@ -51,6 +52,7 @@ from sedtalker.training.corpora.transfer_recipe import (
     votes_on,
 )
 from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.tasks.no_voice import fit_no_voice, kinds_of, with_no_voice
 from sedtalker.training.tasks.whitened_perceptrons import (
     ClipWindows,
     Rated,
@@ -178,7 +180,7 @@ class TransferDiarizerTask(PreparedTask):
 
         def windows(name: str, split: str | None, copy: int) -> ClipWindows:
             clips = clips_of(every, name, split)
-            if name not in c.calm:
+            if name not in (*c.calm, SOUNDS):
                 clips = [clip for clip in clips if category_of(clip) >= 0]
             if name in self.rated:
                 clips = [clip for clip in clips if votes_on(clip, votes)]
@@ -200,6 +202,13 @@ class TransferDiarizerTask(PreparedTask):
         self.valid = {name: windows(name, "valid", 0) for name in c.intensities if name in held_out}
         self.read = [windows(name, "valid", 0) for name in calm if name in held_out]
         self._fit(parts, read, votes)
+        learned = SOUNDS in present and vectors.teacher is None  # beside the built-in diarizer, that one finds them
+        self.sounds = kinds_of(windows(SOUNDS, "train", 0)) if learned else []
+        every_part = {**parts, **read}
+        self.voices = {
+            name: join_described(part.described for (of, _), part in every_part.items() if of == name)
+            for name in {name for name, _ in every_part}
+        }
 
     def _fit(self, parts: Copies, read: Copies, votes: Mapping[str, Votes]) -> None:
         """Targets, chances, whitening and inputs of all training windows, by corpus and copy."""
@@ -382,10 +391,14 @@ class TransferDiarizerTask(PreparedTask):
         if self.config.frame_networks:
             network.config = network.config.model_copy(update={"frame_share": 0.0})
             network = with_frame_networks(network, [Path(folder) for folder in self.config.frame_networks])
-        trained_on = [with_licence(name) for name in {**self.config.corpora, **self.config.calm}]
+        learned = {**self.config.corpora, **self.config.calm}
+        if self.sounds:
+            network = with_no_voice(network, *fit_no_voice(network, self.voices, self.sounds))
+            learned[SOUNDS] = 0.0
+        trained_on = [with_licence(name) for name in learned]
         config = CheckpointConfig(
             kind="diarizer",
-            licence=weights_licence({**self.config.corpora, **self.config.calm}),
+            licence=weights_licence(learned),
             trained_on=trained_on,
             encoder_sha256=self.teacher.encoder.sha256() if self.teacher else weights_sha256(self.encoder_folder),
             model=network.config.model_dump(mode="json"),

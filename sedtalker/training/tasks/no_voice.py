@@ -1,0 +1,98 @@
+"""Sounds that are no voice: a linear classifier on the functionals of a diarizer.
+
+Speech activity goes by level and periodicity, so a bark, a clock, a chain saw or a piano counts as speech, and the
+perceptrons, which know voices alone, took many of them for strong emotion: of sounds like these faces showed something
+nearly all the time. What tells them apart is linear in the functionals. The expression fades where the classifier
+finds no voice (``DiarizerNetwork.unfamiliarity``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from sedtalker.emotion.diarizer_model import DiarizerConfig
+from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS
+from sedtalker.training.tasks.whitened_perceptrons import LONG, MAIN, ClipWindows, Described, channel_columns
+
+RIDGE = 0.01
+"""Weight of the squared coefficients."""
+STEPS = 60
+"""Most steps of L-BFGS."""
+
+
+def kinds_of(windows: ClipWindows) -> list[Described]:
+    """Windows of each kind of sound that no person makes."""
+    kinds = np.array([clip.emotion for clip in windows.clips])[windows.clip]
+    wanted = [kind for kind in np.unique(kinds) if not kind.endswith(HUMAN_SOUNDS)]
+    return [Described(*(column[kinds == kind] for column in windows.described)) for kind in wanted]
+
+
+def read_columns(config: DiarizerConfig) -> NDArray[np.int64]:
+    """The functional (3K,) whose mean and scale each number of ``Described`` has."""
+    now = [channel_columns(config, MAIN[0], deviation) for deviation in (False, True)]
+    return np.concatenate([*now, channel_columns(config, LONG, False)])
+
+
+def fit_no_voice(
+    network: DiarizerNetwork, voices: Mapping[str, Described], sounds: Sequence[Described]
+) -> tuple[NDArray[np.float32], float]:
+    """Logistic regression between windows of voices and of other sounds.
+
+    Args:
+        network: knows the mean and scale of functionals.
+        voices: windows of each corpus; all corpora count alike.
+        sounds: windows of each kind of sound that is no voice; all kinds count alike, together as much as the voices.
+
+    Returns:
+        The weight (F,) and the bias of the logit that a row of standardised functionals is no voice.
+    """
+    columns = read_columns(network.config)
+    mean, scale = network.mean.cpu().numpy()[columns], network.scale.cpu().numpy()[columns]
+    parts = [(part, 0.0, 0.5 / len(voices)) for part in voices.values()]
+    parts += [(part, 1.0, 0.5 / len(sounds)) for part in sounds]
+    rows = [((np.concatenate([d.now, d.speaker], 1) - mean) * scale).clip(-5.0, 5.0) for d, _, _ in parts]
+    x = torch.from_numpy(np.concatenate(rows).astype(np.float32))
+    truth = torch.cat([torch.full((len(row),), label) for row, (_, label, _) in zip(rows, parts, strict=True)])
+    share = torch.cat([torch.full((len(r),), s / max(1, len(r))) for r, (_, _, s) in zip(rows, parts, strict=True)])
+    weight, bias = (torch.zeros(size, requires_grad=True) for size in (x.shape[1], 1))
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        entropy = F.binary_cross_entropy_with_logits(x @ weight + bias, truth, share, reduction="sum")
+        total = entropy + RIDGE * weight.square().sum()
+        total.backward()
+        return total
+
+    with torch.enable_grad():
+        optimiser.step(loss)
+    return _on_functionals(weight.detach().numpy(), network.config), float(bias.detach())
+
+
+def _on_functionals(weight: NDArray[np.floating], config: DiarizerConfig) -> NDArray[np.float32]:
+    """A weight (3K,) on ``Described`` as one (F,) on the functionals, of which the main windows share."""
+    out = np.zeros(DiarizerNetwork(config).mean.shape[0], np.float32)
+    means, deviations, speaker = np.split(weight, 3)
+    for window in MAIN:
+        out[channel_columns(config, window, False)] += means / len(MAIN)
+        out[channel_columns(config, window, True)] += deviations / len(MAIN)
+    out[channel_columns(config, LONG, False)] += speaker
+    return out
+
+
+@torch.no_grad()
+def with_no_voice(network: DiarizerNetwork, weight: NDArray[np.float32], bias: float) -> DiarizerNetwork:
+    """The same network, which finds where a sound is no voice."""
+    config = network.config.model_copy(update={"finds_no_voice": True})
+    layer = nn.Linear(len(weight), 1)
+    layer.weight.copy_(torch.from_numpy(weight)[None])
+    layer.bias.fill_(bias)
+    network.config, network.no_voice = config, layer
+    return network.eval().requires_grad_(False)
