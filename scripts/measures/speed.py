@@ -192,24 +192,21 @@ def streamed(
         _emotions(diarizer, encoder_stream.push(samples[start : start + step * FRAME_LENGTH]))
         for start in range(0, len(samples), step * FRAME_LENGTH)
     ]
-
-    def shown(frames: FrameEmotions) -> NDArray[np.float32]:
-        return shown_frames(frames, diarizer.config.visible)[0]
-
+    shown = [shown_frames(now, diarizer.config.visible)[0] for now in steps]
     for seconds in LOOK_AHEADS:
         if seconds is None:
             rule, whole = TrackRule().segments, steps[-1]
-            labels = decode_labels(shown(whole), FRAME_CLOCK.rate, rule, whole.speech, whole.boundary)
+            labels = decode_labels(shown[-1], FRAME_CLOCK.rate, rule, whole.speech, whole.boundary)
             yield "offline", whole, labels
             continue
         delay, final = int(np.ceil(seconds * FRAME_CLOCK.rate)), 0
         live = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, TrackRule().segments)
         parts, decided = [], []
-        for now in steps:
+        for now, face in zip(steps, shown, strict=True):
             last = now is steps[-1]
             count = max(0, len(now.posterior) - (0 if last else delay) - final)
             boundary = None if now.boundary is None else now.boundary[final:]
-            decided.append(live.decide(shown(now)[final:], now.speech[final:], count, last, boundary))
+            decided.append(live.decide(face[final:], now.speech[final:], count, last, boundary))
             new = slice(final, final + count)
             parts.append((now.posterior[new], now.intensity[new], now.speech[new]))
             final += count

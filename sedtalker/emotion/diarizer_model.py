@@ -147,7 +147,7 @@ class FrameEstimate(NamedTuple):
         log_posterior: (B, T, C) calibrated; ``exp`` of a row sums to 1.
         intensity: (B, T) in [0, 1].
         boundary: (B, T) probability that the emotion changes within 120 ms; zeros without a frame network.
-        distance: (B, T) from what the network was trained on, see ``DiarizerNetwork.distances``.
+        distance: (B, T) from what the network was trained on, see ``DiarizerNetwork.unfamiliarity``.
     """
 
     log_posterior: Any

@@ -30,7 +30,7 @@ MILD, STRONG = 0.2, 0.95
 RATED = (0.005, 0.995)
 """Least and greatest intensity whose odds are taken."""
 FAMILIAR = (1.0, 1.5)
-"""Distances from the training data (``DiarizerNetwork.distances``) between which the expression fades out.
+"""Distances from the training data (``DiarizerNetwork.unfamiliarity``) between which the expression fades out.
 
 Speech of corpora never trained on lies at 0.6 to 0.9, animals, machines and words over bad telephones above 1."""
 

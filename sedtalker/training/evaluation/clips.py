@@ -18,7 +18,7 @@ from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, load_audio
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, speech_log_posterior
 from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.shown import Scale, attenuation, visible
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, NEUTRAL, EmotionTrack
 from sedtalker.metrics.emotion import boundary_f1, diarization_error, macro_f1, ranking_auc
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
@@ -177,11 +177,17 @@ def set_scores(
 
 def shown_labels(frames: FrameEmotions, rule: TrackRule) -> NDArray[np.int64]:
     """Labels (T,) of the segments that users get; neutral in pauses."""
-    labels = np.zeros(len(frames.speech), np.int64)
-    track = emotion_track(frames, FRAME_CLOCK, len(labels) / FRAME_CLOCK.rate, rule=rule)
+    track = emotion_track(frames, FRAME_CLOCK, len(frames.speech) / FRAME_CLOCK.rate, rule=rule)
+    return segment_labels(track).clip(min=NEUTRAL)
+
+
+def segment_labels(track: EmotionTrack) -> NDArray[np.int64]:
+    """Category (T,) of the segment that each frame lies in; -1 outside of all, and where it is uncertain."""
+    labels = np.full(len(track), -1)
     for segment in track.segments():
-        first, last = (round(time * FRAME_CLOCK.rate) for time in (segment.start, segment.end))
-        labels[first:last] = CATEGORIES.index(segment.label)
+        if segment.label in CATEGORIES:
+            inside = (track.times >= segment.start) & (track.times < segment.end)
+            labels[inside] = CATEGORIES.index(segment.label)
     return labels
 
 

@@ -22,7 +22,7 @@ from sedtalker.animation.animator import Animator
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
@@ -31,6 +31,7 @@ from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, STRONG_LEVEL
 from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS, SOUNDS
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora, known_corpus
+from sedtalker.training.evaluation.clips import segment_labels
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.shape_judge import Change, open_change_judge
 from sedtalker.training.evaluation.transfer import balanced_clips, corpus_role, listed_clips, training_lines
@@ -197,21 +198,12 @@ def shown_clip(
         category,
         strengths[spoken].mean(0),
         float((strengths[spoken].max(1) >= NARRATION_SHOWN).mean()),
-        float(called(CATEGORIES[category], animation.track)[spoken].mean()),
+        float((segment_labels(animation.track) == category)[spoken].mean()),
         animation.track.mean_confidence(),
         frame,
         int(spoken.sum()),
         judge.seen(animation, neutral, frame) if look else None,
     )
-
-
-def called(label: str, track: EmotionTrack) -> NDArray[np.bool_]:
-    """(T,) frames that lie in segments of a label."""
-    inside = np.zeros(len(track), bool)
-    for segment in track.segments():
-        if segment.label == label:
-            inside |= (track.times >= segment.start) & (track.times < segment.end)
-    return inside
 
 
 # --- Which clips.

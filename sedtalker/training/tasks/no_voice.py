@@ -16,10 +16,16 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS
-from sedtalker.training.tasks.whitened_perceptrons import LONG, MAIN, ClipWindows, Described, channel_columns
+from sedtalker.training.tasks.whitened_perceptrons import (
+    LONG,
+    ClipWindows,
+    Described,
+    channel_columns,
+    describe_windows,
+    on_functionals,
+)
 
 RIDGE = 0.01
 """Weight of the squared coefficients."""
@@ -34,10 +40,9 @@ def kinds_of(windows: ClipWindows) -> list[Described]:
     return [Described(*(column[kinds == kind] for column in windows.described)) for kind in wanted]
 
 
-def read_columns(config: DiarizerConfig) -> NDArray[np.int64]:
-    """The functional (3K,) whose mean and scale each number of ``Described`` has."""
-    now = [channel_columns(config, MAIN[0], deviation) for deviation in (False, True)]
-    return np.concatenate([*now, channel_columns(config, LONG, False)])
+def read(described: Described) -> NDArray[np.float32]:
+    """What the classifier reads of N windows (N, 3K)."""
+    return np.concatenate([described.now, described.speaker], 1)
 
 
 def fit_no_voice(
@@ -53,11 +58,13 @@ def fit_no_voice(
     Returns:
         The weight (F,) and the bias of the logit that a row of standardised functionals is no voice.
     """
-    columns = read_columns(network.config)
-    mean, scale = network.mean.cpu().numpy()[columns], network.scale.cpu().numpy()[columns]
+    config = network.config
+    mean, scale = (
+        read(describe_windows(config, x.cpu()[None], torch.ones(1, 2))) for x in (network.mean, network.scale)
+    )
     parts = [(part, 0.0, 0.5 / len(voices)) for part in voices.values()]
     parts += [(part, 1.0, 0.5 / len(sounds)) for part in sounds]
-    rows = [((np.concatenate([d.now, d.speaker], 1) - mean) * scale).clip(-5.0, 5.0) for d, _, _ in parts]
+    rows = [((read(d) - mean) * scale).clip(-5.0, 5.0) for d, _, _ in parts]
     x = torch.from_numpy(np.concatenate(rows).astype(np.float32))
     truth = torch.cat([torch.full((len(row),), label) for row, (_, label, _) in zip(rows, parts, strict=True)])
     share = torch.cat([torch.full((len(r),), s / max(1, len(r))) for r, (_, _, s) in zip(rows, parts, strict=True)])
@@ -73,18 +80,10 @@ def fit_no_voice(
 
     with torch.enable_grad():
         optimiser.step(loss)
-    return _on_functionals(weight.detach().numpy(), network.config), float(bias.detach())
-
-
-def _on_functionals(weight: NDArray[np.floating], config: DiarizerConfig) -> NDArray[np.float32]:
-    """A weight (3K,) on ``Described`` as one (F,) on the functionals, of which the main windows share."""
-    out = np.zeros(DiarizerNetwork(config).mean.shape[0], np.float32)
-    means, deviations, speaker = np.split(weight, 3)
-    for window in MAIN:
-        out[channel_columns(config, window, False)] += means / len(MAIN)
-        out[channel_columns(config, window, True)] += deviations / len(MAIN)
-    out[channel_columns(config, LONG, False)] += speaker
-    return out
+    now, speaker = np.split(weight.detach().numpy(), [-len(channel_columns(config, LONG, False))])
+    row = on_functionals(now[None], config)[0].astype(np.float32)
+    row[channel_columns(config, LONG, False)] += speaker
+    return row, float(bias.detach())
 
 
 @torch.no_grad()

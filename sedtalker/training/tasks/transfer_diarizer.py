@@ -204,10 +204,9 @@ class TransferDiarizerTask(PreparedTask):
         self._fit(parts, read, votes)
         learned = SOUNDS in present and vectors.teacher is None  # beside the built-in diarizer, that one finds them
         self.sounds = kinds_of(windows(SOUNDS, "train", 0)) if learned else []
-        every_part = {**parts, **read}
         self.voices = {
-            name: join_described(part.described for (of, _), part in every_part.items() if of == name)
-            for name in {name for name, _ in every_part}
+            name: join_described(part.described for (of, _), part in (*parts.items(), *read.items()) if of == name)
+            for name in ((*c.corpora, *calm) if learned else ())
         }
 
     def _fit(self, parts: Copies, read: Copies, votes: Mapping[str, Votes]) -> None:

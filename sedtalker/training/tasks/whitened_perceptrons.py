@@ -26,7 +26,7 @@ from sedtalker.emotion.diarizer_model import (
     DiarizerConfig,
     FrameBatch,
 )
-from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.emotion.shown import NOTICED, UNNOTICED, intensity_logit, visible
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
@@ -252,11 +252,8 @@ def _fold_first(
     now, now_bias = _unwhitened(matrix[:, : len(both)], bias, scaling.now, both, scaling)
     matrix_all, bias_all = _array(intensity[1].weight), _array(intensity[1].bias)
     every, every_bias = _unwhitened(matrix_all, bias_all, scaling.prosodic, np.arange(2 * used), scaling)
-    weight, wide = np.zeros(target.weight.shape), len(now)
-    stacked = np.concatenate([now, every]) * spread
-    for window in MAIN:
-        for half, deviation in ((slice(0, used), False), (slice(used, None), True)):
-            weight[:, channel_columns(config, window, deviation)] += stacked[:, half] / len(MAIN)
+    wide = len(now)
+    weight = on_functionals(np.concatenate([now, every]) * spread, config)
     # the speaker's mean, minus the mean now
     change = (matrix[:, len(both) :] @ scaling.speaker.T) * spread[hidden]
     weight[:wide, channel_columns(config, LONG, False)[hidden]] += change
@@ -264,6 +261,15 @@ def _fold_first(
         weight[:wide, channel_columns(config, window, False)[hidden]] -= change / len(MAIN)
     target.weight.copy_(torch.from_numpy(weight))
     target.bias.copy_(torch.from_numpy(np.concatenate([now_bias, every_bias])))
+
+
+def on_functionals(weight: NDArray[np.floating], config: DiarizerConfig) -> NDArray[np.float64]:
+    """A weight (W, 2K) on ``Described.now`` as one (W, F) on the functionals, of which the main windows share."""
+    out = np.zeros((len(weight), functional_count(config)))
+    for deviation, half in enumerate(np.split(weight, 2, axis=1)):
+        for window in MAIN:
+            out[:, channel_columns(config, window, bool(deviation))] += half / len(MAIN)
+    return out
 
 
 def _fold_last(category: nn.Module, intensity: nn.Module, target: nn.Module) -> None:
