@@ -72,7 +72,8 @@ def test_a_studio_from_beginning_to_end(tmp_path):
         assert refused.stderr.count("\n") == 1
         part = httpx.get(f"{studio.url}api/audio.wav", headers={"Range": "bytes=0-3"})
         assert (part.status_code, part.content) == (206, b"RIFF")
-        reply = httpx.post(f"{studio.url}api/edit", json={"op": "relabel", "index": 1, "label": "happy"}).json()
+        edit = {"op": "relabel", "index": 1, "label": "disgust"}  # not what the diarizer found: an edit that changes
+        reply = httpx.post(f"{studio.url}api/edit", json=edit).json()
         assert reply["can_undo"] is True
         page = pages.enter_context(connect(f"{studio.url.replace('http', 'ws')}api/events"))  # open until the end
         httpx.post(f"{studio.url}api/undo")
