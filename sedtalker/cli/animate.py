@@ -16,7 +16,7 @@ from sedtalker.animation.option_fields import declared
 from sedtalker.animation.performance import UNCHANGED, Performance
 from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
-from sedtalker.cli.console import fail_clearly, print_emotions, write_json
+from sedtalker.cli.console import PIPE, fail_clearly, print_emotions, write_json
 from sedtalker.cli.export import VisemeSetOption, VisemesOption, check_visemes, write_visemes
 from sedtalker.errors import InputError
 from sedtalker.storage import OutputFolder
@@ -126,7 +126,7 @@ OF_SPEAKERS = ("listening", "shot")
 @o.takes_options()
 def animate(
     context: typer.Context,
-    audio: Annotated[Path | None, typer.Argument(help=o.AUDIO_HELP)] = None,
+    audio: Annotated[Path | None, typer.Argument(help=f"{o.AUDIO_HELP} - reads it from stdin.")] = None,
     project: ProjectOption = None,
     performance: PerformanceOption = None,
     output: Annotated[
@@ -161,18 +161,20 @@ def animate(
         raise InputError("give a recording, a project with --project, or a take with --performance")
     o.check_recording(audio)
     o.check_preset(save_preset, run.force)
-    folder, stem, pictures = output or Path(audio.stem), audio.stem, None
+    stem, pictures = o.PIPED if audio == PIPE else audio.stem, None
+    folder = output or Path(stem)
     if settings.video and frames:
         settings = replace(settings, video=False)
         pictures, _ = o.check_sequence(folder / f"{stem}.frames", run.force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
     if settings.speakers is not None:
-        animate_speakers(context, audio, settings, folder, device, save_preset, run)
+        with o.piped_recording(audio) as recording:
+            animate_speakers(context, recording, settings, folder, device, save_preset, run)
         return
     if visemes is not None:
         check_visemes(visemes, viseme_set, run.force)
     track = held.rendered if held is not None and settings.emotion is None else None
-    with ExitStack() as stack, run.shown() as shown:
+    with o.piped_recording(audio) as recording, ExitStack() as stack, run.shown() as shown:
 
         def seen(sound: Audio, animation: Animation) -> None:
             o.save_preset(context, save_preset)
@@ -181,10 +183,10 @@ def animate(
                 drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
                 o.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
             if visemes is not None:
-                write_visemes(visemes, viseme_set, animation.phones, sound, audio, settings.fps)
+                write_visemes(visemes, viseme_set, animation.phones, sound, recording, settings.fps)
 
         given: dict[str, Any] = {"track": track, "landmarks": landmarks, "seen": seen}
-        sound, animation = Worker(device).animate(audio, settings, folder, run.force, shown.hook, **given)
+        sound, animation = Worker(device).animate(recording, settings, folder, run.force, shown.hook, **given)
         shown.summary(sound.duration)
     beside = {"frames": pictures, "visemes": visemes}
     print_files(folder, stem, settings.suffixes(), animation, sound.duration, run.as_json, beside)
@@ -234,9 +236,8 @@ def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) 
     assert animation.track is not None
     say_emotions(animation)
     if given is None and 0 < animation.track.mean_confidence(without=CATEGORIES[0]) < LIKELY:
-        log.info(
-            "more likely wrong than right: see it with sedtalker studio %s, or name the emotion with --emotion", audio
-        )
+        see = "" if audio == PIPE else f"see it with sedtalker studio {audio}, or "
+        log.info("more likely wrong than right: %sname the emotion with --emotion", see)
     say_weights(animation)
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, ParamSpec, TypeVar
 
 import typer
 
@@ -401,17 +401,27 @@ def sound_pieces(source: Path, longest: float) -> Iterator[NDArray[np.float32]]:
     if source != PIPE:
         yield load_audio(source, longest).samples
         return
-    if sys.stdin is None:
-        raise InputError("-: stdin is closed; pipe the sound in, or name a file")
+    pipe = stdin_bytes()
     try:
         count = 0
-        for piece in pipe_samples(sys.stdin.buffer):
+        for piece in pipe_samples(pipe):
             count += len(piece)
             yield piece
         if count < SHORTEST_SECONDS * SAMPLE_RATE:
             raise TooShort(count / SAMPLE_RATE)
     except KeyboardInterrupt:
         return
+
+
+def stdin_bytes() -> BinaryIO:
+    """Stdin.
+
+    Raises:
+        InputError: it is closed.
+    """
+    if sys.stdin is None:
+        raise InputError("-: stdin is closed; pipe the sound in, or name a file")
+    return sys.stdin.buffer
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.cli import options as o
-from sedtalker.cli.console import PIPE, fail_clearly, print_lines, say, sound_pieces, write_json
+from sedtalker.cli.console import PIPE, fail_clearly, print_lines, say, sound_pieces, stdin_bytes, write_json
 from sedtalker.cli.export import ANIMATION_HELP, find_animation
 from sedtalker.errors import InputError
 
@@ -233,12 +233,11 @@ def _stdin() -> BinaryIO:
     Raises:
         InputError: it is closed.
     """
-    if sys.stdin is None:
-        raise InputError("-: stdin is closed; pipe the sound in, or name a file")
+    buffered = stdin_bytes()
     try:
-        return cast(BinaryIO, open(sys.stdin.fileno(), "rb", buffering=0, closefd=False))
+        return cast(BinaryIO, open(buffered.fileno(), "rb", buffering=0, closefd=False))
     except (OSError, ValueError, AttributeError):
-        return sys.stdin.buffer
+        return buffered
 
 
 def _print_devices(as_json: bool) -> None:

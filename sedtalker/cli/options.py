@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
@@ -18,7 +19,7 @@ from sedtalker.animation.performance import Performance
 from sedtalker.batch.opening import check_enroll as check_enroll
 from sedtalker.batch.opening import coordinates_of as coordinates_of
 from sedtalker.batch.opening import open_diarizer as open_diarizer
-from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, say
+from sedtalker.cli.console import PIPE, PROGRESS_HELP, ProgressStyle, ShownProgress, say, stdin_bytes
 from sedtalker.errors import InputError
 from sedtalker.export.formats import FORMATS
 from sedtalker.reading import is_folder, is_there, read_json
@@ -281,10 +282,50 @@ def check_files(*paths: Path | None) -> None:
 
 
 def check_recording(path: Path) -> None:
-    """Raise ``InputError`` where there is no such file; folders are for ``batch``."""
+    """Raise ``InputError`` where there is no such file; folders are for ``batch``, and stdin is always there."""
     if is_folder(path):
         raise InputError(f"{path} is a folder: sedtalker batch takes all recordings in it")
-    check_files(path)
+    if path != PIPE:
+        check_files(path)
+
+
+PIPED = "stdin"
+"""The name of a recording that comes by stdin."""
+
+
+@contextmanager
+def piped_recording(source: Path) -> Iterator[Path]:
+    """A recording; what comes by stdin until its end is a file that is gone afterwards.
+
+    Raises:
+        InputError: stdin is closed.
+    """
+    if source != PIPE:
+        yield source
+        return
+    import shutil
+    import tempfile
+    import wave
+
+    from sedtalker.audio.audio import SAMPLE_RATE
+    from sedtalker.audio.pipe import OTHER_FORMATS
+
+    pipe = stdin_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{PIPED}.wav"
+        start = pipe.read(4)
+        with path.open("wb") as file:
+            if start.startswith((b"RIFF", *OTHER_FORMATS)):
+                file.write(start)
+                shutil.copyfileobj(pipe, file)
+            else:  # raw samples: 16-bit mono at 16 kHz
+                with wave.open(file, "wb") as sound:
+                    sound.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+                    sound.writeframesraw(start + pipe.read())
+        try:
+            yield path
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), str(PIPE))) from None
 
 
 # --- Pictures and videos.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 from sedtalker.cli.animate import LIKELY, say_of
@@ -108,3 +109,26 @@ def test_results_of_speakers_that_exist_are_kept(talk: Path, tmp_path: Path) -> 
     assert done.exit_code == 2
     assert "talk.ann.npz exists; use --force" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["talk.ann.npz"]
+
+
+@pytest.mark.slow
+def test_a_piped_recording_is_animated_as_its_file_is(talk: Path, tmp_path: Path) -> None:
+    words = ["animate", "--no-video", "--emotion", "happy", "-q"]
+    samples = soundfile.read(talk, dtype="int16")[0].tobytes()
+    for name, audio, sound in (("file", talk, b""), ("wav", "-", talk.read_bytes()), ("raw", "-", samples)):
+        called = [*words, str(audio), "-o", str(tmp_path / name)]
+        done = CliRunner().invoke(app, called, input=sound, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+    whole = (tmp_path / "file" / "talk.npz").read_bytes()
+    assert (tmp_path / "wav" / "stdin.npz").read_bytes() == whole
+    assert (tmp_path / "raw" / "stdin.npz").read_bytes() == whole
+
+
+@pytest.mark.parametrize("sound", [b"", b"some text"])
+def test_a_pipe_without_sound_is_one_line(sound: bytes, tmp_path: Path) -> None:
+    words = ["animate", "-", "--no-video", "--emotion", "happy", "-q", "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, words, input=sound, catch_exceptions=False)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: -: the audio ")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
