@@ -62,12 +62,12 @@ class CheckpointConfig(BaseModel, extra="forbid"):
 def builtin_checkpoint(name: str) -> Path:
     """Folder of weights that ship with the package: speech_encoder, diarizer, decoder, …"""
     package = Path(__file__).parent
-    for root in (package / "checkpoints", package.parent / "checkpoints"):
+    roots = (package / "checkpoints", package.parent / "checkpoints")
+    for root in roots:
         if is_file(root / name / "config.json"):
             return root / name
-    raise InputError(
-        f"'{name}' is neither a checkpoint folder nor built-in weights (speech_encoder, diarizer, decoder, landmarks)"
-    )
+    names = sorted(path.parent.name for root in roots for path in root.glob("*/config.json"))
+    raise InputError(f"'{name}' is neither a checkpoint folder nor built-in weights ({', '.join(names)})")
 
 
 def weights_sha256(folder: Path) -> str:

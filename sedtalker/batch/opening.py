@@ -112,6 +112,10 @@ def check_face(options: Performance) -> None:
         from sedtalker.face.fitting import FitOptions
 
         FitOptions(mouth=options.mouth, eyes=options.eyes, strength=options.strength)
+    if options.face is not None:
+        from sedtalker.face.builtin.named import checked_seed
+
+        checked_seed(options.face)
 
 
 def is_head_file(word: str) -> bool:
@@ -145,7 +149,6 @@ def check_conversation(options: Performance) -> None:
             raise InputError("several faces need --speakers: auto, how many there are, channels or an .rttm file")
         return
     from sedtalker.checkpoint import read_config
-    from sedtalker.face.builtin import FACES, load_face
     from sedtalker.speakers.separation import check_speakers
     from sedtalker.speakers.turns import Turns
 
@@ -160,9 +163,7 @@ def check_conversation(options: Performance) -> None:
         raise InputError("--speakers needs a decoder of shapes; this one moves the vertices of one topology")
     for one in cast_of(options):
         check_face(one)
-        if one.mesh is None:
-            load_face(one.face or next(iter(FACES)))
-        elif not is_file(one.mesh):
+        if one.mesh is not None and not is_file(one.mesh):
             raise InputError(f"{one.mesh}: no such file")
 
 

@@ -110,7 +110,7 @@ class BatchSettings(Performance):
         changed: dict[str, Any] = {"enroll": tuple((base / path).absolute() for path in self.enroll)}
         changed["others"] = tuple(str((base / w).absolute()) if is_head_file(w) else w for w in self.others)
         for name, path in self._files(base).items():
-            changed[name] = path if isinstance(getattr(self, name), Path) else str(path)
+            changed[name] = path.absolute() if isinstance(getattr(self, name), Path) else str(path.absolute())
         return replace(self, **changed)
 
     def said(self) -> str | Path | None:
@@ -128,7 +128,7 @@ class BatchSettings(Performance):
         return [*self._files(Path()).values(), *self.enroll, *map(Path, filter(is_head_file, self.others))]
 
     def _files(self, base: Path) -> dict[str, Path]:
-        """Absolute paths by option: what may also be a word is a file where the command would take it for one."""
+        """Paths by option: what may also be a word is a file where the command would take it for one."""
         found: dict[str, Path | None] = {}
         if self.transcript not in (None, AUTO):
             text = Path(self.transcript)
@@ -141,7 +141,7 @@ class BatchSettings(Performance):
                 path = Path(value)
                 named = {"json": path.suffix == ".json", "folder": is_folder(base / path), "file": is_file(base / path)}
                 found[name] = path if named[about.option.names] else None
-        return {name: (base / path).absolute() for name, path in found.items() if path is not None}
+        return {name: base / path for name, path in found.items() if path is not None}
 
     def fingerprint(self) -> str:
         """SHA-256 of all that the options say, with the contents of files in place of their names."""

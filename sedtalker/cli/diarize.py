@@ -125,7 +125,8 @@ def diarize(
         if path is not None:
             check(path)
             check_writable(path, run.force)
-    o.check_files(*([] if audio == PIPE else [audio]), *enroll, options.words)
+    o.check_recording(audio)
+    o.check_files(*enroll, options.words)
     o.check_enroll(enroll, model)
     if speakers is not None:
         check_speakers(speakers)

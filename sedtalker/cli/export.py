@@ -159,7 +159,8 @@ def visemes(
     force: o.ForceOption = False,
 ) -> None:
     """Write the mouth shapes of speech over time, for 2D characters and game engines."""
-    o.check_files(audio, options.words)
+    o.check_recording(audio)
+    o.check_files(options.words)
     if output is not None:
         check_visemes(output, viseme_set, force)
     said = o.given_words(options.transcript, options.words, options.language)

@@ -47,7 +47,8 @@ def stream(
     """
     from sedtalker.live.senders import frame_line, header_line
 
-    o.check_files(*([] if audio == PIPE else [audio]), decoder, *settings.enroll)
+    o.check_recording(audio)
+    o.check_files(decoder, *settings.enroll)
     check_settings(settings)
     o.check_preset(save_preset, force)
     animator = open_streaming(decoder, settings.emotion, options.trust, device)

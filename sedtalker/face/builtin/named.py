@@ -38,14 +38,24 @@ def load_face(name: str = DEFAULT) -> Face:
     Raises:
         InputError: there is none; the message lists those there are.
     """
+    seed = checked_seed(name)
+    return _named_face(name) if seed is None else random_face(seed)
+
+
+def checked_seed(name: str) -> int | None:
+    """The seed in the name of a random face; None for the other built-in ones.
+
+    Raises:
+        InputError: as ``load_face``.
+    """
     seed = name.removeprefix(_RANDOM)
     if name.startswith(_RANDOM) and seed.isascii() and seed.isdigit() and len(seed) < 10:
-        return random_face(int(seed))
+        return int(seed)
     if name not in FACES:
         raise InputError(
             f"there is no built-in face '{name}': use {', '.join(FACES)}, or {_RANDOM}SEED for a random one"
         )
-    return _named_face(name)
+    return None
 
 
 @lru_cache(maxsize=8)
