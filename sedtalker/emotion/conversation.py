@@ -1,8 +1,9 @@
 """A conversation: who speaks when, and an emotion track for each speaker, on one clock.
 
-A speaker's track is made of their own speech alone, as one recording: the long windows of the diarizer then describe
-how *they* speak in general, not the mixture of everybody. The frames go back to their places before the track is made,
-so that pauses, onsets and segments are those of the conversation.
+A speaker's track is made of their own speech alone, as one recording with short pauses: the long windows of the
+diarizer then describe how *they* speak in general, not the mixture of everybody. The frames go back to their places
+before the track is made, so that pauses, onsets and segments are those of the conversation. Of a single speaker it is
+the track of the recording.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from sedtalker.emotion.inference import FrameEmotions
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.plugins import plugin
-from sedtalker.speakers.separation import MARGIN_SECONDS, Speakers
+from sedtalker.speakers.separation import Speakers
 from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import FRAME_CLOCK
 
 FRAME = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 """Samples of a frame of the emotion track."""
+PAUSE_SECONDS = 0.3
+"""Silence on either side of a turn that stays between it and the next: the words of two turns are no phrase, and
+windows that hold twice as much speech as usual find fewer changes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +126,8 @@ def speaker_frames(
     sound = speakers.sounds[name]
     count = FRAME_CLOCK.frames(sound.duration)
     own = own_frames(speakers.turns, name, count)
+    if len(own) and len(speakers.names) == 1:
+        return scattered(frames_of(speakers.mixed), np.arange(count), count)
     if len(own):
         return scattered(frames_of(joined(sound, own)), own, count)
     neutral = np.zeros((count, classes), np.float32)
@@ -130,10 +136,10 @@ def speaker_frames(
 
 
 def own_frames(turns: Turns, speaker: str, frames: int) -> NDArray[np.int64]:
-    """Indices of the frames, 50 a second, in which a speaker talks, their turns a little widened."""
+    """Indices of the frames, 50 a second, in which a speaker talks, and of the pauses beside their turns."""
     chosen = np.zeros(frames, bool)
     for start, end in turns.of(speaker):
-        first, last = FRAME_CLOCK.index(start - MARGIN_SECONDS), FRAME_CLOCK.index(end + MARGIN_SECONDS) + 1
+        first, last = FRAME_CLOCK.index(start - PAUSE_SECONDS), FRAME_CLOCK.index(end + PAUSE_SECONDS) + 1
         chosen[max(first, 0) : max(last, 0)] = True
     return np.flatnonzero(chosen)
 

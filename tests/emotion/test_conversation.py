@@ -77,6 +77,20 @@ def test_who_never_speaks_is_neutral_and_no_network_is_asked() -> None:
     assert not frames.speech.any()
 
 
+def test_short_pauses_stay_between_the_turns_of_a_speaker() -> None:
+    turns = Turns((Turn(0.5, 0.6, "ann"), Turn(2.0, 2.1, "ann")), 3.0)
+    own = own_frames(turns, "ann", MOST)
+    assert own.tolist() == [*range(10, 45), *range(84, 121)]  # from .3 s before to .3 s after
+
+
+def test_of_one_speaker_it_is_the_track_of_the_recording(diarizer: Diarizer) -> None:
+    alone = speakers_of((Turn(0.5, 3.0, "ann"), Turn(4.0, 7.5, "ann")))
+    found, plain = diarizer.conversation("", alone).tracks["ann"], diarizer(alone.mixed)
+    np.testing.assert_array_equal(found.posterior, plain.posterior)
+    np.testing.assert_array_equal(found.intensity, plain.intensity)
+    assert found.segments() == plain.segments()
+
+
 @pytest.fixture(scope="module")
 def diarizer() -> Diarizer:
     return Diarizer.from_pretrained()

@@ -2,7 +2,8 @@
 
 The conversations are made of single recordings of speakers that no network was trained on: two to four people, pauses
 and up to a fifth of the speech overlapping, clean, in noise of kinds never met, in a room, and over a telephone. In
-those for emotion every speaker keeps one mood, as people do within half a minute, and turns are whole recordings.
+those for emotion turns are whole recordings, and every speaker keeps one mood, as people do within half a minute, or
+has another one in each turn.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,14 @@ class Talk:
 
 
 def make_talks(
-    clips: Sequence[Clip], corpus: str, count: int, changes: Mapping[str, Change], *, moods: bool, seed: int = 0
+    clips: Sequence[Clip],
+    corpus: str,
+    count: int,
+    changes: Mapping[str, Change],
+    *,
+    moods: bool,
+    steady: bool = True,
+    seed: int = 0,
 ) -> Iterator[Talk]:
     """Conversations of the speakers of a corpus.
 
@@ -75,7 +83,8 @@ def make_talks(
         corpus: its name.
         count: how many; two, two, three and four speakers in turn, of emotion always two.
         changes: what is done to the sound, in turn.
-        moods: whether every speaker keeps one emotion, and turns are whole recordings.
+        moods: whether turns are whole recordings, of two speakers, so that each turn has an emotion.
+        steady: whether that of a speaker is the same in all turns.
         seed: of the draw.
     """
     rng, by_speaker = np.random.default_rng([seed, len(clips)]), defaultdict[str, list[Clip]](list)
@@ -84,8 +93,9 @@ def make_talks(
     people = sorted(by_speaker)
     for k in range(count):
         size = min(2 if moods else (2, 2, 3, 4)[k % 4], len(people))
+        one_mood = moods and steady
         chosen = [
-            _some(by_speaker[people[i]], rng, moods) for i in rng.choice(len(people), size, replace=False).tolist()
+            _some(by_speaker[people[i]], rng, one_mood) for i in rng.choice(len(people), size, replace=False).tolist()
         ]
         sounds = [[load_audio(clip.path).samples for clip in own] for own in chosen]
         rule = DialogueRule(overlap=OVERLAPS[(k // 2) % len(OVERLAPS)])
@@ -109,9 +119,9 @@ def talk_changes(noises: Sequence[Samples]) -> dict[str, Change]:
     return changes | {"room": worse["reverberation"], "telephone": worse["telephone"]}
 
 
-def _some(clips: Sequence[Clip], rng: np.random.Generator, moods: bool) -> list[Clip]:
-    """Some recordings of a speaker, of one emotion where moods count."""
-    if moods:
+def _some(clips: Sequence[Clip], rng: np.random.Generator, one_mood: bool) -> list[Clip]:
+    """Some recordings of a speaker, if need be of one emotion."""
+    if one_mood:
         kinds = sorted({_category(clip) for clip in clips})
         mood = kinds[int(rng.integers(len(kinds)))]
         clips = [clip for clip in clips if _category(clip) == mood]
@@ -149,8 +159,12 @@ def evaluate_conversation(
     metrics = _speaking(counted(spoken, hook, "finding speakers", len(spoken)))
     diarizer = Diarizer.from_pretrained(model, encoder=encoder)
     labelled = {name: [c for c in clips.get(name, []) if _category(c) >= 0] for name in EMOTIONAL}
-    moody = [t for name, c in labelled.items() if c for t in make_talks(c, name, talks, changes, moods=True, seed=1)]
-    return metrics | _feeling(diarizer, counted(moody, hook, "recognising emotion", len(moody)))
+    for steady, ending in ((True, ""), (False, "_changing")):
+        given: Mapping[str, Any] = {"moods": True, "steady": steady, "seed": 1}
+        spoken = [t for name, c in labelled.items() if c for t in make_talks(c, name, talks, changes, **given)]
+        found = _feeling(diarizer, counted(spoken, hook, "recognising emotion", len(spoken)))
+        metrics |= {key + ending: value for key, value in found.items()}
+    return metrics
 
 
 def _speaking(talks: Iterator[Talk]) -> dict[str, float]:
