@@ -109,8 +109,8 @@ class BatchSettings(Performance):
         """The same settings with every file that they name as an absolute path; relative ones are below ``base``."""
         changed: dict[str, Any] = {"enroll": tuple((base / path).absolute() for path in self.enroll)}
         changed["others"] = tuple(str((base / w).absolute()) if is_head_file(w) else w for w in self.others)
-        for name, path in self._files(base).items():
-            changed[name] = path.absolute() if isinstance(getattr(self, name), Path) else str(path.absolute())
+        for name, path in self._files(base.absolute()).items():
+            changed[name] = path if isinstance(getattr(self, name), Path) else str(path)
         return replace(self, **changed)
 
     def said(self) -> str | Path | None:

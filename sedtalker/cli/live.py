@@ -141,7 +141,9 @@ def live(
     targets = parse_targets(to or [])
     if speak and (source is None or source == PIPE):
         raise InputError("--speak needs a file: a microphone or a pipe is not played")
-    o.check_files(source if source != PIPE else None, decoder, *wanted.enroll)
+    if source is not None:
+        o.check_recording(source)
+    o.check_files(decoder, *wanted.enroll)
     check_settings(wanted)
     o.check_preset(save_preset, run.force)
     stream = open_streaming(decoder, wanted.emotion, options.trust, "cpu").open_stream(wanted)

@@ -289,8 +289,8 @@ def check_recording(path: Path) -> None:
         check_files(path)
 
 
-PIPED = "stdin"
-"""The name of a recording that comes by stdin."""
+PIPED, AT_ONCE = "stdin", 1 << 20
+"""The name of a recording that comes by stdin, and the bytes of it that are held in memory."""
 
 
 @contextmanager
@@ -321,7 +321,9 @@ def piped_recording(source: Path) -> Iterator[Path]:
             else:  # raw samples: 16-bit mono at 16 kHz
                 with wave.open(file, "wb") as sound:
                     sound.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-                    sound.writeframesraw(start + pipe.read())
+                    sound.writeframesraw(start)
+                    for piece in iter(functools.partial(pipe.read, AT_ONCE), b""):
+                        sound.writeframesraw(piece)
         try:
             yield path
         except InputError as error:

@@ -3,7 +3,7 @@
 A speaker's track is made of their own speech alone, as one recording with short pauses: the long windows of the
 diarizer then describe how *they* speak in general, not the mixture of everybody. The frames go back to their places
 before the track is made, so that pauses, onsets and segments are those of the conversation. Of a single speaker it is
-the track of the recording.
+the emotion of the recording.
 """
 
 from __future__ import annotations
@@ -126,13 +126,13 @@ def speaker_frames(
     sound = speakers.sounds[name]
     count = FRAME_CLOCK.frames(sound.duration)
     own = own_frames(speakers.turns, name, count)
-    if len(own) and len(speakers.names) == 1:
-        return scattered(frames_of(speakers.mixed), np.arange(count), count)
-    if len(own):
-        return scattered(frames_of(joined(sound, own)), own, count)
-    neutral = np.zeros((count, classes), np.float32)
-    neutral[:, 0] = 1.0
-    return FrameEmotions(neutral, np.zeros(count, np.float32), np.zeros(count, bool))
+    if not len(own):
+        neutral = np.zeros((count, classes), np.float32)
+        neutral[:, 0] = 1.0
+        return FrameEmotions(neutral, np.zeros(count, np.float32), np.zeros(count, bool))
+    if len(speakers.names) == 1:
+        return frames_of(speakers.mixed)
+    return scattered(frames_of(joined(sound, own)), own, count)
 
 
 def own_frames(turns: Turns, speaker: str, frames: int) -> NDArray[np.int64]:
