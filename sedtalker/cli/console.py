@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from sedtalker.emotion.conversation import Conversation
-    from sedtalker.emotion.track import EmotionTrack, Segment
+    from sedtalker.emotion.track import Burst, EmotionTrack, Segment
 
 P = ParamSpec("P")
 """Options of a command."""
@@ -336,18 +336,26 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
     more = [name for name, held in (("fine-grained emotions", track.extras), ("words", track.words)) if held]
     _print_table(console, [*COLUMNS, *more], rows)
     for burst in track.bursts:
-        console.print(f"{burst.kind} {burst.start:.2f} to {burst.end:.2f} s, confidence {burst.confidence:.2f}")
+        console.print(_burst_line(burst))
 
 
 def print_conversation(conversation: Conversation) -> None:
-    """The segments of all speakers as a table, in order of time, marked as in ``print_emotions``."""
+    """The segments of all speakers as a table, in order of time, marked as in ``print_emotions``, and their bursts."""
     from rich.console import Console
 
     rows = []
     for who, segment in conversation.segments():
         start, end, *emotion = _cells(segment, conversation.tracks[who].labels[0])
         rows.append([start, end, who, *emotion])
-    _print_table(Console(highlight=False, markup=False), [*COLUMNS[:2], "speaker", *COLUMNS[2:]], rows)
+    console = Console(highlight=False, markup=False)
+    _print_table(console, [*COLUMNS[:2], "speaker", *COLUMNS[2:]], rows)
+    bursts = [(burst, who) for who, track in conversation.tracks.items() for burst in track.bursts]
+    for burst, who in sorted(bursts, key=lambda row: row[0].start):
+        console.print(f"{who}: {_burst_line(burst)}")
+
+
+def _burst_line(burst: Burst) -> str:
+    return f"{burst.kind} {burst.start:.2f} to {burst.end:.2f} s, confidence {burst.confidence:.2f}"
 
 
 COLUMNS = ("start", "end", "emotion", "intensity", "confidence")

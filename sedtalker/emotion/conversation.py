@@ -2,13 +2,13 @@
 
 A speaker's track is made of their own speech alone, as one recording with short pauses: the long windows of the
 diarizer then describe how *they* speak in general, not the mixture of everybody. The frames go back to their places
-before the track is made, so that pauses, onsets and segments are those of the conversation. Of a single speaker it is
-the emotion of the recording.
+before the track is made, so that pauses, onsets and segments are those of the conversation. Where nobody else speaks it
+is the emotion of the recording.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -16,9 +16,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Mask
 from sedtalker.audio import SAMPLE_RATE, Audio, as_audio
 from sedtalker.emotion.inference import FrameEmotions
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
+from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.plugins import plugin
 from sedtalker.speakers.separation import Speakers
@@ -30,6 +31,8 @@ FRAME = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 PAUSE_SECONDS = 0.3
 """Silence on either side of a turn that stays between it and the next: the words of two turns are no phrase, and
 windows that hold twice as much speech as usual find fewer changes."""
+ALONE = 0.9
+"""Share of a recording's speech in the turns of a single speaker from which on nobody else speaks in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +116,11 @@ class Conversation:
 
 
 def speaker_frames(
-    speakers: Speakers, name: str, frames_of: Callable[[Audio], FrameEmotions], classes: int = len(CATEGORIES)
+    speakers: Speakers,
+    name: str,
+    frames_of: Callable[[Audio], FrameEmotions],
+    classes: int = len(CATEGORIES),
+    alone: bool = False,
 ) -> FrameEmotions:
     """The emotion of every frame of the recording for one speaker, made of their own speech alone.
 
@@ -122,7 +129,10 @@ def speaker_frames(
         name: of the speaker.
         frames_of: the emotion of every frame of some sound, 50 a second.
         classes: how many categories that has.
+        alone: whether nobody else speaks in the recording, see ``speaks_alone``.
     """
+    if alone:
+        return frames_of(speakers.mixed)
     sound = speakers.sounds[name]
     count = FRAME_CLOCK.frames(sound.duration)
     own = own_frames(speakers.turns, name, count)
@@ -130,9 +140,40 @@ def speaker_frames(
         neutral = np.zeros((count, classes), np.float32)
         neutral[:, 0] = 1.0
         return FrameEmotions(neutral, np.zeros(count, np.float32), np.zeros(count, bool))
-    if len(speakers.names) == 1:
-        return frames_of(speakers.mixed)
     return scattered(frames_of(joined(sound, own)), own, count)
+
+
+def speaks_alone(turns: Turns, speech: Mask) -> bool:
+    """Whether a recording is of one speaker: one has turns, and nearly all its speech (T,) lies in or beside them."""
+    if len(turns.speakers) != 1 or not speech.any():
+        return False
+    own = own_frames(turns, turns.speakers[0], len(speech))
+    return bool(speech[own[own < len(speech)]].sum() >= ALONE * speech.sum())
+
+
+def shared_bursts(bursts: Iterable[Burst], turns: Turns, alone: bool) -> dict[str, tuple[Burst, ...]]:
+    """The vocal bursts of a recording by speaker.
+
+    Turns say who laughs, the sound of it does not: a burst belongs to whoever's turns share most of its time, and to
+    nobody where they share none.
+
+    Args:
+        bursts: of the recording.
+        turns: who speaks when.
+        alone: whether it is of one speaker, see ``speaks_alone``: all are theirs.
+    """
+    owned: dict[str, tuple[Burst, ...]] = dict.fromkeys(turns.speakers, ())
+    for burst in bursts:
+        shared = {who: _shared(burst, turns.of(who)) for who in turns.speakers}
+        owner = max(shared, key=lambda who: shared[who])
+        if alone or shared[owner] > 0.0:
+            owned[owner] += (burst,)
+    return owned
+
+
+def _shared(burst: Burst, turns: Iterable[tuple[float, float]]) -> float:
+    """Seconds of a burst that lie in turns."""
+    return sum(max(0.0, min(end, burst.end) - max(start, burst.start)) for start, end in turns)
 
 
 def own_frames(turns: Turns, speaker: str, frames: int) -> NDArray[np.int64]:

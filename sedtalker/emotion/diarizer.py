@@ -218,21 +218,26 @@ class Diarizer:
         Raises:
             InputError: the sound or the turns cannot be read, or nobody speaks.
         """
-        from sedtalker.emotion.conversation import Conversation, speaker_frames
-
-        def frames_of(sound: Audio) -> FrameEmotions:
-            return self._frames(sound, self.encoder(sound))
+        from sedtalker.emotion.conversation import Conversation, shared_bursts, speaker_frames, speaks_alone
 
         with torch_threads(self._threads):
-            found, tracks = speakers, {}
-            if isinstance(found, str):
+            if isinstance(speakers, str):
                 with one_step(hook, "finding the speakers"):
-                    found = separate(recording, found, max_seconds)
+                    speakers = separate(recording, speakers, max_seconds)
+            found, tracks = speakers, {}
+            with one_step(hook, "encoding the speech"):
+                features = self.encoder(found.mixed)
+            alone = speaks_alone(found.turns, features.speech)
+            bursts = shared_bursts(self._bursts(features), found.turns, alone)
+
+            def frames_of(sound: Audio) -> FrameEmotions:
+                return self._frames(sound, features if sound is found.mixed else self.encoder(sound))
+
             for name in found.names:
                 with one_step(hook, f"recognising the emotion of {name}"):
-                    frames = speaker_frames(found, name, frames_of, len(self.labels))
+                    frames = speaker_frames(found, name, frames_of, len(self.labels), alone)
                     track = self._shaped(frames, FRAME_CLOCK, found.mixed.duration, fill_scale)
-                    tracks[name] = track.confident(min_confidence)
+                    tracks[name] = replace(track.confident(min_confidence), bursts=bursts[name])
         return Conversation(found, tracks)
 
     def track(

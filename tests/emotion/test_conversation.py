@@ -10,11 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import SAMPLE_RATE, Audio
-from sedtalker.emotion.conversation import FRAME, Conversation, joined, own_frames, scattered, speaker_frames
+from sedtalker.emotion.conversation import (
+    FRAME,
+    Conversation,
+    joined,
+    own_frames,
+    scattered,
+    shared_bursts,
+    speaker_frames,
+    speaks_alone,
+)
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.inference import FrameEmotions
+from sedtalker.emotion.track import Burst
 from sedtalker.errors import InputError
-from sedtalker.speakers.separation import Speakers, sound_of
+from sedtalker.speakers.separation import Speakers, cut_apart, sound_of
 from sedtalker.speakers.turns import Turn, Turns
 from tests.support.talk import speakers_of, talk
 
@@ -89,6 +99,45 @@ def test_of_one_speaker_it_is_the_track_of_the_recording(diarizer: Diarizer) -> 
     np.testing.assert_array_equal(found.posterior, plain.posterior)
     np.testing.assert_array_equal(found.intensity, plain.intensity)
     assert found.segments() == plain.segments()
+
+
+def test_whose_turns_are_given_alone_is_not_judged_by_the_speech_of_others(diarizer: Diarizer) -> None:
+    speakers = speakers_of((Turn(0.5, 2.5, "ann"),))
+    found = diarizer.conversation("", speakers).tracks["ann"]
+    quieter = speakers.mixed.samples.copy()
+    quieter[round(4.0 * SAMPLE_RATE) :] *= 0.3
+    again = diarizer.conversation("", cut_apart(Audio(quieter), speakers.turns)).tracks["ann"]
+    np.testing.assert_array_equal(again.recognised, found.recognised)
+    assert found.speech is not None
+    assert not found.speech[150:].any()
+
+
+def test_a_recording_is_of_one_speaker_where_nearly_all_its_speech_is_theirs() -> None:
+    speech = np.zeros(500, bool)
+    speech[50:450] = True
+    assert speaks_alone(Turns((Turn(1.0, 8.7, "ann"),), 10.0), speech)
+    assert not speaks_alone(Turns((Turn(1.0, 6.0, "ann"),), 10.0), speech)
+    assert not speaks_alone(Turns((Turn(1.0, 8.7, "ann"), Turn(8.7, 9.0, "bob")), 10.0), speech)
+    assert not speaks_alone(Turns((Turn(1.0, 8.7, "ann"),), 10.0), np.zeros(500, bool))
+
+
+@settings(max_examples=60, deadline=None)
+@given(SPANS, SPANS, st.booleans())
+def test_a_burst_belongs_to_whoever_speaks_most_of_it(
+    turns: list[tuple[int, int]], spans: list[tuple[int, int]], second: bool
+) -> None:
+    bursts = tuple(Burst(a / 1000, (a + n) / 1000, "laugh", 0.9) for a, n in spans)
+    bob = (Turn(0.0, 1.5, "bob"),) if second else ()
+    talk = Turns((*turns_in(turns).turns, *bob), 3.0)
+    owned = shared_bursts(bursts, talk, alone=False)
+    assert set(owned) == set(talk.speakers)
+    assert sum(map(len, owned.values())) <= len(bursts)
+    for who, theirs in owned.items():
+        for burst in theirs:
+            shares = {n: sum(max(0.0, min(e, burst.end) - max(s, burst.start)) for s, e in talk.of(n)) for n in owned}
+            assert shares[who] == max(shares.values()) > 0
+    single = turns_in(turns)
+    assert shared_bursts(bursts, single, alone=True) == {"ann": bursts}
 
 
 @pytest.fixture(scope="module")
