@@ -335,7 +335,8 @@ def read_arrays(
     except InputError as error:
         raise InputError(f"{path}: not {what}: {error}") from None
     except UNREADABLE as error:
-        raise InputError(f"{path}: not {what}, or damaged ({type(error).__name__})") from None
+        known = f", or damaged ({type(error).__name__})" if path.suffix.lower() == ".npz" else ": that is an .npz file"
+        raise InputError(f"{path}: not {what}{known}") from None
     return arrays
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sedtalker.animation.option_fields import Targets
@@ -169,10 +171,16 @@ def check_conversation(options: Performance) -> None:
 
 def open_diarizer(model: str | None, encoder: str | None, trust: float, device: str) -> Diarizer:
     """The diarizer that ``--model`` and ``--encoder`` name."""
+    _import_meanwhile("scipy.ndimage")
     from sedtalker.emotion.diarizer import Diarizer
 
     name, weights = diarizer_choice(model, encoder)
     return Diarizer.from_pretrained(name, device, encoder=weights, trust=trust)
+
+
+def _import_meanwhile(module: str) -> None:
+    """Import what comes next in another thread: while networks are opened, the interpreter has nothing to do."""
+    Thread(target=import_module, args=(module,), daemon=True).start()
 
 
 def open_animator(options: Performance, is_given: bool, device: str) -> Animator:
@@ -180,6 +188,7 @@ def open_animator(options: Performance, is_given: bool, device: str) -> Animator
 
     Without ``--decoder``, ``--encoder whisper-base`` moves the mouth too.
     """
+    _import_meanwhile("scipy.ndimage")
     from sedtalker.animation.animator import Animator
 
     diarizer = "diarizer" if is_given else open_diarizer(options.model, options.encoder, options.trust, device)

@@ -6,6 +6,7 @@ import json as json_lines
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -259,8 +260,12 @@ def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: f
             yield json_lines.dumps(summary, ensure_ascii=False)
         return
     ended = EndedSegments(labels, FRAME_CLOCK.rate)
+    begun = list(islice(frames, 1))  # a pipe without sound has no table
     yield f"{'start':>8}{'end':>9}  {'emotion':<9}{'intensity':>10}{'confidence':>12}"
-    for segments in (*(ended.push(f.label, f.confidence, f.intensity, f.speech) for f in frames), ended.end()):
+    for segments in (
+        *(ended.push(f.label, f.confidence, f.intensity, f.speech) for f in chain(begun, frames)),
+        ended.end(),
+    ):
         for s in segments:
             yield f"{s.start:8.2f}{s.end:9.2f}  {s.label:<9}{s.intensity:10.2f}{s.confidence:12.2f}"
 

@@ -121,6 +121,8 @@ def check_speakers(speakers: str) -> None:
     if speakers in ("channels", "auto") or (speakers.isdecimal() and 1 <= int(speakers) <= MOST_SPEAKERS):
         return
     if not is_file(Path(speakers)):
+        if speakers.endswith(".rttm"):
+            raise InputError(f"{speakers}: no such file")
         raise InputError(
             f"--speakers {speakers}: give channels, auto, a number from 1 to {MOST_SPEAKERS}, or an .rttm file"
         )

@@ -77,7 +77,7 @@ def test_a_conversation_is_a_scene_and_files_of_each_speaker(talk: Path, tmp_pat
         (["--other", "walter"], "several faces need --speakers"),
         (
             ["--speakers", "nobody.rttm"],
-            "--speakers nobody.rttm: give channels, auto, a number from 1 to 16, or an .rttm",
+            "nobody.rttm: no such file",
         ),
         (["--speakers", "99"], "--speakers 99: give channels"),
         (["--speakers", "2", "--emotion", "happy"], "--emotion is about one speaker"),

@@ -138,7 +138,7 @@ def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
         (["clip.npz", "--to", ","], "name at least one format"),
         (["clip.npz", "--to", "npz"], "would overwrite it"),
         (["clip.npz", "--to", "glb", "--audio", "none.wav"], "no such file"),
-        (["clip.wav", "--to", "glb"], "not a SEDTalker animation"),
+        (["clip.wav", "--to", "glb"], "not a SEDTalker animation: that is an .npz file"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(

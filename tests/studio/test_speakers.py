@@ -258,7 +258,8 @@ def test_commands_say_what_they_cannot_do(session, tmp_path):
     path = tmp_path / "talk.sedproject"
     write_project(path, session.snapshot().project)
     for command, said in [
-        (["studio", SAMPLE, "--speakers", "nobody.rttm"], "or an .rttm file"),
+        (["studio", SAMPLE, "--speakers", "nobody"], "or an .rttm file"),
+        (["studio", SAMPLE, "--speakers", "nobody.rttm"], "nobody.rttm: no such file"),
         (["studio", path, "--speakers", "2"], "a project has its own speakers"),
         (["studio", "--speakers", "2"], "name one"),
         (["animate", "--project", path], "3 speakers"),
