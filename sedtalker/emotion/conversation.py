@@ -8,7 +8,7 @@ is the emotion of the recording.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -22,9 +22,10 @@ from sedtalker.emotion.inference import FrameEmotions
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.plugins import plugin
+from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speakers.separation import Speakers
 from sedtalker.speakers.turns import Turns
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 FRAME = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 """Samples of a frame of the emotion track."""
@@ -115,12 +116,41 @@ class Conversation:
         plugin("track plot").plot_conversation(self, Path(path))
 
 
-def speaker_frames(
+def emotions_by_speaker(
     speakers: Speakers,
-    name: str,
-    frames_of: Callable[[Audio], FrameEmotions],
-    classes: int = len(CATEGORIES),
-    alone: bool = False,
+    encoder: Callable[[Audio], SpeechFeatures],
+    frames_of: Callable[[Audio, SpeechFeatures], FrameEmotions],
+    bursts_of: Callable[[SpeechFeatures], tuple[Burst, ...]],
+    classes: int,
+    hook: Hook = no_progress,
+) -> Iterator[tuple[str, FrameEmotions, tuple[Burst, ...]]]:
+    """The emotion of every frame of a recording for each speaker by name, and their vocal bursts.
+
+    Args:
+        speakers: of the recording.
+        encoder: gives the features of some sound.
+        frames_of: the emotion of every frame of some sound with its features, 50 a second.
+        bursts_of: the vocal bursts in such features.
+        classes: how many categories there are.
+        hook: see ``sedtalker.progress``.
+    """
+    with one_step(hook, "encoding the speech"):
+        features = encoder(speakers.mixed)
+    alone = speaks_alone(speakers.turns, features.speech)
+    shared = shared_bursts(bursts_of(features), speakers.turns, alone)
+    for name in speakers.names:
+        with one_step(hook, f"recognising the emotion of {name}"):
+            if alone:
+                frames = frames_of(speakers.mixed, features)
+            else:
+                frames = speaker_frames(speakers, name, lambda sound: frames_of(sound, encoder(sound)), classes)
+            # on a channel of one's own nobody else laughs
+            bursts = bursts_of(encoder(speakers.sounds[name])) if speakers.apart else shared[name]
+        yield name, frames, bursts
+
+
+def speaker_frames(
+    speakers: Speakers, name: str, frames_of: Callable[[Audio], FrameEmotions], classes: int = len(CATEGORIES)
 ) -> FrameEmotions:
     """The emotion of every frame of the recording for one speaker, made of their own speech alone.
 
@@ -129,10 +159,7 @@ def speaker_frames(
         name: of the speaker.
         frames_of: the emotion of every frame of some sound, 50 a second.
         classes: how many categories that has.
-        alone: whether nobody else speaks in the recording, see ``speaks_alone``.
     """
-    if alone:
-        return frames_of(speakers.mixed)
     sound = speakers.sounds[name]
     count = FRAME_CLOCK.frames(sound.duration)
     own = own_frames(speakers.turns, name, count)

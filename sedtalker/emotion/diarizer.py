@@ -218,27 +218,18 @@ class Diarizer:
         Raises:
             InputError: the sound or the turns cannot be read, or nobody speaks.
         """
-        from sedtalker.emotion.conversation import Conversation, shared_bursts, speaker_frames, speaks_alone
+        from sedtalker.emotion.conversation import Conversation, emotions_by_speaker
 
         with torch_threads(self._threads):
             if isinstance(speakers, str):
                 with one_step(hook, "finding the speakers"):
                     speakers = separate(recording, speakers, max_seconds)
-            found, tracks = speakers, {}
-            with one_step(hook, "encoding the speech"):
-                features = self.encoder(found.mixed)
-            alone = speaks_alone(found.turns, features.speech)
-            bursts = shared_bursts(self._bursts(features), found.turns, alone)
-
-            def frames_of(sound: Audio) -> FrameEmotions:
-                return self._frames(sound, features if sound is found.mixed else self.encoder(sound))
-
-            for name in found.names:
-                with one_step(hook, f"recognising the emotion of {name}"):
-                    frames = speaker_frames(found, name, frames_of, len(self.labels), alone)
-                    track = self._shaped(frames, FRAME_CLOCK, found.mixed.duration, fill_scale)
-                    tracks[name] = replace(track.confident(min_confidence), bursts=bursts[name])
-        return Conversation(found, tracks)
+            duration, tracks = speakers.mixed.duration, dict[str, EmotionTrack]()
+            parts = self.encoder, self._frames, self._bursts, len(self.labels)
+            for name, frames, bursts in emotions_by_speaker(speakers, *parts, hook):
+                track = self._shaped(frames, FRAME_CLOCK, duration, fill_scale).confident(min_confidence)
+                tracks[name] = replace(track, bursts=bursts)
+        return Conversation(speakers, tracks)
 
     def track(
         self,

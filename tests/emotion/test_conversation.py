@@ -13,6 +13,7 @@ from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.emotion.conversation import (
     FRAME,
     Conversation,
+    emotions_by_speaker,
     joined,
     own_frames,
     scattered,
@@ -26,6 +27,7 @@ from sedtalker.emotion.track import Burst
 from sedtalker.errors import InputError
 from sedtalker.speakers.separation import Speakers, cut_apart, sound_of
 from sedtalker.speakers.turns import Turn, Turns
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analysis_of
 from tests.support.talk import speakers_of, talk
 
 MOST = 150
@@ -138,6 +140,32 @@ def test_a_burst_belongs_to_whoever_speaks_most_of_it(
             assert shares[who] == max(shares.values()) > 0
     single = turns_in(turns)
     assert shared_bursts(bursts, single, alone=True) == {"ann": bursts}
+
+
+def test_bursts_are_those_of_ones_own_channel_or_ones_share_of_the_recording() -> None:
+    one = speakers_of()
+    apart = Speakers(one.mixed, one.turns, one.sounds, apart=True)
+    length = len(one.mixed.samples) // 320
+
+    def features_of(sound: Audio) -> SpeechFeatures:
+        return analysis_of(sound).features(np.zeros((FRAME_CLOCK.frames(sound.duration), 0), np.float32))
+
+    def bursts_of(features: SpeechFeatures) -> tuple[Burst, ...]:
+        level = float(features.mel.mean())  # says whose sound it is
+        return Burst(1.0, 1.5, "laugh", level), Burst(4.0, 4.5, "sigh", level)
+
+    def frames_of(sound: Audio, features: SpeechFeatures) -> FrameEmotions:
+        return numbered(Audio(np.pad(sound.samples, (0, -len(sound.samples) % FRAME))))
+
+    def found(speakers: Speakers) -> dict[str, tuple[Burst, ...]]:
+        parts = emotions_by_speaker(speakers, features_of, frames_of, bursts_of, 2)
+        made = {name: (frames, bursts) for name, frames, bursts in parts}
+        assert {len(frames.posterior) for frames, _ in made.values()} == {length}
+        return {name: bursts for name, (_, bursts) in made.items()}
+
+    laugh, sigh = bursts_of(features_of(one.mixed))
+    assert found(one) == {"ann": (laugh,), "bob": (sigh,)}
+    assert found(apart) == {name: bursts_of(features_of(one.sounds[name])) for name in ("ann", "bob")}
 
 
 @pytest.fixture(scope="module")

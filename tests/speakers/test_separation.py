@@ -110,12 +110,17 @@ def test_turns_of_a_file_cut_the_recording(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ann[both], bob[both])  # who speaks over whom cannot be taken apart
 
 
-@pytest.mark.parametrize("speakers", ["", "²", "0", "17", "-1", "nobody.rttm", "a\0b", "x" * 5000, "Channels"])
+@pytest.mark.parametrize("speakers", ["", "²", "0", "17", "-1", "nobody.txt", "a\0b", "x" * 5000, "Channels"])
 def test_what_names_no_speakers_is_refused(speakers: str) -> None:
     with pytest.raises(InputError, match=r"give channels, auto, a number from 1 to 16, or an \.rttm file"):
         check_speakers(speakers)
     with pytest.raises(InputError):
         separate(speakers_of().mixed, speakers)
+
+
+def test_turns_that_are_not_there_are_no_such_file() -> None:
+    with pytest.raises(InputError, match=r"^nobody\.rttm: no such file$"):
+        check_speakers("nobody.rttm")
 
 
 def test_channels_need_a_file() -> None:
