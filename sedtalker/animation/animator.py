@@ -253,7 +253,7 @@ class Animator:
             talk = self.diarizer.conversation(
                 found.mixed, found, min_confidence=motion.min_confidence, fill_scale=fill_scale, hook=hook
             )
-            tracks = {**talk.tracks, **tracks}
+            found, tracks = talk.speakers, {**talk.tracks, **tracks}
         shown = {name: track if coordinates is None else project(track, coordinates) for name, track in tracks.items()}
         cast_faces = dict(zip(found.names, with_others(faces, len(found.names)), strict=False))
         moved = dict[str, Moved]()

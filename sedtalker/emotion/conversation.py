@@ -8,7 +8,7 @@ is the emotion of the recording.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -23,7 +23,7 @@ from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.plugins import plugin
 from sedtalker.progress import Hook, no_progress, one_step
-from sedtalker.speakers.separation import Speakers
+from sedtalker.speakers.separation import CROSSTALK, Speakers
 from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
@@ -123,7 +123,7 @@ def emotions_by_speaker(
     bursts_of: Callable[[SpeechFeatures], tuple[Burst, ...]],
     classes: int,
     hook: Hook = no_progress,
-) -> Iterator[tuple[str, FrameEmotions, tuple[Burst, ...]]]:
+) -> tuple[Speakers, dict[str, tuple[FrameEmotions, tuple[Burst, ...]]]]:
     """The emotion of every frame of a recording for each speaker by name, and their vocal bursts.
 
     Args:
@@ -133,20 +133,55 @@ def emotions_by_speaker(
         bursts_of: the vocal bursts in such features.
         classes: how many categories there are.
         hook: see ``sedtalker.progress``.
+
+    Returns:
+        The speakers, see ``with_bursts``, and what each of them expresses.
     """
-    with one_step(hook, "encoding the speech"):
-        features = encoder(speakers.mixed)
-    alone = speaks_alone(speakers.turns, features.speech)
-    shared = shared_bursts(bursts_of(features), speakers.turns, alone)
+    alone, features = False, None
+    with one_step(hook, "finding vocal bursts"):
+        if speakers.channels:
+            speakers, bursts = with_bursts(speakers, lambda channel: bursts_of(encoder(channel)))
+        else:
+            features = encoder(speakers.mixed)
+            alone = speaks_alone(speakers.turns, features.speech)
+            bursts = shared_bursts(bursts_of(features), speakers.turns, alone)
+    found = {}
     for name in speakers.names:
         with one_step(hook, f"recognising the emotion of {name}"):
-            if alone:
+            if alone and features is not None:
                 frames = frames_of(speakers.mixed, features)
             else:
                 frames = speaker_frames(speakers, name, lambda sound: frames_of(sound, encoder(sound)), classes)
-            # on a channel of one's own nobody else laughs
-            bursts = bursts_of(encoder(speakers.sounds[name])) if speakers.apart else shared[name]
-        yield name, frames, bursts
+        found[name] = frames, bursts[name]
+    return speakers, found
+
+
+def with_bursts(
+    speakers: Speakers, bursts_of: Callable[[Audio], tuple[Burst, ...]]
+) -> tuple[Speakers, dict[str, tuple[Burst, ...]]]:
+    """Speakers with a channel each, whose turns hold their vocal bursts too, and these: people laugh while others talk.
+
+    Of bursts at the same time the loudest counts, and those that are as loud: microphones pick up others too.
+
+    Args:
+        speakers: of a recording with channels.
+        bursts_of: the bursts in some sound.
+    """
+    every = {name: bursts_of(channel) for name, channel in speakers.channels.items()}
+
+    def is_own(name: str, burst: Burst) -> bool:
+        span = slice(round(burst.start * SAMPLE_RATE), round(burst.end * SAMPLE_RATE))
+        power = {who: float(np.square(channel.samples[span]).mean()) for who, channel in speakers.channels.items()}
+        others = (who for who, found in every.items() if who != name and any(_meet(burst, each) for each in found))
+        return all(power[who] < power[name] * np.exp(CROSSTALK) for who in others)
+
+    owned = {name: tuple(burst for burst in found if is_own(name, burst)) for name, found in every.items()}
+    spans = {name: [(burst.start, burst.end) for burst in bursts] for name, bursts in owned.items()}
+    return speakers.also(spans), owned
+
+
+def _meet(one: Burst, other: Burst) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 def speaker_frames(

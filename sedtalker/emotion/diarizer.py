@@ -224,11 +224,12 @@ class Diarizer:
             if isinstance(speakers, str):
                 with one_step(hook, "finding the speakers"):
                     speakers = separate(recording, speakers, max_seconds)
-            duration, tracks = speakers.mixed.duration, dict[str, EmotionTrack]()
             parts = self.encoder, self._frames, self._bursts, len(self.labels)
-            for name, frames, bursts in emotions_by_speaker(speakers, *parts, hook):
-                track = self._shaped(frames, FRAME_CLOCK, duration, fill_scale).confident(min_confidence)
-                tracks[name] = replace(track, bursts=bursts)
+            speakers, found = emotions_by_speaker(speakers, *parts, hook)
+            tracks = dict[str, EmotionTrack]()
+            for name, (frames, bursts) in found.items():
+                track = self._shaped(frames, FRAME_CLOCK, speakers.mixed.duration, fill_scale)
+                tracks[name] = replace(track.confident(min_confidence), bursts=bursts)
         return Conversation(speakers, tracks)
 
     def track(

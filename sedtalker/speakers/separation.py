@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from sedtalker.errors import InputError
 from sedtalker.reading import is_file
 from sedtalker.speakers.diarization import find_turns, speech_frames
 from sedtalker.speakers.speaker_model import STRIDE
-from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns, turns_of
+from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turn, Turns, turns_of
 from sedtalker.speech.features import MEL_CLOCK, analysis_of
 
 log = logging.getLogger(__name__)
@@ -54,13 +54,13 @@ class Speakers:
         mixed: the whole recording, mono.
         turns: who speaks when.
         sounds: each speaker's own sound by name, as long as the recording.
-        apart: whether sounds come from a channel each, instead of being cut from the whole recording.
+        channels: each speaker's channel by name, where there is one for each; sounds are cut from these then.
     """
 
     mixed: Audio
     turns: Turns
     sounds: Mapping[str, Audio]
-    apart: bool = False
+    channels: Mapping[str, Audio] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,6 +70,13 @@ class Speakers:
     def with_turns(self, turns: Turns) -> Speakers:
         """The same recording with other turns, for example edited ones; sounds are cut from the whole recording."""
         return cut_apart(self.mixed, turns)
+
+    def also(self, spans: Mapping[str, Iterable[tuple[float, float]]]) -> Speakers:
+        """With further turns (seconds) on channels: what is no speech, such as laughter, and yet a speaker's own."""
+        more = [Turn(start, end, name) for name, own in spans.items() for start, end in own]
+        turns = replace(self.turns, turns=(*self.turns.turns, *more))
+        sounds = {name: sound_of(channel, turns, name) for name, channel in self.channels.items()}
+        return replace(self, turns=turns, sounds={**self.sounds, **sounds})
 
     def renamed(self, names: Mapping[str, str]) -> Speakers:
         """With other names; two speakers that get one name are merged, the sounds of their channels added.
@@ -81,15 +88,20 @@ class Speakers:
         if unknown:
             raise InputError(f"there is no speaker '{unknown[0]}'; there are {', '.join(self.turns.speakers)}")
         turns = self.turns.renamed(names)
-        if not self.apart and len(turns.speakers) < len(self.turns.speakers):
+        if not self.channels and len(turns.speakers) < len(self.turns.speakers):
             return self.with_turns(turns)
-        sounds = dict[str, Audio]()
-        for name, sound in self.sounds.items():
-            new = names.get(name, name)
-            if new in sounds:
-                sound = replace(sound, samples=np.clip(sounds[new].samples + sound.samples, -1.0, 1.0))
-            sounds[new] = sound
-        return Speakers(self.mixed, turns, sounds, self.apart)
+        return Speakers(self.mixed, turns, _renamed(self.sounds, names), _renamed(self.channels, names))
+
+
+def _renamed(sounds: Mapping[str, Audio], names: Mapping[str, str]) -> dict[str, Audio]:
+    """Sounds by other names; those that get one name are added."""
+    made = dict[str, Audio]()
+    for name, sound in sounds.items():
+        new = names.get(name, name)
+        if new in made:
+            sound = replace(sound, samples=np.clip(made[new].samples + sound.samples, -1.0, 1.0))
+        made[new] = sound
+    return made
 
 
 def separate(recording: Path | str | Audio, speakers: str = "auto", max_seconds: float = LONGEST_SECONDS) -> Speakers:
@@ -170,7 +182,7 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
     mixed = Audio(np.mean([channels[k].samples for k in sounding], axis=0).astype(np.float32))
     turns = turns_of(spoken[speaking], MEL_CLOCK.times(spoken.shape[1]), list(sources), mixed.duration)
     sounds = {speaker: sound_of(channel, turns, speaker) for speaker, channel in sources.items()}
-    return Speakers(mixed, turns, sounds, apart=True)
+    return Speakers(mixed, turns, sounds, sources)
 
 
 def _spoken(channels: list[Audio]) -> Mask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,8 +145,7 @@ def test_a_burst_belongs_to_whoever_speaks_most_of_it(
 
 def test_bursts_are_those_of_ones_own_channel_or_ones_share_of_the_recording() -> None:
     one = speakers_of()
-    apart = Speakers(one.mixed, one.turns, one.sounds, apart=True)
-    length = len(one.mixed.samples) // 320
+    length = len(one.mixed.samples) // FRAME
 
     def features_of(sound: Audio) -> SpeechFeatures:
         return analysis_of(sound).features(np.zeros((FRAME_CLOCK.frames(sound.duration), 0), np.float32))
@@ -157,15 +157,21 @@ def test_bursts_are_those_of_ones_own_channel_or_ones_share_of_the_recording() -
     def frames_of(sound: Audio, features: SpeechFeatures) -> FrameEmotions:
         return numbered(Audio(np.pad(sound.samples, (0, -len(sound.samples) % FRAME))))
 
-    def found(speakers: Speakers) -> dict[str, tuple[Burst, ...]]:
-        parts = emotions_by_speaker(speakers, features_of, frames_of, bursts_of, 2)
-        made = {name: (frames, bursts) for name, frames, bursts in parts}
-        assert {len(frames.posterior) for frames, _ in made.values()} == {length}
-        return {name: bursts for name, (_, bursts) in made.items()}
+    def found(speakers: Speakers) -> tuple[Turns, dict[str, tuple[Burst, ...]]]:
+        speakers, parts = emotions_by_speaker(speakers, features_of, frames_of, bursts_of, 2)
+        assert {len(frames.posterior) for frames, _ in parts.values()} == {length}
+        return speakers.turns, {name: bursts for name, (_, bursts) in parts.items()}
 
     laugh, sigh = bursts_of(features_of(one.mixed))
-    assert found(one) == {"ann": (laugh,), "bob": (sigh,)}
-    assert found(apart) == {name: bursts_of(features_of(one.sounds[name])) for name in ("ann", "bob")}
+    assert found(one) == (one.turns, {"ann": (laugh,), "bob": (sigh,)})
+    faint = Audio(0.4 * one.mixed.samples)  # 8 dB below
+    for bob, own in ((one.mixed, True), (faint, False)):
+        channels = {"ann": one.mixed, "bob": bob}
+        turns, bursts = found(replace(one, channels=channels))
+        assert bursts["ann"] == bursts_of(features_of(one.mixed))
+        assert bursts["bob"] == (bursts_of(features_of(bob)) if own else ())
+        assert turns.of("ann") == [(0.5, 3.0), (4.0, 4.5), (5.5, 7.5)]
+        assert turns.of("bob") == ([(1.0, 1.5), (3.5, 6.0)] if own else [(3.5, 6.0)])
 
 
 @pytest.fixture(scope="module")

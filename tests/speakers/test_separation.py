@@ -41,7 +41,7 @@ def test_a_channel_each_and_both_at_once() -> None:
     assert found.names == ("speaker1", "speaker2")
     assert near(spoken(found, "speaker1"), [(0.5, 2.5)])
     assert near(spoken(found, "speaker2"), [(2.0, 4.0)])
-    assert found.apart
+    assert set(found.channels) == set(found.names)
     silent = found.sounds["speaker1"].samples[round(3.0 * SAMPLE_RATE) :]
     assert np.abs(silent).max() == 0.0
 
@@ -141,6 +141,19 @@ def test_renaming_keeps_sounds_and_merging_does_not_make_them_louder() -> None:
         found.renamed({"eve": "x"})
 
 
+def test_what_is_no_speech_is_a_turn_on_a_channel_of_ones_own() -> None:
+    channels = [channel((0.5, 2.0)), channel((3.0, 4.5), pitch=210.0)]
+    found = by_channels(channels, "a.wav")
+    more = found.also({"speaker1": [(3.5, 4.0)], "speaker2": []})
+    assert near(more.turns.of("speaker1"), [*spoken(found, "speaker1"), (3.5, 4.0)])
+    assert more.turns.of("speaker2") == found.turns.of("speaker2")
+    inside = slice(round(3.6 * SAMPLE_RATE), round(3.9 * SAMPLE_RATE))
+    np.testing.assert_array_equal(more.sounds["speaker1"].samples[inside], channels[0].samples[inside])
+    assert not found.sounds["speaker1"].samples[inside].any()
+    renamed = more.renamed({"speaker1": "Ann"})
+    assert renamed.channels["Ann"] is more.channels["speaker1"]
+
+
 def test_merged_channels_are_added() -> None:
     found = by_channels([channel((0.5, 2.5)), channel((2.0, 4.0), pitch=210.0)], "a.wav")
     one = found.renamed({"speaker2": "speaker1"})
@@ -153,4 +166,4 @@ def test_other_turns_cut_other_sounds() -> None:
     edited = found.with_turns(Turns((Turn(1.0, 2.0, "bob"),), found.mixed.duration))
     assert edited.names == ("bob",)
     assert np.abs(edited.sounds["bob"].samples[round(2.2 * SAMPLE_RATE) :]).max() == 0.0
-    assert replace(edited, apart=True).renamed({"bob": "rob"}).names == ("rob",)
+    assert replace(edited, channels=edited.sounds).renamed({"bob": "rob"}).names == ("rob",)
