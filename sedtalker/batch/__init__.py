@@ -1,1 +1,1 @@
-"""Folders of recordings: many files animated by processes or by a Ray cluster, resumed, and summed up in a report."""
+"""Folders of recordings: many files animated by several processes, resumed, and summed up in a report."""

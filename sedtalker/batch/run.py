@@ -1,4 +1,4 @@
-"""A batch from its beginning to its end: planned, worked on by an engine, logged, summed up."""
+"""A batch from its beginning to its end: planned, worked on by processes, logged, summed up."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One recording of a batch: the results of ``sedtalker animate`` for it, unless they are there already.
 
-``Worker`` is what every process of a batch holds, here and on a Ray cluster. It takes a task and gives a record, both
+``Worker`` is what every process of a batch holds. It takes a task and gives a record, both
 plain data; networks and faces stay open between tasks.
 """
 

@@ -1,4 +1,4 @@
-"""``sedtalker batch``: many recordings animated, by processes or by a Ray cluster."""
+"""``sedtalker batch``: many recordings animated by several processes."""
 
 from __future__ import annotations
 

@@ -330,7 +330,7 @@ LOOKED = ("seen", "seen_right", "seen_agrees")
 
 
 def expression_metrics(result: Expression) -> dict[str, float]:
-    """Every figure of ``EXPRESSION`` in ``emotion_measures``: the summary, then those of corpora and emotions."""
+    """Every figure of ``measures.TEST["expression"]``: the summary, then those of corpora and emotions."""
     by_corpus = {name: corpus_figures(rows) for name, rows in result.emotional.items()}
     reading = {name: narration_figures(rows) for name, rows in result.narration.items()}
     keys = ("shown", "shown_right", "shown_wrong", "neutral_shown", "strength", "confidence", "called_right", *LOOKED)

@@ -205,7 +205,7 @@ def language_recalls(by_corpus: Iterable[Sequence[ClipResult]]) -> dict[str, flo
 
 
 def summary(scores: Sequence[CorpusScores], narration: dict[str, float]) -> dict[str, float]:
-    """The figures over corpora, by the keys of ``emotion_measures.TRANSFER``; what has no corpus is left out.
+    """The figures over corpora, by the keys of ``measures.TEST["transfer"]``; what has no corpus is left out.
 
     Means over the unseen corpora of the headline; ``angry_as_happy`` and ``intensity_neutral`` (as a track has it,
     as a face shows it) of the worst corpus never trained on, development corpora among them;
