@@ -3,7 +3,7 @@
 The conversations are made of single recordings of speakers that no network was trained on: two to four people, pauses
 and up to a fifth of the speech overlapping, clean, in noise of kinds never met, in a room, and over a telephone. In
 those for emotion turns are whole recordings, and every speaker keeps one mood, as people do within half a minute, or
-has another one in each turn.
+has another one in each turn. In those with a channel for each speaker, somebody laughs while another talks.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from sedtalker.animation.animator import Animator
+from sedtalker.animation.burst_motion import HELD
 from sedtalker.arrays import Mask
-from sedtalker.audio import Audio, load_audio
+from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -31,7 +32,7 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speakers.diarization import find_turns
 from sedtalker.speakers.separation import by_channels, cut_apart, separate
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
-from sedtalker.speakers.turns import Turns, turns_of
+from sedtalker.speakers.turns import NAME, Turns, turns_of
 from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.joined_speech import DialogueRule, clip_labels, make_dialogue
 from sedtalker.training.corpora.manifest import Clip, read_manifest
@@ -49,6 +50,12 @@ TALK_NOISE_DECIBELS = 10.0
 """How far noise lies below the speech."""
 OVERLAPS = (0.0, 0.15, 0.3, 0.6)
 """Chances that a turn begins before the last one has ended; the last makes about a fifth of the speech overlap."""
+LAUGHTER = ("emogator", "test", "[vocal burst: Amusement]")
+"""Corpus, split and transcript of laughter, of people whom no network was trained on."""
+PICKED_UP = 10 ** (-15 / 20)
+"""How loud a microphone picks up others, where their own has 1."""
+LAUGH_LEVEL, CAUGHT = 0.7, 0.3
+"""How loud a laugh is beside its speaker's speech, and the share of it from which on it is found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +171,12 @@ def evaluate_conversation(
         spoken = [t for name, c in labelled.items() if c for t in make_talks(c, name, talks, changes, **given)]
         found = _feeling(diarizer, counted(spoken, hook, "recognising emotion", len(spoken)))
         metrics |= {key + ending: value for key, value in found.items()}
-    return metrics
+    laughs = [c for c in listed if (c.corpus, c.split, c.transcript) == LAUGHTER]
+    quiet = {"clean": changes["clean"]}
+    spoken = [t for name, c in clips.items() if c for t in make_talks(c, name, talks, quiet, moods=False, seed=2)]
+    return metrics | (
+        _laughing(diarizer, counted(spoken, hook, "finding laughter", len(spoken)), laughs) if laughs else {}
+    )
 
 
 def _speaking(talks: Iterator[Talk]) -> dict[str, float]:
@@ -224,6 +236,53 @@ def _feeling(diarizer: Diarizer, talks: Iterator[Talk]) -> dict[str, float]:
         "recall_gain_given": metrics["recall_given"] - metrics["recall_mixed"],
         "recall_gain_auto": metrics["recall_auto"] - metrics["recall_mixed"],
     }
+
+
+def _laughing(diarizer: Diarizer, talks: Iterator[Talk], laughs: Sequence[Clip]) -> dict[str, float]:
+    """Whose face shows a laugh where everybody has a channel, and laughs in a minute of speech."""
+    rng, shown, misplaced, false, minutes = np.random.default_rng(3), list[bool](), list[bool](), 0, 0.0
+    for talk in talks:
+        who = int(rng.integers(len(talk.turns.speakers)))
+        laugh = load_audio(laughs[int(rng.integers(len(laughs)))].path)
+        start = _while_others_talk(talk, who, laugh.duration, rng)
+        if start is None:
+            continue
+        sounds, first = talk.apart.copy(), round(start * SAMPLE_RATE)
+        level = LAUGH_LEVEL * _loudness(sounds[who]) / _loudness(laugh.samples)
+        sounds[who, first : first + len(laugh.samples)] += level * laugh.samples
+        channels = sounds + PICKED_UP * (sounds.sum(0) - sounds)
+        channels /= max(1.0, float(np.abs(channels).max()))
+        end, caught = start + laugh.duration, dict[str, bool]()
+        for name, track in diarizer.conversation(
+            "", by_channels([Audio(c) for c in channels], "channels")
+        ).tracks.items():
+            seen = [burst for burst in track.bursts if burst.kind in HELD]
+            shares = [min(burst.end, end) - max(burst.start, start) for burst in seen]
+            caught[name] = max(shares, default=0.0) >= CAUGHT * laugh.duration
+            false += sum(share <= 0.0 for share in shares)
+        own = f"{NAME}{who + 1}"
+        shown.append(caught.pop(own, False))
+        misplaced.append(any(caught.values()))
+        minutes += talk.sound.duration / 60
+    values = {"laughs_shown": shown, "laughs_misplaced": misplaced}
+    return {key: float(np.mean(each)) for key, each in values.items()} | {"laughs_false": false / max(minutes, 1e-9)}
+
+
+def _while_others_talk(talk: Talk, who: int, seconds: float, rng: np.random.Generator) -> float | None:
+    """When a speaker, who is silent for so long, begins to laugh while another talks; None where they never could."""
+    times = np.arange(0.0, talk.sound.duration, STEP)
+    active, count = _table(talk.turns, times), round(seconds / STEP)
+    before = np.concatenate([[0], np.cumsum(active[who])])
+    silent = before[count:] == before[: len(before) - count]
+    others = np.asarray(np.delete(active, who, 0).any(0))
+    free = np.flatnonzero(silent[: len(others)] & others[: len(silent)])
+    return float(times[rng.choice(free)]) if len(free) else None
+
+
+def _loudness(samples: NDArray[np.float32]) -> float:
+    """Root mean square of what is louder than a twentieth of the peak."""
+    level = np.abs(samples)
+    return float(np.sqrt(np.square(samples[level > 0.05 * level.max()]).mean()))
 
 
 def _answer(track: EmotionTrack | None, start: float, end: float) -> NDArray[np.float64]:

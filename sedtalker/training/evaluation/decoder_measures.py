@@ -238,9 +238,9 @@ def evaluate_decoder(
 ) -> dict[str, float]:
     """All metrics on held-out sentences, with a neutral track where nothing else is said.
 
-    By the keys of ``measures.TEST["decoder"]``. ``lip_…``, ``closure_…``, ``contact_rate``: ``lip_metrics`` of the clips as
-    they were recorded; ``…_synchronised``: with sound and picture synchronised (``with_tracking``), as all motion of the
-    open 4D set is; ``…_unseen``: ``unseen_metrics``; ``…_wild``: ``wild_metrics``;
+    By the keys of ``measures.TEST["decoder"]``. ``lip_…``, ``closure_…``, ``contact_rate``: ``lip_metrics`` of the
+    clips as they were recorded; ``…_synchronised``: with sound and picture synchronised (``with_tracking``), as all
+    motion of the open 4D set is; ``…_unseen``: ``unseen_metrics``; ``…_wild``: ``wild_metrics``;
     ``…_voice_changed`` (needs pyworld) and ``…_5db``: ``evaluate_voices``; ``shift_…``, ``controllability``,
     ``closure_rate_worst_emotion``: ``expression_metrics``; ``control_accuracy``, ``intensity_rho``, ``lip_leak``:
     ``evaluate_control``; ``mve_mm``, ``lve_mm2``, ``eve_mm2``, ``fdd_mm``, ``jerk_ratio`` with ``static_`` and

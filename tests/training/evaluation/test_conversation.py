@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from sedtalker.emotion.conversation import Conversation
 from sedtalker.emotion.formats import constant_track
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, Burst
 from sedtalker.errors import InputError
+from sedtalker.speakers.separation import Speakers
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.evaluation.conversation import _answer, evaluate_conversation, make_talks
+from sedtalker.training.evaluation import conversation as measured
+from sedtalker.training.evaluation.conversation import _answer, _while_others_talk, evaluate_conversation, make_talks
 
 
 @pytest.fixture
@@ -53,6 +57,47 @@ def test_the_answer_of_a_turn_is_its_tracks_and_even_where_nobody_was_found() ->
     assert CATEGORIES[int(_answer(track, 1.0, 2.0).argmax())] == "happy"
     assert np.ptp(_answer(None, 1.0, 2.0)) == 0.0
     assert np.ptp(_answer(track, 9.0, 10.0)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [("own", (1, 0, 0)), ("other", (0, 1, 0)), ("both", (1, 1, 0)), ("late", (0, 0, 1)), ("unseen", (0, 0, 0))],
+)
+def test_laughs_count_on_the_face_of_whoever_laughs(
+    clips: list[Clip], shown: str, expected: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A diarizer that knows when a laugh begins, which is louder than all, and gives it to somebody."""
+    monkeypatch.setattr(measured, "_while_others_talk", lambda *_: 2.0)
+    monkeypatch.setattr(measured, "LAUGH_LEVEL", 50.0)
+    talks = list(make_talks(clips, "made", 2, {"clean": lambda samples, rng: samples}, moods=False))
+    minutes = sum(talk.sound.duration for talk in talks) / 60 / len(talks)
+
+    class Knowing:
+        def conversation(self, recording: str, speakers: Speakers) -> Conversation:
+            own, other = sorted(speakers.names, key=lambda name: -np.abs(speakers.channels[name].samples).max())
+            found = Burst(9.0, 9.9, "laugh", 0.9) if shown == "late" else Burst(2.1, 3.0, "laugh", 0.9)
+            found = replace(found, kind="other") if shown == "unseen" else found
+            owners = {"other": (other,), "both": (own, other)}.get(shown, (own,))
+            neutral = constant_track("neutral", speakers.mixed.duration)
+            tracks = {who: replace(neutral, bursts=(found,) if who in owners else ()) for who in speakers.names}
+            return Conversation(speakers, tracks)
+
+    figures = measured._laughing(Knowing(), iter(talks), clips[:1])  # type: ignore[arg-type]
+    assert tuple(figures[key] for key in ("laughs_shown", "laughs_misplaced")) == expected[:2]
+    assert figures["laughs_false"] == pytest.approx(expected[2] / minutes)
+
+
+def test_who_laughs_is_silent_while_another_talks(clips: list[Clip]) -> None:
+    changes = {"clean": lambda samples, rng: samples}
+    (talk,) = make_talks(clips, "made", 1, changes, moods=False)
+    names = talk.turns.speakers
+    for draw in range(20):
+        start = _while_others_talk(talk, 0, 0.5, np.random.default_rng(draw))
+        assert start is not None
+        times = start + np.arange(0.005, 0.49, 0.01)
+        assert not talk.turns.active(names[0], times).any()
+        assert talk.turns.active(names[1], times[:1]).all()
+    assert _while_others_talk(talk, 0, 1e3, np.random.default_rng(0)) is None
 
 
 def test_a_folder_without_the_corpora_is_refused(tmp_path: Path) -> None:
