@@ -32,6 +32,9 @@ MARGIN_SECONDS = 0.06
 """By which turns are widened before others are silenced: an onset is quieter than what follows."""
 CROSSTALK = 1.4
 """Natural logarithms of power (6 dB) by which a channel must not be weaker than the loudest for its speech to count."""
+FAINT = 2.8
+"""Natural logarithms of power (12 dB) by which a channel may be weaker than the loudest and still hold sounds of its
+speaker, such as laughter while another talks."""
 LEVEL_FRAMES = 25
 """Frames of 10 ms over which the levels of channels are compared: about a syllable."""
 CLOSED_FRAMES = 30
@@ -54,7 +57,8 @@ class Speakers:
         mixed: the whole recording, mono.
         turns: who speaks when.
         sounds: each speaker's own sound by name, as long as the recording.
-        channels: each speaker's channel by name, where there is one for each; sounds are cut from these then.
+        channels: each speaker's channel by name, where there is one for each; silent where another is far louder, since
+            microphones pick up others. Sounds are cut from these then.
     """
 
     mixed: Audio
@@ -173,7 +177,7 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
     for a, b in combinations(sounding, 2):
         if abs(_correlation(channels[a].samples, channels[b].samples)) > SAME_CHANNEL:
             raise InputError(f"{name}: its channels hold the same sound: use --speakers auto, or an .rttm file")
-    spoken = _spoken([channels[k] for k in sounding])
+    loudest, spoken = _spoken([channels[k] for k in sounding])
     speaking = [k for k, row in enumerate(spoken) if row.any()]
     if not speaking:
         raise InputError(f"{name}: nobody speaks in any of its channels")
@@ -182,11 +186,20 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
     mixed = Audio(np.mean([channels[k].samples for k in sounding], axis=0).astype(np.float32))
     turns = turns_of(spoken[speaking], MEL_CLOCK.times(spoken.shape[1]), list(sources), mixed.duration)
     sounds = {speaker: sound_of(channel, turns, speaker) for speaker, channel in sources.items()}
-    return Speakers(mixed, turns, sounds, sources)
+    gates = dict(zip(sources, loudest[speaking], strict=True))
+    return Speakers(mixed, turns, sounds, {name: _gated(channel, gates[name]) for name, channel in sources.items()})
 
 
-def _spoken(channels: list[Audio]) -> Mask:
-    """(S, T) in which frames of 10 ms each channel has the speech of its own speaker."""
+def _gated(channel: Audio, gate: Mask) -> Audio:
+    """A channel, silent but for frames of 10 ms (T,)."""
+    times = (np.arange(len(channel.samples)) * MEL_CLOCK.rate / SAMPLE_RATE).astype(int)
+    opened = gate[np.minimum(times, len(gate) - 1)].astype(np.float32)
+    fade = round(FADE_SECONDS * SAMPLE_RATE)
+    return replace(channel, samples=channel.samples * scipy.ndimage.uniform_filter1d(opened, fade, mode="nearest"))
+
+
+def _spoken(channels: list[Audio]) -> tuple[Mask, Mask]:
+    """(S, T) each: frames of 10 ms in which a channel is about as loud as any, and of them its own speaker's speech."""
     levels, active = list[Floats](), list[Mask]()
     for channel in channels:
         prosody = analysis_of(channel).prosody
@@ -195,13 +208,16 @@ def _spoken(channels: list[Audio]) -> Mask:
         )
         loud = speech_activity(prosody[:, 0], prosody[:, 2], MEL_CLOCK.rate)
         active.append(loud & np.repeat(speech_frames(channel), STRIDE)[: len(loud)])
-    loudest, spoken = np.max(levels, axis=0), list[Mask]()
-    for speech, level in zip(active, levels, strict=True):
-        own = scipy.ndimage.binary_closing(
-            np.pad(speech & (level > loudest - CROSSTALK), CLOSED_FRAMES), np.ones(CLOSED_FRAMES)
-        )
-        spoken.append(scipy.ndimage.binary_opening(own[CLOSED_FRAMES:-CLOSED_FRAMES] & speech, np.ones(LEAST_FRAMES)))
-    return np.stack(spoken)
+    below, spoken = np.max(levels, axis=0) - np.stack(levels), list[Mask]()
+    for speech, own in zip(active, below < CROSSTALK, strict=True):
+        spoken.append(scipy.ndimage.binary_opening(_closed(speech & own) & speech, np.ones(LEAST_FRAMES)))
+    return np.stack([_closed(own) for own in below < FAINT]), np.stack(spoken)
+
+
+def _closed(mask: Mask) -> Mask:
+    """Frames (T,) with gaps of less than ``CLOSED_FRAMES`` filled."""
+    padded = np.pad(mask, CLOSED_FRAMES)
+    return np.asarray(scipy.ndimage.binary_closing(padded, np.ones(CLOSED_FRAMES)))[CLOSED_FRAMES:-CLOSED_FRAMES]
 
 
 def _note_together(spoken: Mask, name: str) -> None:

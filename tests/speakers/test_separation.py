@@ -142,14 +142,21 @@ def test_renaming_keeps_sounds_and_merging_does_not_make_them_louder() -> None:
 
 
 def test_what_is_no_speech_is_a_turn_on_a_channel_of_ones_own() -> None:
-    channels = [channel((0.5, 2.0)), channel((3.0, 4.5), pitch=210.0)]
-    found = by_channels(channels, "a.wav")
-    more = found.also({"speaker1": [(3.5, 4.0)], "speaker2": []})
-    assert near(more.turns.of("speaker1"), [*spoken(found, "speaker1"), (3.5, 4.0)])
-    assert more.turns.of("speaker2") == found.turns.of("speaker2")
+    one, two = (channel(span, pitch=pitch).samples for span, pitch in (((0.5, 2.0), 120.0), ((3.0, 4.5), 210.0)))
     inside = slice(round(3.6 * SAMPLE_RATE), round(3.9 * SAMPLE_RATE))
-    np.testing.assert_array_equal(more.sounds["speaker1"].samples[inside], channels[0].samples[inside])
+    laugh = np.zeros_like(one)  # without a voice
+    laugh[inside] = 0.05 * np.random.default_rng(0).standard_normal(len(laugh[inside]))
+    picked_up = 0.15 * two * (np.arange(len(two)) > 4.0 * SAMPLE_RATE)  # 16 dB lower
+    found = by_channels([Audio(one + laugh + picked_up), Audio(two)], "a.wav")
+    assert near(spoken(found, "speaker1"), [(0.5, 2.0)])
+    more = found.also({"speaker1": [(3.6, 3.9)], "speaker2": []})
+    assert near(more.turns.of("speaker1"), [*spoken(found, "speaker1"), (3.6, 3.9)])
+    assert more.turns.of("speaker2") == found.turns.of("speaker2")
+    np.testing.assert_array_equal(more.sounds["speaker1"].samples[inside], (one + laugh + picked_up)[inside])
     assert not found.sounds["speaker1"].samples[inside].any()
+    alone = slice(round(4.3 * SAMPLE_RATE), round(4.4 * SAMPLE_RATE))
+    assert not found.channels["speaker1"].samples[alone].any()
+    np.testing.assert_array_equal(found.channels["speaker2"].samples[alone], two[alone])
     renamed = more.renamed({"speaker1": "Ann"})
     assert renamed.channels["Ann"] is more.channels["speaker1"]
 
