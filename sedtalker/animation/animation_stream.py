@@ -18,6 +18,7 @@ from sedtalker.animation.articulation import (
     tongue_posteriors,
     tongue_weights,
 )
+from sedtalker.animation.burst_motion import BurstStream
 from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
 from sedtalker.animation.decoder import DecoderStream, ShapeDecoder, decoder_speech
 from sedtalker.animation.gains import apply_gains
@@ -54,6 +55,7 @@ class MotionFrames(NamedTuple):
         emotion: that of the same frames, or of fewer by the decoder's look-ahead.
         neutral: (T, 52) the same speech without emotion, where ``FaceStream`` splits the motion; else None.
         tongue: (T, 3) how far the tongue is at the places of ``TONGUE``; None: at none of them.
+        levels: those of the sound (natural log) in the frames of ``emotion``; None: not known.
     """
 
     times: NDArray[np.float64]
@@ -61,6 +63,7 @@ class MotionFrames(NamedTuple):
     emotion: StreamFrames
     neutral: Floats | None = None
     tongue: Floats | None = None
+    levels: Floats | None = None
 
 
 class HopCrossfade:
@@ -89,11 +92,12 @@ class HopCrossfade:
 class _Sound(NamedTuple):
     """What a decoder reads of n new frames, (n, C); phones (n + k, 40) and the mouth (n + k, S), if they are found.
 
-    ``voice``: (n, 4), see ``SpeechFeatures.voice``.
+    ``voice``: (n, 4), see ``SpeechFeatures.voice``; ``levels``: (n,) of the sound, natural log.
     """
 
     speech: Floats
     voice: Floats
+    levels: Floats
     phones: Floats | None
     mouth: Floats | None
 
@@ -190,7 +194,8 @@ class FaceStream:
         if self.neutral is not None:
             neutral = yield from self._weights(self.neutral, sound, frames, 0.0 * frames.intensity, last)
         times, self.times = self.times[: len(weights)], self.times[len(weights) :]
-        return MotionFrames(times, weights, frames, neutral, self._tongue(sound, len(frames.times), len(weights)))
+        tongue = self._tongue(sound, len(frames.times), len(weights))
+        return MotionFrames(times, weights, frames, neutral, tongue, sound.levels)
 
     def _tongue(self, sound: _Sound, new: int, count: int) -> Floats | None:
         """Tongue weights of the next ``count`` frames, (count, 3); ``new`` frames of ``sound`` are new."""
@@ -206,15 +211,16 @@ class FaceStream:
         known = features.part(first, len(features) - first if new else 0)
         decoded = replace(known, hidden=self.crossfade.push(known.hidden, new)) if new else known
         speech, voice = decoder_speech(decoder.config.hidden, decoded.part(0, new)), known.voice[:new]
+        levels = known.prosody[:new, 0]
         if not decoder.closes:
-            return _Sound(speech, voice, None, None)
+            return _Sound(speech, voice, levels, None, None)
         mouth = None
         if self.read is None or not new:
             phones = decoder.phones(known.hidden)
         else:
             phones, mouth = yield from self.read.steps(known.hidden, new)
             mouth = self.mouth_crossfade.push(mouth, new)
-        return _Sound(speech, voice, phones[: new + self.shown.lips.rules.ahead_frames], mouth)
+        return _Sound(speech, voice, levels, phones[: new + self.shown.lips.rules.ahead_frames], mouth)
 
     def _weights(
         self, chain: _Chain, sound: _Sound, frames: StreamFrames, intensity: Floats, last: bool
@@ -277,7 +283,7 @@ class AnimationStream:
         split = s.gains.split_motion  # such gains split the motion into what speech does and what emotion adds
         self.face = FaceStream(emotions, decoder, s.talking_style, s.direction, split)
         self.mesh = load_face() if split else None
-        self.idle = IdleStream(s)
+        self.idle, self.bursts = IdleStream(s), BurstStream()
         self.head = HeadStream(s.seed, s.fps) if s.head else None
         empty = np.zeros((0, len(ARKIT_52)), np.float32)
         self.times, self.weights = np.zeros(0), empty
@@ -317,14 +323,18 @@ class AnimationStream:
             self.label = CATEGORIES[int(made.emotion.label[-1])]
             self.intensity = float(made.emotion.intensity[-1])
             self.loudness = float(made.emotion.speech.mean())
+        if made.levels is not None:
+            self.bursts.push(made.emotion, made.levels)
         fps, gains = self.settings.fps, self.settings.gains
         newest = self.times[-1] if len(self.times) > 1 else -1.0
         at = np.arange(self.number, max(self.number, int(newest * fps) + 2)) / fps
         at = at[at <= newest]
-        faces = gains.of_shapes(self.idle.added(at, _interpolated(at, self.times, self.weights)), ARKIT_52)
+        faces = self.bursts.added(at, _interpolated(at, self.times, self.weights))
+        faces = gains.of_shapes(self.idle.added(at, faces), ARKIT_52)
         heads = np.zeros((len(at), 3), np.float32)
         if self.head is not None:
             heads = self.head.next(len(at), self.loudness, self.label, self.intensity * gains.expressivity)
+            heads[:, 0] += np.radians(self.bursts.nods(at))
         self.number += len(at)
         tongues = tongue_weights(_interpolated(at, self.times, self.tongue), faces[:, INDEX["jawOpen"]])
         kept = max(0, int(np.searchsorted(self.times, self.number / fps)) - 1)

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.visual_prosody import rise_and_fall
 from sedtalker.arrays import Floats
+from sedtalker.emotion.burst_detector import SHOWN_KINDS
+from sedtalker.emotion.emotion_stream import StreamFrames
 from sedtalker.emotion.track import Burst
-from sedtalker.speech.features import SpeechFeatures
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 
 def _sides(**amounts: float) -> dict[str, float]:
@@ -56,6 +59,8 @@ LEFT_OF_IT = 0.2
 """Share of them that stays."""
 HEAD = {"laugh": (-4.0, 1.2), "cry": (5.0, 0.8), "sigh": (3.0, 0.0)}
 """Degrees of pitch, down positive: held, and with each pulse."""
+KEPT_LEVELS, KEPT_FRAMES = round(PULSE_WINDOW * FRAME_CLOCK.rate), round(5.0 * FRAME_CLOCK.rate)
+"""Frames of a stream over which the mean level is taken, and that are kept: longer than a hop and what gains hold."""
 LIFTED, DRAWN = -2.0, 0.12
 """Degrees of the head, and ``jawOpen``, at the height of the breath before a sigh."""
 
@@ -103,16 +108,20 @@ def show_bursts(
         if burst.kind not in HELD or liveliness == 0.0:
             continue
         near = _around(times, burst)
-        shown = liveliness * presence(times[near], burst)
-        for name in GIVES_WAY[burst.kind]:
-            made[name][near] *= 1.0 - (1.0 - LEFT_OF_IT) * np.clip(shown, 0.0, 1.0)
-        pulsed = PULSED[burst.kind]
-        for name in {**HELD[burst.kind], **pulsed}:
-            wanted = shown * (HELD[burst.kind].get(name, 0.0) + pulsed.get(name, 0.0) * pulse[near])
-            made[name][near] = np.maximum(made[name][near], wanted)
+        _show(made, near, burst.kind, liveliness * presence(times[near], burst), pulse[near])
         drawn = liveliness * DRAWN * breath(times[near], burst)
         made["jawOpen"][near] = np.maximum(made["jawOpen"][near], drawn)
     return {name: np.clip(curve, 0.0, 1.0).astype(np.float32) for name, curve in made.items()}
+
+
+def _show(made: dict[str, Floats], near: slice, kind: str, shown: Floats, pulse: Floats) -> None:
+    """A kind of burst on some frames (N,) of the weights, ``shown`` (N,) from 0 to 1."""
+    for name in GIVES_WAY[kind]:
+        made[name][near] *= 1.0 - (1.0 - LEFT_OF_IT) * np.clip(shown, 0.0, 1.0)
+    pulsed = PULSED[kind]
+    for name in {**HELD[kind], **pulsed}:
+        wanted = shown * (HELD[kind].get(name, 0.0) + pulsed.get(name, 0.0) * pulse)
+        made[name][near] = np.maximum(made[name][near], wanted)
 
 
 def burst_nods(times: NDArray[np.floating], bursts: tuple[Burst, ...], pulse: Floats) -> Floats:
@@ -130,3 +139,59 @@ def burst_nods(times: NDArray[np.floating], bursts: tuple[Burst, ...], pulse: Fl
 def _around(times: NDArray[np.floating], burst: Burst) -> slice:
     """The frames in which a burst shows at all: recordings may be long, and bursts many."""
     return slice(*np.searchsorted(times, (burst.start - max(BEGINS, BREATH), burst.end + FALL)).tolist())
+
+
+# --- Streams.
+
+
+class BurstStream:
+    """Bursts on the face of a stream: they rise when they are known, and pulse with the level of the sound until then.
+
+    Breaths before sighs are over by then, and are left out.
+    """
+
+    def __init__(self) -> None:
+        self.now = np.zeros(len(SHOWN_KINDS), np.float32)
+        """How much of each kind shows."""
+        self.levels = np.zeros(0, np.float32)
+        self.times, self.pulse = np.zeros(0), np.zeros(0, np.float32)
+        self.shown = np.zeros((0, len(SHOWN_KINDS)), np.float32)
+
+    def push(self, frames: StreamFrames, levels: Floats) -> None:
+        """The next frames of a stream, and the levels (T,) of their sound, natural log."""
+        if not frames.bursts.any() and not len(self.times):
+            self.levels = np.concatenate([self.levels, levels])[-KEPT_LEVELS:]
+            return
+        rate, pulse, shown = FRAME_CLOCK.rate, np.zeros(len(levels), np.float32), []
+        for k, (wanted, level) in enumerate(zip(frames.bursts, levels, strict=True)):
+            self.levels = np.append(self.levels, level)[-KEPT_LEVELS:]
+            pulse[k] = np.clip((level - self.levels.mean()) / PULSE_SIZE, 0.0, 1.0)
+            self.now = self.now + np.clip(wanted - self.now, -1.0 / (FALL * rate), 1.0 / (RISE * rate))
+            shown.append(self.now)
+        self.times = np.concatenate([self.times, frames.times])[-KEPT_FRAMES:]
+        self.pulse = np.concatenate([self.pulse, pulse])[-KEPT_FRAMES:]
+        self.shown = np.concatenate([self.shown, np.stack(shown)])[-KEPT_FRAMES:]
+        if not self.shown.any():
+            self.times, self.pulse, self.shown = self.times[:0], self.pulse[:0], self.shown[:0]
+
+    def added(self, times: NDArray[np.floating], weights: Floats) -> Floats:
+        """Weights (T, 52) at some times with the bursts."""
+        if not len(self.times) or not len(times):
+            return weights
+        made, pulse = dict(zip(ARKIT_52, weights.T.copy(), strict=True)), np.interp(times, self.times, self.pulse)
+        for kind, amount in zip(SHOWN_KINDS, self._at(times), strict=True):
+            if amount.any():
+                _show(made, slice(None), kind, amount, pulse)
+        return np.stack(list(made.values()), axis=1).astype(np.float32)
+
+    def nods(self, times: NDArray[np.floating]) -> Floats:
+        """Pitch (T,) of the head, degrees, down positive."""
+        if not len(self.times) or not len(times):
+            return np.zeros(len(times), np.float32)
+        pulse = np.interp(times, self.times, self.pulse)
+        held = (HEAD[kind][0] + HEAD[kind][1] * pulse for kind in SHOWN_KINDS)
+        turns = (amount * pitch for amount, pitch in zip(self._at(times), held, strict=True))
+        return np.asarray(sum(turns), np.float32)
+
+    def _at(self, times: NDArray[np.floating]) -> list[Floats]:
+        return [np.interp(times, self.times, curve).astype(np.float32) for curve in self.shown.T]

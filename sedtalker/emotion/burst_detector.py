@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats, softmax, stretches
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.track import BURST_KINDS, Burst
-from sedtalker.nn.engine import Model, frame_logits, open_model
+from sedtalker.nn.calls import Call, Steps
+from sedtalker.nn.engine import Model, frame_logits, open_model, padded_rows
 from sedtalker.speech.encoder_model import ConvolutionHeadConfig
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
@@ -32,6 +33,10 @@ SHORTEST, BRIDGED = 0.3, 0.24
 """Seconds that a burst lasts at least, and of a gap within one at most."""
 NAMED = 0.5
 """Share of a kind among the kinds' probabilities from which on a burst is called by it."""
+SHOWN_KINDS = BURST_KINDS[:-1]
+"""Kinds that a face shows."""
+STREAMED_THRESHOLD = 0.5
+"""As ``THRESHOLD``, for streams, which know half a second of what follows; chosen on validation speakers."""
 
 
 class BurstDetectorConfig(ConvolutionHeadConfig):
@@ -82,9 +87,40 @@ def _burst(posterior: NDArray[np.floating], first: int, last: int, kinds: tuple[
     return Burst(round(first / RATE, 3), round(last / RATE, 3), kind, round(float(part.sum()), 3))
 
 
+def burst_model(encoder_sha256: str) -> Model | None:
+    """The detector; None where features are of another encoder than its own."""
+    if read_config(builtin_checkpoint("burst_detector")).encoder_sha256 != encoder_sha256:
+        return None
+    opened: Model = open_model("burst_detector")
+    return opened
+
+
 def find_bursts(features: SpeechFeatures, encoder_sha256: str) -> tuple[Burst, ...]:
     """The bursts of a recording; none where the features are of another encoder than the detector's."""
-    if read_config(builtin_checkpoint("burst_detector")).encoder_sha256 != encoder_sha256:
-        return ()
-    model = open_model("burst_detector")
-    return bursts_of(burst_posterior(model, burst_rows(features)), model.config.kinds)
+    model = burst_model(encoder_sha256)
+    return () if model is None else bursts_of(burst_posterior(model, burst_rows(features)), model.config.kinds)
+
+
+# --- Streams.
+
+
+def burst_steps(model: Model, features: SpeechFeatures, first: int, since: int) -> Steps[Floats]:
+    """(T - since, K) in {0, 1}: which of ``SHOWN_KINDS`` each frame of a stream from ``since`` on belongs to.
+
+    Args:
+        model: the detector.
+        features: (T) of the frames that the stream keeps.
+        first: number of the first of them.
+        since: the first that is asked for.
+    """
+    begin = max(0, since - STRIDE * (model.config.context + SMOOTHED))
+    begin += (first + begin) % STRIDE  # frames that are averaged stay together
+    rows = burst_rows(features.part(begin, len(features) - begin))
+    (logits,) = yield Call(model.run, (padded_rows(rows)[None],))
+    posterior = softmax(logits[0, : len(rows)], -1)
+    smooth = 1.0 - scipy.ndimage.uniform_filter1d(np.asarray(posterior[:, 0], np.float64), SMOOTHED, mode="nearest")
+    part = posterior[:, 1:]
+    named = (smooth > STREAMED_THRESHOLD)[:, None] & (part > NAMED * part.sum(1, keepdims=True))
+    frames = np.repeat(named[:, : len(SHOWN_KINDS)], STRIDE, axis=0).astype(np.float32)
+    frames = np.pad(frames, ((begin, max(0, len(features) - begin - len(frames))), (0, 0)))
+    return frames[since : len(features)]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import runs
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
+from sedtalker.emotion.burst_detector import SHOWN_KINDS, burst_model, burst_steps
 from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.inference import emotion_steps, shown_frames
@@ -46,6 +47,7 @@ class StreamFrames(NamedTuple):
         label: (T,) int64, the category of the segment: steady, where the posterior flickers.
         predicted: (T, C) float32 the posterior as predicted, rows sum to 1; that of a given emotion is as shown.
         fine: (T, K) float32 in [0, 1], the curves of fine-grained emotions; (0, 0) where the stream has none.
+        bursts: (T, B) float32, 1 in the vocal bursts of each of the stream's ``burst_kinds``; likewise.
     """
 
     times: NDArray[np.float64]
@@ -55,6 +57,7 @@ class StreamFrames(NamedTuple):
     label: NDArray[np.int64]
     predicted: NDArray[np.float32]
     fine: NDArray[np.float32] = NO_CURVES
+    bursts: NDArray[np.float32] = NO_CURVES
 
     @property
     def confidence(self) -> NDArray[np.float32]:
@@ -116,6 +119,11 @@ class SpeechStream:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The fine-grained emotions, in the order of ``StreamFrames.fine``."""
+        return ()
+
+    @property
+    def burst_kinds(self) -> tuple[str, ...]:
+        """The vocal bursts, in the order of ``StreamFrames.bursts``."""
         return ()
 
     @property
@@ -188,8 +196,8 @@ class SpeechStream:
     def _nothing(self) -> StreamFrames:
         none = np.zeros(0, np.float32)
         posterior = np.zeros((0, len(self.labels)), np.float32)
-        fine = np.zeros((0, len(self.kinds)), np.float32)
-        return StreamFrames(np.zeros(0), posterior, none, none > 0, np.zeros(0, np.int64), posterior, fine)
+        fine, bursts = (np.zeros((0, len(kinds)), np.float32) for kinds in (self.kinds, self.burst_kinds))
+        return StreamFrames(np.zeros(0), posterior, none, none > 0, np.zeros(0, np.int64), posterior, fine, bursts)
 
 
 class DiarizerStream(SpeechStream):
@@ -230,6 +238,7 @@ class DiarizerStream(SpeechStream):
         super().__init__(encoder, look_ahead, hop, context, second)
         diarizer.prepare_stream()
         self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
+        self.detector = burst_model(encoder.sha256())
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
 
     @property
@@ -241,6 +250,11 @@ class DiarizerStream(SpeechStream):
     def kinds(self) -> tuple[str, ...]:
         """The fine-grained emotions."""
         return () if self.fine is None else self.fine.kinds
+
+    @property
+    def burst_kinds(self) -> tuple[str, ...]:
+        """See ``SpeechStream``; none where the detector was trained on another encoder."""
+        return () if self.detector is None else SHOWN_KINDS
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
         found = yield from emotion_steps(self.diarizer, streamed.features, self.voice, since)
@@ -254,7 +268,10 @@ class DiarizerStream(SpeechStream):
         fine = np.zeros((count, 0), np.float32)
         if self.fine is not None:
             fine = self.fine.of_frames(streamed.features, streamed.first, since, count)
-        return StreamFrames(times, shown[new], strength[new], frames.speech[new], label, predicted, fine)
+        bursts = np.zeros((count, 0), np.float32)
+        if self.detector is not None:
+            bursts = (yield from burst_steps(self.detector, streamed.features, streamed.first, since))[:count]
+        return StreamFrames(times, shown[new], strength[new], frames.speech[new], label, predicted, fine, bursts)
 
 
 def streamed_speech(streamed: StreamedFeatures) -> NDArray[np.bool_]:

@@ -72,6 +72,7 @@ class LateEmotions(LipStream):
         self.posterior = self.wanted = np.eye(len(emotions.labels), dtype=np.float32)[0]
         self.intensity = self.wanted_intensity = 0.0
         self.label = 0
+        self.bursts = np.zeros(len(emotions.burst_kinds), np.float32)
 
     def begin(self, posterior: Floats, intensity: float) -> None:
         """Show an emotion, posterior (C,), until the diarizer has said something."""
@@ -83,6 +84,11 @@ class LateEmotions(LipStream):
     def labels(self) -> tuple[str, ...]:
         """The categories."""
         return self.emotions.labels
+
+    @property
+    def burst_kinds(self) -> tuple[str, ...]:
+        """The vocal bursts."""
+        return self.emotions.burst_kinds
 
     def settle(self) -> None:
         """Run the diarizer on buffered audio in idle time."""
@@ -96,6 +102,7 @@ class LateEmotions(LipStream):
                 self.wanted = frames.posterior[-1]
                 self.wanted_intensity = float(frames.intensity[-1])
                 self.label = int(frames.label[-1])
+                self.bursts = frames.bursts[-1]
 
     def _frames(self, samples: NDArray[np.float32]) -> Steps[StreamFrames]:
         yield from self.settle_steps()
@@ -120,7 +127,8 @@ class LateEmotions(LipStream):
             share = self.share * (times >= self.given.times[0])
             posterior, intensity = mixed((posterior, intensity), (given.posterior, given.intensity), share)
             label = (posterior * intensity[:, None]).argmax(1)
-        return StreamFrames(times, posterior, intensity, streamed.features.speech[part], label, posterior)
+        bursts, fine = np.tile(self.bursts, (count, 1)), np.zeros((count, 0), np.float32)
+        return StreamFrames(times, posterior, intensity, streamed.features.speech[part], label, posterior, fine, bursts)
 
 
 class TrackStream(LipStream):

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.articulation import Articulation
-from sedtalker.animation.burst_motion import HELD, LEFT_OF_IT, burst_nods, presence, pulses, show_bursts
+from sedtalker.animation.burst_motion import HELD, LEFT_OF_IT, BurstStream, burst_nods, presence, pulses, show_bursts
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import FrameClock, resample_frames
+from sedtalker.emotion.emotion_stream import StreamFrames
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.face.arkit import ARKIT_52
@@ -145,3 +146,51 @@ def test_lips_stay_closed_in_p_b_and_m_whatever_bursts_and_breaths_do(bursts, st
     _, free = gap_and_face(Articulation(np.zeros((200, 3), np.float32), 0.0 * closure))
     assert held[near].max(initial=0.0) <= RULES.closed_gap
     np.testing.assert_array_equal(face[shown == 0.0], free[shown == 0.0])
+
+
+# --- Streams.
+
+
+def streamed(stream: BurstStream, laughs: np.ndarray, levels: np.ndarray, step: int) -> np.ndarray:
+    """(T, 52) of a still face at the frames of a stream that comes in pieces, and the pitch of the head (T, 1)."""
+    times, made = FRAME_CLOCK.times(len(laughs)), []
+    for first in range(0, len(laughs), step):
+        part = slice(first, first + step)
+        count = len(laughs[part])
+        none, bursts = np.zeros(count, np.float32), np.zeros((count, 3), np.float32)
+        bursts[:, 0] = laughs[part]
+        posterior = np.eye(7, dtype=np.float32)[np.zeros(count, int)]
+        curves = np.zeros((count, 0), np.float32)
+        label = np.zeros(count, np.int64)
+        stream.push(
+            StreamFrames(times[part], posterior, none, none > 0, label, posterior, curves, bursts), levels[part]
+        )
+        face = stream.added(times[part], np.full((count, 52), 0.1, np.float32))
+        made.append(np.concatenate([face, stream.nods(times[part])[:, None]], axis=1))
+    return np.concatenate(made)
+
+
+def test_a_laugh_of_a_stream_rises_and_is_gone_after_it_however_it_is_cut() -> None:
+    laughs = np.zeros(300, np.float32)
+    laughs[100:200] = 1.0
+    levels = np.random.default_rng(0).normal(-5.0, 1.0, 300).astype(np.float32)
+    made = streamed(BurstStream(), laughs, levels, 4)
+    smile, pitch = made[:, ARKIT_52.index("mouthSmileLeft")], made[:, -1]
+    assert (smile[:100] == np.float32(0.1)).all()
+    assert smile[112:200] == pytest.approx(HELD["laugh"]["mouthSmileLeft"])
+    assert (np.diff(smile[100:110]) >= 0).all()
+    assert (smile[226:] == np.float32(0.1)).all()
+    assert not pitch[:100].any()
+    assert pitch[112:200].max() < -2.0  # back, nodding with the calls
+    assert np.ptp(pitch[112:200]) > 0.5
+    assert not pitch[226:].any()
+    for step in (1, 7, 300):
+        np.testing.assert_allclose(streamed(BurstStream(), laughs, levels, step)[:, :52], made[:, :52], atol=1e-6)
+
+
+def test_without_bursts_a_streams_face_stays_as_it_is() -> None:
+    stream, face = BurstStream(), np.full((4, 52), 0.3, np.float32)
+    streamed(stream, np.zeros(50, np.float32), np.zeros(50, np.float32), 5)
+    assert stream.added(np.arange(4) / 50, face) is face
+    assert not len(stream.times)
+    assert not stream.nods(np.arange(4) / 50).any()

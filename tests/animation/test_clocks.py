@@ -13,6 +13,7 @@ import pytest
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation, read_animation, write_animation
 from sedtalker.animation.animation_stream import GAIN_MARGIN, AnimationStream, MotionFrames, _interpolated
+from sedtalker.animation.burst_motion import BurstStream
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, _loudness, assemble
@@ -156,7 +157,7 @@ def stream(**settings) -> AnimationStream:
     made = AnimationStream.__new__(AnimationStream)
     made.settings = s = StreamSettings(**STILL, **settings)
     made.mesh = load_face() if s.gains.split_motion else None
-    made.idle, made.head = idle_motion.IdleStream(LiveMotion(**STILL)), None
+    made.idle, made.head, made.bursts = idle_motion.IdleStream(LiveMotion(**STILL)), None, BurstStream()
     empty = np.zeros((0, 52), np.float32)
     made.times, made.weights, made.held, made.given, made.number = np.zeros(0), empty, (np.zeros(0), empty, empty), 0, 0
     made.tongue = made.late_tongue = np.zeros((0, 3), np.float32)

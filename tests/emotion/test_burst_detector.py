@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.cli.console import print_emotions
-from sedtalker.emotion.burst_detector import RATE, bursts_of, find_bursts
+from sedtalker.emotion.burst_detector import RATE, SHOWN_KINDS, SMOOTHED, burst_steps, bursts_of, find_bursts
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.errors import InputError
+from sedtalker.nn.calls import alone
 from sedtalker.nn.engine import open_model
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 
 def posterior(*spans: tuple[float, float, int], seconds: float = 6.0) -> np.ndarray:
@@ -100,3 +105,49 @@ def test_the_table_lists_bursts_and_the_plot_draws_them(tmp_path, capsys):
     for name, drawn in (("plain", plain), ("laugh", track)):
         drawn.plot(tmp_path / f"{name}.png")
     assert (tmp_path / "plain.png").read_bytes() != (tmp_path / "laugh.png").read_bytes()
+
+
+# --- Streams.
+
+
+class Said:
+    """A detector whose logits are columns of the hidden vectors."""
+
+    config = SimpleNamespace(context=4)
+
+    def run(self, rows: np.ndarray) -> tuple[np.ndarray]:
+        return (12.0 * rows[..., : 1 + len(BURST_KINDS)],)
+
+
+def spoken_of(certain: np.ndarray) -> SpeechFeatures:
+    """Features of 50 frames a second whose hidden vectors are probabilities (T / 2, 1 + K)."""
+    hidden = np.repeat(certain, 2, axis=0).astype(np.float32)
+    empty = np.zeros((len(hidden), 4), np.float32)
+    return SpeechFeatures(FRAME_CLOCK, hidden, np.zeros((len(hidden), 80), np.float32), empty, empty[:, 0] > 1)
+
+
+@given(st.integers(0, 60), st.integers(0, 3), st.integers(0, 40))
+def test_frames_of_a_stream_are_those_of_all_its_sound(gone: int, short: int, asked: int) -> None:
+    """However much has left the buffer, wherever it begins, and whatever is asked for."""
+    whole = spoken_of(posterior((1.0, 2.2, 1), (3.0, 3.9, 3), (4.5, 5.2, 4)))
+    every = alone(burst_steps(Said(), whole, 0, 0))  # type: ignore[arg-type]
+    assert every.shape == (len(whole), len(SHOWN_KINDS))
+    assert every[65:100, 0].all()
+    assert every[160:185, 2].all()
+    assert every.sum(0)[[0, 2]] == pytest.approx([60, 45], abs=6)
+    assert every.sum(1)[220:265].max() == 0.0  # of no kind that a face shows
+    kept = whole.part(gone, len(whole) - gone - short)
+    since = min(30 + asked, len(kept))
+    part = alone(burst_steps(Said(), kept, gone, since))  # type: ignore[arg-type]
+    assert part.shape == (len(kept) - since, len(SHOWN_KINDS))
+    near = 2 * SMOOTHED  # the end is smoothed over fewer frames
+    np.testing.assert_array_equal(part[: len(part) - near], every[gone + since : gone + len(kept) - near])
+
+
+def test_a_stream_says_of_every_frame_which_burst_it_is() -> None:
+    diarizer = Diarizer.from_pretrained()
+    stream = diarizer.stream()
+    assert stream.burst_kinds == SHOWN_KINDS
+    frames = [stream.push(np.zeros(SAMPLE_RATE, np.float32)), stream.flush()]
+    assert [part.bursts.shape for part in frames] == [(len(part.times), len(SHOWN_KINDS)) for part in frames]
+    assert not any(part.bursts.any() for part in frames)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.emotion.diarizer_model import DiarizerConfig
-from sedtalker.emotion.emotion_stream import DiarizerStream, StreamFrames
+from sedtalker.emotion.emotion_stream import NO_CURVES, DiarizerStream, StreamFrames
 from sedtalker.emotion.face_streams import LateEmotions, TrackStream
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -109,6 +109,7 @@ class Sure:
     """A diarizer that says happy, fully, of whatever it is given."""
 
     labels = CATEGORIES
+    burst_kinds = ("laugh", "cry", "sigh")
 
     def __init__(self) -> None:
         self.encoder_stream = SimpleNamespace(every=SimpleNamespace(refreshed=0))
@@ -117,7 +118,8 @@ class Sure:
         yield from ()
         posterior = np.eye(len(CATEGORIES), dtype=np.float32)[[0, 1]]
         one = np.ones(2, np.float32)
-        return StreamFrames(np.arange(2.0), posterior, one, one > 0, np.array([0, 1]), posterior)
+        laughs = np.array([[0, 0, 0], [1, 0, 0]], np.float32)
+        return StreamFrames(np.arange(2.0), posterior, one, one > 0, np.array([0, 1]), posterior, NO_CURVES, laughs)
 
 
 def test_an_emotion_is_taken_on_with_a_time_constant_of_150_ms(small):
@@ -131,6 +133,7 @@ def test_an_emotion_is_taken_on_with_a_time_constant_of_150_ms(small):
     np.testing.assert_allclose(frames.posterior[:, 1], expected, atol=1e-4)
     np.testing.assert_allclose(frames.posterior[:, 0] + frames.posterior[:, 1], 1.0, atol=1e-5)
     assert (frames.label == 1).all()
+    assert (frames.bursts == [1, 0, 0]).all()
 
 
 def test_a_tracks_label_is_the_strongest_and_its_speech_that_of_the_sound(small):
