@@ -35,6 +35,8 @@ NAMED = 0.5
 """Share of a kind among the kinds' probabilities from which on a burst is called by it."""
 SHOWN_KINDS = BURST_KINDS[:-1]
 """Kinds that a face shows."""
+VOICE = 0.3
+"""Factor of the intensity (``attenuation``) below which a sound is no voice: barks are taken for bursts."""
 STREAMED_THRESHOLD = 0.5
 """As ``THRESHOLD``, for streams, which know half a second of what follows; chosen on validation speakers."""
 
@@ -99,6 +101,23 @@ def find_bursts(features: SpeechFeatures, encoder_sha256: str) -> tuple[Burst, .
     """The bursts of a recording; none where the features are of another encoder than the detector's."""
     model = burst_model(encoder_sha256)
     return () if model is None else bursts_of(burst_posterior(model, burst_rows(features)), model.config.kinds)
+
+
+def of_voices(bursts: tuple[Burst, ...], familiar: Floats | float) -> tuple[Burst, ...]:
+    """Without those that a face would show of what is no voice.
+
+    Args:
+        bursts: of a recording.
+        familiar: (T,) what ``attenuation`` says of its frames.
+    """
+    if isinstance(familiar, float):
+        return bursts
+
+    def is_voice(burst: Burst) -> bool:
+        part = familiar[slice(*(FRAME_CLOCK.index(time) for time in (burst.start, burst.end)))]
+        return not len(part) or float(part.mean()) >= VOICE
+
+    return tuple(burst for burst in bursts if burst.kind not in SHOWN_KINDS or is_voice(burst))
 
 
 # --- Streams.

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import LONGEST_SECONDS, Audio, FrameClock, as_audio
 from sedtalker.checkpoint import read_card, read_config, write_checkpoint
-from sedtalker.emotion.burst_detector import find_bursts
+from sedtalker.emotion.burst_detector import find_bursts, of_voices
 from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice
 from sedtalker.emotion.emotion_stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
 from sedtalker.emotion.fine import FineCurves, FineEmotions, is_empathic_insight
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, enrol, frame_emotions, note_unfamiliar
+from sedtalker.emotion.shown import attenuation
 from sedtalker.emotion.track import Burst, EmotionTrack
 from sedtalker.errors import InputError, extra
 from sedtalker.models import WHISPER, model_folder, model_names
@@ -255,7 +256,7 @@ class Diarizer:
             note_unfamiliar(frames, features.clock.rate)
         track = self._shaped(frames, features.clock, audio.duration, fill_scale)
         extras = track.extras if self.fine is None else self.fine(audio, features)
-        return replace(track, bursts=self._bursts(features), extras=extras)
+        return replace(track, bursts=self._bursts(features, frames), extras=extras)
 
     def _frames(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> FrameEmotions:
         """The emotion of every frame, by the network and, where there is one, the classifier."""
@@ -270,12 +271,15 @@ class Diarizer:
         """The track of such frames."""
         return emotion_track(frames, clock, duration, self.labels, replace(self.rule, fill_scale=fill_scale))
 
-    def _bursts(self, features: SpeechFeatures) -> tuple[Burst, ...]:
-        """Vocal bursts by the encoder of emotion, where it is the encoder or one of the two."""
-        encoder: Encoder = self.encoder
+    def _bursts(self, features: SpeechFeatures, frames: FrameEmotions | None = None) -> tuple[Burst, ...]:
+        """Vocal bursts by the encoder of emotion, where it is the encoder or one of the two; ``frames``: if known."""
+        own, encoder = features, self.encoder
         if isinstance(encoder, EncoderPair):
-            features, encoder = features.of(EMOTION), encoder.encoders[EMOTION]
-        return find_bursts(features, encoder.sha256())
+            own, encoder = features.of(EMOTION), encoder.encoders[EMOTION]
+        found = find_bursts(own, encoder.sha256())
+        if not found:
+            return found
+        return of_voices(found, attenuation((frames or frame_emotions(self.network, features)).distance))
 
     def with_fine(self, source: str | Path | None = None, encoder: str | None = None) -> Diarizer:
         """The same diarizer, whose tracks also have curves of fine-grained emotions (``extras``).

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from sedtalker.arrays import runs
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
-from sedtalker.emotion.burst_detector import SHOWN_KINDS, burst_model, burst_steps
+from sedtalker.emotion.burst_detector import SHOWN_KINDS, VOICE, burst_model, burst_steps
 from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.inference import emotion_steps, shown_frames
 from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule
-from sedtalker.emotion.shown import neutral_by_intensity
+from sedtalker.emotion.shown import attenuation, neutral_by_intensity
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, SILENCE, Segment
 from sedtalker.errors import InputError
@@ -271,6 +271,8 @@ class DiarizerStream(SpeechStream):
         bursts = np.zeros((count, 0), np.float32)
         if self.detector is not None:
             bursts = (yield from burst_steps(self.detector, streamed.features, streamed.first, since))[:count]
+            voice = np.broadcast_to(attenuation(frames.distance), len(frames.speech))[:count] >= VOICE
+            bursts *= voice[:, None]
         return StreamFrames(times, shown[new], strength[new], frames.speech[new], label, predicted, fine, bursts)
 
 

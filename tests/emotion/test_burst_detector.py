@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,7 +15,17 @@ from hypothesis import strategies as st
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.cli.console import print_emotions
-from sedtalker.emotion.burst_detector import RATE, SHOWN_KINDS, SMOOTHED, burst_steps, bursts_of, find_bursts
+from sedtalker.emotion import emotion_stream
+from sedtalker.emotion.burst_detector import (
+    RATE,
+    SHOWN_KINDS,
+    SMOOTHED,
+    VOICE,
+    burst_steps,
+    bursts_of,
+    find_bursts,
+    of_voices,
+)
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
@@ -107,6 +118,21 @@ def test_the_table_lists_bursts_and_the_plot_draws_them(tmp_path, capsys):
     assert (tmp_path / "plain.png").read_bytes() != (tmp_path / "laugh.png").read_bytes()
 
 
+def test_bursts_that_a_face_shows_are_of_voices() -> None:
+    familiar = np.ones(300, np.float32)
+    familiar[100:200] = 0.1
+    bark, laugh, edge, other = (
+        Burst(2.5, 3.5, "laugh", 0.9),
+        Burst(4.5, 5.5, "laugh", 0.9),
+        Burst(1.0, 2.5, "cry", 0.9),
+        Burst(2.5, 3.5, "other", 0.9),
+    )
+    assert of_voices((bark, laugh, edge, other), familiar) == (laugh, edge, other)
+    assert of_voices((bark, laugh), 1.0) == (bark, laugh)
+    late = Burst(9.0, 9.5, "laugh", 0.9)
+    assert of_voices((late,), familiar) == (late,)
+
+
 # --- Streams.
 
 
@@ -151,3 +177,19 @@ def test_a_stream_says_of_every_frame_which_burst_it_is() -> None:
     frames = [stream.push(np.zeros(SAMPLE_RATE, np.float32)), stream.flush()]
     assert [part.bursts.shape for part in frames] == [(len(part.times), len(SHOWN_KINDS)) for part in frames]
     assert not any(part.bursts.any() for part in frames)
+
+
+def test_a_stream_shows_bursts_of_voices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def everywhere(model: object, features: SpeechFeatures, first: int, since: int) -> Iterator[None]:
+        yield from ()
+        return np.ones((len(features) - since, len(SHOWN_KINDS)), np.float32)  # type: ignore[return-value]
+
+    monkeypatch.setattr(emotion_stream, "burst_steps", everywhere)
+    sound = 0.1 * np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE).astype(np.float32)
+    for familiar, shown in ((VOICE + 0.01, 1.0), (VOICE - 0.01, 0.0)):
+        monkeypatch.setattr(
+            emotion_stream, "attenuation", lambda distance, known=familiar: np.full(len(distance), known)
+        )
+        stream = Diarizer.from_pretrained().stream()
+        made = [stream.push(sound), stream.flush()]
+        assert np.concatenate([part.bursts for part in made]).tolist() == [[shown] * len(SHOWN_KINDS)] * 100
