@@ -170,17 +170,15 @@ def check_conversation(options: Performance) -> None:
 
 
 def open_diarizer(model: str | None, encoder: str | None, trust: float, device: str) -> Diarizer:
-    """The diarizer that ``--model`` and ``--encoder`` name."""
-    _import_meanwhile("scipy.ndimage")
+    """The diarizer that ``--model`` and ``--encoder`` name.
+
+    While networks are opened the interpreter has nothing to do: scipy, which comes next, is imported in another thread.
+    """
+    Thread(target=import_module, args=("scipy.ndimage",), daemon=True).start()
     from sedtalker.emotion.diarizer import Diarizer
 
     name, weights = diarizer_choice(model, encoder)
     return Diarizer.from_pretrained(name, device, encoder=weights, trust=trust)
-
-
-def _import_meanwhile(module: str) -> None:
-    """Import what comes next in another thread: while networks are opened, the interpreter has nothing to do."""
-    Thread(target=import_module, args=(module,), daemon=True).start()
 
 
 def open_animator(options: Performance, is_given: bool, device: str) -> Animator:
@@ -188,7 +186,6 @@ def open_animator(options: Performance, is_given: bool, device: str) -> Animator
 
     Without ``--decoder``, ``--encoder whisper-base`` moves the mouth too.
     """
-    _import_meanwhile("scipy.ndimage")
     from sedtalker.animation.animator import Animator
 
     diarizer = "diarizer" if is_given else open_diarizer(options.model, options.encoder, options.trust, device)

@@ -79,7 +79,8 @@ class Speakers:
         """With further turns (seconds) on channels: what is no speech, such as laughter, and yet a speaker's own."""
         more = [Turn(start, end, name) for name, own in spans.items() for start, end in own]
         turns = replace(self.turns, turns=(*self.turns.turns, *more))
-        sounds = {name: sound_of(channel, turns, name) for name, channel in self.channels.items()}
+        longer = {turn.speaker for turn in more}
+        sounds = {name: sound_of(channel, turns, name) for name, channel in self.channels.items() if name in longer}
         return replace(self, turns=turns, sounds={**self.sounds, **sounds})
 
     def renamed(self, names: Mapping[str, str]) -> Speakers:

@@ -152,6 +152,7 @@ def test_what_is_no_speech_is_a_turn_on_a_channel_of_ones_own() -> None:
     more = found.also({"speaker1": [(3.6, 3.9)], "speaker2": []})
     assert near(more.turns.of("speaker1"), [*spoken(found, "speaker1"), (3.6, 3.9)])
     assert more.turns.of("speaker2") == found.turns.of("speaker2")
+    assert more.sounds["speaker2"] is found.sounds["speaker2"]
     np.testing.assert_array_equal(more.sounds["speaker1"].samples[inside], (one + laugh + picked_up)[inside])
     assert not found.sounds["speaker1"].samples[inside].any()
     alone = slice(round(4.3 * SAMPLE_RATE), round(4.4 * SAMPLE_RATE))
