@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, softmax, stretches
+from sedtalker.arrays import Doubles, Floats, softmax, stretches
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.nn.calls import Call, Steps
@@ -70,7 +70,7 @@ def bursts_of(posterior: NDArray[np.floating], kinds: tuple[str, ...] = BURST_KI
     """The bursts in probabilities (T, 1 + K) at 25 Hz."""
     if not len(posterior):
         return ()
-    smooth = 1.0 - scipy.ndimage.uniform_filter1d(np.asarray(posterior[:, 0], np.float64), SMOOTHED, mode="nearest")
+    smooth = _smoothed(posterior)
     spans: list[list[int]] = []
     for first, last in stretches(smooth > THRESHOLD):
         if spans and first - spans[-1][1] < BRIDGED * RATE:
@@ -78,6 +78,12 @@ def bursts_of(posterior: NDArray[np.floating], kinds: tuple[str, ...] = BURST_KI
         else:
             spans.append([first, last])
     return tuple(_burst(posterior, a, b, kinds) for a, b in spans if b - a >= SHORTEST * RATE)
+
+
+def _smoothed(posterior: NDArray[np.floating]) -> Doubles:
+    """(T,) probability of any burst, averaged over ``SMOOTHED`` frames, of probabilities (T, 1 + K)."""
+    none = scipy.ndimage.uniform_filter1d(np.asarray(posterior[:, 0], np.float64), SMOOTHED, mode="nearest")
+    return np.asarray(1.0 - none)
 
 
 def _burst(posterior: NDArray[np.floating], first: int, last: int, kinds: tuple[str, ...]) -> Burst:
@@ -137,9 +143,8 @@ def burst_steps(model: Model, features: SpeechFeatures, first: int, since: int) 
     rows = burst_rows(features.part(begin, len(features) - begin))
     (logits,) = yield Call(model.run, (padded_rows(rows)[None],))
     posterior = softmax(logits[0, : len(rows)], -1)
-    smooth = 1.0 - scipy.ndimage.uniform_filter1d(np.asarray(posterior[:, 0], np.float64), SMOOTHED, mode="nearest")
     part = posterior[:, 1:]
-    named = (smooth > STREAMED_THRESHOLD)[:, None] & (part > NAMED * part.sum(1, keepdims=True))
+    named = (_smoothed(posterior) > STREAMED_THRESHOLD)[:, None] & (part > NAMED * part.sum(1, keepdims=True))
     frames = np.repeat(named[:, : len(SHOWN_KINDS)], STRIDE, axis=0).astype(np.float32)
     frames = np.pad(frames, ((begin, max(0, len(features) - begin - len(frames))), (0, 0)))
     return frames[since : len(features)]

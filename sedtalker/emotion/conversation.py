@@ -137,7 +137,7 @@ def emotions_by_speaker(
     Returns:
         The speakers, see ``with_bursts``, and what each of them expresses.
     """
-    alone, features = False, None
+    alone = False
     with one_step(hook, "finding vocal bursts"):
         if speakers.channels:
             speakers, bursts = with_bursts(speakers, lambda channel: bursts_of(encoder(channel)))
@@ -148,7 +148,7 @@ def emotions_by_speaker(
     found = {}
     for name in speakers.names:
         with one_step(hook, f"recognising the emotion of {name}"):
-            if alone and features is not None:
+            if alone:
                 frames = frames_of(speakers.mixed, features)
             else:
                 frames = speaker_frames(speakers, name, lambda sound: frames_of(sound, encoder(sound)), classes)
@@ -172,16 +172,15 @@ def with_bursts(
     def is_own(name: str, burst: Burst) -> bool:
         span = slice(round(burst.start * SAMPLE_RATE), round(burst.end * SAMPLE_RATE))
         power = {who: float(np.square(channel.samples[span]).mean()) for who, channel in speakers.channels.items()}
-        others = (who for who, found in every.items() if who != name and any(_meet(burst, each) for each in found))
+        others = (who for who, found in every.items() if who != name and _shared(burst, _spans(found)))
         return all(power[who] < power[name] * np.exp(CROSSTALK) for who in others)
 
     owned = {name: tuple(burst for burst in found if is_own(name, burst)) for name, found in every.items()}
-    spans = {name: [(burst.start, burst.end) for burst in bursts] for name, bursts in owned.items()}
-    return speakers.also(spans), owned
+    return speakers.also({name: _spans(bursts) for name, bursts in owned.items()}), owned
 
 
-def _meet(one: Burst, other: Burst) -> bool:
-    return one.start < other.end and other.start < one.end
+def _spans(bursts: Iterable[Burst]) -> list[tuple[float, float]]:
+    return [(burst.start, burst.end) for burst in bursts]
 
 
 def speaker_frames(
@@ -233,9 +232,9 @@ def shared_bursts(bursts: Iterable[Burst], turns: Turns, alone: bool) -> dict[st
     return owned
 
 
-def _shared(burst: Burst, turns: Iterable[tuple[float, float]]) -> float:
-    """Seconds of a burst that lie in turns."""
-    return sum(max(0.0, min(end, burst.end) - max(start, burst.start)) for start, end in turns)
+def _shared(burst: Burst, spans: Iterable[tuple[float, float]]) -> float:
+    """Seconds of a burst that lie in spans of time."""
+    return sum(max(0.0, min(end, burst.end) - max(start, burst.start)) for start, end in spans)
 
 
 def own_frames(turns: Turns, speaker: str, frames: int) -> NDArray[np.int64]:

@@ -127,8 +127,8 @@ class LateEmotions(LipStream):
             share = self.share * (times >= self.given.times[0])
             posterior, intensity = mixed((posterior, intensity), (given.posterior, given.intensity), share)
             label = (posterior * intensity[:, None]).argmax(1)
-        bursts, fine = np.tile(self.bursts, (count, 1)), np.zeros((count, 0), np.float32)
-        return StreamFrames(times, posterior, intensity, streamed.features.speech[part], label, posterior, fine, bursts)
+        speech, bursts = streamed.features.speech[part], np.tile(self.bursts, (count, 1))
+        return StreamFrames(times, posterior, intensity, speech, label, posterior, bursts=bursts)
 
 
 class TrackStream(LipStream):

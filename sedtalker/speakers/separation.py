@@ -156,8 +156,13 @@ def sound_of(recording: Audio, turns: Turns, speaker: str) -> Audio:
     for start, end in turns.of(speaker):
         first, last = (round(SAMPLE_RATE * t) for t in (start - MARGIN_SECONDS, end + MARGIN_SECONDS))
         gain[max(first, 0) : max(last, 0)] = 1.0
+    return _faded(recording, gain)
+
+
+def _faded(sound: Audio, gain: Floats) -> Audio:
+    """A sound times a gain (N,) of zeros and ones, which comes and goes over ``FADE_SECONDS``."""
     fade = round(FADE_SECONDS * SAMPLE_RATE)
-    return replace(recording, samples=recording.samples * scipy.ndimage.uniform_filter1d(gain, fade, mode="nearest"))
+    return replace(sound, samples=sound.samples * scipy.ndimage.uniform_filter1d(gain, fade, mode="nearest"))
 
 
 def by_channels(channels: list[Audio], name: str) -> Speakers:
@@ -178,7 +183,7 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
     for a, b in combinations(sounding, 2):
         if abs(_correlation(channels[a].samples, channels[b].samples)) > SAME_CHANNEL:
             raise InputError(f"{name}: its channels hold the same sound: use --speakers auto, or an .rttm file")
-    loudest, spoken = _spoken([channels[k] for k in sounding])
+    audible, spoken = _spoken([channels[k] for k in sounding])
     speaking = [k for k, row in enumerate(spoken) if row.any()]
     if not speaking:
         raise InputError(f"{name}: nobody speaks in any of its channels")
@@ -187,20 +192,13 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
     mixed = Audio(np.mean([channels[k].samples for k in sounding], axis=0).astype(np.float32))
     turns = turns_of(spoken[speaking], MEL_CLOCK.times(spoken.shape[1]), list(sources), mixed.duration)
     sounds = {speaker: sound_of(channel, turns, speaker) for speaker, channel in sources.items()}
-    gates = dict(zip(sources, loudest[speaking], strict=True))
-    return Speakers(mixed, turns, sounds, {name: _gated(channel, gates[name]) for name, channel in sources.items()})
-
-
-def _gated(channel: Audio, gate: Mask) -> Audio:
-    """A channel, silent but for frames of 10 ms (T,)."""
-    times = (np.arange(len(channel.samples)) * MEL_CLOCK.rate / SAMPLE_RATE).astype(int)
-    opened = gate[np.minimum(times, len(gate) - 1)].astype(np.float32)
-    fade = round(FADE_SECONDS * SAMPLE_RATE)
-    return replace(channel, samples=channel.samples * scipy.ndimage.uniform_filter1d(opened, fade, mode="nearest"))
+    frames = np.minimum(np.arange(len(mixed.samples)) * MEL_CLOCK.rate / SAMPLE_RATE, audible.shape[1] - 1).astype(int)
+    gates = zip(sources.items(), audible[speaking].astype(np.float32), strict=True)
+    return Speakers(mixed, turns, sounds, {who: _faded(channel, gate[frames]) for (who, channel), gate in gates})
 
 
 def _spoken(channels: list[Audio]) -> tuple[Mask, Mask]:
-    """(S, T) each: frames of 10 ms in which a channel is about as loud as any, and of them its own speaker's speech."""
+    """(S, T) each: frames of 10 ms in which a channel may hold sounds of its speaker, and those of their speech."""
     levels, active = list[Floats](), list[Mask]()
     for channel in channels:
         prosody = analysis_of(channel).prosody

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.burst_motion import HELD
 from sedtalker.arrays import Mask
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
+from sedtalker.emotion.burst_detector import SHOWN_KINDS
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -33,6 +33,7 @@ from sedtalker.speakers.diarization import find_turns
 from sedtalker.speakers.separation import by_channels, cut_apart, separate
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
 from sedtalker.speakers.turns import NAME, Turns, turns_of
+from sedtalker.speech.features import level_gain
 from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.joined_speech import DialogueRule, clip_labels, make_dialogue
 from sedtalker.training.corpora.manifest import Clip, read_manifest
@@ -172,11 +173,11 @@ def evaluate_conversation(
         found = _feeling(diarizer, counted(spoken, hook, "recognising emotion", len(spoken)))
         metrics |= {key + ending: value for key, value in found.items()}
     laughs = [c for c in listed if (c.corpus, c.split, c.transcript) == LAUGHTER]
-    quiet = {"clean": changes["clean"]}
-    spoken = [t for name, c in clips.items() if c for t in make_talks(c, name, talks, quiet, moods=False, seed=2)]
-    return metrics | (
-        _laughing(diarizer, counted(spoken, hook, "finding laughter", len(spoken)), laughs) if laughs else {}
-    )
+    if laughs:
+        quiet = {"clean": changes["clean"]}
+        spoken = [t for name, c in clips.items() if c for t in make_talks(c, name, talks, quiet, moods=False, seed=2)]
+        metrics |= _laughing(diarizer, counted(spoken, hook, "finding laughter", len(spoken)), laughs)
+    return metrics
 
 
 def _speaking(talks: Iterator[Talk]) -> dict[str, float]:
@@ -248,15 +249,14 @@ def _laughing(diarizer: Diarizer, talks: Iterator[Talk], laughs: Sequence[Clip])
         if start is None:
             continue
         sounds, first = talk.apart.copy(), round(start * SAMPLE_RATE)
-        level = LAUGH_LEVEL * _loudness(sounds[who]) / _loudness(laugh.samples)
+        level = LAUGH_LEVEL * level_gain(laugh.samples) / level_gain(sounds[who])
         sounds[who, first : first + len(laugh.samples)] += level * laugh.samples
         channels = sounds + PICKED_UP * (sounds.sum(0) - sounds)
         channels /= max(1.0, float(np.abs(channels).max()))
         end, caught = start + laugh.duration, dict[str, bool]()
-        for name, track in diarizer.conversation(
-            "", by_channels([Audio(c) for c in channels], "channels")
-        ).tracks.items():
-            seen = [burst for burst in track.bursts if burst.kind in HELD]
+        speakers = by_channels([Audio(own) for own in channels], "channels")
+        for name, track in diarizer.conversation("", speakers).tracks.items():
+            seen = [burst for burst in track.bursts if burst.kind in SHOWN_KINDS]
             shares = [min(burst.end, end) - max(burst.start, start) for burst in seen]
             caught[name] = max(shares, default=0.0) >= CAUGHT * laugh.duration
             false += sum(share <= 0.0 for share in shares)
@@ -277,12 +277,6 @@ def _while_others_talk(talk: Talk, who: int, seconds: float, rng: np.random.Gene
     others = np.asarray(np.delete(active, who, 0).any(0))
     free = np.flatnonzero(silent[: len(others)] & others[: len(silent)])
     return float(times[rng.choice(free)]) if len(free) else None
-
-
-def _loudness(samples: NDArray[np.float32]) -> float:
-    """Root mean square of what is louder than a twentieth of the peak."""
-    level = np.abs(samples)
-    return float(np.sqrt(np.square(samples[level > 0.05 * level.max()]).mean()))
 
 
 def _answer(track: EmotionTrack | None, start: float, end: float) -> NDArray[np.float64]:
