@@ -33,7 +33,6 @@ from sedtalker.speakers.diarization import find_turns
 from sedtalker.speakers.separation import by_channels, cut_apart, separate
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
 from sedtalker.speakers.turns import NAME, Turns, turns_of
-from sedtalker.speech.features import level_gain
 from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.joined_speech import DialogueRule, clip_labels, make_dialogue
 from sedtalker.training.corpora.manifest import Clip, read_manifest
@@ -249,7 +248,7 @@ def _laughing(diarizer: Diarizer, talks: Iterator[Talk], laughs: Sequence[Clip])
         if start is None:
             continue
         sounds, first = talk.apart.copy(), round(start * SAMPLE_RATE)
-        level = LAUGH_LEVEL * level_gain(laugh.samples) / level_gain(sounds[who])
+        level = LAUGH_LEVEL * _loudness(sounds[who]) / _loudness(laugh.samples)
         sounds[who, first : first + len(laugh.samples)] += level * laugh.samples
         channels = sounds + PICKED_UP * (sounds.sum(0) - sounds)
         channels /= max(1.0, float(np.abs(channels).max()))
@@ -277,6 +276,12 @@ def _while_others_talk(talk: Talk, who: int, seconds: float, rng: np.random.Gene
     others = np.asarray(np.delete(active, who, 0).any(0))
     free = np.flatnonzero(silent[: len(others)] & others[: len(silent)])
     return float(times[rng.choice(free)]) if len(free) else None
+
+
+def _loudness(samples: NDArray[np.float32]) -> float:
+    """Root mean square of what is louder than a twentieth of the peak."""
+    level = np.abs(samples)
+    return float(np.sqrt(np.square(samples[level > 0.05 * level.max()]).mean()))
 
 
 def _answer(track: EmotionTrack | None, start: float, end: float) -> NDArray[np.float64]:
