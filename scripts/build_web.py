@@ -62,7 +62,7 @@ RUNTIME = Package(
 """The smallest of its builds: WebAssembly on the processor, no WebGPU."""
 NETWORKS = (
     "speech_encoder.onnx", "emotion_encoder.onnx", "diarizer.onnx", "articulation.onnx", "articulation_streaming.onnx",
-    "decoder_64.onnx", "decoder_4.onnx",
+    "burst_detector.onnx", "decoder_64.onnx", "decoder_4.onnx",
 )  # fmt: skip
 """Files of the export that the page runs; the decoders of other step lengths would be the same weights again."""
 MOST_BYTES = 20_000_000

@@ -3,7 +3,8 @@
     python scripts/make_web_reference.py            # writes web/tests/reference/four_moods.json.gz
 
 Outputs of the networks are there for every frame, so that all around them is tested without them too; of what follows,
-every so many frames. Arrays are float32 in base64.
+every so many frames. Arrays are float32 in base64. Somebody laughs in another recording: the sample's beginning, a
+synthesised laugh, and the sample's beginning again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from sedtalker.animation import idle_motion
@@ -28,9 +30,10 @@ from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.visual_prosody import find_rhythm
 from sedtalker.arrays import Floats
-from sedtalker.audio import Audio, load_audio
+from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
+from sedtalker.emotion.burst_detector import burst_model, burst_posterior, burst_rows
 from sedtalker.emotion.inference import frame_emotions
-from sedtalker.emotion.track import EmotionTrack
+from sedtalker.emotion.track import BURST_KINDS, Burst, EmotionTrack
 from sedtalker.export.model_constants import model_constants
 from sedtalker.face.arkit import TALKING_SIDES
 from sedtalker.nn import torch_threads
@@ -57,6 +60,10 @@ SHORT_SECONDS = 3.01
 """Another recording: the beginning, of an odd number of frames; rounding has no say in its segments."""
 STREAM_SECONDS = 9.0
 """How much of the recording is streamed."""
+SPOKEN_SECONDS = 3.0
+"""Speech before and after the laugh."""
+BURSTS = tuple(Burst(4.0 * k + 1.2, 4.0 * k + 2.5, kind, 1.0) for k, kind in enumerate(BURST_KINDS))
+"""Shown by the lively recording, in which there is none."""
 PIECE = 1000
 """Samples that a stream is given at a time: no hop is a multiple of it."""
 
@@ -122,7 +129,7 @@ def make(sound: Audio) -> dict[str, Any]:
     track = animator.track(sound, lips)
     motion = decoder.motion(lips, track)
     with mock.patch.object(idle_motion, "idle_generators", drawn_generators):
-        lively = animator(sound, emotion=replace(track, bursts=()), motion=LIVELY)
+        lively = animator(sound, emotion=replace(track, bursts=BURSTS), motion=LIVELY)
         lively_stream = _stream(sound, LIVELY_STREAM)
     return {
         "constants": model_constants(),
@@ -136,10 +143,58 @@ def make(sound: Audio) -> dict[str, Any]:
         "moved": _rows(decoder.predict(lips, track), 4),
         "animation": _animation(animation),
         "short": {"seconds": SHORT_SECONDS, **_animation(animator(short, motion=STILL))},
-        "lively": _animation(lively),
+        "lively": _animation(lively) | {"bursts": [asdict(burst) for burst in BURSTS]},
         "rhythm": _rhythm(lips),
         "stream": _stream(sound, STILL_STREAM),
         "lively_stream": lively_stream,
+        "laughter": _laughter(sound),
+    }
+
+
+def laugh(calls: int = 6, rate: float = 4.5, pitch: float = 240.0) -> NDArray[np.int16]:
+    """A laugh of so many calls, at 16 kHz: pulses of the glottis and breath through the resonances of an open vowel."""
+    rng, made = np.random.default_rng(0), []
+    count = round(SAMPLE_RATE / rate)
+    voiced = round(0.35 * count)
+    for call in range(calls):
+        rise = np.sin(np.pi * np.arange(voiced) / voiced)
+        cycles = np.floor(np.cumsum(pitch * (1.0 - 0.04 * call) * (1.0 + 0.12 * rise)) / SAMPLE_RATE)
+        pulses, envelope = np.zeros(count), np.zeros(count)
+        pulses[:voiced], envelope[:voiced] = np.diff(cycles, prepend=0.0), rise**0.6
+        after = (np.arange(count) - voiced) / SAMPLE_RATE - 0.02
+        breath = 0.05 * rng.standard_normal(count) * (np.exp(-((after / 0.06) ** 2)) + 0.4 * envelope)
+        sound = scipy.signal.lfilter([1.0], [1.0, -0.95], pulses) * envelope + breath
+        for frequency, width in ((800, 90), (1350, 110), (2700, 150), (3700, 220)):
+            radius = np.exp(-np.pi * width / SAMPLE_RATE)
+            poles = [1.0, -2.0 * radius * np.cos(2.0 * np.pi * frequency / SAMPLE_RATE), radius**2]
+            sound = scipy.signal.lfilter([1.0], poles, sound)
+        made.append((1.0 - 0.07 * call) * sound)
+    sound = np.concatenate(made)
+    return np.round(0.3 * 32767 / np.abs(sound).max() * sound).astype(np.int16)
+
+
+def _laughter(sample: Audio) -> dict[str, Any]:
+    """A recording with a laugh in it: its sound, what the detector says, the face, and the face of a stream."""
+    spoken, laughs = sample.samples[: round(SPOKEN_SECONDS * sample.rate)], laugh()
+    sound = Audio(np.concatenate([spoken, laughs.astype(np.float32) / 32768.0, spoken]), sample.rate)
+    animator, encoder = Animator.from_pretrained(), open_encoder(EMOTION)
+    features = encoder(sound)
+    detector = burst_model(encoder.sha256())
+    assert detector is not None
+    distance = frame_emotions(animator.diarizer.network, features).distance
+    with mock.patch.object(idle_motion, "idle_generators", drawn_generators):
+        animation = animator(sound, motion=LIVELY)
+    track = animation.track
+    assert track is not None
+    assert [burst.kind for burst in track.bursts] == ["laugh"]
+    return {
+        "laugh": base64.b64encode(laughs.tobytes()).decode(),
+        "spoken": len(spoken),
+        "posterior": _rows(burst_posterior(detector, burst_rows(features)), 1),
+        "distance": _rows(np.asarray(distance, np.float32), 1),
+        "bursts": [asdict(burst) for burst in track.bursts],
+        "animation": _animation(animation),
+        "stream": _stream(sound, STILL_STREAM),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import runs
+from sedtalker.arrays import runs, stretches
 from sedtalker.audio import Audio, resample_frames
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels
 from sedtalker.errors import InputError
@@ -218,8 +218,8 @@ class EmotionTrack:
     def segments(self, shortest: float = 0.3) -> list[Segment]:
         """Spans of one label in the order of time, without pauses of ``SILENCE`` and longer; none without any speech.
 
-        Decoded by ``segmentation.decode_labels``, none shorter than ``shortest`` seconds but for what a pause leaves.
-        Where it is not known who speaks when, they cover the whole duration. Intensity is the mean over the span's
+        What lies between such pauses is decoded by ``segmentation.decode_labels``: none is shorter than ``shortest``
+        seconds, but for speech between two pauses that is. Where it is not known who speaks when, they cover the whole duration. Intensity is the mean over the span's
         frames, confidence that of the label's posterior over its speech. Spans less confident than ``min_confidence``
         are ``UNCERTAIN``; neighbours of that label become one.
         """
@@ -227,11 +227,13 @@ class EmotionTrack:
         if not count or (self.speech is not None and not self.speech.any()):
             return []
         rate = (count - 1) / (self.times[-1] - self.times[0]) if count > 1 else 1.0
-        labels = decode_labels(self.posterior, rate, SegmentRule(shortest=shortest, cost=0.02))
+        spoken, labels = np.ones(count, bool), np.full(count, SILENT)
         if self.speech is not None:
-            for first, last, speaks in runs(self.speech.astype(np.int64)):
-                if not speaks and last - first >= SILENCE * rate:
-                    labels[first:last] = SILENT
+            for first, last in stretches(~self.speech):
+                spoken[first:last] = last - first < SILENCE * rate
+        for first, last in stretches(spoken):
+            rule = SegmentRule(shortest=shortest, cost=0.02)
+            labels[first:last] = decode_labels(self.posterior[first:last], rate, rule)
         between = (self.times[:-1] + self.times[1:]) / 2
         edges = np.concatenate([[0.0], between, [max(self.duration, float(self.times[-1]))]])
         return _merge_uncertain(

@@ -17,6 +17,7 @@ import numpy as np
 from sedtalker.animation import (
     animation_stream,
     articulation,
+    burst_motion,
     conditioning,
     decoder,
     idle_motion,
@@ -29,7 +30,7 @@ from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
 from sedtalker.audio import activity, audio
 from sedtalker.audio.activity import DIGITAL_SILENCE, ActivityRule
-from sedtalker.emotion import emotion_stream, face_streams, inference, segmentation, shown
+from sedtalker.emotion import burst_detector, emotion_stream, face_streams, inference, segmentation, shown
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.emotion.inference import TrackRule
 from sedtalker.emotion.network import DiarizerNetwork
@@ -41,7 +42,7 @@ from sedtalker.nn.engine import open_model
 from sedtalker.speech import features, speech_stream
 from sedtalker.speech.encoder import MelEncoder, open_encoder
 from sedtalker.speech.encoder_model import GRID
-from sedtalker.speech.features import EMOTION, FRAME_CLOCK, HOPS, SPEECH
+from sedtalker.speech.features import EMOTION, FRAME_CLOCK, HOPS, PROSODY_CHANNELS, SPEECH
 from sedtalker.speech.speech_stream import STREAMED
 
 Section = dict[str, Any]
@@ -80,6 +81,7 @@ def model_constants() -> dict[str, Section]:
         "rhythm": _rhythm(),
         "speech_stream": _speech_stream(),
         "streams": _streams(),
+        "bursts": _bursts(),
     }
     return {name: _plain(section) for name, section in sections.items()}
 
@@ -163,6 +165,15 @@ def _streams() -> Section:
     kept = {"activity_frames": emotion_stream.SpeechStream.activity_frames}
     face = _named(animation_stream, "CROSSFADE")
     return {**_numbers(StreamSettings(), but=LiveMotion), **emotion, **late, **kept, **face}
+
+
+def _bursts() -> Section:
+    config = open_model("burst_detector").config
+    read = {"context": config.context, "width": config.hidden + len(PROSODY_CHANNELS), "kinds": config.kinds}
+    names = "STRIDE", "CHUNK", "SMOOTHED", "THRESHOLD", "STREAMED_THRESHOLD", "SHORTEST", "BRIDGED", "NAMED", "VOICE"
+    shown = "BEGINS", "RISE", "FALL", "BREATH", "PULSE_WINDOW", "PULSE_SMOOTH", "PULSE_SIZE", "HELD", "PULSED"
+    more = "GIVES_WAY", "LEFT_OF_IT", "HEAD", "KEPT_LEVELS", "KEPT_FRAMES", "LIFTED", "DRAWN"
+    return read | _named(burst_detector, *names, "SHOWN_KINDS") | _named(burst_motion, *shown, *more)
 
 
 def _named(module: ModuleType, *names: str) -> Section:

@@ -118,6 +118,9 @@ def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, 
     diarizer = open_model("diarizer", in_torch=True)
     facts = {"context": diarizer.context, "visible": diarizer.config.visible}
     graphs.append((diarizer_graph("diarizer", diarizer, enrolled=False), _origin("diarizer") | facts))
+    bursts = open_model("burst_detector", in_torch=True)
+    graph = frames_graph("burst_detector", bursts, bursts.inputs.in_features)
+    graphs.append((graph, _origin("burst_detector") | {"context": bursts.config.context, "kinds": bursts.config.kinds}))
     decoder = open_model("decoder", in_torch=True)
     about = _origin("decoder") | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
     graphs.extend((decoder_graph(f"decoder_{step}", decoder, step), about | {"frames": step}) for step in steps)

@@ -107,6 +107,14 @@ def test_no_segment_covers_a_long_pause() -> None:
     assert [s.label for s in doubtful] == [UNCERTAIN, UNCERTAIN], "the pause stands between them"
 
 
+@pytest.mark.parametrize("change", range(40, 140, 3))
+def test_a_change_of_emotion_in_or_beside_a_pause_leaves_no_sliver_of_a_segment(change: int) -> None:
+    speech = np.abs(np.arange(200) - 90) > 30
+    found = replace(stretches((change, HAPPY, 0.9), (200 - change, SAD, 0.9)), speech=speech).segments()
+    assert min(s.end - s.start for s in found) >= 0.3 - 1e-9
+    assert not any(s.start < 1.5 < s.end for s in found)
+
+
 def test_samples_between_frames_are_interpolated_each_column_in_its_place() -> None:
     track = replace(stretches((1, HAPPY, 1.0), (1, SAD, 0.5)), speech=np.array([True, False]))
     between = track.at(np.array([-1.0, 0.018, 0.022, 9.0]))

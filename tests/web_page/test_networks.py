@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from scripts.static_server import served
 from tests.web_page.conftest import ROOT, Page
@@ -131,6 +133,26 @@ def test_the_sample_shows_what_is_given(browser: Any, real_site: str) -> None:
     assert happy > 0.3
     assert sad < 0.5 * happy
     context.close()
+
+
+def test_a_laugh_is_shown_and_listed(talking: Page) -> None:
+    from scripts.make_web_reference import laugh
+
+    spoken, rate = soundfile.read(SAMPLE, dtype="int16")
+    file = io.BytesIO()
+    soundfile.write(file, np.concatenate([spoken[: 3 * rate], laugh(), spoken[: 3 * rate]]), rate, format="WAV")
+    talking.give("laughter.wav", file.getvalue())
+    talking.until("page.name === 'laughter'", 200.0)
+    (burst,) = talking.page.evaluate("page.animation.track.bursts")
+    assert burst["kind"] == "laugh"
+    assert 2.9 < burst["start"] < burst["end"] < 4.5
+    assert talking.page.inner_text("#status").endswith(", laugh.")
+    assert talking.page.inner_text("#segments li:last-child").startswith("laugh")
+    talking.page.click("#segments li:last-child button")
+    talking.until("page.frame.time > 2.9")
+    smiles = "page.animation.weights.filter((_, i) => i % 52 === page.animation.names.indexOf('mouthSmileLeft'))"
+    smile = np.array(list(talking.page.evaluate(f"[...{smiles}]")))
+    assert smile[100:120].min() > 0.5 > smile[:80].max()
 
 
 def test_the_head_follows_the_microphone(talking: Page) -> None:

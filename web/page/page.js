@@ -127,7 +127,8 @@ function show(animation, file, name) {
   play.hidden = false;
   const { segments } = animation.track;
   const labels = [...new Set(segments.map((/** @type {any} */ segment) => segment.label))];
-  announce(`Ready: ${Math.round(length)} seconds, ${segments.length} ${segments.length === 1 ? "segment" : "segments"}: ${labels.join(", ")}.`);
+  const bursts = animation.track.bursts.map((/** @type {any} */ burst) => burst.kind);
+  announce(`Ready: ${Math.round(length)} seconds, ${segments.length} ${segments.length === 1 ? "segment" : "segments"}: ${[...labels, ...bursts].join(", ")}.`);
   seek(0);
   play.focus({ preventScroll: true });
 }

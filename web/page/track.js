@@ -3,12 +3,16 @@
 import { EMOTIONS } from "./src/tables.js";
 
 /** @typedef {{start: number, end: number, label: string, confidence?: number, intensity?: number}} Segment */
-/** @typedef {{rate: number, intensity: ArrayLike<number>, segments: Segment[]}} Track */
+/** @typedef {{start: number, end: number, kind: string}} Burst */
+/** @typedef {{rate: number, intensity: ArrayLike<number>, segments: Segment[], bursts?: Burst[]}} Track */
 
 /** Pixels under the curve, for the axis of time, and over it, for labels; and those before a label. */
 const AXIS = 20;
 const HEAD = 20;
 const BEFORE = 4;
+/** Pixels over the axis that a vocal burst is high, and of a line of its text. */
+const BURST = 4;
+const LINE = 16;
 /** Recordings shorter than this show tenths of seconds. */
 const SHORT = 60;
 /** Least height of a curve, so that its colour is seen. */
@@ -58,7 +62,8 @@ export class TrackView {
     this.current = -1;
     this.parts.seek.max = String(duration);
     this.parts.seek.disabled = live;
-    this.parts.segments.replaceChildren(...(live || !track ? [] : track.segments.map((segment) => this.#item(segment))));
+    const bursts = (track?.bursts ?? []).map(({ start, end, kind }) => ({ start, end, label: kind }));
+    this.parts.segments.replaceChildren(...(live || !track ? [] : [...track.segments, ...bursts].map((part) => this.#item(part))));
     this.draw();
   }
 
@@ -67,7 +72,7 @@ export class TrackView {
     const button = document.createElement("button");
     const swatch = document.createElement("i");
     swatch.className = "swatch";
-    swatch.style.background = colourOf(segment.label);
+    swatch.style.background = segment.label in EMOTIONS ? colourOf(segment.label) : "var(--text)";
     const times = document.createElement("span");
     const digits = Number(this.duration < SHORT);
     times.textContent = `${timeText(segment.start, digits)} – ${timeText(segment.end, digits)}`;
@@ -114,6 +119,17 @@ export class TrackView {
     pen.textBaseline = "middle";
     this.#axis(pen, width, height, ink);
     for (const segment of this.track?.segments ?? []) this.#segment(pen, segment, width, height, ink);
+    for (const burst of this.track?.bursts ?? []) this.#burst(pen, burst, width, height, ink);
+  }
+
+  /** @param {CanvasRenderingContext2D} pen @param {Burst} burst @param {number} width @param {number} height @param {Record<string, string>} ink */
+  #burst(pen, { start, end, kind }, width, height, ink) {
+    const [left, right] = [(start / this.span) * width, (end / this.span) * width];
+    const floor = height - AXIS;
+    pen.fillStyle = ink.text;
+    pen.fillRect(left, floor - BURST, right - left, BURST);
+    const middle = (left + right - pen.measureText(kind).width) / 2;
+    pen.fillText(kind, Math.max(0, middle), floor - BURST - LINE / 2);
   }
 
   /** @param {CanvasRenderingContext2D} pen @param {number} width @param {number} height @param {Record<string, string>} ink */

@@ -1,5 +1,6 @@
 /** The moving face while somebody is still speaking: ARKit weights a stated time after the sound. */
 
+import { BurstStream } from "./burst_motion.js";
 import { ClosureStream, MouthStream } from "./closures.js";
 import { emotional, UpperFace } from "./conditioning.js";
 import { LateEmotions } from "./emotion_stream.js";
@@ -135,6 +136,7 @@ export class AnimationStream {
     this.fps = fps ?? streams.fps;
     this.emotions = new LateEmotions(networks, { lookAhead: lookAhead ?? streams.look_ahead, hop: hop ?? streams.hop });
     this.face = new FaceStream(networks);
+    this.bursts = new BurstStream(constants);
     this.idle = idle ? new Idle(generators ?? idleGenerators(seed), this.fps, constants) : null;
     this.times = [];
     this.weights = new Rows(arkit.names.length);
@@ -186,10 +188,12 @@ export class AnimationStream {
       const loudness = heard.speech.reduce((sum, value) => sum + value, 0) / heard.count;
       this.said = { emotion: track.labels[heard.label], intensity: heard.intensity.at(-1), loudness };
     }
+    this.bursts.push(heard);
     const at = this.#due();
     const weights = resampleRows(this.weights.values, arkit.names.length, this.times, at);
+    const sunk = this.bursts.add(weights, at);
     const jaw = at.map((_, i) => weights[i * arkit.names.length + arkit.names.indexOf("jawOpen")]);
-    const heads = this.idle?.add(weights, at, this.said) ?? new Float32Array(3 * at.length);
+    const heads = this.idle?.add(weights, at, this.said, sunk) ?? new Float32Array(3 * at.length);
     const places = tongueWeights(resampleRows(this.tongue.values, tongue.names.length, this.times, at), jaw, tongue);
     this.number += at.length;
     const gone = Math.max(0, placeIn(this.times, this.number / this.fps) - 1);
@@ -232,14 +236,16 @@ class Idle {
     this.index = Object.fromEntries(arkit.names.map((name, k) => [name, k]));
   }
 
-  /** Frames (T, 52) at some times, in place; gives the head's rotation vectors (T, 3). */
-  add(weights, times, said) {
+  /** Frames (T, 52) at some times, in place; gives the head's rotation vectors (T, 3), ``sunk`` (T) degrees lower. */
+  add(weights, times, said, sunk) {
     times.forEach((time, i) => {
       const frame = weights.subarray(i * this.shapes, (i + 1) * this.shapes);
       lookAt(frame, this.gaze.at(time), this.index);
       closeLids(frame, this.blinks.at(time), this.index);
     });
-    return this.head.next(times.length, said);
+    const turns = this.head.next(times.length, said);
+    sunk.forEach((degrees, i) => (turns[3 * i] += (degrees * Math.PI) / 180));
+    return turns;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Motion on the video clock, and what nobody decodes: blinks, gaze, head, and what the face does with the rhythm. */
 
+import { showBursts } from "./burst_motion.js";
 import { holdClosed } from "./closures.js";
 import { clip, movingMaximum, quantile, resampleRows } from "./filters.js";
 import { blinks, closeLids, fixations, gazePath, gazeShifts, headActivity, headRotation, inRadians, lookAt } from "./idle_motion.js";
@@ -24,7 +25,7 @@ export function assemble(moved, heard, { fps, generators }, constants) {
   const own = Float64Array.from(track.intensity, (_, i) => offset + i / rate);
   const onVideo = (values, width = 1) => resampleRows(values, width, own, times);
   const weights = onVideo(moved.weights, names.length);
-  const shown = { weights, times, fps, onVideo };
+  const shown = { weights, times, own, fps, onVideo };
   const head = generators ? addIdle(shown, moved, heard, generators, constants) : new Float32Array(3 * count);
   const jaw = times.map((_, i) => weights[i * names.length + names.indexOf("jawOpen")]);
   const places = constants.tongue.names;
@@ -33,7 +34,7 @@ export function assemble(moved, heard, { fps, generators }, constants) {
 }
 
 /** Adds what is drawn to the weights, in place; gives the head's rotation vectors (T, 3). */
-function addIdle({ weights, times, fps, onVideo }, moved, { analysis, track }, generators, constants) {
+function addIdle({ weights, times, own, fps, onVideo }, moved, { analysis, track }, generators, constants) {
   const { features, rhythm: rules, idle, mouth, arkit } = constants;
   const { names } = arkit;
   const rhythm = findRhythm(analysis, features, rules);
@@ -41,6 +42,7 @@ function addIdle({ weights, times, fps, onVideo }, moved, { analysis, track }, g
   const spoken = weights.slice();
   enliven(weights, times, rhythm, generators.speech, names, rules);
   const before = weights.map((value, at) => (at % names.length === jaw ? spoken[at] : value));
+  const sunk = showBursts(weights, times, track.bursts, { prosody: analysis.prosody, own }, constants);
   const beside = movingMaximum(moved.closure, 2 * mouth.held_frames + 1);
   holdClosed(weights, before, onVideo(beside), mouth);
   addEyes(weights, times, onVideo(analysis.speech), rhythm, track.duration, generators, constants);
@@ -48,7 +50,8 @@ function addIdle({ weights, times, fps, onVideo }, moved, { analysis, track }, g
   const degrees = headRotation(generators.head, onVideo(loudness(analysis)), onFrames, track.labels, fps, idle);
   const activity = headActivity(onFrames, track.labels, fps, idle);
   const turns = nods(times, rhythm, generators.head, rules);
-  return inRadians(degrees.map((value, at) => value + (activity[Math.floor(at / 3)] / idle.calm_activity) * turns[at]));
+  const active = (at) => (activity[Math.floor(at / 3)] / idle.calm_activity) * turns[at];
+  return inRadians(degrees.map((value, at) => value + active(at) + (at % 3 ? 0 : sunk[at / 3])));
 }
 
 /** Gaze and blinks, in place. */

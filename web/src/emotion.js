@@ -27,6 +27,7 @@ import { attenuation, decided, neutralByIntensity, segmentEvidence, visible } fr
  * @property {Uint8Array} speech (T)
  * @property {{posterior: Float32Array, intensity: Float32Array}} recognised what the network predicts, as steady
  * @property {{start: number, end: number, label: string, intensity: number, confidence: number}[]} segments
+ * @property {import("./bursts.js").Burst[]} bursts laughter, cries, sighs and other sounds of a voice that are no speech
  */
 
 /**
@@ -78,7 +79,7 @@ export function emotionTrack(frames, duration, constants) {
   const { frame_rate: rate, frame_offset: offset } = constants.features;
   const { labels } = constants.track;
   const shaped = shapeTrack(frames, rate, constants);
-  const track = { labels, rate, offset, duration, speech: frames.speech, ...shaped, segments: [] };
+  const track = { labels, rate, offset, duration, speech: frames.speech, ...shaped, segments: [], bursts: [] };
   track.segments = segmentsOf(track, constants.track, constants.segments);
   return track;
 }

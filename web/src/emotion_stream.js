@@ -6,6 +6,7 @@
  */
 
 import { speechActivity } from "./activity.js";
+import { streamedBursts } from "./bursts.js";
 import { centreBands, finite, pairMeans } from "./features.js";
 import { joined } from "./networks.js";
 import { LiveSegmentation } from "./segmentation.js";
@@ -73,6 +74,7 @@ class Hops {
  * @property {Float32Array} posterior (C) as a face shows it
  * @property {number} intensity as a face shows it
  * @property {number} label index of the category of the segment: steady, where the posterior flickers
+ * @property {Float32Array} bursts (B) which of the vocal bursts that a face shows there is, 0 or 1
  */
 
 /** The diarizer over a stream; it normalises by the sound until now, and its labels are never taken back. */
@@ -120,7 +122,8 @@ export class DiarizerStream {
     }
     const labels = this.segmentation.decide(face, speech, count, this.hops.ended, boundary);
     const last = count - 1;
-    return { posterior: face.slice(last * classes, count * classes), intensity: strength[last], label: labels[last] };
+    const bursts = await streamedBursts(networks, streamed, since + last, since, distance[last]);
+    return { posterior: face.slice(last * classes, count * classes), intensity: strength[last], label: labels[last], bursts };
   }
 }
 
@@ -135,6 +138,7 @@ export class DiarizerStream {
  * @property {Float32Array} posterior (count, C)
  * @property {Float32Array} intensity (count)
  * @property {number} label index of the category
+ * @property {Float32Array} bursts (B) which of the vocal bursts that a face shows there is, 0 or 1
  */
 
 /** Features a look-ahead after they were said, and the diarizer's emotion, eased. */
@@ -145,7 +149,7 @@ export class LateEmotions {
    */
   constructor(networks, { lookAhead, hop }) {
     const { constants } = networks;
-    const { streams, speech_encoder: encoder, track } = constants;
+    const { streams, speech_encoder: encoder, track, bursts } = constants;
     const [delay, step] = [lookAhead, hop].map((seconds) => framesOf(seconds, constants));
     const keep = framesOf(streams.lips_seconds, constants) + encoder.context + delay + step;
     this.networks = networks;
@@ -154,8 +158,9 @@ export class LateEmotions {
     this.diarizer = new DiarizerStream(networks);
     /** Sound that the diarizer has not had yet. */
     this.backlog = [];
+    const neutral = Float32Array.from(track.labels, (_, c) => (c ? 0 : 1));
     /** @type {Said} */
-    this.wanted = { posterior: Float32Array.from(track.labels, (_, c) => (c ? 0 : 1)), intensity: 0, label: 0 };
+    this.wanted = { posterior: neutral, intensity: 0, label: 0, bursts: new Float32Array(bursts.shown_kinds.length) };
     this.posterior = this.wanted.posterior.slice();
     this.intensity = 0;
   }
@@ -210,6 +215,7 @@ export class LateEmotions {
       posterior,
       intensity,
       label: this.wanted.label,
+      bursts: this.wanted.bursts,
     };
   }
 }

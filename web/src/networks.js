@@ -7,8 +7,8 @@
 
 import { centreBands } from "./features.js";
 
-const GRAPHS = ["speech_encoder", "emotion_encoder", "articulation", "articulation_streaming", "diarizer"];
-/** Rows that the graphs of phones and the mouth take at least. */
+const GRAPHS = ["speech_encoder", "emotion_encoder", "articulation", "articulation_streaming", "diarizer", "burst_detector"];
+/** Rows that the graphs of phones, the mouth and vocal bursts take at least. */
 const LEAST_ROWS = 4;
 /** How many frames the decoder takes at a time, in recordings and in streams: ``decoder_64`` and ``decoder_4``. */
 export const DECODER_FRAMES = { file: 64, stream: 4 };
@@ -139,6 +139,34 @@ export class Networks {
     const { lips, tongue, mouth } = await session.run(Object.fromEntries(rows));
     const part = ({ data }) => data.subarray(0, (data.length / whole) * frames);
     return { lips: part(lips), tongue: part(tongue), mouth: part(mouth) };
+  }
+
+  /**
+   * Probabilities of vocal bursts.
+   * @param {Float32Array} rows (N, D + 4) of any number, see ``burstRows``
+   * @returns {Promise<Float32Array>} (N, 1 + K): none, and each kind; rows sum to 1
+   */
+  async bursts(rows) {
+    const { chunk, context, kinds, width } = this.constants.bursts;
+    const session = await this.session("burst_detector");
+    const [count, columns] = [rows.length / width, 1 + kinds.length];
+    const found = new Float32Array(count * columns);
+    for (let start = 0; start < count; start += chunk) {
+      const [first, end] = [Math.max(0, start - context), Math.min(count, start + chunk + context)];
+      const whole = Math.max(end - first, LEAST_ROWS);
+      const padded = new Float32Array(whole * width);
+      padded.set(rows.subarray(first * width, end * width));
+      const { data } = (await session.run({ rows: this.tensor(padded, [1, whole, width]) })).logits;
+      const last = Math.min(count, start + chunk);
+      found.set(data.subarray((start - first) * columns, (last - first) * columns), start * columns);
+    }
+    for (let at = 0; at < found.length; at += columns) {
+      const row = found.subarray(at, at + columns);
+      const most = Math.max(...row);
+      const total = row.reduce((sum, value) => sum + Math.exp(value - most), 0);
+      row.forEach((value, k) => (row[k] = Math.exp(value - most) / total));
+    }
+    return found;
   }
 
   /**

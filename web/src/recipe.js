@@ -1,5 +1,6 @@
 /** The recipe of a whole recording: sound becomes features, an emotion, and motion on the clock of the features. */
 
+import { burstRows, burstsOf } from "./bursts.js";
 import { easeCuts, emotional, UpperFace } from "./conditioning.js";
 import { closures, lipsApart, mixMouth, moveLips, nearFrames, requiredClosures } from "./closures.js";
 import { emotionTrack, frameEmotions } from "./emotion.js";
@@ -34,7 +35,9 @@ export async function listen(networks, samples, onprogress) {
   done += WORK.encode;
   const mel = pairMeans(centreBands(analysis.mel, analysis.means), constants.features.mel_bands);
   const frames = await frameEmotions(networks, analysis, mel, hidden.emotion, (share) => onprogress(done + WORK.diarize * share));
-  const track = emotionTrack(frames, samples.length / constants.features.sample_rate, constants);
+  const sounds = await networks.bursts(burstRows(hidden.emotion, analysis.prosody, constants.bursts.stride));
+  const bursts = burstsOf(sounds, frames.distance, constants);
+  const track = { ...emotionTrack(frames, samples.length / constants.features.sample_rate, constants), bursts };
   return { analysis, hidden, frames, track };
 }
 

@@ -29,6 +29,8 @@ export { ModelError } from "./networks.js";
  * @property {import("./emotion.js").Track} track the emotion, 50 frames a second
  */
 
+/** @typedef {Pick<import("./emotion.js").Track, "posterior" | "intensity" | "segments"> & {bursts?: import("./bursts.js").Burst[]}} GivenEmotion */
+
 /** The networks of a folder, and what can be made with them. */
 export class SEDTalker {
   /** @param {Networks} networks */
@@ -58,8 +60,8 @@ export class SEDTalker {
    * @param {boolean} [options.idle] whether blinks, gaze, head motion and the rhythm of speech in the face are added
    * @param {number} [options.seed] of what is drawn for them; another number, another take
    * @param {(share: number) => void} [options.onprogress] called with the share that is done
-   * @param {Pick<import("./emotion.js").Track, "posterior" | "intensity" | "segments">} [options.emotion] what the face
-   *   shows in place of what the voice expresses, on the frames of the track
+   * @param {GivenEmotion} [options.emotion] what the face shows in place of what the voice expresses, on the frames of
+   *   the track
    * @returns {Promise<Animation>}
    */
   async animate(samples, { fps = this.constants.idle.fps, idle = true, seed = 0, onprogress, emotion } = {}) {
@@ -98,12 +100,12 @@ export class SEDTalker {
 
 /**
  * A track with another emotion.
- * @param {Pick<import("./emotion.js").Track, "posterior" | "intensity" | "segments">} emotion
+ * @param {GivenEmotion} emotion
  * @param {import("./emotion.js").Track} track
  */
-function given({ posterior, intensity, segments }, track) {
+function given({ posterior, intensity, segments, bursts = [] }, track) {
   if (posterior.length !== track.posterior.length || intensity.length !== track.intensity.length) {
     throw new RangeError(`the emotion has ${intensity.length} frames and the sound ${track.intensity.length}`);
   }
-  return { ...track, posterior: Float32Array.from(posterior), intensity: Float32Array.from(intensity), segments };
+  return { ...track, posterior: Float32Array.from(posterior), intensity: Float32Array.from(intensity), segments, bursts };
 }

@@ -102,9 +102,13 @@ export function segmentsOf(track, constants, rule) {
   const count = intensity.length;
   if (!speech.includes(1)) return [];
   const quick = { ...rule, shortest: constants.shortest, cost: constants.cost };
-  const labels = decodeLabels(posterior, classes, count > 1 ? rate : 1, quick);
+  const labels = new Int32Array(count).fill(-1);
+  const spoken = new Uint8Array(count).fill(1);
   for (const [first, end] of runsOf(speech.map((speaks) => 1 - speaks))) {
-    if (end - first >= constants.silence * rate) labels.fill(-1, first, end);
+    if (end - first >= constants.silence * rate) spoken.fill(0, first, end);
+  }
+  for (const [first, end] of runsOf(spoken)) {
+    labels.set(decodeLabels(posterior.subarray(first * classes, end * classes), classes, count > 1 ? rate : 1, quick), first);
   }
   const timeOf = (i) => offset + i / rate;
   const edge = (i) => {

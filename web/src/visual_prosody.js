@@ -117,9 +117,14 @@ function smooth(x) {
   return x * x * (3 - 2 * x);
 }
 
+/** Eases from 0 to 1 while ``up`` goes from 0 to 1, and back while ``down`` does. */
+export function riseAndFall(up, down) {
+  return smooth(clip(up, 0, 1)) * (1 - smooth(clip(down, 0, 1)));
+}
+
 /** A curve that eases from 0 to 1 in ``rise`` seconds and back in ``fall``, ``t`` seconds after it begins. */
 function bump(t, rise, fall) {
-  return smooth(clip(t / rise, 0, 1)) * (1 - smooth(clip((t - rise) / fall, 0, 1)));
+  return riseAndFall(t / rise, (t - rise) / fall);
 }
 
 /** Raise a curve, in place, to a bump of this size where it is lower. */

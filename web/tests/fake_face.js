@@ -49,7 +49,7 @@ export class SEDTalker {
     const segments = Array.from({ length: Math.ceil(seconds / MOOD) }, (_, i) => ({
       start: i * MOOD, end: Math.min((i + 1) * MOOD, seconds), label: moodAt(i * MOOD), confidence: 0.9, intensity: 0.5,
     }));
-    const track = { labels: LABELS, rate: 50, posterior, intensity, recognised: { posterior, intensity }, segments, ...emotion };
+    const track = { labels: LABELS, rate: 50, posterior, intensity, recognised: { posterior, intensity }, segments, bursts: [], ...emotion };
     return { fps, names: NAMES, weights: joined("weights"), tongueNames: TONGUE, tongue: joined("tongue"), head: joined("head"), track };
   }
 

@@ -18,7 +18,8 @@ const track = emotionTrack({ ...frames, speech: Uint8Array.from(frames.speech) }
 const phones = Object.fromEntries(Object.entries(reference.articulation).map(([name, rows]) => [name, whole(rows)]));
 const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
 const moved = finishMouth(whole(reference.motion), emotion, phones, analysis, constants);
-const make = (generators) => assemble(moved, { analysis, track }, { fps: reference.lively.fps, generators }, constants);
+const { bursts } = reference.lively;
+const make = (generators) => assemble(moved, { analysis, track: { ...track, bursts } }, { fps: reference.lively.fps, generators }, constants);
 
 test("accents, phrases and questions are Python's", () => {
   const found = findRhythm(analysis, constants.features, constants.rhythm);
@@ -30,7 +31,7 @@ test("accents, phrases and questions are Python's", () => {
   }
 });
 
-test("with the same numbers drawn, blinks, gaze, brows, breath and head are Python's", () => {
+test("with the same numbers drawn, blinks, gaze, brows, breath, bursts and head are Python's", () => {
   const made = make(drawnGenerators());
   assertClose(made.weights, reference.lively.weights, 1e-4, "weights with idle motion");
   assertClose(made.tongue, reference.lively.tongue, 1e-4, "tongue with idle motion");

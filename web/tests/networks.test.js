@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Ear } from "../src/features.js";
+import { assemble } from "../src/assembly.js";
 import { encode } from "../src/networks.js";
+import { listen, move } from "../src/recipe.js";
 import { ModelError, SEDTalker } from "../src/sedtalker.js";
-import { assertClose, constants, reference, runtime, sampleRecording, withoutNetworks } from "./support/reference.js";
+import { drawnGenerators } from "./support/drawn.js";
+import { assertClose, constants, laughingRecording, reference, runtime, sampleRecording, withoutNetworks } from "./support/reference.js";
 
 const skip = withoutNetworks;
 const samples = sampleRecording();
@@ -53,6 +56,18 @@ test("so is one of an odd number of frames", { skip }, async () => {
   const animation = await (await face()).animate(short, { fps, idle: false });
   assert.equal(animation.track.intensity.length % 2, 1);
   assertClose(animation.weights, weights, 1e-3, "weights of a short recording");
+});
+
+test("a laugh is found and shown as in Python", { skip }, async () => {
+  const { networks } = await face();
+  const { animation, bursts } = reference.laughter;
+  const progress = async () => {};
+  const heard = await listen(networks, laughingRecording(), progress);
+  assert.deepEqual(heard.track.bursts.map(({ start, end, kind }) => [start, end, kind]), bursts.map(({ start, end, kind }) => [start, end, kind]));
+  const moved = await move(networks, heard, progress);
+  const made = assemble(moved, heard, { fps: animation.fps, generators: drawnGenerators() }, constants);
+  assertClose(made.weights, animation.weights, 1e-3, "weights of a laugh");
+  assertClose(made.head, animation.head, 1e-3, "head of a laugh");
 });
 
 test("no recording and no models are said in one line", { skip }, async () => {

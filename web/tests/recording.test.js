@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { burstsOf } from "../src/bursts.js";
 import { easeCuts } from "../src/conditioning.js";
 import { emotionTrack, shapeTrack } from "../src/emotion.js";
 import { Ear } from "../src/features.js";
@@ -26,6 +27,14 @@ test("the track of frames is Python's: shown, recognised and segments", () => {
       else assert.ok(Math.abs(segment[name] - value) < 1e-3, `${name} of segment ${i}: ${segment[name]} and ${value}`);
     }
   });
+});
+
+test("bursts are found in the detector's probabilities as in Python, and none in what is no voice", () => {
+  const { posterior, distance, bursts } = reference.laughter;
+  assert.deepEqual(burstsOf(whole(posterior), whole(distance), constants), bursts);
+  const strange = whole(distance).fill(1e3);
+  assert.deepEqual(burstsOf(whole(posterior), strange, constants), []);
+  assert.deepEqual(burstsOf(new Float32Array(0), strange, constants), []);
 });
 
 test("a recording in which nobody speaks is neutral", () => {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { LiveSegmentation, decodeLabels } from "../src/segmentation.js";
 import { SEDTalker } from "../src/sedtalker.js";
 import { drawnGenerators } from "./support/drawn.js";
-import { assertClose, constants, reference, runtime, sampleRecording, whole, withoutNetworks } from "./support/reference.js";
+import { assertClose, constants, laughingRecording, reference, runtime, sampleRecording, whole, withoutNetworks } from "./support/reference.js";
 
 const { seconds, piece } = reference.stream;
 let opened;
@@ -18,13 +18,13 @@ test("with all frames known at once, live segments are those of the recording", 
 });
 
 /** Streams the recording, and compares every frame and how many had come out after each piece. */
-async function compare(there, options) {
+async function compare(there, options, sound = samples) {
   const { ort, models } = await runtime();
   opened ??= SEDTalker.load(models, { ort });
   const stream = (await opened).stream({ fps: there.fps, ...options });
   const frames = [];
-  for (let start = 0; start < samples.length; start += piece) {
-    frames.push(...(await stream.push(samples.subarray(start, start + piece))));
+  for (let start = 0; start < sound.length; start += piece) {
+    frames.push(...(await stream.push(sound.subarray(start, start + piece))));
     assert.equal(frames.length, there.counts[start / piece]);
   }
   frames.push(...(await stream.flush()));
@@ -35,6 +35,7 @@ async function compare(there, options) {
   assertClose(frames.map((frame) => frame.intensity), there.intensity, 1e-3, "intensity of a stream");
   assert.deepEqual(frames.filter((_, i) => i % there.intensity.every === 0).map((frame) => frame.emotion), there.emotion);
   frames.forEach((frame, i) => assert.ok(Math.abs(frame.time - i / there.fps) < 1e-4));
+  return frames;
 }
 
 test("a stream gives Python's frames, after as many samples as there", { skip: withoutNetworks }, async () => {
@@ -43,6 +44,13 @@ test("a stream gives Python's frames, after as many samples as there", { skip: w
 
 test("with the same numbers drawn, blinks, gaze and head of a stream are Python's", { skip: withoutNetworks }, async () => {
   await compare(reference.lively_stream, { generators: drawnGenerators() });
+});
+
+test("a laugh moves the face and the head of a stream as in Python", { skip: withoutNetworks }, async () => {
+  const frames = await compare(reference.laughter.stream, { idle: false }, laughingRecording());
+  const smile = constants.arkit.names.indexOf("mouthSmileLeft");
+  const most = Math.max(...frames.map(({ weights }) => weights[smile]));
+  assert.ok(most > 0.5 * constants.bursts.held.laugh.mouthSmileLeft, `mouthSmileLeft reaches ${most}`);
 });
 
 test("pieces that are pushed at once are worked on one after another", { skip: withoutNetworks }, async () => {

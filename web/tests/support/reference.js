@@ -21,6 +21,15 @@ export function sampleRecording() {
   return Float32Array.from({ length: count }, (_, i) => file.readInt16LE(start + 2 * i) / 32768);
 }
 
+/** The recording with a laugh between two times the sample's beginning. */
+export function laughingRecording() {
+  const { laugh, spoken } = reference.laughter;
+  const bytes = Buffer.from(laugh, "base64");
+  const laughs = Float32Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
+  const speech = sampleRecording().subarray(0, spoken);
+  return Float32Array.of(...speech, ...laughs, ...speech);
+}
+
 /**
  * Rows that Python wrote.
  * @param {{shape: number[], every: number, values: string}} stored
