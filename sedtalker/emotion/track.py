@@ -219,9 +219,9 @@ class EmotionTrack:
         """Spans of one label in the order of time, without pauses of ``SILENCE`` and longer; none without any speech.
 
         What lies between such pauses is decoded by ``segmentation.decode_labels``: none is shorter than ``shortest``
-        seconds, but for speech between two pauses that is. Where it is not known who speaks when, they cover the whole duration. Intensity is the mean over the span's
-        frames, confidence that of the label's posterior over its speech. Spans less confident than ``min_confidence``
-        are ``UNCERTAIN``; neighbours of that label become one.
+        seconds, but for speech between two pauses that is. Where it is not known who speaks when, they cover the whole
+        duration. Intensity is the mean over the span's frames, confidence that of the label's posterior over its
+        speech. Spans less confident than ``min_confidence`` are ``UNCERTAIN``; neighbours of that label become one.
         """
         count = len(self)
         if not count or (self.speech is not None and not self.speech.any()):
