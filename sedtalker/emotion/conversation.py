@@ -2,8 +2,9 @@
 
 A speaker's track is made of their own speech alone, as one recording with short pauses: the long windows of the
 diarizer then describe how *they* speak in general, not the mixture of everybody. The frames go back to their places
-before the track is made, so that pauses, onsets and segments are those of the conversation. Where nobody else speaks it
-is the emotion of the recording.
+before the track is made, so that pauses, onsets and segments are those of the conversation. Moods that change from turn
+to turn stand out from the voices of others instead: in one channel, what is found in a speaker's own speech and in the
+recording is averaged where nobody else talks. Of one speaker alone it is the emotion of the recording.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ FRAME = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 PAUSE_SECONDS = 0.3
 """Silence on either side of a turn that stays between it and the next: the words of two turns are no phrase, and
 windows that hold twice as much speech as usual find fewer changes."""
+CHANGED_MEANWHILE = 0.5
+"""Probability of a change of emotion while others talk; chosen on conversations of development speakers in which moods
+are steady and in which they change with every turn."""
 ALONE = 0.9
 """Share of a recording's speech in the turns of a single speaker from which on nobody else speaks in it."""
 
@@ -137,7 +141,7 @@ def emotions_by_speaker(
     Returns:
         The speakers, see ``with_bursts``, and what each of them expresses.
     """
-    alone = False
+    alone, whole = False, None
     with one_step(hook, "finding vocal bursts"):
         if speakers.channels:
             speakers, bursts = with_bursts(speakers, lambda channel: bursts_of(encoder(channel)))
@@ -145,13 +149,16 @@ def emotions_by_speaker(
             features = encoder(speakers.mixed)
             alone = speaks_alone(speakers.turns, features.speech)
             bursts = shared_bursts(bursts_of(features), speakers.turns, alone)
+            if alone or len(speakers.names) > 1:
+                whole = frames_of(speakers.mixed, features)
     found = {}
     for name in speakers.names:
         with one_step(hook, f"recognising the emotion of {name}"):
-            if alone:
-                frames = frames_of(speakers.mixed, features)
+            if whole is not None and alone:
+                frames = whole
             else:
                 frames = speaker_frames(speakers, name, lambda sound: frames_of(sound, encoder(sound)), classes)
+                frames = frames if whole is None else averaged(frames, whole, speakers.turns, name)
         found[name] = frames, bursts[name]
     return speakers, found
 
@@ -204,6 +211,24 @@ def speaker_frames(
     return scattered(frames_of(joined(sound, own)), own, count)
 
 
+def averaged(own: FrameEmotions, whole: FrameEmotions, turns: Turns, name: str) -> FrameEmotions:
+    """A speaker's emotion with, where nobody else talks, that of the recording: means of log-posteriors and intensity.
+
+    Args:
+        own: of the speaker's own speech, in its places in the recording.
+        whole: of the recording.
+        turns: who speaks when.
+        name: of the speaker.
+    """
+    times = FRAME_CLOCK.times(len(own.speech))
+    solo = own.speech & ~np.any([turns.active(other, times) for other in turns.speakers if other != name], axis=0)
+    posterior, intensity = own.posterior.copy(), own.intensity.copy()
+    both = np.sqrt(own.posterior[solo] * whole.posterior[solo])
+    posterior[solo] = both / both.sum(1, keepdims=True)
+    intensity[solo] = (own.intensity[solo] + whole.intensity[solo]) / 2
+    return replace(own, posterior=posterior, intensity=intensity)
+
+
 def speaks_alone(turns: Turns, speech: Mask) -> bool:
     """Whether a recording is of one speaker: one has turns, and nearly all its speech (T,) lies in or beside them."""
     if len(turns.speakers) != 1 or not speech.any():
@@ -253,22 +278,19 @@ def joined(sound: Audio, frames: NDArray[np.int64]) -> Audio:
 
 
 def scattered(part: FrameEmotions, frames: NDArray[np.int64], count: int) -> FrameEmotions:
-    """Emotions of some frames in their places among ``count``; others are silent and hold the next one's values."""
+    """Emotions of some frames in their places among ``count``; others are silent and hold the next one's values.
+
+    In these a change is as likely as not, as the mood may change with what others say, and in the pauses, where two turns
+    meet in ``joined``, there is none.
+    """
     part_count = min(len(frames), len(part.posterior))
     frames = frames[:part_count]
     following = np.searchsorted(frames, np.arange(count)).clip(0, part_count - 1)
     spoken = np.zeros(count, bool)
     spoken[frames] = part.speech[:part_count]
-
-    def placed(values: NDArray[np.float32] | None, fill: float | None = None) -> NDArray[np.float32] | None:
-        if values is None:
-            return None
-        made = np.array(values[following])
-        if fill is not None:
-            made[~spoken] = fill
-        return made
-
-    posterior, intensity = placed(part.posterior), placed(part.intensity)
-    assert posterior is not None
-    assert intensity is not None
-    return FrameEmotions(posterior, intensity, spoken, placed(part.boundary, 0.0), placed(part.distance))
+    boundary = None
+    if part.boundary is not None:
+        boundary = np.full(count, CHANGED_MEANWHILE, np.float32)
+        boundary[frames] = np.where(spoken[frames], part.boundary[:part_count], 0.0)
+    distance = None if part.distance is None else part.distance[following]
+    return FrameEmotions(part.posterior[following], part.intensity[following], spoken, boundary, distance)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.emotion.conversation import (
+    CHANGED_MEANWHILE,
     FRAME,
     Conversation,
+    averaged,
     emotions_by_speaker,
     joined,
     own_frames,
@@ -26,7 +28,7 @@ from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.inference import FrameEmotions
 from sedtalker.emotion.track import Burst
 from sedtalker.errors import InputError
-from sedtalker.speakers.separation import Speakers, cut_apart, sound_of
+from sedtalker.speakers.separation import Speakers, by_channels, cut_apart, sound_of
 from sedtalker.speakers.turns import Turn, Turns
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analysis_of
 from tests.support.talk import speakers_of, talk
@@ -63,7 +65,8 @@ def test_frames_go_back_to_where_they_came_from(spans: list[tuple[int, int]]) ->
     assert whole.speech[own].all()
     assert not whole.speech[others].any()
     assert whole.boundary is not None
-    assert not whole.boundary[others].any()
+    assert (whole.boundary[others] == CHANGED_MEANWHILE).all()
+    np.testing.assert_array_equal(whole.boundary[own], part.boundary)
     np.testing.assert_allclose(whole.posterior.sum(1), 1.0, atol=1e-6)
     spoken = turns.active("ann", (np.arange(MOST) + 0.5) / 50)
     assert set(np.flatnonzero(spoken)) <= set(own)
@@ -217,16 +220,33 @@ def test_moments_of_speech_and_a_silent_recording_are_no_trouble(diarizer: Diari
     assert quiet.segments() == []
 
 
-def test_a_speaker_is_judged_by_their_own_speech_alone(diarizer: Diarizer, found: Conversation) -> None:
+def test_who_has_a_channel_is_judged_by_their_own_speech_alone(diarizer: Diarizer) -> None:
     """Another's turns, of whatever sound, change nothing as long as they do not overlap."""
     speakers = speakers_of()
-    loud = speakers.mixed.samples.copy()
-    loud[round(3.6 * SAMPLE_RATE) : round(5.3 * SAMPLE_RATE)] *= 0.1
-    mixed = Audio(loud)
-    other = Speakers(mixed, speakers.turns, {n: sound_of(mixed, speakers.turns, n) for n in speakers.names})
-    again = diarizer.conversation(mixed, other)
-    np.testing.assert_array_equal(again.tracks["ann"].recognised, found.tracks["ann"].recognised)
-    assert (again.tracks["bob"].recognised != found.tracks["bob"].recognised).any()
+    quieter = speakers.mixed.samples.copy()
+    quieter[round(3.6 * SAMPLE_RATE) : round(5.3 * SAMPLE_RATE)] *= 0.1
+    found, again = (
+        diarizer.conversation("", by_channels([sound_of(mixed, speakers.turns, n) for n in speakers.names], "channels"))
+        for mixed in (speakers.mixed, Audio(quieter))
+    )
+    ann, bob = found.names
+    np.testing.assert_array_equal(again.tracks[ann].recognised, found.tracks[ann].recognised)
+    assert (again.tracks[bob].recognised != found.tracks[bob].recognised).any()
+
+
+def test_in_one_channel_the_emotion_is_averaged_with_the_recordings_where_nobody_else_talks() -> None:
+    rng, talking = np.random.default_rng(0), Turns((Turn(0.0, 2.0, "ann"), Turn(1.5, 3.0, "bob")), 3.0)
+    own, whole = (
+        FrameEmotions(*(rng.dirichlet(np.ones(7), 150).astype(np.float32), rng.random(150, np.float32)), speech)
+        for speech in (np.arange(150) < 100, np.ones(150, bool))
+    )
+    made = averaged(own, whole, talking, "ann")
+    np.testing.assert_array_equal(made.posterior[75:], own.posterior[75:])
+    np.testing.assert_array_equal(made.intensity[75:], own.intensity[75:])
+    np.testing.assert_allclose(made.intensity[:75], (own.intensity + whole.intensity)[:75] / 2, atol=1e-6)
+    logs = [np.log(frames.posterior[:75, 1:] / frames.posterior[:75, :1]) for frames in (made, own, whole)]
+    np.testing.assert_allclose(logs[0], (logs[1] + logs[2]) / 2, atol=1e-3)
+    np.testing.assert_allclose(made.posterior.sum(1), 1.0, atol=1e-6)
 
 
 def test_renaming_and_no_merging() -> None:
