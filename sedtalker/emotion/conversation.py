@@ -280,8 +280,8 @@ def joined(sound: Audio, frames: NDArray[np.int64]) -> Audio:
 def scattered(part: FrameEmotions, frames: NDArray[np.int64], count: int) -> FrameEmotions:
     """Emotions of some frames in their places among ``count``; others are silent and hold the next one's values.
 
-    In these a change is as likely as not, as the mood may change with what others say, and in the pauses, where two turns
-    meet in ``joined``, there is none.
+    In these a change is as likely as not, as the mood may change with what others say. There is none in the pauses that
+    stay, where two turns meet in ``joined``.
     """
     part_count = min(len(frames), len(part.posterior))
     frames = frames[:part_count]
