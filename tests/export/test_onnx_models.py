@@ -13,7 +13,7 @@ import torch
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.errors import InputError
-from sedtalker.export.onnx_graphs import decoder_graph, diarizer_graph, encoder_graph, phones_graph
+from sedtalker.export.onnx_graphs import decoder_graph, diarizer_graph, encoder_graph, frames_graph, phones_graph
 from sedtalker.export.onnx_models import check_values, export_models, write_graph, write_graphs
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.speech_stream import STREAMED
@@ -67,11 +67,13 @@ def test_every_graph_equals_its_network(tmp_path: Path) -> None:
     check = json.loads((tmp_path / "onnx" / "check.json").read_text())
     assert {file.name for file in files} == {f"{name}.onnx" for name in about["models"]} | {"model.json", "check.json"}
     hidden = open_model("speech_encoder", in_torch=True).channels
+    bursts = open_model("burst_detector", in_torch=True)
     made = [
         encoder_graph("speech_encoder", open_model("speech_encoder", in_torch=True)),
         encoder_graph("emotion_encoder", open_model("emotion_encoder", in_torch=True)),
         diarizer_graph("diarizer", open_model("diarizer", in_torch=True)),
         *(phones_graph(name, open_model(name, in_torch=True), hidden) for name in ("articulation", STREAMED)),
+        frames_graph("burst_detector", bursts, bursts.inputs.in_features),
         decoder_graph("decoder_4", opened("decoder"), 4),
     ]
     assert {graph.name for graph in made} == set(about["models"])
