@@ -280,8 +280,9 @@ def joined(sound: Audio, frames: NDArray[np.int64]) -> Audio:
 def scattered(part: FrameEmotions, frames: NDArray[np.int64], count: int) -> FrameEmotions:
     """Emotions of some frames in their places among ``count``; others are silent and hold the next one's values.
 
-    In these a change is as likely as not, as the mood may change with what others say. There is none in the pauses that
-    stay, where two turns meet in ``joined``.
+    The mood may change with what others say: a change is as likely as not, at the end of what they say, so that a face
+    shows the last mood after a turn and the next before one. In the pauses that stay, where two turns meet in
+    ``joined``, there is none.
     """
     part_count = min(len(frames), len(part.posterior))
     frames = frames[:part_count]
@@ -290,7 +291,8 @@ def scattered(part: FrameEmotions, frames: NDArray[np.int64], count: int) -> Fra
     spoken[frames] = part.speech[:part_count]
     boundary = None
     if part.boundary is not None:
-        boundary = np.full(count, CHANGED_MEANWHILE, np.float32)
+        boundary = np.zeros(count, np.float32)
+        boundary[frames[1:][np.diff(frames) > 1] - 1] = CHANGED_MEANWHILE
         boundary[frames] = np.where(spoken[frames], part.boundary[:part_count], 0.0)
     distance = None if part.distance is None else part.distance[following]
     return FrameEmotions(part.posterior[following], part.intensity[following], spoken, boundary, distance)
