@@ -124,7 +124,7 @@ def emotions_by_speaker(
     speakers: Speakers,
     encoder: Callable[[Audio], SpeechFeatures],
     frames_of: Callable[[Audio, SpeechFeatures], FrameEmotions],
-    bursts_of: Callable[[SpeechFeatures], tuple[Burst, ...]],
+    bursts_of: Callable[[SpeechFeatures, FrameEmotions | None], tuple[Burst, ...]],
     classes: int,
     hook: Hook = no_progress,
 ) -> tuple[Speakers, dict[str, tuple[FrameEmotions, tuple[Burst, ...]]]]:
@@ -134,7 +134,7 @@ def emotions_by_speaker(
         speakers: of the recording.
         encoder: gives the features of some sound.
         frames_of: the emotion of every frame of some sound with its features, 50 a second.
-        bursts_of: the vocal bursts in such features.
+        bursts_of: the vocal bursts in such features, with their ``frames_of`` if that is known.
         classes: how many categories there are.
         hook: see ``sedtalker.progress``.
 
@@ -144,13 +144,13 @@ def emotions_by_speaker(
     alone, whole = False, None
     with one_step(hook, "finding vocal bursts"):
         if speakers.channels:
-            speakers, bursts = with_bursts(speakers, lambda channel: bursts_of(encoder(channel)))
+            speakers, bursts = with_bursts(speakers, lambda channel: bursts_of(encoder(channel), None))
         else:
             features = encoder(speakers.mixed)
             alone = speaks_alone(speakers.turns, features.speech)
-            bursts = shared_bursts(bursts_of(features), speakers.turns, alone)
             if alone or len(speakers.names) > 1:
                 whole = frames_of(speakers.mixed, features)
+            bursts = shared_bursts(bursts_of(features, whole), speakers.turns, alone)
     found = {}
     for name in speakers.names:
         with one_step(hook, f"recognising the emotion of {name}"):

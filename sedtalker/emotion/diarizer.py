@@ -225,7 +225,11 @@ class Diarizer:
             if isinstance(speakers, str):
                 with one_step(hook, "finding the speakers"):
                     speakers = separate(recording, speakers, max_seconds)
-            parts = self.encoder, self._frames, self._bursts, len(self.labels)
+
+            def bursts_of(features: SpeechFeatures, frames: FrameEmotions | None) -> tuple[Burst, ...]:
+                return self._bursts(features, frames if self.classifier is None else None)
+
+            parts = self.encoder, self._frames, bursts_of, len(self.labels)
             speakers, found = emotions_by_speaker(speakers, *parts, hook)
             tracks = dict[str, EmotionTrack]()
             for name, (frames, bursts) in found.items():

@@ -227,12 +227,12 @@ class EmotionTrack:
         if not count or (self.speech is not None and not self.speech.any()):
             return []
         rate = (count - 1) / (self.times[-1] - self.times[0]) if count > 1 else 1.0
+        rule = SegmentRule(shortest=shortest, cost=0.02)
         spoken, labels = np.ones(count, bool), np.full(count, SILENT)
         if self.speech is not None:
             for first, last in stretches(~self.speech):
                 spoken[first:last] = last - first < SILENCE * rate
         for first, last in stretches(spoken):
-            rule = SegmentRule(shortest=shortest, cost=0.02)
             labels[first:last] = decode_labels(self.posterior[first:last], rate, rule)
         between = (self.times[:-1] + self.times[1:]) / 2
         edges = np.concatenate([[0.0], between, [max(self.duration, float(self.times[-1]))]])

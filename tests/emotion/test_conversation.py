@@ -155,7 +155,7 @@ def test_bursts_are_those_of_ones_own_channel_or_ones_share_of_the_recording() -
     def features_of(sound: Audio) -> SpeechFeatures:
         return analysis_of(sound).features(np.zeros((FRAME_CLOCK.frames(sound.duration), 0), np.float32))
 
-    def bursts_of(features: SpeechFeatures) -> tuple[Burst, ...]:
+    def bursts_of(features: SpeechFeatures, frames: FrameEmotions | None = None) -> tuple[Burst, ...]:
         level = float(features.mel.mean())  # says whose sound it is
         return Burst(1.0, 1.5, "laugh", level), Burst(4.0, 4.5, "sigh", level)
 

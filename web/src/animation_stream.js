@@ -5,7 +5,7 @@ import { ClosureStream, MouthStream } from "./closures.js";
 import { emotional, UpperFace } from "./conditioning.js";
 import { LateEmotions } from "./emotion_stream.js";
 import { placeIn, resampleRows } from "./filters.js";
-import { BlinkStream, closeLids, GazeStream, HeadStream, lookAt } from "./idle_motion.js";
+import { BlinkStream, closeLids, GazeStream, HeadStream, inRadians, lookAt } from "./idle_motion.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
 import { joined } from "./networks.js";
 import { idleGenerators } from "./random.js";
@@ -244,7 +244,7 @@ class Idle {
       closeLids(frame, this.blinks.at(time), this.index);
     });
     const turns = this.head.next(times.length, said);
-    sunk.forEach((degrees, i) => (turns[3 * i] += (degrees * Math.PI) / 180));
+    inRadians(sunk).forEach((angle, i) => (turns[3 * i] += angle));
     return turns;
   }
 }

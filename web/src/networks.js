@@ -125,17 +125,19 @@ export class Networks {
     return this.#phones("articulation_streaming", { hidden });
   }
 
+  /** A tensor (1, count, width) of rows, zeros behind them. */
+  #rows(values, width, count) {
+    const padded = new Float32Array(count * width);
+    padded.set(values);
+    return this.tensor(padded, [1, count, width]);
+  }
+
   async #phones(graph, inputs) {
     const frames = inputs.hidden.length / this.constants.decoder.hidden;
     if (!frames) return { lips: new Float32Array(0), tongue: new Float32Array(0), mouth: new Float32Array(0) };
     const session = await this.session(graph);
     const whole = Math.max(frames, LEAST_ROWS);
-    const rows = Object.entries(inputs).map(([name, values]) => {
-      const width = values.length / frames;
-      const padded = new Float32Array(whole * width);
-      padded.set(values);
-      return [name, this.tensor(padded, [1, whole, width])];
-    });
+    const rows = Object.entries(inputs).map(([name, values]) => [name, this.#rows(values, values.length / frames, whole)]);
     const { lips, tongue, mouth } = await session.run(Object.fromEntries(rows));
     const part = ({ data }) => data.subarray(0, (data.length / whole) * frames);
     return { lips: part(lips), tongue: part(tongue), mouth: part(mouth) };
@@ -153,10 +155,8 @@ export class Networks {
     const found = new Float32Array(count * columns);
     for (let start = 0; start < count; start += chunk) {
       const [first, end] = [Math.max(0, start - context), Math.min(count, start + chunk + context)];
-      const whole = Math.max(end - first, LEAST_ROWS);
-      const padded = new Float32Array(whole * width);
-      padded.set(rows.subarray(first * width, end * width));
-      const { data } = (await session.run({ rows: this.tensor(padded, [1, whole, width]) })).logits;
+      const part = this.#rows(rows.subarray(first * width, end * width), width, Math.max(end - first, LEAST_ROWS));
+      const { data } = (await session.run({ rows: part })).logits;
       const last = Math.min(count, start + chunk);
       found.set(data.subarray((start - first) * columns, (last - first) * columns), start * columns);
     }
