@@ -98,6 +98,9 @@ class DiarizerConfig(BaseModel, extra="forbid"):
     neutral_odds: tuple[float, float] | None = None
     """Log-odds that speech of an intensity is neutral: the first number, plus the second times the intensity's logit;
     null: the posterior alone says how likely neutral is."""
+    intensity_offsets: dict[str, float] = {}
+    """What is added to the intensity score where a category is the likeliest of all, neutral before ``calm``, by its
+    label: listeners rate sad voices as weakly as calm ones, so that the categories know them, not the strength."""
     finds_no_voice: bool = False
     """Whether the network says where a sound is no voice, which then counts as unlike the training data."""
     frame_networks: tuple[FrameNetworkConfig, ...] = ()
@@ -154,6 +157,17 @@ class FrameEstimate(NamedTuple):
     intensity: Any
     boundary: Any
     distance: Any
+
+
+def functional_layout(config: DiarizerConfig) -> list[tuple[int, int, int]]:
+    """Window, statistic and channel of every functional (F), as ``functionals`` lays them out.
+
+    Statistics 0 and 1: mean and deviation over speech, of ``SPOKEN`` channels and then the hidden ones; 2 and 3: over
+    voiced speech.
+    """
+    counts = (SPOKEN + config.hidden_channels,) * 2 + (VOICED,) * 2
+    windows = range(len(config.windows))
+    return [(w, s, c) for w in windows for s, count in enumerate(counts) for c in range(count)]
 
 
 class Voice(NamedTuple):

@@ -34,10 +34,11 @@ from sedtalker.emotion.diarizer_model import (
     FrameEstimate,
     FrameNetworkConfig,
     Voice,
+    functional_layout,
 )
 from sedtalker.emotion.fine import FineConfig
 from sedtalker.emotion.functionals import centre_on_voice, functionals, prosody_channels, voice_channels, window_sum
-from sedtalker.emotion.shown import FAMILIAR
+from sedtalker.emotion.shown import FAMILIAR, SHARPNESS
 from sedtalker.nn.blocks import DilatedConvolution
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.encoder_networks import ConvolutionHead
@@ -282,10 +283,11 @@ class DiarizerNetwork(nn.Module):
             moving, strength, boundary = self._by_frames(batch, newest)
             log, intensity = torch.lerp(log, moving, share), torch.lerp(intensity, strength, share)
         weight, centre = self.config.calm
+        strength = intensity + intensity_offset(log, self.config)
         log = log.clone()
         log[..., self.config.labels.index("neutral")] += weight * (centre - intensity)
         log = F.log_softmax(log / self.config.temperature, -1)
-        return FrameEstimate(log, ordinal_intensity(intensity, self.config.intensity_steps), boundary, distance)
+        return FrameEstimate(log, ordinal_intensity(strength, self.config.intensity_steps), boundary, distance)
 
     @torch.no_grad()
     def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
@@ -339,21 +341,16 @@ class DiarizerNetwork(nn.Module):
         return fine[..., :-2], fine[..., -2], fine[..., -1]
 
 
-def functional_layout(config: DiarizerConfig) -> list[tuple[int, int, int]]:
-    """Window, statistic and channel of every functional (F), as ``functionals`` lays them out.
-
-    Statistics 0 and 1: mean and deviation over speech, of ``SPOKEN`` channels and then the hidden ones; 2 and 3: over
-    voiced speech.
-    """
-    counts = (SPOKEN + config.hidden_channels,) * 2 + (VOICED,) * 2
-    windows = range(len(config.windows))
-    return [(w, s, c) for w in windows for s, count in enumerate(counts) for c in range(count)]
-
-
 def _of_second_encoder(config: DiarizerConfig) -> Tensor:
     """Mask (F,) of functionals that do not come from the first of two encoders."""
     first = config.hidden_channels - config.second_channels
     return torch.tensor([s > 1 or not SPOKEN <= c < SPOKEN + first for _, s, c in functional_layout(config)])
+
+
+def intensity_offset(log: Tensor, config: DiarizerConfig) -> Tensor:
+    """What is added to the intensity score (…,) for the category that ``log`` (…, C) finds likeliest, sharpened."""
+    each = [config.intensity_offsets.get(label, 0.0) for label in config.labels]
+    return torch.softmax(SHARPNESS * log, -1) @ torch.tensor(each).to(log)
 
 
 def ordinal_intensity(score: Tensor, steps: tuple[float, float]) -> Tensor:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
-from sedtalker.emotion.diarizer_model import SPOKEN
-from sedtalker.emotion.network import DiarizerNetwork, functional_layout
+from sedtalker.emotion.diarizer_model import SPOKEN, functional_layout
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 

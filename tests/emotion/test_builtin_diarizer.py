@@ -138,6 +138,25 @@ def test_its_categories_stand_in_the_order_of_the_package(data_dir):
     assert np.trace(found) > 0.4 * found.sum()
 
 
+@pytest.mark.slow
+@pytest.mark.data
+def test_sad_voices_move_a_face_and_reading_ones_hardly_do(data_dir):
+    """Speakers that nothing was trained on; listeners rate both as weak."""
+    diarizer, listed = Diarizer.from_pretrained(), read_manifest(data_dir)
+
+    def shown(corpus, emotion, split):
+        clips = [c for c in listed if c.corpus == corpus and c.emotion == emotion and split in (None, c.split)]
+        tracks = [diarizer(load_audio(clip.path)) for clip in clips[:: max(1, len(clips) // 24)]]
+        sad = CATEGORIES.index("sad")
+        return np.mean([(t.posterior[:, sad] * t.intensity)[t.speech].mean() for t in tracks if t.speech.any()])
+
+    strangers = shown("aesdd", "sad", None)
+    assert strangers > 0.25
+    assert shown("cremad", "sad", "valid") > 0.2
+    assert shown("aesdd", "angry", None) < 0.05
+    assert shown("speechocean762", "neutral", "valid") < 0.4 * strangers
+
+
 def test_the_newest_frames_are_those_of_the_whole():
     """The graph that streams run, of a number of frames that is no multiple of its rows."""
     rng, diarizer = np.random.default_rng(0), open_model("diarizer")

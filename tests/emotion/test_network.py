@@ -12,6 +12,7 @@ from sedtalker.emotion.network import (
     _average,
     _thin,
     functional_count,
+    intensity_offset,
     ordinal_intensity,
 )
 
@@ -146,6 +147,25 @@ def test_the_temperature_flattens_and_the_steps_place_the_intensity():
     assert torch.allclose(first.intensity, 0.5 * (torch.sigmoid(score) + torch.sigmoid(score - 2)))
     assert torch.allclose(second.intensity, 0.5 * (torch.sigmoid(score + 1) + torch.sigmoid(score - 1)))
     assert not first.boundary.any()
+
+
+def test_a_category_that_is_recognised_adds_to_the_intensity():
+    rows = [[0.1, 0.1, 0.4, *[0.1] * 4], [0.7, 0.02, 0.2, *[0.02] * 4], [0.1, 0.05, 0.3, 0.3, 0.05, 0.1, 0.1]]
+    config, posterior = DiarizerConfig(intensity_offsets={"sad": 1.5}), torch.tensor(rows)
+    added = intensity_offset(posterior.log(), config)
+    assert added.tolist() == pytest.approx([1.5, 0.0, 0.75], abs=1e-3), "the likeliest; of two that tie, half"
+    assert not intensity_offset(posterior.log(), DiarizerConfig()).any()
+    torch.manual_seed(0)
+    network, batch = (
+        DiarizerNetwork(DiarizerConfig(width=8, windows=(0.5, 1.0), calm=(0.5, -0.3))).eval(),
+        frames(40, 0),
+    )
+    plain = network.frames(batch)
+    network.config = network.config.model_copy(update={"intensity_offsets": dict.fromkeys(network.config.labels, 2.0)})
+    raised = network.frames(batch)
+    _, score, _ = network._by_functionals(batch, None, 0)
+    assert torch.allclose(raised.intensity, ordinal_intensity(score + 2.0, network.config.intensity_steps), atol=1e-6)
+    assert torch.equal(raised.log_posterior, plain.log_posterior), "the categories do not depend on it"
 
 
 def test_pairs_of_frames_are_averaged_by_their_weight():

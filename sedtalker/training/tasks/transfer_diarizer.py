@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameNetworkConfig
-from sedtalker.emotion.network import DiarizerNetwork, ordinal_intensity
+from sedtalker.emotion.network import DiarizerNetwork, intensity_offset, ordinal_intensity
 from sedtalker.emotion.shown import NOTICED
 from sedtalker.emotion.track import CATEGORIES, NEUTRAL
 from sedtalker.errors import InputError
@@ -146,8 +146,11 @@ class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
     beside: float | None = None
     """Temperature at which the members answer together with those of the built-in diarizer (``side_by_side``); for
     ``encoder: whisper-base``; null: alone."""
-    model: dict[str, Any] = {"windows": (1.5, 4.0, 20.0), "width": 224, "members": 4, "dropout": 0.4}
-    """Sizes of the diarizer, see ``DiarizerConfig``."""
+    model: dict[str, Any] = {
+        **{"windows": (1.5, 4.0, 20.0), "width": 224, "members": 4, "dropout": 0.4},
+        "intensity_offsets": {"sad": 1.0},
+    }
+    """Sizes of the diarizer and its ``intensity_offsets``, see ``DiarizerConfig``."""
 
 
 class TransferDiarizerTask(PreparedTask):
@@ -338,8 +341,9 @@ class TransferDiarizerTask(PreparedTask):
         """``DiarizerConfig.neutral_odds`` by the corpora of ``_temperature`` and validation speakers' read speech."""
 
         def rated(windows: ClipWindows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-            scores = self._window_scores(model, windows)[1]
-            mean, category = clip_means(windows, scores.numpy()[:, None])
+            log, score = self._window_scores(model, windows)
+            score += intensity_offset(log, self.model)
+            mean, category = clip_means(windows, score.numpy()[:, None])
             return ordinal_intensity(torch.from_numpy(mean[:, 0]), self.config.steps).numpy(), category
 
         known = [rated(windows) for windows in {**self.valid, **self.development}.values()]
