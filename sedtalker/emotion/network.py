@@ -283,11 +283,13 @@ class DiarizerNetwork(nn.Module):
             moving, strength, boundary = self._by_frames(batch, newest)
             log, intensity = torch.lerp(log, moving, share), torch.lerp(intensity, strength, share)
         weight, centre = self.config.calm
-        strength = intensity + intensity_offset(log, self.config)
+        offset = intensity_offset(log, self.config)
         log = log.clone()
         log[..., self.config.labels.index("neutral")] += weight * (centre - intensity)
         log = F.log_softmax(log / self.config.temperature, -1)
-        return FrameEstimate(log, ordinal_intensity(strength, self.config.intensity_steps), boundary, distance)
+        return FrameEstimate(
+            log, ordinal_intensity(intensity + offset, self.config.intensity_steps), boundary, distance
+        )
 
     @torch.no_grad()
     def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:

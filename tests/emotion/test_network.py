@@ -156,10 +156,8 @@ def test_a_category_that_is_recognised_adds_to_the_intensity():
     assert added.tolist() == pytest.approx([1.5, 0.0, 0.75], abs=1e-3), "the likeliest; of two that tie, half"
     assert not intensity_offset(posterior.log(), DiarizerConfig()).any()
     torch.manual_seed(0)
-    network, batch = (
-        DiarizerNetwork(DiarizerConfig(width=8, windows=(0.5, 1.0), calm=(0.5, -0.3))).eval(),
-        frames(40, 0),
-    )
+    network = DiarizerNetwork(DiarizerConfig(width=8, windows=(0.5, 1.0), calm=(0.5, -0.3))).eval()
+    batch = frames(40, 0)
     plain = network.frames(batch)
     network.config = network.config.model_copy(update={"intensity_offsets": dict.fromkeys(network.config.labels, 2.0)})
     raised = network.frames(batch)

@@ -147,7 +147,10 @@ class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
     """Temperature at which the members answer together with those of the built-in diarizer (``side_by_side``); for
     ``encoder: whisper-base``; null: alone."""
     model: dict[str, Any] = {
-        **{"windows": (1.5, 4.0, 20.0), "width": 224, "members": 4, "dropout": 0.4},
+        "windows": (1.5, 4.0, 20.0),
+        "width": 224,
+        "members": 4,
+        "dropout": 0.4,
         "intensity_offsets": {"sad": 1.0},
     }
     """Sizes of the diarizer and its ``intensity_offsets``, see ``DiarizerConfig``."""
