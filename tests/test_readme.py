@@ -201,8 +201,6 @@ def test_every_command_of_the_readme_runs(words: list[str], folder: Path, animat
     if "labels.csv" in words:
         rows = "".join(f"speech{number}.wav,{label}\n" for number, label in enumerate(("happy", "sad")))
         (folder / "labels.csv").write_text(f"file,label\n{rows}")
-    if "faces" in words and "report" in words:
-        shutil.copytree(animated, folder / "faces")
     for name in ("a.npz", "b.npz"):
         if name in words:
             shutil.copy(animated / "speech.npz", folder / name)

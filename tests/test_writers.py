@@ -19,7 +19,6 @@ from sedtalker.animation.animation import write_animation
 from sedtalker.animation.style import STYLES, write_style
 from sedtalker.audio import Audio
 from sedtalker.batch.log import Log
-from sedtalker.batch.tracks import write_rows
 from sedtalker.checkpoint import CheckpointConfig, convert_weights, export_run, write_checkpoint
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.files import track_formats
@@ -67,13 +66,6 @@ def log_line(folder: Path) -> None:
         log.write({"state": "done", "name": "a" * 10_000})
 
 
-def written_rows(folder: Path) -> None:
-    from sedtalker.storage import OutputFolder
-
-    with OutputFolder(folder, ["rows.csv"], force=True) as results:
-        write_rows(results.path / "rows.csv", [{"name": "a" * 10_000}])
-
-
 WRITERS: dict[str, Write] = {
     **{f"export {row.name}": lambda folder, row=row: export(ANIMATION, folder / f"x{row.suffix}", row.name)
        for row in export_formats().values()},
@@ -98,7 +90,6 @@ WRITERS: dict[str, Write] = {
     "settings of a training": lambda folder: write_config(folder, {"a": "b" * 10_000}),
     "log of a training": lambda folder: RunLog(folder, 0).add("loss", 1, {"total": 1.0}),
     "log of a batch": log_line,
-    "rows": written_rows,
 }  # fmt: skip
 """Everything of the package that writes files for people."""
 

@@ -36,7 +36,6 @@ COMMANDS = (
       for name, kills in (("keys", 8), ("npy", 10), ("mdd", 8), ("pc2", 8), ("npz", 8), ("arkit", 8), ("usd", 8))),
     Command("export, several", "export IN/clip.npz --to mdd,pc2,npy,npz,keys -q -o OUT", "--fps 12", kills=24),
     Command("data index", "data index OUT/data", kills=12),
-    Command("report", "report IN/tracks -o OUT", kills=12),
     Command("style", "style IN/clip.npz IN/clip.wav -o OUT/x.style.json", kills=6),
     Command("render, png", "render IN/clip.npz --size 64 -q -o OUT/x.png", "--light soft", kills=6),
     Command("animate", "animate IN/clip.wav --size 64 -q -o OUT/clip", "--seed 1", kills=9),

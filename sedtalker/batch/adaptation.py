@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.batch.inputs import AUDIO, Item, read_table
+from sedtalker.batch.inputs import AUDIO, LABEL, SPEAKER, Item, read_table
 from sedtalker.emotion.adaptation import METHOD, Method, SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.few_shot import adapted_without, check_categories
@@ -20,8 +20,6 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.progress import Hook, counted, no_progress
 
-LABEL, SPEAKER = "label", "speaker"
-"""Columns of a table with the category of a recording, which the diarizer learns, and with who speaks."""
 FILE = "file"
 """Column of a table of labels with the recording, besides ``audio``."""
 FEWEST_LABELS = 20
@@ -37,8 +35,8 @@ def read_recordings(
     return [
         SpokenRecording(
             tuple(diarizer.speech(item.audio, max_seconds=max_seconds)),
-            item.columns.get(LABEL),
-            item.columns.get(SPEAKER),
+            item.label,
+            item.speaker,
         )
         for item in counted(items, hook, "reading the recordings", len(items))
     ]
@@ -65,14 +63,15 @@ def labelled_items(items: Sequence[Item], table: Path, folders: Iterable[Path] =
         place = next((places[path] for path in found if path in places), None)
         if place is None:
             raise InputError(f"{where}: '{name}' is not among the recordings")
-        columns = {name: str(cells[name]).strip() for name in (LABEL, SPEAKER) if cells.get(name)}
-        made[place] = replace(made[place], columns={**made[place].columns, **columns})
+        label, speaker = (str(cells[name]).strip() if cells.get(name) else None for name in (LABEL, SPEAKER))
+        item = made[place]
+        made[place] = replace(item, label=label or item.label, speaker=speaker or item.speaker)
     return made
 
 
 def check_labels(items: Sequence[Item]) -> None:
     """Raise ``InputError`` where a label of a table is no category, or all labels are the same one."""
-    names = {item.audio: item.columns[LABEL] for item in items if LABEL in item.columns}
+    names = {item.audio: item.label for item in items if item.label is not None}
     for audio, label in names.items():
         if label not in CATEGORIES:
             raise InputError(f"{audio}: the label '{label}' is none of {', '.join(CATEGORIES)}")

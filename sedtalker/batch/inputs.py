@@ -9,10 +9,9 @@ import csv
 import glob
 import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,6 +30,8 @@ MANIFESTS = (".csv", ".jsonl")
 """Endings of manifests."""
 AUDIO, OUTPUT = "audio", "output"
 """Columns that are no options of the recording: the file, and the folder of its results below that of the batch."""
+LABEL, SPEAKER = "label", "speaker"
+"""Columns of a labelled table: what is expressed, and who speaks."""
 MOST_TABLE_BYTES = 256 * 2**20
 """A manifest is not longer than this."""
 
@@ -43,13 +44,15 @@ class Item:
         audio: the file, absolute.
         name: the folder of its results below that of the batch, with ``/`` between its parts.
         settings: the options of this recording.
-        columns: the cells of its row in the manifest, for ``sedtalker report --by``.
+        label: what is expressed in it, where a table says; a diarizer is adapted to it.
+        speaker: who speaks, where a table says.
     """
 
     audio: Path
     name: str
     settings: BatchSettings
-    columns: Mapping[str, str] = field(default_factory=dict)
+    label: str | None = None
+    speaker: str | None = None
 
     @property
     def results(self) -> list[str]:
@@ -62,7 +65,7 @@ def find_items(
     output: Path,
     settings: BatchSettings,
     patterns: Sequence[str] = (),
-    columns: Sequence[str] = (),
+    labelled: bool = False,
 ) -> list[Item]:
     """The recordings that inputs name, in the order of their names, each once.
 
@@ -71,7 +74,7 @@ def find_items(
         output: the folder of the batch; it is not searched.
         settings: the options of recordings whose row in a manifest does not say otherwise.
         patterns: names that count in folders, such as ``*.wav`` or ``anna/*.flac``; by default ``SOUNDS``.
-        columns: columns of manifests that are no options.
+        labelled: manifests may have the columns ``LABEL`` and ``SPEAKER``.
 
     Raises:
         InputError: a path is missing, there is no recording, or two would be written to one place.
@@ -81,7 +84,7 @@ def find_items(
     plain = settings.placed(Path.cwd())
     found: list[Item] = []
     for given in inputs:
-        items = list(_items(Path(given), output.absolute(), plain, patterns, columns))
+        items = list(_items(Path(given), output.absolute(), plain, patterns, labelled))
         if not items:
             raise InputError(_nothing(Path(given), patterns))
         found += items
@@ -95,15 +98,15 @@ def find_items(
 
 
 def _items(
-    given: Path, output: Path, settings: BatchSettings, patterns: Sequence[str], columns: Sequence[str]
+    given: Path, output: Path, settings: BatchSettings, patterns: Sequence[str], labelled: bool
 ) -> Iterator[Item]:
     if is_folder(given):
         check_apart(given, output)
         for path in recordings(given, output, patterns):
             yield Item(path.absolute(), _name(path.relative_to(given)), settings)
     elif is_file(given) and given.suffix.lower() in MANIFESTS:
-        for row in read_manifest(given, settings, columns):
-            yield Item(row.audio, row.output or _name(row.place), row.settings, row.columns)
+        for row in read_manifest(given, settings, labelled):
+            yield Item(row.audio, row.output or _name(row.place), row.settings, row.label, row.speaker)
     elif is_file(given):
         yield Item(given.absolute(), _name(Path(given.name)), settings)
     elif any(mark in str(given) for mark in WILD):
@@ -216,35 +219,38 @@ class Row:
         place: where it lies below the manifest's folder; its name alone where it lies elsewhere.
         output: the folder of its results, where the row says.
         settings: the options of the batch with those of the row in their place.
-        columns: every cell as text.
+        label: see ``Item``.
+        speaker: see ``Item``.
     """
 
     audio: Path
     place: Path
     output: str | None
     settings: BatchSettings
-    columns: Mapping[str, str]
+    label: str | None = None
+    speaker: str | None = None
 
 
-def read_manifest(path: Path, settings: BatchSettings, others: Sequence[str] = ()) -> list[Row]:
+def read_manifest(path: Path, settings: BatchSettings, labelled: bool = False) -> list[Row]:
     """The rows of a manifest.
 
     The column ``audio`` names the recording, ``output`` the folder of its results; every other one is an option of
-    ``sedtalker animate`` by its name, or one of ``others``. Relative paths are below the manifest's folder. An empty
+    ``sedtalker animate`` by its name. Relative paths are below the manifest's folder. An empty
     cell, or null, leaves the option as it is; several values in a cell are parted by ``;``.
 
     Args:
         path: ``.csv`` or ``.jsonl``.
-        others: columns that are no options, such as the speaker.
+        labelled: it may have the columns ``LABEL`` and ``SPEAKER``.
 
     Raises:
         InputError: it cannot be read, a column is unknown, a value means nothing, or a recording is missing.
     """
     base = path.parent.absolute()
+    about = (LABEL, SPEAKER) if labelled else ()
     rows = []
     for where, cells in read_table(path):
-        check_columns(cells, others, where)
-        given = {name: value for name, value in cells.items() if name not in (AUDIO, OUTPUT, *others)}
+        check_columns(cells, about, where)
+        given = {name: value for name, value in cells.items() if name not in (AUDIO, OUTPUT, *about)}
         given = {name: value for name, value in given.items() if value not in (None, "")}
         own = parse_settings(given, where).placed(base)
         named = [name.replace("-", "_") for name in given]
@@ -257,8 +263,9 @@ def read_manifest(path: Path, settings: BatchSettings, others: Sequence[str] = (
             raise InputError(f"{where}: {file}: no such file")
         place = Path(audio)
         inside = not place.is_absolute() and ".." not in place.parts
-        columns = {name: _text(value) for name, value in cells.items() if name != AUDIO and value not in (None, "")}
-        rows.append(Row(file, place if inside else Path(place.name), _output(cells, where), changed, columns))
+        label, speaker = (str(cells[name]) if name in about and cells.get(name) else None for name in (LABEL, SPEAKER))
+        below = place if inside else Path(place.name)
+        rows.append(Row(file, below, _output(cells, where), changed, label, speaker))
     return rows
 
 
@@ -270,7 +277,7 @@ def check_columns(cells: Mapping[str, Any], others: Sequence[str], where: str) -
         names = ", ".join(unknown)
         raise InputError(
             f"{where}: unknown column{'s' * (len(unknown) > 1)} {names}: columns are audio, output and options of "
-            f"animate; --column {unknown[0]} keeps it for the report"
+            "animate"
         )
     if AUDIO not in cells:
         raise InputError(f"{where}: there is no column '{AUDIO}'")
@@ -284,10 +291,6 @@ def _output(cells: Mapping[str, Any], where: str) -> str | None:
     if place.is_absolute() or ".." in place.parts or not place.parts or ":" in place.parts[0] or "\0" in str(place):
         raise InputError(f"{where}: output {str(value)!r} must be a folder below that of the batch")
     return str(place)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def read_table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -101,7 +101,6 @@ def animate_folder(
     resume: bool = False,
     force: bool = False,
     pattern: Sequence[str] = (),
-    columns: Sequence[str] = (),
     device: str = "auto",
     hook: Hook = no_progress,
     seen: Seen = lambda item, record: None,
@@ -123,7 +122,6 @@ def animate_folder(
         shard: the share of the recordings that this run works on.
         resume: go on where an earlier run ended.
         pattern: names that count in folders, such as ``*.wav``.
-        columns: columns of manifests that are no options.
         seen: called with every recording that has ended, and its record.
         options: those of ``sedtalker animate`` by name, such as ``mesh`` and ``intensity``, and ``only``.
 
@@ -135,7 +133,7 @@ def animate_folder(
     """
     given = [inputs] if isinstance(inputs, Path | str) else list(inputs)
     rules = Rules(jobs, shard, resume, force, device)
-    items = find_items(given, Path(output), parse_settings(options), pattern, columns)
+    items = find_items(given, Path(output), parse_settings(options), pattern)
     return run_batch(items, Path(output), rules, hook, seen)
 
 
@@ -243,8 +241,7 @@ def _events(
                 continue
             left.discard(item.name)
             if record["state"] != KEPT:
-                columns = {"columns": dict(item.columns)} if item.columns else {}
-                log.write({"state": record["state"], **known, **record, **columns})
+                log.write({"state": record["state"], **known, **record})
             yield item, record
 
 

@@ -66,8 +66,6 @@ def adapt(
 
     check_folder(output, run.force)
     from sedtalker.batch.adaptation import (
-        LABEL,
-        SPEAKER,
         check_labels,
         check_report,
         labelled_items,
@@ -78,7 +76,7 @@ def adapt(
     from sedtalker.batch.settings import BatchSettings
 
     tables = any(Path(given).suffix.lower() in MANIFESTS for given in inputs)
-    items = find_items(inputs, output, BatchSettings(), pattern or (), (LABEL, SPEAKER) if tables else ())
+    items = find_items(inputs, output, BatchSettings(), pattern or (), labelled=tables)
     if labels is not None:
         items = labelled_items(items, labels, [Path(given) for given in inputs if Path(given).is_dir()])
     check_labels(items)

@@ -46,10 +46,6 @@ def batch(
     pattern: Annotated[
         list[str] | None, typer.Option(help="Only these files of folders, for example '*.wav' or 'anna/*'; repeatable.")
     ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(help="A column of the manifest that is not an option, for example speaker; repeatable."),
-    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,7 +73,7 @@ def batch(
         raise InputError(
             "--transcript of a batch is auto: a text is one recording's: give a column of a manifest, or --words-beside"
         )
-    items = find_items(inputs, output, settings, pattern or (), column or ())
+    items = find_items(inputs, output, settings, pattern or ())
     with ShownFiles(items, run.progress, run.quiet) as shown:
         try:
             summary = run_batch(items, output, rules, shown.hook, shown.seen)

@@ -93,8 +93,6 @@ PANELS: dict[str, dict[str, str]] = {
         "diarize": "sedtalker.cli.diarize:diarize",
         "adapt": "sedtalker.cli.adapt:adapt",
         "batch": "sedtalker.cli.batch:batch",
-        "report": "sedtalker.cli.report:report",
-        "search": "sedtalker.cli.report:search",
     },
     "Live and for other programs": {
         "live": "sedtalker.cli.live:live",

@@ -56,10 +56,12 @@ def test_a_table_of_labels_names_recordings_and_nothing_else(tmp_path: Path, nam
     with pytest.raises(InputError, match=r"labels\.jsonl:1: "):
         labelled_items(items, table)
     table.write_text(json.dumps({"file": "b/../a.wav", "label": "sad", "speaker": 3}))
-    assert labelled_items(items, table)[0].columns == {"label": "sad", "speaker": "3"}
+    (found,) = labelled_items(items, table)
+    assert (found.label, found.speaker) == ("sad", "3")
     (tmp_path / "other").mkdir()
     elsewhere = tmp_path / "other/labels.csv"
     elsewhere.write_text("file,label\na.wav,sad\n")
-    assert labelled_items(items, elsewhere, [tmp_path])[0].columns == {"label": "sad"}
+    (found,) = labelled_items(items, elsewhere, [tmp_path])
+    assert (found.label, found.speaker) == ("sad", None)
     with pytest.raises(InputError, match="fewer than two categories"):
         check_labels(labelled_items(items, elsewhere, [tmp_path]))

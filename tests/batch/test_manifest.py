@@ -27,26 +27,26 @@ def test_csv(folder: Path) -> None:
         "anna/a.wav,sad.json,,no,brows=1.3;smile=0.7,Anna\n"
         '"anna/b.wav",happy:0.5,1.5,,,\n'
     )
-    first, second = read_manifest(table, BatchSettings(intensity=0.7, seed=3), ["speaker"])
+    first, second = read_manifest(table, BatchSettings(intensity=0.7, seed=3), labelled=True)
     assert first.audio == folder / "anna/a.wav"
     assert (first.settings.emotion, first.settings.intensity) == (str(folder / "sad.json"), 0.7)
     assert first.settings.gain == {"brows": 1.3, "smile": 0.7}
     assert (first.settings.blinks, first.settings.seed) == (False, 3)
-    assert first.columns["speaker"] == "Anna"
+    assert (first.label, first.speaker) == (None, "Anna")
     assert (second.settings.emotion, second.settings.intensity, second.settings.blinks) == ("happy:0.5", 1.5, True)
-    assert "speaker" not in second.columns
+    assert second.speaker is None
 
 
 def test_json_lines(folder: Path) -> None:
     table = folder / "clips.jsonl"
     table.write_text(
         '{"audio": "anna/a.wav", "to": ["usd", "keys"], "video": false, "mesh-head": null}\n\n'
-        '{"audio": "anna/a.wav", "output": "sad/a", "emotion": "sad", "age": 31}\n'
+        '{"audio": "anna/a.wav", "output": "sad/a", "emotion": "sad", "label": "sad", "speaker": 31}\n'
     )
-    first, second = read_manifest(table, BatchSettings(), ["age"])
+    first, second = read_manifest(table, BatchSettings(), labelled=True)
     assert (first.settings.to, first.settings.video) == (("usd", "keys"), False)
-    assert (second.output, second.columns["age"]) == ("sad/a", "31")
-    assert [item.name for item in find_items([table], folder / "out", BatchSettings(), columns=["age"])] == [
+    assert (second.output, second.label, second.speaker) == ("sad/a", "sad", "31")
+    assert [item.name for item in find_items([table], folder / "out", BatchSettings(), labelled=True)] == [
         *("anna/a", "sad/a"),
     ]
 

@@ -1,4 +1,4 @@
-"""``sedtalker batch`` and ``sedtalker report`` as programs: exit codes, one line of what is wrong, kills."""
+"""``sedtalker batch`` as a program: exit codes, one line of what is wrong, kills."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_what_is_wrong_is_one_line(
 
 
 @pytest.mark.slow
-def test_a_folder_and_its_report(clips: Path, tmp_path: Path) -> None:
+def test_a_folder_with_a_recording_that_fails(clips: Path, tmp_path: Path) -> None:
     (clips / "bad.wav").write_text("no sound")
     out = tmp_path / "out"
     code, text, err = invoke("batch", clips, "-o", out, "--only", "emotion", "--no-video", "--json", "--jobs", 2)
@@ -87,14 +87,6 @@ def test_a_folder_and_its_report(clips: Path, tmp_path: Path) -> None:
     code, _, err = invoke("batch", clips, "-o", out, "--only", "emotion", "--no-video")
     assert (code, err.count("\n")) == (2, 1)
     assert "8 of 9 recordings are done there: --resume continues" in err
-
-    code, text, _ = invoke("report", out, "--by", "folder", "--json", "-q")
-    found = json.loads(text)
-    assert code == 0
-    assert [(group["group"], group["recordings"]) for group in found["groups"]] == [("all", 8), ("anna", 4), ("ben", 4)]
-    assert found["failed"] == ["bad"]
-    assert (Path(found["tables"]) / "recordings.csv").is_file()
-    assert invoke("report", tmp_path / "in")[0] == 2
 
 
 def results(output: Path) -> dict[str, bytes]:

@@ -151,7 +151,6 @@ COMMANDS: list[tuple[str, ...]] = [
     ("train", "trainer=null"),
     ("train", "experiment=decoder", f"{400 * 'a'}.steps=10"),
     ("train", "experiment=decoder", "trainer.steps=abc"),
-    ("report", "missing"),
 ]
 """The command lines."""
 

@@ -70,10 +70,9 @@ def _turns(data: bytes) -> None:
 
 def _conversation(data: bytes) -> None:
     from sedtalker.emotion.conversation import Conversation
-    from sedtalker.emotion.formats.conversation import FORMATS, is_conversation
+    from sedtalker.emotion.formats.conversation import FORMATS
 
     path = written("input.conversation.json", data)
-    is_conversation(path)
     made = Conversation.load(path)
     for write in FORMATS.values() if all(len(track) < 10_000 for track in made.tracks.values()) else ():
         write(made, "name")

@@ -32,14 +32,10 @@ from sedtalker.storage import whole_file
 
 VERSION = 1
 """Version of the JSON that is written and read."""
-CONVERSATION_SUFFIX = ".conversation.json"
-"""How the names of conversations among other tracks of a folder end."""
 MOST_BYTES = 4 * MOST_TRACK_BYTES[".json"]
 """Largest conversation, bytes: four hours of tracks."""
 LEAST_SHARED = 0.1
 """Seconds of a turn that an emotion needs for a line of RTTM of its own."""
-READ_BY = 400
-"""Characters at the beginning of a file in which a conversation names its format."""
 
 
 # --- JSON.
@@ -129,17 +125,6 @@ def conversation_from_json(text: str, name: str = "conversation") -> Conversatio
 def read_conversation(path: Path) -> Conversation:
     """A conversation from its JSON, see ``conversation_from_json``."""
     return conversation_from_json(read_text(path, "a conversation", MOST_BYTES), str(path))
-
-
-def is_conversation(path: Path) -> bool:
-    """Whether a file is the JSON of a conversation, by its beginning."""
-    if path.suffix.lower() != ".json":
-        return False
-    try:
-        with path.open(encoding="utf-8") as stream:
-            return f'"{CONVERSATION}"' in stream.read(READ_BY)
-    except (OSError, ValueError):
-        return False
 
 
 # --- Who expresses what, and when.

@@ -20,7 +20,6 @@ from sedtalker.emotion.formats.conversation import (
     conversation_to_rttm,
     conversation_to_srt,
     conversation_to_vtt,
-    is_conversation,
 )
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.emotion.formats.json import track_to_json
@@ -84,10 +83,6 @@ def test_a_reader_of_one_track_says_what_it_is(tmp_path: Path) -> None:
     talk().save(tmp_path / "talk.conversation.json")
     with pytest.raises(InputError, match="holds the tracks of several speakers"):
         read_track(tmp_path / "talk.conversation.json")
-    assert is_conversation(tmp_path / "talk.conversation.json")
-    talk().tracks["ann"].save(tmp_path / "ann.json")
-    (tmp_path / "bad.json").write_bytes(b"\xff\xfe\x00")
-    assert not any(is_conversation(tmp_path / name) for name in ("ann.json", "bad.json", "none.json", "talk.rttm"))
 
 
 def test_rttm_is_that_of_a_diarizer_with_the_emotion_aside() -> None:
