@@ -76,9 +76,7 @@ def touching(
     made = motion.copy()
     made[:, LOWERING] *= 1.0 - contact[:, None]
     made[:, INDEX["mouthRollLower"]] = np.maximum(made[:, INDEX["mouthRollLower"]], rules.rolled * contact)
-    gap = gap_of(face, made)
-    limit = rules.teeth_gap + (1.0 - contact) * np.maximum(gap - rules.teeth_gap, 0.0)
-    return _brought_to(made, limit, face, contact)
+    return _no_wider(made, rules.teeth_gap, face, contact)
 
 
 def closed(
@@ -95,9 +93,7 @@ def closed(
         return motion
     sealed = close_lips(motion, closure[:, None], rules)
     made = np.where(closure[:, None] > 0.0, sealed, motion).astype(np.float32)
-    gap = gap_of(face, made)
-    limit = rules.met_gap + (1.0 - closure) * np.maximum(gap - rules.met_gap, 0.0)
-    return _brought_to(made, limit, face, closure)
+    return _no_wider(made, rules.met_gap, face, closure)
 
 
 def parted(
@@ -135,9 +131,11 @@ def _held(start: float, end: float, times: NDArray[np.floating], rules: MouthRul
     return float(times[first]), float(times[last])
 
 
-def _brought_to(motion: Floats, limit: Floats, face: Face, where: Floats) -> Floats:
-    """The motion with its mouth nearer to rest in the frames of ``where`` until the gap (T,) is within ``limit``."""
-    over = np.flatnonzero((gap_of(face, motion) > limit) & (where > 0.0))
+def _no_wider(motion: Floats, most: float, face: Face, held: Floats) -> Floats:
+    """The motion with its mouth nearer to rest until the gap, as far as ``held`` (T,) says, is ``most`` at most."""
+    gap = gap_of(face, motion)
+    limit = most + (1.0 - held) * np.maximum(gap - most, 0.0)
+    over = np.flatnonzero((gap > limit) & (held > 0.0))
     if not len(over):
         return motion
     kept, tried = np.zeros(len(over), np.float32), np.ones(len(over), np.float32)

@@ -204,9 +204,7 @@ class Worker:
     ) -> tuple[Audio, Scene, list[str]]:
         """Animate the speakers of a recording and write the results, all or none.
 
-        Args:
-            overwrite: whether results that are there may be replaced.
-            seen: called before anything is drawn and written.
+        ``overwrite`` and ``seen`` are as of ``animate``.
 
         Returns:
             The recording, the scene, and how the names of the results end.
