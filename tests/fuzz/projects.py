@@ -25,7 +25,7 @@ def _manifest(name: str) -> Callable[[bytes], None]:
 
         written("a.wav", b"RIFF")
         written("b.wav", b"RIFF")
-        for item in find_items([written(name, data)], Path("out"), BatchSettings(), columns=["speaker"]):
+        for item in find_items([written(name, data)], Path("out"), BatchSettings(), labelled=True):
             assert Path("out", item.name).resolve().is_relative_to(Path("out").resolve()), "results elsewhere"
 
     return read
