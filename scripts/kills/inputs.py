@@ -12,7 +12,7 @@ SAMPLE, HEAD = ROOT / "data/samples/four_moods.wav", ROOT / "data/samples/head.o
 
 
 def make_inputs(folder: Path) -> None:
-    """A second of speech, animations of it, weights, recordings, tracks, a corpus, a finished run."""
+    """A second of speech, animations of it, weights, recordings, a corpus, a finished run."""
     import soundfile
     import torch
     from safetensors.torch import load_file
@@ -48,5 +48,3 @@ def make_inputs(folder: Path) -> None:
         if code:
             raise SystemExit(said)
         shutil.copyfile(folder / "made" / name / "clip.npz", folder / f"{name}.npz")
-    (folder / "tracks").mkdir()
-    shutil.copyfile(folder / "made/clip/clip.emotion.json", folder / "tracks/clip.emotion.json")

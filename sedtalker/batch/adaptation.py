@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.batch.inputs import AUDIO, LABEL, SPEAKER, Item, read_table
+from sedtalker.batch.inputs import AUDIO, LABEL, SPEAKER, Item, label_and_speaker, read_table
 from sedtalker.emotion.adaptation import METHOD, Method, SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.few_shot import adapted_without, check_categories
@@ -63,9 +63,10 @@ def labelled_items(items: Sequence[Item], table: Path, folders: Iterable[Path] =
         place = next((places[path] for path in found if path in places), None)
         if place is None:
             raise InputError(f"{where}: '{name}' is not among the recordings")
-        label, speaker = (str(cells[name]).strip() if cells.get(name) else None for name in (LABEL, SPEAKER))
         item = made[place]
-        made[place] = replace(item, label=label or item.label, speaker=speaker or item.speaker)
+        label, speaker = label_and_speaker(cells)
+        label = item.label if label is None else label.strip()
+        made[place] = replace(item, label=label, speaker=item.speaker if speaker is None else speaker.strip())
     return made
 
 

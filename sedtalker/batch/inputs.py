@@ -263,10 +263,16 @@ def read_manifest(path: Path, settings: BatchSettings, labelled: bool = False) -
             raise InputError(f"{where}: {file}: no such file")
         place = Path(audio)
         inside = not place.is_absolute() and ".." not in place.parts
-        label, speaker = (str(cells[name]) if name in about and cells.get(name) else None for name in (LABEL, SPEAKER))
+        label, speaker = label_and_speaker(cells) if labelled else (None, None)
         below = place if inside else Path(place.name)
         rows.append(Row(file, below, _output(cells, where), changed, label, speaker))
     return rows
+
+
+def label_and_speaker(cells: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """What a row of a labelled table says is expressed, and who speaks; None where it is silent."""
+    label, speaker = (None if cells.get(name) in (None, "") else str(cells[name]) for name in (LABEL, SPEAKER))
+    return label, speaker
 
 
 def check_columns(cells: Mapping[str, Any], others: Sequence[str], where: str) -> None:

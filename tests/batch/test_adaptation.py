@@ -58,6 +58,8 @@ def test_a_table_of_labels_names_recordings_and_nothing_else(tmp_path: Path, nam
     table.write_text(json.dumps({"file": "b/../a.wav", "label": "sad", "speaker": 3}))
     (found,) = labelled_items(items, table)
     assert (found.label, found.speaker) == ("sad", "3")
+    table.write_text(json.dumps({"file": "a.wav", "label": "sad", "speaker": 0}))
+    assert labelled_items(items, table)[0].speaker == "0"
     (tmp_path / "other").mkdir()
     elsewhere = tmp_path / "other/labels.csv"
     elsewhere.write_text("file,label\na.wav,sad\n")
