@@ -84,8 +84,6 @@ class DiarizerConfig(BaseModel, extra="forbid"):
     """Perceptrons whose log-posteriors are averaged."""
     dropout: float = 0.4
     labels: tuple[str, ...] = CATEGORIES
-    corpora: tuple[str, ...] = ()
-    """Training corpora, in the order of the network's guess of the corpus."""
     temperature: float = 1.0
     """Divides the averaged log-posteriors; fitted on validation speakers."""
     intensity_steps: tuple[float, float] = (0.0, 2.0)
@@ -104,9 +102,7 @@ class DiarizerConfig(BaseModel, extra="forbid"):
     finds_no_voice: bool = False
     """Whether the network says where a sound is no voice, which then counts as unlike the training data."""
     frame_networks: tuple[FrameNetworkConfig, ...] = ()
-    """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
-    frame_share: float = Field(0.5, ge=0.0, le=1.0)
-    """Weight of the frame networks' log-posterior against the perceptrons'."""
+    """Networks over frames that find where the emotion changes."""
     usual: tuple[float, ...] | None = None
     """Mean log-posterior of neutral recordings of validation speakers, by which enrolled ones are judged; null: not."""
     beside: Beside | None = None

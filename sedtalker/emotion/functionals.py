@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,8 +29,20 @@ VARIANCE_FLOOR = 1e-4
 """Added to every variance, so that deviations of little evidence stay finite."""
 
 
+class Spans(NamedTuple):
+    """The stretch of a recording that each of its last frames lies in, which windows do not leave.
+
+    Attributes:
+        first: (B, T) integers, its first frame.
+        last: (B, T), the frame after its last one.
+    """
+
+    first: Tensor
+    last: Tensor
+
+
 def window_statistics(
-    values: Tensor, weight: Tensor, half: int, every: int = 1, newest: int = 0
+    values: Tensor, weight: Tensor, half: int, every: int = 1, newest: int = 0, spans: Spans | None = None
 ) -> tuple[Tensor, Tensor]:
     """Running weighted mean and standard deviation.
 
@@ -39,24 +52,31 @@ def window_statistics(
         half: frames on either side of each frame.
         every: evaluate in the middle of every so many frames.
         newest: only so many at the end; 0: all.
+        spans: where windows end at the latest; of the last frames at least, ``newest`` times ``every`` of them.
 
     Returns:
         Two (B, ceil(T / every), C) tensors; zeros where no frame of the window counts.
     """
     stacked = torch.cat([torch.ones_like(values[..., :1]), values, values.square()], -1) * weight[..., None]
-    window = window_sum(stacked, half, every, newest)
+    window = window_sum(stacked, half, every, newest, spans)
     count = window[..., :1].clamp_min(1e-6)
     mean, square = (window[..., 1:] / count).chunk(2, -1)
     return mean, (square - mean.square()).clamp_min(0.0).add(VARIANCE_FLOOR).sqrt()
 
 
-def window_sum(values: Tensor, half: int, every: int = 1, newest: int = 0) -> Tensor:
+def window_sum(values: Tensor, half: int, every: int = 1, newest: int = 0, spans: Spans | None = None) -> Tensor:
     """Running sum of values (B, T, C), see ``window_statistics``; (B, ceil(T / every), C)."""
     frames = values.shape[1]
     total = F.pad(values.cumsum(1, dtype=torch.float64), (0, 0, 1, 0))
     index = torch.arange(0, frames, every, device=values.device)[-newest:] + every // 2
-    window = total[:, (index + half + 1).clamp_max(frames)] - total[:, (index - half).clamp(0, frames)]
-    return window.to(values.dtype)
+    last, first = (index + half + 1).clamp_max(frames), (index - half).clamp(0, frames)
+    if spans is None:
+        return (total[:, last] - total[:, first]).to(values.dtype)
+    middle = (index - frames).clamp_max(-1) + spans.first.shape[1]
+    batch = torch.arange(values.shape[0], device=values.device)[:, None] * (frames + 1)
+    last, first = torch.minimum(last, spans.last[:, middle]), torch.maximum(first, spans.first[:, middle])
+    rows = total.flatten(0, 1)
+    return (rows[last + batch] - rows[first + batch]).to(values.dtype)
 
 
 def prosody_channels(prosody: Tensor, speech: Tensor, valid: Tensor, half: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,7 +130,14 @@ def voice_channels(mel: Tensor, channels: Tensor, pitch: Tensor) -> tuple[Tensor
 
 
 def functionals(
-    channels: Tensor, pitch: Tensor, spoken: Tensor, voiced: Tensor, halves: list[int], every: int, newest: int = 0
+    channels: Tensor,
+    pitch: Tensor,
+    spoken: Tensor,
+    voiced: Tensor,
+    halves: list[int],
+    every: int,
+    newest: int = 0,
+    spans: Spans | None = None,
 ) -> Tensor:
     """Means and deviations of all channels over each window, (B, ceil(T / every), 2 · windows · (C + P)).
 
@@ -122,11 +149,13 @@ def functionals(
         halves: half-widths of the windows, frames.
         every: evaluate in the middle of every so many frames.
         newest: only so many at the end; 0: all.
+        spans: where all windows but the last end at the latest, see ``window_statistics``.
     """
     parts: list[Tensor] = []
-    for half in halves:
-        parts.extend(window_statistics(channels, spoken, half, every, newest))
-        parts.extend(window_statistics(pitch, voiced, half, every, newest))
+    for window, half in enumerate(halves):
+        within = spans if window < len(halves) - 1 else None
+        parts.extend(window_statistics(channels, spoken, half, every, newest, within))
+        parts.extend(window_statistics(pitch, voiced, half, every, newest, within))
     return torch.cat(parts, -1)
 
 

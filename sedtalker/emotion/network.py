@@ -5,9 +5,8 @@ the prosody, go through several small perceptrons whose log-posteriors are avera
 hours, of labelled speech this was better on unseen speakers than convolutions trained from frames, and it trains in
 minutes.
 
-Networks over frames tell how the voice changes from moment to moment, where functionals describe how it is. Their
-posteriors are averaged with those of the perceptrons, since the two err differently, and they predict where the emotion
-changes.
+Where the emotion changes, as a network over frames predicts it, the shorter windows end: the category of a moment is
+then not that of what was said before it. The intensity is taken of whole windows, which calm speech is judged by.
 """
 
 from __future__ import annotations
@@ -22,9 +21,7 @@ from torch.nn import functional as F
 from sedtalker.arrays import Floats
 from sedtalker.emotion.burst_detector import BurstDetectorConfig
 from sedtalker.emotion.diarizer_model import (
-    PITCH_CHANNELS,
     ROW,
-    SPEECH_CHANNELS,
     SPOKEN,
     STRIDE,
     VOICED,
@@ -32,88 +29,23 @@ from sedtalker.emotion.diarizer_model import (
     DiarizerConfig,
     FrameBatch,
     FrameEstimate,
-    FrameNetworkConfig,
     Voice,
     functional_layout,
 )
 from sedtalker.emotion.fine import FineConfig
-from sedtalker.emotion.functionals import centre_on_voice, functionals, prosody_channels, voice_channels, window_sum
+from sedtalker.emotion.frame_network import APART, FrameNetwork, frame_inputs, stretches
+from sedtalker.emotion.functionals import (
+    Spans,
+    centre_on_voice,
+    functionals,
+    prosody_channels,
+    voice_channels,
+    window_sum,
+)
 from sedtalker.emotion.shown import FAMILIAR, SHARPNESS
-from sedtalker.nn.blocks import DilatedConvolution
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.encoder_networks import ConvolutionHead
-from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, MEL_SCALE, PROSODY_CHANNELS
-
-INPUTS = MEL_BANDS + len(SPEECH_CHANNELS) + len(PITCH_CHANNELS)
-"""Channels of ``frame_inputs``."""
-SPEAKER_WINDOW = 20.0
-"""Seconds over which prosody is set against the speaker's own."""
-STEM_KERNEL = 6
-"""Frames of 20 ms that the first convolution sees."""
-
-
-class FrameScores(NamedTuple):
-    """Outputs at 25 Hz.
-
-    Attributes:
-        logits: (B, T, C).
-        intensity: (B, T) on an open scale, see ``DiarizerConfig.intensity_steps``.
-        affect: (B, T, 2) valence and arousal in [-1, 1].
-        boundary: (B, T) logit of a change of emotion within 120 ms.
-        corpus: (B, T, K).
-    """
-
-    logits: Tensor
-    intensity: Tensor
-    affect: Tensor
-    boundary: Tensor
-    corpus: Tensor
-
-
-def frame_inputs(mel: Tensor, prosody: Tensor, speech: Tensor, valid: Tensor) -> Tensor:
-    """Inputs (B, T, 91) at 50 Hz: scaled log-mels, and prosody relative to the speaker; see ``FrameBatch``."""
-    half = round(0.5 * SPEAKER_WINDOW * FRAME_CLOCK.rate)
-    channels, pitch, _ = prosody_channels(prosody, speech, valid, half)
-    return torch.cat([MEL_SCALE * mel, channels, pitch], -1)
-
-
-class FrameNetwork(nn.Module):
-    """Inputs (B, T, 91) at 50 Hz to ``FrameScores`` at 25 Hz."""
-
-    def __init__(self, config: FrameNetworkConfig | None = None):
-        super().__init__()
-        self.config = config = config or FrameNetworkConfig()
-        width = config.width
-        self.stem = nn.Conv1d(INPUTS, width, STEM_KERNEL, stride=STRIDE, padding=STEM_KERNEL // 2 - 1)
-        self.masked = nn.Parameter(torch.zeros(width))
-        dilation = [config.dilations[i % len(config.dilations)] for i in range(len(config.layout))]
-        self.blocks = nn.ModuleList(DilatedConvolution(width, d, config.dropout) for d in dilation)
-        self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(width, len(config.labels) + 4 + len(config.corpora))
-
-    @property
-    def context(self) -> int:
-        """Frames at 50 Hz that an output depends on, on either side, beyond the speaker's window."""
-        return STRIDE * (3 + sum(cast(DilatedConvolution, block).context for block in self.blocks))
-
-    def hidden(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Hidden vectors (B, T / 2, D); frames of ``mask`` (B, T / 2) are replaced after the stem."""
-        x = F.gelu(self.stem(inputs.transpose(1, 2))).transpose(1, 2)
-        if mask is not None:
-            x = torch.where(mask[..., None], self.masked.to(x.dtype), x)
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x)
-
-    def forward(self, inputs: Tensor) -> FrameScores:
-        classes = len(self.config.labels)
-        out = self.head(self.dropout(self.hidden(inputs))).float()
-        logits, rest, corpus = out.split([classes, 4, len(self.config.corpora)], -1)
-        return FrameScores(logits, rest[..., 0], torch.tanh(rest[..., 1:3]), rest[..., 3], corpus)
-
-
-# --- The diarizer.
+from sedtalker.speech.features import FRAME_CLOCK, PROSODY_CHANNELS
 
 
 class Scores(NamedTuple):
@@ -122,13 +54,10 @@ class Scores(NamedTuple):
     Attributes:
         logits: (M, …, C).
         intensity: (M, …) on an open scale, see ``DiarizerConfig.intensity_steps``.
-        corpus: (M, …, K) logits of the training corpora: predicted in training so that a member knows whose manner of
-            expressing emotion it is; unused afterwards.
     """
 
     logits: Tensor
     intensity: Tensor
-    corpus: Tensor
 
 
 def functional_count(config: DiarizerConfig) -> int:
@@ -155,14 +84,13 @@ class DiarizerNetwork(nn.Module):
         self.register_buffer("scale", torch.ones(functional_count(config)))
         judged = _of_second_encoder(config) if config.second_channels else None
         self.register_buffer("judged", judged, persistent=False)
-        outputs = len(config.labels) + 1 + len(config.corpora)
         self.members = nn.ModuleList(
             nn.Sequential(
                 nn.Dropout(config.dropout),
                 nn.Linear(functional_count(config), config.width),
                 nn.GELU(),
                 nn.Dropout(config.dropout),
-                nn.Linear(config.width, outputs),
+                nn.Linear(config.width, len(config.labels) + 1),
             )
             for _ in range(config.members)
         )
@@ -227,10 +155,8 @@ class DiarizerNetwork(nn.Module):
 
         ``newest``: only so many rows at the end; 0: all.
         """
-        over_speech, over_voiced, counts = self._channels(batch)
-        halves = [max(1, half // STRIDE) for half in self._halves()]
-        rows = functionals(over_speech, over_voiced, counts[..., 0], counts[..., 1], halves, WINDOW_STRIDE, newest)
-        return rows, window_sum(counts, max(halves), WINDOW_STRIDE, newest)
+        channels = self._channels(batch)
+        return self._rows(channels, newest), window_sum(channels[-1], self._reaches()[-1], WINDOW_STRIDE, newest)
 
     def voice(self, batch: FrameBatch) -> Voice:
         """Speaker baselines of recordings, leading dimension B: the longest window's channels over all of it."""
@@ -250,6 +176,16 @@ class DiarizerNetwork(nn.Module):
     def _halves(self) -> list[int]:
         return [round(0.5 * w * FRAME_CLOCK.rate) for w in self.config.windows]
 
+    def _reaches(self) -> list[int]:
+        """``_halves`` at 25 Hz."""
+        return [max(1, half // STRIDE) for half in self._halves()]
+
+    def _rows(self, channels: tuple[Tensor, Tensor, Tensor], newest: int, spans: Spans | None = None) -> Tensor:
+        """Functionals of ``_channels``; the longest window is never cut."""
+        over_speech, over_voiced, counts = channels
+        halves, (spoken, voiced) = self._reaches(), counts.unbind(-1)
+        return functionals(over_speech, over_voiced, spoken, voiced, halves, WINDOW_STRIDE, newest, spans)
+
     def _channels(self, batch: FrameBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Channels over speech and over voiced speech at 25 Hz, and the frames of each (B, T / 2, 2)."""
         batch = _pad(batch, -batch.mel.shape[1] % ROW)
@@ -268,20 +204,16 @@ class DiarizerNetwork(nn.Module):
         """Scores of rows of functionals (…, F)."""
         x = self._standardised(rows)
         out = torch.stack([member(x) for member in self.members])
-        classes = len(self.config.labels)
-        return Scores(out[..., :classes], out[..., classes], out[..., classes + 1 :])
+        return Scores(out[..., :-1], out[..., -1])
 
     def frames(self, batch: FrameBatch, voice: Voice | None = None, newest: int = 0) -> FrameEstimate:
         """The prediction at 50 Hz; one voice for all of B.
 
         ``newest``: of so many frames at the end alone, both they and all being a multiple of ``ROW``; 0: of all.
         """
-        log, intensity, distance = self._by_functionals(batch, voice, newest)
-        boundary = torch.zeros_like(intensity)
-        if self.frame_networks:
-            share = self.config.frame_share
-            moving, strength, boundary = self._by_frames(batch, newest)
-            log, intensity = torch.lerp(log, moving, share), torch.lerp(intensity, strength, share)
+        spans, boundary = self._changes(batch, newest) if self.frame_networks else (None, None)
+        log, intensity, distance = self._by_functionals(batch, voice, newest, spans)
+        boundary = torch.zeros_like(intensity) if boundary is None else boundary
         weight, centre = self.config.calm
         offset = intensity_offset(log, self.config)
         log = log.clone()
@@ -315,32 +247,41 @@ class DiarizerNetwork(nn.Module):
     def _tensor(self, values: Any) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.mean.device)
 
-    def _by_functionals(self, batch: FrameBatch, voice: Voice | None, newest: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean log-posterior (B, T, C), intensity score and distance (B, T), interpolated."""
-        rows, weight = self.describe(batch, newest // ROW + 1 if newest else 0)
+    def _by_functionals(
+        self, batch: FrameBatch, voice: Voice | None, newest: int, spans: Spans | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean log-posterior (B, T, C) within spans, intensity score and distance (B, T), interpolated."""
+        channels, last = self._channels(batch), newest // ROW + 1 if newest else 0
         count = newest + ROW if newest else batch.mel.shape[1]
+        weight = window_sum(channels[-1], self._reaches()[-1], WINDOW_STRIDE, last)
+        rows = self._rows(channels, last)
         scores = self(rows if voice is None else self.centre(rows, weight, voice))
+        logits = scores.logits
+        if spans is not None:
+            within = self._rows(channels, last, spans)
+            logits = self(within if voice is None else self.centre(within, weight, voice)).logits
         rest = torch.stack([scores.intensity.mean(0), self.unfamiliarity(rows)], -1)
-        values = torch.cat([F.log_softmax(scores.logits, -1).mean(0), rest], -1)
+        values = torch.cat([F.log_softmax(logits, -1).mean(0), rest], -1)
         fine = _interpolate(values, count, ROW)[:, -newest:]
         return fine[..., :-2], fine[..., -2], fine[..., -1]
 
-    def _by_frames(self, batch: FrameBatch, newest: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean log-posterior (B, T, C), intensity score and boundary probability (B, T)."""
-        padded = _pad(batch, -batch.mel.shape[1] % STRIDE)
+    def _changes(self, batch: FrameBatch, newest: int) -> tuple[Spans, Tensor]:
+        """Between which changes the frames at 25 Hz lie, and the probability (B, T) of a boundary at 50 Hz."""
+        padded = _pad(batch, -batch.mel.shape[1] % ROW)
         inputs = frame_inputs(padded.mel, padded.prosody, padded.speech, padded.valid)
-        total = []
+        spoken = _thin((padded.speech & padded.valid).to(inputs.dtype)) / STRIDE
+        reach = max(self._reaches()[:-1], default=1)
+        found = []
         for network in self.frame_networks:
-            seen, count = inputs, batch.mel.shape[1]
-            if newest:
-                count = newest + cast(FrameNetwork, network).context
-                seen = inputs[:, -count:]
-            out = network(seen)
-            logs, rest = F.log_softmax(out.logits, -1), (out.intensity, torch.sigmoid(out.boundary))
-            values = torch.cat([logs, torch.stack(rest, -1)], -1)
-            total.append(_interpolate(values, count, STRIDE)[:, -newest:])
-        fine = torch.stack(total).mean(0)
-        return fine[..., :-2], fine[..., -2], fine[..., -1]
+            if newest:  # the frames that their rows' windows reach, and the peaks around these
+                count = newest // STRIDE + WINDOW_STRIDE + reach + APART + 1
+                seen = inputs[:, -(STRIDE * count + cast(FrameNetwork, network).context) :]
+                found.append(torch.sigmoid(network(seen).boundary[:, -count:]))
+            else:
+                found.append(torch.sigmoid(network(inputs).boundary))
+        boundary = torch.stack(found).mean(0)
+        fine = _interpolate(boundary[..., None], batch.mel.shape[1], STRIDE)[:, -newest:, 0]
+        return stretches(boundary, spoken, reach), fine
 
 
 def _of_second_encoder(config: DiarizerConfig) -> Tensor:

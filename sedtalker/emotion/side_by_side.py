@@ -37,7 +37,7 @@ def side_by_side(
         InputError: their windows, widths, labels or steps of intensity differ, or the second one has a projection.
     """
     a, b = first.config, second.config
-    same = ("windows", "width", "labels", "corpora", "intensity_steps")
+    same = ("windows", "width", "labels", "intensity_steps")
     if any(getattr(a, name) != getattr(b, name) for name in same) or b.layer_channels:
         raise InputError("these two diarizers cannot form an ensemble: their networks are built differently")
     by_frames = first if first.frame_networks else second
@@ -48,7 +48,6 @@ def side_by_side(
             "second_channels": b.hidden_channels,
             "members": a.members + b.members,
             "frame_networks": by_frames.config.frame_networks,
-            "frame_share": by_frames.config.frame_share,
             "temperature": temperature,
             "usual": usual,
             "finds_no_voice": b.finds_no_voice,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sedtalker.animation.articulation import PLACES
 from sedtalker.animation.decoder_network import Decoder
-from sedtalker.emotion.diarizer_model import ROW, FrameBatch, Voice
+from sedtalker.emotion.diarizer_model import BEFORE_NEWEST, FEWEST_ROWS, ROW, FrameBatch, Voice
 from sedtalker.emotion.network import DiarizerNetwork, FineNetwork, functional_count
 from sedtalker.face.arkit import TALKING_SIDES
 from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
@@ -55,6 +55,8 @@ class Graph:
     multiples: Mapping[str, int] = field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
     """Inputs without the free length: states, and what is known of a voice."""
+    fewest: int = FEWEST_ROWS
+    """The free length is at least so many times what it is a multiple of."""
 
     def free_axes(self, name: str) -> dict[int, tuple[str, int]]:
         """Axes of an input whose length is free: the name of the length, and what it is a multiple of."""
@@ -119,48 +121,16 @@ class PhonesGraph(nn.Module):
         return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1), mouth.clamp(0.0, 1.0) @ self.sides
 
 
-class StepGraph(nn.Module):
-    """``step`` of a decoder or of an encoder."""
+class MethodGraph(nn.Module):
+    """A method of a network that is not its ``forward``."""
 
-    def __init__(self, network: Decoder | SpeechEncoder | EmotionEncoder) -> None:
+    def __init__(self, network: nn.Module, method: str) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.method = network, method
 
-    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        return self.network.step(*given)
-
-
-class CurvesGraph(nn.Module):
-    """``FineNetwork.curves``."""
-
-    def __init__(self, network: FineNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, rows: Tensor) -> Tensor:
-        return self.network.curves(rows)
-
-
-class VoiceOfGraph(nn.Module):
-    """``SpeakerNetworks.pool``."""
-
-    def __init__(self, network: SpeakerNetworks) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, frames: Tensor, weight: Tensor) -> Tensor:
-        return self.network.pool(frames, weight)
-
-
-class ActivityGraph(nn.Module):
-    """``SpeakerNetworks.look_for``."""
-
-    def __init__(self, network: SpeakerNetworks) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, frames: Tensor, voice: Tensor) -> Tensor:
-        return self.network.look_for(frames, voice)
+    def forward(self, *given: Tensor) -> Tensor | tuple[Tensor, ...]:
+        answer: Tensor | tuple[Tensor, ...] = getattr(self.network, self.method)(*given)
+        return answer
 
 
 # --- Which graphs there are.
@@ -171,7 +141,9 @@ def encoder_graph(name: str, network: SpeechEncoder | EmotionEncoder) -> Graph:
     states = network.states(2)
     inputs = {"mel": torch.randn(2, 400, MEL_BANDS)} | states
     outputs = ["hidden", *(f"{NEXT}{key}" for key in states)]
-    return Graph(name, StepGraph(network), inputs, outputs, ("mel_frames", 2 * network.grid), fixed=frozenset(states))
+    return Graph(
+        name, MethodGraph(network, "step"), inputs, outputs, ("mel_frames", 2 * network.grid), fixed=frozenset(states)
+    )
 
 
 def _frames_of(network: DiarizerNetwork) -> dict[str, Tensor]:
@@ -196,7 +168,9 @@ def diarizer_graph(name: str, network: DiarizerNetwork, enrolled: bool = True, n
     known = {VOICE + key: values for key, values in voice.items()} if enrolled else {}
     outputs = ["log_posterior", "intensity", "boundary", "distance"]
     inputs = _frames_of(network) | known
-    return Graph(name, DiarizerGraph(network, newest), inputs, outputs, ("frames", ROW), fixed=frozenset(known))
+    fewest = (BEFORE_NEWEST + newest) // ROW if newest else FEWEST_ROWS
+    answers = DiarizerGraph(network, newest)
+    return Graph(name, answers, inputs, outputs, ("frames", ROW), fixed=frozenset(known), fewest=fewest)
 
 
 def voice_graph(name: str, network: DiarizerNetwork) -> Graph:
@@ -227,12 +201,12 @@ def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:
         "style": torch.zeros(2, len(config.styles)),
         "valid": torch.ones(2, frames),
     } | states
-    return Graph(name, StepGraph(decoder), inputs, ["coefficients", *(f"{NEXT}{key}" for key in states)])
+    return Graph(name, MethodGraph(decoder, "step"), inputs, ["coefficients", *(f"{NEXT}{key}" for key in states)])
 
 
 def fine_graph(name: str, network: FineNetwork) -> Graph:
     """Curves of fine-grained emotions of rows of statistics."""
-    return Graph(name, CurvesGraph(network), {"rows": torch.randn(2, network.config.inputs)}, ["curves"])
+    return Graph(name, MethodGraph(network, "curves"), {"rows": torch.randn(2, network.config.inputs)}, ["curves"])
 
 
 def frames_graph(name: str, network: ConvolutionHead | ArticulationNetwork, width: int) -> Graph:
@@ -252,10 +226,10 @@ def speaker_graphs(network: SpeakerNetworks) -> list[Graph]:
     multiples = {"mel": STRIDE}
     return [
         Graph("frames", network, given, ["frames", "number"], ("frames", 1), False, multiples),
-        Graph("voice", VoiceOfGraph(network), pooled, ["voice"], ("frames", 1), simplified=False),
+        Graph("voice", MethodGraph(network, "pool"), pooled, ["voice"], ("frames", 1), simplified=False),
         Graph(
             "activity",
-            ActivityGraph(network),
+            MethodGraph(network, "look_for"),
             {"frames": frames} | voice,
             ["logits"],
             ("frames", 1),

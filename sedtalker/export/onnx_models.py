@@ -258,7 +258,7 @@ def write_graph(graph: Graph, path: Path, int8: bool = False, weights: Path | No
     for name in graph.inputs:
         shapes.append({})
         for axis, (length, factor) in graph.free_axes(name).items():
-            free = lengths.setdefault(length, Dim(length, min=1 if length == ITEMS else 4))
+            free = lengths.setdefault(length, Dim(length, min=1 if length == ITEMS else graph.fewest))
             shapes[-1][axis] = free if factor == 1 else factor * free
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():

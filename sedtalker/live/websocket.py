@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections import deque
 from concurrent.futures import Future
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from websockets.http11 import Request, Response
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.errors import InputError
+from sedtalker.live.outgoing import Outgoing
 from sedtalker.live.senders import Target, frame_line, header_line
 
 PORT = 8765
@@ -38,27 +38,6 @@ TOO_SLOW = f"this client reads too slowly: more than {QUEUE} frames waited"
 """Why frames were left out for one client."""
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 """Hosts of pages that are served without being named."""
-
-
-class _Client:
-    """The frames that wait for one client."""
-
-    def __init__(self) -> None:
-        self.lines: deque[str] = deque(maxlen=QUEUE)
-        self.ready = asyncio.Event()
-        self.dropped = 0
-        self.ended = False
-
-    def add(self, line: str) -> None:
-        """Queue the newest; the oldest makes room."""
-        self.dropped += len(self.lines) == self.lines.maxlen
-        self.lines.append(line)
-        self.ready.set()
-
-    def end(self) -> None:
-        """Nothing more will come."""
-        self.ended = True
-        self.ready.set()
 
 
 class WebSocketSender:
@@ -83,7 +62,7 @@ class WebSocketSender:
     ):
         self.host, self.port, self.origin, self.patience, self.named = host, port, origin, patience, named
         self.header = header_line(fps)
-        self.clients: set[_Client] = set()
+        self.clients: set[Outgoing[str]] = set()
         self.loop = asyncio.new_event_loop()
         self.stop = asyncio.Event()
         opened: Future[int] = Future()
@@ -142,7 +121,7 @@ class WebSocketSender:
         return None
 
     async def _client(self, connection: ServerConnection) -> None:
-        client = _Client()
+        client = Outgoing[str](QUEUE)
         self.clients.add(client)
         reading = asyncio.create_task(_ignore(connection, client))
         try:
@@ -156,28 +135,24 @@ class WebSocketSender:
             self.clients.discard(client)
             reading.cancel()
 
-    async def _write(self, connection: ServerConnection, client: _Client) -> None:
+    async def _write(self, connection: ServerConnection, client: Outgoing[str]) -> None:
         """Send what waits, until the end."""
-        while not (client.ended and not client.lines):
-            if not client.lines:
-                client.ready.clear()
-                await client.ready.wait()
-                continue
+        while await client.more():
             if client.dropped:
                 lost, client.dropped = client.dropped, 0
                 await self._take(connection, json.dumps({"dropped": lost, "why": TOO_SLOW}))
-            await self._take(connection, client.lines.popleft())
+            await self._take(connection, client.waiting.popleft())
 
     async def _take(self, connection: ServerConnection, line: str) -> None:
         await asyncio.wait_for(connection.send(line), self.patience)
 
 
-async def _ignore(connection: ServerConnection, client: _Client) -> None:
+async def _ignore(connection: ServerConnection, client: Outgoing[str]) -> None:
     """Read what a client says, so that its end is noticed."""
     with contextlib.suppress(WebSocketException, OSError):
         async for _ in connection:
             pass
-    client.lines.clear()
+    client.waiting.clear()
     client.end()
 
 

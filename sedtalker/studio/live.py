@@ -14,10 +14,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import Any
 
 import anyio
@@ -33,6 +32,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
+from sedtalker.live.outgoing import Outgoing
 from sedtalker.nn import one_thread, torch_threads
 from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.head import target_names
@@ -111,43 +111,24 @@ class LiveRows:
         return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype="<f4")
 
 
-@dataclass
-class _Outgoing:
-    """Rows that wait for the page."""
-
-    rows: deque[Floats] = field(default_factory=deque)
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    dropped: int = 0
-    ended: bool = False
-
-    def add(self, rows: Floats) -> None:
-        """Keep the newest ``MOST_ROWS``."""
-        self.rows.extend(row[None] for row in rows)
-        while len(self.rows) > MOST_ROWS:
-            self.rows.popleft()
-            self.dropped += 1
-        self.ready.set()
-
-    def end(self) -> None:
-        """No more will come."""
-        self.ended = True
-        self.ready.set()
-
-
 async def run_live(socket: WebSocket, models: Models, face: Face, settings: StreamSettings) -> None:
     """Serve one stream, from the accepted socket to its end; never raises for a page that goes away."""
     loop = asyncio.get_running_loop()
     sound: asyncio.Queue[bytes | None] = asyncio.Queue(MOST_PIECES)
-    outgoing, last = _Outgoing(), {"type": "end"}
+    outgoing, last = Outgoing[Floats](MOST_ROWS), {"type": "end"}
     thread = ThreadPoolExecutor(1, "studio-live", initializer=one_thread)
     try:
         live = await loop.run_in_executor(thread, LiveRows, models, face, settings)
         await socket.send_json(live.header)
 
+        def queue(rows: Floats) -> None:
+            for row in rows:
+                outgoing.add(row)
+
         async def computing() -> None:
             while (piece := await sound.get()) is not None:
-                outgoing.add(await loop.run_in_executor(thread, live.push, piece))
-            outgoing.add(await loop.run_in_executor(thread, live.flush))
+                queue(await loop.run_in_executor(thread, live.push, piece))
+            queue(await loop.run_in_executor(thread, live.flush))
             outgoing.end()
 
         async def sending() -> None:
@@ -194,16 +175,12 @@ async def _receive(socket: WebSocket, sound: asyncio.Queue[bytes | None]) -> boo
             raise InputError("this machine is too slow: it decodes more slowly than you speak") from None
 
 
-async def _send(socket: WebSocket, outgoing: _Outgoing) -> None:
+async def _send(socket: WebSocket, outgoing: Outgoing[Floats]) -> None:
     """Send the rows as they come; returns after the last."""
-    while not (outgoing.ended and not outgoing.rows):
-        if not outgoing.rows:
-            outgoing.ready.clear()
-            await outgoing.ready.wait()
-            continue
+    while await outgoing.more():
         if outgoing.dropped:
             await socket.send_json({"type": "dropped", "rows": outgoing.dropped})
             outgoing.dropped = 0
-        rows = np.concatenate(outgoing.rows)
-        outgoing.rows.clear()
+        rows = np.stack(outgoing.waiting)
+        outgoing.waiting.clear()
         await socket.send_bytes(rows.tobytes())

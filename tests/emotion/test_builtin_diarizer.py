@@ -18,6 +18,7 @@ from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior
+from tests.emotion.test_network import frames as random_frames
 from tests.support.tracks import diarize
 
 MOODS = Path(__file__).parents[2] / "data/samples/four_moods.wav"
@@ -155,6 +156,20 @@ def test_sad_voices_move_a_face_and_reading_ones_hardly_do(data_dir):
     assert shown("cremad", "sad", "valid") > 0.2
     assert shown("aesdd", "angry", None) < 0.05
     assert shown("speechocean762", "neutral", "valid") < 0.4 * strangers
+
+
+def test_a_graph_cuts_its_windows_where_the_network_of_torch_does():
+    """Of other numbers of recordings and of frames than those that it was made with."""
+    graph, network = open_model("diarizer"), open_model("diarizer", in_torch=True)
+    for count, items in ((800, 1), (1200, 3)):
+        batch = FrameBatch(*(part.numpy() for part in random_frames(count, graph.config.encoder_channels, 1, items)))
+        spans, _ = network._changes(network.tensors(batch), 0)
+        assert len(spans.first.unique()) > 3
+        for whole, expected in zip(graph.estimate(batch), network.estimate(batch), strict=True):
+            assert np.abs(whole - expected).max() < 1e-4
+        newest, expected = graph.estimate(batch, since=count - 40), network.estimate(batch, since=count - 40)
+        for part, whole in zip(newest, expected, strict=True):
+            assert np.abs(part - whole).max() < 1e-4
 
 
 def test_the_newest_frames_are_those_of_the_whole():

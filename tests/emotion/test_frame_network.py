@@ -1,10 +1,12 @@
-"""The frame network and its blocks."""
+"""The frame network, its blocks, and the stretches between the changes that it finds."""
 
-import pytest
+import numpy as np
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sedtalker.emotion.diarizer_model import SPOKEN, DiarizerConfig, FrameBatch, FrameNetworkConfig
-from sedtalker.emotion.network import INPUTS, DiarizerNetwork, FrameNetwork, functional_count
+from sedtalker.emotion.diarizer_model import FrameNetworkConfig
+from sedtalker.emotion.frame_network import APART, BESIDE, CHANGE, ENOUGH, INPUTS, FrameNetwork, stretches
 from sedtalker.nn.blocks import DilatedConvolution
 
 
@@ -48,27 +50,53 @@ def test_masked_frames_are_not_seen():
     assert not torch.equal(network.hidden(x), network.hidden(y))
 
 
-def frames(count: int) -> FrameBatch:
-    torch.manual_seed(count)
-    speech = torch.rand(1, count) < 0.8
-    return FrameBatch(torch.randn(1, count, 80), torch.rand(1, count, 4), speech, torch.ones_like(speech))
+def naive_stretches(boundary: np.ndarray, spoken: np.ndarray, first: int) -> list[tuple[int, int]]:
+    """The stretch of each frame, by loops; ``first``: frames of speech before the first boundary."""
+    total, changes = len(spoken), []
+    for t, value in enumerate(boundary):
+        near = boundary[max(0, t - APART) : t + APART + 1]
+        at = first + t
+        beside = spoken[max(0, at - BESIDE) : at].sum(), spoken[at : at + BESIDE].sum()
+        if value >= CHANGE and value == near.max() and min(beside) >= ENOUGH:
+            changes.append(at)
+    found = []
+    for at in range(first, total):
+        before, after = [c for c in changes if c <= at], [c for c in changes if c > at]
+        found.append((max(before, default=0), min(after, default=total)))
+    return found
 
 
-@pytest.mark.parametrize("count", [7, 64])
-def test_the_share_mixes_the_two_parts(count):
-    config = DiarizerConfig(width=8, frame_networks=(FrameNetworkConfig(width=8, layout="C"),))
-    network = DiarizerNetwork(config).eval()
-    batch = frames(count)
-    logs = []
-    for share in (0.0, 0.5, 1.0):
-        network.config = config.model_copy(update={"frame_share": share})
-        heard = network.frames(batch)
-        assert torch.allclose(heard.log_posterior.exp().sum(-1), torch.ones(1, count))
-        assert ((heard.boundary > 0) & (heard.boundary < 1)).all()
-        logs.append(heard.log_posterior)
-    between = torch.log_softmax(0.5 * (logs[0] + logs[2]), -1)
-    assert torch.allclose(logs[1], between, atol=1e-5)
-    assert functional_count(config) > SPOKEN
+@settings(max_examples=30)
+@given(st.integers(0, 2**31), st.integers(1, 260), st.integers(0, 120), st.sampled_from([0.3, 0.9]))
+def test_stretches_lie_between_the_likeliest_boundaries_with_speech_beside_them(
+    seed: int, count: int, first: int, talking: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    boundary = (rng.random(count) ** 3).astype(np.float32)
+    spoken = rng.choice([0.0, 0.5, 1.0], first + count, p=[1 - talking, talking / 2, talking / 2]).astype(np.float32)
+    expected = naive_stretches(boundary, spoken, first)
+    for reach in (5, 400):
+        found = stretches(torch.from_numpy(boundary)[None], torch.from_numpy(spoken)[None], reach)
+        for at, begin, end, (naive_begin, naive_end) in zip(
+            range(first, first + count), *(x[0].tolist() for x in found), expected, strict=True
+        ):
+            # beyond ``reach`` it does not matter, but no stretch is shorter than it is, or without its own frame
+            assert max(begin, at - reach) == max(naive_begin, at - reach)
+            assert min(end, at + reach + 1) == min(naive_end, at + reach + 1)
+            assert begin <= at < end
+
+
+def test_a_recording_without_a_change_is_one_stretch() -> None:
+    quiet, talking = torch.zeros(1, 300), torch.ones(1, 300)
+    sure = quiet.clone()
+    sure[0, 150] = 1.0
+    whole = torch.zeros(1, 300).long(), torch.full((1, 300), 300)
+    cut = stretches(sure, talking, 1000)
+    assert cut.first[0, 149:151].tolist() == [0, 150]
+    assert cut.last[0, 149:151].tolist() == [150, 300]
+    for boundary, spoken in ((quiet, talking), (sure, 0.4 * talking), (CHANGE * 0.99 * sure, talking)):
+        for found, expected in zip(stretches(boundary, spoken, 1000), whole, strict=True):
+            assert torch.equal(found, expected)
 
 
 def test_outputs_are_categories_intensity_affect_boundary_and_corpora():

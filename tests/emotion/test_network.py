@@ -6,7 +6,8 @@ import torch
 from pydantic import ValidationError
 
 from sedtalker.emotion.diarizer_model import SPOKEN, VOICED, DiarizerConfig, FrameBatch, FrameNetworkConfig
-from sedtalker.emotion.functionals import functionals, prosody_channels, voice_channels, window_statistics
+from sedtalker.emotion.frame_network import CHANGE
+from sedtalker.emotion.functionals import Spans, functionals, prosody_channels, voice_channels, window_statistics
 from sedtalker.emotion.network import (
     DiarizerNetwork,
     _average,
@@ -46,6 +47,50 @@ def test_window_statistics_by_hand():
             assert np.allclose(mean[0, t], 0)
 
 
+def test_windows_do_not_leave_their_span():
+    rng = torch.Generator().manual_seed(0)
+    values, weight = torch.randn(2, 24, 3, generator=rng), torch.rand(2, 24, generator=rng)
+    first, last = torch.zeros(2, 24).long(), torch.full((2, 24), 24)
+    first[0, 11:], last[0, :11], first[1, 5:], last[1, :5] = 11, 11, 5, 5
+    found = window_statistics(values, weight, 6, 4, 0, Spans(first, last))
+    for item, change in ((0, 11), (1, 5)):
+        parts = slice(0, change), slice(change, 24)
+        for row, middle in enumerate(range(2, 24, 4)):
+            part = parts[middle >= change]
+            alone = window_statistics(values[item, part][None], weight[item, part][None], 6)
+            for got, expected in zip(found, alone, strict=True):
+                assert torch.allclose(got[item, row], expected[0, middle - part.start], atol=1e-6)
+    ends = Spans(first[:, -8:], last[:, -8:])
+    for whole, part in zip(found, window_statistics(values, weight, 6, 4, 2, ends), strict=True):
+        assert torch.equal(whole[:, -2:], part)
+
+
+def changing(config: DiarizerConfig) -> DiarizerNetwork:
+    """A network whose frame networks find changes in noise."""
+    torch.manual_seed(0)
+    network = DiarizerNetwork(config).eval()
+    with torch.no_grad():
+        for found in network.frame_networks:
+            found.head.weight *= 6.0
+    return network
+
+
+def test_categories_are_of_the_stretch_between_changes_and_intensities_of_whole_windows():
+    found = (FrameNetworkConfig(width=8, layout="CC"),)
+    config = DiarizerConfig(hidden_channels=6, width=8, windows=(0.5, 4.0, 20.0), frame_networks=found)
+    network, batch = changing(config), frames(600)
+    spans, boundary = network._changes(batch, 0)
+    changes = sorted(set(spans.first[0].tolist()) - {0})
+    assert changes
+    assert all(boundary[0, 2 * c : 2 * c + 2].max() > CHANGE - 0.2 for c in changes)
+    whole, cut = network._by_functionals(batch, None, 0, None), network._by_functionals(batch, None, 0, spans)
+    assert not torch.allclose(whole[0], cut[0], atol=1e-3)
+    assert torch.equal(whole[1], cut[1])
+    assert torch.equal(whole[2], cut[2])
+    nowhere = Spans(torch.zeros_like(spans.first), torch.full_like(spans.last, spans.last.max().item()))
+    assert torch.allclose(network._by_functionals(batch, None, 0, nowhere)[0], whole[0], atol=1e-5)
+
+
 def test_functionals_ignore_silence():
     batch = frames(80)
     loud = batch._replace(mel=torch.where(batch.speech[..., None], batch.mel, 5.0))
@@ -59,7 +104,7 @@ def test_functionals_ignore_silence():
 
 @pytest.mark.parametrize("hidden", [0, 6])
 def test_scores_have_a_row_for_every_frame(hidden):
-    network = DiarizerNetwork(DiarizerConfig(hidden_channels=hidden, width=8, members=2, corpora=("a", "b"))).eval()
+    network = DiarizerNetwork(DiarizerConfig(hidden_channels=hidden, width=8, members=2)).eval()
     for count in (5, 8, 33):
         batch = frames(count, hidden)
         heard = network.frames(batch)
@@ -87,11 +132,11 @@ def test_intensity_scale_is_ordered():
 
 def test_the_newest_frames_are_those_of_the_whole():
     for kinds in ((), (FrameNetworkConfig(width=8, layout="CC"),)):
-        torch.manual_seed(0)
-        config = DiarizerConfig(hidden_channels=6, width=8, members=2, windows=(0.5, 1.0), frame_networks=kinds)
-        network, batch = DiarizerNetwork(config).eval(), frames(80)
+        config = DiarizerConfig(hidden_channels=6, width=8, members=2, windows=(0.5, 1.0, 2.0), frame_networks=kinds)
+        network, batch = changing(config), frames(400)
         whole = network.frames(batch)
-        for newest in (8, 16, 48, 80):
+        assert not kinds or network._changes(batch, 160)[0].first[0, -80:].unique().numel() > 1
+        for newest in (8, 48, 80, 160, 400):
             part = network.frames(batch, newest=newest)
             for a, b in zip(whole, part, strict=True):
                 assert a[:, -newest:].shape == b.shape
@@ -105,7 +150,7 @@ def test_between_the_middles_of_rows_the_prediction_is_linear_and_beyond_them_he
     scores = network(rows)
     log = torch.log_softmax(scores.logits, -1).mean(0)[0].detach().numpy()
     strength = scores.intensity.mean(0)[0].detach().numpy()
-    fine, level, _ = (x[0].detach().numpy() for x in network._by_functionals(batch, None, 0))
+    fine, level, _ = (x[0].detach().numpy() for x in network._by_functionals(batch, None, 0, None))
     assert fine.shape == (61, 7)
     at, middles = np.arange(61), 8 * np.arange(8) + 3.5
     np.testing.assert_allclose(level, np.interp(at, middles, strength), atol=1e-5)
@@ -124,15 +169,14 @@ def test_functionals_are_clipped_at_five_deviations():
     assert torch.allclose(low, below)
 
 
-def test_outputs_are_categories_then_intensity_then_corpora():
-    network = DiarizerNetwork(DiarizerConfig(width=8, members=2, corpora=("a", "b"))).eval()
+def test_outputs_are_categories_then_intensity():
+    network = DiarizerNetwork(DiarizerConfig(width=8, members=2)).eval()
     for member in network.members:
         torch.nn.init.zeros_(member[-1].weight)
-        member[-1].bias.data = torch.arange(10.0)
+        member[-1].bias.data = torch.arange(8.0)
     scores = network(torch.zeros(3, functional_count(network.config)))
     assert scores.logits[1, 2].tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert scores.intensity.tolist() == [[7.0] * 3] * 2
-    assert scores.corpus[0, 0].tolist() == [8, 9]
 
 
 def test_the_temperature_flattens_and_the_steps_place_the_intensity():
@@ -143,7 +187,7 @@ def test_the_temperature_flattens_and_the_steps_place_the_intensity():
     plain.config = plain.config.model_copy(update={"temperature": 2.0, "intensity_steps": (-1.0, 1.0)})
     second = plain.frames(batch)
     assert torch.allclose(second.log_posterior, torch.log_softmax(first.log_posterior / 2, -1), atol=1e-5)
-    _, score, _ = plain._by_functionals(batch, None, 0)
+    _, score, _ = plain._by_functionals(batch, None, 0, None)
     assert torch.allclose(first.intensity, 0.5 * (torch.sigmoid(score) + torch.sigmoid(score - 2)))
     assert torch.allclose(second.intensity, 0.5 * (torch.sigmoid(score + 1) + torch.sigmoid(score - 1)))
     assert not first.boundary.any()
@@ -161,7 +205,7 @@ def test_a_category_that_is_recognised_adds_to_the_intensity():
     plain = network.frames(batch)
     network.config = network.config.model_copy(update={"intensity_offsets": dict.fromkeys(network.config.labels, 2.0)})
     raised = network.frames(batch)
-    _, score, _ = network._by_functionals(batch, None, 0)
+    _, score, _ = network._by_functionals(batch, None, 0, None)
     assert torch.allclose(raised.intensity, ordinal_intensity(score + 2.0, network.config.intensity_steps), atol=1e-6)
     assert torch.equal(raised.log_posterior, plain.log_posterior), "the categories do not depend on it"
 
@@ -227,8 +271,6 @@ def test_a_network_by_default() -> None:
     half = ordinal_intensity(torch.tensor([0.0, 2.0, 1.0]), network.config.intensity_steps)
     tail = 1 / (1 + np.exp(2.0))
     np.testing.assert_allclose(half, [0.25 + tail / 2, 0.75 - tail / 2, 0.5], atol=1e-6)
-    for numbers in ({"members": 0}, {"frame_share": -0.1}, {"frame_share": 1.1}):
-        with pytest.raises(ValidationError):
-            DiarizerConfig(**numbers)
-    assert DiarizerConfig(members=1, frame_share=0.0).temperature == 1.0
-    assert DiarizerConfig(frame_share=1.0) != DiarizerConfig(frame_share=0.5) == DiarizerConfig()
+    with pytest.raises(ValidationError):
+        DiarizerConfig(members=0)
+    assert DiarizerConfig(members=1).temperature == 1.0

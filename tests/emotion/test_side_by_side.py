@@ -81,7 +81,7 @@ def test_the_second_encoder_alone_says_how_far_speech_lies_from_that_of_training
 
 
 def test_changes_are_found_by_the_network_that_one_of_them_has() -> None:
-    found = {"frame_networks": (FrameNetworkConfig(width=8, layout="CC", dropout=0.0),), "frame_share": 0.0}
+    found = {"frame_networks": (FrameNetworkConfig(width=8, layout="CC", dropout=0.0),)}
     batch, without, finding = frames(90, 8, 12), network(5), network(3, seed=1, **found)
     expected = finding.frames(halves(batch, 5)[1]).boundary
     assert expected.any()

@@ -10,7 +10,6 @@ from sedtalker.animation.articulation import TONGUE
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn import torch_threads
-from sedtalker.studio import live
 from sedtalker.studio.document import checked_settings
 from sedtalker.studio.live import stream_settings
 from tests.studio.conftest import ROOT, SOCKETS
@@ -96,11 +95,3 @@ def test_one_page_at_a_time_and_a_page_that_goes_frees_its_place(client, pcm):
             if "shapes" in said(again):
                 return
     pytest.fail("the place was not freed")
-
-
-def test_rows_that_nobody_reads_are_dropped_and_counted(monkeypatch):
-    monkeypatch.setattr(live, "MOST_ROWS", 4)
-    waiting = live._Outgoing()
-    waiting.add(np.arange(6, dtype=np.float32).reshape(6, 1))
-    assert waiting.dropped == 2
-    assert [float(row[0, 0]) for row in waiting.rows] == [2.0, 3.0, 4.0, 5.0]

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sedtalker.emotion.network import frame_inputs
+from sedtalker.emotion.frame_network import frame_inputs
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import MEL_BANDS, analyse

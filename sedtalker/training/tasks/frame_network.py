@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
-from sedtalker.emotion.diarizer_model import FrameNetworkConfig
-from sedtalker.emotion.network import INPUTS, STRIDE, FrameNetwork, FrameScores
+from sedtalker.emotion.diarizer_model import STRIDE, FrameNetworkConfig
+from sedtalker.emotion.frame_network import INPUTS, FrameNetwork, FrameScores
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import ranking_auc, unweighted_average_recall

@@ -395,7 +395,6 @@ class TransferDiarizerTask(PreparedTask):
             network.layer_mean.copy_(self.teacher.mean)
             network.layer_projection.copy_(self.teacher.projection)
         if self.config.frame_networks:
-            network.config = network.config.model_copy(update={"frame_share": 0.0})
             network = with_frame_networks(network, [Path(folder) for folder in self.config.frame_networks])
         learned = {**self.config.corpora, **self.config.calm}
         if self.sounds:

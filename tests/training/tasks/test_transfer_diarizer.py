@@ -11,7 +11,8 @@ import torch
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
 from sedtalker.emotion.diarizer_model import FrameBatch, FrameNetworkConfig
-from sedtalker.emotion.network import DiarizerNetwork, FrameNetwork
+from sedtalker.emotion.frame_network import FrameNetwork
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
