@@ -5,8 +5,8 @@ the prosody, go through several small perceptrons whose log-posteriors are avera
 hours, of labelled speech this was better on unseen speakers than convolutions trained from frames, and it trains in
 minutes.
 
-Where the emotion changes, as a network over frames predicts it, the shorter windows end: the category of a moment is
-then not that of what was said before it. The intensity is taken of whole windows, which calm speech is judged by.
+Where the emotion changes, as a network over frames predicts it, the shorter windows end: a moment is then not described
+by what was said in another mood.
 """
 
 from __future__ import annotations
@@ -150,13 +150,15 @@ class DiarizerNetwork(nn.Module):
         """The mean (L,) and the matrix (L, C) through which vectors of a hub's encoder go, of two the first one's."""
         return self.layer_mean.cpu().numpy(), self.layer_projection[:, :channels].cpu().numpy()
 
-    def describe(self, batch: FrameBatch, newest: int = 0) -> tuple[Tensor, Tensor]:
+    def describe(self, batch: FrameBatch, newest: int = 0, spans: Spans | None = None) -> tuple[Tensor, Tensor]:
         """Functionals (B, ceil(T / 8), F) and frames of speech and of voiced speech in the longest window (…, 2).
 
-        ``newest``: only so many rows at the end; 0: all.
+        ``newest``: only so many rows at the end; 0: all. ``spans``: where the shorter windows end at the latest.
         """
-        channels = self._channels(batch)
-        return self._rows(channels, newest), window_sum(channels[-1], self._reaches()[-1], WINDOW_STRIDE, newest)
+        over_speech, over_voiced, counts = self._channels(batch)
+        halves, (spoken, voiced) = self._reaches(), counts.unbind(-1)
+        rows = functionals(over_speech, over_voiced, spoken, voiced, halves, WINDOW_STRIDE, newest, spans)
+        return rows, window_sum(counts, halves[-1], WINDOW_STRIDE, newest)
 
     def voice(self, batch: FrameBatch) -> Voice:
         """Speaker baselines of recordings, leading dimension B: the longest window's channels over all of it."""
@@ -179,12 +181,6 @@ class DiarizerNetwork(nn.Module):
     def _reaches(self) -> list[int]:
         """``_halves`` at 25 Hz."""
         return [max(1, half // STRIDE) for half in self._halves()]
-
-    def _rows(self, channels: tuple[Tensor, Tensor, Tensor], newest: int, spans: Spans | None = None) -> Tensor:
-        """Functionals of ``_channels``; the longest window is never cut."""
-        over_speech, over_voiced, counts = channels
-        halves, (spoken, voiced) = self._reaches(), counts.unbind(-1)
-        return functionals(over_speech, over_voiced, spoken, voiced, halves, WINDOW_STRIDE, newest, spans)
 
     def _channels(self, batch: FrameBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Channels over speech and over voiced speech at 25 Hz, and the frames of each (B, T / 2, 2)."""
@@ -250,18 +246,12 @@ class DiarizerNetwork(nn.Module):
     def _by_functionals(
         self, batch: FrameBatch, voice: Voice | None, newest: int, spans: Spans | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean log-posterior (B, T, C) within spans, intensity score and distance (B, T), interpolated."""
-        channels, last = self._channels(batch), newest // ROW + 1 if newest else 0
+        """Mean log-posterior (B, T, C), intensity score and distance (B, T), interpolated."""
+        rows, weight = self.describe(batch, newest // ROW + 1 if newest else 0, spans)
         count = newest + ROW if newest else batch.mel.shape[1]
-        weight = window_sum(channels[-1], self._reaches()[-1], WINDOW_STRIDE, last)
-        rows = self._rows(channels, last)
         scores = self(rows if voice is None else self.centre(rows, weight, voice))
-        logits = scores.logits
-        if spans is not None:
-            within = self._rows(channels, last, spans)
-            logits = self(within if voice is None else self.centre(within, weight, voice)).logits
         rest = torch.stack([scores.intensity.mean(0), self.unfamiliarity(rows)], -1)
-        values = torch.cat([F.log_softmax(logits, -1).mean(0), rest], -1)
+        values = torch.cat([F.log_softmax(scores.logits, -1).mean(0), rest], -1)
         fine = _interpolate(values, count, ROW)[:, -newest:]
         return fine[..., :-2], fine[..., -2], fine[..., -1]
 

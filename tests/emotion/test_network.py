@@ -75,7 +75,7 @@ def changing(config: DiarizerConfig) -> DiarizerNetwork:
     return network
 
 
-def test_categories_are_of_the_stretch_between_changes_and_intensities_of_whole_windows():
+def test_windows_end_where_the_emotion_changes():
     found = (FrameNetworkConfig(width=8, layout="CC"),)
     config = DiarizerConfig(hidden_channels=6, width=8, windows=(0.5, 4.0, 20.0), frame_networks=found)
     network, batch = changing(config), frames(600)
@@ -83,12 +83,14 @@ def test_categories_are_of_the_stretch_between_changes_and_intensities_of_whole_
     changes = sorted(set(spans.first[0].tolist()) - {0})
     assert changes
     assert all(boundary[0, 2 * c : 2 * c + 2].max() > CHANGE - 0.2 for c in changes)
-    whole, cut = network._by_functionals(batch, None, 0, None), network._by_functionals(batch, None, 0, spans)
-    assert not torch.allclose(whole[0], cut[0], atol=1e-3)
-    assert torch.equal(whole[1], cut[1])
-    assert torch.equal(whole[2], cut[2])
+    whole, cut = network.describe(batch)[0], network.describe(batch, spans=spans)[0]
+    size = whole.shape[-1] // 3
+    assert not torch.allclose(whole[..., : 2 * size], cut[..., : 2 * size], atol=1e-3)
+    assert torch.equal(whole[..., 2 * size :], cut[..., 2 * size :]), "the longest one does not"
+    estimate, expected = network.frames(batch), network._by_functionals(batch, None, 0, spans)
+    assert torch.equal(estimate.distance, expected[2])
     nowhere = Spans(torch.zeros_like(spans.first), torch.full_like(spans.last, spans.last.max().item()))
-    assert torch.allclose(network._by_functionals(batch, None, 0, nowhere)[0], whole[0], atol=1e-5)
+    assert torch.allclose(network.describe(batch, spans=nowhere)[0], whole, atol=1e-5)
 
 
 def test_functionals_ignore_silence():

@@ -143,5 +143,6 @@ def _boundaries(networks: int) -> str:
     if not networks:
         return "No network finds where the emotion changes; the categories alone say so."
     return (
-        "A small convolutional network finds where the emotion changes inside a recording (`experiment=frame_network`)."
+        "A small convolutional network finds where the emotion changes inside a recording\n"
+        "  (`experiment=frame_network`); the shorter windows end there."
     )

@@ -138,6 +138,8 @@ class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
     calm_share: float = 0.98
     """Share of validation speakers' read speech that a face shows at less than ``NOTICED`` of a full expression: nearly
     all, since read speech of corpora that are not trained on is taken for livelier."""
+    cut_margin: float = 0.05
+    """How much higher that level lies where windows end at predicted boundaries: read speech varies more in these."""
     calm_weight: float = 0.5
     """``DiarizerConfig.calm``'s weight."""
     frame_networks: tuple[str, ...] = ()
@@ -378,6 +380,8 @@ class TransferDiarizerTask(PreparedTask):
         update: dict[str, Any] = {"intensity_steps": self.config.steps}
         level, calm = self._calm_level(model.eval()), (0.0, 0.0)
         if level is not None:
+            if self.config.frame_networks or self.config.beside is not None:
+                level += self.config.cut_margin
             calm = self.config.calm_weight, round(level, 4)
             scale = self._visible(level)
             update |= {"calm": calm, "visible": scale, "neutral_odds": self._neutral_odds(model, scale)}
