@@ -143,8 +143,7 @@ class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
     calm_weight: float = 0.5
     """``DiarizerConfig.calm``'s weight."""
     frame_networks: tuple[str, ...] = ()
-    """Export folders of ``experiment=frame_network``, of which the boundaries alone are used: their categories do not
-    transfer."""
+    """Export folders of ``experiment=frame_network``, which find where the emotion changes."""
     beside: float | None = None
     """Temperature at which the members answer together with those of the built-in diarizer (``side_by_side``); for
     ``encoder: whisper-base``; null: alone."""
@@ -404,11 +403,10 @@ class TransferDiarizerTask(PreparedTask):
         if self.sounds:
             network = with_no_voice(network, *fit_no_voice(network, self.voices, self.sounds))
             learned[SOUNDS] = 0.0
-        trained_on = [with_licence(name) for name in learned]
         config = CheckpointConfig(
             kind="diarizer",
             licence=weights_licence(learned),
-            trained_on=trained_on,
+            trained_on=[with_licence(name) for name in learned],
             encoder_sha256=self.teacher.encoder.sha256() if self.teacher else weights_sha256(self.encoder_folder),
             model=network.config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
