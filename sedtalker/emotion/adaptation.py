@@ -111,7 +111,7 @@ def described(network: DiarizerNetwork, features: SpeechFeatures) -> Iterator[Te
         InputError: the features are those of another encoder.
     """
     for keep, first, batch in windows(network, features):
-        rows, _ = network.describe(network.tensors(batch))
+        rows, _ = network.describe(network.channels(network.tensors(batch)))
         yield rows[0, (keep.start - first) // ROW : -(-(keep.stop - first) // ROW)]
 
 

@@ -31,7 +31,7 @@ FEWEST_ROWS = 4
 """Rows of functionals that a graph needs at least."""
 NEWEST_FRAMES = 8 * ROW
 """Frames that the graph for streams answers for."""
-BEFORE_NEWEST = 32 * ROW
+BEFORE_NEWEST = 36 * ROW
 """Frames that it needs before them, more than any frame network sees."""
 SPEECH_CHANNELS = ("energy", "energy_change", "voicing", "voiced", "tilt", "relative_tilt", "energy_rise")
 """Prosody taken over speech."""
@@ -59,13 +59,12 @@ class Beside(BaseModel, extra="forbid", frozen=True):
 class FrameNetworkConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of ``FrameNetwork``."""
 
-    width: int = 192
-    layout: str = Field("CCCCCC", pattern="^C+$", description="a letter a block; C: a dilated convolution")
-    dilations: tuple[int, ...] = (1, 2, 4, 8)
-    """Dilations of the convolution blocks, in order."""
-    dropout: float = 0.15
-    labels: tuple[str, ...] = CATEGORIES
-    corpora: tuple[str, ...] = ()
+    hidden: int = 0
+    """Size of the encoder's hidden vectors that it reads beside the channels of log-mels and prosody."""
+    width: int = 128
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 4)
+    """Dilations of the convolutions, in order."""
+    dropout: float = 0.2
 
 
 class DiarizerConfig(BaseModel, extra="forbid"):

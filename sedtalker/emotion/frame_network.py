@@ -1,4 +1,4 @@
-"""The network over frames of a diarizer: what it says of every frame, and where it finds that the emotion changes.
+"""The network over frames of a diarizer, which finds where the emotion changes.
 
 Functionals over seconds describe how a voice is; convolutions over frames see how it changes from moment to moment.
 A diarizer lets its windows end where the emotion changes (``stretches``), and segments begin there at a lower price.
@@ -6,84 +6,67 @@ A diarizer lets its windows end where the emotion changes (``stretches``), and s
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.emotion.diarizer_model import PITCH_CHANNELS, SPEECH_CHANNELS, STRIDE, FrameNetworkConfig
-from sedtalker.emotion.functionals import Spans, prosody_channels
+from sedtalker.emotion.diarizer_model import SPOKEN, STRIDE, VOICED, WINDOW_STRIDE, FrameNetworkConfig
+from sedtalker.emotion.functionals import Spans, window_sum
 from sedtalker.nn.blocks import DilatedConvolution
-from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, MEL_SCALE
+from sedtalker.speech.features import FRAME_CLOCK
 
-INPUTS = MEL_BANDS + len(SPEECH_CHANNELS) + len(PITCH_CHANNELS)
-"""Channels of ``frame_inputs``."""
-SPEAKER_WINDOW = 20.0
-"""Seconds over which prosody is set against the speaker's own."""
-STEM_KERNEL = 6
-"""Frames of 20 ms that the first convolution sees."""
+SPEAKER_REACH = round(10.0 * FRAME_CLOCK.rate / STRIDE)
+"""Frames of 40 ms on either side, over which channels are set against their mean."""
 
 
-class FrameScores(NamedTuple):
-    """Outputs at 25 Hz.
+def relative_channels(over_speech: Tensor, over_voiced: Tensor, counts: Tensor, newest: int = 0) -> Tensor:
+    """Channels less their mean over 20 s, so that only what changes is left.
 
-    Attributes:
-        logits: (B, T, C).
-        intensity: (B, T) on an open scale, see ``DiarizerConfig.intensity_steps``.
-        affect: (B, T, 2) valence and arousal in [-1, 1].
-        boundary: (B, T) logit of a change of emotion within 120 ms.
-        corpus: (B, T, K).
+    Args:
+        over_speech: (B, T, C) at 25 Hz, T a multiple of ``WINDOW_STRIDE``.
+        over_voiced: (B, T, P).
+        counts: (B, T, 2) frames at 50 Hz of speech and of voiced speech.
+        newest: only so many frames at the end, a multiple of it too; 0: all.
+
+    Returns:
+        (B, T, C + P + 2), zeros where nobody speaks; the last two are the counts' shares.
     """
-
-    logits: Tensor
-    intensity: Tensor
-    affect: Tensor
-    boundary: Tensor
-    corpus: Tensor
-
-
-def frame_inputs(mel: Tensor, prosody: Tensor, speech: Tensor, valid: Tensor) -> Tensor:
-    """Inputs (B, T, 91) at 50 Hz: scaled log-mels, and prosody relative to the speaker; see ``FrameBatch``."""
-    half = round(0.5 * SPEAKER_WINDOW * FRAME_CLOCK.rate)
-    channels, pitch, _ = prosody_channels(prosody, speech, valid, half)
-    return torch.cat([MEL_SCALE * mel, channels, pitch], -1)
+    parts = []
+    for values, weight in zip((over_speech, over_voiced), counts.unbind(-1), strict=True):
+        each = torch.cat([torch.ones_like(values[..., :1]), values], -1) * weight[..., None]
+        total = window_sum(each, SPEAKER_REACH, WINDOW_STRIDE, newest // WINDOW_STRIDE)
+        mean = total[..., 1:] / total[..., :1].clamp_min(1e-6)
+        apart = values[:, -newest:] - mean.repeat_interleave(WINDOW_STRIDE, 1)
+        parts.append(torch.where(weight[:, -newest:, None] > 0, apart, 0.0))
+    return torch.cat([*parts, counts[:, -newest:] / STRIDE], -1)
 
 
 class FrameNetwork(nn.Module):
-    """Inputs (B, T, 91) at 50 Hz to ``FrameScores`` at 25 Hz."""
+    """``relative_channels`` (B, T, C) at 25 Hz to the logit (B, T) of a change of emotion at each frame."""
+
+    scale: Tensor
 
     def __init__(self, config: FrameNetworkConfig | None = None):
         super().__init__()
         self.config = config = config or FrameNetworkConfig()
-        width = config.width
-        self.stem = nn.Conv1d(INPUTS, width, STEM_KERNEL, stride=STRIDE, padding=STEM_KERNEL // 2 - 1)
-        self.masked = nn.Parameter(torch.zeros(width))
-        dilation = [config.dilations[i % len(config.dilations)] for i in range(len(config.layout))]
-        self.blocks = nn.ModuleList(DilatedConvolution(width, d, config.dropout) for d in dilation)
-        self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(width, len(config.labels) + 4 + len(config.corpora))
+        inputs = SPOKEN + config.hidden + VOICED + 2
+        self.register_buffer("scale", torch.ones(inputs))
+        self.read = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(inputs, config.width))
+        self.blocks = nn.ModuleList(DilatedConvolution(config.width, d, config.dropout) for d in config.dilations)
+        self.head = nn.Sequential(nn.LayerNorm(config.width), nn.Dropout(config.dropout), nn.Linear(config.width, 1))
 
     @property
     def context(self) -> int:
-        """Frames at 50 Hz that an output depends on, on either side, beyond the speaker's window."""
-        return STRIDE * (3 + sum(cast(DilatedConvolution, block).context for block in self.blocks))
+        """Frames at 25 Hz that an output depends on, on either side, beyond the mean of its inputs."""
+        return sum(cast(DilatedConvolution, block).context for block in self.blocks)
 
-    def hidden(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Hidden vectors (B, T / 2, D); frames of ``mask`` (B, T / 2) are replaced after the stem."""
-        x = F.gelu(self.stem(inputs.transpose(1, 2))).transpose(1, 2)
-        if mask is not None:
-            x = torch.where(mask[..., None], self.masked.to(x.dtype), x)
+    def forward(self, inputs: Tensor) -> Tensor:
+        x = self.read((inputs * self.scale).clamp(-5.0, 5.0))
         for block in self.blocks:
             x = block(x)
-        return self.norm(x)
-
-    def forward(self, inputs: Tensor) -> FrameScores:
-        classes = len(self.config.labels)
-        out = self.head(self.dropout(self.hidden(inputs))).float()
-        logits, rest, corpus = out.split([classes, 4, len(self.config.corpora)], -1)
-        return FrameScores(logits, rest[..., 0], torch.tanh(rest[..., 1:3]), rest[..., 3], corpus)
+        return self.head(x)[..., 0]
 
 
 # --- Where the emotion changes.

@@ -33,7 +33,7 @@ from sedtalker.emotion.diarizer_model import (
     functional_layout,
 )
 from sedtalker.emotion.fine import FineConfig
-from sedtalker.emotion.frame_network import APART, FrameNetwork, frame_inputs, stretches
+from sedtalker.emotion.frame_network import APART, FrameNetwork, relative_channels, stretches
 from sedtalker.emotion.functionals import (
     Spans,
     centre_on_voice,
@@ -150,19 +150,22 @@ class DiarizerNetwork(nn.Module):
         """The mean (L,) and the matrix (L, C) through which vectors of a hub's encoder go, of two the first one's."""
         return self.layer_mean.cpu().numpy(), self.layer_projection[:, :channels].cpu().numpy()
 
-    def describe(self, batch: FrameBatch, newest: int = 0, spans: Spans | None = None) -> tuple[Tensor, Tensor]:
+    def describe(
+        self, channels: tuple[Tensor, Tensor, Tensor], newest: int = 0, spans: Spans | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Functionals (B, ceil(T / 8), F) and frames of speech and of voiced speech in the longest window (…, 2).
 
-        ``newest``: only so many rows at the end; 0: all. ``spans``: where the shorter windows end at the latest.
+        ``channels``: of ``channels``; ``newest``: only so many rows at the end; 0: all; ``spans``: where the shorter
+        windows end at the latest.
         """
-        over_speech, over_voiced, counts = self._channels(batch)
+        over_speech, over_voiced, counts = channels
         halves, (spoken, voiced) = self._reaches(), counts.unbind(-1)
         rows = functionals(over_speech, over_voiced, spoken, voiced, halves, WINDOW_STRIDE, newest, spans)
         return rows, window_sum(counts, halves[-1], WINDOW_STRIDE, newest)
 
     def voice(self, batch: FrameBatch) -> Voice:
         """Speaker baselines of recordings, leading dimension B: the longest window's channels over all of it."""
-        over_speech, over_voiced, counts = self._channels(batch)
+        over_speech, over_voiced, counts = self.channels(batch)
         total = counts.sum(1)
         moments = []
         for values, weight in zip((over_speech, over_voiced), counts.unbind(-1), strict=True):
@@ -182,7 +185,7 @@ class DiarizerNetwork(nn.Module):
         """``_halves`` at 25 Hz."""
         return [max(1, half // STRIDE) for half in self._halves()]
 
-    def _channels(self, batch: FrameBatch) -> tuple[Tensor, Tensor, Tensor]:
+    def channels(self, batch: FrameBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Channels over speech and over voiced speech at 25 Hz, and the frames of each (B, T / 2, 2)."""
         batch = _pad(batch, -batch.mel.shape[1] % ROW)
         channels, pitch, voiced = prosody_channels(batch.prosody, batch.speech, batch.valid, max(self._halves()))
@@ -207,17 +210,19 @@ class DiarizerNetwork(nn.Module):
 
         ``newest``: of so many frames at the end alone, both they and all being a multiple of ``ROW``; 0: of all.
         """
-        spans, boundary = self._changes(batch, newest) if self.frame_networks else (None, None)
-        log, intensity, distance = self._by_functionals(batch, voice, newest, spans)
-        boundary = torch.zeros_like(intensity) if boundary is None else boundary
+        channels, count = self.channels(batch), batch.mel.shape[1]
+        spans, boundary = self._changes(channels, newest) if self.frame_networks else (None, None)
+        log, intensity, distance = (part[:, :count] for part in self._by_functionals(channels, voice, newest, spans))
+        if boundary is None:
+            change = torch.zeros_like(intensity)
+        else:
+            change = _interpolate(boundary[..., None], count, STRIDE)[:, -newest:, 0]
         weight, centre = self.config.calm
         offset = intensity_offset(log, self.config)
         log = log.clone()
         log[..., self.config.labels.index("neutral")] += weight * (centre - intensity)
         log = F.log_softmax(log / self.config.temperature, -1)
-        return FrameEstimate(
-            log, ordinal_intensity(intensity + offset, self.config.intensity_steps), boundary, distance
-        )
+        return FrameEstimate(log, ordinal_intensity(intensity + offset, self.config.intensity_steps), change, distance)
 
     @torch.no_grad()
     def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
@@ -244,34 +249,28 @@ class DiarizerNetwork(nn.Module):
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.mean.device)
 
     def _by_functionals(
-        self, batch: FrameBatch, voice: Voice | None, newest: int, spans: Spans | None
+        self, channels: tuple[Tensor, Tensor, Tensor], voice: Voice | None, newest: int, spans: Spans | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Mean log-posterior (B, T, C), intensity score and distance (B, T), interpolated."""
-        rows, weight = self.describe(batch, newest // ROW + 1 if newest else 0, spans)
-        count = newest + ROW if newest else batch.mel.shape[1]
+        rows, weight = self.describe(channels, newest // ROW + 1 if newest else 0, spans)
         scores = self(rows if voice is None else self.centre(rows, weight, voice))
         rest = torch.stack([scores.intensity.mean(0), self.unfamiliarity(rows)], -1)
         values = torch.cat([F.log_softmax(scores.logits, -1).mean(0), rest], -1)
-        fine = _interpolate(values, count, ROW)[:, -newest:]
+        fine = _interpolate(values, ROW * values.shape[1], ROW)[:, -newest:]
         return fine[..., :-2], fine[..., -2], fine[..., -1]
 
-    def _changes(self, batch: FrameBatch, newest: int) -> tuple[Spans, Tensor]:
-        """Between which changes the frames at 25 Hz lie, and the probability (B, T) of a boundary at 50 Hz."""
-        padded = _pad(batch, -batch.mel.shape[1] % ROW)
-        inputs = frame_inputs(padded.mel, padded.prosody, padded.speech, padded.valid)
-        spoken = _thin((padded.speech & padded.valid).to(inputs.dtype)) / STRIDE
-        reach = max(self._reaches()[:-1], default=1)
-        found = []
+    def _changes(self, channels: tuple[Tensor, Tensor, Tensor], newest: int) -> tuple[Spans, Tensor]:
+        """Between which changes the frames at 25 Hz lie, and the probability (B, T) of one; see ``frames``."""
+        reach, counts, found = max(self._reaches()[:-1], default=1), channels[-1], []
         for network in self.frame_networks:
             if newest:  # the frames that their rows' windows reach, and the peaks around these
                 count = newest // STRIDE + WINDOW_STRIDE + reach + APART + 1
-                seen = inputs[:, -(STRIDE * count + cast(FrameNetwork, network).context) :]
-                found.append(torch.sigmoid(network(seen).boundary[:, -count:]))
+                seen = -(-(count + cast(FrameNetwork, network).context) // WINDOW_STRIDE) * WINDOW_STRIDE
+                found.append(torch.sigmoid(network(relative_channels(*channels, seen)))[:, -count:])
             else:
-                found.append(torch.sigmoid(network(inputs).boundary))
+                found.append(torch.sigmoid(network(relative_channels(*channels))))
         boundary = torch.stack(found).mean(0)
-        fine = _interpolate(boundary[..., None], batch.mel.shape[1], STRIDE)[:, -newest:, 0]
-        return stretches(boundary, spoken, reach), fine
+        return stretches(boundary, counts[..., 0] / STRIDE, reach), boundary
 
 
 def _of_second_encoder(config: DiarizerConfig) -> Tensor:

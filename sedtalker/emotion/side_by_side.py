@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.emotion.diarizer_model import SPOKEN, functional_layout
+from sedtalker.emotion.frame_network import FrameNetwork
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
@@ -40,14 +41,16 @@ def side_by_side(
     same = ("windows", "width", "labels", "intensity_steps")
     if any(getattr(a, name) != getattr(b, name) for name in same) or b.layer_channels:
         raise InputError("these two diarizers cannot form an ensemble: their networks are built differently")
-    by_frames = first if first.frame_networks else second
+    hidden, by_frames = a.hidden_channels + b.hidden_channels, first if first.frame_networks else second
+    before = 0 if by_frames is first else a.hidden_channels
+    found = [_wider(cast(FrameNetwork, network), hidden, before) for network in by_frames.frame_networks]
     joined = a.model_copy(
         update={
-            "hidden_channels": a.hidden_channels + b.hidden_channels,
+            "hidden_channels": hidden,
             "layer_channels": (a.layer_channels or a.hidden_channels) + b.hidden_channels,
             "second_channels": b.hidden_channels,
             "members": a.members + b.members,
-            "frame_networks": by_frames.config.frame_networks,
+            "frame_networks": tuple(network.config for network in found),
             "temperature": temperature,
             "usual": usual,
             "finds_no_voice": b.finds_no_voice,
@@ -67,7 +70,7 @@ def side_by_side(
         _copy_member(network, member, source, source.members[k if k < a.members else k - a.members], columns)
     if network.no_voice is not None and second.no_voice is not None:
         _copy_linear(network, network.no_voice, second, second.no_voice, other)
-    network.frame_networks = by_frames.frame_networks
+    network.frame_networks = nn.ModuleList(found)
     return network.eval().requires_grad_(False)
 
 
@@ -87,6 +90,21 @@ def _join_projections(network: DiarizerNetwork, first: DiarizerNetwork, beside: 
     else:
         network.layer_projection[:layers, :hidden] = torch.eye(hidden)
     network.layer_projection[layers:, hidden:] = torch.eye(beside)
+
+
+def _wider(source: FrameNetwork, hidden: int, before: int) -> FrameNetwork:
+    """The same frame network for so many hidden channels, of which it reads its own, after ``before`` others."""
+    network = FrameNetwork(source.config.model_copy(update={"hidden": hidden}))
+    own = torch.arange(len(source.scale))
+    columns = torch.where(own < SPOKEN, own, own + before)
+    columns = torch.where(own < SPOKEN + source.config.hidden, columns, own + hidden - source.config.hidden)
+    state = source.state_dict()
+    for name, fill in (("scale", 1.0), ("read.1.weight", 0.0)):
+        wide = torch.full_like(network.state_dict()[name], fill)
+        wide[..., columns] = state[name]
+        state[name] = wide
+    network.load_state_dict(state)
+    return network
 
 
 def _copy_member(

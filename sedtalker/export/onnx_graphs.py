@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sedtalker.animation.articulation import PLACES
 from sedtalker.animation.decoder_network import Decoder
-from sedtalker.emotion.diarizer_model import BEFORE_NEWEST, FEWEST_ROWS, ROW, FrameBatch, Voice
+from sedtalker.emotion.diarizer_model import BEFORE_NEWEST, FEWEST_ROWS, NEWEST_FRAMES, ROW, FrameBatch, Voice
 from sedtalker.emotion.network import DiarizerNetwork, FineNetwork, functional_count
 from sedtalker.face.arkit import TALKING_SIDES
 from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
@@ -148,7 +148,7 @@ def encoder_graph(name: str, network: SpeechEncoder | EmotionEncoder) -> Graph:
 
 def _frames_of(network: DiarizerNetwork) -> dict[str, Tensor]:
     """An example of the features that a diarizer reads."""
-    count = 40 * ROW
+    count = BEFORE_NEWEST + NEWEST_FRAMES
     return {
         "mel": torch.randn(2, count, MEL_BANDS),
         "prosody": torch.randn(2, count, len(PROSODY_CHANNELS)),

@@ -163,7 +163,7 @@ def test_a_graph_cuts_its_windows_where_the_network_of_torch_does():
     graph, network = open_model("diarizer"), open_model("diarizer", in_torch=True)
     for count, items in ((800, 1), (1200, 3)):
         batch = FrameBatch(*(part.numpy() for part in random_frames(count, graph.config.encoder_channels, 1, items)))
-        spans, _ = network._changes(network.tensors(batch), 0)
+        spans, _ = network._changes(network.channels(network.tensors(batch)), 0)
         assert len(spans.first.unique()) > 3
         for whole, expected in zip(graph.estimate(batch), network.estimate(batch), strict=True):
             assert np.abs(whole - expected).max() < 1e-4

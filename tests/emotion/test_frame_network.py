@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.diarizer_model import FrameNetworkConfig
-from sedtalker.emotion.frame_network import APART, BESIDE, CHANGE, ENOUGH, INPUTS, FrameNetwork, stretches
+from sedtalker.emotion.diarizer_model import SPOKEN, VOICED, FrameNetworkConfig
+from sedtalker.emotion.frame_network import APART, BESIDE, CHANGE, ENOUGH, FrameNetwork, relative_channels, stretches
 from sedtalker.nn.blocks import DilatedConvolution
 
 
@@ -23,31 +23,38 @@ def test_a_block_keeps_the_shape_and_hears_no_further_than_it_says():
     assert not moved[51 + block.context :].any()
 
 
-def test_scores_at_half_the_rate_depend_on_nothing_beyond_the_context():
+def small(**given: object) -> FrameNetwork:
     torch.manual_seed(0)
-    network = FrameNetwork(FrameNetworkConfig(width=16, layout="CC", corpora=("a", "b"))).eval()
-    x = torch.randn(1, 120, INPUTS)
+    return FrameNetwork(FrameNetworkConfig(**{"hidden": 3, "width": 16, "dilations": (1, 2), **given})).eval()
+
+
+def test_a_logit_depends_on_nothing_beyond_the_context() -> None:
+    network = small()
+    x = torch.randn(1, 60, len(network.scale))
     y = x.clone()
-    y[:, 60] = torch.randn(INPUTS)
+    y[:, 30] = torch.randn(len(network.scale))
     a, b = network(x), network(y)
-    assert a.logits.shape == (1, 60, 7)
-    assert a.affect.shape == (1, 60, 2)
-    assert a.corpus.shape == (1, 60, 2)
-    moved = torch.nonzero((a.logits - b.logits).abs().amax((0, 2)) > 1e-7)[:, 0]
-    assert 2 * int(moved.min()) >= 60 - network.context
-    assert 2 * int(moved.max()) <= 60 + network.context
+    assert a.shape == (1, 60)
+    moved = torch.nonzero((a - b)[0].abs() > 1e-7)[:, 0]
+    assert 30 - network.context <= moved.min() < moved.max() <= 30 + network.context
 
 
-def test_masked_frames_are_not_seen():
-    torch.manual_seed(0)
-    network = FrameNetwork(FrameNetworkConfig(width=16, layout="CC")).eval()
-    x = torch.randn(1, 40, INPUTS)
-    mask = torch.zeros(1, 20, dtype=torch.bool)
-    mask[:, 6:14] = True
-    y = x.clone()
-    y[:, 16:24] += 1.0  # 25 Hz frames 8 to 11, and what the stem sees around them
-    assert torch.equal(network.hidden(x, mask), network.hidden(y, mask))
-    assert not torch.equal(network.hidden(x), network.hidden(y))
+def test_channels_are_relative_to_their_mean_over_twenty_seconds() -> None:
+    rng = torch.Generator().manual_seed(0)
+    speech, voiced = torch.randn(2, 600, 4, generator=rng), torch.randn(2, 600, 3, generator=rng)
+    counts = torch.randint(0, 3, (2, 600, 2), generator=rng).float()
+    made = relative_channels(speech, voiced, counts)
+    assert made.shape == (2, 600, 9)
+    middle = 302  # of the block of four frames that share a mean
+    for values, weight, part in ((speech, counts[..., 0], made[..., :4]), (voiced, counts[..., 1], made[..., 4:7])):
+        seen = slice(middle - 250, middle + 251)
+        mean = (values[:, seen] * weight[:, seen, None]).sum(1) / weight[:, seen].sum(1)[:, None]
+        expected = torch.where(weight[:, middle, None] > 0, values[:, middle] - mean, 0.0)
+        assert torch.allclose(part[:, middle], expected, atol=1e-5)
+        assert not part[weight == 0].any()
+    assert torch.equal(made[..., 7:], counts / 2)
+    assert torch.allclose(relative_channels(speech + 7.0, voiced - 2.0, counts), made, atol=1e-4)
+    assert torch.equal(relative_channels(speech, voiced, counts, 40), made[:, -40:])
 
 
 def naive_stretches(boundary: np.ndarray, spoken: np.ndarray, first: int) -> list[tuple[int, int]]:
@@ -99,24 +106,19 @@ def test_a_recording_without_a_change_is_one_stretch() -> None:
             assert torch.equal(found, expected)
 
 
-def test_outputs_are_categories_intensity_affect_boundary_and_corpora():
-    network = FrameNetwork(FrameNetworkConfig(width=16, layout="C", corpora=("a", "b"))).eval()
-    torch.nn.init.zeros_(network.head.weight)
-    network.head.bias.data = torch.arange(13.0) / 10
-    out = network(torch.zeros(1, 8, INPUTS))
-    assert torch.allclose(out.logits[0, 2], torch.arange(7.0) / 10)
-    assert torch.allclose(out.intensity, torch.full((1, 4), 0.7))
-    assert torch.allclose(out.affect[0, 1], torch.tanh(torch.tensor([0.8, 0.9])))
-    assert torch.allclose(out.boundary, torch.full((1, 4), 1.0))
-    assert torch.allclose(out.corpus[0, 3], torch.tensor([1.1, 1.2]))
+def test_inputs_are_scaled_and_clipped() -> None:
+    network = small(dilations=())
+    network.scale.fill_(2.0)
+    x = torch.randn(1, 8, len(network.scale))
+    assert torch.allclose(network(x), network.head(network.read((2 * x).clamp(-5, 5)))[..., 0])
+    assert torch.equal(network(x + 1e3), network(x + 1e6))
 
 
 def test_a_frame_network_by_default() -> None:
-    """Six convolutions of 192 channels, of which the dilations 1, 2, 4, 8 come in turn."""
+    """Six convolutions of 128 channels, which see 2.8 s on either side."""
     network = FrameNetwork()
-    assert network.stem.weight.shape == (192, INPUTS, 6)
-    assert network.head.weight.shape == (7 + 4, 192)
-    assert network.dropout.p == 0.15
-    alone = [DilatedConvolution(16, dilation, 0.0).context for dilation in (1, 2, 4, 8, 1, 2)]
+    assert network.read[1].weight.shape == (128, SPOKEN + VOICED + 2)
+    alone = [DilatedConvolution(16, dilation, 0.0).context for dilation in (1, 2, 4, 8, 16, 4)]
     assert [block.context for block in network.blocks] == alone
-    assert network.context == 2 * (3 + sum(alone))
+    assert network.context == sum(alone) == 70
+    assert [layer.p for layer in network.modules() if isinstance(layer, torch.nn.Dropout)] == [0.2] * 8

@@ -31,6 +31,11 @@ def frames(count: int, hidden: int = 6, seed: int = 0, batch: int = 1) -> FrameB
     )
 
 
+def rows_of(network: DiarizerNetwork, batch: FrameBatch) -> torch.Tensor:
+    """The functionals of whole windows."""
+    return network.describe(network.channels(batch))[0]
+
+
 def test_window_statistics_by_hand():
     rng = np.random.default_rng(0)
     values, weight = rng.normal(size=(1, 9, 2)), rng.integers(0, 2, (1, 9)).astype(float)
@@ -71,26 +76,27 @@ def changing(config: DiarizerConfig) -> DiarizerNetwork:
     network = DiarizerNetwork(config).eval()
     with torch.no_grad():
         for found in network.frame_networks:
-            found.head.weight *= 6.0
+            found.head[2].weight *= 6.0
     return network
 
 
 def test_windows_end_where_the_emotion_changes():
-    found = (FrameNetworkConfig(width=8, layout="CC"),)
+    found = (FrameNetworkConfig(hidden=6, width=8, dilations=(1, 2)),)
     config = DiarizerConfig(hidden_channels=6, width=8, windows=(0.5, 4.0, 20.0), frame_networks=found)
     network, batch = changing(config), frames(600)
-    spans, boundary = network._changes(batch, 0)
+    channels = network.channels(batch)
+    spans, boundary = network._changes(channels, 0)
     changes = sorted(set(spans.first[0].tolist()) - {0})
     assert changes
-    assert all(boundary[0, 2 * c : 2 * c + 2].max() > CHANGE - 0.2 for c in changes)
-    whole, cut = network.describe(batch)[0], network.describe(batch, spans=spans)[0]
+    assert all(boundary[0, change] >= CHANGE for change in changes)
+    whole, cut = (network.describe(channels, spans=each)[0] for each in (None, spans))
     size = whole.shape[-1] // 3
     assert not torch.allclose(whole[..., : 2 * size], cut[..., : 2 * size], atol=1e-3)
     assert torch.equal(whole[..., 2 * size :], cut[..., 2 * size :]), "the longest one does not"
-    estimate, expected = network.frames(batch), network._by_functionals(batch, None, 0, spans)
+    estimate, expected = network.frames(batch), network._by_functionals(channels, None, 0, spans)
     assert torch.equal(estimate.distance, expected[2])
     nowhere = Spans(torch.zeros_like(spans.first), torch.full_like(spans.last, spans.last.max().item()))
-    assert torch.allclose(network.describe(batch, spans=nowhere)[0], whole, atol=1e-5)
+    assert torch.allclose(network.describe(channels, spans=nowhere)[0], whole, atol=1e-5)
 
 
 def test_functionals_ignore_silence():
@@ -113,7 +119,7 @@ def test_scores_have_a_row_for_every_frame(hidden):
         assert heard.log_posterior.shape == (1, count, 7)
         assert torch.allclose(heard.log_posterior.exp().sum(-1), torch.ones(1, count))
         assert heard.intensity.shape == heard.boundary.shape == (1, count)
-        rows, weight = network.describe(batch)
+        rows, weight = network.describe(network.channels(batch))
         assert rows.shape == (1, -(-count // 8), functional_count(network.config))
         assert (weight[..., 0] == batch.speech.sum()).all(), "the longest window holds all of it"
 
@@ -123,7 +129,7 @@ def test_padding_changes_nothing():
     short = frames(64)
     held = [torch.cat([x, x[:, -1:].expand(-1, 40, *x.shape[2:])], 1) for x in short]
     padded = FrameBatch(*held)._replace(valid=torch.arange(104)[None] < 64)
-    assert torch.allclose(network.describe(short)[0], network.describe(padded)[0][:, :8], atol=1e-5)
+    assert torch.allclose(rows_of(network, short), rows_of(network, padded)[:, :8], atol=1e-5)
 
 
 def test_intensity_scale_is_ordered():
@@ -133,11 +139,11 @@ def test_intensity_scale_is_ordered():
 
 
 def test_the_newest_frames_are_those_of_the_whole():
-    for kinds in ((), (FrameNetworkConfig(width=8, layout="CC"),)):
+    for kinds in ((), (FrameNetworkConfig(hidden=6, width=8, dilations=(1, 2)),)):
         config = DiarizerConfig(hidden_channels=6, width=8, members=2, windows=(0.5, 1.0, 2.0), frame_networks=kinds)
         network, batch = changing(config), frames(400)
         whole = network.frames(batch)
-        assert not kinds or network._changes(batch, 160)[0].first[0, -80:].unique().numel() > 1
+        assert not kinds or network._changes(network.channels(batch), 160)[0].first[0, -80:].unique().numel() > 1
         for newest in (8, 48, 80, 160, 400):
             part = network.frames(batch, newest=newest)
             for a, b in zip(whole, part, strict=True):
@@ -148,11 +154,13 @@ def test_the_newest_frames_are_those_of_the_whole():
 def test_between_the_middles_of_rows_the_prediction_is_linear_and_beyond_them_held():
     torch.manual_seed(0)
     network, batch = DiarizerNetwork(DiarizerConfig(width=8, members=2, windows=(0.3, 0.6))).eval(), frames(61, 0)
-    rows, _ = network.describe(batch)
+    rows = rows_of(network, batch)
     scores = network(rows)
     log = torch.log_softmax(scores.logits, -1).mean(0)[0].detach().numpy()
     strength = scores.intensity.mean(0)[0].detach().numpy()
-    fine, level, _ = (x[0].detach().numpy() for x in network._by_functionals(batch, None, 0, None))
+    fine, level, _ = (
+        x[0, :61].detach().numpy() for x in network._by_functionals(network.channels(batch), None, 0, None)
+    )
     assert fine.shape == (61, 7)
     at, middles = np.arange(61), 8 * np.arange(8) + 3.5
     np.testing.assert_allclose(level, np.interp(at, middles, strength), atol=1e-5)
@@ -189,7 +197,7 @@ def test_the_temperature_flattens_and_the_steps_place_the_intensity():
     plain.config = plain.config.model_copy(update={"temperature": 2.0, "intensity_steps": (-1.0, 1.0)})
     second = plain.frames(batch)
     assert torch.allclose(second.log_posterior, torch.log_softmax(first.log_posterior / 2, -1), atol=1e-5)
-    _, score, _ = plain._by_functionals(batch, None, 0, None)
+    _, score, _ = plain._by_functionals(plain.channels(batch), None, 0, None)
     assert torch.allclose(first.intensity, 0.5 * (torch.sigmoid(score) + torch.sigmoid(score - 2)))
     assert torch.allclose(second.intensity, 0.5 * (torch.sigmoid(score + 1) + torch.sigmoid(score - 1)))
     assert not first.boundary.any()
@@ -207,7 +215,7 @@ def test_a_category_that_is_recognised_adds_to_the_intensity():
     plain = network.frames(batch)
     network.config = network.config.model_copy(update={"intensity_offsets": dict.fromkeys(network.config.labels, 2.0)})
     raised = network.frames(batch)
-    _, score, _ = network._by_functionals(batch, None, 0, None)
+    _, score, _ = network._by_functionals(network.channels(batch), None, 0, None)
     assert torch.allclose(raised.intensity, ordinal_intensity(score + 2.0, network.config.intensity_steps), atol=1e-6)
     assert torch.equal(raised.log_posterior, plain.log_posterior), "the categories do not depend on it"
 
@@ -222,7 +230,7 @@ def test_pairs_of_frames_are_averaged_by_their_weight():
 def test_a_voice_is_the_weighted_mean_of_all_of_a_recording():
     network = DiarizerNetwork(DiarizerConfig(hidden_channels=6, width=8, windows=(0.5, 1.0))).eval()
     batch = frames(64)
-    over_speech, over_voiced, counts = network._channels(batch)
+    over_speech, over_voiced, counts = network.channels(batch)
     voice = network.voice(batch)
     assert voice.weight[0].tolist() == counts[0].sum(0).tolist()
     for values, weight, at in ((over_speech, 0, slice(None, -VOICED)), (over_voiced, 1, slice(-VOICED, None))):
@@ -256,7 +264,11 @@ def test_projected_layers_are_centred_first():
     assert network.encoder_channels == 5
     hidden = (batch.hidden - 1.5) @ network.layer_projection
     plain = DiarizerNetwork(DiarizerConfig(hidden_channels=2, width=8, windows=(0.5, 1.0))).eval()
-    assert torch.allclose(network.describe(batch)[0], plain.describe(batch._replace(hidden=hidden))[0], atol=1e-5)
+    assert torch.allclose(
+        rows_of(network, batch),
+        rows_of(plain, batch._replace(hidden=hidden)),
+        atol=1e-5,
+    )
 
 
 def test_a_network_by_default() -> None:

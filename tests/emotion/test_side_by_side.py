@@ -20,7 +20,7 @@ from sedtalker.nn.engine import open_model
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import EncoderPair, open_encoder
 from sedtalker.speech.features import EMOTION
-from tests.emotion.test_network import frames
+from tests.emotion.test_network import frames, rows_of
 from tests.support.tiny_backbones import save_tiny, tiny_model
 
 
@@ -47,8 +47,8 @@ def test_the_second_finds_what_is_no_voice() -> None:
     both, batch = side_by_side(first, second, 1.0), frames(90, 8, 2)
     assert both.no_voice is not None
     assert second.no_voice is not None
-    alone = second.no_voice(second._standardised(second.describe(halves(batch, 5)[1])[0]))
-    joined = both.no_voice(both._standardised(both.describe(batch)[0]))
+    alone = second.no_voice(second._standardised(rows_of(second, halves(batch, 5)[1])))
+    joined = both.no_voice(both._standardised(rows_of(both, batch)))
     np.testing.assert_allclose(joined.detach(), alone.detach(), atol=2e-4)
     assert side_by_side(second, first, 1.0).no_voice is None
 
@@ -61,9 +61,9 @@ def test_the_answer_is_the_mean_of_all_members_answers(sizes: tuple[int, int, in
     both = side_by_side(first, second, 1.0)
     batch = frames(90, (layers or hidden) + other, seed)
     parts = [
-        one(one.describe(half)[0]) for one, half in zip((first, second), halves(batch, layers or hidden), strict=True)
+        one(rows_of(one, half)) for one, half in zip((first, second), halves(batch, layers or hidden), strict=True)
     ]
-    joined = both(both.describe(batch)[0])
+    joined = both(rows_of(both, batch))
     np.testing.assert_allclose(joined.logits, torch.cat([p.logits for p in parts]).detach(), atol=2e-4)
     np.testing.assert_allclose(joined.intensity, torch.cat([p.intensity for p in parts]).detach(), atol=2e-4)
     assert both.config.members == 2 + members
@@ -81,12 +81,13 @@ def test_the_second_encoder_alone_says_how_far_speech_lies_from_that_of_training
 
 
 def test_changes_are_found_by_the_network_that_one_of_them_has() -> None:
-    found = {"frame_networks": (FrameNetworkConfig(width=8, layout="CC", dropout=0.0),)}
-    batch, without, finding = frames(90, 8, 12), network(5), network(3, seed=1, **found)
+    found = {"frame_networks": (FrameNetworkConfig(hidden=3, width=8, dilations=(1, 2)),)}
+    without, finding, batch = network(5), network(3, seed=1, **found), frames(90, 8, 12)
+    swapped = batch._replace(hidden=torch.cat([batch.hidden[..., 5:], batch.hidden[..., :5]], -1))
     expected = finding.frames(halves(batch, 5)[1]).boundary
     assert expected.any()
-    for first, second in ((without, finding), (finding, without)):
-        assert torch.equal(side_by_side(first, second, 1.0).frames(batch).boundary, expected)
+    for first, second, mixed in ((without, finding, batch), (finding, without, swapped)):
+        torch.testing.assert_close(side_by_side(first, second, 1.0).frames(mixed).boundary, expected)
     assert not side_by_side(without, network(3, seed=1), 1.0).frames(batch).boundary.any()
 
 

@@ -75,6 +75,7 @@ class JoinRule:
         crossfade: shortest and longest cross-fade, seconds.
         equalise: chance that all clips of a recording are brought to one level, so loudness gives no join away.
         neutral: chance that a clip is drawn from the neutral ones (as far as the speaker has any).
+        same: chance that a clip has the category of the one before it, if the speaker has another one of it.
         longest: stop adding clips beyond this many seconds.
     """
 
@@ -83,6 +84,7 @@ class JoinRule:
     crossfade: tuple[float, float] = (0.02, 0.1)
     equalise: float = 0.5
     neutral: float = 0.25
+    same: float = 0.0
     longest: float = 14.0
 
 
@@ -116,7 +118,7 @@ def single(piece: SpeechPiece) -> Recording:
 def choose_pieces(
     by_category: Mapping[int, Sequence[int]], rule: JoinRule, rng: np.random.Generator, count: int | None = None
 ) -> list[int]:
-    """Clip indices of one speaker, neighbours of different categories, in random order.
+    """Clip indices of one speaker, neighbours of different categories but for ``rule.same``, in random order.
 
     Args:
         by_category: clip indices of the speaker by category.
@@ -127,6 +129,10 @@ def choose_pieces(
     chosen: list[int] = []
     previous = UNKNOWN
     for _ in range(count):
+        again = [i for i in by_category.get(previous, ()) if i != chosen[-1]]
+        if again and rule.same and rng.random() < rule.same:
+            chosen.append(int(again[int(rng.integers(len(again)))]))
+            continue
         others = [c for c in sorted(by_category) if c != previous]
         if not others:
             break

@@ -22,8 +22,7 @@ from sedtalker.emotion.track import CATEGORIES, NEUTRAL, EmotionTrack
 from sedtalker.metrics.emotion import boundary_f1, diarization_error, macro_f1, ranking_auc
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
-from sedtalker.training.corpora.emotion_features import Corpus, DatasetConfig, joined_recording
+from sedtalker.training.corpora.joined_recordings import Corpus, joined_recording
 from sedtalker.training.corpora.joined_speech import NORMAL_LEVEL, SILENCE, STRONG_LEVEL, Recording, clip_labels
 from sedtalker.training.corpora.manifest import Clip
 
@@ -100,7 +99,6 @@ def joined_test_recordings(
     seed: int = 7,
 ) -> Iterable[Recording]:
     """The joined recordings of the protocol, the same ones every time; ``shares``: of the corpora they come from."""
-    dataset = DatasetConfig(tuple(shares), dict(shares), split)
     corpora = {}
     for name in shares:
         clips = [c for c in every if c.corpus == name and c.split == split]
@@ -108,9 +106,7 @@ def joined_test_recordings(
             clips = [c for c in clips if (labels := clip_labels(c)) is not None and labels[0] in categories]
         corpora[name] = Corpus(clips, partial(_read, clips))
     for number in range(count):
-        yield joined_recording(
-            corpora, dataset, Augmenter(DIARIZER_RECIPE), np.random.default_rng((seed, number)), augment=False
-        )
+        yield joined_recording(corpora, shares, split, np.random.default_rng((seed, number)))
 
 
 def joined_scores(

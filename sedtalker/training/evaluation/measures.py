@@ -88,10 +88,9 @@ SOURCES: dict[str, str] = _HELD["sources"]
 TEST = read_measures(_HELD["test"], SOURCES)
 """Measures of each ``sedtalker evaluate`` command, and of fine-grained emotions."""
 VALIDATION: Mapping[str, Measures] = {
-    **(_KINDS := read_measures(_HELD["validation"], SOURCES)),
+    **read_measures(_HELD["validation"], SOURCES),
     "vertex_decoder": TEST["vertex-decoder"],
     "published_decoder": TEST["vertex-decoder"],
-    "frame_network": _KINDS["diarizer"],  # the same clips and recordings
 }
 """Measures of each task's ``validate``, by the kind of its checkpoint."""
 

@@ -441,9 +441,10 @@ def with_frame_networks(model: DiarizerNetwork, folders: list[Path]) -> Diarizer
     """A network of these perceptrons and the frame networks of these checkpoint folders, ready for inference."""
     found = [read_checkpoint(folder, "frame_network", FrameNetworkConfig) for folder in folders]
     configs = tuple(config for _, config, _ in found)
+    if any(config.hidden != model.config.hidden_channels for config in configs):
+        raise InputError("task.frame_networks: they read the vectors of another encoder")
     whole = DiarizerNetwork(model.config.model_copy(update={"frame_networks": configs}))
-    state = model.state_dict()
-    for number, (_, _, weights) in enumerate(found):
-        state |= {f"frame_networks.{number}.{name}": value for name, value in weights.items()}
-    whole.load_state_dict(state)
+    whole.load_state_dict(model.state_dict(), strict=False)
+    for network, (_, _, weights) in zip(whole.frame_networks, found, strict=True):
+        network.load_state_dict(weights)
     return whole.eval().requires_grad_(False)

@@ -381,7 +381,8 @@ def describe_clips(
         other = rng.uniform(*MOVED)
         for higher in (0.0, other) if moved else (0.0,):
             speech = pair_any(speech_mask(mel, higher))
-            values, weight = network.describe(sound._replace(speech=torch.from_numpy(speech)[None]))
+            found = sound._replace(speech=torch.from_numpy(speech)[None])
+            values, weight = network.describe(network.channels(found))
             middle = (np.arange(values.shape[1]) * ROW + ROW // 2).clip(max=last - first - 1)
             spoken = np.flatnonzero(speech[middle])
             chosen = np.sort(rng.choice(spoken, min(most, len(spoken)), replace=False))

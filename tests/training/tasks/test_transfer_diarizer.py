@@ -111,7 +111,7 @@ def test_trains_on_an_emotion_encoder(rated_voices: Path, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_a_frame_network_adds_boundaries_and_nothing_else(rated_voices: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    small = FrameNetworkConfig(width=8, layout="C")
+    small = FrameNetworkConfig(hidden=12, width=8, dilations=(1,))
     stored = CheckpointConfig(kind="frame_network", licence="ODbL-1.0", trained_on=[], model=small.model_dump())
     write_checkpoint(tmp_path / "frames", stored, FrameNetwork(small).state_dict(), "# Frames\n")
     sizes = EmotionEncoderConfig(stem_channels=8, width=16, channels=12, dilations=(1, 2))
