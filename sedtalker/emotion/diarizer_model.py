@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from sedtalker.checkpoint import read_arrays
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.nn import FRAME_KERNEL
 from sedtalker.nn.engine import Arrays, GraphModel, Network, open_graph, open_model
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import FRAME_CLOCK
@@ -33,6 +34,10 @@ NEWEST_FRAMES = 8 * ROW
 """Frames that the graph for streams answers for."""
 BEFORE_NEWEST = 36 * ROW
 """Frames that it needs before them, more than any frame network sees."""
+SPEAKER_REACH = 250
+"""Frames of 40 ms on either side, over which a frame network's channels are set against their mean: ten seconds."""
+APART = 12
+"""Frames of 40 ms on either side of a change among which no boundary is likelier."""
 SPEECH_CHANNELS = ("energy", "energy_change", "voicing", "voiced", "tilt", "relative_tilt", "energy_rise")
 """Prosody taken over speech."""
 PITCH_CHANNELS = ("f0", "relative_f0", "f0_change", "f0_slope")
@@ -65,6 +70,11 @@ class FrameNetworkConfig(BaseModel, extra="forbid"):
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 4)
     """Dilations of the convolutions, in order."""
     dropout: float = 0.2
+
+    @property
+    def context(self) -> int:
+        """Frames at 25 Hz that an output depends on, on either side, beyond the mean of its inputs."""
+        return sum(self.dilations) * (FRAME_KERNEL // 2)
 
 
 class DiarizerConfig(BaseModel, extra="forbid"):
@@ -116,8 +126,16 @@ class DiarizerConfig(BaseModel, extra="forbid"):
 
     @property
     def context(self) -> int:
-        """Frames at 50 Hz that an output depends on, on either side: the longest window twice halved, and edges."""
-        return round(max(self.windows) * FRAME_CLOCK.rate) + 4 * ROW
+        """Frames at 50 Hz that an output depends on, on either side.
+
+        The longest window twice halved, and edges; where windows end at changes, what these depend on.
+        """
+        halves = [round(0.5 * width * FRAME_CLOCK.rate) for width in self.windows]
+        reach = max(halves)
+        if self.frame_networks:
+            change = SPEAKER_REACH + max(network.context for network in self.frame_networks) + APART
+            reach = max(reach, max(halves[:-1], default=0) + STRIDE * change)
+        return max(halves) + reach + 4 * ROW
 
 
 class FrameBatch(NamedTuple):

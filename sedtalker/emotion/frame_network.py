@@ -6,19 +6,21 @@ A diarizer lets its windows end where the emotion changes (``stretches``), and s
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.emotion.diarizer_model import SPOKEN, STRIDE, VOICED, WINDOW_STRIDE, FrameNetworkConfig
+from sedtalker.emotion.diarizer_model import (
+    APART,
+    SPEAKER_REACH,
+    SPOKEN,
+    STRIDE,
+    VOICED,
+    WINDOW_STRIDE,
+    FrameNetworkConfig,
+)
 from sedtalker.emotion.functionals import Spans, window_sum
 from sedtalker.nn.blocks import DilatedConvolution
-from sedtalker.speech.features import FRAME_CLOCK
-
-SPEAKER_REACH = round(10.0 * FRAME_CLOCK.rate / STRIDE)
-"""Frames of 40 ms on either side, over which channels are set against their mean."""
 
 
 def relative_channels(over_speech: Tensor, over_voiced: Tensor, counts: Tensor, newest: int = 0) -> Tensor:
@@ -57,11 +59,6 @@ class FrameNetwork(nn.Module):
         self.blocks = nn.ModuleList(DilatedConvolution(config.width, d, config.dropout) for d in config.dilations)
         self.head = nn.Sequential(nn.LayerNorm(config.width), nn.Dropout(config.dropout), nn.Linear(config.width, 1))
 
-    @property
-    def context(self) -> int:
-        """Frames at 25 Hz that an output depends on, on either side, beyond the mean of its inputs."""
-        return sum(cast(DilatedConvolution, block).context for block in self.blocks)
-
     def forward(self, inputs: Tensor) -> Tensor:
         x = self.read((inputs * self.scale).clamp(-5.0, 5.0))
         for block in self.blocks:
@@ -73,8 +70,6 @@ class FrameNetwork(nn.Module):
 
 CHANGE = 0.6
 """Probability of a boundary from which on the emotion changes."""
-APART = 12
-"""Frames of 40 ms on either side of a change among which no boundary is likelier."""
 BESIDE = 50
 """Frames of 40 ms before a change and after it in which there must be speech."""
 ENOUGH = 25.0

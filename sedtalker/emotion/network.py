@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from sedtalker.arrays import Floats
 from sedtalker.emotion.burst_detector import BurstDetectorConfig
 from sedtalker.emotion.diarizer_model import (
+    APART,
     ROW,
     SPOKEN,
     STRIDE,
@@ -33,7 +34,7 @@ from sedtalker.emotion.diarizer_model import (
     functional_layout,
 )
 from sedtalker.emotion.fine import FineConfig
-from sedtalker.emotion.frame_network import APART, FrameNetwork, relative_channels, stretches
+from sedtalker.emotion.frame_network import FrameNetwork, relative_channels, stretches
 from sedtalker.emotion.functionals import (
     Spans,
     centre_on_voice,
@@ -265,7 +266,8 @@ class DiarizerNetwork(nn.Module):
         for network in self.frame_networks:
             if newest:  # the frames that their rows' windows reach, and the peaks around these
                 count = newest // STRIDE + WINDOW_STRIDE + reach + APART + 1
-                seen = -(-(count + cast(FrameNetwork, network).context) // WINDOW_STRIDE) * WINDOW_STRIDE
+                context = cast(FrameNetwork, network).config.context
+                seen = -(-(count + context) // WINDOW_STRIDE) * WINDOW_STRIDE
                 found.append(torch.sigmoid(network(relative_channels(*channels, seen)))[:, -count:])
             else:
                 found.append(torch.sigmoid(network(relative_channels(*channels))))

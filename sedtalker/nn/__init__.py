@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from sedtalker.errors import InputError
 
+FRAME_KERNEL = 5
+"""Frames that a ``DilatedConvolution`` sees, ``dilation`` apart."""
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
+from sedtalker.nn import FRAME_KERNEL
 from sedtalker.nn.engine import Arrays
 from sedtalker.nn.mamba import Mamba
 
@@ -190,9 +191,6 @@ class ConditionedAttentionBlock(nn.Module):
 
 
 # --- Residual blocks without a condition, of encoders and frame networks.
-
-FRAME_KERNEL = 5
-"""Frames that a ``DilatedConvolution`` sees, ``dilation`` apart."""
 
 
 class DilatedConvolution(nn.Module):

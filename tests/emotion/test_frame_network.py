@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.diarizer_model import SPOKEN, VOICED, FrameNetworkConfig
-from sedtalker.emotion.frame_network import APART, BESIDE, CHANGE, ENOUGH, FrameNetwork, relative_channels, stretches
+from sedtalker.emotion.diarizer_model import APART, SPOKEN, VOICED, FrameNetworkConfig
+from sedtalker.emotion.frame_network import BESIDE, CHANGE, ENOUGH, FrameNetwork, relative_channels, stretches
 from sedtalker.nn.blocks import DilatedConvolution
 
 
@@ -36,7 +36,7 @@ def test_a_logit_depends_on_nothing_beyond_the_context() -> None:
     a, b = network(x), network(y)
     assert a.shape == (1, 60)
     moved = torch.nonzero((a - b)[0].abs() > 1e-7)[:, 0]
-    assert 30 - network.context <= moved.min() < moved.max() <= 30 + network.context
+    assert 30 - network.config.context <= moved.min() < moved.max() <= 30 + network.config.context
 
 
 def test_channels_are_relative_to_their_mean_over_twenty_seconds() -> None:
@@ -120,5 +120,5 @@ def test_a_frame_network_by_default() -> None:
     assert network.read[1].weight.shape == (128, SPOKEN + VOICED + 2)
     alone = [DilatedConvolution(16, dilation, 0.0).context for dilation in (1, 2, 4, 8, 16, 4)]
     assert [block.context for block in network.blocks] == alone
-    assert network.context == sum(alone) == 70
+    assert network.config.context == sum(alone) == 70
     assert [layer.p for layer in network.modules() if isinstance(layer, torch.nn.Dropout)] == [0.2] * 8

@@ -242,17 +242,18 @@ def test_a_voice_is_the_weighted_mean_of_all_of_a_recording():
     assert not silent.mean.any()
 
 
-def test_an_output_depends_on_its_context_and_on_no_more():
-    torch.manual_seed(0)
-    network = DiarizerNetwork(DiarizerConfig(hidden_channels=6, width=8, windows=(0.5, 1.0))).eval()
-    assert network.context == 50 + 32
-    batch = frames(400)
+@pytest.mark.parametrize("finds_changes", [False, True])
+def test_an_output_depends_on_its_context_and_on_no_more(finds_changes):
+    found = (FrameNetworkConfig(hidden=6, width=8, dilations=(1, 2)),) if finds_changes else ()
+    network = changing(DiarizerConfig(hidden_channels=6, width=8, windows=(0.5, 1.0), frame_networks=found))
+    assert network.context == 25 + 32 + (12 + 2 * (250 + 6 + 12) if finds_changes else 25)
+    batch, at = frames(1600), 800
     changed = batch._replace(mel=batch.mel.clone(), prosody=batch.prosody.clone())
-    changed.mel[0, 200] += 5.0
-    changed.prosody[0, 200] += 5.0
-    apart = (network.frames(batch).log_posterior - network.frames(changed).log_posterior).abs().amax(-1)[0]
-    moved = (apart > 1e-5).nonzero()[:, 0]
-    assert 200 - network.context <= moved.min() < moved.max() <= 200 + network.context
+    changed.mel[0, at] += 5.0
+    changed.prosody[0, at] += 5.0
+    for a, b in zip(network.frames(batch)[:3], network.frames(changed)[:3], strict=True):
+        moved = ((a - b).abs().flatten(2).amax(-1)[0] if a.dim() > 2 else (a - b).abs()[0]).gt(1e-5).nonzero()[:, 0]
+        assert not len(moved) or at - network.context <= moved.min() <= moved.max() <= at + network.context
 
 
 def test_projected_layers_are_centred_first():

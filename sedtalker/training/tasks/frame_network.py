@@ -112,7 +112,7 @@ class FrameNetworkTask(PreparedTask):
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """How well frames of a change are told from others in held-out recordings."""
+        """How well frames of a change are separated from others in held-out recordings."""
         logits = []
         for first, last in pairwise(self.valid.starts):
             logits.append(model(torch.from_numpy(np.asarray(self.valid.inputs[first:last], np.float32))[None])[0])
