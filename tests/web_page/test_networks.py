@@ -107,14 +107,21 @@ def stored_in(models: Path) -> str:
     return str(json.loads((models / "model.json").read_text(encoding="utf-8"))["weights"])
 
 
-def test_segments_are_pythons(talking: Page, animation: Any) -> None:
+def test_segments_are_pythons(talking: Page) -> None:
+    """At the diarizer's 50 frames a second; an animation at 30 may leave the end of a segment out."""
     if stored_in(Path(os.environ["SEDTALKER_WEB_MODELS"])) == "int8":
         pytest.skip(
             "weights of eight bits leave short segments out: set SEDTALKER_WEB_MODELS to those of half precision"
         )
-    assert animation.track is not None
+    from sedtalker import Diarizer
+
+    expected = Diarizer.from_pretrained()(SAMPLE).segments()
     got = talking.page.evaluate("page.animation.track.segments")
-    assert [segment["label"] for segment in got] == [segment.label for segment in animation.track.segments()]
+    assert [segment["label"] for segment in got] == [segment.label for segment in expected]
+    for segment, same in zip(got, expected, strict=True):
+        assert abs(segment["start"] - same.start) < 0.03
+        assert abs(segment["end"] - same.end) < 0.03
+        assert abs(segment["intensity"] - same.intensity) < 0.01
 
 
 def test_the_sample_shows_what_is_given(browser: Any, real_site: str) -> None:
