@@ -152,7 +152,7 @@ def test_sad_voices_move_a_face_and_reading_ones_hardly_do(data_dir):
         return np.mean([(t.posterior[:, sad] * t.intensity)[t.speech].mean() for t in tracks if t.speech.any()])
 
     strangers = shown("aesdd", "sad", None)
-    assert strangers > 0.2
+    assert strangers > 0.17, "less than before windows ended at changes (.2): the level of calm speech lies higher"
     assert shown("cremad", "sad", "valid") > 0.2
     assert shown("aesdd", "angry", None) < 0.05
     assert shown("speechocean762", "neutral", "valid") < 0.4 * strangers

@@ -121,7 +121,7 @@ def test_a_client_that_stops_reading_loses_the_oldest_and_is_let_go(server: WebS
     while server.clients and time.monotonic() < deadline:
         for k in range(200):
             server.send(frame(float(k)))
-        assert len(client.lines) <= QUEUE
+        assert len(client.waiting) <= QUEUE
         time.sleep(0.02)
     assert not server.clients
     assert client.dropped > 0
