@@ -19,7 +19,7 @@ from sedtalker.emotion.diarizer_model import (
     WINDOW_STRIDE,
     FrameNetworkConfig,
 )
-from sedtalker.emotion.functionals import Spans, window_sum
+from sedtalker.emotion.functionals import Spans, window_mean
 from sedtalker.nn.blocks import DilatedConvolution
 
 
@@ -37,9 +37,7 @@ def relative_channels(over_speech: Tensor, over_voiced: Tensor, counts: Tensor, 
     """
     parts = []
     for values, weight in zip((over_speech, over_voiced), counts.unbind(-1), strict=True):
-        each = torch.cat([torch.ones_like(values[..., :1]), values], -1) * weight[..., None]
-        total = window_sum(each, SPEAKER_REACH, WINDOW_STRIDE, newest // WINDOW_STRIDE)
-        mean = total[..., 1:] / total[..., :1].clamp_min(1e-6)
+        mean = window_mean(values, weight, SPEAKER_REACH, WINDOW_STRIDE, newest // WINDOW_STRIDE)
         apart = values[:, -newest:] - mean.repeat_interleave(WINDOW_STRIDE, 1)
         parts.append(torch.where(weight[:, -newest:, None] > 0, apart, 0.0))
     return torch.cat([*parts, counts[:, -newest:] / STRIDE], -1)

@@ -57,11 +57,18 @@ def window_statistics(
     Returns:
         Two (B, ceil(T / every), C) tensors; zeros where no frame of the window counts.
     """
-    stacked = torch.cat([torch.ones_like(values[..., :1]), values, values.square()], -1) * weight[..., None]
-    window = window_sum(stacked, half, every, newest, spans)
-    count = window[..., :1].clamp_min(1e-6)
-    mean, square = (window[..., 1:] / count).chunk(2, -1)
+    both = window_mean(torch.cat([values, values.square()], -1), weight, half, every, newest, spans)
+    mean, square = both.chunk(2, -1)
     return mean, (square - mean.square()).clamp_min(0.0).add(VARIANCE_FLOOR).sqrt()
+
+
+def window_mean(
+    values: Tensor, weight: Tensor, half: int, every: int = 1, newest: int = 0, spans: Spans | None = None
+) -> Tensor:
+    """Running weighted mean, see ``window_statistics``; (B, ceil(T / every), C)."""
+    stacked = torch.cat([torch.ones_like(values[..., :1]), values], -1) * weight[..., None]
+    window = window_sum(stacked, half, every, newest, spans)
+    return window[..., 1:] / window[..., :1].clamp_min(1e-6)
 
 
 def window_sum(values: Tensor, half: int, every: int = 1, newest: int = 0, spans: Spans | None = None) -> Tensor:

@@ -201,7 +201,6 @@ class DilatedConvolution(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.conv = nn.Conv1d(width, width, FRAME_KERNEL, dilation=dilation, padding=dilation * (FRAME_KERNEL // 2))
         self.dropout = nn.Dropout(dropout)
-        self.context = dilation * (FRAME_KERNEL // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.dropout(F.gelu(self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2)))

@@ -14,7 +14,6 @@ import logging
 import threading
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sedtalker.errors import InputError
+from sedtalker.live.outgoing import Outgoing
 from sedtalker.nn import one_thread
 from sedtalker.progress import Hook
 from sedtalker.studio.autosave import Left, StudioFolder
@@ -173,33 +173,27 @@ class Events:
     """Messages to every page that is open."""
 
     def __init__(self) -> None:
-        self._readers: dict[object, tuple[deque[dict[str, Any]], asyncio.Event]] = {}
+        self._readers: set[Outgoing[dict[str, Any]]] = set()
 
     def publish(self, message: dict[str, Any]) -> None:
         """Send to all; from the thread of the event loop."""
-        for waiting, ready in self._readers.values():
-            if len(waiting) >= MOST_WAITING:
-                waiting.popleft()
-            waiting.append(message)
-            ready.set()
+        for reader in self._readers:
+            reader.add(message)
 
-    def join(self) -> object:
+    def join(self) -> Outgoing[dict[str, Any]]:
         """A new reader."""
-        key = object()
-        self._readers[key] = (deque(), asyncio.Event())
-        return key
+        reader = Outgoing[dict[str, Any]](MOST_WAITING)
+        self._readers.add(reader)
+        return reader
 
-    async def next(self, key: object) -> dict[str, Any]:
+    async def next(self, reader: Outgoing[dict[str, Any]]) -> dict[str, Any]:
         """The next message for a reader."""
-        waiting, ready = self._readers[key]
-        while not waiting:
-            ready.clear()
-            await ready.wait()
-        return waiting.popleft()
+        await reader.more()
+        return reader.waiting.popleft()
 
-    def leave(self, key: object) -> None:
+    def leave(self, reader: Outgoing[dict[str, Any]]) -> None:
         """The reader has gone."""
-        self._readers.pop(key, None)
+        self._readers.discard(reader)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sedtalker.emotion.diarizer_model import APART, SPOKEN, VOICED, FrameNetworkConfig
 from sedtalker.emotion.frame_network import BESIDE, CHANGE, ENOUGH, FrameNetwork, relative_channels, stretches
+from sedtalker.nn import FRAME_KERNEL
 from sedtalker.nn.blocks import DilatedConvolution
 
 
@@ -19,8 +20,9 @@ def test_a_block_keeps_the_shape_and_hears_no_further_than_it_says():
     moved = (block(x) - block(y)).abs().amax((0, 2)) > 1e-6
     assert block(x).shape == x.shape
     assert moved[50]
-    assert not moved[: 50 - block.context].any()
-    assert not moved[51 + block.context :].any()
+    context = 4 * (FRAME_KERNEL // 2)
+    assert not moved[: 50 - context].any()
+    assert not moved[51 + context :].any()
 
 
 def small(**given: object) -> FrameNetwork:
@@ -118,7 +120,7 @@ def test_a_frame_network_by_default() -> None:
     """Six convolutions of 128 channels, which see 2.8 s on either side."""
     network = FrameNetwork()
     assert network.read[1].weight.shape == (128, SPOKEN + VOICED + 2)
-    alone = [DilatedConvolution(16, dilation, 0.0).context for dilation in (1, 2, 4, 8, 16, 4)]
-    assert [block.context for block in network.blocks] == alone
-    assert network.config.context == sum(alone) == 70
+    assert [block.conv.dilation[0] for block in network.blocks] == [1, 2, 4, 8, 16, 4]
+    assert [block.conv.kernel_size[0] for block in network.blocks] == [FRAME_KERNEL] * 6
+    assert network.config.context == 2 * (1 + 2 + 4 + 8 + 16 + 4) == 70
     assert [layer.p for layer in network.modules() if isinstance(layer, torch.nn.Dropout)] == [0.2] * 8

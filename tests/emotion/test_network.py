@@ -110,15 +110,19 @@ def test_functionals_ignore_silence():
     assert torch.allclose(*outputs)
 
 
+@pytest.mark.parametrize("finds_changes", [False, True])
 @pytest.mark.parametrize("hidden", [0, 6])
-def test_scores_have_a_row_for_every_frame(hidden):
-    network = DiarizerNetwork(DiarizerConfig(hidden_channels=hidden, width=8, members=2)).eval()
+def test_scores_have_a_row_for_every_frame(hidden, finds_changes):
+    found = (FrameNetworkConfig(hidden=hidden, width=8, dilations=(1, 2)),) if finds_changes else ()
+    config = DiarizerConfig(hidden_channels=hidden, width=8, members=2, frame_networks=found)
+    network = DiarizerNetwork(config).eval()
     for count in (5, 8, 33):
         batch = frames(count, hidden)
         heard = network.frames(batch)
         assert heard.log_posterior.shape == (1, count, 7)
         assert torch.allclose(heard.log_posterior.exp().sum(-1), torch.ones(1, count))
         assert heard.intensity.shape == heard.boundary.shape == (1, count)
+        assert ((heard.boundary > 0) & (heard.boundary < 1)).all() if finds_changes else not heard.boundary.any()
         rows, weight = network.describe(network.channels(batch))
         assert rows.shape == (1, -(-count // 8), functional_count(network.config))
         assert (weight[..., 0] == batch.speech.sum()).all(), "the longest window holds all of it"

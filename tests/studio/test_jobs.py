@@ -26,7 +26,7 @@ def run(scenario):
         while jobs._tasks:
             await asyncio.sleep(0.005)
         jobs.close()
-        return [await events.next(key) for _ in range(len(events._readers[key][0]))]
+        return [await events.next(key) for _ in range(len(key.waiting))]
 
     return asyncio.run(whole())
 

@@ -107,14 +107,6 @@ def clip_activity(samples: Samples) -> NDArray[np.bool_]:
     return speech_activity(tracks[:, 0], tracks[:, 2], FRAME_CLOCK.rate)
 
 
-def single(piece: SpeechPiece) -> Recording:
-    """A clip as a recording: its label where there is speech, silence elsewhere."""
-    speech = clip_activity(piece.samples)
-    labels = np.where(speech, piece.category, SILENCE).astype(np.int8)
-    levels = np.where(speech, piece.level, UNKNOWN).astype(np.int8)
-    return Recording(piece.samples, labels, levels, piece.corpus, piece.speaker)
-
-
 def choose_pieces(
     by_category: Mapping[int, Sequence[int]], rule: JoinRule, rng: np.random.Generator, count: int | None = None
 ) -> list[int]:

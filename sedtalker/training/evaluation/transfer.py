@@ -136,7 +136,7 @@ def training_lines(model: str) -> tuple[str, ...]:
     if model.startswith(HUB):
         return ()
     config = read_config(model_folder("diarizer", model))
-    lines = [*config.trained_on]
+    lines = list(config.trained_on)
     with suppress(InputError):
         encoder = builtin_checkpoint("emotion_encoder")
         if config.encoder_sha256 == weights_sha256(encoder):

@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
-from sedtalker.emotion.diarizer_model import FrameNetworkConfig
+from sedtalker.emotion.diarizer_model import STRIDE, FrameNetworkConfig
 from sedtalker.emotion.frame_network import FrameNetwork
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder import open_encoder
+from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.cards import fill_card, with_licences
 from sedtalker.training.corpora.joined_recordings import JoinedDataset, JoinedInputs, open_joined_inputs
 from sedtalker.training.corpora.joined_speech import SILENCE
@@ -90,7 +91,7 @@ class FrameNetworkTask(PreparedTask):
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops: ``inputs`` (B, T, C) at 25 Hz, ``change`` (B, T) and ``known`` (B, T), both 0 or 1."""
-        size = round(25 * self.config.seconds)
+        size = round(self.config.seconds * FRAME_CLOCK.rate / STRIDE)
         chosen = rng.integers(len(self.train), size=self.config.crops)
         return stacked(("inputs", "change", "known"), [self._crop(int(i), size, rng) for i in chosen])
 
@@ -138,9 +139,7 @@ class FrameNetworkTask(PreparedTask):
 
 def changes_of(recordings: JoinedInputs) -> NDArray[np.float32]:
     """(frames,) 1 where the emotion changes, see ``changes``."""
-    starts = recordings.starts
-    each = [changes(np.asarray(recordings.labels[a:b])) for a, b in pairwise(starts)]
-    return np.concatenate(each)
+    return np.concatenate([changes(recordings.labels[a:b]) for a, b in pairwise(recordings.starts)])
 
 
 def changes(labels: NDArray[np.int8]) -> NDArray[np.float32]:

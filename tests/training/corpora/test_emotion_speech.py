@@ -18,9 +18,9 @@ from sedtalker.training.corpora.joined_speech import (
     JoinRule,
     SpeechPiece,
     choose_pieces,
+    clip_activity,
     clip_labels,
     join,
-    single,
 )
 from sedtalker.training.corpora.manifest import read_manifest
 
@@ -69,9 +69,13 @@ def test_levels_can_be_equalised():
 
 
 def test_silence_of_a_clip_is_labelled_silence():
-    recording = single(PIECES[0])
-    assert recording.labels[0] == recording.labels[-1] == SILENCE
-    assert (recording.labels == 1).mean() == pytest.approx(1.2 / 1.7, abs=0.1)
+    recording = join([PIECES[0]], JoinRule(), np.random.default_rng(0))
+    speech = clip_activity(PIECES[0].samples)
+    assert not speech[0]
+    assert not speech[-1]
+    assert speech.mean() == pytest.approx(1.2 / 1.7, abs=0.1)
+    assert (recording.labels == 1).sum() == speech.sum(), "a joined clip is cut to its speech"
+    assert set(recording.labels.tolist()) <= {1, SILENCE}
 
 
 def test_neighbours_differ():
@@ -82,6 +86,20 @@ def test_neighbours_differ():
         labels = [owner[i] for i in choose_pieces(by_category, JoinRule(), rng)]
         assert 2 <= len(labels) <= 5
         assert all(a != b for a, b in pairwise(labels))
+
+
+def test_some_neighbours_are_other_clips_of_the_same_category():
+    rng, kept, count = np.random.default_rng(0), 0, 0
+    by_category = {0: [0, 1, 6], 1: [2, 7], 3: [4, 5]}
+    owner = {i: c for c, items in by_category.items() for i in items}
+    for _ in range(200):
+        chosen = choose_pieces(by_category, JoinRule(same=0.5), rng)
+        assert all(a != b for a, b in pairwise(chosen))
+        kept += sum(owner[a] == owner[b] for a, b in pairwise(chosen))
+        count += len(chosen) - 1
+    assert kept / count == pytest.approx(0.5, abs=0.1)
+    alone = choose_pieces({0: [0], 1: [1]}, JoinRule(same=1.0), rng, 6)
+    assert all(a != b for a, b in pairwise(alone)), "who has one clip of each category cannot keep it"
 
 
 def test_words_map_to_categories():
