@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from sedtalker.checkpoint import read_arrays
+from sedtalker.emotion.shown import CLEAR
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.nn import FRAME_KERNEL
 from sedtalker.nn.engine import Arrays, GraphModel, Network, open_graph, open_model
@@ -100,8 +101,8 @@ class DiarizerConfig(BaseModel, extra="forbid"):
     calm: tuple[float, float] = (0.0, 0.0)
     """How calm speech becomes neutral: the log-posterior of neutral rises by the first number for each unit that the
     intensity score lies below the second; (0, 0): it does not."""
-    visible: tuple[float, float] | None = None
-    """Intensities that a face shows not at all and in full, see ``sedtalker.emotion.shown``; null: not known."""
+    visible: tuple[float, float, float] | None = None
+    """Intensities that a face shows not at all, clearly and in full, see ``sedtalker.emotion.shown``; null: unknown."""
     neutral_odds: tuple[float, float] | None = None
     """Log-odds that speech of an intensity is neutral: the first number, plus the second times the intensity's logit;
     null: the posterior alone says how likely neutral is."""
@@ -118,6 +119,15 @@ class DiarizerConfig(BaseModel, extra="forbid"):
     """The built-in diarizer whose members answer beside these as soon as the weights are opened; null: none."""
     second_channels: int = 0
     """The last so many hidden vectors' channels are the built-in emotion encoder's (``side_by_side``)."""
+
+    @field_validator("visible", mode="before")
+    @classmethod
+    def _with_clear(cls, value: Any) -> Any:
+        """Earlier checkpoints say only which intensities are not seen and are full, with even degrees between."""
+        if not isinstance(value, (list, tuple)) or len(value) != 2:
+            return value
+        nothing, full = map(float, value)
+        return nothing, nothing + CLEAR * (full - nothing), full
 
     @property
     def encoder_channels(self) -> int:

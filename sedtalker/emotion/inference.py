@@ -80,7 +80,7 @@ class TrackRule:
         release: how long it then takes to fade to neutral.
         anticipation: how long before speech begins the face starts to move, as faces do.
         trust: how far intensity shrinks in recordings unlike those of training, see ``attenuation``; 0: not at all.
-        visible: intensities that a face shows not at all and in full; None: intensity is shown as it is, see
+        visible: intensities that a face shows not at all, clearly and in full; None: intensity is shown as it is, see
             ``sedtalker.emotion.shown``.
         fill_scale: whether this scale is stretched over the recording's own intensities, see ``own_scale``.
         neutral_odds: how likely neutral is by intensity, see ``neutral_by_intensity``; None: by the posterior alone.

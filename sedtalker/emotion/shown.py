@@ -1,9 +1,9 @@
 """From what a voice expresses to what a face shows, and a director's dials on it, for recordings and for streams.
 
-Intensity is brought to a scale that people see: what listeners rated as a middling expression is a full one on a face,
-and the intensity of calm reading is none. And the emotion is *decided*: a posterior over seven categories is flat where
-the speaker and the language are new, and a mixture of six expressions at a fifth each is no expression. So it is
-sharpened, which leaves a blend only where two emotions are nearly as likely.
+Intensity is brought to a scale that people see: that of calm reading is none, a little more is clearly seen, and from
+there it has degrees, up to the full expression of what listeners rate as a middling one. And the emotion is *decided*:
+a posterior over seven categories is flat where the speaker and the language are new, and a mixture of six expressions
+at a fifth each is no expression. So it is sharpened, which leaves a blend only where two emotions are nearly as likely.
 """
 
 from __future__ import annotations
@@ -35,8 +35,11 @@ FAMILIAR = (1.0, 1.5)
 Speech of corpora never trained on lies at 0.6 to 0.9, animals, machines and words over bad telephones above 1."""
 
 
-Scale = tuple[float, float] | None
-"""Intensities that are not seen at all and that are a full expression; None where a diarizer does not know them."""
+CLEAR = 0.7
+"""Share of a full expression that is clear at a glance."""
+Scale = tuple[float, float, float] | None
+"""Intensities that are not seen at all, that are ``CLEAR`` and that are a full expression; None where a diarizer does
+not know them. The first two lie close together: calm speech shows nothing, and what is above it shall be seen."""
 
 
 def decided(posterior: NDArray[np.floating], strength: NDArray[np.floating], scale: Scale) -> Floats:
@@ -91,8 +94,7 @@ def visible(intensity: NDArray[np.floating], scale: Scale) -> Floats:
         intensity: as listeners rate it, in [0, 1].
         scale: of faces; None leaves the intensity as it is.
     """
-    nothing, full = scale or (0.0, 1.0)
-    return np.clip((np.asarray(intensity, np.float32) - nothing) / (full - nothing), 0.0, 1.0).astype(np.float32)
+    return np.interp(intensity, scale or (0.0, CLEAR, 1.0), (0.0, CLEAR, 1.0)).astype(np.float32)
 
 
 def intensity_logit(intensity: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -127,19 +129,21 @@ def neutral_by_intensity(
 
 
 def own_scale(scale: Scale, intensity: NDArray[np.floating]) -> Scale:
-    """The scale of faces stretched over a recording, so that a reserved voice moves a face, and a loud one has degrees.
+    """The scale of faces laid over a recording, so that a reserved voice moves a face and a loud one has degrees.
 
     Args:
         scale: of faces, to which the least and the greatest intensity of the recording are compared.
         intensity: (T,) of its speech, as listeners rate it.
 
     Returns:
-        What is mild for this recording, or for anybody; and what is strong for it, never closer together than before.
+        From what is mild for this recording, or for anybody, evenly to what is strong for it; nowhere steeper than
+        the scale.
     """
-    nothing, full = scale or (0.0, 1.0)
+    nothing, clear, _ = scale or (0.0, CLEAR, 1.0)
     mild, strong = np.quantile(intensity, [MILD, STRONG])
     low = min(nothing, float(mild))
-    return low, max(float(strong), low + full - nothing)
+    length = max(float(strong) - low, (clear - nothing) / CLEAR)
+    return low, low + CLEAR * length, low + length
 
 
 def from_strengths(strengths: NDArray[np.floating]) -> tuple[Floats, Floats]:

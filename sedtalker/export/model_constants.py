@@ -65,7 +65,7 @@ def model_constants() -> dict[str, Section]:
         "segments": {**asdict(SegmentRule()), **_named(segmentation, "USUAL_ODDS", "LOWEST_COST", "EQUAL")},
         "shape": _numbers(TrackRule()),
         "shown": {
-            **_named(shown, "SHARPNESS", "UNNOTICED", "NOTICED", "BALANCE", "SOFTNESS", "RATED", "FAMILIAR"),
+            **_named(shown, "SHARPNESS", "UNNOTICED", "NOTICED", "CLEAR", "BALANCE", "SOFTNESS", "RATED", "FAMILIAR"),
             "trust": TrackRule().trust,
             "visible": diarizer.config.visible,
             "neutral_odds": diarizer.config.neutral_odds,

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, shape_track
 from sedtalker.emotion.shown import (
+    CLEAR,
     FAMILIAR,
     NOTICED,
     UNNOTICED,
@@ -20,12 +21,13 @@ from sedtalker.emotion.shown import (
     visible,
 )
 
-SCALE = (0.2, 0.5)
+SCALE = (0.2, 0.41, 0.8)
 ROWS = arrays.arrays(np.float64, (5, 7), elements=st.floats(0.01, 1.0)).map(lambda x: x / x.sum(1, keepdims=True))
 
 
 def test_the_scale_of_faces_begins_and_ends_where_the_diarizer_says() -> None:
-    assert visible(np.array([0.0, 0.2, 0.35, 0.5, 0.9]), SCALE) == pytest.approx([0.0, 0.0, 0.5, 1.0, 1.0])
+    values = visible(np.array([0.0, 0.2, 0.35, 0.41, 0.605, 0.8, 0.9]), SCALE)
+    assert values == pytest.approx([0.0, 0.0, 0.5, CLEAR, 0.85, 1.0, 1.0])
     assert visible(np.array([0.3]), None) == pytest.approx([0.3]), "a diarizer that knows no scale"
 
 
@@ -33,9 +35,16 @@ def test_a_recording_fills_the_scale() -> None:
     reserved, loud = np.linspace(0.0, 0.2, 101), np.linspace(0.4, 0.9, 101)
     assert visible(reserved, SCALE).max() == 0.0, "by the scale of everybody it shows nothing"
     assert visible(reserved, own_scale(SCALE, reserved))[[20, 60, -1]] == pytest.approx([0.0, 4 / 15, 16 / 30])
-    assert visible(loud, SCALE)[[20, 95]] == pytest.approx([1.0, 1.0]), "and everything is in full"
+    assert visible(loud, SCALE)[[2, 80]] == pytest.approx([CLEAR, 1.0]), "and everything is at least clear"
     assert visible(loud, own_scale(SCALE, loud))[[0, 20, 95]] == pytest.approx([8 / 27, 12 / 27, 1.0])
-    assert own_scale(SCALE, np.full(9, 0.45)) == pytest.approx((0.2, 0.5)), "one mood is shown as strong as it is"
+    low, _, high = own_scale(SCALE, np.full(9, 0.45)) or SCALE
+    assert (low, high) == pytest.approx((0.2, 0.5)), "one mood is shown as strong as it is, and never weaker than clear"
+
+
+def test_degrees_above_what_is_clear_are_kept() -> None:
+    """The counterpart of calm speech that shows nothing: a strong voice shows more than a moderate one."""
+    moderate, strong = visible(np.array([0.45, 0.75]), SCALE)
+    assert CLEAR < moderate < 0.8 < 0.95 < strong < 1.0
 
 
 @given(ROWS, arrays.arrays(np.float64, 5, elements=st.floats(0, 1)))

@@ -59,8 +59,10 @@ export function neutralByIntensity(posterior, intensity, shown) {
 
 /** Intensity on the scale of faces, in [0, 1]. */
 export function visible(intensity, shown) {
-  const [nothing, full] = shown.visible ?? [0, 1];
-  return clip((intensity - nothing) / (full - nothing), 0, 1);
+  if (!shown.visible) return clip(intensity, 0, 1);
+  const [nothing, clear, full] = shown.visible;
+  if (intensity > clear) return Math.min(shown.clear + ((1 - shown.clear) * (intensity - clear)) / (full - clear), 1);
+  return Math.max((shown.clear * (intensity - nothing)) / (clear - nothing), 0);
 }
 
 /** Factor of the intensity in recordings unlike those of training, where the emotion is a guess. */

@@ -26,6 +26,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
+from sedtalker.metrics.emotion import ranking_auc
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, STRONG_LEVEL, clip_labels
 from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS, SOUNDS
@@ -227,6 +228,8 @@ class Expression:
     narration: Mapping[str, Sequence[ShownClip]]
     sounds: Sequence[ShownClip] = ()
     """Sounds of ESC-10 that no person makes."""
+    normal: Sequence[ShownClip] = ()
+    """Emotional clips of RAVDESS that are not strong."""
 
 
 def evaluate_expression(
@@ -271,12 +274,14 @@ def evaluate_expression(
             return [shown_clip(animator, judge, *row, look=row in looked) for row in steps]
 
         shown = {name: judged(rows, name, rendered) for name, rows in emotional.items()}
-        screams = judged(screamed_clips(found.get("ravdess", ()), clips), "screams")
+        graded_clips = found.get("ravdess", ())
+        screams = judged(screamed_clips(graded_clips, clips), "screams")
+        moderate = labelled_clips([clip for clip in graded_clips if clip.intensity == "normal"], clips)
+        normal = judged([row for row in moderate if row[1]], "clips of normal strength")
         calm = {name: judged([(clip, 0) for clip in rows], name) for name, rows in narration.items()}
-        sounds = judged(
-            [(clip, 0) for clip in found.get(SOUNDS, ()) if not clip.emotion.endswith(HUMAN_SOUNDS)], SOUNDS
-        )
-    return Expression(judge, shown, screams, calm, sounds)
+        others = [clip for clip in found.get(SOUNDS, ()) if not clip.emotion.endswith(HUMAN_SOUNDS)]
+        sounds = judged([(clip, 0) for clip in others], SOUNDS)
+    return Expression(judge, shown, screams, calm, sounds, normal)
 
 
 def open_animator(model: str, encoder: Path | None) -> Animator:
@@ -346,6 +351,9 @@ def expression_metrics(result: Expression) -> dict[str, float]:
     if result.screams:
         means["scream"] = float(np.mean([clip.strength for clip in result.screams]))
         means["scream_right"] = float(np.mean([clip.strengths[clip.category - 1] for clip in result.screams]))
+    if result.normal:
+        means["strength_normal"] = float(np.mean([clip.strength for clip in result.normal]))
+        means["graded"] = graded(result.emotional["ravdess"], result.normal)
     out = {key: value for key, value in means.items() if value is not None}
     emotional = [clip for name in EMOTIONAL for clip in result.emotional.get(name, ()) if clip.category]
     for category, name in enumerate(EMOTIONS, 1):
@@ -367,6 +375,12 @@ def confidence_error(corpora: Sequence[Sequence[ShownClip]]) -> float:
     off = weight * np.array([clip.called_right - clip.confidence for clip in clips])
     bins = np.minimum([int(clip.confidence * BINS) for clip in clips], BINS - 1)
     return float(np.abs(np.bincount(bins, off, BINS)).sum())
+
+
+def graded(strong: Sequence[ShownClip], normal: Sequence[ShownClip]) -> float:
+    """How often a strong clip shows more than a normal one of the same emotion, mean over emotions; .5: by chance."""
+    groups = ([[c.strength for c in clips if c.category == k] for clips in (strong, normal)] for k in range(1, 7))
+    return float(np.mean([ranking_auc(*map(np.array, pair)) for pair in groups if all(pair)]))
 
 
 def corpus_figures(clips: Sequence[ShownClip]) -> dict[str, float]:

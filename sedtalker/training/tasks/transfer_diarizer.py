@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameNetworkConfig
 from sedtalker.emotion.network import DiarizerNetwork, intensity_offset, ordinal_intensity
-from sedtalker.emotion.shown import NOTICED
+from sedtalker.emotion.shown import Scale
 from sedtalker.emotion.track import CATEGORIES, NEUTRAL
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
@@ -53,6 +53,7 @@ from sedtalker.training.corpora.transfer_recipe import (
 )
 from sedtalker.training.task import Batch, PreparedTask
 from sedtalker.training.tasks.no_voice import fit_no_voice, kinds_of, with_no_voice
+from sedtalker.training.tasks.shown_intensity import neutral_odds, visible_scale
 from sedtalker.training.tasks.whitened_perceptrons import (
     ClipWindows,
     Rated,
@@ -63,7 +64,6 @@ from sedtalker.training.tasks.whitened_perceptrons import (
     fit_scaling,
     fold,
     join_described,
-    neutral_odds,
 )
 
 TEMPERATURES = (0.4, 5.0)
@@ -72,8 +72,6 @@ CALM = ("librispeech", "speechocean762")
 """Corpora of read speech that calm speech is learned from."""
 NO_INTENSITY = 0.02
 """Target of the intensity of calm speech."""
-TO_FULL = 0.35
-"""Units of the intensity score from there to a full expression; listeners' ratings of a category spread over three."""
 RAREST = 1e-3
 """Smallest prior of a category: one that no clip has is not adjusted without bound."""
 
@@ -336,12 +334,7 @@ class TransferDiarizerTask(PreparedTask):
         mean, square = (float(np.mean([(each**power).mean() for each in scores])) for power in (1, 2))
         return NormalDist(mean, (square - mean**2) ** 0.5).inv_cdf(self.config.calm_share)
 
-    def _visible(self, level: float) -> tuple[float, float]:
-        """Intensities that a face shows not at all and in full (``DiarizerConfig.visible``)."""
-        at, full = ordinal_intensity(torch.tensor([level, level + TO_FULL]), self.config.steps).tolist()
-        return round((at - NOTICED * full) / (1.0 - NOTICED), 4), round(full, 4)
-
-    def _neutral_odds(self, model: WhitenedPerceptrons, scale: tuple[float, float]) -> tuple[float, float] | None:
+    def _neutral_odds(self, model: WhitenedPerceptrons, scale: Scale) -> tuple[float, float] | None:
         """``DiarizerConfig.neutral_odds`` by the corpora of ``_temperature`` and validation speakers' read speech."""
 
         def rated(windows: ClipWindows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -382,7 +375,7 @@ class TransferDiarizerTask(PreparedTask):
             if self.config.frame_networks or self.config.beside is not None:
                 level += self.config.cut_margin
             calm = self.config.calm_weight, round(level, 4)
-            scale = self._visible(level)
+            scale = visible_scale(level, self.config.steps)
             update |= {"calm": calm, "visible": scale, "neutral_odds": self._neutral_odds(model, scale)}
         update["temperature"] = temperature = self._temperature(model, calm)
         update["usual"] = self._usual(model, calm, temperature)

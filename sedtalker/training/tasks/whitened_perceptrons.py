@@ -14,7 +14,6 @@ from typing import NamedTuple, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor, nn
 
 from sedtalker.emotion.diarizer_model import (
@@ -27,7 +26,6 @@ from sedtalker.emotion.diarizer_model import (
     FrameBatch,
 )
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
-from sedtalker.emotion.shown import NOTICED, UNNOTICED, intensity_logit, visible
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder_networks import EmotionEncoder
@@ -413,38 +411,3 @@ def enrolled_means(described: Described, clips: Sequence[Clip]) -> NDArray[np.fl
                 values = np.concatenate([described.speaker[[window]], described.speaker[chosen]])
                 out[window] = (weight * values).sum(0) / weight.sum().clip(1e-6)
     return out
-
-
-def neutral_odds(
-    known: Sequence[tuple[NDArray[np.floating], NDArray[np.bool_]]],
-    calm: Sequence[NDArray[np.floating]],
-    scale: tuple[float, float],
-) -> tuple[float, float] | None:
-    """How likely a clip is neutral by its intensity, among those that a face shows as neutral: logistic regression.
-
-    Args:
-        known: intensities of the clips of each corpus, and which are neutral; all corpora count alike.
-        calm: intensities of read speech, all of it neutral, of each corpus; in all they count as much as ``known``.
-        scale: see ``visible``.
-
-    Returns:
-        See ``DiarizerConfig.neutral_odds``; None where there are not both neutral clips and others.
-    """
-    groups = [(x, neutral, 1.0 / len(known)) for x, neutral in known]
-    groups += [(x, np.ones(len(x), bool), 1.0 / len(calm)) for x in calm]
-    values, truths, weights = [], [], []
-    for intensity, neutral, share in groups:
-        unseen = visible(intensity, scale) < (UNNOTICED + NOTICED) / 2  # as ``decided`` has it
-        values.append(intensity_logit(intensity[unseen]))
-        truths.append(neutral[unseen])
-        weights.append(np.full(unseen.sum(), share / max(1, unseen.sum())))
-    x, truth, weight = (np.concatenate(each) if each else np.zeros(0) for each in (values, truths, weights))
-    if not len(truth) or truth.all() or not truth.any():
-        return None
-
-    def entropy(odds: NDArray[np.float64]) -> float:
-        log = odds[0] + odds[1] * x
-        return float(weight @ np.logaddexp(0.0, np.where(truth, -log, log)))
-
-    at_half, slope = minimize(entropy, np.zeros(2)).x
-    return round(float(at_half), 3), round(float(slope), 3)

@@ -27,6 +27,7 @@ from sedtalker.training.evaluation.expression import (
     corpus_figures,
     expression_metrics,
     expression_table,
+    graded,
     judged_shapes,
     labelled_clips,
     shown_clip,
@@ -129,6 +130,14 @@ def test_figures_of_a_corpus() -> None:
     assert figures["shown_right"] == figures["shown_wrong"] == 0.25
     assert figures["neutral_shown"] == 0.5
     assert figures["strength"] == pytest.approx((0.8 + 0.6 + 0.45 + 0.0) / 4)
+
+
+def test_degrees_are_graded_within_each_emotion() -> None:
+    strong, normal = [row(3, {"angry": 0.9}), row(4, {"fear": 0.5})], [row(3, {"angry": 0.6}), row(4, {"fear": 0.7})]
+    assert graded(strong, normal) == pytest.approx(0.5)
+    assert graded(strong[:1], normal) == 1.0
+    full = [row(k, {EMOTIONS[k - 1]: 1.0}) for k in range(1, 7)]
+    assert graded(full, full) == 0.5, "a face that always shows everything in full has no degrees"
 
 
 def test_the_summary_leaves_out_corpora_apart_and_weighs_reading_by_time() -> None:

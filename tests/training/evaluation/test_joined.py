@@ -65,6 +65,6 @@ def test_users_get_the_segments_of_what_is_shown():
     loud = frames(np.full(100, 3), np.ones(100, bool))
     loud = replace(loud, intensity=np.repeat(np.array([0.6, 0.1], np.float32), 50))
     recording = Recording(np.zeros(32_000, np.float32), np.repeat([3, 0], 50), np.zeros(100, int), "made", "a")
-    means, _ = set_scores([(recording, loud)], None, TrackRule(visible=(0.2, 0.7)))
+    means, _ = set_scores([(recording, loud)], None, TrackRule(visible=(0.2, 0.55, 0.7)))
     assert (means[""], means["boundary_f1"]) == (0.5, 0.0), "angry throughout, by the categories alone"
     assert (means["_shown"], means["boundary_f1_shown"]) == (pytest.approx(0.0, abs=0.05), 1.0)

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
-from sedtalker.emotion.shown import neutral_by_intensity
 from sedtalker.speech.features import analyse
 from sedtalker.training.corpora.layer_features import LayerFeatures
 from sedtalker.training.corpora.manifest import Clip
@@ -23,7 +22,6 @@ from sedtalker.training.tasks.whitened_perceptrons import (
     fit_scaling,
     fit_whitening,
     fold,
-    neutral_odds,
 )
 
 
@@ -89,20 +87,3 @@ def test_the_diarizer_computes_what_the_perceptrons_compute() -> None:
     assert (scores.logits - logits).abs().max() < 2e-3
     assert (scores.intensity - score).abs().max() < 2e-3
     assert F.softmax(scores.logits, -1).sum(-1) == pytest.approx(torch.ones(2, 300).numpy())
-
-
-def test_odds_of_neutral_are_found_again() -> None:
-    """Clips that a face shows are left out; read speech counts as much as all corpora with emotions."""
-    rng = np.random.default_rng(0)
-    scale, odds = (0.5, 0.6), (-3.0, -2.0)
-    intensity = rng.uniform(0.02, 0.5, 4000)
-    likely = neutral_by_intensity(np.full((4000, 7), 1 / 7), intensity, odds)[:, 0]
-    seen = np.full(500, 0.9), np.ones(500, bool)  # neutral, but shown as something
-    neutral = rng.random(4000) < likely
-    known = [(np.append(intensity, seen[0]), np.append(neutral, seen[1]))]
-    assert neutral_odds(known, [], scale) == pytest.approx(odds, abs=0.4)
-    with_reading = neutral_odds(known, [np.full(50, 0.1), np.full(5, 0.2)], scale)
-    assert with_reading is not None
-    half = neutral_by_intensity(np.full((1, 7), 1 / 7), np.array([0.2]), with_reading)[0, 0]
-    assert half > neutral_by_intensity(np.full((1, 7), 1 / 7), np.array([0.2]), odds)[0, 0] + 0.1
-    assert neutral_odds([], [np.full(50, 0.1)], scale) is None
