@@ -35,6 +35,7 @@ from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.export.arkit import ANGLES, EYE_TURN, RATE
+from sedtalker.export.onnx_models import FORMAT_VERSION
 from sedtalker.export.vrm import EMOTIONS as VRM_EMOTIONS
 from sedtalker.face import Face
 from sedtalker.face.arkit import ARKIT_52
@@ -72,6 +73,7 @@ MOST_BYTES = 20_000_000
 def tables() -> str:
     """What the JavaScript has from Python, as a module."""
     held = {
+        "MODEL_VERSION": (FORMAT_VERSION, "The version of model.json that is read."),
         "SHAPES": ({"names": list(ARKIT_52), "tongueNames": list(TONGUE)}, "The shapes of a frame, in their order."),
         "LIVE_LINK": (
             {"rate": RATE, "angles": list(ANGLES), "eyeTurn": float(EYE_TURN)},

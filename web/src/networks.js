@@ -6,6 +6,7 @@
  */
 
 import { centreBands } from "./features.js";
+import { MODEL_VERSION } from "./tables.js";
 
 const GRAPHS = ["speech_encoder", "emotion_encoder", "articulation", "articulation_streaming", "diarizer", "burst_detector"];
 /** Rows that the graphs of phones, the mouth and vocal bursts take at least. */
@@ -46,7 +47,7 @@ export class Networks {
   static async load(base, { ort, sessionOptions = {}, read = (name) => readFrom(base, name) } = {}) {
     const runtime = ort ?? (await import("onnxruntime-web"));
     const model = JSON.parse(new TextDecoder().decode(await read("model.json")));
-    if (!model.constants) throw new ModelError(`${base}: model.json is of another version of SEDTalker`);
+    if (model.version !== MODEL_VERSION) throw new ModelError(`${base}: model.json is of another version of SEDTalker`);
     runtime.env.wasm.numThreads ??= 1; // static hosts send no headers that would allow more
     const open = async (name) => {
       const graph = await read(`${name}.onnx`);

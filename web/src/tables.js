@@ -1,5 +1,8 @@
 /** Made by scripts/build_web.py from the Python package: change it there. */
 
+/** The version of model.json that is read. */
+export const MODEL_VERSION = 2;
+
 /** The shapes of a frame, in their order. */
 export const SHAPES = {
   "names": [

@@ -74,5 +74,6 @@ test("no recording and no models are said in one line", { skip }, async () => {
   await assert.rejects((await face()).animate(new Float32Array(100)), /0\.1 s/);
   const { ort } = await runtime();
   await assert.rejects(SEDTalker.load("http://127.0.0.1:9", { ort }), Error);
-  assert.ok(new ModelError("x") instanceof Error);
+  const read = async () => new TextEncoder().encode('{"version": 1, "constants": {}}');
+  await assert.rejects(SEDTalker.load("old", { ort, read }), (error) => error instanceof ModelError && /another version/.test(error.message));
 });
