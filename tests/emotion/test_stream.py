@@ -16,7 +16,7 @@ from sedtalker.emotion.emotion_stream import DiarizerStream, StreamFrames
 from sedtalker.emotion.inference import FrameEmotions, enrol, frame_emotions
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels
-from sedtalker.emotion.shown import decided, neutral_by_intensity, visible
+from sedtalker.emotion.shown import CLEAR, decided, neutral_by_intensity, visible
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
@@ -65,9 +65,9 @@ def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> No
         features = (encoder.so_far if goes_on else encoder)(from_samples(prefix, 16_000))
         offline = frame_emotions(network, features, voice)
         assert np.abs(odds(offline)[frame] - got.predicted[frame]).max() < DiarizerStream.TOLERANCE, frame
-        nothing, full = network.config.visible or (0.0, 1.0)
+        nothing, clear, _ = network.config.visible or (0.0, CLEAR, 1.0)
         shown = visible(offline.intensity[frame], network.config.visible)
-        assert (full - nothing) * abs(shown - got.intensity[frame]) < DiarizerStream.TOLERANCE, frame
+        assert (clear - nothing) / CLEAR * abs(shown - got.intensity[frame]) < DiarizerStream.TOLERANCE, frame
         assert offline.speech[frame] == got.speech[frame], frame
 
 
@@ -148,7 +148,7 @@ class Steady(DiarizerNetwork):
 
 
 def test_the_label_is_what_a_face_shows_and_its_confidence_that_of_the_prediction(small):
-    config = small[0].config.model_copy(update={"visible": (0.2, 0.7), "neutral_odds": (-4.0, -2.5)})
+    config = small[0].config.model_copy(update={"visible": (0.2, 0.55, 0.7), "neutral_odds": (-4.0, -2.5)})
     network, sound = Steady(config).eval(), voice_like(4.0, 5)
     for level, label in ((0.1, "neutral"), (0.6, "angry")):
         network.level = np.float32(level)

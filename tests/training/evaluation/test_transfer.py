@@ -162,11 +162,13 @@ def test_a_clip_is_the_geometric_mean_of_its_speech() -> None:
     posterior = np.full((3, 7), 0.02, np.float32)
     posterior[:, NEUTRAL], posterior[:, HAPPY] = [0.5, 0.1, 0.9], [0.4, 0.8, 0.0]
     frames = FrameEmotions(posterior, np.array([0.2, 0.8, 0.0], np.float32), np.array([True, True, False]))
-    clip = clip_result(CLIPS[0].clip, HAPPY, 3, frames, (0.25, 0.75))
+    clip = clip_result(CLIPS[0].clip, HAPPY, 3, frames, (0.25, 0.6, 0.75))
     ratio = np.sqrt(0.4 * 0.8) / np.sqrt(0.5 * 0.1)
     assert clip.posterior[HAPPY] / clip.posterior[NEUTRAL] == pytest.approx(ratio, rel=1e-5)
     assert clip.intensity == pytest.approx(0.5)
-    assert clip.shown == pytest.approx(0.5), "half way between what is not seen and what is full"
+    assert clip.shown == pytest.approx(0.5), (
+        "five sevenths of the way to what is clear"
+    )
 
 
 def test_json_table_and_picture(tmp_path: Path) -> None:

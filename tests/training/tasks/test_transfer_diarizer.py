@@ -65,8 +65,8 @@ def test_trains_on_the_layers_of_whisper(
     assert stored.licence == "ODbL-1.0"
     assert stored.encoder_sha256 == tiny_teacher.encoder.sha256()
     assert stored.model["layer_channels"] == 32
-    nothing, full = stored.model["visible"]
-    assert nothing < full, "read speech of validation speakers says what is calm"
+    nothing, clear, full = stored.model["visible"]
+    assert nothing < clear < full, "read speech of validation speakers says what is calm"
     assert stored.model["calm"][0] == task.config.calm_weight
     assert "librispeech (CC BY 4.0)" in stored.trained_on
     assert stored.model["backbone"]["name"] == "openai/whisper-base"
