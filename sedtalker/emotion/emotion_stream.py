@@ -346,8 +346,8 @@ def summaries(
 class EndedSegments:
     """Segments as they end, from labelled frames that come in stretches; nothing else is kept of the frames.
 
-    As in ``EmotionTrack.segments``, no segment covers a pause of ``SILENCE``: it ends where the speech did, as soon as
-    the pause is known to be long; a recording without any speech has none.
+    As in ``EmotionTrack.segments``, no segment covers silence at either end or a pause of ``SILENCE``: it ends where
+    the speech did, as soon as the pause is known to be long; a recording without any speech has none.
 
     Args:
         labels: (C,) category names.
@@ -357,7 +357,8 @@ class EndedSegments:
     def __init__(self, labels: tuple[str, ...], rate: float):
         self.labels, self.rate = labels, rate
         self.label = self.now = self.quiet = 0
-        self.silent: list[Segment] | None = []  # until somebody speaks
+        self.begun = False
+        """Whether somebody has spoken."""
         self.open, self.paused = _Sums(), _Sums()
 
     def push(
@@ -372,7 +373,8 @@ class EndedSegments:
         for first, last, both in runs(2 * np.asarray(label, np.int64) + speech):
             name, speaks = divmod(both, 2)
             if name != self.label:
-                ended.extend(self.end())
+                self.open, self.paused = self.open + self.paused, _Sums()
+                ended.extend(self._closed(self.now))
                 self.label = name
             part = slice(first, last)
             count = last - first
@@ -380,9 +382,9 @@ class EndedSegments:
             self.now += count
             if speaks:
                 self.open += self.paused + _Sums(count, strength, sure, count, sure)
-                self.quiet, self.paused = 0, _Sums()
-                ended.extend(self.silent or ())
-                self.silent = None
+                self.quiet, self.paused, self.begun = 0, _Sums(), True
+                continue
+            if not self.begun:
                 continue
             self.quiet += count
             self.paused += _Sums(count, strength, sure)
@@ -392,9 +394,8 @@ class EndedSegments:
         return ended
 
     def end(self) -> list[Segment]:
-        """The sound has ended, or the emotion changed: the open segment, if there is one."""
-        self.open, self.paused = self.open + self.paused, _Sums()
-        return self._closed(self.now)
+        """The sound has ended: the open segment, if there is one."""
+        return self._closed(self.now - self.paused.frames)
 
     def _closed(self, end: int) -> list[Segment]:
         """The open segment, which ends at a frame, if there is one."""
@@ -403,11 +404,7 @@ class EndedSegments:
             return []
         confidence = sums.in_speech / sums.spoken if sums.spoken else sums.confidence / sums.frames
         start, label = (end - sums.frames) / self.rate, self.labels[self.label]
-        closed = [Segment(start, end / self.rate, label, sums.intensity / sums.frames, confidence)]
-        if self.silent is None:
-            return closed
-        self.silent.extend(closed)
-        return []
+        return [Segment(start, end / self.rate, label, sums.intensity / sums.frames, confidence)]
 
 
 class _Sums(NamedTuple):

@@ -216,9 +216,10 @@ class EmotionTrack:
         return replace(self, intensity=np.where(doubtful, 0.0, self.intensity).astype(np.float32))
 
     def segments(self, shortest: float = 0.3) -> list[Segment]:
-        """Spans of one label in the order of time, without pauses of ``SILENCE`` and longer; none without any speech.
+        """Spans of one label in the order of time; none without any speech.
 
-        What lies between such pauses is decoded by ``segmentation.decode_labels``: none is shorter than ``shortest``
+        They leave out silence before the first word and after the last, and pauses of ``SILENCE`` and longer. What lies
+        between is decoded by ``segmentation.decode_labels``: none is shorter than ``shortest``
         seconds, but for speech between two pauses that is. Where it is not known who speaks when, they cover the whole
         duration. Intensity is the mean over the span's frames, confidence that of the label's posterior over its
         speech. Spans less confident than ``min_confidence`` are ``UNCERTAIN``; neighbours of that label become one.
@@ -231,7 +232,7 @@ class EmotionTrack:
         spoken, labels = np.ones(count, bool), np.full(count, SILENT)
         if self.speech is not None:
             for first, last in stretches(~self.speech):
-                spoken[first:last] = last - first < SILENCE * rate
+                spoken[first:last] = 0 < first < last < count and last - first < SILENCE * rate
         for first, last in stretches(spoken):
             labels[first:last] = decode_labels(self.posterior[first:last], rate, rule)
         between = (self.times[:-1] + self.times[1:]) / 2

@@ -50,16 +50,20 @@ def test_a_summary_is_of_the_speech_in_it(spoken: int, speech: bool, intensity: 
 
 def test_segments_end_when_the_label_changes_and_are_means_of_their_frames() -> None:
     ended = EndedSegments(CATEGORIES, 50.0)
-    confidence = np.repeat([0.8, 0.4, 0.6], [30, 20, 10]).astype(np.float32)
-    label = np.repeat([1, 2], [50, 10])
-    intensity = np.repeat([0.2, 0.7, 0.5], [30, 20, 10]).astype(np.float32)
-    speech = np.arange(60) < 30
+    lengths = [5, 30, 20, 10, 5, 5]  # silence, speech, a pause in which the label changes, speech, silence
+    confidence = np.repeat([0.1, 0.8, 0.4, 0.6, 0.9, 0.1], lengths).astype(np.float32)
+    label = np.repeat([0, 1, 1, 2, 1, 0], lengths)
+    intensity = np.repeat([0.0, 0.2, 0.7, 0.5, 0.3, 0.0], lengths).astype(np.float32)
+    speech = np.repeat([False, True, False, False, True, False], lengths)
     found = []
-    for first in range(0, 60, 7):
+    for first in range(0, 75, 7):
         part = slice(first, first + 7)
         found += ended.push(label[part], confidence[part], intensity[part], speech[part])
-    assert found == [Segment(0.0, 1.0, "happy", pytest.approx(0.4), pytest.approx(0.8))], "confidence is of speech"
-    assert ended.end() == [Segment(1.0, 1.2, "sad", pytest.approx(0.5), pytest.approx(0.6))], "or of all, if none"
+    assert found == [
+        Segment(pytest.approx(0.1), 1.1, "happy", pytest.approx(0.4), pytest.approx(0.8)),  # confidence is of speech
+        Segment(1.1, 1.3, "sad", pytest.approx(0.5), pytest.approx(0.6)),  # or of all, if there is none
+        Segment(1.3, 1.4, "happy", pytest.approx(0.3), pytest.approx(0.9)),
+    ]
     assert ended.end() == []
 
 

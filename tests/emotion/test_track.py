@@ -87,8 +87,16 @@ def test_an_uncertain_segment_drives_nothing() -> None:
 def test_confidence_of_a_segment_without_speech_is_of_all_of_it() -> None:
     track = stretches((25, HAPPY, 0.9), (24, HAPPY, 0.7))
     assert replace(track, speech=np.arange(49) < 25).segments()[0].confidence == pytest.approx(0.9, abs=1e-6)
-    track = stretches((25, SAD, 0.9), (25, HAPPY, 0.9), (24, HAPPY, 0.7))
-    assert replace(track, speech=np.arange(74) < 25).segments()[1].confidence == pytest.approx(0.802, abs=1e-3)
+    track = stretches((25, SAD, 0.9), (25, HAPPY, 0.9), (24, HAPPY, 0.7), (25, SAD, 0.9))
+    speech = np.abs(np.arange(99) - 49) > 24
+    assert replace(track, speech=speech).segments()[1].confidence == pytest.approx(0.802, abs=1e-3)
+
+
+def test_silence_before_the_first_word_and_after_the_last_is_in_no_segment() -> None:
+    track = stretches((20, 0, 0.9), (60, HAPPY, 0.9), (30, 0, 0.9))
+    speech = (np.arange(110) >= 25) & (np.arange(110) < 70)
+    (segment,) = replace(track, speech=speech).segments()
+    assert (segment.label, segment.start, segment.end) == ("happy", pytest.approx(0.5), pytest.approx(1.4))
 
 
 def test_no_segment_covers_a_long_pause() -> None:

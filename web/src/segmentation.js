@@ -91,7 +91,7 @@ export function runs(labels) {
 }
 
 /**
- * Spans of one label in the order of time, without long pauses; none without any speech.
+ * Spans of one label in the order of time, without long pauses and silence at the ends; none without any speech.
  * @param {import("./emotion.js").Track} track
  * @param {Record<string, any>} constants ``constants.track``: shortest, cost, silence
  * @param {Record<string, number>} rule ``constants.segments``
@@ -105,7 +105,7 @@ export function segmentsOf(track, constants, rule) {
   const labels = new Int32Array(count).fill(-1);
   const spoken = new Uint8Array(count).fill(1);
   for (const [first, end] of runsOf(speech.map((speaks) => 1 - speaks))) {
-    if (end - first >= constants.silence * rate) spoken.fill(0, first, end);
+    if (first === 0 || end === count || end - first >= constants.silence * rate) spoken.fill(0, first, end);
   }
   for (const [first, end] of runsOf(spoken)) {
     labels.set(decodeLabels(posterior.subarray(first * classes, end * classes), classes, count > 1 ? rate : 1, quick), first);

@@ -166,9 +166,7 @@ def test_a_clip_is_the_geometric_mean_of_its_speech() -> None:
     ratio = np.sqrt(0.4 * 0.8) / np.sqrt(0.5 * 0.1)
     assert clip.posterior[HAPPY] / clip.posterior[NEUTRAL] == pytest.approx(ratio, rel=1e-5)
     assert clip.intensity == pytest.approx(0.5)
-    assert clip.shown == pytest.approx(0.5), (
-        "five sevenths of the way to what is clear"
-    )
+    assert clip.shown == pytest.approx(0.5), "five sevenths of the way to what is clear"
 
 
 def test_json_table_and_picture(tmp_path: Path) -> None:
