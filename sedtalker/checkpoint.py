@@ -6,12 +6,13 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from sedtalker.errors import InputError
 from sedtalker.foreign_weights import read_foreign_weights
@@ -46,6 +47,10 @@ Network = TypeVar("Network", bound="Module")
 """The network of a kind."""
 
 
+Figure = Annotated[float, AfterValidator(partial(round, ndigits=5))]
+"""A measured value, of which five decimals are kept."""
+
+
 class CheckpointConfig(BaseModel, extra="forbid"):
     """What ``config.json`` holds. Nothing in it is ever imported or instantiated by name."""
 
@@ -55,8 +60,8 @@ class CheckpointConfig(BaseModel, extra="forbid"):
     trained_on: list[str] = Field(description="corpora, with their licences")
     encoder_sha256: str | None = Field(None, description="hash of the encoder weights a head was trained on")
     model: dict[str, Any] = Field(description="hyper-parameters, checked by the model's own schema")
-    metrics: dict[str, float] = Field(default_factory=dict, description="on validation data, at the end of training")
-    held_out: dict[str, float] = Field(default_factory=dict, description="on test data, written after measuring it")
+    metrics: dict[str, Figure] = Field(default_factory=dict, description="on validation data, at the end of training")
+    held_out: dict[str, Figure] = Field(default_factory=dict, description="on test data, written after measuring it")
 
 
 def builtin_checkpoint(name: str) -> Path:

@@ -280,7 +280,7 @@ class PublishedDecoderTask(PreparedTask):
             licence=licence_of(self.corpus),
             trained_on=[f"{self.corpus.name}, {len(self.training)} sequences: {self.corpus.licence}"],
             model=described,
-            metrics={k: round(v, 4) for k, v in metrics.items()},
+            metrics=metrics,
         )
         card = fill_card(
             "published_decoder",

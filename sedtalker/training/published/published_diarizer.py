@@ -204,7 +204,7 @@ class PublishedDiarizerTask(PreparedTask):
             licence="LicenseRef-strictest-of-the-corpora",
             trained_on=corpora,
             model=described,
-            metrics={k: round(v, 4) for k, v in metrics.items()},
+            metrics=metrics,
         )
         table = card_table("published_diarizer", metrics, digits=4)
         card = fill_card("published_diarizer", corpora=", ".join(corpora), metrics=table)

@@ -393,7 +393,7 @@ class DecoderTask(PreparedTask):
             ],
             encoder_sha256=weights_sha256(self.encoder_folder),
             model=product.model_dump(mode="json"),
-            metrics={k: round(v, 4) for k, v in metrics.items()},
+            metrics=metrics,
         )
         ahead = model.look_ahead / FRAME_CLOCK.rate if isinstance(model, Decoder) else None
         closures = self.config.start is not None and self.config.loss.closure > 0.0

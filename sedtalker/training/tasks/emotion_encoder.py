@@ -297,7 +297,7 @@ class EmotionEncoderTask(PreparedTask):
             licence=weights_licence(self.config.corpora),
             trained_on=trained_on,
             model=encoder.config.model_dump(mode="json"),
-            metrics={k: round(v, 4) for k, v in metrics.items()},
+            metrics=metrics,
         )
         card = fill_card(
             "emotion_encoder",

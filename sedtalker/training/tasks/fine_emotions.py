@@ -184,7 +184,7 @@ class FineEmotionsTask(PreparedTask):
             trained_on=[with_licence(name) for name in names],
             encoder_sha256=self.teacher.encoder.sha256() if self.teacher else weights_sha256(self.encoder_folder),
             model=model.config.model_dump(mode="json"),
-            metrics={k: round(v, 4) for k, v in metrics.items()},
+            metrics=metrics,
         )
         card = fill_card(
             "fine_emotions",

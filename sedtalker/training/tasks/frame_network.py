@@ -131,7 +131,7 @@ class FrameNetworkTask(PreparedTask):
             trained_on=with_licences(names),
             encoder_sha256=self.encoder.sha256(),
             model=model.config.model_dump(mode="json"),
-            metrics={k: round(v, 4) for k, v in metrics.items()},
+            metrics=metrics,
         )
         card = fill_card("frame_network", corpora=", ".join(names), metrics=card_table("frame_network", metrics))
         write_checkpoint(folder, config, model.state_dict(), card)

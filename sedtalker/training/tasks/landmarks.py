@@ -119,7 +119,7 @@ class LandmarksTask(PreparedTask):
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder with its card."""
-        kept = {name: round(value, 5) for name, value in metrics.items() if name != "score"}
+        kept = {name: value for name, value in metrics.items() if name != "score"}
         config = CheckpointConfig(
             kind="landmarks",
             licence="MIT",
@@ -128,7 +128,7 @@ class LandmarksTask(PreparedTask):
             model=self.model.model_dump(mode="json"),
             metrics=kept,
         )
-        write_checkpoint(folder, config, model.state_dict(), fill_card("landmarks", **kept))
+        write_checkpoint(folder, config, model.state_dict(), fill_card("landmarks", **config.metrics))
 
 
 def landmark_loss(heatmaps: Tensor, points: Tensor, face: Tensor) -> Tensor:

@@ -245,7 +245,7 @@ class NoiseRobustEncoderTask(PreparedTask):
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the mixed encoder."""
         before = read_config(self.folder)
-        known = before.metrics | {k: round(v, 4) for k, v in metrics.items() if k != "score"}
+        known = before.metrics | {k: v for k, v in metrics.items() if k != "score"}
         config = before.model_copy(update={"metrics": known, "held_out": {}})
         run = f"{self.config.share:g} of the way from the weights before to those after is what this is."
         write_checkpoint(folder, config, self._mixed(model).state_dict(), speech_encoder_card(known, run))

@@ -186,7 +186,7 @@ class PersonalDecoderTask(PreparedTask):
             trained_on=[f"{len(self.training)} takes of one actor, tracked", "started from a CC BY 4.0 decoder"],
             encoder_sha256=weights_sha256(self.encoder_folder),
             model={**self.start.config.model_dump(mode="json"), "mouth_share": 0.0},
-            metrics={k: round(v, 4) for k, v in metrics.items()},
+            metrics=metrics,
         )
         card = fill_card(
             "personal_decoder",

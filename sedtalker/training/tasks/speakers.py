@@ -324,7 +324,7 @@ class SpeakersTask(PreparedTask):
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder with its card."""
         assert isinstance(model, WithClasses)
-        kept = {name: round(value, 5) for name, value in metrics.items() if name != "score"}
+        kept = {name: value for name, value in metrics.items() if name != "score"}
         members, sources = [model.network], [with_licence(name) for name in self.config.corpora]
         if self.config.beside is not None:
             members = [*open_model(self.config.beside, "speakers", in_torch=True).members, *members]
@@ -341,7 +341,7 @@ class SpeakersTask(PreparedTask):
             model=networks.config.model_dump(mode="json"),
             metrics=kept,
         )
-        write_checkpoint(folder, config, networks.state_dict(), fill_card("speakers", **kept))
+        write_checkpoint(folder, config, networks.state_dict(), fill_card("speakers", **config.metrics))
 
 
 @dataclass(frozen=True, eq=False)

@@ -327,6 +327,6 @@ class SpeechEncoderTask(PreparedTask):
             ],
             encoder_sha256=None,
             model=shipped.model_dump(mode="json"),
-            metrics={k: round(v, 4) for k, v in metrics.items()},
+            metrics=metrics,
         )
         write_checkpoint(folder, config, state, speech_encoder_card(metrics))

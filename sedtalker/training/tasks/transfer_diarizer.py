@@ -402,7 +402,7 @@ class TransferDiarizerTask(PreparedTask):
             trained_on=[with_licence(name) for name in learned],
             encoder_sha256=self.teacher.encoder.sha256() if self.teacher else weights_sha256(self.encoder_folder),
             model=network.config.model_dump(mode="json"),
-            metrics={k: round(v, 4) for k, v in metrics.items()},
+            metrics=metrics,
         )
         card = transfer_card(config)
         write_checkpoint(folder, config, network.state_dict(), card)

@@ -210,7 +210,7 @@ class VertexDecoderTask(PreparedTask):
             trained_on=[f"{self.corpus.name}, {len(self.training)} sequences: {self.corpus.licence}"],
             encoder_sha256=weights_sha256(self.source.folder) if self.source.folder else None,
             model=self.model_config.model_dump(mode="json"),
-            metrics={k: round(v, 4) for k, v in metrics.items()},
+            metrics=metrics,
         )
         write_checkpoint(folder, config, model.state_dict(), self._card(metrics))
 
