@@ -389,13 +389,13 @@ class EndedSegments:
             self.quiet += count
             self.paused += _Sums(count, strength, sure)
             if self.quiet >= SILENCE * self.rate:
-                ended.extend(self._closed(self.now - self.paused.frames))
-                self.paused = _Sums()
+                ended.extend(self.end())
         return ended
 
     def end(self) -> list[Segment]:
-        """The sound has ended: the open segment, if there is one."""
-        return self._closed(self.now - self.paused.frames)
+        """The sound has ended, or the pause is long: the open segment, if there is one."""
+        end, self.paused = self.now - self.paused.frames, _Sums()
+        return self._closed(end)
 
     def _closed(self, end: int) -> list[Segment]:
         """The open segment, which ends at a frame, if there is one."""

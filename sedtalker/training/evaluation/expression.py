@@ -42,8 +42,7 @@ EMOTIONAL = ("ravdess", "nemo", "tess", "uem_es", "aesdd", "emotiontts_ko")
 APART = ("banglaser",)
 """corpora of emotional speech whose figures stand apart, because diarizers are trained on other speakers of them."""
 NARRATION = ("ljspeech", "librispeech", "speechocean762")
-"""Corpora of read speech, in which nothing should show; encoders were trained on the training speakers of the last two.
-"""
+"""Corpora of read speech, in which nothing should show; encoders know the training speakers of the last two."""
 SHOWN, NARRATION_SHOWN = 0.5, 0.4
 """Strength from which on an emotion counts as shown by a clip, and by a moment of read speech."""
 BINS = 10
@@ -340,9 +339,8 @@ def expression_metrics(result: Expression) -> dict[str, float]:
     reading = {name: narration_figures(rows) for name, rows in result.narration.items()}
     keys = ("shown", "shown_right", "shown_wrong", "neutral_shown", "strength", "confidence", "called_right", *LOOKED)
     means = {key: _mean(by_corpus[name].get(key) for name in EMOTIONAL if name in by_corpus) for key in keys}
-    means |= {
-        key: _mean(row[key] for row in reading.values()) for key in ("narration_shown", "narration_called_neutral")
-    }
+    of_reading = ("narration_shown", "narration_called_neutral")
+    means |= {key: _mean(row[key] for row in reading.values()) for key in of_reading}
     means["narration_shown_worst"] = max(row["narration_shown"] for row in reading.values())
     known = [result.emotional[name] for name in EMOTIONAL if name in result.emotional]
     means["confidence_error"] = confidence_error([*known, *result.narration.values()])
@@ -379,8 +377,9 @@ def confidence_error(corpora: Sequence[Sequence[ShownClip]]) -> float:
 
 def graded(strong: Sequence[ShownClip], normal: Sequence[ShownClip]) -> float:
     """How often a strong clip shows more than a normal one of the same emotion, mean over emotions; .5: by chance."""
-    groups = ([[c.strength for c in clips if c.category == k] for clips in (strong, normal)] for k in range(1, 7))
-    return float(np.mean([ranking_auc(*map(np.array, pair)) for pair in groups if all(pair)]))
+    each = range(1, len(CATEGORIES))
+    pairs = ([[c.strength for c in clips if c.category == k] for clips in (strong, normal)] for k in each)
+    return float(np.mean([ranking_auc(*map(np.array, pair)) for pair in pairs if all(pair)]))
 
 
 def corpus_figures(clips: Sequence[ShownClip]) -> dict[str, float]:
