@@ -85,13 +85,8 @@ def with_others(faces: Sequence[Face], count: int) -> list[Face]:
     return [*faces[:count], *(load_face(name) for name in islice(more, max(0, count - len(faces))))]
 
 
-def stand_beside(animations: Mapping[str, Animation]) -> dict[str, Place]:
-    """Places of heads side by side, eyes at one height, turned towards each other."""
-    return places_beside({name: animation.face for name, animation in animations.items()})
-
-
 def places_beside(faces: Mapping[str, Face]) -> dict[str, Place]:
-    """The same from faces alone."""
+    """Places of heads side by side, eyes at one height, turned towards each other."""
     names, count = list(faces), len(faces)
     eyes = {name: _eye_height(face) for name, face in faces.items()}
     turns = np.linspace(TOWARDS, -TOWARDS, count) if count > 1 else np.zeros(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sedtalker.animation.scene import Scene, moved, stand_beside
+from sedtalker.animation.scene import Scene, moved, places_beside
 from sedtalker.export.glb import split_at_seams
 from sedtalker.export.scene import write_scene
 from sedtalker.speakers.turns import Turn, Turns
@@ -31,7 +31,7 @@ def scene(builtin: Example, small: dict[str, Example]) -> Scene:
     )
     animations = {"ann": short, "bob": figure}
     turns = Turns((Turn(0.0, 0.7, "ann"), Turn(0.8, 1.5, "bob")), short.duration)
-    return Scene(animations, stand_beside(animations), turns)
+    return Scene(animations, places_beside({name: one.face for name, one in animations.items()}), turns)
 
 
 def placed(scene: Scene, name: str, frames: list[int]) -> np.ndarray:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import ShotKind
-from sedtalker.animation.scene import Place, Scene, moved, stand_beside
+from sedtalker.animation.scene import Place, Scene, moved, places_beside
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
@@ -120,7 +120,9 @@ def test_the_camera_cuts_to_whoever_speaks(two: Scene) -> None:
 
 def test_portraits_are_seen_a_little_from_the_side_to_which_nobody_turns(two: Scene) -> None:
     left, right = two.animations.values()
-    turned = Scene({"a": left, "b": left}, stand_beside({"a": left, "b": right}), Turns((), left.duration, ("a", "b")))
+    turned = Scene(
+        {"a": left, "b": left}, places_beside({"a": left.face, "b": right.face}), Turns((), left.duration, ("a", "b"))
+    )
     (shown,) = render_scene_frames(turned, "cut", 64, "numba", frames=(0, 1))
     usual = next(render_frames(left, 64, "numba", camera=Portrait(yaw=-0.5 * turned.places["a"].yaw)))
     np.testing.assert_array_equal(shown, usual)
@@ -130,7 +132,7 @@ def test_portraits_are_seen_a_little_from_the_side_to_which_nobody_turns(two: Sc
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_heads_are_inside_the_picture_and_edges_of_shoulders_outside(count: int, aspect: float) -> None:
     faces = [load_face()] * count
-    places = stand_beside({str(k): _still(face) for k, face in enumerate(faces)})
+    places = places_beside({str(k): face for k, face in enumerate(faces)})
     heads = [(face, places[str(k)]) for k, face in enumerate(faces)]
     camera = frame_heads(heads, Portrait(), aspect)
     project = camera.projection(aspect) @ camera.view()

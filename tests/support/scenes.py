@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.scene import Scene, stand_beside
+from sedtalker.animation.scene import Scene, places_beside
 from sedtalker.face.face import Face
 from sedtalker.speakers.turns import Turn, Turns
 from tests.support.moving import moving_cube
@@ -25,7 +25,11 @@ def scene_of(**animations: Animation) -> Scene:
     first = next(iter(animations.values()))
     each = first.duration / len(animations)
     turns = tuple(Turn(k * each, (k + 1) * each, name) for k, name in enumerate(animations))
-    return Scene(animations, stand_beside(animations), Turns(turns, first.duration, tuple(animations)))
+    return Scene(
+        animations,
+        places_beside({name: one.face for name, one in animations.items()}),
+        Turns(turns, first.duration, tuple(animations)),
+    )
 
 
 def two_figures(frames: int = 6, fps: float = 30.0) -> Scene:
