@@ -218,10 +218,10 @@ class EmotionTrack:
     def segments(self, shortest: float = 0.3) -> list[Segment]:
         """Spans of one label in the order of time; none without any speech.
 
-        They leave out silence before the first word and after the last, and pauses of ``SILENCE`` and longer. What lies
-        between is decoded by ``segmentation.decode_labels``: none is shorter than ``shortest``
-        seconds, but for speech between two pauses that is. Where it is not known who speaks when, they cover the whole
-        duration. Intensity is the mean over the span's frames, confidence that of the label's posterior over its
+        They leave out pauses of ``SILENCE`` and longer and, where the emotion was predicted, silence before the first
+        word and after the last. What lies between is decoded by ``segmentation.decode_labels``: none is shorter than
+        ``shortest`` seconds, but for speech between two pauses that is. Where it is not known who speaks when, they
+        cover the whole duration. Intensity is the mean over the span's frames, confidence that of the label's posterior over its
         speech. Spans less confident than ``min_confidence`` are ``UNCERTAIN``; neighbours of that label become one.
         """
         count = len(self)
@@ -232,7 +232,8 @@ class EmotionTrack:
         spoken, labels = np.ones(count, bool), np.full(count, SILENT)
         if self.speech is not None:
             for first, last in stretches(~self.speech):
-                spoken[first:last] = 0 < first < last < count and last - first < SILENCE * rate
+                outer = self.predicted is not None and (first == 0 or last == count)
+                spoken[first:last] = last - first < SILENCE * rate and not outer
         for first, last in stretches(spoken):
             labels[first:last] = decode_labels(self.posterior[first:last], rate, rule)
         between = (self.times[:-1] + self.times[1:]) / 2

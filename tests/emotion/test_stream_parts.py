@@ -1,5 +1,7 @@
 """Parts of a stream by hand: summaries, segments as they end, numbers of frames, an emotion that is taken on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from sedtalker.emotion.emotion_stream import (
     summaries,
 )
 from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Prediction, Segment
 from sedtalker.errors import InputError
 
 
@@ -85,6 +87,7 @@ def test_segments_of_a_stream_leave_out_long_pauses_as_those_of_a_track(parts, s
     still = np.zeros(len(label), np.float32)
     times = np.arange(len(label)) / 50.0 + 0.01
     track = EmotionTrack(times, posterior, strength, still, still, duration=len(label) / 50.0, speech=speech)
+    track = replace(track, predicted=Prediction(posterior, strength))
     assert speech.any() or found == track.segments() == []
     for whole in track.segments(shortest=0.02):
         assert any(

@@ -7,7 +7,7 @@ import pytest
 
 from sedtalker.audio import FrameClock
 from sedtalker.emotion.formats import constant_track
-from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Prediction
 from sedtalker.errors import InputError
 
 HAPPY, SAD = CATEGORIES.index("happy"), CATEGORIES.index("sad")
@@ -95,7 +95,8 @@ def test_confidence_of_a_segment_without_speech_is_of_all_of_it() -> None:
 def test_silence_before_the_first_word_and_after_the_last_is_in_no_segment() -> None:
     track = stretches((20, 0, 0.9), (60, HAPPY, 0.9), (30, 0, 0.9))
     speech = (np.arange(110) >= 25) & (np.arange(110) < 70)
-    (segment,) = replace(track, speech=speech).segments()
+    assert len(replace(track, speech=speech).segments()) == 3, "a given emotion lasts as long as it was given"
+    (segment,) = replace(track, speech=speech, predicted=Prediction(track.posterior, track.intensity)).segments()
     assert (segment.label, segment.start, segment.end) == ("happy", pytest.approx(0.5), pytest.approx(1.4))
 
 
