@@ -221,8 +221,9 @@ class EmotionTrack:
         They leave out pauses of ``SILENCE`` and longer and, where the emotion was predicted, silence before the first
         word and after the last. What lies between is decoded by ``segmentation.decode_labels``: none is shorter than
         ``shortest`` seconds, but for speech between two pauses that is. Where it is not known who speaks when, they
-        cover the whole duration. Intensity is the mean over the span's frames, confidence that of the label's posterior over its
-        speech. Spans less confident than ``min_confidence`` are ``UNCERTAIN``; neighbours of that label become one.
+        cover the whole duration. Intensity is the mean over the span's frames, confidence that of the label's posterior
+        over its speech. Spans less confident than ``min_confidence`` are ``UNCERTAIN``; neighbours of that label become
+        one.
         """
         count = len(self)
         if not count or (self.speech is not None and not self.speech.any()):
