@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -206,13 +207,16 @@ class EmotionTrack:
         return replace(self, min_confidence=min_confidence)
 
     def without_uncertain(self) -> EmotionTrack:
-        """The same track, neutral in its ``UNCERTAIN`` segments (see ``min_confidence``); what drives a face."""
-        doubtful = np.zeros(len(self), bool)
-        for segment in self.segments():
-            if segment.label == UNCERTAIN:
-                doubtful |= (self.times >= segment.start) & (self.times < segment.end)
-        if not doubtful.any():
+        """The same track, neutral in its ``UNCERTAIN`` segments (see ``min_confidence``); what drives a face.
+
+        Also half-way into the pauses around them, where the expression comes and goes.
+        """
+        segments = self.segments()
+        uncertain = np.array([segment.label == UNCERTAIN for segment in segments])
+        if not uncertain.any():
             return self
+        middles = [0.5 * (before.end + after.start) for before, after in pairwise(segments)]
+        doubtful = uncertain[np.searchsorted(middles, self.times, side="right")]
         return replace(self, intensity=np.where(doubtful, 0.0, self.intensity).astype(np.float32))
 
     def segments(self, shortest: float = 0.3) -> list[Segment]:
