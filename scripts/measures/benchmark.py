@@ -31,8 +31,6 @@ HOUR = 3600.0
 """Seconds."""
 STRETCH = 60.0
 """Seconds that networks see at once: memory of shorter recordings says nothing about longer ones."""
-RENDER_SPEEDUP = "the renderer before it is not in the package; scripts/measure_renderer.py measures both"
-"""Why there is no ``render_speedup``."""
 
 
 def run_benchmark(
@@ -98,7 +96,7 @@ def summed_up(report: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, st
     """Figures, how those that are not measured are estimated, and why others are absent."""
     figures: dict[str, float] = {}
     estimated: dict[str, str] = {}
-    absent = {"render_speedup": RENDER_SPEEDUP}
+    absent: dict[str, str] = {}
     rows = sorted((row for row in report["pipeline"] if row["threads"] == 1), key=lambda row: row["length"])
     if rows:
         minute = min(rows, key=lambda row: abs(row["length"] - 60.0))

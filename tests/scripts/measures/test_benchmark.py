@@ -50,7 +50,7 @@ def test_what_is_estimated_is_named() -> None:
 
 def test_what_is_absent_is_listed_and_not_invented() -> None:
     made = report(30.0)
-    assert {"linearity", "rss_hour_gb", "render_speedup"} <= set(made["absent"])
+    assert {"linearity", "rss_hour_gb"} <= set(made["absent"])
     assert not set(made["absent"]) & set(made["figures"])
 
 
