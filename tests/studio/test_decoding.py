@@ -12,12 +12,13 @@ from sedtalker.studio import decoding
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Base, checked_settings
 from sedtalker.studio.edits import History, parse_edit
+from tests.studio.conftest import made_track
 
 USUAL = 0.005
 """Greatest difference of a coefficient between a stretch decoded by itself and the whole; 0.0018 was measured."""
-EXCEPTIONS = {1.0: 0.0, 1.2: 0.03}
-"""By expressivity: share of frames that may differ by more, which are left out of the root mean square. Where a gain
-opens lips that are barely closed, they give way in one and not in the other: in 3 frames of 192, by 0.09, was measured.
+EXCEPTIONS = {1.0: (0.0, USUAL, 2e-4), 1.2: (0.03, 0.025, 6e-4)}
+"""By expressivity: share of frames that may differ by more, by how much, and the root mean square over all. Where a
+gain opens lips that are barely closed, they give way in one and not in the other: 0.026, 0.022, 0.00053 were measured.
 """
 
 
@@ -59,9 +60,9 @@ def test_a_short_recording_is_shown_as_the_animator_makes_it(models, clip, subje
 
 
 @pytest.mark.parametrize("expressivity", EXCEPTIONS)
-def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(
-    models, clip, subject, base, monkeypatch, expressivity
-):
+def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(models, clip, subject, monkeypatch, expressivity):
+    """Of a made emotion: where lips are barely closed depends on it, and on the weights of the diarizer otherwise."""
+    base = Base(made_track(clip.sound.duration), clip.sound.duration)
     settings = checked_settings({"expressivity": expressivity})
     whole = Decoding(models.animator(), clip.sound, clip.features)
     monkeypatch.setattr(decoding, "WHOLE_SECONDS", 5.0)
@@ -69,12 +70,12 @@ def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(
     assert parts.in_parts
     monkeypatch.setattr(decoding, "WHOLE_SECONDS", 30.0)
     assert not whole.in_parts
-    rms = share = 0.0
+    worst = rms = share = 0.0
     document = base.document()
     for value in (
         {"op": "relabel", "index": 1, "label": "happy"},
         {"op": "set_intensity", "points": [[9.0, 0.0], [9.5, 1.0], [11.0, 0.2]]},
-        {"op": "relabel", "index": 1, "label": "surprise"},
+        {"op": "relabel", "index": 2, "label": "surprise"},
     ):
         document = parse_edit(value).apply(base, document)
         track = base.render(document)
@@ -84,12 +85,12 @@ def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(
             shown = parts.animation(track, settings, subject.face, start, start + 6.5)
             rows = slice(int(start * 30), int((start + 6.4) * 30))
             off = np.abs(shown.coefficients[rows] - expected.coefficients[rows])
-            other = (off > USUAL).any(axis=1)
-            rms = max(rms, float(np.sqrt(np.square(off[~other]).mean())))
-            share = max(share, float(other.mean()))
+            worst, rms = max(worst, float(off.max())), max(rms, float(np.sqrt(np.square(off).mean())))
+            share = max(share, float((off > USUAL).any(axis=1).mean()))
         monkeypatch.setattr(decoding, "WHOLE_SECONDS", 30.0)
-    assert share <= EXCEPTIONS[expressivity], share
-    assert rms < 2e-4, rms
+    assert share <= EXCEPTIONS[expressivity][0], share
+    assert worst < EXCEPTIONS[expressivity][1], worst
+    assert rms < EXCEPTIONS[expressivity][2], rms
     monkeypatch.setattr(decoding, "WHOLE_SECONDS", 5.0)
     assert not parts.is_exact(settings)
     parts.take_exact(track, settings, parts.exact_motion(track, settings))

@@ -273,9 +273,9 @@ def evaluate_expression(
             return [shown_clip(animator, judge, *row, look=row in looked) for row in steps]
 
         shown = {name: judged(rows, name, rendered) for name, rows in emotional.items()}
-        graded_clips = found.get("ravdess", ())
-        screams = judged(screamed_clips(graded_clips, clips), "screams")
-        moderate = labelled_clips([clip for clip in graded_clips if clip.intensity == "normal"], clips)
+        ravdess = found.get("ravdess", ())
+        screams = judged(screamed_clips(ravdess, clips), "screams")
+        moderate = labelled_clips([clip for clip in ravdess if clip.intensity == "normal"], clips)
         normal = judged([row for row in moderate if row[1]], "clips of normal strength")
         calm = {name: judged([(clip, 0) for clip in rows], name) for name, rows in narration.items()}
         others = [clip for clip in found.get(SOUNDS, ()) if not clip.emotion.endswith(HUMAN_SOUNDS)]

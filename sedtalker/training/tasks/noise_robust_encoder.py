@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
-from sedtalker.checkpoint import builtin_checkpoint, read_config, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, write_checkpoint
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
 from sedtalker.nn.engine import open_model
@@ -246,9 +246,9 @@ class NoiseRobustEncoderTask(PreparedTask):
         """Write the mixed encoder."""
         before = read_config(self.folder)
         known = before.metrics | {k: v for k, v in metrics.items() if k != "score"}
-        config = before.model_copy(update={"metrics": known, "held_out": {}})
+        config = CheckpointConfig.model_validate(before.model_dump() | {"metrics": known, "held_out": {}})
         run = f"{self.config.share:g} of the way from the weights before to those after is what this is."
-        write_checkpoint(folder, config, self._mixed(model).state_dict(), speech_encoder_card(known, run))
+        write_checkpoint(folder, config, self._mixed(model).state_dict(), speech_encoder_card(config.metrics, run))
 
 
 def _together(sounds: list[Samples], count: int) -> Samples:

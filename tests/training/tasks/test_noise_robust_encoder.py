@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import copy
 from pathlib import Path
 
@@ -95,7 +96,9 @@ def test_learns_to_give_in_noise_what_it_gave_without(task: NoiseRobustEncoderTa
     torch.testing.assert_close(after.phone_head.weight, before.phone_head.weight)
     assert not torch.equal(after.stem.weight, before.stem.weight)
     kept = {k: v for k, v in read_config(builtin_checkpoint("speech_encoder")).metrics.items() if k not in metrics}
-    assert read_config(tmp_path / "export").metrics.items() >= kept.items()
+    found = read_config(tmp_path / "export").metrics
+    assert found.items() >= kept.items()
+    assert json.loads((tmp_path / "export" / "config.json").read_text(encoding="utf-8"))["metrics"] == found, "rounded"
 
 
 def test_reads_what_the_encoder_reads() -> None:
