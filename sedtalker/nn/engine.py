@@ -67,7 +67,7 @@ KINDS: dict[Kind, NetworkKind] = {
     "decoder": NetworkKind(
         "sedtalker.animation.decoder:DecoderConfig",
         "sedtalker.animation.decoder_network:Decoder",
-        "step_16",
+        "step_48",
         "sedtalker.animation.decoder:GraphDecoder",
     ),
     "readout_decoder": NetworkKind(
