@@ -150,7 +150,7 @@ class FaceStream:
         self.emotions, self.style, self.directed = emotions, style, Directed(direction)
         self.decoder, self.tongue = decoder, TongueStream()
         self.shown, self.neutral = _chain(decoder, style), _chain(decoder, style) if split else None
-        reads = decoder.config.mouth_share and decoder.closes
+        reads = decoder.config.mouth_share and decoder.config.closes
         network = articulation_network(emotions.encoder) if reads else None
         self.read = None if network is None else ArticulationStream(network)
         self.crossfade, self.mouth_crossfade = HopCrossfade(), HopCrossfade()
@@ -212,7 +212,7 @@ class FaceStream:
         decoded = replace(known, hidden=self.crossfade.push(known.hidden, new)) if new else known
         speech, voice = decoder_speech(decoder.config.hidden, decoded.part(0, new)), known.voice[:new]
         levels = known.prosody[:new, 0]
-        if not decoder.closes:
+        if not decoder.config.closes:
             return _Sound(speech, voice, levels, None, None)
         mouth = None
         if self.read is None or not new:

@@ -155,16 +155,6 @@ class ShapeDecoder:
         return self.config.styles
 
     @property
-    def look_ahead(self) -> int:
-        """Frames of 20 ms after a frame that it depends on."""
-        return self.config.look_ahead
-
-    @property
-    def closes(self) -> bool:
-        """Whether it closes lips by the phones that its encoder finds."""
-        return self.config.closes
-
-    @property
     def moved(self) -> Floats:
         """(52,) 1 for the shapes that ever move, else 0."""
         return np.array([name in self.config.shapes for name in ARKIT_52], np.float32)
@@ -192,7 +182,7 @@ class ShapeDecoder:
 
     def closed(self, motion: Floats, features: SpeechFeatures, emotional: Floats) -> Floats:
         """A motion (T, 52) with its lips closed on p, b, m and at the teeth on f, v, where it has a phone head."""
-        if not self.closes:
+        if not self.config.closes:
             return motion
         apart = lips_apart(motion)
         closure = required_closures(lip_posteriors(self.phones_in(features)), emotional)
@@ -210,7 +200,7 @@ class ShapeDecoder:
 
     def articulation(self, features: SpeechFeatures) -> Articulation:
         """Constraints of the phones on tongue and lips; none without a phone head."""
-        if not self.closes:
+        if not self.config.closes:
             return Articulation(np.zeros((len(features), len(TONGUE)), np.float32), np.zeros(len(features), np.float32))
         phones = self.phones_in(features)
         return Articulation(constrictions(tongue_posteriors(phones)), closures(lip_posteriors(phones))[:, 0])
@@ -245,7 +235,7 @@ class GraphDecoder(GraphModel, ShapeDecoder):
     @cached_property
     def phone_head_arrays(self) -> PhoneHead | None:
         """See ``ShapeDecoder``."""
-        if not self.closes:
+        if not self.config.closes:
             return None
         weight, bias = read_arrays(self.folder, "phone_head.weight", "phone_head.bias")
         return weight, bias
@@ -262,7 +252,7 @@ class DecoderStream:
         self.decoder = decoder
         self.style = np.array([style.code(decoder.config.styles)], np.float32)
         self.states = decoder.start()
-        self.due = -decoder.look_ahead
+        self.due = -decoder.config.look_ahead
         """Frames that have come out; those before the first are none."""
 
     def push(self, speech: Floats, posterior: Floats, intensity: Floats, last: bool = False) -> Floats:
@@ -274,7 +264,7 @@ class DecoderStream:
         given = [np.asarray(part, np.float32)[None] for part in (speech, posterior, intensity)]
         given.append(np.ones_like(given[2]))
         known = given[2].shape[1]
-        count = known + (self.decoder.look_ahead if last else 0)
+        count = known + (self.decoder.config.look_ahead if last else 0)
         lengths = self.decoder.steps_of(count, last)
         if last:  # frames that are not valid push the last ones out
             given = [_longer(part, sum(lengths) - known) for part in given]

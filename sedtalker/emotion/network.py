@@ -99,11 +99,6 @@ class DiarizerNetwork(nn.Module):
         self.frame_networks = nn.ModuleList(FrameNetwork(c) for c in config.frame_networks)
 
     @property
-    def encoder_channels(self) -> int:
-        """Size of the encoder's hidden vectors; 0 where none are read."""
-        return self.config.encoder_channels
-
-    @property
     def knows_its_training(self) -> bool:
         """See ``EmotionModel``."""
         return bool(self.known.any())
@@ -141,11 +136,6 @@ class DiarizerNetwork(nn.Module):
 
     def _standardised(self, rows: Tensor) -> Tensor:
         return ((rows - self.mean) * self.scale).clamp(-5.0, 5.0)
-
-    @property
-    def context(self) -> int:
-        """Frames at 50 Hz that an output depends on, on either side."""
-        return self.config.context
 
     def projection(self, channels: int) -> tuple[Floats, Floats]:
         """The mean (L,) and the matrix (L, C) through which vectors of a hub's encoder go, of two the first one's."""

@@ -109,7 +109,7 @@ def _encoder(name: str, grid: int) -> Section:
 
 def _diarizer(network: DiarizerNetwork) -> Section:
     seconds = _named(inference, "WINDOW_SECONDS")
-    return {**seconds, "context": network.context, "row": ROW, "least": FEWEST_ROWS * ROW}
+    return {**seconds, "context": network.config.context, "row": ROW, "least": FEWEST_ROWS * ROW}
 
 
 def _track() -> Section:

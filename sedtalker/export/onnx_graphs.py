@@ -154,7 +154,7 @@ def _frames_of(network: DiarizerNetwork) -> dict[str, Tensor]:
         "prosody": torch.randn(2, count, len(PROSODY_CHANNELS)),
         "speech": torch.ones(2, count, dtype=torch.bool),
         "valid": torch.ones(2, count, dtype=torch.bool),
-        "hidden": torch.randn(2, count, network.encoder_channels),
+        "hidden": torch.randn(2, count, network.config.encoder_channels),
     }
 
 

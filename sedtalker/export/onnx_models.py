@@ -109,20 +109,20 @@ def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, 
     graphs = []
     encoders = {name: open_model(name, in_torch=True) for name in (SPEECH, EMOTION)}
     for name, encoder in encoders.items():
-        facts: dict[str, Any] = {"context": encoder.context, "centred": encoder.centred}
+        facts: dict[str, Any] = {"context": encoder.config.context, "centred": encoder.centred}
         graphs.append((encoder_graph(name, encoder), _origin(name) | facts))
     for name in ("articulation", STREAMED):
         network = open_model(name, in_torch=True)
-        graph = phones_graph(name, network, encoders[SPEECH].channels)
+        graph = phones_graph(name, network, encoders[SPEECH].config.channels)
         graphs.append((graph, _origin(name) | {"context": network.config.context}))
     diarizer = open_model("diarizer", in_torch=True)
-    facts = {"context": diarizer.context, "visible": diarizer.config.visible}
+    facts = {"context": diarizer.config.context, "visible": diarizer.config.visible}
     graphs.append((diarizer_graph("diarizer", diarizer, enrolled=False), _origin("diarizer") | facts))
     bursts = open_model("burst_detector", in_torch=True)
     graph = frames_graph("burst_detector", bursts, bursts.inputs.in_features)
     graphs.append((graph, _origin("burst_detector") | {"context": bursts.config.context, "kinds": bursts.config.kinds}))
     decoder = open_model("decoder", in_torch=True)
-    about = _origin("decoder") | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
+    about = _origin("decoder") | {"look_ahead": decoder.config.look_ahead, "styles": decoder.config.styles}
     graphs.extend((decoder_graph(f"decoder_{step}", decoder, step), about | {"frames": step}) for step in steps)
     return graphs
 

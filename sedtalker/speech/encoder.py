@@ -85,12 +85,12 @@ class MelEncoder:
     @property
     def context(self) -> int:
         """Frames that a hidden vector sees on either side."""
-        return self.network.context
+        return self.network.config.context
 
     @property
     def channels(self) -> int:
         """Size of a hidden vector."""
-        return self.network.channels
+        return self.network.config.channels
 
     def sha256(self) -> str:
         """Hash of the weights."""
@@ -132,7 +132,7 @@ class MelEncoder:
     def _encoded(self, audio: Audio, ended: bool = True) -> Floats:
         """(T, D) hidden vectors; ``ended``: whether silence comes after its end, see ``MelNetwork.around``."""
         analysis, network = analysis_of(audio), self.network
-        count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), network.context
+        count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), network.config.context
         begin, end = -network.around, count + network.around * ended
         hidden = np.empty((count, self.channels), np.float32)
         for start in range(0, count, step):

@@ -152,16 +152,6 @@ class MelNetwork:
     centred: bool
     grid: int
 
-    @property
-    def context(self) -> int:
-        """Frames (20 ms) that a hidden vector sees on either side."""
-        return self.config.context
-
-    @property
-    def channels(self) -> int:
-        """Size of a hidden vector."""
-        return self.config.channels
-
     def start(self) -> Arrays:
         """The states before the first log-mel, of one stream."""
         raise NotImplementedError
@@ -189,7 +179,7 @@ class MelNetwork:
         """Frames of digital silence that recordings are put into: one that is cut at a voice, and the same with silence
         beside it, have the same vectors. None for the lips' encoder, whose networks were trained without.
         """
-        return 0 if self.centred else self.context
+        return 0 if self.centred else self.config.context
 
     def stretch(self, mel: Floats) -> Floats:
         """(B, 2T, 80) log-mels at 100 Hz, of which nothing is known beyond both ends, to (B, T, D) hidden vectors."""

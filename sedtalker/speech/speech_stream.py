@@ -217,7 +217,7 @@ class HiddenStream:
             self.standing, states = standing, network.start()
             known = first if self.refreshed is None else max(first, known - self.refreshed)
             known -= known % network.grid  # frames that share a hidden vector stay together
-            begin = max(first or -network.around, known - network.context)
+            begin = max(first or -network.around, known - network.config.context)
         known = max(first, known)
         new = mel[HOPS * max(0, begin - first) :]
         new = centre_bands(new, means) if network.centred else new

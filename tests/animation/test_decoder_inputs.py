@@ -68,10 +68,10 @@ def test_blocks_follow_the_letters() -> None:
 
 
 def test_look_ahead_is_that_of_all_attention_blocks() -> None:
-    assert decoder(layout="MAMA").look_ahead == 8
-    assert decoder(layout="MAMA", future=1).look_ahead == 2
-    assert decoder(layout="MAMA", future=0).look_ahead == 0
-    assert decoder(layout="MM").look_ahead == 0
+    assert decoder(layout="MAMA").config.look_ahead == 8
+    assert decoder(layout="MAMA", future=1).config.look_ahead == 2
+    assert decoder(layout="MAMA", future=0).config.look_ahead == 0
+    assert decoder(layout="MM").config.look_ahead == 0
 
 
 @pytest.mark.parametrize("layout", ["MA"])
@@ -218,4 +218,4 @@ def test_a_readouts_numbers_have_ends(wrong: dict[str, Any], right: dict[str, An
         MouthReadoutConfig(**wrong)
     with pytest.raises(ValidationError):
         DecoderConfig(future=-1)
-    assert decoder(layout="MA", future=0).look_ahead == 0
+    assert decoder(layout="MA", future=0).config.look_ahead == 0

@@ -92,7 +92,7 @@ def test_frames_wait_for_the_hop_the_look_ahead_and_the_decoders_own(small) -> N
         for made in face.push(sound[end : end + 1280]):
             until = made.times[-1] + 0.01
         given = (end + 1280) / 16_000
-        assert given - 0.12 - 0.02 * decoder.look_ahead - 0.081 <= until <= max(0.0, given - 0.12)
+        assert given - 0.12 - 0.02 * decoder.config.look_ahead - 0.081 <= until <= max(0.0, given - 0.12)
     assert face.flush().times[-1] == pytest.approx(0.99)
 
 
@@ -180,5 +180,5 @@ def test_the_delay_that_is_announced_is_the_measured_one(small, options: dict) -
     for k in range(30):
         said = (k + 1) * settings.hop
         late += [said - frame.time for frame in stream.push(np.zeros(step, np.float32))]
-    ahead = decoder.look_ahead / 50  # of this decoder; the built-in one has none
+    ahead = decoder.config.look_ahead / 50  # of this decoder; the built-in one has none
     assert max(late) == pytest.approx(frame_delay(settings) + ahead, abs=0.04)

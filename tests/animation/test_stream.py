@@ -69,7 +69,7 @@ def test_a_decoder_that_streams_equals_its_offline_run(networks):
     from sedtalker.animation.decoder import DecoderStream
 
     decoder, face = networks[1], load_face()
-    assert decoder.look_ahead == 0
+    assert decoder.config.look_ahead == 0
     rng = np.random.default_rng(0)
     speech = rng.standard_normal((200, decoder.config.hidden + 4), np.float32)
     posterior = softmax(3 * rng.standard_normal((200, 7), np.float32), -1)

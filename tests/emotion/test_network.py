@@ -250,14 +250,16 @@ def test_a_voice_is_the_weighted_mean_of_all_of_a_recording():
 def test_an_output_depends_on_its_context_and_on_no_more(finds_changes):
     found = (FrameNetworkConfig(hidden=6, width=8, dilations=(1, 2)),) if finds_changes else ()
     network = changing(DiarizerConfig(hidden_channels=6, width=8, windows=(0.5, 1.0), frame_networks=found))
-    assert network.context == 25 + 32 + (12 + 2 * (250 + 6 + 12) if finds_changes else 25)
+    assert network.config.context == 25 + 32 + (12 + 2 * (250 + 6 + 12) if finds_changes else 25)
     batch, at = frames(1600), 800
     changed = batch._replace(mel=batch.mel.clone(), prosody=batch.prosody.clone())
     changed.mel[0, at] += 5.0
     changed.prosody[0, at] += 5.0
     for a, b in zip(network.frames(batch)[:3], network.frames(changed)[:3], strict=True):
         moved = ((a - b).abs().flatten(2).amax(-1)[0] if a.dim() > 2 else (a - b).abs()[0]).gt(1e-5).nonzero()[:, 0]
-        assert not len(moved) or at - network.context <= moved.min() <= moved.max() <= at + network.context
+        assert (
+            not len(moved) or at - network.config.context <= moved.min() <= moved.max() <= at + network.config.context
+        )
 
 
 def test_projected_layers_are_centred_first():
@@ -266,7 +268,7 @@ def test_projected_layers_are_centred_first():
     network, batch = DiarizerNetwork(config).eval(), frames(32, 5)
     network.layer_mean.fill_(1.5)
     network.layer_projection.normal_()
-    assert network.encoder_channels == 5
+    assert network.config.encoder_channels == 5
     hidden = (batch.hidden - 1.5) @ network.layer_projection
     plain = DiarizerNetwork(DiarizerConfig(hidden_channels=2, width=8, windows=(0.5, 1.0))).eval()
     assert torch.allclose(
@@ -283,8 +285,8 @@ def test_a_network_by_default() -> None:
     assert functional_count(network.config) == inputs
     assert sum(p.numel() for p in network.parameters()) == 3 * ((inputs + 1) * 192 + (192 + 1) * 8)
     assert network._halves() == [25, 50, 100, 500]
-    assert network.context == 1000 + 4 * 8
-    assert network.encoder_channels == 0
+    assert network.config.context == 1000 + 4 * 8
+    assert network.config.encoder_channels == 0
     assert not hasattr(network, "layer_mean")
     assert [layer.p for member in network.members for layer in member if hasattr(layer, "p")] == [0.4] * 6
     half = ordinal_intensity(torch.tensor([0.0, 2.0, 1.0]), network.config.intensity_steps)

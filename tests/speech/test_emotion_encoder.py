@@ -26,7 +26,7 @@ def test_frames_share_a_hidden_vector_in_pairs() -> None:
 
 def test_a_window_that_begins_at_an_even_frame_equals_one_pass() -> None:
     encoder, mel = _encoder(), torch.randn(1, 2 * 200, 80)
-    whole, context = encoder(mel), encoder.context
+    whole, context = encoder(mel), encoder.config.context
     assert context % GRID == 0
     start = 60
     window = encoder(mel[:, 2 * (start - context) : 2 * (start + 40 + context)])

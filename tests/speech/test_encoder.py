@@ -85,8 +85,8 @@ def test_a_hidden_vector_sees_its_context_only():
     changed[0, 200:202] += 1.0
     with torch.no_grad():
         moved = np.flatnonzero((encoder(changed) - encoder(mel)).abs().amax(-1)[0] > 1e-7)
-    assert moved.min() >= 100 - encoder.context
-    assert moved.max() <= 100 + encoder.context
+    assert moved.min() >= 100 - encoder.config.context
+    assert moved.max() <= 100 + encoder.config.context
 
 
 def test_level_and_microphone_hardly_matter():
@@ -181,7 +181,7 @@ def test_graphs_give_what_torch_gives_for_any_number_of_frames(name: str, mels: 
 
 def stretches(network: MelNetwork, mel: np.ndarray, hop: int) -> np.ndarray:
     """Hidden vectors of log-mels that come ``hop`` frames at a time; those that later sound changes come again."""
-    states, first, hidden = network.start(), 0, np.zeros((len(mel), 0, network.channels), np.float32)
+    states, first, hidden = network.start(), 0, np.zeros((len(mel), 0, network.config.channels), np.float32)
     states = tuple(np.repeat(state, len(mel), 0) for state in states)
     for end in range(hop, mel.shape[1] // 2 + 1, hop):
         fresh, *after = network.advance(mel[:, 2 * first : 2 * end], *states)
@@ -202,7 +202,7 @@ def stretches(network: MelNetwork, mel: np.ndarray, hop: int) -> np.ndarray:
 )
 def test_stretch_by_stretch_it_gives_what_it_gives_of_the_whole(network: MelNetwork, hop: int) -> None:
     """Networks that see no more than comes again."""
-    assert network.config.pending == network.context
+    assert network.config.pending == network.config.context
     mel = np.random.default_rng(hop).normal(size=(2, 2 * 72, 80)).astype(np.float32)
     network.eval()  # type: ignore[attr-defined]
     np.testing.assert_allclose(stretches(network, mel, hop), network.stretch(mel), atol=1e-5)
@@ -212,7 +212,7 @@ def test_stretch_by_stretch_it_gives_what_it_gives_of_the_whole(network: MelNetw
 def test_built_in_encoders_hardly_change_what_is_settled(name: str, hop: int, most: float) -> None:
     """They see more than comes again; of speech, hidden vectors differ by a small part."""
     network, in_torch = open_model(name), open_model(name, in_torch=True)
-    assert network.config.pending < network.context
+    assert network.config.pending < network.config.context
     analysis = analyse(load_audio(SAMPLE).samples)
     mel = (analysis.centred if network.centred else analysis.mel)[None, : 2 * 320]
     made, whole = stretches(network, mel, hop), network.stretch(mel)

@@ -162,7 +162,7 @@ class WildClip:
     def rounded(self, decoder: AnyDecoder, lag: float) -> NDArray[np.bool_]:
         """(2, n) the frames of ``speaking`` with rounded and with spread sounds; none without a phone head."""
         finder = decoder.decoder if isinstance(decoder, ReadoutDecoder) else decoder
-        if not (isinstance(finder, ShapeDecoder) and finder.closes):
+        if not (isinstance(finder, ShapeDecoder) and finder.config.closes):
             return np.zeros((2, int(self.speaking(lag).sum())), bool)
         likely = posteriors_of(finder.phones(self.features.of(SPEECH).hidden), (ROUNDED, SPREAD))
         return np.asarray(likely[self.speaking(lag)].T > 0.5)

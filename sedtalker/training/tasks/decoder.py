@@ -395,7 +395,7 @@ class DecoderTask(PreparedTask):
             model=product.model_dump(mode="json"),
             metrics=metrics,
         )
-        ahead = model.look_ahead / FRAME_CLOCK.rate if isinstance(model, Decoder) else None
+        ahead = model.config.look_ahead / FRAME_CLOCK.rate if isinstance(model, Decoder) else None
         closures = self.config.start is not None and self.config.loss.closure > 0.0
         write_checkpoint(folder, config, state, decoder_card(ahead, closures, metrics))
 

@@ -105,7 +105,7 @@ def test_trains_on_an_emotion_encoder(rated_voices: Path, tmp_path: Path) -> Non
     usual = np.array(written.model["usual"])
     assert np.exp(usual).sum() <= 1.0, "a mean of log-posteriors"
     assert usual.argmax() == 0, "neutral clips of these speakers"
-    assert open_model(tmp_path / "export", "diarizer", in_torch=True).encoder_channels == 12
+    assert open_model(tmp_path / "export", "diarizer", in_torch=True).config.encoder_channels == 12
 
 
 @pytest.mark.slow
