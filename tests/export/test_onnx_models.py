@@ -66,7 +66,7 @@ def test_every_graph_equals_its_network(tmp_path: Path) -> None:
     about = json.loads((tmp_path / "onnx" / "model.json").read_text())
     check = json.loads((tmp_path / "onnx" / "check.json").read_text())
     assert {file.name for file in files} == {f"{name}.onnx" for name in about["models"]} | {"model.json", "check.json"}
-    hidden = open_model("speech_encoder", in_torch=True).channels
+    hidden = open_model("speech_encoder", in_torch=True).config.channels
     bursts = open_model("burst_detector", in_torch=True)
     made = [
         encoder_graph("speech_encoder", open_model("speech_encoder", in_torch=True)),
