@@ -302,6 +302,24 @@ def test_a_file_that_is_no_sound(page: Page, data: bytes) -> None:
     page.until("document.getElementById('working').hidden")
 
 
+def test_after_a_broken_file_the_models_load_without_a_word(browser: Any, site: str) -> None:
+    context, held = browser.new_context(), []
+    context.route("**/model.json.gz", lambda route: held.append(route))
+    page = Page(context.new_page(), site).open()
+    page.until("page.faced")
+    page.give("broken.wav", b"no sound at all")
+    page.until("document.getElementById('problem').textContent")
+    page.page.evaluate(
+        "new MutationObserver(() => (page.shown = true)).observe("
+        "document.getElementById('working'), { attributes: true })"
+    )
+    for route in held:
+        route.continue_()
+    page.until("page.ready")
+    assert page.page.evaluate("!page.shown && document.getElementById('working').hidden")
+    context.close()
+
+
 def test_an_hour_of_sound(page: Page) -> None:
     silent = io.BytesIO()
     soundfile.write(silent, np.zeros(3600 * 8000, np.uint8).astype(np.int16), 8000, format="WAV", subtype="PCM_U8")

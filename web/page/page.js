@@ -48,6 +48,8 @@ let described = null;
 let models = null;
 /** Counts what was asked for: only the latest is shown. */
 let asked = 0;
+/** The number of what waits for the models, whose loading is shown. */
+let waiting = -1;
 
 /** @param {unknown} error a sentence for people */
 function complain(error) {
@@ -67,7 +69,7 @@ function busy(text, share = 0) {
 function loadModels() {
   const onprogress = ({ bytes = 0 }) => {
     page.loaded = bytes;
-    if (asked) busy("Loading the models", bytes / (described?.bytes ?? Infinity));
+    if (waiting === asked) busy("Loading the models", bytes / (described?.bytes ?? Infinity));
   };
   const places = { ort: "ort/ort.wasm.bundle.min.mjs", wasm: "ort/ort-wasm-simd-threaded.wasm.gz", suffix: ".gz", onprogress };
   models ??= WorkerFace.load("models/", places).then(
@@ -78,6 +80,13 @@ function loadModels() {
     },
   );
   return models;
+}
+
+/** The models, and how far they are where they are not there yet. @param {number} mine @returns {Promise<any>} */
+function modelsFor(mine) {
+  waiting = mine;
+  if (!page.ready && mine === asked) busy("Loading the models");
+  return loadModels();
 }
 
 // --- A recording: from a file, the sample or the microphone.
@@ -106,8 +115,7 @@ async function open(file, name, emotion) {
 
 /** @param {Float32Array} samples @param {number} mine @param {any} [emotion] */
 async function animate(samples, mine, emotion) {
-  if (!page.ready) busy("Loading the models");
-  const face = await loadModels();
+  const face = await modelsFor(mine);
   const onprogress = (/** @type {number} */ share) => mine === asked && busy("Finding the motion of the face", share);
   onprogress(0);
   return face.animate(samples, { fps: 30, idle: true, seed: 0, onprogress, emotion });
@@ -234,9 +242,8 @@ async function speak() {
   /** @type {Speaking | null} */
   let speaking = null;
   try {
-    if (!page.ready) busy("Loading the models");
-    speaking = new Speaking(await loadModels(), LONGEST);
-    busy("");
+    speaking = new Speaking(await modelsFor(mine), LONGEST);
+    if (mine === asked) busy("");
     await speaking.open();
     if (mine !== asked) return speaking.stop();
     page.speaking = speaking;
