@@ -84,8 +84,10 @@ function loadModels() {
 
 /** The models, and how far they are where they are not there yet. @param {number} mine @returns {Promise<any>} */
 function modelsFor(mine) {
-  waiting = mine;
-  if (!page.ready && mine === asked) busy("Loading the models");
+  if (mine === asked) {
+    waiting = mine;
+    if (!page.ready) busy("Loading the models");
+  }
   return loadModels();
 }
 
