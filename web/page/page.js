@@ -48,8 +48,8 @@ let described = null;
 let models = null;
 /** Counts what was asked for: only the latest is shown. */
 let asked = 0;
-/** The number of what waits for the models, whose loading is shown. */
-let waiting = -1;
+/** What the page says while somebody waits for the models. */
+const LOADING = "Loading the models";
 
 /** @param {unknown} error a sentence for people */
 function complain(error) {
@@ -69,7 +69,7 @@ function busy(text, share = 0) {
 function loadModels() {
   const onprogress = ({ bytes = 0 }) => {
     page.loaded = bytes;
-    if (waiting === asked) busy("Loading the models", bytes / (described?.bytes ?? Infinity));
+    if (byId("working-text").textContent === LOADING) busy(LOADING, bytes / (described?.bytes ?? Infinity));
   };
   const places = { ort: "ort/ort.wasm.bundle.min.mjs", wasm: "ort/ort-wasm-simd-threaded.wasm.gz", suffix: ".gz", onprogress };
   models ??= WorkerFace.load("models/", places).then(
@@ -82,12 +82,9 @@ function loadModels() {
   return models;
 }
 
-/** The models, and how far they are where they are not there yet. @param {number} mine @returns {Promise<any>} */
+/** The models; the page says that they load where they are not there yet. @param {number} mine @returns {Promise<any>} */
 function modelsFor(mine) {
-  if (mine === asked) {
-    waiting = mine;
-    if (!page.ready) busy("Loading the models");
-  }
+  if (!page.ready && mine === asked) busy(LOADING);
   return loadModels();
 }
 
