@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -51,6 +52,24 @@ LOWEST, HIGHEST = -40.0, 40.0
 """Natural-log levels between which histograms have bins."""
 
 
+def with_rows(values: NDArray[Any], first: int, low: int, high: int, axis: int = 0) -> tuple[NDArray[Any], int]:
+    """Values that begin at row ``first`` of an axis, with zeros for rows from ``low`` to ``high`` that are not there.
+
+    So a wide range takes the memory of the part that is in use.
+
+    Returns:
+        The values, and the row at which they begin now.
+    """
+    count = values.shape[axis]
+    first = first if count else low
+    before, after = max(0, first - low), max(0, high - first - count)
+    if not before and not after:
+        return values, first
+    beside = [(0, 0)] * values.ndim
+    beside[axis] = before, after
+    return np.pad(values, beside), first - before
+
+
 class LevelHistogram:
     """Quantiles of any number of levels in memory that does not grow, to within half of ``WIDTH``."""
 
@@ -58,18 +77,26 @@ class LevelHistogram:
     BLOCK = 1024
 
     def __init__(self) -> None:
-        bins = round((HIGHEST - LOWEST) / self.WIDTH / self.BLOCK) * self.BLOCK
-        self.counts = np.zeros(bins, np.int32)
-        self.blocks = np.zeros(bins // self.BLOCK, np.int64)
+        self.blocks = np.zeros(round((HIGHEST - LOWEST) / self.WIDTH / self.BLOCK), np.int64)
+        """Levels in each block of bins."""
+        self.counts = np.zeros((0, self.BLOCK), np.int32)
+        """Those in each bin, of the blocks from ``first`` on that have had any."""
+        self.first = 0
 
     def __len__(self) -> int:
         return int(self.blocks.sum())
 
     def add(self, levels: NDArray[np.floating], times: int = 1) -> None:
         """Count levels (N,) so many times; minus once takes them out again."""
-        index = ((np.asarray(levels, np.float64) - LOWEST) / self.WIDTH).astype(np.int64).clip(0, len(self.counts) - 1)
-        np.add.at(self.counts, index, np.int32(times))  # of the arrays' own types, which takes a tenth of the time
-        np.add.at(self.blocks, index // self.BLOCK, np.int64(times))
+        if not len(levels):
+            return
+        index = ((np.asarray(levels, np.float64) - LOWEST) / self.WIDTH).astype(np.int64)
+        index = index.clip(0, len(self.blocks) * self.BLOCK - 1)
+        block = index // self.BLOCK
+        self.counts, self.first = with_rows(self.counts, self.first, int(block.min()), int(block.max()) + 1)
+        # numbers of the arrays' own types, which takes a tenth of the time
+        np.add.at(self.counts.reshape(-1), index - self.first * self.BLOCK, np.int32(times))
+        np.add.at(self.blocks, block, np.int64(times))
 
     def neighbours(self, share: float) -> tuple[float, float, float]:
         """The levels on either side of a quantile, and how far it is from the first to the second."""
@@ -80,29 +107,33 @@ class LevelHistogram:
         """The level with so many below it."""
         ends = self.blocks.cumsum()
         block = int(np.searchsorted(ends, rank, side="right"))
-        inside = self.counts[block * self.BLOCK : (block + 1) * self.BLOCK].cumsum() + ends[block] - self.blocks[block]
+        inside = self.counts[block - self.first].cumsum() + ends[block] - self.blocks[block]
         bin_ = block * self.BLOCK + int(np.searchsorted(inside, rank, side="right"))
         return LOWEST + (bin_ + 0.5) * self.WIDTH
 
 
-def quantile_with(
-    history: LevelHistogram, recent: Doubles, share: float, scale: Callable = np.asarray, sound: Mask | None = None
-) -> float:
-    """Quantile of a history and recent levels (N,) together, exact while there is no history.
+def quantiles_with(
+    history: LevelHistogram,
+    recent: Doubles,
+    *shares: float,
+    scale: Callable = np.asarray,
+    sound: Mask | None = None,
+) -> list[float]:
+    """Quantiles of a history and recent levels (N,) together, exact while there is no history.
 
-    As ``torch.quantile`` does, it interpolates between neighbouring values: ``scale`` makes them of the levels.
+    As ``torch.quantile`` does, they interpolate between neighbouring values: ``scale`` makes them of the levels.
     ``sound``: which of the recent ones (N,) count, unless there are no others; None: all.
     """
     counted = recent if sound is None else recent[sound]
     if not len(history):  # as np.quantile, in a fifth of its time
         values = np.sort(scale(np.asarray(counted if len(counted) else recent, np.float64)))
-        rank = share * (len(values) - 1)
-        low, high = values[int(rank)], values[int(np.ceil(rank))]
-        return float(low + (rank - int(rank)) * (high - low))
+        ranks = [share * (len(values) - 1) for share in shares]
+        found = [(values[int(rank)], values[int(np.ceil(rank))], rank - int(rank)) for rank in ranks]
+        return [float(low + weight * (high - low)) for low, high, weight in found]
     history.add(counted)
-    low, high, weight = history.neighbours(share)
+    found = [history.neighbours(share) for share in shares]
     history.add(counted, -1)
-    return float((1 - weight) * scale(low) + weight * scale(high))
+    return [float((1 - weight) * scale(low) + weight * scale(high)) for low, high, weight in found]
 
 
 def without_gain(level: NDArray[np.floating], floor: float, gain: float) -> NDArray[np.float64]:
@@ -122,40 +153,48 @@ class BandHistory:
     How a log-mel moves with the gain depends on its distance from the floor: sums are kept for a grid of gains, and
     interpolated between four of them. Sums are in single precision, as memory grows with the number of different
     levels: there are so many that few frames are in each sum.
+
+    Args:
+        bands: of the log-mels.
+        floor: their power.
+        gains: the least and the greatest there may be.
     """
 
     LEVEL_WIDTH = 0.01
     GAIN_STEP = 0.75
 
-    def __init__(self, bands: int, floor: float, largest_gain: float) -> None:
-        reach = int(np.ceil(2 * np.log(largest_gain) / self.GAIN_STEP)) + 2
-        self.grid = self.GAIN_STEP * np.arange(-reach, reach + 1)
-        bins = round((HIGHEST - LOWEST) / self.LEVEL_WIDTH)
+    def __init__(self, bands: int, floor: float, gains: tuple[float, float]) -> None:
+        least, greatest = (2 * np.log(gain) / self.GAIN_STEP for gain in gains)
+        self.grid = self.GAIN_STEP * np.arange(int(np.floor(least)) - 2, int(np.ceil(greatest)) + 3)
         self.floor = floor
-        self.counts = np.zeros(bins)
-        self.sums = np.zeros((bins, len(self.grid), bands), np.float32)
-        self.low, self.high = bins, 0
+        self.counts = np.zeros(round((HIGHEST - LOWEST) / self.LEVEL_WIDTH))
+        self.sums = np.zeros((len(self.grid), 0, bands), np.float32)
+        """By gain and level, of the levels from bin ``first`` on that have had frames."""
+        self.first = 0
+        self.low, self.high = len(self.counts), 0
 
     def add(self, power: NDArray[np.floating], level: NDArray[np.floating]) -> None:
         """Add mel powers (N, B) and levels (N,) of frames, both without gain."""
         index = ((level - LOWEST) / self.LEVEL_WIDTH).astype(np.int64).clip(0, len(self.counts) - 1)
         np.add.at(self.counts, index, 1.0)
+        self.low, self.high = min(self.low, int(index.min())), max(self.high, int(index.max()) + 1)
+        self.sums, self.first = with_rows(self.sums, self.first, self.low, self.high, 1)
         gains = np.exp(self.grid).astype(np.float32)[:, None]
         for place, mel in zip(index, np.log(gains * power[:, None] + np.float32(self.floor)), strict=True):
-            self.sums[place] += mel
-        self.low, self.high = min(self.low, int(index.min())), max(self.high, int(index.max()) + 1)
+            self.sums[:, place - self.first] += mel
 
     def above(self, level: float, gain: float) -> tuple[float, NDArray[np.float64]]:
         """Number of frames above a level (without gain), and the sum (B,) of their log-mels under a gain."""
         position = float(np.clip((level - LOWEST) / self.LEVEL_WIDTH, self.low, max(self.high, self.low)))
         whole = int(np.ceil(position))
         at = (2 * np.log(gain) - self.grid[0]) / self.GAIN_STEP
-        first = int(at) - 1
-        counts, sums = self.counts[: self.high], self.sums[: self.high, first : first + 4]
-        count, total = counts[whole:].sum(), sums[whole:].sum(0, dtype=np.float64)
+        node, start = int(at) - 1, max(0, whole - self.first)
+        counts, sums = self.counts[: self.high], self.sums[node : node + 4]
+        count, total = counts[whole:].sum(), sums[:, start:].sum(1, dtype=np.float64)
         if whole > position:
-            count, total = count + (whole - position) * counts[whole - 1], total + (whole - position) * sums[whole - 1]
-        return float(count), _cubic(at - first) @ total
+            part = whole - position
+            count, total = count + part * counts[whole - 1], total + part * sums[:, whole - 1 - self.first]
+        return float(count), _cubic(at - node) @ total
 
 
 def _cubic(at: float) -> NDArray[np.float64]:
@@ -172,6 +211,8 @@ BEFORE = PITCH_WINDOW // 2 - HOP_LENGTH // 2
 """Samples that the widest analysis frame sees before its own hop."""
 SILENT = 1e-12
 """Added to an RMS before its logarithm."""
+LEAST_GAIN = gain_of(2.0)
+"""Samples of a stream lie in [-1, 1], without their mean in [-2, 2]."""
 STALE = 0.005
 """Hidden vectors are computed anew once the centre of a band, or the level, has moved by this much (natural log).
 
@@ -278,7 +319,7 @@ class EncoderStream:
         self.gaps = False
         """Whether there has been digital silence."""
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
-        self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, LARGEST_GAIN)
+        self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, (LEAST_GAIN, LARGEST_GAIN))
 
     def push(self, samples: NDArray[np.float32], since: int | None = None) -> StreamedFeatures:
         """The next samples (N,), a multiple of 320 unless they are the last.
@@ -297,7 +338,8 @@ class EncoderStream:
         """``push`` with its calls of networks handed out; ``ended``: these are the last samples."""
         yield from self._analyse(self.offset.push(np.array(samples, np.float32)))
         recent = self.rms[self.counted - self.first :]
-        loud = quantile_with(self.rms_history, np.log(recent + SILENT), LOUD, np.exp, recent > SILENT_RMS)
+        levels, sounds = np.log(recent + SILENT), recent > SILENT_RMS
+        (loud,) = quantiles_with(self.rms_history, levels, LOUD, scale=np.exp, sound=sounds)
         gain = gain_of(loud)
         power, first = np.float32(gain**2), self.first // HOPS
         mel = np.log(power * self.mel + np.float32(LOG_FLOOR))
@@ -350,11 +392,10 @@ class EncoderStream:
     def _speech(self, mel: Floats, level: Doubles, sound: Mask, gain: float) -> tuple[Mask, Floats]:
         """Speech mask (T,) of the kept frames, and mean log-mel (80,) of all speech so far; ``sound``: no silence."""
         new, floor = self.counted - self.first, MEL_BANDS * LOG_FLOOR
-        scale = partial(with_gain, floor=floor, gain=gain)
-        at = partial(quantile_with, self.level_history, level[new:], scale=scale, sound=sound[new:])
-        quiet, loud = at(QUIET), at(LOUD)
+        scale, shares = partial(with_gain, floor=floor, gain=gain), (FAINTEST, QUIET, LOUD)
+        faint, quiet, loud = quantiles_with(self.level_history, level[new:], *shares, scale=scale, sound=sound[new:])
         self.gaps |= not sound[new:].all()
-        quiet = background(at(FAINTEST), quiet, loud) if self.gaps else quiet
+        quiet = background(faint, quiet, loud) if self.gaps else quiet
         limit = float(without_gain(np.asarray(speech_threshold(quiet, loud)), floor, gain))
         speech = level > limit
         count, total = self.band_history.above(limit, gain)
@@ -371,7 +412,8 @@ class EncoderStream:
             return np.zeros(0), float("nan")
         levels = without_gain(activity_level(energy, FRAME_CLOCK.rate), ENERGY_FLOOR, gain)
         recent, scale = levels[(self.counted - self.first) // 2 :], partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
-        return levels, quantile_with(self.energy_history, recent, LOUD, scale)
+        (loud,) = quantiles_with(self.energy_history, recent, LOUD, scale=scale)
+        return levels, loud
 
     def _forget(self, level: Doubles, sound: Mask, energy: Doubles) -> None:
         """Move old frames to the history; ``ALIGNMENT`` of them stay in the buffer for what smooths over them."""

@@ -15,7 +15,7 @@ from sedtalker.speech.speech_stream import (
     BandHistory,
     EncoderStream,
     LevelHistogram,
-    quantile_with,
+    quantiles_with,
     with_gain,
     without_gain,
 )
@@ -90,10 +90,23 @@ def test_silence_is_heard_without_a_warning(encoder):
 def test_quantiles_of_history_and_present(old, recent, share):
     history = LevelHistogram()
     history.add(np.array(old))
-    expected = np.quantile([*old, *recent], share)
+    expected = np.quantile([*old, *recent], [share, 0.5])
     for _ in range(2):
-        assert quantile_with(history, np.array(recent), share) == pytest.approx(expected, abs=1e-4)
+        assert quantiles_with(history, np.array(recent), share, 0.5) == pytest.approx(expected, abs=1e-4)
     assert len(history) == len(old)
+
+
+def test_a_history_takes_memory_for_the_levels_that_came():
+    """The range of all levels is 200 MB; speech needs a part of it, wherever that lies."""
+    rng = np.random.default_rng(5)
+    quantiles, bands = LevelHistogram(), BandHistory(80, 1e-6, (0.05, 1e3))
+    for middle in (-8.0, -2.0, -11.0):
+        levels = rng.uniform(middle - 1.0, middle + 1.0, 50)
+        quantiles.add(levels)
+        bands.add(np.exp(levels)[:, None] * np.ones((1, 80)), levels)
+    assert len(quantiles) == bands.above(-40.0, 1.0)[0] == 150
+    assert quantiles.counts.nbytes < 1.1 * 4 * 11.0 / quantiles.WIDTH
+    assert bands.sums.nbytes < 1.1 * 4 * 80 * len(bands.grid) * 11.0 / bands.LEVEL_WIDTH
 
 
 @settings(max_examples=20)
@@ -101,7 +114,7 @@ def test_quantiles_of_history_and_present(old, recent, share):
 def test_mean_spectrum_above_a_level_under_any_gain(seed, gain, level):
     rng = np.random.default_rng(seed)
     power, levels = np.exp(rng.uniform(-25, 5, (60, 4))), np.round(rng.uniform(-15, 5, 60), 2) + 0.005
-    history = BandHistory(4, 1e-6, 1e3)
+    history = BandHistory(4, 1e-6, (1e-3, 1e3))
     history.add(power[:30], levels[:30])
     history.add(power[30:], levels[30:])
     above = levels > np.round(level, 2)
@@ -113,7 +126,7 @@ def test_mean_spectrum_above_a_level_under_any_gain(seed, gain, level):
 def test_mean_spectrum_of_many_frames_of_one_level():
     """Sums are in single precision: the means are near enough for hours of one and the same silence."""
     rng = np.random.default_rng(7)
-    history, total = BandHistory(2, 1e-6, 1e3), np.zeros(2)
+    history, total = BandHistory(2, 1e-6, (1e-3, 1e3)), np.zeros(2)
     for _ in range(40):
         power = np.exp(rng.uniform(-3, 1, (1000, 2)))
         history.add(power, np.full(1000, -5.0))

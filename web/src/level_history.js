@@ -14,18 +14,20 @@ export class LevelHistogram {
   constructor({ lowest, highest, width }) {
     this.lowest = lowest;
     this.width = width;
-    const bins = Math.round((highest - lowest) / width / BLOCK) * BLOCK;
-    this.counts = new Int32Array(bins);
-    this.blocks = new Float64Array(bins / BLOCK);
+    this.blocks = new Float64Array(Math.round((highest - lowest) / width / BLOCK));
+    /** By block, the counts of its bins; only of blocks that have had levels. */
+    this.counts = new Map();
     this.length = 0;
   }
 
   /** Count levels so many times; minus once takes them out again. */
   add(levels, times = 1) {
     for (let i = 0; i < levels.length; i++) {
-      const bin = clip(Math.trunc((levels[i] - this.lowest) / this.width), 0, this.counts.length - 1);
-      this.counts[bin] += times;
-      this.blocks[Math.floor(bin / BLOCK)] += times;
+      const bin = clip(Math.trunc((levels[i] - this.lowest) / this.width), 0, this.blocks.length * BLOCK - 1);
+      const block = Math.floor(bin / BLOCK);
+      if (!this.counts.has(block)) this.counts.set(block, new Int32Array(BLOCK));
+      this.counts.get(block)[bin % BLOCK] += times;
+      this.blocks[block] += times;
     }
     this.length += times * levels.length;
   }
@@ -41,9 +43,10 @@ export class LevelHistogram {
     let below = 0;
     let block = 0;
     while (below + this.blocks[block] <= rank) below += this.blocks[block++];
-    let bin = block * BLOCK;
-    while (below + this.counts[bin] <= rank) below += this.counts[bin++];
-    return this.lowest + (bin + 0.5) * this.width;
+    const counts = this.counts.get(block);
+    let bin = 0;
+    while (below + counts[bin] <= rank) below += counts[bin++];
+    return this.lowest + (block * BLOCK + bin + 0.5) * this.width;
   }
 }
 
