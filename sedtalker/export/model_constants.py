@@ -39,7 +39,7 @@ from sedtalker.emotion.taxonomy import COORDINATES
 from sedtalker.emotion.track import CATEGORIES, SILENCE, EmotionTrack
 from sedtalker.face.arkit import ARKIT_52, TALKING_SIDES
 from sedtalker.nn.engine import open_model
-from sedtalker.speech import features, speech_stream
+from sedtalker.speech import features, level_history, speech_stream
 from sedtalker.speech.encoder import MelEncoder, open_encoder
 from sedtalker.speech.encoder_model import GRID
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, HOPS, PROSODY_CHANNELS, SPEECH
@@ -153,9 +153,10 @@ def _rhythm() -> Section:
 
 
 def _speech_stream() -> Section:
-    histogram, bands = speech_stream.LevelHistogram, speech_stream.BandHistory
+    histogram, bands = level_history.LevelHistogram, level_history.BandHistory
     widths = {"width": histogram.WIDTH, "level_width": bands.LEVEL_WIDTH, "gain_step": bands.GAIN_STEP}
-    return {**_named(speech_stream, "LOWEST", "HIGHEST", "ALIGNMENT", "BEFORE", "SILENT"), **widths}
+    levels = _named(level_history, "LOWEST", "HIGHEST")
+    return {**levels, **_named(speech_stream, "ALIGNMENT", "BEFORE", "SILENT"), **widths}
 
 
 def _streams() -> Section:
