@@ -46,9 +46,8 @@ def default_jobs() -> int:
 
 
 def worker_environment(jobs: int) -> dict[str, str]:
-    """Environment variables of a process that shares the machine with others: few threads.
-
-    Results do not depend on the number of threads.
+    """Environment variables of a process that shares the machine with others: few threads, and one that adds up, as
+    the command has it, too: results are the same bytes.
     """
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

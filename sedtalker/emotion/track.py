@@ -185,6 +185,11 @@ class EmotionTrack:
         """(T, C) the posterior that a diarizer predicted, or the track's own where the emotion was given."""
         return self.posterior if self.predicted is None else self.predicted.posterior
 
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """(T,) how likely the label that each frame shows is, as far as it was ``recognised``."""
+        return self.recognised[np.arange(len(self)), self.posterior.argmax(1)]
+
     def summary(self) -> str:
         """The track in one line: ``happy 0.7 (confidence 0.62) 0.0-4.2 s, …``."""
         return ", ".join(

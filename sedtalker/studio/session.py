@@ -385,7 +385,7 @@ class Session:
         count = FRAME_CLOCK.frames(clip.sound.duration)
         first, last = _between(start, end, FRAME_CLOCK.rate, count)
         shown = self.track.at(FRAME_CLOCK.times(count)[first:last])
-        columns = [shown.posterior, shown.intensity, shown.valence, shown.arousal, shown.posterior.max(axis=1)]
+        columns = [shown.posterior, shown.intensity, shown.valence, shown.arousal, shown.confidence]
         return first, np.ascontiguousarray(np.column_stack(columns), dtype="<f4")
 
     def extra_rows(self, start: float, end: float) -> tuple[int, Floats]:

@@ -175,7 +175,7 @@ def _segments(base: Base, document: Document, track: EmotionTrack) -> list[dict[
     rows = []
     for segment, first, last in zip(document.segments, edges, edges[1:], strict=False):
         label = CATEGORIES.index(segment.label)
-        part = track.posterior[first:last, label]
+        part = track.recognised[first:last, label]
         if track.speech is not None and track.speech[first:last].any():
             part = part[track.speech[first:last]]
         confidence = float(part.mean()) if len(part) else 1.0

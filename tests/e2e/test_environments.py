@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sedtalker.animation.animation import write_animation
+from tests.support.clips import SAMPLE
 from tests.support.moving import moving_cube
 
 SLOW = pytest.mark.slow
@@ -122,3 +123,11 @@ def test_two_at_once_leave_the_results_of_one(animation: Path, tmp_path: Path) -
     frames = int.from_bytes((tmp_path / "out" / "clip.mdd").read_bytes()[:4], "big")
     assert frames in (5, 10)
     assert results(tmp_path) == ["in", "in/clip.npz", *WRITTEN]
+
+
+def test_the_number_of_threads_changes_no_byte(tmp_path: Path) -> None:
+    """Sums over the parts of several threads are rounded otherwise, so the command adds up on one."""
+    line = f'sedtalker diarize "{SAMPLE}" --json'
+    said = {run(tmp_path, line, OMP_NUM_THREADS=n, OPENBLAS_NUM_THREADS=None).stdout for n in ("1", "2")}
+    assert len(said) == 1
+    assert said != {""}

@@ -108,7 +108,7 @@ def test_the_posterior_is_the_predicted_one_where_there_is_one(drawn):
     rng = np.random.default_rng(0)
     posterior = rng.dirichlet(np.ones(len(CATEGORIES)), len(TRACK)).astype(np.float32)
     predicted = replace(TRACK, predicted=Prediction(posterior, TRACK.intensity))
-    for track, source in ((predicted, "predicted"), (TRACK, "given")):
+    for track, source in ((predicted, "predicted"), (replace(TRACK, predicted=None), "given")):
         ribbons = drawn(track)[1]
         tops = [band.get_paths()[0].vertices[1 : len(track) + 1, 1] for band in ribbons.collections]
         np.testing.assert_allclose(tops[1] - tops[0], track.recognised[:, 0], atol=1e-6)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, UNSURE
 from sedtalker.studio.server import make_app
 from sedtalker.studio.session import Session
 from sedtalker.studio.sound import MOST_PEAKS
@@ -82,9 +82,21 @@ def test_rows_of_the_track(client, session):
     track = session.track
     assert np.allclose(part[:, :7], track.posterior[first : first + 51])
     assert np.allclose(part[:, 7], track.intensity[first : first + 51])
-    assert np.allclose(part[:, 10], part[:, :7].max(axis=1))
+    known = track.recognised[first : first + 51]
+    assert np.allclose(part[:, 10], known[np.arange(51), part[:, :7].argmax(axis=1)])
     assert len(rows(client.get(f"{ROOT}api/track.bin"))) == len(track)
     assert len(rows(client.get(f"{ROOT}api/track.bin?from=99"))) == 0
+
+
+def test_a_segment_is_as_confident_as_diarize_says_and_certain_once_it_is_named_by_hand(client, session):
+    shown = client.get(f"{ROOT}api/state").json()["document"]["segments"]
+    said = [segment.confidence for segment in session.track.segments()]
+    assert [segment["confidence"] for segment in shown] == pytest.approx(said, abs=0.02)
+    assert [segment["uncertain"] for segment in shown] == [segment["confidence"] < UNSURE for segment in shown]
+    other = "sad" if shown[1]["label"] != "sad" else "happy"
+    reply = client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": other}).json()
+    assert reply["document"]["segments"][1]["confidence"] == pytest.approx(1.0)
+    client.post(f"{ROOT}api/undo")
 
 
 def test_weights_follow_an_edit_and_come_back_with_undo(client):

@@ -6,13 +6,13 @@ import itertools
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.emotion.taxonomy import category, valence_arousal
-from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Segment
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Prediction, Segment
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK
 
@@ -86,8 +86,9 @@ def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SEC
 
     Values ease over ``ease`` seconds across each boundary (raised cosine, less where a segment is shorter), from one
     segment into the next where nothing lies between them for more than ``BRIDGED``. At its ends a segment has half of
-    its probability and still its whole intensity; it fades after its end. A segment's confidence becomes its label's
-    probability, the rest goes to neutral. Of overlapping segments the one that begins later wins.
+    its probability and still its whole intensity; it fades after its end. What is shown is the label, however confident
+    somebody was of it; confidences below 1 are kept as what was predicted, the rest shared by the other categories. Of
+    overlapping segments the one that begins later wins.
 
     Raises:
         InputError: a segment is empty, outside the recording, or its label is unknown; there are too many, or too long.
@@ -95,8 +96,9 @@ def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SEC
     check_duration(duration)
     check_count(len(segments))
     times = FRAME_CLOCK.times(FRAME_CLOCK.frames(duration))
-    values = np.zeros((len(times), len(CATEGORIES) + 1))
-    values[:, 0] = 1.0
+    count = len(CATEGORIES)
+    values = np.zeros((len(times), 2 * count + 1))
+    values[:, [0, count]] = 1.0
     for segment in segments:
         _check(segment, duration)
     if sum(min(s.end, duration) - s.start for s in segments) > DEEPEST_OVERLAP * duration + len(segments):
@@ -117,9 +119,12 @@ def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SEC
         strength = np.where(rises, weight[:, 0], np.minimum(1.0, 2.0 * weight[:, 0]))
         values[part, :-1] = (1 - weight) * values[part, :-1] + weight * target[:-1]
         values[part, -1] = (1 - strength) * values[part, -1] + strength * target[-1]
-    posterior = (values[:, :-1] / values[:, :-1].sum(1, keepdims=True)).astype(np.float32)
+    shown, known = values[:, :count], values[:, count:-1]
+    posterior, known = ((part / part.sum(1, keepdims=True)).astype(np.float32) for part in (shown, known))
     intensity = values[:, -1].astype(np.float32)
-    return EmotionTrack(times, posterior, intensity, *valence_arousal(posterior, intensity), duration=duration)
+    made = EmotionTrack(times, posterior, intensity, *valence_arousal(posterior, intensity), duration=duration)
+    certain = all(segment.confidence == 1.0 for segment in segments)
+    return made if certain else replace(made, predicted=Prediction(known, intensity))
 
 
 def constant_track(text: str, duration: float) -> EmotionTrack:
@@ -149,11 +154,11 @@ def parse_label(text: str) -> tuple[str, float]:
 
 
 def _target(segment: Segment) -> NDArray[np.float64]:
-    target = np.zeros(len(CATEGORIES) + 1)
-    target[CATEGORIES.index(category(segment.label))] = segment.confidence
-    target[0] += 1.0 - segment.confidence
-    target[-1] = segment.intensity
-    return target
+    """(2 C + 1) the posterior that is shown, the one that was predicted, and the intensity."""
+    label = CATEGORIES.index(category(segment.label))
+    shown = np.eye(len(CATEGORIES))[label]
+    others = (1.0 - segment.confidence) / (len(CATEGORIES) - 1)
+    return np.concatenate([shown, np.where(shown == 1.0, segment.confidence, others), [segment.intensity]])
 
 
 def _check(segment: Segment, duration: float) -> None:

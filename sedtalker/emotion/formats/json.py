@@ -36,6 +36,8 @@ CONVERSATION = "sedtalker-conversation"
 """What the tracks of several speakers in one file call themselves, see ``sedtalker.emotion.formats.conversation``."""
 BURST_NUMBERS = ("start", "end", "confidence")
 """What is rounded of a vocal burst."""
+CHANGED = 0.02
+"""Seconds, or intensity, by which a segment of the summary differs from the frames where somebody edited it."""
 Seconds = Annotated[float, Field(ge=0)]
 """A time."""
 Numbers = Annotated[list[float], FailFast()]
@@ -76,7 +78,7 @@ class WrittenPrediction(BaseModel, extra="forbid", allow_inf_nan=False):
 
 
 class DenseTrack(BaseModel, extra="forbid", allow_inf_nan=False):
-    """The lossless schema. ``segments`` is a summary for readers; the frames decide."""
+    """The lossless schema. ``segments`` is a summary for readers; the frames decide, and a note says if it differs."""
 
     format: str
     version: int
@@ -150,6 +152,11 @@ def track_from_json(text: str, duration: float | None = None, name: str = "track
         if duration is not None and abs(track.duration - duration) > BEYOND:
             log.warning(
                 f"{name} is of {track.duration:.2f} s, the recording of {duration:.2f} s: is it of another one?"
+            )
+        if duration is not None and data.get("segments") and not _summarises(data["segments"], track):
+            log.warning(
+                f"{name}: its segments do not say what its frames do, and the frames count; to edit segments, keep the "
+                "list of them alone, or edit them as .csv"
             )
         return track
     if isinstance(data, dict) and data.get("format") == CONVERSATION:
@@ -225,6 +232,17 @@ def track_from_plain(data: dict[str, Any], name: str) -> EmotionTrack:
         else Prediction(np.array(predicted.posterior, np.float32), np.array(predicted.intensity, np.float32)),
         words=tuple(dense.words),
         language=dense.language,
+    )
+
+
+def _summarises(segments: list[dict[str, Any]], track: EmotionTrack) -> bool:
+    """Whether segments as a file holds them are those of its frames."""
+    numbers = "start", "end", "intensity"
+    found = [_rounded(segment) for segment in track.segments()]
+    return [one.get("label") for one in segments] == [one["label"] for one in found] and all(
+        isinstance(one.get(key), int | float) and abs(one[key] - own[key]) < CHANGED
+        for one, own in zip(segments, found, strict=True)
+        for key in numbers
     )
 
 

@@ -52,10 +52,15 @@ def test_nothing_eases_at_the_ends_of_the_recording() -> None:
     assert inside.intensity[0] == inside.intensity[-1] == 0
 
 
-def test_confidence_is_the_labels_share_and_the_rest_is_neutral() -> None:
-    track = densify([Segment(0.0, 1.0, "happy", 0.6, 0.75)], 1.0)
-    np.testing.assert_allclose(track.posterior[:, [0, HAPPY]], np.tile([0.25, 0.75], (50, 1)), atol=1e-6)
-    assert track.posterior.sum(1) == pytest.approx(1.0)
+def test_a_label_is_shown_whole_however_confident_somebody_was_of_it() -> None:
+    track = densify([Segment(0.0, 1.0, "happy", 0.6, 0.3)], 1.0)
+    np.testing.assert_allclose(track.posterior[:, HAPPY], 1.0)
+    np.testing.assert_allclose(track.intensity, 0.6, atol=1e-6)
+    assert track.predicted is not None
+    np.testing.assert_allclose(track.predicted.posterior[:, HAPPY], 0.3, atol=1e-6)
+    np.testing.assert_allclose(track.predicted.posterior.sum(1), 1.0, atol=1e-6)
+    assert [(s.label, round(s.confidence, 3)) for s in track.segments()] == [("happy", 0.3)]
+    assert densify([Segment(0.0, 1.0, "happy", 0.6, 1.0)], 1.0).predicted is None
 
 
 def test_a_gap_that_is_bridged_is_of_what_was_before() -> None:
@@ -238,6 +243,20 @@ DENSE = json.loads(track_to_json(constant_track("happy:1", 0.1)))
 def test_what_a_dense_track_must_be(change: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=f"track: .*{said}"):
         track_from_json(json.dumps({**DENSE, **change}))
+
+
+def test_a_note_says_that_edited_segments_of_a_dense_track_do_not_count(caplog: pytest.LogCaptureFixture) -> None:
+    data = json.loads(track_to_json(densify([Segment(0.5, 2.0, "happy", 0.6, 0.4)], 3.0)))
+    track_from_json(json.dumps(data), 3.0)
+    assert not caplog.messages
+    for change in ({"label": "sad"}, {"intensity": 0.9}, {"end": 2.9}):
+        parts = [{**part, **change} if part["label"] == "happy" else part for part in data["segments"]]
+        edited = track_from_json(json.dumps({**data, "segments": parts}), 3.0, "t.json")
+        assert [line.split(",")[0] for line in caplog.messages] == [
+            "t.json: its segments do not say what its frames do"
+        ]
+        assert "happy" in [segment.label for segment in edited.segments()]
+        caplog.clear()
 
 
 def test_a_dense_track_says_its_segments_to_the_millisecond() -> None:
