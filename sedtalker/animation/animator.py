@@ -389,8 +389,8 @@ class Animator:
                 return face
             mesh = face.mesh if isinstance(face, Face) else face
             return cast("VertexDecoder", self.decoder).face(mesh, face.name if isinstance(face, Face) else "head")
-        if isinstance(face, Mesh):
-            raise InputError("give a Face: Face.from_mesh fits the shapes to a mesh")
+        if face is not None and not isinstance(face, Face):
+            raise InputError("give a Face: Face.builtin(NAME), or Face.from_mesh, which fits the shapes to a mesh")
         return load_face() if face is None else face
 
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from sedtalker.audio.decoders import Channels, check_rate, decoder_of, part_length
+from sedtalker.audio.decoders import ENDLESS, Channels, check_rate, decoder_of, part_length
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file
 
@@ -57,6 +58,8 @@ def resample_frames(
 
 SAMPLE_RATE = 16_000
 """Samples per second of all sound inside the package, Hz."""
+MOST_CHANNELS = 256
+"""An array of more is one of (channels, N)."""
 SHORTEST_SECONDS = 0.1
 """Less has no syllable in it."""
 LONGEST_SECONDS = 3600.0
@@ -100,18 +103,30 @@ class Audio:
         return hashlib.sha256(np.ascontiguousarray(self.samples).data).hexdigest()
 
 
-def from_samples(samples: NDArray[np.floating], rate: int) -> Audio:
-    """Audio from samples (N,) or (N, channels) at any rate.
+def in_full_scale(samples: NDArray[Any]) -> NDArray[np.float32]:
+    """Samples as float32; integers, as sound cards give them, from their full scale to [-1, 1)."""
+    values = np.asarray(samples)
+    if values.dtype.kind not in "iu":
+        return values.astype(np.float32, copy=False)
+    least, most = np.iinfo(values.dtype).min, np.iinfo(values.dtype).max
+    middle = (float(least) + float(most) + 1.0) / 2  # unsigned ones lie around it
+    return ((values - middle) / (float(most) + 1.0 - middle)).astype(np.float32)
+
+
+def from_samples(samples: NDArray[Any], rate: int) -> Audio:
+    """Audio from samples (N,) or (N, channels) at any rate, integers in their full scale.
 
     Channels are averaged, except where they cancel out: then the loudest is taken. Samples that are not numbers become
     zero, and sound far beyond full scale is brought down; both are reported in ``notes``.
 
     Raises:
-        InputError: no samples, shorter than 0.1 s, or a rate that no recording has.
+        InputError: no samples, more channels than there are, shorter than 0.1 s, or a rate that no recording has.
     """
     check_rate(rate)
-    channels = np.asarray(samples, dtype=np.float32)
-    channels = channels if channels.ndim == 2 else channels[:, None]
+    channels = in_full_scale(samples)
+    channels = channels if channels.ndim > 1 else channels.reshape(-1, 1)
+    if channels.ndim > 2 or channels.shape[1] > MOST_CHANNELS:
+        raise InputError(f"sound of the shape {channels.shape} cannot be read: give (N,) or (N, channels)")
     step = part_length(rate, channels.shape[1])
     return _from_parts(lambda: (channels[i : i + step] for i in range(0, len(channels), step)), rate)
 
@@ -142,10 +157,18 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
     except TooShort as error:
         damaged = decoder.truncated and not error.seconds
         raise InputError(f"{path}: damaged, no sound decoded" if damaged else f"{path}: {error}") from None
-    if decoder.truncated:
+    if decoder.truncated or _cut_off(path):
         note = f"decoding stopped after {audio.duration:.1f} s (the file is damaged or cut short)"
         audio = Audio(audio.samples, audio.rate, (*audio.notes, note))
     return audio
+
+
+def _cut_off(path: Path) -> bool:
+    """Whether a WAV file ends before its header says."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    declared = int.from_bytes(head[4:], "little") + len(head)
+    return head[:4] == b"RIFF" and declared < ENDLESS and path.stat().st_size < declared
 
 
 def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:

@@ -25,6 +25,8 @@ PART_VALUES = 8_000_000
 """The most values of all channels that are read at a time, whatever a file says of rates and channels: 32 MB."""
 MOST_VALUES = 8 * 192_000
 """Values a second of the longest recording that is read: its channels times its rate, on average."""
+ENDLESS = 0x7FFF0000
+"""Sizes from here on stand in headers of WAV files whose writer did not know where they end."""
 FORMATS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gsm,loas,matroska,webm,mov,mp4,mp3,mpc,mpc8,mpeg,mpegts,"
     "mxf,nistsphere,nut,ogg,rm,sox,tak,tta,voc,w64,wav,wv"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import runs
 from sedtalker.audio.activity import ActivityRule, speech_activity
-from sedtalker.audio.audio import SAMPLE_RATE
+from sedtalker.audio.audio import SAMPLE_RATE, in_full_scale
 from sedtalker.emotion.burst_detector import SHOWN_KINDS, VOICE, burst_model, burst_steps
 from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
@@ -139,13 +139,14 @@ class SpeechStream:
         return None if hidden is None else hidden.encoder
 
     def push(self, samples: NDArray[np.floating]) -> StreamFrames:
-        """The next samples (N,), mono at 16 kHz in [-1, 1], any number of them.
+        """The next samples (N,), mono at 16 kHz, any number of them: in [-1, 1], or integers in their full scale.
 
         Returns:
             The frames that have become final, possibly none.
 
         Raises:
             ValueError: the stream was flushed before.
+            InputError: an array of several channels.
         """
         return alone(self.steps(samples))
 
@@ -157,7 +158,9 @@ class SpeechStream:
         """See ``push``."""
         if self.ended:
             raise ValueError("the stream has ended: begin a new one")
-        finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        if np.ndim(samples) != 1:
+            raise InputError(f"a stream takes samples (N,) of one channel, not an array of the shape {samples.shape}")
+        finite = np.nan_to_num(in_full_scale(samples), nan=0.0, posinf=0.0, neginf=0.0)
         self.waiting.append(np.clip(finite, -1.0, 1.0, dtype=np.float32))
         step = self.hop * FRAME_LENGTH
         if sum(map(len, self.waiting)) < step:

@@ -125,7 +125,7 @@ def emotion_track(
 
 
 def enrol(diarizer: EmotionModel, recordings: Iterable[SpeechFeatures]) -> Voice:
-    """The voice of a speaker from other recordings of them; the first minute of each counts.
+    """The voice of a speaker from other recordings of them; the first minute of each counts, if it is voiced anywhere.
 
     Args:
         diarizer: from ``open_model``.
@@ -139,14 +139,16 @@ def enrol(diarizer: EmotionModel, recordings: Iterable[SpeechFeatures]) -> Voice
         _check_encoder(diarizer, features)
         part = slice(0, round(WINDOW_SECONDS * features.clock.rate))
         voice = diarizer.voice_of(_window(features, part))
+        if not voice.weight[1]:  # silence, of which every frame counts as speech, or a whisper
+            log.warning("an enrolled recording has no voiced speech: it does not count")
+            continue
         if diarizer.config.usual is not None:
             answer = speech_log_posterior(frame_emotions(diarizer, features.part(0, part.stop)))
             voice = voice._replace(answer=answer.astype(np.float32))
         voices.append(voice)
-    voice = pool_voices(voices)
-    if not voice.weight[0]:
+    if not voices:
         raise InputError("no speech was found in the enrolled clips; give clips in which the speaker talks")
-    return voice
+    return pool_voices(voices)
 
 
 def speech_log_posterior(frames: FrameEmotions) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 
 from sedtalker.audio import find_recording, from_samples, load_audio
-from sedtalker.audio.audio import OFFSET_POLE, OffsetFilter, _mix, without_offset
+from sedtalker.audio.audio import OFFSET_POLE, SAMPLE_RATE, OffsetFilter, _mix, in_full_scale, without_offset
 from sedtalker.audio.decoders import _within
 from sedtalker.errors import InputError
 
@@ -255,3 +255,28 @@ def test_an_offset_is_taken_out_however_the_sound_comes(lengths: list[int], offs
 def test_a_voice_keeps_its_sound_without_an_offset() -> None:
     voice = tone()
     assert np.corrcoef(voice, without_offset(voice))[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.uint8])
+def test_integers_are_taken_in_their_full_scale(kind: type) -> None:
+    sound = tone(rate=SAMPLE_RATE)
+    info = np.iinfo(kind)
+    middle = (float(info.min) + float(info.max) + 1.0) / 2
+    whole = (sound * (float(info.max) - middle) + middle).round().astype(kind)
+    np.testing.assert_allclose(in_full_scale(whole), sound, atol=0.01)
+    np.testing.assert_allclose(from_samples(whole, SAMPLE_RATE).samples, sound, atol=0.01)
+
+
+def test_an_array_of_channels_first_is_refused() -> None:
+    with pytest.raises(InputError, match=r"shape \(2, 16000\) cannot be read: give \(N,\) or \(N, channels\)"):
+        from_samples(np.zeros((2, 16_000)), SAMPLE_RATE)
+
+
+def test_a_wav_that_was_cut_off_is_read_as_far_as_it_goes_and_that_is_said(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "whole.wav", tone(rate=SAMPLE_RATE), SAMPLE_RATE)
+    data = (tmp_path / "whole.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(data[: len(data) // 2])
+    (tmp_path / "piped.wav").write_bytes(data[:4] + b"\xff\xff\xff\xff" + data[8:])
+    notes = {name: load_audio(tmp_path / f"{name}.wav").notes for name in ("whole", "cut", "piped")}
+    assert [len(said) for said in notes.values()] == [0, 1, 0]
+    assert "the file is damaged or cut short" in notes["cut"][0]

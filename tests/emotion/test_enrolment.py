@@ -126,6 +126,18 @@ def test_enrolled_speech_that_is_answered_as_usual_moves_nothing(network: Diariz
     np.testing.assert_allclose(with_usual, without, atol=1e-5)
 
 
+def test_a_clip_without_voiced_speech_does_not_count(network, caplog):
+    """The frames of digital silence are all as loud as the loudest, so all of them are taken for speech."""
+    spoken, still = features(200), features(100)
+    still.prosody[:, 2] = 0.0
+    alone, both = enrol(network, [spoken]), enrol(network, [still, spoken])
+    for one, other in zip(alone[:3], both[:3], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert caplog.messages == ["an enrolled recording has no voiced speech: it does not count"]
+    with pytest.raises(InputError, match="no speech was found"):
+        enrol(network, [still])
+
+
 def test_silent_clips_are_refused(network):
     silent = features(100, silent=True)
     with pytest.raises(InputError, match="no speech"):

@@ -182,6 +182,16 @@ def test_an_empty_stream_and_sound_that_is_no_number(small):
     assert np.allclose(frames.posterior.sum(1), 1.0, atol=1e-5)
 
 
+def test_integers_are_taken_in_their_full_scale_and_one_channel_alone(small):
+    network, encoder = small
+    samples = voice_like(1.0, 4)
+    streams = [DiarizerStream(network, encoder, 0.1, 0.1) for _ in range(2)]
+    plain, whole = (s.push(x) for s, x in zip(streams, (samples, (32768 * samples).astype(np.int16)), strict=True))
+    np.testing.assert_allclose(plain.predicted, whole.predicted, atol=0.01)
+    with pytest.raises(InputError, match=r"one channel, not an array of the shape \(1600, 2\)"):
+        streams[0].push(np.zeros((1600, 2)))
+
+
 def test_the_shortest_times_are_no_look_ahead_and_one_frame(small):
     stream = DiarizerStream(*small, look_ahead=0.0, hop=0.02)
     assert (stream.delay, stream.hop) == (0, 1)
