@@ -127,6 +127,16 @@ def _declared(options: type) -> dict[str, Declared]:
     return found
 
 
+def check_ranges(options: Any) -> None:
+    """Raise ``InputError`` for a number outside the range of its option, or one that is no number."""
+    for name, about in declared(type(options)).items():
+        value, least, most = getattr(options, name), about.option.least, about.option.most
+        if not isinstance(value, int | float) or least is None or most is None:
+            continue
+        if not least <= value <= most:
+            raise InputError(f"{name}: {value:g} does not lie between {least:g} and {most:g}")
+
+
 def is_repeatable(kind: Any) -> bool:
     """Whether an option of this type takes several values."""
     return get_origin(kind) in (tuple, Mapping)

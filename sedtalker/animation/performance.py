@@ -16,7 +16,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from sedtalker.animation.option_fields import Backend, Option, ShotKind, Targets, listed, read_factors, read_speakers
+from sedtalker.animation.option_fields import (
+    Backend,
+    Option,
+    ShotKind,
+    Targets,
+    check_ranges,
+    listed,
+    read_factors,
+    read_speakers,
+)
 
 if TYPE_CHECKING:
     from sedtalker.animation.conditioning import Style
@@ -134,6 +143,9 @@ class LiveMotion:
         float,
         Option("Motion", "Share of the time that the eyes look at the camera; at 1 they never look away.", 0.0, 1.0),
     ] = 0.7
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     @cached_property
     def gains(self) -> Gains:

@@ -114,6 +114,18 @@ def test_schemas_refuse_what_is_out_of_range(schema: type) -> None:
             parsed(schema, strange, "options")
 
 
+@pytest.mark.parametrize("kind", [LiveMotion, Motion, StreamSettings, Performance])
+def test_python_takes_no_number_out_of_range(kind: type) -> None:
+    for name, about in declared(kind).items():
+        least, most = about.option.least, about.option.most
+        if least is None or most is None:
+            continue
+        assert {getattr(kind(**{name: value}), name) for value in (least, most)} == {least, most}
+        for beyond in (least - 1, most + 1, float("nan")):
+            with pytest.raises(InputError, match=f"{name}: .* does not lie between"):
+                kind(**{name: beyond})
+
+
 def test_the_page_of_the_studio_gets_defaults_and_ranges() -> None:
     sent = options_state()["settings"]
     assert sent.keys() == {held.name for held in fields(StudioSettings)}
