@@ -66,6 +66,12 @@ def whole_file(path: Path) -> Iterator[Path]:
             staging.close()
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text (UTF-8), whole or not at all, see ``whole_file``."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def whole_files(paths: Sequence[Path], force: bool = True) -> Iterator[list[Path]]:
     """Temporary paths, as ``whole_file`` gives one, for several results of a command.

@@ -20,7 +20,7 @@ from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture, lip_width
 from sedtalker.reading import read_json
 from sedtalker.speech.features import SpeechFeatures
-from sedtalker.storage import whole_file
+from sedtalker.storage import write_text
 
 STYLES: dict[str, Style] = {
     "natural": Style(),
@@ -82,8 +82,7 @@ def read_style(path: Path) -> Style:
 
 def write_style(path: Path, style: Style) -> None:
     """Write a style as JSON."""
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps({"format": FORMAT, "version": 1, "style": asdict(style)}, indent=2) + "\n")
+    write_text(path, json.dumps({"format": FORMAT, "version": 1, "style": asdict(style)}, indent=2) + "\n")
 
 
 def fit_style(

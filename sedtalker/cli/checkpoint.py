@@ -370,7 +370,7 @@ def copied(config: BackboneConfig, source: Path) -> Path:
 
     from sedtalker.checkpoint import read_config
     from sedtalker.speech.encoder import open_encoder
-    from sedtalker.storage import OutputFolder, whole_file
+    from sedtalker.storage import OutputFolder, write_text
 
     if not source.is_dir():
         raise InputError(f"{source}: no such folder")
@@ -393,8 +393,7 @@ def copied(config: BackboneConfig, source: Path) -> Path:
                     if (source / name).is_file():
                         shutil.copyfile(source / name, results.path / name)
         (root / "refs").mkdir(exist_ok=True)
-        with whole_file(root / "refs" / (config.revision or "main")) as reference:
-            reference.write_text(commit, encoding="utf-8")
+        write_text(root / "refs" / (config.revision or "main"), commit)
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror or error})") from None
     return target

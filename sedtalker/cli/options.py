@@ -23,7 +23,7 @@ from sedtalker.cli.console import PIPE, PROGRESS_HELP, ProgressStyle, ShownProgr
 from sedtalker.errors import InputError
 from sedtalker.export.formats import FORMATS
 from sedtalker.reading import is_folder, is_there, read_json
-from sedtalker.storage import check_writable, whole_file
+from sedtalker.storage import check_writable, write_text
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
@@ -235,8 +235,7 @@ def save_preset(context: typer.Context, path: Path | None) -> None:
         name, value = parameter.name or "", context.params.get(parameter.name or "")
         if name not in NOT_SAVED and value not in (None, parameter.default, [], ()):
             kept[name] = _plain(value[0] if name in FACES and len(value) == 1 else value)
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
     say(f"preset: {path}")
 
 

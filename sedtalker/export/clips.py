@@ -30,7 +30,7 @@ from sedtalker.export.targets import choose_targets
 from sedtalker.face.arkit import both_sides
 from sedtalker.face.face import head_weights
 from sedtalker.face.shape_maps import ShapeMap
-from sedtalker.storage import whole_file
+from sedtalker.storage import write_text
 
 DIGITS = 6
 """Decimals of seconds, weights and quaternions."""
@@ -140,8 +140,7 @@ def write_unity(
         rate=_number(animation.fps),
         end=_number(times[-1]),
     )
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
     return said
 
 
@@ -177,8 +176,7 @@ def write_godot(
     where = json.dumps(f"{SKELETON}:head" if skinned else "head")
     tracks.append(GODOT_TRACK.format(n=len(tracks), kind="rotation_3d", path=where, keys=keys))
     head = f'[gd_resource type="Animation" format=3]\n\n[resource]\nlength = {max(float(times[-1]), 0.001)!r}\n'
-    with whole_file(path) as temporary:
-        temporary.write_text(f"{head}step = {1.0 / animation.fps!r}\n{''.join(tracks)}", encoding="utf-8")
+    write_text(path, f"{head}step = {1.0 / animation.fps!r}\n{''.join(tracks)}")
     return said
 
 
@@ -248,8 +246,7 @@ def write_live2d(path: Path, animation: Animation, audio: str | None = None) -> 
         "UserDataCount": 0,
         "TotalUserDataSize": 0,
     }
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps({"Version": 3, "Meta": about, "Curves": rows}) + "\n", encoding="utf-8")
+    write_text(path, json.dumps({"Version": 3, "Meta": about, "Curves": rows}) + "\n")
     return {"parameters": len(rows)}
 
 

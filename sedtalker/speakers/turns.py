@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Mask, stretches
 from sedtalker.errors import InputError
 from sedtalker.reading import read_text, rows_of
-from sedtalker.storage import whole_file
+from sedtalker.storage import write_text
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +104,7 @@ class Turns:
 
     def save(self, path: str | Path, name: str = "audio") -> None:
         """Write RTTM, see ``turns_to_rttm``."""
-        with whole_file(Path(path)) as temporary:
-            temporary.write_text(turns_to_rttm(self, name), encoding="utf-8")
+        write_text(Path(path), turns_to_rttm(self, name))
 
     @staticmethod
     def load(path: str | Path, duration: float | None = None) -> Turns:

@@ -23,7 +23,7 @@ from sedtalker.batch.settings import path_sha256
 from sedtalker.errors import InputError
 from sedtalker.processes import try_lock
 from sedtalker.reading import is_folder, is_there, read_json
-from sedtalker.storage import temporary_folder, whole_file
+from sedtalker.storage import temporary_folder, whole_file, write_text
 from sedtalker.studio.project import SUFFIX, Project, names_from, project_text, read_project, write_project
 from sedtalker.studio.session import Snapshot
 
@@ -126,10 +126,8 @@ class StudioFolder:
         Raises:
             InputError: the disk is full.
         """
-        with whole_file(self.path / AUTOSAVE) as temporary:
-            temporary.write_text(project_text(project, names_from(self.path)), encoding="utf-8")
-        with whole_file(self.path / SUMMARY) as temporary:
-            temporary.write_text(json.dumps({"saved_at": time.time(), "audio": audio}), encoding="utf-8")
+        write_text(self.path / AUTOSAVE, project_text(project, names_from(self.path)))
+        write_text(self.path / SUMMARY, json.dumps({"saved_at": time.time(), "audio": audio}))
 
     def clear(self) -> None:
         """The edits are saved elsewhere."""

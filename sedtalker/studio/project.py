@@ -32,7 +32,7 @@ from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import is_file, parse_json, problem_of
 from sedtalker.speakers.separation import sound_of
 from sedtalker.speakers.turns import LATEST_SECONDS, LONGEST_NAME, MOST_SPEAKERS, MOST_TURNS, Turn, Turns
-from sedtalker.storage import whole_file
+from sedtalker.storage import write_text
 from sedtalker.studio.document import SHORTEST, Base, Document, as_plain, from_plain
 from sedtalker.version import __version__
 
@@ -225,8 +225,7 @@ def write_project(path: Path, project: Project) -> None:
     if path.suffix.lower() != SUFFIX:
         raise InputError(f"{path}: a project is saved as a file that ends in {SUFFIX}")
     text = project_text(project, names_from(path.parent))
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def read_project(path: Path) -> Project:

@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 from sedtalker.errors import InputError
 from sedtalker.processes import wait_for_lock
 from sedtalker.progress import Hook, no_progress
-from sedtalker.storage import whole_file
+from sedtalker.storage import whole_file, write_text
 from sedtalker.training.task import Batch, Shows, Task, TrainerConfig, learning_rate, make_optimizer
 
 logger = logging.getLogger(__name__)
@@ -53,8 +53,7 @@ PATIENCE = 10.0
 def write_config(run: Path, config: Mapping[str, Any]) -> None:
     """Keep the composed configuration beside the run; what a resumed run began with is overwritten."""
     run.mkdir(parents=True, exist_ok=True)
-    with whole_file(run / CONFIG) as temporary:
-        temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_text(run / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
 @contextmanager
@@ -89,8 +88,7 @@ class RunLog:
 
         self.path = folder / LOG
         kept = [line for line in read_log(folder) if line["step"] <= step]
-        with whole_file(self.path) as temporary:
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
         try:
             self.writer = SummaryWriter(str(folder), purge_step=step + 1)
         except OSError as error:

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from sedtalker.errors import InputError
 from sedtalker.plugins import load
 from sedtalker.progress import Hook, no_progress
-from sedtalker.storage import user_cache, whole_file
+from sedtalker.storage import user_cache, write_text
 from sedtalker.training.corpora.manifest import COLUMNS, find_data
 from sedtalker.training.corpora.tracked_motion import split_of
 from sedtalker.training.loop import CONFIG, fit, is_main_process, read_log
@@ -224,8 +224,7 @@ def sweep(overrides: Sequence[str], hook: Hook = no_progress) -> ResultsTable:
     table = results_table([root / str(number) for number in range(len(every))])
     if is_main_process():
         for name, text in (("results.md", table.markdown()), ("results.json", json.dumps(table.rows, indent=2) + "\n")):
-            with whole_file(root / name) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            write_text(root / name, text)
     return table
 
 

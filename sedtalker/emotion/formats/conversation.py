@@ -28,7 +28,7 @@ from sedtalker.errors import InputError
 from sedtalker.reading import Interval, eaf, parse_json, problem_of, read_text, srt, vtt
 from sedtalker.speakers.separation import Speakers
 from sedtalker.speakers.turns import MOST_SPEAKERS, MOST_TURNS, NOT_GIVEN, Turn, Turns, one_word_each, rttm_lines
-from sedtalker.storage import whole_file
+from sedtalker.storage import write_text
 
 VERSION = 1
 """Version of the JSON that is written and read."""
@@ -230,9 +230,4 @@ def check_conversation_name(path: Path) -> Callable[[Conversation, str], str]:
 
 def write_conversation(path: Path, conversation: Conversation) -> None:
     """Write a conversation, whole or not at all; the format follows the name (see ``FORMATS``)."""
-    text = check_conversation_name(path)(conversation, path.name.partition(".")[0])
-    try:
-        with whole_file(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    write_text(path, check_conversation_name(path)(conversation, path.name.partition(".")[0]))

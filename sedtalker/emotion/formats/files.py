@@ -15,7 +15,7 @@ from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.plugins import load, parts_of_others
 from sedtalker.reading import is_file, read_text
-from sedtalker.storage import whole_file
+from sedtalker.storage import write_text
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +119,4 @@ def write_track(path: Path, track: EmotionTrack) -> None:
     """
     row = check_track_name(path)
     note_left_out(row, track)
-    try:
-        with whole_file(path) as temporary:
-            temporary.write_text(row.write(track, path.stem), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    write_text(path, row.write(track, path.stem))

@@ -27,7 +27,7 @@ from sedtalker.arrays import Reals
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.errors import InputError
 from sedtalker.speech.features import MEL_BANDS
-from sedtalker.storage import whole_file
+from sedtalker.storage import whole_file, write_text
 
 Samples = NDArray[np.float32]
 
@@ -356,8 +356,7 @@ def revoice(
         make = partial(_revoice, folder=folder, count=count, seed=seed)
         with ProcessPoolExecutor(workers) as pool:
             list(pool.map(make, items, chunksize=8))
-        with whole_file(done) as temporary:
-            temporary.write_text(json.dumps({"formants": FORMANTS, "pitch": PITCH}))
+        write_text(done, json.dumps({"formants": FORMANTS, "pitch": PITCH}))
     return [(key, folder / f"{key}.{n}.opus") for key, _ in recordings for n in range(count)]
 
 

@@ -24,7 +24,7 @@ from sedtalker.audio import load_audio
 from sedtalker.processes import open_locked
 from sedtalker.progress import Hook, no_progress
 from sedtalker.staging import Staging, clear_left_over
-from sedtalker.storage import whole_file
+from sedtalker.storage import whole_file, write_text
 
 Array = NDArray[Any]
 Item = Mapping[str, Array]
@@ -178,8 +178,8 @@ class _PartialBuild:
         for stream in self.streams.values():
             stream.flush()
         sizes = {name: stream.tell() for name, stream in self.streams.items()}
-        with whole_file(self.folder / "journal.json") as temporary:
-            temporary.write_text(json.dumps({"items": self.items, "sizes": sizes, "shapes": self.shapes}))
+        held = {"items": self.items, "sizes": sizes, "shapes": self.shapes}
+        write_text(self.folder / "journal.json", json.dumps(held))
 
     def write(self, name: str, path: Path) -> None:
         """Write one array as a ``.npy`` file."""

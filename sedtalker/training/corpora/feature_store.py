@@ -25,7 +25,7 @@ from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import Encoder, open_encoder
 from sedtalker.speech.features import MEL_BANDS, MEL_CLOCK, PROSODY_CHANNELS, analyse
-from sedtalker.storage import whole_file
+from sedtalker.storage import write_text
 from sedtalker.training.corpora.augmentation import Augmenter
 from sedtalker.training.corpora.cache import Item, open_array, open_arrays, save_array
 
@@ -129,8 +129,7 @@ def open_features(
         for number, (speed, count) in enumerate(zip(made["speeds"], made["frames"], strict=True)):
             listed.append(Copy(recordings[number // copies][0], number % copies, start, int(count), float(speed)))
             start += int(count)
-        with whole_file(index) as temporary:
-            temporary.write_text(json.dumps([asdict(c) for c in listed]))
+        write_text(index, json.dumps([asdict(c) for c in listed]))
     copies_made = tuple(Copy(**c) for c in json.loads(index.read_text()))
     return FeatureStore(copies_made, open_array(stem.with_suffix(".npy")))
 

@@ -17,7 +17,7 @@ from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import PHONE_INDEX, SILENCE
-from sedtalker.storage import whole_file
+from sedtalker.storage import write_text
 from sedtalker.training.corpora.augmentation import Augmenter
 from sedtalker.training.corpora.feature_store import FeatureStore, open_features
 from sedtalker.training.corpora.manifest import Clip, read_manifest
@@ -140,8 +140,7 @@ def align_corpus(
             for part in counted(pool.map(_align_many, parts), hook, f"aligning the phones of {name}", len(parts)):
                 known.update(part)
         cache.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(dict(sorted(known.items()))))
+        write_text(path, json.dumps(dict(sorted(known.items()))))
     return {u.key: [PhoneSpan(*s) for s in known[u.key]] for u in todo}
 
 
