@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from sedtalker.errors import InputError
 from sedtalker.foreign_weights import read_foreign_weights
-from sedtalker.reading import is_file, problem_of, read_json
+from sedtalker.reading import checked, is_file, problem_of, read_json
 from sedtalker.staging import clear_left_over
 from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.version import __version__
@@ -96,11 +96,9 @@ def read_config(folder: Path) -> CheckpointConfig:
     file = folder / "config.json"
     if not is_file(file):
         raise InputError(f"{folder}: not a checkpoint folder (no config.json)")
-    try:
-        return CheckpointConfig.model_validate(read_json(file, "a checkpoint's configuration"))
-    except ValidationError as error:
-        where, problem = problem_of(error)
-        raise InputError(f"{folder}: config.json is not valid: {where or 'config.json'}: {problem}") from None
+    held = read_json(file, "a checkpoint's configuration")
+    config: CheckpointConfig = checked(CheckpointConfig, held, f"{folder}: config.json is not valid", "config.json")
+    return config
 
 
 def read_card(folder: Path) -> str:

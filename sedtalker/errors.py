@@ -41,6 +41,15 @@ def _cut(text: str) -> str:
 
 
 @contextmanager
+def said_of(name: str) -> Iterator[None]:
+    """The line of an ``InputError`` that is raised inside begins with a name."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+@contextmanager
 def extra(name: str) -> Iterator[None]:
     """Imports inside need an extra of the package, such as ``train``.
 

@@ -183,6 +183,25 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
     return where, str(ours) if isinstance(ours, InputError) else first["msg"]
 
 
+def checked(schema: Any, values: object, name: str = "", whole: str = "") -> Any:
+    """Plain data as a schema of pydantic has it.
+
+    Args:
+        name: what to call the data in messages.
+        whole: what to call them where no part of them is wrong.
+
+    Raises:
+        InputError: they do not fit it.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(schema).validate_python(values)
+    except ValidationError as error:
+        where, problem = problem_of(error)
+        raise InputError(": ".join(filter(None, (name, where or whole, problem)))) from None
+
+
 def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
     """Number and fields of each line of NIST's tables (RTTM, CTM); ``;;`` begins a comment."""
     for number, line in enumerate(text.splitlines(), 1):

@@ -9,7 +9,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator, Emotion
 from sedtalker.emotion.formats import densify, parse_label
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.phonetics.aligner import Alignment
@@ -38,10 +38,8 @@ def parse_tags(text: str) -> list[TaggedText]:
     before, *rest = TAG.split(text)
     parts = [TaggedText(before.strip(), CATEGORIES[0], 0.0)]
     for tag, said in zip(rest[::2], rest[1::2], strict=True):
-        try:
+        with said_of(f"[{tag}]"):
             parts.append(TaggedText(said.strip(), *parse_label(tag)))
-        except InputError as error:
-            raise InputError(f"[{tag}]: {error}") from None
     found = [part for part in parts if part.text]
     if not found:
         raise InputError("there is no text to say")

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 """Hz that are read: below, there is no speech, and resampling asks for much memory; above, nothing records."""
@@ -70,10 +70,8 @@ def check_rate(rate: int) -> None:
 
 def rate_of(path: Path, rate: int) -> int:
     """``rate``, if it can be read; the error names the file."""
-    try:
+    with said_of(str(path)):
         check_rate(rate)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
     return rate
 
 

@@ -11,13 +11,13 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from sedtalker.arrays import Floats, Ints, Mask, from_srgb
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.plugins import parts_of_others
-from sedtalker.reading import is_file, problem_of, read_json, read_own_table
+from sedtalker.reading import checked, is_file, read_json, read_own_table
 
 Colour = tuple[float, float, float]
 Background = Colour | tuple[Colour, Colour]
@@ -123,11 +123,8 @@ def load_lighting(name: str = "studio") -> Lighting:
             return lighting
         known = ", ".join([*light_names(), *others])
         raise InputError(f"there is no light '{name}': use one of {known}, or a .json file")
-    try:
-        return TypeAdapter(Lighting).validate_python(read_json(path, "a light"))
-    except ValidationError as error:
-        where, problem = problem_of(error)
-        raise InputError(f"{path}: {where or 'the file'}: {problem}") from None
+    found: Lighting = checked(Lighting, read_json(path, "a light"), str(path), "the file")
+    return found
 
 
 @dataclass(frozen=True)

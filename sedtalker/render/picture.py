@@ -11,13 +11,13 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
-from sedtalker.reading import is_file, problem_of, read_json
+from sedtalker.reading import checked, is_file, read_json
 from sedtalker.render.camera import Camera, frame_head
 from sedtalker.render.light import Background, Colour, Lighting
 
@@ -133,11 +133,7 @@ def viewpoint(camera: str | Viewpoint) -> Viewpoint:
         raise InputError(f"{camera}: no such camera file")
     given = read_json(path, "a camera")
     kind = Standing if isinstance(given, dict) and {"position", "target"} & given.keys() else Portrait
-    try:
-        found: Viewpoint = TypeAdapter[Viewpoint](kind).validate_python(given)
-    except ValidationError as error:
-        where, problem = problem_of(error)
-        raise InputError(f"{path}: {where or 'the file'}: {problem}") from None
+    found: Viewpoint = checked(kind, given, str(path), "the file")
     if isinstance(found, Standing):
         back = np.array(found.position) - found.target
         if np.linalg.norm(np.cross(found.up, back)) < 1e-9 * max(float(np.linalg.norm(back)), 1e-9):

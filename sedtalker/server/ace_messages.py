@@ -28,7 +28,7 @@ from sedtalker.emotion.formats.keys import strengths_of
 from sedtalker.emotion.shown import from_strengths
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.reading import read_own_table
 
@@ -283,10 +283,8 @@ def checked_sound(header: Any) -> int:
         raise InputError(f"channel_count {header.channel_count}: send one channel")
     if header.bits_per_sample != 16:
         raise InputError(f"bits_per_sample {header.bits_per_sample}: send 16")
-    try:
+    with said_of("samples_per_second"):
         check_rate(header.samples_per_second)
-    except InputError as error:
-        raise InputError(f"samples_per_second: {error}") from None
     return int(header.samples_per_second)
 
 

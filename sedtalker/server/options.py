@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from sedtalker.animation.option_fields import Targets
 from sedtalker.animation.performance import FillScale, LiveMotion, Motion, Performance, StreamSettings
@@ -24,7 +24,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.phonetics.pronunciation import ENGLISH, MOST_CHARACTERS, SpokenWord, pronounce
 from sedtalker.phonetics.recognition import checked_words
 from sedtalker.phonetics.words import AUTO
-from sedtalker.reading import parse_json, problem_of
+from sedtalker.reading import checked, parse_json
 from sedtalker.render.light import light_names
 from sedtalker.version import __version__
 
@@ -170,15 +170,12 @@ def parsed(model: type[M], values: object, where: str) -> M:
         values: JSON text, or a mapping.
         where: what to call them in messages.
     """
-    try:
-        if isinstance(values, str | bytes):
-            values = parse_json(values, where)
-        if not isinstance(values, Mapping):
-            raise InputError(f"{where}: give a JSON object")
-        return TypeAdapter(model).validate_python(dict(values))
-    except ValidationError as error:
-        name, problem = problem_of(error)
-        raise InputError(f"{where}: {name}: {problem}") from None
+    if isinstance(values, str | bytes):
+        values = parse_json(values, where)
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where}: give a JSON object")
+    made: M = checked(model, dict(values), where)
+    return made
 
 
 # --- What can be asked of a server, in the words of OpenAPI 3.1.

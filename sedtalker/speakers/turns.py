@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Mask, stretches
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 from sedtalker.reading import read_text, rows_of
 from sedtalker.storage import write_text
 
@@ -225,10 +225,8 @@ def turns_from_rttm(text: str, duration: float | None = None, name: str = "turns
         raise InputError(f"{name}: every turn begins after the end of the recording ({end:.2f} s)")
     if last > end + PAST_END:
         log.warning(f"{name} goes on to {last:.2f} s, but the recording ends at {end:.2f} s: is it of another one?")
-    try:
+    with said_of(name):
         made = Turns(inside, end)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
     if len(made.speakers) > MOST_SPEAKERS:
         raise InputError(f"{name}: {len(made.speakers)} speakers; at most {MOST_SPEAKERS} are animated")
     return made

@@ -14,14 +14,14 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
 from sedtalker.animation.performance import UNCHANGED, Light, Motion, Performance
 from sedtalker.arrays import Floats
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.reading import problem_of
+from sedtalker.reading import checked
 from sedtalker.render.light import light_names
 
 SHORTEST = 0.02
@@ -113,15 +113,6 @@ def with_one_gain(values: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in values.items() if name not in older}
     merged = {name: value for factors in older.values() for name, value in factors.items()}
     return {**kept, "gain": {**kept.get("gain", {}), **merged}} if older else kept
-
-
-def checked(schema: Any, values: Any) -> Any:
-    """Plain data as ``schema``."""
-    try:
-        return TypeAdapter(schema).validate_python(values)
-    except ValidationError as error:
-        where, problem = problem_of(error)
-        raise InputError(f"{where}: {problem}" if where else problem) from None
 
 
 @dataclass(frozen=True)

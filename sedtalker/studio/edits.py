@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from sedtalker.animation.performance import UNCHANGED
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
+from sedtalker.reading import checked
 from sedtalker.studio.document import (
     SHORTEST,
     Base,
@@ -25,7 +26,6 @@ from sedtalker.studio.document import (
     Point,
     Span,
     check_points,
-    checked,
     checked_settings,
 )
 

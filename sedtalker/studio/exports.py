@@ -17,11 +17,11 @@ from sedtalker.emotion.formats.files import track_formats
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export, export_formats, parse_formats
 from sedtalker.progress import Hook, one_step
+from sedtalker.reading import checked
 from sedtalker.render.light import load_lighting
 from sedtalker.render.video import render_video
 from sedtalker.speakers.turns import one_word_each
 from sedtalker.storage import OutputFolder
-from sedtalker.studio.document import checked
 from sedtalker.studio.session import Snapshot
 
 log = logging.getLogger(__name__)

@@ -19,17 +19,17 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from sedtalker.audio import Audio, load_audio, load_channels
 from sedtalker.audio.audio import LARGEST_BYTES
 from sedtalker.batch.settings import path_sha256
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 from sedtalker.face import Face
 from sedtalker.progress import Hook, no_progress
-from sedtalker.reading import is_file, parse_json, problem_of
+from sedtalker.reading import checked, is_file, parse_json
 from sedtalker.speakers.separation import sound_of
 from sedtalker.speakers.turns import LATEST_SECONDS, LONGEST_NAME, MOST_SPEAKERS, MOST_TURNS, Turn, Turns
 from sedtalker.storage import write_text
@@ -279,11 +279,9 @@ def _speaker(held: SpeakerOfFile, audio: Path, name: str, folders: Sequence[Path
     """What is of one speaker."""
     mesh = None if held.mesh is None else _found(held.mesh, "mesh", name, folders)
     track = track_from_json(json.dumps(held.base), name=f"{name}: base")
-    try:
+    with said_of(name):
         Base(track, track.duration)
         document = from_plain(held.document, track.duration)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
     marks = None
     if held.landmarks is not None:
         marks = np.array([(np.nan,) * 3 if point is None else point for point in held.landmarks], np.float64)
@@ -297,11 +295,8 @@ def _schema(data: bytes, name: str) -> ProjectFile:
         raise InputError(f"{error}: not a project of sedtalker studio, or damaged") from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise InputError(f"{name}: not a project of sedtalker studio")
-    try:
-        return ProjectFile.model_validate(values)
-    except ValidationError as error:
-        where, problem = problem_of(error)
-        raise InputError(f"{name}: {where}: {problem}") from None
+    held: ProjectFile = checked(ProjectFile, values, name)
+    return held
 
 
 def _found(named: NamedFile, what: str, name: str, folders: Sequence[Path]) -> Path:

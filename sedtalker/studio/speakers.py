@@ -13,10 +13,11 @@ from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.face.builtin import FACES
 from sedtalker.progress import Hook, one_step
+from sedtalker.reading import checked
 from sedtalker.speakers.separation import Speakers, sound_of
 from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns
 from sedtalker.studio.cast import SpeakerVoice, merged_turns, turns_of_one
-from sedtalker.studio.document import checked, painted
+from sedtalker.studio.document import painted
 from sedtalker.studio.opening import NewSpeaker, Then, Work, take_in, voice_of
 from sedtalker.studio.requests import called
 from sedtalker.studio.session import Session, Subject, base_on

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Prediction, Segment
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 from sedtalker.speech.features import FRAME_CLOCK
 
 log = logging.getLogger(__name__)
@@ -65,10 +65,8 @@ def dense_from(segments: Sequence[Segment], duration: float | None, name: str) -
         InputError: see ``densify``.
     """
     end = max(s.end for s in segments)
-    try:
+    with said_of(name):
         track = densify(segments, duration or end)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
     if duration is not None and end > duration + BEYOND:
         log.warning(
             f"{name} goes on to {end:g} s, but the recording ends at {duration:.2f} s: is it of another recording, "

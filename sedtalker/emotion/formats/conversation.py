@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, FailFast, Field, ValidationError
+from pydantic import BaseModel, FailFast, Field
 
 from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.emotion.conversation import Conversation
@@ -24,8 +24,8 @@ from sedtalker.emotion.formats.files import MOST_TRACK_BYTES
 from sedtalker.emotion.formats.json import CONVERSATION, track_from_plain, track_to_json
 from sedtalker.emotion.formats.labels import CSV_COLUMNS, intervals, text_cell
 from sedtalker.emotion.track import UNCERTAIN, UNSURE, Segment
-from sedtalker.errors import InputError
-from sedtalker.reading import Interval, eaf, parse_json, problem_of, read_text, srt, vtt
+from sedtalker.errors import InputError, said_of
+from sedtalker.reading import Interval, checked, eaf, parse_json, read_text, srt, vtt
 from sedtalker.speakers.separation import Speakers
 from sedtalker.speakers.turns import MOST_SPEAKERS, MOST_TURNS, NOT_GIVEN, Turn, Turns, one_word_each, rttm_lines
 from sedtalker.storage import write_text
@@ -98,11 +98,7 @@ def conversation_from_json(text: str, name: str = "conversation") -> Conversatio
     data = parse_json(text, name)
     if not isinstance(data, dict) or data.get("format") != CONVERSATION:
         raise InputError(f"{name}: no conversation; sedtalker diarize --speakers writes them")
-    try:
-        held = WrittenConversation.model_validate(data)
-    except ValidationError as error:
-        where, problem = problem_of(error)
-        raise InputError(f"{name}: {where}: {problem}" if where else f"{name}: {problem}") from None
+    held: WrittenConversation = checked(WrittenConversation, data, name)
     if held.version != VERSION:
         raise InputError(f"{name}: this version reads {CONVERSATION} version {VERSION}, not {held.version}")
     check_duration(held.duration, name)
@@ -110,11 +106,9 @@ def conversation_from_json(text: str, name: str = "conversation") -> Conversatio
         raise InputError(f"{name}: every speaker needs a track, and turns and tracks need a speaker")
     if any(turn.start >= min(turn.end, held.duration) for turn in held.turns):
         raise InputError(f"{name}: a turn begins after its end, or after the recording")
-    try:
-        listed = tuple(Turn(turn.start, turn.end, turn.speaker) for turn in held.turns)
+    listed = tuple(Turn(turn.start, turn.end, turn.speaker) for turn in held.turns)
+    with said_of(name):
         turns = Turns(listed, held.duration, tuple(held.speakers))
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
     tracks = {who: track_from_plain(held.tracks[who], f"{name}: {who}") for who in held.speakers}
     if any(track.duration != held.duration for track in tracks.values()):
         raise InputError(f"{name}: a track is not as long as the recording")

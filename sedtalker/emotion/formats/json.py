@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, FailFast, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, FailFast, Field, field_validator
 
 from sedtalker.emotion.formats import (
     BEYOND,
@@ -26,7 +26,7 @@ from sedtalker.emotion.taxonomy import known_category, known_label
 from sedtalker.emotion.track import Burst, EmotionTrack, Prediction, Segment
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import MOST_WORDS
-from sedtalker.reading import parse_json, problem_of
+from sedtalker.reading import checked, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -169,11 +169,7 @@ def track_from_json(text: str, duration: float | None = None, name: str = "track
 
 
 def _from_list(entries: object, duration: float | None, name: str) -> EmotionTrack:
-    try:
-        segments = TypeAdapter(Annotated[list[HandSegment], FailFast()]).validate_python(entries)
-    except ValidationError as error:
-        where, problem = problem_of(error)
-        raise InputError(f"{name}: {where}: {problem}" if where else f"{name}: {problem}") from None
+    segments: list[HandSegment] = checked(Annotated[list[HandSegment], FailFast()], entries, name)
     if not segments:
         raise InputError(f"{name}: the list of segments is empty")
     check_count(len(segments), name)
@@ -183,11 +179,7 @@ def _from_list(entries: object, duration: float | None, name: str) -> EmotionTra
 
 def track_from_plain(data: dict[str, Any], name: str) -> EmotionTrack:
     """A track from plain data of the lossless schema, see ``track_from_json``."""
-    try:
-        dense = DenseTrack.model_validate(data)
-    except ValidationError as error:
-        where, problem = problem_of(error)
-        raise InputError(f"{name}: {where}: {problem}" if where else f"{name}: {problem}") from None
+    dense: DenseTrack = checked(DenseTrack, data, name)
     if dense.format != FORMAT or dense.version != VERSION:
         raise InputError(f"{name}: this version reads {FORMAT} version {VERSION}, not {dense.format} {dense.version}")
     count, classes = len(dense.times), len(dense.labels)

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, FailFast, Field
 
 from sedtalker.emotion.formats import LONGEST_SECONDS, TrackFormat, check_duration
 from sedtalker.emotion.shown import from_strengths
 from sedtalker.emotion.taxonomy import FAMILIES, category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
-from sedtalker.errors import InputError
-from sedtalker.reading import parse_json, problem_of
+from sedtalker.errors import InputError, said_of
+from sedtalker.reading import checked, parse_json
 from sedtalker.speech.features import FRAME_CLOCK
 
 LIST = "emotion_with_timecode_list"
@@ -83,12 +83,8 @@ def track_from_keys(data: Any, duration: float | None = None, name: str = "keys"
     Raises:
         InputError: an entry is no key, an unknown emotion, a strength outside [0, 1], or two keys at one time.
     """
-    try:
-        given = data[LIST] if isinstance(data, dict) and LIST in data else data
-        keys = TypeAdapter(Annotated[list[Key], FailFast(), Field(min_length=1)]).validate_python(given)
-    except ValidationError as error:
-        where, problem = problem_of(error)
-        raise InputError(f"{name}: {where}: {problem}") from None
+    given = data[LIST] if isinstance(data, dict) and LIST in data else data
+    keys: list[Key] = checked(Annotated[list[Key], FailFast(), Field(min_length=1)], given, name)
     if len(keys) > MOST_KEYS:
         raise InputError(f"{name}: {len(keys)} keys are over the limit of {MOST_KEYS}")
     keys.sort(key=lambda key: key.time_code)
@@ -115,10 +111,8 @@ def strengths_of(emotion: Mapping[str, float], name: str) -> list[float]:
         if not 0.0 <= strength <= 1.0:
             raise InputError(f"{name}: the strength of {word} must lie between 0 and 1")
         plain = word.strip().lower()
-        try:
+        with said_of(name):
             shares = READ[plain] if plain in READ else {category(plain): 1.0}
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from None
         for known, share in shares.items():
             out[CATEGORIES.index(known)] += share * strength
     return [0.0, *out[1:]]

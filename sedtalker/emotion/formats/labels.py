@@ -29,7 +29,7 @@ from sedtalker.emotion.formats import (
 )
 from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 from sedtalker.reading import Interval, eaf, eaf_tiers, rows_of, srt, subtitle_cues, textgrid, textgrid_tiers, vtt
 
 log = logging.getLogger(__name__)
@@ -204,10 +204,8 @@ def segments_from_eaf(text: str, name: str = "EAF") -> list[Segment]:
 
 def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str) -> list[Segment]:
     """Segments of the tier ``emotion``, or of the first whose texts are emotions."""
-    try:
+    with said_of(name):
         tiers = read(text)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
     found: dict[str, list[Segment]] = {}
     for tier, spans in tiers:
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sedtalker.emotion.taxonomy import known_kind
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import UNLABELLED, Found, Ratings, corpus_word, read_table
 from sedtalker.training.corpora.transfer_recipe import read_vote_table
@@ -214,10 +214,8 @@ def read_emonet_voice(folder: Path) -> Found:
         raise InputError(f"{folder}: no {TABLE} in it, with the columns file and label")
     clips, unknown = [], []
     for number, line in enumerate(read_table(folder / TABLE, ("file", "label")), 2):
-        try:
+        with said_of(f"{folder / TABLE}: line {number}"):
             word, scores = read_rating(line["label"] or "")
-        except InputError as error:
-            raise InputError(f"{folder / TABLE}: line {number}: {error}") from None
         path, kind = folder / (line["file"] or ""), known_kind(word)
         if kind is None or not path.is_file():
             unknown.append(line["file"] or "")
