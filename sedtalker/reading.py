@@ -239,6 +239,17 @@ def textgrid_tiers(text: str) -> list[tuple[str, list[Interval]]]:
     return tiers
 
 
+def without_gaps(intervals: Iterable[Interval], duration: float) -> list[Interval]:
+    """Intervals with empty ones between them, from 0 to ``duration``."""
+    filled: list[Interval] = []
+    end = 0.0
+    for start, stop, text in intervals:
+        filled += [(end, start, "")] if start > end else []
+        filled.append((start, stop, text))
+        end = stop
+    return [*filled, (end, duration, "")] if end < duration else filled
+
+
 def textgrid(tiers: Mapping[str, Sequence[Interval]], end: float, digits: int) -> str:
     """A TextGrid, long form, of tiers by name that end at ``end`` seconds; times have so many decimals."""
     head = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.{digits}f}"]

@@ -6,6 +6,8 @@ valence and arousal are those that a face shows (``sedtalker.emotion.shown``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,27 +47,15 @@ def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
     Raises:
         InputError: its name does not end in ``.png``, or the extra ``plot`` is not installed.
     """
-    check_plot_name(path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     duration = track.duration if audio is None else audio.duration
-    width = float(np.clip(duration * 1.2, 10.0, 40.0))
-    heights = [3, 3, 2, 2, *([2] if track.extras else [])]
-    figure = Figure(figsize=(width, 7.2 if not track.extras else 8.6), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
-    _draw_waveform(axes[0], audio, duration, track)
-    _draw_ribbons(axes[1], track)
-    _draw_intensity(axes[2], track)
-    _draw_plane(axes[3], track)
-    if track.extras:
-        _draw_extras(axes[4], track)
-    axes[-1].set_xlabel("time (s)")
-    axes[-1].set_xlim(0.0, max(duration, 0.1))
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-    write_figure(figure, path)
+    size = float(np.clip(duration * 1.2, 10.0, 40.0)), 7.2 if not track.extras else 8.6
+    with _drawn(path, size, [3, 3, 2, 2, *([2] if track.extras else [])], duration) as (_, axes):
+        _draw_waveform(axes[0], audio, duration, track)
+        _draw_ribbons(axes[1], track)
+        _draw_intensity(axes[2], track)
+        _draw_plane(axes[3], track)
+        if track.extras:
+            _draw_extras(axes[4], track)
 
 
 def plot_conversation(conversation: Conversation, path: Path) -> None:
@@ -78,34 +68,48 @@ def plot_conversation(conversation: Conversation, path: Path) -> None:
     Raises:
         InputError: its name does not end in ``.png``, or the extra ``plot`` is not installed.
     """
-    check_plot_name(path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     duration, names = conversation.duration, conversation.names
     heights = [1.4, *(height for _ in names for height in (1.0, 1.4, 0.9))]
     size = float(np.clip(duration * 0.6, 12.0, 40.0)), 0.8 * sum(heights) + 1.0
-    figure = Figure(figsize=size, dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
+    with _drawn(path, size, heights, duration) as (figure, axes):
+        _draw_sound(axes[0], conversation.speakers.mixed)
+        axes[0].set_ylim(-1.05, 1.05)
+        axes[0].set_ylabel("sound")
+        for k, name in enumerate(names):
+            track, (top, middle, bottom) = conversation.tracks[name], axes[3 * k + 1 : 3 * k + 4]
+            _draw_turns(top, conversation, name)
+            _draw_ribbons(middle, track)
+            _draw_intensity(bottom, track)
+            _fade_outside(middle, duration, track)
+            middle.get_legend().remove()
+        names_of = axes[2].get_legend_handles_labels()
+        figure.legend(*names_of, loc="outside right upper", fontsize="small", frameon=False, reverse=True)
+
+
+@contextmanager
+def _drawn(
+    path: Path, size: tuple[float, float], heights: Sequence[float], duration: float
+) -> Iterator[tuple[Any, Any]]:
+    """A figure of panels over one time axis, which the block fills; then it is written."""
+    check_plot_name(path)
+    figure = new_figure(size)
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
-    _draw_sound(axes[0], conversation.speakers.mixed)
-    axes[0].set_ylim(-1.05, 1.05)
-    axes[0].set_ylabel("sound")
-    for k, name in enumerate(names):
-        track, (top, middle, bottom) = conversation.tracks[name], axes[3 * k + 1 : 3 * k + 4]
-        _draw_turns(top, conversation, name)
-        _draw_ribbons(middle, track)
-        _draw_intensity(bottom, track)
-        _fade_outside(middle, duration, track)
-        middle.get_legend().remove()
-    figure.legend(
-        *axes[2].get_legend_handles_labels(), loc="outside right upper", fontsize="small", frameon=False, reverse=True
-    )
+    yield figure, axes
     axes[-1].set_xlabel("time (s)")
     axes[-1].set_xlim(0.0, max(duration, 0.1))
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     write_figure(figure, path)
+
+
+def new_figure(size: tuple[float, float]) -> Any:
+    """A matplotlib figure that no window shows; its size in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def check_plot_name(path: Path) -> None:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import runs
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import LOG_PRIORS, AlignedPhone, Alignment
-from sedtalker.reading import Interval, read_own_table, textgrid
+from sedtalker.reading import Interval, read_own_table, textgrid, without_gaps
 from sedtalker.speech.features import PHONES
 from sedtalker.storage import whole_file
 
@@ -273,22 +273,8 @@ def to_textgrid(sheet: VisemeSheet) -> str:
     spoken = [(p.start, p.end, "" if p.phone == "SIL" else p.phone) for p in phones.phones]
     tiers = {"phones": until(spoken, duration), "visemes": sheet.shown}
     if phones.words:
-        tiers = {"words": without_gaps(phones.word_times(), duration), **tiers}
+        tiers = {"words": until(without_gaps(phones.word_times(), duration), duration), **tiers}
     return textgrid(tiers, duration, 2)
-
-
-def without_gaps(intervals: Sequence[Interval], duration: float) -> list[Interval]:
-    """Intervals with empty ones between them, from 0 to ``duration``."""
-    filled: list[Interval] = []
-    end = 0.0
-    for start, stop, text in intervals:
-        if start > end:
-            filled.append((end, start, ""))
-        filled.append((start, stop, text))
-        end = stop
-    if end < duration:
-        filled.append((end, duration, ""))
-    return until(filled, duration)
 
 
 WRITERS: dict[str, Callable[[VisemeSheet], str]] = {

@@ -21,7 +21,7 @@ from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.emotion.conversation import Conversation
 from sedtalker.emotion.formats import check_duration
 from sedtalker.emotion.formats.files import MOST_TRACK_BYTES
-from sedtalker.emotion.formats.json import CONVERSATION, track_from_plain, track_to_json
+from sedtalker.emotion.formats.json import CONVERSATION, rounded_segment, track_from_plain, track_to_json
 from sedtalker.emotion.formats.labels import CSV_COLUMNS, intervals, text_cell
 from sedtalker.emotion.track import UNCERTAIN, UNSURE, Segment
 from sedtalker.errors import InputError, said_of
@@ -71,7 +71,7 @@ def conversation_to_json(conversation: Conversation) -> str:
     }
     turns = [json.dumps(turn._asdict(), ensure_ascii=False) for turn in conversation.turns.turns]
     segments = [
-        json.dumps({"speaker": name, **dict(zip(CSV_COLUMNS, _rounded(segment), strict=True))}, ensure_ascii=False)
+        json.dumps({"speaker": name, **rounded_segment(segment)}, ensure_ascii=False)
         for name, segment in conversation.segments()
     ]
     tracks = [
@@ -156,7 +156,7 @@ def conversation_to_csv(conversation: Conversation, name: str = "") -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*CSV_COLUMNS[:2], "speaker", *CSV_COLUMNS[2:]])
     for who, segment in conversation.segments():
-        start, end, label, intensity, confidence = _rounded(segment)
+        start, end, label, intensity, confidence = rounded_segment(segment).values()
         writer.writerow([f"{start:.3f}", f"{end:.3f}", text_cell(who), label, f"{intensity:.3f}", f"{confidence:.3f}"])
     return stream.getvalue()
 
@@ -189,12 +189,6 @@ def _cues(conversation: Conversation) -> Iterator[tuple[float, float, str, str]]
         unsaid = segment.label in plain or segment.confidence < UNSURE
         emotion = "" if unsaid else f" ({segment.label})"
         yield segment.start, segment.end, who, who.upper() + emotion
-
-
-def _rounded(segment: Segment) -> list[Any]:
-    """The values of ``CSV_COLUMNS``."""
-    values = [segment.start, segment.end, segment.label, segment.intensity, segment.confidence]
-    return [round(value, 3) if isinstance(value, float) else value for value in values]
 
 
 # --- The table.

@@ -110,7 +110,7 @@ def track_to_json(track: EmotionTrack) -> str:
     if track.min_confidence:
         head["min_confidence"] = track.min_confidence
     lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
-    segments = [json.dumps(_rounded(segment)) for segment in track.segments()]
+    segments = [json.dumps(rounded_segment(segment)) for segment in track.segments()]
     lines.append('  "segments": [\n    ' + ",\n    ".join(segments) + "\n  ]")
     if track.bursts:
         rounded = [replace(b, **{name: round(getattr(b, name), 3) for name in BURST_NUMBERS}) for b in track.bursts]
@@ -230,7 +230,7 @@ def track_from_plain(data: dict[str, Any], name: str) -> EmotionTrack:
 def _summarises(segments: list[dict[str, Any]], track: EmotionTrack) -> bool:
     """Whether segments as a file holds them are those of its frames."""
     numbers = "start", "end", "intensity"
-    found = [_rounded(segment) for segment in track.segments()]
+    found = [rounded_segment(segment) for segment in track.segments()]
     return [one.get("label") for one in segments] == [one["label"] for one in found] and all(
         isinstance(one.get(key), int | float) and abs(one[key] - own[key]) < CHANGED
         for one, own in zip(segments, found, strict=True)
@@ -244,7 +244,8 @@ def _written_rows(posterior: NDArray[np.float32]) -> str:
     return "[\n    " + ",\n    ".join(rows) + "\n  ]"
 
 
-def _rounded(segment: Segment) -> dict[str, Any]:
+def rounded_segment(segment: Segment) -> dict[str, Any]:
+    """A segment for a summary, to thousandths."""
     return {
         "start": round(segment.start, 3),
         "end": round(segment.end, 3),

@@ -30,7 +30,19 @@ from sedtalker.emotion.formats import (
 from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError, said_of
-from sedtalker.reading import Interval, eaf, eaf_tiers, rows_of, srt, subtitle_cues, textgrid, textgrid_tiers, vtt
+from sedtalker.reading import (
+    Interval,
+    eaf,
+    eaf_tiers,
+    rows_of,
+    srt,
+    subtitle_cues,
+    textgrid,
+    textgrid_tiers,
+    vtt,
+    without_gaps,
+)
+from sedtalker.speakers.turns import OF_EMOTION, rttm_lines
 
 log = logging.getLogger(__name__)
 
@@ -168,15 +180,8 @@ def _csv_segment(row: Mapping[str, str], where: str) -> Segment:
 
 def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
     """A Praat TextGrid (long form) with one interval tier, ``emotion``; gaps become empty intervals."""
-    spans: list[Interval] = []
-    time = 0.0
-    for start, end, said in intervals(segments):
-        spans += [(time, start, "")] if start > time else []
-        spans.append((start, end, said))
-        time = end
-    if duration > time:
-        spans.append((time, duration, ""))
-    return textgrid({"emotion": spans}, max(duration, time), 6)
+    spans = without_gaps(intervals(segments), duration)
+    return textgrid({"emotion": spans}, max(duration, spans[-1][1] if spans else 0.0), 6)
 
 
 def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
@@ -186,11 +191,6 @@ def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
         InputError: not a TextGrid, no interval tier, or an interval's text is no emotion.
     """
     return _of_tiers(textgrid_tiers, text, name)
-
-
-def segments_to_eaf(segments: Sequence[Segment]) -> str:
-    """ELAN's annotations with one tier, ``emotion``."""
-    return eaf({"emotion": intervals(segments)})
 
 
 def segments_from_eaf(text: str, name: str = "EAF") -> list[Segment]:
@@ -298,12 +298,8 @@ def segments_to_rttm(segments: Sequence[Segment], uri: str) -> str:
     intensity is written to the seventh as ``intensity=0.61``. Times to the millisecond; blanks in the uri become
     underscores.
     """
-    name = "_".join(uri.split()) or "audio"
-    return "".join(
-        f"SPEAKER {name} 1 {s.start:.3f} {round(s.end, 3) - round(s.start, 3):.3f} <NA> intensity={s.intensity:.3f} "
-        f"{s.label} {s.confidence:.3f} <NA>\n"
-        for s in segments
-    )
+    said = ((f"{OF_EMOTION}{s.intensity:.3f}", f"{s.confidence:.3f}") for s in segments)
+    return rttm_lines(((s.start, s.end, s.label, each) for s, each in zip(segments, said, strict=True)), uri)
 
 
 def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
@@ -320,7 +316,7 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
             raise InputError(f"{name}: line {number} has {len(fields)} fields, RTTM has 9 or 10")
         try:
             start, length = float(fields[3]), float(fields[4])
-            intensity = float(fields[6].removeprefix("intensity=")) if fields[6] != "<NA>" else DEFAULT_INTENSITY
+            intensity = float(fields[6].removeprefix(OF_EMOTION)) if fields[6] != "<NA>" else DEFAULT_INTENSITY
             confidence = float(fields[8]) if len(fields) > 8 and fields[8] != "<NA>" else 1.0
             if not all(map(math.isfinite, (start, length, intensity, confidence))):
                 raise ValueError
@@ -334,9 +330,7 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
             raise InputError(f"{name}: line {number}: unknown emotion '{fields[7]}'")
         segments.append(Segment(start, start + length, fields[7], intensity, confidence))
         check_count(len(segments), name)
-    if not segments:
-        raise InputError(f"{name}: no segments in it")
-    return sorted(segments, key=lambda s: (s.start, s.end))
+    return _sorted(segments, name)
 
 
 AUDACITY = segment_format(
@@ -361,7 +355,9 @@ RTTM = segment_format(
     lambda found, stem, _: segments_to_rttm(found, stem),
 )
 """RTTM of speaker diarizers; see ``sedtalker.emotion.formats.files``."""
-EAF = segment_format(".eaf", "annotations of ELAN", segments_from_eaf, lambda found, *_: segments_to_eaf(found))
+EAF = segment_format(
+    ".eaf", "annotations of ELAN", segments_from_eaf, lambda found, *_: eaf({"emotion": intervals(found)})
+)
 """ELAN's annotations; see ``sedtalker.emotion.formats.files``."""
 SRT = replace(
     segment_format(".srt", "subtitles", segments_from_subtitles, lambda found, *_: srt(intervals(found))),

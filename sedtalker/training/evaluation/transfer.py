@@ -24,7 +24,7 @@ from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import HUB, Diarizer
 from sedtalker.emotion.inference import FrameEmotions, frame_emotions
-from sedtalker.emotion.plot import write_figure
+from sedtalker.emotion.plot import new_figure, write_figure
 from sedtalker.emotion.published_models import classified_emotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -319,15 +319,11 @@ def plot_transfer(result: TransferScores, path: Path) -> None:
     The heat map has every category of every corpus, over the corpus's own categories. The curves say how right the
     most confident share of the clips is; a good confidence makes them fall from left to right.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = [f"{s.name} ({s.role})" for s in result.corpora]
     matrix = np.array(
         [[*(s.recall.get(c, np.nan) for c in CATEGORIES), s.metrics["uar"]] for s in result.corpora], np.float64
     )
-    figure = Figure(figsize=(14.0, max(4.5, 1.8 + 0.45 * len(rows))), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure((14.0, max(4.5, 1.8 + 0.45 * len(rows))))
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1.0])
     image = draw_shares(left, matrix, rows, [*CATEGORIES, "mean (UAR)"])
     left.set_title(f"{result.model}: recall over each corpus's own categories", fontsize=10)
