@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 LONGEST_MESSAGE = 600
 """Characters of a message; more is cut out of its middle, where a file may have put a megabyte."""
@@ -47,6 +48,15 @@ def said_of(name: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
+
+
+@contextmanager
+def called(path: Path, name: str | None = None) -> Iterator[None]:
+    """Messages of the block name a file as the user knows it, not where its copy lies."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), name or path.name)) from None
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import typer
 from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, fail_clearly, say, write_json
-from sedtalker.errors import InputError, extra
+from sedtalker.errors import extra
 
 logger = logging.getLogger(__name__)
 
@@ -149,8 +149,7 @@ def style(
     from sedtalker.storage import check_writable
 
     target = output or motion.with_name(f"{motion.stem}.style.json")
-    if target.suffix.lower() != ".json":
-        raise InputError(f"{target}: give a file that ends in .json")
+    o.check_suffix(target, ".json")
     check_writable(target, force)
     from sedtalker.animation.style import fit_style, write_style
     from sedtalker.audio import load_audio

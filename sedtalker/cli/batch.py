@@ -12,7 +12,7 @@ import typer
 from sedtalker.animation.option_fields import listed, not_offered
 from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, say, write_json
+from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, passing_bars, say, write_json
 from sedtalker.cli.options import drawn_where_possible
 from sedtalker.errors import InputError
 
@@ -145,19 +145,11 @@ class ShownFiles(ShownProgress):
 
 
 def file_bar() -> Progress:
-    """A bar on stderr that vanishes when all is done; lines that are said meanwhile stand above it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    """The bar of all files."""
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-    return Progress(
-        SpinnerColumn(),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[text]}", markup=False),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True, highlight=False),
-        transient=True,
-    )
+    about = TextColumn("{task.fields[text]}", markup=False)
+    return passing_bars(SpinnerColumn(), BarColumn(bar_width=24), about, TextColumn("left:"), TimeRemainingColumn())
 
 
 def show(summary: Summary) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
     from sedtalker.emotion.conversation import Conversation
     from sedtalker.emotion.track import Burst, EmotionTrack, Segment
@@ -119,7 +119,7 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
             if error.errno in NO_NAMES:
                 say(f"error: {one_line(f'{error.filename}: no such file ({error.strerror})')}")
                 raise typer.Exit(2) from None
-            _drop_stdout()
+            drop_stdout()
             what = "the results could not be printed" if error.filename is None else str(error.filename)
             say(f"error: {one_line(f'{what} ({error.strerror or error})')}")
             raise typer.Exit(1) from None
@@ -169,7 +169,7 @@ def _own_fault(error: Exception) -> str:
     return f"{said}; please report it, {TRACEBACK}=1 shows where"
 
 
-def _drop_stdout() -> None:
+def drop_stdout() -> None:
     """Send what is left in the buffer of stdout nowhere, so that Python does not fail again when it exits."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -288,18 +288,19 @@ class ShownProgress:
 
 
 def _bars() -> Progress:
-    """Bars on stderr that vanish when their step is done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    """A bar for each step."""
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description:<28}", markup=False),
-        BarColumn(bar_width=24),
-        TimeElapsedColumn(),
-        console=Console(stderr=True, highlight=False),
-        transient=True,
-    )
+    about = TextColumn("{task.description:<28}", markup=False)
+    return passing_bars(SpinnerColumn(), about, BarColumn(bar_width=24), TimeElapsedColumn())
+
+
+def passing_bars(*columns: ProgressColumn) -> Progress:
+    """Bars on stderr that vanish when all is done; lines that are said meanwhile stand above them."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(*columns, console=Console(stderr=True, highlight=False), transient=True)
 
 
 def compared_to_speech(speech: float, took: float) -> str:
@@ -438,5 +439,4 @@ def print_lines(lines: Iterable[str]) -> None:
         for line in lines:
             print(line, flush=True)
     except BrokenPipeError:
-        # keep Python from failing again when it closes stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()

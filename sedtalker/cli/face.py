@@ -9,7 +9,6 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, write_json
-from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.face.face import Face
@@ -60,7 +59,7 @@ def show(
     force: o.ForceOption = False,
 ) -> None:
     """Draw a contact sheet of all shapes, or one picture where --shape is given."""
-    _check_name(output, (".png",))
+    o.check_suffix(output, ".png")
     from sedtalker.render.renderer import check_renderer
     from sedtalker.storage import OutputFolder
 
@@ -90,7 +89,7 @@ def export(
     force: o.ForceOption = False,
 ) -> None:
     """Write a built-in face for other programs, in metres: OBJ, or GLB with every shape as a named morph target."""
-    _check_name(output, (".obj", ".glb"))
+    o.check_suffix(output, ".obj", ".glb")
     from sedtalker.storage import OutputFolder
 
     with OutputFolder(output.parent, [output.name], force) as results:
@@ -109,8 +108,3 @@ def _open(name: str) -> Face:
     from sedtalker.face import Face
 
     return Face.load(name) if name.lower().endswith(".sedface") else Face.builtin(name)
-
-
-def _check_name(path: Path, suffixes: tuple[str, ...]) -> None:
-    if path.suffix.lower() not in suffixes:
-        raise InputError(f"{path}: give a file that ends in {' or '.join(suffixes)}")

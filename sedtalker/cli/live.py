@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
@@ -12,7 +10,16 @@ import typer
 
 from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.cli import options as o
-from sedtalker.cli.console import PIPE, fail_clearly, print_lines, say, sound_pieces, stdin_bytes, write_json
+from sedtalker.cli.console import (
+    PIPE,
+    drop_stdout,
+    fail_clearly,
+    print_lines,
+    say,
+    sound_pieces,
+    stdin_bytes,
+    write_json,
+)
 from sedtalker.cli.export import ANIMATION_HELP, find_animation
 from sedtalker.errors import InputError
 
@@ -225,8 +232,7 @@ def print_line(line: str) -> None:
     try:
         print(line, flush=True)
     except BrokenPipeError:
-        # keep Python from failing again when it closes stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
         raise
 
 

@@ -119,8 +119,8 @@ def register(
     from sedtalker.face.fitting import FitOptions
     from sedtalker.storage import whole_files
 
-    _check_suffix(output, ".sedface")
-    _check_suffix(report_page, ".html")
+    o.check_suffix(output, ".sedface")
+    o.check_suffix(report_page, ".html")
     if file.suffix.lower() == ".sedface":
         raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
     added: dict[str, Any] = {"mouth": mouth, "eyes": eyes, "strength": strength}
@@ -221,14 +221,9 @@ def _check_pages(pages: Sequence[Path | None], force: bool) -> list[Path]:
     from sedtalker.render.renderer import check_renderer
     from sedtalker.storage import check_writable
 
-    _check_suffix(pages[0], ".png")
+    o.check_suffix(pages[0], ".png")
     wanted = [path for path in pages if path is not None]
     for path in wanted:
         check_renderer()
         check_writable(path, force)
     return wanted
-
-
-def _check_suffix(path: Path | None, suffix: str) -> None:
-    if path is not None and path.suffix.lower() != suffix:
-        raise InputError(f"{path}: give a file that ends in {suffix}")

@@ -20,7 +20,7 @@ from sedtalker.batch.opening import check_enroll as check_enroll
 from sedtalker.batch.opening import coordinates_of as coordinates_of
 from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.cli.console import PIPE, PROGRESS_HELP, ProgressStyle, ShownProgress, say, stdin_bytes
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, called
 from sedtalker.export.formats import FORMATS
 from sedtalker.reading import is_folder, is_there, read_json
 from sedtalker.storage import check_writable, write_text
@@ -280,6 +280,12 @@ def check_files(*paths: Path | None) -> None:
             raise InputError(f"{path}: no such file")
 
 
+def check_suffix(path: Path | None, *suffixes: str) -> None:
+    """Raise ``InputError`` where a file to write ends in something else."""
+    if path is not None and path.suffix.lower() not in suffixes:
+        raise InputError(f"{path}: give a file that ends in {' or '.join(suffixes)}")
+
+
 def check_recording(path: Path) -> None:
     """Raise ``InputError`` where there is no such file; folders are for ``batch``, and stdin is always there."""
     if is_folder(path):
@@ -323,10 +329,8 @@ def piped_recording(source: Path) -> Iterator[Path]:
                     sound.writeframesraw(start)
                     for piece in iter(functools.partial(pipe.read, AT_ONCE), b""):
                         sound.writeframesraw(piece)
-        try:
+        with called(path, str(PIPE)):
             yield path
-        except InputError as error:
-            raise InputError(str(error).replace(str(path), str(PIPE))) from None
 
 
 # --- Pictures and videos.

@@ -41,7 +41,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from sedtalker.emotion.formats.files import read_track
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, called
 from sedtalker.phonetics.words import Word, read_words
 from sedtalker.progress import Hook
 from sedtalker.studio import autosave, opening
@@ -50,7 +50,7 @@ from sedtalker.studio.head import face_picture, list_faces
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.project import SUFFIX, read_project
 from sedtalker.studio.recognition import WORDS, corrected, find_words, place_words, take_words
-from sedtalker.studio.requests import called, plain_name, read_body, read_json, receive_file
+from sedtalker.studio.requests import plain_name, read_body, read_json, receive_file
 from sedtalker.studio.state import AUDIO_BYTES, MESH_BYTES, OTHER_BYTES, edited_state, face_state, project_state
 from sedtalker.studio.studio import Studio
 

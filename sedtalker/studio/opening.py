@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sedtalker.animation.animator import Animator
 from sedtalker.audio import Audio
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, called
 from sedtalker.face import Face
 from sedtalker.face.given_landmarks import NAMES
 from sedtalker.nn import torch_threads
@@ -27,7 +27,6 @@ from sedtalker.studio.cast import Cast, Role, SpeakerVoice
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Document, to_the_end
 from sedtalker.studio.project import Project, parse_project
-from sedtalker.studio.requests import called
 from sedtalker.studio.session import Session, Subject, base_on
 from sedtalker.studio.sound import OpenClip, analyse
 

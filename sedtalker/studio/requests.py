@@ -14,8 +14,6 @@ import hmac
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -195,12 +193,3 @@ def plain_name(given: str) -> str:
     room = LONGEST_NAME - len(suffix.encode("utf-8", "replace"))  # systems count bytes
     kept = stem.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
     return f"{kept}{suffix}" or "upload"
-
-
-@contextmanager
-def called(path: Path, name: str | None = None) -> Iterator[None]:
-    """Messages of the block name a file as the user knows it, not where its copy lies."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(str(error).replace(str(path), name or path.name)) from None

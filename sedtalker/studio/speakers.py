@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, called
 from sedtalker.face import Face
 from sedtalker.face.builtin import FACES
 from sedtalker.progress import Hook, one_step
@@ -19,7 +19,6 @@ from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns
 from sedtalker.studio.cast import SpeakerVoice, merged_turns, turns_of_one
 from sedtalker.studio.document import painted
 from sedtalker.studio.opening import NewSpeaker, Then, Work, take_in, voice_of
-from sedtalker.studio.requests import called
 from sedtalker.studio.session import Session, Subject, base_on
 
 FIND = "finding the speakers"
