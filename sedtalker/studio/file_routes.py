@@ -48,7 +48,7 @@ from sedtalker.studio import autosave, opening
 from sedtalker.studio.exports import KEPT, export_files, parse_request
 from sedtalker.studio.head import face_picture, list_faces
 from sedtalker.studio.opening import Then, Work
-from sedtalker.studio.project import SUFFIX, read_project
+from sedtalker.studio.project import SUFFIX
 from sedtalker.studio.recognition import WORDS, corrected, find_words, place_words, take_words
 from sedtalker.studio.requests import plain_name, read_body, read_json, receive_file
 from sedtalker.studio.state import AUDIO_BYTES, MESH_BYTES, OTHER_BYTES, edited_state, face_state, project_state
@@ -275,8 +275,3 @@ class FileRoutes:
         if left is not None:
             await run_in_threadpool(left.drop)
         return JSONResponse({})
-
-
-def opened_from_disk(studio: Studio, path: Path) -> tuple[Work, Then]:
-    """A project that the command line names; saved to the same place again."""
-    return opening.project(studio.session, partial(read_project, path), studio.folder, path.resolve())

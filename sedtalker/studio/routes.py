@@ -67,7 +67,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from sedtalker.errors import InputError
-from sedtalker.server.access import error_answers
+from sedtalker.reading import checked
 from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
@@ -75,7 +75,7 @@ from sedtalker.studio.live import GONE, run_live, stream_settings
 from sedtalker.studio.recognition import FINER, LEARN, find_fine_emotions, learn_from_corrections
 from sedtalker.studio.requests import content_policy, read_json, receive_file
 from sedtalker.studio.sound import MOST_PEAKS
-from sedtalker.studio.speakers import FIND, MERGE, change_speaker, find_speakers, merge_speakers, parse_change
+from sedtalker.studio.speakers import FIND, MERGE, SpeakerChange, change_speaker, find_speakers, merge_speakers
 from sedtalker.studio.state import OTHER_BYTES, edited_state, state
 from sedtalker.studio.studio import Studio
 
@@ -117,11 +117,6 @@ class StudioRoutes:
             WebSocketRoute("/api/events", self.events),
             WebSocketRoute("/api/live", self.live),
         ]
-
-    def errors(self) -> dict[Any, Any]:
-        """What is answered when something goes wrong."""
-
-        return error_answers("the terminal")
 
     # --- The page.
 
@@ -231,7 +226,7 @@ class StudioRoutes:
 
     async def speaker(self, request: Request) -> Response:
         """``POST api/speaker``."""
-        change = parse_change(await read_json(request))
+        change: SpeakerChange = checked(SpeakerChange, await read_json(request))
         if change.op == "merge":
             prepared = await self.studio.on_session(merge_speakers, self.session, change.name, change.other)
             return JSONResponse({"job": self.studio.start(MERGE, *prepared).id})

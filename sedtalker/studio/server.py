@@ -11,6 +11,7 @@ import contextlib
 import mimetypes
 import socket
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,10 @@ from sedtalker.animation.animator import Models
 from sedtalker.errors import InputError
 from sedtalker.export.usd import check_usd
 from sedtalker.face import Face
-from sedtalker.server.access import bound_socket, configured, new_token
+from sedtalker.server.access import bound_socket, configured, error_answers, new_token
 from sedtalker.studio import opening
 from sedtalker.studio.autosave import StudioFolder
-from sedtalker.studio.file_routes import opened_from_disk
-from sedtalker.studio.project import SUFFIX
+from sedtalker.studio.project import SUFFIX, read_project
 from sedtalker.studio.requests import Guard
 from sedtalker.studio.routes import StudioRoutes
 from sedtalker.studio.session import Session, Subject
@@ -54,8 +54,8 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
         yield
         await asyncio.get_running_loop().run_in_executor(None, studio.close)
 
-    routes = StudioRoutes(studio, port)
-    return Guard(Starlette(routes=routes.table(), exception_handlers=routes.errors(), lifespan=lifespan), token, port)
+    routes, answers = StudioRoutes(studio, port).table(), error_answers("the terminal")
+    return Guard(Starlette(routes=routes, exception_handlers=answers, lifespan=lifespan), token, port)
 
 
 def serve(app: Any, bound: socket.socket) -> None:
@@ -101,7 +101,8 @@ def run(
             if mesh is not None:
                 studio.start("register", *opening.head(session, mesh.resolve()))
             if source is not None and source.suffix.lower() == SUFFIX:
-                studio.bring("open", *opened_from_disk(studio, source))
+                read, place = partial(read_project, source), source.resolve()
+                studio.bring("open", *opening.project(session, read, studio.folder, place))
             elif source is not None:
                 studio.bring("analyse", *opening.recording(session, source.resolve(), studio.folder), speakers)
             tell(f"http://{HOST}:{number}/{token}/")

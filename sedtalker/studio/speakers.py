@@ -13,7 +13,6 @@ from sedtalker.errors import InputError, called
 from sedtalker.face import Face
 from sedtalker.face.builtin import FACES
 from sedtalker.progress import Hook, one_step
-from sedtalker.reading import checked
 from sedtalker.speakers.separation import Speakers, sound_of
 from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns
 from sedtalker.studio.cast import SpeakerVoice, merged_turns, turns_of_one
@@ -33,16 +32,6 @@ class SpeakerChange(BaseModel, extra="forbid"):
     op: Literal["activate", "rename", "swap", "merge"]
     name: str
     other: str = ""
-
-
-def parse_change(values: dict[str, Any]) -> SpeakerChange:
-    """The change that the page sends.
-
-    Raises:
-        InputError: it is none.
-    """
-    change: SpeakerChange = checked(SpeakerChange, values)
-    return change
 
 
 def change_speaker(session: Session, change: SpeakerChange) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import user_cache, write_text
 from sedtalker.training.corpora.manifest import COLUMNS, find_data
 from sedtalker.training.corpora.tracked_motion import split_of
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.loop import CONFIG, fit, is_main_process, read_log
 from sedtalker.training.task import Task, TrainerConfig, naming_settings
 
@@ -183,9 +184,7 @@ class ResultsTable:
     def markdown(self) -> str:
         """The table as Markdown, best score first."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        lines += ["| " + " | ".join(_shown(row.get(name)) for name in columns) + " |" for row in self.rows]
-        return "\n".join(lines) + "\n"
+        return markdown_table(columns, ([_shown(row.get(name)) for name in columns] for row in self.rows)) + "\n"
 
 
 def _shown(value: Any) -> str:

@@ -6,14 +6,13 @@ table of measures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.checkpoint import CheckpointConfig
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.corpora.speech import with_licence
 from sedtalker.training.evaluation.measures import TEST, card_table, listed_metrics, markdown_table
 
 WENT_ON = """\
@@ -95,11 +94,6 @@ def _held_out(metrics: Mapping[str, float]) -> str:
 
 Metrics = Mapping[str, float]
 """Values by key, as ``docs/results.json`` holds them."""
-
-
-def with_licences(corpora: Iterable[str]) -> list[str]:
-    """Each corpus as ``name (licence)``, for ``trained_on`` of a checkpoint."""
-    return [with_licence(name) for name in corpora]
 
 
 def transfer_card(

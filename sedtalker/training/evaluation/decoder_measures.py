@@ -320,9 +320,7 @@ def errors(face: Face, made: Floats, reference: Floats) -> dict[str, float]:
     }
 
 
-def evaluate_open4d(
-    decoder: AnyDecoder, face: Face, encoded: list[EncodedTake], controls: bool = True
-) -> dict[str, float]:
+def evaluate_open4d(decoder: AnyDecoder, face: Face, encoded: list[EncodedTake]) -> dict[str, float]:
     """Means over the takes; ``_tracked`` and ``_read`` of each kind alone.
 
     ``static_…``: a resting face; ``shuffled_…``: the decoder's output for the next take's audio under this take's
@@ -337,20 +335,17 @@ def evaluate_open4d(
         found = errors(face, made, h.motion[: len(made)])
         kind = "tracked" if h.take.kind == "tracked" else "read"
         found |= {f"{name}_{kind}": found[name] for name in ("mve_mm", "lve_mm2")}
-        if controls:
-            rest = errors(face, 0.0 * h.motion, h.motion)
-            found |= {f"static_{name}": value for name, value in rest.items()}
-            other = decoder.predict(encoded[(i + 1) % len(encoded)].features, h.take.track)
-            both = min(len(other), frames)
-            swapped = errors(face, other[:both], h.motion[:both])
-            found |= {f"shuffled_{name}": value for name, value in swapped.items()}
-            if kind == "tracked":
-                moved, wanted = (_deformed(face, c)[:, lips] for c in (made, h.motion))
-                found["jerk"] = motion_metrics.jerk(moved, 50.0)
-                found["jerk_reference"] = motion_metrics.jerk(wanted, 50.0)
+        rest = errors(face, 0.0 * h.motion, h.motion)
+        found |= {f"static_{name}": value for name, value in rest.items()}
+        other = decoder.predict(encoded[(i + 1) % len(encoded)].features, h.take.track)
+        both = min(len(other), frames)
+        swapped = errors(face, other[:both], h.motion[:both])
+        found |= {f"shuffled_{name}": value for name, value in swapped.items()}
+        if kind == "tracked":
+            moved, wanted = (_deformed(face, c)[:, lips] for c in (made, h.motion))
+            found["jerk"] = motion_metrics.jerk(moved, 50.0)
+            found["jerk_reference"] = motion_metrics.jerk(wanted, 50.0)
         for name, value in found.items():
             values.setdefault(name, []).append(value)
     metrics = {name: float(np.mean(each)) for name, each in values.items()}
-    if controls:
-        metrics["jerk_ratio"] = metrics["jerk"] / metrics["jerk_reference"]
-    return metrics
+    return metrics | {"jerk_ratio": metrics["jerk"] / metrics["jerk_reference"]}

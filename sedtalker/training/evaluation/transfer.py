@@ -106,8 +106,9 @@ def evaluate_transfer(
         read = held_out if name == "librispeech" or roles[name] == "in-domain" else every[name]
         found = balanced_clips(read, clips)
         if found:
-            shown = [shown_emotional(diarizer, c) for c in counted(found, hook, f"reading {name}", len(found))]
-            narration[name] = _ratio(shown)
+            counts = [shown_emotional(diarizer, c) for c in counted(found, hook, f"reading {name}", len(found))]
+            shown, speech = np.sum(counts, axis=0)
+            narration[name] = float(shown / max(1, speech))
     order = {name: place for place, name in enumerate((*HEADLINE, *results))}
     ranks = ("headline", "other", "development", "in-domain")
     names = sorted(results, key=lambda name: (ranks.index(roles[name]), order[name]))
@@ -224,11 +225,6 @@ def shown_emotional(diarizer: Diarizer, clip: Clip) -> tuple[int, int]:
     speech = np.ones(len(track), bool) if track.speech is None else track.speech
     shown = (track.posterior.argmax(1) != track.labels.index("neutral")) & (track.intensity >= SHOWN)
     return int((shown & speech).sum()), int(speech.sum())
-
-
-def _ratio(counts: Sequence[tuple[int, int]]) -> float:
-    shown, speech = np.sum(counts, axis=0)
-    return float(shown / max(1, speech))
 
 
 def robust_recalls(

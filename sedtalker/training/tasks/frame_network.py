@@ -24,10 +24,10 @@ from sedtalker.emotion.frame_network import FrameNetwork
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.cards import fill_card, with_licences
+from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.joined_recordings import JoinedDataset, JoinedInputs, open_joined_inputs
 from sedtalker.training.corpora.joined_speech import SILENCE
-from sedtalker.training.corpora.speech import weights_licence
+from sedtalker.training.corpora.speech import weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, PreparedTask, naming_settings, stacked
 
@@ -128,7 +128,7 @@ class FrameNetworkTask(PreparedTask):
         config = CheckpointConfig(
             kind="frame_network",
             licence=weights_licence(names),
-            trained_on=with_licences(names),
+            trained_on=[with_licence(name) for name in names],
             encoder_sha256=self.encoder.sha256(),
             model=model.config.model_dump(mode="json"),
             metrics=metrics,

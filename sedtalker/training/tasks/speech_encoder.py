@@ -144,7 +144,7 @@ class SpeechEncoderTask(PreparedTask):
         self.labels = self._labels(phones, audio | dict(tracked), hook)
         spoken = [copy for copy in self._speaking(self.read) if phones[copy.key]]
         self.sources: list[tuple[FeatureStore, list[Copy], int]] = [
-            (self.grid, self._training(self.grid), c.tracked_crops),
+            (self.grid, [k for k in self.grid.copies if self.clips[k.key].split == "train"], c.tracked_crops),
             (self.read, spoken, c.phone_crops),
             *((other, self._speaking(other), n) for other, n in zip(self.others, c.untranscribed_crops, strict=True)),
         ]
@@ -175,9 +175,6 @@ class SpeechEncoderTask(PreparedTask):
 
     def _speaking(self, store: FeatureStore) -> list[Copy]:
         return [copy for copy in store.copies if copy.key not in self.valid_speech]
-
-    def _training(self, store: FeatureStore) -> list[Copy]:
-        return [c for c in store.copies if self.clips[c.key].split == "train"]
 
     def build(self) -> nn.Module:
         """A freshly initialised encoder."""

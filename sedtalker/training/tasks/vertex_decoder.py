@@ -188,7 +188,7 @@ class VertexDecoderTask(PreparedTask):
         sequence = self.valid[0]
         assert sequence.audio is not None
         score: Score = score_sequences(predictor(model, self.source, self.corpus.fps), self.corpus, [sequence])
-        show_sound(writer, sequence.audio, step)
+        writer.add_audio("audio", torch.from_numpy(load_audio(sequence.audio).samples)[None], step, SAMPLE_RATE)
         show_faces(writer, score.predicted[0], sequence.open(), self.corpus.head.triangles, step)
         clip = self._speech(sequence, FRAME_CLOCK.times(100))[None]
         hidden, prosody = torch.from_numpy(clip).split(
@@ -258,12 +258,7 @@ def licence_of(corpus: SequenceCorpus) -> str:
     )
 
 
-# --- Sound, faces and attention for TensorBoard.
-
-
-def show_sound(writer: Any, audio: Path, step: int) -> None:
-    """The recording that the pictures belong to."""
-    writer.add_audio("audio", torch.from_numpy(load_audio(audio).samples)[None], step, SAMPLE_RATE)
+# --- Faces and attention for TensorBoard.
 
 
 def show_faces(
