@@ -20,16 +20,13 @@ import numpy as np
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.face.face import SIDES
 from sedtalker.metrics.motion import CLOSED_GAP
 
 
 def _shape_gaps() -> dict[str, float]:
     sides = {f"mouth{name}{side}": gap for name, gap in (("LowerDown", 0.05), ("UpperUp", 0.03)) for side in SIDES}
     return {"jawOpen": 0.42, "mouthClose": -0.43, "mouthFunnel": 0.13, "mouthShrugUpper": 0.07} | sides
-
-
-SIDES = ("Left", "Right")
-"""Endings of the names of shapes that there are on either side."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
 from sedtalker.audio import activity, audio
 from sedtalker.audio.activity import DIGITAL_SILENCE, ActivityRule
 from sedtalker.emotion import burst_detector, emotion_stream, face_streams, inference, segmentation, shown
-from sedtalker.emotion.diarizer_model import ROW
+from sedtalker.emotion.diarizer_model import FEWEST_ROWS, ROW
 from sedtalker.emotion.inference import TrackRule
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule
@@ -47,9 +47,6 @@ from sedtalker.speech.speech_stream import STREAMED
 
 Section = dict[str, Any]
 """Plain data by name."""
-
-FEWEST_ROWS = 4
-"""Rows of functionals that the diarizer's graph takes at least."""
 
 
 def model_constants() -> dict[str, Section]:

@@ -18,7 +18,7 @@ from sedtalker.storage import whole_file
 
 # --- Wavefront MTL: materials beside an OBJ, with their pictures, and the vertex colours that they give.
 
-_MAX_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 """Material libraries and pictures larger than that are not read."""
 
 
@@ -54,13 +54,13 @@ def read_libraries(path: Path, libraries: Iterable[str]) -> dict[str, Material]:
     pictures: dict[Path, bytes | None] = {}
 
     def picture(name: str | None) -> bytes | None:
-        file = file_beside(path, name, _MAX_BYTES) if name else None
+        file = file_beside(path, name, MAX_BYTES) if name else None
         if file is not None and file not in pictures:
             pictures[file] = kept_picture(file.read_bytes())
         return pictures[file] if file is not None else None
 
     for name in libraries:
-        file = file_beside(path, name, _MAX_BYTES)
+        file = file_beside(path, name, MAX_BYTES)
         for key, read in (_read_library(file) if file is not None else {}).items():
             data, mask = picture(read.pictures.get("colour")), picture(read.pictures.get("opacity"))
             if mask is not None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats, Ints
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Material, Mesh, file_beside, from_triangles, kept_picture
-from sedtalker.mesh.obj import vertex_colours
+from sedtalker.mesh.obj import MAX_BYTES, vertex_colours
 from sedtalker.storage import whole_file
 
 _TYPES = {
@@ -26,10 +26,6 @@ _TYPES = {
 """NumPy types of the property types of PLY."""
 _MAX_HEADER = 65536
 """A header must end within so many bytes."""
-
-
-MAX_TEXTURE = 64 * 2**20
-"""Pictures of more bytes are not read."""
 
 
 @dataclass
@@ -70,7 +66,7 @@ def read_ply(path: Path) -> Mesh:
 def _with_texture(mesh: Mesh, path: Path, header: str) -> Mesh:
     """The mesh with the first picture that its header names (MeshLab's ``comment TextureFile``), if it can be had."""
     names = [line.split(None, 2)[2] for line in header.splitlines() if line.startswith("comment TextureFile ")]
-    file = file_beside(path, names[0].strip(), MAX_TEXTURE) if names and mesh.uvs is not None else None
+    file = file_beside(path, names[0].strip(), MAX_BYTES) if names and mesh.uvs is not None else None
     picture = kept_picture(file.read_bytes()) if file is not None else None
     if picture is None:
         return mesh

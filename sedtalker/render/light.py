@@ -23,8 +23,8 @@ Colour = tuple[float, float, float]
 Background = Colour | tuple[Colour, Colour]
 """One sRGB colour, or those of the top and of the bottom of the picture."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-_PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
-"""Files of lights hold what is documented and nothing else."""
+PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Files of lights and cameras hold what is documented and nothing else."""
 
 
 def to_linear(colours: NDArray[np.floating]) -> Floats:
@@ -45,7 +45,7 @@ class Light:
         specular: share of its light that makes highlights.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = _PLAIN
+    __pydantic_config__: ClassVar[ConfigDict] = PLAIN
 
     azimuth: Annotated[float, Field(ge=-180.0, le=180.0)]
     elevation: Annotated[float, Field(gt=-90.0, lt=90.0)]
@@ -75,7 +75,7 @@ class Lighting:
         about: one line that describes it.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = _PLAIN
+    __pydantic_config__: ClassVar[ConfigDict] = PLAIN
 
     lights: Annotated[tuple[Light, ...], Field(min_length=1, max_length=16)]
     sky: tuple[Share, Share, Share] = (0.2, 0.2, 0.2)

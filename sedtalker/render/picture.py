@@ -19,12 +19,10 @@ from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.reading import checked, is_file, read_json
 from sedtalker.render.camera import Camera, frame_head
-from sedtalker.render.light import Background, Colour, Lighting
+from sedtalker.render.light import PLAIN, Background, Colour, Lighting
 
 SMALLEST, LARGEST = 16, 8192
 """Sides of a picture, pixels."""
-_PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
-"""Files of cameras hold what is documented and nothing else."""
 Image = NDArray[np.uint8]
 """(H, W, 3) sRGB, or (H, W, 4) with how far each pixel is covered (straight alpha)."""
 Size = int | str | tuple[int, int]
@@ -65,7 +63,7 @@ class Portrait:
         zoom: above 1 is closer.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = _PLAIN
+    __pydantic_config__: ClassVar[ConfigDict] = PLAIN
 
     yaw: Annotated[float, Field(ge=-180.0, le=180.0)] = 0.0
     pitch: Annotated[float, Field(ge=-85.0, le=85.0)] = 0.0
@@ -88,7 +86,7 @@ class Standing:
         fov: vertical field of view, degrees.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = _PLAIN
+    __pydantic_config__: ClassVar[ConfigDict] = PLAIN
 
     position: Place
     target: Place
