@@ -125,10 +125,7 @@ def read_sentences(data: Path, hook: Hook) -> list[Sentence]:
     for clip in counted(grid, hook, "GRID", len(grid)):
         features = animator.encoder(load_audio(clip.audio))
         times = features.clock.times(len(features))
-        tracked = [
-            resample_frames(clip.feature(name)[:, None], clip.times, times)[:, 0]
-            for name in ("inner_lip_height", "inner_lip_width")
-        ]
+        tracked = [clip.feature_at(name, times) for name in ("inner_lip_height", "inner_lip_width")]
         found.append(_sentence("grid", animator, clip.audio, spans[clip.name], clip.text, *tracked))
     for one in counted(read, hook, "speechocean762", len(read)):
         if spans[one.path.stem]:

@@ -229,7 +229,7 @@ class Diarizer:
             def bursts_of(features: SpeechFeatures, frames: FrameEmotions | None) -> tuple[Burst, ...]:
                 return self._bursts(features, frames if self.classifier is None else None)
 
-            parts = self.encoder, self._frames, bursts_of, len(self.labels)
+            parts = self.encoder, self.frames, bursts_of, len(self.labels)
             speakers, found = emotions_by_speaker(speakers, *parts, hook)
             tracks = dict[str, EmotionTrack]()
             for name, (frames, bursts) in found.items():
@@ -255,14 +255,14 @@ class Diarizer:
             fill_scale: whether strength is measured by the recording's own, see ``TrackRule``.
             note: whether one line is logged where the recording is unlike anything trained on (``unfamiliarity``).
         """
-        frames = self._frames(audio, features, voice)
+        frames = self.frames(audio, features, voice)
         if note and self.classifier is None:
             note_unfamiliar(frames, features.clock.rate)
         track = self._shaped(frames, features.clock, audio.duration, fill_scale)
         extras = track.extras if self.fine is None else self.fine(audio, features)
         return replace(track, bursts=self._bursts(features, frames), extras=extras)
 
-    def _frames(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> FrameEmotions:
+    def frames(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> FrameEmotions:
         """The emotion of every frame, by the network and, where there is one, the classifier."""
         if self.classifier is None:
             return frame_emotions(self.network, features, voice)

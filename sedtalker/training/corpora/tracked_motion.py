@@ -55,6 +55,10 @@ class TrackedClip:
         """(T,) one feature."""
         return self.features[:, self.feature_names.index(name)]
 
+    def feature_at(self, name: str, times: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(T,) one feature at other times."""
+        return resample_frames(self.feature(name)[:, None], self.times, times)[:, 0]
+
     def as_recorded(self) -> TrackedClip:
         """The clip with sound and picture as far apart as they came."""
         return replace(self, times=self.times + self.lag, lag=0.0)

@@ -99,7 +99,7 @@ def tracked_sentence(
 ) -> TrackedSentence:
     """A clip's tracked lips on the encoder's frames."""
     times = features.clock.times(len(features))
-    width = resample_frames(clip.feature("inner_lip_width")[:, None], clip.times, times)[:, 0]
+    width = clip.feature_at("inner_lip_width", times)
     return TrackedSentence(clip, features, times, speak(clip, spans, rest, lip_measure, times), width, spans)
 
 
@@ -127,8 +127,7 @@ def with_tracking(
 
 def tracked_height(sentence: TrackedSentence) -> NDArray[np.float32]:
     """(T,) the tracker's inner-lip height, outer-eye distances."""
-    clip = sentence.clip
-    return resample_frames(clip.feature("inner_lip_height")[:, None], clip.times, sentence.times)[:, 0]
+    return sentence.clip.feature_at("inner_lip_height", sentence.times)
 
 
 def lip_metrics(
@@ -244,10 +243,7 @@ def evaluate_voices(
             features = net(from_samples(sound, SAMPLE_RATE))
             coefficients = decoder.predict(features, steady_track("neutral", 0.0))
             times, speech = features.clock.times(len(features)), clean.speech
-            height, width = (
-                resample_frames(clip.feature(f)[:, None], clip.times, times)[:, 0]
-                for f in ("inner_lip_height", "inner_lip_width")
-            )
+            height, width = (clip.feature_at(f, times) for f in ("inner_lip_height", "inner_lip_width"))
             values.setdefault(f"lip_r_{name}", []).append(
                 correlation(lip_aperture(face, coefficients)[speech], height[speech])
             )

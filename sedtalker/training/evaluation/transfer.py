@@ -25,13 +25,11 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import HUB, Diarizer
 from sedtalker.emotion.inference import FrameEmotions, frame_emotions
 from sedtalker.emotion.plot import new_figure, write_figure
-from sedtalker.emotion.published_models import classified_emotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.models import model_folder
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
@@ -200,7 +198,7 @@ def _labels(clip: Clip) -> tuple[int, int]:
 def _result(diarizer: Diarizer, clip: Clip, voices: OrdinaryVoices | None) -> ClipResult:
     audio = load_audio(clip.path)
     features = diarizer.encoder(audio)
-    result = clip_result(clip, *_labels(clip), _frames_of(diarizer, audio, features), diarizer.network.config.visible)
+    result = clip_result(clip, *_labels(clip), diarizer.frames(audio, features), diarizer.network.config.visible)
     voice = voices.of(clip) if voices is not None else None
     if voice is None:
         return result
@@ -208,14 +206,7 @@ def _result(diarizer: Diarizer, clip: Clip, voices: OrdinaryVoices | None) -> Cl
 
 
 def _frames(diarizer: Diarizer, audio: Audio) -> FrameEmotions:
-    return _frames_of(diarizer, audio, diarizer.encoder(audio))
-
-
-def _frames_of(diarizer: Diarizer, audio: Audio, features: SpeechFeatures) -> FrameEmotions:
-    frames = frame_emotions(diarizer.network, features)
-    if diarizer.classifier is None:
-        return frames
-    return classified_emotions(diarizer.classifier, audio, frames, features.clock.times(len(features)))
+    return diarizer.frames(audio, diarizer.encoder(audio))
 
 
 def shown_emotional(diarizer: Diarizer, clip: Clip) -> tuple[int, int]:

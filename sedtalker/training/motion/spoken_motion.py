@@ -238,9 +238,9 @@ def speak(
 ) -> SpokenMotion:
     """The motion of a tracked clip at ``times`` (T,) seconds."""
     raw = resample_frames(np.maximum(speech_only(clip.coefficients) - rest.coefficients, 0.0), clip.times, times)
-    gap = resample_frames(clip.feature("inner_lip_height")[:, None], clip.times, times)[:, 0]
+    gap = clip.feature_at("inner_lip_height", times)
     speaking = speaking_curve(spans, times)
-    width = resample_frames(clip.feature("inner_lip_width")[:, None], clip.times, times)[:, 0] - rest.width
+    width = clip.feature_at("inner_lip_width", times) - rest.width
     raw, gap = raw * speaking[:, None], np.maximum(gap - TRACKED_REST_GAP, 0.0) * speaking
     shut = 1.0 - np.clip((gap - CLOSING) / (OPEN - CLOSING), 0.0, 1.0)
     return SpokenMotion(
