@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.animation.articulation import near_any
 from sedtalker.arrays import Floats
 from sedtalker.audio import resample_frames
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides, speech_only
@@ -26,7 +27,7 @@ from sedtalker.metrics.motion import lip_aperture, lip_width
 from sedtalker.reading import read_own_table
 from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, PHONE_INDEX, PHONES, SILENCE
 from sedtalker.training.corpora.tracked_motion import TrackedClip
-from sedtalker.training.motion.alignment import IGNORED, PhoneSpan, phone_frames
+from sedtalker.training.motion.alignment import IGNORED, PhoneSpan, phone_frames, phone_intervals
 
 # --- How far each shape parts and widens the lips of a face, and mouths fitted to a wanted gap and width.
 
@@ -203,12 +204,7 @@ def rest_pose(clips: list[TrackedClip]) -> Rest:
 
 def phone_curve(spans: list[PhoneSpan], phones: tuple[str, ...], times: NDArray[np.floating], margin: float) -> Floats:
     """(T,) 1 inside the given phones, falling to 0 over ``margin`` seconds on either side."""
-    curve = np.zeros(len(times), np.float32)
-    for span in spans:
-        if span.phone in phones:
-            away = np.maximum(np.maximum(span.start - times, times - span.end), 0.0)
-            curve = np.maximum(curve, 1.0 - away / margin).astype(np.float32)
-    return curve.clip(0.0, 1.0)
+    return near_any(times, phone_intervals(spans, phones), margin)
 
 
 def talking_curve(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
