@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.foreign_weights import read_foreign_weights
 from sedtalker.reading import checked, is_file, problem_of, read_json
@@ -170,7 +170,7 @@ def _read_weights(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder}: model.safetensors is missing or damaged") from None
 
 
-def read_arrays(folder: Path, *names: str) -> list[NDArray[np.float32]]:
+def read_arrays(folder: Path, *names: str) -> list[Floats]:
     """Some weights of a checkpoint as arrays, without torch."""
     from safetensors import SafetensorError, safe_open
 

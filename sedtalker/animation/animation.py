@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import BURST_KINDS, Burst, EmotionTrack, Prediction
 from sedtalker.errors import InputError
@@ -62,10 +63,10 @@ class Animation:
         phones: when which phone is spoken, where words were given; files do not keep it.
     """
 
-    coefficients: NDArray[np.float32]
+    coefficients: Floats
     fps: float
     face: Face
-    head_rotation: NDArray[np.float32]
+    head_rotation: Floats
     track: EmotionTrack | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     phones: Alignment | None = None
@@ -83,13 +84,13 @@ class Animation:
         """Frame times."""
         return FrameClock(self.fps)
 
-    def frames(self, chunk: int = 64, start: int = 0, stop: int | None = None) -> Iterator[NDArray[np.float32]]:
+    def frames(self, chunk: int = 64, start: int = 0, stop: int | None = None) -> Iterator[Floats]:
         """Vertices (V, 3) of frames ``start`` to ``stop``, metres, head motion included; made ``chunk`` at a time."""
         end = len(self) if stop is None else stop
         for first in range(start, end, chunk):
             yield from self.vertices(first, min(first + chunk, end))
 
-    def vertices(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+    def vertices(self, start: int = 0, stop: int | None = None) -> Floats:
         """Vertices (t, V, 3) of frames ``start`` to ``stop``, metres, head motion included."""
         from scipy.spatial.transform import Rotation
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.articulation import (
     TONGUE,
@@ -25,7 +24,7 @@ from sedtalker.animation.gains import apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleStream
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH, SpeechStream, StreamFrames
 from sedtalker.emotion.face_streams import LateEmotions, LipStream, TrackStream
@@ -58,7 +57,7 @@ class MotionFrames(NamedTuple):
         levels: those of the sound (natural log) in the frames of ``emotion``; None: not known.
     """
 
-    times: NDArray[np.float64]
+    times: Doubles
     weights: Floats
     emotion: StreamFrames
     neutral: Floats | None = None
@@ -156,7 +155,7 @@ class FaceStream:
         self.crossfade, self.mouth_crossfade = HopCrossfade(), HopCrossfade()
         self.times = np.zeros(0)
 
-    def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
+    def push(self, samples: Reals) -> list[MotionFrames]:
         """The next samples (N,), mono at 16 kHz; what has become final, hop by hop."""
         made = [alone(self.steps(piece)) for piece in self.pieces(samples)]
         return [frames for frames in made if len(frames.times)]
@@ -165,12 +164,12 @@ class FaceStream:
         """The sound has ended: all frames that are left."""
         return alone(self.last_steps())
 
-    def pieces(self, samples: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+    def pieces(self, samples: Reals) -> list[Reals]:
         """Samples (N,) cut to hops."""
         step = self.emotions.hop * FRAME_LENGTH
         return [samples[start : start + step] for start in range(0, len(samples), step)]
 
-    def steps(self, samples: NDArray[np.floating]) -> Steps[MotionFrames]:
+    def steps(self, samples: Reals) -> Steps[MotionFrames]:
         """At most a hop of samples, the calls of networks handed out (``sedtalker.nn.calls``)."""
         return (yield from self._decode((yield from self.emotions.steps(samples)), False))
 
@@ -293,7 +292,7 @@ class AnimationStream:
         self.number = 0
         self.label, self.intensity, self.loudness = CATEGORIES[0], 0.0, 0.0
 
-    def push(self, samples: NDArray[np.floating]) -> Iterator[StreamedFrame]:
+    def push(self, samples: Reals) -> Iterator[StreamedFrame]:
         """The next samples (N,), mono at 16 kHz; the video frames that have become final."""
         for piece in self.face.pieces(samples):
             yield from alone(self.steps(piece))
@@ -304,7 +303,7 @@ class AnimationStream:
         """The sound has ended: all frames that are left."""
         yield from alone(self.last_steps())
 
-    def steps(self, samples: NDArray[np.floating]) -> Steps[list[StreamedFrame]]:
+    def steps(self, samples: Reals) -> Steps[list[StreamedFrame]]:
         """At most a hop of samples, the calls of networks handed out (``sedtalker.nn.calls``)."""
         made = yield from self.face.steps(samples)
         return self._frames(made, False) if len(made.times) else []
@@ -351,7 +350,7 @@ class AnimationStream:
         late = np.concatenate([self.late_tongue, still if made.tongue is None else made.tongue])
         self.tongue, self.late_tongue = np.concatenate([self.tongue, late[:count]]), late[count:]
 
-    def _with_gains(self, made: MotionFrames, neutral: Floats, last: bool) -> tuple[NDArray[np.float64], Floats]:
+    def _with_gains(self, made: MotionFrames, neutral: Floats, last: bool) -> tuple[Doubles, Floats]:
         """Frames with gains that are final: ``GAIN_MARGIN`` frames are held back, as many before them are kept."""
         assert self.mesh is not None
         times = np.concatenate([self.held[0], made.times])
@@ -370,7 +369,7 @@ class AnimationStream:
         return final, scaled
 
 
-def _interpolated(at: NDArray[np.float64], times: NDArray[np.float64], weights: Floats) -> Floats:
+def _interpolated(at: Doubles, times: Doubles, weights: Floats) -> Floats:
     """Weights (T, 52) of increasing ``times`` at other times (N,) among them, or before the first: (N, 52)."""
     if not len(at):
         return weights[:0]

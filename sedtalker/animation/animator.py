@@ -10,9 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, emotion_stream
 from sedtalker.animation.articulation import Articulation
@@ -21,6 +18,7 @@ from sedtalker.animation.listening import Company, Other
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, assemble, move, sharpened
 from sedtalker.animation.scene import Scene, directions, places_beside, with_others
+from sedtalker.arrays import Reals
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import Kind, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
@@ -371,9 +369,7 @@ class Animator:
         emotions = emotion_stream(lambda: self.diarizer, self.encoder, settings, track)
         return AnimationStream(emotions, self.decoder, settings)
 
-    def stream(
-        self, samples: Iterable[NDArray[np.floating]], settings: StreamSettings = StreamSettings()
-    ) -> Iterator[StreamedFrame]:
+    def stream(self, samples: Iterable[Reals], settings: StreamSettings = StreamSettings()) -> Iterator[StreamedFrame]:
         """The video frames of pieces of sound (mono at 16 kHz), each as soon as it is final; see ``open_stream``."""
         with torch_threads(1):
             stream = self.open_stream(settings)

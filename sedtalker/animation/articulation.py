@@ -14,11 +14,10 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.animation.opening import OpeningMeasure, opened, opening_of
-from sedtalker.arrays import Floats, softmax
+from sedtalker.arrays import Floats, Reals, softmax
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, TALKING_SIDES
 from sedtalker.phonetics.aligner import Alignment
@@ -110,13 +109,13 @@ def lips_apart(motion: Floats, ahead: int = RULES.near_frames, rules: MouthRules
     return np.asarray(np.clip((nearest - rules.met_gap) / (rules.closed_gap - rules.met_gap), 0.0, 1.0), np.float32)
 
 
-def near(times: NDArray[np.floating], start: float, end: float, fade: float) -> Floats:
+def near(times: Reals, start: float, end: float, fade: float) -> Floats:
     """(T,) 1 from ``start`` to ``end``, falling to 0 over ``fade`` seconds on either side."""
     away = np.maximum(np.maximum(start - times, times - end), 0.0)
     return np.asarray(np.maximum(1.0 - away / fade, 0.0), np.float32)
 
 
-def near_any(times: NDArray[np.floating], spans: Sequence[tuple[float, float]], fade: float) -> Floats:
+def near_any(times: Reals, spans: Sequence[tuple[float, float]], fade: float) -> Floats:
     """(T,) the largest ``near`` of the spans; 0 where there are none."""
     return np.max([np.zeros(len(times), np.float32), *(near(times, *span, fade) for span in spans)], axis=0)
 
@@ -319,7 +318,7 @@ def constrictions(posteriors: Floats) -> Floats:
     return _eased(np.clip((posteriors - low) / (high - low), 0.0, 1.0))
 
 
-def known_constrictions(found: Floats, phones: Alignment, times: NDArray[np.floating]) -> Floats:
+def known_constrictions(found: Floats, phones: Alignment, times: Reals) -> Floats:
     """Those of known phones in words (T, 3), those ``found`` in the sound elsewhere; ``times`` are 20 ms apart."""
     made = np.zeros((len(times), len(TONGUE)), np.float32)
     for column, place in enumerate(PLACES.values()):

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from sedtalker.animation.visual_prosody import rise_and_fall
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Reals
 from sedtalker.emotion.burst_detector import SHOWN_KINDS
 from sedtalker.emotion.emotion_stream import StreamFrames
 from sedtalker.emotion.track import Burst
@@ -65,12 +64,12 @@ LIFTED, DRAWN = -2.0, 0.12
 """Degrees of the head, and ``jawOpen``, at the height of the breath before a sigh."""
 
 
-def presence(times: NDArray[np.floating], burst: Burst) -> Floats:
+def presence(times: Reals, burst: Burst) -> Floats:
     """(T,) how much of a burst shows, from 0 to 1."""
     return rise_and_fall((times - burst.start + BEGINS) / RISE, (times - burst.end) / FALL)
 
 
-def breath(times: NDArray[np.floating], burst: Burst) -> Floats:
+def breath(times: Reals, burst: Burst) -> Floats:
     """(T,) the breath before a sigh, from 0 to 1; nothing of other bursts."""
     if burst.kind != "sigh":
         return np.zeros(len(times), np.float32)
@@ -78,7 +77,7 @@ def breath(times: NDArray[np.floating], burst: Burst) -> Floats:
     return np.asarray(np.sin(np.pi * place) ** 2, np.float32)
 
 
-def pulses(features: SpeechFeatures, times: NDArray[np.floating]) -> Floats:
+def pulses(features: SpeechFeatures, times: Reals) -> Floats:
     """(T,) in [0, 1]: how far the level of the sound stands out of its mean over half a second."""
     rate, level = features.clock.rate, features.prosody[:, 0].astype(np.float64)
     if not len(level):
@@ -90,7 +89,7 @@ def pulses(features: SpeechFeatures, times: NDArray[np.floating]) -> Floats:
 
 def show_bursts(
     weights: dict[str, Floats],
-    times: NDArray[np.floating],
+    times: Reals,
     bursts: tuple[Burst, ...],
     pulse: Floats,
     liveliness: float,
@@ -114,7 +113,7 @@ def show_bursts(
     return {name: np.clip(curve, 0.0, 1.0).astype(np.float32) for name, curve in made.items()}
 
 
-def _show(made: dict[str, Floats], near: slice, kind: str, shown: Floats, pulse: Floats) -> None:
+def _show(made: dict[str, Floats], near: slice, kind: str, shown: Floats, pulse: Reals) -> None:
     """A kind of burst on some frames (N,) of the weights, ``shown`` (N,) from 0 to 1."""
     for name in GIVES_WAY[kind]:
         made[name][near] *= 1.0 - (1.0 - LEFT_OF_IT) * np.clip(shown, 0.0, 1.0)
@@ -124,7 +123,7 @@ def _show(made: dict[str, Floats], near: slice, kind: str, shown: Floats, pulse:
         made[name][near] = np.maximum(made[name][near], wanted)
 
 
-def burst_nods(times: NDArray[np.floating], bursts: tuple[Burst, ...], pulse: Floats) -> Floats:
+def burst_nods(times: Reals, bursts: tuple[Burst, ...], pulse: Floats) -> Floats:
     """(T, 3) degrees of the head, pitch (down positive), yaw and roll."""
     turns = np.zeros((len(times), 3), np.float32)
     for burst in bursts:
@@ -136,7 +135,7 @@ def burst_nods(times: NDArray[np.floating], bursts: tuple[Burst, ...], pulse: Fl
     return turns
 
 
-def _around(times: NDArray[np.floating], burst: Burst) -> slice:
+def _around(times: Reals, burst: Burst) -> slice:
     """The frames in which a burst shows at all: recordings may be long, and bursts many."""
     return slice(*np.searchsorted(times, (burst.start - max(BEGINS, BREATH), burst.end + FALL)).tolist())
 
@@ -174,7 +173,7 @@ class BurstStream:
         if not self.shown.any():
             self.times, self.pulse, self.shown = self.times[:0], self.pulse[:0], self.shown[:0]
 
-    def added(self, times: NDArray[np.floating], weights: Floats) -> Floats:
+    def added(self, times: Reals, weights: Floats) -> Floats:
         """Weights (T, 52) at some times with the bursts."""
         if not len(self.times) or not len(times):
             return weights
@@ -184,7 +183,7 @@ class BurstStream:
                 _show(made, slice(None), kind, amount, pulse)
         return np.stack(list(made.values()), axis=1).astype(np.float32)
 
-    def nods(self, times: NDArray[np.floating]) -> Floats:
+    def nods(self, times: Reals) -> Floats:
         """Pitch (T,) of the head, degrees, down positive."""
         if not len(self.times) or not len(times):
             return np.zeros(len(times), np.float32)
@@ -193,5 +192,5 @@ class BurstStream:
         turns = (amount * pitch for amount, pitch in zip(self._at(times), held, strict=True))
         return np.asarray(sum(turns), np.float32)
 
-    def _at(self, times: NDArray[np.floating]) -> list[Floats]:
+    def _at(self, times: Reals) -> list[Floats]:
         return [np.interp(times, self.times, curve).astype(np.float32) for curve in self.shown.T]

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from sedtalker.animation.articulation import (
@@ -59,7 +58,7 @@ class MotionDecoder(Protocol):
     def styles(self) -> tuple[str, ...]:
         """Values of ``Style`` it was trained on."""
 
-    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
+    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
         """Coefficients (T, K) on ``features.clock``.
 
         Raises:
@@ -312,7 +311,7 @@ def speech_input(hidden: Floats, prosody: Floats) -> Floats:
     )
 
 
-def eased_emotion(features: SpeechFeatures, track: EmotionTrack) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def eased_emotion(features: SpeechFeatures, track: EmotionTrack) -> tuple[Floats, Floats]:
     """Posterior (T, 7) and intensity (T,) of a track at the features' times, cuts spread into onsets.
 
     Raises:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from sedtalker.animation.performance import LiveMotion
 from sedtalker.animation.visual_prosody import rise_and_fall
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Mask, Reals
 from sedtalker.emotion.taxonomy import COORDINATES
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.arkit import ARKIT_52
@@ -60,10 +59,10 @@ def idle_generators(seed: int, recording: str = "") -> Generators:
 
 
 def blinks(
-    times: NDArray[np.floating],
+    times: Reals,
     rng: np.random.Generator,
-    speech: NDArray[np.bool_] | None = None,
-    shifts: NDArray[np.floating] | None = None,
+    speech: Mask | None = None,
+    shifts: Reals | None = None,
 ) -> Floats:
     """Lid closure (T,) in [0, 1].
 
@@ -98,14 +97,14 @@ def blink_depth(rng: np.random.Generator) -> float:
     return float(rng.uniform(0.92, 1.0))
 
 
-def _pause_starts(times: NDArray[np.floating], speech: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+def _pause_starts(times: Reals, speech: Mask | None) -> Doubles:
     if speech is None or len(speech) < 2:
         return np.zeros(0)
     ends = np.flatnonzero(speech[:-1] & ~speech[1:])
     return np.asarray(times, np.float64)[ends]
 
 
-def blink_closure(t: NDArray[np.floating]) -> Floats:
+def blink_closure(t: Reals) -> Floats:
     """One full blink's closure at ``t`` seconds after its start."""
     return rise_and_fall(t / BLINK_CLOSE, (t - BLINK_CLOSE - BLINK_HOLD) / BLINK_OPEN)
 
@@ -119,15 +118,15 @@ class Fixations:
         targets: (N, 2) degrees, right-handed yaw (to the subject's left) and pitch (up).
     """
 
-    onsets: NDArray[np.float64]
-    targets: NDArray[np.float64]
+    onsets: Doubles
+    targets: Doubles
 
-    def shifts(self, least: float = 3.0) -> NDArray[np.float64]:
+    def shifts(self, least: float = 3.0) -> Doubles:
         """Seconds of shifts by so many degrees and more."""
         far = np.linalg.norm(np.diff(self.targets, axis=0), axis=1) >= least
         return self.onsets[1:][far]
 
-    def path(self, times: NDArray[np.floating]) -> Floats:
+    def path(self, times: Reals) -> Floats:
         """(T, 2) degrees: fixations joined by saccades of 40 ms."""
         knots = np.ravel([[onset - SACCADE / 2, onset + SACCADE / 2] for onset in self.onsets[1:]])
         values = np.repeat(self.targets, 2, axis=0)[1:-1]
@@ -138,7 +137,7 @@ def fixations(
     duration: float,
     rng: np.random.Generator,
     eye_contact: float = LiveMotion.eye_contact,
-    phrases: NDArray[np.floating] | None = None,
+    phrases: Reals | None = None,
 ) -> Fixations:
     """Fixations of 0.5-3 s, so many of them on the viewer; away where phrases (M, 2) begin, back where they end."""
     onsets, targets = [0.0], [np.zeros(2)]
@@ -162,13 +161,13 @@ def _next_onset(onset: float, rng: np.random.Generator) -> float:
 
 def next_fixation(
     onset: float, rng: np.random.Generator, eye_contact: float = LiveMotion.eye_contact
-) -> tuple[float, NDArray[np.float64]]:
+) -> tuple[float, Doubles]:
     """Onset and direction, (2,) degrees, of the fixation after the one from ``onset``."""
     begins = _next_onset(onset, rng)
     return begins, _target(rng, 1.0 - eye_contact)
 
 
-def _target(rng: np.random.Generator, away: float) -> NDArray[np.float64]:
+def _target(rng: np.random.Generator, away: float) -> Doubles:
     """Direction of a fixation, (2,) degrees: near the viewer, or with the probability ``away`` further off."""
     return rng.normal(0.0, (4.0, 2.0) if rng.random() < away else (1.2, 0.8))
 
@@ -196,7 +195,7 @@ def close_lids(weights: dict[str, Floats], closure: Floats) -> dict[str, Floats]
     return weights | lids
 
 
-def _activity(arousal: NDArray[np.float64]) -> NDArray[np.float64]:
+def _activity(arousal: Doubles) -> Doubles:
     """Amplitude of head motion at an arousal in [-1, 1]."""
     return np.maximum(CALM_ACTIVITY + AROUSED_ACTIVITY * arousal, LEAST_ACTIVITY)
 
@@ -206,17 +205,17 @@ def _arousal(label: str) -> float:
     return COORDINATES.get(label, (0.0, 0.0))[1]
 
 
-def head_activity(track: EmotionTrack, fps: float) -> NDArray[np.float64]:
+def head_activity(track: EmotionTrack, fps: float) -> Doubles:
     """(T,) how far heads move under a track of ``fps`` frames a second, about ``CALM_ACTIVITY`` in neutral speech."""
     arousal = track.posterior @ np.array([_arousal(label) for label in track.labels]) * np.sqrt(track.intensity)
     return _activity(scipy.ndimage.gaussian_filter1d(np.asarray(arousal, np.float64), 0.25 * fps))
 
 
 def head_rotation(
-    times: NDArray[np.floating],
+    times: Reals,
     fps: float,
     rng: np.random.Generator,
-    energy: NDArray[np.floating],
+    energy: Reals,
     track: EmotionTrack,
 ) -> Floats:
     """Head rotation vectors (T, 3), radians: slow drift, nods with stressed speech and a posture by emotion.
@@ -291,7 +290,7 @@ class IdleStream:
         """The face (52,) at ``time`` seconds, in the order of ``ARKIT_52``; times only go on."""
         return self.added(np.array([time]), weights[None])[0]
 
-    def added(self, times: NDArray[np.floating], weights: Floats) -> Floats:
+    def added(self, times: Reals, weights: Floats) -> Floats:
         """Faces (T, 52) at several times (T,), which only go on."""
         if not len(times):
             return weights

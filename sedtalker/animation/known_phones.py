@@ -9,12 +9,11 @@ is animated.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.articulation import CLOSE, JAW, close_lips, near, near_any
 from sedtalker.animation.gains import AROUND_THE_MOUTH
 from sedtalker.animation.mouth_rules import RULES, MouthRules
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.face.face import Face
@@ -28,9 +27,7 @@ MOUTH = [INDEX[name] for name in ARKIT_52 if name.startswith(AROUND_THE_MOUTH)]
 """Shapes that move the lips."""
 
 
-def sharpen(
-    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
-) -> Floats:
+def sharpen(motion: Floats, times: Reals, alignment: Alignment, face: Face, rules: MouthRules = RULES) -> Floats:
     """The motion with what its phones need.
 
     Args:
@@ -61,9 +58,7 @@ def gap_of(face: Face, motion: Floats) -> Floats:
 # --- The lower lip at the teeth, lips that meet, and lips that are apart.
 
 
-def touching(
-    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
-) -> Floats:
+def touching(motion: Floats, times: Reals, alignment: Alignment, face: Face, rules: MouthRules = RULES) -> Floats:
     """The lower lip at the upper teeth in each f and v."""
     contact = np.zeros(len(motion), np.float32)
     gap = gap_of(face, motion)
@@ -79,9 +74,7 @@ def touching(
     return _no_wider(made, rules.teeth_gap, face, contact)
 
 
-def closed(
-    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
-) -> Floats:
+def closed(motion: Floats, times: Reals, alignment: Alignment, face: Face, rules: MouthRules = RULES) -> Floats:
     """Lips together in each p, b and m."""
     closure = np.zeros(len(motion), np.float32)
     gap = gap_of(face, motion)
@@ -96,9 +89,7 @@ def closed(
     return _no_wider(made, rules.met_gap, face, closure)
 
 
-def parted(
-    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
-) -> Floats:
+def parted(motion: Floats, times: Reals, alignment: Alignment, face: Face, rules: MouthRules = RULES) -> Floats:
     """Lips apart in the middle half of each open vowel: decoders, and closures beside it, close some.
 
     Where options let the mouth hardly move, or not at all, they are apart as far as it moves elsewhere.
@@ -117,12 +108,12 @@ def parted(
     return np.clip(made, 0.0, 1.0)
 
 
-def closure_of(times: NDArray[np.floating], alignment: Alignment, rules: MouthRules = RULES) -> Floats:
+def closure_of(times: Reals, alignment: Alignment, rules: MouthRules = RULES) -> Floats:
     """(T,) from 0 to 1, how far the lips are closed by each p, b and m."""
     return near_any(times, [_held(*span, times, rules) for span in alignment.of(BILABIAL)], rules.fade)
 
 
-def _held(start: float, end: float, times: NDArray[np.floating], rules: MouthRules) -> tuple[float, float]:
+def _held(start: float, end: float, times: Reals, rules: MouthRules) -> tuple[float, float]:
     """Seconds, at frames, between which a phone's articulation is held: about its middle, within the recording."""
     middle = 0.5 * (start + end)
     inside = np.flatnonzero((times >= middle - rules.held - 1e-6) & (times <= middle + rules.held + 1e-6))

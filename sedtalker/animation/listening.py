@@ -15,12 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from sedtalker.animation.idle_motion import Fixations
 from sedtalker.animation.opening import OPENING
 from sedtalker.animation.visual_prosody import Rhythm
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.arkit import ARKIT_52
 
@@ -109,7 +108,7 @@ class Attention:
 
     eyes: Floats
     head: Floats
-    shifts: NDArray[np.float64]
+    shifts: Doubles
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +127,12 @@ class Company:
     amount: float = 1.0
     seed: tuple[int, ...] = (0,)
 
-    def speaking(self, times: NDArray[np.floating]) -> Floats:
+    def speaking(self, times: Reals) -> Floats:
         """(T,) from 0, listening, to 1, speaking; frames are regular."""
         frames = TURN_SECONDS / _step(times)
         return np.asarray(scipy.ndimage.gaussian_filter1d(self._spoken(times), frames, mode="nearest"), np.float32)
 
-    def rested(self, weights: Mapping[str, Floats], times: NDArray[np.floating]) -> dict[str, Floats]:
+    def rested(self, weights: Mapping[str, Floats], times: Reals) -> dict[str, Floats]:
         """ARKit weights (T,) by name whose lips and jaw rest while only others speak.
 
         A decoder parts the lips well before speech begins, and in a conversation that would be in the words of somebody
@@ -143,11 +142,11 @@ class Company:
         free = scipy.ndimage.uniform_filter1d(self._spoken(times, MOUTH_BESIDE), frames, mode="nearest")
         return {**weights, **{name: weights[name] * free for name in (ARKIT_52[k] for k in OPENING)}}
 
-    def calm(self, times: NDArray[np.floating]) -> Floats:
+    def calm(self, times: Reals) -> Floats:
         """Factor (T,) on head motion: a listener's head moves less."""
         return np.asarray(1.0 - (1.0 - STILLNESS * self.amount) * (1.0 - self.speaking(times)), np.float32)
 
-    def looks(self, times: NDArray[np.floating], eye_contact: float) -> Attention:
+    def looks(self, times: Reals, eye_contact: float) -> Attention:
         """Eyes and head on the frames of a recording.
 
         Args:
@@ -164,7 +163,7 @@ class Company:
         turns = np.stack([-head[:, 1], head[:, 0], np.zeros(len(times))], 1).astype(np.float32)
         return Attention(eyes, turns, gaze.shifts(SHIFT))
 
-    def nods(self, times: NDArray[np.floating]) -> Floats:
+    def nods(self, times: Reals) -> Floats:
         """(T,) degrees that the head dips at some ends of phrases of the others, while it does not speak."""
         rng, dips = np.random.default_rng((*self.seed, 1)), np.zeros(len(times), np.float32)
         for other in self.others.values():
@@ -186,7 +185,7 @@ class Company:
                     dips[near] = np.maximum(dips[near], self.amount * dip)
         return dips
 
-    def answered(self, weights: Mapping[str, Floats], times: NDArray[np.floating], own: Floats) -> dict[str, Floats]:
+    def answered(self, weights: Mapping[str, Floats], times: Reals, own: Floats) -> dict[str, Floats]:
         """ARKit weights (T,) by name with small expressions that answer those of the others.
 
         Args:
@@ -212,7 +211,7 @@ class Company:
             for name, curve in weights.items()
         }
 
-    def _spoken(self, times: NDArray[np.floating], beside: float = 0.0) -> Floats:
+    def _spoken(self, times: Reals, beside: float = 0.0) -> Floats:
         """(T,) 1 in its own turns and so many seconds beside them, else 0."""
         spoken = np.zeros(len(times), np.float32)
         for start, end in self.own:
@@ -223,7 +222,7 @@ class Company:
         """Whether it speaks itself at some time between."""
         return any(begins < end and ends > start for begins, ends in self.own)
 
-    def _attention(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _attention(self, rng: np.random.Generator) -> tuple[Doubles, Doubles]:
         """From when (N,) it attends to somebody, and where (N, 2) they are: to the first speaker from the beginning."""
         turns = sorted((*span, name) for name, other in self.others.items() for span in other.spans)
         drawn = [(start + rng.uniform(*REACTION), name) for start, end, name in turns if end - start >= NOTICED]
@@ -235,14 +234,12 @@ class Company:
         directions = [self.others[name].direction for _, name in changes]
         return np.array([time for time, _ in changes]), np.clip(np.array(directions), -LOOK_MOST, LOOK_MOST)
 
-    def _fixations(
-        self, duration: float, eye_contact: float, rng: np.random.Generator
-    ) -> tuple[Fixations, NDArray[np.float64]]:
+    def _fixations(self, duration: float, eye_contact: float, rng: np.random.Generator) -> tuple[Fixations, Doubles]:
         """Fixations, and where (N, 2) the face is turned in each."""
         changes, directions = self._attention(rng)
         begins, ends = np.array(self.own, np.float64).reshape(-1, 2).T
         drawn_back = np.sort(np.concatenate([changes, ends - LOOKS_BACK]))
-        onsets, targets, faced = list[float](), list[NDArray[np.float64]](), list[NDArray[np.float64]]()
+        onsets, targets, faced = list[float](), list[Doubles](), list[Doubles]()
         onset, is_due = 0.0, True
         while onset <= duration:
             speaks, opens = self._speaks(onset, onset), bool(np.any(np.abs(onset - begins) < STARTING))
@@ -261,7 +258,7 @@ class Company:
         return Fixations(np.array(onsets), np.array(targets)), np.array(faced)
 
 
-def _step(times: NDArray[np.floating]) -> float:
+def _step(times: Reals) -> float:
     """Seconds from one frame to the next."""
     return float(times[1] - times[0]) if len(times) > 1 else 1.0
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -134,7 +133,7 @@ class ReadoutDecoder(nn.Module):
         """Values of ``Style`` the decoder was trained on."""
         return self.decoder.styles
 
-    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
+    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
         """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]."""
         own = self.decoder.config.hidden
         if features.hidden.shape[1] != own + self.config.channels:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Reals
 from sedtalker.face.arkit import ARKIT_52, TALKING_SHAPES, TALKING_SIDES
 
 OPENING = [
@@ -116,6 +115,6 @@ def mouth_pose(mouth: Floats | None, rules: MouthRules = RULES) -> Floats | None
     return np.asarray(np.stack([gaps / widest, mouth[:, ROUND].sum(1)], 1), np.float32)
 
 
-def _gaps(mouth: Floats, rules: MouthRules) -> NDArray[np.floating]:
+def _gaps(mouth: Floats, rules: MouthRules) -> Reals:
     """(T,) the gap between the lips of a mouth (T, S), outer-eye distances."""
     return (mouth @ TALKING_SIDES) @ rules.gaps

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.builtin.named import FACES, load_face
 from sedtalker.face.face import Face
@@ -102,7 +102,7 @@ def places_beside(faces: Mapping[str, Face]) -> dict[str, Place]:
     return places
 
 
-def _sides(face: Face, yaw: float) -> NDArray[np.float64]:
+def _sides(face: Face, yaw: float) -> Doubles:
     """(2, 2) how far to the left and to the right of its pivot a head at rest reaches, turned by ``yaw`` degrees.
 
     The first column is what lies above the pivot, the second all; metres.
@@ -112,7 +112,7 @@ def _sides(face: Face, yaw: float) -> NDArray[np.float64]:
     return np.array([[part.min(initial=0.0), part.max(initial=0.0)] for part in (above, across)]).T
 
 
-def moved(vertices: NDArray[np.float32], pivot: NDArray[np.floating], place: Place) -> NDArray[np.float32]:
+def moved(vertices: Floats, pivot: Reals, place: Place) -> Floats:
     """Vertices (…, V, 3) of a head, metres, at its place; ``pivot`` (3,) is that of its face."""
     angle = np.radians(place.yaw)
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])

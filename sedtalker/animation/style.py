@@ -8,11 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import MotionDecoder
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Reals
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -113,7 +112,7 @@ def fit_style(
     if track is None:
         track = constant_track("neutral:0", float(features.clock.times(len(features))[-1]))
 
-    def error(values: NDArray[np.floating]) -> float:
+    def error(values: Reals) -> float:
         style = Style(**{n: float(v) for n, v in zip(known, np.clip(values, -1.0, 1.0), strict=True)})
         made = _lips(face, decoder.predict(features, track, style))[speech]
         beyond = np.square(np.abs(values) - np.clip(np.abs(values), 0.0, 1.0)).sum()

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import DecoderConfig, decoder_speech, eased_emotion
 from sedtalker.animation.decoder_network import make_block
+from sedtalker.arrays import Floats, Reals
 from sedtalker.emotion.taxonomy import EMOVOCA, known_category
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -89,7 +90,7 @@ class VertexDecoder(nn.Module):
         return ()
 
     @torch.no_grad()
-    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
+    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
         """See ``MotionDecoder``: coefficients (T, 1 + K), the first of them 1 (the mean offset).
 
         The track's seven categories become the corpus's own words by ``emotion_words``.
@@ -116,7 +117,7 @@ class VertexDecoder(nn.Module):
         return Face(name, mesh, self.shapes, basis.reshape(len(basis), -1, 3).astype(np.float32))
 
     @torch.no_grad()
-    def start_from(self, mean: NDArray[np.floating], components: NDArray[np.floating]) -> None:
+    def start_from(self, mean: Reals, components: Reals) -> None:
         """Set the basis to a mean offset (V, 3) and principal components (K, V, 3) of unit coefficients, metres."""
         flat = torch.from_numpy(np.asarray(components, np.float32)).flatten(1) * MILLIMETRES
         self.basis.weight.zero_()
@@ -126,9 +127,7 @@ class VertexDecoder(nn.Module):
         self.coefficients.bias.zero_()
 
 
-def principal_components(
-    offsets: NDArray[np.floating], count: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+def principal_components(offsets: Reals, count: int) -> tuple[Floats, Floats, float]:
     """Mean (V, 3), components (K, V, 3) scaled so that coefficients have variance 1, and the share of variance kept.
 
     Args:
@@ -148,9 +147,7 @@ def principal_components(
     return mean.reshape(shape), components.reshape(-1, *shape).astype(np.float32), share
 
 
-def emotion_words(
-    labels: tuple[str, ...], posterior: NDArray[np.floating], intensity: NDArray[np.floating]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def emotion_words(labels: tuple[str, ...], posterior: Reals, intensity: Reals) -> tuple[Floats, Floats]:
     """A track's posterior (T, 7) and intensity (T,) in a corpus's own words: posterior (T, C) and intensity (T,).
 
     Words that stand for one category share it evenly; what no word stands for is left out. Neutral has no strength.

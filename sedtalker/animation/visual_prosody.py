@@ -15,11 +15,11 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, stretches
+from sedtalker.arrays import Doubles, Floats, Mask, Reals, stretches
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.features import SpeechFeatures
 
-Seconds = NDArray[np.float64]
+Seconds = Doubles
 
 VOICED = 0.45
 """Voicing above which the pitch counts."""
@@ -74,7 +74,7 @@ class Rhythm:
     accents: Seconds
     strength: Floats
     phrases: Seconds
-    questions: NDArray[np.bool_]
+    questions: Mask
 
 
 def find_rhythm(features: SpeechFeatures) -> Rhythm:
@@ -96,7 +96,7 @@ def find_rhythm(features: SpeechFeatures) -> Rhythm:
     return Rhythm(times[peaks], strength, phrases, np.array(questions, np.bool_))
 
 
-def _phrases(speech: NDArray[np.bool_], times: Seconds, half: float) -> Seconds:
+def _phrases(speech: Mask, times: Seconds, half: float) -> Seconds:
     """(M, 2) stretches of speech between pauses; ``half``: seconds from the middle of a frame to its end."""
     spans: list[list[float]] = []
     for first, last in stretches(speech):
@@ -108,7 +108,7 @@ def _phrases(speech: NDArray[np.bool_], times: Seconds, half: float) -> Seconds:
     return np.array(spans, np.float64).reshape(-1, 2)
 
 
-def _standing_out(curve: NDArray[np.floating], counted: NDArray[np.bool_], rate: float) -> NDArray[np.float64]:
+def _standing_out(curve: Reals, counted: Mask, rate: float) -> Doubles:
     """A curve above its mean over a second, in standard deviations of the counted frames."""
     weight = counted.astype(np.float64)
     around = scipy.ndimage.gaussian_filter1d(curve * weight, rate) / (
@@ -118,13 +118,13 @@ def _standing_out(curve: NDArray[np.floating], counted: NDArray[np.bool_], rate:
     return np.asarray(above / (above[counted].std() + 1e-3), np.float64)
 
 
-def _peaks(curve: NDArray[np.floating], apart: int) -> NDArray[np.intp]:
+def _peaks(curve: Reals, apart: int) -> NDArray[np.intp]:
     """Frames of the maxima above ``ACCENT_LEAST`` that nothing within ``apart`` frames exceeds."""
     highest = scipy.ndimage.maximum_filter1d(curve, 2 * apart + 1, mode="constant", cval=-np.inf)
     return np.flatnonzero((curve == highest) & (curve > ACCENT_LEAST))
 
 
-def _rises(times: Seconds, pitch: NDArray[np.floating], voiced: NDArray[np.bool_], begins: float, ends: float) -> bool:
+def _rises(times: Seconds, pitch: Reals, voiced: Mask, begins: float, ends: float) -> bool:
     phrase = _frames(times, begins, ends)
     inside = pitch[phrase][voiced[phrase]]
     last = inside[times[phrase][voiced[phrase]] > ends - 0.3]
@@ -133,32 +133,30 @@ def _rises(times: Seconds, pitch: NDArray[np.floating], voiced: NDArray[np.bool_
     return bool(np.median(last) - np.median(inside) > QUESTION)
 
 
-def _frames(times: NDArray[np.floating], begins: float, ends: float) -> slice:
+def _frames(times: Reals, begins: float, ends: float) -> slice:
     """The frames from ``begins`` to ``ends``, seconds; what happens there is made for these alone."""
     first, after = np.searchsorted(times, begins, "left"), np.searchsorted(times, ends, "right")
     return slice(int(first), int(after))
 
 
-def rise_and_fall(up: NDArray[np.floating], down: NDArray[np.floating]) -> Floats:
+def rise_and_fall(up: Reals, down: Reals) -> Floats:
     """A curve that eases from 0 to 1 while ``up`` goes from 0 to 1, and back while ``down`` does."""
     up, down = np.clip(up, 0.0, 1.0), np.clip(down, 0.0, 1.0)
     return np.asarray(up * up * (3 - 2 * up) * (1 - down * down * (3 - 2 * down)), np.float32)
 
 
-def _bump(times: NDArray[np.floating], begins: float, rise: float, fall: float) -> Floats:
+def _bump(times: Reals, begins: float, rise: float, fall: float) -> Floats:
     """A curve (T,) that eases from 0 to 1 in ``rise`` seconds and back in ``fall``."""
     return rise_and_fall((times - begins) / rise, (times - begins - rise) / fall)
 
 
-def _raise(
-    curve: Floats, times: NDArray[np.floating], size: float | np.floating, begins: float, rise: float, fall: float
-) -> None:
+def _raise(curve: Floats, times: Reals, size: float | np.floating, begins: float, rise: float, fall: float) -> None:
     """Raise a curve (T,), in place, to a bump of this size where it is lower."""
     near = _frames(times, begins, begins + rise + fall)
     curve[near] = np.maximum(curve[near], size * _bump(times[near], begins, rise, fall))
 
 
-def brow_raises(times: NDArray[np.floating], rhythm: Rhythm, rng: np.random.Generator) -> Floats:
+def brow_raises(times: Reals, rhythm: Rhythm, rng: np.random.Generator) -> Floats:
     """(T,) in [0, 1]: brows rise on some accents, the stronger the more often, and with questions."""
     raised = np.zeros(len(times), np.float32)
     for accent, strength in zip(rhythm.accents, rhythm.strength, strict=True):
@@ -172,7 +170,7 @@ def brow_raises(times: NDArray[np.floating], rhythm: Rhythm, rng: np.random.Gene
     return raised
 
 
-def nods(times: NDArray[np.floating], rhythm: Rhythm, rng: np.random.Generator) -> Floats:
+def nods(times: Reals, rhythm: Rhythm, rng: np.random.Generator) -> Floats:
     """(T, 3) degrees, pitch (down positive), yaw and roll: a dip on accents and at ends, a lift with a breath."""
     turns = _sway(times, rng)
     side = float(rng.choice([-1.0, 1.0]))
@@ -194,7 +192,7 @@ def nods(times: NDArray[np.floating], rhythm: Rhythm, rng: np.random.Generator) 
     return turns
 
 
-def _sway(times: NDArray[np.floating], rng: np.random.Generator) -> Floats:
+def _sway(times: Reals, rng: np.random.Generator) -> Floats:
     """(T, 3) degrees: from one pose to the next, and smooth."""
     last = float(times[-1]) if len(times) else 0.0
     knots = np.arange(-SWAY_SECONDS, last + 3 * SWAY_SECONDS, SWAY_SECONDS)
@@ -208,7 +206,7 @@ def _sway(times: NDArray[np.floating], rng: np.random.Generator) -> Floats:
     return np.asarray(here + 0.5 * x * (after - before + bend * x), np.float32)
 
 
-def breaths(times: NDArray[np.floating], rhythm: Rhythm) -> Floats:
+def breaths(times: Reals, rhythm: Rhythm) -> Floats:
     """(T,) in [0, 1]: 1 at the height of a breath, taken before phrases that follow a long pause."""
     drawn = np.zeros(len(times), np.float32)
     before = 0.0
@@ -219,7 +217,7 @@ def breaths(times: NDArray[np.floating], rhythm: Rhythm) -> Floats:
     return drawn
 
 
-def sides(times: NDArray[np.floating], rng: np.random.Generator) -> Floats:
+def sides(times: Reals, rng: np.random.Generator) -> Floats:
     """(T,) by which share the left side is stronger than the right."""
     if not len(times):
         return np.zeros(0, np.float32)
@@ -231,7 +229,7 @@ def sides(times: NDArray[np.floating], rng: np.random.Generator) -> Floats:
 
 def enliven(
     weights: dict[str, Floats],
-    times: NDArray[np.floating],
+    times: Reals,
     rhythm: Rhythm,
     rng: np.random.Generator,
     liveliness: float,

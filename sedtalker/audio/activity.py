@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Mask, stretches
+from sedtalker.arrays import Doubles, Mask, Reals, stretches
 
 ENERGY_FLOOR = 1e-7
 """Added to the mean power of a frame before its logarithm."""
@@ -45,8 +45,8 @@ class ActivityRule:
 
 
 def speech_activity(
-    log_energy: NDArray[np.floating],
-    voicing: NDArray[np.floating],
+    log_energy: Reals,
+    voicing: Reals,
     rate: float,
     rule: ActivityRule = ActivityRule(),
     loud: float | None = None,
@@ -79,7 +79,7 @@ def speech_activity(
     return scipy.ndimage.binary_dilation(speech, iterations=padding) if padding and speech.any() else speech
 
 
-def activity_level(log_energy: NDArray[np.floating], rate: float) -> NDArray[np.float64]:
+def activity_level(log_energy: Reals, rate: float) -> Doubles:
     """Natural-log power (T,) smoothed over 60 ms, the ends held."""
     return scipy.ndimage.uniform_filter1d(
         np.asarray(log_energy, np.float64), max(1, round(0.06 * rate)), mode="nearest"
@@ -92,7 +92,7 @@ def spans(mask: Mask, rate: float) -> list[tuple[float, float]]:
 
 
 def _nearby_levels(
-    level: NDArray[np.float64], voiced: Mask, rate: float, rule: ActivityRule, overall: float
+    level: Doubles, voiced: Mask, rate: float, rule: ActivityRule, overall: float
 ) -> tuple[NDArray, NDArray]:
     """Running 10th and 95th percentile of the level; the loud one never 20 dB under the whole recording's.
 

@@ -14,6 +14,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio.decoders import ENDLESS, Channels, check_rate, decoder_of, part_length
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file
@@ -31,7 +32,7 @@ class FrameClock:
     rate: float
     offset: float = 0.0
 
-    def times(self, frames: int) -> NDArray[np.float64]:
+    def times(self, frames: int) -> Doubles:
         """Times (frames,) in seconds."""
         return self.offset + np.arange(frames) / self.rate
 
@@ -44,9 +45,7 @@ class FrameClock:
         return max(1, math.ceil(duration * self.rate - 1e-6))
 
 
-def resample_frames(
-    values: NDArray[np.floating], times: NDArray[np.floating], target: NDArray[np.floating]
-) -> NDArray[np.float32]:
+def resample_frames(values: Reals, times: Reals, target: Reals) -> Floats:
     """Linear interpolation of (T, …) values given at ``times`` (T,) to ``target`` times, held at both ends."""
     position = np.interp(target, times, np.arange(len(times)))
     low = np.minimum(position.astype(np.int64), len(times) - 2)  # -1 of a single frame is that frame
@@ -88,7 +87,7 @@ class Audio:
         notes: what a user should know about the recording (clipped, silent, repaired).
     """
 
-    samples: NDArray[np.float32]
+    samples: Floats
     rate: int = SAMPLE_RATE
     notes: tuple[str, ...] = ()
 
@@ -103,7 +102,7 @@ class Audio:
         return hashlib.sha256(np.ascontiguousarray(self.samples).data).hexdigest()
 
 
-def in_full_scale(samples: NDArray[Any]) -> NDArray[np.float32]:
+def in_full_scale(samples: NDArray[Any]) -> Floats:
     """Samples as float32; integers, as sound cards give them, from their full scale to [-1, 1)."""
     values = np.asarray(samples)
     if values.dtype.kind not in "iu":
@@ -179,7 +178,7 @@ def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:
     """
     rate, parts = channel_parts(path, longest)
     resamplers: list[soxr.ResampleStream] = []
-    out: list[list[NDArray[np.float32]]] = []
+    out: list[list[Floats]] = []
     for part in parts:
         if not resamplers:
             if part.shape[1] > MOST_CHANNELS:
@@ -208,9 +207,7 @@ def channel_parts(path: Path, longest: float = LONGEST_SECONDS) -> tuple[int, It
     return decoder.rate(), decoder.parts()
 
 
-def as_audio(
-    source: Audio | Path | str | NDArray[np.floating], rate: int | None = None, longest: float = LONGEST_SECONDS
-) -> Audio:
+def as_audio(source: Audio | Path | str | Reals, rate: int | None = None, longest: float = LONGEST_SECONDS) -> Audio:
     """Whatever somebody has of a recording: a file's path, an array of samples with its rate, or an ``Audio``.
 
     Args:
@@ -278,7 +275,7 @@ def _from_parts(parts: Callable[[], Iterable[Channels]], rate: int) -> Audio:
     return Audio(np.clip(mono, -1.0, 1.0, out=mono), SAMPLE_RATE, tuple(notes))
 
 
-def bounded(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def bounded(samples: Floats) -> Floats:
     """Samples of a stream, which cannot be looked at as a whole: what is no number becomes silence, what is beyond full
     scale is clipped."""
     return np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
@@ -289,17 +286,17 @@ class _Mixed:
     """Mono sound at 16 kHz and what was seen of its channels: samples that were not numbers, the greatest magnitude,
     the power of each channel (C,) and of their mean."""
 
-    mono: NDArray[np.float32]
+    mono: Floats
     broken: int
     peak: float
-    power: NDArray[np.float64]
+    power: Doubles
     mean_power: float
 
 
 def _mix(parts: Iterable[Channels], rate: int, channel: int | None = None) -> _Mixed:
     """The mean of the channels, or one of them, resampled as it comes; soxr's result does not depend on the parts."""
     resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
-    out: list[NDArray[np.float32]] = []
+    out: list[Floats] = []
     broken, peak, mean_power, count = 0, 0.0, 0.0, 0
     power = np.zeros(1)
     for part in parts:
@@ -342,7 +339,7 @@ class OffsetFilter:
     def __init__(self) -> None:
         self.offset: float | None = None
 
-    def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    def push(self, samples: Floats) -> Floats:
         """The next samples (N,) without it."""
         if not len(samples):
             return samples
@@ -360,14 +357,14 @@ class OffsetFilter:
 
 
 @lru_cache(maxsize=1)
-def _offset_weights() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _offset_weights() -> tuple[Floats, Floats]:
     """Weights of each sample of a block in the mean after each other one (160, 160), and of the mean before (160,)."""
     place = np.arange(OFFSET_BLOCK)
     grown = (1.0 - OFFSET_POLE) * OFFSET_POLE ** np.abs(np.subtract.outer(place, place))
     return np.triu(grown).astype(np.float32), (OFFSET_POLE ** (place + 1.0)).astype(np.float32)
 
 
-def without_offset(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def without_offset(samples: Floats) -> Floats:
     """A recording (N,) without a constant offset, see ``OffsetFilter``."""
     made, every, step = np.empty_like(samples), OffsetFilter(), 60 * SAMPLE_RATE
     for start in range(0, len(samples), step):

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError, said_of
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
@@ -37,7 +37,7 @@ SUPPORTED = "wav, flac, ogg, opus, mp3, m4a, mp4 or webm"
 WITHOUT_FFMPEG = "wav, flac, ogg, opus or mp3 (m4a and videos: pip install 'sedtalker[video]')"
 """What they ask for where libsndfile reads."""
 
-Channels = NDArray[np.float32]
+Channels = Floats
 """Samples (n, channels)."""
 
 

@@ -8,7 +8,6 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
 from sedtalker.audio.audio import SAMPLE_RATE, bounded, check_rate
@@ -35,7 +34,7 @@ class SampleFormat(NamedTuple):
     size: int | None = None
 
 
-def pipe_samples(pipe: BinaryIO) -> Iterator[NDArray[np.float32]]:
+def pipe_samples(pipe: BinaryIO) -> Iterator[Floats]:
     """Samples (N,), mono at 16 kHz in [-1, 1], piece by piece as they arrive.
 
     A WAV header says how the samples lie (16 or 32-bit integers or 32-bit floats, any rate and number of channels,
@@ -63,7 +62,7 @@ def pipe_samples(pipe: BinaryIO) -> Iterator[NDArray[np.float32]]:
         yield bounded(resample.resample_chunk(np.zeros(0, np.float32), last=True))
 
 
-def _pieces(pipe: BinaryIO, layout: SampleFormat, held: bytes) -> Iterator[NDArray[np.float32]]:
+def _pieces(pipe: BinaryIO, layout: SampleFormat, held: bytes) -> Iterator[Floats]:
     """Whole frames of the stream, averaged over channels."""
     width = np.dtype(layout.dtype).itemsize * layout.channels
     left = layout.size

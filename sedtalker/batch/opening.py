@@ -16,10 +16,8 @@ from sedtalker.models import decoder_choice, diarizer_choice, model_folder
 from sedtalker.reading import is_file
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from sedtalker.animation.animator import Animator
+    from sedtalker.arrays import Doubles
     from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.face.face import Face
     from sedtalker.face.shape_maps import ShapeMap
@@ -40,9 +38,7 @@ def check_enroll(enroll: Sequence[Path] | None, model: str | None, emotion: str 
         raise InputError("--enroll is for the diarizer; it does nothing with an emotion that is given")
 
 
-def open_face(
-    options: Performance, as_mesh: bool, hook: Hook, landmarks: Path | NDArray[np.float64] | None = None
-) -> Face | Mesh:
+def open_face(options: Performance, as_mesh: bool, hook: Hook, landmarks: Path | Doubles | None = None) -> Face | Mesh:
     """The face to animate.
 
     Args:

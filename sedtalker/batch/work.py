@@ -30,12 +30,10 @@ from sedtalker.storage import OutputFolder
 from sedtalker.version import __version__
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from sedtalker.animation.animation import Animation
     from sedtalker.animation.animator import Animator
     from sedtalker.animation.scene import Scene
+    from sedtalker.arrays import Doubles
     from sedtalker.audio import Audio
     from sedtalker.emotion.track import EmotionTrack
     from sedtalker.export.formats import ExportFormat
@@ -172,7 +170,7 @@ class Worker:
         *,
         seen: Callable[[Audio, Animation], None] = lambda sound, animation: None,
         track: EmotionTrack | None = None,
-        landmarks: Path | NDArray[np.float64] | None = None,
+        landmarks: Path | Doubles | None = None,
     ) -> tuple[Audio, Animation]:
         """Animate a recording and write its results, all or none; the sound and the animation.
 
@@ -245,7 +243,7 @@ class Worker:
         settings: BatchSettings,
         hook: Hook,
         track: EmotionTrack | None,
-        landmarks: Path | NDArray[np.float64] | None,
+        landmarks: Path | Doubles | None,
     ) -> tuple[Audio, Animation]:
         from sedtalker.audio import load_audio
 
@@ -274,7 +272,7 @@ class Worker:
         s: BatchSettings,
         is_given: bool,
         hook: Hook = no_progress,
-        landmarks: Path | NDArray[np.float64] | None = None,
+        landmarks: Path | Doubles | None = None,
     ) -> tuple[Animator, Face | Mesh]:
         """Networks and face of a recording, opened or as they were; ``is_given``: its emotion."""
         key = s.decoder, s.encoder, is_given, s.model, s.trust

@@ -22,11 +22,9 @@ from sedtalker.errors import InputError
 from sedtalker.storage import OutputFolder
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from sedtalker.animation.animation import Animation
     from sedtalker.animation.scene import Scene
+    from sedtalker.arrays import Doubles
     from sedtalker.audio import Audio
     from sedtalker.batch.settings import BatchSettings
     from sedtalker.emotion.track import EmotionTrack
@@ -88,7 +86,7 @@ def opened_project(context: typer.Context) -> Project | None:
     return held
 
 
-def head_of(context: typer.Context, options: Performance) -> tuple[Performance, Path | NDArray[np.float64] | None]:
+def head_of(context: typer.Context, options: Performance) -> tuple[Performance, Path | Doubles | None]:
     """Options and landmarks, where a project may have given some: a head that an option names wins over it."""
     project = opened_project(context)
     if project is None:

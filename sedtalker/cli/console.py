@@ -32,11 +32,10 @@ from sedtalker.reading import is_file
 from sedtalker.storage import inputs_kept
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn, TaskID
 
+    from sedtalker.arrays import Floats
     from sedtalker.emotion.conversation import Conversation
     from sedtalker.emotion.track import Burst, EmotionTrack, Segment
 
@@ -397,7 +396,7 @@ PIPE = Path("-")
 """The name of stdin."""
 
 
-def sound_pieces(source: Path, longest: float) -> Iterator[NDArray[np.float32]]:
+def sound_pieces(source: Path, longest: float) -> Iterator[Floats]:
     """A file at once, a pipe as it comes; Ctrl-C ends the sound.
 
     Raises:

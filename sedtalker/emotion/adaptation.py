@@ -22,12 +22,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Doubles
 from sedtalker.audio.activity import speech_activity
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.emotion.inference import windows
@@ -115,7 +114,7 @@ def described(network: DiarizerNetwork, features: SpeechFeatures) -> Iterator[Te
         yield rows[0, (keep.start - first) // ROW : -(-(keep.stop - first) // ROW)]
 
 
-def spoken_rows(network: DiarizerNetwork, features: SpeechFeatures) -> tuple[Tensor, NDArray[np.float64]]:
+def spoken_rows(network: DiarizerNetwork, features: SpeechFeatures) -> tuple[Tensor, Doubles]:
     """The functionals (N, F) of a recording where somebody speaks, and the seconds (N,) that they are of.
 
     Raises:

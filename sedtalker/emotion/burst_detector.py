@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, Floats, softmax, stretches
+from sedtalker.arrays import Doubles, Floats, Reals, softmax, stretches
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.nn.calls import Call, Steps
@@ -58,7 +57,7 @@ def burst_posterior(model: Model, rows: Floats) -> Floats:
     return softmax(frame_logits(model, rows, CHUNK), -1)
 
 
-def burst_rows(features: SpeechFeatures) -> NDArray[np.float32]:
+def burst_rows(features: SpeechFeatures) -> Floats:
     """(T // 2, D + 4) what the detector reads: hidden vectors and prosody, averaged over pairs of frames."""
     joined = np.concatenate([features.hidden, features.prosody], 1)
     whole = len(joined) // STRIDE
@@ -66,7 +65,7 @@ def burst_rows(features: SpeechFeatures) -> NDArray[np.float32]:
     return np.ascontiguousarray(pairs.mean(1), np.float32)
 
 
-def bursts_of(posterior: NDArray[np.floating], kinds: tuple[str, ...] = BURST_KINDS) -> tuple[Burst, ...]:
+def bursts_of(posterior: Reals, kinds: tuple[str, ...] = BURST_KINDS) -> tuple[Burst, ...]:
     """The bursts in probabilities (T, 1 + K) at 25 Hz."""
     if not len(posterior):
         return ()
@@ -80,13 +79,13 @@ def bursts_of(posterior: NDArray[np.floating], kinds: tuple[str, ...] = BURST_KI
     return tuple(_burst(posterior, a, b, kinds) for a, b in spans if b - a >= SHORTEST * RATE)
 
 
-def _smoothed(posterior: NDArray[np.floating]) -> Doubles:
+def _smoothed(posterior: Reals) -> Doubles:
     """(T,) probability of any burst, averaged over ``SMOOTHED`` frames, of probabilities (T, 1 + K)."""
     none = scipy.ndimage.uniform_filter1d(np.asarray(posterior[:, 0], np.float64), SMOOTHED, mode="nearest")
     return np.asarray(1.0 - none)
 
 
-def _burst(posterior: NDArray[np.floating], first: int, last: int, kinds: tuple[str, ...]) -> Burst:
+def _burst(posterior: Reals, first: int, last: int, kinds: tuple[str, ...]) -> Burst:
     """The burst of frames ``first`` to ``last``; ``other`` where no kind has the larger part."""
     part = posterior[first:last, 1:].mean(0)
     best = int(part.argmax())

@@ -11,9 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
+from sedtalker.arrays import Reals
 from sedtalker.audio import LONGEST_SECONDS, Audio, FrameClock, as_audio
 from sedtalker.checkpoint import read_card, read_config, write_checkpoint
 from sedtalker.emotion.burst_detector import find_bursts, of_voices
@@ -43,7 +41,7 @@ log = logging.getLogger(__name__)
 HUB = "hf:"
 """Before the name of a classifier on the Hugging Face hub."""
 
-Recording = Audio | Path | str | NDArray[np.floating]
+Recording = Audio | Path | str | Reals
 """Types of a recording; an array needs its sample rate."""
 
 

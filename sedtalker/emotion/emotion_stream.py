@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import runs
+from sedtalker.arrays import Doubles, Floats, Mask, Reals, runs
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE, in_full_scale
 from sedtalker.emotion.burst_detector import SHOWN_KINDS, VOICE, burst_model, burst_steps
@@ -50,17 +50,17 @@ class StreamFrames(NamedTuple):
         bursts: (T, B) float32, 1 in the vocal bursts of each of the stream's ``burst_kinds``; likewise.
     """
 
-    times: NDArray[np.float64]
-    posterior: NDArray[np.float32]
-    intensity: NDArray[np.float32]
-    speech: NDArray[np.bool_]
+    times: Doubles
+    posterior: Floats
+    intensity: Floats
+    speech: Mask
     label: NDArray[np.int64]
-    predicted: NDArray[np.float32]
-    fine: NDArray[np.float32] = NO_CURVES
-    bursts: NDArray[np.float32] = NO_CURVES
+    predicted: Floats
+    fine: Floats = NO_CURVES
+    bursts: Floats = NO_CURVES
 
     @property
-    def confidence(self) -> NDArray[np.float32]:
+    def confidence(self) -> Floats:
         """(T,) how likely the label is."""
         return self.predicted[np.arange(len(self.label)), self.label]
 
@@ -107,7 +107,7 @@ class SpeechStream:
         whole, newest = (encoder, None if same else second) if self.reads_hidden else (None, second or encoder)
         self.encoder_stream = EncoderStream(whole, context + self.delay + self.hop, newest)
         self.newest: SpeechFeatures | None = None
-        self.waiting: list[NDArray[np.float32]] = []
+        self.waiting: list[Floats] = []
         self.final = 0
         self.ended = False
 
@@ -138,7 +138,7 @@ class SpeechStream:
         hidden = self.encoder_stream.newest or self.encoder_stream.every
         return None if hidden is None else hidden.encoder
 
-    def push(self, samples: NDArray[np.floating]) -> StreamFrames:
+    def push(self, samples: Reals) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz, any number of them: in [-1, 1], or integers in their full scale.
 
         Returns:
@@ -154,7 +154,7 @@ class SpeechStream:
         """The sound has ended: all frames that are left."""
         return alone(self.last_steps())
 
-    def steps(self, samples: NDArray[np.floating]) -> Steps[StreamFrames]:
+    def steps(self, samples: Reals) -> Steps[StreamFrames]:
         """See ``push``."""
         if self.ended:
             raise ValueError("the stream has ended: begin a new one")
@@ -181,7 +181,7 @@ class SpeechStream:
             return self._nothing()
         return (yield from self._frames(rest))
 
-    def _frames(self, samples: NDArray[np.float32]) -> Steps[StreamFrames]:
+    def _frames(self, samples: Floats) -> Steps[StreamFrames]:
         """Frames that become final with these samples; at the end all of them."""
         begin = self.final
         delay = 0 if self.ended else self.delay
@@ -279,7 +279,7 @@ class DiarizerStream(SpeechStream):
         return StreamFrames(times, shown[new], strength[new], frames.speech[new], label, predicted, fine, bursts)
 
 
-def streamed_speech(streamed: StreamedFeatures) -> NDArray[np.bool_]:
+def streamed_speech(streamed: StreamedFeatures) -> Mask:
     """(T,) where somebody speaks in what a stream keeps."""
     features = streamed.features
     energy, voicing = features.prosody[:, 0], features.prosody[:, 2]
@@ -302,7 +302,7 @@ def frame_count(seconds: float, name: str, fewest: int) -> int:
     return count
 
 
-def frames_of(stream: DiarizerStream, sound: Iterable[NDArray[np.floating]]) -> Iterator[StreamFrames]:
+def frames_of(stream: DiarizerStream, sound: Iterable[Reals]) -> Iterator[StreamFrames]:
     """Frames as they become final, hop by hop, of pieces of sound (N,) of any length."""
     step = stream.hop * FRAME_LENGTH
     for samples in sound:
@@ -311,7 +311,7 @@ def frames_of(stream: DiarizerStream, sound: Iterable[NDArray[np.floating]]) -> 
     yield stream.flush()
 
 
-def strongest_kinds(kinds: tuple[str, ...], values: NDArray[np.floating]) -> dict[str, float]:
+def strongest_kinds(kinds: tuple[str, ...], values: Reals) -> dict[str, float]:
     """The strongest of some fine-grained emotions by name, from their values (K,)."""
     return {kinds[k]: round(float(values[k]), 3) for k in np.argsort(-values, kind="stable")[:NAMED_KINDS]}
 
@@ -367,9 +367,9 @@ class EndedSegments:
     def push(
         self,
         label: NDArray[np.integer],
-        confidence: NDArray[np.floating],
-        intensity: NDArray[np.floating],
-        speech: NDArray[np.bool_],
+        confidence: Reals,
+        intensity: Reals,
+        speech: Mask,
     ) -> list[Segment]:
         """The next frames (T,): the segments that ended with them."""
         ended = []

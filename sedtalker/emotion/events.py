@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles, Mask, Reals
 from sedtalker.emotion.emotion_stream import StreamFrames, strongest_kinds
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import UNCERTAIN, EmotionTrack
@@ -89,16 +90,16 @@ class StateChanges:
         self.labels, self.rate, self.kinds = labels, rate, kinds
         self.window = max(1, round(SETTLE * rate))
         self.label = -1
-        self.rows: list[tuple[float, NDArray[np.float64], bool]] = []
+        self.rows: list[tuple[float, Doubles, bool]] = []
         self.announced: StateChange | None = None
         self.open = False
 
     def push(
         self,
-        times: NDArray[np.floating],
+        times: Reals,
         label: NDArray[np.integer],
-        values: NDArray[np.floating],
-        speech: NDArray[np.bool_],
+        values: Reals,
+        speech: Mask,
     ) -> list[StateChange]:
         """The next frames.
 
@@ -131,7 +132,7 @@ class StateChanges:
         assert self.announced is not None
         return abs(self._means()[INTENSITY] - self.announced.intensity) >= STEP
 
-    def _means(self) -> NDArray[np.float64]:
+    def _means(self) -> Doubles:
         spoken = [row for _, row, counts in self.rows if counts] or [row for _, row, _ in self.rows]
         return np.asarray(np.mean(spoken, axis=0))
 

@@ -8,7 +8,6 @@ expresses.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
 from sedtalker.emotion.emotion_stream import DiarizerStream, SpeechStream, StreamFrames
@@ -64,7 +63,7 @@ class LateEmotions(LipStream):
         every = emotions.encoder_stream.every
         assert every is not None
         every.stale, every.refreshed = REFRESHED_CHANGE, round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
-        self.backlog: list[NDArray[np.float32]] = []
+        self.backlog: list[Floats] = []
         """Sound that the diarizer has not had yet."""
         self.onset = ONSET_SECONDS
         self.share = 1.0
@@ -104,7 +103,7 @@ class LateEmotions(LipStream):
                 self.label = int(frames.label[-1])
                 self.bursts = frames.bursts[-1]
 
-    def _frames(self, samples: NDArray[np.float32]) -> Steps[StreamFrames]:
+    def _frames(self, samples: Floats) -> Steps[StreamFrames]:
         yield from self.settle_steps()
         frames = yield from super()._frames(samples)
         if not self.ended:

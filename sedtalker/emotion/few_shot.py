@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sedtalker.arrays import Doubles
 from sedtalker.emotion.adaptation import (
     METHOD,
     STRENGTH,
@@ -53,9 +54,6 @@ rarely labelled is then not forgotten, and what is labelled is free to change.""
 FOLDS = 5
 """Parts of the labelled recordings, each scored by a diarizer that was adapted to the others."""
 
-Array = NDArray[np.float64]
-"""Numbers in double precision."""
-
 
 @dataclass(frozen=True, eq=False)
 class Descriptions:
@@ -66,8 +64,8 @@ class Descriptions:
         logits: (N, C) of the shipped heads; their softmax is the posterior.
     """
 
-    parts: tuple[Array, Array]
-    logits: Array
+    parts: tuple[Doubles, Doubles]
+    logits: Doubles
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +79,10 @@ class LearnedHead:
     """
 
     share: float
-    weights: tuple[Array, Array]
-    bias: Array
+    weights: tuple[Doubles, Doubles]
+    bias: Doubles
 
-    def logits(self, of: Descriptions) -> Array:
+    def logits(self, of: Descriptions) -> Doubles:
         """(N, C) of recordings."""
         made = sum((part @ weight.T for part, weight in zip(of.parts, self.weights, strict=True)), self.bias)
         return np.asarray(self.share * of.logits + made)
@@ -182,7 +180,7 @@ def fitted_head(given: Descriptions, truth: NDArray[np.integer], speakers: NDArr
     kernel = np.mean([rows @ rows.T for rows, _, _ in scaled], 0)
     residual = np.zeros_like(given.logits)
     residual[labels] = wanted - softmax(given.logits[labels])
-    best: tuple[float, Array, Array] | None = None
+    best: tuple[float, Doubles, Doubles] | None = None
     for penalty in PENALTIES:
         dual, left_out = _ridge(kernel, residual, penalty / every, groups)
         shares, loss = _stacked(given.logits[labels], left_out[labels], wanted, importance)
@@ -197,14 +195,14 @@ def fitted_head(given: Descriptions, truth: NDArray[np.integer], speakers: NDArr
     return LearnedHead(float(own), (weights[0], weights[1]), bias)
 
 
-def _centred(values: Array, truth: NDArray[np.integer]) -> tuple[Array, Array, float]:
+def _centred(values: Doubles, truth: NDArray[np.integer]) -> tuple[Doubles, Doubles, float]:
     """Rows in units of their root mean squared length about the mean of the categories' means; that mean and length."""
     middle = np.stack([values[: len(truth)][truth == c].mean(0) for c in np.unique(truth)]).mean(0)
     length = float(np.sqrt(np.square(values - middle).sum(1).mean())) or 1.0
     return (values - middle) / length, middle, length
 
 
-def _ridge(kernel: Array, wanted: Array, penalty: Array, groups: NDArray[np.str_]) -> tuple[Array, Array]:
+def _ridge(kernel: Doubles, wanted: Doubles, penalty: Doubles, groups: NDArray[np.str_]) -> tuple[Doubles, Doubles]:
     """Dual coefficients (N + 1, C), the last row the intercept, and predictions (N, C) without one's own group."""
     count = len(kernel)
     system = np.ones((count + 1, count + 1))
@@ -219,13 +217,13 @@ def _ridge(kernel: Array, wanted: Array, penalty: Array, groups: NDArray[np.str_
     return dual, left_out
 
 
-def _stacked(logits: Array, learned_logits: Array, wanted: Array, importance: Array) -> tuple[Array, float]:
+def _stacked(logits: Doubles, learned_logits: Doubles, wanted: Doubles, importance: Doubles) -> tuple[Doubles, float]:
     """Positive weights (2,) of two heads under which the right categories are likeliest, and their loss."""
     from scipy.optimize import minimize
 
     share = importance / importance.sum()
 
-    def loss(logs: Array) -> float:
+    def loss(logs: Doubles) -> float:
         own, new = np.exp(logs) * USUAL
         mixed = own * logits + new * learned_logits
         likelihood = share @ ((mixed * wanted).sum(1) - np.logaddexp.reduce(mixed, 1))
@@ -235,7 +233,7 @@ def _stacked(logits: Array, learned_logits: Array, wanted: Array, importance: Ar
     return np.exp(found.x) * USUAL, float(found.fun)
 
 
-def softmax(logits: Array) -> Array:
+def softmax(logits: Doubles) -> Doubles:
     """Along the last axis."""
     return np.asarray(np.exp(logits - np.logaddexp.reduce(logits, -1, keepdims=True)))
 

@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from sedtalker.arrays import Doubles, Floats, Mask
+from sedtalker.arrays import Doubles, Floats, Mask, Reals
 from sedtalker.audio import Audio
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.nn.engine import Model
@@ -109,7 +109,7 @@ def _sums(values: NDArray[Any], first: NDArray[np.int64], last: NDArray[np.int64
 class FineCurves(Protocol):
     """Source of the curves of fine-grained emotions in a diarizer's tracks."""
 
-    def __call__(self, audio: Audio, features: SpeechFeatures) -> Mapping[str, NDArray[np.float32]]:
+    def __call__(self, audio: Audio, features: SpeechFeatures) -> Mapping[str, Floats]:
         """Curves (T,) in [0, 1] on the clock of the features, by the name of the kind."""
 
 
@@ -130,7 +130,7 @@ class FineEmotions:
         """Hyper-parameters of the perceptron."""
         return cast("FineConfig", self.model.config)
 
-    def __call__(self, audio: Audio, features: SpeechFeatures) -> dict[str, NDArray[np.float32]]:
+    def __call__(self, audio: Audio, features: SpeechFeatures) -> dict[str, Floats]:
         """See ``FineCurves``; zeros where nobody speaks within the window."""
         values = self._rows(*self._inputs(features))
         at, centres = np.arange(len(features)), ROW * np.arange(len(values))
@@ -149,7 +149,7 @@ class FineEmotions:
         """Frames before one that are needed for its values: half a window, to the row before, from a row on."""
         return _half(self.config) + 2 * ROW
 
-    def of_frames(self, features: SpeechFeatures, first: int, since: int, count: int) -> NDArray[np.float32]:
+    def of_frames(self, features: SpeechFeatures, first: int, since: int, count: int) -> Floats:
         """Values (count, K) of some frames, as ``__call__`` gives them of a recording that ends with ``features``.
 
         Args:
@@ -199,7 +199,7 @@ def is_empathic_insight(folder: Path) -> bool:
     return any(folder.glob(EMPATHIC_INSIGHT))
 
 
-def strongest(curves: Mapping[str, NDArray[np.floating]], inside: NDArray[np.bool_], count: int = 3) -> Sequence[str]:
+def strongest(curves: Mapping[str, Reals], inside: Mask, count: int = 3) -> Sequence[str]:
     """Names of the curves with the greatest means over some frames, greatest first."""
     means = {name: float(np.mean(curve[inside])) if inside.any() else 0.0 for name, curve in curves.items()}
     return sorted(means, key=lambda name: -means[name])[:count]

@@ -9,9 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
-from sedtalker.arrays import log_softmax, runs
+from sedtalker.arrays import Doubles, Floats, Mask, log_softmax, runs
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import speech_activity
 from sedtalker.emotion.diarizer_model import (
@@ -61,11 +60,11 @@ class FrameEmotions:
         distance: (T,) float32 from what the network was trained on (root mean square, in deviations), or ``None``.
     """
 
-    posterior: NDArray[np.float32]
-    intensity: NDArray[np.float32]
-    speech: NDArray[np.bool_]
-    boundary: NDArray[np.float32] | None = None
-    distance: NDArray[np.float32] | None = None
+    posterior: Floats
+    intensity: Floats
+    speech: Mask
+    boundary: Floats | None = None
+    distance: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ def enrol(diarizer: EmotionModel, recordings: Iterable[SpeechFeatures]) -> Voice
     return pool_voices(voices)
 
 
-def speech_log_posterior(frames: FrameEmotions) -> NDArray[np.float64]:
+def speech_log_posterior(frames: FrameEmotions) -> Doubles:
     """Log-posterior (C,) of a whole recording: the mean over its speech frames, or all if it has none, normalised."""
     logs = np.log(np.maximum(frames.posterior, 1e-8).astype(np.float64))
     mean = (logs[frames.speech] if frames.speech.any() else logs).mean(0)
@@ -263,8 +262,8 @@ class ShapedTrack:
         predicted: what the network predicts, as steady as the track.
     """
 
-    posterior: NDArray[np.float32]
-    intensity: NDArray[np.float32]
+    posterior: Floats
+    intensity: Floats
     predicted: Prediction
 
 
@@ -302,9 +301,7 @@ def shape_track(frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule(
     return ShapedTrack(shown.astype(np.float32), strength.astype(np.float32), prediction)
 
 
-def shown_frames(
-    frames: FrameEmotions, scale: Scale, trust: float = 1.0
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def shown_frames(frames: FrameEmotions, scale: Scale, trust: float = 1.0) -> tuple[Floats, Floats]:
     """Posterior (T, C) and intensity (T,) of every frame by itself as a face shows them, for streams.
 
     Args:
@@ -316,20 +313,20 @@ def shown_frames(
     return decided(frames.posterior, strength, scale), strength
 
 
-def _bridge_pauses(values: NDArray[np.float64], speech: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _bridge_pauses(values: Doubles, speech: Mask) -> Doubles:
     """Values (T, K) of speech frames, interpolated linearly across silence and held at the ends."""
     where = np.flatnonzero(speech)
     index = np.arange(len(values))
     return np.column_stack([np.interp(index, where, column) for column in values[where].T])
 
 
-def _ease(steps: NDArray[np.float64], frames: float) -> NDArray[np.float64]:
+def _ease(steps: Doubles, frames: float) -> Doubles:
     """A piecewise constant signal (T, K) with raised-cosine transitions about ``frames`` long."""
     window = np.hanning(max(3, 2 * round(frames / 2) + 3))[1:-1]
     return scipy.ndimage.convolve1d(steps, window / window.sum(), axis=0, mode="nearest")
 
 
-def _presence(speech: NDArray[np.bool_], rate: float, rule: TrackRule) -> NDArray[np.float64]:
+def _presence(speech: Mask, rate: float, rule: TrackRule) -> Doubles:
     """Share of the expression that is shown (T,), in [0, 1]: 1 in speech, fading after it and rising before it."""
     index = np.arange(len(speech))
     where = np.flatnonzero(speech)

@@ -16,10 +16,10 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.emotion.fine import EMPATHIC_INSIGHT
 from sedtalker.emotion.inference import FrameEmotions
@@ -114,7 +114,7 @@ def label_category(label: str) -> str | None:
 
 
 @torch.no_grad()
-def classify(classifier: AudioClassifier, audio: Audio, times: NDArray[np.floating]) -> NDArray[np.float32]:
+def classify(classifier: AudioClassifier, audio: Audio, times: Reals) -> Floats:
     """Posterior over our categories (T, 7) at ``times`` (T,), from overlapping windows.
 
     A window counts by a raised cosine around its centre. Recordings shorter than a window are taken as they are.
@@ -139,7 +139,7 @@ def classify(classifier: AudioClassifier, audio: Audio, times: NDArray[np.floati
     return (posterior / posterior.sum(1, keepdims=True)).astype(np.float32)
 
 
-def _answer(classifier: AudioClassifier, clips: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+def _answer(classifier: AudioClassifier, clips: list[Floats]) -> Doubles:
     """Posterior (B, 7) of clips of equal length."""
     shortage = max(0, round(SHORTEST_SECONDS * SAMPLE_RATE) - len(clips[0]))
     clips = [np.pad(clip, (0, shortage)) for clip in clips]
@@ -154,9 +154,7 @@ def _answer(classifier: AudioClassifier, clips: list[NDArray[np.float32]]) -> ND
     return posterior / posterior.sum(1, keepdims=True)
 
 
-def classified_emotions(
-    classifier: AudioClassifier, audio: Audio, own: FrameEmotions, times: NDArray[np.floating]
-) -> FrameEmotions:
+def classified_emotions(classifier: AudioClassifier, audio: Audio, own: FrameEmotions, times: Reals) -> FrameEmotions:
     """Categories of the classifier with the intensity and the speech of the built-in diarizer."""
     return FrameEmotions(classify(classifier, audio, times), own.intensity, own.speech)
 
@@ -248,14 +246,14 @@ class EmpathicInsight:
         return 0.02 * int(self.encoder.config.max_source_positions)
 
     @torch.no_grad()
-    def scores(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    def scores(self, samples: Floats) -> Doubles:
         """Scores (K,) of at most ``seconds`` of sound, in the order of ``heads``."""
         states = self.encoder(self._mel(samples)).last_hidden_state.float()
         pooled = torch.cat([states.mean(1), states.amin(1), states.amax(1), states.std(1)], -1)
         inputs = {states[0].numel(): states.flatten(1), pooled.shape[-1]: pooled}
         return np.array([float(head(inputs[head.inputs])[0]) for head in self.heads.values()])
 
-    def _mel(self, samples: NDArray[np.float32]) -> Tensor:
+    def _mel(self, samples: Floats) -> Tensor:
         with extra("hub"):
             from transformers import WhisperFeatureExtractor
 
@@ -265,7 +263,7 @@ class EmpathicInsight:
         made = extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
         return made.to(next(self.encoder.parameters()).device)
 
-    def __call__(self, audio: Audio, features: SpeechFeatures) -> dict[str, NDArray[np.float32]]:
+    def __call__(self, audio: Audio, features: SpeechFeatures) -> dict[str, Floats]:
         """Scores over ``HIGHEST`` in [0, 1]; between the middles of windows they are interpolated."""
         window = min(HEAD_SECONDS, self.seconds)
         starts = np.arange(0.0, max(audio.duration - 0.5 * window, 1e-6), min(HEAD_HOP_SECONDS, 0.5 * window))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles, Mask, Reals
+
 
 @dataclass(frozen=True)
 class SegmentRule:
@@ -36,9 +38,7 @@ EQUAL = 1e-9
 """Scores this near are equal, and the earlier change is taken: in a pause, rounding alone would choose among frames."""
 
 
-def change_costs(
-    rule: SegmentRule, speech: NDArray[np.bool_], boundary: NDArray[np.floating] | None = None
-) -> NDArray[np.float64]:
+def change_costs(rule: SegmentRule, speech: Mask, boundary: Reals | None = None) -> Doubles:
     """Cost of beginning another segment at each frame (T,), see ``decode_labels``."""
     cost = np.where(speech, rule.cost, rule.cost * rule.pause_discount)
     if boundary is None or not boundary.any():
@@ -48,11 +48,11 @@ def change_costs(
 
 
 def decode_labels(
-    posterior: NDArray[np.floating],
+    posterior: Reals,
     rate: float,
     rule: SegmentRule = SegmentRule(),
-    speech: NDArray[np.bool_] | None = None,
-    boundary: NDArray[np.floating] | None = None,
+    speech: Mask | None = None,
+    boundary: Reals | None = None,
 ) -> NDArray[np.int64]:
     """The label of every frame (T,) under the rule.
 
@@ -92,7 +92,7 @@ def decode_labels(
     return _trace(best, entered)
 
 
-def _trace(best: NDArray[np.float64], entered: NDArray[np.int64]) -> NDArray[np.int64]:
+def _trace(best: Doubles, entered: NDArray[np.int64]) -> NDArray[np.int64]:
     """Walk back from the best end: each entry says where the current segment began."""
     frames = len(best) - 1
     labels = np.empty(frames, np.int64)
@@ -124,11 +124,11 @@ class LiveSegmentation:
 
     def decide(
         self,
-        posterior: NDArray[np.floating],
-        speech: NDArray[np.bool_],
+        posterior: Reals,
+        speech: Mask,
         count: int,
         last: bool = False,
-        boundary: NDArray[np.floating] | None = None,
+        boundary: Reals | None = None,
     ) -> NDArray[np.int64]:
         """Labels of the next frames.
 
@@ -166,12 +166,12 @@ class LiveSegmentation:
 
     def _step(
         self,
-        score: NDArray[np.float64],
+        score: Doubles,
         paths: NDArray[np.int64],
-        evidence: NDArray[np.float64],
+        evidence: Doubles,
         cost: float,
         begun: bool,
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    ) -> tuple[Doubles, NDArray[np.int64]]:
         """Scores (D, C) and labels so far (D, C, N) one frame on."""
         new, kept = np.full_like(score, -np.inf), np.zeros_like(paths)
         new[1:], kept[1:] = score[:-1], paths[:-1]

@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, NEUTRAL, EmotionTrack
 from sedtalker.errors import InputError
@@ -42,7 +41,7 @@ Scale = tuple[float, float, float] | None
 not know them. The first two lie close together: calm speech shows nothing, and what is above it shall be seen."""
 
 
-def decided(posterior: NDArray[np.floating], strength: NDArray[np.floating], scale: Scale) -> Floats:
+def decided(posterior: Reals, strength: Reals, scale: Scale) -> Floats:
     """A posterior as a face shows it: the emotions sharpened, and neutral only where the strength is hardly noticed.
 
     Args:
@@ -60,7 +59,7 @@ def decided(posterior: NDArray[np.floating], strength: NDArray[np.floating], sca
     return np.concatenate([neutral, (1.0 - neutral) * emotions], -1).astype(np.float32)
 
 
-def segment_evidence(posterior: NDArray[np.floating], strength: NDArray[np.floating], scale: Scale) -> Floats:
+def segment_evidence(posterior: Reals, strength: Reals, scale: Scale) -> Floats:
     """What frames say of the segment that they are in: the emotions by their posterior, neutral by the strength.
 
     At ``BALANCE`` neutral is as likely as the likeliest emotion; each ``SOFTNESS`` above it makes it e times less so.
@@ -81,13 +80,13 @@ def segment_evidence(posterior: NDArray[np.floating], strength: NDArray[np.float
     return (both / both.sum(-1, keepdims=True)).astype(np.float32)
 
 
-def _sharpened(posterior: NDArray[np.floating]) -> NDArray[np.float64]:
+def _sharpened(posterior: Reals) -> Doubles:
     log = SHARPNESS * np.log(np.maximum(np.asarray(posterior, np.float64), 1e-8))
     power = np.exp(log - log.max(-1, keepdims=True))
     return np.asarray(power / power.sum(-1, keepdims=True))
 
 
-def visible(intensity: NDArray[np.floating], scale: Scale) -> Floats:
+def visible(intensity: Reals, scale: Scale) -> Floats:
     """Intensity (…,) on the scale of faces, in [0, 1].
 
     Args:
@@ -97,15 +96,13 @@ def visible(intensity: NDArray[np.floating], scale: Scale) -> Floats:
     return np.interp(intensity, scale or (0.0, CLEAR, 1.0), (0.0, CLEAR, 1.0)).astype(np.float32)
 
 
-def intensity_logit(intensity: NDArray[np.floating]) -> NDArray[np.float64]:
+def intensity_logit(intensity: Reals) -> Doubles:
     """The logit of intensities within ``RATED``."""
     rated = np.clip(np.asarray(intensity, np.float64), *RATED)
     return np.asarray(np.log(rated / (1.0 - rated)))
 
 
-def neutral_by_intensity(
-    posterior: NDArray[np.floating], intensity: NDArray[np.floating], odds: tuple[float, float] | None
-) -> NDArray[np.float64]:
+def neutral_by_intensity(posterior: Reals, intensity: Reals, odds: tuple[float, float] | None) -> Doubles:
     """A posterior whose neutral is as likely as its intensity makes it; the emotions keep their ratios.
 
     What a face shows is neutral by intensity, so that is what says how likely neutral is. The categories know less:
@@ -128,7 +125,7 @@ def neutral_by_intensity(
     return np.concatenate([likely, (1.0 - likely) * emotions / emotions.sum(-1, keepdims=True)], -1)
 
 
-def own_scale(scale: Scale, intensity: NDArray[np.floating]) -> Scale:
+def own_scale(scale: Scale, intensity: Reals) -> Scale:
     """The scale of faces laid over a recording, so that a reserved voice moves a face and a loud one has degrees.
 
     Args:
@@ -146,7 +143,7 @@ def own_scale(scale: Scale, intensity: NDArray[np.floating]) -> Scale:
     return low, low + CLEAR * length, low + length
 
 
-def from_strengths(strengths: NDArray[np.floating]) -> tuple[Floats, Floats]:
+def from_strengths(strengths: Reals) -> tuple[Floats, Floats]:
     """Posterior (T, C) and intensity (T,) of strengths (T, C) of the categories, in which neutral, the first, has none.
 
     The intensity is the sum of the strengths, at most 1; the posterior their shares; neutral where all are zero.
@@ -169,7 +166,7 @@ def mixed(one: tuple[Floats, Floats], other: tuple[Floats, Floats], share: Float
     return from_strengths(strengths)
 
 
-def attenuation(distance: NDArray[np.floating] | None, trust: float = 1.0) -> Floats | float:
+def attenuation(distance: Reals | None, trust: float = 1.0) -> Floats | float:
     """Factor (T,) of the intensity in recordings unlike those of training, where the emotion is a guess.
 
     Args:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from sedtalker.arrays import Floats, Reals
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.reading import read_json, read_own_table
@@ -58,11 +58,11 @@ COORDINATES = COORDINATE_TABLES["russell1977"]
 
 
 def valence_arousal(
-    posterior: NDArray[np.floating],
-    intensity: NDArray[np.floating],
+    posterior: Reals,
+    intensity: Reals,
     labels: tuple[str, ...] = CATEGORIES,
     coordinates: Mapping[str, tuple[float, float]] = COORDINATES,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[Floats, Floats]:
     """Expected coordinates, moved towards the origin where the expression is weak.
 
     ``v = sqrt(i) · Σ_c p_c v_c``: strong expressions lie at the rated coordinates, a normal one (0.5) at 71 % of the
@@ -158,7 +158,7 @@ def known_kind(word: str) -> str | None:
     return plain if plain in KINDS else None
 
 
-def family_shares(kinds: Sequence[str]) -> NDArray[np.float32]:
+def family_shares(kinds: Sequence[str]) -> Floats:
     """Shares (K, 7) of the categories in each kind; rows sum to one."""
     out = np.zeros((len(kinds), len(CATEGORIES)), np.float32)
     for row, kind in zip(out, kinds, strict=True):
@@ -167,7 +167,7 @@ def family_shares(kinds: Sequence[str]) -> NDArray[np.float32]:
     return out
 
 
-def projected(curves: Mapping[str, NDArray[np.floating]]) -> NDArray[np.float32]:
+def projected(curves: Mapping[str, Reals]) -> Floats:
     """Posterior (T, 7) of the categories that a face shows, from curves (T,) of kinds in [0, 1].
 
     Every category gets what the kinds give it, and neutral what they leave of one: where no kind shows, a face is

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import runs, stretches
+from sedtalker.arrays import Doubles, Floats, Mask, Reals, runs, stretches
 from sedtalker.audio import Audio, resample_frames
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels
 from sedtalker.errors import InputError
@@ -64,8 +63,8 @@ class Prediction(NamedTuple):
         intensity: (T,) float32 in [0, 1], as listeners rate it.
     """
 
-    posterior: NDArray[np.float32]
-    intensity: NDArray[np.float32]
+    posterior: Floats
+    intensity: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,17 +88,17 @@ class EmotionTrack:
         language: of the words; None: not known.
     """
 
-    times: NDArray[np.float64]
-    posterior: NDArray[np.float32]
-    intensity: NDArray[np.float32]
-    valence: NDArray[np.float32]
-    arousal: NDArray[np.float32]
+    times: Doubles
+    posterior: Floats
+    intensity: Floats
+    valence: Floats
+    arousal: Floats
     labels: tuple[str, ...] = CATEGORIES
     duration: float = 0.0
-    speech: NDArray[np.bool_] | None = None
+    speech: Mask | None = None
     min_confidence: float = 0.0
     bursts: tuple[Burst, ...] = ()
-    extras: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    extras: Mapping[str, Floats] = field(default_factory=dict)
     predicted: Prediction | None = None
     words: tuple[tuple[float, float, str], ...] = ()
     language: str | None = None
@@ -107,7 +106,7 @@ class EmotionTrack:
     def __len__(self) -> int:
         return len(self.times)
 
-    def at(self, times: NDArray[np.floating]) -> EmotionTrack:
+    def at(self, times: Reals) -> EmotionTrack:
         """The same track sampled at other times (seconds) by linear interpolation, held beyond both ends."""
         columns = np.column_stack([self.posterior, self.intensity, self.valence, self.arousal, *self.extras.values()])
         values = resample_frames(columns, self.times, times)
@@ -181,12 +180,12 @@ class EmotionTrack:
         return pandas.DataFrame(columns)
 
     @property
-    def recognised(self) -> NDArray[np.float32]:
+    def recognised(self) -> Floats:
         """(T, C) the posterior that a diarizer predicted, or the track's own where the emotion was given."""
         return self.posterior if self.predicted is None else self.predicted.posterior
 
     @property
-    def confidence(self) -> NDArray[np.float32]:
+    def confidence(self) -> Floats:
         """(T,) how likely the label that each frame shows is, as far as it was ``recognised``."""
         return self.recognised[np.arange(len(self)), self.posterior.argmax(1)]
 

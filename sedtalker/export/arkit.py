@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation, read_animation
 from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.gains import Gains
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio import LONGEST_SECONDS, FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -48,7 +47,7 @@ class ArkitWeights:
     share: float
 
 
-def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> ArkitWeights:
+def solve_arkit(face: Face, coefficients: Reals, fps: float) -> ArkitWeights:
     """Weights x that minimise Σ_t |B x_t − d_t|² + s Σ_t |x_{t+1} − 2 x_t + x_{t−1}|² with 0 ≤ x ≤ 1.
 
     B are the ARKit shapes of the face and d the offsets of its vertices, head at rest. The 52 are nearly its own
@@ -85,9 +84,7 @@ def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> A
     return ArkitWeights(weights, error, error / whole if whole > 0 else 0.0)
 
 
-def motion_rms(
-    face: Face, coefficients: NDArray[np.floating], weights: Floats, parts: NDArray[np.float64]
-) -> tuple[float, float]:
+def motion_rms(face: Face, coefficients: Reals, weights: Floats, parts: Doubles) -> tuple[float, float]:
     """RMS over vertices and frames, metres: of what a motion loses when it is made of other targets, and of the motion.
 
     Args:
@@ -108,12 +105,12 @@ def motion_rms(
 
 
 def _solve(
-    start: NDArray[np.float64],
-    pull: NDArray[np.float64],
-    inner: NDArray[np.float64],
-    size: NDArray[np.float64],
+    start: Doubles,
+    pull: Doubles,
+    inner: Doubles,
+    size: Doubles,
     smooth: float,
-) -> NDArray[np.float64]:
+) -> Doubles:
     """Scaled weights (T, K) in [0, size] of one window; ``inner`` (K, K), ``pull`` (T, K): the normal equations.
 
     FISTA (Beck and Teboulle 2009) with restarts (O'Donoghue and Candès 2015): to the same minimum in a fifth of the
@@ -164,7 +161,7 @@ class ArkitMotion:
         eyes: (T, 2, 3) yaw, pitch and roll of the left and the right eye, radians.
     """
 
-    times: NDArray[np.float64]
+    times: Doubles
     weights: Floats
     head_rotation: Floats
     eyes: Floats
@@ -209,7 +206,7 @@ def timecode(frame: int) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{rest:02d}.000"
 
 
-def eye_angles(weights: NDArray[np.floating]) -> NDArray[np.float64]:
+def eye_angles(weights: Reals) -> Doubles:
     """Yaw, pitch and roll (T, 2, 3) of the left and the right eye from ARKit weights (T, 52), radians."""
     at = {name: np.asarray(weights[:, k], dtype=np.float64) for k, name in enumerate(ARKIT_52)}
     zero = np.zeros(len(weights))
@@ -220,7 +217,7 @@ def eye_angles(weights: NDArray[np.floating]) -> NDArray[np.float64]:
     return EYE_TURN * np.stack([left, right]).transpose(2, 0, 1)
 
 
-def read_motion(path: Path, times: NDArray[np.floating]) -> tuple[NDArray[np.float32], EmotionTrack | None]:
+def read_motion(path: Path, times: Reals) -> tuple[Floats, EmotionTrack | None]:
     """ARKit weights (T, 52) at ``times``, and the emotion they were made with where the file holds it.
 
     Args:
@@ -299,7 +296,7 @@ RATES = (24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 120.0)
 """Frames a second that timecodes count."""
 
 
-def fitting_rate(frames: NDArray[np.float64]) -> float:
+def fitting_rate(frames: Doubles) -> float:
     """The least usual rate with frame numbers as high as these; 60 where there is less than a second of them."""
     highest = float(frames.max())
     if len(frames) < RATE and float(np.ptp(frames)) + 1 >= len(frames):

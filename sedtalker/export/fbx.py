@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Targets
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.export.fbx_records import (
     CREATED,
@@ -242,7 +242,7 @@ def _mesh(scene: _Scene, face: Face, provenance: dict[str, Any]) -> _Shown:
     return _Shown(model, geometry)
 
 
-def _centimetres(points: NDArray[np.floating]) -> NDArray[np.float64]:
+def _centimetres(points: Reals) -> Doubles:
     return np.round(CENTIMETRES * points.astype(np.float64), _DIGITS).reshape(-1)
 
 
@@ -294,7 +294,7 @@ def _texture(scene: _Scene, name: str, picture: bytes) -> np.int64:
     return texture
 
 
-def _palette(colours: NDArray[np.floating]) -> tuple[bytes, NDArray[np.float64]]:
+def _palette(colours: Reals) -> tuple[bytes, Doubles]:
     """A picture with a patch for each polygon's colour (F, 3), and the middles of the patches (F, 2).
 
     Few programs show vertex colours by themselves. All corners of a polygon are at one point of the picture, so no
@@ -374,7 +374,7 @@ def _skeleton(scene: _Scene, face: Face, shown: _Shown) -> np.int64:
     return parent
 
 
-def _moved_by(offset: NDArray[np.float64]) -> NDArray[np.float64]:
+def _moved_by(offset: Doubles) -> Doubles:
     """A translation as the format has it: a row of 16, the offset in the last four."""
     matrix = np.eye(4)
     matrix[3, :3] = offset
@@ -407,7 +407,7 @@ def _curves(
     times: NDArray[np.int64],
     of: np.int64,
     name: str,
-    values: dict[str, NDArray[np.floating]],
+    values: dict[str, Reals],
     short: str | None = None,
 ) -> None:
     """A property of an object over time, a curve for each of its parts."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.option_fields import Targets
-from sedtalker.arrays import Doubles, Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.errors import InputError
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, choose_targets, surface_of
@@ -31,9 +31,9 @@ LEAST_NORMAL = 3e-2
 def write_glb(
     path: Path,
     face: Face,
-    coefficients: NDArray[np.floating] | None = None,
+    coefficients: Reals | None = None,
     fps: float = 30.0,
-    head_rotation: NDArray[np.floating] | None = None,
+    head_rotation: Reals | None = None,
     extras: Mapping[str, Any] | None = None,
     *,
     normals: bool = True,
@@ -120,7 +120,7 @@ def add_head(
     face: Face,
     targets: MorphTargets,
     fps: float,
-    head_rotation: NDArray[np.floating] | None = None,
+    head_rotation: Reals | None = None,
     *,
     normals: bool = True,
     moving: bool = True,
@@ -248,7 +248,7 @@ def _attributes(builder: GltfBuilder, face: Face, sources: Ints, uvs: Floats | N
     return attributes
 
 
-def _sixteen_bits(values: NDArray[np.floating]) -> NDArray[np.uint16]:
+def _sixteen_bits(values: Reals) -> NDArray[np.uint16]:
     """[0, 1] as normalised integers."""
     return np.round(np.clip(values, 0.0, 1.0) * 65535.0).astype(np.uint16)
 
@@ -365,14 +365,14 @@ def _add_motion(
     nodes: tuple[int, int],
     weights: Floats,
     fps: float,
-    head_rotation: NDArray[np.floating] | None,
+    head_rotation: Reals | None,
 ) -> None:
     """Channels for the weights of the node that shows a mesh, and for the rotation of that of its head."""
     head, shown = nodes
     seconds = (np.arange(len(weights)) / fps).astype(np.float32)
     times = builder.accessor(seconds, bounds=True)
 
-    def add(node: int, path: str, values: NDArray[np.float32]) -> None:
+    def add(node: int, path: str, values: Floats) -> None:
         output = builder.accessor(values, plain=True)
         content.channels.append({"sampler": len(content.samplers), "target": {"node": node, "path": path}})
         content.samplers.append({"input": times, "interpolation": "LINEAR", "output": output})
@@ -385,7 +385,7 @@ def _add_motion(
         add(head, "rotation", quaternions_of(head_rotation).astype(np.float32))
 
 
-def quaternions_of(turns: NDArray[np.floating]) -> Doubles:
+def quaternions_of(turns: Reals) -> Doubles:
     """Rotation vectors (T, 3) in radians, or quaternions (T, 4), as unit quaternions x y z w (T, 4).
 
     Neighbours are in one hemisphere, so that linear interpolation takes the short way.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.storage import whole_file
 
 _COMPONENT = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121}
@@ -61,9 +62,7 @@ class GltfBuilder:
         place: dict[str, Any] = {"bufferView": self._view(values, target)}
         return self._add(values, {**place, "normalized": True} if normalized else place, bounds)
 
-    def sparse_accessor(
-        self, rows: NDArray[np.integer], values: NDArray[np.float32], count: int, *, bounds: bool = False
-    ) -> int:
+    def sparse_accessor(self, rows: NDArray[np.integer], values: Floats, count: int, *, bounds: bool = False) -> int:
         """Index of a new accessor with ``values`` (N, width) in some ``rows`` (N,) of ``count`` and zeros elsewhere.
 
         Only these rows are stored, unless that is longer.

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Targets
-from sedtalker.arrays import Doubles, Floats
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.export.glb import LEAST_NORMAL, Content, add_head, quaternions_of, skin_attributes, write_glb
 from sedtalker.export.gltf_builder import GltfBuilder
@@ -332,7 +331,7 @@ class _NewTargets:
         bends = "NORMAL" in attributes and all("NORMAL" in target for target in targets)
         count = own.builder.count(attributes["POSITION"])
         for k in new:
-            made: dict[str, NDArray[np.floating]] = {"POSITION": np.zeros((count, 3))}
+            made: dict[str, Reals] = {"POSITION": np.zeros((count, 3))}
             if buffer is not None:
                 offsets = self._targets.offsets[k][buffer.rows]
                 kept = np.where(np.abs(offsets).max(axis=1, keepdims=True) > LEAST_OFFSET, offsets, 0.0)

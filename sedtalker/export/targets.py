@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.option_fields import Targets
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Doubles, Floats, Ints, Reals
 from sedtalker.export.arkit import motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
@@ -43,15 +43,15 @@ class MorphTargets:
     names: tuple[str, ...]
     offsets: Floats
     weights: Floats | None
-    parts: NDArray[np.float64]
+    parts: Doubles
 
-    def residual(self, face: Face, coefficients: NDArray[np.floating]) -> tuple[float, float]:
+    def residual(self, face: Face, coefficients: Reals) -> tuple[float, float]:
         """What the targets lose: RMS over vertices and frames in metres, and its share of the motion's RMS."""
         assert self.weights is not None
         error, whole = motion_rms(face, coefficients, self.weights, self.parts)
         return error, error / whole if whole > 0 else 0.0
 
-    def describe(self, face: Face, coefficients: NDArray[np.floating]) -> dict[str, float]:
+    def describe(self, face: Face, coefficients: Reals) -> dict[str, float]:
         """Number of targets and what they lose, for people and programs."""
         error, share = self.residual(face, coefficients)
         return {
@@ -63,7 +63,7 @@ class MorphTargets:
 
 def choose_targets(
     face: Face,
-    coefficients: NDArray[np.floating] | None,
+    coefficients: Reals | None,
     kind: Targets | ShapeMap = "arkit",
     fps: float = 30.0,
 ) -> MorphTargets:
@@ -101,7 +101,7 @@ def choose_targets(
     return _joined(_own(face, used.tolist(), weights), face.gram[np.ix_(used, used)])
 
 
-def _arkit_parts(face: Face) -> NDArray[np.float64]:
+def _arkit_parts(face: Face) -> Doubles:
     """(52, shapes + correctives): ARKit's shapes among the face's own; zeros for those it lacks."""
     parts = np.zeros((len(ARKIT_52), len(face.basis)))
     for row, name in enumerate(ARKIT_52):
@@ -110,9 +110,7 @@ def _arkit_parts(face: Face) -> NDArray[np.float64]:
     return parts
 
 
-def _with_tongue(
-    face: Face, coefficients: NDArray[np.floating], parts: NDArray[np.float64], weights: Floats
-) -> MorphTargets:
+def _with_tongue(face: Face, coefficients: Reals, parts: Doubles, weights: Floats) -> MorphTargets:
     """The 52 and the shapes and correctives of the tongue's places.
 
     Args:
@@ -145,7 +143,7 @@ def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:
     )
 
 
-def _joined(targets: MorphTargets, gram: NDArray[np.float64]) -> MorphTargets:
+def _joined(targets: MorphTargets, gram: Doubles) -> MorphTargets:
     """The same motion by fewer targets: greedily join the two whose weights are most nearly proportional.
 
     Weights w_j ≈ a w_i make target i + a · target j with weights w_i; that costs |w_j − a w_i|² · |target j|².
@@ -177,7 +175,7 @@ def _joined(targets: MorphTargets, gram: NDArray[np.float64]) -> MorphTargets:
     return MorphTargets(tuple(names), offsets, targets.weights[:, kept], mix @ parts)
 
 
-def _products(weights: Floats) -> NDArray[np.float64]:
+def _products(weights: Floats) -> Doubles:
     """(K, K) inner products of the columns of (T, K) weights, ``CHUNK`` frames at a time."""
     total = np.zeros((weights.shape[1], weights.shape[1]))
     for start in range(0, len(weights), CHUNK):

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
-from sedtalker.arrays import Doubles
+from sedtalker.arrays import Doubles, Reals
 from sedtalker.errors import InputError
 from sedtalker.export.arkit import eye_angles, solve_arkit
 from sedtalker.export.glb import quaternions_of
@@ -30,9 +29,7 @@ EMOTIONS = {"happy": "happy", "angry": "angry", "sad": "sad", "fear": "surprised
 """The preset expression of a category; disgust has none."""
 
 
-def preset_expressions(
-    weights: NDArray[np.floating], emotions: Mapping[str, NDArray[np.floating]]
-) -> dict[str, Doubles]:
+def preset_expressions(weights: Reals, emotions: Mapping[str, Reals]) -> dict[str, Doubles]:
     """The face as the preset expressions of VRM 1.0: five vowels, blinks and emotions, (T,) each, in [0, 1].
 
     The vowels share the opening of the jaw by how round and how wide the lips are.
@@ -225,7 +222,7 @@ def _write(path: Path, animation: Animation, audio: str | None, fine: bool) -> d
     return {"expressions": len(made) if fine else len(found)}
 
 
-def _strengths(animation: Animation) -> dict[str, NDArray[np.floating]]:
+def _strengths(animation: Animation) -> dict[str, Reals]:
     """How strongly each category is shown in every frame, (T,) each; none where there is no track."""
     if animation.track is None:
         return {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.face.face import Face
 from sedtalker.mesh.surface import Points
 
@@ -27,9 +27,9 @@ class PlacedPart:
 
     name: str
     vertices: Points
-    offsets: NDArray[np.float64]
+    offsets: Doubles
     triangles: Ints
-    colours: NDArray[np.floating] | tuple[float, float, float]
+    colours: Reals | tuple[float, float, float]
     regions: tuple[str, ...]
 
 
@@ -44,13 +44,13 @@ class AddedParts:
     """
 
     vertices: Points
-    offsets: NDArray[np.float64]
+    offsets: Doubles
     colours: Floats
     sizes: Ints
     corners: Ints
     names: tuple[str, ...]
     groups: Ints
-    regions: dict[str, NDArray[np.bool_]]
+    regions: dict[str, Mask]
 
 
 def assemble(face: Face, parts: Sequence[PlacedPart]) -> AddedParts:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from sedtalker.arrays import Floats, Reals
 
 ARKIT_52: tuple[str, ...] = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
@@ -48,7 +49,7 @@ PAIRS: tuple[tuple[int, int], ...] = tuple(
 """Left and right halves of one shape."""
 
 
-def symmetrise(coefficients: NDArray[np.floating]) -> NDArray[np.float32]:
+def symmetrise(coefficients: Reals) -> Floats:
     """(T, 52) with both halves of each pair at their mean."""
     even = np.array(coefficients, np.float32)
     for left, right in PAIRS:
@@ -56,7 +57,7 @@ def symmetrise(coefficients: NDArray[np.floating]) -> NDArray[np.float32]:
     return even
 
 
-def speech_only(coefficients: NDArray[np.floating]) -> NDArray[np.float32]:
+def speech_only(coefficients: Reals) -> Floats:
     """(T, 52) with both sides even and everything that speech does not move at zero: no eyes, no brows."""
     even = symmetrise(coefficients)
     keep = np.zeros(len(ARKIT_52), np.float32)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.registration.pose import UNIT_TOLERANCE, Similarity, axis_rotations, robust_similarity
@@ -110,7 +109,7 @@ class OwnShapes:
         doubled: names of targets whose shape another target had already given.
     """
 
-    offsets: dict[str, NDArray[np.float64]]
+    offsets: dict[str, Doubles]
     ignored: tuple[str, ...]
     empty: tuple[str, ...]
     doubled: tuple[str, ...]
@@ -127,9 +126,7 @@ def is_basis(names: Sequence[str], shapes: Sequence[str]) -> bool:
     return len({shape for meaning in meanings(names, shapes).values() for shape in meaning.shapes}) >= FEWEST
 
 
-def own_shapes(
-    given: BlendShapes, shapes: Sequence[str], size: float, left_share: Callable[[], NDArray[np.float64]]
-) -> OwnShapes:
+def own_shapes(given: BlendShapes, shapes: Sequence[str], size: float, left_share: Callable[[], Doubles]) -> OwnShapes:
     """The shapes that morph targets give.
 
     Targets of one meaning on different parts of the mesh (head, teeth, lashes) are added; of two that move the same
@@ -142,8 +139,8 @@ def own_shapes(
     """
     meaning = meanings(given.names, shapes)
     exact = sorted(range(len(given.names)), key=lambda k: given.names[k] not in shapes)  # full names first
-    offsets: dict[str, NDArray[np.float64]] = {}
-    moved: dict[tuple[str, str], NDArray[np.bool_]] = {}
+    offsets: dict[str, Doubles] = {}
+    moved: dict[tuple[str, str], Mask] = {}
     empty, doubled = [], []
     for k in exact:
         name = given.names[k]
@@ -167,7 +164,7 @@ def own_shapes(
     return OwnShapes(offsets, ignored, tuple(empty), tuple(dict.fromkeys(doubled)))
 
 
-def _share(shape: str, meaning: ShapeName, left_share: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64] | None:
+def _share(shape: str, meaning: ShapeName, left_share: Callable[[], Doubles]) -> Doubles | None:
     """The offsets of a target that belong to a shape: all, or those of its side."""
     if len(meaning.shapes) == 1:
         return None
@@ -235,7 +232,7 @@ def settled(fit: Similarity) -> Similarity:
     return Similarity(scale, near, fit.translation)
 
 
-def _read_rig(path: Path, shapes: tuple[str, ...]) -> tuple[NDArray[np.float64], BlendShapes]:
+def _read_rig(path: Path, shapes: tuple[str, ...]) -> tuple[Doubles, BlendShapes]:
     if not path.exists():
         raise InputError(f"{path}: no such rig: give a folder of OBJ files, a .npz, or a .glb or USD file with shapes")
     if is_folder(path):
@@ -246,7 +243,7 @@ def _read_rig(path: Path, shapes: tuple[str, ...]) -> tuple[NDArray[np.float64],
     return scene.mesh.vertices.astype(np.float64), BlendShapes(scene.target_names, scene.targets)
 
 
-def _read_folder(folder: Path, shapes: tuple[str, ...]) -> tuple[NDArray[np.float64], BlendShapes]:
+def _read_folder(folder: Path, shapes: tuple[str, ...]) -> tuple[Doubles, BlendShapes]:
     files = {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".obj"}
     lower = {stem.lower(): file for stem, file in files.items()}
     neutral = next((lower[name] for name in NEUTRALS if name in lower), None)
@@ -262,7 +259,7 @@ def _read_folder(folder: Path, shapes: tuple[str, ...]) -> tuple[NDArray[np.floa
     return rest, BlendShapes(tuple(named), stacked)
 
 
-def read_obj_vertices(file: Path, count: int) -> NDArray[np.float64]:
+def read_obj_vertices(file: Path, count: int) -> Doubles:
     """Only the vertices (count, 3) of an OBJ file.
 
     Raises:
@@ -280,7 +277,7 @@ def read_obj_vertices(file: Path, count: int) -> NDArray[np.float64]:
     return vertices
 
 
-def _read_arrays(path: Path) -> tuple[NDArray[np.float64], BlendShapes]:
+def _read_arrays(path: Path) -> tuple[Doubles, BlendShapes]:
     arrays = read_arrays(path, RIG_ARRAYS, "a rig", 4 * MAX_BYTES)
     rest = np.asarray(arrays["neutral"], dtype=np.float64)
     offsets = np.asarray(arrays["expression_deltas"], dtype=np.float32)

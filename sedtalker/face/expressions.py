@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import SIDES, Face, pose
 from sedtalker.reading import read_own_table
-
-Values = NDArray[np.float64]
 
 _HELD = read_own_table(__file__, "expressions.toml")
 """The tables as they are written: weights of ARKit's shapes without side."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Ints
+from sedtalker.arrays import Ints, Mask
 from sedtalker.face.added_parts import PlacedPart, assemble, source_rows, with_parts
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.mouth_interior import Mouth, known_mouth, mouth_of
@@ -21,8 +20,6 @@ from sedtalker.face.registration.features import Line
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
-
-Values = NDArray[np.float64]
 
 CHOICES = ("auto", "keep", "add")
 """Values of ``--eyes``: a ball where there is none; the file's own; a ball also in front of a flat eye."""
@@ -194,7 +191,7 @@ def seen_of(socket: Socket, here: Mouth, source: Face, centre: Points) -> Seen:
     return Seen(float(ball.sum()) / total, float(piece.sum()) / total)
 
 
-def opening(line: Line, view: View) -> NDArray[np.bool_]:
+def opening(line: Line, view: View) -> Mask:
     """Pixels (P, P) of a view from straight ahead that lie between two lids."""
     at = (np.arange(PICTURE) + 0.5) * (2.0 * view.half_width / PICTURE) - view.half_width
     x, y = at + view.centre[0], view.centre[1] - at

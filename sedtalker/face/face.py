@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.plugins import plugin
@@ -251,7 +251,7 @@ class Face:
         return self.basis.reshape(len(self.basis), -1)
 
     @cached_property
-    def gram(self) -> NDArray[np.float64]:
+    def gram(self) -> Doubles:
         """(K + C, K + C) inner products of the basis: the energy of any motion without its vertices, metres²."""
         products = np.zeros((len(self.basis), len(self.basis)))
         for start in range(0, self.flat_basis.shape[1], _PIECE):
@@ -259,12 +259,12 @@ class Face:
             products += piece @ piece.T
         return products
 
-    def with_rest(self, coefficients: NDArray[np.floating]) -> Floats:
+    def with_rest(self, coefficients: Reals) -> Floats:
         """Coefficients (T, k) of the first k shapes, the other shapes at zero: (T, K)."""
         missing = len(self.shapes) - coefficients.shape[1]
         return np.pad(np.asarray(coefficients, np.float32), ((0, 0), (0, missing)))
 
-    def expand(self, coefficients: NDArray[np.floating]) -> Floats:
+    def expand(self, coefficients: Reals) -> Floats:
         """Coefficients (T, K) with the correctives' values appended: (T, K + C)."""
         named = np.asarray(coefficients, dtype=np.float32)
         if named.ndim != 2 or named.shape[1] != len(self.shapes):
@@ -279,7 +279,7 @@ class Face:
             extra.append(corrective.gain * value)
         return np.concatenate([named, *[e[:, None] for e in extra]], axis=1).astype(np.float32)
 
-    def deform(self, coefficients: NDArray[np.floating]) -> Floats:
+    def deform(self, coefficients: Reals) -> Floats:
         """Vertices (T, V, 3) in metres, without head motion, for coefficients (T, K)."""
         offsets = self.expand(coefficients) @ self.flat_basis
         return self.mesh.vertices[None] + offsets.reshape(len(offsets), -1, 3)
@@ -313,7 +313,7 @@ def head_weights(face: Face) -> Floats:
     return (share * share * (3.0 - 2.0 * share)).astype(np.float32)
 
 
-def turn_head(vertices: NDArray[np.floating], turns: NDArray[np.floating], pivot: Floats, weights: Floats) -> Floats:
+def turn_head(vertices: Reals, turns: Reals, pivot: Floats, weights: Floats) -> Floats:
     """Vertices (T, V, 3) with the head turned by rotation matrices (T, 3, 3) about ``pivot``: linear blend skinning."""
     still = np.asarray(vertices, dtype=np.float32)
     centred = still - pivot

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
@@ -321,7 +321,7 @@ def with_own_shapes(
     )
 
 
-def hold_the_tongue(face: Face, basis: NDArray[np.float32]) -> list[str]:
+def hold_the_tongue(face: Face, basis: Floats) -> list[str]:
     """Let what a face's tongue takes back of ``jawOpen`` take back that of a new basis; the correctives' names.
 
     Args:
@@ -341,7 +341,7 @@ def hold_the_tongue(face: Face, basis: NDArray[np.float32]) -> list[str]:
     return names
 
 
-def left_share(face: Face) -> NDArray[np.float64]:
+def left_share(face: Face) -> Doubles:
     """Share (V,) of the subject's left side in each vertex of an upright face: 0 to 1, one half in the middle."""
     assert face.landmarks is not None
     marks = face.mesh.vertices[face.landmarks].astype(np.float64)

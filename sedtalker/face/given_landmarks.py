@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.face.registration.parts import component_bounds, prepare_source
@@ -110,7 +110,7 @@ def completed_landmarks(label: Path | str, points: Points, mesh: Mesh, reference
     Raises:
         InputError: too few points, or points that make no face.
     """
-    known: NDArray[np.bool_] = np.asarray(np.isfinite(points).all(axis=1))
+    known: Mask = np.asarray(np.isfinite(points).all(axis=1))
     if known.sum() < FEWEST_GIVEN:
         raise InputError(
             f"{label}: {known.sum()} landmarks are too few: give at least {FEWEST_GIVEN}, such as {_examples()}"
@@ -131,7 +131,7 @@ def completed_landmarks(label: Path | str, points: Points, mesh: Mesh, reference
     return GivenLandmarks(filled, np.where(known, 1.0, FILLED))
 
 
-def complete(points: Points, known: NDArray[np.bool_], reference: Points, fit: Similarity, size: float) -> Points:
+def complete(points: Points, known: Mask, reference: Points, fit: Similarity, size: float) -> Points:
     """All landmarks (68, 3): the known ones, and the reference's, bent towards the known ones near them."""
     there = fit.apply(reference)
     error = points[known] - there[known]
@@ -180,7 +180,7 @@ def _point(path: Path, k: int, point: Any) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _check_near(label: Path | str, points: Points, known: NDArray[np.bool_], mesh: Mesh, size: float) -> None:
+def _check_near(label: Path | str, points: Points, known: Mask, mesh: Mesh, size: float) -> None:
     """Raise InputError where a landmark lies far from every vertex."""
 
     distance = cKDTree(mesh.vertices.astype(np.float64)).query(points[known])[0]
@@ -295,9 +295,7 @@ UNLIKE_SHAPES = 0.35
 those of a face."""
 
 
-def shape_landmarks(
-    vertices: Floats, offsets: Mapping[str, NDArray[np.floating]], source: Face
-) -> GivenLandmarks | None:
+def shape_landmarks(vertices: Floats, offsets: Mapping[str, Reals], source: Face) -> GivenLandmarks | None:
     """Landmarks of a mesh by the middles of what its shapes move, compared with those of a known face.
 
     Args:
@@ -324,7 +322,7 @@ def shape_landmarks(
     return GivenLandmarks(bent, np.full(68, SURE), SURE)
 
 
-def _middle(vertices: Floats, offsets: NDArray[np.floating]) -> NDArray[np.float64]:
+def _middle(vertices: Floats, offsets: Reals) -> Doubles:
     """Middle (3,) of the vertices, each as heavy as the square of its way."""
     weight = (np.asarray(offsets, dtype=np.float64) ** 2).sum(axis=1)
     return np.asarray(weight @ vertices.astype(np.float64) / max(float(weight.sum()), 1e-300))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, minimum_filter
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.registration import register_cached
@@ -37,11 +37,11 @@ class LipLine:
         x: (N,) increasing, from the right corner to the left; y, z: (N,) height and depth there.
     """
 
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    z: NDArray[np.float64]
+    x: Doubles
+    y: Doubles
+    z: Doubles
 
-    def height(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
+    def height(self, x: Reals) -> Doubles:
         """Height of the line at any x; level beyond the corners."""
         return np.interp(x, self.x, self.y)
 
@@ -91,7 +91,7 @@ STIFF = 0.6
 """Cost of a step of one pixel up or down from column to column, against the deepest valley."""
 
 
-def _path(cost: NDArray[np.float64]) -> NDArray[np.int64]:
+def _path(cost: Doubles) -> NDArray[np.int64]:
     """Row (C,) of each column of the cheapest path through a cost picture (R, C), a row up or down a column at most."""
     total = cost[:, 0].copy()
     back = np.zeros(cost.shape, np.int64)
@@ -162,7 +162,7 @@ WHOLE = 0.8
 """Share of the line that a cut must cover."""
 
 
-def cut_lips(mesh: Mesh, vertices: NDArray[np.floating], line: LipLine) -> Cut:
+def cut_lips(mesh: Mesh, vertices: Reals, line: LipLine) -> Cut:
     """Cut a sealed mouth open.
 
     Args:
@@ -200,12 +200,12 @@ class _Polygon:
     group: int
 
 
-def _along(values: NDArray[np.floating], edge: tuple[int, int], share: float) -> float:
+def _along(values: Reals, edge: tuple[int, int], share: float) -> float:
     return float((1.0 - share) * values[edge[0]] + share * values[edge[1]])
 
 
 def _crossings(
-    mesh: Mesh, vertices: NDArray[np.float64], side: NDArray[np.float64], line: LipLine
+    mesh: Mesh, vertices: Doubles, side: Doubles, line: LipLine
 ) -> tuple[dict[tuple[int, int], float], set[int]]:
     """Edges that the line crosses and where, in [0, 1]; and the vertices it passes through."""
     front = _in_front(mesh, vertices, line)
@@ -235,7 +235,7 @@ STEEP = 7
 """Pixels (of a third of a millimetre) round a vertex of which the deepest counts: walls of a valley are steep."""
 
 
-def _in_front(mesh: Mesh, vertices: NDArray[np.float64], line: LipLine) -> NDArray[np.bool_]:
+def _in_front(mesh: Mesh, vertices: Doubles, line: LipLine) -> Mask:
     """Vertices (V,) near the line that lie on what is seen from the front."""
     half = 0.75 * float(line.x[-1] - line.x[0])
     centre = np.array([line.x.mean(), line.y.mean(), line.z.mean()])
@@ -251,7 +251,7 @@ def _in_front(mesh: Mesh, vertices: NDArray[np.float64], line: LipLine) -> NDArr
 
 def _split(
     growing: _Growing,
-    side: NDArray[np.float64],
+    side: Doubles,
     crossings: dict[tuple[int, int], float],
     made: dict[tuple[int, int], int],
     on_line: set[int],
@@ -295,9 +295,7 @@ def _insert(
     polygon.corners, polygon.uvs = corners, uvs
 
 
-def _parted(
-    polygon: _Polygon, on_line: set[int], side: NDArray[np.float64]
-) -> tuple[list[_Polygon], list[tuple[int, int]]]:
+def _parted(polygon: _Polygon, on_line: set[int], side: Doubles) -> tuple[list[_Polygon], list[tuple[int, int]]]:
     """The polygon in two where the line crosses it, and the pieces of the line in it or along its edges."""
     corners = polygon.corners
     places = [k for k, corner in enumerate(corners) if corner in on_line]
@@ -361,7 +359,7 @@ def _way(beside: dict[int, set[int]], start: int, goal: int) -> list[int]:
     return way[::-1]
 
 
-def _is_lower(heights: NDArray[np.float64]) -> bool:
+def _is_lower(heights: Doubles) -> bool:
     """Whether a polygon with corners at these heights over the line lies below it."""
     return float(heights[np.abs(heights).argmax()]) < 0.0
 
@@ -427,7 +425,7 @@ def open_mouth(
     return face, replace(opened, added_vertices=added, warnings=(note, *opened.warnings))
 
 
-def parted(cut: Cut, step: NDArray[np.float64]) -> Cut:
+def parted(cut: Cut, step: Doubles) -> Cut:
     """The cut with the new vertices of its lower side a step away: vertices at one place count as one."""
     vertices = cut.mesh.vertices.copy()
     vertices[cut.lower[1:-1]] += step.astype(np.float32)

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Ints
+from sedtalker.arrays import Doubles, Ints
 from sedtalker.face.added_parts import AddedParts, PlacedPart, assemble, source_rows
 from sedtalker.face.face import Face
 from sedtalker.face.mouth_interior import Mouth, known_mouth, skin_depth
 from sedtalker.face.registration.pose import Similarity, similarity
 from sedtalker.mesh.rasteriser import turn
 from sedtalker.mesh.surface import Points
-
-Values = NDArray[np.float64]
 
 CLEARANCE = 0.001
 """Metres that teeth keep behind the lips."""
@@ -120,7 +118,7 @@ class Fitting:
         own = [self.as_moved(other.rims(upper)[self.rows]) for upper in (True, False)]
         self.bending = Bending(mouth, other, self.place, rims, own)
 
-    def as_moved(self, offsets: Values) -> Values:
+    def as_moved(self, offsets: Doubles) -> Doubles:
         """Offsets (B, N, 3) of the source in the face's coordinates, as far as its chin and lower lip go."""
         return np.asarray(offsets @ self.linear.T * self.gain[:, None, None])
 
@@ -132,7 +130,7 @@ class Fitting:
         places = self.place.apply(self.rest[used]) - (0.0, 0.0, back)
         return self.named(part.name, places, offsets, local.reshape(-1, 3).astype(np.int32))
 
-    def named(self, name: str, vertices: Points, offsets: Values, triangles: Ints) -> PlacedPart:
+    def named(self, name: str, vertices: Points, offsets: Doubles, triangles: Ints) -> PlacedPart:
         """A piece with the colour and the regions of its name."""
         return PlacedPart(name, vertices, offsets, triangles, COLOURS[name], REGIONS[name])
 
@@ -206,7 +204,7 @@ def out_of_skin(points: Points, mouth: Mouth, sides: tuple[tuple[float, float], 
     return worst
 
 
-def allowed_depth(points: Points, mouth: Mouth, rotation: Points) -> Values:
+def allowed_depth(points: Points, mouth: Mouth, rotation: Points) -> Doubles:
     """Distance (N,) of points in front of ``BEHIND_SKIN`` under the skin, along a view; 0 over holes."""
     view, depth = skin_depth(mouth, rotation)
     at = view.project(points)
@@ -219,7 +217,7 @@ def allowed_depth(points: Points, mouth: Mouth, rotation: Points) -> Values:
     return np.where(usable, np.maximum(ahead, 0.0), 0.0)
 
 
-def jaw_gains(face: Face, source: Face, rows: NDArray[np.int64], linear: Points) -> Values:
+def jaw_gains(face: Face, source: Face, rows: NDArray[np.int64], linear: Points) -> Doubles:
     """Factor (B,) of the inside's motion in each shape, relative to the source's: that of chin and lower lip."""
     assert face.landmarks is not None
     assert source.landmarks is not None
@@ -254,7 +252,7 @@ class Bending:
     """Offsets from the rims of the source's lips to those of the target, fading with the distance behind them."""
 
     def __init__(
-        self, mouth: Mouth, other: Mouth, place: Similarity, rims: tuple[Points, Points], own: list[Values]
+        self, mouth: Mouth, other: Mouth, place: Similarity, rims: tuple[Points, Points], own: list[Doubles]
     ) -> None:
         line, head = mouth.lips.line, other.head
         self.target = (line.upper, line.lower)
@@ -266,7 +264,7 @@ class Bending:
         side[head.skin_points] = head.skin.features.lip_side
         self.side = np.where(head.vertex_point >= 0, side[np.maximum(head.vertex_point, 0)], 0).astype(np.int64)
 
-    def where(self, points: Points, vertices: Ints) -> tuple[Values, Values]:
+    def where(self, points: Points, vertices: Ints) -> tuple[Doubles, Doubles]:
         """Position along the lips (N,) in [0, 1], and the share (N,) of the upper lip.
 
         ``vertices`` (N,) are theirs in the source, which knows the lip that each belongs to.
@@ -278,7 +276,7 @@ class Bending:
         by_height = np.clip(0.5 + 0.5 * height / (0.01 * self.size), 0.0, 1.0)
         return along, np.choose(self.side[vertices] + 1, [np.zeros(len(points)), by_height, np.ones(len(points))])
 
-    def at(self, along: Values, share: Values, pair: tuple[Values, Values]) -> Values:
+    def at(self, along: Doubles, share: Doubles, pair: tuple[Doubles, Doubles]) -> Doubles:
         """Values (..., N, 3) of two rims (..., S, 3) at places along them, mixed by the upper lip's share."""
         grid = np.linspace(0.0, 1.0, pair[0].shape[-2])
         place = np.clip(np.searchsorted(grid, along) - 1, 0, len(grid) - 2)
@@ -286,7 +284,7 @@ class Bending:
         both = [(1.0 - part) * rim[..., place, :] + part * rim[..., place + 1, :] for rim in pair]
         return np.asarray(share[:, None] * both[0] + (1.0 - share[:, None]) * both[1])
 
-    def bent(self, points: Points, offsets: Values, vertices: Ints) -> tuple[Points, Values]:
+    def bent(self, points: Points, offsets: Doubles, vertices: Ints) -> tuple[Points, Doubles]:
         """Points (N, 3) and offsets (B, N, 3) of the placed bag, bent."""
         along, share = self.where(points, vertices)
         from_rim = points - self.at(along, share, self.source)
@@ -294,7 +292,7 @@ class Bending:
         shift = self.at(along, share, self.target) - self.at(along, share, self.source)
         return points + weight * shift, offsets + weight * self.at(along, share, self.change)
 
-    def edge(self, points: Points, vertices: Ints) -> tuple[Points, Values]:
+    def edge(self, points: Points, vertices: Ints) -> tuple[Points, Doubles]:
         """The flange for points (R, 3) of the bag's front: just behind the lips, beyond their rims."""
         along, share = self.where(points, vertices)
         share = np.round(share)

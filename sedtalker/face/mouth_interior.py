@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.face.face import Face
 from sedtalker.face.registration.alignment import Borders, bind
 from sedtalker.face.registration.parts import Head, prepare
@@ -80,13 +79,13 @@ class Mouth:
     lips: Borders
     offsets: Floats
 
-    def behind(self, points: Points) -> NDArray[np.float64]:
+    def behind(self, points: Points) -> Doubles:
         """Distance of points (N, 3) behind the line where the lips meet, metres."""
         line = self.lips.line
         middle = 0.5 * (line.upper + line.lower)
         return np.asarray(np.interp(points[:, 0], middle[:, 0], middle[:, 2]) - points[:, 2])
 
-    def rims(self, upper: bool) -> NDArray[np.float64]:
+    def rims(self, upper: bool) -> Doubles:
         """Offsets (B, samples, 3) of the upper or the lower border under every shape."""
         border = self.lips.upper if upper else self.lips.lower
         return np.stack([border @ offset for offset in self.offsets])
@@ -174,7 +173,7 @@ LARGEST_PIECE = 1.4
 """Outer-eye-corner distances: a piece of the file's own that is larger is no part of a mouth, such as a second wall."""
 
 
-def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: NDArray[np.float64]) -> Ints:
+def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: Doubles) -> Ints:
     """Class of each triangle (T,), as a position in ``OF_A_MOUTH``, then shell, nothing, lip.
 
     ``towards`` (T,) is how far its normal points to the viewer: skin that faces away is seen from within the head.
@@ -198,7 +197,7 @@ def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: NDArray[np.floa
     return kinds
 
 
-def extents(head: Head) -> NDArray[np.float64]:
+def extents(head: Head) -> Doubles:
     """The longest side (C,) of the box round each connected piece of a head."""
     order = np.argsort(head.component, kind="stable")
     starts = np.nonzero(np.diff(head.component[order], prepend=-1))[0]

@@ -6,10 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.mesh.rasteriser import View, rasterise
@@ -132,7 +131,7 @@ def turned_share(face: Face, offsets: Floats) -> float:
     return int(turned.sum()) / max(len(triangles), 1)
 
 
-def _normals(points: NDArray[np.float64], triangles: Ints) -> NDArray[np.float64]:
+def _normals(points: Doubles, triangles: Ints) -> Doubles:
     a, b, c = (points[triangles[:, k]] for k in range(3))
     return np.asarray(np.cross(b - a, c - a))
 
@@ -289,7 +288,7 @@ def enclosed(corners: Points, larger: float, view: View) -> Mask:
     return np.asarray(ids >= 0)
 
 
-def is_rough(normals: NDArray[np.float64], among: Mask) -> Mask:
+def is_rough(normals: Doubles, among: Mask) -> Mask:
     """Pixels (P, P) whose normal (P, P, 3) differs much from the mean of those near it, ``among`` some."""
     near = np.stack([uniform_filter(np.where(among, normals[..., k], 0.0), NEAR) for k in range(3)], axis=-1)
     near /= np.linalg.norm(near, axis=-1, keepdims=True) + 1e-12

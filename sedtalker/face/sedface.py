@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.face import Corrective, Face, report_from_json
 from sedtalker.mesh.files import MAX_BYTES, check_mesh
@@ -184,7 +184,7 @@ PACKING = 4
 """Level of compression: a third of the time of NumPy's 6, for a twentieth more bytes."""
 
 
-def in_steps(basis: NDArray[np.floating]) -> Floats:
+def in_steps(basis: Reals) -> Floats:
     """Offsets (B, V, 3) to the nearest ``STEP``, in its own arrays."""
     rounded = np.empty(basis.shape, np.float32)
     for offsets, out in zip(basis, rounded, strict=True):

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.mesh.mesh import Scene
@@ -34,13 +33,13 @@ class ShapeMap:
 
     name: str
     names: tuple[str, ...]
-    poses: NDArray[np.float64]
+    poses: Doubles
 
-    def to_arkit(self, weights: NDArray[np.floating]) -> Floats:
+    def to_arkit(self, weights: Reals) -> Floats:
         """ARKit weights (T, 52) in [0, 1] of the rig's weights (T, N)."""
         return np.clip(np.asarray(weights, dtype=np.float64) @ self.poses, 0.0, 1.0).astype(np.float32)
 
-    def from_arkit(self, weights: NDArray[np.floating]) -> Floats:
+    def from_arkit(self, weights: Reals) -> Floats:
         """The rig's weights (T, N) in [0, 1] that come nearest to ARKit weights (T, 52), by least squares.
 
         Where several shapes are as good, as the four parts of a pucker, each takes the same share.
@@ -56,7 +55,7 @@ class ShapeMap:
         return found.astype(np.float32)
 
     @cached_property
-    def _inverse(self) -> NDArray[np.float64]:
+    def _inverse(self) -> Doubles:
         """(52, N) the rig's weights of each ARKit shape: the smallest of those that come nearest."""
         return np.asarray(np.linalg.pinv(self.poses, rcond=1e-6), dtype=np.float64)
 

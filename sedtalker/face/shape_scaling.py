@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sedtalker.arrays import Floats
@@ -21,8 +20,6 @@ from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.quality import turned_share
 from sedtalker.face.registration.attribute_transfer import rotations
 from sedtalker.reading import read_own_table
-
-Values = NDArray[np.float64]
 
 _HELD = read_own_table(__file__, "shape_scaling.toml")
 """The tables as they are written."""

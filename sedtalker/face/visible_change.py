@@ -12,10 +12,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from sedtalker.arrays import Floats, Mask
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.face.expressions import EMOTIONS, can_be_measured
 from sedtalker.face.face import Face, RegistrationReport, pose
 from sedtalker.face.quality import OPENINGS, OUTLINE, PICTURE, enclosed
@@ -23,7 +22,7 @@ from sedtalker.face.shape_scaling import bounded
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import triangle_normals
 
-Shade = NDArray[np.float64]
+Shade = Doubles
 Poses = Mapping[str, Mapping[str, float]]
 
 LIGHT = np.array([0.2, 0.75, 0.6]) / np.linalg.norm([0.2, 0.75, 0.6])

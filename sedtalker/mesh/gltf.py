@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Ints, to_srgb
+from sedtalker.arrays import Doubles, Ints, to_srgb
 from sedtalker.errors import InputError
 from sedtalker.mesh.gltf_file import MOST_NODES, GltfFile, plain
 from sedtalker.mesh.mesh import MAX_VERTICES, Material, Mesh, Scene, kept_picture, sample_image
@@ -30,12 +30,12 @@ _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 class _Block:
     """One vertex buffer as one node shows it."""
 
-    vertices: NDArray[np.float64]
-    uvs: NDArray[np.float64] | None
-    colours: NDArray[np.float64]
-    place: NDArray[np.float64]
-    normals: NDArray[np.float64] | None = None
-    targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    vertices: Doubles
+    uvs: Doubles | None
+    colours: Doubles
+    place: Doubles
+    normals: Doubles | None = None
+    targets: dict[str, Doubles] = field(default_factory=dict)
     triangles: list[Ints] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     materials: list[Material | None] = field(default_factory=list)
@@ -73,8 +73,8 @@ class PlacedBuffer:
     node: int
     accessor: int
     rows: slice
-    place: NDArray[np.float64]
-    vertices: NDArray[np.float64]
+    place: Doubles
+    vertices: Doubles
 
 
 def placed_buffers(file: GltfFile, max_vertices: int = MAX_VERTICES) -> list[PlacedBuffer]:
@@ -151,8 +151,8 @@ def _shown(file: GltfFile, count: int) -> Ints | None:
 
 
 def _vertex_matrices(
-    file: GltfFile, node: int, matrix: NDArray[np.float64], matrices: dict[int, NDArray[np.float64]], attributes: Any
-) -> NDArray[np.float64]:
+    file: GltfFile, node: int, matrix: Doubles, matrices: dict[int, Doubles], attributes: Any
+) -> Doubles:
     """(4, 4), or (V, 4, 4) for a skinned mesh at rest: mesh to scene."""
     skin_index = file.document.nodes[node].skin
     if skin_index is None or attributes.JOINTS_0 is None or attributes.WEIGHTS_0 is None:
@@ -172,7 +172,7 @@ def _vertex_matrices(
     return mixed
 
 
-def _move(matrix: NDArray[np.float64], points: NDArray[np.float64], offset: bool = False) -> NDArray[np.float64]:
+def _move(matrix: Doubles, points: Doubles, offset: bool = False) -> Doubles:
     """Points (V, 3), or offsets, through (4, 4) or (V, 4, 4)."""
     turned = np.einsum("...ij,...j->...i", matrix[..., :3, :3], points)
     return turned if offset else turned + matrix[..., :3, 3]
@@ -181,8 +181,8 @@ def _move(matrix: NDArray[np.float64], points: NDArray[np.float64], offset: bool
 def _add_node(
     file: GltfFile,
     node: int,
-    matrix: NDArray[np.float64],
-    matrices: dict[int, NDArray[np.float64]],
+    matrix: Doubles,
+    matrices: dict[int, Doubles],
     blocks: dict[tuple[int, int], _Block],
 ) -> None:
     document = file.document
@@ -225,7 +225,7 @@ def _add_node(
         _paint(file, block, triangles, attributes.COLOR_0, material)
 
 
-def _normals(file: GltfFile, attributes: Any, place: NDArray[np.float64], count: int) -> NDArray[np.float64] | None:
+def _normals(file: GltfFile, attributes: Any, place: Doubles, count: int) -> Doubles | None:
     """Normals (V, 3) in the scene, of any length; None where the file has none."""
     if attributes.NORMAL is None:
         return None
@@ -310,9 +310,7 @@ def _paint(file: GltfFile, block: _Block, triangles: Ints, colour: int | None, m
     block.colours[used] = painted
 
 
-def _texture_colours(
-    file: GltfFile, texture: Any, uvs: NDArray[np.float64] | None, used: NDArray[np.integer]
-) -> NDArray[np.float64] | None:
+def _texture_colours(file: GltfFile, texture: Any, uvs: Doubles | None, used: NDArray[np.integer]) -> Doubles | None:
     """Linear colours of a base colour texture at the vertices ``used``; None where it cannot be had."""
     if texture is None or uvs is None or texture.texCoord:
         return None

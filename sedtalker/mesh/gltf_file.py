@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import MAX_BYTES, MAX_VERTICES, file_beside
 from sedtalker.reading import parse_json, read_bytes
@@ -80,7 +80,7 @@ class GltfFile:
             raise InputError(f"{path}: needs {', '.join(unknown)}, which is not read: export it without compression")
         self._buffers: dict[int, bytes] = {}
 
-    def accessor(self, index: int) -> NDArray[np.float64]:
+    def accessor(self, index: int) -> Doubles:
         """(N, width) numbers of an accessor, normalised integers and sparse entries resolved."""
         accessor = self.document.accessors[index]
         if accessor.count > MOST_ELEMENTS:
@@ -101,7 +101,7 @@ class GltfFile:
             values = np.maximum(values / np.iinfo(kind).max, -1.0)
         return values
 
-    def _view(self, index: int, offset: int, kind: np.dtype[Any], count: int, width: int) -> NDArray[np.float64]:
+    def _view(self, index: int, offset: int, kind: np.dtype[Any], count: int, width: int) -> Doubles:
         view = self.document.bufferViews[index]
         start, row = (view.byteOffset or 0) + offset, kind.itemsize * width
         shape, strides = (count, width), (view.byteStride or row, kind.itemsize)
@@ -134,7 +134,7 @@ class GltfFile:
         start = view.byteOffset or 0
         return self._buffer(view.buffer)[start : start + view.byteLength]
 
-    def node_matrices(self) -> dict[int, NDArray[np.float64]]:
+    def node_matrices(self) -> dict[int, Doubles]:
         """(4, 4) node to scene transform of every node of the scene."""
         nodes = self.document.nodes or []
         if self.document.scenes:
@@ -144,7 +144,7 @@ class GltfFile:
             roots = [i for i in range(len(nodes)) if i not in children]
         if len(nodes) > MOST_NODES:
             raise InputError(f"{self.path}: {len(nodes)} nodes are over the limit of {MOST_NODES}: join meshes")
-        matrices: dict[int, NDArray[np.float64]] = {}
+        matrices: dict[int, Doubles] = {}
         waiting = [(root, np.eye(4)) for root in reversed(roots)]
         while waiting:
             index, parent = waiting.pop()
@@ -155,7 +155,7 @@ class GltfFile:
         return matrices
 
 
-def _local_matrix(node: Any) -> NDArray[np.float64]:
+def _local_matrix(node: Any) -> Doubles:
     if node.matrix:
         return np.array(node.matrix, dtype=np.float64).reshape(4, 4).T
     x, y, z, w = node.rotation or (0.0, 0.0, 0.0, 1.0)

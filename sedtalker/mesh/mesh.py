@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints, from_srgb
+from sedtalker.arrays import Doubles, Floats, Ints, Reals, from_srgb
 from sedtalker.plugins import plugin
 
 Real = TypeVar("Real", np.float32, np.float64)
@@ -250,7 +250,7 @@ def file_beside(path: Path, name: str, max_bytes: int) -> Path | None:
     return file if usable else None
 
 
-def sample_image(data: bytes, uvs: NDArray[np.floating]) -> NDArray[np.float64]:
+def sample_image(data: bytes, uvs: Reals) -> Doubles:
     """Linear colours (N, 3) of an encoded sRGB image at ``uvs`` (N, 2), origin at the top left, repeating.
 
     Raises:
@@ -275,5 +275,5 @@ def sample_image(data: bytes, uvs: NDArray[np.floating]) -> NDArray[np.float64]:
     top, bottom = corner[:, 1] % height, (corner[:, 1] + 1) % height
     upper = linear[top, left] * (1 - share[:, 0]) + linear[top, right] * share[:, 0]
     lower = linear[bottom, left] * (1 - share[:, 0]) + linear[bottom, right] * share[:, 0]
-    colours: NDArray[np.float64] = upper * (1 - share[:, 1]) + lower * share[:, 1]
+    colours: Doubles = upper * (1 - share[:, 1]) + lower * share[:, 1]
     return colours

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Doubles, Floats, Ints
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Material, Mesh, file_beside, from_triangles, kept_picture
 from sedtalker.mesh.obj import MAX_BYTES, vertex_colours
@@ -105,7 +104,7 @@ class _AsciiReader:
         self._numbers = np.array(body.split(), dtype=np.float64)
         self._at = 0
 
-    def take(self, kind: str, count: int) -> NDArray[np.float64]:
+    def take(self, kind: str, count: int) -> Doubles:
         """The next ``count`` numbers of one kind."""
         taken = self._numbers[self._at : self._at + count]
         if len(taken) < count:
@@ -113,7 +112,7 @@ class _AsciiReader:
         self._at += count
         return taken
 
-    def table(self, kinds: list[str], rows: int) -> NDArray[np.float64]:
+    def table(self, kinds: list[str], rows: int) -> Doubles:
         """(rows, len(kinds)) numbers."""
         values = self._numbers[self._at : self._at + rows * len(kinds)].reshape(rows, len(kinds))
         self._at += values.size
@@ -126,13 +125,13 @@ class _BinaryReader:
     def __init__(self, data: bytes, at: int, order: str) -> None:
         self._data, self._at, self._order = data, at, order
 
-    def take(self, kind: str, count: int) -> NDArray[np.float64]:
+    def take(self, kind: str, count: int) -> Doubles:
         """The next ``count`` numbers of one kind."""
         values = np.frombuffer(self._data, self._order + kind, count, self._at)
         self._at += values.nbytes
         return values.astype(np.float64)
 
-    def table(self, kinds: list[str], rows: int) -> NDArray[np.float64]:
+    def table(self, kinds: list[str], rows: int) -> Doubles:
         """(rows, len(kinds)) numbers."""
         if len(set(kinds)) == 1:
             kind = np.dtype(self._order + kinds[0])
@@ -145,7 +144,7 @@ class _BinaryReader:
         return np.stack([records[str(i)].astype(np.float64) for i in range(len(kinds))], axis=1)
 
 
-def _read_element(element: _Element, reader: _AsciiReader | _BinaryReader) -> dict[str, list[NDArray[np.float64]]]:
+def _read_element(element: _Element, reader: _AsciiReader | _BinaryReader) -> dict[str, list[Doubles]]:
     """The columns of an element: an (N,) array in a list for a plain property, a list of rows for a list property."""
     properties = element.properties
     if element.count == 0 or not properties:
@@ -153,7 +152,7 @@ def _read_element(element: _Element, reader: _AsciiReader | _BinaryReader) -> di
     if all(p.count_type is None for p in properties):
         table = reader.table([p.type for p in properties], element.count)
         return {p.name: [table[:, i]] for i, p in enumerate(properties)}
-    columns: dict[str, list[NDArray[np.float64]]] = {p.name: [] for p in properties}
+    columns: dict[str, list[Doubles]] = {p.name: [] for p in properties}
     for _ in range(element.count):
         for p in properties:
             length = 1 if p.count_type is None else int(reader.take(p.count_type, 1)[0])
@@ -163,7 +162,7 @@ def _read_element(element: _Element, reader: _AsciiReader | _BinaryReader) -> di
     return columns
 
 
-def _to_mesh(tables: dict[str, dict[str, list[NDArray[np.float64]]]]) -> Mesh:
+def _to_mesh(tables: dict[str, dict[str, list[Doubles]]]) -> Mesh:
     vertex, face = tables["vertex"], tables.get("face", {})
     position = np.stack([np.concatenate(vertex[axis]) for axis in "xyz"], axis=1) if vertex["x"] else np.empty((0, 3))
     every = face.get("vertex_indices") or face.get("vertex_index") or []
@@ -186,9 +185,7 @@ def _to_mesh(tables: dict[str, dict[str, list[NDArray[np.float64]]]]) -> Mesh:
     )
 
 
-def _uvs(
-    vertex: dict[str, list[NDArray[np.float64]]], corners: Ints, wedges: list[NDArray[np.float64]]
-) -> tuple[Floats | None, Ints | None]:
+def _uvs(vertex: dict[str, list[Doubles]], corners: Ints, wedges: list[Doubles]) -> tuple[Floats | None, Ints | None]:
     """Texture coordinates by corner (MeshLab's ``texcoord`` lists) or by vertex (``s t``, ``u v``, ``texture_u …``)."""
     table = np.concatenate(wedges) if wedges else np.empty(0)
     if len(table) and len(table) == 2 * len(corners):

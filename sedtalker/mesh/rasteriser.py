@@ -12,15 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Doubles, Floats, Ints, Reals
 
-Columns = list[NDArray[np.float64]]
+Columns = list[Doubles]
 """One array for each corner of triangles, or for each side of a picture."""
 _OVERLAP = 1e-7
 """Overlap in pixels: neighbours may both claim a pixel on their edge, so that none is missed."""
 
 
-def fill(screen: NDArray[np.float64], triangles: Ints, width: int, height: int) -> tuple[Ints, Floats]:
+def fill(screen: Doubles, triangles: Ints, width: int, height: int) -> tuple[Ints, Floats]:
     """Front-most triangle (height, width) int32 of each pixel, −1 where none, and its depth, float32, +inf where none.
 
     Each row of pixels that a triangle meets gives a span of columns, of which each weight of a corner, linear along the
@@ -79,12 +79,12 @@ class _Meeting(NamedTuple):
     x: Columns
     y: Columns
     z: Columns
-    area: NDArray[np.float64]
+    area: Doubles
     first: Columns
     last: Columns
 
 
-def _meeting(screen: NDArray[np.float64], triangles: Ints, width: int, height: int) -> _Meeting:
+def _meeting(screen: Doubles, triangles: Ints, width: int, height: int) -> _Meeting:
     xs, ys, zs = np.ascontiguousarray(screen[:, :3].T)
     visible = screen[:, 3] != 0.0
     at = np.arange(len(triangles))
@@ -106,7 +106,7 @@ def _meeting(screen: NDArray[np.float64], triangles: Ints, width: int, height: i
     return _Meeting(at[keep], x, y, z, area[keep], [left[keep], top[keep]], [right[keep], bottom[keep]])
 
 
-def _centres(corners: Columns, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _centres(corners: Columns, size: int) -> tuple[Doubles, Doubles]:
     """First and last pixel of a picture's side whose centre lies between three corners."""
     a, b, c = corners
     first = np.maximum(0.0, np.ceil(np.minimum(np.minimum(a, b), c) - 0.5))
@@ -147,16 +147,16 @@ class View:
         half_width: half of the picture's side, in mesh units.
     """
 
-    rotation: NDArray[np.floating]
-    centre: NDArray[np.floating]
+    rotation: Reals
+    centre: Reals
     half_width: float
 
-    def project(self, points: NDArray[np.floating]) -> Floats:
+    def project(self, points: Reals) -> Floats:
         """(N, 3) picture coordinates: x right and y up in [-1, 1] inside the picture, z towards the viewer."""
         return (((points - self.centre) @ np.asarray(self.rotation).T) / self.half_width).astype(np.float32)
 
 
-def turn(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> NDArray[np.float64]:
+def turn(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> Doubles:
     """Camera rotation (3, 3) for a subject turned by degrees: yaw to its left, pitch up, roll clockwise."""
     y, p, r = np.radians([yaw, pitch, roll])
     about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])

@@ -8,11 +8,11 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.mesh.mesh import Mesh, area_normals, weld_map
 from sedtalker.mesh.rasteriser import View, rasterise, turn
 
-Points = NDArray[np.float64]
+Points = Doubles
 
 COVER = 0.01
 """What hides a point lies this much before it, in half widths of the close views (about 1 mm)."""
@@ -119,7 +119,7 @@ def point_normals(points: Points, triangles: Ints) -> Points:
     return total / (np.linalg.norm(total, axis=1, keepdims=True) + 1e-30)
 
 
-def closest_spots(points: Points, triangles: Ints, places: Points) -> tuple[NDArray[np.float64], Ints, Points]:
+def closest_spots(points: Points, triangles: Ints, places: Points) -> tuple[Doubles, Ints, Points]:
     """Where a surface is nearest to places (P, 3): squared distance (P,), triangle (P,) and spot (P, 3).
 
     Of few places on many triangles, only those that can be nearest are sorted.
@@ -290,7 +290,7 @@ _STEPS = 40
 """Steps of a normal's coordinate from 0 to 1 in the number of its direction."""
 
 
-def smoothing_of_normals(places: NDArray[np.integer], normals: NDArray[np.floating]) -> Ints | None:
+def smoothing_of_normals(places: NDArray[np.integer], normals: Reals) -> Ints | None:
     """Numbers (C,) of ``Mesh.polygon_smoothing`` from the normals of a file; None where they make no edge.
 
     Args:
@@ -312,7 +312,7 @@ def smoothing_of_normals(places: NDArray[np.integer], normals: NDArray[np.floati
     return numbers
 
 
-def same_places(vertices: NDArray[np.floating]) -> Ints:
+def same_places(vertices: Reals) -> Ints:
     """A number (V,) for the place of each vertex; vertices that lie on one another have the same."""
     size = max(float(np.ptp(vertices, axis=0).max(initial=0.0)), 1e-12) if len(vertices) else 1.0
     with np.errstate(invalid="ignore"):

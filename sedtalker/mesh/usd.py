@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints, to_srgb
+from sedtalker.arrays import Doubles, Floats, Ints, to_srgb
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.processes import run_beside
@@ -34,15 +34,15 @@ for prim in stage.Traverse():
 class _Part:
     """One mesh prim, in scene coordinates."""
 
-    vertices: NDArray[np.float64]
+    vertices: Doubles
     sizes: Ints
     corners: Ints
     uvs: Floats | None
     corner_uvs: Ints | None
-    colours: NDArray[np.float64] | None
+    colours: Doubles | None
     groups: Ints
     names: list[str]
-    targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    targets: dict[str, Doubles] = field(default_factory=dict)
 
 
 def read_usd_scene(path: Path) -> Scene:
@@ -107,7 +107,7 @@ def _parts(stage: Any) -> list[_Part]:
     return parts
 
 
-def _part(mesh: Any, points: NDArray[np.float64], matrix: NDArray[np.float64]) -> _Part:
+def _part(mesh: Any, points: Doubles, matrix: Doubles) -> _Part:
     from pxr import Usd, UsdGeom
 
     first = Usd.TimeCode.EarliestTime()
@@ -166,7 +166,7 @@ def _uvs(mesh: Any, corners: Ints) -> tuple[Floats | None, Ints | None]:
     return uvs, np.where((corner_uvs >= 0) & (corner_uvs < len(uvs)), corner_uvs, -1).astype(np.int32)
 
 
-def _colours(mesh: Any, count: int) -> NDArray[np.float64] | None:
+def _colours(mesh: Any, count: int) -> Doubles | None:
     """Linear display colours (V, 3) by vertex."""
     from pxr import Usd
 
@@ -192,14 +192,14 @@ def _groups(mesh: Any, count: int) -> tuple[Ints, list[str]]:
     return groups, names
 
 
-def _targets(mesh: Any, count: int) -> dict[str, NDArray[np.float64]]:
+def _targets(mesh: Any, count: int) -> dict[str, Doubles]:
     """Blend shapes (V, 3) by the names that the mesh gives them."""
     from pxr import UsdSkel
 
     binding = UsdSkel.BindingAPI(mesh.GetPrim())
     names = list(binding.GetBlendShapesAttr().Get() or ())
     places = binding.GetBlendShapeTargetsRel().GetTargets()
-    targets: dict[str, NDArray[np.float64]] = {}
+    targets: dict[str, Doubles] = {}
     for name, place in zip(names, places, strict=False):
         shape = UsdSkel.BlendShape(mesh.GetPrim().GetStage().GetPrimAtPath(place))
         offsets = np.array(shape.GetOffsetsAttr().Get() or (), dtype=np.float64).reshape(-1, 3)

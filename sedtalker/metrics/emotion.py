@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles, Mask, Reals
+
 Labels = NDArray[np.integer]
 
 
-def diarization_error(reference: Labels, hypothesis: Labels, total: NDArray[np.bool_] | None = None) -> float:
+def diarization_error(reference: Labels, hypothesis: Labels, total: Mask | None = None) -> float:
     """Emotion diarization error rate of one recording, in [0, 1].
 
     EDER = (false alarm + missed emotion + confusion + overlap) / duration, which for one label a frame is
@@ -35,7 +37,7 @@ def accuracy(truth: Labels, guess: Labels) -> float:
     return float(np.mean(truth == guess))
 
 
-def recalls(truth: Labels, guess: Labels, classes: int) -> NDArray[np.float64]:
+def recalls(truth: Labels, guess: Labels, classes: int) -> Doubles:
     """Recall of each class, correct_c / total_c; NaN for classes that ``truth`` lacks."""
     table = confusion(truth, guess, classes)
     with np.errstate(invalid="ignore"):
@@ -47,14 +49,14 @@ def unweighted_average_recall(truth: Labels, guess: Labels, classes: int) -> flo
     return float(np.nanmean(recalls(truth, guess, classes)))
 
 
-def own_guess(truth: Labels, scores: NDArray[np.floating]) -> Labels:
+def own_guess(truth: Labels, scores: Reals) -> Labels:
     """The best of the classes that occur in ``truth`` (N,), of scores (N, C) such as posteriors."""
     own = np.unique(truth)
     answer: Labels = own[scores[:, own].argmax(1)]
     return answer
 
 
-def own_recall(truth: Labels, scores: NDArray[np.floating]) -> float:
+def own_recall(truth: Labels, scores: Reals) -> float:
     """UAR where only the classes that occur may be answered: how a corpus with other classes than ours is scored."""
     return unweighted_average_recall(truth, own_guess(truth, scores), scores.shape[1])
 
@@ -83,12 +85,12 @@ class Reliability:
         share: (B,) share of all samples, sums to 1.
     """
 
-    confidence: NDArray[np.float64]
-    accuracy: NDArray[np.float64]
-    share: NDArray[np.float64]
+    confidence: Doubles
+    accuracy: Doubles
+    share: Doubles
 
 
-def reliability(truth: Labels, posterior: NDArray[np.floating], bins: int = 15) -> Reliability:
+def reliability(truth: Labels, posterior: Reals, bins: int = 15) -> Reliability:
     """Samples (N,) with posteriors (N, C) in equal-width bins of the greatest posterior (Guo et al., ICML 2017)."""
     confidence, guess = posterior.max(1).astype(np.float64), posterior.argmax(1)
     which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
@@ -98,13 +100,13 @@ def reliability(truth: Labels, posterior: NDArray[np.floating], bins: int = 15) 
     return Reliability(confident, right, count[full] / max(1, len(truth)))
 
 
-def expected_calibration_error(truth: Labels, posterior: NDArray[np.floating], bins: int = 15) -> float:
+def expected_calibration_error(truth: Labels, posterior: Reals, bins: int = 15) -> float:
     """ECE = sum over the bins of ``reliability`` of share · |accuracy - mean confidence|, in [0, 1]."""
     diagram = reliability(truth, posterior, bins)
     return float(np.sum(diagram.share * np.abs(diagram.accuracy - diagram.confidence)))
 
 
-def accuracy_at_coverage(truth: Labels, posterior: NDArray[np.floating], coverage: float) -> float:
+def accuracy_at_coverage(truth: Labels, posterior: Reals, coverage: float) -> float:
     """Accuracy of the most confident share of samples, in [0, 1]: a point of the curve of selective classification.
 
     Geifman & El-Yaniv, NeurIPS 2017. Of equal confidences, earlier samples come first.
@@ -119,9 +121,7 @@ def accuracy_at_coverage(truth: Labels, posterior: NDArray[np.floating], coverag
     return accuracy(truth[kept], posterior[kept].argmax(1))
 
 
-def adjusted_logits(
-    logits: NDArray[np.floating], log_train: NDArray[np.floating], log_target: NDArray[np.floating]
-) -> NDArray[np.float64]:
+def adjusted_logits(logits: Reals, log_train: Reals, log_target: Reals) -> Doubles:
     """Logits (N, C) moved from the shares of categories (C,) in training to those of a target, all as logarithms.
 
     z - log p_train + log p_target: Menon et al., ICLR 2021; across emotion corpora, arXiv 2408.07851.
@@ -129,7 +129,7 @@ def adjusted_logits(
     return np.asarray(logits, np.float64) - log_train + log_target
 
 
-def ranking_auc(greater: NDArray[np.floating], smaller: NDArray[np.floating]) -> float:
+def ranking_auc(greater: Reals, smaller: Reals) -> float:
     """Area under the ROC curve: P(g > s) + P(g = s) / 2 over all pairs, in [0, 1] (Hanley & McNeil 1982)."""
     difference = np.asarray(greater)[:, None] - np.asarray(smaller)[None, :]
     return float(np.mean(difference > 0) + 0.5 * np.mean(difference == 0))

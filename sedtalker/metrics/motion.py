@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Mask, Reals
+from sedtalker.arrays import Floats, Mask, Reals
 from sedtalker.face.face import Face
 from sedtalker.speakers.turns import Turns
 
@@ -42,7 +41,7 @@ def correlation(predicted: Reals, reference: Reals) -> float:
     return float(a @ b) / norm if norm > 1e-12 else 0.0
 
 
-def landmark_distance(face: Face, coefficients: Reals, pair: tuple[int, int]) -> NDArray[np.float32]:
+def landmark_distance(face: Face, coefficients: Reals, pair: tuple[int, int]) -> Floats:
     """(T,) distance of two of the 68 landmarks on a face deformed by coefficients, in outer-eye distances.
 
     Coefficients are (T, K), or (T, 52) for a face that has further shapes, which then rest.
@@ -56,12 +55,12 @@ def landmark_distance(face: Face, coefficients: Reals, pair: tuple[int, int]) ->
     return np.asarray(np.linalg.norm(points[:, 0] - points[:, 1], axis=1) / np.linalg.norm(left - right), np.float32)
 
 
-def lip_aperture(face: Face, coefficients: Reals) -> NDArray[np.float32]:
+def lip_aperture(face: Face, coefficients: Reals) -> Floats:
     """(T,) inner-lip height: distance of the inner-lip middles (landmarks 62 and 66)."""
     return landmark_distance(face, coefficients, INNER_LIP_MIDDLES)
 
 
-def lip_width(face: Face, coefficients: Reals) -> NDArray[np.float32]:
+def lip_width(face: Face, coefficients: Reals) -> Floats:
     """(T,) inner-lip width: distance of the inner mouth corners (landmarks 60 and 64)."""
     return landmark_distance(face, coefficients, INNER_LIP_CORNERS)
 

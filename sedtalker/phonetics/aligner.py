@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, runs, softmax
+from sedtalker.arrays import Doubles, Floats, Reals, runs, softmax
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics.pronunciation import SpokenWord
@@ -44,7 +44,7 @@ POOR_FIT = -1.5
 above -1.0, and 9 of 10 other sentences below this."""
 
 
-def phone_posteriors(features: SpeechFeatures, sound: Audio) -> NDArray[np.float32]:
+def phone_posteriors(features: SpeechFeatures, sound: Audio) -> Floats:
     """(T, 40) posteriors of ``PHONES`` on the frames of ``features``; found anew in the sound if they hold none."""
     phones = features.phones
     if phones is None:
@@ -53,7 +53,7 @@ def phone_posteriors(features: SpeechFeatures, sound: Audio) -> NDArray[np.float
     return softmax(ACOUSTIC_SCALE * phones[: len(features)], -1)
 
 
-def align(posteriors: NDArray[np.floating], words: Sequence[SpokenWord], rate: float = 50.0) -> Alignment:
+def align(posteriors: Reals, words: Sequence[SpokenWord], rate: float = 50.0) -> Alignment:
     """The likeliest times of the words' phones.
 
     Args:

@@ -26,7 +26,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import runs
+from sedtalker.arrays import Doubles, Reals, runs
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import LOG_PRIORS, AlignedPhone, Alignment
 from sedtalker.reading import Interval, read_own_table, textgrid, without_gaps
@@ -101,9 +101,7 @@ def resting(of: str) -> str:
     return SETS[of]["SIL"]
 
 
-def recognise(
-    posteriors: NDArray[np.floating], rate: float = 50.0, pose: NDArray[np.floating] | None = None
-) -> Alignment:
+def recognise(posteriors: Reals, rate: float = 50.0, pose: Reals | None = None) -> Alignment:
     """The phones of a recording whose words nobody knows.
 
     Args:
@@ -122,7 +120,7 @@ def recognise(
     return Alignment(tuple(_stretches(_likeliest(scores), rate)))
 
 
-def _likeliest(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+def _likeliest(scores: Doubles) -> NDArray[np.int64]:
     """(T,) classes of the best sequence (Viterbi) in which each but the last lasts ``SHORTEST`` frames.
 
     Its states are (frames so far, at most ``SHORTEST``; class).

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 
-Matrix = NDArray[np.float64]
+Matrix = Doubles
 Point = tuple[float, float, float]
 
 SMALLEST = 1e-3
@@ -105,7 +104,7 @@ class Portion(NamedTuple):
     The picture may also end lower, at the height ``lowest``, above which no cut edge of a neck or of shoulders is seen.
     """
 
-    centre: NDArray[np.float64]
+    centre: Doubles
     half: float
     lowest: float
 
@@ -128,7 +127,7 @@ def _vertices(subject: Face | Mesh | Floats) -> Floats:
 
 
 def camera_around(
-    centre: NDArray[np.float64], half: float, vertices: Floats, *, yaw: float = 0.0, pitch: float = 0.0, fov: float
+    centre: Doubles, half: float, vertices: Floats, *, yaw: float = 0.0, pitch: float = 0.0, fov: float
 ) -> Camera:
     """A camera whose picture has ``centre`` (3,) in its middle and is ``half`` high on either side.
 
@@ -176,7 +175,7 @@ def _from_profile(vertices: Floats) -> Portion:
     return Portion(centre, half, float(centre[1] - half))
 
 
-def _outline(points: NDArray[np.float64], slices: int = 96) -> tuple[NDArray[np.float64], float]:
+def _outline(points: Doubles, slices: int = 96) -> tuple[Doubles, float]:
     """Width (slices,) of horizontal slices from the top down, and their thickness."""
     top = points[:, 1].max()
     step = max(float(top - points[:, 1].min()), 1e-9) / slices
@@ -188,7 +187,7 @@ def _outline(points: NDArray[np.float64], slices: int = 96) -> tuple[NDArray[np.
     return np.interp(np.arange(slices), filled, (most - least)[filled]), step
 
 
-def _head_slices(width: NDArray[np.float64], step: float) -> float:
+def _head_slices(width: Doubles, step: float) -> float:
     """How many slices from the top are head and neck."""
     widest, neck = 0.0, None
     for i, here in enumerate(width):
@@ -201,10 +200,10 @@ def _head_slices(width: NDArray[np.float64], step: float) -> float:
 
 
 def orthographic_matrix(
-    centre: tuple[float, float, float] | NDArray[np.floating],
+    centre: tuple[float, float, float] | Reals,
     half_size: float,
     depth: float,
-    rotation: NDArray[np.floating] | None = None,
+    rotation: Reals | None = None,
 ) -> Matrix:
     """(4, 4) world to clip: looks along −Z at ``centre`` after ``rotation`` (3, 3), showing ``± half_size`` both ways.
 

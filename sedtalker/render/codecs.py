@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError, extra
 from sedtalker.storage import OutputFolder, whole_file
 
@@ -61,7 +62,7 @@ def write_video(
     path: Path,
     frames: Iterable[NDArray[np.uint8]],
     fps: float,
-    audio: tuple[NDArray[np.float32], int] | None = None,
+    audio: tuple[Floats, int] | None = None,
 ) -> int:
     """Write a video frame by frame; the suffix of ``path`` chooses the container (none: MP4).
 
@@ -110,7 +111,7 @@ def _write_streams(
     kind: Container,
     frames: Iterator[NDArray[np.uint8]],
     rate: Fraction,
-    audio: tuple[NDArray[np.float32], int] | None,
+    audio: tuple[Floats, int] | None,
 ) -> int:
     """Encode picture by picture, the sound alongside; returns the number of pictures."""
     first = next(frames, None)
@@ -202,7 +203,7 @@ def _palette(width: int, height: int, rate: Fraction, clear: bool) -> Any:
 class _Sound:
     """The sound track, written block by block."""
 
-    def __init__(self, container: Any, samples: NDArray[np.float32], rate: int, codec: str) -> None:
+    def __init__(self, container: Any, samples: Floats, rate: int, codec: str) -> None:
         self._container = container
         if rate not in _AUDIO_RATES or (codec == "libopus" and rate != 48000):
             import soxr

@@ -14,9 +14,8 @@ import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.render.kernels import inner_kernel, kernel, part_of_kernel
 
 LANES = 8
@@ -66,7 +65,7 @@ class Buffers:
 
     def draw(
         self,
-        screen: NDArray[np.float64],
+        screen: Doubles,
         triangles: Ints,
         one_sided: Mask,
         first: Ints,
@@ -91,7 +90,7 @@ class Buffers:
         find_peaks(self.depth, self.extent, self.pixels, self.tile, self.peaks, top, bottom)
         cover(screen, triangles, one_sided, others, *arguments, True, top, bottom)
 
-    def order(self, screen: NDArray[np.float64], triangles: Ints, one_sided: Mask, whole: Mask) -> tuple[Ints, Ints]:
+    def order(self, screen: Doubles, triangles: Ints, one_sided: Mask, whole: Mask) -> tuple[Ints, Ints]:
         """The visible ones of the triangles ``whole`` (T,), and the others.
 
         They are looked for in a larger picture: what is too small for the samples here and now may be seen a little
@@ -169,7 +168,7 @@ def _narrow(begin: float, end: float, weight: float, crossing: float) -> tuple[f
 
 @kernel
 def cover(
-    screen: NDArray[np.float64],
+    screen: Doubles,
     triangles: Ints,
     one_sided: Mask,
     order: Ints,

@@ -13,9 +13,8 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 from numba.core.caching import IndexDataCacheFile
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats
 from sedtalker.reading import is_file
 from sedtalker.render.camera import Matrix
 from sedtalker.storage import keep, user_cache
@@ -105,7 +104,7 @@ def part_of_kernel(function: Function) -> Function:
 
 
 @kernel
-def to_screen(vertices: Floats, matrix: Matrix, width: int, height: int) -> NDArray[np.float64]:
+def to_screen(vertices: Floats, matrix: Matrix, width: int, height: int) -> Doubles:
     """(V, 4): x and y in samples from the top left corner, normalised depth, 1 / w (0 for points behind the camera)."""
     screen = np.empty((len(vertices), 4), dtype=np.float64)
     for i in range(len(vertices)):

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from sedtalker.arrays import Floats, Ints, Mask, from_srgb
+from sedtalker.arrays import Floats, Ints, Mask, Reals, from_srgb
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.plugins import parts_of_others
@@ -27,7 +26,7 @@ PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Files of lights and cameras hold what is documented and nothing else."""
 
 
-def to_linear(colours: NDArray[np.floating]) -> Floats:
+def to_linear(colours: Reals) -> Floats:
     """SRGB in [0, 1] to linear light (IEC 61966-2-1)."""
     clipped = np.clip(np.asarray(colours, dtype=np.float32), 0.0, 1.0)
     return from_srgb(clipped).astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Doubles, Floats, Ints
 from sedtalker.render.kernels import inner_kernel, kernel
 from sedtalker.render.light import IRIS, IRIS_COLOUR, MATERIALS, PUPIL, PUPIL_COLOUR, Background, Lighting, to_linear
 from sedtalker.render.planes import FIRST, WIDTH
@@ -91,7 +91,7 @@ def eye_colour(x: np.float32, y: np.float32, z: np.float32, channel: int) -> np.
 
 
 @kernel
-def in_camera(vertices: Floats, sources: Ints, view: NDArray[np.float64]) -> Floats:
+def in_camera(vertices: Floats, sources: Ints, view: Doubles) -> Floats:
     """(W, 3) the vertices ``sources`` (W,) of (V, 3) seen from the camera, whose matrix ``view`` (4, 4) is."""
     points = np.empty((len(sources), 3), dtype=np.float32)
     for i in range(len(sources)):
@@ -129,7 +129,7 @@ def compiled_normals(vertices: Floats, triangles: Ints, weld: Ints) -> Floats:
 
 
 @kernel
-def pack(screen: NDArray[np.float64], normals: Floats, colours: Floats) -> Floats:
+def pack(screen: Doubles, normals: Floats, colours: Floats) -> Floats:
     """(V, FIRST + WIDTH): x, y and 1 / w of ``to_screen``, then normal, linear colour and 1, all three times 1 / w."""
     packed = np.empty((len(screen), FIRST + WIDTH), dtype=np.float32)
     for i in range(len(screen)):

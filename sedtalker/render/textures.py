@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints, Mask, to_srgb
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, to_srgb
 from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.render.kernels import inner_kernel, kernel, part_of_kernel
 from sedtalker.render.light import to_linear
@@ -305,7 +305,7 @@ def _wanted(kind: Floats, column: int, row: int, sample: int) -> np.float32:
 
 @inner_kernel
 def cover_cut(
-    screen: NDArray[np.float64], triangles: Ints, order: Ints, samples: Floats, ids: Ints, depth: Floats, extent: Ints,
+    screen: Doubles, triangles: Ints, order: Ints, samples: Floats, ids: Ints, depth: Floats, extent: Ints,
     looks: Looks, first_row: int, last_row: int,
 ) -> None:  # fmt: skip
     """Rasterise the triangles ``order`` (N,), which may have holes, over what ``cover`` drew; see there.

@@ -17,7 +17,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Mask, softmax, stretches
+from sedtalker.arrays import Doubles, Floats, Mask, softmax, stretches
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
@@ -98,7 +98,7 @@ class Guess:
     """
 
     voices: Floats
-    evidence: NDArray[np.float64]
+    evidence: Doubles
 
 
 def find_turns(sound: Audio, count: int | None = None, rule: DiarizationRule = RULE) -> Turns:

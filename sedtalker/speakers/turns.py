@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Mask, stretches
+from sedtalker.arrays import Mask, Reals, stretches
 from sedtalker.errors import InputError, said_of
 from sedtalker.reading import read_text, rows_of
 from sedtalker.storage import write_text
@@ -85,7 +84,7 @@ class Turns:
                 spans.append((start, end))
         return spans
 
-    def active(self, speaker: str, times: NDArray[np.floating]) -> Mask:
+    def active(self, speaker: str, times: Reals) -> Mask:
         """(T,) whether a speaker talks at these times (seconds)."""
         spoken = np.zeros(len(times), bool)
         for start, end in self.of(speaker):
@@ -119,7 +118,7 @@ class Turns:
         return turns_from_rttm(read_text(Path(path), "turns of speakers"), duration, str(path))
 
 
-def turns_of(active: NDArray[np.bool_], times: NDArray[np.floating], speakers: Iterable[str], duration: float) -> Turns:
+def turns_of(active: Mask, times: Reals, speakers: Iterable[str], duration: float) -> Turns:
     """Turns of a table (S, T) of who speaks in which frame; a frame reaches half-way to its neighbours.
 
     Beginnings and ends are whole milliseconds, as in RTTM.

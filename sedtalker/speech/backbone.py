@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from sedtalker.arrays import Doubles, Floats
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError, extra
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analysis_of
@@ -237,7 +237,7 @@ def unpack_backbone(config: BackboneConfig, checkpoint: Path) -> BackboneConfig:
     return config.model_copy(update={"name": str(checkpoint / PACKED)}) if config.name == PACKED else config
 
 
-def hidden_vectors(backbone: Backbone, samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+def hidden_vectors(backbone: Backbone, samples: Floats, count: int) -> Floats:
     """Weighted hidden vectors (count, D) of samples (N,) on the clock of the built-in encoder."""
     hidden, times = _windows(backbone, samples)
     return resample_frames(hidden, times, FRAME_CLOCK.times(count))
@@ -252,7 +252,7 @@ def normalised_states(output: Any) -> Tensor:
     return F.layer_norm(states, states.shape[-1:])
 
 
-def _windows(backbone: Backbone, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _windows(backbone: Backbone, samples: Floats) -> tuple[Floats, Doubles]:
     """Hidden vectors (T, D) of the whole recording and their times (T,), each from the window it is most central in."""
     import torch
 
@@ -276,7 +276,7 @@ def _windows(backbone: Backbone, samples: NDArray[np.float32]) -> tuple[NDArray[
     return np.concatenate(parts), np.concatenate(times)
 
 
-def _states(backbone: Backbone, samples: NDArray[np.float32]) -> Tensor:
+def _states(backbone: Backbone, samples: Floats) -> Tensor:
     """Normalised hidden states (layers + 1, T, D) of one window."""
     import torch
 
@@ -288,7 +288,7 @@ def _states(backbone: Backbone, samples: NDArray[np.float32]) -> Tensor:
         return normalised_states(backbone.model(inputs, output_hidden_states=True))[:, 0]
 
 
-def model_input(backbone: Backbone, clips: list[NDArray[np.float32]]) -> Tensor:
+def model_input(backbone: Backbone, clips: list[Floats]) -> Tensor:
     """What the model reads for clips of equal length: waveforms (B, N), or for Whisper log-mels (B, 80, 3000)."""
     inputs = backbone.extractor(clips, sampling_rate=SAMPLE_RATE, return_tensors="pt")
     tensor: Tensor = inputs["input_features" if backbone.is_whisper else "input_values"]

@@ -10,9 +10,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import scipy
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Mask
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
 from sedtalker.audio.activity import ENERGY_FLOOR, FAINTEST, LOUD, QUIET, background, recorded, speech_threshold
 from sedtalker.audio.audio import without_offset
@@ -84,7 +83,7 @@ PROSODY_CHANNELS = ("log_energy", "log_f0", "voicing", "spectral_tilt")
 """Columns of the prosody tracks, see ``prosody``."""
 
 
-def mel_edges() -> NDArray[np.float64]:
+def mel_edges() -> Doubles:
     """Edges (M + 2,) of the mel bands in Hz: band k rises from the k-th to the next and falls to the one after.
 
     Slaney's Auditory Toolbox (1998): linear below 1 kHz (3 mels are 200 Hz), logarithmic above (27 mels are a factor of
@@ -94,7 +93,7 @@ def mel_edges() -> NDArray[np.float64]:
     corner_mel = corner / hertz_a_mel
     highest = corner_mel + np.log(SAMPLE_RATE / 2 / corner) / log_step
     mels = np.linspace(0.0, highest, MEL_BANDS + 2)
-    edges: NDArray[np.float64] = hertz_a_mel * mels
+    edges: Doubles = hertz_a_mel * mels
     above = mels >= corner_mel
     edges[above] = corner * np.exp(log_step * (mels[above] - corner_mel))
     return edges
@@ -346,13 +345,13 @@ class SpeechFeatures:
     """
 
     clock: FrameClock
-    hidden: NDArray[np.float32]
-    mel: NDArray[np.float32]
-    prosody: NDArray[np.float32]
-    speech: NDArray[np.bool_]
+    hidden: Floats
+    mel: Floats
+    prosody: Floats
+    speech: Mask
     parts: tuple[tuple[str, int], ...] = ()
-    phones: NDArray[np.float32] | None = None
-    mouth: NDArray[np.float32] | None = None
+    phones: Floats | None = None
+    mouth: Floats | None = None
     whole: SpeechFeatures | None = None
 
     def __len__(self) -> int:

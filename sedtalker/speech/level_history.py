@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, Mask
+from sedtalker.arrays import Doubles, Mask, Reals
 
 LOWEST, HIGHEST = -40.0, 40.0
 """Natural-log levels between which histograms have bins."""
@@ -51,7 +51,7 @@ class LevelHistogram:
     def __len__(self) -> int:
         return int(self.blocks.sum())
 
-    def add(self, levels: NDArray[np.floating], times: int = 1) -> None:
+    def add(self, levels: Reals, times: int = 1) -> None:
         """Count levels (N,) so many times; minus once takes them out again."""
         if not len(levels):
             return
@@ -101,13 +101,13 @@ def quantiles_with(
     return [float((1 - weight) * scale(low) + weight * scale(high)) for low, high, weight in found]
 
 
-def without_gain(level: NDArray[np.floating], floor: float, gain: float) -> NDArray[np.float64]:
+def without_gain(level: Reals, floor: float, gain: float) -> Doubles:
     """Levels ``log(g² P + floor)`` as ``log P``; on the floor, far below it."""
     power = np.exp(np.asarray(level, np.float64)) - floor
     return np.log(np.maximum(power, 1e-6 * floor)) - 2 * np.log(gain)
 
 
-def with_gain(level: NDArray[np.floating] | float, floor: float, gain: float) -> NDArray[np.float64]:
+def with_gain(level: Reals | float, floor: float, gain: float) -> Doubles:
     """Levels ``log P`` as ``log(g² P + floor)``."""
     return np.log(gain**2 * np.exp(np.asarray(level, np.float64)) + floor)
 
@@ -138,7 +138,7 @@ class BandHistory:
         self.first = 0
         self.low, self.high = len(self.counts), 0
 
-    def add(self, power: NDArray[np.floating], level: NDArray[np.floating]) -> None:
+    def add(self, power: Reals, level: Reals) -> None:
         """Add mel powers (N, B) and levels (N,) of frames, both without gain."""
         index = ((level - LOWEST) / self.LEVEL_WIDTH).astype(np.int64).clip(0, len(self.counts) - 1)
         np.add.at(self.counts, index, 1.0)
@@ -148,7 +148,7 @@ class BandHistory:
         for place, mel in zip(index, np.log(gains * power[:, None] + np.float32(self.floor)), strict=True):
             self.sums[:, place - self.first] += mel
 
-    def above(self, level: float, gain: float) -> tuple[float, NDArray[np.float64]]:
+    def above(self, level: float, gain: float) -> tuple[float, Doubles]:
         """Number of frames above a level (without gain), and the sum (B,) of their log-mels under a gain."""
         position = float(np.clip((level - LOWEST) / self.LEVEL_WIDTH, self.low, max(self.high, self.low)))
         whole = int(np.ceil(position))
@@ -162,7 +162,7 @@ class BandHistory:
         return float(count), _cubic(at - node) @ total
 
 
-def _cubic(at: float) -> NDArray[np.float64]:
+def _cubic(at: float) -> Doubles:
     """Weights (4,) of Lagrange's interpolation between values at 0, 1, 2 and 3."""
     nodes = np.arange(4.0)
     return np.array([np.prod([(at - m) / (n - m) for m in nodes if m != n]) for n in nodes])

@@ -10,7 +10,6 @@ from functools import lru_cache, partial
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import FrameClock
@@ -162,7 +161,7 @@ class EncoderStream:
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
         self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, (LEAST_GAIN, LARGEST_GAIN))
 
-    def push(self, samples: NDArray[np.float32], since: int | None = None) -> StreamedFeatures:
+    def push(self, samples: Floats, since: int | None = None) -> StreamedFeatures:
         """The next samples (N,), a multiple of 320 unless they are the last.
 
         Args:

@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import eased_emotion
 from sedtalker.animation.recipe import assemble, move, sharpened, shown_track
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import Audio
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -66,7 +65,7 @@ class _Layer:
     style: Style
     inputs: Floats
     motion: Floats
-    valid: NDArray[np.bool_]
+    valid: Mask
     exact: bool = False
 
 
@@ -167,7 +166,7 @@ class Decoding:
             return layer
         return self._filled(layer, track, start, end)
 
-    def _near(self, moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _near(self, moved: Mask) -> Mask:
         """(T,) frames whose motion can depend on the inputs of the frames ``moved``."""
         rate = self.features.clock.rate
         before, after = round(AHEAD * rate), round(TAIL * rate)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
 from sedtalker.animation.performance import UNCHANGED, Light, Motion, Performance
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError
@@ -67,7 +67,7 @@ class IntensitySpan:
         """Seconds."""
         return self.points[-1][0]
 
-    def at(self, times: NDArray[np.floating] | float) -> NDArray[np.float64]:
+    def at(self, times: Reals | float) -> Doubles:
         """Intensity at some times inside."""
         seconds, values = zip(*self.points, strict=True)
         return np.asarray(np.interp(times, seconds, values))
@@ -140,7 +140,7 @@ class Document:
         """Seconds."""
         return self.segments[-1].end
 
-    def labels_at(self, times: NDArray[np.floating]) -> NDArray[np.int64]:
+    def labels_at(self, times: Reals) -> NDArray[np.int64]:
         """(T,) index in ``CATEGORIES`` of the segment at each time."""
         return _labels_at(self.segments, times)
 
@@ -157,7 +157,7 @@ class Document:
         return replace(rest, intensity=tuple(sorted([*rest.intensity, span], key=lambda span: span.start)))
 
 
-def _labels_at(segments: Sequence[Span], times: NDArray[np.floating]) -> NDArray[np.int64]:
+def _labels_at(segments: Sequence[Span], times: Reals) -> NDArray[np.int64]:
     starts = [segment.start for segment in segments[1:]]
     labels = np.array([CATEGORIES.index(segment.label) for segment in segments])
     return np.asarray(labels[np.searchsorted(starts, times, side="right")])

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.animator import Animator
+from sedtalker.arrays import Doubles
 from sedtalker.audio import Audio
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError, called
@@ -55,7 +55,7 @@ def recording(session: Session, path: Path, folder: Path) -> tuple[Work, Then]:
     return work, then
 
 
-def head(session: Session, path: Path, landmarks: NDArray[np.float64] | None = None) -> tuple[Work, Then]:
+def head(session: Session, path: Path, landmarks: Doubles | None = None) -> tuple[Work, Then]:
     """Another head from a file, registered; ``landmarks`` (68, 3) in its coordinates where a person has given any.
 
     Raises:
@@ -234,7 +234,7 @@ def movable(subject: Subject) -> bool:
     return mesh is not None and mesh.suffix.lower() != ".sedface" and subject.face.report is not None
 
 
-def moved_landmarks(subject: Subject, values: Mapping[str, Any]) -> NDArray[np.float64]:
+def moved_landmarks(subject: Subject, values: Mapping[str, Any]) -> Doubles:
     """(68, 3) landmarks in the file's coordinates: those of the page, the others where they are.
 
     Raises:
@@ -260,7 +260,7 @@ def moved_landmarks(subject: Subject, values: Mapping[str, Any]) -> NDArray[np.f
     return np.asarray((places - np.asarray(report.translation)) @ np.asarray(report.rotation) / report.scale)
 
 
-def _to_metres(subject: Subject, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _to_metres(subject: Subject, points: Doubles) -> Doubles:
     report = subject.face.report
     assert report is not None
     return np.asarray(report.scale * points @ np.asarray(report.rotation).T + np.asarray(report.translation))

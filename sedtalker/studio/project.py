@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from sedtalker.arrays import Doubles
 from sedtalker.audio import Audio, load_audio, load_channels
 from sedtalker.audio.audio import LARGEST_BYTES
 from sedtalker.batch.settings import path_sha256
@@ -105,7 +105,7 @@ class Project:
     face: str | None
     track: EmotionTrack
     document: Document
-    landmarks: NDArray[np.float64] | None = None
+    landmarks: Doubles | None = None
     name: str = ""
     channel: int | None = None
     turns: Turns | None = None

@@ -13,9 +13,8 @@ from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats
 from sedtalker.emotion.taxonomy import FAMILIES, KINDS
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -110,7 +109,7 @@ def find_fine_emotions(session: Session) -> tuple[Work, Then]:
     """Fine-grained emotions of the speaker who is worked on, as ``sedtalker diarize --fine`` finds them; one job."""
     voice = session.cast.part.voice
 
-    def work(hook: Hook) -> tuple[NDArray[np.float64], dict[str, Floats]]:
+    def work(hook: Hook) -> tuple[Doubles, dict[str, Floats]]:
         animator = session.models.animator()
         with torch_threads(1):
             with one_step(hook, "opening the heads of fine-grained emotions"):
@@ -121,14 +120,14 @@ def find_fine_emotions(session: Session) -> tuple[Work, Then]:
             with one_step(hook, "recognising fine-grained emotions"):
                 return features.clock.times(len(features)), dict(fine(voice.sound, features))
 
-    def then(made: tuple[NDArray[np.float64], dict[str, Floats]]) -> dict[str, Any]:
+    def then(made: tuple[Doubles, dict[str, Floats]]) -> dict[str, Any]:
         _take(session, voice, *made)
         return {"kinds": len(made[1])}
 
     return work, then
 
 
-def _take(session: Session, voice: SpeakerVoice, own: NDArray[np.float64], curves: Mapping[str, Floats]) -> None:
+def _take(session: Session, voice: SpeakerVoice, own: Doubles, curves: Mapping[str, Floats]) -> None:
     """The curves (T,), given at their ``own`` times (T,), become those of the track.
 
     Raises:

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Models
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats
 from sedtalker.audio import resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -54,7 +53,7 @@ class Subject:
     kind: str
     name: str
     path: Path | None = None
-    landmarks: NDArray[np.float64] | None = None
+    landmarks: Doubles | None = None
     key: str = field(default_factory=lambda: secrets.token_hex(4))
 
     @cached_property

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from sedtalker.animation.animator import Animator
+from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import Audio, load_audio
 from sedtalker.audio.activity import spans
 from sedtalker.audio.audio import LONGEST_SECONDS, channel_parts
@@ -59,7 +59,7 @@ class OpenClip:
         found = spans(~self.features.speech, self.features.clock.rate)
         return [(a, min(b, self.sound.duration)) for a, b in found if b - a >= SHORTEST_PAUSE]
 
-    def peaks(self, bins: int) -> NDArray[np.float32]:
+    def peaks(self, bins: int) -> Floats:
         """(bins, 2) least and greatest sample of equal parts."""
         samples = self.sound.samples
         count = max(1, min(bins, MOST_PEAKS, len(samples)))
@@ -113,6 +113,6 @@ def write_wav(path: Path, wav: Path) -> int:
     return rate
 
 
-def _pcm(samples: NDArray[np.floating]) -> bytes:
+def _pcm(samples: Reals) -> bytes:
     clean = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
     return np.round(np.clip(clean, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()

@@ -8,11 +8,11 @@ from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.gains import REGIONS
 from sedtalker.animation.option_fields import Option, declared
 from sedtalker.animation.style import STYLES
+from sedtalker.arrays import Doubles, Floats
 from sedtalker.emotion.formats.files import track_formats
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.emotion.track import CATEGORIES, UNSURE, EmotionTrack
@@ -194,7 +194,7 @@ def _segments(base: Base, document: Document, track: EmotionTrack) -> list[dict[
     return rows
 
 
-def envelope(times: NDArray[np.float64], values: NDArray[np.float32]) -> list[list[float]]:
+def envelope(times: Doubles, values: Floats) -> list[list[float]]:
     """[seconds, value] of few points between which a curve is linear within ``TOLERANCE``: Ramer, Douglas, Peucker."""
     kept = np.zeros(len(values), bool)
     anchors = [*range(0, len(values) - 1, ANCHOR), len(values) - 1]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Prediction, Segment
 from sedtalker.errors import InputError, said_of
@@ -151,7 +151,7 @@ def parse_label(text: str) -> tuple[str, float]:
     return category(label), intensity
 
 
-def _target(segment: Segment) -> NDArray[np.float64]:
+def _target(segment: Segment) -> Doubles:
     """(2 C + 1) the posterior that is shown, the one that was predicted, and the intensity."""
     label = CATEGORIES.index(category(segment.label))
     shown = np.eye(len(CATEGORIES))[label]
@@ -170,9 +170,7 @@ def _check(segment: Segment, duration: float) -> None:
         raise InputError(f"segment {segment.start} to {segment.end} s: intensity must lie between 0 and 1")
 
 
-def _window(
-    times: NDArray[np.float64], segment: Segment, ease: float, duration: float, covered: float | None
-) -> NDArray[np.float64]:
+def _window(times: Doubles, segment: Segment, ease: float, duration: float, covered: float | None) -> Doubles:
     """Weight (T,) of a segment: 1 inside, a raised cosine across its ends; no easing at the ends of the recording.
 
     One that passes into the next stays at 1 until the next has ``covered`` it (seconds).
@@ -198,7 +196,7 @@ def _bridged(segment: Segment, follower: Segment, ease: float) -> bool:
     return -OVERLAPPING <= follower.start - segment.end <= (BRIDGED if ease else 0.0)
 
 
-def _step(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _step(x: Doubles) -> Doubles:
     """0 below -1/2, 1 above 1/2, a raised cosine between."""
     return 0.5 - 0.5 * np.cos(np.pi * np.clip(x + 0.5, 0.0, 1.0))
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, FailFast, Field, field_validator
 
+from sedtalker.arrays import Floats
 from sedtalker.emotion.formats import (
     BEYOND,
     DEFAULT_INTENSITY,
@@ -238,7 +238,7 @@ def _summarises(segments: list[dict[str, Any]], track: EmotionTrack) -> bool:
     )
 
 
-def _written_rows(posterior: NDArray[np.float32]) -> str:
+def _written_rows(posterior: Floats) -> str:
     """Rows (T, C), one a line."""
     rows = ["[" + ", ".join(_shortest(row)) + "]" for row in posterior]
     return "[\n    " + ",\n    ".join(rows) + "\n  ]"
@@ -255,7 +255,7 @@ def rounded_segment(segment: Segment) -> dict[str, Any]:
     }
 
 
-def _shortest(values: NDArray[np.float32]) -> list[str]:
+def _shortest(values: Floats) -> list[str]:
     """Shortest decimals that read back as the same float32."""
     return [repr(float(str(value))) for value in values.astype(np.float32)]
 

@@ -16,8 +16,8 @@ from dataclasses import replace
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.emotion.formats import (
     DEFAULT_INTENSITY,
     MOST_EXTRAS,
@@ -132,7 +132,7 @@ def track_from_csv(text: str, duration: float | None = None, name: str = "table"
     return replace(track, extras=extras)
 
 
-def _csv_means(rows: Sequence[Mapping[str, str]], column: str, name: str) -> NDArray[np.float32]:
+def _csv_means(rows: Sequence[Mapping[str, str]], column: str, name: str) -> Floats:
     """(N,) numbers of a further curve, one for each row; an empty cell is 0."""
     means = np.zeros(len(rows), np.float32)
     for k, row in enumerate(rows):

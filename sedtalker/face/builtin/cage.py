@@ -15,6 +15,8 @@ import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles, Mask
+
 Index = NDArray[np.int64]
 FIXED = Path(__file__).with_name("fixed.npz")
 """What all built-in heads share, arrays named ``part/array``; ``scripts/fit_builtin_face.py`` makes the file."""
@@ -109,7 +111,7 @@ class Patch:
         return tuple(bottom + right + top + left)
 
     @cached_property
-    def disc(self) -> NDArray[np.float64]:
+    def disc(self) -> Doubles:
         """(n, 2) where the square-to-disc map puts the border points on the unit circle."""
         a = np.array([2 * i / self.width - 1 for i, _ in self.lattice])
         b = np.array([2 * j / self.height - 1 for _, j in self.lattice])
@@ -148,7 +150,7 @@ class Cage:
     mirror: Index
     subdivision: Subdivision
     refined_mirror: Index
-    uvs: NDArray[np.float64]
+    uvs: Doubles
 
     @cached_property
     def index(self) -> dict[Key, int]:
@@ -159,7 +161,7 @@ class Cage:
         """Vertices of a ring, counter-clockwise from outside; ring 0 is the border in the grid."""
         return np.array([self.index[ring_key(patch, number, i, j)] for i, j in patch.lattice])
 
-    def place(self, p: Patch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def place(self, p: Patch) -> tuple[Doubles, Doubles]:
         """Mean ring number (−1 outside, rings + 1 in the cap) and disc height of a patch's refined points."""
         number, height = np.full(len(self.keys), -1.0), np.zeros(len(self.keys))
         for ring in range(p.rings + 1):
@@ -172,7 +174,7 @@ class Cage:
         refined = [np.concatenate([x, x[edges].mean(1), x[self.quads].mean(1)]) for x in (number, height)]
         return refined[0], refined[1]
 
-    def features(self, *names: str) -> NDArray[np.bool_]:
+    def features(self, *names: str) -> Mask:
         """(N,) vertices that belong to the rings and caps of features."""
         return np.array([key[0] in names for key in self.keys])
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sparse
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Doubles, Floats
 from sedtalker.face.builtin.cage import fixed_arrays
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 from sedtalker.face.builtin.shapes import SHAPES
@@ -59,9 +59,7 @@ def reflected(skin: Skin) -> Skin:
     return replace(skin, vertices=skin.vertices[skin.mirror] * flip, offsets=skin.offsets[:, skin.mirror] * flip)
 
 
-def ride(
-    skin: Skin, points: Points, weights: sparse.csr_matrix, middle: Points, along: NDArray[np.float64]
-) -> NDArray[np.float32]:
+def ride(skin: Skin, points: Points, weights: sparse.csr_matrix, middle: Points, along: Doubles) -> Floats:
     """Offsets (K, n, 3) of a strip that shifts and turns with its middle line on the skin and keeps its width as seen
     from the front and its height over the skin: it is not squashed where the skin is.
 
@@ -99,7 +97,7 @@ def _turns(before: Points, after: Points) -> Points:
     return np.stack([c, s, zero, -s, c, zero, zero, zero, zero + 1], axis=1).reshape(-1, 3, 3)
 
 
-def _depth(skin: Skin, points: Points) -> NDArray[np.float64]:
+def _depth(skin: Skin, points: Points) -> Doubles:
     """(n,) how far forward the skin is at points (n, 3), seen from the front."""
     return (glue_front(skin, points[:, :2])[0] @ skin.vertices)[:, 2]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, fixed_arrays, patch
 from sedtalker.face.builtin.characters import Brows, Character, HairStyle, Palette
 from sedtalker.face.builtin.creases import flipped, glue_front, reflected, ride
@@ -33,12 +34,12 @@ CARRIERS, SOFT = 12, 0.6
 """Vertices of the skin that carry a root of hair, and how much farther than the nearest they are, centimetres."""
 
 
-def hairline(azimuth: NDArray[np.float64]) -> NDArray[np.float64]:
+def hairline(azimuth: Doubles) -> Doubles:
     """Height (cm) of the hairline at azimuths in degrees."""
     return PchipInterpolator(LINE_AZIMUTH, LINE_HEIGHT)(np.abs((azimuth + 180) % 360 - 180))
 
 
-def above_hairline(vertices: Points) -> NDArray[np.float64]:
+def above_hairline(vertices: Points) -> Doubles:
     """(V,) how far points lie above the hairline, centimetres."""
     azimuth = np.degrees(np.arctan2(vertices[:, 0], vertices[:, 2] - HEAD[2]))
     return vertices[:, 1] - hairline(azimuth)
@@ -51,7 +52,7 @@ def still_scalp(skin: Skin, base: Skin) -> Skin:
     return replace(skin, offsets=skin.offsets * (t * t * (3 - 2 * t)).astype(np.float32)[:, None])
 
 
-def scalp_of(skin: Skin) -> NDArray[np.bool_]:
+def scalp_of(skin: Skin) -> Mask:
     """(V,) vertices of the skin that can carry hair: the head without its ears."""
     return (skin.vertices[:, 1] > -11) & (np.linalg.norm(skin.vertices - HEAD, axis=1) > 5) & ~skin.ears
 
@@ -93,7 +94,7 @@ BROW_HALF_HEIGHT = (0.15, 0.24, 0.25, 0.20, 0.13, 0.04)
 """Half the brow's height from its inner to its outer end, centimetres."""
 
 
-def brow_curve(marks: Points, t: NDArray[np.float64], brows: Brows) -> Points:
+def brow_curve(marks: Points, t: Doubles, brows: Brows) -> Points:
     """(n, 2) middle of the left brow in front view, from its inner (t = 0) to its outer end (t = 1)."""
     spine = marks[22:27, :2] - (0, BROW_DROP - brows.height)
     spine[:, 1] = spine[1, 1] + BROW_ARCH * brows.arch * (spine[:, 1] - spine[1, 1])
@@ -104,14 +105,14 @@ def brow_curve(marks: Points, t: NDArray[np.float64], brows: Brows) -> Points:
     return np.stack([x, np.polyval(heights, x)], axis=1)
 
 
-def _frame(marks: Points, t: NDArray[np.float64], brows: Brows) -> tuple[Points, Points, Points]:
+def _frame(marks: Points, t: Doubles, brows: Brows) -> tuple[Points, Points, Points]:
     """(n, 2) each: middle, direction along and direction up of the left brow."""
     along = brow_curve(marks, t + 0.02, brows) - brow_curve(marks, t - 0.02, brows)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     return brow_curve(marks, t, brows), along, np.stack([-along[:, 1], along[:, 0]], axis=1)
 
 
-def _half_height(t: NDArray[np.float64], brows: Brows) -> NDArray[np.float64]:
+def _half_height(t: Doubles, brows: Brows) -> Doubles:
     return brows.thickness * np.interp(t, np.linspace(0, 1, len(BROW_HALF_HEIGHT)), BROW_HALF_HEIGHT)
 
 
@@ -204,7 +205,7 @@ def build_lashes(cage: Cage, skin: Skin, character: Character) -> Part:
     return _both_sides("lashes", vertices, quads, colours, offsets, (0.10, 0.79))
 
 
-def _interpolate(loop: NDArray[np.int64], at: NDArray[np.float64], count: int) -> sparse.csr_matrix:
+def _interpolate(loop: NDArray[np.int64], at: Doubles, count: int) -> sparse.csr_matrix:
     low = np.minimum(at.astype(int), len(loop) - 2)
     share = at - low
     rows = np.repeat(np.arange(len(at)), 2)
@@ -215,7 +216,7 @@ def _interpolate(loop: NDArray[np.int64], at: NDArray[np.float64], count: int) -
 
 def _both_sides(
     name: str, vertices: Points, quads: NDArray[np.int64], colours: Points,
-    offsets: tuple[NDArray[np.float32], NDArray[np.float32]], corner: tuple[float, float],
+    offsets: tuple[Floats, Floats], corner: tuple[float, float],
 ) -> Part:  # fmt: skip
     """A left part and its mirror image, with the offsets of both."""
     both = np.concatenate([vertices, vertices * (-1, 1, 1)])

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles, Floats, Ints, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, MOUTH_BODY, MOUTH_CONTACT, Cage, patch
 from sedtalker.face.builtin.parts import Part, Points
@@ -38,17 +39,17 @@ class Parameters:
         landmarks: (68,) refined skin vertices.
     """
 
-    cage: NDArray[np.float32]
+    cage: Floats
     shapes: tuple[str, ...]
-    offsets: NDArray[np.floating]
-    jaws: NDArray[np.float32]
+    offsets: Reals
+    jaws: Floats
     correctives: tuple[str, ...]
-    corrective_offsets: NDArray[np.floating]
+    corrective_offsets: Reals
     identity: tuple[str, ...]
     identity_offsets: NDArray[np.float16]
-    eye_centre: NDArray[np.float32]
+    eye_centre: Floats
     eye_radius: float
-    landmarks: NDArray[np.int32]
+    landmarks: Ints
 
 
 def read_parameters(path: Path = PATH) -> Parameters:
@@ -110,7 +111,7 @@ class Fitted:
     mouth: Placement
 
 
-def eye_zone(points: Points, centre: Points) -> NDArray[np.float64]:
+def eye_zone(points: Points, centre: Points) -> Doubles:
     """(n,) 1 on the lids of the eye at ``centre``, 0 beyond the orbit, smooth between: here heads differ rigidly."""
     middle = centre + (0.12 * np.sign(centre[0]), -0.1, 0.0)
     x, y = ((points - middle)[:, :2] / (2.15, 1.45)).T
@@ -183,9 +184,7 @@ STIFFNESS = 0.06
 """Shrinkage of that estimate towards no change."""
 
 
-def _growth(
-    cage: Cage, before: Points, after: Points, eye_centre: Points, eyes: tuple[Placement, Placement]
-) -> NDArray[np.float32]:
+def _growth(cage: Cage, before: Points, after: Points, eye_centre: Points, eyes: tuple[Placement, Placement]) -> Floats:
     """(N, 3, 3) local linear map of the change of form, by which offsets are multiplied; the same where lips touch."""
     outside = np.array([not (k[0] == "mouth" and k[1] > MOUTH_CONTACT) and not k[0].startswith("nostril")
                         for k in cage.keys])  # fmt: skip

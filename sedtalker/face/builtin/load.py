@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Mask
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.builtin.cage import PATCHES, Cage, fixed_arrays, patch, read_cage
 from sedtalker.face.builtin.characters import Character
@@ -160,7 +159,7 @@ def assemble(base: _Base, skin: Skin, parts: list[Part], parameters: Parameters,
         group_names=tuple(p.name for p in parts),
         polygon_groups=np.repeat(np.arange(len(parts)), [len(p.quads) for p in parts]).astype(np.int32),
     )
-    basis: NDArray[np.float32] = np.concatenate([p.offsets for p in parts], axis=1).astype(np.float32)
+    basis: Floats = np.concatenate([p.offsets for p in parts], axis=1).astype(np.float32)
     basis *= np.float32(METRES)
     regions = part_regions(parts) | skin_regions(base.cage, skin.vertices, parameters.landmarks, int(starts[-1]))
     return Face(
@@ -192,7 +191,7 @@ def part_regions(parts: list[Part]) -> dict[str, Mask]:
     return {region: mask for region, mask in masks.items() if mask.any()}
 
 
-def skin_regions(cage: Cage, vertices: Points, landmarks: NDArray[np.int32], count: int) -> dict[str, Mask]:
+def skin_regions(cage: Cage, vertices: Points, landmarks: Ints, count: int) -> dict[str, Mask]:
     """Masks over all ``count`` vertices that lie on the skin (the first vertices)."""
     marks = vertices[landmarks]
     ring, height = cage.place(patch("mouth"))

@@ -7,8 +7,8 @@ the distances to its own features.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles
 from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
 from sedtalker.face.builtin.characters import Palette
 from sedtalker.face.builtin.parts import RING_ANGLES, SPOKES, Points
@@ -25,21 +25,21 @@ LIGHT = np.array([0.900, 0.715, 0.625])
 """The skin for which fixed shades were chosen; other skins take them relative to their own."""
 
 
-def smoothstep(low: float, high: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
+def smoothstep(low: float, high: float, x: Doubles) -> Doubles:
     """0 below ``low``, 1 above ``high``, smooth between; also for low > high."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-def _spot(points: Points, centre: Points, size: float | tuple[float, float, float]) -> NDArray[np.float64]:
+def _spot(points: Points, centre: Points, size: float | tuple[float, float, float]) -> Doubles:
     return np.exp(-((((points - centre) / size) ** 2).sum(1)))
 
 
-def _mix(colours: Points, towards: Points, amount: NDArray[np.float64]) -> Points:
+def _mix(colours: Points, towards: Points, amount: Doubles) -> Points:
     return colours + np.clip(amount, 0, 1)[:, None] * (towards - colours)
 
 
-def paint_skin(cage: Cage, vertices: Points, marks: Points, scalp: NDArray[np.float64], palette: Palette) -> Points:
+def paint_skin(cage: Cage, vertices: Points, marks: Points, scalp: Doubles, palette: Palette) -> Points:
     """Colours (V, 3) of the refined skin.
 
     Args:
@@ -151,7 +151,7 @@ def _relative(skin: Points, red: float, green: float, blue: float) -> Points:
     return skin * (np.array([red, green, blue]) / LIGHT)
 
 
-def paint_eyeball(degrees: NDArray[np.float64], palette: Palette) -> Points:
+def paint_eyeball(degrees: Doubles, palette: Palette) -> Points:
     """Colours (V, 3) of an eyeball's vertices: white, limbal ring, fibred iris, pupil and a catch-light."""
     rng = np.random.default_rng(7)
     fibre = np.concatenate([[0.0], np.tile(rng.normal(0, 1, SPOKES), len(RING_ANGLES))])

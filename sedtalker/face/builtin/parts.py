@@ -8,10 +8,11 @@ import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.face.builtin.characters import Colour
 from sedtalker.face.face import Corrective
 
-Points = NDArray[np.float64]
+Points = Doubles
 Index = NDArray[np.int64]
 
 
@@ -32,7 +33,7 @@ class Part:
     vertices: Points
     quads: Index
     colours: Points
-    offsets: NDArray[np.float32]
+    offsets: Floats
     uvs: Points
 
 
@@ -56,11 +57,11 @@ class Skin:
 
     vertices: Points
     quads: Index
-    offsets: NDArray[np.float32]
+    offsets: Floats
     mirror: Index
-    ears: NDArray[np.bool_]
+    ears: Mask
 
-    def glued(self, weights: sparse.csr_matrix) -> NDArray[np.float32]:
+    def glued(self, weights: sparse.csr_matrix) -> Floats:
         """Offsets (K, n, 3) of points that are linear combinations (n, V) of the skin's vertices."""
         k, v, _ = self.offsets.shape
         flat = self.offsets.transpose(1, 0, 2).reshape(v, k * 3)
@@ -93,20 +94,18 @@ GAZE_ANGLES = {
 class Eyeball:
     """Centre (3,) and radius of the white, centimetres."""
 
-    centre: NDArray[np.float64]
+    centre: Doubles
     radius: float
 
 
-def cornea_profile(cosine: NDArray[np.float64]) -> NDArray[np.float64]:
+def cornea_profile(cosine: Doubles) -> Doubles:
     """Height of the cornea above the sphere (cm) at directions with this cosine to the gaze."""
     angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
     s = np.clip(1 - angle / CORNEA_ANGLE, 0, 1)
     return CORNEA_HEIGHT * s * s * (3 - 2 * s)
 
 
-def build_eyeball(
-    ball: Eyeball, iris: float = 1.0
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+def build_eyeball(ball: Eyeball, iris: float = 1.0) -> tuple[Doubles, NDArray[np.int64], Doubles]:
     """Vertices (V, 3) in centimetres, polygons as (Q, 4) quads and the vertices' angles from the gaze, in degrees,
     as if the iris (1 is life-size) had its usual size.
 
@@ -131,20 +130,20 @@ def build_eyeball(
     return ball.centre + direction * radius[:, None], np.array(quads), degrees
 
 
-def gaze_rotation(shape: str) -> NDArray[np.float64]:
+def gaze_rotation(shape: str) -> Doubles:
     """Rotation matrix (3, 3) of the eyeball at coefficient 1 of a gaze shape."""
     down, left = np.radians(GAZE_ANGLES[shape])
     c, s = np.cos(left), np.sin(left)
     return _about_x(float(np.degrees(down))) @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
 
 
-def gaze_axis(shape: str | None = None) -> NDArray[np.float64]:
+def gaze_axis(shape: str | None = None) -> Doubles:
     """Unit vector (3,) of the gaze at rest, or at coefficient 1 of a gaze shape."""
     rest = _about_x(REST_ANGLE) @ (0.0, 0.0, 1.0)
     return rest if shape is None else gaze_rotation(shape) @ rest
 
 
-def _about_x(degrees: float) -> NDArray[np.float64]:
+def _about_x(degrees: float) -> Doubles:
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sparse
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Mask
+from sedtalker.arrays import Floats, Mask, Reals
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin.cage import Cage, patch
 from sedtalker.face.builtin.identity import Parameters
@@ -73,7 +72,7 @@ def _lap(cage: Cage) -> Points:
     return np.stack([np.zeros_like(lap), -lap, np.zeros_like(lap)], axis=1)
 
 
-def mixed(parameters: Parameters, values: NDArray[np.float32]) -> NDArray[np.float32]:
+def mixed(parameters: Parameters, values: Floats) -> Floats:
     """Rows of ``values`` (one per fitted shape) in the order of ``SHAPES``; shapes of our own are mixtures."""
     at = {name: i for i, name in enumerate(parameters.shapes)}
     out = np.zeros((len(SHAPES), *values.shape[1:]), np.float32)
@@ -85,7 +84,7 @@ def mixed(parameters: Parameters, values: NDArray[np.float32]) -> NDArray[np.flo
     return out
 
 
-def eye_offsets(parameters: Parameters, points: Points, centre: Points, side: str) -> NDArray[np.float32]:
+def eye_offsets(parameters: Parameters, points: Points, centre: Points, side: str) -> Floats:
     """(K + C, n, 3) offsets of an eyeball's points: exact rotations at coefficient 1."""
     out = np.zeros((row_count(parameters), len(points), 3), np.float32)
     for name in GAZE_ANGLES:
@@ -209,9 +208,7 @@ def unfold(base: Skin, skin: Skin, around: Neighbourhoods, fixes: tuple[Correcti
     return replace(skin, vertices=rest, offsets=rows.astype(np.float32))
 
 
-def relaxed(
-    around: Neighbourhoods, rest: Points, offset: NDArray[np.floating], before: Points | None = None
-) -> NDArray[np.floating]:
+def relaxed(around: Neighbourhoods, rest: Points, offset: Reals, before: Points | None = None) -> Reals:
     """One shape's offsets (V, 3) without folds, if ``ROUNDS`` suffice.
 
     Folded quads are laid as they are at rest, turned like their neighbourhoods; a vertex goes to the mean of what its

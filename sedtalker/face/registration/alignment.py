@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.linalg import splu
 
-from sedtalker.arrays import Ints, Mask
+from sedtalker.arrays import Doubles, Ints, Mask
 from sedtalker.face.registration.features import SAMPLES, Features, Line
 from sedtalker.mesh.surface import Points, border_points, closest_spots, laplacian, point_normals, triangle_normals
 from sedtalker.progress import Hook, no_progress
@@ -50,7 +50,7 @@ class Skin:
     seen: Mask
     bare: Mask
     landmarks: Points
-    landmark_weights: NDArray[np.float64]
+    landmark_weights: Doubles
     features: Features
 
     @property
@@ -68,7 +68,7 @@ class Pins:
     corners: Ints
     weights: Points
     targets: Points
-    strength: NDArray[np.float64]
+    strength: Doubles
 
 
 def align(source: Skin, target: Skin, hook: Hook = no_progress) -> Points:
@@ -116,7 +116,7 @@ def solve(
     bending: csr_matrix,
     stiffness: float,
     pins: list[Pins],
-    goals: tuple[Points, NDArray[np.float64]] | None,
+    goals: tuple[Points, Doubles] | None,
 ) -> Points:
     """Least squares: stiffness · |L d|² + weighted distances to goals and pins, over displacements d of ``rest``."""
     n = len(rest)
@@ -157,7 +157,7 @@ class TargetSearch:
 
     def goals(
         self, points: Points, normals: Points, lip_side: NDArray[np.int8], reach: float
-    ) -> tuple[Points, NDArray[np.float64]]:
+    ) -> tuple[Points, Doubles]:
         """Target of each point (N, 3) and its weight (N,): mostly along the target's normal."""
         goal = points.copy()
         weight = np.zeros(len(points))
@@ -240,7 +240,7 @@ def attach_to(points: Points, triangles: Ints, places: Points) -> tuple[Ints, Po
     return corners, barycentric(closest, points, corners)
 
 
-def picks(corners: NDArray[np.int32], weights: Points, count: int) -> csr_matrix:
+def picks(corners: Ints, weights: Points, count: int) -> csr_matrix:
     """The matrix (P, count) that takes the weighted mean of some corners (P, 3) of ``count`` points."""
     rows = np.repeat(np.arange(len(corners)), 3)
     return coo_matrix((weights.ravel(), (rows, corners.ravel())), shape=(len(corners), count)).tocsr()
@@ -262,8 +262,6 @@ def barycentric(places: Points, points: Points, corners: Ints) -> Points:
 
 # --- The two facing borders of lips or lids, bound to the points of a skin.
 
-Values = NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class Borders:
@@ -278,16 +276,16 @@ class Borders:
     upper: csr_matrix
     lower: csr_matrix
 
-    def moved(self, offset: Values) -> tuple[Points, Points]:
+    def moved(self, offset: Doubles) -> tuple[Points, Points]:
         """Positions (S, 3) of the upper and the lower border under offsets (M, 3)."""
         return self.line.upper + self.upper @ offset, self.line.lower + self.lower @ offset
 
-    def gap(self, offset: Values) -> Values:
+    def gap(self, offset: Doubles) -> Doubles:
         """Height (S,) of the upper over the lower border under offsets (M, 3)."""
         upper, lower = self.moved(offset)
         return np.asarray((upper - lower)[:, 1])
 
-    def opening(self, offset: Values) -> float:
+    def opening(self, offset: Doubles) -> float:
         """Greatest height in the middle three fifths of the line, metres at rig scale; 0 if the borders overlap."""
         gap = gaussian_filter1d(self.gap(offset), 1.5, mode="nearest")
         return max(float(gap[SAMPLES // 5 : -(SAMPLES // 5)].max()), 0.0)
@@ -302,7 +300,7 @@ def bind(skin: Skin, line: Line, lip: bool) -> Borders:
     return Borders(line, upper, lower)
 
 
-def taper() -> Values:
+def taper() -> Doubles:
     """Weight of a line's samples (S,): nothing at its ends."""
     along = np.linspace(0, 1, SAMPLES)
     return np.clip(6.0 * np.minimum(along, 1 - along), 0.0, 1.0)
@@ -316,7 +314,7 @@ OVERLAPPING = 0.01
 """Weight of an overlap relative to an opening."""
 
 
-def tighten(offset: Values, borders: Borders, overlap: float, lower_effort: float) -> None:
+def tighten(offset: Doubles, borders: Borders, overlap: float, lower_effort: float) -> None:
     """Move the borders' own points up and down so that nothing stays open between them; in place.
 
     Borders of few points cannot follow each other: what lies between the points counts, openings must close, and where

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.face.face import Face
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.contacts import meet, still_eye_shapes
@@ -38,14 +37,14 @@ def rotations(points: Points, offsets: Floats) -> tuple[Points, Points]:
     return np.stack(turned), np.stack(shifts)
 
 
-def eye_offsets(source: Points, offsets: Floats, points: Points, ball: Eyeball) -> NDArray[np.float64]:
+def eye_offsets(source: Points, offsets: Floats, points: Points, ball: Eyeball) -> Doubles:
     """Offsets (K, M, 3) of an eye's points that turn about its own centre as the source's eye (N, 3) turns."""
     turned, _ = rotations(source, offsets)
     local = points - ball.centre
     return np.einsum("kij,mj->kmi", turned - np.eye(3), local)
 
 
-def affine_offsets(source: Points, offsets: Floats, points: Points) -> NDArray[np.float64]:
+def affine_offsets(source: Points, offsets: Floats, points: Points) -> Doubles:
     """Offsets (K, M, 3) of points by the affine motion that best explains the source part's (N, 3)."""
     middle = source.mean(0)
     size = float(np.abs(source - middle).max()) + 1e-9
@@ -57,12 +56,12 @@ def affine_offsets(source: Points, offsets: Floats, points: Points) -> NDArray[n
     return (there @ solution).reshape(len(points), len(offsets), 3).transpose(1, 0, 2)
 
 
-def nearby_offsets(source: Points, offsets: Floats, points: Points, count: int = 6) -> NDArray[np.float64]:
+def nearby_offsets(source: Points, offsets: Floats, points: Points, count: int = 6) -> Doubles:
     """Offsets (K, M, 3) of points as an inverse-distance mean of the nearest source points' (N, 3)."""
     return _nearby(cKDTree(source), offsets, points, count)
 
 
-def _nearby(source: cKDTree, offsets: Floats, points: Points, count: int = 6) -> NDArray[np.float64]:
+def _nearby(source: cKDTree, offsets: Floats, points: Points, count: int = 6) -> Doubles:
     """``nearby_offsets`` of a tree of the source points."""
     count = min(count, source.n)
     distance, nearest = source.query(points, k=count)
@@ -74,9 +73,7 @@ def _nearby(source: cKDTree, offsets: Floats, points: Points, count: int = 6) ->
     )
 
 
-def worn_offsets(
-    skin: Points, offsets: NDArray[np.float64], points: Points, component: NDArray[np.int32], mouth: float
-) -> NDArray[np.float64]:
+def worn_offsets(skin: Points, offsets: Doubles, points: Points, component: Ints, mouth: float) -> Doubles:
     """Offsets (K, M, 3) of hair, lashes, brows, glasses: small or close-lying pieces bend with the skin below them.
 
     Pieces that stand off the skin (more than 8 mm, at rig scale) keep to the skull, as hair, hats and glasses do, or
@@ -129,7 +126,7 @@ class Source:
         """Shape offsets (K + C, n, 3) of some points."""
         return self.face.basis[:, self.vertex[points]]
 
-    def turn(self) -> NDArray[np.float64]:
+    def turn(self) -> Doubles:
         """Scale and rotation (3, 3) from the source's motion to the target's, by the whole face, not the landmarks."""
         middle = self.head.landmarks[17:].mean(0)
         face = self.head.skin_seen & (np.linalg.norm(self.head.skin.points - middle, axis=1) < 1.2 * self.head.outer)

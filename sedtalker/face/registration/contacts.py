@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import eye
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from sedtalker.arrays import Ints
-from sedtalker.face.registration.alignment import Borders, Skin, Values, attach_to, bind, taper, tighten
+from sedtalker.arrays import Doubles, Ints
+from sedtalker.face.registration.alignment import Borders, Skin, attach_to, bind, taper, tighten
 from sedtalker.face.registration.features import SAMPLES, Line
 from sedtalker.face.registration.parts import LEFT_EYE, RIGHT_EYE, Eyeball
 from sedtalker.mesh.surface import Points, laplacian, triangle_normals
@@ -19,7 +18,7 @@ EYES = ((RIGHT_EYE, "eyeBlinkRight"), (LEFT_EYE, "eyeBlinkLeft"))
 """Role of each eyeball and the shape that closes its lids, subject's right first."""
 
 
-def meet(offsets: Values, index: dict[str, int], skin: Skin, eyes: dict[int, Eyeball]) -> None:
+def meet(offsets: Doubles, index: dict[str, int], skin: Skin, eyes: dict[int, Eyeball]) -> None:
     """Correct the blinks and what closes the lips of a target's skin offsets (K, M, 3), in place."""
     for (role, shape), line in zip(EYES, skin.features.lids, strict=True):
         if shape in index and line.found:
@@ -63,7 +62,7 @@ SEAL_REACH = 0.016
 """Metres from the line of sealed lips within which both move together."""
 
 
-def seal(offsets: Values, skin: Skin, lips: Borders) -> None:
+def seal(offsets: Doubles, skin: Skin, lips: Borders) -> None:
     """Let sealed lips move together, in place: near their line each takes the mean of both, lest a membrane stretch."""
     middle = 0.5 * (lips.line.upper + lips.line.lower)
     order = np.argsort(middle[:, 0])
@@ -78,7 +77,7 @@ def seal(offsets: Values, skin: Skin, lips: Borders) -> None:
             offset[:, axis] += share * (np.interp(x, rim_x, mean[order, axis]) - offset[:, axis])
 
 
-def lip_correction(offset: Values, skin: Skin, lips: Borders, lower: float = 0.5) -> Values:
+def lip_correction(offset: Doubles, skin: Skin, lips: Borders, lower: float = 0.5) -> Doubles:
     """Offsets (M, 3) that make a closed mouth's lips just touch; ``lower`` is the share of the lower lip."""
     gap = lips.gap(offset)
     gap = np.where(np.abs(gap) > LIP_TOLERANCE, gap, 0.0)
@@ -124,7 +123,7 @@ def still_eye_shapes(shapes: tuple[str, ...], skin: Skin) -> list[str]:
     return [name for name in shapes if name.startswith(words) and name.endswith(tuple(sides))] if sides else []
 
 
-def close_lids(offset: Values, skin: Skin, borders: Borders, ball: Eyeball | None) -> None:
+def close_lids(offset: Doubles, skin: Skin, borders: Borders, ball: Eyeball | None) -> None:
     """Let the upper lid of a full blink come to lie on the lower lid and in front of the eyeball; in place.
 
     Every point of the upper lid takes the rim's correction in the share in which it takes part in the blink.
@@ -146,7 +145,7 @@ def close_lids(offset: Values, skin: Skin, borders: Borders, ball: Eyeball | Non
     tighten(offset, borders, OVERLAP, LOWER_EFFORT)
 
 
-def smooth_lids(offset: Values, skin: Skin, line: Line) -> None:
+def smooth_lids(offset: Doubles, skin: Skin, line: Line) -> None:
     """Spread a blink's offsets (M, 3) over ``CREASE`` of the skin round an eye, in place.
 
     Where edges are longer, hardly anything changes; where they are shorter, closest points leave pleats.
@@ -165,19 +164,19 @@ def smooth_lids(offset: Values, skin: Skin, line: Line) -> None:
     offset[used] = splu(system.tocsc()).solve(offset[used])
 
 
-def along_rim(rim: Points, points: Points) -> Values:
+def along_rim(rim: Points, points: Points) -> Doubles:
     """Position of each point (M, 3) along a rim (S, 3), in [0, 1]; at a corner rims run straight back."""
     along = np.linspace(0, 1, RIM_STEPS)
     steps = np.stack([on_rim(rim[:, axis], along) for axis in (0, 2)], axis=1)
     return np.asarray(along[cKDTree(steps).query(points[:, [0, 2]])[1]])
 
 
-def on_rim(values: Values, at: Values) -> Values:
+def on_rim(values: Doubles, at: Doubles) -> Doubles:
     """Values (S,) at the samples of a rim, read between them at places (M,) in [0, 1]."""
     return np.interp(at, np.linspace(0, 1, len(values)), values)
 
 
-def part_in_blink(offset: Values, skin: Skin, borders: Borders, at: Values) -> Values:
+def part_in_blink(offset: Doubles, skin: Skin, borders: Borders, at: Doubles) -> Doubles:
     """Share (M,) by which points follow the rim of the upper lid: 1 at the rim, 0 at the brow and below the eye."""
     line, x = borders.line, skin.points[:, 0]
     low, high = line.upper[:, 0].min(), line.upper[:, 0].max()
@@ -188,7 +187,7 @@ def part_in_blink(offset: Values, skin: Skin, borders: Borders, at: Values) -> V
     return np.asarray(np.clip(offset[:, 1] / on_rim(fall, at), 0.0, 1.0) * near)
 
 
-def clear_eyeball(offset: Values, skin: Skin, ball: Eyeball, share: Values) -> None:
+def clear_eyeball(offset: Doubles, skin: Skin, ball: Eyeball, share: Doubles) -> None:
     """Push the closed lid (``share`` (M,) of each point in it) out of the eyeball; in place.
 
     Large triangles dip into the ball between their corners: places all over them are looked at, and those under the
@@ -211,7 +210,7 @@ def clear_eyeball(offset: Values, skin: Skin, ball: Eyeball, share: Values) -> N
         offset += moved / (np.linalg.norm(moved, axis=1, keepdims=True) + 1e-12) * push[:, None]
 
 
-def dips(moved: Points, lid: Ints, ball: Eyeball) -> tuple[Ints, Values, NDArray[np.float64]]:
+def dips(moved: Points, lid: Ints, ball: Eyeball) -> tuple[Ints, Doubles, Doubles]:
     """Places on a lid's triangles, as corners (P, 3) and weights (P, 3), and how far (P,) they lie inside the ball.
 
     ``moved`` (M, 3) is about the ball's centre.
@@ -230,7 +229,7 @@ def dips(moved: Points, lid: Ints, ball: Eyeball) -> tuple[Ints, Values, NDArray
 # --- What stays open, for the report.
 
 
-def gaps(offsets: Values, index: dict[str, int], skin: Skin) -> tuple[float | None, float | None]:
+def gaps(offsets: Doubles, index: dict[str, int], skin: Skin) -> tuple[float | None, float | None]:
     """Largest openings left, metres at rig scale, in the middle three fifths: of lids in a blink, of closed lips.
 
     Lips are closed by ``jawOpen`` and ``mouthClose`` at one half. None where the mesh has no such line or shape.

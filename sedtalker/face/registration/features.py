@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from sedtalker.arrays import Ints, Mask
+from sedtalker.arrays import Doubles, Ints, Mask
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
 
@@ -55,7 +55,7 @@ class Features:
     """
 
     lip_side: NDArray[np.int8]
-    upper_share: NDArray[np.float64]
+    upper_share: Doubles
     lips: Line
     lids: tuple[Line, Line]
 
@@ -124,7 +124,7 @@ def find_features(points: Points, triangles: Ints, skin: Mask, eyes: Mask, landm
     return Features(parted, np.where(around, share, np.nan), lips, lids)
 
 
-def walk(points: Points, triangles: Ints, starts: Points, limit: float) -> NDArray[np.float64]:
+def walk(points: Points, triangles: Ints, starts: Points, limit: float) -> Doubles:
     """Length (N,) of the shortest way along edges from the points nearest to ``starts``, up to ``limit``."""
     i = triangles[:, [0, 1, 2]].reshape(-1)
     j = triangles[:, [1, 2, 0]].reshape(-1)
@@ -136,15 +136,15 @@ def walk(points: Points, triangles: Ints, starts: Points, limit: float) -> NDArr
 
 
 def beside_mouth(
-    points: Points, to_upper: NDArray[np.float64], to_lower: NDArray[np.float64], landmarks: Points, outer: float
-) -> tuple[NDArray[np.float64], Mask]:
+    points: Points, to_upper: Doubles, to_lower: Doubles, landmarks: Points, outer: float
+) -> tuple[Doubles, Mask]:
     """Place (N,) of points from the right (0) to the left corner (1) of the mouth, and whether (N,) they are near."""
     right, left = landmarks[48], landmarks[54]
     along = (points - right) @ (left - right) / ((left - right) @ (left - right))
     return along, np.minimum(to_upper, to_lower) < 0.45 * outer
 
 
-def without_corners(sides: NDArray[np.int8], nearer_upper: NDArray[np.float64], triangles: Ints) -> NDArray[np.int8]:
+def without_corners(sides: NDArray[np.int8], nearer_upper: Doubles, triangles: Ints) -> NDArray[np.int8]:
     """Lip sides (N,) without the corners of the mouth: of two points on one edge that are of different lips, the one
     about as near (N,) to both lips is of neither. Only coarse meshes have such edges."""
     edges = triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
@@ -158,8 +158,8 @@ def without_corners(sides: NDArray[np.int8], nearer_upper: NDArray[np.float64], 
 def lip_line(
     front: Front,
     triangles: Ints,
-    to_upper: NDArray[np.float64],
-    to_lower: NDArray[np.float64],
+    to_upper: Doubles,
+    to_lower: Doubles,
     landmarks: Points,
     outer: float,
 ) -> Line:

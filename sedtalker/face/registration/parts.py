@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from sedtalker.arrays import Ints, Mask
+from sedtalker.arrays import Doubles, Ints, Mask
 from sedtalker.face.face import Face
 from sedtalker.face.registration.alignment import Skin
 from sedtalker.face.registration.features import SAMPLES, Features, find_features
@@ -44,7 +44,7 @@ class Eyeball:
     radius: float
     points: Points = field(default_factory=lambda: np.zeros((0, 3)))
 
-    def reach(self, places: Points) -> NDArray[np.float64]:
+    def reach(self, places: Points) -> Doubles:
         """Distance (N,) of the surface from the centre in the direction of places (N, 3): larger at the cornea."""
         if len(self.points) < 12:
             return np.full(len(places), self.radius)

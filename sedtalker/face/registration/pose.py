@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from itertools import permutations, product
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
 from sedtalker.mesh.surface import Points, Surface, closest_spots
 from sedtalker.nn.engine import Model
@@ -82,10 +81,10 @@ class Similarity:
     """x ↦ scale · rotation @ x + translation."""
 
     scale: float
-    rotation: NDArray[np.float64]
-    translation: NDArray[np.float64]
+    rotation: Doubles
+    translation: Doubles
 
-    def apply(self, points: NDArray[np.floating]) -> Points:
+    def apply(self, points: Reals) -> Points:
         """Transform points (N, 3)."""
         return self.scale * points @ self.rotation.T + self.translation
 
@@ -110,7 +109,7 @@ class FaceFix:
 
     landmarks: Points
     triangles: Ints
-    confidence: NDArray[np.float64]
+    confidence: Doubles
     score: float
     residual: float
     alignment: Similarity
@@ -246,9 +245,7 @@ def out_of_holes(points: Points, reference: Points, alignment: Similarity) -> Po
     return np.where(fallen[:, None], alignment.inverse().apply(there), points)
 
 
-def lift(
-    surface: Surface, view: View, points: NDArray[np.floating], size: int = 256
-) -> tuple[Points, NDArray[np.bool_]]:
+def lift(surface: Surface, view: View, points: Reals, size: int = 256) -> tuple[Points, Mask]:
     """Surface positions (68, 3) under picture points (68, 2); those beside the mesh take the nearest covered pixel."""
     ids, depth = rasterise(view.project(surface.points), surface.triangles, size)
     rows, columns = np.nonzero(ids >= 0)
@@ -271,7 +268,7 @@ def snap(surface: Surface, points: Points) -> tuple[Points, Ints]:
     return closest, triangles
 
 
-def robust_mean(stack: Points, weights: NDArray[np.floating]) -> Points:
+def robust_mean(stack: Points, weights: Reals) -> Points:
     """Weighted geometric median (68, 3) of lifted landmarks (views, 68, 3)."""
     middle = (weights[..., None] * stack).sum(0) / weights.sum(0)[:, None]
     for _ in range(12):
@@ -298,7 +295,7 @@ def robust_similarity(points: Points, reference: Points, rounds: int = 10) -> tu
     return fit, float(np.sqrt((steady**2).mean()))
 
 
-def similarity(points: Points, reference: Points, weights: NDArray[np.floating]) -> Similarity:
+def similarity(points: Points, reference: Points, weights: Reals) -> Similarity:
     """Weighted least-squares similarity (Umeyama 1991)."""
     w = weights / weights.sum()
     p, q = w @ points, w @ reference
@@ -318,7 +315,7 @@ class GivenLandmarks:
     """Landmarks (68, 3) in the file's coordinates, with confidence (68,) and score in [0, 1]."""
 
     points: Points
-    confidence: NDArray[np.float64]
+    confidence: Doubles
     score: float = 1.0
 
     def on(self, surface: Surface, reference: Points) -> FaceFix:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, RegistrationReport, report_from_json
@@ -220,7 +220,7 @@ def roles(face: Face, head: Head, vertex: Ints) -> Ints:
             role[face.regions[region][vertex]] = value
     if "eyes" in face.regions:
         eyes = face.regions["eyes"][vertex]
-        right: NDArray[np.bool_] = head.points[:, 0] < head.landmarks[27, 0]
+        right: Mask = head.points[:, 0] < head.landmarks[27, 0]
         role[eyes & right], role[eyes & ~right] = parts.RIGHT_EYE, parts.LEFT_EYE
     return role
 

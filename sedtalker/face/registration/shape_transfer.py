@@ -11,7 +11,7 @@ from scipy.sparse import diags
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from sedtalker.arrays import Floats, Ints
+from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.face.registration.alignment import Skin, barycentric, picks
 from sedtalker.mesh.surface import Points, laplacian, point_normals, triangle_normals
 from sedtalker.progress import Hook, no_progress
@@ -26,11 +26,11 @@ class Transfer:
         corners, weights: (M, 3) the source triangle and barycentric weights of each point; distance: (M,) metres.
     """
 
-    offsets: NDArray[np.float64]
-    confidence: NDArray[np.float64]
+    offsets: Doubles
+    confidence: Doubles
     corners: Ints
     weights: Points
-    distance: NDArray[np.float64]
+    distance: Doubles
 
 
 TRUSTED = 0.002
@@ -76,8 +76,8 @@ def mouth_corners(target: Skin, seen: bool = True) -> NDArray[np.int64]:
 
 
 def of_both_lips(
-    source: Skin, registered: Points, offsets: Floats, points: Points, upper: NDArray[np.float64], seen: bool = True
-) -> NDArray[np.float64]:
+    source: Skin, registered: Points, offsets: Floats, points: Points, upper: Doubles, seen: bool = True
+) -> Doubles:
     """Offsets (K, n, 3) of points (n, 3) that go with the upper lip as far as ``upper`` (n,) says, else with the lower.
 
     ``seen`` keeps to the source's visible skin.
@@ -95,9 +95,7 @@ def of_both_lips(
     return out
 
 
-def closest_on_source(
-    source: Skin, registered: Points, target: Skin
-) -> tuple[Ints, Points, NDArray[np.float64], NDArray[np.float64]]:
+def closest_on_source(source: Skin, registered: Points, target: Skin) -> tuple[Ints, Points, Doubles, Doubles]:
     """Source triangle corners and weights under each target point, the distance, and the cosine of the normals."""
     count = len(target.points)
     normals = point_normals(target.points, target.triangles)
@@ -135,7 +133,7 @@ def better(
     face_normals: Points,
     hit: NDArray[np.int64],
     closest: Points,
-    away: NDArray[np.float64],
+    away: Doubles,
 ) -> None:
     """For places whose closest triangle faces away, take the nearest of 40 whose normal agrees, in place."""
     centres = registered[triangles].mean(axis=1)
@@ -160,9 +158,7 @@ SURE = 0.2
 """Confidence of a neighbour that is worth agreeing with."""
 
 
-def agreement(
-    direct: NDArray[np.float64], points: Points, triangles: Ints, confidence: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def agreement(direct: Doubles, points: Points, triangles: Ints, confidence: Doubles) -> Doubles:
     """1 for points (M,) whose offsets resemble those of a neighbour, near 0 for outliers, which resemble none, and 0
     for those about an edge that the shapes tear.
 
@@ -197,9 +193,9 @@ SWEEPS = 2
 
 
 def fill(
-    direct: NDArray[np.float64],
-    confidence: NDArray[np.float64],
-    active: NDArray[np.bool_],
+    direct: Doubles,
+    confidence: Doubles,
+    active: Mask,
     target: Skin,
     hook: Hook = no_progress,
 ) -> None:

@@ -20,16 +20,15 @@ from typing import Protocol
 import numpy as np
 import soundfile
 import soxr
-from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
-from sedtalker.arrays import Reals
+from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.errors import InputError
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.storage import whole_file, write_text
 
-Samples = NDArray[np.float32]
+Samples = Floats
 
 
 class Recipe(Protocol):
@@ -363,7 +362,7 @@ def revoice(
 # --- Spectra: log-mels of another vocal tract, and with parts missing.
 
 
-def warp_bands(mel: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
+def warp_bands(mel: Floats, factor: float) -> Floats:
     """Log-mels (n, 80) of a vocal tract shorter by ``factor`` (about): the band axis is stretched."""
     position = (np.arange(MEL_BANDS) / factor).clip(0, MEL_BANDS - 1)
     low = np.minimum(position.astype(np.int64), MEL_BANDS - 2)
@@ -371,7 +370,7 @@ def warp_bands(mel: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
     return mel[:, low] * (1 - weight) + mel[:, low + 1] * weight
 
 
-def mask_spectrum(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+def mask_spectrum(mel: Floats, rng: np.random.Generator) -> Floats:
     """SpecAugment (Park et al. 2019) on log-mels (n, 80), and a random smooth tilt.
 
     Two bands up to 10 wide and two stretches up to 80 ms are set to the mean.

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.processes import open_locked
 from sedtalker.progress import Hook, no_progress
@@ -220,7 +221,7 @@ class WaveformStore:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def __getitem__(self, index: int) -> NDArray[np.float32]:
+    def __getitem__(self, index: int) -> Floats:
         """Clip ``index`` as float32 (N,) in [-1, 1]."""
         return self.samples[self.starts[index] : self.starts[index + 1]].astype(np.float32) / INT16_SCALE
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.progress import Hook
 from sedtalker.speakers.speaker_model import STRIDE
@@ -63,9 +64,9 @@ class SoundBank:
     """
 
     frames: NDArray[np.int16]
-    spoken: NDArray[np.bool_]
+    spoken: Mask
     starts: NDArray[np.int64]
-    gains: NDArray[np.float32]
+    gains: Floats
     speeds: int
 
     @staticmethod
@@ -312,7 +313,7 @@ def _rms(sound: Tensor) -> Tensor:
     return (sound.square().mean(1, keepdim=True) + 1e-12).sqrt()
 
 
-def to_batch(turns: Sequence[Sequence[tuple[int, int, int, int]]], levels: NDArray[np.float64]) -> Batch:
+def to_batch(turns: Sequence[Sequence[tuple[int, int, int, int]]], levels: Doubles) -> Batch:
     """Plans of dialogues as tensors, see ``DeviceSounds.dialogues``."""
     rows = [(row, *turn) for row, planned in enumerate(turns) for turn in planned]
     return {"turns": torch.tensor(rows, dtype=torch.long), "levels": torch.from_numpy(levels.astype(np.float32))}

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats, Mask, Reals
 from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.progress import Hook, no_progress
@@ -65,10 +66,10 @@ class Crop:
         inside: (n,) bool, within the recording.
     """
 
-    mel: NDArray[np.float32]
-    prosody: NDArray[np.float32]
-    times: NDArray[np.floating]
-    inside: NDArray[np.bool_]
+    mel: Floats
+    prosody: Floats
+    times: Reals
+    inside: Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class FeatureStore:
         """All copies of one recording, the unchanged one first."""
         return [c for c in self.copies if c.key == key]
 
-    def rows(self, copy: Copy) -> NDArray[np.float32]:
+    def rows(self, copy: Copy) -> Floats:
         """Features (n, 85) of a whole copy, 100 frames a second."""
         return np.asarray(self.values[copy.start : copy.start + copy.frames], np.float32)
 
@@ -167,7 +168,7 @@ def _features(item: tuple[int, Path], copies: int, seed: int, augmenter: Augment
 class SpeechCache:
     """Arrays (T, D) float16 by sound file: computed once for each model and sound, memory-mapped, safe to share."""
 
-    def __init__(self, folder: Path, model: str, encode: Callable[[Audio], NDArray[np.floating]]):
+    def __init__(self, folder: Path, model: str, encode: Callable[[Audio], Reals]):
         """``model`` is a hash of the weights behind ``encode``."""
         self.model, self.encode = model, encode
         self.folder = folder / f"speech-{model[:16]}"
@@ -209,7 +210,7 @@ def open_speech_source(source: str | dict[str, Any] | None, cache: Path) -> Spee
     return SpeechSource(encoder.channels, hidden, None if backbone else folder, backbone)
 
 
-def _hidden_and_prosody(encoder: Encoder, audio: Audio) -> NDArray[np.float32]:
+def _hidden_and_prosody(encoder: Encoder, audio: Audio) -> Floats:
     """Hidden vectors and prosody (T, D + 4) of a recording."""
     features = encoder(audio)
     return np.concatenate([features.hidden, features.prosody], axis=1)

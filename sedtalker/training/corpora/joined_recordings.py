@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, from_samples
 from sedtalker.emotion.diarizer_model import STRIDE, DiarizerConfig
 from sedtalker.emotion.frame_network import relative_channels
@@ -31,7 +32,7 @@ class Corpus:
     """Clips and how to read the samples of the i-th."""
 
     clips: list[Clip]
-    read: Callable[[int], NDArray[np.float32]]
+    read: Callable[[int], Floats]
 
     def piece(self, index: int, speed: float, augmenter: Augmenter) -> SpeechPiece:
         """A labelled clip, played ``speed`` times as fast."""

@@ -101,7 +101,7 @@ def clip_labels(clip: Clip) -> tuple[int, int] | None:
     return CATEGORIES.index(name), {"normal": NORMAL_LEVEL, "strong": STRONG_LEVEL}.get(clip.intensity, SOME_LEVEL)
 
 
-def clip_activity(samples: Samples) -> NDArray[np.bool_]:
+def clip_activity(samples: Samples) -> Mask:
     """Speech frames (T,) of a waveform at 50 Hz, T = ceil(N / 320)."""
     tracks = pair_means(prosody(np.float32(level_gain(samples)) * samples))
     return speech_activity(tracks[:, 0], tracks[:, 2], FRAME_CLOCK.rate)

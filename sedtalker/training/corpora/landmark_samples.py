@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.rasteriser import View, geometry_channels, turn
 
-Points = NDArray[np.float64]
+Points = Doubles
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sedtalker.arrays import Floats, Mask
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.errors import InputError, extra
@@ -69,9 +70,9 @@ class LayerFeatures:
     """
 
     mel: NDArray[np.float16]
-    means: NDArray[np.float32]
+    means: Floats
     prosody: NDArray[np.float16]
-    speech: NDArray[np.bool_]
+    speech: Mask
     starts: NDArray[np.int64]
     teacher: NDArray[np.float16] | None = None
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from sedtalker.arrays import Doubles, Floats, Mask, Reals
 from sedtalker.audio.activity import LOUD
 from sedtalker.speech.features import LOG_FLOOR, MEL_BANDS, mel_edges
 
-Mels = NDArray[np.float32]
+Mels = Floats
 """Natural-log mels (n, 80) at 100 Hz, the mean of each band over speech taken out."""
 BANDS = np.arange(MEL_BANDS)
 """Numbers of the bands."""
@@ -75,7 +75,7 @@ class MelRecipe:
         share = (bands - low).astype(np.float32)
         return mel[:, low] * (1 - share) + mel[:, low + 1] * share
 
-    def degrade(self, mel: Mels, speech: NDArray[np.bool_], other: Mels, rng: np.random.Generator) -> Mels:
+    def degrade(self, mel: Mels, speech: Mask, other: Mels, rng: np.random.Generator) -> Mels:
         """Background, lost bands, reverberation and microphone; centred again over the speech.
 
         Args:
@@ -100,8 +100,8 @@ class MelRecipe:
     def channel(
         self,
         mel: Mels,
-        speech: NDArray[np.bool_],
-        spectrum: NDArray[np.floating],
+        speech: Mask,
+        spectrum: Reals,
         level: float,
         rng: np.random.Generator,
     ) -> Mels:
@@ -119,7 +119,7 @@ class MelRecipe:
         x = x + level + rng.normal(0.0, self.level_deviation) - loudness(x, speech)
         return np.logaddexp(x, np.log(LOG_FLOOR)).astype(np.float32)
 
-    def _add_background(self, x: NDArray[np.float64], other: Mels, rng: np.random.Generator) -> NDArray[np.float64]:
+    def _add_background(self, x: Doubles, other: Mels, rng: np.random.Generator) -> Doubles:
         shape = _spectrum(rng, 6, 1.6) - rng.uniform(0.0, 0.04) * BANDS * rng.random()
         if rng.random() < self.talker:
             background = np.roll(other, int(rng.integers(len(x))), 0) + 0.5 * shape
@@ -128,18 +128,18 @@ class MelRecipe:
         return np.logaddexp(x, background - rng.uniform(*self.snr))
 
 
-def loudness(mel: NDArray[np.floating], speech: NDArray[np.bool_]) -> float:
+def loudness(mel: Reals, speech: Mask) -> float:
     """Power of the loud frames of speech (95th percentile) of log-mels (n, 80), natural logarithm."""
     spoken = mel[speech] if speech.sum() > FEWEST else mel
     return float(np.quantile(np.logaddexp.reduce(spoken + LOG_WIDTHS, axis=-1), LOUD))
 
 
-def _spectrum(rng: np.random.Generator, knots: int, deviation: float) -> NDArray[np.float64]:
+def _spectrum(rng: np.random.Generator, knots: int, deviation: float) -> Doubles:
     """A smooth random spectrum (80,)."""
     return np.interp(BANDS, np.linspace(0, MEL_BANDS - 1, knots), rng.normal(0.0, deviation, knots))
 
 
-def _lose_bands(x: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+def _lose_bands(x: Doubles, rng: np.random.Generator) -> Doubles:
     """The highest bands, the lowest, both or none brought to their floor."""
     x = x.copy()
     if rng.random() < 0.6:

@@ -11,8 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio import load_audio, resample_frames
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.files import parse_emotion
@@ -45,17 +45,17 @@ class TrackedClip:
     split: str
     audio: Path
     text: str
-    times: NDArray[np.floating]
-    coefficients: NDArray[np.float32]
-    features: NDArray[np.float32]
+    times: Reals
+    coefficients: Floats
+    features: Floats
     feature_names: tuple[str, ...] = ()
     lag: float = 0.0
 
-    def feature(self, name: str) -> NDArray[np.float32]:
+    def feature(self, name: str) -> Floats:
         """(T,) one feature."""
         return self.features[:, self.feature_names.index(name)]
 
-    def feature_at(self, name: str, times: NDArray[np.floating]) -> NDArray[np.float32]:
+    def feature_at(self, name: str, times: Reals) -> Floats:
         """(T,) one feature at other times."""
         return resample_frames(self.feature(name)[:, None], self.times, times)[:, 0]
 
@@ -71,7 +71,7 @@ def split_of(name: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def ict_matrix(names: tuple[str, ...]) -> NDArray[np.float32]:
+def ict_matrix(names: tuple[str, ...]) -> Floats:
     """(K, 52) matrix from ICT-FaceKit weights to ARKit's shapes; shapes that ICT splits in two are averaged."""
     matrix = np.zeros((len(names), len(ARKIT_52)), np.float32)
     for row, name in enumerate(names):
@@ -177,12 +177,12 @@ class Take:
 
     name: str
     audio: Path
-    times: NDArray[np.float64]
-    weights: NDArray[np.float32]
+    times: Doubles
+    weights: Floats
     track: EmotionTrack
     duration: float
 
-    def at(self, times: NDArray[np.floating], lag: float = 0.0) -> NDArray[np.float32]:
+    def at(self, times: Reals, lag: float = 0.0) -> Floats:
         """Weights (n, 52) at seconds of the sound, which the tracking follows by ``lag``."""
         return resample_frames(self.weights, self.times, times + lag)
 
@@ -218,7 +218,7 @@ def _take(sound: Path, rate: float) -> Take:
     return Take(sound.stem, sound, motion.times[order], motion.weights[order], track, duration)
 
 
-def find_lag(tracked: NDArray[np.floating], predicted: NDArray[np.floating], rate: float, widest: float = 0.4) -> float:
+def find_lag(tracked: Reals, predicted: Reals, rate: float, widest: float = 0.4) -> float:
     """Seconds by which a tracked curve (T,) follows one predicted from sound (T,), within ``widest``; 0 if unclear."""
     reach = round(widest * rate)
     a, b = tracked - tracked.mean(), predicted - predicted.mean()

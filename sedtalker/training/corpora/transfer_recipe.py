@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, istft, lfilter, sosfilt, stft
 
-from sedtalker.arrays import Doubles, Reals
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
@@ -291,7 +291,7 @@ EDITS: Mapping[str, tuple[float, Callable[[Doubles, np.random.Generator], Double
 """Chance and function of each, by a name."""
 
 
-def _frequencies(spectrum: NDArray[np.complexfloating]) -> NDArray[np.float64]:
+def _frequencies(spectrum: NDArray[np.complexfloating]) -> Doubles:
     """Frequencies of the bins of a spectrum, Hz; 1 in the place of 0."""
     return np.maximum(np.linspace(0, SAMPLE_RATE / 2, len(spectrum)), 1.0)
 
@@ -326,7 +326,7 @@ class Votes:
         count: how many voted.
     """
 
-    share: NDArray[np.float32]
+    share: Floats
     level: float
     count: int = 0
 
@@ -378,9 +378,7 @@ def votes_on(clip: Clip, votes: Mapping[str, Votes]) -> Votes | None:
     return votes.get(f"{clip.corpus}/{clip.path.stem}")
 
 
-def soft_targets(
-    clips: Sequence[Clip], votes: Mapping[str, Votes], intended: float, other: float
-) -> NDArray[np.float32]:
+def soft_targets(clips: Sequence[Clip], votes: Mapping[str, Votes], intended: float, other: float) -> Floats:
     """Target distribution (N, C) of each clip.
 
     Args:
@@ -402,7 +400,7 @@ def soft_targets(
     return out
 
 
-def intensity_targets(clips: Sequence[Clip], votes: Mapping[str, Votes]) -> NDArray[np.float32]:
+def intensity_targets(clips: Sequence[Clip], votes: Mapping[str, Votes]) -> Floats:
     """Intensity (N,) in [0, 1] of rated clips, 0 where there are no votes.
 
     It is the share of votes for any emotion, times how strong it seemed to the raters; the intended level, which the

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, load_audio
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, speech_log_posterior
 from sedtalker.emotion.segmentation import decode_labels
@@ -52,10 +53,10 @@ class ClipResult:
     clip: Clip
     truth: int
     level: int
-    posterior: NDArray[np.float64]
+    posterior: Doubles
     intensity: float
     shown: float = float("nan")
-    enrolled: NDArray[np.float64] | None = None
+    enrolled: Doubles | None = None
 
 
 def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions, scale: Scale) -> ClipResult:
@@ -66,17 +67,17 @@ def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions, sc
     return ClipResult(clip, category, level, clip_posterior(frames), float(intensity), seen)
 
 
-def clip_posterior(frames: FrameEmotions) -> NDArray[np.float64]:
+def clip_posterior(frames: FrameEmotions) -> Doubles:
     """Posterior (C,) of a whole clip: the normalised geometric mean over its speech frames."""
     return np.exp(speech_log_posterior(frames))
 
 
-def speech_mean(values: NDArray[np.floating], frames: FrameEmotions) -> NDArray[np.float64]:
+def speech_mean(values: Reals, frames: FrameEmotions) -> Doubles:
     """Mean over speech frames, over all where there is none."""
     return np.asarray(values[frames.speech] if frames.speech.any() else values, np.float64).mean(0)
 
 
-def strength_auc(results: list[ClipResult], values: NDArray[np.floating]) -> float:
+def strength_auc(results: list[ClipResult], values: Reals) -> float:
     """AUC of strong against normal clips within each emotion, averaged over emotions; NaN without such pairs."""
     truth, level = np.array([r.truth for r in results]), np.array([r.level for r in results])
     each = []
@@ -214,5 +215,5 @@ def changes(labels: NDArray[np.integer]) -> list[float]:
     return [float(where[i] + where[i + 1] + 1) / 2 / FRAME_CLOCK.rate for i in step]
 
 
-def _read(clips: list[Clip], index: int) -> NDArray[np.float32]:
+def _read(clips: list[Clip], index: int) -> Floats:
     return load_audio(clips[index].path).samples

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from sedtalker.animation.animator import Animator
-from sedtalker.arrays import Mask
+from sedtalker.arrays import Doubles, Floats, Mask, Reals
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.emotion.burst_detector import SHOWN_KINDS
 from sedtalker.emotion.diarizer import Diarizer
@@ -69,7 +68,7 @@ class Talk:
     condition: str
     sound: Audio
     turns: Turns
-    apart: NDArray[np.float32]
+    apart: Floats
     pieces: tuple[tuple[str, float, float, int], ...] = ()
 
 
@@ -213,7 +212,7 @@ def _wrong_mouths(animator: Animator, talk: Talk, turns: Turns) -> float:
 
 def _feeling(diarizer: Diarizer, talks: Iterator[Talk]) -> dict[str, float]:
     """Recall of emotion per turn: the whole recording as one speaker's, turns given, and turns found."""
-    truth, answers = defaultdict[str, list[int]](list), defaultdict[tuple[str, str], list[NDArray[np.float64]]](list)
+    truth, answers = defaultdict[str, list[int]](list), defaultdict[tuple[str, str], list[Doubles]](list)
     for talk in talks:
         given = diarizer.conversation(talk.sound, cut_apart(talk.sound, talk.turns))
         auto = diarizer.conversation(talk.sound, separate(talk.sound))
@@ -278,13 +277,13 @@ def _while_others_talk(talk: Talk, who: int, seconds: float, rng: np.random.Gene
     return float(times[rng.choice(free)]) if len(free) else None
 
 
-def _loudness(samples: NDArray[np.float32]) -> float:
+def _loudness(samples: Floats) -> float:
     """Root mean square of what is louder than a twentieth of the peak."""
     level = np.abs(samples)
     return float(np.sqrt(np.square(samples[level > 0.05 * level.max()]).mean()))
 
 
-def _answer(track: EmotionTrack | None, start: float, end: float) -> NDArray[np.float64]:
+def _answer(track: EmotionTrack | None, start: float, end: float) -> Doubles:
     """Mean log-posterior (C,) that was predicted between two times; even where nobody was found."""
     even = np.full(len(CATEGORIES), -np.log(len(CATEGORIES)))
     if track is None:
@@ -359,7 +358,7 @@ def paired(reference: Turns, found: Turns) -> dict[str, str]:
     return {reference.speakers[a]: found.speakers[b] for a, b in pairs if shared[a, b]}
 
 
-def _table(turns: Turns, times: NDArray[np.floating]) -> Mask:
+def _table(turns: Turns, times: Reals) -> Mask:
     """(S, T) who speaks at which time; one row of nobody where there are no speakers."""
     rows = [turns.active(name, times) for name in turns.speakers]
     return np.stack(rows) if rows else np.zeros((1, len(times)), bool)

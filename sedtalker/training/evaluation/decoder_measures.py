@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 
 from sedtalker.animation.animator import DECODERS, AnyDecoder
 from sedtalker.animation.conditioning import Style
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.track import CATEGORIES
@@ -111,7 +111,7 @@ def _lips(face: Face, coefficients: Floats) -> Floats:
     return np.stack([motion_metrics.lip_aperture(face, coefficients), motion_metrics.lip_width(face, coefficients)], 1)
 
 
-def _rms(x: NDArray[np.floating]) -> float:
+def _rms(x: Reals) -> float:
     return float(np.sqrt(np.mean(np.square(x))))
 
 
@@ -176,7 +176,7 @@ EXPECTED: dict[str, tuple[str, float]] = {
 """The landmark measure that moves most from neutral under each emotion, and its direction."""
 
 
-def landmark_measures(face: Face, coefficients: NDArray[np.float32]) -> dict[str, float]:
+def landmark_measures(face: Face, coefficients: Floats) -> dict[str, float]:
     """Mean heights over the frames, outer-eye distances, each against points that expressions do not move.
 
     ``corner_height``: mouth corners against the nose bridge; ``brow_height``: inner brows against the inner eye corners

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.optimize import nnls
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.track import CATEGORIES
@@ -79,13 +78,13 @@ class ExpressionJudge:
 
     poses: Floats
     change: Change | None = None
-    rises: NDArray[np.float64] = field(default_factory=lambda: np.zeros((6, 0)))
+    rises: Doubles = field(default_factory=lambda: np.zeros((6, 0)))
 
     @classmethod
     def of(cls, animator: Animator, speech: Iterable[Audio], change: Change | None = None) -> ExpressionJudge:
         """The judge of an animator, from what it makes of ordinary speech when it is given each emotion in full."""
         moved: list[list[Floats]] = [[] for _ in EMOTIONS]
-        rises: list[list[NDArray[np.float64]]] = [[] for _ in EMOTIONS]
+        rises: list[list[Doubles]] = [[] for _ in EMOTIONS]
         for audio in speech:
             neutral = animator(audio, emotion="neutral:0")
             spoken = speech_frames(animator(audio))
@@ -127,7 +126,7 @@ def judged_shapes(animation: Animation, neutral: Animation) -> Floats:
     return animation.coefficients[:, columns] - neutral.coefficients[:, columns]
 
 
-def speech_frames(animation: Animation) -> NDArray[np.bool_]:
+def speech_frames(animation: Animation) -> Mask:
     """(T,) where somebody speaks; everywhere if it is not known or nobody does."""
     speech = None if animation.track is None else animation.track.speech
     return np.ones(len(animation), bool) if speech is None or not speech.any() else speech

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles
 from sedtalker.audio import load_audio
 from sedtalker.emotion.adaptation import STRENGTH, SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
@@ -50,7 +51,7 @@ RIDGE = 1.0
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Indices of the labelled recordings and of the scored ones."""
-Answers = Callable[[Split], NDArray[np.float64]]
+Answers = Callable[[Split], Doubles]
 """Log-posterior, or another score, (N, C) of the scored recordings."""
 
 
@@ -62,8 +63,8 @@ class SpokenCorpus:
     spoken: tuple[SpokenRecording, ...]
     labels: NDArray[np.int64]
     speakers: NDArray[np.str_]
-    as_is: NDArray[np.float64]
-    functionals: NDArray[np.float64]
+    as_is: Doubles
+    functionals: Doubles
 
 
 def evaluate_few(
@@ -116,7 +117,7 @@ def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], most: int,
     return SpokenCorpus(name, spoken, labels, speakers, scores(network, spoken), functionals)
 
 
-def scores(network: DiarizerNetwork, spoken: Sequence[SpokenRecording]) -> NDArray[np.float64]:
+def scores(network: DiarizerNetwork, spoken: Sequence[SpokenRecording]) -> Doubles:
     """Log-posterior (N, C) of recordings."""
     return np.stack([log_posterior(network, *recording.speech).double().numpy() for recording in spoken])
 
@@ -165,16 +166,16 @@ def corrected_segments(corpus: SpokenCorpus, shots: int, seed: int) -> Iterator[
 def answers_of(network: DiarizerNetwork, corpus: SpokenCorpus, *, whole: bool = False) -> dict[str, Answers]:
     """The learner and its controls, by name; ``whole``: the scored recordings are there, without labels."""
 
-    def few(split: Split) -> NDArray[np.float64]:
+    def few(split: Split) -> Doubles:
         first, asked = split
         given = [labelled(corpus, int(k)) for k in first]
         given += [corpus.spoken[k] for k in asked] if whole else []
         return scores(learned(network, given), [corpus.spoken[k] for k in asked])
 
-    def as_is(split: Split) -> NDArray[np.float64]:
+    def as_is(split: Split) -> Doubles:
         return corpus.as_is[split[1]]
 
-    def nearest(split: Split) -> NDArray[np.float64]:
+    def nearest(split: Split) -> Doubles:
         rows, asked, truth = _about_mean(corpus, split)
         means = {c: rows[truth == c].mean(0) for c in set(truth.tolist())}
         out = np.full((len(asked), len(CATEGORIES)), -1e9)
@@ -182,7 +183,7 @@ def answers_of(network: DiarizerNetwork, corpus: SpokenCorpus, *, whole: bool = 
             out[:, c] = -np.square(asked - mean).sum(1)
         return out
 
-    def linear(split: Split) -> NDArray[np.float64]:
+    def linear(split: Split) -> Doubles:
         rows, asked, truth = _about_mean(corpus, split)
         wanted = np.eye(len(CATEGORIES))[truth]
         inside = np.linalg.solve(rows @ rows.T + RIDGE * np.eye(len(rows)), wanted - wanted.mean(0))
@@ -197,9 +198,7 @@ def labelled(corpus: SpokenCorpus, index: int) -> SpokenRecording:
     return replace(corpus.spoken[index], label=label, speaker=speaker)
 
 
-def _about_mean(
-    corpus: SpokenCorpus, split: Split
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+def _about_mean(corpus: SpokenCorpus, split: Split) -> tuple[Doubles, Doubles, NDArray[np.int64]]:
     given, asked = (corpus.functionals[part] for part in split)
     middle = given.mean(0)
     length = np.sqrt(np.square(given - middle).sum(1).mean()) or 1.0
@@ -240,7 +239,7 @@ def recall(corpus: SpokenCorpus, splits: Iterator[Split], answers: Answers) -> f
     return own_recall(*(np.concatenate(parts) for parts in zip(*each, strict=True)))
 
 
-def interval(gains: NDArray[np.float64]) -> tuple[float, float]:
+def interval(gains: Doubles) -> tuple[float, float]:
     """Where the mean of gains (corpora, seeds) lies in 95 % of draws of corpora and seeds."""
     rng = np.random.default_rng(0)
     corpora, seeds = gains.shape

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.animator import AnyDecoder
 from sedtalker.animation.articulation import posteriors_of
 from sedtalker.animation.mouth_rules import RULES
-from sedtalker.arrays import runs
+from sedtalker.arrays import Doubles, Floats, Mask, Reals, runs
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio, resample_frames
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -60,7 +59,7 @@ ROUNDED, SPREAD = ("UW", "OW", "W", "UH", "AO"), ("IY", "EY", "IH", "EH", "AE")
 """Sounds for which lips are rounded, and for which they are spread."""
 
 
-def narrowing(width: NDArray[np.floating], rounded: NDArray[np.bool_], spread: NDArray[np.bool_]) -> float:
+def narrowing(width: Reals, rounded: Mask, spread: Mask) -> float:
     """How much narrower lips (T,) are in rounded than in spread sounds; NaN where there are none of either."""
     return float(width[spread].mean() - width[rounded].mean()) if rounded.any() and spread.any() else float("nan")
 
@@ -88,9 +87,9 @@ class TrackedSentence:
 
     clip: TrackedClip
     features: SpeechFeatures
-    times: NDArray[np.floating]
+    times: Reals
     spoken: SpokenMotion
-    width: NDArray[np.float32]
+    width: Floats
     spans: list[PhoneSpan]
 
 
@@ -125,13 +124,13 @@ def with_tracking(
     return [tracked_sentence(named[h.clip.name], h.features, h.spans, rest, lip_measure) for h in sentences]
 
 
-def tracked_height(sentence: TrackedSentence) -> NDArray[np.float32]:
+def tracked_height(sentence: TrackedSentence) -> Floats:
     """(T,) the tracker's inner-lip height, outer-eye distances."""
     return sentence.clip.feature_at("inner_lip_height", sentence.times)
 
 
 def lip_metrics(
-    face: Face, lip_measure: LipMeasure, sentences: list[TrackedSentence], predicted: list[NDArray[np.float32]]
+    face: Face, lip_measure: LipMeasure, sentences: list[TrackedSentence], predicted: list[Floats]
 ) -> dict[str, float]:
     """Lip metrics of neutral predictions on the test sentences; correlations per clip, averaged over clips.
 
@@ -210,7 +209,7 @@ SEED = 20
 """Seed of the noise and of the drawn voices."""
 
 
-def noisy(samples: NDArray[np.float32], decibels: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def noisy(samples: Floats, decibels: float, rng: np.random.Generator) -> Floats:
     """Pink noise at ``decibels`` below the speech's mean power."""
     spectrum = np.fft.rfft(rng.standard_normal(len(samples)))
     pink = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0)), len(samples))
@@ -255,18 +254,18 @@ def evaluate_voices(
 
 # --- Validation of a talking mouth: the tracked talker, unseen speakers with aligned phones, an unseen tracked talker.
 
-Move = Callable[[FeatureStore, Copy], NDArray[np.float32]]
+Move = Callable[[FeatureStore, Copy], Floats]
 """A recording to the coefficients (T, 52) of its talking mouth, clamped."""
 UNSEEN_CLIPS = 40
 """Recordings of unseen speakers that are scored."""
 
 
-def speech_frames(store: FeatureStore, copy: Copy) -> NDArray[np.bool_]:
+def speech_frames(store: FeatureStore, copy: Copy) -> Mask:
     """(T,) loud enough to be speech, 50 frames a second."""
     return store.rows(copy)[:, -1].reshape(-1, 2).max(1) > 0.5
 
 
-def frame_times(frames: int) -> NDArray[np.float64]:
+def frame_times(frames: int) -> Doubles:
     """(T,) seconds."""
     return np.asarray((np.arange(frames) + 0.5) / FRAME_CLOCK.rate, np.float64)
 
@@ -366,16 +365,14 @@ def evaluate_motion(theirs: Path, audio: Path, reference: Path | None = None) ->
     return found | (_beside(face, moved[0], moved[1], speech) if reference is not None else {})
 
 
-def _on_face(face: Face, weights: NDArray[np.floating]) -> NDArray[np.float32]:
+def _on_face(face: Face, weights: Reals) -> Floats:
     """ARKit weights (T, 52) as coefficients of a face."""
     whole = np.zeros((len(weights), len(face.shapes)), np.float32)
     whole[:, [face.shape_index[name] for name in ARKIT_52]] = weights
     return whole
 
 
-def _beside(
-    face: Face, theirs: NDArray[np.float32], reference: NDArray[np.float32], speech: NDArray[np.bool_]
-) -> dict[str, float]:
+def _beside(face: Face, theirs: Floats, reference: Floats, speech: Mask) -> dict[str, float]:
     """The figures of ``evaluate_motion`` that need a reference."""
     heights, widths = (tuple(of(face, each) for each in (theirs, reference)) for of in (lip_aperture, lip_width))
     lagged = {int(lag): correlation(np.roll(heights[0], -lag)[speech], heights[1][speech]) for lag in LAGS}

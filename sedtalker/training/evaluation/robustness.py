@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.training.corpora.augmentation import mixed
 from sedtalker.training.corpora.joined_speech import FRAME, clip_activity
@@ -24,7 +24,7 @@ from sedtalker.training.corpora.transfer_recipe import telephone
 
 log = logging.getLogger(__name__)
 
-Samples = NDArray[np.float32]
+Samples = Floats
 Change = Callable[[Samples, np.random.Generator], Samples]
 """Samples (N,) at 16 kHz to what they have become; the generator is seeded by the clip."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
@@ -48,7 +48,7 @@ def open_judge(data: Path) -> Iterator[Judge]:
         yield judge
 
 
-Change = Callable[[Floats, Floats], NDArray[np.float64]]
+Change = Callable[[Floats, Floats], Doubles]
 """From coefficients (K,) of an animated face and of the same frame without emotion to what changes in its scores (52,).
 """
 
@@ -67,7 +67,7 @@ def open_change_judge(data: Path, face: Face, size: int = 320) -> Iterator[Chang
         def scores(coefficients: Floats) -> Scores:
             return judge(view.render(face.deform(coefficients[None])[0])) or {}
 
-        def change(moved: Floats, neutral: Floats) -> NDArray[np.float64]:
+        def change(moved: Floats, neutral: Floats) -> Doubles:
             after, before = scores(moved), scores(neutral)
             seen = bool(after and before)
             return np.array([seen * (after.get(name, 0.0) - before.get(name, 0.0)) for name in ARKIT_52])

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import HUB, Diarizer
@@ -327,7 +327,7 @@ def plot_transfer(result: TransferScores, path: Path) -> None:
     write_figure(figure, path)
 
 
-def draw_shares(axis: Any, matrix: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> Any:
+def draw_shares(axis: Any, matrix: Doubles, rows: Sequence[str], columns: Sequence[str]) -> Any:
     """A matrix of shares in [0, 1] as a heat map with its figures; NaN stays empty. Returns the image."""
     image = axis.imshow(matrix, vmin=0.0, vmax=1.0, cmap="viridis")
     axis.set_xticks(range(len(columns)), columns, rotation=30, ha="right")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
@@ -17,7 +16,7 @@ from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_readout import ReadoutDecoder
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.recipe import Moved, assemble
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats, Mask, Reals
 from sedtalker.audio import load_audio
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.face import Face
@@ -49,10 +48,10 @@ class WildTalker:
     """
 
     audio: Path
-    times: NDArray[np.float64]
+    times: Doubles
     lips: Floats
     found: Floats
-    head: NDArray[np.floating]
+    head: Reals
     brows: Floats
 
 
@@ -134,7 +133,7 @@ def _brow(folder: Path) -> int:
     return names.index("browInnerUp")
 
 
-def _head_speed(matrices: NDArray[np.floating], fps: float) -> float:
+def _head_speed(matrices: Reals, fps: float) -> float:
     """RMS speed of rotations (T, 3, 3) about the three axes together, degrees a second."""
     left, _, right = np.linalg.svd(np.asarray(matrices, np.float64))  # trackers scale a little
     angles = np.unwrap(Rotation.from_matrix(left @ right).as_euler("xyz", degrees=True), period=360.0, axis=0)
@@ -149,17 +148,17 @@ class WildClip:
     features: SpeechFeatures
     talker: WildTalker
 
-    def speaking(self, lag: float) -> NDArray[np.bool_]:
+    def speaking(self, lag: float) -> Mask:
         """Frames of speech in which the face was found."""
         own = self.features.clock.times(len(self.features)) + lag
         return np.asarray(self.features.speech & (np.interp(own, self.talker.times, self.talker.found) > 0.99))
 
-    def at(self, lag: float, column: int) -> NDArray[np.floating]:
+    def at(self, lag: float, column: int) -> Reals:
         """A tracked distance on the frames of ``speaking``."""
         own = self.features.clock.times(len(self.features)) + lag
         return np.asarray(np.interp(own, self.talker.times, self.talker.lips[:, column])[self.speaking(lag)])
 
-    def rounded(self, decoder: AnyDecoder, lag: float) -> NDArray[np.bool_]:
+    def rounded(self, decoder: AnyDecoder, lag: float) -> Mask:
         """(2, n) the frames of ``speaking`` with rounded and with spread sounds; none without a phone head."""
         finder = decoder.decoder if isinstance(decoder, ReadoutDecoder) else decoder
         if not (isinstance(finder, ShapeDecoder) and finder.config.closes):
@@ -167,16 +166,16 @@ class WildClip:
         likely = posteriors_of(finder.phones(self.features.of(SPEECH).hidden), (ROUNDED, SPREAD))
         return np.asarray(likely[self.speaking(lag)].T > 0.5)
 
-    def amplitude(self, height: NDArray[np.floating], rest: float, lag: float) -> float:
+    def amplitude(self, height: Reals, rest: float, lag: float) -> float:
         """95th percentile of a predicted opening (T,) over the tracked one."""
         shown = np.percentile(height[self.features.speech] - rest, 95)
         return float(shown / np.percentile(self.at(lag, 0), 95))
 
-    def score(self, curve: NDArray[np.floating], lag: float, column: int) -> float:
+    def score(self, curve: Reals, lag: float, column: int) -> float:
         """Correlation of a predicted curve (T,) with a tracked distance."""
         return correlation(curve[self.speaking(lag)], self.at(lag, column))
 
-    def best(self, curve: NDArray[np.floating]) -> tuple[float, float]:
+    def best(self, curve: Reals) -> tuple[float, float]:
         """The highest correlation with the height, and its lag."""
         scores = [self.score(curve, float(lag), 0) for lag in WILD_LAGS]
         return max(scores), float(WILD_LAGS[int(np.argmax(scores))])

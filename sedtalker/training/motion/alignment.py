@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, counted, no_progress
@@ -81,7 +82,7 @@ def _decoder() -> Any:
     return Decoder(samprate=16000, lm=None, loglevel="FATAL", bestpath=False)
 
 
-def align(samples: NDArray[np.float32], text: str, decoder: Any = None) -> list[PhoneSpan]:
+def align(samples: Floats, text: str, decoder: Any = None) -> list[PhoneSpan]:
     """Phone spans of 16 kHz samples (N,) whose words are known; empty where the words do not fit the sound."""
     decoder = decoder or _decoder()
     words = words_of(text)
@@ -149,7 +150,7 @@ def phone_intervals(spans: list[PhoneSpan], phones: Collection[str]) -> list[tup
     return [(s.start, s.end) for s in spans if s.phone in phones]
 
 
-def phone_frames(spans: list[PhoneSpan], times: NDArray[np.floating]) -> NDArray[np.int64]:
+def phone_frames(spans: list[PhoneSpan], times: Reals) -> NDArray[np.int64]:
     """Class index (T,) of the phone at each time; ``IGNORED`` everywhere without spans, silence outside them."""
     if not spans:
         return np.full(len(times), IGNORED, np.int64)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from sedtalker.animation.conditioning import Style
+from sedtalker.arrays import Floats
 from sedtalker.face.face import Face
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
@@ -251,8 +252,8 @@ FLOOR_PROFILE = ([0, 20, 40, 79], [-8.0, -6.5, -4.5, -1.2])
 class CropEmotion:
     """The emotion of a crop: the mixture of categories (T, 7), the intensity (T,) and the style."""
 
-    posterior: NDArray[np.float32]
-    intensity: NDArray[np.float32]
+    posterior: Floats
+    intensity: Floats
     style: Style
 
 
@@ -260,8 +261,8 @@ class CropEmotion:
 class SpeechCrop:
     """Features of a crop, with the encoder's context around, and what speech does in it."""
 
-    mel: NDArray[np.float32]
-    prosody: NDArray[np.float32]
+    mel: Floats
+    prosody: Floats
     motion: SpokenMotion
     phones: NDArray[np.int64]
     """(T,) indices of ``PHONES``, ``IGNORED`` where nobody knows."""
@@ -282,12 +283,12 @@ class CropLimits:
 
 
 def gate_pauses(
-    mel: NDArray[np.float32],
-    prosody: NDArray[np.float32],
-    log_energy: NDArray[np.float32],
+    mel: Floats,
+    prosody: Floats,
+    log_energy: Floats,
     margin: int,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[Floats, Floats]:
     """Digital silence where the sound is quiet, as synthesis and noise gates leave it."""
     quiet = log_energy < np.quantile(log_energy, 0.95) - rng.uniform(5.5, 8.0)
     pairs = quiet.reshape(-1, 2).min(1)[margin : margin + len(prosody)]

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.visual_prosody import VOICED
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Reals
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.reading import read_own_table
@@ -46,7 +45,7 @@ ARTICULATION: dict[str, float] = {
 """Relative change of the speaking amplitude at intensity 1."""
 
 
-def loud_change() -> NDArray[np.float32]:
+def loud_change() -> Floats:
     """(7, 52) coefficients at intensity 1 of the loudest voice minus those of the softest."""
     table = np.zeros((len(CATEGORIES), len(ARKIT_52)), np.float32)
     for row, emotion in enumerate(CATEGORIES):
@@ -56,7 +55,7 @@ def loud_change() -> NDArray[np.float32]:
     return table
 
 
-def poses(measured: Mapping[str, Mapping[str, float]] | None = None) -> NDArray[np.float32]:
+def poses(measured: Mapping[str, Mapping[str, float]] | None = None) -> Floats:
     """(7, 52) coefficients of each category at intensity 1, in the order of ``CATEGORIES``; neutral is zero.
 
     Args:
@@ -76,7 +75,7 @@ def poses(measured: Mapping[str, Mapping[str, float]] | None = None) -> NDArray[
     return table.clip(0.0, 1.0)
 
 
-def articulation() -> NDArray[np.float32]:
+def articulation() -> Floats:
     """(7,) relative change of the speaking amplitude by category."""
     return np.array([ARTICULATION[name] for name in CATEGORIES], np.float32)
 
@@ -101,12 +100,12 @@ def loudness_of(log_energy: Floats) -> Floats:
     return np.asarray(smooth - np.quantile(smooth, 0.8), np.float32)
 
 
-def emphasis(log_energy: NDArray[np.float32]) -> NDArray[np.float32]:
+def emphasis(log_energy: Floats) -> Floats:
     """(T,) factor of the lip opening: louder syllables open wider, which phones alone do not tell."""
     return np.exp(EMPHASIS * (loudness_of(log_energy) + 1.0)).clip(0.6, 1.35).astype(np.float32)
 
 
-def emphasised(motion: SpokenMotion, log_energy: NDArray[np.float32]) -> SpokenMotion:
+def emphasised(motion: SpokenMotion, log_energy: Floats) -> SpokenMotion:
     """The motion with its lip opening following the loudness."""
     return replace(motion, gap=motion.gap * emphasis(log_energy))
 
@@ -217,7 +216,7 @@ def express(posterior: Floats, intensity: Floats, pose_table: Floats, voice: Pro
     return np.asarray(expression.clip(0.0, 1.0), np.float32)
 
 
-def random_emotion(rng: np.random.Generator, times: NDArray[np.floating]) -> tuple[Floats, Floats]:
+def random_emotion(rng: np.random.Generator, times: Reals) -> tuple[Floats, Floats]:
     """Posterior (T, 7) and intensity (T,) of a random track: spans of 0.8 to 5 s with eased changes of 0.3 to 1 s."""
     posterior = np.zeros((len(times), len(CATEGORIES)))
     intensity = np.zeros(len(times))

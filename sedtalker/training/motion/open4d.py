@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import load_audio
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -75,7 +74,7 @@ class SceneTake:
     scene: str
     audio: Path
     spoken: SpokenMotion
-    times: NDArray[np.floating]
+    times: Reals
     posterior: Floats
     intensity: Floats
     spans: list[PhoneSpan]
@@ -95,7 +94,7 @@ class SceneTake:
         return compose(self.spoken, self.posterior, self.intensity, Style(), lip_measure, poses, voice)
 
 
-def _constant(rng: np.random.Generator, times: NDArray[np.floating]) -> tuple[Floats, Floats]:
+def _constant(rng: np.random.Generator, times: Reals) -> tuple[Floats, Floats]:
     """One emotion that comes within the first second and goes within the last, over 0.3 to 1 s each."""
     posterior = np.zeros((len(times), len(CATEGORIES)), np.float32)
     posterior[:, 1 + rng.integers(len(CATEGORIES) - 1)] = 1.0
@@ -113,7 +112,7 @@ def changes(posterior: Floats, intensity: Floats) -> int:
     return int((np.diff(shown) != 0).sum())
 
 
-def scene(kind: str, key: str, times: NDArray[np.floating], seed: int = 0) -> tuple[Floats, Floats]:
+def scene(kind: str, key: str, times: Reals, seed: int = 0) -> tuple[Floats, Floats]:
     """Posterior (T, 7) and intensity (T,) of a recording's scene, always the same for the same key."""
     digest = hashlib.sha256(f"{DRAWN} {kind} {key} {seed}".encode()).digest()
     rng = np.random.default_rng(np.frombuffer(digest, np.uint32))
@@ -170,7 +169,7 @@ class Parts:
     """
 
     lip_measure: LipMeasure
-    poses: NDArray[np.float32]
+    poses: Floats
 
 
 def read_parts(data: Path) -> Parts:
@@ -210,7 +209,7 @@ def _read_clips(data: Path, cache: Path, split: str | None, workers: int) -> Ite
         yield from ((c, spans[c.path.stem]) for c in mine)
 
 
-def composed(take: SceneTake, parts: Parts, prosody: NDArray[np.float32]) -> tuple[SceneTake, NDArray[np.float32]]:
+def composed(take: SceneTake, parts: Parts, prosody: Floats) -> tuple[SceneTake, Floats]:
     """The take cut to the analysed length, and its motion (T, 52); read speech opens wider where it is louder."""
     frames = min(len(prosody), len(take.times))
     spoken = take.spoken.at(np.arange(float(frames)))
@@ -226,6 +225,6 @@ def composed(take: SceneTake, parts: Parts, prosody: NDArray[np.float32]) -> tup
     return cut, cut.motion(prosody[:frames], parts.lip_measure, parts.poses)
 
 
-def prosody_of(audio: Path) -> NDArray[np.float32]:
+def prosody_of(audio: Path) -> Floats:
     """(T, 4) prosody of a recording at 50 frames a second."""
     return analyse(load_audio(audio).samples).frames[0]

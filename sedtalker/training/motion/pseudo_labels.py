@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -81,7 +80,7 @@ MOTION_SHAPES = tuple(n for n in SPEECH_SHAPES if not n.endswith("Right"))
 """Shapes that are predicted, both sides alike."""
 
 
-def motion_targets(clip: TrackedClip) -> NDArray[np.float32]:
+def motion_targets(clip: TrackedClip) -> Floats:
     """(T, 5 + shapes) lip features and even speech shapes of a tracked clip."""
     shapes = speech_only(clip.coefficients)[:, [INDEX[n] for n in MOTION_SHAPES]]
     return np.column_stack([np.column_stack([clip.feature(n) for n in LIP_FEATURES]), shapes]).astype(np.float32)

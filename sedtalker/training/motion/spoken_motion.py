@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.animation.articulation import near_any
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import resample_frames
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides, speech_only
 from sedtalker.face.face import Face
@@ -113,7 +113,7 @@ _TARGETS: dict[str, list[float]] = read_own_table(__file__, "phone_targets.toml"
 """By phone: gap, width, rounding, upper, lower, roll, tongue and dominance."""
 
 
-def pull(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
+def pull(spans: list[PhoneSpan], times: Reals) -> Floats:
     """(T, 7) of ``AXES`` at ``times``: the targets of the phones, weighted by their dominance there."""
     start, end = (np.array([getattr(s, side) for s in spans]) for side in ("start", "end"))
     rows = np.array([_TARGETS[s.phone] for s in spans])
@@ -123,7 +123,7 @@ def pull(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
     return np.asarray(weight @ rows[:, :-1], np.float32)
 
 
-def tongue_curve(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
+def tongue_curve(spans: list[PhoneSpan], times: Reals) -> Floats:
     """(T,) how far the tongue tip shows, in [0, 1]: 1 in a "th"."""
     if not spans:
         return np.zeros(len(times), np.float32)
@@ -168,7 +168,7 @@ class SpokenMotion:
     talking: Floats
     tongue: Floats
 
-    def at(self, position: NDArray[np.floating]) -> SpokenMotion:
+    def at(self, position: Reals) -> SpokenMotion:
         """The same motion at other places (n,), counted in frames; held at both ends."""
         curves = (self.gap, self.closure, self.contact, self.rounding, self.talking, self.tongue)
         columns = np.column_stack([self.coefficients, *curves])
@@ -202,12 +202,12 @@ def rest_pose(clips: list[TrackedClip]) -> Rest:
     return Rest(np.median(first, axis=0).astype(np.float32), float(np.median(width)))
 
 
-def phone_curve(spans: list[PhoneSpan], phones: tuple[str, ...], times: NDArray[np.floating], margin: float) -> Floats:
+def phone_curve(spans: list[PhoneSpan], phones: tuple[str, ...], times: Reals, margin: float) -> Floats:
     """(T,) 1 inside the given phones, falling to 0 over ``margin`` seconds on either side."""
     return near_any(times, phone_intervals(spans, phones), margin)
 
 
-def talking_curve(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
+def talking_curve(spans: list[PhoneSpan], times: Reals) -> Floats:
     """(T,) 1 while words are spoken, 0 in pauses and outside the alignment."""
     if not spans:
         return np.ones(len(times), np.float32)
@@ -215,7 +215,7 @@ def talking_curve(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats
     return np.where(outside, 0.0, 1.0 - phone_curve(spans, (SILENCE,), times, 0.08)).astype(np.float32)
 
 
-def speaking_curve(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
+def speaking_curve(spans: list[PhoneSpan], times: Reals) -> Floats:
     """(T,) 1 in and near words, 0 from 0.4 s away: mouths rest in longer pauses, whatever the tracked talker did."""
     if not spans:
         return np.ones(len(times), np.float32)
@@ -229,9 +229,7 @@ def rounding_of(coefficients: Floats) -> Floats:
     return np.clip(coefficients[:, ROUNDING].sum(1) / ROUNDED, 0.0, 1.0).astype(np.float32)
 
 
-def speak(
-    clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, lip_measure: LipMeasure, times: NDArray[np.floating]
-) -> SpokenMotion:
+def speak(clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, lip_measure: LipMeasure, times: Reals) -> SpokenMotion:
     """The motion of a tracked clip at ``times`` (T,) seconds."""
     raw = resample_frames(np.maximum(speech_only(clip.coefficients) - rest.coefficients, 0.0), clip.times, times)
     gap = clip.feature_at("inner_lip_height", times)
@@ -262,7 +260,7 @@ def spoken_motion(clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, lip_mea
     return speak(clip, spans, rest, lip_measure, times)
 
 
-def talking(spoken: SpokenMotion) -> NDArray[np.float32]:
+def talking(spoken: SpokenMotion) -> Floats:
     """(T, 52) what a readout has to predict."""
     mouth = spoken.coefficients.copy()
     mouth[:, INDEX["tongueOut"]] = TONGUE * spoken.tongue
@@ -290,7 +288,7 @@ Example = tuple[list[PhoneSpan], SpokenMotion]
 class PhoneMotion(nn.Module):
     """Phone classes (B, T) to 52 coefficients and the lip gap (B, T, 53), seeing ±0.22 s."""
 
-    def __init__(self, targets: NDArray[np.float32], width: int = 96):
+    def __init__(self, targets: Floats, width: int = 96):
         super().__init__()
         self.mean = nn.Parameter(torch.from_numpy(targets.mean(0)), requires_grad=False)
         self.scale = nn.Parameter(torch.from_numpy(targets.std(0) + 1e-3), requires_grad=False)
@@ -307,11 +305,11 @@ class PhoneMotion(nn.Module):
         return self.layers(one_hot).transpose(1, 2) * self.scale + self.mean
 
 
-def _columns(spoken: SpokenMotion) -> NDArray[np.float32]:
+def _columns(spoken: SpokenMotion) -> Floats:
     return np.column_stack([spoken.coefficients, spoken.gap]).astype(np.float32)
 
 
-def _classes(spans: list[PhoneSpan], times: NDArray[np.floating]) -> NDArray[np.int64]:
+def _classes(spans: list[PhoneSpan], times: Reals) -> NDArray[np.int64]:
     found = phone_frames(spans, times)
     return np.where(found == IGNORED, 0, CLASSES[found])
 
@@ -343,7 +341,7 @@ def train_phone_motion(examples: Sequence[Example], steps: int = 700, seed: int 
 
 
 @torch.no_grad()
-def expected_motion(network: PhoneMotion, spans: list[PhoneSpan], times: NDArray[np.floating]) -> NDArray[np.float32]:
+def expected_motion(network: PhoneMotion, spans: list[PhoneSpan], times: Reals) -> Floats:
     """(T, 53) what the network expects of aligned phones at 50 Hz ``times``: 52 coefficients and the lip gap."""
     return np.asarray(network(torch.from_numpy(_classes(spans, times))[None])[0].numpy(), np.float32)
 

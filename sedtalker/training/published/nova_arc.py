@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Reals
 from sedtalker.progress import Hook, no_progress
 
 SMOOTHNESS = 0.05
@@ -231,7 +232,7 @@ class Clips(NamedTuple):
         return Clips(self.frames[index], self.valid[index])
 
 
-def clips_of(frames: Sequence[NDArray[np.floating]], longest: int) -> Clips:
+def clips_of(frames: Sequence[Reals], longest: int) -> Clips:
     """Frames (T_i, D) of clips side by side; of longer clips the middle ``longest`` frames."""
     kept = [f[max(0, (len(f) - longest) // 2) :][:longest] for f in frames]
     out = torch.zeros(len(kept), max(map(len, kept)), kept[0].shape[1])

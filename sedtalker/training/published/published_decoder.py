@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, FrameClock, load_audio, resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.errors import InputError
@@ -262,7 +262,7 @@ class PublishedDecoderTask(PreparedTask):
         assert isinstance(model, PublishedDecoder)
         device = next(model.parameters()).device
 
-        def predict(sequence: MeshSequence, audio: Path, frames: int) -> NDArray[np.float32]:
+        def predict(sequence: MeshSequence, audio: Path, frames: int) -> Floats:
             own = self._inputs(sequence, audio)
             count = max(1, round(frames / self.corpus.fps * FPS))
             inputs = [own[name].to(device) for name in ("audio", "emotion", "intensity")]
@@ -293,7 +293,7 @@ class PublishedDecoderTask(PreparedTask):
         write_checkpoint(folder, config, model.state_dict(), card)
 
 
-def at_30(sequence: MeshSequence, fps: float) -> NDArray[np.float32]:
+def at_30(sequence: MeshSequence, fps: float) -> Floats:
     """Vertices (T, V, 3) at 30 frames a second: every second of 60, else interpolated."""
     vertices = sequence.open()
     if fps == 2 * FPS:
@@ -322,7 +322,7 @@ def _recognised(name: str, sequences: list[MeshSequence], cache: Path, hook: Hoo
     prepare = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
 
     @torch.no_grad()
-    def recognise(audio: Audio) -> NDArray[np.float32]:
+    def recognise(audio: Audio) -> Floats:
         inputs = prepare([audio.samples], sampling_rate=audio.rate, return_tensors="pt")["input_values"]
         found: Any = model(inputs, output_hidden_states=True)
         return torch.cat([found.hidden_states[-1][0], found.logits[0].argmax(-1, keepdim=True).float()], -1).numpy()
@@ -334,5 +334,5 @@ def _recognised(name: str, sequences: list[MeshSequence], cache: Path, hook: Hoo
     return SpeechCache(cache, filling.model, _gone)
 
 
-def _gone(audio: Audio) -> NDArray[np.float32]:
+def _gone(audio: Audio) -> Floats:
     raise InputError("a recording appeared while training: start again")

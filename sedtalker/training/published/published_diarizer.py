@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion.taxonomy import SEDTALKER_PAPER, known_category
@@ -211,7 +211,7 @@ class PublishedDiarizerTask(PreparedTask):
         write_checkpoint(folder, config, model.state_dict(), card)
 
 
-def random_crop(samples: NDArray[np.float32], length: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def random_crop(samples: Floats, length: int, rng: np.random.Generator) -> Floats:
     """``length`` samples from a random place; a shorter clip is repeated."""
     if len(samples) <= length:
         return np.resize(samples, length)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.decoder_network import Decoder, speech_tensor
+from sedtalker.arrays import Floats, Reals
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
@@ -61,7 +62,7 @@ STILL = 0.02
 """Variance, of that of all targets, that is as good as none."""
 
 
-def vertex_factor(face: Face) -> NDArray[np.float32]:
+def vertex_factor(face: Face) -> Floats:
     """(52, 52) matrix L with ‖e L‖² = mean squared vertex offset (mm²) of a coefficient error e on the face.
 
     Lip vertices weigh ``LIP_WEIGHT`` times. Correctives are left out: they are of second order.
@@ -122,7 +123,7 @@ class DecoderLoss(nn.Module):
     width: Tensor
     upper: Tensor
 
-    def __init__(self, face: Face, targets: NDArray[np.float32], gap: NDArray[np.float32], width: NDArray[np.float32]):
+    def __init__(self, face: Face, targets: Floats, gap: Floats, width: Floats):
         """``targets`` (N, 52) set the scales; ``gap`` and ``width`` (52,) are lip distances of a unit of each shape."""
         super().__init__()
         factor = vertex_factor(face)
@@ -238,7 +239,7 @@ class DecoderTask(PreparedTask):
         speak_others(self.crops, data, self.cache, hook)
         self.criterion = DecoderLoss(self.face, self._target_sample(), self.lip_measure.gain, self.lip_measure.width)
 
-    def _target_sample(self) -> NDArray[np.float32]:
+    def _target_sample(self) -> Floats:
         """(N, 52) targets of a few hundred random crops, for their scale."""
         rng = np.random.default_rng(0)
         names = [name for name, clip in self.tracked.clips.items() if clip.split == "train"]
@@ -257,7 +258,7 @@ class DecoderTask(PreparedTask):
         code = rng.uniform(-1, 1, len(STYLE_CODES)) * (rng.random(len(STYLE_CODES)) < 0.5) * (rng.random() < 0.5)
         return CropEmotion(posterior, intensity, Style(*map(float, code)))
 
-    def target(self, spoken: SpokenMotion, scene: CropEmotion, voice: Prominence) -> NDArray[np.float32]:
+    def target(self, spoken: SpokenMotion, scene: CropEmotion, voice: Prominence) -> Floats:
         """(T, 52) the motion of a crop in a scene."""
         return compose(spoken, scene.posterior, scene.intensity, scene.style, self.lip_measure, self.poses, voice)
 
@@ -316,7 +317,7 @@ class DecoderTask(PreparedTask):
             crops.append(self._example(self.crops.pause_crop(rng), self.scene(frames, rng), np.ones(frames)))
         return {k: torch.from_numpy(np.stack([made[k] for made in crops]).astype(np.float32)) for k in crops[0]}
 
-    def _example(self, crop: SpeechCrop, scene: CropEmotion, weight: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
+    def _example(self, crop: SpeechCrop, scene: CropEmotion, weight: Reals) -> dict[str, NDArray[Any]]:
         return {
             "mel": crop.mel,
             "prosody": crop.prosody,
@@ -362,9 +363,7 @@ class DecoderTask(PreparedTask):
         score += 0.3 * metrics["unseen_closure_f1"] - 2 * metrics["emotional_rmse"]
         return metrics | {"score": score}
 
-    def _move(
-        self, model: nn.Module, store: FeatureStore, copy: Copy, scene: CropEmotion | None
-    ) -> NDArray[np.float32]:
+    def _move(self, model: nn.Module, store: FeatureStore, copy: Copy, scene: CropEmotion | None) -> Floats:
         """Coefficients (T, 52) of a whole recording; no scene: a neutral track."""
         rows = store.rows(copy)
         prosody, device = _prosody(rows), self.criterion.scale.device
@@ -400,7 +399,7 @@ class DecoderTask(PreparedTask):
         write_checkpoint(folder, config, state, decoder_card(ahead, closures, metrics))
 
 
-def _prosody(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def _prosody(rows: Floats) -> Floats:
     """(T, 4) prosody, 50 frames a second, of the rows of a feature store, 100 a second."""
     values = rows[:, MEL_BANDS : MEL_BANDS + len(PROSODY_CHANNELS)]
     return np.asarray(values.reshape(-1, 2, len(PROSODY_CHANNELS)).mean(1), np.float32)

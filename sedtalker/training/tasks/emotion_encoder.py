@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from sedtalker.arrays import Floats, Mask
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook
@@ -54,7 +54,7 @@ NATURAL_TO_WHISPER = np.log10(np.e) / 4
 PAUSE = 0.35
 """Chance of a pause before the next clip of a crop."""
 
-Spectrum = NDArray[np.float32]
+Spectrum = Floats
 """Long-term log-mels (80,)."""
 
 
@@ -194,7 +194,7 @@ class EmotionEncoderTask(PreparedTask):
         speech = spoken.unflatten(1, (-1, 2 * GRID)).any(2).float()
         return torch.from_numpy(np.stack(mels)), speech
 
-    def _crop(self, rng: np.random.Generator) -> tuple[Mels, NDArray[np.bool_], Spectrum]:
+    def _crop(self, rng: np.random.Generator) -> tuple[Mels, Mask, Spectrum]:
         """Clips of one talker with pauses between them: centred log-mels (4T, 80), where there is speech (4T,), and
         the spectrum (80,) to give them."""
         count = self._length
@@ -231,7 +231,7 @@ class EmotionEncoderTask(PreparedTask):
         means = self.spectra[list(self.spectra)[int(rng.integers(len(self.spectra)))]]
         return means[int(rng.integers(len(means)))]
 
-    def _clip(self, name: str, index: int, rng: np.random.Generator) -> tuple[Mels, NDArray[np.bool_], Spectrum]:
+    def _clip(self, name: str, index: int, rng: np.random.Generator) -> tuple[Mels, Mask, Spectrum]:
         """One copy of a clip at 100 Hz: centred log-mels, where there is speech, and its long-term spectrum."""
         copy = self.config.copies[int(rng.integers(len(self.config.copies)))]
         store: LayerFeatures = self.stores[name, copy]

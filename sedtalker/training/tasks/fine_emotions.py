@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats, Reals
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.emotion.fine import FineConfig, fine_channels, pooled_windows
 from sedtalker.emotion.network import FineNetwork
@@ -98,7 +99,7 @@ class FineEmotionsTask(PreparedTask):
         augmenter = read_transfer_augmenter(every, [k for each in c.copies.values() for k in each], self.cache, hook)
         self.votes = read_votes(self.data, [name for name in c.corpora if is_rated(name)])
 
-        def windows(name: str, split: str, copy: int) -> tuple[NDArray[np.float32], list[Clip]]:
+        def windows(name: str, split: str, copy: int) -> tuple[Floats, list[Clip]]:
             clips = clips_of(every, name, split)
             if is_rated(name):
                 clips = [clip for clip in clips if votes_on(clip, self.votes)]
@@ -200,7 +201,7 @@ class FineEmotionsTask(PreparedTask):
 @torch.no_grad()
 def clip_windows(
     features: LayerFeatures, config: FineConfig, encoder: EmotionEncoder | None, most: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+) -> tuple[Floats, NDArray[np.int64]]:
     """Rows (N, F) of at most ``most`` windows with speech of each clip, and whose they are (N,).
 
     Without an encoder the hidden vectors are the teacher's.
@@ -231,7 +232,7 @@ def voted_log_shares(log: Tensor) -> Tensor:
     return torch.stack([torch.logsumexp(log[:, members[:, k] > 0], 1) for k in range(members.shape[1])], 1)
 
 
-def mean_correlation(values: NDArray[np.floating], truth: NDArray[np.floating]) -> float:
+def mean_correlation(values: Reals, truth: Reals) -> float:
     """Mean Pearson correlation of the columns (N, K) whose truth varies."""
     columns = [k for k in range(truth.shape[1]) if np.ptp(truth[:, k]) > 0]
     return float(np.mean([correlation(values[:, k], truth[:, k]) for k in columns])) if columns else 0.0
@@ -273,7 +274,7 @@ def kind_numbers(clips: Sequence[Clip]) -> NDArray[np.int64]:
     return np.array([BURSTS.index(kind) if kind in BURSTS else -1 for kind in kinds], np.int64)
 
 
-def vote_shares(clips: Sequence[Clip], votes: Mapping[str, Votes]) -> NDArray[np.float32]:
+def vote_shares(clips: Sequence[Clip], votes: Mapping[str, Votes]) -> Floats:
     """Share (N, 6) of the raters who chose each of ``VOTED``; rows of clips without votes are zero."""
     order = [CATEGORIES.index(category) for category in VOTED]
     out = np.zeros((len(clips), len(VOTED)), np.float32)
@@ -284,6 +285,6 @@ def vote_shares(clips: Sequence[Clip], votes: Mapping[str, Votes]) -> NDArray[np
     return out
 
 
-def voted_members() -> NDArray[np.float32]:
+def voted_members() -> Floats:
     """Which of ``BURSTS`` stand for which of ``VOTED``, (30, 6)."""
     return np.array([[kind in kinds for kinds in VOTED.values()] for kind in BURSTS], np.float32)

@@ -18,6 +18,7 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion.diarizer_model import STRIDE, FrameNetworkConfig
 from sedtalker.emotion.frame_network import FrameNetwork
@@ -95,7 +96,7 @@ class FrameNetworkTask(PreparedTask):
         chosen = rng.integers(len(self.train), size=self.config.crops)
         return stacked(("inputs", "change", "known"), [self._crop(int(i), size, rng) for i in chosen])
 
-    def _crop(self, index: int, size: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
+    def _crop(self, index: int, size: int, rng: np.random.Generator) -> tuple[Floats, ...]:
         first, last = int(self.train.starts[index]), int(self.train.starts[index + 1])
         start = first + int(rng.integers(0, max(1, last - first - size + 1)))
         part = slice(start, min(start + size, last))
@@ -137,12 +138,12 @@ class FrameNetworkTask(PreparedTask):
         write_checkpoint(folder, config, model.state_dict(), card)
 
 
-def changes_of(recordings: JoinedInputs) -> NDArray[np.float32]:
+def changes_of(recordings: JoinedInputs) -> Floats:
     """(frames,) 1 where the emotion changes, see ``changes``."""
     return np.concatenate([changes(recordings.labels[a:b]) for a, b in pairwise(recordings.starts)])
 
 
-def changes(labels: NDArray[np.int8]) -> NDArray[np.float32]:
+def changes(labels: NDArray[np.int8]) -> Floats:
     """(T,) 1 from the last speech in one emotion to the first in another, and ``BESIDE`` frames on either side."""
     found = np.zeros(len(labels), np.float32)
     spoken = np.flatnonzero((labels >= 0) & (labels < SILENCE))

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS
 from sedtalker.training.tasks.whitened_perceptrons import (
@@ -40,14 +40,14 @@ def kinds_of(windows: ClipWindows) -> list[Described]:
     return [Described(*(column[kinds == kind] for column in windows.described)) for kind in wanted]
 
 
-def read(described: Described) -> NDArray[np.float32]:
+def read(described: Described) -> Floats:
     """What the classifier reads of N windows (N, 3K)."""
     return np.concatenate([described.now, described.speaker], 1)
 
 
 def fit_no_voice(
     network: DiarizerNetwork, voices: Mapping[str, Described], sounds: Sequence[Described]
-) -> tuple[NDArray[np.float32], float]:
+) -> tuple[Floats, float]:
     """Logistic regression between windows of voices and of other sounds.
 
     Args:
@@ -87,7 +87,7 @@ def fit_no_voice(
 
 
 @torch.no_grad()
-def with_no_voice(network: DiarizerNetwork, weight: NDArray[np.float32], bias: float) -> DiarizerNetwork:
+def with_no_voice(network: DiarizerNetwork, weight: Floats, bias: float) -> DiarizerNetwork:
     """The same network, which finds where a sound is no voice."""
     config = network.config.model_copy(update={"finds_no_voice": True})
     layer = nn.Linear(len(weight), 1)

@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, write_checkpoint
 from sedtalker.face.builtin import load_face
@@ -53,7 +53,7 @@ LONGEST = 12.0
 """Seconds of a recording that are degraded at once, from a place drawn anew each time."""
 VALID = 24
 """Recordings of the tracked talker, and of each corpus of read speech, that are validated on."""
-Mels = NDArray[np.float32]
+Mels = Floats
 
 
 class NoiseRobustEncoderTaskConfig(BaseModel, extra="forbid"):
@@ -158,7 +158,7 @@ class NoiseRobustEncoderTask(PreparedTask):
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops of clean recordings, ``clean``, and of the same degraded, ``mel``; frames that count, ``weight``."""
-        columns: dict[str, list[NDArray[np.float32]]] = {"clean": [], "mel": [], "weight": []}
+        columns: dict[str, list[Floats]] = {"clean": [], "mel": [], "weight": []}
         frames = 2 * int(self.config.seconds * 50)
         for _ in range(self.config.crops):
             sound = self._recording(self._corpus(rng), rng)

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
 
 from sedtalker.animation.decoder import decoder_speech
 from sedtalker.animation.decoder_network import Decoder
+from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
@@ -122,7 +122,7 @@ class PersonalDecoderTask(PreparedTask):
         names = ("speech", "posterior", "intensity", "target")
         return stacked(names, crops)
 
-    def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
+    def _crop(self, rng: np.random.Generator) -> tuple[Floats, ...]:
         take = self.training[int(rng.choice(len(self.training), p=self.share))]
         first = int(rng.integers(0, len(take.times) - self._frames + 1))
         part = slice(first, first + self._frames)
@@ -138,7 +138,7 @@ class PersonalDecoderTask(PreparedTask):
         return speech, posterior, intensity, target
 
     @torch.no_grad()
-    def _predict(self, decoder: Decoder, speech: Any, posterior: Any, intensity: Any) -> NDArray[np.float32]:
+    def _predict(self, decoder: Decoder, speech: Any, posterior: Any, intensity: Any) -> Floats:
         inputs = [torch.from_numpy(x)[None] for x in (speech, posterior, intensity)]
         out = decoder(*inputs, _no_style(decoder, 1))
         return out[0].clamp(0, 1).numpy()

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from sedtalker.arrays import Doubles, Mask, Reals
 from sedtalker.emotion.network import ordinal_intensity
 from sedtalker.emotion.shown import CLEAR, NOTICED, UNNOTICED, Scale, intensity_logit, visible
 
@@ -26,8 +26,8 @@ def visible_scale(level: float, steps: tuple[float, float]) -> tuple[float, floa
 
 
 def neutral_odds(
-    known: Sequence[tuple[NDArray[np.floating], NDArray[np.bool_]]],
-    calm: Sequence[NDArray[np.floating]],
+    known: Sequence[tuple[Reals, Mask]],
+    calm: Sequence[Reals],
     scale: Scale,
 ) -> tuple[float, float] | None:
     """How likely a clip is neutral by its intensity, among those that a face shows as neutral: logistic regression.
@@ -52,7 +52,7 @@ def neutral_odds(
     if not len(truth) or truth.all() or not truth.any():
         return None
 
-    def entropy(odds: NDArray[np.float64]) -> float:
+    def entropy(odds: Doubles) -> float:
         log = odds[0] + odds[1] * x
         return float(weight @ np.logaddexp(0.0, np.where(truth, -log, log)))
 

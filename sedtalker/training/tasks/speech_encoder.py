@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.animation.mouth_readout import READ_LAYERS
+from sedtalker.arrays import Floats, Mask, Reals
 from sedtalker.audio import resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.metrics.motion import correlation
@@ -98,7 +99,7 @@ class SpeechEncoderTaskConfig(BaseModel, extra="forbid"):
 class _Labels:
     """By recording: times and motion (T, 5 + shapes), whether somebody tracked it, aligned phones, the sound."""
 
-    motion: dict[str, tuple[NDArray[np.floating], NDArray[np.float32]]]
+    motion: dict[str, tuple[Reals, Floats]]
     tracked: frozenset[str]
     phones: dict[str, Any]
     audio: dict[str, Path]
@@ -166,7 +167,7 @@ class SpeechEncoderTask(PreparedTask):
             self.layer_mean, self.layer_scale = every.mean(0), float(every.std())
         return _Labels(motion, frozenset(self.clips), phones, audio)
 
-    def _layers(self, audio: Path) -> NDArray[np.float32]:
+    def _layers(self, audio: Path) -> Floats:
         """(T, layers · ``LAYER_COMPONENTS``) first principal components of a recording's layers."""
         assert self.teacher is not None
         values = self.teacher.cache.get(audio)
@@ -287,16 +288,14 @@ class SpeechEncoderTask(PreparedTask):
             metrics.setdefault(name, []).append(correlation(motion[speech, column], target[speech, column]))
         return hidden
 
-    def _run(
-        self, model: SpeechEncoder, store: FeatureStore, copy: Copy
-    ) -> tuple[Tensor, NDArray[np.floating], NDArray[np.bool_]]:
+    def _run(self, model: SpeechEncoder, store: FeatureStore, copy: Copy) -> tuple[Tensor, Reals, Mask]:
         rows = torch.from_numpy(store.rows(copy))
         device = model.norm.weight.device
         hidden = model(rows[None, :, :MEL_BANDS].to(device))[0]
         speech = rows[:, -1].reshape(-1, 2).amax(1).bool().numpy()
         return hidden, FRAME_CLOCK.times(len(hidden)), speech
 
-    def _motion(self, model: SpeechEncoder, hidden: Tensor) -> NDArray[np.float32]:
+    def _motion(self, model: SpeechEncoder, hidden: Tensor) -> Floats:
         assert model.motion_head is not None
         return model.motion_head(hidden).cpu().numpy() * self.scale + self.mean
 

@@ -23,6 +23,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Doubles, Reals
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameNetworkConfig
 from sedtalker.emotion.network import DiarizerNetwork, intensity_offset, ordinal_intensity
@@ -78,7 +79,7 @@ RAREST = 1e-3
 Copies = Mapping[tuple[str, int], ClipWindows]
 """Windows of clips by corpus and copy, see ``TransferAugmenter.copy``."""
 
-ClipScores = tuple[NDArray[np.float64], NDArray[np.int64]]
+ClipScores = tuple[Doubles, NDArray[np.int64]]
 """Log-posteriors (R, C) and categories (R,) of clips."""
 
 logger = logging.getLogger(__name__)
@@ -236,7 +237,7 @@ class TransferDiarizerTask(PreparedTask):
         self.enrolled = self.scaling.inputs(enrolled, self.model)[1]
         self.prosodic = self.scaling.prosodic(self.rated_windows.described.now)
 
-    def _weights(self, parts: Copies) -> NDArray[np.float64]:
+    def _weights(self, parts: Copies) -> Doubles:
         """(N,) how much likelier the windows of a copy are drawn than those of the clips themselves."""
         each = [np.full(len(part.clip), self.config.copy_weight.get(copy, 1.0)) for (_, copy), part in parts.items()]
         return np.concatenate(each) if each else np.zeros(0)
@@ -317,7 +318,7 @@ class TransferDiarizerTask(PreparedTask):
 
     def _scored(
         self, model: WhitenedPerceptrons, calm: tuple[float, float] = (0.0, 0.0)
-    ) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.int64]]]:
+    ) -> Iterator[tuple[str, Doubles, NDArray[np.int64]]]:
         """Name, log-posteriors and categories of every development corpus, of its clips with speech."""
         for name, windows in self.development.items():
             yield name, *self._clip_scores(model, windows, calm)
@@ -337,7 +338,7 @@ class TransferDiarizerTask(PreparedTask):
     def _neutral_odds(self, model: WhitenedPerceptrons, scale: Scale) -> tuple[float, float] | None:
         """``DiarizerConfig.neutral_odds`` by the corpora of ``_temperature`` and validation speakers' read speech."""
 
-        def rated(windows: ClipWindows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        def rated(windows: ClipWindows) -> tuple[Doubles, NDArray[np.int64]]:
             log, score = self._window_scores(model, windows)
             score += intensity_offset(log, self.model)
             mean, category = clip_means(windows, score.numpy()[:, None])
@@ -408,7 +409,7 @@ class TransferDiarizerTask(PreparedTask):
         write_checkpoint(folder, config, network.state_dict(), card)
 
 
-def clip_means(windows: ClipWindows, values: NDArray[np.floating]) -> ClipScores:
+def clip_means(windows: ClipWindows, values: Reals) -> ClipScores:
     """Means (R, K) over the windows of each clip with speech, of values (N, K) of windows; and its category (R,)."""
     count = np.bincount(windows.clip, minlength=len(windows.clips))
     total = np.stack([np.bincount(windows.clip, column, len(windows.clips)) for column in values.T], 1)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.decoder_network import speech_tensor
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig, one_hot, principal_components
+from sedtalker.arrays import Floats, Ints, Reals
 from sedtalker.audio import SAMPLE_RATE, FrameClock, load_audio, resample_frames
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
@@ -98,7 +99,7 @@ class VertexDecoderTask(PreparedTask):
             weight[lips] = c.lip_weight
         self.weight = torch.from_numpy(weight / weight.mean())
 
-    def _sample(self, count: int) -> NDArray[np.float32]:
+    def _sample(self, count: int) -> Floats:
         """(N, V, 3) offsets of random training frames, evenly over the sequences."""
         rng = np.random.default_rng(0)
         each = max(1, math.ceil(count / len(self.training)))
@@ -132,7 +133,7 @@ class VertexDecoderTask(PreparedTask):
         names = ("speech", "posterior", "intensity", "offsets")
         return stacked(names, crops)
 
-    def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
+    def _crop(self, rng: np.random.Generator) -> tuple[Floats, ...]:
         sequence = self.training[int(rng.integers(len(self.training)))]
         length = len(sequence.open()) / self.corpus.fps
         count = round(self.config.seconds * FRAME_CLOCK.rate)
@@ -151,12 +152,12 @@ class VertexDecoderTask(PreparedTask):
             offsets = offsets + share[:, None, None] * (self._offsets(other, times) - offsets)
         return speech, posterior, strength, offsets
 
-    def _speech(self, sequence: MeshSequence, times: NDArray[np.floating]) -> NDArray[np.float32]:
+    def _speech(self, sequence: MeshSequence, times: Reals) -> Floats:
         assert sequence.audio is not None
         features = self.source.cache.get(sequence.audio)
         return resample_frames(np.asarray(features, np.float32), FRAME_CLOCK.times(len(features)), times)
 
-    def _offsets(self, sequence: MeshSequence, times: NDArray[np.floating]) -> NDArray[np.float32]:
+    def _offsets(self, sequence: MeshSequence, times: Reals) -> Floats:
         vertices, fps = sequence.open(), self.corpus.fps
         first = max(0, min(int(times[0] * fps), len(vertices) - 1))
         last = min(len(vertices), int(times[-1] * fps) + 2)
@@ -238,8 +239,8 @@ class VertexDecoderTask(PreparedTask):
 
 
 def blended(
-    first: NDArray[np.float32], first_intensity: float, second: NDArray[np.float32], second_intensity: float, share: Any
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    first: Floats, first_intensity: float, second: Floats, second_intensity: float, share: Any
+) -> tuple[Floats, Floats]:
     """Posterior (T, C) and intensity (T,) of a passage: ``share`` (T,) of the second.
 
     Posterior × intensity is the mixture of both conditions, as the motion is the mixture of both motions.
@@ -263,9 +264,9 @@ def licence_of(corpus: SequenceCorpus) -> str:
 
 def show_faces(
     writer: Any,
-    predicted: NDArray[np.float32],
-    recorded: NDArray[np.float32],
-    triangles: NDArray[np.int32] | None,
+    predicted: Floats,
+    recorded: Floats,
+    triangles: Ints | None,
     step: int,
 ) -> None:
     """Frames of a sequence, predicted (above) and recorded; nothing where the triangles are unknown."""
@@ -274,7 +275,7 @@ def show_faces(
         writer.add_image("face/predicted_over_recorded", picture, step, dataformats="HWC")
 
 
-def face_pictures(motions: list[NDArray[np.float32]], triangles: NDArray[np.int32]) -> NDArray[np.uint8]:
+def face_pictures(motions: list[Floats], triangles: Ints) -> NDArray[np.uint8]:
     """Pictures (motions · SHOWN_SIZE, SHOWN_FACES · SHOWN_SIZE, 3) of evenly spaced frames, motion below motion."""
     from sedtalker.mesh.mesh import from_triangles
     from sedtalker.render.camera import Camera
@@ -300,7 +301,7 @@ def show_attention(writer: Any, model: nn.Module, inputs: tuple[Tensor, ...], st
 
 
 @torch.no_grad()
-def attention_maps(model: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, NDArray[np.float32]]:
+def attention_maps(model: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Floats]:
     """(T, T) weights of each attention layer, by its name in the model; queries down, each sums to 1."""
     seen: dict[str, Tensor] = {}
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LocalAttention)}
@@ -317,7 +318,7 @@ def attention_maps(model: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, ND
     return {name: _weights(layers[name], x) for name, x in seen.items()}
 
 
-def _weights(layer: LocalAttention, x: Tensor) -> NDArray[np.float32]:
+def _weights(layer: LocalAttention, x: Tensor) -> Floats:
     length, width = x.shape[1:]
     q, k, _ = layer.qkv(x[:1]).reshape(length, 3, layer.heads, width // layer.heads).permute(1, 2, 0, 3)
     q, k = (rotate(v, slice(0, length), length) for v in (q, k))

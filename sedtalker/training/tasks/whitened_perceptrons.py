@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.emotion.diarizer_model import (
     PITCH_CHANNELS,
     ROW,
@@ -42,7 +43,7 @@ SPREAD = 1.6
 LEAST_DEVIATION = 0.02
 """Smallest deviation that functionals are divided by."""
 
-Values = NDArray[np.floating]
+Values = Reals
 
 
 class Described(NamedTuple):
@@ -54,9 +55,9 @@ class Described(NamedTuple):
         weight: (N, 2) frames of speech and of voiced speech in it.
     """
 
-    now: NDArray[np.float32]
-    speaker: NDArray[np.float32]
-    weight: NDArray[np.float32]
+    now: Floats
+    speaker: Floats
+    weight: Floats
 
 
 def join_described(parts: Iterable[Described]) -> Described:
@@ -92,10 +93,10 @@ def describe_windows(config: DiarizerConfig, values: Tensor, weight: Tensor) -> 
 class Whitening(NamedTuple):
     """``(x - mean) @ matrix``; mean (F,), matrix (F, F)."""
 
-    mean: NDArray[np.float64]
-    matrix: NDArray[np.float64]
+    mean: Doubles
+    matrix: Doubles
 
-    def __call__(self, values: Values) -> NDArray[np.float32]:
+    def __call__(self, values: Values) -> Floats:
         return np.asarray((values - self.mean) @ self.matrix, np.float32)
 
 
@@ -131,12 +132,12 @@ class Scaling(NamedTuple):
     """
 
     now: Whitening
-    speaker: NDArray[np.float64]
+    speaker: Doubles
     prosodic: Whitening
-    mean: NDArray[np.float64]
-    deviation: NDArray[np.float64]
+    mean: Doubles
+    deviation: Doubles
 
-    def inputs(self, described: Described, config: DiarizerConfig) -> tuple[NDArray[np.float32], ...]:
+    def inputs(self, described: Described, config: DiarizerConfig) -> tuple[Floats, ...]:
         """Inputs of the perceptrons: hidden vectors now, the speaker's difference from them, and all for intensity."""
         hidden = hidden_columns(config)
         now = described.now[:, both_columns(config)]
@@ -160,8 +161,8 @@ class Rated(NamedTuple):
     """
 
     described: Described
-    strength: NDArray[np.float32]
-    chance: NDArray[np.float64]
+    strength: Floats
+    chance: Doubles
 
 
 def fit_scaling(
@@ -261,7 +262,7 @@ def _fold_first(
     target.bias.copy_(torch.from_numpy(np.concatenate([now_bias, every_bias])))
 
 
-def on_functionals(weight: NDArray[np.floating], config: DiarizerConfig) -> NDArray[np.float64]:
+def on_functionals(weight: Reals, config: DiarizerConfig) -> Doubles:
     """A weight (W, 2K) on ``Described.now`` as one (W, F) on the functionals, of which the main windows share."""
     out = np.zeros((len(weight), functional_count(config)))
     for deviation, half in enumerate(np.split(weight, 2, axis=1)):
@@ -284,18 +285,18 @@ def _fold_last(category: nn.Module, intensity: nn.Module, target: nn.Module) -> 
     target.bias[classes] = intensity.bias[0]
 
 
-def _array(values: object) -> NDArray[np.float64]:
+def _array(values: object) -> Doubles:
     assert isinstance(values, Tensor)
     return values.detach().double().cpu().numpy()
 
 
 def _unwhitened(
-    weight: NDArray[np.float64],
-    bias: NDArray[np.float64],
+    weight: Doubles,
+    bias: Doubles,
     whitening: Whitening,
     columns: NDArray[np.integer],
     scaling: Scaling,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Doubles, Doubles]:
     """Weight (W, 2K) and bias (W,) on values minus ``scaling.mean``, of a layer on whitened values of some columns."""
     plain = weight @ whitening.matrix.T
     full = np.zeros((len(plain), len(scaling.mean)))
@@ -389,7 +390,7 @@ def describe_clips(
     return ClipWindows(join_described(parts), np.concatenate(owner), list(clips))
 
 
-def enrolled_means(described: Described, clips: Sequence[Clip]) -> NDArray[np.float32]:
+def enrolled_means(described: Described, clips: Sequence[Clip]) -> Floats:
     """Means of the speaker (N, K), joined with those of 1 to 12 windows of other clips of theirs, mostly neutral ones.
 
     Args:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.errors import InputError
 from sedtalker.mesh.files import read_mesh
 from sedtalker.pickles import read_array_pickle
@@ -88,7 +88,7 @@ class HeadFiles:
     """
 
     templates: dict[str, Floats] = field(default_factory=dict)
-    triangles: NDArray[np.int32] | None = None
+    triangles: Ints | None = None
     masks: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
@@ -133,7 +133,7 @@ class SequenceCorpus:
         firsts = [s.open()[0] for s in self.sequences if s.subject == subject]
         return np.asarray(np.mean(firsts, axis=0), np.float32)
 
-    def mask(self, region: str) -> NDArray[np.bool_] | None:
+    def mask(self, region: str) -> Mask | None:
         """Vertices (V,) of a region of ``MASK_NAMES``, or None where the user's copy has no such mask."""
         for name in MASK_NAMES[region]:
             if name in self.head.masks:

@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats, Ints
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, load_audio, resample_frames
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.taxonomy import EMOVOCA
@@ -167,7 +168,7 @@ class ExampleSize:
     seconds: float = 2.4
 
 
-def flame_sized(face: Face) -> tuple[NDArray[np.int64], NDArray[np.int32], dict[str, list[int]]]:
+def flame_sized(face: Face) -> tuple[NDArray[np.int64], Ints, dict[str, list[int]]]:
     """Vertex numbers (5023,) of the front of a face's skin, its triangles and masks under FLAME's names."""
     skin = np.flatnonzero(face.regions["skin"])
     centre = face.mesh.vertices[face.regions["lips"]].mean(0)
@@ -227,14 +228,14 @@ def write_example(root: Path, audio: Path, size: ExampleSize | None = None) -> i
     return written
 
 
-def _at_60(spoken: NDArray[np.float32], features: SpeechFeatures, duration: float, face: Face) -> NDArray[np.float32]:
+def _at_60(spoken: Floats, features: SpeechFeatures, duration: float, face: Face) -> Floats:
     """Coefficients (T, K) of the face's shapes at 60 frames a second."""
     clock = FrameClock(FPS)
     moved = resample_frames(spoken, features.clock.times(len(spoken)), clock.times(clock.frames(duration)))
     return face.with_rest(moved)
 
 
-def _write_template(path: Path, vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> None:
+def _write_template(path: Path, vertices: Floats, triangles: Ints) -> None:
     import trimesh
 
     trimesh.Trimesh(vertices, triangles, process=False).export(path)

@@ -17,10 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.errors import InputError
@@ -39,7 +38,7 @@ Use = Literal["free", "non-commercial", "evaluation"]
 """What weights trained on a corpus may be used for; ``evaluation``: none should be passed on."""
 Found = tuple[list[Clip], list[str]]
 """Clips of an unpacked folder, and the names of its sound files that do not follow the layout."""
-Ratings = Mapping[str, NDArray[np.float32]]
+Ratings = Mapping[str, Floats]
 """Share of the raters' votes for each category (7,) by file name without its ending."""
 
 
