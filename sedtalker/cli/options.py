@@ -17,7 +17,6 @@ import typer
 from sedtalker.animation.option_fields import Option, declared, is_repeatable
 from sedtalker.animation.performance import Performance
 from sedtalker.batch.opening import check_enroll as check_enroll
-from sedtalker.batch.opening import coordinates_of as coordinates_of
 from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.cli.console import PIPE, PROGRESS_HELP, ProgressStyle, ShownProgress, say, stdin_bytes
 from sedtalker.errors import InputError, called

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from copy import copy, deepcopy
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from sedtalker.emotion.conversation import Conversation
     from sedtalker.emotion.network import DiarizerNetwork
     from sedtalker.emotion.published_models import AudioClassifier
-
-log = logging.getLogger(__name__)
 
 HUB = "hf:"
 """Before the name of a classifier on the Hugging Face hub."""

@@ -110,8 +110,6 @@ BODY: dict[str, tuple[str, tuple[float, float, float]]] = {
 """Bones that every avatar has, their parents and their places in these, metres: a T-pose that looks along +Z."""
 EYES = [0.0, 0.06, 0.0]
 """Between the eyes, from the bone of the head, metres."""
-GAZE = {name for name in ARKIT_52 if name.startswith("eyeLook")}
-"""Shapes that the gaze stands for."""
 
 
 @dataclass

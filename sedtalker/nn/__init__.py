@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sedtalker.errors import InputError
 
@@ -17,8 +17,6 @@ FRAME_KERNEL = 5
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Device = Literal["auto", "cpu", "cuda"]
-"""Names of devices."""
 DRIVER_TOOLS = ("nvidia-smi", "rocm-smi")
 """Programs that come with the drivers of graphics cards that compute; torch is not imported to look where none is."""
 

@@ -236,9 +236,3 @@ def sounds_of(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
         aspiration = piece == "h" and at > 0 and text[at - 1] in STOPS
         yield at, at + size, () if aspiration else NEAREST.get(piece, ())
         at += size
-
-
-def known(sound: str) -> bool:
-    """Whether every letter of a sound is in the table; marks, digits and tones are no letters."""
-    letters = [c for c in unicodedata.normalize("NFD", sound) if unicodedata.category(c) in ("Ll", "Lo")]
-    return all(letter in NEAREST for letter in letters)

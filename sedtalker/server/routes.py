@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.resources import files
@@ -29,8 +28,6 @@ from sedtalker.server.options import AnimateOptions, DiarizeOptions, document, p
 from sedtalker.server.service import Busy, Service
 from sedtalker.server.streams import serve_stream
 from sedtalker.server.work import Cancelled, Result, SentRecording, animated, diarized
-
-log = logging.getLogger(__name__)
 
 PIECE = 2**16
 """Bytes of a result that are sent at once."""

@@ -33,8 +33,6 @@ BILABIAL = ("P", "B", "M")
 """The lips must close."""
 LABIODENTAL = ("F", "V")
 """The lower lip meets the upper teeth."""
-ROUNDED = ("W", "UW", "UH", "OW", "OY", "AO", "SH", "CH", "JH", "ZH", "R", "ER")
-"""The lips round or protrude."""
 VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
 """Phones that are voiced with an open mouth."""
 OPEN_VOWELS = ("AA", "AE", "AY", "AW", "EH", "EY")

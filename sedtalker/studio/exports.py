@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,6 @@ from sedtalker.render.video import render_video
 from sedtalker.speakers.turns import one_word_each
 from sedtalker.storage import OutputFolder
 from sedtalker.studio.session import Snapshot
-
-log = logging.getLogger(__name__)
 
 VIDEO = "mp4"
 """Name of the format that is rendered."""

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.phonetics.pronunciation import NEAREST, known, nearest_phones
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX, PHONES, ROUNDED
+from sedtalker.phonetics.pronunciation import NEAREST, nearest_phones
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX, PHONES
+from tests.support.sounds import ROUNDED, known
 
 
 def test_the_table_is_of_the_encoders_classes_and_reaches_all() -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
 from sedtalker.phonetics import pronunciation
-from sedtalker.phonetics.pronunciation import SpokenWord, check_language, known, pronounce, written_words
+from sedtalker.phonetics.pronunciation import SpokenWord, check_language, pronounce, written_words
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX
+from tests.support.sounds import known
 
 dictionary = pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="needs the extra align")
 espeak = pytest.mark.skipif(importlib.util.find_spec("phonemizer") is None, reason="needs the extra g2p")

@@ -92,10 +92,6 @@ def _held_out(metrics: Mapping[str, float]) -> str:
     return f"## Metrics on test sentences (never trained on)\n\n`sedtalker evaluate decoder --json`.\n\n{table}\n\n"
 
 
-Metrics = Mapping[str, float]
-"""Values by key, as ``docs/results.json`` holds them."""
-
-
 def transfer_card(
     checkpoint: CheckpointConfig,
     results: Mapping[str, Any] | None = None,

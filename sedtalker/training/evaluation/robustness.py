@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -14,17 +13,13 @@ import numpy as np
 import soxr
 from scipy.signal import fftconvolve
 
-from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
-from sedtalker.training.corpora.augmentation import mixed
+from sedtalker.training.corpora.augmentation import Samples, mixed
 from sedtalker.training.corpora.joined_speech import FRAME, clip_activity
 from sedtalker.training.corpora.layer_features import TRAINING_NOISES
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import telephone
 
-log = logging.getLogger(__name__)
-
-Samples = Floats
 Change = Callable[[Samples, np.random.Generator], Samples]
 """Samples (N,) at 16 kHz to what they have become; the generator is seeded by the clip."""
 
