@@ -53,7 +53,6 @@ LONGEST = 12.0
 """Seconds of a recording that are degraded at once, from a place drawn anew each time."""
 VALID = 24
 """Recordings of the tracked talker, and of each corpus of read speech, that are validated on."""
-Mels = Floats
 
 
 class NoiseRobustEncoderTaskConfig(BaseModel, extra="forbid"):
@@ -257,13 +256,13 @@ def _together(sounds: list[Samples], count: int) -> Samples:
     return np.sum(loud, axis=0, dtype=np.float32)
 
 
-def _centred(samples: Samples) -> Mels:
+def _centred(samples: Samples) -> Floats:
     """(2T, 80) what the encoder reads of a recording: as ``analyse``, without its prosody, which takes longest."""
     mel = log_mel(levelled(samples))
     return centre_bands(mel, band_means(mel, speech_mask(mel)))
 
 
-def _cut(values: Mels, first: int, frames: int) -> Mels:
+def _cut(values: Floats, first: int, frames: int) -> Floats:
     """(frames, C) from ``first`` on, zeros outside."""
     out = np.zeros((frames, values.shape[1]), np.float32)
     part = values[max(first, 0) : first + frames]
