@@ -19,8 +19,21 @@ ENDLESS = 0x7FFF0000
 """Sizes from here on mean that the writer did not know how long the sound would be."""
 LONGEST_CHUNK = 1 << 20
 """Bytes of a part of a WAV header, before the sound."""
-OTHER_FORMATS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"\x1aE\xdf\xa3": "WebM", b"FORM": "AIFF"}
+OTHER_FORMATS = {
+    b"fLaC": "FLAC",
+    b"OggS": "Ogg",
+    b"ID3": "MP3",
+    b"\x1aE\xdf\xa3": "WebM",
+    b"FORM": "AIFF",
+    b"caff": "CAF",
+}
 """What is recognised by its first bytes and refused by name."""
+MP3_RATES = (44_100, 48_000, 32_000)
+"""Samples a second of MPEG-1, by the bits of a frame's header; of MPEG-2 half of it, of MPEG-2.5 a quarter."""
+MP3_BITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+"""Kilobits a second of MPEG-1, Layer III, by the bits of a frame's header from 1 on (ISO/IEC 11172-3)."""
+MP3_BITS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+"""The same of MPEG-2 and 2.5 (ISO/IEC 13818-3)."""
 SAMPLE_TYPES = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}
 """By format tag and bits."""
 
@@ -43,12 +56,11 @@ def pipe_samples(pipe: BinaryIO) -> Iterator[Floats]:
     Raises:
         InputError: another format, or a pipe without sound.
     """
-    start = _exactly(pipe, 4)
-    name = next((name for magic, name in OTHER_FORMATS.items() if start.startswith(magic)), None)
+    start, name = first_bytes(pipe)
     if name is not None:
         raise InputError(f"the pipe carries {name}: give WAV or raw 16-bit samples (ffmpeg -i … -f wav -)")
-    if start == b"RIFF":
-        layout, held = _wav_header(pipe), b""
+    if start.startswith(b"RIFF"):
+        layout, held = _wav_header(start, pipe), b""
     else:
         layout, held = SampleFormat(), start
     resample = soxr.ResampleStream(layout.rate, SAMPLE_RATE, 1, dtype="float32") if layout.rate != SAMPLE_RATE else None
@@ -84,9 +96,45 @@ def _pieces(pipe: BinaryIO, layout: SampleFormat, held: bytes) -> Iterator[Float
             return
 
 
-def _wav_header(pipe: BinaryIO) -> SampleFormat:
-    """Read up to the first sample."""
-    if _exactly(pipe, 8)[4:] != b"WAVE":
+def first_bytes(pipe: BinaryIO) -> tuple[bytes, str | None]:
+    """The first bytes of a pipe, and the name of the format that they begin; None: it is WAV or raw samples.
+
+    MP3 and AAC begin with a frame, whose header raw samples may equal by chance: there must be a second one where the
+    first frame ends.
+    """
+    start = _exactly(pipe, 8)
+    name = next((name for magic, name in OTHER_FORMATS.items() if start.startswith(magic)), None)
+    if name is None and start[4:] == b"ftyp":
+        name = "M4A or MP4"
+    elif name is None and (frame := _compressed_frame(start)) is not None:
+        kind, length = frame
+        start += _exactly(pipe, length)
+        following = _compressed_frame(start[length:])
+        if following is not None and following[0] == kind:
+            name = "MP3" if kind[1] & 0x06 else "AAC"
+    return start, name
+
+
+def _compressed_frame(header: bytes) -> tuple[bytes, int] | None:
+    """What all headers of a stream of MP3 or AAC (ADTS) share, and the bytes of this frame; None: it is no header."""
+    if len(header) < 8 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
+        return None
+    if header[1] & 0xF6 == 0xF0:  # AAC
+        length = (header[3] & 0x03) << 11 | header[4] << 3 | header[5] >> 5
+        known = (header[2] >> 2 & 0x0F) < 13 and length >= 8
+        return (bytes([header[0], header[1], header[2] & 0xFC]), length) if known else None
+    version, bits, rate = header[1] >> 3 & 0x03, header[2] >> 4, header[2] >> 2 & 0x03
+    if header[1] & 0x06 != 0x02 or version == 1 or bits in (0, 15) or rate == 3:  # only Layer III
+        return None
+    samples = MP3_RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    table, share = (MP3_BITS, 144_000) if version == 3 else (MP3_BITS_2, 72_000)
+    length = share * table[bits - 1] // samples + (header[2] >> 1 & 0x01)
+    return bytes([header[0], header[1], header[2] & 0x0C]), length
+
+
+def _wav_header(start: bytes, pipe: BinaryIO) -> SampleFormat:
+    """Read up to the first sample, after the first eight bytes."""
+    if start[8:] + _exactly(pipe, 12 - len(start)) != b"WAVE":
         raise InputError("the pipe carries a RIFF file that is not WAV")
     layout: SampleFormat | None = None
     while True:

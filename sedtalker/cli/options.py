@@ -312,14 +312,14 @@ def piped_recording(source: Path) -> Iterator[Path]:
     import wave
 
     from sedtalker.audio.audio import SAMPLE_RATE
-    from sedtalker.audio.pipe import OTHER_FORMATS
+    from sedtalker.audio.pipe import first_bytes
 
     pipe = stdin_bytes()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{PIPED}.wav"
-        start = pipe.read(4)
+        start, compressed = first_bytes(pipe)
         with path.open("wb") as file:
-            if start.startswith((b"RIFF", *OTHER_FORMATS)):
+            if compressed is not None or start.startswith(b"RIFF"):
                 file.write(start)
                 shutil.copyfileobj(pipe, file)
             else:  # raw samples: 16-bit mono at 16 kHz

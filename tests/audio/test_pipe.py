@@ -75,6 +75,7 @@ def test_what_follows_the_sound_is_left_out():
         b"\x01",
         b"fLaC" + b"\0" * 50,
         b"ID3\x04" + b"\0" * 50,
+        b"\0\0\0\x1cftypM4A " + b"\0" * 5000,
         b"RIFF\x00\x00\x00\x00AVI " + b"\0" * 50,
         wav(SOUND)[:20],
         wav(SOUND)[:44],
@@ -87,6 +88,30 @@ def test_what_follows_the_sound_is_left_out():
 def test_what_is_no_sound_is_one_line(data):
     with pytest.raises(InputError):
         piped(data)
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 44_100, 48_000])
+def test_mp3_without_a_tag_is_refused_by_its_name(rate: int) -> None:
+    stream = io.BytesIO()
+    soundfile.write(stream, np.tile(SOUND, 3), rate, format="MP3")
+    data = stream.getvalue()
+    data = data[data.index(b"\xff", 10 + data[9] if data.startswith(b"ID3") else 0) :]
+    with pytest.raises(InputError, match="carries MP3"):
+        piped(data, [7, 100])
+
+
+def test_aac_is_refused_by_its_name() -> None:
+    frame = bytes.fromhex("fff1504002bffc") + b"\x21" * 14  # 21 bytes, 44.1 kHz, mono
+    with pytest.raises(InputError, match="carries AAC"):
+        piped(frame * 500)
+
+
+@pytest.mark.parametrize("first", ["ffff", "fffb90c4", "fffbe0c4", "fff150400380fc00", "ffe0ffff", "fffb90c400000000"])
+def test_raw_samples_that_begin_as_a_frame_would_are_sound(first: str) -> None:
+    raw = bytes.fromhex(first) + (SOUND * 32768).astype("<i2").tobytes()
+    assert len(piped(raw)) == len(raw) // 2
+    quiet = np.full(8000, -1, "<i2").tobytes()
+    assert len(piped(quiet)) == 8000
 
 
 def test_floats_that_are_no_sound_become_silence_or_full_scale() -> None:

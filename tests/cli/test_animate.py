@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import logging
 from pathlib import Path
@@ -115,13 +116,18 @@ def test_results_of_speakers_that_exist_are_kept(talk: Path, tmp_path: Path) -> 
 def test_a_piped_recording_is_animated_as_its_file_is(talk: Path, tmp_path: Path) -> None:
     words = ["animate", "--no-video", "--emotion", "happy", "-q"]
     samples = soundfile.read(talk, dtype="int16")[0].tobytes()
-    for name, audio, sound in (("file", talk, b""), ("wav", "-", talk.read_bytes()), ("raw", "-", samples)):
+    mp3 = io.BytesIO()
+    soundfile.write(mp3, soundfile.read(talk)[0], 16_000, format="MP3")
+    given = (("file", talk, b""), ("wav", "-", talk.read_bytes()), ("raw", "-", samples), ("mp3", "-", mp3.getvalue()))
+    for name, audio, sound in given:
         called = [*words, str(audio), "-o", str(tmp_path / name)]
         done = CliRunner().invoke(app, called, input=sound, catch_exceptions=False)
         assert done.exit_code == 0, done.output
     whole = (tmp_path / "file" / "talk.npz").read_bytes()
     assert (tmp_path / "wav" / "stdin.npz").read_bytes() == whole
     assert (tmp_path / "raw" / "stdin.npz").read_bytes() == whole
+    piped = np.load(tmp_path / "mp3" / "stdin.npz")["coefficients"]
+    assert abs(len(piped) - len(np.load(tmp_path / "raw" / "stdin.npz")["coefficients"])) <= 1
 
 
 @pytest.mark.parametrize("sound", [b"", b"some text"])
