@@ -180,6 +180,7 @@ class Animator:
         if enroll and emotion is not None:
             raise InputError("enroll is for the diarizer; it does nothing with an emotion that is given")
         motion = replace(motion, **options)
+        motion.check_names()
         sound = as_audio(audio, rate, max_seconds)
         face = self._face(face)
         spoken = words if words is None or isinstance(words, Alignment) else checked_words(words, language)
@@ -239,6 +240,7 @@ class Animator:
             InputError: bad sound or turns, a track of nobody, or a decoder of vertices.
         """
         motion, tracks = replace(motion, **options), tracks or {}
+        motion.check_names()
         if self.moves_vertices:
             raise InputError("a conversation needs a decoder of shapes; this one moves the vertices of one topology")
         if not 0.0 <= listening <= 1.0:

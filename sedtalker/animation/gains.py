@@ -26,6 +26,8 @@ MAX_GAIN = 2.0
 """Largest factor of any gain."""
 MAX_OFFSET = 1.0
 """Largest amount that an offset adds or takes away."""
+MAX_SMOOTHING = 1.0
+"""Longest time over which a region is smoothed, seconds."""
 UPPER, LOWER = "upper", "lower"
 """The two regions that are smoothed apart."""
 WINDOW_DEVIATION = 0.25
@@ -159,9 +161,12 @@ def _by_shape(numbers: Mapping[str, float]) -> dict[str, float]:
 
 
 def check_smoothing(seconds: Mapping[str, float]) -> None:
-    """Raise ``InputError`` where something else than the upper and the lower face is to be smoothed."""
+    """Raise ``InputError`` where something else than the upper and the lower face is to be smoothed, or too long."""
     if strange := sorted(set(seconds) - {UPPER, LOWER}):
         raise InputError(f"'{strange[0]}' cannot be smoothed: use {UPPER} or {LOWER}")
+    for name, value in seconds.items():
+        if not 0.0 <= value <= MAX_SMOOTHING:
+            raise InputError(f"smoothing {name}={value:g} is out of range: use 0 to {MAX_SMOOTHING:g} seconds")
 
 
 def smoothed(weights: Mapping[str, Floats], seconds: Mapping[str, float], fps: float) -> dict[str, Floats]:

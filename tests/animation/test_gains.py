@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,15 +13,17 @@ from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from typer.testing import CliRunner
 
+from sedtalker.animation.animator import Animator
 from sedtalker.animation.gains import (
     AROUND_THE_MOUTH,
+    MAX_SMOOTHING,
     REGIONS,
     Gains,
     apply_gains,
     smoothed,
 )
 from sedtalker.animation.mouth_rules import RULES
-from sedtalker.animation.option_fields import read_factors
+from sedtalker.animation.option_fields import declared, read_factors
 from sedtalker.animation.performance import LiveMotion, Motion
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import load_audio
@@ -262,3 +266,18 @@ def test_smoothing_calms_its_region_and_leaves_closed_lips_closed(motions) -> No
     assert smoothed(weights, {}, 50.0) == {name: pytest.approx(w) for name, w in weights.items()}
     with pytest.raises(InputError, match="upper or lower"):
         Motion(smooth={"nose": 0.2}).check_names()
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 1.01, 99.0, math.nan, math.inf])
+def test_smoothing_has_one_range_wherever_it_is_given(seconds: float) -> None:
+    kind = declared(Motion)["smooth"].kind
+    (about,) = get_args(get_args(kind)[1])[1:]
+    assert (about.least, about.most) == (0.0, MAX_SMOOTHING)
+    motion = Motion(smooth={"upper": seconds})
+    animator = Animator.from_pretrained()
+    with pytest.raises(InputError, match=r"upper=.* is out of range: use 0 to 1 seconds"):
+        motion.check_names()
+    with pytest.raises(InputError, match="is out of range"):
+        animator("there is no such file.wav", motion=motion)
+    with pytest.raises(InputError, match="is out of range"):
+        animator.scene("there is no such file.wav", motion=motion)
