@@ -188,7 +188,7 @@ class BatchSettings(Performance):
 
             behind = self.picture()["background"]
             if self.video:
-                check_file(Path(f"video.{self.video_format}"), behind)
+                check_file(Path(f"video.{self.video_format}"), behind, self.fps)
         check_face(self)
         shape_map_of(self.rig_names)
         for path in self.named_files():

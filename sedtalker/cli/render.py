@@ -56,7 +56,7 @@ def render(
     if frames:
         o.check_sequence(target, run.force)
     else:
-        check_file(target, picture["background"])
+        check_file(target, picture["background"], fps)
     names = None if frames else [target.name]
     folder = target if frames else target.parent
     with OutputFolder(folder, names, run.force) as results, run.shown() as shown:

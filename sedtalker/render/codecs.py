@@ -56,6 +56,19 @@ CONTAINERS = {
     ".gif": Container("gif", "pal8", "pal8"),
 }
 """By suffix."""
+FASTEST_GIF = 100
+"""Most frames a second of a GIF, which counts hundredths of a second."""
+
+
+def check_rate(path: Path, fps: float) -> None:
+    """Raise ``InputError`` where a video of that suffix cannot have so many frames a second."""
+    if not 1 <= fps <= 240:
+        raise InputError(f"{fps} frames a second cannot be written: use 1 to 240")
+    if path.suffix.lower() == ".gif" and fps > FASTEST_GIF:
+        raise InputError(
+            f"a GIF has at most {FASTEST_GIF} frames a second, and browsers show at most 50: "
+            f"it cannot have {fps:g}; use --fps or another format"
+        )
 
 
 def write_video(
@@ -87,8 +100,7 @@ def write_video(
         import av
 
     path = Path(path)
-    if not 1 <= fps <= 240:
-        raise InputError(f"{fps} frames a second cannot be written: use 1 to 240")
+    check_rate(path, fps)
     if audio is not None and (audio[0].ndim != 1 or not 4000 <= audio[1] <= 384_000):
         raise InputError(
             f"sound of shape {audio[0].shape} at {audio[1]} Hz cannot be written: give mono at 4 to 384 kHz"

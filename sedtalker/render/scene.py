@@ -122,7 +122,7 @@ def render_scene(
     Raises:
         InputError: as ``render_video``, or no such shot.
     """
-    path = check_file(Path(path), look.get("background"))
+    path = check_file(Path(path), look.get("background"), scene.fps)
     frames = None
     if path.suffix.lower() == ".png":
         frames = (k := frame_at(at, len(scene), scene.fps)), k + 1

@@ -13,7 +13,7 @@ from sedtalker.animation.option_fields import Backend
 from sedtalker.audio import Audio, load_audio
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.render.codecs import CONTAINERS, write_png, write_sequence, write_video
+from sedtalker.render.codecs import CONTAINERS, check_rate, write_png, write_sequence, write_video
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import Behind, Image, Size, Viewpoint, read_background, viewpoint
 from sedtalker.render.renderer import make_renderer
@@ -84,7 +84,7 @@ def render_video(
     Raises:
         InputError: an unusable path, size, backend, light, camera, background or sound, or an animation without frames.
     """
-    path = check_file(Path(path), look.get("background"))
+    path = check_file(Path(path), look.get("background"), animation.fps)
     drawn = _frame(animation, at) if path.suffix.lower() == ".png" else animation
     write_drawn(path, render_frames(drawn, **look), animation.fps, audio)
 
@@ -146,11 +146,11 @@ def check_video_name(path: Path) -> Path:
     return path
 
 
-def check_file(path: Path, background: str | Behind | None = None) -> Path:
-    """The path, if an animation can be rendered into it, before that background.
+def check_file(path: Path, background: str | Behind | None = None, fps: float | None = None) -> Path:
+    """The path, if an animation of so many frames a second can be rendered into it, before that background.
 
     Raises:
-        InputError: its suffix is none of a video or of a picture, or it cannot be transparent.
+        InputError: its suffix is none of a video or of a picture, or it cannot be transparent or so fast.
     """
     suffix = path.suffix.lower()
     if suffix != ".png":
@@ -159,4 +159,6 @@ def check_file(path: Path, background: str | Behind | None = None) -> Path:
         clear = [name for name, kind in CONTAINERS.items() if kind.clear]
         if isinstance(background, str) and background == "transparent" and suffix not in clear:
             raise InputError(f"{path}: this format has no transparency: use {', '.join(clear)} or .png")
+        if fps is not None:
+            check_rate(path, fps)
     return path

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -67,6 +68,20 @@ BAD = [
     (("--background", "transparent"), "no transparency"),
     (("--light", "disco"), "no light"),
 ]
+
+
+def test_a_gif_that_is_too_fast_is_refused_before_any_work(file: Path, tmp_path: Path) -> None:
+    fast = tmp_path / "fast.npz"
+    write_animation(fast, replace(moving_cube(4, face=standing()), fps=120.0))
+    words = ("render", fast, "-o", tmp_path / "a.gif", "--renderer", "numba", "-q")
+    animate = ("animate", SAMPLE, "--fps", 120, "--video-format", "gif", "-o", tmp_path / "out", "-q")
+    for given in (words, (*words, "--fps", 101), animate):
+        done = run(*given)
+        assert done.exit_code == 2
+        assert "at most 100 frames a second" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.npz", "fast.npz"}
+    assert run(*words, "--fps", 100, "--size", 32).exit_code == 0
 
 
 @pytest.mark.parametrize(("words", "complaint"), BAD)
