@@ -20,7 +20,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -176,12 +176,15 @@ def signals_wait() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
-def appear(staging: Staging, folder: Path, fresh: bool, force: bool) -> None:
+def appear(
+    staging: Staging, folder: Path, fresh: bool, force: bool, outdated: Callable[[str], bool] | None = None
+) -> None:
     """Let the files of a staging folder appear in their place, all or none, one program after the other.
 
     Args:
         staging: where they are.
         fresh: whether that folder was made for them and is still empty.
+        outdated: whether a file of this name in the folder vanishes, where it is none of them.
 
     Raises:
         InputError: another program has put results there meanwhile and ``force`` is off, or is at it for long.
@@ -192,9 +195,13 @@ def appear(staging: Staging, folder: Path, fresh: bool, force: bool) -> None:
             raise InputError(f"{folder}: another program is writing there; try again")
         if fresh and staging.become(folder):
             return
-        for name in os.listdir(staging.new):
+        names = os.listdir(staging.new)
+        for name in names:
             if (folder / name).is_dir():
                 raise InputError(f"{folder / name} is a folder where a result would go; use --output for another place")
             if not force and (folder / name).exists():
                 raise InputError(f"{folder / name} exists by now: another program wrote it; use --force to overwrite")
         staging.move_to(folder)
+        for name in os.listdir(folder) if outdated is not None else ():
+            if outdated(name) and name not in names and (folder / name).is_file():
+                (folder / name).unlink(missing_ok=True)

@@ -207,6 +207,7 @@ class OutputFolder:
     Args:
         folder: where they appear; it is made where it is missing.
         names: of the results; None: all that the block writes, which may replace others.
+        outdated: whether a file of this name, of an earlier run, vanishes where it is no result of this one.
 
     Attributes:
         path: where the block writes them.
@@ -216,8 +217,15 @@ class OutputFolder:
             end, when a result cannot be moved to its place.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str] | None, force: bool):
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str] | None,
+        force: bool,
+        outdated: Callable[[str], bool] | None = None,
+    ):
         self.folder, self.names, self.force = folder, names, force or names is None
+        self.outdated = outdated
 
     def __enter__(self) -> OutputFolder:
         if self.folder.exists() and not self.folder.is_dir():
@@ -230,6 +238,9 @@ class OutputFolder:
             _check_no_input(path)
             if path.exists() and not self.force:
                 raise InputError(f"{path} exists; use --force to overwrite or --output for another folder")
+        for name in os.listdir(self.folder) if self.outdated is not None and self.folder.is_dir() else ():
+            if self.outdated(name):
+                _check_no_input(self.folder / name)
         self.made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -249,7 +260,7 @@ class OutputFolder:
         try:
             if kind is None:
                 self._check_written()
-                appear(self._staging, self.folder, bool(self.made), self.force)
+                appear(self._staging, self.folder, bool(self.made), self.force, self.outdated)
                 written = True
         except OSError as problem:
             place = str(problem.filename2 or problem.filename or self.folder).replace(str(self.path), str(self.folder))

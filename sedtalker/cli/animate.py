@@ -163,7 +163,9 @@ def animate(
     folder = output or Path(stem)
     if settings.video and frames:
         settings = replace(settings, video=False)
-        pictures, _ = o.check_sequence(folder / f"{stem}.frames", run.force), settings.picture()
+        from sedtalker.render.codecs import check_sequence
+
+        pictures, _ = check_sequence(folder / f"{stem}.frames", run.force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
     if settings.speakers is not None:
         with o.piped_recording(audio) as recording:
@@ -178,7 +180,9 @@ def animate(
             o.save_preset(context, save_preset)
             say_of(animation, audio, settings.emotion if track is None else track)
             if pictures is not None:
-                drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
+                from sedtalker.render.codecs import is_frame_name
+
+                drawn = stack.enter_context(OutputFolder(pictures, None, True, is_frame_name))
                 o.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
             if visemes is not None:
                 write_visemes(visemes, viseme_set, animation.phones, sound, recording, settings.fps)

@@ -362,19 +362,6 @@ def drawn_where_possible(context: typer.Context, settings: BatchSettings) -> Bat
     return replace(settings, video=False)
 
 
-def check_sequence(folder: Path, force: bool) -> Path:
-    """The folder, if pictures can be written into it.
-
-    Raises:
-        InputError: there are some and ``force`` is off, or it is a file.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: the pictures need a folder")
-    if (folder / "000000.png").exists() and not force:
-        raise InputError(f"{folder} has pictures; use --force to overwrite them")
-    return folder
-
-
 def write_sequence(animation: Animation, folder: Path, picture: Mapping[str, Any], hook: Hook) -> None:
     """Write every frame as a PNG; ``picture``: see ``picture_options``."""
     from sedtalker.render.video import render_sequence

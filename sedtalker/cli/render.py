@@ -49,17 +49,19 @@ def render(
     check_sound(audio)
     ending = ".frames" if frames else ".mp4"
     target = output or animation.with_name(animation.name.removesuffix(".npz") + ending)
+    from sedtalker.render.codecs import check_sequence, is_frame_name
     from sedtalker.render.renderer import picture_options
     from sedtalker.render.video import check_file
 
     picture = picture_options(options.size, options.camera, options.background, options.light, options.renderer)
     if frames:
-        o.check_sequence(target, run.force)
+        check_sequence(target, run.force)
     else:
         check_file(target, picture["background"], fps)
     names = None if frames else [target.name]
     folder = target if frames else target.parent
-    with OutputFolder(folder, names, run.force) as results, run.shown() as shown:
+    outdated = is_frame_name if frames else None
+    with OutputFolder(folder, names, run.force, outdated) as results, run.shown() as shown:
         from sedtalker.animation.animation import read_animation
         from sedtalker.audio import find_recording
 

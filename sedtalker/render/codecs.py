@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -261,13 +262,33 @@ def frame_names(count: int) -> list[str]:
     return [f"{i:06d}.png" for i in range(count)]
 
 
+def is_frame_name(name: str) -> bool:
+    """Whether ``frame_names`` gives such a name."""
+    return re.fullmatch(r"[0-9]{6,}\.png", name) is not None
+
+
+def check_sequence(folder: Path, force: bool) -> Path:
+    """The folder, if a sequence can be written into it.
+
+    Raises:
+        InputError: there is one and ``force`` is off, or it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: the pictures need a folder")
+    if not force and folder.is_dir() and any(is_frame_name(path.name) for path in folder.iterdir()):
+        raise InputError(f"{folder} has pictures; use --force to overwrite them")
+    return folder
+
+
 def write_sequence(folder: Path, frames: Iterable[NDArray[np.uint8]], count: int, force: bool = False) -> None:
     """Write ``count`` pictures into a folder as PNG files; they appear all or not at all.
 
+    With ``force`` those of an earlier sequence vanish that are not replaced; other files stay.
+
     Raises:
-        InputError: one of them is there already and ``force`` is off, or they cannot be written.
+        InputError: there is a sequence already and ``force`` is off, or they cannot be written.
     """
-    names = frame_names(count)
-    with OutputFolder(Path(folder), names, force) as results:
+    folder, names = check_sequence(Path(folder), force), frame_names(count)
+    with OutputFolder(folder, names, force, is_frame_name) as results:
         for name, picture in zip(names, frames, strict=True):
             write_png(results.path / name, picture)

@@ -58,6 +58,27 @@ def test_a_transparent_picture_a_gif_and_frames(file: Path, tmp_path: Path) -> N
     assert run("render", file, "--frames", *words, "--force").exit_code == 0
 
 
+def test_a_shorter_sequence_leaves_no_frames_of_the_longer_one(file: Path, tmp_path: Path) -> None:
+    write_animation(tmp_path / "short.npz", moving_cube(2, face=standing()))
+    folder, words = tmp_path / "frames", ("--size", 32, "--renderer", "numba", "-q", "--frames")
+    assert run("render", file, *words, "-o", folder).exit_code == 0
+    for mine in ("notes.txt", "00001.png", "000002.jpg", "shot000003.png"):
+        (folder / mine).touch()
+    (folder / "000000.png").unlink()
+    refused = run("render", tmp_path / "short.npz", *words, "-o", folder)
+    assert refused.exit_code == 2
+    assert "--force" in refused.stderr
+    assert (folder / "000003.png").exists()
+    behind = run(
+        "render", tmp_path / "short.npz", *words, "-o", folder, "--force", "--background", folder / "000003.png"
+    )
+    assert behind.exit_code == 2
+    assert "reads this file" in behind.stderr
+    assert run("render", tmp_path / "short.npz", *words, "-o", folder, "--force").exit_code == 0
+    kept = {"000000.png", "000001.png", "notes.txt", "00001.png", "000002.jpg", "shot000003.png"}
+    assert {path.name for path in folder.iterdir()} == kept
+
+
 BAD = [
     (("--size", "12x"), "picture size"),
     (("--size", "9"), "out of range"),

@@ -178,8 +178,10 @@ def test_a_sequence_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(p.name for p in folder.iterdir()) == frame_names(3) == ["000000.png", "000001.png", "000002.png"]
     with Image.open(folder / "000002.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), list(discs(3))[2])
-    with pytest.raises(InputError, match="exists"):
+    with pytest.raises(InputError, match="has pictures"):
         write_sequence(folder, discs(3), 3)
+    write_sequence(folder, discs(2), 2, force=True)
+    assert sorted(p.name for p in folder.iterdir()) == frame_names(2)
 
     def broken() -> Iterator[np.ndarray]:
         yield from discs(2)
