@@ -127,9 +127,14 @@ def inputs_kept(paths: Iterable[Path]) -> Iterator[None]:
         _inputs.reset(token)
 
 
+def is_input(path: Path) -> bool:
+    """Whether the command reads this file, see ``inputs_kept``."""
+    return is_file(path) and any(is_file(other) and path.samefile(other) for other in _inputs.get())
+
+
 def _check_no_input(path: Path) -> None:
     """Raise ``InputError`` where a result would replace a file that the command reads."""
-    if is_file(path) and any(is_file(other) and path.samefile(other) for other in _inputs.get()):
+    if is_input(path):
         raise InputError(f"{path}: this command reads this file and would overwrite it; name another place")
 
 

@@ -19,7 +19,7 @@ from sedtalker.cli import options as o
 from sedtalker.cli.console import PIPE, fail_clearly, print_emotions, write_json
 from sedtalker.cli.export import VisemeSetOption, VisemesOption, check_visemes, write_visemes
 from sedtalker.errors import InputError
-from sedtalker.storage import OutputFolder
+from sedtalker.storage import OutputFolder, is_input
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
@@ -191,7 +191,7 @@ def animate(
         sound, animation = Worker(device).animate(recording, settings, folder, run.force, shown.hook, **given)
         shown.summary(sound.duration)
     beside = {"frames": pictures, "visemes": visemes}
-    print_files(folder, stem, settings.suffixes(), animation, sound.duration, run.as_json, beside)
+    print_files(folder, stem, settings.suffixes(), animation, sound.duration, run, beside)
 
 
 def check_speakers(context: typer.Context, settings: BatchSettings) -> None:
@@ -228,7 +228,7 @@ def animate_speakers(
     with run.shown() as shown:
         sound, scene, suffixes = Worker(device).converse(audio, settings, folder, run.force, shown.hook, seen=seen)
         shown.summary(sound.duration)
-    print_files(folder, audio.stem, suffixes, scene, sound.duration, run.as_json)
+    print_files(folder, audio.stem, suffixes, scene, sound.duration, run)
 
 
 def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) -> None:
@@ -300,7 +300,7 @@ def animate_performance(
         moved = perform(face, motion, settings.fps, gains=settings.gains, head=settings.head, source=file_sha256(take))
         write_results(moved, sound, audio, settings, results.path, folder, shown.hook, stem)
         shown.summary(moved.duration)
-    print_files(folder, stem, suffixes, moved, moved.duration, run.as_json)
+    print_files(folder, stem, suffixes, moved, moved.duration, run)
 
 
 def print_files(
@@ -309,14 +309,16 @@ def print_files(
     suffixes: Sequence[str],
     animation: Animation | Scene,
     duration: float,
-    as_json: bool,
+    run: o.Run,
     beside: Mapping[str, Path | None] = MappingProxyType({}),
 ) -> None:
-    """Print what was written; frames first, visemes last."""
+    """Print what was written, frames first, visemes last; and say which files of the same name were left by others."""
     paths = {suffix.lstrip("."): str(folder / (stem + suffix)) for suffix in suffixes}
     more = {name: str(path) for name, path in beside.items() if path is not None}
     paths = {name: more[name] for name in ("frames",) if name in more} | paths | more
-    if as_json:
+    if run.force:
+        say_left(folder, stem, [Path(path).name for path in paths.values()])
+    if run.as_json:
         said = {"files": paths, "frames": len(animation), "fps": animation.fps, "duration": duration}
         if (phones := getattr(animation, "phones", None)) is not None:
             words = [{"start": a, "end": b, "text": text} for a, b, text in phones.word_times()]
@@ -324,3 +326,15 @@ def print_files(
         write_json(said)
     else:
         print("\n".join(paths.values()))
+
+
+def say_left(folder: Path, stem: str, written: Sequence[str]) -> None:
+    """Say which results of earlier runs still lie beside those of this one, and do not belong to them."""
+    from sedtalker.export.formats import export_formats
+    from sedtalker.render.codecs import CONTAINERS
+
+    endings = [*CONTAINERS, ".frames", *(row.suffix for row in export_formats().values())]
+    names = [stem + ending for ending in endings if stem + ending not in written]
+    left = [name for name in names if (folder / name).exists() and not is_input(folder / name)]
+    if left:
+        log.warning("%s: left as before, not of this run: %s", folder, ", ".join(left))

@@ -97,4 +97,4 @@ def say(
         sound = speech.played
         write_results(animation, sound, output / wanted[0], settings, results.path, output, shown.hook, stem)
         shown.summary(speech.sound.duration)
-    print_files(output, stem, suffixes, animation, speech.sound.duration, run.as_json)
+    print_files(output, stem, suffixes, animation, speech.sound.duration, run)

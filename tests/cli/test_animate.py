@@ -13,10 +13,12 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from sedtalker.cli.animate import LIKELY, say_of
+from sedtalker.cli.animate import LIKELY, print_files, say_of
 from sedtalker.cli.main import app
+from sedtalker.cli.options import Run
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import Prediction
+from sedtalker.storage import inputs_kept
 from tests.support.clips import cut_sample
 from tests.support.moving import moving_cube
 
@@ -138,3 +140,16 @@ def test_a_pipe_without_sound_is_one_line(sound: bytes, tmp_path: Path) -> None:
     assert done.stderr.startswith("error: -: the audio ")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_results_of_earlier_runs_that_are_left_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("talk.mp4", "talk.glb", "talk.npz", "talk.fbx", "talk.wav", "other.mp4", "talk.mov"):
+        (tmp_path / name).touch()
+    moved = moving_cube(2)
+    with inputs_kept([tmp_path / "talk.mov"]):
+        print_files(tmp_path, "talk", [".glb", ".npz"], moved, moved.duration, Run())
+        assert not caplog.records
+        print_files(tmp_path, "talk", [".glb", ".npz"], moved, moved.duration, Run(force=True))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: left as before, not of this run: talk.mp4, talk.fbx"
+    ]
