@@ -33,21 +33,25 @@ def render(
         typer.Option(
             "--output",
             "-o",
-            help="A .mp4, .mov, .mkv, .webm or .gif, a .png of one frame, or with --frames a folder; default: NAME.mp4 "
-            "or NAME.frames beside the animation.",
+            help="A .mp4, .mov, .mkv, .webm or .gif, a .png of one frame, or with --frames a folder; default: "
+            "NAME.mp4, NAME.frames, or with --at NAME.png, beside the animation.",
         ),
     ] = None,
     audio: Annotated[Path | None, typer.Option(help="The speech; default: found beside the animation.")] = None,
     options: Performance = Performance(),
     fps: Annotated[float | None, typer.Option(min=1.0, max=120.0, help="Resample to these frames a second.")] = None,
     frames: o.FramesOption = False,
-    at: Annotated[float, typer.Option(min=0.0, help="Seconds: the frame that a .png shows.")] = 0.0,
+    at: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds: the frame that a .png shows; else the first.")
+    ] = None,
     run: o.Run = o.Run(),
 ) -> None:
     """Render an animation; it needs neither the models nor the audio, whose sound is added where it is found."""
     animation = find_animation(animation)
     check_sound(audio)
-    ending = ".frames" if frames else ".mp4"
+    ending = ".frames" if frames else ".mp4" if at is None else ".png"
+    if at is not None and (frames or (output is not None and output.suffix.lower() != ".png")):
+        raise InputError(f"--at shows one frame: {'leave out --frames' if frames else 'name a .png with --output'}")
     target = output or animation.with_name(animation.name.removesuffix(".npz") + ending)
     from sedtalker.render.codecs import check_sequence, is_frame_name
     from sedtalker.render.renderer import picture_options
@@ -76,7 +80,7 @@ def render(
         if frames:
             o.write_sequence(opened, results.path, picture, shown.hook)
         else:
-            opened.render(results.path / target.name, found, hook=shown.hook, at=at, **picture)
+            opened.render(results.path / target.name, found, hook=shown.hook, at=at or 0.0, **picture)
     if run.as_json:
         write_json({"file": str(target), "frames": len(opened), "fps": opened.fps, "audio": found and str(found)})
     else:

@@ -91,6 +91,19 @@ BAD = [
 ]
 
 
+def test_a_frame_at_a_time_is_a_picture_and_never_a_video(file: Path, tmp_path: Path) -> None:
+    words = ("render", file, "--size", 32, "--renderer", "numba", "-q", "--at", 0.04)
+    (tmp_path / "clip.mp4").write_bytes(b"a video")
+    for more in (("--frames",), ("-o", tmp_path / "z.mp4"), ("-o", tmp_path / "z")):
+        done = run(*words, *more, "--force")
+        assert done.exit_code == 2
+        assert "--at shows one frame" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert run(*words, "--force").exit_code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.npz", "clip.mp4", "clip.png"}
+    assert (tmp_path / "clip.mp4").read_bytes() == b"a video"
+
+
 def test_a_gif_that_is_too_fast_is_refused_before_any_work(file: Path, tmp_path: Path) -> None:
     fast = tmp_path / "fast.npz"
     write_animation(fast, replace(moving_cube(4, face=standing()), fps=120.0))
