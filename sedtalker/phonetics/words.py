@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -42,6 +43,8 @@ LONGEST_WORD = 500
 """Characters that are kept of a word or phrase."""
 SILENT = {"", "sil", "sp", "spn", "<eps>", "<sil>", "[noise]", "[silence]"}
 """Texts of intervals that are no words."""
+EMOTION = re.compile(r"^[a-z]+:[01]\.[0-9]{3}(?!\S)")
+"""What our own subtitles and tiers begin a text with: ``happy:0.800``, emotion and intensity."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def read_words(data: bytes, name: str) -> tuple[Word, ...]:
 def _checked(start: float, end: float, text: str) -> Word:
     if not (math.isfinite(start) and math.isfinite(end) and 0.0 <= start <= end):
         raise InputError(f"'{text[:40]}' ends before it begins, or has no times")
-    return Word(float(start), float(end), " ".join(text.split())[:LONGEST_WORD])
+    return Word(float(start), float(end), " ".join(EMOTION.sub("", text.strip()).split())[:LONGEST_WORD])
 
 
 Found = Iterable[tuple[float, float, str]]

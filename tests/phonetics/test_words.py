@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
+from sedtalker.emotion.formats import constant_track, labels
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import Word, read_words
 
@@ -85,6 +87,22 @@ def test_subtitles():
     assert words == (Word(0.5, 2.0, "So this is how you feel"), Word(3.0, 3.7, "Well"), Word(3.7, 4.5, "yes"))
     srt = "1\r\n00:00:00,500 --> 00:00:01,250\r\nso\r\n\r\n"
     assert read_words(srt.encode("utf-16"), "a.SRT") == SO
+
+
+@pytest.mark.parametrize("form", [labels.SRT, labels.VTT])
+def test_our_own_subtitles_are_read_back_without_their_emotion(form):
+    said = ((0.5, 0.9, "Happy"), (0.9, 1.3, "birthday."), (1.5, 1.9, "At"), (1.9, 2.4, "10:30"))
+    track = replace(constant_track("happy:0.8", 3.0), words=said)
+    text = form.write(track, "a")
+    assert "happy:0.800" in text
+    assert read_words(text.encode(), f"a{form.suffix}") == (
+        Word(0.0, 1.5, "Happy birthday."),
+        Word(1.5, 3.0, "At 10:30"),
+    )
+    silent = form.write(replace(track, words=()), "a")
+    with pytest.raises(InputError, match="no words with times"):
+        read_words(silent.encode(), f"a{form.suffix}")
+    assert read_words(b"1\n00:00:00,500 --> 00:00:01,250\nodds: 1:1.500\n", "a.srt")[0].text == "odds: 1:1.500"
 
 
 @pytest.mark.parametrize("text", [LONG, SHORT])
