@@ -202,6 +202,7 @@ def appear(
             if not force and (folder / name).exists():
                 raise InputError(f"{folder / name} exists by now: another program wrote it; use --force to overwrite")
         staging.move_to(folder)
-        for name in os.listdir(folder) if outdated is not None else ():
-            if outdated(name) and name not in names and (folder / name).is_file():
-                (folder / name).unlink(missing_ok=True)
+        if outdated is not None:
+            for name in filter(outdated, os.listdir(folder)):
+                if name not in names and (folder / name).is_file():
+                    (folder / name).unlink(missing_ok=True)

@@ -243,8 +243,8 @@ class OutputFolder:
             _check_no_input(path)
             if path.exists() and not self.force:
                 raise InputError(f"{path} exists; use --force to overwrite or --output for another folder")
-        for name in os.listdir(self.folder) if self.outdated is not None and self.folder.is_dir() else ():
-            if self.outdated(name):
+        if self.outdated is not None and self.folder.is_dir():
+            for name in filter(self.outdated, os.listdir(self.folder)):
                 _check_no_input(self.folder / name)
         self.made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         try:
