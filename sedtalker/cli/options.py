@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 
-from sedtalker.animation.option_fields import Option, declared, is_repeatable
-from sedtalker.animation.performance import Performance
+from sedtalker.animation.option_fields import Declared, Option, declared, is_repeatable
+from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.batch.opening import check_enroll as check_enroll
 from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.cli.console import PIPE, PROGRESS_HELP, ProgressStyle, ShownProgress, say, stdin_bytes
 from sedtalker.errors import InputError, called
 from sedtalker.export.formats import FORMATS
-from sedtalker.reading import is_folder, is_there, read_json
+from sedtalker.reading import is_file, is_folder, is_there, read_json
 from sedtalker.storage import check_writable, write_text
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def takes_options(
         def wrapper(**given: Any) -> R:
             for name, group in groups.items():
                 values = {option: given.pop(option) for option in taken(group.annotation) if option in given}
-                given[name] = _read(group.annotation, parted(values, given.get("context")))
+                typed = typed_head(values, declared(group.annotation), given.get("context"))
+                given[name] = _read(group.annotation, parted(typed, given.get("context")))
             return command(**given)
 
         parameters = list[inspect.Parameter]()
@@ -106,6 +107,27 @@ def keep_order(context: typer.Context, parameter: typer.CallbackParam, value: li
     """Callback of ``--mesh`` and ``--face``, which click calls in the order of the command line."""
     context.meta.setdefault(ORDER, []).append(parameter.name)
     return value
+
+
+OF_A_MESH = ("mesh_head", "landmarks", "rig")
+"""Options that say what is where in the file of a head."""
+OF_A_FIT = ("open_mouth", "mouth", "eyes", "strength")
+"""Options that say how the head of a file is fitted."""
+
+
+def typed_head(
+    values: dict[str, Any], options: Mapping[str, Declared], context: typer.Context | None
+) -> dict[str, Any]:
+    """The values without what a preset or a project says of another head than that which the command line names."""
+    named = [] if context is None else [name for name in FACES if is_typed(context, name)]
+    if not named:
+        return values
+    assert context is not None
+    others = [*FACES, *OF_A_MESH, *(OF_A_FIT if named == ["face"] else ())]
+    other = {name for name in others if name in values and _source(context, name) == "DEFAULT_MAP"}
+    plain = {name: None if name in FACES else options[name].default for name in other}
+    context.params.update(plain)  # presets are saved from there
+    return values | plain
 
 
 def parted(values: dict[str, Any], context: typer.Context | None) -> dict[str, Any]:
@@ -187,7 +209,7 @@ NOT_SAVED = {
 
 
 def read_preset(context: typer.Context, path: Path | None) -> Path | None:
-    """Callback of ``--preset``: its options are the command's defaults.
+    """Callback of ``--preset``: its options are the command's defaults; files are found beside it.
 
     Raises:
         typer.Exit: no such file, no preset, or an option that the command does not have; a line says which.
@@ -205,6 +227,7 @@ def read_preset(context: typer.Context, path: Path | None) -> Path | None:
         say(f"error: {error}")
         raise typer.Exit(2) from None
     several = {parameter.name for parameter in context.command.params if getattr(parameter, "multiple", False)}
+    held = _with_files(context, held, path.absolute().parent, str)
     listed = {name: [value] for name, value in held.items() if name in several and isinstance(value, str)}
     context.default_map = {**(context.default_map or {}), **held, **listed}
     return path
@@ -226,16 +249,45 @@ def check_preset(path: Path | None, force: bool) -> None:
 
 
 def save_preset(context: typer.Context, path: Path | None) -> None:
-    """Write the options of a command that are not at their defaults; None: nothing is written."""
+    """Write the options of a command that are not at their defaults, files relative to it; None: nothing is written."""
     if path is None:
         return
+    from sedtalker.studio.project import names_from
+
     kept: dict[str, Any] = {}
     for parameter in context.command.params:
         name, value = parameter.name or "", context.params.get(parameter.name or "")
         if name not in NOT_SAVED and value not in (None, parameter.default, [], ()):
             kept[name] = _plain(value[0] if name in FACES and len(value) == 1 else value)
+    kept = _with_files(context, kept, Path.cwd(), names_from(path.absolute().parent))
     write_text(path, json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
     say(f"preset: {path}")
+
+
+def _with_files(
+    context: typer.Context, held: Mapping[str, Any], base: Path, name_of: Callable[[Path], str]
+) -> dict[str, Any]:
+    """Options with other names of the files and folders that they name; relative ones are below ``base``."""
+    takes = inspect.signature(context.command.callback, eval_str=True).parameters if context.command.callback else {}
+    about = {**declared(StreamSettings), **declared(Performance)}
+
+    def changed(name: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [changed(name, one) for one in value]
+        names = about[name].option.names if name in about else None
+        is_path = name == "others" or (names is None and _holds_path(takes[name].annotation))
+        if not (names or is_path) or not isinstance(value, str) or not value:
+            return value
+        path = base / value  # what may also be a word is a file where there is one, as in a manifest of a batch
+        named = {"json": path.suffix == ".json", "file": is_file(path), "folder": is_folder(path), None: is_there(path)}
+        return name_of(path) if named[names] else value
+
+    return {name: changed(name, value) for name, value in held.items()}
+
+
+def _holds_path(kind: Any) -> bool:
+    """Whether a type is that of a path, or of something with paths in it."""
+    return kind is Path or any(map(_holds_path, get_args(kind)))
 
 
 def _plain(value: Any) -> Any:
@@ -268,8 +320,12 @@ def given_words(transcript: str | None, words: Path | None, language: str | None
 
 def is_typed(context: typer.Context, name: str) -> bool:
     """Whether an option stands on the command line, rather than in a project, the environment or its default."""
+    return _source(context, name) == "COMMANDLINE"
+
+
+def _source(context: typer.Context, name: str) -> str | None:
     source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
+    return None if source is None else source.name
 
 
 def check_files(*paths: Path | None) -> None:

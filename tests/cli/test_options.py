@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from sedtalker.cli import options as o
 from sedtalker.cli.main import HEADINGS, OPTIONS, app
 from sedtalker.cli.options import ORDER, parted
 from sedtalker.errors import InputError
@@ -166,3 +168,86 @@ def test_faces_after_the_first_are_those_of_others(
     assert parted({"face": ["amara"], "mesh": None, "speakers": None, "others": None}, context)["face"] == "amara"
     with pytest.raises(InputError, match="several faces need --speakers"):
         parted({"face": ["amara", "mei"], "mesh": None, "speakers": None, "others": None}, context)
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the last ``animate`` would have worked with; it saves its preset and stops."""
+    held: dict[str, Any] = {}
+
+    def stop(context: typer.Context, settings: Any) -> Any:
+        o.save_preset(context, context.params["save_preset"])
+        held.update(vars(settings))
+        raise InputError("enough")
+
+    monkeypatch.setattr(o, "drawn_where_possible", stop)
+    return held
+
+
+def test_a_preset_finds_its_files_from_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+) -> None:
+    for place in ("show/heads", "presets", "elsewhere"):
+        (tmp_path / place).mkdir(parents=True)
+    files = ("heads/head.obj", "heads/marks.json", "soft.json", "joy.emotion.json", "a.wav", "b.wav", "back.png")
+    for name in files:
+        (tmp_path / "show" / name).touch()
+    monkeypatch.chdir(tmp_path / "show")
+    words = ["--mesh", "heads/head.obj", "--landmarks", "heads/marks.json", "--light", "soft.json", "--enroll", "a.wav"]
+    words += ["--enroll", str(tmp_path / "show" / "b.wav"), "--emotion", "joy.emotion.json", "--background", "back.png"]
+    (tmp_path / "presets" / "russell1977").mkdir()  # a folder is no file of coordinates
+    words += [
+        "--coordinates",
+        "russell1977",
+        "--decoder",
+        "whisper-base",
+        "--camera",
+        "left",
+        "--save-preset",
+        "../presets/p.json",
+    ]
+    CliRunner().invoke(app, ["animate", "x.wav", *words])
+    saved = json.loads((tmp_path / "presets" / "p.json").read_text())
+    assert saved["mesh"] == "../show/heads/head.obj"
+    assert saved["enroll"] == ["../show/a.wav", "../show/b.wav"]
+    assert (saved["light"], saved["decoder"], saved["camera"]) == ("../show/soft.json", "whisper-base", "left")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    refused("animate", "x.wav", "--preset", "../presets/p.json")
+    here = (tmp_path / "show").resolve()
+    named = [given["mesh"], given["landmarks"], *given["enroll"]]
+    named += [Path(given[name]) for name in ("light", "emotion", "background")]
+    expected = ("heads/head.obj", "heads/marks.json", "a.wav", "b.wav", "soft.json", "joy.emotion.json", "back.png")
+    assert [path.resolve() for path in named] == [here / name for name in expected]
+    assert given["coordinates"] == "russell1977"
+    assert (given["decoder"], given["camera"]) == (Path("whisper-base"), "left")
+
+
+def test_a_head_on_the_command_line_takes_the_place_of_that_of_a_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("head.obj", "other.obj", "marks.json"):
+        Path(name).touch()
+    Path("face.json").write_text('{"face": "walter", "intensity": 1.2}')
+    Path("mesh.json").write_text('{"mesh": "head.obj", "landmarks": "marks.json", "mesh_head": 2, "mouth": "keep"}')
+    words = ["--preset", "face.json", "--mesh", "head.obj", "--save-preset", "new.json"]
+    CliRunner().invoke(app, ["animate", "x.wav", *words])
+    assert (given["mesh"], given["face"], given["intensity"]) == (Path("head.obj"), None, 1.2)
+    assert json.loads(Path("new.json").read_text()) == {"mesh": "head.obj", "intensity": 1.2}
+    refused("animate", "x.wav", "--preset", "mesh.json", "--face", "amara")
+    assert [given[name] for name in ("mesh", "face", "landmarks", "mesh_head", "mouth")] == [
+        None,
+        "amara",
+        None,
+        None,
+        "auto",
+    ]
+    refused("animate", "x.wav", "--preset", "mesh.json", "--mesh", "other.obj")
+    assert [given[name] for name in ("mesh", "landmarks", "mesh_head", "mouth")] == [
+        Path("other.obj"),
+        None,
+        None,
+        "keep",
+    ]
+    refused("animate", "x.wav", "--preset", "face.json", "--mesh", "head.obj", "--face", "amara")
+    assert (given["mesh"], given["face"]) == (Path("head.obj"), "amara")  # refused later, as without a preset
