@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sedtalker.animation.option_fields import declared
+from sedtalker.batch.log import log_files
 from sedtalker.batch.settings import BatchSettings, parse_settings
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import AUTO, TEXT_SUFFIXES, WORD_SUFFIXES
@@ -71,7 +72,7 @@ def find_items(
 
     Args:
         inputs: recordings, folders (searched below, their structure is kept), globs, and manifests.
-        output: the folder of the batch; it is not searched.
+        output: the folder of the batch; it is not searched, nor are those of earlier batches in a folder or a glob.
         settings: the options of recordings whose row in a manifest does not say otherwise.
         patterns: names that count in folders, such as ``*.wav`` or ``anna/*.flac``; by default ``SOUNDS``.
         labelled: manifests may have the columns ``LABEL`` and ``SPEAKER``.
@@ -112,7 +113,8 @@ def _items(
     elif any(mark in str(given) for mark in WILD):
         root = Path(*_fixed_parts(given))
         for path in sorted(Path(match) for match in glob.glob(str(given), recursive=True)):
-            inside = path.absolute().is_relative_to(output)
+            folders = [root / part for part in path.relative_to(root).parents]
+            inside = path.absolute().is_relative_to(output) or any(map(log_files, folders[:-1]))
             if path.is_file() and not inside and not path.name.startswith("."):
                 yield Item(path.absolute(), _name(path.relative_to(root)), settings)
     else:
@@ -130,10 +132,11 @@ def _fixed_parts(pattern: Path) -> list[str]:
 
 
 def recordings(folder: Path, output: Path, patterns: Sequence[str] = ()) -> Iterator[Path]:
-    """Recordings below a folder, without hidden files and folders, links to folders, and the results of the batch."""
+    """Recordings below a folder, without hidden files and folders, links to folders, and results of batches."""
     for root, folders, files in os.walk(folder):
         here = Path(root)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and (here / f).absolute() != output)
+        folders[:] = [f for f in folders if not log_files(here / f)]  # of earlier batches
         for name in sorted(files):
             if not name.startswith(".") and _counts(PurePosixPath((here / name).relative_to(folder)), patterns):
                 yield here / name
@@ -177,7 +180,7 @@ def words_beside(audio: Path, settings: BatchSettings) -> BatchSettings:
 
 
 def check_apart(folder: Path, output: Path) -> None:
-    """Raise ``InputError`` when results would lie among the recordings of a folder that is searched."""
+    """Raise ``InputError`` when a folder that is searched is that of the results, or lies in it."""
     if folder.resolve().is_relative_to(output.resolve()):
         raise InputError(f"{folder}: the results would lie among the recordings; name another folder with --output")
 

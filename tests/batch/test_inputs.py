@@ -54,6 +54,12 @@ def test_results_are_no_recordings(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav", "out/a/a.mp4")
     found = find_items([tmp_path], tmp_path / "out", BatchSettings())
     assert [item.name for item in found] == ["a"]
+    touch(tmp_path, "out/batch.jsonl", "shards/batch-1-of-2.jsonl", "shards/x/c.mp4", "kept/notes.jsonl", "kept/k.wav")
+    for place in (tmp_path, tmp_path / "**" / "*.*"):
+        later = find_items([place], tmp_path / "later", BatchSettings(), ("*.wav", "*.mp4"))
+        assert [item.name for item in later if item.audio.suffix != ".jsonl"] == ["a", "kept/k"]
+    asked_for = find_items([tmp_path / "out"], tmp_path / "later", BatchSettings())
+    assert [item.name for item in asked_for] == ["a/a"]
     for results in (tmp_path, tmp_path.parent):
         with pytest.raises(InputError, match="the results would lie among the recordings"):
             find_items([tmp_path], results, BatchSettings())
