@@ -139,7 +139,7 @@ def diarize(
             found = conversation_of(
                 diarizer, audio, speakers, names, options.min_confidence, options.max_seconds, plane, shown.hook
             )
-        write_results(found.save, output, found.plot, plot)
+        write_results(lambda path: found.save(path, audio.stem), output, found.plot, plot)
         return print_found(found, audio.stem, run.as_json, rttm)
     if finer:
         diarizer = diarizer.with_fine(fine_model, fine_encoder)
@@ -159,7 +159,7 @@ def diarize(
             track = replace(track, words=phones.word_times(), language=phones.language)
     track = with_share(track, fine_share) if fine_share else track
     track = track if plane is None else project(track, plane)
-    write_results(track.save, output, lambda path: track.plot(path, sound), plot)
+    write_results(lambda path: track.save(path, audio.stem), output, lambda path: track.plot(path, sound), plot)
     if events:
         print_lines(change_line(change, run.as_json) for change in track_changes(track))
     elif run.as_json:

@@ -102,14 +102,17 @@ class Conversation:
             raise InputError(f"{path} is of {made.duration:.2f} s, the recording of {sound.duration:.2f} s")
         return replace(made, speakers=replace(made.speakers, mixed=sound).with_turns(made.turns))
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, recording: str | None = None) -> None:
         """Write it; the suffix chooses the format: ``.json`` keeps all but the sound, ``.rttm``, ``.csv``, ``.srt`` and
         ``.vtt`` say who expresses what, and when.
+
+        Args:
+            recording: its name, which ``.rttm`` has in each line; default: that of the file.
 
         Raises:
             InputError: no format has such a suffix, or it cannot be written there.
         """
-        plugin("conversation files").write_conversation(Path(path), self)
+        plugin("conversation files").write_conversation(Path(path), self, recording)
 
     def plot(self, path: str | Path) -> None:
         """Draw the waveform and, below it, each speaker's turns and emotion to a PNG file.

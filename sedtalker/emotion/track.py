@@ -149,13 +149,16 @@ class EmotionTrack:
         """
         return cast(EmotionTrack, plugin("track files").read_track(Path(path), duration))
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, recording: str | None = None) -> None:
         """Write the track; the suffix chooses the format, ``.json`` is lossless.
+
+        Args:
+            recording: its name, which ``.rttm`` has in each line; default: that of the file.
 
         Raises:
             InputError: no format has such a suffix, or it cannot be written there.
         """
-        plugin("track files").write_track(Path(path), self)
+        plugin("track files").write_track(Path(path), self, recording)
 
     def plot(self, path: str | Path, audio: Audio | None = None) -> None:
         """Draw the track to a PNG file: categories, intensity, valence and arousal, the waveform where given.

@@ -56,7 +56,8 @@ def test_json_is_what_the_file_holds_and_reads_back(folder: Path) -> None:
 
 
 def test_rttm_gives_the_same_turns_again(folder: Path) -> None:
-    (folder / "again.rttm").write_text(printed("--speakers", "who.rttm", "--rttm"))
+    (folder / "again.rttm").write_text(printed("--speakers", "who.rttm", "--rttm", "-o", "written.rttm"))
+    assert (folder / "written.rttm").read_text() == (folder / "again.rttm").read_text()
     assert Turns.load("again.rttm").of("ann") == Turns.load("who.rttm").of("ann")
     again, first = (json.loads(printed("--speakers", name, "--json")) for name in ("again.rttm", "who.rttm"))
     assert again["tracks"] == first["tracks"]

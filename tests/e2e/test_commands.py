@@ -32,6 +32,8 @@ def test_diarize_prints_a_table_json_and_rttm(sedtalker: Run, tmp_path: Path) ->
     assert track == json.loads((tmp_path / "track.json").read_text())
     rttm = sedtalker("diarize", SAMPLE, "--rttm").out
     assert all(line.startswith("SPEAKER four_moods") for line in rttm.splitlines())
+    sedtalker("diarize", SAMPLE, "-o", tmp_path / "reference.rttm")
+    assert (tmp_path / "reference.rttm").read_text() == rttm
     assert sedtalker("diarize", SAMPLE, "--plot", tmp_path / "track.png").code == 2
 
 

@@ -216,6 +216,6 @@ def check_conversation_name(path: Path) -> Callable[[Conversation, str], str]:
     return write
 
 
-def write_conversation(path: Path, conversation: Conversation) -> None:
+def write_conversation(path: Path, conversation: Conversation, recording: str | None = None) -> None:
     """Write a conversation, whole or not at all; the format follows the name (see ``FORMATS``)."""
-    write_text(path, check_conversation_name(path)(conversation, path.name.partition(".")[0]))
+    write_text(path, check_conversation_name(path)(conversation, recording or path.name.partition(".")[0]))

@@ -112,11 +112,12 @@ def note_left_out(row: TrackFormat, track: EmotionTrack) -> None:
         log.warning(lost)
 
 
-def write_track(path: Path, track: EmotionTrack) -> None:
+def write_track(path: Path, track: EmotionTrack, recording: str | None = None) -> None:
     """Write a track, whole or not at all; the format follows the name (see ``track_formats``).
 
-    What the format has no place for is left out, and said in a line of the log.
+    What the format has no place for is left out, and said in a line of the log. Formats that name the recording call
+    it ``recording``, or as the file.
     """
     row = check_track_name(path)
     note_left_out(row, track)
-    write_text(path, row.write(track, path.stem))
+    write_text(path, row.write(track, recording or path.stem))
