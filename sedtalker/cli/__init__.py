@@ -32,6 +32,8 @@ def run() -> None:
     except SystemExit as end:
         if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # typer ends without a word
             print(INTERRUPTED, file=sys.stderr)
+        if isinstance(end.__context__, BrokenPipeError):  # so do typer and rich where the reader of stdout has gone
+            sys.exit(0)
         raise
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -247,7 +247,8 @@ def say_emotions(animation: Animation) -> None:
     """Say which emotions a face shows, segment by segment."""
     assert animation.track is not None
     if log.isEnabledFor(logging.INFO):
-        print_emotions(animation.track, stderr=True)
+        with suppress(SystemExit):  # rich ends the program where nobody reads stderr any more
+            print_emotions(animation.track, stderr=True)
 
 
 def say_weights(animation: Animation) -> None:

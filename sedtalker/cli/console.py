@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import os
+import select
 import signal
 import sys
 import threading
@@ -85,8 +86,8 @@ TRACEBACK = "SEDTALKER_TRACEBACK"
 def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
     """Wrap a command: messages of the library are shown, and whatever ends it early is one line on stderr.
 
-    Exit codes: 2 for bad input, 1 for a disk or pipe that cannot be written and for faults of ours, 130 for Ctrl-C and
-    for SIGTERM. A command with an option ``quiet`` shows notes alone when it is set.
+    Exit codes: 2 for bad input, 1 for a disk that cannot be written and for faults of ours, 130 for Ctrl-C and for
+    SIGTERM; a reader that has gone is no error. A command with an option ``quiet`` shows notes alone when it is set.
     """
 
     @functools.wraps(command)
@@ -118,7 +119,8 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
             if error.errno in NO_NAMES:
                 say(f"error: {one_line(f'{error.filename}: no such file ({error.strerror})')}")
                 raise typer.Exit(2) from None
-            drop_stdout()
+            if drop_stdout():
+                raise typer.Exit(0) from None
             what = "the results could not be printed" if error.filename is None else str(error.filename)
             say(f"error: {one_line(f'{what} ({error.strerror or error})')}")
             raise typer.Exit(1) from None
@@ -168,10 +170,17 @@ def _own_fault(error: Exception) -> str:
     return f"{said}; please report it, {TRACEBACK}=1 shows where"
 
 
-def drop_stdout() -> None:
-    """Send what is left in the buffer of stdout nowhere, so that Python does not fail again when it exits."""
+def drop_stdout() -> bool:
+    """Send what is left in the buffer of stdout nowhere, so that Python does not fail again when it exits; whether its
+    reader has gone.
+    """
+    gone = False
+    with suppress(OSError, ValueError, AttributeError):  # no poll on Windows
+        (poll := select.poll()).register(sys.stdout.fileno(), 0)  # of a pipe, it then tells its end alone
+        gone = bool(poll.poll(0))
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return gone
 
 
 # --- Progress: the hook of a long command.

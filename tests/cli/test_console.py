@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -121,15 +122,30 @@ def test_an_early_end_is_one_line(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="/dev/full is of Linux")
-@pytest.mark.parametrize("stdout", ["/dev/full", "closed pipe"])
-def test_results_that_cannot_be_printed_are_one_line(stdout: str) -> None:
+def test_results_that_cannot_be_printed_are_one_line() -> None:
     code = "from sedtalker.cli.console import fail_clearly, write_json\nfail_clearly(write_json)(['x' * 100] * 5000)"
-    redirect = "> /dev/full" if stdout == "/dev/full" else "| true"
     done = subprocess.run(
-        ["bash", "-c", f'"$1" -c "$2" {redirect}', "bash", sys.executable, code], capture_output=True, text=True
+        ["bash", "-c", '"$1" -c "$2" > /dev/full', "bash", sys.executable, code], capture_output=True, text=True
     )
     assert "error: the results could not be printed (" in done.stderr
     assert "OSError" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of bash")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["--help"], ["models", "list"], ["models", "list", "--json"], ["say", "-h"]])
+def test_a_reader_that_goes_away_is_no_error(words: list[str], unbuffered: str) -> None:
+    script = '"$@" | true; exit "${PIPESTATUS[0]}"'
+    command = ["bash", "-c", script, "bash", sys.executable, "-m", "sedtalker", *words]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of bash")
+def test_a_socket_that_breaks_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 1
+    assert "(Broken pipe)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
