@@ -116,6 +116,8 @@ NOT_OF_TAKES = ("project", "visemes")
 """Options of ``animate`` alone that mean nothing without it."""
 NOT_OF_SPEAKERS = ("project", "visemes", "frames")
 """Options of ``animate`` alone that mean nothing where several people speak."""
+OF_THE_DIARIZER = ("model", "trust", "fill_scale", "min_confidence")
+"""Options that mean nothing where the emotion is given."""
 OF_SPEAKERS = ("listening", "shot")
 """Options that mean nothing where one person speaks."""
 
@@ -167,6 +169,9 @@ def animate(
 
         pictures, _ = check_sequence(folder / f"{stem}.frames", run.force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
+    check_given(context, held is not None or settings.emotion is not None)
+    if settings.said() is None and o.is_typed(context, "language"):
+        raise InputError("--language is of words: give them with --transcript or --words")
     if settings.speakers is not None:
         with o.piped_recording(audio) as recording:
             animate_speakers(context, recording, settings, folder, device, save_preset, run)
@@ -192,6 +197,14 @@ def animate(
         shown.summary(sound.duration)
     beside = {"frames": pictures, "visemes": visemes}
     print_files(folder, stem, settings.suffixes(), animation, sound.duration, run, beside)
+
+
+def check_given(context: typer.Context, is_given: bool) -> None:
+    """Raise ``InputError`` where an option of the diarizer is typed, and the emotion is given."""
+    strange = next((name for name in OF_THE_DIARIZER if is_given and o.is_typed(context, name)), None)
+    if strange is not None:
+        flag = strange.replace("_", "-")
+        raise InputError(f"--{flag} is for the diarizer; it does nothing with an emotion that is given")
 
 
 def check_speakers(context: typer.Context, settings: BatchSettings) -> None:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOK_AHEAD = 0.5
+"""Seconds of sound that a frame of a stream waits for."""
+
 
 @fail_clearly
 @o.takes_options(only="encoder enroll min_confidence trust transcript words language coordinates max_seconds")
@@ -86,8 +89,9 @@ def diarize(
         bool, typer.Option("--stream", help="Print segments while they are spoken; with --json a line every 0.32 s.")
     ] = False,
     look_ahead: Annotated[
-        float, typer.Option(min=0.0, help="With --stream: seconds of sound that a frame waits for.")
-    ] = 0.5,
+        float | None,
+        typer.Option(min=0.0, help=f"With --stream: seconds of sound that a frame waits for; default: {LOOK_AHEAD}."),
+    ] = None,
     device: o.DeviceOption = "auto",
     run: o.Run = o.Run(progress="none"),
 ) -> None:
@@ -100,6 +104,8 @@ def diarize(
     spoken = options.transcript is not None or options.words is not None
     if streams and (output or plot or rttm or options.min_confidence or options.coordinates or fine_share or spoken):
         raise InputError("a stream takes only --json, --events, --fine, --look-ahead, --model, --enroll and --device")
+    if look_ahead is not None and not streams:
+        raise InputError("--look-ahead is of a stream: add --stream")
     if streams and finer and not (run.as_json or events):
         raise InputError("with --fine a stream needs --json or --events")
     if speakers is not None:
@@ -144,7 +150,7 @@ def diarize(
     if finer:
         diarizer = diarizer.with_fine(fine_model, fine_encoder)
     if streams:
-        opened = diarizer.stream(look_ahead, enroll=enroll)
+        opened = diarizer.stream(LOOK_AHEAD if look_ahead is None else look_ahead, enroll=enroll)
         lines = event_lines if events else stream_lines
         return print_lines(lines(opened, audio, run.as_json, options.max_seconds))
     from sedtalker.audio import load_audio

@@ -90,6 +90,12 @@ def export(
     check_mesh(mesh)
     folder, stem = output or animation.parent, animation.name.removesuffix(".npz")
     options = shape_options(targets, names) | {"points": points, "metres": metres}
+    for flag, given, option in (("--points", points, "points"), ("--metres", metres, "metres")):
+        if given and not any(option in row.options for row in rows):
+            able = ", ".join(row.name for row in export_formats().values() if option in row.options)
+            raise InputError(f"{flag} is of {able}: it does nothing with --to {','.join(row.name for row in rows)}")
+    if mesh is not None and not any(row.name == "glb" for row in rows):
+        raise InputError(f"--mesh is of glb: it does nothing with --to {','.join(row.name for row in rows)}")
     written: list[dict[str, Any]] = []
     files = [stem + row.suffix for row in rows]
     with OutputFolder(folder, files, run.force) as results, run.shown() as shown:

@@ -303,12 +303,14 @@ def given_words(transcript: str | None, words: Path | None, language: str | None
     """The words that options give, with their phones, or ``auto``; None where they give none.
 
     Raises:
-        InputError: both options, or what ``sedtalker.phonetics.recognition.checked_words`` raises.
+        InputError: both options, a language of none, or what ``sedtalker.phonetics.recognition.checked_words`` raises.
     """
     if transcript is not None and words is not None:
         raise InputError("give one of --transcript and --words")
     given = words if transcript is None else transcript
     if given is None:
+        if language is not None:
+            raise InputError("--language is of words: give them with --transcript or --words")
         return None
     from sedtalker.phonetics.recognition import checked_words
 

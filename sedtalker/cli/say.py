@@ -10,7 +10,7 @@ import typer
 from sedtalker.animation.option_fields import not_offered
 from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
-from sedtalker.cli.animate import print_files, say_of
+from sedtalker.cli.animate import check_given, print_files, say_of
 from sedtalker.cli.console import fail_clearly, write_json
 from sedtalker.cli.export import VisemeSetOption, VisemesOption, check_visemes, write_visemes
 from sedtalker.errors import InputError
@@ -70,6 +70,7 @@ def say(
     if visemes is not None:
         check_visemes(visemes, viseme_set, run.force)
     is_given = settings.emotion is not None or parts[0].text != said.strip()
+    check_given(context, is_given)
     stem, synthesizer = output.name, Synthesizer(voice_model, voices_file)
     suffixes = [SOUND_SUFFIX, *settings.suffixes()]
     wanted = [stem + suffix for suffix in suffixes]

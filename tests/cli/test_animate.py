@@ -114,6 +114,23 @@ def test_results_of_speakers_that_exist_are_kept(talk: Path, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["talk.ann.npz"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--emotion", "happy", "--model", "nope"], "--model is for the diarizer"),
+        (["--emotion", "happy", "--trust", "0.5"], "--trust is for the diarizer"),
+        (["--emotion", "happy", "--fill-scale"], "--fill-scale is for the diarizer"),
+        (["--emotion", "happy", "--language", "xx"], "--language is of words"),
+    ],
+)
+def test_options_that_would_do_nothing_are_one_line(words: list[str], said: str, talk: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["animate", str(talk), "-q", "-o", str(tmp_path / "out"), *words])
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_a_piped_recording_is_animated_as_its_file_is(talk: Path, tmp_path: Path) -> None:
     words = ["animate", "--no-video", "--emotion", "happy", "-q"]

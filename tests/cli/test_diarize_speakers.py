@@ -105,6 +105,14 @@ def test_what_does_not_go_together_is_refused_in_one_line(words: list[str], prob
     assert done.stderr.count("\n") == 1
 
 
+def test_options_of_nothing_are_refused(folder: Path) -> None:
+    for words, problem in ((["--look-ahead", "3"], "add --stream"), (["--language", "de"], "--language is of words")):
+        done = run(*words)
+        assert done.exit_code == 2
+        assert problem in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 def test_a_pipe_is_refused_and_names_need_speakers(folder: Path) -> None:
     done = CliRunner().invoke(app, ["diarize", "-", "--speakers", "auto"])
     assert (done.exit_code, "- does not go with --speakers" in done.stderr) == (2, True)

@@ -45,6 +45,8 @@ def test_the_animation_goes_into_a_file_of_ones_own(tmp_path: Path) -> None:
     made = json.loads(chunks(tmp_path / "clip.glb")[0])
     assert [node["name"] for node in made["nodes"]][:2] == ["Face", "Hat"]
     assert made["asset"]["generator"] == "her tool"
+    useless = run("export", tmp_path / "clip.npz", "--to", "fbx", "--mesh", mine)
+    assert (useless.exit_code, "--mesh is of glb" in useless.stderr) == (2, True)
     refused = run("export", tmp_path / "clip.npz", "--to", "glb", "--mesh", tmp_path / "clip.npz", "--force")
     assert refused.exit_code == 2
     assert "clip.npz: give the .glb or .vrm that was animated" in refused.output
@@ -138,6 +140,8 @@ def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
         (["clip.npz", "--to", ","], "name at least one format"),
         (["clip.npz", "--to", "npz"], "would overwrite it"),
         (["clip.npz", "--to", "glb", "--audio", "none.wav"], "no such file"),
+        (["clip.npz", "--to", "glb", "--points"], "--points is of usd, usda: it does nothing with --to glb"),
+        (["clip.npz", "--to", "fbx,usd", "--metres"], "--metres is of mdd, pc2: it does nothing with --to fbx,usd"),
         (["clip.wav", "--to", "glb"], "not a SEDTalker animation: that is an .npz file"),
     ],
 )

@@ -54,6 +54,7 @@ def test_animate_with_words_and_visemes(tmp_path: Path) -> None:
         (["--transcript", "a", "--words", "{late}"], "give one of --transcript and --words"),
         (["--words", "{late}"], "is spoken at 900.0 s, but the recording ends at"),
         (["--words", "{broken}"], "broken.json: the text: not valid JSON"),
+        (["--language", "xx"], "--language is of words"),
         (["-o", "a.csv"], "visemes are written as .tsv, .json, .xml, .dat, .spine.json, .textgrid"),
     ],
 )
