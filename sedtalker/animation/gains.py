@@ -93,7 +93,10 @@ class Gains:
     def __post_init__(self) -> None:
         for name in self.regions:
             if name not in REGIONS:
-                raise InputError(f"there is no region '{name}' of the face: use one of {', '.join(REGIONS)}")
+                raise InputError(
+                    f"there is no region '{name}' of the face: use one of {', '.join(REGIONS)}, or a shape of ARKit, "
+                    "such as jawOpen (`sedtalker face list --json` names them)"
+                )
         for name in (*self.shapes, *self.offsets, *self.limits):
             if name not in ARKIT_52 and (name in self.shapes or name not in SHAPE_GROUPS):
                 raise InputError(f"there is no shape '{name}' of ARKit: `sedtalker face list --json` names them")

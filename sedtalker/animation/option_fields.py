@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -72,8 +72,11 @@ def listed(value: Any) -> Any:
     return (value,) if isinstance(value, Path) else tuple(value) if isinstance(value, list) else value
 
 
-def read_factors(value: Any) -> Any:
+def read_factors(value: Any, example: str = "brows=1.3") -> Any:
     """``["brows=1.3", "jawOpen=.7"]`` as numbers by name, the last of a name counts; a mapping stays what it is.
+
+    Args:
+        example: what the option takes, for messages.
 
     Raises:
         InputError: not NAME=NUMBER.
@@ -88,8 +91,14 @@ def read_factors(value: Any) -> Any:
         try:
             factors[name.strip()] = float(number)
         except ValueError:
-            raise InputError(f"'{word}' is not NAME=NUMBER, for example brows=1.3") from None
+            raise InputError(f"'{word}' is not NAME=NUMBER, for example {example}") from None
     return factors
+
+
+@cache
+def factors_like(example: str) -> Callable[[Any], Any]:
+    """``read_factors`` with another example; the same object for the same one, so that options can be compared."""
+    return partial(read_factors, example=example)
 
 
 def read_speakers(value: Any) -> Any:

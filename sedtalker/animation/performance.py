@@ -22,6 +22,7 @@ from sedtalker.animation.option_fields import (
     ShotKind,
     Targets,
     check_ranges,
+    factors_like,
     listed,
     read_factors,
     read_speakers,
@@ -105,7 +106,7 @@ class LiveMotion:
             "Adds to a shape of ARKit in the finished motion, or to lids (positive: further closed) or lips (positive: "
             "further apart; closed lips stay closed): lids=0.1. Repeatable.",
             metavar="NAME=NUMBER",
-            read=read_factors,
+            read=factors_like("lids=0.1"),
         ),
     ] = field(default_factory=dict)
     limit: Annotated[
@@ -114,7 +115,7 @@ class LiveMotion:
             "Motion",
             "The most that a shape of ARKit, lids or lips reach in the finished motion (jawOpen=0.6). Repeatable.",
             metavar="NAME=NUMBER",
-            read=read_factors,
+            read=factors_like("jawOpen=0.6"),
         ),
     ] = field(default_factory=dict)
     style: Annotated[
@@ -219,7 +220,7 @@ class Motion(LiveMotion):
             "Seconds over which the finished motion is averaged above the mouth (upper) or at mouth and jaw (lower; "
             "closed lips stay closed): upper=0.2. Repeatable.",
             metavar="NAME=SECONDS",
-            read=read_factors,
+            read=factors_like("upper=0.2"),
         ),
     ] = field(default_factory=dict)
     liveliness: Annotated[

@@ -250,10 +250,10 @@ def _sha256(path: Path) -> str | None:
 class TooShort(InputError):
     """Too few samples for a syllable."""
 
-    def __init__(self, seconds: float):
+    def __init__(self, seconds: float, what: str = "the audio"):
         self.seconds = seconds
-        text = f"the audio is {1000 * seconds:.0f} ms long: at least 100 ms are needed"
-        super().__init__(text if seconds else "the audio has no samples")
+        text = f"{what} is {1000 * seconds:.{0 if seconds >= 0.001 else 1}f} ms long"
+        super().__init__(f"{text}: at least 100 ms are needed" if seconds else f"{what} has no samples")
 
 
 def _from_parts(parts: Callable[[], Iterable[Channels]], rate: int) -> Audio:

@@ -425,7 +425,7 @@ def sound_pieces(source: Path, longest: float) -> Iterator[Floats]:
             count += len(piece)
             yield piece
         if count < SHORTEST_SECONDS * SAMPLE_RATE:
-            raise TooShort(count / SAMPLE_RATE)
+            raise TooShort(count / SAMPLE_RATE, "the pipe, read as WAV or raw 16-bit samples,")
     except KeyboardInterrupt:
         return
 

@@ -30,8 +30,8 @@ from sedtalker.version import __version__
 
 VIDEO, TRACK = "mp4", "track"
 """Results that are no export formats: the video, and the emotion track as ``sedtalker diarize --json`` prints it."""
-Constant = Annotated[str, Field(pattern=r"^[a-z]+(:[0-9.]+)?$", examples=["happy:0.8"])]
-"""``LABEL`` or ``LABEL:INTENSITY``."""
+Constant = Annotated[str, Field(pattern=r"^[A-Za-z]+(:[0-9.]+)?$", examples=["happy:0.8"])]
+"""``LABEL`` or ``LABEL:INTENSITY``, in small or capital letters as on the command line."""
 M = TypeVar("M")
 """A kind of options."""
 

@@ -167,6 +167,14 @@ def test_texts_of_several_values() -> None:
     assert read_factors({"brows": 1.2}) == {"brows": 1.2}
     with pytest.raises(InputError, match="'brows' is not NAME=NUMBER"):
         read_factors(["brows"])
+    examples = {"gain": "brows=1.3", "offset": "lids=0.1", "limit": "jawOpen=0.6", "smooth": "upper=0.2"}
+    for name, example in examples.items():
+        about = declared(Performance)[name].option
+        assert about.read is not None
+        assert example in about.help
+        with pytest.raises(InputError, match=f"'{name}=abc' is not NAME=NUMBER, for example {example}"):
+            about.read([f"{name}=abc"])
+        Performance(**{name: about.read([example])}).check_names()
 
 
 def test_help_names_the_categories() -> None:

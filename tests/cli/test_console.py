@@ -205,5 +205,6 @@ def test_a_pipe_is_as_long_as_a_file_must_be(monkeypatch: pytest.MonkeyPatch, co
     if count == 1600:
         assert sum(map(len, pieces)) == count
     else:
-        with pytest.raises(InputError, match="at least 100 ms"):
+        said = rf"raw 16-bit samples, is {'0.1' if count == 1 else '100'} ms long: at least 100 ms"
+        with pytest.raises(InputError, match=said):
             list(pieces)

@@ -55,7 +55,7 @@ def test_animate_gives_one_file_or_a_zip_and_the_same_bytes_twice(server, wav):
 
 def test_an_animation_opens_again(server, wav, tmp_path):
     path = tmp_path / "speech.npz"
-    path.write_bytes(server.post("/v1/animate", wav, '{"to": ["npz"], "fps": 10, "emotion": "sad"}').content)
+    path.write_bytes(server.post("/v1/animate", wav, '{"to": ["npz"], "fps": 10, "emotion": "Sad"}').content)
     animation = Animation.load(path)
     assert len(animation) == 20
     assert animation.provenance["emotion"] == "given"
