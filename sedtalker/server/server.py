@@ -27,7 +27,7 @@ from sedtalker.server.service import Service
 GRACE = 3.0
 """Seconds that streams and requests are given when the server ends."""
 LARGEST_MESSAGE = 2**20
-"""Bytes of a message of a stream; larger ones close it with 1009."""
+"""Bytes of a message of a stream; larger ones close it with 1009, before the stream sees them."""
 FILES = 65_536
 """Open files, sockets included, that are asked of the system."""
 

@@ -157,7 +157,10 @@ def test_messages_that_cannot_be_used_close_with_a_code_and_a_line(server, messa
 
 
 def test_a_message_that_is_too_large_closes(server):
-    assert ended(server, "{}", bytes(2**20 + 2))[0] == 1009
+    code, reason, said = ended(server, "{}", bytes(2**20 + 2))
+    assert code == 1009
+    assert reason, "the close itself says why, as docs/serve.md has it"
+    assert not any(one["type"] == "error" for one in said)
 
 
 def test_nothing_an_end_at_once_and_a_client_that_goes(server, pcm):
