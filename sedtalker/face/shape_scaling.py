@@ -37,6 +37,9 @@ MOST_RAISED = 2.0
 """Largest factor of a region with shapes of its own."""
 FOLDED = 0.005
 """Share of skin triangles that a raised shape may turn over beyond what it turned over before."""
+OWN_FOLDED = 0.0002
+"""The same for shapes that an artist made, which are clean at their size: a triangle or two of a head. A crack beside
+an eye has some ten."""
 GAZE = "eyeLook"
 """Prefix of the shapes that turn the eyes."""
 LEAST_GAZE, MOST_GAZE = 0.45, 1.15
@@ -59,8 +62,9 @@ def with_scaled_shapes(
     """A registered face whose shapes move as far as suits its proportions, times ``strength``.
 
     Fitted shapes take ``OF_ARTISTS`` and the proportions of the region; shapes of the file's own are raised where they
-    are faint, and a built-in face's are left as they are. Factors above 1 give way where they would fold the skin. The
-    report holds the factors of the regions (``gains``).
+    are faint, and a built-in face's are left as they are. Factors above 1 give way where they would fold the skin, and
+    those of the file's own shapes at the first folds, for both halves of a pair. The report holds the factors of the
+    regions (``gains``): where shapes are the file's own, the largest that one of them has.
 
     Raises:
         InputError: the strength is out of range.
@@ -76,7 +80,12 @@ def with_scaled_shapes(
     for shape, row in face.shape_index.items():
         region = region_of(shape)
         factor = of_artists(shape) if shape in fitted else 1.0
-        factors[row] = bounded(face, row, factor * (strength * automatic[region] if region else 1.0))
+        allowed = FOLDED if shape in fitted or report.way == "exact" else OWN_FOLDED
+        factors[row] = bounded(face, row, factor * (strength * automatic[region] if region else 1.0), allowed)
+    own = set() if report.way == "exact" else set(report.own_shapes)
+    for left in (shape for shape in own if shape.endswith("Left")):
+        pair = [face.shape_index[shape] for shape in (left, f"{left.removesuffix('Left')}Right") if shape in own]
+        factors[pair] = factors[pair].min()
     for k, corrective in enumerate(face.correctives):
         rows = [face.shape_index[name] for name in corrective.sources]
         factors[len(face.shapes) + k] = float(np.exp(np.log(factors[rows]).mean()))
@@ -88,6 +97,8 @@ def with_scaled_shapes(
             row = face.shape_index[shape]
             basis[row] = turned(face, face.basis[row], gaze)
     gains = {region: round(strength * automatic[region], 3) for region in REGIONS}
+    for region in {region for shape in own if (region := region_of(shape))}:
+        gains[region] = round(float(max(factors[face.shape_index[s]] for s in own if region_of(s) == region)), 3)
     return replace(face, basis=basis), replace(report, gains={**gains, "gaze": round(gaze, 3)})
 
 
@@ -162,13 +173,16 @@ def faint_regions(face: Face, report: RegistrationReport, source: Face) -> dict[
     return found
 
 
-def bounded(face: Face, row: int, factor: float) -> float:
-    """A factor, taken back towards 1 in steps as long as it folds the skin more than the shape did before."""
+def bounded(face: Face, row: int, factor: float, allowed: float = FOLDED) -> float:
+    """A factor, taken back towards 1 in steps as long as it folds the skin more than the shape did before.
+
+    ``allowed`` is the share of the skin that it may fold beyond that.
+    """
     if factor <= 1.0:
         return factor
     before = turned_share(face, face.basis[row])
     for _ in range(4):
-        if turned_share(face, factor * face.basis[row]) <= before + FOLDED:
+        if turned_share(face, factor * face.basis[row]) <= before + allowed:
             return factor
         factor = 1.0 + 0.5 * (factor - 1.0)
     return 1.0

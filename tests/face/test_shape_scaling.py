@@ -16,12 +16,15 @@ from sedtalker.face.builtin.parts import GAZE_ANGLES
 from sedtalker.face.expressions import SHUT, asymmetry, distances, expressiveness, eye_opening, sizes
 from sedtalker.face.face import Face
 from sedtalker.face.mouth_interior import known_mouth
+from sedtalker.face.quality import turned_share
 from sedtalker.face.registration.parts import abduction
 from sedtalker.face.shape_scaling import (
     FAINT,
+    FOLDED,
     LEAST_GAZE,
     MOST_GAZE,
     MOST_RAISED,
+    OWN_FOLDED,
     REGIONS,
     bounded,
     proportions,
@@ -73,6 +76,23 @@ def test_faint_shapes_of_the_files_own_are_raised_to_be_seen(source: Face) -> No
     np.testing.assert_allclose(face.basis[row], report.gains["mouth"] * faint.basis[row], atol=1e-6)
     strong, report = with_scaled_shapes(source, replace(REPORT, way="blend shapes", own_shapes=ARKIT_52), source)
     np.testing.assert_array_equal(strong.basis[row], source.basis[row])
+
+
+def test_an_artists_shape_is_not_raised_until_the_skin_breaks(source: Face) -> None:
+    left, right = (source.shape_index[f"cheekSquint{side}"] for side in ("Left", "Right"))
+    faint = replace(source, basis=0.5 * source.basis)
+    rest = source.mesh.vertices
+    middle = rest[np.linalg.norm(source.basis[left], axis=1).argmax()]
+    patch = np.linalg.norm(rest - middle, axis=1) < 0.015
+    faint.basis[left, patch] = (rest[patch] - middle) * (-0.9, 0.0, 0.0)  # narrow at 1, turned over at 1.6
+    before, raised = (turned_share(faint, factor * faint.basis[left]) for factor in (1.0, 1.6))
+    assert before < OWN_FOLDED < 0.5 * raised < FOLDED
+    face, report = with_scaled_shapes(faint, replace(REPORT, way="blend shapes", own_shapes=ARKIT_52), source)
+    assert turned_share(face, face.basis[left]) <= before + OWN_FOLDED
+    factors = [np.abs(face.basis[row]).max() / np.abs(faint.basis[row]).max() for row in (left, right)]
+    assert factors[0] == pytest.approx(factors[1], abs=1e-6)  # both halves give way
+    assert report.gains["cheeks"] == pytest.approx(factors[0], abs=1e-3)
+    assert report.gains["mouth"] > 1.5
 
 
 def test_proportions_are_those_of_the_head(source: Face) -> None:
