@@ -1,8 +1,8 @@
 """An animation as GLB: in the user's own GLB or VRM where that is possible, else in a file of the face alone.
 
-In the user's file nodes, names, materials, skins, extensions and animations stay. Its meshes get the face's shapes as
-further morph targets, parts that were added to the face (eyeballs, a mouth) come as one more node, and the animation as
-one more, the first. Follows glTF 2.0 (Khronos) and VRM 0 and 1 (vrm.dev).
+In the user's file nodes, names, materials, skins, extensions and animations stay. Its meshes get the shapes of the
+face that they lack as further morph targets, parts that were added to the face (eyeballs, a mouth) come as one more
+node, and the animation as one more, the first. Follows glTF 2.0 (Khronos) and VRM 0 and 1 (vrm.dev).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,16 @@ from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.export.glb import LEAST_NORMAL, Content, add_head, quaternions_of, skin_attributes, write_glb
 from sedtalker.export.gltf_builder import GltfBuilder
-from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, choose_targets
+from sedtalker.export.targets import (
+    LEAST_OFFSET,
+    Factors,
+    MorphTargets,
+    Normals,
+    OwnTargets,
+    choose_targets,
+    name_targets,
+    target_names,
+)
 from sedtalker.export.vrm import add_perfect_sync
 from sedtalker.face.added_parts import parts_after
 from sedtalker.face.face import Face, head_weights
@@ -118,7 +128,7 @@ def _put_into(own: _OwnFile, animation: Animation, targets: MorphTargets) -> Non
     added = _new_joint(own, face) if joint is None and turning else None
     joint = joint if added is None else added
     times = own.builder.accessor(animation.clock.times(len(animation)).astype(np.float32), bounds=True)
-    meshes, seen = _NewTargets(own, targets, Normals(face)), set()
+    meshes, seen = _NewTargets(own, targets, face), set()
     originals = deepcopy(document["meshes"])
     for node in dict.fromkeys(buffer.node for buffer in own.buffers):
         index = document["nodes"][node]["mesh"]
@@ -252,16 +262,16 @@ class _NewTargets:
     """Puts the face's targets into the file's meshes.
 
     Attributes:
-        shown: (node, index) of the targets, by their names.
+        shown: (node, index, weight) of the targets that show each, by their names.
     """
 
-    def __init__(self, own: _OwnFile, targets: MorphTargets, bend: Normals) -> None:
-        self.shown: dict[str, list[tuple[int, int]]] = {}
-        self._own, self._targets, self._bend = own, targets, bend
+    def __init__(self, own: _OwnFile, targets: MorphTargets, face: Face) -> None:
+        self.shown: dict[str, list[tuple[int, int, float]]] = {}
+        self._own, self._targets, self._face, self._bend = own, targets, face, Normals(face)
         self._bent: dict[int, Floats] = {}
 
     def add(self, node: int, mesh: dict[str, Any], first: bool, times: int) -> None:
-        """Targets that move something of a node's mesh, after those it has, and their weights over time.
+        """Targets that a node's mesh lacks, after those it has, and weights over time of all that the face moves.
 
         Args:
             mesh: as it was; first: no earlier node shows it, so that it is changed where it is.
@@ -274,19 +284,19 @@ class _NewTargets:
         if not moving:
             return
         document, mesh = own.document, deepcopy(mesh)
-        names = _target_names(mesh)
-        before, columns, new = len(names), {}, []
+        names = target_names(mesh)
+        hers, found, new = self._hers(mesh, names, placed), {}, []
+        before = len(names)
         for k in moving:
             name = self._targets.names[k]
-            if name in names[:before] and self._is_there(mesh, placed, names.index(name), k):
-                columns[k] = names.index(name)
-                continue
-            new.append(k)
-            columns[k] = len(names)
-            names.append(name if name not in names else f"{name} speech")
+            found[k] = hers(k)
+            if not found[k]:
+                new.append(k)
+                found[k] = {len(names): 1.0}
+                names.append(name if name not in names else f"{name} speech")
         for primitive in (p for p in mesh["primitives"] if "POSITION" in p["attributes"]):
             self._extend(primitive, placed, new)
-        _name_targets(mesh, names)
+        name_targets(mesh, names)
         if first:
             document["meshes"][document["nodes"][node]["mesh"]] = mesh
         else:
@@ -298,24 +308,38 @@ class _NewTargets:
             shown["weights"] = rest
         _widen(own, node, before, len(names))
         values = np.tile(np.asarray(rest), (len(weights), 1))
-        for k, column in columns.items():
-            values[:, column] = weights[:, k]
-            self.shown.setdefault(self._targets.names[k], []).append((node, column))
+        values[:, [column for columns in found.values() for column in columns]] = 0.0
+        for k, columns in found.items():
+            for column, factor in columns.items():
+                values[:, column] += factor * weights[:, k]
+                self.shown.setdefault(self._targets.names[k], []).append((node, column, factor))
         own.animate(node, "weights", times, values)
 
-    def _is_there(self, mesh: dict[str, Any], placed: dict[int, PlacedBuffer], index: int, k: int) -> bool:
-        """Whether a target of the file moves its mesh as the face's target does."""
-        for primitive in mesh["primitives"]:
-            buffer = placed.get(primitive["attributes"].get("POSITION"))
-            if buffer is None:
-                continue
-            offsets, _ = self._local(buffer, self._targets.offsets[k][buffer.rows])
-            target = primitive["targets"][index].get("POSITION")
-            difference = offsets if target is None else offsets - self._own.file.accessor(target)
-            turned = np.einsum("...ij,...j->...i", buffer.place[..., :3, :3], difference)
-            if np.abs(turned).max(initial=0.0) * self._own.to_face.scale > LEAST_OFFSET:
-                return False
-        return True
+    def _hers(
+        self, mesh: dict[str, Any], names: list[str], placed: dict[int, PlacedBuffer]
+    ) -> Callable[[int], Factors]:
+        """What finds the targets of the file that move its mesh as a target of the face does."""
+        named = {json.dumps([p["attributes"].get("POSITION"), p.get("targets")]): p for p in mesh["primitives"]}
+        shown = [(p, placed[at]) for p in named.values() if (at := p["attributes"].get("POSITION")) in placed]
+
+        def read(j: int) -> Doubles:
+            return np.concatenate([self._in_scene(buffer, p.get("targets", ())[j : j + 1]) for p, buffer in shown])
+
+        def find(k: int) -> Factors:
+            offsets = np.concatenate([self._targets.offsets[k][buffer.rows] for _, buffer in shown])
+            wanted = offsets.astype(np.float64) @ self._own.to_face.rotation
+            return hers.showing(self._targets.names[k], self._targets.parts[k], wanted)
+
+        hers = OwnTargets(tuple(names), self._face.shapes, read)
+        return find
+
+    def _in_scene(self, buffer: PlacedBuffer, targets: list[dict[str, int]]) -> Doubles:
+        """Offsets (N, 3) of a target of the file in the scene's axes, metres; zeros for one that moves nothing here."""
+        source = targets[0].get("POSITION") if targets else None
+        if source is None:
+            return np.zeros_like(buffer.vertices)
+        offsets = self._own.file.accessor(source)
+        return np.einsum("...ij,...j->...i", buffer.place[..., :3, :3], offsets) * self._own.to_face.scale
 
     def _local(self, buffer: PlacedBuffer, offsets: Floats) -> tuple[Doubles, Doubles]:
         """Offsets (N, 3) of the face in the axes of a buffer, and the turn from these to the scene's axes."""
@@ -356,26 +380,6 @@ class _NewTargets:
             change[np.abs(change).max(axis=1) < LEAST_NORMAL] = 0.0
             self._bent[k] = change
         return self._bent[k]
-
-
-def _target_names(mesh: dict[str, Any]) -> list[str]:
-    """Names of a mesh's targets: glTF has them at the mesh, files of VRM 0 at its parts."""
-    count = len(mesh["primitives"][0].get("targets", ()))
-    for part in (mesh, *mesh["primitives"]):
-        extras = part.get("extras")
-        if isinstance(extras, dict) and isinstance(extras.get("targetNames"), list):
-            named = [str(name) for name in extras["targetNames"][:count]]
-            return named + [f"target_{k}" for k in range(len(named), count)]
-    return [f"target_{k}" for k in range(count)]
-
-
-def _name_targets(mesh: dict[str, Any], names: list[str]) -> None:
-    mesh["weights"] = [*mesh.get("weights", ()), *[0.0] * len(names)][: len(names)]
-    held = mesh.get("extras")
-    mesh["extras"] = {**(held if isinstance(held, dict) else {}), "targetNames": names}
-    for primitive in mesh["primitives"]:
-        if "targetNames" in (primitive.get("extras") or {}):
-            primitive["extras"] = {**primitive["extras"], "targetNames": names}
 
 
 def _widen(own: _OwnFile, node: int, before: int, after: int) -> None:

@@ -1,8 +1,11 @@
-"""Which blend shapes an exported file has, and their weights over time."""
+"""Which blend shapes an exported file has, and their weights over time; which a user's file has already."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,7 @@ from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles, Floats, Ints, Reals
 from sedtalker.export.arkit import motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.blend_shapes import meanings
 from sedtalker.face.face import Face
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Material, weld_map, welded_normals
@@ -192,6 +196,102 @@ def _joined_name(first: str, second: str, share: float) -> str:
     if second.startswith("fix_") or abs(share) < 0.1:
         return first
     return second if first.startswith("fix_") else f"{first}+{second}"
+
+
+# --- Targets that a mesh of a user's file has, and which of them show a target of the face.
+# A face keeps the shapes of its file, some of them enlarged: its target is often one of the file's times a factor, or
+# the sum of two sides that the file has.
+
+LEAST_FACTOR, MOST_FACTOR = 1e-3, 4.0
+"""Least and largest weight of a target of the file that stands for one of the face at weight 1."""
+ALIKE = 0.999
+"""Cosine of two targets' sketches from which on they are compared, whatever their names are."""
+BUCKETS = 64
+"""Sums of a target's offsets that make its sketch, at most."""
+
+Factors = dict[int, float]
+"""Targets of the file by their index, each with its weight where the face's target has a weight of 1."""
+
+
+def target_names(mesh: dict[str, Any]) -> list[str]:
+    """Names of a mesh's targets: glTF has them at the mesh, files of VRM 0 at its parts."""
+    count = len(mesh["primitives"][0].get("targets", ()))
+    for part in (mesh, *mesh["primitives"]):
+        extras = part.get("extras")
+        if isinstance(extras, dict) and isinstance(extras.get("targetNames"), list):
+            named = [str(name) for name in extras["targetNames"][:count]]
+            return named + [f"target_{k}" for k in range(len(named), count)]
+    return [f"target_{k}" for k in range(count)]
+
+
+def name_targets(mesh: dict[str, Any], names: list[str]) -> None:
+    """Name a mesh's targets, new ones after those that had a weight at rest."""
+    mesh["weights"] = [*mesh.get("weights", ()), *[0.0] * len(names)][: len(names)]
+    held = mesh.get("extras")
+    mesh["extras"] = {**(held if isinstance(held, dict) else {}), "targetNames": names}
+    for primitive in mesh["primitives"]:
+        if "targetNames" in (primitive.get("extras") or {}):
+            primitive["extras"] = {**primitive["extras"], "targetNames": names}
+
+
+class OwnTargets:
+    """The targets of one mesh of a file.
+
+    Args:
+        names: of the targets.
+        shapes: names of the face's shapes, by which targets are understood.
+        read: gives the offsets (N, 3) of a target by its index, metres.
+    """
+
+    def __init__(self, names: Sequence[str], shapes: Sequence[str], read: Callable[[int], Doubles]) -> None:
+        self._names, self._shapes, self._read = names, shapes, read
+        self._meanings = {name: set(meaning.shapes) for name, meaning in meanings(names, shapes).items()}
+
+    def showing(self, name: str, parts: Doubles, wanted: Doubles) -> Factors:
+        """The targets that move the mesh as one of the face's does; empty where there are none.
+
+        Those of its name come first, then those whose names mean its shapes, one alone or all of them together, then
+        any other that is the same but for a factor.
+
+        Args:
+            name: of the face's target.
+            parts: of which shapes and correctives of the face it is the sum.
+            wanted: its offsets (N, 3), metres.
+        """
+        shapes = {shape for shape, part in zip(self._shapes, parts, strict=False) if part}
+        of_name = [j for j, own in enumerate(self._names) if own == name]
+        meant = [j for j, own in enumerate(self._names) if own != name and self._meanings.get(own, set()) & shapes]
+        named = [*of_name, *meant]
+        tried = [[j] for j in named] + ([named] if len(named) > 1 else [])
+        found = next(filter(None, (self._factors(some, wanted) for some in tried)), {})
+        return found or next(filter(None, (self._factors([j], wanted) for j in self._alike(wanted))), {})
+
+    def _factors(self, some: list[int], wanted: Doubles) -> Factors:
+        """Weights of some targets that together give wanted offsets; empty where they do not."""
+        columns = np.stack([self._read(j).reshape(-1) for j in some], axis=1)
+        gram = columns.T @ columns
+        factors = np.linalg.pinv(gram, rcond=1e-9, hermitian=True) @ (columns.T @ wanted.reshape(-1))
+        factors[np.abs(factors) < LEAST_FACTOR] = 0.0
+        if factors.min() < 0.0 or factors.max() > MOST_FACTOR:
+            return {}
+        missed = np.abs(columns @ factors - wanted.reshape(-1)).max(initial=0.0)
+        return {j: float(f) for j, f in zip(some, factors, strict=True) if f} if missed <= LEAST_OFFSET else {}
+
+    def _alike(self, wanted: Doubles) -> list[int]:
+        """Targets whose sketches point where that of wanted offsets does."""
+        return np.flatnonzero(self._sketches @ _sketch(wanted) > ALIKE).tolist() if self._names else []
+
+    @cached_property
+    def _sketches(self) -> Doubles:
+        return np.stack([_sketch(self._read(j)) for j in range(len(self._names))])
+
+
+def _sketch(offsets: Doubles) -> Doubles:
+    """Sums of offsets (N, 3) in buckets, of length 1: those of targets in proportion are the same."""
+    signs = np.where(np.random.default_rng(0).random(len(offsets)) < 0.5, -1.0, 1.0)
+    starts = np.unique(np.linspace(0, len(offsets), BUCKETS, endpoint=False).astype(int))
+    sums: Doubles = np.add.reduceat(signs[:, None] * offsets, starts, axis=0).reshape(-1)
+    return sums / (np.linalg.norm(sums) + 1e-30)
 
 
 # --- How a face looks in other programs: normals and physically based materials.

@@ -59,12 +59,12 @@ def preset_expressions(weights: Reals, emotions: Mapping[str, Reals]) -> dict[st
     return found
 
 
-def add_perfect_sync(document: dict[str, Any], shown: Mapping[str, list[tuple[int, int]]]) -> None:
+def add_perfect_sync(document: dict[str, Any], shown: Mapping[str, list[tuple[int, int, float]]]) -> None:
     """An expression for each of ARKit's shapes that an avatar of VRM 0 or 1 lacks; other files stay as they are.
 
     Args:
         document: the JSON of the avatar's file.
-        shown: node and index of the morph targets that show a shape.
+        shown: node, index and weight of the morph targets that show a shape; VRM has no weights above 1.
     """
     extensions = document.get("extensions", {})
     found = {name: shown[name] for name in ARKIT_52 if name in shown}
@@ -73,15 +73,15 @@ def add_perfect_sync(document: dict[str, Any], shown: Mapping[str, list[tuple[in
         present = {name.lower() for name in customs}
         for name, places in found.items():
             if name.lower() not in present:
-                binds = [{"node": node, "index": index, "weight": 1.0} for node, index in places]
+                binds = [{"node": node, "index": index, "weight": min(w, 1.0)} for node, index, w in places]
                 customs[name] = {"morphTargetBinds": binds}
     elif "VRM" in extensions:
         groups = extensions["VRM"].setdefault("blendShapeMaster", {}).setdefault("blendShapeGroups", [])
         present = {str(group.get("name", "")).lower() for group in groups}
         for name, places in found.items():
             if name.lower() not in present:
-                meshes = [(document["nodes"][node]["mesh"], index) for node, index in places]
-                binds = [{"mesh": mesh, "index": index, "weight": 100.0} for mesh, index in meshes]
+                meshes = [(document["nodes"][node]["mesh"], index, w) for node, index, w in places]
+                binds = [{"mesh": mesh, "index": index, "weight": 100.0 * min(w, 1.0)} for mesh, index, w in meshes]
                 label = name[0].upper() + name[1:]
                 groups.append({"name": label, "presetName": "unknown", "binds": binds, "materialValues": []})
 
