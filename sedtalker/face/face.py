@@ -144,7 +144,7 @@ class Face:
         basis: (K + C, V, 3) float32, metres: offsets at coefficient 1 of each shape, then of each corrective.
         correctives: (C,) shapes driven by the coefficients, never set by hand.
         regions: named vertex masks (V,) bool: ``lips upper_face lower_face eyes eyelids teeth upper_teeth lower_teeth
-            tongue skin hair neck`` where the mesh has them.
+            tongue skin hair neck`` where the mesh has them, and ``others``: what belongs to other people in its file.
         landmarks: (68,) int32 vertex of each Multi-PIE/iBUG landmark, or None.
         pivot: (3,) float32, metres: the point the head rotates about (top of the neck).
         report: how a mesh became this face; None for the built-in faces.
@@ -290,7 +290,7 @@ class Face:
 _FULL, _NONE = 0.05, 0.85
 """Top and bottom of the neck below the chin, in units of the eyes' height over the chin."""
 _NEAR, _AWAY = 3.5, 4.5
-"""Limits of the widest hair beside and behind the eyes, beyond which other people begin, in the same units."""
+"""Limits of the widest hair beside and behind the eyes, beyond which nothing belongs to the head, in the same units."""
 
 
 def head_weights(face: Face) -> Floats:
@@ -310,6 +310,8 @@ def head_weights(face: Face) -> Floats:
     aside = np.hypot(*(face.mesh.vertices - eyes)[:, [0, 2]].T)
     share = np.clip((height - (chin - _NONE * drop)) / ((_NONE - _FULL) * drop), 0.0, 1.0)
     share = np.minimum(share, np.clip((_AWAY * drop - aside) / ((_AWAY - _NEAR) * drop), 0.0, 1.0))
+    if "others" in face.regions:
+        share[face.regions["others"]] = 0.0
     return (share * share * (3.0 - 2.0 * share)).astype(np.float32)
 
 

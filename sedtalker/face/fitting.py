@@ -17,7 +17,7 @@ from sedtalker.face.builtin.named import faces_of_size, load_face
 from sedtalker.face.completion import MOUTHS, completed_cached
 from sedtalker.face.eye_fitting import CHOICES
 from sedtalker.face.face import Face, RegistrationReport, head_weights
-from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
+from sedtalker.face.given_landmarks import choose_head, heads_of, other_people, shape_landmarks
 from sedtalker.face.mouth_cut import open_mouth
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity
@@ -111,8 +111,9 @@ def _fit(scene: Scene, source: Face, name: str, options: FitOptions, hook: Hook)
         raise InputError(f"{name}: it has shapes of its own, which do not open a cut mouth: leave --open-mouth out")
 
     # Register: both other ways need the pose, the regions and the landmarks.
-    heads = [options.given] if options.given else heads_of(scene.mesh, source, hook)
-    chosen = choose_head(heads, options.head, name)
+    heads = heads_of(scene.mesh, source, hook)
+    chosen = choose_head([options.given] if options.given else heads, options.head, name)
+    others = other_people(scene.mesh, heads, chosen) if chosen and heads else None
     try:
         face, report = register_cached(scene.mesh, source, name, given=chosen, hook=hook)
     except InputError:  # no face was detected: what the file's shapes move may show where it is
@@ -121,8 +122,8 @@ def _fit(scene: Scene, source: Face, name: str, options: FitOptions, hook: Hook)
             raise
         face, report = register_cached(scene.mesh, source, name, given=by_shapes, hook=hook)
         report = replace(report, warnings=(BY_SHAPES, *report.warnings))
-    face = replace(face, regions=near_head(face))
-    if len(heads) > 1 and options.head is None:
+    face = apart_from(face, others)
+    if len(heads) > 1 and options.head is None and options.given is None:
         note = (
             f"there are {len(heads)} heads: the largest figure's is taken; --head (animate: --mesh-head) takes another"
         )
@@ -135,6 +136,7 @@ def _fit(scene: Scene, source: Face, name: str, options: FitOptions, hook: Hook)
     # 3. The fitted ones.
     if options.open_mouth:
         face, report = open_mouth(scene.mesh, face, report, source, hook)
+        face = apart_from(face, others)
     return face, replace(report, basis=fitted_basis(scene))
 
 
@@ -146,10 +148,20 @@ def landmarks_by_shapes(scene: Scene, shapes: BlendShapes, source: Face) -> Give
     return shape_landmarks(scene.mesh.vertices, own.offsets, source)
 
 
-def near_head(face: Face) -> dict[str, Mask]:
-    """The regions without the hair of other figures: what is worn high up, but not by this head."""
+def apart_from(face: Face, others: Mask | None) -> Face:
+    """A face that neither moves other people nor takes their hair for its own: what is worn high up elsewhere.
+
+    Args:
+        face: as it was registered.
+        others: the first of its vertices, which of them are other people; None where there are none.
+    """
+    if others is not None and others.any():
+        others = np.pad(others, (0, len(face.mesh.vertices) - len(others)))
+        face = replace(face, basis=np.where(others[:, None], np.float32(0), face.basis))
+        face = replace(face, regions={**face.regions, "others": others})
     follows = head_weights(face) > 0.0
-    return {name: mask & follows if name == "hair" else mask for name, mask in face.regions.items()}
+    hair = {name: mask & follows for name, mask in face.regions.items() if name == "hair"}
+    return replace(face, regions={**face.regions, **hair})
 
 
 # --- The report's line on each way; ``mesh inspect`` foresees it without fitting.

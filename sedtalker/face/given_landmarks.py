@@ -7,7 +7,7 @@ show by what they move where eyes, nose and mouth are.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +264,26 @@ def choose_head(heads: list[GivenLandmarks], number: int | None, name: str) -> G
     if number is not None and number > max(len(heads), 1):
         raise InputError(f"{name}: there is no head {number}: `sedtalker mesh inspect` lists {max(len(heads), 1)}")
     return heads[(number or 1) - 1] if heads else None
+
+
+def other_people(mesh: Mesh, heads: Sequence[GivenLandmarks], mine: GivenLandmarks) -> Mask:
+    """Vertices (V,) that belong to another person than one: to the figures of other faces, or nearest to those.
+
+    Args:
+        mesh: any mesh; heads: the faces on its figures.
+        mine: the face of one person.
+    """
+    surface = weld(mesh)
+    clouds = [cKDTree(surface.points[np.unique(surface.triangles[part])]) for part in figures(surface)]
+
+    def figure_of(head: GivenLandmarks) -> int:
+        return int(np.argmin([cloud.query(head.points)[0].mean() for cloud in clouds]))
+
+    own = figure_of(mine)
+    people = [own, *sorted({figure_of(head) for head in heads} - {own})]
+    nearest = np.argmin([clouds[k].query(surface.points)[0] for k in people], axis=0)
+    used = surface.vertex_point >= 0
+    return np.asarray(used & (nearest > 0)[np.maximum(surface.vertex_point, 0)])
 
 
 def alone(surface: Surface, triangles: Ints) -> Surface:

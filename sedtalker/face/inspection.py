@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from sedtalker.arrays import Ints
+from sedtalker.arrays import Ints, Mask
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import foresee
-from sedtalker.face.given_landmarks import choose_head, heads_of
+from sedtalker.face.given_landmarks import choose_head, heads_of, other_people
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.attribute_transfer import LIPS, MOUTH_PARTS, hair
 from sedtalker.face.registration.parts import Head, prepare_source, prepare_target
@@ -25,13 +25,15 @@ MIDLINE = (27, 28, 29, 30, 33, 51, 57, 8)
 """Landmarks between the two halves of a face, from the nose to the chin."""
 INSIDE_OUT, MIXED = 0.5, 0.05
 """Shares of visible skin polygons that wind the wrong way: the whole mesh is inside-out, or some of it is."""
+OTHER = "other"
+"""The role of pieces that belong to other people."""
 BODY = 8.0
 """A mesh higher than that, in outer-eye-corner distances, is more than a head."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A connected piece: its role (``skin``, ``left eye``, …, ``hair``, ``worn``) and how many points it has."""
+    """A connected piece: its role (``skin``, ``left eye``, …, ``worn``, ``other``) and how many points it has."""
 
     role: str
     points: int
@@ -149,7 +151,10 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
     head = prepare_target(surface, fix, known.landmarks)
     placed = place(fix, known.landmarks)
     roles = name_pieces(head, known, source, vertex)
-    found = describe(mesh, fix, head, placed, roles)
+    others = np.zeros(len(head.points), bool)
+    if chosen and len(heads) > 1:
+        others[head.vertex_point[other_people(mesh, heads, chosen)]] = True
+    found = describe(mesh, fix, head, placed, roles, others)
     problems = [*face_problems(mesh, surface, head, found), *problems]
     several = tuple(_vector(head.points[36:48].mean(axis=0)) for head in heads) if len(heads) > 1 else ()
     return Inspection(contents, found, tuple(problems), targets, *foresee(scene, source), several)
@@ -167,15 +172,16 @@ def name_pieces(head: Head, known: Head, source: Face, vertex: Ints) -> Ints:
     return parts.point_roles(head.component, named)
 
 
-def describe(mesh: Mesh, fix: FaceFix, head: Head, placed: Placement, roles: Ints) -> Found:
-    """The face found by ``fix`` in the file's coordinates."""
+def describe(mesh: Mesh, fix: FaceFix, head: Head, placed: Placement, roles: Ints, others: Mask) -> Found:
+    """The face found by ``fix`` in the file's coordinates; ``others`` are points (N,) of other people."""
     rotation = placed.to_metres.rotation
     middle = fix.landmarks[list(MIDLINE)].mean(0)
     lids = head.skin.features.lids
     woolly = hair(head, roles)
     _, first, counts = np.unique(head.component, return_index=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    names = ["hair" if woolly[first[k]] else parts.ROLES[roles[first[k]]] for k in order]
+    named = np.array(parts.ROLES)[roles[first]]
+    named[woolly[first]], named[others[first]] = "hair", OTHER
     return Found(
         score=fix.score,
         residual=fix.residual,
@@ -191,7 +197,7 @@ def describe(mesh: Mesh, fix: FaceFix, head: Head, placed: Placement, roles: Int
         mouth_opens=head.skin.features.lips.found,
         eyes_open=(lids[0].found, lids[1].found),
         eyeballs=(parts.RIGHT_EYE in head.eyes, parts.LEFT_EYE in head.eyes),
-        pieces=tuple(Piece(name, int(counts[k])) for name, k in zip(names, order, strict=True)),
+        pieces=tuple(Piece(name, int(counts[k])) for name, k in zip(named[order].tolist(), order, strict=True)),
         landmarks=fix.landmarks,
         confidence=fix.confidence,
         upright=mesh.with_vertices(upright(mesh, placed.to_metres)),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face, head_weights
-from sedtalker.face.fitting import fit
-from sedtalker.face.given_landmarks import alone, choose_head, figures, heads_of
+from sedtalker.face.fitting import apart_from, fit
+from sedtalker.face.given_landmarks import alone, choose_head, figures, heads_of, other_people
 from sedtalker.face.registration import RegistrationReport, pose
 from sedtalker.face.registration.attribute_transfer import worn_offsets
+from sedtalker.face.registration.pose import GivenLandmarks
 from sedtalker.mesh.mesh import Mesh, Scene, from_triangles
 from sedtalker.mesh.surface import adjacency, weld
 from sedtalker.training.corpora.landmark_samples import sphere, torus
@@ -140,3 +144,43 @@ def test_what_stands_off_the_skin_keeps_to_the_skull_or_moves_as_one() -> None:
     np.testing.assert_allclose(brow[:, 2], ring[:, 0], atol=0.004)
     assert np.ptp(beard, axis=0).max() == 0.0
     assert not far.any()
+
+
+def test_what_is_nearest_to_another_person_is_theirs() -> None:
+    speck = ball(0.05)
+    mesh = side_by_side(ball(), ball(), speck, apart=2.4)
+    count, specks = len(ball().vertices), len(speck.vertices)
+    marks = [GivenLandmarks(np.tile([2.4 * k, 0.0, 1.0], (68, 1)), np.ones(68), 1.0) for k in range(2)]
+    theirs = other_people(mesh, marks, marks[0])
+    assert theirs.tolist() == [False] * count + [True] * (count + specks)
+    assert other_people(mesh, marks, marks[1]).tolist() == [True] * count + [False] * (count + specks)
+    assert not other_people(mesh, marks[:1], marks[0]).any()
+    face = Face("a", mesh, ("jawOpen",), np.ones((1, len(mesh.vertices), 3), np.float32))
+    face = replace(face, landmarks=marked(mesh), regions={"hair": np.ones(len(mesh.vertices), bool)})
+    assert head_weights(face)[theirs].max() > 0.5  # by the distance alone
+    apart = apart_from(face, theirs)
+    assert not head_weights(apart)[theirs].any()
+    assert not apart.basis[:, theirs].any()
+    assert not (apart.regions["hair"] & theirs).any()
+    assert (apart.basis[:, ~theirs] == 1.0).all()
+    assert apart_from(face, None).regions.keys() == {"hair"}
+
+
+def marked(mesh: Mesh) -> NDArray[np.int32]:
+    """Landmarks of the first ball, as far as they say where the head is: its chin and eyes."""
+    mine = mesh.vertices[:, 0] < 1.1
+    found = np.full(68, np.flatnonzero(mine)[mesh.vertices[mine, 1].argmax()], np.int32)
+    found[8] = np.flatnonzero(mine)[mesh.vertices[mine, 1].argmin()]
+    return found
+
+
+@pytest.mark.slow
+def test_a_person_close_by_stays(source: Face) -> None:
+    one = parts_of(load_face("walter"), ("skin", "eye_left", "eye_right"))
+    both = side_by_side(one, one, apart=0.3)
+    face, _ = fit(Scene(both, (), np.zeros((0, len(both.vertices), 3), np.float32)), source, "two")
+    count, whole = len(one.vertices), len(both.vertices)  # teeth that were added come after both
+    assert head_weights(face)[:count].max() == 1.0
+    assert not head_weights(face)[count:whole].any()
+    assert not face.regions["hair"][count:whole].any()
+    assert not face.basis[:, count:whole].any()
