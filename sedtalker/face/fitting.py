@@ -90,6 +90,7 @@ def fit(
     """
     options = options or FitOptions()
     face, report = _fit(scene, source, name, options, hook)
+    report = replace(report, warnings=(*report.warnings, *scene.mesh.notes))
     with one_step(hook, "scaling the shapes"):
         face, report = with_scaled_shapes(face, report, source, options.strength)
         face, report = with_visible_emotions(face, report, source, options.strength)

@@ -132,7 +132,7 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
     mesh, targets = scene.mesh, scene.target_names
     surface = weld(mesh)
     contents = count(mesh, surface)
-    problems = complaints(contents)
+    problems = [*complaints(contents), *mesh.notes]
     if len(surface.triangles) < FEWEST_TRIANGLES:
         return Inspection(
             contents, None, (f"not a face: {len(surface.triangles)} triangles are too few", *problems), targets

@@ -102,6 +102,7 @@ def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
         polygon_vertices=arrays["face_polygon_vertices"],
         group_names=tuple(contents["groups"]),
         materials=tuple(_material(arrays, k, described) for k, described in enumerate(contents.get("materials", ()))),
+        notes=(),  # a face file names no other
         **optional,
     )
     face = Face(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,17 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Doubles, Ints, to_srgb
 from sedtalker.errors import InputError
 from sedtalker.mesh.gltf_file import MOST_NODES, GltfFile, plain
-from sedtalker.mesh.mesh import MAX_VERTICES, Material, Mesh, Scene, kept_picture, sample_image
+from sedtalker.mesh.mesh import (
+    MAX_VERTICES,
+    NO_FILE,
+    NO_PICTURE,
+    Material,
+    Mesh,
+    Scene,
+    kept_picture,
+    note,
+    sample_image,
+)
 from sedtalker.mesh.surface import same_places, smoothing_of_normals
 
 MOST_OFFSETS = 120 * MAX_VERTICES
@@ -54,7 +63,8 @@ def read_gltf(path: Path, max_vertices: int = MAX_VERTICES) -> Scene:
     blocks = _read_blocks(file, max_vertices)
     try:
         scene = _join(list(blocks.values()))
-        return replace(scene, shown=_shown(file, len(scene.mesh.vertices)))
+        mesh = replace(scene.mesh, notes=tuple(dict.fromkeys(file.notes)))
+        return replace(scene, mesh=mesh, shown=_shown(file, len(mesh.vertices)))
     except _BROKEN:
         raise _broken(path) from None
 
@@ -255,12 +265,19 @@ def _material(file: GltfFile, source: Any) -> Material | None:
 
 
 def _picture(file: GltfFile, texture: Any) -> bytes | None:
-    """The file of a texture that the first coordinates place; None where there is none that can be had."""
+    """The file of a texture that the first coordinates place; None, and a note, where there is none that can be had."""
     if texture is None or texture.texCoord:
         return None
-    with suppress(InputError, OSError, ValueError, IndexError, TypeError, AttributeError):
-        return kept_picture(file.texture(texture.index))
-    return None
+    picture, message = None, NO_PICTURE
+    try:
+        picture = kept_picture(file.texture(texture.index))
+    except InputError:
+        message = NO_FILE
+    except (OSError, ValueError, IndexError, TypeError, AttributeError):
+        pass
+    if picture is None:
+        file.notes.append(note(message, file.picture_name(texture.index)))
+    return picture
 
 
 def _first_vertex(primitive: Any) -> int | None:

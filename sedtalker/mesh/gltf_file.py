@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -65,7 +66,11 @@ def chunks(path: Path) -> tuple[bytes, bytes]:
 
 
 class GltfFile:
-    """A parsed glTF file and the numbers of its accessors."""
+    """A parsed glTF file and the numbers of its accessors.
+
+    Attributes:
+        notes: on pictures that could not be read, as they were asked for.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -79,6 +84,7 @@ class GltfFile:
         if unknown:
             raise InputError(f"{path}: needs {', '.join(unknown)}, which is not read: export it without compression")
         self._buffers: dict[int, bytes] = {}
+        self.notes: list[str] = []
 
     def accessor(self, index: int) -> Doubles:
         """(N, width) numbers of an accessor, normalised integers and sparse entries resolved."""
@@ -133,6 +139,16 @@ class GltfFile:
         view = self.document.bufferViews[image.bufferView]
         start = view.byteOffset or 0
         return self._buffer(view.buffer)[start : start + view.byteLength]
+
+    def picture_name(self, index: Any) -> str:
+        """What people call the image of a texture: its file, its name, or else the number of the texture."""
+        with suppress(IndexError, TypeError, AttributeError):
+            image = self.document.images[self.document.textures[index].source]
+            if isinstance(image.uri, str) and not image.uri.startswith("data:"):
+                return unquote(image.uri)
+            if isinstance(image.name, str) and image.name:
+                return image.name
+        return f"{index}"
 
     def node_matrices(self) -> dict[int, Doubles]:
         """(4, 4) node to scene transform of every node of the scene."""

@@ -70,6 +70,7 @@ class Mesh:
         polygon_smoothing: (sum of polygon_sizes,) int32: corners at one place shade smoothly into each other where they
             have the same number, and meet in an edge where they do not; None: all is smooth. Corners beyond its end,
             of polygons that were added to the file's, are smooth.
+        notes: what its file names and could not be read, one line each, for people.
     """
 
     vertices: Floats
@@ -82,6 +83,7 @@ class Mesh:
     polygon_groups: Ints | None = None
     materials: tuple[Material | None, ...] = field(default=())
     polygon_smoothing: Ints | None = None
+    notes: tuple[str, ...] = field(default=())
 
     @classmethod
     def load(cls, path: Path | str) -> Mesh:
@@ -219,6 +221,18 @@ _MAX_SIDE = 8192
 _USED_SIDE = 512
 """Pixels a side to which a picture is reduced before it is read at vertices, which lie about so far apart: a finer
 one would alias."""
+
+
+NO_FILE = "the texture '{name}' is no file beside the mesh, or one that is too large: the mesh is shown without it"
+"""The note on a texture without a file."""
+NO_PICTURE = "the texture '{name}' cannot be read as a picture: the mesh is shown without it"
+"""The note on one whose file is no picture."""
+
+
+def note(message: str, name: str) -> str:
+    """A note on the texture of a name, which may be anything and of any length."""
+    shown = "".join(character if character.isprintable() else "?" for character in name)
+    return message.format(name=shown if len(shown) <= 100 else f"{shown[:100]}…")
 
 
 def kept_picture(data: bytes) -> bytes | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sedtalker.arrays import Floats, Ints, from_srgb, to_srgb
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Material, Mesh, file_beside, kept_picture, sample_image
+from sedtalker.mesh.mesh import NO_FILE, NO_PICTURE, Material, Mesh, file_beside, kept_picture, note, sample_image
 from sedtalker.mesh.surface import smoothing_of_normals
 from sedtalker.storage import whole_file
 
@@ -43,29 +43,36 @@ _BLUE = 0.6
 """Mean of the blue channel above which a bump map is a normal map: exporters write both as ``map_Bump``."""
 
 
-def read_libraries(path: Path, libraries: Iterable[str]) -> dict[str, Material]:
-    """The materials of an OBJ's libraries by name, with their PNG and JPEG pictures.
+def read_libraries(path: Path, libraries: Iterable[str]) -> tuple[dict[str, Material], dict[str, list[str]]]:
+    """The materials of an OBJ's libraries by name, with their PNG and JPEG pictures, and notes on those that they lack.
 
     Args:
         path: the OBJ; libraries and pictures are looked for beside it and below, nowhere else.
         libraries: names after ``mtllib``.
     """
     found: dict[str, Material] = {}
+    notes: dict[str, list[str]] = {}
     pictures: dict[Path, bytes | None] = {}
 
-    def picture(name: str | None) -> bytes | None:
-        file = file_beside(path, name, MAX_BYTES) if name else None
+    def picture(key: str, name: str | None) -> bytes | None:
+        if not name:
+            return None
+        file = file_beside(path, name, MAX_BYTES)
         if file is not None and file not in pictures:
             pictures[file] = kept_picture(file.read_bytes())
-        return pictures[file] if file is not None else None
+        read = pictures[file] if file is not None else None
+        if read is None:
+            notes.setdefault(key, []).append(note(NO_FILE if file is None else NO_PICTURE, name))
+        return read
 
     for name in libraries:
         file = file_beside(path, name, MAX_BYTES)
         for key, read in (_read_library(file) if file is not None else {}).items():
-            data, mask = picture(read.pictures.get("colour")), picture(read.pictures.get("opacity"))
+            data, mask = (picture(key, read.pictures.get(kind)) for kind in ("colour", "opacity"))
             if mask is not None:
                 data = with_opacity(data, mask) or data
-            bumps = picture(read.pictures.get("normal")) or _if_normals(picture(read.pictures.get("bump")))
+            bumps = picture(key, read.pictures.get("normal"))
+            bumps = bumps or _if_normals(picture(key, read.pictures.get("bump")))
             linear = from_srgb(np.array(read.diffuse)).tolist()
             found[key] = Material(
                 name=key,
@@ -75,7 +82,7 @@ def read_libraries(path: Path, libraries: Iterable[str]) -> dict[str, Material]:
                 normal=bumps,
                 normal_scale=read.bump,
             )
-    return found
+    return found, notes
 
 
 def with_opacity(colour: bytes | None, mask: bytes) -> bytes | None:
@@ -362,7 +369,9 @@ def _to_mesh(contents: _Contents, path: Path) -> Mesh:
     usable = len(mesh.polygon_vertices) and int(mesh.polygon_vertices.max()) < len(vertices)
     if not contents.libraries or not usable:
         return mesh
-    known, used = read_libraries(path, contents.libraries), [label[2] for label in contents.groups]
+    (known, notes), used = read_libraries(path, contents.libraries), [label[2] for label in contents.groups]
+    lacking = [line for name in dict.fromkeys(used) for line in notes.get(name, ())]
+    mesh = replace(mesh, notes=tuple(dict.fromkeys(lacking)))
     if groups is not None and any(name in known for name in used):
         _, first = np.unique(groups, return_index=True)
         mesh = replace(mesh, materials=tuple(known.get(used[k]) for k in first))

@@ -13,7 +13,7 @@ import numpy as np
 
 from sedtalker.arrays import Doubles, Floats, Ints
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Material, Mesh, file_beside, from_triangles, kept_picture
+from sedtalker.mesh.mesh import NO_FILE, NO_PICTURE, Material, Mesh, file_beside, from_triangles, kept_picture, note
 from sedtalker.mesh.obj import MAX_BYTES, vertex_colours
 from sedtalker.storage import whole_file
 
@@ -65,10 +65,12 @@ def read_ply(path: Path) -> Mesh:
 def _with_texture(mesh: Mesh, path: Path, header: str) -> Mesh:
     """The mesh with the first picture that its header names (MeshLab's ``comment TextureFile``), if it can be had."""
     names = [line.split(None, 2)[2] for line in header.splitlines() if line.startswith("comment TextureFile ")]
-    file = file_beside(path, names[0].strip(), MAX_BYTES) if names and mesh.uvs is not None else None
+    if not names or mesh.uvs is None:
+        return mesh
+    file = file_beside(path, names[0].strip(), MAX_BYTES)
     picture = kept_picture(file.read_bytes()) if file is not None else None
     if picture is None:
-        return mesh
+        return replace(mesh, notes=(note(NO_FILE if file is None else NO_PICTURE, names[0].strip()),))
     material = Material("texture", texture=picture)
     everywhere = np.zeros(len(mesh.polygon_sizes), dtype=np.int32)
     painted = replace(mesh, group_names=("texture",), polygon_groups=everywhere, materials=(material,))

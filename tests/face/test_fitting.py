@@ -261,3 +261,9 @@ def test_gains_tame_shapes_that_are_too_strong(source: Face) -> None:
     np.testing.assert_allclose(got, wanted, atol=1e-5)
     others = [not shape.startswith("brow") for shape in ARKIT_52]
     np.testing.assert_array_equal(tamed[:, others], expressive[:, others])
+
+
+def test_what_the_file_lacks_stands_in_the_report(source: Face) -> None:
+    lacking = replace(source.mesh, notes=("the texture 'a.png' is not there",))
+    _, report = fit(Scene(lacking, (), np.zeros((0, len(lacking.vertices), 3), np.float32)), source, "lacking")
+    assert report.warnings[-1:] == lacking.notes

@@ -7,6 +7,7 @@ import json
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.face.sedface import face_arrays, face_from_arrays
 from sedtalker.mesh.files import read_mesh
+from sedtalker.mesh.gltf_file import chunks
 from sedtalker.mesh.mesh import Material
 from sedtalker.mesh.ply import write_ply
 from sedtalker.mesh.surface import smoothing_of_normals, split_vertices
 from tests.support.cube import cube_face, cube_mesh
 from tests.support.painted import halves, png, sheet
+from tests.support.user_file import written
 
 FOLD = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nv 2 0 1\nv 2 1 1\n"
 
@@ -92,6 +96,40 @@ def test_a_material_library_has_opacity_and_normals(tmp_path: Path) -> None:
         assert image.convert("RGBA").getpixel((13, 2)) == (200, 100, 50, 0)
 
 
+@pytest.mark.parametrize("picture", ["nothere.png", "broken.png", r"C:\\Users\\x\\skin.jpg", "x" * 300 + "\x07"])
+def test_a_texture_that_cannot_be_had_is_noted_once(tmp_path: Path, picture: str) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG no")
+    (tmp_path / "here.png").write_bytes(halves((1, 2, 3), (4, 5, 6)))
+    library = f"newmtl a\nmap_Kd {picture}\nnewmtl b\nmap_Kd {picture}\nmap_d here.png\nnewmtl unused\nnorm other.png\n"
+    faces = "mtllib a.mtl\nvt 0 0\nusemtl a\nf 1/1 2/1 3/1\nusemtl b\nf 1/1 3/1 4/1\n"
+    notes = read_mesh(obj(tmp_path, FOLD + faces, library)).notes
+    assert len(notes) == 1
+    assert (picture if len(picture) < 100 else "'" + "x" * 100 + "…'") in notes[0]
+    assert ("cannot be read" if picture == "broken.png" else "no file beside") in notes[0]
+    assert notes[0].isprintable()
+    assert read_mesh(obj(tmp_path, FOLD + faces, library.replace(picture, "here.png"))).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ({"uri": "no%20where.png"}, "'no where.png' is no file beside"),
+        ({"uri": "data:image/png;base64,AAAA", "name": "Skin"}, "'Skin' cannot be read"),
+        ({"bufferView": 99}, "'0' cannot be read"),
+    ],
+)
+def test_a_texture_of_a_gltf_that_cannot_be_had_is_noted(tmp_path: Path, image: dict[str, Any], name: str) -> None:
+    document = json.loads(chunks(written(tmp_path / "a.glb"))[0])
+    blob = chunks(tmp_path / "a.glb")[1]
+    document["materials"][1]["pbrMetallicRoughness"] = {"baseColorTexture": {"index": 0}}
+    builder = GltfBuilder(document, blob)
+    builder._images = [image]
+    builder.write(tmp_path / "a.glb", document)
+    notes = read_mesh(tmp_path / "a.glb").notes
+    assert len(notes) == 1
+    assert name in notes[0]
+
+
 def test_a_gltf_says_cutoff_backs_normals_and_edges(tmp_path: Path) -> None:
     picture = png(np.full((4, 4, 3), 128))
     points = np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0], [1, 1, 1]])
@@ -136,9 +174,12 @@ def test_the_picture_of_a_ply_is_its_texture(tmp_path: Path) -> None:
     (tmp_path / "a.ply").write_bytes(
         data.replace(b"element vertex", b"comment TextureFile skin.png\nelement vertex", 1)
     )
-    assert read_mesh(tmp_path / "a.ply").materials == ()  # there is no such file
+    lacking = read_mesh(tmp_path / "a.ply")
+    assert lacking.materials == ()  # there is no such file
+    assert "'skin.png' is no file beside" in lacking.notes[0]
     (tmp_path / "skin.png").write_bytes(halves((220, 20, 20), (20, 20, 220)))
     again = read_mesh(tmp_path / "a.ply")
+    assert again.notes == ()
     assert again.materials[0] is not None
     assert again.materials[0].texture == (tmp_path / "skin.png").read_bytes()
     assert again.colours is not None
