@@ -11,12 +11,11 @@ import soxr
 
 from sedtalker.arrays import Floats
 from sedtalker.audio.audio import SAMPLE_RATE, bounded, check_rate
+from sedtalker.audio.decoders import ENDLESS
 from sedtalker.errors import InputError
 
 AT_MOST = 8192
 """Bytes read at once; a pipe gives what it has, which is less while somebody speaks."""
-ENDLESS = 0x7FFF0000
-"""Sizes from here on mean that the writer did not know how long the sound would be."""
 LONGEST_CHUNK = 1 << 20
 """Bytes of a part of a WAV header, before the sound."""
 OTHER_FORMATS = {

@@ -116,7 +116,7 @@ NOT_OF_TAKES = ("project", "visemes")
 """Options of ``animate`` alone that mean nothing without it."""
 NOT_OF_SPEAKERS = ("project", "visemes", "frames")
 """Options of ``animate`` alone that mean nothing where several people speak."""
-OF_THE_DIARIZER = ("model", "trust", "fill_scale", "min_confidence")
+OF_THE_DIARIZER = ("model", "trust", "fill_scale")
 """Options that mean nothing where the emotion is given."""
 OF_SPEAKERS = ("listening", "shot")
 """Options that mean nothing where one person speaks."""
