@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 
 from sedtalker.arrays import Floats
-from sedtalker.audio.audio import SAMPLE_RATE, bounded, check_rate
+from sedtalker.audio.audio import SAMPLE_RATE, bounded, check_rate, in_full_scale
 from sedtalker.audio.decoders import ENDLESS
 from sedtalker.errors import InputError
 
@@ -86,9 +86,8 @@ def _pieces(pipe: BinaryIO, layout: SampleFormat, held: bytes) -> Iterator[Float
         whole = len(held) // width * width
         if whole:
             samples = np.frombuffer(held[:whole], layout.dtype)
-            scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max) + 1.0
             with np.errstate(invalid="ignore"):  # what is no number is silenced
-                scaled = samples.reshape(-1, layout.channels).astype(np.float32) / np.float32(scale)
+                scaled = in_full_scale(samples.reshape(-1, layout.channels))
             yield bounded(scaled).mean(1)
             held = held[whole:]
         if not data:
