@@ -35,14 +35,15 @@ def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path of the same name that takes the place of ``path`` when the block ends well.
 
     When the block fails, nothing of it is left and what stood at ``path`` is untouched. What a killed program left in
-    the folder is cleared.
+    the folder is cleared; a folder that is not there is made.
 
     Raises:
-        InputError: the disk is full, the folder is not there or must not be written to.
+        InputError: the disk is full, or the folder must not be written to.
     """
     temporary, staging = path, None
     try:
         if not is_staged(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             if (folder := path.parent.absolute()) not in _cleared:
                 clear_left_over(folder)
                 _cleared.add(folder)
