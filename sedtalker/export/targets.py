@@ -15,7 +15,6 @@ from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles, Floats, Ints, Reals
 from sedtalker.export.arkit import motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.blend_shapes import meanings
 from sedtalker.face.face import Face
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Material, weld_map, welded_normals
@@ -244,6 +243,8 @@ class OwnTargets:
     """
 
     def __init__(self, names: Sequence[str], shapes: Sequence[str], read: Callable[[int], Doubles]) -> None:
+        from sedtalker.face.blend_shapes import meanings  # imports what fits heads, and few files need it
+
         self._names, self._shapes, self._read = names, shapes, read
         self._meanings = {name: set(meaning.shapes) for name, meaning in meanings(names, shapes).items()}
 
