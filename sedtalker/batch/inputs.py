@@ -78,7 +78,7 @@ def find_items(
         labelled: manifests may have the columns ``LABEL`` and ``SPEAKER``.
 
     Raises:
-        InputError: a path is missing, there is no recording, or two would be written to one place.
+        InputError: a path is missing, or there is no recording.
     """
     if not inputs:
         raise InputError("give recordings, folders, globs or a manifest")
@@ -94,7 +94,6 @@ def find_items(
     for item in sorted(spoken, key=lambda item: item.name):
         if item not in ordered[-1:]:  # given twice
             ordered.append(item)
-    check_places(ordered, output)
     return ordered
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sedtalker.batch.inputs import Item, find_items, in_shard
+from sedtalker.batch.inputs import Item, check_places, find_items, in_shard
 from sedtalker.batch.log import DONE, FAILED, KEPT, STARTED, WHOLE, Log, Record, Shard, locked, log_files, read_logs
 from sedtalker.batch.pool import LocalPool, default_jobs
 from sedtalker.batch.settings import parse_settings
@@ -147,8 +147,10 @@ def run_batch(
     """Work on recordings, see ``animate_folder``.
 
     Raises:
-        InputError: another run works in the folder, it holds an earlier batch, or an option is wrong.
+        InputError: another run works in the folder, it holds an earlier batch, an option is wrong, or two recordings
+            would be written to one place.
     """
+    check_places(items, output)
     began = time.perf_counter()
     mine = [item for item in items if in_shard(item, rules.shard.index, rules.shard.count)]
     summary = Summary(str(output), str(output / rules.shard.log_name), len(mine))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.batch.inputs import Item, find_items, in_shard
+from sedtalker.batch.run import Rules, run_batch
 from sedtalker.batch.settings import BatchSettings
 from sedtalker.errors import InputError
 
@@ -86,16 +87,20 @@ def test_nothing_to_do_is_said(tmp_path: Path, given: str, said: str) -> None:
 def test_two_recordings_for_one_place_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "in/a.wav", "in/a.mp3", "other/a.wav")
     for inputs in (["in"], ["in/a.wav", "other"]):
+        items = find_items([tmp_path / given for given in inputs], tmp_path / "out", BatchSettings())
         with pytest.raises(InputError, match=r"would both be written to .*out/a: choose with --pattern") as caught:
-            names(tmp_path, *inputs)
+            run_batch(items, tmp_path / "out", Rules())
         assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    assert names(tmp_path, "in") == ["a", "a"], "what writes nothing of each recording takes both"
     assert names(tmp_path, "in", pattern=("*.wav",)) == ["a"]
 
 
 def test_a_result_is_no_folder_of_another(tmp_path: Path) -> None:
     touch(tmp_path, "in/a.wav", "in/a/a.npz.wav")
+    items = find_items([tmp_path / "in"], tmp_path / "out", BatchSettings())
     with pytest.raises(InputError, match=r"out/a/a\.npz: .* would both use it"):
-        names(tmp_path, "in")
+        run_batch(items, tmp_path / "out", Rules())
 
 
 @given(st.lists(st.text(min_size=1), unique=True), st.integers(1, 7))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sedtalker.batch.inputs import find_items, read_manifest
+from sedtalker.batch.run import Rules, run_batch
 from sedtalker.batch.settings import BatchSettings
 from sedtalker.errors import InputError
 
@@ -80,4 +81,4 @@ def test_one_recording_with_two_options_needs_two_places(folder: Path) -> None:
     table = folder / "clips.csv"
     table.write_text("audio,emotion\nanna/a.wav,sad\nanna/a.wav,happy\n")
     with pytest.raises(InputError, match="a column 'output'"):
-        find_items([table], folder / "out", BatchSettings())
+        run_batch(find_items([table], folder / "out", BatchSettings()), folder / "out", Rules())

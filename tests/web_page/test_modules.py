@@ -245,6 +245,28 @@ def test_wav_files_are_read_as_python_reads_them(kind: str, form: str, tmp_path:
     assert np.array(got["samples"]) == pytest.approx(load_audio(path).samples, abs=1e-7)
 
 
+@pytest.mark.parametrize("fault", ["opposite phases", "far beyond full scale", "no numbers"])
+def test_faulty_sound_is_mended_as_python_mends_it(fault: str, tmp_path: Path) -> None:
+    from sedtalker.audio import load_audio
+
+    sound = np.random.default_rng(2).uniform(-0.5, 0.5, (4000, 2)).astype(np.float32)
+    if fault == "opposite phases":
+        sound[:, 1] = -sound[:, 0]
+    elif fault == "far beyond full scale":
+        sound *= 800.0
+    else:
+        sound[100:200] = np.nan
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, sound, 16_000, subtype="FLOAT")
+    script = """const { readFile } = await import("node:fs/promises");
+      const { readWav } = await import("./wav.js");
+      const data = await readFile(given);
+      return [...readWav(data.buffer.slice(data.byteOffset, data.byteOffset + data.length)).samples];"""
+    audio = load_audio(path)
+    assert np.abs(audio.samples).max() > 0.1
+    np.testing.assert_allclose(node(script, str(path)), audio.samples, atol=1e-6)
+
+
 def test_what_is_no_wav_file_is_left_to_the_browser() -> None:
     script = """const { readWav, toWav } = await import("./wav.js");
       const whole = new Uint8Array(await toWav(new Float32Array(100).fill(0.5), 16000).arrayBuffer());

@@ -49,6 +49,7 @@ let models = null;
 /** Counts what was asked for: only the latest is shown. */
 let asked = 0;
 /** What the page says while somebody waits for the models. */
+const NO_SPEECH = "No speech was found in this sound: the face stays neutral.";
 const LOADING = "Loading the models";
 
 /** @param {unknown} error a sentence for people */
@@ -135,7 +136,10 @@ function show(animation, file, name) {
   const { segments } = animation.track;
   const labels = [...new Set(segments.map((/** @type {any} */ segment) => segment.label))];
   const bursts = animation.track.bursts.map((/** @type {any} */ burst) => burst.kind);
-  announce(`Ready: ${Math.round(length)} seconds, ${segments.length} ${segments.length === 1 ? "segment" : "segments"}: ${[...labels, ...bursts].join(", ")}.`);
+  const spoken = `${segments.length} ${segments.length === 1 ? "segment" : "segments"}: ${labels.join(", ")}`;
+  const beside = bursts.length ? `; sounds of the voice: ${bursts.join(", ")}` : "";
+  if (!segments.length) problem.textContent = NO_SPEECH;
+  announce(`Ready: ${Math.round(length)} seconds, ${segments.length ? spoken : "no speech"}${beside}.`);
   seek(0);
   play.focus({ preventScroll: true });
 }

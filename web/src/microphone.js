@@ -1,6 +1,6 @@
 /** Sound into the face: the microphone as an async iterable of blocks, and a sound file as samples. */
 
-import { readWav, resampled } from "./wav.js";
+import { mixed, readWav, resampled } from "./wav.js";
 
 /** Samples a second that the face takes, and in a block of 20 ms. */
 export const RATE = 16000;
@@ -107,13 +107,7 @@ export async function decodeSound(file) {
   } catch (error) {
     throw new Error("This file is no sound that this browser can read. WAV, MP3, FLAC, M4A and OGG are usual.", { cause: error });
   }
-  const mono = sound.getChannelData(0).slice();
-  for (let channel = 1; channel < sound.numberOfChannels; channel++) {
-    const other = sound.getChannelData(channel);
-    for (let i = 0; i < mono.length; i++) mono[i] += other[i];
-  }
-  if (sound.numberOfChannels > 1) for (let i = 0; i < mono.length; i++) mono[i] /= sound.numberOfChannels;
-  return mono;
+  return mixed(Array.from({ length: sound.numberOfChannels }, (_, channel) => sound.getChannelData(channel)));
 }
 
 /**

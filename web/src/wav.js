@@ -34,7 +34,7 @@ function chunks(view) {
 }
 
 /**
- * The samples of a WAV file, mono: the mean of its channels.
+ * The samples of a WAV file, mono, see ``mixed``.
  * @param {ArrayBuffer} file
  * @returns {{samples: Float32Array, rate: number} | null} `null`: no WAV file, or one of a kind that only browsers read
  */
@@ -49,14 +49,39 @@ export function readWav(file) {
   if (kind === EXTENSIBLE && form.size >= 26) kind = view.getUint16(form.at + 24, true);
   const read = reader(view, bits, kind);
   if (!read || !channels || rate < 1000 || row !== (channels * bits) / 8) return null;
-  const samples = new Float32Array(Math.floor(data.size / row));
-  if (!samples.length) return null;
-  for (let i = 0; i < samples.length; i++) {
-    let sum = 0;
-    for (let channel = 0; channel < channels; channel++) sum += read(data.at + i * row + (channel * bits) / 8);
-    samples[i] = sum / channels;
+  const length = Math.floor(data.size / row);
+  if (!length) return null;
+  const sound = Array.from({ length: channels }, (_, c) => Float32Array.from({ length }, (_, i) => read(data.at + i * row + (c * bits) / 8)));
+  return { samples: mixed(sound), rate };
+}
+
+/** Power of the mean of all channels below this share of the loudest one's: they cancel each other. */
+const CANCELLED = 1e-3;
+/** Times full scale from which on a sound is brought down. */
+const FAR_BEYOND_FULL_SCALE = 2;
+
+/**
+ * One channel of several: their mean, or the loudest where they cancel out. What is no number is silence, and sound far
+ * beyond full scale is brought down.
+ * @param {Float32Array[]} channels
+ * @returns {Float32Array}
+ */
+export function mixed(channels) {
+  let peak = 0;
+  const power = (/** @type {Float32Array} */ part) => part.reduce((sum, value) => sum + value * value, 0);
+  for (const part of channels) {
+    for (let i = 0; i < part.length; i++) {
+      if (!Number.isFinite(part[i])) part[i] = 0;
+      peak = Math.max(peak, Math.abs(part[i]));
+    }
   }
-  return { samples, rate };
+  let mono = channels[0];
+  if (channels.length > 1) {
+    mono = mono.map((_, i) => channels.reduce((sum, part) => sum + part[i], 0) / channels.length);
+    const loudest = channels.reduce((best, part) => (power(part) > power(best) ? part : best));
+    if (power(mono) < CANCELLED * power(loudest)) mono = loudest;
+  }
+  return peak > FAR_BEYOND_FULL_SCALE ? mono.map((value) => value / peak) : mono;
 }
 
 /** @param {Float32Array} samples @param {number} from @param {number} to rates @returns {Float32Array} at the other rate, as long */
