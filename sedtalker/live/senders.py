@@ -325,7 +325,9 @@ def parse_target(text: str) -> Target:
         protocol, host, port = parts.scheme, parts.hostname, parts.port
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError:
-        raise InputError(f"--to {text}: not an address; give it as vmc://127.0.0.1:39539") from None
+        scheme = text.partition("://")[0]
+        kind = scheme if known_protocol(scheme) is not None else "vmc"
+        raise InputError(f"--to {text}: not an address; give it as {kind}://HOST or {kind}://HOST:PORT") from None
     known = known_protocol(protocol)
     if known is None or not text.startswith(f"{protocol}://"):
         raise InputError(f"--to {text}: give {', '.join(f'{name}://' for name in PROTOCOLS)} or {STDOUT}")

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -300,16 +300,17 @@ def _schema(data: bytes, name: str) -> ProjectFile:
 
 
 def _found(named: NamedFile, what: str, name: str, folders: Sequence[Path]) -> Path:
-    """The file that a project names.
+    """The file that a project names: where it was, or of the same name beside the project, which may have moved.
 
     Raises:
         InputError: it is not there, or is not the same any more.
     """
-    places = [folder / named.path for folder in folders]
+    places = [folder / place for place in (named.path, PurePosixPath(named.path).name) for folder in folders]
     for path in filter(is_file, places):
         if path.stat().st_size <= LARGEST_BYTES and path_sha256(path) == named.sha256:
             return path
     # one message for both: a project must not learn which files exist
     raise InputError(
-        f"{name}: its {what} {named.path} is missing or has changed since the project was saved: put it back"
+        f"{name}: its {what} {named.path} is missing or has changed since the project was saved: put it back, or "
+        "beside the project"
     )

@@ -34,6 +34,7 @@ def test_addresses_may_be_repeated_or_separated_by_commas():
         ("http://localhost", "give livelink://"),
         ("vmc://host:99999", "not an address"),
         ("vmc://host:abc", "not an address"),
+        ("livelink://host:abc", "give it as livelink://HOST or livelink://HOST:PORT"),
         ("vmc://host:0", "host:port"),
         ("vmc://a/b", "host:port"),
         ("vmc://[::1", "not an address"),

@@ -55,6 +55,16 @@ def test_a_project_comes_back_from_another_folder(project, tmp_path):
     assert again.read_bytes() == first
 
 
+def test_a_project_finds_a_recording_that_came_along_beside_it(project, tmp_path):
+    path = tmp_path / "one.sedproject"
+    write_project(path, project)
+    (tmp_path / "sound" / "four_moods.wav").rename(tmp_path / "four_moods.wav")
+    assert read_project(path).audio == tmp_path / "four_moods.wav"
+    (tmp_path / "four_moods.wav").write_bytes(b"another sound")
+    with pytest.raises(InputError, match="is missing or has changed .* put it back, or beside the project"):
+        read_project(path)
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
