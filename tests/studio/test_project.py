@@ -61,7 +61,7 @@ def test_a_project_finds_a_recording_that_came_along_beside_it(project, tmp_path
     (tmp_path / "sound" / "four_moods.wav").rename(tmp_path / "four_moods.wav")
     assert read_project(path).audio == tmp_path / "four_moods.wav"
     (tmp_path / "four_moods.wav").write_bytes(b"another sound")
-    with pytest.raises(InputError, match="is missing or has changed .* put it back, or beside the project"):
+    with pytest.raises(InputError, match=r"is missing or has changed .* put it back, or beside the project"):
         read_project(path)
 
 
