@@ -87,6 +87,8 @@ class Decoding:
 
     def place(self, track: EmotionTrack, hook: Hook = no_progress) -> None:
         """Find when the phones of a track's words are spoken; lips do not follow words that cannot be."""
+        if not track.words:
+            return
         try:
             spoken = timed_words([Word(*word) for word in track.words], track.language or ENGLISH)
             with one_step(hook, "aligning the words"), torch_threads(1):

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -41,23 +43,40 @@ def take_words(session: Session, words: Sequence[Word], language: str | None = N
 
 
 def corrected(words: Sequence[Word], text: str) -> list[Word]:
-    """Words with another text: those that are in both keep their times, others lie where those are that they replace.
+    """Words with another text, compared word by word.
+
+    A word or phrase keeps its times as long as a word of it is left or has another in its place. What is added belongs
+    to the phrase where it stands, and lies between two single words; words that replace several single ones share the
+    time of these. An empty text leaves nothing.
 
     Raises:
         InputError: there are no words, or too many.
     """
     wanted = text.split()
-    if not 0 < len(wanted) <= MOST_WORDS or not words:
+    if not words:
         raise InputError("there are no words to correct: load them, or recognise them first")
-    before, made = [word.text for word in words], list[Word]()
+    if len(wanted) > MOST_WORDS:
+        raise InputError(f"more than {MOST_WORDS} words")
+    owner = [k for k, word in enumerate(words) for _ in word.text.split()]
+    before = [piece for word in words for piece in word.text.split()]
+    single = [len(word.text.split()) == 1 for word in words]
+    placed = list[tuple[tuple[float, float], int, str]]()  # times, number that words of one entry share, text
     for kind, a, b, first, last in SequenceMatcher(None, before, wanted, autojunk=False).get_opcodes():
-        if kind == "equal":
-            made += words[a:b]
-        elif first < last:
-            start = words[a].start if a < b else (words[a - 1].end if a else 0.0)
-            end = words[b - 1].end if a < b else (words[a].start if a < len(words) else words[-1].end)
-            made.append(Word(start, max(start, end), " ".join(wanted[first:last])))
-    return made
+        owners, new = owner[a:b], wanted[first:last]
+        if kind == "insert":
+            left, right = owner[a - 1 : a] if a else [], owner[a : a + 1]
+            start = words[left[0]].end if left else 0.0
+            times = start, max(start, words[right[0]].start if right else words[-1].end)
+            owners = [k for k in (*left, *right) if not single[k]][:1]
+        else:
+            times = words[owners[0]].start, max(words[k].end for k in owners)
+        if not owners or (kind == "replace" and len(owners) > 1 and all(single[k] for k in owners)):
+            placed += [(times, -1 - a, piece) for piece in new]
+        else:
+            kept = [owners[j * len(owners) // len(new)] for j in range(len(new))]
+            placed += [((words[k].start, words[k].end), k, piece) for k, piece in zip(kept, new, strict=True)]
+    entries = groupby(placed, itemgetter(0, 1))
+    return [Word(start, end, " ".join(piece for *_, piece in same)) for ((start, end), _), same in entries]
 
 
 def find_words(session: Session, language: str | None = None) -> tuple[Work, Then]:

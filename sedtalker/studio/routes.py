@@ -29,8 +29,9 @@ seconds. An error is ``{"error": "one line"}``: 400 bad input, 403 not the page,
     outer-eye-corner distances). Row i is at ``(X-Start-Frame + i) / X-Fps``. Headers ``X-Start-Frame X-Frames X-Columns
     X-Fps X-Revision``.
 ``POST api/edit``
-    an edit, see ``sedtalker.studio.edits``, with an optional ``gesture`` → ``{document, can_undo, can_redo, revision,
-    project, changed: [s, e] | null, decoded: [s, e] | null}``. ``POST api/undo`` and ``api/redo`` answer the same.
+    an edit, see ``sedtalker.studio.edits``, with an optional ``gesture`` → ``{document, base, can_undo, can_redo,
+    revision, project, changed: [s, e] | null, decoded: [s, e] | null}``; with another ``base`` there are other words.
+    ``POST api/undo`` and ``api/redo`` answer the same.
 ``POST api/speaker {op, name, other}``
     ``activate``, ``rename`` (to ``other``), ``swap`` (with ``other``) → as ``api/edit``; ``merge`` (into ``other``)
     → job ``merging two speakers``. All but ``activate`` are steps of the history.

@@ -55,6 +55,7 @@ def edited_state(session: Session) -> dict[str, Any]:
         "document": document_state(session.base, session.document, session.track),
         "speakers": speakers_state(session),
         "voice": session.cast.part.voice.key,
+        "base": session.document.base,
         "can_undo": bool(history.past),
         "can_redo": bool(history.future),
         "revision": session.revision,

@@ -33,10 +33,57 @@ def test_corrected_text_keeps_the_times_of_what_stays(text: str, made: list[Word
     assert corrected(SAID, text) == made
 
 
-def test_no_words_cannot_be_corrected() -> None:
-    for words, text in ((SAID, " "), ([], "Bob"), (SAID, "a " * 100_001)):
-        with pytest.raises(InputError, match="no words to correct"):
-            corrected(words, text)
+CUES = [Word(0.3, 2.0, "hello my dear friend"), Word(2.2, 4.0, "how are you today")]
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("hello my dear friend how are you today", [CUES[0].text, CUES[1].text]),
+        ("hello my old friend how are they today", ["hello my old friend", "how are they today"]),
+        ("hello my dear pal where are you today", ["hello my dear pal", "where are you today"]),
+        ("hello my very dear friend how are you", ["hello my very dear friend", "how are you"]),
+        ("well hello my dear friend how are you today then", ["well hello my dear friend", "how are you today then"]),
+        ("a b c d e f g h", ["a b c d", "e f g h"]),
+        ("goodbye all", ["goodbye", "all"]),
+        ("how are you today", [None, CUES[1].text]),
+        ("hello my dear friend", [CUES[0].text, None]),
+    ],
+)
+def test_subtitles_keep_the_times_of_their_cues(text: str, made: list[str | None]) -> None:
+    assert corrected(CUES, text) == [
+        replace(cue, text=said) for cue, said in zip(CUES, made, strict=True) if said is not None
+    ]
+
+
+def test_phrases_and_single_words_are_corrected_together() -> None:
+    mixed = [CUES[0], Word(2.2, 2.5, "how"), Word(2.5, 2.8, "are")]
+    assert corrected(mixed, "hello my dear friend so how are you") == [
+        replace(CUES[0], text="hello my dear friend so"),
+        *mixed[1:],
+        Word(2.8, 2.8, "you"),
+    ]
+
+
+def test_no_words_cannot_be_corrected_and_an_empty_text_removes_them() -> None:
+    with pytest.raises(InputError, match="no words to correct"):
+        corrected([], "Bob")
+    with pytest.raises(InputError, match="more than 100000 words"):
+        corrected(SAID, "a " * 100_001)
+    assert corrected(SAID, " ") == []
+
+
+def test_an_empty_text_removes_the_words_until_it_is_undone(client, session, caplog) -> None:
+    before = session.animation().coefficients.copy()
+    finished(client, lambda: client.post(f"{ROOT}api/words?name=w.ctm", content=b"a 1 0.5 0.3 Bob\n"), WORDS)
+    base = client.get(f"{ROOT}api/state").json()["base"]
+    finished(client, lambda: client.post(f"{ROOT}api/words/text", json={"text": ""}), WORDS)
+    assert session.words == []
+    assert np.array_equal(session.animation().coefficients, before)
+    assert "do not follow" not in caplog.text
+    undone = client.post(f"{ROOT}api/undo").json()
+    assert [word.text for word in session.words] == ["Bob"]
+    assert undone["base"] == base  # by which the page sees that there are other words
 
 
 def test_the_lips_follow_and_one_step_back_undoes_it(client, session) -> None:

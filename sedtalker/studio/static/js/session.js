@@ -199,8 +199,8 @@ export async function step(which) {
     await whileBusy(async () => {
       const reply = await post(which);
       announce(which === "undo" ? "Undone" : "Redone");
-      // A step may be about another speaker, or about who there are.
-      if (reply.voice !== store.state.voice) return takeState();
+      // A step may be about another speaker, about who there are, or about other words.
+      if (reply.voice !== store.state.voice || reply.base !== store.state.base) return takeState();
       takeEdit(reply);
       await fetchChanged(started);
     });
