@@ -14,6 +14,8 @@ the rest comes through ``api/events``.
     {name: [x, y, z], …}``: registers the head again → job ``register``.
 ``POST api/track?name=`` raw
     a track of the recording, any track format → as ``api/edit`` answers.
+``POST api/annotation?name=`` raw
+    what both hold, as subtitles do: taken as a track or as words, whichever it is → as above or below.
 ``POST api/words?name=&language=`` raw
     WebVTT, SRT, TextGrid, CTM or Whisper's JSON → ``{words, job}``; with the job ``words`` the lips follow.
     ``POST api/words/recognised {language}`` → job ``words``. ``POST api/words/text {text}``: corrected → as above.
@@ -44,6 +46,7 @@ from sedtalker.emotion.formats.files import read_track
 from sedtalker.errors import InputError, called
 from sedtalker.phonetics.words import Word, read_words
 from sedtalker.progress import Hook
+from sedtalker.reading import read_bytes
 from sedtalker.studio import autosave, opening
 from sedtalker.studio.exports import KEPT, export_files, parse_request
 from sedtalker.studio.head import face_picture, list_faces
@@ -80,6 +83,7 @@ class FileRoutes:
             Route("/api/landmarks", self.landmarks),
             Route("/api/landmarks", self.move_landmarks, methods=["POST"]),
             Route("/api/track", self.track, methods=["POST"]),
+            Route("/api/annotation", self.annotation, methods=["POST"]),
             Route("/api/words", self.words, methods=["POST"]),
             Route("/api/words/recognised", self.find_words, methods=["POST"]),
             Route("/api/words/text", self.correct_words, methods=["POST"]),
@@ -151,8 +155,19 @@ class FileRoutes:
 
     async def track(self, request: Request) -> Response:
         """``POST api/track``."""
-        path = await receive_file(request, self.uploads, OTHER_BYTES)
+        return await self._take_track(await receive_file(request, self.uploads, OTHER_BYTES))
 
+    async def annotation(self, request: Request) -> Response:
+        """``POST api/annotation``."""
+        self.session.opened()
+        path = await receive_file(request, self.uploads, OTHER_BYTES)
+        with called(path):
+            if await run_in_threadpool(opening.is_track, path):
+                return await self._take_track(path)
+            words = await run_in_threadpool(read_words, read_bytes(path, "a file of words"), path.name)
+        return await self._take_words(words, None)
+
+    async def _take_track(self, path: Path) -> Response:
         def work() -> dict[str, Any]:
             clip, _ = self.session.opened()
             with called(path):
@@ -187,7 +202,9 @@ class FileRoutes:
         await self.studio.on_session(take_words, self.session, words, language)
         self.studio.touched()
         job = self.studio.start(WORDS, *place_words(self.session)).id
-        return JSONResponse({"words": [{"start": w.start, "end": w.end, "text": w.text} for w in words], "job": job})
+        return JSONResponse(
+            {"words": [{"start": w.start, "end": w.end, "text": w.text} for w in words], "job": job, "kind": WORDS}
+        )
 
     # --- Results.
 

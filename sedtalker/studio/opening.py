@@ -16,12 +16,16 @@ import numpy as np
 from sedtalker.animation.animator import Animator
 from sedtalker.arrays import Doubles
 from sedtalker.audio import Audio
+from sedtalker.emotion.formats.files import track_formats
+from sedtalker.emotion.formats.labels import are_emotions
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError, called
 from sedtalker.face import Face
 from sedtalker.face.given_landmarks import NAMES
 from sedtalker.nn import torch_threads
+from sedtalker.phonetics.words import READERS
 from sedtalker.progress import Hook, one_step
+from sedtalker.reading import read_text
 from sedtalker.speakers.turns import Turns
 from sedtalker.studio.cast import Cast, Role, SpeakerVoice
 from sedtalker.studio.decoding import Decoding
@@ -33,10 +37,25 @@ from sedtalker.studio.sound import OpenClip, analyse
 MESHES = (".obj", ".glb", ".gltf", ".vrm", ".ply", ".stl", ".usd", ".usda", ".usdc", ".usdz", ".sedface")
 """Endings of files that are taken as a head."""
 
+SUFFIXES: dict[str, tuple[str, ...]] = {"track": tuple(track_formats()), "words": tuple(READERS)}
+"""Endings of files that a track, and words with times, are read from; some hold either."""
+
 Work = Callable[[Hook], Any]
 """See the module."""
 Then = Callable[[Any], Any]
 """See the module; what it gives goes to the page."""
+
+
+def is_track(path: Path) -> bool:
+    """Whether a file is a track and not words: by its ending, or where that says either, by what is in it.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    ends = {sort: path.name.lower().endswith(suffixes) for sort, suffixes in SUFFIXES.items()}
+    if not (ends["track"] and ends["words"]) or path.suffix.lower() == ".json":
+        return ends["track"]
+    return are_emotions(read_text(path, "an emotion track or words"), tiers=path.suffix.lower() == ".textgrid")
 
 
 def recording(session: Session, path: Path, folder: Path) -> tuple[Work, Then]:

@@ -26,6 +26,7 @@ from sedtalker.studio.cast import Role
 from sedtalker.studio.document import Base, ClipSettings, Document
 from sedtalker.studio.exports import TRACK, file_suffix
 from sedtalker.studio.head import target_names
+from sedtalker.studio.opening import SUFFIXES
 from sedtalker.studio.recognition import finer_state
 from sedtalker.studio.session import Session, Subject
 from sedtalker.version import __version__
@@ -238,6 +239,7 @@ def options_state() -> dict[str, Any]:
         "regions": list(REGIONS),
         "lights": {name: asdict(load_lighting(name)) for name in light_names()},
         "formats": formats,
+        "suffixes": {sort: list(suffixes) for sort, suffixes in SUFFIXES.items()},
         "materials": {part: asdict(material) for part, material in MATERIALS.items()},
         "targets": ["arkit", "few", "all"],
         "limits": {"audio_bytes": AUDIO_BYTES, "mesh_bytes": MESH_BYTES, "other_bytes": OTHER_BYTES},

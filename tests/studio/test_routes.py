@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from sedtalker.emotion.formats.files import track_formats
 from sedtalker.emotion.track import CATEGORIES, UNSURE
+from sedtalker.reading import textgrid
 from sedtalker.studio.server import make_app
 from sedtalker.studio.session import Session
 from sedtalker.studio.sound import MOST_PEAKS
@@ -181,6 +183,41 @@ def test_a_track_and_words_are_taken_over(client):
     words = client.post(f"{ROOT}api/words?name=w.ctm", content=b"a 1 0.5 0.5 so\n").json()["words"]
     assert words == [{"start": 0.5, "end": 1.0, "text": "so"}]
     assert client.get(f"{ROOT}api/state").json()["words"] == words
+
+
+@pytest.mark.parametrize("suffix", sorted(track_formats()))
+def test_exported_tracks_are_taken_over_as_tracks(client, session, tmp_path, suffix):
+    session.edit({"op": "relabel", "index": 1, "label": "disgust"})
+    path = tmp_path / f"take{suffix}"
+    session.track.save(path)
+    session.undo()
+    reply = client.post(f"{ROOT}api/annotation?name={path.name}", content=path.read_bytes())
+    assert reply.status_code == 200, reply.text
+    assert "disgust" in [segment["label"] for segment in reply.json()["document"]["segments"]]
+    assert session.words == []
+
+
+CUE = "1\n00:00:00,500 --> 00:00:01,000\n{}\n\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_track"),
+    [
+        ("a.srt", CUE.format("happy:0.8"), True),
+        ("a.srt", CUE.format("happy:0.800 Hello there"), True),
+        ("a.srt", CUE.format("Sad"), True),
+        ("a.srt", CUE.format("Happy birthday to you"), False),
+        ("a.srt", CUE.format("Angry: go away"), False),
+        ("a.srt", CUE.format("sad:0.5") + CUE.format("so it goes"), False),
+        ("a.TextGrid", textgrid({"words": [(0.0, 1.0, "so")], "emotion": [(0.0, 1.0, "happy:0.8")]}, 1.0, 3), True),
+        ("a.TextGrid", textgrid({"words": [(0.0, 0.5, "happy"), (0.5, 1.0, "birthday")]}, 1.0, 3), False),
+        ("a.ctm", "a 1 0.5 0.5 so\n", False),
+    ],
+)
+def test_what_is_in_a_file_says_whether_it_is_a_track_or_words(client, session, name, content, is_track):
+    reply = client.post(f"{ROOT}api/annotation?name={name}", content=content.encode()).json()
+    assert ("document" in reply, reply.get("kind")) == ((True, None) if is_track else (False, "words"))
+    assert bool(session.words) is not is_track
 
 
 def test_every_page_gets_a_message_about_an_edit(client):

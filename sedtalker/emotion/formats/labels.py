@@ -237,6 +237,31 @@ def segments_from_subtitles(text: str, name: str = "subtitles") -> list[Segment]
     return _sorted(segments, name)
 
 
+def are_emotions(text: str, *, tiers: bool) -> bool:
+    """Whether every cue of subtitles, or every text of a tier of a TextGrid, is of an emotion and not of words alone.
+
+    That is ``LABEL``, or ``LABEL:INTENSITY`` and perhaps words behind it.
+
+    Args:
+        text: of the file.
+        tiers: whether it is a TextGrid.
+
+    Raises:
+        InputError: a TextGrid is damaged.
+    """
+    found = [spans for _, spans in textgrid_tiers(text)] if tiers else [subtitle_cues(text)]
+    said = [[each for *_, each in spans if each] for spans in found]
+    return any(texts and all(map(_names_emotion, texts)) for texts in said)
+
+
+def _names_emotion(text: str) -> bool:
+    label, colon, strength = text.partition(" ")[0].partition(":")
+    try:
+        return known_label(label) and (math.isfinite(_number(strength)) if colon else label == text)
+    except ValueError:
+        return False
+
+
 def intervals(segments: Sequence[Segment]) -> list[Interval]:
     """Beginning, end and text of each: ``happy:0.800``, label and intensity."""
     return [(s.start, s.end, f"{s.label}:{s.intensity:.3f}") for s in segments]

@@ -1,4 +1,4 @@
-"""Words on the page: subtitles are corrected, and undo takes it back."""
+"""Words on the page: subtitles are corrected, undo takes it back, and tracks are not taken for words."""
 
 from __future__ import annotations
 
@@ -39,3 +39,22 @@ def test_subtitles_are_corrected_and_undone(page: StudioPage, tmp_path: Path) ->
     page.page.evaluate("document.activeElement.blur()")
     page.page.keyboard.press("Control+z")
     page.wait("window.studio.state.words.length === 2")
+
+
+def test_exported_tracks_are_tracks_again_and_the_dialog_offers_them(page: StudioPage, tmp_path: Path) -> None:
+    words = page.read("state.words")
+    for name, label, text in (
+        ("take.srt", "disgust", "1\n00:00:00,500 --> 00:00:02,500\ndisgust:0.600 Hello\n\n"),
+        ("take.txt", "fear", "0.500000\t2.500000\tfear:0.600\n"),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        page.drop(tmp_path / name)
+        page.wait(f"window.studio.document.segments.some((segment) => segment.label === '{label}')")
+        assert page.read("state.words") == words
+    page.page.get_by_role("tab", name="Recording").click()
+    for button, endings in (("Load a track", {".srt", ".vtt", ".eaf", ".txt"}), ("Load words", {".srt", ".ctm"})):
+        with page.page.expect_file_chooser() as chooser:
+            page.page.get_by_role("button", name=button).click()
+        accept = chooser.value.element.get_attribute("accept")
+        assert accept is not None
+        assert endings <= set(accept.split(","))

@@ -9,6 +9,7 @@ import { ApiError, getJson, openEvents, post, remove, upload } from "./api.js";
 import { busy, whileBusy } from "./busy.js";
 import { clock } from "./clock.js";
 import { capital } from "./dom.js";
+import { sortOfAnnotation } from "./kinds.js";
 import { announce, banner, complain, dropBanner, log, toast } from "./notices.js";
 import { peaks, track, weights } from "./signals.js";
 import { store } from "./store.js";
@@ -225,15 +226,14 @@ export async function compare(on) {
 /** What files are, by the ends of their names. */
 const KINDS = [
   ["project", /\.sedproject$/i],
-  ["track", /\.(emotion\.json|rttm|lab|csv|emotion\.textgrid)$/i],
-  ["words", /\.(vtt|srt|textgrid|ctm)$/i],
+  ["track", /\.(emotion\.json|rttm)$/i],
   ["mesh", /\.(obj|glb|gltf|ply|stl|usd|usda|usdc|usdz|sedface)$/i],
   ["audio", /\.(wav|flac|ogg|opus|mp3|m4a|aac|mp4|webm|mov|aiff?)$/i],
 ];
 
 /** @param {File} file @param {string} [kind] @returns {Promise<void>} send a file to where it belongs */
 export async function sendFile(file, kind) {
-  const sort = kind ?? KINDS.find(([, pattern]) => /** @type {RegExp} */ (pattern).test(file.name))?.[0] ?? (file.type.startsWith("audio/") ? "audio" : file.name.endsWith(".json") ? await sortOfJson(file) : null);
+  const sort = kind ?? KINDS.find(([, pattern]) => /** @type {RegExp} */ (pattern).test(file.name))?.[0] ?? (file.type.startsWith("audio/") ? "audio" : /\.json$/i.test(file.name) ? await sortOfJson(file) : sortOfAnnotation(file.name));
   if (!sort) {
     toast(`${file.name}: not a recording, mesh, track, words or project that the studio knows.`, "bad");
     return;

@@ -2,6 +2,7 @@
 
 import { post } from "../api.js";
 import { chooseFile, icon, make, timecode } from "../dom.js";
+import { endings } from "../kinds.js";
 import { complain } from "../notices.js";
 import { Recorder } from "../recorder.js";
 import { expectJob, refresh, sendFile } from "../session.js";
@@ -10,14 +11,12 @@ import { block } from "./dock.js";
 import { speakersBlock } from "./speakers.js";
 
 const AUDIO = "audio/*,video/mp4,video/webm,.wav,.flac,.ogg,.opus,.mp3,.m4a,.mp4,.webm";
-const TRACKS = ".json,.rttm,.csv,.textgrid,.txt";
-const WORDS = ".vtt,.textgrid,.ctm,.json";
 
 /** @param {string} picture @param {string} name @param {string} note */
 const source = (picture, name, note) => make("div", { class: "source" }, icon(picture), make("strong", { text: name, title: name }), make("span"), make("small", { text: note }));
 
-/** @param {string} text @param {string} accept @param {string} kind */
-const chooser = (text, accept, kind) => make("button", { class: "grow", text, onclick: () => chooseFile(accept, (file) => sendFile(file, kind)) });
+/** @param {string} text @param {() => string} accept @param {string} kind */
+const chooser = (text, accept, kind) => make("button", { class: "grow", text, onclick: () => chooseFile(accept(), (file) => sendFile(file, kind)) });
 
 /** @returns {HTMLElement} the recorder: a button, a level and the time */
 function recorder() {
@@ -75,10 +74,10 @@ export function buildMedia(panel) {
   const correct = make("button", { class: "grow", text: "Correct the words", hidden: true, onclick: () => askForWords("words/text", { text: text.value }) });
   const track = make("p", { class: "note" });
   panel.append(
-    block("Recording", sound, make("div", { class: "row" }, chooser("Choose a file", AUDIO, "audio")), recorder()),
+    block("Recording", sound, make("div", { class: "row" }, chooser("Choose a file", () => AUDIO, "audio")), recorder()),
     speakersBlock(),
-    block("Emotion track", track, make("div", { class: "row" }, chooser("Load a track", TRACKS, "track"))),
-    block("Words", words, text, make("div", { class: "row" }, chooser("Load words", WORDS, "words"), find, correct)),
+    block("Emotion track", track, make("div", { class: "row" }, chooser("Load a track", () => endings("track").join(","), "track"))),
+    block("Words", words, text, make("div", { class: "row" }, chooser("Load words", () => endings("words").join(","), "words"), find, correct)),
   );
   store.on("state document", () => {
     const audio = store.state?.audio;
@@ -86,7 +85,7 @@ export function buildMedia(panel) {
     for (const note of audio?.notes ?? []) sound.append(make("p", { class: "note", text: note }));
     track.textContent = !audio ? "Predicted from the recording, or one that you have." : store.document?.edited ? "Predicted, with your edits." : `${store.segments.length} ${store.segments.length === 1 ? "segment" : "segments"}, predicted or loaded.`;
     const count = store.state?.words?.length ?? 0;
-    words.textContent = count ? `${count} ${count === 1 ? "word" : "words"}. The lips follow them; what is wrong can be corrected here.` : "Words with times, from WebVTT, TextGrid, CTM or Whisper's JSON, or recognised in the recording. They are shown, edges snap to them, and the lips follow.";
+    words.textContent = count ? `${count} ${count === 1 ? "word" : "words"}. The lips follow them; what is wrong can be corrected here.` : "Words with times, from WebVTT, SRT, TextGrid, CTM or Whisper's JSON, or recognised in the recording. They are shown, edges snap to them, and the lips follow.";
     const said = (store.state?.words ?? []).map((/** @type {any} */ word) => word.text).join(" ");
     if (text.dataset.said !== said) text.value = text.dataset.said = said;
     text.hidden = correct.hidden = !count;
