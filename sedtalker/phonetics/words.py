@@ -148,6 +148,9 @@ Words = str | Path | Sequence[SpokenWord]
 BEYOND = 0.5
 """Seconds after the end of a recording at which a word may still begin: files round."""
 
+HARDLY_FIT = "the words hardly fit the recording: are they what is said in it, and in which language?"
+"""What is said of an alignment whose ``fit`` is below ``POOR_FIT``."""
+
 
 def spoken_words(given: Words, language: str = ENGLISH) -> list[SpokenWord]:
     """The words of a recording with their phones, and their times where the file has any.
@@ -206,5 +209,5 @@ def align_recording(words: Sequence[SpokenWord], sound: Audio, features: SpeechF
             )
     alignment = align(phone_posteriors(features, sound), words, features.clock.rate)
     if alignment.fit < POOR_FIT:
-        logger.warning("the words hardly fit the recording: are they what is said in it, and in which language?")
+        logger.warning(HARDLY_FIT)
     return alignment

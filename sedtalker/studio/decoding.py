@@ -26,9 +26,9 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.nn import torch_threads
-from sedtalker.phonetics.aligner import Alignment
+from sedtalker.phonetics.aligner import POOR_FIT, Alignment
 from sedtalker.phonetics.pronunciation import ENGLISH
-from sedtalker.phonetics.words import Word, align_recording, timed_words
+from sedtalker.phonetics.words import HARDLY_FIT, Word, align_recording, timed_words
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.studio.document import ClipSettings
@@ -82,6 +82,8 @@ class Decoding:
         self.articulation = animator.articulation(features)
         self.phones: Mapping[tuple[tuple[float, float, str], ...], Alignment] = {}
         """When the phones of words that a track can have are spoken, by the words."""
+        self.unspoken: Mapping[tuple[tuple[float, float, str], ...], str] = {}
+        """Why lips do not follow words that a track can have, by the words."""
         self.emotional: _Layer | None = None
         self.neutral: _Layer | None = None
 
@@ -94,9 +96,18 @@ class Decoding:
             with one_step(hook, "aligning the words"), torch_threads(1):
                 found = align_recording(spoken, self.sound, self.features)
         except InputError as error:
-            logger.warning("lips do not follow the words: %s", error)
+            said = f"lips do not follow the words: {error}"
+            logger.warning(said)
+            self.unspoken = {**self.unspoken, track.words: said}
             return
         self.phones = {**self.phones, track.words: replace(found, language=track.language)}
+
+    def words_note(self, track: EmotionTrack) -> str | None:
+        """A sentence about a track's words, where there is one: lips do not follow them, or they hardly fit."""
+        phones = self.phones.get(track.words)
+        poor = HARDLY_FIT if phones is not None and phones.fit < POOR_FIT else None
+        said = self.unspoken.get(track.words) if phones is None else poor
+        return None if said is None else f"{said[0].upper()}{said[1:]}{'' if said.endswith('?') else '.'}"
 
     @property
     def in_parts(self) -> bool:

@@ -177,6 +177,8 @@ class FileRoutes:
 
         reply = await self.studio.on_session(work)
         self.studio.touched()
+        if self.session.track.words not in {(), *self.session.cast.part.voice.decoding.phones}:
+            self.studio.start(WORDS, *place_words(self.session))
         return JSONResponse(reply)
 
     async def words(self, request: Request) -> Response:

@@ -209,7 +209,8 @@ def project(session: Session, read: Callable[[], Project], folder: Path, path: P
         if held.turns is None:
             assert found[0].subject is not None
             session.open_subject(found[0].subject)
-            session.cast.part.voice.decoding.phones = found[0].voice.decoding.phones
+            own, other = session.cast.part.voice.decoding, found[0].voice.decoding
+            own.phones, own.unspoken = other.phones, other.unspoken
         else:
             cast = take_in(session, clip, held.turns, found)
             session.restart(replace(cast, active=cast.index(held.name)))

@@ -101,7 +101,7 @@ def find_words(session: Session, language: str | None = None) -> tuple[Work, The
         _same_voice(session, voice, "the words were found")
         take_words(session, words, track.language)
         voice.decoding.place(track)
-        return {"words": len(words)}
+        return {"words": len(words), "note": voice.decoding.words_note(track)}
 
     return work, then
 
@@ -113,7 +113,7 @@ def place_words(session: Session) -> tuple[Work, Then]:
     def then(made: None) -> dict[str, Any]:
         _same_voice(session, voice, "the words were found")
         session.revision += 1
-        return {"words": len(track.words)}
+        return {"words": len(track.words), "note": voice.decoding.words_note(track)}
 
     return lambda hook: voice.decoding.place(track, hook), then
 

@@ -86,6 +86,7 @@ def state(session: Session) -> dict[str, Any]:
         "colours": {label: COLOURS[label] for label in CATEGORIES},
         "pauses": clip.pauses if clip else [],
         "words": [asdict(word) for word in session.words],
+        "words_note": session.cast.part.voice.decoding.words_note(session.track) if clip else None,
         "licences": session.models.animator().licences() if clip else {},
         "project": project_state(session),
         "compare": session.comparing,

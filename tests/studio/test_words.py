@@ -12,7 +12,7 @@ from sedtalker.phonetics.aligner import AlignedPhone, Alignment
 from sedtalker.phonetics.words import Word
 from sedtalker.studio import recognition as studio_words
 from sedtalker.studio.recognition import WORDS, corrected
-from tests.studio.conftest import ROOT, finished
+from tests.studio.conftest import ROOT, SOCKETS, finished
 
 pytest.importorskip("pocketsphinx", reason="needs the extra align")
 SAID = [Word(0.0, 0.5, "Bob"), Word(0.5, 1.0, "may"), Word(1.0, 1.5, "see")]
@@ -89,7 +89,7 @@ def test_an_empty_text_removes_the_words_until_it_is_undone(client, session, cap
 def test_the_lips_follow_and_one_step_back_undoes_it(client, session) -> None:
     before = session.animation().coefficients.copy()
     loaded = lambda: client.post(f"{ROOT}api/words?name=w.ctm", content=b"a 1 0.5 0.3 Bob\na 1 0.9 0.4 may\n")  # noqa: E731
-    assert finished(client, loaded, WORDS)["result"] == {"words": 2}
+    assert finished(client, loaded, WORDS)["result"]["words"] == 2
     after = session.animation()
     assert [word["text"] for word in client.get(f"{ROOT}api/state").json()["words"]] == ["Bob", "may"]
     assert after.phones is not None
@@ -103,13 +103,43 @@ def test_the_lips_follow_and_one_step_back_undoes_it(client, session) -> None:
     assert np.array_equal(session.animation().coefficients, after.coefficients)
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("a 1 3540 1 Bob\n", "Lips do not follow the words: 'Bob' is spoken at 3540.0 s, but the recording ends at"),
+        ("a 1 0.5 0.3 Constantinople\n" * 300, "Lips do not follow the words: "),
+        ("a 1 0.5 0.3 Bob\n", "The words hardly fit the recording: are they"),
+    ],
+)
+def test_what_lips_make_of_the_words_is_said_on_the_page(client, lines: str, said: str) -> None:
+    assert client.get(f"{ROOT}api/state").json()["words_note"] is None
+    made = finished(client, lambda: client.post(f"{ROOT}api/words?name=w.ctm", content=lines.encode()), WORDS)
+    note = made["result"]["note"]
+    assert note.startswith(said)
+    assert note[-1] in ".?"
+    assert client.get(f"{ROOT}api/state").json()["words_note"] == note
+    client.post(f"{ROOT}api/undo")
+    assert client.get(f"{ROOT}api/state").json()["words_note"] is None
+
+
+def test_lips_follow_the_words_of_a_track_that_is_loaded(client, session, tmp_path) -> None:
+    path = tmp_path / "take.emotion.json"
+    replace(session.track, words=((0.5, 0.8, "Bob"), (0.9, 1.3, "may")), language="en").save(path)
+    with client.websocket_connect(f"{SOCKETS}{ROOT}api/events") as events:
+        client.post(f"{ROOT}api/track?name={path.name}", content=path.read_bytes())
+        while (message := events.receive_json())["type"] != "done":
+            assert message["type"] != "failed", message
+    assert message["result"]["words"] == 2
+    assert session.animation().phones.words == ("Bob", "may")
+
+
 def test_words_are_recognised_and_corrected(client, session, monkeypatch: pytest.MonkeyPatch) -> None:
     phones = tuple(AlignedPhone(0.5 + 0.1 * k, 0.6 + 0.1 * k, p, 0) for k, p in enumerate(("B", "AA", "B")))
     found = Alignment(phones, ("Bob",), fits=(0.0,), language="en")
     monkeypatch.setattr(studio_words, "checked_words", lambda *_: "auto")
     monkeypatch.setattr(studio_words, "recognise_words", lambda *_: found)
     recognised = finished(client, lambda: client.post(f"{ROOT}api/words/recognised", json={}), WORDS)
-    assert recognised["result"] == {"words": 1}
+    assert recognised["result"]["words"] == 1
     assert (session.track.language, [word.text for word in session.words]) == ("en", ["Bob"])
     finished(client, lambda: client.post(f"{ROOT}api/words/text", json={"text": "Pop"}), WORDS)
     assert [word.text for word in session.words] == ["Pop"]

@@ -58,3 +58,14 @@ def test_exported_tracks_are_tracks_again_and_the_dialog_offers_them(page: Studi
         accept = chooser.value.element.get_attribute("accept")
         assert accept is not None
         assert endings <= set(accept.split(","))
+
+
+def test_words_of_another_recording_are_said_where_the_words_are(page: StudioPage, tmp_path: Path) -> None:
+    path = tmp_path / "other.vtt"
+    path.write_text("WEBVTT\n\n59:00.000 --> 59:02.000\nso it goes\n", encoding="utf-8")
+    page.drop(path)
+    page.wait("window.studio.state.words_note")
+    page.page.get_by_role("tab", name="Recording").click()
+    page.wait("document.body.innerText.includes('1 word. Lips do not follow the words: ')")
+    assert "The lips follow them" not in page.page.locator("body").inner_text()
+    assert page.page.locator("#toasts").get_by_text("Lips do not follow the words").count() == 1  # so in the log

@@ -295,6 +295,7 @@ function takeJob(event) {
   if (event.type === "done") {
     announce(`${event.kind} finished`);
     log(`${event.kind} finished`);
+    if (event.result?.note) toast(event.result.note);
     store.lastResult = event;
     store.changed("result");
     if (event.kind !== "export") refresh().catch(complain);

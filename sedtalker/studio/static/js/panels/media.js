@@ -85,7 +85,7 @@ export function buildMedia(panel) {
     for (const note of audio?.notes ?? []) sound.append(make("p", { class: "note", text: note }));
     track.textContent = !audio ? "Predicted from the recording, or one that you have." : store.document?.edited ? "Predicted, with your edits." : `${store.segments.length} ${store.segments.length === 1 ? "segment" : "segments"}, predicted or loaded.`;
     const count = store.state?.words?.length ?? 0;
-    words.textContent = count ? `${count} ${count === 1 ? "word" : "words"}. The lips follow them; what is wrong can be corrected here.` : "Words with times, from WebVTT, SRT, TextGrid, CTM or Whisper's JSON, or recognised in the recording. They are shown, edges snap to them, and the lips follow.";
+    words.textContent = count ? `${count} ${count === 1 ? "word" : "words"}. ${store.state.words_note ?? "The lips follow them; what is wrong can be corrected here."}` : "Words with times, from WebVTT, SRT, TextGrid, CTM or Whisper's JSON, or recognised in the recording. They are shown, edges snap to them, and the lips follow.";
     const said = (store.state?.words ?? []).map((/** @type {any} */ word) => word.text).join(" ");
     if (text.dataset.said !== said) text.value = text.dataset.said = said;
     text.hidden = correct.hidden = !count;
