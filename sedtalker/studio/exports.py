@@ -1,4 +1,8 @@
-"""Files of what is edited: the same bytes as ``sedtalker animate AUDIO --emotion SAVED.emotion.json`` writes."""
+"""Files of what is edited: the same bytes as ``sedtalker animate AUDIO --emotion SAVED.emotion.json`` writes.
+
+But for the track: here it is the one that is edited, so that it can be given and edited again. There it is the one that
+is shown, after all options, in frames of the video.
+"""
 
 from __future__ import annotations
 

@@ -7,10 +7,12 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
+from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.progress import no_progress
 from sedtalker.studio.exports import export_files, file_suffix, parse_request
@@ -81,6 +83,19 @@ def test_a_project_gives_the_same_files_on_the_command_line(session, tmp_path, m
     other = read_animation(tmp_path / "two" / "four_moods.npz")
     assert (other.fps, other.face.name) == (30.0, "amara")  # options that are given win
     assert other.provenance["seed"] == 4
+
+
+def test_the_track_is_the_edited_one_in_its_own_frames_whatever_the_settings(session, tmp_path):
+    for value in EDITS:
+        session.edit(dict(value))
+    made = tmp_path / "studio"
+    export_files(parse_request({"formats": ["track.json"]}), session.models, session.snapshot(), made, no_progress)
+    saved, edited = EmotionTrack.load(made / "four_moods.emotion.json"), session.track
+    assert len(saved) == len(edited) == len(session.base.track)
+    assert np.allclose(saved.intensity, edited.intensity, atol=1e-4)
+    shown = session.animation().track
+    assert len(shown) != len(saved)
+    assert not np.allclose(shown.at(saved.times).intensity, saved.intensity, atol=1e-2)
 
 
 def test_results_can_be_fetched(client):
