@@ -26,6 +26,8 @@ the rest comes through ``api/events``.
     api/project?name=`` raw: opened → job ``open``.
 ``POST api/recover``
     opens what a studio that ended had not saved → job ``open``. ``DELETE api/recover``: drops it → ``{}``.
+
+Where edits are not saved, a recording, a project and what was left are opened only with ``discard=true``; else 409.
 """
 
 from __future__ import annotations
@@ -98,15 +100,38 @@ class FileRoutes:
     def _job(self, kind: str, work: Work, then: Then) -> Response:
         return JSONResponse({"job": self.studio.start(kind, work, then).id})
 
-    def _bring(self, kind: str, work: Work, then: Then) -> Response:
-        return JSONResponse({"job": self.studio.bring(kind, work, then).id})
+    async def _leaving(self, request: Request) -> object:
+        """What is not saved and may be given up (``?discard=true``); None: everything is saved.
+
+        Raises:
+            HTTPException: something is not saved, and nobody has said that it may go.
+        """
+
+        def unsaved() -> object:
+            return self.session.holding() if self.session.dirty else None
+
+        left = await self.studio.on_session(unsaved)
+        if left is not None and request.query_params.get("discard") != "true":
+            raise HTTPException(409, "there are edits that are not saved: save or discard them first")
+        return left
+
+    def _bring(self, kind: str, work: Work, then: Then, left: object) -> Response:
+        """Begin a job that opens something else; edits made while it runs are no part of what is ``left``, and stay."""
+
+        def taken(made: Any) -> Any:
+            if self.session.dirty and self.session.holding() != left:
+                raise InputError("something was edited in the meantime, so nothing else was opened: open it again")
+            return then(made)
+
+        return JSONResponse({"job": self.studio.bring(kind, work, taken).id})
 
     # --- A recording, a head, a face.
 
     async def audio(self, request: Request) -> Response:
         """``POST api/audio``."""
+        left = await self._leaving(request)
         path = await receive_file(request, self.uploads, AUDIO_BYTES)
-        return self._bring("analyse", *opening.recording(self.session, path, self.studio.folder))
+        return self._bring("analyse", *opening.recording(self.session, path, self.studio.folder), left)
 
     async def recording(self, request: Request) -> Response:
         """``GET api/recording``."""
@@ -254,10 +279,10 @@ class FileRoutes:
     async def save_or_open(self, request: Request) -> Response:
         """``POST api/project``."""
         if "name" in request.query_params:
-            name = plain_name(request.query_params["name"])
+            unsaved, name = await self._leaving(request), plain_name(request.query_params["name"])
             data = await read_body(request, OTHER_BYTES)
             read = opening.dropped_project(self.session, data, name)
-            return self._bring("open", *opening.project(self.session, read, self.studio.folder, None))
+            return self._bring("open", *opening.project(self.session, read, self.studio.folder, None), unsaved)
         values = await read_json(request)
         path = autosave.project_path(str(values.get("path", "")), self.session.project, bool(values.get("force")))
         snapshot = await self.studio.on_session(self.session.snapshot)
@@ -276,6 +301,7 @@ class FileRoutes:
         left = self.studio.left
         if left is None:
             raise InputError("there is nothing to recover")
+        unsaved = await self._leaving(request)
         read = partial(autosave.recovered, left, self.uploads)
         work, then = opening.project(self.session, read, self.studio.folder, None)
 
@@ -286,7 +312,7 @@ class FileRoutes:
             left.drop()
             return result
 
-        return self._bring("open", work, taken)
+        return self._bring("open", work, taken, unsaved)
 
     async def forget(self, request: Request) -> Response:
         """``DELETE api/recover``."""

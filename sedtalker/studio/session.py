@@ -247,7 +247,7 @@ class Session:
 
     def saved_to(self, project: Path | None, snapshot: Snapshot | None = None) -> None:
         """What ``snapshot`` holds, or what there is now, is saved (or has just been opened)."""
-        self._saved, self.project = snapshot.held if snapshot else self._holding(), project
+        self._saved, self.project = snapshot.held if snapshot else self.holding(), project
 
     def unsaved(self) -> None:
         """What there is now is saved nowhere."""
@@ -256,9 +256,10 @@ class Session:
     @property
     def dirty(self) -> bool:
         """Whether there is something that is not saved."""
-        return self.clip is not None and self._saved != self._holding()
+        return self.clip is not None and self._saved != self.holding()
 
-    def _holding(self) -> tuple[object, ...]:
+    def holding(self) -> tuple[object, ...]:
+        """What a project keeps, to compare."""
         return (*self.cast.held, *(self.subject_of(part) for part in self.cast.parts))
 
     def snapshot(self) -> Snapshot:
@@ -266,7 +267,7 @@ class Session:
         cast = self.cast
         others = tuple(self._snapshot_of(part) for part in cast.parts if part is not cast.part)
         own = self._snapshot_of(cast.part)
-        return replace(own, track=replace(self.track, extras=self.extras), others=others, held=self._holding())
+        return replace(own, track=replace(self.track, extras=self.extras), others=others, held=self.holding())
 
     def _snapshot_of(self, part: Role) -> Snapshot:
         clip, history = self.opened()

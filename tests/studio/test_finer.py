@@ -66,7 +66,11 @@ def test_they_go_with_the_track_its_edits_and_the_project(client, session):
     assert reply.status_code == 200
     assert len(state(client)["finer"]["curves"]) == 30
     client.delete(f"{ROOT}api/finer")
-    finished(client, lambda: client.post(f"{ROOT}api/project?name=a.sedproject", content=project.encode()), "open")
+    finished(
+        client,
+        lambda: client.post(f"{ROOT}api/project?name=a.sedproject&discard=true", content=project.encode()),
+        "open",
+    )
     assert session.extras.keys() == kept.extras.keys()
     assert state(client)["project"]["dirty"] is False
 

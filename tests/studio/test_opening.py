@@ -14,6 +14,7 @@ from sedtalker.studio.sound import write_wav
 from tests.studio.conftest import ROOT, SAMPLE, finished
 
 HEAD = SAMPLE.parent / "head.obj"
+UNSAVED = "there are edits that are not saved: save or discard them first"
 
 
 def speech(path: Path, rate: int = 16000, channels: int = 1, seconds: float = 1.5) -> bytes:
@@ -29,7 +30,8 @@ def speech(path: Path, rate: int = 16000, channels: int = 1, seconds: float = 1.
 def test_a_recording_is_analysed(client, studio, tmp_path):
     client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 0, "label": "sad"})
     data = speech(tmp_path / "a.wav")
-    message = finished(client, lambda: client.post(f"{ROOT}api/audio?name=../../my voice.wav", content=data), "analyse")
+    address = f"{ROOT}api/audio?name=../../my voice.wav&discard=true"
+    message = finished(client, lambda: client.post(address, content=data), "analyse")
     assert message["type"] == "done", message
     assert {"reading the audio", "encoding the speech", "recognising the emotion"} <= set(message["steps"])
     state = client.get(f"{ROOT}api/state").json()
@@ -39,6 +41,29 @@ def test_a_recording_is_analysed(client, studio, tmp_path):
     assert client.get(f"{ROOT}api/recording").content == data
     inside = [path.name for path in (studio.folder / "uploads").rglob("*.wav")]
     assert inside == ["my voice.wav"]
+
+
+@pytest.mark.parametrize("path", ["api/audio?name=a.wav", "api/project?name=a.sedproject"])
+def test_edits_that_are_not_saved_are_given_up_only_where_that_is_said(client, session, tmp_path, path):
+    client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 0, "label": "sad"})
+    document = session.document
+    answer = client.post(ROOT + path, content=speech(tmp_path / "a.wav"))
+    assert (answer.status_code, answer.json()) == (409, {"error": UNSAVED})
+    assert client.post(f"{ROOT}{path}&discard=yes", content=b"{}").status_code == 409
+    assert session.document == document
+    client.post(f"{ROOT}api/undo")
+    assert finished(client, lambda: client.post(ROOT + path, content=b"{}"))["type"] == "failed", "it is read again"
+
+
+def test_edits_made_while_a_recording_is_analysed_stay(client, session, monkeypatch):
+    def another(*_):
+        return lambda hook: session.edit({"op": "relabel", "index": 0, "label": "sad"}), pytest.fail
+
+    monkeypatch.setattr("sedtalker.studio.opening.recording", another)
+    session.edit({"op": "settings", "seed": 3})
+    message = finished(client, lambda: client.post(f"{ROOT}api/audio?name=a.wav&discard=true", content=b"RIFF"))
+    assert "edited in the meantime" in message["error"]
+    assert (session.document.settings.seed, session.document.segments[0].label) == (3, "sad")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +146,7 @@ def test_a_project_is_saved_fetched_and_opened(client, session, tmp_path):
     assert json.loads(fetched.text)["document"] == json.loads((tmp_path / "mine.sedproject").read_text())["document"]
     client.post(f"{ROOT}api/edit", json={"op": "reset"})
     assert session.document != document
-    address = f"{ROOT}api/project?name=four_moods.sedproject"
+    address = f"{ROOT}api/project?name=four_moods.sedproject&discard=true"
     message = finished(client, lambda: client.post(address, content=fetched.content), "open")
     assert message["type"] == "done", message
     assert session.document == document

@@ -228,7 +228,7 @@ def test_channels_come_back_from_a_project(client, session, tmp_path):
     sides[:half, 0], sides[half:, 1] = samples[:half], samples[half:]
     path = tmp_path / "two.wav"
     soundfile.write(path, sides, rate)
-    finished(client, lambda: client.post(f"{ROOT}api/audio?name=two.wav", content=path.read_bytes()))
+    finished(client, lambda: client.post(f"{ROOT}api/audio?name=two.wav&discard=true", content=path.read_bytes()))
     ended = finished(client, lambda: client.post(f"{ROOT}api/speakers", json={"speakers": "channels"}))
     assert ended["result"] == {"speakers": ["speaker1", "speaker2"]}
     project = session.snapshot().project

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.studio.browser.programs import GONE, REFUSED, SHOWN, Desk, asked, sedtalker, until
+from tests.support.accessibility import faults
 
 if TYPE_CHECKING:
     from scripts.studio_page import StudioPage
@@ -78,8 +79,60 @@ def test_a_project_dropped_on_the_page_is_opened(desk: Desk, clip: Path, tmp_pat
     asked(page.url + "api/edit", {"op": "reset"})
     page.wait("!window.studio.document.edited && window.studio.ready")
     page.drop(folder / "take.sedproject")
+    answer(page, "Discard")
     page.wait("window.studio.document.edited && window.studio.ready")
     assert page.read("document.segments") == document["segments"]
+
+
+def answer(page: StudioPage, choice: str) -> None:
+    """What becomes of edits that are not saved."""
+    page.page.get_by_role("dialog", name="Save your edits?").get_by_role("button", name=choice).click()
+
+
+def test_another_recording_asks_what_becomes_of_edits(desk: Desk, clip: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.wav"
+    shutil.copy(clip, other)
+    kept = desk.home / "kept.sedproject"
+    page = desk.studio(clip)
+    edit(page)
+    document = page.read("document")
+    page.drop(other)
+    question = page.page.get_by_role("dialog", name="Save your edits?")
+    question.wait_for()
+    assert question.get_by_role("button", name="Save").evaluate("(button) => button === document.activeElement")
+    assert faults(page.page) == []
+    page.page.keyboard.press("Escape")
+    page.drop(other)
+    answer(page, "Cancel")
+    page.drop(other)  # saved by keys alone, but under no name
+    question.wait_for()
+    page.page.keyboard.press("Enter")
+    page.page.get_by_role("dialog", name="Save the project").wait_for()
+    page.page.keyboard.press("Escape")
+    page.settle(1.0)
+    assert page.read("jobs") == []
+    assert (page.read("document"), page.read("state.audio.name")) == (document, "speech.wav")
+    assert page.read("state.can_undo")
+
+    page.drop(other)
+    answer(page, "Save")
+    field = page.page.get_by_role("dialog", name="Save the project").get_by_role("textbox")
+    field.fill(str(kept))
+    field.press("Enter")
+    page.wait("window.studio.state.audio.name === 'other.wav' && window.studio.ready")
+    held = json.loads(kept.read_text())["document"]["segments"]
+    assert [s["label"] for s in held] == [s["label"] for s in document["segments"]]
+
+    edit(page)
+    page.drop(clip)
+    answer(page, "Discard")
+    page.wait("window.studio.state.audio.name === 'speech.wav' && window.studio.ready")
+    with page.changing():  # an edit that is undone is none to save
+        page.page.keyboard.press("6")
+    with page.changing():
+        page.page.keyboard.press("Control+z")
+    page.drop(other)
+    page.wait("window.studio.state.audio.name === 'other.wav' && window.studio.ready")
 
 
 def test_work_is_recovered_after_a_crash(desk: Desk, clip: Path) -> None:

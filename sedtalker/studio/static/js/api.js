@@ -53,10 +53,11 @@ export async function remove(path) {
  * @param {string} kind audio, mesh, track, words or project
  * @param {Blob} blob
  * @param {string} name
+ * @param {boolean} [discard] edits that are not saved may be lost
  */
-export async function upload(kind, blob, name) {
+export async function upload(kind, blob, name, discard = false) {
   const headers = { "Content-Type": "application/octet-stream" };
-  const reply = await request(`${kind}?name=${encodeURIComponent(name)}`, { method: "POST", headers, body: blob });
+  const reply = await request(`${kind}?name=${encodeURIComponent(name)}${discard ? "&discard=true" : ""}`, { method: "POST", headers, body: blob });
   return reply.json();
 }
 

@@ -95,6 +95,21 @@ export function openLog() {
 }
 
 /**
+ * Ask which of some things to do; the first is the usual one.
+ * @param {{title: string, text: string, actions: Record<string, string>}} question what each is called, by name
+ * @returns {Promise<string>} the name; empty: none, or another question is open
+ */
+export function askChoice({ title, text, actions }) {
+  const sheet = byId("ask");
+  if (sheet.open) return Promise.resolve("");
+  const buttons = Object.entries(actions).map(([value, name], i) => make("button", { value, class: i ? null : "primary", autofocus: !i, text: name }));
+  fillSheet(sheet, title, make("form", { method: "dialog", class: "block" }, make("p", { text }), make("div", { class: "row" }, ...buttons)));
+  sheet.returnValue = "";
+  sheet.showModal();
+  return new Promise((resolve) => sheet.addEventListener("close", () => resolve(sheet.returnValue), { once: true }));
+}
+
+/**
  * Ask for one line of text.
  * @param {{title: string, label: string, value: string, note?: string, action: string}} question
  * @returns {Promise<string | null>}

@@ -5,12 +5,13 @@
  * are fetched, those around the cursor first.
  */
 
-import { ApiError, getJson, openEvents, post, remove, upload } from "./api.js";
+import { ApiError, getJson, openEvents, post, upload } from "./api.js";
 import { busy, whileBusy } from "./busy.js";
 import { clock } from "./clock.js";
 import { capital } from "./dom.js";
 import { sortOfAnnotation } from "./kinds.js";
 import { announce, banner, complain, dropBanner, log, toast } from "./notices.js";
+import { leaveWork, showRecovery } from "./saving.js";
 import { peaks, track, weights } from "./signals.js";
 import { store } from "./store.js";
 
@@ -49,7 +50,7 @@ async function takeState() {
   if (newAudio || newFace || revision !== state.revision) resetWeights();
   store.select(Math.min(store.selected, store.segments.length - 1));
   store.changed("state", "document");
-  showRecovery(state.recovery);
+  showRecovery(state.recovery, refresh);
   if (store.hasAudio && !newAudio && revision !== state.revision) await track.load(null).then(() => store.changed("track"));
   fillWeights();
 }
@@ -148,7 +149,6 @@ function takeEdit(reply) {
   const { changed, decoded, ...rest } = reply;
   Object.assign(store.state, rest);
   store.document = reply.document;
-  if (store.state.project) store.state.project = { ...store.state.project, dirty: true };
   store.select(Math.min(store.selected, store.segments.length - 1));
   store.changed("document", "history");
   if (!changed && !decoded) return;
@@ -246,7 +246,9 @@ export async function sendFile(file, kind) {
   log(`${capital(/** @type {string} */ (sort))}: ${file.name}`);
   try {
     const place = sort === "track" && /\.rttm$/i.test(file.name) && !kind ? await sortOfTurns(file) : sort;
-    const reply = await upload(/** @type {string} */ (place), file, file.name);
+    const left = place === "audio" || place === "project" ? await leaveWork(file.name) : "saved";
+    if (!left) return log(`${file.name} was not opened`);
+    const reply = await upload(/** @type {string} */ (place), file, file.name, left === "discard");
     if (reply?.job) expectJob(reply.job, reply.kind ?? sort);
     else await refresh();
   } catch (error) {
@@ -310,28 +312,6 @@ export async function cancelJob(job) {
   } catch (error) {
     complain(error);
   }
-}
-
-/** @param {{saved_at: string | number, audio: string} | null} recovery */
-function showRecovery(recovery) {
-  if (!recovery) {
-    dropBanner("recovery");
-    return;
-  }
-  const at = new Date(typeof recovery.saved_at === "number" ? recovery.saved_at * 1000 : recovery.saved_at);
-  const act = (/** @type {() => Promise<any>} */ call) => async () => {
-    dropBanner("recovery");
-    try {
-      await call();
-      await refresh();
-    } catch (error) {
-      complain(error);
-    }
-  };
-  banner("recovery", `Work on ${recovery.audio} of ${at.toLocaleString()} was not saved.`, [
-    ["Recover it", act(() => post("recover"))],
-    ["Discard it", act(() => remove("recover"))],
-  ]);
 }
 
 /** Connect, and stay connected. */

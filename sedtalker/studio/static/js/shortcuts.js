@@ -4,7 +4,7 @@ import { clock } from "./clock.js";
 import * as command from "./commands.js";
 import { byId, make } from "./dom.js";
 import { complain, fillSheet } from "./notices.js";
-import { saveProject } from "./panels/project.js";
+import { saveProject } from "./saving.js";
 import { nextSpeaker } from "./speakers.js";
 import { stage } from "./stage/stage.js";
 import { toggleCompare, toggleWireframe } from "./stage/view_tools.js";
