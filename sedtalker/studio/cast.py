@@ -45,6 +45,10 @@ class SpeakerVoice:
         """What the decoder reads."""
         return self.decoding.features
 
+    def with_extras(self, extras: Mapping[str, Floats]) -> SpeakerVoice:
+        """The same voice with further curves of another track."""
+        return SpeakerVoice(self.decoding, self.channel, dict(extras))
+
 
 @dataclass(frozen=True)
 class Role:
@@ -113,9 +117,9 @@ class Cast:
             raise InputError("the recording is not taken apart: find its speakers first")
         return self.turns
 
-    def with_document(self, document: Document) -> Cast:
-        """With another document of the part that is worked on."""
-        return self._with(self.active, replace(self.part, document=document))
+    def with_document(self, document: Document, voice: SpeakerVoice | None = None) -> Cast:
+        """With another document of the part that is worked on, and perhaps another voice."""
+        return self._with(self.active, replace(self.part, document=document, voice=voice or self.part.voice))
 
     def focused(self, before: Cast) -> Cast:
         """The same with the one part active whose document differs from that before, where there is one such part."""

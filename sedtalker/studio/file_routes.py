@@ -13,7 +13,7 @@ the rest comes through ``api/events``.
     ``{points: [{name, position}], report, movable}``, metres, on the head at rest. ``POST api/landmarks
     {name: [x, y, z], …}``: registers the head again → job ``register``.
 ``POST api/track?name=`` raw
-    a track of the recording, any track format → as ``api/edit`` answers.
+    a track of the recording, any track format → as ``api/edit`` answers; one step of the history.
 ``POST api/annotation?name=`` raw
     what both hold, as subtitles do: taken as a track or as words, whichever it is → as above or below.
 ``POST api/words?name=&language=`` raw
@@ -196,9 +196,8 @@ class FileRoutes:
         def work() -> dict[str, Any]:
             clip, _ = self.session.opened()
             with called(path):
-                before = self.session.cast
-                self.session.open_track(read_track(path, clip.sound.duration))
-            return {**edited_state(self.session), **self.session.moved(before)}
+                moved = self.session.open_track(read_track(path, clip.sound.duration))
+            return {**edited_state(self.session), **moved}
 
         reply = await self.studio.on_session(work)
         self.studio.touched()

@@ -226,5 +226,5 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
 
 
 def _same_voice(session: Session, voice: SpeakerVoice, before: str) -> None:
-    if session.base is None or session.cast.part.voice is not voice:
+    if session.base is None or session.cast.part.voice.decoding is not voice.decoding:
         raise InputError(f"another recording or speaker was chosen before {before}")

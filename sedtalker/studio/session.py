@@ -154,8 +154,8 @@ class Session:
         self.subjects = [subject]
         self.saved_to(None)
 
-    def open_track(self, track: EmotionTrack) -> None:
-        """Another track of the same recording, or speaker; the settings stay.
+    def open_track(self, track: EmotionTrack) -> dict[str, Any]:
+        """Another track of the same recording, or speaker, which ``undo`` takes back; the settings stay. See ``moved``.
 
         Raises:
             InputError: no recording is open, or the track cannot be edited.
@@ -165,8 +165,8 @@ class Session:
         track = track if track.words else replace(track, words=before.words, language=before.language)
         cast, base = history.present, base_on(clip, track)
         settings = replace(cast.document.settings, min_confidence=track.min_confidence)
-        cast.part.voice.extras = dict(track.extras)
-        self.restart(cast.with_document(self.added(base, replace(base.document(), settings=settings))))
+        document = self.added(base, replace(base.document(), settings=settings))
+        return self.go_on(cast.with_document(document, cast.part.voice.with_extras(track.extras)))
 
     def open_subject(self, subject: Subject, seat: int | None = None) -> None:
         """Another face; ``seat`` is that of the speaker who gets it, by default of the one who is worked on."""

@@ -179,7 +179,7 @@ def test_a_track_and_words_are_taken_over(client):
         f"{ROOT}api/track?name=my.csv", content=b"start,end,label,intensity\n0,9,happy,0.9\n9,18,sad,0.4\n"
     )
     assert [s["label"] for s in other.json()["document"]["segments"]][:2] == ["happy", "sad"]
-    assert other.json()["can_undo"] is False
+    assert other.json()["can_undo"] is True
     words = client.post(f"{ROOT}api/words?name=w.ctm", content=b"a 1 0.5 0.5 so\n").json()["words"]
     assert words == [{"start": 0.5, "end": 1.0, "text": "so"}]
     assert client.get(f"{ROOT}api/state").json()["words"] == words
@@ -218,6 +218,33 @@ def test_what_is_in_a_file_says_whether_it_is_a_track_or_words(client, session, 
     reply = client.post(f"{ROOT}api/annotation?name={name}", content=content.encode()).json()
     assert ("document" in reply, reply.get("kind")) == ((True, None) if is_track else (False, "words"))
     assert bool(session.words) is not is_track
+
+
+def test_a_loaded_track_is_one_step_and_edits_come_back_with_undo(client, session):
+    curves = {"awe": np.linspace(0.0, 1.0, len(session.track), dtype=np.float32)}
+    session.open_extras(curves)
+    client.post(f"{ROOT}api/edit", json={"op": "settings", "seed": 7})
+    client.post(f"{ROOT}api/words?name=w.ctm", content=b"a 1 0.5 0.5 so\n")
+    client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 0, "label": "fear"})
+    before, weights = client.get(f"{ROOT}api/state").json(), rows(client.get(f"{ROOT}api/weights.bin"))
+    loaded = client.post(f"{ROOT}api/track?name=my.csv", content=b"start,end,label,intensity\n0,9,happy,0.9\n").json()
+    assert loaded["changed"] == [0.0, before["duration"]]
+    assert loaded["project"]["dirty"] is True
+    assert loaded["document"]["settings"]["seed"] == 7
+    assert loaded["voice"] != before["voice"], "the page asks for everything again"
+    assert session.extras == {}
+    after, others = client.get(f"{ROOT}api/state").json(), rows(client.get(f"{ROOT}api/weights.bin"))
+    assert after["words"] == before["words"]
+    for step, state, shown in (("undo", before, weights), ("redo", after, others), ("undo", before, weights)):
+        client.post(f"{ROOT}api/{step}")
+        now = client.get(f"{ROOT}api/state").json()
+        assert [now[key] for key in ("document", "voice", "words")] == [
+            state[key] for key in ("document", "voice", "words")
+        ]
+        assert np.allclose(rows(client.get(f"{ROOT}api/weights.bin")), shown, atol=1e-6)
+    assert session.extras.keys() == curves.keys()
+    client.post(f"{ROOT}api/undo")
+    assert client.get(f"{ROOT}api/state").json()["document"]["segments"][0]["label"] != "fear"
 
 
 def test_every_page_gets_a_message_about_an_edit(client):

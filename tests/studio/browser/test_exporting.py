@@ -109,12 +109,18 @@ def test_a_saved_track_can_be_loaded_again(page: StudioPage, tmp_path: Path) -> 
     track = next(iter(export(page, tmp_path / "studio", "track.json").values()))
     asked(page.url + "api/edit", {"op": "reset"})
     page.wait("!window.studio.document.edited && window.studio.ready")
+    unedited = [s["label"] for s in page.segments]
     page.drop(track)
     page.wait("window.studio.document.segments[0].label !== window.studio.state.labels[0] && window.studio.ready")
     # Segments of one label that touch are one in a track.
     joined = [row for i, row in enumerate(before) if i == 0 or row[2] != before[i - 1][2]]
     until(lambda: [s["label"] for s in page.segments] == [row[2] for row in joined])
     assert [s["start"] for s in page.segments] == pytest.approx([row[0] for row in joined], abs=0.03)
+    loaded = page.segments
+    for key, labels in (("Control+z", unedited), ("Control+Shift+z", [s["label"] for s in loaded])):
+        with page.changing():
+            page.page.keyboard.press(key)
+        assert [s["label"] for s in page.segments] == labels
 
 
 def video_files(home: Path) -> list[str]:
