@@ -157,6 +157,37 @@ def test_a_segment_moves_as_a_whole(page: StudioPage) -> None:
     assert now["end"] - now["start"] == pytest.approx(moved["end"] - moved["start"], abs=1e-6)
 
 
+def test_the_choice_stays_with_its_segment_when_another_page_or_undo_changes_the_list(page: StudioPage) -> None:
+    page.seek(1.0)
+    with page.changing():
+        page.page.keyboard.press("s")
+    page.seek(5.0)
+    with page.changing():
+        page.page.keyboard.press("s")
+    page.page.mouse.click(page.x(5.5), page.y("emotion"))
+    last = page.segments[-1]
+    assert page.read("selected") == len(page.segments) - 1
+    with page.changing():  # elsewhere
+        asked(page.url + "api/edit", {"op": "split", "t": 0.5})
+    assert page.segments[page.read("selected")] == last
+    label = "angry" if last["label"] != "angry" else "sad"
+    before = page.segments
+    with page.changing():
+        page.page.keyboard.press(str(page.read("state.labels").index(label) + 1))
+    assert [s["label"] for s in page.segments] == [s["label"] for s in before[:-1]] + [label]
+    with page.changing():
+        asked(page.url + "api/edit", {"op": "move_edge", "index": len(before) - 2, "t": 5.2})
+    assert page.segments[page.read("selected")]["start"] == pytest.approx(5.2)
+    for _ in range(3):
+        with page.changing():
+            page.page.keyboard.press("Control+z")
+    assert page.read("selected") == len(page.segments) - 1
+    assert page.segments[-1] == last
+    with page.changing():
+        asked(page.url + "api/edit", {"op": "split", "t": 5.5})
+    assert page.read("selected") == -1, "the segment is no more"
+
+
 def test_segments_are_joined_and_reset(page: StudioPage) -> None:
     whole = page.segments
     chosen = longest(page)

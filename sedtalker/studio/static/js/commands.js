@@ -66,7 +66,7 @@ export async function learn() {
 /** Back to what was predicted, for one segment. */
 export function resetSegment() {
   const index = current();
-  if (index >= 0) edit({ op: "reset", index });
+  if (index >= 0) edit({ op: "reset", index }).then((ok) => ok && store.select(index));
 }
 
 let gestures = 0;

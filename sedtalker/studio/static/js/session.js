@@ -41,8 +41,8 @@ async function takeState() {
   const [newAudio, newFace] = [audio !== shownAudio, face !== shownFace];
   const revision = store.state?.revision;
   if (state.voice !== store.state?.voice) store.selected = -1;
+  store.takeDocument(state.document, true);
   store.state = state;
-  store.document = state.document;
   for (const job of state.jobs ?? []) takeJob({ type: "progress", ...job, job: job.job ?? job.id });
   [shownAudio, shownFace] = [audio, face];
   if (newAudio) await takeAudio();
@@ -147,9 +147,8 @@ const union = (a, b) => (a && b ? [Math.min(a[0], b[0]), Math.max(a[1], b[1])] :
 /** @param {any} reply of edit, undo or redo */
 function takeEdit(reply) {
   const { changed, decoded, ...rest } = reply;
+  store.takeDocument(reply.document);
   Object.assign(store.state, rest);
-  store.document = reply.document;
-  store.select(Math.min(store.selected, store.segments.length - 1));
   store.changed("document", "history");
   if (!changed && !decoded) return;
   const length = store.duration;

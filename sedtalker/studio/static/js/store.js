@@ -86,6 +86,24 @@ class Store {
     return list.length && time >= list[list.length - 1].end ? list.length - 1 : -1;
   }
 
+  /**
+   * Take another document over; the choice stays with its segment, and is given up where that is gone.
+   * @param {Doc | null} document
+   * @param {boolean} [quietly] nobody is called
+   */
+  takeDocument(document, quietly = false) {
+    // What the server said last: during a drag the document is a preview.
+    const before = this.state?.document?.segments ?? [];
+    this.document = document;
+    const [old, list] = [before[this.selected], this.segments];
+    let index = old ? list.findIndex((other) => other.start === old.start && other.end === old.end) : -1;
+    const same = list[this.selected];
+    // As many as before: an edge has moved.
+    if (index < 0 && old && same && list.length === before.length && same.start < old.end && same.end > old.start) index = this.selected;
+    if (quietly) this.selected = index;
+    else this.select(index);
+  }
+
   /** @param {number} index */
   select(index) {
     const bounded = Math.max(-1, Math.min(index, this.segments.length - 1));
