@@ -188,6 +188,27 @@ def test_the_choice_stays_with_its_segment_when_another_page_or_undo_changes_the
     assert page.read("selected") == -1, "the segment is no more"
 
 
+def test_times_that_are_none_of_the_segment_are_not_taken(page: StudioPage) -> None:
+    page.seek(3.0)
+    with page.changing():
+        page.page.keyboard.press("s")
+    page.page.mouse.click(page.x(2.9), page.y("emotion"))
+    page.page.get_by_role("tab", name="Edit").click()
+    before, revision = page.segments, page.revision
+    field = page.page.get_by_role("spinbutton", name="End")
+    held = field.input_value()
+    for wrong in ("", "-3", "99"):
+        field.fill(wrong)
+        field.press("Tab")
+        assert field.input_value() == held
+    page.settle(0.5)
+    assert (page.segments, page.revision) == (before, revision)
+    field.fill("2.8")
+    with page.changing():
+        field.press("Tab")
+    assert page.segments[page.read("selected")]["end"] == pytest.approx(2.8)
+
+
 def test_segments_are_joined_and_reset(page: StudioPage) -> None:
     whole = page.segments
     chosen = longest(page)

@@ -34,8 +34,13 @@ function segmentBlock() {
   const element = make("section", { class: "block", "aria-label": "Segment" }, make("h2", {}, title, reset), labels, times, strength.element, about, doubtful, learn);
   const moveEdge = (/** @type {HTMLInputElement} */ input, /** @type {number} */ shift) => () => {
     const edge = command.current() + shift;
-    const t = Number(input.value);
-    if (edge < 0 || edge >= store.segments.length - 1 || !Number.isFinite(t)) return show();
+    const [left, right] = store.segments.slice(Math.max(edge, 0), edge + 2);
+    if (edge < 0 || !right) return show();
+    const t = input.valueAsNumber;
+    if (!(t > left.start && t < right.end)) {
+      input.value = left.end.toFixed(2);
+      return;
+    }
     edit({ op: "move_edge", index: edge, t });
   };
   start.addEventListener("change", moveEdge(start, -1));
