@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.studio.browser.programs import Desk
+from tests.studio.browser.programs import REFUSED, Desk
 from tests.studio.browser.test_projects import save_project
 from tests.support.accessibility import faults
 
@@ -49,6 +49,7 @@ def first_labels(page: StudioPage) -> dict[str, str]:
 
 
 def test_two_speakers_are_edited(desk: Desk, clip: Path, rttm: Path, tmp_path: Path) -> None:
+    desk.expected = (REFUSED,)
     page = desk.open(desk.start(clip, "--speakers", rttm))
     page.wait(SHOWN, 200)
     assert [(s["name"], s["face"]) for s in speakers(page)] == [("ann", "builtin"), ("bob", "amara")]
@@ -79,6 +80,14 @@ def test_two_speakers_are_edited(desk: Desk, clip: Path, rttm: Path, tmp_path: P
         page.page.keyboard.press("p")
     assert active(page) == "ann"
     field = page.page.get_by_role("textbox", name="Name")
+    for wrong in ("a/b", "bob"):  # no name, and another's
+        field.fill(wrong)
+        field.press("Enter")
+        page.wait("document.querySelector('#speaker-name').value === 'ann'")
+        assert names(page) == ["ann", "bob"]
+    assert page.page.locator("#toasts [role=alert]").count() == 2
+    for _ in range(2):
+        page.page.locator("#toasts").get_by_role("button", name="Close").first.click()
     field.fill("Anna")
     with page.changing():
         field.press("Enter")

@@ -34,9 +34,9 @@ export function speakersBlock() {
   const fieldOfOther = make("div", { class: "field" }, make("label", { for: "speaker-other", text: "With" }), other);
   const tools = make("div", { class: "block" }, list,
     make("div", { class: "field" }, make("label", { for: "speaker-name", text: "Name" }), name), fieldOfOther, both);
-  name.addEventListener("change", () => {
-    if (name.value.trim() && name.value !== own()) rename(own(), name.value);
-    else name.value = own();
+  name.addEventListener("change", async () => {
+    if (name.value.trim() && name.value !== own()) await rename(own(), name.value);
+    name.value = own(); // the old one, where the new one was refused
   });
   const numbers = Array.from({ length: MOST - 1 }, (_, i) => make("option", { value: i + 2, text: `${i + 2} speakers` }));
   const how = make("select", { "aria-label": "How many speakers", class: "grow" }, make("option", { value: "auto", text: "As many as there are" }), ...numbers, make("option", { value: "channels", text: "One a channel" }));
