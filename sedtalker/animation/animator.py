@@ -366,8 +366,9 @@ class Animator:
             track: the emotion, in place of that of the settings.
 
         Raises:
-            InputError: the decoder or the diarizer cannot stream.
+            InputError: the decoder or the diarizer cannot stream, or an option is wrong.
         """
+        settings.check_names()
         emotions = emotion_stream(lambda: self.diarizer, self.encoder, settings, track)
         return AnimationStream(emotions, self.decoder, settings)
 

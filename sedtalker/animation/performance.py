@@ -145,9 +145,6 @@ class LiveMotion:
         Option("Motion", "Share of the time that the eyes look at the camera; at 1 they never look away.", 0.0, 1.0),
     ] = 0.7
 
-    def __post_init__(self) -> None:
-        check_ranges(self)
-
     @cached_property
     def gains(self) -> Gains:
         """Factors, offsets and limits.
@@ -186,11 +183,12 @@ class LiveMotion:
         return parse_style(self.style)
 
     def check_names(self) -> None:
-        """Look at names that stand in the options, before any work.
+        """Look at names that stand in the options, and at their numbers, before any work.
 
         Raises:
             InputError: an unknown region, shape, emotion or style, or a number out of range.
         """
+        check_ranges(self)
         plain = LiveMotion()
         if self.gain or self.offset or self.limit:
             _ = self.gains

@@ -123,7 +123,7 @@ def test_python_takes_no_number_out_of_range(kind: type) -> None:
         assert {getattr(kind(**{name: value}), name) for value in (least, most)} == {least, most}
         for beyond in (least - 1, most + 1, float("nan")):
             with pytest.raises(InputError, match=f"{name}: .* does not lie between"):
-                kind(**{name: beyond})
+                kind(**{name: beyond}).check_names()
 
 
 def test_the_page_of_the_studio_gets_defaults_and_ranges() -> None:
