@@ -192,13 +192,22 @@ def test_a_laugh_is_shown_and_listed(talking: Page) -> None:
     (burst,) = talking.page.evaluate("page.animation.track.bursts")
     assert burst["kind"] == "laugh"
     assert 2.9 < burst["start"] < burst["end"] < 4.5
-    assert talking.page.inner_text("#status").endswith(", laugh.")
+    assert talking.page.inner_text("#status").endswith("; sounds of the voice: laugh.")
     assert talking.page.inner_text("#segments li:last-child").startswith("laugh")
     talking.page.click("#segments li:last-child button")
     talking.until("page.frame.time > 2.9")
     smiles = "page.animation.weights.filter((_, i) => i % 52 === page.animation.names.indexOf('mouthSmileLeft'))"
     smile = np.array(list(talking.page.evaluate(f"[...{smiles}]")))
     assert smile[100:120].min() > 0.5 > smile[:80].max()
+
+
+def test_a_sound_without_speech_says_so(talking: Page) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(32_000, np.int16), 16_000, format="WAV")
+    talking.give("silence.wav", file.getvalue())
+    talking.until("page.name === 'silence'", 200.0)
+    assert "No speech was found" in talking.page.inner_text("#problem")
+    assert talking.page.inner_text("#status") == "Ready: 2 seconds, no speech."
 
 
 def test_the_head_follows_the_microphone(talking: Page) -> None:
