@@ -105,11 +105,11 @@ class Audio:
 def in_full_scale(samples: NDArray[Any]) -> Floats:
     """Samples as float32; integers, as sound cards give them, from their full scale to [-1, 1)."""
     values = np.asarray(samples)
+    plain = values.astype(np.float32, copy=False)
     if values.dtype.kind not in "iu":
-        return values.astype(np.float32, copy=False)
-    least, most = np.iinfo(values.dtype).min, np.iinfo(values.dtype).max
-    middle = (float(least) + float(most) + 1.0) / 2  # unsigned ones lie around it
-    return ((values - middle) / (float(most) + 1.0 - middle)).astype(np.float32)
+        return plain
+    reach = np.float32(2.0 ** (8 * values.itemsize - 1))
+    return plain / reach - np.float32(values.dtype.kind == "u")  # unsigned ones lie around the middle
 
 
 def from_samples(samples: NDArray[Any], rate: int) -> Audio:

@@ -78,8 +78,9 @@ export function mixed(channels) {
   let mono = channels[0];
   if (channels.length > 1) {
     mono = mono.map((_, i) => channels.reduce((sum, part) => sum + part[i], 0) / channels.length);
-    const loudest = channels.reduce((best, part) => (power(part) > power(best) ? part : best));
-    if (power(mono) < CANCELLED * power(loudest)) mono = loudest;
+    const powers = channels.map(power);
+    const most = Math.max(...powers);
+    if (power(mono) < CANCELLED * most) mono = channels[powers.indexOf(most)];
   }
   return peak > FAR_BEYOND_FULL_SCALE ? mono.map((value) => value / peak) : mono;
 }
