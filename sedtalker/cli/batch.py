@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sedtalker.animation.option_fields import listed, not_offered
-from sedtalker.animation.performance import Performance
+from sedtalker.animation.option_fields import not_offered
+from sedtalker.batch.settings import BatchSettings
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, passing_bars, say, write_json
 from sedtalker.cli.options import drawn_where_possible
@@ -37,7 +37,7 @@ def batch(
         list[Path], typer.Argument(help="Recordings, folders, globs in quotes, manifests (.csv, .jsonl).")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of all results.")],
-    options: Performance = Performance(),
+    settings: BatchSettings = BatchSettings(),
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Number of processes; default: one per core, if memory allows.")
     ] = None,
@@ -46,16 +46,6 @@ def batch(
     pattern: Annotated[
         list[str] | None, typer.Option(help="Only these files of folders, for example '*.wav' or 'anna/*'; repeatable.")
     ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Write only these formats, separated by commas, and the emotion track; emotion: only the track."
-        ),
-    ] = None,
-    words_beside: Annotated[
-        bool,
-        typer.Option("--words-beside", help="Words of each recording: NAME.TextGrid, .vtt, .txt, … beside NAME.wav."),
-    ] = False,
     device: o.DeviceOption = "auto",
     preset: o.PresetOption = None,
     run: o.Run = o.Run(),
@@ -64,10 +54,8 @@ def batch(
     from sedtalker.batch.inputs import find_items
     from sedtalker.batch.log import WHOLE, parse_shard
     from sedtalker.batch.run import Rules, run_batch
-    from sedtalker.batch.settings import BatchSettings
 
     rules = Rules(jobs, WHOLE if shard is None else parse_shard(shard), resume, run.force, device)
-    settings = BatchSettings(**vars(options), only=listed(only), words_beside=words_beside)
     settings = drawn_where_possible(context, settings)
     if settings.transcript not in (None, "auto"):
         raise InputError(

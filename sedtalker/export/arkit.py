@@ -178,12 +178,10 @@ def write_arkit_csv(
         What the weights miss: ``residual_mm``, RMS over vertices and frames, and ``residual_share`` of the motion.
 
     Raises:
-        InputError: no frames, or the face has no ARKit shapes.
+        InputError: the face has no ARKit shapes.
     """
     from scipy.spatial.transform import Rotation
 
-    if not len(animation):
-        raise InputError(f"{path}: the animation has no frames")
     timed = animation.resampled(float(RATE))
     solved = solve_arkit(timed.face, timed.coefficients, timed.fps)
     turns = Rotation.from_rotvec(timed.head_rotation.astype(np.float64)).as_euler("YXZ")

@@ -23,7 +23,6 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles
-from sedtalker.errors import InputError
 from sedtalker.export.arkit import solve_arkit
 from sedtalker.export.glb import quaternions_of
 from sedtalker.export.targets import choose_targets
@@ -122,11 +121,8 @@ def write_unity(
 
     Returns:
         How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
-
-    Raises:
-        InputError: the animation has no frames.
     """
-    times, shapes, turns, said = _motion(path, animation, targets)
+    times, shapes, turns, said = _motion(animation, targets)
     renderer, rows = json.dumps(animation.face.name, ensure_ascii=False), list[str]()
     for name, weights in shapes:
         attribute = json.dumps(f"blendShape.{name}", ensure_ascii=False)
@@ -154,11 +150,8 @@ def write_godot(
 
     Returns:
         How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
-
-    Raises:
-        InputError: the animation has no frames.
     """
-    times, shapes, turns, said = _motion(path, animation, targets)
+    times, shapes, turns, said = _motion(animation, targets)
     skinned = bool((head_weights(animation.face) < 1.0).any())
     mesh = f"{SKELETON if skinned else 'head'}/{NOT_IN_NODES.sub('_', animation.face.name)}"
     tracks = list[str]()
@@ -251,11 +244,9 @@ def write_live2d(path: Path, animation: Animation, audio: str | None = None) -> 
 
 
 def _motion(
-    path: Path, animation: Animation, targets: Targets | ShapeMap
+    animation: Animation, targets: Targets | ShapeMap
 ) -> tuple[Doubles, list[tuple[str, Doubles]], Doubles, dict[str, Any]]:
     """Seconds (T,), the blend shapes' names and weights (T, 1), quaternions (T, 4), all rounded; and what to say."""
-    if not len(animation):
-        raise InputError(f"{path}: the animation has no frames")
     chosen = choose_targets(animation.face, animation.coefficients, targets, animation.fps)
     assert chosen.weights is not None
     weights = np.round(chosen.weights.astype(np.float64), DIGITS)

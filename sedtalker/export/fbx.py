@@ -72,10 +72,8 @@ def write_fbx(
         How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
 
     Raises:
-        InputError: nothing to write, or more than 4 GiB.
+        InputError: it takes more than 4 GiB.
     """
-    if not len(animation):
-        raise InputError(f"{path}: the animation has no frames")
     face = animation.face
     chosen = choose_targets(face, animation.coefficients, targets, animation.fps)
     scene = _Scene()

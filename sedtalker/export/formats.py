@@ -58,82 +58,60 @@ class ExportFormat:
         return written
 
 
+def _ours(
+    name: str, suffix: str, about: str, function: str, *options: str, needs: tuple[str, str] | None = None
+) -> ExportFormat:
+    """A format that a function of this package writes."""
+    return ExportFormat(name, suffix, about, f"sedtalker.export.{function}", options, needs)
+
+
 CACHES = "every vertex, for the mesh you gave"
 """What files of point caches hold."""
+USD = ("pxr", "usd")
+"""What OpenUSD needs."""
 FORMATS: tuple[ExportFormat, ...] = (
-    ExportFormat(
-        "anim",
-        ".anim",
-        "an animation clip of Unity, for the model of the FBX",
-        "sedtalker.export.clips:write_unity",
-        ("targets",),
-    ),
-    ExportFormat(
-        "arkit",
-        ".arkit.csv",
-        "the 52 ARKit weights as Live Link Face's CSV",
-        "sedtalker.export.arkit:write_arkit_csv",
-        ("names",),
-    ),
-    ExportFormat(
+    _ours("anim", ".anim", "an animation clip of Unity, for the model of the FBX", "clips:write_unity", "targets"),
+    _ours("arkit", ".arkit.csv", "the 52 ARKit weights as Live Link Face's CSV", "arkit:write_arkit_csv", "names"),
+    _ours(
         "fbx",
         ".fbx",
         "mesh, blend shapes, their curves and bones, for Unity, Unreal and Maya",
-        "sedtalker.export.fbx:write_fbx",
-        ("targets",),
+        "fbx:write_fbx",
+        "targets",
     ),
-    ExportFormat(
-        "glb",
-        ".glb",
-        "glTF 2.0: mesh, blend shapes and their weights",
-        "sedtalker.export.own_file:write_animation_glb",
-        ("targets",),
+    _ours("glb", ".glb", "glTF 2.0: mesh, blend shapes and their weights", "own_file:write_animation_glb", "targets"),
+    _ours("keys", ".keys.json", "the emotion track as keys", "formats:write_emotion_keys"),
+    _ours(
+        "live2d", ".motion3.json", "a motion for Live2D models with Cubism's standard parameters", "clips:write_live2d"
     ),
-    ExportFormat("keys", ".keys.json", "the emotion track as keys", "sedtalker.export.formats:write_emotion_keys"),
-    ExportFormat(
-        "live2d",
-        ".motion3.json",
-        "a motion for Live2D models with Cubism's standard parameters",
-        "sedtalker.export.clips:write_live2d",
+    _ours("mdd", ".mdd", CACHES, "point_caches:write_mdd", "metres"),
+    _ours("npy", ".npy", "vertices as a numpy array", "point_caches:write_npy"),
+    _ours("npz", ".npz", "the animation itself", "formats:write_animation_file"),
+    _ours("pc2", ".pc2", CACHES, "point_caches:write_pc2", "metres"),
+    _ours(
+        "tres", ".tres", "an animation resource of Godot 4, for the scene of the GLB", "clips:write_godot", "targets"
     ),
-    ExportFormat("mdd", ".mdd", CACHES, "sedtalker.export.point_caches:write_mdd", ("metres",)),
-    ExportFormat("npy", ".npy", "vertices as a numpy array", "sedtalker.export.point_caches:write_npy"),
-    ExportFormat("npz", ".npz", "the animation itself", "sedtalker.export.formats:write_animation_file"),
-    ExportFormat("pc2", ".pc2", CACHES, "sedtalker.export.point_caches:write_pc2", ("metres",)),
-    ExportFormat(
-        "tres",
-        ".tres",
-        "an animation resource of Godot 4, for the scene of the GLB",
-        "sedtalker.export.clips:write_godot",
-        ("targets",),
-    ),
-    ExportFormat(
-        "usda",
-        ".usda",
-        "the same as text",
-        "sedtalker.export.usd:write_usd",
-        ("targets", "points"),
-        ("pxr", "usd"),
-    ),
-    ExportFormat(
+    _ours("usda", ".usda", "the same as text", "usd:write_usd", "targets", "points", needs=USD),
+    _ours(
         "usd",
         ".usdc",
         "OpenUSD, binary: mesh, blend shapes on a skeleton, or every vertex",
-        "sedtalker.export.usd:write_usd",
-        ("targets", "points"),
-        ("pxr", "usd"),
+        "usd:write_usd",
+        "targets",
+        "points",
+        needs=USD,
     ),
-    ExportFormat(
+    _ours(
         "vrma",
         ".vrma",
         "an animation for every avatar of VRM: vowels, blinks, emotions, head, gaze",
-        "sedtalker.export.vrm:write_presets",
+        "vrm:write_presets",
     ),
-    ExportFormat(
+    _ours(
         "vrma-arkit",
         ".arkit.vrma",
         'the same of ARKit\'s 52 shapes, for avatars with "perfect sync"',
-        "sedtalker.export.vrm:write_perfect_sync",
+        "vrm:write_perfect_sync",
     ),
 )
 """The formats of this package."""

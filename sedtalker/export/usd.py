@@ -56,11 +56,9 @@ def write_usd(
         How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
 
     Raises:
-        InputError: there is nothing to write, too many points, or ``usd-core`` is not installed.
+        InputError: there are too many points, or ``usd-core`` is not installed.
     """
     check_usd()
-    if not len(animation):
-        raise InputError(f"{path}: the animation has no frames")
     face = animation.face
     if points and 12 * len(animation) * len(face.mesh.vertices) > MOST_POINT_BYTES:
         raise InputError(

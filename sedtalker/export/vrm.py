@@ -16,7 +16,6 @@ import numpy as np
 
 from sedtalker.animation.animation import Animation
 from sedtalker.arrays import Doubles, Reals
-from sedtalker.errors import InputError
 from sedtalker.export.arkit import eye_angles, solve_arkit
 from sedtalker.export.glb import quaternions_of
 from sedtalker.export.gltf_builder import GltfBuilder
@@ -153,7 +152,7 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None) ->
         ``expressions``, how many there are.
 
     Raises:
-        InputError: the animation has no frames, or the face has no ARKit shapes.
+        InputError: the face has no ARKit shapes.
     """
     return _write(path, animation, audio, fine=False)
 
@@ -172,8 +171,6 @@ def write_perfect_sync(path: Path, animation: Animation, audio: str | None = Non
 def _write(path: Path, animation: Animation, audio: str | None, fine: bool) -> dict[str, Any]:
     from scipy.spatial.transform import Rotation
 
-    if not len(animation):
-        raise InputError(f"{path}: the animation has no frames")
     weights = solve_arkit(animation.face, animation.coefficients, animation.fps).weights
     builder = GltfBuilder()
     seconds = animation.clock.times(len(animation)).astype(np.float32)

@@ -6,12 +6,13 @@ moved or renumbered.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, minimum_filter
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import breadth_first_order
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.errors import InputError
@@ -319,44 +320,20 @@ def _parted(polygon: _Polygon, on_line: set[int], side: Doubles) -> tuple[list[_
 
 def _chain(segments: list[tuple[int, int]]) -> list[int]:
     """The longest way along the pieces of the line, without turning back."""
-    beside: dict[int, set[int]] = defaultdict(set)
-    for a, b in segments:
-        beside[a].add(b)
-        beside[b].add(a)
-    best: list[int] = []
-    left = set(beside)
-    while left:
-        group = _reach(beside, next(iter(left)))
-        left -= set(group)
-        far = _reach(beside, group[-1])
-        path = _way(beside, far[0], far[-1])
-        best = max(best, path, key=len)
+    left = {point for segment in segments for point in segment}
+    points = np.array(sorted(left), np.int64)
+    a, b = np.searchsorted(points, np.array(segments, np.int64).reshape(-1, 2)).T
+    joined = coo_matrix((np.ones(len(a)), (a, b)), shape=(len(points), len(points)))
+    beside, best = (joined + joined.T).tocsr(), list[int]()
+    while left:  # each part from the end that is furthest from anywhere to the end that is furthest from that
+        group = breadth_first_order(beside, np.searchsorted(points, next(iter(left))))[0]
+        left -= set(points[group].tolist())
+        far, came = breadth_first_order(beside, group[-1])
+        way = [far[-1]]
+        while way[-1] != far[0]:
+            way.append(came[way[-1]])
+        best = max(best, points[way[::-1]].tolist(), key=len)
     return best
-
-
-def _reach(beside: dict[int, set[int]], start: int) -> list[int]:
-    """All that hangs together with ``start``, in the order of its distance."""
-    seen, order = {start}, [start]
-    for at in order:
-        for other in sorted(beside[at] - seen):
-            seen.add(other)
-            order.append(other)
-    return order
-
-
-def _way(beside: dict[int, set[int]], start: int, goal: int) -> list[int]:
-    """The shortest way from start to goal."""
-    came: dict[int, int] = {start: start}
-    waiting = [start]
-    for at in waiting:
-        for other in sorted(beside[at]):
-            if other not in came:
-                came[other] = at
-                waiting.append(other)
-    way = [goal]
-    while way[-1] != start:
-        way.append(came[way[-1]])
-    return way[::-1]
 
 
 def _is_lower(heights: Doubles) -> bool:
