@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from sedtalker.face.face import Face, head_weights, turn_head
 from sedtalker.face.sedface import FACE_ARRAYS, face_arrays, face_from_arrays
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.plugins import plugin
-from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
+from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, write_arrays
 
 FORMAT_VERSION = 2
 """The version of the ``.npz`` file that is written; version 1 had no bursts, prediction, further curves or
@@ -187,14 +186,7 @@ def write_animation(path: Path, animation: Animation) -> None:
         for name in (*TRACK_COLUMNS, *(["speech"] if track.speech is not None else [])):
             arrays[f"track_{name}"] = getattr(track, name)
     arrays["animation_json"] = np.array(json.dumps(described, ensure_ascii=False, sort_keys=True), dtype=np.str_)
-    # The archive of numpy's savez_compressed, at half its time: level 6, which it takes, saves 2 % more.
-    with (
-        whole_file(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-    ):
-        for name, values in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asanyarray(values), allow_pickle=False)
+    write_arrays(path, arrays, 1)  # half of the time of level 6, which saves 2 % more
 
 
 def read_animation(path: Path) -> Animation:

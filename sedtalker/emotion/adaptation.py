@@ -294,13 +294,9 @@ def linear_part(network: DiarizerNetwork, rows: Sequence[Tensor]) -> tuple[Tenso
         to = neutral.to(last.weight)
         weights.append(scale * (last.weight[:classes, used] - to[:, None] * last.weight[classes, used]))
         bias += scale * (last.bias[:classes] - to * last.bias[classes]).cpu()
-        inputs.append(torch.stack([member[:-1](standardised(network, part)).mean(0)[used] for part in rows]))
+        read = (network.standardised(part.to(network.mean)) for part in rows)
+        inputs.append(torch.stack([member[:-1](part).mean(0)[used] for part in read]))
     return torch.cat(inputs, 1).cpu(), torch.cat(weights, 1).cpu(), bias
-
-
-def standardised(network: DiarizerNetwork, rows: Tensor) -> Tensor:
-    """Functionals (…, F) as the members read them."""
-    return ((rows.to(network.mean) - network.mean) * network.scale).clamp(-5.0, 5.0)
 
 
 def _used(last: nn.Linear, classes: int) -> Tensor:

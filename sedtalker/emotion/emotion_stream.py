@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Mask, Reals, runs
 from sedtalker.audio.activity import ActivityRule, speech_activity
-from sedtalker.audio.audio import SAMPLE_RATE, in_full_scale
+from sedtalker.audio.audio import SAMPLE_RATE, bounded, in_full_scale
 from sedtalker.emotion.burst_detector import SHOWN_KINDS, VOICE, burst_model, burst_steps
 from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
@@ -160,8 +160,7 @@ class SpeechStream:
             raise ValueError("the stream has ended: begin a new one")
         if np.ndim(samples) != 1:
             raise InputError(f"a stream takes samples (N,) of one channel, not an array of the shape {samples.shape}")
-        finite = np.nan_to_num(in_full_scale(samples), nan=0.0, posinf=0.0, neginf=0.0)
-        self.waiting.append(np.clip(finite, -1.0, 1.0, dtype=np.float32))
+        self.waiting.append(bounded(in_full_scale(samples)))
         step = self.hop * FRAME_LENGTH
         if sum(map(len, self.waiting)) < step:
             return self._nothing()

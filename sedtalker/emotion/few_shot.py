@@ -31,7 +31,6 @@ from sedtalker.emotion.adaptation import (
     SpokenRecording,
     adapted,
     linear_part,
-    standardised,
     with_linear_part,
     with_mean_moved,
 )
@@ -158,7 +157,7 @@ def descriptions(network: DiarizerNetwork, recordings: Sequence[SpokenRecording]
     rows = [torch.cat([piece.rows for piece in recording.speech]) for recording in recordings]
     hidden, weight, bias = linear_part(network, rows)
     with torch.no_grad():
-        functionals = torch.stack([standardised(network, part).mean(0).cpu() for part in rows])
+        functionals = torch.stack([network.standardised(part.to(network.mean)).mean(0).cpu() for part in rows])
     double = [np.asarray(values, np.float64) for values in (hidden, functionals, hidden @ weight.T + bias)]
     return Descriptions((double[0], double[1]), double[2])
 

@@ -131,10 +131,11 @@ class DiarizerNetwork(nn.Module):
         if self.no_voice is None:
             return apart
         begin, end = FAMILIAR
-        logit = self.no_voice(self._standardised(rows))[..., 0]
+        logit = self.no_voice(self.standardised(rows))[..., 0]
         return torch.maximum(apart, begin + (end - begin) * logit)
 
-    def _standardised(self, rows: Tensor) -> Tensor:
+    def standardised(self, rows: Tensor) -> Tensor:
+        """Functionals (…, F) as the members read them."""
         return ((rows - self.mean) * self.scale).clamp(-5.0, 5.0)
 
     def projection(self, channels: int) -> tuple[Floats, Floats]:
@@ -192,7 +193,7 @@ class DiarizerNetwork(nn.Module):
 
     def forward(self, rows: Tensor) -> Scores:
         """Scores of rows of functionals (…, F)."""
-        x = self._standardised(rows)
+        x = self.standardised(rows)
         out = torch.stack([member(x) for member in self.members])
         return Scores(out[..., :-1], out[..., -1])
 

@@ -127,11 +127,8 @@ def write_figure(figure: Any, path: Path) -> None:
         InputError: its name does not end in ``.png``, or it cannot be written there.
     """
     check_plot_name(path)
-    try:
-        with whole_file(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
 def _draw_waveform(axis: Any, audio: Audio | None, duration: float, track: EmotionTrack) -> None:

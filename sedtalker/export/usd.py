@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
+from sedtalker.export.glb import quaternions_of
 from sedtalker.export.targets import MorphTargets, Normals, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
@@ -273,9 +273,7 @@ def _skeleton(stage: Any, place: str, animation: Animation, mesh: Any, targets: 
     motion.CreateScalesAttr(Vt.Vec3hArray([Gf.Vec3h(1, 1, 1)] * 2))
     motion.CreateBlendShapesAttr(names)
     rotations, weights = motion.CreateRotationsAttr(), motion.CreateBlendShapeWeightsAttr()
-    turns = Rotation.from_rotvec(animation.head_rotation).as_quat(canonical=True)
-    flips = np.cumprod(np.concatenate([[1.0], np.where((turns[1:] * turns[:-1]).sum(axis=1) < 0, -1.0, 1.0)]))
-    for i, (x, y, z, w) in enumerate((turns * flips[:, None]).tolist()):
+    for i, (x, y, z, w) in enumerate(quaternions_of(animation.head_rotation).tolist()):
         rotations.Set(Vt.QuatfArray([Gf.Quatf(1.0), Gf.Quatf(w, x, y, z)]), i)
         weights.Set(Vt.FloatArray.FromNumpy(np.ascontiguousarray(targets.weights[i], dtype=np.float32)), i)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from sedtalker.face.face import Corrective, Face, report_from_json
 from sedtalker.mesh.files import MAX_BYTES, check_mesh
 from sedtalker.mesh.mesh import FARTHEST, Material, Mesh
 from sedtalker.reading import is_file
-from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
+from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, write_arrays
 
 if TYPE_CHECKING:
     from sedtalker.face.quality import Quality
@@ -209,13 +208,7 @@ def write_sedface(path: Path, face: Face, quality: Quality | None = None) -> Non
         arrays["report"] = np.array(face.report.to_json())
     if quality is not None:
         arrays["quality"] = np.array(quality.to_json())
-    with (
-        whole_file(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=PACKING) as archive,
-    ):
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
+    write_arrays(path, arrays, PACKING)
 
 
 def read_sedface(path: Path) -> Face:
