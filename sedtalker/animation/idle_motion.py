@@ -286,12 +286,8 @@ class IdleStream:
         self.blinks = BlinkStream(blink_rng) if motion.blinks else None
         self.gaze = GazeStream(gaze_rng, motion.eye_contact) if motion.gaze else None
 
-    def add(self, time: float, weights: Floats) -> Floats:
-        """The face (52,) at ``time`` seconds, in the order of ``ARKIT_52``; times only go on."""
-        return self.added(np.array([time]), weights[None])[0]
-
     def added(self, times: Reals, weights: Floats) -> Floats:
-        """Faces (T, 52) at several times (T,), which only go on."""
+        """Faces (T, 52) at times (T,) in seconds, which only go on, in the order of ``ARKIT_52``."""
         if not len(times):
             return weights
         named = dict(zip(ARKIT_52, np.asarray(weights, np.float32).T, strict=True))

@@ -105,8 +105,7 @@ def _items(
         for path in recordings(given, output, patterns):
             yield Item(path.absolute(), _name(path.relative_to(given)), settings)
     elif is_file(given) and given.suffix.lower() in MANIFESTS:
-        for row in read_manifest(given, settings, labelled):
-            yield Item(row.audio, row.output or _name(row.place), row.settings, row.label, row.speaker)
+        yield from read_manifest(given, settings, labelled)
     elif is_file(given):
         yield Item(given.absolute(), _name(Path(given.name)), settings)
     elif any(mark in str(given) for mark in WILD):
@@ -212,33 +211,13 @@ def in_shard(item: Item, index: int, count: int) -> bool:
 # --- Manifests.
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of a manifest.
-
-    Attributes:
-        audio: the recording, absolute.
-        place: where it lies below the manifest's folder; its name alone where it lies elsewhere.
-        output: the folder of its results, where the row says.
-        settings: the options of the batch with those of the row in their place.
-        label: see ``Item``.
-        speaker: see ``Item``.
-    """
-
-    audio: Path
-    place: Path
-    output: str | None
-    settings: BatchSettings
-    label: str | None = None
-    speaker: str | None = None
-
-
-def read_manifest(path: Path, settings: BatchSettings, labelled: bool = False) -> list[Row]:
-    """The rows of a manifest.
+def read_manifest(path: Path, settings: BatchSettings, labelled: bool = False) -> Iterator[Item]:
+    """The recordings of a manifest; each row's options come in the place of those of the batch.
 
     The column ``audio`` names the recording, ``output`` the folder of its results; every other one is an option of
-    ``sedtalker animate`` by its name. Relative paths are below the manifest's folder. An empty
-    cell, or null, leaves the option as it is; several values in a cell are parted by ``;``.
+    ``sedtalker animate`` by its name. Where no output is named, results go where the recording lies below the
+    manifest's folder, or to its name alone. Relative paths are below that folder. An empty cell, or null, leaves the
+    option as it is; several values in a cell are parted by ``;``.
 
     Args:
         path: ``.csv`` or ``.jsonl``.
@@ -249,7 +228,6 @@ def read_manifest(path: Path, settings: BatchSettings, labelled: bool = False) -
     """
     base = path.parent.absolute()
     about = (LABEL, SPEAKER) if labelled else ()
-    rows = []
     for where, cells in read_table(path):
         check_columns(cells, about, where)
         given = {name: value for name, value in cells.items() if name not in (AUDIO, OUTPUT, *about)}
@@ -265,10 +243,8 @@ def read_manifest(path: Path, settings: BatchSettings, labelled: bool = False) -
             raise InputError(f"{where}: {file}: no such file")
         place = Path(audio)
         inside = not place.is_absolute() and ".." not in place.parts
-        label, speaker = label_and_speaker(cells) if labelled else (None, None)
-        below = place if inside else Path(place.name)
-        rows.append(Row(file, below, _output(cells, where), changed, label, speaker))
-    return rows
+        name = _output(cells, where) or _name(place if inside else Path(place.name))
+        yield Item(file, name, changed, *label_and_speaker(cells))
 
 
 def label_and_speaker(cells: Mapping[str, Any]) -> tuple[str | None, str | None]:

@@ -81,11 +81,6 @@ class LearnedHead:
     weights: tuple[Doubles, Doubles]
     bias: Doubles
 
-    def logits(self, of: Descriptions) -> Doubles:
-        """(N, C) of recordings."""
-        made = sum((part @ weight.T for part, weight in zip(of.parts, self.weights, strict=True)), self.bias)
-        return np.asarray(self.share * of.logits + made)
-
 
 def learned(
     network: DiarizerNetwork, recordings: Sequence[SpokenRecording], strength: float = STRENGTH

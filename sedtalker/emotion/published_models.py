@@ -48,14 +48,12 @@ class AudioClassifier:
     """A classifier and what its labels mean here.
 
     Attributes:
-        name: folder or hub name.
         model: ``…ForAudioClassification`` or ``…ForSequenceClassification``.
         extractor: the feature extractor that belongs to it.
         labels: its own words, in the order of its outputs.
         categories: category of each label, ``None`` for words that are none of ours.
     """
 
-    name: str
     model: Any
     extractor: Any
     labels: tuple[str, ...]
@@ -95,7 +93,7 @@ def load_classifier(name: str, device: str = "cpu") -> AudioClassifier:
     categories = tuple(label_category(label) for label in labels)
     if len({c for c in categories if c}) < 2:
         raise InputError(f"{name}: its labels are not emotions: {', '.join(labels[:8])}")
-    classifier = AudioClassifier(name, model.eval().requires_grad_(False).to(device), extractor, labels, categories)
+    classifier = AudioClassifier(model.eval().requires_grad_(False).to(device), extractor, labels, categories)
     if classifier.unknown:
         log.warning("labels without a category, left out: %s", ", ".join(classifier.unknown))
     if classifier.missing:

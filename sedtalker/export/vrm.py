@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +146,12 @@ class _Nodes:
         return made
 
 
-def write_presets(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:
+def write_presets(path: Path, animation: Animation, audio: str | None = None, *, fine: bool = False) -> dict[str, Any]:
     """Write an animation of vowels, blinks, emotions, head and gaze, which every avatar of VRM has.
+
+    Args:
+        fine: instead of ARKit's 52 shapes, head and gaze, for avatars that have these expressions. Each is there as
+            ``jawOpen`` and as ``JawOpen``: avatars follow one spelling or the other.
 
     Returns:
         ``expressions``, how many there are.
@@ -154,21 +159,6 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None) ->
     Raises:
         InputError: the face has no ARKit shapes.
     """
-    return _write(path, animation, audio, fine=False)
-
-
-def write_perfect_sync(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:
-    """Write an animation of ARKit's 52 shapes, head and gaze, for avatars that have these expressions.
-
-    Each is there as ``jawOpen`` and as ``JawOpen``: avatars follow one spelling or the other.
-
-    Returns, Raises:
-        See ``write_presets``.
-    """
-    return _write(path, animation, audio, fine=True)
-
-
-def _write(path: Path, animation: Animation, audio: str | None, fine: bool) -> dict[str, Any]:
     from scipy.spatial.transform import Rotation
 
     weights = solve_arkit(animation.face, animation.coefficients, animation.fps).weights
@@ -215,6 +205,10 @@ def _write(path: Path, animation: Animation, audio: str | None, fine: bool) -> d
         },
     )
     return {"expressions": len(made) if fine else len(found)}
+
+
+write_perfect_sync = partial(write_presets, fine=True)
+"""Writes the same of ARKit's 52 shapes."""
 
 
 def _strengths(animation: Animation) -> dict[str, Reals]:

@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.face import SIDES, Face, pose
+from sedtalker.face.face import SIDES, Face, outer_eyes, pose
 from sedtalker.reading import read_own_table
 
 _HELD = read_own_table(__file__, "expressions.toml")
@@ -68,7 +68,8 @@ def distances(face: Face) -> dict[tuple[str, str], float]:
     poses: Mapping[str, Mapping[str, float]] = {"neutral": {}, **EMOTIONS}
     shown = face.expand(np.stack([pose(face, weights) for weights in poses.values()]))
     assert face.landmarks is not None
-    moved = np.tensordot(shown, face.basis[:, face.landmarks[INNER]], 1).astype(np.float64) / outer_eyes(face)
+    unit = max(outer_eyes(face.marks), 1e-9)
+    moved = np.tensordot(shown, face.basis[:, face.landmarks[INNER]], 1).astype(np.float64) / unit
     at = dict(zip(poses, moved, strict=True))
     return {(a, b): float(np.sqrt(((at[a] - at[b]) ** 2).sum(-1).mean())) for a, b in combinations(poses, 2)}
 
@@ -77,7 +78,7 @@ def sizes(face: Face) -> dict[str, float]:
     """RMS motion of the inner landmarks under each of ARKit's shapes, in outer-eye-corner distances."""
     assert face.landmarks is not None
     rows = [face.shape_index[name] for name in ARKIT_52]
-    moved = face.basis[rows][:, face.landmarks[INNER]].astype(np.float64) / outer_eyes(face)
+    moved = face.basis[rows][:, face.landmarks[INNER]].astype(np.float64) / max(outer_eyes(face.marks), 1e-9)
     return dict(zip(ARKIT_52, np.sqrt((moved**2).sum(-1).mean(-1)).tolist(), strict=True))
 
 
@@ -93,18 +94,10 @@ def asymmetry(moved: Mapping[str, float]) -> float:
 
 def eye_opening(face: Face) -> float:
     """Height of the eyes at rest over their width, mean of both; some .3 in people, below ``SHUT`` they are shut."""
-    assert face.landmarks is not None
-    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    marks = face.marks
 
     def apart(a: int, b: int) -> float:
         return float(np.linalg.norm(marks[a] - marks[b]))
 
     eyes = [(apart(k + 1, k + 5) + apart(k + 2, k + 4)) / (2.0 * apart(k, k + 3) + 1e-12) for k in (36, 42)]
     return sum(eyes) / len(eyes)
-
-
-def outer_eyes(face: Face) -> float:
-    """Distance of the outer eye corners, metres."""
-    assert face.landmarks is not None
-    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
-    return max(float(np.linalg.norm(marks[45] - marks[36])), 1e-9)

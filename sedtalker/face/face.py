@@ -245,6 +245,12 @@ class Face:
         """Position of each shape's coefficient."""
         return {name: i for i, name in enumerate(self.shapes)}
 
+    @property
+    def marks(self) -> Doubles:
+        """Where the landmarks are (68, 3), metres; the face has some."""
+        assert self.landmarks is not None
+        return self.mesh.vertices[self.landmarks].astype(np.float64)
+
     @cached_property
     def flat_basis(self) -> Floats:
         """(K + C, 3V) view of the basis: one matrix product makes a frame."""
@@ -329,6 +335,11 @@ SIDES = ("Left", "Right")
 """Suffixes of a shape's two halves, the subject's left first."""
 LARGEST = 3.0
 """Greatest weight, of either sign, that a shape may be given by hand; 1 is the full shape."""
+
+
+def outer_eyes(marks: Reals) -> float:
+    """Distance of the outer corners of the eyes among landmarks (68, 3): the unit of sizes on a face."""
+    return float(np.linalg.norm(marks[45] - marks[36]))
 
 
 def sides(face: Face, name: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanin
 from sedtalker.face.builtin.named import faces_of_size, load_face
 from sedtalker.face.completion import MOUTHS, completed_cached
 from sedtalker.face.eye_fitting import CHOICES
-from sedtalker.face.face import Face, RegistrationReport, head_weights
+from sedtalker.face.face import Face, RegistrationReport, head_weights, outer_eyes
 from sedtalker.face.given_landmarks import choose_head, heads_of, other_people, shape_landmarks
 from sedtalker.face.mouth_cut import open_mouth
 from sedtalker.face.registration import register_cached
@@ -356,9 +356,8 @@ def hold_the_tongue(face: Face, basis: Floats) -> list[str]:
 
 def left_share(face: Face) -> Doubles:
     """Share (V,) of the subject's left side in each vertex of an upright face: 0 to 1, one half in the middle."""
-    assert face.landmarks is not None
-    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
-    outer = float(np.linalg.norm(marks[45] - marks[36]))
+    marks = face.marks
+    outer = outer_eyes(marks)
     middle = float(marks[[27, 30, 33, 51, 57, 8], 0].mean())
     away = (face.mesh.vertices[:, 0].astype(np.float64) - middle) / (SIDE_BLEND * outer)
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(4.0 * away, -50.0, 50.0))))

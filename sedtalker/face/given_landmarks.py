@@ -19,10 +19,9 @@ from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.errors import InputError
-from sedtalker.face.face import Face
+from sedtalker.face.face import Face, outer_eyes
 from sedtalker.face.registration.parts import component_bounds, prepare_source
 from sedtalker.face.registration.pose import (
-    OUTER_EYE_CORNERS,
     GivenLandmarks,
     Similarity,
     find_face,
@@ -72,8 +71,7 @@ def given_landmarks(given: Path | str | ArrayLike, mesh: Mesh, source: Face) -> 
     Raises:
         InputError: no such file, too few points, or points that make no face.
     """
-    assert source.landmarks is not None
-    reference = source.mesh.vertices[source.landmarks].astype(float)
+    reference = source.marks
     if isinstance(given, str | Path):
         return read_landmarks(Path(given), mesh, reference)
     points = np.asarray(given, dtype=np.float64)
@@ -119,7 +117,7 @@ def completed_landmarks(label: Path | str, points: Points, mesh: Mesh, reference
     spread = np.linalg.svd(points[known] - points[known].mean(0), compute_uv=False)
     if spread[1] < 0.1 * spread[0] or fit.scale <= 0:
         raise InputError(f"{label}: the landmarks lie on one line: give some of both eyes, the nose and the mouth")
-    size = fit.scale * float(np.linalg.norm(np.subtract(*reference[list(OUTER_EYE_CORNERS)])))
+    size = fit.scale * outer_eyes(reference)
     off = np.linalg.norm(fit.apply(reference[known]) - points[known], axis=1)
     if float(np.sqrt((off**2).mean())) > UNLIKE_FACE * size:
         raise InputError(
@@ -330,9 +328,9 @@ def shape_landmarks(vertices: Floats, offsets: Mapping[str, Reals], source: Face
         return None
     here = np.stack([_middle(vertices, offsets[name]) for name in shared])
     there = np.stack([_middle(source.mesh.vertices, source.basis[source.shape_index[name]]) for name in shared])
-    marks = source.mesh.vertices[source.landmarks].astype(np.float64)
+    marks = source.marks
     fit, _ = robust_similarity(there, here)
-    size = fit.scale * float(np.linalg.norm(np.subtract(*marks[list(OUTER_EYE_CORNERS)])))
+    size = fit.scale * outer_eyes(marks)
     if not np.isfinite(here).all() or float(np.std(fit.apply(there) - here)) > UNLIKE_SHAPES * size:
         return None
     placed = fit.apply(marks)

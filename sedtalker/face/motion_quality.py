@@ -9,7 +9,7 @@ import numpy as np
 
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.face.expressions import EMOTIONS
-from sedtalker.face.face import Face, pose
+from sedtalker.face.face import Face, outer_eyes, pose
 from sedtalker.face.quality import OPENINGS, PICTURE, artefact_share, enclosed
 from sedtalker.mesh.mesh import Mesh, weld_map
 from sedtalker.mesh.rasteriser import View, rasterise
@@ -66,10 +66,10 @@ def strained_triangles(face: Face, moved: Floats, neighbours: Ints, far: float =
         far: how far is too far, in outer-eye-corner distances.
     """
     triangles, rest = face.mesh.triangles, face.mesh.vertices.astype(np.float64)
-    marks, after = rest[face.landmarks], moved.astype(np.float64)
+    after = moved.astype(np.float64)
     bend = _bend(after, triangles, neighbours) - _bend(rest, triangles, neighbours)
     least, most = _stretch(rest, after, triangles)
-    carried = np.linalg.norm(after - rest, axis=1) > far * np.linalg.norm(marks[45] - marks[36])
+    carried = np.linalg.norm(after - rest, axis=1) > far * outer_eyes(face.marks)
     strained = (least < STRETCH[0]) | (most > STRETCH[1]) | carried[triangles].any(axis=1)
     strained[neighbours[bend > FOLD].reshape(-1)] = True
     return strained
@@ -128,7 +128,7 @@ def lids_open(face: Face) -> float | None:
     is_skin: Mask = np.asarray(skin[face.mesh.triangles].all(axis=1))
     shut, found = _moved(face, BLINK), []
     for corners, larger in OPENINGS[:2]:
-        ring = face.mesh.vertices[face.landmarks[list(corners)]].astype(np.float64)
+        ring = face.marks[list(corners)]
         view = View(np.eye(3), ring.mean(axis=0), 0.6 * float(np.ptp(ring[:, 0])))
         eye, around = enclosed(ring, 1.0, view), enclosed(ring, larger, view)
         seen = [_skin_and_back(each.mesh, is_skin, view) for each in (face, shut)]

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import breadth_first_order
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.errors import InputError
-from sedtalker.face.face import Face, RegistrationReport
+from sedtalker.face.face import Face, RegistrationReport, outer_eyes
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks
 from sedtalker.mesh.mesh import Mesh
@@ -64,7 +64,7 @@ def find_lip_line(vertices: Floats, triangles: Ints, landmarks: Points) -> LipLi
         vertices: (V, 3) metres, +Y up, +Z front; triangles: (T, 3).
         landmarks: (68, 3) on it.
     """
-    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    outer = outer_eyes(landmarks)
     right, left = 0.5 * (landmarks[48] + landmarks[60]), 0.5 * (landmarks[54] + landmarks[64])
     inner = np.stack([right, *(0.5 * (landmarks[61:64] + landmarks[[67, 66, 65]])), left])
     half = 0.55 * float(left[0] - right[0])
@@ -388,9 +388,8 @@ def open_mouth(
     """
     if report.mouth_opens:
         return sealed, replace(report, warnings=(*report.warnings, OPEN_ALREADY))
-    assert sealed.landmarks is not None
     rotation, translation = np.asarray(report.rotation), np.asarray(report.translation)
-    marks = sealed.mesh.vertices[sealed.landmarks].astype(np.float64)
+    marks = sealed.marks
     line = find_lip_line(sealed.mesh.vertices, sealed.mesh.triangles, marks)
     cut = parted(cut_lips(mesh, sealed.mesh.vertices, line), -rotation[1] * PARTED / report.scale)
     given = GivenLandmarks((marks - translation) @ rotation / report.scale, np.ones(68), report.score)

@@ -162,9 +162,8 @@ def rest_opening(mouth: Mouth, other: Mouth, source: Face) -> float:
 
 def placed(face: Face, source: Face, rest: Points, mouth: Mouth, rims: tuple[Points, Points]) -> Similarity:
     """From the source's coordinates to where its mouth belongs by lips, nose and chin; the rims of the lips meet."""
-    assert face.landmarks is not None
     assert source.landmarks is not None
-    here = face.mesh.vertices[face.landmarks[list(AROUND)]].astype(np.float64)
+    here = face.marks[list(AROUND)]
     there = rest[source.landmarks[list(AROUND)]]
     fit = similarity(there, here, np.ones(len(AROUND)))
     fit = Similarity(fit.scale, np.eye(3), here.mean(0) - fit.scale * there.mean(0))  # upright as the face is

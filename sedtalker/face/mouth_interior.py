@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask
-from sedtalker.face.face import Face
+from sedtalker.face.face import Face, pose
 from sedtalker.face.registration.alignment import Borders, bind
 from sedtalker.face.registration.parts import Head, prepare
 from sedtalker.face.registration.pose import snap
@@ -93,9 +93,8 @@ class Mouth:
 
 def mouth_of(face: Face) -> Mouth:
     """The lips of a face in metres, upright, with landmarks."""
-    assert face.landmarks is not None
     surface = weld(face.mesh)
-    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    marks = face.marks
     _, triangles = snap(surface, marks)
     head = prepare(surface, surface.points, marks, triangles, np.ones(68))
     vertex = first_vertices(surface.vertex_point, len(surface.points))
@@ -127,10 +126,7 @@ def look_into_mouth(face: Face, mouth: Mouth | None = None, weights: dict[str, f
     """
     mouth = mouth or mouth_of(face)
     head = mouth.head
-    coefficients = np.zeros((1, len(face.shapes)), np.float32)
-    for name, weight in (weights or OPEN).items():
-        coefficients[0, face.shape_index[name]] = weight
-    whole = face.expand(coefficients)[0]
+    whole = face.expand(pose(face, weights or OPEN)[None])[0]
     moved = (face.mesh.vertices + np.tensordot(whole, face.basis, 1)).astype(np.float64)[mouth.vertex]
     offset = np.tensordot(whole, mouth.offsets, 1).astype(np.float64)
     upper, lower = mouth.lips.moved(offset)

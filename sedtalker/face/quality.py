@@ -10,7 +10,7 @@ from scipy.ndimage import uniform_filter
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.face import Face, RegistrationReport
+from sedtalker.face.face import Face, RegistrationReport, outer_eyes
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points, adjacency, label_components, triangle_normals
 from sedtalker.reading import read_own_table
@@ -193,7 +193,7 @@ def artefact_share(face: Face, strained: Mask | None = None) -> float | None:
     skin = face.regions.get("skin")
     if face.landmarks is None or skin is None:
         return None
-    marks, triangles = face.mesh.vertices[face.landmarks].astype(np.float64), face.mesh.triangles
+    marks, triangles = face.marks, face.mesh.triangles
     outline = marks[list(OUTLINE)]
     middle = 0.5 * (outline.min(axis=0) + outline.max(axis=0))
     view = View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
@@ -210,7 +210,7 @@ def artefact_share(face: Face, strained: Mask | None = None) -> float | None:
     # Eyes and mouth, then the face without them.
     area, openings = enclosed(outline, 0.95, view), np.zeros(ids.shape, bool)
     height = np.where(ids >= 0, depth, -1e3) * view.half_width + middle[2]
-    outer = float(np.linalg.norm(marks[45] - marks[36]))
+    outer = outer_eyes(marks)
     misplaced = THIN * int((spikes(points, triangles, BEFORE * outer) & skin).sum())
     for corners, larger in OPENINGS:
         ring = marks[list(corners)]
@@ -264,13 +264,13 @@ def unevenness(face: Face) -> float | None:
     """
     if face.landmarks is None or len(face.landmarks) != len(PARTNERS):
         return None
-    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    marks = face.marks
     one, other = marks[17:], (marks[list(PARTNERS)] * (-1.0, 1.0, 1.0))[17:]
     one, other = one - one.mean(axis=0), other - other.mean(axis=0)
     u, _, vt = np.linalg.svd(one.T @ other)
     turn = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0]) @ vt
     apart = float(np.sqrt(((one - other @ turn.T) ** 2).sum(axis=1).mean()))
-    return 0.5 * apart / max(float(np.linalg.norm(marks[45] - marks[36])), 1e-9)
+    return 0.5 * apart / max(outer_eyes(marks), 1e-9)
 
 
 def _of(points: Mask, triangles: Ints) -> Mask:

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.expressions import LEAST_MOTION, can_be_measured, sizes
-from sedtalker.face.face import Face, RegistrationReport
+from sedtalker.face.face import Face, RegistrationReport, outer_eyes
 from sedtalker.face.quality import turned_share
 from sedtalker.face.registration.attribute_transfer import rotations
 from sedtalker.reading import read_own_table
@@ -121,10 +121,9 @@ def proportions(face: Face, source: Face) -> dict[str, float]:
 
 
 def _length(face: Face, pairs: list[tuple[list[int], list[int]]]) -> float:
-    assert face.landmarks is not None
-    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    marks = face.marks
     lengths = [np.linalg.norm(marks[list(a)].mean(0) - marks[list(b)].mean(0)) for a, b in pairs]
-    return float(np.mean(lengths) / np.linalg.norm(marks[45] - marks[36]))
+    return float(np.mean(lengths) / outer_eyes(marks))
 
 
 def gaze_share(face: Face, report: RegistrationReport) -> float:

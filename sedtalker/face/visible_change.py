@@ -74,14 +74,14 @@ def visible_changes(face: Face, poses: Poses = EMOTIONS) -> dict[str, float]:
 
 def changes_and_folds(face: Face, poses: Poses) -> dict[str, tuple[float, int]]:
     """``visible_changes``, each with the number of pixels that show folded skin there and not at rest."""
-    assert face.landmarks is not None
-    outline = face.mesh.vertices[face.landmarks[list(OUTLINE)]].astype(np.float64)
+    marks = face.marks
+    outline = marks[list(OUTLINE)]
     middle = 0.5 * (outline.min(axis=0) + outline.max(axis=0))
     view = View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
     area = enclosed(outline, 1.0, view)
     plain = area.copy()  # without eyes and mouth, whose rims do turn over
     for corners, larger in OPENINGS:
-        plain &= ~enclosed(face.mesh.vertices[face.landmarks[list(corners)]].astype(np.float64), larger, view)
+        plain &= ~enclosed(marks[list(corners)], larger, view)
     rest = looked_at(face, face.mesh.vertices, view, plain)
     moved = face.deform(np.stack([pose(face, weights) for weights in poses.values()]))
     looks = {name: looked_at(face, vertices, view, plain) for name, vertices in zip(poses, moved, strict=True)}

@@ -48,7 +48,6 @@ class _Block:
     triangles: list[Ints] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     materials: list[Material | None] = field(default_factory=list)
-    start: int = 0
 
 
 def read_gltf(path: Path, max_vertices: int = MAX_VERTICES) -> Scene:

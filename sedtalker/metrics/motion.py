@@ -13,15 +13,13 @@ import numpy as np
 import scipy
 
 from sedtalker.arrays import Floats, Mask, Reals
-from sedtalker.face.face import Face
+from sedtalker.face.face import Face, outer_eyes
 from sedtalker.speakers.turns import Turns
 
 INNER_LIP_MIDDLES = (62, 66)
 """Middle of the inner upper and lower lip, among the 68 iBUG landmarks."""
 INNER_LIP_CORNERS = (60, 64)
 """Inner corners of the mouth."""
-OUTER_EYE_CORNERS = (36, 45)
-"""Outer corners of the eyes, whose distance is the unit of lip distances."""
 CLOSED_GAP = 0.03
 """Lips count as closed below this inner-lip gap (outer-eye distances, beyond the gap of the resting face)."""
 
@@ -51,8 +49,8 @@ def landmark_distance(face: Face, coefficients: Reals, pair: tuple[int, int]) ->
     ends = face.landmarks[list(pair)]
     weights = face.expand(face.with_rest(coefficients))
     points = face.mesh.vertices[ends] + np.einsum("tk,kvd->tvd", weights, face.basis[:, ends])
-    left, right = face.mesh.vertices[face.landmarks[list(OUTER_EYE_CORNERS)]]
-    return np.asarray(np.linalg.norm(points[:, 0] - points[:, 1], axis=1) / np.linalg.norm(left - right), np.float32)
+    unit = outer_eyes(face.mesh.vertices[face.landmarks])
+    return np.asarray(np.linalg.norm(points[:, 0] - points[:, 1], axis=1) / unit, np.float32)
 
 
 def lip_aperture(face: Face, coefficients: Reals) -> Floats:

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from sedtalker.audio import Audio, from_samples
 from sedtalker.errors import InputError, extra
 from sedtalker.models import ModelFile, PulledModel
-from sedtalker.phonetics.aligner import AlignedPhone
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, espeak_name, sounds_of, written_words
 from sedtalker.reading import is_file
 from sedtalker.storage import UNREADABLE, whole_file
@@ -67,14 +66,12 @@ class SpokenText:
         rate: samples a second.
         words: with the phones that the engine was given, and their times where it says them.
         counts: words of each part of the text.
-        phones: the engine's own times of phones; empty where it does not say.
     """
 
     samples: NDArray[np.int16]
     rate: int
     words: tuple[SpokenWord, ...]
     counts: tuple[int, ...]
-    phones: tuple[AlignedPhone, ...] = ()
 
     @cached_property
     def sound(self) -> Audio:
@@ -154,17 +151,13 @@ class Synthesizer:
         parted = [_words(part, text) for part, text in zip(parts, signs, strict=True)]
         counts = tuple(sum(bool(word.sounds) for word in words) for words in parted)
         words, times = list(chain.from_iterable(parted)), [(t.start, t.end) for t in timings if t.phoneme != " "]
-        own = _own_phones(words, times) if times else []
-        begins, ends = {p.word: p.start for p in reversed(own)}, {p.word: p.end for p in own}
+        within = _word_times(words, times) if times else [None] * len(words)
         spoken = tuple(
-            SpokenWord(
-                word.text,
-                tuple(chain.from_iterable(classes for *_, classes in word.sounds)),
-                (begins[index], ends[index]) if times else None,
-            )
-            for index, word in enumerate(word for word in words if word.sounds)
+            SpokenWord(word.text, tuple(chain.from_iterable(classes for *_, classes in word.sounds)), span)
+            for word, span in zip(words, within, strict=True)
+            if word.sounds
         )
-        return SpokenText(samples, SAMPLE_RATE, spoken, counts, tuple(own))
+        return SpokenText(samples, SAMPLE_RATE, spoken, counts)
 
 
 def voice_names(voices: Path) -> list[str]:
@@ -247,15 +240,14 @@ def _sounds(group: str) -> list[tuple[int, int, tuple[str, ...]]]:
     return found
 
 
-def _own_phones(words: Sequence[_Word], times: Sequence[tuple[float, float]]) -> list[AlignedPhone]:
-    """Phones by the times of all signs but spaces; sounds of two classes are halved."""
-    found, index, first = list[AlignedPhone](), 0, 0
+def _word_times(words: Sequence[_Word], times: Sequence[tuple[float, float]]) -> list[tuple[float, float] | None]:
+    """Beginning and end of each word, by the times of all signs but spaces; None where nothing of it sounds."""
+    found, first = list[tuple[float, float] | None](), 0
     for word in words:
-        for start, end, classes in word.sounds:
-            edges = np.linspace(times[first + start][0], times[first + end - 1][1], len(classes) + 1)
-            edges = np.maximum(edges - LATE, 0.0)
-            parts = zip(classes, edges, edges[1:], strict=False)
-            found += [AlignedPhone(float(a), float(b), phone, index) for phone, a, b in parts]
-        index += bool(word.sounds)
+        span = None
+        if word.sounds:
+            begin, end = times[first + word.sounds[0][0]][0], times[first + word.sounds[-1][1] - 1][1]
+            span = max(begin - LATE, 0.0), max(end - LATE, 0.0)
+        found.append(span)
         first += word.signs
     return found

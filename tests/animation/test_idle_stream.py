@@ -25,9 +25,9 @@ def test_the_stream_equals_the_whole(seed, fps):
 
 
 def test_lids_close_whatever_the_face_does_and_nothing_else_moves():
-    still = np.full(52, 0.4, np.float32)
+    still = np.full((1, 52), 0.4, np.float32)
     idle = IdleStream(LiveMotion(seed=3))
-    frames = np.stack([idle.add(float(t), still) for t in TIMES])
+    frames = np.concatenate([idle.added(np.array([t]), still) for t in TIMES])
     assert frames[:, INDEX["eyeBlinkLeft"]].max() > 0.9
     assert frames[:, INDEX["eyeWideRight"]].min() < 0.05
     assert frames[:, INDEX["eyeBlinkLeft"]].min() == np.float32(0.4)
@@ -36,14 +36,14 @@ def test_lids_close_whatever_the_face_does_and_nothing_else_moves():
 
 
 def test_idle_motion_is_left_out_where_it_is_not_wanted():
-    still = np.linspace(0, 1, 52, dtype=np.float32)
+    still = np.linspace(0, 1, 52, dtype=np.float32)[None]
     idle = IdleStream(LiveMotion(blinks=False, gaze=False))
-    assert all(np.array_equal(idle.add(float(t), still), still) for t in TIMES[:300])
+    assert all(np.array_equal(idle.added(np.array([t]), still), still) for t in TIMES[:300])
 
 
 def test_switching_gaze_off_leaves_the_blinks():
-    still = np.zeros(52, np.float32)
+    still = np.zeros((1, 52), np.float32)
     both, alone = IdleStream(LiveMotion(seed=5)), IdleStream(LiveMotion(seed=5, gaze=False))
     lids = [INDEX["eyeBlinkLeft"], INDEX["eyeBlinkRight"]]
-    for t in TIMES:
-        assert np.array_equal(both.add(float(t), still)[lids], alone.add(float(t), still)[lids])
+    for at in TIMES[:, None]:
+        assert np.array_equal(both.added(at, still)[:, lids], alone.added(at, still)[:, lids])

@@ -46,7 +46,7 @@ def test_json_lines(folder: Path) -> None:
     )
     first, second = read_manifest(table, BatchSettings(), labelled=True)
     assert (first.settings.to, first.settings.video) == (("usd", "keys"), False)
-    assert (second.output, second.label, second.speaker) == ("sad/a", "sad", "31")
+    assert (second.name, second.label, second.speaker) == ("sad/a", "sad", "31")
     assert [item.name for item in find_items([table], folder / "out", BatchSettings(), labelled=True)] == [
         *("anna/a", "sad/a"),
     ]
@@ -73,7 +73,7 @@ def test_json_lines(folder: Path) -> None:
 def test_what_is_wrong_is_one_line(folder: Path, name: str, text: str, said: str) -> None:
     (folder / name).write_text(text)
     with pytest.raises(InputError, match=said) as caught:
-        read_manifest(folder / name, BatchSettings())
+        list(read_manifest(folder / name, BatchSettings()))
     assert "\n" not in str(caught.value)
 
 

@@ -47,7 +47,7 @@ class Loudness(torch.nn.Module):
 
 def by_loudness() -> AudioClassifier:
     extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=False)
-    return AudioClassifier("loudness", Loudness(), extractor, ("ang", "sad", "x"), ("angry", "sad", None))
+    return AudioClassifier(Loudness(), extractor, ("ang", "sad", "x"), ("angry", "sad", None))
 
 
 def test_windows_find_where_the_label_changes() -> None:

@@ -18,7 +18,7 @@ from sedtalker.face.registration.contacts import meet, still_eye_shapes
 from sedtalker.face.registration.parts import Eyeball, Head
 from sedtalker.face.registration.pose import robust_similarity
 from sedtalker.face.registration.shape_transfer import Transfer, transfer_skin
-from sedtalker.mesh.surface import Points, first_vertices
+from sedtalker.mesh.surface import Points, closest_spots, first_vertices
 from sedtalker.progress import Hook, no_progress
 
 # --- Offsets of parts that move as a whole, or with what lies near them.
@@ -258,9 +258,7 @@ def fit_residual(source: Source, target: Head) -> float:
     """Median distance, metres at rig scale, of the target's visible inner face to the registered source."""
     centre = target.landmarks[17:].mean(0)
     inner = target.skin_seen & (np.linalg.norm(target.skin.points - centre, axis=1) < 0.75 * target.outer)
-    import igl
-
-    places = np.ascontiguousarray(target.skin.points[inner])
-    triangles = source.head.skin.triangles.astype(np.int64)
-    squared, _, _ = igl.point_mesh_squared_distance(places, source.registered, triangles)
-    return float(np.sqrt(np.median(np.asarray(squared)))) if len(places) else 0.0
+    if not inner.any():
+        return 0.0
+    squared, _, _ = closest_spots(source.registered, source.head.skin.triangles, target.skin.points[inner])
+    return float(np.sqrt(np.median(squared)))

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Doubles, Ints, Mask
+from sedtalker.face.face import outer_eyes
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
 
@@ -91,7 +92,7 @@ class Front:
 
 def look(points: Points, triangles: Ints, skin: Mask, landmarks: Points) -> Front:
     """Frontal picture of an upright face; ``skin`` (T,) marks its skin triangles."""
-    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    outer = outer_eyes(landmarks)
     view = View(np.eye(3), landmarks[[36, 45, 48, 54]].mean(0), 0.85 * outer)
     ids, depth = rasterise(view.project(points), triangles, PICTURE)
     rows, columns = np.indices(ids.shape)
@@ -106,7 +107,7 @@ def find_features(points: Points, triangles: Ints, skin: Mask, eyes: Mask, landm
     Args:
         points: (N, 3); triangles: (T, 3); skin, eyes: (T,) what each triangle is; landmarks: (68, 3).
     """
-    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    outer = outer_eyes(landmarks)
     front = look(points, triangles, skin, landmarks)
     to_upper = walk(points, triangles[skin], landmarks[list(UPPER_LIP)], 0.8 * outer)
     to_lower = walk(points, triangles[skin], landmarks[list(LOWER_LIP)], 0.8 * outer)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Doubles, Ints, Mask
-from sedtalker.face.face import Face
+from sedtalker.face.face import Face, outer_eyes
 from sedtalker.face.registration.alignment import Skin
 from sedtalker.face.registration.features import SAMPLES, Features, find_features
 from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate, snap
@@ -71,7 +71,7 @@ def find_eyes(
     Returns:
         role of each eye component; the ball of each eye role found.
     """
-    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    outer = outer_eyes(landmarks)
     roles: dict[int, int] = {}
     balls: dict[int, Eyeball] = {}
     bounds = component_bounds(points, component)
@@ -262,7 +262,7 @@ class Head:
 def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triangles: Ints, confidence: Points) -> Head:
     """Find skin, eyes and lines of a surface whose ``points`` (N, 3) are upright and at rig scale."""
     # Components: which are skin, which are eyes.
-    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    outer = outer_eyes(landmarks)
     skins = skin_components(surface.component, surface.triangles, landmark_triangles)
     roles, eyes = find_eyes(points, surface.component, skins, landmarks)
     for c in skins:
@@ -337,8 +337,8 @@ def prepare_source(face: Face) -> tuple[Head, Ints]:
     if face.landmarks is None:
         raise ValueError(f"face {face.name} has no landmarks")
     surface = weld(face.mesh)
-    landmarks = face.mesh.vertices[face.landmarks].astype(np.float64)
-    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    landmarks = face.marks
+    outer = outer_eyes(landmarks)
     middle = landmarks[[36, 45, 48, 54]].mean(0)
     views = [View(turn(*tilt), middle, 1.45 * outer) for tilt in AVERAGED_VIEWS]
     seen = locate(surface, views, landmarks, open_model("landmarks"))
@@ -354,7 +354,7 @@ def prepare_target(surface: Surface, fix: FaceFix, reference: Points) -> Head:
     """A found face as a head at the scale and place of the reference landmarks (68, 3) it was found with."""
     points = fix.alignment.apply(surface.points)
     landmarks = fix.alignment.apply(fix.landmarks)
-    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    outer = outer_eyes(landmarks)
     oddity = np.linalg.norm(landmarks - reference, axis=1) / outer
     confidence = np.clip(fix.confidence, 0.1, 1.0) / (1.0 + (oddity / 0.15) ** 4)
     return prepare(surface, points, landmarks, fix.triangles, confidence)

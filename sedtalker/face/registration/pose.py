@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
+from sedtalker.face.face import outer_eyes
 from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
 from sedtalker.mesh.surface import Points, Surface, closest_spots
 from sedtalker.nn.engine import Model
@@ -25,8 +26,6 @@ INNER_LIPS = slice(60, 68)
 """Landmarks of the inner lips: in an open mouth they may be lifted to the tongue or the teeth."""
 STEADY = slice(17, 60)
 """Landmarks by which the residual is measured."""
-OUTER_EYE_CORNERS = (36, 45)
-"""Landmarks whose distance is the unit of sizes on a face."""
 AVERAGED_VIEWS = ((0, 0), (-18, 0), (18, 0), (0, -14), (0, 14), (-28, 0), (28, 0))
 """Close views over which landmarks are averaged: (yaw, pitch) in degrees."""
 
@@ -169,8 +168,7 @@ def survey(surface: Surface, rotations: list[Points], detector: Model) -> list[V
     for i in order[:12]:
         if found.face[i] < 0.3:
             break
-        eyes = found.points[i, list(OUTER_EYE_CORNERS)]
-        width = float(np.linalg.norm(eyes[1] - eyes[0]))
+        width = outer_eyes(found.points[i])
         offset = found.points[i, [36, 45, 48, 54]].mean(0) * views[i].half_width
         centre = views[i].centre + offset @ views[i].rotation[:2]
         closer.append(View(views[i].rotation, centre, 1.7 * max(width, 0.05) * views[i].half_width))
@@ -203,7 +201,7 @@ def refine(surface: Surface, view: View, reference: Points, detector: Model, rou
         fix = locate(surface, views, reference, detector)
         if fix is None or fix.score < 0.2:
             return None
-        outer = float(np.linalg.norm(np.subtract(*fix.landmarks[list(OUTER_EYE_CORNERS)])))
+        outer = outer_eyes(fix.landmarks)
         view = View(fix.alignment.rotation, fix.landmarks[[36, 45, 48, 54]].mean(0), 1.45 * outer)
     return fix
 
@@ -226,19 +224,19 @@ def locate(surface: Surface, views: list[View], reference: Points, detector: Mod
     alignment, _ = robust_similarity(middle, reference)
     middle = out_of_holes(middle, reference, alignment)
     alignment, residual = robust_similarity(middle, reference)
-    outer = float(np.linalg.norm(np.subtract(*middle[list(OUTER_EYE_CORNERS)]))) + 1e-30
+    outer = outer_eyes(middle) + 1e-30
     disagreement = np.sqrt((weight * ((stack - middle) ** 2).sum(2)).sum(0) / weight.sum(0)) / outer
     spread = np.median(found.spread * np.array([v.half_width for v in views])[:, None], axis=0) / outer
     confidence = np.exp(-((disagreement / 0.08) ** 2) - (spread / 0.15) ** 2)
     middle, triangles = snap(surface, middle)
-    size = float(np.linalg.norm(np.subtract(*reference[list(OUTER_EYE_CORNERS)])))
+    size = outer_eyes(reference)
     return FaceFix(middle, triangles, confidence, float(found.face.mean()), residual / size, alignment)
 
 
 def out_of_holes(points: Points, reference: Points, alignment: Similarity) -> Points:
     """Landmarks of lids and inner lips that were lifted to the bottom of a hole, brought back to the expected depth."""
     there = alignment.apply(points)
-    size = float(np.linalg.norm(np.subtract(*reference[list(OUTER_EYE_CORNERS)])))
+    size = outer_eyes(reference)
     depth = there[:, 2] - reference[:, 2]
     fallen = np.isin(np.arange(68), (*range(36, 48), *range(60, 68))) & (depth < -0.06 * size)
     there[fallen, 2] = reference[fallen, 2]
@@ -321,7 +319,7 @@ class GivenLandmarks:
     def on(self, surface: Surface, reference: Points) -> FaceFix:
         """The face they make on a welded mesh; ``reference`` are the landmarks (68, 3) of a known upright face."""
         alignment, residual = robust_similarity(self.points, reference)
-        size = float(np.linalg.norm(np.subtract(*reference[list(OUTER_EYE_CORNERS)])))
+        size = outer_eyes(reference)
         points, triangles = snap(surface, self.points)
         return FaceFix(points, triangles, self.confidence, self.score, residual / size, alignment)
 

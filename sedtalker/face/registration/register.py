@@ -198,9 +198,7 @@ def measured(face: Face, mesh: Mesh, to_metres: Similarity, fit_residual: float)
         to_metres: the similarity between the two.
         fit_residual: metres that the mesh is off the face its shapes are from.
     """
-    assert face.landmarks is not None
-    marks = mesh.vertices[face.landmarks].astype(np.float64)
-    reference = face.mesh.vertices[face.landmarks].astype(np.float64)
+    marks, reference = mesh.vertices[face.landmarks].astype(np.float64), face.marks
     surface = weld(mesh)
     fix = GivenLandmarks(marks, np.ones(68)).on(surface, reference)
     head = prepare_target(surface, fix, reference)

@@ -22,12 +22,11 @@ class Transfer:
     """Offsets (K, M, 3) of the target's skin points and how they came about.
 
     Attributes:
-        offsets: (K, M, 3); confidence: (M,).
+        offsets: (K, M, 3).
         corners, weights: (M, 3) the source triangle and barycentric weights of each point; distance: (M,) metres.
     """
 
     offsets: Doubles
-    confidence: Doubles
     corners: Ints
     weights: Points
     distance: Doubles
@@ -67,7 +66,7 @@ def transfer_skin(
     confidence[anchored] = np.maximum(confidence[anchored], 0.02)
     direct[:, anchored] = 0.0
     fill(direct, confidence, near, target, hook)
-    return Transfer(direct, confidence, corners, weights, distance)
+    return Transfer(direct, corners, weights, distance)
 
 
 def mouth_corners(target: Skin, seen: bool = True) -> NDArray[np.int64]:
