@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
+from sedtalker.arrays import Doubles, Ints, Reals
 from sedtalker.face.face import Face
 from sedtalker.mesh.surface import Points
 
@@ -33,50 +33,6 @@ class PlacedPart:
     regions: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class AddedParts:
-    """New vertices and polygons, to be put after those of a mesh.
-
-    Attributes:
-        vertices: (N, 3) metres; offsets: (K, N, 3); colours: (N, 3).
-        sizes, corners: polygons; their corners count on from the last vertex of the mesh.
-        groups: (F,) into ``names``; regions: masks (N,).
-    """
-
-    vertices: Points
-    offsets: Doubles
-    colours: Floats
-    sizes: Ints
-    corners: Ints
-    names: tuple[str, ...]
-    groups: Ints
-    regions: dict[str, Mask]
-
-
-def assemble(face: Face, parts: Sequence[PlacedPart]) -> AddedParts:
-    """The parts as new vertices and polygons after those of a face."""
-    sizes = [len(part.vertices) for part in parts]
-    starts = len(face.mesh.vertices) + np.cumsum([0, *sizes])
-    counts = [len(part.triangles) for part in parts]
-    regions = {
-        name: np.repeat([name in part.regions for part in parts], sizes)
-        for name in dict.fromkeys(name for part in parts for name in part.regions)
-    }
-    colours = [np.broadcast_to(part.colours, part.vertices.shape) for part in parts]
-    return AddedParts(
-        vertices=np.concatenate([part.vertices for part in parts]),
-        offsets=np.concatenate([part.offsets for part in parts], axis=1),
-        colours=np.concatenate(colours, dtype=np.float32),
-        sizes=np.full(sum(counts), 3, np.int32),
-        corners=np.concatenate(
-            [(part.triangles + start).ravel() for part, start in zip(parts, starts[:-1], strict=True)]
-        ).astype(np.int32),
-        names=tuple(part.name for part in parts),
-        groups=np.repeat(np.arange(len(parts)), counts).astype(np.int32),
-        regions=regions,
-    )
-
-
 def source_rows(face: Face, source: Face) -> NDArray[np.int64]:
     """Row (B,) of the source's basis that has the name of each row of a face's; −1 where there is none."""
     names = [*source.shapes, *(corrective.name for corrective in source.correctives)]
@@ -84,32 +40,34 @@ def source_rows(face: Face, source: Face) -> NDArray[np.int64]:
     return np.array([names.index(name) if name in names else -1 for name in own])
 
 
-def with_parts(face: Face, added: AddedParts) -> Face:
+def with_parts(face: Face, parts: Sequence[PlacedPart]) -> Face:
     """The face with more parts, as groups of their own; its own vertices and polygons come first and stay."""
-    mesh, count = face.mesh, len(added.vertices)
+    mesh = face.mesh
+    sizes, counts = [len(part.vertices) for part in parts], [len(part.triangles) for part in parts]
+    starts = len(mesh.vertices) + np.cumsum([0, *sizes])
+    corners = [(part.triangles + start).ravel() for part, start in zip(parts, starts[:-1], strict=True)]
+    colours = [np.broadcast_to(part.colours, part.vertices.shape) for part in parts]
     names = mesh.group_names if mesh.polygon_groups is not None else ("head",)
     groups = np.zeros(len(mesh.polygon_sizes), np.int32) if mesh.polygon_groups is None else mesh.polygon_groups
-    new_names = tuple(name if name not in names else f"{name}_new" for name in added.names)
-    no_uvs = np.full(len(added.corners), -1, np.int32)
+    new_names = tuple(part.name if part.name not in names else f"{part.name}_new" for part in parts)
+    no_uvs = np.full(3 * sum(counts), -1, np.int32)
     whole = replace(
         mesh,
-        vertices=np.concatenate([mesh.vertices, added.vertices.astype(np.float32)]),
-        polygon_sizes=np.concatenate([mesh.polygon_sizes, added.sizes]),
-        polygon_vertices=np.concatenate([mesh.polygon_vertices, added.corners]),
+        vertices=np.concatenate([mesh.vertices, *[part.vertices for part in parts]], dtype=np.float32),
+        polygon_sizes=np.concatenate([mesh.polygon_sizes, np.full(sum(counts), 3, np.int32)]),
+        polygon_vertices=np.concatenate([mesh.polygon_vertices, *corners], dtype=np.int32),
         polygon_uvs=None if mesh.polygon_uvs is None else np.concatenate([mesh.polygon_uvs, no_uvs]),
-        colours=None if mesh.colours is None else np.concatenate([mesh.colours, added.colours]),
+        colours=None if mesh.colours is None else np.concatenate([mesh.colours, *colours], dtype=np.float32),
         group_names=(*names, *new_names),
-        polygon_groups=np.concatenate([groups, len(names) + added.groups]).astype(np.int32),
+        polygon_groups=np.concatenate([groups, len(names) + np.repeat(np.arange(len(parts)), counts)], dtype=np.int32),
         materials=(*mesh.materials, *[None] * len(new_names)) if mesh.materials else (),
     )
-    none = np.zeros(count, bool)
+    none, new = np.zeros(len(mesh.vertices), bool), [name for part in parts for name in part.regions]
     regions = {
-        name: np.concatenate(
-            [face.regions.get(name, np.zeros(len(mesh.vertices), bool)), added.regions.get(name, none)]
-        )
-        for name in dict.fromkeys((*face.regions, *added.regions))
+        name: np.concatenate([face.regions.get(name, none), np.repeat([name in part.regions for part in parts], sizes)])
+        for name in dict.fromkeys((*face.regions, *new))
     }
-    basis = np.concatenate([face.basis, added.offsets.astype(np.float32)], axis=1)
+    basis = np.concatenate([face.basis, *[part.offsets for part in parts]], axis=1, dtype=np.float32)
     return replace(face, mesh=whole, basis=basis, regions=regions)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 
 from sedtalker.face.added_parts import with_parts
-from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, eye_opening
+from sedtalker.face.expressions import SHUT, can_be_measured, eye_opening, with_expressiveness
 from sedtalker.face.eye_fitting import with_eyes
 from sedtalker.face.face import Face, RegistrationReport, report_from_json
 from sedtalker.face.motion_quality import lids_open, worst_pose
@@ -54,18 +54,14 @@ def completed(
         face, report = with_eyes(face, report, source, eyes, lips)
     if not (can_be_measured(face) and can_be_measured(source)):
         return face, report
-    shown, (pose, breaks) = expressiveness(face, source), worst_pose(face)
+    pose, breaks = worst_pose(face)
     return face, replace(
-        report,
+        with_expressiveness(face, report, source),
         lids_open=None if shut else lids_open(face),
         breaks=breaks,
         breaks_in=pose,
         eyes_shut=shut,
         warnings=(*report.warnings, *([EYES_SHUT] if shut else [])),
-        distinct=shown.distinct,
-        alike=shown.pair,
-        motion_size=shown.size,
-        asymmetry=shown.asymmetry,
     )
 
 
@@ -139,8 +135,7 @@ def with_mouth(
     missing = what_is_missing(face, opening) if wanted == "auto" else ()
     if missing:
         count = len(face.mesh.vertices)
-        inside = build_mouth(face, source, mouth, missing)
-        face = with_parts(face, inside)
+        face = with_parts(face, build_mouth(face, source, mouth, missing))
         mouth = mouth_of(face)
         opening = look_into_mouth(face, mouth)
         added = len(face.mesh.vertices) - count

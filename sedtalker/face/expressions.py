@@ -7,13 +7,13 @@ whether its two halves move alike. Distances are those of the landmarks, in oute
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.face import SIDES, Face, outer_eyes, pose
+from sedtalker.face.face import SIDES, Face, RegistrationReport, outer_eyes, pose
 from sedtalker.reading import read_own_table
 
 _HELD = read_own_table(__file__, "expressions.toml")
@@ -30,37 +30,20 @@ LEAST_MOTION = 0.004
 """Outer-eye-corner distances: a shape that moves its landmarks less on the source is not compared."""
 
 
-@dataclass(frozen=True)
-class Expressiveness:
-    """Emotions of a face in comparison with the face that its shapes come from.
-
-    Attributes:
-        distinct: least distance of two emotions, or of one from the face at rest, over the source's; 1 is as distinct.
-        pair: the two that are least apart.
-        size: median over the shapes of how far they move beside the source's; 1 is as far.
-        asymmetry: median over the paired shapes of how much their halves differ in size, in [0, 1].
-    """
-
-    distinct: float
-    pair: tuple[str, str]
-    size: float
-    asymmetry: float
-
-
 def can_be_measured(face: Face) -> bool:
     """Whether a face has landmarks and all the shapes of ARKit."""
     return face.landmarks is not None and len(face.landmarks) == 68 and set(ARKIT_52) <= set(face.shapes)
 
 
-def expressiveness(face: Face, source: Face) -> Expressiveness:
-    """Emotions of a face with landmarks and ARKit's shapes, in comparison with ``source``."""
+def with_expressiveness(face: Face, report: RegistrationReport, source: Face) -> RegistrationReport:
+    """The report on a face with landmarks and ARKit's shapes, with its emotions in comparison with ``source``."""
     apart, known = distances(face), distances(source)
     ratios = {pair: apart[pair] / known[pair] for pair in known}
     pair = min(ratios, key=lambda pair: ratios[pair])
     own, theirs = sizes(face), sizes(source)
     moved = [name for name in ARKIT_52 if theirs[name] > LEAST_MOTION]
     size = float(np.median([own[name] / theirs[name] for name in moved])) if moved else 0.0
-    return Expressiveness(ratios[pair], pair, size, asymmetry(own))
+    return replace(report, distinct=ratios[pair], alike=pair, motion_size=size, asymmetry=asymmetry(own))
 
 
 def distances(face: Face) -> dict[tuple[str, str], float]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sedtalker.arrays import Ints, Mask
-from sedtalker.face.added_parts import PlacedPart, assemble, source_rows, with_parts
+from sedtalker.face.added_parts import PlacedPart, source_rows, with_parts
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.mouth_interior import Mouth, known_mouth, mouth_of
 from sedtalker.face.registration.alignment import bind
@@ -117,7 +117,7 @@ def with_eyes(
         return face, replace(report, warnings=(*report.warnings, *notes))
     count = len(face.mesh.vertices)
     face = with_lids_in_front(face, here, source, balls, set(report.own_shapes))
-    face = with_parts(face, assemble(face, placed_parts(face, source, balls)))
+    face = with_parts(face, placed_parts(face, source, balls))
     added = len(face.mesh.vertices) - count
     where = "lids" if len(balls) == 2 else f"{SIDES[balls[0][0]]} lids"
     notes.append(f"no eyeball behind the {where}: ours were added, {added} vertices after the file's own")
@@ -154,29 +154,23 @@ def socket_of(here: Mouth, there: Mouth, source: Face, side: int) -> Socket | No
 def fitted(socket: Socket, here: Mouth, source: Face, wanted: str) -> tuple[Points | None, str]:
     """Centre (3,) of the ball, or None, and what is to be said."""
     centre = behind_lids(socket, here, source, socket.place())
-    shares = seen_of(socket, here, source, centre)
-    if shares.piece > PIECE:
+    ball, piece = seen_of(socket, here, source, centre)
+    if piece > PIECE:
         if wanted == "auto":
             return None, "is a piece of its own that is no ball: it stays, and its gaze does not move; or --eyes add"
         forward = np.linspace(0.0, FORWARD, 7)[1:]
         tried = [centre, *(centre + (0.0, 0.0, step) for step in forward)]
-        centre = next((c for c in tried if seen_of(socket, here, source, c).ball > SHOWN), tried[-1])
-        shares = seen_of(socket, here, source, centre)
-    if shares.ball < SHOWN:
+        centre = next((c for c in tried if seen_of(socket, here, source, c)[0] > SHOWN), tried[-1])
+        ball, _ = seen_of(socket, here, source, centre)
+    if ball < SHOWN:
         return None, "is filled by the skin itself, which would hide a ball: cut it out for a gaze"
     return centre, ""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """Shares of an opening: where a ball would be in front, and where a piece of the file's own is."""
-
-    ball: float
-    piece: float
-
-
-def seen_of(socket: Socket, here: Mouth, source: Face, centre: Points) -> Seen:
-    """The visible parts between the lids at rest, from straight ahead, with a ball about ``centre``."""
+def seen_of(socket: Socket, here: Mouth, source: Face, centre: Points) -> tuple[float, float]:
+    """Shares of the opening between the lids at rest, from straight ahead: where a ball about ``centre`` would be in
+    front, and where a piece of the file's own is.
+    """
     head, line = here.head, socket.line
     rims = np.concatenate([line.upper, line.lower])
     view = View(np.eye(3), rims.mean(0), 0.55 * width(line))
@@ -188,7 +182,7 @@ def seen_of(socket: Socket, here: Mouth, source: Face, centre: Points) -> Seen:
     skin = np.zeros(len(head.points), bool)
     skin[head.skin_points] = True
     piece = between & (ids >= 0) & ~skin[head.triangles[np.maximum(ids, 0), 0]]
-    return Seen(float(ball.sum()) / total, float(piece.sum()) / total)
+    return float(ball.sum()) / total, float(piece.sum()) / total
 
 
 def opening(line: Line, view: View) -> Mask:

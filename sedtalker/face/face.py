@@ -62,8 +62,9 @@ class RegistrationReport:
         added_parts: what was added behind lips and lids: ``bag``, ``teeth``, ``tongue``, ``eyeballs``.
         behind_lips: what is seen between open lips, most of it first; mouth_share: how much of it belongs to a mouth,
             in [0, 1]; None where the lips are sealed.
-        distinct, alike: least distance of two emotions over the source's, and which they are; motion_size: how far the
-            shapes move beside the source's, median; asymmetry: how much paired shapes differ (``Expressiveness``).
+        distinct, alike: least distance of two emotions, or of one from the face at rest, over the source's, and which
+            they are; motion_size: how far the shapes move beside the source's, median; asymmetry: how much the halves
+            of paired shapes differ in size, median, in [0, 1].
         gains: factors that the shapes of a region of the face were given.
         raised: factors of shapes, by the beginning of their names, that make emotions visible; visible, faintest: how
             much one sees of the emotion that is seen least beside the source, and which it is.

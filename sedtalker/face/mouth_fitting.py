@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Ints
-from sedtalker.face.added_parts import AddedParts, PlacedPart, assemble, source_rows
+from sedtalker.face.added_parts import PlacedPart, source_rows
 from sedtalker.face.face import Face
 from sedtalker.face.mouth_interior import Mouth, known_mouth, skin_depth
 from sedtalker.face.registration.pose import Similarity, similarity
@@ -54,7 +54,7 @@ LEAST_GAIN, LARGEST_GAIN = 0.3, 1.6
 """Limits of how far the inside moves for each shape, beside the source's."""
 
 
-def build_mouth(face: Face, source: Face, mouth: Mouth, missing: Collection[str]) -> AddedParts:
+def build_mouth(face: Face, source: Face, mouth: Mouth, missing: Collection[str]) -> list[PlacedPart]:
     """The inside of a mouth for a registered face whose lips are apart.
 
     Args:
@@ -65,7 +65,7 @@ def build_mouth(face: Face, source: Face, mouth: Mouth, missing: Collection[str]
     fitting = Fitting(face, source, mouth)
     parts = [fitting.bag()] if "bag" in missing else []
     wanted = [p for p in solid_parts(source) if ("tongue" if p.name == "tongue" else "teeth") in missing]
-    return assemble(face, [*parts, *map(fitting.solid, wanted)])
+    return [*parts, *map(fitting.solid, wanted)]
 
 
 @dataclass(frozen=True, eq=False)

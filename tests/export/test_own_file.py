@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from sedtalker.animation.animation import Animation
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.own_file import write_animation_glb
-from sedtalker.face.added_parts import PlacedPart, assemble, parts_after, with_parts
+from sedtalker.face.added_parts import PlacedPart, parts_after, with_parts
 from sedtalker.face.face import Face, head_weights, turn_head
 from sedtalker.mesh.gltf import read_gltf
 from sedtalker.mesh.gltf_file import GltfFile, chunks
@@ -239,7 +239,7 @@ def test_the_parts_after_a_face_are_what_was_added() -> None:
     vertices, triangles = grid()
     face = Face("a", from_triangles(vertices, triangles), ("jawOpen",), np.zeros((1, len(vertices), 3), np.float32))
     part = PlacedPart("teeth", vertices[:3].astype(float), np.ones((1, 3, 3)), np.array([[0, 2, 1]]), (1, 1, 1), ())
-    alone = parts_after(with_parts(face, assemble(face, [part])), len(vertices))
+    alone = parts_after(with_parts(face, [part]), len(vertices))
     assert alone.mesh.triangles.tolist() == [[0, 2, 1]]
     assert (alone.mesh.vertices == vertices[:3]).all()
     assert (alone.basis == 1.0).all()

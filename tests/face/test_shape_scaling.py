@@ -13,7 +13,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.face.builtin.parts import GAZE_ANGLES
-from sedtalker.face.expressions import SHUT, asymmetry, distances, expressiveness, eye_opening, sizes
+from sedtalker.face.expressions import SHUT, asymmetry, distances, eye_opening, sizes, with_expressiveness
 from sedtalker.face.face import Face
 from sedtalker.face.mouth_interior import known_mouth
 from sedtalker.face.quality import turned_share
@@ -161,8 +161,8 @@ def test_a_strength_out_of_range_is_refused(source: Face, strength: float) -> No
 
 
 def test_a_face_is_as_expressive_as_itself(source: Face) -> None:
-    own = expressiveness(source, source)
-    assert (own.distinct, own.size) == (1.0, 1.0)
+    own = with_expressiveness(source, REPORT, source)
+    assert (own.distinct, own.motion_size) == (1.0, 1.0)
     assert own.asymmetry < 1e-6
     assert all(value > 0.02 for value in distances(source).values())
 
@@ -172,9 +172,9 @@ def test_shut_eyes_and_still_brows_make_emotions_alike(source: Face) -> None:
     for name in ARKIT_52:
         if name.startswith(("brow", "eye", "mouthFrown", "mouthStretch", "mouthShrug")):
             basis[source.shape_index[name]] = 0.0
-    shown = expressiveness(replace(source, basis=basis), source)
+    shown = with_expressiveness(replace(source, basis=basis), REPORT, source)
     assert shown.distinct < 0.3
-    assert "sad" in shown.pair
+    assert "sad" in shown.alike
 
 
 def test_shut_eyes_are_told_from_open_ones(source: Face) -> None:

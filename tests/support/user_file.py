@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
 from sedtalker.export.gltf_builder import GltfBuilder
-from sedtalker.face.added_parts import PlacedPart, assemble, with_parts
+from sedtalker.face.added_parts import PlacedPart, with_parts
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.mesh.gltf import read_gltf
 
@@ -133,7 +133,7 @@ def spoken(
         corners = np.array([[0, 0, 0.01], [0.01, 0, 0.01], [0, 0.01, 0.01]], np.float64)
         offsets = np.stack([np.full((3, 3), 0.002), np.zeros((3, 3))])
         part = PlacedPart("teeth", corners, offsets, np.array([[0, 1, 2]]), (1.0, 1.0, 1.0), ("teeth",))
-        face = with_parts(face, assemble(face, [part]))
+        face = with_parts(face, [part])
     turns = np.array([[0, 0, 0], [0.1, 0.2, 0], [0, 0.4, 0.1]], np.float32) * turning
     moved = np.array([[0, 0], [1, 0.5], [0.3, 0.8]], np.float32)
     return Animation(moved, 30.0, face, turns, None, {"seed": 3})

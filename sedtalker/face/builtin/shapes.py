@@ -147,17 +147,11 @@ def quad_normals(points: Points, quads: Index) -> Points:
     return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
 
 
-@dataclass(frozen=True, eq=False)
-class Folds:
-    """Quads that a shape turns over: which (n,), and the rotations (n, 3, 3, for row vectors) they should have."""
-
-    quads: Index
-    rotations: Points
-
-
-def find_folds(around: Neighbourhoods, rest: Points, posed: Points, before: Points | None = None) -> Folds:
-    """Quads turned over against their neighbourhoods, whose own rotation is taken out (lips and lids do roll), or, on
-    ``around.plain`` skin, against their rest.
+def find_folds(
+    around: Neighbourhoods, rest: Points, posed: Points, before: Points | None = None
+) -> tuple[Index, Points]:
+    """Quads (n,) turned over against their neighbourhoods, whose own rotation is taken out (lips and lids do roll), or,
+    on ``around.plain`` skin, against their rest; and the rotations (n, 3, 3, for row vectors) they should have.
 
     Args:
         around: of the mesh.
@@ -174,7 +168,7 @@ def find_folds(around: Neighbourhoods, rest: Points, posed: Points, before: Poin
     against = ((before[at, None] @ turns)[:, 0] * after[at]).sum(1) < LEAST
     wrong = around.plain[at] & (turned[at] < LEAST)
     turns[wrong & ~against] = np.eye(3)
-    return Folds(at[against | wrong], turns[against | wrong])
+    return at[against | wrong], turns[against | wrong]
 
 
 def rotations(patch: sparse.csr_matrix, rest: Points, posed: Points) -> Points:
@@ -215,17 +209,16 @@ def relaxed(around: Neighbourhoods, rest: Points, offset: Reals, before: Points 
     folded quads call for. Neighbours that fold in turn are laid out in the next round.
     """
     before = quad_normals(rest, around.quads) if before is None else before
-    folds = find_folds(around, rest, rest + offset, before)
     out = offset.astype(float)
     for _ in range(ROUNDS):
-        if not len(folds.quads):
+        quads, turns = find_folds(around, rest, rest + out, before)
+        if not len(quads):
             break
-        corners = around.quads[folds.quads]
+        corners = around.quads[quads]
         now, flat = (rest + out)[corners], rest[corners]
-        want = (flat - flat.mean(1, keepdims=True)) @ folds.rotations + now.mean(1, keepdims=True)
+        want = (flat - flat.mean(1, keepdims=True)) @ turns + now.mean(1, keepdims=True)
         total, count = np.zeros_like(out), np.zeros((len(out), 1))
         np.add.at(total, corners, want - now)
         np.add.at(count, corners, 1)
         out += STEP * total / np.maximum(count, 1)
-        folds = find_folds(around, rest, rest + out, before)
     return out

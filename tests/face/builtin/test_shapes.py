@@ -27,11 +27,11 @@ def neutral() -> np.ndarray:
 def test_no_quad_is_turned_over_in_any_shape(around: Neighbourhoods, neutral: np.ndarray, who: str | int) -> None:
     face = load_face(who) if isinstance(who, str) else random_face(who)
     rest = CM * face.mesh.vertices[: len(neutral)].astype(np.float64)
-    assert len(find_folds(around, neutral, rest).quads) == 0
+    assert len(find_folds(around, neutral, rest)[0]) == 0
     weights = face.expand(np.eye(len(face.shapes), dtype=np.float32))
     moved = CM * np.tensordot(weights, face.basis[:, : len(neutral)], 1).astype(np.float64)
     for name, posed in zip(face.shapes, rest + moved, strict=True):
-        assert len(find_folds(around, rest, posed).quads) == 0, name
+        assert len(find_folds(around, rest, posed)[0]) == 0, name
         turned = (quad_normals(rest, around.quads) * quad_normals(posed, around.quads)).sum(1)
         assert (turned[around.plain] > 0).all(), name
 
@@ -42,8 +42,8 @@ def test_lips_and_lids_are_the_only_skin_that_may_roll(around: Neighbourhoods) -
 
 def test_a_turned_head_is_not_folded(around: Neighbourhoods, neutral: np.ndarray) -> None:
     turn = np.array([[0, 0, 1.0], [0, 1, 0], [-1, 0, 0]])
-    folds = find_folds(around, neutral, neutral @ turn.T)
-    assert set(folds.quads.tolist()) <= set(np.flatnonzero(around.plain).tolist())
+    folded, _ = find_folds(around, neutral, neutral @ turn.T)
+    assert set(folded.tolist()) <= set(np.flatnonzero(around.plain).tolist())
 
 
 def test_a_quad_turned_over_is_found_and_laid_out(around: Neighbourhoods, neutral: np.ndarray) -> None:
@@ -51,7 +51,7 @@ def test_a_quad_turned_over_is_found_and_laid_out(around: Neighbourhoods, neutra
     corners = around.quads[quad]
     offset = np.zeros_like(neutral)
     offset[corners] = neutral[corners[[1, 0, 3, 2]]] - neutral[corners]
-    assert quad in find_folds(around, neutral, neutral + offset).quads
+    assert quad in find_folds(around, neutral, neutral + offset)[0]
     laid = relaxed(around, neutral, offset)
-    assert len(find_folds(around, neutral, neutral + laid).quads) == 0
+    assert len(find_folds(around, neutral, neutral + laid)[0]) == 0
     assert np.abs(laid).max() < np.abs(offset).max()
