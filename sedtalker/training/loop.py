@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from multiprocessing import get_all_start_methods
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,12 @@ LOG = "log.jsonl"
 """Losses and validations, one JSON object a line."""
 CONFIG = "config.json"
 """The settings that a run was started with."""
+FREE = {"data", "cache", "fast"} | {
+    f"trainer.{name}"
+    for name in ("run_dir", "steps", "patience", "minutes_between_checkpoints", "validate_every", "log_every")
+    + ("pictures", "accelerator", "devices", "precision", "threads", "workers")
+}
+"""Settings that may change while a run goes on: where it runs, for how long, and what it reports."""
 RUN_LOCK = ".lock"
 """The file that a program that trains has locked."""
 PATIENCE = 10.0
@@ -54,6 +61,25 @@ def write_config(run: Path, config: Mapping[str, Any]) -> None:
     """Keep the composed configuration beside the run; what a resumed run began with is overwritten."""
     run.mkdir(parents=True, exist_ok=True)
     write_text(run / CONFIG, json.dumps(config, indent=2) + "\n")
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their dotted names."""
+    out: dict[str, Any] = {}
+    for name, inner in settings.items():
+        out |= flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": inner}
+    return out
+
+
+def changed_settings(run: Path, config: Mapping[str, Any]) -> str:
+    """What decides on the weights and is not as the run began with it: ``trainer.lr=0.1 (was 0.001)``; else nothing."""
+    try:
+        before = flat(json.loads((run / CONFIG).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return ""
+    now = flat(json.loads(json.dumps(config)))
+    names = [name for name in now | before if now.get(name) != before.get(name) and name not in FREE]
+    return ", ".join(f"{name}={now.get(name)} (was {before.get(name)})" for name in names)
 
 
 @contextmanager
@@ -208,7 +234,7 @@ def _make_fabric(config: TrainerConfig) -> Any:
         strategy=strategy,
         devices=devices,
         num_nodes=nodes,
-        precision=config.precision,  # type: ignore[arg-type]
+        precision=config.precision,
     )
     fabric.launch()
     return fabric
@@ -217,7 +243,7 @@ def _make_fabric(config: TrainerConfig) -> Any:
 class _Run:
     """One run: what is trained, how far it is, and its folder."""
 
-    def __init__(self, task: Task, config: TrainerConfig):
+    def __init__(self, task: Task, config: TrainerConfig, settings: Mapping[str, Any] | None):
         self.task, self.config = task, config
         self.folder = Path(config.run_dir)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -233,7 +259,9 @@ class _Run:
         self.step, self.best, self.stale, self.stopped = 0, -math.inf, 0, False
         self.metrics: dict[str, float] = {}
         if (self.folder / LAST).is_file():
-            self._resume()
+            self._resume("" if settings is None else changed_settings(self.folder, settings))
+        if settings is not None and self.is_main_process:
+            write_config(self.folder, settings)
         self.log = RunLog(self.folder, self.step) if self.is_main_process else None
 
     def say(self, text: str, *values: object) -> None:
@@ -263,17 +291,29 @@ class _Run:
             save_whole(state, self.folder / LAST)
         self.fabric.barrier()
 
-    def _resume(self) -> None:
-        stored = torch.load(self.folder / LAST, map_location=self.fabric.device, weights_only=True, mmap=True)
-        self.model.load_state_dict(stored["model"])
-        self.optimizer.load_state_dict(stored["optimizer"])
-        if self.average is not None:
-            self.average.load_state_dict(stored["average"])
+    def _resume(self, changed: str) -> None:
+        """Go on from ``last.ckpt``, with other settings (see ``changed_settings``) only where steps are left."""
+        another = "name another trainer.run_dir"
+        try:
+            stored = torch.load(self.folder / LAST, map_location=self.fabric.device, weights_only=True, mmap=True)
+            step = int(stored["step"])
+        except (RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError):
+            raise InputError(f"{self.folder / LAST}: damaged, or of another program; {another}") from None
+        if changed and step >= self.config.steps:
+            raise InputError(f"{self.folder}: has been trained with other settings; {another}: {changed}")
+        try:
+            self.model.load_state_dict(stored["model"])
+            self.optimizer.load_state_dict(stored["optimizer"])
+            if self.average is not None:
+                self.average.load_state_dict(stored["average"])
+        except (RuntimeError, ValueError):
+            why = changed or "the data or the program have changed"
+            raise InputError(f"{self.folder}: its weights do not fit; {another}: {why}") from None
         if stored.get("precision"):
             self.fabric.strategy.precision.load_state_dict(stored["precision"])
-        self.step, self.best, self.metrics = stored["step"], stored["best"], stored["metrics"]
+        self.step, self.best, self.metrics = step, stored["best"], stored["metrics"]
         self.stale, self.stopped = stored.get("stale", 0), stored.get("stopped", False)
-        self.say("resumed at step %d", self.step)
+        self.say("resumed at step %d%s", self.step, f" with other settings: {changed}" if changed else "")
 
     def validate(self) -> None:
         """Score the (averaged) weights; keep them as ``best.ckpt`` when they are the best so far."""
@@ -321,12 +361,10 @@ def fit(
     logger.info("preparing the data")
     task.prepare(hook)
     with _alone(Path(config.run_dir)):
-        if settings is not None and is_main_process():
-            write_config(Path(config.run_dir), settings)
         if config.threads:
             torch.set_num_threads(config.threads)
         with _flushed_denormals(), _one_line_of_the_disk():
-            return _fit(task, config, hook)
+            return _fit(task, config, hook, settings)
 
 
 def is_main_process() -> bool:
@@ -334,8 +372,8 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or "0") == 0
 
 
-def _fit(task: Task, config: TrainerConfig, hook: Hook) -> dict[str, float]:
-    run = _Run(task, config)
+def _fit(task: Task, config: TrainerConfig, hook: Hook, settings: Mapping[str, Any] | None) -> dict[str, float]:
+    run = _Run(task, config, settings)
     saved, started, first = time.monotonic(), time.monotonic(), run.step
     stream = batches(task, config, run.fabric.global_rank, first)
     while run.step < config.steps and not run.stopped:

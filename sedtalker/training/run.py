@@ -10,10 +10,12 @@ import csv
 import json
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +28,7 @@ from sedtalker.storage import user_cache, write_text
 from sedtalker.training.corpora.manifest import COLUMNS, find_data
 from sedtalker.training.corpora.tracked_motion import split_of
 from sedtalker.training.evaluation.measures import markdown_table
-from sedtalker.training.loop import CONFIG, fit, is_main_process, read_log
+from sedtalker.training.loop import CONFIG, fit, flat, is_main_process, read_log
 from sedtalker.training.task import Task, TrainerConfig, naming_settings
 
 logger = logging.getLogger(__name__)
@@ -100,7 +102,7 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
         for group in ("trainer", "experiment", "encoder", "debug"):
             if f"{group}=null" in overrides:
                 raise InputError(f"{group}=null: this takes the name of a config; leave it out") from None
-        raise InputError(_clear(str(error).strip().splitlines()[0])) from None
+        raise InputError(_clear(str(error).strip().splitlines()[0], overrides)) from None
     assert isinstance(plain, dict)
     made = {str(key): value for key, value in plain.items()}
     if isinstance(made.get("trainer"), dict) and made["trainer"].get("run_dir") is None:
@@ -123,8 +125,15 @@ def experiments() -> list[str]:
     return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml"))
 
 
-def _clear(message: str) -> str:
+def _clear(message: str, overrides: Sequence[str]) -> str:
     """The first line of a Hydra error, with what to do about the commonest ones."""
+    if unknown := re.fullmatch(r"Could not override '(.+)'\.?", message):
+        name, groups = unknown[1], ("experiment", "debug", "encoder")
+        known = flat(compose(["trainer.run_dir=unused", *(o for o in overrides if o.partition("=")[0] in groups)]))
+        last = {setting.rpartition(".")[2]: setting for setting in known}
+        near = [last[word] for word in get_close_matches(name.rpartition(".")[2], last, 1)]
+        meant = f"did you mean {near[0]}? " if near else ""
+        return f"{name}: not among the settings of this experiment; {meant}++{name}=VALUE adds one"
     if "Could not find 'experiment/" in message or "You must specify 'experiment'" in message:
         return f"{message.rstrip('.')}; there are {', '.join(experiments())}"
     return message
@@ -236,7 +245,7 @@ def results_table(runs: Sequence[Path]) -> ResultsTable:
     settings, best_lines = [], []
     for run in runs:
         try:
-            settings.append(_flat(json.loads((run / CONFIG).read_text(encoding="utf-8"))))
+            settings.append(flat(json.loads((run / CONFIG).read_text(encoding="utf-8"))))
         except (OSError, ValueError):
             raise InputError(f"{run}: not the folder of a run (no {CONFIG})") from None
         valid = [line for line in read_log(run) if line["kind"] == "valid"]
@@ -251,16 +260,6 @@ def results_table(runs: Sequence[Path]) -> ResultsTable:
         for run, one, line in zip(runs, settings, best_lines, strict=True)
     ]
     return ResultsTable(sorted(made, key=lambda row: -row["score"]))
-
-
-def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for name, inner in value.items():
-        if isinstance(inner, dict):
-            out |= _flat(inner, f"{prefix}{name}.")
-        else:
-            out[f"{prefix}{name}"] = inner
-    return out
 
 
 Item = TypeVar("Item")

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from torch import Tensor, nn
 
 from sedtalker.errors import InputError
@@ -19,6 +19,8 @@ from sedtalker.progress import Hook, no_progress
 
 Batch = dict[str, Tensor]
 """Named tensors of one micro-batch."""
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
+"""How much of an average stays in a step."""
 
 
 def stacked(names: Sequence[str], examples: Sequence[Sequence[NDArray[Any]]]) -> Batch:
@@ -78,7 +80,7 @@ class Shows(Protocol):
         """Write them; called after each validation."""
 
 
-class TrainerConfig(BaseModel, extra="forbid", frozen=True):
+class TrainerConfig(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """How long and how fast; ``configs/trainer/default.yaml`` holds the defaults of the command line."""
 
     steps: int = Field(ge=1)
@@ -87,11 +89,11 @@ class TrainerConfig(BaseModel, extra="forbid", frozen=True):
     """The folder of the run; null on the command line: ``runs/<experiment>/<date-time>``."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """Optimizer of all weights, or Muon for the matrices inside the network (see ``Muon``)."""
-    lr: float = 1e-3
+    lr: float = Field(1e-3, ge=0.0)
     """Peak learning rate of AdamW."""
-    weight_decay: float = 0.01
+    weight_decay: float = Field(0.01, ge=0.0)
     """Weight decay of AdamW."""
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Decay, Decay] = (0.9, 0.98)
     """Decay of AdamW's moments."""
     schedule: Literal["cosine", "constant", "linear"] = "cosine"
     """The learning rate after the linear warm-up: a cosine to zero, constant, or a line to zero at last."""
@@ -99,9 +101,9 @@ class TrainerConfig(BaseModel, extra="forbid", frozen=True):
     """Steps of the linear warm-up."""
     accumulate: int = Field(1, ge=1)
     """Micro-batches of each process that make a step."""
-    clip: float = 1.0
+    clip: float = Field(1.0, ge=0.0)
     """Largest norm of the gradient; 0: not clipped."""
-    ema: float = Field(0.0, ge=0.0, lt=1.0)
+    ema: Decay = 0.0
     """Decay of the averaged weights that are validated and exported; 0: none."""
     patience: int = Field(0, ge=0)
     """Validations without a better score after which the run ends; 0: never."""
@@ -117,16 +119,46 @@ class TrainerConfig(BaseModel, extra="forbid", frozen=True):
     """Steps between lines of the log."""
     pictures: bool = True
     """Sound, faces and attention in TensorBoard, where the task has them."""
-    accelerator: str = "auto"
-    """``cpu``, ``cuda``, ``mps`` or ``auto``."""
+    accelerator: Literal["auto", "cpu", "cuda", "gpu", "mps"] = "auto"
+    """What trains; ``gpu``: whichever this machine has, ``auto``: that, or the processor."""
     devices: int = Field(1, ge=1)
     """Devices of this machine; under ``torchrun`` as it started them."""
-    precision: str = "32-true"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true"] = "32-true"
     """Numbers of the forward pass, as Lightning Fabric names them: ``32-true``, ``bf16-mixed`` …"""
     threads: int = Field(0, ge=0)
     """Threads of torch; 0: as torch chooses."""
     workers: int = Field(0, ge=0)
     """Processes that make the next batches meanwhile; 0: in the training process. The batches are the same."""
+
+    @field_validator("accelerator")
+    @classmethod
+    def _is_here(cls, accelerator: str) -> str:
+        here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not (any(here.values()) if accelerator == "gpu" else here.get(accelerator, True)):
+            raise ValueError("torch finds none on this machine; auto takes what there is")
+        return accelerator
+
+
+class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):
+    """The settings of a task. No number among them is negative, and nothing has zero crops, seconds or examples."""
+
+    @field_validator("*")
+    @classmethod
+    def _not_negative(cls, value: object) -> object:
+        if isinstance(value, int | float) and value < 0:
+            raise ValueError("must not be negative")
+        return value
+
+    @field_validator(
+        *("batch", "clips", "coefficients", "crop_seconds", "crops", "dialogues", "rate", "recordings", "seconds"),
+        *("valid", "views", "windows_per_clip"),
+        check_fields=False,
+    )
+    @classmethod
+    def _not_zero(cls, value: float) -> float:
+        if value == 0:
+            raise ValueError("must be more than 0")
+        return value
 
 
 STEADY = 0.55

@@ -6,7 +6,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from sedtalker.errors import InputError
 from sedtalker.training.published.published_decoder import PublishedDecoderTaskConfig
@@ -112,7 +113,14 @@ def test_a_run_gets_a_folder_of_its_own() -> None:
         ("task=null", "task=null: Input should be a valid dictionary"),
         ("data=5", "data=5: Input should be a valid string"),
         ("+odd=1", "odd=1: Extra inputs are not permitted"),
-        ("trainer.odd=1", "Could not override 'trainer.odd'"),
+        ("trainer.odd=1", "trainer.odd: not among the settings of this experiment; ++trainer.odd=VALUE adds one"),
+        ("trainer.stpes=1", "trainer.stpes: not among the settings of this experiment; did you mean trainer.steps?"),
+        ("seed=1", "seed: not among the settings of this experiment; did you mean trainer.seed?"),
+        ("trainer.lr=-1", "trainer.lr=-1: Input should be greater than or equal to 0"),
+        ("trainer.lr=nan", "trainer.lr=nan: Input should be a finite number"),
+        ("trainer.betas=[2,3]", "trainer.betas.0=2: Input should be less than 1"),
+        ("trainer.precision=8", "trainer.precision=8: Input should be '32-true', "),
+        ("trainer.accelerator=gpuu", "trainer.accelerator=gpuu: Input should be 'auto', "),
     ],
 )
 def test_a_wrong_setting_is_one_line_before_any_data_are_read(override: str, said: str) -> None:
@@ -120,3 +128,21 @@ def test_a_wrong_setting_is_one_line_before_any_data_are_read(override: str, sai
         compose(["experiment=transfer_diarizer", override])
     assert str(error.value).startswith(said)
     assert "\n" not in str(error.value)
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_data_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    for name in ("cuda", "gpu", "mps"):
+        with pytest.raises(InputError, match=f"trainer.accelerator={name}: torch finds none on this machine"):
+            compose(["experiment=vertex_decoder", f"trainer.accelerator={name}"])
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values())
+def test_no_task_has_a_negative_number_or_zero_crops(schema: type[BaseModel]) -> None:
+    needed = {"corpora": {}} if schema.model_fields.get("corpora", FieldInfo()).is_required() else {}
+    numbers = [name for name, field in schema.model_fields.items() if field.annotation in (int, float)]
+    for name, value in [*((name, -1) for name in numbers), *((name, 0) for name in ("crops", "seconds"))]:
+        if name in schema.model_fields:
+            with pytest.raises(ValidationError, match=name):
+                schema.model_validate({**needed, name: value})

@@ -186,6 +186,36 @@ def test_a_checkpoint_from_before_there_was_patience_resumes(tmp_path: Path, cap
     assert "resumed at step 10" in caplog.messages
 
 
+def test_other_settings_are_named_and_refused_where_nothing_is_left_to_train(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def trained(steps: int, lr: float, task: Sum | None = None) -> None:
+        config = TrainerConfig(steps=steps, lr=lr, run_dir=str(tmp_path), accelerator="cpu")
+        fit(task or Sum(), config, settings={"trainer": {"lr": lr, "steps": steps}, "data": str(steps)})
+        (tmp_path / "export" / "model.pt").unlink()
+        (tmp_path / "export").rmdir()
+
+    trained(4, 1e-3)
+    trained(4, 1e-3)  # nothing but the end again
+    kept = (tmp_path / "config.json").read_bytes()
+    with pytest.raises(InputError, match=r"has been trained with other settings; .*: trainer.lr=0.01 \(was 0.001\)"):
+        trained(4, 1e-2)
+    assert (tmp_path / "config.json").read_bytes() == kept
+    caplog.set_level("INFO")
+    trained(6, 1e-2)
+    assert "resumed at step 4 with other settings: trainer.lr=0.01 (was 0.001)" in caplog.messages
+
+    class Wider(Sum):
+        def build(self) -> nn.Module:
+            return nn.Sequential(nn.Linear(3, 9), nn.Dropout(0.2), nn.Linear(9, 1))
+
+    with pytest.raises(InputError, match=r"its weights do not fit; name another trainer.run_dir"):
+        trained(8, 1e-2, Wider())
+    (tmp_path / "last.ckpt").write_bytes(b"no checkpoint")
+    with pytest.raises(InputError, match=r"last.ckpt: damaged"):
+        trained(8, 1e-2)
+
+
 def test_what_a_killed_run_logged_after_its_checkpoint_is_dropped(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text('{"step": 3, "kind": "loss"}\n{"step": 9, "kind": "loss"}\n{"st')
     RunLog(tmp_path, 5).close()

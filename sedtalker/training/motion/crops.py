@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.arrays import Floats
@@ -33,6 +33,7 @@ from sedtalker.training.motion.alignment import (
     read_speech_phones,
 )
 from sedtalker.training.motion.spoken_motion import LipMeasure, Rest, SpokenMotion, pause, rest_pose, spoken_motion
+from sedtalker.training.task import TaskConfig
 
 Speak = Callable[[str, int], SpokenMotion]
 """Motion of a recording, by key, over a number of frames."""
@@ -151,7 +152,7 @@ def read_noise(data: Path, cache: Path, augmenter: Augmenter, workers: int, hook
 # --- Crops drawn from them.
 
 
-class CropConfig(BaseModel, extra="forbid"):
+class CropConfig(TaskConfig):
     """Hyper-parameters of the crops."""
 
     tracked_crops: int = 10

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,7 +31,7 @@ from sedtalker.training.corpora.meshes.layouts import STEPS
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.vertex_decoder_measures import score_sequences
 from sedtalker.training.published.published_diarizer import open_backbone, open_recogniser
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 from sedtalker.training.tasks.vertex_decoder import licence_of
 
 EMOTIONS: tuple[str, ...] = ("Smile2", "Sad1", "Irritated1", "Upset", "Disgust", "Afraid")
@@ -151,7 +150,7 @@ FPS = 30.0
 """Frames a second that the published decoder works at."""
 
 
-class PublishedDecoderTaskConfig(BaseModel, extra="forbid"):
+class PublishedDecoderTaskConfig(TaskConfig):
     """What ``configs/experiment/sedtalker_paper/decoder.yaml`` says about the task."""
 
     encoder: str = "jonatasgrosman/wav2vec2-large-xlsr-53-english"

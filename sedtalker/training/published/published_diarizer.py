@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,7 +26,7 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 
 RANDOM = "random"
 """In the place of a model's name: the same classes and sizes, untrained. For dry runs without a network."""
@@ -84,7 +83,7 @@ UPSET = ("upset", "frustrated", "frustration", "fru")
 """Words that the published recipe counts as upset."""
 
 
-class PublishedDiarizerTaskConfig(BaseModel, extra="forbid"):
+class PublishedDiarizerTaskConfig(TaskConfig):
     """What ``configs/experiment/sedtalker_paper/diarizer.yaml`` says about the task."""
 
     encoder: str = "microsoft/wavlm-base-plus"

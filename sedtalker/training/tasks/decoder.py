@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel
 from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
@@ -43,7 +42,7 @@ from sedtalker.training.motion.expressive_motion import (
 )
 from sedtalker.training.motion.pseudo_labels import speak_others
 from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 
 # --- What the decoder is trained to get right.
 
@@ -80,7 +79,7 @@ def vertex_factor(face: Face) -> Floats:
     return (vectors * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
 
 
-class LossWeights(BaseModel, extra="forbid"):
+class LossWeights(TaskConfig):
     """How much each term of ``DecoderLoss`` counts; 0 leaves it out."""
 
     coefficients: float = 1.0

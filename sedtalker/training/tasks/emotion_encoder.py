@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from torch import Tensor, nn
 
 from sedtalker.arrays import Floats, Mask
@@ -37,7 +36,7 @@ from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, Mels, loudness, resample_frames
 from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 
 MEASURED_BATCHES = 30
 """Batches drawn to measure the mean, the projection and the metric of the teacher's vectors."""
@@ -58,7 +57,7 @@ Spectrum = Floats
 """Long-term log-mels (80,)."""
 
 
-class EmotionEncoderTaskConfig(BaseModel, extra="forbid"):
+class EmotionEncoderTaskConfig(TaskConfig):
     """What ``configs/experiment/emotion_encoder.yaml`` says about the task."""
 
     model: EmotionEncoderConfig = EmotionEncoderConfig(

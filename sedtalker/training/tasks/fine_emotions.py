@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -43,10 +43,10 @@ from sedtalker.training.corpora.speech import check_free, known_corpus, weights_
 from sedtalker.training.corpora.transfer_recipe import Votes, is_rated, read_votes, votes_on
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.transfer import balanced_clips
-from sedtalker.training.task import Batch, PreparedTask, naming_settings
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig, naming_settings
 
 
-class FineEmotionsTaskConfig(BaseModel, extra="forbid"):
+class FineEmotionsTaskConfig(TaskConfig):
     """What ``configs/experiment/fine_emotions.yaml`` says about the task."""
 
     encoder: str | None = None
@@ -63,7 +63,7 @@ class FineEmotionsTaskConfig(BaseModel, extra="forbid"):
     """Use so many clips of a rated corpus at most, each emotion in turn; 0: all."""
     most_clips: int = 0
     """Use so many clips of every corpus at most; 0: all."""
-    windows_per_clip: int = Field(4, ge=1)
+    windows_per_clip: int = 4
     """Most windows of speech that are taken of a clip."""
     batch: int = 384
     """Windows in a batch."""

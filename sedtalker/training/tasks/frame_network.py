@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,7 +30,7 @@ from sedtalker.training.corpora.joined_recordings import JoinedDataset, JoinedIn
 from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.corpora.speech import weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, PreparedTask, naming_settings, stacked
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig, naming_settings, stacked
 
 VALID_RECORDINGS = 300
 """Joined recordings of validation speakers, at most."""
@@ -38,14 +38,14 @@ BESIDE = 1
 """Frames of 40 ms before and after the pause of a change that count as the change, too."""
 
 
-class FrameNetworkTaskConfig(BaseModel, extra="forbid"):
+class FrameNetworkTaskConfig(TaskConfig):
     """What ``configs/experiment/frame_network.yaml`` says about the task."""
 
     encoder: str | None = None
     """Checkpoint folder of an emotion encoder; null: the built-in one."""
     corpora: dict[str, float]
     """Corpora and their shares among the recordings."""
-    recordings: int = Field(2400, ge=1)
+    recordings: int = 2400
     """Joined recordings; every other one is degraded."""
     same: float = Field(0.5, ge=0.0, le=1.0)
     """Share of the joins that keep the emotion."""

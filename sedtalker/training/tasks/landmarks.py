@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,7 +17,7 @@ from sedtalker.face.registration.pose import LandmarkConfig
 from sedtalker.progress import Hook
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.landmark_samples import Points, Rig, draw
-from sedtalker.training.task import Batch, PreparedTask, naming_settings
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig, naming_settings
 
 VALID_SEED = 1_000_003
 """Seed of the views that are validated on."""
@@ -56,12 +55,12 @@ def coarser(vertices: Points, triangles: Ints, counts: tuple[int, ...]) -> list[
 # --- The task: freshly drawn views in every batch.
 
 
-class LandmarksTaskConfig(BaseModel, extra="forbid"):
+class LandmarksTaskConfig(TaskConfig):
     """What ``configs/experiment/landmarks.yaml`` says about the task."""
 
-    views: int = Field(24, ge=1)
+    views: int = 24
     """Views in a batch."""
-    valid: int = Field(192, ge=1)
+    valid: int = 192
     """Fixed views that are validated on."""
     model: dict[str, Any] = {}
     """Differences to ``LandmarkConfig``."""

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -41,7 +40,7 @@ from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.motion.pseudo_labels import ridge_weights
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 
 STEP, REACH = 2, 3
 """Frames between the taps of the readout of the mouth, and taps on either side: ± 0.12 s."""
@@ -55,7 +54,7 @@ VALID = 24
 """Recordings of the tracked talker, and of each corpus of read speech, that are validated on."""
 
 
-class NoiseRobustEncoderTaskConfig(BaseModel, extra="forbid"):
+class NoiseRobustEncoderTaskConfig(TaskConfig):
     """What ``configs/experiment/speech_encoder_noise.yaml`` says about the task."""
 
     start: str | None = None

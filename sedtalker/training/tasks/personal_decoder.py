@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from torch import Tensor, nn
 
 from sedtalker.animation.decoder import decoder_speech
@@ -30,7 +29,7 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.tracked_motion import Take, find_lag, read_takes
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.motion.expressive_motion import random_emotion
-from sedtalker.training.task import Batch, PreparedTask, stacked
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig, stacked
 
 JAW = ARKIT_52.index("jawOpen")
 """Index of the jaw's opening."""
@@ -38,7 +37,7 @@ SMALLEST_SCALE = 0.03
 """Least deviation of a shape in the loss, so that shapes that hardly move count no more than others."""
 
 
-class PersonalDecoderTaskConfig(BaseModel, extra="forbid"):
+class PersonalDecoderTaskConfig(TaskConfig):
     """What ``configs/experiment/personal_decoder.yaml`` says about the task."""
 
     start: str | None = None

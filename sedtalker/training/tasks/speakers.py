@@ -15,7 +15,6 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,7 +43,7 @@ from sedtalker.training.corpora.joined_speech import SPEAKER_FRAME, DialogueRule
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import TransferRecipe
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 
 VALID_DIALOGUES = 96
 """Dialogues of speakers never trained on that are validated on."""
@@ -58,7 +57,7 @@ VECTORS_OF = f"vectors of {SPEECH} (CC BY 4.0) and {EMOTION} (ODbL 1.0)"
 """What else a network was trained on that reads them."""
 
 
-class SpeakersTaskConfig(BaseModel, extra="forbid"):
+class SpeakersTaskConfig(TaskConfig):
     """What ``configs/experiment/speakers.yaml`` says about the task."""
 
     model: SpeakerConfig = SpeakerConfig()

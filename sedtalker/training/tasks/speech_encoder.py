@@ -13,7 +13,6 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -46,7 +45,7 @@ from sedtalker.training.motion.pseudo_labels import (
     motion_targets,
     open_teacher,
 )
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 
 UNTRANSCRIBED = ("librispeech", "emogator")
 """Corpora without aligned phones: read speech, and bursts, of which there is one copy."""
@@ -60,7 +59,7 @@ PROSODY_SCALE = np.array([3.0, 0.4, 0.3, 3.0], np.float32)
 """Usual deviation of each, by which they are divided."""
 
 
-class SpeechEncoderTaskConfig(BaseModel, extra="forbid"):
+class SpeechEncoderTaskConfig(TaskConfig):
     """What ``configs/experiment/speech_encoder.yaml`` says about the task."""
 
     model: SpeechEncoderConfig = SpeechEncoderConfig()

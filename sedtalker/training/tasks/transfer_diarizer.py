@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -52,7 +51,7 @@ from sedtalker.training.corpora.transfer_recipe import (
     soft_targets,
     votes_on,
 )
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 from sedtalker.training.tasks.no_voice import fit_no_voice, kinds_of, with_no_voice
 from sedtalker.training.tasks.shown_intensity import neutral_odds, visible_scale
 from sedtalker.training.tasks.whitened_perceptrons import (
@@ -85,7 +84,7 @@ ClipScores = tuple[Doubles, NDArray[np.int64]]
 logger = logging.getLogger(__name__)
 
 
-class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
+class TransferDiarizerTaskConfig(TaskConfig):
     """What ``configs/experiment/transfer_diarizer.yaml`` says about the task."""
 
     encoder: str | None = None

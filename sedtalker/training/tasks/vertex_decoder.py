@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from sedtalker.animation.decoder import DecoderConfig
@@ -29,7 +28,7 @@ from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_s
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.training.evaluation.measures import TEST
 from sedtalker.training.evaluation.vertex_decoder_measures import Score, predictor, score_sequences
-from sedtalker.training.task import Batch, PreparedTask, naming_settings, stacked
+from sedtalker.training.task import Batch, PreparedTask, TaskConfig, naming_settings, stacked
 
 SAMPLED_FRAMES = 800
 """Training frames that the principal components are taken from."""
@@ -37,7 +36,7 @@ SHOWN_FACES, SHOWN_SIZE = 4, 192
 """Frames in a picture for TensorBoard, and the side of each, pixels."""
 
 
-class VertexDecoderTaskConfig(BaseModel, extra="forbid"):
+class VertexDecoderTaskConfig(TaskConfig):
     """What ``configs/experiment/vertex_decoder.yaml`` says about the task."""
 
     encoder: str | dict[str, Any] | None = None
@@ -56,7 +55,7 @@ class VertexDecoderTaskConfig(BaseModel, extra="forbid"):
     """Weight of the squared error of the frame differences."""
     blend: float = 0.3
     """Share of crops that pass from one recording of a take into another, so that the emotion changes inside them."""
-    valid: int = Field(12, ge=1)
+    valid: int = 12
     """Validation sequences that are scored, spread evenly."""
 
 
