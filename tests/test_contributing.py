@@ -58,7 +58,7 @@ def test_a_corpus(add_distribution: AddDistribution, tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("anna_h_01.wav", "ben_s_01.wav", "carl_n_01.wav", "dora_n_02.wav"):
         soundfile.write(folder / name, np.zeros(1600, np.float32), 16000)
-    clips, unknown = index_corpora(tmp_path / "data")["example"]
+    clips, unknown, _ = index_corpora(tmp_path / "data")["example"]
     assert [clip.emotion for clip in clips] == ["happy", "sad", "neutral", "neutral"]
     assert {clip.split for clip in clips} == {"train", "valid", "test"}
     assert unknown == []

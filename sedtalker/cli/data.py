@@ -116,7 +116,7 @@ def index(
 
     check_writable(folder / "audio" / "manifest.csv", force)
     indexed = index_corpora(folder)
-    write_manifest(folder, indexed)
+    write_manifest(folder, {name: found.clips for name, found in indexed.items()})
     counts: dict[str, dict[str, Any]] = {
         name: {
             "clips": len(clips),
@@ -125,11 +125,13 @@ def index(
             "emotions": dict(Counter(clip.emotion for clip in clips)),
             "splits": dict(Counter(clip.split for clip in clips)),
             "unknown": unknown,
+            "unreadable": unreadable,
         }
-        for name, (clips, unknown) in indexed.items()
+        for name, (clips, unknown, unreadable) in indexed.items()
     }
-    for name, (_, unknown) in indexed.items():
-        say_few([f"note: {name}: {path}: the name does not follow the layout, left out" for path in unknown])
+    for name, found in indexed.items():
+        say_few([f"note: {name}: {path}: {why}, left out" for path, why in found.unreadable.items()])
+        say_few([f"note: {name}: {path}: the name does not follow the layout, left out" for path in found.unknown])
     if json:
         write_json(counts)
         return

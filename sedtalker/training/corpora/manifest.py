@@ -101,11 +101,11 @@ def _label(corpus: str, file: str, label: str) -> str:
     return labels[found[1]] if found else label
 
 
-def write_manifest(data: Path, indexed: Mapping[str, tuple[list[Clip], list[str]]]) -> int:
+def write_manifest(data: Path, indexed: Mapping[str, list[Clip]]) -> int:
     """Write ``audio/manifest.csv``; rows of other corpora in an earlier one are kept.
 
     Args:
-        indexed: clips (and unknown files) by corpus, see ``index_corpora``.
+        indexed: clips by corpus, see ``index_corpora``.
 
     Returns:
         The number of rows.
@@ -114,7 +114,7 @@ def write_manifest(data: Path, indexed: Mapping[str, tuple[list[Clip], list[str]
     if path.is_file():
         with path.open(encoding="utf-8", newline="") as stream:
             rows = [row for row in csv.DictReader(stream) if row["corpus"] not in indexed]
-    for name, (clips, _) in indexed.items():
+    for name, clips in indexed.items():
         rows += [_row(clip, data / "audio" / name) for clip in clips]
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")

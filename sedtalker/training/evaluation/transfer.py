@@ -158,7 +158,7 @@ def listed_clips(data: Path) -> list[Clip]:
     """All clips of the manifest, or of the corpora that lie there as they are published."""
     if (data / "audio" / "manifest.csv").is_file():
         return read_manifest(data)
-    return [clip for clips, _ in index_corpora(data).values() for clip in clips]
+    return [clip for corpus in index_corpora(data).values() for clip in corpus.clips]
 
 
 def clips_by_corpus(listed: Iterable[Clip]) -> dict[str, list[Clip]]:

@@ -18,6 +18,7 @@ from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.speech import (
     corpora,
     find_corpus,
+    index_corpora,
     split_by_speaker,
     strictest_use,
     with_licence,
@@ -253,6 +254,25 @@ def test_list_and_index(tmp_path: Path) -> None:
     assert clips[1].path.is_file()
     assert clips[1].duration == pytest.approx(0.1)
     assert {clip.split for clip in clips if clip.corpus == "ravdess"} == {"train", "valid", "test"}
+
+
+def test_clips_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> None:
+    names = [f"Actor_{actor:02d}/03-01-03-01-01-01-{actor:02d}.wav" for actor in range(1, 6)]
+    folder = tmp_path / "audio/ravdess"
+    for name in names[:2]:
+        sound(folder / name)
+    for name, content in zip(names[2:], (b"no sound", b"", (folder / names[0]).read_bytes()[:46]), strict=True):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+    result = runner.invoke(app, ["data", "index", str(tmp_path), "--json"])
+    found = json.loads(result.stdout)["ravdess"]
+    assert (found["clips"], list(found["unreadable"])) == (2, names[2:])
+    assert f"note: ravdess: {names[3]}: the file is empty, left out" in result.stderr
+    assert len(read_manifest(tmp_path)) == 2
+    for name in names[:2]:
+        (folder / name).write_bytes(b"no sound")
+    with pytest.raises(InputError, match="none of its 5 clips can be read"):
+        index_corpora(tmp_path)
 
 
 def test_the_number_of_a_sentence_of_emotiontts_decides_not_the_manifest(tmp_path: Path) -> None:

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import soundfile
 
 from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
+from sedtalker.audio.audio import SHORTEST_SECONDS
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.errors import InputError
 from sedtalker.plugins import load, parts_of_others
@@ -284,26 +285,51 @@ def read_table(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
 # --- An index of a folder of corpora in their published layouts.
 
 
-def index_corpora(data: Path) -> dict[str, Found]:
-    """Clips, with durations, and unknown files of every corpus with a reader that has a folder in ``data/audio``.
+class Indexed(NamedTuple):
+    """What lies in a corpus' folder."""
+
+    clips: list[Clip]
+    """With durations."""
+    unknown: list[str]
+    """Sound files whose names do not follow the layout."""
+    unreadable: dict[str, str]
+    """Why clips were left out, by file."""
+
+
+def index_corpora(data: Path) -> dict[str, Indexed]:
+    """Every corpus with a reader that has a folder in ``data/audio``; clips that cannot be read are left out.
 
     Raises:
-        InputError: there is none, or one holds nothing of its layout.
+        InputError: there is none, or one holds nothing of its layout, or nothing that can be read.
     """
     readable = {name: corpus for name, corpus in corpora().items() if corpus.read is not None}
     indexed = {}
     for corpus in readable.values():
         for name in (corpus.name, *corpus.aliases):
-            if (data / "audio" / name).is_dir():
-                clips, unknown = corpus.clips(data / "audio" / name)
-                indexed[name] = ([replace(c, corpus=name, duration=_duration(c.path)) for c in clips], unknown)
+            folder = data / "audio" / name
+            if folder.is_dir():
+                indexed[name] = _indexed(name, folder, *corpus.clips(folder))
     if not indexed:
         raise InputError(f"{data}/audio: no folder named as one of {', '.join(readable)}")
     return indexed
 
 
+def _indexed(name: str, folder: Path, listed: list[Clip], unknown: list[str]) -> Indexed:
+    clips, unreadable = [], {}
+    for clip in listed:
+        try:
+            clips.append(replace(clip, corpus=name, duration=_duration(clip.path)))
+        except InputError as error:
+            unreadable[clip.path.relative_to(folder).as_posix()] = str(error).removeprefix(f"{clip.path}: ")
+    if not clips:
+        raise InputError(f"{folder}: none of its {len(listed)} clips can be read: {next(iter(unreadable.values()))}")
+    return Indexed(clips, unknown, unreadable)
+
+
 def _duration(path: Path) -> float:
+    """Seconds, from the header where it says so; ``load_audio`` judges what has none, or is too short."""
     try:
-        return float(soundfile.info(str(path)).duration)
+        seconds = float(soundfile.info(str(path)).duration)
     except soundfile.LibsndfileError:
-        return load_audio(path).duration
+        seconds = 0.0
+    return seconds if seconds >= SHORTEST_SECONDS else load_audio(path).duration
