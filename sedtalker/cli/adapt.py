@@ -160,7 +160,7 @@ def style(
 
     o.check_files(motion, audio)
     features = open_encoder()(load_audio(audio))
-    weights, track = read_motion(motion, features.clock.times(len(features)))
+    weights, track, _ = read_motion(motion, features.clock.times(len(features)))
     found, left = fit_style(open_model("decoder"), features, weights, load_face(), track)
     write_style(target, found)
     say(f"the lips differ from the clip's {100 * left:.0f} % as much as in the natural style")

@@ -213,8 +213,10 @@ def eye_angles(weights: Reals) -> Doubles:
     return EYE_TURN * np.stack([left, right]).transpose(2, 0, 1)
 
 
-def read_motion(path: Path, times: Reals) -> tuple[Floats, EmotionTrack | None]:
-    """ARKit weights (T, 52) at ``times``, and the emotion they were made with where the file holds it.
+def read_motion(path: Path, times: Reals) -> tuple[Floats, EmotionTrack | None, float]:
+    """ARKit weights (T, 52) at ``times``, the emotion they were made with where the file has it, and its end, seconds.
+
+    After its end the last pose is held.
 
     Args:
         path: a Live Link CSV, or an ``.npz`` of ``sedtalker animate``.
@@ -222,10 +224,11 @@ def read_motion(path: Path, times: Reals) -> tuple[Floats, EmotionTrack | None]:
     """
     if path.suffix.lower() == ".csv":
         take = read_arkit_csv(path)
-        return resample_frames(take.weights, take.times, times), None
+        return resample_frames(take.weights, take.times, times), None, float(take.times[-1])
     animation = read_animation(path)
     solved = solve_arkit(animation.face, animation.coefficients, animation.fps)
-    return resample_frames(solved.weights, animation.clock.times(len(animation)), times), animation.track
+    at = animation.clock.times(len(animation))
+    return resample_frames(solved.weights, at, times), animation.track, float(at[-1])
 
 
 def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None = None) -> ArkitMotion:

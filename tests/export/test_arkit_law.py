@@ -116,8 +116,8 @@ def test_motion_from_either_file_at_any_times(tmp_path: Path) -> None:
     write(tmp_path / "a.CSV", animation)
     write_animation(tmp_path / "a.npz", animation)
     times = np.array([0.0, 0.1, 0.25])
-    from_csv, no_track = read_motion(tmp_path / "a.CSV", times)
-    from_npz, track = read_motion(tmp_path / "a.npz", times)
+    from_csv, no_track, _ = read_motion(tmp_path / "a.CSV", times)
+    from_npz, track, _ = read_motion(tmp_path / "a.npz", times)
     assert from_csv.shape == (3, 52)
     np.testing.assert_allclose(from_csv, from_npz, atol=1e-5)
     assert no_track is None

@@ -328,6 +328,8 @@ def _unseen_talker(crops: TalkingCrops, move: Move) -> dict[str, float]:
 
 LAGS = np.arange(-15, 16)
 """Frames of 20 ms by which motion may come earlier (negative) or later than the sound or the reference: ± .3 s."""
+UNEQUAL = 0.25
+"""Seconds by which motion and sound may differ in length: programs round, and a last frame may be held."""
 
 
 def evaluate_motion(theirs: Path, audio: Path, reference: Path | None = None) -> dict[str, float]:
@@ -337,26 +339,37 @@ def evaluate_motion(theirs: Path, audio: Path, reference: Path | None = None) ->
     the lag ``loudness_lag_ms`` where it is highest; ``closed``: share of the p, b, m that the encoder finds on which
     the lips meet; ``vowels_closed``: share of open vowels on which they do, too. With a reference: correlations of
     height and width as they are and (``…_best``) at the best lag ``lag_ms``; ``mtm_ms``: mean temporal misalignment
-    (``misalignment``); errors of the vertices and ``jerk_ratio``.
+    (``misalignment``); errors of the vertices and ``jerk_ratio``. What one of them does not reach is left out, and
+    said.
 
     Args:
         theirs: ARKit weights, see ``read_motion``; so is ``reference``.
         audio: the speech, which begins at the same moment.
 
     Raises:
-        InputError: a file cannot be read, or there is no speech in the recording.
+        InputError: a file cannot be read, or there is no speech in what they share.
     """
     face, decoder = load_face(), open_model("decoder", "decoder")
     features = open_encoder()(load_audio(audio))
     speech, times = features.speech, features.clock.times(len(features))
+    read = {path: read_motion(path, times) for path in (theirs, reference) if path is not None}
+    lengths = {path: end for path, (_, _, end) in read.items()} | {audio: float(times[-1])}
+    shared = len(times)
+    if max(lengths.values()) - min(lengths.values()) > UNEQUAL:
+        said = ", ".join(f"{path.name} {seconds:.2f} s" for path, seconds in lengths.items())
+        logger.warning("the lengths differ (%s): only what all have is measured", said)
+        shared = int(np.searchsorted(times, min(lengths.values()), "right"))
+    speech, times = speech[:shared], times[:shared]
     if speech.sum() < 2:
-        raise InputError(f"{audio}: no speech in it")
-    moved = [_on_face(face, read_motion(path, times)[0]) for path in (theirs, reference) if path is not None]
+        raise InputError(f"{audio}: no speech in it that the motion reaches")
+    moved = [_on_face(face, read[path][0][:shared]) for path in (theirs, reference) if path is not None]
     height, rest = lip_aperture(face, moved[0]), lip_aperture(face, 0.0 * moved[0][:1])[0]
-    shifted = {int(lag): correlation(height[speech], np.roll(features.prosody[:, 0], lag)[speech]) for lag in LAGS}
+    shifted = {
+        int(lag): correlation(height[speech], np.roll(features.prosody[:shared, 0], lag)[speech]) for lag in LAGS
+    }
     best = max(shifted, key=lambda lag: shifted[lag])
     found = {"loudness_r": shifted[best], "loudness_lag_ms": 20.0 * best}
-    likely = posteriors_of(decoder.phones(features.of(SPEECH).hidden), (BILABIAL, OPEN_VOWELS)) > 0.5
+    likely = posteriors_of(decoder.phones(features.of(SPEECH).hidden), (BILABIAL, OPEN_VOWELS))[:shared] > 0.5
     found_at = [[(times[a], times[b - 1]) for a, b, there in runs((each & speech) * 1) if there] for each in likely.T]
     counts = ClosureCounts()
     count_closures(counts, times, height - rest, np.zeros(len(times)), found_at[0], [])

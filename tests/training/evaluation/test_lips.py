@@ -74,6 +74,19 @@ def test_a_face_that_does_nothing_and_one_of_other_speech_fail(ours: Path, tmp_p
 
 
 @pytest.mark.slow
+def test_what_the_shorter_motion_does_not_reach_is_left_out_and_said(
+    ours: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = ours.read_text(encoding="utf-8").splitlines()
+    short = tmp_path / "short.csv"
+    short.write_text("\n".join(lines[: 1 + 60 * 8]) + "\n", encoding="utf-8")
+    found = evaluate_motion(short, SAMPLE, ours)
+    assert (found["lip_r"], found["mtm_ms"]) == (pytest.approx(1.0), 0)  # nothing beyond its end is compared
+    assert found["lve_mm2"] < 1e-3
+    assert "the lengths differ (short.csv 7.98 s, ours.csv " in caplog.text
+
+
+@pytest.mark.slow
 def test_the_command_and_bad_input(ours: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["evaluate", "motion", str(ours), str(SAMPLE), "--json"])
     assert done.exit_code == 0, done.output
