@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SMALLEST_UNIT = 0.1
+"""Metres of a unit, at most, that is none of metres or feet: centimetres, inches, millimetres."""
+
 
 @fail_clearly
 @o.takes_options(only="light size camera background renderer")
@@ -159,19 +162,27 @@ def _check_vertices(first: Path, second: Path, mesh: Path | None, fps: float | N
 
 
 def _opened(first: Path, second: Path, mesh: Path | None, fps: float | None, hook: Hook) -> tuple[Moving, Moving]:
-    """Both, on one face: that of the ``.npz``, or that of the mesh."""
+    """Both, on one face: that of the ``.npz``, or that of the mesh as it lies in its file or, in metres, as a face."""
     from sedtalker.animation.animation import read_animation
     from sedtalker.face import Face
     from sedtalker.mesh.mesh import Mesh
     from sedtalker.render.comparison import read_vertices
 
     animations = {path: read_animation(path) for path in (first, second) if path.suffix.lower() != ".npy"}
-    if mesh is not None:
-        regions = Face.from_mesh(mesh, mouth="keep", eyes="keep", hook=hook)
-        face = replace(regions, mesh=Mesh.load(mesh))  # where the file has it, as the arrays do
-    else:
+    if mesh is None:
         face = next(iter(animations.values())).face
-    a, b = (animations.get(path) or read_vertices(path, fps or 0.0, face) for path in (first, second))
+        a, b = (animations.get(path) or read_vertices(path, fps or 0.0, face) for path in (first, second))
+        return a, b
+    regions = Face.from_mesh(mesh, mouth="keep", eyes="keep", hook=hook)
+    in_file = replace(regions, mesh=Mesh.load(mesh))
+    try:
+        a, b = (read_vertices(path, fps or 0.0, in_file) for path in (first, second))
+    except InputError:
+        a, b = (read_vertices(path, fps or 0.0, regions) for path in (first, second))  # as --to npy writes them
+        return a, b
+    shrunk = float(regions.mesh.vertices.std() / in_file.mesh.vertices.std())
+    if shrunk < SMALLEST_UNIT:
+        raise InputError(f"{first}: in the unit of {mesh}, not in metres: multiply both by {shrunk:.3g}, and the mesh")
     return a, b
 
 

@@ -183,6 +183,25 @@ def test_two_arrays_are_compared_on_their_mesh(tmp_path: Path, monkeypatch: pyte
     assert Path(printed["file"]).stat().st_size > 1000
 
 
+def test_arrays_in_metres_fit_a_mesh_in_centimetres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    face = standing()
+    replace(face.mesh, vertices=100 * face.mesh.vertices).save(tmp_path / "head.obj")
+    monkeypatch.setattr("sedtalker.face.Face.from_mesh", lambda *_, **__: face)
+    moved = replace(moving([0.0, 1.0], face), head_rotation=np.zeros((2, 3), np.float32)).vertices()
+    for name, factor in (("ours", 1), ("theirs", 100)):  # as --to npy writes them; and as the file has the mesh
+        np.save(tmp_path / f"{name}.npy", factor * moved)
+        np.save(tmp_path / f"{name}_rest.npy", factor * np.repeat(moved[:1], 2, axis=0))
+    words = ["--mesh", tmp_path / "head.obj", "--fps", 30, "--no-video", "--json", "-q"]
+    done = run("compare", tmp_path / "ours.npy", tmp_path / "ours_rest.npy", *words)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["max_mm"] == pytest.approx(
+        1000 * np.linalg.norm(moved[1] - moved[0], axis=-1).max(), rel=1e-3
+    )
+    done = run("compare", tmp_path / "theirs.npy", tmp_path / "theirs_rest.npy", *words)
+    assert done.exit_code == 2
+    assert "not in metres: multiply both by 0.01" in done.stderr
+
+
 @pytest.mark.parametrize(
     "header",
     [
