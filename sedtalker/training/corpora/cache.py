@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
+from sedtalker.errors import InputError
 from sedtalker.processes import open_locked
 from sedtalker.progress import Hook, no_progress
 from sedtalker.staging import Staging, clear_left_over
@@ -35,6 +36,8 @@ MakeItems = Callable[[int], Iterable[Item]]
 
 JOURNAL_EVERY = 64
 """Items between two entries of the journal: at most so many are computed again after an interruption."""
+READ_BYTES = 2**16
+"""Bytes of a recording that tell it from another of its name and size: most clips of speech are hardly longer."""
 STARTS = "starts"
 """The array of offsets, see ``open_arrays``."""
 INT16_SCALE = 32767.0
@@ -44,6 +47,27 @@ INT16_SCALE = 32767.0
 def cache_key(*parts: object) -> str:
     """A hash of JSON data, 16 hex digits long."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def sounds_key(files: Iterable[Path]) -> str:
+    """A key of recordings: their names, their sizes, and of each the ``READ_BYTES`` in its middle.
+
+    Raises:
+        InputError: one is not there.
+    """
+    try:
+        return cache_key(*([path.name, *_seen(path, path.stat().st_mtime_ns)] for path in files))
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); sedtalker data index --force") from None
+
+
+@cache
+def _seen(path: Path, changed: int) -> tuple[int, str]:
+    """Size and hash of a file that was ``changed`` at this time."""
+    with path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, (size - READ_BYTES) // 2))
+        return size, hashlib.sha256(stream.read(READ_BYTES)).hexdigest()[:16]
 
 
 def open_array(path: Path) -> Array:
@@ -213,10 +237,12 @@ class WaveformStore:
     Attributes:
         samples: (total,) int16, memory-mapped; all clips one after another.
         starts: (clips + 1,) int64 offsets into ``samples``.
+        key: of the files that it was made of.
     """
 
     samples: NDArray[np.int16]
     starts: NDArray[np.int64]
+    key: str = ""
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -227,11 +253,11 @@ class WaveformStore:
 
     @staticmethod
     def open(files: Sequence[Path], cache: Path, hook: Hook = no_progress) -> WaveformStore:
-        """The store of these files, decoded on first use; the key is the list of names and sizes."""
-        key = cache_key(*([path.name, path.stat().st_size] for path in files))
+        """The store of these files, decoded on first use."""
+        key = sounds_key(files)
         paths = {"samples": cache / f"waveforms-{key}.npy", STARTS: cache / f"waveforms-{key}-starts.npy"}
         made = open_arrays(paths, lambda first: map(_decoded, files[first:]), "decoding recordings", len(files), hook)
-        return WaveformStore(made["samples"], made[STARTS])
+        return WaveformStore(made["samples"], made[STARTS], key)
 
 
 def _decoded(path: Path) -> dict[str, Array]:

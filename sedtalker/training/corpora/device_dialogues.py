@@ -72,7 +72,7 @@ class SoundBank:
     @staticmethod
     def open(store: WaveformStore, speeds: Sequence[float], cache: Path, hook: Hook) -> SoundBank:
         """The bank of a store, made on first use."""
-        key = cache_key([int(start) for start in store.starts], list(speeds))
+        key = cache_key(store.key, [int(start) for start in store.starts], list(speeds))
         paths = {name: cache / f"bank-{key}-{name}.npy" for name in ("frames", "spoken", "gains", STARTS)}
 
         def rows(first: int) -> Iterator[dict[str, NDArray[Any]]]:

@@ -28,7 +28,7 @@ from sedtalker.speech.encoder import Encoder, open_encoder
 from sedtalker.speech.features import MEL_BANDS, MEL_CLOCK, PROSODY_CHANNELS, analyse
 from sedtalker.storage import write_text
 from sedtalker.training.corpora.augmentation import Augmenter
-from sedtalker.training.corpora.cache import Item, open_array, open_arrays, save_array
+from sedtalker.training.corpora.cache import Item, cache_key, open_array, open_arrays, save_array, sounds_key
 
 FORMAT = 2
 """Version of the cached arrays; another one makes them anew."""
@@ -119,7 +119,8 @@ def open_features(
     Copy 0 is the recording as it is; the others have another speed (so pitch and formants change) and are degraded,
     drawn from (seed, recording, copy).
     """
-    stem = cache / f"features_{name}_{copies}_{seed}_v{FORMAT}_{len(recordings)}"
+    key = cache_key([key for key, _ in recordings], sounds_key(path for _, path in recordings))
+    stem = cache / f"features_{name}_{copies}_{seed}_v{FORMAT}_{key}"
     index = stem.with_suffix(".json")
     if not index.is_file():
         paths = {"values": stem.with_suffix(".npy")}

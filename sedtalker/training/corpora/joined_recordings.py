@@ -19,7 +19,7 @@ from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.encoder import Encoder
 from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
-from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays
+from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, sounds_key
 from sedtalker.training.corpora.joined_speech import JoinRule, Recording, SpeechPiece, choose_pieces, clip_labels, join
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 
@@ -88,7 +88,7 @@ def joined_recording(
 
 @dataclass(frozen=True)
 class JoinedDataset:
-    """Which recordings a dataset holds; its fields are the key of the cache.
+    """Which recordings a dataset holds.
 
     Attributes:
         shares: of corpora.
@@ -129,12 +129,15 @@ def open_joined_inputs(
     data: Path, cache: Path, dataset: JoinedDataset, encoder: Encoder, hook: Hook = no_progress
 ) -> JoinedInputs:
     """The inputs of a dataset with the hidden vectors of an encoder, computed on first use."""
-    folder = cache / f"joined-{dataset.split}-{cache_key(FORMAT, asdict(dataset), encoder.sha256())}"
+    every = read_manifest(data)
+    used = [c for c in every if c.corpus in dataset.shares or (dataset.degraded and c.corpus == "noise_rir")]
+    labels = [[c.corpus, c.speaker, c.emotion, c.intensity, c.split] for c in used]
+    key = cache_key(FORMAT, asdict(dataset), encoder.sha256(), labels, sounds_key(c.path for c in used))
+    folder = cache / f"joined-{dataset.split}-{key}"
     paths = {name: folder / f"{name}.npy" for name in ("inputs", "labels", "starts")}
     describer = DiarizerNetwork(DiarizerConfig(hidden_channels=encoder.channels, members=1, width=1)).eval()
 
     def make(first: int) -> Iterator[Item]:
-        every = read_manifest(data)
         corpora = {name: open_corpus(every, name, cache) for name in dataset.shares}
         augmenter = open_augmenter(every, cache) if dataset.degraded else None
         rule = JoinRule(same=dataset.same)

@@ -29,7 +29,7 @@ from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import analyse
 from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
 from sedtalker.training.corpora.augmentation import Samples
-from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays
+from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, sounds_key
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.corpora.transfer_recipe import DEGRADED, TransferAugmenter, TransferRecipe
@@ -251,7 +251,7 @@ def open_layer_features(
         copy: which, see ``TransferAugmenter.copy``.
         teacher: whose layers are wanted as well, if any.
     """
-    names = [[c.corpus, c.path.name, c.path.stat().st_size] for c in clips]
+    names = [[c.corpus for c in clips], sounds_key(c.path for c in clips)]
     material = [len(augmenter.noises), len(augmenter.responses), len(augmenter.recipe.babble)]
     key = cache_key(FORMAT, copy, names, material if copy >= DEGRADED else [], teacher.sha256 if teacher else "")
     folder = cache / f"layers-{key}"

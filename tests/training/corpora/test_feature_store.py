@@ -6,10 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from sedtalker.audio import Audio
+from sedtalker.errors import InputError
 from sedtalker.training.corpora.augmentation import SPEECH_RECIPE, Augmenter
+from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.feature_store import SpeechCache, open_features
 
 AUGMENTER = Augmenter(SPEECH_RECIPE)
@@ -33,6 +36,24 @@ def test_features_are_computed_once_and_crops_keep_time(tmp_path):
         crop = store.crop(copy, 0.0, 200)
         onset = crop.times[np.argmax(crop.prosody[:, 0] > crop.prosody[:, 0].max() - 4)]
         assert abs(onset - 1.0) < 0.08, copy
+
+
+def test_other_recordings_of_the_same_number_names_and_sizes_are_computed_anew(tmp_path):
+    for folder, hertz in (("one", 200.0), ("two", 330.0)):
+        (tmp_path / folder).mkdir()
+        _write(tmp_path / folder / "a.wav", hertz=hertz)
+    made = {
+        name: open_features("t", [(key, tmp_path / folder / "a.wav")], 1, AUGMENTER, tmp_path / "cache")
+        for name, folder, key in (("first", "one", "a"), ("other", "two", "a"), ("again", "one", "a"))
+    }
+    values = {name: store.rows(store.copies[0]) for name, store in made.items()}
+    assert np.array_equal(values["first"], values["again"])
+    assert not np.array_equal(values["first"], values["other"])
+    stores = [WaveformStore.open([tmp_path / folder / "a.wav"], tmp_path / "cache") for folder in ("one", "two")]
+    assert stores[0].key != stores[1].key
+    assert not np.array_equal(stores[0][0], stores[1][0])
+    with pytest.raises(InputError, match=r"b\.wav: cannot be read"):
+        WaveformStore.open([tmp_path / "b.wav"], tmp_path / "cache")
 
 
 def test_crops_reach_beyond_the_recording(tmp_path):

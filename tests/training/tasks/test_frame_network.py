@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from sedtalker.checkpoint import read_checkpoint
 from sedtalker.emotion.diarizer_model import DiarizerConfig, FrameNetworkConfig
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.errors import InputError
+from sedtalker.speech.encoder import open_encoder
+from sedtalker.training.corpora.joined_recordings import JoinedDataset, open_joined_inputs
 from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.tasks.frame_network import FrameNetworkTask, changes
 from sedtalker.training.tasks.transfer_diarizer import with_frame_networks
@@ -22,6 +25,18 @@ def test_a_change_is_from_the_last_speech_to_the_first() -> None:
     assert np.flatnonzero(changes(labels)).tolist() == [3, 4, 5, 6, 7, 8, 9, 10, 11]
     assert not changes(np.where(labels == 2, 0, np.where(labels == 1, 0, labels)).astype(np.int8)).any()
     assert not changes(np.full(5, SILENCE, np.int8)).any()
+
+
+def test_clips_with_other_labels_are_joined_anew(tmp_path: Path, buzzing_voices: Path) -> None:
+    manifest = buzzing_voices / "audio" / "manifest.csv"
+    relabelled = tmp_path / "relabelled"
+    shutil.copytree(buzzing_voices, relabelled)
+    text = manifest.read_text(encoding="utf-8").replace(",happy,normal", ",sad,normal")
+    (relabelled / "audio" / "manifest.csv").write_text(text, encoding="utf-8")
+    encoder, dataset = open_encoder(), JoinedDataset({"made": 1.0}, "train", 2, 0.5)
+    one, other = (open_joined_inputs(d, tmp_path / "cache", dataset, encoder) for d in (buzzing_voices, relabelled))
+    assert not np.array_equal(one.labels, other.labels)
+    assert len(list((tmp_path / "cache").glob("joined-*"))) == 2
 
 
 @pytest.mark.training
