@@ -79,6 +79,11 @@ class VertexDecoderTask(PreparedTask):
             raise InputError(f"{data}: no training sequence with sound in it; see sedtalker data check {data}")
         held_out = self.corpus.split("valid") or self.training
         self.valid = held_out[:: max(1, math.ceil(len(held_out) / c.valid))]
+        counts = sorted({sequence.open().shape[1] for sequence in (*self.training, *self.valid)})
+        if len(counts) > 1:
+            raise InputError(
+                f"{data}: some sequences have {counts[0]} vertices, others {counts[-1]}: see sedtalker data check"
+            )
         self.source: SpeechSource = open_speech_source(c.encoder, self.cache)
         for sequence in counted(self.valid, hook, "encoding validation speech", len(self.valid)):
             assert sequence.audio is not None
@@ -107,9 +112,8 @@ class VertexDecoderTask(PreparedTask):
             chosen = [chosen[i] for i in np.sort(rng.choice(len(chosen), count, replace=False))]
         frames = []
         for sequence in chosen:
-            vertices = sequence.open()
-            picked = np.sort(rng.integers(len(vertices), size=each))
-            frames.append(np.asarray(vertices[picked], np.float32) - self.templates[sequence.subject])
+            picked = np.sort(rng.integers(len(sequence.open()), size=each))
+            frames.append(sequence.frames(picked) - self.templates[sequence.subject])
         return np.concatenate(frames)
 
     def build(self) -> nn.Module:
@@ -157,10 +161,10 @@ class VertexDecoderTask(PreparedTask):
         return resample_frames(np.asarray(features, np.float32), FRAME_CLOCK.times(len(features)), times)
 
     def _offsets(self, sequence: MeshSequence, times: Reals) -> Floats:
-        vertices, fps = sequence.open(), self.corpus.fps
-        first = max(0, min(int(times[0] * fps), len(vertices) - 1))
-        last = min(len(vertices), int(times[-1] * fps) + 2)
-        part = np.asarray(vertices[first:last], np.float32) - self.templates[sequence.subject]
+        count, fps = len(sequence.open()), self.corpus.fps
+        first = max(0, min(int(times[0] * fps), count - 1))
+        last = min(count, int(times[-1] * fps) + 2)
+        part = sequence.frames(slice(first, last)) - self.templates[sequence.subject]
         return resample_frames(part, first / fps + FrameClock(fps).times(len(part)), times)
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:

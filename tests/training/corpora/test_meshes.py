@@ -18,6 +18,7 @@ from sedtalker.pickles import read_array_pickle
 from sedtalker.training.corpora.meshes import convert_head_pickles, open_sequences
 from sedtalker.training.corpora.meshes.check import check_sequences
 from sedtalker.training.corpora.meshes.layouts import split_by_name, split_of
+from sedtalker.training.tasks.vertex_decoder import VertexDecoderTask
 from tests.support.distributions import AddDistribution
 
 runner = CliRunner()
@@ -149,8 +150,12 @@ def test_check_finds_what_is_wrong(tmp_path: Path) -> None:
     root = own_folder(tmp_path / "mine", ["good", "short", "mute", "nan", "big"])
     soundfile.write(root / "wav" / "short.wav", np.zeros(32_000), 16_000)
     (root / "wav" / "mute.wav").unlink()
-    for name, change in (("nan", np.nan), ("big", 1000.0)):
-        np.save(root / "sequences" / f"{name}.npy", change * np.load(root / "sequences" / f"{name}.npy"))
+    vertices = np.load(root / "sequences" / "good.npy")
+    np.save(root / "sequences" / "small.npy", vertices[:, 1:])
+    for name, frames, change in (("nan", 17, np.nan), ("big", slice(None), 1000.0)):
+        positions = np.load(root / "sequences" / f"{name}.npy")
+        positions[frames] *= change
+        np.save(root / "sequences" / f"{name}.npy", positions)
     np.save(root / "sequences" / "flat.npy", np.zeros(7))
     (root / "masks.json").write_text('{"lips": [1, 99]}')
     result = runner.invoke(app, ["data", "check", str(root)])
@@ -159,10 +164,24 @@ def test_check_finds_what_is_wrong(tmp_path: Path) -> None:
     assert "short: 1.00 s of motion but 2.00 s of sound" in told
     assert "mute: no sound" in told
     assert "nan: there are numbers that are not finite" in told
+    assert "small: 11 vertices, most have 12" in told
     assert "big: the head is" in told
     assert "flat.npy: its shape is (7,)" in told
     assert "mask lips: names vertices beyond 12" in told
     assert "good" not in told
+
+
+def test_a_training_names_the_sequence_that_is_wrong(tmp_path: Path) -> None:
+    root = own_folder(tmp_path / "mine", ["one", "two"])
+    (root / "sequences.csv").write_text("name,split\none,train\ntwo,train\n")
+    positions = np.load(root / "sequences" / "two.npy")
+    positions[17] = np.nan
+    np.save(root / "sequences" / "two.npy", positions)
+    for said in ("two: there are numbers that are not finite", "some sequences have 11 vertices, others 12"):
+        task = VertexDecoderTask({"coefficients": 2}, root, tmp_path / "cache")
+        with pytest.raises(InputError, match=said):
+            task.prepare()
+        np.save(root / "sequences" / "two.npy", np.nan_to_num(positions)[:, 1:])
 
 
 def test_check_of_a_folder_without_sequences(tmp_path: Path) -> None:

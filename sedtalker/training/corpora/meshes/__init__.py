@@ -76,6 +76,17 @@ class MeshSequence:
             raise InputError(f"{self.vertices}: its shape is {array.shape}, not (frames, vertices, 3)")
         return array
 
+    def frames(self, chosen: slice | NDArray[np.integer]) -> Floats:
+        """Some of the vertices (t, V, 3), in memory.
+
+        Raises:
+            InputError: as ``open``, or some are not finite.
+        """
+        part = np.asarray(self.open()[chosen], np.float32)
+        if not np.isfinite(part).all():
+            raise InputError(f"{self.name}: there are numbers that are not finite (sedtalker data check names all)")
+        return part
+
 
 @dataclass(frozen=True, eq=False)
 class HeadFiles:
