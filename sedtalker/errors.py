@@ -72,6 +72,18 @@ def extra(name: str) -> Iterator[None]:
         raise InputError(f"{error.name} is not installed: pip install 'sedtalker[{name}]'") from None
 
 
+OPTIONAL = {"torch": "torch", "transformers": "hub", "onnx": "onnx", "onnxscript": "onnx"} | dict.fromkeys(
+    ("hydra", "lightning_fabric", "tensorboard", "sklearn", "librosa"), "train"
+)
+"""Modules that come with an extra, and which."""
+
+
+def lacking_extra(error: Exception) -> str | None:
+    """What to say where a module of an extra is missing, wherever it was imported; None of other errors."""
+    module = str(error.name).partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f"{module} is not installed: pip install 'sedtalker[{OPTIONAL[module]}]'" if module in OPTIONAL else None
+
+
 INTERRUPTED = "interrupted; nothing is half-written"
 """What the command line says after Ctrl-C and after SIGTERM."""
 

@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from sedtalker.errors import OPTIONAL
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "requirements"
 SYSTEMS = {
@@ -49,6 +51,12 @@ def asked(extra: str | None = None) -> Iterator[Requirement]:
         else:
             for name in inner[1].split(","):
                 yield from asked(name)
+
+
+def test_what_an_error_says_to_install_brings_the_module() -> None:
+    packages = {"hydra": "hydra-core", "lightning_fabric": "lightning-fabric", "sklearn": "scikit-learn"}
+    for module, extra in OPTIONAL.items():
+        assert packages.get(module, module) in {canonicalize_name(needed.name) for needed in asked(extra)}
 
 
 def environment(python: str, system: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, ParamSpec, TypeVar
 
 import typer
 
-from sedtalker.errors import INTERRUPTED, InputError, one_line, short_of_memory
+from sedtalker.errors import INTERRUPTED, InputError, lacking_extra, one_line, short_of_memory
 from sedtalker.progress import messages_to
 from sedtalker.reading import is_file
 from sedtalker.storage import inputs_kept
@@ -125,11 +125,11 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
             say(f"error: {one_line(f'{what} ({error.strerror or error})')}")
             raise typer.Exit(1) from None
         except Exception as error:
-            ours = not (isinstance(error, typer.Abort) or hasattr(error, "exit_code"))  # those of typer end a command
-            if not ours or os.environ.get(TRACEBACK):
-                raise
-            say(f"error: {one_line(short_of_memory(error) or _own_fault(error))}")
-            raise typer.Exit(1) from None
+            if isinstance(error, typer.Abort) or hasattr(error, "exit_code") or os.environ.get(TRACEBACK):
+                raise  # those of typer end a command
+            lacking = lacking_extra(error)
+            say(f"error: {lacking or one_line(short_of_memory(error) or _own_fault(error))}")
+            raise typer.Exit(2 if lacking else 1) from None
 
     return wrapped
 

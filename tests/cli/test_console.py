@@ -154,6 +154,8 @@ def test_a_socket_that_breaks_is_an_error(capsys: pytest.CaptureFixture[str]) ->
         (MemoryError(), 2, "error: the input asks for more memory than there is"),
         (RecursionError(), 2, "error: the input asks for more levels than can be followed"),
         (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300), 2, "no such file (File name too long)"),
+        (ModuleNotFoundError("", name="torch"), 2, "error: torch is not installed: pip install 'sedtalker[torch]'"),
+        (ModuleNotFoundError("", name="sklearn.metrics"), 2, "pip install 'sedtalker[train]'"),
         (KeyError("x\x1b[2J"), 1, "error: a fault of sedtalker (KeyError at test_console.py:"),
     ],
 )
