@@ -130,10 +130,12 @@ def _clear(message: str, overrides: Sequence[str]) -> str:
     if unknown := re.fullmatch(r"Could not override '(.+)'\.?", message):
         name, groups = unknown[1], ("experiment", "debug", "encoder")
         known = flat(compose(["trainer.run_dir=unused", *(o for o in overrides if o.partition("=")[0] in groups)]))
+        if any(setting.startswith(f"{name}.") for setting in known):
+            return f"{name}: its entries are set one by one: ++{name}.KEY=VALUE adds one, ~{name}.KEY leaves one out"
         last = {setting.rpartition(".")[2]: setting for setting in known}
         near = [last[word] for word in get_close_matches(name.rpartition(".")[2], last, 1)]
         meant = f"did you mean {near[0]}? " if near else ""
-        return f"{name}: not among the settings of this experiment; {meant}++{name}=VALUE adds one"
+        return f"{name}: not in the config of this experiment; {meant}++{name}=VALUE adds it"
     if "Could not find 'experiment/" in message or "You must specify 'experiment'" in message:
         return f"{message.rstrip('.')}; there are {', '.join(experiments())}"
     return message
