@@ -406,28 +406,28 @@ PIPE = Path("-")
 
 
 def sound_pieces(source: Path, longest: float) -> Iterator[Floats]:
-    """A file at once, a pipe as it comes; Ctrl-C ends the sound.
+    """A file, which is read at once, or a pipe as it comes; Ctrl-C ends the sound.
 
     Raises:
-        InputError: not a readable sound, less than 0.1 s of it, or stdin is closed.
+        InputError: not a readable sound, less than 0.1 s of it, or stdin is closed; of a pipe as it comes.
     """
     from sedtalker.audio import load_audio
+
+    return _piped(stdin_bytes()) if source == PIPE else iter([load_audio(source, longest).samples])
+
+
+def _piped(pipe: BinaryIO) -> Iterator[Floats]:
+    """Sound of a pipe, until it or Ctrl-C ends it."""
     from sedtalker.audio.audio import SAMPLE_RATE, SHORTEST_SECONDS, TooShort
     from sedtalker.audio.pipe import pipe_samples
 
-    if source != PIPE:
-        yield load_audio(source, longest).samples
-        return
-    pipe = stdin_bytes()
-    try:
+    with suppress(KeyboardInterrupt):
         count = 0
         for piece in pipe_samples(pipe):
             count += len(piece)
             yield piece
         if count < SHORTEST_SECONDS * SAMPLE_RATE:
             raise TooShort(count / SAMPLE_RATE, "the pipe, read as WAV or raw 16-bit samples,")
-    except KeyboardInterrupt:
-        return
 
 
 def stdin_bytes() -> BinaryIO:

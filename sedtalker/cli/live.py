@@ -58,9 +58,10 @@ def stream(
     o.check_files(decoder, *settings.enroll)
     check_settings(settings)
     o.check_preset(save_preset, force)
+    pieces = sound_pieces(audio, options.max_seconds)
     animator = open_streaming(decoder, settings.emotion, options.trust, device)
     o.save_preset(context, save_preset)
-    frames = animator.stream(sound_pieces(audio, options.max_seconds), settings)
+    frames = animator.stream(pieces, settings)
 
     def lines(frames: Iterator[StreamedFrame]) -> Iterator[str]:
         yield header_line(settings.fps)

@@ -46,7 +46,9 @@ def bound_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=WAITING)
+        made = socket.create_server((host, port), family=family, backlog=WAITING)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio asks only for sockets of a named protocol
+        return made
     except OSError as error:
         if error.errno is not None and error.errno < 0:  # those of looking a name up
             raise InputError(f"{host}: no such address; give 127.0.0.1, or 0.0.0.0 for every interface") from None

@@ -73,7 +73,8 @@ class AnimateOptions(Motion):
         """Look at what types do not say, but for segments and tracks, which need the length of the recording.
 
         Raises:
-            InputError: an unknown format, gain, style, light or emotion, or a transcript that nobody can pronounce.
+            InputError: an unknown format, gain, style, light or emotion, a transcript that nobody can pronounce, or a
+                language of none.
         """
         known = (TRACK, VIDEO, *export_formats())
         for name in self.to:
@@ -93,6 +94,8 @@ class AnimateOptions(Motion):
         Raises:
             InputError: see ``pronounce`` and ``checked_words``.
         """
+        if self.transcript is None and self.language is not None:
+            raise InputError("language: it is that of the transcript: give one, or auto, or leave it out")
         if self.transcript is None or self.transcript == AUTO:
             return self.transcript and checked_words(AUTO, self.language)
         return pronounce(self.transcript, self.language or ENGLISH)

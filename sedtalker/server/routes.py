@@ -118,7 +118,7 @@ class Routes:
         try:
             with service.admitted():
                 async with _uploaded(request, service.limits.bytes, service.limits.idle) as (audio, values):
-                    work, gone = prepared(values), _Gone(request)
+                    work, gone = await service.opened(prepared, values), _Gone(request)
                     recording = SentRecording(audio.file, _plain_name(audio.filename), service.limits.seconds)
                     with gone.watched():
                         result = await service.worked(lambda hook: work(recording, hook), gone.known)

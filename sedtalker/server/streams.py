@@ -160,8 +160,7 @@ async def _stream(socket: WebSocket, service: Service) -> None:
     hello = await _hello(socket)
     settings = hello.settings()
     sound, reply = PcmStream(hello.format, hello.rate), Reply(hello)
-    animator = service.models.animator()
-    stream = await service.opened(animator.open_stream, settings)
+    stream = await service.opened(lambda: service.models.animator().open_stream(settings))
     member = service.member(stream)
 
     async def receive() -> bytes | None:

@@ -105,6 +105,7 @@ def test_an_animation_is_played_to_stdout(animation: Path):
         (["play", "no.npz", "--to", "vmc://"], "no such file"),
         (["play", "no.npz", "--to", "vmc://", "--delay", "1e9"], "--delay"),
         (["live", SAMPLE, "--to", "vmc://", "--delay", "-1e9"], "--delay"),
+        (["stream", __file__], "not a readable audio file"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list, says: str):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from sedtalker.server.access import bound_socket
 from tests.server.conftest import TOKEN, running
 
 CLOSED = ["/metrics", "/v1/animate", "/v1/diarize", "/v1/stream", "/anything"]
@@ -60,3 +63,10 @@ def test_without_a_token_on_the_loopback_interface(models):
     with running(models, token=None) as free:
         assert httpx.get(f"{free.url}/metrics").status_code == 200
         assert httpx.get(f"{free.url}/metrics", headers={"host": "example.org"}).status_code == 403
+
+
+def test_answers_do_not_wait_for_the_client_to_acknowledge_their_headers():
+    with bound_socket(0) as bound, socket.create_connection(bound.getsockname()):
+        taken, _ = bound.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

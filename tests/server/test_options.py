@@ -57,6 +57,8 @@ def test_a_transcript_is_a_text_and_never_a_file_of_the_server(tmp_path):
         parsed(AnimateOptions, {"transcript": "..."}, "options").check()
     with pytest.raises(InputError, match="language"):
         parsed(AnimateOptions, {"transcript": "a", "language": "../x"}, "options")
+    with pytest.raises(InputError, match="language: it is that of the transcript"):
+        parsed(AnimateOptions, {"language": "de"}, "options").check()
 
 
 @given(

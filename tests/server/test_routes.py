@@ -17,7 +17,8 @@ import pytest
 
 from sedtalker.animation.animation import Animation
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
-from sedtalker.server.options import document
+from sedtalker.errors import InputError
+from sedtalker.server.options import AnimateOptions, document
 from sedtalker.server.routes import Routes
 from sedtalker.server.service import Limits, Service
 from tests.server.conftest import TOKEN, running
@@ -99,6 +100,19 @@ def test_options_that_cannot_be_used_are_one_line(server, wav, options, said):
     assert answer.status_code == 400
     assert said in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
+
+
+def test_options_are_checked_beside_the_loop_that_serves_others(server, wav, monkeypatch):
+    """A long transcript takes seconds to pronounce."""
+    said = []
+
+    def check(options: AnimateOptions) -> None:
+        said.append(httpx.get(f"{server.url}/v1/health", timeout=10).status_code)
+        raise InputError("enough")
+
+    monkeypatch.setattr(AnimateOptions, "check", check)
+    assert server.post("/v1/animate", wav).json() == {"error": "enough"}
+    assert said == [200]
 
 
 @pytest.mark.parametrize(
