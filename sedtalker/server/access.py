@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from sedtalker.errors import InputError
 
@@ -33,6 +34,8 @@ WAITING = 1024
 """Connections that may wait to be taken."""
 HEADERS = 10.0
 """Seconds in which the line and the headers of a request must come."""
+LINGER = 10.0
+"""Seconds that a client of a WebSocket has to take what was sent before its end."""
 
 
 def bound_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
@@ -97,6 +100,15 @@ class PromptProtocol(H11Protocol):
             self._late = None
 
 
+class EndingProtocol(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
+    """WebSockets of uvicorn whose connection goes even if the client never reads what was sent last."""
+
+    async def run_asgi(self) -> None:
+        """See ``uvicorn``."""
+        await super().run_asgi()
+        self.loop.call_later(LINGER, self.transport.abort)
+
+
 def configured(app: Any, grace: float, largest: int, **options: Any) -> uvicorn.Config:
     """What the servers of this package tell uvicorn: no log of requests, no name of the server.
 
@@ -105,7 +117,8 @@ def configured(app: Any, grace: float, largest: int, **options: Any) -> uvicorn.
         largest: bytes of a message of a WebSocket, at most.
         options: further ones of uvicorn.
     """
-    options |= {"timeout_graceful_shutdown": round(grace), "ws_max_size": largest, "http": PromptProtocol}
+    options |= {"timeout_graceful_shutdown": round(grace), "ws_max_size": largest}
+    options |= {"http": PromptProtocol, "ws": EndingProtocol}
     return uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", server_header=False, **options)
 
 

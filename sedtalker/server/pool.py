@@ -231,6 +231,7 @@ class StreamPool:
         with self.changed:
             if member in self.members:
                 self.members.remove(member)
+            self._count_waiting()
 
     def close(self) -> None:
         """End the threads; what waits is lost."""
@@ -253,7 +254,7 @@ class StreamPool:
                 taken = [member.take() for member in batch]
                 self.members.sort(key=lambda member: member.taken_at)  # who was served last comes last
                 self.changed.notify()
-                self.monitoring.queue.set(sum(member.waiting for member in self.members) / SAMPLE_RATE)
+                self._count_waiting()
             made = self._decoded(batch, taken)
             now = time.monotonic()
             with self.changed:
@@ -262,6 +263,9 @@ class StreamPool:
                     self.monitoring.sound.labels("stream").inc(len(samples) / SAMPLE_RATE)
                     if began is not None:
                         self.monitoring.latency.observe(now - began)
+
+    def _count_waiting(self) -> None:
+        self.monitoring.queue.set(sum(member.waiting for member in self.members) / SAMPLE_RATE)
 
     def _decoded(
         self, batch: Sequence[Member], taken: Sequence[tuple[Floats, bool, float | None]]

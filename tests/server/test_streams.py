@@ -233,7 +233,8 @@ def test_a_thousand_clients_are_refused_cleanly_and_the_others_go_on(models, pcm
 
 
 @pytest.mark.slow
-def test_a_client_that_does_not_read_is_closed_and_memory_is_bounded(models, pcm):
+def test_a_client_that_does_not_read_is_closed_and_memory_is_bounded(models, pcm, monkeypatch):
+    monkeypatch.setattr("sedtalker.server.access.LINGER", 0.5)
     hello = {**HELLO, "fps": 120, "reply": "json"}
     limits = Limits(stalled=0.5, frames_waiting=50, sound_waiting=0.5)
     with running(models, limits, buffer=4096) as server:
@@ -261,8 +262,10 @@ def test_a_client_that_does_not_read_is_closed_and_memory_is_bounded(models, pcm
                 time.sleep(0.1)
             assert server.service.streams == 0
             assert server.service.pool.members == []
-            raw.close()
+            assert server.counted("sedtalker_sound_waiting_seconds") == 0
             speaking.join(timeout=10)
+            assert not speaking.is_alive(), "the connection stays, of whoever does not read"
+            raw.close()
 
 
 def test_streams_at_the_same_time_do_not_meet(server, models, samples):
