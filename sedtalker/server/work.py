@@ -85,7 +85,7 @@ def cancelling(cancelled: Callable[[], bool], seconds: float) -> Hook:
 
     def hook(step: str, done: int, total: int) -> None:
         if cancelled():
-            raise Cancelled("the client has gone")
+            raise Cancelled("the server is closing")  # a client that has gone does not read it
         if time.monotonic() > until:
             raise Cancelled(f"the work took more than {seconds:.0f} s")
 
@@ -127,7 +127,7 @@ def animated(
             motion=options,
             hook=hook,
         )
-        written = folder / path.stem
+        written = folder / f"{path.name}.results"  # no name of a recording, which may have no suffix
         written.mkdir()
         names = {kind: path.stem + suffix for kind, suffix in options.suffixes().items()}
         for kind, name in names.items():

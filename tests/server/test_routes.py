@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
@@ -21,6 +22,7 @@ from sedtalker.errors import InputError
 from sedtalker.server.options import AnimateOptions, document
 from sedtalker.server.routes import Routes
 from sedtalker.server.service import Limits, Service
+from sedtalker.server.work import Cancelled
 from tests.server.conftest import TOKEN, running
 
 
@@ -52,6 +54,25 @@ def test_animate_gives_one_file_or_a_zip_and_the_same_bytes_twice(server, wav):
     single = server.post("/v1/animate", wav, json.dumps({**json.loads(options), "to": ["npz"]}), "my clip.wav")
     assert single.content == held
     assert left_behind() == []
+
+
+@pytest.mark.parametrize("name", ["blob", ".wav", "x.", "blob.results"])
+def test_names_without_a_suffix_as_pages_send_them(server, wav, name):
+    answer = server.post("/v1/animate", wav, json.dumps({"to": ["track"], "emotion": "happy"}), name=name)
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"].endswith(".emotion.json")
+
+
+def test_whoever_waits_for_a_recording_learns_that_the_server_ends(models):
+    service = Service(models=models)
+    service.closing.set()
+
+    def work(hook) -> None:
+        hook("working", 0, 1)
+
+    with pytest.raises(Cancelled, match="the server is closing"):
+        asyncio.run(service.worked(work, lambda: False))
+    service.close()
 
 
 def test_an_animation_opens_again(server, wav, tmp_path):
