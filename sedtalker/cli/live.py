@@ -26,6 +26,8 @@ from sedtalker.errors import InputError
 if TYPE_CHECKING:
     from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
     from sedtalker.animation.animator import Animator
+    from sedtalker.arrays import Floats
+    from sedtalker.live.microphone import Loudspeaker
     from sedtalker.live.pacing import Pace
     from sedtalker.live.senders import Sender
     from sedtalker.live.session import LiveSettings
@@ -140,6 +142,8 @@ def live(
 
     Ctrl-C ends it; the face comes to rest first.
     """
+    from sedtalker.audio import load_audio
+    from sedtalker.live.microphone import Loudspeaker, chosen_device
     from sedtalker.live.senders import open_senders, parse_targets
     from sedtalker.live.session import LiveSettings
 
@@ -154,47 +158,48 @@ def live(
     o.check_files(decoder, *wanted.enroll)
     check_settings(wanted)
     o.check_preset(save_preset, run.force)
+    samples = loudspeaker = None
+    if source is None:
+        chosen_device(device, "input")
+    elif source != PIPE:
+        samples = load_audio(source, options.max_seconds).samples
+        loudspeaker = Loudspeaker(samples, speaker) if speak else None
     stream = open_streaming(decoder, wanted.emotion, options.trust, "cpu").open_stream(wanted)
     o.save_preset(context, save_preset)
     settings = LiveSettings(wanted.fps, None if delay is None else delay / 1000.0)
     senders = open_senders(targets, wanted.fps, print_line)
     if not run.quiet:
         _say_delay(source, stream, settings)
-    pace = _run(source, stream, senders, settings, device, speak, speaker, options.max_seconds)
+    pace = _run(samples, source == PIPE, device, stream, senders, settings, loudspeaker)
     show_pace(pace, run.as_json and all(target.protocol != "-" for target in targets), run.quiet)
 
 
 def _run(
-    source: Path | None,
+    samples: Floats | None,
+    piped: bool,
+    device: str | None,
     stream: AnimationStream,
     senders: list[Sender],
     settings: LiveSettings,
-    device: str | None,
-    speak: bool,
-    speaker: str | None,
-    max_seconds: float,
+    loudspeaker: Loudspeaker | None,
 ) -> Pace:
-    """The session; senders are closed whatever happens."""
-    from sedtalker.audio import load_audio
+    """The session with samples (N,) of a file, a pipe or the microphone; senders are closed whatever happens."""
     from sedtalker.audio.pipe import pipe_samples
-    from sedtalker.live.microphone import BLOCK_SECONDS, Loudspeaker, Microphone
+    from sedtalker.live.microphone import BLOCK_SECONDS, Microphone
     from sedtalker.live.session import play_live, play_sound
 
     try:
-        if source == PIPE:
+        if samples is not None:
+            return play_sound(samples, stream, senders, settings, loudspeaker)
+        if piped:
             return play_live(pipe_samples(_stdin()), stream, senders, settings)
-        if source is None:
-            microphone = Microphone(device)
-            try:
-                return play_live(microphone, stream, senders, settings)
-            finally:
-                microphone.close()
-                if microphone.dropped:
-                    say(
-                        f"note: {microphone.dropped * BLOCK_SECONDS:.1f} s of sound were lost: this machine is too busy"
-                    )
-        samples = load_audio(source, max_seconds).samples
-        return play_sound(samples, stream, senders, settings, Loudspeaker(samples, speaker) if speak else None)
+        microphone = Microphone(device)
+        try:
+            return play_live(microphone, stream, senders, settings)
+        finally:
+            microphone.close()
+            if microphone.dropped:
+                say(f"note: {microphone.dropped * BLOCK_SECONDS:.1f} s of sound were lost: this machine is too busy")
     finally:
         for sender in senders:
             sender.close()
@@ -285,10 +290,9 @@ def play(
     targets = parse_targets(to or [])
     o.check_files(audio)
     moving = Animation.load(find_animation(animation))
-    samples = None if audio is None else load_audio(audio).samples
+    loudspeaker = None if audio is None else Loudspeaker(load_audio(audio).samples, speaker)
     senders = open_senders(targets, rate, print_line)
     try:
-        loudspeaker = None if samples is None else Loudspeaker(samples, speaker)
         if not quiet:
             say("sending; Ctrl-C ends it")
         settings = LiveSettings(rate, None if delay is None else delay / 1000.0)

@@ -106,6 +106,7 @@ def test_an_animation_is_played_to_stdout(animation: Path):
         (["play", "no.npz", "--to", "vmc://", "--delay", "1e9"], "--delay"),
         (["live", SAMPLE, "--to", "vmc://", "--delay", "-1e9"], "--delay"),
         (["stream", __file__], "not a readable audio file"),
+        (["live", __file__, "--to", "-"], "not a readable audio file"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list, says: str):
@@ -128,10 +129,12 @@ def test_a_busy_port_is_one_line(animation: Path):
 
 def test_without_portaudio_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    for arguments in (["live", "--list-devices"], ["live", "--to", "vmc://", "--emotion", "happy"]):
+    spoken = ["live", SAMPLE, "--to", "-", "--speak"]
+    for arguments in (["live", "--list-devices"], ["live", "--to", "-", "--emotion", "happy"], spoken):
         done = run(*arguments)
         assert done.exit_code == 2
         assert "sedtalker[live]" in done.stderr
+        assert len(done.stderr.splitlines()) == 1, "networks are opened first"
         assert not done.stdout
 
 
