@@ -100,11 +100,11 @@ class Authoring:
         if clip is None:
             raise NoSuchClip("audio_hash: there is no such clip (any more): upload it")
         self.clips.move_to_end(message.audio_hash)
-        if not 0.0 <= message.time_stamp <= clip.sound.duration:
+        if not 0.0 <= message.time_stamp <= np.float32(clip.sound.duration):  # rounded as those of messages
             raise InputError(f"time_stamp: {message.time_stamp:g} s; the clip lasts {clip.sound.duration:.3f} s")
         asked = wanted(message.face_params, message.emotion_pp_params, message.blendshape_params)
         given = strengths_of(message.preferred_emotions, "preferred_emotions") if message.preferred_emotions else None
-        second = float(message.time_stamp)
+        second = min(float(message.time_stamp), clip.sound.duration)
         message.ClearField("time_stamp")
         key = message.SerializeToString(deterministic=True)
         return await self.service.opened(self._pose, clip, key, asked, given, second)

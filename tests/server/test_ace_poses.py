@@ -87,6 +87,11 @@ def test_poses_that_cannot_be(client, handle, asked, code, line):
     assert line in error.value.details()
 
 
+def test_the_end_of_a_clip_has_a_pose_though_messages_round_its_time(client, pcm):
+    found = client.authoring.UploadAudioClip(clip(pcm[: 2 * 17_600]), metadata=METADATA)
+    assert pose(client, found, 1.1).time_code == pytest.approx(1.1)
+
+
 def test_clips_that_cannot_be(client, server):
     for message, line in (
         (clip(b""), "empty"),
