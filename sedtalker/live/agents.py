@@ -15,7 +15,6 @@ import numpy as np
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.arrays import Floats
 from sedtalker.audio.pipe import PcmStream
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.senders import neutral_frame
@@ -72,9 +71,10 @@ class AgentFace:
         with self.lock, torch_threads(1):
             if self.stream is None or self.pcm is None:
                 return []
-            left: Floats = self.pcm.flush()
-            steps = self._steps([*self.stream.push(left), *self.stream.flush()])
-            rest = self._at_rest(steps[-1].frame if steps else self.newest or neutral_frame(0.0))
+            del self.sound[len(self.sound) // SAMPLE_BYTES * SAMPLE_BYTES :]
+            steps = self._steps([*self.stream.push(self.pcm.flush()), *self.stream.flush()])
+            newest = self.newest if self.given else None  # else it is that of the utterance before
+            rest = self._at_rest(newest or neutral_frame(0.0))
             self.sound += bytes(self._place(rest[-1].time) - min(len(self.sound), self._place(rest[-1].time)))
             steps += self._steps(rest)
             if steps:

@@ -61,6 +61,23 @@ def test_sound_passes_unchanged_with_a_frame_before_each_of_its_moments(face: Ag
     assert not steps[-1].frame.weights.any()
 
 
+@pytest.mark.parametrize("speech_of_none", [b"", b"a"])
+def test_an_utterance_without_sound_does_not_last_as_long_as_the_one_before(
+    face: AgentFace, speech: bytes, speech_of_none: bytes
+) -> None:
+    spoken(face, speech)
+    face.flush()
+    steps = face.push(speech_of_none, RATE) + face.flush()
+    assert sum(len(step.sound) for step in steps) <= 2 * RATE * (REST_SECONDS + 1e-3)
+    assert steps[0].frame.time < REST_SECONDS
+
+
+def test_half_a_sample_at_the_end_is_left_out(face: AgentFace, speech: bytes) -> None:
+    steps = face.push(speech[:9601], RATE) + face.flush()
+    assert not any(len(step.sound) % 2 for step in steps)
+    assert b"".join(step.sound for step in steps).startswith(speech[:9600])
+
+
 def test_frames_are_those_of_the_stream(face: AgentFace, animator: Animator, speech: bytes) -> None:
     """The core adds nothing to the engine's motion."""
     steps = spoken(face, speech)
