@@ -136,11 +136,10 @@ def _faces(meshes: list[Path]) -> dict[str, Face]:
     from sedtalker.batch.opening import open_face
     from sedtalker.progress import no_progress
 
-    found: dict[str, Face] = {}
     o.check_files(*meshes)
-    for path in meshes:
-        found[path.stem] = cast("Face", open_face(Performance(mesh=path), False, no_progress))
-    return found
+    if len({path.stem for path in meshes}) < len(meshes):
+        raise InputError("--mesh: two heads have one name; clients choose them by the names of their files")
+    return {path.stem: cast("Face", open_face(Performance(mesh=path), False, no_progress)) for path in meshes}
 
 
 SpeakersOption = Annotated[

@@ -114,7 +114,10 @@ def animated(
         InputError: sound or options cannot be used.
         Cancelled: by the hook.
     """
-    face = faces.get(options.face or "") or Face.builtin(options.face)
+    try:
+        face = faces.get(options.face or "") or Face.builtin(options.face)
+    except InputError as error:
+        raise InputError(", or ".join([str(error), *map(repr, faces)])) from None
     with temporary_folder() as folder:
         sound, path = _loaded(recording, folder, hook)
         animation = models.animator()(

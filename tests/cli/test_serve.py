@@ -144,6 +144,7 @@ def test_streams_are_told_when_it_ends(server):
         (["--host", "203.0.113.7"], "does not have that address"),
         (["--host", "no.such.host.invalid"], "no such address"),
         (["--mesh", "gone.obj"], "gone.obj: no such file"),
+        (["--mesh", __file__, "--mesh", __file__], "two heads have one name"),
     ],
 )
 def test_wrong_arguments_are_one_line(arguments, said):

@@ -19,10 +19,12 @@ import pytest
 from sedtalker.animation.animation import Animation
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.errors import InputError
+from sedtalker.face.face import Face
+from sedtalker.progress import no_progress
 from sedtalker.server.options import AnimateOptions, document
 from sedtalker.server.routes import Routes
 from sedtalker.server.service import Limits, Service
-from sedtalker.server.work import Cancelled
+from sedtalker.server.work import Cancelled, SentRecording, animated
 from tests.server.conftest import TOKEN, running
 
 
@@ -61,6 +63,12 @@ def test_names_without_a_suffix_as_pages_send_them(server, wav, name):
     answer = server.post("/v1/animate", wav, json.dumps({"to": ["track"], "emotion": "happy"}), name=name)
     assert answer.status_code == 200
     assert answer.headers["content-disposition"].endswith(".emotion.json")
+
+
+def test_an_unknown_face_is_answered_with_those_that_the_server_has(models, wav):
+    with pytest.raises(InputError, match=r"'nobody': use builtin, .*, or 'head'$"):
+        sent = SentRecording(io.BytesIO(wav), "a.wav", 60.0)
+        animated(models, {"head": Face.builtin()}, sent, AnimateOptions(face="nobody"), no_progress)
 
 
 def test_whoever_waits_for_a_recording_learns_that_the_server_ends(models):
