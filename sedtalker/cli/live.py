@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
@@ -186,9 +187,10 @@ def _run(
     """The session with samples (N,) of a file, a pipe or the microphone; senders are closed whatever happens."""
     from sedtalker.audio.pipe import pipe_samples
     from sedtalker.live.microphone import BLOCK_SECONDS, Microphone
+    from sedtalker.live.senders import SenderGroup
     from sedtalker.live.session import play_live, play_sound
 
-    try:
+    with closing(SenderGroup(senders)):
         if samples is not None:
             return play_sound(samples, stream, senders, settings, loudspeaker)
         if piped:
@@ -200,9 +202,6 @@ def _run(
             microphone.close()
             if microphone.dropped:
                 say(f"note: {microphone.dropped * BLOCK_SECONDS:.1f} s of sound were lost: this machine is too busy")
-    finally:
-        for sender in senders:
-            sender.close()
 
 
 def _say_delay(source: Path | None, stream: AnimationStream, settings: LiveSettings) -> None:
@@ -284,7 +283,7 @@ def play(
     from sedtalker.animation.animation import Animation
     from sedtalker.audio import load_audio
     from sedtalker.live.microphone import Loudspeaker
-    from sedtalker.live.senders import open_senders, parse_targets
+    from sedtalker.live.senders import SenderGroup, open_senders, parse_targets
     from sedtalker.live.session import LiveSettings, play_animation
 
     targets = parse_targets(to or [])
@@ -292,12 +291,9 @@ def play(
     moving = Animation.load(find_animation(animation))
     loudspeaker = None if audio is None else Loudspeaker(load_audio(audio).samples, speaker)
     senders = open_senders(targets, rate, print_line)
-    try:
+    with closing(SenderGroup(senders)):
         if not quiet:
             say("sending; Ctrl-C ends it")
         settings = LiveSettings(rate, None if delay is None else delay / 1000.0)
         pace = play_animation(moving, senders, settings, loudspeaker)
-    finally:
-        for sender in senders:
-            sender.close()
     show_pace(pace, as_json and all(target.protocol != "-" for target in targets), quiet)

@@ -86,7 +86,12 @@ def together(many: Sequence[Steps[Any]]) -> list[Any]:
         for places in kinds.values():
             for start in range(0, len(places), MOST_TOGETHER):
                 part = places[start : start + MOST_TOGETHER]
-                replies = _stacked([waiting.pop(place) for place in part])
+                try:
+                    replies = _stacked([waiting.pop(place) for place in part])
+                except Exception as error:  # of the network: it ends those who called it
+                    for place in part:
+                        results[place] = error
+                    continue
                 for place, reply in zip(part, replies, strict=True):
                     advance(place, reply)
     return results

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import hmac
-import json
 import os
 import secrets
 import socket
@@ -206,20 +205,15 @@ def is_among(token: str, given: Iterable[str]) -> bool:
 
 async def refuse(scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
     """Answer with one line as JSON; a WebSocket is not even opened."""
-    body = json.dumps({"error": why}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+    headers = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
     if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    prefix = ""
+        headers["www-authenticate"] = "Bearer"
     if scope["type"] == "websocket":
         await receive()
         if "websocket.http.response" not in scope.get("extensions", {}):
             await send({"type": "websocket.close", "code": 1008, "reason": why})
             return
-        prefix = "websocket."
-    await send({"type": f"{prefix}http.response.start", "status": status, "headers": headers})
-    await send({"type": f"{prefix}http.response.body", "body": body})
+    await JSONResponse({"error": why}, status, headers)(scope, receive, send)
 
 
 def error_answers(more: str) -> dict[Any, Any]:

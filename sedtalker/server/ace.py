@@ -55,6 +55,8 @@ CODES = {
     streams.WRONG: grpc.StatusCode.INVALID_ARGUMENT,
 }
 """Status codes for the close codes of a WebSocket."""
+SOUND = ("audio_with_emotion", "end_of_audio")
+"""What messages hold after the header of a stream."""
 Context = Any
 """A ``grpc.aio.ServicerContext`` over bytes."""
 
@@ -197,13 +199,10 @@ class Ace:
         """
         data = await in_time(context.read(), self.service.limits.idle, "no message came for")
         message = None if data is grpc.aio.EOF else read("AudioWithEmotionStream", data)
-        if field is not None and (message is None or not message.HasField(field)):
+        known = message is not None and any(map(message.HasField, [field] if field else SOUND))
+        if field is not None and not known:
             raise InputError(f"the first message of a stream is its {field}")
-        if (
-            message is not None
-            and field is None
-            and not (message.HasField("audio_with_emotion") or message.HasField("end_of_audio"))
-        ):
+        if message is not None and not known:
             raise InputError("after the header come audio_with_emotion and end_of_audio")
         return message
 

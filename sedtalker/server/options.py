@@ -185,6 +185,12 @@ def parsed(model: type[M], values: object, where: str) -> M:
 
 ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
 """An error: one line."""
+HEALTH = {
+    "type": "object",
+    "required": ["live", "ready"],
+    "properties": {"live": {"type": "boolean"}, "ready": {"type": "boolean"}},
+}
+"""Schema of the answer whether the server is ready: while networks are opened, and while it ends, it is not."""
 REFUSALS = {
     "400": "the request cannot be used",
     "401": "no token, or a wrong one",
@@ -217,7 +223,7 @@ def document() -> dict[str, Any]:
             "/": {"get": _plain("A page for people.", "text/html", True)},
             "/openapi.json": {"get": _plain("This document.", "application/json", True)},
             "/metrics": {"get": _plain("Counters, as Prometheus text.", "text/plain", False)},
-            "/v1/health": {"get": _health()},
+            "/v1/health": {"get": _plain("Whether it is ready; 503: not.", "application/json", True, HEALTH, "503")},
             "/v1/animate": {
                 "post": _upload(
                     "A recording to an animation: one file, or a zip of several.",
@@ -257,26 +263,12 @@ def _refusals(*codes: str) -> dict[str, Any]:
     return {code: {"$ref": f"#/components/responses/Error{code}"} for code in codes}
 
 
-def _plain(about: str, media_type: str, is_open: bool) -> dict[str, Any]:
-    schema = {"type": "object"} if media_type.endswith("json") else {"type": "string"}
-    answers = {"200": {"description": about, "content": {media_type: {"schema": schema}}}}
-    if is_open:
-        return {"summary": about, "security": [], "responses": answers | _refusals("403")}
-    return {"summary": about, "responses": answers | _refusals("401", "403")}
-
-
-def _health() -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "required": ["live", "ready"],
-        "properties": {"live": {"type": "boolean"}, "ready": {"type": "boolean"}},
-    }
-    content = {"application/json": {"schema": schema}}
-    answers = {
-        "200": {"description": "The server is ready.", "content": content},
-        "503": {"description": "The networks are being opened, or the server is closing.", "content": content},
-    }
-    return {"summary": "Whether the server is ready.", "security": [], "responses": answers | _refusals("403")}
+def _plain(about: str, media_type: str, is_open: bool, schema: Any = None, *codes: str) -> dict[str, Any]:
+    """What is read without a body; ``codes``: further ones with the same content."""
+    content = {media_type: {"schema": schema or {"type": "object" if media_type.endswith("json") else "string"}}}
+    answers = {code: {"description": about, "content": content} for code in ("200", *codes)}
+    refused = _refusals("403") if is_open else _refusals("401", "403")
+    return {"summary": about, **({"security": []} if is_open else {}), "responses": answers | refused}
 
 
 def _upload(about: str, options: str, content: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from sedtalker.emotion.emotion_stream import FRAME_LENGTH
 from sedtalker.emotion.face_streams import LateEmotions
 from sedtalker.errors import InputError
 from sedtalker.nn import one_thread
-from sedtalker.nn.calls import Steps, alone, together
+from sedtalker.nn.calls import Steps, together
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,8 @@ class Member:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._pieces: deque[Floats] = deque()
-        self._sound = 0
+        self.waiting = 0
+        """Samples that wait."""
         self._begun: deque[float] = deque()
         self._frames: deque[StreamedFrame] = deque()
         self._ended = self._finished = self._taken = False
@@ -111,16 +112,16 @@ class Member:
         Raises:
             InputError, StreamFailed: the stream has failed.
         """
-        while self._sound >= self.most_sound and self._failure is None:
+        while self.waiting >= self.most_sound and self._failure is None:
             self._changed.clear()
             await self._changed.wait()
         if self._failure is not None:
             raise self._failure
         with self.pool.changed:
-            before = self._sound // self.step
+            before = self.waiting // self.step
             self._pieces.append(samples)
-            self._sound += len(samples)
-            hops = self._sound // self.step - before
+            self.waiting += len(samples)
+            hops = self.waiting // self.step - before
             self._begun.extend([time.monotonic()] * hops)
             if hops:
                 self.pool.changed.notify()
@@ -157,23 +158,18 @@ class Member:
     # --- From the pool's thread, under its lock.
 
     @property
-    def waiting(self) -> int:
-        """Samples that wait."""
-        return self._sound
-
-    @property
     def ready(self) -> bool:
         """Whether there is something to decode, and room for what comes of it."""
         if self._finished or self._taken or self._failure is not None or len(self._frames) >= self.most_frames:
             return False
-        return self._ended or self._sound >= self.step
+        return self._ended or self.waiting >= self.step
 
     def take(self) -> tuple[Floats, bool, float | None]:
         """The next hop, whether it is the last, and when its sound was complete."""
         self._taken, self.taken_at = True, time.monotonic()
-        last = self._ended and self._sound <= self.step
-        parts, missing = [], min(self.step, self._sound)
-        self._sound -= missing
+        last = self._ended and self.waiting <= self.step
+        parts, missing = [], min(self.step, self.waiting)
+        self.waiting -= missing
         while missing:
             piece = self._pieces.popleft()
             if len(piece) > missing:
@@ -272,17 +268,11 @@ class StreamPool:
     ) -> list[list[StreamedFrame] | Exception]:
         """Frames of each stream, or why there are none."""
         works = [member.steps(samples, last) for member, (samples, last, _) in zip(batch, taken, strict=True)]
-        if self.batched:
-            self.monitoring.batch.observe(len(works))
-            return [_said(result) for result in together(works)]
-        made: list[list[StreamedFrame] | Exception] = []
-        for work in works:
-            self.monitoring.batch.observe(1)
-            try:
-                made.append(alone(work))
-            except Exception as error:
-                made.append(_said(error))
-        return made
+        made = list[Any]()
+        for group in [works] if self.batched else [[work] for work in works]:
+            self.monitoring.batch.observe(len(group))
+            made += together(group)
+        return [_said(result) for result in made]
 
 
 def _said(result: list[StreamedFrame] | Exception) -> list[StreamedFrame] | Exception:

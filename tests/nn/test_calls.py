@@ -67,5 +67,14 @@ def test_one_that_fails_leaves_the_others():
     assert np.allclose(found[1], alone(work(run, 0, 2, 3)), atol=1e-6)
 
 
+def test_a_network_that_fails_ends_those_who_called_it():
+    def short_of_memory(x: np.ndarray, scale: float) -> tuple[np.ndarray, ...]:
+        raise RuntimeError("bad allocation")
+
+    run = Counting()
+    found = together([work(short_of_memory, 0, 1, 3), work(run, 0, 2, 3), work(short_of_memory, 1, 1, 3)])
+    assert [type(result).__name__ for result in found] == ["RuntimeError", "ndarray", "RuntimeError"]
+
+
 def test_nothing_is_nothing():
     assert together([]) == []
