@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import threading
 import webbrowser
 from collections.abc import AsyncIterator
@@ -95,6 +96,9 @@ def serve(
         raise InputError("choose one of --token and --no-token")
     if token is not None and token != "random" and len(token) < SHORTEST_TOKEN:
         raise InputError(f"the token is too short: give at least {SHORTEST_TOKEN} characters, or none for a random one")
+    for origin in allow_origin or ():
+        if not re.fullmatch(r"null|[\w+.-]+://[^/\s*]+/?", origin):
+            raise InputError(f"--allow-origin {origin}: give scheme and host of the page, such as https://example.org")
     chosen = None if no_token else token if token not in (None, "random") else new_token()
     if chosen is not None and not (chosen.isascii() and chosen.isprintable() and " " not in chosen):
         raise InputError("the token has characters that a header cannot carry: use letters, digits, - and _")
