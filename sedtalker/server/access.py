@@ -148,7 +148,7 @@ class Access:
         names = [f"[{name}]" if ":" in name else name for name in (*LOOPBACK, host)]
         own = {f"{name}:{port}" for name in names}
         self.hosts = own if host in LOOPBACK else None
-        self.origins = {f"http://{name}" for name in own} | {origin.rstrip("/").lower() for origin in origins}
+        self.origins = {f"http://{name}" for name in own} | set(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from sedtalker.errors import InputError
@@ -46,7 +47,7 @@ def make_app(
     Args:
         token: None: nobody needs one.
         port: of the server, for ``Host`` and ``Origin``.
-        origins: further pages that may ask.
+        origins: further pages that may ask, also by ``fetch``.
         started: called once the networks are open.
         beside: what is served in the same loop from the beginning to the end.
     """
@@ -75,7 +76,12 @@ def make_app(
 
     routes = Routes(service)
     app = Starlette(routes=routes.table(), exception_handlers=routes.errors(), lifespan=lifespan)
-    return Access(app, token, host, port, origins)
+    pages = [origin.rstrip("/").lower() for origin in origins]
+    guarded = Access(app, token, host, port, pages)
+    if not pages:
+        return guarded
+    shown = ["Content-Disposition"]
+    return CORSMiddleware(guarded, pages, ["GET", "POST"], ["Authorization"], expose_headers=shown)
 
 
 class _Server(uvicorn.Server):

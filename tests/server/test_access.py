@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import httpx
@@ -10,6 +11,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from sedtalker.server.access import bound_socket
+from sedtalker.server.server import make_app
+from sedtalker.server.service import Service
 from tests.server.conftest import TOKEN, running
 
 CLOSED = ["/metrics", "/v1/animate", "/v1/diarize", "/v1/stream", "/anything"]
@@ -42,6 +45,29 @@ def test_pages_of_elsewhere_are_refused(server):
     ):
         headers = {**server.headers, "Origin": origin}
         assert httpx.get(f"{server.url}/metrics", headers=headers).status_code == status
+
+
+def test_pages_that_are_allowed_may_fetch(models):
+    app = make_app(Service(models=models), TOKEN, "127.0.0.1", 8000, ["https://Example.org/"])
+
+    def asked(method: str, origin: str, headers: dict[str, str]) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+                return await client.request(method, "/metrics", headers={**headers, "Origin": origin})
+
+        return asyncio.run(ask())
+
+    before = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    allowed = "access-control-allow-origin"
+    for headers, method, status in (
+        (before, "OPTIONS", 200),
+        ({"Authorization": f"Bearer {TOKEN}"}, "GET", 200),
+        ({}, "GET", 401),
+    ):
+        answer = asked(method, "https://example.org", headers)
+        assert (answer.status_code, answer.headers[allowed]) == (status, "https://example.org")
+        assert allowed not in asked(method, "https://example.com", headers).headers
 
 
 def test_sockets_need_the_token_too_and_browsers_bring_it_as_a_subprotocol(server):
