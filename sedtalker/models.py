@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
@@ -312,14 +312,10 @@ def pull(model: PulledModel, source: str | None = None, hook: Hook = no_progress
         if is_file(path):
             continue
         place = f"{(source or model.source).rstrip('/')}/{file.name}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as temporary, _opened(place) as held, temporary.open("wb") as out:
-                found = _copied(held, out, file, hook)
-                if file.sha256 not in (None, found):
-                    raise InputError(f"{place}: damaged, or another file: its SHA-256 is {found}, not {file.sha256}")
-        except OSError as error:
-            raise InputError(f"{place}: cannot be had ({getattr(error, 'reason', error)}); see --from") from None
+        with whole_file(path) as temporary, temporary.open("wb") as out:
+            found = _copied(_pieces(place), out, file, hook)
+            if file.sha256 not in (None, found):
+                raise InputError(f"{place}: damaged, or another file: its SHA-256 is {found}, not {file.sha256}")
         if file.sha256 is None:
             logger.warning("%s: no hash of it is known to compare with; its SHA-256 is %s", file.name, found)
     return model.paths
@@ -336,10 +332,20 @@ def _opened(place: str) -> IO[bytes]:
     return answer
 
 
-def _copied(held: IO[bytes], out: IO[bytes], file: ModelFile, hook: Hook) -> str:
+def _pieces(place: str) -> Iterator[bytes]:
+    """The bytes of a file of a server or of a folder; ``InputError`` where they cannot be had."""
+    try:
+        with _opened(place) as held:
+            while piece := held.read(FETCHED_BYTES):
+                yield piece
+    except OSError as error:
+        raise InputError(f"{place}: cannot be had ({getattr(error, 'reason', error)}); see --from") from None
+
+
+def _copied(pieces: Iterable[bytes], out: IO[bytes], file: ModelFile, hook: Hook) -> str:
     """Copy a file, not much larger than it should be; its SHA-256."""
     digest, done = hashlib.sha256(), 0
-    while piece := held.read(FETCHED_BYTES):
+    for piece in pieces:
         done += len(piece)
         if done > 2e6 * file.megabytes:
             raise InputError(f"{file.name}: larger than the {file.megabytes} MB that it should have")

@@ -62,7 +62,7 @@ def test_another_file_is_refused(server: tuple[str, Path], model: PulledModel) -
 
 @pytest.mark.parametrize("source", ["http://127.0.0.1:9/nobody", "ftp://host/folder", "nowhere"])
 def test_a_place_without_files_is_an_error(source: str, model: PulledModel) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=f"{source}.*(cannot be had|are fetched)"):
         pull(model, source)
 
 

@@ -114,3 +114,56 @@ def test_the_animator_is_imported_without_the_parts_of_scipy_that_it_uses_later(
     found = set(printed(tmp_path, "from sedtalker import Animator; import sys; print(*sys.modules)").split())
     assert "sedtalker.animation.animator" in found
     assert not found & {"scipy.ndimage", "scipy.sparse", "scipy.spatial", "scipy.fft", "torch", "onnxruntime"}
+
+
+WITHOUT_TORCH = """
+import json, sys
+class WithoutTorch:
+    def find_spec(name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name=name)
+sys.meta_path.insert(0, WithoutTorch)
+from sedtalker.cli import run
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["sedtalker", *arguments]
+    try:
+        run()
+    except SystemExit as end:
+        print(end.code, file=sys.stderr)
+from sedtalker import Animator, Diarizer
+for call in (Diarizer.from_pretrained().adapt, lambda sounds: Animator.from_pretrained("whisper-base")(sounds[0])):
+    try:
+        call(sys.argv[-1:])
+    except ValueError as error:
+        print(error, file=sys.stderr)
+"""
+"""Runs commands one after another as in an installation without torch, then calls of Python; prints what they say."""
+
+
+def test_what_needs_torch_names_the_extra_where_it_is_not_installed(clip: Path, tmp_path: Path) -> None:
+    """All of these ended with "a fault of sedtalker (ModuleNotFoundError …)", or with an extra that is not enough."""
+    commands = {
+        ("adapt", ".", "-o", "mine"): "torch",
+        ("evaluate", "decoder", "--data", "."): "train",
+        ("evaluate", "motion", str(clip), str(clip)): "train",
+        ("checkpoint", "graphs", "decoder"): "onnx",
+        ("checkpoint", "table", "."): "train",
+        ("models", "export", "--onnx", "models"): "onnx",
+        ("diarize", str(clip), "--encoder", "whisper-base"): "hub",
+        ("animate", str(clip), "--no-video", "--encoder", "whisper-base", "--emotion", "happy", "-q"): "hub",
+        ("diarize", str(clip), "--device", "cuda"): "torch",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, json.dumps(list(commands)), str(clip)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    wanted = [
+        f"torch is not installed: pip install 'sedtalker[{extra}]'" for extra in (*commands.values(), "torch", "hub")
+    ]
+    said = done.stderr.splitlines()
+    assert said == [line for w in wanted[:-2] for line in (f"error: {w}", "2")] + wanted[-2:]
+    assert not list(tmp_path.iterdir())

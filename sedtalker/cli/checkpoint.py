@@ -73,6 +73,7 @@ def export(
 
 
 @app.command()
+@extra("onnx")
 def graphs(
     folders: Annotated[list[Path], typer.Argument(help="Checkpoint folders.")],
 ) -> None:
@@ -108,6 +109,7 @@ def convert(
 
 
 @app.command()
+@extra("train")
 def table(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
     json: o.JsonOption = False,
@@ -217,6 +219,7 @@ def _figures(kind: Kind, held_out: Mapping[str, float]) -> str:
 
 
 @models_app.command("export")
+@extra("onnx")
 def export_networks(
     onnx: Annotated[Path, typer.Option("--onnx", metavar="DIR", help="The folder to write.")],
     frames: Annotated[

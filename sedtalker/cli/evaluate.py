@@ -15,6 +15,7 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, ShownProgress, say, write_json
+from sedtalker.errors import extra
 from sedtalker.progress import Hook
 from sedtalker.storage import check_writable
 from sedtalker.training.corpora.manifest import find_data
@@ -72,11 +73,8 @@ def evaluation(name: str, about: str) -> Callable[[Callable[..., Figures]], Call
                 check_writable(plot, force)
             if "data" in given:
                 given["data"] = find_data(given["data"])
-            if hooked:
-                with ShownProgress(style) as shown:
-                    figures = measure(**given, hook=shown.hook)
-            else:
-                figures = measure(**given)
+            with ShownProgress(style) as shown, extra("train"):
+                figures = measure(**given, **({"hook": shown.hook} if hooked else {}))
             if plot is not None:
                 say(f"plot: {plot}")
             _show(figures, json)

@@ -331,6 +331,7 @@ class Diarizer:
         with torch_threads(self._threads):
             return speech_of(self.in_torch(), self.encoder(as_audio(recording, rate, max_seconds)))
 
+    @extra("torch")
     def adapt(
         self,
         recordings: Iterable[Recording],
@@ -351,7 +352,8 @@ class Diarizer:
             speakers: who speaks in each, where there are several.
 
         Raises:
-            InputError: a sound cannot be read, there is too little speech to tell, or a label is no category.
+            InputError: a sound cannot be read, there is too little speech to tell, a label is no category, or
+                torch is not installed.
         """
         from sedtalker.emotion.adaptation import SpokenRecording
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 
 FRAME_KERNEL = 5
 """Frames that a ``DilatedConvolution`` sees, ``dilation`` apart."""
@@ -25,21 +25,21 @@ def find_device(device: str = "auto") -> str:
     """``auto`` made ``cuda`` where there is one, else ``cpu``.
 
     Raises:
-        InputError: cuda was asked for and there is none.
+        InputError: cuda was asked for and there is none, or no torch.
     """
     if device == "cpu":
         return device
-    hopeless = device == "auto" and not any(map(shutil.which, DRIVER_TOOLS))
-    found = not hopeless and find_spec("torch") is not None and _cuda_is_available()
     if device == "auto":
-        return "cuda" if found else "cpu"
-    if device.startswith("cuda") and not found:
+        hopeful = any(map(shutil.which, DRIVER_TOOLS)) and find_spec("torch") is not None
+        return "cuda" if hopeful and _cuda_is_available() else "cpu"
+    if device.startswith("cuda") and not _cuda_is_available():
         raise InputError(f"device {device}: no CUDA device was found; use cpu")
     return device
 
 
 def _cuda_is_available() -> bool:
-    import torch
+    with extra("torch"):
+        import torch
 
     return torch.cuda.is_available()
 

@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import Kind, builtin_checkpoint, check_kind, read_checkpoint, read_model, restored
+from sedtalker.checkpoint import (
+    Kind,
+    builtin_checkpoint,
+    check_kind,
+    read_checkpoint,
+    read_config,
+    read_model,
+    restored,
+)
 from sedtalker.errors import InputError, extra
 from sedtalker.plugins import load
 
@@ -235,10 +243,11 @@ def open_model(source: str | Path, *kinds: Kind, device: str = "cpu", in_torch: 
     """
     folder = builtin_checkpoint(source) if isinstance(source, str) else source
     kind = check_kind(folder, *(kinds or tuple(KINDS)))
-    parts, schema = KINDS[kind], load(KINDS[kind].config)
-    if parts.graph and device == "cpu" and not in_torch and (graph := open_graph(folder, parts.graph)) is not None:
-        return load(parts.runner)(folder, read_model(folder, kind, schema), graph)
-    with extra("torch"):
+    parts, graphs = KINDS[kind], device == "cpu" and not in_torch
+    with extra("hub" if read_config(folder).model.get("backbone") else "torch"):
+        schema = load(parts.config)
+        if parts.graph and graphs and (graph := open_graph(folder, parts.graph)) is not None:
+            return load(parts.runner)(folder, read_model(folder, kind, schema), graph)
         network = load(parts.network)
     _, config, state = read_checkpoint(folder, kind, schema)
     opened = restored(lambda: network(config), state, folder)
