@@ -6,6 +6,7 @@ Opus by 1e-3, but for the last hundredth of a second. libsndfile reads neither M
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -122,7 +123,7 @@ class SndfileDecoder:
         import soundfile
 
         try:
-            file = soundfile.SoundFile(str(self.path))
+            file = soundfile.SoundFile(str(self.path) if os.name == "nt" else os.fsencode(self.path))
         except (soundfile.SoundFileError, TypeError):  # TypeError: a name that ends in .raw
             raise InputError(f"{self.path}: not a readable audio file; give {WITHOUT_FFMPEG}") from None
         with file:

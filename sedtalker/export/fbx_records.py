@@ -73,7 +73,7 @@ def _value(value: Any) -> bytes:
         packed = zlib.compress(np.ascontiguousarray(value).tobytes(), 6)
         return _ARRAYS[value.dtype] + struct.pack("<III", value.size, 1, len(packed)) + packed
     if isinstance(value, str):
-        text = value.encode()
+        text = value.encode(errors="replace")
         return b"S" + struct.pack("<I", len(text)) + text
     if isinstance(value, bytes):
         return b"R" + struct.pack("<I", len(value)) + value

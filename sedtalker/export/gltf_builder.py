@@ -123,12 +123,12 @@ class GltfBuilder:
         }
         complete |= {"images": self._images} if self._images else {}
         complete |= {"textures": self._textures} if self._textures else {}
-        text = json.dumps(complete, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        text += b" " * (-len(text) % 4)
-        path = Path(path)
+        text = json.dumps(complete, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        encoded = text.encode(errors="replace")  # as ``write_text`` does
+        encoded += b" " * (-len(encoded) % 4)
         with whole_file(path) as temporary, temporary.open("wb") as file:
-            file.write(struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(binary)))
-            file.write(struct.pack("<I4s", len(text), b"JSON") + text)
+            file.write(struct.pack("<4sII", b"glTF", 2, 28 + len(encoded) + len(binary)))
+            file.write(struct.pack("<I4s", len(encoded), b"JSON") + encoded)
             file.write(struct.pack("<I4s", len(binary), b"BIN\0") + binary)
 
     def _view(self, values: NDArray[Any], target: int | None) -> int:

@@ -211,7 +211,7 @@ def write_visemes(path: Path, sheet: VisemeSheet) -> None:
     """
     text = writer_of(path, sheet.of)(sheet)
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 def until(intervals: Sequence[Interval], duration: float) -> list[Interval]:

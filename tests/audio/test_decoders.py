@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from typer.testing import CliRunner
 
 from sedtalker.audio import load_audio
 from sedtalker.audio.decoders import FFmpegDecoder, SndfileDecoder, decoder_of
+from sedtalker.cli.main import app
 from sedtalker.errors import InputError
 
 RATE = 48_000
@@ -84,3 +87,16 @@ def test_a_file_that_breaks_off_is_read_up_to_there(tmp_path: Path, without_av: 
     audio = load_audio(path)
     assert 0.5 < audio.duration < 4.0
     assert "decoding stopped" in audio.notes[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are UTF-8 there")
+def test_a_name_that_is_no_utf8_is_read_and_written(tmp_path: Path, without_av: None) -> None:
+    """As of files from an old archive: reading, the GLB, the FBX and texts each ended as "a fault of sedtalker"."""
+    path = written(tmp_path / "a.wav", "PCM_16").rename(tmp_path / os.fsdecode(b"M\xfcller.wav"))
+    results = tmp_path / "out"
+    arguments = ["--emotion", "happy", "--no-video", "--to", "fbx,anim", "-o", str(results), "-q"]
+    done = CliRunner().invoke(app, ["animate", str(path), *arguments])
+    assert done.exit_code == 0, done.output
+    for kind in (".glb", ".fbx", ".anim"):
+        written_to = results / path.with_suffix(kind).name
+        assert b"M?ller" in written_to.read_bytes()
