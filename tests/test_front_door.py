@@ -191,6 +191,9 @@ def test_a_given_emotion_needs_no_diarizer(sound: Audio) -> None:
     pieces = [sound.samples]
     frames = list(animator.stream(pieces, StreamSettings(emotion="sad:0.4", fps=30.0)))
     assert {(f.emotion, round(f.intensity, 3)) for f in frames[1:]} == {("sad", 0.4)}
+    whole = list(animator.stream(sound.samples, StreamSettings(emotion="sad:0.4", fps=30.0)))
+    assert len(whole) == len(frames)
+    assert all(np.array_equal(a.weights, b.weights) for a, b in zip(whole, frames, strict=True))
     with pytest.raises(InputError, match="no such folder"):
         next(animator.stream(pieces))
 

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+import numpy as np
+
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, emotion_stream
 from sedtalker.animation.articulation import Articulation
@@ -373,10 +375,12 @@ class Animator:
         return AnimationStream(emotions, self.decoder, settings)
 
     def stream(self, samples: Iterable[Reals], settings: StreamSettings = StreamSettings()) -> Iterator[StreamedFrame]:
-        """The video frames of pieces of sound (mono at 16 kHz), each as soon as it is final; see ``open_stream``."""
+        """The video frames of pieces of sound (mono at 16 kHz), or of an array (N,) of all of it, each as soon as it is
+        final; see ``open_stream``.
+        """
         with torch_threads(1):
             stream = self.open_stream(settings)
-            for piece in samples:
+            for piece in [samples] if isinstance(samples, np.ndarray) and samples.ndim == 1 else samples:
                 yield from stream.push(piece)
             yield from stream.flush()
 
