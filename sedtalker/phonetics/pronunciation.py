@@ -179,9 +179,9 @@ def _backend(name: str) -> Any:
 
 def _espeak_words(written: list[str], language: str) -> list[list[SpokenWord]]:
     """What espeak-ng makes of each written word: none, one, or several (numbers, and phrases without spaces)."""
+    backend = _backend(espeak_name(language))  # says which extra is missing
     from phonemizer.separator import Separator
 
-    backend = _backend(espeak_name(language))
     lines = backend.phonemize(written, separator=Separator(phone=" ", word=f" {GAP} "), strip=True)
     found = []
     for word, line in zip(written, lines, strict=True):

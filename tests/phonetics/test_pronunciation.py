@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -61,7 +62,8 @@ def test_words_that_nothing_here_pronounces(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pronunciation, "has_espeak", lambda: False)
+    for module in ("phonemizer", "phonemizer.separator"):
+        monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(pronunciation, "english_dictionary", dict)
     pronunciation._languages.cache_clear()
     for language in ("en", "de"):
