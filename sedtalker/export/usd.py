@@ -13,7 +13,7 @@ import numpy as np
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Floats
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.export.glb import quaternions_of
 from sedtalker.export.targets import MorphTargets, Normals, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
@@ -78,10 +78,8 @@ def check_usd() -> None:
     Its libraries are loaded once, before a program starts threads: beside imports of other threads, loading them may
     never end.
     """
-    try:
+    with extra("usd"):
         from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, UsdSkel, UsdUtils, Vt  # noqa: F401
-    except ImportError:
-        raise InputError("USD needs the package usd-core: pip install 'sedtalker[usd]'") from None
 
 
 def new_stage(name: str, frames: int, fps: float) -> Any:

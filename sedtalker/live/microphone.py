@@ -12,7 +12,7 @@ import soxr
 
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 
 BLOCK_SECONDS = 0.02
 """Seconds of sound between two calls of the sound card."""
@@ -29,9 +29,8 @@ def portaudio() -> Any:
         InputError: it is not installed, or PortAudio is not.
     """
     try:
-        import sounddevice
-    except ImportError:
-        raise InputError("the microphone and the loudspeaker need sounddevice: pip install 'sedtalker[live]'") from None
+        with extra("live"):
+            import sounddevice
     except OSError:
         how = "apt install libportaudio2" if sys.platform.startswith("linux") else "reinstall sounddevice"
         raise InputError(f"PortAudio is not installed, which gives access to sound cards: {how}") from None

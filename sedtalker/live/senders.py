@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.articulation import TONGUE
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.export import arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.plugins import load, parts_of_others
@@ -353,10 +353,8 @@ def open_senders(targets: Sequence[Target], fps: float, write: Callable[[str], N
     with ExitStack() as opened:
         senders: list[Sender] = []
         for target in targets:
-            try:
+            with extra("live"):
                 sender = _open(target, fps, write)
-            except ModuleNotFoundError as error:
-                raise InputError(f"{target.protocol}:// needs {error.name}: pip install 'sedtalker[live]'") from None
             opened.callback(sender.close)
             senders.append(sender)
         opened.pop_all()

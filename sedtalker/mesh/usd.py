@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Ints, to_srgb
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.processes import run_beside
 
@@ -54,10 +54,8 @@ def read_usd_scene(path: Path) -> Scene:
     Raises:
         InputError: not a USD file, a broken one, without meshes, or ``usd-core`` is not installed.
     """
-    try:
+    with extra("usd"):
         from pxr import Tf, Usd, UsdUtils
-    except ImportError:
-        raise InputError(f"{path}: USD needs the package usd-core: pip install 'sedtalker[usd]'") from None
     check_openable(path)
     quiet = UsdUtils.CoalescingDiagnosticDelegate()  # its warnings are no lines for our user
     try:

@@ -24,7 +24,7 @@ from scipy.signal import fftconvolve
 
 from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import SAMPLE_RATE, load_audio
-from sedtalker.errors import InputError
+from sedtalker.errors import extra
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.storage import whole_file, write_text
 
@@ -290,10 +290,8 @@ FRAME_MS = 5.0
 
 
 def _world() -> ModuleType:
-    try:
+    with extra("voices"):
         import pyworld
-    except ImportError:
-        raise InputError("changing voices needs pyworld: pip install 'sedtalker[voices]'") from None
     module: ModuleType = pyworld
     return module
 

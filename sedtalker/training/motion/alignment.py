@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import load_audio
-from sedtalker.errors import InputError
+from sedtalker.errors import extra
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import PHONE_INDEX, SILENCE
 from sedtalker.storage import write_text
@@ -75,10 +75,8 @@ def spell_out(word: str) -> str:
 
 
 def _decoder() -> Any:
-    try:
+    with extra("align"):
         from pocketsphinx import Decoder
-    except ImportError:
-        raise InputError("forced alignment needs pocketsphinx: pip install 'sedtalker[align]'") from None
     return Decoder(samprate=16000, lm=None, loglevel="FATAL", bestpath=False)
 
 
