@@ -147,3 +147,43 @@ def test_the_chosen_look_is_kept(page: StudioPage) -> None:
     page.page.reload()
     page.ready()
     assert ground() == light
+
+
+def test_undo_in_a_field_is_of_what_is_typed_there(page: StudioPage) -> None:
+    page.page.keyboard.press("ArrowDown")
+    with page.changing():
+        page.page.keyboard.press("7")
+    page.page.get_by_role("tab", name="Shapes").click()
+    field = page.page.get_by_label("Filter shapes by name")
+    field.focus()
+    page.page.keyboard.type("jaw")
+    page.page.keyboard.press("Control+z")
+    page.settle()
+    assert field.input_value() == ""
+    assert page.read("state.can_undo")
+    page.page.get_by_role("tab", name="Edit").click()
+    seed = page.page.get_by_label("Seed")
+    seed.fill("5")
+    with page.changing():
+        page.page.keyboard.press("Enter")
+    with page.changing():  # taken over: a step of the history
+        page.page.keyboard.press("Control+z")
+    assert page.read("document.settings.seed") != 5
+
+
+def test_a_button_that_has_nothing_to_do_any_more_keeps_the_focus(page: StudioPage) -> None:
+    page.page.keyboard.press("ArrowDown")
+    with page.changing():
+        page.page.keyboard.press("7")
+    page.page.locator("#undo").focus()
+    for _ in range(2 + len(page.segments)):
+        page.page.keyboard.press("Enter")
+        page.settle(0.2)
+        page.ready()
+    assert not page.read("state.can_undo")
+    assert page.page.locator("#undo").get_attribute("aria-disabled") == "true"
+    assert page.page.evaluate("() => document.activeElement.id") == "undo"
+    revision = page.revision
+    page.page.keyboard.press("Enter")
+    page.settle()
+    assert page.revision == revision

@@ -43,6 +43,12 @@ export function setIcon(button, name) {
 /** @param {HTMLElement} element @param {boolean} on */
 export const press = (element, on) => element.setAttribute("aria-pressed", String(on));
 
+/** @param {HTMLElement} button @param {boolean} on whether it can be used; one that cannot keeps the focus, so that Tab goes on from it */
+export const enable = (button, on) => button.setAttribute("aria-disabled", String(!on));
+addEventListener("click", (event) => {
+  if (/** @type {Element} */ (event.target).closest?.("[aria-disabled=true]")) event.stopImmediatePropagation();
+}, { capture: true });
+
 let ids = 0;
 /** @param {string} prefix @returns {string} an id that nothing else has */
 export const freshId = (prefix) => `${prefix}-${++ids}`;

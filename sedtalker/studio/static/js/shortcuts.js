@@ -80,10 +80,14 @@ function nameOf(event) {
   return parts.filter(Boolean).join("+");
 }
 
+/** @type {EventTarget | null} the field in which something is typed that is not taken over yet: undo is about that */
+let typedIn = null;
+
 /** @param {EventTarget | null} target @param {string} name @returns {boolean} whether the key belongs to the field that has the focus */
 function taken(target, name) {
   const element = /** @type {HTMLElement} */ (target);
   if (!element?.matches) return false;
+  if (/^mod\+(shift\+)?[zy]$/.test(name) && (element.matches("textarea") || element === typedIn)) return true;
   if (element.matches("input[type=text], input[type=number], textarea, select")) return !name.startsWith("mod+");
   if (element.matches("input[type=range]")) return /arrow|home|end/.test(name);
   if (element.matches("[role=tab], [role=radio], [role=menuitem], [role=separator]")) return /arrow|home|end|space/.test(name);
@@ -96,6 +100,8 @@ export function startShortcuts() {
   /** @type {Map<string, Shortcut>} */
   const table = new Map();
   for (const [, rows] of TABLE) for (const row of rows) for (const name of row.keys) table.set(name, row);
+  addEventListener("input", (event) => { if (/** @type {HTMLElement} */ (event.target).matches("[type=text], [type=number]")) typedIn = event.target; });
+  for (const end of ["change", "focusout"]) addEventListener(end, () => { typedIn = null; });
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const name = nameOf(event);

@@ -2,7 +2,7 @@
 
 import { clock } from "./clock.js";
 import * as command from "./commands.js";
-import { byId, clamp, press, setIcon, timecode } from "./dom.js";
+import { byId, clamp, enable, press, setIcon, timecode } from "./dom.js";
 import { complain } from "./notices.js";
 import { store } from "./store.js";
 
@@ -32,8 +32,8 @@ export function startTransport() {
   });
   store.on("region", () => press(byId("loop"), store.loop));
   store.on("state document history", () => {
-    byId("undo").disabled = !store.state?.can_undo;
-    byId("redo").disabled = !store.state?.can_redo;
+    enable(byId("undo"), store.state?.can_undo);
+    enable(byId("redo"), store.state?.can_redo);
     for (const id of ["play", "to-start", "loop", "split", "merge", "compare", "project-save"]) byId(id).disabled = !store.hasAudio;
     byId("timecode-total").textContent = store.hasAudio ? `/ ${timecode(store.duration, 2)}` : "";
   });

@@ -1,7 +1,7 @@
 /** The tab of settings: the chosen segment, and what holds for the whole recording. */
 
 import * as command from "../commands.js";
-import { burstName, capital, freshId, icon, make } from "../dom.js";
+import { burstName, capital, enable, freshId, icon, make } from "../dom.js";
 import { clock } from "../clock.js";
 import { edit } from "../session.js";
 import { store } from "../store.js";
@@ -68,7 +68,7 @@ function segmentBlock() {
     about.textContent = byHand ? `Set by hand; predicted: ${segment.base_label}.` : `Confidence ${(segment.confidence ?? 1).toFixed(2)}${segment.uncertain ? ", in doubt" : ""}.`;
     doubtful.hidden = !store.segments.some((other) => other.uncertain);
     learn.hidden = new Set(store.segments.filter((other) => other.base_label && other.base_label !== other.label).map((other) => other.label)).size < 2;
-    learn.disabled = [...store.jobs.values()].some((job) => job.kind === "learning from corrections");
+    enable(learn, ![...store.jobs.values()].some((job) => job.kind === "learning from corrections"));
     shown = index;
   };
   store.on("document selection track seek jobs", show);

@@ -1,7 +1,7 @@
 /** The tab of export: formats, what they need to know, progress, and what came out. */
 
 import { post } from "../api.js";
-import { bytesText, capital, icon, make } from "../dom.js";
+import { bytesText, capital, enable, icon, make } from "../dom.js";
 import { complain } from "../notices.js";
 import { cancelJob, expectJob } from "../session.js";
 import { speakers } from "../speakers.js";
@@ -39,7 +39,7 @@ export function buildExport(panel) {
       list.append(...GROUPS.map(([kind, title]) => group(title, formats.filter((/** @type {any} */ f) => f.kind === kind))).filter(Boolean));
       targets.replaceChildren(...store.state.options.targets.map((/** @type {string} */ name) => make("option", { value: name, text: { few: "Few that say the same", arkit: "The 52 of ARKit", all: "All" }[name] ?? capital(name) })));
     }
-    go.disabled = !store.hasAudio;
+    enable(go, store.hasAudio);
     everybody.hidden = !speakers().length;
   });
   go.addEventListener("click", async () => {
@@ -56,7 +56,7 @@ export function buildExport(panel) {
   store.on("jobs", () => {
     const job = [...store.jobs.values()].find((each) => each.kind === "export");
     progress.hidden = !job;
-    go.disabled = Boolean(job) || !store.hasAudio;
+    enable(go, !job && store.hasAudio);
     if (!job) return;
     const share = job.total ? job.done / job.total : 0;
     running = job.job;

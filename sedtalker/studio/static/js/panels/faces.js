@@ -1,7 +1,7 @@
 /** The tab of the face: built-in faces, a mesh of one's own, how well it was fitted, and its landmarks. */
 
 import { getJson, post } from "../api.js";
-import { chooseFile, icon, make, press } from "../dom.js";
+import { chooseFile, enable, icon, make, press } from "../dom.js";
 import { complain } from "../notices.js";
 import { expectJob, sendFile } from "../session.js";
 import { landmarks } from "../stage/landmarks.js";
@@ -46,8 +46,8 @@ function reportRows(report) {
 /** @returns {HTMLElement} the block that shows and moves landmarks */
 function landmarkBlock() {
   const show = make("button", { class: "grow", "aria-pressed": "false", text: "Show and move" });
-  const send = make("button", { class: "primary", text: "Register again", disabled: true });
-  const back = make("button", { text: "Undo moves", disabled: true });
+  const send = make("button", { class: "primary", text: "Register again", "aria-disabled": "true" });
+  const back = make("button", { text: "Undo moves", "aria-disabled": "true" });
   const note = make("p", { class: "note", text: "The points from which the face was fitted. Where one is wrong, drag it to its place on the head." });
   show.addEventListener("click", async () => {
     try {
@@ -61,7 +61,7 @@ function landmarkBlock() {
   back.addEventListener("click", () => landmarks.restore());
   landmarks.watch(() => {
     press(show, landmarks.shown);
-    send.disabled = back.disabled = !landmarks.moved.size;
+    for (const button of [send, back]) enable(button, landmarks.moved.size > 0);
     note.textContent = landmarks.about ?? note.textContent;
   });
   return block("Landmarks", note, make("div", { class: "row" }, show), make("div", { class: "row" }, send, back));

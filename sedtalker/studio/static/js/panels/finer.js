@@ -1,7 +1,7 @@
 /** The tab of fine-grained emotions: find them, choose which are drawn, and see what each is at the cursor. */
 
 import { clock } from "../clock.js";
-import { capital, make } from "../dom.js";
+import { capital, enable, make } from "../dom.js";
 import { drawCurve, drawnCurves, dropFiner, findFiner, finerCurves, finerTop, MOST } from "../finer.js";
 import { extras } from "../signals.js";
 import { store } from "../store.js";
@@ -42,13 +42,13 @@ export function buildFiner(panel) {
     for (const [name, { row }] of rows) row.hidden = !name.toLowerCase().includes(filter);
     empty.hidden = [...rows.values()].some(({ row }) => !row.hidden);
   });
-  const enable = () => {
+  const renew = () => {
     const running = [...store.jobs.values()].some((job) => job.kind === "fine-grained emotions");
-    find.disabled = running || !store.hasAudio;
+    enable(find, !running && store.hasAudio);
     find.textContent = running ? "Finding them …" : "Find fine-grained emotions";
     panel.toggleAttribute("inert", !store.hasAudio);
   };
-  store.on("state jobs", enable);
+  store.on("state jobs", renew);
   store.on("finer", () => {
     const curves = finerCurves();
     none.hidden = curves.length > 0;
@@ -72,7 +72,7 @@ export function buildFiner(panel) {
     about.textContent = `Hints, not labels. Up to ${MOST} are drawn in the timeline, where rows reach to ${finerTop().toFixed(1)}; the bars show the cursor.`;
     showFiner(true);
   });
-  enable();
+  renew();
 }
 
 /** @param {boolean} shown the bars live only while they are seen */

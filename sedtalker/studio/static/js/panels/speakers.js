@@ -1,6 +1,6 @@
 /** The block of the speakers: find them, choose who is worked on, rename, exchange and merge. */
 
-import { chooseFile, make, press } from "../dom.js";
+import { chooseFile, enable, make, press } from "../dom.js";
 import { sendFile } from "../session.js";
 import { activate, activeSpeaker, findSpeakers, merge, rename, speakers, swap } from "../speakers.js";
 import { store } from "../store.js";
@@ -49,8 +49,7 @@ export function speakersBlock() {
     note.hidden = all.length > 0;
     tools.hidden = !all.length;
     [both.hidden, fieldOfOther.hidden] = [all.length < 2, all.length < 3];
-    find.disabled = load.disabled = store.jobs.size > 0;
-    for (const button of both.children) button.disabled = store.jobs.size > 0;
+    for (const button of [find, load, ...both.children]) enable(/** @type {HTMLElement} */ (button), !store.jobs.size);
     const focused = [...list.children].indexOf(/** @type {Element} */ (document.activeElement));
     list.replaceChildren(...all.map(choice));
     list.children[focused]?.focus({ preventScroll: true });
