@@ -53,6 +53,52 @@ def test_the_head_speaks_along(talking: Desk) -> None:
     page.wait("window.studio.live === null")
 
 
+KEPT = """() => {
+  window.given = [];
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await new Promise((soon) => setTimeout(soon, 500));
+    const stream = await real(wanted);
+    window.given.push(...stream.getTracks());
+    return stream;
+  };
+}"""
+"""The browser asks half a second long; the tracks that it gave are kept."""
+UNPLUGGED = """() => { for (const track of window.given) { track.stop(); track.dispatchEvent(new Event("ended")); } }"""
+"""What a page sees where a microphone is unplugged, or is allowed no longer."""
+
+
+def test_a_microphone_that_goes_ends_the_recording(talking: Desk) -> None:
+    page = talking.open(talking.start())
+    page.ready()
+    page.page.evaluate(KEPT)
+    button = page.page.get_by_role("button", name="Record from the microphone")
+    button.focus()
+    page.page.keyboard.press("Enter")
+    page.page.keyboard.press("Enter")  # impatiently, while the browser asks
+    page.wait("window.given.length && document.querySelector('.record time').textContent >= '00:02'")
+    assert page.page.evaluate("() => window.given.length") == 1
+    page.page.evaluate(UNPLUGGED)
+    page.page.get_by_text("The microphone has gone").wait_for()
+    page.wait(SHOWN)
+    assert page.read("state.duration") > 1.0
+    assert button.is_visible()
+    assert page.page.evaluate("() => window.given[0].readyState") == "ended"
+
+
+def test_a_microphone_that_goes_ends_live_speech(talking: Desk) -> None:
+    page = talking.open(talking.start())
+    page.ready()
+    page.page.evaluate(KEPT)
+    page.page.get_by_role("tab", name="Live").click()
+    page.page.get_by_role("button", name="Start", exact=True).click()
+    page.wait("window.studio.live && window.studio.live.rows > 10")
+    page.page.evaluate(UNPLUGGED)
+    page.page.get_by_text("The microphone has gone").wait_for()
+    page.wait("window.studio.live === null")
+    assert page.page.get_by_role("button", name="Start", exact=True).is_enabled()
+
+
 def test_without_permission_it_is_said(desk: Desk) -> None:
     page = desk.open(desk.start(), permissions=[])
     page.ready()

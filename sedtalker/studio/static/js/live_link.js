@@ -4,7 +4,7 @@
  */
 
 import { socketUrl } from "./api.js";
-import { openMicrophone } from "./recorder.js";
+import { LOST, openMicrophone } from "./recorder.js";
 
 /** Samples a second that the server takes. */
 const RATE = 16000;
@@ -115,7 +115,10 @@ export class LiveLink {
       this.close();
       this.handlers.onClose(new Error(event.reason || "The live link was closed by the server."));
     };
-    this.microphone = await openMicrophone((samples) => this.#send(samples));
+    this.microphone = await openMicrophone((samples) => this.#send(samples), () => {
+      this.close();
+      this.handlers.onClose(new Error(LOST));
+    });
     this.resampler = new Resampler(this.microphone.rate);
   }
 

@@ -1,11 +1,15 @@
 /** The microphone: blocks of samples as they come, and a recording as a WAV file. */
 
+/** What is said when the microphone is unplugged, or no longer allowed. */
+export const LOST = "The microphone has gone: it was unplugged, or the browser no longer allows it.";
+
 /**
  * Open the microphone.
  * @param {(samples: Float32Array) => void} take called with mono samples at the context's rate
+ * @param {() => void} lost called when it is unplugged, or no longer allowed
  * @returns {Promise<{rate: number, latency: number, close: () => void}>}
  */
-export async function openMicrophone(take) {
+export async function openMicrophone(take, lost) {
   if (!navigator.mediaDevices?.getUserMedia) throw new Error("This browser gives no access to a microphone here.");
   let stream;
   try {
@@ -27,6 +31,7 @@ export async function openMicrophone(take) {
   const source = context.createMediaStreamSource(stream);
   const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
   node.port.onmessage = (event) => take(event.data);
+  for (const track of stream.getTracks()) track.onended = lost;
   source.connect(node);
   await context.resume();
   return {
@@ -35,7 +40,10 @@ export async function openMicrophone(take) {
     close() {
       node.port.onmessage = null;
       source.disconnect();
-      for (const track of stream.getTracks()) track.stop();
+      for (const track of stream.getTracks()) {
+        track.onended = null;
+        track.stop();
+      }
       context.close();
     },
   };
@@ -72,15 +80,15 @@ export function toWav(blocks, rate) {
 const SHORTEST = 0.3;
 
 export class Recorder {
-  /** @param {(seconds: number, loud: number) => void} heard called with the length and the loudness so far @returns {Promise<Recorder>} */
-  static async start(heard) {
+  /** @param {(seconds: number, loud: number) => void} heard called with the length and the loudness so far @param {() => void} lost see `openMicrophone` @returns {Promise<Recorder>} */
+  static async start(heard, lost) {
     const recorder = new Recorder();
     recorder.microphone = await openMicrophone((samples) => {
       recorder.blocks.push(samples);
       recorder.count += samples.length;
       const loud = Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
       heard(recorder.count / recorder.microphone.rate, loud);
-    });
+    }, lost);
     return recorder;
   }
 

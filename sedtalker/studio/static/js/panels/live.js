@@ -1,6 +1,6 @@
 /** The tab of live speech: microphone in, the head moves, and how late it is. */
 
-import { capital, make } from "../dom.js";
+import { capital, enable, make } from "../dom.js";
 import { announce, complain } from "../notices.js";
 import { LiveLink } from "../live_link.js";
 import { store } from "../store.js";
@@ -40,7 +40,7 @@ export function buildLive(panel) {
   };
   button.addEventListener("click", async () => {
     if (link) return stop();
-    button.disabled = true;
+    enable(button, false);
     button.textContent = "Opening the networks…";
     try {
       link = await LiveLink.open({ onLevel: (loud) => level.style.setProperty("--level", String(Math.min(1, loud * 3))), onClose: (error) => {
@@ -56,7 +56,7 @@ export function buildLive(panel) {
       button.textContent = "Start";
       complain(error);
     } finally {
-      button.disabled = false;
+      enable(button, true);
     }
   });
   setInterval(() => {

@@ -1,10 +1,10 @@
 /** The tab of the recording: the sound, words and track that belong to it, and the microphone. */
 
 import { post } from "../api.js";
-import { chooseFile, icon, make, timecode } from "../dom.js";
+import { chooseFile, enable, icon, make, timecode } from "../dom.js";
 import { endings } from "../kinds.js";
 import { complain } from "../notices.js";
-import { Recorder } from "../recorder.js";
+import { LOST, Recorder } from "../recorder.js";
 import { expectJob, refresh, sendFile } from "../session.js";
 import { store } from "../store.js";
 import { block } from "./dock.js";
@@ -39,9 +39,13 @@ function recorder() {
   button.addEventListener("click", async () => {
     try {
       if (running) return await stop();
+      enable(button, false); // while the browser asks
       running = await Recorder.start((seconds, loud) => {
         level.style.setProperty("--level", String(Math.min(1, loud * 3)));
         time.textContent = timecode(seconds, 0);
+      }, () => {
+        complain(new Error(LOST));
+        stop().catch(complain);
       });
       button.textContent = "Stop and analyse";
       button.classList.add("recording");
@@ -49,6 +53,8 @@ function recorder() {
     } catch (error) {
       running = null;
       complain(error);
+    } finally {
+      enable(button, true);
     }
   });
   return make("div", { class: "block" }, make("div", { class: "row" }, button), make("div", { class: "record" }, meter, time));
