@@ -136,17 +136,19 @@ def test_another_recording_asks_what_becomes_of_edits(desk: Desk, clip: Path, tm
 
 
 def test_work_is_recovered_after_a_crash(desk: Desk, clip: Path) -> None:
-    desk.expected = GONE
+    desk.expected = (*GONE, REFUSED)
     page = desk.studio(clip)
     edit(page)
     document = page.read("document")
     state = desk.home / ".local" / "state" / "sedtalker"
     until(lambda: any(path.is_file() for path in state.rglob("*")), 10)
     page.settle(1.5)  # autosave waits for up to a second
-    desk.servers.pop().kill()
+    killed = desk.servers.pop()
+    killed.kill()
     page.page.get_by_text("server does not answer").wait_for(timeout=30_000)
 
-    again = desk.open(desk.start())
+    again = desk.open(desk.start("--port", str(killed.port)))
+    page.page.get_by_text("address is of an earlier start").wait_for(timeout=30_000)  # the page says where it is
     again.ready()
     again.page.get_by_role("button", name="Recover it").click()
     again.wait(SHOWN)

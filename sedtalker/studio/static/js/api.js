@@ -81,7 +81,7 @@ export function socketUrl(path) {
 
 /**
  * The server's events, reconnecting for as long as the page is open.
- * @param {{onEvent: (event: any) => void, onState: (state: "good" | "wait" | "bad") => void}} handlers
+ * @param {{onEvent: (event: any) => void, onState: (state: "good" | "wait" | "bad" | "refused") => void}} handlers refused: another studio is there, and no more is tried
  * @returns {{retry: () => void}}
  */
 export function openEvents({ onEvent, onState }) {
@@ -104,8 +104,9 @@ export function openEvents({ onEvent, onState }) {
         console.warn("event not understood", error);
       }
     };
-    socket.onclose = () => {
+    socket.onclose = async () => {
       failures += 1;
+      if (failures > 1 && (await getJson("state").then(() => 0, (error) => error.status)) === 403) return onState("refused");
       onState(failures > 1 ? "bad" : "wait");
       timer = setTimeout(connect, Math.min(500 * 2 ** failures, 10000));
     };

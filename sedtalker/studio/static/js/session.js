@@ -319,19 +319,22 @@ export async function start() {
     onEvent: takeJob,
     onState(state) {
       const was = store.connection;
-      store.connection = state;
+      store.connection = state === "refused" ? "bad" : state;
       store.changed("connection");
-      if (state === "bad") banner("lost", "The studio's server does not answer. What is on this page is kept; edits wait until it is back.", [["Try again", () => events.retry()]], "bad");
+      if (state === "bad" && was !== "bad") banner("lost", "The studio's server does not answer. If it has ended, start it again and open the address that it prints; it offers your unsaved edits.", [["Try again", () => events.retry()]], "bad");
+      else if (state === "refused") banner("lost", EARLIER, [], "bad");
       else if (state === "good") {
         dropBanner("lost");
         if (was !== "good" && store.state) refresh().then(send).catch(complain);
       }
     },
   });
+const EARLIER = "This address is of an earlier start of the studio. Open the address that it printed last.";
+
   try {
     await refresh();
   } catch (error) {
-    if (error instanceof ApiError && error.status === 403) banner("lost", "This address is of an earlier start of the studio. Open the address that it printed last.", [], "bad");
+    if (error instanceof ApiError && error.status === 403) banner("lost", EARLIER, [], "bad");
     else complain(error);
   }
 }
