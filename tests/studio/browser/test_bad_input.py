@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.studio.browser.programs import REFUSED, SHOWN, Desk
+from tests.studio.browser.programs import REFUSED, SHOWN, Desk, asked
 
 if TYPE_CHECKING:
     from scripts.studio_page import StudioPage
@@ -95,6 +96,28 @@ def test_a_recording_is_dropped_on_an_empty_page(desk: Desk, clip: Path) -> None
     page.wait(SHOWN)
     assert page.read("state.audio.name") == "speech.wav"
     assert page.read("state.duration") == pytest.approx(6.0, abs=0.05)
+
+
+def test_what_belongs_together_is_dropped_together(desk: Desk, clip: Path, tmp_path: Path) -> None:
+    desk.expected = (REFUSED,)
+    track, other, bad = tmp_path / "track.csv", tmp_path / "other.wav", tmp_path / "broken.wav"
+    track.write_text("start,end,label,intensity\n0,2,happy,0.8\n2,6,sad,0.7\n")
+    shutil.copy(clip, other)
+    bad.write_bytes(b"RIFF no more")
+    page = desk.open(desk.start())
+    page.ready()
+    page.drop(track, clip)  # the track first, as a file manager may give them
+    page.wait("window.studio.document?.segments.length === 2 && window.studio.ready")
+    assert [s["label"] for s in page.segments] == ["happy", "sad"]
+    asked(page.url + "api/undo", {})
+    page.wait("window.studio.document.segments.length === 1 && window.studio.ready")
+
+    page.drop(track, bad)  # of another recording, which cannot be read
+    page.page.get_by_text("track.csv: not opened, because broken.wav was not.").wait_for()
+    assert len(page.segments) == 1
+    page.drop(clip, other)
+    page.page.get_by_text("one recording or project can be open at a time").wait_for()
+    assert page.read("state.audio.name") == clip.name
 
 
 def test_a_dropped_mesh_is_registered(desk: Desk, clip: Path) -> None:

@@ -1,7 +1,33 @@
 /** Files dropped anywhere on the page. */
 
+import { busy } from "./busy.js";
 import { byId } from "./dom.js";
-import { sendFile } from "./session.js";
+import { complain, toast } from "./notices.js";
+import { sendFile, sortOf } from "./session.js";
+import { store } from "./store.js";
+
+/** What others belong to comes first: a track and words to the recording, a registration takes longest. */
+const ORDER = ["project", "audio", "track", "annotation", "words", "mesh"];
+
+/** @returns {Promise<void>} when all that was begun is shown, but exports */
+async function shown() {
+  while (busy.count || [...store.jobs.values()].some((job) => job.kind !== "export")) await new Promise((soon) => setTimeout(soon, 50));
+}
+
+/** @param {File[]} files dropped together: one recording or project, then what belongs to it */
+async function sendAll(files) {
+  const sorts = await Promise.all(files.map(sortOf));
+  const all = files.map((file, i) => ({ file, place: ORDER.indexOf(sorts[i] ?? "") })).sort((a, b) => a.place - b.place);
+  const whole = all.filter(({ place }) => place === 0 || place === 1);
+  const others = all.filter((one) => !whole.includes(one));
+  if (whole.length > 1) return toast(`${whole.map(({ file }) => file.name).join(", ")}: one recording or project can be open at a time.`, "bad");
+  const before = store.state?.audio?.id;
+  for (const { file } of [...whole, ...others]) {
+    await sendFile(file);
+    await shown();
+    if (file === whole[0]?.file && store.state?.audio?.id === before && others.length) return toast(`${others.map((one) => one.file.name).join(", ")}: not opened, because ${file.name} was not.`, "bad");
+  }
+}
 
 /** Wire it. */
 export function startDrop() {
@@ -19,11 +45,11 @@ export function startDrop() {
     show(depth > 0);
   });
   addEventListener("dragover", (event) => { if (carries(event)) event.preventDefault(); });
-  addEventListener("drop", async (event) => {
+  addEventListener("drop", (event) => {
     if (!carries(event)) return;
     event.preventDefault();
     depth = 0;
     show(false);
-    for (const file of [...(event.dataTransfer?.files ?? [])]) await sendFile(file);
+    sendAll([...(event.dataTransfer?.files ?? [])]).catch(complain);
   });
 }

@@ -232,13 +232,19 @@ const KINDS = [
 
 /** @param {File} file @param {string} [kind] @returns {Promise<void>} send a file to where it belongs */
 export async function sendFile(file, kind) {
-  const sort = kind ?? KINDS.find(([, pattern]) => /** @type {RegExp} */ (pattern).test(file.name))?.[0] ?? (file.type.startsWith("audio/") ? "audio" : /\.json$/i.test(file.name) ? await sortOfJson(file) : sortOfAnnotation(file.name));
+  const sort = kind ?? await sortOf(file);
   if (!sort) {
     toast(`${file.name}: not a recording, mesh, track, words or project that the studio knows.`, "bad");
     return;
   }
   const limit = store.state?.options?.limits?.[`${sort}_bytes`];
   if (limit && file.size > limit) {
+/** @param {File} file @returns {Promise<string | undefined>} what it is, see `upload` */
+export async function sortOf(file) {
+  const known = KINDS.find(([, pattern]) => /** @type {RegExp} */ (pattern).test(file.name))?.[0];
+  return /** @type {string | undefined} */ (known ?? (file.type.startsWith("audio/") ? "audio" : /\.json$/i.test(file.name) ? await sortOfJson(file) : sortOfAnnotation(file.name)));
+}
+
     toast(`${file.name} is too large: ${(file.size / 1e6).toFixed(0)} MB of at most ${(limit / 1e6).toFixed(0)} MB.`, "bad");
     return;
   }
