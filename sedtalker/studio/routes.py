@@ -31,7 +31,7 @@ seconds. An error is ``{"error": "one line"}``: 400 bad input, 403 not the page,
 ``POST api/edit``
     an edit, see ``sedtalker.studio.edits``, with an optional ``gesture`` → ``{document, base, can_undo, can_redo,
     revision, project, changed: [s, e] | null, decoded: [s, e] | null}``; with another ``base`` there are other words.
-    ``POST api/undo`` and ``api/redo`` answer the same.
+    ``POST api/undo`` and ``api/redo`` answer the same. With a ``revision`` each is refused (409) where that has passed.
 ``POST api/speaker {op, name, other}``
     ``activate``, ``rename`` (to ``other``), ``swap`` (with ``other``) → as ``api/edit``; ``merge`` (into ``other``)
     → job ``merging two speakers``. All but ``activate`` are steps of the history.
@@ -55,12 +55,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import anyio
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -206,19 +208,23 @@ class StudioRoutes:
 
     async def edit(self, request: Request) -> Response:
         """``POST api/edit``."""
-        return await self._edited(self.session.edit, await read_json(request, LARGEST_EDIT))
+        values = await read_json(request, LARGEST_EDIT)
+        seen = values.pop("revision", None)
+        return await self._edited(partial(self.session.edit, values), seen)
 
     async def undo(self, request: Request) -> Response:
         """``POST api/undo``."""
-        return await self._edited(self.session.undo)
+        return await self._edited(self.session.undo, (await read_json(request)).get("revision"))
 
     async def redo(self, request: Request) -> Response:
         """``POST api/redo``."""
-        return await self._edited(self.session.redo)
+        return await self._edited(self.session.redo, (await read_json(request)).get("revision"))
 
-    async def _edited(self, change: Callable[..., dict[str, Any]], *args: Any) -> Response:
+    async def _edited(self, change: Callable[[], dict[str, Any]], seen: object = None) -> Response:
         def work() -> dict[str, Any]:
-            moved = change(*args)
+            if seen not in (None, self.session.revision):
+                raise HTTPException(409, "something else was changed at the same time: look, and edit again")
+            moved = change()
             return {**edited_state(self.session), **moved}
 
         reply = await self.studio.on_session(work)
@@ -231,7 +237,7 @@ class StudioRoutes:
         if change.op == "merge":
             prepared = await self.studio.on_session(merge_speakers, self.session, change.name, change.other)
             return JSONResponse({"job": self.studio.start(MERGE, *prepared).id})
-        return await self._edited(change_speaker, self.session, change)
+        return await self._edited(partial(change_speaker, self.session, change))
 
     async def speakers(self, request: Request) -> Response:
         """``POST api/speakers``."""

@@ -101,6 +101,18 @@ def test_a_segment_is_as_confident_as_diarize_says_and_certain_once_it_is_named_
     client.post(f"{ROOT}api/undo")
 
 
+def test_an_edit_of_a_list_that_has_changed_since_is_refused(client):
+    seen = client.get(f"{ROOT}api/state").json()["revision"]
+    split = client.post(f"{ROOT}api/edit", json={"op": "split", "t": 0.5, "revision": seen}).json()
+    for way, edit in (("edit", {"op": "relabel", "index": 1, "label": "sad"}), ("undo", {}), ("redo", {})):
+        answer = client.post(f"{ROOT}api/{way}", json={**edit, "revision": seen})
+        assert answer.status_code == 409
+        assert "at the same time" in answer.json()["error"]
+    state = client.get(f"{ROOT}api/state").json()
+    assert (state["document"], state["revision"]) == (split["document"], split["revision"])
+    assert client.post(f"{ROOT}api/undo", json={"revision": split["revision"]}).json()["can_redo"] is True
+
+
 def test_weights_follow_an_edit_and_come_back_with_undo(client):
     before = rows(client.get(f"{ROOT}api/weights.bin"))
     answer = client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": "sad"})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.studio.browser.programs import SHOWN, Desk, asked, seconds
+from tests.studio.browser.programs import REFUSED, SHOWN, Desk, asked, seconds, until
 
 if TYPE_CHECKING:
     from scripts.studio_page import StudioPage
@@ -291,3 +291,40 @@ def test_two_pages_of_one_studio_agree(shared_desk: Desk, page: StudioPage) -> N
     with other.changing(), page.changing():
         page.page.keyboard.press("6")
     assert other.read("document") == page.read("document") == of_server(page)
+
+
+def test_edits_of_two_pages_within_one_round_trip(shared_desk: Desk, page: StudioPage) -> None:
+    """Another page changes the list while a key's request is on its way: nothing else is relabelled instead."""
+    shared_desk.expected = (REFUSED,)
+    for t in (1.0, 2.0, 3.0):
+        asked(page.url + "api/edit", {"op": "split", "t": t})
+    page.wait("window.studio.document.segments.length >= 4 && window.studio.ready")
+    meanwhile = [{"op": "merge", "index": 0}, {"op": "settings", "seed": 7}]
+
+    def between(route: Any) -> None:
+        if meanwhile:
+            asked(page.url + "api/edit", meanwhile.pop(0))
+        route.continue_()
+
+    page.page.route("**/api/edit", between)
+    page.page.mouse.click(page.x(2.5), page.y("emotion"))
+    page.page.keyboard.press("6")
+    page.page.get_by_text("so your edit was not made").wait_for()
+    page.ready()
+    assert "disgust" not in [s["label"] for s in of_server(page)["segments"]]
+    assert page.segments[page.read("selected")]["start"] == 2.0
+    page.page.keyboard.press("6")  # what else has changed does not matter to it
+    page.wait("window.studio.ready && window.studio.document.settings.seed === 7")
+    page.wait("window.studio.document.segments.some((one) => one.label === 'disgust')")
+    assert [s["start"] for s in of_server(page)["segments"] if s["label"] == "disgust"] == [2.0]
+
+
+def test_steps_and_keys_wait_for_each_other(page: StudioPage) -> None:
+    before = of_server(page)
+    page.page.keyboard.press("ArrowDown")
+    for key in ("3", "6", "Control+z", "5", "Control+z", "Control+z"):
+        page.page.keyboard.press(key)
+    until(lambda: of_server(page) == before)
+    page.ready()
+    assert page.read("document") == before
+    assert page.page.locator("#toasts [role=alert]").count() == 0

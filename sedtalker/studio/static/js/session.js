@@ -25,7 +25,7 @@ const NEAR = 6;
 /** Measured: milliseconds from the end of a gesture to the picture that shows it. */
 export const latency = { last: 0, all: /** @type {number[]} */ ([]), pending: /** @type {number | null} */ (null) };
 
-/** @type {{op: Record<string, any>, started: number, gesture?: string, done: (ok: boolean) => void}[]} */
+/** @type {{way: string, op: Record<string, any>, started: number, gesture?: string, again?: boolean, done: (ok: boolean) => void}[]} what is to be sent, by the way of the server that takes it */
 const queue = [];
 let sending = false;
 let shownAudio = "";
@@ -95,12 +95,19 @@ export function edit(op, { gesture, started = performance.now() } = {}) {
   return new Promise((done) => {
     if (gesture && last?.gesture === gesture) {
       last.done(true);
-      queue[queue.length - 1] = { op: mergeSettings(last.op, op), started, gesture, done };
+      queue[queue.length - 1] = { way: "edit", op: mergeSettings(last.op, op), started, gesture, done };
     } else {
-      queue.push({ op, started, gesture, done });
+      queue.push({ way: "edit", op, started, gesture, done });
     }
     send();
   });
+}
+
+/** @param {"undo" | "redo"} which @returns {Promise<void>} when the server has answered */
+export async function step(which) {
+  const ok = new Promise((done) => queue.push({ way: which, op: {}, started: performance.now(), done }));
+  send();
+  if (await ok) announce(which === "undo" ? "Undone" : "Redone");
 }
 
 /** @param {Record<string, any>} old @param {Record<string, any>} next @returns {Record<string, any>} both in one where they are settings */
@@ -113,17 +120,25 @@ async function sendQueue() {
   try {
     while (queue.length) {
       const item = queue.shift();
-      const { op, started, gesture, done } = item;
+      const { way, op, started, gesture, done } = item;
+      // Segments are named by their place in the list, so the server takes an edit only of the list that is shown.
+      const shown = op.op === "settings" ? {} : { revision: store.state.revision };
       try {
-        takeEdit(await post("edit", gesture ? { ...op, gesture } : op));
+        const reply = await post(way, { ...op, ...shown, gesture });
+        // A step may be about another speaker, about who there are, or about other words.
+        if (reply.voice !== store.state.voice || reply.base !== store.state.base) await takeState();
+        else takeEdit(reply);
         done(true);
         // A slider that is still moving is followed; other edits that wait are shown together.
         if (!queue.length || gesture) await fetchChanged(started);
       } catch (error) {
-        if (error instanceof ApiError && error.status === 0) {
-          // It is sent again when the server is back; the preview stays.
-          queue.unshift(item);
-          return;
+        const status = error instanceof ApiError ? error.status : -1;
+        if (status === 0 || (status === 409 && !item.again)) {
+          // It is sent again when the server is back, and the preview stays; or now, where its segments are the same.
+          queue.unshift({ ...item, again: status === 409 });
+          if (status === 0) return;
+          await catchUp();
+          continue;
         }
         done(false);
         complain(error);
@@ -134,6 +149,18 @@ async function sendQueue() {
   } finally {
     sending = false;
   }
+}
+
+/** @returns {string} what waiting edits are about */
+const editedPart = () => JSON.stringify([store.state?.voice, ...(store.state?.document?.segments ?? []).map((/** @type {any} */ one) => [one.start, one.end, one.label])]);
+
+/** Fetch everything; edits that wait go on where their segments are still the same. */
+async function catchUp() {
+  const before = editedPart();
+  await refresh();
+  if (!queue.length || editedPart() === before) return;
+  for (const { done } of queue.splice(0)) done(false);
+  toast("Another window has changed the segments at the same time, so your edit was not made. Look at them, and make it again.", "bad");
 }
 
 /** @type {[number, number] | null} seconds of the track, of the weights, that edits touched and that are not fetched yet */
@@ -192,28 +219,10 @@ export function drawn() {
   store.changed("latency");
 }
 
-/** @param {"undo" | "redo"} which */
-export async function step(which) {
-  const started = performance.now();
-  try {
-    await whileBusy(async () => {
-      const reply = await post(which);
-      announce(which === "undo" ? "Undone" : "Redone");
-      // A step may be about another speaker, about who there are, or about other words.
-      if (reply.voice !== store.state.voice || reply.base !== store.state.base) return takeState();
-      takeEdit(reply);
-      await fetchChanged(started);
-    });
-  } catch (error) {
-    complain(error);
-  }
-}
-
 /** @param {boolean} on keep the present state as B beside A, or drop B */
 export async function compare(on) {
   try {
-    await whileBusy(() => post("compare", { on }));
-    store.state.compare = on;
+    Object.assign(store.state, await whileBusy(() => post("compare", { on })));
     weights.b.reset(store.duration);
     store.changed("state", "compare");
     fillWeights();
@@ -230,6 +239,12 @@ const KINDS = [
   ["audio", /\.(wav|flac|ogg|opus|mp3|m4a|aac|mp4|webm|mov|aiff?)$/i],
 ];
 
+/** @param {File} file @returns {Promise<string | undefined>} what it is, see `upload` */
+export async function sortOf(file) {
+  const known = KINDS.find(([, pattern]) => /** @type {RegExp} */ (pattern).test(file.name))?.[0];
+  return /** @type {string | undefined} */ (known ?? (file.type.startsWith("audio/") ? "audio" : /\.json$/i.test(file.name) ? await sortOfJson(file) : sortOfAnnotation(file.name)));
+}
+
 /** @param {File} file @param {string} [kind] @returns {Promise<void>} send a file to where it belongs */
 export async function sendFile(file, kind) {
   const sort = kind ?? await sortOf(file);
@@ -239,12 +254,6 @@ export async function sendFile(file, kind) {
   }
   const limit = store.state?.options?.limits?.[`${sort}_bytes`];
   if (limit && file.size > limit) {
-/** @param {File} file @returns {Promise<string | undefined>} what it is, see `upload` */
-export async function sortOf(file) {
-  const known = KINDS.find(([, pattern]) => /** @type {RegExp} */ (pattern).test(file.name))?.[0];
-  return /** @type {string | undefined} */ (known ?? (file.type.startsWith("audio/") ? "audio" : /\.json$/i.test(file.name) ? await sortOfJson(file) : sortOfAnnotation(file.name)));
-}
-
     toast(`${file.name} is too large: ${(file.size / 1e6).toFixed(0)} MB of at most ${(limit / 1e6).toFixed(0)} MB.`, "bad");
     return;
   }
@@ -319,6 +328,8 @@ export async function cancelJob(job) {
   }
 }
 
+const EARLIER = "This address is of an earlier start of the studio. Open the address that it printed last.";
+
 /** Connect, and stay connected. */
 export async function start() {
   const events = openEvents({
@@ -331,12 +342,10 @@ export async function start() {
       else if (state === "refused") banner("lost", EARLIER, [], "bad");
       else if (state === "good") {
         dropBanner("lost");
-        if (was !== "good" && store.state) refresh().then(send).catch(complain);
+        if (was !== "good" && store.state) catchUp().then(send).catch(complain);
       }
     },
   });
-const EARLIER = "This address is of an earlier start of the studio. Open the address that it printed last.";
-
   try {
     await refresh();
   } catch (error) {
