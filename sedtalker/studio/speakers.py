@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby, pairwise
+from math import inf
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +19,8 @@ from sedtalker.face.builtin import FACES
 from sedtalker.progress import Hook, one_step
 from sedtalker.speakers.separation import Speakers, sound_of
 from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns
-from sedtalker.studio.cast import SpeakerVoice, merged_turns, turns_of_one
-from sedtalker.studio.document import painted
+from sedtalker.studio.cast import Role, SpeakerVoice, merged_turns, turns_of_one
+from sedtalker.studio.document import SHORTEST, IntensitySpan, Span, painted
 from sedtalker.studio.opening import NewSpeaker, Then, Work, take_in, voice_of
 from sedtalker.studio.session import Session, Subject, base_on
 
@@ -111,12 +115,25 @@ def merge_speakers(session: Session, name: str, into: str) -> tuple[Work, Then]:
         one, two = (now.parts[now.index(each)] for each in (name, into))
         if session.clip is not clip or [one.voice, two.voice] != began:
             raise InputError("the speakers were changed before they were merged: merge them again")
-        kept, more = (session.base_of(part.document).by_hand(part.document) for part in (two, one))
-        kept = (*kept, *(a for a in more if not any(a.start < b.end and b.start < a.end for b in kept)))
         base = base_on(clip, track)
-        segments = painted(base.segments, sorted(kept, key=lambda span: span.start))
-        document = session.added(base, replace(two.document, segments=segments, removed_bursts=()))
+        segments, intensity = _decided(session, now.spoken(), (one, two))
+        kept = replace(two.document, segments=painted(base.segments, segments), intensity=intensity, removed_bursts=())
+        document = session.added(base, kept)
         session.go_on(now.merged(name, into, voice, document))
         return {"speakers": [part.name for part in session.cast.parts]}
 
     return work, then
+
+
+def _decided(session: Session, turns: Turns, parts: Sequence[Role]) -> tuple[list[Span], tuple[IntensitySpan, ...]]:
+    """Labels given by hand and drawn intensity of some speakers, each from a turn of their own to the next one's."""
+    spoken = sorted((start, k) for k, part in enumerate(parts) for start, _ in turns.of(part.name))
+    begins = [next(group) for _, group in groupby(spoken, key=itemgetter(1))]
+    edges = [0.0, *(start for start, _ in begins[1:]), inf]
+    segments, intensity = list[Span](), list[IntensitySpan]()
+    for (start, end), (_, k) in zip(pairwise(edges), begins, strict=False):
+        document = parts[k].document
+        own = [Span(max(s.start, start), min(s.end, end), s.label) for s in session.base_of(document).by_hand(document)]
+        segments += [span for span in own if span.end - span.start >= SHORTEST]
+        intensity += [piece for span in document.intensity if (piece := span.part(start, end)) is not None]
+    return segments, tuple(intensity)

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.progress import no_progress
 from sedtalker.studio.cast import merged_turns
@@ -108,6 +109,23 @@ def test_two_speakers_become_one(client, session):
     assert state["document"]["segments"][0]["label"] == "fear"
     assert np.abs(session.cast.part.voice.sound.samples[: 4 * 16000]).max() > 0.01
     assert names(asked(client, "undo")) == ["ann", "bob", "Cy..d"]
+
+
+def test_what_was_decided_about_each_stays_in_their_own_turns_when_two_become_one(client, session):
+    drawn = [[0.5, 0.3], [2.0, 0.9], [3.5, 0.3]]
+    asked(client, "edit", op="reset")
+    asked(client, "edit", op="relabel", index=0, label="fear")
+    asked(client, "edit", op="set_intensity", points=drawn)
+    asked(client, "speaker", op="activate", name="bob")
+    for index in range(len(asked(client, "edit", op="reset")["document"]["segments"])):
+        asked(client, "edit", op="relabel", index=index, label="sad")  # also while ann speaks
+    merge = {"op": "merge", "name": "ann", "other": "bob"}
+    finished(client, lambda: client.post(f"{ROOT}api/speaker", json=merge))
+    labels = session.document.labels_at(np.array([1.0, 3.0, 5.0, 8.0]))
+    assert [CATEGORIES[label] for label in labels] == ["fear", "fear", "sad", "sad"]
+    assert session.base.intensity(session.document)[100] == pytest.approx(0.9, abs=0.02)
+    assert session.track.intensity[250:400].mean() > 0.4  # bob is sad, and shows it
+    asked(client, "undo")
 
 
 @pytest.mark.parametrize(
