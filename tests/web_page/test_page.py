@@ -269,6 +269,15 @@ def test_speaking_moves_the_head_and_is_kept(browser: Any, page: Page) -> None:
     assert page.page.is_visible("#glb")
 
 
+def test_the_key_that_begins_to_speak_ends_it(page: Page) -> None:
+    page.page.focus("#speak")
+    page.page.keyboard.press("Enter")
+    page.page.keyboard.press("Enter")  # while the browser asks: nothing happens
+    page.until("page.speaking && page.speaking.seconds > 1")
+    page.page.keyboard.press("Enter")
+    page.until("page.animation && !page.speaking")
+
+
 def test_a_denied_microphone(browser: Any, site: str) -> None:
     context = browser.new_context()
     context.add_init_script(
@@ -292,6 +301,16 @@ def test_an_empty_file(page: Page) -> None:
     page.give("empty.wav", b"")
     page.until("document.getElementById('problem').textContent")
     assert page.problem == "This file is empty."
+
+
+def test_a_folder(page: Page, tmp_path: Path) -> None:
+    session = page.page.context.new_cdp_session(page.page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        carried = {"items": [], "files": [str(tmp_path)], "dragOperationsMask": 1}
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 200, "y": 200, "data": carried})
+    page.until("document.getElementById('problem').textContent")
+    assert page.problem == "This cannot be read: a folder, or a file that has gone. Drop one sound file."
+    page.complaints.clear()  # Chromium logs that a blob is none
 
 
 @pytest.mark.parametrize("data", [b"no sound at all", speech(0.5)[:40], b"\xff" * 5000])

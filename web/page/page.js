@@ -237,11 +237,12 @@ async function speak() {
     page.speaking.stop();
     return;
   }
-  const mine = ++asked;
   const button = byId("speak");
+  if (button.getAttribute("aria-disabled") === "true") return;
+  const mine = ++asked;
   quiet();
   problem.textContent = "";
-  button.disabled = true;
+  button.setAttribute("aria-disabled", "true"); // and not disabled, which takes the focus away: the same key stops it
   /** @type {Speaking | null} */
   let speaking = null;
   try {
@@ -276,7 +277,7 @@ async function speak() {
 
 /** @param {HTMLButtonElement} button @param {boolean} on */
 function pressed(button, on) {
-  button.disabled = false;
+  button.removeAttribute("aria-disabled");
   button.setAttribute("aria-pressed", String(on));
   button.textContent = on ? "Stop the microphone" : "Use the microphone";
 }

@@ -98,7 +98,9 @@ export function joined(blocks) {
  * @param {Blob} file @returns {Promise<Float32Array>}
  */
 export async function decodeSound(file) {
-  const bytes = await file.arrayBuffer();
+  const bytes = await file.arrayBuffer().catch((cause) => {
+    throw new Error("This cannot be read: a folder, or a file that has gone. Drop one sound file.", { cause });
+  });
   const wav = readWav(bytes);
   if (wav) return resampled(wav.samples, wav.rate, RATE);
   let sound;
