@@ -136,6 +136,22 @@ def test_a_dropped_mesh_is_registered(desk: Desk, clip: Path) -> None:
     page.page.get_by_role("button", name="Show and move").click()
     page.settle(1.0)
 
+    keys, again = page.page.keyboard, page.page.get_by_role("button", name="Register again")
+    page.page.locator("#stage-canvas").focus()
+    while page.page.locator("#announce").inner_text() != "mouth_left":
+        keys.press("PageDown")
+        page.settle(0.1)
+    for _ in range(30):
+        keys.press("Shift+ArrowRight")
+    for _ in range(20):
+        keys.press("Shift+ArrowUp")
+    again.focus()
+    keys.press("Enter")
+    page.page.get_by_text("the landmarks make no face").wait_for(timeout=240_000)
+    assert again.get_attribute("aria-disabled") == "false"  # what was moved is still there, to be mended
+    page.page.get_by_role("button", name="Undo moves").click()
+    assert again.get_attribute("aria-disabled") == "true"
+
 
 def test_a_missing_file_and_a_missing_page(desk: Desk, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"ended with 2: .*nothing\.wav"):

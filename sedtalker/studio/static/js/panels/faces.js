@@ -59,11 +59,14 @@ function landmarkBlock() {
   });
   send.addEventListener("click", () => landmarks.send().catch(complain));
   back.addEventListener("click", () => landmarks.restore());
-  landmarks.watch(() => {
+  const renew = () => {
     press(show, landmarks.shown);
-    for (const button of [send, back]) enable(button, landmarks.moved.size > 0);
+    const registers = [...store.jobs.values()].some((job) => job.kind === "register");
+    for (const button of [send, back]) enable(button, landmarks.moved.size > 0 && !registers);
     note.textContent = landmarks.about ?? note.textContent;
-  });
+  };
+  landmarks.watch(renew);
+  store.on("jobs", renew);
   return block("Landmarks", note, make("div", { class: "row" }, show), make("div", { class: "row" }, send, back));
 }
 

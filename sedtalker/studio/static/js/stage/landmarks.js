@@ -1,4 +1,4 @@
-/** Landmarks on the head: points that can be dragged over its surface, and sent back for a new registration. */
+/** Landmarks on the head: points that are moved over its surface, by pointer or keys, and sent back for a new registration. */
 
 import * as THREE from "three";
 import { getJson, post } from "../api.js";
@@ -10,6 +10,10 @@ import { stage } from "./stage.js";
 
 /** Pixels around a point in which it is taken hold of. */
 const REACH = 14;
+/** Pixels that a key moves a point, and how much larger the chosen one is. */
+const [STEP, CHOSEN] = [2, 1.7];
+/** @type {Record<string, [number, number]>} where keys move it, right and up */
+const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 /** Radius of a point, as a share of the head's size. */
 const RADIUS = 0.0056;
 
@@ -26,6 +30,8 @@ class Landmarks {
     this._group = new THREE.Group();
     this._watchers = /** @type {(() => void)[]} */ ([]);
     this._held = -1;
+    /** index of the one that keys move */
+    this._chosen = -1;
     this._ray = new THREE.Raycaster();
     if (!stage.ready) return;
     stage.scene.add(this._group);
@@ -34,6 +40,7 @@ class Landmarks {
     canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => this.#drag(event));
     canvas.addEventListener("pointerup", () => this.#leave());
     canvas.addEventListener("pointercancel", () => this.#leave());
+    canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#key(event), { capture: true });
     store.on("head", () => this.hide());
   }
 
@@ -62,7 +69,7 @@ class Landmarks {
       return { name: point.name, position, first: position.clone(), ball: mesh };
     });
     this.shown = true;
-    this.about = `${this.points.length} points. ${this.movable ? "Drag one to its place on the head, then register again." : "They belong to this face and stay where they are."}`;
+    this.about = `${this.points.length} points. ${this.movable ? "Drag one to its place on the head, or with the head in focus choose it by Page Up and Down and move it by Shift and the arrows; then register again." : "They belong to this face and stay where they are."}`;
     stage.resting = true;
     announce(`${this.points.length} landmarks are shown`);
     this.#changed();
@@ -73,6 +80,7 @@ class Landmarks {
     this.points[0]?.ball.geometry.dispose();
     this._group.clear();
     this.points = [];
+    this._chosen = -1;
     this.moved.clear();
     this.shown = false;
     stage.resting = false;
@@ -90,12 +98,11 @@ class Landmarks {
     this.#changed();
   }
 
-  /** Fit the face again with the points as they are now. */
+  /** Fit the face again with the points as they are now; they stay until there is another head. */
   async send() {
     const given = Object.fromEntries([...this.moved].map((i) => [this.points[i].name, this.points[i].position.toArray()]));
     const { job } = await post("landmarks", given);
     expectJob(job, "register");
-    this.hide();
   }
 
   /** @param {PointerEvent} event @returns {THREE.Vector2} in [-1, 1] */
@@ -124,17 +131,42 @@ class Landmarks {
 
   /** @param {PointerEvent} event */
   #drag(event) {
-    if (this._held < 0 || !stage.head) return;
-    const at = this.#place(event);
+    if (this._held >= 0) this.#put(this._held, this.#place(event));
+  }
+
+  /** @param {KeyboardEvent} event Page Up and Down choose a point, Shift and the arrows move it */
+  #key(event) {
+    if (!this.shown || !this.movable) return;
+    const count = this.points.length;
+    const to = { PageDown: this._chosen + 1, PageUp: this._chosen < 0 ? count - 1 : this._chosen - 1 + count }[event.key];
+    const way = event.shiftKey && this._chosen >= 0 ? WAYS[event.key] : undefined;
+    if (to === undefined && !way) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (to !== undefined) {
+      this._chosen = to % count;
+      this.points.forEach(({ ball }, i) => ball.scale.setScalar(i === this._chosen ? CHOSEN : 1));
+      announce(this.points[this._chosen].name);
+      this.#changed();
+      return;
+    }
+    const box = stage.canvas.getBoundingClientRect();
+    const seen = this.points[this._chosen].position.clone().project(stage.camera);
+    this.#put(this._chosen, new THREE.Vector2(seen.x + (2 * STEP * way[0]) / box.width, seen.y + (2 * STEP * way[1]) / box.height));
+  }
+
+  /** @param {number} index @param {THREE.Vector2} at move a point to where the head is seen there, in [-1, 1] */
+  #put(index, at) {
+    if (!stage.head) return;
     at.set(clamp(at.x, -1, 1), clamp(at.y, -1, 1));
     this._ray.setFromCamera(at, stage.camera);
     const hit = this._ray.intersectObjects(stage.head.meshes, false)[0];
     if (!hit) return;
-    const point = this.points[this._held];
+    const point = this.points[index];
     point.position.copy(hit.point);
     point.ball.position.copy(hit.point);
     /** @type {any} */ (point.ball.material).color.set(0xff5a36);
-    this.moved.add(this._held);
+    this.moved.add(index);
     this.#changed();
   }
 
