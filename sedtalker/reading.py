@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 import tomllib
@@ -339,32 +340,71 @@ def eaf(tiers: Mapping[str, Sequence[Interval]], speakers: bool = False) -> str:
 
 # --- Subtitles, WebVTT and SRT.
 
-_CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
-"""A time of a subtitle: hours, minutes, seconds, milliseconds."""
+_CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,9})"
+"""A time of a subtitle: hours, minutes, seconds, and behind the point parts of a second."""
 _CUE = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
 """The line that begins a cue."""
 _INSIDE = re.compile(rf"<{_CLOCK}>")
 """A time inside a cue."""
+_MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
+"""Tags of WebVTT and SRT, and the overrides of SubStation Alpha that programs leave in SRT."""
+_ASIDE = re.compile(r"(?:NOTE|STYLE|REGION)\b")
+"""What begins a block of WebVTT that is no cue."""
+_REPEATED = 0.05
+"""Seconds that a cue lasts at most in which captions that roll up only repeat the line before."""
 
 
 def subtitle_cues(text: str) -> Iterator[Interval]:
-    """The cues of WebVTT or SRT without their tags; one with times inside is a piece from each to the next."""
-    for block in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n")):
-        lines = block.split("\n")
-        at = next((i for i, line in enumerate(lines) if _CUE.match(line)), None)
-        if at is None:
+    """The cues of WebVTT or SRT without their tags; one with times inside is a piece from each to the next.
+
+    Lines that a cue repeats from the one before, as captions do that roll up, are left out.
+    """
+    lines, shown = text.splitlines(), list[str]()
+    starts = [number for number, line in enumerate(lines) if "-->" in line]
+    for at, following in zip(starts, [*starts[1:], None], strict=False):
+        if (found := _CUE.match(lines[at])) is None:
             continue
-        found = _CUE.match(lines[at])
-        assert found is not None
         start, end = _seconds(*found.groups()[:4]), _seconds(*found.groups()[4:])
-        pieces = _INSIDE.split(" ".join(lines[at + 1 :]))
+        said = _text_of(lines[at + 1 : following], following is None)
+        before, shown = shown[-1:], [_plain(line) for line in said] or shown
+        if shown[:1] == before and (len(said) > 1 or end - start < _REPEATED):
+            said = said[1:]
+        pieces = _INSIDE.split(" ".join(said))
         times = [start, *(_seconds(*pieces[i : i + 4]) for i in range(1, len(pieces), 5)), end]
         for k, piece in enumerate(pieces[::5]):
-            yield times[k], max(times[k], times[k + 1]), re.sub(r"<[^<>]*>", "", piece).strip()
+            yield times[k], max(times[k], times[k + 1]), _plain(piece)
+
+
+def _text_of(lines: list[str], last: bool) -> list[str]:
+    """The lines of a cue of those up to the next one, without its number or name, and without blocks that are none."""
+    after_blank = [False, *(not line.strip() for line in lines)]
+    if lines and not last and (after_blank[-2] or lines[-1].strip().isdigit()):
+        lines = lines[:-1]
+    aside = (k for k, line in enumerate(lines) if after_blank[k] and _ASIDE.match(line))
+    return [line for line in lines[: next(aside, None)] if line.strip()]
+
+
+def _plain(text: str) -> str:
+    """A text without markup."""
+    return html.unescape(_MARKUP.sub("", text)).strip()
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str, milliseconds: str) -> float:
-    return 3600 * int(hours or 0) + 60 * int(minutes) + int(seconds) + int(milliseconds.ljust(3, "0")) / 1000
+    return 3600 * int(hours or 0) + 60 * int(minutes) + float(f"{seconds}.{milliseconds}")
+
+
+_LABEL = re.compile(r"[a-z]+:[01]\.[0-9]{3}(?!\S)")
+"""What ``labelled`` writes."""
+
+
+def labelled(label: str, intensity: float) -> str:
+    """An emotion as the one text of a span: ``happy:0.800``."""
+    return f"{label}:{intensity:.3f}"
+
+
+def without_label(text: str) -> str:
+    """The text of a span without what ``labelled`` wrote before it."""
+    return _LABEL.sub("", text, count=1) if _LABEL.match(text) else text
 
 
 def srt(cues: Iterable[Interval]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -30,6 +31,7 @@ from sedtalker.reading import (
     rows_of,
     subtitle_cues,
     textgrid_tiers,
+    without_label,
 )
 from sedtalker.speech.features import SpeechFeatures
 
@@ -41,10 +43,18 @@ MOST_WORDS = 100_000
 """An hour of fast speech has a tenth of that."""
 LONGEST_WORD = 500
 """Characters that are kept of a word or phrase."""
-SILENT = {"", "sil", "sp", "spn", "<eps>", "<sil>", "[noise]", "[silence]"}
+SILENT = {"", "sil", "sp", "spn", "<eps>", "<sil>"}
 """Texts of intervals that are no words."""
-EMOTION = re.compile(r"^[a-z]+:[01]\.[0-9]{3}(?!\S)")
-"""What our own subtitles and tiers begin a text with: ``happy:0.800``, emotion and intensity."""
+ASIDES = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♪♫]")
+"""What subtitles and recognisers describe, such as ``[music]`` and ``(laughs)``: it is not spoken."""
+_OF_NAME = r"[^\W_a-z][^\s:：()\[\]]*"
+"""A word of a name: it begins with a capital, a digit or a sign of another script."""
+NAME = rf"{_OF_NAME}(?:\s{_OF_NAME}){{0,3}}"
+"""Who speaks, in subtitles: up to four words."""
+SPEAKER = re.compile(rf"(?:^[-–—>\s]*|(?<=\s)[-–—]\s?)({NAME})\s?(?:\([^()]*\)\s?)?[:：](?=\s|$)")
+"""A name before what is said, at the beginning of a text or behind the dash of another speaker."""
+NAMED_ALONE = re.compile(rf"{NAME}(?P<how> \([^()]*\))?")
+"""A name, and how somebody speaks, without words: ``ANN (angry)``, as subtitles of our conversations have them."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ def read_words(data: bytes, name: str) -> tuple[Word, ...]:
         raise InputError(f"{name}: words are read from {', '.join(sorted(READERS))}")
     text = decoded(data, name)
     try:
-        found = [_checked(*word) for word in islice(READERS[suffix](text), MOST_WORDS + 1)]
+        found = _spoken([_checked(*word) for word in islice(READERS[suffix](text), MOST_WORDS + 1)])
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
@@ -83,7 +93,22 @@ def read_words(data: bytes, name: str) -> tuple[Word, ...]:
 def _checked(start: float, end: float, text: str) -> Word:
     if not (math.isfinite(start) and math.isfinite(end) and 0.0 <= start <= end):
         raise InputError(f"'{text[:40]}' ends before it begins, or has no times")
-    return Word(float(start), float(end), " ".join(EMOTION.sub("", text.strip()).split())[:LONGEST_WORD])
+    return Word(float(start), float(end), " ".join(without_label(text.strip()).split())[:LONGEST_WORD])
+
+
+def _spoken(found: list[Word]) -> list[Word]:
+    """Words and phrases without what is not spoken: asides, and names of speakers before a colon.
+
+    Those are in capitals, or there twice or more. Where all are names, and one says how, there are no words.
+    """
+    alone = [NAMED_ALONE.fullmatch(word.text) for word in found if word.text]
+    if all(alone) and any(each and each["how"] for each in alone):
+        return []
+    before = Counter(name for word in found for name in SPEAKER.findall(word.text))
+    names = {name for name, count in before.items() if count > 1 or name.isupper()}
+    said = [SPEAKER.sub(lambda m: " " if m[1] in names else m[0], word.text) for word in found]
+    kept = [" ".join(ASIDES.sub(" ", text).split()) for text in said]
+    return [replace(word, text=text) for word, text in zip(found, kept, strict=True)]
 
 
 Found = Iterable[tuple[float, float, str]]

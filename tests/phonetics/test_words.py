@@ -11,6 +11,7 @@ import pytest
 from sedtalker.emotion.formats import constant_track, labels
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import Word, read_words
+from sedtalker.reading import srt
 
 VTT = """WEBVTT
 
@@ -87,6 +88,63 @@ def test_subtitles():
     assert words == (Word(0.5, 2.0, "So this is how you feel"), Word(3.0, 3.7, "Well"), Word(3.7, 4.5, "yes"))
     srt = "1\r\n00:00:00,500 --> 00:00:01,250\r\nso\r\n\r\n"
     assert read_words(srt.encode("utf-16"), "a.SRT") == SO
+
+
+ROLLING = """WEBVTT
+Kind: captions
+
+00:00:00.000 --> 00:00:02.000 align:start
+ 
+so<00:00:00.400><c> this</c>
+
+00:00:02.000 --> 00:00:02.010 align:start
+so this
+ 
+
+00:00:02.010 --> 00:00:04.000 align:start
+so this
+is
+"""
+"""As video platforms write what they recognise."""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1\n{}\nso\n2\n{}\nyes\n", ["so", "yes"]),
+        ("1\r{}\rso\r\r2\r{}\ryes\r", ["so", "yes"]),
+        ("1\n{}\n\nso\n\n2\n{}\n5\n", ["so", "5"]),
+        ("WEBVTT\n\nfirst\n{}\nso\n\nNOTE not --> this\nnor this\n\nsecond one\n{}\nyes\n", ["so", "yes"]),
+        ("{}\n{{\\an8}}R&amp;B, {{\\i1}}don&#39;t&nbsp;you\n\n{}\n<v Ann>yes</v>\n", ["R&B, don't you", "yes"]),
+    ],
+)
+def test_subtitles_as_many_programs_write_them(text, said):
+    made = text.format("00:00:00,500 --> 00:00:01,250", "00:00:01.2500 --> 00:00:02.0000")
+    assert read_words(made.encode(), "a.srt") == (Word(0.5, 1.25, said[0]), Word(1.25, 2.0, said[1]))
+
+
+def test_captions_that_roll_up_say_each_word_once():
+    assert [word.text for word in read_words(ROLLING.encode(), "a.vtt")] == ["so", "this", "is"]
+
+
+@pytest.mark.parametrize(
+    ("cues", "said"),
+    [
+        (["ANN (angry): so", "- BOB: yes - DR. WHO: no"], ["so", "yes no"]),
+        (["Ann: so", "Bob: yes", "Ann: no", "Bob: oh"], ["so", "yes", "no", "oh"]),
+        (["Remember: it is 10:30 now", "HE (laughs)"], ["Remember: it is 10:30 now", "HE"]),
+        (["[door] so (laughs)", "♪♪", ">> ANN: yes"], ["so", "yes"]),
+    ],
+)
+def test_names_of_speakers_and_descriptions_are_not_spoken(cues, said):
+    text = srt((k, k + 0.5, cue) for k, cue in enumerate(cues))
+    assert [word.text for word in read_words(text.encode(), "a.srt")] == said
+
+
+def test_subtitles_of_our_conversations_have_no_words():
+    text = srt((k, k + 0.5, cue) for k, cue in enumerate(["ANN (angry)", "BOB"]))
+    with pytest.raises(InputError, match="no words with times"):
+        read_words(text.encode(), "a.srt")
 
 
 @pytest.mark.parametrize("form", [labels.SRT, labels.VTT])

@@ -25,7 +25,7 @@ from sedtalker.emotion.formats.json import CONVERSATION, rounded_segment, track_
 from sedtalker.emotion.formats.labels import CSV_COLUMNS, intervals, text_cell
 from sedtalker.emotion.track import UNCERTAIN, UNSURE, Segment
 from sedtalker.errors import InputError, said_of
-from sedtalker.reading import Interval, checked, eaf, parse_json, read_text, srt, vtt
+from sedtalker.reading import Interval, checked, eaf, labelled, parse_json, read_text, srt, vtt
 from sedtalker.speakers.separation import Speakers
 from sedtalker.speakers.turns import MOST_SPEAKERS, MOST_TURNS, NOT_GIVEN, Turn, Turns, one_word_each, rttm_lines
 from sedtalker.storage import write_text
@@ -147,7 +147,7 @@ def _parts(turn: Turn, segments: list[Segment]) -> Iterator[tuple[float, float, 
         yield turn.start, turn.end, NOT_GIVEN
     edges = [turn.start, *(s.start for s in inside[1:]), turn.end]
     for segment, (start, end) in zip(inside, pairwise(edges), strict=False):
-        yield start, end, (f"{segment.label}:{segment.intensity:.3f}", f"{segment.confidence:.3f}")
+        yield start, end, (labelled(segment.label, segment.intensity), f"{segment.confidence:.3f}")
 
 
 def conversation_to_csv(conversation: Conversation, name: str = "") -> str:

@@ -34,6 +34,7 @@ from sedtalker.reading import (
     Interval,
     eaf,
     eaf_tiers,
+    labelled,
     rows_of,
     srt,
     subtitle_cues,
@@ -264,7 +265,7 @@ def _names_emotion(text: str) -> bool:
 
 def intervals(segments: Sequence[Segment]) -> list[Interval]:
     """Beginning, end and text of each: ``happy:0.800``, label and intensity."""
-    return [(s.start, s.end, f"{s.label}:{s.intensity:.3f}") for s in segments]
+    return [(s.start, s.end, labelled(s.label, s.intensity)) for s in segments]
 
 
 SENTENCE_ENDS = ".?!。？！…"
