@@ -200,7 +200,10 @@ class Animator:
                 moved = sharpened(moved, spoken, face)
         spoken_in = {}
         if moved.phones is not None:
-            spoken_in = {"words": len(moved.phones.words), "language": moved.phones.language or language or ENGLISH}
+            spoken_in = {
+                "words": len(moved.phones.word_times()),
+                "language": moved.phones.language or language or ENGLISH,
+            }
         source = self._provenance(
             moved, motion, face, sound, self.licences(emotion), spoken_in | dict(provenance or {})
         )

@@ -186,7 +186,7 @@ class Alignment:
 
     Attributes:
         phones: in order of time.
-        words: their texts.
+        words: texts of the spoken words, see ``SpokenWord``.
         fit: mean over the frames of words of the log ratio of the phone's posterior to the likeliest phone's: 0 where
             the encoder agrees throughout, far below where other words are spoken.
         fits: the same of each word.
@@ -209,9 +209,15 @@ class Alignment:
         return [(p.start, p.end) for p in self.phones if p.phone in classes and p.word is not None]
 
     def word_times(self) -> tuple[tuple[float, float, str], ...]:
-        """Start, end and text of each word."""
+        """Start, end and text of each word as it is written; spoken words without a text belong to the one before."""
         times: dict[int, tuple[float, float]] = {}
         for phone in self.phones:
             if phone.word is not None:
                 times[phone.word] = (times.get(phone.word, (phone.start,))[0], phone.end)
-        return tuple((*times[index], self.words[index]) for index in sorted(times))
+        written = list[tuple[float, float, str]]()
+        for index in sorted(times):
+            if self.words[index] or not written:
+                written.append((*times[index], self.words[index]))
+            else:
+                written[-1] = (written[-1][0], times[index][1], written[-1][2])
+        return tuple(written)

@@ -44,7 +44,7 @@ class SpokenWord:
     """A word as it is pronounced.
 
     Attributes:
-        text: as it is written.
+        text: as it is written, with punctuation; empty where the word before is written in one with it, as a number.
         phones: classes of ``sedtalker.speech.features.PHONES``, at least one.
         within: seconds between which it is spoken, about; None: not known.
     """
@@ -55,7 +55,7 @@ class SpokenWord:
 
 
 def pronounce(text: str, language: str = ENGLISH) -> list[SpokenWord]:
-    """The words of a text, each with its phones.
+    """The words of a text, each with its phones; their texts are together the text.
 
     Args:
         text: in the language's usual script.
@@ -66,23 +66,39 @@ def pronounce(text: str, language: str = ENGLISH) -> list[SpokenWord]:
     """
     if len(text) > MOST_CHARACTERS:
         raise InputError(f"the transcript has more than {MOST_CHARACTERS} characters: cut the recording into parts")
-    written = written_words(text)
-    if not written:
+    tokens = list[tuple[str, list[str]]]()
+    for token in _tokens(text):
+        if words := written_words(token):
+            tokens.append((token, words))
+        elif tokens:
+            tokens[-1] = (f"{tokens[-1][0]} {token}", tokens[-1][1])
+    if not tokens:
         raise InputError("the transcript has no words in it: give what is said in the recording")
     dictionary = english_dictionary() if language == ENGLISH else {}
-    unknown = [word for word in written if _entry(word) not in dictionary]
+    unknown = [word for _, words in tokens for word in words if _entry(word) not in dictionary]
     if unknown and language == ENGLISH and dictionary and not has_espeak():
         raise InputError(
             f"'{unknown[0][:40]}' is not in the English dictionary: pip install 'sedtalker[g2p]', or write it as others"
         )
     by_rule = dict(zip(unknown, _espeak_words(unknown, language), strict=True)) if unknown else {}
     spoken: list[SpokenWord] = []
-    for word in written:
-        found = by_rule[word] if word in by_rule else [SpokenWord(word, dictionary[_entry(word)])]
-        spoken += [piece for piece in found if piece.phones]
+    for token, words in tokens:
+        found = [by_rule[word] if word in by_rule else [dictionary[_entry(word)]] for word in words]
+        pieces = [phones for word in found for phones in word if phones]
+        spoken += map(SpokenWord, _parted(token, len(pieces)), pieces)
     if not spoken:
         raise InputError(f"nothing in the transcript can be pronounced in '{language}': is it in another language?")
     return spoken
+
+
+def _tokens(text: str) -> list[str]:
+    """A text at its spaces, and behind the wide signs of scripts that have none, with all signs but control codes."""
+    kinds = [(c, unicodedata.category(c)) for c in text]
+    return "".join(" " if k == "Cc" else f"{c} " if k[0] == "P" and _is_wide(c) else c for c, k in kinds).split()
+
+
+def _is_wide(sign: str) -> bool:
+    return unicodedata.east_asian_width(sign) in "WF"
 
 
 def written_words(text: str) -> list[str]:
@@ -177,24 +193,23 @@ def _backend(name: str) -> Any:
     return EspeakBackend(name, with_stress=False, language_switch="remove-flags", logger=quiet)
 
 
-def _espeak_words(written: list[str], language: str) -> list[list[SpokenWord]]:
-    """What espeak-ng makes of each written word: none, one, or several (numbers, and phrases without spaces)."""
+def _espeak_words(written: list[str], language: str) -> list[list[tuple[str, ...]]]:
+    """The phones of the words that espeak-ng makes of each: several of numbers, and of phrases without spaces."""
     backend = _backend(espeak_name(language))  # says which extra is missing
     from phonemizer.separator import Separator
 
     lines = backend.phonemize(written, separator=Separator(phone=" ", word=f" {GAP} "), strip=True)
-    found = []
-    for word, line in zip(written, lines, strict=True):
-        groups = [tuple(p for sound in group.split() for p in nearest_phones(sound)) for group in line.split(GAP)]
-        texts = _parted(word, len(groups))
-        found.append([SpokenWord(text, phones) for text, phones in zip(texts, groups, strict=True) if phones])
-    return found
+    groups = [[group.split() for group in line.split(GAP)] for line in lines]
+    return [[tuple(p for sound in group for p in nearest_phones(sound)) for group in line] for line in groups]
 
 
-def _parted(word: str, count: int) -> list[str]:
-    """A written word as the texts of its spoken words: its signs where there are as many, else the whole each time."""
-    signs = re.findall(r"\w", word)
-    return signs if count > 1 and len(signs) == count else [word] * count
+def _parted(token: str, count: int) -> list[str]:
+    """The texts of so many spoken words: the signs of a script without spaces where there are as many, else the whole
+    and then none."""
+    signs = re.findall(r"^\W*\w\W*|\w\W*", token)
+    if len(signs) == count and all(_is_wide(sign) for sign in re.findall(r"\w", token)):
+        return signs
+    return [token, *[""] * (count - 1)][:count]
 
 
 NEAREST: dict[str, tuple[str, ...]] = {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics import aligner
-from sedtalker.phonetics.aligner import Alignment, align, phone_posteriors
+from sedtalker.phonetics.aligner import AlignedPhone, Alignment, align, phone_posteriors
 from sedtalker.phonetics.pronunciation import SpokenWord, pronounce
 from sedtalker.speech.encoder import EncoderPair, MelEncoder, open_encoder
 from sedtalker.speech.features import EMOTION, PHONE_INDEX, PHONES, SILENCE, SPEECH
@@ -147,3 +147,9 @@ def test_beside_pocketsphinx(data_dir: Path) -> None:
             errors += [abs(p.start - s.start) for p, s in zip(mine, theirs, strict=True)]
     assert len(errors) > 40
     assert np.median(errors) <= 0.02
+
+
+def test_spoken_words_that_are_written_as_one_have_one_time() -> None:
+    phones = tuple(AlignedPhone(float(k), k + 1.0, "AH", word) for k, word in enumerate((0, 1, None, 2, 3)))
+    found = Alignment(phones, ("1999", "", "", "men"))
+    assert found.word_times() == ((0.0, 4.0, "1999"), (4.0, 5.0, "men"))

@@ -51,7 +51,17 @@ def test_words_that_the_dictionary_lacks() -> None:
     (word,) = pronounce("blorptangs")
     assert word.phones[:2] == ("B", "L")
     assert word.phones[-1] == "Z"
-    assert [w.text for w in pronounce("42 men")] == ["4", "2", "men"]
+    assert [w.text for w in pronounce("42 men")] == ["42", "", "men"]
+
+
+@dictionary
+@espeak
+def test_texts_are_as_they_are_written() -> None:
+    text = "In 1999, “mother-in-law's” U.S.A. paid $20.50 — twice! 😀"
+    assert " ".join(w.text for w in pronounce(text) if w.text) == text
+    assert [w.text for w in pronounce("你好，我们 走吧。", "zh")] == ["你好，", "我", "们", "走", "吧。"]
+    assert [w.text for w in pronounce("“一百100人”", "zh") if w.text] == ["“一百100人”"]
+    assert [w.text for w in pronounce("- 1\x00a ", "en")] == ["1", "a"]
 
 
 @dictionary

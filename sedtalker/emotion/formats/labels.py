@@ -8,6 +8,7 @@ segment.
 from __future__ import annotations
 
 import csv
+import html
 import io
 import logging
 import math
@@ -270,6 +271,8 @@ def intervals(segments: Sequence[Segment]) -> list[Interval]:
 
 SENTENCE_ENDS = ".?!。？！…"
 """Signs behind the last word of a sentence."""
+QUOTES = "\"'”’»«“」』)"
+"""What may stand behind them."""
 
 
 def subtitles(track: EmotionTrack) -> list[Interval]:
@@ -285,7 +288,7 @@ def subtitles(track: EmotionTrack) -> list[Interval]:
                 cues.append((begin, end, f"{label} {word}"))
             else:
                 cues[-1] = (first, end, f"{said} {word}")
-            ended = word.endswith(tuple(SENTENCE_ENDS))
+            ended = word.rstrip(QUOTES).endswith(tuple(SENTENCE_ENDS))
     return cues
 
 
@@ -390,5 +393,10 @@ SRT = replace(
     write=lambda track, _: srt(subtitles(track)),
 )
 """Subtitles, a cue a segment, or a sentence where the words are known; see ``sedtalker.emotion.formats.files``."""
-VTT = replace(SRT, suffix=".vtt", about="subtitles (WebVTT)", write=lambda track, _: vtt(subtitles(track)))
+VTT = replace(
+    SRT,
+    suffix=".vtt",
+    about="subtitles (WebVTT)",
+    write=lambda track, _: vtt((a, b, html.escape(said, quote=False)) for a, b, said in subtitles(track)),
+)
 """The same as WebVTT; see ``sedtalker.emotion.formats.files``."""

@@ -12,6 +12,7 @@ from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.formats.labels import subtitles
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
+from sedtalker.phonetics.words import read_words
 
 WORDS = ((0.1, 0.5, "Stop"), (0.5, 0.9, "it."), (1.2, 1.6, "Give"), (1.6, 1.9, "me"), (2.2, 2.6, "Oh."))
 
@@ -41,3 +42,11 @@ def test_subtitles_have_a_cue_a_sentence(track: EmotionTrack, suffix: str, tmp_p
     read = EmotionTrack.load(path, 3.0).segments()
     assert [s.label for s in read] == ["happy", "sad"]
     assert "Stop it." in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+def test_words_with_signs_of_markup_come_back(track: EmotionTrack, suffix: str, tmp_path: Path) -> None:
+    said = ((0.1, 0.5, "“R&D?”"), (0.5, 0.9, "<no>!"))
+    replace(track, words=said).save(tmp_path / f"track{suffix}")
+    found = read_words((tmp_path / f"track{suffix}").read_bytes(), f"track{suffix}")
+    assert [word.text for word in found] == (["“R&D?”", "<no>!"] if suffix == ".vtt" else ["“R&D?”", "!"])
