@@ -59,7 +59,7 @@ def pronounce(text: str, language: str = ENGLISH) -> list[SpokenWord]:
 
     Args:
         text: in the language's usual script.
-        language: as espeak-ng names it (``de``, ``fr-fr``, ``cmn``, ``ko``), or ``en``.
+        language: as espeak-ng names it (``de``, ``fr-fr``, ``cmn``, ``ko``), or ``en``; regions may be added.
 
     Raises:
         InputError: no words, too long, an unknown language, or an extra that it needs is not installed.
@@ -74,9 +74,9 @@ def pronounce(text: str, language: str = ENGLISH) -> list[SpokenWord]:
             tokens[-1] = (f"{tokens[-1][0]} {token}", tokens[-1][1])
     if not tokens:
         raise InputError("the transcript has no words in it: give what is said in the recording")
-    dictionary = english_dictionary() if language == ENGLISH else {}
+    dictionary = english_dictionary() if plain_name(language) == ENGLISH else {}
     unknown = [word for _, words in tokens for word in words if _entry(word) not in dictionary]
-    if unknown and language == ENGLISH and dictionary and not has_espeak():
+    if unknown and dictionary and not has_espeak():
         raise InputError(
             f"'{unknown[0][:40]}' is not in the English dictionary: pip install 'sedtalker[g2p]', or write it as others"
         )
@@ -110,9 +110,15 @@ def written_words(text: str) -> list[str]:
 
 def check_language(language: str) -> None:
     """Raise ``InputError`` where nothing here pronounces a language."""
-    if language == ENGLISH and english_dictionary():
+    if plain_name(language) == ENGLISH and english_dictionary():
         return
     espeak_name(language)
+
+
+def plain_name(language: str) -> str:
+    """A language in lower case with hyphens; that of the dictionary is ``ENGLISH`` also by its longer name."""
+    name = language.strip().lower().replace("_", "-")
+    return ENGLISH if name == SHORT_NAMES[ENGLISH] else name
 
 
 # --- English: the dictionary that pocketsphinx brings.
@@ -171,17 +177,18 @@ def _languages() -> frozenset[str]:
 
 
 def espeak_name(language: str) -> str:
-    """How espeak-ng calls a language.
+    """How espeak-ng calls a language, or where it lacks the region (``de-DE``) or script (``zh-Hans``), that alone.
 
     Raises:
         InputError: it does not know it, or is not there.
     """
-    name = SHORT_NAMES.get(language.lower(), language.lower())
-    if name not in _languages():
-        near = [n for n in sorted(_languages()) if n.split("-")[0] == name.split("-")[0]]
-        hint = f"use {', '.join(near[:4])}" if near else "use a name of espeak-ng such as en, de, fr, es, zh, ko, hi"
-        raise InputError(f"'{language}' is no language that espeak-ng knows: {hint}")
-    return name
+    name = plain_name(language)
+    for known in (name, name.partition("-")[0]):
+        if (known := SHORT_NAMES.get(known, known)) in _languages():
+            return known
+    raise InputError(
+        f"'{language}' is no language that espeak-ng knows: use one of its names, such as en, de, fr, es, zh, ko, hi"
+    )
 
 
 @lru_cache(maxsize=4)

@@ -26,7 +26,7 @@ from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.errors import InputError, extra
 from sedtalker.models import ModelFile, PulledModel
 from sedtalker.phonetics.aligner import POOR_FIT, AlignedPhone, Alignment, align, phone_posteriors
-from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, check_language, has_espeak, pronounce
+from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, check_language, has_espeak, plain_name, pronounce
 from sedtalker.phonetics.visemes import recognise
 from sedtalker.phonetics.words import AUTO, Word, Words, align_recording, spoken_words
 from sedtalker.progress import Hook, no_progress, one_step
@@ -168,7 +168,7 @@ def pieces(speech: Mask, rate: float) -> list[tuple[int, int]]:
 def transcribed(model: Any, sound: Audio, start: float, end: float, language: str | None) -> tuple[list[Word], str]:
     """What Whisper recognises from ``start`` to ``end`` seconds, and the language, as espeak-ng names it."""
     first = max(0, round((start - SOUND_AROUND) * SAMPLE_RATE))
-    name = language.partition("-")[0] if language else None
+    name = plain_name(language).partition("-")[0] if language else None
     try:
         segments, info = model.transcribe(
             np.asarray(sound.samples[first : round((end + SOUND_AROUND) * SAMPLE_RATE)], np.float32),

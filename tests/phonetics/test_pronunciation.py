@@ -111,8 +111,20 @@ def test_bilabials_stay_bilabials() -> None:
 def test_a_language_that_does_not_exist() -> None:
     with pytest.raises(InputError, match="'xx' is no language that espeak-ng knows"):
         pronounce("hello", "xx")
-    with pytest.raises(InputError, match="use pt, pt-br"):
-        check_language("pt-pt")
+
+
+@espeak
+def test_languages_by_codes_of_other_programs() -> None:
+    codes = {"de-DE": "de", "zh-Hans": "cmn", "zh_CN": "cmn", "pt_br": "pt-br", "KO-kr": "ko", "en-GB": "en-gb"}
+    assert {code: pronunciation.espeak_name(code) for code in codes} == codes
+
+
+@dictionary
+def test_english_by_any_name_needs_the_dictionary_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pronunciation, "has_espeak", lambda: False)
+    for code in ("EN", "en-US", "en_us"):
+        check_language(code)
+        assert pronounce("map", code)[0].phones == ("M", "AE", "P")
 
 
 def test_nothing_to_say() -> None:

@@ -90,6 +90,13 @@ def test_a_language_that_nothing_pronounces_moves_no_lips(monkeypatch: pytest.Mo
         recognition.transcribed(StandIn(), from_samples(np.zeros(16000, np.float32), SAMPLE_RATE), 0.0, 1.0, "eo")
 
 
+def test_whisper_is_asked_for_languages_by_its_own_names() -> None:
+    sound, model = from_samples(np.zeros(16000, np.float32), SAMPLE_RATE), StandIn()
+    for code in ("EN", "zh_Hans", "cmn", "de-DE"):
+        assert recognition.transcribed(model, sound, 0.0, 1.0, code)[1] == code
+    assert [language for _, language in model.asked] == ["en", "zh", "zh", "de"]
+
+
 def test_english_is_tried_where_another_language_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     model = StandIn((0.2, 0.5, "Bob"), (0.5, 0.7, "may"), language="xx")
     found = listening(monkeypatch, model)

@@ -46,7 +46,7 @@ def test_a_transcript_is_a_text_and_never_a_file_of_the_server(tmp_path):
     (tmp_path / "said.txt").write_text("one two three four")
     options = parsed(AnimateOptions, {"transcript": "Bin blue, now."}, "options")
     options.check()
-    assert [word.text for word in options.words()] == ["Bin", "blue", "now"]
+    assert [word.text for word in options.words()] == ["Bin", "blue,", "now."]
     assert AnimateOptions().words() is None
     try:
         named = AnimateOptions(transcript=str(tmp_path / "said.txt")).words()
