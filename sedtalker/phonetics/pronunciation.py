@@ -35,6 +35,10 @@ MOST_CHARACTERS = 200_000
 """Longest transcript; an hour of fast speech has a third of that."""
 INSIDE_WORDS = "'’ʼ"
 """Apostrophes, which are parts of words."""
+SIGNS = {"&": "and", "%": "percent"}
+"""Signs that are spoken, and their entries in the dictionary."""
+NUMBER = re.compile(r"(?<![\d$€£¥][.,:/-])(?<![\d$€£¥])\d+(?:[.,]\d{3})*(?:[.,]\d+)?(?![.,:/-]?\d)")
+"""Digits with points and commas that are a number; no price, date, time, version or list."""
 GAP = "|"
 """Between words in what phonemizer gives."""
 
@@ -103,9 +107,11 @@ def _is_wide(sign: str) -> bool:
 
 def written_words(text: str) -> list[str]:
     """The words of a text without punctuation, in order; scripts without spaces come as one word a phrase."""
-    plain = "".join(c if c in INSIDE_WORDS or unicodedata.category(c)[0] not in "PSC" else " " for c in text)
+    numbers = {place for number in NUMBER.finditer(text) for place in range(*number.span())}
+    inside = (c in INSIDE_WORDS or k in numbers or unicodedata.category(c)[0] not in "PSC" for k, c in enumerate(text))
+    plain = "".join(c if kept else f" {c} " if c in SIGNS else " " for c, kept in zip(text, inside, strict=True))
     words = (word.strip(INSIDE_WORDS) for word in plain.split())
-    return [word for word in words if any(c.isalnum() for c in word)]
+    return [word for word in words if word in SIGNS or any(c.isalnum() for c in word)]
 
 
 def check_language(language: str) -> None:
@@ -125,7 +131,7 @@ def plain_name(language: str) -> str:
 
 
 def _entry(word: str) -> str:
-    return word.lower().replace("’", "'").replace("ʼ", "'")
+    return SIGNS.get(word, word).lower().replace("’", "'").replace("ʼ", "'")
 
 
 @lru_cache(maxsize=1)

@@ -37,6 +37,15 @@ def test_words_without_punctuation() -> None:
     assert written_words(" … ?! ' ") == []
 
 
+def test_numbers_and_signs_that_are_spoken() -> None:
+    assert written_words("1,000 of 3.14 (2.500.000,5), R&D: 20 % or 5%.") == (
+        ["1,000", "of", "3.14", "2.500.000,5", "R", "&", "D", "20", "%", "or", "5", "%"]
+    )
+    assert written_words("$20.50 at 10:30, 31.12.2025, 1,2,3.") == (
+        ["20", "50", "at", "10", "30", "31", "12", "2025", "1", "2", "3"]
+    )
+
+
 @dictionary
 def test_english_words_are_looked_up() -> None:
     assert pronounce("Bob’s map") == [
@@ -62,6 +71,16 @@ def test_texts_are_as_they_are_written() -> None:
     assert [w.text for w in pronounce("你好，我们 走吧。", "zh")] == ["你好，", "我", "们", "走", "吧。"]
     assert [w.text for w in pronounce("“一百100人”", "zh") if w.text] == ["“一百100人”"]
     assert [w.text for w in pronounce("- 1\x00a ", "en")] == ["1", "a"]
+
+
+@dictionary
+def test_signs_need_no_espeak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pronunciation, "has_espeak", lambda: False)
+    assert [(w.text, w.phones[0]) for w in pronounce("Tom & R&D, two %")][1::2] == [
+        ("&", "AH"),
+        ("", "AH"),
+        ("two", "T"),
+    ]
 
 
 @dictionary
@@ -139,7 +158,7 @@ def test_nothing_to_say() -> None:
 @settings(max_examples=40)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30))
 def test_any_text_is_pronounced_or_refused(text: str) -> None:
-    if not any(c.isalnum() for c in text):
+    if not written_words(text):
         with pytest.raises(InputError):
             pronounce(text)
         return
