@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sedtalker.animation.animation import Animation
@@ -13,6 +14,7 @@ from sedtalker.errors import InputError, said_of
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.phonetics.aligner import Alignment
+from sedtalker.phonetics.pronunciation import written_words
 from sedtalker.phonetics.synthesis import SpokenText, Synthesizer
 from sedtalker.phonetics.words import align_recording
 from sedtalker.progress import Hook, no_progress, one_step
@@ -40,7 +42,9 @@ def parse_tags(text: str) -> list[TaggedText]:
     for tag, said in zip(rest[::2], rest[1::2], strict=True):
         with said_of(f"[{tag}]"):
             parts.append(TaggedText(said.strip(), *parse_label(tag)))
-    found = [part for part in parts if part.text]
+    if (left := next((part.text for part in parts if set(part.text) & set("[]")), None)) is not None:
+        raise InputError(f"'{left[:40]}': a tag is an emotion in one pair of brackets, such as [happy:0.8]")
+    found = [part for part in parts if written_words(part.text)]
     if not found:
         raise InputError("there is no text to say")
     return found
@@ -54,7 +58,7 @@ def tagged_track(parts: list[TaggedText], counts: tuple[int, ...], phones: Align
         phones: when they are spoken.
         duration: seconds.
     """
-    starts, first = [start for start, *_ in phones.word_times()], 0
+    starts, first = {phone.word: phone.start for phone in reversed(phones.phones)}, 0
     edges = list[float]()
     for count in counts:
         edges.append(starts[first])
@@ -101,7 +105,7 @@ def say(
         speech = synthesizer([part.text for part in parts], voice, speed, language)
     sound = speech.sound
     with one_step(hook, "aligning the words"):
-        phones = align_recording(speech.words, sound, animator.encoder(sound))
+        phones = replace(align_recording(speech.words, sound, animator.encoder(sound)), language=language)
     if TAG.search(text):
         emotion = tagged_track(parts, speech.counts, phones, sound.duration)
     can_sharpen = not animator.moves_vertices and (not isinstance(face, Face) or face.landmarks is not None)

@@ -70,12 +70,7 @@ def pronounce(text: str, language: str = ENGLISH) -> list[SpokenWord]:
     """
     if len(text) > MOST_CHARACTERS:
         raise InputError(f"the transcript has more than {MOST_CHARACTERS} characters: cut the recording into parts")
-    tokens = list[tuple[str, list[str]]]()
-    for token in _tokens(text):
-        if words := written_words(token):
-            tokens.append((token, words))
-        elif tokens:
-            tokens[-1] = (f"{tokens[-1][0]} {token}", tokens[-1][1])
+    tokens = [(token, written_words(token)) for token in written_texts(text)]
     if not tokens:
         raise InputError("the transcript has no words in it: give what is said in the recording")
     dictionary = english_dictionary() if plain_name(language) == ENGLISH else {}
@@ -95,10 +90,20 @@ def pronounce(text: str, language: str = ENGLISH) -> list[SpokenWord]:
     return spoken
 
 
-def _tokens(text: str) -> list[str]:
-    """A text at its spaces, and behind the wide signs of scripts that have none, with all signs but control codes."""
+def written_texts(text: str) -> list[str]:
+    """A text at its spaces, and behind the wide signs of scripts that have none; each part has a word in it.
+
+    All signs are kept but control codes and those before the first word; those alone are with the word before them.
+    """
     kinds = [(c, unicodedata.category(c)) for c in text]
-    return "".join(" " if k == "Cc" else f"{c} " if k[0] == "P" and _is_wide(c) else c for c, k in kinds).split()
+    spaced = "".join(" " if k == "Cc" else f"{c} " if k[0] == "P" and _is_wide(c) else c for c, k in kinds)
+    found = list[str]()
+    for token in spaced.split():
+        if written_words(token):
+            found.append(token)
+        elif found:
+            found[-1] += f" {token}"
+    return found
 
 
 def _is_wide(sign: str) -> bool:

@@ -8,8 +8,9 @@ They say where a word is, and the aligner finds its phones there: a sound's own 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from sedtalker.audio import Audio, from_samples
 from sedtalker.errors import InputError, extra
 from sedtalker.models import ModelFile, PulledModel
-from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, espeak_name, sounds_of, written_words
+from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, espeak_name, sounds_of, written_texts
 from sedtalker.reading import is_file
 from sedtalker.storage import UNREADABLE, whole_file
 
@@ -143,12 +144,13 @@ class Synthesizer:
         if not 0.5 <= speed <= 2.0:
             raise InputError(f"--speed {speed:g}: give 0.5 to 2")
         name = "en-gb" if language == ENGLISH and voice.startswith(BRITISH) else espeak_name(language)
-        signs = [" ".join(self.engine.tokenizer.phonemize(part, name).split()) for part in parts]
+        written = [written_texts(part) for part in parts]
+        signs, *own = ([self._signs(text, name) for text in texts] for texts in (parts, *written))
         if not all(any(classes for *_, classes in sounds_of(text)) for text in signs):
             raise InputError("there is nothing to say: give words, in the language that --language names")
         made, _, timings = self.engine.create_timed(" ".join(signs), voice, speed, is_phonemes=True)
         samples = (np.clip(made, -1.0, 32767 / 32768) * 32768).round().astype(np.int16)
-        parted = [_words(part, text) for part, text in zip(parts, signs, strict=True)]
+        parted = [_words(*part) for part in zip(signs, written, own, strict=True)]
         counts = tuple(sum(bool(word.sounds) for word in words) for words in parted)
         words, times = list(chain.from_iterable(parted)), [(t.start, t.end) for t in timings if t.phoneme != " "]
         within = _word_times(words, times) if times else [None] * len(words)
@@ -158,6 +160,10 @@ class Synthesizer:
             if word.sounds
         )
         return SpokenText(samples, SAMPLE_RATE, spoken, counts)
+
+    def _signs(self, text: str, language: str) -> str:
+        """What the engine calls phonemes: IPA and punctuation, as its model reads them."""
+        return " ".join(self.engine.tokenizer.phonemize(text, language).split())
 
 
 def voice_names(voices: Path) -> list[str]:
@@ -213,13 +219,42 @@ class _Word:
     sounds: tuple[tuple[int, int, tuple[str, ...]], ...]
 
 
-def _words(text: str, signs: str) -> list[_Word]:
-    """The words of a part, written where there are as many; what is only punctuation has no sounds and no text."""
-    groups = [(group, tuple(_sounds(group))) for group in signs.split()]
-    written = written_words(text)
-    spoken = [group for group, sounds in groups if sounds]
-    texts = iter(written if len(written) == len(spoken) else spoken)
-    return [_Word(next(texts) if sounds else "", len(group), sounds) for group, sounds in groups]
+def _words(signs: str, written: Sequence[str], own: Sequence[str]) -> list[_Word]:
+    """The words of a part by its signs; what is only punctuation has no sounds and no text.
+
+    A number is one text and several words, ``of the`` two texts and one word: each text goes to the word with the first
+    of its sounds.
+
+    Args:
+        written: the texts in it.
+        own: the signs of each alone.
+    """
+    groups = [(group, _sounds(group)) for group in signs.split()]
+    spoken = [sounds for _, sounds in groups if sounds]
+    alone, together = (
+        [tuple(phone for *_, classes in sounds for phone in classes) for sounds in each]
+        for each in (map(_sounds, own), spoken)
+    )
+    goes = dict[int, int]()
+    for same, a, b, c, d in SequenceMatcher(None, alone, together, autojunk=False).get_opcodes():
+        if same == "equal":
+            goes |= zip(range(a, b), range(c, d), strict=True)
+        else:
+            goes |= {a + k: c + at for k, at in _meeting(alone[a:b], together[c:d])}
+    texts, at = [list[str]() for _ in spoken], 0
+    for k, text in enumerate(written):
+        at = max(at, goes.get(k, at)) if k else 0
+        texts[at].append(text)
+    said = iter(texts)
+    return [_Word(" ".join(next(said)) if sounds else "", len(group), tuple(sounds)) for group, sounds in groups]
+
+
+def _meeting(alone: Sequence[tuple[str, ...]], together: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
+    """Words of one sequence of phones, each with that of the other which has the first phone that both have."""
+    phones, others = ([(k, phone) for k, word in enumerate(each) for phone in word] for each in (alone, together))
+    matcher = SequenceMatcher(None, [phone for _, phone in phones], [phone for _, phone in others], autojunk=False)
+    for first, second, size in reversed(matcher.get_matching_blocks()):
+        yield from ((phones[first + k][0], others[second + k][0]) for k in reversed(range(size)))
 
 
 def _sounds(group: str) -> list[tuple[int, int, tuple[str, ...]]]:

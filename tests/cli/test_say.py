@@ -37,6 +37,7 @@ def test_tags() -> None:
         TaggedText("Goodbye.", "sad", 1.0),
     ]
     assert parse_tags("Well. [joy:.5]Yes!") == [TaggedText("Well.", "neutral", 0.0), TaggedText("Yes!", "happy", 0.5)]
+    assert parse_tags("[happy] … [sad] No.") == [TaggedText("No.", "sad", 1.0)]
     assert parse_tags("Plain") == [TaggedText("Plain", "neutral", 0.0)]
 
 
@@ -48,6 +49,9 @@ def test_tags() -> None:
         ("[happy:x] Hello", "is no number"),
         ("[] Hello", "unknown emotion ''"),
         ("[sad] ", "no text"),
+        ("[sad] …!", "no text"),
+        ("[happy Hello", r"'\[happy Hello': a tag is an emotion in one pair of brackets"),
+        ("[[happy]] Hello", "one pair of brackets"),
     ],
 )
 def test_wrong_tags(text: str, message: str) -> None:
@@ -85,6 +89,7 @@ def test_it_writes_the_speech_and_its_face(voice: list[str], tmp_path: Path) -> 
     assert animation.provenance["words"] == 3
     track = EmotionTrack.load(folder / "hello.emotion.json")
     assert [segment.label for segment in track.segments()] == ["happy", "sad"]
+    assert ([said for *_, said in track.words], track.language) == (["Hello", "Bob.", "Goodbye."], "en")
     again = RUN.invoke(app, words)
     assert again.exit_code == 2
     assert "hello.wav exists; use --force" in again.stderr

@@ -18,8 +18,8 @@ HELLO = "həlˈoʊ bˈɑːb. ʌpˈiː"
 
 
 def test_signs_become_phones() -> None:
-    words = synthesis._words("Hello, Bob. Uppie!", HELLO)
-    assert [word.text for word in words] == ["Hello", "Bob", "Uppie"]
+    words = synthesis._words(HELLO, ["Hello,", "Bob.", "Uppie!"], HELLO.split())
+    assert [word.text for word in words] == ["Hello,", "Bob.", "Uppie!"]
     assert [[classes for *_, classes in word.sounds] for word in words] == [
         [("HH",), ("AH",), ("L",), ("OW",)],
         [("B",), ("AA",), ("B",)],
@@ -32,8 +32,11 @@ def test_signs_become_phones() -> None:
     assert own[1] == pytest.approx((1 - LATE + 0.1 * signs.index("b"), 1 - LATE + 0.1 * signs.index(".")))
 
 
-def test_merged_words_are_named_by_their_signs() -> None:
-    assert [word.text for word in synthesis._words("of the", "ʌvðə")] == ["ʌvðə"]
+def test_texts_of_words_that_are_spoken_as_one_or_as_several() -> None:
+    signs, alone = "ɪn nˈaɪntiːn nˈaɪn, ʌvðə kˈɪŋ!", ["ɪn", "nˈaɪntiːn nˈaɪn", "ˈʌv", "ðˈə", "kˈɪŋ"]
+    words = synthesis._words(signs, ["In", "1909,", "of", "the", "king!"], [*alone[:1], "".join(alone[1]), *alone[2:]])
+    assert [word.text for word in words] == ["In", "1909,", "", "of the", "king!"]
+    assert [word.text for word in synthesis._words("a – b", ["x", "y"], ["", ""])] == ["x y", "", ""]
 
 
 # --- The engine, with a tiny model.
@@ -50,7 +53,7 @@ def test_speech_has_words_with_times(tiny: tuple[Path, Path], tmp_path: Path) ->
     assert synthesizer.names == voice_names(tiny[1]) == ["af_tiny", "bm_tiny"]
     speech = synthesizer(["Hello Bob.", "My map!"])
     assert speech.counts == (2, 2)
-    assert [word.text for word in speech.words] == ["Hello", "Bob", "My", "map"]
+    assert [word.text for word in speech.words] == ["Hello", "Bob.", "My", "map!"]
     assert [word.phones for word in speech.words][1::2] == [("B", "AA", "B"), ("M", "AE", "P")]
     begins = [word.within[0] for word in speech.words if word.within]
     assert begins == sorted(begins)
