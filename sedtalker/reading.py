@@ -234,7 +234,7 @@ def textgrid_tiers(text: str) -> list[tuple[str, list[Interval]]]:
         try:
             name, count = tokens[at + 1].strip('"'), int(tokens[at + 4])
             spans = [tokens[at + 5 + 3 * i : at + 8 + 3 * i] for i in range(min(count, len(tokens)))]
-            tiers.append((name, [(float(a), float(b), c[1:-1].strip()) for a, b, c in spans]))
+            tiers.append((name, [(float(a), float(b), c[1:-1].replace('""', '"').strip()) for a, b, c in spans]))
         except (IndexError, ValueError):
             raise InputError("a tier cannot be read, or has fewer intervals than it claims") from None
     return tiers

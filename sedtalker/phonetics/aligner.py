@@ -211,13 +211,9 @@ class Alignment:
     def word_times(self) -> tuple[tuple[float, float, str], ...]:
         """Start, end and text of each word as it is written; spoken words without a text belong to the one before."""
         times: dict[int, tuple[float, float]] = {}
+        word = 0
         for phone in self.phones:
             if phone.word is not None:
-                times[phone.word] = (times.get(phone.word, (phone.start,))[0], phone.end)
-        written = list[tuple[float, float, str]]()
-        for index in sorted(times):
-            if self.words[index] or not written:
-                written.append((*times[index], self.words[index]))
-            else:
-                written[-1] = (written[-1][0], times[index][1], written[-1][2])
-        return tuple(written)
+                word = phone.word if self.words[phone.word] else word
+                times[word] = (times.get(word, (phone.start,))[0], phone.end)
+        return tuple((*times[index], self.words[index]) for index in sorted(times))

@@ -11,7 +11,7 @@ import pytest
 from sedtalker.emotion.formats import constant_track, labels
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import Word, read_words
-from sedtalker.reading import srt
+from sedtalker.reading import srt, textgrid
 
 VTT = """WEBVTT
 
@@ -161,6 +161,11 @@ def test_our_own_subtitles_are_read_back_without_their_emotion(form):
     with pytest.raises(InputError, match="no words with times"):
         read_words(silent.encode(), f"a{form.suffix}")
     assert read_words(b"1\n00:00:00,500 --> 00:00:01,250\nodds: 1:1.500\n", "a.srt")[0].text == "odds: 1:1.500"
+
+
+def test_quoted_texts_of_textgrids_come_back():
+    text = textgrid({"words": [(0.5, 1.25, 'a "so"')]}, 2.0, 2)
+    assert read_words(text.encode(), "a.TextGrid") == (Word(0.5, 1.25, 'a "so"'),)
 
 
 @pytest.mark.parametrize("text", [LONG, SHORT])

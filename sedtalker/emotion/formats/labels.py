@@ -14,6 +14,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -186,26 +187,12 @@ def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
     return textgrid({"emotion": spans}, max(duration, spans[-1][1] if spans else 0.0), 6)
 
 
-def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
-    """Segments of the tier ``emotion``, or of the first interval tier of emotions.
+def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str = "tiers") -> list[Segment]:
+    """Segments of the tier ``emotion``, or of the first whose texts are emotions.
 
     Raises:
-        InputError: not a TextGrid, no interval tier, or an interval's text is no emotion.
+        InputError: see ``read``; no tier with times, or a text is no emotion.
     """
-    return _of_tiers(textgrid_tiers, text, name)
-
-
-def segments_from_eaf(text: str, name: str = "EAF") -> list[Segment]:
-    """Segments of ELAN's tier ``emotion``, or of the first tier of emotions.
-
-    Raises:
-        InputError: not an EAF, no tier with times, or an annotation is no emotion.
-    """
-    return _of_tiers(eaf_tiers, text, name)
-
-
-def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str) -> list[Segment]:
-    """Segments of the tier ``emotion``, or of the first whose texts are emotions."""
     with said_of(name):
         tiers = read(text)
     found: dict[str, list[Segment]] = {}
@@ -220,6 +207,12 @@ def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str
     if not found:
         raise InputError(f"{name}: no interval tier with emotions in it")
     return _sorted(found.get("emotion") or next((made for made in found.values() if made), []), name)
+
+
+segments_from_textgrid = partial(_of_tiers, textgrid_tiers)
+"""Segments of Praat's interval tiers."""
+segments_from_eaf = partial(_of_tiers, eaf_tiers)
+"""Segments of ELAN's tiers."""
 
 
 def segments_from_subtitles(text: str, name: str = "subtitles") -> list[Segment]:
