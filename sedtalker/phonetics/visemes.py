@@ -20,7 +20,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -63,8 +65,7 @@ POSE_SPREAD = 0.2
 """Standard deviation of both in a phone."""
 
 
-@dataclass(frozen=True)
-class Cue:
+class Cue(NamedTuple):
     """A viseme and its time: seconds and name."""
 
     start: float
@@ -86,14 +87,8 @@ def visemes(phones: Alignment, of: str = "oculus") -> list[Cue]:
         of: the set, a name in ``SETS``.
     """
     check_set(of)
-    cues: list[Cue] = []
-    for phone in phones.phones:
-        shown = SETS[of][phone.phone]
-        if cues and cues[-1].viseme == shown:
-            cues[-1] = Cue(cues[-1].start, phone.end, shown)
-        else:
-            cues.append(Cue(phone.start, phone.end, shown))
-    return cues
+    alike = ((shown, list(each)) for shown, each in groupby(phones.phones, lambda phone: SETS[of][phone.phone]))
+    return [Cue(each[0].start, each[-1].end, shown) for shown, each in alike]
 
 
 def resting(of: str) -> str:
@@ -181,8 +176,7 @@ class VisemeSheet:
     @property
     def shown(self) -> list[Interval]:
         """Visemes from 0 to ``end``: those of frames beyond it are cut, and the last one lasts to it."""
-        cues = [(c.start, c.end, c.viseme) for c in visemes(self.phones, self.of)]
-        return until(cues, self.end) or [(0.0, self.end, resting(self.of))]
+        return until(visemes(self.phones, self.of), self.end) or [(0.0, self.end, resting(self.of))]
 
     @property
     def starts(self) -> list[tuple[float, str]]:
