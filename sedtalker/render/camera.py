@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from sedtalker.animation.scene import Place, moved
 from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
@@ -19,6 +21,12 @@ Point = tuple[float, float, float]
 
 SMALLEST = 1e-3
 """Half height of a picture, in sizes of the mesh, at zoom 1: the landmarks of a file may lie on one another."""
+HEAD_DEPTH = 0.5
+"""What counts for the width of a head ends so far below the middle of its portrait, in half heights: at the neck."""
+MARGIN = 0.2
+"""What is kept free beside the outermost heads, in half heights of a portrait."""
+EDGE = 0.05
+"""How far above the cut edges of shoulders pictures end, in heights of a portrait: those behind look higher."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,13 @@ class Camera:
 
 
 def frame_head(
-    subject: Face | Mesh | Floats, *, yaw: float = 0.0, pitch: float = 0.0, fov: float = 20.0, zoom: float = 1.0
+    subject: Face | Mesh | Floats,
+    *,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    fov: float = 20.0,
+    zoom: float = 1.0,
+    aspect: float = 1.0,
 ) -> Camera:
     """A portrait camera in front (+Z) of the head of ``subject``.
 
@@ -93,9 +107,50 @@ def frame_head(
         pitch: degrees the camera rises.
         fov: vertical field of view, degrees; about 20 is a portrait lens.
         zoom: above 1 is closer.
+        aspect: width of the picture / its height; a narrow picture shows all of the head, too.
     """
-    centre, half, _ = measure_head(subject)
-    return camera_around(centre, half / zoom, _vertices(subject), yaw=yaw, pitch=pitch, fov=fov)
+    return frame_heads([(subject, Place())], aspect, yaw=yaw, pitch=pitch, fov=fov, zoom=zoom)
+
+
+def frame_heads(
+    heads: Sequence[tuple[Face | Mesh | Floats, Place]],
+    aspect: float,
+    *,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    fov: float = 20.0,
+    zoom: float = 1.0,
+) -> Camera:
+    """A camera that shows all heads at their places; one alone as in its portrait, where that is wide enough.
+
+    Where the width decides, the picture ends lower than a portrait, as far as shoulders reach, and the rest is above.
+
+    Args:
+        heads: what is shown, at least one, and where it stands.
+        aspect, yaw, pitch, fov, zoom: as for ``frame_head``.
+    """
+    sine, cosine = math.sin(math.radians(yaw)), math.cos(math.radians(yaw))
+    turn = np.array([[cosine, 0.0, -sine], [0.0, 1.0, 0.0], [sine, 0.0, cosine]])  # to the camera's axes
+    boxes, everything = [], []
+    for subject, place in heads:
+        centre, half, lowest = measure_head(subject)
+        pivot = subject.pivot if isinstance(subject, Face) else np.zeros(3)
+        vertices = moved(_vertices(subject), pivot, place)
+        seen, (x, y, z) = vertices @ turn.T, turn @ moved(centre.astype(np.float32), pivot, place)
+        across = seen[seen[:, 1] > y - HEAD_DEPTH * half, 0]
+        left = max(across.min(initial=x) - MARGIN * half, x - half)
+        right = min(across.max(initial=x) + MARGIN * half, x + half)
+        boxes.append((left, right, y - half, y + half, lowest + y - centre[1], z))
+        everything.append(vertices)
+    lefts, rights, bottoms, tops, lowest, depths = np.array(boxes).T
+    left, right, bottom, top = lefts.min(), rights.max(), bottoms.max(), tops.max()
+    more = (right - left) / aspect - (top - bottom)
+    if not more > 0 and len(heads) == 1 and place == Place():
+        return camera_around(centre, half / zoom, _vertices(subject), yaw=yaw, pitch=pitch, fov=fov)
+    bottom -= np.clip(more, 0.0, max(bottom - lowest.max() - EDGE * (top - bottom), 0.0))
+    half = max(top - bottom, (right - left) / aspect) / 2
+    middle = np.array([(left + right) / 2, bottom + half, depths.mean()]) @ turn
+    return camera_around(middle, half / zoom, np.concatenate(everything), yaw=yaw, pitch=pitch, fov=fov)
 
 
 class Portion(NamedTuple):

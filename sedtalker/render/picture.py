@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
@@ -70,9 +70,9 @@ class Portrait:
     fov: Annotated[float, Field(ge=2.0, le=120.0)] = 20.0
     zoom: Annotated[float, Field(ge=0.05, le=20.0)] = 1.0
 
-    def of(self, subject: Face | Mesh) -> Camera:
-        """The camera of a face or a mesh."""
-        return frame_head(subject, yaw=self.yaw, pitch=self.pitch, fov=self.fov, zoom=self.zoom)
+    def of(self, subject: Face | Mesh, aspect: float = 1.0) -> Camera:
+        """The camera of a face or a mesh, for pictures of that width / height."""
+        return frame_head(subject, aspect=aspect, **asdict(self))
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class Standing:
     up: Place = (0.0, 1.0, 0.0)
     fov: Annotated[float, Field(ge=2.0, le=120.0)] = 20.0
 
-    def of(self, subject: Face | Mesh) -> Camera:
-        """The camera, which sees all of a face or a mesh."""
+    def of(self, subject: Face | Mesh, aspect: float = 1.0) -> Camera:
+        """The camera, which sees all of a face or a mesh; it stands there whatever the pictures' width / height is."""
         vertices = subject.mesh.vertices if isinstance(subject, Face) else subject.vertices
         back = np.array(self.position, dtype=np.float64) - self.target
         away = float(np.linalg.norm(back))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypedDict, Unpack, get_args
@@ -13,19 +13,17 @@ import numpy as np
 
 from sedtalker.animation.option_fields import Backend, ShotKind
 from sedtalker.animation.scene import Place, Scene, moved
-from sedtalker.arrays import Floats
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.render.camera import Camera, camera_around, measure_head
+from sedtalker.render.camera import Camera, frame_heads
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import (
     Behind,
     DrawnMesh,
     Image,
-    Portrait,
     Size,
     Standing,
     Viewpoint,
@@ -41,16 +39,14 @@ TWO_HEADS, FURTHER_HEAD = (960, 540), 600
 """(width, height) in pixels of a picture whose size is not given, and what each head after the second adds to it."""
 ASIDE = 0.5
 """Share of a head's turn in the scene by which its portraits are seen from the side: eyes meet across a cut."""
-HEAD_DEPTH = 0.5
-"""What counts for the width of a head ends so far below the middle of its portrait, in half heights: at the neck."""
-PANEL_MARGIN = 0.2
-"""What is kept free beside the outermost heads, in half heights of a portrait."""
-PANEL_EDGE = 0.05
-"""How far above the cut edges of shoulders pictures end, in heights of a portrait: those behind look higher."""
+LARGER = 1.25
+"""Heads stand in more rows, one above another, only where they are so many times larger then."""
+WIDEST = 3840
+"""Widest picture whose size is not given, pixels: that of most players of H.264."""
 LINE = 270
-"""The line between the pictures of a split screen is one pixel wide for so many of its height."""
+"""The lines between the parts of a picture are one pixel wide for so many of its height."""
 LINE_COLOUR = 255
-"""Grey of that line: white."""
+"""Grey of these lines: white."""
 
 
 class SceneLook(TypedDict, total=False):
@@ -80,7 +76,8 @@ def render_scene_frames(
 
     Args:
         scene: the heads and who speaks when.
-        shot: ``two-shot``, however many heads there are; ``cut``; ``split``.
+        shot: ``two-shot``, however many heads there are; ``cut``; ``split``. Where one row of heads would be small,
+            the first and the last have several rows.
         size: as for ``render_frames``; by default 960 x 540, and wider for more than two heads in one picture.
         backend, light, hook, background: as for ``render_frames``.
         camera: as for ``render_frames``; one with a place stands in the scene, or where heads have portraits in the
@@ -98,8 +95,9 @@ def render_scene_frames(
         read_background(background),
     )
     start, stop = frames or (0, len(scene))
-    draw = _cuts if shot == "cut" or len(scene.names) == 1 else _split if shot == "split" else _together
-    with closing(draw(scene, view, start, stop)) as pictures:
+    cut = shot == "cut" or len(scene.names) == 1
+    drawn = _cuts(scene, view, start, stop) if cut else _parted(scene, view, shot, start, stop)
+    with closing(drawn) as pictures:
         yield from counted(pictures, hook, "rendering", stop - start)
 
 
@@ -140,7 +138,7 @@ def check_shot(shot: str, heads: int, size: Size | None = None) -> tuple[int, in
     if size is not None:
         return picture_size(size)
     width, height = TWO_HEADS
-    return picture_size((width if shot == "cut" else width + FURTHER_HEAD * max(heads - 2, 0), height))
+    return picture_size((width if shot == "cut" else min(width + FURTHER_HEAD * max(heads - 2, 0), WIDEST), height))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,16 +156,54 @@ class _View:
         """Width / height."""
         return self.size[0] / self.size[1]
 
-    def renderer(self, subject: Face | list[DrawnMesh], camera: Camera) -> Renderer:
-        """A renderer of a head, or of several."""
-        return make_renderer(subject, camera, self.size, self.backend, background=self.behind, lighting=self.light)
+    def camera(self, heads: Sequence[tuple[Face, Place]]) -> Camera:
+        """The camera that sees heads at their places."""
+        if not isinstance(self.where, Standing):
+            return frame_heads(heads, self.size[0] / self.size[1], **asdict(self.where))
+        everything = np.concatenate([moved(face.mesh.vertices, face.pivot, place) for face, place in heads])
+        return self.where.of(from_triangles(everything, np.zeros((0, 3), np.int32)))
 
-    def portrait(self, face: Face, place: Place) -> Renderer:
-        """A renderer of one head, seen a little from the side to which it does not turn."""
+    def renderer(self, heads: Sequence[tuple[Face, Place]]) -> Renderer:
+        """A renderer of heads at their places."""
+        subjects = [
+            DrawnMesh(face.mesh, face.regions, moved(face.mesh.vertices, face.pivot, place)) for face, place in heads
+        ]
+        camera, size = self.camera(heads), picture_size(self.size)
+        return make_renderer(subjects, camera, size, self.backend, background=self.behind, lighting=self.light)
+
+    def aside(self, place: Place) -> _View:
+        """The view of a head in the space of its own: a little from the side to which it does not turn."""
         if isinstance(self.where, Standing):
-            return self.renderer(face, self.where.of(face))
-        where = replace(self.where, yaw=self.where.yaw - ASIDE * place.yaw)
-        return self.renderer(face, frame_heads([(face, Place())], where, self.aspect))
+            return self
+        return replace(self, where=replace(self.where, yaw=self.where.yaw - ASIDE * place.yaw))
+
+
+class _Part(NamedTuple):
+    """A part of the pictures of a scene: which pixels, who is there, and how they are seen at which places."""
+
+    rows: slice
+    columns: slice
+    view: _View
+    heads: dict[str, tuple[Face, Place]]
+
+    def scale(self) -> float:
+        """How large heads are: pixels a metre."""
+        return self.view.size[1] / (2 * self.view.camera(list(self.heads.values())).half_height)
+
+    def pictures(self, scene: Scene, start: int, stop: int) -> Generator[Image, None, None]:
+        """What it shows."""
+        frames = [scene.animations[name].frames(start=start, stop=stop) for name in self.heads]
+        placed = (
+            np.concatenate(
+                [moved(own, face.pivot, at) for own, (face, at) in zip(each, self.heads.values(), strict=True)]
+            )
+            for each in zip(*frames, strict=True)
+        )
+        with (
+            self.view.renderer(list(self.heads.values())) as renderer,
+            closing(renderer.render_all(placed)) as pictures,
+        ):
+            yield from pictures
 
 
 def _cuts(scene: Scene, view: _View, start: int, stop: int) -> Generator[Image, None, None]:
@@ -181,85 +217,52 @@ def _cuts(scene: Scene, view: _View, start: int, stop: int) -> Generator[Image, 
                 continue
             animation = scene.animations[name]
             if name not in renderers:
-                renderers[name] = stack.enter_context(view.portrait(animation.face, scene.places[name]))
+                own = view.aside(scene.places[name])
+                renderers[name] = stack.enter_context(own.renderer([(animation.face, Place())]))
             with closing(renderers[name].render_all(animation.frames(start=first, stop=last))) as pictures:
                 yield from pictures
 
 
-def _split(scene: Scene, view: _View, start: int, stop: int) -> Generator[Image, None, None]:
-    """A portrait of each, side by side, with a line between."""
+def _parted(scene: Scene, view: _View, shot: ShotKind, start: int, stop: int) -> Generator[Image, None, None]:
+    """All heads, in one picture or each in its own with lines between; in rows where they are larger so."""
     width, height = view.size
-    edges = np.linspace(0, width, len(scene.names) + 1).round().astype(int)
+    choices = [list(_rows(scene, view, shot, count)) for count in range(1, len(scene.names) + 1)]
+    scales = [min(part.scale() for part in parts) for parts in choices]
+    parts = next(parts for parts, scale in zip(choices, scales, strict=True) if LARGER * scale >= max(scales))
     half = max(1, round(height / LINE)) / 2
+    lines = [(part.rows, _line(part.columns.start, half)) for part in parts if part.columns.start]
+    lines += [(_line(part.rows.start, half), part.columns) for part in parts if part.rows.start]
     with ExitStack() as stack:
-        parts = []
-        for (name, animation), (left, right) in zip(scene.animations.items(), pairwise(edges), strict=True):
-            part = replace(view, size=picture_size((int(right - left), height)))
-            renderer = stack.enter_context(part.portrait(animation.face, scene.places[name]))
-            frames = animation.frames(start=start, stop=stop)
-            parts.append(stack.enter_context(closing(renderer.render_all(frames))))
-        for pictures in zip(*parts, strict=True):
-            whole = np.concatenate(pictures, axis=1)
-            for edge in edges[1:-1]:
-                whole[:, int(np.ceil(edge - half)) : int(np.ceil(edge + half))] = LINE_COLOUR
+        drawn = [stack.enter_context(closing(part.pictures(scene, start, stop))) for part in parts]
+        for pictures in zip(*drawn, strict=True):
+            whole = np.empty((height, width, pictures[0].shape[2]), np.uint8)
+            for part, picture in zip(parts, pictures, strict=True):
+                whole[part.rows, part.columns] = picture
+            for line in lines:
+                whole[line] = LINE_COLOUR
             yield whole
 
 
-def _together(scene: Scene, view: _View, start: int, stop: int) -> Generator[Image, None, None]:
-    """All heads in one picture."""
-    faces = {name: animation.face for name, animation in scene.animations.items()}
-    rests = {name: moved(face.mesh.vertices, face.pivot, scene.places[name]) for name, face in faces.items()}
-    subjects = [DrawnMesh(face.mesh, face.regions, rests[name]) for name, face in faces.items()]
-    everything = np.concatenate([*rests.values()])
-    if isinstance(view.where, Standing):
-        camera = view.where.of(from_triangles(everything, np.zeros((0, 3), np.int32)))
-    else:
-        heads = [(face, scene.places[name]) for name, face in faces.items()]
-        camera = frame_heads(heads, view.where, view.aspect)
-
-    def all_vertices() -> Iterator[Floats]:
-        frames = [animation.frames(start=start, stop=stop) for animation in scene.animations.values()]
-        for heads in zip(*frames, strict=True):
-            placed = [
-                moved(vertices, faces[name].pivot, scene.places[name])
-                for name, vertices in zip(faces, heads, strict=True)
-            ]
-            yield np.concatenate(placed)
-
-    with (
-        view.renderer(subjects, camera) as renderer,
-        closing(renderer.render_all(all_vertices())) as pictures,
-    ):
-        yield from pictures
+def _rows(scene: Scene, view: _View, shot: ShotKind, count: int) -> Iterator[_Part]:
+    """The parts of pictures that have so many rows."""
+    heads = [(name, animation.face, scene.places[name]) for name, animation in scene.animations.items()]
+    for row, rows in zip(_edges(len(heads), count), _edges(view.size[1], count), strict=True):
+        groups = [[head] for head in heads[row]] if shot == "split" else [heads[row]]
+        for group, columns in zip(groups, _edges(view.size[0], len(groups)), strict=True):
+            part = replace(view, size=(columns.stop - columns.start, rows.stop - rows.start))
+            if shot == "split":
+                part, group = part.aside(group[0][2]), [(*group[0][:2], Place())]
+            yield _Part(rows, columns, part, {name: (face, place) for name, face, place in group})
 
 
-def frame_heads(heads: Sequence[tuple[Face, Place]], where: Portrait, aspect: float) -> Camera:
-    """A camera that shows all heads at their places; one alone as in its portrait, where that is wide enough.
+def _edges(length: int, count: int) -> list[slice]:
+    """A length in so many parts that are alike, pixels."""
+    return [slice(*ends) for ends in pairwise(np.linspace(0, length, count + 1).round().astype(int).tolist())]
 
-    Where the width decides, the picture ends lower than a portrait, as far as shoulders reach, and the rest is above.
 
-    Args:
-        aspect: width of the picture / its height.
-    """
-    boxes, everything = [], []
-    for face, place in heads:
-        centre, half, lowest = measure_head(face)
-        vertices = moved(face.mesh.vertices, face.pivot, place)
-        middle = moved(centre[None].astype(np.float32), face.pivot, place)[0].astype(np.float64)
-        across = vertices[vertices[:, 1] > middle[1] - HEAD_DEPTH * half, 0]
-        left, right, up = across.min() - PANEL_MARGIN * half, across.max() + PANEL_MARGIN * half, middle[1] - centre[1]
-        boxes.append((left, right, middle[1] - half, middle[1] + half, lowest + up, middle[2]))
-        everything.append(vertices)
-    lefts, rights, bottoms, tops, lowest, depths = np.array(boxes).T
-    left, right, bottom, top = lefts.min(), rights.max(), bottoms.max(), tops.max()
-    more = (right - left) / aspect - (top - bottom)
-    if len(heads) == 1 and more <= 0:
-        return where.of(heads[0][0])
-    bottom -= np.clip(more, 0.0, max(bottom - lowest.max() - PANEL_EDGE * (top - bottom), 0.0))
-    half = max(top - bottom, (right - left) / aspect) / 2
-    middle = np.array([(left + right) / 2, bottom + half, depths.mean()])
-    look = {"yaw": where.yaw, "pitch": where.pitch, "fov": where.fov}
-    return camera_around(middle, half / where.zoom, np.concatenate(everything), **look)
+def _line(edge: int, half: float) -> slice:
+    """The pixels of a line that is 2 ``half`` wide."""
+    return slice(int(np.ceil(edge - half)), int(np.ceil(edge + half)))
 
 
 # --- When the camera cuts to another speaker: decided by the turns alone.

@@ -15,7 +15,7 @@ from sedtalker.errors import InputError
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.codecs import CONTAINERS, check_rate, write_png, write_sequence, write_video
 from sedtalker.render.light import Lighting, load_lighting
-from sedtalker.render.picture import Behind, Image, Size, Viewpoint, read_background, viewpoint
+from sedtalker.render.picture import Behind, Image, Size, Viewpoint, picture_size, read_background, viewpoint
 from sedtalker.render.renderer import make_renderer
 
 SUFFIXES = tuple(CONTAINERS)
@@ -57,9 +57,10 @@ def render_frames(
         InputError: an unusable size, backend, light, camera or background.
     """
     lighting = load_lighting(light) if isinstance(light, str) else light
-    face, where, behind = animation.face, viewpoint(camera), read_background(background)
+    face, (width, height) = animation.face, picture_size(size)
+    where, behind = viewpoint(camera).of(face, width / height), read_background(background)
     with (
-        make_renderer(face, where.of(face), size, backend, background=behind, lighting=lighting) as renderer,
+        make_renderer(face, where, (width, height), backend, background=behind, lighting=lighting) as renderer,
         closing(renderer.render_all(animation.frames())) as pictures,
     ):
         yield from counted(pictures, hook, "rendering", len(animation))

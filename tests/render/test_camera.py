@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sedtalker.face.builtin import load_face
 from sedtalker.render.camera import Camera, frame_head
 from tests.support.ball import ball, figure
 from tests.support.cube import cube_face
@@ -43,6 +44,18 @@ def test_the_head_fits_the_picture_from_every_side(yaw: float, pitch: float) -> 
     inside = np.abs(clip[:, :3] / clip[:, 3:])
     assert inside.max() < 1.0
     assert inside[:, :2].max() > 0.7
+
+
+@pytest.mark.parametrize("yaw", [0.0, 35.0, -90.0])
+def test_a_narrow_picture_shows_all_of_the_head_and_others_are_as_square_ones(yaw: float) -> None:
+    """Heads were cut at both sides, and ears while they turned."""
+    face, aspect = load_face("mei"), 9 / 16
+    camera = frame_head(face, yaw=yaw, aspect=aspect)
+    head = face.mesh.vertices[face.mesh.vertices[:, 1] > face.pivot[1]]
+    clip = np.c_[head, np.ones(len(head))] @ (camera.projection(aspect) @ camera.view()).T
+    assert np.abs(clip[:, 0] / clip[:, 3]).max() < 0.95
+    assert np.abs(clip[:, 1] / clip[:, 3]).max() < 1.0
+    assert frame_head(face, yaw=yaw, aspect=16 / 9) == frame_head(face, yaw=yaw)
 
 
 def test_units_do_not_matter() -> None:

@@ -17,8 +17,9 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Material
 from sedtalker.render import Camera, Light, Lighting, Portrait, Standing, make_renderer, render_frames
+from sedtalker.render.camera import frame_heads
 from sedtalker.render.picture import DrawnMesh
-from sedtalker.render.scene import check_shot, frame_heads, render_scene, render_scene_frames
+from sedtalker.render.scene import check_shot, render_scene, render_scene_frames
 from sedtalker.speakers.turns import Turn, Turns
 from tests.support.ball import ball
 from tests.support.moving import moving_cube
@@ -107,6 +108,23 @@ def test_a_split_screen_has_a_portrait_of_each_and_a_line(two: Scene, size: str)
     assert right.max() < 60
 
 
+@pytest.mark.parametrize("shot", ["two-shot", "split"])
+@pytest.mark.parametrize("size", ["60x120", "61x97"])
+def test_heads_stand_in_rows_where_one_row_of_them_would_be_small(two: Scene, shot: ShotKind, size: str) -> None:
+    """Heads were small below much air in upright pictures, and where there are many."""
+    (picture,) = render_scene_frames(two, shot, size, "numba", background="black", frames=(0, 1))
+    width, height = map(int, size.split("x"))
+    assert picture.shape == (height, width, 3)
+    red, line = reddish(picture), picture.min(axis=(1, 2)) == 255
+    edge = int(np.flatnonzero(line)[0])
+    assert line.sum() == 1
+    assert abs(edge - height / 2) <= 1
+    assert (red[:edge] > 60).mean() > 0.2
+    assert (red[edge + 1 :] < -60).mean() > 0.2
+    assert red[:edge].min() > -60
+    assert red[edge + 1 :].max() < 60
+
+
 def test_the_camera_cuts_to_whoever_speaks(two: Scene) -> None:
     slow = {name: dataclasses.replace(a, fps=2.0) for name, a in two.animations.items()}  # 3 s
     turns = Turns((Turn(0.0, 1.4, "blue"), Turn(1.6, 3.0, "red")), 3.0, ("red", "blue"))
@@ -134,7 +152,7 @@ def test_heads_are_inside_the_picture_and_edges_of_shoulders_outside(count: int,
     faces = [load_face()] * count
     places = places_beside({str(k): face for k, face in enumerate(faces)})
     heads = [(face, places[str(k)]) for k, face in enumerate(faces)]
-    camera = frame_heads(heads, Portrait(), aspect)
+    camera = frame_heads(heads, aspect)
     project = camera.projection(aspect) @ camera.view()
     for face, place in heads:
         points = moved(face.mesh.vertices, face.pivot, place)
@@ -161,6 +179,7 @@ def test_cameras_backgrounds_and_sizes(two: Scene) -> None:
     assert reddish(blue)[20:30, 28:36].max() < -30
     assert check_shot("two-shot", 2) == check_shot("cut", 3) == (960, 540)
     assert check_shot("split", 3) == (1560, 540)
+    assert check_shot("two-shot", 16) == (3840, 540)
     assert check_shot("cut", 2, "64x32") == (64, 32)
     with pytest.raises(InputError, match="no shot 'pan': use one of two-shot, cut, split"):
         check_shot("pan", 2)

@@ -30,6 +30,8 @@ def test_every_option_reaches_the_pictures(clip: Animation) -> None:
     assert clear.shape == (64, 64, 4)
     assert set(np.unique(clear[..., 3])) <= {0, 64, 128, 191, 255}
     assert clear[0, 0, 3] == 0
+    narrow = next(render_frames(clip, "24x64", "numba", background="#ff0000"))
+    assert (narrow[:24, [0, -1]] == [255, 0, 0]).all(), "the head is not cut at the sides"
     turned = next(render_frames(clip, 64, "numba", camera="three-quarter"))
     np.testing.assert_array_equal(turned, next(render_frames(clip, 64, "numba", camera=Portrait(yaw=35.0))))
     assert np.abs(turned.astype(int) - plain).max() > 20
