@@ -67,7 +67,7 @@ def blinks(
     """Lid closure (T,) in [0, 1].
 
     A blink due up to 0.8 s before the start of a pause waits for it, or for a shift of the gaze (``shifts``, seconds),
-    whichever comes first (Evinger et al. 1994).
+    whichever comes first (Evinger et al. 1994). The last one is over at the end: files do not end with closed eyes.
     """
     duration = float(times[-1]) if len(times) else 0.0
     pauses = np.sort(np.concatenate([_pause_starts(times, speech), np.zeros(0) if shifts is None else shifts]))
@@ -76,6 +76,7 @@ def blinks(
     while due < duration:
         pause = int(np.searchsorted(pauses, due - 0.1, "right"))
         start = float(pauses[pause]) if pause < len(pauses) and pauses[pause] < due + 0.8 else due
+        start = min(start, duration - BLINK_SECONDS)
         during = slice(*np.searchsorted(times, (start, start + BLINK_SECONDS)))
         closure[during] = np.maximum(closure[during], blink_depth(rng) * blink_closure(times[during] - start))
         due = next_blink(start, rng)

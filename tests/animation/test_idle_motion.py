@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from sedtalker.animation import idle_motion
@@ -29,6 +30,17 @@ def test_blinks_wait_for_a_pause() -> None:
     closure = idle_motion.blinks(TIMES, rng(3), speech)
     onsets = TIMES[1:][(closure[1:] > 0) & (closure[:-1] == 0)] % 4.0
     assert np.mean(np.abs(onsets - 3.0) < 0.15) > 0.1  # chance alone gives 0.05
+
+
+@pytest.mark.parametrize("fps", [24, 30, 60])
+def test_eyes_are_open_at_the_end(fps: int) -> None:
+    """One of eight recordings ended with closed eyes, at which players and engines stay: speech ends in a pause."""
+    for seed in range(40):
+        times = np.arange(0, 2.0 + seed / 20, 1 / fps)
+        closure = idle_motion.blinks(times, rng(seed), times < times[-1] - 0.1)
+        assert closure[0] == 0.0
+        assert closure[-1] < 0.01
+        assert closure.max() > 0.8
 
 
 def test_gaze_fixates_and_stays_near_the_viewer() -> None:
