@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ FOOT = {0: (0.88, 0.8), 1: (0.94, 0.35)}
 """Row of the neck → factor on its width, centimetres downwards."""
 STRONGER = {"mouthShrugLower": 1.2}
 """Shapes that the fit leaves smaller than the reference has them, and by how much."""
+LIFTING = {"cheekSquint": 0.85, "noseSneer": 0.55, "mouthSmile": 0.2}
+"""Shapes that lift the lower lid as ``eyeSquint`` does, and how far beside it: closed lids then meet as with it."""
 
 
 def write_parameters(p: Parameters, path: Path = PATH) -> None:
@@ -64,7 +67,7 @@ def main() -> None:
     if args.parts:
         write_fixed()
         return
-    parameters = fit(args.data)
+    parameters = with_met_lids(fit(args.data))
     write_parameters(parameters, args.out)
     if args.out == PATH:
         write_fixed()
@@ -103,6 +106,17 @@ def fit(data: Path) -> Parameters:
         eye_radius=ball.radius,
         landmarks=pick_landmarks(cage, neutral, target),
     )
+
+
+def with_met_lids(p: Parameters) -> Parameters:
+    """The parameters with a corrective for blinks under each of ``LIFTING``, lest the lower lid goes through lashes."""
+    names, rows = list(p.correctives), list(p.corrective_offsets)
+    for shape, share in LIFTING.items():
+        for side in ("Left", "Right"):
+            like = p.corrective_offsets[names.index(f"eyeBlink{side}*eyeSquint{side}")]
+            names.append(f"eyeBlink{side}*{shape}{side}")
+            rows.append((share * like.astype(np.float32)).astype(np.float16))
+    return replace(p, correctives=tuple(names), corrective_offsets=np.stack(rows))
 
 
 def _tuck_foot(cage: Cage, neutral: Points) -> None:

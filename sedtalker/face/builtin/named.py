@@ -118,6 +118,6 @@ def _origin() -> str:
     """Hash of what a built face depends on: the code and numbers of this package, and the libraries it calls."""
     digest = hashlib.sha256(f"{__version__} {np.__version__} {scipy.__version__}".encode())
     here = Path(__file__).parent
-    for path in sorted([*here.glob("*.py"), *here.glob("fixed.npz"), *here.parents[1].glob("mesh/*.py")]):
+    for path in sorted([*here.glob("*.py"), *here.glob("*.npz"), *here.parents[1].glob("mesh/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -12,7 +12,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin import load, load_face
+from sedtalker.face.builtin import FACES, load, load_face
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, PATCHES, patch, read_cage
 from sedtalker.face.builtin.characters import KNOWN
 from sedtalker.face.builtin.identity import PATH, read_parameters
@@ -220,12 +220,21 @@ def test_a_blink_closes_the_eye(face: Face, side: str) -> None:
         assert lid_gaps(posed(face, eyeBlink=1.0, **extra), side).max() < 0.5
 
 
+@pytest.mark.parametrize("name", [*FACES, "random-3"])
+def test_lids_meet_in_a_blink_of_a_face_that_smiles_or_wrinkles_its_nose(name: str) -> None:
+    """The lower lid rose through the upper one, by 3.5 mm at most: lashes stood on the cheek."""
+    face = load_face(name)
+    for lifted in ({"cheekSquint": 1.0}, {"noseSneer": 1.0}, {"cheekSquint": 0.6, "noseSneer": 0.6, "mouthSmile": 0.8}):
+        gaps = lid_gaps(posed(face, eyeBlink=1.0, **lifted), "left")
+        assert -1.2 < gaps.min() <= gaps.max() < 0.5
+
+
 GAZES = ("eyeLookDown", "eyeLookUp", "eyeLookIn", "eyeLookOut")
 
 
 @pytest.mark.parametrize("weights", [
     {}, {"eyeBlink": 1.0}, {"eyeBlink": 0.5}, {"eyeBlink": 0.25}, {"eyeBlink": 0.75}, {"eyeSquint": 1.0},
-    {"eyeWide": 1.0}, *({name: 1.0} for name in GAZES),
+    {"eyeWide": 1.0}, {"eyeBlink": 1.0, "cheekSquint": 1.0, "noseSneer": 1.0}, *({name: 1.0} for name in GAZES),
 ])  # fmt: skip
 def test_lids_stay_outside_the_eyeball(face: Face, weights: dict[str, float]) -> None:
     parameters, cage, eye = read_parameters(), read_cage(), patch("eye_left")
