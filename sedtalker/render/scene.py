@@ -151,11 +151,6 @@ class _View:
     where: Viewpoint
     behind: Behind | None
 
-    @property
-    def aspect(self) -> float:
-        """Width / height."""
-        return self.size[0] / self.size[1]
-
     def camera(self, heads: Sequence[tuple[Face, Place]]) -> Camera:
         """The camera that sees heads at their places."""
         if not isinstance(self.where, Standing):

@@ -12,7 +12,7 @@ from scipy.sparse import diags
 from scipy.sparse.linalg import spsolve
 
 from sedtalker.face.registration.alignment import Borders, Skin, picks, resolution, tighten
-from sedtalker.face.registration.contacts import along_rim, clear_eyeball, dips, smooth_lids
+from sedtalker.face.registration.contacts import OVERLAP, along_rim, clear_eyeball, dips, lift_hanging, smooth_lids
 from sedtalker.face.registration.features import SAMPLES, Features, Line, without_corners
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.face.registration.shape_transfer import FILL, agreement, fill, mouth_corners, of_both_lips
@@ -71,6 +71,23 @@ def test_a_closed_lid_comes_to_lie_outside_the_eyeball(side: int) -> None:
     assert dips(skin.points, skin.triangles, ball)[2].max() > 0.002
     assert dips(skin.points + offset, skin.triangles, ball)[2].max() < 0.0006
     assert np.linalg.norm(offset, axis=1).max() < 0.004
+
+
+def test_no_point_of_a_closed_lid_hangs_over_the_lower_one() -> None:
+    """Closed lids of MakeHuman's head were like a saw, whose teeth hung 1.8 mm."""
+    skin, borders = sheet(12, 0.015, 0.0), coarse_borders(4, 4)
+    line = borders.line
+    count, nothing = len(skin.points), picks(np.zeros((SAMPLES, 3), np.int32), np.zeros((SAMPLES, 3)), 144)
+    lids = Borders(Line(line.upper - (0.015, 0.0, 0.0), line.lower - (0.015, 0.003, 0.0), True), nothing, nothing)
+    offset, share = np.zeros((count, 3)), (skin.points[:, 1] > 0.0).astype(float)
+    offset[:, 1] = share * (np.random.default_rng(0).uniform(-0.002, 0.002, count) - 0.003 - skin.points[:, 1])
+    before, heights = offset.copy(), skin.points[:, 1] + offset[:, 1]
+    lift_hanging(offset, skin, lids, along_rim(lids.line.upper, skin.points), share)
+    lifted = skin.points[:, 1] + offset[:, 1]
+    fine = heights > -0.003 - 2 * OVERLAP
+    assert lifted[share > 0.0].min() == pytest.approx(-0.003 - 2 * OVERLAP, abs=1e-9)
+    assert np.array_equal(offset[fine | (share == 0.0)], before[fine | (share == 0.0)])
+    assert np.array_equal(offset[:, [0, 2]], before[:, [0, 2]])
 
 
 def test_places_at_a_corner_that_runs_back_follow_the_rim_in_depth() -> None:
