@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from sedtalker.animation.option_fields import Targets
+from sedtalker.animation.option_fields import Option, Targets, listed
 from sedtalker.animation.performance import Performance
 from sedtalker.errors import InputError
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
@@ -28,6 +28,31 @@ T = TypeVar("T", bound=Performance)
 """A class of options."""
 OF_ONE = ("transcript", "words", "emotion", "enroll")
 """Options that mean nothing where several people speak."""
+
+
+@dataclass(frozen=True)
+class BatchOptions(Performance):
+    """Options of ``sedtalker animate`` of one recording among many.
+
+    Attributes:
+        only: formats that are written instead of GLB and npz; empty: as ``sedtalker animate`` does.
+        words_beside: words of a recording that has none are those of a file beside it (``inputs.words_beside``).
+    """
+
+    only: Annotated[
+        tuple[str, ...],
+        Option(
+            "Files",
+            "Write only these formats, separated by commas, and the emotion track; emotion: only the track.",
+            read=listed,
+        ),
+    ] = ()
+    words_beside: Annotated[
+        bool,
+        Option(
+            "Words", "Words of each recording: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.", flags=("--words-beside",)
+        ),
+    ] = False
 
 
 def check_enroll(enroll: Sequence[Path] | None, model: str | None, emotion: str | None = None) -> None:

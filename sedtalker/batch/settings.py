@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from sedtalker.animation.option_fields import Option, declared, listed
-from sedtalker.animation.performance import Performance
+from sedtalker.animation.option_fields import declared
 from sedtalker.batch.opening import (
+    BatchOptions,
     check_conversation,
     check_enroll,
     check_face,
@@ -44,28 +44,8 @@ TEXTS = (*READERS, *TEXT_SUFFIXES)
 
 
 @dataclass(frozen=True)
-class BatchSettings(Performance):
-    """Options of ``sedtalker animate`` of one recording among many.
-
-    Attributes:
-        only: formats that are written instead of GLB and npz; empty: as ``sedtalker animate`` does.
-        words_beside: words of a recording that has none are those of a file beside it (``inputs.words_beside``).
-    """
-
-    only: Annotated[
-        tuple[str, ...],
-        Option(
-            "Files",
-            "Write only these formats, separated by commas, and the emotion track; emotion: only the track.",
-            read=listed,
-        ),
-    ] = ()
-    words_beside: Annotated[
-        bool,
-        Option(
-            "Words", "Words of each recording: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.", flags=("--words-beside",)
-        ),
-    ] = False
+class BatchSettings(BatchOptions):
+    """What is done with one recording among many, and what that depends on."""
 
     def formats(self) -> list[ExportFormat]:
         """The formats that are written beside the emotion track.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sedtalker.animation.option_fields import not_offered
-from sedtalker.batch.settings import BatchSettings
+from sedtalker.batch.opening import BatchOptions
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, passing_bars, say, write_json
 from sedtalker.cli.options import drawn_where_possible
@@ -37,7 +37,7 @@ def batch(
         list[Path], typer.Argument(help="Recordings, folders, globs in quotes, manifests (.csv, .jsonl).")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of all results.")],
-    settings: BatchSettings = BatchSettings(),
+    options: BatchOptions = BatchOptions(),
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Number of processes; default: one per core, if memory allows.")
     ] = None,
@@ -54,9 +54,10 @@ def batch(
     from sedtalker.batch.inputs import find_items
     from sedtalker.batch.log import WHOLE, parse_shard
     from sedtalker.batch.run import Rules, run_batch
+    from sedtalker.batch.settings import BatchSettings
 
     rules = Rules(jobs, WHOLE if shard is None else parse_shard(shard), resume, run.force, device)
-    settings = drawn_where_possible(context, settings)
+    settings = drawn_where_possible(context, BatchSettings(**vars(options)))
     if settings.transcript not in (None, "auto"):
         raise InputError(
             "--transcript of a batch is auto: a text is one recording's: give a column of a manifest, or --words-beside"

@@ -36,7 +36,6 @@ def write_glb(
     head_rotation: Reals | None = None,
     extras: Mapping[str, Any] | None = None,
     *,
-    normals: bool = True,
     targets: MorphTargets | Targets = "few",
 ) -> None:
     """Write a face, animated or still; the file appears whole or not at all, and the same input gives the same bytes.
@@ -52,7 +51,6 @@ def write_glb(
         fps: frames a second; frame i is at ``i / fps`` seconds, linear in between.
         head_rotation: (T, 3) rotation vectors in radians, or (T, 4) quaternions x y z w.
         extras: plain data kept in ``asset.extras``.
-        normals: whether morph targets also bend the normals, so that viewers light a moved face rightly.
         targets: which morph targets there are, see ``choose_targets``; a face that does not move has all its shapes.
 
     Raises:
@@ -62,7 +60,7 @@ def write_glb(
         raise InputError(f"{path}: the animation has no frames")
     chosen = choose_targets(face, coefficients, targets, fps) if isinstance(targets, str) else targets
     builder, content = GltfBuilder(), Content()
-    add_head(builder, content, face, chosen, fps, head_rotation, normals=normals, moving=coefficients is not None)
+    add_head(builder, content, face, chosen, fps, head_rotation, moving=coefficients is not None)
     builder.write(path, content.document(extras))
 
 
@@ -122,7 +120,6 @@ def add_head(
     fps: float,
     head_rotation: Reals | None = None,
     *,
-    normals: bool = True,
     moving: bool = True,
     at: Standpoint | None = None,
 ) -> None:
@@ -139,7 +136,7 @@ def add_head(
     followers = head_weights(face)[sources] if head_rotation is not None else np.ones(1, dtype=np.float32)
     if (followers < 1.0).any():
         attributes |= skin_attributes(builder, followers)
-    changes = _Targets(builder, targets, sources, bend if normals else None)
+    changes = _Targets(builder, targets, sources, bend)
     primitives, materials = _primitives(builder, face, corners, attributes, changes)
     for primitive in primitives:
         primitive["material"] += len(content.materials)
@@ -202,16 +199,15 @@ def _largest(offsets: Floats) -> Floats:
 class _Targets:
     """Morph targets of the file's vertices, without what nobody would see."""
 
-    def __init__(self, builder: GltfBuilder, targets: MorphTargets, sources: Ints, bend: Normals | None) -> None:
+    def __init__(self, builder: GltfBuilder, targets: MorphTargets, sources: Ints, bend: Normals) -> None:
         count = len(targets.names)
         peak = np.ones(count) if targets.weights is None else np.abs(targets.weights).max(axis=0, initial=0.0)
         self._builder = builder
         self._changes: list[dict[str, tuple[Ints, Floats]]] = []
         for offsets, most in zip(targets.offsets, np.maximum(peak, 1e-3), strict=True):
-            changes = {"POSITION": _seen(offsets, LEAST_OFFSET / most, sources)}
-            if bend is not None:
-                changes["NORMAL"] = _seen(bend.change(offsets, most / 2), LEAST_NORMAL / most, sources)
-            self._changes.append(changes)
+            turned = bend.change(offsets, most / 2)  # so that viewers light a moved face rightly
+            seen, bent = _seen(offsets, LEAST_OFFSET / most, sources), _seen(turned, LEAST_NORMAL / most, sources)
+            self._changes.append({"POSITION": seen, "NORMAL": bent})
 
     def of(self, used: Mask, first: int, count: int) -> list[dict[str, int]]:
         """The accessors of each target over ``count`` vertices from ``first`` on, moving those ``used`` (W,)."""

@@ -80,8 +80,7 @@ def completed_cached(
         folder: where results are kept, by default ``$XDG_CACHE_HOME/sedtalker/faces``. A folder that cannot be written
             only costs time.
     """
-    folder = folder or user_cache() / "faces"
-    entry = folder / f"{content_hash(face, report, source, mouth, eyes)}.npz"
+    entry = (folder or user_cache() / "faces") / f"{content_hash(face, report, source, mouth, eyes)}.npz"
     kept = load_entry(entry, face)
     if kept is not None:
         return kept
