@@ -207,7 +207,7 @@ def document() -> dict[str, Any]:
     """The OpenAPI document."""
     schemas: dict[str, Any] = {"Error": ERROR}
     for model in (AnimateOptions, DiarizeOptions, StreamHello):
-        schemas[model.__name__] = _schema(model)
+        schemas[model.__name__] = TypeAdapter(model).json_schema()  # no model has models inside
     anything = {"schema": {"type": "string", "format": "binary"}}
     results = ("application/zip", "model/gltf-binary", "video/mp4", "text/csv", "application/json")
     return {
@@ -252,11 +252,6 @@ def document() -> dict[str, Any]:
             },
         },
     }
-
-
-def _schema(model: type) -> dict[str, Any]:
-    """JSON schema of a model, which has no models inside."""
-    return TypeAdapter(model).json_schema(ref_template="#/components/schemas/{model}")
 
 
 def _refusals(*codes: str) -> dict[str, Any]:

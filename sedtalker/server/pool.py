@@ -151,10 +151,6 @@ class Member:
             self.pool.changed.notify()
         return found
 
-    def leave(self) -> None:
-        """Nobody wants its frames any more."""
-        self.pool.leave(self)
-
     # --- From the pool's thread, under its lock.
 
     @property
@@ -210,6 +206,7 @@ class StreamPool:
         self.monitoring, self.batched = monitoring, batched
         self.changed = threading.Condition()
         self.members: list[Member] = []
+        monitoring.queue.set_function(lambda: sum(m.waiting for m in tuple(self.members)) / SAMPLE_RATE)
         self._closed = False
         self._threads = [
             threading.Thread(target=self._run, name=f"sedtalker-streams-{k}", daemon=True) for k in range(threads)
@@ -227,7 +224,6 @@ class StreamPool:
         with self.changed:
             if member in self.members:
                 self.members.remove(member)
-            self._count_waiting()
 
     def close(self) -> None:
         """End the threads; what waits is lost."""
@@ -250,7 +246,6 @@ class StreamPool:
                 taken = [member.take() for member in batch]
                 self.members.sort(key=lambda member: member.taken_at)  # who was served last comes last
                 self.changed.notify()
-                self._count_waiting()
             made = self._decoded(batch, taken)
             now = time.monotonic()
             with self.changed:
@@ -259,9 +254,6 @@ class StreamPool:
                     self.monitoring.sound.labels("stream").inc(len(samples) / SAMPLE_RATE)
                     if began is not None:
                         self.monitoring.latency.observe(now - began)
-
-    def _count_waiting(self) -> None:
-        self.monitoring.queue.set(sum(member.waiting for member in self.members) / SAMPLE_RATE)
 
     def _decoded(
         self, batch: Sequence[Member], taken: Sequence[tuple[Floats, bool, float | None]]
