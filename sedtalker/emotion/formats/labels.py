@@ -12,6 +12,7 @@ import html
 import io
 import logging
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -264,6 +265,8 @@ def intervals(segments: Sequence[Segment]) -> list[Interval]:
 
 SENTENCE_ENDS = ".?!。？！…"
 """Signs behind the last word of a sentence."""
+ABBREVIATED = re.compile(r"\b(?:[^\W\d_I]|Mrs?|Ms|Mme|Dr|Prof|St|Sra?|vs)\.")
+"""What ends with a point and not a sentence: titles before names, and single letters."""
 QUOTES = "\"'”’»«“」』)"
 """What may stand behind them."""
 
@@ -281,7 +284,7 @@ def subtitles(track: EmotionTrack) -> list[Interval]:
                 cues.append((begin, end, f"{label} {word}"))
             else:
                 cues[-1] = (first, end, f"{said} {word}")
-            ended = word.rstrip(QUOTES).endswith(tuple(SENTENCE_ENDS))
+            ended = word.rstrip(QUOTES).endswith(tuple(SENTENCE_ENDS)) and not ABBREVIATED.search(word)
     return cues
 
 

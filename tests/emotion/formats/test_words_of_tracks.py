@@ -44,6 +44,13 @@ def test_subtitles_have_a_cue_a_sentence(track: EmotionTrack, suffix: str, tmp_p
     assert "Stop it." in path.read_text(encoding="utf-8")
 
 
+def test_titles_and_letters_end_no_sentence(track: EmotionTrack) -> None:
+    texts = ["“Dr.", "A.", "Smith?”", "So", "do", "I.", "No,", "e.g.", "Mr.", "Jones", "did."]
+    said = tuple((0.1 * k, 0.1 * k + 0.1, text) for k, text in enumerate(texts))
+    found = [text.partition(" ")[2] for *_, text in subtitles(replace(track, words=said))]
+    assert found == ["“Dr. A. Smith?”", "So do I.", "No, e.g. Mr. Jones did.", ""]
+
+
 @pytest.mark.parametrize("suffix", [".srt", ".vtt"])
 def test_words_with_signs_of_markup_come_back(track: EmotionTrack, suffix: str, tmp_path: Path) -> None:
     said = ((0.1, 0.5, "“R&D?”"), (0.5, 0.9, "<no>!"))
