@@ -333,15 +333,15 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
     from rich.markup import escape
 
     from sedtalker.emotion.fine import strongest
+    from sedtalker.phonetics.pronunciation import joined
 
     console, rows = Console(stderr=stderr, highlight=False), list[list[str]]()
     for s in track.segments():
         rows.append(_cells(s, track.labels[0]))
         if track.extras:
-            inside = (track.times >= s.start) & (track.times < s.end)
-            rows[-1].append(", ".join(strongest(track.extras, inside)))
+            rows[-1].append(", ".join(strongest(track.extras, (track.times >= s.start) & (track.times < s.end))))
         if track.words:
-            rows[-1].append(escape(" ".join(word for *_, word in track.words_in(s.start, s.end))))
+            rows[-1].append(escape(joined(word for *_, word in track.words_in(s.start, s.end))))
     more = [name for name, held in (("fine-grained emotions", track.extras), ("words", track.words)) if held]
     _print_table(console, [*COLUMNS, *more], rows)
     for burst in track.bursts:

@@ -17,7 +17,7 @@ import importlib.util
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +39,8 @@ SIGNS = {"&": "and", "%": "percent"}
 """Signs that are spoken, and their entries in the dictionary."""
 NUMBER = re.compile(r"(?<![\d$€£¥][.,:/-])(?<![\d$€£¥])\d+(?:[.,]\d{3})*(?:[.,]\d+)?(?![.,:/-]?\d)")
 """Digits with points and commas that are a number; no price, date, time, version or list."""
+UNSPACED = re.compile(r"(?<=[\u3001-\u30ff\u3400-\u9fff\uff01-\uff60]) (?=[\u3001-\u30ff\u3400-\u9fff\uff01-\uff60])")
+"""A space between signs of scripts without any."""
 GAP = "|"
 """Between words in what phonemizer gives."""
 
@@ -104,6 +106,11 @@ def written_texts(text: str) -> list[str]:
         elif found:
             found[-1] += f" {token}"
     return found
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Written words as a text: with spaces, but none between the signs of Chinese and Japanese."""
+    return UNSPACED.sub("", " ".join(texts))
 
 
 def _is_wide(sign: str) -> bool:

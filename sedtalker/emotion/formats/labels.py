@@ -33,6 +33,7 @@ from sedtalker.emotion.formats import (
 from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError, said_of
+from sedtalker.phonetics.pronunciation import joined
 from sedtalker.reading import (
     Interval,
     eaf,
@@ -283,7 +284,7 @@ def subtitles(track: EmotionTrack) -> list[Interval]:
                 cues[-1] = (first, begin, said)
                 cues.append((begin, end, f"{label} {word}"))
             else:
-                cues[-1] = (first, end, f"{said} {word}")
+                cues[-1] = (first, end, joined((said, word)))
             ended = word.rstrip(QUOTES).endswith(tuple(SENTENCE_ENDS)) and not ABBREVIATED.search(word)
     return cues
 

@@ -44,6 +44,11 @@ def test_subtitles_have_a_cue_a_sentence(track: EmotionTrack, suffix: str, tmp_p
     assert "Stop it." in path.read_text(encoding="utf-8")
 
 
+def test_scripts_without_spaces_get_none(track: EmotionTrack) -> None:
+    said = tuple((0.1 * k, 0.1 * k + 0.1, text) for k, text in enumerate(("你", "好，", "A", "我", "カ", "한국", "말")))
+    assert subtitles(replace(track, words=said))[0][2].partition(" ")[2] == "你好， A 我カ 한국 말"
+
+
 def test_titles_and_letters_end_no_sentence(track: EmotionTrack) -> None:
     texts = ["“Dr.", "A.", "Smith?”", "So", "do", "I.", "No,", "e.g.", "Mr.", "Jones", "did."]
     said = tuple((0.1 * k, 0.1 * k + 0.1, text) for k, text in enumerate(texts))
