@@ -20,7 +20,8 @@ def test_the_stream_equals_the_whole(seed, fps):
     blinks, gaze = BlinkStream(np.random.default_rng(seed)), GazeStream(np.random.default_rng(seed + 1))
     closure = np.concatenate([blinks.at(float(t)) for t in times])
     looks = np.concatenate([gaze.at(float(t)) for t in times])
-    assert np.allclose(closure, idle_motion.blinks(times, np.random.default_rng(seed)), atol=1e-6)
+    known = times < 29.5  # a stream does not know when the last blink must be over
+    assert np.allclose(closure[known], idle_motion.blinks(times, np.random.default_rng(seed))[known], atol=1e-6)
     assert np.allclose(looks, idle_motion.fixations(30.0, np.random.default_rng(seed + 1)).path(times), atol=1e-5)
 
 
