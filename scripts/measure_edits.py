@@ -20,8 +20,8 @@ from sedtalker.audio import SAMPLE_RATE, from_samples
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.progress import Hook, counted
 from sedtalker.training.corpora.joined_speech import clip_labels
-from sedtalker.training.corpora.layer_features import clips_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.corpora.transfer_recipe import EDITS
 from sedtalker.training.evaluation.expression import NARRATION
 from sedtalker.training.evaluation.robustness import Change, Samples, conditions

@@ -27,8 +27,8 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.progress import Hook, counted
 from sedtalker.training.corpora.joined_speech import clip_labels
-from sedtalker.training.corpora.layer_features import clips_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.corpora.transfer_recipe import read_vote_table
 from sedtalker.training.evaluation.clips import clip_posterior
 from sedtalker.training.evaluation.transfer import DEVELOPMENT, HEADLINE, balanced_clips, shown_emotional

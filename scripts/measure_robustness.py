@@ -37,8 +37,8 @@ from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import Encoder, open_trained_encoder
 from sedtalker.training.corpora.augmentation import noise_files
 from sedtalker.training.corpora.joined_speech import clip_labels
-from sedtalker.training.corpora.layer_features import clips_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.clips import clip_posterior
 from sedtalker.training.evaluation.lips import steady_track

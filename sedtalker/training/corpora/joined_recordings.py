@@ -22,6 +22,7 @@ from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
 from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, sounds_key
 from sedtalker.training.corpora.joined_speech import JoinRule, Recording, SpeechPiece, choose_pieces, clip_labels, join
 from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.speech import clips_of, named_clips
 
 FORMAT = 2
 """Version of the cached arrays; another one makes them anew."""
@@ -45,7 +46,7 @@ class Corpus:
 
 def open_corpus(every: list[Clip], corpus: str, cache: Path) -> Corpus:
     """The clips of a corpus among those of the manifest, decoded on first use."""
-    clips = [clip for clip in every if clip.corpus == corpus]
+    clips = named_clips(every, corpus)
     return Corpus(clips, WaveformStore.open([clip.path for clip in clips], cache).__getitem__)
 
 
@@ -130,7 +131,8 @@ def open_joined_inputs(
 ) -> JoinedInputs:
     """The inputs of a dataset with the hidden vectors of an encoder, computed on first use."""
     every = read_manifest(data)
-    used = [c for c in every if c.corpus in dataset.shares or (dataset.degraded and c.corpus == "noise_rir")]
+    used = [clip for name in dataset.shares for clip in clips_of(every, name, dataset.split)]
+    used += named_clips(every, "noise_rir") if dataset.degraded else []
     labels = [[c.corpus, c.speaker, c.emotion, c.intensity, c.split] for c in used]
     key = cache_key(FORMAT, asdict(dataset), encoder.sha256(), labels, sounds_key(c.path for c in used))
     folder = cache / f"joined-{dataset.split}-{key}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +31,6 @@ from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
 from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, sounds_key
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.corpora.transfer_recipe import DEGRADED, TransferAugmenter, TransferRecipe
 
 FORMAT = 5
@@ -196,21 +195,6 @@ def load_whisper_blocks(path: Path, sizes: Mapping[str, Any] = WHISPER_BASE) -> 
 
 
 # --- Clips and the material of their copies.
-
-
-def clips_of(every: Sequence[Clip], name: str, split: str | None = None) -> list[Clip]:
-    """The clips of a corpus, by its name or an alias, under that name; ``split``: of that part alone.
-
-    Raises:
-        InputError: the manifest has none.
-    """
-    known = known_corpus(name)
-    names = {name} if known is None else {name, known.name, *known.aliases}
-    found = [replace(c, corpus=name) for c in every if c.corpus in names and split in (None, c.split)]
-    if not found:
-        part = f", {split}" if split else ""
-        raise InputError(f"the manifest has no clips of {name}{part}: see `sedtalker data list {name}`, `data index`")
-    return found
 
 
 def read_transfer_augmenter(

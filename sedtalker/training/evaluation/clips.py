@@ -26,6 +26,7 @@ from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.joined_recordings import Corpus, joined_recording
 from sedtalker.training.corpora.joined_speech import NORMAL_LEVEL, SILENCE, STRONG_LEVEL, Recording, clip_labels
 from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.corpora.speech import named_clips
 
 JOINED = {"ravdess": 0.45, "nemo": 0.3, "emotiontts_ko": 0.25}
 """Corpora of whole sentences with emotion labels, and their shares among the joined recordings."""
@@ -102,7 +103,7 @@ def joined_test_recordings(
     """The joined recordings of the protocol, the same ones every time; ``shares``: of the corpora they come from."""
     corpora = {}
     for name in shares:
-        clips = [c for c in every if c.corpus == name and c.split == split]
+        clips = named_clips(every, name, split)
         if categories is not None:
             clips = [c for c in clips if (labels := clip_labels(c)) is not None and labels[0] in categories]
         corpora[name] = Corpus(clips, partial(_read, clips))

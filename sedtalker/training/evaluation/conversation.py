@@ -35,6 +35,7 @@ from sedtalker.speakers.turns import NAME, Turns, turns_of
 from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.joined_speech import DialogueRule, clip_labels, make_dialogue
 from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.speech import named_clips
 from sedtalker.training.evaluation.robustness import Change, conditions, noisy, unmet_noises
 
 SPEAKING: Mapping[str, str | None] = {"librispeech": "valid", "ravdess": None, "cremad": "test"}
@@ -155,9 +156,7 @@ def evaluate_conversation(
         InputError: none of the corpora is in the folder.
     """
     listed = read_manifest(data)
-    clips = {
-        name: [c for c in listed if c.corpus == name and split in (None, c.split)] for name, split in SPEAKING.items()
-    }
+    clips = {name: named_clips(listed, name, split) for name, split in SPEAKING.items()}
     if not any(clips.values()):
         raise InputError(f"{data}: none of {', '.join(SPEAKING)} is there; sedtalker data list says where to get them")
     changes = talk_changes(unmet_noises(listed))

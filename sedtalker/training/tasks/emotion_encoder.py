@@ -27,14 +27,13 @@ from sedtalker.speech.whisper import FLOOR, batch_layer_outputs
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
-    clips_of,
     open_layer_features,
     open_whisper,
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, Mels, loudness, resample_frames
-from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
+from sedtalker.training.corpora.speech import check_free, clips_of, weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 

@@ -33,13 +33,12 @@ from sedtalker.speech.features import centre_bands, pair_means
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
-    clips_of,
     open_layer_features,
     open_vectors,
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.corpora.speech import check_free, known_corpus, weights_licence, with_licence
+from sedtalker.training.corpora.speech import check_free, clips_of, known_corpus, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import Votes, is_rated, read_votes, votes_on
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.transfer import balanced_clips

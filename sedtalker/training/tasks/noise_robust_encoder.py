@@ -37,6 +37,7 @@ from sedtalker.training.corpora.augmentation import (
 )
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.corpora.speech import named_clips
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.motion.pseudo_labels import ridge_weights
@@ -108,10 +109,8 @@ class NoiseRobustEncoderTask(PreparedTask):
         self.unmet = [load_audio(path).samples for path in unmet]
         manifest, files = read_manifest(self.data), dict[str, dict[str, list[Path]]]()
         for split in ("train", "valid"):
-            files[split] = {
-                name: [k.path for k in manifest if k.corpus == name and k.split == split][:most]
-                for name in self.config.corpora
-            }
+            clips = {name: named_clips(manifest, name, split)[:most] for name in self.config.corpora}
+            files[split] = {name: [clip.path for clip in found] for name, found in clips.items()}
             files[split]["grid"] = [clip.audio for clip in read_grid(self.data) if clip.split == split][:most]
         self.sounds = {name: WaveformStore.open(paths, self.cache, hook) for name, paths in files["train"].items()}
         self.valid = [path for name, paths in files["valid"].items() if name != "emogator" for path in paths[:VALID]]

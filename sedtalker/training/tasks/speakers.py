@@ -41,7 +41,7 @@ from sedtalker.training.corpora.device_dialogues import (
 )
 from sedtalker.training.corpora.joined_speech import SPEAKER_FRAME, DialogueRule
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
+from sedtalker.training.corpora.speech import check_free, clips_of, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import TransferRecipe
 from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 
@@ -167,7 +167,7 @@ class SpeakersTask(PreparedTask):
         return found
 
     def _voices(self, manifest: list[Clip], name: str, split: str, begin: int, hook: Hook) -> Voices:
-        every = [clip for clip in manifest if clip.corpus == name and clip.split == split]
+        every = clips_of(manifest, name, split)
         every = [clip for clip in every if clip.duration >= SHORTEST_CLIP][: self.config.most_clips or None]
         by_speaker = defaultdict(list)
         for index, clip in enumerate(every):

@@ -36,13 +36,12 @@ from sedtalker.training.cards import transfer_card
 from sedtalker.training.corpora.layer_features import (
     SOUNDS,
     TEACHER,
-    clips_of,
     open_layer_features,
     open_vectors,
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
+from sedtalker.training.corpora.speech import check_free, clips_of, named_clips, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import (
     Votes,
     intensity_targets,
@@ -193,21 +192,20 @@ class TransferDiarizerTask(PreparedTask):
             features = open_layer_features(clips, copy, augmenter, self.cache, self.teacher, hook)
             return describe_clips(clips, features, describer, encoder, c.windows_per_clip, split == "train")
 
-        present = {clip.corpus for clip in every}
         parts = {(name, copy): windows(name, "train", copy) for name in c.corpora for copy in c.copies.get(name, (0,))}
-        calm = [name for name in c.calm if name in present]
+        calm = [name for name in c.calm if named_clips(every, name)]
         read = {(name, copy): windows(name, "train", copy) for name in calm for copy in c.copies.get(name, (0,))}
-        known = [name for name in c.development if name in present]
+        known = [name for name in c.development if named_clips(every, name)]
         if known:
             self.development = {name: windows(name, None, 0) for name in known}
         else:
             logger.info("no corpus of task.development is there: the validation speakers choose the best weights")
             self.development = {name: windows(name, "valid", 0) for name in self.rated}
-        held_out = {x.corpus for x in every if x.split == "valid"}
-        self.valid = {name: windows(name, "valid", 0) for name in c.intensities if name in held_out}
-        self.read = [windows(name, "valid", 0) for name in calm if name in held_out]
+        self.valid = {n: windows(n, "valid", 0) for n in c.intensities if named_clips(every, n, "valid")}
+        self.read = [windows(name, "valid", 0) for name in calm if named_clips(every, name, "valid")]
         self._fit(parts, read, votes)
-        learned = SOUNDS in present and vectors.teacher is None  # beside the built-in diarizer, that one finds them
+        # beside the built-in diarizer, that one finds sounds that are no voice
+        learned = vectors.teacher is None and bool(named_clips(every, SOUNDS))
         self.sounds = kinds_of(windows(SOUNDS, "train", 0)) if learned else []
         self.voices = {
             name: join_described(part.described for (of, _), part in (*parts.items(), *read.items()) if of == name)
@@ -263,6 +261,8 @@ class TransferDiarizerTask(PreparedTask):
         for name, share in c.calm.items():
             here = calm == name
             among[here] = (1.0 - chance.sum()) * share / max(1, here.sum())
+        if not used and not read:
+            raise InputError("task.intensities names none of task.corpora, and no corpus of task.calm is there")
         described = join_described(part.described for part in (*used.values(), *read.values()))
         every = np.concatenate([chance, among])
         strengths = np.concatenate([strength, np.full(len(calm), NO_INTENSITY)]).astype(np.float32)

@@ -74,8 +74,8 @@ def test_intensity_follows_the_votes_and_the_intended_level(tmp_path: Path) -> N
 
 @pytest.mark.data
 def test_every_clip_of_the_training_data_has_votes(data_dir: Path) -> None:
-    from sedtalker.training.corpora.layer_features import clips_of
     from sedtalker.training.corpora.manifest import read_manifest
+    from sedtalker.training.corpora.speech import clips_of
 
     votes = read_votes(data_dir, ("cremad",))
     clips = clips_of(read_manifest(data_dir), "cremad")

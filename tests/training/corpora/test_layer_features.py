@@ -15,14 +15,13 @@ from sedtalker.speech.whisper import WhisperEncoder
 from sedtalker.training.corpora.layer_features import (
     TEACHER_FILE,
     Teacher,
-    clips_of,
     load_teacher,
     load_whisper_blocks,
     open_layer_features,
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import check_free, corpora, find_corpus, strictest_use, weights_licence
+from sedtalker.training.corpora.speech import check_free, clips_of, corpora, find_corpus, strictest_use, weights_licence
 from sedtalker.training.corpora.transfer_recipe import (
     EDITED,
     EDITS,

@@ -14,11 +14,13 @@ from sedtalker.cli.main import app
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.training.corpora.joined_speech import clip_labels
-from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import (
+    clips_of,
     corpora,
     find_corpus,
     index_corpora,
+    named_clips,
     split_by_speaker,
     strictest_use,
     with_licence,
@@ -254,6 +256,15 @@ def test_list_and_index(tmp_path: Path) -> None:
     assert clips[1].path.is_file()
     assert clips[1].duration == pytest.approx(0.1)
     assert {clip.split for clip in clips if clip.corpus == "ravdess"} == {"train", "valid", "test"}
+
+
+def test_a_corpus_is_found_by_either_name() -> None:
+    clips = [Clip(name, Path("a.wav"), "en", "1001", "", "sad", "", "", 1.0, "valid") for name in ("crema_d", "tess")]
+    for name in ("crema_d", "cremad"):
+        assert [clip.corpus for clip in named_clips(clips, name, "valid")] == [name]
+    assert named_clips(clips, "cremad", "train") == []
+    with pytest.raises(InputError, match="the manifest has no clips of cremad, train"):
+        clips_of(clips, "cremad", "train")
 
 
 def test_clips_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,8 @@ def test_clips_with_other_labels_are_joined_anew(tmp_path: Path, buzzing_voices:
     one, other = (open_joined_inputs(d, tmp_path / "cache", dataset, encoder) for d in (buzzing_voices, relabelled))
     assert not np.array_equal(one.labels, other.labels)
     assert len(list((tmp_path / "cache").glob("joined-*"))) == 2
+    with pytest.raises(InputError, match="no clips of cremad, train"):
+        open_joined_inputs(buzzing_voices, tmp_path / "cache", replace(dataset, shares={"cremad": 1.0}), encoder)
 
 
 @pytest.mark.training

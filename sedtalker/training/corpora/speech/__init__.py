@@ -166,6 +166,26 @@ def known_corpus(name: str) -> SpeechCorpus | None:
     return known.get(name) or next((corpus for corpus in known.values() if name in corpus.aliases), None)
 
 
+def named_clips(every: Iterable[Clip], name: str, split: str | None = None) -> list[Clip]:
+    """The clips of a corpus, by its name or an alias, under that name; ``split``: of that part alone."""
+    known = known_corpus(name)
+    names = {name} if known is None else {name, known.name, *known.aliases}
+    return [replace(clip, corpus=name) for clip in every if clip.corpus in names and split in (None, clip.split)]
+
+
+def clips_of(every: Iterable[Clip], name: str, split: str | None = None) -> list[Clip]:
+    """``named_clips``, of which there has to be one.
+
+    Raises:
+        InputError: the manifest has none.
+    """
+    found = named_clips(every, name, split)
+    if not found:
+        part = f", {split}" if split else ""
+        raise InputError(f"the manifest has no clips of {name}{part}: see `sedtalker data list {name}`, `data index`")
+    return found
+
+
 def find_corpus(name: str) -> SpeechCorpus:
     """The corpus of that name or alias."""
     found = known_corpus(name)
