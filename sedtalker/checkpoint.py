@@ -121,18 +121,18 @@ def is_checkpoint(folder: Path) -> bool:
         return False
 
 
-def check_kind(folder: Path, *kinds: Kind) -> Kind:
-    """Which of some kinds a checkpoint is.
+def read_kind(folder: Path, *kinds: Kind) -> CheckpointConfig:
+    """The configuration of a checkpoint that is of one of some kinds.
 
     Raises:
         InputError: not a checkpoint, or of another kind.
     """
-    kind = read_config(folder).kind
-    if kind not in kinds:
+    config = read_config(folder)
+    if config.kind not in kinds:
         one, *more = kinds
         needed = f"a {one} is needed ({', '.join(kinds)})" if more else f"a {one} checkpoint is needed"
-        raise InputError(f"{folder}: this is a {kind} checkpoint, {needed}")
-    return kind
+        raise InputError(f"{folder}: this is a {config.kind} checkpoint, {needed}")
+    return config
 
 
 def read_model(folder: Path, kind: Kind, schema: type[Schema]) -> Schema:
@@ -141,9 +141,9 @@ def read_model(folder: Path, kind: Kind, schema: type[Schema]) -> Schema:
     Raises:
         InputError: not a checkpoint, or of another kind.
     """
-    check_kind(folder, kind)
+    config = read_kind(folder, kind)
     try:
-        return schema.model_validate(read_config(folder).model)
+        return schema.model_validate(config.model)
     except ValidationError as error:
         raise InputError(f"{folder}: config.json does not describe a {kind}: {problem_of(error)[1]}") from None
 

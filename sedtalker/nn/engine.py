@@ -15,15 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import (
-    Kind,
-    builtin_checkpoint,
-    check_kind,
-    read_checkpoint,
-    read_config,
-    read_model,
-    restored,
-)
+from sedtalker.checkpoint import Kind, builtin_checkpoint, read_checkpoint, read_kind, read_model, restored
 from sedtalker.errors import InputError, extra
 from sedtalker.plugins import load
 
@@ -242,9 +234,9 @@ def open_model(source: str | Path, *kinds: Kind, device: str = "cpu", in_torch: 
         InputError: no checkpoint, of another kind or damaged, or torch is needed and not installed.
     """
     folder = builtin_checkpoint(source) if isinstance(source, str) else source
-    kind = check_kind(folder, *(kinds or tuple(KINDS)))
-    parts, graphs = KINDS[kind], device == "cpu" and not in_torch
-    with extra("hub" if read_config(folder).model.get("backbone") else "torch"):
+    held, graphs = read_kind(folder, *(kinds or tuple(KINDS))), device == "cpu" and not in_torch
+    kind, parts = held.kind, KINDS[held.kind]
+    with extra("hub" if held.model.get("backbone") else "torch"):
         schema = load(parts.config)
         if parts.graph and graphs and (graph := open_graph(folder, parts.graph)) is not None:
             return load(parts.runner)(folder, read_model(folder, kind, schema), graph)
