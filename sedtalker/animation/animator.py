@@ -378,9 +378,7 @@ class Animator:
         return AnimationStream(emotions, self.decoder, settings)
 
     def stream(self, samples: Iterable[Reals], settings: StreamSettings = StreamSettings()) -> Iterator[StreamedFrame]:
-        """The video frames of pieces of sound (mono at 16 kHz), or of an array (N,) of all of it, each as soon as it is
-        final; see ``open_stream``.
-        """
+        """Video frames of mono sound at 16 kHz, pieces or an array (N,), each once it is final; see ``open_stream``."""
         with torch_threads(1):
             stream = self.open_stream(settings)
             for piece in [samples] if isinstance(samples, np.ndarray) and samples.ndim == 1 else samples:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.render import frame_head, make_renderer
@@ -32,11 +32,9 @@ def open_judge(data: Path) -> Iterator[Judge]:
     model = data / "face" / "face_landmarker.task"
     if not model.is_file():
         raise InputError(f"{model}: MediaPipe's face landmarker is missing")
-    try:
+    with extra("landmarks"):
         import mediapipe
         from mediapipe.tasks.python import BaseOptions, vision
-    except ImportError:
-        raise InputError("mediapipe is not installed: pip install 'sedtalker[landmarks]'") from None
     options = vision.FaceLandmarkerOptions(BaseOptions(str(model)), output_face_blendshapes=True)
     with vision.FaceLandmarker.create_from_options(options) as landmarker:
 
