@@ -133,10 +133,7 @@ def export_files(
 def _stems(everybody: Sequence[Snapshot]) -> list[str]:
     """What the names of each speaker's files begin with; of a recording as a whole, its own name."""
     words = one_word_each(one.name for one in everybody)
-    stems = [one.clip.path.stem for one in everybody]
-    return [
-        stem if one.turns is None else f"{stem}.{words[one.name]}" for stem, one in zip(stems, everybody, strict=True)
-    ]
+    return [one.clip.path.stem + ("" if one.turns is None else f".{words[one.name]}") for one in everybody]
 
 
 def _export_one(

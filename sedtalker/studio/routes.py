@@ -69,6 +69,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.reading import checked
 from sedtalker.studio.document import ClipSettings
@@ -157,19 +158,18 @@ class StudioRoutes:
 
     async def track(self, request: Request) -> Response:
         """``GET api/track.bin``."""
-        return await self.studio.on_session(self._track, *_stretch(request))
-
-    def _track(self, start: float, end: float) -> Response:
-        first, rows = self.session.track_rows(start, end)
-        return _array(rows, {"Start-Index": first, "Rate": 50, "Revision": self.session.revision})
+        return await self._rows(self.session.track_rows, request)
 
     async def extras(self, request: Request) -> Response:
         """``GET api/extras.bin``."""
-        return await self.studio.on_session(self._extras, *_stretch(request))
+        return await self._rows(self.session.extra_rows, request)
 
-    def _extras(self, start: float, end: float) -> Response:
-        first, rows = self.session.extra_rows(start, end)
-        return _array(rows, {"Start-Index": first, "Rate": 50, "Revision": self.session.revision})
+    async def _rows(self, cut: Callable[[float, float], tuple[int, Floats]], request: Request) -> Response:
+        def work() -> Response:
+            first, rows = cut(*_stretch(request))
+            return _array(rows, {"Start-Index": first, "Rate": 50, "Revision": self.session.revision})
+
+        return await self.studio.on_session(work)
 
     async def learn(self, request: Request) -> Response:
         """``POST api/learn``."""

@@ -116,10 +116,10 @@ def merge_speakers(session: Session, name: str, into: str) -> tuple[Work, Then]:
         if session.clip is not clip or [one.voice, two.voice] != began:
             raise InputError("the speakers were changed before they were merged: merge them again")
         base = base_on(clip, track)
-        segments, intensity = _decided(session, now.spoken(), (one, two))
-        kept = replace(two.document, segments=painted(base.segments, segments), intensity=intensity, removed_bursts=())
-        document = session.added(base, kept)
-        session.go_on(now.merged(name, into, voice, document))
+        named, intensity = _decided(session, now.spoken(), (one, two))
+        segments = painted(base.segments, named)
+        document = replace(two.document, segments=segments, intensity=intensity, removed_bursts=())
+        session.go_on(now.merged(name, into, voice, session.added(base, document)))
         return {"speakers": [part.name for part in session.cast.parts]}
 
     return work, then
@@ -133,7 +133,8 @@ def _decided(session: Session, turns: Turns, parts: Sequence[Role]) -> tuple[lis
     segments, intensity = list[Span](), list[IntensitySpan]()
     for (start, end), (_, k) in zip(pairwise(edges), begins, strict=False):
         document = parts[k].document
-        own = [Span(max(s.start, start), min(s.end, end), s.label) for s in session.base_of(document).by_hand(document)]
-        segments += [span for span in own if span.end - span.start >= SHORTEST]
+        for span in session.base_of(document).by_hand(document):
+            first, last = max(span.start, start), min(span.end, end)
+            segments += [Span(first, last, span.label)] if last - first >= SHORTEST else []
         intensity += [piece for span in document.intensity if (piece := span.part(start, end)) is not None]
     return segments, tuple(intensity)
