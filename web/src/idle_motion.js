@@ -33,7 +33,7 @@ const nextBlink = (start, rng) => start + 0.6 + rng.gamma(2.2, 1.25);
 const blinkDepth = (rng) => rng.uniform(0.92, 1);
 
 /**
- * Lid closure (T): a blink due shortly before a pause waits for it, or for a shift of the gaze.
+ * Lid closure (T): a blink due shortly before a pause waits for it, or for a shift of the gaze; the last one is over at the end.
  * @param {Float64Array} times
  * @param {import("./random.js").Random} rng
  * @param {Uint8Array} speech (T)
@@ -48,7 +48,7 @@ export function blinks(times, rng, speech, shifts, idle) {
   const closure = new Float32Array(times.length);
   for (let due = firstBlink(rng); due < duration; ) {
     const pause = pauses.find((time) => time > due - 0.1);
-    const start = pause < due + 0.8 ? pause : due;
+    const start = Math.min(pause < due + 0.8 ? pause : due, duration - blinkSeconds(idle));
     const depth = blinkDepth(rng);
     const end = placeIn(times, start + blinkSeconds(idle));
     for (let i = placeIn(times, start); i < end; i++) closure[i] = Math.max(closure[i], depth * blinkClosure(times[i] - start, idle));

@@ -5,6 +5,7 @@ import { assemble } from "../src/assembly.js";
 import { easeCuts } from "../src/conditioning.js";
 import { emotionTrack } from "../src/emotion.js";
 import { Ear } from "../src/features.js";
+import { blinks } from "../src/idle_motion.js";
 import { Random, idleGenerators } from "../src/random.js";
 import { finishMouth } from "../src/recipe.js";
 import { findRhythm } from "../src/visual_prosody.js";
@@ -48,6 +49,16 @@ test("a seed is a take, and recordings differ", () => {
   assert.deepEqual(one.weights, same.weights);
   assert.deepEqual(one.head, same.head);
   for (const take of [other, elsewhere]) assert.notDeepEqual(one.head, take.head);
+});
+
+test("eyes are open at the end, though speech ends in a pause", () => {
+  for (let seed = 0; seed < 40; seed++) {
+    const times = Float64Array.from({ length: 75 + seed }, (_, i) => i / 30);
+    const speech = Uint8Array.from(times, (time) => Number(time < times.at(-1) - 0.1));
+    const closure = blinks(times, new Random(seed, 0), speech, [], constants.idle);
+    assert.ok(closure.at(-1) < 0.01);
+    assert.ok(Math.max(...closure) > 0.8);
+  }
 });
 
 test("what is drawn is spread as it should be", () => {
