@@ -152,38 +152,16 @@ class _Machine:
         if argument > LATEST:
             raise InputError(f"it is of protocol {argument}")
 
-    def _mark(self, _: Any) -> None:
-        self.marks.append(len(self.stack))
-
     def _pop(self, _: Any) -> None:
         if self.marks and self.marks[-1] == len(self.stack):
             self.marks.pop()
         else:
             self.stack.pop()
 
-    def _pop_mark(self, _: Any) -> None:
-        self._since_mark()
-
-    def _again(self, _: Any) -> None:
-        self.stack.append(self.stack[-1])
-
     def _memoize(self, _: Any) -> None:
         self.memo[len(self.memo)] = self.stack[-1]
 
     # --- Containers.
-
-    def _list(self, _: Any) -> None:
-        self.stack.append(self._since_mark())
-
-    def _tuple_since_mark(self, _: Any) -> None:
-        self.stack.append(tuple(self._since_mark()))
-
-    def _append(self, _: Any) -> None:
-        value = self.stack.pop()
-        self._extend([value])
-
-    def _appends(self, _: Any) -> None:
-        self._extend(self._since_mark())
 
     def _extend(self, values: list[Any]) -> None:
         if not isinstance(self.stack[-1], list):
@@ -199,9 +177,6 @@ class _Machine:
         value, key = self.stack.pop(), self.stack.pop()
         self._set([key, value])
 
-    def _items(self, _: Any) -> None:
-        self._set(self._since_mark())
-
     def _set(self, pairs: list[Any]) -> None:
         held = self.stack[-1]
         if not isinstance(held, dict) or len(pairs) % 2:
@@ -212,9 +187,6 @@ class _Machine:
             held[key] = value
 
     # --- Names and calls.
-
-    def _global(self, argument: Any) -> None:
-        self._name(*argument.split(" ", 1))
 
     def _stack_global(self, _: Any) -> None:
         name, module = self.stack.pop(), self.stack.pop()
@@ -245,21 +217,21 @@ class _Machine:
         self.stack.append(self.persistent(mark))
 
 
-_METHODS: Mapping[str, Callable[[_Machine, Any], None]] = {
+_METHODS: Mapping[str, Callable[[_Machine, Any], object]] = {
     "PROTO": _Machine._protocol,
-    "MARK": _Machine._mark,
+    "MARK": lambda machine, _: machine.marks.append(len(machine.stack)),
     "POP": _Machine._pop,
-    "POP_MARK": _Machine._pop_mark,
-    "DUP": _Machine._again,
+    "POP_MARK": lambda machine, _: machine._since_mark(),
+    "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
     "MEMOIZE": _Machine._memoize,
-    "LIST": _Machine._list,
-    "TUPLE": _Machine._tuple_since_mark,
-    "APPEND": _Machine._append,
-    "APPENDS": _Machine._appends,
+    "LIST": lambda machine, _: machine.stack.append(machine._since_mark()),
+    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine._since_mark())),
+    "APPEND": lambda machine, _: machine._extend([machine.stack.pop()]),
+    "APPENDS": lambda machine, _: machine._extend(machine._since_mark()),
     "DICT": _Machine._dict,
     "SETITEM": _Machine._item,
-    "SETITEMS": _Machine._items,
-    "GLOBAL": _Machine._global,
+    "SETITEMS": lambda machine, _: machine._set(machine._since_mark()),
+    "GLOBAL": lambda machine, argument: machine._name(*argument.split(" ", 1)),
     "STACK_GLOBAL": _Machine._stack_global,
     "REDUCE": _Machine._reduce,
     "BUILD": _Machine._build,

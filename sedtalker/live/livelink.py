@@ -8,7 +8,6 @@ eyes.
 
 from __future__ import annotations
 
-import math
 import struct
 import uuid
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.face.arkit import ARKIT_52, INDEX
-from sedtalker.live.senders import Angles, Target, UdpSocket, eye_angles, head_angles
+from sedtalker.live.senders import Target, UdpSocket, eye_angles, head_angles
 
 PORT = 11111
 """On which Unreal receives."""
@@ -38,15 +37,11 @@ def livelink_packet(frame: StreamedFrame, number: int, subject: str, identifier:
         identifier: of the device, 37 characters.
     """
     name = subject.encode("utf-8")
-    turned = [_radians(angles) for angles in (head_angles(frame), *eye_angles(frame))]
-    values = np.concatenate([np.clip(frame.weights, 0.0, 1.0)[ORDER], np.ravel(turned)])
+    angles = np.array([head_angles(frame), *eye_angles(frame)])[:, [1, 0, 2]]  # as Unreal's rotators have them:
+    turned = np.radians(angles * (-1.0, -1.0, 1.0))  # yaw to the right, pitch up and roll to the right
+    values = np.concatenate([np.clip(frame.weights, 0.0, 1.0)[ORDER], turned.ravel()])
     head = struct.pack("<I", VERSION) + identifier.encode("ascii") + struct.pack("!i", len(name)) + name
     return head + struct.pack("!IfII", number & 0xFFFFFFFF, 0.0, RATE, 1) + struct.pack("!B61f", 61, *values)
-
-
-def _radians(angles: Angles) -> tuple[float, float, float]:
-    """Yaw to the right, pitch up and roll to the right, in radians, as Unreal's rotators have them."""
-    return math.radians(-angles.yaw), math.radians(-angles.pitch), math.radians(angles.roll)
 
 
 class LiveLinkSender:

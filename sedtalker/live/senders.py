@@ -353,17 +353,10 @@ def open_senders(targets: Sequence[Target], fps: float, write: Callable[[str], N
     with ExitStack() as opened:
         senders: list[Sender] = []
         for target in targets:
+            known = known_protocol(target.protocol)
             with extra("live"):
-                sender = _open(target, fps, write)
+                sender: Sender = LineSender(write, fps) if known is None else load(known.place)(target, fps)
             opened.callback(sender.close)
             senders.append(sender)
         opened.pop_all()
         return senders
-
-
-def _open(target: Target, fps: float, write: Callable[[str], None]) -> Sender:
-    known = known_protocol(target.protocol)
-    if known is None:
-        return LineSender(write, fps)
-    sender: Sender = load(known.place)(target, fps)
-    return sender

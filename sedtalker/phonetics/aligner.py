@@ -78,8 +78,12 @@ def align(posteriors: Reals, words: Sequence[SpokenWord], rate: float = 50.0) ->
     owner = chain.words[path]
     ratio = log_posteriors[np.arange(len(path)), chain.classes[path]] - log_posteriors.max(1)
     fits = tuple(float(ratio[owner == index].mean()) for index in range(len(words)))
-    texts = tuple(word.text for word in words)
-    return Alignment(tuple(_spans(path, chain, rate)), texts, float(ratio[owner >= 0].mean()), fits)
+    spoken = tuple(
+        AlignedPhone(start / rate, end / rate, PHONES[chain.classes[state]], int(word) if word >= 0 else None)
+        for start, end, state in runs(path)
+        for word in (chain.words[state],)
+    )
+    return Alignment(spoken, tuple(word.text for word in words), float(ratio[owner >= 0].mean()), fits)
 
 
 class _Chain(NamedTuple):
@@ -154,13 +158,6 @@ def _emission(scores: Doubles, chain: _Chain, frame: int) -> Doubles:
     """(S,) score of a frame in each state."""
     away = np.maximum(np.maximum(chain.first - frame, frame - chain.last), 0.0)
     return np.asarray(scores[frame, chain.classes] - OUTSIDE * np.minimum(away, MOST_OUTSIDE))
-
-
-def _spans(path: NDArray[np.int64], chain: _Chain, rate: float) -> Iterator[AlignedPhone]:
-    """Stretches of one state."""
-    for start, end, state in runs(path):
-        word = int(chain.words[state])
-        yield AlignedPhone(start / rate, end / rate, PHONES[chain.classes[state]], word if word >= 0 else None)
 
 
 @dataclass(frozen=True)

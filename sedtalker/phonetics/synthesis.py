@@ -144,8 +144,8 @@ class Synthesizer:
         if not 0.5 <= speed <= 2.0:
             raise InputError(f"--speed {speed:g}: give 0.5 to 2")
         name = "en-gb" if language == ENGLISH and voice.startswith(BRITISH) else espeak_name(language)
-        written = [written_texts(part) for part in parts]
-        signs, *own = ([self._signs(text, name) for text in texts] for texts in (parts, *written))
+        written, phonemize = [written_texts(part) for part in parts], self.engine.tokenizer.phonemize
+        signs, *own = ([" ".join(phonemize(text, name).split()) for text in texts] for texts in (parts, *written))
         if not all(any(classes for *_, classes in sounds_of(text)) for text in signs):
             raise InputError("there is nothing to say: give words, in the language that --language names")
         made, _, timings = self.engine.create_timed(" ".join(signs), voice, speed, is_phonemes=True)
@@ -160,10 +160,6 @@ class Synthesizer:
             if word.sounds
         )
         return SpokenText(samples, SAMPLE_RATE, spoken, counts)
-
-    def _signs(self, text: str, language: str) -> str:
-        """What the engine calls phonemes: IPA and punctuation, as its model reads them."""
-        return " ".join(self.engine.tokenizer.phonemize(text, language).split())
 
 
 def voice_names(voices: Path) -> list[str]:

@@ -18,7 +18,7 @@ counts frames.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -112,7 +112,8 @@ def recognise(posteriors: Reals, rate: float = 50.0, pose: Reals | None = None) 
     if pose is not None:
         usual = np.array([POSES[phone] for phone in PHONES])
         scores = scores - 0.5 * np.square((pose[:, None] - usual) / POSE_SPREAD).sum(-1)
-    return Alignment(tuple(_stretches(_likeliest(scores), rate)))
+    found = runs(_likeliest(scores))
+    return Alignment(tuple(AlignedPhone(start / rate, end / rate, PHONES[phone]) for start, end, phone in found))
 
 
 def _likeliest(scores: Doubles) -> NDArray[np.int64]:
@@ -140,11 +141,6 @@ def _likeliest(scores: Doubles) -> NDArray[np.int64]:
         elif state < ahead or not held[t, at]:
             state -= 1
     return path
-
-
-def _stretches(path: NDArray[np.int64], rate: float) -> Iterator[AlignedPhone]:
-    for start, end, phone in runs(path):
-        yield AlignedPhone(start / rate, end / rate, PHONES[phone])
 
 
 # --- Files.
