@@ -47,8 +47,8 @@ def test_the_second_finds_what_is_no_voice() -> None:
     both, batch = side_by_side(first, second, 1.0), frames(90, 8, 2)
     assert both.no_voice is not None
     assert second.no_voice is not None
-    alone = second.no_voice(second._standardised(rows_of(second, halves(batch, 5)[1])))
-    joined = both.no_voice(both._standardised(rows_of(both, batch)))
+    alone = second.no_voice(second.standardised(rows_of(second, halves(batch, 5)[1])))
+    joined = both.no_voice(both.standardised(rows_of(both, batch)))
     np.testing.assert_allclose(joined.detach(), alone.detach(), atol=2e-4)
     assert side_by_side(second, first, 1.0).no_voice is None
 
