@@ -266,7 +266,8 @@ class DecoderStream:
         count = known + (self.decoder.config.look_ahead if last else 0)
         lengths = self.decoder.steps_of(count, last)
         if last:  # frames that are not valid push the last ones out
-            given = [_longer(part, sum(lengths) - known) for part in given]
+            more = sum(lengths) - known
+            given = [np.concatenate([part, np.zeros((1, more, *part.shape[2:]), np.float32)], 1) for part in given]
         made, first = [np.zeros((0, len(ARKIT_52)), np.float32)], 0
         for length in lengths:
             part = [values[:, first : first + length] for values in given]
@@ -277,11 +278,6 @@ class DecoderStream:
             first, self.due = first + length, self.due + length
         frames = np.concatenate(made)
         return frames[: len(frames) - (sum(lengths) - count)]
-
-
-def _longer(values: Floats, frames: int) -> Floats:
-    """(1, t, …) with so many frames of zeros behind."""
-    return np.concatenate([values, np.zeros((1, frames, *values.shape[2:]), np.float32)], 1)
 
 
 def _advanced(*given: Any) -> Arrays:

@@ -68,14 +68,14 @@ def model_constants() -> dict[str, Section]:
             "neutral_odds": diarizer.config.neutral_odds,
         },
         "track": _track(),
-        "decoder": _decoder(moves),
+        "decoder": {"hidden": moves.config.hidden, **_named(decoder, "PROSODY_MEAN", "PROSODY_SCALE")},
         "conditioning": _named(conditioning, "EMOTIONAL_SLOPE", "NEUTRAL", "STEEPEST", "HALF_ONSET"),
         "upper_face": _upper_face(moves),
         "mouth": _mouth(moves),
         "tongue": _tongue(),
         "arkit": {"names": ARKIT_52},
         "idle": _idle(),
-        "rhythm": _rhythm(),
+        "rhythm": _named(visual_prosody, *(n for n in vars(visual_prosody) if n.isupper() and n != "ARKIT_52")),
         "speech_stream": _speech_stream(),
         "streams": _streams(),
         "bursts": _bursts(),
@@ -114,10 +114,6 @@ def _track() -> Section:
     return {"labels": CATEGORIES, "shortest": shortest, "cost": segmentation.LOWEST_COST, "silence": SILENCE}
 
 
-def _decoder(moves: ShapeDecoder) -> Section:
-    return {"hidden": moves.config.hidden, **_named(decoder, "PROSODY_MEAN", "PROSODY_SCALE")}
-
-
 def _upper_face(moves: ShapeDecoder) -> Section:
     added = conditioning.ADDED * moves.moved
     return {"added": added, **_named(conditioning, "COLUMNS", "DELAYS", "UP", "DOWN", "LONGEST_DELAY")}
@@ -142,11 +138,6 @@ def _idle() -> Section:
     names = "BLINK_CLOSE", "BLINK_HOLD", "BLINK_OPEN", "SACCADE", "POSTURE", "CALM_ACTIVITY", "LEAST_ACTIVITY"
     arousal = {name: point[1] for name, point in COORDINATES.items()}
     return {**_named(idle_motion, *names, "AROUSED_ACTIVITY"), "arousal": arousal, **_numbers(Motion())}
-
-
-def _rhythm() -> Section:
-    names = [name for name in vars(visual_prosody) if name.isupper() and name not in ("ARKIT_52",)]
-    return _named(visual_prosody, *names)
 
 
 def _speech_stream() -> Section:

@@ -349,7 +349,9 @@ def _store_weights(model: Any, int8: bool) -> None:
         values = numpy_helper.to_array(tensor)
         name, stored = tensor.name, f"{tensor.name}.stored"
         if int8 and values.ndim > 1:
-            axis = _output_axis(graph, name, values.ndim)
+            # the axis of output channels: the last of a factor on the right, else the first
+            on_the_right = any(node.op_type == "MatMul" and node.input[1] == name for node in graph.node)
+            axis = values.ndim - 1 if on_the_right else 0
             # the weights of an output channel side by side: what is zero in it compresses to little
             rows = np.moveaxis(values, axis, 0)
             largest = np.abs(rows).max(tuple(range(1, rows.ndim)), keepdims=True)
@@ -371,11 +373,3 @@ def _store_weights(model: Any, int8: bool) -> None:
         graph.initializer.remove(tensor)
     for node in reversed(made):
         graph.node.insert(0, node)
-
-
-def _output_axis(graph: Any, name: str, axes: int) -> int:
-    """The axis of a weight that belongs to output channels: the last of a factor on the right, else the first."""
-    for node in graph.node:
-        if name in node.input and node.op_type == "MatMul" and node.input[1] == name:
-            return axes - 1
-    return 0

@@ -265,7 +265,8 @@ class OwnTargets:
         named = [*of_name, *meant]
         tried = [[j] for j in named] + ([named] if len(named) > 1 else [])
         found = next(filter(None, (self._factors(some, wanted) for some in tried)), {})
-        return found or next(filter(None, (self._factors([j], wanted) for j in self._alike(wanted))), {})
+        alike = np.flatnonzero(self._sketches @ _sketch(wanted) > ALIKE) if self._names and not found else ()
+        return found or next(filter(None, (self._factors([int(j)], wanted) for j in alike)), {})
 
     def _factors(self, some: list[int], wanted: Doubles) -> Factors:
         """Weights of some targets that together give wanted offsets; empty where they do not."""
@@ -277,10 +278,6 @@ class OwnTargets:
             return {}
         missed = np.abs(columns @ factors - wanted.reshape(-1)).max(initial=0.0)
         return {j: float(f) for j, f in zip(some, factors, strict=True) if f} if missed <= LEAST_OFFSET else {}
-
-    def _alike(self, wanted: Doubles) -> list[int]:
-        """Targets whose sketches point where that of wanted offsets does."""
-        return np.flatnonzero(self._sketches @ _sketch(wanted) > ALIKE).tolist() if self._names else []
 
     @cached_property
     def _sketches(self) -> Doubles:

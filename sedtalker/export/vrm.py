@@ -179,7 +179,11 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None, *,
         ]
         shown["custom"] = {name: node for each in made for name, node in each.items()}
     else:
-        found = preset_expressions(weights, _strengths(animation))
+        strengths: dict[str, Reals] = {}
+        if animation.track is not None:
+            track = animation.track.at(animation.clock.times(len(animation)))
+            strengths = dict(zip(track.labels, (track.posterior * track.intensity[:, None]).T, strict=True))
+        found = preset_expressions(weights, strengths)
         shown["preset"] = {name: file.expression((name,), column)[name] for name, column in found.items()}
     gaze = file.add("lookAt")
     angles = eye_angles(weights).mean(1) * (-1.0, 1.0, 1.0)  # a CSV of ARKit counts yaw to the subject's right
@@ -209,11 +213,3 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None, *,
 
 write_perfect_sync = partial(write_presets, fine=True)
 """Writes the same of ARKit's 52 shapes."""
-
-
-def _strengths(animation: Animation) -> dict[str, Reals]:
-    """How strongly each category is shown in every frame, (T,) each; none where there is no track."""
-    if animation.track is None:
-        return {}
-    track = animation.track.at(animation.clock.times(len(animation)))
-    return dict(zip(track.labels, (track.posterior * track.intensity[:, None]).T, strict=True))
