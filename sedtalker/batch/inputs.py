@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -109,7 +110,7 @@ def _items(
     elif is_file(given):
         yield Item(given.absolute(), _name(Path(given.name)), settings)
     elif any(mark in str(given) for mark in WILD):
-        root = Path(*_fixed_parts(given))
+        root = Path(*takewhile(lambda part: not any(mark in part for mark in WILD), given.parts[:-1]))
         for path in sorted(Path(match) for match in glob.glob(str(given), recursive=True)):
             folders = [root / part for part in path.relative_to(root).parents]
             inside = path.absolute().is_relative_to(output) or any(map(log_files, folders[:-1]))
@@ -117,16 +118,6 @@ def _items(
                 yield Item(path.absolute(), _name(path.relative_to(root)), settings)
     else:
         raise InputError(f"{given}: no such file or folder")
-
-
-def _fixed_parts(pattern: Path) -> list[str]:
-    """The parts of a glob before the first that holds a wild character."""
-    parts: list[str] = []
-    for part in pattern.parts[:-1]:
-        if any(mark in part for mark in WILD):
-            break
-        parts.append(part)
-    return parts
 
 
 def recordings(folder: Path, output: Path, patterns: Sequence[str] = ()) -> Iterator[Path]:

@@ -184,20 +184,16 @@ SIZE = 200
 """Pixels a side of one picture of the sheet."""
 
 
-def expression_sheet(face: Face) -> Pictures.Image:
-    """The face at rest, in six emotions and in five mouth shapes."""
-    poses = {"neutral": {}, **EMOTIONS, **MOUTH_SHAPES}
-    return Pictures.fromarray(contact_sheet(face, poses, size=SIZE, columns=6, zoom=1.3))
-
-
 def fit_page(face: Face, quality: Quality) -> str:
     """The page of a registered face with a report."""
     report = face.report
     assert report is not None
     picture = io.BytesIO()
-    expression_sheet(face).save(picture, "JPEG", quality=88)
+    sheet = contact_sheet(face, {"neutral": {}, **EMOTIONS, **MOUTH_SHAPES}, size=SIZE, columns=6, zoom=1.3)
+    Pictures.fromarray(sheet).save(picture, "JPEG", quality=88)
+    measured = {name: "–" if figure is None else f"{figure:.3g}" for name, figure in quality.measured.items()}
     rows = "".join(
-        f"<tr><td>{MEANINGS[name]}</td><td>{value:.2f}</td><td>{_figure(quality.measured[name])}</td></tr>"
+        f"<tr><td>{MEANINGS[name]}</td><td>{value:.2f}</td><td>{measured[name]}</td></tr>"
         for name, value in quality.parts.items()
     )
     notes = [*report.warnings, *(f"To do: {advice}" for advice in quality.advice)]
@@ -216,7 +212,3 @@ def fit_page(face: Face, quality: Quality) -> str:
         f"<h2>Score</h2><table><tr><th>question</th><th>0 to 1</th><th>measured</th></tr>{rows}</table>"
         f"<h2>Worth knowing</h2><ul>{listed}</ul></body></html>\n"
     )
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"

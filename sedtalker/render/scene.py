@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, TypedDict, Unpack, get_args
+from typing import NamedTuple, Unpack, get_args
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from sedtalker.render.picture import (
     viewpoint,
 )
 from sedtalker.render.renderer import Renderer, make_renderer
-from sedtalker.render.video import check_file, frame_at, write_drawn
+from sedtalker.render.video import Look, check_file, frame_at, write_drawn
 from sedtalker.speakers.turns import Turn, Turns
 
 TWO_HEADS, FURTHER_HEAD = (960, 540), 600
@@ -47,17 +47,6 @@ LINE = 270
 """The lines between the parts of a picture are one pixel wide for so many of its height."""
 LINE_COLOUR = 255
 """Grey of these lines: white."""
-
-
-class SceneLook(TypedDict, total=False):
-    """How a scene is shown: what ``render_scene_frames`` takes beside it and the shot, with its defaults."""
-
-    size: Size | None
-    backend: Backend
-    light: str | Lighting
-    hook: Hook
-    camera: str | Viewpoint
-    background: str | Behind | None
 
 
 def render_scene_frames(
@@ -108,7 +97,7 @@ def render_scene(
     *,
     shot: ShotKind = "two-shot",
     at: float = 0.0,
-    **look: Unpack[SceneLook],
+    **look: Unpack[Look],
 ) -> None:
     """Render a scene into a file, which appears whole or not at all.
 

@@ -18,14 +18,16 @@ from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import Behind, Image, Size, Viewpoint, picture_size, read_background, viewpoint
 from sedtalker.render.renderer import make_renderer
 
+SIDE = 512
+"""Side of a picture whose size is not given, pixels."""
 SUFFIXES = tuple(CONTAINERS)
 """Suffixes of the video files that can be written."""
 
 
 class Look(TypedDict, total=False):
-    """How an animation is shown: what ``render_frames`` takes beside it, with its defaults."""
+    """How an animation or a scene is shown: what ``render_frames`` takes beside it, with its defaults."""
 
-    size: Size
+    size: Size | None
     backend: Backend
     light: str | Lighting
     hook: Hook
@@ -35,7 +37,7 @@ class Look(TypedDict, total=False):
 
 def render_frames(
     animation: Animation,
-    size: Size = 512,
+    size: Size | None = None,
     backend: Backend = "auto",
     light: str | Lighting = "studio",
     hook: Hook = no_progress,
@@ -46,7 +48,7 @@ def render_frames(
     """Pictures (H, W, 3) uint8 sRGB of an animation, one a frame, its head framed as a portrait.
 
     Args:
-        size: side of the square picture, (width, height), or either as text (``1280x720``), pixels.
+        size: side of the square picture, (width, height), or either as text (``1280x720``), pixels; 512 by default.
         backend: see ``make_renderer``.
         light: a preset, a ``.json`` file, or a lighting.
         camera: ``front``, ``three-quarter``, ``left``, ``right``, a ``.json`` file, or a ``Portrait`` or ``Standing``.
@@ -57,7 +59,7 @@ def render_frames(
         InputError: an unusable size, backend, light, camera or background.
     """
     lighting = load_lighting(light) if isinstance(light, str) else light
-    face, (width, height) = animation.face, picture_size(size)
+    face, (width, height) = animation.face, picture_size(SIDE if size is None else size)
     where, behind = viewpoint(camera).of(face, width / height), read_background(background)
     with (
         make_renderer(face, where, (width, height), backend, background=behind, lighting=lighting) as renderer,
@@ -86,8 +88,11 @@ def render_video(
         InputError: an unusable path, size, backend, light, camera, background or sound, or an animation without frames.
     """
     path = check_file(Path(path), look.get("background"), animation.fps)
-    drawn = _frame(animation, at) if path.suffix.lower() == ".png" else animation
-    write_drawn(path, render_frames(drawn, **look), animation.fps, audio)
+    if path.suffix.lower() == ".png":
+        k = frame_at(at, len(animation), animation.fps)
+        coefficients, rotation = animation.coefficients[k : k + 1], animation.head_rotation[k : k + 1]
+        animation = replace(animation, coefficients=coefficients, head_rotation=rotation, track=None)
+    write_drawn(path, render_frames(animation, **look), animation.fps, audio)
 
 
 def write_drawn(path: Path, frames: Generator[Image, None, None], fps: float, audio: Audio | Path | str | None) -> None:
@@ -113,13 +118,6 @@ def render_sequence(animation: Animation, folder: Path | str, *, force: bool = F
     """
     with closing(render_frames(animation, **look)) as frames:
         write_sequence(Path(folder), frames, len(animation), force)
-
-
-def _frame(animation: Animation, at: float) -> Animation:
-    """The one frame at some second."""
-    k = frame_at(at, len(animation), animation.fps)
-    coefficients, rotation = animation.coefficients[k : k + 1], animation.head_rotation[k : k + 1]
-    return replace(animation, coefficients=coefficients, head_rotation=rotation, track=None)
 
 
 def frame_at(seconds: float, frames: int, fps: float) -> int:

@@ -181,15 +181,11 @@ class Access:
             return 403, "pages of other origins are refused; the server allows them with --allow-origin"
         if self.token is None or (scope["type"] == "http" and scope["path"] in OPEN):
             return None
-        if not is_among(self.token, _given(scope, headers)):
+        offered = list(scope.get("subprotocols", ()))
+        given = bearer(headers.get("authorization", "")) + (offered[1:2] if offered[:1] == [BEARER] else [])
+        if not is_among(self.token, given):
             return 401, "a token is needed: send the header 'Authorization: Bearer TOKEN'"
         return None
-
-
-def _given(scope: Scope, headers: Headers) -> list[str]:
-    """The tokens that a request brings."""
-    offered = scope.get("subprotocols", [])
-    return bearer(headers.get("authorization", "")) + (list(offered[1:2]) if offered[:1] == [BEARER] else [])
 
 
 def bearer(authorization: str) -> list[str]:
