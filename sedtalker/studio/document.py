@@ -182,7 +182,7 @@ class Base:
             raise InputError("the track has no frames")
         self.track, self.duration, self.corrections = track, duration, tuple(corrections)
         found = [Span(s.start, s.end, s.label) for s in track.confident(0.0).segments() if s.start < duration]
-        self.segments = tuple(_fitted(found, duration))
+        self.segments = tuple(fitted(found, 0.0, duration, [*found[:1], Span(0.0, duration, CATEGORIES[0])][:1]))
         self.labels = _labels_at(self.segments, track.times)
 
     def document(self) -> Document:
@@ -267,11 +267,10 @@ def painted(segments: Sequence[Span], over: Sequence[Span]) -> tuple[Span, ...]:
     return tuple(Span(a, b, span.label) for a, b, span in zip(edges, edges[1:], made, strict=False))
 
 
-def _fitted(segments: Sequence[Span], duration: float) -> list[Span]:
-    """Segments made to cover [0, duration], none too short."""
-    whole = Span(0.0, duration, CATEGORIES[0])
-    kept = [s for s in segments if min(s.end, duration) - s.start >= SHORTEST] or [*segments[:1], whole][:1]
-    edges = [0.0, *(s.start for s in kept[1:]), duration]
+def fitted(segments: Sequence[Span], start: float, end: float, otherwise: Sequence[Span]) -> list[Span]:
+    """Segments made to cover [start, end], none too short; where all are, others."""
+    kept = [s for s in segments if min(s.end, end) - max(s.start, start) >= SHORTEST] or otherwise
+    edges = [start, *(s.start for s in kept[1:]), end]
     return [Span(a, b, s.label) for a, b, s in zip(edges, edges[1:], kept, strict=False)]
 
 

@@ -27,6 +27,7 @@ from sedtalker.studio.document import (
     Span,
     check_points,
     checked_settings,
+    fitted,
 )
 
 NEUTRAL = CATEGORIES[0]
@@ -175,15 +176,11 @@ class Reset(_Edit):
         if self.index is None:
             return replace(document, segments=base.segments, intensity=(), removed_bursts=())
         gone = _segment(document, self.index)
-        own = [
-            Span(max(s.start, gone.start), min(s.end, gone.end), s.label)
-            for s in base.segments
-            if min(s.end, gone.end) - max(s.start, gone.start) >= SHORTEST
-        ]
-        edges = [gone.start, *(s.start for s in own[1:]), gone.end]
-        own = [Span(a, b, s.label) for a, b, s in zip(edges, edges[1:], own, strict=False)]
-        made = _with(document, self.index, 1, *(own or [gone])).without_intensity(gone.start, gone.end)
-        return replace(made, removed_bursts=tuple(k for k in made.removed_bursts if not _within(base, k, gone)))
+        own = fitted(base.segments, gone.start, gone.end, [gone])
+        made = _with(document, self.index, 1, *own).without_intensity(gone.start, gone.end)
+        bursts = enumerate(base.track.bursts)
+        back = {k for k, burst in bursts if burst.start < gone.end and burst.end > gone.start}  # in part is enough
+        return replace(made, removed_bursts=tuple(k for k in made.removed_bursts if k not in back))
 
 
 class ChangeSettings(_Edit):
@@ -221,12 +218,6 @@ def _segment(document: Document, index: int) -> Span:
     if not 0 <= index < len(document.segments):
         raise InputError(f"there is no segment {index}: there are {len(document.segments)}")
     return document.segments[index]
-
-
-def _within(base: Base, index: int, segment: Span) -> bool:
-    """Whether a vocal burst of the base is in a segment, at least in part."""
-    bursts = base.track.bursts
-    return index < len(bursts) and bursts[index].start < segment.end and bursts[index].end > segment.start
 
 
 def _with(document: Document, index: int, count: int, *segments: Span) -> Document:

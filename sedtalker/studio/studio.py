@@ -111,18 +111,15 @@ class Studio:
         if self._ended:
             return
         self._saving = None  # an edit from here on is kept by the next one
-        dirty, snapshot = await self.on_session(self._unsaved)
+        snapshot = await self.on_session(lambda: self.session.snapshot() if self.session.dirty else None)
         loop = asyncio.get_running_loop()
         try:
-            if dirty:
+            if snapshot is not None:
                 await loop.run_in_executor(self._aside, self.home.save, snapshot.project, snapshot.clip.name)
             else:
                 await loop.run_in_executor(self._aside, self.home.clear)
         except InputError as error:
             log.warning(f"unsaved edits could not be kept: {error}")
-
-    def _unsaved(self) -> tuple[bool, Any]:
-        return (True, self.session.snapshot()) if self.session.dirty else (False, None)
 
     def motion_asked(self) -> None:
         """Motion was shown; when nothing more is asked for, decode a long recording as a whole."""
