@@ -104,7 +104,11 @@ class ShownFiles(ShownProgress):
         if self.style == "json":
             super().hook(step, done, total)
         elif self.style == "bar" and self._bar is None and sys.stderr.isatty():
-            self._bar = file_bar()
+            from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+            about = TextColumn("{task.fields[text]}", markup=False)
+            bar, left = BarColumn(bar_width=24), TextColumn("left:")
+            self._bar = passing_bars(SpinnerColumn(), bar, about, left, TimeRemainingColumn())
             text = f"{total} files  opening the networks"
             self._bar.add_task("files", total=max(1, sum(self._bytes.values())), text=text)
             self._bar.start()
@@ -131,14 +135,6 @@ class ShownFiles(ShownProgress):
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self.close()
         super().__exit__(kind, *error)
-
-
-def file_bar() -> Progress:
-    """The bar of all files."""
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-    about = TextColumn("{task.fields[text]}", markup=False)
-    return passing_bars(SpinnerColumn(), BarColumn(bar_width=24), about, TextColumn("left:"), TimeRemainingColumn())
 
 
 def show(summary: Summary) -> None:

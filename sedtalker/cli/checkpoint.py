@@ -266,7 +266,11 @@ def pull(
 
     With --from it is copied into that cache from a folder, for machines without a network.
     """
-    if name in (files := pulled_models()):
+    from sedtalker.phonetics.recognition import RECOGNISER
+    from sedtalker.phonetics.synthesis import VOICE
+
+    files = {model.name: model for model in (VOICE, RECOGNISER)}
+    if name in files:
         return pull_files(files[name], source, json)
     from sedtalker.speech.encoder import HUB_ENCODERS
 
@@ -285,14 +289,6 @@ def pull(
         facts = _facts(config.name)
         say(f"{name}: ready, {facts.licence}" if facts else f"{config.name}: ready")
         print(folder)
-
-
-def pulled_models() -> dict[str, PulledModel]:
-    """What is fetched as files, by the name that the command takes: see ``sedtalker.models``."""
-    from sedtalker.phonetics.recognition import RECOGNISER
-    from sedtalker.phonetics.synthesis import VOICE
-
-    return {model.name: model for model in (VOICE, RECOGNISER)}
 
 
 def pull_files(model: PulledModel, source: str | None, json: bool) -> None:

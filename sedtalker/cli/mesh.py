@@ -16,7 +16,6 @@ from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.face.inspection import Found, Inspection
-    from sedtalker.face.quality import Quality
 
 app = Commands(help="Bring your own face: inspect a mesh, register it.", no_args_is_help=True)
 
@@ -157,8 +156,10 @@ def register(
         made = {"file": str(output), "picture": picture and str(picture), "report": report_page and str(report_page)}
         write_json({**made, **found})
         return
-    for line in _judgement(quality):
-        say(line)
+    made_of = ", ".join(f"{name} {value:.2f}" for name, value in quality.parts.items())
+    say(f"{quality.verdict}: {quality.score:.2f} of 1 ({made_of})")
+    for advice in quality.advice:
+        say(f"  advice: {advice}")
     print(output)
 
 
@@ -208,12 +209,6 @@ def _roles(result: Inspection) -> str:
     assert result.face is not None
     counts = Counter(piece.role for piece in result.face.pieces)
     return ", ".join(name if n == 1 else f"{name} × {n}" for name, n in counts.items())
-
-
-def _judgement(quality: Quality) -> list[str]:
-    """The quality as a person reads it."""
-    made_of = ", ".join(f"{name} {value:.2f}" for name, value in quality.parts.items())
-    return [f"{quality.verdict}: {quality.score:.2f} of 1 ({made_of})", *(f"  advice: {a}" for a in quality.advice)]
 
 
 def _check_pages(pages: Sequence[Path | None], force: bool) -> list[Path]:
