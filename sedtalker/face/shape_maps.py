@@ -124,15 +124,11 @@ def read_shape_map(given: str | Path) -> ShapeMap:
     held = read_json(path, "a map of names")
     if not isinstance(held, dict) or not held or len(held) > MOST:
         raise InputError(f'{path}: a map of names is {{"name in the rig": "jawOpen", …}}, of at most {MOST} names')
-    return _made(path.stem if known else path.name, {name: _pose(path, name, value) for name, value in held.items()})
-
-
-def _made(name: str, poses: dict[str, dict[str, float]]) -> ShapeMap:
-    matrix = np.zeros((len(poses), len(ARKIT_52)))
-    for row, pose in enumerate(poses.values()):
-        for shape, weight in pose.items():
-            matrix[row, INDEX[shape]] = weight
-    return ShapeMap(name, tuple(poses), matrix)
+    poses = np.zeros((len(held), len(ARKIT_52)))
+    for row, (name, value) in zip(poses, held.items(), strict=True):
+        for shape, weight in _pose(path, name, value).items():
+            row[INDEX[shape]] = weight
+    return ShapeMap(path.stem if known else path.name, tuple(held), poses)
 
 
 def _pose(path: Path, name: str, value: Any) -> dict[str, float]:

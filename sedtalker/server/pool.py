@@ -264,15 +264,13 @@ class StreamPool:
         for group in [works] if self.batched else [[work] for work in works]:
             self.monitoring.batch.observe(len(group))
             made += together(group)
-        return [_said(result) for result in made]
-
-
-def _said(result: list[StreamedFrame] | Exception) -> list[StreamedFrame] | Exception:
-    """An unexpected error is logged, and replaced by one that says nothing of the inside."""
-    if isinstance(result, Exception) and not isinstance(result, InputError):
-        log.error("a stream failed", exc_info=result)
-        return StreamFailed(f"something went wrong ({type(result).__name__}); the server's log says more")
-    return result
+        for k, result in enumerate(made):
+            if isinstance(result, Exception) and not isinstance(
+                result, InputError
+            ):  # clients get nothing of the inside
+                log.error("a stream failed", exc_info=result)
+                made[k] = StreamFailed(f"something went wrong ({type(result).__name__}); the server's log says more")
+        return made
 
 
 # --- How many streams a machine carries.
