@@ -74,9 +74,8 @@ def serve(
 ) -> None:
     """Serve other programs: recordings by HTTP, many streams by WebSocket, or by gRPC. Ends with Ctrl-C."""
     if grpc_port is not None:
-        os.environ.setdefault(
-            "GRPC_VERBOSITY", "NONE"
-        )  # its library prints lines of its own about a port that is taken
+        # Its library prints lines of its own about a port that is taken.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         with extra("grpc"):
             import google.protobuf  # noqa: F401
             import grpc  # noqa: F401

@@ -265,9 +265,8 @@ class StreamPool:
             self.monitoring.batch.observe(len(group))
             made += together(group)
         for k, result in enumerate(made):
-            if isinstance(result, Exception) and not isinstance(
-                result, InputError
-            ):  # clients get nothing of the inside
+            # What is unexpected is logged, and replaced by what says nothing of the inside.
+            if isinstance(result, Exception) and not isinstance(result, InputError):
                 log.error("a stream failed", exc_info=result)
                 made[k] = StreamFailed(f"something went wrong ({type(result).__name__}); the server's log says more")
         return made
