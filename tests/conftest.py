@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported, as in the command: the same bytes
 if beside := os.environ.get("SEDTALKER_AGENTS"):
     sys.path.append(beside)  # other people's clients, see the Makefile; what is installed comes first
 import typer.testing
