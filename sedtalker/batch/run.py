@@ -206,9 +206,9 @@ def plan(items: Sequence[Item], output: Path, rules: Rules) -> list[BatchTask]:
         record = last.get(item.name) if rules.resume else None
         before = record if record is None or record["state"] == DONE else record.get("before")
         own = rules.resume and record is not None and before is None  # begun by a run that was ended
-        there = (path for path in (output / item.name / name for name in item.results) if path.exists())
-        if record is None and not rules.force and (path := next(there, None)) is not None:
-            raise InputError(f"{path} exists; use --force to overwrite or --output for another folder")
+        for path in (output / item.name / name for name in item.results):
+            if record is None and not rules.force and path.exists():
+                raise InputError(f"{path} exists; use --force to overwrite or --output for another folder")
         tasks.append(task_of(item, output, before, rules.force or own))
     return tasks
 

@@ -177,8 +177,11 @@ def _opened(first: Path, second: Path, mesh: Path | None, fps: float | None, hoo
     in_file = replace(regions, mesh=Mesh.load(mesh))
     try:
         a, b = (read_vertices(path, fps or 0.0, in_file) for path in (first, second))
-    except InputError:
-        a, b = (read_vertices(path, fps or 0.0, regions) for path in (first, second))  # as --to npy writes them
+    except InputError as error:
+        try:  # as --to npy writes them
+            a, b = (read_vertices(path, fps or 0.0, regions) for path in (first, second))
+        except InputError:
+            raise error from None
         return a, b
     shrunk = float(regions.mesh.vertices.std() / in_file.mesh.vertices.std())
     if shrunk < SMALLEST_UNIT:

@@ -158,11 +158,13 @@ class ArkitMotion:
         times: (T,) seconds from the first row.
         weights: (T, 52) in the order of ``ARKIT_52``.
         head_rotation: (T, 3) rotation vectors, radians.
+        eyes: (T, 2, 3) yaw, pitch and roll of the left and the right eye, radians.
     """
 
     times: Doubles
     weights: Floats
     head_rotation: Floats
+    eyes: Floats
 
 
 def write_arkit_csv(
@@ -285,6 +287,7 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
         times - times[0],
         weights.astype(np.float32) if names is None else names.to_arkit(weights),
         head.astype(np.float32),
+        turns[:, 3:].reshape(-1, 2, 3).astype(np.float32),
     )
 
 

@@ -150,7 +150,7 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None, *,
     """Write an animation of vowels, blinks, emotions, head and gaze, which every avatar of VRM has.
 
     Args:
-        fine: instead of ARKit's 52 shapes, head and gaze, for avatars that have these expressions. Each is there as
+        fine: write ARKit's 52 shapes, head and gaze instead, for avatars that have these expressions. Each is there as
             ``jawOpen`` and as ``JawOpen``: avatars follow one spelling or the other.
 
     Returns:

@@ -41,7 +41,10 @@ def source_rows(face: Face, source: Face) -> NDArray[np.int64]:
 
 
 def with_parts(face: Face, parts: Sequence[PlacedPart]) -> Face:
-    """The face with more parts, as groups of their own; its own vertices and polygons come first and stay."""
+    """The face with more parts, as groups of their own; its own vertices and polygons come first and stay.
+
+    Triangles of a part count its vertices from 0; its vertices and offsets are in the units of the face.
+    """
     mesh = face.mesh
     sizes, counts = [len(part.vertices) for part in parts], [len(part.triangles) for part in parts]
     starts = len(mesh.vertices) + np.cumsum([0, *sizes])

@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import re
+import threading
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -218,12 +219,17 @@ def _backend(name: str) -> Any:
     return EspeakBackend(name, with_stress=False, language_switch="remove-flags", logger=quiet)
 
 
+_ESPEAK = threading.Lock()
+"""Held by whoever calls espeak-ng's library: two threads at once get phones of each other's words."""
+
+
 def _espeak_words(written: list[str], language: str) -> list[list[tuple[str, ...]]]:
     """The phones of the words that espeak-ng makes of each: several of numbers, and of phrases without spaces."""
     backend = _backend(espeak_name(language))  # says which extra is missing
     from phonemizer.separator import Separator
 
-    lines = backend.phonemize(written, separator=Separator(phone=" ", word=f" {GAP} "), strip=True)
+    with _ESPEAK:
+        lines = backend.phonemize(written, separator=Separator(phone=" ", word=f" {GAP} "), strip=True)
     groups = [[group.split() for group in line.split(GAP)] for line in lines]
     return [[tuple(p for sound in group for p in nearest_phones(sound)) for group in line] for line in groups]
 

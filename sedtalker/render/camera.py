@@ -145,8 +145,10 @@ def frame_heads(
     lefts, rights, bottoms, tops, lowest, depths = np.array(boxes).T
     left, right, bottom, top = lefts.min(), rights.max(), bottoms.max(), tops.max()
     more = (right - left) / aspect - (top - bottom)
-    if not more > 0 and len(heads) == 1 and place == Place():
-        return camera_around(centre, half / zoom, _vertices(subject), yaw=yaw, pitch=pitch, fov=fov)
+    (alone, place), *others = heads
+    if not more > 0 and not others and place == Place():
+        centre, half, _ = measure_head(alone)
+        return camera_around(centre, half / zoom, _vertices(alone), yaw=yaw, pitch=pitch, fov=fov)
     bottom -= np.clip(more, 0.0, max(bottom - lowest.max() - EDGE * (top - bottom), 0.0))
     half = max(top - bottom, (right - left) / aspect) / 2
     middle = np.array([(left + right) / 2, bottom + half, depths.mean()]) @ turn

@@ -21,6 +21,7 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.camera import Camera, frame_heads
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import (
+    SMALLEST,
     Behind,
     DrawnMesh,
     Image,
@@ -210,7 +211,8 @@ def _cuts(scene: Scene, view: _View, start: int, stop: int) -> Generator[Image, 
 def _parted(scene: Scene, view: _View, shot: ShotKind, start: int, stop: int) -> Generator[Image, None, None]:
     """All heads, in one picture or each in its own with lines between; in rows where they are larger so."""
     width, height = view.size
-    choices = [list(_rows(scene, view, shot, count)) for count in range(1, len(scene.names) + 1)]
+    one_row, *more = (list(_rows(scene, view, shot, count)) for count in range(1, len(scene.names) + 1))
+    choices = [one_row, *(parts for parts in more if min(min(part.view.size) for part in parts) >= SMALLEST)]
     scales = [min(part.scale() for part in parts) for parts in choices]
     parts = next(parts for parts, scale in zip(choices, scales, strict=True) if LARGER * scale >= max(scales))
     half = max(1, round(height / LINE)) / 2

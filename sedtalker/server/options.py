@@ -62,7 +62,7 @@ class AnimateOptions(Motion):
         str | None,
         about(
             "Language of the transcript; default: en, or what is found.",
-            pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$",
+            pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9_-]{1,30})?$",
         ),
     ] = None
     targets: Annotated[Targets, about("Blend shapes of GLB, FBX and USD.")] = Performance.targets

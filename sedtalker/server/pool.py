@@ -244,7 +244,9 @@ class StreamPool:
                 ready = [member for member in self.members if member.ready]
                 batch = ready[: -(-len(ready) // len(self._threads))]
                 taken = [member.take() for member in batch]
-                self.members.sort(key=lambda member: member.taken_at)  # who was served last comes last
+                self.members = sorted(
+                    self.members, key=lambda member: member.taken_at
+                )  # who was served last comes last
                 self.changed.notify()
             made = self._decoded(batch, taken)
             now = time.monotonic()

@@ -292,20 +292,24 @@ class _Run:
         self.fabric.barrier()
 
     def _resume(self, changed: str) -> None:
-        """Go on from ``last.ckpt``, with other settings (see ``changed_settings``) only where steps are left."""
+        """Go on from ``last.ckpt``, with other settings (see ``changed_settings``) only where it has not ended."""
         another = "name another trainer.run_dir"
         try:
             stored = torch.load(self.folder / LAST, map_location=self.fabric.device, weights_only=True, mmap=True)
             step = int(stored["step"])
+        except torch.OutOfMemoryError:
+            raise
         except (RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError):
             raise InputError(f"{self.folder / LAST}: damaged, or of another program; {another}") from None
-        if changed and step >= self.config.steps:
+        if changed and (step >= self.config.steps or stored.get("stopped")):
             raise InputError(f"{self.folder}: has been trained with other settings; {another}: {changed}")
         try:
             self.model.load_state_dict(stored["model"])
             self.optimizer.load_state_dict(stored["optimizer"])
             if self.average is not None:
                 self.average.load_state_dict(stored["average"])
+        except torch.OutOfMemoryError:
+            raise
         except (RuntimeError, ValueError):
             why = changed or "the data or the program have changed"
             raise InputError(f"{self.folder}: its weights do not fit; {another}: {why}") from None

@@ -140,7 +140,7 @@ class TrainerConfig(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):
-    """The settings of a task. No number among them is negative, and nothing has zero crops, seconds or examples."""
+    """The settings of a task. No plain number is negative, and nothing has zero crops, seconds or examples."""
 
     @field_validator("*")
     @classmethod
@@ -150,7 +150,7 @@ class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):
         return value
 
     @field_validator(
-        *("batch", "clips", "coefficients", "crop_seconds", "crops", "dialogues", "rate", "recordings", "seconds"),
+        *("batch", "clips", "crop_seconds", "crops", "dialogues", "rate", "recordings", "seconds"),
         *("valid", "views", "windows_per_clip"),
         check_fields=False,
     )

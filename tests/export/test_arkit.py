@@ -71,6 +71,7 @@ def test_a_recording_of_the_app_is_read(tmp_path: Path) -> None:
     read = read_arkit_csv(tmp_path / "take.csv")
     np.testing.assert_allclose(read.times, [0.0, 2 / 60], atol=1e-9)
     np.testing.assert_array_equal(read.weights, np.full((2, 52), 0.25, np.float32))
+    np.testing.assert_allclose(read.eyes, 0.1)
 
 
 @pytest.mark.parametrize(

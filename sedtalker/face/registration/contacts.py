@@ -147,7 +147,13 @@ def close_lids(offset: Doubles, skin: Skin, borders: Borders, ball: Eyeball | No
 
 
 def lift_hanging(offset: Doubles, skin: Skin, borders: Borders, at: Doubles, share: Doubles) -> None:
-    """Lift what hangs far over the lower rim, in place: samples do not see a single point, like the tooth of a saw."""
+    """Lift points that a blink moves more than ``2 * OVERLAP`` below the lower rim up to there, in place.
+
+    The places at which the rims are sampled lie between points, so that a single one can hang lower.
+
+    Args:
+        offset: (M, 3) of the skin, as in ``close_lids``, with the places (M,) along the rim, and shares (M,) in [0, 1].
+    """
     lowest = on_rim(borders.moved(offset)[1][:, 1], at) - 2 * OVERLAP
     offset[:, 1] += np.clip(3.0 * share, 0.0, 1.0) * np.maximum(lowest - skin.points[:, 1] - offset[:, 1], 0.0)
 

@@ -225,7 +225,7 @@ def roles(face: Face, head: Head, vertex: Ints) -> Ints:
 
 # --- Registered faces kept by content, so that a mesh is registered once.
 
-VERSION = 13
+VERSION = 14
 """Part of every key; raised when registration gives other results."""
 
 

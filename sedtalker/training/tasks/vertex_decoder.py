@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor, nn
 
 from sedtalker.animation.decoder import DecoderConfig
@@ -41,7 +42,7 @@ class VertexDecoderTaskConfig(TaskConfig):
 
     encoder: str | dict[str, Any] | None = None
     """Speech features: the built-in encoder (None), its checkpoint folder, or a backbone of the hub."""
-    coefficients: int = 48
+    coefficients: int = Field(48, ge=1)
     """Size of the basis."""
     blocks: dict[str, Any] = {}
     """Differences to ``DecoderConfig``."""

@@ -96,3 +96,4 @@ def page(shared_desk: Desk, shared_server: Any) -> Iterator[Any]:
     """A page of the shared studio, whose document is as it was at first."""
     yield shared_desk.fresh(shared_server)
     shared_desk.check_pages()
+    shared_desk.expected = ()

@@ -83,8 +83,9 @@ class Desk:
         for page in pages:
             assert page.record.foreign(self.ports) == []
             assert page.record.failures == []
-            said = (line for line in page.record.console if not TRIED_AGAIN.search(line))
-            assert [line for line in said if not line.startswith(self.expected)] == []
+            said = [line for line in page.record.console if not line.startswith(self.expected)]
+            assert [line for line in said if not TRIED_AGAIN.search(line)] == []
+            assert len(said) <= MOST_TRIED_AGAIN, said
 
     def check(self) -> None:
         """Nothing has left the studio, and nobody has complained."""
@@ -106,6 +107,8 @@ REFUSED = "Failed to load resource: the server responded with a status of 4"
 """How Chromium reports an answer that the page expected and shows itself."""
 TRIED_AGAIN = re.compile(r"status of 409 .*/api/(edit|undo|redo)\)$")
 """How it reports an edit of what had changed meanwhile, as by a job that ended: the page looks, and sends it again."""
+MOST_TRIED_AGAIN = 2
+"""Times that a page may do that in one test; one that always knows an old list would do it at every edit."""
 GONE = ("WebSocket connection to", "Failed to load resource: net::ERR_")
 """How it reports a server that has ended."""
 

@@ -138,7 +138,9 @@ def test_a_dropped_mesh_is_registered(desk: Desk, clip: Path) -> None:
 
     keys, again = page.page.keyboard, page.page.get_by_role("button", name="Register again")
     page.page.locator("#stage-canvas").focus()
-    while page.page.locator("#announce").inner_text() != "mouth_left":
+    for _ in range(100):
+        if page.page.locator("#announce").inner_text() == "mouth_left":
+            break
         keys.press("PageDown")
         page.settle(0.1)
     for _ in range(100):  # onto the hair, far from any mouth

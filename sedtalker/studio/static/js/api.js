@@ -92,7 +92,7 @@ export function openEvents({ onEvent, onState }) {
 
   function connect() {
     clearTimeout(timer);
-    socket = new WebSocket(socketUrl("events"));
+    const mine = (socket = new WebSocket(socketUrl("events")));
     socket.onopen = () => {
       failures = 0;
       onState("good");
@@ -107,6 +107,7 @@ export function openEvents({ onEvent, onState }) {
     socket.onclose = async () => {
       failures += 1;
       if (failures > 1 && (await getJson("state").then(() => 0, (error) => error.status)) === 403) return onState("refused");
+      if (socket !== mine) return;
       onState(failures > 1 ? "bad" : "wait");
       timer = setTimeout(connect, Math.min(500 * 2 ** failures, 10000));
     };

@@ -113,7 +113,7 @@ export async function step(which) {
 /** @param {Record<string, any>} old @param {Record<string, any>} next @returns {Record<string, any>} both in one where they are settings */
 const mergeSettings = (old, next) => (next.op === "settings" && old.op === "settings" ? { ...old, ...next } : next);
 
-const send = () => (sending ? null : whileBusy(sendQueue));
+const send = () => (sending ? null : whileBusy(sendQueue).catch(complain));
 
 async function sendQueue() {
   sending = true;
@@ -133,7 +133,7 @@ async function sendQueue() {
         if (!queue.length || gesture) await fetchChanged(started);
       } catch (error) {
         const status = error instanceof ApiError ? error.status : -1;
-        if (status === 0 || (status === 409 && !item.again)) {
+        if (status === 0 || (status === 409 && way === "edit" && !item.again)) {
           // It is sent again when the server is back, and the preview stays; or now, where its segments are the same.
           queue.unshift({ ...item, again: status === 409 });
           if (status === 0) return;
@@ -160,7 +160,7 @@ async function catchUp() {
   await refresh();
   if (!queue.length || editedPart() === before) return;
   for (const { done } of queue.splice(0)) done(false);
-  toast("Another window has changed the segments at the same time, so your edit was not made. Look at them, and make it again.", "bad");
+  toast("The segments have changed meanwhile, as in another window, so your edit was not made. Look at them, and make it again.", "bad");
 }
 
 /** @type {[number, number] | null} seconds of the track, of the weights, that edits touched and that are not fetched yet */
