@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from sedtalker.emotion.formats import constant_track, labels
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import Word, read_words
-from sedtalker.reading import srt, textgrid
+from sedtalker.reading import LABELS, srt, textgrid
 
 VTT = """WEBVTT
 
@@ -142,9 +143,26 @@ def test_names_of_speakers_and_descriptions_are_not_spoken(cues, said):
 
 
 def test_subtitles_of_our_conversations_have_no_words():
-    text = srt((k, k + 0.5, cue) for k, cue in enumerate(["ANN (angry)", "BOB"]))
+    text = srt((k, k + 0.5, cue) for k, cue in enumerate(["ANN (angry)", "BOB", "安娜 (sad)"]))
     with pytest.raises(InputError, match="no words with times"):
         read_words(text.encode(), "a.srt")
+    assert LABELS == CATEGORIES
+
+
+@pytest.mark.parametrize(
+    "cues",
+    [
+        ["你好", "今天天气很好", "真的吗 (笑)"],
+        ["今日はいい天気ですね", "そうですね", "行きましょう (笑い)"],
+        ["네.", "안녕하세요 (웃음)"],
+        ["HELLO THERE", "HOW ARE YOU (LAUGHS)"],
+        ["你好", "ANN (sad)"],
+    ],
+)
+def test_short_captions_are_no_names(cues):
+    text = srt((k, k + 0.5, cue) for k, cue in enumerate(cues))
+    said = [word.text for word in read_words(text.encode(), "a.srt")]
+    assert said == [cue.partition(" (")[0] for cue in cues]
 
 
 @pytest.mark.parametrize("form", [labels.SRT, labels.VTT])
