@@ -344,6 +344,8 @@ _CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,9})"
 """A time of a subtitle: hours, minutes, seconds, and behind the point parts of a second."""
 _CUE = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
 """The line that begins a cue."""
+_BROKEN = re.compile(r"^\s*[\d:.,]+\s*-->")
+"""A line that should, but whose times cannot be read: it is passed over with what follows it."""
 _INSIDE = re.compile(rf"<{_CLOCK}>")
 """A time inside a cue."""
 _MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
@@ -360,7 +362,7 @@ def subtitle_cues(text: str) -> Iterator[Interval]:
     Lines that a cue repeats from the one before, as captions do that roll up, are left out.
     """
     lines, shown = text.splitlines(), list[str]()
-    starts = [number for number, line in enumerate(lines) if "-->" in line]
+    starts = [number for number, line in enumerate(lines) if _CUE.match(line) or _BROKEN.match(line)]
     for at, following in zip(starts, [*starts[1:], None], strict=False):
         if (found := _CUE.match(lines[at])) is None:
             continue

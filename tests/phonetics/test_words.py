@@ -124,6 +124,12 @@ def test_subtitles_as_many_programs_write_them(text, said):
     assert read_words(made.encode(), "a.srt") == (Word(0.5, 1.25, said[0]), Word(1.25, 2.0, said[1]))
 
 
+def test_arrows_are_text_unless_times_are_beside_them():
+    cue = "00:00:0{}.500 --> 00:00:0{}.000\n{}\n\n"
+    text = cue.format(0, 1, "Go") + cue.format(1, 2, "Press A --> B\nnow please") + "0:01 --> 9\nlost\n"
+    assert [word.text for word in read_words(text.encode(), "a.srt")] == ["Go", "Press A --> B now please"]
+
+
 def test_captions_that_roll_up_say_each_word_once():
     assert [word.text for word in read_words(ROLLING.encode(), "a.vtt")] == ["so", "this", "is"]
 
