@@ -353,15 +353,15 @@ _MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 _ASIDE = re.compile(r"(?:NOTE|STYLE|REGION)\b")
 """What begins a block of WebVTT that is no cue."""
 _REPEATED = 0.05
-"""Seconds that a cue lasts at most in which captions that roll up only repeat the line before."""
+"""Seconds that a cue lasts at most in which captions that roll up only repeat the line before, and between two."""
 
 
 def subtitle_cues(text: str) -> Iterator[Interval]:
     """The cues of WebVTT or SRT without their tags; one with times inside is a piece from each to the next.
 
-    Lines that a cue repeats from the one before, as captions do that roll up, are left out.
+    Lines that a cue repeats from the one that ends where it begins, as captions do that roll up, are left out.
     """
-    lines, shown = text.splitlines(), list[str]()
+    lines, shown, ended = text.splitlines(), list[str](), 0.0
     starts = [number for number, line in enumerate(lines) if _CUE.match(line) or _BROKEN.match(line)]
     for at, following in zip(starts, [*starts[1:], None], strict=False):
         if (found := _CUE.match(lines[at])) is None:
@@ -369,8 +369,9 @@ def subtitle_cues(text: str) -> Iterator[Interval]:
         start, end = _seconds(*found.groups()[:4]), _seconds(*found.groups()[4:])
         said = _text_of(lines[at + 1 : following], following is None)
         before, shown = shown[-1:], [_plain(line) for line in said] or shown
-        if shown[:1] == before and (len(said) > 1 or end - start < _REPEATED):
+        if shown[:1] == before and abs(start - ended) < _REPEATED and (len(said) > 1 or end - start < _REPEATED):
             said = said[1:]
+        ended = end
         pieces = _INSIDE.split(" ".join(said))
         times = [start, *(_seconds(*pieces[i : i + 4]) for i in range(1, len(pieces), 5)), end]
         for k, piece in enumerate(pieces[::5]):

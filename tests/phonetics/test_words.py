@@ -134,6 +134,11 @@ def test_captions_that_roll_up_say_each_word_once():
     assert [word.text for word in read_words(ROLLING.encode(), "a.vtt")] == ["so", "this", "is"]
 
 
+def test_who_says_a_thing_again_says_it_twice():
+    text = srt([(0.0, 2.0, "Yes."), (10.0, 12.0, "Yes.\nI do.")])
+    assert [word.text for word in read_words(text.encode(), "a.srt")] == ["Yes.", "Yes. I do."]
+
+
 @pytest.mark.parametrize(
     ("cues", "said"),
     [
