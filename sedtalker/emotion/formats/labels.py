@@ -266,10 +266,10 @@ def intervals(segments: Sequence[Segment]) -> list[Interval]:
 
 SENTENCE_ENDS = ".?!。？！…"
 """Signs behind the last word of a sentence."""
-ABBREVIATED = re.compile(r"\b(?:[^\W\d_I]|Mrs?|Ms|Mme|Dr|Prof|St|Sra?|vs)\.")
-"""What ends with a point and not a sentence: titles before names, and single letters."""
-QUOTES = "\"'”’»«“」』)"
-"""What may stand behind them."""
+ABBREVIATED = re.compile(r"\b(?:(?P<letter>[^\W\d_I])|Mrs?|Ms|Mme|Dr|Prof|St|Sra?|vs)\.$")
+"""What ends with a point and not a sentence: titles before names, and single letters of scripts with capitals."""
+BEHIND = "\"'”’»“«」』) –—-"
+"""What may stand behind them: quotes, and dashes with their space."""
 
 
 def subtitles(track: EmotionTrack) -> list[Interval]:
@@ -285,8 +285,16 @@ def subtitles(track: EmotionTrack) -> list[Interval]:
                 cues.append((begin, end, f"{label} {word}"))
             else:
                 cues[-1] = (first, end, joined((said, word)))
-            ended = word.rstrip(QUOTES).endswith(tuple(SENTENCE_ENDS)) and not ABBREVIATED.search(word)
+            ended = _ends_sentence(word)
     return cues
+
+
+def _ends_sentence(word: str) -> bool:
+    plain = word.rstrip(BEHIND)
+    short = ABBREVIATED.search(plain)
+    if short and (short["letter"] is None or short["letter"].lower() != short["letter"].upper()):
+        return False
+    return plain.endswith(tuple(SENTENCE_ENDS))
 
 
 def _segment(start: str, end: str, text: str, where: str, confidence: str = "1") -> Segment:

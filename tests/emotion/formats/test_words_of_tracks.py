@@ -56,6 +56,13 @@ def test_titles_and_letters_end_no_sentence(track: EmotionTrack) -> None:
     assert found == ["“Dr. A. Smith?”", "So do I.", "No, e.g. Mr. Jones did.", ""]
 
 
+@pytest.mark.parametrize("end", ["네.", "U.S.?", "e.g.!", "J.R.R.Tolkien.", "Hello. –", "“So.” –"])
+def test_whole_words_end_a_sentence(track: EmotionTrack, end: str) -> None:
+    said = ((0.1, 0.4, end), (0.5, 0.8, "So"))
+    found = [text.partition(" ")[2] for *_, text in subtitles(replace(track, words=said))]
+    assert found == [end, "So", ""]
+
+
 @pytest.mark.parametrize("suffix", [".srt", ".vtt"])
 def test_words_with_signs_of_markup_come_back(track: EmotionTrack, suffix: str, tmp_path: Path) -> None:
     said = ((0.1, 0.5, "“R&D?”"), (0.5, 0.9, "<no>!"))
