@@ -54,6 +54,14 @@ def test_english_words_are_looked_up() -> None:
     ]
 
 
+@espeak
+def test_texts_without_a_sound_are_kept() -> None:
+    assert written_words("１００％、Ｒ＆Ｄ") == ["１００", "％", "Ｒ", "＆", "Ｄ"]
+    assert [word.text for word in pronounce("１００％です。", "ja")] == ["１００％ です。"]
+    assert "".join(word.text for word in pronounce("今日は５０％です。", "ja")) == "今日は５０％です。"
+    assert [word.text for word in pronounce("100 ５０％", "ja")] == ["100 ５０％"]
+
+
 @dictionary
 @espeak
 def test_words_that_the_dictionary_lacks() -> None:
