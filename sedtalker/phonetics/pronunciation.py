@@ -29,7 +29,7 @@ from sedtalker.speech.features import PHONE_INDEX
 
 ENGLISH = "en"
 """The language of the dictionary, and what a transcript is in unless somebody says otherwise."""
-SHORT_NAMES = {"en": "en-us", "zh": "cmn", "fr": "fr-fr", "no": "nb"}
+SHORT_NAMES = {"en": "en-us", "zh": "cmn", "fr": "fr-fr", "no": "nb", "zh-hk": "yue"}
 """Usual names of languages that espeak-ng calls otherwise."""
 MOST_CHARACTERS = 200_000
 """Longest transcript; an hour of fast speech has a third of that."""

@@ -142,7 +142,15 @@ def test_a_language_that_does_not_exist() -> None:
 
 @espeak
 def test_languages_by_codes_of_other_programs() -> None:
-    codes = {"de-DE": "de", "zh-Hans": "cmn", "zh_CN": "cmn", "pt_br": "pt-br", "KO-kr": "ko", "en-GB": "en-gb"}
+    codes = {
+        "de-DE": "de",
+        "zh-Hans": "cmn",
+        "zh_CN": "cmn",
+        "pt_br": "pt-br",
+        "KO-kr": "ko",
+        "en-GB": "en-gb",
+        "zh-HK": "yue",
+    }
     assert {code: pronunciation.espeak_name(code) for code in codes} == codes
 
 
