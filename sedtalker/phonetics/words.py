@@ -46,13 +46,13 @@ LONGEST_WORD = 500
 """Characters that are kept of a word or phrase."""
 SILENT = {"", "sil", "sp", "spn", "<eps>", "<sil>"}
 """Texts of intervals that are no words."""
-ASIDES = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♪♫]")
+ASIDES = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|【[^【】]*】|（[^（）]*）|[♪♫]")
 """What subtitles and recognisers describe, such as ``[music]`` and ``(laughs)``: it is not spoken."""
-_OF_NAME = r"[^\W_a-z][^\s:：()\[\]]*"
+_OF_NAME = r"[^\W_a-z][^\s:：()（）【】\[\]]*"
 """A word of a name: it begins with a capital, a digit or a sign of another script."""
 NAME = rf"{_OF_NAME}(?:\s{_OF_NAME}){{0,3}}"
 """Who speaks, in subtitles: up to four words. In scripts without capitals, any four: only a colon tells them apart."""
-SPEAKER = re.compile(rf"(?:^[-–—>\s]*|(?<=\s)[-–—]\s?)({NAME})\s?(?:\([^()]*\)\s?)?[:：](?=\s|$)")
+SPEAKER = re.compile(rf"(?:^[-–—>\s]*|(?<=\s)[-–—]\s?)({NAME})\s?(?:[(（][^()（）]*[)）]\s?)?(?::(?=\s|$)|：)")
 """A name before what is said, at the beginning of a text or behind the dash of another speaker."""
 NAMED_ALONE = re.compile(rf"(?P<name>{NAME})(?P<how> \((?:{'|'.join(LABELS)})\))?")
 """A name, and how somebody speaks, without words: ``ANN (angry)``, as subtitles of our conversations have them."""

@@ -146,6 +146,9 @@ def test_who_says_a_thing_again_says_it_twice():
         (["Ann: so", "Bob: yes", "Ann: no", "Bob: oh"], ["so", "yes", "no", "oh"]),
         (["Remember: it is 10:30 now", "HE (laughs)"], ["Remember: it is 10:30 now", "HE"]),
         (["[door] so (laughs)", "♪♪", ">> ANN: yes"], ["so", "yes"]),
+        (["【音楽】", "そうですね（笑）"], ["そうですね"]),
+        (["安娜：你好", "安娜（笑）：再见", "三：一"], ["你好", "再见", "三：一"]),
+        (["Odds: 1:1", "A:B"], ["Odds: 1:1", "A:B"]),
     ],
 )
 def test_names_of_speakers_and_descriptions_are_not_spoken(cues, said):
