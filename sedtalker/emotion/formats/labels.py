@@ -276,16 +276,15 @@ def subtitles(track: EmotionTrack) -> list[Interval]:
     """The cues of ``intervals``; where the words are known, one a sentence, with its words behind the label."""
     cues = list[Interval]()
     for start, end, label in intervals(track.segments()):
-        cues.append((start, end, label))
+        sentences = [(start, [label])]
         ended = False
         for begin, _, word in track.words_in(start, end):
-            first, _, said = cues[-1]
             if ended:
-                cues[-1] = (first, begin, said)
-                cues.append((begin, end, f"{label} {word}"))
-            else:
-                cues[-1] = (first, end, joined((said, word)))
+                sentences.append((begin, [label]))
+            sentences[-1][1].append(word)
             ended = _ends_sentence(word)
+        ends = [*(begin for begin, _ in sentences[1:]), end]
+        cues += [(first, last, joined(said)) for (first, said), last in zip(sentences, ends, strict=True)]
     return cues
 
 
