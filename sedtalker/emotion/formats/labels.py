@@ -15,7 +15,6 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -189,12 +188,8 @@ def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
     return textgrid({"emotion": spans}, max(duration, spans[-1][1] if spans else 0.0), 6)
 
 
-def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str = "tiers") -> list[Segment]:
-    """Segments of the tier ``emotion``, or of the first whose texts are emotions.
-
-    Raises:
-        InputError: see ``read``; no tier with times, or a text is no emotion.
-    """
+def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str) -> list[Segment]:
+    """Segments of the tier ``emotion``, or of the first whose texts are emotions; see ``read``."""
     with said_of(name):
         tiers = read(text)
     found: dict[str, list[Segment]] = {}
@@ -211,10 +206,22 @@ def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str
     return _sorted(found.get("emotion") or next((made for made in found.values() if made), []), name)
 
 
-segments_from_textgrid = partial(_of_tiers, textgrid_tiers)
-"""Segments of Praat's interval tiers."""
-segments_from_eaf = partial(_of_tiers, eaf_tiers)
-"""Segments of ELAN's tiers."""
+def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
+    """Segments of Praat's interval tier ``emotion``, or of the first whose texts are emotions.
+
+    Raises:
+        InputError: not a TextGrid, or damaged; no interval tier, or a text is no emotion.
+    """
+    return _of_tiers(textgrid_tiers, text, name)
+
+
+def segments_from_eaf(text: str, name: str = "EAF") -> list[Segment]:
+    """Segments of ELAN's tier ``emotion``, or of the first whose texts are emotions.
+
+    Raises:
+        InputError: not an EAF, or damaged; no tier with times, or a text is no emotion.
+    """
+    return _of_tiers(eaf_tiers, text, name)
 
 
 def segments_from_subtitles(text: str, name: str = "subtitles") -> list[Segment]:
