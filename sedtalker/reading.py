@@ -409,7 +409,7 @@ def labelled(label: str, intensity: float) -> str:
 
 def without_label(text: str) -> str:
     """The text of a span without what ``labelled`` wrote before it."""
-    return _LABEL.sub("", text, count=1) if _LABEL.match(text) else text
+    return text[m.end() :] if (m := _LABEL.match(text)) else text
 
 
 def srt(cues: Iterable[Interval]) -> str:
