@@ -396,7 +396,7 @@ def _seconds(hours: str | None, minutes: str, seconds: str, milliseconds: str) -
     return 3600 * int(hours or 0) + 60 * int(minutes) + float(f"{seconds}.{milliseconds}")
 
 
-LABELS = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")
+NAMED_EMOTIONS = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")
 """The emotions that subtitles of ours name: the categories of ``sedtalker.emotion.track``."""
 _LABEL = re.compile(r"[a-z]+:[01]\.[0-9]{3}(?!\S)")
 """What ``labelled`` writes."""

@@ -23,7 +23,7 @@ from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import POOR_FIT, Alignment, align, phone_posteriors
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, pronounce, written_words
 from sedtalker.reading import (
-    LABELS,
+    NAMED_EMOTIONS,
     decoded,
     is_file,
     parse_json,
@@ -54,7 +54,7 @@ NAME = rf"{_OF_NAME}(?:\s{_OF_NAME}){{0,3}}"
 """Who speaks, in subtitles: up to four words. In scripts without capitals, any four: only a colon tells them apart."""
 SPEAKER = re.compile(rf"(?:^[-–—>\s]*|(?<=\s)[-–—]\s?)({NAME})\s?(?:[(（][^()（）]*[)）]\s?)?(?::(?=\s|$)|：)")
 """A name before what is said, at the beginning of a text or behind the dash of another speaker."""
-NAMED_ALONE = re.compile(rf"(?P<name>{NAME})(?P<how> \((?:{'|'.join(LABELS)})\))?")
+NAMED_ALONE = re.compile(rf"(?P<name>{NAME})(?P<how> \((?:{'|'.join(NAMED_EMOTIONS)})\))?")
 """A name, and how somebody speaks, without words: ``ANN (angry)``, as subtitles of our conversations have them."""
 
 

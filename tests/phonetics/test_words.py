@@ -12,7 +12,7 @@ from sedtalker.emotion.formats import constant_track, labels
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import Word, read_words
-from sedtalker.reading import LABELS, srt, textgrid
+from sedtalker.reading import NAMED_EMOTIONS, srt, textgrid
 
 VTT = """WEBVTT
 
@@ -160,7 +160,7 @@ def test_subtitles_of_our_conversations_have_no_words():
     text = srt((k, k + 0.5, cue) for k, cue in enumerate(["ANN (angry)", "BOB", "安娜 (sad)"]))
     with pytest.raises(InputError, match="no words with times"):
         read_words(text.encode(), "a.srt")
-    assert LABELS == CATEGORIES
+    assert NAMED_EMOTIONS == CATEGORIES
 
 
 @pytest.mark.parametrize(
