@@ -344,6 +344,8 @@ _CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,9})"
 """A time of a subtitle: hours, minutes, seconds, and behind the point parts of a second."""
 _CUE = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
 """The line that begins a cue."""
+_BROKEN = re.compile(r"^\s*[\d:.,]+\s*-->")
+"""A line that should, but whose times cannot be read: it is passed over with what follows it."""
 _INSIDE = re.compile(rf"<{_CLOCK}>")
 """A time inside a cue."""
 _MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
@@ -351,24 +353,25 @@ _MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 _ASIDE = re.compile(r"(?:NOTE|STYLE|REGION)\b")
 """What begins a block of WebVTT that is no cue."""
 _REPEATED = 0.05
-"""Seconds that a cue lasts at most in which captions that roll up only repeat the line before."""
+"""Seconds that a cue lasts at most in which captions that roll up only repeat the line before, and between two."""
 
 
 def subtitle_cues(text: str) -> Iterator[Interval]:
     """The cues of WebVTT or SRT without their tags; one with times inside is a piece from each to the next.
 
-    Lines that a cue repeats from the one before, as captions do that roll up, are left out.
+    Lines that a cue repeats from the one that ends where it begins, as captions do that roll up, are left out.
     """
-    lines, shown = text.splitlines(), list[str]()
-    starts = [number for number, line in enumerate(lines) if "-->" in line]
+    lines, shown, ended = text.splitlines(), list[str](), 0.0
+    starts = [number for number, line in enumerate(lines) if _CUE.match(line) or _BROKEN.match(line)]
     for at, following in zip(starts, [*starts[1:], None], strict=False):
         if (found := _CUE.match(lines[at])) is None:
             continue
         start, end = _seconds(*found.groups()[:4]), _seconds(*found.groups()[4:])
         said = _text_of(lines[at + 1 : following], following is None)
         before, shown = shown[-1:], [_plain(line) for line in said] or shown
-        if shown[:1] == before and (len(said) > 1 or end - start < _REPEATED):
+        if shown[:1] == before and abs(start - ended) < _REPEATED and (len(said) > 1 or end - start < _REPEATED):
             said = said[1:]
+        ended = end
         pieces = _INSIDE.split(" ".join(said))
         times = [start, *(_seconds(*pieces[i : i + 4]) for i in range(1, len(pieces), 5)), end]
         for k, piece in enumerate(pieces[::5]):
@@ -393,6 +396,8 @@ def _seconds(hours: str | None, minutes: str, seconds: str, milliseconds: str) -
     return 3600 * int(hours or 0) + 60 * int(minutes) + float(f"{seconds}.{milliseconds}")
 
 
+NAMED_EMOTIONS = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")
+"""The emotions that subtitles of ours name: the categories of ``sedtalker.emotion.track``."""
 _LABEL = re.compile(r"[a-z]+:[01]\.[0-9]{3}(?!\S)")
 """What ``labelled`` writes."""
 
@@ -404,7 +409,7 @@ def labelled(label: str, intensity: float) -> str:
 
 def without_label(text: str) -> str:
     """The text of a span without what ``labelled`` wrote before it."""
-    return _LABEL.sub("", text, count=1) if _LABEL.match(text) else text
+    return text[m.end() :] if (m := _LABEL.match(text)) else text
 
 
 def srt(cues: Iterable[Interval]) -> str:

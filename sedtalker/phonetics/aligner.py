@@ -78,10 +78,10 @@ def align(posteriors: Reals, words: Sequence[SpokenWord], rate: float = 50.0) ->
     owner = chain.words[path]
     ratio = log_posteriors[np.arange(len(path)), chain.classes[path]] - log_posteriors.max(1)
     fits = tuple(float(ratio[owner == index].mean()) for index in range(len(words)))
+    word_of = [int(word) if word >= 0 else None for word in chain.words]
     spoken = tuple(
-        AlignedPhone(start / rate, end / rate, PHONES[chain.classes[state]], int(word) if word >= 0 else None)
+        AlignedPhone(start / rate, end / rate, PHONES[chain.classes[state]], word_of[state])
         for start, end, state in runs(path)
-        for word in (chain.words[state],)
     )
     return Alignment(spoken, tuple(word.text for word in words), float(ratio[owner >= 0].mean()), fits)
 

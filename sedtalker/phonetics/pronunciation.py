@@ -30,13 +30,13 @@ from sedtalker.speech.features import PHONE_INDEX
 
 ENGLISH = "en"
 """The language of the dictionary, and what a transcript is in unless somebody says otherwise."""
-SHORT_NAMES = {"en": "en-us", "zh": "cmn", "fr": "fr-fr", "no": "nb"}
+SHORT_NAMES = {"en": "en-us", "zh": "cmn", "fr": "fr-fr", "no": "nb", "zh-hk": "yue"}
 """Usual names of languages that espeak-ng calls otherwise."""
 MOST_CHARACTERS = 200_000
 """Longest transcript; an hour of fast speech has a third of that."""
 INSIDE_WORDS = "'’ʼ"
 """Apostrophes, which are parts of words."""
-SIGNS = {"&": "and", "%": "percent"}
+SIGNS = {"&": "and", "＆": "and", "%": "percent", "％": "percent"}
 """Signs that are spoken, and their entries in the dictionary."""
 NUMBER = re.compile(r"(?<![\d$€£¥][.,:/-])(?<![\d$€£¥])\d+(?:[.,]\d{3})*(?:[.,]\d+)?(?![.,:/-]?\d)")
 """Digits with points and commas that are a number; no price, date, time, version or list."""
@@ -83,14 +83,20 @@ def pronounce(text: str, language: str = ENGLISH) -> list[SpokenWord]:
             f"'{unknown[0][:40]}' is not in the English dictionary: pip install 'sedtalker[g2p]', or write it as others"
         )
     by_rule = dict(zip(unknown, _espeak_words(unknown, language), strict=True)) if unknown else {}
-    spoken: list[SpokenWord] = []
+    spoken = list[tuple[list[str], tuple[str, ...]]]()
+    last = list[str]()
     for token, words in tokens:
         found = [by_rule[word] if word in by_rule else [dictionary[_entry(word)]] for word in words]
         pieces = [phones for word in found for phones in word if phones]
-        spoken += map(SpokenWord, _parted(token, len(pieces)), pieces)
+        if not pieces:  # it has no sound, and stays with the text before it, or with the first
+            last.append(token)
+        for part, phones in zip(_parted(token, len(pieces)), pieces, strict=True):
+            if part:
+                last = [*last, part] if not spoken else [part]
+            spoken.append((last if part else [], phones))
     if not spoken:
         raise InputError(f"nothing in the transcript can be pronounced in '{language}': is it in another language?")
-    return spoken
+    return [SpokenWord(" ".join(parts), phones) for parts, phones in spoken]
 
 
 def written_texts(text: str) -> list[str]:

@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 from sedtalker.audio import Audio, from_samples
 from sedtalker.errors import InputError, extra
 from sedtalker.models import ModelFile, PulledModel
-from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, espeak_name, sounds_of, written_texts
+from sedtalker.phonetics.pronunciation import (
+    ENGLISH,
+    SpokenWord,
+    espeak_name,
+    plain_name,
+    sounds_of,
+    written_texts,
+)
 from sedtalker.reading import is_file
 from sedtalker.storage import UNREADABLE, whole_file
 
@@ -143,9 +150,10 @@ class Synthesizer:
             raise InputError(f"no voice is called {voice!a}: sedtalker say --voices lists {', '.join(self.names[:8])}")
         if not 0.5 <= speed <= 2.0:
             raise InputError(f"--speed {speed:g}: give 0.5 to 2")
-        name = "en-gb" if language == ENGLISH and voice.startswith(BRITISH) else espeak_name(language)
-        written, phonemize = [written_texts(part) for part in parts], self.engine.tokenizer.phonemize
-        signs, *own = ([" ".join(phonemize(text, name).split()) for text in texts] for texts in (parts, *written))
+        name = "en-gb" if plain_name(language) == ENGLISH and voice.startswith(BRITISH) else espeak_name(language)
+        written = [written_texts(part) for part in parts]
+        signs = self._signs(parts, name)
+        own = [self._signs(texts, name) for texts in written]
         if not all(any(classes for *_, classes in sounds_of(text)) for text in signs):
             raise InputError("there is nothing to say: give words, in the language that --language names")
         made, _, timings = self.engine.create_timed(" ".join(signs), voice, speed, is_phonemes=True)
@@ -160,6 +168,10 @@ class Synthesizer:
             if word.sounds
         )
         return SpokenText(samples, SAMPLE_RATE, spoken, counts)
+
+    def _signs(self, texts: Sequence[str], name: str) -> list[str]:
+        """Each text in IPA, by espeak-ng's name of its language."""
+        return [" ".join(self.engine.tokenizer.phonemize(text, name).split()) for text in texts]
 
 
 def voice_names(voices: Path) -> list[str]:

@@ -23,6 +23,7 @@ from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import POOR_FIT, Alignment, align, phone_posteriors
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, pronounce, written_words
 from sedtalker.reading import (
+    NAMED_EMOTIONS,
     decoded,
     is_file,
     parse_json,
@@ -45,15 +46,15 @@ LONGEST_WORD = 500
 """Characters that are kept of a word or phrase."""
 SILENT = {"", "sil", "sp", "spn", "<eps>", "<sil>"}
 """Texts of intervals that are no words."""
-ASIDES = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♪♫]")
+ASIDES = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|【[^【】]*】|（[^（）]*）|[♪♫]")
 """What subtitles and recognisers describe, such as ``[music]`` and ``(laughs)``: it is not spoken."""
-_OF_NAME = r"[^\W_a-z][^\s:：()\[\]]*"
+_OF_NAME = r"[^\W_a-z][^\s:：()（）【】\[\]]*"
 """A word of a name: it begins with a capital, a digit or a sign of another script."""
 NAME = rf"{_OF_NAME}(?:\s{_OF_NAME}){{0,3}}"
-"""Who speaks, in subtitles: up to four words."""
-SPEAKER = re.compile(rf"(?:^[-–—>\s]*|(?<=\s)[-–—]\s?)({NAME})\s?(?:\([^()]*\)\s?)?[:：](?=\s|$)")
+"""Who speaks, in subtitles: up to four words. In scripts without capitals, any four: only a colon tells them apart."""
+SPEAKER = re.compile(rf"(?:^[-–—>\s]*|(?<=\s)[-–—]\s?)({NAME})\s?(?:[(（][^()（）]*[)）]\s?)?(?::(?=\s|$)|：)")
 """A name before what is said, at the beginning of a text or behind the dash of another speaker."""
-NAMED_ALONE = re.compile(rf"{NAME}(?P<how> \([^()]*\))?")
+NAMED_ALONE = re.compile(rf"(?P<name>{NAME})(?P<how> \((?:{'|'.join(NAMED_EMOTIONS)})\))?")
 """A name, and how somebody speaks, without words: ``ANN (angry)``, as subtitles of our conversations have them."""
 
 
@@ -99,10 +100,11 @@ def _checked(start: float, end: float, text: str) -> Word:
 def _spoken(found: list[Word]) -> list[Word]:
     """Words and phrases without what is not spoken: asides, and names of speakers before a colon.
 
-    Those are in capitals, or there twice or more. Where all are names, and one says how, there are no words.
+    Those are in capitals, or there twice or more. Where all are names, and one has an emotion of ours behind it, there
+    are no words.
     """
     alone = [NAMED_ALONE.fullmatch(word.text) for word in found if word.text]
-    if all(alone) and any(each and each["how"] for each in alone):
+    if all(m and (m["how"] or m["name"].isupper()) for m in alone) and any(m and m["how"] for m in alone):
         return []
     before = Counter(name for word in found for name in SPEAKER.findall(word.text))
     names = {name for name, count in before.items() if count > 1 or name.isupper()}

@@ -54,6 +54,14 @@ def test_english_words_are_looked_up() -> None:
     ]
 
 
+@espeak
+def test_texts_without_a_sound_are_kept() -> None:
+    assert written_words("１００％、Ｒ＆Ｄ") == ["１００", "％", "Ｒ", "＆", "Ｄ"]
+    assert [word.text for word in pronounce("１００％です。", "ja")] == ["１００％ です。"]
+    assert "".join(word.text for word in pronounce("今日は５０％です。", "ja")) == "今日は５０％です。"
+    assert [word.text for word in pronounce("100 ５０％", "ja")] == ["100 ５０％"]
+
+
 @dictionary
 @espeak
 def test_words_that_the_dictionary_lacks() -> None:
@@ -134,7 +142,15 @@ def test_a_language_that_does_not_exist() -> None:
 
 @espeak
 def test_languages_by_codes_of_other_programs() -> None:
-    codes = {"de-DE": "de", "zh-Hans": "cmn", "zh_CN": "cmn", "pt_br": "pt-br", "KO-kr": "ko", "en-GB": "en-gb"}
+    codes = {
+        "de-DE": "de",
+        "zh-Hans": "cmn",
+        "zh_CN": "cmn",
+        "pt_br": "pt-br",
+        "KO-kr": "ko",
+        "en-GB": "en-gb",
+        "zh-HK": "yue",
+    }
     assert {code: pronunciation.espeak_name(code) for code in codes} == codes
 
 

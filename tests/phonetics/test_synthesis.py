@@ -62,6 +62,18 @@ def test_speech_has_words_with_times(tiny: tuple[Path, Path], tmp_path: Path) ->
     assert load_audio(tmp_path / "speech.wav").sha256 == speech.sound.sha256
 
 
+def test_british_voices_speak_english_of_any_name(tiny: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    synthesizer = Synthesizer(*tiny)
+    names = list[str]()
+    speak = synthesizer.engine.tokenizer.phonemize
+    monkeypatch.setattr(
+        synthesizer.engine.tokenizer, "phonemize", lambda text, name: names.append(name) or speak(text, name)
+    )
+    for language in ("en", "EN", "en_US"):
+        synthesizer(["Hello"], "bm_tiny", language=language)
+    assert set(names) == {"en-gb"}
+
+
 def test_a_model_whose_durations_are_not_found_speaks_all_the_same(tmp_path: Path) -> None:
     pytest.importorskip("kokoro_onnx", reason="the extra tts is not installed")
     speech = Synthesizer(*save_tiny_voice(tmp_path, "/other"))(["Hello Bob."])

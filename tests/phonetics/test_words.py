@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from sedtalker.emotion.formats import constant_track, labels
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import Word, read_words
-from sedtalker.reading import srt, textgrid
+from sedtalker.reading import NAMED_EMOTIONS, srt, textgrid
 
 VTT = """WEBVTT
 
@@ -123,8 +124,19 @@ def test_subtitles_as_many_programs_write_them(text, said):
     assert read_words(made.encode(), "a.srt") == (Word(0.5, 1.25, said[0]), Word(1.25, 2.0, said[1]))
 
 
+def test_arrows_are_text_unless_times_are_beside_them():
+    cue = "00:00:0{}.500 --> 00:00:0{}.000\n{}\n\n"
+    text = cue.format(0, 1, "Go") + cue.format(1, 2, "Press A --> B\nnow please") + "0:01 --> 9\nlost\n"
+    assert [word.text for word in read_words(text.encode(), "a.srt")] == ["Go", "Press A --> B now please"]
+
+
 def test_captions_that_roll_up_say_each_word_once():
     assert [word.text for word in read_words(ROLLING.encode(), "a.vtt")] == ["so", "this", "is"]
+
+
+def test_who_says_a_thing_again_says_it_twice():
+    text = srt([(0.0, 2.0, "Yes."), (10.0, 12.0, "Yes.\nI do.")])
+    assert [word.text for word in read_words(text.encode(), "a.srt")] == ["Yes.", "Yes. I do."]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +146,9 @@ def test_captions_that_roll_up_say_each_word_once():
         (["Ann: so", "Bob: yes", "Ann: no", "Bob: oh"], ["so", "yes", "no", "oh"]),
         (["Remember: it is 10:30 now", "HE (laughs)"], ["Remember: it is 10:30 now", "HE"]),
         (["[door] so (laughs)", "♪♪", ">> ANN: yes"], ["so", "yes"]),
+        (["【音楽】", "そうですね（笑）"], ["そうですね"]),
+        (["安娜：你好", "安娜（笑）：再见", "三：一"], ["你好", "再见", "三：一"]),
+        (["Odds: 1:1", "A:B"], ["Odds: 1:1", "A:B"]),
     ],
 )
 def test_names_of_speakers_and_descriptions_are_not_spoken(cues, said):
@@ -142,9 +157,26 @@ def test_names_of_speakers_and_descriptions_are_not_spoken(cues, said):
 
 
 def test_subtitles_of_our_conversations_have_no_words():
-    text = srt((k, k + 0.5, cue) for k, cue in enumerate(["ANN (angry)", "BOB"]))
+    text = srt((k, k + 0.5, cue) for k, cue in enumerate(["ANN (angry)", "BOB", "安娜 (sad)"]))
     with pytest.raises(InputError, match="no words with times"):
         read_words(text.encode(), "a.srt")
+    assert NAMED_EMOTIONS == CATEGORIES
+
+
+@pytest.mark.parametrize(
+    "cues",
+    [
+        ["你好", "今天天气很好", "真的吗 (笑)"],
+        ["今日はいい天気ですね", "そうですね", "行きましょう (笑い)"],
+        ["네.", "안녕하세요 (웃음)"],
+        ["HELLO THERE", "HOW ARE YOU (LAUGHS)"],
+        ["你好", "ANN (sad)"],
+    ],
+)
+def test_short_captions_are_no_names(cues):
+    text = srt((k, k + 0.5, cue) for k, cue in enumerate(cues))
+    said = [word.text for word in read_words(text.encode(), "a.srt")]
+    assert said == [cue.partition(" (")[0] for cue in cues]
 
 
 @pytest.mark.parametrize("form", [labels.SRT, labels.VTT])

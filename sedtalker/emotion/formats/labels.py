@@ -15,7 +15,6 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -189,12 +188,8 @@ def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
     return textgrid({"emotion": spans}, max(duration, spans[-1][1] if spans else 0.0), 6)
 
 
-def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str = "tiers") -> list[Segment]:
-    """Segments of the tier ``emotion``, or of the first whose texts are emotions.
-
-    Raises:
-        InputError: see ``read``; no tier with times, or a text is no emotion.
-    """
+def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str) -> list[Segment]:
+    """Segments of the tier ``emotion``, or of the first whose texts are emotions; see ``read``."""
     with said_of(name):
         tiers = read(text)
     found: dict[str, list[Segment]] = {}
@@ -211,10 +206,22 @@ def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str
     return _sorted(found.get("emotion") or next((made for made in found.values() if made), []), name)
 
 
-segments_from_textgrid = partial(_of_tiers, textgrid_tiers)
-"""Segments of Praat's interval tiers."""
-segments_from_eaf = partial(_of_tiers, eaf_tiers)
-"""Segments of ELAN's tiers."""
+def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
+    """Segments of Praat's interval tier ``emotion``, or of the first whose texts are emotions.
+
+    Raises:
+        InputError: not a TextGrid, or damaged; no interval tier, or a text is no emotion.
+    """
+    return _of_tiers(textgrid_tiers, text, name)
+
+
+def segments_from_eaf(text: str, name: str = "EAF") -> list[Segment]:
+    """Segments of ELAN's tier ``emotion``, or of the first whose texts are emotions.
+
+    Raises:
+        InputError: not an EAF, or damaged; no tier with times, or a text is no emotion.
+    """
+    return _of_tiers(eaf_tiers, text, name)
 
 
 def segments_from_subtitles(text: str, name: str = "subtitles") -> list[Segment]:
@@ -266,27 +273,34 @@ def intervals(segments: Sequence[Segment]) -> list[Interval]:
 
 SENTENCE_ENDS = ".?!。？！…"
 """Signs behind the last word of a sentence."""
-ABBREVIATED = re.compile(r"\b(?:[^\W\d_I]|Mrs?|Ms|Mme|Dr|Prof|St|Sra?|vs)\.")
-"""What ends with a point and not a sentence: titles before names, and single letters."""
-QUOTES = "\"'”’»«“」』)"
-"""What may stand behind them."""
+ABBREVIATED = re.compile(r"\b(?:(?P<letter>[^\W\d_I])|Mrs?|Ms|Mme|Dr|Prof|St|Sra?|vs)\.$")
+"""What ends with a point and not a sentence: titles before names, and single letters of scripts with capitals."""
+BEHIND = "\"'”’»“«」』) –—-"
+"""What may stand behind them: quotes, and dashes with their space."""
 
 
 def subtitles(track: EmotionTrack) -> list[Interval]:
     """The cues of ``intervals``; where the words are known, one a sentence, with its words behind the label."""
     cues = list[Interval]()
     for start, end, label in intervals(track.segments()):
-        cues.append((start, end, label))
+        sentences = [(start, [label])]
         ended = False
         for begin, _, word in track.words_in(start, end):
-            first, _, said = cues[-1]
             if ended:
-                cues[-1] = (first, begin, said)
-                cues.append((begin, end, f"{label} {word}"))
-            else:
-                cues[-1] = (first, end, joined((said, word)))
-            ended = word.rstrip(QUOTES).endswith(tuple(SENTENCE_ENDS)) and not ABBREVIATED.search(word)
+                sentences.append((begin, [label]))
+            sentences[-1][1].append(word)
+            ended = _ends_sentence(word)
+        ends = [*(begin for begin, _ in sentences[1:]), end]
+        cues += [(first, last, joined(said)) for (first, said), last in zip(sentences, ends, strict=True)]
     return cues
+
+
+def _ends_sentence(word: str) -> bool:
+    plain = word.rstrip(BEHIND)
+    short = ABBREVIATED.search(plain)
+    if short and (short["letter"] is None or short["letter"].lower() != short["letter"].upper()):
+        return False
+    return plain.endswith(tuple(SENTENCE_ENDS))
 
 
 def _segment(start: str, end: str, text: str, where: str, confidence: str = "1") -> Segment:

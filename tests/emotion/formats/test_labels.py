@@ -191,6 +191,13 @@ def test_damaged_text_is_refused(reader, text):
         reader(text)
 
 
+@pytest.mark.parametrize(("reader", "name"), [(f.segments_from_textgrid, "TextGrid"), (f.segments_from_eaf, "EAF")])
+def test_readers_of_tiers_say_what_they_read(reader, name):
+    with pytest.raises(InputError, match=f"^{name}: not a"):
+        reader("hello")
+    assert "Raises:" in reader.__doc__
+
+
 def test_unreadable_files_are_refused(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00\x81")
     for name in ("a.csv", "b.json", "c.xml"):

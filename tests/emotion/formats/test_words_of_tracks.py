@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker.emotion.formats import dense_from
+from sedtalker.emotion.formats import dense_from, labels
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.formats.labels import subtitles
 from sedtalker.emotion.track import EmotionTrack, Segment
@@ -54,6 +54,20 @@ def test_titles_and_letters_end_no_sentence(track: EmotionTrack) -> None:
     said = tuple((0.1 * k, 0.1 * k + 0.1, text) for k, text in enumerate(texts))
     found = [text.partition(" ")[2] for *_, text in subtitles(replace(track, words=said))]
     assert found == ["“Dr. A. Smith?”", "So do I.", "No, e.g. Mr. Jones did.", ""]
+
+
+def test_the_words_of_a_cue_are_joined_once(track: EmotionTrack, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = list[int]()
+    monkeypatch.setattr(labels, "joined", lambda texts: calls.append(len(texts)) or " ".join(texts))
+    subtitles(replace(track, words=tuple((0.1, 0.1, "so") for _ in range(100))))
+    assert calls == [101, 1]
+
+
+@pytest.mark.parametrize("end", ["네.", "U.S.?", "e.g.!", "J.R.R.Tolkien.", "Hello. –", "“So.” –"])
+def test_whole_words_end_a_sentence(track: EmotionTrack, end: str) -> None:
+    said = ((0.1, 0.4, end), (0.5, 0.8, "So"))
+    found = [text.partition(" ")[2] for *_, text in subtitles(replace(track, words=said))]
+    assert found == [end, "So", ""]
 
 
 @pytest.mark.parametrize("suffix", [".srt", ".vtt"])
