@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -184,3 +185,14 @@ def test_any_text_is_pronounced_or_refused(text: str) -> None:
         return
     assert words
     assert all(word.phones for word in words)
+
+
+@espeak
+def test_threads_do_not_get_phones_of_each_others_words() -> None:
+    """espeak-ng's library has one state: requests of a server that pronounced at once got other phones."""
+    texts = {"de": "Guten Morgen, wie geht es Ihnen heute?", "fr-fr": "Bonjour, comment allez-vous aujourd'hui ?"}
+    alone = {language: pronounce(text, language) for language, text in texts.items()}
+    languages = [*texts] * 12
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda language: pronounce(texts[language], language), languages))
+    assert together == [alone[language] for language in languages]

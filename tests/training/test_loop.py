@@ -201,6 +201,11 @@ def test_other_settings_are_named_and_refused_where_nothing_is_left_to_train(
     with pytest.raises(InputError, match=r"has been trained with other settings; .*: trainer.lr=0.01 \(was 0.001\)"):
         trained(4, 1e-2)
     assert (tmp_path / "config.json").read_bytes() == kept
+    stored = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    torch.save({**stored, "stopped": True}, tmp_path / "last.ckpt")  # as where patience ended it before its steps
+    with pytest.raises(InputError, match=r"has been trained with other settings"):
+        trained(6, 1e-2)
+    torch.save(stored, tmp_path / "last.ckpt")
     caplog.set_level("INFO")
     trained(6, 1e-2)
     assert "resumed at step 4 with other settings: trainer.lr=0.01 (was 0.001)" in caplog.messages

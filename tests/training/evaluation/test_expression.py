@@ -213,8 +213,8 @@ def test_mediapipe_sees_what_the_motion_shows(data_dir: Path, animator: Animator
             full = animator(audio, emotion=f"{name}:1")
             seen = judge.seen(full, neutral, apex(judge.strengths(judged_shapes(full, neutral)).max(1), neutral))
             assert seen is not None
-            assert seen.max() > 0.5
             named.append(EMOTIONS[seen.argmax()] == name)
+            assert seen.max() > (0.7 if named[-1] else 0.45)
         still = judge.seen(neutral, neutral, 40)
     assert sum(named) >= 5
     assert still is not None
