@@ -308,8 +308,6 @@ class _Run:
             self.optimizer.load_state_dict(stored["optimizer"])
             if self.average is not None:
                 self.average.load_state_dict(stored["average"])
-        except torch.OutOfMemoryError:
-            raise
         except (RuntimeError, ValueError):
             why = changed or "the data or the program have changed"
             raise InputError(f"{self.folder}: its weights do not fit; {another}: {why}") from None
