@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Mask, Reals, stretches
 from sedtalker.face.arkit import ARKIT_52
@@ -89,9 +90,7 @@ def find_rhythm(features: SpeechFeatures) -> Rhythm:
     pitch = 12.0 / np.log(2.0) * np.interp(times, times[voiced], log_f0[voiced])  # semitones
     prominence = _standing_out(pitch, voiced, rate) + _standing_out(energy, speech, rate)
     prominence = scipy.ndimage.gaussian_filter1d(prominence, 0.05 * rate)
-    spoken, around = np.where(speech, prominence, 0.0), 2 * int(ACCENT_APART * rate) + 1
-    highest = scipy.ndimage.maximum_filter1d(spoken, around, mode="constant", cval=-np.inf)
-    peaks = np.flatnonzero((spoken == highest) & (spoken > ACCENT_LEAST))
+    peaks = _peaks(np.where(speech, prominence, 0.0), int(ACCENT_APART * rate))
     strength = np.clip(prominence[peaks] / 3.0, 0.0, 1.0).astype(np.float32)
     questions = [_rises(times, pitch, voiced, begins, ends) for begins, ends in phrases]
     return Rhythm(times[peaks], strength, phrases, np.array(questions, np.bool_))
@@ -117,6 +116,12 @@ def _standing_out(curve: Reals, counted: Mask, rate: float) -> Doubles:
     )
     above = np.where(counted, scipy.ndimage.gaussian_filter1d(curve.astype(np.float64), 0.05 * rate) - around, 0.0)
     return np.asarray(above / (above[counted].std() + 1e-3), np.float64)
+
+
+def _peaks(curve: Reals, apart: int) -> NDArray[np.intp]:
+    """Frames of the maxima above ``ACCENT_LEAST`` that nothing within ``apart`` frames exceeds."""
+    highest = scipy.ndimage.maximum_filter1d(curve, 2 * apart + 1, mode="constant", cval=-np.inf)
+    return np.flatnonzero((curve == highest) & (curve > ACCENT_LEAST))
 
 
 def _rises(times: Seconds, pitch: Reals, voiced: Mask, begins: float, ends: float) -> bool:

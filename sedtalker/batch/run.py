@@ -206,11 +206,19 @@ def plan(items: Sequence[Item], output: Path, rules: Rules) -> list[BatchTask]:
         record = last.get(item.name) if rules.resume else None
         before = record if record is None or record["state"] == DONE else record.get("before")
         own = rules.resume and record is not None and before is None  # begun by a run that was ended
-        for path in (output / item.name / name for name in item.results):
-            if record is None and not rules.force and path.exists():
-                raise InputError(f"{path} exists; use --force to overwrite or --output for another folder")
+        if record is None and not rules.force:
+            _check_free(item, output)
         tasks.append(task_of(item, output, before, rules.force or own))
     return tasks
+
+
+def _check_free(item: Item, output: Path) -> None:
+    folder = output / item.name
+    if not folder.exists():
+        return
+    for name in item.results:
+        if (folder / name).exists():
+            raise InputError(f"{folder / name} exists; use --force to overwrite or --output for another folder")
 
 
 def _events(
@@ -223,10 +231,7 @@ def _events(
     with ExitStack() as open_until_the_end:
         open_until_the_end.callback(_clear, output, left)  # when no process is left
         pool = open_until_the_end.enter_context(LocalPool(jobs, rules.device, lock))
-        options = {json.dumps(task["settings"]): task["settings"] for task in tasks}
-        fresh = Counter(json.dumps(task["settings"]) for task in tasks if task["before"] is None)
-        usual = options[fresh.most_common(1)[0][0]] if fresh else None
-        notes = pool.prepare(list(options.values()), usual)  # options are checked before the log begins
+        notes = pool.prepare(*_options(tasks))  # options are checked before the log begins
         log = open_until_the_end.enter_context(closing(Log(output / rules.shard.log_name)))
         run = {"files": len(items), "jobs": jobs, "sedtalker": __version__}
         log.write({"run": {**run, **({"notes": notes} if notes else {})}})
@@ -249,6 +254,13 @@ def _clear(output: Path, left: Collection[str]) -> None:
         clear_left_over(folder.parent)
         with suppress(OSError):  # results of before are in it
             folder.rmdir()
+
+
+def _options(tasks: Sequence[BatchTask]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """All options, each once, and those of most of the tasks that were not done before."""
+    found = {json.dumps(task["settings"]): task["settings"] for task in tasks}
+    fresh = Counter(json.dumps(task["settings"]) for task in tasks if task["before"] is None)
+    return list(found.values()), found[fresh.most_common(1)[0][0]] if fresh else None
 
 
 def relative(path: Path, output: Path) -> str:

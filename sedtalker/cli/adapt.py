@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 @fail_clearly
 @o.takes_options(only="encoder max_seconds")
-@extra("torch")
 def adapt(
     inputs: Annotated[
         list[str], typer.Argument(help="Recordings of one kind, folders, globs, or a table (.csv, .jsonl) of them.")

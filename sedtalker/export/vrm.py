@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -211,5 +210,6 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None, *,
     return {"expressions": len(made) if fine else len(found)}
 
 
-write_perfect_sync = partial(write_presets, fine=True)
-"""Writes the same of ARKit's 52 shapes."""
+def write_perfect_sync(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:
+    """``write_presets`` with ``fine``."""
+    return write_presets(path, animation, audio, fine=True)

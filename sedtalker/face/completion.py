@@ -22,9 +22,10 @@ from sedtalker.face.motion_quality import lids_open, worst_pose
 from sedtalker.face.mouth_fitting import build_mouth
 from sedtalker.face.mouth_interior import ENOUGH, Mouth, Opening, look_into_mouth, mouth_of, with_dark_bag
 from sedtalker.face.quality import artefact_share
+from sedtalker.face.registration.register import default_folder
 from sedtalker.face.sedface import FACE_ARRAYS, Arrays, face_arrays, face_from_arrays
 from sedtalker.mesh.files import MAX_BYTES
-from sedtalker.storage import UNREADABLE, ArraySpec, keep, read_arrays, user_cache
+from sedtalker.storage import UNREADABLE, ArraySpec, keep, read_arrays
 from sedtalker.version import __version__
 
 MOUTHS = ("auto", "keep", "none")
@@ -80,7 +81,7 @@ def completed_cached(
         folder: where results are kept, by default ``$XDG_CACHE_HOME/sedtalker/faces``. A folder that cannot be written
             only costs time.
     """
-    entry = (folder or user_cache() / "faces") / f"{content_hash(face, report, source, mouth, eyes)}.npz"
+    entry = (folder or default_folder()) / f"{content_hash(face, report, source, mouth, eyes)}.npz"
     kept = load_entry(entry, face)
     if kept is not None:
         return kept

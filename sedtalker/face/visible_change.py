@@ -160,10 +160,8 @@ def _factors(face: Face, shapes: Sequence[str], wanted: Mapping[str, float]) -> 
     before = {emotion: folds for emotion, (_, folds) in shown.items()}
     for _ in range(ROUNDS):
         for shape, factor in factors.items():
-            # Wanted over present visibility of the emotions with a shape: a geometric mean, weighted by the shape.
-            parts = {emotion: weights[shape] for emotion, weights in EMOTIONS.items() if shape in weights}
-            lacking = sum(part * np.log(wanted[name] / max(shown[name][0], 1e-6)) for name, part in parts.items())
-            factors[shape] = float(np.clip(factor * float(np.exp(lacking / sum(parts.values()))), 1.0, MOST))
+            missing = _lacking(shape, wanted, {emotion: change for emotion, (change, _) in shown.items()})
+            factors[shape] = float(np.clip(factor * missing, 1.0, MOST))
         shown = seen()
     for _ in range(STEPS_BACK):
         folded = [emotion for emotion, (_, folds) in shown.items() if folds > before[emotion] + FOLDED_PIXELS]
@@ -173,6 +171,13 @@ def _factors(face: Face, shapes: Sequence[str], wanted: Mapping[str, float]) -> 
             factors[shape] = 1.0 + 0.5 * (factors[shape] - 1.0)
         shown = seen()
     return factors
+
+
+def _lacking(shape: str, wanted: Mapping[str, float], shown: Mapping[str, float]) -> float:
+    """Wanted over present visibility of the emotions with a shape: a geometric mean, weighted by the shape."""
+    parts = {emotion: weights[shape] for emotion, weights in EMOTIONS.items() if shape in weights}
+    missing = sum(part * np.log(wanted[name] / max(shown[name], 1e-6)) for name, part in parts.items())
+    return float(np.exp(missing / sum(parts.values())))
 
 
 def _raised(face: Face, factors: Mapping[str, float]) -> Face:

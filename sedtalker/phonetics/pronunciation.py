@@ -231,10 +231,10 @@ _ESPEAK = threading.Lock()
 
 def _espeak_words(written: list[str], language: str) -> list[list[tuple[str, ...]]]:
     """The phones of the words that espeak-ng makes of each: several of numbers, and of phrases without spaces."""
-    backend = _backend(espeak_name(language))  # says which extra is missing
-    from phonemizer.separator import Separator
-
     with _ESPEAK:
+        backend = _backend(espeak_name(language))  # says which extra is missing
+        from phonemizer.separator import Separator
+
         lines = backend.phonemize(written, separator=Separator(phone=" ", word=f" {GAP} "), strip=True)
     groups = [[group.split() for group in line.split(GAP)] for line in lines]
     return [[tuple(p for sound in group for p in nearest_phones(sound)) for group in line] for line in groups]

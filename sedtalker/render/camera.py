@@ -132,8 +132,8 @@ def frame_heads(
     sine, cosine = math.sin(math.radians(yaw)), math.cos(math.radians(yaw))
     turn = np.array([[cosine, 0.0, -sine], [0.0, 1.0, 0.0], [sine, 0.0, cosine]])  # to the camera's axes
     boxes, everything = [], []
-    for subject, place in heads:
-        centre, half, lowest = measure_head(subject)
+    measured = [measure_head(subject) for subject, _ in heads]
+    for (subject, place), (centre, half, lowest) in zip(heads, measured, strict=True):
         pivot = subject.pivot if isinstance(subject, Face) else np.zeros(3)
         vertices = moved(_vertices(subject), pivot, place)
         seen, (x, y, z) = vertices @ turn.T, turn @ moved(centre.astype(np.float32), pivot, place)
@@ -147,7 +147,7 @@ def frame_heads(
     more = (right - left) / aspect - (top - bottom)
     (alone, place), *others = heads
     if not more > 0 and not others and place == Place():
-        centre, half, _ = measure_head(alone)
+        centre, half, _ = measured[0]
         return camera_around(centre, half / zoom, _vertices(alone), yaw=yaw, pitch=pitch, fov=fov)
     bottom -= np.clip(more, 0.0, max(bottom - lowest.max() - EDGE * (top - bottom), 0.0))
     half = max(top - bottom, (right - left) / aspect) / 2

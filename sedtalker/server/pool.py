@@ -244,9 +244,8 @@ class StreamPool:
                 ready = [member for member in self.members if member.ready]
                 batch = ready[: -(-len(ready) // len(self._threads))]
                 taken = [member.take() for member in batch]
-                self.members = sorted(
-                    self.members, key=lambda member: member.taken_at
-                )  # who was served last comes last
+                # Who was served last comes last; another list, because the count of what waits reads it meanwhile.
+                self.members = sorted(self.members, key=lambda member: member.taken_at)
                 self.changed.notify()
             made = self._decoded(batch, taken)
             now = time.monotonic()
@@ -262,16 +261,19 @@ class StreamPool:
     ) -> list[list[StreamedFrame] | Exception]:
         """Frames of each stream, or why there are none."""
         works = [member.steps(samples, last) for member, (samples, last, _) in zip(batch, taken, strict=True)]
-        made = list[Any]()
+        made: list[list[StreamedFrame] | Exception] = []
         for group in [works] if self.batched else [[work] for work in works]:
             self.monitoring.batch.observe(len(group))
-            made += together(group)
-        for k, result in enumerate(made):
-            # What is unexpected is logged, and replaced by what says nothing of the inside.
-            if isinstance(result, Exception) and not isinstance(result, InputError):
-                log.error("a stream failed", exc_info=result)
-                made[k] = StreamFailed(f"something went wrong ({type(result).__name__}); the server's log says more")
+            made += map(_said, together(group))
         return made
+
+
+def _said(result: list[StreamedFrame] | Exception) -> list[StreamedFrame] | Exception:
+    """An unexpected error is logged, and replaced by one that says nothing of the inside."""
+    if isinstance(result, Exception) and not isinstance(result, InputError):
+        log.error("a stream failed", exc_info=result)
+        return StreamFailed(f"something went wrong ({type(result).__name__}); the server's log says more")
+    return result
 
 
 # --- How many streams a machine carries.

@@ -127,8 +127,11 @@ class Routes:
             return _answer(result)
         except (InputError, HTTPException, Busy, Cancelled, ClientDisconnect) as error:
             known = {InputError: 400, Busy: 503, Cancelled: 503, ClientDisconnect: 499}
-            status = next((code for kind, code in known.items() if isinstance(error, kind)), 500)
-            status = getattr(error, "status_code", status)
+            status = (
+                error.status_code
+                if isinstance(error, HTTPException)
+                else next(code for kind, code in known.items() if isinstance(error, kind))
+            )
             raise
         finally:
             service.monitoring.requests.labels(route, str(status)).inc()

@@ -216,10 +216,8 @@ def _guess(
     voices, chance = _refined(model, frames, alone, compared, voices, rule)
     single = chance[:, alone[compared]]
     said, lasting = _alone(chance, alone[compared]).sum(1), np.clip(rule.share * single.shape[1], *rule.lasting)
-    ordered = np.sort(np.clip(single, 0.02, 0.98), 0)[::-1]  # the likeliest speaks, and no second
-    fit = np.log(ordered[0]) + (np.log(1 - ordered[1]) if len(ordered) > 1 else 0.0)
     evidence = [
-        fit.mean(),
+        _fit(single),
         joined,
         len(groups) == 1,
         max(0, len(groups) - 2),
@@ -298,6 +296,12 @@ def _refined(
             break
         voices = _voices(model, part, weights[lasting])
     return voices, _chances(model, part, voices, rule)
+
+
+def _fit(chance: Floats) -> float:
+    """How well chances (S, T) explain frames of one speaker: mean log-probability of the likeliest and of no second."""
+    ordered = np.sort(np.clip(chance, 0.02, 0.98), 0)[::-1]
+    return float((np.log(ordered[0]) + (np.log(1 - ordered[1]) if len(ordered) > 1 else 0.0)).mean())
 
 
 def _compared(count: int) -> Indices:

@@ -181,15 +181,13 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
     if len(sounding) < 2:
         raise InputError(f"{name}: only one of its channels has sound: use --speakers auto, or an .rttm file")
     for a, b in combinations(sounding, 2):
-        one, other = channels[a].samples, channels[b].samples
-        if abs(np.dot(one, other)) > SAME_CHANNEL * (np.linalg.norm(one) * np.linalg.norm(other) + 1e-9):
+        if abs(_correlation(channels[a].samples, channels[b].samples)) > SAME_CHANNEL:
             raise InputError(f"{name}: its channels hold the same sound: use --speakers auto, or an .rttm file")
     audible, spoken = _spoken([channels[k] for k in sounding])
     speaking = [k for k, row in enumerate(spoken) if row.any()]
     if not speaking:
         raise InputError(f"{name}: nobody speaks in any of its channels")
-    if len(speaking) > 1 and (spoken.sum(0) > 1).sum() > TOGETHER * spoken.any(0).sum():  # as in a stereo microphone
-        log.warning(f"{name}: its channels speak at the same time; if each holds everybody, use --speakers auto")
+    _note_together(spoken[speaking], name)
     sources = {f"{NAME}{sounding[k] + 1}": channels[sounding[k]] for k in speaking}
     mixed = Audio(np.mean([channels[k].samples for k in sounding], axis=0).astype(np.float32))
     turns = turns_of(spoken[speaking], MEL_CLOCK.times(spoken.shape[1]), list(sources), mixed.duration)
@@ -221,8 +219,18 @@ def _closed(mask: Mask) -> Mask:
     return np.asarray(scipy.ndimage.binary_closing(padded, np.ones(CLOSED_FRAMES)))[CLOSED_FRAMES:-CLOSED_FRAMES]
 
 
+def _note_together(spoken: Mask, name: str) -> None:
+    """Log one line where all channels (S, T) speak at the same time, as those of a stereo microphone do."""
+    if len(spoken) > 1 and (spoken.sum(0) > 1).sum() > TOGETHER * spoken.any(0).sum():
+        log.warning(f"{name}: its channels speak at the same time; if each holds everybody, use --speakers auto")
+
+
 def _power(samples: Floats, frames: int) -> Floats:
     """Mean power (T,) of stretches of 10 ms."""
     step = round(SAMPLE_RATE / MEL_CLOCK.rate)
     padded = np.pad(samples, (0, max(0, frames * step - len(samples))))[: frames * step]
     return np.asarray(np.square(padded).reshape(frames, step).mean(1))
+
+
+def _correlation(a: Floats, b: Floats) -> float:
+    return float(np.dot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-9))

@@ -182,7 +182,8 @@ class Base:
             raise InputError("the track has no frames")
         self.track, self.duration, self.corrections = track, duration, tuple(corrections)
         found = [Span(s.start, s.end, s.label) for s in track.confident(0.0).segments() if s.start < duration]
-        self.segments = tuple(fitted(found, 0.0, duration, [*found[:1], Span(0.0, duration, CATEGORIES[0])][:1]))
+        one = found[:1] or [Span(0.0, duration, CATEGORIES[0])]
+        self.segments = tuple(fitted(found, 0.0, duration, one))
         self.labels = _labels_at(self.segments, track.times)
 
     def document(self) -> Document:

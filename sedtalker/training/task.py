@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkabl
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 from torch import Tensor, nn
 
 from sedtalker.errors import InputError
@@ -21,6 +21,18 @@ Batch = dict[str, Tensor]
 """Named tensors of one micro-batch."""
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 """How much of an average stays in a step."""
+
+
+def _not_zero(value: float) -> float:
+    if value == 0:
+        raise ValueError("must be more than 0")
+    return value
+
+
+Count = Annotated[int, AfterValidator(_not_zero)]
+"""A number in a ``TaskConfig`` of which there is at least one: crops, views, recordings."""
+Positive = Annotated[float, AfterValidator(_not_zero)]
+"""A rate, or seconds, in a ``TaskConfig`` that cannot be 0."""
 
 
 def stacked(names: Sequence[str], examples: Sequence[Sequence[NDArray[Any]]]) -> Batch:
@@ -140,24 +152,13 @@ class TrainerConfig(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):
-    """The settings of a task. No plain number is negative, and nothing has zero crops, seconds or examples."""
+    """The settings of a task. No plain number is negative; see ``Count`` and ``Positive``."""
 
     @field_validator("*")
     @classmethod
     def _not_negative(cls, value: object) -> object:
         if isinstance(value, int | float) and value < 0:
             raise ValueError("must not be negative")
-        return value
-
-    @field_validator(
-        *("batch", "clips", "crop_seconds", "crops", "dialogues", "rate", "recordings", "seconds"),
-        *("valid", "views", "windows_per_clip"),
-        check_fields=False,
-    )
-    @classmethod
-    def _not_zero(cls, value: float) -> float:
-        if value == 0:
-            raise ValueError("must be more than 0")
         return value
 
 

@@ -250,13 +250,18 @@ def register_cached(
         InputError: no face is found on the mesh.
     """
     key = content_hash(mesh, source, weights_sha256(builtin_checkpoint("landmarks")), given)
-    entry = (folder or user_cache() / "faces") / f"{key}.npz"
+    entry = (folder or default_folder()) / f"{key}.npz"
     kept = load_entry(entry, mesh, name)
     if kept is not None:
         return kept
     face, report = register(mesh, source, name, given, hook)
     store_entry(entry, face, report)
     return face, report
+
+
+def default_folder() -> Path:
+    """The user's cache folder for fitted faces."""
+    return user_cache() / "faces"
 
 
 def content_hash(mesh: Mesh, source: Face, detector: str, given: GivenLandmarks | None = None) -> str:

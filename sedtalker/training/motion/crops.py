@@ -33,7 +33,7 @@ from sedtalker.training.motion.alignment import (
     read_speech_phones,
 )
 from sedtalker.training.motion.spoken_motion import LipMeasure, Rest, SpokenMotion, pause, rest_pose, spoken_motion
-from sedtalker.training.task import TaskConfig
+from sedtalker.training.task import Positive, TaskConfig
 
 Speak = Callable[[str, int], SpokenMotion]
 """Motion of a recording, by key, over a number of frames."""
@@ -163,7 +163,7 @@ class CropConfig(TaskConfig):
     """Crops of noise in a batch: nobody speaks."""
     other_voices: float = 0.6
     """Share of tracked crops that have another voice."""
-    seconds: float = 2.9
+    seconds: Positive = 2.9
     """Length of a crop."""
     masked: float = 0.4
     """Share of crops of which bands and moments are dropped."""

@@ -31,7 +31,7 @@ from sedtalker.training.corpora.meshes.layouts import STEPS
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.vertex_decoder_measures import score_sequences
 from sedtalker.training.published.published_diarizer import open_backbone, open_recogniser
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig
 from sedtalker.training.tasks.vertex_decoder import licence_of
 
 EMOTIONS: tuple[str, ...] = ("Smile2", "Sad1", "Irritated1", "Upset", "Disgust", "Afraid")
@@ -175,7 +175,7 @@ class PublishedDecoderTaskConfig(TaskConfig):
     """Weight of the squared error of the recogniser's hidden vectors."""
     text_weight: float = 0.0001
     """Weight of the recogniser's text (CTC)."""
-    valid: int = 12
+    valid: Count = 12
     """Validation sequences that are scored, spread evenly."""
 
 

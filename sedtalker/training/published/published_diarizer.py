@@ -26,7 +26,7 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig
 
 RANDOM = "random"
 """In the place of a model's name: the same classes and sizes, untrained. For dry runs without a network."""
@@ -92,13 +92,13 @@ class PublishedDiarizerTaskConfig(TaskConfig):
     """Layers, counted from the bottom, that stay as they are."""
     corpora: tuple[str, ...] = ()
     """Corpora of the manifest; empty: all that have labels."""
-    clips: int = 4
+    clips: Count = 4
     """Crops in a batch."""
-    seconds: float = 3.0
+    seconds: Positive = 3.0
     """Length of a crop."""
     dropout: float = 0.3
     """Dropout of the head."""
-    valid: int = 400
+    valid: Count = 400
     """Validation clips that are scored, spread evenly."""
 
 

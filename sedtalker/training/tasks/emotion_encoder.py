@@ -35,7 +35,7 @@ from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, Mels, loudness, resample_frames
 from sedtalker.training.corpora.speech import check_free, clips_of, weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig
 
 MEASURED_BATCHES = 30
 """Batches drawn to measure the mean, the projection and the metric of the teacher's vectors."""
@@ -73,9 +73,9 @@ class EmotionEncoderTaskConfig(TaskConfig):
     """Copies of every clip: 0 itself, 1 another voice and microphone, 2 degraded, 3 and more both."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
-    crops: int = 24
+    crops: Count = 24
     """Crops in a batch."""
-    seconds: float = 4.0
+    seconds: Positive = 4.0
     """Length of a crop."""
     frame_loss: float = 0.6
     """Weight of the squared error of single frames."""

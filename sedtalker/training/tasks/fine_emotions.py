@@ -42,7 +42,7 @@ from sedtalker.training.corpora.speech import check_free, clips_of, known_corpus
 from sedtalker.training.corpora.transfer_recipe import Votes, is_rated, read_votes, votes_on
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.transfer import balanced_clips
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig, naming_settings
+from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig, naming_settings
 
 
 class FineEmotionsTaskConfig(TaskConfig):
@@ -62,9 +62,9 @@ class FineEmotionsTaskConfig(TaskConfig):
     """Use so many clips of a rated corpus at most, each emotion in turn; 0: all."""
     most_clips: int = 0
     """Use so many clips of every corpus at most; 0: all."""
-    windows_per_clip: int = 4
+    windows_per_clip: Count = 4
     """Most windows of speech that are taken of a clip."""
-    batch: int = 384
+    batch: Count = 384
     """Windows in a batch."""
     noise: float = 0.3
     """Deviation of the noise added to standardised inputs."""

@@ -30,7 +30,7 @@ from sedtalker.training.corpora.joined_recordings import JoinedDataset, JoinedIn
 from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.corpora.speech import weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig, naming_settings, stacked
+from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig, naming_settings, stacked
 
 VALID_RECORDINGS = 300
 """Joined recordings of validation speakers, at most."""
@@ -45,13 +45,13 @@ class FrameNetworkTaskConfig(TaskConfig):
     """Checkpoint folder of an emotion encoder; null: the built-in one."""
     corpora: dict[str, float]
     """Corpora and their shares among the recordings."""
-    recordings: int = 2400
+    recordings: Count = 2400
     """Joined recordings; every other one is degraded."""
     same: float = Field(0.5, ge=0.0, le=1.0)
     """Share of the joins that keep the emotion."""
-    crops: int = 24
+    crops: Count = 24
     """Crops in a batch."""
-    seconds: float = 10.0
+    seconds: Positive = 10.0
     """Length of a crop."""
     change_weight: float = 6.0
     """Weight of frames of a change; that of the others is 1."""

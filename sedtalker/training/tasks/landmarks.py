@@ -17,7 +17,7 @@ from sedtalker.face.registration.pose import LandmarkConfig
 from sedtalker.progress import Hook
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.landmark_samples import Points, Rig, draw
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig, naming_settings
+from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig, naming_settings
 
 VALID_SEED = 1_000_003
 """Seed of the views that are validated on."""
@@ -58,9 +58,9 @@ def coarser(vertices: Points, triangles: Ints, counts: tuple[int, ...]) -> list[
 class LandmarksTaskConfig(TaskConfig):
     """What ``configs/experiment/landmarks.yaml`` says about the task."""
 
-    views: int = 24
+    views: Count = 24
     """Views in a batch."""
-    valid: int = 192
+    valid: Count = 192
     """Fixed views that are validated on."""
     model: dict[str, Any] = {}
     """Differences to ``LandmarkConfig``."""

@@ -41,7 +41,7 @@ from sedtalker.training.corpora.speech import named_clips
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.motion.pseudo_labels import ridge_weights
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig
 
 STEP, REACH = 2, 3
 """Frames between the taps of the readout of the mouth, and taps on either side: ± 0.12 s."""
@@ -64,9 +64,9 @@ class NoiseRobustEncoderTaskConfig(TaskConfig):
     """Checkpoint folder of an earlier run's weights to go on from; null: those of the teacher."""
     corpora: dict[str, float] = {"librispeech": 0.3, "speechocean762": 0.3, "ljspeech": 0.15, "emogator": 0.05}
     """Shares of the crops from each corpus; the rest is of the tracked talker."""
-    crops: int = 24
+    crops: Count = 24
     """Crops in a batch."""
-    seconds: float = 3.4
+    seconds: Positive = 3.4
     """Length of a crop."""
     clean: float = 0.4
     """Share of crops that are not degraded."""

@@ -29,7 +29,7 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.tracked_motion import Take, find_lag, read_takes
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.motion.expressive_motion import random_emotion
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig, stacked
 
 JAW = ARKIT_52.index("jawOpen")
 """Index of the jaw's opening."""
@@ -46,11 +46,11 @@ class PersonalDecoderTaskConfig(TaskConfig):
     """Checkpoint folder of the encoder it was trained on; None: the built-in one."""
     held_out: list[str] = []
     """Names of takes that are only scored; empty: one in six, spread evenly."""
-    rate: float = 60.0
+    rate: Positive = 60.0
     """Frames a second that the timecodes count."""
-    crops: int = 8
+    crops: Count = 8
     """Crops in a batch."""
-    seconds: float = 2.4
+    seconds: Positive = 2.4
     """Length of a crop."""
     rehearsed: float = 0.5
     """Share of the crops under a random emotion."""

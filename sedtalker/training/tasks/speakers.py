@@ -43,7 +43,7 @@ from sedtalker.training.corpora.joined_speech import SPEAKER_FRAME, DialogueRule
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import check_free, clips_of, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import TransferRecipe
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig
 
 VALID_DIALOGUES = 96
 """Dialogues of speakers never trained on that are validated on."""
@@ -70,13 +70,13 @@ class SpeakersTaskConfig(TaskConfig):
     """Refuse corpora whose licence does not allow free weights."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
-    dialogues: int = 64
+    dialogues: Count = 64
     """Dialogues in a batch."""
-    seconds: float = 10.0
+    seconds: Positive = 10.0
     """Length of one."""
-    crops: int = 256
+    crops: Count = 256
     """Short pieces of single speakers in a batch, for the recognition of voices alone."""
-    crop_seconds: float = 1.92
+    crop_seconds: Positive = 1.92
     """Length of one."""
     speakers: tuple[float, ...] = (0.12, 0.5, 0.38)
     """Chance of one, two and three speakers."""

@@ -45,7 +45,7 @@ from sedtalker.training.motion.pseudo_labels import (
     motion_targets,
     open_teacher,
 )
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Positive, PreparedTask, TaskConfig
 
 UNTRANSCRIBED = ("librispeech", "emogator")
 """Corpora without aligned phones: read speech, and bursts, of which there is one copy."""
@@ -74,7 +74,7 @@ class SpeechEncoderTaskConfig(TaskConfig):
     """Weight of motion that a teacher read out of the sound, where the tracked motion has 1; 0: no teacher is used."""
     layer_weight: float = 0.0
     """Weight of the squared error of the teacher's layers."""
-    seconds: float = 2.9
+    seconds: Positive = 2.9
     """Length of a crop."""
     velocity_weight: float = 2.0
     """Weight of the squared error of the motion's frame differences; that of the motion has 1."""

@@ -50,7 +50,7 @@ from sedtalker.training.corpora.transfer_recipe import (
     soft_targets,
     votes_on,
 )
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig
 from sedtalker.training.tasks.no_voice import fit_no_voice, kinds_of, with_no_voice
 from sedtalker.training.tasks.shown_intensity import neutral_odds, visible_scale
 from sedtalker.training.tasks.whitened_perceptrons import (
@@ -105,9 +105,9 @@ class TransferDiarizerTaskConfig(TaskConfig):
     Those that are not there are left out; without any, the rated corpora's validation speakers take their place."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
-    windows_per_clip: int = 6
+    windows_per_clip: Count = 6
     """Most windows of speech that are taken of a clip."""
-    batch: int = 384
+    batch: Count = 384
     """Windows in a batch."""
     intended: float = 0.7
     """Share of the intended emotion in the target, beside the votes."""

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 
 from sedtalker.animation.decoder import DecoderConfig
@@ -29,7 +28,7 @@ from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_s
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.training.evaluation.measures import TEST
 from sedtalker.training.evaluation.vertex_decoder_measures import Score, predictor, score_sequences
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig, naming_settings, stacked
+from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig, naming_settings, stacked
 
 SAMPLED_FRAMES = 800
 """Training frames that the principal components are taken from."""
@@ -42,13 +41,13 @@ class VertexDecoderTaskConfig(TaskConfig):
 
     encoder: str | dict[str, Any] | None = None
     """Speech features: the built-in encoder (None), its checkpoint folder, or a backbone of the hub."""
-    coefficients: int = Field(48, ge=1)
+    coefficients: Count = 48
     """Size of the basis."""
     blocks: dict[str, Any] = {}
     """Differences to ``DecoderConfig``."""
-    crops: int = 8
+    crops: Count = 8
     """Crops in a batch."""
-    seconds: float = 2.0
+    seconds: Positive = 2.0
     """Length of a crop."""
     lip_weight: float = 4.0
     """Weight of the lips' vertices; the others have 1."""
@@ -56,7 +55,7 @@ class VertexDecoderTaskConfig(TaskConfig):
     """Weight of the squared error of the frame differences."""
     blend: float = 0.3
     """Share of crops that pass from one recording of a take into another, so that the emotion changes inside them."""
-    valid: int = 12
+    valid: Count = 12
     """Validation sequences that are scored, spread evenly."""
 
 
