@@ -73,6 +73,19 @@ def test_an_animation_is_interpolated_at_the_times_of_sending(animation: Animati
     assert kept.closed == 1
 
 
+def test_a_busy_machine_comes_to_rest_from_the_last_face(animation: Animation, clock: SimulatedClock):
+    class Slow(Kept):
+        def send(self, frame: StreamedFrame) -> None:
+            super().send(frame)
+            clock.time += 0.4 if frame.time == pytest.approx(2.9) else 0.0
+
+    kept = Slow(clock)
+    pace = play_animation(animation, [kept], clock=clock)
+    first_of_rest = kept.frames[pace.sent]
+    assert first_of_rest.time == pytest.approx(3.0 + 1 / 60)
+    assert first_of_rest.weights[JAW] == pytest.approx(0.9 * (1.0 - 1 / FADE), abs=1e-5)
+
+
 @pytest.mark.parametrize("delay", [0.5, -0.5])
 def test_a_delay_moves_the_face_against_the_sound(animation: Animation, clock: SimulatedClock, delay: float):
     kept = Kept(clock)
