@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from pathlib import Path
 
 import build_open4d as building
@@ -12,33 +11,7 @@ import pytest
 
 from sedtalker.training.motion import open4d
 from sedtalker.training.motion.open4d import SCENES
-
-
-def _small(data_dir: Path, folder: Path) -> Path:
-    """A few clips of the training data, two of each split where there are."""
-    from sedtalker.training.corpora.tracked_motion import read_grid
-
-    (folder / "motion/grid").mkdir(parents=True)
-    (folder / "motion/ravdess_au").mkdir()
-    shutil.copy(data_dir / "motion/ravdess_au/emotion_au_table.json", folder / "motion/ravdess_au")
-    shutil.copy(data_dir / "motion/grid/names.json", folder / "motion/grid")
-    clips = read_grid(data_dir)
-    for split in ("train", "valid", "test"):
-        for clip in [c for c in clips if c.split == split][:2]:
-            for path in (clip.audio, clip.audio.with_suffix(".npz")):
-                shutil.copy(path, folder / "motion/grid")
-    rows = list(csv.DictReader((data_dir / "audio/manifest.csv").open(encoding="utf-8")))
-    chosen = [r for s in ("train", "test") for r in rows if r["corpus"] == "speechocean762" and r["split"] == s][::400][
-        :2
-    ]
-    (folder / "audio/speechocean762").mkdir(parents=True)
-    for row in chosen:
-        shutil.copy(data_dir / "audio/speechocean762" / row["file"], folder / "audio/speechocean762" / row["file"])
-    with (folder / "audio/manifest.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, rows[0])
-        writer.writeheader()
-        writer.writerows(chosen)
-    return folder
+from tests.support.few_recordings import few_recordings
 
 
 @pytest.mark.slow
@@ -46,7 +19,7 @@ def _small(data_dir: Path, folder: Path) -> Path:
 def test_the_set_is_built_the_same_twice(data_dir, tmp_path, monkeypatch):
     pytest.importorskip("pocketsphinx")
     monkeypatch.setattr(open4d, "train_phone_motion", lambda examples: _train(examples))
-    data = _small(data_dir, tmp_path / "data")
+    data = few_recordings(data_dir, tmp_path / "data")
     for name in ("a", "b"):
         counts = building.build_open4d(data, tmp_path / name, tmp_path / "c")
     assert counts["train"] >= 6

@@ -106,7 +106,7 @@ class TeacherLayers:
 def open_teacher(data: Path, cache: Path, source: str | None = None) -> TeacherLayers:
     """The teacher, ready to read recordings; ``source`` as in ``open_whisper``."""
     folder = builtin_checkpoint("decoder_whisper_base")
-    readout = open_model(folder, "readout_decoder", in_torch=True)
+    readout = open_model(folder, "readout_decoder", in_torch=True).readout
     encoder = open_whisper(data, source, READ_LAYERS)
     name = encoder.sha256()[:8] + weights_sha256(folder)[:8]
     return TeacherLayers(readout, SpeechCache(cache, name, partial(_projected, encoder, readout)))

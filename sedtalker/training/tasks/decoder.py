@@ -233,7 +233,7 @@ class DecoderTask(PreparedTask):
         self.lip_measure = measure_lips(self.face)
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
         self.poses = measured_poses(table["table"])
-        self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.context, hook)
+        self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.config.context, hook)
         self.tracked = self.crops.tracked
         speak_others(self.crops, data, self.cache, hook)
         self.criterion = DecoderLoss(self.face, self._target_sample(), self.lip_measure.gain, self.lip_measure.width)

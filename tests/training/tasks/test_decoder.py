@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.face.builtin import load_face
+from sedtalker.progress import no_progress
 from sedtalker.training.motion.spoken_motion import measure_lips
 from sedtalker.training.tasks.decoder import DecoderLoss, DecoderTask
+from sedtalker.training.tasks.speech_encoder import SpeechEncoderTask
+from tests.support.few_recordings import few_recordings
 
 FRAMES, CROPS = 40, 2
 
@@ -53,3 +57,37 @@ def test_two_steps_of_training_lower_the_loss_and_move_every_part(tmp_path: Path
     assert totals[-1] < totals[0]
     still = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
     assert len(still) < 0.2 * len(before), still
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("share", [0.0, 0.7])
+def test_crops_of_real_recordings_with_pseudo_labels_are_drawn_and_scored(
+    data_dir: Path, tmp_path: Path, share: float
+) -> None:
+    pytest.importorskip("pocketsphinx")
+    data = few_recordings(data_dir, tmp_path / "data", ("speechocean762", "librispeech"))
+    if share and not (data / "teacher").is_dir():
+        pytest.skip("no teacher in the training data")
+    config = {"copies": 1, "voices": 0, "read_speech_copies": 1, "readout_share": share, "tracked_crops": 6}
+    task = DecoderTask(config, data, tmp_path / "cache")
+    task.read_data(no_progress)
+    batch = task.batch(np.random.default_rng(0))
+    frames = int(task.config.seconds * 50)
+    assert batch["target"].shape == (13, frames, 52)
+    assert batch["mel"].shape[1] == 2 * (frames + 2 * task.encoder.config.context)
+    with torch.no_grad():
+        assert np.isfinite(list(task.validate(task.build().eval()).values())).all()
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_the_encoder_learns_what_the_teacher_reads_out(data_dir: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pocketsphinx")
+    data = few_recordings(data_dir, tmp_path / "data", ("speechocean762", "librispeech", "emogator"))
+    if not (data / "teacher").is_dir():
+        pytest.skip("no teacher in the training data")
+    task = SpeechEncoderTask({"copies": 1, "read_speech_copies": 1}, data, tmp_path / "cache")
+    task.read_data(no_progress)
+    batch = task.batch(np.random.default_rng(0))
+    assert all(bool(torch.isfinite(values).all()) for values in batch.values() if values.is_floating_point())
