@@ -54,8 +54,8 @@ def build_open4d(data: Path, out: Path, cache: Path, workers: int = 1, hook: Hoo
             arrays[f"{take.scene}_posterior"] = cut.posterior.astype(np.float16)
             arrays[f"{take.scene}_intensity"] = cut.intensity.astype(np.float16)
             rows.append(_row(cut, data))
-            counts[take.split] += 1
-            seconds[take.split] += round(cut.times[-1])
+            counts[recording.split] += 1
+            seconds[recording.split] += round(cut.times[-1])
         with whole_file(out / "motion" / f"{recording.key}.npz") as temporary:
             np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
         hook("recordings in every scene", number, 0)
@@ -75,18 +75,19 @@ def build_open4d(data: Path, out: Path, cache: Path, workers: int = 1, hook: Hoo
 
 
 def _row(take: SceneTake, data: Path) -> dict[str, object]:
+    recording = take.recording
     return {
         "name": take.name,
-        "split": take.split,
-        "kind": take.kind,
-        "corpus": take.corpus,
-        "speaker": take.speaker,
-        "language": take.language,
+        "split": recording.split,
+        "kind": recording.kind,
+        "corpus": recording.corpus,
+        "speaker": recording.speaker,
+        "language": recording.language,
         "scene": take.scene,
         "changes": changes(take.posterior, take.intensity),
         "peak": round(float(take.intensity.max()), 3),
         "seconds": round(len(take.times) / FRAME_CLOCK.rate, 2),
-        "audio": take.audio.relative_to(data).as_posix(),
+        "audio": recording.audio.relative_to(data).as_posix(),
     }
 
 

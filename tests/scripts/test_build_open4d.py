@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+from functools import partial
 from pathlib import Path
 
 import build_open4d as building
 import numpy as np
 import pytest
 
-from sedtalker.training.motion import open4d
+from sedtalker.training.motion import spoken_motion
 from sedtalker.training.motion.open4d import SCENES
 from tests.support.few_recordings import few_recordings
 
@@ -18,7 +19,7 @@ from tests.support.few_recordings import few_recordings
 @pytest.mark.data
 def test_the_set_is_built_the_same_twice(data_dir, tmp_path, monkeypatch):
     pytest.importorskip("pocketsphinx")
-    monkeypatch.setattr(open4d, "train_phone_motion", lambda examples: _train(examples))
+    monkeypatch.setattr(spoken_motion, "train_phone_motion", partial(spoken_motion.train_phone_motion, steps=20))
     data = few_recordings(data_dir, tmp_path / "data")
     for name in ("a", "b"):
         counts = building.build_open4d(data, tmp_path / name, tmp_path / "c")
@@ -36,9 +37,3 @@ def test_the_set_is_built_the_same_twice(data_dir, tmp_path, monkeypatch):
         assert arrays["changing_coefficients"].shape[1] == 52
         assert arrays["changing_coefficients"].max() <= 1
     assert "Open 4D set, version 2" in (tmp_path / "a/README.md").read_text()
-
-
-def _train(examples):
-    from sedtalker.training.motion.spoken_motion import train_phone_motion
-
-    return train_phone_motion(examples, steps=20)

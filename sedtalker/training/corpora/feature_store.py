@@ -104,6 +104,10 @@ class FeatureStore:
         return Crop(values[:, :MEL_BANDS], values[:, MEL_BANDS:], times, inside)
 
 
+OpenStore = Callable[[str, Sequence[tuple[str, Path]], int], FeatureStore]
+"""``open_features`` of a name, recordings and copies, all else given."""
+
+
 def open_features(
     name: str,
     recordings: Sequence[tuple[str, Path]],

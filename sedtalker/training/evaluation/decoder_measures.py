@@ -333,7 +333,7 @@ def evaluate_open4d(decoder: AnyDecoder, face: Face, encoded: list[EncodedTake])
         frames = len(h.motion)
         made = decoder.predict(h.features, h.take.track)[:frames]
         found = errors(face, made, h.motion[: len(made)])
-        kind = "tracked" if h.take.kind == "tracked" else "read"
+        kind = "tracked" if h.take.recording.kind == "tracked" else "read"
         found |= {f"{name}_{kind}": found[name] for name in ("mve_mm", "lve_mm2")}
         rest = errors(face, 0.0 * h.motion, h.motion)
         found |= {f"static_{name}": value for name, value in rest.items()}

@@ -12,7 +12,7 @@ import numpy as np
 from sedtalker.animation.animator import AnyDecoder
 from sedtalker.animation.articulation import posteriors_of
 from sedtalker.animation.mouth_rules import RULES
-from sedtalker.arrays import Doubles, Floats, Mask, Reals, runs
+from sedtalker.arrays import Floats, Mask, Reals, runs
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio, resample_frames
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -48,7 +48,14 @@ from sedtalker.speech.features import (
 from sedtalker.training.corpora.augmentation import FORMANTS, PITCH, change_voice
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood
-from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_frames, phone_intervals
+from sedtalker.training.motion.alignment import (
+    PhoneSpan,
+    Utterance,
+    align_corpus,
+    frame_times,
+    phone_frames,
+    phone_intervals,
+)
 from sedtalker.training.motion.crops import TalkingCrops
 from sedtalker.training.motion.spoken_motion import TRACKED_REST_GAP, LipMeasure, Rest, SpokenMotion, rest_pose, speak
 
@@ -265,11 +272,6 @@ def speech_frames(store: FeatureStore, copy: Copy) -> Mask:
     return store.rows(copy)[:, -1].reshape(-1, 2).max(1) > 0.5
 
 
-def frame_times(frames: int) -> Doubles:
-    """(T,) seconds."""
-    return np.asarray((np.arange(frames) + 0.5) / FRAME_CLOCK.rate, np.float64)
-
-
 def validate_talking(crops: TalkingCrops, move: Move) -> dict[str, float]:
     """Metrics of the tracked talker's validation sentences, of unseen speakers and of an unseen tracked talker.
 
@@ -280,11 +282,11 @@ def validate_talking(crops: TalkingCrops, move: Move) -> dict[str, float]:
 
 def _tracked(crops: TalkingCrops, move: Move) -> dict[str, float]:
     metrics: dict[str, list[float]] = {"lip_r": [], "width_r": []}
-    counts, own = ClosureCounts(), crops.tracked.own
-    for copy in (c for c in crops.tracked.copies(own, "valid") if c.copy == 0):
-        clip, spans, moved = crops.tracked.clips[copy.key], crops.tracked.spans[copy.key], move(own, copy)
+    counts, own, talker = ClosureCounts(), crops.own, crops.talker
+    for copy in (c for c in talker.copies(own, "valid") if c.copy == 0):
+        clip, spans, moved = talker.clips[copy.key], talker.spans[copy.key], move(own, copy)
         times, speech = frame_times(len(moved)), speech_frames(own, copy)
-        spoken = crops.tracked.spoken[copy.key].at(times * FRAME_CLOCK.rate - 0.5)
+        spoken = talker.spoken[copy.key].at(times * FRAME_CLOCK.rate - 0.5)
         gap = lip_aperture(crops.face, moved) - crops.lip_measure.rest
         width = np.interp(times, clip.times, clip.feature("inner_lip_width"))
         metrics["lip_r"].append(correlation(gap[speech], spoken.gap[speech]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats, Reals
+from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio import load_audio
 from sedtalker.errors import extra
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.features import PHONE_INDEX, SILENCE
+from sedtalker.speech.features import FRAME_CLOCK, PHONE_INDEX, SILENCE
 from sedtalker.storage import write_text
-from sedtalker.training.corpora.augmentation import Augmenter
-from sedtalker.training.corpora.feature_store import FeatureStore, open_features
+from sedtalker.training.corpora.feature_store import FeatureStore, OpenStore
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 
 ALIGNER_FRAME = 0.01
@@ -143,6 +142,11 @@ def align_corpus(
     return {u.key: [PhoneSpan(*s) for s in known[u.key]] for u in todo}
 
 
+def frame_times(frames: int) -> Doubles:
+    """(T,) seconds of frames, rounded as borders of phones are: a frame at a border belongs to the phone behind it."""
+    return np.asarray((np.arange(frames) + 0.5) / FRAME_CLOCK.rate, np.float64)
+
+
 def phone_intervals(spans: list[PhoneSpan], phones: Collection[str]) -> list[tuple[float, float]]:
     """Start and end in seconds of each of the given phones."""
     return [(s.start, s.end) for s in spans if s.phone in phones]
@@ -164,25 +168,24 @@ READ_SPEECH = ("speechocean762", "ljspeech")
 """Corpora of read speech with transcripts."""
 
 
-def _clips(data: Path) -> list[Clip]:
+def read_speech_clips(data: Path) -> list[Clip]:
+    """All of them, one corpus after the other."""
     clips = read_manifest(data)
     return [c for corpus in READ_SPEECH for c in clips if c.corpus == corpus]
 
 
-def read_speech(
-    data: Path, augmenter: Augmenter, cache: Path, copies: int, workers: int, hook: Hook = no_progress
-) -> tuple[FeatureStore, set[str]]:
+def read_speech(clips: Sequence[Clip], copies: int, store: OpenStore) -> tuple[FeatureStore, set[str]]:
     """Features of the training and validation clips, and the keys of the validation clips."""
-    clips = _clips(data)
     used = [(c.path.stem, c.path) for c in clips if c.split in ("train", "valid")]
-    store = open_features("read_speech", used, copies, augmenter, cache, workers=workers, hook=hook)
-    return store, {c.path.stem for c in clips if c.split == "valid"}
+    return store("read_speech", used, copies), {c.path.stem for c in clips if c.split == "valid"}
 
 
-def read_speech_phones(data: Path, cache: Path, workers: int, hook: Hook = no_progress) -> dict[str, list[PhoneSpan]]:
+def read_speech_phones(
+    clips: Sequence[Clip], cache: Path, workers: int, hook: Hook = no_progress
+) -> dict[str, list[PhoneSpan]]:
     """Aligned phones by key; empty where the words did not fit the sound."""
     phones: dict[str, list[PhoneSpan]] = {}
     for corpus in READ_SPEECH:
-        utterances = [Utterance(c.path.stem, c.path, c.transcript) for c in _clips(data) if c.corpus == corpus]
+        utterances = [Utterance(c.path.stem, c.path, c.transcript) for c in clips if c.corpus == corpus]
         phones |= align_corpus(corpus, utterances, cache, workers, hook)
     return phones

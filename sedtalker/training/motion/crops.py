@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,19 +21,18 @@ from sedtalker.arrays import Floats
 from sedtalker.face.face import Face
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
-from sedtalker.training.corpora.augmentation import Augmenter, mask_spectrum, read_augmenter, revoice, warp_bands
-from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features
-from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood, read_grid
+from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, revoice, warp_bands
+from sedtalker.training.corpora.feature_store import Copy, FeatureStore, OpenStore, open_features
+from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood
 from sedtalker.training.motion.alignment import (
     IGNORED,
     PhoneSpan,
-    Utterance,
-    align_corpus,
     phone_frames,
     read_speech,
+    read_speech_clips,
     read_speech_phones,
 )
-from sedtalker.training.motion.spoken_motion import LipMeasure, Rest, SpokenMotion, pause, rest_pose, spoken_motion
+from sedtalker.training.motion.spoken_motion import LipMeasure, SpokenMotion, pause, read_talker
 from sedtalker.training.task import Positive, TaskConfig
 
 Speak = Callable[[str, int], SpokenMotion]
@@ -40,31 +40,6 @@ Speak = Callable[[str, int], SpokenMotion]
 
 
 # --- The sources.
-
-
-@dataclass(frozen=True, eq=False)
-class TrackedSpeech:
-    """The tracked talker.
-
-    Attributes:
-        clips: by name.
-        spans: aligned phones by name.
-        spoken: what speech does, at 50 frames a second, by name.
-        rest: the talker's closed mouth.
-        own: features of the clips as they were recorded, and in other rooms.
-        voices: features of the same clips in other voices; None if there are none.
-    """
-
-    clips: dict[str, TrackedClip]
-    spans: dict[str, list[PhoneSpan]]
-    spoken: dict[str, SpokenMotion]
-    rest: Rest
-    own: FeatureStore
-    voices: FeatureStore | None
-
-    def copies(self, store: FeatureStore, split: str) -> list[Copy]:
-        """The copies of a split's clips."""
-        return [c for c in store.copies if self.clips[c.key].split == split]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,51 +77,9 @@ class UnseenSpeaker:
     store: FeatureStore
 
 
-def read_tracked(
-    data: Path,
-    cache: Path,
-    lip_measure: LipMeasure,
-    augmenter: Augmenter,
-    copies: int,
-    voices: int,
-    workers: int,
-    hook: Hook = no_progress,
-) -> TrackedSpeech:
-    """GRID with ``copies`` of each clip in its own voice and two copies of each of ``voices`` other voices."""
-    clips = read_grid(data)
-    spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, workers, hook)
-    rest = rest_pose([clip for clip in clips if clip.split == "train"])
-    recordings = [(clip.name, clip.audio) for clip in clips]
-    own = open_features("grid", recordings, copies, augmenter, cache, workers=workers, hook=hook)
-    other = open_voices("grid", recordings, voices, augmenter, cache, workers, hook) if voices else None
-    spoken = {clip.name: spoken_motion(clip, spans[clip.name], rest, lip_measure) for clip in clips}
-    return TrackedSpeech({clip.name: clip for clip in clips}, spans, spoken, rest, own, other)
-
-
-def open_voices(
-    corpus: str,
-    recordings: list[tuple[str, Path]],
-    voices: int,
-    augmenter: Augmenter,
-    cache: Path,
-    workers: int,
-    hook: Hook = no_progress,
-) -> FeatureStore:
-    """Features of (key, file) recordings in ``voices`` other voices each, two copies of each."""
-    revoiced = revoice(corpus, recordings, voices, cache, workers=workers)
-    return open_features(f"{corpus}_voices", revoiced, 2, augmenter, cache, workers=workers, hook=hook)
-
-
 def resting_noises(data: Path) -> list[Path]:
     """Recordings of noise in which nobody speaks, so that the mouth learns to rest."""
     return sorted((data / "audio/esc10").glob("*.opus"))[::4]
-
-
-def read_noise(data: Path, cache: Path, augmenter: Augmenter, workers: int, hook: Hook = no_progress) -> FeatureStore:
-    """Environmental sounds, to which the mouth does not move."""
-    return open_features(
-        "noise", [(p.stem, p) for p in resting_noises(data)], 1, augmenter, cache, workers=workers, hook=hook
-    )
 
 
 # --- Crops drawn from them.
@@ -192,6 +125,13 @@ class TalkingCrops:
         lip_measure: of the same face.
         margin: frames of context on either side of a crop.
         hook: progress of features and alignments.
+
+    Attributes:
+        talker: the tracked talker.
+        own: features of the talker's clips as they were recorded, and in other rooms.
+        voices: the talker's own voice and others, or the own twice: features and the copies of training clips.
+        noise: environmental sounds, to which the mouth does not move.
+        open_store: how features are opened, as those of the other sources were.
     """
 
     def __init__(
@@ -206,27 +146,31 @@ class TalkingCrops:
     ):
         self.config, self.face, self.lip_measure = config, face, lip_measure
         c = config
-        augmenter = read_augmenter(data)
         self.limits = CropLimits(c.seconds, margin, c.tempo, c.warp, c.masked)
-        self.tracked = read_tracked(data, cache, lip_measure, augmenter, c.copies, c.voices, c.workers, hook)
-        self.noise = read_noise(data, cache, augmenter, c.workers, hook)
-        store, held_out = read_speech(data, augmenter, cache, c.read_speech_copies, c.workers, hook)
-        self.read = ReadSpeech(store, read_speech_phones(data, cache, c.workers, hook), held_out)
+        self.open_store: OpenStore = partial(
+            open_features, augmenter=read_augmenter(data), cache=cache, workers=c.workers, hook=hook
+        )
+        self.talker = read_talker(data, lip_measure, cache, c.workers, hook)
+        recordings = [(clip.name, clip.audio) for clip in self.talker.clips.values()]
+        self.own = self.open_store("grid", recordings, c.copies)
+        self.voices = [(self.own, self.talker.copies(self.own, "train"))] * 2
+        if c.voices:
+            other = self.open_store("grid_voices", revoice("grid", recordings, c.voices, cache, workers=c.workers), 2)
+            self.voices[1] = (other, self.talker.copies(other, "train"))
+        self.noise = self.open_store("noise", [(path.stem, path) for path in resting_noises(data)], 1)
+        clips = read_speech_clips(data)
+        read, held_out = read_speech(clips, c.read_speech_copies, self.open_store)
+        self.read = ReadSpeech(read, read_speech_phones(clips, cache, c.workers, hook), held_out)
         takes = read_facegood(data)
-        recordings = [(take.name, take.audio) for take in takes]
-        unseen = open_features("facegood", recordings, 1, augmenter, cache, workers=c.workers, hook=hook)
+        unseen = self.open_store("facegood", [(take.name, take.audio) for take in takes], 1)
         self.unseen_speaker = UnseenSpeaker({take.name: take for take in takes if take.split == "train"}, unseen)
-        own = self.tracked.own
-        self.voices = [(own, self.tracked.copies(own, "train"))] * 2
-        if self.tracked.voices is not None:
-            self.voices[1] = (self.tracked.voices, self.tracked.copies(self.tracked.voices, "train"))
-        self.pseudo_labelled = [(store, copy) for copy in self.read.training]
+        self.pseudo_labelled = [(read, copy) for copy in self.read.training]
 
     def tracked_crop(self, rng: np.random.Generator) -> SpeechCrop:
         """A crop of the tracked talker, in the own or in another voice."""
         store, copies = self.voices[int(rng.random() < self.config.other_voices)]
         copy = copies[int(rng.integers(len(copies)))]
-        said = self.tracked.spoken[copy.key], self.tracked.spans[copy.key]
+        said = self.talker.spoken[copy.key], self.talker.spans[copy.key]
         return draw_crop(store, copy, rng, said, self.limits)
 
     def read_crop(self, rng: np.random.Generator) -> SpeechCrop:

@@ -22,9 +22,7 @@ from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.features import FRAME_CLOCK, analyse
-from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.corpora.tracked_motion import read_grid
-from sedtalker.training.motion.alignment import READ_SPEECH, PhoneSpan, Utterance, align_corpus
+from sedtalker.training.motion.alignment import PhoneSpan, frame_times, read_speech_clips, read_speech_phones
 from sedtalker.training.motion.expressive_motion import (
     compose,
     emphasised,
@@ -32,15 +30,7 @@ from sedtalker.training.motion.expressive_motion import (
     prominence_of,
     random_emotion,
 )
-from sedtalker.training.motion.spoken_motion import (
-    LipMeasure,
-    SpokenMotion,
-    measure_lips,
-    rest_pose,
-    speak_phones,
-    spoken_motion,
-    train_phone_motion,
-)
+from sedtalker.training.motion.spoken_motion import LipMeasure, SpokenMotion, measure_lips, read_talker, speak_phones
 
 DRAWN = "1"
 """Changed when all scenes are to be drawn anew."""
@@ -51,33 +41,48 @@ SCENES = ("neutral", "constant", "changing")
 
 
 @dataclass(frozen=True, eq=False)
-class SceneTake:
-    """One recording in one scene.
+class KnownSpeech:
+    """A recording whose speech motion is known: what takes are made of.
 
     Attributes:
-        name: recording, scene.
         kind: tracked (a real talker's lips) or phones (motion made from aligned phones).
         split: train, valid or test; by sentence for the tracked talker, by speaker for read speech.
-        spoken: what speech does, at ``times``.
-        times: (T,) seconds at 50 frames a second.
-        posterior: (T, 7).
-        intensity: (T,).
+        spoken: what speech does, at 50 frames a second.
         spans: aligned phones.
     """
 
-    name: str
+    key: str
     kind: str
     split: str
     corpus: str
     speaker: str
     language: str
-    scene: str
     audio: Path
     spoken: SpokenMotion
+    spans: list[PhoneSpan]
+
+
+@dataclass(frozen=True, eq=False)
+class SceneTake:
+    """One recording in one scene.
+
+    Attributes:
+        recording: what speech does in it.
+        times: (T,) seconds at 50 frames a second.
+        posterior: (T, 7).
+        intensity: (T,).
+    """
+
+    recording: KnownSpeech
+    scene: str
     times: Reals
     posterior: Floats
     intensity: Floats
-    spans: list[PhoneSpan]
+
+    @property
+    def name(self) -> str:
+        """Recording, scene."""
+        return f"{self.recording.key}_{self.scene}"
 
     @property
     def track(self) -> EmotionTrack:
@@ -91,7 +96,7 @@ class SceneTake:
     def motion(self, prosody: Floats, lip_measure: LipMeasure, poses: Floats) -> Floats:
         """(T, 52) reference motion, given the prosody (T, 4) of the recording."""
         voice = prominence_of(prosody)
-        return compose(self.spoken, self.posterior, self.intensity, Style(), lip_measure, poses, voice)
+        return compose(self.recording.spoken, self.posterior, self.intensity, Style(), lip_measure, poses, voice)
 
 
 def _constant(rng: np.random.Generator, times: Reals) -> tuple[Floats, Floats]:
@@ -129,31 +134,11 @@ def scene(kind: str, key: str, times: Reals, seed: int = 0) -> tuple[Floats, Flo
     return posterior, intensity
 
 
-@dataclass(frozen=True, eq=False)
-class KnownSpeech:
-    """A recording whose speech motion is known: what takes are made of."""
-
-    key: str
-    kind: str
-    split: str
-    corpus: str
-    speaker: str
-    language: str
-    audio: Path
-    spoken: SpokenMotion
-    spans: list[PhoneSpan]
-
-
 def takes(recording: KnownSpeech, scenes: tuple[str, ...] = SCENES) -> Iterator[SceneTake]:
     """The recording in every scene."""
-    frames = len(recording.spoken.gap)
-    times = (np.arange(frames) + 0.5) / FRAME_CLOCK.rate
-    r = recording
+    times = frame_times(len(recording.spoken.gap))
     for kind in scenes:
-        posterior, intensity = scene(kind, r.key, times)
-        name = f"{r.key}_{kind}"
-        head = (name, r.kind, r.split, r.corpus, r.speaker, r.language, kind, r.audio)
-        yield SceneTake(*head, r.spoken, times, posterior, intensity, r.spans)
+        yield SceneTake(recording, kind, times, *scene(kind, recording.key, times))
 
 
 # --- The takes of the training data.
@@ -186,42 +171,29 @@ def recordings(
     data: Path, cache: Path, lip_measure: LipMeasure, split: str | None = None, workers: int = 1
 ) -> Iterator[KnownSpeech]:
     """The tracked talker's sentences, then read speech with motion from its phones; of one split, or all."""
-    clips = read_grid(data)
-    spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, workers)
-    rest = rest_pose([c for c in clips if c.split == "train"])
-    spoken = {c.name: spoken_motion(c, spans[c.name], rest, lip_measure) for c in clips}
-    for c in clips:
+    talker = read_talker(data, lip_measure, cache, workers)
+    for name, c in talker.clips.items():
         if split in (None, c.split):
-            yield KnownSpeech(c.name, "tracked", c.split, "grid", "s1", "en", c.audio, spoken[c.name], spans[c.name])
-    network = train_phone_motion([(spans[c.name], spoken[c.name]) for c in clips if c.split == "train"])
-    for clip, phones in _read_clips(data, cache, split, workers):
-        if phones:
+            known = talker.spoken[name], talker.spans[name]
+            yield KnownSpeech(name, "tracked", c.split, "grid", "s1", "en", c.audio, *known)
+    network = talker.phone_motion()
+    clips = [clip for clip in read_speech_clips(data) if split in (None, clip.split)]
+    spans = read_speech_phones(clips, cache, workers)
+    for clip in clips:
+        if phones := spans[clip.path.stem]:
             motion = speak_phones(network, phones, int(np.ceil(clip.duration * FRAME_CLOCK.rate)), lip_measure)
             head = (clip.path.stem, "phones", clip.split, clip.corpus, clip.speaker, clip.language, clip.path)
             yield KnownSpeech(*head, motion, phones)
 
 
-def _read_clips(data: Path, cache: Path, split: str | None, workers: int) -> Iterator[tuple[Clip, list[PhoneSpan]]]:
-    clips = read_manifest(data)
-    for corpus in READ_SPEECH:
-        mine = [c for c in clips if c.corpus == corpus and split in (None, c.split)]
-        spans = align_corpus(corpus, [Utterance(c.path.stem, c.path, c.transcript) for c in mine], cache, workers)
-        yield from ((c, spans[c.path.stem]) for c in mine)
-
-
 def composed(take: SceneTake, parts: Parts, prosody: Floats) -> tuple[SceneTake, Floats]:
     """The take cut to the analysed length, and its motion (T, 52); read speech opens wider where it is louder."""
     frames = min(len(prosody), len(take.times))
-    spoken = take.spoken.at(np.arange(float(frames)))
-    if take.kind == "phones":
+    spoken = take.recording.spoken.at(np.arange(float(frames)))
+    if take.recording.kind == "phones":
         spoken = emphasised(spoken, prosody[:frames, 0])
-    cut = replace(
-        take,
-        spoken=spoken,
-        times=take.times[:frames],
-        posterior=take.posterior[:frames],
-        intensity=take.intensity[:frames],
-    )
+    recording = replace(take.recording, spoken=spoken)
+    cut = SceneTake(recording, take.scene, *(v[:frames] for v in (take.times, take.posterior, take.intensity)))
     return cut, cut.motion(prosody[:frames], parts.lip_measure, parts.poses)
 
 

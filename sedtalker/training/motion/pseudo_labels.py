@@ -27,8 +27,7 @@ from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.whisper import WhisperEncoder, layer_frames
-from sedtalker.training.corpora.augmentation import read_augmenter
-from sedtalker.training.corpora.feature_store import SpeechCache, open_features
+from sedtalker.training.corpora.feature_store import SpeechCache
 from sedtalker.training.corpora.layer_features import open_whisper
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import TrackedClip
@@ -42,7 +41,6 @@ from sedtalker.training.motion.spoken_motion import (
     rounding_of,
     speak,
     speak_phones,
-    train_phone_motion,
 )
 
 RIDGE = 0.01
@@ -202,31 +200,28 @@ def speak_others(crops: TalkingCrops, data: Path, cache: Path, hook: Hook = no_p
 
     With a teacher there is more read speech: recordings whose words nobody knows.
     """
-    tracked, read, share = crops.tracked, crops.read, crops.config.readout_share
-    clips = [clip for clip in tracked.clips.values() if clip.split == "train"]
-    network = train_phone_motion([(tracked.spans[clip.name], tracked.spoken[clip.name]) for clip in clips])
+    talker, read, share = crops.talker, crops.read, crops.config.readout_share
+    network = talker.phone_motion()
     if not share:
         read.speak(lambda key, frames: speak_phones(network, read.spans[key], frames, crops.lip_measure))
         return
-    readout = fit_motion_readout(open_teacher(data, cache), clips, hook)
+    readout = fit_motion_readout(open_teacher(data, cache), talker.training, hook)
     manifest = read_manifest(data)
     audio = {clip.path.stem: clip.path for clip in manifest}
 
     def mixed(key: str, frames: int) -> SpokenMotion:
         phones, clip = read.spans[key], pseudo_clip(readout, audio[key])
         found = speak_phones(network, phones, frames, crops.lip_measure)
-        return mixed_motion(clip, found, phones, tracked.rest, crops.lip_measure, share)
+        return mixed_motion(clip, found, phones, talker.rest, crops.lip_measure, share)
 
     read.speak(mixed)
     others = [(k.path.stem, k.path) for k in manifest if k.corpus == UNTRANSCRIBED and k.split in ("train", "valid")]
-    c, unused = crops.config, {k.path.stem for k in manifest if k.split == "valid"}
-    store = open_features(
-        *(UNTRANSCRIBED, others, c.read_speech_copies, read_augmenter(data), cache), workers=c.workers, hook=hook
-    )
+    unused = {k.path.stem for k in manifest if k.split == "valid"}
+    store = crops.open_store(UNTRANSCRIBED, others, crops.config.read_speech_copies)
     for copy in store.copies:
         if copy.key in unused:
             continue
         if copy.key not in read.spoken:
             clip = pseudo_clip(readout, audio[copy.key])
-            read.spoken[copy.key] = speak(clip, [], tracked.rest, crops.lip_measure, clip.times)
+            read.spoken[copy.key] = speak(clip, [], talker.rest, crops.lip_measure, clip.times)
         crops.pseudo_labelled.append((store, copy))

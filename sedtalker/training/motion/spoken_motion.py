@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,10 +25,20 @@ from sedtalker.audio import resample_frames
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides, speech_only
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture, lip_width
+from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import read_own_table
 from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, PHONE_INDEX, PHONES, SILENCE
-from sedtalker.training.corpora.tracked_motion import TrackedClip
-from sedtalker.training.motion.alignment import IGNORED, PhoneSpan, phone_frames, phone_intervals
+from sedtalker.training.corpora.feature_store import Copy, FeatureStore
+from sedtalker.training.corpora.tracked_motion import TrackedClip, read_grid
+from sedtalker.training.motion.alignment import (
+    IGNORED,
+    PhoneSpan,
+    Utterance,
+    align_corpus,
+    frame_times,
+    phone_frames,
+    phone_intervals,
+)
 
 # --- How far each shape parts and widens the lips of a face, and mouths fitted to a wanted gap and width.
 
@@ -256,8 +267,7 @@ def pause(frames: int) -> SpokenMotion:
 
 def spoken_motion(clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, lip_measure: LipMeasure) -> SpokenMotion:
     """A tracked clip's motion at 50 frames a second."""
-    times = (np.arange(len(clip.times) * 2) + 0.5) / FRAME_CLOCK.rate
-    return speak(clip, spans, rest, lip_measure, times)
+    return speak(clip, spans, rest, lip_measure, frame_times(2 * len(clip.times)))
 
 
 def talking(spoken: SpokenMotion) -> Floats:
@@ -340,6 +350,55 @@ def train_phone_motion(examples: Sequence[Example], steps: int = 700, seed: int 
     return network.eval()
 
 
+@dataclass(frozen=True, eq=False)
+class TrackedTalker:
+    """The talker that GRID has of tracked motion.
+
+    Attributes:
+        clips: by name.
+        spans: aligned phones by name.
+        spoken: what speech does, at 50 frames a second, by name.
+        rest: the talker's closed mouth.
+    """
+
+    clips: dict[str, TrackedClip]
+    spans: dict[str, list[PhoneSpan]]
+    spoken: dict[str, SpokenMotion]
+    rest: Rest
+
+    @property
+    def training(self) -> list[TrackedClip]:
+        """The clips to train on."""
+        return [clip for clip in self.clips.values() if clip.split == "train"]
+
+    def copies(self, store: FeatureStore, split: str) -> list[Copy]:
+        """The copies of a split's clips."""
+        return [c for c in store.copies if self.clips[c.key].split == split]
+
+    def phone_motion(self) -> PhoneMotion:
+        """The network that moves as this talker would, trained on the training clips."""
+        return train_phone_motion([(self.spans[clip.name], self.spoken[clip.name]) for clip in self.training])
+
+
+def read_talker(
+    data: Path, lip_measure: LipMeasure, cache: Path, workers: int = 1, hook: Hook = no_progress
+) -> TrackedTalker:
+    """The talker in the training data.
+
+    Args:
+        cache: of alignments.
+        workers: processes that align.
+
+    Raises:
+        InputError: the folder holds no tracked clips.
+    """
+    clips = {clip.name: clip for clip in read_grid(data)}
+    spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips.values()], cache, workers, hook)
+    rest = rest_pose([clip for clip in clips.values() if clip.split == "train"])
+    spoken = {name: spoken_motion(clip, spans[name], rest, lip_measure) for name, clip in clips.items()}
+    return TrackedTalker(clips, spans, spoken, rest)
+
+
 @torch.no_grad()
 def expected_motion(network: PhoneMotion, spans: list[PhoneSpan], times: Reals) -> Floats:
     """(T, 53) what the network expects of aligned phones at 50 Hz ``times``: 52 coefficients and the lip gap."""
@@ -348,7 +407,7 @@ def expected_motion(network: PhoneMotion, spans: list[PhoneSpan], times: Reals) 
 
 def speak_phones(network: PhoneMotion, spans: list[PhoneSpan], frames: int, lip_measure: LipMeasure) -> SpokenMotion:
     """Motion (T = ``frames`` at 50 Hz) of aligned phones; p, b, m always close."""
-    times = (np.arange(frames) + 0.5) / FRAME_CLOCK.rate
+    times = frame_times(frames)
     values = expected_motion(network, spans, times)
     bilabial = phone_curve(spans, BILABIAL, times, 0.03)
     speaking = speaking_curve(spans, times)

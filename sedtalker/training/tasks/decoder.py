@@ -29,7 +29,8 @@ from sedtalker.progress import Hook
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS
 from sedtalker.training.cards import decoder_card
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
-from sedtalker.training.evaluation.lips import frame_times, validate_talking
+from sedtalker.training.evaluation.lips import validate_talking
+from sedtalker.training.motion.alignment import frame_times
 from sedtalker.training.motion.crops import CropConfig, CropEmotion, SpeechCrop, TalkingCrops
 from sedtalker.training.motion.expressive_motion import (
     Prominence,
@@ -234,17 +235,17 @@ class DecoderTask(PreparedTask):
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
         self.poses = measured_poses(table["table"])
         self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.config.context, hook)
-        self.tracked = self.crops.tracked
+        self.talker = self.crops.talker
         speak_others(self.crops, data, self.cache, hook)
         self.criterion = DecoderLoss(self.face, self._target_sample(), self.lip_measure.gain, self.lip_measure.width)
 
     def _target_sample(self) -> Floats:
         """(N, 52) targets of a few hundred random crops, for their scale."""
         rng = np.random.default_rng(0)
-        names = [name for name, clip in self.tracked.clips.items() if clip.split == "train"]
+        names = [clip.name for clip in self.talker.training]
         made = []
         for _ in range(200):
-            spoken = self.tracked.spoken[rng.choice(names)]
+            spoken = self.talker.spoken[rng.choice(names)]
             scene = self.scene(len(spoken.gap), rng)
             made.append(self.target(spoken, scene, even_voice(len(spoken.gap))))
         return np.concatenate(made)
@@ -347,12 +348,12 @@ class DecoderTask(PreparedTask):
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Neutral lips (``validate_talking``), and errors under random emotion: of all shapes, of the upper face."""
         metrics = validate_talking(self.crops, lambda store, copy: self._move(model, store, copy, None))
-        rng, own = np.random.default_rng(1), self.tracked.own
+        rng, own = np.random.default_rng(1), self.crops.own
         upper, errors, brows = self.criterion.upper.cpu().numpy(), [], []
-        for copy in (c for c in self.tracked.copies(own, "valid") if c.copy == 0):
+        for copy in (c for c in self.talker.copies(own, "valid") if c.copy == 0):
             prosody = _prosody(own.rows(copy))
             scene = self.scene(len(prosody), rng)
-            spoken = self.tracked.spoken[copy.key].at(frame_times(len(prosody)) * FRAME_CLOCK.rate - 0.5)
+            spoken = self.talker.spoken[copy.key].at(frame_times(len(prosody)) * FRAME_CLOCK.rate - 0.5)
             target = self.target(spoken, scene, prominence_of(prosody))
             error = np.square(self._move(model, own, copy, scene) - target)
             errors.append(float(np.sqrt(error.mean())))

@@ -7,6 +7,7 @@ predicted, too.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -36,6 +37,7 @@ from sedtalker.training.motion.alignment import (
     align_corpus,
     phone_frames,
     read_speech,
+    read_speech_clips,
     read_speech_phones,
 )
 from sedtalker.training.motion.pseudo_labels import (
@@ -120,18 +122,15 @@ class SpeechEncoderTask(PreparedTask):
     def read_data(self, hook: Hook) -> None:
         """Features of all recordings, aligned phones, motion that was tracked or read out, and its scale."""
         data, cache, c = self.data, self.cache, self.config
-        augmenter = read_augmenter(data)
         self.clips = {clip.name: clip for clip in read_grid(data)}
         self.takes = {take.name: take for take in read_facegood(data)}
-
-        def store(name: str, recordings: list[tuple[str, Path]], copies: int) -> FeatureStore:
-            return open_features(name, recordings, copies, augmenter, cache, workers=c.workers, hook=hook)
-
+        store = partial(open_features, augmenter=read_augmenter(data), cache=cache, workers=c.workers, hook=hook)
         tracked = [(clip.name, clip.audio) for clip in self.clips.values()]
         utterances = [Utterance(clip.name, clip.audio, clip.text) for clip in self.clips.values()]
         phones = align_corpus("grid", utterances, cache, c.workers, hook)
-        phones |= read_speech_phones(data, cache, c.workers, hook)
-        self.read, self.valid_speech = read_speech(data, augmenter, cache, c.read_speech_copies, c.workers, hook)
+        clips = read_speech_clips(data)
+        phones |= read_speech_phones(clips, cache, c.workers, hook)
+        self.read, self.valid_speech = read_speech(clips, c.read_speech_copies, store)
         self.grid = store("grid", tracked, c.copies)
         self.mandarin = store("facegood", [(take.name, take.audio) for take in self.takes.values()], 1)
         manifest = read_manifest(data)
