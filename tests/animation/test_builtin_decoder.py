@@ -15,7 +15,7 @@ from sedtalker.metrics.motion import correlation, lip_aperture
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.tracked_motion import read_grid
-from sedtalker.training.evaluation.decoder_measures import EXPECTED, landmark_measures
+from sedtalker.training.evaluation.decoder_measures import EXPECTED, height
 from sedtalker.training.evaluation.lips import steady_track
 
 
@@ -65,9 +65,9 @@ def test_the_mouth_opens_on_syllables(pair, face, babble):
 
 @pytest.mark.parametrize("emotion", CATEGORIES[1:])
 def test_emotions_read_and_grow(pair, face, babble, emotion):
-    measure, direction = EXPECTED[emotion]
+    points, direction = EXPECTED[emotion]
     shown = [
-        direction * landmark_measures(face, pair[1].predict(babble, steady_track(emotion, i)))[measure]
+        direction * height(face, pair[1].predict(babble, steady_track(emotion, i)), points)
         for i in (0.0, 0.33, 0.66, 1.0)
     ]
     assert (np.diff(shown) > 0).all()

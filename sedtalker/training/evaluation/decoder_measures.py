@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from sedtalker.animation.animator import DECODERS, AnyDecoder
 from sedtalker.animation.conditioning import Style
@@ -48,8 +48,8 @@ LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Commanded intensities of ``intensity_rho``."""
 READ_LEVELS = (0.4, 0.7, 1.0)
 """Commanded intensities at which the category is classified."""
-RIDGE = 0.1
-"""Shrinkage of the classifier's covariance towards a multiple of the identity."""
+SHRINKAGE = 1 / 11
+"""Share of a multiple of the identity in the classifier's covariance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,35 +75,12 @@ def reference(clip: Spoken, parts: Parts, label: str, intensity: float) -> Float
 
 
 def landmarks(face: Face, coefficients: Floats) -> Floats:
-    """(136,) mean displacement of the 68 landmarks in x and y over the frames, outer-eye distances."""
+    """(68, 2) mean displacement of the landmarks in x and y over the frames, outer-eye distances."""
     assert face.landmarks is not None
     rest = face.mesh.vertices[face.landmarks]
     mean = face.with_rest(coefficients.mean(0, keepdims=True))
     moved = face.deform(mean)[0][face.landmarks] - rest
-    return np.asarray(moved[:, :2].ravel() / np.linalg.norm(rest[36] - rest[45]), np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class ExpressionReader:
-    """Linear discriminants over landmarks, (K, 136) and (K,): the category is the largest."""
-
-    weight: Floats
-    bias: Floats
-
-    @staticmethod
-    def fit(points: Floats, labels: NDArray[np.integer]) -> ExpressionReader:
-        """From (N, 136) landmarks and their categories (N,), with one shrunk covariance for all."""
-        classes = np.unique(labels)
-        means = np.stack([points[labels == c].mean(0) for c in classes])
-        within = points - means[np.searchsorted(classes, labels)]
-        spread = within.T @ within / len(points)
-        spread = spread + RIDGE * np.trace(spread) / len(spread) * np.eye(len(spread))
-        weight = np.linalg.solve(spread, means.T).T
-        return ExpressionReader(weight.astype(np.float32), (-0.5 * (weight * means).sum(1)).astype(np.float32))
-
-    def read(self, points: Floats) -> NDArray[np.int64]:
-        """Categories of (N, 136) landmarks, as numbers of the classes it was fitted on."""
-        return np.asarray((points @ self.weight.T + self.bias).argmax(1))
+    return np.asarray(moved[:, :2] / np.linalg.norm(rest[36] - rest[45]), np.float32)
 
 
 def _lips(face: Face, coefficients: Floats) -> Floats:
@@ -132,20 +109,20 @@ def evaluate_control(
     for clip in composed:
         for k, label in enumerate(emotions):
             for level in READ_LEVELS:
-                points.append(landmarks(face, reference(clip, parts, label, level)))
+                points.append(landmarks(face, reference(clip, parts, label, level)).ravel())
                 labels.append(k)
-    reader = ExpressionReader.fit(np.stack(points), np.array(labels))
+    reader = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE).fit(np.stack(points), labels)
     right, total, rhos = 0, 0, []
     beyond, apart = [], []
     for clip in clips:
         neutral = decoder.predict(clip.features, steady_track("neutral", 0.0))
-        rest = landmarks(face, neutral)
+        rest = landmarks(face, neutral).ravel()
         still, spoken = _lips(face, neutral), _lips(face, reference(clip, parts, "neutral", 0.0))
         scale = _rms(spoken - spoken.mean(0))
         for k, label in enumerate(emotions):
             made = {x: decoder.predict(clip.features, steady_track(label, x)) for x in sorted({*LEVELS, *READ_LEVELS})}
-            seen = {x: landmarks(face, c) for x, c in made.items()}
-            right += int((reader.read(np.stack([seen[x] for x in READ_LEVELS])) == k).sum())
+            seen = {x: landmarks(face, c).ravel() for x, c in made.items()}
+            right += int((reader.predict(np.stack([seen[x] for x in READ_LEVELS])) == k).sum())
             total += len(READ_LEVELS)
             way = seen[1.0] - rest
             rhos.append(float(spearmanr(LEVELS, [(seen[x] - rest) @ way for x in LEVELS]).statistic))
@@ -165,51 +142,39 @@ def evaluate_control(
 
 INTENSITIES = (0.33, 0.67, 1.0)
 """Commanded intensities, one step after another."""
-EXPECTED: dict[str, tuple[str, float]] = {
-    "happy": ("corner_height", 1.0),
-    "sad": ("corner_height", -1.0),
-    "angry": ("brow_height", -1.0),
-    "fear": ("brow_height", 1.0),
-    "disgust": ("lip_height", 1.0),
-    "surprise": ("brow_height", 1.0),
+CORNERS, BROWS, LIP = [48, 54], [21, 22], [51]
+"""Landmarks: mouth corners, inner brows, middle of the upper lip."""
+EXPECTED: dict[str, tuple[list[int], float]] = {
+    "happy": (CORNERS, 1.0),
+    "sad": (CORNERS, -1.0),
+    "angry": (BROWS, -1.0),
+    "fear": (BROWS, 1.0),
+    "disgust": (LIP, 1.0),
+    "surprise": (BROWS, 1.0),
 }
-"""The landmark measure that moves most from neutral under each emotion, and its direction."""
+"""The landmarks whose height moves most from neutral under each emotion, and its direction."""
 
 
-def landmark_measures(face: Face, coefficients: Floats) -> dict[str, float]:
-    """Mean heights over the frames, outer-eye distances, each against points that expressions do not move.
-
-    ``corner_height``: mouth corners against the nose bridge; ``brow_height``: inner brows against the inner eye corners
-    of the resting face; ``lip_height``: middle of the upper lip against the nose bridge.
-    """
-    assert face.landmarks is not None
-    rest = face.mesh.vertices[face.landmarks]
-    scale = float(np.linalg.norm(rest[36] - rest[45]))
-    mean = face.with_rest(coefficients.mean(0, keepdims=True))
-    points = (face.deform(mean)[0][face.landmarks])[:, 1] / scale
-    still = rest[:, 1] / scale
-    return {
-        "corner_height": float(points[[48, 54]].mean() - still[27]),
-        "brow_height": float(points[[21, 22]].mean() - still[[39, 42]].mean()),
-        "lip_height": float(points[51] - still[27]),
-    }
+def height(face: Face, coefficients: Floats, points: list[int]) -> float:
+    """Mean height over the frames of some landmarks above that at rest, outer-eye distances."""
+    return float(landmarks(face, coefficients)[points, 1].mean())
 
 
 def expression_metrics(
     decoder: AnyDecoder, face: Face, lip_measure: LipMeasure, sentences: list[TrackedSentence]
 ) -> dict[str, float]:
-    """What each emotion does to its own landmark measure, step by step of intensity, and to the closures."""
+    """What each emotion does to the height of its own landmarks, step by step of intensity, and to the closures."""
     metrics: dict[str, float] = {}
     right, total, worst = 0, 0, 1.0
-    still = [landmark_measures(face, decoder.predict(h.features, steady_track("neutral", 0.0))) for h in sentences]
-    for emotion, (measure, direction) in EXPECTED.items():
+    still = [decoder.predict(h.features, steady_track("neutral", 0.0)) for h in sentences]
+    for emotion, (points, direction) in EXPECTED.items():
         counts = motion_metrics.ClosureCounts()
-        moved = [direction * float(np.mean([m[measure] for m in still]))]
+        moved = [direction * float(np.mean([height(face, each, points) for each in still]))]
         for intensity in INTENSITIES:
             values = []
             for h in sentences:
                 coefficients = decoder.predict(h.features, steady_track(emotion, intensity))
-                values.append(landmark_measures(face, coefficients)[measure])
+                values.append(height(face, coefficients, points))
                 if intensity == 1.0:
                     stops = phone_intervals(h.spans, BILABIAL)
                     gap = motion_metrics.lip_aperture(face, coefficients) - lip_measure.rest
