@@ -112,6 +112,20 @@ def upper_face_dynamics_deviation(predicted: Reals, reference: Reals, neutral: R
     return float((moved[0] - moved[1]).mean())
 
 
+def vertex_errors(
+    predicted: Reals, reference: Reals, neutral: Reals, lips: Mask | None, emotion: Mask | None, upper: Mask | None
+) -> dict[str, float]:
+    """``mve_mm``, ``lve_mm2``, ``eve_mm2`` and ``fdd_mm``; without those whose region nobody knows."""
+    errors = {"mve_mm": 1e3 * mean_vertex_error(predicted, reference)}
+    if lips is not None:
+        errors["lve_mm2"] = 1e6 * lip_vertex_error(predicted, reference, lips)
+    if emotion is not None:
+        errors["eve_mm2"] = 1e6 * region_vertex_error(predicted, reference, emotion)
+    if upper is not None:
+        errors["fdd_mm"] = 1e3 * upper_face_dynamics_deviation(predicted, reference, neutral, upper)
+    return errors
+
+
 def jerk(vertices: Reals, rate: float) -> float:
     """Mean magnitude of the third difference over frames and vertices, times rate³: m/s³ (Flash and Hogan 1985)."""
     return float(np.linalg.norm(np.diff(vertices, 3, axis=0), axis=-1).mean() * rate**3) if len(vertices) > 3 else 0.0

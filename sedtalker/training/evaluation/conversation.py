@@ -329,8 +329,7 @@ def diarization_errors(reference: Turns, found: Turns, collar: float = 0.25) -> 
         found: what is scored; its names may be others.
         collar: seconds on either side of each boundary of the reference that are not scored.
     """
-    times = (np.arange(int(reference.duration / STEP)) + 0.5) * STEP
-    true, guess = _table(reference, times), _table(found, times)
+    times, true, guess = _compared(reference, found)
     scored = np.ones(len(times), bool)
     for turn in reference.turns if collar else ():
         for edge in (turn.start, turn.end):
@@ -350,11 +349,17 @@ def diarization_errors(reference: Turns, found: Turns, collar: float = 0.25) -> 
 
 def paired(reference: Turns, found: Turns) -> dict[str, str]:
     """The speaker of ``found`` that stands for each speaker of ``reference``, by the longest shared speech."""
-    times = (np.arange(int(reference.duration / STEP)) + 0.5) * STEP
-    shared = _table(reference, times).astype(np.int64) @ _table(found, times).T.astype(np.int64)
+    _, true, guess = _compared(reference, found)
+    shared = true.astype(np.int64) @ guess.T.astype(np.int64)
     rows, columns = linear_sum_assignment(-shared)
     pairs = zip(rows, columns, strict=True)
     return {reference.speakers[a]: found.speakers[b] for a, b in pairs if shared[a, b]}
+
+
+def _compared(reference: Turns, found: Turns) -> tuple[Reals, Mask, Mask]:
+    """Times (T,) every ``STEP``, and who speaks there by either."""
+    times = (np.arange(int(reference.duration / STEP)) + 0.5) * STEP
+    return times, _table(reference, times), _table(found, times)
 
 
 def _table(turns: Turns, times: Reals) -> Mask:

@@ -37,11 +37,12 @@ from sedtalker.training.evaluation.lips import (
     unseen_metrics,
     with_tracking,
 )
+from sedtalker.training.evaluation.measures import means
 from sedtalker.training.evaluation.wild import wild_metrics
 from sedtalker.training.motion.alignment import phone_intervals
-from sedtalker.training.motion.expressive_motion import Prominence, compose, prominence_of
+from sedtalker.training.motion.expressive_motion import compose, prominence_of
 from sedtalker.training.motion.open4d import Parts, SceneTake, composed, read_parts, recordings, takes
-from sedtalker.training.motion.spoken_motion import TRACKED_REST_GAP, LipMeasure, SpokenMotion, measure_lips
+from sedtalker.training.motion.spoken_motion import TRACKED_REST_GAP, LipMeasure, measure_lips
 from sedtalker.training.run import cache_folder
 
 LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -52,26 +53,14 @@ SHRINKAGE = 1 / 11
 """Share of a multiple of the identity in the classifier's covariance."""
 
 
-@dataclass(frozen=True, eq=False)
-class Spoken:
-    """A test clip: its speech features, and on their frames the motion of speech alone."""
-
-    features: SpeechFeatures
-    motion: SpokenMotion
-
-    @property
-    def voice(self) -> Prominence:
-        """What the voice does that the face follows."""
-        return prominence_of(self.features.prosody)
-
-
-def reference(clip: Spoken, parts: Parts, label: str, intensity: float) -> Floats:
+def reference(clip: TrackedSentence, parts: Parts, label: str, intensity: float) -> Floats:
     """(T, 52) the composed motion of a clip under one emotion."""
     frames = len(clip.features)
     posterior = np.zeros((frames, len(CATEGORIES)), np.float32)
     posterior[:, CATEGORIES.index(label)] = 1.0
     level = np.full(frames, intensity, np.float32)
-    return compose(clip.motion, posterior, level, Style(), parts.lip_measure, parts.poses, clip.voice)
+    voice = prominence_of(clip.features.prosody)
+    return compose(clip.spoken, posterior, level, Style(), parts.lip_measure, parts.poses, voice)
 
 
 def landmarks(face: Face, coefficients: Floats) -> Floats:
@@ -93,7 +82,7 @@ def _rms(x: Reals) -> float:
 
 
 def evaluate_control(
-    decoder: AnyDecoder, face: Face, parts: Parts, composed: list[Spoken], clips: list[Spoken]
+    decoder: AnyDecoder, face: Face, parts: Parts, composed: list[TrackedSentence], clips: list[TrackedSentence]
 ) -> dict[str, float]:
     """How well the output obeys the track.
 
@@ -227,12 +216,11 @@ def evaluate_decoder(
     synchronised = lip_metrics(face, lip_measure, with_tracking(sentences, clips, lip_measure), neutral)
     metrics |= {f"{name}_synchronised": synchronised[name] for name in ("lip_r", "lip_width_r")}
     logger.info("lips measured")
-    metrics |= evaluate_voices(decoder, face, net, [(h.clip, h.features) for h in sentences], hook)
+    metrics |= evaluate_voices(decoder, face, net, sentences, hook)
     metrics |= unseen_metrics(decoder, face, net, data) | wild_metrics(decoder, face, net, data, hook)
     metrics |= expression_metrics(decoder, face, lip_measure, sentences)
     parts = read_parts(data)
-    spoken = [Spoken(h.features, h.spoken) for h in sentences]
-    metrics |= evaluate_control(decoder, face, parts, spoken[EMOTIONAL_CLIPS:], spoken[:EMOTIONAL_CLIPS])
+    metrics |= evaluate_control(decoder, face, parts, sentences[EMOTIONAL_CLIPS:], sentences[:EMOTIONAL_CLIPS])
     logger.info("control measured")
     open4d_takes = encode_takes(net, data, cache_folder(), parts, hook)
     metrics |= evaluate_open4d(decoder, face, open4d_takes)
@@ -275,14 +263,9 @@ def _deformed(face: Face, coefficients: Floats) -> Floats:
 
 def errors(face: Face, made: Floats, reference: Floats) -> dict[str, float]:
     """``mve_mm``, ``lve_mm2``, ``eve_mm2`` and ``fdd_mm`` of coefficients (T, 52) on a face."""
-    a, b = _deformed(face, made), _deformed(face, reference)
-    lips, upper = face.regions["lips"], face.regions["upper_face"]
-    return {
-        "mve_mm": 1e3 * motion_metrics.mean_vertex_error(a, b),
-        "lve_mm2": 1e6 * motion_metrics.lip_vertex_error(a, b, lips),
-        "eve_mm2": 1e6 * motion_metrics.region_vertex_error(a, b, upper),
-        "fdd_mm": 1e3 * abs(motion_metrics.upper_face_dynamics_deviation(a, b, face.mesh.vertices, upper)),
-    }
+    a, b, upper = _deformed(face, made), _deformed(face, reference), face.regions["upper_face"]
+    found = motion_metrics.vertex_errors(a, b, face.mesh.vertices, face.regions["lips"], upper, upper)
+    return found | {"fdd_mm": abs(found["fdd_mm"])}
 
 
 def evaluate_open4d(decoder: AnyDecoder, face: Face, encoded: list[EncodedTake]) -> dict[str, float]:
@@ -292,7 +275,7 @@ def evaluate_open4d(decoder: AnyDecoder, face: Face, encoded: list[EncodedTake])
     track.
     ``jerk_ratio``: the lips' jerk over that of the reference.
     """
-    values: dict[str, list[float]] = {}
+    rows = list[dict[str, float]]()
     lips = face.regions["lips"]
     for i, h in enumerate(encoded):
         frames = len(h.motion)
@@ -310,7 +293,6 @@ def evaluate_open4d(decoder: AnyDecoder, face: Face, encoded: list[EncodedTake])
             moved, wanted = (_deformed(face, c)[:, lips] for c in (made, h.motion))
             found["jerk"] = motion_metrics.jerk(moved, 50.0)
             found["jerk_reference"] = motion_metrics.jerk(wanted, 50.0)
-        for name, value in found.items():
-            values.setdefault(name, []).append(value)
-    metrics = {name: float(np.mean(each)) for name, each in values.items()}
+        rows.append(found)
+    metrics = means(rows)
     return metrics | {"jerk_ratio": metrics["jerk"] / metrics["jerk_reference"]}

@@ -26,11 +26,9 @@ from sedtalker.metrics.motion import (
     count_closures,
     jerk,
     lip_aperture,
-    lip_vertex_error,
     lip_width,
-    mean_vertex_error,
     misalignment,
-    upper_face_dynamics_deviation,
+    vertex_errors,
 )
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
@@ -45,9 +43,10 @@ from sedtalker.speech.features import (
     VOWELS,
     SpeechFeatures,
 )
-from sedtalker.training.corpora.augmentation import FORMANTS, PITCH, change_voice
+from sedtalker.training.corpora.augmentation import FORMANTS, PITCH, change_voice, mixed
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood
+from sedtalker.training.evaluation.measures import means
 from sedtalker.training.motion.alignment import (
     PhoneSpan,
     Utterance,
@@ -150,23 +149,22 @@ def lip_metrics(
     lips come as near as the tracked ones, or as ``RULES.teeth_gap``. ``rounding``: ``narrowing`` of all sentences over
     the talker's own.
     """
-    values: dict[str, list[float]] = {
-        k: [] for k in ("lip_r", "lip_r_coefficients", "lip_r_shuffled", "lip_r_energy", "lip_width_r", "lip_gain")
-    }
+    rows = list[dict[str, float]]()
     counts, static, contacts = ClosureCounts(), ClosureCounts(), ClosureCounts()
     apertures = [lip_aperture(face, c) for c in predicted]
     for i, (h, aperture) in enumerate(zip(sentences, apertures, strict=True)):
         speech, height = h.features.speech, tracked_height(h)
-        values["lip_r"].append(correlation(aperture[speech], height[speech]))
-        driven = lip_aperture(face, h.spoken.coefficients)
-        values["lip_r_coefficients"].append(correlation(aperture[speech], driven[speech]))
-        values["lip_width_r"].append(correlation(lip_width(face, predicted[i])[speech], h.width[speech]))
-        values["lip_r_energy"].append(correlation(h.features.prosody[speech, 0], height[speech]))
-        values["lip_gain"].append(float(aperture[speech].std() / height[speech].std()))
-        other = apertures[(i + 1) % len(apertures)]
-        both = min(len(other), len(height))
-        mask = speech[:both]
-        values["lip_r_shuffled"].append(correlation(other[:both][mask], height[:both][mask]))
+        other = apertures[(i + 1) % len(apertures)][: len(height)]
+        mask = np.flatnonzero(speech[: len(other)])
+        row = {
+            "lip_r": correlation(aperture[speech], height[speech]),
+            "lip_r_coefficients": correlation(aperture[speech], lip_aperture(face, h.spoken.coefficients)[speech]),
+            "lip_r_shuffled": correlation(other[mask], height[mask]),
+            "lip_r_energy": correlation(h.features.prosody[speech, 0], height[speech]),
+            "lip_width_r": correlation(lip_width(face, predicted[i])[speech], h.width[speech]),
+            "lip_gain": float(aperture[speech].std() / height[speech].std()),
+        }
+        rows.append(row)
         stops = phone_intervals(h.spans, BILABIAL)
         vowels = phone_intervals(h.spans, VOWELS)
         reference = height - TRACKED_REST_GAP
@@ -175,7 +173,7 @@ def lip_metrics(
         near = np.maximum(aperture - lip_measure.rest - np.maximum(reference, RULES.teeth_gap), 0.0)
         count_closures(contacts, h.times, near, 0.0 * near, teeth, [])
         count_closures(static, h.times, 0.0 * aperture, reference, stops, vowels)
-    metrics = {name: float(np.mean(each)) for name, each in values.items()}
+    metrics = means(rows)
     classes = np.concatenate([phone_frames(h.spans, h.times) for h in sentences])
     kinds = [np.isin(classes, [PHONE_INDEX[name] for name in names]) for names in (ROUNDED, SPREAD)]
     widths = np.concatenate([lip_width(face, each) for each in predicted]), np.concatenate([h.width for h in sentences])
@@ -220,43 +218,37 @@ def noisy(samples: Floats, decibels: float, rng: np.random.Generator) -> Floats:
     """Pink noise at ``decibels`` below the speech's mean power."""
     spectrum = np.fft.rfft(rng.standard_normal(len(samples)))
     pink = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0)), len(samples))
-    power = np.mean(samples**2) / np.mean(pink**2)
-    return np.asarray(samples + pink * np.sqrt(power) * 10 ** (-decibels / 20), np.float32)
+    return mixed(samples, pink.astype(np.float32), decibels)
 
 
 def evaluate_voices(
     decoder: AnyDecoder,
     face: Face,
     net: Encoder,
-    clips: list[tuple[TrackedClip, SpeechFeatures]],
+    sentences: list[TrackedSentence],
     hook: Hook = no_progress,
 ) -> dict[str, float]:
     """``lip_r_voice_changed``, ``lip_width_r_voice_changed``: formants 0.86 to 1.28 times as high and a median pitch of
     85 to 260 Hz, drawn for each clip; ``lip_r_5db``: pink noise 5 dB below the speech. Frames as in ``lip_r``.
     """
     rng = np.random.default_rng(SEED)
-    values: dict[str, list[float]] = {}
-    for clip, clean in counted(clips, hook, "lips in other voices and noise", len(clips)):
-        samples = load_audio(clip.audio).samples
+    rows = list[dict[str, float]]()
+    for h in counted(sentences, hook, "lips in other voices and noise", len(sentences)):
+        samples, row = load_audio(h.clip.audio).samples, dict[str, float]()
         made = {"5db": noisy(samples, NOISE_DECIBELS, rng)}
         try:
             formants, pitch = (float(np.exp(rng.uniform(*np.log(limits)))) for limits in (FORMANTS, PITCH))
             made["voice_changed"] = change_voice(samples, formants, pitch)
         except InputError as error:
-            if not values:
+            if not rows:
                 logger.warning("not measured in other voices: %s", error)
         for name, sound in made.items():
-            features = net(from_samples(sound, SAMPLE_RATE))
-            coefficients = decoder.predict(features, steady_track("neutral", 0.0))
-            times, speech = features.clock.times(len(features)), clean.speech
-            height, width = (clip.feature_at(f, times) for f in ("inner_lip_height", "inner_lip_width"))
-            values.setdefault(f"lip_r_{name}", []).append(
-                correlation(lip_aperture(face, coefficients)[speech], height[speech])
-            )
-            values.setdefault(f"lip_width_r_{name}", []).append(
-                correlation(lip_width(face, coefficients)[speech], width[speech])
-            )
-    return {name: float(np.mean(each)) for name, each in values.items()}
+            moved = decoder.predict(net(from_samples(sound, SAMPLE_RATE)), steady_track("neutral", 0.0))
+            speech = h.features.speech
+            row[f"lip_r_{name}"] = correlation(lip_aperture(face, moved)[speech], tracked_height(h)[speech])
+            row[f"lip_width_r_{name}"] = correlation(lip_width(face, moved)[speech], h.width[speech])
+        rows.append(row)
+    return means(rows)
 
 
 # --- Validation of a talking mouth: the tracked talker, unseen speakers with aligned phones, an unseen tracked talker.
@@ -281,7 +273,7 @@ def validate_talking(crops: TalkingCrops, move: Move) -> dict[str, float]:
 
 
 def _tracked(crops: TalkingCrops, move: Move) -> dict[str, float]:
-    metrics: dict[str, list[float]] = {"lip_r": [], "width_r": []}
+    rows = list[dict[str, float]]()
     counts, own, talker = ClosureCounts(), crops.own, crops.talker
     for copy in (c for c in talker.copies(own, "valid") if c.copy == 0):
         clip, spans, moved = talker.clips[copy.key], talker.spans[copy.key], move(own, copy)
@@ -289,13 +281,12 @@ def _tracked(crops: TalkingCrops, move: Move) -> dict[str, float]:
         spoken = talker.spoken[copy.key].at(times * FRAME_CLOCK.rate - 0.5)
         gap = lip_aperture(crops.face, moved) - crops.lip_measure.rest
         width = np.interp(times, clip.times, clip.feature("inner_lip_width"))
-        metrics["lip_r"].append(correlation(gap[speech], spoken.gap[speech]))
-        metrics["width_r"].append(correlation(lip_width(crops.face, moved)[speech], width[speech]))
+        wide = correlation(lip_width(crops.face, moved)[speech], width[speech])
+        rows.append({"lip_r": correlation(gap[speech], spoken.gap[speech]), "width_r": wide})
         stops = phone_intervals(spans, BILABIAL)
         vowels = phone_intervals(spans, VOWELS)
         count_closures(counts, times, gap, spoken.gap, stops, vowels)
-    means = {name: float(np.mean(values)) for name, values in metrics.items()}
-    return means | {"closure_recall": counts.recall, "closure_false": counts.false_rate, "closure_f1": counts.f1}
+    return means(rows) | {"closure_recall": counts.recall, "closure_false": counts.false_rate, "closure_f1": counts.f1}
 
 
 def _unseen(crops: TalkingCrops, move: Move) -> dict[str, float]:
@@ -314,16 +305,15 @@ def _unseen(crops: TalkingCrops, move: Move) -> dict[str, float]:
 
 def _unseen_talker(crops: TalkingCrops, move: Move) -> dict[str, float]:
     """The lips of a tracked talker never trained on: correlation of their height, on speech frames and on all."""
-    metrics: dict[str, list[float]] = {"unseen_talker_r": [], "unseen_talker_r_all": []}
-    store = crops.unseen_speaker.store
+    rows, store = list[dict[str, float]](), crops.unseen_speaker.store
     for copy in (c for c in store.copies if c.key in crops.unseen_speaker.takes):
         take, moved, speech = crops.unseen_speaker.takes[copy.key], move(store, copy), speech_frames(store, copy)
         lips = lip_aperture(crops.face, moved)
         tracked = resample_frames(take.coefficients, take.times, frame_times(len(moved)))
         reference = lip_aperture(crops.face, tracked)
-        metrics["unseen_talker_r"].append(correlation(lips[speech], reference[speech]))
-        metrics["unseen_talker_r_all"].append(correlation(lips, reference))
-    return {name: float(np.mean(values)) for name, values in metrics.items()}
+        own = correlation(lips[speech], reference[speech])
+        rows.append({"unseen_talker_r": own, "unseen_talker_r_all": correlation(lips, reference)})
+    return means(rows)
 
 
 # --- Motion that anybody made, against the sound, and against other motion of it.
@@ -402,8 +392,6 @@ def _beside(face: Face, theirs: Floats, reference: Floats, speech: Mask) -> dict
         "lip_width_r": correlation(widths[0][speech], widths[1][speech]),
         "lip_width_r_best": correlation(np.roll(widths[0], -best)[speech], widths[1][speech]),
         "mtm_ms": 1e3 / FRAME_CLOCK.rate * misalignment(heights[0], heights[1]),
-        "mve_mm": 1e3 * mean_vertex_error(made, real),
-        "lve_mm2": 1e6 * lip_vertex_error(made, real, lips),
-        "fdd_mm": 1e3 * upper_face_dynamics_deviation(made, real, face.mesh.vertices, upper),
+        **vertex_errors(made, real, face.mesh.vertices, lips, None, upper),
         "jerk_ratio": jerks[0] / max(jerks[1], 1e-9),
     }

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from sedtalker.reading import read_own_table
 
 Better = Literal["higher", "lower", "neither"]
@@ -93,6 +95,15 @@ VALIDATION: Mapping[str, Measures] = {
     "published_decoder": TEST["vertex-decoder"],
 }
 """Measures of each task's ``validate``, by the kind of its checkpoint."""
+
+
+def means(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each figure over the rows that have it, of clips for instance."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        for key, value in row.items():
+            values.setdefault(key, []).append(value)
+    return {key: float(np.mean(each)) for key, each in values.items()}
 
 
 # --- Lookups and text.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +15,14 @@ from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError
-from sedtalker.metrics.motion import (
-    lip_vertex_error,
-    mean_vertex_error,
-    region_vertex_error,
-    upper_face_dynamics_deviation,
-)
+from sedtalker.metrics.motion import vertex_errors
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.backbone import unpack_backbone
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_source
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
+from sedtalker.training.evaluation.measures import means
 
 Predict = Callable[[MeshSequence, Path, int], Floats]
 """Offsets (T, V, 3) in metres of a sequence's face, under its emotion, for a sound file and a number of frames."""
@@ -70,8 +65,7 @@ def score_sequences(
     EVE and FDD are left out where the user's copy has no masks.
     """
     lips, emotion, upper = (corpus.mask(name) for name in ("lips", "emotion", "upper_face"))
-    values: dict[str, list[float]] = defaultdict(list)
-    squares, still_squares, made = 0.0, 0.0, []
+    rows, squares, still_squares, made = list[dict[str, float]](), 0.0, 0.0, list[Floats]()
     for index, sequence in enumerate(counted(sequences, hook, "scoring sequences", len(sequences))):
         truth = np.asarray(sequence.open(), np.float32)
         rest = corpus.template(sequence.subject)
@@ -83,18 +77,13 @@ def score_sequences(
         other = _other_speech(sequences, index)
         if other is not None:
             candidates["shuffled_"] = rest + predict(sequence, other, frames)
-        for prefix, motion in candidates.items():
-            values[f"{prefix}mve_mm"].append(1e3 * mean_vertex_error(motion, truth))
-            if lips is not None:
-                values[f"{prefix}lve_mm2"].append(1e6 * lip_vertex_error(motion, truth, lips))
-            if emotion is not None:
-                values[f"{prefix}eve_mm2"].append(1e6 * region_vertex_error(motion, truth, emotion))
-            if upper is not None:
-                values[f"{prefix}fdd_mm"].append(1e3 * upper_face_dynamics_deviation(motion, truth, rest, upper))
+        errors = {
+            prefix: vertex_errors(motion, truth, rest, lips, emotion, upper) for prefix, motion in candidates.items()
+        }
+        rows.append({f"{prefix}{name}": value for prefix, own in errors.items() for name, value in own.items()})
         squares += float(np.square(predicted - truth).mean())
         still_squares += float(np.square(rest - truth).mean())
-    metrics = {name: float(np.mean(each)) for name, each in values.items()}
-    return Score(metrics | {"score": 1.0 - squares / max(still_squares, 1e-12)}, made)
+    return Score(means(rows) | {"score": 1.0 - squares / max(still_squares, 1e-12)}, made)
 
 
 def _other_speech(sequences: Sequence[MeshSequence], index: int) -> Path | None:

@@ -29,7 +29,7 @@ ACTION_UNITS: dict[str, dict[str, float]] = _HELD["action_units"]
 PROTOTYPES: dict[str, dict[str, float]] = _HELD["prototypes"]
 """Strength of the action units at intensity 1, beside the measured part."""
 LOUD: dict[str, dict[str, float]] = _HELD["loud"]
-"""What changes from the softest to the loudest voice: quiet anger presses the lips, loud anger bares the teeth."""
+"""What a voice from the softest to the loudest changes: quiet anger presses the lips, loud anger bares the teeth."""
 MEASURED_GAIN = 0.35
 """Weight of the measured differences: actors' averages are weaker than any one clear expression."""
 UNRELIABLE: dict[str, float] = {"AU07": 0.3, "AU11": 0.0, "AU20": 0.5}
@@ -45,11 +45,11 @@ ARTICULATION: dict[str, float] = {
 """Relative change of the speaking amplitude at intensity 1."""
 
 
-def loud_change() -> Floats:
-    """(7, 52) coefficients at intensity 1 of the loudest voice minus those of the softest."""
+def shapes_of(units: Mapping[str, Mapping[str, float]]) -> Floats:
+    """(7, 52) coefficients of action units of given strengths, by category."""
     table = np.zeros((len(CATEGORIES), len(ARKIT_52)), np.float32)
     for row, emotion in enumerate(CATEGORIES):
-        for unit, strength in LOUD.get(emotion, {}).items():
+        for unit, strength in units.get(emotion, {}).items():
             for shape, weight in ACTION_UNITS[unit].items():
                 table[row, INDEX[shape]] += strength * weight
     return table
@@ -61,18 +61,14 @@ def poses(measured: Mapping[str, Mapping[str, float]] | None = None) -> Floats:
     Args:
         measured: mean differences by ``<emotion>_2`` and action unit (``emotion_au_table.json``'s ``mean_delta``).
     """
-    table = np.zeros((len(CATEGORIES), len(ARKIT_52)), np.float32)
-    for row, emotion in enumerate(CATEGORIES):
-        strengths = dict(PROTOTYPES[emotion])
-        if measured is not None and emotion != "neutral":
-            for unit, delta in measured[MEASURED_NAMES.get(emotion, f"{emotion}_2")].items():
-                if unit in ACTION_UNITS and unit not in NOT_MEASURED.get(emotion, ()):
-                    gain = MEASURED_GAIN * UNRELIABLE.get(unit, 1.0)
-                    strengths[unit] = max(0.0, strengths.get(unit, 0.0) + gain * delta)
-        for unit, strength in strengths.items():
-            for shape, weight in ACTION_UNITS[unit].items():
-                table[row, INDEX[shape]] += strength * weight
-    return table.clip(0.0, 1.0)
+    units = {emotion: dict(strengths) for emotion, strengths in PROTOTYPES.items()}
+    for emotion in CATEGORIES[1:] if measured else ():
+        assert measured
+        for unit, delta in measured[MEASURED_NAMES.get(emotion, f"{emotion}_2")].items():
+            if unit in ACTION_UNITS and unit not in NOT_MEASURED.get(emotion, ()):
+                gain = MEASURED_GAIN * UNRELIABLE.get(unit, 1.0)
+                units[emotion][unit] = max(0.0, units[emotion].get(unit, 0.0) + gain * delta)
+    return shapes_of(units).clip(0.0, 1.0)
 
 
 def articulation() -> Floats:
@@ -207,7 +203,7 @@ def compose(
 def express(posterior: Floats, intensity: Floats, pose_table: Floats, voice: Prominence) -> Floats:
     """(T, 52) effect of emotion and of the voice's prominence on a silent face."""
     lively = voice.liveliness[:, None] - 0.5
-    pose = posterior @ pose_table + lively * (posterior @ loud_change())
+    pose = posterior @ pose_table + lively * (posterior @ shapes_of(LOUD))
     expression = intensity[:, None] * (0.9 + 0.2 * lively) * np.maximum(pose, 0.0)
     frown = intensity * posterior[:, CATEGORIES.index("angry")]
     accent = (voice.accent * (1.0 - 0.8 * frown))[:, None]
@@ -235,8 +231,3 @@ def random_emotion(rng: np.random.Generator, times: Reals) -> tuple[Floats, Floa
         first = False
         edge += rng.uniform(0.8, 5.0)
     return posterior.astype(np.float32), intensity.astype(np.float32)
-
-
-def measured_poses(table: dict[str, dict[str, dict[str, float]]] | None) -> Floats:
-    """``poses`` from the ``table`` of ``emotion_au_table.json``, or from the prototypes alone."""
-    return poses({name: row["mean_delta"] for name, row in table.items()} if table else None)

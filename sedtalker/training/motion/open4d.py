@@ -26,7 +26,7 @@ from sedtalker.training.motion.alignment import PhoneSpan, frame_times, read_spe
 from sedtalker.training.motion.expressive_motion import (
     compose,
     emphasised,
-    measured_poses,
+    poses,
     prominence_of,
     random_emotion,
 )
@@ -164,7 +164,7 @@ def read_parts(data: Path) -> Parts:
         table = json.loads(path.read_text(encoding="utf-8"))["table"]
     except OSError:
         raise InputError(f"{path}: the table of measured expressions is missing") from None
-    return Parts(measure_lips(load_face()), measured_poses(table))
+    return Parts(measure_lips(load_face()), poses({name: row["mean_delta"] for name, row in table.items()}))
 
 
 def recordings(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -68,52 +68,32 @@ TINY = 1e-15
 """Least length that is divided by."""
 
 
-class Geometry(Protocol):
-    """A space with an origin. Points and tangent vectors have their coordinates in the last dimension."""
-
-    name: str
+class FlatSpace:
+    """Euclidean space. Points and tangent vectors have their coordinates in the last dimension."""
 
     def from_tangent(self, vector: Tensor) -> Tensor:
         """The point that a tangent vector at the origin leads to."""
-
-    def to_tangent(self, point: Tensor) -> Tensor:
-        """The tangent vector at the origin that leads to a point; inverse of ``from_tangent``."""
-
-    def add(self, first: Tensor, second: Tensor) -> Tensor:
-        """The second point moved as the first lies from the origin."""
-
-    def distances(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distances (N, K) of points (N, D) and (K, D)."""
-
-    def mean(self, points: Tensor, steps: int = 20) -> Tensor:
-        """Fréchet mean (D,) of points (N, D), the point of least squared distances."""
-
-
-class FlatSpace:
-    """Euclidean space."""
-
-    name = "flat"
-
-    def from_tangent(self, vector: Tensor) -> Tensor:
         return vector
 
     def to_tangent(self, point: Tensor) -> Tensor:
+        """The tangent vector at the origin that leads to a point; inverse of ``from_tangent``."""
         return point
 
     def add(self, first: Tensor, second: Tensor) -> Tensor:
+        """The second point moved as the first lies from the origin."""
         return first + second
 
     def distances(self, first: Tensor, second: Tensor) -> Tensor:
+        """Distances (N, K) of points (N, D) and (K, D)."""
         return _squared_distances(first, second).clamp_min(TINY).sqrt()
 
     def mean(self, points: Tensor, steps: int = 20) -> Tensor:
+        """Fréchet mean (D,) of points (N, D), the point of least squared distances."""
         return points.mean(0)
 
 
 class PoincareBall:
-    """The unit ball with the hyperbolic metric of curvature -1."""
-
-    name = "ball"
+    """The unit ball with the hyperbolic metric of curvature -1; see ``FlatSpace``."""
 
     def from_tangent(self, vector: Tensor) -> Tensor:
         """exp_0(v) = tanh(‖v‖) v / ‖v‖."""
@@ -161,7 +141,9 @@ class PoincareBall:
         return middle
 
 
-GEOMETRIES: dict[str, Geometry] = {space.name: space for space in (PoincareBall(), FlatSpace())}
+Geometry = FlatSpace | PoincareBall
+"""A space with an origin."""
+GEOMETRIES: dict[str, Geometry] = {"ball": PoincareBall(), "flat": FlatSpace()}
 """By name."""
 
 

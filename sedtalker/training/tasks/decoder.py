@@ -6,7 +6,6 @@ composed with the expression of a random emotion track and style.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,12 +36,12 @@ from sedtalker.training.motion.expressive_motion import (
     compose,
     emphasised,
     even_voice,
-    measured_poses,
     prominence_of,
     random_emotion,
 )
+from sedtalker.training.motion.open4d import read_parts
 from sedtalker.training.motion.pseudo_labels import speak_others
-from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
+from sedtalker.training.motion.spoken_motion import SpokenMotion
 from sedtalker.training.task import Batch, PreparedTask, TaskConfig
 
 # --- What the decoder is trained to get right.
@@ -231,9 +230,8 @@ class DecoderTask(PreparedTask):
         data, c = self.data, self.config
         self.encoder = open_model(self.encoder_folder, "speech_encoder", in_torch=True)
         self.face = load_face()
-        self.lip_measure = measure_lips(self.face)
-        table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
-        self.poses = measured_poses(table["table"])
+        parts = read_parts(data)
+        self.lip_measure, self.poses = parts.lip_measure, parts.poses
         self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.config.context, hook)
         self.talker = self.crops.talker
         speak_others(self.crops, data, self.cache, hook)
