@@ -7,7 +7,7 @@ the size, and stay editable in Blender, Unreal and on the web. Follows the Khron
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, choose
 from sedtalker.face.face import Face, head_weights
 from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.render.light import default_colours, to_linear
-from sedtalker.version import __version__
 
 LEAST_NORMAL = 3e-2
 """Smaller changes of a unit normal, at the peak weight, are left out."""
@@ -59,42 +58,9 @@ def write_glb(
     if coefficients is not None and len(coefficients) == 0:
         raise InputError(f"{path}: the animation has no frames")
     chosen = choose_targets(face, coefficients, targets, fps) if isinstance(targets, str) else targets
-    builder, content = GltfBuilder(), Content()
-    add_head(builder, content, face, chosen, fps, head_rotation, moving=coefficients is not None)
-    builder.write(path, content.document(extras))
-
-
-@dataclass
-class Content:
-    """What a file holds, head by head: lists as glTF has them, but for accessors."""
-
-    meshes: list[dict[str, Any]] = field(default_factory=list)
-    materials: list[dict[str, Any]] = field(default_factory=list)
-    roots: list[int] = field(default_factory=list)
-    nodes: list[dict[str, Any]] = field(default_factory=list)
-    skins: list[dict[str, Any]] = field(default_factory=list)
-    channels: list[dict[str, Any]] = field(default_factory=list)
-    samplers: list[dict[str, Any]] = field(default_factory=list)
-
-    def document(self, extras: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The file's JSON, one scene and one animation; ``extras`` are those of the asset."""
-        made: dict[str, Any] = {
-            "asset": {
-                "version": "2.0",
-                "generator": f"SEDTalker {__version__}",
-                **({"extras": dict(extras)} if extras else {}),
-            },
-            "scene": 0,
-            "meshes": self.meshes,
-            "materials": self.materials,
-            "scenes": [{"nodes": self.roots}],
-            "nodes": self.nodes,
-        }
-        if self.skins:
-            made["skins"] = self.skins
-        if self.channels:
-            made["animations"] = [{"name": "speech", "channels": self.channels, "samplers": self.samplers}]
-        return made
+    builder = GltfBuilder()
+    add_head(builder, face, chosen, fps, head_rotation, moving=coefficients is not None)
+    builder.write(path, builder.document(extras))
 
 
 @dataclass(frozen=True)
@@ -114,7 +80,6 @@ class Standpoint:
 
 def add_head(
     builder: GltfBuilder,
-    content: Content,
     face: Face,
     targets: MorphTargets,
     fps: float,
@@ -139,7 +104,7 @@ def add_head(
     changes = _Targets(builder, targets, sources, bend)
     primitives, materials = _primitives(builder, face, corners, attributes, changes)
     for primitive in primitives:
-        primitive["material"] += len(content.materials)
+        primitive["material"] += len(builder.materials)
     name = face.name if at is None else f"{at.name} {face.name}"
     mesh: dict[str, Any] = {"name": name, "primitives": primitives}
     mesh_extras: dict[str, Any] = {}
@@ -150,12 +115,12 @@ def add_head(
         mesh_extras["splitVertices"] = [int(v) for v in sources[len(face.mesh.vertices) :]]
     if mesh_extras:
         mesh["extras"] = mesh_extras
-    content.materials += materials
-    content.meshes.append(mesh)
-    head, shown = _add_nodes(builder, content, face, followers, at)
+    builder.materials += materials
+    builder.meshes.append(mesh)
+    head, shown = _add_nodes(builder, face, followers, at)
     if moving:
         assert targets.weights is not None
-        _add_motion(builder, content, (head, shown), targets.weights, fps, head_rotation)
+        _add_motion(builder, head, shown, targets.weights, fps, head_rotation)
 
 
 def split_at_seams(mesh: Mesh) -> tuple[Ints, Ints, Floats | None]:
@@ -321,18 +286,16 @@ def skin_attributes(builder: GltfBuilder, followers: Floats) -> dict[str, int]:
     return {"JOINTS_0": builder.accessor(joints), "WEIGHTS_0": builder.accessor(weights, normalized=True)}
 
 
-def _add_nodes(
-    builder: GltfBuilder, content: Content, face: Face, followers: Floats, at: Standpoint | None
-) -> tuple[int, int]:
+def _add_nodes(builder: GltfBuilder, face: Face, followers: Floats, at: Standpoint | None) -> tuple[int, int]:
     """Nodes and skin of a head: the nodes that turn it and show its mesh.
 
     A mesh with a skin is a root: only its joints place it, which hang on the node of the standpoint.
     """
-    first, prefix = len(content.nodes), "" if at is None else f"{at.name} "
+    first, prefix = len(builder.nodes), "" if at is None else f"{at.name} "
     pivot = [float(x) for x in face.pivot]
     head: dict[str, Any] = {"name": f"{prefix}head", "translation": pivot}
-    shown: dict[str, Any] = {"name": f"{prefix}{face.name}", "mesh": len(content.meshes) - 1}
-    content.nodes += [head, shown]
+    shown: dict[str, Any] = {"name": f"{prefix}{face.name}", "mesh": len(builder.meshes) - 1}
+    builder.nodes += [head, shown]
     skinned = bool((followers < 1.0).any())
     top, back = first, [-x for x in pivot]
     if skinned:
@@ -340,45 +303,33 @@ def _add_nodes(
         inverse[1, 3, :3] = -face.pivot  # columns first, as glTF has it
         matrices = builder.accessor(inverse.reshape(2, 16), plain=True)
         top = first + 2
-        content.skins.append({"joints": [top, first], "inverseBindMatrices": matrices, "skeleton": top})
-        shown["skin"] = len(content.skins) - 1
-        content.nodes.append({"name": f"{prefix}body", "children": [first]})
+        builder.skins.append({"joints": [top, first], "inverseBindMatrices": matrices, "skeleton": top})
+        shown["skin"] = len(builder.skins) - 1
+        builder.nodes.append({"name": f"{prefix}body", "children": [first]})
     else:
         head["children"] = [first + 1]
         shown["translation"] = back
     if at is not None:
-        content.nodes[top]["translation"] = back if skinned else [0.0, 0.0, 0.0]
+        builder.nodes[top]["translation"] = back if skinned else [0.0, 0.0, 0.0]
         where = {"translation": list(at.position), "rotation": list(at.rotation)}
-        content.nodes.append({"name": at.name, **where, "children": [top]})
-        top = len(content.nodes) - 1
-    content.roots += [top, first + 1] if skinned else [top]
+        builder.nodes.append({"name": at.name, **where, "children": [top]})
+        top = len(builder.nodes) - 1
+    builder.roots += [top, first + 1] if skinned else [top]
     return first, first + 1
 
 
 def _add_motion(
-    builder: GltfBuilder,
-    content: Content,
-    nodes: tuple[int, int],
-    weights: Floats,
-    fps: float,
-    head_rotation: Reals | None,
+    builder: GltfBuilder, head: int, shown: int, weights: Floats, fps: float, head_rotation: Reals | None
 ) -> None:
     """Channels for the weights of the node that shows a mesh, and for the rotation of that of its head."""
-    head, shown = nodes
     seconds = (np.arange(len(weights)) / fps).astype(np.float32)
     times = builder.accessor(seconds, bounds=True)
-
-    def add(node: int, path: str, values: Floats) -> None:
-        output = builder.accessor(values, plain=True)
-        content.channels.append({"sampler": len(content.samplers), "target": {"node": node, "path": path}})
-        content.samplers.append({"input": times, "interpolation": "LINEAR", "output": output})
-
     if weights.shape[1]:
-        add(shown, "weights", np.ascontiguousarray(weights, dtype=np.float32).reshape(-1))
+        builder.animate([shown], "weights", times, weights)
     if head_rotation is not None:
         if len(head_rotation) != len(weights):
             raise ValueError(f"expected {len(weights)} head rotations, got {len(head_rotation)}")
-        add(head, "rotation", quaternions_of(head_rotation).astype(np.float32))
+        builder.animate([head], "rotation", times, quaternions_of(head_rotation))
 
 
 def quaternions_of(turns: Reals) -> Doubles:

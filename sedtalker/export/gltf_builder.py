@@ -1,18 +1,19 @@
-"""Packing numbers into a glTF 2.0 binary."""
+"""What a glTF 2.0 binary holds: numbers packed, and nodes with what moves them."""
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats
 from sedtalker.storage import whole_file
+from sedtalker.version import __version__
 
 _COMPONENT = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121}
 """``componentType`` of an accessor, by numpy's name (glTF 2.0, section 3.6.2)."""
@@ -23,15 +24,26 @@ _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 
 
 class GltfBuilder:
-    """Collects accessors; nothing but the numbers decides its bytes.
+    """Collects what a file holds; nothing but that decides its bytes.
 
     Args:
-        begun: the JSON of a file to which they are added: its own accessors keep their indices.
+        begun: the JSON of a file to which it is added: its own accessors keep their indices, its lists grow.
         binary: the bytes of its first buffer.
+
+    Attributes:
+        meshes, materials, nodes, skins: as glTF has them; roots: nodes that were added at the top.
+        channels, samplers: of the one animation that is added.
     """
 
     def __init__(self, begun: Mapping[str, Any] | None = None, binary: bytes = b"") -> None:
         begun = begun or {}
+        self.meshes: list[dict[str, Any]] = begun.get("meshes", [])
+        self.materials: list[dict[str, Any]] = begun.get("materials", [])
+        self.nodes: list[dict[str, Any]] = begun.get("nodes", [])
+        self.skins: list[dict[str, Any]] = begun.get("skins", [])
+        self.roots: list[int] = []
+        self.channels: list[dict[str, Any]] = []
+        self.samplers: list[dict[str, Any]] = []
         self._binary = bytearray(binary)
         self._views: list[dict[str, Any]] = list(begun.get("bufferViews", ()))
         self._accessors: list[dict[str, Any]] = list(begun.get("accessors", ()))
@@ -111,6 +123,37 @@ class GltfBuilder:
             rows = np.frombuffer(bytes(self._binary[start : start + count * row]), "<f4").reshape(count, -1)
             self._accessors[-1] |= _bounds(rows)
         return len(self._accessors) - 1
+
+    def animate(self, nodes: Sequence[int], path: str, times: int, values: Doubles | Floats) -> None:
+        """Let nodes move alike: their ``weights``, ``rotation`` or ``translation``, linear in between.
+
+        Args:
+            times: the accessor of seconds (T,).
+            values: a row (T, D) at each.
+        """
+        rows = values.astype(np.float32)
+        output = self.accessor(rows.reshape(-1) if path == "weights" else rows, plain=True)
+        self.channels += [{"sampler": len(self.samplers), "target": {"node": node, "path": path}} for node in nodes]
+        self.samplers.append({"input": times, "interpolation": "LINEAR", "output": output})
+
+    @property
+    def speech(self) -> dict[str, Any]:
+        """The animation."""
+        return {"name": "speech", "channels": self.channels, "samplers": self.samplers}
+
+    def document(self, extras: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The JSON of a file with one scene and the animation; ``extras`` are those of the asset."""
+        asset = {"version": "2.0", "generator": f"SEDTalker {__version__}"}
+        return {
+            "asset": asset | ({"extras": dict(extras)} if extras else {}),
+            "scene": 0,
+            "meshes": self.meshes,
+            "materials": self.materials,
+            "scenes": [{"nodes": self.roots}],
+            "nodes": self.nodes,
+            **({"skins": self.skins} if self.skins else {}),
+            **({"animations": [self.speech]} if self.channels else {}),
+        }
 
     def write(self, path: Path, document: dict[str, Any]) -> None:
         """Write a GLB file of ``document`` and the accessors; it appears whole or not at all."""

@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError
-from sedtalker.export.glb import LEAST_NORMAL, Content, add_head, quaternions_of, skin_attributes, write_glb
+from sedtalker.export.glb import LEAST_NORMAL, add_head, quaternions_of, skin_attributes, write_glb
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import (
     LEAST_OFFSET,
@@ -96,7 +96,6 @@ class _OwnFile:
         file: as it was; document: its JSON, which is changed; builder: its numbers and the new ones.
         buffers: its vertices; matrices: (4, 4) of its nodes.
         to_face: brings its scene to the face's coordinates.
-        channels, samplers: of the new animation.
     """
 
     file: GltfFile
@@ -105,20 +104,11 @@ class _OwnFile:
     buffers: list[PlacedBuffer]
     matrices: dict[int, Doubles]
     to_face: Similarity
-    channels: list[dict[str, Any]] = field(default_factory=list)
-    samplers: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         """Vertices of the file."""
         return self.buffers[-1].rows.stop
-
-    def animate(self, node: int, what: str, times: int, values: Doubles | Floats) -> None:
-        """Let the animation move ``weights`` or ``rotation`` of a node."""
-        flat = values.astype(np.float32)
-        output = self.builder.accessor(flat.reshape(-1) if what == "weights" else flat, plain=True)
-        self.channels.append({"sampler": len(self.samplers), "target": {"node": node, "path": what}})
-        self.samplers.append({"input": times, "interpolation": "LINEAR", "output": output})
 
 
 def _put_into(own: _OwnFile, animation: Animation, targets: MorphTargets) -> None:
@@ -141,9 +131,8 @@ def _put_into(own: _OwnFile, animation: Animation, targets: MorphTargets) -> Non
     if turning and joint is not None:
         _turn(own, joint, animation.head_rotation, times)
     add_perfect_sync(document, meshes.shown)
-    if own.channels:
-        speech = {"name": "speech", "channels": own.channels, "samplers": own.samplers}
-        document["animations"] = [speech, *document.get("animations", ())]
+    if own.builder.channels:
+        document["animations"] = [own.builder.speech, *document.get("animations", ())]
 
 
 # --- Whether the file and the face fit together.
@@ -313,7 +302,7 @@ class _NewTargets:
             for column, factor in columns.items():
                 values[:, column] += factor * weights[:, k]
                 self.shown.setdefault(self._targets.names[k], []).append((node, column, factor))
-        own.animate(node, "weights", times, values)
+        own.builder.animate([node], "weights", times, values)
 
     def _hers(
         self, mesh: dict[str, Any], names: list[str], placed: dict[int, PlacedBuffer]
@@ -409,18 +398,12 @@ def _add_parts(own: _OwnFile, face: Face, targets: MorphTargets, joint: int | No
         weights[:, moving],
         targets.parts[moving],
     )
-    content = Content(
-        meshes=document["meshes"],
-        materials=document.setdefault("materials", []),
-        nodes=document["nodes"],
-        channels=own.channels,
-        samplers=own.samplers,
-    )
-    add_head(own.builder, content, parts_after(face, own.count), chosen, fps)
+    document.setdefault("materials", own.builder.materials)
+    add_head(own.builder, parts_after(face, own.count), chosen, fps)
     to_face = np.eye(4)
     to_face[:3, :3], to_face[:3, 3] = own.to_face.scale * own.to_face.rotation, own.to_face.translation
     to_node = np.linalg.inv(to_face @ (np.eye(4) if joint is None else own.matrices[joint]))
-    node = {"name": "added to the face", "matrix": to_node.T.ravel().tolist(), "children": content.roots}
+    node = {"name": "added to the face", "matrix": to_node.T.ravel().tolist(), "children": own.builder.roots}
     document["nodes"].append(node)
     above, key = document["scenes"][document.get("scene", 0)], "nodes"
     if joint is not None:
@@ -446,4 +429,4 @@ def _turn(own: _OwnFile, joint: int, turns: Floats, times: int) -> None:
         parent[:3, :3] / np.cbrt(np.linalg.det(parent[:3, :3]))
     )
     turned = axes.inv() * Rotation.from_quat(quaternions_of(turns)) * axes * rest
-    own.animate(joint, "rotation", times, quaternions_of(turned.as_quat()))
+    own.builder.animate([joint], "rotation", times, quaternions_of(turned.as_quat()))

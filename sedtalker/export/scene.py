@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from sedtalker.animation.option_fields import Targets
 from sedtalker.animation.scene import Scene
 from sedtalker.errors import InputError
-from sedtalker.export.glb import Content, Standpoint, add_head
+from sedtalker.export.glb import Standpoint, add_head
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import choose_targets
 from sedtalker.export.usd import add_audio, check_usd, new_stage, save_stage
@@ -50,19 +50,19 @@ def write_scene(scene: Scene, path: Path | str, audio: str | None = None, target
 
 
 def _write_glb(path: Path, scene: Scene, audio: str | None, targets: Targets) -> dict[str, Any]:
-    builder, content, said = GltfBuilder(), Content(), dict[str, Any]()
+    builder, said = GltfBuilder(), dict[str, Any]()
     for name, animation in scene.animations.items():
         face, place = animation.face, scene.places[name]
         chosen = choose_targets(face, animation.coefficients, targets, animation.fps)
         x, y, z = (float(v) for v in np.add(face.pivot, place.position))
         turn = [float(v) for v in Rotation.from_euler("y", place.yaw, degrees=True).as_quat(canonical=True)]
         at = Standpoint(name, (x, y, z), (turn[0], turn[1], turn[2], turn[3]))
-        add_head(builder, content, face, chosen, animation.fps, animation.head_rotation, at=at)
+        add_head(builder, face, chosen, animation.fps, animation.head_rotation, at=at)
         said[name] = chosen.describe(face, animation.coefficients)
     turns = [[round(start, 3), round(end, 3), speaker] for start, end, speaker in scene.turns.turns]
     provenance = {name: dict(animation.provenance) for name, animation in scene.animations.items()}
     extras = {"speakers": provenance, "turns": turns} | ({} if audio is None else {"audio": audio})
-    builder.write(path, content.document(extras))
+    builder.write(path, builder.document(extras))
     return said
 
 

@@ -8,7 +8,6 @@ place, and for the gaze, which is its rotation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -111,38 +110,19 @@ EYES = [0.0, 0.06, 0.0]
 """Between the eyes, from the bone of the head, metres."""
 
 
-@dataclass
-class _Nodes:
-    """Nodes of a file and what moves them."""
+def _add_node(builder: GltfBuilder, name: str, translation: tuple[float, float, float] | None = None) -> int:
+    """A new node; its index."""
+    builder.nodes.append({"name": name} | ({} if translation is None else {"translation": list(translation)}))
+    return len(builder.nodes) - 1
 
-    builder: GltfBuilder
-    times: int
-    nodes: list[dict[str, Any]] = field(default_factory=list)
-    channels: list[dict[str, Any]] = field(default_factory=list)
-    samplers: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, name: str, translation: tuple[float, float, float] | None = None) -> int:
-        """A node; its index."""
-        self.nodes.append({"name": name} | ({} if translation is None else {"translation": list(translation)}))
-        return len(self.nodes) - 1
-
-    def moved_by(self, values: Doubles) -> int:
-        """A sampler of rows (T, 3) or (T, 4); its index."""
-        output = self.builder.accessor(values.astype(np.float32), plain=True)
-        self.samplers.append({"input": self.times, "interpolation": "LINEAR", "output": output})
-        return len(self.samplers) - 1
-
-    def move(self, node: int, path: str, sampler: int) -> None:
-        """Let a sampler move a node's ``translation`` or ``rotation``."""
-        self.channels.append({"sampler": sampler, "target": {"node": node, "path": path}})
-
-    def expression(self, names: tuple[str, ...], weights: Doubles) -> dict[str, dict[str, int]]:
-        """Nodes of expressions that move alike: all of them, of which an avatar has one."""
-        sampler = self.moved_by(np.clip(weights, 0.0, 1.0)[:, None] * (1.0, 0.0, 0.0))
-        made = {name: {"node": self.add(name)} for name in names}
-        for named in made.values():
-            self.move(named["node"], "translation", sampler)
-        return made
+def _add_expression(
+    builder: GltfBuilder, times: int, names: tuple[str, ...], weights: Doubles
+) -> dict[str, dict[str, int]]:
+    """Nodes of expressions that move alike: all of them, of which an avatar has one."""
+    made = {name: _add_node(builder, name) for name in names}
+    builder.animate([*made.values()], "translation", times, np.clip(weights, 0.0, 1.0)[:, None] * (1.0, 0.0, 0.0))
+    return {name: {"node": index} for name, index in made.items()}
 
 
 def write_presets(path: Path, animation: Animation, audio: str | None = None, *, fine: bool = False) -> dict[str, Any]:
@@ -163,18 +143,19 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None, *,
     weights = solve_arkit(animation.face, animation.coefficients, animation.fps).weights
     builder = GltfBuilder()
     seconds = animation.clock.times(len(animation)).astype(np.float32)
-    file = _Nodes(builder, builder.accessor(seconds, bounds=True))
+    times = builder.accessor(seconds, bounds=True)
     for name, (parent, place) in BODY.items():
-        index = file.add(name, place)
+        index = _add_node(builder, name, place)
         if parent:
-            file.nodes[list(BODY).index(parent)].setdefault("children", []).append(index)
-    file.move(list(BODY).index("head"), "rotation", file.moved_by(quaternions_of(animation.head_rotation)))
+            builder.nodes[list(BODY).index(parent)].setdefault("children", []).append(index)
+    builder.animate([list(BODY).index("head")], "rotation", times, quaternions_of(animation.head_rotation))
     shown: dict[str, Any] = {}
     if fine:
         columns = zip(ARKIT_52, weights.T, strict=True)
         moved = [(name, column) for name, column in columns if not name.startswith("eyeLook")]
         made = [
-            file.expression((name, name[0].upper() + name[1:]), column.astype(np.float64)) for name, column in moved
+            _add_expression(builder, times, (name, name[0].upper() + name[1:]), column.astype(np.float64))
+            for name, column in moved
         ]
         shown["custom"] = {name: node for each in made for name, node in each.items()}
     else:
@@ -183,17 +164,19 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None, *,
             track = animation.track.at(animation.clock.times(len(animation)))
             strengths = dict(zip(track.labels, (track.posterior * track.intensity[:, None]).T, strict=True))
         found = preset_expressions(weights, strengths)
-        shown["preset"] = {name: file.expression((name,), column)[name] for name, column in found.items()}
-    gaze = file.add("lookAt")
+        shown["preset"] = {
+            name: _add_expression(builder, times, (name,), column)[name] for name, column in found.items()
+        }
+    gaze = _add_node(builder, "lookAt")
     angles = eye_angles(weights).mean(1) * (-1.0, 1.0, 1.0)  # a CSV of ARKit counts yaw to the subject's right
-    file.move(gaze, "rotation", file.moved_by(quaternions_of(Rotation.from_euler("YXZ", angles).as_quat())))
+    builder.animate([gaze], "rotation", times, quaternions_of(Rotation.from_euler("YXZ", angles).as_quat()))
     extension = {
         "specVersion": "1.0",
         "humanoid": {"humanBones": {name: {"node": index} for index, name in enumerate(BODY)}},
         "expressions": shown,
         "lookAt": {"node": gaze, "offsetFromHeadBone": EYES},
     }
-    children = {index for node in file.nodes for index in node.get("children", ())}
+    children = {index for node in builder.nodes for index in node.get("children", ())}
     extras = dict(animation.provenance) | ({} if audio is None else {"audio": audio})
     builder.write(
         path,
@@ -202,9 +185,9 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None, *,
             "extensionsUsed": ["VRMC_vrm_animation"],
             "extensions": {"VRMC_vrm_animation": extension},
             "scene": 0,
-            "scenes": [{"nodes": [index for index in range(len(file.nodes)) if index not in children]}],
-            "nodes": file.nodes,
-            "animations": [{"name": "speech", "channels": file.channels, "samplers": file.samplers}],
+            "scenes": [{"nodes": [index for index in range(len(builder.nodes)) if index not in children]}],
+            "nodes": builder.nodes,
+            "animations": [builder.speech],
         },
     )
     return {"expressions": len(made) if fine else len(found)}
