@@ -78,10 +78,17 @@ def solve_arkit(face: Face, coefficients: Reals, fps: float) -> ArkitWeights:
         start[first + settled : first + WINDOW] = solved[settled:]
     weights = np.zeros((len(start), len(ARKIT_52)), dtype=np.float32)
     weights[:, known] = np.clip(start / size, 0.0, 1.0)
-    parts = np.zeros((len(ARKIT_52), len(face.basis)))
-    parts[known, own] = 1.0
-    error, whole = motion_rms(face, coefficients, weights, parts)
+    error, whole = motion_rms(face, coefficients, weights, arkit_parts(face))
     return ArkitWeights(weights, error, error / whole if whole > 0 else 0.0)
+
+
+def arkit_parts(face: Face) -> Doubles:
+    """(52, shapes + correctives): ARKit's shapes among the face's own; zeros for those it lacks."""
+    parts = np.zeros((len(ARKIT_52), len(face.basis)))
+    for row, name in enumerate(ARKIT_52):
+        if name in face.shape_index:
+            parts[row, face.shape_index[name]] = 1.0
+    return parts
 
 
 def motion_rms(face: Face, coefficients: Reals, weights: Floats, parts: Doubles) -> tuple[float, float]:

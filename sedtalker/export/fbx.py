@@ -317,8 +317,7 @@ def _blend_shapes(scene: _Scene, face: Face, shown: _Shown, chosen: MorphTargets
         return []
     deformer = scene.add("Deformer", face.name, "Deformer", "BlendShape", one("Version", 100), of=shown.geometry)
     normals, channels = Normals(face), []
-    peaks = np.ones(len(chosen.names)) if chosen.weights is None else np.abs(chosen.weights).max(axis=0)
-    for name, offsets, peak in zip(chosen.names, chosen.offsets, np.maximum(peaks, 1e-3), strict=True):
+    for name, offsets, peak in zip(chosen.names, chosen.offsets, chosen.peaks, strict=True):
         moved = np.flatnonzero(np.abs(offsets).max(axis=1) * peak > LEAST_OFFSET)
         rows = moved if len(moved) else np.zeros(1, np.int64)
         bent = normals.change(offsets, float(peak) / 2)[rows].astype(np.float64)

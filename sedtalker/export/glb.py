@@ -165,11 +165,9 @@ class _Targets:
     """Morph targets of the file's vertices, without what nobody would see."""
 
     def __init__(self, builder: GltfBuilder, targets: MorphTargets, sources: Ints, bend: Normals) -> None:
-        count = len(targets.names)
-        peak = np.ones(count) if targets.weights is None else np.abs(targets.weights).max(axis=0, initial=0.0)
         self._builder = builder
         self._changes: list[dict[str, tuple[Ints, Floats]]] = []
-        for offsets, most in zip(targets.offsets, np.maximum(peak, 1e-3), strict=True):
+        for offsets, most in zip(targets.offsets, targets.peaks, strict=True):
             turned = bend.change(offsets, most / 2)  # so that viewers light a moved face rightly
             seen, bent = _seen(offsets, LEAST_OFFSET / most, sources), _seen(turned, LEAST_NORMAL / most, sources)
             self._changes.append({"POSITION": seen, "NORMAL": bent})

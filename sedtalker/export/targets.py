@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles, Floats, Ints, Reals
-from sedtalker.export.arkit import motion_rms, solve_arkit
+from sedtalker.export.arkit import arkit_parts, motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.face.shape_maps import ShapeMap
@@ -47,6 +47,12 @@ class MorphTargets:
     offsets: Floats
     weights: Floats | None
     parts: Doubles
+
+    @property
+    def peaks(self) -> Reals:
+        """(K,) the greatest weight of each, at least a thousandth; 1 for a face that does not move."""
+        still = np.ones(len(self.names))
+        return still if self.weights is None else np.maximum(np.abs(self.weights).max(axis=0, initial=0.0), 1e-3)
 
     def residual(self, face: Face, coefficients: Reals) -> tuple[float, float]:
         """What the targets lose: RMS over vertices and frames in metres, and its share of the motion's RMS."""
@@ -82,7 +88,7 @@ def choose_targets(
         InputError: another rig's shapes, and the face has none of ARKit's.
     """
     if isinstance(kind, ShapeMap):
-        parts = kind.poses @ _arkit_parts(face)
+        parts = kind.poses @ arkit_parts(face)
         offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
         solved = None if coefficients is None else solve_arkit(face, coefficients, fps).weights
         return MorphTargets(kind.names, offsets, None if solved is None else kind.from_arkit(solved), parts)
@@ -92,7 +98,7 @@ def choose_targets(
         wanted = (*ARKIT_52, *TONGUE) if kind == "arkit" else face.shapes
         return _own(face, [face.shape_index[name] for name in wanted if name in face.shape_index], None)
     if kind == "arkit":
-        return _with_tongue(face, coefficients, _arkit_parts(face), solve_arkit(face, coefficients, fps).weights)
+        return _with_tongue(face, coefficients, arkit_parts(face), solve_arkit(face, coefficients, fps).weights)
     weights = face.expand(coefficients)
     peak = np.abs(weights).max(axis=0, initial=0.0)
     size = np.abs(face.basis).max(axis=(1, 2), initial=0.0)
@@ -104,22 +110,13 @@ def choose_targets(
     return _joined(_own(face, used.tolist(), weights), face.gram[np.ix_(used, used)])
 
 
-def _arkit_parts(face: Face) -> Doubles:
-    """(52, shapes + correctives): ARKit's shapes among the face's own; zeros for those it lacks."""
-    parts = np.zeros((len(ARKIT_52), len(face.basis)))
-    for row, name in enumerate(ARKIT_52):
-        if name in face.shape_index:
-            parts[row, face.shape_index[name]] = 1.0
-    return parts
-
-
 def _with_tongue(face: Face, coefficients: Reals, parts: Doubles, weights: Floats) -> MorphTargets:
     """The 52 and the shapes and correctives of the tongue's places.
 
     Args:
         face: whose shapes they are.
         coefficients: (T, K) of the motion.
-        parts: (52, N) from ``_arkit_parts``: each is a shape of the face, or none.
+        parts: (52, N) from ``arkit_parts``: each is a shape of the face, or none.
         weights: (T, 52).
     """
     sources = [(name,) for name in face.shapes] + [corrective.sources for corrective in face.correctives]
@@ -139,11 +136,8 @@ def _with_tongue(face: Face, coefficients: Reals, parts: Doubles, weights: Float
 
 def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:
     """Shapes and correctives of the face as they are."""
-    names = [*face.shapes, *(corrective.name for corrective in face.correctives)]
-    parts = np.eye(len(face.basis))[used]
-    return MorphTargets(
-        tuple(names[k] for k in used), face.basis[used], None if weights is None else weights[:, used], parts
-    )
+    names, moving = tuple(face.basis_names[k] for k in used), None if weights is None else weights[:, used]
+    return MorphTargets(names, face.basis[used], moving, np.eye(len(face.basis))[used])
 
 
 def _joined(targets: MorphTargets, gram: Doubles) -> MorphTargets:

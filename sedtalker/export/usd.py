@@ -251,8 +251,7 @@ def _skeleton(stage: Any, place: str, animation: Animation, mesh: Any, targets: 
     mesh.CreateNormalsAttr(_vectors(normals.rest))
     mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
     shapes = []
-    peak = np.maximum(np.abs(targets.weights).max(axis=0), 1e-3)
-    for name, offsets, most in zip(names, targets.offsets, peak, strict=True):
+    for name, offsets, most in zip(names, targets.offsets, targets.peaks, strict=True):
         bent = normals.change(offsets, most / 2)
         moved = (np.abs(offsets).max(axis=1) > _LEAST_OFFSET) | (np.abs(bent).max(axis=1) > _LEAST_NORMAL)
         rows = np.flatnonzero(moved) if moved.any() else np.zeros(1, dtype=np.int64)

@@ -35,9 +35,8 @@ class PlacedPart:
 
 def source_rows(face: Face, source: Face) -> NDArray[np.int64]:
     """Row (B,) of the source's basis that has the name of each row of a face's; −1 where there is none."""
-    names = [*source.shapes, *(corrective.name for corrective in source.correctives)]
-    own = [*face.shapes, *(corrective.name for corrective in face.correctives)]
-    return np.array([names.index(name) if name in names else -1 for name in own])
+    names = source.basis_names
+    return np.array([names.index(name) if name in names else -1 for name in face.basis_names])
 
 
 def with_parts(face: Face, parts: Sequence[PlacedPart]) -> Face:

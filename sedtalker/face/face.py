@@ -247,6 +247,11 @@ class Face:
         return {name: i for i, name in enumerate(self.shapes)}
 
     @property
+    def basis_names(self) -> tuple[str, ...]:
+        """(K + C,) names of the shapes, then of the correctives."""
+        return (*self.shapes, *(corrective.name for corrective in self.correctives))
+
+    @property
     def marks(self) -> Doubles:
         """Where the landmarks are (68, 3), metres; the face has some."""
         assert self.landmarks is not None

@@ -28,19 +28,13 @@ _DRAWING = threading.Lock()
 """Held while a face is built and drawn: one at a time, so that a page which asks for all does not stop the rest."""
 
 
-def target_names(face: Face) -> list[str]:
-    """Names of the morph targets, in the order of ``Face.expand``: the shapes, then the correctives."""
-    return [*face.shapes, *(corrective.name for corrective in face.correctives)]
-
-
 def head_glb(face: Face) -> bytes:
     """The face at rest as GLB, with all its shapes and correctives as morph targets.
 
     The node ``head`` turns about the pivot, which ``asset.extras.pivot`` names; where the mesh has shoulders it is a
     joint that the neck follows.
     """
-    names = target_names(face)
-    targets = MorphTargets(tuple(names), face.basis, None, np.eye(len(names)))
+    targets = MorphTargets(face.basis_names, face.basis, None, np.eye(len(face.basis)))
     extras: dict[str, Any] = {"pivot": [float(x) for x in face.pivot], "name": face.name}
     still = np.zeros((1, 3), np.float32)
     with temporary_folder() as folder:

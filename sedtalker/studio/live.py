@@ -35,7 +35,6 @@ from sedtalker.face.face import Face
 from sedtalker.live.outgoing import Outgoing
 from sedtalker.nn import one_thread, torch_threads
 from sedtalker.studio.document import ClipSettings
-from sedtalker.studio.head import target_names
 
 SAMPLE_BYTES = 2
 """Bytes of a sample."""
@@ -74,10 +73,9 @@ class LiveRows:
     @property
     def header(self) -> dict[str, Any]:
         """What the page gets first."""
-        names = target_names(self.face)
         return {
-            "shapes": names,
-            "columns": len(names) + 7,
+            "shapes": self.face.basis_names,
+            "columns": len(self.face.basis) + 7,
             "labels": list(CATEGORIES),
             "look_ahead": self.settings.look_ahead,
             "hop": self.settings.hop,

@@ -25,7 +25,6 @@ from sedtalker.render.light import MATERIALS, light_names, load_lighting, part_o
 from sedtalker.studio.cast import Role
 from sedtalker.studio.document import Base, ClipSettings, Document
 from sedtalker.studio.exports import TRACK, file_suffix
-from sedtalker.studio.head import target_names
 from sedtalker.studio.opening import SUFFIXES
 from sedtalker.studio.recognition import finer_state
 from sedtalker.studio.session import Session, Subject
@@ -71,7 +70,7 @@ def state(session: Session) -> dict[str, Any]:
     if clip is not None:
         audio = {
             "id": clip.key,
-            "name": clip.name,
+            "name": clip.path.name,
             "duration": clip.sound.duration,
             "rate": clip.rate,
             "notes": [*clip.sound.notes],
@@ -113,7 +112,7 @@ def face_state(subject: Subject) -> dict[str, Any]:
         "name": subject.name,
         "kind": subject.kind,
         "vertices": len(face.mesh.vertices),
-        "shapes": target_names(face),
+        "shapes": face.basis_names,
         "arkit": list(ARKIT_52),
         "report": report,
         "id": subject.key,

@@ -13,7 +13,7 @@ from PIL import Image
 from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.metrics.motion import lip_aperture
-from sedtalker.studio.head import face_picture, head_glb, list_faces, target_names, weight_rows
+from sedtalker.studio.head import face_picture, head_glb, list_faces, weight_rows
 
 
 def document_of(glb: bytes) -> dict:
@@ -25,7 +25,7 @@ def test_the_head_has_every_target_and_a_node_that_turns(subject):
     glb = head_glb(subject.face)
     assert glb == head_glb(subject.face)
     document = document_of(glb)
-    assert document["meshes"][0]["extras"]["targetNames"] == target_names(subject.face)
+    assert document["meshes"][0]["extras"]["targetNames"] == list(subject.face.basis_names)
     assert all(len(p["targets"]) == len(subject.face.basis) for p in document["meshes"][0]["primitives"])
     assert document["nodes"][0]["name"] == "head"
     assert document["nodes"][0]["translation"] == pytest.approx(document["asset"]["extras"]["pivot"])
@@ -36,7 +36,7 @@ def test_rows_of_weights_are_the_animation(session, subject):
     animation = session.animation()
     rows = weight_rows(animation, 30, 60)
     assert rows.shape == (30, len(subject.face.shapes) + len(subject.face.correctives) + 4)
-    count = len(target_names(subject.face))
+    count = len(subject.face.basis_names)
     vertices = subject.face.mesh.vertices + np.tensordot(rows[5, :count], subject.face.basis, axes=1)
     assert np.abs(vertices - subject.face.deform(animation.coefficients[35:36])[0]).max() < 1e-6
     assert (rows[:, count : count + 3] == animation.head_rotation[30:60]).all()
