@@ -97,17 +97,8 @@ class Log:
 
 def _cut_torn_line(stream: IO[bytes]) -> None:
     """Drop what follows the last end of a line."""
-    end = stream.seek(0, os.SEEK_END)
-    kept = end
-    while kept:
-        start = max(0, kept - 4096)
-        stream.seek(start)
-        place = stream.read(kept - start).rfind(b"\n")
-        kept = start + place + 1 if place >= 0 else start
-        if place >= 0:
-            break
-    if kept < end:
-        stream.truncate(kept)
+    stream.seek(0)
+    stream.truncate(sum(len(line) for line in stream if line.endswith(b"\n")))
     stream.seek(0, os.SEEK_END)
 
 
