@@ -120,14 +120,14 @@ class StudioFolder:
         """Whether there are edits that are only here."""
         return (self.path / AUTOSAVE).exists()
 
-    def save(self, project: Project, audio: str) -> None:
+    def save(self, project: Project) -> None:
         """Keep the edits.
 
         Raises:
             InputError: the disk is full.
         """
         write_text(self.path / AUTOSAVE, project_text(project, names_from(self.path)))
-        write_text(self.path / SUMMARY, json.dumps({"saved_at": time.time(), "audio": audio}))
+        write_text(self.path / SUMMARY, json.dumps({"saved_at": time.time(), "audio": project.audio.name}))
 
     def clear(self) -> None:
         """The edits are saved elsewhere."""

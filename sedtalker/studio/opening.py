@@ -65,11 +65,11 @@ def recording(session: Session, path: Path, folder: Path) -> tuple[Work, Then]:
         with one_step(hook, "opening the networks"):
             animator = session.models.animator()
         with called(path):
-            return analyse(animator, path, path.name, folder, hook)
+            return analyse(animator, path, folder, hook)
 
     def then(clip: OpenClip) -> dict[str, Any]:
         session.open_clip(clip)
-        return {"audio": clip.name}
+        return {"audio": clip.path.name}
 
     return work, then
 
@@ -200,7 +200,7 @@ def project(session: Session, read: Callable[[], Project], folder: Path, path: P
             held = read()
         with one_step(hook, "opening the networks"):
             animator = session.models.animator()
-        clip = analyse(animator, held.audio, held.audio.name, folder, hook, held.track)
+        clip = analyse(animator, held.audio, folder, hook, held.track)
         return held, clip, [_found(one, animator, clip, hook) for one in held.everybody]
 
     def then(made: tuple[Project, OpenClip, list[NewSpeaker]]) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def project(session: Session, read: Callable[[], Project], folder: Path, path: P
             cast = take_in(session, clip, held.turns, found)
             session.restart(replace(cast, active=cast.index(held.name)))
         session.saved_to(path)
-        return {"audio": clip.name, "project": None if path is None else str(path)}
+        return {"audio": clip.path.name, "project": None if path is None else str(path)}
 
     return work, then
 

@@ -54,7 +54,7 @@ What brings something in or takes it out is in ``sedtalker.studio.file_routes``.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -71,6 +71,7 @@ from starlette.websockets import WebSocket
 
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
+from sedtalker.live.outgoing import Outgoing
 from sedtalker.reading import checked
 from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.edits import LARGEST_EDIT
@@ -266,12 +267,11 @@ class StudioRoutes:
     async def events(self, socket: WebSocket) -> None:
         """``WS api/events``."""
         await socket.accept()
-        events = self.studio.events
-        key = events.join()
+        reader = self.studio.events.join()
         try:
-            await _both(socket, lambda: events.next(key))
+            await _both(socket, reader)
         finally:
-            events.leave(key)
+            self.studio.events.leave(reader)
 
     async def live(self, socket: WebSocket) -> None:
         """``WS api/live``."""
@@ -290,13 +290,13 @@ class StudioRoutes:
             await socket.close()
 
 
-async def _both(socket: WebSocket, following: Callable[[], Awaitable[dict[str, Any]]]) -> None:
-    """Send what follows until the page goes."""
+async def _both(socket: WebSocket, reader: Outgoing[dict[str, Any]]) -> None:
+    """Send what a reader gets until the page goes."""
 
     async def sending() -> None:
         with contextlib.suppress(*GONE):
-            while True:
-                await socket.send_json(await following())
+            while await reader.more():
+                await socket.send_json(reader.waiting.popleft())
 
     async with anyio.create_task_group() as group:
         group.start_soon(sending)

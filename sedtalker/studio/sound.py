@@ -35,7 +35,6 @@ class OpenClip:
 
     Attributes:
         path: the file.
-        name: what the user calls it.
         sound: decoded for the networks.
         wav: decoded for the page.
         rate: samples per second of ``wav``.
@@ -45,7 +44,6 @@ class OpenClip:
     """
 
     path: Path
-    name: str
     sound: Audio
     wav: Path
     rate: int
@@ -68,9 +66,7 @@ class OpenClip:
         return np.ascontiguousarray(np.stack(both, axis=1), dtype="<f4")
 
 
-def analyse(
-    animator: Animator, path: Path, name: str, folder: Path, hook: Hook, track: EmotionTrack | None = None
-) -> OpenClip:
+def analyse(animator: Animator, path: Path, folder: Path, hook: Hook, track: EmotionTrack | None = None) -> OpenClip:
     """Read, encode and diarize a recording.
 
     Args:
@@ -87,7 +83,7 @@ def analyse(
             features = animator.encoder(sound)
         with one_step(hook, "recognising the emotion"):
             track = animator.track(sound, features) if track is None else track
-    return OpenClip(path, name, sound, wav, rate, features, track)
+    return OpenClip(path, sound, wav, rate, features, track)
 
 
 def write_wav(path: Path, wav: Path) -> int:

@@ -115,7 +115,7 @@ class Studio:
         loop = asyncio.get_running_loop()
         try:
             if snapshot is not None:
-                await loop.run_in_executor(self._aside, self.home.save, snapshot.project, snapshot.clip.name)
+                await loop.run_in_executor(self._aside, self.home.save, snapshot.project)
             else:
                 await loop.run_in_executor(self._aside, self.home.clear)
         except InputError as error:
@@ -148,7 +148,7 @@ class Studio:
         if self.session.dirty:
             snapshot = self.session.snapshot()
             with contextlib.suppress(InputError):
-                self.home.save(snapshot.project, snapshot.clip.name)
+                self.home.save(snapshot.project)
         else:
             self.home.clear()
 
@@ -182,11 +182,6 @@ class Events:
         reader = Outgoing[dict[str, Any]](MOST_WAITING)
         self._readers.add(reader)
         return reader
-
-    async def next(self, reader: Outgoing[dict[str, Any]]) -> dict[str, Any]:
-        """The next message for a reader."""
-        await reader.more()
-        return reader.waiting.popleft()
 
     def leave(self, reader: Outgoing[dict[str, Any]]) -> None:
         """The reader has gone."""

@@ -103,7 +103,7 @@ def studio_files(out: Path) -> None:
     session = Session(models, Subject(Face.builtin(), "builtin", "builtin"))
     sound = out / "sound"
     sound.mkdir()
-    session.open_clip(analyse(models.animator(), clip, clip.name, sound, no_progress, track))
+    session.open_clip(analyse(models.animator(), clip, sound, no_progress, track))
     session.edit({"op": "split", "t": 0.4})
     session.edit({"op": "relabel", "index": 0, "label": "angry"})
     session.edit({"op": "set_intensity", "points": [[0.1, 0.2], [0.5, 0.9], [1.2, 0.4]]})

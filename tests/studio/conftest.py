@@ -37,7 +37,7 @@ def clip(models, tmp_path_factory):
     from sedtalker.progress import no_progress
     from sedtalker.studio.sound import analyse
 
-    return analyse(models.animator(), SAMPLE, SAMPLE.name, tmp_path_factory.mktemp("sound"), no_progress)
+    return analyse(models.animator(), SAMPLE, tmp_path_factory.mktemp("sound"), no_progress)
 
 
 @pytest.fixture(scope="session")
