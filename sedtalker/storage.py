@@ -159,6 +159,20 @@ def check_folder(folder: Path, force: bool) -> None:
 # --- The user's cache: work that can be done again.
 
 
+LONGEST_NAME = 120
+"""Bytes that are kept of the name of a file that somebody sends."""
+
+
+def plain_name(given: str, otherwise: str) -> str:
+    """A file name without folders and signs that a system could not take; its ending stays."""
+    name = Path(given.replace("\\", "/")).name
+    name = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in name).strip(" .")
+    stem, suffix = Path(name).stem, Path(name).suffix[:20]
+    room = LONGEST_NAME - len(suffix.encode("utf-8", "replace"))  # systems count bytes
+    kept = stem.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+    return f"{kept}{suffix}" or otherwise
+
+
 def user_cache() -> Path:
     """The folder of this user where work that can be done again is kept, where the system has such folders:
     ``$XDG_CACHE_HOME/sedtalker``, or ``~/.cache``, ``~/Library/Caches`` or ``%LOCALAPPDATA%``.

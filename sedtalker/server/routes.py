@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -28,6 +27,7 @@ from sedtalker.server.options import AnimateOptions, DiarizeOptions, document, p
 from sedtalker.server.service import Busy, Service
 from sedtalker.server.streams import serve_stream
 from sedtalker.server.work import Cancelled, Result, SentRecording, animated, diarized
+from sedtalker.storage import plain_name
 
 PIECE = 2**16
 """Bytes of a result that are sent at once."""
@@ -35,8 +35,6 @@ SLOWEST = 2**13
 """Bytes a second of an upload, on average, after the time that it may stand still."""
 LONGEST_OPTIONS = 2**22
 """Bytes of the JSON of options: a track of an hour has more, and is too long."""
-LONGEST_NAME = 80
-"""Characters that are kept of a file's name."""
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 """Content type of the counters."""
 
@@ -118,10 +116,10 @@ class Routes:
         try:
             with service.admitted():
                 async with _uploaded(request, service.limits.bytes, service.limits.idle) as (audio, values):
-                    work, gone = await service.opened(prepared, values), _Gone(request)
-                    recording = SentRecording(audio.file, _plain_name(audio.filename), service.limits.seconds)
-                    with gone.watched():
-                        result = await service.worked(lambda hook: work(recording, hook), gone.known)
+                    work, name = await service.opened(prepared, values), plain_name(audio.filename or "", "speech")
+                    recording = SentRecording(audio.file, name, service.limits.seconds)
+                    with _watched(request) as gone:
+                        result = await service.worked(lambda hook: work(recording, hook), gone)
             status = 200
             service.monitoring.sound.labels(route).inc(result.seconds)
             return _answer(result)
@@ -138,30 +136,19 @@ class Routes:
             service.monitoring.duration.labels(route).observe(time.perf_counter() - began)
 
 
-class _Gone:
-    """Whether a client has gone, watched while its work runs."""
+@contextlib.contextmanager
+def _watched(request: Request) -> Iterator[Callable[[], bool]]:
+    """Says, from any thread, whether a client has gone; watched while the block runs."""
 
-    def __init__(self, request: Request):
-        self.request, self._known = request, False
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
 
-    def known(self) -> bool:
-        """From any thread."""
-        return self._known
-
-    @contextlib.contextmanager
-    def watched(self) -> Any:
-        """While the block runs."""
-
-        async def watch() -> None:
-            while (await self.request.receive())["type"] != "http.disconnect":
-                pass
-            self._known = True
-
-        task = asyncio.create_task(watch())
-        try:
-            yield
-        finally:
-            task.cancel()
+    task = asyncio.create_task(watch())
+    try:
+        yield task.done
+    finally:
+        task.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -220,14 +207,6 @@ def _bounded(receive: Callable[[], Awaitable[Message]], most: int, idle: float) 
 
 def _too_large(most: int) -> HTTPException:
     return HTTPException(413, f"larger than {most / 2**20:g} MiB: this server does not take it")
-
-
-def _plain_name(given: str | None) -> str:
-    """A file name without folders and signs that a system could not take."""
-    name = Path((given or "").replace("\\", "/")).name
-    name = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in name).strip(" .")
-    stem, suffix = Path(name).stem[:LONGEST_NAME], Path(name).suffix[:10]
-    return f"{stem or 'speech'}{suffix}"
 
 
 def _answer(result: Result) -> Response:

@@ -55,7 +55,7 @@ from sedtalker.studio.head import face_picture, list_faces
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.project import SUFFIX
 from sedtalker.studio.recognition import WORDS, corrected, find_words, place_words, take_words
-from sedtalker.studio.requests import plain_name, read_body, read_json, receive_file
+from sedtalker.studio.requests import name_of, read_body, read_json, receive_file
 from sedtalker.studio.state import AUDIO_BYTES, MESH_BYTES, OTHER_BYTES, edited_state, face_state, project_state
 from sedtalker.studio.studio import Studio
 
@@ -140,8 +140,8 @@ class FileRoutes:
 
     async def mesh(self, request: Request) -> Response:
         """``POST api/mesh``."""
-        if Path(request.query_params.get("name", "")).suffix.lower() not in opening.MESHES:
-            name = plain_name(request.query_params.get("name", ""))
+        name = name_of(request)
+        if Path(name).suffix.lower() not in opening.MESHES:
             raise InputError(f"{name}: a head is read from {', '.join(opening.MESHES)}")
         path = await receive_file(request, self.uploads, MESH_BYTES)
         return self._job("register", *opening.head(self.session, path))
@@ -208,8 +208,7 @@ class FileRoutes:
     async def words(self, request: Request) -> Response:
         """``POST api/words``."""
         self.session.opened()
-        name = plain_name(request.query_params.get("name", ""))
-        words = await run_in_threadpool(read_words, await read_body(request, OTHER_BYTES), name)
+        words = await run_in_threadpool(read_words, await read_body(request, OTHER_BYTES), name_of(request))
         return await self._take_words(words, request.query_params.get("language"))
 
     async def find_words(self, request: Request) -> Response:
@@ -278,7 +277,7 @@ class FileRoutes:
     async def save_or_open(self, request: Request) -> Response:
         """``POST api/project``."""
         if "name" in request.query_params:
-            unsaved, name = await self._leaving(request), plain_name(request.query_params["name"])
+            unsaved, name = await self._leaving(request), name_of(request)
             data = await read_body(request, OTHER_BYTES)
             read = opening.dropped_project(self.session, data, name)
             return self._bring("open", *opening.project(self.session, read, self.studio.folder, None), unsaved)

@@ -14,6 +14,7 @@ import hmac
 import re
 import shutil
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sedtalker.errors import InputError
 from sedtalker.reading import parse_json
 from sedtalker.server.access import refuse
+from sedtalker.storage import plain_name
 
 NAMES = ("127.0.0.1", "localhost")
 """Hosts under which the studio may be asked."""
@@ -116,22 +118,28 @@ class Guard:
 # --- Bodies of requests: small ones as JSON, files straight to the disk, never more than they may be.
 
 
-LONGEST_NAME = 120
-"""Bytes that are kept of a file's name."""
+def name_of(request: Request) -> str:
+    """The name that the page gives a file (``?name=``), without folders and strange signs."""
+    return plain_name(request.query_params.get("name", ""), "upload")
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """The body of a request.
+async def _pieces(request: Request, most: int) -> AsyncIterator[bytes]:
+    """The body of a request, piece by piece.
 
     Raises:
         HTTPException: larger than ``most`` bytes.
     """
-    body = bytearray()
+    size = 0
     async for part in request.stream():
-        body += part
-        if len(body) > most:
-            raise _too_large(most)
-    return bytes(body)
+        size += len(part)
+        if size > most:
+            raise HTTPException(413, f"larger than {most / 2**20:.0f} MiB: it is not taken")
+        yield part
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """The body of a request; see ``_pieces``."""
+    return b"".join([part async for part in _pieces(request, most)])
 
 
 async def read_json(request: Request, most: int = 2**20) -> dict[str, Any]:
@@ -149,28 +157,24 @@ async def read_json(request: Request, most: int = 2**20) -> dict[str, Any]:
 
 
 async def receive_file(request: Request, folder: Path, most: int) -> Path:
-    """Write the body to a new file below ``folder``, under the name that the page gives (``?name=``).
+    """Write the body to a new file below ``folder``, under the name that the page gives.
 
     Raises:
         InputError: it is empty, or cannot be written.
         HTTPException: larger than ``most`` bytes.
         ClientDisconnect: the page has gone; nothing is left.
     """
-    name = plain_name(request.query_params.get("name", ""))
+    name = name_of(request)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(dir=folder)) / name
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from None
-    size = 0
     try:
         with path.open("wb") as file:
-            async for part in request.stream():
-                size += len(part)
-                if size > most:
-                    raise _too_large(most)
+            async for part in _pieces(request, most):
                 file.write(part)
-        if not size:
+        if not path.stat().st_size:
             raise InputError(f"{name}: the file is empty")
     except OSError as error:
         shutil.rmtree(path.parent, ignore_errors=True)
@@ -179,17 +183,3 @@ async def receive_file(request: Request, folder: Path, most: int) -> Path:
         shutil.rmtree(path.parent, ignore_errors=True)
         raise
     return path
-
-
-def _too_large(most: int) -> HTTPException:
-    return HTTPException(413, f"larger than {most / 2**20:.0f} MiB: it is not taken")
-
-
-def plain_name(given: str) -> str:
-    """A file name without folders and signs that a system could not take; its ending stays."""
-    name = Path(given.replace("\\", "/")).name
-    name = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in name).strip(" .")
-    stem, suffix = Path(name).stem, Path(name).suffix[:20]
-    room = LONGEST_NAME - len(suffix.encode("utf-8", "replace"))  # systems count bytes
-    kept = stem.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
-    return f"{kept}{suffix}" or "upload"

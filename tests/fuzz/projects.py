@@ -117,9 +117,9 @@ def _export_request(data: bytes) -> None:
 
 
 def _upload_name(data: bytes) -> None:
-    from sedtalker.studio.requests import plain_name
+    from sedtalker.storage import plain_name
 
-    name = plain_name(option_text(data))
+    name = plain_name(option_text(data), "upload")
     assert name not in ("", ".", ".."), name
     assert "/" not in name
     assert "\\" not in name

@@ -58,7 +58,7 @@ def test_animate_gives_one_file_or_a_zip_and_the_same_bytes_twice(server, wav):
     assert left_behind() == []
 
 
-@pytest.mark.parametrize("name", ["blob", ".wav", "x.", "blob.results"])
+@pytest.mark.parametrize("name", ["blob", ".wav", "x.", "blob.results", "😀" * 80], ids=ascii)
 def test_names_without_a_suffix_as_pages_send_them(server, wav, name):
     answer = server.post("/v1/animate", wav, json.dumps({"to": ["track"], "emotion": "happy"}), name=name)
     assert answer.status_code == 200

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sedtalker.studio.requests import plain_name
+from sedtalker.storage import plain_name
 from sedtalker.studio.sound import write_wav
 from tests.studio.conftest import ROOT, SAMPLE, finished
 
@@ -178,4 +178,4 @@ def test_the_page_plays_what_the_networks_read(tmp_path, rate, channels, expecte
     ],
 )
 def test_names_of_files_stay_in_their_folder(given, name):
-    assert plain_name(given) == name
+    assert plain_name(given, "upload") == name
