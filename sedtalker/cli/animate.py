@@ -86,17 +86,12 @@ def opened_project(context: typer.Context) -> Project | None:
     return held
 
 
-def head_of(context: typer.Context, options: Performance) -> tuple[Performance, Path | Doubles | None]:
-    """Options and landmarks, where a project may have given some: a head that an option names wins over it."""
+def landmarks_of(context: typer.Context, options: Performance) -> Path | Doubles | None:
+    """The landmarks of the head; those of a project are not of a head that the command line names."""
     project = opened_project(context)
-    if project is None:
-        return options, options.landmarks
-    named = [name for name in ("mesh", "face") if o.is_typed(context, name)]
-    if named == ["face"]:
-        return replace(options, mesh=None), options.landmarks
-    if named == ["mesh"]:
-        return replace(options, face=None), options.landmarks
-    return options, project.landmarks if options.landmarks is None else options.landmarks
+    if project is None or options.landmarks is not None or any(o.is_typed(context, name) for name in o.FACES):
+        return options.landmarks
+    return project.landmarks
 
 
 log = logging.getLogger(__name__)
@@ -145,7 +140,7 @@ def animate(
     from sedtalker.batch.settings import BatchSettings
     from sedtalker.batch.work import Worker
 
-    held, (options, landmarks) = opened_project(context), head_of(context, options)
+    held, landmarks = opened_project(context), landmarks_of(context, options)
     settings = o.drawn_where_possible(context, BatchSettings(**vars(options)))
     if performance is not None:
         check_performance(context, performance)
@@ -186,9 +181,10 @@ def animate(
             say_of(animation, audio, settings.emotion if track is None else track)
             if pictures is not None:
                 from sedtalker.render.codecs import is_frame_name
+                from sedtalker.render.video import render_sequence
 
                 drawn = stack.enter_context(OutputFolder(pictures, None, True, is_frame_name))
-                o.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
+                render_sequence(animation, drawn.path, hook=shown.hook, force=True, **settings.picture())
             if visemes is not None:
                 write_visemes(visemes, viseme_set, animation.phones, sound, recording, settings.fps)
 

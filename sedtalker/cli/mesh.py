@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, say, write_json
 from sedtalker.errors import InputError
@@ -28,13 +29,6 @@ RIG_HELP = (
 Landmarks = Annotated[
     Path | None, typer.Option(help="Where eyes, nose and mouth are (.json), when they are not found; see docs/mesh.md.")
 ]
-
-MouthOption = Annotated[str, o.option("mouth")]
-"""What comes behind lips."""
-EyesOption = Annotated[str, o.option("eyes")]
-"""What comes behind lids."""
-StrengthOption = Annotated[float, o.option("strength")]
-"""Factor of expressions."""
 
 HeadNumber = Annotated[
     int | None, typer.Option(min=1, help="Which head, where the file has several; by default the largest.")
@@ -94,7 +88,7 @@ def inspect(
 
 
 @app.command()
-@o.takes_options()
+@o.takes_options(only="mouth eyes strength")
 def register(
     file: File,
     output: Annotated[Path, typer.Option("--output", "-o", help="The registered face (.sedface).")],
@@ -104,9 +98,7 @@ def register(
     open_mouth: Annotated[
         bool, typer.Option("--open-mouth", help="Cut sealed lips apart, which adds vertices; others are left alone.")
     ] = False,
-    mouth: MouthOption = "auto",
-    eyes: EyesOption = "auto",
-    strength: StrengthOption = 1.0,
+    options: Performance = Performance(),
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
     report_page: Annotated[
         Path | None,
@@ -122,7 +114,7 @@ def register(
     o.check_suffix(report_page, ".html")
     if file.suffix.lower() == ".sedface":
         raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
-    added: dict[str, Any] = {"mouth": mouth, "eyes": eyes, "strength": strength}
+    added: dict[str, Any] = {"mouth": options.mouth, "eyes": options.eyes, "strength": options.strength}
     FitOptions(**added)  # before any work
     pages = _check_pages([picture, report_page], run.force)
     results = whole_files([output, *pages], run.force)

@@ -25,10 +25,8 @@ from sedtalker.reading import is_file, is_folder, is_there, read_json
 from sedtalker.storage import check_writable, write_text
 
 if TYPE_CHECKING:
-    from sedtalker.animation.animation import Animation
     from sedtalker.batch.settings import BatchSettings
     from sedtalker.phonetics.pronunciation import SpokenWord
-    from sedtalker.progress import Hook
 
 T = TypeVar("T")
 """A class of options."""
@@ -418,10 +416,3 @@ def drawn_where_possible(context: typer.Context, settings: BatchSettings) -> Bat
         check_renderer(settings.renderer)
     log.warning("no video, which needs pip install 'sedtalker[video]': see the .glb, or sedtalker render later")
     return replace(settings, video=False)
-
-
-def write_sequence(animation: Animation, folder: Path, picture: Mapping[str, Any], hook: Hook) -> None:
-    """Write every frame as a PNG; ``picture``: see ``picture_options``."""
-    from sedtalker.render.video import render_sequence
-
-    render_sequence(animation, folder, hook=hook, force=True, **picture)

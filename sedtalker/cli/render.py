@@ -58,7 +58,7 @@ def render(
     target = output or animation.with_name(animation.name.removesuffix(".npz") + ending)
     from sedtalker.render.codecs import check_sequence, is_frame_name
     from sedtalker.render.renderer import picture_options
-    from sedtalker.render.video import check_file
+    from sedtalker.render.video import check_file, render_sequence
 
     picture = picture_options(options.size, options.camera, options.background, options.light, options.renderer)
     if frames:
@@ -81,7 +81,7 @@ def render(
         if found is None and not silent:
             log.info("no audio was found beside the animation: the video is silent (--audio FILE adds it)")
         if frames:
-            o.write_sequence(opened, results.path, picture, shown.hook)
+            render_sequence(opened, results.path, hook=shown.hook, force=True, **picture)
         else:
             opened.render(results.path / target.name, found, hook=shown.hook, at=at or 0.0, **picture)
     if run.as_json:
