@@ -32,6 +32,13 @@ def log_softmax(logits: NDArray[Any], axis: int) -> NDArray[Any]:
     return np.asarray(shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))
 
 
+def nearest_rotation(moments: NDArray[Any]) -> NDArray[Any]:
+    """(…, 3, 3) rotations nearest to sums of outer products (…, 3, 3) of centred points after and before (Kabsch)."""
+    u, _, vt = np.linalg.svd(moments)
+    u[..., 2] *= np.sign(np.linalg.det(u @ vt))[..., None]
+    return np.asarray(u @ vt)
+
+
 def stretches(mask: Mask) -> list[tuple[int, int]]:
     """Runs of true elements of a mask (N,): the first of each, and the one after the last."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))

@@ -13,6 +13,7 @@ from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.builtin.named import FACES, load_face
 from sedtalker.face.face import Face
+from sedtalker.mesh.rasteriser import turn
 from sedtalker.speakers.turns import Turns
 
 BETWEEN = 0.34
@@ -114,10 +115,8 @@ def _sides(face: Face, yaw: float) -> Doubles:
 
 def moved(vertices: Floats, pivot: Reals, place: Place) -> Floats:
     """Vertices (…, V, 3) of a head, metres, at its place; ``pivot`` (3,) is that of its face."""
-    angle = np.radians(place.yaw)
-    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
     pivot = np.asarray(pivot, np.float64)
-    return np.asarray((vertices - pivot) @ turn.T + pivot + place.position, np.float32)
+    return np.asarray((vertices - pivot) @ turn(place.yaw).T + pivot + place.position, np.float32)
 
 
 def directions(faces: Mapping[str, Face], places: Mapping[str, Place]) -> dict[str, dict[str, tuple[float, float]]]:

@@ -212,7 +212,7 @@ def _mesh(scene: _Scene, face: Face, provenance: dict[str, Any]) -> _Shown:
         table = np.concatenate([mesh.uvs, np.zeros((1, 2), np.float32)]).astype(np.float64)  # for corners without one
         which = np.where(mesh.polygon_uvs < 0, len(mesh.uvs), mesh.polygon_uvs).astype(np.int32)
     else:
-        which = np.repeat(np.arange(len(ends)), mesh.polygon_sizes).astype(np.int32)
+        which = mesh.corner_polygons.astype(np.int32)
         shown = (
             np.stack([np.bincount(which, colours[corners, k]) for k in range(3)], axis=1) / mesh.polygon_sizes[:, None]
         )

@@ -25,6 +25,7 @@ from sedtalker.face.registration.register import measured
 from sedtalker.face.shape_scaling import check_strength, with_scaled_shapes
 from sedtalker.face.visible_change import with_visible_emotions
 from sedtalker.mesh.mesh import Mesh, Scene
+from sedtalker.mesh.surface import first_vertices
 from sedtalker.progress import Hook, no_progress, one_step
 
 EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"
@@ -255,13 +256,8 @@ def recognise(scene: Scene, source: Face) -> Known | None:
 
 def edge_keys(mesh: Mesh, shown: Ints | None = None) -> NDArray[np.int64]:
     """The edges of a mesh's polygons, each as one number; ``shown`` (V,) renames its vertices."""
-    polygon = np.repeat(np.arange(len(mesh.polygon_sizes)), mesh.polygon_sizes)
-    ends = np.cumsum(mesh.polygon_sizes)
-    following = np.arange(len(polygon)) + 1
-    following[ends - 1] = ends - mesh.polygon_sizes
-    names = mesh.polygon_vertices if shown is None else shown[mesh.polygon_vertices]
-    a, b = names.astype(np.int64), names[following].astype(np.int64)
-    return np.unique(np.minimum(a, b) * 2**31 + np.maximum(a, b))
+    ends = mesh.sides if shown is None else shown[mesh.sides].astype(np.int64)
+    return np.unique(ends.min(axis=1) * 2**31 + ends.max(axis=1))
 
 
 def same_edges(wanted: NDArray[np.int64], given: NDArray[np.int64]) -> bool:
@@ -273,8 +269,7 @@ def exact_face(scene: Scene, known: Known, name: str) -> tuple[Face, Registratio
     """A mesh of a built-in face's topology with that face's own shapes."""
     there, shown = known.face, known.shown
     vertices = known.to_face.apply(scene.mesh.vertices.astype(np.float64)).astype(np.float32)
-    first = np.zeros(len(there.mesh.vertices), np.int32)
-    first[shown[::-1]] = np.arange(len(shown), dtype=np.int32)[::-1]
+    first = first_vertices(shown, len(there.mesh.vertices))
     face = replace(
         there,
         name=name,

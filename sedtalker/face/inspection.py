@@ -267,8 +267,7 @@ def sides_swapped(mesh: Mesh, found: Found) -> str | None:
         return None
     middle = float(found.upright_landmarks[list(MIDLINE), 0].mean())
     width = float(np.ptp(found.upright_landmarks[[36, 45], 0]))
-    polygon = np.repeat(np.arange(len(mesh.polygon_sizes)), mesh.polygon_sizes)
-    group = mesh.polygon_groups[polygon]
+    group = mesh.polygon_groups[mesh.corner_polygons]
     for k, name in enumerate(mesh.group_names):
         word = name.lower()
         side = 1 if "left" in word else -1 if "right" in word else 0

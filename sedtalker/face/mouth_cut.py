@@ -210,13 +210,7 @@ def _crossings(
 ) -> tuple[dict[tuple[int, int], float], set[int]]:
     """Edges that the line crosses and where, in [0, 1]; and the vertices it passes through."""
     front = _in_front(mesh, vertices, line)
-    polygon = np.repeat(np.arange(len(mesh.polygon_sizes)), mesh.polygon_sizes)
-    ends = np.cumsum(mesh.polygon_sizes)
-    following = np.arange(len(polygon)) + 1
-    following[ends - 1] = ends - mesh.polygon_sizes
-    a, b = mesh.polygon_vertices.astype(np.int64), mesh.polygon_vertices[following].astype(np.int64)
-    edges = np.unique(np.sort(np.stack([a, b], axis=1), axis=1), axis=0)
-    a, b = edges.T
+    a, b = np.unique(np.sort(mesh.sides, axis=1), axis=0).T
     mixed = (side[a] > 0) != (side[b] > 0)
     share = np.where(mixed, side[a] / np.where(mixed, side[a] - side[b], 1.0), 0.0)
     x = (1.0 - share) * vertices[a, 0] + share * vertices[b, 0]

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from sedtalker.arrays import Doubles, Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, nearest_rotation
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face, RegistrationReport, outer_eyes
+from sedtalker.mesh.mesh import face_normals
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points, adjacency, label_components, triangle_normals
 from sedtalker.reading import read_own_table
@@ -125,15 +126,10 @@ def turned_share(face: Face, offsets: Floats) -> float:
     triangles = face.mesh.triangles[skin[face.mesh.triangles].all(axis=1)]
     moving = triangles[(np.abs(offsets).max(axis=1) > STILL)[triangles].any(axis=1)]
     rest = face.mesh.vertices.astype(np.float64)
-    before, after = _normals(rest, moving), _normals(rest + offsets, moving)
+    before, after = face_normals(rest, moving), face_normals(rest + offsets, moving)
     area, size = np.linalg.norm(before, axis=1), np.linalg.norm(after, axis=1)
     turned = ((before * after).sum(1) < 0) & (size > 0.05 * area) & (area > 0)
     return int(turned.sum()) / max(len(triangles), 1)
-
-
-def _normals(points: Doubles, triangles: Ints) -> Doubles:
-    a, b, c = (points[triangles[:, k]] for k in range(3))
-    return np.asarray(np.cross(b - a, c - a))
 
 
 def _grade(name: str, value: float | None) -> float:
@@ -267,9 +263,7 @@ def unevenness(face: Face) -> float | None:
     marks = face.marks
     one, other = marks[17:], (marks[list(PARTNERS)] * (-1.0, 1.0, 1.0))[17:]
     one, other = one - one.mean(axis=0), other - other.mean(axis=0)
-    u, _, vt = np.linalg.svd(one.T @ other)
-    turn = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0]) @ vt
-    apart = float(np.sqrt(((one - other @ turn.T) ** 2).sum(axis=1).mean()))
+    apart = float(np.sqrt(((one - other @ nearest_rotation(one.T @ other).T) ** 2).sum(axis=1).mean()))
     return 0.5 * apart / max(outer_eyes(marks), 1e-9)
 
 

@@ -123,6 +123,19 @@ class Mesh:
         """(T,) polygon each triangle came from."""
         return np.repeat(np.arange(len(self.polygon_sizes)), np.maximum(self.polygon_sizes - 2, 0)).astype(np.int32)
 
+    @cached_property
+    def corner_polygons(self) -> NDArray[np.int64]:
+        """(sum of polygon_sizes,) the polygon of each corner."""
+        return np.repeat(np.arange(len(self.polygon_sizes)), self.polygon_sizes)
+
+    @cached_property
+    def sides(self) -> NDArray[np.int64]:
+        """(sum of polygon_sizes, 2) the vertices of each corner and of the next one of its polygon."""
+        ends = np.cumsum(self.polygon_sizes)
+        following = np.arange(len(self.polygon_vertices)) + 1
+        following[ends - 1] = ends - self.polygon_sizes
+        return np.stack([self.polygon_vertices, self.polygon_vertices[following]], axis=1).astype(np.int64)
+
     def with_vertices(self, vertices: Floats) -> Mesh:
         """The same mesh with other positions (V, 3)."""
         if vertices.shape != self.vertices.shape:
@@ -143,14 +156,23 @@ def from_triangles(vertices: Floats, triangles: Ints, colours: Floats | None = N
 def grid_triangles(rows: int, columns: int) -> Ints:
     """Triangles of a grid of rows × columns points, row by row: (T, 3)."""
     i = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1, 1)
-    quads = i + np.array([0, columns, columns + 1, 1])
+    return quad_triangles(i + np.array([0, columns, columns + 1, 1]))
+
+
+def quad_triangles(quads: NDArray[np.integer]) -> Ints:
+    """(2 Q, 3) the halves of quads (Q, 4): the first of each, then the second."""
     return np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]]).astype(np.int32)
+
+
+def face_normals(points: NDArray[Real], triangles: Ints) -> NDArray[Real]:
+    """(T, 3) normals, each as long as twice the area of its triangle."""
+    a, b, c = np.take(points, triangles, axis=0).swapaxes(0, 1)  # indexing takes four times as long
+    return np.cross(b - a, c - a)
 
 
 def area_normals(points: NDArray[Real], triangles: Ints) -> NDArray[Real]:
     """(N, 3) at each point the sum of its triangles' normals, each as long as twice the triangle's area."""
-    a, b, c = np.take(points, triangles, axis=0).swapaxes(0, 1)  # indexing takes four times as long
-    face = np.cross(b - a, c - a)
+    face = face_normals(points, triangles)
     total = np.zeros_like(points)
     for k in range(3):
         for axis in range(3):

@@ -133,12 +133,11 @@ def vertex_colours(mesh: Mesh, known: dict[str, Material], materials: list[str])
     if not any(name in known for name in materials):
         return None
     colours = np.full((len(mesh.vertices), 3), 0.8, dtype=np.float32)
-    corner_materials = np.repeat(np.arange(len(materials)), mesh.polygon_sizes)
     for name in dict.fromkeys(materials):
         material = known.get(name)
         if material is None:
             continue
-        chosen = np.isin(corner_materials, [i for i, other in enumerate(materials) if other == name])
+        chosen = np.isin(mesh.corner_polygons, [i for i, other in enumerate(materials) if other == name])
         colours[mesh.polygon_vertices[chosen]] = to_srgb(np.array(material.colour[:3]))
         if material.texture is not None and mesh.uvs is not None and mesh.polygon_uvs is not None:
             _paint(colours, mesh, chosen & (mesh.polygon_uvs >= 0), material.texture)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Ints, Reals
+from sedtalker.mesh.mesh import face_normals
 
 Columns = list[Doubles]
 """One array for each corner of triangles, or for each side of a picture."""
@@ -194,8 +195,7 @@ def geometry_channels(projected: Floats, triangles: Ints, size: int) -> tuple[Fl
     channels[3] = -1.0
     seen = ids >= 0
     if seen.any():
-        a, b, c = (projected[triangles[ids[seen], k]] for k in range(3))
-        normal = np.cross(b - a, c - a)
+        normal = face_normals(projected, triangles[ids[seen]])
         normal *= np.where(normal[:, 2:] < 0, -1.0, 1.0) / (np.linalg.norm(normal, axis=1, keepdims=True) + 1e-20)
         channels[:3, seen] = normal.T
         channels[3, seen] = np.clip(depth[seen] - np.median(depth[seen]), -1.0, 1.0)

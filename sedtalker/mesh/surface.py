@@ -9,7 +9,7 @@ import scipy
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
-from sedtalker.mesh.mesh import Mesh, area_normals, weld_map
+from sedtalker.mesh.mesh import Mesh, area_normals, face_normals, from_triangles, weld_map
 from sedtalker.mesh.rasteriser import View, rasterise, turn
 
 Points = Doubles
@@ -108,8 +108,7 @@ def laplacian(count: int, triangles: Ints) -> scipy.sparse.csr_matrix:
 
 def triangle_normals(points: Points, triangles: Ints) -> Points:
     """Unit normals (T, 3)."""
-    a, b, c = (points[triangles[:, k]] for k in range(3))
-    normal = np.cross(b - a, c - a)
+    normal = face_normals(points, triangles)
     return normal / (np.linalg.norm(normal, axis=1, keepdims=True) + 1e-30)
 
 
@@ -256,10 +255,10 @@ def degenerate_polygons(mesh: Mesh) -> int:
     """Polygons with fewer than three corners, a repeated corner or no area."""
     points = mesh.vertices.astype(np.float64)
     a, b, c = (points[mesh.triangles[:, k]] for k in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    area = np.linalg.norm(face_normals(points, mesh.triangles), axis=1)
     longest = np.max([((b - a) ** 2).sum(1), ((c - b) ** 2).sum(1), ((a - c) ** 2).sum(1)], axis=0)
     whole = np.bincount(mesh.triangle_polygons, area > 1e-7 * longest, len(mesh.polygon_sizes)) > 0
-    polygon = np.repeat(np.arange(len(mesh.polygon_sizes)), mesh.polygon_sizes)
+    polygon = mesh.corner_polygons
     order = np.lexsort((mesh.polygon_vertices, polygon))
     twice = (np.diff(polygon[order]) == 0) & (np.diff(mesh.polygon_vertices[order]) == 0)
     repeated = np.zeros(len(mesh.polygon_sizes), bool)
@@ -352,12 +351,7 @@ def split_vertices(mesh: Mesh, uvs: bool = False) -> tuple[Ints, Ints, Ints, Flo
     triangles = slot[which.reshape(-1)][mesh.corner_triangles].astype(np.int32)
     apart = np.zeros(len(sources), dtype=np.int64)
     apart[slot] = distinct[:, 1]
-    split = Mesh(
-        vertices=np.ascontiguousarray(mesh.vertices[sources]),
-        polygon_sizes=np.full(len(triangles), 3, dtype=np.int32),
-        polygon_vertices=triangles.reshape(-1),
-    )
-    weld = weld_map(split, apart if mesh.polygon_smoothing is not None else None)
+    weld = weld_map(from_triangles(mesh.vertices[sources], triangles), apart)
     if not wanted:
         return sources, triangles, weld, None
     assert mesh.uvs is not None

@@ -15,6 +15,7 @@ from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
+from sedtalker.mesh.rasteriser import turn
 
 Matrix = Doubles
 Point = tuple[float, float, float]
@@ -129,14 +130,12 @@ def frame_heads(
         heads: what is shown, at least one, and where it stands.
         aspect, yaw, pitch, fov, zoom: as for ``frame_head``.
     """
-    sine, cosine = math.sin(math.radians(yaw)), math.cos(math.radians(yaw))
-    turn = np.array([[cosine, 0.0, -sine], [0.0, 1.0, 0.0], [sine, 0.0, cosine]])  # to the camera's axes
-    boxes, everything = [], []
+    to_camera, boxes, everything = turn(-yaw), [], []
     measured = [measure_head(subject) for subject, _ in heads]
     for (subject, place), (centre, half, lowest) in zip(heads, measured, strict=True):
         pivot = subject.pivot if isinstance(subject, Face) else np.zeros(3)
         vertices = moved(_vertices(subject), pivot, place)
-        seen, (x, y, z) = vertices @ turn.T, turn @ moved(centre.astype(np.float32), pivot, place)
+        seen, (x, y, z) = vertices @ to_camera.T, to_camera @ moved(centre.astype(np.float32), pivot, place)
         across = seen[seen[:, 1] > y - HEAD_DEPTH * half, 0]
         left = max(across.min(initial=x) - MARGIN * half, x - half)
         right = min(across.max(initial=x) + MARGIN * half, x + half)
@@ -151,7 +150,7 @@ def frame_heads(
         return camera_around(centre, half / zoom, _vertices(alone), yaw=yaw, pitch=pitch, fov=fov)
     bottom -= np.clip(more, 0.0, max(bottom - lowest.max() - EDGE * (top - bottom), 0.0))
     half = max(top - bottom, (right - left) / aspect) / 2
-    middle = np.array([(left + right) / 2, bottom + half, depths.mean()]) @ turn
+    middle = np.array([(left + right) / 2, bottom + half, depths.mean()]) @ to_camera
     return camera_around(middle, half / zoom, np.concatenate(everything), yaw=yaw, pitch=pitch, fov=fov)
 
 
@@ -191,8 +190,8 @@ def camera_around(
     It sees all ``vertices`` (V, 3); ``yaw``, ``pitch`` and ``fov`` as for ``frame_head``.
     """
     distance = half / math.tan(math.radians(fov) / 2)
-    turn, rise = math.radians(yaw), math.radians(pitch)
-    direction = np.array([math.sin(turn) * math.cos(rise), math.sin(rise), math.cos(turn) * math.cos(rise)])
+    aside, rise = math.radians(yaw), math.radians(pitch)
+    direction = np.array([math.sin(aside) * math.cos(rise), math.sin(rise), math.cos(aside) * math.cos(rise)])
     x, y, z = centre
     extent = float(np.linalg.norm(vertices - centre, axis=1).max())
     eye = centre + distance * direction

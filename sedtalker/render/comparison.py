@@ -16,7 +16,7 @@ from PIL import ImageDraw, ImageFont
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Backend
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, nearest_rotation
 from sedtalker.audio import Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, head_weights
@@ -165,9 +165,7 @@ def _without_motion(moved: Floats, face: Face) -> Floats:
     anchor = whole & (reach <= np.quantile(reach[whole], STILLEST))
     points, target = moved[:, anchor].astype(np.float64), rest[anchor]
     centre, home = points.mean(1, keepdims=True), target.mean(0)
-    u, _, vt = np.linalg.svd(np.einsum("tvi,vj->tij", points - centre, target - home))
-    vt[:, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
-    turn = u @ vt  # (t, 3, 3): columns are turned by it, rows turned back
+    turn = nearest_rotation(np.einsum("tvi,vj->tij", points - centre, target - home))  # turns columns, and rows back
     centred = moved - centre + (turn @ (home - face.pivot))[:, None]
     still, neck = centred @ turn, np.flatnonzero(~whole)
     skinned = np.eye(3) + follow[neck, None, None] * (turn - np.eye(3))[:, None]

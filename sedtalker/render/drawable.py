@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints, Mask
-from sedtalker.mesh.mesh import Mesh
+from sedtalker.mesh.mesh import Mesh, face_normals
 from sedtalker.mesh.surface import split_vertices, weld
 from sedtalker.render.light import MATERIALS, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.picture import DrawnMesh
@@ -154,11 +154,11 @@ def _outward(mesh: Mesh, head: Mask) -> int:
     """1 where the triangles ``head`` (T,) are counter-clockwise seen from outside, -1 the other way, 0 unknown."""
     if not head.any():
         return 0
-    a, b, c = (mesh.vertices[mesh.triangles[head, k]].astype(np.float64) for k in range(3))
+    vertices, triangles = mesh.vertices.astype(np.float64), mesh.triangles[head]
     with np.errstate(invalid="ignore", over="ignore"):
-        faces = np.nan_to_num(np.cross(b - a, c - a), nan=0.0, posinf=0.0, neginf=0.0)
+        faces = np.nan_to_num(face_normals(vertices, triangles), nan=0.0, posinf=0.0, neginf=0.0)
         area = np.linalg.norm(faces, axis=1)
-        middle = np.nan_to_num((a + b + c) / 3, nan=0.0, posinf=0.0, neginf=0.0)
+        middle = np.nan_to_num(vertices[triangles].sum(axis=1) / 3, nan=0.0, posinf=0.0, neginf=0.0)
         centre = (middle * area[:, None]).sum(axis=0) / max(float(area.sum()), 1e-30)
         facing = (faces * (middle - centre)).sum(axis=1)
     balance = float((area * np.sign(facing)).sum()) / max(float(area.sum()), 1e-30)

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from sedtalker.arrays import Floats, Ints, Mask, Reals, from_srgb
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Mesh
+from sedtalker.mesh.mesh import Mesh, face_normals
 from sedtalker.plugins import parts_of_others
 from sedtalker.reading import checked, is_file, read_json, read_own_table
 
@@ -190,7 +190,7 @@ def lips_are_sure(mesh: Mesh, lips: Mask) -> bool:
     corners = mesh.vertices[triangles].astype(np.float64)
     points = corners.reshape(-1, 3)
     width, height, _ = np.ptp(points, axis=0)
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    area = np.linalg.norm(face_normals(mesh.vertices.astype(np.float64), triangles), axis=1)
     mean = float((corners.mean(axis=1)[:, 0] * area).sum() / max(float(area.sum()), 1e-30))
     middle = float(points[:, 0].min() + points[:, 0].max()) / 2
     return bool(height < width < 8 * height and abs(mean - middle) < _LOPSIDED * width)

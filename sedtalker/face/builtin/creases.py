@@ -12,7 +12,7 @@ from sedtalker.arrays import Doubles, Floats
 from sedtalker.face.builtin.cage import fixed_arrays
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 from sedtalker.face.builtin.shapes import SHAPES
-from sedtalker.mesh.mesh import vertex_normals
+from sedtalker.mesh.mesh import face_normals, quad_triangles, vertex_normals
 
 # --- Points glued to the skin, and strips that shift and turn with it.
 
@@ -29,11 +29,11 @@ def flipped(skin: Skin, weights: sparse.csr_matrix) -> sparse.csr_matrix:
 
 def glue_front(skin: Skin, xy: Points) -> tuple[sparse.csr_matrix, Points]:
     """Weights (n, V) and normals (n, 3) of the foremost skin points that lie at (x, y) in front view."""
-    triangles = np.concatenate([skin.quads[:, :3], skin.quads[:, [0, 2, 3]]])
+    triangles = quad_triangles(skin.quads)
+    normal = face_normals(skin.vertices, triangles)
+    facing = (normal[:, 2] > 0) & (skin.vertices[triangles[:, 0], 2] > 3)
+    triangles, normal = triangles[facing], normal[facing]
     a, b, c = (skin.vertices[triangles[:, k]] for k in range(3))
-    normal = np.cross(b - a, c - a)
-    facing = (normal[:, 2] > 0) & (a[:, 2] > 3)
-    triangles, a, b, c, normal = (x[facing] for x in (triangles, a, b, c, normal))
     near = cKDTree((a + b + c)[:, :2] / 3).query(xy, k=48)[1]
     u, v = (b - a)[near], (c - a)[near]
     w = xy[:, None] - a[near][..., :2]
@@ -140,8 +140,7 @@ def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: 
     """
     drawn = fixed_arrays("wrinkles")
     weights, _ = glue_front(base, drawn["xy"])
-    triangles = np.concatenate([skin.quads[:, :3], skin.quads[:, [0, 2, 3]]]).astype(np.int32)
-    corners = vertex_normals(skin.vertices.astype(np.float32), triangles).astype(float)
+    corners = vertex_normals(skin.vertices.astype(np.float32), quad_triangles(skin.quads)).astype(float)
     normals = weights @ corners
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     rise = depth * RISE

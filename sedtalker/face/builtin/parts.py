@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.face.builtin.characters import Colour
 from sedtalker.face.face import Corrective
+from sedtalker.mesh.rasteriser import turn
 
 Points = Doubles
 Index = NDArray[np.int64]
@@ -119,7 +120,7 @@ def build_eyeball(ball: Eyeball, iris: float = 1.0) -> tuple[Doubles, NDArray[np
         [[[0, 0, 1.0]]] + [np.concatenate([ring * np.sin(a), np.full((SPOKES, 1), np.cos(a))], axis=1) for a in angles]
     )
     radius = ball.radius + cornea_profile(direction[:, 2])
-    direction = direction @ _about_x(REST_ANGLE).T
+    direction = direction @ turn(0.0, -REST_ANGLE).T
     quads = [[0, 1 + k, 1 + (k + 1) % SPOKES, 1 + (k + 2) % SPOKES] for k in range(0, SPOKES, 2)]
     for r in range(len(angles) - 1):
         a, b = 1 + r * SPOKES, 1 + (r + 1) * SPOKES
@@ -132,20 +133,14 @@ def build_eyeball(ball: Eyeball, iris: float = 1.0) -> tuple[Doubles, NDArray[np
 
 def gaze_rotation(shape: str) -> Doubles:
     """Rotation matrix (3, 3) of the eyeball at coefficient 1 of a gaze shape."""
-    down, left = np.radians(GAZE_ANGLES[shape])
-    c, s = np.cos(left), np.sin(left)
-    return _about_x(float(np.degrees(down))) @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    down, left = GAZE_ANGLES[shape]
+    return turn(left, -down)
 
 
 def gaze_axis(shape: str | None = None) -> Doubles:
     """Unit vector (3,) of the gaze at rest, or at coefficient 1 of a gaze shape."""
-    rest = _about_x(REST_ANGLE) @ (0.0, 0.0, 1.0)
+    rest = turn(0.0, -REST_ANGLE) @ (0.0, 0.0, 1.0)
     return rest if shape is None else gaze_rotation(shape) @ rest
-
-
-def _about_x(degrees: float) -> Doubles:
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
 
 
 # --- The collar that closes the neck.

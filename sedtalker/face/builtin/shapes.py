@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sparse
 
-from sedtalker.arrays import Floats, Mask, Reals
+from sedtalker.arrays import Floats, Mask, Reals, nearest_rotation
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin.cage import Cage, patch
 from sedtalker.face.builtin.identity import Parameters
@@ -176,9 +176,7 @@ def rotations(patch: sparse.csr_matrix, rest: Points, posed: Points) -> Points:
     count = np.asarray(patch.sum(1))[:, :, None]
     products = (rest[:, :, None] * posed[:, None]).reshape(len(rest), 9)
     moment = (patch @ products).reshape(-1, 3, 3) - (patch @ rest)[:, :, None] * (patch @ posed)[:, None] / count
-    u, _, v = np.linalg.svd(moment)
-    u[:, :, 2] *= np.sign(np.linalg.det(u @ v))[:, None]
-    return u @ v
+    return nearest_rotation(moment)
 
 
 def unfold(base: Skin, skin: Skin, around: Neighbourhoods, fixes: tuple[Corrective, ...]) -> Skin:

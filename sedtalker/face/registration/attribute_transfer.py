@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from sedtalker.arrays import Doubles, Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, nearest_rotation
 from sedtalker.face.face import Face
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.contacts import meet, still_eye_shapes
@@ -26,15 +26,9 @@ from sedtalker.progress import Hook, no_progress
 
 def rotations(points: Points, offsets: Floats) -> tuple[Points, Points]:
     """Best rotation (K, 3, 3) about the points' mean and shift (K, 3) of it, for offsets (K, N, 3)."""
-    local = points - points.mean(0)
-    turned, shifts = [], []
-    for offset in offsets.astype(np.float64):
-        shift = offset.mean(0)
-        u, _, vt = np.linalg.svd((local + offset - shift).T @ local)
-        sign = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
-        turned.append(u @ sign @ vt)
-        shifts.append(shift)
-    return np.stack(turned), np.stack(shifts)
+    local, moved = points - points.mean(0), offsets.astype(np.float64)
+    shifts = moved.mean(1)
+    return nearest_rotation((local + moved - shifts[:, None]).transpose(0, 2, 1) @ local), shifts
 
 
 def eye_offsets(source: Points, offsets: Floats, points: Points, ball: Eyeball) -> Doubles:
