@@ -11,14 +11,21 @@ from sedtalker.animation.option_fields import not_offered
 from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.animate import check_given, print_files, say_of
-from sedtalker.cli.console import fail_clearly, write_json
+from sedtalker.cli.console import PIPE, fail_clearly, stdin_bytes, write_json
 from sedtalker.cli.export import VisemeSetOption, VisemesOption, check_visemes, write_visemes
 from sedtalker.errors import InputError
-from sedtalker.reading import read_text
+from sedtalker.reading import MOST_BYTES, decoded, read_text
 from sedtalker.storage import OutputFolder
 
 SOUND_SUFFIX = ".wav"
 """How the speech ends."""
+
+
+def _written(given: str) -> str:
+    """The text that is given itself, by the name of its file, or by stdin."""
+    if Path(given) == PIPE:
+        return decoded(stdin_bytes().read(MOST_BYTES), given)
+    return read_text(Path(given), "a text") if given.lower().endswith(".txt") else given
 
 
 @fail_clearly
@@ -27,7 +34,9 @@ def say(
     context: typer.Context,
     text: Annotated[
         str | None,
-        typer.Argument(metavar="TEXT|FILE.txt", help=r"What is said; \[sad:0.5] before what is to be sad."),
+        typer.Argument(
+            metavar="TEXT|FILE.txt|-", help=r"What is said, - reads it from stdin; \[sad:0.5] before what is to be sad."
+        ),
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the results, which also have its name.")
@@ -62,7 +71,7 @@ def say(
     from sedtalker.batch.settings import BatchSettings
     from sedtalker.batch.work import write_results
 
-    said = read_text(Path(text), "a text") if text.endswith(".txt") else text
+    said = _written(text)
     parts = parse_tags(said)
     settings = o.drawn_where_possible(context, BatchSettings(**vars(options)))
     settings.check()

@@ -120,6 +120,15 @@ def test_errors_are_one_line(voice: list[str], words: list[str], message: str, t
     assert not (tmp_path / "out").exists()
 
 
+def test_a_text_comes_by_stdin(voice: list[str], tmp_path: Path) -> None:
+    words = ["say", "-", "-o", str(tmp_path / "out"), "--no-video", "--quiet", *voice]
+    wrong = RUN.invoke(app, words, input=b"\xe4")
+    assert (wrong.exit_code, wrong.stderr) == (2, "error: -: not text (UTF-8)\n")
+    assert RUN.invoke(app, words, input="[sad] Hello\nBob.\n").exit_code == 0
+    track = EmotionTrack.load(tmp_path / "out/out.emotion.json")
+    assert [said for *_, said in track.words] == ["Hello", "Bob."]
+
+
 def test_without_files_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     done = RUN.invoke(app, ["say", "--voices"])
