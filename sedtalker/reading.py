@@ -80,6 +80,14 @@ def is_there(path: Path) -> bool:
         return False
 
 
+def is_utf8(path: Path) -> bool:
+    """Whether the name of a file is UTF-8; systems take other bytes, too, which Python holds as lone surrogates."""
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def decoded(data: bytes, name: str) -> str:
     """Bytes as text: UTF-8, with or without a mark at its beginning, or UTF-16 with one.
 

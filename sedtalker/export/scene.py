@@ -70,7 +70,7 @@ def _write_usd(path: Path, scene: Scene, audio: str | None, targets: Targets) ->
     check_usd()
     from pxr import Gf, Tf, Usd, UsdGeom
 
-    stage, said, taken = new_stage(path.name, len(scene), scene.fps), dict[str, Any](), set[str]()
+    stage, said, taken = new_stage(len(scene), scene.fps), dict[str, Any](), set[str]()
     root = UsdGeom.Xform.Define(stage, SCENE_ROOT)
     stage.SetDefaultPrim(root.GetPrim())
     Usd.ModelAPI(root.GetPrim()).SetKind("assembly")

@@ -5,7 +5,9 @@ Follows OpenUSD's UsdGeom, UsdSkel, UsdShade and UsdMedia schemas; written by Pi
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from sedtalker.export.glb import quaternions_of
 from sedtalker.export.targets import MorphTargets, Normals, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
+from sedtalker.reading import is_utf8
 from sedtalker.render.light import default_colours, to_linear
 from sedtalker.storage import whole_file
 from sedtalker.version import __version__
@@ -64,7 +67,7 @@ def write_usd(
         raise InputError(
             f"{path}: more than {MOST_POINT_BYTES >> 30} GiB of points; write mdd, or usd without --points"
         )
-    stage = new_stage(path.name, len(animation), animation.fps)
+    stage = new_stage(len(animation), animation.fps)
     said = add_head(stage, ROOT, animation, targets, points)
     if audio is not None:
         add_audio(stage, ROOT, audio)
@@ -82,11 +85,11 @@ def check_usd() -> None:
         from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade, UsdSkel, UsdUtils, Vt  # noqa: F401
 
 
-def new_stage(name: str, frames: int, fps: float) -> Any:
+def new_stage(frames: int, fps: float) -> Any:
     """A stage in metres, +Y up, with frames for time codes."""
     from pxr import Usd, UsdGeom
 
-    stage = Usd.Stage.CreateInMemory(name)
+    stage = Usd.Stage.CreateInMemory()
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     stage.SetTimeCodesPerSecond(fps)
@@ -106,8 +109,12 @@ def save_stage(stage: Any, path: Path) -> None:
     from pxr import Tf
 
     try:
-        with whole_file(path) as temporary:
-            stage.GetRootLayer().Export(str(temporary))
+        with whole_file(path) as temporary, TemporaryDirectory() as folder:
+            # The library takes names in UTF-8 alone; those of other files are given to what it has written elsewhere.
+            plain = temporary if is_utf8(temporary) else Path(folder) / f"stage{path.suffix}"
+            stage.GetRootLayer().Export(str(plain))
+            if plain != temporary:
+                shutil.move(plain, temporary)
     except Tf.ErrorException:
         raise InputError(f"{path}: cannot be written by the USD library: is the disk full?") from None
 
@@ -276,9 +283,12 @@ def _skeleton(stage: Any, place: str, animation: Animation, mesh: Any, targets: 
 
 
 def add_audio(stage: Any, place: str, audio: str) -> None:
-    """A reference to the sound, played from the first frame on without a place in space."""
+    """A reference to the sound, played from the first frame on without a place in space; what is no UTF-8 in its name
+    becomes "?", as ``write_text`` does it.
+    """
     from pxr import Sdf, UsdMedia
 
+    audio = audio.encode(errors="replace").decode()
     sound = UsdMedia.SpatialAudio.Define(stage, f"{place}/Audio")
     sound.CreateFilePathAttr(Sdf.AssetPath(audio if audio.startswith("..") else f"./{audio}"))
     sound.CreateAuralModeAttr(UsdMedia.Tokens.nonSpatial)

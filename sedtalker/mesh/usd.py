@@ -14,6 +14,7 @@ from sedtalker.arrays import Doubles, Floats, Ints, to_srgb
 from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.processes import run_beside
+from sedtalker.reading import is_utf8
 
 _SKIPPED = ("guide", "proxy")
 """Purposes of prims that are no part of the picture."""
@@ -80,6 +81,8 @@ def check_openable(path: Path) -> None:
     Raises:
         InputError: it does not open, or not within three quarters of a minute.
     """
+    if not is_utf8(path):
+        raise InputError(f"{path}: OpenUSD opens files whose names are UTF-8 alone: give it another name")
     try:
         done = run_beside(_OPEN, [str(path)], OPENING)
     except subprocess.TimeoutExpired:

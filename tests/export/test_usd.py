@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from sedtalker.errors import InputError
 from sedtalker.export.usd import write_usd
 from sedtalker.face.face import Face
+from sedtalker.mesh.files import read_mesh
 from tests.support.cube import cube_face
 from tests.support.exports import read_usd
 from tests.support.moving import moving_cube, speaking_face
@@ -72,6 +75,20 @@ def test_the_sound_is_named_relative_to_the_file(tmp_path: Path) -> None:
     for audio in ("../speech.wav", "./speech.wav"):
         write_usd(tmp_path / "a.usdc", moving_cube(2), audio=audio.removeprefix("./"))
         assert read_usd(tmp_path / "a.usdc").audio == audio
+
+
+def test_names_of_files_need_not_be_utf8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("names of this system's files are UTF-8")
+    path = folder / os.fsdecode(b"k\xf6pf.usdc")
+    write_usd(path, moving_cube(2), audio=os.fsdecode(b"caf\xe9/ja.wav"))
+    assert [made.name for made in folder.iterdir()] == [path.name]
+    with pytest.raises(InputError, match="names are UTF-8"):
+        read_mesh(path)
+    assert read_usd(Path(shutil.copy(path, tmp_path / "a.usdc"))).audio == "./caf?/ja.wav"
 
 
 def test_the_built_in_face_is_within_a_twentieth_of_a_millimetre(tmp_path: Path) -> None:
