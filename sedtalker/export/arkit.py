@@ -240,12 +240,13 @@ def read_motion(path: Path, times: Reals) -> tuple[Floats, EmotionTrack | None, 
     return resample_frames(solved.weights, at, times), animation.track, float(at[-1])
 
 
-def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None = None) -> ArkitMotion:
+def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None = None, hint: str = "") -> ArkitMotion:
     """A CSV of Live Link Face or of ours; columns are found by name, rows without values are skipped.
 
     Args:
         rate: frames a second that its timecodes count; None: the usual rate that fits the frame numbers in it.
         names: what its columns are called, where they are not all of ARKit's; shapes without a column rest.
+        hint: what is said behind the name of a shape without a column, where ``names`` are not given.
     """
     from scipy.spatial.transform import Rotation
 
@@ -262,7 +263,9 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
     needed = (COLUMNS[0], *shapes, *ANGLES) if names is None else (COLUMNS[0],)
     missing = [name for name in needed if name.lower() not in header]
     if missing:
-        raise InputError(f"{path}: not a Live Link Face CSV: there is no column {missing[0]}")
+        raise InputError(
+            f"{path}: not a Live Link Face CSV: there is no column {missing[0]}{hint * (missing[0] in shapes)}"
+        )
     present = [k for k, name in enumerate(shapes) if name.lower() in header]
     if not present:
         assert names is not None
@@ -337,7 +340,7 @@ def read_take(path: Path, names: ShapeMap | None = None) -> ArkitMotion:
         raise InputError(f"{path}: no such file")
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MiB: cut it")
-    take = read_arkit_csv(path, rate=None, names=names)
+    take = read_arkit_csv(path, rate=None, names=names, hint="; --map says how another rig calls its shapes")
     if len(take.times) > 1 and float(np.diff(take.times).min()) < 0.0:
         raise InputError(f"{path}: its timecodes go backwards: cut the take where they do")
     if take.times[-1] > LONGEST_SECONDS:

@@ -89,7 +89,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         read_take(tmp_path / "a.csv")
     other = tmp_path / "b.csv"
     other.write_text("Timecode,foo\n00:00:00:00.000,1\n")
-    with pytest.raises(InputError, match="no column"):
+    with pytest.raises(InputError, match="no column EyeBlinkLeft; --map says"):
         read_take(other)
     with pytest.raises(InputError, match="none of its columns"):
         read_take(other, read_shape_map("vrm"))
