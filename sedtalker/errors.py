@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,6 +48,14 @@ def said_of(name: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
+
+
+def meant(name: str, known: Iterable[str], most: int = 3, likeness: float = 0.6) -> str:
+    """A question that names what comes nearest to a name that is not known; empty where nothing does."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), most, likeness)
+    return f"did you mean {' or '.join(near)}?" if near else ""
 
 
 @contextmanager

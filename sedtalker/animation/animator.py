@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -17,6 +17,7 @@ from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame,
 from sedtalker.animation.articulation import Articulation
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.listening import Company, Other
+from sedtalker.animation.option_fields import with_options
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, assemble, move, sharpened
 from sedtalker.animation.scene import Scene, directions, places_beside, with_others
@@ -177,11 +178,11 @@ class Animator:
             options: fields of ``motion`` that are other than there, such as ``intensity=1.4``, by their names.
 
         Raises:
-            InputError: bad sound, track or face; the message is the line that the command line prints.
+            InputError: bad sound, track, face or option; the message is the line that the command line prints.
         """
         if enroll and emotion is not None:
             raise InputError("enroll is for the diarizer; it does nothing with an emotion that is given")
-        motion = replace(motion, **options)
+        motion = with_options(motion, options, self)
         motion.check_names()
         sound = as_audio(audio, rate, max_seconds)
         face = self._face(face)
@@ -244,7 +245,7 @@ class Animator:
         Raises:
             InputError: bad sound or turns, a track of nobody, or a decoder of vertices.
         """
-        motion, tracks = replace(motion, **options), tracks or {}
+        motion, tracks = with_options(motion, options, self.scene), tracks or {}
         motion.check_names()
         if self.moves_vertices:
             raise InputError("a conversation needs a decoder of shapes; this one moves the vertices of one topology")

@@ -5,13 +5,14 @@ Nothing heavy is imported here, because every ``--help`` reads it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, meant
 
 Part = Literal["Face", "Speakers", "Emotion", "Motion", "Words", "Video", "Files", "Time"]
 """What an option belongs to; the headings of ``--help``."""
@@ -144,6 +145,29 @@ def check_ranges(options: Any) -> None:
             continue
         if not least <= value <= most:
             raise InputError(f"{name}: {value:g} does not lie between {least:g} and {most:g}")
+
+
+Options = TypeVar("Options")
+"""A class of options."""
+
+
+def with_options(options: Options, given: Mapping[str, Any], taker: Callable[..., Any]) -> Options:
+    """Options with other values, as keyword arguments give them.
+
+    Args:
+        options: of a dataclass.
+        given: fields of it by name.
+        taker: what was called with them and parameters of its own.
+
+    Raises:
+        InputError: there is no such option; the line says which come nearest.
+    """
+    own = [field.name for field in fields(options)]  # type: ignore[arg-type]
+    for name in given:
+        if name not in own:
+            known = meant(name, [*inspect.signature(taker).parameters, *own])
+            raise InputError(f"there is no option '{name}'" + (f": {known}" if known else ""))
+    return replace(options, **given)  # type: ignore[type-var]
 
 
 def is_repeatable(kind: Any) -> bool:

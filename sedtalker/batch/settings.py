@@ -23,7 +23,7 @@ from sedtalker.batch.opening import (
     shape_map_of,
 )
 from sedtalker.checkpoint import read_config, weights_sha256
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, meant
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
 from sedtalker.phonetics.words import AUTO, READERS, TEXT_SUFFIXES
@@ -219,8 +219,11 @@ def parse_settings(values: Mapping[str, Any], where: str = "") -> BatchSettings:
     except ValidationError as error:
         name, problem = problem_of(error)
         option = name.partition(".")[0]
-        given = f" (given: {values[option]})" if option in values and option in declared(BatchSettings) else ""
-        raise InputError(f"{where}{': ' if where else ''}--{option.replace('_', '-')}: {problem}{given}") from None
+        known = declared(BatchSettings)
+        more = f" (given: {values[option]})" if option in values and option in known else ""
+        if option not in known and (question := meant(option, known)):
+            more = f": {question}"
+        raise InputError(f"{where}{': ' if where else ''}--{option.replace('_', '-')}: {problem}{more}") from None
 
 
 def _hashes(folders: Mapping[str, Path]) -> dict[str, str]:

@@ -7,7 +7,6 @@ is imported when the first of them is called.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, meant
 from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.plugins import plugin
 from sedtalker.progress import Hook, no_progress
@@ -359,8 +358,7 @@ def sides(face: Face, name: str) -> tuple[str, ...]:
     if name in paired_names(face.shapes):
         return tuple(name + side for side in SIDES)
     known = [*paired_names(face.shapes), *face.shapes]
-    near = difflib.get_close_matches(name, known, 3, 0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`sedtalker face list --json` names them"
+    hint = meant(name, known, likeness=0.5) or "`sedtalker face list --json` names them"
     raise InputError(f"{face.name} has no shape '{name}': {hint}")
 
 

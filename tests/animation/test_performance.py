@@ -12,7 +12,7 @@ import typer
 from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
-from sedtalker.animation.option_fields import Option, declared, listed, not_offered, read_factors
+from sedtalker.animation.option_fields import Option, declared, listed, not_offered, read_factors, with_options
 from sedtalker.animation.performance import LABELS, LiveMotion, Motion, Performance, StreamSettings
 from sedtalker.batch.settings import BatchSettings
 from sedtalker.cli.animate import animate
@@ -184,3 +184,13 @@ def test_help_names_the_categories() -> None:
 def test_a_project_of_an_older_version_has_its_gains() -> None:
     older = checked_settings({"regions": {"brows": 1.5, "nose": 1.0}, "shapes": {"jawOpen": 0.5}})
     assert older.gain == {"brows": 1.5, "jawOpen": 0.5}
+
+
+def test_a_misspelt_option_is_answered_with_the_nearest() -> None:
+    def animator(emotion: str, motion: Motion) -> None: ...
+
+    assert with_options(Motion(), {"intensity": 1.4}, animator) == Motion(intensity=1.4)
+    with pytest.raises(InputError, match=r"no option 'emotoin': did you mean emotion or motion"):
+        with_options(Motion(), {"emotoin": "happy"}, animator)
+    with pytest.raises(InputError, match="no option 'intensty': did you mean intensity"):
+        with_options(Motion(), {"intensty": 2.0}, animator)

@@ -22,7 +22,7 @@ def test_names_and_values_come_as_text_too() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"intensty": 1}, "clips.csv:3: --intensty: there is no such option"),
+        ({"intensty": 1}, "clips.csv:3: --intensty: there is no such option: did you mean intensity"),
         ({"intensity": "much"}, r"clips.csv:3: --intensity: .*given: much"),
         ({"targets": "some"}, "clips.csv:3: --targets: "),
     ],
