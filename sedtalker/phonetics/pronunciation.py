@@ -18,7 +18,7 @@ import logging
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +32,8 @@ ENGLISH = "en"
 """The language of the dictionary, and what a transcript is in unless somebody says otherwise."""
 SHORT_NAMES = {"en": "en-us", "zh": "cmn", "fr": "fr-fr", "no": "nb", "zh-hk": "yue"}
 """Usual names of languages that espeak-ng calls otherwise."""
+ISO_639_2: dict[str, str] = read_own_table(__file__, "languages.toml")
+"""Codes of three letters, and those of two that espeak-ng takes."""
 MOST_CHARACTERS = 200_000
 """Longest transcript; an hour of fast speech has a third of that."""
 INSIDE_WORDS = "'’ʼ"
@@ -40,6 +42,24 @@ SIGNS = {"&": "and", "＆": "and", "%": "percent", "％": "percent"}
 """Signs that are spoken, and their entries in the dictionary."""
 NUMBER = re.compile(r"(?<![\d$€£¥][.,:/-])(?<![\d$€£¥])\d+(?:[.,]\d{3})*(?:[.,]\d+)?(?![.,:/-]?\d)")
 """Digits with points and commas that are a number; no price, date, time, version or list."""
+WIDE = {place: place - 0xFEE0 for first, last in ("０９", "ＡＺ", "ａｚ") for place in range(ord(first), ord(last) + 1)}
+"""Full-width digits and letters, and the plain ones, which dictionary and espeak-ng know."""
+IN_FULL = {
+    **{"Dr": "Doctor", "St": "Saint", "Mt": "Mount", "Mr": "Mister", "Mrs": "Mrs", "Ms": "Ms", "Prof": "Professor"},
+    **{"Capt": "Captain", "Lt": "Lieutenant", "Sgt": "Sergeant", "vs": "versus"},
+}
+"""English abbreviations with a point, and how they are spoken."""
+STREET = "Street"
+"""What St. is where no name follows."""
+ABBREVIATION = re.compile(rf"(\W*)({'|'.join(IN_FULL)})(\.?)(\W*)")
+"""A text that is one of them."""
+CURRENCIES = {"$": ("dollar", "dollars"), "€": ("euro", "euros"), "£": ("pound", "pounds"), "¥": ("yen", "yen")}
+"""Signs of money, and their names: of one and of more."""
+_AMOUNT = r"(\d+(?:,\d{3})*)(?:\.(\d+))?"
+PRICE = re.compile(rf"([$€£¥]){_AMOUNT}(?![.,:/–-]?\w)|(?<![\d.,:/–-]){_AMOUNT}\s?([$€£¥])")
+"""An amount of money: its sign, whole units and what is behind the point; or those, and then the sign."""
+MAGNITUDES = ("hundred", "thousand", "million", "billion", "trillion")
+"""What stands between an amount and the name of the money when it is spoken: ``$5 million``."""
 UNSPACED = re.compile(r"(?<=[\u3001-\u30ff\u3400-\u9fff\uff01-\uff60]) (?=[\u3001-\u30ff\u3400-\u9fff\uff01-\uff60])")
 """A space between signs of scripts without any."""
 GAP = "|"
@@ -61,19 +81,21 @@ class SpokenWord:
     within: tuple[float, float] | None = None
 
 
-def pronounce(text: str, language: str = ENGLISH) -> list[SpokenWord]:
+def pronounce(text: str, language: str = ENGLISH, beside: tuple[str, str] = ("", "")) -> list[SpokenWord]:
     """The words of a text, each with its phones; their texts are together the text.
 
     Args:
         text: in the language's usual script.
         language: as espeak-ng names it (``de``, ``fr-fr``, ``cmn``, ``ko``), or ``en``; regions may be added.
+        beside: the texts before and after it, by which abbreviations are understood.
 
     Raises:
         InputError: no words, too long, an unknown language, or an extra that it needs is not installed.
     """
     if len(text) > MOST_CHARACTERS:
         raise InputError(f"the transcript has more than {MOST_CHARACTERS} characters: cut the recording into parts")
-    tokens = [(token, written_words(token)) for token in written_texts(text)]
+    texts = written_texts(text)
+    tokens = list(zip(texts, map(written_words, in_full(texts, language, beside)), strict=True))
     if not tokens:
         raise InputError("the transcript has no words in it: give what is said in the recording")
     dictionary = english_dictionary() if plain_name(language) == ENGLISH else {}
@@ -115,6 +137,43 @@ def written_texts(text: str) -> list[str]:
     return found
 
 
+def in_full(texts: Sequence[str], language: str = ENGLISH, beside: tuple[str, str] = ("", "")) -> list[str]:
+    """Texts as they are spoken: full-width digits and letters as plain ones; in English, titles and prices in full.
+
+    Args:
+        texts: in order, each of a word or so.
+        language: see ``pronounce``; so is ``beside``.
+    """
+    said = [text.translate(WIDE) for text in texts]
+    if plain_name(language).partition("-")[0] != ENGLISH:
+        return said
+    around = zip([beside[0], *said], said, [*said[1:], beside[1]], strict=False)
+    return [_english(text, before, after) for before, text, after in around]
+
+
+def _english(text: str, before: str, after: str) -> str:
+    """A text in full between two others."""
+    if found := ABBREVIATION.fullmatch(text):
+        short, is_title = found[2], next(filter(str.isalpha, after), "").isupper()
+        if found[3] or (is_title and short in ("Dr", "St")):
+            return f"{found[1]}{STREET if short == 'St' and not is_title else IN_FULL[short]}{found[4]}"
+    if (price := PRICE.search(before)) and "".join(filter(str.isalpha, text)).lower() in MAGNITUDES:
+        return f"{text} {CURRENCIES[price[1] or price[6]][1]}"
+    is_counted = "".join(filter(str.isalpha, after)).lower() in MAGNITUDES
+    return PRICE.sub(lambda m: f" {_amount(m[2] or m[4], m[3] or m[5], m[1] or m[6], is_counted)} ", text)
+
+
+def _amount(whole: str, behind: str | None, sign: str, is_counted: bool) -> str:
+    """An amount of money in words, or without its name where a magnitude follows."""
+    number = whole if behind is None else f"{whole}.{behind}"
+    if is_counted:
+        return number
+    one, more = CURRENCIES[sign]
+    if behind is None or len(behind) != 2:
+        return f"{number} {one if number == '1' else more}"
+    return f"{whole} {one if whole == '1' else more} {behind.lstrip('0')}"
+
+
 def joined(texts: Iterable[str]) -> str:
     """Written words as a text: with spaces, but none between the signs of Chinese and Japanese."""
     return UNSPACED.sub("", " ".join(texts))
@@ -141,8 +200,11 @@ def check_language(language: str) -> None:
 
 
 def plain_name(language: str) -> str:
-    """A language in lower case with hyphens; that of the dictionary is ``ENGLISH`` also by its longer name."""
-    name = language.strip().lower().replace("_", "-")
+    """A language in lower case with hyphens, by two letters where it has them; that of the dictionary is ``ENGLISH``
+    also by its longer name.
+    """
+    first, hyphen, region = language.strip().lower().replace("_", "-").partition("-")
+    name = ISO_639_2.get(first, first) + hyphen + region
     return ENGLISH if name == SHORT_NAMES[ENGLISH] else name
 
 

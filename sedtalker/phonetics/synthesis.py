@@ -26,6 +26,7 @@ from sedtalker.phonetics.pronunciation import (
     ENGLISH,
     SpokenWord,
     espeak_name,
+    in_full,
     plain_name,
     sounds_of,
     written_texts,
@@ -152,8 +153,9 @@ class Synthesizer:
             raise InputError(f"--speed {speed:g}: give 0.5 to 2")
         name = "en-gb" if plain_name(language) == ENGLISH and voice.startswith(BRITISH) else espeak_name(language)
         written = [written_texts(part) for part in parts]
-        signs = self._signs(parts, name)
-        own = [self._signs(texts, name) for texts in written]
+        said = [in_full(texts, language) for texts in written]
+        whole = [part if a == b else " ".join(b) for part, a, b in zip(parts, written, said, strict=True)]
+        signs, own = self._signs(whole, name), [self._signs(texts, name) for texts in said]
         if not all(any(classes for *_, classes in sounds_of(text)) for text in signs):
             raise InputError("there is nothing to say: give words, in the language that --language names")
         made, _, timings = self.engine.create_timed(" ".join(signs), voice, speed, is_phonemes=True)

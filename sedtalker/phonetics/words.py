@@ -98,19 +98,29 @@ def _checked(start: float, end: float, text: str) -> Word:
 
 
 def _spoken(found: list[Word]) -> list[Word]:
-    """Words and phrases without what is not spoken: asides, and names of speakers before a colon.
+    """Words and phrases without what is not spoken: asides, and names of speakers.
 
-    Those are in capitals, or there twice or more. Where all are names, and one has an emotion of ours behind it, there
-    are no words.
+    Where all are names, and one has an emotion of ours behind it, there are no words.
     """
     alone = [NAMED_ALONE.fullmatch(word.text) for word in found if word.text]
     if all(m and (m["how"] or m["name"].isupper()) for m in alone) and any(m and m["how"] for m in alone):
         return []
-    before = Counter(name for word in found for name in SPEAKER.findall(word.text))
-    names = {name for name, count in before.items() if count > 1 or name.isupper()}
-    said = [SPEAKER.sub(lambda m: " " if m[1] in names else m[0], word.text) for word in found]
+    said = _without_names([word.text for word in found])
     kept = [" ".join(ASIDES.sub(" ", text).split()) for text in said]
     return [replace(word, text=text) for word, text in zip(found, kept, strict=True)]
+
+
+def _without_names(texts: Sequence[str]) -> list[str]:
+    """Texts without the names of speakers before a colon: those in capitals, and those that are there twice or more."""
+    before = Counter(name for text in texts for name in SPEAKER.findall(text))
+    names = {name for name, count in before.items() if count > 1 or name.isupper()}
+    return [SPEAKER.sub(lambda m: " " if m[1] in names else m[0], text) for text in texts]
+
+
+def _lines_of_script(text: str) -> str:
+    """What is said in the lines of a script; a text that would be nothing without its names is all said."""
+    said = "\n".join(_without_names(text.splitlines()))
+    return said if written_words(said) else text
 
 
 Found = Iterable[tuple[float, float, str]]
@@ -193,13 +203,13 @@ def spoken_words(given: Words, language: str = ENGLISH) -> list[SpokenWord]:
         path = Path(given)
         named = isinstance(given, Path) or path.suffix.lower() in (*READERS, *TEXT_SUFFIXES)
         if not (named or is_file(path)):
-            return pronounce(str(given), language)
+            return pronounce(_lines_of_script(str(given)), language)
         if path.suffix.lower() in READERS:
             return timed_words(read_words(read_bytes(path, "a file of words"), path.name), language)
         text = read_text(path, "a transcript")
         if not written_words(text):
             raise InputError(f"{path}: no words in it: it should hold what is said in the recording")
-        return pronounce(text, language)
+        return pronounce(_lines_of_script(text), language)
     return list(given)
 
 
@@ -209,10 +219,11 @@ def timed_words(words: Sequence[Word], language: str = ENGLISH) -> list[SpokenWo
     Raises:
         InputError: none of them is a word, or what ``pronounce`` raises.
     """
-    spoken: list[SpokenWord] = []
-    for word in words:
+    spoken, texts = list[SpokenWord](), ["", *(word.text for word in words), ""]
+    for word, *beside in zip(words, texts, texts[2:], strict=False):
         if written_words(word.text):
-            spoken += [replace(said, within=(word.start, word.end)) for said in pronounce(word.text, language)]
+            said = pronounce(word.text, language, (beside[0], beside[1]))
+            spoken += [replace(one, within=(word.start, word.end)) for one in said]
     if not spoken:
         raise InputError("the file of words has times, but no words")
     return spoken

@@ -47,6 +47,24 @@ def test_numbers_and_signs_that_are_spoken() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Dr. Lee met (Mr. Day) on St. James St. today.", "Doctor Lee met (Mister Day) on Saint James Street today."),
+        ("Dr Lee, St Ives, Gen Z: cats vs. dogs", "Doctor Lee, Saint Ives, Gen Z: cats versus dogs"),
+        ("It costs $20, €5 or 1£.", "It costs 20 dollars , 5 euros or 1 pound ."),
+        ("$1.05, $1,000 and ￥5", "1 dollar 5 , 1,000 dollars and ￥5"),
+        ("$5.2 million of US$3", "5.2 million dollars of US 3 dollars"),
+        ("$20-30, $2k and 3.50", "$20-30, $2k and 3.50"),
+        ("１２ ａｐｐｌｅｓ", "12 apples"),
+    ],
+)
+def test_abbreviations_and_prices_in_full(text: str, said: str) -> None:
+    texts = pronunciation.written_texts(text)
+    assert " ".join(" ".join(pronunciation.in_full(texts)).split()) == said
+    assert pronunciation.in_full(["Dr.", "$3", "１"], "de") == ["Dr.", "$3", "1"]
+
+
 @dictionary
 def test_english_words_are_looked_up() -> None:
     assert pronounce("Bob’s map") == [
@@ -58,7 +76,7 @@ def test_english_words_are_looked_up() -> None:
 @espeak
 def test_texts_without_a_sound_are_kept() -> None:
     assert written_words("１００％、Ｒ＆Ｄ") == ["１００", "％", "Ｒ", "＆", "Ｄ"]
-    assert [word.text for word in pronounce("１００％です。", "ja")] == ["１００％ です。"]
+    assert [word.text for word in pronounce("１００％です。", "ja")] == ["１００％", "です。"]
     assert "".join(word.text for word in pronounce("今日は５０％です。", "ja")) == "今日は５０％です。"
     assert [word.text for word in pronounce("100 ５０％", "ja")] == ["100 ５０％"]
 
@@ -151,14 +169,19 @@ def test_languages_by_codes_of_other_programs() -> None:
         "KO-kr": "ko",
         "en-GB": "en-gb",
         "zh-HK": "yue",
+        "deu": "de",
+        "ger": "de",
+        "spa": "es",
+        "eng-US": "en-us",
     }
     assert {code: pronunciation.espeak_name(code) for code in codes} == codes
+    assert all(map(pronunciation.espeak_name, pronunciation.ISO_639_2))
 
 
 @dictionary
 def test_english_by_any_name_needs_the_dictionary_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pronunciation, "has_espeak", lambda: False)
-    for code in ("EN", "en-US", "en_us"):
+    for code in ("EN", "en-US", "en_us", "eng"):
         check_language(code)
         assert pronounce("map", code)[0].phones == ("M", "AE", "P")
 

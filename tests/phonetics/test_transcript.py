@@ -12,7 +12,7 @@ import pytest
 from sedtalker.audio import SAMPLE_RATE, Audio, from_samples
 from sedtalker.errors import InputError
 from sedtalker.phonetics.pronunciation import SpokenWord
-from sedtalker.phonetics.words import align_recording, spoken_words
+from sedtalker.phonetics.words import Word, align_recording, spoken_words, timed_words
 from sedtalker.speech.encoder import MelEncoder, open_encoder
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="needs the extra align")
@@ -50,6 +50,21 @@ def test_a_text_and_its_file(tmp_path: Path) -> None:
         assert [(w.text, w.within) for w in spoken_words(given)] == [("Bob", None), ("may.", None)]
     words = spoken_words("Bob may.")
     assert spoken_words(words) == words
+
+
+def test_speakers_of_a_script_are_not_spoken(tmp_path: Path) -> None:
+    text = "ANN: Bob may.\nBOB (angry): May Bob?\n\nNo: map.\n"
+    (tmp_path / "script.txt").write_text(text, encoding="utf-8")
+    for given in (text, tmp_path / "script.txt"):
+        assert [w.text for w in spoken_words(given)] == ["Bob", "may.", "May", "Bob?", "No:", "map."]
+    assert [w.text for w in spoken_words("BOB:")] == ["BOB:"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("phonemizer") is None, reason="needs the extra g2p")
+def test_words_of_a_file_know_their_neighbours() -> None:
+    words = timed_words([Word(k, k + 1, text) for k, text in enumerate(["St.", "Bob", "$5", "million"])])
+    assert [w.phones[:2] for w in words] == [("S", "EY"), ("B", "AA"), ("F", "AY"), ("M", "IH"), ("D", "AA")]
+    assert [w.text for w in words] == ["St.", "Bob", "$5", "million", ""]
 
 
 @pytest.mark.parametrize("name", FILES)
