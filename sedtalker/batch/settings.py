@@ -185,9 +185,9 @@ class BatchSettings(BatchOptions):
 
             check_language(self.language or ENGLISH)
         if self.emotion is not None:
-            from sedtalker.emotion.formats.files import check_emotion
+            from sedtalker.emotion.formats.files import parse_emotion
 
-            check_emotion(self.emotion)
+            parse_emotion(self.emotion)
         if self.coordinates is not None:
             coordinates_of(self)
         self.check_names()

@@ -75,11 +75,11 @@ def stream(
 
 def check_settings(settings: StreamSettings) -> None:
     """Raise ``InputError`` where settings say what there is not."""
-    from sedtalker.emotion.formats.files import check_emotion
+    from sedtalker.emotion.formats.files import parse_emotion
 
     o.check_enroll(settings.enroll, None, settings.emotion)
     if settings.emotion is not None:
-        check_emotion(settings.emotion)
+        parse_emotion(settings.emotion)
     settings.check_names()
 
 

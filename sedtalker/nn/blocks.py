@@ -253,11 +253,12 @@ class ResidualConvolution(nn.Module):
         super().__init__()
         self.norm = ChannelNorm(channels)
         self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel // 2))
+        self.project: nn.Module = nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, past: Tensor | None = None, pending: int = 0) -> tuple[Tensor, Tensor]:
         made, after = convolved(self.conv, self.norm(x), past, pending)
-        return x + self.dropout(F.gelu(made)), after
+        return x + self.dropout(self.project(F.gelu(made))), after
 
 
 class ChannelNorm(nn.Module):

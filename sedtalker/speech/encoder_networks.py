@@ -102,19 +102,12 @@ class SpeechEncoder(MelModule):
 # whose result equals one pass, and a stream can be encoded as it arrives.
 
 
-class EncoderBlock(nn.Module):
+class EncoderBlock(ResidualConvolution):
     """A ``ResidualConvolution`` with a pointwise projection at its end."""
 
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float):
-        super().__init__()
-        self.norm = ChannelNorm(width)
-        self.conv = nn.Conv1d(width, width, kernel, dilation=dilation, padding=dilation * (kernel // 2))
+        super().__init__(width, kernel, dilation, dropout)
         self.project = nn.Conv1d(width, width, 1)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, past: Tensor | None = None, pending: int = 0) -> tuple[Tensor, Tensor]:
-        made, after = convolved(self.conv, self.norm(x), past, pending)
-        return x + self.dropout(self.project(F.gelu(made))), after
 
 
 class EmotionEncoder(MelModule):

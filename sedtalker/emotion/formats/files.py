@@ -76,12 +76,7 @@ def read_track(path: Path, duration: float | None = None) -> EmotionTrack:
     return row.read(text, duration, str(path))
 
 
-def check_emotion(text: str) -> None:
-    """Raise ``InputError`` when ``parse_emotion`` could not read this, before anything else is done."""
-    parse_emotion(text, None)
-
-
-def parse_emotion(text: str, duration: float | None) -> EmotionTrack:
+def parse_emotion(text: str, duration: float | None = None) -> EmotionTrack:
     """Read a value of ``--emotion``: a track file, or a constant such as ``happy`` or ``happy:0.8``.
 
     Args:

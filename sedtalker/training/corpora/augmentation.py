@@ -104,7 +104,7 @@ def mixed(samples: Samples, noise: Samples, decibels: float) -> Samples:
     return (samples + noise * np.sqrt(power) * 10 ** (-decibels / 20)).astype(np.float32)
 
 
-def _random_background(noises: Sequence[Samples], length: int, rng: np.random.Generator) -> Samples:
+def random_background(noises: Sequence[Samples], length: int, rng: np.random.Generator) -> Samples:
     """A recorded noise, repeated to ``length`` samples from a random place on."""
     noise = noises[int(rng.integers(len(noises)))]
     return np.roll(np.resize(noise, length), int(rng.integers(length)))
@@ -158,7 +158,7 @@ class DiarizerRecipe:
         """Add a recorded background, or coloured noise, at a random ratio to the speech."""
         noise: Reals
         if noises and rng.random() < self.recorded:
-            noise = _random_background(noises, len(samples), rng)
+            noise = random_background(noises, len(samples), rng)
         else:
             spectrum = np.fft.rfft(rng.standard_normal(len(samples)))
             slope = rng.uniform(0.0, 1.2)
@@ -267,7 +267,7 @@ class SpeechRecipe(RoomAndNoise):
     def _add_noise(self, samples: Samples, noises: Sequence[Samples], rng: np.random.Generator) -> Samples:
         """A recorded background, or coloured noise, at a random ratio to the speech."""
         if noises and rng.random() < self.recorded:
-            noise = _random_background(noises, len(samples), rng)
+            noise = random_background(noises, len(samples), rng)
         else:
             noise = self._equalise(rng.standard_normal(len(samples)).astype(np.float32), rng)
         return mixed(samples, noise, float(rng.uniform(*self.snr)))

@@ -354,7 +354,7 @@ def evaluate_motion(theirs: Path, audio: Path, reference: Path | None = None) ->
     speech, times = speech[:shared], times[:shared]
     if speech.sum() < 2:
         raise InputError(f"{audio}: no speech in it that the motion reaches")
-    moved = [_on_face(face, read[path][0][:shared]) for path in (theirs, reference) if path is not None]
+    moved = [face.with_rest(read[path][0][:shared]) for path in (theirs, reference) if path is not None]
     height, rest = lip_aperture(face, moved[0]), lip_aperture(face, 0.0 * moved[0][:1])[0]
     shifted = {
         int(lag): correlation(height[speech], np.roll(features.prosody[:shared, 0], lag)[speech]) for lag in LAGS
@@ -368,13 +368,6 @@ def evaluate_motion(theirs: Path, audio: Path, reference: Path | None = None) ->
     count_closures(counts, times, height - rest, np.ones(len(times)), [], found_at[1])
     found |= {"closed": counts.recall, "vowels_closed": counts.false_rate}
     return found | (_beside(face, moved[0], moved[1], speech) if reference is not None else {})
-
-
-def _on_face(face: Face, weights: Reals) -> Floats:
-    """ARKit weights (T, 52) as coefficients of a face."""
-    whole = np.zeros((len(weights), len(face.shapes)), np.float32)
-    whole[:, [face.shape_index[name] for name in ARKIT_52]] = weights
-    return whole
 
 
 def _beside(face: Face, theirs: Floats, reference: Floats, speech: Mask) -> dict[str, float]:

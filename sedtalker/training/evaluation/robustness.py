@@ -14,7 +14,7 @@ import soxr
 from scipy.signal import fftconvolve
 
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
-from sedtalker.training.corpora.augmentation import Samples, mixed
+from sedtalker.training.corpora.augmentation import Samples, mixed, random_background
 from sedtalker.training.corpora.joined_speech import FRAME, clip_activity
 from sedtalker.training.corpora.layer_features import TRAINING_NOISES
 from sedtalker.training.corpora.manifest import Clip
@@ -65,9 +65,7 @@ def noisy(
     samples: Samples, noises: Sequence[Samples], rng: np.random.Generator, decibels: float = NOISE_DECIBELS
 ) -> Samples:
     """A random noise, repeated, ``decibels`` below the mean power of the recording."""
-    noise = noises[int(rng.integers(len(noises)))]
-    noise = np.roll(np.resize(noise, len(samples)), int(rng.integers(len(samples))))
-    return mixed(samples, noise, decibels)
+    return mixed(samples, random_background(noises, len(samples), rng), decibels)
 
 
 def reverberant(samples: Samples, rng: np.random.Generator, seconds: float = REVERBERATION) -> Samples:

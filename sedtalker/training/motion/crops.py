@@ -144,9 +144,8 @@ class TalkingCrops:
         margin: int,
         hook: Hook = no_progress,
     ):
-        self.config, self.face, self.lip_measure = config, face, lip_measure
+        self.config, self.face, self.lip_measure, self.margin = config, face, lip_measure, margin
         c = config
-        self.limits = CropLimits(c.seconds, margin, c.tempo, c.warp, c.masked)
         self.open_store: OpenStore = partial(
             open_features, augmenter=read_augmenter(data), cache=cache, workers=c.workers, hook=hook
         )
@@ -171,18 +170,49 @@ class TalkingCrops:
         store, copies = self.voices[int(rng.random() < self.config.other_voices)]
         copy = copies[int(rng.integers(len(copies)))]
         said = self.talker.spoken[copy.key], self.talker.spans[copy.key]
-        return draw_crop(store, copy, rng, said, self.limits)
+        return self._drawn(store, copy, rng, said)
 
     def read_crop(self, rng: np.random.Generator) -> SpeechCrop:
         """A crop of read speech, at rest where nobody made its motion (``ReadSpeech.speak``)."""
         store, copy = self.pseudo_labelled[int(rng.integers(len(self.pseudo_labelled)))]
         motion = self.read.spoken.get(copy.key) or pause(round(copy.duration * FRAME_CLOCK.rate))
-        return draw_crop(store, copy, rng, (motion, self.read.spans.get(copy.key, [])), self.limits)
+        return self._drawn(store, copy, rng, (motion, self.read.spans.get(copy.key, [])))
 
     def pause_crop(self, rng: np.random.Generator) -> SpeechCrop:
         """A crop in which nobody speaks."""
         copy = self.noise.copies[int(rng.integers(len(self.noise.copies)))]
-        return draw_crop(self.noise, copy, rng, None, self.limits)
+        return self._drawn(self.noise, copy, rng, None)
+
+    def _drawn(
+        self,
+        store: FeatureStore,
+        copy: Copy,
+        rng: np.random.Generator,
+        said: tuple[SpokenMotion, list[PhoneSpan]] | None,
+    ) -> SpeechCrop:
+        """A random stretch of a recording at another tempo and vocal-tract length.
+
+        ``said`` is the recording's motion and phones; None: nobody speaks.
+        """
+        c, margin = self.config, self.margin
+        frames, tempo = int(c.seconds * FRAME_CLOCK.rate), float(np.exp(rng.uniform(-c.tempo, c.tempo)))
+        slack = copy.duration - c.seconds * tempo
+        start = float(rng.uniform(min(-0.2, slack), max(slack, 0.0) + 0.2))
+        crop = store.crop(copy, start - margin / FRAME_CLOCK.rate * tempo, 2 * (frames + 2 * margin), tempo)
+        mel = warp_bands(crop.mel, float(np.exp(rng.uniform(-c.warp, c.warp))))
+        prosody = crop.prosody.reshape(-1, 2, 4).mean(1)[margin : margin + frames]
+        if said is None:
+            if rng.random() < 0.3:  # digital silence, centred
+                mel, prosody = np.zeros_like(mel), np.tile(SILENT_PROSODY, (frames, 1))
+            return SpeechCrop(mel, prosody, pause(frames), np.full(frames, IGNORED))
+        mel = mask_spectrum(mel, rng) if rng.random() < c.masked else mel
+        if rng.random() < 0.2:
+            mel, prosody = gate_pauses(mel, prosody, crop.prosody[:, 0], margin, rng)
+        motion, spans = said
+        times = crop.times.reshape(-1, 2).mean(1)[margin : margin + frames]
+        inside = crop.inside.reshape(-1, 2).min(1)[margin : margin + frames]
+        phones = np.where(inside, phone_frames(spans, times), IGNORED)
+        return SpeechCrop(mel, prosody, motion.at(times * FRAME_CLOCK.rate - 0.5), phones)
 
 
 # --- One crop: its features, and what speech does in it.
@@ -213,20 +243,6 @@ class SpeechCrop:
     """(T,) indices of ``PHONES``, ``IGNORED`` where nobody knows."""
 
 
-@dataclass(frozen=True)
-class CropLimits:
-    """Seconds of a crop, frames of the encoder's context on either side, and largest changes (natural log).
-
-    ``masked`` is the share of crops that lose bands and moments (``mask_spectrum``).
-    """
-
-    seconds: float
-    margin: int
-    tempo: float
-    warp: float
-    masked: float
-
-
 def gate_pauses(
     mel: Floats,
     prosody: Floats,
@@ -240,35 +256,3 @@ def gate_pauses(
     floor = np.interp(np.arange(MEL_BANDS), *FLOOR_PROFILE) + rng.uniform(-0.7, 0.7)
     mel = np.where(quiet[:, None], floor.clip(-8.0), mel).astype(np.float32)
     return mel, np.where(pairs[:, None], SILENT_PROSODY, prosody).astype(np.float32)
-
-
-def draw_crop(
-    store: FeatureStore,
-    copy: Copy,
-    rng: np.random.Generator,
-    said: tuple[SpokenMotion, list[PhoneSpan]] | None,
-    limits: CropLimits,
-) -> SpeechCrop:
-    """A random stretch of a recording at another tempo and vocal-tract length.
-
-    ``said`` is the recording's motion and phones; None: nobody speaks.
-    """
-    frames, margin = int(limits.seconds * FRAME_CLOCK.rate), limits.margin
-    tempo = float(np.exp(rng.uniform(-limits.tempo, limits.tempo)))
-    slack = copy.duration - limits.seconds * tempo
-    start = float(rng.uniform(min(-0.2, slack), max(slack, 0.0) + 0.2))
-    crop = store.crop(copy, start - margin / FRAME_CLOCK.rate * tempo, 2 * (frames + 2 * margin), tempo)
-    mel = warp_bands(crop.mel, float(np.exp(rng.uniform(-limits.warp, limits.warp))))
-    prosody = crop.prosody.reshape(-1, 2, 4).mean(1)[margin : margin + frames]
-    if said is None:
-        if rng.random() < 0.3:  # digital silence, centred
-            mel, prosody = np.zeros_like(mel), np.tile(SILENT_PROSODY, (frames, 1))
-        return SpeechCrop(mel, prosody, pause(frames), np.full(frames, IGNORED))
-    mel = mask_spectrum(mel, rng) if rng.random() < limits.masked else mel
-    if rng.random() < 0.2:
-        mel, prosody = gate_pauses(mel, prosody, crop.prosody[:, 0], margin, rng)
-    motion, spans = said
-    times = crop.times.reshape(-1, 2).mean(1)[margin : margin + frames]
-    inside = crop.inside.reshape(-1, 2).min(1)[margin : margin + frames]
-    phones = np.where(inside, phone_frames(spans, times), IGNORED)
-    return SpeechCrop(mel, prosody, motion.at(times * FRAME_CLOCK.rate - 0.5), phones)

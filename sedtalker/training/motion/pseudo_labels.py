@@ -101,11 +101,11 @@ class TeacherLayers:
         return torch.from_numpy(np.asarray(self.cache.get(audio), np.float32))
 
 
-def open_teacher(data: Path, cache: Path, source: str | None = None) -> TeacherLayers:
-    """The teacher, ready to read recordings; ``source`` as in ``open_whisper``."""
+def open_teacher(data: Path, cache: Path) -> TeacherLayers:
+    """The teacher, ready to read recordings; see ``open_whisper``."""
     folder = builtin_checkpoint("decoder_whisper_base")
     readout = open_model(folder, "readout_decoder", in_torch=True).readout
-    encoder = open_whisper(data, source, READ_LAYERS)
+    encoder = open_whisper(data, layers=READ_LAYERS)
     name = encoder.sha256()[:8] + weights_sha256(folder)[:8]
     return TeacherLayers(readout, SpeechCache(cache, name, partial(_projected, encoder, readout)))
 
@@ -131,28 +131,15 @@ class MotionReadout:
         return F.conv1d(padded, self.weight, self.bias, dilation=config.step)[0].T.numpy()
 
 
-def fit_motion_readout(
-    teacher: TeacherLayers,
-    clips: Sequence[TrackedClip],
-    hook: Hook = no_progress,
-) -> MotionReadout:
-    """The readout of ``motion_targets``, by ridge regression.
-
-    Args:
-        clips: of the tracked talker.
-    """
-    readout = teacher.readout
-
-    def pairs() -> list[tuple[Tensor, Tensor]]:
-        made = []
-        for clip in counted(clips, hook, "reading the teacher's layers", len(clips)):
-            layers = teacher.of(clip.audio)
-            moved = resample_frames(motion_targets(clip), clip.times, FRAME_CLOCK.times(len(layers)))
-            made.append((layers, torch.from_numpy(np.asarray(moved, np.float32))))
-        return made
-
-    weights = ridge_weights(pairs(), readout.config.step, readout.config.reach, RIDGE)
-    taps = 2 * readout.config.reach + 1
+def fit_motion_readout(teacher: TeacherLayers, clips: Sequence[TrackedClip], hook: Hook = no_progress) -> MotionReadout:
+    """The readout of ``motion_targets`` of the tracked talker's clips, by ridge regression."""
+    config, pairs = teacher.readout.config, list[Pair]()
+    for clip in counted(clips, hook, "reading the teacher's layers", len(clips)):
+        layers = teacher.of(clip.audio)
+        moved = resample_frames(motion_targets(clip), clip.times, FRAME_CLOCK.times(len(layers)))
+        pairs.append((layers, torch.from_numpy(moved)))
+    weights = ridge_weights(pairs, config.step, config.reach)
+    taps = 2 * config.reach + 1
     return MotionReadout(teacher, weights[:-1].T.unflatten(1, (-1, taps)).contiguous(), weights[-1])
 
 

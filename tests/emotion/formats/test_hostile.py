@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sedtalker.emotion.formats import LONGEST_SECONDS, MOST_SEGMENTS, densify
-from sedtalker.emotion.formats.files import check_emotion, read_track
+from sedtalker.emotion.formats.files import parse_emotion, read_track
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
 
@@ -51,7 +51,7 @@ def test_refused_in_one_line(name: str, text: str, said: str, tmp_path: Path) ->
 def test_a_name_that_no_file_has_is_no_emotion() -> None:
     for text in ("h" * 300, "happy:" + "1" * 300 + "x", "a\0b"):
         with pytest.raises(InputError):
-            check_emotion(text)
+            parse_emotion(text)
 
 
 def test_segments_that_cover_everything_many_times_are_refused() -> None:
