@@ -222,12 +222,11 @@ def whole(encoders: Sequence[MelEncoder], copy: Copy) -> Example:
 def streamed(encoder: MelEncoder, context: int, copy: Copy, rng: np.random.Generator) -> Example:
     """Some hops of a recording as a live face reads it, but not its beginning and its end."""
     delay, hop = (round(getattr(StreamSettings(), name) * FRAME_CLOCK.rate) for name in ("look_ahead", "hop"))
-    stream, final, before = EncoderStream(None, context + delay + hop, encoder), 0, np.zeros((0, encoder.channels))
+    stream, final, before = EncoderStream(encoder, context + delay + hop, False), 0, np.zeros((0, encoder.channels))
     kept = list[tuple[Floats, NDArray[np.int64], Floats]]()
     for start in range(0, len(copy.sound) - hop * FRAME_LENGTH, hop * FRAME_LENGTH):
-        pushed = stream.push(copy.sound[start : start + hop * FRAME_LENGTH], final)
-        assert pushed.newest is not None
-        rows, new = pushed.newest.hidden, max(0, len(pushed.newest.hidden) - delay)
+        rows = stream.push(copy.sound[start : start + hop * FRAME_LENGTH], final).features.hidden
+        new = max(0, len(rows) - delay)
         learned = slice(final, final + new + LIPS_AHEAD)
         usual = new == hop and len(before) == context and learned.stop <= len(copy.mouth)
         if usual and rng.random() < HOPS[copy.clip.split]:

@@ -144,7 +144,7 @@ class FaceStream:
     ):
         if not isinstance(decoder, ShapeDecoder):
             raise InputError("this decoder needs the whole recording: it cannot stream")
-        if emotions.encoder is None or decoder.config.hidden != emotions.encoder.channels:
+        if decoder.config.hidden != emotions.encoder.channels:
             raise InputError("the decoder was trained on another encoder than the one of the stream")
         self.emotions, self.style, self.directed = emotions, style, Directed(direction)
         self.decoder, self.tongue = decoder, TongueStream()

@@ -405,7 +405,6 @@ class Diarizer:
         look_ahead: float = LOOK_AHEAD_SECONDS,
         hop: float = HOP_SECONDS,
         enroll: Sequence[Recording] = (),
-        second: Encoder | None = None,
     ) -> DiarizerStream:
         """Begin a stream: ``push`` samples as they come, mono at 16 kHz, and get the frames that have become final.
 
@@ -413,7 +412,6 @@ class Diarizer:
             look_ahead: seconds of sound that a frame waits for.
             hop: seconds of sound between results.
             enroll: other recordings of the speaker.
-            second: a decoder's encoder, whose features the stream then holds.
 
         Raises:
             InputError: these weights, or the heads of ``with_fine``, cannot stream, or look-ahead or hop is no multiple
@@ -423,16 +421,12 @@ class Diarizer:
             raise InputError(f"{self.name}: a classifier of the hub needs whole recordings and cannot stream")
         if not isinstance(self.encoder, MelEncoder):
             raise InputError(f"{self.name}: its encoder needs whole recordings and cannot stream")
-        if second is not None and not isinstance(second, MelEncoder):
-            raise InputError("the decoder's encoder needs whole recordings and cannot stream")
         fine = self.fine
         if fine is not None and not isinstance(fine, FineEmotions):
             raise InputError("these heads for fine-grained emotions need whole recordings and cannot stream")
         voice = self.voice(enroll) if enroll else None
         trust = self.rule.trust
-        return DiarizerStream(
-            self.network, self.encoder, look_ahead, hop, voice=voice, second=second, trust=trust, fine=fine
-        )
+        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice=voice, trust=trust, fine=fine)
 
     @property
     def _threads(self) -> int:

@@ -82,14 +82,13 @@ class SpeechStream:
         look_ahead: seconds of sound after a frame that it waits for, a multiple of 20 ms.
         hop: seconds of sound between results, a multiple of 20 ms; shorter costs more.
         context: frames before a final one that are kept, besides what the encoder and voice activity need.
-        second: another encoder whose ``features`` somebody else needs, a decoder's; default: those of ``encoder``.
 
     Raises:
         InputError: look-ahead or hop is no multiple of 20 ms, or negative.
     """
 
-    reads_hidden = True
-    """Whether ``_emotions`` reads hidden vectors of all kept frames."""
+    reads_every = True
+    """Whether ``_emotions`` reads the features of all kept frames."""
     activity_frames = round(2 * ActivityRule().window * FRAME_CLOCK.rate)
     """Frames that are kept at least, for ``streamed_speech``."""
 
@@ -99,13 +98,10 @@ class SpeechStream:
         look_ahead: float = LOOK_AHEAD_SECONDS,
         hop: float = HOP_SECONDS,
         context: int = 0,
-        second: MelEncoder | None = None,
     ):
         self.delay, self.hop = frame_count(look_ahead, "look-ahead", 0), frame_count(hop, "hop", 1)
         context = max(context + encoder.context, self.activity_frames)
-        same = second is None or second.sha256() == encoder.sha256()
-        whole, newest = (encoder, None if same else second) if self.reads_hidden else (None, second or encoder)
-        self.encoder_stream = EncoderStream(whole, context + self.delay + self.hop, newest)
+        self.encoder_stream = EncoderStream(encoder, context + self.delay + self.hop, self.reads_every)
         self.newest: SpeechFeatures | None = None
         self.waiting: list[Floats] = []
         self.final = 0
@@ -133,10 +129,9 @@ class SpeechStream:
         return self.newest
 
     @property
-    def encoder(self) -> MelEncoder | None:
+    def encoder(self) -> MelEncoder:
         """The encoder of the features."""
-        hidden = self.encoder_stream.newest or self.encoder_stream.every
-        return None if hidden is None else hidden.encoder
+        return self.encoder_stream.hidden.encoder
 
     def push(self, samples: Reals) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz, any number of them: in [-1, 1], or integers in their full scale.
@@ -185,7 +180,7 @@ class SpeechStream:
         begin = self.final
         delay = 0 if self.ended else self.delay
         streamed = yield from self.encoder_stream.steps(samples, begin, self.ended)
-        self.newest = streamed.newest or streamed.features.part(begin - streamed.first, streamed.total)
+        self.newest = streamed.features.part(begin - streamed.first, streamed.total)
         self.final = max(begin, streamed.total - delay)
         if begin == self.final:
             return self._nothing()
@@ -212,7 +207,7 @@ class DiarizerStream(SpeechStream):
 
     Args:
         diarizer: from ``open_model``.
-        encoder: see ``SpeechStream``, as look_ahead, hop and second.
+        encoder: see ``SpeechStream``, as look_ahead and hop.
         voice: of the speaker, from ``enrol``.
         rule: minimum duration of a segment and price of a change.
         trust: how far intensity shrinks in recordings unlike those of training, see ``attenuation``.
@@ -232,12 +227,11 @@ class DiarizerStream(SpeechStream):
         hop: float = HOP_SECONDS,
         voice: Voice | None = None,
         rule: SegmentRule = SegmentRule(),
-        second: MelEncoder | None = None,
         trust: float = 1.0,
         fine: FineEmotions | None = None,
     ):
         context = max(diarizer.config.context, 0 if fine is None else fine.context)
-        super().__init__(encoder, look_ahead, hop, context, second)
+        super().__init__(encoder, look_ahead, hop, context)
         diarizer.prepare_stream()
         self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
         self.detector = burst_model(encoder.sha256())

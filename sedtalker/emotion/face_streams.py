@@ -33,13 +33,12 @@ LIPS_SECONDS = 2.0
 class LipStream(SpeechStream):
     """A ``SpeechStream`` that keeps only what lips need; its subclasses know the emotion from elsewhere."""
 
-    reads_hidden = False
+    reads_every = False
     activity_frames = 0
 
     def __init__(self, encoder: MelEncoder, look_ahead: float, hop: float, given: EmotionTrack | None = None):
         super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
-        assert self.encoder_stream.newest is not None
-        self.encoder_stream.newest.stale = LIPS_CHANGE
+        self.encoder_stream.hidden.stale = LIPS_CHANGE
         self.given = given
         """An emotion that is given; frames that are not yet final follow another one from when it is put here."""
 
@@ -60,9 +59,8 @@ class LateEmotions(LipStream):
     def __init__(self, emotions: DiarizerStream, encoder: MelEncoder, look_ahead: float, hop: float):
         super().__init__(encoder, look_ahead, hop)
         self.emotions = emotions
-        every = emotions.encoder_stream.every
-        assert every is not None
-        every.stale, every.refreshed = REFRESHED_CHANGE, round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
+        hidden = emotions.encoder_stream.hidden
+        hidden.stale, hidden.refreshed = REFRESHED_CHANGE, round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
         self.backlog: list[Floats] = []
         """Sound that the diarizer has not had yet."""
         self.onset = ONSET_SECONDS

@@ -5,7 +5,7 @@ Of sound that has left the buffer, distributions of levels and mean spectra are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
@@ -118,35 +118,31 @@ class StreamedFeatures:
     """The features of the last seconds of a stream.
 
     Attributes:
-        features: of the kept frames, or of those that were asked for where hidden vectors of all are not needed;
-            normalised by the whole stream so far. Their clock says when they were.
+        features: of the kept frames, or of those that were asked for where no more are needed; normalised by the whole
+            stream so far. Their clock says when they were.
         first: number of the first of them.
         total: frames so far, these being ``first … total - 1``.
-        loud: level of loud frames in the whole stream so far, for ``speech_activity``; NaN where hidden vectors of all
-            kept frames are not needed.
-        newest: of the frames that were asked for alone, with the hidden vectors of another encoder; or None.
+        loud: level of loud frames in the whole stream so far, for ``speech_activity``; NaN where not all are needed.
     """
 
     features: SpeechFeatures
     first: int
     total: int
     loud: float
-    newest: SpeechFeatures | None = None
 
 
 class EncoderStream:
     """Encodes sound that comes piece by piece, and keeps the features of its last seconds.
 
     Args:
-        encoder: the built-in one, or another of its kind; None: hidden vectors of all kept frames are not needed.
+        encoder: the built-in one, or another of its kind.
         keep: frames of 20 ms that are kept at least, before the newest piece.
-        newest: an encoder for the newest frames alone, a decoder's.
+        every: whether features of all kept frames are needed, and not only of those that are asked for.
     """
 
-    def __init__(self, encoder: MelEncoder | None, keep: int, newest: MelEncoder | None = None):
-        self.keep = keep
-        self.every = None if encoder is None else HiddenStream(encoder)
-        self.newest = None if newest is None else HiddenStream(newest, 0)
+    def __init__(self, encoder: MelEncoder, keep: int, every: bool = True):
+        self.keep, self.every = keep, every
+        self.hidden = HiddenStream(encoder, None if every else 0)
         self.samples = 0
         """How many have come so far."""
         self.offset, self.tail = OffsetFilter(), np.zeros(BEFORE, np.float32)
@@ -166,7 +162,7 @@ class EncoderStream:
 
         Args:
             samples: (N,).
-            since: first of the frames that are asked of the encoder of the newest ones; None: it encodes none.
+            since: first of the frames that are asked for, where not all are needed; None: all that are kept.
 
         Returns:
             What the encoder says of everything until now, for the kept frames. Equal to it within 1e-4 while nothing
@@ -187,28 +183,20 @@ class EncoderStream:
         level = without_gain(smooth_level(total), MEL_BANDS * LOG_FLOOR, gain)
         sound = without_silence(total)
         speech, means = self._speech(mel, level, sound, gain)
-        skipped = max(0, since - first) if self.every is None and since is not None else 0
+        skipped = 0 if self.every or since is None else max(0, since - first)
         part = slice(HOPS * skipped, None)
         tracks = pair_means(prosody_tracks(PitchFrames(*(values[part] for values in self.pitch)), gain))
         energy, overall = self._energy(tracks[:, 0], gain)
-        hidden = np.zeros((len(tracks), 0), np.float32)
-        if self.every is not None:
-            hidden = yield from self.every.steps(first, mel, means, gain, ended)
+        hidden = yield from self.hidden.steps(first, mel, means, gain, ended)
         features = SpeechFeatures(
             clock=FrameClock(FRAME_CLOCK.rate, FRAME_CLOCK.offset + (first + skipped) / FRAME_CLOCK.rate),
-            hidden=hidden,
+            hidden=hidden[skipped:],
             mel=pair_means(centre_bands(mel[part], means)),
             prosody=tracks,
             speech=pair_any(speech)[skipped:],
         )
-        newest = None
-        if self.newest is not None and since is not None:
-            hidden = yield from self.newest.steps(first, mel, means, gain, ended)
-            whole = replace(features, hidden=hidden[skipped:])
-            newest = whole.part(since - first - skipped, len(whole))
-        latest = StreamedFeatures(features, first + skipped, first + len(mel) // HOPS, overall, newest)
         self._forget(level, sound, energy)
-        return latest
+        return StreamedFeatures(features, first + skipped, first + len(mel) // HOPS, overall)
 
     def _analyse(self, samples: Floats) -> Steps[None]:
         """Frames of the new samples; those that saw the end of the old ones are computed again."""
@@ -248,7 +236,7 @@ class EncoderStream:
 
     def _energy(self, energy: Floats, gain: float) -> tuple[Doubles, float]:
         """Levels (T,) of the kept frames without gain, and that of loud frames so far; NaN where nobody reads it."""
-        if self.every is None:
+        if not self.every:
             return np.zeros(0), float("nan")
         levels = without_gain(activity_level(energy, FRAME_CLOCK.rate), ENERGY_FLOOR, gain)
         recent, scale = levels[(self.counted - self.first) // 2 :], partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
@@ -291,9 +279,9 @@ def _articulation_network() -> Model:
     return opened
 
 
-def articulation_network(encoder: MelEncoder | None) -> Model | None:
+def articulation_network(encoder: MelEncoder) -> Model | None:
     """The network that finds phones and the mouth in streams of an encoder; None: there is none for it."""
-    fits = encoder is not None and read_config(builtin_checkpoint(STREAMED)).encoder_sha256 == encoder.sha256()
+    fits = read_config(builtin_checkpoint(STREAMED)).encoder_sha256 == encoder.sha256()
     return _articulation_network() if fits else None
 
 

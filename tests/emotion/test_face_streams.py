@@ -88,9 +88,7 @@ def test_memory_does_not_grow(small):
     for number in range(30):
         stream.push(voice_like(1.0, number % 3))
         both = (stream.encoder_stream, stream.emotions.encoder_stream)
-        sizes.append(
-            sum(len(s.mel) + len((s.every or s.newest).hidden) + len(s.tail) for s in both) + len(stream.backlog)
-        )
+        sizes.append(sum(len(s.mel) + len(s.hidden.hidden) + len(s.tail) for s in both) + len(stream.backlog))
     assert max(sizes[24:]) <= max(sizes[18:24])
     assert len(stream.encoder_stream.mel) < 2 * 50 * 5
 
@@ -112,7 +110,7 @@ class Sure:
     burst_kinds = ("laugh", "cry", "sigh")
 
     def __init__(self) -> None:
-        self.encoder_stream = SimpleNamespace(every=SimpleNamespace(refreshed=0))
+        self.encoder_stream = SimpleNamespace(hidden=SimpleNamespace(refreshed=0))
 
     def steps(self, samples: np.ndarray) -> Iterator[None]:
         yield from ()
@@ -126,7 +124,7 @@ def test_an_emotion_is_taken_on_with_a_time_constant_of_150_ms(small):
     sure = Sure()
     stream = LateEmotions(sure, small[2], 0.12, 0.08)
     frames = run(stream, [voice_like(1.2, 3)])
-    assert sure.encoder_stream.every.refreshed == 200
+    assert sure.encoder_stream.hidden.refreshed == 200
     since = np.arange(1, len(frames.times) + 1) / 50
     expected = 1 - np.exp(-since / 0.15)
     np.testing.assert_allclose(frames.intensity, expected, atol=1e-4)

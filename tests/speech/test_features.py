@@ -11,6 +11,7 @@ from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.audio.activity import speech_activity
 from sedtalker.audio.audio import without_offset
+from sedtalker.speech.encoder import MelEncoder, open_encoder
 from sedtalker.speech.features import analyse, mel_filters
 from sedtalker.speech.speech_stream import EncoderStream
 
@@ -34,8 +35,15 @@ def test_they_equal_those_of_librosa_bit_for_bit() -> None:
     assert np.array_equal(mel_filters(), theirs)
 
 
+@pytest.fixture(scope="module")
+def encoder() -> MelEncoder:
+    made = open_encoder(articulates=False)
+    assert isinstance(made, MelEncoder)
+    return made
+
+
 @pytest.mark.parametrize("offset", [0.003, -0.1])
-def test_a_constant_offset_changes_no_feature(offset: float) -> None:
+def test_a_constant_offset_changes_no_feature(offset: float, encoder: MelEncoder) -> None:
     """In pauses an offset of .003 moved the lowest band by up to 7, natural logarithm."""
     sound = load_audio(SAMPLE).samples[: 4 * 16_000]
     moved = sound + np.float32(offset)
@@ -43,7 +51,7 @@ def test_a_constant_offset_changes_no_feature(offset: float) -> None:
     np.testing.assert_allclose(other.mel, one.mel, atol=0.02)
     np.testing.assert_allclose(other.prosody, one.prosody, atol=0.02)
     assert np.array_equal(other.speech, one.speech)
-    streamed, same = (EncoderStream(None, 400).push(samples).features for samples in (sound, moved))
+    streamed, same = (EncoderStream(encoder, 400).push(samples).features for samples in (sound, moved))
     np.testing.assert_allclose(same.mel, streamed.mel, atol=0.02)
     assert np.array_equal(same.speech, streamed.speech)
 
@@ -59,7 +67,9 @@ def _noisy_take(seed: int) -> Floats:
 
 @settings(max_examples=10)
 @given(st.integers(0, 99), st.integers(0, 100), st.integers(0, 100))
-def test_digital_silence_around_a_recording_changes_nothing_in_it(seed: int, before: int, after: int) -> None:
+def test_digital_silence_around_a_recording_changes_nothing_in_it(
+    encoder: MelEncoder, seed: int, before: int, after: int
+) -> None:
     """Noise counted as speech beside it, and a neutral voice was shown at .9 of an emotion in place of .2."""
     sound, frame = _noisy_take(seed), 320
     alone = analyse(sound)
@@ -74,7 +84,7 @@ def test_digital_silence_around_a_recording_changes_nothing_in_it(seed: int, bef
     np.testing.assert_allclose(tracks[inside][5:-5], own[5:-5], atol=0.02)
     found = speech_activity(tracks[:, 0], tracks[:, 2], 50.0)
     assert np.mean(found[inside] != speech_activity(own[:, 0], own[:, 2], 50.0)) < 0.03
-    streamed = EncoderStream(None, 10_000).push(whole).features
+    streamed = EncoderStream(encoder, 10_000).push(whole).features
     assert np.array_equal(streamed.speech, speech)
 
 

@@ -80,7 +80,6 @@ def test_only_streams_of_the_encoder_that_it_was_trained_on_are_read() -> None:
     other = open_encoder(EMOTION)
     assert isinstance(other, MelEncoder)
     assert articulation_network(other) is None
-    assert articulation_network(None) is None
 
 
 def test_the_network_in_the_box_reads_both_encoders() -> None:
