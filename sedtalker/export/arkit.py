@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.face import Face
 from sedtalker.face.shape_maps import ShapeMap
+from sedtalker.reading import read_text
 from sedtalker.storage import whole_file
 from sedtalker.version import __version__
 
@@ -153,6 +155,8 @@ COLUMNS = ("Timecode", "BlendShapeCount", *(name[0].upper() + name[1:] for name 
 """Every column, in the app's order."""
 EYE_TURN = np.radians(30.0)
 """Radians that an eye turns at weight 1 of a look shape."""
+MOST_BYTES = 512 * 2**20
+"""Larger files are refused."""
 _TIMECODE = re.compile(r"(\d+):(\d\d):(\d\d):(\d+(?:\.\d+)?)$")
 """Hours, minutes, seconds, frames."""
 
@@ -251,9 +255,8 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
     from scipy.spatial.transform import Rotation
 
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.reader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error):
+        rows = list(csv.reader(StringIO(read_text(path, "a take", MOST_BYTES), newline="")))
+    except csv.Error:
         raise InputError(f"{path}: cannot be read as CSV") from None
     header = [name.strip().lower() for name in rows[0]] if rows else []
     arkit = COLUMNS[2 : 2 + len(ARKIT_52)]
@@ -324,10 +327,6 @@ def _timecode(text: str) -> tuple[float, float]:
     return int(hours) * 3600.0 + int(minutes) * 60 + int(seconds), float(frames)
 
 
-MOST_BYTES = 512 * 2**20
-"""Larger files are refused."""
-
-
 def read_take(path: Path, names: ShapeMap | None = None) -> ArkitMotion:
     """A CSV of Live Link Face, or one with the names of another rig.
 
@@ -336,10 +335,6 @@ def read_take(path: Path, names: ShapeMap | None = None) -> ArkitMotion:
     """
     if path.suffix.lower() != ".csv":
         raise InputError(f"{path}: a performance is a .csv of Live Link Face, or of sedtalker animate --to arkit")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MiB: cut it")
     take = read_arkit_csv(path, rate=None, names=names, hint="; --map says how another rig calls its shapes")
     if len(take.times) > 1 and float(np.diff(take.times).min()) < 0.0:
         raise InputError(f"{path}: its timecodes go backwards: cut the take where they do")

@@ -112,7 +112,7 @@ def test_an_hour_is_taken_and_not_a_frame_more(tmp_path: Path) -> None:
 def test_a_take_over_half_a_gibibyte_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     os.truncate(tmp_path / "a.csv", 512 * 2**20 + 1)
-    with pytest.raises(InputError, match="larger than 512 MiB: cut it"):
+    with pytest.raises(InputError, match="over 512 MiB, too large for a take"):
         read_take(tmp_path / "a.csv")
 
 
