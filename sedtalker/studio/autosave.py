@@ -25,7 +25,6 @@ from sedtalker.processes import try_lock
 from sedtalker.reading import is_folder, is_there, read_json
 from sedtalker.storage import temporary_folder, whole_file, write_text
 from sedtalker.studio.project import SUFFIX, Project, names_from, project_text, read_project, write_project
-from sedtalker.studio.session import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -210,9 +209,9 @@ def project_path(text: str, own: Path | None, force: bool) -> Path:
     return path
 
 
-def save(path: Path, snapshot: Snapshot, folder: Path) -> None:
+def save(path: Path, project: Project, folder: Path) -> None:
     """Write a project; what was dropped on the page and lies in the studio's ``folder`` is copied beside it."""
-    write_project(path, snapshot.project.with_files(lambda file: _beside(path, file, folder)))
+    write_project(path, project.with_files(lambda file: _beside(path, file, folder)))
 
 
 def _beside(project: Path, file: Path, folder: Path) -> Path:
@@ -229,14 +228,14 @@ def _beside(project: Path, file: Path, folder: Path) -> Path:
     return place
 
 
-def downloaded(snapshot: Snapshot, folder: Path) -> str:
+def downloaded(project: Project, folder: Path) -> str:
     """A project for the browser's downloads: absolute paths, and plain names for what was dropped on the page."""
 
     def name_of(path: Path) -> str:
         whole = path.resolve()
         return path.name if whole.is_relative_to(folder.resolve()) else whole.as_posix()
 
-    return project_text(snapshot.project, name_of)
+    return project_text(project, name_of)
 
 
 def recovered(left: Left, uploads: Path) -> Project:

@@ -273,16 +273,12 @@ class History(Generic[T]):
     future: list[T] = field(default_factory=list)
     gesture: str = ""
 
-    def edit(self: History[Document], base: Base, edit: _Edit, gesture: str = "") -> None:
-        """Go on to the edited document.
+    def change(self, edited: Callable[[T], T], gesture: str = "") -> None:
+        """Go on to what a function makes of the present, or of what was before the same gesture.
 
         Raises:
-            InputError: the edit cannot be done; nothing has changed.
+            InputError: from the function, which cannot do it; nothing has changed.
         """
-        self.change(lambda document: edit.apply(base, document), gesture)
-
-    def change(self, edited: Callable[[T], T], gesture: str = "") -> None:
-        """Go on to what a function makes of the present, or of what was before the same gesture; see ``edit``."""
         again = bool(gesture) and gesture == self.gesture and bool(self.past)
         before = self.past[-1] if again else self.present
         after = edited(before)

@@ -112,15 +112,15 @@ def export_files(
         (one, {name: stem + file_suffix(name) for name in request.names})
         for one, stem in zip(everybody, _stems(everybody), strict=True)
     ]
-    turns = f"{snapshot.clip.path.stem}.rttm" if request.everybody and snapshot.turns is not None else None
+    turns = f"{snapshot.clip.path.stem}.rttm" if request.everybody and snapshot.project.turns is not None else None
     rows = [(name, file) for _, names in files for name, file in names.items()] + ([("turns", turns)] if turns else [])
     said: dict[str, dict[str, Any]] = {}
     try:
         with OutputFolder(folder, [file for _, file in rows], force=False) as results:
             for one, names in files:
                 said |= _export_one(request, models, one, names, results.path, hook)
-            if turns and snapshot.turns is not None:
-                snapshot.turns.save(results.path / turns, snapshot.clip.path.stem)
+            if turns and snapshot.project.turns is not None:
+                snapshot.project.turns.save(results.path / turns, snapshot.clip.path.stem)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -132,22 +132,23 @@ def export_files(
 
 def _stems(everybody: Sequence[Snapshot]) -> list[str]:
     """What the names of each speaker's files begin with; of a recording as a whole, its own name."""
-    words = one_word_each(one.name for one in everybody)
-    return [one.clip.path.stem + ("" if one.turns is None else f".{words[one.name]}") for one in everybody]
+    held = [one.project for one in everybody]
+    words = one_word_each(one.name for one in held)
+    return [one.audio.stem + ("" if one.turns is None else f".{words[one.name]}") for one in held]
 
 
 def _export_one(
     request: ExportRequest, models: Models, snapshot: Snapshot, names: Mapping[str, str], folder: Path, hook: Hook
 ) -> dict[str, dict[str, Any]]:
     """The files of one speaker, or of a recording as a whole; what there is to say, by file."""
-    clip, settings, said = snapshot.clip, snapshot.document.settings, dict[str, dict[str, Any]]()
+    clip, settings, said = snapshot.clip, snapshot.project.document.settings, dict[str, dict[str, Any]]()
     tracks = [name for name in names if name.startswith(TRACK)]
     for name in tracks:
         snapshot.track.save(folder / names[name])
     if len(tracks) < len(names):
         animation = models.animator()(
             snapshot.voice.sound,
-            face=snapshot.subject.face,
+            face=snapshot.face,
             emotion=snapshot.track,
             words=snapshot.voice.decoding.phones.get(snapshot.track.words),
             language=snapshot.track.language,

@@ -269,7 +269,7 @@ class FileRoutes:
     async def download_project(self, request: Request) -> Response:
         """``GET api/project``."""
         snapshot = await self.studio.on_session(self.session.snapshot)
-        text = await run_in_threadpool(autosave.downloaded, snapshot, self.studio.folder)
+        text = await run_in_threadpool(autosave.downloaded, snapshot.project, self.studio.folder)
         name = f"{snapshot.clip.path.stem}{SUFFIX}"
         headers = autosave.attachment(name)
         return Response(text, media_type="application/json", headers=headers)
@@ -284,7 +284,7 @@ class FileRoutes:
         values = await read_json(request)
         path = autosave.project_path(str(values.get("path", "")), self.session.project, bool(values.get("force")))
         snapshot = await self.studio.on_session(self.session.snapshot)
-        await run_in_threadpool(autosave.save, path, snapshot, self.studio.folder)
+        await run_in_threadpool(autosave.save, path, snapshot.project, self.studio.folder)
 
         def saved() -> dict[str, Any]:
             self.session.saved_to(path, snapshot)

@@ -29,7 +29,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError, said_of
 from sedtalker.face import Face
 from sedtalker.progress import Hook, no_progress
-from sedtalker.reading import checked, is_file, parse_json
+from sedtalker.reading import checked, is_file, parse_json, read_bytes
 from sedtalker.speakers.separation import sound_of
 from sedtalker.speakers.turns import LATEST_SECONDS, LONGEST_NAME, MOST_SPEAKERS, MOST_TURNS, Turn, Turns
 from sedtalker.storage import write_text
@@ -234,11 +234,7 @@ def read_project(path: Path) -> Project:
     Raises:
         InputError: not such a file, or one that it names is missing or has changed.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such project")
-    if path.stat().st_size > MOST_PROJECT_BYTES:
-        raise InputError(f"{path}: too large for a project")
-    return parse_project(path.read_bytes(), str(path), [path.parent])
+    return parse_project(read_bytes(path, "a project", MOST_PROJECT_BYTES), str(path), [path.parent])
 
 
 def parse_project(data: bytes, name: str, folders: Sequence[Path]) -> Project:

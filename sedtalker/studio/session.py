@@ -25,7 +25,6 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.phonetics.words import Word
-from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.studio.cast import Cast, Role, SpeakerVoice
 from sedtalker.studio.decoding import Decoding
@@ -67,39 +66,22 @@ class Snapshot:
     """The session at one moment, for work elsewhere.
 
     Attributes:
-        clip: the recording.
-        subject: whose face it is.
-        base: the track that the document is an edit of, with its further curves.
-        document: the edits.
+        project: what is saved of it; its base has its further curves.
         track: what the document renders, with the same curves.
         voice: sound and motion of the speaker.
-        name: of the speaker; empty where the recording is not taken apart.
-        turns: who speaks when, in a recording that is taken apart.
+        clip: the recording.
+        face: whose face it is.
         others: the same of the other speakers.
         held: what is saved with it, to compare.
     """
 
-    clip: OpenClip
-    subject: Subject
-    base: EmotionTrack
-    document: Document
+    project: Project
     track: EmotionTrack
     voice: SpeakerVoice
-    name: str = ""
-    turns: Turns | None = None
+    clip: OpenClip
+    face: Face
     others: tuple[Snapshot, ...] = ()
     held: tuple[object, ...] = ()
-
-    @property
-    def project(self) -> Project:
-        """The same for a project file."""
-        subject, channel = self.subject, self.voice.channel
-        face = subject.name if subject.path is None else None
-        others = tuple(other.project for other in self.others)
-        return Project(
-            self.clip.path, subject.path, face, self.base, self.document, subject.landmarks,
-            self.name, channel, self.turns, others,
-        )  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -266,15 +248,28 @@ class Session:
         """The session as it is."""
         cast = self.cast
         others = tuple(self._snapshot_of(part) for part in cast.parts if part is not cast.part)
-        own = self._snapshot_of(cast.part)
-        return replace(own, track=replace(self.track, extras=self.extras), others=others, held=self.holding())
+        own, track = self._snapshot_of(cast.part), replace(self.track, extras=self.extras)
+        project = replace(own.project, others=tuple(other.project for other in others))
+        return replace(own, project=project, track=track, others=others, held=self.holding())
 
     def _snapshot_of(self, part: Role) -> Snapshot:
         clip, history = self.opened()
-        base, extras = self.base_of(part.document), part.voice.extras
-        tracks = [replace(track, extras=extras) for track in (base.track, base.render(part.document))]
-        subject, turns = self.subject_of(part), history.present.turns
-        return Snapshot(clip, subject, tracks[0], part.document, tracks[1], part.voice, part.name, turns)
+        base, voice, subject = self.base_of(part.document), part.voice, self.subject_of(part)
+        tracks = base.track, base.render(part.document)
+        if voice.extras:  # else the base is the same object, whose text is kept
+            tracks = replace(tracks[0], extras=voice.extras), replace(tracks[1], extras=voice.extras)
+        project = Project(
+            clip.path,
+            subject.path,
+            subject.name if subject.path is None else None,
+            tracks[0],
+            part.document,
+            subject.landmarks,
+            part.name,
+            voice.channel,
+            history.present.turns,
+        )
+        return Snapshot(project, tracks[1], voice, clip, subject.face)
 
     def opened(self) -> tuple[OpenClip, History[Cast]]:
         """The recording and its history."""

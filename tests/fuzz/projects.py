@@ -81,7 +81,8 @@ def _edits(data: bytes) -> None:
         if not isinstance(values, dict):
             continue
         try:
-            history.edit(base, parse_edit(values), "drag")
+            edit = parse_edit(values)
+            history.change(lambda document, edit=edit: edit.apply(base, document), "drag")
         except InputError as error:
             refused = error
     track = base.render(history.present)

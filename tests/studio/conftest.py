@@ -88,6 +88,11 @@ def client(studio):
         yield opened
 
 
+def change(history, base, edit, gesture: str = "") -> None:
+    """Go on to the edited document."""
+    history.change(lambda document: edit.apply(base, document), gesture)
+
+
 def finished(client, start, kind: str | None = None) -> dict:
     """The last message of the job that ``start()`` begins, with the progress before it under ``steps``."""
     steps = []

@@ -179,9 +179,9 @@ def test_uploads_are_copied_beside_a_saved_project(session, tmp_path, clip):
     uploads.mkdir()
     dropped = uploads / "voice.wav"
     dropped.write_bytes(clip.path.read_bytes())
-    snapshot = replace(session.snapshot(), clip=replace(clip, path=dropped))
+    project = replace(session.snapshot().project, audio=dropped)
     (tmp_path / "voice.wav").write_bytes(b"another")
-    save(tmp_path / "p.sedproject", snapshot, uploads)
+    save(tmp_path / "p.sedproject", project, uploads)
     assert (tmp_path / "voice-2.wav").read_bytes() == clip.path.read_bytes()
     assert (tmp_path / "voice.wav").read_bytes() == b"another"
 

@@ -12,7 +12,7 @@ from sedtalker.studio import decoding
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Base, checked_settings
 from sedtalker.studio.edits import History, parse_edit
-from tests.studio.conftest import made_track
+from tests.studio.conftest import change, made_track
 
 USUAL = 0.005
 """Greatest difference of a coefficient between a stretch decoded by itself and the whole; 0.0018 was measured."""
@@ -30,7 +30,7 @@ def base(clip):
 def edited(base, *values):
     history = History(base.document())
     for value in values:
-        history.edit(base, parse_edit(value))
+        change(history, base, parse_edit(value))
     return history.present
 
 

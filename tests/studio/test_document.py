@@ -24,7 +24,7 @@ from sedtalker.studio.document import (
     from_plain,
 )
 from sedtalker.studio.edits import History, parse_edit
-from tests.studio.conftest import made_track
+from tests.studio.conftest import change, made_track
 
 LAUGHS = (Burst(0.5, 1.1, "laugh", 0.9), Burst(1.9, 2.4, "sigh", 0.8))
 BASE = Base(replace(made_track(), bursts=LAUGHS), 4.0)
@@ -53,7 +53,7 @@ def edited(values: list[dict]) -> History:
     for value in values:
         before = (history.present, list(history.past))
         try:
-            history.edit(BASE, parse_edit(value))
+            change(history, BASE, parse_edit(value))
         except InputError:
             assert before == (history.present, history.past)
     return history
@@ -92,7 +92,7 @@ def test_changed_names_every_frame_that_differs(values, one):
     history = edited(values)
     before = history.present
     try:
-        history.edit(BASE, parse_edit(one))
+        change(history, BASE, parse_edit(one))
     except InputError:
         return
     after = history.present
@@ -153,14 +153,14 @@ def test_relabelling_makes_a_label_certain_and_follows_with_valence_and_arousal(
 def test_what_leaves_neutral_gets_an_intensity_and_what_becomes_neutral_loses_it():
     quiet = Base(replace(made_track(), intensity=np.full(200, 0.1, np.float32)), 4.0)
     history = History(quiet.document())
-    history.edit(quiet, parse_edit({"op": "relabel", "index": 0, "label": "happy"}))
+    change(history, quiet, parse_edit({"op": "relabel", "index": 0, "label": "happy"}))
     track = quiet.render(history.present)
     assert track.intensity[25] == pytest.approx(0.6)
     assert track.intensity[0] < 0.2  # eased in
     assert (track.intensity[51:] == np.float32(0.1)).all()
-    history.edit(quiet, parse_edit({"op": "relabel", "index": 1, "label": "neutral"}))
+    change(history, quiet, parse_edit({"op": "relabel", "index": 1, "label": "neutral"}))
     assert quiet.render(history.present).intensity[60:90].max() == 0.0
-    history.edit(quiet, parse_edit({"op": "relabel", "index": 0, "label": "neutral"}))
+    change(history, quiet, parse_edit({"op": "relabel", "index": 0, "label": "neutral"}))
     assert (quiet.render(history.present).intensity[:45] == np.float32(0.1)).all()  # its own again
 
 
@@ -169,9 +169,9 @@ def test_a_segment_that_is_drawn_longer_has_no_notch_where_it_ended():
     start = quiet.document()
     neutral = replace(start, segments=(Span(0.0, 1.0, "neutral"), Span(1.0, 2.0, "neutral"), Span(2.0, 4.0, "neutral")))
     history = History(neutral)
-    history.edit(quiet, parse_edit({"op": "relabel", "index": 1, "label": "happy"}))
+    change(history, quiet, parse_edit({"op": "relabel", "index": 1, "label": "happy"}))
     for edge, t in ((1, 2.8), (1, 3.4), (0, 0.5)):
-        history.edit(quiet, parse_edit({"op": "move_edge", "index": edge, "t": t}))
+        change(history, quiet, parse_edit({"op": "move_edge", "index": edge, "t": t}))
     times = quiet.track.times
     shown = quiet.render(history.present).intensity
     assert shown[(times > 0.7) & (times < 3.2)].min() == pytest.approx(0.6)
@@ -181,12 +181,12 @@ def test_a_segment_that_is_drawn_longer_has_no_notch_where_it_ended():
 def test_an_emotion_that_a_person_names_is_no_longer_weak_unless_it_is_drawn_so():
     quiet = Base(replace(made_track(), intensity=np.full(200, 0.2, np.float32)), 4.0)
     history = History(quiet.document())
-    history.edit(quiet, parse_edit({"op": "relabel", "index": 1, "label": "surprise"}))
+    change(history, quiet, parse_edit({"op": "relabel", "index": 1, "label": "surprise"}))
     assert quiet.render(history.present).intensity[75] == pytest.approx(0.6)
     history.undo()
     assert quiet.render(history.present).intensity[75] == np.float32(0.2)
-    history.edit(quiet, parse_edit({"op": "set_intensity", "points": [[1.2, 0.3], [1.8, 0.3]]}))
-    history.edit(quiet, parse_edit({"op": "relabel", "index": 1, "label": "sad"}))
+    change(history, quiet, parse_edit({"op": "set_intensity", "points": [[1.2, 0.3], [1.8, 0.3]]}))
+    change(history, quiet, parse_edit({"op": "relabel", "index": 1, "label": "sad"}))
     assert quiet.render(history.present).intensity[75] == pytest.approx(0.3)
     strong = Base(replace(made_track(), intensity=np.full(200, 0.5, np.float32)), 4.0)
     edited_strong = parse_edit({"op": "relabel", "index": 1, "label": "sad"}).apply(strong, strong.document())
@@ -212,14 +212,14 @@ def test_a_removed_burst_is_gone_until_it_is_undone_or_reset():
     assert BASE.render(history.present).bursts == LAUGHS[1:]
     assert BASE.render(history.present).posterior is BASE.track.posterior
     with pytest.raises(InputError, match="no vocal burst 0 to remove"):
-        history.edit(BASE, parse_edit({"op": "remove_burst", "index": 0}))
+        change(history, BASE, parse_edit({"op": "remove_burst", "index": 0}))
     history.undo()
     assert BASE.render(history.present).bursts == LAUGHS
     history = edited([{"op": "remove_burst", "index": 1}, {"op": "remove_burst", "index": 0}])
     assert history.present.removed_bursts == (0, 1)
-    history.edit(BASE, parse_edit({"op": "reset", "index": 0}))  # the first second: the laugh alone is in it
+    change(history, BASE, parse_edit({"op": "reset", "index": 0}))  # the first second: the laugh alone is in it
     assert history.present.removed_bursts == (1,)
-    history.edit(BASE, parse_edit({"op": "reset"}))
+    change(history, BASE, parse_edit({"op": "reset"}))
     assert history.present == BASE.document()
 
 
@@ -231,34 +231,37 @@ def test_a_document_without_a_removed_burst_is_written_as_before_there_were_any(
 def test_merging_keeps_the_label_of_the_longer_and_moves_keep_room():
     history = edited([{"op": "move_edge", "index": 0, "t": 9.0}])
     assert history.present.segments[0].end == pytest.approx(2.0 - SHORTEST)
-    history.edit(BASE, parse_edit({"op": "merge", "index": 0}))
+    change(history, BASE, parse_edit({"op": "merge", "index": 0}))
     assert history.present.segments[0] == Span(0.0, 2.0, "neutral")
-    history.edit(BASE, parse_edit({"op": "move_segment", "index": 1, "delta": 0.5}))
+    change(history, BASE, parse_edit({"op": "move_segment", "index": 1, "delta": 0.5}))
     assert [s.start for s in history.present.segments] == [0.0, 2.5, 3.5]
-    history.edit(BASE, parse_edit({"op": "move_segment", "index": 0, "delta": 0.5}))  # at the end of the clip: it stays
+    # at the end of the clip: it stays
+    change(history, BASE, parse_edit({"op": "move_segment", "index": 0, "delta": 0.5}))
     assert [s.start for s in history.present.segments] == [0.0, 2.5, 3.5]
-    history.edit(BASE, parse_edit({"op": "reset"}))
+    change(history, BASE, parse_edit({"op": "reset"}))
     assert history.present.segments == BASE.segments
 
 
 def test_a_gesture_is_one_step():
     history = History(BASE.document())
     for t in (1.1, 1.2, 1.3, 1.7):
-        history.edit(BASE, parse_edit({"op": "move_edge", "index": 0, "t": t}), gesture="drag 1")
+        change(history, BASE, parse_edit({"op": "move_edge", "index": 0, "t": t}), gesture="drag 1")
     assert history.present.segments[0].end == 1.7
     assert len(history.past) == 1
-    history.edit(BASE, parse_edit({"op": "move_edge", "index": 0, "t": 1.0}), gesture="drag 1")  # back where it began
+    change(
+        history, BASE, parse_edit({"op": "move_edge", "index": 0, "t": 1.0}), gesture="drag 1"
+    )  # back at the beginning
     assert history.present == BASE.document()
     assert history.past == []
-    history.edit(BASE, parse_edit({"op": "settings", "seed": 3}), gesture="seed")
-    history.edit(BASE, parse_edit({"op": "settings", "seed": 4}), gesture="other")
+    change(history, BASE, parse_edit({"op": "settings", "seed": 3}), gesture="seed")
+    change(history, BASE, parse_edit({"op": "settings", "seed": 4}), gesture="other")
     assert len(history.past) == 2
 
 
 def test_an_edit_without_effect_keeps_what_was_undone():
     history = edited([{"op": "relabel", "index": 0, "label": "sad"}])
     history.undo()
-    history.edit(BASE, parse_edit({"op": "move_segment", "index": 0, "delta": 1.0}))
+    change(history, BASE, parse_edit({"op": "move_segment", "index": 0, "delta": 1.0}))
     history.redo()
     assert history.present.segments[0].label == "sad"
 
@@ -288,7 +291,7 @@ def test_an_edit_without_effect_keeps_what_was_undone():
 def test_edits_that_cannot_be_done_say_why(value, said):
     history = History(BASE.document())
     with pytest.raises(InputError, match=said) as caught:
-        history.edit(BASE, parse_edit(value))
+        change(history, BASE, parse_edit(value))
     assert "\n" not in str(caught.value)
     assert history.present == BASE.document()
 
@@ -296,11 +299,11 @@ def test_edits_that_cannot_be_done_say_why(value, said):
 def test_settings_are_merged_and_checked():
     history = edited([{"op": "settings", "gain": {"brows": 1.5}}, {"op": "settings", "gain": {"jawOpen": 0.5}}])
     assert history.present.settings.gains.regions == {"brows": 1.5}
-    history.edit(BASE, parse_edit({"op": "settings", "settings": {"gain": {"brows": 1}, "style": "clear"}}))
+    change(history, BASE, parse_edit({"op": "settings", "settings": {"gain": {"brows": 1}, "style": "clear"}}))
     kept = history.present.settings
     assert (kept.gain, kept.style) == ({"jawOpen": 0.5}, "clear")
     assert kept.gains.shapes == {"jawOpen": 0.5}
-    history.edit(BASE, parse_edit({"op": "settings", "offset": {"lids": 0.1, "lips": 0}, "gain": {}}))
+    change(history, BASE, parse_edit({"op": "settings", "offset": {"lids": 0.1, "lips": 0}, "gain": {}}))
     assert (history.present.settings.gain, history.present.settings.offset) == ({}, {"lids": 0.1})
     assert checked_settings({}) == BASE.document().settings
 

@@ -52,7 +52,7 @@ def test_they_go_with_the_track_its_edits_and_the_project(client, session):
     finished(client, lambda: client.post(f"{ROOT}api/finer"), FINER)
     client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": "happy"})
     held = session.snapshot()
-    assert held.track.extras == held.base.extras == session.extras
+    assert held.track.extras == held.project.track.extras == session.extras
     assert len(held.track.extras) == 30
     message = finished(client, lambda: client.post(f"{ROOT}api/export", json={"formats": ["track.json"]}), "export")
     saved = client.get(f"{ROOT}{message['result']['files'][0]['url']}").text

@@ -113,7 +113,7 @@ def test_other_files_are_no_projects(data):
 
 
 def test_the_command_line_refuses_in_one_line(tmp_path):
-    for name, said in (("gone.sedproject", "no such project"), ("bad.sedproject", "not a project")):
+    for name, said in (("gone.sedproject", "no such file"), ("bad.sedproject", "not a project")):
         (tmp_path / "bad.sedproject").write_text("{}")
         done = CliRunner().invoke(app, ["animate", "--project", str(tmp_path / name)])
         assert done.exit_code == 2
