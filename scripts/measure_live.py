@@ -27,6 +27,7 @@ from sedtalker.animation.animator import Animator
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.live.livelink import LiveLinkSender
+from sedtalker.live.senders import Target
 from sedtalker.live.session import play_live
 
 SAMPLE = Path(__file__).parents[1] / "data" / "samples" / "four_moods.wav"
@@ -65,7 +66,7 @@ def pace(animator: Animator, emotion: str | None, samples: NDArray[np.float32], 
 
     thread = threading.Thread(target=receive, daemon=True)
     thread.start()
-    sender = LiveLinkSender("127.0.0.1", receiver.getsockname()[1])
+    sender = LiveLinkSender(Target("livelink", "127.0.0.1", receiver.getsockname()[1], {}), 60.0)
     made = play_live(spoken(), fresh(animator, emotion), [sender])
     receiver.close()
     thread.join(1.0)

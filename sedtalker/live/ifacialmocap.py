@@ -62,20 +62,22 @@ class IFacialMocapSender:
     """Waits for receivers and sends to those that asked; or sends to one that is named, without waiting.
 
     Args:
-        host: address it waits at; of the receiver where ``push`` is set.
-        port: of both sides.
-        push: whether packets go to ``host`` at once.
-        version: of the packets that are pushed, 1 or 2; others get the one that they ask for.
+        target: where it waits, or with the option ``push`` the receiver, whose port is that of both sides. The option
+            ``version``, 1 or 2, is of the packets that are pushed; others get the one that they ask for.
 
     Raises:
-        InputError: no such host, or another program has the port.
+        InputError: no such host or version, or another program has the port.
     """
 
-    def __init__(self, host: str, port: int = PORT, push: bool = False, version: int = 1):
+    def __init__(self, target: Target, fps: float):
         self.receivers: dict[tuple[str, int], bool] = {}
-        self.port, self.pushed, self.version = port, None, version
+        self.version = target.options.get("version", "1")
+        if self.version not in ("1", "2"):
+            raise InputError(f"ifacialmocap version={self.version}: give 1 or 2")
+        host, port = target.host, target.port_or(PORT)
+        self.port, self.pushed = port, None
         self.socket: socket.socket | None = None
-        if push:
+        if target.yes("push", False):
             self.pushed = UdpSocket(host, port, "ifacialmocap")
             return
         address = resolve(host, port)
@@ -93,7 +95,7 @@ class IFacialMocapSender:
     def send(self, frame: StreamedFrame) -> None:
         """See ``Sender``."""
         if self.pushed is not None:
-            self.pushed.send(ifacialmocap_packet(frame, self.version == 2))
+            self.pushed.send(ifacialmocap_packet(frame, self.version == "2"))
             return
         assert self.socket is not None
         self._answer(self.socket)
@@ -126,15 +128,3 @@ class IFacialMocapSender:
         for opened in (self.socket, self.pushed):
             if opened is not None:
                 opened.close()
-
-
-def open_ifacialmocap(target: Target, fps: float) -> IFacialMocapSender:
-    """See ``LiveProtocol``.
-
-    Raises:
-        InputError: another version of the packets.
-    """
-    version = target.options.get("version", "1")
-    if version not in ("1", "2"):
-        raise InputError(f"ifacialmocap version={version}: give 1 or 2")
-    return IFacialMocapSender(target.host, target.port_or(PORT), target.yes("push", False), int(version))

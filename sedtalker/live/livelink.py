@@ -45,16 +45,12 @@ def livelink_packet(frame: StreamedFrame, number: int, subject: str, identifier:
 
 
 class LiveLinkSender:
-    """Sends to an Unreal editor or game.
+    """Sends to an Unreal editor or game; the option ``subject`` is the name that Unreal lists."""
 
-    Args:
-        port: on which it receives.
-        subject: name that Unreal lists.
-    """
-
-    def __init__(self, host: str, port: int = PORT, subject: str = "SEDTalker"):
-        self.socket = UdpSocket(host, port, "livelink")
-        self.subject, self.identifier, self.number = subject, f"${uuid.uuid4()}", 0
+    def __init__(self, target: Target, fps: float):
+        self.socket = UdpSocket(target.host, target.port_or(PORT), "livelink")
+        self.subject = target.options.get("subject") or "SEDTalker"
+        self.identifier, self.number = f"${uuid.uuid4()}", 0
 
     def send(self, frame: StreamedFrame) -> None:
         """See ``Sender``."""
@@ -64,8 +60,3 @@ class LiveLinkSender:
     def close(self) -> None:
         """See ``Sender``."""
         self.socket.close()
-
-
-def open_livelink(target: Target, fps: float) -> LiveLinkSender:
-    """See ``LiveProtocol``."""
-    return LiveLinkSender(target.host, target.port_or(PORT), target.options.get("subject") or "SEDTalker")

@@ -69,21 +69,17 @@ def named_weights(frame: StreamedFrame, names: str) -> Mapping[str, float]:
 
 
 class VmcSender:
-    """Sends to a VMC receiver.
-
-    Args:
-        port: on which it receives.
-        names: see ``NAMINGS``.
-        head: whether the head's rotation is sent.
+    """Sends to a VMC receiver; options are ``names``, see ``NAMINGS``, and whether the ``head`` is sent.
 
     Raises:
         InputError: no such host or naming.
     """
 
-    def __init__(self, host: str, port: int = PORT, names: str = "arkit", head: bool = True):
-        if names not in NAMINGS:
-            raise InputError(f"vmc names={names}: give one of {', '.join(NAMINGS)}")
-        self.socket, self.names, self.head = UdpSocket(host, port, "vmc"), names, head
+    def __init__(self, target: Target, fps: float):
+        self.names, self.head = target.options.get("names", "arkit"), target.yes("head", True)
+        if self.names not in NAMINGS:
+            raise InputError(f"vmc names={self.names}: give one of {', '.join(NAMINGS)}")
+        self.socket = UdpSocket(target.host, target.port_or(PORT), "vmc")
 
     def send(self, frame: StreamedFrame) -> None:
         """See ``Sender``."""
@@ -103,11 +99,6 @@ class VmcSender:
     def close(self) -> None:
         """See ``Sender``."""
         self.socket.close()
-
-
-def open_vmc(target: Target, fps: float) -> VmcSender:
-    """See ``LiveProtocol``."""
-    return VmcSender(target.host, target.port_or(PORT), target.options.get("names", "arkit"), target.yes("head", True))
 
 
 VRCHAT_PORT = 9000
@@ -157,16 +148,12 @@ def unified_parameters(frame: StreamedFrame) -> dict[str, float]:
 
 
 class VrchatSender:
-    """Sends to VRChat.
+    """Sends to VRChat; the option ``prefix`` is of an avatar that keeps its parameters in a group, as ``FT``."""
 
-    Args:
-        port: on which it receives.
-        prefix: of the parameters of an avatar that keeps them in a group, as ``FT``.
-    """
-
-    def __init__(self, host: str, port: int = VRCHAT_PORT, prefix: str = ""):
-        self.socket, self.number = UdpSocket(host, port, "vrchat"), 0
-        self.root = "/avatar/parameters/" + (prefix.strip("/") + "/" if prefix.strip("/") else "")
+    def __init__(self, target: Target, fps: float):
+        self.socket, self.number = UdpSocket(target.host, target.port_or(VRCHAT_PORT), "vrchat"), 0
+        prefix = target.options.get("prefix", "").strip("/")
+        self.root = f"/avatar/parameters/{prefix}/" if prefix else "/avatar/parameters/"
 
     def send(self, frame: StreamedFrame) -> None:
         """See ``Sender``."""
@@ -191,8 +178,3 @@ class VrchatSender:
         for packet in osc_packets(osc_message(f"/avatar/parameters/{name}", False) for name in FLAGS):
             self.socket.send(packet)
         self.socket.close()
-
-
-def open_vrchat(target: Target, fps: float) -> VrchatSender:
-    """See ``LiveProtocol``."""
-    return VrchatSender(target.host, target.port_or(VRCHAT_PORT), target.options.get("prefix", ""))

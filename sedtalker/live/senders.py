@@ -71,7 +71,7 @@ class LiveProtocol:
     """How the face reaches another program.
 
     Attributes:
-        place: ``module:function`` of ``open(target, fps)``, which gives a ``Sender``.
+        place: ``module:name`` of what gives a ``Sender``, called with a ``Target`` and frames a second.
         options: that may follow ``?`` in an address.
     """
 
@@ -285,11 +285,11 @@ def _short(values: Iterable[float]) -> list[float]:
 LOOPBACK = "127.0.0.1"
 """The host where none is named: nothing leaves this machine."""
 PROTOCOLS: Mapping[str, LiveProtocol] = {
-    "livelink": LiveProtocol("sedtalker.live.livelink:open_livelink", ("subject",)),
-    "vmc": LiveProtocol("sedtalker.live.osc:open_vmc", ("names", "head")),
-    "vrchat": LiveProtocol("sedtalker.live.osc:open_vrchat", ("prefix",)),
-    "ifacialmocap": LiveProtocol("sedtalker.live.ifacialmocap:open_ifacialmocap", ("push", "version")),
-    "ws": LiveProtocol("sedtalker.live.websocket:open_websocket", ("origin", "names")),
+    "livelink": LiveProtocol("sedtalker.live.livelink:LiveLinkSender", ("subject",)),
+    "vmc": LiveProtocol("sedtalker.live.osc:VmcSender", ("names", "head")),
+    "vrchat": LiveProtocol("sedtalker.live.osc:VrchatSender", ("prefix",)),
+    "ifacialmocap": LiveProtocol("sedtalker.live.ifacialmocap:IFacialMocapSender", ("push", "version")),
+    "ws": LiveProtocol("sedtalker.live.websocket:WebSocketSender", ("origin", "names")),
 }
 """The protocols of this package; other distributions add some by entry points (``sedtalker.plugins``)."""
 STDOUT = "-"

@@ -44,23 +44,15 @@ class WebSocketSender:
     """Serves clients from a thread of its own.
 
     Args:
-        port: likewise; 0 takes a free one, see ``port`` of the object.
+        target: port 0 takes a free one, see ``port`` of the object. The option ``origin`` is of pages on other hosts
+            that are served, as ``https://example.org``, ``*`` for any; ``names``: every line names its shapes.
         fps: frames a second, for the first line.
-        origin: of pages on other hosts that are served, as ``https://example.org``; ``*`` for any.
         patience: seconds, see ``PATIENCE``.
-        named: whether every line names its shapes.
     """
 
-    def __init__(
-        self,
-        host: str,
-        port: int = PORT,
-        fps: float = 60.0,
-        origin: str | None = None,
-        patience: float = PATIENCE,
-        named: bool = False,
-    ):
-        self.host, self.port, self.origin, self.patience, self.named = host, port, origin, patience, named
+    def __init__(self, target: Target, fps: float, patience: float = PATIENCE):
+        self.host, self.port, self.patience = target.host, target.port_or(PORT), patience
+        self.origin, self.named = target.options.get("origin"), target.yes("names", False)
         self.header = header_line(fps)
         self.clients: set[Outgoing[str]] = set()
         self.loop = asyncio.new_event_loop()
@@ -72,9 +64,8 @@ class WebSocketSender:
             self.port = opened.result()
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise InputError(
-                f"ws://{host}:{port}: cannot serve there ({reason}); give another port, as ws://:{port + 1}"
-            ) from None
+            where, other = f"ws://{self.host}:{self.port}", f"ws://:{self.port + 1}"
+            raise InputError(f"{where}: cannot serve there ({reason}); give another port, as {other}") from None
 
     def send(self, frame: StreamedFrame) -> None:
         """See ``Sender``."""
@@ -161,9 +152,3 @@ def _host(origin: str) -> str | None:
         return urlsplit(origin).hostname
     except ValueError:
         return None
-
-
-def open_websocket(target: Target, fps: float) -> WebSocketSender:
-    """See ``LiveProtocol``."""
-    origin, named = target.options.get("origin"), target.yes("names", False)
-    return WebSocketSender(target.host, target.port_or(PORT), fps, origin, named=named)

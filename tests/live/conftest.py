@@ -12,6 +12,7 @@ import pytest
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.live.senders import Target
 
 
 def frame(time: float = 0.0, head: tuple[float, float, float] = (0.0, 0.0, 0.0), **weights: float) -> StreamedFrame:
@@ -19,6 +20,10 @@ def frame(time: float = 0.0, head: tuple[float, float, float] = (0.0, 0.0, 0.0),
     for name, value in weights.items():
         values[INDEX[name]] = value
     return StreamedFrame(time, values, np.asarray(head, np.float32), "happy", 0.5)
+
+
+def target(host: str, port: int, **options: str) -> Target:
+    return Target("", host, port, options)
 
 
 class Receiver:

@@ -9,7 +9,7 @@ import pytest
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.ifacialmocap import MOST_RECEIVERS, IFacialMocapSender, app_name, ifacialmocap_packet
-from tests.live.conftest import Receiver, frame
+from tests.live.conftest import Receiver, frame, target
 
 START = b"iFacialMocap_sahuasouryya9218sauhuiayeta91555dy3719"
 
@@ -60,7 +60,7 @@ def asked(sender: IFacialMocapSender, receiver: Receiver, line: bytes) -> None:
 
 
 def test_who_asks_is_answered_at_the_protocols_port():
-    sender = IFacialMocapSender("127.0.0.1", 0)
+    sender = IFacialMocapSender(target("127.0.0.1", 0), 60.0)
     sender.port = sender.socket.getsockname()[1]
     receiver = Receiver("127.0.0.2", sender.port)
     try:
@@ -76,7 +76,7 @@ def test_who_asks_is_answered_at_the_protocols_port():
 
 
 def test_on_this_machine_the_port_that_asked_is_answered(receiver: Receiver):
-    sender = IFacialMocapSender("127.0.0.1", 0)
+    sender = IFacialMocapSender(target("127.0.0.1", 0), 60.0)
     sender.port = sender.socket.getsockname()[1]
     asked(sender, receiver, START)
     assert b"jawOpen-50|" in receiver.packet()
@@ -84,7 +84,7 @@ def test_on_this_machine_the_port_that_asked_is_answered(receiver: Receiver):
 
 
 def test_nonsense_is_left_alone_and_receivers_are_few(receiver: Receiver):
-    sender = IFacialMocapSender("127.0.0.1", 0)
+    sender = IFacialMocapSender(target("127.0.0.1", 0), 60.0)
     sender.port = sender.socket.getsockname()[1]
     for line in (b"", b"hello", START[:-1], b"\xff" * 200):
         receiver.socket.sendto(line, sender.socket.getsockname())
@@ -105,9 +105,9 @@ def test_nonsense_is_left_alone_and_receivers_are_few(receiver: Receiver):
 
 def test_a_taken_port_is_one_line_and_pushing_needs_none(receiver: Receiver):
     with pytest.raises(InputError, match="push=yes") as caught:
-        IFacialMocapSender(receiver.host, receiver.port)
+        IFacialMocapSender(target(receiver.host, receiver.port), 60.0)
     assert "\n" not in str(caught.value)
-    sender = IFacialMocapSender(receiver.host, receiver.port, push=True, version=2)
+    sender = IFacialMocapSender(target(receiver.host, receiver.port, push="yes", version="2"), 60.0)
     sender.send(frame(jawOpen=0.5))
     assert b"jawOpen&50|" in receiver.packet()
     sender.close()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.live.livelink import LiveLinkSender, livelink_packet
-from tests.live.conftest import Receiver, frame
+from tests.live.conftest import Receiver, frame, target
 
 NAMES = """
 EyeBlinkLeft EyeLookDownLeft EyeLookInLeft EyeLookOutLeft EyeLookUpLeft EyeSquintLeft EyeWideLeft EyeBlinkRight
@@ -72,7 +72,7 @@ def test_head_and_eyes_turn_as_unreals_rotators():
 
 
 def test_packets_arrive_numbered_from_one_device(receiver: Receiver):
-    sender = LiveLinkSender(receiver.host, receiver.port, "Äbc")
+    sender = LiveLinkSender(target(receiver.host, receiver.port, subject="Äbc"), 60.0)
     for _ in range(3):
         sender.send(frame(jawOpen=0.5))
     sender.close()

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.osc import LARGEST, VmcSender, VrchatSender, osc_packets, unified_parameters, vrm_expressions
-from tests.live.conftest import Receiver, frame
+from tests.live.conftest import Receiver, frame, target
 
 
 class Heard:
@@ -44,7 +44,7 @@ def heard():
 
 
 def test_vmc_says_every_shape_and_applies_them(heard: Heard):
-    sender = VmcSender("127.0.0.1", heard.port)
+    sender = VmcSender(target("127.0.0.1", heard.port), 60.0)
     sender.send(frame(1.5, jawOpen=0.25, mouthSmileLeft=1.0))
     found = heard.until("/VMC/Ext/Blend/Apply")
     blends = {name: value for address, name, value in (m for m in found if m[0] == "/VMC/Ext/Blend/Val")}
@@ -57,7 +57,7 @@ def test_vmc_says_every_shape_and_applies_them(heard: Heard):
 
 
 def test_the_head_is_in_unitys_axes(heard: Heard):
-    sender = VmcSender("127.0.0.1", heard.port)
+    sender = VmcSender(target("127.0.0.1", heard.port), 60.0)
     rotation = Rotation.from_euler("YXZ", [20, 10, -5], degrees=True)
     sender.send(frame(head=tuple(rotation.as_rotvec())))
     sender.close()
@@ -69,7 +69,7 @@ def test_the_head_is_in_unitys_axes(heard: Heard):
 
 @pytest.mark.parametrize(("names", "one"), [("pascal", "JawOpen"), ("vrm0", "Joy"), ("vrm1", "happy")])
 def test_names_can_be_chosen(heard: Heard, names: str, one: str):
-    sender = VmcSender("127.0.0.1", heard.port, names, head=False)
+    sender = VmcSender(target("127.0.0.1", heard.port, names=names, head="no"), 60.0)
     sender.send(frame(jawOpen=0.5))
     sender.close()
     found = heard.until("/VMC/Ext/Blend/Apply")
@@ -77,7 +77,7 @@ def test_names_can_be_chosen(heard: Heard, names: str, one: str):
     assert blends[one] == pytest.approx(0.5)
     assert not any(m[0] == "/VMC/Ext/Bone/Pos" for m in found)
     with pytest.raises(InputError, match="names"):
-        VmcSender("127.0.0.1", heard.port, "latin")
+        VmcSender(target("127.0.0.1", heard.port, names="latin"), 60.0)
 
 
 def test_vowels_of_vrm_follow_jaw_and_lips():
@@ -91,7 +91,7 @@ def test_vowels_of_vrm_follow_jaw_and_lips():
 
 
 def test_no_packet_is_torn_apart(receiver: Receiver):
-    sender = VmcSender(receiver.host, receiver.port)
+    sender = VmcSender(target(receiver.host, receiver.port), 60.0)
     packets = list(osc_packets(sender.messages(frame())))
     sender.close()
     assert 1 < len(packets) < 6
@@ -100,7 +100,7 @@ def test_no_packet_is_torn_apart(receiver: Receiver):
 
 
 def test_vrchat_gets_unified_expressions_eyes_and_switches(heard: Heard):
-    sender = VrchatSender("127.0.0.1", heard.port, "FT")
+    sender = VrchatSender(target("127.0.0.1", heard.port, prefix="FT"), 60.0)
     sender.send(frame(jawOpen=0.5, eyeLookOutLeft=0.5, eyeLookInRight=0.5, eyeBlinkLeft=1.0))
     found = {m[0]: m[1:] for m in heard.until("/tracking/eye/EyesClosedAmount")}
     assert found["/avatar/parameters/FT/v2/JawOpen"] == (0.5,)

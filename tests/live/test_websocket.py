@@ -17,7 +17,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.senders import frame_line, parse_target
 from sedtalker.live.websocket import MOST_CLIENTS, QUEUE, WebSocketSender
-from tests.live.conftest import frame
+from tests.live.conftest import frame, target
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def stack() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def server(stack: ExitStack) -> WebSocketSender:
-    sender = WebSocketSender("127.0.0.1", 0, patience=0.5)
+    sender = WebSocketSender(target("127.0.0.1", 0), 60.0, patience=0.5)
     stack.callback(sender.close)
     return sender
 
@@ -90,7 +90,7 @@ def test_pages_of_other_hosts_are_refused_unless_they_are_named(server: WebSocke
         assert caught.value.response.status_code == 403
     for origin in ("http://localhost:8000", "http://127.0.0.1"):
         opened(server, origin=origin).close()
-    named = WebSocketSender("127.0.0.1", 0, origin="https://example.org")
+    named = WebSocketSender(target("127.0.0.1", 0, origin="https://example.org"), 60.0)
     opened(named, origin="https://example.org").close()
     named.close()
 
@@ -146,7 +146,7 @@ def test_a_client_that_reads_too_slowly_is_told_how_many_and_why(server: WebSock
 
 def test_every_line_names_its_shapes_where_that_is_asked(opened, stack: ExitStack):
     assert parse_target("ws://?names=yes").yes("names", False)
-    server = WebSocketSender("127.0.0.1", 0, named=True)
+    server = WebSocketSender(target("127.0.0.1", 0, names="yes"), 60.0)
     stack.callback(server.close)
     page = opened(server)
     wait_for(lambda: len(server.clients) == 1)
@@ -171,5 +171,5 @@ def test_what_is_no_websocket_is_closed(server: WebSocketSender, opened, nonsens
 
 def test_a_busy_port_is_one_line(server: WebSocketSender):
     with pytest.raises(InputError, match=f"give another port, as ws://:{server.port + 1}") as caught:
-        WebSocketSender("127.0.0.1", server.port)
+        WebSocketSender(target("127.0.0.1", server.port), 60.0)
     assert "\n" not in str(caught.value)
