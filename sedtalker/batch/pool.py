@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -152,54 +153,47 @@ class LocalPool:
 
     def run(self, tasks: Sequence[BatchTask]) -> Iterator[Event]:
         """Work on all tasks; events come as they happen, each task ends once."""
-        waiting = iter(range(len(tasks)))
-        events: queue.Queue[Event | BaseException | None] = queue.Queue()
+        events: queue.Queue[Event | BaseException] = queue.Queue()
 
-        def work() -> None:
+        def work(number: int) -> None:
             try:
-                process: _Process | None = None
-                while (number := self._next(waiting)) is not None:
-                    process = self._one(process, number, tasks[number], events)
+                if not self._ending:
+                    self._one(number, tasks[number], events)
             except BaseException as error:  # reaches the caller
                 events.put(error)
-            else:
-                events.put(None)
 
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(self.jobs, len(tasks)))]
-        for thread in threads:
-            thread.start()
-        for _ in threads:
-            while (event := events.get()) is not None:
+        threads, ended = ThreadPoolExecutor(self.jobs), 0
+        try:
+            for number in range(len(tasks)):
+                threads.submit(work, number)
+            while ended < len(tasks):
+                event = events.get()
                 if isinstance(event, BaseException):
                     raise event
+                ended += event[1] == "ended"
                 yield event
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
-    def _next(self, waiting: Iterator[int]) -> int | None:
-        with self._guard:
-            return None if self._ending else next(waiting, None)
-
-    def _one(
-        self, process: _Process | None, number: int, task: BatchTask, events: queue.Queue[Event | BaseException | None]
-    ) -> _Process | None:
-        """Let a process work on a task, and another one where it dies; gives the one for the next task."""
+    def _one(self, number: int, task: BatchTask, events: queue.Queue[Event | BaseException]) -> None:
+        """Let a process work on a task, and another one where it dies."""
         said = ""
         for _ in range(ATTEMPTS):
-            process = process or self._start()
+            process = self._start()
             try:
                 for answer in process.ask({"task": task}):
                     if "record" in answer:
+                        self._idle.append(process)
                         events.put((number, "ended", answer["record"]))
-                        return process
+                        return
                     events.put((number, "started", {}))
                     task = BatchTask(**{**task, "overwrite": True})  # from now on what lies there is the batch's own
             except WorkerDied as error:
                 said = str(error)
                 self._bury(process)
-                process = None
                 if self._ending:
-                    return None
+                    return
         events.put((number, "ended", {"state": FAILED, "error": said, "seconds": 0.0}))
-        return None
 
     def _bury(self, process: _Process) -> None:
         process.end()
@@ -208,7 +202,7 @@ class LocalPool:
                 self._all.remove(process)
 
     def _start(self) -> _Process:
-        """A process that was prepared, or a new one."""
+        """A process that has nothing to do, or a new one."""
         with self._guard:
             if self._idle:
                 return self._idle.pop()
