@@ -84,19 +84,16 @@ class LiveRows:
 
     def push(self, pcm: bytes) -> Floats:
         """The rows that have become final with the next samples."""
-        samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
-        began = time.perf_counter()
-        with torch_threads(1):
-            return self._rows(self.stream.push(samples), began)
+        return self._rows(self.stream.push(np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0))
 
     def flush(self) -> Floats:
         """The rows that are left at the end of the sound."""
+        return self._rows(self.stream.flush())
+
+    def _rows(self, frames: Iterable[StreamedFrame]) -> Floats:
         began = time.perf_counter()
         with torch_threads(1):
-            return self._rows(self.stream.flush(), began)
-
-    def _rows(self, frames: Iterable[StreamedFrame], began: float) -> Floats:
-        made = list(frames)
+            made = list(frames)  # computed here
         took = 1000.0 * (time.perf_counter() - began)
         coefficients = np.zeros((len(made), len(self.face.shapes)), np.float32)
         for row, frame in enumerate(made):
