@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -19,7 +18,7 @@ from sedtalker.batch.settings import parse_settings
 from sedtalker.batch.work import BatchTask, task_of
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
-from sedtalker.reading import is_folder
+from sedtalker.reading import is_folder, relative_name
 from sedtalker.staging import clear_left_over
 from sedtalker.version import __version__
 
@@ -237,7 +236,7 @@ def _events(
         log.write({"run": {**run, **({"notes": notes} if notes else {})}})
         for number, kind, record in pool.run(tasks):
             item = items[number]
-            known = {"name": item.name, "input": relative(item.audio, output)}
+            known = {"name": item.name, "input": relative_name(item.audio, output.absolute())}
             if kind == "started":
                 log.write({"state": STARTED, **known})
                 continue
@@ -261,11 +260,3 @@ def _options(tasks: Sequence[BatchTask]) -> tuple[list[dict[str, Any]], dict[str
     found = {json.dumps(task["settings"]): task["settings"] for task in tasks}
     fresh = Counter(json.dumps(task["settings"]) for task in tasks if task["before"] is None)
     return list(found.values()), found[fresh.most_common(1)[0][0]] if fresh else None
-
-
-def relative(path: Path, output: Path) -> str:
-    """A path as seen from the folder of the batch, which may lie elsewhere on another machine."""
-    try:
-        return Path(os.path.relpath(path, output.absolute())).as_posix()
-    except ValueError:  # another drive
-        return path.as_posix()

@@ -7,7 +7,6 @@ entry points (``sedtalker.plugins``).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sedtalker.errors import InputError
 from sedtalker.plugins import load, parts_of_others
+from sedtalker.reading import relative_name
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
@@ -193,7 +193,7 @@ def export(
 
 def reference_of(audio: Path | str, place: Path) -> str:
     """The sound as a file at ``place`` names it: relative to its folder."""
-    return Path(os.path.relpath(Path(audio).resolve(), place.resolve().parent)).as_posix()
+    return relative_name(Path(audio).resolve(), place.resolve().parent)
 
 
 def described(made: Mapping[str, Any]) -> str:

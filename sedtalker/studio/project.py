@@ -10,7 +10,6 @@ are only ever opened as a recording and as a mesh.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -29,7 +28,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError, said_of
 from sedtalker.face import Face
 from sedtalker.progress import Hook, no_progress
-from sedtalker.reading import checked, is_file, parse_json, read_bytes
+from sedtalker.reading import checked, is_file, parse_json, read_bytes, relative_name
 from sedtalker.speakers.separation import sound_of
 from sedtalker.speakers.turns import LATEST_SECONDS, LONGEST_NAME, MOST_SPEAKERS, MOST_TURNS, Turn, Turns
 from sedtalker.storage import write_text
@@ -205,15 +204,8 @@ def _track_text(track: EmotionTrack) -> str:
 
 
 def names_from(folder: Path) -> Callable[[Path], str]:
-    """Paths relative to a folder, with ``/``; absolute on another drive."""
-
-    def name_of(path: Path) -> str:
-        try:
-            return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-        except ValueError:
-            return path.resolve().as_posix()
-
-    return name_of
+    """Paths relative to a folder, see ``relative_name``."""
+    return lambda path: relative_name(path.resolve(), folder.resolve())
 
 
 def write_project(path: Path, project: Project) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -351,13 +352,7 @@ class Session:
         """Keep the present document beside those that follow, or let it go."""
         self.opened()
         assert self._a is not None
-        if on:
-            own = self._a.decoding
-            decoding = Decoding(own.animator, own.sound, own.features)
-            decoding.emotional, decoding.neutral, decoding.phones = own.emotional, own.neutral, own.phones
-            self._b = _Shown(self._a.document, self._a.track, decoding)
-        else:
-            self._b = None
+        self._b = replace(self._a, decoding=copy(self._a.decoding)) if on else None
         self.revision += 1
 
     @property
