@@ -19,7 +19,7 @@ from sedtalker.face.registration.contacts import EYES, along_rim, clear_eyeball,
 from sedtalker.face.registration.features import Line
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.mesh.rasteriser import View, rasterise
-from sedtalker.mesh.surface import Points
+from sedtalker.mesh.surface import Points, at_vertices
 
 CHOICES = ("auto", "keep", "add")
 """Values of ``--eyes``: a ball where there is none; the file's own; a ball also in front of a flat eye."""
@@ -179,9 +179,7 @@ def seen_of(socket: Socket, here: Mouth, source: Face, centre: Points) -> tuple[
     between = opening(line, view)
     total = max(int(between.sum()), 1)
     ball = between & (ball_ids >= 0) & (ball_depth > depth)
-    skin = np.zeros(len(head.points), bool)
-    skin[head.skin_points] = True
-    piece = between & (ids >= 0) & ~skin[head.triangles[np.maximum(ids, 0), 0]]
+    piece = between & (ids >= 0) & ~head.is_skin[head.triangles[np.maximum(ids, 0), 0]]
     return float(ball.sum()) / total, float(piece.sum()) / total
 
 
@@ -235,9 +233,7 @@ def placed_parts(face: Face, source: Face, balls: list[Ball]) -> list[PlacedPart
 def with_lids_in_front(face: Face, here: Mouth, source: Face, balls: list[Ball], own: set[str]) -> Face:
     """The face whose fitted blinks pass in front of the balls; shapes of the file's ``own`` stay as they are."""
     basis, head = face.basis.copy(), here.head
-    index = np.full(len(head.points), -1)
-    index[head.skin_points] = np.arange(len(head.skin_points))
-    at = np.where(head.vertex_point >= 0, index[np.maximum(head.vertex_point, 0)], -1)
+    at = at_vertices(head.from_skin(np.arange(len(head.skin_points)), -1), head.vertex_point, -1)
     for side, socket, centre in balls:
         shape = EYES[side][1]
         if shape in own or shape not in face.shape_index:

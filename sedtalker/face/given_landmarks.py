@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, outer_eyes
-from sedtalker.face.registration.parts import component_bounds, prepare_source
+from sedtalker.face.registration.parts import prepare_source
 from sedtalker.face.registration.pose import (
     GivenLandmarks,
     Similarity,
@@ -30,7 +30,7 @@ from sedtalker.face.registration.pose import (
 )
 from sedtalker.face.registration.register import FEWEST_TRIANGLES
 from sedtalker.mesh.mesh import Mesh
-from sedtalker.mesh.surface import Points, Surface, weld
+from sedtalker.mesh.surface import Points, Surface, at_vertices, component_bounds, weld
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import read_json
@@ -280,8 +280,7 @@ def other_people(mesh: Mesh, heads: Sequence[GivenLandmarks], mine: GivenLandmar
     own = figure_of(mine)
     people = [own, *sorted({figure_of(head) for head in heads} - {own})]
     nearest = np.argmin([clouds[k].query(surface.points)[0] for k in people], axis=0)
-    used = surface.vertex_point >= 0
-    return np.asarray(used & (nearest > 0)[np.maximum(surface.vertex_point, 0)])
+    return at_vertices(nearest > 0, surface.vertex_point, False)
 
 
 def alone(surface: Surface, triangles: Ints) -> Surface:
@@ -290,7 +289,7 @@ def alone(surface: Surface, triangles: Ints) -> Surface:
     used, local = np.unique(corners, return_inverse=True)
     number = np.full(len(surface.points), -1, np.int32)
     number[used] = np.arange(len(used), dtype=np.int32)
-    vertex_point = np.where(surface.vertex_point >= 0, number[np.maximum(surface.vertex_point, 0)], -1)
+    vertex_point = at_vertices(number, surface.vertex_point, -1)
     component = np.unique(surface.component[used], return_inverse=True)[1].reshape(-1).astype(np.int32)
     return Surface(
         surface.points[used], local.reshape(-1, 3).astype(np.int32), vertex_point.astype(np.int32), component

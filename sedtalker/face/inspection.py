@@ -254,9 +254,7 @@ def face_problems(mesh: Mesh, surface: Surface, head: Head, found: Found) -> lis
 
 def wrong_winding(surface: Surface, head: Head) -> float:
     """Share of the visible skin triangles that wind clockwise seen from outside."""
-    on_skin = np.zeros(len(surface.points), bool)
-    on_skin[head.skin_points] = True
-    filed = surface.triangles[parts.triangle_mask(on_skin, surface.triangles)]
+    filed = surface.triangles[parts.triangle_mask(head.is_skin, surface.triangles)]
     turned = filed[:, 0] != head.skin_points[head.skin.triangles[:, 0]]
     return float(turned[head.skin.seen].mean()) if head.skin.seen.any() else 0.0
 

@@ -18,7 +18,7 @@ from sedtalker.face.face import Face
 from sedtalker.face.mouth_interior import Mouth, known_mouth, skin_depth
 from sedtalker.face.registration.pose import Similarity, similarity
 from sedtalker.mesh.rasteriser import turn
-from sedtalker.mesh.surface import Points
+from sedtalker.mesh.surface import Points, at_vertices
 
 CLEARANCE = 0.001
 """Metres that teeth keep behind the lips."""
@@ -259,9 +259,8 @@ class Bending:
         self.size = place.scale
         self.moves = (mouth.rims(True), mouth.rims(False))
         self.change = (self.moves[0] - own[0], self.moves[1] - own[1])
-        side = np.zeros(len(head.points), np.int8)
-        side[head.skin_points] = head.skin.features.lip_side
-        self.side = np.where(head.vertex_point >= 0, side[np.maximum(head.vertex_point, 0)], 0).astype(np.int64)
+        side = head.from_skin(head.skin.features.lip_side, 0)
+        self.side = at_vertices(side, head.vertex_point, 0).astype(np.int64)
 
     def where(self, points: Points, vertices: Ints) -> tuple[Doubles, Doubles]:
         """Position along the lips (N,) in [0, 1], and the share (N,) of the upper lip.

@@ -18,7 +18,15 @@ from sedtalker.face.registration.alignment import Borders, bind
 from sedtalker.face.registration.parts import Head, prepare
 from sedtalker.face.registration.pose import snap
 from sedtalker.mesh.rasteriser import View, rasterise
-from sedtalker.mesh.surface import Points, first_vertices, label_components, triangle_normals, weld
+from sedtalker.mesh.surface import (
+    Points,
+    at_vertices,
+    component_bounds,
+    first_vertices,
+    label_components,
+    triangle_normals,
+    weld,
+)
 
 BAG, TEETH, TONGUE, OTHER, SHELL, NOTHING = "bag", "teeth", "tongue", "other pieces", "the back of the head", "nothing"
 """Classes of pixels between open lips."""
@@ -157,9 +165,7 @@ def look_into_mouth(face: Face, mouth: Mouth | None = None, weights: dict[str, f
 def outward_triangles(head: Head) -> Ints:
     """Triangles (T, 3) of a head whose skin winds counter-clockwise seen from outside."""
     triangles = head.triangles.copy()
-    mine = np.zeros(len(head.points), bool)
-    mine[head.skin_points] = True
-    triangles[mine[triangles[:, 0]]] = head.skin_points[head.skin.triangles]
+    triangles[head.is_skin[triangles[:, 0]]] = head.skin_points[head.skin.triangles]
     return triangles
 
 
@@ -177,9 +183,7 @@ def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: Doubles) -> Int
     head = mouth.head
     large = extents(head)[head.component[triangles[:, 0]]] > LARGEST_PIECE * head.outer
     kinds = np.where(large, len(OF_A_MOUTH), OF_A_MOUTH.index(OTHER)).astype(np.int32)
-    is_skin = np.zeros(len(head.points), bool)
-    is_skin[head.skin_points] = True
-    skin = is_skin[triangles[:, 0]]
+    skin = head.is_skin[triangles[:, 0]]
     kinds[skin] = np.where(towards[skin] > 0.0, OF_A_MOUTH.index(BAG), len(OF_A_MOUTH))
     near, seen = skin.copy(), skin.copy()
     near[skin] = mouth.behind(head.skin.points)[head.skin.triangles].mean(axis=1) < LIPS_END
@@ -195,12 +199,7 @@ def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: Doubles) -> Int
 
 def extents(head: Head) -> Doubles:
     """The longest side (C,) of the box round each connected piece of a head."""
-    order = np.argsort(head.component, kind="stable")
-    starts = np.nonzero(np.diff(head.component[order], prepend=-1))[0]
-    sides = np.maximum.reduceat(head.points[order], starts) - np.minimum.reduceat(head.points[order], starts)
-    found = np.zeros(int(head.component.max(initial=-1)) + 1)
-    found[head.component[order][starts]] = sides.max(axis=1)
-    return found
+    return np.array([np.ptp(box, axis=0).max() for box in component_bounds(head.points, head.component).values()])
 
 
 def bag_of(mouth: Mouth) -> Mask:
@@ -225,15 +224,10 @@ def bag_of(mouth: Mouth) -> Mask:
 def with_dark_bag(face: Face, mouth: Mouth) -> Face:
     """The face with its own mouth's inside as the region ``mouth_socket``, which renders dark."""
     head = mouth.head
-    points = np.zeros(len(head.points), bool)
-    points[head.skin_points] = bag_of(mouth)
-    used = head.vertex_point >= 0
-    mask = used & points[np.maximum(head.vertex_point, 0)]
+    mask = at_vertices(head.from_skin(bag_of(mouth), False), head.vertex_point, False)
     known = face.regions.get("mouth_socket")
     if known is not None:  # what was carried over counts where it is not seen
-        seen = np.zeros(len(head.points), bool)
-        seen[head.skin_points] = head.skin.outside
-        mask |= known & used & ~seen[np.maximum(head.vertex_point, 0)]
+        mask |= known & ~at_vertices(head.from_skin(head.skin.outside, False), head.vertex_point, True)
     return replace(face, regions={**face.regions, "mouth_socket": mask})
 
 

@@ -13,7 +13,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face, RegistrationReport, outer_eyes
 from sedtalker.mesh.mesh import face_normals
 from sedtalker.mesh.rasteriser import View, rasterise
-from sedtalker.mesh.surface import Points, adjacency, label_components, triangle_normals
+from sedtalker.mesh.surface import Points, adjacency, component_bounds, label_components, triangle_normals
 from sedtalker.reading import read_own_table
 
 GOOD, USABLE = 0.8, 0.6
@@ -233,12 +233,10 @@ def artefact_share(face: Face, strained: Mask | None = None) -> float | None:
 def faces(points: Points, triangles: Ints, marks: Points) -> int:
     """Number of connected pieces of skin (T, 3) that extend over a whole face."""
     used, inner = np.unique(triangles), marks[17:]
-    mine, piece = points[used], np.unique(label_components(len(points), triangles)[used], return_inverse=True)[1]
-    low, high = np.full((len(used), 3), np.inf), np.full((len(used), 3), -np.inf)  # of each piece
-    np.minimum.at(low, piece, mine)
-    np.maximum.at(high, piece, mine)
-    reaches = (low[:, :2] <= inner[:, :2].min(axis=0)) & (high[:, :2] >= inner[:, :2].max(axis=0))
-    return int((reaches.all(axis=1) & (high[:, 2] > np.median(inner[:, 2]))).sum())
+    bounds = component_bounds(points[used], label_components(len(points), triangles)[used]).values()
+    first, last, middle = inner[:, :2].min(axis=0), inner[:, :2].max(axis=0), np.median(inner[:, 2])
+    reach = [(low[:2] <= first).all() and (high[:2] >= last).all() and high[2] > middle for low, high in bounds]
+    return sum(map(bool, reach))
 
 
 def spikes(points: Points, triangles: Ints, least: float) -> Mask:

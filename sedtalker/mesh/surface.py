@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy
@@ -69,6 +70,11 @@ def first_vertices(vertex_point: Ints, count: int) -> Ints:
     return vertex
 
 
+def at_vertices(of_points: NDArray[Any], vertex_point: Ints, unused: Any) -> NDArray[Any]:
+    """Values (V,) of mesh vertices from those of welded points (N,), ``unused`` where no polygon uses a vertex."""
+    return np.where(vertex_point >= 0, of_points[np.maximum(vertex_point, 0)], unused)
+
+
 def border_points(count: int, triangles: Ints) -> Mask:
     """Points (count,) on edges that only one triangle uses."""
     edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64), axis=1)
@@ -84,6 +90,15 @@ def label_components(count: int, triangles: Ints) -> Ints:
     from scipy.sparse.csgraph import connected_components
 
     return connected_components(adjacency(count, triangles), directed=False)[1].astype(np.int32)
+
+
+def component_bounds(points: Points, component: Ints) -> dict[int, Points]:
+    """Lowest and highest corner (2, 3) of each component."""
+    order = np.argsort(component, kind="stable")
+    pieces, starts = np.unique(component[order], return_index=True)
+    low = np.minimum.reduceat(points[order], starts, axis=0)
+    high = np.maximum.reduceat(points[order], starts, axis=0)
+    return {int(c): np.stack([a, b]) for c, a, b in zip(pieces, low, high, strict=True)}
 
 
 def adjacency(count: int, triangles: Ints) -> scipy.sparse.csr_matrix:

@@ -18,10 +18,13 @@ from sedtalker.face.registration.contacts import meet, still_eye_shapes
 from sedtalker.face.registration.parts import Eyeball, Head
 from sedtalker.face.registration.pose import robust_similarity
 from sedtalker.face.registration.shape_transfer import Transfer, transfer_skin
-from sedtalker.mesh.surface import Points, closest_spots, first_vertices
+from sedtalker.mesh.surface import Points, at_vertices, closest_spots, component_bounds, first_vertices
 from sedtalker.progress import Hook, no_progress
 
 # --- Offsets of parts that move as a whole, or with what lies near them.
+
+NEAREST = 6
+"""Points whose offsets are averaged."""
 
 
 def rotations(points: Points, offsets: Floats) -> tuple[Points, Points]:
@@ -50,14 +53,9 @@ def affine_offsets(source: Points, offsets: Floats, points: Points) -> Doubles:
     return (there @ solution).reshape(len(points), len(offsets), 3).transpose(1, 0, 2)
 
 
-def nearby_offsets(source: Points, offsets: Floats, points: Points, count: int = 6) -> Doubles:
-    """Offsets (K, M, 3) of points as an inverse-distance mean of the nearest source points' (N, 3)."""
-    return _nearby(cKDTree(source), offsets, points, count)
-
-
-def _nearby(source: cKDTree, offsets: Floats, points: Points, count: int = 6) -> Doubles:
-    """``nearby_offsets`` of a tree of the source points."""
-    count = min(count, source.n)
+def nearby_offsets(source: cKDTree, offsets: Floats, points: Points) -> Doubles:
+    """Offsets (K, M, 3) of points as an inverse-distance mean of those of the nearest of the source's N points."""
+    count = min(NEAREST, source.n)
     distance, nearest = source.query(points, k=count)
     distance, nearest = distance.reshape(len(points), count), nearest.reshape(len(points), count)
     weight = 1.0 / (distance + 0.2 * distance.mean(axis=1, keepdims=True) + 1e-9) ** 2
@@ -84,7 +82,7 @@ def worn_offsets(skin: Points, offsets: Doubles, points: Points, component: Ints
         stiff = np.quantile(distance[mine], 0.8) > 0.008
         if stiff and points[mine, 1].mean() > mouth:
             continue
-        own = _nearby(tree, near, points[mine])
+        own = nearby_offsets(tree, near, points[mine])
         out[:, mine] = own.mean(axis=1, keepdims=True) if stiff else own
     return out
 
@@ -177,8 +175,11 @@ def move_points(source: Source, target: Head, hook: Hook = no_progress) -> tuple
     for part, (points, places) in mouth.items():
         mine = role == part
         if mine.any():
-            follow = nearby_offsets if part == parts.TONGUE else affine_offsets
-            out[:, mine] = follow(places, source.offsets(points) @ turned, target.points[mine])
+            offsets, there = source.offsets(points) @ turned, target.points[mine]
+            is_tongue = part == parts.TONGUE
+            out[:, mine] = (
+                nearby_offsets(cKDTree(places), offsets, there) if is_tongue else affine_offsets(places, offsets, there)
+            )
     worn = role == parts.WORN
     if worn.any():
         out[:, worn] = worn_offsets(
@@ -197,10 +198,8 @@ def eye_points(source: Source, eye: int) -> Ints:
 def carry_landmarks(source: Source, target: Head) -> Ints:
     """Mesh vertex (68,) nearest to each registered source landmark, on the right lip."""
     skin, seen = target.skin, target.skin_seen
-    index = np.full(len(source.head.points), -1)
-    index[source.head.skin_points] = np.arange(len(source.head.skin_points))
     assert source.face.landmarks is not None
-    own = index[source.head.vertex_point[source.face.landmarks]]
+    own = source.head.from_skin(np.arange(len(source.registered)), -1)[source.head.vertex_point[source.face.landmarks]]
     places = np.where((own >= 0)[:, None], source.registered[np.maximum(own, 0)], skin.landmarks)
     sides = np.where(own >= 0, source.head.skin.features.lip_side[np.maximum(own, 0)], 0)
     chosen = np.zeros(68, np.int64)
@@ -215,10 +214,8 @@ def carry_regions(source: Source, target: Head, roles: Ints, skin: Transfer) -> 
     near = skin.distance < 0.02
     regions: dict[str, Mask] = {}
     for name, mask in source.face.regions.items():
-        points = np.zeros(len(target.points), bool)
         share = (mask[source.vertex[source.head.skin_points]][skin.corners] * skin.weights).sum(1)
-        points[target.skin_points] = (share > 0.5) & near
-        regions[name] = points
+        regions[name] = target.from_skin((share > 0.5) & near, False)
     by_role = {
         "skin": (parts.SKIN,),
         "eyes": (parts.RIGHT_EYE, parts.LEFT_EYE),
@@ -230,14 +227,13 @@ def carry_regions(source: Source, target: Head, roles: Ints, skin: Transfer) -> 
     for name, wanted in by_role.items():
         regions[name] = np.isin(roles, wanted)
     regions["hair"] = hair(target, roles)
-    used = target.vertex_point >= 0
-    return {name: used & points[np.maximum(target.vertex_point, 0)] for name, points in regions.items()}
+    return {name: at_vertices(points, target.vertex_point, False) for name, points in regions.items()}
 
 
 def hair(target: Head, roles: Ints) -> Mask:
     """Worn points of components that reach above the brows and are larger than the eyes."""
     mask = np.zeros(len(target.points), bool)
-    for c, (low, high) in parts.component_bounds(target.points, target.component).items():
+    for c, (low, high) in component_bounds(target.points, target.component).items():
         mine = target.component == c
         if (
             roles[np.argmax(mine)] == parts.WORN

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,15 @@ from sedtalker.face.registration.features import SAMPLES, Features, find_feature
 from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate, snap
 from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.rasteriser import View, turn
-from sedtalker.mesh.surface import Points, Surface, adjacency, face_outwards, first_vertices, weld
+from sedtalker.mesh.surface import (
+    Points,
+    Surface,
+    adjacency,
+    component_bounds,
+    face_outwards,
+    first_vertices,
+    weld,
+)
 from sedtalker.nn.engine import open_model
 
 SKIN, RIGHT_EYE, LEFT_EYE, UPPER_TEETH, LOWER_TEETH, TONGUE, WORN = range(7)
@@ -97,15 +106,6 @@ def find_eyes(
             if c == biggest or away.max() < 1.12 * radius:
                 roles[c] = role
     return roles, balls
-
-
-def component_bounds(points: Points, component: Ints) -> dict[int, Points]:
-    """Lowest and highest corner (2, 3) of each component."""
-    order = np.argsort(component, kind="stable")
-    starts = np.searchsorted(component[order], np.unique(component))
-    low = np.minimum.reduceat(points[order], starts, axis=0)
-    high = np.maximum.reduceat(points[order], starts, axis=0)
-    return {int(c): np.stack([a, b]) for c, a, b in zip(np.unique(component), low, high, strict=True)}
 
 
 def fit_sphere(points: Points) -> tuple[Points, float]:
@@ -258,6 +258,17 @@ class Head:
         """Skin points (S,) visible from outside."""
         return self.skin.bare
 
+    @property
+    def is_skin(self) -> Mask:
+        """Points (N,) of the skin."""
+        return self.from_skin(np.ones(len(self.skin_points), bool), False)
+
+    def from_skin(self, values: NDArray[Any], elsewhere: Any) -> NDArray[Any]:
+        """Values (N,) of all points: those of the skin's (S,), and ``elsewhere``."""
+        whole = np.full(len(self.points), elsewhere, values.dtype)
+        whole[self.skin_points] = values
+        return whole
+
 
 def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triangles: Ints, confidence: Points) -> Head:
     """Find skin, eyes and lines of a surface whose ``points`` (N, 3) are upright and at rig scale."""
@@ -281,9 +292,7 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
     is_mine = np.nonzero(skin_triangle[solid])[0]
     # The skin alone, renumbered.
     skin_points = np.nonzero(is_skin)[0].astype(np.int32)
-    index = np.full(len(points), -1, np.int32)
-    index[skin_points] = np.arange(len(skin_points))
-    local = index[outwards[is_mine]]
+    local = np.searchsorted(skin_points, outwards[is_mine]).astype(np.int32)
     weights = np.asarray(confidence, np.float64) * np.where(np.arange(68) < 17, 0.15, 1.0)
     features = replace(features, lip_side=features.lip_side[skin_points], upper_share=features.upper_share[skin_points])
     skin = Skin(points[skin_points], local, seen[is_mine], bare[skin_points], landmarks, weights, features)

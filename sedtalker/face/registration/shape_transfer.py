@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import igl
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import diags
@@ -12,8 +11,8 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask
-from sedtalker.face.registration.alignment import Skin, barycentric, picks
-from sedtalker.mesh.surface import Points, laplacian, point_normals, triangle_normals
+from sedtalker.face.registration.alignment import Skin, attach_to, barycentric, picks
+from sedtalker.mesh.surface import Points, closest_spots, laplacian, point_normals, triangle_normals
 from sedtalker.progress import Hook, no_progress
 
 
@@ -84,11 +83,7 @@ def of_both_lips(
     side, out = source.features.lip_side[source.triangles], np.zeros((len(offsets), len(points), 3))
     for lip in (1, -1):
         triangles = source.triangles[(side != -lip).all(axis=1) & (source.seen | (not seen))]
-        _, hit, closest = igl.point_mesh_squared_distance(
-            np.ascontiguousarray(points), registered, triangles.astype(np.int64)
-        )
-        corners = triangles[np.asarray(hit)]
-        there = picks(corners, barycentric(np.asarray(closest), registered, corners), len(registered))
+        there = picks(*attach_to(registered, triangles, points), len(registered))
         share = (upper if lip > 0 else 1.0 - upper)[:, None]
         out += share * np.stack([there @ offset for offset in offsets])
     return out
@@ -109,9 +104,9 @@ def closest_on_source(source: Skin, registered: Points, target: Skin) -> tuple[I
         triangles = source.triangles[allowed[lip] & (source.seen | (not outside))]
         if not len(mine) or not len(triangles):
             continue
-        places = np.ascontiguousarray(target.points[mine])
-        squared, hit, closest = igl.point_mesh_squared_distance(places, registered, triangles.astype(np.int64))
-        hit, closest, away = np.asarray(hit).copy(), np.asarray(closest).copy(), np.sqrt(np.asarray(squared))
+        places = target.points[mine]
+        squared, hit, closest = closest_spots(registered, triangles, places)
+        away, closest = np.sqrt(squared), closest.copy()
         face_normals = triangle_normals(registered, triangles)
         turned = np.nonzero((face_normals[hit] * normals[mine]).sum(1) < 0.3)[0]
         if len(turned):
@@ -130,7 +125,7 @@ def better(
     registered: Points,
     triangles: Ints,
     face_normals: Points,
-    hit: NDArray[np.int64],
+    hit: Ints,
     closest: Points,
     away: Doubles,
 ) -> None:
