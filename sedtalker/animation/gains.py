@@ -101,15 +101,9 @@ class Gains:
             if name not in ARKIT_52 and (name in self.shapes or name not in SHAPE_GROUPS):
                 raise InputError(f"there is no shape '{name}' of ARKit: `sedtalker face list --json` names them")
         named = {"expressivity": self.expressivity, "articulation": self.articulation, **self.regions, **self.shapes}
-        for name, value in named.items():
-            if not 0.0 <= value <= MAX_GAIN:
-                raise InputError(f"the gain {name}={value:g} is out of range: use 0 to {MAX_GAIN:g}")
-        for name, value in self.offsets.items():
-            if not -MAX_OFFSET <= value <= MAX_OFFSET:
-                raise InputError(f"the offset {name}={value:g} is out of range: use -{MAX_OFFSET:g} to {MAX_OFFSET:g}")
-        for name, value in self.limits.items():
-            if not 0.0 <= value <= 1.0:
-                raise InputError(f"the limit {name}={value:g} is out of range: use 0 to 1")
+        _check_ranges(named, "the gain", 0.0, MAX_GAIN)
+        _check_ranges(self.offsets, "the offset", -MAX_OFFSET, MAX_OFFSET)
+        _check_ranges(self.limits, "the limit", 0.0, 1.0)
 
     @property
     def leaves_motion_as_is(self) -> bool:
@@ -167,9 +161,14 @@ def check_smoothing(seconds: Mapping[str, float]) -> None:
     """Raise ``InputError`` where something else than the upper and the lower face is to be smoothed, or too long."""
     if strange := sorted(set(seconds) - {UPPER, LOWER}):
         raise InputError(f"'{strange[0]}' cannot be smoothed: use {UPPER} or {LOWER}")
-    for name, value in seconds.items():
-        if not 0.0 <= value <= MAX_SMOOTHING:
-            raise InputError(f"smoothing {name}={value:g} is out of range: use 0 to {MAX_SMOOTHING:g} seconds")
+    _check_ranges(seconds, "smoothing", 0.0, MAX_SMOOTHING, " seconds")
+
+
+def _check_ranges(numbers: Mapping[str, float], what: str, least: float, most: float, unit: str = "") -> None:
+    """Raise ``InputError`` for the first of some numbers by name that is out of range."""
+    for name, value in numbers.items():
+        if not least <= value <= most:
+            raise InputError(f"{what} {name}={value:g} is out of range: use {least:g} to {most:g}{unit}")
 
 
 def smoothed(weights: Mapping[str, Floats], seconds: Mapping[str, float], fps: float) -> dict[str, Floats]:

@@ -190,9 +190,7 @@ def artefact_share(face: Face, strained: Mask | None = None) -> float | None:
     if face.landmarks is None or skin is None:
         return None
     marks, triangles = face.marks, face.mesh.triangles
-    outline = marks[list(OUTLINE)]
-    middle = 0.5 * (outline.min(axis=0) + outline.max(axis=0))
-    view = View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
+    outline, view = outline_of(marks)
     ids, depth = rasterise(view.project(face.mesh.vertices), triangles, PICTURE)
     points, is_skin = face.mesh.vertices.astype(np.float64), _of(skin, triangles)
     if strained is None and faces(points, triangles[is_skin], marks) > 1:
@@ -205,7 +203,7 @@ def artefact_share(face: Face, strained: Mask | None = None) -> float | None:
     of_inner = (ids >= 0) & _of(inner, triangles)[ids] & ~of_skin
     # Eyes and mouth, then the face without them.
     area, openings = enclosed(outline, 0.95, view), np.zeros(ids.shape, bool)
-    height = np.where(ids >= 0, depth, -1e3) * view.half_width + middle[2]
+    height = np.where(ids >= 0, depth, -1e3) * view.half_width + view.centre[2]
     outer = outer_eyes(marks)
     misplaced = THIN * int((spikes(points, triangles, BEFORE * outer) & skin).sum())
     for corners, larger in OPENINGS:
@@ -228,6 +226,13 @@ def artefact_share(face: Face, strained: Mask | None = None) -> float | None:
         broken |= of_skin & ~openings & strained[ids]
     counted = int((bare | through | inside).sum())
     return min((broken.sum() + PROUD * inside.sum()) / counted + misplaced, 1.0) if counted else None
+
+
+def outline_of(marks: Points) -> tuple[Points, View]:
+    """Landmarks (N, 3) round a face, and the view of it from the front."""
+    outline = marks[list(OUTLINE)]
+    middle = 0.5 * (outline.min(axis=0) + outline.max(axis=0))
+    return outline, View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
 
 
 def faces(points: Points, triangles: Ints, marks: Points) -> int:

@@ -50,25 +50,10 @@ STRONGEST = 1e3
 def face_arrays(face: Face) -> Arrays:
     """Everything of a face as arrays without objects: nothing needs pickling."""
     mesh = face.mesh
-    arrays: Arrays = {
-        "face_vertices": mesh.vertices,
-        "face_polygon_sizes": mesh.polygon_sizes,
-        "face_polygon_vertices": mesh.polygon_vertices,
-        "face_basis": face.basis,
-        "face_pivot": face.pivot,
-        "face_shapes": np.array(face.shapes, dtype=np.str_),
-    }
-    optional = {
-        "face_uvs": mesh.uvs,
-        "face_polygon_uvs": mesh.polygon_uvs,
-        "face_colours": mesh.colours,
-        "face_polygon_groups": mesh.polygon_groups,
-        "face_polygon_smoothing": mesh.polygon_smoothing,
-        "face_landmarks": face.landmarks,
-    }
-    arrays |= {name: array for name, array in optional.items() if array is not None}
-    if face.regions:
-        arrays["face_regions"] = np.stack(list(face.regions.values()))
+    held = vars(mesh) | vars(face) | {"shapes": np.array(face.shapes, dtype=np.str_)}
+    held["regions"] = np.stack(list(face.regions.values())) if face.regions else None
+    named = {name: held.get(name.removeprefix("face_")) for name in FACE_ARRAYS}
+    arrays: Arrays = {name: array for name, array in named.items() if array is not None}
     for k, material in enumerate(mesh.materials):
         if material is not None and material.texture is not None:
             arrays[f"face_texture_{k}"] = np.frombuffer(material.texture, np.uint8)

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Doubles, Floats
 from sedtalker.errors import InputError
 from sedtalker.face.expressions import LEAST_MOTION, can_be_measured, sizes
 from sedtalker.face.face import Face, RegistrationReport, outer_eyes
@@ -86,9 +86,7 @@ def with_scaled_shapes(
     for left in (shape for shape in own if shape.endswith("Left")):
         pair = [face.shape_index[shape] for shape in (left, f"{left.removesuffix('Left')}Right") if shape in own]
         factors[pair] = factors[pair].min()
-    for k, corrective in enumerate(face.correctives):
-        rows = [face.shape_index[name] for name in corrective.sources]
-        factors[len(face.shapes) + k] = float(np.exp(np.log(factors[rows]).mean()))
+    scale_correctives(face, factors)
     if np.all(factors == 1.0) and gaze == 1.0:
         return face, replace(report, gains={})
     basis = (face.basis * factors[:, None, None]).astype(np.float32)
@@ -100,6 +98,13 @@ def with_scaled_shapes(
     for region in {region for shape in own if (region := region_of(shape))}:
         gains[region] = round(float(max(factors[face.shape_index[s]] for s in own if region_of(s) == region)), 3)
     return replace(face, basis=basis), replace(report, gains={**gains, "gaze": round(gaze, 3)})
+
+
+def scale_correctives(face: Face, factors: Doubles) -> None:
+    """Give each corrective the geometric mean of its sources' factors, in place; ``factors`` (B,) are of the basis."""
+    for k, corrective in enumerate(face.correctives):
+        rows = [face.shape_index[name] for name in corrective.sources]
+        factors[len(face.shapes) + k] = float(np.exp(np.log(factors[rows]).mean()))
 
 
 def region_of(shape: str) -> str | None:

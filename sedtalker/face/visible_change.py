@@ -17,8 +17,8 @@ from scipy.ndimage import gaussian_filter
 from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.face.expressions import EMOTIONS, can_be_measured
 from sedtalker.face.face import Face, RegistrationReport, pose
-from sedtalker.face.quality import OPENINGS, OUTLINE, PICTURE, enclosed
-from sedtalker.face.shape_scaling import bounded
+from sedtalker.face.quality import OPENINGS, PICTURE, enclosed, outline_of
+from sedtalker.face.shape_scaling import bounded, scale_correctives
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import triangle_normals
 
@@ -75,9 +75,7 @@ def visible_changes(face: Face, poses: Poses = EMOTIONS) -> dict[str, float]:
 def changes_and_folds(face: Face, poses: Poses) -> dict[str, tuple[float, int]]:
     """``visible_changes``, each with the number of pixels that show folded skin there and not at rest."""
     marks = face.marks
-    outline = marks[list(OUTLINE)]
-    middle = 0.5 * (outline.min(axis=0) + outline.max(axis=0))
-    view = View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
+    outline, view = outline_of(marks)
     area = enclosed(outline, 1.0, view)
     plain = area.copy()  # without eyes and mouth, whose rims do turn over
     for corners, larger in OPENINGS:
@@ -189,9 +187,7 @@ def _raised(face: Face, factors: Mapping[str, float]) -> Face:
     for shape, row in face.shape_index.items():
         factor = next((factor for name, factor in factors.items() if shape.startswith(name)), 1.0)
         each[row] = bounded(face, row, factor)
-    for k, corrective in enumerate(face.correctives):
-        rows = [face.shape_index[name] for name in corrective.sources]
-        each[len(face.shapes) + k] = float(np.exp(np.log(each[rows]).mean()))
+    scale_correctives(face, each)
     changed = each != 1.0
     basis[changed] *= each[changed, None, None].astype(np.float32)
     return replace(face, basis=basis)

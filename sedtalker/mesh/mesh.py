@@ -293,6 +293,7 @@ def sample_image(data: bytes, uvs: Reals) -> Doubles:
         ValueError: no image, or one larger than 8192 pixels a side.
     """
     from PIL import Image
+    from scipy.ndimage import map_coordinates
 
     try:
         with Image.open(io.BytesIO(data)) as image:
@@ -304,12 +305,6 @@ def sample_image(data: bytes, uvs: Reals) -> Doubles:
         raise ValueError(f"no picture that can be read: {error}") from None
     linear = from_srgb(pixels)
     height, width = linear.shape[:2]
-    at = np.nan_to_num(np.asarray(uvs, dtype=np.float64)) % 1.0 * (width, height) - 0.5
-    corner = np.floor(at).astype(int)
-    share = (at - corner)[:, :, None]
-    left, right = corner[:, 0] % width, (corner[:, 0] + 1) % width
-    top, bottom = corner[:, 1] % height, (corner[:, 1] + 1) % height
-    upper = linear[top, left] * (1 - share[:, 0]) + linear[top, right] * share[:, 0]
-    lower = linear[bottom, left] * (1 - share[:, 0]) + linear[bottom, right] * share[:, 0]
-    colours: Doubles = upper * (1 - share[:, 1]) + lower * share[:, 1]
-    return colours
+    column, row = (np.nan_to_num(np.asarray(uvs, dtype=np.float64)) % 1.0 * (width, height) - 0.5).T
+    channels = [map_coordinates(linear[..., k], (row, column), order=1, mode="grid-wrap") for k in range(3)]
+    return np.stack(channels, axis=1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.recfunctions import structured_to_unstructured
 
 from sedtalker.arrays import Doubles, Floats, Ints
 from sedtalker.errors import InputError
@@ -116,9 +117,7 @@ class _AsciiReader:
 
     def table(self, kinds: list[str], rows: int) -> Doubles:
         """(rows, len(kinds)) numbers."""
-        values = self._numbers[self._at : self._at + rows * len(kinds)].reshape(rows, len(kinds))
-        self._at += values.size
-        return values
+        return self.take("", rows * len(kinds)).reshape(rows, len(kinds))
 
 
 class _BinaryReader:
@@ -135,15 +134,10 @@ class _BinaryReader:
 
     def table(self, kinds: list[str], rows: int) -> Doubles:
         """(rows, len(kinds)) numbers."""
-        if len(set(kinds)) == 1:
-            kind = np.dtype(self._order + kinds[0])
-            values = np.frombuffer(self._data, kind, rows * len(kinds), self._at).reshape(rows, len(kinds))
-            self._at += values.nbytes
-            return values.astype(np.float64)
         record = np.dtype([(str(i), self._order + kind) for i, kind in enumerate(kinds)])
         records = np.frombuffer(self._data, record, rows, self._at)
         self._at += records.nbytes
-        return np.stack([records[str(i)].astype(np.float64) for i in range(len(kinds))], axis=1)
+        return structured_to_unstructured(records, np.float64)
 
 
 def _read_element(element: _Element, reader: _AsciiReader | _BinaryReader) -> dict[str, list[Doubles]]:

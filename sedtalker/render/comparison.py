@@ -16,7 +16,7 @@ from PIL import ImageDraw, ImageFont
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Backend
-from sedtalker.arrays import Floats, nearest_rotation
+from sedtalker.arrays import Doubles, Floats, Reals, nearest_rotation
 from sedtalker.audio import Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, head_weights
@@ -249,18 +249,24 @@ def render_comparison(
 
 def _frames(a: Moving, b: Moving, picture: Renderer, labels: tuple[str, str], scale: float) -> Iterator[Image]:
     """Pictures (S, 3 S, 3) of ``a``, ``b`` and ``a`` coloured by the distance to ``b``."""
-    stops, caption = np.linspace(0.0, scale, len(RAMP)), None
+    caption = None
     for start in range(0, len(a), CHUNK):
         stop = min(start + CHUNK, len(a))
         still = _still(a, b, start, stop)
         apart = 1e3 * np.linalg.norm(still[0] - still[1], axis=-1)
         for one, other, distance in zip(a.vertices(start, stop), b.vertices(start, stop), apart, strict=True):
-            colours = np.stack([np.interp(distance, stops, channel) for channel in zip(*RAMP, strict=True)], axis=1)
-            shown = [picture.render(one), picture.render(other), picture.render(one, colours.astype(np.float32))]
+            colours = _ramp(distance, scale).astype(np.float32)
+            shown = [picture.render(one), picture.render(other), picture.render(one, colours)]
             frame = np.concatenate(shown, axis=1)
             caption = _caption(frame.shape[0], labels, scale) if caption is None else caption
             ink, cover = caption
             yield np.round(frame * (1 - cover) + ink * cover).astype(np.uint8)
+
+
+def _ramp(values: Reals, top: float) -> Doubles:
+    """Colours (N, 3) of values (N,) on a scale from 0 to ``top``."""
+    stops = np.linspace(0.0, top, len(RAMP))
+    return np.stack([np.interp(values, stops, channel) for channel in zip(*RAMP, strict=True)], axis=1)
 
 
 def _caption(size: int, labels: tuple[str, str], scale: float) -> tuple[Image, Floats]:
@@ -272,11 +278,8 @@ def _caption(size: int, labels: tuple[str, str], scale: float) -> tuple[Image, F
     for i, text in enumerate((f"A  {labels[0]}", f"B  {labels[1]}", "|A - B|")):
         draw.text((i * size + line // 2, line // 2), text, ink, font, stroke_width=1, stroke_fill=paper)
     left, right, top = 2 * size + size // 8, 3 * size - size // 8, size - 3 * line
-    stops = np.linspace(0.0, 1.0, len(RAMP))
-    for x in range(left, right):
-        share = (x - left) / max(right - left - 1, 1)
-        fill = tuple(round(255 * float(np.interp(share, stops, channel))) for channel in zip(*RAMP, strict=True))
-        draw.line([(x, top), (x, top + line)], fill=(*fill, 255))
+    bar = np.round(255 * _ramp(np.arange(right - left) / max(right - left - 1, 1), 1.0)).astype(np.uint8)
+    sheet.paste(Pictures.fromarray(np.repeat(bar[None], line + 1, axis=0)), (left, top))
     draw.rectangle([left - 1, top - 1, right, top + line + 1], outline=ink)
     for x, anchor, text in (
         (left, "la", "0"),

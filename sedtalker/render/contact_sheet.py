@@ -33,11 +33,8 @@ def every_shape(face: Face) -> dict[str, dict[str, float]]:
     poses: dict[str, dict[str, float]] = {"neutral": {}}
     for name in paired_names(face.shapes):
         of_tongue = name.startswith("tongue") and name != "tongueOut"
-        jaw = 1.0 if name == "mouthClose" else 0.5 if of_tongue else None
-        if jaw is None:
-            poses[name] = {name: 1.0}
-        else:
-            poses[f"{name} + jawOpen"] = {name: 1.0, "jawOpen": jaw}
+        jaw = {"jawOpen": 1.0} if name == "mouthClose" else {"jawOpen": 0.5} if of_tongue else {}
+        poses[" + ".join([name, *jaw])] = {name: 1.0, **jaw}
     return poses
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sedtalker.animation.option_fields import Backend
-from sedtalker.arrays import Floats, Mask
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
@@ -120,14 +120,13 @@ def make_renderer(
     *,
     background: Behind | None = None,
     lighting: Lighting | None = None,
-    regions: dict[str, Mask] | None = None,
     threads: int = 0,
 ) -> Renderer:
     """A renderer of ``mesh`` as ``camera`` sees it.
 
     Args:
-        mesh: the mesh whose vertices will move; a face also brings its regions. Or several, whose vertices then lie
-            one after another, and which shade each other.
+        mesh: the mesh whose vertices will move; a face also brings its regions, for materials and default colours.
+            Or several, whose vertices then lie one after another, and which shade each other.
         camera: fixed for the life of the renderer.
         size: side of the square picture, or (width, height), pixels; see ``picture_size``.
         backend: ``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is pyrender where EGL runs on a
@@ -135,16 +134,14 @@ def make_renderer(
         background: one sRGB colour, or those of the top and the bottom, a picture (H, W, 3), or ``transparent``; the
             lighting's own by default.
         lighting: lights, fixed to the camera; the preset ``studio`` by default.
-        regions: vertex masks of eyes, teeth, lips …, for materials and default colours.
         threads: how many share a picture (0: as many as there are cores, at most 4). The picture is the same.
 
     Raises:
         InputError: an unusable size or backend.
     """
     if isinstance(mesh, Face):
-        regions = mesh.regions if regions is None else regions
-        mesh = mesh.mesh
-    subjects = (DrawnMesh(mesh, regions, mesh.vertices),) if isinstance(mesh, Mesh) else tuple(mesh)
+        mesh = [DrawnMesh(mesh.mesh, mesh.regions, mesh.mesh.vertices)]
+    subjects = (DrawnMesh(mesh, None, mesh.vertices),) if isinstance(mesh, Mesh) else tuple(mesh)
     lighting = lighting or load_lighting()
     background = lighting.backdrop if background is None else background
     shot = Shot(subjects, camera, picture_size(size), background, lighting)

@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from sedtalker.arrays import Doubles, Ints, Mask
+from sedtalker.arrays import Doubles, Ints, Mask, stretches
 from sedtalker.face.face import outer_eyes
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
@@ -224,9 +224,9 @@ def lid_line(front: Front, eye: Points, outer: float) -> Line:
     """Lid rims: in each picture column the skin above and below what is not skin, or lies deep, in the eye's box."""
     low_x, high_x = sorted((float(eye[0, 0]), float(eye[3, 0])))
     inset = 0.04 * (high_x - low_x)
-    upper, lower, columns = [], [], 0
-    for column in range(front.column(low_x + inset), front.column(high_x - inset) + 1):
-        columns += 1
+    upper, lower = [], []
+    columns = range(front.column(low_x + inset), front.column(high_x - inset) + 1)
+    for column in columns:
         x = (column + 0.5 - PICTURE / 2) * 2 / PICTURE * front.view.half_width + front.view.centre[0]
         part = (x - eye[0, 0]) / (eye[3, 0] - eye[0, 0])
         middle = eye[0] + part * (eye[3] - eye[0])
@@ -237,18 +237,12 @@ def lid_line(front: Front, eye: Points, outer: float) -> Line:
         if not hole.any():
             continue
         centre = front.row((eye[[1, 2], 1].mean() + eye[[4, 5], 1].mean()) / 2) - rows[0]
-        inside = np.nonzero(hole)[0]
-        k = inside[np.argmin(np.abs(inside - centre))]
-        first, last = k, k
-        while first > 0 and hole[first - 1]:
-            first -= 1
-        while last + 1 < len(hole) and hole[last + 1]:
-            last += 1
-        if first == 0 or last + 1 == len(hole):
+        first, after = min(stretches(hole), key=lambda run: max(run[0] - centre, centre - run[1] + 1, 0))
+        if first == 0 or after == len(hole):
             continue
         upper.append(front.position[rows[first - 1], column])
-        lower.append(front.position[rows[last + 1], column])
-    if columns == 0 or len(upper) < max(6, 0.5 * columns):
+        lower.append(front.position[rows[after], column])
+    if len(upper) < max(6, 0.5 * len(columns)):
         return Line(eye[[0, 1, 2, 3]], eye[[0, 5, 4, 3]], False)
     return Line(resample(np.array(upper)), resample(np.array(lower)), True)
 
