@@ -68,11 +68,8 @@ class Camera:
         """(4, 4) world to camera; the camera looks along −Z, as in OpenGL."""
         position = np.asarray(self.position, dtype=np.float64)
         back = position - np.asarray(self.target)
-        back /= np.linalg.norm(back)
-        right = np.cross(self.up, back)
-        right /= np.linalg.norm(right)
         matrix = np.eye(4)
-        matrix[:3, :3] = np.stack([right, np.cross(back, right), back])
+        matrix[:3, :3] = facing(back / np.linalg.norm(back), self.up)
         matrix[:3, 3] = -matrix[:3, :3] @ position
         return matrix
 
@@ -86,6 +83,14 @@ class Camera:
         matrix[2, 2:] = (self.far + self.near) / span, 2 * self.far * self.near / span
         matrix[3, 2] = -1.0
         return matrix
+
+
+def facing(back: Reals, up: Point = (0.0, 1.0, 0.0)) -> Matrix:
+    """(3, 3) right, up and ``back``, a unit vector, of what looks against it; ``up`` says roughly where that is."""
+    back = np.asarray(back, dtype=np.float64)
+    right = np.cross(up, back)
+    right /= np.linalg.norm(right)
+    return np.stack([right, np.cross(back, right), back])
 
 
 def frame_head(

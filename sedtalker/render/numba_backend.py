@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sedtalker.arrays import Floats, Ints
-from sedtalker.render.camera import Camera, Matrix, orthographic_matrix
+from sedtalker.arrays import Doubles, Floats, Ints
+from sedtalker.render.camera import Camera, Matrix, facing, orthographic_matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
 from sedtalker.render.drawable import drawable
 from sedtalker.render.fragments import shade
@@ -22,6 +22,7 @@ from sedtalker.render.light import MATERIALS, to_linear
 from sedtalker.render.occlusion import dim, spread
 from sedtalker.render.picture import Image, Shot
 from sedtalker.render.pixels import encode_table, encoded
+from sedtalker.render.renderer import Renderer
 from sedtalker.render.shading import (
     backdrop,
     compiled_normals,
@@ -75,18 +76,14 @@ class _Canvas:
         return self._bands[first, last]
 
 
-class NumbaRenderer:
-    """See ``sedtalker.render.renderer.Renderer``: a z-buffer, four samples a pixel, per-pixel light, a soft shadow."""
+class NumbaRenderer(Renderer):
+    """A z-buffer, four samples a pixel, per-pixel light, a soft shadow."""
 
     def __init__(self, shot: Shot, threads: int = 0) -> None:
         camera, lighting = shot.camera, shot.lighting
         self._size = width, height = shot.size
-        surface = drawable(shot.subjects)
-        self._vertex_count = len(surface.rest)
-        self._sources, self._triangles, self._weld = surface.sources, surface.triangles, surface.weld
-        self._seen_triangles = self._triangles.astype(np.uint32)
-        self._parts, self._own_parts, self._colours = surface.parts, surface.own_parts, surface.colours
-        self._textures, self._inner, self._one_sided = surface.textures, surface.inner, surface.one_sided
+        self._surface = surface = drawable(shot.subjects)
+        self._seen_triangles = surface.triangles.astype(np.uint32)
         self._view = camera.view()
         self._projection = camera.projection(width / height)
         self._background = backdrop(shot.background, width, height)
@@ -107,49 +104,36 @@ class NumbaRenderer:
         self._threads = threads or min(4, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         self._canvases: SimpleQueue[_Canvas] = SimpleQueue()
-        self._canvases.put(_Canvas(width, height, self._shadow_size))
+        canvas = _Canvas(width, height, self._shadow_size)
         _, screen, seen = self._project(surface.rest)
-        canvas = self._canvases.get()
-        whole = ~self._textures.cut
+        whole = ~surface.textures.cut
         self._no_side = np.zeros(len(whole), dtype=bool)
-        self._cut = np.flatnonzero(self._textures.cut).astype(np.int32)
-        self._order = canvas.samples.order(screen, self._triangles, self._one_sided, whole)
-        self._shadow_order = canvas.shadow.order(seen, self._triangles, self._no_side, whole)
+        self._cut = np.flatnonzero(surface.textures.cut).astype(np.int32)
+        self._order = canvas.samples.order(screen, surface.triangles, surface.one_sided, whole)
+        self._shadow_order = canvas.shadow.order(seen, surface.triangles, self._no_side, whole)
         self._canvases.put(canvas)
 
     def _project(self, vertices: Floats) -> tuple[Floats, Matrix, Matrix]:
         """Vertices (V, 3), split where they must be, in camera space, in the picture and in the shadow map."""
-        points = in_camera(np.ascontiguousarray(vertices, dtype=np.float32), self._sources, self._view)
+        points = in_camera(np.ascontiguousarray(vertices, dtype=np.float32), self._surface.sources, self._view)
         screen = to_screen(points, self._projection, *self._size)
         return points, screen, to_screen(points, self._shadow_matrix, self._shadow_size, self._shadow_size)
 
     def render(self, vertices: Floats, colours: Floats | None = None) -> Image:
         """See ``Renderer``; threads share the picture."""
-        canvas = self._canvases.get()
-        try:
-            return self._draw(canvas, vertices, colours, self._pool)
-        finally:
-            self._canvases.put(canvas)
+        return self._draw(vertices, colours, self._pool)
 
     def render_all(self, frames: Iterable[Floats]) -> Generator[Image, None, None]:
         """See ``Renderer``; each thread draws pictures of its own, a few ahead of the one that is taken."""
         if self._pool is None:
-            yield from map(self.render, frames)
+            yield from super().render_all(frames)
             return
         while self._canvases.qsize() < self._threads:
             self._canvases.put(_Canvas(*self._size, self._shadow_size))
-
-        def draw(vertices: Floats) -> Image:
-            canvas = self._canvases.get()
-            try:
-                return self._draw(canvas, vertices, None, None)
-            finally:
-                self._canvases.put(canvas)
-
         waiting: deque[Future[Image]] = deque()
         try:
             for vertices in frames:
-                waiting.append(self._pool.submit(draw, vertices))
+                waiting.append(self._pool.submit(self._draw, vertices, None, None))
                 if len(waiting) > 2 * self._threads:
                     yield waiting.popleft().result()
             while waiting:
@@ -158,55 +142,59 @@ class NumbaRenderer:
             for picture in waiting:
                 picture.cancel()
 
-    def _draw(
+    def _draw(self, vertices: Floats, colours: Floats | None, pool: ThreadPoolExecutor | None) -> Image:
+        """One picture on a canvas that is free, by the threads of ``pool`` or by this one alone."""
+        canvas = self._canvases.get()
+        try:
+            return self._drawn(canvas, vertices, colours, pool)
+        finally:
+            self._canvases.put(canvas)
+
+    def _drawn(
         self, canvas: _Canvas, vertices: Floats, colours: Floats | None, pool: ThreadPoolExecutor | None
     ) -> Image:
-        """One picture, by the threads of ``pool`` or by this one alone."""
-        if vertices.shape != (self._vertex_count, 3):
-            raise ValueError(f"expected ({self._vertex_count}, 3) vertices, got {vertices.shape}")
-        height = self._size[1]
+        surface, height = self._surface, self._size[1]
+        if vertices.shape != surface.rest.shape:
+            raise ValueError(f"expected {surface.rest.shape} vertices, got {vertices.shape}")
         points, screen, seen = self._project(vertices)
-        painted = self._colours if colours is None else np.ascontiguousarray(to_linear(colours)[self._sources])
-        parts = self._own_parts if colours is None else self._parts
-        normals = compiled_normals(points, self._triangles, self._weld)
+        painted = surface.colours if colours is None else np.ascontiguousarray(to_linear(colours)[surface.sources])
+        parts = surface.own_parts if colours is None else surface.parts
+        normals = compiled_normals(points, surface.triangles, surface.weld)
         corners = pack(screen, normals, painted)
-        looks = self._textures.looks
-        tangent = tangents(points, self._triangles, looks)
+        looks = surface.textures.looks
+        tangent = tangents(points, surface.triangles, looks)
         image = self._empty.copy()
         materials, taps, encode = self._tables
         samples, shadow = canvas.samples, canvas.shadow.depth
         shadow_matrix = self._shadow_matrix.astype(np.float32)
 
         def draw_band(first: int, last: int) -> None:
-            samples.draw(screen, self._triangles, self._one_sided, *self._order, first, last)
-            if len(self._cut):
-                cover_cut(
-                    screen, self._triangles, self._cut, SAMPLES, samples.ids, samples.depth, samples.extent, looks,
-                    first, last,
-                )  # fmt: skip
+            samples.draw(screen, surface.triangles, surface.one_sided, *self._order, first, last)
+            draw_cut(samples, screen, SAMPLES, first, last)
             spread(samples.depth, samples.extent, canvas.planes, first, last)
 
         def draw_shadow(first: int, last: int) -> None:
-            canvas.shadow.draw(seen, self._triangles, self._no_side, *self._shadow_order, first, last)
+            canvas.shadow.draw(seen, surface.triangles, self._no_side, *self._shadow_order, first, last)
+            draw_cut(canvas.shadow, seen, CENTRE, first, last)
+
+        def draw_cut(into: Buffers, screen: Doubles, places: Floats, first: int, last: int) -> None:
             if len(self._cut):
-                cover_cut(
-                    seen, self._triangles, self._cut, CENTRE, canvas.shadow.ids, canvas.shadow.depth,
-                    canvas.shadow.extent, looks, first, last,
-                )  # fmt: skip
+                buffers = into.ids, into.depth, into.extent
+                cover_cut(screen, surface.triangles, self._cut, places, *buffers, looks, first, last)
 
         def dim_band(first: int, last: int) -> None:
             dim(
-                canvas.grid, canvas.planes, samples.ids, samples.extent, corners, self._triangles, parts,
+                canvas.grid, canvas.planes, samples.ids, samples.extent, corners, surface.triangles, parts,
                 shadow, shadow_matrix, taps, self._optics, first, last,
             )  # fmt: skip
 
         scene = Scene(
-            samples.ids, samples.depth, samples.extent, corners, self._seen_triangles, parts, materials, self._inner,
+            samples.ids, samples.depth, samples.extent, corners, self._seen_triangles, parts, materials, surface.inner,
             looks, colours is None, tangent, self._step, self._size[0],
         )  # fmt: skip
 
         def shade_band(first: int, last: int) -> None:
-            room = canvas.band(first, last, len(self._triangles))
+            room = canvas.band(first, last, len(surface.triangles))
             dimmed = Dimmed(
                 canvas.grid, canvas.rate, np.float32(4.0) * self._step, *self._strengths, room.found, room.parts,
                 shadow, shadow_matrix, taps, self._optics,
@@ -226,12 +214,6 @@ class NumbaRenderer:
         """End the threads."""
         if self._pool is not None:
             self._pool.shutdown()
-
-    def __enter__(self) -> NumbaRenderer:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 Work = tuple[Callable[[int, int], None], int, int]
@@ -264,9 +246,5 @@ def _shadow_matrix(towards: Floats, camera: Camera, reach: float) -> Matrix:
 
     ``reach`` is half the side of that, in halves of the picture's height.
     """
-    back = np.asarray(towards, dtype=np.float64)
-    right = np.cross((0.0, 1.0, 0.0), back)
-    right /= np.linalg.norm(right)
-    turn = np.stack([right, np.cross(back, right), back])
     middle, depth = np.array([0.0, 0.0, -camera.distance]), 4 * camera.half_height * (reach / SHADOW_REACH)
-    return orthographic_matrix(middle, reach * camera.half_height, depth, turn)
+    return orthographic_matrix(middle, reach * camera.half_height, depth, facing(towards))

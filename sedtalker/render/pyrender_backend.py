@@ -7,7 +7,6 @@ it asks for X libraries, and a background of floats (integers would be divided b
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +17,12 @@ from sedtalker.arrays import Floats, Ints, Mask, to_srgb
 from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.mesh.surface import split_vertices
-from sedtalker.render.camera import Camera
+from sedtalker.render.camera import Camera, facing
 from sedtalker.render.drawable import sides_of
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.picture import DrawnMesh, Image, Shot
 from sedtalker.render.planes import INSIDE
+from sedtalker.render.renderer import Renderer
 from sedtalker.render.shading import backdrop, compiled_normals, eye_colour
 from sedtalker.render.textures import levels_of, textures_of
 
@@ -86,8 +86,8 @@ class _Piece:
     places: Floats | None
 
 
-class PyrenderRenderer:
-    """See ``sedtalker.render.renderer.Renderer``; the same lights, pyrender's own physically based shader."""
+class PyrenderRenderer(Renderer):
+    """The same lights, pyrender's own physically based shader."""
 
     def __init__(self, shot: Shot) -> None:
         pyrender = import_pyrender()
@@ -125,20 +125,9 @@ class PyrenderRenderer:
         picture = seen[..., :3] + (1 - cover) * self._background
         return np.clip(np.round(picture), 0, 255).astype(np.uint8)
 
-    def render_all(self, frames: Iterable[Floats]) -> Generator[Image, None, None]:
-        """See ``Renderer``."""
-        for vertices in frames:
-            yield self.render(vertices)
-
     def close(self) -> None:
         """Free the GL context."""
         self._renderer.delete()
-
-    def __enter__(self) -> PyrenderRenderer:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 class _Subject:
@@ -288,11 +277,8 @@ def _add_camera_and_lights(pyrender: Any, scene: Any, camera: Camera, aspect: fl
     scene.add(lens, pose=pose)
     for light in lighting.lights:
         # A light shines along −Z of its node: turn +Z towards where it stands.
-        towards = light.direction().astype(np.float64)
-        right = np.cross((0.0, 1.0, 0.0), towards)
-        right /= np.linalg.norm(right)
         turn = np.eye(4)
-        turn[:3, :3] = np.stack([right, np.cross(towards, right), towards], axis=1)
+        turn[:3, :3] = facing(light.direction()).T
         source = pyrender.DirectionalLight(color=light.colour, intensity=np.pi * 1.1 * light.strength)
         scene.add(source, pose=pose @ turn)
 

@@ -7,10 +7,11 @@ import logging
 import os
 import platform
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from sedtalker.animation.option_fields import Backend
 from sedtalker.arrays import Floats
@@ -95,21 +96,26 @@ def _here() -> str:
     return " ".join([platform.node(), platform.release(), *chosen, *_cards()])
 
 
-class Renderer(Protocol):
+class Renderer(ABC):
     """Makes pictures of one mesh, frame after frame; a context manager that closes itself."""
 
+    @abstractmethod
     def render(self, vertices: Floats, colours: Floats | None = None) -> Image:
         """(H, W, 3) uint8 sRGB of the mesh at ``vertices`` (V, 3), coloured ``colours`` (V, 3) sRGB where given."""
 
     def render_all(self, frames: Iterable[Floats]) -> Generator[Image, None, None]:
         """Pictures of all ``frames`` in their order; several may be drawn at once, ahead of what is taken."""
+        yield from map(self.render, frames)
 
+    @abstractmethod
     def close(self) -> None:
         """Free what the renderer holds."""
 
-    def __enter__(self) -> Renderer: ...
+    def __enter__(self) -> Renderer:
+        return self
 
-    def __exit__(self, *error: object) -> None: ...
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def make_renderer(
