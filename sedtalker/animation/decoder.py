@@ -160,10 +160,17 @@ class ShapeDecoder:
 
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
         """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]. Cuts in the track become onsets (``ease_cuts``)."""
-        motion, share = self.motion(features, track, style), self.emotional(features, track, style)
-        own, whole = self.config.mouth_share, features.recording
-        motion = mixed_mouth(motion, features.mouth, share, own, opening=opening_of(whole.mouth, whole.voice))
-        return self.closed(self.full(motion, features, track), features, share)
+        return self.with_mouth(features, track, style, features.mouth, self.config.mouth_share)
+
+    def with_mouth(
+        self, features: SpeechFeatures, track: EmotionTrack, style: Style | None, mouth: Floats | None, share: float
+    ) -> Floats:
+        """``predict`` with a ``share`` of a mouth (T, S) of ``TALKING_SHAPES``, see ``mixed_mouth``."""
+        motion, strong = self.motion(features, track, style), self.emotional(features, track, style)
+        whole = features.recording
+        opening = None if whole.mouth is None else opening_of(whole.mouth, whole.voice)
+        mixed = mixed_mouth(motion, mouth, strong, share, opening=opening)
+        return self.closed(self.full(mixed, features, track), features, strong)
 
     def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
         """(T, 52) in [0, 1], before lips are closed."""

@@ -15,10 +15,9 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.articulation import Articulation, mixed_mouth
+from sedtalker.animation.articulation import Articulation
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder_network import Decoder
-from sedtalker.animation.opening import opening_of
 from sedtalker.arrays import Floats
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.emotion.track import EmotionTrack
@@ -141,15 +140,10 @@ class ReadoutDecoder(nn.Module):
                 f"this decoder needs {own} features a frame and {self.config.channels} of {self.config.backbone.name} "
                 f"beside them, not {features.hidden.shape[1]}: use the encoders it was trained on"
             )
-        read = features.of(SPEECH)
-        motion, emotional = self.decoder.motion(read, track, style), self.decoder.emotional(read, track, style)
         spoken = self.readout.predict(features.of(FROM_HUB).hidden)[:, TALKING_INDEX]
         mouth = spoken if features.mouth is None else 0.5 * (spoken + features.mouth)
-        whole = features.recording
-        opening = None if whole.mouth is None else opening_of(whole.mouth, whole.voice)
-        mixed = mixed_mouth(motion, mouth, emotional, self.config.share, opening=opening)
-        closed = self.decoder.closed(self.decoder.full(mixed, read, track), read, emotional)
-        return np.asarray(np.clip(closed, 0.0, 1.0), np.float32)
+        made = self.decoder.with_mouth(features.of(SPEECH), track, style, mouth, self.config.share)
+        return np.asarray(np.clip(made, 0.0, 1.0), np.float32)
 
     def articulation(self, features: SpeechFeatures) -> Articulation:
         """See ``Decoder.articulation``."""

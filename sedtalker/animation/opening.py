@@ -26,10 +26,8 @@ LOWEST_TILT, TILT_STEP, TILTS = -12.0, 0.1, 180
 """Its spectral tilts, see ``PROSODY_CHANNELS``, too."""
 
 
-def opening_of(mouth: Floats | None, voice: Floats | None = None, rules: MouthRules = RULES) -> float:
-    """The factor of ``OpeningMeasure`` for a whole recording; 1 where no mouth is read."""
-    if mouth is None:
-        return 1.0
+def opening_of(mouth: Floats, voice: Floats | None = None, rules: MouthRules = RULES) -> float:
+    """The factor of ``OpeningMeasure`` for a whole recording."""
     measured = OpeningMeasure(rules)
     measured.add(mouth, voice)
     return measured.factor

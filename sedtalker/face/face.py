@@ -212,9 +212,8 @@ class Face:
         Raises:
             InputError: the file cannot be read, or no face is found on it.
         """
-        sources = plugin("face sources")
-        made = sources.face_from_mesh(mesh, head, landmarks, rig, open_mouth, mouth, eyes, strength, hook)
-        return cast(Face, made)
+        options = {"head": head, "open_mouth": open_mouth, "mouth": mouth, "eyes": eyes, "strength": strength}
+        return cast(Face, plugin("face sources").face_from_mesh(mesh, landmarks, rig, options, hook))
 
     @classmethod
     def load(cls, path: Path | str) -> Face:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,19 +35,15 @@ def builtin_face(name: str | None, seed: int | None) -> Face:
 
 def face_from_mesh(
     mesh: Path | str | Mesh | Scene,
-    head: int | None,
     landmarks: Path | str | ArrayLike | None,
     rig: Path | str | None,
-    open_mouth: bool,
-    mouth: str,
-    eyes: str,
-    strength: float,
+    options: dict[str, Any],
     hook: Hook,
 ) -> Face:
-    """See ``Face.from_mesh``."""
+    """See ``Face.from_mesh``; ``options`` are the fields of ``FitOptions`` that are taken as they are."""
     if isinstance(mesh, str | Path) and Path(mesh).suffix.lower() == ".sedface":
-        fitted = (head, rig, open_mouth, mouth, eyes, strength) != (None, None, False, "auto", "auto", 1.0)
-        if fitted or landmarks is not None:
+        asked = any(value not in (None, False, "auto", 1.0) for value in options.values())
+        if asked or rig is not None or landmarks is not None:
             raise InputError(
                 f"{mesh}: a .sedface holds one finished face: it takes no head number, landmarks, rig or other options "
                 "of the fit"
@@ -58,17 +55,10 @@ def face_from_mesh(
 
     scene, name = _scene(mesh)
     source = builtin_face(None, None)
-    options = FitOptions(
-        given=None if landmarks is None else given_landmarks(landmarks, scene.mesh, source),
-        rig=None if rig is None else Path(rig),
-        head=head,
-        open_mouth=open_mouth,
-        mouth=mouth,
-        eyes=eyes,
-        strength=strength,
-    )
+    given = None if landmarks is None else given_landmarks(landmarks, scene.mesh, source)
+    wanted = FitOptions(given, None if rig is None else Path(rig), **options)
     with torch_threads(1):  # the fit must not depend on the number of threads
-        face, report = fit(scene, source, name, options, hook)
+        face, report = fit(scene, source, name, wanted, hook)
     label = Path(mesh).name if isinstance(mesh, str | Path) else name
     logger.info("%s: %s: %s", label, report.way, report.basis)
     for warning in report.warnings:
