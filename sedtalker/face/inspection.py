@@ -216,7 +216,7 @@ def axis_name(direction: Points) -> str:
 def asymmetry(head: Head) -> float:
     """Median distance of the visible inner face to its mirror image, metres at rig scale."""
     middle = head.landmarks[list(MIDLINE)].mean(0)
-    points = head.skin.points[head.skin_seen]
+    points = head.skin.points[head.skin.bare]
     points = points[np.linalg.norm(points - middle, axis=1) < 0.75 * head.outer] - (middle[0], 0.0, 0.0)
     if not len(points):
         return 0.0
@@ -254,7 +254,7 @@ def face_problems(mesh: Mesh, surface: Surface, head: Head, found: Found) -> lis
 
 def wrong_winding(surface: Surface, head: Head) -> float:
     """Share of the visible skin triangles that wind clockwise seen from outside."""
-    filed = surface.triangles[parts.triangle_mask(head.is_skin, surface.triangles)]
+    filed = surface.triangles[head.is_skin[surface.triangles[:, 0]]]
     turned = filed[:, 0] != head.skin_points[head.skin.triangles[:, 0]]
     return float(turned[head.skin.seen].mean()) if head.skin.seen.any() else 0.0
 

@@ -16,11 +16,11 @@ from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.face.face import Face, pose
 from sedtalker.face.registration.alignment import Borders, bind
 from sedtalker.face.registration.parts import Head, prepare
-from sedtalker.face.registration.pose import snap
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import (
     Points,
     at_vertices,
+    closest_spots,
     component_bounds,
     first_vertices,
     label_components,
@@ -103,7 +103,7 @@ def mouth_of(face: Face) -> Mouth:
     """The lips of a face in metres, upright, with landmarks."""
     surface = weld(face.mesh)
     marks = face.marks
-    _, triangles = snap(surface, marks)
+    _, triangles, _ = closest_spots(surface.points, surface.triangles, marks)
     head = prepare(surface, surface.points, marks, triangles, np.ones(68))
     vertex = first_vertices(surface.vertex_point, len(surface.points))
     offsets = face.basis[:, vertex[head.skin_points]]

@@ -110,14 +110,18 @@ def adjacency(count: int, triangles: Ints) -> scipy.sparse.csr_matrix:
     return matrix
 
 
+def picks(corners: NDArray[np.integer], weights: Reals, count: int) -> scipy.sparse.csr_matrix:
+    """The matrix (P, count) that takes the weighted means of some corners (P, k) of ``count`` points."""
+    rows = np.repeat(np.arange(len(corners)), corners.shape[1])
+    return scipy.sparse.coo_matrix((weights.ravel(), (rows, corners.ravel())), shape=(len(corners), count)).tocsr()
+
+
 def laplacian(count: int, triangles: Ints) -> scipy.sparse.csr_matrix:
     """Uniform random-walk Laplacian I − D⁻¹A (count, count); zero rows for points without edges."""
     edges = adjacency(count, triangles)
     degree = np.asarray(edges.sum(axis=1)).reshape(-1)
     inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
-    identity = scipy.sparse.coo_matrix(
-        ((degree > 0).astype(float), (np.arange(count), np.arange(count))), shape=(count, count)
-    )
+    identity = scipy.sparse.diags((degree > 0).astype(float))
     return (identity - edges.multiply(inverse[:, None])).tocsr()
 
 

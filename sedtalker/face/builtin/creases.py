@@ -13,6 +13,7 @@ from sedtalker.face.builtin.cage import fixed_arrays
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.mesh.mesh import face_normals, quad_triangles, vertex_normals
+from sedtalker.mesh.surface import picks
 
 # --- Points glued to the skin, and strips that shift and turn with it.
 
@@ -46,11 +47,8 @@ def glue_front(skin: Skin, xy: Points) -> tuple[sparse.csr_matrix, Points]:
     best = np.where(inside > -1e-6, 1e3 + depth, inside).argmax(1)
     chosen = near[rows, best]
     share = np.stack([1 - s[rows, best] - t[rows, best], s[rows, best], t[rows, best]], axis=1)
-    weights = sparse.coo_matrix(
-        (share.reshape(-1), (np.repeat(rows, 3), triangles[chosen].reshape(-1))), shape=(len(xy), len(skin.vertices))
-    ).tocsr()
     out = normal[chosen]
-    return weights, out / np.linalg.norm(out, axis=1, keepdims=True)
+    return picks(triangles[chosen], share, len(skin.vertices)), out / np.linalg.norm(out, axis=1, keepdims=True)
 
 
 def reflected(skin: Skin) -> Skin:

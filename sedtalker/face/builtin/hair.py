@@ -19,6 +19,7 @@ from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, fixed_arrays, p
 from sedtalker.face.builtin.characters import Brows, Character, HairStyle, Palette
 from sedtalker.face.builtin.creases import flipped, glue_front, reflected, ride
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
+from sedtalker.mesh.surface import picks
 
 # --- The hairline, and the hair that lies above it.
 
@@ -74,10 +75,7 @@ def _glue(skin: Skin, roots: Points) -> sparse.csr_matrix:
     carrying = np.flatnonzero(scalp_of(skin))
     distance, at = cKDTree(skin.vertices[carrying]).query(roots, k=CARRIERS)
     weight = np.exp(-(((distance - distance[:, :1]) / SOFT) ** 2))
-    weight /= weight.sum(1, keepdims=True)
-    rows = np.repeat(np.arange(len(roots)), CARRIERS)
-    shape = (len(roots), len(skin.vertices))
-    return sparse.coo_matrix((weight.reshape(-1), (rows, carrying[at].reshape(-1))), shape=shape).tocsr()
+    return picks(carrying[at], weight / weight.sum(1, keepdims=True), len(skin.vertices))
 
 
 # --- Brows and lashes.
@@ -208,10 +206,7 @@ def build_lashes(cage: Cage, skin: Skin, character: Character) -> Part:
 def _interpolate(loop: NDArray[np.int64], at: Doubles, count: int) -> sparse.csr_matrix:
     low = np.minimum(at.astype(int), len(loop) - 2)
     share = at - low
-    rows = np.repeat(np.arange(len(at)), 2)
-    columns = np.stack([loop[low], loop[low + 1]], axis=1).reshape(-1)
-    values = np.stack([1 - share, share], axis=1).reshape(-1)
-    return sparse.coo_matrix((values, (rows, columns)), shape=(len(at), count)).tocsr()
+    return picks(np.stack([loop[low], loop[low + 1]], axis=1), np.stack([1 - share, share], axis=1), count)
 
 
 def _both_sides(

@@ -8,12 +8,20 @@ import igl
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import splu
 
 from sedtalker.arrays import Doubles, Ints, Mask
 from sedtalker.face.registration.features import SAMPLES, Features, Line
-from sedtalker.mesh.surface import Points, border_points, closest_spots, laplacian, point_normals, triangle_normals
+from sedtalker.mesh.surface import (
+    Points,
+    border_points,
+    closest_spots,
+    laplacian,
+    picks,
+    point_normals,
+    triangle_normals,
+)
 from sedtalker.progress import Hook, no_progress
 
 ROUNDS = 18
@@ -238,12 +246,6 @@ def attach_to(points: Points, triangles: Ints, places: Points) -> tuple[Ints, Po
     _, hit, closest = closest_spots(points, triangles, places)
     corners = triangles[hit]
     return corners, barycentric(closest, points, corners)
-
-
-def picks(corners: Ints, weights: Points, count: int) -> csr_matrix:
-    """The matrix (P, count) that takes the weighted mean of some corners (P, 3) of ``count`` points."""
-    rows = np.repeat(np.arange(len(corners)), 3)
-    return coo_matrix((weights.ravel(), (rows, corners.ravel())), shape=(len(corners), count)).tocsr()
 
 
 def barycentric(places: Points, points: Points, corners: Ints) -> Points:

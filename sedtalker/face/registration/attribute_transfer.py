@@ -121,7 +121,7 @@ class Source:
     def turn(self) -> Doubles:
         """Scale and rotation (3, 3) from the source's motion to the target's, by the whole face, not the landmarks."""
         middle = self.head.landmarks[17:].mean(0)
-        face = self.head.skin_seen & (np.linalg.norm(self.head.skin.points - middle, axis=1) < 1.2 * self.head.outer)
+        face = self.head.skin.bare & (np.linalg.norm(self.head.skin.points - middle, axis=1) < 1.2 * self.head.outer)
         fit, _ = robust_similarity(self.head.skin.points[face], self.registered[face])
         return fit.scale * fit.rotation
 
@@ -136,7 +136,7 @@ def expected_mouth(source: Source) -> dict[int, tuple[Ints, Points]]:
     """Source points of teeth and tongue by role, and where they would lie in the target."""
     mouth = source.head.landmarks[LIPS].mean(0)
     anchors = np.linalg.norm(source.head.skin.points - mouth, axis=1) < 0.6 * source.head.outer
-    anchors &= source.head.skin_seen
+    anchors &= source.head.skin.bare
     found = {}
     for role, region in MOUTH_PARTS.items():
         points = source.region_points(region)
@@ -197,7 +197,7 @@ def eye_points(source: Source, eye: int) -> Ints:
 
 def carry_landmarks(source: Source, target: Head) -> Ints:
     """Mesh vertex (68,) nearest to each registered source landmark, on the right lip."""
-    skin, seen = target.skin, target.skin_seen
+    skin, seen = target.skin, target.skin.bare
     assert source.face.landmarks is not None
     own = source.head.from_skin(np.arange(len(source.registered)), -1)[source.head.vertex_point[source.face.landmarks]]
     places = np.where((own >= 0)[:, None], source.registered[np.maximum(own, 0)], skin.landmarks)
@@ -247,7 +247,7 @@ def hair(target: Head, roles: Ints) -> Mask:
 def fit_residual(source: Source, target: Head) -> float:
     """Median distance, metres at rig scale, of the target's visible inner face to the registered source."""
     centre = target.landmarks[17:].mean(0)
-    inner = target.skin_seen & (np.linalg.norm(target.skin.points - centre, axis=1) < 0.75 * target.outer)
+    inner = target.skin.bare & (np.linalg.norm(target.skin.points - centre, axis=1) < 0.75 * target.outer)
     if not inner.any():
         return 0.0
     squared, _, _ = closest_spots(source.registered, source.head.skin.triangles, target.skin.points[inner])

@@ -17,13 +17,14 @@ from sedtalker.arrays import Doubles, Ints, Mask
 from sedtalker.face.face import Face, outer_eyes
 from sedtalker.face.registration.alignment import Skin
 from sedtalker.face.registration.features import SAMPLES, Features, find_features
-from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate, snap
+from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate
 from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.rasteriser import View, turn
 from sedtalker.mesh.surface import (
     Points,
     Surface,
     adjacency,
+    closest_spots,
     component_bounds,
     face_outwards,
     first_vertices,
@@ -219,11 +220,6 @@ def point_roles(component: Ints, roles: dict[int, int]) -> Ints:
     return table[component]
 
 
-def triangle_mask(of_points: Mask, triangles: Ints) -> Mask:
-    """Triangles (T,) whose first corner is marked."""
-    return of_points[triangles[:, 0]]
-
-
 # --- The head as a whole.
 
 CURTAIN_DEPTH = 0.001
@@ -254,11 +250,6 @@ class Head:
     eyes: dict[int, Eyeball]
 
     @property
-    def skin_seen(self) -> Mask:
-        """Skin points (S,) visible from outside."""
-        return self.skin.bare
-
-    @property
     def is_skin(self) -> Mask:
         """Points (N,) of the skin."""
         return self.from_skin(np.ones(len(self.skin_points), bool), False)
@@ -278,20 +269,17 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
     roles, eyes = find_eyes(points, surface.component, skins, landmarks)
     for c in skins:
         roles[int(c)] = 0
-    is_skin = np.isin(surface.component, skins)
-    balls = np.isin(surface.component, [c for c, role in roles.items() if role != 0])
-    skin_triangle = triangle_mask(is_skin, surface.triangles)
-    features = find_features(
-        points, surface.triangles, skin_triangle, triangle_mask(balls, surface.triangles), landmarks
-    )
+    balls, of_triangle = [c for c, role in roles.items() if role != 0], surface.component[surface.triangles[:, 0]]
+    skin_triangle, ball_triangle = np.isin(of_triangle, skins), np.isin(of_triangle, balls)
+    features = find_features(points, surface.triangles, skin_triangle, ball_triangle, landmarks)
     # What is seen from outside, with the eyes' openings covered.
     centre = landmarks[[36, 45, 48, 54]].mean(0)
-    solid = skin_triangle | triangle_mask(balls, surface.triangles)
+    solid = skin_triangle | ball_triangle
     closed = with_curtains(points, surface.triangles[solid], features)
     bare, seen, outwards = face_outwards(*closed, centre, 1.45 * outer)
     is_mine = np.nonzero(skin_triangle[solid])[0]
     # The skin alone, renumbered.
-    skin_points = np.nonzero(is_skin)[0].astype(np.int32)
+    skin_points = np.nonzero(np.isin(surface.component, skins))[0].astype(np.int32)
     local = np.searchsorted(skin_points, outwards[is_mine]).astype(np.int32)
     weights = np.asarray(confidence, np.float64) * np.where(np.arange(68) < 17, 0.15, 1.0)
     features = replace(features, lip_side=features.lip_side[skin_points], upper_share=features.upper_share[skin_points])
@@ -354,7 +342,7 @@ def prepare_source(face: Face) -> tuple[Head, Ints]:
     if seen is not None and seen.residual < 0.1:
         landmarks, triangles = seen.landmarks, seen.triangles
     else:
-        _, triangles = snap(surface, landmarks)
+        _, triangles, _ = closest_spots(surface.points, surface.triangles, landmarks)
     vertex = first_vertices(surface.vertex_point, len(surface.points))
     return prepare(surface, surface.points, landmarks, triangles, np.ones(68)), vertex
 

@@ -228,7 +228,7 @@ def locate(surface: Surface, views: list[View], reference: Points, detector: Mod
     disagreement = np.sqrt((weight * ((stack - middle) ** 2).sum(2)).sum(0) / weight.sum(0)) / outer
     spread = np.median(found.spread * np.array([v.half_width for v in views])[:, None], axis=0) / outer
     confidence = np.exp(-((disagreement / 0.08) ** 2) - (spread / 0.15) ** 2)
-    middle, triangles = snap(surface, middle)
+    _, triangles, middle = closest_spots(surface.points, surface.triangles, middle)
     size = outer_eyes(reference)
     return FaceFix(middle, triangles, confidence, float(found.face.mean()), residual / size, alignment)
 
@@ -258,12 +258,6 @@ def lift(surface: Surface, view: View, points: Reals, size: int = 256) -> tuple[
     inside = distance < 2 / size
     flat[inside, :2] = points[inside]
     return flat * view.half_width @ view.rotation + view.centre, distance < 0.06
-
-
-def snap(surface: Surface, points: Points) -> tuple[Points, Ints]:
-    """Closest positions on the surface and their triangles."""
-    _, triangles, closest = closest_spots(surface.points, surface.triangles, points)
-    return closest, triangles
 
 
 def robust_mean(stack: Points, weights: Reals) -> Points:
@@ -320,7 +314,7 @@ class GivenLandmarks:
         """The face they make on a welded mesh; ``reference`` are the landmarks (68, 3) of a known upright face."""
         alignment, residual = robust_similarity(self.points, reference)
         size = outer_eyes(reference)
-        points, triangles = snap(surface, self.points)
+        _, triangles, points = closest_spots(surface.points, surface.triangles, self.points)
         return FaceFix(points, triangles, self.confidence, self.score, residual / size, alignment)
 
 

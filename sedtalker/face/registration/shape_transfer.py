@@ -11,8 +11,8 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask
-from sedtalker.face.registration.alignment import Skin, attach_to, barycentric, picks
-from sedtalker.mesh.surface import Points, closest_spots, laplacian, point_normals, triangle_normals
+from sedtalker.face.registration.alignment import Skin, attach_to, barycentric
+from sedtalker.mesh.surface import Points, closest_spots, laplacian, picks, point_normals, triangle_normals
 from sedtalker.progress import Hook, no_progress
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from scipy.sparse import diags
 from scipy.sparse.linalg import spsolve
 
-from sedtalker.face.registration.alignment import Borders, Skin, picks, resolution, tighten
+from sedtalker.face.registration.alignment import Borders, Skin, resolution, tighten
 from sedtalker.face.registration.contacts import OVERLAP, along_rim, clear_eyeball, dips, lift_hanging, smooth_lids
 from sedtalker.face.registration.features import SAMPLES, Features, Line, without_corners
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.face.registration.shape_transfer import FILL, agreement, fill, mouth_corners, of_both_lips
 from sedtalker.mesh.mesh import grid_triangles
-from sedtalker.mesh.surface import laplacian
+from sedtalker.mesh.surface import laplacian, picks
 from sedtalker.training.corpora.landmark_samples import sphere
 
 
