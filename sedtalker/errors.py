@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 LONGEST_MESSAGE = 600
 """Characters of a message; more is cut out of its middle, where a file may have put a megabyte."""
@@ -93,7 +95,23 @@ def lacking_extra(error: Exception) -> str | None:
 
 
 INTERRUPTED = "interrupted; nothing is half-written"
-"""What the command line says after Ctrl-C and after SIGTERM."""
+"""What the command line says after Ctrl-C, SIGTERM and SIGHUP."""
+
+
+def unwind_at_signals() -> None:
+    """Let SIGTERM, and SIGHUP of a terminal that is closed, unwind as Ctrl-C does, so that nothing is left half-done.
+
+    Whoever ends otherwise at SIGTERM, as servers do, so ends at SIGHUP; under ``nohup`` it stays ignored.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    hangup = getattr(signal, "SIGHUP", None)  # there is none on Windows
+    if hangup is not None and signal.getsignal(hangup) == signal.SIG_DFL:
+        signal.signal(hangup, _hung_up)
+
+
+def _hung_up(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # kernel and shell both send it
+    signal.raise_signal(signal.SIGTERM)
 
 
 def short_of_memory(error: BaseException) -> str | None:

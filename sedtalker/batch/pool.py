@@ -249,7 +249,8 @@ def serve(tasks: IO[bytes], records: IO[bytes], device: str) -> None:
 
 def main() -> None:
     """Keep stdout for records: what libraries print goes to stderr."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool ends its workers
+    for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+        signal.signal(number, signal.SIG_IGN)  # the pool ends its workers
     records = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     serve(sys.stdin.buffer, records, sys.argv[1])

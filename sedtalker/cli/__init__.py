@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from sedtalker.errors import INTERRUPTED, short_of_memory
+from sedtalker.errors import INTERRUPTED, short_of_memory, unwind_at_signals
 
 COLLECT = 100_000, 20, 100
 """Objects made between two searches for garbage. By default it is 700, and all that is imported is searched again and
@@ -15,13 +15,13 @@ again: a tenth of the time in which a short clip is animated."""
 
 
 def run() -> None:
-    """Run ``sedtalker``; from the first import on, Ctrl-C, SIGTERM, a full disk and no memory are one line.
+    """Run ``sedtalker``; from the first import on, Ctrl-C, SIGTERM, SIGHUP, a full disk and no memory are one line.
 
-    Exit codes: 130 for the first two, 1 for the others; those of the commands are in ``console.fail_clearly``.
+    Exit codes: 130 for the first three, 1 for the others; those of the commands are in ``console.fail_clearly``.
     """
     gc.set_threshold(*COLLECT)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # sums in another order are other bytes, and none is faster
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    unwind_at_signals()
     try:
         from sedtalker.cli.main import application
 

@@ -14,7 +14,6 @@ import logging
 import math
 import os
 import select
-import signal
 import sys
 import threading
 import time
@@ -27,7 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, ParamSpec, TypeVar
 
 import typer
 
-from sedtalker.errors import INTERRUPTED, InputError, lacking_extra, one_line, short_of_memory
+from sedtalker.errors import INTERRUPTED, InputError, lacking_extra, one_line, short_of_memory, unwind_at_signals
 from sedtalker.progress import messages_to
 from sedtalker.reading import is_file
 from sedtalker.storage import inputs_kept
@@ -86,15 +85,14 @@ TRACEBACK = "SEDTALKER_TRACEBACK"
 def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
     """Wrap a command: messages of the library are shown, and whatever ends it early is one line on stderr.
 
-    Exit codes: 2 for bad input, 1 for a disk that cannot be written and for faults of ours, 130 for Ctrl-C and for
-    SIGTERM; a reader that has gone is no error. A command with an option ``quiet`` shows notes alone when it is set.
+    Exit codes: 2 for bad input, 1 for a disk that cannot be written and for faults of ours, 130 for Ctrl-C, SIGTERM
+    and SIGHUP; a reader that has gone is no error. A command with an option ``quiet`` shows notes alone when it is set.
     """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        # SIGTERM unwinds as Ctrl-C does, so that no partial files stay behind.
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            unwind_at_signals()
         for stream in (sys.stdout, sys.stderr):
             with suppress(AttributeError, ValueError, OSError):  # a name of a file need not be UTF-8
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

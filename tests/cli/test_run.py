@@ -19,7 +19,7 @@ import sedtalker.cli.main as main
 
 @main.app.command("end")
 def end(how: str) -> None:
-    if how in ("SIGINT", "SIGTERM"):
+    if how in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.raise_signal(getattr(signal, how))
     raise {"memory": MemoryError(), "bug": RuntimeError("a bug")}[how]
 
@@ -35,6 +35,7 @@ run()
     [
         ("SIGINT", 130, f"{INTERRUPTED}\n"),
         ("SIGTERM", 130, f"{INTERRUPTED}\n"),
+        ("SIGHUP", 130, f"{INTERRUPTED}\n"),
         ("memory", 1, "error: there is not enough memory\n"),
     ],
 )
@@ -42,6 +43,14 @@ def test_every_early_end_is_one_line(how: str, code: int, said: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", CODE, how], capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (code, said)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_nohup_goes_on() -> None:
+    code = f"import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n{CODE}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code, "SIGHUP"], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (1, ["KeyError: 'SIGHUP'"])
 
 
 def test_a_lack_of_memory_is_known_by_its_words() -> None:
