@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tempfile
@@ -266,3 +267,15 @@ def test_damaged_archives_are_one_line(tmp_path: Path) -> None:
             read_arrays(tmp_path / "b.npz", SCHEMA, "a motion")
         except InputError as error:
             assert str(error).count("\n") == 0  # noqa: PT017
+
+
+def test_a_file_below_a_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, mode: int = 0) -> None:
+        if Path(path) == tmp_path / "a":
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    path = tmp_path / "a" / "b" / "c.txt"
+    with pytest.raises(InputError, match=r"c\.txt: cannot be written \(Read-only file system\)"), whole_file(path):
+        pass
