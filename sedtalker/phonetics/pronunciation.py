@@ -56,8 +56,9 @@ ABBREVIATION = re.compile(rf"(\W*)({'|'.join(IN_FULL)})(\.?)(\W*)")
 CURRENCIES = {"$": ("dollar", "dollars"), "€": ("euro", "euros"), "£": ("pound", "pounds"), "¥": ("yen", "yen")}
 """Signs of money, and their names: of one and of more."""
 _AMOUNT = r"(\d+(?:,\d{3})*)(?:\.(\d+))?"
+"""A number: whole units, and what is behind the point."""
 PRICE = re.compile(rf"([$€£¥]){_AMOUNT}(?![.,:/–-]?\w)|(?<![\d.,:/–-]){_AMOUNT}\s?([$€£¥])")
-"""An amount of money: its sign, whole units and what is behind the point; or those, and then the sign."""
+"""An amount of money: its sign and its number, or the other way round."""
 MAGNITUDES = ("hundred", "thousand", "million", "billion", "trillion")
 """What stands between an amount and the name of the money when it is spoken: ``$5 million``."""
 UNSPACED = re.compile(r"(?<=[\u3001-\u30ff\u3400-\u9fff\uff01-\uff60]) (?=[\u3001-\u30ff\u3400-\u9fff\uff01-\uff60])")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
 from sedtalker.phonetics import pronunciation
-from sedtalker.phonetics.pronunciation import SpokenWord, check_language, pronounce, written_words
+from sedtalker.phonetics.pronunciation import SpokenWord, check_language, joined, pronounce, written_words
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX
 from tests.support.sounds import known
 
@@ -78,7 +78,7 @@ def test_texts_without_a_sound_are_kept() -> None:
     assert written_words("１００％、Ｒ＆Ｄ") == ["１００", "％", "Ｒ", "＆", "Ｄ"]
     assert [word.text for word in pronounce("１００％です。", "ja")] == ["１００％", "です。"]
     assert "".join(word.text for word in pronounce("今日は５０％です。", "ja")) == "今日は５０％です。"
-    assert [word.text for word in pronounce("100 ５０％", "ja")] == ["100 ５０％"]
+    assert joined(word.text for word in pronounce("100 ５０％", "ja")) == "100 ５０％"
 
 
 @dictionary
