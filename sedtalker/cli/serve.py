@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import threading
 import webbrowser
 from collections.abc import AsyncIterator
@@ -18,7 +17,7 @@ import typer
 from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import fail_clearly, say
-from sedtalker.errors import InputError, extra
+from sedtalker.errors import InputError, extra, said_of
 
 if TYPE_CHECKING:
     from sedtalker.face.face import Face
@@ -84,6 +83,7 @@ def serve(
         import python_multipart  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
+    from sedtalker.live.senders import plain_origin
     from sedtalker.server.access import LOOPBACK, bound_socket, new_token
     from sedtalker.server.server import GRACE, make_app
     from sedtalker.server.server import serve as run
@@ -95,9 +95,9 @@ def serve(
         raise InputError("choose one of --token and --no-token")
     if token is not None and token != "random" and len(token) < SHORTEST_TOKEN:
         raise InputError(f"the token is too short: give at least {SHORTEST_TOKEN} characters, or none for a random one")
-    for origin in allow_origin or ():
-        if not re.fullmatch(r"null|[\w+.-]+://[^/\s*]+/?", origin):
-            raise InputError(f"--allow-origin {origin}: give scheme and host of the page, such as https://example.org")
+    with said_of("--allow-origin"):
+        for origin in allow_origin or ():
+            plain_origin(origin)
     chosen = None if no_token else token if token not in (None, "random") else new_token()
     if chosen is not None and not (chosen.isascii() and chosen.isprintable() and " " not in chosen):
         raise InputError("the token has characters that a header cannot carry: use letters, digits, - and _")

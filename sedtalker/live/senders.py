@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import threading
 from collections import deque
@@ -337,6 +338,22 @@ def parse_target(text: str) -> Target:
     if strange:
         raise InputError(f"--to {text}: no option {strange[0]}; {protocol} has {', '.join(known.options)}")
     return Target(protocol, host or LOOPBACK, port, options)
+
+
+USUAL_PORTS = {"http": ":80", "https": ":443"}
+"""Ports that a browser leaves out of an origin."""
+
+
+def plain_origin(given: str) -> str:
+    """The origin of a web page as browsers send it: in lower case, without the usual port or a slash at its end.
+
+    Raises:
+        InputError: it is not scheme and host.
+    """
+    if not re.fullmatch(r"null|[\w+.-]+://[^/\s*]+/?", given):
+        raise InputError(f"origin {given}: give scheme and host of the page, such as https://example.org")
+    origin = given.rstrip("/").lower()
+    return origin.removesuffix(USUAL_PORTS.get(origin.partition("://")[0], " "))
 
 
 def open_senders(targets: Sequence[Target], fps: float, write: Callable[[str], None]) -> list[Sender]:

@@ -22,7 +22,7 @@ from websockets.http11 import Request, Response
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.errors import InputError
 from sedtalker.live.outgoing import Outgoing
-from sedtalker.live.senders import Target, frame_line, header_line
+from sedtalker.live.senders import Target, frame_line, header_line, plain_origin
 
 PORT = 8765
 """Usual port."""
@@ -52,7 +52,8 @@ class WebSocketSender:
 
     def __init__(self, target: Target, fps: float, patience: float = PATIENCE):
         self.host, self.port, self.patience = target.host, target.port_or(PORT), patience
-        self.origin, self.named = target.options.get("origin"), target.yes("names", False)
+        origin, self.named = target.options.get("origin"), target.yes("names", False)
+        self.origin = origin if origin in (None, "*") else plain_origin(origin)
         self.header = header_line(fps)
         self.clients: set[Outgoing[str]] = set()
         self.loop = asyncio.new_event_loop()

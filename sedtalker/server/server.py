@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from sedtalker.errors import InputError
 from sedtalker.export.usd import check_usd
+from sedtalker.live.senders import plain_origin
 from sedtalker.server.access import Access, configured
 from sedtalker.server.routes import Routes
 from sedtalker.server.service import Service
@@ -76,7 +77,7 @@ def make_app(
 
     routes = Routes(service)
     app = Starlette(routes=routes.table(), exception_handlers=routes.errors(), lifespan=lifespan)
-    pages = [origin.rstrip("/").lower() for origin in origins]
+    pages = [plain_origin(origin) for origin in origins]
     guarded = Access(app, token, host, port, pages)
     if not pages:
         return guarded

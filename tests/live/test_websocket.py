@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from sedtalker.animation.articulation import TONGUE
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.live.senders import frame_line, parse_target
+from sedtalker.live.senders import frame_line, parse_target, plain_origin
 from sedtalker.live.websocket import MOST_CLIENTS, QUEUE, WebSocketSender
 from tests.live.conftest import frame, target
 
@@ -90,9 +90,22 @@ def test_pages_of_other_hosts_are_refused_unless_they_are_named(server: WebSocke
         assert caught.value.response.status_code == 403
     for origin in ("http://localhost:8000", "http://127.0.0.1"):
         opened(server, origin=origin).close()
-    named = WebSocketSender(target("127.0.0.1", 0, origin="https://example.org"), 60.0)
-    opened(named, origin="https://example.org").close()
-    named.close()
+    for given in ("https://example.org", "HTTPS://Example.org:443/"):
+        named = WebSocketSender(target("127.0.0.1", 0, origin=given), 60.0)
+        opened(named, origin="https://example.org").close()
+        named.close()
+
+
+def test_origins_are_as_browsers_send_them():
+    for given, sent in (
+        ("http://Example.org:80", "http://example.org"),
+        ("http://example.org:443/", "http://example.org:443"),
+        ("null", "null"),
+    ):
+        assert plain_origin(given) == sent
+    for given in ("example.org", "https://example.org/page", "https://"):
+        with pytest.raises(InputError, match=r"such as https://example\.org"):
+            plain_origin(given)
 
 
 def test_clients_beyond_the_most_are_refused(server: WebSocketSender, opened, stack: ExitStack):

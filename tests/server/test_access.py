@@ -48,7 +48,7 @@ def test_pages_of_elsewhere_are_refused(server):
 
 
 def test_pages_that_are_allowed_may_fetch(models):
-    app = make_app(Service(models=models), TOKEN, "127.0.0.1", 8000, ["https://Example.org/"])
+    app = make_app(Service(models=models), TOKEN, "127.0.0.1", 8000, ["https://Example.org:443/"])
 
     def asked(method: str, origin: str, headers: dict[str, str]) -> httpx.Response:
         async def ask() -> httpx.Response:
