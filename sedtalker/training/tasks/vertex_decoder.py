@@ -225,6 +225,7 @@ class VertexDecoderTask(PreparedTask):
                 values = (metrics.get(prefix + measure.key) for prefix in ("", "static_", "shuffled_"))
                 cells = ["–" if v is None else f"{v:.3f}" for v in values]
                 lines.append(f"| {measure.text} | " + " | ".join(cells) + " |")
+        spoken = {sequence.emotion for sequence in self.training}
         return fill_card(
             "vertex_decoder",
             name=self.corpus.name,
@@ -233,7 +234,7 @@ class VertexDecoderTask(PreparedTask):
             kept=self.kept,
             training=len(self.training),
             subjects=len({s.subject for s in self.training}),
-            words=", ".join(self.corpus.labels) or "neutral talk",
+            words=", ".join(word for word in self.corpus.labels if word in spoken) or "neutral talk",
             valid=len(self.valid),
             metrics="\n".join(lines),
             score=metrics.get("score", float("nan")),

@@ -95,6 +95,17 @@ def test_vocaset_with_flat_vertices(tmp_path: Path) -> None:
     assert check_sequences(corpus).problems == ("odd.npy: the name does not follow the layout",)
 
 
+def test_what_holds_no_sequences_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing: no such folder"):
+        open_sequences(tmp_path / "nothing")
+    with pytest.raises(InputError, match="no folder 'sequences'"):
+        open_sequences(tmp_path)
+    (tmp_path / "anna").mkdir()
+    (tmp_path / "anna" / "001.WAV").touch()
+    with pytest.raises(InputError, match="sedtalker data index"):
+        open_sequences(tmp_path)
+
+
 def test_a_folder_of_ones_own(tmp_path: Path) -> None:
     root = own_folder(tmp_path / "mine", ["a1", "a2", "b1"])
     (root / "sequences.csv").write_text(

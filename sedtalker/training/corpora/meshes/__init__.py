@@ -10,16 +10,19 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.audio.audio import SUFFIXES
 from sedtalker.errors import InputError
 from sedtalker.mesh.files import read_mesh
 from sedtalker.pickles import read_array_pickle
 from sedtalker.plugins import load, parts_of_others
+from sedtalker.reading import is_folder
 from sedtalker.storage import whole_file
 
 MASK_NAMES: dict[str, tuple[str, ...]] = {
@@ -205,6 +208,10 @@ def known_layouts() -> dict[str, SequenceLayout]:
     return {layout.name: layout for layout in layouts}
 
 
+MOST_SEEN = 10_000
+"""Files of a folder without sequences that are looked at for sound."""
+
+
 def open_sequences(root: Path) -> SequenceCorpus:
     """The corpus in a folder, its layout recognised by its folders and names; else a folder of one's own.
 
@@ -213,6 +220,10 @@ def open_sequences(root: Path) -> SequenceCorpus:
     """
     folder = next((f for f in (root / "sequences", root / "vertices_npy") if f.is_dir()), None)
     if folder is None:
+        if not is_folder(root):
+            raise InputError(f"{root}: no such folder")
+        if any(path.suffix.lower() in SUFFIXES for path in islice(root.rglob("*"), MOST_SEEN)):
+            raise InputError(f"{root}: it holds sound and no mesh sequences; corpora of speech: sedtalker data index")
         raise InputError(f"{root}: no folder 'sequences' or 'vertices_npy' in it; see docs/training.md for the layouts")
     names = sorted(path.stem for path in folder.glob("*.npy"))
     if not names:
