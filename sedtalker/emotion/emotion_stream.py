@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from sedtalker.audio.audio import SAMPLE_RATE, bounded, in_full_scale
 from sedtalker.emotion.burst_detector import SHOWN_KINDS, VOICE, burst_model, burst_steps
 from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
-from sedtalker.emotion.inference import emotion_steps, shown_frames
+from sedtalker.emotion.inference import emotion_steps, no_voice_steps, shown_frames
 from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule
 from sedtalker.emotion.shown import attenuation, neutral_by_intensity
 from sedtalker.emotion.taxonomy import valence_arousal
@@ -235,6 +234,8 @@ class DiarizerStream(SpeechStream):
         diarizer.prepare_stream()
         self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
         self.detector = burst_model(encoder.sha256())
+        self.other = np.zeros(0, np.int64)
+        """Numbers of the kept frames of sounds that are no voice."""
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
 
     @property
@@ -253,8 +254,11 @@ class DiarizerStream(SpeechStream):
         return () if self.detector is None else SHOWN_KINDS
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
-        found = yield from emotion_steps(self.diarizer, streamed.features, self.voice, since)
-        frames = replace(found, speech=streamed_speech(streamed)[since:])
+        speech, numbers = streamed_speech(streamed), streamed.first + np.arange(len(streamed.features))
+        other = yield from no_voice_steps(self.diarizer, streamed.features, speech, since)
+        other[:since] |= np.isin(numbers[:since], self.other)
+        self.other = numbers[other]
+        frames = yield from emotion_steps(self.diarizer, streamed.features, speech, other, self.voice, since)
         new = slice(0, count)
         scale, odds = self.diarizer.config.visible, self.diarizer.config.neutral_odds
         shown, strength = shown_frames(frames, scale, self.trust)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
@@ -102,6 +103,31 @@ def test_a_voice_still_shows_with_a_piano_beside_it():
     for sound in (voice, with_music):
         frames = frame_emotions(diarizer.network, diarizer.encoder(sound))
         assert np.min(attenuation(frames.distance)[frames.speech]) == 1.0, "nothing of it counts as no voice"
+
+
+def slam() -> np.ndarray:
+    """Half a second of a door that slams: noise below 800 Hz, and a panel that rings at 85 Hz."""
+    time = np.arange(8000) / 16_000
+    noise = scipy.signal.lfilter(*scipy.signal.butter(2, 0.1), np.random.default_rng(3).normal(size=8000))
+    sound = 3.0 * noise * np.exp(-14 * time) + np.sin(2 * np.pi * 85 * time) * np.exp(-10 * time)
+    return 0.8 * sound / np.abs(sound).max()
+
+
+@pytest.mark.parametrize("spoken", [True, False])
+def test_a_door_that_slams_after_speech_is_no_speech_and_shows_nothing(spoken: bool) -> None:
+    diarizer, voice = Diarizer.from_pretrained(), load_audio(MOODS).samples
+    last = voice[26_000:42_000] if spoken else slam()
+    room = np.random.default_rng(0).normal(scale=2e-4, size=24_000)
+    sound = from_samples(np.concatenate([voice[:48_000], room, last, room]), 16_000)
+    begins, stream = 4.4, diarizer.stream()
+    shown = [stream.push(sound.samples), stream.flush()]
+    speech, intensity = (np.concatenate([getattr(part, name) for part in shown]) for name in ("speech", "intensity"))
+    track = diarizer(sound)
+    after = track.times > begins
+    for found, strength in ((track.speech, track.intensity), (speech, intensity)):
+        assert found[~after].any()
+        assert found[after].any() == spoken
+        assert (strength[after].max() > 0.5) == spoken, strength[after]
 
 
 def test_a_recording_unlike_anything_heard_in_training_is_noted(monkeypatch, caplog):
