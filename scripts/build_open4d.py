@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from sedtalker.audio import load_audio
 from sedtalker.cli.console import ShownProgress
 from sedtalker.progress import Hook, no_progress
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.features import FRAME_CLOCK, analyse
 from sedtalker.storage import whole_file, whole_folder
 from sedtalker.training.corpora.manifest import find_data
-from sedtalker.training.motion.open4d import SceneTake, changes, composed, prosody_of, read_parts, recordings, takes
+from sedtalker.training.motion.open4d import SceneTake, changes, composed, read_parts, recordings, takes
 from sedtalker.training.run import cache_folder
 
 VERSION = "2"
@@ -47,7 +48,7 @@ def build_open4d(data: Path, out: Path, cache: Path, workers: int = 1, hook: Hoo
     parts, counts, rows, seconds = read_parts(data), Counter[str](), [], Counter[str]()
     (out / "motion").mkdir(parents=True, exist_ok=True)
     for number, recording in enumerate(recordings(data, cache, parts.lip_measure, workers=workers), 1):
-        prosody, arrays = prosody_of(recording.audio), {}
+        prosody, arrays = analyse(load_audio(recording.audio).samples).frames[0], {}
         for take in takes(recording):
             cut, motion = composed(take, parts, prosody)
             arrays[f"{take.scene}_coefficients"] = motion.astype(np.float16)

@@ -19,6 +19,7 @@ from sedtalker.emotion.diarizer_model import (
     CEPSTRA,
     VOICED,
     WIDE_BANDS,
+    WINDOW_STRIDE,
     Voice,
 )
 from sedtalker.speech.features import MEL_SCALE
@@ -142,11 +143,10 @@ def functionals(
     spoken: Tensor,
     voiced: Tensor,
     halves: list[int],
-    every: int,
     newest: int = 0,
     spans: Spans | None = None,
 ) -> Tensor:
-    """Means and deviations of all channels over each window, (B, ceil(T / every), 2 · windows · (C + P)).
+    """Means and deviations of all channels over each window, (B, ceil(T / WINDOW_STRIDE), 2 · windows · (C + P)).
 
     Args:
         channels: (B, T, C) taken over speech.
@@ -154,15 +154,14 @@ def functionals(
         spoken: (B, T) float weight of speech.
         voiced: (B, T) float weight of voiced speech.
         halves: half-widths of the windows, frames.
-        every: evaluate in the middle of every so many frames.
         newest: only so many at the end; 0: all.
         spans: where all windows but the last end at the latest, see ``window_statistics``.
     """
     parts: list[Tensor] = []
     for window, half in enumerate(halves):
         within = spans if window < len(halves) - 1 else None
-        parts.extend(window_statistics(channels, spoken, half, every, newest, within))
-        parts.extend(window_statistics(pitch, voiced, half, every, newest, within))
+        parts.extend(window_statistics(channels, spoken, half, WINDOW_STRIDE, newest, within))
+        parts.extend(window_statistics(pitch, voiced, half, WINDOW_STRIDE, newest, within))
     return torch.cat(parts, -1)
 
 

@@ -152,7 +152,7 @@ class DiarizerNetwork(nn.Module):
         """
         over_speech, over_voiced, counts = channels
         halves, (spoken, voiced) = self._reaches(), counts.unbind(-1)
-        rows = functionals(over_speech, over_voiced, spoken, voiced, halves, WINDOW_STRIDE, newest, spans)
+        rows = functionals(over_speech, over_voiced, spoken, voiced, halves, newest, spans)
         return rows, window_sum(counts, halves[-1], WINDOW_STRIDE, newest)
 
     def voice(self, batch: FrameBatch) -> Voice:

@@ -6,7 +6,7 @@ Never read one measure alone: always beside a static face and the output for shu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,15 @@ MOVING_SECONDS = 0.2
 """Within which lips have to move to count as moving."""
 BESIDE_TURNS = 0.35
 """Seconds before and after a turn in which its speaker's lips may move: a breath lasts 0.4 s."""
+
+
+def means(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each figure over the rows that have it, of clips for instance."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        for key, value in row.items():
+            values.setdefault(key, []).append(value)
+    return {key: float(np.mean(each)) for key, each in values.items()}
 
 
 def correlation(predicted: Reals, reference: Reals) -> float:

@@ -37,7 +37,6 @@ from sedtalker.training.evaluation.lips import (
     unseen_metrics,
     with_tracking,
 )
-from sedtalker.training.evaluation.measures import means
 from sedtalker.training.evaluation.wild import wild_metrics
 from sedtalker.training.motion.alignment import phone_intervals
 from sedtalker.training.motion.expressive_motion import compose, prominence_of
@@ -131,15 +130,15 @@ def evaluate_control(
 
 INTENSITIES = (0.33, 0.67, 1.0)
 """Commanded intensities, one step after another."""
-CORNERS, BROWS, LIP = [48, 54], [21, 22], [51]
+MOUTH_CORNERS, INNER_BROWS, LIP_MIDDLE = [48, 54], [21, 22], [51]
 """Landmarks: mouth corners, inner brows, middle of the upper lip."""
 EXPECTED: dict[str, tuple[list[int], float]] = {
-    "happy": (CORNERS, 1.0),
-    "sad": (CORNERS, -1.0),
-    "angry": (BROWS, -1.0),
-    "fear": (BROWS, 1.0),
-    "disgust": (LIP, 1.0),
-    "surprise": (BROWS, 1.0),
+    "happy": (MOUTH_CORNERS, 1.0),
+    "sad": (MOUTH_CORNERS, -1.0),
+    "angry": (INNER_BROWS, -1.0),
+    "fear": (INNER_BROWS, 1.0),
+    "disgust": (LIP_MIDDLE, 1.0),
+    "surprise": (INNER_BROWS, 1.0),
 }
 """The landmarks whose height moves most from neutral under each emotion, and its direction."""
 
@@ -294,5 +293,5 @@ def evaluate_open4d(decoder: AnyDecoder, face: Face, encoded: list[EncodedTake])
             found["jerk"] = motion_metrics.jerk(moved, 50.0)
             found["jerk_reference"] = motion_metrics.jerk(wanted, 50.0)
         rows.append(found)
-    metrics = means(rows)
+    metrics = motion_metrics.means(rows)
     return metrics | {"jerk_ratio": metrics["jerk"] / metrics["jerk_reference"]}

@@ -27,6 +27,7 @@ from sedtalker.metrics.motion import (
     jerk,
     lip_aperture,
     lip_width,
+    means,
     misalignment,
     vertex_errors,
 )
@@ -46,7 +47,6 @@ from sedtalker.speech.features import (
 from sedtalker.training.corpora.augmentation import FORMANTS, PITCH, change_voice, mixed
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood
-from sedtalker.training.evaluation.measures import means
 from sedtalker.training.motion.alignment import (
     PhoneSpan,
     Utterance,

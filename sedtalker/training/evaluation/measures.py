@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from sedtalker.reading import read_own_table
 
 Better = Literal["higher", "lower", "neither"]
@@ -68,42 +66,33 @@ Measures = tuple[Measure, ...]
 # --- The tables.
 
 
-def read_measures(rows: Mapping[str, list[dict[str, Any]]], sources: Mapping[str, str]) -> dict[str, Measures]:
+_HELD = read_own_table(__file__, "measures.toml")
+"""The tables as they are written."""
+SOURCES: dict[str, str] = _HELD["sources"]
+"""Papers that define several measures, by a short name."""
+
+
+def read_measures(rows: Mapping[str, list[dict[str, Any]]]) -> dict[str, Measures]:
     """Measures by the name of their table, from rows of TOML whose keys are the fields of ``Measure``.
 
-    Args:
-        rows: by the name of the table.
-        sources: what stands for a short name of a source; other sources are as they are written.
+    ``SOURCES`` say what stands for the short name of a source; others are as they are written.
     """
     return {
         name: tuple(
-            Measure(**(row | {"source": sources.get(row.get("source", ""), row.get("source", ""))})) for row in table
+            Measure(**(row | {"source": SOURCES.get(row.get("source", ""), row.get("source", ""))})) for row in table
         )
         for name, table in rows.items()
     }
 
 
-_HELD = read_own_table(__file__, "measures.toml")
-"""The tables as they are written."""
-SOURCES: dict[str, str] = _HELD["sources"]
-"""Papers that define several measures, by a short name."""
-TEST = read_measures(_HELD["test"], SOURCES)
+TEST = read_measures(_HELD["test"])
 """Measures of each ``sedtalker evaluate`` command, and of fine-grained emotions."""
 VALIDATION: Mapping[str, Measures] = {
-    **read_measures(_HELD["validation"], SOURCES),
+    **read_measures(_HELD["validation"]),
     "vertex_decoder": TEST["vertex-decoder"],
     "published_decoder": TEST["vertex-decoder"],
 }
 """Measures of each task's ``validate``, by the kind of its checkpoint."""
-
-
-def means(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each figure over the rows that have it, of clips for instance."""
-    values: dict[str, list[float]] = {}
-    for row in rows:
-        for key, value in row.items():
-            values.setdefault(key, []).append(value)
-    return {key: float(np.mean(each)) for key, each in values.items()}
 
 
 # --- Lookups and text.

@@ -15,14 +15,13 @@ from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError
-from sedtalker.metrics.motion import vertex_errors
+from sedtalker.metrics.motion import means, vertex_errors
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.backbone import unpack_backbone
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_source
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
-from sedtalker.training.evaluation.measures import means
 
 Predict = Callable[[MeshSequence, Path, int], Floats]
 """Offsets (T, V, 3) in metres of a sequence's face, under its emotion, for a sound file and a number of frames."""

@@ -17,11 +17,10 @@ import numpy as np
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.arrays import Floats, Reals
-from sedtalker.audio import load_audio
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
-from sedtalker.speech.features import FRAME_CLOCK, analyse
+from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.motion.alignment import PhoneSpan, frame_times, read_speech_clips, read_speech_phones
 from sedtalker.training.motion.expressive_motion import (
     compose,
@@ -195,8 +194,3 @@ def composed(take: SceneTake, parts: Parts, prosody: Floats) -> tuple[SceneTake,
     recording = replace(take.recording, spoken=spoken)
     cut = SceneTake(recording, take.scene, *(v[:frames] for v in (take.times, take.posterior, take.intensity)))
     return cut, cut.motion(prosody[:frames], parts.lip_measure, parts.poses)
-
-
-def prosody_of(audio: Path) -> Floats:
-    """(T, 4) prosody of a recording at 50 frames a second."""
-    return analyse(load_audio(audio).samples).frames[0]

@@ -48,17 +48,16 @@ def sinkhorn(cost: Tensor, rows: Tensor, columns: Tensor, smoothness: float = SM
     return (kernel + left[:, None] + right).exp()
 
 
-def soft_labels(cost: Tensor, rows: Tensor, smoothness: float = SMOOTHNESS) -> tuple[Tensor, Tensor]:
+def soft_labels(cost: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Shares (N, C) of the prototypes in each sample, and the cost of the plan, from costs (C, N) of any scale.
 
     Args:
         cost: of each prototype and sample, not negative.
         rows: (C,) how much of the samples each prototype gets.
-        smoothness: see ``sinkhorn``.
     """
     count = cost.shape[1]
     scaled = cost / cost.max().clamp_min(1e-12)
-    plan = sinkhorn(scaled.detach(), rows, torch.full((count,), 1.0 / count, dtype=cost.dtype), smoothness)
+    plan = sinkhorn(scaled.detach(), rows, torch.full((count,), 1.0 / count, dtype=cost.dtype))
     return (plan * count).T, (plan * scaled).sum()
 
 
