@@ -101,20 +101,19 @@ class Guess:
     evidence: Doubles
 
 
-def find_turns(sound: Audio, count: int | None = None, rule: DiarizationRule = RULE) -> Turns:
+def find_turns(sound: Audio, count: int | None = None) -> Turns:
     """Who speaks when.
 
     Args:
         sound: the recording.
         count: how many speakers there are; None: as many as are found.
-        rule: constants.
 
     Raises:
         InputError: nobody speaks.
     """
     model: SpeakerModel = open_model("speakers")
     frames, number = encoded(model, sound)
-    found = speakers_of(model, frames, number, count, rule)
+    found = speakers_of(model, frames, number, count)
     if not found.any():
         raise InputError("nobody was found to speak in the recording")
     return numbered_turns(found, sound.duration)
@@ -158,9 +157,7 @@ def encoded(model: SpeakerModel, sound: Audio) -> tuple[Floats, Floats]:
     return np.concatenate(parts), np.concatenate(numbers)
 
 
-def speakers_of(
-    model: SpeakerModel, frames: Floats, number: Floats, count: int | None = None, rule: DiarizationRule = RULE
-) -> Mask:
+def speakers_of(model: SpeakerModel, frames: Floats, number: Floats, count: int | None = None) -> Mask:
     """(S, T) who speaks in which frame; no rows where nobody does.
 
     Args:
@@ -168,14 +165,13 @@ def speakers_of(
         frames: (T, W), see ``encoded``.
         number: (T, 3), see ``encoded``.
         count: S; None: found.
-        rule: constants.
     """
     alone = single_speech(number)
     if not alone.any():
         return np.zeros((0, len(frames)), bool)
-    found = guesses(model, frames, alone, count, rule)
-    best = max(found, key=lambda guess: float(guess.evidence @ rule.evidence))
-    return decided(model, frames, number, best, rule)
+    found = guesses(model, frames, alone, count)
+    best = max(found, key=lambda guess: float(guess.evidence @ RULE.evidence))
+    return decided(model, frames, number, best)
 
 
 def guesses(
