@@ -154,7 +154,8 @@ class SpeechEncoderTask(PreparedTask):
         training = [clip for clip in self.clips.values() if clip.split == "train"]
         moved = np.concatenate([motion[clip.name][1] for clip in training])
         self.mean, self.scale = moved.mean(0), moved.std(0) + 1e-3
-        self.teacher = open_teacher(self.data, self.cache) if self.config.pseudo_weight else None
+        reads = self.config.pseudo_weight or self.config.layer_weight
+        self.teacher = open_teacher(self.data, self.cache) if reads else None
         if self.teacher:
             readout = fit_motion_readout(self.teacher, training, hook)
             keys = sorted({copy.key for s in (self.read, *self.others) for copy in s.copies})

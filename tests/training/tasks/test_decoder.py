@@ -82,12 +82,18 @@ def test_crops_of_real_recordings_with_pseudo_labels_are_drawn_and_scored(
 
 @pytest.mark.slow
 @pytest.mark.data
-def test_the_encoder_learns_what_the_teacher_reads_out(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "weights", [{"pseudo_weight": 0.5, "layer_weight": 0.3}, {"pseudo_weight": 0.0, "layer_weight": 0.3}]
+)
+def test_the_encoder_learns_what_the_teacher_reads_out(
+    data_dir: Path, tmp_path: Path, weights: dict[str, float]
+) -> None:
     pytest.importorskip("pocketsphinx")
     data = few_recordings(data_dir, tmp_path / "data", ("speechocean762", "librispeech", "emogator"))
     if not (data / "teacher").is_dir():
         pytest.skip("no teacher in the training data")
-    task = SpeechEncoderTask({"copies": 1, "read_speech_copies": 1}, data, tmp_path / "cache")
+    task = SpeechEncoderTask({"copies": 1, "read_speech_copies": 1, **weights}, data, tmp_path / "cache")
     task.read_data(no_progress)
-    batch = task.batch(np.random.default_rng(0))
-    assert all(bool(torch.isfinite(values).all()) for values in batch.values() if values.is_floating_point())
+    losses = task.losses(task.build(), task.batch(np.random.default_rng(0)))
+    assert float(losses["layers"].detach()) > 0.0
+    assert all(bool(torch.isfinite(loss)) for loss in losses.values())
