@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
@@ -33,6 +34,8 @@ WAITING = 1024
 """Connections that may wait to be taken."""
 HEADERS = 10.0
 """Seconds in which the line and the headers of a request must come."""
+GONE = (WebSocketDisconnect, RuntimeError, OSError)
+"""What sending by a WebSocket raises where the client has gone."""
 LINGER = 10.0
 """Seconds that a client of a WebSocket has to take what was sent before its end."""
 

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketState
 
 from sedtalker.animation.animation_stream import StreamedFrame, frame_delay
 from sedtalker.animation.performance import StreamSettings
@@ -25,6 +25,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.reading import parse_json
+from sedtalker.server.access import GONE
 from sedtalker.server.options import StreamHello, parsed
 from sedtalker.server.pool import Member, StreamFailed
 from sedtalker.server.service import Busy, Limits, Service, return_memory
@@ -42,8 +43,6 @@ DONE, GOING_AWAY, UNSUPPORTED, WRONG, REFUSED, FAILED, LATER = 1000, 1001, 1003,
 unexpected error, too many clients."""
 LONGEST_REASON = 120
 """Bytes of a reason that a close frame holds."""
-GONE = (WebSocketDisconnect, RuntimeError, OSError)
-"""What sending raises where the client has gone."""
 M = TypeVar("M")
 """A message."""
 

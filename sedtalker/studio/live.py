@@ -21,7 +21,7 @@ from typing import Any
 
 import anyio
 import numpy as np
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.animator import Models
@@ -34,6 +34,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.live.outgoing import Outgoing
 from sedtalker.nn import one_thread, torch_threads
+from sedtalker.server.access import GONE
 from sedtalker.studio.document import ClipSettings
 
 SAMPLE_BYTES = 2
@@ -44,8 +45,6 @@ MOST_PIECES = 250
 """Messages of sound that may wait: about five seconds of 20 ms."""
 MOST_ROWS = 300
 """Rows that may wait for the page: ten seconds."""
-GONE = (WebSocketDisconnect, RuntimeError, OSError)
-"""What sending raises where the page has gone."""
 
 
 def stream_settings(settings: ClipSettings) -> StreamSettings:

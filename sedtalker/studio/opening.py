@@ -86,7 +86,7 @@ def head(session: Session, path: Path, landmarks: Doubles | None = None) -> tupl
     def work(hook: Hook) -> Subject:
         with called(path):
             face = Face.from_mesh(path, landmarks=landmarks, hook=hook)
-        return _ready(Subject(face, "mesh", path.name, path, landmarks), hook)
+        return _ready(Subject(face, path.name, path, landmarks), hook)
 
     return work, _taking(session)
 
@@ -97,7 +97,7 @@ def builtin_face(session: Session, name: str) -> tuple[Work, Then]:
     def work(hook: Hook) -> Subject:
         with one_step(hook, "building the face"):
             face = Face.builtin(name)
-        return _ready(Subject(face, "builtin", name), hook)
+        return _ready(Subject(face, name), hook)
 
     return work, _taking(session)
 
@@ -151,8 +151,8 @@ def voice_of(animator: Animator, name: str, sound: Audio, channel: int | None, h
 def _found(held: Project, animator: Animator, clip: OpenClip, hook: Hook) -> NewSpeaker:
     """A speaker of a project; one without a name has the whole recording."""
     face = held.open_face(hook)
-    kind, name = ("mesh", held.mesh.name) if held.mesh else ("builtin", held.face or "builtin")
-    subject = _ready(Subject(face, kind, name, held.mesh, held.landmarks), hook)
+    name = held.mesh.name if held.mesh else held.face or "builtin"
+    subject = _ready(Subject(face, name, held.mesh, held.landmarks), hook)
     if held.turns is None:
         voice = SpeakerVoice(Decoding(animator, clip.sound, clip.features))
     else:

@@ -73,10 +73,11 @@ from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.live.outgoing import Outgoing
 from sedtalker.reading import checked
+from sedtalker.server.access import GONE
 from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
-from sedtalker.studio.live import GONE, run_live, stream_settings
+from sedtalker.studio.live import run_live, stream_settings
 from sedtalker.studio.recognition import FINER, LEARN, find_fine_emotions, learn_from_corrections
 from sedtalker.studio.requests import content_policy, read_json, receive_file
 from sedtalker.studio.sound import MOST_PEAKS

@@ -93,7 +93,7 @@ def run(
     bound = bound_socket(port)
     number = int(bound.getsockname()[1])
     with StudioFolder() as home:
-        session = Session(Models(), Subject(Face.builtin(face), "builtin", face or "builtin"))
+        session = Session(Models(), Subject(Face.builtin(face), face or "builtin"))
         studio = Studio(session, home, finer=finer)
         token = new_token()
 

@@ -42,15 +42,13 @@ class Subject:
 
     Attributes:
         face: the face.
-        kind: ``builtin`` or ``mesh``.
         name: of the built-in face, or of the file.
-        path: the mesh file, or None.
+        path: the mesh file, or None: it is a built-in one.
         landmarks: points (68, 3) in the file's coordinates that a person has given, NaN elsewhere, or None.
         key: of no other subject.
     """
 
     face: Face
-    kind: str
     name: str
     path: Path | None = None
     landmarks: Doubles | None = None

@@ -87,7 +87,7 @@ def _new_face(used: list[str], hook: Hook) -> Subject:
     name = min(FACES, key=used.count)
     used.append(name)
     with one_step(hook, f"building the face {name}"):
-        made = Subject(Face.builtin(name), "builtin", name)
+        made = Subject(Face.builtin(name), name)
         _ = made.glb
     return made
 

@@ -110,7 +110,7 @@ def face_state(subject: Subject) -> dict[str, Any]:
         report = {**judged.as_dict(), "notes": notes, "way": face.report.way, "basis": face.report.basis}
     return {
         "name": subject.name,
-        "kind": subject.kind,
+        "kind": "builtin" if subject.path is None else "mesh",
         "vertices": len(face.mesh.vertices),
         "shapes": face.basis_names,
         "arkit": list(ARKIT_52),

@@ -100,7 +100,7 @@ def studio_files(out: Path) -> None:
 
     models, clip = Models(), Path("happy.wav").absolute()
     track = EmotionTrack.load(Path("spans.emotion.json"), 1.4)
-    session = Session(models, Subject(Face.builtin(), "builtin", "builtin"))
+    session = Session(models, Subject(Face.builtin(), "builtin"))
     sound = out / "sound"
     sound.mkdir()
     session.open_clip(analyse(models.animator(), clip, sound, no_progress, track))

@@ -44,7 +44,7 @@ def clip(models, tmp_path_factory):
 def subject():
     from sedtalker.studio.session import Subject
 
-    return Subject(Face.builtin(), "builtin", "builtin")
+    return Subject(Face.builtin(), "builtin")
 
 
 @pytest.fixture
