@@ -246,12 +246,11 @@ def _centimetres(points: Reals) -> Doubles:
 
 def _layer(name: str, mapping: str, **arrays: NDArray[Any]) -> Record:
     """Values of corners or polygons; a second array says which value each has."""
-    by = "AllSame" if not arrays else mapping
     reference = "IndexToDirect" if len(arrays) > 1 or "Materials" in arrays else "Direct"
     inner = [
         one("Version", 101),
         one("Name", "UVMap" if "UV" in arrays else ""),
-        one("MappingInformationType", by),
+        one("MappingInformationType", mapping),
         one("ReferenceInformationType", reference),
     ]
     return Record(name, (0,), [*inner, *(one(key, values.reshape(-1)) for key, values in arrays.items())])

@@ -119,19 +119,18 @@ class StudioFolder:
         """Whether there are edits that are only here."""
         return (self.path / AUTOSAVE).exists()
 
-    def save(self, project: Project) -> None:
-        """Keep the edits.
+    def keep(self, project: Project | None) -> None:
+        """Keep edits that are only here; None: they are saved elsewhere.
 
         Raises:
             InputError: the disk is full.
         """
+        if project is None:
+            for name in (AUTOSAVE, SUMMARY):
+                (self.path / name).unlink(missing_ok=True)
+            return
         write_text(self.path / AUTOSAVE, project_text(project, names_from(self.path)))
         write_text(self.path / SUMMARY, json.dumps({"saved_at": time.time(), "audio": project.audio.name}))
-
-    def clear(self) -> None:
-        """The edits are saved elsewhere."""
-        for name in (AUTOSAVE, SUMMARY):
-            (self.path / name).unlink(missing_ok=True)
 
     def left_by_others(self) -> Left | None:
         """The newest edits of a studio that is gone; folders without any are removed."""

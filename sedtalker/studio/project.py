@@ -137,13 +137,13 @@ class Project:
             return Face.builtin(self.face)
         return Face.from_mesh(self.mesh, landmarks=self.landmarks, hook=hook)
 
-    def sound(self, longest: float = 3600.0) -> Audio:
+    def sound(self) -> Audio:
         """The recording; of one that is taken apart the speaker's own sound."""
         if self.turns is None:
-            return load_audio(self.audio, longest)
+            return load_audio(self.audio)
         if self.channel is None:
-            return sound_of(load_audio(self.audio, longest), self.turns, self.name)
-        channels = load_channels(self.audio, longest)
+            return sound_of(load_audio(self.audio), self.turns, self.name)
+        channels = load_channels(self.audio)
         if self.channel >= len(channels):
             raise InputError(f"{self.audio}: no channel {self.channel + 1}, which {self.name} speaks in")
         return sound_of(channels[self.channel], self.turns, self.name)

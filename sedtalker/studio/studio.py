@@ -26,6 +26,7 @@ from sedtalker.nn import one_thread
 from sedtalker.progress import Hook
 from sedtalker.studio.autosave import Left, StudioFolder
 from sedtalker.studio.opening import Then, Work
+from sedtalker.studio.project import Project
 from sedtalker.studio.recognition import FINER, find_fine_emotions
 from sedtalker.studio.session import Session
 from sedtalker.studio.speakers import FIND, find_speakers
@@ -111,15 +112,14 @@ class Studio:
         if self._ended:
             return
         self._saving = None  # an edit from here on is kept by the next one
-        snapshot = await self.on_session(lambda: self.session.snapshot() if self.session.dirty else None)
-        loop = asyncio.get_running_loop()
+        project = await self.on_session(self._unsaved)
         try:
-            if snapshot is not None:
-                await loop.run_in_executor(self._aside, self.home.save, snapshot.project)
-            else:
-                await loop.run_in_executor(self._aside, self.home.clear)
+            await asyncio.get_running_loop().run_in_executor(self._aside, self.home.keep, project)
         except InputError as error:
             log.warning(f"unsaved edits could not be kept: {error}")
+
+    def _unsaved(self) -> Project | None:
+        return self.session.snapshot().project if self.session.dirty else None
 
     def motion_asked(self) -> None:
         """Motion was shown; when nothing more is asked for, decode a long recording as a whole."""
@@ -145,12 +145,8 @@ class Studio:
         self._aside.shutdown(wait=True, cancel_futures=True)
         if self.left is not None:
             self.left.lock.close()
-        if self.session.dirty:
-            snapshot = self.session.snapshot()
-            with contextlib.suppress(InputError):
-                self.home.save(snapshot.project)
-        else:
-            self.home.clear()
+        with contextlib.suppress(InputError):
+            self.home.keep(self._unsaved())
 
 
 # --- Work that takes long: one job at a time in a thread of its own, with progress, and cancelled between two steps.

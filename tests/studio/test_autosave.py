@@ -21,16 +21,16 @@ def root(tmp_path):
 
 def test_a_clean_end_leaves_nothing(root, session):
     with StudioFolder(root) as home:
-        home.save(session.snapshot().project)
+        home.keep(session.snapshot().project)
         assert home.unsaved
-        home.clear()
+        home.keep(None)
     assert list(root.iterdir()) == []
 
 
 def test_what_is_not_saved_is_offered_to_the_next(root, session):
     session.edit({"op": "relabel", "index": 0, "label": "sad"})
     with StudioFolder(root) as first:
-        first.save(session.snapshot().project)
+        first.keep(session.snapshot().project)
         with StudioFolder(root) as second:
             assert second.left_by_others() is None  # the first still runs
     with StudioFolder(root) as third:
@@ -52,7 +52,7 @@ def test_what_is_not_saved_is_offered_to_the_next(root, session):
 def test_edits_whose_summary_is_damaged_are_offered_all_the_same(root, session, summary):
     session.edit({"op": "relabel", "index": 0, "label": "sad"})
     with StudioFolder(root) as home:
-        home.save(session.snapshot().project)
+        home.keep(session.snapshot().project)
         (home.path / SUMMARY).unlink()
         if summary is not None:
             (home.path / SUMMARY).write_text(summary)
@@ -73,7 +73,7 @@ def test_names_that_no_project_can_have_are_one_line(tmp_path, name):
 
 def test_folders_without_edits_and_old_ones_are_removed(root, session, monkeypatch):
     with StudioFolder(root) as home:
-        home.save(session.snapshot().project)
+        home.keep(session.snapshot().project)
     (root / "123-empty").mkdir()
     (root / "123-empty" / LOCK).touch()
     monkeypatch.setattr("sedtalker.studio.autosave.KEPT_SECONDS", -1.0)
@@ -117,7 +117,7 @@ def test_a_page_recovers_what_another_studio_left(models, subject, clip, tmp_pat
     session.open_clip(clip)
     session.edit({"op": "relabel", "index": 1, "label": "disgust"})
     with StudioFolder(tmp_path) as before:
-        before.save(session.snapshot().project)
+        before.keep(session.snapshot().project)
     with StudioFolder(tmp_path) as home:
         app = make_app(Studio(Session(models, subject), home), TOKEN, PORT)
         with TestClient(app, base_url=f"http://127.0.0.1:{PORT}") as page:
@@ -151,7 +151,7 @@ def test_a_studio_that_ends_before_its_edit_is_kept_keeps_it_itself(studio, sess
 
 def test_what_was_left_can_be_dropped(client, studio, session, home):
     with StudioFolder(home.root) as other:
-        other.save(session.snapshot().project)
+        other.keep(session.snapshot().project)
     studio.left = home.left_by_others()
     assert client.get(f"{ROOT}api/state").json()["recovery"] is not None
     assert client.delete(f"{ROOT}api/recover").json() == {}

@@ -261,7 +261,7 @@ def test_edits_of_everybody_survive_a_crash(session, home, tmp_path):
     from sedtalker.studio.autosave import StudioFolder, recovered
 
     session.edit({"op": "relabel", "index": 0, "label": "fear"})
-    home.save(session.snapshot().project)
+    home.keep(session.snapshot().project)
     shutil.copytree(home.path, tmp_path / "state" / "gone")
     with StudioFolder(tmp_path / "state") as other:
         left = other.left_by_others()
