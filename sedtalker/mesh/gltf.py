@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, Ints, to_srgb
+from sedtalker.arrays import Doubles, Ints
 from sedtalker.errors import InputError
 from sedtalker.mesh.gltf_file import MOST_NODES, GltfFile, plain
 from sedtalker.mesh.mesh import (
@@ -17,8 +17,9 @@ from sedtalker.mesh.mesh import (
     NO_FILE,
     NO_PICTURE,
     Material,
-    Mesh,
     Scene,
+    ScenePart,
+    joined,
     kept_picture,
     note,
     sample_image,
@@ -59,10 +60,12 @@ def read_gltf(path: Path, max_vertices: int = MAX_VERTICES) -> Scene:
         InputError: the file is broken, compressed, has no triangles, or more than ``max_vertices``.
     """
     file = GltfFile(path)
-    blocks = _read_blocks(file, max_vertices)
+    blocks = list(_read_blocks(file, max_vertices).values())
     try:
-        scene = _join(list(blocks.values()))
-        mesh = replace(scene.mesh, notes=tuple(dict.fromkeys(file.notes)))
+        has_uvs = any(block.uvs is not None for block in blocks)
+        scene = joined([_part(block, has_uvs) for block in blocks])
+        smoothing = _smoothing(blocks, scene.mesh.polygon_vertices)
+        mesh = replace(scene.mesh, polygon_smoothing=smoothing, notes=tuple(dict.fromkeys(file.notes)))
         return replace(scene, mesh=mesh, shown=_shown(file, len(mesh.vertices)))
     except _BROKEN:
         raise _broken(path) from None
@@ -336,49 +339,22 @@ def _texture_colours(file: GltfFile, texture: Any, uvs: Doubles | None, used: ND
         return None  # a picture that cannot be read is no reason to refuse the mesh
 
 
-def _join(blocks: list[_Block]) -> Scene:
-    starts = np.cumsum([0, *(len(block.vertices) for block in blocks)])
-    total = int(starts[-1])
-    names = list(dict.fromkeys(name for block in blocks for name in block.targets))
-    targets = np.zeros((len(names), total, 3), dtype=np.float32)
-    order: dict[str, int] = {}
-    materials: list[Material | None] = []
-    triangles, groups = [], []
-    for block, start in zip(blocks, starts, strict=False):
-        rows = slice(start, start + len(block.vertices))
-        for name, offsets in block.targets.items():
-            targets[names.index(name), rows] = offsets
-        for part, label, material in zip(block.triangles, block.groups, block.materials, strict=True):
-            unlike = label in order and materials[order[label]] != material  # two of one name, or of none
-            name = f"{label} {len(order)}" if unlike else label
-            if name not in order:
-                order[name] = len(order)
-                materials.append(material)
-            triangles.append(part + start)
-            groups.append(np.full(len(part), order[name]))
-    corners = np.concatenate(triangles).astype(np.int32).reshape(-1)
-    uvs = None
-    if any(block.uvs is not None for block in blocks):
-        uvs = np.concatenate([np.zeros((len(b.vertices), 2)) if b.uvs is None else b.uvs for b in blocks])
-        uvs = np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1).astype(np.float32)
-    linear = np.concatenate([block.colours for block in blocks])
-    colours = None
-    if np.isfinite(linear).any():
-        linear = np.clip(np.nan_to_num(linear, nan=0.6), 0.0, 1.0)
-        colours = to_srgb(linear).astype(np.float32)
-    mesh = Mesh(
-        vertices=np.concatenate([block.vertices for block in blocks]).astype(np.float32),
-        polygon_sizes=np.full(len(corners) // 3, 3, dtype=np.int32),
-        polygon_vertices=corners,
-        uvs=uvs,
-        polygon_uvs=None if uvs is None else corners,
-        colours=colours,
-        group_names=tuple(order),
-        polygon_groups=np.concatenate(groups).astype(np.int32),
-        materials=tuple(materials) if any(materials) else (),
-        polygon_smoothing=_smoothing(blocks, corners),
+def _part(block: _Block, has_uvs: bool) -> ScenePart:
+    """What a vertex buffer adds to the scene; where others have texture coordinates, it has some, too."""
+    corners = np.concatenate(block.triangles).astype(np.int32).reshape(-1)
+    uvs = np.zeros((len(block.vertices), 2)) if block.uvs is None else block.uvs
+    return ScenePart(
+        vertices=block.vertices,
+        sizes=np.full(len(corners) // 3, 3, dtype=np.int32),
+        corners=corners,
+        groups=np.repeat(np.arange(len(block.groups)), [len(part) for part in block.triangles]),
+        names=block.groups,
+        uvs=np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1) if has_uvs else None,
+        corner_uvs=corners if has_uvs else None,
+        colours=block.colours,
+        materials=block.materials,
+        targets=block.targets,
     )
-    return Scene(mesh, tuple(names), targets)
 
 
 def _smoothing(blocks: list[_Block], corners: Ints) -> Ints | None:

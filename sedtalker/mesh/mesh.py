@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, Floats, Ints, Reals, from_srgb
+from sedtalker.arrays import Doubles, Floats, Ints, Reals, from_srgb, to_srgb
 from sedtalker.plugins import plugin
 
 Real = TypeVar("Real", np.float32, np.float64)
@@ -232,6 +232,93 @@ class Scene:
     target_names: tuple[str, ...]
     targets: Floats
     shown: Ints | None = None
+
+
+@dataclass
+class ScenePart:
+    """One of the meshes of a file, in scene coordinates.
+
+    Attributes:
+        vertices: (V, 3).
+        sizes, corners: corners of each polygon (F,), and the vertex of each (C,).
+        groups: (F,) into ``names``.
+        names: of its polygon groups.
+        uvs: (N, 2) texture coordinates, or None.
+        corner_uvs: (C,) into ``uvs``, −1 where a corner has none; None without ``uvs``.
+        colours: (V, 3) linear, NaN where there is none; None where there is none at all.
+        materials: of its groups.
+        targets: offsets (V, 3) of the morph targets by name.
+    """
+
+    vertices: Doubles
+    sizes: Ints
+    corners: Ints
+    groups: NDArray[np.integer]
+    names: list[str]
+    uvs: Reals | None = None
+    corner_uvs: Ints | None = None
+    colours: Doubles | None = None
+    materials: list[Material | None] = field(default_factory=list)
+    targets: dict[str, Doubles] = field(default_factory=dict)
+
+
+def joined(parts: list[ScenePart]) -> Scene:
+    """The meshes of a file as one, their vertices one after another; groups of one name and one material are one."""
+    starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    targets = list(dict.fromkeys(name for part in parts for name in part.targets))
+    offsets = np.zeros((len(targets), starts[-1], 3), dtype=np.float32)
+    order: dict[str, int] = {}
+    materials, groups, corners = list[Material | None](), [], []
+    for part, start in zip(parts, starts, strict=False):
+        corners.append(part.corners + start)
+        for name, moved in part.targets.items():
+            offsets[targets.index(name), start : start + len(moved)] = moved
+        numbers = []
+        for name, material in zip(part.names, part.materials or [None] * len(part.names), strict=True):
+            unlike = name in order and materials[order[name]] != material  # two of one name, or of none
+            label = f"{name} {len(order)}" if unlike else name
+            if label not in order:
+                order[label] = len(order)
+                materials.append(material)
+            numbers.append(order[label])
+        groups.append(np.array(numbers, np.int32)[part.groups])
+    uvs, corner_uvs = _joined_uvs(parts)
+    mesh = Mesh(
+        vertices=np.concatenate([part.vertices for part in parts], dtype=np.float32),
+        polygon_sizes=np.concatenate([part.sizes for part in parts]),
+        polygon_vertices=np.concatenate(corners, dtype=np.int32),
+        uvs=uvs,
+        polygon_uvs=corner_uvs,
+        colours=_joined_colours(parts),
+        group_names=tuple(order),
+        polygon_groups=np.concatenate(groups) if order else None,
+        materials=tuple(materials) if any(materials) else (),
+    )
+    return Scene(mesh, tuple(targets), offsets)
+
+
+def _joined_uvs(parts: list[ScenePart]) -> tuple[Floats | None, Ints | None]:
+    tables, corners, start = list[Reals](), [], 0
+    for part in parts:
+        if part.uvs is None or part.corner_uvs is None:
+            corners.append(np.full(len(part.corners), -1))
+            continue
+        tables.append(part.uvs)
+        corners.append(np.where(part.corner_uvs < 0, -1, part.corner_uvs + start))
+        start += len(part.uvs)
+    if not tables:
+        return None, None
+    return np.concatenate(tables, dtype=np.float32), np.concatenate(corners, dtype=np.int32)
+
+
+def _joined_colours(parts: list[ScenePart]) -> Floats | None:
+    """sRGB by vertex; grey where only other vertices have colours."""
+    linear = np.concatenate(
+        [np.full(part.vertices.shape, np.nan) if part.colours is None else part.colours for part in parts]
+    )
+    if not np.isfinite(linear).any():
+        return None
+    return to_srgb(np.clip(np.nan_to_num(linear, nan=0.6), 0.0, 1.0)).astype(np.float32)
 
 
 # --- Textures: kept as the file had them for the formats that can carry them, and read at vertices for the others.

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, Floats, Ints, to_srgb
+from sedtalker.arrays import Doubles, Floats, Ints
 from sedtalker.errors import InputError, extra
-from sedtalker.mesh.mesh import Mesh, Scene
+from sedtalker.mesh.mesh import Scene, ScenePart, joined
 from sedtalker.processes import run_beside
 from sedtalker.reading import is_utf8
 
@@ -29,21 +28,6 @@ for prim in stage.Traverse():
         attribute.Get()
 """
 """What the trial process runs: it opens the file and reads every attribute."""
-
-
-@dataclass
-class _Part:
-    """One mesh prim, in scene coordinates."""
-
-    vertices: Doubles
-    sizes: Ints
-    corners: Ints
-    uvs: Floats | None
-    corner_uvs: Ints | None
-    colours: Doubles | None
-    groups: Ints
-    names: list[str]
-    targets: dict[str, Doubles] = field(default_factory=dict)
 
 
 def read_usd_scene(path: Path) -> Scene:
@@ -64,7 +48,7 @@ def read_usd_scene(path: Path) -> Scene:
         parts = _parts(stage)
         if not parts:
             raise InputError(f"{path}: there is no mesh in it")
-        return _join(parts)
+        return joined(parts)
     except InputError:
         raise
     except (Tf.ErrorException, ValueError, IndexError, TypeError, AttributeError, RuntimeError, OverflowError):
@@ -91,7 +75,7 @@ def check_openable(path: Path) -> None:
         raise InputError(f"{path}: not a USD file, or a broken one")
 
 
-def _parts(stage: Any) -> list[_Part]:
+def _parts(stage: Any) -> list[ScenePart]:
     from pxr import Usd, UsdGeom
 
     transforms = UsdGeom.XformCache(Usd.TimeCode.EarliestTime())
@@ -108,7 +92,7 @@ def _parts(stage: Any) -> list[_Part]:
     return parts
 
 
-def _part(mesh: Any, points: Doubles, matrix: Doubles) -> _Part:
+def _part(mesh: Any, points: Doubles, matrix: Doubles) -> ScenePart:
     from pxr import Usd, UsdGeom
 
     first = Usd.TimeCode.EarliestTime()
@@ -122,7 +106,7 @@ def _part(mesh: Any, points: Doubles, matrix: Doubles) -> _Part:
         order = _turned(sizes)
     uvs, corner_uvs = _uvs(mesh, corners)
     groups, names = _groups(mesh, len(sizes))
-    return _Part(
+    return ScenePart(
         vertices=points @ matrix[:3, :3].T + matrix[:3, 3],
         sizes=sizes,
         corners=corners[order],
@@ -175,22 +159,23 @@ def _colours(mesh: Any, count: int) -> Doubles | None:
     values = primvar.ComputeFlattened(Usd.TimeCode.EarliestTime()) if primvar and primvar.HasValue() else None
     if values is None or len(values) not in (1, count):
         return None
-    return np.broadcast_to(np.array(values, dtype=np.float64), (count, 3))
+    return np.nan_to_num(np.broadcast_to(np.array(values, dtype=np.float64), (count, 3)))
 
 
-def _groups(mesh: Any, count: int) -> tuple[Ints, list[str]]:
+def _groups(mesh: Any, count: int) -> tuple[NDArray[np.integer], list[str]]:
     """Group of each polygon: its material subset, else the prim."""
     from pxr import UsdGeom
 
     prim = mesh.GetPrim()
-    groups, names = np.zeros(count, np.int32), [prim.GetName()]
+    groups, names = np.zeros(count, np.int64), [prim.GetName()]
     for subset in UsdGeom.Subset.GetAllGeomSubsets(mesh):
         chosen = np.array(subset.GetIndicesAttr().Get() or (), dtype=np.int64)
         chosen = chosen[(chosen >= 0) & (chosen < count)]
         if subset.GetElementTypeAttr().Get() == UsdGeom.Tokens.face and len(chosen):
             groups[chosen] = len(names)
             names.append(subset.GetPrim().GetName())
-    return groups, names
+    used, groups = np.unique(groups, return_inverse=True)
+    return groups, [names[k] for k in used]
 
 
 def _targets(mesh: Any, count: int) -> dict[str, Doubles]:
@@ -211,57 +196,3 @@ def _targets(mesh: Any, count: int) -> dict[str, Doubles]:
         whole = targets.setdefault(str(name), np.zeros((count, 3)))
         whole[rows] += offsets
     return targets
-
-
-def _join(parts: list[_Part]) -> Scene:
-    starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
-    names = list(dict.fromkeys(name for part in parts for name in part.targets))
-    targets = np.zeros((len(names), int(starts[-1]), 3), dtype=np.float32)
-    order: dict[str, int] = {}
-    groups: list[Ints] = []
-    for part, start in zip(parts, starts, strict=False):
-        for name, offsets in part.targets.items():
-            targets[names.index(name), start : start + len(part.vertices)] = offsets
-        numbers = np.array(
-            [
-                order.setdefault(name, len(order)) if (part.groups == k).any() else -1
-                for k, name in enumerate(part.names)
-            ],
-            dtype=np.int32,
-        )
-        groups.append(numbers[part.groups])
-    uvs, corner_uvs = _joined_uvs(parts)
-    mesh = Mesh(
-        vertices=np.concatenate([part.vertices for part in parts]).astype(np.float32),
-        polygon_sizes=np.concatenate([part.sizes for part in parts]),
-        polygon_vertices=np.concatenate([p.corners + s for p, s in zip(parts, starts, strict=False)]).astype(np.int32),
-        uvs=uvs,
-        polygon_uvs=corner_uvs,
-        colours=_joined_colours(parts),
-        group_names=tuple(order),
-        polygon_groups=np.concatenate(groups) if order else None,
-    )
-    return Scene(mesh, tuple(names), targets)
-
-
-def _joined_uvs(parts: list[_Part]) -> tuple[Floats | None, Ints | None]:
-    if all(part.uvs is None for part in parts):
-        return None, None
-    tables, corners, start = [], [], 0
-    for part in parts:
-        if part.uvs is None or part.corner_uvs is None:
-            corners.append(np.full(len(part.corners), -1, np.int32))
-            continue
-        tables.append(part.uvs)
-        corners.append(np.where(part.corner_uvs < 0, -1, part.corner_uvs + start).astype(np.int32))
-        start += len(part.uvs)
-    return np.concatenate(tables), np.concatenate(corners)
-
-
-def _joined_colours(parts: list[_Part]) -> Floats | None:
-    """sRGB by vertex; grey where only other meshes have colours."""
-    if all(part.colours is None for part in parts):
-        return None
-    grey = [np.full((len(part.vertices), 3), 0.6) if part.colours is None else part.colours for part in parts]
-    linear = np.clip(np.nan_to_num(np.concatenate(grey)), 0.0, 1.0)
-    return to_srgb(linear).astype(np.float32)
