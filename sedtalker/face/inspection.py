@@ -133,21 +133,21 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
     surface = weld(mesh)
     contents = count(mesh, surface)
     problems = [*complaints(contents), *mesh.notes]
+
+    def no_face(why: str) -> Inspection:
+        return Inspection(contents, None, (why, *problems), targets)
+
     if len(surface.triangles) < FEWEST_TRIANGLES:
-        return Inspection(
-            contents, None, (f"not a face: {len(surface.triangles)} triangles are too few", *problems), targets
-        )
+        return no_face(f"not a face: {len(surface.triangles)} triangles are too few")
     detector = open_model("landmarks")
     known, vertex = prepare_source(source)
     heads = [given] if given else heads_of(mesh, source)
     chosen = choose_head(heads, number, "the mesh")
     fix = chosen.on(surface, known.landmarks) if chosen else find_face(surface, known.landmarks, detector)
     if fix is None:
-        return Inspection(
-            contents, None, ("not a face: no eyes, nose and mouth were found from any side", *problems), targets
-        )
+        return no_face("not a face: no eyes, nose and mouth were found from any side")
     if skin_triangles(surface, fix) < FEWEST_TRIANGLES:
-        return Inspection(contents, None, (f"not a face that can be fitted: {LOOSE}", *problems), targets)
+        return no_face(f"not a face that can be fitted: {LOOSE}")
     head = prepare_target(surface, fix, known.landmarks)
     placed = place(fix, known.landmarks)
     roles = name_pieces(head, known, source, vertex)

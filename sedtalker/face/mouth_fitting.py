@@ -7,7 +7,6 @@ lips, nose and chin, kept behind the skin, and the bag's front is bent to the ri
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,26 +63,18 @@ def build_mouth(face: Face, source: Face, mouth: Mouth, missing: Collection[str]
     """
     fitting = Fitting(face, source, mouth)
     parts = [fitting.bag()] if "bag" in missing else []
-    wanted = [p for p in solid_parts(source) if ("tongue" if p.name == "tongue" else "teeth") in missing]
-    return [*parts, *map(fitting.solid, wanted)]
+    pieces = solid_parts(source)
+    wanted = [name for name in pieces if ("tongue" if name == "tongue" else "teeth") in missing]
+    return [*parts, *(fitting.solid(name, pieces[name]) for name in wanted)]
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """A piece of the source: its group's name and its triangles (T, 3)."""
-
-    name: str
-    triangles: Ints
-
-
-def solid_parts(source: Face) -> list[Part]:
-    """Teeth, gums and tongue of a source face."""
+def solid_parts(source: Face) -> dict[str, Ints]:
+    """Triangles (T, 3) of teeth, gums and tongue of a source face, by the names of their groups."""
     mesh = source.mesh
     assert mesh.polygon_groups is not None
     group = mesh.polygon_groups[mesh.triangle_polygons]
-    return [
-        Part(name, mesh.triangles[group == mesh.group_names.index(name)]) for name in PARTS if name in mesh.group_names
-    ]
+    here = [name for name in PARTS if name in mesh.group_names]
+    return {name: mesh.triangles[group == mesh.group_names.index(name)] for name in here}
 
 
 def bag_triangles(source: Face) -> Ints:
@@ -108,7 +99,7 @@ class Fitting:
         jaw = source.basis[source.shape_index["jawOpen"]]
         self.rest = (source.mesh.vertices + ajar * jaw).astype(np.float64)
         rims = other.lips.moved(ajar * other.offsets[source.shape_index["jawOpen"]])
-        solid = np.unique(np.concatenate([part.triangles.ravel() for part in solid_parts(source)]))
+        solid = np.unique(np.concatenate([triangles.ravel() for triangles in solid_parts(source).values()]))
         self.place = behind_skin(placed(face, source, self.rest, mouth, rims), self.rest[solid], mouth)
         # What moves how far: by name, for a face may have fewer correctives than the source.
         rows = source_rows(face, source)
@@ -122,13 +113,13 @@ class Fitting:
         """Offsets (B, N, 3) of the source in the face's coordinates, as far as its chin and lower lip go."""
         return np.asarray(offsets @ self.linear.T * self.gain[:, None, None])
 
-    def solid(self, part: Part) -> PlacedPart:
-        """Teeth, gums or the tongue."""
-        used, local = np.unique(part.triangles, return_inverse=True)
+    def solid(self, name: str, triangles: Ints) -> PlacedPart:
+        """Teeth, gums or the tongue: a piece of the source by its group's name and its triangles (T, 3)."""
+        used, local = np.unique(triangles, return_inverse=True)
         offsets = self.as_moved(self.source.basis[self.rows][:, used].astype(np.float64))
-        back = 0.0 if part.name == SOCKET else SET_BACK * self.place.scale
+        back = 0.0 if name == SOCKET else SET_BACK * self.place.scale
         places = self.place.apply(self.rest[used]) - (0.0, 0.0, back)
-        return self.named(part.name, places, offsets, local.reshape(-1, 3).astype(np.int32))
+        return self.named(name, places, offsets, local.reshape(-1, 3).astype(np.int32))
 
     def named(self, name: str, vertices: Points, offsets: Doubles, triangles: Ints) -> PlacedPart:
         """A piece with the colour and the regions of its name."""
@@ -136,7 +127,7 @@ class Fitting:
 
     def bag(self) -> PlacedPart:
         """The bag, its front bent to the lips, with a flange behind them."""
-        rigid = self.solid(Part(SOCKET, bag_triangles(self.source)))
+        rigid = self.solid(SOCKET, bag_triangles(self.source))
         used = np.unique(bag_triangles(self.source))
         points, offsets = self.bending.bent(rigid.vertices, rigid.offsets, used)
         rim, strip = flange(rigid.triangles, len(used))
@@ -196,11 +187,7 @@ def behind_skin(place: Similarity, solid: Points, mouth: Mouth) -> Similarity:
 
 def out_of_skin(points: Points, mouth: Mouth, sides: tuple[tuple[float, float], ...]) -> float:
     """The farthest, metres, that any of points (N, 3) comes in front of the skin as seen from some sides."""
-    worst = 0.0
-    for yaw, pitch in sides:
-        allowed = allowed_depth(points, mouth, turn(yaw, pitch))
-        worst = max(worst, float(allowed.max(initial=0.0)))
-    return worst
+    return max(float(allowed_depth(points, mouth, turn(*side)).max(initial=0.0)) for side in sides)
 
 
 def allowed_depth(points: Points, mouth: Mouth, rotation: Points) -> Doubles:

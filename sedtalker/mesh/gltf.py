@@ -89,14 +89,14 @@ class PlacedBuffer:
     vertices: Doubles
 
 
-def placed_buffers(file: GltfFile, max_vertices: int = MAX_VERTICES) -> list[PlacedBuffer]:
+def placed_buffers(file: GltfFile) -> list[PlacedBuffer]:
     """The vertex buffers of a file, in the order of ``read_gltf``.
 
     Raises:
         InputError: see ``read_gltf``.
     """
     found, start = [], 0
-    for (node, accessor), block in _read_blocks(file, max_vertices).items():
+    for (node, accessor), block in _read_blocks(file, MAX_VERTICES).items():
         rows = slice(start, start + len(block.vertices))
         found.append(PlacedBuffer(node, accessor, rows, block.place, block.vertices))
         start = rows.stop

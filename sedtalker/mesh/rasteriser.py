@@ -181,14 +181,13 @@ def rasterise(projected: Floats, triangles: Ints, size: int) -> tuple[Ints, Floa
     return ids, -depth * np.float32(reach)
 
 
-def geometry_channels(projected: Floats, triangles: Ints, size: int) -> tuple[Floats, Ints, Floats]:
+def geometry_channels(projected: Floats, triangles: Ints, size: int) -> Floats:
     """The detector's input for one view.
 
     Normals always face the viewer, so inside-out and inconsistently wound meshes look the same as sound ones.
 
     Returns:
-        (4, size, size) float32: normal x, y, z and depth (relative to its median, clipped to ±1; −1 where empty);
-        the id buffer and the depth buffer of ``rasterise``.
+        (4, size, size) float32: normal x, y, z and depth (relative to its median, clipped to ±1; −1 where empty).
     """
     ids, depth = rasterise(projected, triangles, size)
     channels = np.zeros((CHANNELS, size, size), np.float32)
@@ -199,4 +198,4 @@ def geometry_channels(projected: Floats, triangles: Ints, size: int) -> tuple[Fl
         normal *= np.where(normal[:, 2:] < 0, -1.0, 1.0) / (np.linalg.norm(normal, axis=1, keepdims=True) + 1e-20)
         channels[:3, seen] = normal.T
         channels[3, seen] = np.clip(depth[seen] - np.median(depth[seen]), -1.0, 1.0)
-    return channels, ids, depth
+    return channels

@@ -52,13 +52,10 @@ class Subdivision:
             raise ValueError(f"the cage has no edge {a}-{b}")
         return self.matrix.shape[1] + at
 
-    def loop(self, vertices: Index, closed: bool = True) -> Index:
-        """Refined vertices along a path of cage vertices: each vertex followed by its edge's point."""
-        ends = np.roll(vertices, -1) if closed else vertices[1:]
-        refined: list[int] = []
-        for a, b in zip(vertices, ends, strict=False):
-            refined += [int(a), self.edge_point(int(a), int(b))]
-        return np.array(refined if closed else [*refined, int(vertices[-1])])
+    def loop(self, vertices: Index) -> Index:
+        """Refined vertices along a closed path of cage vertices: each vertex followed by its edge's point."""
+        sides = zip(vertices.tolist(), np.roll(vertices, -1).tolist(), strict=True)
+        return np.array([point for a, b in sides for point in (a, self.edge_point(a, b))])
 
 
 # --- The quad topology: a grid, and rings for its features.

@@ -79,15 +79,14 @@ class Front:
 
     def column(self, x: float) -> int:
         """Picture column of a mesh x."""
-        return int(
-            np.clip((x - self.view.centre[0]) / self.view.half_width * PICTURE / 2 + PICTURE / 2, 0, PICTURE - 1)
-        )
+        return self._pixel(x - self.view.centre[0])
 
     def row(self, y: float) -> int:
         """Picture row of a mesh y."""
-        return int(
-            np.clip(PICTURE / 2 - (y - self.view.centre[1]) / self.view.half_width * PICTURE / 2, 0, PICTURE - 1)
-        )
+        return self._pixel(self.view.centre[1] - y)
+
+    def _pixel(self, away: float) -> int:
+        return int(np.clip(away / self.view.half_width * PICTURE / 2 + PICTURE / 2, 0, PICTURE - 1))
 
 
 def look(points: Points, triangles: Ints, skin: Mask, landmarks: Points) -> Front:

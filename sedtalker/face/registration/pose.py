@@ -160,7 +160,7 @@ def survey(surface: Surface, rotations: list[Points], detector: Model) -> list[V
     """Views of the whole mesh and of its top (heads of bodies) with a face in them, best first."""
     views = [view for rotation in rotations for view in framings(surface.points, rotation)]
     channels = np.stack(
-        [geometry_channels(v.project(surface.points), surface.triangles, detector.config.size)[0] for v in views]
+        [geometry_channels(v.project(surface.points), surface.triangles, detector.config.size) for v in views]
     )
     found = detect(detector, channels)
     order = np.argsort(-found.face, kind="stable")
@@ -208,7 +208,7 @@ def refine(surface: Surface, view: View, reference: Points, detector: Model, rou
 
 def locate(surface: Surface, views: list[View], reference: Points, detector: Model) -> FaceFix | None:
     """Landmarks seen in several views, lifted to the surface and combined."""
-    rendered = [geometry_channels(v.project(surface.points), surface.triangles, detector.config.size)[0] for v in views]
+    rendered = [geometry_channels(v.project(surface.points), surface.triangles, detector.config.size) for v in views]
     found = detect(detector, np.stack(rendered))
     lifted, weights = [], []
     for view, points, spread in zip(views, found.points, found.spread, strict=True):

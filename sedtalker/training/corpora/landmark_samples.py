@@ -53,13 +53,13 @@ def draw(rigs: list[Rig], size: int, rng: np.random.Generator) -> Sample:
         view = View(
             random_rotation(rng), vertices.mean(0), float(np.ptp(vertices, axis=0).max()) * rng.uniform(0.35, 0.9)
         )
-        channels, _, _ = geometry_channels(view.project(vertices), triangles, size)
+        channels = geometry_channels(view.project(vertices), triangles, size)
         return Sample(channels, np.zeros((68, 2), np.float32), False)
     melted = kind < 0.22
     vertices, triangles, landmarks = random_head(rigs[rng.integers(len(rigs))], rng, melted)
     face = kind > 0.34
     view = face_view(landmarks, rng) if face else blind_view(landmarks, rng, melted)
-    channels, _, _ = geometry_channels(view.project(vertices), triangles, size)
+    channels = geometry_channels(view.project(vertices), triangles, size)
     points = view.project(landmarks)[:, :2]
     if face and (np.abs(points) < 1).all(axis=1).mean() < 0.7:
         face = False

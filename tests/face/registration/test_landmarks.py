@@ -28,7 +28,7 @@ def test_landmarks_of_the_builtin_face(yaw: float, pitch: float) -> None:
     face = load_face()
     points = face.mesh.vertices[face.landmarks]
     view = front_view(points, yaw, pitch)
-    channels, _, _ = geometry_channels(view.project(face.mesh.vertices), face.mesh.triangles, 128)
+    channels = geometry_channels(view.project(face.mesh.vertices), face.mesh.triangles, 128)
     found = detect(open_model("landmarks"), channels[None])
     truth = view.project(points)[:, :2]
     outer = np.linalg.norm(truth[45] - truth[36])
@@ -42,7 +42,7 @@ def test_solids_are_no_faces() -> None:
     for _ in range(24):
         vertices, triangles = random_solids(rng)
         view = View(np.eye(3), vertices.mean(0), float(np.ptp(vertices, axis=0).max()) * 0.6)
-        pictures.append(geometry_channels(view.project(vertices), triangles, 128)[0])
+        pictures.append(geometry_channels(view.project(vertices), triangles, 128))
     assert (detect(open_model("landmarks"), np.stack(pictures)).face > 0.5).mean() < 0.1
 
 
@@ -50,8 +50,8 @@ def test_inside_out_meshes_look_the_same() -> None:
     face = load_face()
     view = front_view(face.mesh.vertices[face.landmarks])
     projected = view.project(face.mesh.vertices)
-    a, _, _ = geometry_channels(projected, face.mesh.triangles, 64)
-    b, _, _ = geometry_channels(projected, face.mesh.triangles[:, ::-1], 64)
+    a = geometry_channels(projected, face.mesh.triangles, 64)
+    b = geometry_channels(projected, face.mesh.triangles[:, ::-1], 64)
     assert np.allclose(a, b, atol=1e-3)
 
 
