@@ -244,7 +244,7 @@ def heads_of(mesh: Mesh, source: Face, hook: Hook = no_progress) -> list[GivenLa
         return []
 
     detector = open_model("landmarks")
-    known, _ = prepare_source(source)
+    known = prepare_source(source)
     fixes = []
     for k, part in enumerate(parts):
         hook("looking at the figures", k, len(parts))

@@ -140,7 +140,7 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
     if len(surface.triangles) < FEWEST_TRIANGLES:
         return no_face(f"not a face: {len(surface.triangles)} triangles are too few")
     detector = open_model("landmarks")
-    known, vertex = prepare_source(source)
+    known = prepare_source(source)
     heads = [given] if given else heads_of(mesh, source)
     chosen = choose_head(heads, number, "the mesh")
     fix = chosen.on(surface, known.landmarks) if chosen else find_face(surface, known.landmarks, detector)
@@ -150,7 +150,7 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
         return no_face(f"not a face that can be fitted: {LOOSE}")
     head = prepare_target(surface, fix, known.landmarks)
     placed = place(fix, known.landmarks)
-    roles = name_pieces(head, known, source, vertex)
+    roles = name_pieces(head, known, source)
     others = np.zeros(len(head.points), bool)
     if chosen and len(heads) > 1:
         others[head.vertex_point[other_people(mesh, heads, chosen)]] = True
@@ -160,14 +160,14 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
     return Inspection(contents, found, tuple(problems), targets, *foresee(scene, source), several)
 
 
-def name_pieces(head: Head, known: Head, source: Face, vertex: Ints) -> Ints:
+def name_pieces(head: Head, known: Head, source: Face) -> Ints:
     """Role (N,) of each point of a head: teeth and tongue are where the known face's would be behind its lips."""
     shift = head.landmarks[LIPS].mean(0) - known.landmarks[LIPS].mean(0)
     references = {}
     for role, region in MOUTH_PARTS.items():
         mask = source.regions.get(region)
-        if mask is not None and mask[vertex].sum() >= 4:
-            references[role] = known.points[mask[vertex]] + shift
+        if mask is not None and mask[known.vertex].sum() >= 4:
+            references[role] = known.points[mask[known.vertex]] + shift
     named = parts.name_inner_parts(head.points, head.component, head.roles, references, head.outer)
     return parts.point_roles(head.component, named)
 

@@ -22,7 +22,6 @@ from sedtalker.mesh.surface import (
     at_vertices,
     closest_spots,
     component_bounds,
-    first_vertices,
     label_components,
     triangle_normals,
     weld,
@@ -77,13 +76,12 @@ class Mouth:
     """The lips of a registered face.
 
     Attributes:
-        head: the face as a welded head; vertex: (N,) a mesh vertex of each of its points.
+        head: the face as a welded head.
         lips: the borders of both lips on its skin.
         offsets: (B, S, 3) what every shape and corrective adds to S points of the skin.
     """
 
     head: Head
-    vertex: Ints
     lips: Borders
     offsets: Floats
 
@@ -105,9 +103,8 @@ def mouth_of(face: Face) -> Mouth:
     marks = face.marks
     _, triangles, _ = closest_spots(surface.points, surface.triangles, marks)
     head = prepare(surface, surface.points, marks, triangles, np.ones(68))
-    vertex = first_vertices(surface.vertex_point, len(surface.points))
-    offsets = face.basis[:, vertex[head.skin_points]]
-    return Mouth(head, vertex, bind(head.skin, head.skin.features.lips, lip=True), offsets)
+    offsets = face.basis[:, head.vertex[head.skin_points]]
+    return Mouth(head, bind(head.skin, head.skin.features.lips, lip=True), offsets)
 
 
 @lru_cache(maxsize=1)
@@ -135,7 +132,7 @@ def look_into_mouth(face: Face, mouth: Mouth | None = None, weights: dict[str, f
     mouth = mouth or mouth_of(face)
     head = mouth.head
     whole = face.expand(pose(face, weights or OPEN)[None])[0]
-    moved = (face.mesh.vertices + np.tensordot(whole, face.basis, 1)).astype(np.float64)[mouth.vertex]
+    moved = (face.mesh.vertices + np.tensordot(whole, face.basis, 1)).astype(np.float64)[head.vertex]
     offset = np.tensordot(whole, mouth.offsets, 1).astype(np.float64)
     upper, lower = mouth.lips.moved(offset)
 
@@ -192,7 +189,7 @@ def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: Doubles) -> Int
     for region, kind in (("mouth_socket", BAG), ("teeth", TEETH), ("tongue", TONGUE)):
         mask = face.regions.get(region)
         if mask is not None:
-            own = mask[mouth.vertex][triangles].all(axis=1) & ~seen
+            own = mask[head.vertex][triangles].all(axis=1) & ~seen
             kinds[own] = OF_A_MOUTH.index(kind)
     return kinds
 

@@ -153,10 +153,17 @@ def from_triangles(vertices: Floats, triangles: Ints, colours: Floats | None = N
     )
 
 
+def grid_quads(rows: int, columns: int, closed: bool = False) -> NDArray[np.int64]:
+    """Quads (Q, 4) of a grid of rows × columns points, row by row; ``closed`` joins its last column to its first."""
+    here = np.arange(columns if closed else columns - 1)
+    after, start = (here + 1) % columns, columns * np.arange(rows - 1)[:, None]
+    corners = start + here, start + columns + here, start + columns + after, start + after
+    return np.stack(corners, axis=-1).reshape(-1, 4)
+
+
 def grid_triangles(rows: int, columns: int) -> Ints:
-    """Triangles of a grid of rows × columns points, row by row: (T, 3)."""
-    i = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1, 1)
-    return quad_triangles(i + np.array([0, columns, columns + 1, 1]))
+    """Triangles (T, 3) of such a grid that is not closed."""
+    return quad_triangles(grid_quads(rows, columns))
 
 
 def quad_triangles(quads: NDArray[np.integer]) -> Ints:

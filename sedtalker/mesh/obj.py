@@ -175,11 +175,8 @@ def _read_library(file: Path) -> dict[str, _Material]:
             with suppress(ValueError):
                 current.opacity = min(max(float(values[-1]), 0.0), 1.0)
         elif keyword == "Kd" and len(values) >= 3:
-            try:
-                red, green, blue = (min(max(float(value), 0.0), 1.0) for value in values[:3])
-            except ValueError:
-                continue
-            current.diffuse = (red, green, blue)
+            with suppress(ValueError):
+                current.diffuse = tuple(min(max(float(value), 0.0), 1.0) for value in values[:3])
     return materials
 
 

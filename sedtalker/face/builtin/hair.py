@@ -19,6 +19,7 @@ from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, fixed_arrays, p
 from sedtalker.face.builtin.characters import Brows, Character, HairStyle, Palette
 from sedtalker.face.builtin.creases import flipped, glue_front, reflected, ride
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
+from sedtalker.mesh.mesh import grid_quads
 from sedtalker.mesh.surface import picks
 
 # --- The hairline, and the hair that lies above it.
@@ -127,13 +128,9 @@ def _brow_base(
     body = np.outer(np.interp(t, [0, 0.10, 0.3, 0.85, 1], [0, 0.55, 0.86, 0.90, 0.50]), [0, 0.85, 1.0, 1.0, 0.75, 0])
     inside = np.outer((t > 0.01) & (t < 1.03), np.abs(across) < 0.9)
     lift = np.where(inside, 0.025, -0.03).reshape(-1)
-    n, m = len(t), len(across)
-    quads = [
-        [i * m + j, (i + 1) * m + j, (i + 1) * m + j + 1, i * m + j + 1] for i in range(n - 1) for j in range(m - 1)
-    ]
     under = weights @ tone
     colours = under + body.reshape(-1, 1) * (np.array(character.palette.brow) * 1.08 - under)
-    return weights @ skin.vertices + outwards * lift[:, None], weights, np.array(quads), colours
+    return weights @ skin.vertices + outwards * lift[:, None], weights, grid_quads(len(t), len(across)), colours
 
 
 def build_brows(skin: Skin, marks: Points, tone: Points, character: Character) -> Part:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.face.builtin.characters import Colour
 from sedtalker.face.face import Corrective
+from sedtalker.mesh.mesh import grid_quads
 from sedtalker.mesh.rasteriser import turn
 
 Points = Doubles
@@ -121,14 +122,10 @@ def build_eyeball(ball: Eyeball, iris: float = 1.0) -> tuple[Doubles, NDArray[np
     )
     radius = ball.radius + cornea_profile(direction[:, 2])
     direction = direction @ turn(0.0, -REST_ANGLE).T
-    quads = [[0, 1 + k, 1 + (k + 1) % SPOKES, 1 + (k + 2) % SPOKES] for k in range(0, SPOKES, 2)]
-    for r in range(len(angles) - 1):
-        a, b = 1 + r * SPOKES, 1 + (r + 1) * SPOKES
-        for k in range(SPOKES):
-            m = (k + 1) % SPOKES
-            quads.append([a + k, b + k, b + m, a + m])
+    fan = [[0, 1 + k, 1 + (k + 1) % SPOKES, 1 + (k + 2) % SPOKES] for k in range(0, SPOKES, 2)]
+    quads = np.concatenate([fan, 1 + grid_quads(len(angles), SPOKES, closed=True)])
     degrees = np.concatenate([[0.0], np.repeat(RING_ANGLES, SPOKES)])
-    return ball.centre + direction * radius[:, None], np.array(quads), degrees
+    return ball.centre + direction * radius[:, None], quads, degrees
 
 
 def gaze_rotation(shape: str) -> Doubles:
@@ -174,10 +171,7 @@ def build_collar(rows: int, colour: Colour, neck: float, shift: float) -> Part:
         z = -2.3 + 5.6 * wide * min(factor, 1.25 + 0.45 * (factor - 1.25)) * facing + 0.16 * (12 + y)
         rings.append(np.stack([x, y + shift, z], axis=1))
     vertices = np.concatenate(rings)
-    quads = np.array([
-        [r * COLUMNS + k, (r + 1) * COLUMNS + k, (r + 1) * COLUMNS + (k + 1) % COLUMNS, r * COLUMNS + (k + 1) % COLUMNS]
-        for r in range(len(PROFILE) - 1) for k in range(COLUMNS)
-    ])  # fmt: skip
+    quads = grid_quads(len(PROFILE), COLUMNS, closed=True)
     shade = np.repeat([0.5, 1.05, 1.1, 0.8, 1.0, 1.0, 1.0, 0.9], COLUMNS)
     index = np.arange(len(vertices))
     rib = np.where(index // COLUMNS < 4, 1 + 0.07 * (-1.0) ** (index % COLUMNS), 1)

@@ -18,7 +18,7 @@ from sedtalker.face.registration.contacts import meet, still_eye_shapes
 from sedtalker.face.registration.parts import Eyeball, Head
 from sedtalker.face.registration.pose import robust_similarity
 from sedtalker.face.registration.shape_transfer import Transfer, transfer_skin
-from sedtalker.mesh.surface import Points, at_vertices, closest_spots, component_bounds, first_vertices
+from sedtalker.mesh.surface import Points, at_vertices, closest_spots, component_bounds
 from sedtalker.progress import Hook, no_progress
 
 # --- Offsets of parts that move as a whole, or with what lies near them.
@@ -100,23 +100,22 @@ class Source:
     """The source face as a head, with what is asked of it per welded point.
 
     Attributes:
-        face: the face; head: its welded form; vertex: (N,) a mesh vertex of each point.
+        face: the face; head: its welded form.
         registered: (S, 3) its skin points on the target.
     """
 
     face: Face
     head: Head
-    vertex: Ints
     registered: Points
 
     def region_points(self, region: str) -> Ints:
         """Points of a region."""
         mask = self.face.regions.get(region)
-        return np.nonzero(mask[self.vertex])[0].astype(np.int32) if mask is not None else np.zeros(0, np.int32)
+        return np.nonzero(mask[self.head.vertex])[0].astype(np.int32) if mask is not None else np.zeros(0, np.int32)
 
     def offsets(self, points: Ints) -> Floats:
         """Shape offsets (K + C, n, 3) of some points."""
-        return self.face.basis[:, self.vertex[points]]
+        return self.face.basis[:, self.head.vertex[points]]
 
     def turn(self) -> Doubles:
         """Scale and rotation (3, 3) from the source's motion to the target's, by the whole face, not the landmarks."""
@@ -206,7 +205,7 @@ def carry_landmarks(source: Source, target: Head) -> Ints:
     for k in range(68):
         usable = np.nonzero(seen & (skin.features.lip_side != -sides[k] if sides[k] else seen))[0]
         chosen[k] = usable[np.argmin(((skin.points[usable] - places[k]) ** 2).sum(1))]
-    return first_vertices(target.vertex_point, len(target.points))[target.skin_points[chosen]]
+    return target.vertex[target.skin_points[chosen]]
 
 
 def carry_regions(source: Source, target: Head, roles: Ints, skin: Transfer) -> dict[str, Mask]:
@@ -214,7 +213,7 @@ def carry_regions(source: Source, target: Head, roles: Ints, skin: Transfer) -> 
     near = skin.distance < 0.02
     regions: dict[str, Mask] = {}
     for name, mask in source.face.regions.items():
-        share = (mask[source.vertex[source.head.skin_points]][skin.corners] * skin.weights).sum(1)
+        share = (mask[source.head.vertex[source.head.skin_points]][skin.corners] * skin.weights).sum(1)
         regions[name] = target.from_skin((share > 0.5) & near, False)
     by_role = {
         "skin": (parts.SKIN,),

@@ -6,7 +6,7 @@ All of it is in one upright frame: metres at the scale of the source ("rig scale
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -249,6 +249,11 @@ class Head:
     roles: dict[int, int]
     eyes: dict[int, Eyeball]
 
+    @cached_property
+    def vertex(self) -> Ints:
+        """A mesh vertex (N,) of each point."""
+        return first_vertices(self.vertex_point, len(self.points))
+
     @property
     def is_skin(self) -> Mask:
         """Points (N,) of the skin."""
@@ -326,8 +331,8 @@ def with_curtains(points: Points, triangles: Ints, features: Features) -> tuple[
 
 
 @lru_cache(maxsize=2)  # every fit starts from the same built-in face
-def prepare_source(face: Face) -> tuple[Head, Ints]:
-    """A known face as a head, and one mesh vertex (N,) for each of its points.
+def prepare_source(face: Face) -> Head:
+    """A known face as a head.
 
     Its landmarks are those the detector sees, so that what the detector sees on a target means the same places.
     """
@@ -343,8 +348,7 @@ def prepare_source(face: Face) -> tuple[Head, Ints]:
         landmarks, triangles = seen.landmarks, seen.triangles
     else:
         _, triangles, _ = closest_spots(surface.points, surface.triangles, landmarks)
-    vertex = first_vertices(surface.vertex_point, len(surface.points))
-    return prepare(surface, surface.points, landmarks, triangles, np.ones(68)), vertex
+    return prepare(surface, surface.points, landmarks, triangles, np.ones(68))
 
 
 def prepare_target(surface: Surface, fix: FaceFix, reference: Points) -> Head:

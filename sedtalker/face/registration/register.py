@@ -37,7 +37,7 @@ from sedtalker.face.registration.pose import (
 )
 from sedtalker.face.sedface import FACE_ARRAYS, UNREADABLE, face_arrays, face_from_arrays
 from sedtalker.mesh.mesh import MAX_BYTES, Mesh
-from sedtalker.mesh.surface import Surface, first_vertices, weld
+from sedtalker.mesh.surface import Surface, weld
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import keep, read_arrays, user_cache
@@ -73,7 +73,7 @@ def register(
         raise InputError(f"{name}: {len(surface.triangles)} triangles are too few for a face; give a mesh of a head")
     hook("looking for the face", 0, 1)
     detector = open_model("landmarks")
-    known, vertex = prepare_source(source)
+    known = prepare_source(source)
     if given is not None:
         fix: FaceFix | None = given.on(surface, known.landmarks)
     else:
@@ -88,7 +88,7 @@ def register(
     head = prepare_target(surface, fix, known.landmarks)
     hook("looking for the face", 1, 1)
     # Bend the source's skin onto it, and carry over what the source's points do.
-    moving = Source(source, known, vertex, align(known.skin, head.skin, hook))
+    moving = Source(source, known, align(known.skin, head.skin, hook))
     offsets, roles, skin = move_points(moving, head, hook)
     # From the source's scale to the mesh's own vertices, upright and in metres.
     placement = place(fix, known.landmarks)
@@ -202,22 +202,21 @@ def measured(face: Face, mesh: Mesh, to_metres: Similarity, fit_residual: float)
     surface = weld(mesh)
     fix = GivenLandmarks(marks, np.ones(68)).on(surface, reference)
     head = prepare_target(surface, fix, reference)
-    vertex = first_vertices(head.vertex_point, len(head.points))
     unit = next((u for u in UNITS if abs(to_metres.scale / u - 1) < UNIT_TOLERANCE), None)
     unmoved = Similarity(1.0, np.eye(3), np.zeros(3))
-    offsets = face.basis[: len(face.shapes)][:, vertex[head.skin_points]].astype(np.float64)
+    offsets = face.basis[: len(face.shapes)][:, head.vertex[head.skin_points]].astype(np.float64)
     found = gaps(offsets, face.shape_index, head.skin)
-    return describe(fix, head, roles(face, head, vertex), Placement(to_metres, unmoved, unit), fit_residual, found)
+    return describe(fix, head, roles(face, head), Placement(to_metres, unmoved, unit), fit_residual, found)
 
 
-def roles(face: Face, head: Head, vertex: Ints) -> Ints:
+def roles(face: Face, head: Head) -> Ints:
     """Role (N,) of each point of a head by the face's regions."""
     role = parts.point_roles(head.component, head.roles)
     for region, value in _REGION_ROLES.items():
         if region in face.regions:
-            role[face.regions[region][vertex]] = value
+            role[face.regions[region][head.vertex]] = value
     if "eyes" in face.regions:
-        eyes = face.regions["eyes"][vertex]
+        eyes = face.regions["eyes"][head.vertex]
         right: Mask = head.points[:, 0] < head.landmarks[27, 0]
         role[eyes & right], role[eyes & ~right] = parts.RIGHT_EYE, parts.LEFT_EYE
     return role
