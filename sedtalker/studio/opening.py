@@ -229,7 +229,7 @@ def dropped_project(session: Session, data: bytes, name: str) -> Callable[[], Pr
         folders.append(session.clip.path.parent)
     if session.subject.path is not None:
         folders.append(session.subject.path.parent)
-    return lambda: parse_project(data, name, folders)
+    return lambda: parse_project(data, name, folders, "open that file here, then the project again")
 
 
 # --- Landmarks, which the page has on the head at rest and files in coordinates of their own.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -229,12 +229,15 @@ def read_project(path: Path) -> Project:
     return parse_project(read_bytes(path, "a project", MOST_PROJECT_BYTES), str(path), [path.parent])
 
 
-def parse_project(data: bytes, name: str, folders: Sequence[Path]) -> Project:
+def parse_project(
+    data: bytes, name: str, folders: Sequence[Path], missing: str = "put it back, or beside the project"
+) -> Project:
     """The project in the bytes of a file.
 
     Args:
         name: what to call it in messages.
         folders: what its paths may be relative to; the first where a file is found counts.
+        missing: what to do about a file that is not found.
 
     Raises:
         InputError: see ``read_project``.
@@ -242,8 +245,9 @@ def parse_project(data: bytes, name: str, folders: Sequence[Path]) -> Project:
     held = _schema(data, name)
     if held.version != (VERSION if held.speakers is None else VERSION_OF_SPEAKERS):
         raise InputError(f"{name}: project version {held.version} is not known to this version of sedtalker")
-    audio = _found(held.audio, "recording", name, folders)
-    own = _speaker(held, audio, name, folders)
+    find = partial(_found, name=name, folders=folders, missing=missing)
+    audio = find(held.audio, "recording")
+    own = _speaker(held, audio, name, find)
     if held.speakers is None:
         return own
     names, duration = held.speakers, own.track.duration
@@ -253,7 +257,7 @@ def parse_project(data: bytes, name: str, folders: Sequence[Path]) -> Project:
     places = [one.speaker for one in (held, *held.others)]
     if sorted(places) != list(range(len(names))) or len(set(names)) != len(names):
         raise InputError(f"{name}: speakers: each needs a name of its own, a document and a track")
-    others = [_speaker(other, audio, name, folders) for other in held.others]
+    others = [_speaker(other, audio, name, find) for other in held.others]
     if any(abs(other.track.duration - duration) > SHORTEST for other in others):
         raise InputError(f"{name}: the tracks of its speakers are not of one length")
     taken = [
@@ -263,9 +267,9 @@ def parse_project(data: bytes, name: str, folders: Sequence[Path]) -> Project:
     return replace(taken[0], others=tuple(taken[1:]))
 
 
-def _speaker(held: SpeakerOfFile, audio: Path, name: str, folders: Sequence[Path]) -> Project:
+def _speaker(held: SpeakerOfFile, audio: Path, name: str, find: Callable[[NamedFile, str], Path]) -> Project:
     """What is of one speaker."""
-    mesh = None if held.mesh is None else _found(held.mesh, "mesh", name, folders)
+    mesh = None if held.mesh is None else find(held.mesh, "mesh")
     track = track_from_json(json.dumps(held.base), name=f"{name}: base")
     with said_of(name):
         Base(track, track.duration)
@@ -287,7 +291,7 @@ def _schema(data: bytes, name: str) -> ProjectFile:
     return held
 
 
-def _found(named: NamedFile, what: str, name: str, folders: Sequence[Path]) -> Path:
+def _found(named: NamedFile, what: str, name: str, folders: Sequence[Path], missing: str) -> Path:
     """The file that a project names: where it was, or of the same name beside the project, which may have moved.
 
     Raises:
@@ -299,6 +303,5 @@ def _found(named: NamedFile, what: str, name: str, folders: Sequence[Path]) -> P
             return path
     # one message for both: a project must not learn which files exist
     raise InputError(
-        f"{name}: its {what} {named.path} is missing or has changed since the project was saved: put it back, or "
-        "beside the project"
+        f"{name}: its {what} {named.path} is missing or has changed since the project was saved: {missing}"
     )

@@ -135,6 +135,17 @@ def test_another_built_in_face(client):
     assert client.get(f"{ROOT}api/state").json()["face"]["name"] == "pip"
 
 
+def test_a_dropped_project_says_how_its_recording_is_found(client):
+    held = json.loads(client.get(f"{ROOT}api/project").text)
+    held["audio"]["path"] = "gone/talk.wav"
+    content = json.dumps(held).encode()
+    ended = finished(client, lambda: client.post(f"{ROOT}api/project?name=talk.sedproject", content=content))
+    assert ended["error"].endswith(": open that file here, then the project again")
+    finished(client, lambda: client.post(f"{ROOT}api/audio?name=talk.wav", content=SAMPLE.read_bytes()))
+    ended = finished(client, lambda: client.post(f"{ROOT}api/project?name=talk.sedproject", content=content))
+    assert ended["result"] == {"audio": "talk.wav", "project": None}
+
+
 def test_a_project_is_saved_fetched_and_opened(client, session, tmp_path):
     client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": "sad"})
     client.post(f"{ROOT}api/edit", json={"op": "settings", "seed": 9})
