@@ -198,7 +198,7 @@ class Base:
         named = [span for span, differs in inside if len(differs) and differs.mean() > 0.5]
         middles = document.labels_at(np.array([(span.start + span.end) / 2 for span in self.corrections]))
         still = [span for span, label in zip(self.corrections, middles, strict=True) if CATEGORIES[label] == span.label]
-        held = [span for span in still if not any(_meet(span, new) for new in named)]
+        held = [span for span in still if not any(meet(span, new) for new in named)]
         return tuple(sorted([*named, *held], key=lambda s: s.start))
 
     def render(self, document: Document) -> EmotionTrack:
@@ -249,7 +249,8 @@ class Base:
         return values
 
 
-def _meet(a: Span, b: Span) -> bool:
+def meet(a: Span | Burst, b: Span | Burst) -> bool:
+    """Whether two have some time in common."""
     return a.start < b.end and b.start < a.end
 
 
@@ -258,7 +259,7 @@ def painted(segments: Sequence[Span], over: Sequence[Span]) -> tuple[Span, ...]:
     made: list[Span] = list(over)
     for segment in segments:
         start = segment.start
-        for other in [*(o for o in over if _meet(o, segment)), None]:
+        for other in [*(o for o in over if meet(o, segment)), None]:
             end = segment.end if other is None else min(other.start, segment.end)
             if end - start >= SHORTEST:
                 made.append(Span(start, end, segment.label))

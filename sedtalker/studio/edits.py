@@ -28,6 +28,7 @@ from sedtalker.studio.document import (
     check_points,
     checked_settings,
     fitted,
+    meet,
 )
 
 NEUTRAL = CATEGORIES[0]
@@ -178,8 +179,7 @@ class Reset(_Edit):
         gone = _segment(document, self.index)
         own = fitted(base.segments, gone.start, gone.end, [gone])
         made = _with(document, self.index, 1, *own).without_intensity(gone.start, gone.end)
-        bursts = enumerate(base.track.bursts)
-        back = {k for k, burst in bursts if burst.start < gone.end and burst.end > gone.start}  # in part is enough
+        back = {k for k, burst in enumerate(base.track.bursts) if meet(burst, gone)}  # in part is enough
         return replace(made, removed_bursts=tuple(k for k in made.removed_bursts if k not in back))
 
 

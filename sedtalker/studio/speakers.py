@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from sedtalker.emotion.track import EmotionTrack
+from sedtalker.emotion.track import Burst, EmotionTrack
 from sedtalker.errors import InputError, called
 from sedtalker.face import Face
 from sedtalker.face.builtin import FACES
@@ -20,7 +20,7 @@ from sedtalker.progress import Hook, one_step
 from sedtalker.speakers.separation import Speakers, sound_of
 from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns
 from sedtalker.studio.cast import Role, SpeakerVoice, merged_turns, turns_of_one
-from sedtalker.studio.document import SHORTEST, IntensitySpan, Span, painted
+from sedtalker.studio.document import SHORTEST, IntensitySpan, Span, meet, painted
 from sedtalker.studio.opening import NewSpeaker, Then, Work, take_in, voice_of
 from sedtalker.studio.session import Session, Subject, base_on
 
@@ -116,25 +116,34 @@ def merge_speakers(session: Session, name: str, into: str) -> tuple[Work, Then]:
         if session.clip is not clip or [one.voice, two.voice] != began:
             raise InputError("the speakers were changed before they were merged: merge them again")
         base = base_on(clip, track)
-        named, intensity = _decided(session, now.spoken(), (one, two))
-        segments = painted(base.segments, named)
-        document = replace(two.document, segments=segments, intensity=intensity, removed_bursts=())
+        named, intensity, gone = _decided(session, now.spoken(), (one, two))
+        removed = tuple(k for k, burst in enumerate(track.bursts) if any(meet(burst, other) for other in gone))
+        document = replace(
+            two.document, segments=painted(base.segments, named), intensity=intensity, removed_bursts=removed
+        )
         session.go_on(now.merged(name, into, voice, session.added(base, document)))
         return {"speakers": [part.name for part in session.cast.parts]}
 
     return work, then
 
 
-def _decided(session: Session, turns: Turns, parts: Sequence[Role]) -> tuple[list[Span], tuple[IntensitySpan, ...]]:
-    """Labels given by hand and drawn intensity of some speakers, each from a turn of their own to the next one's."""
+def _decided(
+    session: Session, turns: Turns, parts: Sequence[Role]
+) -> tuple[list[Span], tuple[IntensitySpan, ...], list[Burst]]:
+    """Labels given by hand, drawn intensity and removed vocal bursts of some speakers, each from a turn of their own to
+    the next one's.
+    """
     spoken = sorted((start, k) for k, part in enumerate(parts) for start, _ in turns.of(part.name))
     begins = [next(group) for _, group in groupby(spoken, key=itemgetter(1))]
     edges = [0.0, *(start for start, _ in begins[1:]), inf]
-    segments, intensity = list[Span](), list[IntensitySpan]()
+    segments, intensity, gone = list[Span](), list[IntensitySpan](), list[Burst]()
     for (start, end), (_, k) in zip(pairwise(edges), begins, strict=False):
         document = parts[k].document
-        for span in session.base_of(document).by_hand(document):
+        base = session.base_of(document)
+        for span in base.by_hand(document):
             first, last = max(span.start, start), min(span.end, end)
             segments += [Span(first, last, span.label)] if last - first >= SHORTEST else []
         intensity += [piece for span in document.intensity if (piece := span.part(start, end)) is not None]
-    return segments, tuple(intensity)
+        removed = [base.track.bursts[index] for index in document.removed_bursts]
+        gone += [burst for burst in removed if start <= burst.start < end]
+    return segments, tuple(intensity), gone

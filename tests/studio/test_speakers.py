@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, Burst
 from sedtalker.errors import InputError
 from sedtalker.progress import no_progress
 from sedtalker.studio.cast import merged_turns
 from sedtalker.studio.opening import take_in
 from sedtalker.studio.project import project_text, read_project, write_project
 from sedtalker.studio.session import Session
-from sedtalker.studio.speakers import find_speakers
+from sedtalker.studio.speakers import find_speakers, merge_speakers
 from tests.studio.conftest import ROOT, SAMPLE, finished
 
 RTTM = "".join(
@@ -126,6 +127,20 @@ def test_what_was_decided_about_each_stays_in_their_own_turns_when_two_become_on
     assert session.base.intensity(session.document)[100] == pytest.approx(0.9, abs=0.02)
     assert session.track.intensity[250:400].mean() > 0.4  # bob is sad, and shows it
     asked(client, "undo")
+
+
+def test_laughs_that_were_removed_stay_removed_when_two_become_one(session):
+    found = [Burst(1.0, 1.6, "laugh", 0.9), Burst(3.0, 3.4, "sigh", 0.8), Burst(6.0, 6.5, "laugh", 0.9)]
+    for name, removed in (("bob", [1, 2]), ("ann", [0])):  # bob's sigh is while ann speaks
+        session.activate(name)
+        session.open_track(replace(session.base.track, bursts=tuple(found)))
+        for index in removed:
+            session.edit({"op": "remove_burst", "index": index})
+    work, then = merge_speakers(session, "ann", "bob")
+    voice, track = work(no_progress)
+    then((voice, replace(track, bursts=(Burst(1.1, 1.6, "laugh", 0.9), *found[1:]))))
+    assert session.document.removed_bursts == (0, 2)
+    assert session.track.bursts == (found[1],)
 
 
 @pytest.mark.parametrize(
