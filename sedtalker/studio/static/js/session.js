@@ -154,12 +154,15 @@ async function sendQueue() {
 /** @returns {string} what waiting edits are about */
 const editedPart = () => JSON.stringify([store.state?.voice, ...(store.state?.document?.segments ?? []).map((/** @type {any} */ one) => [one.start, one.end, one.label])]);
 
-/** Fetch everything; edits that wait go on where their segments are still the same. */
+/** Fetch everything; edits that wait go on where their segments are still the same, settings where the speaker is. */
 async function catchUp() {
-  const before = editedPart();
+  const [before, voice] = [editedPart(), store.state?.voice];
   await refresh();
-  if (!queue.length || editedPart() === before) return;
-  for (const { done } of queue.splice(0)) done(false);
+  const stays = (/** @type {any} */ { op }) => editedPart() === before || (op.op === "settings" && store.state?.voice === voice);
+  const lost = queue.filter((item) => !stays(item));
+  if (!lost.length) return;
+  queue.splice(0, Infinity, ...queue.filter(stays));
+  for (const { done } of lost) done(false);
   toast("The segments have changed meanwhile, as in another window, so your edit was not made. Look at them, and make it again.", "bad");
 }
 
