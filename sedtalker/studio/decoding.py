@@ -86,6 +86,10 @@ class Decoding:
         """Why lips do not follow words that a track can have, by the words."""
         self.emotional: _Layer | None = None
         self.neutral: _Layer | None = None
+        self._settled: tuple[EmotionTrack, ClipSettings, Face, Alignment | None] | None = None
+        """What all of the recording was last decoded for, to the end."""
+        self._whole: Animation | None = None
+        """The animation of all of it, once it is asked for again."""
 
     def place(self, track: EmotionTrack, hook: Hook = no_progress) -> None:
         """Find when the phones of a track's words are spoken; lips do not follow words that cannot be."""
@@ -124,6 +128,11 @@ class Decoding:
             face: what is animated.
             start, end: beyond these, motion may be that of an older track.
         """
+        asked = (track, settings, face, self.phones.get(track.words))
+        known = self._settled is not None and all(one is other for one, other in zip(asked, self._settled, strict=True))
+        if known and self._whole is not None:
+            return self._whole
+        in_parts = self.in_parts and not known
         with torch_threads(1):
             moved = move(
                 partial(self._emotional, start=start, end=end),
@@ -134,11 +143,14 @@ class Decoding:
                 face,
                 articulation=self.articulation,
                 without_emotion=partial(self._neutral, start=start, end=end),
-                rows=self._frames(start, end) if self.in_parts else slice(None),
+                rows=self._frames(start, end) if in_parts else slice(None),
             )
-        if (phones := self.phones.get(track.words)) is not None:
+        if (phones := asked[-1]) is not None:
             moved = sharpened(moved, phones, face)
-        return assemble(moved, settings, face, duration=self.sound.duration, recording=self.sound.sha256)
+        made = assemble(moved, settings, face, duration=self.sound.duration, recording=self.sound.sha256)
+        self._settled = asked if all(layer.valid.all() for layer in self._layers(settings) if layer) else None
+        self._whole = None if in_parts else made
+        return made
 
     def _emotional(self, track: EmotionTrack, style: Style, start: float, end: float) -> Floats:
         """(T, K) motion under a track, valid at least from ``start`` to ``end``."""
@@ -227,8 +239,11 @@ class Decoding:
 
     def is_exact(self, settings: ClipSettings) -> bool:
         """Whether what is shown came from passes over the whole recording."""
-        needed = [self.emotional, *([self.neutral] if settings.gains.split_motion else [])]
-        return all(layer is not None and layer.exact for layer in needed)
+        return all(layer is not None and layer.exact for layer in self._layers(settings))
+
+    def _layers(self, settings: ClipSettings) -> list[_Layer | None]:
+        """What motion under these settings is made of."""
+        return [self.emotional, *([self.neutral] if settings.gains.split_motion else [])]
 
     def exact_motion(self, track: EmotionTrack, settings: ClipSettings) -> tuple[Floats, Floats | None]:
         """(T, 52) the decoder's motion of the whole recording, and its neutral motion where that is needed.
@@ -242,7 +257,7 @@ class Decoding:
 
     def take_exact(self, track: EmotionTrack, settings: ClipSettings, made: tuple[Floats, Floats | None]) -> None:
         """Show what ``exact_motion`` gave of a track."""
-        valid = np.ones(len(self.features), bool)
+        valid, self._settled = np.ones(len(self.features), bool), None
         style, (motion, neutral) = settings.talking_style, made
         self.emotional = _Layer(style, self._inputs(shown_track(track, settings)), motion, valid, exact=True)
         if neutral is not None:

@@ -126,6 +126,24 @@ def test_only_what_an_edit_touches_is_decoded_again(models, clip, subject, base,
     assert parts.affected(4.0, 4.5) == (3.0, 8.5)
 
 
+def test_a_long_recording_is_put_together_once_while_nothing_changes(models, clip, subject, base, monkeypatch):
+    monkeypatch.setattr(decoding, "WHOLE_SECONDS", 5.0)
+    parts, fresh = (Decoding(models.animator(), clip.sound, clip.features) for _ in range(2))
+    settings = checked_settings({"expressivity": 1.3})
+    for start in (0.0, 9.0):
+        parts.animation(base.track, settings, subject.face, start, start + 10.0)
+    whole = parts.animation(base.track, settings, subject.face, 1.0, 2.0)
+    assert parts.animation(base.track, settings, subject.face, 12.0, 13.0) is whole
+    fresh.emotional, fresh.neutral = parts.emotional, parts.neutral
+    assert (fresh.animation(base.track, settings, subject.face).coefficients == whole.coefficients).all()
+    other = checked_settings({"expressivity": 0.7})
+    assert (parts.animation(base.track, other, subject.face, 1.0, 2.0).coefficients != whole.coefficients).any()
+    parts.take_exact(base.track, settings, parts.exact_motion(base.track, settings))
+    exact = parts.animation(base.track, settings, subject.face, 1.0, 2.0)
+    assert exact is not whole
+    assert exact.coefficients.tobytes() != whole.coefficients.tobytes()
+
+
 def test_at_no_intensity_the_category_does_not_matter(models, clip, subject, base):
     document = edited(base, {"op": "settings", "intensity": 0.0})
     other = replace(base.track, posterior=np.roll(base.track.posterior, 1, axis=1))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from tests.studio.browser.programs import REFUSED, SHOWN, Desk, asked, seconds, until
+from tests.studio.conftest import SAMPLE
 
 if TYPE_CHECKING:
     from scripts.studio_page import StudioPage
@@ -317,6 +320,56 @@ def test_edits_of_two_pages_within_one_round_trip(shared_desk: Desk, page: Studi
     page.wait("window.studio.ready && window.studio.document.settings.seed === 7")
     page.wait("window.studio.document.segments.some((one) => one.label === 'disgust')")
     assert [s["start"] for s in of_server(page)["segments"] if s["label"] == "disgust"] == [2.0]
+
+
+def test_settings_that_wait_outlast_edits_of_another_page(shared_desk: Desk, page: StudioPage) -> None:
+    """A slider moves while a key's request is on its way; another page changes the list, which is nothing to it."""
+    shared_desk.expected = (REFUSED,)
+    asked(page.url + "api/edit", {"op": "split", "t": 2.0})
+    page.wait("window.studio.document.segments.length >= 2 && window.studio.ready")
+    page.page.get_by_role("tab", name="Edit").click()
+    slider = page.page.get_by_role("slider", name="Expressivity")
+    held: list[Any] = []
+    page.page.route("**/api/edit", lambda route: held.append(route), times=1)
+    page.page.mouse.click(page.x(2.5), page.y("emotion"))
+    page.page.keyboard.press("6")
+    until(lambda: page.page.wait_for_timeout(20) or held)
+    slider.focus()
+    slider.press("ArrowRight")
+    asked(page.url + "api/edit", {"op": "merge", "index": 0})
+    held[0].continue_()
+    page.page.get_by_text("so your edit was not made").wait_for()
+    page.wait("window.studio.ready")
+    assert of_server(page)["settings"]["expressivity"] > 1.0
+    assert page.read("document") == of_server(page)
+    assert "disgust" not in [s["label"] for s in page.segments]
+
+
+def test_an_edit_of_a_long_recording_does_not_wait_for_what_is_fetched_beside(desk: Desk, tmp_path: Path) -> None:
+    samples, rate = soundfile.read(SAMPLE, dtype="float32")
+    soundfile.write(tmp_path / "long.wav", np.tile(samples, 15), rate)
+    page = desk.studio(tmp_path / "long.wav")
+    page.page.mouse.click(page.x(200.0), page.y("emotion"))
+    page.page.evaluate(
+        """() => {
+          window.asks = [];
+          const now = window.fetch;
+          window.fetch = async (path, options) => {
+            window.asks.push(path);
+            await new Promise((soon) => setTimeout(soon, 400));
+            return now(path, options);
+          };
+        }"""
+    )
+    asked(page.url + "api/edit", {"op": "settings", "expressivity": 1.2})  # all of the motion is fetched again
+    page.wait("window.asks.filter((path) => path.startsWith('api/weights')).length > 1")
+    page.page.keyboard.press("6")
+    page.wait("window.studio.document.segments[window.studio.selected].label === 'disgust' && window.studio.ready")
+    asks = page.page.evaluate("() => window.asks")
+    after = asks[asks.index("api/edit") + 1]
+    start = page.segments[page.read("selected")]["start"]
+    assert float(after.split("weights.bin?from=")[1].split("&")[0]) == pytest.approx(start, abs=8.0)
+    page.wait(f"window.asks.length > {len(asks)}")  # it goes on
 
 
 def test_steps_and_keys_wait_for_each_other(page: StudioPage) -> None:

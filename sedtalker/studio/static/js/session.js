@@ -117,6 +117,8 @@ const send = () => (sending ? null : whileBusy(sendQueue).catch(complain));
 
 async function sendQueue() {
   sending = true;
+  // What is fetched in the background waits, so that the edit does not wait for it.
+  weights.a.filling = weights.b.filling = null;
   try {
     while (queue.length) {
       const item = queue.shift();
@@ -146,6 +148,7 @@ async function sendQueue() {
         store.changed("document");
       }
     }
+    fillWeights();
   } finally {
     sending = false;
   }
@@ -210,7 +213,6 @@ async function fetchChanged(started) {
   }
   if (spanTrack) waits.push(track.load(spanTrack).then(() => store.changed("track")));
   await Promise.all(waits);
-  fillWeights();
 }
 
 /** Called by the stage right after it drew the newest weights. */
