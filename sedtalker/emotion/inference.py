@@ -46,11 +46,9 @@ WINDOW_SECONDS = 60.0
 """Seconds that the network sees at once."""
 UNFAMILIAR = FAMILIAR[0]
 """``unfamiliarity`` from which on a recording is unlike anything trained on."""
-SHORT_SOUND = 4.0
-"""Seconds: a sound between pauses that is no longer is judged by itself, too, without the speech around it.
-
-By itself it is no voice beyond ``FAMILIAR[1]``: so are, of what counts as speech in recordings of development speakers,
-1 of 715 stretches with phones, and 16 of 25 without."""
+SHORT_SOUND = 1.0
+"""Seconds: a sound between pauses that is no longer is judged by itself, too. Windows, of 1.5 s at least, hold more of
+the speech beside it than of it; of a longer one they hold enough for its ``unfamiliarity``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,12 +191,12 @@ def frame_emotions(diarizer: EmotionModel, features: SpeechFeatures, voice: Voic
 def no_voice_steps(diarizer: EmotionModel, features: SpeechFeatures, speech: Mask, since: int = 0) -> Steps[Mask]:
     """(T,) short sounds between pauses that are no voice, as of a door that slams; they are no speech after all.
 
-    Each is judged by itself: the windows of its frames also hold the speech beside it. Arguments as of
-    ``emotion_steps``, but for ``since``: sounds that end before this frame are not judged.
+    Each is judged by itself, when it has ended. Arguments as of ``emotion_steps``, but for ``since``: sounds that end
+    before this frame are not judged.
     """
     other, sounds = np.zeros_like(speech), stretches(speech)
     for first, last in sounds if len(sounds) > 1 and diarizer.knows_its_training else ():
-        if last > since and last - first <= SHORT_SOUND * features.clock.rate:
+        if since < last < len(speech) and last - first <= SHORT_SOUND * features.clock.rate:
             batch = cast("Arrays", tuple(_window(features, slice(first, last))))
             *_, distance = yield Call(_estimated, batch, (diarizer, _Same(None), 0))
             other[first:last] = distance[0, : last - first].mean() > FAMILIAR[1]
