@@ -183,6 +183,18 @@ def test_dropping_a_file(page: Page) -> None:
     assert page.page.evaluate("page.name") == "dropped"
 
 
+def test_several_files_are_not_taken_for_one(page: Page) -> None:
+    page.page.evaluate(
+        """() => {
+          const held = new DataTransfer();
+          for (const name of ["a.wav", "b.wav"]) held.items.add(new File([Uint8Array.of(1)], name, { type: "audio/wav" }));
+          document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: held, bubbles: true }));
+        }"""
+    )
+    assert page.problem == "The page takes one file at a time: drop the one that you want."
+    assert page.page.evaluate("page.animation") is None
+
+
 def test_keys_are_enough(page: Page) -> None:
     keys = page.page.keyboard
     for _ in range(12):

@@ -330,8 +330,9 @@ addEventListener("dragleave", (event) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   byId("drop").hidden = true;
-  const file = event.dataTransfer?.files[0];
-  if (file) open(file, file.name);
+  const [file, ...others] = event.dataTransfer?.files ?? [];
+  if (others.length) problem.textContent = "The page takes one file at a time: drop the one that you want.";
+  else if (file) open(file, file.name);
 });
 
 // --- The page begins: the face first, then the models behind it.
