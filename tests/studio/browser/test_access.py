@@ -66,6 +66,7 @@ def test_a_phone_needs_no_scrolling_sideways(shared_desk: Desk, shared_server: A
           .map(([name]) => name)"""
     )
     assert cut == []
+    assert page.page.locator("#follow").is_visible()
     with page.changing():
         page.page.touchscreen.tap(page.x(1.0), page.y("emotion"))
         page.page.get_by_role("tab", name="Edit").click()
@@ -120,6 +121,25 @@ def test_everything_by_keys(page: StudioPage) -> None:
     assert page.page.get_by_role("dialog", name="Keyboard").is_visible()
     page.page.keyboard.press("Escape")
     assert page.page.evaluate("() => document.activeElement.id") == "segments"  # back where it was
+
+
+def test_what_a_screen_reader_says_of_controls(page: StudioPage) -> None:
+    """Values that change with the cursor are no announcements, and each button says what it is about."""
+    nodes = []
+    for tab in ("Edit", "Shapes"):
+        page.page.get_by_role("tab", name=tab).click()
+        page.settle()
+        nodes += page.context.new_cdp_session(page.page).send("Accessibility.getFullAXTree")["nodes"]
+    shown = [node for node in nodes if not node["ignored"]]
+    said = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in shown]
+    assert ("button", "Expressivity 1.00: back to 1.00") in said
+    assert [name for role, name in said if role == "button" and not any(map(str.isalpha, name))] == []
+    places = page.page.evaluate(
+        """() => [...document.querySelectorAll("[role=status], [role=alert], [aria-live=polite], output")]
+          .filter((e) => e.getAttribute("aria-live") !== "off" && e.getAttribute("role") !== "button")
+          .map((e) => e.id)"""
+    )
+    assert sorted(places) == ["announce", "stage-message", "status-job"]
 
 
 def test_reduced_motion_is_respected(shared_desk: Desk, shared_server: Any) -> None:

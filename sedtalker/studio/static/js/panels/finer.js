@@ -19,7 +19,7 @@ function makeRow({ name, category, column }) {
   const box = make("input", { type: "checkbox", "aria-label": `Draw ${name}` });
   box.addEventListener("change", () => drawCurve(name, box.checked));
   const meter = make("i");
-  const output = make("output", { "aria-label": `${capital(name)} at the cursor` });
+  const output = make("output", { "aria-label": `${capital(name)} at the cursor`, "aria-live": "off" });
   const colour = category ? store.colour(category) : "var(--wave)";
   const row = make("li", { class: "finer", "data-kind": name }, make("label", {}, box, make("span", { text: name, title: name })), make("div", { class: "meter", style: `--swatch:${colour}` }, meter), output);
   return { row, box, meter, output, column, value: -1 };

@@ -16,7 +16,7 @@ function makeRow(name) {
   const id = `shape-${name}`;
   const input = make("input", { type: "range", id, min: 0, max: 2, step: 0.05, value: 1, title: "Factor on this shape; double click: back to 1" });
   const meter = make("i");
-  const output = make("output", { for: id });
+  const output = make("output", { for: id, "aria-live": "off" });
   const row = make("div", { class: "shape" }, make("label", { for: id, text: name, title: name }), make("div", { class: "meter" }, make("b"), meter, input), output);
   const entry = { row, meter, input, output, dragged: false, value: -1, column: -1 };
   let gesture = 0;

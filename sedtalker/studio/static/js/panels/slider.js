@@ -24,6 +24,8 @@ export function slider({ label, min, max, step, normal, digits = 2, title = "", 
     const value = Number(input.value);
     input.style.setProperty("--share", `${((value - min) / (max - min)) * 100}%`);
     output.textContent = value.toFixed(digits) + unit;
+    output.setAttribute("aria-label", `${label} ${output.textContent}: back to ${normal.toFixed(digits)}${unit}`);
+    input.setAttribute("aria-valuetext", output.textContent);
     element.classList.toggle("changed", Math.abs(value - normal) > step / 2);
   };
   const set = (/** @type {number} */ value) => {
