@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from sedtalker.render.camera import Camera, frame_head
     from sedtalker.render.codecs import write_video
     from sedtalker.render.light import Light, Lighting, load_lighting
-    from sedtalker.render.picture import Portrait, Standing
-    from sedtalker.render.renderer import Renderer, make_renderer
+    from sedtalker.render.picture import Portrait, Renderer, Standing
+    from sedtalker.render.renderer import make_renderer
     from sedtalker.render.video import render_frames, render_sequence, render_video
 
 _WHERE = {
     "camera": ("Camera", "frame_head"),
     "codecs": ("write_video",),
     "light": ("Light", "Lighting", "load_lighting"),
-    "picture": ("Portrait", "Standing"),
-    "renderer": ("Backend", "Renderer", "make_renderer"),
+    "picture": ("Portrait", "Renderer", "Standing"),
+    "renderer": ("Backend", "make_renderer"),
     "video": ("render_frames", "render_sequence", "render_video"),
 }
 """The module of each name."""

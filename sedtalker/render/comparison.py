@@ -25,8 +25,8 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.camera import frame_head
 from sedtalker.render.codecs import write_video
 from sedtalker.render.light import Lighting, load_lighting
-from sedtalker.render.picture import Image
-from sedtalker.render.renderer import Renderer, make_renderer
+from sedtalker.render.picture import Image, Renderer
+from sedtalker.render.renderer import make_renderer
 from sedtalker.storage import UNREADABLE
 
 log = logging.getLogger(__name__)

@@ -20,9 +20,8 @@ from sedtalker.render.gathering import CHUNK, Dimmed, Gathered, Scene, room_for
 from sedtalker.render.kernels import to_screen
 from sedtalker.render.light import MATERIALS, to_linear
 from sedtalker.render.occlusion import dim, spread
-from sedtalker.render.picture import Image, Shot
+from sedtalker.render.picture import Image, Renderer, Shot
 from sedtalker.render.pixels import encode_table, encoded
-from sedtalker.render.renderer import Renderer
 from sedtalker.render.shading import (
     backdrop,
     compiled_normals,

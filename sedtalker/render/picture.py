@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple
@@ -178,6 +180,28 @@ class Shot:
     size: tuple[int, int]
     background: Behind
     lighting: Lighting
+
+
+class Renderer(ABC):
+    """Makes pictures of one mesh, frame after frame; a context manager that closes itself."""
+
+    @abstractmethod
+    def render(self, vertices: Floats, colours: Floats | None = None) -> Image:
+        """(H, W, 3) uint8 sRGB of the mesh at ``vertices`` (V, 3), coloured ``colours`` (V, 3) sRGB where given."""
+
+    def render_all(self, frames: Iterable[Floats]) -> Generator[Image, None, None]:
+        """Pictures of all ``frames`` in their order; several may be drawn at once, ahead of what is taken."""
+        yield from map(self.render, frames)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what the renderer holds."""
+
+    def __enter__(self) -> Renderer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")

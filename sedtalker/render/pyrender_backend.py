@@ -20,9 +20,8 @@ from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.camera import Camera, facing
 from sedtalker.render.drawable import sides_of
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
-from sedtalker.render.picture import DrawnMesh, Image, Shot
+from sedtalker.render.picture import DrawnMesh, Image, Renderer, Shot
 from sedtalker.render.planes import INSIDE
-from sedtalker.render.renderer import Renderer
 from sedtalker.render.shading import backdrop, compiled_normals, eye_colour
 from sedtalker.render.textures import levels_of, textures_of
 

@@ -7,25 +7,20 @@ import logging
 import os
 import platform
 import subprocess
-from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sedtalker.animation.option_fields import Backend
-from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.processes import run_beside
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import Lighting, load_lighting
-from sedtalker.render.picture import Behind, DrawnMesh, Shot, Size, picture_size, read_background, viewpoint
+from sedtalker.render.picture import Behind, DrawnMesh, Renderer, Shot, Size, picture_size, read_background, viewpoint
 from sedtalker.storage import keep, user_cache
-
-if TYPE_CHECKING:
-    from sedtalker.render.picture import Image
 
 log = logging.getLogger(__name__)
 
@@ -94,28 +89,6 @@ def _here() -> str:
     """What the answer depends on: the machine, and which cards are shown to this process."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES", ""), os.environ.get("EGL_DEVICE_ID", "")
     return " ".join([platform.node(), platform.release(), *chosen, *_cards()])
-
-
-class Renderer(ABC):
-    """Makes pictures of one mesh, frame after frame; a context manager that closes itself."""
-
-    @abstractmethod
-    def render(self, vertices: Floats, colours: Floats | None = None) -> Image:
-        """(H, W, 3) uint8 sRGB of the mesh at ``vertices`` (V, 3), coloured ``colours`` (V, 3) sRGB where given."""
-
-    def render_all(self, frames: Iterable[Floats]) -> Generator[Image, None, None]:
-        """Pictures of all ``frames`` in their order; several may be drawn at once, ahead of what is taken."""
-        yield from map(self.render, frames)
-
-    @abstractmethod
-    def close(self) -> None:
-        """Free what the renderer holds."""
-
-    def __enter__(self) -> Renderer:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 def make_renderer(

@@ -25,6 +25,7 @@ from sedtalker.render.picture import (
     Behind,
     DrawnMesh,
     Image,
+    Renderer,
     Size,
     Standing,
     Viewpoint,
@@ -32,7 +33,7 @@ from sedtalker.render.picture import (
     read_background,
     viewpoint,
 )
-from sedtalker.render.renderer import Renderer, make_renderer
+from sedtalker.render.renderer import make_renderer
 from sedtalker.render.video import Look, check_file, frame_at, write_drawn
 from sedtalker.speakers.turns import Turn, Turns
 
