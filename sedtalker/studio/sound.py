@@ -17,6 +17,7 @@ from sedtalker.audio import Audio, load_audio
 from sedtalker.audio.activity import spans
 from sedtalker.audio.audio import LONGEST_SECONDS, channel_parts
 from sedtalker.emotion.track import EmotionTrack
+from sedtalker.errors import InputError
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, one_step
 from sedtalker.speech.features import SpeechFeatures
@@ -75,7 +76,10 @@ def analyse(animator: Animator, path: Path, folder: Path, hook: Hook, track: Emo
         track: its emotion, where that is known already.
     """
     with one_step(hook, "reading the audio"):
-        sound = load_audio(path)
+        try:
+            sound = load_audio(path)
+        except InputError as error:  # the studio has no such option
+            raise InputError(str(error).replace("; cut it or raise --max-seconds", ": cut it into parts")) from None
         wav = Path(tempfile.mkdtemp(prefix="sound-", dir=folder)) / "sound.wav"
         rate = write_wav(path, wav)
     with torch_threads(1):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from sedtalker.storage import plain_name
 from sedtalker.studio.sound import write_wav
@@ -133,6 +134,13 @@ def test_another_built_in_face(client):
     message = finished(client, lambda: client.post(f"{ROOT}api/face", json={"name": "nobody"}), "register")
     assert "nobody" in message["error"]
     assert client.get(f"{ROOT}api/state").json()["face"]["name"] == "pip"
+
+
+def test_more_than_an_hour_is_refused_in_a_sentence_that_helps(client, tmp_path):
+    soundfile.write(tmp_path / "long.flac", np.zeros(3601 * 8000, np.int16), 8000)
+    sent = (tmp_path / "long.flac").read_bytes()
+    ended = finished(client, lambda: client.post(f"{ROOT}api/audio?name=long.flac", content=sent))
+    assert ended["error"] == "long.flac: longer than 3600 s: cut it into parts"
 
 
 def test_a_dropped_project_says_how_its_recording_is_found(client):
