@@ -187,7 +187,8 @@ def test_several_files_are_not_taken_for_one(page: Page) -> None:
     page.page.evaluate(
         """() => {
           const held = new DataTransfer();
-          for (const name of ["a.wav", "b.wav"]) held.items.add(new File([Uint8Array.of(1)], name, { type: "audio/wav" }));
+          for (const name of ["a.wav", "b.wav"])
+            held.items.add(new File([Uint8Array.of(1)], name, { type: "audio/wav" }));
           document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: held, bubbles: true }));
         }"""
     )
