@@ -86,7 +86,7 @@ class Decoding:
         """Why lips do not follow words that a track can have, by the words."""
         self.emotional: _Layer | None = None
         self.neutral: _Layer | None = None
-        self._settled: tuple[EmotionTrack, ClipSettings, Face, Alignment | None] | None = None
+        self._settled: tuple[object, ...] | None = None
         """What all of the recording was last decoded for, to the end."""
         self._whole: Animation | None = None
         """The animation of all of it, once it is asked for again."""
@@ -128,8 +128,9 @@ class Decoding:
             face: what is animated.
             start, end: beyond these, motion may be that of an older track.
         """
-        asked = (track, settings, face, self.phones.get(track.words))
-        known = self._settled is not None and all(one is other for one, other in zip(asked, self._settled, strict=True))
+        asked = (track, settings, face)
+        now: tuple[object, ...] = (*asked, self.phones.get(track.words))
+        known = self._settled is not None and all(one is other for one, other in zip(now, self._settled, strict=True))
         if known and self._whole is not None:
             return self._whole
         in_parts = self.in_parts and not known
@@ -145,10 +146,11 @@ class Decoding:
                 without_emotion=partial(self._neutral, start=start, end=end),
                 rows=self._frames(start, end) if in_parts else slice(None),
             )
-        if (phones := asked[-1]) is not None:
+        if (phones := self.phones.get(track.words)) is not None:
             moved = sharpened(moved, phones, face)
         made = assemble(moved, settings, face, duration=self.sound.duration, recording=self.sound.sha256)
-        self._settled = asked if all(layer.valid.all() for layer in self._layers(settings) if layer) else None
+        settled = all(layer.valid.all() for layer in self._layers(settings) if layer)
+        self._settled = (*asked, phones) if settled else None
         self._whole = None if in_parts else made
         return made
 

@@ -18,7 +18,7 @@ from sedtalker.studio.server import make_app
 from sedtalker.studio.session import Session
 from sedtalker.studio.sound import MOST_PEAKS
 from sedtalker.studio.studio import Studio
-from tests.studio.conftest import PORT, ROOT, SOCKETS, TOKEN
+from tests.studio.conftest import PORT, ROOT, SOCKETS, TOKEN, finished
 
 
 def rows(answer):
@@ -236,7 +236,7 @@ def test_a_loaded_track_is_one_step_and_edits_come_back_with_undo(client, sessio
     curves = {"awe": np.linspace(0.0, 1.0, len(session.track), dtype=np.float32)}
     session.open_extras(curves)
     client.post(f"{ROOT}api/edit", json={"op": "settings", "seed": 7})
-    client.post(f"{ROOT}api/words?name=w.ctm", content=b"a 1 0.5 0.5 so\n")
+    finished(client, lambda: client.post(f"{ROOT}api/words?name=w.ctm", content=b"a 1 0.5 0.5 so\n"))
     client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 0, "label": "fear"})
     before, weights = client.get(f"{ROOT}api/state").json(), rows(client.get(f"{ROOT}api/weights.bin"))
     loaded = client.post(f"{ROOT}api/track?name=my.csv", content=b"start,end,label,intensity\n0,9,happy,0.9\n").json()
