@@ -110,7 +110,7 @@ def unwind_at_signals() -> None:
 
 
 def _hung_up(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # kernel and shell both send it
+    signal.signal(number, signal.SIG_IGN)  # kernel and shell both send it: the second changes nothing
     signal.raise_signal(signal.SIGTERM)
 
 

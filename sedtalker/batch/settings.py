@@ -222,7 +222,7 @@ def parse_settings(values: Mapping[str, Any], where: str = "") -> BatchSettings:
         known = declared(BatchSettings)
         more = f" (given: {values[option]})" if option in values and option in known else ""
         if option not in known and (question := meant(option, known)):
-            more = f": {question}"
+            more = f": {question.replace('_', '-')}"
         raise InputError(f"{where}{': ' if where else ''}--{option.replace('_', '-')}: {problem}{more}") from None
 
 

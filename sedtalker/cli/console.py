@@ -236,7 +236,8 @@ class ShownProgress:
             self._finish_all()
         self._steps.clear()
         if self._bars is not None:
-            self._bars.stop()
+            with suppress(OSError):  # the terminal may have been closed
+                self._bars.stop()
             self._bars = None
 
     def hook(self, step: str, done: int, total: int) -> None:

@@ -24,7 +24,10 @@ SOUND_SUFFIX = ".wav"
 def _written(given: str) -> str:
     """The text that is given itself, by the name of its file, or by stdin."""
     if Path(given) == PIPE:
-        return decoded(stdin_bytes().read(MOST_BYTES), given)
+        data = stdin_bytes().read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise InputError(f"stdin: over {MOST_BYTES >> 20} MiB, too large for a text")
+        return decoded(data, given)
     return read_text(Path(given), "a text") if given.lower().endswith(".txt") else given
 
 

@@ -201,7 +201,8 @@ class DiarizerStream(SpeechStream):
 
     The prediction for time t is what the encoder (``MelEncoder.so_far``) and ``frame_emotions`` would give of the sound
     until the first multiple of ``hop`` not before ``t + look_ahead``: level, spectrum and speaker are normalised by it,
-    never by what comes later. Equal to that within ``TOLERANCE``. Labels are those of what a face shows, decided with
+    never by what comes later. Equal to that within ``TOLERANCE``, but sounds that were no voice when they ended
+    (``no_voice_steps``) stay none. Labels are those of what a face shows, decided with
     the same look-ahead (``LiveSegmentation``) and never taken back.
 
     Args:
@@ -255,7 +256,7 @@ class DiarizerStream(SpeechStream):
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
         speech, numbers = streamed_speech(streamed), streamed.first + np.arange(len(streamed.features))
-        other = yield from no_voice_steps(self.diarizer, streamed.features, speech, since)
+        other = yield from no_voice_steps(self.diarizer, streamed.features, speech, self.ended, since)
         other[:since] |= np.isin(numbers[:since], self.other)
         self.other = numbers[other]
         frames = yield from emotion_steps(self.diarizer, streamed.features, speech, other, self.voice, since)

@@ -48,7 +48,10 @@ UNFAMILIAR = FAMILIAR[0]
 """``unfamiliarity`` from which on a recording is unlike anything trained on."""
 SHORT_SOUND = 1.0
 """Seconds: a sound between pauses that is no longer is judged by itself, too. Windows, of 1.5 s at least, hold more of
-the speech beside it than of it; of a longer one they hold enough for its ``unfamiliarity``."""
+the speech beside it than of it."""
+BRIEF_SOUND, BRIEF_LIMIT = 0.4, 1.5
+"""Seconds: a sound that is briefer is unlike the training data even where it is a voice, such as a "no", and counts as
+none only this many times as far away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,28 +181,35 @@ def unfamiliarity(frames: FrameEmotions, rate: float = 50.0) -> float:
     return float(np.median(frames.distance[first]))
 
 
-def frame_emotions(diarizer: EmotionModel, features: SpeechFeatures, voice: Voice | None = None) -> FrameEmotions:
+def frame_emotions(
+    diarizer: EmotionModel, features: SpeechFeatures, voice: Voice | None = None, ended: bool = True
+) -> FrameEmotions:
     """The network's predictions for every frame of a recording.
 
     The network runs in windows of a minute that overlap by its receptive field; equal to one pass within 1e-4.
+    ``ended``: whether it is all of the recording, not its beginning.
     """
     speech = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
-    other = alone(no_voice_steps(diarizer, features, speech))
+    other = alone(no_voice_steps(diarizer, features, speech, ended))
     return alone(emotion_steps(diarizer, features, speech, other, voice))
 
 
-def no_voice_steps(diarizer: EmotionModel, features: SpeechFeatures, speech: Mask, since: int = 0) -> Steps[Mask]:
+def no_voice_steps(
+    diarizer: EmotionModel, features: SpeechFeatures, speech: Mask, ended: bool, since: int = 0
+) -> Steps[Mask]:
     """(T,) short sounds between pauses that are no voice, as of a door that slams; they are no speech after all.
 
-    Each is judged by itself, when it has ended. Arguments as of ``emotion_steps``, but for ``since``: sounds that end
-    before this frame are not judged.
+    Each is judged by itself, when it or the recording has ended. Arguments as of ``emotion_steps`` and
+    ``frame_emotions``, but for ``since``: sounds that end before this frame are not judged.
     """
     other, sounds = np.zeros_like(speech), stretches(speech)
     for first, last in sounds if len(sounds) > 1 and diarizer.knows_its_training else ():
-        if since < last < len(speech) and last - first <= SHORT_SOUND * features.clock.rate:
+        seconds = (last - first) / features.clock.rate
+        if since < last < len(speech) + ended and seconds <= SHORT_SOUND:
             batch = cast("Arrays", tuple(_window(features, slice(first, last))))
             *_, distance = yield Call(_estimated, batch, (diarizer, _Same(None), 0))
-            other[first:last] = distance[0, : last - first].mean() > FAMILIAR[1]
+            limit = FAMILIAR[1] * (BRIEF_LIMIT if seconds < BRIEF_SOUND else 1.0)
+            other[first:last] = distance[0, : last - first].mean() > limit
     return other
 
 

@@ -350,7 +350,7 @@ def plain_origin(given: str) -> str:
     Raises:
         InputError: it is not scheme and host.
     """
-    if not re.fullmatch(r"null|[\w+.-]+://[^/\s*]+/?", given):
+    if not given.isascii() or not re.fullmatch(r"null|[\w+.-]+://[^/\s*?#@]+/?", given):
         raise InputError(f"origin {given}: give scheme and host of the page, such as https://example.org")
     origin = given.rstrip("/").lower()
     return origin.removesuffix(USUAL_PORTS.get(origin.partition("://")[0], " "))

@@ -49,9 +49,9 @@ IN_FULL = {
     **{"Capt": "Captain", "Lt": "Lieutenant", "Sgt": "Sergeant", "vs": "versus"},
 }
 """English abbreviations with a point, and how they are spoken."""
-STREET = "Street"
-"""What St. is where no name follows."""
-ABBREVIATION = re.compile(rf"(\W*)({'|'.join(IN_FULL)})(\.?)(\W*)")
+BEFORE_NAMES = ("Dr", "St", "Mt")
+"""Those that are titles only right before a name; ``Main St.`` is left to the dictionary."""
+ABBREVIATION = re.compile(rf"(\W*)({'|'.join(IN_FULL)})\.(\W*)")
 """A text that is one of them."""
 CURRENCIES = {"$": ("dollar", "dollars"), "€": ("euro", "euros"), "£": ("pound", "pounds"), "¥": ("yen", "yen")}
 """Signs of money, and their names: of one and of more."""
@@ -154,14 +154,21 @@ def in_full(texts: Sequence[str], language: str = ENGLISH, beside: tuple[str, st
 
 def _english(text: str, before: str, after: str) -> str:
     """A text in full between two others."""
+    names_follow = next(filter(str.isalpha, after), "").isupper()
     if found := ABBREVIATION.fullmatch(text):
-        short, is_title = found[2], next(filter(str.isalpha, after), "").isupper()
-        if found[3] or (is_title and short in ("Dr", "St")):
-            return f"{found[1]}{STREET if short == 'St' and not is_title else IN_FULL[short]}{found[4]}"
-    if (price := PRICE.search(before)) and "".join(filter(str.isalpha, text)).lower() in MAGNITUDES:
-        return f"{text} {CURRENCIES[price[1] or price[6]][1]}"
-    is_counted = "".join(filter(str.isalpha, after)).lower() in MAGNITUDES
-    return PRICE.sub(lambda m: f" {_amount(m[2] or m[4], m[3] or m[5], m[1] or m[6], is_counted)} ", text)
+        opening, short, closing = found.groups()
+        if short not in BEFORE_NAMES or (names_follow and not closing):
+            return f"{opening}{IN_FULL[short]}{closing}"
+    if _is_magnitude(text) and (price := PRICE.search(before)) and before.endswith(price[0]):
+        return re.sub(r"(\W*)$", rf" {CURRENCIES[price[1] or price[6]][1]}\1", text, count=1)
+    is_counted = _is_magnitude(after)
+    return PRICE.sub(
+        lambda m: f" {_amount(m[2] or m[4], m[3] or m[5], m[1] or m[6], is_counted and text.endswith(m[0]))} ", text
+    )
+
+
+def _is_magnitude(text: str) -> bool:
+    return "".join(filter(str.isalpha, text)).lower() in MAGNITUDES
 
 
 def _amount(whole: str, behind: str | None, sign: str, is_counted: bool) -> str:

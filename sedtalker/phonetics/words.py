@@ -21,7 +21,7 @@ from typing import Any
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import POOR_FIT, Alignment, align, phone_posteriors
-from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, pronounce, written_words
+from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, pronounce, written_texts, written_words
 from sedtalker.reading import (
     NAMED_EMOTIONS,
     decoded,
@@ -117,10 +117,10 @@ def _without_names(texts: Sequence[str]) -> list[str]:
     return [SPEAKER.sub(lambda m: " " if m[1] in names else m[0], text) for text in texts]
 
 
-def _lines_of_script(text: str) -> str:
-    """What is said in the lines of a script; a text that would be nothing without its names is all said."""
+def pronounce_script(text: str, language: str = ENGLISH) -> list[SpokenWord]:
+    """``pronounce`` without the names of speakers; a text that would be nothing without them is all said."""
     said = "\n".join(_without_names(text.splitlines()))
-    return said if written_words(said) else text
+    return pronounce(said if written_words(said) else text, language)
 
 
 Found = Iterable[tuple[float, float, str]]
@@ -203,13 +203,13 @@ def spoken_words(given: Words, language: str = ENGLISH) -> list[SpokenWord]:
         path = Path(given)
         named = isinstance(given, Path) or path.suffix.lower() in (*READERS, *TEXT_SUFFIXES)
         if not (named or is_file(path)):
-            return pronounce(_lines_of_script(str(given)), language)
+            return pronounce_script(str(given), language)
         if path.suffix.lower() in READERS:
             return timed_words(read_words(read_bytes(path, "a file of words"), path.name), language)
         text = read_text(path, "a transcript")
         if not written_words(text):
             raise InputError(f"{path}: no words in it: it should hold what is said in the recording")
-        return pronounce(_lines_of_script(text), language)
+        return pronounce_script(text, language)
     return list(given)
 
 
@@ -219,10 +219,10 @@ def timed_words(words: Sequence[Word], language: str = ENGLISH) -> list[SpokenWo
     Raises:
         InputError: none of them is a word, or what ``pronounce`` raises.
     """
-    spoken, texts = list[SpokenWord](), ["", *(word.text for word in words), ""]
-    for word, *beside in zip(words, texts, texts[2:], strict=False):
+    spoken, texts = list[SpokenWord](), [[""], *(written_texts(word.text) or [""] for word in words), [""]]
+    for word, before, after in zip(words, texts, texts[2:], strict=False):
         if written_words(word.text):
-            said = pronounce(word.text, language, (beside[0], beside[1]))
+            said = pronounce(word.text, language, (before[-1], after[0]))
             spoken += [replace(one, within=(word.start, word.end)) for one in said]
     if not spoken:
         raise InputError("the file of words has times, but no words")

@@ -21,9 +21,9 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export_formats, parse_formats
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.phonetics.pronunciation import ENGLISH, MOST_CHARACTERS, SpokenWord, pronounce
+from sedtalker.phonetics.pronunciation import ENGLISH, MOST_CHARACTERS, SpokenWord
 from sedtalker.phonetics.recognition import checked_words
-from sedtalker.phonetics.words import AUTO
+from sedtalker.phonetics.words import AUTO, pronounce_script
 from sedtalker.reading import checked, parse_json
 from sedtalker.render.light import light_names
 from sedtalker.version import __version__
@@ -98,7 +98,7 @@ class AnimateOptions(Motion):
             raise InputError("language: it is that of the transcript: give one, or auto, or leave it out")
         if self.transcript is None or self.transcript == AUTO:
             return self.transcript and checked_words(AUTO, self.language)
-        return pronounce(self.transcript, self.language or ENGLISH)
+        return pronounce_script(self.transcript, self.language or ENGLISH)
 
     def track(self, duration: float) -> EmotionTrack | None:
         """The given emotion, for a recording of so many seconds."""

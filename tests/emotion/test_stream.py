@@ -63,7 +63,7 @@ def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> No
         prefix = sound[: round(hops * hop * 16_000)]
         goes_on = round(hops * hop * 16_000) <= len(sound)
         features = (encoder.so_far if goes_on else encoder)(from_samples(prefix, 16_000))
-        offline = frame_emotions(network, features, voice)
+        offline = frame_emotions(network, features, voice, not goes_on)
         assert np.abs(odds(offline)[frame] - got.predicted[frame]).max() < DiarizerStream.TOLERANCE, frame
         nothing, clear, _ = network.config.visible or (0.0, CLEAR, 1.0)
         shown = visible(offline.intensity[frame], network.config.visible)

@@ -103,7 +103,7 @@ def test_origins_are_as_browsers_send_them():
         ("null", "null"),
     ):
         assert plain_origin(given) == sent
-    for given in ("example.org", "https://example.org/page", "https://"):
+    for given in ("example.org", "https://example.org/page", "https://", "https://x.org?a", "https://münchen.de"):
         with pytest.raises(InputError, match=r"such as https://example\.org"):
             plain_origin(given)
 

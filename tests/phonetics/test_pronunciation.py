@@ -50,10 +50,11 @@ def test_numbers_and_signs_that_are_spoken() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("Dr. Lee met (Mr. Day) on St. James St. today.", "Doctor Lee met (Mister Day) on Saint James Street today."),
-        ("Dr Lee, St Ives, Gen Z: cats vs. dogs", "Doctor Lee, Saint Ives, Gen Z: cats versus dogs"),
+        ("Dr. Lee met (Mr. Day) on St. James St. today.", "Doctor Lee met (Mister Day) on Saint James St. today."),
+        ("5 Main St., London, Maple Dr. vs. Gen Z", "5 Main St., London, Maple Dr. versus Gen Z"),
         ("It costs $20, €5 or 1£.", "It costs 20 dollars , 5 euros or 1 pound ."),
         ("$1.05, $1,000 and ￥5", "1 dollar 5 , 1,000 dollars and ￥5"),
+        ("It cost $5 million. It did: $20. Million", "It cost 5 million dollars. It did: 20 dollars . Million"),
         ("$5.2 million of US$3", "5.2 million dollars of US 3 dollars"),
         ("$20-30, $2k and 3.50", "$20-30, $2k and 3.50"),
         ("１２ ａｐｐｌｅｓ", "12 apples"),

@@ -44,7 +44,7 @@ def test_nothing_is_the_usual_animation():
 
 def test_a_transcript_is_a_text_and_never_a_file_of_the_server(tmp_path):
     (tmp_path / "said.txt").write_text("one two three four")
-    options = parsed(AnimateOptions, {"transcript": "Bin blue, now."}, "options")
+    options = parsed(AnimateOptions, {"transcript": "ANN: Bin blue, now."}, "options")
     options.check()
     assert [word.text for word in options.words()] == ["Bin", "blue,", "now."]
     assert AnimateOptions().words() is None

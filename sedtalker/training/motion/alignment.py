@@ -143,7 +143,7 @@ def align_corpus(
 
 
 def frame_times(frames: int) -> Doubles:
-    """(T,) seconds of frames, rounded as borders of phones are: a frame at a border belongs to the phone behind it."""
+    """(T,) seconds of frames in double precision, as borders of phones are: one at a border is of the next phone."""
     return np.asarray((np.arange(frames) + 0.5) / FRAME_CLOCK.rate, np.float64)
 
 
