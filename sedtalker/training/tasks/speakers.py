@@ -289,11 +289,11 @@ class SpeakersTask(PreparedTask):
             1, keepdim=True
         ).clamp_min(1)
         voice = network.pool(frames[row], dirty.clamp_max(1.0))
-        present = F.binary_cross_entropy_with_logits(network.look_for(frames[row], voice).float(), active[row, place])
+        present = _entropy(network.look_for(frames[row], voice), active[row, place])
         elsewhere = voice.roll(PLACES, 0)
         strange = (row != row.roll(PLACES, 0)).nonzero()[:, 0]
-        logits = network.look_for(frames[row[strange]], elsewhere[strange]).float()
-        return present + 0.4 * F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
+        logits = network.look_for(frames[row[strange]], elsewhere[strange])
+        return present + 0.4 * _entropy(logits, torch.zeros_like(logits))
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -341,6 +341,12 @@ class SpeakersTask(PreparedTask):
             metrics=kept,
         )
         write_checkpoint(folder, config, networks.state_dict(), fill_card("speakers", **config.metrics))
+
+
+def _entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Mean cross-entropy of logits; 0 where there are none, as in dialogues in which nobody speaks alone for long."""
+    total = F.binary_cross_entropy_with_logits(logits.float(), truth.float(), reduction="sum")
+    return total / max(1, logits.numel())
 
 
 @dataclass(frozen=True, eq=False)

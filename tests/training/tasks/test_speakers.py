@@ -15,6 +15,7 @@ from sedtalker.nn.engine import open_model
 from sedtalker.speakers.speaker_model import GraphSpeakers, encoder_vectors
 from sedtalker.speech.features import analysis_of
 from sedtalker.training.loop import TrainerConfig, fit
+from sedtalker.training.tasks import speakers
 from sedtalker.training.tasks.speakers import DeviceVectors, SpeakersTask, equal_error_rate
 
 SMALL = {
@@ -27,21 +28,32 @@ SMALL = {
 }
 
 
+CONFIG = {
+    "model": SMALL,
+    "corpora": {"made": 1.0},
+    "licence_check": False,
+    "dialogues": 4,
+    "seconds": 3.0,
+    "crops": 6,
+}
 READS_VECTORS = {"vectors": 488, "kept": 4, "heads": 2}
+
+
+def test_dialogues_in_which_nobody_speaks_alone_for_long_have_a_loss(
+    buzzing_voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speakers, "FEWEST_FRAMES", 1000)
+    task = SpeakersTask(CONFIG, buzzing_voices, tmp_path / "cache")
+    task.prepare()
+    losses = task.losses(task.build(), task.batch(np.random.default_rng(7)))
+    assert losses["activity"] == 0.0
+    assert torch.isfinite(losses["total"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, READS_VECTORS], ids=["log-mels", "vectors"])
 def test_a_few_steps_make_a_network_that_runs_without_torch(more: Any, buzzing_voices: Path, tmp_path: Path) -> None:
-    config = {
-        "model": SMALL | more,
-        "corpora": {"made": 1.0},
-        "licence_check": False,
-        "dialogues": 4,
-        "seconds": 3.0,
-        "crops": 6,
-    }
-    task = SpeakersTask(config, buzzing_voices, tmp_path / "cache")
+    task = SpeakersTask(CONFIG | {"model": SMALL | more}, buzzing_voices, tmp_path / "cache")
     task.prepare()
     a, b = (task.batch(np.random.default_rng(7)) for _ in range(2))
     assert all(torch.equal(a[name], b[name]) for name in a)
