@@ -42,8 +42,8 @@ def face_from_mesh(
 ) -> Face:
     """See ``Face.from_mesh``; ``options`` are the fields of ``FitOptions`` that are taken as they are."""
     if isinstance(mesh, str | Path) and Path(mesh).suffix.lower() == ".sedface":
-        asked = any(value not in (None, False, "auto", 1.0) for value in options.values())
-        if asked or rig is not None or landmarks is not None:
+        usual = {"head": None, "open_mouth": False, "mouth": "auto", "eyes": "auto", "strength": 1.0}
+        if options != usual or rig is not None or landmarks is not None:
             raise InputError(
                 f"{mesh}: a .sedface holds one finished face: it takes no head number, landmarks, rig or other options "
                 "of the fit"
