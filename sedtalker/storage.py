@@ -159,9 +159,6 @@ def check_folder(folder: Path, force: bool) -> None:
         raise InputError(f"{folder} exists; use --force to overwrite")
 
 
-# --- The user's cache: work that can be done again.
-
-
 LONGEST_NAME = 120
 """Bytes that are kept of the name of a file that somebody sends."""
 
@@ -174,6 +171,9 @@ def plain_name(given: str, otherwise: str) -> str:
     room = LONGEST_NAME - len(suffix.encode("utf-8", "replace"))  # systems count bytes
     kept = stem.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
     return f"{kept}{suffix}" or otherwise
+
+
+# --- The user's cache: work that can be done again.
 
 
 def user_cache() -> Path:

@@ -165,7 +165,8 @@ def with_options(options: Options, given: Mapping[str, Any], taker: Callable[...
     own = [field.name for field in fields(options)]  # type: ignore[arg-type]
     for name in given:
         if name not in own:
-            known = meant(name, [*inspect.signature(taker).parameters, *own])
+            named = [p.name for p in inspect.signature(taker).parameters.values() if p.kind is not p.VAR_KEYWORD]
+            known = meant(name, [*named, *own])
             raise InputError(f"there is no option '{name}'" + (f": {known}" if known else ""))
     return replace(options, **given)  # type: ignore[type-var]
 

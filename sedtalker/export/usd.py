@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.reading import is_utf8
 from sedtalker.render.light import default_colours, to_linear
-from sedtalker.storage import whole_file
+from sedtalker.storage import temporary_folder, whole_file
 from sedtalker.version import __version__
 
 ROOT = "/Face"
@@ -109,12 +108,14 @@ def save_stage(stage: Any, path: Path) -> None:
     from pxr import Tf
 
     try:
-        with whole_file(path) as temporary, TemporaryDirectory() as folder:
-            # The library takes names in UTF-8 alone; those of other files are given to what it has written elsewhere.
-            plain = temporary if is_utf8(temporary) else Path(folder) / f"stage{path.suffix}"
-            stage.GetRootLayer().Export(str(plain))
-            if plain != temporary:
-                shutil.move(plain, temporary)
+        with whole_file(path) as temporary:
+            if is_utf8(temporary):
+                stage.GetRootLayer().Export(str(temporary))
+                return
+            with temporary_folder() as folder:  # OpenUSD writes only to paths in UTF-8; the file is moved from one
+                written = folder / f"stage{path.suffix}"
+                stage.GetRootLayer().Export(str(written))
+                shutil.move(written, temporary)
     except Tf.ErrorException:
         raise InputError(f"{path}: cannot be written by the USD library: is the disk full?") from None
 
@@ -290,6 +291,7 @@ def add_audio(stage: Any, place: str, audio: str) -> None:
 
     audio = audio.encode(errors="replace").decode()
     sound = UsdMedia.SpatialAudio.Define(stage, f"{place}/Audio")
-    sound.CreateFilePathAttr(Sdf.AssetPath(audio if audio.startswith("..") else f"./{audio}"))
+    is_whole = audio.startswith("..") or Path(audio).is_absolute()  # absolute: it lies on another drive
+    sound.CreateFilePathAttr(Sdf.AssetPath(audio if is_whole else f"./{audio}"))
     sound.CreateAuralModeAttr(UsdMedia.Tokens.nonSpatial)
     sound.CreatePlaybackModeAttr(UsdMedia.Tokens.onceFromStartToEnd)

@@ -66,7 +66,7 @@ def check_openable(path: Path) -> None:
         InputError: it does not open, or not within three quarters of a minute.
     """
     if not is_utf8(path):
-        raise InputError(f"{path}: OpenUSD opens files whose names are UTF-8 alone: give it another name")
+        raise InputError(f"{path}: OpenUSD opens only files whose whole path is UTF-8: rename it")
     try:
         done = run_beside(_OPEN, [str(path)], OPENING)
     except subprocess.TimeoutExpired:

@@ -227,8 +227,7 @@ def dropped_project(session: Session, data: bytes, name: str) -> Callable[[], Pr
         folders.append(session.project.parent)
     if session.clip is not None:
         folders.append(session.clip.path.parent)
-    if session.subject.path is not None:
-        folders.append(session.subject.path.parent)
+    folders += [subject.path.parent for subject in session.subjects if subject.path is not None]
     return lambda: parse_project(data, name, folders, "open that file here, then the project again")
 
 

@@ -144,6 +144,6 @@ def _decided(
             first, last = max(span.start, start), min(span.end, end)
             segments += [Span(first, last, span.label)] if last - first >= SHORTEST else []
         intensity += [piece for span in document.intensity if (piece := span.part(start, end)) is not None]
-        removed = [base.track.bursts[index] for index in document.removed_bursts]
-        gone += [burst for burst in removed if start <= burst.start < end]
+        bursts = [burst for k, burst in enumerate(base.track.bursts) if k in document.removed_bursts]
+        gone += [burst for burst in bursts if start <= burst.start < end]
     return segments, tuple(intensity), gone

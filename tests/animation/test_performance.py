@@ -187,10 +187,13 @@ def test_a_project_of_an_older_version_has_its_gains() -> None:
 
 
 def test_a_misspelt_option_is_answered_with_the_nearest() -> None:
-    def animator(emotion: str, motion: Motion) -> None: ...
+    def animator(emotion: str, motion: Motion, **options: float) -> None: ...
 
     assert with_options(Motion(), {"intensity": 1.4}, animator) == Motion(intensity=1.4)
     with pytest.raises(InputError, match=r"no option 'emotoin': did you mean emotion or motion"):
         with_options(Motion(), {"emotoin": "happy"}, animator)
     with pytest.raises(InputError, match="no option 'intensty': did you mean intensity"):
         with_options(Motion(), {"intensty": 2.0}, animator)
+    with pytest.raises(InputError, match="no option 'optins'") as caught:
+        with_options(Motion(), {"optins": 2.0}, animator)
+    assert "options" not in str(caught.value)

@@ -72,21 +72,21 @@ def test_units_axes_time_and_materials_are_stated(tmp_path: Path) -> None:
 
 
 def test_the_sound_is_named_relative_to_the_file(tmp_path: Path) -> None:
-    for audio in ("../speech.wav", "./speech.wav"):
+    for audio in ("../speech.wav", "./speech.wav", "/other/drive/speech.wav"):
         write_usd(tmp_path / "a.usdc", moving_cube(2), audio=audio.removeprefix("./"))
         assert read_usd(tmp_path / "a.usdc").audio == audio
 
 
 def test_names_of_files_need_not_be_utf8(tmp_path: Path) -> None:
-    folder = tmp_path / os.fsdecode(b"caf\xe9")
     try:
+        folder = tmp_path / os.fsdecode(b"caf\xe9")
         folder.mkdir()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         pytest.skip("names of this system's files are UTF-8")
     path = folder / os.fsdecode(b"k\xf6pf.usdc")
     write_usd(path, moving_cube(2), audio=os.fsdecode(b"caf\xe9/ja.wav"))
     assert [made.name for made in folder.iterdir()] == [path.name]
-    with pytest.raises(InputError, match="names are UTF-8"):
+    with pytest.raises(InputError, match="whole path is UTF-8"):
         read_mesh(path)
     assert read_usd(Path(shutil.copy(path, tmp_path / "a.usdc"))).audio == "./caf?/ja.wav"
 
