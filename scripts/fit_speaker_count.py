@@ -41,7 +41,7 @@ from sedtalker.speakers.diarization import (
 )
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
 from sedtalker.speakers.turns import Turns
-from sedtalker.training.corpora.augmentation import read_augmenter
+from sedtalker.training.corpora.augmentation import read_material
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.evaluation.conversation import Talk, diarization_errors, make_talks, talk_changes
 
@@ -88,13 +88,13 @@ def clips_of(data: Path, corpus: str) -> list[Clip]:
 def dialogues(data: Path, corpus: str, seed: int) -> Iterator[Talk]:
     """Dialogues of two to four speakers."""
     return make_talks(
-        clips_of(data, corpus), corpus, TALKS, talk_changes(read_augmenter(data).noises), moods=False, seed=seed
+        clips_of(data, corpus), corpus, TALKS, talk_changes(read_material(data)[0]), moods=False, seed=seed
     )
 
 
 def monologues(data: Path, corpus: str, seed: int) -> Iterator[Talk]:
     """Recordings of one speaker each, in all of their moods."""
-    clips, made = clips_of(data, corpus), talk_changes(read_augmenter(data).noises)
+    clips, made = clips_of(data, corpus), talk_changes(read_material(data)[0])
     people = sorted({clip.speaker for clip in clips})
     for k, speaker in enumerate(np.random.default_rng(seed).permutation(people)[:MONOLOGUES].tolist()):
         own, change = [clip for clip in clips if clip.speaker == speaker], list(made)[k % len(made)]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -44,10 +45,10 @@ from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHe
 from sedtalker.speech.features import BILABIAL, EMOTION, FRAME_CLOCK, PHONE_INDEX, PHONES, SPEECH
 from sedtalker.speech.speech_stream import STREAMED, EncoderStream
 from sedtalker.training.cards import fill_card
-from sedtalker.training.corpora.augmentation import read_augmenter
+from sedtalker.training.corpora.augmentation import read_material
 from sedtalker.training.corpora.manifest import find_data, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
-from sedtalker.training.corpora.transfer_recipe import TransferRecipe
+from sedtalker.training.corpora.transfer_recipe import TransferAugmenter
 from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_frames
 from sedtalker.training.motion.spoken_motion import LipMeasure, measure_lips
 from sedtalker.training.run import cache_folder
@@ -59,9 +60,9 @@ One more, in loud noise, is for the mouth alone: most phones cannot be found in 
 """
 STREAMED_COPIES = COPIES | {"speechocean762": 2, "cremad": 1}
 """The same for phones of streams, which take hours to read hop by hop."""
-WORSE = TransferRecipe(snr=(0.0, 25.0), telephone=0.15, transcoded=0.1, clipped=0.03)
+WORSE = TransferAugmenter(snr=(0.0, 25.0), telephone=0.15, transcoded=0.1, clipped=0.03)
 """What is done to the copies that are worse."""
-NOISY = TransferRecipe(noise=1.0, snr=(-5.0, 15.0), telephone=0.0, transcoded=0.0, clipped=0.0)
+NOISY = TransferAugmenter(noise=1.0, snr=(-5.0, 15.0), telephone=0.0, transcoded=0.0, clipped=0.0)
 """What is done to the one in noise."""
 PHONE_SHARES = {"speechocean762": 1.5, "ljspeech": 1.0, "grid": 0.4, "librispeech": 2.0, "cremad": 0.5}
 """How often frames of a corpus are drawn to learn phones, beside those of the others."""
@@ -181,10 +182,10 @@ def copies(
     data: Path, found: Sequence[Clip], spans: Mapping[str, list[PhoneSpan]], mouths: bool, times: Mapping[str, int]
 ) -> Iterator[Copy]:
     """Every recording, those of training several ``times``; where no mouths are wanted, those with phones, and none."""
-    augmenter = read_augmenter(data)
+    noises, rooms = read_material(data)
     worse, noisy = (
-        partial(recipe.degrade, noises=augmenter.noises, responses=augmenter.responses, rng=np.random.default_rng(0))
-        for recipe in (WORSE, NOISY)
+        partial(replace(augmenter, noises=noises, responses=rooms).degrade, rng=np.random.default_rng(0))
+        for augmenter in (WORSE, NOISY)
     )
     read, tracked = still, dict[str, Floats]()
     if mouths:

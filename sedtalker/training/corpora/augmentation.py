@@ -1,8 +1,8 @@
 """Augmentation of speech: another speed, voice, room, device, background and spectrum, all drawn from one generator.
 
-``Augmenter`` degrades waveforms by a recipe, with recorded noises and room impulse responses. There are two recipes,
+An ``Augmenter`` degrades waveforms, with recorded noises and room impulse responses. There are two recipes here,
 because the shipped weights were trained on two; each draws its numbers in its own order, which must stay as it is:
-``DIARIZER_RECIPE`` for the networks of emotion and ``SPEECH_RECIPE`` for the speech encoder and the mouth. Other voices
+``DiarizerAugmenter`` for the frame network and ``SpeechAugmenter`` for the speech encoder and the mouth. Other voices
 come from WORLD; log-mels are warped and masked at the end of the file.
 """
 
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
 
 import numpy as np
 import soundfile
@@ -31,50 +30,33 @@ from sedtalker.storage import whole_file, write_text
 Samples = Floats
 
 
-class Recipe(Protocol):
-    """How an ``Augmenter`` changes a recording."""
-
-    @property
-    def resampling(self) -> str:
-        """Quality of the resampler (soxr) when the speed is changed."""
-        ...
-
-    def draw_speed(self, rng: np.random.Generator) -> float:
-        """A factor of the speed."""
-        ...
-
-    def degrade(
-        self, samples: Samples, noises: Sequence[Samples], responses: Sequence[Samples], rng: np.random.Generator
-    ) -> Samples:
-        """The recording (N,) in another room, through another device, with another background."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
 class Augmenter:
-    """A recipe and its material; safe to send to other processes.
+    """Another speed, room, device and background for recordings; safe to send to other processes.
 
-    Attributes:
-        recipe: what is changed, how far and how often.
-        noises: background recordings, each (N,) at 16 kHz.
-        responses: room impulse responses, each (N,) at 16 kHz.
+    A recipe is a class of this kind: its further fields say what is changed, how far and how often.
     """
 
-    recipe: Recipe
     noises: Sequence[Samples] = ()
+    """Background recordings, each (N,) at 16 kHz."""
     responses: Sequence[Samples] = ()
+    """Room impulse responses, each (N,) at 16 kHz."""
+    speed: tuple[float, float] = (0.8, 1.25)
+    """Lowest and highest factor of the speed."""
+    resampling: str = "HQ"
+    """Quality of the resampler (soxr) when the speed is changed."""
 
     def draw_speed(self, rng: np.random.Generator) -> float:
-        """A factor of the speed, for ``change_speed``."""
-        return self.recipe.draw_speed(rng)
+        """A factor of the speed, even over the logarithm of ``speed``."""
+        return float(np.exp(rng.uniform(*np.log(self.speed))))
 
     def change_speed(self, samples: Samples, factor: float) -> Samples:
         """Play ``factor`` times as fast: shorter, higher and with a smaller vocal tract."""
-        return change_speed(samples, factor, self.recipe.resampling)
+        return change_speed(samples, factor, self.resampling)
 
     def degrade(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """The recording as another room, device and background would have given it; same length, similar level."""
-        return self.recipe.degrade(samples, self.noises, self.responses, rng)
+        raise NotImplementedError
 
 
 def change_speed(samples: Samples, factor: float, quality: str = "MQ") -> Samples:
@@ -82,20 +64,28 @@ def change_speed(samples: Samples, factor: float, quality: str = "MQ") -> Sample
     return soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE, quality=quality).astype(np.float32)
 
 
-def read_augmenter(data: Path, hold_out_noises: bool = True) -> Augmenter:
-    """``SPEECH_RECIPE`` with ESC-10 and the small set of noises and impulse responses of the training data.
+def read_augmenter(data: Path) -> SpeechAugmenter:
+    """A ``SpeechAugmenter`` with ``read_material``."""
+    return SpeechAugmenter(*read_material(data))
 
-    Every fifth noise is held out (for tests) unless asked otherwise.
-    """
+
+def read_material(data: Path) -> tuple[list[Samples], list[Samples]]:
+    """Noises of ESC-10 and the small set of noises and impulse responses of the training data."""
     responses = sorted((data / "audio/noise_rir").glob("*.flac"))
-    kept = noise_files(data, hold_out_noises)
-    return Augmenter(SPEECH_RECIPE, [load_audio(p).samples for p in kept], [load_audio(p).samples for p in responses])
+    noises, rooms = ([load_audio(path).samples for path in paths] for paths in (noise_files(data), responses))
+    return noises, rooms
 
 
 def noise_files(data: Path, hold_out: bool = True) -> list[Path]:
-    """Recordings of noise that ``read_augmenter`` uses; every fifth is held out unless asked otherwise."""
+    """Recordings of noise that ``read_material`` uses; every fifth is held out (for tests) unless asked otherwise."""
     noises = sorted((data / "audio/esc10").glob("*.opus")) + sorted((data / "audio/noise_rir").glob("noise*"))
     return [p for i, p in enumerate(noises) if not hold_out or i % 5]
+
+
+def from_direct_sound(response: Samples) -> Samples:
+    """A measured response from its direct sound on, which becomes 1, half a second at most."""
+    tail = response[int(np.argmax(np.abs(response))) :][: SAMPLE_RATE // 2]
+    return tail / (np.abs(tail[0]) + 1e-9)
 
 
 def mixed(samples: Samples, noise: Samples, decibels: float) -> Samples:
@@ -110,17 +100,17 @@ def random_background(noises: Sequence[Samples], length: int, rng: np.random.Gen
     return np.roll(np.resize(noise, length), int(rng.integers(length)))
 
 
-# --- The recipe of the emotion networks: one chance for each of room, tilt, band limit and noise.
+# --- The recipe of the frame network: one chance for each of room, tilt, band limit and noise.
 
 
-@dataclass(frozen=True)
-class DiarizerRecipe:
+@dataclass(frozen=True, eq=False)
+class DiarizerAugmenter(Augmenter):
     """All chances are drawn first; sound stays in double precision until the end."""
 
+    speed: tuple[float, float] = (0.87, 1.15)
+    resampling: str = "MQ"
     likelihood: float = 0.4
     """Chance of each of room, tilt, band limit and noise."""
-    speed: tuple[float, float] = (0.87, 1.15)
-    """Lowest and highest factor of the speed."""
     wet: tuple[float, float] = (0.3, 1.0)
     """Range of the gain of a room's reverberation."""
     tilt: float = 6.0
@@ -131,34 +121,31 @@ class DiarizerRecipe:
     """Range of the signal-to-noise ratio, dB."""
     recorded: float = 0.6
     """Share of recorded noises; the others are coloured noise."""
-    resampling: str = "MQ"
-    """See ``Recipe``."""
 
     def draw_speed(self, rng: np.random.Generator) -> float:
         """Even over ``speed``."""
         return float(rng.uniform(*self.speed))
 
-    def degrade(
-        self, samples: Samples, noises: Sequence[Samples], responses: Sequence[Samples], rng: np.random.Generator
-    ) -> Samples:
+    def degrade(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """See ``Augmenter.degrade``."""
         room, tilted, limited, noisy = rng.random(4) < self.likelihood
         out: Reals = samples
-        if room and responses:
-            out = _reverberate(out, responses[int(rng.integers(len(responses)))], float(rng.uniform(*self.wet)))
+        if room and self.responses:
+            response = self.responses[int(rng.integers(len(self.responses)))]
+            out = _reverberate(out, response, float(rng.uniform(*self.wet)))
         if tilted or limited:
             tilt = float(rng.uniform(-self.tilt, self.tilt)) if tilted else 0.0
             cutoff = float(rng.uniform(*self.cutoff)) if limited else SAMPLE_RATE / 2
             out = _colour(out, tilt, cutoff)
         if noisy:
-            out = self._add_noise(out, noises, rng)
+            out = self._add_noise(out, rng)
         return out.astype(np.float32)
 
-    def _add_noise(self, samples: Reals, noises: Sequence[Samples], rng: np.random.Generator) -> Reals:
+    def _add_noise(self, samples: Reals, rng: np.random.Generator) -> Reals:
         """Add a recorded background, or coloured noise, at a random ratio to the speech."""
         noise: Reals
-        if noises and rng.random() < self.recorded:
-            noise = random_background(noises, len(samples), rng)
+        if self.noises and rng.random() < self.recorded:
+            noise = random_background(self.noises, len(samples), rng)
         else:
             spectrum = np.fft.rfft(rng.standard_normal(len(samples)))
             slope = rng.uniform(0.0, 1.2)
@@ -185,16 +172,12 @@ def _colour(samples: Reals, tilt: float, cutoff: float) -> Reals:
     return np.fft.irfft(spectrum * gain, len(samples))
 
 
-DIARIZER_RECIPE = DiarizerRecipe()
-"""What the frame network is trained with."""
-
-
 # --- The recipe of the speech encoder and the mouth: a room, a random equaliser and a noise, one after the other.
 
 
-@dataclass(frozen=True)
-class RoomAndNoise:
-    """What two recipes draw of rooms, backgrounds and speeds."""
+@dataclass(frozen=True, eq=False)
+class RoomAndNoise(Augmenter):
+    """What two recipes draw of rooms and backgrounds."""
 
     room: float = 0.4
     """Chance of another room."""
@@ -208,18 +191,10 @@ class RoomAndNoise:
     """Share of recorded noises."""
     snr: tuple[float, float] = (3.0, 30.0)
     """Range of the signal-to-noise ratio, dB."""
-    speed: tuple[float, float] = (0.8, 1.25)
-    """Lowest and highest factor of the speed."""
-    resampling: str = "HQ"
-    """See ``Recipe``."""
-
-    def draw_speed(self, rng: np.random.Generator) -> float:
-        """Even over the logarithm of ``speed``."""
-        return float(np.exp(rng.uniform(*np.log(self.speed))))
 
 
-@dataclass(frozen=True)
-class SpeechRecipe(RoomAndNoise):
+@dataclass(frozen=True, eq=False)
+class SpeechAugmenter(RoomAndNoise):
     """Each chance is drawn when its turn comes; every step gives single precision. Other noises are coloured."""
 
     equaliser: float = 0.7
@@ -227,24 +202,20 @@ class SpeechRecipe(RoomAndNoise):
     telephone: float = 0.2
     """Share of microphones with a telephone's band limits."""
 
-    def degrade(
-        self, samples: Samples, noises: Sequence[Samples], responses: Sequence[Samples], rng: np.random.Generator
-    ) -> Samples:
+    def degrade(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """See ``Augmenter.degrade``."""
         if rng.random() < self.room:
-            samples = self._reverberate(samples, responses, rng)
+            samples = self._reverberate(samples, rng)
         if rng.random() < self.equaliser:
             samples = self._equalise(samples, rng)
         if rng.random() < self.noise:
-            samples = self._add_noise(samples, noises, rng)
+            samples = self._add_noise(samples, rng)
         return samples
 
-    def _reverberate(self, samples: Samples, responses: Sequence[Samples], rng: np.random.Generator) -> Samples:
+    def _reverberate(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """A measured response or decaying noise; the direct sound stays in place."""
-        if responses and rng.random() < self.measured:
-            response = responses[int(rng.integers(len(responses)))]
-            response = response[np.argmax(np.abs(response)) :][: SAMPLE_RATE // 2]
-            response = response / (np.abs(response[0]) + 1e-9)
+        if self.responses and rng.random() < self.measured:
+            response = from_direct_sound(self.responses[int(rng.integers(len(self.responses)))])
         else:
             seconds = rng.uniform(*self.reverberation)
             t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
@@ -264,17 +235,13 @@ class SpeechRecipe(RoomAndNoise):
             decibels = decibels - 30 * (frequency < low) - 30 * (frequency > high)
         return np.fft.irfft(spectrum * 10 ** (decibels / 20), len(samples)).astype(np.float32)
 
-    def _add_noise(self, samples: Samples, noises: Sequence[Samples], rng: np.random.Generator) -> Samples:
+    def _add_noise(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """A recorded background, or coloured noise, at a random ratio to the speech."""
-        if noises and rng.random() < self.recorded:
-            noise = random_background(noises, len(samples), rng)
+        if self.noises and rng.random() < self.recorded:
+            noise = random_background(self.noises, len(samples), rng)
         else:
             noise = self._equalise(rng.standard_normal(len(samples)).astype(np.float32), rng)
         return mixed(samples, noise, float(rng.uniform(*self.snr)))
-
-
-SPEECH_RECIPE = SpeechRecipe()
-"""What the speech encoder and the decoder are trained with."""
 
 
 # --- Other voices: pitch and formants changed apart, the timing kept (WORLD, Morise et al. 2016).

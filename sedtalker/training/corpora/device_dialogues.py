@@ -2,7 +2,7 @@
 
 A *plan*, drawn from a NumPy generator, says which stretch of which recording stands where. ``SoundBank`` holds the
 recordings as frames of 40 ms and adds them up; ``SoundChanges`` puts the sum into a room, before another microphone,
-into noise or on a telephone, with the chances of a ``TransferRecipe``. Codecs are left out: no GPU runs them.
+into noise or on a telephone, with the chances of a ``TransferAugmenter``. Codecs are left out: no GPU runs them.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from sedtalker.speech.features import (
     mel_filters,
     speech_mask,
 )
-from sedtalker.training.corpora.augmentation import Augmenter, Samples, change_speed
+from sedtalker.training.corpora.augmentation import Samples, change_speed, from_direct_sound
 from sedtalker.training.corpora.cache import INT16_SCALE, STARTS, WaveformStore, cache_key, open_arrays
 from sedtalker.training.corpora.joined_speech import CLIP_FADE, SPEAKER_FRAME, DialogueRule
-from sedtalker.training.corpora.transfer_recipe import MU, TELEPHONE_BAND, TransferRecipe
+from sedtalker.training.corpora.transfer_recipe import MU, TELEPHONE_BAND, TransferAugmenter
 from sedtalker.training.task import Batch
 
 PLACES = 3
@@ -192,11 +192,11 @@ class DeviceSounds:
 class SoundChanges:
     """Another room, microphone, background and telephone for sounds (B, N), and their log-mels."""
 
-    def __init__(self, recipe: TransferRecipe, augmenter: Augmenter):
+    def __init__(self, recipe: TransferAugmenter):
         self.recipe = recipe
-        rooms = [_tail(response) for response in augmenter.responses]
+        rooms = [_tail(response) for response in recipe.responses]
         self.rooms = torch.from_numpy(np.stack(rooms)) if rooms else torch.zeros(0, RESPONSE)
-        noises = [np.asarray(noise, np.float32) for noise in augmenter.noises] or [np.ones(1, np.float32)]
+        noises = [np.asarray(noise, np.float32) for noise in recipe.noises] or [np.ones(1, np.float32)]
         self.noises = torch.from_numpy(np.concatenate(noises))
         self.noise_lengths = torch.tensor([len(noise) for noise in noises])
         self.window, self.filters = torch.from_numpy(hann_window(WINDOW_LENGTH)), torch.from_numpy(mel_filters())
@@ -213,7 +213,7 @@ class SoundChanges:
         return self.log_mel(changed * level_gains(changed) * level)
 
     def degrade(self, sound: Tensor) -> Tensor:
-        """Sounds (B, N) as ``TransferRecipe.degrade`` changes them, each by itself."""
+        """Sounds (B, N) as ``TransferAugmenter.degrade`` changes them, each by itself."""
         recipe, device, (rows, count) = self.recipe, sound.device, sound.shape
         room, microphone, noise, line, clip = torch.rand(5, rows, 1, device=device)
         length = scipy.fft.next_fast_len(count + RESPONSE, real=True)
@@ -289,8 +289,8 @@ def _frames(sound: Tensor) -> Tensor:
 
 def _tail(response: Samples) -> Samples:
     """A measured response (RESPONSE,) from its direct sound on, which is 1."""
-    tail = np.asarray(response[int(np.argmax(np.abs(response))) :][:RESPONSE], np.float32)
-    return np.pad(tail / (np.abs(tail[0]) + 1e-9), (0, RESPONSE - len(tail))).astype(np.float32)
+    tail = from_direct_sound(np.asarray(response, np.float32))
+    return np.pad(tail, (0, RESPONSE - len(tail))).astype(np.float32)
 
 
 def _telephone(sound: Tensor) -> Tensor:

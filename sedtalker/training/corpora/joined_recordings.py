@@ -18,7 +18,7 @@ from sedtalker.emotion.inference import windows
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.encoder import Encoder
-from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
+from sedtalker.training.corpora.augmentation import Augmenter, DiarizerAugmenter, change_speed
 from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, sounds_key
 from sedtalker.training.corpora.joined_speech import JoinRule, Recording, SpeechPiece, choose_pieces, clip_labels, join
 from sedtalker.training.corpora.manifest import Clip, read_manifest
@@ -35,12 +35,12 @@ class Corpus:
     clips: list[Clip]
     read: Callable[[int], Floats]
 
-    def piece(self, index: int, speed: float, augmenter: Augmenter) -> SpeechPiece:
+    def piece(self, index: int, speed: float) -> SpeechPiece:
         """A labelled clip, played ``speed`` times as fast."""
         clip, labels = self.clips[index], clip_labels(self.clips[index])
         assert labels is not None
         samples = self.read(index)
-        samples = augmenter.change_speed(samples, speed) if speed != 1.0 else samples
+        samples = change_speed(samples, speed) if speed != 1.0 else samples
         return SpeechPiece(samples, *labels, clip.corpus, clip.speaker)
 
 
@@ -50,14 +50,14 @@ def open_corpus(every: list[Clip], corpus: str, cache: Path) -> Corpus:
     return Corpus(clips, WaveformStore.open([clip.path for clip in clips], cache).__getitem__)
 
 
-def open_augmenter(every: list[Clip], cache: Path) -> Augmenter:
-    """``DIARIZER_RECIPE`` with the noises and room impulse responses of the manifest's ``noise_rir``."""
+def open_augmenter(every: list[Clip], cache: Path) -> DiarizerAugmenter:
+    """A ``DiarizerAugmenter`` with the noises and room impulse responses of the manifest's ``noise_rir``."""
     corpus = open_corpus(every, "noise_rir", cache)
     by_kind = {
         kind: [i for i, c in enumerate(corpus.clips) if c.emotion == f"other:{kind}"] for kind in ("noise", "rir")
     }
     noises, responses = ([corpus.read(i) for i in by_kind[kind]] for kind in ("noise", "rir"))
-    return Augmenter(DIARIZER_RECIPE, noises, responses)
+    return DiarizerAugmenter(noises, responses)
 
 
 def joined_recording(
@@ -79,9 +79,8 @@ def joined_recording(
     speaker = sorted(speakers)[rng.integers(len(speakers))]
     chosen = choose_pieces(speakers[speaker], rule, rng)
     speed = augmenter.draw_speed(rng) if augmenter else 1.0
-    changed = augmenter or Augmenter(DIARIZER_RECIPE)
-    recording = join([corpus.piece(i, speed, changed) for i in chosen], rule, rng)
-    return replace(recording, samples=changed.degrade(recording.samples, rng)) if augmenter else recording
+    recording = join([corpus.piece(i, speed) for i in chosen], rule, rng)
+    return replace(recording, samples=augmenter.degrade(recording.samples, rng)) if augmenter else recording
 
 
 # --- What the frame network reads of them.

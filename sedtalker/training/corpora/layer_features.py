@@ -31,7 +31,7 @@ from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
 from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, sounds_key
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.transfer_recipe import DEGRADED, TransferAugmenter, TransferRecipe
+from sedtalker.training.corpora.transfer_recipe import DEGRADED, TransferAugmenter
 
 FORMAT = 5
 """Version of the cached arrays; another one makes them anew."""
@@ -205,7 +205,7 @@ def read_transfer_augmenter(
     Nothing is read where none of the copies is degraded.
     """
     if max(copies, default=0) < DEGRADED:
-        return TransferAugmenter(TransferRecipe())
+        return TransferAugmenter()
 
     def samples(chosen: list[Clip]) -> tuple[Samples, ...]:
         store = WaveformStore.open([c.path for c in chosen], cache, hook)
@@ -215,7 +215,7 @@ def read_transfer_augmenter(
     noises += [c for c in every if c.emotion == "other:noise"] * 3  # few, so each counts three times
     responses = [c for c in every if c.emotion == "other:rir"]
     read = [c for c in every if c.corpus in READ_SPEECH and c.split == "train"]
-    return TransferAugmenter(TransferRecipe(babble=samples(read[::BABBLE_EVERY])), samples(noises), samples(responses))
+    return TransferAugmenter(samples(noises), samples(responses), babble=samples(read[::BABBLE_EVERY]))
 
 
 # --- The cache.
@@ -236,7 +236,7 @@ def open_layer_features(
         teacher: whose layers are wanted as well, if any.
     """
     names = [[c.corpus for c in clips], sounds_key(c.path for c in clips)]
-    material = [len(augmenter.noises), len(augmenter.responses), len(augmenter.recipe.babble)]
+    material = [len(augmenter.noises), len(augmenter.responses), len(augmenter.babble)]
     key = cache_key(FORMAT, copy, names, material if copy >= DEGRADED else [], teacher.sha256 if teacher else "")
     folder = cache / f"layers-{key}"
     store = WaveformStore.open([c.path for c in clips], cache, hook)

@@ -22,7 +22,7 @@ from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
-from sedtalker.training.corpora.augmentation import Augmenter, RoomAndNoise, Samples
+from sedtalker.training.corpora.augmentation import RoomAndNoise, Samples, from_direct_sound
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus, read_table
 
@@ -49,8 +49,8 @@ MU = 255.0
 
 
 @dataclass(frozen=True, eq=False)
-class TransferRecipe(RoomAndNoise):
-    """Each chance is drawn when its turn comes; see ``Recipe``. Other noises are babble, or coloured."""
+class TransferAugmenter(RoomAndNoise):
+    """Each chance is drawn when its turn comes. Other noises are babble, or coloured. Makes numbered copies, too."""
 
     measured: float = 0.4
     reverberation: tuple[float, float] = (0.1, 0.8)
@@ -76,15 +76,13 @@ class TransferRecipe(RoomAndNoise):
     clipped: float = 0.06
     """Chance of clipping."""
 
-    def degrade(
-        self, samples: Samples, noises: Sequence[Samples], responses: Sequence[Samples], rng: np.random.Generator
-    ) -> Samples:
+    def degrade(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """See ``Augmenter.degrade``."""
         if rng.random() < self.room:
-            samples = self.reverberate(samples, responses, rng)
-        samples = self.change_microphone(samples, rng)
+            samples = self._reverberate(samples, rng)
+        samples = self._change_microphone(samples, rng)
         if rng.random() < self.noise:
-            samples = self.add_noise(samples, noises, rng, self.snr)
+            samples = self._add_noise(samples, rng, self.snr)
         line = rng.random()
         if line < self.telephone:
             samples = telephone(samples)
@@ -95,12 +93,10 @@ class TransferRecipe(RoomAndNoise):
             samples = np.clip(samples, -limit, limit)
         return samples.astype(np.float32)
 
-    def reverberate(self, samples: Samples, responses: Sequence[Samples], rng: np.random.Generator) -> Samples:
+    def _reverberate(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """A measured response or decaying noise; the direct sound stays in place."""
-        if responses and rng.random() < self.measured:
-            room = responses[int(rng.integers(len(responses)))]
-            tail = room[int(np.argmax(np.abs(room))) :][: SAMPLE_RATE // 2]
-            tail = tail / (np.abs(tail[0]) + 1e-9)
+        if self.responses and rng.random() < self.measured:
+            tail = from_direct_sound(self.responses[int(rng.integers(len(self.responses)))])
             response = np.concatenate([[1.0], float(rng.uniform(*self.wet)) * tail[1:]])
         else:
             seconds = rng.uniform(*self.reverberation)
@@ -110,7 +106,7 @@ class TransferRecipe(RoomAndNoise):
             response[0] = 1.0
         return fftconvolve(samples, response)[: len(samples)].astype(np.float32)
 
-    def change_microphone(self, samples: Samples, rng: np.random.Generator) -> Samples:
+    def _change_microphone(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """With its chance, a smooth random gain over frequency, up to ±14 dB, sometimes with limits of the band."""
         if rng.random() >= self.microphone:
             return samples
@@ -124,14 +120,12 @@ class TransferRecipe(RoomAndNoise):
             decibels = decibels - 40 * below - 40 * above
         return np.fft.irfft(spectrum * 10 ** (decibels / 20), len(samples)).astype(np.float32)
 
-    def add_noise(
-        self, samples: Samples, noises: Sequence[Samples], rng: np.random.Generator, snr: tuple[float, float]
-    ) -> Samples:
+    def _add_noise(self, samples: Samples, rng: np.random.Generator, snr: tuple[float, float]) -> Samples:
         """A recorded background, babble, or coloured noise, at a random ratio (dB) to the speech."""
         kind, count = rng.random(), len(samples)
         noise: Reals
-        if kind < self.recorded and noises:
-            noise = noises[int(rng.integers(len(noises)))]
+        if kind < self.recorded and self.noises:
+            noise = self.noises[int(rng.integers(len(self.noises)))]
         elif kind < self.recorded + self.babbling and self.babble:
             voices = [self.babble[int(rng.integers(len(self.babble)))] for _ in range(VOICES)]
             noise = np.sum([np.roll(np.resize(v, count), int(rng.integers(count))) for v in voices], axis=0)
@@ -141,13 +135,6 @@ class TransferRecipe(RoomAndNoise):
         noise = np.roll(np.resize(noise, count), int(rng.integers(count)))
         ratio = _rms(samples) / _rms(noise) * 10 ** (-rng.uniform(*snr) / 20)
         return (samples + ratio * noise).astype(np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class TransferAugmenter(Augmenter):
-    """``TransferRecipe`` and its material, which also makes the numbered copies of a clip."""
-
-    recipe: TransferRecipe
 
     def copy(self, samples: Samples, number: int, rng: np.random.Generator) -> Samples:
         """Copy ``number`` of a clip, see ``CLEAN``."""
@@ -162,25 +149,25 @@ class TransferAugmenter(Augmenter):
         if number == EDITED:
             return edited(samples, rng)
         voice = self.change_speed(samples, self.draw_speed(rng))
-        return self.recipe.change_microphone(voice, rng) if number == OTHER_VOICE else self.degrade(voice, rng)
+        return self._change_microphone(voice, rng) if number == OTHER_VOICE else self.degrade(voice, rng)
 
     def _noisy(self, samples: Samples, rng: np.random.Generator) -> Samples:
-        """Loud noise; half of the time another microphone, with the recipe's chance a room."""
-        if rng.random() < self.recipe.room:
-            samples = self.recipe.reverberate(samples, self.responses, rng)
+        """Loud noise; half of the time another microphone, with its chance a room."""
+        if rng.random() < self.room:
+            samples = self._reverberate(samples, rng)
         if rng.random() < 0.5:
-            samples = replace(self.recipe, microphone=1.0).change_microphone(samples, rng)
-        return self.recipe.add_noise(samples, self.noises, rng, LOUD_NOISE)
+            samples = replace(self, microphone=1.0)._change_microphone(samples, rng)
+        return self._add_noise(samples, rng, LOUD_NOISE)
 
     def _reverberant(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """A room, half of the time a second one behind it; half of the time another voice; sometimes faint noise."""
         if rng.random() < 0.5:
             samples = self.change_speed(samples, self.draw_speed(rng))
-        samples = self.recipe.reverberate(samples, self.responses, rng)
+        samples = self._reverberate(samples, rng)
         if rng.random() < 0.5:
-            samples = self.recipe.reverberate(samples, self.responses, rng)
+            samples = self._reverberate(samples, rng)
         if rng.random() < 0.4:
-            samples = self.recipe.add_noise(samples, self.noises, rng, FAINT_NOISE)
+            samples = self._add_noise(samples, rng, FAINT_NOISE)
         return samples
 
 

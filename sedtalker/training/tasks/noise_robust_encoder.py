@@ -8,6 +8,7 @@ the phones of clean speech (Wortsman et al. 2022, "Robust fine-tuning of zero-sh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,11 +30,11 @@ from sedtalker.speech.features import analyse, band_means, centre_bands, levelle
 from sedtalker.training.cards import speech_encoder_card
 from sedtalker.training.corpora.augmentation import (
     Samples,
-    SpeechRecipe,
+    SpeechAugmenter,
     change_speed,
     mixed,
     noise_files,
-    read_augmenter,
+    read_material,
 )
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import read_manifest
@@ -97,13 +98,15 @@ class NoiseRobustEncoderTask(PreparedTask):
         self.config = NoiseRobustEncoderTaskConfig.model_validate(config)
         self.data, self.cache = data, cache
         self.folder = Path(self.config.start) if self.config.start else builtin_checkpoint("speech_encoder")
-        self.recipe = SpeechRecipe(room=0.3, equaliser=0.5, noise=0.9, recorded=0.8, snr=self.config.snr)
 
     def read_data(self, hook: Hook) -> None:
         """All recordings as samples, the teacher, and how the mouth is read from its vectors."""
         most = self.config.most_recordings or None
         self.teacher = open_model(self.folder, "speech_encoder", in_torch=True)
-        self.augmenter = read_augmenter(self.data)
+        noises, rooms = read_material(self.data)
+        self.augmenter = SpeechAugmenter(
+            noises, rooms, room=0.3, equaliser=0.5, noise=0.9, recorded=0.8, snr=self.config.snr
+        )
         met = set(noise_files(self.data))
         unmet = [path for path in noise_files(self.data, hold_out=False) if path not in met]
         self.unmet = [load_audio(path).samples for path in unmet]
@@ -174,11 +177,11 @@ class NoiseRobustEncoderTask(PreparedTask):
         return {name: torch.from_numpy(np.stack(column)) for name, column in columns.items()}
 
     def _degrade(self, sound: Samples, rng: np.random.Generator) -> Samples:
-        noises = self.augmenter.noises
+        augmenter = self.augmenter
         if rng.random() < self.config.babble:
             others = [self._recording("librispeech", rng) for _ in range(int(rng.integers(1, 6)))]
-            noises = [_together(others, len(sound))]
-        return self.recipe.degrade(sound, noises, self.augmenter.responses, rng)
+            augmenter = replace(augmenter, noises=[_together(others, len(sound))])
+        return augmenter.degrade(sound, rng)
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Vectors, mouth and phones of the degraded crop against those of the clean one."""

@@ -28,7 +28,7 @@ from sedtalker.speakers.speaker_network import SpeakerNetwork, SpeakerNetworks
 from sedtalker.speech.encoder_model import GRID
 from sedtalker.speech.features import EMOTION, HOPS, LOG_FLOOR, SPEECH
 from sedtalker.training.cards import fill_card
-from sedtalker.training.corpora.augmentation import read_augmenter
+from sedtalker.training.corpora.augmentation import read_material
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.device_dialogues import (
     PLACES,
@@ -42,7 +42,7 @@ from sedtalker.training.corpora.device_dialogues import (
 from sedtalker.training.corpora.joined_speech import SPEAKER_FRAME, DialogueRule
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import check_free, clips_of, weights_licence, with_licence
-from sedtalker.training.corpora.transfer_recipe import TransferRecipe
+from sedtalker.training.corpora.transfer_recipe import TransferAugmenter
 from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig
 
 VALID_DIALOGUES = 96
@@ -144,14 +144,16 @@ class SpeakersTask(PreparedTask):
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = SpeakersTaskConfig.model_validate(config)
         self.data, self.cache = data, cache
-        self.recipe = TransferRecipe(snr=(3.0, 30.0), telephone=0.2, transcoded=0.0, clipped=0.03)
         if self.config.licence_check:
             check_free(self.config.corpora)
 
     def read_data(self, hook: Hook) -> None:
         """All recordings at all speeds, by speaker."""
         manifest = read_manifest(self.data)
-        self.changes = SoundChanges(self.recipe, read_augmenter(self.data))
+        noises, rooms = read_material(self.data)
+        self.changes = SoundChanges(
+            TransferAugmenter(noises, rooms, snr=(3.0, 30.0), telephone=0.2, transcoded=0.0, clipped=0.03)
+        )
         self.people = 0
         self.train = self._corpora(manifest, "train", hook)
         self.classes = len(SPEEDS) * self.people

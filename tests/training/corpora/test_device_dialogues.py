@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.progress import no_progress
 from sedtalker.speech.features import level_gain, log_mel
-from sedtalker.training.corpora.augmentation import SPEECH_RECIPE, Augmenter
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.device_dialogues import (
     DeviceSounds,
@@ -25,9 +25,9 @@ from sedtalker.training.corpora.device_dialogues import (
     to_batch,
 )
 from sedtalker.training.corpora.joined_speech import CLIP_FADE, SPEAKER_FRAME, DialogueRule
-from sedtalker.training.corpora.transfer_recipe import TransferRecipe, telephone
+from sedtalker.training.corpora.transfer_recipe import TransferAugmenter, telephone
 
-UNCHANGED = TransferRecipe(room=0.0, microphone=0.0, noise=0.0, telephone=0.0, transcoded=0.0, clipped=0.0)
+UNCHANGED = TransferAugmenter(room=0.0, microphone=0.0, noise=0.0, telephone=0.0, transcoded=0.0, clipped=0.0)
 SPEEDS = (1.0, 1.25)
 CPU = torch.device("cpu")
 
@@ -49,7 +49,7 @@ def test_a_bank_holds_every_recording_at_every_speed(bank: SoundBank) -> None:
 
 
 def test_unchanged_dialogues_are_their_pieces(bank: SoundBank) -> None:
-    sounds = DeviceSounds([bank], SoundChanges(UNCHANGED, Augmenter(SPEECH_RECIPE)), CPU)
+    sounds = DeviceSounds([bank], SoundChanges(UNCHANGED), CPU)
     first, length = bank.place(1, 0)
     batch = to_batch([[(0, first, 5, length), (1, bank.place(0, 0)[0], 60, 10)]], np.array([[1.0, 0.5, 1.0]]))
     torch.manual_seed(0)
@@ -70,7 +70,7 @@ def test_unchanged_dialogues_are_their_pieces(bank: SoundBank) -> None:
 
 
 def test_short_recordings_are_repeated_in_crops(bank: SoundBank) -> None:
-    sounds = DeviceSounds([bank], SoundChanges(UNCHANGED, Augmenter(SPEECH_RECIPE)), CPU)
+    sounds = DeviceSounds([bank], SoundChanges(UNCHANGED), CPU)
     first, length = bank.place(0, 0)
     mel = sounds.crops(torch.tensor([[first, 3, length]]), length + 20)
     inside = slice(8, 4 * 16)
@@ -80,22 +80,23 @@ def test_short_recordings_are_repeated_in_crops(bank: SoundBank) -> None:
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 0.9))
 def test_spectra_levels_and_telephones_are_those_of_numpy(seed: int, scale: float) -> None:
     sound = (scale * np.random.default_rng(seed).standard_normal(6400)).astype(np.float32)
-    changes = SoundChanges(UNCHANGED, Augmenter(SPEECH_RECIPE))
+    changes = SoundChanges(UNCHANGED)
     there = torch.from_numpy(sound)[None]
     assert np.abs(changes.log_mel(there)[0].numpy() - log_mel(sound)).max() < 1e-3
     assert float(level_gains(there)) == pytest.approx(level_gain(sound), rel=1e-4)
-    phone = SoundChanges(TransferRecipe(**vars(UNCHANGED) | {"telephone": 1.0}), Augmenter(SPEECH_RECIPE))
+    phone = SoundChanges(replace(UNCHANGED, telephone=1.0))
     apart = np.abs(phone.degrade(there)[0].numpy() - telephone(sound)) > 1e-3 * np.abs(sound).max()
     assert apart.mean() < 0.01  # in single precision a few samples are rounded to the next step of the μ-law
 
 
 def test_every_change_changes_the_sound_and_noise_keeps_its_distance() -> None:
     rng = np.random.default_rng(1)
-    material = Augmenter(SPEECH_RECIPE, [rng.standard_normal(5000).astype(np.float32)], [np.float32([0.1, 1.0, 0.5])])
+    noises, rooms = [rng.standard_normal(5000).astype(np.float32)], [np.float32([0.1, 1.0, 0.5])]
+    material = replace(UNCHANGED, noises=noises, responses=rooms, snr=(10.0, 20.0))
     sound = torch.from_numpy(0.1 * rng.standard_normal((16, 16_000)).astype(np.float32))
     for name in ("room", "microphone", "noise", "telephone", "clipped"):
         torch.manual_seed(2)
-        changes = SoundChanges(TransferRecipe(**vars(UNCHANGED) | {name: 1.0, "snr": (10.0, 20.0)}), material)
+        changes = SoundChanges(replace(material, **{name: 1.0}))
         changed = changes.degrade(sound)
         assert changed.shape == sound.shape
         assert torch.isfinite(changed).all()

@@ -11,11 +11,11 @@ import soundfile
 
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.augmentation import SPEECH_RECIPE, Augmenter
+from sedtalker.training.corpora.augmentation import SpeechAugmenter
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.feature_store import SpeechCache, open_features
 
-AUGMENTER = Augmenter(SPEECH_RECIPE)
+AUGMENTER = SpeechAugmenter()
 
 
 def _write(path, seconds=1.0, hertz=200.0):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
+from sedtalker.training.corpora.augmentation import DiarizerAugmenter
 from sedtalker.training.corpora.joined_recordings import Corpus, joined_recording
 from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.corpora.manifest import Clip
@@ -43,7 +43,7 @@ def test_one_speaker_of_the_split_in_a_corpus_that_is_drawn_by_its_share() -> No
 
 def test_with_an_augmenter_it_is_degraded() -> None:
     rng, corpora = np.random.default_rng(0), {"a": made_corpus("a")}
-    augmenter = Augmenter(DIARIZER_RECIPE, [rng.standard_normal(8000).astype(np.float32)])
+    augmenter = DiarizerAugmenter([rng.standard_normal(8000).astype(np.float32)])
     plain, worse = (
         joined_recording(corpora, {"a": 1.0}, "train", np.random.default_rng(3), augmenter=each)
         for each in (None, augmenter)

@@ -28,7 +28,6 @@ from sedtalker.training.corpora.transfer_recipe import (
     NOISY,
     REVERBERANT,
     TransferAugmenter,
-    TransferRecipe,
     edited,
     telephone,
 )
@@ -63,7 +62,7 @@ def material() -> TransferAugmenter:
     rng = np.random.default_rng(7)
     noises = [rng.standard_normal(n).astype(np.float32) for n in (9000, 30000)]
     rooms = [(rng.standard_normal(n) * np.exp(-np.arange(n) / 800)).astype(np.float32) for n in (6000, 20000)]
-    return TransferAugmenter(TransferRecipe(babble=(noises[1], noises[0])), noises, rooms)
+    return TransferAugmenter(noises, rooms, babble=(noises[1], noises[0]))
 
 
 AFTER = [0.5094958815215094, 0.7756515184014826, 0.174623938885341]
@@ -109,7 +108,7 @@ def test_each_edit_changes_the_sound_and_keeps_its_length(monkeypatch: pytest.Mo
 
 
 def test_without_material_there_is_noise_all_the_same() -> None:
-    bare, rng = TransferAugmenter(TransferRecipe()), np.random.default_rng(0)
+    bare, rng = TransferAugmenter(), np.random.default_rng(0)
     made = [bare.degrade(voice(), rng) for _ in range(10)]
     assert all(np.isfinite(m).all() and len(m) == 16000 for m in made)
 
@@ -193,7 +192,7 @@ def test_noises_are_indexed_as_they_are_published(tmp_path: Path) -> None:
     augmenter = read_transfer_augmenter(clips, (2,), tmp_path / "cache")
     assert len(augmenter.noises) == 1 + 3, "helicopters are for tests, the few other noises count three times"
     assert len(augmenter.responses) == 1
-    assert augmenter.recipe.babble == ()
+    assert augmenter.babble == ()
 
 
 @pytest.mark.data
