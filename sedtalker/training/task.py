@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -33,6 +33,17 @@ Count = Annotated[int, AfterValidator(_not_zero)]
 """A number in a ``TaskConfig`` of which there is at least one: crops, views, recordings."""
 Positive = Annotated[float, AfterValidator(_not_zero)]
 """A rate, or seconds, in a ``TaskConfig`` that cannot be 0."""
+
+
+class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):
+    """The settings of a task. No plain number is negative; see ``Count`` and ``Positive``."""
+
+    @field_validator("*")
+    @classmethod
+    def _not_negative(cls, value: object) -> object:
+        if isinstance(value, int | float) and value < 0:
+            raise ValueError("must not be negative")
+        return value
 
 
 def stacked(names: Sequence[str], examples: Sequence[Sequence[NDArray[Any]]]) -> Batch:
@@ -66,12 +77,22 @@ class Task(Protocol):
         """Write the checkpoint folder with its model card."""
 
 
-class PreparedTask:
-    """A task that reads its data once, however often it is prepared."""
+Settings = TypeVar("Settings", bound=TaskConfig)
+"""The settings of a kind of task."""
 
+
+class PreparedTask(Generic[Settings]):
+    """A task that checks its settings when it is made, and reads its data once, however often it is prepared."""
+
+    settings: type[Settings]
+    """What its configuration has to fit."""
     fast: ClassVar[dict[str, Any]] = {}
     """Settings under which little is computed, for ``debug=fast``."""
     _ready = False
+
+    def __init__(self, config: Mapping[str, Any], data: Path, cache: Path):
+        self.config = self.settings.model_validate(config)
+        self.data, self.cache = data, cache
 
     def prepare(self, hook: Hook = no_progress) -> None:
         """See ``Task``."""
@@ -149,17 +170,6 @@ class TrainerConfig(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False)
         if not (any(here.values()) if accelerator == "gpu" else here.get(accelerator, True)):
             raise ValueError("torch finds none on this machine; auto takes what there is")
         return accelerator
-
-
-class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):
-    """The settings of a task. No plain number is negative; see ``Count`` and ``Positive``."""
-
-    @field_validator("*")
-    @classmethod
-    def _not_negative(cls, value: object) -> object:
-        if isinstance(value, int | float) and value < 0:
-            raise ValueError("must not be negative")
-        return value
 
 
 STEADY = 0.55

@@ -179,14 +179,11 @@ class PublishedDecoderTaskConfig(TaskConfig):
     """Validation sequences that are scored, spread evenly."""
 
 
-class PublishedDecoderTask(PreparedTask):
+class PublishedDecoderTask(PreparedTask[PublishedDecoderTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
+    settings = PublishedDecoderTaskConfig
     fast: ClassVar = {"valid": 2}
-
-    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = PublishedDecoderTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
 
     def read_data(self, hook: Hook) -> None:
         """The sequences, what the recogniser makes of their sound, the encoder."""

@@ -124,14 +124,11 @@ class FrameClassifier(nn.Module):
         return logits
 
 
-class PublishedDiarizerTask(PreparedTask):
+class PublishedDiarizerTask(PreparedTask[PublishedDiarizerTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
+    settings = PublishedDiarizerTaskConfig
     fast: ClassVar = {"valid": 8}
-
-    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = PublishedDiarizerTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
 
     def read_data(self, hook: Hook) -> None:
         """The labelled clips, decoded, and the encoder."""

@@ -215,19 +215,16 @@ class DecoderTaskConfig(CropConfig):
     """Share of crops without any emotion."""
 
 
-class DecoderTask(PreparedTask):
+class DecoderTask(PreparedTask[DecoderTaskConfig]):
     """Builds, feeds, scores and exports the decoder (see ``Task``)."""
 
+    settings = DecoderTaskConfig
     fast: ClassVar = {"copies": 1, "voices": 0, "read_speech_copies": 1}
-
-    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = c = DecoderTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
-        self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
 
     def read_data(self, hook: Hook) -> None:
         """The face and its lips, the encoder, crops of talking, and pseudo-labels of read speech."""
         data, c = self.data, self.config
+        self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
         self.encoder = open_model(self.encoder_folder, "speech_encoder", in_torch=True)
         self.face = load_face()
         parts = read_parts(data)

@@ -94,14 +94,15 @@ def moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return mean, ((values - mean[:, None]).square() * share).sum(1)
 
 
-class EmotionEncoderTask(PreparedTask):
+class EmotionEncoderTask(PreparedTask[EmotionEncoderTaskConfig]):
     """Distils the teacher into an emotion encoder (see ``Task``)."""
 
+    settings = EmotionEncoderTaskConfig
     fast: ClassVar = {"copies": (0,), "most_clips": 8}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = EmotionEncoderTaskConfig.model_validate(config)
-        self.data, self.cache, self.recipe = data, cache, MelRecipe()
+        super().__init__(config, data, cache)
+        self.recipe = MelRecipe()
         if self.config.licence_check:
             check_free(self.config.corpora)
 

@@ -76,14 +76,15 @@ class FineEmotionsTaskConfig(TaskConfig):
     """Differences to ``FineConfig``."""
 
 
-class FineEmotionsTask(PreparedTask):
+class FineEmotionsTask(PreparedTask[FineEmotionsTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
+    settings = FineEmotionsTaskConfig
     fast: ClassVar = {"copies": {}, "most_clips": 8}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = c = FineEmotionsTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
+        super().__init__(config, data, cache)
+        c = self.config
         if c.licence_check:
             check_free(c.corpora)
         with naming_settings("task.model."):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from sedtalker.training.corpora.joined_recordings import JoinedDataset, JoinedIn
 from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.corpora.speech import weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig, naming_settings, stacked
+from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig, stacked
 
 VALID_RECORDINGS = 300
 """Joined recordings of validation speakers, at most."""
@@ -55,26 +55,21 @@ class FrameNetworkTaskConfig(TaskConfig):
     """Length of a crop."""
     change_weight: float = 6.0
     """Weight of frames of a change; that of the others is 1."""
-    model: dict[str, Any] = {}
-    """Differences to ``FrameNetworkConfig``."""
+    model: FrameNetworkConfig = FrameNetworkConfig()
+    """Sizes of the network; ``hidden`` is that of the encoder's vectors."""
 
 
-class FrameNetworkTask(PreparedTask):
+class FrameNetworkTask(PreparedTask[FrameNetworkTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
+    settings = FrameNetworkTaskConfig
     fast: ClassVar = {"recordings": 8}
-
-    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = FrameNetworkTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
-        with naming_settings("task.model."):
-            self.model = FrameNetworkConfig.model_validate(self.config.model)
 
     def read_data(self, hook: Hook) -> None:
         """The inputs of all recordings, and where the emotion changes in them."""
         c = self.config
         self.encoder = open_encoder(c.encoder or "emotion_encoder")
-        self.model = self.model.model_copy(update={"hidden": self.encoder.channels})
+        self.model = c.model.model_copy(update={"hidden": self.encoder.channels})
         dataset = JoinedDataset(c.corpora, "train", c.recordings, c.same, degraded=True)
         held = replace(dataset, split="valid", recordings=min(VALID_RECORDINGS, c.recordings), degraded=False)
         self.train, self.valid = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from sedtalker.face.registration.pose import LandmarkConfig
 from sedtalker.progress import Hook
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.landmark_samples import Points, Rig, draw
-from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig, naming_settings
+from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig
 
 VALID_SEED = 1_000_003
 """Seed of the views that are validated on."""
@@ -62,20 +62,15 @@ class LandmarksTaskConfig(TaskConfig):
     """Views in a batch."""
     valid: Count = 192
     """Fixed views that are validated on."""
-    model: dict[str, Any] = {}
-    """Differences to ``LandmarkConfig``."""
+    model: LandmarkConfig = LandmarkConfig()
+    """Sizes of the network."""
 
 
-class LandmarksTask(PreparedTask):
+class LandmarksTask(PreparedTask[LandmarksTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
+    settings = LandmarksTaskConfig
     fast: ClassVar = {"valid": 16}
-
-    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = LandmarksTaskConfig.model_validate(config)
-        self.data = data
-        with naming_settings("task.model."):
-            self.model = LandmarkConfig.model_validate(self.config.model)
 
     def read_data(self, hook: Hook) -> None:
         """The reference rig, at several resolutions."""
@@ -83,14 +78,14 @@ class LandmarksTask(PreparedTask):
 
     def build(self) -> nn.Module:
         """A freshly initialised network."""
-        return LandmarkNet(self.model)
+        return LandmarkNet(self.config.model)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """``channels`` (N, 4, S, S), ``points`` (N, 68, 2) and whether there is a ``face`` (N,) in random views."""
         return self._views(self.config.views, rng)
 
     def _views(self, count: int, rng: np.random.Generator) -> Batch:
-        samples = [draw(self.rigs, self.model.size, rng) for _ in range(count)]
+        samples = [draw(self.rigs, self.config.model.size, rng) for _ in range(count)]
         return {
             "channels": torch.from_numpy(np.stack([s.channels for s in samples])),
             "points": torch.from_numpy(np.stack([s.points for s in samples]).astype(np.float32)),
@@ -124,7 +119,7 @@ class LandmarksTask(PreparedTask):
             licence="MIT",
             trained_on=["ICT-FaceKit light rig (MIT)"],
             encoder_sha256=None,
-            model=self.model.model_dump(mode="json"),
+            model=self.config.model.model_dump(mode="json"),
             metrics=kept,
         )
         write_checkpoint(folder, config, model.state_dict(), fill_card("landmarks", **config.metrics))

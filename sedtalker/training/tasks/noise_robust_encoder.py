@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -89,19 +89,16 @@ class NoiseRobustEncoderTaskConfig(TaskConfig):
     """Use so many of each corpus at most; 0: all."""
 
 
-class NoiseRobustEncoderTask(PreparedTask):
+class NoiseRobustEncoderTask(PreparedTask[NoiseRobustEncoderTaskConfig]):
     """Builds, feeds, scores and exports the encoder (see ``Task``)."""
 
+    settings = NoiseRobustEncoderTaskConfig
     fast: ClassVar = {"most_recordings": 8}
-
-    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = NoiseRobustEncoderTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
-        self.folder = Path(self.config.start) if self.config.start else builtin_checkpoint("speech_encoder")
 
     def read_data(self, hook: Hook) -> None:
         """All recordings as samples, the teacher, and how the mouth is read from its vectors."""
         most = self.config.most_recordings or None
+        self.folder = Path(self.config.start) if self.config.start else builtin_checkpoint("speech_encoder")
         self.teacher = open_model(self.folder, "speech_encoder", in_torch=True)
         noises, rooms = read_material(self.data)
         self.augmenter = SpeechAugmenter(

@@ -72,18 +72,16 @@ class _EncodedTake:
         self.target = take.at(self.times, self.lag)
 
 
-class PersonalDecoderTask(PreparedTask):
+class PersonalDecoderTask(PreparedTask[PersonalDecoderTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
-    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = c = PersonalDecoderTaskConfig.model_validate(config)
-        self.data = data
-        self.start_folder = Path(c.start) if c.start else builtin_checkpoint("decoder")
-        self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
+    settings = PersonalDecoderTaskConfig
 
     def read_data(self, hook: Hook) -> None:
         """The decoder to start from, and every take encoded and predicted by it."""
         c, data = self.config, self.data
+        self.start_folder = Path(c.start) if c.start else builtin_checkpoint("decoder")
+        self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
         self.start = start = open_model(self.start_folder, "decoder", in_torch=True)
         encoder = open_encoder(self.encoder_folder)
         takes = read_takes(data, c.rate)

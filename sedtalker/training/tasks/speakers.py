@@ -136,14 +136,14 @@ def _speech_means(mel: Tensor) -> Tensor:
     return (mel * spoken).sum(1, keepdim=True) / spoken.sum(1, keepdim=True).clamp_min(1.0)
 
 
-class SpeakersTask(PreparedTask):
+class SpeakersTask(PreparedTask[SpeakersTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
+    settings = SpeakersTaskConfig
     fast: ClassVar = {"most_clips": 12, "dialogues": 2, "seconds": 3.0, "crops": 4}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = SpeakersTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
+        super().__init__(config, data, cache)
         if self.config.licence_check:
             check_free(self.config.corpora)
 

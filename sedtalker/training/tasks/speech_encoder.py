@@ -106,14 +106,14 @@ class _Labels:
     audio: dict[str, Path]
 
 
-class SpeechEncoderTask(PreparedTask):
+class SpeechEncoderTask(PreparedTask[SpeechEncoderTaskConfig]):
     """Builds, feeds, scores and exports the encoder (see ``Task``)."""
 
+    settings = SpeechEncoderTaskConfig
     fast: ClassVar = {"copies": 1, "read_speech_copies": 1}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = SpeechEncoderTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
+        super().__init__(config, data, cache)
         channels = len(LIP_FEATURES) + len(MOTION_SHAPES)
         update = {"motion_channels": channels, "prosody_channels": 4}
         update["layer_channels"] = LAYER_COMPONENTS * len(READ_LAYERS) if self.config.layer_weight else 0

@@ -154,14 +154,15 @@ class TransferDiarizerTaskConfig(TaskConfig):
     """Sizes of the diarizer and its ``intensity_offsets``, see ``DiarizerConfig``."""
 
 
-class TransferDiarizerTask(PreparedTask):
+class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
     """Trains perceptrons and folds them into a diarizer (see ``Task``)."""
 
+    settings = TransferDiarizerTaskConfig
     fast: ClassVar = {"copies": {}, "most_clips": 8}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = c = TransferDiarizerTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
+        super().__init__(config, data, cache)
+        c = self.config
         self.rated = [name for name in c.corpora if is_rated(name)]
         if not self.rated:
             raise InputError("task.corpora: none of them has votes of raters; add cremad")

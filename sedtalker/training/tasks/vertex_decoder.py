@@ -28,7 +28,7 @@ from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_s
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.training.evaluation.measures import TEST
 from sedtalker.training.evaluation.vertex_decoder_measures import Score, predictor, score_sequences
-from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig, naming_settings, stacked
+from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig, stacked
 
 SAMPLED_FRAMES = 800
 """Training frames that the principal components are taken from."""
@@ -43,8 +43,8 @@ class VertexDecoderTaskConfig(TaskConfig):
     """Speech features: the built-in encoder (None), its checkpoint folder, or a backbone of the hub."""
     coefficients: Count = 48
     """Size of the basis."""
-    blocks: dict[str, Any] = {}
-    """Differences to ``DecoderConfig``."""
+    blocks: DecoderConfig = DecoderConfig()
+    """Sizes of the blocks; ``hidden`` is that of the encoder's vectors."""
     crops: Count = 8
     """Crops in a batch."""
     seconds: Positive = 2.0
@@ -59,16 +59,11 @@ class VertexDecoderTaskConfig(TaskConfig):
     """Validation sequences that are scored, spread evenly."""
 
 
-class VertexDecoderTask(PreparedTask):
+class VertexDecoderTask(PreparedTask[VertexDecoderTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
+    settings = VertexDecoderTaskConfig
     fast: ClassVar = {"valid": 2}
-
-    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = VertexDecoderTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
-        with naming_settings("task.blocks."):
-            DecoderConfig.model_validate(self.config.blocks)
 
     def read_data(self, hook: Hook) -> None:
         """The sequences, validation speech, the principal components; training speech is encoded when it is drawn."""
@@ -88,7 +83,7 @@ class VertexDecoderTask(PreparedTask):
         for sequence in counted(self.valid, hook, "encoding validation speech", len(self.valid)):
             assert sequence.audio is not None
             self.source.cache.get(sequence.audio)
-        self.blocks = DecoderConfig.model_validate({**c.blocks, "hidden": self.source.channels})
+        self.blocks = c.blocks.model_copy(update={"hidden": self.source.channels})
         self.templates = {s.subject: self.corpus.template(s.subject) for s in (*self.training, *self.valid)}
         self.takes: dict[tuple[str, str], list[MeshSequence]] = defaultdict(list)
         for sequence in self.training:
