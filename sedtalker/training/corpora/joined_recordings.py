@@ -41,7 +41,7 @@ class Corpus:
         assert labels is not None
         samples = self.read(index)
         samples = change_speed(samples, speed) if speed != 1.0 else samples
-        return SpeechPiece(samples, *labels, clip.corpus, clip.speaker)
+        return SpeechPiece(samples, labels[0], clip.corpus, clip.speaker)
 
 
 def open_corpus(every: list[Clip], corpus: str, cache: Path) -> Corpus:

@@ -34,14 +34,12 @@ class SpeechPiece:
     Attributes:
         samples: (N,) float32.
         category: index into ``CATEGORIES``.
-        level: step of intensity, see ``NEUTRAL_LEVEL`` …
         corpus: name of the corpus.
         speaker: name of the speaker.
     """
 
     samples: Samples
     category: int
-    level: int
     corpus: str
     speaker: str
 
@@ -53,14 +51,12 @@ class Recording:
     Attributes:
         samples: (N,) float32.
         labels: (T,) int8 index into ``CATEGORIES``, or ``SILENCE``; T = ceil(N / 320).
-        levels: (T,) int8 step of intensity; ``UNKNOWN`` in silence.
         corpus: name of the corpus.
         speaker: name of the speaker.
     """
 
     samples: Samples
     labels: NDArray[np.int8]
-    levels: NDArray[np.int8]
     corpus: str
     speaker: str
 
@@ -107,20 +103,16 @@ def clip_activity(samples: Samples) -> Mask:
     return speech_activity(tracks[:, 0], tracks[:, 2], FRAME_CLOCK.rate)
 
 
-def choose_pieces(
-    by_category: Mapping[int, Sequence[int]], rule: JoinRule, rng: np.random.Generator, count: int | None = None
-) -> list[int]:
+def choose_pieces(by_category: Mapping[int, Sequence[int]], rule: JoinRule, rng: np.random.Generator) -> list[int]:
     """Clip indices of one speaker, neighbours of different categories but for ``rule.same``, in random order.
 
     Args:
         by_category: clip indices of the speaker by category.
         rule: how many, and how often neutral.
-        count: exactly so many; default: drawn from ``rule.pieces``.
     """
-    count = count or int(rng.integers(rule.pieces[0], rule.pieces[1] + 1))
     chosen: list[int] = []
     previous = UNKNOWN
-    for _ in range(count):
+    for _ in range(int(rng.integers(rule.pieces[0], rule.pieces[1] + 1))):
         again = [i for i in by_category.get(previous, ()) if i != chosen[-1]]
         if again and rule.same and rng.random() < rule.same:
             chosen.append(int(again[int(rng.integers(len(again)))]))
@@ -139,32 +131,28 @@ def join(pieces: Sequence[SpeechPiece], rule: JoinRule, rng: np.random.Generator
 
     Each clip is cut to its speech. A pause is filled with the clips' own background and labelled silence.
     """
-    cut = [(*_cut_to_speech(piece), piece) for piece in pieces]
-    cut = [(samples, labels, piece) for samples, labels, piece in cut if len(labels)]
+    cut = [(samples, labels) for samples, labels in map(_cut_to_speech, pieces) if len(labels)]
     if rng.random() < rule.equalise:
-        cut = [(samples * _loudness_gain(samples), labels, piece) for samples, labels, piece in cut]
-    floor = min((_background(samples) for samples, _, _ in cut), default=1e-4)
+        cut = [(samples * _loudness_gain(samples), labels) for samples, labels in cut]
+    floor = min((float(_level(samples, 0.05)) for samples, _ in cut), default=1e-4)
     samples: Samples = np.zeros(0, np.float32)
-    labels, levels = np.zeros(0, np.int8), np.zeros(0, np.int8)
-    for clip, clip_label, piece in cut:
+    labels = np.zeros(0, np.int8)
+    for clip, clip_label in cut:
         if len(samples) + len(clip) > rule.longest * SAMPLE_RATE and len(samples):
             break
-        level = np.where(clip_label == SILENCE, UNKNOWN, piece.level).astype(np.int8)
         pause = round(rng.uniform(0.0, rule.pause) * FRAME_CLOCK.rate) if rng.random() < 0.5 or not len(samples) else 0
         if pause:
             gap = (floor * rng.standard_normal(pause * FRAME)).astype(np.float32)
             samples = _crossfade(samples, gap, 0)
             labels = np.concatenate([labels, np.full(pause, SILENCE, np.int8)])
-            levels = np.concatenate([levels, np.full(pause, UNKNOWN, np.int8)])
         overlap = 0 if pause or not len(samples) else round(rng.uniform(*rule.crossfade) * FRAME_CLOCK.rate)
         samples = _crossfade(samples, clip, overlap * FRAME)
         keep = len(labels) - overlap // 2
         skip = overlap - overlap // 2
         labels = np.concatenate([labels[:keep], clip_label[skip:]])
-        levels = np.concatenate([levels[:keep], level[skip:]])
     peak = float(np.abs(samples).max()) if len(samples) else 0.0
     samples = samples * np.float32(0.97 / peak) if peak > 0.97 else samples
-    return Recording(samples, labels, levels, pieces[0].corpus, pieces[0].speaker)
+    return Recording(samples, labels, pieces[0].corpus, pieces[0].speaker)
 
 
 def _cut_to_speech(piece: SpeechPiece) -> tuple[Samples, NDArray[np.int8]]:
@@ -179,13 +167,13 @@ def _cut_to_speech(piece: SpeechPiece) -> tuple[Samples, NDArray[np.int8]]:
 
 
 def _loudness_gain(samples: Samples) -> np.float32:
-    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
-    return np.float32(0.08 / (np.quantile(np.sqrt(np.mean(frames**2, axis=1)), 0.95) + 1e-6))
+    return np.float32(0.08 / (_level(samples, 0.95) + 1e-6))
 
 
-def _background(samples: Samples) -> float:
+def _level(samples: Samples, share: float) -> np.floating:
+    """Root mean square that a share of the frames lies below."""
     frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
-    return float(np.quantile(np.sqrt(np.mean(frames**2, axis=1)), 0.05)) if len(frames) else 1e-4
+    return np.quantile(np.sqrt(np.mean(frames**2, axis=1)), share)
 
 
 def _crossfade(first: Samples, second: Samples, overlap: int) -> Samples:

@@ -50,7 +50,7 @@ def test_other_categories_are_never_answered():
 
 def test_recordings_count_alike_and_frames_together():
     def made(labels: np.ndarray) -> Recording:
-        return Recording(np.zeros(len(labels) * 320, np.float32), labels, np.zeros_like(labels), "made", "a")
+        return Recording(np.zeros(len(labels) * 320, np.float32), labels, "made", "a")
 
     right = (made(LABELS), frames(LABELS.clip(max=6), LABELS != SILENCE))
     wrong = (made(np.full(50, 1)), frames(np.full(50, 3), np.ones(50, bool)))
@@ -64,7 +64,7 @@ def test_recordings_count_alike_and_frames_together():
 def test_users_get_the_segments_of_what_is_shown():
     loud = frames(np.full(100, 3), np.ones(100, bool))
     loud = replace(loud, intensity=np.repeat(np.array([0.6, 0.1], np.float32), 50))
-    recording = Recording(np.zeros(32_000, np.float32), np.repeat([3, 0], 50), np.zeros(100, int), "made", "a")
+    recording = Recording(np.zeros(32_000, np.float32), np.repeat([3, 0], 50), "made", "a")
     means, _ = set_scores([(recording, loud)], None, TrackRule(visible=(0.2, 0.55, 0.7)))
     assert (means[""], means["boundary_f1"]) == (0.5, 0.0), "angry throughout, by the categories alone"
     assert (means["_shown"], means["boundary_f1_shown"]) == (pytest.approx(0.0, abs=0.05), 1.0)

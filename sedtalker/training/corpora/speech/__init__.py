@@ -92,8 +92,6 @@ class SpeechCorpus:
     """Hours of sound; None: unknown."""
     label_weight: float = 1.0
     """How far its labels can be trusted, as a weight in losses."""
-    sentences: bool = True
-    """Whole sentences; false for single words and vocal bursts, which calibrate no confidence."""
     unseen: bool = False
     """Kept out of all training here, to test on."""
     training: Training | None = None
