@@ -22,7 +22,7 @@ import soxr
 from scipy.signal import fftconvolve
 
 from sedtalker.arrays import Floats, Reals
-from sedtalker.audio import SAMPLE_RATE, load_audio
+from sedtalker.audio import SAMPLE_RATE, load_audio, resample_frames
 from sedtalker.errors import extra
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.storage import whole_file, write_text
@@ -292,32 +292,32 @@ def change_voice(samples: Samples, formants: float, pitch: float) -> Samples:
     return np.asarray(made.clip(-1.0, 1.0), np.float32)
 
 
-def _revoice(item: tuple[int, str, Path], folder: Path, count: int, seed: int) -> None:
+def _revoice(item: tuple[int, str, Path], folder: Path, count: int) -> None:
     index, key, path = item
     samples = load_audio(path).samples
     for n in range(count):
         target = folder / f"{key}.{n}.opus"
         if target.is_file():
             continue
-        rng = np.random.default_rng((seed, index, n))
+        rng = np.random.default_rng((0, index, n))
         formants, pitch = (float(np.exp(rng.uniform(*np.log(limits)))) for limits in (FORMANTS, PITCH))
         with whole_file(target) as temporary:
             soundfile.write(temporary, change_voice(samples, formants, pitch), SAMPLE_RATE, "OPUS", format="OGG")
 
 
 def revoice(
-    name: str, recordings: Sequence[tuple[str, Path]], count: int, cache: Path, seed: int = 0, workers: int = 1
+    name: str, recordings: Sequence[tuple[str, Path]], count: int, cache: Path, workers: int = 1
 ) -> list[tuple[str, Path]]:
-    """``count`` other voices of every (key, file) recording, made once in ``cache/voices_<name>_<seed>``.
+    """``count`` other voices of every (key, file) recording, made once in ``cache/voices_<name>_0``.
 
     About 20 times faster than real time a process.
     """
-    folder = cache / f"voices_{name}_{seed}"
+    folder = cache / f"voices_{name}_0"
     done = folder / f"done_{count}_{len(recordings)}.json"
     if not done.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         items = [(i, key, path) for i, (key, path) in enumerate(recordings)]
-        make = partial(_revoice, folder=folder, count=count, seed=seed)
+        make = partial(_revoice, folder=folder, count=count)
         with ProcessPoolExecutor(workers) as pool:
             list(pool.map(make, items, chunksize=8))
         write_text(done, json.dumps({"formants": FORMANTS, "pitch": PITCH}))
@@ -329,10 +329,8 @@ def revoice(
 
 def warp_bands(mel: Floats, factor: float) -> Floats:
     """Log-mels (n, 80) of a vocal tract shorter by ``factor`` (about): the band axis is stretched."""
-    position = (np.arange(MEL_BANDS) / factor).clip(0, MEL_BANDS - 1)
-    low = np.minimum(position.astype(np.int64), MEL_BANDS - 2)
-    weight = (position - low).astype(np.float32)
-    return mel[:, low] * (1 - weight) + mel[:, low + 1] * weight
+    bands = np.arange(float(MEL_BANDS))
+    return resample_frames(mel.T, bands, bands / factor).T
 
 
 def mask_spectrum(mel: Floats, rng: np.random.Generator) -> Floats:

@@ -7,10 +7,9 @@ a frozen encoder makes of single sound files, for vertex decoders.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,18 +19,19 @@ import torch
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Mask, Reals
-from sedtalker.audio import Audio, load_audio
+from sedtalker.audio import Audio, load_audio, resample_frames
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import Encoder, open_encoder
 from sedtalker.speech.features import MEL_BANDS, MEL_CLOCK, PROSODY_CHANNELS, analyse
-from sedtalker.storage import write_text
 from sedtalker.training.corpora.augmentation import Augmenter
-from sedtalker.training.corpora.cache import Item, cache_key, open_array, open_arrays, save_array, sounds_key
+from sedtalker.training.corpora.cache import Item, cache_key, open_array, open_arrays, save_array, sounds_key, starts_of
 
 FORMAT = 2
 """Version of the cached arrays; another one makes them anew."""
+SEED = 0
+"""Of what is drawn for copies."""
 COLUMNS = MEL_BANDS + len(PROSODY_CHANNELS) + 1
 """Centred log-mel 80, prosody 4, speech 1."""
 
@@ -79,10 +79,6 @@ class FeatureStore:
     copies: tuple[Copy, ...]
     values: NDArray[np.float16]
 
-    def of(self, key: str) -> list[Copy]:
-        """All copies of one recording, the unchanged one first."""
-        return [c for c in self.copies if c.key == key]
-
     def rows(self, copy: Copy) -> Floats:
         """Features (n, 85) of a whole copy, 100 frames a second."""
         return np.asarray(self.values[copy.start : copy.start + copy.frames], np.float32)
@@ -96,11 +92,9 @@ class FeatureStore:
         position = (times / copy.speed - MEL_CLOCK.offset) * MEL_CLOCK.rate
         inside = (position >= 0) & (position <= copy.frames - 1)
         position = position.clip(0, copy.frames - 1)
-        low = np.minimum(position.astype(np.int64), max(copy.frames - 2, 0))
-        first, last = int(low[0]), int(low[-1]) + 2
+        first, last = int(position[0]), min(int(position[-1]) + 2, copy.frames)
         part = np.asarray(self.values[copy.start + first : copy.start + last, : COLUMNS - 1], np.float32)
-        weight = (position - low)[:, None].astype(np.float32)
-        values = part[low - first] * (1 - weight) + part[np.minimum(low - first + 1, len(part) - 1)] * weight
+        values = resample_frames(part, np.arange(float(first), last), position)
         return Crop(values[:, :MEL_BANDS], values[:, MEL_BANDS:], times, inside)
 
 
@@ -114,49 +108,45 @@ def open_features(
     copies: int,
     augmenter: Augmenter,
     cache: Path,
-    seed: int = 0,
     workers: int = 1,
     hook: Hook = no_progress,
 ) -> FeatureStore:
     """The store of (key, file) recordings, computed if the cache lacks it.
 
     Copy 0 is the recording as it is; the others have another speed (so pitch and formants change) and are degraded,
-    drawn from (seed, recording, copy).
+    drawn from (``SEED``, recording, copy).
     """
     key = cache_key([key for key, _ in recordings], sounds_key(path for _, path in recordings))
-    stem = cache / f"features_{name}_{copies}_{seed}_v{FORMAT}_{key}"
-    index = stem.with_suffix(".json")
-    if not index.is_file():
-        paths = {"values": stem.with_suffix(".npy")}
-        paths |= {part: stem.with_name(f"{stem.name}-{part}.npy") for part in ("speeds", "frames")}
-        make = partial(_items, recordings, copies, seed, augmenter, workers)
-        made = open_arrays(paths, make, f"features of {name}", len(recordings), hook)
-        listed, start = [], 0
-        for number, (speed, count) in enumerate(zip(made["speeds"], made["frames"], strict=True)):
-            listed.append(Copy(recordings[number // copies][0], number % copies, start, int(count), float(speed)))
-            start += int(count)
-        write_text(index, json.dumps([asdict(c) for c in listed]))
-    copies_made = tuple(Copy(**c) for c in json.loads(index.read_text()))
-    return FeatureStore(copies_made, open_array(stem.with_suffix(".npy")))
+    stem = cache / f"features_{name}_{copies}_{SEED}_v{FORMAT}_{key}"
+    paths = {"values": stem.with_suffix(".npy")}
+    paths |= {part: stem.with_name(f"{stem.name}-{part}.npy") for part in ("speeds", "frames")}
+    make = partial(_items, recordings, copies, augmenter, workers)
+    made = open_arrays(paths, make, f"features of {name}", len(recordings), hook)
+    numbered = enumerate(zip(starts_of(made["frames"])[:-1], made["frames"], made["speeds"], strict=True))
+    listed = (
+        Copy(recordings[number // copies][0], number % copies, int(start), int(frames), float(speed))
+        for number, (start, frames, speed) in numbered
+    )
+    return FeatureStore(tuple(listed), made["values"])
 
 
 def _items(
-    recordings: Sequence[tuple[str, Path]], copies: int, seed: int, augmenter: Augmenter, workers: int, first: int
+    recordings: Sequence[tuple[str, Path]], copies: int, augmenter: Augmenter, workers: int, first: int
 ) -> Iterator[Item]:
     """The copies of each recording from the one numbered ``first`` on, computed by several processes."""
-    work = partial(_features, copies=copies, seed=seed, augmenter=augmenter)
+    work = partial(_features, copies=copies, augmenter=augmenter)
     with ProcessPoolExecutor(workers) as pool:
         yield from pool.map(work, [(i, path) for i, (_, path) in enumerate(recordings)][first:], chunksize=16)
 
 
-def _features(item: tuple[int, Path], copies: int, seed: int, augmenter: Augmenter) -> Item:
+def _features(item: tuple[int, Path], copies: int, augmenter: Augmenter) -> Item:
     """Features of all copies of a recording, with speed and frames of each."""
     torch.set_num_threads(1)
     index, path = item
     samples = load_audio(path).samples
     speeds, values = [], []
     for copy in range(copies):
-        rng = np.random.default_rng((seed, index, copy))
+        rng = np.random.default_rng((SEED, index, copy))
         speed = 1.0 if copy == 0 else augmenter.draw_speed(rng)
         sound = samples if copy == 0 else augmenter.degrade(augmenter.change_speed(samples, speed), rng)
         found = analyse(np.asarray(sound, np.float32))

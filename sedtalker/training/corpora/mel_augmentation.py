@@ -14,6 +14,7 @@ from scipy.signal import lfilter
 from sedtalker.arrays import Doubles, Floats, Mask, Reals
 from sedtalker.audio.activity import LOUD
 from sedtalker.speech.features import LOG_FLOOR, MEL_BANDS, mel_edges
+from sedtalker.training.corpora.augmentation import warp_bands
 
 Mels = Floats
 """Natural-log mels (n, 80) at 100 Hz, the mean of each band over speech taken out."""
@@ -70,10 +71,7 @@ class MelRecipe:
         """With its chance, the mels of a longer or shorter vocal tract."""
         if rng.random() >= self.warped:
             return mel
-        bands = np.clip(BANDS * np.exp(rng.normal(0.0, self.warp)), 0, MEL_BANDS - 1)
-        low = np.minimum(bands.astype(int), MEL_BANDS - 2)
-        share = (bands - low).astype(np.float32)
-        return mel[:, low] * (1 - share) + mel[:, low + 1] * share
+        return warp_bands(mel, float(np.exp(-rng.normal(0.0, self.warp))))
 
     def degrade(self, mel: Mels, speech: Mask, other: Mels, rng: np.random.Generator) -> Mels:
         """Background, lost bands, reverberation and microphone; centred again over the speech.
@@ -149,11 +147,3 @@ def _lose_bands(x: Doubles, rng: np.random.Generator) -> Doubles:
         below = x[:, : int(rng.integers(2, 9))]
         below[:] = np.minimum(below, below.min() + rng.random())
     return x
-
-
-def resample_frames(mel: Mels, rate: float, count: int) -> Mels:
-    """``count`` frames of ``mel``, ``rate`` of its frames apart, by linear interpolation."""
-    at = np.minimum(np.arange(count) * rate, len(mel) - 1)
-    low = np.minimum(at.astype(int), max(len(mel) - 2, 0))
-    share = (at - low)[:, None].astype(np.float32)
-    return mel[low] * (1 - share) + mel[np.minimum(low + 1, len(mel) - 1)] * share

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from sedtalker.arrays import Floats, Mask
+from sedtalker.audio import resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook
@@ -32,7 +33,7 @@ from sedtalker.training.corpora.layer_features import (
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, Mels, loudness, resample_frames
+from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, Mels, loudness
 from sedtalker.training.corpora.speech import check_free, clips_of, weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig
@@ -221,7 +222,11 @@ class EmotionEncoderTask(PreparedTask[EmotionEncoderTaskConfig]):
         if rng.random() < self.recipe.reversed:
             mel, speech = mel[::-1], speech[::-1]
         kept = speech[np.minimum((np.arange(count) * rate).astype(int), needed - 1)]
-        return self.recipe.voice(resample_frames(mel, rate, count), rng), kept, spectrum
+        return (
+            self.recipe.voice(resample_frames(mel, np.arange(float(needed)), rate * np.arange(count)), rng),
+            kept,
+            spectrum,
+        )
 
     def _spectrum(self, name: str, index: int, rng: np.random.Generator) -> Spectrum:
         """Long-term log-mels (80,) of a clip, or of another one of any corpus."""

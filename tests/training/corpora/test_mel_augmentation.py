@@ -7,20 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, loudness, resample_frames
+from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, loudness
 
 NOTHING = MelRecipe(warped=0, stretched=0, noise=0, narrow=0, room=0, microphone=0)
 
 
 def crop(seed: int = 0, count: int = 60) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(count, 80)).astype(np.float32)
-
-
-def test_frames_are_read_at_a_rate() -> None:
-    ramp = np.repeat(np.arange(50, dtype=np.float32)[:, None], 80, 1)
-    assert resample_frames(ramp, 1.0, 50) == pytest.approx(ramp)
-    assert resample_frames(ramp, 1.5, 20)[:, 0] == pytest.approx(np.arange(20) * 1.5)
-    assert resample_frames(ramp, 2.0, 40)[-1, 0] == 49  # the last frame is held
 
 
 def test_without_chances_a_crop_is_only_centred() -> None:
