@@ -46,9 +46,13 @@ class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):
         return value
 
 
-def stacked(names: Sequence[str], examples: Sequence[Sequence[NDArray[Any]]]) -> Batch:
-    """A batch of examples, which are arrays in the order of their names."""
-    return {name: torch.from_numpy(np.stack(each)) for name, *each in zip(names, *examples, strict=True)}
+Example = Mapping[str, NDArray[Any]]
+"""Named arrays of one example in a batch."""
+
+
+def stacked(examples: Sequence[Example]) -> Batch:
+    """A batch of examples, which have the same names."""
+    return {name: torch.from_numpy(np.stack([example[name] for example in examples])) for name in examples[0]}
 
 
 class Task(Protocol):

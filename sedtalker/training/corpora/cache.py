@@ -188,10 +188,9 @@ class _PartialBuild:
         return sizes
 
     def append(self, item: Item) -> None:
-        """Add one item; all items agree in type and in shape beyond the first axis. Texts have up to 64 letters."""
+        """Add one item; all items agree in type and in shape beyond the first axis."""
         for name in self.names:
             array = np.asarray(item[name])
-            array = array.astype("<U64") if array.dtype.kind == "U" else array
             self.shapes.setdefault(name, (array.dtype.str, list(array.shape[1:])))
             self.streams[name].write(np.ascontiguousarray(array).tobytes())
         self.items += 1
@@ -218,9 +217,6 @@ class _PartialBuild:
         with path.open("wb") as out:
             if name == STARTS:
                 np.save(out, starts_of(np.frombuffer(stream.read(), kind)), allow_pickle=False)
-                return
-            if kind.kind == "U":  # as wide as the longest text
-                np.save(out, np.array(np.frombuffer(stream.read(), kind).tolist()), allow_pickle=False)
                 return
             header = {"descr": kind.str, "fortran_order": False, "shape": (count, *shape)}
             np.lib.format.write_array_header_1_0(out, header)

@@ -9,6 +9,7 @@ import numpy as np
 from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.rasteriser import View, geometry_channels, turn
+from sedtalker.training.task import Example
 
 Points = Doubles
 
@@ -36,17 +37,12 @@ class Rig:
     landmarks: Ints
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One training example: channels (4, S, S), points (68, 2) in [-1, 1] with y up, and whether a face is seen."""
+def draw(rig: Rig, size: int, rng: np.random.Generator) -> Example:
+    """One random example: two thirds are faces within ±45° of the viewer, one third is anything else.
 
-    channels: Floats
-    points: Floats
-    face: bool
-
-
-def draw(rigs: list[Rig], size: int, rng: np.random.Generator) -> Sample:
-    """One random example: two thirds are faces within ±45° of the viewer, one third is anything else."""
+    Returns:
+        ``channels`` (4, S, S), ``points`` (68, 2) in [-1, 1] with y up, and ``face``, 1 where one is seen, else 0.
+    """
     kind = rng.random()
     if kind < 0.18:
         vertices, triangles = random_solids(rng)
@@ -54,16 +50,16 @@ def draw(rigs: list[Rig], size: int, rng: np.random.Generator) -> Sample:
             random_rotation(rng), vertices.mean(0), float(np.ptp(vertices, axis=0).max()) * rng.uniform(0.35, 0.9)
         )
         channels = geometry_channels(view.project(vertices), triangles, size)
-        return Sample(channels, np.zeros((68, 2), np.float32), False)
+        return {"channels": channels, "points": np.zeros((68, 2), np.float32), "face": np.zeros((), np.float32)}
     melted = kind < 0.22
-    vertices, triangles, landmarks = random_head(rigs[rng.integers(len(rigs))], rng, melted)
+    vertices, triangles, landmarks = random_head(rig, rng, melted)
     face = kind > 0.34
     view = face_view(landmarks, rng) if face else blind_view(landmarks, rng, melted)
     channels = geometry_channels(view.project(vertices), triangles, size)
     points = view.project(landmarks)[:, :2]
     if face and (np.abs(points) < 1).all(axis=1).mean() < 0.7:
         face = False
-    return Sample(channels, points, face)
+    return {"channels": channels, "points": points.astype(np.float32), "face": np.array(face, np.float32)}
 
 
 def random_head(rig: Rig, rng: np.random.Generator, melted: bool = False) -> tuple[Points, Ints, Points]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
@@ -42,7 +41,7 @@ from sedtalker.training.motion.expressive_motion import (
 from sedtalker.training.motion.open4d import read_parts
 from sedtalker.training.motion.pseudo_labels import speak_others
 from sedtalker.training.motion.spoken_motion import SpokenMotion
-from sedtalker.training.task import Batch, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Example, PreparedTask, TaskConfig, stacked
 
 # --- What the decoder is trained to get right.
 
@@ -288,7 +287,7 @@ class DecoderTask(PreparedTask[DecoderTaskConfig]):
 
         The first ``swapped_crops`` are the chain of ``DecoderLoss``.
         """
-        c, crops = self.config, list[dict[str, NDArray[Any]]]()
+        c, crops = self.config, list[Example]()
         frames = int(c.seconds * FRAME_CLOCK.rate)
         spoken, scene = None, self.scene(frames, rng)
         for i in range(c.tracked_crops):
@@ -310,10 +309,10 @@ class DecoderTask(PreparedTask[DecoderTaskConfig]):
             crops.append(self._example(crop, self.scene(frames, rng), weight))
         for _ in range(c.pause_crops):
             crops.append(self._example(self.crops.pause_crop(rng), self.scene(frames, rng), np.ones(frames)))
-        return {k: torch.from_numpy(np.stack([made[k] for made in crops]).astype(np.float32)) for k in crops[0]}
+        return stacked(crops)
 
-    def _example(self, crop: SpeechCrop, scene: CropEmotion, weight: Reals) -> dict[str, NDArray[Any]]:
-        return {
+    def _example(self, crop: SpeechCrop, scene: CropEmotion, weight: Reals) -> Example:
+        made = {
             "mel": crop.mel,
             "prosody": crop.prosody,
             "posterior": scene.posterior,
@@ -324,6 +323,7 @@ class DecoderTask(PreparedTask[DecoderTaskConfig]):
             "closure": crop.motion.closure,
             "weight": weight,
         }
+        return {name: np.asarray(values, np.float32) for name, values in made.items()}
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """See ``DecoderLoss``."""

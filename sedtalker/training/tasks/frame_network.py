@@ -30,7 +30,7 @@ from sedtalker.training.corpora.joined_recordings import JoinedDataset, JoinedIn
 from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.corpora.speech import weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Example, Positive, PreparedTask, TaskConfig, stacked
 
 VALID_RECORDINGS = 300
 """Joined recordings of validation speakers, at most."""
@@ -89,16 +89,16 @@ class FrameNetworkTask(PreparedTask[FrameNetworkTaskConfig]):
         """Crops: ``inputs`` (B, T, C) at 25 Hz, ``change`` (B, T) and ``known`` (B, T), both 0 or 1."""
         size = round(self.config.seconds * FRAME_CLOCK.rate / STRIDE)
         chosen = rng.integers(len(self.train), size=self.config.crops)
-        return stacked(("inputs", "change", "known"), [self._crop(int(i), size, rng) for i in chosen])
+        return stacked([self._crop(int(i), size, rng) for i in chosen])
 
-    def _crop(self, index: int, size: int, rng: np.random.Generator) -> tuple[Floats, ...]:
+    def _crop(self, index: int, size: int, rng: np.random.Generator) -> Example:
         first, last = int(self.train.starts[index]), int(self.train.starts[index + 1])
         start = first + int(rng.integers(0, max(1, last - first - size + 1)))
         part = slice(start, min(start + size, last))
         more = size - (part.stop - part.start)
         inputs = np.pad(np.asarray(self.train.inputs[part], np.float32), ((0, more), (0, 0)))
         known = np.pad(np.asarray(self.train.labels[part]) >= 0, (0, more)).astype(np.float32)
-        return inputs, np.pad(self.change[part], (0, more)), known
+        return {"inputs": inputs, "change": np.pad(self.change[part], (0, more)), "known": known}
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of "the emotion changes here"."""

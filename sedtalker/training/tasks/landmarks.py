@@ -17,7 +17,7 @@ from sedtalker.face.registration.pose import LandmarkConfig
 from sedtalker.progress import Hook
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.landmark_samples import Points, Rig, draw
-from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig, stacked
 
 VALID_SEED = 1_000_003
 """Seed of the views that are validated on."""
@@ -74,7 +74,7 @@ class LandmarksTask(PreparedTask[LandmarksTaskConfig]):
 
     def read_data(self, hook: Hook) -> None:
         """The reference rig, at several resolutions."""
-        self.rigs = [load_reference_rig(self.data / "face" / "ict_lite.npz")]
+        self.rig = load_reference_rig(self.data / "face" / "ict_lite.npz")
 
     def build(self) -> nn.Module:
         """A freshly initialised network."""
@@ -85,12 +85,7 @@ class LandmarksTask(PreparedTask[LandmarksTaskConfig]):
         return self._views(self.config.views, rng)
 
     def _views(self, count: int, rng: np.random.Generator) -> Batch:
-        samples = [draw(self.rigs, self.config.model.size, rng) for _ in range(count)]
-        return {
-            "channels": torch.from_numpy(np.stack([s.channels for s in samples])),
-            "points": torch.from_numpy(np.stack([s.points for s in samples]).astype(np.float32)),
-            "face": torch.tensor([float(s.face) for s in samples]),
-        }
+        return stacked([draw(self.rig, self.config.model.size, rng) for _ in range(count)])
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """``landmark_loss``, and the cross-entropy of whether there is a face."""

@@ -42,7 +42,7 @@ from sedtalker.training.corpora.speech import named_clips
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.motion.pseudo_labels import ridge_weights
-from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, Example, Positive, PreparedTask, TaskConfig, stacked
 
 STEP, REACH = 2, 3
 """Frames between the taps of the readout of the mouth, and taps on either side: ± 0.12 s."""
@@ -155,23 +155,20 @@ class NoiseRobustEncoderTask(PreparedTask[NoiseRobustEncoderTaskConfig]):
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops of clean recordings, ``clean``, and of the same degraded, ``mel``; frames that count, ``weight``."""
-        columns: dict[str, list[Floats]] = {"clean": [], "mel": [], "weight": []}
-        frames = 2 * int(self.config.seconds * 50)
+        crops, frames = list[Example](), 2 * int(self.config.seconds * 50)
         for _ in range(self.config.crops):
             sound = self._recording(self._corpus(rng), rng)
             if rng.random() < self.config.sped:
                 sound = change_speed(sound, self.augmenter.draw_speed(rng))
             degraded = sound if rng.random() < self.config.clean else self._degrade(sound, rng)
-            pair = [_centred(sound), _centred(degraded)]
-            slack = len(pair[0]) - frames
+            clean, mel = _centred(sound), _centred(degraded)
+            slack = len(clean) - frames
             first = int(rng.integers(min(slack, 0), max(slack, 0) + 1)) // 2 * 2
-            for name, mel in zip(("clean", "mel"), pair, strict=True):
-                columns[name].append(_cut(mel, first, frames))
-            inside = _cut(np.ones((len(pair[0]), 1), np.float32), first, frames)[::2, 0]
+            inside = _cut(np.ones((len(clean), 1), np.float32), first, frames)[::2, 0]
             inside[:EDGE] = inside[-EDGE:] = 0.0
             inside *= self.config.clean_weight if degraded is sound else 1.0
-            columns["weight"].append(inside)
-        return {name: torch.from_numpy(np.stack(column)) for name, column in columns.items()}
+            crops.append({"clean": _cut(clean, first, frames), "mel": _cut(mel, first, frames), "weight": inside})
+        return stacked(crops)
 
     def _degrade(self, sound: Samples, rng: np.random.Generator) -> Samples:
         augmenter = self.augmenter

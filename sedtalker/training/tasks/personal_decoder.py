@@ -29,7 +29,7 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.tracked_motion import Take, find_lag, read_takes
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.motion.expressive_motion import random_emotion
-from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Example, Positive, PreparedTask, TaskConfig, stacked
 
 JAW = ARKIT_52.index("jawOpen")
 """Index of the jaw's opening."""
@@ -115,24 +115,23 @@ class PersonalDecoderTask(PreparedTask[PersonalDecoderTaskConfig]):
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """``speech`` (B, T, C) and what surrounds it, ``posterior``, ``intensity`` and ``target`` (B, T, 52)."""
-        crops = [self._crop(rng) for _ in range(self.config.crops)]
-        names = ("speech", "posterior", "intensity", "target")
-        return stacked(names, crops)
+        return stacked([self._crop(rng) for _ in range(self.config.crops)])
 
-    def _crop(self, rng: np.random.Generator) -> tuple[Floats, ...]:
+    def _crop(self, rng: np.random.Generator) -> Example:
         take = self.training[int(rng.choice(len(self.training), p=self.share))]
         first = int(rng.integers(0, len(take.times) - self._frames + 1))
         part = slice(first, first + self._frames)
         speech = take.sound[part]
         if rng.random() >= self.config.rehearsed:
-            return speech, take.track.posterior[part], take.track.intensity[part], take.target[part]
+            posterior, intensity, target = take.track.posterior[part], take.track.intensity[part], take.target[part]
+            return {"speech": speech, "posterior": posterior, "intensity": intensity, "target": target}
         posterior, intensity = random_emotion(rng, np.arange(self._frames) / FRAME_CLOCK.rate)
         posterior, intensity = np.asarray(posterior, np.float32), np.asarray(intensity, np.float32)
         emotional = self._predict(self.start, speech, posterior, intensity)
         # what the actor does apart from the emotion of the track, and the emotion as the starting decoder shows it
         own = take.target[part] - take.before[part] + take.neutral[part]
         target = np.clip(own + emotional - take.neutral[part], 0.0, 1.0).astype(np.float32)
-        return speech, posterior, intensity, target
+        return {"speech": speech, "posterior": posterior, "intensity": intensity, "target": target}
 
     @torch.no_grad()
     def _predict(self, decoder: Decoder, speech: Any, posterior: Any, intensity: Any) -> Floats:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -47,7 +46,7 @@ from sedtalker.training.motion.pseudo_labels import (
     motion_targets,
     open_teacher,
 )
-from sedtalker.training.task import Batch, Positive, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Example, Positive, PreparedTask, TaskConfig, stacked
 
 UNTRANSCRIBED = ("librispeech", "emogator")
 """Corpora without aligned phones: read speech, and bursts, of which there is one copy."""
@@ -182,15 +181,12 @@ class SpeechEncoderTask(PreparedTask[SpeechEncoderTaskConfig]):
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops of all sources: ``mel`` (2T frames) and targets (T frames)."""
-        frames, columns = int(self.config.seconds * 50), dict[str, list[NDArray[Any]]]()
+        frames, crops = int(self.config.seconds * 50), list[Example]()
         for store, copies, count in self.sources:
-            for _ in range(count):
-                crop = self._crop(store, copies[int(rng.integers(len(copies)))], frames, rng)
-                for name, values in crop.items():
-                    columns.setdefault(name, []).append(values)
-        return {name: torch.from_numpy(np.stack(column)) for name, column in columns.items()}
+            crops += [self._crop(store, copies[int(rng.integers(len(copies)))], frames, rng) for _ in range(count)]
+        return stacked(crops)
 
-    def _crop(self, store: FeatureStore, copy: Copy, frames: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    def _crop(self, store: FeatureStore, copy: Copy, frames: int, rng: np.random.Generator) -> Example:
         tempo = float(np.exp(rng.uniform(-self.config.tempo, self.config.tempo)))
         if rng.random() < 0.3:
             tempo /= copy.speed  # sometimes keep the changed speed

@@ -28,7 +28,7 @@ from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_s
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.training.evaluation.measures import TEST
 from sedtalker.training.evaluation.vertex_decoder_measures import Score, predictor, score_sequences
-from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Example, Positive, PreparedTask, TaskConfig, stacked
 
 SAMPLED_FRAMES = 800
 """Training frames that the principal components are taken from."""
@@ -127,11 +127,9 @@ class VertexDecoderTask(PreparedTask[VertexDecoderTaskConfig]):
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """``speech`` (B, T, D + 4), ``posterior`` (B, T, C), ``intensity`` (B, T) and ``offsets`` (B, T, V, 3)."""
-        crops = [self._crop(rng) for _ in range(self.config.crops)]
-        names = ("speech", "posterior", "intensity", "offsets")
-        return stacked(names, crops)
+        return stacked([self._crop(rng) for _ in range(self.config.crops)])
 
-    def _crop(self, rng: np.random.Generator) -> tuple[Floats, ...]:
+    def _crop(self, rng: np.random.Generator) -> Example:
         sequence = self.training[int(rng.integers(len(self.training)))]
         length = len(sequence.open()) / self.corpus.fps
         count = round(self.config.seconds * FRAME_CLOCK.rate)
@@ -148,7 +146,7 @@ class VertexDecoderTask(PreparedTask[VertexDecoderTaskConfig]):
             theirs = one_hot(self.labels, other.emotion, count)
             posterior, strength = blended(posterior, float(intensity), theirs, other.intensity, share)
             offsets = offsets + share[:, None, None] * (self._offsets(other, times) - offsets)
-        return speech, posterior, strength, offsets
+        return {"speech": speech, "posterior": posterior, "intensity": strength, "offsets": offsets}
 
     def _speech(self, sequence: MeshSequence, times: Reals) -> Floats:
         assert sequence.audio is not None

@@ -8,7 +8,8 @@ perceptron sees them. The scaling is linear, so that afterwards it is part of th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -318,16 +319,16 @@ class ClipWindows:
         described: what the perceptrons read of N windows.
         clip: (N,) index into ``clips``.
         clips: the clips.
-        category: (clips,) index into ``CATEGORIES``.
     """
 
     described: Described
     clip: NDArray[np.int64]
     clips: list[Clip]
-    category: NDArray[np.int64] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "category", np.array([category_of(c) for c in self.clips]))
+    @cached_property
+    def category(self) -> NDArray[np.int64]:
+        """(clips,) index into ``CATEGORIES``."""
+        return np.array([category_of(clip) for clip in self.clips])
 
 
 def category_of(clip: Clip) -> int:

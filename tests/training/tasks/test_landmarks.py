@@ -19,7 +19,7 @@ SMALL = {"size": 32, "widths": [4, 8, 8, 8], "head_width": 8}
 
 def test_a_few_steps_make_a_detector_and_its_card(tmp_path: Path) -> None:
     task = LandmarksTask({"views": 2, "valid": 16, "model": SMALL}, tmp_path, tmp_path)
-    task.rigs, task._ready = [rig_of_face(load_face())], True
+    task.rig, task._ready = rig_of_face(load_face()), True
     a, b = (task.batch(np.random.default_rng(7)) for _ in range(2))
     assert all(torch.equal(a[name], b[name]) for name in a)
     run = tmp_path / "run"
