@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch import nn
-from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
 from sedtalker.emotion.network import DiarizerNetwork
@@ -29,8 +29,8 @@ from sedtalker.training.tasks.whitened_perceptrons import (
 
 RIDGE = 0.01
 """Weight of the squared coefficients."""
-STEPS = 60
-"""Most steps of L-BFGS."""
+TOLERANCE, STEPS = 1e-7, 1000
+"""Largest gradient at the end, and most steps of L-BFGS."""
 
 
 def kinds_of(windows: ClipWindows) -> list[Described]:
@@ -65,25 +65,14 @@ def fit_no_voice(
     parts = [(part, 0.0, 0.5 / len(voices)) for part in voices.values()]
     parts += [(part, 1.0, 0.5 / len(sounds)) for part in sounds]
     rows = [((read(d) - mean) * scale).clip(-5.0, 5.0) for d, _, _ in parts]
-    x = torch.from_numpy(np.concatenate(rows).astype(np.float32))
-    truth = torch.cat([torch.full((len(row),), label) for row, (_, label, _) in zip(rows, parts, strict=True)])
-    share = torch.cat([torch.full((len(r),), s / max(1, len(r))) for r, (_, _, s) in zip(rows, parts, strict=True)])
-    weight, bias = (torch.zeros(size, requires_grad=True) for size in (x.shape[1], 1))
-    optimiser = torch.optim.LBFGS([weight, bias], max_iter=STEPS, line_search_fn="strong_wolfe")
-
-    def loss() -> torch.Tensor:
-        optimiser.zero_grad()
-        entropy = F.binary_cross_entropy_with_logits(x @ weight + bias, truth, share, reduction="sum")
-        total = entropy + RIDGE * weight.square().sum()
-        total.backward()
-        return total
-
-    with torch.enable_grad():
-        optimiser.step(loss)
-    now, speaker = np.split(weight.detach().numpy(), [-len(channel_columns(config, LONG, False))])
+    truth = np.concatenate([np.full(len(row), label) for row, (_, label, _) in zip(rows, parts, strict=True)])
+    share = np.concatenate([np.full(len(r), s / max(1, len(r))) for r, (_, _, s) in zip(rows, parts, strict=True)])
+    fitted = LogisticRegression(C=1.0 / (2.0 * RIDGE), tol=TOLERANCE, max_iter=STEPS)
+    fitted.fit(np.concatenate(rows).astype(np.float64), truth, share)
+    now, speaker = np.split(fitted.coef_[0].astype(np.float32), [-len(channel_columns(config, LONG, False))])
     row = on_functionals(now[None], config)[0].astype(np.float32)
     row[channel_columns(config, LONG, False)] += speaker
-    return row, float(bias.detach())
+    return row, float(fitted.intercept_[0])
 
 
 @torch.no_grad()

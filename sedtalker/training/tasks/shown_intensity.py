@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
 
-from sedtalker.arrays import Doubles, Mask, Reals
+from sedtalker.arrays import Mask, Reals
 from sedtalker.emotion.network import ordinal_intensity
 from sedtalker.emotion.shown import CLEAR, NOTICED, UNNOTICED, Scale, intensity_logit, visible
 
@@ -51,10 +51,5 @@ def neutral_odds(
     x, truth, weight = (np.concatenate(each) if each else np.zeros(0) for each in (values, truths, weights))
     if not len(truth) or truth.all() or not truth.any():
         return None
-
-    def entropy(odds: Doubles) -> float:
-        log = odds[0] + odds[1] * x
-        return float(weight @ np.logaddexp(0.0, np.where(truth, -log, log)))
-
-    at_half, slope = minimize(entropy, np.zeros(2)).x
-    return round(float(at_half), 3), round(float(slope), 3)
+    fitted = LogisticRegression(C=np.inf, tol=1e-8).fit(x[:, None], truth, weight)
+    return round(float(fitted.intercept_[0]), 3), round(float(fitted.coef_[0, 0]), 3)
