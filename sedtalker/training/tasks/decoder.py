@@ -84,19 +84,21 @@ class LossWeights(TaskConfig):
     coefficients: float = 1.0
     """Squared error of the coefficients, in standard deviations of each shape."""
     vertices: float = 1.0
-    """Squared vertex error."""
+    """Squared vertex error, lips weighted."""
     velocity: float = 20.0
     """Squared error of the frame differences."""
     width: float = 0.5
     """Squared error of the lip width and its velocity."""
     closure: float = 1.0
-    """Squared gap where the lips must close."""
+    """Squared gap beyond closed where the lips must close."""
     emotion: float = 0.5
     """Squared error of brows, lids and cheeks."""
     swapped: float = 1.0
-    """Squared error of what changes with the speech or the emotion alone."""
+    """Squared error of what changes in the lips when only the emotion changes, and in the upper face when only the
+    speech does."""
     follow: float = 0.0
-    """1 - correlation of lip gap and width."""
+    """1 - correlation of each crop's lip gap and, half as much, of its lip width while there is talking, whatever their
+    size."""
 
 
 def weighted_sum(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:
@@ -105,15 +107,7 @@ def weighted_sum(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:
 
 
 class DecoderLoss(nn.Module):
-    """Terms on coefficients (B, T, 52), each about 1 for a prediction that is constant.
-
-    ``coefficients``: squared error in standard deviations of each shape; ``vertices``: squared vertex error, lips
-    weighted; ``velocity``: squared error of the frame differences; ``width``: squared error of the lip width and its
-    velocity; ``closure``: squared gap beyond closed where the lips must close; ``emotion``: squared error of brows,
-    lids and cheeks; ``swapped``: squared error of what changes in the lips when only the emotion changes, and in the
-    upper face when only the speech does; ``follow``: 1 - correlation of each crop's lip gap and, half as much, of its
-    lip width while there is talking, whatever their size.
-    """
+    """The terms of ``LossWeights`` on coefficients (B, T, 52), each about 1 for a prediction that is constant."""
 
     scale: Tensor
     factor: Tensor

@@ -81,9 +81,7 @@ class EmotionEncoderTaskConfig(TaskConfig):
     frame_loss: float = 0.6
     """Weight of the squared error of single frames."""
     clip_loss: float = 2.0
-    """Weight of the squared distance of the crops' means."""
-    deviation_loss: float = 1.0
-    """Weight of the squared error of the crops' deviations."""
+    """Weight of the squared distance of the crops' means; that of the squared error of their deviations has 1."""
     shrinkage: float = 0.05
     """Share of the mean variance added to each direction of the metric."""
 
@@ -263,7 +261,7 @@ class EmotionEncoderTask(PreparedTask[EmotionEncoderTaskConfig]):
         losses = {
             "frames": c.frame_loss * frames,
             "clips": c.clip_loss * (apart * enough).sum(),
-            "deviations": c.deviation_loss * (wider * enough).sum(),
+            "deviations": (wider * enough).sum(),
         }
         return losses | {"total": torch.stack(list(losses.values())).sum()}
 

@@ -79,10 +79,9 @@ class NoiseRobustEncoderTaskConfig(TaskConfig):
     """Range of the signal-to-noise ratio, dB."""
     sped: float = 0.5
     """Chance of another speed, so of another voice, for teacher and student alike."""
-    mouth_weight: float = 1.0
-    """Weight of the squared error of the mouth that is read out linearly; that of the vectors has 1."""
     phone_weight: float = 0.2
-    """Weight of the divergence of the phones' posteriors."""
+    """Weight of the divergence of the phones' posteriors; the squared errors of the vectors and of the mouth that is
+    read out of them linearly have 1."""
     share: float = 0.6
     """Share of the new weights in what is validated and exported; the rest are the previous weights."""
     most_recordings: int = 0
@@ -193,8 +192,7 @@ class NoiseRobustEncoderTask(PreparedTask[NoiseRobustEncoderTaskConfig]):
             / inner.mean().clamp_min(1e-3),
             "phones": ((phones.exp() * (phones - said)).sum(-1, keepdim=True) * weight).mean() / share,
         }
-        c = self.config
-        total = losses["vectors"] + c.mouth_weight * losses["mouth"] + c.phone_weight * losses["phones"]
+        total = losses["vectors"] + losses["mouth"] + self.config.phone_weight * losses["phones"]
         return losses | {"total": total}
 
     @torch.no_grad()

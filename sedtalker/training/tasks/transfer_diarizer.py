@@ -128,8 +128,6 @@ class TransferDiarizerTaskConfig(TaskConfig):
     """Share of windows with other clips of the speaker enrolled."""
     intensity_width: int = 64
     """Units for intensity; those for the category are the rest of ``model.width``."""
-    intensity_loss: float = 1.0
-    """Weight of the cross-entropy of the intensity."""
     steps: tuple[float, float] = (0.0, 2.0)
     """Thresholds of intensity, see ``DiarizerConfig.intensity_steps``."""
     calm_share: float = 0.98
@@ -291,7 +289,7 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
         logits, score = model(batch["now"], batch["speaker"], batch["prosodic"])
         entropy = -(batch["target"] * F.log_softmax(logits + self.prior.to(logits), -1)).sum(-1).mean()
         guess = ordinal_intensity(score, self.config.steps).clamp(1e-4, 1 - 1e-4)
-        intensity = self.config.intensity_loss * F.binary_cross_entropy(guess, batch["strength"].expand_as(guess))
+        intensity = F.binary_cross_entropy(guess, batch["strength"].expand_as(guess))
         return {"category": entropy, "intensity": intensity, "total": entropy + intensity}
 
     @torch.no_grad()
