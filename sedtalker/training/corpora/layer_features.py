@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sedtalker.arrays import Floats, Mask
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, weights_sha256
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.errors import InputError, extra
 from sedtalker.nn.engine import open_model
@@ -26,7 +26,7 @@ from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.encoder_networks import EmotionEncoder
-from sedtalker.speech.features import analyse
+from sedtalker.speech.features import analyse, centre_bands, pair_means
 from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
 from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, sounds_key
@@ -78,6 +78,21 @@ class LayerFeatures:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    def recording(self, index: int, encoder: EmotionEncoder | None) -> tuple[Floats, Floats, Floats, Floats]:
+        """Log-mels (2T, 80), centred ones (T, 80), prosody (T, 4) and hidden vectors (T, C) of a recording.
+
+        Without an encoder the vectors are the teacher's.
+        """
+        part = slice(int(self.starts[index]), int(self.starts[index + 1]))
+        mel = np.asarray(self.mel[2 * part.start : 2 * part.stop], np.float32)
+        if encoder is None:
+            assert self.teacher is not None
+            hidden = np.asarray(self.teacher[part], np.float32)
+        else:
+            hidden = encoder.hidden(mel[None])[0]
+        centred = pair_means(centre_bands(mel, np.array(self.means[index])))
+        return mel, centred, np.asarray(self.prosody[part], np.float32), hidden
+
 
 # --- The teacher.
 
@@ -128,6 +143,10 @@ class Vectors(NamedTuple):
             return self.teacher.channels
         assert self.encoder is not None
         return self.encoder.config.channels
+
+    def sha256(self) -> str:
+        """Hash of the weights that make them."""
+        return self.teacher.encoder.sha256() if self.teacher is not None else weights_sha256(self.folder)
 
 
 def load_teacher(data: Path, source: str | None = None) -> Teacher:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats, Reals
-from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion.fine import FineConfig, fine_channels, pooled_windows
 from sedtalker.emotion.network import FineNetwork
 from sedtalker.emotion.taxonomy import known_kind
@@ -29,7 +29,6 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder_networks import EmotionEncoder
-from sedtalker.speech.features import centre_bands, pair_means
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
@@ -93,9 +92,8 @@ class FineEmotionsTask(PreparedTask[FineEmotionsTaskConfig]):
     def read_data(self, hook: Hook) -> None:
         """Features of all clips, their windows, and what is known of them."""
         c, every = self.config, read_manifest(self.data)
-        vectors = open_vectors(c.encoder, self.data, c.teacher)
-        self.teacher, encoder, self.encoder_folder = vectors
-        self.model = self.model.model_copy(update={"hidden_channels": vectors.channels})
+        self.vectors = open_vectors(c.encoder, self.data, c.teacher)
+        self.model = self.model.model_copy(update={"hidden_channels": self.vectors.channels})
         augmenter = read_transfer_augmenter(every, [k for each in c.copies.values() for k in each], self.cache, hook)
         self.votes = read_votes(self.data, [name for name in c.corpora if is_rated(name)])
 
@@ -107,8 +105,8 @@ class FineEmotionsTask(PreparedTask[FineEmotionsTaskConfig]):
                 clips = [clip for clip, number in zip(clips, kind_numbers(clips), strict=True) if number >= 0]
             most = min((n for n in (c.most_clips, c.most_rated if is_rated(name) else 0) if n), default=len(clips))
             clips = balanced_clips(clips, most if most < len(clips) else None)
-            features = open_layer_features(clips, copy, augmenter, self.cache, self.teacher, hook)
-            rows, owner = clip_windows(features, self.model, encoder, c.windows_per_clip)
+            features = open_layer_features(clips, copy, augmenter, self.cache, self.vectors.teacher, hook)
+            rows, owner = clip_windows(features, self.model, self.vectors.encoder, c.windows_per_clip)
             return rows, [clips[k] for k in owner]
 
         parts = {name: [windows(name, "train", k) for k in c.copies.get(name, (0,))] for name in c.corpora}
@@ -183,13 +181,14 @@ class FineEmotionsTask(PreparedTask[FineEmotionsTaskConfig]):
             kind="fine_emotions",
             licence=weights_licence(names),
             trained_on=[with_licence(name) for name in names],
-            encoder_sha256=self.teacher.encoder.sha256() if self.teacher else weights_sha256(self.encoder_folder),
+            encoder_sha256=self.vectors.sha256(),
             model=model.config.model_dump(mode="json"),
             metrics=metrics,
         )
+        encoder = "layers of Whisper-base (MIT, not contained here)" if self.vectors.teacher else "the emotion encoder"
         card = fill_card(
             "fine_emotions",
-            encoder="layers of Whisper-base (MIT, not contained here)" if self.teacher else "the emotion encoder",
+            encoder=encoder,
             licence=config.licence,
             kinds=", ".join(model.config.kinds),
             corpora="\n".join(f"- {name}" for name in config.trained_on),
@@ -202,23 +201,12 @@ class FineEmotionsTask(PreparedTask[FineEmotionsTaskConfig]):
 def clip_windows(
     features: LayerFeatures, config: FineConfig, encoder: EmotionEncoder | None, most: int
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Rows (N, F) of at most ``most`` windows with speech of each clip, and whose they are (N,).
-
-    Without an encoder the hidden vectors are the teacher's.
-    """
+    """Rows (N, F) of at most ``most`` windows with speech of each clip, and whose they are (N,)."""
     rng, parts, owner = np.random.default_rng(0), [], []
     for index in range(len(features)):
-        first, last = int(features.starts[index]), int(features.starts[index + 1])
-        mel = np.asarray(features.mel[2 * first : 2 * last], np.float32)
-        if encoder is None:
-            assert features.teacher is not None
-            hidden = np.asarray(features.teacher[first:last], np.float32)
-        else:
-            hidden = encoder.hidden(mel[None])[0]
-        centred = pair_means(centre_bands(mel, np.array(features.means[index])))
-        prosody = np.asarray(features.prosody[first:last], np.float32)
-        channels = fine_channels(hidden, prosody, centred)
-        rows, spoken = pooled_windows(channels, np.array(features.speech[first:last]), config)
+        _, centred, prosody, hidden = features.recording(index, encoder)
+        speech = np.array(features.speech[features.starts[index] : features.starts[index + 1]])
+        rows, spoken = pooled_windows(fine_channels(hidden, prosody, centred), speech, config)
         found = np.flatnonzero(spoken)
         chosen = np.sort(rng.choice(found, min(most, len(found)), replace=False))
         parts.append(rows[chosen])

@@ -173,9 +173,8 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
     def read_data(self, hook: Hook) -> None:
         """Features of all copies, windows of speech, targets and the whitening."""
         c, every = self.config, read_manifest(self.data)
-        vectors = open_vectors(c.encoder, self.data, c.teacher)
-        self.teacher, encoder, self.encoder_folder = vectors
-        self.model = self.model.model_copy(update={"hidden_channels": vectors.channels})
+        self.vectors = open_vectors(c.encoder, self.data, c.teacher)
+        self.model = self.model.model_copy(update={"hidden_channels": self.vectors.channels})
         describer = DiarizerNetwork(self.model.model_copy(update={"members": 1, "width": 1})).eval()
         copies = [copy for each in c.copies.values() for copy in each]
         augmenter = read_transfer_augmenter(every, copies, self.cache, hook)
@@ -188,8 +187,9 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
             if name in self.rated:
                 clips = [clip for clip in clips if votes_on(clip, votes)]
             clips = clips[: c.most_clips or None]
-            features = open_layer_features(clips, copy, augmenter, self.cache, self.teacher, hook)
-            return describe_clips(clips, features, describer, encoder, c.windows_per_clip, split == "train")
+            features = open_layer_features(clips, copy, augmenter, self.cache, self.vectors.teacher, hook)
+            encoder, most = self.vectors.encoder, c.windows_per_clip
+            return describe_clips(clips, features, describer, encoder, most, split == "train")
 
         parts = {(name, copy): windows(name, "train", copy) for name in c.corpora for copy in c.copies.get(name, (0,))}
         calm = [name for name in c.calm if named_clips(every, name)]
@@ -204,7 +204,7 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
         self.read = [windows(name, "valid", 0) for name in calm if named_clips(every, name, "valid")]
         self._fit(parts, read, votes)
         # beside the built-in diarizer, that one finds sounds that are no voice
-        learned = vectors.teacher is None and bool(named_clips(every, SOUNDS))
+        learned = self.vectors.teacher is None and bool(named_clips(every, SOUNDS))
         self.sounds = kinds_of(windows(SOUNDS, "train", 0)) if learned else []
         self.voices = {
             name: join_described(part.described for (of, _), part in (*parts.items(), *read.items()) if of == name)
@@ -378,17 +378,17 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
             update |= {"calm": calm, "visible": scale, "neutral_odds": self._neutral_odds(model, scale)}
         update["temperature"] = temperature = self._temperature(model, calm)
         update["usual"] = self._usual(model, calm, temperature)
-        if self.teacher is not None:
-            layers = self.teacher.encoder.layers
-            update["layer_channels"] = len(self.teacher.mean)
-            update["backbone"] = BackboneConfig(name=TEACHER, side_by_side=layers)
+        teacher = self.vectors.teacher
+        if teacher is not None:
+            update["layer_channels"] = len(teacher.mean)
+            update["backbone"] = BackboneConfig(name=TEACHER, side_by_side=teacher.encoder.layers)
             if self.config.beside is not None:
                 built_in = weights_sha256(builtin_checkpoint("diarizer"))
                 update["beside"] = Beside(weights_sha256=built_in, temperature=self.config.beside)
         network = fold(model.cpu(), self.scaling, self.model.model_copy(update=update))
-        if self.teacher is not None:
-            network.layer_mean.copy_(self.teacher.mean)
-            network.layer_projection.copy_(self.teacher.projection)
+        if teacher is not None:
+            network.layer_mean.copy_(teacher.mean)
+            network.layer_projection.copy_(teacher.projection)
         if self.config.frame_networks:
             network = with_frame_networks(network, [Path(folder) for folder in self.config.frame_networks])
         learned = {**self.config.corpora, **self.config.calm}
@@ -399,7 +399,7 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
             kind="diarizer",
             licence=weights_licence(learned),
             trained_on=[with_licence(name) for name in learned],
-            encoder_sha256=self.teacher.encoder.sha256() if self.teacher else weights_sha256(self.encoder_folder),
+            encoder_sha256=self.vectors.sha256(),
             model=network.config.model_dump(mode="json"),
             metrics=metrics,
         )

@@ -31,7 +31,7 @@ from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder_networks import EmotionEncoder
-from sedtalker.speech.features import centre_bands, pair_any, pair_means, speech_mask
+from sedtalker.speech.features import pair_any, speech_mask
 from sedtalker.training.corpora.layer_features import LayerFeatures
 from sedtalker.training.corpora.manifest import Clip
 
@@ -364,26 +364,16 @@ def describe_clips(
     parts, owner = [], []
     for index in range(len(features)):
         rng = np.random.default_rng((1, index))
-        first, last = int(features.starts[index]), int(features.starts[index + 1])
-        mel = np.asarray(features.mel[2 * first : 2 * last], np.float32)
-        if encoder is None:
-            assert features.teacher is not None
-            hidden = torch.from_numpy(np.asarray(features.teacher[first:last], np.float32))[None]
-        else:
-            hidden = torch.from_numpy(encoder.hidden(mel[None]))
-        sound = FrameBatch(
-            mel=torch.from_numpy(pair_means(centre_bands(mel, np.array(features.means[index]))))[None],
-            prosody=torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))[None],
-            speech=None,
-            valid=torch.ones(1, last - first, dtype=torch.bool),
-            hidden=hidden,
-        )
+        mel, *read = features.recording(index, encoder)
+        centred, prosody, hidden = (torch.from_numpy(values)[None] for values in read)
+        valid = torch.ones(1, len(prosody[0]), dtype=torch.bool)
+        sound = FrameBatch(mel=centred, prosody=prosody, speech=None, valid=valid, hidden=hidden)
         other = rng.uniform(*MOVED)
         for higher in (0.0, other) if moved else (0.0,):
             speech = pair_any(speech_mask(mel, higher))
             found = sound._replace(speech=torch.from_numpy(speech)[None])
             values, weight = network.describe(network.channels(found))
-            middle = (np.arange(values.shape[1]) * ROW + ROW // 2).clip(max=last - first - 1)
+            middle = (np.arange(values.shape[1]) * ROW + ROW // 2).clip(max=len(prosody[0]) - 1)
             spoken = np.flatnonzero(speech[middle])
             chosen = np.sort(rng.choice(spoken, min(most, len(spoken)), replace=False))
             parts.append(describe_windows(network.config, values[0, chosen], weight[0, chosen]))
