@@ -14,7 +14,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import soundfile
@@ -256,20 +255,15 @@ FRAME_MS = 5.0
 """Distance of WORLD's frames, milliseconds (its default)."""
 
 
-def _world() -> ModuleType:
-    with extra("voices"):
-        import pyworld
-    module: ModuleType = pyworld
-    return module
-
-
 def change_voice(samples: Samples, formants: float, pitch: float) -> Samples:
     """The same words in the same time (N,) with formants ``formants`` times as high and a median pitch of ``pitch`` Hz.
 
     Raises:
         InputError: pyworld is not installed.
     """
-    world = _world()
+    with extra("voices"):
+        import pyworld as world
+
     # analyse: fundamental frequency, spectral envelope, aperiodicity
     sound = samples.astype(np.float64)
     f0, times = world.dio(sound, SAMPLE_RATE, f0_floor=LOWEST_F0, f0_ceil=HIGHEST_F0, frame_period=FRAME_MS)

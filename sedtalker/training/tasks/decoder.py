@@ -24,7 +24,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook
-from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS
+from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS, pair_means
 from sedtalker.training.cards import decoder_card
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.evaluation.lips import validate_talking
@@ -390,5 +390,4 @@ class DecoderTask(PreparedTask[DecoderTaskConfig]):
 
 def _prosody(rows: Floats) -> Floats:
     """(T, 4) prosody, 50 frames a second, of the rows of a feature store, 100 a second."""
-    values = rows[:, MEL_BANDS : MEL_BANDS + len(PROSODY_CHANNELS)]
-    return np.asarray(values.reshape(-1, 2, len(PROSODY_CHANNELS)).mean(1), np.float32)
+    return pair_means(rows[:, MEL_BANDS : MEL_BANDS + len(PROSODY_CHANNELS)])
