@@ -31,7 +31,7 @@ from sedtalker.training.corpora.cache import Item, cache_key, open_array, open_a
 FORMAT = 2
 """Version of the cached arrays; another one makes them anew."""
 SEED = 0
-"""Of what is drawn for copies."""
+"""Seed of the generators that copies are drawn from."""
 COLUMNS = MEL_BANDS + len(PROSODY_CHANNELS) + 1
 """Centred log-mel 80, prosody 4, speech 1."""
 
