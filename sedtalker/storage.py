@@ -58,10 +58,8 @@ def whole_file(path: Path) -> Iterator[Path]:
                 path.unlink(missing_ok=True)
         if not isinstance(error, OSError):
             raise
-        named, own = (
-            Path(str(error.filename2 or error.filename or path)),
-            path.parent if staging is None else staging.path,
-        )
+        named = Path(str(error.filename2 or error.filename or path))
+        own = path.parent if staging is None else staging.path
         if named not in (path, *path.parents) and str(own) not in str(named):
             raise  # something else that the block has opened
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None

@@ -76,10 +76,14 @@ def rate_of(path: Path, rate: int) -> int:
     return rate
 
 
+CUT_OR_RAISE = "; cut it or raise --max-seconds"
+"""End of the message about a recording that is too long; interfaces without that option say something else."""
+
+
 def check_length(path: Path, count: int, rate: int, channels: int, longest: float) -> None:
     """Raise ``InputError`` where ``count`` samples of each channel are more than ``longest`` seconds, or too much."""
     if count > longest * rate:
-        raise InputError(f"{path}: longer than {longest:.0f} s; cut it or raise --max-seconds")
+        raise InputError(f"{path}: longer than {longest:.0f} s{CUT_OR_RAISE}")
     if count * channels > longest * MOST_VALUES:
         raise InputError(f"{path}: {channels} channels of {rate} Hz are too much sound; mix it down, or cut it")
 

@@ -202,8 +202,8 @@ class DiarizerStream(SpeechStream):
     The prediction for time t is what the encoder (``MelEncoder.so_far``) and ``frame_emotions`` would give of the sound
     until the first multiple of ``hop`` not before ``t + look_ahead``: level, spectrum and speaker are normalised by it,
     never by what comes later. Equal to that within ``TOLERANCE``, but sounds that were no voice when they ended
-    (``no_voice_steps``) stay none. Labels are those of what a face shows, decided with
-    the same look-ahead (``LiveSegmentation``) and never taken back.
+    (``no_voice_steps``) stay none. Labels are those of what a face shows, decided with the same look-ahead
+    (``LiveSegmentation``) and never taken back.
 
     Args:
         diarizer: from ``open_model``.

@@ -6,6 +6,7 @@ landmark network) is imported when they are called, so that ``from sedtalker.fac
 
 from __future__ import annotations
 
+import inspect
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -42,8 +43,9 @@ def face_from_mesh(
 ) -> Face:
     """See ``Face.from_mesh``; ``options`` are the fields of ``FitOptions`` that are taken as they are."""
     if isinstance(mesh, str | Path) and Path(mesh).suffix.lower() == ".sedface":
-        usual = {"head": None, "open_mouth": False, "mouth": "auto", "eyes": "auto", "strength": 1.0}
-        if options != usual or rig is not None or landmarks is not None:
+        usual = inspect.signature(Face.from_mesh).parameters
+        asked = any(value != usual[name].default for name, value in options.items())
+        if asked or rig is not None or landmarks is not None:
             raise InputError(
                 f"{mesh}: a .sedface holds one finished face: it takes no head number, landmarks, rig or other options "
                 "of the fit"

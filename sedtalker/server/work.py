@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from sedtalker.animation.animator import Models
 from sedtalker.audio.audio import Audio, load_audio
+from sedtalker.audio.decoders import CUT_OR_RAISE
 from sedtalker.emotion.formats.json import track_to_json
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export, export_formats
@@ -162,9 +163,7 @@ def _loaded(recording: SentRecording, folder: Path, hook: Hook) -> tuple[Audio, 
             return load_audio(path, recording.seconds), path
     except InputError as error:
         line = str(error).replace(str(path), recording.name)
-        raise InputError(
-            line.replace("; cut it or raise --max-seconds", "; this server takes no longer ones")
-        ) from None
+        raise InputError(line.replace(CUT_OR_RAISE, "; this server takes no longer ones")) from None
 
 
 def _packed(folder: Path, names: list[str], stem: str, seconds: float) -> Result:

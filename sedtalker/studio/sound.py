@@ -16,6 +16,7 @@ from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import Audio, load_audio
 from sedtalker.audio.activity import spans
 from sedtalker.audio.audio import LONGEST_SECONDS, channel_parts
+from sedtalker.audio.decoders import CUT_OR_RAISE
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.nn import torch_threads
@@ -78,8 +79,8 @@ def analyse(animator: Animator, path: Path, folder: Path, hook: Hook, track: Emo
     with one_step(hook, "reading the audio"):
         try:
             sound = load_audio(path)
-        except InputError as error:  # the studio has no such option
-            raise InputError(str(error).replace("; cut it or raise --max-seconds", ": cut it into parts")) from None
+        except InputError as error:
+            raise InputError(str(error).replace(CUT_OR_RAISE, ": cut it into parts")) from None
         wav = Path(tempfile.mkdtemp(prefix="sound-", dir=folder)) / "sound.wav"
         rate = write_wav(path, wav)
     with torch_threads(1):

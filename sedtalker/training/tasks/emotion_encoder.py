@@ -220,11 +220,8 @@ class EmotionEncoderTask(PreparedTask[EmotionEncoderTaskConfig]):
         if rng.random() < self.recipe.reversed:
             mel, speech = mel[::-1], speech[::-1]
         kept = speech[np.minimum((np.arange(count) * rate).astype(int), needed - 1)]
-        return (
-            self.recipe.voice(resample_frames(mel, np.arange(float(needed)), rate * np.arange(count)), rng),
-            kept,
-            spectrum,
-        )
+        sound = resample_frames(mel, np.arange(float(needed)), rate * np.arange(count))
+        return self.recipe.voice(sound, rng), kept, spectrum
 
     def _spectrum(self, name: str, index: int, rng: np.random.Generator) -> Spectrum:
         """Long-term log-mels (80,) of a clip, or of another one of any corpus."""
