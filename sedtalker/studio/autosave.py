@@ -249,7 +249,7 @@ def recovered(left: Left, uploads: Path) -> Project:
 def _ours(file: Path, theirs: Path, uploads: Path) -> Path:
     if not file.resolve().is_relative_to(theirs.resolve()):
         return file.resolve()
-    place = uploads / "recovered" / file.name
+    place = uploads / "recovered" / file.parent.name / file.name  # heads of two speakers may have one name
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, place)
     return place

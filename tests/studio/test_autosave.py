@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
 from sedtalker.errors import InputError
+from sedtalker.speakers.turns import Turn, Turns
 from sedtalker.storage import whole_file
 from sedtalker.studio.autosave import AUTOSAVE, LOCK, SUMMARY, StudioFolder, project_path, recovered, save, state_folder
 from tests.studio.conftest import ROOT, finished
@@ -173,8 +175,6 @@ def test_where_a_project_may_be_saved(tmp_path):
 
 
 def test_uploads_are_copied_beside_a_saved_project(session, tmp_path, clip):
-    from dataclasses import replace
-
     uploads = tmp_path / "studio"
     uploads.mkdir()
     dropped = uploads / "voice.wav"
@@ -184,6 +184,27 @@ def test_uploads_are_copied_beside_a_saved_project(session, tmp_path, clip):
     save(tmp_path / "p.sedproject", project, uploads)
     assert (tmp_path / "voice-2.wav").read_bytes() == clip.path.read_bytes()
     assert (tmp_path / "voice.wav").read_bytes() == b"another"
+
+
+def test_heads_of_two_speakers_that_have_one_name_are_both_recovered(root, session):
+    with StudioFolder(root) as first:
+        heads = [first.path / "uploads" / place / "head.obj" for place in "ab"]
+        for head in heads:
+            head.parent.mkdir(parents=True)
+            head.write_text(f"v {len(head.parent.name)} 0 0 {head}")
+        project, names = session.snapshot().project, ("Anna", "Ben")
+        turns = Turns((Turn(0.0, 2.0, "Anna"), Turn(2.0, 4.0, "Ben")), project.track.duration, names)
+        one, other = (
+            replace(project, mesh=h, face=None, turns=turns, name=n) for h, n in zip(heads, names, strict=True)
+        )
+        first.keep(replace(one, others=(other,)))
+        kept = [head.read_text() for head in heads]
+    with StudioFolder(root) as second:
+        left = second.left_by_others()
+        assert left is not None
+        held = recovered(left, second.path / "uploads")
+        assert [each.mesh.read_text() for each in held.everybody] == kept
+        left.drop()
 
 
 def _until(done) -> None:
