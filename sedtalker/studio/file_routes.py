@@ -37,6 +37,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -245,7 +246,7 @@ class FileRoutes:
             return export_files(wanted, self.session.models, snapshot, folder, hook)
 
         def then(made: list[dict[str, Any]]) -> dict[str, Any]:
-            files = [{**file, "url": f"api/exports/{number}/{file['name']}"} for file in made]
+            files = [{**file, "url": f"api/exports/{number}/{quote(file['name'])}"} for file in made]
             result = {"id": number, "files": files}
             self.results.append(result)
             while len(self.results) > KEPT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,14 @@ def test_results_can_be_fetched(client):
     assert client.get(f"{ROOT}api/state").json()["exports"] == [message["result"]]
     for path in ("api/exports/1/autosave.json", "api/exports/9/four_moods.csv", "api/exports/1/..%2f..%2flock"):
         assert client.get(ROOT + path).status_code == 404
+
+
+def test_results_of_a_recording_with_signs_of_addresses_in_its_name_are_fetched(client, session, tmp_path):
+    session.clip = replace(session.clip, path=tmp_path / "50% #1 😀.wav")
+    message = finished(client, lambda: client.post(f"{ROOT}api/export", json={"formats": ["track.csv"]}), "export")
+    (file,) = message["result"]["files"]
+    assert file["name"] == "50% #1 😀.csv"
+    assert len(client.get(ROOT + file["url"]).content) == file["bytes"]
 
 
 def test_a_cancelled_render_leaves_nothing(client, studio):

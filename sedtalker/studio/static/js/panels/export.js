@@ -41,6 +41,7 @@ export function buildExport(panel) {
     }
     enable(go, store.hasAudio);
     everybody.hidden = !speakers().length;
+    show(store.state?.exports?.at(-1)); // such as those that were ready while no page was open
   });
   go.addEventListener("click", async () => {
     const formats = [...list.querySelectorAll("input:checked")].map((box) => box.value);
@@ -63,12 +64,18 @@ export function buildExport(panel) {
     said.textContent = `${capital(job.step ?? "working")}, ${Math.round(share * 100)} %`;
     bar.value = share;
   });
+  let shown = "";
+  const show = (/** @type {any} */ result) => {
+    if (!result || result.id === shown) return;
+    shown = result.id;
+    results.replaceChildren(...result.files.map((/** @type {any} */ file) =>
+      make("a", { href: file.url, download: file.name, title: file.name }, icon("down"), make("span", {}, make("bdi", { text: file.name })), make("small", { text: bytesText(file.bytes) })),
+    ));
+  };
   store.on("result", () => {
     const { kind, result } = store.lastResult ?? {};
-    if (kind !== "export" || !result?.files) return;
-    results.replaceChildren(...result.files.map((/** @type {any} */ file) =>
-      make("a", { href: file.url, download: file.name }, icon("down"), make("span", { text: file.name, title: file.name }), make("small", { text: bytesText(file.bytes) })),
-    ));
+    if (kind !== "export") return;
+    show(result);
     results.querySelector("a")?.focus({ preventScroll: true });
   });
 }
