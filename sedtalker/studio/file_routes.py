@@ -23,7 +23,8 @@ the rest comes through ``api/events``.
     → job ``export``, whose result is ``{id, files: [{format, name, url, bytes, said}]}``. ``GET api/exports/ID/NAME``.
 ``GET api/project``
     the project as a file. ``POST api/project {path, force}``: saved there → ``{path, dirty}``. ``POST
-    api/project?name=`` raw: opened → job ``open``.
+    api/project?name=`` raw: opened → job ``open``. ``POST api/beside?name=`` raw: a recording or a mesh that the
+    next project may name → ``{}``.
 ``POST api/recover``
     opens what a studio that ended had not saved → job ``open``. ``DELETE api/recover``: drops it → ``{}``.
 
@@ -94,6 +95,7 @@ class FileRoutes:
             Route("/api/exports/{id}/{name}", self.exported),
             Route("/api/project", self.download_project),
             Route("/api/project", self.save_or_open, methods=["POST"]),
+            Route("/api/beside", self.beside, methods=["POST"]),
             Route("/api/recover", self.recover, methods=["POST"]),
             Route("/api/recover", self.forget, methods=["DELETE"]),
         ]
@@ -280,7 +282,7 @@ class FileRoutes:
         if "name" in request.query_params:
             unsaved, name = await self._leaving(request), name_of(request)
             data = await read_body(request, OTHER_BYTES)
-            read = opening.dropped_project(self.session, data, name)
+            read = opening.dropped_project(self.session, data, name, self.uploads)
             return self._bring("open", *opening.project(self.session, read, self.studio.folder, None), unsaved)
         values = await read_json(request)
         path = autosave.project_path(str(values.get("path", "")), self.session.project, bool(values.get("force")))
@@ -294,6 +296,11 @@ class FileRoutes:
         reply = await self.studio.on_session(saved)
         self.studio.touched()
         return JSONResponse(reply)
+
+    async def beside(self, request: Request) -> Response:
+        """``POST api/beside``."""
+        await receive_file(request, self.uploads, AUDIO_BYTES)
+        return JSONResponse({})
 
     async def recover(self, request: Request) -> Response:
         """``POST api/recover``."""

@@ -34,11 +34,11 @@ from sedtalker.studio.project import Project, parse_project
 from sedtalker.studio.session import Session, Subject, base_on
 from sedtalker.studio.sound import OpenClip, analyse
 
-MESHES = (".obj", ".glb", ".gltf", ".vrm", ".ply", ".stl", ".usd", ".usda", ".usdc", ".usdz", ".sedface")
+MESHES = (".obj", ".glb", ".gltf", ".vrm", ".ply", ".stl", ".off", ".usd", ".usda", ".usdc", ".usdz", ".sedface")
 """Endings of files that are taken as a head."""
 
-SUFFIXES: dict[str, tuple[str, ...]] = {"track": tuple(track_formats()), "words": tuple(READERS)}
-"""Endings of files that a track, and words with times, are read from; some hold either."""
+SUFFIXES = {"track": tuple(track_formats()), "words": tuple(READERS), "mesh": MESHES}
+"""Endings of files that a track, words with times, and a head are read from; some hold a track or words."""
 
 Work = Callable[[Hook], Any]
 """See the module."""
@@ -52,7 +52,7 @@ def is_track(path: Path) -> bool:
     Raises:
         InputError: it cannot be read.
     """
-    ends = {sort: path.name.lower().endswith(suffixes) for sort, suffixes in SUFFIXES.items()}
+    ends = {sort: path.name.lower().endswith(SUFFIXES[sort]) for sort in ("track", "words")}
     if not (ends["track"] and ends["words"]) or path.suffix.lower() == ".json":
         return ends["track"]
     return are_emotions(read_text(path, "an emotion track or words"), tiers=path.suffix.lower() == ".textgrid")
@@ -220,9 +220,9 @@ def project(session: Session, read: Callable[[], Project], folder: Path, path: P
     return work, then
 
 
-def dropped_project(session: Session, data: bytes, name: str) -> Callable[[], Project]:
-    """Reads a project whose place is not known: its paths may be relative to what is open, or to where we are."""
-    folders = [Path.cwd()]
+def dropped_project(session: Session, data: bytes, name: str, uploads: Path) -> Callable[[], Project]:
+    """Reads a project whose place is not known: its paths may be relative to uploads, what is open, or where we are."""
+    folders = [Path.cwd(), *uploads.glob("*")]
     if session.project is not None:
         folders.append(session.project.parent)
     if session.clip is not None:

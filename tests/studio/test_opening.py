@@ -149,7 +149,7 @@ def test_a_dropped_project_says_how_its_recording_is_found(client):
     content = json.dumps(held).encode()
     ended = finished(client, lambda: client.post(f"{ROOT}api/project?name=talk.sedproject", content=content))
     assert ended["error"].endswith(": open that file here, then the project again")
-    finished(client, lambda: client.post(f"{ROOT}api/audio?name=talk.wav", content=SAMPLE.read_bytes()))
+    assert client.post(f"{ROOT}api/beside?name=talk.wav", content=SAMPLE.read_bytes()).status_code == 200
     ended = finished(client, lambda: client.post(f"{ROOT}api/project?name=talk.sedproject", content=content))
     assert ended["result"] == {"audio": "talk.wav", "project": None}
 

@@ -84,6 +84,23 @@ def test_a_project_dropped_on_the_page_is_opened(desk: Desk, clip: Path, tmp_pat
     assert page.read("document.segments") == document["segments"]
 
 
+def test_a_project_and_its_recording_are_dropped_together(desk: Desk, clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    document = saved(desk, clip, folder).read("document")
+    desk.servers.pop().stop()
+    for file in folder.iterdir():
+        file.rename(tmp_path / file.name)
+    folder.rmdir()
+    desk.expected = GONE
+    other = desk.open(desk.start(folder=desk.home))
+    other.ready()
+    recording = next(tmp_path.glob("*.wav"))
+    other.drop(recording, tmp_path / "take.sedproject")
+    other.wait(SHOWN)
+    assert other.read("document.segments") == document["segments"]
+    assert other.read("state.audio.name") == recording.name
+
+
 def answer(page: StudioPage, choice: str) -> None:
     """What becomes of edits that are not saved."""
     page.page.get_by_role("dialog", name="Save your edits?").get_by_role("button", name=choice).click()

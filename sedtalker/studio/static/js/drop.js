@@ -1,6 +1,7 @@
 /** Files dropped anywhere on the page. */
 
-import { busy } from "./busy.js";
+import { upload } from "./api.js";
+import { busy, whileBusy } from "./busy.js";
 import { byId } from "./dom.js";
 import { complain, toast } from "./notices.js";
 import { sendFile, sortOf } from "./session.js";
@@ -14,15 +15,20 @@ async function shown() {
   while (busy.count || [...store.jobs.values()].some((job) => job.kind !== "export")) await new Promise((soon) => setTimeout(soon, 50));
 }
 
-/** @param {File[]} files dropped together: one recording or project, then what belongs to it */
+/** @param {File[]} files dropped together: one recording or project, and what belongs to it */
 async function sendAll(files) {
   const sorts = await Promise.all(files.map(sortOf));
   const all = files.map((file, i) => ({ file, place: ORDER.indexOf(sorts[i] ?? "") })).sort((a, b) => a.place - b.place);
-  const whole = all.filter(({ place }) => place === 0 || place === 1);
-  const others = all.filter((one) => !whole.includes(one));
+  const projects = all.filter(({ place }) => place === 0);
+  // A project finds its recording and heads among them.
+  const beside = projects.length ? all.filter(({ place }) => place === 1 || place === 5) : [];
+  const whole = projects.length ? projects : all.filter(({ place }) => place === 1);
+  const others = all.filter((one) => !whole.includes(one) && !(beside.includes(one) && one.place === 1));
   if (whole.length > 1) return toast(`${whole.map(({ file }) => file.name).join(", ")}: one recording or project can be open at a time.`, "bad");
   const before = store.state?.audio?.id;
+  for (const { file } of beside) await whileBusy(() => upload("beside", file, file.name));
   for (const { file } of [...whole, ...others]) {
+    if (beside.some((one) => one.file === file) && store.state?.face?.name === file.name) continue;
     await sendFile(file);
     await shown();
     if (file === whole[0]?.file && store.state?.audio?.id === before && others.length) return toast(`${others.map((one) => one.file.name).join(", ")}: not opened, because ${file.name} was not.`, "bad");

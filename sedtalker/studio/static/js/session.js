@@ -240,14 +240,13 @@ export async function compare(on) {
 const KINDS = [
   ["project", /\.sedproject$/i],
   ["track", /\.(emotion\.json|rttm)$/i],
-  ["mesh", /\.(obj|glb|gltf|ply|stl|usd|usda|usdc|usdz|sedface)$/i],
   ["audio", /\.(wav|flac|ogg|opus|mp3|m4a|aac|mp4|webm|mov|aiff?)$/i],
 ];
 
 /** @param {File} file @returns {Promise<string | undefined>} what it is, see `upload` */
 export async function sortOf(file) {
   const known = KINDS.find(([, pattern]) => /** @type {RegExp} */ (pattern).test(file.name))?.[0];
-  return /** @type {string | undefined} */ (known ?? (file.type.startsWith("audio/") ? "audio" : /\.json$/i.test(file.name) ? await sortOfJson(file) : sortOfAnnotation(file.name)));
+  return /** @type {string | undefined} */ (known ?? (/^(audio|video)\//.test(file.type) ? "audio" : /\.json$/i.test(file.name) ? await sortOfJson(file) : sortOfAnnotation(file.name)));
 }
 
 /** @param {File} file @param {string} [kind] @returns {Promise<void>} send a file to where it belongs */

@@ -2,14 +2,13 @@
 
 import { getJson, post } from "../api.js";
 import { chooseFile, enable, icon, make, press } from "../dom.js";
+import { endings } from "../kinds.js";
 import { complain } from "../notices.js";
 import { expectJob, sendFile } from "../session.js";
 import { landmarks } from "../stage/landmarks.js";
 import { stage } from "../stage/stage.js";
 import { store } from "../store.js";
 import { block } from "./dock.js";
-
-const MESHES = ".obj,.glb,.gltf,.vrm,.ply,.stl,.usd,.usda,.usdc,.usdz,.sedface";
 
 /** @param {HTMLElement} grid fill it with the faces that there are */
 async function listFaces(grid) {
@@ -79,7 +78,7 @@ export function buildFaces(panel) {
   const quality = block("How well it was fitted", report);
   panel.append(
     block("Faces", grid),
-    block("Your own head", now, make("div", { class: "row" }, make("button", { class: "grow", text: "Choose a mesh", onclick: () => chooseFile(MESHES, (file) => sendFile(file, "mesh")) })),
+    block("Your own head", now, make("div", { class: "row" }, make("button", { class: "grow", text: "Choose a mesh", onclick: () => chooseFile(endings("mesh").join(","), (file) => sendFile(file, "mesh")) })),
       make("p", { class: "note", text: "OBJ, GLB, PLY, STL or USD, any topology. It is fitted once and remembered." })),
     quality,
     marks,
