@@ -9,14 +9,19 @@ step, how much of it is done, and how much there is (0 where nobody knows). A st
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
 from typing import TypeVar
 
 Hook = Callable[[str, int, int], None]
 """``hook(step, done, total)``."""
 
 Item = TypeVar("Item")
+
+_STEP: ContextVar[Callable[[int, int], None]] = ContextVar("step", default=lambda done, total: None)
+"""Reports parts of the step that is under way."""
 
 
 def no_progress(step: str, done: int, total: int) -> None:
@@ -25,10 +30,22 @@ def no_progress(step: str, done: int, total: int) -> None:
 
 @contextmanager
 def one_step(hook: Hook, step: str) -> Iterator[None]:
-    """Report the block as a step that cannot be divided: 0 of 1 when it begins, 1 of 1 when it ends well."""
+    """Report the block as a step: 0 of 1 when it begins, what ``in_parts`` reports, 1 of 1 when it ends well."""
     hook(step, 0, 1)
-    yield
+    outer = _STEP.set(partial(hook, step))
+    try:
+        yield
+    finally:
+        _STEP.reset(outer)
     hook(step, 1, 1)
+
+
+def in_parts(items: Sequence[Item]) -> Iterator[Item]:
+    """Pass the items on, and report those that are done as parts of the step that is under way, which gets no hook."""
+    for done, item in enumerate(items):
+        if done:
+            _STEP.get()(done, len(items))
+        yield item
 
 
 def counted(items: Iterable[Item], hook: Hook, step: str, total: int) -> Generator[Item, None, None]:

@@ -24,6 +24,7 @@ from sedtalker.checkpoint import Kind, builtin_checkpoint, is_checkpoint, read_c
 from sedtalker.errors import InputError
 from sedtalker.models import HUB
 from sedtalker.nn.engine import Model, frame_logits, open_model
+from sedtalker.progress import in_parts
 from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
 from sedtalker.speech.encoder_model import GraphEncoder, MelNetwork, with_silence
@@ -135,7 +136,7 @@ class MelEncoder:
         count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), network.config.context
         begin, end = -network.around, count + network.around * ended
         hidden = np.empty((count, self.channels), np.float32)
-        for start in range(0, count, step):
+        for start in in_parts(range(0, count, step)):
             first, last = max(start - margin, begin), min(start + step + margin, end)
             part = analysis.mel[2 * max(first, 0) : 2 * last]
             part = centre_bands(part, analysis.means) if network.centred else part

@@ -17,6 +17,7 @@ from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
+from sedtalker.progress import one_step
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import EncoderPair, MelEncoder, open_encoder, open_trained_encoder
 from sedtalker.speech.encoder_model import EmotionEncoderConfig, GraphEncoder, MelNetwork, SpeechEncoderConfig
@@ -219,3 +220,19 @@ def test_built_in_encoders_hardly_change_what_is_settled(name: str, hop: int, mo
     newest = slice(-network.config.pending, None)
     assert np.abs(made - whole)[:, newest].mean() < most * np.abs(whole).mean()
     np.testing.assert_allclose(stretches(in_torch, mel, hop), made, atol=1e-4)
+
+
+def test_a_long_recording_says_how_far_it_is_and_can_be_given_up_in_between():
+    encode, sound = MelEncoder(_encoder()), from_samples(np.zeros(70 * 16000, np.float32), 16000)
+    said = []
+    with one_step(lambda step, done, total: said.append((step, done, total)), "encoding"):
+        encode(sound)
+    assert said == [("encoding", 0, 1), ("encoding", 1, 3), ("encoding", 2, 3), ("encoding", 1, 1)]
+
+    def given_up(step, done, total):
+        if total == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), one_step(given_up, "encoding"):
+        encode(sound)
+    encode(sound)  # outside of a step nobody is asked

@@ -1,6 +1,6 @@
 /** The foot of the page: connection, what runs, how fast edits and pictures are. */
 
-import { byId, capital, make } from "../dom.js";
+import { byId, capital, enable, make } from "../dom.js";
 import { openLog } from "../notices.js";
 import { cancelJob, latency } from "../session.js";
 import { store } from "../store.js";
@@ -35,7 +35,12 @@ export function startStatus() {
     place.replaceChildren(
       make("span", { text: jobText(job) }),
       make("progress", { max: 1, value: share, "aria-label": jobText(job) }),
-      make("button", { class: "link", text: "Cancel", onclick: () => cancelJob(job.job) }),
+      make("button", { class: "link", text: "Cancel", onclick: (/** @type {Event} */ event) => {
+        const button = /** @type {HTMLElement} */ (event.target);
+        button.textContent = "Cancelling"; // it ends with what it is at
+        enable(button, false);
+        cancelJob(job.job);
+      } }),
     );
   });
   store.on("latency", () => {
