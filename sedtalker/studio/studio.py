@@ -59,6 +59,7 @@ class Studio:
         self._aside = ThreadPoolExecutor(1, "studio-aside", initializer=one_thread)
         self._saving: asyncio.Task[None] | None = None
         self._exact: asyncio.Task[None] | None = None
+        self._asked = 0.0
         self._ended = False
 
     @property
@@ -122,20 +123,22 @@ class Studio:
         return self.session.snapshot().project if self.session.dirty else None
 
     def motion_asked(self) -> None:
-        """Motion was shown; when nothing more is asked for, decode a long recording as a whole."""
-        if self._exact is not None:
-            self._exact.cancel()
-        self._exact = asyncio.get_running_loop().create_task(self._decode_exactly())
+        """Motion was shown; when nothing more is asked for, decode a long recording as a whole, and say so."""
+        self._asked = time.monotonic()
+        if self._exact is None or self._exact.done():
+            self._exact = asyncio.get_running_loop().create_task(self._decode_exactly())
 
     async def _decode_exactly(self) -> None:
-        await asyncio.sleep(IDLE)
-        if self._ended or self.jobs.running:
-            return
-        wanted = await self.on_session(self.session.inexact)
-        if wanted is not None:
-            decode, take = wanted
-            motion = await asyncio.get_running_loop().run_in_executor(self._aside, decode)
-            await self.on_session(take, motion)
+        while not self._ended:
+            if (since := time.monotonic() - self._asked) < IDLE or self.jobs.running:
+                await asyncio.sleep(max(IDLE - since, PAUSE))
+            elif (wanted := await self.on_session(self.session.inexact)) is None:
+                return self.events.publish({"type": "decoded", "revision": self.session.revision})
+            else:
+                decode, take = wanted
+                motion = await asyncio.get_running_loop().run_in_executor(self._aside, decode)
+                if not self._ended:
+                    await self.on_session(take, motion)
 
     def close(self) -> None:
         """Cancel the jobs, keep unsaved edits, end the threads."""

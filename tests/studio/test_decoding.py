@@ -12,7 +12,7 @@ from sedtalker.studio import decoding
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Base, checked_settings
 from sedtalker.studio.edits import History, parse_edit
-from tests.studio.conftest import change, made_track
+from tests.studio.conftest import ROOT, SOCKETS, change, made_track
 
 USUAL = 0.005
 """Greatest difference of a coefficient between a stretch decoded by itself and the whole; 0.0018 was measured."""
@@ -164,3 +164,17 @@ def test_a_part_of_features_keeps_its_times(clip):
     part = clip.features.part(100, 50)
     assert part.clock.times(50) == pytest.approx(clip.features.clock.times(200)[100:150])
     assert (part.hidden == clip.features.hidden[100:150]).all()
+
+
+def test_pages_know_when_a_long_recording_is_decoded_as_a_whole(client, session, monkeypatch):
+    monkeypatch.setattr("sedtalker.studio.decoding.WHOLE_SECONDS", 5.0)
+    monkeypatch.setattr("sedtalker.studio.studio.IDLE", 0.5)
+    with client.websocket_connect(f"{SOCKETS}{ROOT}api/events") as events:
+        for label in ("sad", "angry"):
+            client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 0, "label": label})
+            client.get(f"{ROOT}api/weights.bin?from=0&to=2")
+            assert session.inexact() is not None
+            while (message := events.receive_json())["type"] != "decoded":
+                pass
+            assert message["revision"] == session.revision
+            assert session.inexact() is None

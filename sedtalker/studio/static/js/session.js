@@ -30,6 +30,8 @@ const queue = [];
 let sending = false;
 let shownAudio = "";
 let shownFace = "";
+/** the last state whose recording the server has decoded as a whole */
+let decoded = 0;
 
 /** Fetch everything and show it. */
 export const refresh = () => whileBusy(takeState);
@@ -80,8 +82,8 @@ function resetWeights() {
 export function fillWeights() {
   if (!store.hasAudio || !store.state?.face) return;
   const arrived = () => store.changed("weights");
-  weights.a.fill(() => clock.time(), arrived).catch(complain);
-  if (store.state.compare) weights.b.fill(() => clock.time(), arrived).catch(complain);
+  weights.a.fill(() => clock.time(), arrived, () => decoded >= store.state.revision).catch(complain);
+  if (store.state.compare) weights.b.fill(() => clock.time(), arrived, () => true).catch(complain);
 }
 
 /**
@@ -299,6 +301,10 @@ function takeJob(event) {
     // The answer of our own edit may still be on its way: look again then.
     if (busy.count) setTimeout(() => takeJob(event), 120);
     else if (event.revision > (store.state?.revision ?? -1)) refresh().catch(complain);
+    return;
+  }
+  if (event.type === "decoded") {
+    decoded = event.revision;
     return;
   }
   if (event.type === "progress") {

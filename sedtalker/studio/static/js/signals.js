@@ -135,8 +135,12 @@ export class Peaks {
   }
 }
 
-/** Seconds of weights fetched at once in the background. */
+/** Seconds of weights fetched at once in the background, and four times as many of a recording that is decoded as a whole. */
 const PIECE = 30;
+/** Seconds from the cursor on that are fetched before the server has decoded the whole recording, which makes all others quick. */
+const AHEAD = 120;
+/** Milliseconds between two looks whether it has, or whether the cursor has moved on, and how many looks at most. */
+const [LOOK, LOOKS] = [100, 200];
 
 /** The face over time: a row a video frame, of expanded weights, head rotation × 3 and mouth opening. */
 export class Weights {
@@ -197,15 +201,19 @@ export class Weights {
     this.known.fill(0, Math.max(Math.floor(span[0] * this.fps), 0), Math.min(Math.ceil(span[1] * this.fps) + 1, this.count));
   }
 
-  /** @param {number} time @returns {[number, number] | null} seconds to fetch next, those from `time` on first; null: nothing is missing */
-  missing(time) {
+  /**
+   * @param {number} time @param {boolean} whole whether the recording is decoded as a whole
+   * @returns {[number, number] | null} seconds to fetch next, those from `time` on first; null: nothing is missing, or only what is far from there and not decoded
+   */
+  missing(time, whole) {
     if (!this.count) return this.duration > 0 ? [0, Math.min(this.duration, PIECE)] : null;
     const from = Math.min(Math.max(Math.floor(time * this.fps), 0), this.count - 1);
     let first = this.known.indexOf(0, from);
+    if (!whole && (first < 0 || first >= from + AHEAD * this.fps)) return null;
     if (first < 0) first = this.known.indexOf(0);
     if (first < 0) return null;
     const next = this.known.indexOf(1, first);
-    const last = Math.min(next < 0 ? this.count : next, first + PIECE * this.fps);
+    const last = Math.min(next < 0 ? this.count : next, first + (whole ? 4 : 1) * PIECE * this.fps);
     return [first / this.fps, last / this.fps];
   }
 
@@ -213,11 +221,16 @@ export class Weights {
    * Fetch what is missing, piece after piece.
    * @param {() => number} now where the cursor is
    * @param {() => void} arrived called after each piece
+   * @param {() => boolean} whole whether the server has decoded the recording as a whole
    */
-  async fill(now, arrived) {
+  async fill(now, arrived, whole) {
     const ticket = {};
     this.filling = ticket;
-    for (let span = this.missing(now()); span && this.filling === ticket; span = this.missing(now())) {
+    const next = async () => {
+      for (let looks = 0; looks < LOOKS && this.filling === ticket && !this.missing(now(), whole()) && this.missing(now(), true); looks++) await new Promise((soon) => setTimeout(soon, LOOK));
+      return this.missing(now(), whole()) ?? this.missing(now(), true);
+    };
+    for (let span = await next(); span && this.filling === ticket; span = await next()) {
       const before = this.known.reduce((sum, x) => sum + x, 0);
       await this.load(span);
       arrived();
