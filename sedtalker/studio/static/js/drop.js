@@ -3,8 +3,9 @@
 import { upload } from "./api.js";
 import { busy, whileBusy } from "./busy.js";
 import { byId } from "./dom.js";
+import { sortOf } from "./kinds.js";
 import { complain, toast } from "./notices.js";
-import { sendFile, sortOf } from "./session.js";
+import { sendFile } from "./session.js";
 import { store } from "./store.js";
 
 /** What others belong to comes first: a track and words to the recording, a registration takes longest. */

@@ -9,7 +9,7 @@ import { ApiError, getJson, openEvents, post, upload } from "./api.js";
 import { busy, whileBusy } from "./busy.js";
 import { clock } from "./clock.js";
 import { capital } from "./dom.js";
-import { sortOfAnnotation } from "./kinds.js";
+import { sortOf } from "./kinds.js";
 import { announce, banner, complain, dropBanner, log, toast } from "./notices.js";
 import { leaveWork, showRecovery } from "./saving.js";
 import { peaks, track, weights } from "./signals.js";
@@ -238,19 +238,6 @@ export async function compare(on) {
   }
 }
 
-/** What files are, by the ends of their names. */
-const KINDS = [
-  ["project", /\.sedproject$/i],
-  ["track", /\.(emotion\.json|rttm)$/i],
-  ["audio", /\.(wav|flac|ogg|opus|mp3|m4a|aac|mp4|webm|mov|aiff?)$/i],
-];
-
-/** @param {File} file @returns {Promise<string | undefined>} what it is, see `upload` */
-export async function sortOf(file) {
-  const known = KINDS.find(([, pattern]) => /** @type {RegExp} */ (pattern).test(file.name))?.[0];
-  return /** @type {string | undefined} */ (known ?? (/^(audio|video)\//.test(file.type) ? "audio" : /\.json$/i.test(file.name) ? await sortOfJson(file) : sortOfAnnotation(file.name)));
-}
-
 /** @param {File} file @param {string} [kind] @returns {Promise<void>} send a file to where it belongs */
 export async function sendFile(file, kind) {
   const sort = kind ?? await sortOf(file);
@@ -278,12 +265,6 @@ export async function sendFile(file, kind) {
 
 /** @param {string} job that the server has just begun @param {string} kind */
 export const expectJob = (job, kind) => takeJob({ type: "progress", job, kind, step: "starting", done: 0, total: 0 });
-
-/** @param {File} file @returns {Promise<string>} a JSON file is the words of Whisper or a track */
-async function sortOfJson(file) {
-  const head = await file.slice(0, 20000).text();
-  return /"segments"\s*:[\s\S]*"words"\s*:|"language"\s*:/.test(head) ? "words" : "track";
-}
 
 /** @param {File} file @returns {Promise<string>} RTTM says who speaks, or with which emotion */
 async function sortOfTurns(file) {
