@@ -217,7 +217,7 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
         name: read_config(root / name)
         for name in (
             *("decoder", "decoder_whisper_base", "diarizer", "diarizer_whisper_base"),
-            *("emotion_encoder", "landmarks", "speech_encoder", "burst_detector"),
+            *("emotion_encoder", "landmarks", "speech_encoder", "burst_detector", "voice_presence"),
             *("articulation", "articulation_streaming"),
         )
     }
@@ -239,6 +239,7 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
             metrics=card_table("emotion_encoder", found["emotion_encoder"].metrics),
         ),
         "burst_detector": fill_card("burst_detector", **found["burst_detector"].held_out),
+        "voice_presence": fill_card("voice_presence", **found["voice_presence"].metrics),
         "articulation": fill_card("articulation", **found["articulation"].metrics),
         "articulation_streaming": fill_card("articulation_streaming", **found["articulation_streaming"].metrics),
         "landmarks": fill_card("landmarks", **found["landmarks"].metrics, minutes=30),

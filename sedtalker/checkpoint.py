@@ -37,6 +37,7 @@ Kind = Literal[
     "published_decoder",
     "landmarks",
     "burst_detector",
+    "voice_presence",
     "speakers",
     "articulation",
 ]

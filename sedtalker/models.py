@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Role = Literal[
-    "encoder", "decoder", "diarizer", "fine-grained emotions", "landmarks", "bursts", "speakers", "articulation"
+    "encoder",
+    "decoder",
+    "diarizer",
+    "fine-grained emotions",
+    "landmarks",
+    "bursts",
+    "speakers",
+    "articulation",
+    "presence",
 ]
 """What a network is for."""
 
@@ -117,6 +125,7 @@ BUILT_IN = (
     BuiltInModel("speakers", "speakers", "speakers", ("speech_encoder", "emotion_encoder")),
     BuiltInModel("articulation", "articulation", "articulation", ("speech_encoder", "emotion_encoder")),
     BuiltInModel("articulation_streaming", "articulation", "streaming", ("speech_encoder",), streams=True),
+    BuiltInModel("voice_presence", "presence", "voice_presence", ("speech_encoder",), streams=True),
     BuiltInModel("burst_detector", "bursts", "burst_detector", ("emotion_encoder",), streams=True),
 )
 """Everything that ships, the default of each role first."""

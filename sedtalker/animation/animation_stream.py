@@ -38,6 +38,7 @@ from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.speech_stream import ArticulationStream, articulation_network
+from sedtalker.speech.voice_presence import PresenceStream, at_rest
 
 GAIN_MARGIN = 2 * RULES.ease_frames
 """Frames on either side that a gain at closed lips looks at."""
@@ -152,6 +153,7 @@ class FaceStream:
         reads = decoder.config.mouth_share and decoder.config.closes
         network = articulation_network(emotions.encoder) if reads else None
         self.read = None if network is None else ArticulationStream(network)
+        self.presence = PresenceStream()
         self.crossfade, self.mouth_crossfade = HopCrossfade(), HopCrossfade()
         self.times = np.zeros(0)
 
@@ -208,18 +210,16 @@ class FaceStream:
         features, new, decoder = self.emotions.features, len(frames.times), self.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
         known = features.part(first, len(features) - first if new else 0)
-        decoded = replace(known, hidden=self.crossfade.push(known.hidden, new)) if new else known
-        speech, voice = decoder_speech(decoder.config.hidden, decoded.part(0, new)), known.voice[:new]
-        levels = known.prosody[:new, 0]
-        if not decoder.config.closes:
-            return _Sound(speech, voice, levels, None, None)
-        mouth = None
-        if self.read is None or not new:
-            phones = decoder.phones(known.hidden)
-        else:
+        found = replace(known, phones=decoder.phones(known.hidden)) if decoder.config.closes else known
+        if new:
+            found = replace(found, hidden=self.crossfade.push(known.hidden, new))
+        if new and self.read is not None:
             phones, mouth = yield from self.read.steps(known.hidden, new)
-            mouth = self.mouth_crossfade.push(mouth, new)
-        return _Sound(speech, voice, levels, phones[: new + self.shown.lips.rules.ahead_frames], mouth)
+            spoken = replace(found, phones=phones, mouth=self.mouth_crossfade.push(mouth, new))
+            found = at_rest(spoken, self.presence.push(known.hidden, known.speech, new))
+        speech, voice = decoder_speech(decoder.config.hidden, found.part(0, new)), found.voice[:new]
+        ahead = None if found.phones is None else found.phones[: new + self.shown.lips.rules.ahead_frames]
+        return _Sound(speech, voice, known.prosody[:new, 0], ahead, found.mouth)
 
     def _weights(
         self, chain: _Chain, sound: _Sound, frames: StreamFrames, intensity: Floats, last: bool

@@ -43,6 +43,7 @@ from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speakers.separation import Speakers, separate
 from sedtalker.speech.encoder import Encoder, open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures
+from sedtalker.speech.voice_presence import resting
 from sedtalker.version import __version__
 
 if TYPE_CHECKING:
@@ -289,6 +290,7 @@ class Animator:
         return Scene(animations, places, found.turns)
 
     def _moved(self, features: SpeechFeatures, track: EmotionTrack, motion: Motion, face: Face) -> Moved:
+        features = resting(features)
         decode, spoken_sounds = partial(self.decoder.predict, features), self.articulation(features)
         return move(decode, self.decoder.shapes, features, track, motion, face, articulation=spoken_sounds)
 

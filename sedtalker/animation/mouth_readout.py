@@ -141,6 +141,7 @@ class ReadoutDecoder(nn.Module):
                 f"beside them, not {features.hidden.shape[1]}: use the encoders it was trained on"
             )
         spoken = self.readout.predict(features.of(FROM_HUB).hidden)[:, TALKING_INDEX]
+        spoken = spoken if features.presence is None else spoken * features.presence[:, None]
         mouth = spoken if features.mouth is None else 0.5 * (spoken + features.mouth)
         made = self.decoder.with_mouth(features.of(SPEECH), track, style, mouth, self.config.share)
         return np.asarray(np.clip(made, 0.0, 1.0), np.float32)

@@ -39,7 +39,7 @@ from sedtalker.emotion.taxonomy import COORDINATES
 from sedtalker.emotion.track import CATEGORIES, SILENCE, EmotionTrack
 from sedtalker.face.arkit import ARKIT_52, TALKING_SIDES
 from sedtalker.nn.engine import open_model
-from sedtalker.speech import features, level_history, speech_stream
+from sedtalker.speech import features, level_history, speech_stream, voice_presence
 from sedtalker.speech.encoder import MelEncoder, open_encoder
 from sedtalker.speech.encoder_model import GRID
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, HOPS, PROSODY_CHANNELS, SPEECH
@@ -79,6 +79,7 @@ def model_constants() -> dict[str, Section]:
         "speech_stream": _speech_stream(),
         "streams": _streams(),
         "bursts": _bursts(),
+        "voice_presence": _voice_presence(),
     }
     return {name: _plain(section) for name, section in sections.items()}
 
@@ -163,6 +164,12 @@ def _bursts() -> Section:
     shown = "BEGINS", "RISE", "FALL", "BREATH", "PULSE_WINDOW", "PULSE_SMOOTH", "PULSE_SIZE", "HELD", "PULSED"
     more = "GIVES_WAY", "LEFT_OF_IT", "HEAD", "KEPT_LEVELS", "KEPT_FRAMES", "LIFTED", "DRAWN"
     return read | _named(burst_detector, *names, "SHOWN_KINDS") | _named(burst_motion, *shown, *more)
+
+
+def _voice_presence() -> Section:
+    names = "WINDOWS", "CERTAIN", "NO_VOICE", "HELD", "AHEAD", "OPENING", "CLOSING"
+    weights = {name: values.tolist() for name, values in voice_presence.presence_weights()._asdict().items()}
+    return {**weights, "bias": weights["bias"][0], **_named(voice_presence, *names)}
 
 
 def _named(module: ModuleType, *names: str) -> Section:

@@ -34,6 +34,7 @@ from sedtalker.nn import one_thread
 from sedtalker.server.ace_messages import ACE_FPS, AceRequest, checked_sound, made, read, wanted
 from sedtalker.server.service import Service
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from sedtalker.speech.voice_presence import resting
 
 MOST_SECONDS = 600.0
 """Seconds of all clips that are kept; the ones used least recently go first."""
@@ -113,7 +114,8 @@ class Authoring:
         animator = self.service.models.animator()
         sound = from_samples(samples, rate)
         features = animator.encoder(sound)
-        return UploadedClip(sound, features, animator.track(sound, features), animator.articulation(features))
+        track, spoken = animator.track(sound, features), resting(features)
+        return UploadedClip(sound, spoken, track, animator.articulation(spoken))
 
     def _pose(self, clip: UploadedClip, key: bytes, asked: AceRequest, given: list[float] | None, second: float) -> Any:
         """A ``BlendShapeData`` of one time."""

@@ -339,6 +339,7 @@ class SpeechFeatures:
         phones: (T, 40) float32 logits over ``PHONES`` of a whole recording; None: the decoder's phone head finds them.
         mouth: (T, S) float32 in [0, 1], the talking mouth of a whole recording without emotion, as ``TALKING_SHAPES``
             of ``sedtalker.face.arkit``; None: the decoder alone moves it.
+        presence: (T,) float32 in [0, 1], how far each frame is a voice, see ``voice_presence``; None: all are.
         whole: of a part of a recording, the features of all of it, which say how far the mouth opens.
     """
 
@@ -350,6 +351,7 @@ class SpeechFeatures:
     parts: tuple[tuple[str, int], ...] = ()
     phones: Floats | None = None
     mouth: Floats | None = None
+    presence: Floats | None = None
     whole: SpeechFeatures | None = None
 
     def __len__(self) -> int:
@@ -381,8 +383,9 @@ class SpeechFeatures:
         clock = FrameClock(self.clock.rate, self.clock.offset + first / self.clock.rate)
         part = slice(first, first + count)
         hidden, mel, prosody, speech = self.hidden[part], self.mel[part], self.prosody[part], self.speech[part]
-        phones, mouth = (None if values is None else values[part] for values in (self.phones, self.mouth))
-        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones, mouth, self.recording)
+        found = (self.phones, self.mouth, self.presence)
+        phones, mouth, presence = (None if values is None else values[part] for values in found)
+        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones, mouth, presence, self.recording)
 
 
 class Analysis(NamedTuple):

@@ -31,6 +31,7 @@ from sedtalker.phonetics.pronunciation import ENGLISH
 from sedtalker.phonetics.words import HARDLY_FIT, Word, align_recording, timed_words
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.features import SpeechFeatures
+from sedtalker.speech.voice_presence import resting
 from sedtalker.studio.document import ClipSettings
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,9 @@ class Decoding:
 
     def __init__(self, animator: Animator, sound: Audio, features: SpeechFeatures):
         self.animator, self.sound, self.features = animator, sound, features
-        self.articulation = animator.articulation(features)
+        self.spoken = resting(features)
+        """The features as the decoder reads them."""
+        self.articulation = animator.articulation(self.spoken)
         self.phones: Mapping[tuple[tuple[float, float, str], ...], Alignment] = {}
         """When the phones of words that a track can have are spoken, by the words."""
         self.unspoken: Mapping[tuple[tuple[float, float, str], ...], str] = {}
@@ -138,7 +141,7 @@ class Decoding:
             moved = move(
                 partial(self._emotional, start=start, end=end),
                 self.animator.decoder.shapes,
-                self.features,
+                self.spoken,
                 track,
                 settings,
                 face,
@@ -234,7 +237,7 @@ class Decoding:
 
     def _predict(self, track: EmotionTrack, style: Style, first: int, last: int) -> Floats:
         """What the decoder gives of frames ``first`` to ``last`` alone."""
-        part = self.features.part(first, last - first)
+        part = self.spoken.part(first, last - first)
         return np.asarray(self.animator.decoder.predict(part, track, style))
 
     # --- The exact motion, decoded while nothing else is to do.

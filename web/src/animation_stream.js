@@ -11,6 +11,7 @@ import { joined } from "./networks.js";
 import { idleGenerators } from "./random.js";
 import { Rows } from "./rows.js";
 import { TongueStream, tongueWeights } from "./tongue.js";
+import { atRest, PresenceStream } from "./voice_presence.js";
 
 /**
  * A video frame of a stream.
@@ -63,6 +64,7 @@ class FaceStream {
     const { crossfade } = constants.streams;
     /** Of the vectors that the decoder reads, and of the mouth that is read out of them. */
     this.crossfades = [constants.decoder.hidden, constants.arkit.names.length].map((width) => new HopCrossfade(width, crossfade));
+    this.presence = new PresenceStream(constants.voice_presence);
     this.mouth = new MouthStream(constants.mouth);
     this.upper = new UpperFace(constants.upper_face);
     this.lips = new ClosureStream(constants.mouth);
@@ -79,16 +81,16 @@ class FaceStream {
     const { mouth, decoder } = constants;
     const { count, posterior, intensity } = heard;
     const known = Math.min(count + mouth.ahead_frames, heard.prosody.length / 4);
-    const hidden = count ? this.crossfades[0].push(heard.hidden, count) : heard.hidden;
-    const speech = speechInput(hidden.subarray(0, count * decoder.hidden), heard.prosody.subarray(0, 4 * count), decoder);
+    const found = await this.#read(heard);
+    const prosody = found.prosody.subarray(0, 4 * count);
+    const speech = speechInput(found.hidden.subarray(0, count * decoder.hidden), prosody, decoder);
     const decoded = await this.decoder.push({ speech, posterior, intensity }, last);
-    const found = await this.#articulation(heard);
     const part = (name, width, from, to) => found[name].subarray(from * width, to * width);
     const share = emotional(posterior, intensity, constants.conditioning);
     const shapes = constants.arkit.names.length;
     const mixed = this.mouth.push(decoded, part("mouth", shapes, 0, count), share, posterior, intensity, {
-      prosody: heard.prosody.subarray(0, 4 * count),
-      speech: heard.speech,
+      prosody,
+      speech: found.speech.subarray(0, count),
     });
     const motion = this.upper.push(mixed, posterior, intensity);
     const weights = this.lips.push(motion, part("lips", 2, 0, count), part("lips", 2, count, known), share);
@@ -96,6 +98,16 @@ class FaceStream {
     const due = weights.length / shapes;
     const tongue = this.tongue.push(part("tongue", places, 0, count), part("tongue", places, count, known), due);
     return { weights, tongue };
+  }
+
+  /** What the decoder reads of the frames that were heard, and of those after them as far as they are known. */
+  async #read(heard) {
+    const { count, prosody, speech } = heard;
+    const articulation = await this.#articulation(heard);
+    const hidden = count ? this.crossfades[0].push(heard.hidden, count) : heard.hidden;
+    const read = { hidden, prosody, speech, ...articulation };
+    if (!count) return read;
+    return atRest(read, this.presence.push(heard.hidden, speech, count), this.networks.constants.voice_presence);
   }
 
   /** Phones and the mouth of the frames that were heard, and of those after them as far as they are known. */
@@ -185,7 +197,7 @@ export class AnimationStream {
     this.weights.append(moved.weights);
     this.tongue.append(moved.tongue);
     if (heard.count) {
-      const loudness = heard.speech.reduce((sum, value) => sum + value, 0) / heard.count;
+      const loudness = heard.speech.subarray(0, heard.count).reduce((sum, value) => sum + value, 0) / heard.count;
       this.said = { emotion: track.labels[heard.label], intensity: heard.intensity.at(-1), loudness };
     }
     this.bursts.push(heard);

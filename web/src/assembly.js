@@ -10,7 +10,7 @@ import { enliven, findRhythm, nods } from "./visual_prosody.js";
 /**
  * A finished animation of so many frames a second.
  * @param {import("./recipe.js").Moved} moved
- * @param {{analysis: import("./features.js").Analysis, track: import("./emotion.js").Track}} heard
+ * @param {{track: import("./emotion.js").Track}} heard
  * @param {{fps: number, generators: ReturnType<import("./random.js").idleGenerators> | null}} options without
  *   generators nothing is added that is drawn
  * @param {Record<string, any>} constants
@@ -34,20 +34,21 @@ export function assemble(moved, heard, { fps, generators }, constants) {
 }
 
 /** Adds what is drawn to the weights, in place; gives the head's rotation vectors (T, 3). */
-function addIdle({ weights, times, own, fps, onVideo }, moved, { analysis, track }, generators, constants) {
+function addIdle({ weights, times, own, fps, onVideo }, moved, { track }, generators, constants) {
   const { features, rhythm: rules, idle, mouth, arkit } = constants;
   const { names } = arkit;
-  const rhythm = findRhythm(analysis, features, rules);
+  const { voice } = moved;
+  const rhythm = findRhythm(voice, features, rules);
   const jaw = names.indexOf("jawOpen");
   const spoken = weights.slice();
   enliven(weights, times, rhythm, generators.speech, names, rules);
   const before = weights.map((value, at) => (at % names.length === jaw ? spoken[at] : value));
-  const sunk = showBursts(weights, times, track.bursts, { prosody: analysis.prosody, own }, constants);
+  const sunk = showBursts(weights, times, track.bursts, { prosody: voice.prosody, own }, constants);
   const beside = movingMaximum(moved.closure, 2 * mouth.held_frames + 1);
   holdClosed(weights, before, onVideo(beside), mouth);
-  addEyes(weights, times, onVideo(analysis.speech), rhythm, track.duration, generators, constants);
+  addEyes(weights, times, onVideo(voice.speech), rhythm, track.duration, generators, constants);
   const onFrames = { posterior: onVideo(track.posterior, track.labels.length), intensity: onVideo(track.intensity) };
-  const degrees = headRotation(generators.head, onVideo(loudness(analysis)), onFrames, track.labels, fps, idle);
+  const degrees = headRotation(generators.head, onVideo(loudness(voice)), onFrames, track.labels, fps, idle);
   const activity = headActivity(onFrames, track.labels, fps, idle);
   const turns = nods(times, rhythm, generators.head, rules);
   const active = (at) => (activity[Math.floor(at / 3)] / idle.calm_activity) * turns[at];

@@ -134,7 +134,7 @@ export class DiarizerStream {
  * @property {number} count how many there are
  * @property {Float32Array} hidden (count + k, D) of the speech encoder: theirs, and of all that are known after them
  * @property {Float32Array} prosody (count + k, 4)
- * @property {Uint8Array} speech (count)
+ * @property {Uint8Array} speech (count + k)
  * @property {Float32Array} posterior (count, C)
  * @property {Float32Array} intensity (count)
  * @property {number} label index of the category
@@ -211,7 +211,7 @@ export class LateEmotions {
       count,
       hidden,
       prosody: streamed.prosody.slice(4 * since, 4 * since + (4 * hidden.length) / decoder.hidden),
-      speech: streamed.speech.slice(since, since + count),
+      speech: streamed.speech.slice(since, since + hidden.length / decoder.hidden),
       posterior,
       intensity,
       label: this.wanted.label,

@@ -8,6 +8,7 @@ import { centreBands, Ear, pairMeans } from "./features.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
 import { encode, rowsOf } from "./networks.js";
 import { constrictions } from "./tongue.js";
+import { atRest, voicePresence } from "./voice_presence.js";
 
 /**
  * Motion on the clock of the features, 50 frames a second.
@@ -15,6 +16,7 @@ import { constrictions } from "./tongue.js";
  * @property {Float32Array} weights (T, 52) in [0, 1]
  * @property {Float32Array} tongue (T, 3) how far the tongue is at its places
  * @property {Float32Array} closure (T) from 0 to 1, how far p, b and m close the lips
+ * @property {import("./closures.js").Voice} voice what was decoded: nothing where there is no voice
  */
 
 /** Shares of the work, for a bar of progress. */
@@ -51,9 +53,13 @@ export async function listen(networks, samples, onprogress) {
 export async function move(networks, { analysis, hidden, track }, onprogress) {
   const { constants } = networks;
   const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
-  const speech = speechInput(hidden.speech, analysis.prosody, constants.decoder);
-  const motion = await decode(networks, { speech, ...emotion }, (share) => onprogress(1 - WORK.decode * (1 - share)));
-  return finishMouth(motion, emotion, await networks.articulation(hidden), analysis, constants);
+  const { prosody, speech } = analysis;
+  const read = { hidden: hidden.speech, prosody, speech, ...(await networks.articulation(hidden)) };
+  const spoken = atRest(read, voicePresence(hidden.speech, speech, constants.voice_presence), constants.voice_presence);
+  const given = { speech: speechInput(spoken.hidden, spoken.prosody, constants.decoder), ...emotion };
+  const motion = await decode(networks, given, (share) => onprogress(1 - WORK.decode * (1 - share)));
+  const voice = { prosody: spoken.prosody, speech: spoken.speech };
+  return { ...finishMouth(motion, emotion, spoken, voice, constants), voice };
 }
 
 /** Coefficients (T, 52) of a whole recording, some seconds at a time. */
@@ -83,7 +89,7 @@ async function decode(networks, frames, onprogress) {
  * @param {{lips: Float32Array, tongue: Float32Array, mouth: Float32Array}} phones (T, 2) and (T, 3) posteriors; (T, 52)
  * @param {import("./closures.js").Voice} voice
  * @param {Record<string, any>} constants
- * @returns {Moved}
+ * @returns {Omit<Moved, "voice">}
  */
 export function finishMouth(motion, emotion, phones, voice, constants) {
   const { mouth } = constants;

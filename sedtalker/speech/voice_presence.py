@@ -1,0 +1,161 @@
+"""Where somebody speaks or sings: over music, machines and animals the mouth rests.
+
+Levels and periodicity do not tell music from a voice, and phones are found in any sound. A linear classifier on the
+means and deviations of the lips' encoder's vectors over the last quarter of a second and over the last second does
+(``scripts/train_voice_presence.py``). Where it finds no voice, what a decoder reads becomes what it reads in a pause.
+Speech that is found to be speech in all its frames is left as it is, to the bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from sedtalker.arrays import Doubles, Floats, Mask, softmax
+from sedtalker.checkpoint import builtin_checkpoint, read_arrays
+from sedtalker.speech.features import MINUTE, PHONE_INDEX, SILENCE, SPEECH, SpeechFeatures
+
+NAME = "voice_presence"
+"""Folder of its weights."""
+WINDOWS = (12, 50)
+"""Frames of 20 ms, up to the one that is judged, over which vectors are described."""
+CERTAIN, NO_VOICE = 0.0, 2.0
+"""Logits of no voice up to which a frame is taken for a voice, and from which on for none; chosen on development
+corpora so that whispers, cries and singing move the mouth."""
+HELD, AHEAD = 15, 4
+"""A frame counts as the likeliest voice among so many frames before it and after it."""
+OPENING, CLOSING = 1 / 3, 1 / 12
+"""How much more, and how much less, a frame may be a voice than the one before: a mouth opens faster than it closes."""
+LEAST = 1e-9
+"""Probability of a phone, at least, before its logarithm."""
+
+
+class PresenceWeights(NamedTuple):
+    """The classifier, and what a decoder reads in pauses.
+
+    Attributes:
+        weight: (4D,) of the logit that a frame is no voice, see ``described``.
+        bias: (1,).
+        rest: (D,) vector of the lips' encoder in pauses of speech.
+        rest_prosody: (4,) the same of prosody.
+    """
+
+    weight: Floats
+    bias: Floats
+    rest: Floats
+    rest_prosody: Floats
+
+
+@lru_cache(maxsize=1)
+def presence_weights() -> PresenceWeights:
+    """The built-in weights, read once."""
+    return PresenceWeights(*read_arrays(builtin_checkpoint(NAME), *PresenceWeights._fields))
+
+
+def described(hidden: Floats, first: int = 0) -> Doubles:
+    """(T - first, 4D) mean and deviation of vectors (T, D) over each of ``WINDOWS``, as far as they reach back."""
+    ends, parts = np.arange(first, len(hidden)) + 1, list[Doubles]()
+    sums = [np.pad(np.cumsum(values, 0), ((1, 0), (0, 0))) for values in (hidden.astype(np.float64), hidden**2.0)]
+    for window in WINDOWS:
+        begins = np.maximum(0, ends - window)
+        mean, square = ((total[ends] - total[begins]) / (ends - begins)[:, None] for total in sums)
+        parts += [mean, np.sqrt(np.maximum(0.0, square - mean**2))]
+    return np.concatenate(parts, 1)
+
+
+class PresenceStream:
+    """How far each frame is a voice, from 0 to 1, of vectors that come in pieces of any length.
+
+    Only frames that are loud enough to be speech are judged; in a pause the last of them counts.
+
+    Args:
+        weights: default: the built-in ones.
+    """
+
+    def __init__(self, weights: PresenceWeights | None = None) -> None:
+        self.weights = weights = weights or presence_weights()
+        self.past = np.zeros((0, len(weights.rest)), np.float32)
+        """Vectors of the frames before the next ones, as far as windows reach back."""
+        self.likely = np.ones(HELD, np.float64)
+        """How far the last frames, each by itself, were a voice."""
+        self.unjudged = WINDOWS[0] - 1
+        """Frames at the beginning that are still taken for a voice: too little is known of them."""
+        self.last = 1.0
+
+    def push(self, hidden: Floats, speech: Mask, new: int) -> Floats:
+        """(n,) how far each of the next frames is a voice.
+
+        Args:
+            hidden: (n, D) vectors of the next frames and of those after them, as far as they are known.
+            speech: (n,) whether they are loud enough to be speech.
+            new: how many of them are final; the others come again.
+        """
+        before, likely = len(self.past), list[Doubles]()
+        rows = np.concatenate([self.past, hidden])
+        for start in range(before, len(rows), MINUTE):
+            begin = max(0, start - WINDOWS[-1])
+            described_rows = described(rows[begin : start + MINUTE], start - begin)
+            logit = described_rows @ self.weights.weight + self.weights.bias
+            likely.append(np.clip((NO_VOICE - logit) / (NO_VOICE - CERTAIN), 0.0, 1.0))
+        around = np.concatenate([self.likely, *likely])
+        around[HELD : HELD + self.unjudged] = 1.0
+        judged = np.append(np.ones(HELD, bool), speech)
+        around = around[np.maximum.accumulate(np.where(judged, np.arange(len(around)), 0))]
+        wanted = np.lib.stride_tricks.sliding_window_view(np.pad(around, (0, AHEAD)), HELD + 1 + AHEAD).max(-1)
+        made, last = np.empty(len(hidden), np.float32), self.last
+        for frame, value in enumerate(wanted):
+            last = min(max(value, last - CLOSING), last + OPENING)
+            made[frame] = last
+            self.last = last if frame + 1 == new else self.last
+        self.past, self.likely = rows[: before + new][-WINDOWS[-1] :], around[: HELD + new][-HELD:]
+        self.unjudged = max(0, self.unjudged - new)
+        return made
+
+
+def at_rest(features: SpeechFeatures, presence: Floats) -> SpeechFeatures:
+    """Features as of a pause where nobody speaks.
+
+    Args:
+        features: of the lips' encoder, or of two of which one is it.
+        presence: (T,) how far each frame is a voice; all ones: the features themselves.
+    """
+    if presence.min(initial=1.0) == 1.0:
+        return features
+    weights, share = presence_weights(), presence[:, None]
+    hidden = features.hidden.copy()
+    own = np.repeat(
+        [name == SPEECH for name, _ in features.parts] or [True], [n for _, n in features.parts] or len(hidden.T)
+    )
+    hidden[:, own] = weights.rest + share * (hidden[:, own] - weights.rest)
+    return replace(
+        features,
+        hidden=hidden,
+        prosody=weights.rest_prosody + share * (features.prosody - weights.rest_prosody),
+        speech=features.speech & (presence > 0.5),
+        phones=None if features.phones is None else _silent(features.phones, share),
+        mouth=None if features.mouth is None else share * features.mouth,
+        presence=presence,
+    )
+
+
+def _silent(phones: Floats, share: Floats) -> Floats:
+    """Logits (T, 40) of ``PHONES`` whose probabilities are multiplied by a share (T, 1); the rest is silence."""
+    probability = softmax(phones, -1) * share
+    probability[:, PHONE_INDEX[SILENCE]] += 1.0 - share[:, 0]
+    return np.log(np.maximum(probability, LEAST, dtype=np.float32))
+
+
+def resting(features: SpeechFeatures) -> SpeechFeatures:
+    """Features of a whole recording as a decoder reads them: ``at_rest`` where there is no voice.
+
+    Features of other encoders than the lips', which have no ``phones``, are returned as they are.
+    """
+    if features.phones is None:
+        return features
+    stream, hidden, speech = PresenceStream(), features.of(SPEECH).hidden, features.speech
+    lead = slice(WINDOWS[-1], None, -1)  # the first second backwards, so that its beginning can be judged
+    stream.push(hidden[lead], speech[lead], len(hidden[lead]))
+    return at_rest(features, stream.push(hidden, speech, len(hidden)))
