@@ -80,9 +80,7 @@ def measured(given: argparse.Namespace, data: Path, hook: Hook) -> tuple[Mapping
             found = evaluate_nova_arc(data, given.clips, given.source, hook)
             return found, nova_arc_table(found)
         case "fine":
-            found = evaluate_fine(
-                data, given.model, given.encoder, given.fine_model, given.fine_encoder, given.clips, hook
-            )
+            found = evaluate_fine(data, given.model, given.encoder, given.fine_model, given.clips, hook)
             return found, fine_table(found)
         case "sere":
             found = evaluate_sere(data, given.clips, model=given.model, encoder=given.encoder, hook=hook)
@@ -110,7 +108,6 @@ def main() -> None:
     parser.add_argument("--clips", type=int)
     parser.add_argument("--source", default="crema_d", help="corpus of the labelled clips of nova-arc")
     parser.add_argument("--fine-model", type=Path, help="folder of other heads, see sedtalker diarize")
-    parser.add_argument("--fine-encoder", help="the Whisper that Empathic Insight's heads read")
     parser.add_argument("--page", action="store_true", help="write the table of mouth into its page")
     given = parser.parse_args()
     with ShownProgress("bar") as shown:

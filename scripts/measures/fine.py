@@ -45,7 +45,6 @@ def evaluate_fine(
     model: str = "diarizer",
     encoder: Path | None = None,
     fine: Path | None = None,
-    fine_encoder: str | None = None,
     clips: int | None = None,
     hook: Hook = no_progress,
 ) -> dict[str, float]:
@@ -56,14 +55,13 @@ def evaluate_fine(
         model: name of built-in weights or a checkpoint folder: the diarizer beside which the heads stand.
         encoder: folder of a hub encoder's weights, see ``Diarizer.from_pretrained``.
         fine: folder of other heads, see ``Diarizer.with_fine``.
-        fine_encoder: see there.
         clips: at most so many of each corpus but EmoGator, of which all test speakers count; None: all.
         hook: progress.
 
     Raises:
         InputError: no such weights, or none of the corpora in the folder.
     """
-    diarizer = Diarizer.from_pretrained(model, encoder=encoder).with_fine(fine, fine_encoder)
+    diarizer = Diarizer.from_pretrained(model, encoder=encoder).with_fine(fine)
     named: dict[str, list[Clip]] = {}
     for clip in listed_clips(data):
         known = known_corpus(clip.corpus)
@@ -90,10 +88,9 @@ def clip_curves(diarizer: Diarizer, clips: Sequence[Clip], hook: Hook = no_progr
     assert diarizer.fine is not None
     rows: list[dict[str, float]] = []
     for clip in counted(clips, hook, f"scoring {clips[0].corpus}", len(clips)):
-        audio = load_audio(clip.path)
-        features = diarizer.encoder(audio)
+        features = diarizer.encoder(load_audio(clip.path))
         spoken = features.speech if features.speech.any() else np.ones(len(features), bool)
-        rows.append({name: float(c[spoken].mean()) for name, c in diarizer.fine(audio, features).items()})
+        rows.append({name: float(c[spoken].mean()) for name, c in diarizer.fine(features).items()})
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

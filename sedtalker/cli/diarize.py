@@ -75,12 +75,7 @@ def diarize(
     ] = None,
     options: Performance = Performance(),
     fine: o.FineOption = False,
-    fine_model: Annotated[
-        Path | None, typer.Option(help="Folder of other heads for --fine: your own, or Empathic Insight's.")
-    ] = None,
-    fine_encoder: Annotated[
-        str | None, typer.Option(help="The Whisper that Empathic Insight's heads read: a folder, or its hub name.")
-    ] = None,
+    fine_model: Annotated[Path | None, typer.Option(help="Checkpoint folder of your own heads for --fine.")] = None,
     fine_share: Annotated[
         float,
         typer.Option(min=0.0, max=1.0, help="How far the categories follow the fine-grained emotions, 0 to 1."),
@@ -148,7 +143,7 @@ def diarize(
         write_results(lambda path: found.save(path, audio.stem), output, found.plot, plot)
         return print_found(found, audio.stem, run.as_json, rttm)
     if finer:
-        diarizer = diarizer.with_fine(fine_model, fine_encoder)
+        diarizer = diarizer.with_fine(fine_model)
     if streams:
         opened = diarizer.stream(LOOK_AHEAD if look_ahead is None else look_ahead, enroll=enroll)
         lines = event_lines if events else stream_lines

@@ -52,7 +52,7 @@ GROUPED_FROM = 20
 HEADINGS: dict[str, str] = {
     "Face": "",
     "Speakers": "",
-    "Emotion": "fine fine_model fine_encoder fine_share",
+    "Emotion": "fine fine_model fine_share",
     "Motion": "performance",
     "Words": "words_beside visemes viseme_set",
     "Video": "frames",

@@ -16,7 +16,7 @@ from sedtalker.checkpoint import read_card, read_config, write_checkpoint
 from sedtalker.emotion.burst_detector import find_bursts, of_voices
 from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice
 from sedtalker.emotion.emotion_stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
-from sedtalker.emotion.fine import FineCurves, FineEmotions, is_empathic_insight
+from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, enrol, frame_emotions, note_unfamiliar
 from sedtalker.emotion.shown import attenuation
 from sedtalker.emotion.track import Burst, EmotionTrack
@@ -90,7 +90,7 @@ class Diarizer:
         self.folder: Path | None = None
         self.fit: Fit | None = None
         self.method: Method | None = None
-        self.fine: FineCurves | None = None
+        self.fine: FineEmotions | None = None
         self.labels = network.config.labels
         self.device = _device(network)
 
@@ -254,7 +254,7 @@ class Diarizer:
         if note and self.classifier is None:
             note_unfamiliar(frames, features.clock.rate)
         track = self._shaped(frames, features.clock, audio.duration, fill_scale)
-        extras = track.extras if self.fine is None else self.fine(audio, features)
+        extras = track.extras if self.fine is None else self.fine(features)
         return replace(track, bursts=self._bursts(features, frames), extras=extras)
 
     def frames(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> FrameEmotions:
@@ -280,23 +280,16 @@ class Diarizer:
             return found
         return of_voices(found, attenuation((frames or frame_emotions(self.network, features)).distance))
 
-    def with_fine(self, source: str | Path | None = None, encoder: str | None = None) -> Diarizer:
+    def with_fine(self, source: str | Path | None = None) -> Diarizer:
         """The same diarizer, whose tracks also have curves of fine-grained emotions (``extras``).
 
         Args:
-            source: a checkpoint folder of ``experiment=fine_emotions``, or a folder of Empathic Insight's heads
-                (``model_…_best.pth``); None: the built-in heads.
-            encoder: folder or hub name of the Whisper that Empathic Insight's heads read; None: BUD-E-Whisper.
+            source: a checkpoint folder of ``experiment=fine_emotions``; None: the built-in heads.
 
         Raises:
             InputError: no such heads, or they were trained on another encoder.
         """
         made, config = copy(self), self.network.config
-        if source is not None and is_empathic_insight(Path(source)):
-            from sedtalker.emotion.published_models import open_empathic_insight
-
-            made.fine = open_empathic_insight(Path(source), encoder, self.device)
-            return made
         built_in = model_names("fine-grained emotions")["emotion_encoder" if config.backbone is None else WHISPER]
         folder = built_in.path if source is None else Path(source)
         model = open_model(folder, "fine_emotions")
@@ -421,12 +414,9 @@ class Diarizer:
             raise InputError(f"{self.name}: a classifier of the hub needs whole recordings and cannot stream")
         if not isinstance(self.encoder, MelEncoder):
             raise InputError(f"{self.name}: its encoder needs whole recordings and cannot stream")
-        fine = self.fine
-        if fine is not None and not isinstance(fine, FineEmotions):
-            raise InputError("these heads for fine-grained emotions need whole recordings and cannot stream")
         voice = self.voice(enroll) if enroll else None
         trust = self.rule.trust
-        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice=voice, trust=trust, fine=fine)
+        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice=voice, trust=trust, fine=self.fine)
 
     @property
     def _threads(self) -> int:

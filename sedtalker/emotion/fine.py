@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from sedtalker.arrays import Doubles, Floats, Mask, Reals
-from sedtalker.audio import Audio
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.nn.engine import Model
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
@@ -106,13 +104,6 @@ def _sums(values: NDArray[Any], first: NDArray[np.int64], last: NDArray[np.int64
     return np.asarray(total[last] - total[first])
 
 
-class FineCurves(Protocol):
-    """Source of the curves of fine-grained emotions in a diarizer's tracks."""
-
-    def __call__(self, audio: Audio, features: SpeechFeatures) -> Mapping[str, Floats]:
-        """Curves (T,) in [0, 1] on the clock of the features, by the name of the kind."""
-
-
 @dataclass(frozen=True, eq=False)
 class FineEmotions:
     """The curves of a ``FineNetwork``.
@@ -130,8 +121,8 @@ class FineEmotions:
         """Hyper-parameters of the perceptron."""
         return cast("FineConfig", self.model.config)
 
-    def __call__(self, audio: Audio, features: SpeechFeatures) -> dict[str, Floats]:
-        """See ``FineCurves``; zeros where nobody speaks within the window."""
+    def __call__(self, features: SpeechFeatures) -> dict[str, Floats]:
+        """Curves (T,) in [0, 1] on the clock of the features, by kind; zeros where nobody speaks within the window."""
         values = self._rows(*self._inputs(features))
         at, centres = np.arange(len(features)), ROW * np.arange(len(values))
         return {
@@ -188,15 +179,6 @@ class FineEmotions:
 def _half(config: FineConfig) -> int:
     """Frames on either side of the middle one of a window."""
     return round(0.5 * config.seconds * FRAME_CLOCK.rate)
-
-
-EMPATHIC_INSIGHT = "model_*_best.pth"
-"""Names of the files of Empathic Insight's heads."""
-
-
-def is_empathic_insight(folder: Path) -> bool:
-    """Whether a folder has heads of Empathic Insight in it."""
-    return any(folder.glob(EMPATHIC_INSIGHT))
 
 
 def strongest(curves: Mapping[str, Reals], inside: Mask, count: int = 3) -> Sequence[str]:

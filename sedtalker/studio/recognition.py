@@ -137,7 +137,7 @@ def find_fine_emotions(session: Session) -> tuple[Work, Then]:
                 assert fine is not None
             features = animator.diarizer_features(voice.sound, voice.features, hook)
             with one_step(hook, "recognising fine-grained emotions"):
-                return features.clock.times(len(features)), dict(fine(voice.sound, features))
+                return features.clock.times(len(features)), dict(fine(features))
 
     def then(made: tuple[Doubles, dict[str, Floats]]) -> dict[str, Any]:
         _take(session, voice, *made)

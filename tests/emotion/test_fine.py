@@ -65,7 +65,7 @@ def test_curves_are_probabilities_where_somebody_speaks() -> None:
     torch.manual_seed(0)
     frames = PIECE_ROWS * ROW + 300
     speech = np.arange(frames) < frames - 200
-    curves = FineEmotions(FineNetwork(CONFIG).eval())(Audio(np.zeros(10, np.float32)), features(frames, speech))
+    curves = FineEmotions(FineNetwork(CONFIG).eval())(features(frames, speech))
     values = np.stack(list(curves.values()), 1)
     assert list(curves) == list(CONFIG.kinds)
     assert values.shape == (frames, 3)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.audio import Audio, from_samples, load_audio
+from sedtalker.audio import from_samples, load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.diarizer_model import ROW, DiarizerConfig
 from sedtalker.emotion.emotion_stream import (
@@ -24,7 +24,6 @@ from sedtalker.emotion.emotion_stream import (
 from sedtalker.emotion.events import stream_changes, track_changes
 from sedtalker.emotion.fine import FineConfig, FineEmotions
 from sedtalker.emotion.network import DiarizerNetwork, FineNetwork
-from sedtalker.errors import InputError
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
@@ -52,7 +51,7 @@ def test_values_of_some_frames_are_those_of_all(small, count, seed, data):
     """Of a recording cut at any place before, far enough away."""
     *_, fine = small
     features = small[1](from_samples(voice_like(count / 50, seed), 16_000))
-    whole = np.column_stack([*fine(Audio(np.zeros(1, np.float32), 16_000), features).values()])
+    whole = np.column_stack([*fine(features).values()])
     since = data.draw(st.integers(0, len(features) - 1))
     wanted = data.draw(st.integers(1, len(features) - since))
     first = data.draw(st.integers(0, max(0, since - fine.context)))
@@ -72,7 +71,7 @@ def test_frames_equal_those_of_the_recording_so_far(small, look_ahead, hop):
         hops = -(-(frame + 1 + round(50 * look_ahead)) // round(50 * hop))
         prefix = sound[: round(hops * hop * 16_000)]
         features: SpeechFeatures = encoder(from_samples(prefix, 16_000))
-        whole = np.column_stack([*fine(from_samples(prefix, 16_000), features).values()])
+        whole = np.column_stack([*fine(features).values()])
         assert np.abs(whole[frame] - got.fine[frame]).max() < DiarizerStream.TOLERANCE, frame
 
 
@@ -115,13 +114,6 @@ def test_the_built_in_heads_stream_and_say_nearly_what_whole_recordings_do():
     agree = np.corrcoef(curves[middle].ravel(), whole[middle].ravel())[0, 1]
     assert agree > 0.8
     assert len(track_changes(diarizer(part))[0].fine) == NAMED_KINDS
-
-
-def test_heads_of_others_do_not_stream(monkeypatch):
-    diarizer = Diarizer.from_pretrained()
-    diarizer.fine = lambda audio, features: {}
-    with pytest.raises(InputError, match="need whole recordings"):
-        diarizer.stream()
 
 
 def test_a_window_reaches_half_its_width_and_two_rows_back(small):
