@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
-from sedtalker.foreign_weights import read_foreign_weights
+from sedtalker.foreign_weights import convert_foreign_weights
 from sedtalker.reading import checked, is_file, problem_of, read_json
 from sedtalker.staging import clear_left_over
 from sedtalker.storage import OutputFolder, whole_file
@@ -156,19 +157,19 @@ def read_checkpoint(folder: Path, kind: Kind, schema: type[Schema]) -> tuple[Che
         InputError: not a checkpoint, of another kind, or damaged.
     """
     model = read_model(folder, kind, schema)
-    state = _read_weights(folder)
+    state = _read_weights(folder / "model.safetensors")
     return read_config(folder), model, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
-def _read_weights(folder: Path) -> dict[str, Any]:
+def _read_weights(file: Path) -> dict[str, Any]:
     """The tensors of a checkpoint as they are stored."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return load_file(str(folder / "model.safetensors"))
+        return load_file(str(file))
     except (OSError, SafetensorError):
-        raise InputError(f"{folder}: model.safetensors is missing or damaged") from None
+        raise InputError(f"{file.parent}: {file.name} is missing or damaged") from None
 
 
 def read_arrays(folder: Path, *names: str) -> list[Floats]:
@@ -253,33 +254,31 @@ def convert_weights(source: Path, target: Path, like: Path | None = None) -> dic
     Raises:
         InputError: not weights, or not those of ``like``.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    tensors = {name: value.contiguous().clone() for name, value in read_foreign_weights(source).items()}
-    shapes = {name: list(value.shape) for name, value in tensors.items()}
     if like is None:
-        try:
-            with whole_file(target) as temporary:
-                save_file(tensors, str(temporary))
-        except SafetensorError as error:
-            raise InputError(f"{target}: cannot be written ({error})") from None
-        return shapes
-    config = read_config(like)
-    expected = {name: list(value.shape) for name, value in _read_weights(like).items()}
-    wrong = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
-    if wrong:
-        name = wrong[0]
-        raise InputError(
-            f"{source}: not the weights of {like}: {name} is {shapes.get(name, 'missing')} and should be "
-            f"{expected.get(name, 'absent')} ({len(wrong)} such)"
-        )
-    note = f"\n## Origin\nWeights converted from `{source.name}`. The metrics above are not theirs.\n"
-    card = read_card(like) + note
-    unknown = {"metrics": {}, "held_out": {}, "trained_on": [f"unknown: converted from {source.name}"]}
-    changed = config.model_copy(update=unknown)
-    write_checkpoint(target, changed, tensors, card)
+        with whole_file(target) as temporary:
+            convert_foreign_weights(source, temporary)
+            return _shapes(temporary)
+    config, expected = read_config(like), _shapes(like / "model.safetensors")
+    with TemporaryDirectory() as folder:
+        made = Path(folder) / "model.safetensors"
+        convert_foreign_weights(source, made)
+        shapes = _shapes(made)
+        wrong = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
+        if wrong:
+            name = wrong[0]
+            raise InputError(
+                f"{source}: not the weights of {like}: {name} is {shapes.get(name, 'missing')} and should be "
+                f"{expected.get(name, 'absent')} ({len(wrong)} such)"
+            )
+        note = f"\n## Origin\nWeights converted from `{source.name}`. The metrics above are not theirs.\n"
+        unknown = {"metrics": {}, "held_out": {}, "trained_on": [f"unknown: converted from {source.name}"]}
+        write_checkpoint(target, config.model_copy(update=unknown), _read_weights(made), read_card(like) + note)
     return shapes
+
+
+def _shapes(file: Path) -> dict[str, list[int]]:
+    """Shapes of the tensors in a file of weights."""
+    return {name: list(value.shape) for name, value in _read_weights(file).items()}
 
 
 def export_run(run: Path, folder: Path) -> None:

@@ -40,7 +40,6 @@ ORDER = (
     "storage",
     "staging",
     "processes",
-    "pickles",
     "reading",
     "progress",
     "plugins",

@@ -84,7 +84,7 @@ def _foreign(data: bytes) -> None:
 
 
 def _array_pickle(data: bytes) -> None:
-    from sedtalker.pickles import read_array_pickle
+    from sedtalker.training.corpora.meshes.pickles import read_array_pickle
 
     read_array_pickle(written("templates.pkl", data))
 
@@ -105,6 +105,7 @@ def _hostile_pickles() -> Iterator[bytes]:
     yield b"Nr\xff\xff\xff\xff."
     yield b"}N" + b"\x85" * 200_000 + b"Ns."
     yield b"]" + b"2a" * 100_000 + b"."
+    yield b"})q\x000" + b"h\x00h\x00\x86q\x000" * 60 + b"h\x00Ns."
     yield b"N" * 1_100_000
     yield b"(dS'a'\ncnumpy\ndtype\n(S'V8'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI0\ntbs."
 
@@ -117,7 +118,7 @@ TARGETS = (
     Target("rig of OBJ", lambda: [seeds.mesh_file("a.obj")], _rig("rig/jawOpen.obj"), TEXT, and_any()),
     Target("checkpoint config", lambda: [seeds.checkpoint()[0]], _checkpoint("config"), JSON, and_any(hostile.json_text), 1.5),
     Target("checkpoint weights", lambda: [seeds.checkpoint()[1]], _checkpoint("weights"), (mutation.change_safetensors, *BYTES), and_any()),
-    Target("foreign weights .pth", lambda: [seeds.foreign_weights(old) for old in (False, True)], _foreign, (mutation.change_parts, *BYTES), and_any(hostile.archives, _hostile_pickles)),
+    Target("foreign weights .pth", lambda: [seeds.foreign_weights(old) for old in (False, True)], _foreign, (mutation.change_parts, *BYTES), _hostile_pickles, 2.0),
     Target("pickled arrays .pkl", _pickles, _array_pickle, BYTES, and_any(_hostile_pickles)),
 )  # fmt: skip
 """These readers."""

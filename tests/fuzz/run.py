@@ -41,7 +41,6 @@ FOLLOWED = (
     "sedtalker.emotion.taxonomy",
     "sedtalker.errors",
     "sedtalker.foreign_weights",
-    "sedtalker.pickles",
     "sedtalker.face.blend_shapes",
     "sedtalker.face.given_landmarks",
     "sedtalker.face.sedface",
@@ -59,7 +58,7 @@ FOLLOWED = (
     "sedtalker.studio.edits",
     "sedtalker.studio.project",
     "sedtalker.phonetics.words",
-    "sedtalker.pickles",
+    "sedtalker.training.corpora.meshes.pickles",
 )
 """Modules that read, which are imported before anything is tried; atheris follows them and those that they import."""
 

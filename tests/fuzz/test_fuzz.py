@@ -20,7 +20,7 @@ from tests.fuzz.child import inputs
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
 
-SLOW = ("mesh .usda", "mesh .usdc", "options of training", "preset", "landmarks")
+SLOW = ("mesh .usda", "mesh .usdc", "foreign weights .pth", "options of training", "preset", "landmarks")
 """Readers of which one input takes a good part of a second."""
 
 

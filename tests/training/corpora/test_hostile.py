@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.pickles import read_array_pickle
 from sedtalker.training.corpora.manifest import COLUMNS, read_manifest
+from sedtalker.training.corpora.meshes.pickles import MOST_INSTRUCTIONS, read_array_pickle
 from tests.support.memory import memory_watched
 
 HEAD = ",".join(COLUMNS) + "\n"
@@ -78,18 +80,42 @@ def state(shape: str = "I1\nt", kind: str = "S'f4'\n", order: str = "S'<'\n", ra
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (state(shape="I9\nt"), "as many numbers"),
-        (state(shape="I-1\nI-1\nt"), "shape is none"),
-        (state(shape="I1\n" * 40 + "t"), "shape is none"),
-        (state(shape="I0\nI99999999999999999999\nt", raw="S''\n"), "shape is none"),
+        (state(shape="I9\nt"), "cannot reshape"),
+        (state(shape="I-1\nI-1\nt"), "damaged"),
+        (state(shape="I1\n" * 80 + "t"), "damaged"),
+        (state(shape="I0\nI99999999999999999999\nt", raw="S''\n"), "damaged"),
         (state(kind="S'O'\n"), "does not hold numbers"),
         (state(kind="S'V4'\n"), "does not hold numbers"),
         (state(kind="S'M8[s]'\n"), "does not hold numbers"),
-        (state(kind="N"), "does not hold numbers"),
-        (state(order="S'?'\n"), "order of an array's bytes"),
-        (state(raw="I4\n"), "are not bytes"),
+        (state(kind="N"), "damaged"),
+        (state(order="S'?'\n"), "damaged"),
+        (state(raw="I4\n"), "damaged"),
         (b"(dS'a'\n(dS'b'\nI1\nsss.", "damaged"),
-        (b"(dS'a'\n(ds.", "one of its values is dict"),
+        (b"cos\nsystem\n(S'true'\ntR.", r"asks for os\.system"),
+        (b"S'print'\n)R.", "damaged"),
+        (b"I1\nI2\n\x93.", "damaged"),
+        (b"", "damaged"),
+        (b"I1\n", "damaged"),
+        (b"\x00.", "damaged"),
+        (b".", "damaged"),
+        (b"I1\n\x86.", "damaged"),
+        (b"h\x00.", "damaged"),
+        (b"\x80\x06N.", "damaged"),
+        (b"\x8f(N\x90.", "damaged"),
+        (b"\x82\x01.", "damaged"),
+        (b"\x97.", "damaged"),
+        (b"Pname\n.", "damaged"),
+        (b"(cnumpy\ndtype\no.", "it holds _Type"),
+        (b"cnumpy\ndtype\n)\x81.", "it holds _Type"),
+        (b"I1\nI2\na.", "damaged"),
+        (b"]I1\nI2\ns.", "damaged"),
+        (b"}(I1\nu.", "damaged"),
+        (b"})I1\ns.", "a key of a dictionary is tuple"),
+        (b"()I1\nd.", "in a way that Python does not"),
+        (b"N)b.", "attributes to NoneType"),
+        (b"c_codecs\nencode\n}b.", "attributes to function"),
+        (b"I" + b"9" * 10_000 + b"\n.", "damaged"),
+        (b"(dS'a'\n(ds.", "one of its values is _Plain"),
         (b"(dS'a'\n((I1\nlls.", "one of its values is list"),
         (b"(dS'a'\nL99999999999999999999999L\ns.", "too large"),
         (b"]I1\na.", "it holds list"),
@@ -102,11 +128,63 @@ def test_arrays_that_are_not_what_they_say(data: bytes, said: str, tmp_path: Pat
         read_array_pickle(tmp_path / "a.pkl")
 
 
-def test_text_that_becomes_bytes_again_and_again_is_refused(tmp_path: Path) -> None:
+def test_text_that_becomes_bytes_again_and_again_takes_no_memory(tmp_path: Path) -> None:
     text, calls = b"a" * 100_000, b"c_codecs\nencode\nh\x00S'latin1'\n\x86R0"
     (tmp_path / "a.pkl").write_bytes(b"X\xa0\x86\x01\x00" + text + b"q\x000" + calls * 1000 + b"}.")
-    with memory_watched(), pytest.raises(InputError, match="more bytes than the file"):
+    with memory_watched():
+        assert read_array_pickle(tmp_path / "a.pkl") == {}
+
+
+def test_one_text_as_many_arrays_is_refused_before_they_are_made(tmp_path: Path) -> None:
+    """The same megabyte of Python 2 in 500 arrays; also one long list under many names."""
+    start, end = state(raw="h\x00").split(b"(dS'a'\n")[1].split(b"h\x00")
+    one = start.replace(b"I1\n(I1\nt", b"I1\n(I250000\nt") + b"h\x00" + end.removesuffix(b"s.")
+    names = b"".join(b"I%d\n" % number + one + b"s" for number in range(500))
+    (tmp_path / "a.pkl").write_bytes(b"T\x40\x42\x0f\x00" + b"a" * 1_000_000 + b"q\x000}" + names + b".")
+    with memory_watched(), pytest.raises(InputError, match="larger than the file"):
         read_array_pickle(tmp_path / "a.pkl")
+    numbers = b"](" + b"K\x01" * 100_000 + b"eq\x000}" + b"".join(b"I%d\nh\x00s" % n for n in range(1000)) + b"."
+    (tmp_path / "a.pkl").write_bytes(numbers)
+    with memory_watched(), pytest.raises(InputError, match="larger than the file"):
+        read_array_pickle(tmp_path / "a.pkl")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"Nr\xff\xff\xff\xff.",
+        b"Np4294967295\n.",
+        b"\x80\x05\x96\x00\x00\x00\x00\x10\x00\x00\x00.",
+        b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.",
+        b"\x8b\xff\xff\xff\x7f.",
+        b"\x95\x00\x00\x00\x00\x10\x00\x00\x00N.",
+        b"(" * 100_000,
+        b"}N" + b"\x85" * 200_000 + b"Ns.",
+        b"]q\x00" + b"h\x00a" * 100_000 + b".",
+        b"})q\x000" + b"h\x00h\x00\x86q\x000" * 60 + b"h\x00Ns.",
+    ],
+    ids=["memo", "memo in text", "bytes that change", "bytes", "number", "frame", "marks", "key", "itself", "doubled"],
+)
+def test_what_is_claimed_or_nested_takes_no_memory_and_crashes_nothing(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(data)
+    with memory_watched(100 * 2**20), pytest.raises(InputError):
+        read_array_pickle(tmp_path / "a.pkl")
+
+
+def test_a_pickle_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(b"N" * (MOST_INSTRUCTIONS + 1))
+    with pytest.raises(InputError, match="over 1000000 instructions"):
+        read_array_pickle(tmp_path / "a.pkl")
+
+
+def test_no_instruction_fails_in_another_way(tmp_path: Path) -> None:
+    """Each of the standard's instructions is obeyed or refused; anything else than an ``InputError`` fails here."""
+    for instruction in pickletools.opcodes:
+        code = instruction.code.encode("latin-1")
+        for data in (code + b".", b"(NN" + code + b"\x01a\n\n."):
+            (tmp_path / "a.pkl").write_bytes(data)
+            with suppress(InputError):
+                read_array_pickle(tmp_path / "a.pkl")
 
 
 @pytest.mark.parametrize("text", [b"\xff", (HEAD + "a" * 200_000).encode(), b"a,b\n"])

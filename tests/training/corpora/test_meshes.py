@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
 from sedtalker.errors import InputError
-from sedtalker.pickles import read_array_pickle
 from sedtalker.training.corpora.meshes import convert_head_pickles, open_sequences
 from sedtalker.training.corpora.meshes.check import check_sequences
 from sedtalker.training.corpora.meshes.layouts import split_by_name, split_of
+from sedtalker.training.corpora.meshes.pickles import read_array_pickle
 from sedtalker.training.tasks.vertex_decoder import VertexDecoderTask
 from tests.support.distributions import AddDistribution
 

@@ -20,10 +20,10 @@ from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.audio.audio import SUFFIXES
 from sedtalker.errors import InputError
 from sedtalker.mesh.files import read_mesh
-from sedtalker.pickles import read_array_pickle
 from sedtalker.plugins import load, parts_of_others
 from sedtalker.reading import is_folder
 from sedtalker.storage import whole_file
+from sedtalker.training.corpora.meshes.pickles import read_array_pickle
 
 MASK_NAMES: dict[str, tuple[str, ...]] = {
     "lips": ("lips", "lve"),
