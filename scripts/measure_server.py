@@ -29,13 +29,17 @@ def run_server(batched: bool, threads: int, port: Any) -> None:
     import torch
 
     torch.set_num_threads(1)
+    from sedtalker.server import pool
     from sedtalker.server.access import bound_socket
     from sedtalker.server.server import make_app, serve
     from sedtalker.server.service import Limits, Service
 
     bound = bound_socket(0)
     number = bound.getsockname()[1]
-    service = Service(Limits(clients=4096, stalled=600.0, idle=600.0), threads=threads, batched=batched)
+    if not batched:
+        decoded = pool.together
+        pool.together = lambda works: [made for work in works for made in decoded([work])]
+    service = Service(Limits(clients=4096, stalled=600.0, idle=600.0), threads=threads)
     serve(make_app(service, None, "127.0.0.1", number, started=lambda: port.send(number)), service, bound)
 
 

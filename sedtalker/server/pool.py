@@ -199,11 +199,11 @@ class StreamPool:
 
     Args:
         monitoring: counts batches, latency and sound.
-        batched: whether streams that are ready are decoded together; else one after another, to compare.
+        threads: how many there are.
     """
 
-    def __init__(self, monitoring: Monitoring, batched: bool = True, threads: int = 1):
-        self.monitoring, self.batched = monitoring, batched
+    def __init__(self, monitoring: Monitoring, threads: int = 1):
+        self.monitoring = monitoring
         self.changed = threading.Condition()
         self.members: list[Member] = []
         monitoring.queue.set_function(lambda: sum(m.waiting for m in tuple(self.members)) / SAMPLE_RATE)
@@ -261,11 +261,8 @@ class StreamPool:
     ) -> list[list[StreamedFrame] | Exception]:
         """Frames of each stream, or why there are none."""
         works = [member.steps(samples, last) for member, (samples, last, _) in zip(batch, taken, strict=True)]
-        made: list[list[StreamedFrame] | Exception] = []
-        for group in [works] if self.batched else [[work] for work in works]:
-            self.monitoring.batch.observe(len(group))
-            made += map(_said, together(group))
-        return made
+        self.monitoring.batch.observe(len(works))
+        return [_said(made) for made in together(works)]
 
 
 def _said(result: list[StreamedFrame] | Exception) -> list[StreamedFrame] | Exception:

@@ -75,7 +75,6 @@ class Service:
         faces: further faces by name, beside the built-in ones.
         workers: recordings that are worked on at once.
         threads: that decode streams.
-        batched: whether streams are decoded together.
         models: the networks.
     """
 
@@ -83,12 +82,11 @@ class Service:
     faces: Mapping[str, Face] = field(default_factory=dict)
     workers: int = 1
     threads: int = 1
-    batched: bool = True
     models: Models = field(default_factory=Models)
 
     def __post_init__(self) -> None:
         self.monitoring = Monitoring()
-        self.pool = StreamPool(self.monitoring, self.batched, self.threads)
+        self.pool = StreamPool(self.monitoring, self.threads)
         self._thread = ThreadPoolExecutor(self.workers, "sedtalker-work", initializer=one_thread)
         self.ready = False
         self.failure: Exception | None = None

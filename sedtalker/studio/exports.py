@@ -43,7 +43,6 @@ class ExportRequest:
         formats: names of ``export_formats()``, ``mp4``, or ``track`` with a suffix of the track formats.
         targets: of GLB, FBX and USD, see ``choose_targets``.
         size: of the video, pixels.
-        video: the same as ``mp4`` among the formats.
         points, metres: as for ``sedtalker export``.
         everybody: of all speakers, ``NAME.SPEAKER.…``, and the turns, ``NAME.rttm``.
     """
@@ -53,7 +52,6 @@ class ExportRequest:
     formats: tuple[str, ...] = ()
     targets: Targets = "arkit"
     size: Annotated[int, Field(ge=64, le=2160)] = 512
-    video: bool = False
     points: bool = False
     metres: bool = False
     everybody: bool = False
@@ -61,7 +59,7 @@ class ExportRequest:
     @property
     def names(self) -> list[str]:
         """The formats, each once."""
-        return list(dict.fromkeys([*self.formats, *([VIDEO] if self.video else [])]))
+        return list(dict.fromkeys(self.formats))
 
 
 def parse_request(values: Mapping[str, Any]) -> ExportRequest:

@@ -19,7 +19,7 @@ the rest comes through ``api/events``.
 ``POST api/words?name=&language=`` raw
     WebVTT, SRT, TextGrid, CTM or Whisper's JSON → ``{words, job}``; with the job ``words`` the lips follow.
     ``POST api/words/recognised {language}`` → job ``words``. ``POST api/words/text {text}``: corrected → as above.
-``POST api/export {formats, targets, size, video, points, metres, everybody}``
+``POST api/export {formats, targets, size, points, metres, everybody}``
     → job ``export``, whose result is ``{id, files: [{format, name, url, bytes, said}]}``. ``GET api/exports/ID/NAME``.
 ``GET api/project``
     the project as a file. ``POST api/project {path, force}``: saved there → ``{path, dirty}``. ``POST

@@ -345,7 +345,7 @@ def read_vote_table(folder: Path) -> dict[str, Votes]:
 def is_rated(corpus: str) -> bool:
     """Whether raters voted on the clips of a corpus."""
     known = known_corpus(corpus)
-    return known is not None and known.ratings is not None
+    return known is not None and known.rated
 
 
 def read_votes(data: Path, corpora: Sequence[str]) -> dict[str, Votes]:

@@ -224,17 +224,6 @@ def test_a_corpus_is_added_by_an_entry_point(tmp_path: Path, add_distribution: A
     assert with_licence("my_voices") == "my_voices (CC0 1.0)"
 
 
-def test_votes_of_crema_d(tmp_path: Path) -> None:
-    (tmp_path / "ratings.csv").write_text(
-        "file,voice_A,voice_D,voice_F,voice_H,voice_N,voice_S\n1001_DFA_ANG_XX.opus,6,2,0,0,2,0\nno.opus,0,0,0,0,0,0\n"
-    )
-    read = find_corpus("crema_d").ratings
-    assert read is not None
-    votes = read(tmp_path)
-    assert list(votes) == ["1001_DFA_ANG_XX"]
-    assert dict(zip(CATEGORIES, votes["1001_DFA_ANG_XX"].tolist(), strict=True))["angry"] == pytest.approx(0.6)
-
-
 def test_list_and_index(tmp_path: Path) -> None:
     listed = json.loads(runner.invoke(app, ["data", "list", "--json"]).stdout)
     assert {row["name"] for row in listed} == {*corpora(), "vocaset", "emovoca"}

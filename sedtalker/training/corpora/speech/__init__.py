@@ -19,7 +19,6 @@ from typing import Any, Literal, NamedTuple
 
 import soundfile
 
-from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.audio.audio import SHORTEST_SECONDS
 from sedtalker.emotion.taxonomy import known_category
@@ -39,8 +38,6 @@ Use = Literal["free", "non-commercial", "evaluation"]
 """What weights trained on a corpus may be used for; ``evaluation``: none should be passed on."""
 Found = tuple[list[Clip], list[str]]
 """Clips of an unpacked folder, and the names of its sound files that do not follow the layout."""
-Ratings = Mapping[str, Floats]
-"""Share of the raters' votes for each category (7,) by file name without its ending."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +93,8 @@ class SpeechCorpus:
     """Kept out of all training here, to test on."""
     training: Training | None = None
     """What the shipped networks were trained on, if anything."""
-    ratings: Callable[[Path], Ratings] | None = None
-    """Reader of listeners' votes in its folder, where it has some."""
+    rated: bool = False
+    """Whether there are votes of raters in its folder, see ``transfer_recipe.read_vote_table``."""
     note: str = ""
     """What a user should know besides."""
 
@@ -143,8 +140,8 @@ def _own_corpora() -> Mapping[str, SpeechCorpus]:
 def _from_row(name: str, row: dict[str, Any]) -> SpeechCorpus:
     """A corpus from a row: what reads it is the pattern of its file names, or a function of ``tables``."""
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-    for key in given.keys() & {"read", "ratings"}:
-        given[key] = load(f"{__name__}.tables:{given[key]}")
+    if "read" in given:
+        given["read"] = load(f"{__name__}.tables:{given['read']}")
     if files := given.pop("files", None):
         emotions = {word: word for word in files.pop("words", ())} | files.pop("emotions", {})
         given["read"] = NamedFiles(**{"language": row["language"], "emotions": emotions, **files})

@@ -12,8 +12,7 @@ from urllib.parse import unquote
 from sedtalker.emotion.taxonomy import known_kind
 from sedtalker.errors import InputError, said_of
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import UNLABELLED, Found, Ratings, corpus_word, read_table
-from sedtalker.training.corpora.transfer_recipe import read_vote_table
+from sedtalker.training.corpora.speech import UNLABELLED, Found, corpus_word, read_table
 
 Listed = Iterator[tuple[str, Path | None, Clip]]
 """Rows of tables: the name that the table has, the file where it should be or None, and what is known of it."""
@@ -166,16 +165,7 @@ def read_speechocean762(folder: Path) -> Found:
     return clips, unknown
 
 
-# --- Votes and ratings of listeners.
-
-
-def read_voice_votes(folder: Path) -> Ratings:
-    """CREMA-D: shares of the votes of raters who had the voice alone, by file name without its ending.
-
-    Raises:
-        InputError: there is no table of votes.
-    """
-    return {name: votes.share for name, votes in read_vote_table(folder).items()}
+# --- Ratings of listeners.
 
 
 TABLE = "labels.csv"

@@ -48,7 +48,7 @@ export function buildExport(panel) {
     if (!formats.length) return complain(new Error("Choose at least one format."));
     results.replaceChildren();
     try {
-      const { job } = await post("export", { formats, targets: targets.value, size: Number(size.value), video: formats.includes("mp4"), everybody: all.checked && speakers().length > 0 });
+      const { job } = await post("export", { formats, targets: targets.value, size: Number(size.value), everybody: all.checked && speakers().length > 0 });
       expectJob(job, "export");
     } catch (error) {
       complain(error);
