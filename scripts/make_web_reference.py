@@ -4,7 +4,8 @@
 
 Outputs of the networks are there for every frame, so that all around them is tested without them too; of what follows,
 every so many frames. Arrays are float32 in base64. Somebody laughs in another recording: the sample's beginning, a
-synthesised laugh, and the sample's beginning again.
+synthesised laugh, and the sample's beginning again. In three others a sound follows the sample's beginning after a
+pause: a knock, a door that slams, and a voice.
 """
 
 from __future__ import annotations
@@ -62,6 +63,10 @@ STREAM_SECONDS = 9.0
 """How much of the recording is streamed."""
 SPOKEN_SECONDS = 3.0
 """Speech before and after the laugh."""
+SPOKEN_ALONE = slice(26_000, 42_000)
+"""A second of the sample: the voice that follows a pause."""
+ROOM_SECONDS, ROOM_LEVEL = 1.5, 2e-4
+"""Length and deviation of the noise of a room, which a pause is."""
 BURSTS = tuple(Burst(4.0 * k + 1.2, 4.0 * k + 2.5, kind, 1.0) for k, kind in enumerate(BURST_KINDS))
 """Shown by the lively recording, in which there is none."""
 PIECE = 1000
@@ -147,7 +152,40 @@ def make(sound: Audio) -> dict[str, Any]:
         "rhythm": _rhythm(lips),
         "stream": _stream(sound, STILL_STREAM),
         "lively_stream": lively_stream,
+        "spoken": round(SPOKEN_SECONDS * sound.rate),
+        "room": {"level": ROOM_LEVEL, "samples": round(ROOM_SECONDS * SAMPLE_RATE)},
         "laughter": _laughter(sound),
+        "short_sounds": {name: _short_sound(sound, made) for name, made in short_sounds(sound).items()},
+    }
+
+
+def short_sounds(sample: Audio) -> dict[str, NDArray[np.int16]]:
+    """A knock, half a second of a door that slams (low noise, and a panel that rings), and a voice, at 16 kHz."""
+    time, rng = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE, np.random.default_rng(3)
+    noise = scipy.signal.lfilter(*scipy.signal.butter(2, 0.1), rng.normal(size=len(time)))
+    slam = 3.0 * noise * np.exp(-14.0 * time) + np.sin(2.0 * np.pi * 85.0 * time) * np.exp(-10.0 * time)
+    knock = (np.sin(2.0 * np.pi * 120.0 * time) + noise) * np.exp(-30.0 * time)
+    made = {name: 0.8 * sound / np.abs(sound).max() for name, sound in (("knock", knock), ("slam", slam))}
+    made["voice"] = sample.samples[SPOKEN_ALONE]
+    return {name: np.round(32767.0 * sound).astype(np.int16) for name, sound in made.items()}
+
+
+def room() -> Floats:
+    """The noise of a room that any language can draw."""
+    return (ROOM_LEVEL * Drawn(5).standard_normal(round(ROOM_SECONDS * SAMPLE_RATE))).astype(np.float32)
+
+
+def _short_sound(sample: Audio, last: NDArray[np.int16]) -> dict[str, Any]:
+    """A recording with a sound after a pause: the sound, what is speech, what is shown, and the face of a stream."""
+    spoken, pause = sample.samples[: round(SPOKEN_SECONDS * sample.rate)], room()
+    sound = Audio(np.concatenate([spoken, pause, last.astype(np.float32) / 32768.0, pause]), sample.rate)
+    track = Animator.from_pretrained().diarizer(sound)
+    assert track.speech is not None
+    return {
+        "sound": base64.b64encode(last.tobytes()).decode(),
+        "speech": _rows(track.speech.astype(np.float32), 1),
+        "intensity": _rows(track.intensity, 1),
+        "stream": _stream(sound, STILL_STREAM),
     }
 
 
@@ -189,7 +227,6 @@ def _laughter(sample: Audio) -> dict[str, Any]:
     assert [burst.kind for burst in track.bursts] == ["laugh"]
     return {
         "laugh": base64.b64encode(laughs.tobytes()).decode(),
-        "spoken": len(spoken),
         "posterior": _rows(burst_posterior(detector, burst_rows(features)), 1),
         "distance": _rows(np.asarray(distance, np.float32), 1),
         "bursts": [asdict(burst) for burst in track.bursts],

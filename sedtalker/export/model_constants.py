@@ -106,7 +106,7 @@ def _encoder(name: str, grid: int) -> Section:
 
 
 def _diarizer(network: DiarizerNetwork) -> Section:
-    seconds = _named(inference, "WINDOW_SECONDS")
+    seconds = _named(inference, "WINDOW_SECONDS", "SHORT_SOUND", "BRIEF_SOUND", "BRIEF_LIMIT")
     return {**seconds, "context": network.config.context, "row": ROW, "least": FEWEST_ROWS * ROW}
 
 

@@ -1,7 +1,7 @@
 /** What the diarizer says of a whole recording, and the track that a face is given. */
 
 import { speechActivity } from "./activity.js";
-import { clip, convolve, interpolate } from "./filters.js";
+import { clip, convolve, interpolate, runsOf } from "./filters.js";
 import { decodeLabels, runs, segmentsOf } from "./segmentation.js";
 import { attenuation, decided, neutralByIntensity, segmentEvidence, visible } from "./shown.js";
 
@@ -47,10 +47,14 @@ export async function frameEmotions(networks, analysis, mel, hidden, onprogress)
   const step = Math.floor(Math.round(seconds * rate) / row) * row;
   const margin = Math.ceil(context / row) * row;
   const found = emptyFrames(count, classes);
+  const active = speechActivity(analysis.prosody, rate, constants.activity);
+  const measured = { mel, hidden, prosody: analysis.prosody, speech: analysis.speech };
+  const other = await noVoice(networks, measured, active, true);
+  const given = { ...measured, speech: without(measured.speech, other) };
+  found.speech = without(active, other);
   for (let start = 0; start < count; start += step) {
     const first = Math.max(0, start - margin);
     const end = Math.min(count, start + step + margin);
-    const given = { mel, hidden, prosody: analysis.prosody, speech: analysis.speech };
     const estimate = await networks.diarize(given, first, end);
     const last = Math.min(count, start + step);
     found.posterior.set(estimate.posterior.subarray((start - first) * classes, (last - first) * classes), start * classes);
@@ -59,8 +63,37 @@ export async function frameEmotions(networks, analysis, mel, hidden, onprogress)
     }
     await onprogress?.(last / count);
   }
-  found.speech = speechActivity(analysis.prosody, rate, constants.activity);
   return found;
+}
+
+/**
+ * Short sounds between pauses that are no voice, as of a door that slams; they are no speech after all.
+ *
+ * Each is judged by itself, when it or the recording has ended.
+ * @param {import("./networks.js").Networks} networks
+ * @param {{mel: Float32Array, prosody: Float32Array, speech: Uint8Array, hidden: Float32Array}} given (T, …) each
+ * @param {Uint8Array} speech (T) from ``speechActivity``
+ * @param {boolean} ended whether nothing comes after these frames
+ * @param {number} [since] sounds that end before this frame are not judged
+ * @returns {Promise<Uint8Array>} (T)
+ */
+export async function noVoice(networks, given, speech, ended, since = 0) {
+  const { features, diarizer, shown } = networks.constants;
+  const [other, sounds] = [new Uint8Array(speech.length), runsOf(speech)];
+  for (const [first, end] of sounds.length > 1 ? sounds : []) {
+    const seconds = (end - first) / features.frame_rate;
+    if (end <= since || (end === speech.length && !ended) || seconds > diarizer.short_sound) continue;
+    const { distance } = await networks.diarize(given, first, end);
+    const mean = distance.reduce((sum, value) => sum + value, 0) / (end - first);
+    const limit = shown.familiar[1] * (seconds < diarizer.brief_sound ? diarizer.brief_limit : 1);
+    if (mean > limit) other.fill(1, first, end);
+  }
+  return other;
+}
+
+/** A mask (T) without the frames of another one. */
+export function without(mask, other) {
+  return mask.map((value, i) => (other[i] ? 0 : value));
 }
 
 function emptyFrames(count, classes) {

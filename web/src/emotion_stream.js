@@ -7,6 +7,7 @@
 
 import { speechActivity } from "./activity.js";
 import { streamedBursts } from "./bursts.js";
+import { noVoice, without } from "./emotion.js";
 import { centreBands, finite, pairMeans } from "./features.js";
 import { joined } from "./networks.js";
 import { LiveSegmentation } from "./segmentation.js";
@@ -88,6 +89,8 @@ export class DiarizerStream {
     this.networks = networks;
     this.hops = new Hops(new EncoderStream(networks, keep, true), delay, hop, constants);
     this.segmentation = new LiveSegmentation(track.labels.length, constants.features.frame_rate, segments);
+    /** @type {Set<number>} Numbers of the kept frames of sounds that are no voice. */
+    this.other = new Set();
   }
 
   /**
@@ -108,12 +111,17 @@ export class DiarizerStream {
     const { shown, features, activity, diarizer } = networks.constants;
     const kept = streamed.total - streamed.first;
     const mel = pairMeans(centreBands(streamed.mel, streamed.means), features.mel_bands);
+    const active = speechActivity(streamed.prosody, features.frame_rate, activity, streamed.loud);
+    const measured = { mel, prosody: streamed.prosody, speech: streamed.speech, hidden: streamed.hidden };
+    const other = await noVoice(networks, measured, active, this.hops.ended, since);
+    for (let i = 0; i < since; i++) if (this.other.has(streamed.first + i)) other[i] = 1;
+    this.other = new Set([...other.keys()].filter((i) => other[i]).map((i) => streamed.first + i));
     const first = Math.max(0, Math.floor((since - diarizer.context) / diarizer.row) * diarizer.row);
-    const found = await networks.diarize({ ...streamed, mel }, first, kept);
+    const found = await networks.diarize({ ...measured, speech: without(streamed.speech, other) }, first, kept);
     const classes = found.posterior.length / (kept - first);
     const posterior = found.posterior.subarray((since - first) * classes);
     const [intensity, boundary, distance] = ["intensity", "boundary", "distance"].map((name) => found[name].subarray(since - first));
-    const speech = speechActivity(streamed.prosody, features.frame_rate, activity, streamed.loud).subarray(since);
+    const speech = without(active, other).subarray(since);
     const strength = intensity.map((value, i) => visible(value, shown) * attenuation(distance[i], shown));
     const face = posterior.slice();
     for (let i = 0; i < strength.length; i++) {

@@ -7,7 +7,7 @@ import { encode } from "../src/networks.js";
 import { listen, move } from "../src/recipe.js";
 import { ModelError, SEDTalker } from "../src/sedtalker.js";
 import { drawnGenerators } from "./support/drawn.js";
-import { assertClose, constants, laughingRecording, reference, runtime, sampleRecording, withoutNetworks } from "./support/reference.js";
+import { assertClose, constants, laughingRecording, recordingWith, reference, runtime, sampleRecording, withoutNetworks } from "./support/reference.js";
 
 const skip = withoutNetworks;
 const samples = sampleRecording();
@@ -69,6 +69,15 @@ test("a laugh is found and shown as in Python", { skip }, async () => {
   assertClose(made.weights, animation.weights, 1e-3, "weights of a laugh");
   assertClose(made.head, animation.head, 1e-3, "head of a laugh");
 });
+
+for (const [name, there] of Object.entries(reference.short_sounds)) {
+  test(`a ${name} after a pause is speech as far as in Python`, { skip }, async () => {
+    const { track } = await listen((await face()).networks, recordingWith(there), async () => {});
+    assertClose(track.speech, there.speech, 0, `speech of a ${name}`);
+    assertClose(track.intensity, there.intensity, 1e-3, `shown intensity of a ${name}`);
+    assert.equal(track.speech.subarray(220).includes(1), name === "voice");
+  });
+}
 
 test("no recording and no models are said in one line", { skip }, async () => {
   await assert.rejects((await face()).animate(new Float32Array(100)), /0\.1 s/);

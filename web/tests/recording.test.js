@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { burstsOf } from "../src/bursts.js";
 import { easeCuts } from "../src/conditioning.js";
-import { emotionTrack, shapeTrack } from "../src/emotion.js";
+import { emotionTrack, noVoice, shapeTrack } from "../src/emotion.js";
 import { Ear } from "../src/features.js";
 import { assemble } from "../src/assembly.js";
 import { finishMouth } from "../src/recipe.js";
@@ -35,6 +35,28 @@ test("bursts are found in the detector's probabilities as in Python, and none in
   const strange = whole(distance).fill(1e3);
   assert.deepEqual(burstsOf(whole(posterior), strange, constants), []);
   assert.deepEqual(burstsOf(new Float32Array(0), strange, constants), []);
+});
+
+test("a short sound between pauses that is far from the training is no voice, once it has ended", async () => {
+  const speech = new Uint8Array(400);
+  const sounds = { voice: [20, 140], slam: [200, 225], brief: [300, 315], last: [380, 400] };
+  for (const [first, end] of Object.values(sounds)) speech.fill(1, first, end);
+  const judged = async (distance, ended, since, mask = speech) => {
+    const asked = [];
+    const diarize = async (_, first, end) => {
+      asked.push(Object.keys(sounds).find((name) => sounds[name][0] === first));
+      return { distance: new Float32Array(end - first).fill(distance) };
+    };
+    const other = await noVoice({ constants, diarize }, {}, mask, ended, since);
+    return [asked, Object.keys(sounds).filter((name) => other[sounds[name][0]])];
+  };
+  const { familiar: [, limit] } = constants.shown;
+  assert.deepEqual(await judged(0.9 * limit, true, 0), [["slam", "brief", "last"], []]);
+  assert.deepEqual(await judged(1.1 * limit, true, 0), [["slam", "brief", "last"], ["slam", "last"]]);
+  assert.deepEqual(await judged(1.6 * limit, false, 0), [["slam", "brief"], ["slam", "brief"]], "the last may go on");
+  assert.deepEqual(await judged(1.6 * limit, false, 225), [["brief"], ["brief"]], "the slam was judged before");
+  const alone = speech.map((value, i) => (i > 200 && i < 225 ? value : 0));
+  assert.deepEqual(await judged(1.6 * limit, true, 0, alone), [[], []], "there is nothing beside it");
 });
 
 test("a recording in which nobody speaks is neutral", () => {

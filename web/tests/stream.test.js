@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { LiveSegmentation, decodeLabels } from "../src/segmentation.js";
 import { SEDTalker } from "../src/sedtalker.js";
 import { drawnGenerators } from "./support/drawn.js";
-import { assertClose, constants, laughingRecording, reference, runtime, sampleRecording, whole, withoutNetworks } from "./support/reference.js";
+import { assertClose, constants, laughingRecording, recordingWith, reference, runtime, sampleRecording, whole, withoutNetworks } from "./support/reference.js";
 
 const { seconds, piece } = reference.stream;
 let opened;
@@ -52,6 +52,14 @@ test("a laugh moves the face and the head of a stream as in Python", { skip: wit
   const most = Math.max(...frames.map(({ weights }) => weights[smile]));
   assert.ok(most > 0.5 * constants.bursts.held.laugh.mouthSmileLeft, `mouthSmileLeft reaches ${most}`);
 });
+
+for (const [name, there] of Object.entries(reference.short_sounds)) {
+  test(`a ${name} after a pause is shown by a stream as far as in Python`, { skip: withoutNetworks }, async () => {
+    const frames = await compare(there.stream, { idle: false }, recordingWith(there));
+    const after = frames.filter(({ time }) => time > 5.5);
+    assert.equal(Math.max(...after.map(({ intensity }) => intensity)) > 0.3, name === "voice");
+  });
+}
 
 test("pieces that are pushed at once are worked on one after another", { skip: withoutNetworks }, async () => {
   const pieces = [0, 1, 2, 3].map((k) => samples.subarray(4000 * k, 4000 * (k + 1)));

@@ -1,7 +1,7 @@
 import { Random } from "../../src/random.js";
 
 /** The numbers that ``Drawn`` in ``scripts/make_web_reference.py`` draws. */
-class Drawn extends Random {
+export class Drawn extends Random {
   constructor(state) {
     super(0);
     this.held = state;

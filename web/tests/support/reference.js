@@ -6,6 +6,9 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { gunzipSync } from "node:zlib";
 
+import { joined } from "../../src/networks.js";
+import { Drawn } from "./drawn.js";
+
 const HERE = new URL("../", import.meta.url);
 const SAMPLE = new URL("../../../data/samples/four_moods.wav", import.meta.url);
 
@@ -21,13 +24,23 @@ export function sampleRecording() {
   return Float32Array.from({ length: count }, (_, i) => file.readInt16LE(start + 2 * i) / 32768);
 }
 
+/** Samples of 16 bits that Python wrote. */
+function samplesOf(text) {
+  const bytes = Buffer.from(text, "base64");
+  return Float32Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
+}
+
 /** The recording with a laugh between two times the sample's beginning. */
 export function laughingRecording() {
-  const { laugh, spoken } = reference.laughter;
-  const bytes = Buffer.from(laugh, "base64");
-  const laughs = Float32Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readInt16LE(2 * i) / 32768);
-  const speech = sampleRecording().subarray(0, spoken);
-  return Float32Array.of(...speech, ...laughs, ...speech);
+  const speech = sampleRecording().subarray(0, reference.spoken);
+  return joined([speech, samplesOf(reference.laughter.laugh), speech]);
+}
+
+/** A recording in which a sound follows the sample's beginning after a pause. @param {{sound: string}} there */
+export function recordingWith({ sound }) {
+  const [generator, { level, samples }] = [new Drawn(5), reference.room];
+  const pause = Float32Array.from({ length: samples }, () => level * generator.normal());
+  return joined([sampleRecording().subarray(0, reference.spoken), pause, samplesOf(sound), pause]);
 }
 
 /**
