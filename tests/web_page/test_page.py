@@ -181,6 +181,7 @@ def test_dropping_a_file(page: Page) -> None:
     assert page.page.evaluate(script, list(speech(1.0)))
     page.until("page.animation")
     assert page.page.evaluate("page.name") == "dropped"
+    assert page.page.inner_text("#status").startswith("Ready: 1 second, ")
 
 
 def test_several_files_are_not_taken_for_one(page: Page) -> None:
@@ -262,6 +263,15 @@ def test_a_phone_needs_no_scrolling_sideways(browser: Any, site: str) -> None:
            .map((each) => [each.textContent, each.getBoundingClientRect().height]).filter(([, high]) => high < 44)"""
     )
     assert small == []
+    context.close()
+
+
+def test_a_phone_on_its_side_shows_the_button(browser: Any, site: str) -> None:
+    context = browser.new_context(viewport={"width": 740, "height": 360}, has_touch=True, is_mobile=True)
+    page = Page(context.new_page(), site).open()
+    box = page.page.locator("#sample").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] < 360
     context.close()
 
 
@@ -366,7 +376,8 @@ def test_an_hour_of_sound(page: Page) -> None:
 def test_too_short_a_sound(page: Page) -> None:
     page.give("click.wav", speech(0.05))
     page.until("document.getElementById('problem').textContent")
-    assert page.problem == "This sound is shorter than a tenth of a second."
+    assert page.problem == "This sound is shorter than 0.1 s: there is no syllable in it."
+    assert page.page.inner_text("#status") == ""
 
 
 def test_no_simd(browser: Any, site: str) -> None:

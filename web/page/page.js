@@ -56,6 +56,7 @@ const LOADING = "Loading the models";
 function complain(error) {
   problem.textContent = error instanceof Error ? error.message : String(error);
   busy("");
+  announce(""); // what was under way is over
 }
 
 /** @param {string} text what is under way; empty: nothing @param {number} [share] how much of it is done */
@@ -139,7 +140,8 @@ function show(animation, file, name) {
   const spoken = `${segments.length} ${segments.length === 1 ? "segment" : "segments"}: ${labels.join(", ")}`;
   const beside = bursts.length ? `; sounds of the voice: ${bursts.join(", ")}` : "";
   if (!segments.length) problem.textContent = NO_SPEECH;
-  announce(`Ready: ${Math.round(length)} seconds, ${segments.length ? spoken : "no speech"}${beside}.`);
+  const seconds = Math.round(length);
+  announce(`Ready: ${seconds} ${seconds === 1 ? "second" : "seconds"}, ${segments.length ? spoken : "no speech"}${beside}.`);
   seek(0);
   play.focus({ preventScroll: true });
 }

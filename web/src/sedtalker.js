@@ -66,7 +66,7 @@ export class SEDTalker {
    */
   async animate(samples, { fps = this.constants.idle.fps, idle = true, seed = 0, onprogress, emotion } = {}) {
     const { sample_rate: rate, shortest_seconds: least } = this.constants.features;
-    if (!(samples.length >= least * rate)) throw new RangeError(`a recording lasts ${least} s at least: there is no syllable in less`);
+    if (!(samples.length >= least * rate)) throw new RangeError(`This sound is shorter than ${least} s: there is no syllable in it.`);
     const sound = finite(samples);
     const progress = async (share) => onprogress?.(share);
     const heard = await listen(this.networks, sound, progress);

@@ -57,8 +57,8 @@ export function readWav(file) {
 
 /** Power of the mean of all channels below this share of the loudest one's: they cancel each other. */
 const CANCELLED = 1e-3;
-/** Times full scale from which on a sound is brought down. */
-const FAR_BEYOND_FULL_SCALE = 2;
+/** Times full scale: from which on a sound is brought down; and more is no sound, but a damaged file. */
+const [FAR_BEYOND_FULL_SCALE, LOUDEST] = [2, 1e6];
 
 /**
  * One channel of several: their mean, or the loudest where they cancel out. What is no number is silence, and sound far
@@ -71,7 +71,7 @@ export function mixed(channels) {
   const power = (/** @type {Float32Array} */ part) => part.reduce((sum, value) => sum + value * value, 0);
   for (const part of channels) {
     for (let i = 0; i < part.length; i++) {
-      if (!Number.isFinite(part[i])) part[i] = 0;
+      if (!(Math.abs(part[i]) <= LOUDEST)) part[i] = 0;
       peak = Math.max(peak, Math.abs(part[i]));
     }
   }

@@ -35,7 +35,7 @@ export class SEDTalker {
 
   /** @param {Float32Array} samples @param {any} options */
   async animate(samples, { fps = 30, onprogress = () => {}, emotion } = {}) {
-    if (samples.length < 0.1 * RATE) throw new Error("This sound is shorter than a tenth of a second.");
+    if (samples.length < 0.1 * RATE) throw new Error("This sound is shorter than 0.1 s: there is no syllable in it.");
     const size = RATE / fps;
     const count = Math.max(1, Math.ceil(samples.length / size - 1e-6));
     const frames = Array.from({ length: count }, (_, i) => frame(samples.subarray(Math.round(i * size), Math.round((i + 1) * size)), i / fps));
