@@ -15,6 +15,7 @@ import soundfile
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation_stream import StreamedFrame
+from sedtalker.audio import from_samples
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.export.arkit import eye_angles
 from sedtalker.face.arkit import ARKIT_52
@@ -184,14 +185,25 @@ def test_resampling_in_blocks_is_that_of_the_whole(rate: int) -> None:
     assert len(got["whole"]) == pytest.approx(8000, abs=1)
     inside = slice(100, 7900)
     wanted = np.sin(2 * np.pi * 440 * np.arange(len(got["whole"])) / 16_000)
-    assert np.abs(np.array(got["whole"]) - wanted)[inside].max() < 2e-3
+    assert np.abs(np.array(got["whole"]) - wanted)[inside].max() < 1e-4
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+def test_resampled_sound_is_nearly_that_of_python(rate: int) -> None:
+    samples = np.random.default_rng(4).normal(scale=0.1, size=rate // 2).astype(np.float32)
+    script = """const { resampled } = await import("./wav.js");
+      return [...resampled(Float32Array.from(given.samples), given.rate, 16000)];"""
+    got = np.array(node(script, {"rate": rate, "samples": samples.tolist()}))
+    wanted = from_samples(samples, rate).samples
+    assert len(got) == len(wanted)
+    assert np.sqrt(np.mean((got - wanted) ** 2)) < 0.005 * np.sqrt(np.mean(wanted**2))
 
 
 def test_resampling_lets_nothing_pass_above_the_band() -> None:
     samples = np.sin(2 * np.pi * 9_500 * np.arange(24_000) / 48_000)
     script = """const { Resampler } = await import("./resampling.js");
       return [...new Resampler(48000, 16000).push(Float32Array.from(given))];"""
-    assert np.abs(np.array(node(script, samples.tolist()))[200:]).max() < 2e-3
+    assert np.abs(np.array(node(script, samples.tolist()))[200:]).max() < 1e-4
 
 
 def test_frames_of_a_stream_are_shown_evenly_and_catch_up() -> None:
@@ -265,6 +277,37 @@ def test_faulty_sound_is_mended_as_python_mends_it(fault: str, tmp_path: Path) -
     audio = load_audio(path)
     assert np.abs(audio.samples).max() > 0.1
     np.testing.assert_allclose(node(script, str(path)), audio.samples, atol=1e-6)
+
+
+@pytest.mark.parametrize(("form", "rates"), [("FLAC", (8_000, 44_100, 96_000)), ("OGG", (16_000, 44_100))])
+def test_the_rate_of_a_compressed_file_is_read(form: str, rates: tuple[int, ...], tmp_path: Path) -> None:
+    assert [_rate_read(tmp_path, form, rate) for rate in rates] == list(rates)
+
+
+def test_the_rate_of_an_mp3_is_read_behind_its_tags(tmp_path: Path) -> None:
+    rates = [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]
+    assert [_rate_read(tmp_path, "MP3", rate) for rate in rates] == rates
+    assert _rate_read(tmp_path, "MP3", 22_050, b"ID3\x04\x00\x00\x00\x00\x02\x00" + bytes([255, 251]) * 128) == 22_050
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff" * 100, b"OggS" + b"\xff" * 60, b"fLaC" + bytes(100), b"ID3" + b"\xff" * 90]
+)
+def test_a_broken_head_is_taken_for_the_usual_rate(data: bytes, tmp_path: Path) -> None:
+    assert _rate_read(tmp_path, "", 0, data) == 48_000
+
+
+def _rate_read(folder: Path, form: str, rate: int, before: bytes = b"") -> int:
+    """The rate that JavaScript reads out of a file of a form, with something before it."""
+    path = folder / "sound"
+    if form:
+        soundfile.write(path, np.zeros(rate // 4), rate, format=form)
+    path.write_bytes(before + (path.read_bytes() if form else b""))
+    script = """const { readFile } = await import("node:fs/promises");
+      const { soundRate } = await import("./sound_rate.js");
+      const data = await readFile(given);
+      return soundRate(data.buffer.slice(data.byteOffset, data.byteOffset + data.length));"""
+    return int(node(script, str(path)))
 
 
 def test_what_is_no_wav_file_is_left_to_the_browser() -> None:

@@ -169,6 +169,24 @@ def test_other_rates_and_channels(page: Page) -> None:
     assert page.page.evaluate("page.animation.weights.length / 52") == pytest.approx(45, abs=1)
 
 
+@pytest.mark.parametrize(("form", "rate"), [("FLAC", 16_000), ("FLAC", 44_100), ("OGG", 48_000), ("MP3", 44_100)])
+def test_compressed_sound_is_that_of_python(page: Page, form: str, rate: int, tmp_path: Path) -> None:
+    from sedtalker.audio import load_audio
+
+    path = tmp_path / "speech"
+    samples, _ = soundfile.read(io.BytesIO(speech(3.0, rate)), dtype="float32")
+    soundfile.write(path, samples, rate, format=form)
+    script = """async (data) => {
+      const { decodeSound } = await import("./src/microphone.js");
+      return [...await decodeSound(new Blob([Uint8Array.from(data)]))];
+    }"""
+    got, wanted = np.array(page.page.evaluate(script, list(path.read_bytes()))), load_audio(path).samples
+    assert len(got) == pytest.approx(len(wanted), abs=1)
+    upper = [np.abs(np.fft.rfft(each, 48_000))[18_000:21_000] for each in (got, wanted)]  # 6 to 7 kHz
+    assert np.mean(upper[0] ** 2) == pytest.approx(np.mean(upper[1] ** 2), rel=0.02)
+    assert np.sqrt(np.mean((got - wanted[: len(got)]) ** 2)) < 0.01 * np.sqrt(np.mean(wanted**2))
+
+
 def test_dropping_a_file(page: Page) -> None:
     script = """(data) => {
       const held = new DataTransfer();

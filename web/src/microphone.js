@@ -1,5 +1,6 @@
 /** Sound into the face: the microphone as an async iterable of blocks, and a sound file as samples. */
 
+import { soundRate } from "./sound_rate.js";
 import { mixed, readWav, resampled } from "./wav.js";
 
 /** Samples a second that the face takes, and in a block of 20 ms. */
@@ -94,7 +95,7 @@ export function joined(blocks) {
 }
 
 /**
- * The samples of a sound file, mono, 16 kHz; all but WAV is decoded and resampled by the browser.
+ * The samples of a sound file, mono, 16 kHz; all but WAV is decoded by the browser.
  * @param {Blob} file @returns {Promise<Float32Array>}
  */
 export async function decodeSound(file) {
@@ -103,13 +104,14 @@ export async function decodeSound(file) {
   });
   const wav = readWav(bytes);
   if (wav) return resampled(wav.samples, wav.rate, RATE);
+  const rate = soundRate(bytes);
   let sound;
   try {
-    sound = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(bytes);
+    sound = await new OfflineAudioContext(1, 1, rate).decodeAudioData(bytes);
   } catch (error) {
     throw new Error("This file is no sound that this browser can read. WAV, MP3, FLAC, M4A and OGG are usual.", { cause: error });
   }
-  return mixed(Array.from({ length: sound.numberOfChannels }, (_, channel) => sound.getChannelData(channel)));
+  return resampled(mixed(Array.from({ length: sound.numberOfChannels }, (_, channel) => sound.getChannelData(channel))), rate, RATE);
 }
 
 /**
