@@ -29,7 +29,7 @@ MOST_SHOWN = 4
 """How many times the size of the file its tensors may have together; those that share numbers count each."""
 MEMORY = 2**30
 """Bytes that reading may take, beside four times the file."""
-SECONDS, WORK = 45, 10
+READING_SECONDS, WORK = 45, 10
 """Seconds that reading may take, with torch's own beginning, and seconds of work of it; one more for each 32 MiB."""
 ADVICE = ("Weights only load failed", "(1)", "(2)", "Please file", "Check the documentation")
 """How lines of torch begin that are for programmers."""
@@ -55,7 +55,7 @@ def convert_foreign_weights(source: Path, target: Path) -> None:
     if not is_file(source):
         raise InputError(f"{source}: no such file")
     try:
-        seconds = SECONDS + source.stat().st_size // 2**25
+        seconds = READING_SECONDS + source.stat().st_size // 2**25
         done = run_beside(_CONVERT, [str(source), str(target)], seconds, isolated=False)
     except subprocess.TimeoutExpired:
         raise InputError(f"{source}: not weights, or damaged (it is not read within {seconds} seconds)") from None

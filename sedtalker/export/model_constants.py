@@ -167,7 +167,7 @@ def _bursts() -> Section:
 
 
 def _voice_presence() -> Section:
-    names = "WINDOWS", "CERTAIN", "NO_VOICE", "HELD", "AHEAD", "OPENING", "CLOSING"
+    names = "WINDOWS", "CERTAIN", "NO_VOICE", "HELD_FRAMES", "AHEAD_FRAMES", "OPENING_RATE", "CLOSING_RATE"
     weights = {name: values.tolist() for name, values in voice_presence.presence_weights()._asdict().items()}
     return {**weights, "bias": weights["bias"][0], **_named(voice_presence, *names)}
 

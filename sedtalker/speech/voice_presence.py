@@ -18,18 +18,16 @@ from sedtalker.arrays import Doubles, Floats, Mask, softmax
 from sedtalker.checkpoint import builtin_checkpoint, read_arrays
 from sedtalker.speech.features import MINUTE, PHONE_INDEX, SILENCE, SPEECH, SpeechFeatures
 
-NAME = "voice_presence"
-"""Folder of its weights."""
 WINDOWS = (12, 50)
 """Frames of 20 ms, up to the one that is judged, over which vectors are described."""
 CERTAIN, NO_VOICE = 0.0, 2.0
 """Logits of no voice up to which a frame is taken for a voice, and from which on for none; chosen on development
 corpora so that whispers, cries and singing move the mouth."""
-HELD, AHEAD = 15, 4
+HELD_FRAMES, AHEAD_FRAMES = 15, 4
 """A frame counts as the likeliest voice among so many frames before it and after it."""
-OPENING, CLOSING = 1 / 3, 1 / 12
+OPENING_RATE, CLOSING_RATE = 1 / 3, 1 / 12
 """How much more, and how much less, a frame may be a voice than the one before: a mouth opens faster than it closes."""
-LEAST = 1e-9
+LEAST_PROBABILITY = 1e-9
 """Probability of a phone, at least, before its logarithm."""
 
 
@@ -52,7 +50,7 @@ class PresenceWeights(NamedTuple):
 @lru_cache(maxsize=1)
 def presence_weights() -> PresenceWeights:
     """The built-in weights, read once."""
-    return PresenceWeights(*read_arrays(builtin_checkpoint(NAME), *PresenceWeights._fields))
+    return PresenceWeights(*read_arrays(builtin_checkpoint("voice_presence"), *PresenceWeights._fields))
 
 
 def described(hidden: Floats, first: int = 0) -> Doubles:
@@ -79,7 +77,7 @@ class PresenceStream:
         self.weights = weights = weights or presence_weights()
         self.past = np.zeros((0, len(weights.rest)), np.float32)
         """Vectors of the frames before the next ones, as far as windows reach back."""
-        self.likely = np.ones(HELD, np.float64)
+        self.likely = np.ones(HELD_FRAMES, np.float64)
         """How far the last frames, each by itself, were a voice."""
         self.unjudged = WINDOWS[0] - 1
         """Frames at the beginning that are still taken for a voice: too little is known of them."""
@@ -101,16 +99,18 @@ class PresenceStream:
             logit = described_rows @ self.weights.weight + self.weights.bias
             likely.append(np.clip((NO_VOICE - logit) / (NO_VOICE - CERTAIN), 0.0, 1.0))
         around = np.concatenate([self.likely, *likely])
-        around[HELD : HELD + self.unjudged] = 1.0
-        judged = np.append(np.ones(HELD, bool), speech)
+        around[HELD_FRAMES : HELD_FRAMES + self.unjudged] = 1.0
+        judged = np.append(np.ones(HELD_FRAMES, bool), speech)
         around = around[np.maximum.accumulate(np.where(judged, np.arange(len(around)), 0))]
-        wanted = np.lib.stride_tricks.sliding_window_view(np.pad(around, (0, AHEAD)), HELD + 1 + AHEAD).max(-1)
+        wanted = np.lib.stride_tricks.sliding_window_view(
+            np.pad(around, (0, AHEAD_FRAMES)), HELD_FRAMES + 1 + AHEAD_FRAMES
+        ).max(-1)
         made, last = np.empty(len(hidden), np.float32), self.last
         for frame, value in enumerate(wanted):
-            last = min(max(value, last - CLOSING), last + OPENING)
+            last = min(max(value, last - CLOSING_RATE), last + OPENING_RATE)
             made[frame] = last
             self.last = last if frame + 1 == new else self.last
-        self.past, self.likely = rows[: before + new][-WINDOWS[-1] :], around[: HELD + new][-HELD:]
+        self.past, self.likely = rows[: before + new][-WINDOWS[-1] :], around[: HELD_FRAMES + new][-HELD_FRAMES:]
         self.unjudged = max(0, self.unjudged - new)
         return made
 
@@ -145,7 +145,7 @@ def _silent(phones: Floats, share: Floats) -> Floats:
     """Logits (T, 40) of ``PHONES`` whose probabilities are multiplied by a share (T, 1); the rest is silence."""
     probability = softmax(phones, -1) * share
     probability[:, PHONE_INDEX[SILENCE]] += 1.0 - share[:, 0]
-    return np.log(np.maximum(probability, LEAST, dtype=np.float32))
+    return np.log(np.maximum(probability, LEAST_PROBABILITY, dtype=np.float32))
 
 
 def resting(features: SpeechFeatures) -> SpeechFeatures:

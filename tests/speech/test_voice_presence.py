@@ -18,7 +18,7 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.face.arkit import ARKIT_52, TALKING_SHAPES
 from sedtalker.speech.encoder import MelEncoder, open_encoder
 from sedtalker.speech.features import PHONE_INDEX, SILENCE, SpeechFeatures
-from sedtalker.speech.voice_presence import NAME, PresenceStream, at_rest, described, presence_weights, resting
+from sedtalker.speech.voice_presence import PresenceStream, at_rest, described, presence_weights, resting
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
 JAW = ARKIT_52.index("jawOpen")
@@ -131,5 +131,5 @@ def test_no_voice_is_read_as_a_pause(speech: Audio) -> None:
 
 def test_it_reads_the_encoder_that_ships() -> None:
     """Its weights were made on the vectors of the built-in encoder."""
-    trained = read_config(builtin_checkpoint(NAME)).encoder_sha256
+    trained = read_config(builtin_checkpoint("voice_presence")).encoder_sha256
     assert trained == weights_sha256(builtin_checkpoint("speech_encoder"))

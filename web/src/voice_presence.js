@@ -13,7 +13,7 @@ export class PresenceStream {
     /** Vectors of the frames before the next ones, as far as windows reach back. */
     this.past = new Float32Array(0);
     /** How far the last frames, each by itself, were a voice. */
-    this.likely = new Array(constants.held).fill(1);
+    this.likely = new Array(constants.held_frames).fill(1);
     /** Frames at the beginning that are still taken for a voice: too little is known of them. */
     this.unjudged = constants.windows[0] - 1;
     this.last = 1;
@@ -34,17 +34,17 @@ export class PresenceStream {
       const alone = i < this.unjudged ? 1 : clip((c.no_voice - logit) / (c.no_voice - c.certain), 0, 1);
       around.push(speech[i] ? alone : around.at(-1));
     });
-    const made = new Float32Array(around.length - c.held);
+    const made = new Float32Array(around.length - c.held_frames);
     let { last } = this;
     for (let i = 0; i < made.length; i++) {
-      const wanted = Math.max(...around.slice(i, i + c.held + 1 + c.ahead));
-      last = Math.min(Math.max(wanted, last - c.closing), last + c.opening);
+      const wanted = Math.max(...around.slice(i, i + c.held_frames + 1 + c.ahead_frames));
+      last = Math.min(Math.max(wanted, last - c.closing_rate), last + c.opening_rate);
       made[i] = last;
       if (i + 1 === count) this.last = last;
     }
     const end = before + count;
     this.past = rows.slice(Math.max(0, end - this.reach) * width, end * width);
-    this.likely = around.slice(0, c.held + count).slice(-c.held);
+    this.likely = around.slice(0, c.held_frames + count).slice(-c.held_frames);
     this.unjudged = Math.max(0, this.unjudged - count);
     return made;
   }

@@ -51,8 +51,7 @@ from sedtalker.training.corpora.transfer_recipe import (
     votes_on,
 )
 from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig
-from sedtalker.training.tasks.no_voice import fit_no_voice, kinds_of, with_no_voice
-from sedtalker.training.tasks.shown_intensity import neutral_odds, visible_scale
+from sedtalker.training.tasks.calibration import fit_no_voice, kinds_of, neutral_odds, visible_scale, with_no_voice
 from sedtalker.training.tasks.whitened_perceptrons import (
     ClipWindows,
     Rated,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.reading import read_bytes
 
-MOST_BYTES = 2**30
+LARGEST_PICKLE = 2**30
 """Bytes of a pickle that is read."""
 MOST_INSTRUCTIONS = 1_000_000
 """Instructions of a pickle; arrays of any size are one, and a list of numbers has one for each."""
@@ -35,7 +35,7 @@ def read_array_pickle(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         InputError: it is too large or damaged, or asks for anything else.
     """
-    data = read_bytes(path, "a pickle of arrays", MOST_BYTES)
+    data = read_bytes(path, "a pickle of arrays", LARGEST_PICKLE)
     arrays, left = dict[str, NDArray[Any]](), MOST_SHOWN * len(data)
     try:
         held = _Reader(io.BytesIO(data), encoding="latin1").load()
