@@ -131,9 +131,7 @@ def read_kind(folder: Path, *kinds: Kind) -> CheckpointConfig:
     """
     config = read_config(folder)
     if config.kind not in kinds:
-        one, *more = kinds
-        needed = f"a {one} is needed ({', '.join(kinds)})" if more else f"a {one} checkpoint is needed"
-        raise InputError(f"{folder}: this is a {config.kind} checkpoint, {needed}")
+        raise InputError(f"{folder}: a checkpoint of kind {config.kind}; give one of kind {' or '.join(kinds)}")
     return config
 
 

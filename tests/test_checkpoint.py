@@ -43,7 +43,7 @@ def test_every_way_to_be_wrong_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a checkpoint folder"):
         read_config(folder)
     write_checkpoint(folder, CONFIG, {"w": torch.zeros(1)}, "")
-    with pytest.raises(InputError, match="a diarizer checkpoint is needed"):
+    with pytest.raises(InputError, match="give one of kind diarizer"):
         read_checkpoint(folder, "diarizer", Tiny)
     (folder / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(InputError, match="damaged"):

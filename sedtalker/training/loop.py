@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -86,12 +87,15 @@ def changed_settings(run: Path, config: Mapping[str, Any]) -> str:
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the lock of a run's folder: two programs in one would spoil each other's checkpoints and log.
 
+    A folder that was not there goes again where nothing was written to it, as where the data cannot be used.
+
     Raises:
         InputError: another program trains there, or the folder cannot be written to.
     """
     if not is_main_process():
         yield
         return
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / RUN_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -103,6 +107,8 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+        if made and [path.name for path in folder.iterdir()] == [RUN_LOCK]:
+            shutil.rmtree(folder)
 
 
 class RunLog:
@@ -360,9 +366,9 @@ def fit(
     Raises:
         InputError: the data are missing, the loss is no number, or another program trains there.
     """
-    logger.info("preparing the data")
-    task.prepare(hook)
     with _alone(Path(config.run_dir)):
+        logger.info("preparing the data")
+        task.prepare(hook)
         if config.threads:
             torch.set_num_threads(config.threads)
         with _flushed_denormals(), _one_line_of_the_disk():

@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from sedtalker.errors import InputError
 from sedtalker.plugins import load
 from sedtalker.progress import Hook, no_progress
-from sedtalker.storage import user_cache, write_text
+from sedtalker.storage import check_folder, user_cache, write_text
 from sedtalker.training.corpora.manifest import COLUMNS, find_data
 from sedtalker.training.corpora.tracked_motion import split_of
 from sedtalker.training.evaluation.measures import markdown_table
@@ -175,9 +175,10 @@ def train(config: Mapping[str, Any], hook: Hook = no_progress) -> dict[str, floa
     task_config = dict(settings.task)
     name = str(task_config.pop("name", ""))
     data = find_data(Path(settings.data) if settings.data else None)
-    cache = cache_folder(settings.cache)
+    cache, folder = cache_folder(settings.cache), Path(settings.trainer.run_dir)
+    check_folder(folder, force=True)
     if settings.fast:
-        data = few_clips(data, Path(settings.trainer.run_dir) / "few_clips")
+        data = few_clips(data, folder / "few_clips")
     task = make_task(name, task_config, data, cache, settings.fast)
     logger.info("%s: run %s, data %s, cache %s", name, settings.trainer.run_dir, data, cache)
     return fit(task, settings.trainer, hook, config)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 from torch import Tensor, nn
 
+from sedtalker.checkpoint import Kind, read_kind
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
 
@@ -92,11 +93,17 @@ class PreparedTask(Generic[Settings]):
     """What its configuration has to fit."""
     fast: ClassVar[dict[str, Any]] = {}
     """Settings under which little is computed, for ``debug=fast``."""
+    checkpoints: ClassVar[Mapping[str, Kind]] = {}
+    """Settings that name checkpoint folders which are opened late, and their kind: it is looked at before any data."""
     _ready = False
 
     def __init__(self, config: Mapping[str, Any], data: Path, cache: Path):
         self.config = self.settings.model_validate(config)
         self.data, self.cache = data, cache
+        for name, kind in self.checkpoints.items():
+            given = getattr(self.config, name)
+            for folder in given if isinstance(given, tuple) else filter(None, [given]):
+                read_kind(Path(folder), kind)
 
     def prepare(self, hook: Hook = no_progress) -> None:
         """See ``Task``."""

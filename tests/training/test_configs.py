@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.training.published.published_decoder import PublishedDecoderTaskConfig
 from sedtalker.training.published.published_diarizer import PublishedDiarizerTaskConfig
@@ -67,6 +68,25 @@ def test_every_experiment_is_accepted(experiment: str, debug: str | None) -> Non
         assert schema.model_validate({**task, **quick})
     if debug == "overfit":
         assert trainer.overfit
+
+
+@pytest.mark.parametrize(
+    ("experiment", "setting"),
+    [
+        ("decoder_closures", "trainer.run_dir=unused"),
+        ("decoder", "task.start=DIR"),
+        ("speech_encoder_noise", "task.start=DIR"),
+        ("speech_encoder_noise", "task.weights=DIR"),
+        ("speakers", "++task.beside=DIR"),
+        ("transfer_diarizer", "task.frame_networks=[DIR]"),
+    ],
+)
+def test_a_checkpoint_of_another_kind_is_refused_before_any_data(experiment: str, setting: str, tmp_path: Path) -> None:
+    for folder, why in ((builtin_checkpoint("diarizer"), "of kind diarizer"), (tmp_path, "not a checkpoint folder")):
+        config = compose([f"experiment={experiment}", setting.replace("DIR", str(folder)), "trainer.run_dir=unused"])
+        task = dict(config["task"])
+        with pytest.raises(InputError, match="not a checkpoint folder" if "task" not in setting else why):
+            make_task(task.pop("name"), task, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize("encoder", names("encoder"))

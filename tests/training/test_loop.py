@@ -255,6 +255,23 @@ def test_two_programs_do_not_train_in_one_folder(tmp_path: Path, monkeypatch: py
     fit(Sum(), config)
 
 
+class NoData(Sum):
+    """``Sum`` whose data are missing; they are not looked for where the run's folder cannot be."""
+
+    def prepare(self, hook=no_progress):
+        """See ``Task``."""
+        raise InputError("no data")
+
+
+def test_the_folder_of_a_run_is_looked_at_before_the_data_and_goes_again_without_them(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: cannot write there"):
+        fit(NoData(), TrainerConfig(steps=1, run_dir=str(tmp_path / "file"), accelerator="cpu"))
+    with pytest.raises(InputError, match="no data"):
+        fit(NoData(), TrainerConfig(steps=1, run_dir=str(tmp_path / "run"), accelerator="cpu"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_thread_of_tensorboard_does_not_print_where_the_disk_was_full(capfd: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise OSError(28, "No space left on device")

@@ -64,7 +64,7 @@ def read_manifest(data: Path) -> list[Clip]:
     """
     path = data / "audio" / "manifest.csv"
     if not path.is_file():
-        raise InputError(f"{path}: no such manifest; see docs/data.md for its columns")
+        raise InputError(f"{path}: no such manifest; sedtalker data index {data} writes it")
     text = read_text(path, "a manifest", MOST_MANIFEST_BYTES)
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""))

@@ -100,7 +100,7 @@ def read_grid(data_dir: Path) -> list[TrackedClip]:
     try:
         names = json.loads((folder / "names.json").read_text(encoding="utf-8"))
     except OSError:
-        raise InputError(f"{folder}: no GRID motion here (names.json is missing); see docs/training.md") from None
+        raise InputError(f"{folder}: no GRID motion here (names.json is missing); see docs/data.md") from None
     matrix = ict_matrix(tuple(names["ict_names"]))
     clips = []
     for path in sorted(folder.glob("*.npz")):

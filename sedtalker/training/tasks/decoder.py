@@ -213,6 +213,7 @@ class DecoderTask(PreparedTask[DecoderTaskConfig]):
 
     settings = DecoderTaskConfig
     fast: ClassVar = {"copies": 1, "voices": 0, "read_speech_copies": 1}
+    checkpoints: ClassVar = {"start": "decoder"}
 
     def read_data(self, hook: Hook) -> None:
         """The face and its lips, the encoder, crops of talking, and pseudo-labels of read speech."""

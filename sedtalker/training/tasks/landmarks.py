@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from sedtalker.arrays import Ints
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.errors import InputError
 from sedtalker.face.landmark_network import LandmarkNet, expected_points
 from sedtalker.face.registration.pose import LandmarkConfig
 from sedtalker.progress import Hook
@@ -25,6 +26,8 @@ VALID_SEED = 1_000_003
 
 def load_reference_rig(path: Path) -> Rig:
     """The light ICT-FaceKit rig as prepared in the data folder (``face/ict_lite.npz``), in centimetres."""
+    if not path.is_file():
+        raise InputError(f"{path}: the reference rig is missing; see docs/data.md")
     with np.load(path, allow_pickle=False) as data:
         neutral = data["neutral"].astype(np.float64)
         triangles = data["triangles"]

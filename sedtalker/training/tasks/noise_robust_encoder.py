@@ -93,6 +93,7 @@ class NoiseRobustEncoderTask(PreparedTask[NoiseRobustEncoderTaskConfig]):
 
     settings = NoiseRobustEncoderTaskConfig
     fast: ClassVar = {"most_recordings": 8}
+    checkpoints: ClassVar = {"start": "speech_encoder", "weights": "speech_encoder"}
 
     def read_data(self, hook: Hook) -> None:
         """All recordings as samples, the teacher, and how the mouth is read from its vectors."""

@@ -141,6 +141,7 @@ class SpeakersTask(PreparedTask[SpeakersTaskConfig]):
 
     settings = SpeakersTaskConfig
     fast: ClassVar = {"most_clips": 12, "dialogues": 2, "seconds": 3.0, "crops": 4}
+    checkpoints: ClassVar = {"beside": "speakers"}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         super().__init__(config, data, cache)

@@ -156,6 +156,7 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
 
     settings = TransferDiarizerTaskConfig
     fast: ClassVar = {"copies": {}, "most_clips": 8}
+    checkpoints: ClassVar = {"frame_networks": "frame_network"}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         super().__init__(config, data, cache)
@@ -174,6 +175,7 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
         c, every = self.config, read_manifest(self.data)
         self.vectors = open_vectors(c.encoder, self.data, c.teacher)
         self.model = self.model.model_copy(update={"hidden_channels": self.vectors.channels})
+        self.frame_networks = read_frame_networks(c.frame_networks, self.vectors.channels)
         describer = DiarizerNetwork(self.model.model_copy(update={"members": 1, "width": 1})).eval()
         copies = [copy for each in c.copies.values() for copy in each]
         augmenter = read_transfer_augmenter(every, copies, self.cache, hook)
@@ -388,8 +390,8 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
         if teacher is not None:
             network.layer_mean.copy_(teacher.mean)
             network.layer_projection.copy_(teacher.projection)
-        if self.config.frame_networks:
-            network = with_frame_networks(network, [Path(folder) for folder in self.config.frame_networks])
+        if self.frame_networks:
+            network = with_frame_networks(network, self.frame_networks)
         learned = {**self.config.corpora, **self.config.calm}
         if self.sounds:
             network = with_no_voice(network, *fit_no_voice(network, self.voices, self.sounds))
@@ -428,14 +430,23 @@ def temperature_of(known: Sequence[ClipScores]) -> float:
     return round(float(minimize_scalar(entropy, bounds=TEMPERATURES, method="bounded").x), 4) if used else 1.0
 
 
-def with_frame_networks(model: DiarizerNetwork, folders: list[Path]) -> DiarizerNetwork:
-    """A network of these perceptrons and the frame networks of these checkpoint folders, ready for inference."""
-    found = [read_checkpoint(folder, "frame_network", FrameNetworkConfig) for folder in folders]
-    configs = tuple(config for _, config, _ in found)
-    if any(config.hidden != model.config.hidden_channels for config in configs):
+FrameNetworks = Sequence[tuple[FrameNetworkConfig, Mapping[str, Tensor]]]
+"""Sizes and weights of frame networks."""
+
+
+def read_frame_networks(folders: Sequence[str], channels: int) -> FrameNetworks:
+    """The frame networks of these checkpoint folders, which read vectors (T, channels)."""
+    found = [read_checkpoint(Path(folder), "frame_network", FrameNetworkConfig)[1:] for folder in folders]
+    if any(config.hidden != channels for config, _ in found):
         raise InputError("task.frame_networks: they read the vectors of another encoder")
+    return found
+
+
+def with_frame_networks(model: DiarizerNetwork, found: FrameNetworks) -> DiarizerNetwork:
+    """A network of these perceptrons and these frame networks, ready for inference."""
+    configs = tuple(config for config, _ in found)
     whole = DiarizerNetwork(model.config.model_copy(update={"frame_networks": configs}))
     whole.load_state_dict(model.state_dict(), strict=False)
-    for network, (_, _, weights) in zip(whole.frame_networks, found, strict=True):
+    for network, (_, weights) in zip(whole.frame_networks, found, strict=True):
         network.load_state_dict(weights)
     return whole.eval().requires_grad_(False)

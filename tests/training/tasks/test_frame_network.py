@@ -18,7 +18,7 @@ from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.joined_recordings import JoinedDataset, open_joined_inputs
 from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.tasks.frame_network import FrameNetworkTask, changes
-from sedtalker.training.tasks.transfer_diarizer import with_frame_networks
+from sedtalker.training.tasks.transfer_diarizer import read_frame_networks, with_frame_networks
 
 
 def test_a_change_is_from_the_last_speech_to_the_first() -> None:
@@ -63,10 +63,9 @@ def test_trains_and_joins_a_diarizer(tmp_path: Path, buzzing_voices: Path) -> No
     task.export(network, tmp_path / "frames", figures)
     assert read_checkpoint(tmp_path / "frames", "frame_network", FrameNetworkConfig)[0].encoder_sha256
     hidden = task.encoder.channels
-    joined = with_frame_networks(
-        DiarizerNetwork(DiarizerConfig(hidden_channels=hidden, width=8)), [tmp_path / "frames"]
-    )
+    found = read_frame_networks([str(tmp_path / "frames")], hidden)
+    joined = with_frame_networks(DiarizerNetwork(DiarizerConfig(hidden_channels=hidden, width=8)), found)
     for name, value in joined.frame_networks[0].state_dict().items():
         assert torch.allclose(value, network.state_dict()[name], atol=2e-3, rtol=1e-3), name
     with pytest.raises(InputError, match="another encoder"):
-        with_frame_networks(DiarizerNetwork(DiarizerConfig(hidden_channels=5, width=8)), [tmp_path / "frames"])
+        read_frame_networks([str(tmp_path / "frames")], 5)
