@@ -44,6 +44,12 @@ def test_all_figures_as_json(measured: Path) -> None:
     assert json.loads(done.stdout) == {"lip_r": 0.9123, "closure_rate": 1, "lip_gain": 0.5}
 
 
+@pytest.mark.parametrize("command", ["transfer", "few"])
+def test_a_plot_under_a_name_that_is_none_is_refused_before_anything_is_measured(command: str, measured: Path) -> None:
+    done = CliRunner().invoke(app, ["evaluate", command, "--data", str(measured), "--plot", "heat.svg"])
+    assert (done.exit_code, done.output) == (2, "error: heat.svg: plots are written as .png\n")
+
+
 @pytest.mark.parametrize("command", ["transfer", "expression"])
 def test_a_folder_without_what_is_needed_is_one_line(command: str, tmp_path: Path) -> None:
     write_bursts(tmp_path)

@@ -159,10 +159,10 @@ def evaluate_conversation(
     clips = {name: named_clips(listed, name, split) for name, split in SPEAKING.items()}
     if not any(clips.values()):
         raise InputError(f"{data}: none of {', '.join(SPEAKING)} is there; sedtalker data list says where to get them")
+    diarizer = Diarizer.from_pretrained(model, encoder=encoder)
     changes = talk_changes(unmet_noises(listed))
     spoken = [t for name, c in clips.items() if c for t in make_talks(c, name, talks, changes, moods=False)]
     metrics = _speaking(counted(spoken, hook, "finding speakers", len(spoken)))
-    diarizer = Diarizer.from_pretrained(model, encoder=encoder)
     labelled = {name: [c for c in clips.get(name, []) if _category(c) >= 0] for name in EMOTIONAL}
     for steady, ending in ((True, ""), (False, "_changing")):
         given: Mapping[str, Any] = {"moods": True, "steady": steady, "seed": 1}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.conversation import Conversation
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import CATEGORIES, Burst
@@ -98,6 +99,16 @@ def test_who_laughs_is_silent_while_another_talks(clips: list[Clip]) -> None:
         assert not talk.turns.active(names[0], times).any()
         assert talk.turns.active(names[1], times[:1]).all()
     assert _while_others_talk(talk, 0, 1e3, np.random.default_rng(0)) is None
+
+
+def test_weights_of_another_kind_are_refused_before_any_conversation_is_made(
+    clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoken = [replace(clip, corpus=name, split=split) for name, split in measured.SPEAKING.items() for clip in clips]
+    monkeypatch.setattr(measured, "read_manifest", lambda data: spoken)
+    monkeypatch.setattr(measured, "make_talks", lambda *_, **__: pytest.fail("a conversation was made"))
+    with pytest.raises(InputError, match="give one of kind diarizer"):
+        evaluate_conversation(tmp_path, str(builtin_checkpoint("decoder")))
 
 
 def test_a_folder_without_the_corpora_is_refused(tmp_path: Path) -> None:
