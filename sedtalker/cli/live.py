@@ -152,6 +152,10 @@ def live(
         _print_devices(run.as_json)
         return
     targets = parse_targets(to or [])
+    if source is not None and o.is_typed(context, "device"):
+        raise InputError("--device names a microphone; it does nothing with a recording that is given")
+    if not speak and o.is_typed(context, "speaker"):
+        raise InputError("--speaker names the loudspeaker of --speak; it does nothing without")
     if speak and (source is None or source == PIPE):
         raise InputError("--speak needs a file: a microphone or a pipe is not played")
     if source is not None:
@@ -287,6 +291,8 @@ def play(
     from sedtalker.live.session import LiveSettings, play_animation
 
     targets = parse_targets(to or [])
+    if speaker is not None and audio is None:
+        raise InputError("--speaker names the loudspeaker of --audio; it does nothing without")
     o.check_files(audio)
     moving = Animation.load(find_animation(animation))
     loudspeaker = None if audio is None else Loudspeaker(load_audio(audio).samples, speaker)

@@ -396,7 +396,7 @@ FramesOption = Annotated[bool, typer.Option("--frames", help="Every frame as a P
 """Pictures one by one."""
 
 
-OF_PICTURES = ("size", "camera", "background", "light", "renderer", "video", "video_format", "frames")
+OF_PICTURES = ("size", "camera", "background", "light", "renderer", "video", "video_format", "frames", "shot")
 """Options that ask for a picture where they are given."""
 
 

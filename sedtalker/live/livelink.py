@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 import uuid
+from fractions import Fraction
 
 import numpy as np
 
@@ -25,23 +26,23 @@ SWAPPED = {"jawRight": "jawLeft", "jawLeft": "jawRight", "mouthRight": "mouthLef
 """Where Unreal's order has the other side first."""
 ORDER = [INDEX[SWAPPED.get(name, name)] for name in ARKIT_52]
 """Indices of the shapes in the order of ``EARFaceBlendShape``."""
-RATE = 60
-"""Frames a second that the packets state."""
 
 
-def livelink_packet(frame: StreamedFrame, number: int, subject: str, identifier: str) -> bytes:
+def livelink_packet(frame: StreamedFrame, number: int, subject: str, identifier: str, fps: float = 60.0) -> bytes:
     """The packet of a frame.
 
     Args:
         subject: name that Unreal lists.
         identifier: of the device, 37 characters.
+        fps: frames a second.
     """
     name = subject.encode("utf-8")
     angles = np.array([head_angles(frame), *eye_angles(frame)])[:, [1, 0, 2]]  # as Unreal's rotators have them:
     turned = np.radians(angles * (-1.0, -1.0, 1.0))  # yaw to the right, pitch up and roll to the right
     values = np.concatenate([np.clip(frame.weights, 0.0, 1.0)[ORDER], turned.ravel()])
     head = struct.pack("<I", VERSION) + identifier.encode("ascii") + struct.pack("!i", len(name)) + name
-    return head + struct.pack("!IfII", number & 0xFFFFFFFF, 0.0, RATE, 1) + struct.pack("!B61f", 61, *values)
+    rate = Fraction(fps).limit_denominator(1001).as_integer_ratio()
+    return head + struct.pack("!IfII", number & 0xFFFFFFFF, 0.0, *rate) + struct.pack("!B61f", 61, *values)
 
 
 class LiveLinkSender:
@@ -50,11 +51,11 @@ class LiveLinkSender:
     def __init__(self, target: Target, fps: float):
         self.socket = UdpSocket(target.host, target.port_or(PORT), "livelink")
         self.subject = target.options.get("subject") or "SEDTalker"
-        self.identifier, self.number = f"${uuid.uuid4()}", 0
+        self.identifier, self.number, self.fps = f"${uuid.uuid4()}", 0, fps
 
     def send(self, frame: StreamedFrame) -> None:
         """See ``Sender``."""
-        self.socket.send(livelink_packet(frame, self.number, self.subject, self.identifier))
+        self.socket.send(livelink_packet(frame, self.number, self.subject, self.identifier, self.fps))
         self.number += 1
 
     def close(self) -> None:

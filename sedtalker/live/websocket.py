@@ -64,7 +64,7 @@ class WebSocketSender:
         try:
             self.port = opened.result()
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = (error.strerror or str(error)).rpartition(": ")[2].lower()
             where, other = f"ws://{self.host}:{self.port}", f"ws://:{self.port + 1}"
             raise InputError(f"{where}: cannot serve there ({reason}); give another port, as {other}") from None
 

@@ -123,8 +123,24 @@ def test_a_busy_port_is_one_line(animation: Path):
         taken.listen()
         done = run("play", animation, "--to", f"ws://127.0.0.1:{taken.getsockname()[1]}")
     assert done.exit_code == 2
-    assert "cannot serve there" in done.stderr
+    assert "cannot serve there (address already in use)" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["live", SAMPLE, "--to", "-", "--device", "3"], "--device names a microphone"),
+        (["live", SAMPLE, "--to", "-", "--speaker", "3"], "--speaker names the loudspeaker of --speak"),
+        (["play", "ANIMATION", "--to", "-", "--speaker", "3"], "--speaker names the loudspeaker of --audio"),
+    ],
+)
+def test_devices_that_would_do_nothing_are_refused(animation: Path, arguments: list[object], says: str):
+    done = run(*(animation if word == "ANIMATION" else word for word in arguments))
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not done.stdout
 
 
 def test_without_portaudio_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):

@@ -72,12 +72,13 @@ def test_head_and_eyes_turn_as_unreals_rotators():
 
 
 def test_packets_arrive_numbered_from_one_device(receiver: Receiver):
-    sender = LiveLinkSender(target(receiver.host, receiver.port, subject="Äbc"), 60.0)
+    sender = LiveLinkSender(target(receiver.host, receiver.port, subject="Äbc"), 29.97)
     for _ in range(3):
         sender.send(frame(jawOpen=0.5))
     sender.close()
     read = [parse(receiver.packet()) for _ in range(3)]
     assert [r["number"] for r in read] == [0, 1, 2]
+    assert [r["fps"] for r in read] == [pytest.approx(29.97)] * 3, "the rate of the stream"
     assert len({r["identifier"] for r in read}) == 1
     assert read[0]["identifier"].startswith("$")
     assert read[0]["subject"] == "Äbc"
