@@ -191,14 +191,22 @@ def _depth(data: bytes) -> int:
     return int(np.cumsum(steps[steps != 0], dtype=np.int32).max(initial=0))
 
 
+IN_JSON = {"tuple": "list", "Tuple": "List", "dictionary": "object", " after validation": ""}
+"""Words of pydantic's messages for what files and requests have, and what it is called there."""
+
+
 def problem_of(error: ValidationError) -> tuple[str, str]:
     """Where the first problem of values is that pydantic refused, as ``name.part``, and what it is."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"] if part != "constrained-str")  # one of several types
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return where, "there is no such option"
-    ours = first.get("ctx", {}).get("error")
-    return where, str(ours) if isinstance(ours, InputError) else first["msg"]
+    if first["type"] == "string_pattern_mismatch":
+        return where, f"{str(first['input'])[:40]!r} is not written as one"
+    ours, said = first.get("ctx", {}).get("error"), first["msg"]
+    for theirs, plain in IN_JSON.items():
+        said = said.replace(theirs, plain)
+    return where, str(ours) if isinstance(ours, InputError) else said
 
 
 def checked(schema: Any, values: object, name: str = "", whole: str = "") -> Any:

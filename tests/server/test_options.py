@@ -61,6 +61,23 @@ def test_a_transcript_is_a_text_and_never_a_file_of_the_server(tmp_path):
         parsed(AnimateOptions, {"language": "de"}, "options").check()
 
 
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"to": "glb"}, "options: to: Input should be a valid list"),
+        ({"to": []}, "options: to: List should have at least 1 item, not 0"),
+        ({"gain": -1}, "options: gain: Input should be a valid object"),
+        ({"emotion": 1}, "options: emotion: Input should be a valid string"),
+        ({"emotion": "a b"}, "options: emotion: 'a b' is not written as one"),
+        ({"language": "../x"}, "options: language: '../x' is not written as one"),
+    ],
+)
+def test_messages_have_the_words_of_json(values, line):
+    with pytest.raises(InputError) as said:
+        parsed(AnimateOptions, values, "options")
+    assert str(said.value) == line
+
+
 @given(
     st.text(max_size=60)
     | st.recursive(
