@@ -191,10 +191,6 @@ def _depth(data: bytes) -> int:
     return int(np.cumsum(steps[steps != 0], dtype=np.int32).max(initial=0))
 
 
-IN_JSON = {"tuple": "list", "Tuple": "List", "dictionary": "object", " after validation": ""}
-"""Words of pydantic's messages for what files and requests have, and what it is called there."""
-
-
 def problem_of(error: ValidationError) -> tuple[str, str]:
     """Where the first problem of values is that pydantic refused, as ``name.part``, and what it is."""
     first = error.errors(include_url=False)[0]
@@ -203,10 +199,9 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
         return where, "there is no such option"
     if first["type"] == "string_pattern_mismatch":
         return where, f"{str(first['input'])[:40]!r} is not written as one"
-    ours, said = first.get("ctx", {}).get("error"), first["msg"]
-    for theirs, plain in IN_JSON.items():
-        said = said.replace(theirs, plain)
-    return where, str(ours) if isinstance(ours, InputError) else said
+    ours = first.get("ctx", {}).get("error")
+    said = first["msg"].replace("tuple", "list").replace("Tuple", "List").replace("dictionary", "object")
+    return where, str(ours) if isinstance(ours, InputError) else said.replace(" after validation", "")
 
 
 def checked(schema: Any, values: object, name: str = "", whole: str = "") -> Any:

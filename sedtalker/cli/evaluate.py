@@ -15,7 +15,6 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, ShownProgress, say, write_json
-from sedtalker.emotion.plot import check_plot_name
 from sedtalker.errors import extra
 from sedtalker.progress import Hook
 from sedtalker.storage import check_writable
@@ -71,6 +70,8 @@ def evaluation(name: str, about: str) -> Callable[[Callable[..., Figures]], Call
             json, force = given.pop("json"), given.pop("force", False)
             style, plot = given.pop("progress", "none"), given.get("plot")
             if plot is not None:
+                from sedtalker.emotion.plot import check_plot_name
+
                 check_plot_name(plot)
                 check_writable(plot, force)
             if "data" in given:

@@ -86,8 +86,7 @@ def changed_settings(run: Path, config: Mapping[str, Any]) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the lock of a run's folder: two programs in one would spoil each other's checkpoints and log.
-
-    A folder that was not there goes again where nothing was written to it, as where the data cannot be used.
+    A folder that was not there goes again where nothing was written to it.
 
     Raises:
         InputError: another program trains there, or the folder cannot be written to.
@@ -235,13 +234,8 @@ def _make_fabric(config: TrainerConfig) -> Any:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // devices
     strategy = DDPStrategy(find_unused_parameters=True) if devices * nodes > 1 else "auto"
-    fabric = Fabric(
-        accelerator=config.accelerator,
-        strategy=strategy,
-        devices=devices,
-        num_nodes=nodes,
-        precision=config.precision,
-    )
+    where = {"accelerator": config.accelerator, "devices": devices, "num_nodes": nodes}
+    fabric = Fabric(**where, strategy=strategy, precision=config.precision)
     fabric.launch()
     return fabric
 

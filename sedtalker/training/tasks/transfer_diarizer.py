@@ -430,19 +430,15 @@ def temperature_of(known: Sequence[ClipScores]) -> float:
     return round(float(minimize_scalar(entropy, bounds=TEMPERATURES, method="bounded").x), 4) if used else 1.0
 
 
-FrameNetworks = Sequence[tuple[FrameNetworkConfig, Mapping[str, Tensor]]]
-"""Sizes and weights of frame networks."""
-
-
-def read_frame_networks(folders: Sequence[str], channels: int) -> FrameNetworks:
-    """The frame networks of these checkpoint folders, which read vectors (T, channels)."""
+def read_frame_networks(folders: Sequence[str], channels: int) -> list[tuple[FrameNetworkConfig, Any]]:
+    """Sizes and weights of the frame networks of these checkpoint folders, which read vectors (T, channels)."""
     found = [read_checkpoint(Path(folder), "frame_network", FrameNetworkConfig)[1:] for folder in folders]
     if any(config.hidden != channels for config, _ in found):
         raise InputError("task.frame_networks: they read the vectors of another encoder")
     return found
 
 
-def with_frame_networks(model: DiarizerNetwork, found: FrameNetworks) -> DiarizerNetwork:
+def with_frame_networks(model: DiarizerNetwork, found: Sequence[tuple[FrameNetworkConfig, Any]]) -> DiarizerNetwork:
     """A network of these perceptrons and these frame networks, ready for inference."""
     configs = tuple(config for config, _ in found)
     whole = DiarizerNetwork(model.config.model_copy(update={"frame_networks": configs}))
