@@ -234,7 +234,7 @@ def _make_fabric(config: TrainerConfig) -> Any:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // devices
     strategy = DDPStrategy(find_unused_parameters=True) if devices * nodes > 1 else "auto"
-    where = {"accelerator": config.accelerator, "devices": devices, "num_nodes": nodes}
+    where: dict[str, Any] = {"accelerator": config.accelerator, "devices": devices, "num_nodes": nodes}
     fabric = Fabric(**where, strategy=strategy, precision=config.precision)
     fabric.launch()
     return fabric
