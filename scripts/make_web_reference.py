@@ -5,7 +5,7 @@
 Outputs of the networks are there for every frame, so that all around them is tested without them too; of what follows,
 every so many frames. Arrays are float32 in base64. Somebody laughs in another recording: the sample's beginning, a
 synthesised laugh, and the sample's beginning again. In three others a sound follows the sample's beginning after a
-pause: a knock, a door that slams, and a voice.
+pause: a knock, a door that slams, and a voice. In one more, chords come before the sample's beginning.
 """
 
 from __future__ import annotations
@@ -155,8 +155,31 @@ def make(sound: Audio) -> dict[str, Any]:
         "spoken": round(SPOKEN_SECONDS * sound.rate),
         "room": {"level": ROOM_LEVEL, "samples": round(ROOM_SECONDS * SAMPLE_RATE)},
         "laughter": _laughter(sound),
+        "music": _music(sound),
         "short_sounds": {name: _short_sound(sound, made) for name, made in short_sounds(sound).items()},
     }
+
+
+def chords() -> NDArray[np.int16]:
+    """Two seconds of major chords, four a second, at 16 kHz: harmonics that die away, the higher ones sooner."""
+    time, made = np.arange(12_000) / SAMPLE_RATE, np.zeros(2 * SAMPLE_RATE + 12_000)
+    for place in range(8):
+        for interval in (0, 4, 7):
+            pitch = 220.0 * 2.0 ** ((interval + (0, 5, 7, 3)[place % 4] + 12 * (place % 2)) / 12.0)
+            for harmonic in range(1, 7):
+                note = np.exp(-3.0 * harmonic * time) / harmonic * np.sin(2.0 * np.pi * pitch * harmonic * time)
+                made[place * 4000 : place * 4000 + len(time)] += note
+    made = made[: 2 * SAMPLE_RATE]
+    return np.round(0.3 * 32767.0 * made / np.abs(made).max()).astype(np.int16)
+
+
+def _music(sample: Audio) -> dict[str, Any]:
+    """A recording that begins with music: the music, and the face of the recording and of a stream."""
+    music, spoken = chords(), sample.samples[: round(SPOKEN_SECONDS * sample.rate)]
+    sound = Audio(np.concatenate([music.astype(np.float32) / 32768.0, spoken]), sample.rate)
+    animation = Animator.from_pretrained()(sound, motion=STILL)
+    sound_of = base64.b64encode(music.tobytes()).decode()
+    return {"sound": sound_of, "animation": _animation(animation), "stream": _stream(sound, STILL_STREAM)}
 
 
 def short_sounds(sample: Audio) -> dict[str, NDArray[np.int16]]:

@@ -59,7 +59,7 @@ export async function move(networks, { analysis, hidden, track }, onprogress) {
   const given = { speech: speechInput(spoken.hidden, spoken.prosody, constants.decoder), ...emotion };
   const motion = await decode(networks, given, (share) => onprogress(1 - WORK.decode * (1 - share)));
   const voice = { prosody: spoken.prosody, speech: spoken.speech };
-  return { ...finishMouth(motion, emotion, spoken, voice, constants), voice };
+  return finishMouth(motion, emotion, spoken, voice, constants);
 }
 
 /** Coefficients (T, 52) of a whole recording, some seconds at a time. */
@@ -89,7 +89,7 @@ async function decode(networks, frames, onprogress) {
  * @param {{lips: Float32Array, tongue: Float32Array, mouth: Float32Array}} phones (T, 2) and (T, 3) posteriors; (T, 52)
  * @param {import("./closures.js").Voice} voice
  * @param {Record<string, any>} constants
- * @returns {Omit<Moved, "voice">}
+ * @returns {Moved}
  */
 export function finishMouth(motion, emotion, phones, voice, constants) {
   const { mouth } = constants;
@@ -102,5 +102,6 @@ export function finishMouth(motion, emotion, phones, voice, constants) {
     weights: moveLips(full, requiredClosures(phones.lips, share, mouth), apart, share, mouth),
     tongue: constrictions(phones.tongue, constants.tongue),
     closure: Float32Array.from(share, (_, i) => closed[2 * i]),
+    voice,
   };
 }

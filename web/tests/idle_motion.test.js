@@ -20,7 +20,7 @@ const phones = Object.fromEntries(Object.entries(reference.articulation).map(([n
 const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
 const moved = finishMouth(whole(reference.motion), emotion, phones, analysis, constants);
 const { bursts } = reference.lively;
-const make = (generators) => assemble(moved, { analysis, track: { ...track, bursts } }, { fps: reference.lively.fps, generators }, constants);
+const make = (generators) => assemble(moved, { track: { ...track, bursts } }, { fps: reference.lively.fps, generators }, constants);
 
 test("accents, phrases and questions are Python's", () => {
   const found = findRhythm(analysis, constants.features, constants.rhythm);

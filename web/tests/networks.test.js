@@ -7,7 +7,7 @@ import { encode } from "../src/networks.js";
 import { listen, move } from "../src/recipe.js";
 import { ModelError, SEDTalker } from "../src/sedtalker.js";
 import { drawnGenerators } from "./support/drawn.js";
-import { assertClose, constants, laughingRecording, recordingWith, reference, runtime, sampleRecording, withoutNetworks } from "./support/reference.js";
+import { assertClose, constants, laughingRecording, musicalRecording, recordingWith, reference, runtime, sampleRecording, withoutNetworks } from "./support/reference.js";
 
 const skip = withoutNetworks;
 const samples = sampleRecording();
@@ -68,6 +68,16 @@ test("a laugh is found and shown as in Python", { skip }, async () => {
   const made = assemble(moved, heard, { fps: animation.fps, generators: drawnGenerators() }, constants);
   assertClose(made.weights, animation.weights, 1e-3, "weights of a laugh");
   assertClose(made.head, animation.head, 1e-3, "head of a laugh");
+});
+
+test("a mouth rests over music, and moves in the speech after it, as in Python", { skip }, async () => {
+  const { animation } = reference.music;
+  const { weights, names } = await (await face()).animate(musicalRecording(), { fps: animation.fps, idle: false });
+  assertClose(weights, animation.weights, 1e-3, "weights over music and in speech");
+  const jaw = [...weights].filter((_, at) => at % names.length === names.indexOf("jawOpen"));
+  const begins = Math.round(2 * animation.fps);
+  assert.ok(Math.max(...jaw.slice(0, begins - 5)) < 0.05);
+  assert.ok(Math.max(...jaw.slice(begins)) > 0.15);
 });
 
 for (const [name, there] of Object.entries(reference.short_sounds)) {

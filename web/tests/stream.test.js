@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { LiveSegmentation, decodeLabels } from "../src/segmentation.js";
 import { SEDTalker } from "../src/sedtalker.js";
 import { drawnGenerators } from "./support/drawn.js";
-import { assertClose, constants, laughingRecording, recordingWith, reference, runtime, sampleRecording, whole, withoutNetworks } from "./support/reference.js";
+import { assertClose, constants, laughingRecording, musicalRecording, recordingWith, reference, runtime, sampleRecording, whole, withoutNetworks } from "./support/reference.js";
 
 const { seconds, piece } = reference.stream;
 let opened;
@@ -51,6 +51,10 @@ test("a laugh moves the face and the head of a stream as in Python", { skip: wit
   const smile = constants.arkit.names.indexOf("mouthSmileLeft");
   const most = Math.max(...frames.map(({ weights }) => weights[smile]));
   assert.ok(most > 0.5 * constants.bursts.held.laugh.mouthSmileLeft, `mouthSmileLeft reaches ${most}`);
+});
+
+test("a stream's mouth rests over music as in Python", { skip: withoutNetworks }, async () => {
+  await compare(reference.music.stream, { idle: false }, musicalRecording());
 });
 
 for (const [name, there] of Object.entries(reference.short_sounds)) {

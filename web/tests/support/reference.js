@@ -100,3 +100,8 @@ export async function runtime() {
   const entry = createRequire(`${packages}/`).resolve("onnxruntime-web");
   return { ort: await import(pathToFileURL(entry)), models };
 }
+
+/** A recording that begins with music. */
+export function musicalRecording() {
+  return joined([samplesOf(reference.music.sound), sampleRecording().subarray(0, reference.spoken)]);
+}
