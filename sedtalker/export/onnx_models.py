@@ -49,7 +49,7 @@ from sedtalker.speech.speech_stream import STREAMED
 from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.version import __version__
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """The version of ``model.json``; it rises when a program that reads an older one would go wrong."""
 OPSET = 18
 """The operators of the graphs: the newest set that the engines of games read."""
