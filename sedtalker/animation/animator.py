@@ -322,7 +322,10 @@ class Animator:
         return None if self.moves_vertices else cast("ShapeDecoder", self.decoder).articulation(features)
 
     def licences(self, emotion: Emotion = None) -> dict[str, str]:
-        """SPDX identifiers of the licences of the weights that are used, by what they do."""
+        """SPDX identifiers of the licences of the weights that are used, by what they do.
+
+        ``voice_presence`` has the licence of ``articulation`` and counts as a part of it.
+        """
         used = {"decoder": self.licence}
         if getattr(self.encoder, "articulates", False):
             used["articulation"] = model_names("articulation")["articulation"].config.licence
