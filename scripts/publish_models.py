@@ -35,9 +35,10 @@ TAGS = {
     "bursts": ["vocal-bursts", "laughter"],
     "speakers": ["speaker-diarization"],
     "articulation": ["phoneme-recognition"],
+    "presence": ["voice-activity-detection"],
 }
 """Tags by role."""
-SPEECH = {"encoder", "decoder", "diarizer", "fine-grained emotions", "speakers", "articulation"}
+SPEECH = {"encoder", "decoder", "diarizer", "fine-grained emotions", "speakers", "articulation", "presence"}
 """Roles of networks trained on speech: English, and Bangla where BanglaSER is named."""
 
 

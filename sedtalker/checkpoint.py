@@ -259,7 +259,10 @@ def convert_weights(source: Path, target: Path, like: Path | None = None) -> dic
     config, expected = read_config(like), _shapes(like / "model.safetensors")
     with TemporaryDirectory() as folder:
         made = Path(folder) / "model.safetensors"
-        convert_foreign_weights(source, made)
+        try:
+            convert_foreign_weights(source, made)
+        except OSError as error:
+            raise InputError(f"{target}: the checkpoint cannot be written ({error})") from None
         shapes = _shapes(made)
         wrong = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
         if wrong:

@@ -33,13 +33,15 @@ READING_SECONDS, WORK = 45, 10
 """Seconds that reading may take, with torch's own beginning, and seconds of work of it; one more for each 32 MiB."""
 ADVICE = ("Weights only load failed", "(1)", "(2)", "Please file", "Check the documentation")
 """How lines of torch begin that are for programmers."""
+UNWRITTEN = 3
+"""Exit code of that process where the weights were read and cannot be written."""
 _CONVERT = """
-from sedtalker.foreign_weights import InputError, convert_here
+from sedtalker.foreign_weights import UNWRITTEN, InputError, convert_here
 try:
     convert_here(*sys.argv[1:])
-except InputError as error:
+except (InputError, OSError) as error:
     print(error)
-    sys.exit(2)
+    sys.exit(2 if isinstance(error, InputError) else UNWRITTEN)
 """
 """What reads."""
 
@@ -51,6 +53,7 @@ def convert_foreign_weights(source: Path, target: Path) -> None:
 
     Raises:
         InputError: not such a file, damaged, or there is more in it than weights.
+        OSError: they cannot be written.
     """
     if not is_file(source):
         raise InputError(f"{source}: no such file")
@@ -59,6 +62,8 @@ def convert_foreign_weights(source: Path, target: Path) -> None:
         done = run_beside(_CONVERT, [str(source), str(target)], seconds, isolated=False)
     except subprocess.TimeoutExpired:
         raise InputError(f"{source}: not weights, or damaged (it is not read within {seconds} seconds)") from None
+    if done.returncode == UNWRITTEN:
+        raise OSError(done.stdout.strip())
     if done.returncode:
         why = done.stdout.strip() or "not weights, or damaged: torch crashed, or needs too much memory or time"
         raise InputError(f"{source}: {why}")
@@ -68,7 +73,7 @@ def convert_here(source: str, target: str) -> None:
     """The same in this process, which gets the limits.
 
     Raises:
-        InputError: the same, without the name of the file.
+        InputError, OSError: the same, without the name of the file.
     """
     import torch
     from safetensors.torch import save_file
@@ -76,13 +81,14 @@ def convert_here(source: str, target: str) -> None:
     torch.set_num_threads(1)
     size = Path(source).stat().st_size
     _limit(MEMORY + MOST_SHOWN * size, WORK + size // 2**25)
-    fault = "not weights alone, and nothing else is read"
     try:
         tensors = named_tensors(torch.load(source, map_location="cpu", weights_only=True), size)
-        fault = "cannot be written as safetensors"
+    except Exception as error:
+        raise InputError(f"not weights alone, and nothing else is read: {_reason(error)}") from None
+    try:
         save_file(tensors, target)
     except Exception as error:
-        raise InputError(f"{fault}: {_reason(error)}") from None
+        raise OSError(_reason(error)) from None
 
 
 def _reason(error: Exception) -> str:
@@ -120,7 +126,7 @@ def _limit(memory: int, seconds: int) -> None:
     if sys.platform == "linux":
         import resource
 
-        own = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        own = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
         ends = math.ceil(time.process_time()) + seconds
         for kind, most in ((resource.RLIMIT_AS, own + memory), (resource.RLIMIT_CPU, ends)):
             hard = resource.getrlimit(kind)[1]

@@ -185,6 +185,6 @@ def test_a_folder_and_a_missing_file_are_one_line(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_read_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign_weights, "SECONDS", 0)
+    monkeypatch.setattr(foreign_weights, "READING_SECONDS", 0)
     with pytest.raises(InputError, match="within 0 seconds"):
         convert_foreign_weights(written({"a": torch.ones(1)}, tmp_path / "a.pth", True), tmp_path / "a.safetensors")

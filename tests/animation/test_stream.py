@@ -99,6 +99,7 @@ def test_a_stream_closes_lips_on_a_bilabial_that_begins(networks, sound, finds, 
             head.weight.zero_()
             head.bias[PHONE_INDEX[phone]] = 99.0
         monkeypatch.setattr(animation_stream, "articulation_network", lambda _: network if finds else None)
+        monkeypatch.setattr(animation_stream, "at_rest", lambda features, presence: features)  # the sound is no voice
         return _run((networks[0], decoder), [sound])[1]
 
     opened, closed = streamed("AA"), streamed("M")

@@ -135,7 +135,7 @@ TARGETS = (
     Target("batch log", _log_seed, _log, TEXT, and_any(hostile.json_text), 0.5),
     Target("project", lambda: [seeds.project(), seeds.project(speakers=True)], _project, JSON, and_any(hostile.json_text), 1.5),
     Target("edits of the studio", _edit_seeds, _edits, JSON, and_any(hostile.json_text), 1.5),
-    Target("exports of the studio", texts('{"formats": ["glb", "track.csv"], "targets": "all", "size": 512, "video": true}'), _export_request, JSON, and_any(hostile.json_text), 0.5),
+    Target("exports of the studio", texts('{"formats": ["glb", "track.csv"], "targets": "all", "size": 512}'), _export_request, JSON, and_any(hostile.json_text), 0.5),
     Target("names of uploads", texts("speech.wav", "../../x.wav", "C:\\a\\b.wav"), _upload_name, TEXT, tuple, 0.3),
 )  # fmt: skip
 """These readers."""

@@ -130,7 +130,7 @@ def test_no_voice_is_read_as_a_pause(speech: Audio) -> None:
 
 
 def test_it_reads_the_encoder_that_ships() -> None:
-    """Its weights were made on the vectors of the built-in encoder, and their licence is said with the articulation's."""
+    """Its weights were made on the built-in encoder's vectors; their licence is said with the articulation's."""
     trained = read_config(builtin_checkpoint("voice_presence")).encoder_sha256
     assert trained == weights_sha256(builtin_checkpoint("speech_encoder"))
     assert (
