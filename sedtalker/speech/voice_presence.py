@@ -56,7 +56,8 @@ def presence_weights() -> PresenceWeights:
 def described(hidden: Floats, first: int = 0) -> Doubles:
     """(T - first, 4D) mean and deviation of vectors (T, D) over each of ``WINDOWS``, as far as they reach back."""
     ends, parts = np.arange(first, len(hidden)) + 1, list[Doubles]()
-    sums = [np.pad(np.cumsum(values, 0), ((1, 0), (0, 0))) for values in (hidden.astype(np.float64), hidden**2.0)]
+    exact = hidden.astype(np.float64)
+    sums = [np.pad(np.cumsum(values, 0), ((1, 0), (0, 0))) for values in (exact, exact**2)]
     for window in WINDOWS:
         begins = np.maximum(0, ends - window)
         mean, square = ((total[ends] - total[begins]) / (ends - begins)[:, None] for total in sums)
