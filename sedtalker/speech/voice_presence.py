@@ -104,8 +104,8 @@ class PresenceStream:
         judged = np.append(np.ones(HELD_FRAMES, bool), speech)
         around = around[np.maximum.accumulate(np.where(judged, np.arange(len(around)), 0))]
         wanted = np.lib.stride_tricks.sliding_window_view(
-            np.pad(around, (0, AHEAD_FRAMES)), HELD_FRAMES + 1 + AHEAD_FRAMES
-        ).max(-1)
+            np.pad(around, (0, AHEAD_FRAMES + 1)), HELD_FRAMES + 1 + AHEAD_FRAMES
+        ).max(-1)[: len(hidden)]
         made, last = np.empty(len(hidden), np.float32), self.last
         for frame, value in enumerate(wanted):
             last = min(max(value, last - CLOSING_RATE), last + OPENING_RATE)

@@ -99,6 +99,7 @@ def test_pieces_give_what_the_whole_gives(lengths: list[int], known: int, seed: 
         made.append(stream.push(hidden[part], speech[part], length)[:length])
         first += length
     np.testing.assert_allclose(np.concatenate(made), whole[:first], atol=1e-6)
+    assert not len(stream.push(hidden[:0], speech[:0], 0))
 
 
 def test_windows_are_described_by_mean_and_deviation() -> None:
