@@ -210,13 +210,13 @@ class FaceStream:
         features, new, decoder = self.emotions.features, len(frames.times), self.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
         known = features.part(first, len(features) - first if new else 0)
-        found = replace(known, phones=decoder.phones(known.hidden)) if decoder.config.closes else known
-        if new:
-            found = replace(found, hidden=self.crossfade.push(known.hidden, new))
+        found = replace(known, hidden=self.crossfade.push(known.hidden, new)) if new else known
         if new and self.read is not None:
             phones, mouth = yield from self.read.steps(known.hidden, new)
             spoken = replace(found, phones=phones, mouth=self.mouth_crossfade.push(mouth, new))
             found = at_rest(spoken, self.presence.push(known.hidden, known.speech, new))
+        elif decoder.config.closes:
+            found = replace(found, phones=decoder.phones(known.hidden))
         speech, voice = decoder_speech(decoder.config.hidden, found.part(0, new)), found.voice[:new]
         ahead = None if found.phones is None else found.phones[: new + self.shown.lips.rules.ahead_frames]
         return _Sound(speech, voice, known.prosody[:new, 0], ahead, found.mouth)
