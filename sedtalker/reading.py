@@ -198,7 +198,7 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return where, "there is no such option"
     if first["type"] == "string_pattern_mismatch":
-        return where, f"{str(first['input'])[:40]!r} is not written as one"
+        return where, f"{str(first['input'])[:40]!r} has the wrong form"
     ours = first.get("ctx", {}).get("error")
     said = first["msg"].replace("tuple", "list").replace("Tuple", "List").replace("dictionary", "object")
     return where, str(ours) if isinstance(ours, InputError) else said.replace(" after validation", "")

@@ -68,8 +68,8 @@ def test_a_transcript_is_a_text_and_never_a_file_of_the_server(tmp_path):
         ({"to": []}, "options: to: List should have at least 1 item, not 0"),
         ({"gain": -1}, "options: gain: Input should be a valid object"),
         ({"emotion": 1}, "options: emotion: Input should be a valid string"),
-        ({"emotion": "a b"}, "options: emotion: 'a b' is not written as one"),
-        ({"language": "../x"}, "options: language: '../x' is not written as one"),
+        ({"emotion": "a b"}, "options: emotion: 'a b' has the wrong form"),
+        ({"language": "../x"}, "options: language: '../x' has the wrong form"),
     ],
 )
 def test_messages_have_the_words_of_json(values, line):
