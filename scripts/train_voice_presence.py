@@ -195,8 +195,7 @@ def main() -> None:
     encoder = open_encoder("speech_encoder", articulates=False)
 
     def features(sound: Sound) -> SpeechFeatures:
-        made = encoder(from_samples(np.clip(sound.samples, -1.0, 1.0), SAMPLE_RATE))
-        return made
+        return encoder(from_samples(np.clip(sound.samples, -1.0, 1.0), SAMPLE_RATE))
 
     training = Sounds(clips, "train", 1.0, arguments.seed)
     parts, pauses = list[tuple[np.ndarray, float, int]](), list[np.ndarray]()
