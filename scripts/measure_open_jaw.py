@@ -4,7 +4,7 @@
 
 Reads up to so many recordings of each folder, seconds from the middle of each, under a neutral track. The table in
 docs/lips.md was made of Debian's packages wesnoth-1.16-music, singularity-music, hyperrogue-music, supertuxkart-data
-(its music), fretsonfire-songs-sectoid, and fillets-ng-data-cs and fillets-ng-data-nl, unpacked.
+(its music), fillets-ng-data-cs and fillets-ng-data-nl, unpacked.
 """
 
 from __future__ import annotations

@@ -150,10 +150,9 @@ class FaceStream:
         self.emotions, self.style, self.directed = emotions, style, Directed(direction)
         self.decoder, self.tongue = decoder, TongueStream()
         self.shown, self.neutral = _chain(decoder, style), _chain(decoder, style) if split else None
-        reads = decoder.config.mouth_share and decoder.config.closes
-        network = articulation_network(emotions.encoder) if reads else None
-        self.read = None if network is None else ArticulationStream(network)
-        self.presence = PresenceStream()
+        reads, network = decoder.config.mouth_share and decoder.config.closes, articulation_network(emotions.encoder)
+        self.read = ArticulationStream(network) if network is not None and reads else None
+        self.presence = None if network is None else PresenceStream()
         self.crossfade, self.mouth_crossfade = HopCrossfade(), HopCrossfade()
         self.times = np.zeros(0)
 
@@ -213,10 +212,11 @@ class FaceStream:
         found = replace(known, hidden=self.crossfade.push(known.hidden, new)) if new else known
         if new and self.read is not None:
             phones, mouth = yield from self.read.steps(known.hidden, new)
-            spoken = replace(found, phones=phones, mouth=self.mouth_crossfade.push(mouth, new))
-            found = at_rest(spoken, self.presence.push(known.hidden, known.speech, new))
+            found = replace(found, phones=phones, mouth=self.mouth_crossfade.push(mouth, new))
         elif decoder.config.closes:
             found = replace(found, phones=decoder.phones(known.hidden))
+        if new and self.presence is not None:
+            found = at_rest(found, self.presence.push(known.hidden, known.speech, new))
         speech, voice = decoder_speech(decoder.config.hidden, found.part(0, new)), found.voice[:new]
         ahead = None if found.phones is None else found.phones[: new + self.shown.lips.rules.ahead_frames]
         return _Sound(speech, voice, known.prosody[:new, 0], ahead, found.mouth)

@@ -40,10 +40,9 @@ from sedtalker.emotion.track import CATEGORIES, SILENCE, EmotionTrack
 from sedtalker.face.arkit import ARKIT_52, TALKING_SIDES
 from sedtalker.nn.engine import open_model
 from sedtalker.speech import features, level_history, speech_stream, voice_presence
-from sedtalker.speech.encoder import MelEncoder, open_encoder
+from sedtalker.speech.encoder import STREAMED, MelEncoder, open_encoder
 from sedtalker.speech.encoder_model import GRID
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, HOPS, PROSODY_CHANNELS, SPEECH
-from sedtalker.speech.speech_stream import STREAMED
 
 Section = dict[str, Any]
 """Plain data by name."""

@@ -44,8 +44,8 @@ from sedtalker.export.onnx_graphs import (
 )
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn.engine import KINDS, NEWEST, GraphNetwork, open_model
+from sedtalker.speech.encoder import STREAMED
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
-from sedtalker.speech.speech_stream import STREAMED
 from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.version import __version__
 

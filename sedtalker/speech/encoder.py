@@ -147,6 +147,14 @@ class MelEncoder:
 
 # --- Phones, and the shapes of the mouth.
 
+STREAMED = "articulation_streaming"
+"""Folder of the network that finds them in the vectors of the lips' encoder alone, as streams do."""
+
+
+def has_articulation(encoder_sha256: str) -> bool:
+    """Whether phones and the mouth are found in the vectors of an encoder: of the one that networks for it read."""
+    return read_config(builtin_checkpoint(STREAMED)).encoder_sha256 == encoder_sha256
+
 
 @lru_cache(maxsize=1)
 def articulation_networks() -> tuple[MelEncoder, Model]:
@@ -247,7 +255,8 @@ def open_encoder(
     folder = builtin_checkpoint(name) if name in BUILTIN_ENCODERS else Path(name)
     if is_file(folder / "config.json") and is_checkpoint(folder):
         network = open_model(folder, *BUILTIN_ENCODERS, device=device)
-        return MelEncoder(network, weights_sha256(folder), articulates and network.centred)
+        digest = weights_sha256(folder)
+        return MelEncoder(network, digest, articulates and has_articulation(digest))
     if not is_folder(folder) and str(source).count("/") != 1:
         known = ", ".join([*BUILTIN_ENCODERS, *HUB_ENCODERS])
         raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")

@@ -15,10 +15,9 @@ from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import ENERGY_FLOOR, FAINTEST, LOUD, QUIET, activity_level, background, speech_threshold
 from sedtalker.audio.audio import OffsetFilter
-from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.nn.engine import Arrays, Model, open_model, padded_rows
-from sedtalker.speech.encoder import MelEncoder, phones_and_mouth
+from sedtalker.speech.encoder import STREAMED, MelEncoder, has_articulation, phones_and_mouth
 from sedtalker.speech.encoder_model import with_silence
 from sedtalker.speech.features import (
     FRAME_CLOCK,
@@ -268,9 +267,6 @@ def _measured(narrow: Floats, wide: Floats) -> tuple[Floats, ...]:
 
 # --- Phones, and the shapes of the mouth.
 
-STREAMED = "articulation_streaming"
-"""Folder of the network that finds them in the vectors of the lips' encoder."""
-
 
 @lru_cache(maxsize=1)
 def _articulation_network() -> Model:
@@ -281,8 +277,7 @@ def _articulation_network() -> Model:
 
 def articulation_network(encoder: MelEncoder) -> Model | None:
     """The network that finds phones and the mouth in streams of an encoder; None: there is none for it."""
-    fits = read_config(builtin_checkpoint(STREAMED)).encoder_sha256 == encoder.sha256()
-    return _articulation_network() if fits else None
+    return _articulation_network() if has_articulation(encoder.sha256()) else None
 
 
 class ArticulationStream:

@@ -16,7 +16,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.onnx_graphs import decoder_graph, diarizer_graph, encoder_graph, frames_graph, phones_graph
 from sedtalker.export.onnx_models import check_values, export_models, write_graph, write_graphs
 from sedtalker.nn.engine import open_model
-from sedtalker.speech.speech_stream import STREAMED
+from sedtalker.speech.encoder import STREAMED
 
 
 def opened(name: str) -> Decoder:

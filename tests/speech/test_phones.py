@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from unittest import mock
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.articulation import lip_posteriors
@@ -80,6 +82,18 @@ def test_only_streams_of_the_encoder_that_it_was_trained_on_are_read() -> None:
     other = open_encoder(EMOTION)
     assert isinstance(other, MelEncoder)
     assert articulation_network(other) is None
+
+
+def test_only_recordings_of_that_encoder_have_phones(tmp_path: Path) -> None:
+    """The phones of somebody's own encoder are found by the decoder that was trained on it."""
+    own = shutil.copytree(builtin_checkpoint("speech_encoder"), tmp_path / "own")
+    weights = load_file(own / "model.safetensors")
+    save_file({name: 2.0 * value for name, value in weights.items()}, own / "model.safetensors")
+    made, shipped = open_encoder(own), open_encoder()
+    assert isinstance(made, MelEncoder)
+    assert isinstance(shipped, MelEncoder)
+    assert shipped.articulates
+    assert not made.articulates
 
 
 def test_the_network_in_the_box_reads_both_encoders() -> None:
