@@ -130,10 +130,11 @@ class Studio:
 
     async def _decode_exactly(self) -> None:
         while not self._ended:
+            revision = self.session.revision  # of before: an edit while the session is asked is not decoded
             if (since := time.monotonic() - self._asked) < IDLE or self.jobs.running:
                 await asyncio.sleep(max(IDLE - since, PAUSE))
             elif (wanted := await self.on_session(self.session.inexact)) is None:
-                return self.events.publish({"type": "decoded", "revision": self.session.revision})
+                return self.events.publish({"type": "decoded", "revision": revision})
             else:
                 decode, take = wanted
                 motion = await asyncio.get_running_loop().run_in_executor(self._aside, decode)
