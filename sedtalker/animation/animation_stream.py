@@ -19,7 +19,7 @@ from sedtalker.animation.articulation import (
 )
 from sedtalker.animation.burst_motion import BurstStream
 from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
-from sedtalker.animation.decoder import DecoderStream, ShapeDecoder, decoder_speech
+from sedtalker.animation.decoder import DecoderStream, ShapeDecoder, at_rest, decoder_speech
 from sedtalker.animation.gains import apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleStream
 from sedtalker.animation.mouth_rules import RULES
@@ -38,7 +38,7 @@ from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.speech_stream import ArticulationStream, articulation_network
-from sedtalker.speech.voice_presence import PresenceStream, at_rest
+from sedtalker.speech.voice_presence import PresenceStream
 
 GAIN_MARGIN = 2 * RULES.ease_frames
 """Frames on either side that a gain at closed lips looks at."""

@@ -15,7 +15,7 @@ import numpy as np
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, emotion_stream
 from sedtalker.animation.articulation import Articulation
-from sedtalker.animation.decoder import ShapeDecoder
+from sedtalker.animation.decoder import ShapeDecoder, resting
 from sedtalker.animation.listening import Company, Other
 from sedtalker.animation.option_fields import with_options
 from sedtalker.animation.performance import Motion, StreamSettings
@@ -43,7 +43,6 @@ from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speakers.separation import Speakers, separate
 from sedtalker.speech.encoder import Encoder, open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures
-from sedtalker.speech.voice_presence import resting
 from sedtalker.version import __version__
 
 if TYPE_CHECKING:

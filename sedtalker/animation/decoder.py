@@ -6,6 +6,7 @@ emotion. Non-autoregressive. Lips meet where the encoder finds p, b, m, f or v (
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -27,14 +28,15 @@ from sedtalker.animation.articulation import (
 )
 from sedtalker.animation.conditioning import STYLE_CODES, Style, UpperFaceStream, ease_cuts, emotional
 from sedtalker.animation.opening import opening_of
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, softmax
 from sedtalker.checkpoint import read_arrays
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.nn.engine import Arrays, GraphModel, Network, open_graph
-from sedtalker.speech.features import SPEECH, SpeechFeatures
+from sedtalker.speech.features import PHONE_INDEX, SILENCE, SPEECH, SpeechFeatures
+from sedtalker.speech.voice_presence import presence_of, presence_weights
 
 STEPS = (48, 4, 1)
 """Frames that go through a decoder's graph at once; any number is a sum of these.
@@ -324,3 +326,54 @@ def eased_emotion(features: SpeechFeatures, track: EmotionTrack) -> tuple[Floats
         raise InputError(f"the decoder needs the categories {', '.join(CATEGORIES)}")
     sampled = track.at(features.clock.times(len(features)))
     return ease_cuts(sampled.posterior, sampled.intensity)
+
+
+# --- The mouth rests where nobody speaks or sings.
+
+LEAST_PROBABILITY = 1e-9
+"""Probability of a phone, at least, before its logarithm."""
+
+
+def resting(features: SpeechFeatures) -> SpeechFeatures:
+    """Features of a whole recording as a decoder reads them: ``at_rest`` where there is no voice.
+
+    Features of other encoders than the lips', which have no ``phones``, are returned as they are.
+    """
+    if features.phones is None:
+        return features
+    return at_rest(features, presence_of(features.of(SPEECH).hidden, features.speech))
+
+
+def at_rest(features: SpeechFeatures, presence: Floats) -> SpeechFeatures:
+    """Features as of a pause where nobody speaks; those of nothing but a voice are returned themselves.
+
+    Args:
+        features: of the lips' encoder, or of two of which one is it.
+        presence: (T,) how far each frame is a voice; all ones: the features themselves.
+    """
+    if presence.min(initial=1.0) == 1.0:
+        return features
+    weights, share = presence_weights(), presence[:, None]
+    parts = features.parts or ((SPEECH, features.hidden.shape[1]),)
+    own = np.repeat([name == SPEECH for name, _ in parts], [columns for _, columns in parts])
+    rest = np.zeros(len(own), np.float32)
+    rest[own] = weights.rest
+    hidden = features.hidden - rest
+    np.multiply(hidden, share, out=hidden, where=own)  # in place: an hour has 200 MB of them
+    hidden += rest
+    return replace(
+        features,
+        hidden=hidden,
+        prosody=weights.rest_prosody + share * (features.prosody - weights.rest_prosody),
+        speech=features.speech & (presence > 0.5),
+        phones=None if features.phones is None else _silent(features.phones, share),
+        mouth=None if features.mouth is None else share * features.mouth,
+        presence=presence,
+    )
+
+
+def _silent(phones: Floats, share: Floats) -> Floats:
+    """Logits (T, 40) of ``PHONES`` whose probabilities are multiplied by a share (T, 1); the rest is silence."""
+    probability = softmax(phones, -1) * share
+    probability[:, PHONE_INDEX[SILENCE]] += 1.0 - share[:, 0]
+    return np.log(np.maximum(probability, LEAST_PROBABILITY, dtype=np.float32))

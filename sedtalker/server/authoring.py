@@ -19,6 +19,7 @@ from scipy.signal import lfilter
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.articulation import Articulation
+from sedtalker.animation.decoder import resting
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.recipe import assemble, move
 from sedtalker.arrays import Floats
@@ -34,7 +35,6 @@ from sedtalker.nn import one_thread
 from sedtalker.server.ace_messages import ACE_FPS, AceRequest, checked_sound, made, read, wanted
 from sedtalker.server.service import Service
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
-from sedtalker.speech.voice_presence import resting
 
 MOST_SECONDS = 600.0
 """Seconds of all clips that are kept; the ones used least recently go first."""

@@ -2,21 +2,19 @@
 
 Levels and periodicity do not tell music from a voice, and phones are found in any sound. A linear classifier on the
 means and deviations of the lips' encoder's vectors over the last quarter of a second and over the last second does
-(``scripts/train_voice_presence.py``). Where it finds no voice, what a decoder reads becomes what it reads in a pause.
-Speech that is found to be speech in all its frames is left as it is, to the bit.
+(``scripts/train_voice_presence.py``). ``sedtalker.animation.decoder`` has what becomes of frames without a voice.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from sedtalker.arrays import Doubles, Floats, Mask, softmax
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.checkpoint import builtin_checkpoint, read_arrays
-from sedtalker.speech.features import MINUTE, PHONE_INDEX, SILENCE, SPEECH, SpeechFeatures
+from sedtalker.speech.features import MINUTE
 
 WINDOWS = (12, 50)
 """Frames of 20 ms, up to the one that is judged, over which vectors are described."""
@@ -27,8 +25,6 @@ HELD_FRAMES, AHEAD_FRAMES = 15, 4
 """A frame counts as the likeliest voice among so many frames before it and after it."""
 OPENING_RATE, CLOSING_RATE = 1 / 3, 1 / 12
 """How much more, and how much less, a frame may be a voice than the one before: a mouth opens faster than it closes."""
-LEAST_PROBABILITY = 1e-9
-"""Probability of a phone, at least, before its logarithm."""
 
 
 class PresenceWeights(NamedTuple):
@@ -116,49 +112,8 @@ class PresenceStream:
         return made
 
 
-def at_rest(features: SpeechFeatures, presence: Floats) -> SpeechFeatures:
-    """Features as of a pause where nobody speaks.
-
-    Args:
-        features: of the lips' encoder, or of two of which one is it.
-        presence: (T,) how far each frame is a voice; all ones: the features themselves.
-    """
-    if presence.min(initial=1.0) == 1.0:
-        return features
-    weights, share = presence_weights(), presence[:, None]
-    parts = features.parts or ((SPEECH, features.hidden.shape[1]),)
-    own = np.repeat([name == SPEECH for name, _ in parts], [columns for _, columns in parts])
-    rest = np.zeros(len(own), np.float32)
-    rest[own] = weights.rest
-    hidden = features.hidden - rest
-    np.multiply(hidden, share, out=hidden, where=own)  # in place: an hour has 200 MB of them
-    hidden += rest
-    return replace(
-        features,
-        hidden=hidden,
-        prosody=weights.rest_prosody + share * (features.prosody - weights.rest_prosody),
-        speech=features.speech & (presence > 0.5),
-        phones=None if features.phones is None else _silent(features.phones, share),
-        mouth=None if features.mouth is None else share * features.mouth,
-        presence=presence,
-    )
-
-
-def _silent(phones: Floats, share: Floats) -> Floats:
-    """Logits (T, 40) of ``PHONES`` whose probabilities are multiplied by a share (T, 1); the rest is silence."""
-    probability = softmax(phones, -1) * share
-    probability[:, PHONE_INDEX[SILENCE]] += 1.0 - share[:, 0]
-    return np.log(np.maximum(probability, LEAST_PROBABILITY, dtype=np.float32))
-
-
-def resting(features: SpeechFeatures) -> SpeechFeatures:
-    """Features of a whole recording as a decoder reads them: ``at_rest`` where there is no voice.
-
-    Features of other encoders than the lips', which have no ``phones``, are returned as they are.
-    """
-    if features.phones is None:
-        return features
-    stream, hidden, speech = PresenceStream(), features.of(SPEECH).hidden, features.speech
-    lead = slice(WINDOWS[-1], None, -1)  # the first second backwards, so that its beginning can be judged
-    stream.push(hidden[lead], speech[lead], len(hidden[lead]))
-    return at_rest(features, stream.push(hidden, speech, len(hidden)))
+def presence_of(hidden: Floats, speech: Mask) -> Floats:
+    """(T,) how far each frame of a whole recording is a voice, of vectors (T, D) and where it is loud (T,)."""
+    stream, lead = PresenceStream(), slice(WINDOWS[-1], None, -1)
+    stream.push(hidden[lead], speech[lead], len(hidden[lead]))  # backwards, so that its beginning can be judged
+    return stream.push(hidden, speech, len(hidden))

@@ -18,7 +18,7 @@ import numpy as np
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import eased_emotion
+from sedtalker.animation.decoder import eased_emotion, resting
 from sedtalker.animation.recipe import assemble, move, sharpened, shown_track
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import Audio
@@ -31,7 +31,6 @@ from sedtalker.phonetics.pronunciation import ENGLISH
 from sedtalker.phonetics.words import HARDLY_FIT, Word, align_recording, timed_words
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.features import SpeechFeatures
-from sedtalker.speech.voice_presence import resting
 from sedtalker.studio.document import ClipSettings
 
 logger = logging.getLogger(__name__)

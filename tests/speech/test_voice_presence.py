@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from scripts.synthetic_music import music
 from sedtalker.animation.animation_stream import AnimationStream
 from sedtalker.animation.animator import Animator
+from sedtalker.animation.decoder import at_rest, resting
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.face.arkit import ARKIT_52, TALKING_SHAPES
 from sedtalker.speech.encoder import MelEncoder, open_encoder
 from sedtalker.speech.features import PHONE_INDEX, SILENCE, SpeechFeatures
-from sedtalker.speech.voice_presence import PresenceStream, at_rest, described, presence_weights, resting
+from sedtalker.speech.voice_presence import PresenceStream, described, presence_weights
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
 JAW = ARKIT_52.index("jawOpen")
