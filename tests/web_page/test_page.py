@@ -58,7 +58,6 @@ def test_one_action_is_offered_at_first_sight(page: Page) -> None:
     box = shown[0].bounding_box()
     assert box is not None
     assert box["y"] + box["height"] < 900
-    assert page.page.evaluate("page.faced") < 5000
 
 
 def test_the_sample_plays(page: Page) -> None:
