@@ -26,6 +26,7 @@ from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.speech.voice_presence import PresenceStream, PresenceWeights, described
 from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.augmentation import mixed
 from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS
 from sedtalker.training.corpora.manifest import Clip, find_data, read_manifest
 
@@ -136,22 +137,17 @@ class Sounds:
         clip = self.others[int(self.rng.integers(len(self.others)))]
         return np.resize(load_audio(clip.path).samples, count)
 
-    def mixed(self, samples: Samples, background: Samples, decibels: float) -> Samples:
-        """Samples with a background that is so many decibels quieter, both as loud as where they sound."""
-        loud = np.sqrt(np.square(samples[samples != 0.0]).mean() + 1e-12)
-        gain = loud / np.sqrt(np.square(background).mean() + 1e-12) * 10.0 ** (-decibels / 20.0)
-        return np.asarray(samples + gain * background, np.float32)
-
     def late(self) -> Sound:
         """A sentence that begins after seconds of a background."""
         lead = int(self.rng.uniform(1.5, 2.5) * SAMPLE_RATE)
         samples = np.pad(self.sentence(), (lead, 0))
-        mixed = self.mixed(samples, self.background(len(samples)), self.rng.uniform(3.0, 20.0))
-        return Sound(mixed, lead * 50 // SAMPLE_RATE)
+        spoken = 10.0 * np.log10(1.0 - lead / len(samples))  # the background is as loud as beside the sentence alone
+        made = mixed(samples, self.background(len(samples)), self.rng.uniform(3.0, 20.0) + spoken)
+        return Sound(made, lead * 50 // SAMPLE_RATE)
 
     def in_background(self, samples: Samples, lowest: float, highest: float) -> Sound:
         """A voice with a background that is so many decibels quieter."""
-        return Sound(self.mixed(samples, self.background(len(samples)), self.rng.uniform(lowest, highest)))
+        return Sound(mixed(samples, self.background(len(samples)), self.rng.uniform(lowest, highest)))
 
     def voices(self) -> Iterator[tuple[str, list[Sound]]]:
         """Each kind of voices."""
