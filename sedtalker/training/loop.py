@@ -86,7 +86,6 @@ def changed_settings(run: Path, config: Mapping[str, Any]) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the lock of a run's folder: two programs in one would spoil each other's checkpoints and log.
-    A folder that was not there goes again where nothing was written to it.
 
     Raises:
         InputError: another program trains there, or the folder cannot be written to.
@@ -105,9 +104,9 @@ def _alone(folder: Path) -> Iterator[None]:
             raise InputError(f"{folder}: another program trains there; wait for it, or name another trainer.run_dir")
         yield
     finally:
+        if made and [path.name for path in folder.iterdir()] == [RUN_LOCK]:  # nothing was written to it
+            shutil.rmtree(folder, ignore_errors=True)  # before the lock is free: nobody else has begun there
         os.close(descriptor)
-        if made and [path.name for path in folder.iterdir()] == [RUN_LOCK]:
-            shutil.rmtree(folder)
 
 
 class RunLog:
@@ -234,8 +233,9 @@ def _make_fabric(config: TrainerConfig) -> Any:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // devices
     strategy = DDPStrategy(find_unused_parameters=True) if devices * nodes > 1 else "auto"
-    where: dict[str, Any] = {"accelerator": config.accelerator, "devices": devices, "num_nodes": nodes}
-    fabric = Fabric(**where, strategy=strategy, precision=config.precision)
+    fabric = Fabric(
+        accelerator=config.accelerator, strategy=strategy, devices=devices, num_nodes=nodes, precision=config.precision
+    )
     fabric.launch()
     return fabric
 
