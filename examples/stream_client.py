@@ -6,6 +6,7 @@ import sys
 import wave
 
 from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
 
 
 async def main(url: str, token: str, path: str) -> None:  # noqa: D103
@@ -27,4 +28,7 @@ async def main(url: str, token: str, path: str) -> None:  # noqa: D103
         await speaking
 
 
-asyncio.run(main(*sys.argv[1:]))
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except (OSError, WebSocketException) as error:  # nobody serves there, or the token is another one
+    sys.exit(f"{sys.argv[1]}: {error}")

@@ -145,7 +145,7 @@ def live(
     """
     from sedtalker.audio import load_audio
     from sedtalker.live.microphone import Loudspeaker, chosen_device
-    from sedtalker.live.senders import open_senders, parse_targets
+    from sedtalker.live.senders import SenderGroup, open_senders, parse_targets
     from sedtalker.live.session import LiveSettings
 
     if list_devices:
@@ -169,13 +169,14 @@ def live(
     elif source != PIPE:
         samples = load_audio(source, options.max_seconds).samples
         loudspeaker = Loudspeaker(samples, speaker) if speak else None
-    stream = open_streaming(decoder, wanted.emotion, options.trust, "cpu").open_stream(wanted)
-    o.save_preset(context, save_preset)
     settings = LiveSettings(wanted.fps, None if delay is None else delay / 1000.0)
-    senders = open_senders(targets, wanted.fps, print_line)
-    if not run.quiet:
-        _say_delay(source, stream, settings)
-    pace = _run(samples, source == PIPE, device, stream, senders, settings, loudspeaker)
+    senders = open_senders(targets, wanted.fps, print_line)  # before the networks: a port may be taken
+    with closing(SenderGroup(senders)):
+        stream = open_streaming(decoder, wanted.emotion, options.trust, "cpu").open_stream(wanted)
+        o.save_preset(context, save_preset)
+        if not run.quiet:
+            _say_delay(source, stream, settings)
+        pace = _run(samples, source == PIPE, device, stream, senders, settings, loudspeaker)
     show_pace(pace, run.as_json and all(target.protocol != "-" for target in targets), run.quiet)
 
 
@@ -188,24 +189,22 @@ def _run(
     settings: LiveSettings,
     loudspeaker: Loudspeaker | None,
 ) -> Pace:
-    """The session with samples (N,) of a file, a pipe or the microphone; senders are closed whatever happens."""
+    """The session with samples (N,) of a file, a pipe or the microphone."""
     from sedtalker.audio.pipe import pipe_samples
     from sedtalker.live.microphone import BLOCK_SECONDS, Microphone
-    from sedtalker.live.senders import SenderGroup
     from sedtalker.live.session import play_live, play_sound
 
-    with closing(SenderGroup(senders)):
-        if samples is not None:
-            return play_sound(samples, stream, senders, settings, loudspeaker)
-        if piped:
-            return play_live(pipe_samples(_stdin()), stream, senders, settings)
-        microphone = Microphone(device)
-        try:
-            return play_live(microphone, stream, senders, settings)
-        finally:
-            microphone.close()
-            if microphone.dropped:
-                say(f"note: {microphone.dropped * BLOCK_SECONDS:.1f} s of sound were lost: this machine is too busy")
+    if samples is not None:
+        return play_sound(samples, stream, senders, settings, loudspeaker)
+    if piped:
+        return play_live(pipe_samples(_stdin()), stream, senders, settings)
+    microphone = Microphone(device)
+    try:
+        return play_live(microphone, stream, senders, settings)
+    finally:
+        microphone.close()
+        if microphone.dropped:
+            say(f"note: {microphone.dropped * BLOCK_SECONDS:.1f} s of sound were lost: this machine is too busy")
 
 
 def _say_delay(source: Path | None, stream: AnimationStream, settings: LiveSettings) -> None:

@@ -71,6 +71,8 @@ def load_classifier(name: str, device: str = "cpu") -> AudioClassifier:
     with extra("hub"):
         from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
+    if not name.strip():
+        raise InputError("hf: lacks a name: hf:OWNER/NAME of the Hugging Face hub, or hf:FOLDER")
     extractor = load_pretrained(AutoFeatureExtractor, name)
     model, loaded = load_pretrained(
         AutoModelForAudioClassification, name, use_safetensors=True, dtype=torch.float32, output_loading_info=True

@@ -137,7 +137,11 @@ class Studio:
                 return self.events.publish({"type": "decoded", "revision": revision})
             else:
                 decode, take = wanted
-                motion = await asyncio.get_running_loop().run_in_executor(self._aside, decode)
+                try:
+                    motion = await asyncio.get_running_loop().run_in_executor(self._aside, decode)
+                except Exception as error:  # the page has its motion in pieces
+                    log.warning(f"the recording could not be decoded as a whole: {error}")
+                    return self.events.publish({"type": "decoded", "revision": revision})
                 if not self._ended:
                     await self.on_session(take, motion)
 

@@ -117,11 +117,16 @@ def test_bad_input_is_one_line(arguments: list, says: str):
     assert not done.stdout
 
 
-def test_a_busy_port_is_one_line(animation: Path):
+@pytest.mark.parametrize("command", ["play", "live"])
+def test_a_busy_port_is_one_line_before_networks_are_opened(
+    animation: Path, command: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sedtalker.cli.live.open_streaming", None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = run("play", animation, "--to", f"ws://127.0.0.1:{taken.getsockname()[1]}")
+        source = animation if command == "play" else SAMPLE
+        done = run(command, source, "--to", f"ws://127.0.0.1:{taken.getsockname()[1]}")
     assert done.exit_code == 2
     assert "cannot serve there (address already in use)" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

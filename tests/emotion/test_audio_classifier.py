@@ -130,6 +130,11 @@ def test_intensity_and_speech_stay_the_built_in_ones() -> None:
     assert track.intensity == pytest.approx(0.7, abs=1e-3)
 
 
+def test_a_model_of_the_hub_has_a_name() -> None:
+    with pytest.raises(InputError, match="hf: lacks a name"):
+        load_classifier("")
+
+
 def test_models_that_are_refused(tmp_path: Path) -> None:
     def refusal(folder: Path) -> str:
         with pytest.raises(InputError) as caught:

@@ -168,6 +168,8 @@ def test_only_free_corpora_make_free_weights() -> None:
     assert "task.licence_check=false" in str(error.value)
     with pytest.raises(InputError, match="unknown"):
         check_free(("my_own",))
+    with pytest.raises(InputError, match=r"licence; did you mean crema_d\?"):
+        check_free(("crema",))
     assert weights_licence((*free, "ravdess")) == "LicenseRef-non-commercial"
     assert strictest_use(corpora()) == "evaluation"
 

@@ -22,7 +22,7 @@ import soundfile
 from sedtalker.audio import load_audio
 from sedtalker.audio.audio import SHORTEST_SECONDS
 from sedtalker.emotion.taxonomy import known_category
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, meant
 from sedtalker.plugins import load, parts_of_others
 from sedtalker.reading import read_own_table
 from sedtalker.training.corpora.manifest import Clip
@@ -211,10 +211,11 @@ def check_free(names: Iterable[str]) -> None:
     for name in names:
         known = known_corpus(name)
         if known is None or known.use != "free":
-            licence = known.licence if known else "unknown"
+            reason = f"its licence ({known.licence}) does not allow free weights" if known else "its licence is unknown"
+            near = "" if known else meant(name, corpora())
+            question = near and f"; {near}"
             raise InputError(
-                f"{name}: its licence ({licence}) does not allow free weights; leave it out, or say "
-                "task.licence_check=false and mind the licence"
+                f"{name}: {reason}; leave it out, or say task.licence_check=false and mind the licence{question}"
             )
 
 
