@@ -6,7 +6,6 @@ show by what they move where eyes, nose and mouth are.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, meant
 from sedtalker.face.face import Face, outer_eyes
 from sedtalker.face.registration.parts import prepare_source
 from sedtalker.face.registration.pose import (
@@ -163,8 +162,8 @@ def _index(path: Path, name: str) -> int:
     if name.isascii() and name.isdigit() and int(name) < 68:
         return int(name)
     if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, 1, 0.4)
-        raise InputError(f"{path}: there is no landmark '{name}': use {near[0] if near else _examples()}")
+        hint = meant(name, NAMES, 1, 0.4) or f"use {_examples()}"
+        raise InputError(f"{path}: there is no landmark '{name}': {hint}")
     return NAMES[name]
 
 
