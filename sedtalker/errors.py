@@ -82,8 +82,8 @@ def extra(name: str) -> Iterator[None]:
         raise InputError(f"{error.name} is not installed: pip install 'sedtalker[{name}]'") from None
 
 
-OPTIONAL = {"torch": "torch", "transformers": "hub", "onnx": "onnx", "onnxscript": "onnx"} | dict.fromkeys(
-    ("hydra", "lightning_fabric", "tensorboard", "sklearn", "librosa"), "train"
+OPTIONAL = {"torch": "torch", "transformers": "hub", "onnx": "onnx"} | dict.fromkeys(
+    ("hydra", "lightning_fabric", "tensorboard", "sklearn", "librosa", "onnxscript"), "train"
 )
 """Modules that come with an extra, and which."""
 

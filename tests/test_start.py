@@ -116,6 +116,13 @@ def test_the_animator_is_imported_without_the_parts_of_scipy_that_it_uses_later(
     assert not found & {"scipy.ndimage", "scipy.sparse", "scipy.spatial", "scipy.fft", "torch", "onnxruntime"}
 
 
+def test_graphs_are_copied_without_torch(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    (found,) = imported(tmp_path, ["models", "export", "--onnx", "models", "--frames", "4"])
+    assert not found & {"torch", "onnxscript"}
+    assert (tmp_path / "models" / "decoder_4.onnx").is_file()
+
+
 WITHOUT_TORCH = """
 import json, sys
 class WithoutTorch:
@@ -146,9 +153,8 @@ def test_what_needs_torch_names_the_extra_where_it_is_not_installed(clip: Path, 
         ("adapt", ".", "-o", "mine"): "torch",
         ("evaluate", "decoder", "--data", "."): "train",
         ("evaluate", "motion", str(clip), str(clip)): "train",
-        ("checkpoint", "graphs", "decoder"): "onnx",
+        ("checkpoint", "graphs", "decoder"): "train",
         ("checkpoint", "table", "."): "train",
-        ("models", "export", "--onnx", "models"): "onnx",
         ("diarize", str(clip), "--encoder", "whisper-base"): "hub",
         ("animate", str(clip), "--no-video", "--encoder", "whisper-base", "--emotion", "happy", "-q"): "hub",
         ("diarize", str(clip), "--device", "cuda"): "torch",

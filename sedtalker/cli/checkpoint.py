@@ -73,12 +73,12 @@ def export(
 
 
 @app.command()
-@extra("onnx")
+@extra("train")
 def graphs(
     folders: Annotated[list[Path], typer.Argument(help="Checkpoint folders.")],
 ) -> None:
     """Write the graphs by which a checkpoint runs without torch; they point into its weights."""
-    from sedtalker.export.onnx_models import write_graphs
+    from sedtalker.export.onnx_graphs import write_graphs
 
     for folder in folders:
         for path in write_graphs(folder):

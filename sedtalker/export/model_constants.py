@@ -31,9 +31,8 @@ from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
 from sedtalker.audio import activity, audio
 from sedtalker.audio.activity import DIGITAL_SILENCE, ActivityRule
 from sedtalker.emotion import burst_detector, emotion_stream, face_streams, inference, segmentation, shown
-from sedtalker.emotion.diarizer_model import FEWEST_ROWS, ROW
+from sedtalker.emotion.diarizer_model import FEWEST_ROWS, ROW, EmotionModel
 from sedtalker.emotion.inference import TrackRule
-from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule
 from sedtalker.emotion.taxonomy import COORDINATES
 from sedtalker.emotion.track import CATEGORIES, SILENCE, EmotionTrack
@@ -50,7 +49,7 @@ Section = dict[str, Any]
 
 def model_constants() -> dict[str, Section]:
     """Plain data by section, as JSON has it; times are seconds unless a name says frames or samples."""
-    diarizer, moves = open_model("diarizer", in_torch=True), open_model("decoder")
+    diarizer, moves = open_model("diarizer"), open_model("decoder")
     assert isinstance(moves, ShapeDecoder)
     sections = {
         "features": _features(),
@@ -104,7 +103,7 @@ def _encoder(name: str, grid: int) -> Section:
     return {"context": encoder.context, "pending": pending, "around": around, "grid": grid, "multiple": HOPS * grid}
 
 
-def _diarizer(network: DiarizerNetwork) -> Section:
+def _diarizer(network: EmotionModel) -> Section:
     seconds = _named(inference, "WINDOW_SECONDS", "SHORT_SOUND", "BRIEF_SOUND", "BRIEF_LIMIT")
     return {**seconds, "context": network.config.context, "row": ROW, "least": FEWEST_ROWS * ROW}
 

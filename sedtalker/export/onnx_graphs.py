@@ -2,33 +2,52 @@
 
 A decoder's step takes a fixed number of frames and every state as a plain input, and gives the next states as plain
 outputs, so that a graph holds no loop: the scan of a Mamba block is written out frame by frame.
-``sedtalker.export.onnx_models`` writes them.
+Those of a checkpoint point into its weights; ``sedtalker.export.onnx_models`` makes files of them that need nothing
+beside.
 """
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.export import Dim
 
 from sedtalker.animation.articulation import PLACES
+from sedtalker.animation.decoder import STEPS as RUN
 from sedtalker.animation.decoder_network import Decoder
+from sedtalker.checkpoint import read_config
 from sedtalker.emotion.diarizer_model import BEFORE_NEWEST, FEWEST_ROWS, NEWEST_FRAMES, ROW, FrameBatch, Voice
 from sedtalker.emotion.network import DiarizerNetwork, FineNetwork, functional_count
+from sedtalker.errors import InputError, extra
+from sedtalker.export.onnx_models import ITEMS, OPSET, STEPS, TALKING, UNENROLLED, point_to_weights, store_weights
 from sedtalker.face.arkit import TALKING_SIDES
 from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
+from sedtalker.nn.engine import KINDS, NEWEST, open_model
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.speaker_network import SpeakerNetworks
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead, EmotionEncoder, SpeechEncoder
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PHONES, PROSODY_CHANNELS
+from sedtalker.speech.features import (
+    BILABIAL,
+    LABIODENTAL,
+    MEL_BANDS,
+    PHONE_INDEX,
+    PHONES,
+    PROSODY_CHANNELS,
+    SPEECH,
+)
+from sedtalker.storage import whole_file
 
 NEXT = "next_"
 """How the names of outputs begin that are the states of the next step."""
-ITEMS = "items"
-"""Name of the first axis of everything that goes in and out: streams that run together."""
 
 
 @dataclass(frozen=True)
@@ -243,3 +262,106 @@ def landmarks_graph(name: str, network: LandmarkNet) -> Graph:
     """68 points in views of a head's geometry."""
     views = torch.randn(2, CHANNELS, network.config.size, network.config.size)
     return Graph(name, LandmarksGraph(network), {"views": views}, ["points", "spread", "face"], simplified=False)
+
+
+# --- Writing them.
+
+
+def write_graphs(folder: Path) -> list[Path]:
+    """Write the graphs by which a checkpoint runs without torch into its folder; they point into its weights.
+
+    Raises:
+        InputError: no checkpoint, one whose networks only torch runs, or onnx is not installed.
+    """
+    made = [(folder / f"{graph.name}.onnx", graph) for graph in graphs_of(folder)]
+    for path, graph in made:
+        with whole_file(path) as temporary:
+            write_graph(graph, temporary, folder / "model.safetensors")
+    return [path for path, _ in made]
+
+
+def graphs_of(folder: Path) -> list[Graph]:
+    """The graphs of the network in a checkpoint folder, under the names by which it is run.
+
+    Raises:
+        InputError: no checkpoint, or one whose networks only torch runs.
+    """
+    kind = read_config(folder).kind
+    network: Any = open_model(folder, in_torch=True) if kind in KINDS else None
+    match kind:
+        case "speech_encoder" | "emotion_encoder":
+            return [encoder_graph("encoder", network)]
+        case "diarizer" if network.config.backbone is None and network.config.hidden_channels:
+            streamed = diarizer_graph(NEWEST, network, newest=NEWEST_FRAMES)
+            plain = diarizer_graph(UNENROLLED, network, enrolled=False)
+            return [diarizer_graph("diarizer", network), streamed, plain, voice_graph("voice", network)]
+        case "decoder":
+            return [decoder_graph(f"step_{frames}", network, frames) for frames in sorted({*RUN, *STEPS})]
+        case "fine_emotions":
+            return [fine_graph("fine", network)]
+        case "burst_detector":
+            return [frames_graph("bursts", network, network.inputs.in_features)]
+        case "articulation":
+            talking = phones_graph(TALKING, network, open_model(SPEECH).config.channels)
+            return [frames_graph("articulation", network, network.config.hidden), talking]
+        case "speakers":
+            return speaker_graphs(network)
+        case "landmarks":
+            return [landmarks_graph("landmarks", network)]
+    raise InputError(f"{folder}: torch alone runs this {kind}")
+
+
+@torch.no_grad()
+def write_graph(graph: Graph, path: Path, weights: Path) -> None:
+    """Write a network as a graph that points into its weights.
+
+    Args:
+        graph: the network, its inputs and outputs.
+        path: of the graph, in the folder of the weights.
+        weights: the safetensors file that the network was read from.
+
+    Raises:
+        InputError: onnx is not installed.
+    """
+    with extra("train"):
+        import onnx
+        import onnxscript  # noqa: F401
+
+    graph.network.eval()(*graph.inputs.values())  # tables are made and kept now, or they would be made of placeholders
+    lengths: dict[str, Any] = {}
+    shapes: list[dict[int, Any]] = []
+    for name in graph.inputs:
+        shapes.append({})
+        for axis, (length, factor) in graph.free_axes(name).items():
+            free = lengths.setdefault(length, Dim(length, min=1 if length == ITEMS else graph.fewest))
+            shapes[-1][axis] = free if factor == 1 else factor * free
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            graph.network,
+            tuple(graph.inputs.values()),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
+            dynamic_shapes=_as_declared(graph.network, shapes),
+            optimize=graph.simplified,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    for part in (model.graph, *model.graph.node):  # where in our code each node comes from, a third of a small file
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    model.graph.ClearField("value_info")
+    point_to_weights(model, weights)
+    store_weights(model, int8=False)
+    onnx.save(model, path)
+
+
+def _as_declared(network: torch.nn.Module, shapes: Sequence[Any]) -> tuple[Any, ...]:
+    """Free axes in the form of a network's parameters: those of ``*rest`` are one tuple."""
+    kinds = [parameter.kind for parameter in signature(network.forward).parameters.values()]
+    named = sum(kind is Parameter.POSITIONAL_OR_KEYWORD for kind in kinds)
+    return tuple(shapes) if named == len(kinds) else (*shapes[:named], tuple(shapes[named:]))

@@ -9,52 +9,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import warnings
 from collections.abc import Sequence
-from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.export import Dim
 
 from sedtalker.animation.articulation import TONGUE
-from sedtalker.animation.decoder import STEPS as ALL_STEPS
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-from sedtalker.emotion.diarizer_model import NEWEST_FRAMES
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
 from sedtalker.export.model_constants import model_constants
-from sedtalker.export.onnx_graphs import (
-    ITEMS,
-    Graph,
-    decoder_graph,
-    diarizer_graph,
-    encoder_graph,
-    fine_graph,
-    frames_graph,
-    landmarks_graph,
-    phones_graph,
-    speaker_graphs,
-    voice_graph,
-)
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.nn.engine import KINDS, NEWEST, GraphNetwork, open_model
+from sedtalker.nn.engine import GraphNetwork, open_model
 from sedtalker.speech.encoder import STREAMED
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
-from sedtalker.storage import OutputFolder, whole_file
+from sedtalker.storage import OutputFolder
 from sedtalker.version import __version__
 
 FORMAT_VERSION = 3
 """The version of ``model.json``; it rises when a program that reads an older one would go wrong."""
 OPSET = 18
 """The operators of the graphs: the newest set that the engines of games read."""
+ITEMS = "items"
+"""Name of the first axis of everything that goes in and out: streams that run together."""
+UNENROLLED, TALKING = "without_voice", "talking"
+"""Names of two graphs beside those that Python runs: a diarizer that takes no voice, and what lips and tongue need of
+phones with the talking mouth."""
 STEPS = (4, 16, 64)
 """Frames of 20 ms that a decoder may take at once: 80 ms for live use, 1.28 s for files."""
+STORED, READ = ".stored", ".read"
+"""How the names of weights end that are stored in fewer bits, and that are to be turned once they are read."""
 SMALLEST_STORED = 1024
 """Values of a weight from which on it is stored in fewer bits."""
 INT8_LEVELS = 127
@@ -77,14 +64,14 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
     if wrong := [step for step in steps if step not in STEPS]:
         raise InputError(f"--frames {wrong[0]}: a decoder takes {', '.join(map(str, STEPS))} frames at once")
     graphs = builtin_graphs(steps)
-    names = [*(f"{graph.name}.onnx" for graph, _ in graphs), "model.json", "check.json"]
+    names = [*(f"{name}.onnx" for name in graphs), "model.json", "check.json"]
     described, checks = {}, {}
-    with OutputFolder(folder, names, force) as results:
-        for graph, facts in graphs:
-            file = results.path / f"{graph.name}.onnx"
-            write_graph(graph, file, int8)
-            described[graph.name] = _described(file) | facts
-            checks[graph.name] = _checked(file, described[graph.name])
+    with OutputFolder(folder, names, force) as results, extra("onnx"):
+        for name, (source, facts) in graphs.items():
+            file = results.path / f"{name}.onnx"
+            copy_graph(source, file, int8)
+            described[name] = _described(file) | facts
+            checks[name] = _checked(file, described[name])
         about = {
             "version": FORMAT_VERSION,
             "sedtalker": __version__,
@@ -104,69 +91,24 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
     return [folder / name for name in names]
 
 
-def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, Any]]]:
-    """The graphs of the built-in networks, each with what ``model.json`` says of it beside its inputs and outputs."""
-    graphs = []
-    encoders = {name: open_model(name, in_torch=True) for name in (SPEECH, EMOTION)}
-    for name, encoder in encoders.items():
-        facts: dict[str, Any] = {"context": encoder.config.context, "centred": encoder.centred}
-        graphs.append((encoder_graph(name, encoder), _origin(name) | facts))
-    for name in ("articulation", STREAMED):
-        network = open_model(name, in_torch=True)
-        graph = phones_graph(name, network, encoders[SPEECH].config.channels)
-        graphs.append((graph, _origin(name) | {"context": network.config.context}))
-    diarizer = open_model("diarizer", in_torch=True)
-    facts = {"context": diarizer.config.context, "visible": diarizer.config.visible}
-    graphs.append((diarizer_graph("diarizer", diarizer, enrolled=False), _origin("diarizer") | facts))
-    bursts = open_model("burst_detector", in_torch=True)
-    graph = frames_graph("burst_detector", bursts, bursts.inputs.in_features)
-    graphs.append((graph, _origin("burst_detector") | {"context": bursts.config.context, "kinds": bursts.config.kinds}))
-    decoder = open_model("decoder", in_torch=True)
-    about = _origin("decoder") | {"look_ahead": decoder.config.look_ahead, "styles": decoder.config.styles}
-    graphs.extend((decoder_graph(f"decoder_{step}", decoder, step), about | {"frames": step}) for step in steps)
-    return graphs
+def builtin_graphs(steps: Sequence[int] = STEPS) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """The file of each graph of the built-in networks, and what ``model.json`` says beside its inputs and outputs."""
+    made = {}
 
+    def add(name: str, checkpoint: str, file: str, *facts: str, **more: Any) -> None:
+        config = open_model(checkpoint).config
+        about = _origin(checkpoint) | {fact: getattr(config, fact) for fact in facts} | more
+        made[name] = builtin_checkpoint(checkpoint) / f"{file}.onnx", about
 
-def write_graphs(folder: Path) -> list[Path]:
-    """Write the graphs by which a checkpoint runs without torch into its folder; they point into its weights.
-
-    Raises:
-        InputError: no checkpoint, one whose networks only torch runs, or onnx is not installed.
-    """
-    made = [(folder / f"{graph.name}.onnx", graph) for graph in graphs_of(folder)]
-    for path, graph in made:
-        with whole_file(path) as temporary:
-            write_graph(graph, temporary, weights=folder / "model.safetensors")
-    return [path for path, _ in made]
-
-
-def graphs_of(folder: Path) -> list[Graph]:
-    """The graphs of the network in a checkpoint folder, under the names by which it is run.
-
-    Raises:
-        InputError: no checkpoint, or one whose networks only torch runs.
-    """
-    kind = read_config(folder).kind
-    network: Any = open_model(folder, in_torch=True) if kind in KINDS else None
-    match kind:
-        case "speech_encoder" | "emotion_encoder":
-            return [encoder_graph("encoder", network)]
-        case "diarizer" if network.config.backbone is None and network.config.hidden_channels:
-            streamed = diarizer_graph(NEWEST, network, newest=NEWEST_FRAMES)
-            return [diarizer_graph("diarizer", network), streamed, voice_graph("voice", network)]
-        case "decoder":
-            return [decoder_graph(f"step_{frames}", network, frames) for frames in ALL_STEPS]
-        case "fine_emotions":
-            return [fine_graph("fine", network)]
-        case "burst_detector":
-            return [frames_graph("bursts", network, network.inputs.in_features)]
-        case "articulation":
-            return [frames_graph("articulation", network, network.config.hidden)]
-        case "speakers":
-            return speaker_graphs(network)
-        case "landmarks":
-            return [landmarks_graph("landmarks", network)]
-    raise InputError(f"{folder}: torch alone runs this {kind}")
+    for encoder in (SPEECH, EMOTION):
+        add(encoder, encoder, "encoder", "context", centred=open_model(encoder).centred)
+    for articulation in ("articulation", STREAMED):
+        add(articulation, articulation, TALKING, "context")
+    add("diarizer", "diarizer", UNENROLLED, "context", "visible")
+    add("burst_detector", "burst_detector", "bursts", "context", "kinds")
+    for step in steps:
+        add(f"decoder_{step}", "decoder", f"step_{step}", "look_ahead", "styles", frames=step)
+    return made
 
 
 def _origin(name: str) -> dict[str, Any]:
@@ -232,68 +174,39 @@ def check_values(shape: Sequence[int], boolean: bool = False) -> NDArray[Any]:
     return index % 3 != 2 if boolean else (0.5 * np.sin(0.37 * (index + 1))).astype(np.float32)
 
 
-# --- One graph.
+# --- The weights of a graph: in it, in fewer bits, or in the file beside it.
 
 
-@torch.no_grad()
-def write_graph(graph: Graph, path: Path, int8: bool = False, weights: Path | None = None) -> None:
-    """Write a network as one file.
+def copy_graph(source: Path, target: Path, int8: bool = False) -> None:
+    """Write a graph that points into the weights beside it as one file.
 
     Args:
-        graph: the network, its inputs and outputs.
         int8: whether large weights are stored in eight bits, with a scale for each output channel.
-        weights: the safetensors file that the network was read from, if the graph shall hold no weights of its own but
-            point to it; ``path`` is in the same folder then.
-
-    Raises:
-        InputError: onnx is not installed.
     """
-    with extra("onnx"):
-        import onnx
-        import onnxscript  # noqa: F401
+    import onnx
+    from onnx import numpy_helper
 
-    graph.network.eval()(*graph.inputs.values())  # tables are made and kept now, or they would be made of placeholders
-    lengths: dict[str, Any] = {}
-    shapes: list[dict[int, Any]] = []
-    for name in graph.inputs:
-        shapes.append({})
-        for axis, (length, factor) in graph.free_axes(name).items():
-            free = lengths.setdefault(length, Dim(length, min=1 if length == ITEMS else graph.fewest))
-            shapes[-1][axis] = free if factor == 1 else factor * free
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            graph.network,
-            tuple(graph.inputs.values()),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=list(graph.inputs),
-            output_names=list(graph.outputs),
-            dynamic_shapes=_as_declared(graph.network, shapes),
-            optimize=graph.simplified,
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto
-    for part in (model.graph, *model.graph.node):  # where in our code each node comes from, a third of a small file
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
-    model.graph.ClearField("value_info")
-    if weights is not None:
-        _point_to_weights(model, weights)
-    _store_weights(model, int8)
-    onnx.save(model, path)
+    model = onnx.load(source)
+    graph, nodes = model.graph, []
+    weights = [tensor for tensor in graph.initializer if tensor.name.endswith(STORED)]
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in weights}
+    for tensor in weights:
+        graph.initializer.remove(tensor)
+    for node in graph.node:  # some give weights back in single precision, turned where the file has them otherwise
+        name = node.input[0] if node.input else ""
+        if name.endswith((STORED, READ)):
+            held = values.pop(name)
+            values[node.output[0]] = held.astype(np.float32) if name.endswith(STORED) else held.T
+        else:
+            nodes.append(node)
+    graph.initializer.extend(numpy_helper.from_array(np.ascontiguousarray(v), name) for name, v in values.items())
+    del graph.node[:]
+    graph.node.extend(nodes)
+    store_weights(model, int8)
+    onnx.save(model, target)
 
 
-def _as_declared(network: torch.nn.Module, shapes: Sequence[Any]) -> tuple[Any, ...]:
-    """Free axes in the form of a network's parameters: those of ``*rest`` are one tuple."""
-    kinds = [parameter.kind for parameter in signature(network.forward).parameters.values()]
-    named = sum(kind is Parameter.POSITIONAL_OR_KEYWORD for kind in kinds)
-    return tuple(shapes) if named == len(kinds) else (*shapes[:named], tuple(shapes[named:]))
-
-
-def _point_to_weights(model: Any, weights: Path) -> None:
+def point_to_weights(model: Any, weights: Path) -> None:
     """Replace the weights of a model that are stored in a safetensors file by their places in that file.
 
     The file is a JSON header and then the tensors one after another, so a place is an offset and a length, as ONNX has
@@ -319,14 +232,14 @@ def _point_to_weights(model: Any, weights: Path) -> None:
             continue
         first, last = places[name]["data_offsets"]
         outside = onnx.TensorProto(
-            name=f"{tensor.name}.stored",
+            name=tensor.name + STORED,
             dims=stored[name].shape,
             data_type=onnx.TensorProto.FLOAT16,
             data_location=onnx.TensorProto.EXTERNAL,
         )
         for key, value in (("location", weights.name), ("offset", start + first), ("length", last - first)):
             outside.external_data.add(key=key, value=str(value))
-        read = f"{tensor.name}.read" if turned else tensor.name
+        read = tensor.name + READ if turned else tensor.name
         nodes = [helper.make_node("Cast", [outside.name], [read], to=onnx.TensorProto.FLOAT)]
         if turned:
             nodes.append(helper.make_node("Transpose", [read], [tensor.name]))
@@ -336,7 +249,7 @@ def _point_to_weights(model: Any, weights: Path) -> None:
         model.graph.initializer.append(outside)
 
 
-def _store_weights(model: Any, int8: bool) -> None:
+def store_weights(model: Any, int8: bool) -> None:
     """Replace the large weights of a model by fewer bits and a node that gives them back in single precision."""
     import onnx
     from onnx import helper, numpy_helper
@@ -347,7 +260,7 @@ def _store_weights(model: Any, int8: bool) -> None:
         if outside or tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_STORED:
             continue
         values = numpy_helper.to_array(tensor)
-        name, stored = tensor.name, f"{tensor.name}.stored"
+        name, stored = tensor.name, tensor.name + STORED
         if int8 and values.ndim > 1:
             # the axis of output channels: the last of a factor on the right, else the first
             on_the_right = any(node.op_type == "MatMul" and node.input[1] == name for node in graph.node)

@@ -35,7 +35,7 @@ def needed(*files: str, programs: tuple[str, ...]) -> None:
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnx")
     folder = tmp_path_factory.mktemp("models") / "onnx"
     export_models(folder, (4,))
     return folder / "decoder_4.onnx"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sedtalker.audio import from_samples
-from sedtalker.export.onnx_models import write_graphs
+from sedtalker.export.onnx_graphs import write_graphs
 from sedtalker.nn.engine import open_model
 from sedtalker.speakers.speaker_model import GraphSpeakers, encoder_vectors
 from sedtalker.speech.features import analysis_of
