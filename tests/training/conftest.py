@@ -1,10 +1,19 @@
 """A tiny corpus that a task can really be trained on."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+
+from sedtalker.training.motion import spoken_motion
+
+
+@pytest.fixture
+def short_phone_motion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network from phones to motion is trained for a few steps."""
+    monkeypatch.setattr(spoken_motion, "train_phone_motion", partial(spoken_motion.train_phone_motion, steps=20))
 
 
 @pytest.fixture

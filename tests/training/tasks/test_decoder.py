@@ -59,6 +59,7 @@ def test_two_steps_of_training_lower_the_loss_and_move_every_part(tmp_path: Path
     assert len(still) < 0.2 * len(before), still
 
 
+@pytest.mark.usefixtures("short_phone_motion")
 @pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("share", [0.0, 0.7])
@@ -80,6 +81,7 @@ def test_crops_of_real_recordings_with_pseudo_labels_are_drawn_and_scored(
         assert np.isfinite(list(task.validate(task.build().eval()).values())).all()
 
 
+@pytest.mark.usefixtures("short_phone_motion")
 @pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(

@@ -102,9 +102,10 @@ def test_corpora_are_checked_before_anything_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_two_clips_of_the_training_data(data_dir: Path, tmp_path: Path) -> None:
+def test_two_clips_of_the_training_data(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not (data_dir / TEACHER_FILE).is_file():
         pytest.skip("no teacher in the training data")
+    monkeypatch.setattr(emotion_encoder, "MEASURED_BATCHES", 3)
     config = {"corpora": {"cremad": 1.0}, "copies": (0,), "most_clips": 2, "crops": 4}
     task = EmotionEncoderTask(config, data_dir, tmp_path)
     task.prepare()
