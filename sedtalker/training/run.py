@@ -6,7 +6,6 @@ every combination of listed values and ``results_table`` compares runs.
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import os
@@ -25,7 +24,7 @@ from sedtalker.errors import InputError
 from sedtalker.plugins import load
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import check_folder, user_cache, write_text
-from sedtalker.training.corpora.manifest import COLUMNS, find_data
+from sedtalker.training.corpora.manifest import COLUMNS, find_data, read_table, write_rows
 from sedtalker.training.corpora.tracked_motion import split_of
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.loop import CONFIG, fit, flat, is_main_process, read_log
@@ -298,16 +297,10 @@ def few_clips(data: Path, folder: Path) -> Path:
 
 
 def _write_manifest(source: Path, target: Path) -> None:
-    with source.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
     groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    for row in rows:
+    for row in read_table(source, COLUMNS):
         groups.setdefault((row["corpus"], row["split"], row["emotion"]), []).append(row)
-    with target.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        for group in groups.values():
-            writer.writerows(spread(group, PER_EMOTION))
+    write_rows(target, (row for group in groups.values() for row in spread(group, PER_EMOTION)))
 
 
 def _link_sentences(source: Path, target: Path) -> None:

@@ -6,12 +6,12 @@ import csv
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sedtalker.errors import InputError
-from sedtalker.reading import read_text
+from sedtalker.reading import read_bytes
 from sedtalker.storage import whole_file
 
 COLUMNS = (
@@ -41,8 +41,8 @@ MISLABELLED = {"emotiontts_ko": (r"(?:em|ne)[a-z]00([23])\d\d\.", {"2": "sad", "
 """Files whose number decides on their label, whatever a manifest says. EmotionTTS: those from 201 to 300 speak of
 funerals and heartache, those from 301 to 400 scold; earlier manifests have the two the other way round.
 """
-MOST_MANIFEST_BYTES = 2**30
-"""Largest manifest, bytes; a million clips take a fifth."""
+MOST_TABLE_BYTES = 2**30
+"""Largest manifest or table of a corpus, bytes; a million clips take a fifth."""
 
 
 def find_data(data: Path | None = None) -> Path:
@@ -65,12 +65,7 @@ def read_manifest(data: Path) -> list[Clip]:
     path = data / "audio" / "manifest.csv"
     if not path.is_file():
         raise InputError(f"{path}: no such manifest; sedtalker data index {data} writes it")
-    text = read_text(path, "a manifest", MOST_MANIFEST_BYTES)
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        missing = [c for c in COLUMNS if c not in (reader.fieldnames or [])]
-        if missing:
-            raise InputError(f"{path}: column '{missing[0]}' is missing")
         return [
             Clip(
                 corpus=row["corpus"],
@@ -84,12 +79,30 @@ def read_manifest(data: Path) -> list[Clip]:
                 duration=float(row["duration_s"] or 0.0),
                 split=row["split"],
             )
-            for row in reader
+            for row in read_table(path, COLUMNS)
         ]
-    except (csv.Error, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: a row cannot be understood ({error})") from None
+
+
+def read_table(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
+    """The rows of a CSV file: a manifest, or a table of a corpus.
+
+    Raises:
+        InputError: it cannot be read or lacks a column.
+    """
+    text = read_bytes(path, "a table", MOST_TABLE_BYTES).decode("utf-8-sig", errors="replace")
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        rows, columns = list(reader), reader.fieldnames or []
+    except csv.Error as error:
+        raise InputError(f"{path}: cannot be read as a table ({error})") from None
+    lacking = [name for name in needed if name not in columns]
+    if lacking:
+        raise InputError(f"{path}: column '{lacking[0]}' is missing")
+    return rows
 
 
 def _label(corpus: str, file: str, label: str) -> str:
@@ -110,17 +123,21 @@ def write_manifest(data: Path, indexed: Mapping[str, list[Clip]]) -> int:
     Returns:
         The number of rows.
     """
-    path, rows = data / "audio" / "manifest.csv", []
-    if path.is_file():
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = [row for row in csv.DictReader(stream) if row["corpus"] not in indexed]
+    path = data / "audio" / "manifest.csv"
+    before = read_table(path, COLUMNS) if path.is_file() else []
+    rows = [row for row in before if row["corpus"] not in indexed]
     for name, clips in indexed.items():
         rows += [_row(clip, data / "audio" / name) for clip in clips]
+    write_rows(path, rows)
+    return len(rows)
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
+    """Write a manifest of these rows, whole or not at all."""
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    return len(rows)
 
 
 def _row(clip: Clip, folder: Path) -> dict[str, str]:

@@ -23,8 +23,8 @@ from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
 from sedtalker.training.corpora.augmentation import RoomAndNoise, Samples, from_direct_sound
-from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import known_corpus, read_table
+from sedtalker.training.corpora.manifest import Clip, read_table
+from sedtalker.training.corpora.speech import known_corpus
 
 CLEAN, OTHER_VOICE, DEGRADED = 0, 1, 2
 """Kinds of copies of a clip by number: the clip itself; another voice and microphone; the same voice degraded. Other

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,8 @@ import soundfile
 
 from sedtalker.emotion.taxonomy import EMOVOCA
 from sedtalker.errors import InputError
+from sedtalker.reading import read_json
+from sedtalker.training.corpora.manifest import read_table
 from sedtalker.training.corpora.meshes import OWN, HeadFiles, MeshSequence, SequenceCorpus, SequenceLayout, find_audio
 
 # --- VOCASET (Cudeiro et al. 2019): twelve subjects, forty sentences each, neutral talking on the FLAME head.
@@ -199,24 +199,13 @@ def split_by_name(name: str) -> str:
 
 def _table(root: Path) -> dict[str, dict[str, str]]:
     path = root / "sequences.csv"
-    if not path.is_file():
-        return {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        return {row["name"].strip(): {k: (v or "").strip() for k, v in row.items() if k} for row in rows}
-    except (OSError, KeyError, AttributeError, UnicodeDecodeError):
-        raise InputError(f"{path}: not a table with a column 'name'") from None
+    rows = read_table(path, ("name",)) if path.is_file() else []
+    return {(row["name"] or "").strip(): {k: (v or "").strip() for k, v in row.items() if k} for row in rows}
 
 
 def _described(root: Path) -> dict[str, Any]:
     path = root / "corpus.json"
-    if not path.is_file():
-        return {}
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        described = None
+    described = read_json(path, "a description") if path.is_file() else {}
     if not isinstance(described, dict):
         raise InputError(f"{path}: not a JSON object")
     return described

@@ -8,7 +8,6 @@ Licences are as their makers state them where the corpus is published; read them
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -279,23 +278,6 @@ class NamedFiles:
         if self.men is None:
             return ""
         return "m" if re.fullmatch(self.men, speaker, re.IGNORECASE) else "f"
-
-
-def read_table(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    """The rows of a CSV file.
-
-    Raises:
-        InputError: it cannot be read or lacks a column.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, csv.Error):
-        raise InputError(f"{path}: cannot be read as a table") from None
-    lacking = [name for name in needed if rows and name not in rows[0]]
-    if lacking:
-        raise InputError(f"{path}: there is no column {lacking[0]}")
-    return rows
 
 
 # --- An index of a folder of corpora in their published layouts.

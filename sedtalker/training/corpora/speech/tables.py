@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from sedtalker.emotion.taxonomy import known_kind
 from sedtalker.errors import InputError, said_of
-from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import UNLABELLED, Found, corpus_word, read_table
+from sedtalker.training.corpora.manifest import Clip, read_table
+from sedtalker.training.corpora.speech import UNLABELLED, Found, corpus_word
 
 Listed = Iterator[tuple[str, Path | None, Clip]]
 """Rows of tables: the name that the table has, the file where it should be or None, and what is known of it."""
