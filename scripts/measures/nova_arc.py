@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2, vq
 
 from measures.adaptation import speaker_halves
+from measures.curved_space import Clips, NovaArc, NovaArcSettings, clips_of, train_nova_arc
 from measures.intervals import with_ends
 from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
@@ -38,7 +39,6 @@ from sedtalker.training.evaluation.transfer import (
     listed_clips,
     training_lines,
 )
-from sedtalker.training.published.nova_arc import Clips, NovaArc, NovaArcSettings, clips_of, train_nova_arc
 
 SOURCE = "crema_d"
 """Corpus of the labelled clips."""

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from measures.curved_space import Clips
 from sedtalker.progress import Hook, no_progress
-from sedtalker.training.published.nova_arc import Clips
 
 
 @dataclass(frozen=True)

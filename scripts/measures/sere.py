@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measures.adaptation import speaker_halves
+from measures.curved_space import Clips
 from measures.intervals import with_ends
 from measures.nova_arc import FrameCorpus, pooled, read_frames
 from measures.resonance import ResonanceSettings, resonance_scores, train_resonance
@@ -28,7 +29,6 @@ from sedtalker.metrics.emotion import own_recall
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
-from sedtalker.training.published.nova_arc import Clips
 
 CORPORA = ("ravdess", "nemo", "emotiontts_ko")
 """English, Polish, Korean; every ordered pair is a task."""

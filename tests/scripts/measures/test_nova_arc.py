@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from measures.curved_space import NovaArcSettings
 from measures.keys import KEYS
 from measures.nova_arc import (
     FrameCorpus,
@@ -17,7 +18,6 @@ from measures.nova_arc import (
 
 from sedtalker.errors import InputError
 from sedtalker.training.evaluation.measures import find_measure
-from sedtalker.training.published.nova_arc import NovaArcSettings
 
 
 def made(name: str, seed: int, moved: float, categories: tuple[int, ...]) -> FrameCorpus:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from measures.curved_space import Clips, clips_of
 from measures.resonance import (
     Resonance,
     ResonanceSettings,
@@ -13,8 +14,6 @@ from measures.resonance import (
     train_resonance,
 )
 from numpy.typing import NDArray
-
-from sedtalker.training.published.nova_arc import Clips, clips_of
 
 SMALL = ResonanceSettings(width=8, rounds=25, unlabelled=12, rate=1e-2, ramp=5)
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measures.curved_space import GEOMETRIES, FlatSpace, PoincareBall
 from torch import Tensor
-
-from sedtalker.training.published.nova_arc import GEOMETRIES, FlatSpace, PoincareBall
 
 BALL = PoincareBall()
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from sedtalker.training.published.nova_arc import sinkhorn, soft_labels
+from measures.curved_space import sinkhorn, soft_labels
 
 
 @given(seed=st.integers(0, 500), classes=st.integers(2, 5), count=st.integers(2, 20))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from measures.curved_space import Clips, NovaArc, NovaArcSettings, clips_of, train_nova_arc
 from numpy.typing import NDArray
-
-from sedtalker.training.published.nova_arc import Clips, NovaArc, NovaArcSettings, clips_of, train_nova_arc
 
 SMALL = NovaArcSettings(width=8, codes=6, rounds=10, batch=16, rate=1e-2, transport_labels=1.0)
 
