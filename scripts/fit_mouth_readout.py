@@ -25,13 +25,13 @@ from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.whisper import WhisperEncoder, layer_frames
-from sedtalker.training.cards import readout_decoder_card
+from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.layer_features import open_whisper
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_grid
 from sedtalker.training.motion.alignment import Utterance, align_corpus
 from sedtalker.training.motion.pseudo_labels import RIDGE, Pair, ridge_weights
-from sedtalker.training.motion.spoken_motion import measure_lips, rest_pose, speak, talking
+from sedtalker.training.motion.spoken_motion import measure_lips, rest_pose, speak, spoken_mouth
 from sedtalker.training.run import cache_folder
 
 COMPONENTS_EVERY = 8
@@ -51,7 +51,7 @@ def tracked_mouths(
     for clip in (c for c in clips if c.split in splits):
         frames = -(-len(load_audio(clip.audio).samples) // 320)
         spoken = speak(clip, spans[clip.name], rest, lip_measure, FRAME_CLOCK.times(frames))
-        made.append((clip, talking(spoken)[:, TALKING_INDEX]))
+        made.append((clip, spoken_mouth(spoken)[:, TALKING_INDEX]))
     return made
 
 
@@ -119,6 +119,18 @@ def fit_mouth_readout(
         model=config.model_dump(mode="json"),
     )
     write_checkpoint(folder, described, readout.state_dict(), readout_decoder_card(config))
+
+
+def readout_decoder_card(config: MouthReadoutConfig, held_out: str = "") -> str:
+    """The card of a decoder with a readout beside it; ``held_out``: see ``decoder_card``."""
+    return fill_card(
+        "readout_decoder",
+        share=config.share,
+        layers=" and ".join(map(str, config.backbone.side_by_side or ())),
+        width=config.width,
+        reach=config.reach * config.step / FRAME_CLOCK.rate,
+        metrics=held_out,
+    )
 
 
 def _layers(encoder: WhisperEncoder, clip: TrackedClip) -> Tensor:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fit_mouth_readout import readout_decoder_card
 from measured_page import write_between_marks
 from measures.keys import KEYS
 from measures.speed import evaluate_speed
@@ -26,17 +27,11 @@ from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config
 from sedtalker.cli.console import ShownProgress, messages_shown
 from sedtalker.progress import Hook
-from sedtalker.training.cards import (
-    decoder_card,
-    fill_card,
-    readout_decoder_card,
-    speech_encoder_card,
-    transfer_card,
-)
+from sedtalker.training.cards import decoder_card, fill_card, speech_encoder_card, transfer_card
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.decoder_measures import evaluate_decoder
 from sedtalker.training.evaluation.expression import evaluate_expression, expression_metrics, expression_table
-from sedtalker.training.evaluation.measures import ARROWS, TEST, Measure, card_table, listed_metrics
+from sedtalker.training.evaluation.measures import ARROWS, TEST, Measure, card_table, listed_metrics, markdown_table
 from sedtalker.training.evaluation.transfer import evaluate_transfer
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -222,13 +217,14 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
         )
     }
     return {
-        "decoder": decoder_card(0.0, True, found["decoder"].metrics, results.get("decoder")),
+        "decoder": decoder_card(0.0, True, found["decoder"].metrics, sentences_section(results["decoder"])),
         "decoder_whisper_base": readout_decoder_card(
-            MouthReadoutConfig.model_validate(found["decoder_whisper_base"].model), results.get("decoder_whisper_base")
+            MouthReadoutConfig.model_validate(found["decoder_whisper_base"].model),
+            sentences_section(results["decoder_whisper_base"]),
         ),
-        "diarizer": transfer_card(found["diarizer"], results.get("transfer"), HEADS_RUN),
+        "diarizer": transfer_card(found["diarizer"], corpora_section(results["transfer"]), HEADS_RUN),
         "diarizer_whisper_base": transfer_card(
-            found["diarizer_whisper_base"], results.get("transfer_whisper_base"), WHISPER_HEADS_RUN
+            found["diarizer_whisper_base"], corpora_section(results["transfer_whisper_base"]), WHISPER_HEADS_RUN
         ),
         "emotion_encoder": fill_card(
             "emotion_encoder",
@@ -243,8 +239,33 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
         "articulation": fill_card("articulation", **found["articulation"].metrics),
         "articulation_streaming": fill_card("articulation_streaming", **found["articulation_streaming"].metrics),
         "landmarks": fill_card("landmarks", **found["landmarks"].metrics, minutes=30),
-        "speech_encoder": speech_encoder_card(found["speech_encoder"].metrics, NOISE_RUNS),
+        "speech_encoder": speech_encoder_card(found["speech_encoder"].metrics, WENT_ON.format(run=NOISE_RUNS)),
     }
+
+
+WENT_ON = """\
+Its training was then continued (`experiment=speech_encoder_noise`): its own output for clean sound was the target for
+the same sound in noise (ESC-10 and others), beside one to five other readers, and in rooms. Decoders were not changed.
+{run}
+
+"""
+"""Paragraph on a speech encoder that continued training in noise."""
+
+
+def sentences_section(metrics: Mapping[str, float]) -> str:
+    """The section of a decoder's card on test sentences."""
+    rows = [(measure.text, f"{value:.3f}") for measure, value in listed_metrics(TEST["decoder"], metrics)]
+    shown = markdown_table(("measure", "value"), rows)
+    return f"## Metrics on test sentences (never trained on)\n\n`sedtalker evaluate decoder --json`.\n\n{shown}\n\n"
+
+
+def corpora_section(results: Mapping[str, Any]) -> str:
+    """The section of a diarizer's card on corpora that it was not trained on."""
+    found = {name: figures for name, figures in results["corpora"].items() if "uar" in figures}
+    rows = [(name, f"{figures['uar']:.2f}", figures["role"]) for name, figures in found.items()]
+    listed = listed_metrics(TEST["transfer"], results["summary"])
+    summary = [f"- {measure.text}: {value:.3f}" for measure, value in listed]
+    return "\n".join(summary) + "\n\n" + markdown_table(("corpus", "recall over its own categories", "role"), rows)
 
 
 # --- Measuring.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fit_mouth_readout import find_components, fit_ridge
+from fit_mouth_readout import find_components, fit_ridge, readout_decoder_card
 
 from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig
 from sedtalker.face.arkit import TALKING_SHAPES
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.training.cards import readout_decoder_card
 
 CONFIG = MouthReadoutConfig(
     backbone=BackboneConfig(name="tiny", side_by_side=(1, 2)), layer_channels=6, width=4, reach=2, step=2
@@ -63,7 +62,7 @@ def test_a_linear_mouth_is_found_again() -> None:
 
 
 def test_the_card_says_what_is_read() -> None:
-    card = readout_decoder_card(CONFIG, {"lip_r": 0.9})
+    card = readout_decoder_card(CONFIG, "0.900")
     assert "layers 1 and 2" in card
     assert "± 0.1 s" in card
     assert "0.900" in card

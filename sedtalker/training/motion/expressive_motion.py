@@ -20,7 +20,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.reading import read_own_table
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.motion.spoken_motion import ROUNDING, TONGUE, LipMeasure, SpokenMotion, fit_gap
+from sedtalker.training.motion.spoken_motion import ROUNDING, LipMeasure, SpokenMotion, fit_gap, spoken_mouth
 
 _HELD = read_own_table(__file__, "expressive_motion.toml")
 """The tables as they are written."""
@@ -185,8 +185,7 @@ def compose(
     speaking = 1.0 + intensity * (posterior @ articulation())
     louder = np.exp(DYNAMICS * style.dynamics * (voice.loudness + 1.0)).clip(0.4, 1.6)
     amplitude = speaking * louder * 2.0 ** (STYLE_RANGE * style.articulation)
-    speech = spoken.coefficients.copy()
-    speech[:, INDEX["tongueOut"]] = TONGUE * spoken.tongue
+    speech = spoken_mouth(spoken)
     speech[:, ROUNDING] *= 2.0 ** (STYLE_RANGE * style.rounding)
     speech = fit_gap(speech, spoken.gap * amplitude, lip_measure)
     closed, contact, rounding = (v[:, None] for v in (spoken.closure, spoken.contact, spoken.rounding))

@@ -270,8 +270,8 @@ def spoken_motion(clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, lip_mea
     return speak(clip, spans, rest, lip_measure, frame_times(2 * len(clip.times)))
 
 
-def talking(spoken: SpokenMotion) -> Floats:
-    """(T, 52) what a readout has to predict."""
+def spoken_mouth(spoken: SpokenMotion) -> Floats:
+    """(T, 52) what speech does to the mouth, the tongue with it: what a readout has to predict."""
     mouth = spoken.coefficients.copy()
     mouth[:, INDEX["tongueOut"]] = TONGUE * spoken.tongue
     return mouth
