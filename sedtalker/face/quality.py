@@ -30,6 +30,8 @@ BROKEN = 0.1
 """A needed part below this is broken, and the face poor."""
 ADVICE: dict[str, str] = {name: row["advice"] for name, row in _PARTS.items()}
 """Advice for poor parts."""
+QUESTIONS: dict[str, str] = {name: row["asks"] for name, row in _PARTS.items()}
+"""What each part asks, as a reader says it."""
 NO_LIPS = "the lips are one surface and cannot open: use --open-mouth, or cut them apart and give the mouth an inside"
 """Advice for sealed lips."""
 NO_LIDS = "no open lids: cut out the eyes and put eyeballs there, or it cannot blink"

@@ -14,7 +14,7 @@ from PIL import ImageDraw, ImageFont
 from sedtalker.arrays import Floats
 from sedtalker.face.expressions import EMOTIONS, MOUTH_SHAPES
 from sedtalker.face.face import Face, paired_names, pose
-from sedtalker.face.quality import Quality
+from sedtalker.face.quality import QUESTIONS, Quality
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.render.camera import Camera, frame_head
 from sedtalker.render.light import Lighting
@@ -161,22 +161,6 @@ img { width: 100%; height: auto; } table { border-collapse: collapse; font-varia
 th, td { padding: .28rem .8rem; border-bottom: 1px solid #ececec; text-align: left; } th { color: #555; }
 """
 """Style sheet of the page."""
-MEANINGS = {
-    "landmarks": "eyes, nose and mouth lie as a person's",
-    "fit": "the surface is that of the fitted face",
-    "lips": "closed lips meet",
-    "mouth": "open lips show a mouth",
-    "blink": "lids close",
-    "surface": "the face at rest has no holes, no turned and no jagged polygons",
-    "lids": "a blink covers the eyes with whole lids",
-    "moved": "no pose opens, folds or tears the face",
-    "halves": "the halves of the face at rest are alike",
-    "inverted": "no polygon turns over",
-    "emotions": "six emotions differ from each other",
-    "size": "shapes move as far as a person's",
-    "symmetry": "left and right move alike",
-}
-"""What each part of the score asks, as a reader says it."""
 SIZE = 200
 """Pixels a side of one picture of the sheet."""
 
@@ -190,7 +174,7 @@ def fit_page(face: Face, quality: Quality) -> str:
     Pictures.fromarray(sheet).save(picture, "JPEG", quality=88)
     measured = {name: "–" if figure is None else f"{figure:.3g}" for name, figure in quality.measured.items()}
     rows = "".join(
-        f"<tr><td>{MEANINGS[name]}</td><td>{value:.2f}</td><td>{measured[name]}</td></tr>"
+        f"<tr><td>{QUESTIONS[name]}</td><td>{value:.2f}</td><td>{measured[name]}</td></tr>"
         for name, value in quality.parts.items()
     )
     notes = [*report.warnings, *(f"To do: {advice}" for advice in quality.advice)]
