@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
-import scipy
 
 from sedtalker.face.added_parts import with_parts
 from sedtalker.face.expressions import SHUT, can_be_measured, eye_opening, with_expressiveness
@@ -22,11 +20,10 @@ from sedtalker.face.motion_quality import lids_open, worst_pose
 from sedtalker.face.mouth_fitting import build_mouth
 from sedtalker.face.mouth_interior import ENOUGH, Mouth, Opening, look_into_mouth, mouth_of, with_dark_bag
 from sedtalker.face.quality import artefact_share
-from sedtalker.face.registration.register import default_folder
-from sedtalker.face.sedface import FACE_ARRAYS, Arrays, face_arrays, face_from_arrays
+from sedtalker.face.registration.register import kept_faces
+from sedtalker.face.sedface import FACE_ARRAYS, Arrays, code_hash, face_arrays, face_from_arrays
 from sedtalker.mesh.files import MAX_BYTES
 from sedtalker.storage import UNREADABLE, ArraySpec, keep, read_arrays
-from sedtalker.version import __version__
 
 MOUTHS = ("auto", "keep", "none")
 """Values of ``--mouth``: missing parts are added; only the file's own; only the file's own, without a message."""
@@ -67,21 +64,10 @@ def completed(
 
 
 def completed_cached(
-    face: Face,
-    report: RegistrationReport,
-    source: Face,
-    mouth: str = "auto",
-    eyes: str = "auto",
-    folder: Path | None = None,
+    face: Face, report: RegistrationReport, source: Face, mouth: str = "auto", eyes: str = "auto"
 ) -> tuple[Face, RegistrationReport]:
-    """``completed``, or what it gave for the same face, source and wishes before, to the last bit.
-
-    Args:
-        face, report, source, mouth, eyes: as for ``completed``.
-        folder: where results are kept, by default ``$XDG_CACHE_HOME/sedtalker/faces``. A folder that cannot be written
-            only costs time.
-    """
-    entry = (folder or default_folder()) / f"{content_hash(face, report, source, mouth, eyes)}.npz"
+    """``completed``, or what it gave for the same face, source and wishes before, to the last bit."""
+    entry = kept_faces() / f"{content_hash(face, report, source, mouth, eyes)}.npz"
     kept = load_entry(entry, face)
     if kept is not None:
         return kept
@@ -92,22 +78,12 @@ def completed_cached(
 
 def content_hash(face: Face, report: RegistrationReport, source: Face, mouth: str, eyes: str) -> str:
     """Hash of all that the result depends on; the name of the face is not part of it."""
-    digest = hashlib.sha256(f"completion {_origin()} {mouth} {eyes} {report.to_json()}".encode())
+    digest = hashlib.sha256(f"completion {code_hash()} {mouth} {eyes} {report.to_json()}".encode())
     for one in (face, source):
         for name, array in sorted(face_arrays(bare(one)).items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:40]
-
-
-@cache
-def _origin() -> str:
-    """Hash of the code of this package and of ``sedtalker.mesh``, and of the versions of the libraries they call."""
-    digest = hashlib.sha256(f"{__version__} {np.__version__} {scipy.__version__}".encode())
-    here = Path(__file__).parent
-    for path in sorted([*here.rglob("*.py"), *here.parent.glob("mesh/*.py")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 # --- Which mouth a face gets: its own, its own with what is missing, or the source's.

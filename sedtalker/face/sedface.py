@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Reals
@@ -18,6 +21,7 @@ from sedtalker.mesh.files import MAX_BYTES, check_mesh
 from sedtalker.mesh.mesh import FARTHEST, Material, Mesh
 from sedtalker.reading import is_file
 from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, write_arrays
+from sedtalker.version import __version__
 
 if TYPE_CHECKING:
     from sedtalker.face.quality import Quality
@@ -156,6 +160,16 @@ def _material(arrays: Mapping[str, NDArray[Any]], k: int, described: dict[str, A
         held = arrays.get(f"{name}_{k}")
         pictures[kind] = None if held is None else held.astype(np.uint8).tobytes()
     return Material(**{**described, "colour": tuple(described["colour"]), **pictures})
+
+
+@cache
+def code_hash() -> str:
+    """Hash of what faces that are kept depend on: code and numbers of this package, its meshes and its libraries."""
+    digest = hashlib.sha256(f"{__version__} {np.__version__} {scipy.__version__}".encode())
+    here = Path(__file__).parent
+    for path in sorted([*here.rglob("*.py"), *here.rglob("*.npz"), *here.parent.glob("mesh/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 # --- .sedface: such arrays in a zip, with the report and the quality of the fit as JSON.

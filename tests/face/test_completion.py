@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,21 +54,23 @@ def assert_same(a: Whole, b: Whole) -> None:
 
 
 @pytest.fixture(scope="module")
-def kept(bare: Face, source: Face, tmp_path_factory: pytest.TempPathFactory) -> tuple[Whole, Path]:
+def kept(bare: Face, source: Face, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Whole, Path]]:
     folder = tmp_path_factory.mktemp("faces")
     half = replace(REPORT, eyeballs=(True, False))
-    return completed_cached(bare, half, source, folder=folder), folder
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(completion, "kept_faces", lambda: folder)
+        yield completed_cached(bare, half, source), folder
 
 
 def test_what_is_read_is_what_was_fitted(
     kept: tuple[Whole, Path], bare: Face, source: Face, request: pytest.FixtureRequest
 ) -> None:
-    first, folder = kept
+    first, _ = kept
     half = replace(REPORT, eyeballs=(True, False))
     assert first[1].added_parts == ("bag", "teeth", "tongue", "eyeballs")
     assert_same(first, completed(bare, half, source))
     request.getfixturevalue("no_fit")
-    again = completed_cached(replace(bare, name="two"), half, source, folder=folder)
+    again = completed_cached(replace(bare, name="two"), half, source)
     assert again[0].name == "two"
     assert_same((replace(first[0], name="two"), first[1]), again)
 
@@ -79,21 +82,23 @@ def test_an_entry_is_small_beside_the_face(kept: tuple[Whole, Path]) -> None:
 
 
 def test_other_wishes_and_other_shapes_are_fitted_anew(kept: tuple[Whole, Path], bare: Face, source: Face) -> None:
-    _, folder = kept
     half = replace(REPORT, eyeballs=(True, False))
-    face, report = completed_cached(bare, half, source, "keep", "keep", folder)
+    face, report = completed_cached(bare, half, source, "keep", "keep")
     assert len(face.mesh.vertices) == len(bare.mesh.vertices)
     assert report.added_parts == ()
     halved = replace(bare, basis=0.5 * bare.basis)
-    face, _ = completed_cached(halved, half, source, "keep", "keep", folder)
+    face, _ = completed_cached(halved, half, source, "keep", "keep")
     np.testing.assert_array_equal(face.basis, halved.basis)
 
 
-def test_a_damaged_entry_is_made_again(kept: tuple[Whole, Path], bare: Face, source: Face, tmp_path: Path) -> None:
+def test_a_damaged_entry_is_made_again(
+    kept: tuple[Whole, Path], bare: Face, source: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, folder = kept
+    monkeypatch.setattr(completion, "kept_faces", lambda: tmp_path)
     half = replace(REPORT, eyeballs=(True, False))
     entry = tmp_path / f"{completion.content_hash(bare, half, source, 'auto', 'auto')}.npz"
     whole = (folder / entry.name).read_bytes()
     entry.write_bytes(whole[: len(whole) // 2])
-    assert_same(first, completed_cached(bare, half, source, folder=tmp_path))
+    assert_same(first, completed_cached(bare, half, source))
     assert entry.stat().st_size == len(whole)

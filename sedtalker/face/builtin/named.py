@@ -5,20 +5,17 @@ What builds them, and the parts of SciPy that it needs, is imported when a face 
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import scipy
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin.characters import DEFAULT, KNOWN, HairStyle, random_character
 from sedtalker.face.face import Face
-from sedtalker.face.sedface import face_arrays, face_from_arrays
+from sedtalker.face.sedface import code_hash, face_arrays, face_from_arrays
 from sedtalker.storage import UNREADABLE, keep, user_cache
-from sedtalker.version import __version__
 
 FACES: dict[str, str] = {name: character.about for name, character in KNOWN.items()}
 """Descriptions of the built-in faces by name; the first is the default."""
@@ -110,14 +107,4 @@ def keep_face(name: str, face: Face) -> None:
 
 
 def _entry(name: str) -> Path:
-    return user_cache() / "builtin" / f"{name}-{_origin()}.npz"
-
-
-@cache
-def _origin() -> str:
-    """Hash of what a built face depends on: the code and numbers of this package, and the libraries it calls."""
-    digest = hashlib.sha256(f"{__version__} {np.__version__} {scipy.__version__}".encode())
-    here = Path(__file__).parent
-    for path in sorted([*here.glob("*.py"), *here.glob("*.npz"), *here.parents[1].glob("mesh/*.py")]):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return user_cache() / "builtin" / f"{name}-{code_hash()[:16]}.npz"

@@ -232,7 +232,6 @@ def register_cached(
     mesh: Mesh,
     source: Face,
     name: str,
-    folder: Path | None = None,
     given: GivenLandmarks | None = None,
     hook: Hook = no_progress,
 ) -> tuple[Face, RegistrationReport]:
@@ -240,8 +239,6 @@ def register_cached(
 
     Args:
         mesh: any head mesh; source: the face to take shapes from; name: what to call the result.
-        folder: where results are kept, by default ``$XDG_CACHE_HOME/sedtalker/faces``. A folder that cannot be written
-            only costs time.
         given: where its face is, instead of looking for it.
         hook: receives the progress; nothing where the result was kept.
 
@@ -249,7 +246,7 @@ def register_cached(
         InputError: no face is found on the mesh.
     """
     key = content_hash(mesh, source, weights_sha256(builtin_checkpoint("landmarks")), given)
-    entry = (folder or default_folder()) / f"{key}.npz"
+    entry = kept_faces() / f"{key}.npz"
     kept = load_entry(entry, mesh, name)
     if kept is not None:
         return kept
@@ -258,8 +255,8 @@ def register_cached(
     return face, report
 
 
-def default_folder() -> Path:
-    """The user's cache folder for fitted faces."""
+def kept_faces() -> Path:
+    """The user's cache folder for fitted faces; one that cannot be written only costs time."""
     return user_cache() / "faces"
 
 

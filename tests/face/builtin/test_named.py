@@ -51,11 +51,11 @@ def test_one_entry_a_face_is_kept(face: Face, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["fixed.npz", "parameters.npz"])
 def test_other_numbers_are_another_entry(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, read = named._entry("builtin"), Path.read_bytes
-    named._origin.cache_clear()
+    named.code_hash.cache_clear()
     with monkeypatch.context() as patched:
         patched.setattr(Path, "read_bytes", lambda path: b"others" if path.name == name else read(path))
         assert named._entry("builtin") != before
-    named._origin.cache_clear()
+    named.code_hash.cache_clear()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not an archive"])

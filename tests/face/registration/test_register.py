@@ -199,10 +199,12 @@ def test_cache_gives_the_same_face_and_heals(
         fits.append(name)
         return replace(face, name=name), report
 
-    monkeypatch.setattr(import_module("sedtalker.face.registration.register"), "register", fit)
-    first, report = register_cached(mesh, source, "one", tmp_path)
+    register_module = import_module("sedtalker.face.registration.register")
+    monkeypatch.setattr(register_module, "register", fit)
+    monkeypatch.setattr(register_module, "kept_faces", lambda: tmp_path)
+    first, report = register_cached(mesh, source, "one")
     (entry,) = tmp_path.iterdir()
-    again, report_again = register_cached(mesh, source, "two", tmp_path)
+    again, report_again = register_cached(mesh, source, "two")
     assert fits == ["one"]
     assert again.name == "two"
     assert np.array_equal(first.basis, again.basis)
@@ -210,7 +212,7 @@ def test_cache_gives_the_same_face_and_heals(
     assert report == report_again
     assert all(np.array_equal(first.regions[k], again.regions[k]) for k in first.regions)
     entry.write_bytes(entry.read_bytes()[:1000])
-    healed, _ = register_cached(mesh, source, "three", tmp_path)
+    healed, _ = register_cached(mesh, source, "three")
     assert fits == ["one", "three"]
     assert np.array_equal(first.basis, healed.basis)
     assert entry.stat().st_size > 1000
