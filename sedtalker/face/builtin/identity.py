@@ -53,21 +53,11 @@ class Parameters:
 
 
 def read_parameters(path: Path = PATH) -> Parameters:
-    """Read the parameter file."""
-    with np.load(path, allow_pickle=False) as d:
-        return Parameters(
-            cage=d["cage"],
-            shapes=tuple(str(n) for n in d["shapes"]),
-            offsets=d["offsets"],
-            jaws=d["jaws"],
-            correctives=tuple(str(n) for n in d["correctives"]),
-            corrective_offsets=d["corrective_offsets"],
-            identity=tuple(str(n) for n in d["identity"]),
-            identity_offsets=d["identity_offsets"],
-            eye_centre=d["eye_centre"],
-            eye_radius=float(d["eye_radius"]),
-            landmarks=d["landmarks"],
-        )
+    """Read the parameter file, whose arrays have the names of the attributes."""
+    with np.load(path, allow_pickle=False) as kept:
+        arrays = dict(kept)
+    names = {name: tuple(arrays[name].tolist()) for name in ("shapes", "correctives", "identity")}
+    return Parameters(**{**arrays, **names, "eye_radius": float(arrays["eye_radius"])})
 
 
 # --- Other heads on the same topology: a weighted sum of identity directions, and expressions that fit the new form.
