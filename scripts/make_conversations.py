@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from measured_page import markdown_table, measured, write_between_marks
+from measured_page import asked_for, markdown_table, measured, write_between_marks
 
 from sedtalker import Animator
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
@@ -65,7 +65,7 @@ def main() -> None:
         good = measure.asked is not None and (
             value >= measure.asked if measure.better == "higher" else value <= measure.asked
         )
-        rows.append((measure.text, measure.asked_for, f"**{value:.3f}**" if good else f"{value:.3f}"))
+        rows.append((measure.text, asked_for(measure), f"**{value:.3f}**" if good else f"{value:.3f}"))
     parts = [markdown_table(("measure", "asked", "is"), rows), "Bold: reached."]
     for name, groups in GROUPS.items():
         known = [group for group in groups if f"der_{group}" in figures]

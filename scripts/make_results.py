@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fit_mouth_readout import readout_decoder_card
-from measured_page import write_between_marks
+from measured_page import asked_for, write_between_marks
 from measures.keys import KEYS
 from measures.speed import evaluate_speed
 
@@ -95,7 +95,7 @@ def table(measures: Sequence[Measure], columns: Mapping[str, Mapping[str, float]
     for measure in measures:
         if any(measure in found for found in listed):
             cells = " | ".join(f"{found[measure]:.3f}" if measure in found else "" for found in listed)
-            better = f"{ARROWS[measure.better]} {measure.asked_for}".strip()
+            better = f"{ARROWS[measure.better]} {asked_for(measure)}".strip()
             rows.append(f"| `{measure.key}` | {cells} | {measure.text} | {better} |")
     return "\n".join(rows) + "\n"
 
@@ -121,7 +121,7 @@ def asked_table(results: Mapping[str, Any]) -> str:
         if measure.asked is not None:
             found = [results[part]["summary"].get(measure.key) for part in TRANSFERS]
             cells = ["" if value is None else _marked(measure, value) for value in found]
-            rows.append(f"| `{measure.key}`: {measure.text} | {measure.asked_for} | {' | '.join(cells)} |")
+            rows.append(f"| `{measure.key}`: {measure.text} | {asked_for(measure)} | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n\nBold: reached.\n"
 
 
@@ -133,7 +133,7 @@ def expression_tables(results: Mapping[str, Any]) -> str:
         values = [results[part].get(measure.key) for part in parts]
         if measure.listed and any(value is not None for value in values):
             cells = ["" if value is None else _marked(measure, value) for value in values]
-            rows.append(f"| `{measure.key}`: {measure.text} | {measure.asked_for} | {' | '.join(cells)} |")
+            rows.append(f"| `{measure.key}`: {measure.text} | {asked_for(measure)} | {' | '.join(cells)} |")
     tables = [f"\n\n{name}:\n\n{expression_table(results[part])}" for part, name in parts.items()]
     return "\n".join(rows) + f"\n\nBold: reached.\n\n{SHEET}" + "".join(tables)
 

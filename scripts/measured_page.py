@@ -13,12 +13,20 @@ import torch
 from sedtalker.cli.console import ShownProgress
 from sedtalker.progress import Hook
 from sedtalker.training.corpora.manifest import find_data
+from sedtalker.training.evaluation.measures import Measure
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table of Markdown, a line a row, without the last line's end."""
     lines = ["| " + " | ".join(map(str, row)) + " |" for row in (head, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
+
+
+def asked_for(measure: Measure) -> str:
+    """``≥ 0.9`` or ``≤ 0.05``; empty where nothing is asked."""
+    if measure.asked is None:
+        return ""
+    return f"{'≥' if measure.better == 'higher' else '≤'} {measure.asked:g}"
 
 
 def between_marks(page: str, name: str, text: str) -> str:

@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 app = Commands(help="Inspect, convert, compare and publish weights.", no_args_is_help=True)
 
 
-@app.callback()
-def checkpoint() -> None:
-    """Inspect, convert, compare and publish weights."""
-
-
 @app.command()
 def inspect(
     folder: Annotated[str, typer.Argument(help="A checkpoint folder, or the name of built-in weights.")],

@@ -103,13 +103,11 @@ def mean_vertex_error(predicted: Reals, reference: Reals) -> float:
 
 
 def lip_vertex_error(predicted: Reals, reference: Reals, lips: Mask) -> float:
-    """LVE, m²: mean over frames of the largest squared error over lip vertices (MeshTalk, Richard et al. 2021)."""
+    """LVE, m²: mean over frames of the largest squared error over lip vertices (MeshTalk, Richard et al. 2021).
+
+    Over the emotion region, eyes and forehead, it is called EVE (EmoTalk, Peng et al. 2023).
+    """
     return float(((predicted - reference)[:, lips] ** 2).sum(-1).max(1).mean())
-
-
-def region_vertex_error(predicted: Reals, reference: Reals, region: Mask) -> float:
-    """EVE, m²: as LVE over the vertices of the emotion region, eyes and forehead (EmoTalk, Peng et al. 2023)."""
-    return lip_vertex_error(predicted, reference, region)
 
 
 def upper_face_dynamics_deviation(predicted: Reals, reference: Reals, neutral: Reals, upper: Mask) -> float:
@@ -129,7 +127,7 @@ def vertex_errors(
     if lips is not None:
         errors["lve_mm2"] = 1e6 * lip_vertex_error(predicted, reference, lips)
     if emotion is not None:
-        errors["eve_mm2"] = 1e6 * region_vertex_error(predicted, reference, emotion)
+        errors["eve_mm2"] = 1e6 * lip_vertex_error(predicted, reference, emotion)
     if upper is not None:
         errors["fdd_mm"] = 1e3 * upper_face_dynamics_deviation(predicted, reference, neutral, upper)
     return errors

@@ -43,13 +43,6 @@ class Measure:
     listed: bool = True
 
     @property
-    def asked_for(self) -> str:
-        """``≥ 0.9`` or ``≤ 0.05``; empty where nothing is asked."""
-        if self.asked is None:
-            return ""
-        return f"{'≥' if self.better == 'higher' else '≤'} {self.asked:g}"
-
-    @property
     def text(self) -> str:
         """What it is, with its unit."""
         return f"{self.what}, {self.unit}" if self.unit else self.what
