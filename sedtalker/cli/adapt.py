@@ -190,16 +190,16 @@ def train(
         import hydra  # noqa: F401
         import lightning_fabric  # noqa: F401
     from sedtalker.training.loop import is_main_process
-    from sedtalker.training.run import compose, sweep
+    from sedtalker.training.run import as_markdown, compose, sweep
     from sedtalker.training.run import train as run
 
     with ShownProgress(progress) as shown:
         if multirun:
-            table = sweep(overrides, shown.hook)
+            rows = sweep(overrides, shown.hook)
             if json:
-                write_json(table.rows)
+                write_json(rows)
             else:
-                print(table.markdown(), end="")
+                print(as_markdown(rows), end="")
             return
         config = compose(overrides)
         logger.info("sedtalker train %s", " ".join(overrides))

@@ -110,13 +110,13 @@ def table(
     json: o.JsonOption = False,
 ) -> None:
     """Compare runs: what they differ in and the metrics of their best validation, best score first."""
-    from sedtalker.training.run import results_table
+    from sedtalker.training.run import as_markdown, results_table
 
-    made = results_table(runs)
+    rows = results_table(runs)
     if json:
-        write_json(made.rows)
+        write_json(rows)
     else:
-        print(made.markdown(), end="")
+        print(as_markdown(rows), end="")
 
 
 # --- ``sedtalker models``: list bundled weights and those of the hub, and fetch the latter.

@@ -13,7 +13,6 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -186,16 +185,10 @@ def train(config: Mapping[str, Any], hook: Hook = no_progress) -> dict[str, floa
 # --- Many runs from one command, and a table of what came of them.
 
 
-@dataclass(frozen=True)
-class ResultsTable:
-    """One line a run: ``run``, the settings that differ, ``step`` of the best validation and its metrics."""
-
-    rows: list[dict[str, Any]]
-
-    def markdown(self) -> str:
-        """The table as Markdown, best score first."""
-        columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        return markdown_table(columns, ([_shown(row.get(name)) for name in columns] for row in self.rows)) + "\n"
+def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What ``results_table`` gives, as Markdown."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return markdown_table(columns, ([_shown(row.get(name)) for name in columns] for row in rows)) + "\n"
 
 
 def _shown(value: Any) -> str:
@@ -220,7 +213,7 @@ def combinations(overrides: Sequence[str]) -> list[list[str]]:
     return [list(one) for one in batch]
 
 
-def sweep(overrides: Sequence[str], hook: Hook = no_progress) -> ResultsTable:
+def sweep(overrides: Sequence[str], hook: Hook = no_progress) -> list[dict[str, Any]]:
     """Train every combination in ``trainer.run_dir/0``, ``1`` …; writes ``results.md`` and ``results.json`` there.
 
     Started again, it goes on where it was: finished runs are not repeated.
@@ -231,15 +224,15 @@ def sweep(overrides: Sequence[str], hook: Hook = no_progress) -> ResultsTable:
         config["trainer"]["run_dir"] = str(root / str(number))
         logger.info("run %d of %d: %s", number + 1, len(every), " ".join(one))
         train(config, hook)
-    table = results_table([root / str(number) for number in range(len(every))])
+    rows = results_table([root / str(number) for number in range(len(every))])
     if is_main_process():
-        for name, text in (("results.md", table.markdown()), ("results.json", json.dumps(table.rows, indent=2) + "\n")):
+        for name, text in (("results.md", as_markdown(rows)), ("results.json", json.dumps(rows, indent=2) + "\n")):
             write_text(root / name, text)
-    return table
+    return rows
 
 
-def results_table(runs: Sequence[Path]) -> ResultsTable:
-    """The runs, best score first, with the settings in which they differ.
+def results_table(runs: Sequence[Path]) -> list[dict[str, Any]]:
+    """A row a run, best score first: ``run``, the settings that differ, ``step`` of the best validation, its metrics.
 
     Raises:
         InputError: a folder is no run, or was never validated.
@@ -261,7 +254,7 @@ def results_table(runs: Sequence[Path]) -> ResultsTable:
         {"run": run.name} | {name: one.get(name) for name in differ} | line
         for run, one, line in zip(runs, settings, best_lines, strict=True)
     ]
-    return ResultsTable(sorted(made, key=lambda row: -row["score"]))
+    return sorted(made, key=lambda row: -row["score"])
 
 
 Item = TypeVar("Item")

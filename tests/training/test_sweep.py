@@ -9,7 +9,7 @@ import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.training.loop import write_config
-from sedtalker.training.run import combinations, results_table, sweep
+from sedtalker.training.run import as_markdown, combinations, results_table, sweep
 from tests.training.tasks.test_vertex_decoder import OVERRIDES
 
 
@@ -31,11 +31,11 @@ def made_run(folder: Path, lr: float, scores: list[float]) -> Path:
 def test_the_table_shows_what_differs_and_the_best_first(tmp_path: Path) -> None:
     runs = [made_run(tmp_path / "a", 1e-3, [0.25, 0.5]), made_run(tmp_path / "b", 2e-3, [0.75, 0.5])]
     table = results_table(runs)
-    assert table.rows == [
+    assert table == [
         {"run": "b", "trainer.lr": 2e-3, "step": 10, "mve_mm": 0.25, "score": 0.75},
         {"run": "a", "trainer.lr": 1e-3, "step": 20, "mve_mm": 0.5, "score": 0.5},
     ]
-    assert "| b | 0.002 | 10 | 0.25 | 0.75 |" in table.markdown()
+    assert "| b | 0.002 | 10 | 0.25 | 0.75 |" in as_markdown(table)
     with pytest.raises(InputError, match="not the folder of a run"):
         results_table([tmp_path])
 
@@ -52,9 +52,9 @@ def test_a_sweep_trains_and_tells(miniature_emovoca: Path, tmp_path: Path, caplo
         ),
     ]
     table = sweep(overrides)
-    assert {row["trainer.lr"] for row in table.rows} == {1e-3, 1e-2}
-    assert (tmp_path / "runs" / "results.md").read_text() == table.markdown()
+    assert {row["trainer.lr"] for row in table} == {1e-3, 1e-2}
+    assert (tmp_path / "runs" / "results.md").read_text() == as_markdown(table)
     assert (tmp_path / "runs" / "1" / "export" / "model.safetensors").is_file()
     caplog.set_level("INFO")
-    assert sweep(overrides).rows == table.rows
+    assert sweep(overrides) == table
     assert caplog.messages.count("resumed at step 4") == 2
