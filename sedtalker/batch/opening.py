@@ -28,6 +28,8 @@ T = TypeVar("T", bound=Performance)
 """A class of options."""
 OF_ONE = ("transcript", "words", "emotion", "enroll")
 """Options that mean nothing where several people speak."""
+OF_A_FIT = ("open_mouth", "mouth", "eyes", "strength")
+"""Options that say how the head of a file is fitted."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,7 @@ def open_face(options: Performance, as_mesh: bool, hook: Hook, landmarks: Path |
         head=options.mesh_head,
         landmarks=options.landmarks if landmarks is None else landmarks,
         rig=options.rig,
-        open_mouth=options.open_mouth,
-        mouth=options.mouth,
-        eyes=options.eyes,
-        strength=options.strength,
+        **{name: getattr(options, name) for name in OF_A_FIT},
         hook=hook,
     )
     return face if subject is options.mesh else with_file(replace(face, name=options.mesh.stem), options.mesh)
@@ -153,7 +152,7 @@ def cast_of(options: T) -> list[T]:
     """
     first = [options] if options.mesh is not None or options.face is not None else []
     plain = replace(options, mesh=None, face=None, mesh_head=None, landmarks=None, rig=None)
-    how: dict[str, Any] = {name: getattr(Performance, name) for name in ("open_mouth", "mouth", "eyes", "strength")}
+    how: dict[str, Any] = {name: getattr(Performance, name) for name in OF_A_FIT}
     if options.others and not first:
         from sedtalker.face.builtin import FACES
 

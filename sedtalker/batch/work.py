@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
-from sedtalker.batch.opening import cast_of, coordinates_of, open_animator, open_face, shape_options
+from sedtalker.batch.opening import OF_A_FIT, cast_of, coordinates_of, open_animator, open_face, shape_options
 from sedtalker.batch.settings import TRACK_SUFFIX, TURNS_SUFFIX, BatchSettings, as_plain, parse_settings
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, messages_to, no_progress, one_step
@@ -278,7 +278,7 @@ class Worker:
         key = s.decoder, s.encoder, is_given, s.model, s.trust
         animator = kept(self._animators, key, lambda: open_animator(s, is_given, self.device), ANIMATORS)
         vertices = animator.moves_vertices
-        fit = s.mesh_head, s.landmarks, s.rig, s.open_mouth, s.mouth, s.eyes, s.strength, s.rig_names, id(landmarks)
+        fit = s.mesh_head, s.landmarks, s.rig, s.rig_names, id(landmarks), *(getattr(s, name) for name in OF_A_FIT)
         named = s.mesh, s.face, vertices, *fit
         return animator, kept(self._faces, named, lambda: open_face(s, vertices, hook, landmarks), FACES)
 

@@ -16,6 +16,7 @@ import typer
 
 from sedtalker.animation.option_fields import Declared, Option, declared, is_repeatable
 from sedtalker.animation.performance import Performance, StreamSettings
+from sedtalker.batch.opening import OF_A_FIT
 from sedtalker.batch.opening import check_enroll as check_enroll
 from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.cli.console import PIPE, PROGRESS_HELP, ProgressStyle, ShownProgress, say, stdin_bytes
@@ -109,8 +110,6 @@ def keep_order(context: typer.Context, parameter: typer.CallbackParam, value: li
 
 OF_A_MESH = ("mesh_head", "landmarks", "rig")
 """Options that say what is where in the file of a head."""
-OF_A_FIT = ("open_mouth", "mouth", "eyes", "strength")
-"""Options that say how the head of a file is fitted."""
 
 
 def typed_head(
