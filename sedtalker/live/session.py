@@ -7,7 +7,6 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -63,16 +62,6 @@ class LiveSettings:
 
     rate: float = RATE
     delay: float | None = None
-
-
-class Moments(Protocol):
-    """Faces by time: a ``FrameBuffer`` or ``AnimationMoments``."""
-
-    newest: float
-    ended: bool
-
-    def at(self, moment: float) -> StreamedFrame | None:
-        """The face at so many seconds."""
 
 
 def play_live(
@@ -187,7 +176,7 @@ class AnimationMoments:
         self.track = None if animation.track is None else animation.track.at(animation.clock.times(len(animation)))
 
     def at(self, moment: float) -> StreamedFrame | None:
-        """See ``Moments``."""
+        """The face at so many seconds, between two frames."""
         place = float(np.clip(moment * self.animation.fps, 0.0, len(self.animation) - 1))
         first, second = math.floor(place), math.ceil(place)
         return between(self._frame(first), self._frame(second), place / self.animation.fps)
@@ -279,7 +268,7 @@ class _Start:
 
 
 def send_paced(
-    moments: Moments,
+    moments: FrameBuffer | AnimationMoments,
     playhead: Callable[[float], Playhead | None],
     senders: Sequence[Sender],
     rate: float,
