@@ -70,8 +70,8 @@ def _keep(path: Path, data: bytes) -> None:
     keep(path, lambda temporary: temporary.write_bytes(hashlib.sha256(data).digest() + data))
 
 
-def _compiled(function: Function, **more: bool) -> Function:
-    """Compile without the interpreter lock, so that threads share the bands of a picture.
+def kernel(function: Function, **more: bool) -> Function:
+    """Compile a function, which may make arrays, without the interpreter lock: threads share the bands of a picture.
 
     And without ``fastmath``: where sums may be taken in another order, code that was just compiled, a part of its
     caller, and the same code out of the cache gave pictures that differed in a few bytes of ten million.
@@ -85,22 +85,17 @@ def _compiled(function: Function, **more: bool) -> Function:
     return cast(Function, made)
 
 
-def kernel(function: Function) -> Function:
-    """Compile a function that may make arrays."""
-    return _compiled(function)
-
-
 def inner_kernel(function: Function) -> Function:
     """Compile a function that makes none: it does not count the owners of those that it is given.
 
     Counting is a locked instruction each time an array gets a name, and takes most of the time of small functions.
     """
-    return _compiled(function, _nrt=False)
+    return kernel(function, _nrt=False)
 
 
 def part_of_kernel(function: Function) -> Function:
     """``inner_kernel`` that becomes part of its callers: a call takes longer than a few lines of work."""
-    return _compiled(function, _nrt=False, forceinline=True)
+    return kernel(function, _nrt=False, forceinline=True)
 
 
 @kernel
