@@ -142,7 +142,9 @@ class Document:
 
     def labels_at(self, times: Reals) -> NDArray[np.int64]:
         """(T,) index in ``CATEGORIES`` of the segment at each time."""
-        return _labels_at(self.segments, times)
+        starts = [segment.start for segment in self.segments[1:]]
+        labels = np.array([CATEGORIES.index(segment.label) for segment in self.segments])
+        return np.asarray(labels[np.searchsorted(starts, times, side="right")])
 
     def without_intensity(self, start: float, end: float) -> Document:
         """The same document with nothing drawn from ``start`` to ``end``."""
@@ -155,12 +157,6 @@ class Document:
         """The same document with a stretch drawn; older ones give way."""
         rest = self.without_intensity(span.start, span.end)
         return replace(rest, intensity=tuple(sorted([*rest.intensity, span], key=lambda span: span.start)))
-
-
-def _labels_at(segments: Sequence[Span], times: Reals) -> NDArray[np.int64]:
-    starts = [segment.start for segment in segments[1:]]
-    labels = np.array([CATEGORIES.index(segment.label) for segment in segments])
-    return np.asarray(labels[np.searchsorted(starts, times, side="right")])
 
 
 class Base:
@@ -184,7 +180,7 @@ class Base:
         found = [Span(s.start, s.end, s.label) for s in track.confident(0.0).segments() if s.start < duration]
         one = found[:1] or [Span(0.0, duration, CATEGORIES[0])]
         self.segments = tuple(fitted(found, 0.0, duration, one))
-        self.labels = _labels_at(self.segments, track.times)
+        self.labels = self.document().labels_at(track.times)
 
     def document(self) -> Document:
         """The document without an edit."""
