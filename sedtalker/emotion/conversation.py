@@ -24,7 +24,7 @@ from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.plugins import plugin
 from sedtalker.progress import Hook, no_progress, one_step
-from sedtalker.speakers.separation import CROSSTALK, Speakers
+from sedtalker.speakers.separation import CROSSTALK, Speakers, cut_apart
 from sedtalker.speakers.turns import Turns
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
@@ -100,7 +100,7 @@ class Conversation:
         sound = as_audio(recording, None)
         if abs(sound.duration - made.duration) > 1.0 / SAMPLE_RATE:
             raise InputError(f"{path} is of {made.duration:.2f} s, the recording of {sound.duration:.2f} s")
-        return replace(made, speakers=replace(made.speakers, mixed=sound).with_turns(made.turns))
+        return replace(made, speakers=cut_apart(sound, made.turns))
 
     def save(self, path: str | Path, recording: str | None = None) -> None:
         """Write it; the suffix chooses the format: ``.json`` keeps all but the sound, ``.rttm``, ``.csv``, ``.srt`` and

@@ -71,10 +71,6 @@ class Speakers:
         """The speakers, in the order in which they first speak."""
         return self.turns.speakers
 
-    def with_turns(self, turns: Turns) -> Speakers:
-        """The same recording with other turns, for example edited ones; sounds are cut from the whole recording."""
-        return cut_apart(self.mixed, turns)
-
     def also(self, spans: Mapping[str, Iterable[tuple[float, float]]]) -> Speakers:
         """With further turns (seconds) on channels: what is no speech, such as laughter, and yet a speaker's own."""
         more = [Turn(start, end, name) for name, own in spans.items() for start, end in own]
@@ -94,7 +90,7 @@ class Speakers:
             raise InputError(f"there is no speaker '{unknown[0]}'; there are {', '.join(self.turns.speakers)}")
         turns = self.turns.renamed(names)
         if not self.channels and len(turns.speakers) < len(self.turns.speakers):
-            return self.with_turns(turns)
+            return cut_apart(self.mixed, turns)
         return Speakers(self.mixed, turns, _renamed(self.sounds, names), _renamed(self.channels, names))
 
 

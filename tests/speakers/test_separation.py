@@ -11,7 +11,7 @@ import soundfile
 
 from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.errors import InputError
-from sedtalker.speakers.separation import Speakers, by_channels, check_speakers, separate, sound_of
+from sedtalker.speakers.separation import Speakers, by_channels, check_speakers, cut_apart, separate, sound_of
 from sedtalker.speakers.turns import Turn, Turns
 from tests.support.talk import TURNS, speakers_of, voiced, wrote_rttm
 
@@ -171,7 +171,7 @@ def test_merged_channels_are_added() -> None:
 
 def test_other_turns_cut_other_sounds() -> None:
     found = speakers_of()
-    edited = found.with_turns(Turns((Turn(1.0, 2.0, "bob"),), found.mixed.duration))
+    edited = cut_apart(found.mixed, Turns((Turn(1.0, 2.0, "bob"),), found.mixed.duration))
     assert edited.names == ("bob",)
     assert np.abs(edited.sounds["bob"].samples[round(2.2 * SAMPLE_RATE) :]).max() == 0.0
     assert replace(edited, channels=edited.sounds).renamed({"bob": "rob"}).names == ("rob",)
