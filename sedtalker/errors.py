@@ -52,6 +52,15 @@ def said_of(name: str) -> Iterator[None]:
         raise InputError(f"{name}: {error}") from None
 
 
+@contextmanager
+def written(place: Path) -> Iterator[None]:
+    """A full disk, or a place that must not be written to, is said of ``place`` in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{place}: cannot be written ({error.strerror or error})") from None
+
+
 def meant(name: str, known: Iterable[str], most: int = 3, likeness: float = 0.6) -> str:
     """A question that names what comes nearest to a name that is not known; empty where nothing does."""
     from difflib import get_close_matches

@@ -18,7 +18,7 @@ from tokenize import TokenError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, written
 from sedtalker.reading import is_file
 from sedtalker.staging import Staging, appear, clear_left_over, is_staged, signals_wait
 
@@ -100,11 +100,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     Between the removal of an earlier folder and the appearance of the new one there is a moment without either.
     """
     clear_left_over(folder.parent)
-    try:
+    with written(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Staging(folder.parent)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
     try:
         yield staging.new
         with signals_wait():
@@ -264,14 +262,13 @@ class OutputFolder:
                 _check_no_input(self.folder / name)
         self.made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._staging = Staging(self.folder.parent if self.made else self.folder)
-            self.path = self._staging.new
-        except BaseException as error:
+            with written(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._staging = Staging(self.folder.parent if self.made else self.folder)
+                self.path = self._staging.new
+        except BaseException:
             self._remove_made()
-            if not isinstance(error, OSError):
-                raise
-            raise InputError(f"{self.folder}: cannot write there ({error.strerror or error})") from None
+            raise
         return self
 
     def __exit__(

@@ -42,7 +42,7 @@ def test_existing_results_are_kept_without_force(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
-        pytest.raises(InputError, match="cannot write there"),
+        pytest.raises(InputError, match="cannot be written"),
         OutputFolder(tmp_path / "file" / "x", ["a"], force=False),
     ):
         pass

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, written
 from sedtalker.processes import try_lock, wait_for_lock
 
 Record = dict[str, Any]
@@ -70,11 +70,9 @@ class Log:
 
     def __init__(self, path: Path):
         self.path = path
-        try:
+        with written(path):
             self._stream: IO[bytes] = path.open("ab+")
             _cut_torn_line(self._stream)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append a line; it is on the disk when this returns.
@@ -83,12 +81,10 @@ class Log:
             InputError: the disk is full.
         """
         line = json.dumps({"time": now(), **record}, ensure_ascii=False) + "\n"
-        try:
+        with written(self.path):
             self._stream.write(line.encode("utf-8", "backslashreplace"))
             self._stream.flush()
             os.fsync(self._stream.fileno())
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from None
 
     def close(self) -> None:
         """Close the file."""
@@ -158,10 +154,8 @@ def locked(folder: Path, shard: Shard) -> Iterator[int | None]:
     Raises:
         InputError: another run works there, or the folder cannot be written to.
     """
-    try:
+    with written(folder):
         descriptor = os.open(folder / shard.lock_name, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot write there ({error.strerror})") from None
     try:
         if not wait_for_lock(descriptor, WAIT):
             raise InputError(f"{folder}: another batch is running there; wait for it, or name another --output")

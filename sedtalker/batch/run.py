@@ -16,7 +16,7 @@ from sedtalker.batch.log import DONE, FAILED, KEPT, STARTED, WHOLE, Log, Record,
 from sedtalker.batch.pool import LocalPool, default_jobs
 from sedtalker.batch.settings import parse_settings
 from sedtalker.batch.work import BatchTask, task_of
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, written
 from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import is_folder, relative_name
 from sedtalker.staging import clear_left_over
@@ -172,10 +172,8 @@ def folder_made(output: Path) -> Iterator[None]:
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file: the results need a folder")
     made = not output.exists()
-    try:
+    with written(output):
         output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{output}: cannot write there ({error.strerror})") from None
     try:
         yield
     except InputError:

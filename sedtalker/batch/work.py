@@ -22,7 +22,7 @@ from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
 from sedtalker.batch.opening import OF_A_FIT, cast_of, coordinates_of, open_animator, open_face, shape_options
 from sedtalker.batch.settings import TRACK_SUFFIX, TURNS_SUFFIX, BatchSettings, as_plain, parse_settings
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, written
 from sedtalker.progress import Hook, messages_to, no_progress, one_step
 from sedtalker.reading import file_sha256
 from sedtalker.staging import clear_left_over
@@ -148,10 +148,9 @@ class Worker:
                 record |= {"state": KEPT, "outputs": before["outputs"], "duration": before["duration"]}
                 return
         started()
-        try:  # not by OutputFolder, which removes the folders it made when a recording fails: others may need them
+        with written(folder.parent):
+            # not by OutputFolder, which removes the folders it made when a recording fails: others may need them
             folder.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder.parent}: cannot write there ({error.strerror})") from None
         overwrite = task["overwrite"] or before is not None
         if settings.speakers is None:
             (sound, _), suffixes = self.animate(audio, settings, folder, overwrite), settings.suffixes()

@@ -12,7 +12,7 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, ShownProgress, say, write_json
-from sedtalker.errors import InputError, extra
+from sedtalker.errors import InputError, extra, written
 from sedtalker.reading import is_folder, problem_of
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ def copied(config: BackboneConfig, source: Path) -> Path:
     commit = config.revision or hashlib.sha1((source / "model.safetensors").read_bytes()).hexdigest()
     root = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=config.name, repo_type="model")
     target = root / "snapshots" / commit
-    try:
+    with written(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.is_dir():
             with OutputFolder(target, None, force=True) as results:
@@ -388,6 +388,4 @@ def copied(config: BackboneConfig, source: Path) -> Path:
                         shutil.copyfile(source / name, results.path / name)
         (root / "refs").mkdir(exist_ok=True)
         write_text(root / "refs" / (config.revision or "main"), commit)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror or error})") from None
     return target

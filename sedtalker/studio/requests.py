@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, written
 from sedtalker.reading import parse_json
 from sedtalker.server.access import refuse
 from sedtalker.storage import plain_name
@@ -165,11 +165,9 @@ async def receive_file(request: Request, folder: Path, most: int) -> Path:
         ClientDisconnect: the page has gone; nothing is left.
     """
     name = name_of(request)
-    try:
+    with written(folder):
         folder.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(dir=folder)) / name
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written ({error.strerror})") from None
     try:
         with path.open("wb") as file:
             async for part in _pieces(request, most):

@@ -27,11 +27,20 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, written
 from sedtalker.processes import wait_for_lock
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file, write_text
-from sedtalker.training.task import Batch, Shows, Task, TrainerConfig, learning_rate, make_optimizer
+from sedtalker.training.task import (
+    CONFIG,
+    Batch,
+    Shows,
+    Task,
+    TrainerConfig,
+    changed_settings,
+    learning_rate,
+    make_optimizer,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +50,8 @@ BEST = "best.ckpt"
 """The weights of the best validation."""
 LOG = "log.jsonl"
 """Losses and validations, one JSON object a line."""
-CONFIG = "config.json"
-"""The settings that a run was started with."""
-FREE = {"data", "cache", "fast"} | {
-    f"trainer.{name}"
-    for name in ("run_dir", "steps", "patience", "minutes_between_checkpoints", "validate_every", "log_every")
-    + ("pictures", "accelerator", "devices", "precision", "threads", "workers")
-}
-"""Settings that may change while a run goes on: where it runs, for how long, and what it reports."""
+ANOTHER = "name another trainer.run_dir"
+"""What to do about a folder in which this training cannot go on."""
 RUN_LOCK = ".lock"
 """The file that a program that trains has locked."""
 PATIENCE = 10.0
@@ -64,23 +67,24 @@ def write_config(run: Path, config: Mapping[str, Any]) -> None:
     write_text(run / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings by their dotted names."""
-    out: dict[str, Any] = {}
-    for name, inner in settings.items():
-        out |= flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": inner}
-    return out
+def stored_state(config: TrainerConfig, settings: Mapping[str, Any] | None) -> tuple[dict[str, Any] | None, str]:
+    """``last.ckpt`` of a run, if there is one, and what is changed in it (see ``changed_settings``).
 
-
-def changed_settings(run: Path, config: Mapping[str, Any]) -> str:
-    """What decides on the weights and is not as the run began with it: ``trainer.lr=0.1 (was 0.001)``; else nothing."""
+    Raises:
+        InputError: it is damaged, or the training has ended with other settings.
+    """
+    folder = Path(config.run_dir)
+    if not (folder / LAST).is_file():
+        return None, ""
     try:
-        before = flat(json.loads((run / CONFIG).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return ""
-    now = flat(json.loads(json.dumps(config)))
-    names = [name for name in now | before if now.get(name) != before.get(name) and name not in FREE]
-    return ", ".join(f"{name}={now.get(name)} (was {before.get(name)})" for name in names)
+        stored = torch.load(folder / LAST, map_location="cpu", weights_only=True, mmap=True)
+        ended = int(stored["step"]) >= config.steps or stored.get("stopped")
+    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError):
+        raise InputError(f"{folder / LAST}: damaged, or of another program; {ANOTHER}") from None
+    changed = "" if settings is None else changed_settings(folder, settings)
+    if changed and ended:
+        raise InputError(f"{folder}: has been trained with other settings; {ANOTHER}: {changed}")
+    return stored, changed
 
 
 @contextmanager
@@ -94,14 +98,12 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
         return
     made = not folder.exists()
-    try:
+    with written(folder):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / RUN_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot write there ({error.strerror})") from None
     try:
         if not wait_for_lock(descriptor, PATIENCE):
-            raise InputError(f"{folder}: another program trains there; wait for it, or name another trainer.run_dir")
+            raise InputError(f"{folder}: another program trains there; wait for it, or {ANOTHER}")
         yield
     finally:
         if made and [path.name for path in folder.iterdir()] == [RUN_LOCK]:  # nothing was written to it
@@ -119,10 +121,8 @@ class RunLog:
         self.path = folder / LOG
         kept = [line for line in read_log(folder) if line["step"] <= step]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
-        try:
+        with written(folder):
             self.writer = SummaryWriter(str(folder), purge_step=step + 1)
-        except OSError as error:
-            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
 
     def add(self, kind: str, step: int, values: dict[str, float]) -> None:
         """``kind`` is ``loss`` or ``valid``; ``step`` counts the steps that were made.
@@ -130,13 +130,11 @@ class RunLog:
         Raises:
             InputError: the disk is full.
         """
-        try:
+        with written(self.path):
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
             for name, value in values.items():
                 self.writer.add_scalar(f"{kind}/{name}", value, step)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror or error})") from None
 
     def close(self) -> None:
         """Flush and close."""
@@ -258,8 +256,9 @@ class _Run:
             self.average = self.average.to(self.fabric.device)
         self.step, self.best, self.stale, self.stopped = 0, -math.inf, 0, False
         self.metrics: dict[str, float] = {}
-        if (self.folder / LAST).is_file():
-            self._resume("" if settings is None else changed_settings(self.folder, settings))
+        stored, changed = stored_state(config, settings)
+        if stored is not None:
+            self._resume(stored, changed)
         if settings is not None and self.is_main_process:
             write_config(self.folder, settings)
         self.log = RunLog(self.folder, self.step) if self.is_main_process else None
@@ -291,18 +290,8 @@ class _Run:
             save_whole(state, self.folder / LAST)
         self.fabric.barrier()
 
-    def _resume(self, changed: str) -> None:
-        """Go on from ``last.ckpt``, with other settings (see ``changed_settings``) only where it has not ended."""
-        another = "name another trainer.run_dir"
-        try:
-            stored = torch.load(self.folder / LAST, map_location=self.fabric.device, weights_only=True, mmap=True)
-            step = int(stored["step"])
-        except torch.OutOfMemoryError:
-            raise
-        except (RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError):
-            raise InputError(f"{self.folder / LAST}: damaged, or of another program; {another}") from None
-        if changed and (step >= self.config.steps or stored.get("stopped")):
-            raise InputError(f"{self.folder}: has been trained with other settings; {another}: {changed}")
+    def _resume(self, stored: dict[str, Any], changed: str) -> None:
+        """Go on from what ``stored_state`` found."""
         try:
             self.model.load_state_dict(stored["model"])
             self.optimizer.load_state_dict(stored["optimizer"])
@@ -310,10 +299,10 @@ class _Run:
                 self.average.load_state_dict(stored["average"])
         except (RuntimeError, ValueError):
             why = changed or "the data or the program have changed"
-            raise InputError(f"{self.folder}: its weights do not fit; {another}: {why}") from None
+            raise InputError(f"{self.folder}: its weights do not fit; {ANOTHER}: {why}") from None
         if stored.get("precision"):
             self.fabric.strategy.precision.load_state_dict(stored["precision"])
-        self.step, self.best, self.metrics = step, stored["best"], stored["metrics"]
+        self.step, self.best, self.metrics = int(stored["step"]), stored["best"], stored["metrics"]
         self.stale, self.stopped = stored.get("stale", 0), stored.get("stopped", False)
         self.say("resumed at step %d%s", self.step, f" with other settings: {changed}" if changed else "")
 
@@ -325,7 +314,8 @@ class _Run:
             with torch.no_grad():
                 metrics = {name: float(value) for name, value in self.task.validate(model).items()}
                 if self.config.pictures and isinstance(self.task, Shows):
-                    self.task.show(model, self.log.writer, self.step)
+                    with written(self.folder):
+                        self.task.show(model, self.log.writer, self.step)
             self.say("valid %s", "  ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
             self.log.add("valid", self.step, metrics)
             self.stale += 1
@@ -361,12 +351,18 @@ def fit(
         InputError: the data are missing, the loss is no number, or another program trains there.
     """
     with _alone(Path(config.run_dir)):
-        logger.info("preparing the data")
-        task.prepare(hook)
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        with _flushed_denormals(), _one_line_of_the_disk():
-            return _fit(task, config, hook, settings)
+        stored_state(config, settings)  # what cannot go on is said before hours of preparation
+        try:
+            logger.info("preparing the data")
+            task.prepare(hook)
+            if config.threads:
+                torch.set_num_threads(config.threads)
+            with _flushed_denormals(), _one_line_of_the_disk():
+                return _fit(task, config, hook, settings)
+        except KeyboardInterrupt:
+            step = (stored_state(config, None)[0] or {"step": 0})["step"]
+            logger.info("the same command goes on from step %d of %d", step, config.steps)
+            raise
 
 
 def is_main_process() -> bool:

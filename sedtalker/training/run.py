@@ -26,8 +26,8 @@ from sedtalker.storage import check_folder, user_cache, write_text
 from sedtalker.training.corpora.manifest import COLUMNS, find_data, read_table, write_rows
 from sedtalker.training.corpora.tracked_motion import split_of
 from sedtalker.training.evaluation.measures import markdown_table
-from sedtalker.training.loop import CONFIG, fit, flat, is_main_process, read_log
-from sedtalker.training.task import Task, TrainerConfig, naming_settings
+from sedtalker.training.loop import fit, is_main_process, read_log
+from sedtalker.training.task import CONFIG, Task, TrainerConfig, flat, naming_settings
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -308,3 +309,34 @@ def orthogonalize(matrix: Tensor) -> Tensor:
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
     return (x if wide else x.T).to(matrix.dtype)
+
+
+# --- Settings that a run began with, and those that it goes on with.
+
+CONFIG = "config.json"
+"""The settings that a run was started with."""
+FREE = {"data", "cache", "fast"} | {
+    f"trainer.{name}"
+    for name in ("run_dir", "steps", "patience", "minutes_between_checkpoints", "validate_every", "log_every")
+    + ("pictures", "accelerator", "devices", "precision", "threads", "workers")
+}
+"""Settings that may change while a run goes on: where it runs, for how long, and what it reports."""
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their dotted names."""
+    out: dict[str, Any] = {}
+    for name, inner in settings.items():
+        out |= flat(inner, f"{prefix}{name}.") if isinstance(inner, dict) else {f"{prefix}{name}": inner}
+    return out
+
+
+def changed_settings(run: Path, config: Mapping[str, Any]) -> str:
+    """What decides on the weights and is not as the run began with it: ``trainer.lr=0.1 (was 0.001)``; else nothing."""
+    try:
+        before = flat(json.loads((run / CONFIG).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return ""
+    now = flat(json.loads(json.dumps(config)))
+    names = [name for name in now | before if now.get(name) != before.get(name) and name not in FREE]
+    return ", ".join(f"{name}={now.get(name)} (was {before.get(name)})" for name in names)

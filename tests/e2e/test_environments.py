@@ -98,10 +98,10 @@ def test_names_beyond_ascii_in_the_c_locale(animation: Path, tmp_path: Path) -> 
         pytest.param(
             f"{EXPORT} -o in/clip.npz/out",
             2,
-            "error: in/clip.npz/out: cannot write there (Not a directory)",
+            "error: in/clip.npz/out: cannot be written (Not a directory)",
             marks=SLOW,
         ),
-        pytest.param(f"{EXPORT} -o /proc/none", 2, "error: /proc/none: cannot write there (", marks=SLOW),
+        pytest.param(f"{EXPORT} -o /proc/none", 2, "error: /proc/none: cannot be written (", marks=SLOW),
     ],
 )
 def test_what_is_needed_is_missed_in_one_line(animation: Path, tmp_path: Path, line: str, code: int, said: str) -> None:

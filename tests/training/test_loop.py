@@ -199,7 +199,7 @@ def test_other_settings_are_named_and_refused_where_nothing_is_left_to_train(
     trained(4, 1e-3)  # nothing but the end again
     kept = (tmp_path / "config.json").read_bytes()
     with pytest.raises(InputError, match=r"has been trained with other settings; .*: trainer.lr=0.01 \(was 0.001\)"):
-        trained(4, 1e-2)
+        trained(4, 1e-2, NoData())  # said before the data are prepared
     assert (tmp_path / "config.json").read_bytes() == kept
     stored = torch.load(tmp_path / "last.ckpt", weights_only=True)
     torch.save({**stored, "stopped": True}, tmp_path / "last.ckpt")  # as where patience ended it before its steps
@@ -265,7 +265,7 @@ class NoData(Sum):
 
 def test_the_folder_of_a_run_is_looked_at_before_the_data_and_goes_again_without_them(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file: cannot write there"):
+    with pytest.raises(InputError, match="file: cannot be written"):
         fit(NoData(), TrainerConfig(steps=1, run_dir=str(tmp_path / "file"), accelerator="cpu"))
     with pytest.raises(InputError, match="no data"):
         fit(NoData(), TrainerConfig(steps=1, run_dir=str(tmp_path / "run"), accelerator="cpu"))
@@ -282,3 +282,30 @@ def test_a_thread_of_tensorboard_does_not_print_where_the_disk_was_full(capfd: p
         thread.join()
     assert capfd.readouterr().err == ""
     assert threading.excepthook is not None
+
+
+def test_where_an_interrupted_run_goes_on_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Interrupted(Sum):
+        seen = 0
+
+        def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+            self.seen += 1
+            if self.seen == 3:
+                raise KeyboardInterrupt
+            return super().losses(model, batch)
+
+    caplog.set_level("INFO")
+    often = TrainerConfig(steps=9, run_dir=str(tmp_path), accelerator="cpu", minutes_between_checkpoints=0.0)
+    for config, step in ((often.model_copy(update={"minutes_between_checkpoints": 3.0}), 0), (often, 2)):
+        with pytest.raises(KeyboardInterrupt):
+            fit(Interrupted(), config)
+        assert caplog.messages[-1] == f"the same command goes on from step {step} of 9"
+
+
+def test_a_disk_that_is_full_when_pictures_are_drawn_is_named(tmp_path: Path) -> None:
+    class Pictured(Sum):
+        def show(self, model: nn.Module, writer: object, step: int) -> None:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
+        fit(Pictured(), TrainerConfig(steps=1, run_dir=str(tmp_path / "run"), accelerator="cpu"))

@@ -151,15 +151,18 @@ class TalkingCrops:
         )
         self.talker = read_talker(data, lip_measure, cache, c.workers, hook)
         recordings = [(clip.name, clip.audio) for clip in self.talker.clips.values()]
+        clips = read_speech_clips(data)
+        # What needs an extra of the package comes before the minutes that features take.
+        other_voices = revoice("grid", recordings, c.voices, cache, workers=c.workers) if c.voices else []
+        phones = read_speech_phones(clips, cache, c.workers, hook)
         self.own = self.open_store("grid", recordings, c.copies)
         self.voices = [(self.own, self.talker.copies(self.own, "train"))] * 2
         if c.voices:
-            other = self.open_store("grid_voices", revoice("grid", recordings, c.voices, cache, workers=c.workers), 2)
+            other = self.open_store("grid_voices", other_voices, 2)
             self.voices[1] = (other, self.talker.copies(other, "train"))
         self.noise = self.open_store("noise", [(path.stem, path) for path in resting_noises(data)], 1)
-        clips = read_speech_clips(data)
         read, held_out = read_speech(clips, c.read_speech_copies, self.open_store)
-        self.read = ReadSpeech(read, read_speech_phones(clips, cache, c.workers, hook), held_out)
+        self.read = ReadSpeech(read, phones, held_out)
         takes = read_facegood(data)
         unseen = self.open_store("facegood", [(take.name, take.audio) for take in takes], 1)
         self.unseen_speaker = UnseenSpeaker({take.name: take for take in takes if take.split == "train"}, unseen)
