@@ -98,6 +98,8 @@ def read_config(folder: Path) -> CheckpointConfig:
     file = folder / "config.json"
     if not is_file(file):
         raise InputError(f"{folder}: not a checkpoint folder (no config.json)")
+    if is_file(folder / "export" / "config.json"):
+        raise InputError(f"{folder}: the folder of a training run; its checkpoint is {folder / 'export'}")
     held = read_json(file, "a checkpoint's configuration")
     config: CheckpointConfig = checked(CheckpointConfig, held, f"{folder}: config.json is not valid", "config.json")
     return config

@@ -95,3 +95,11 @@ def test_a_config_that_is_not_text_and_missing_weights_are_one_line(tmp_path: Pa
     with pytest.raises(InputError, match=r"config\.json is not valid"):
         read_config(tmp_path / "c")
     assert not is_checkpoint(tmp_path / "c")
+
+
+def test_the_folder_of_a_run_is_no_checkpoint_and_its_export_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"task": {}}')
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"the folder of a training run; its checkpoint is .*export"):
+        read_config(tmp_path)

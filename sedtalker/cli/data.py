@@ -111,10 +111,13 @@ def index(
     from collections import Counter
 
     from sedtalker.storage import check_writable
-    from sedtalker.training.corpora.manifest import write_manifest
+    from sedtalker.training.corpora.manifest import find_data, read_manifest, write_manifest
     from sedtalker.training.corpora.speech import index_corpora
 
-    check_writable(folder / "audio" / "manifest.csv", force)
+    manifest = find_data(folder) / "audio" / "manifest.csv"
+    check_writable(manifest, force)
+    if manifest.is_file():
+        read_manifest(folder)  # its rows of other corpora are kept, so they have to be rows
     indexed = index_corpora(folder)
     write_manifest(folder, {name: found.clips for name, found in indexed.items()})
     counts: dict[str, dict[str, Any]] = {

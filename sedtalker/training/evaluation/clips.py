@@ -129,13 +129,13 @@ def joined_scores(
 
     Args:
         frames: of the diarizer.
-        every: clips of the manifest.
+        every: clips of the manifest whose files are there.
         unseen: corpora that the weights were not trained on; those of ``JOINED`` among them are joined, with their
             shares. Empty where none of them is there.
         rule: how the frames become a track.
         hook: called as the work proceeds.
     """
-    there = {c.corpus for c in every if c.split == "test" and c.path.is_file()}
+    there = {c.corpus for c in every if c.split == "test"}
     shares = {name: share for name, share in JOINED.items() if name in unseen and name in there}
     if not shares:
         return {}

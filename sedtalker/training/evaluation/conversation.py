@@ -34,9 +34,10 @@ from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
 from sedtalker.speakers.turns import NAME, Turns, turns_of
 from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.joined_speech import DialogueRule, clip_labels, make_dialogue
-from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import named_clips
 from sedtalker.training.evaluation.robustness import Change, conditions, noisy, unmet_noises
+from sedtalker.training.evaluation.transfer import listed_clips
 
 SPEAKING: Mapping[str, str | None] = {"librispeech": "valid", "ravdess": None, "cremad": "test"}
 """Corpora of the conversations about who speaks, and the split that counts of those that were trained on."""
@@ -155,7 +156,7 @@ def evaluate_conversation(
     Raises:
         InputError: none of the corpora is in the folder.
     """
-    listed = read_manifest(data)
+    listed = listed_clips(data)
     clips = {name: named_clips(listed, name, split) for name, split in SPEAKING.items()}
     if not any(clips.values()):
         raise InputError(f"{data}: none of {', '.join(SPEAKING)} is there; sedtalker data list says where to get them")

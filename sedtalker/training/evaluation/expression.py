@@ -296,7 +296,7 @@ def clips_by_corpus(listed: Iterable[Clip], trained_on: Sequence[str]) -> dict[s
     found: dict[str, list[Clip]] = {}
     for clip in listed:
         corpus = known_corpus(clip.corpus)
-        if corpus is None or corpus.name not in (*EMOTIONAL, *APART, *NARRATION, SOUNDS) or not clip.path.is_file():
+        if corpus is None or corpus.name not in (*EMOTIONAL, *APART, *NARRATION, SOUNDS):
             continue
         trained = corpus_role(known[corpus.name], trained_on) == "in-domain"
         if corpus.name == SOUNDS:

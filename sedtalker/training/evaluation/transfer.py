@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -155,18 +156,22 @@ def corpus_role(corpus: SpeechCorpus, trained_on: Iterable[str]) -> Role:
 
 
 def listed_clips(data: Path) -> list[Clip]:
-    """All clips of the manifest, or of the corpora that lie there as they are published."""
+    """All clips of the manifest whose files are there, or of the corpora that lie there as they are published."""
     if (data / "audio" / "manifest.csv").is_file():
-        return read_manifest(data)
+        every = read_manifest(data)
+        there = [clip for clip in every if clip.path.is_file()]
+        for name, lost in (Counter(c.corpus for c in every) - Counter(c.corpus for c in there)).items():
+            log.warning("%s: %d of its files in the manifest are not there, and left out", name, lost)
+        return there
     return [clip for corpus in index_corpora(data).values() for clip in corpus.clips]
 
 
 def clips_by_corpus(listed: Iterable[Clip]) -> dict[str, list[Clip]]:
-    """Clips of labelled corpora and of narration whose files are there, by the name in the registry."""
+    """Clips of labelled corpora and of narration, by the name in the registry."""
     found: dict[str, list[Clip]] = {}
     for clip in listed:
         corpus = known_corpus(clip.corpus)
-        if corpus is not None and (corpus.categories or corpus.name in NARRATION) and clip.path.is_file():
+        if corpus is not None and (corpus.categories or corpus.name in NARRATION):
             found.setdefault(corpus.name, []).append(clip)
     return found
 

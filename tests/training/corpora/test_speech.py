@@ -237,6 +237,13 @@ def test_list_and_index(tmp_path: Path) -> None:
     )
     refused = runner.invoke(app, ["data", "index", str(tmp_path)])
     assert refused.exit_code == 2
+    kept = (tmp_path / "audio" / "manifest.csv").read_bytes()
+    for damaged, said in ((b"\x8d\xff", "not text"), (b"a,b\n1,2\n", "column 'corpus' is missing")):
+        (tmp_path / "audio" / "manifest.csv").write_bytes(damaged)
+        result = runner.invoke(app, ["data", "index", str(tmp_path), "--force"])
+        assert (result.exit_code, said in result.stderr) == (2, True)
+    assert "no such folder" in runner.invoke(app, ["data", "index", str(tmp_path / "nowhere")]).stderr
+    (tmp_path / "audio" / "manifest.csv").write_bytes(kept)
     result = runner.invoke(app, ["data", "index", str(tmp_path), "--force", "--json"])
     assert json.loads(result.stdout)["ravdess"]["clips"] == 8
     clips = read_manifest(tmp_path)

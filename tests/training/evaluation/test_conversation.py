@@ -105,7 +105,7 @@ def test_weights_of_another_kind_are_refused_before_any_conversation_is_made(
     clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoken = [replace(clip, corpus=name, split=split) for name, split in measured.SPEAKING.items() for clip in clips]
-    monkeypatch.setattr(measured, "read_manifest", lambda data: spoken)
+    monkeypatch.setattr(measured, "listed_clips", lambda data: spoken)
     monkeypatch.setattr(measured, "make_talks", lambda *_, **__: pytest.fail("a conversation was made"))
     with pytest.raises(InputError, match="give one of kind diarizer"):
         evaluate_conversation(tmp_path, str(builtin_checkpoint("decoder")))

@@ -17,6 +17,7 @@ from sedtalker.training.evaluation.clips import ClipResult, clip_result
 from sedtalker.training.evaluation.measures import TEST, find_measure
 from sedtalker.training.evaluation.transfer import (
     corpus_role,
+    listed_clips,
     plot_transfer,
     training_lines,
     transfer_metrics,
@@ -182,3 +183,20 @@ def test_json_table_and_picture(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         plot_transfer(made, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_clips_whose_files_are_not_there_are_left_out_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "audio" / "ravdess"
+    folder.mkdir(parents=True)
+    (folder / "a.wav").write_bytes(b"")
+    rows = [f"ravdess,{name}.wav,en,01,m,sad,normal,,1.0,test" for name in "abc"]
+    rows.append("tess,d.wav,en,01,f,sad,,,1.0,test")
+    head = "corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split"
+    (tmp_path / "audio" / "manifest.csv").write_text("\n".join([head, *rows]))
+    assert [clip.path.name for clip in listed_clips(tmp_path)] == ["a.wav"]
+    assert caplog.messages == [
+        "ravdess: 2 of its files in the manifest are not there, and left out",
+        "tess: 1 of its files in the manifest are not there, and left out",
+    ]
