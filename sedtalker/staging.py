@@ -198,7 +198,7 @@ def appear(
         names = os.listdir(staging.new)
         for name in names:
             if (folder / name).is_dir():
-                raise InputError(f"{folder / name} is a folder where a result would go; use --output for another place")
+                raise InputError(f"{folder / name} is a folder where a result would go: name another place")
             if not force and (folder / name).exists():
                 raise InputError(f"{folder / name} exists by now: another program wrote it; use --force to overwrite")
         staging.move_to(folder)

@@ -248,15 +248,15 @@ class OutputFolder:
 
     def __enter__(self) -> OutputFolder:
         if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{self.folder} is a file: the results need a folder; name one with --output")
+            raise InputError(f"{self.folder} is a file: the results need a folder: name another")
         clear_left_over(self.folder)
         clear_left_over(self.folder.parent)
         for path in (self.folder / name for name in self.names or ()):
             if path.is_dir():
-                raise InputError(f"{path} is a folder where a result would go; use --output for another place")
+                raise InputError(f"{path} is a folder where a result would go: name another place")
             _check_no_input(path)
             if path.exists() and not self.force:
-                raise InputError(f"{path} exists; use --force to overwrite or --output for another folder")
+                raise InputError(f"{path} exists; use --force to overwrite, or name another folder")
         if self.outdated is not None and self.folder.is_dir():
             for name in filter(self.outdated, os.listdir(self.folder)):
                 _check_no_input(self.folder / name)

@@ -215,7 +215,7 @@ def _check_free(item: Item, output: Path) -> None:
         return
     for name in item.results:
         if (folder / name).exists():
-            raise InputError(f"{folder / name} exists; use --force to overwrite or --output for another folder")
+            raise InputError(f"{folder / name} exists; use --force to overwrite, or name another folder")
 
 
 def _events(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sedtalker.audio import Audio
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 from sedtalker.phonetics.aligner import POOR_FIT, Alignment, align, phone_posteriors
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, pronounce, written_texts, written_words
 from sedtalker.reading import (
@@ -209,7 +209,8 @@ def spoken_words(given: Words, language: str = ENGLISH) -> list[SpokenWord]:
         text = read_text(path, "a transcript")
         if not written_words(text):
             raise InputError(f"{path}: no words in it: it should hold what is said in the recording")
-        return pronounce_script(text, language)
+        with said_of(str(path)):
+            return pronounce_script(text, language)
     return list(given)
 
 

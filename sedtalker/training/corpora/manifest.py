@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sedtalker.errors import InputError
-from sedtalker.reading import read_bytes
+from sedtalker.reading import decoded, read_bytes
 from sedtalker.storage import whole_file
 
 COLUMNS = (
@@ -87,13 +87,16 @@ def read_manifest(data: Path) -> list[Clip]:
         raise InputError(f"{path}: a row cannot be understood ({error})") from None
 
 
-def read_table(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
+def read_table(path: Path, needed: tuple[str, ...], published: bool = False) -> list[dict[str, str]]:
     """The rows of a CSV file: a manifest, or a table of a corpus.
+
+    ``published``: by others, some of whom write single words in another encoding than UTF-8; those are not read.
 
     Raises:
         InputError: it cannot be read or lacks a column.
     """
-    text = read_bytes(path, "a table", MOST_TABLE_BYTES).decode("utf-8-sig", errors="replace")
+    data = read_bytes(path, "a table", MOST_TABLE_BYTES)
+    text = data.decode("utf-8-sig", errors="replace") if published else decoded(data, str(path))
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         rows, columns = list(reader), reader.fieldnames or []

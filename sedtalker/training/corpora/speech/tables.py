@@ -56,7 +56,9 @@ def read_meld(folder: Path) -> Listed:
         table = folder / f"{part}_sent_emo.csv"
         if not table.is_file():
             continue
-        for row in read_table(table, ("Dialogue_ID", "Utterance_ID", "Emotion", "Speaker", "Utterance")):
+        for row in read_table(
+            table, ("Dialogue_ID", "Utterance_ID", "Emotion", "Speaker", "Utterance"), published=True
+        ):
             stem = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
             path = _first(folder, (f"{name}/{stem}{end}" for name in names for end in (".wav", ".mp4", ".flac")))
             word, split = corpus_word(row["Emotion"].lower()), {"dev": "valid"}.get(part, part)
@@ -112,7 +114,7 @@ def read_msp_podcast(folder: Path) -> Listed:
     table = folder / "Labels" / "labels_consensus.csv"
     if not table.is_file():
         return
-    for row in read_table(table, ("FileName", "EmoClass", "SpkrID", "Gender", "Split_Set")):
+    for row in read_table(table, ("FileName", "EmoClass", "SpkrID", "Gender", "Split_Set"), published=True):
         path = _first(folder, (f"{part}/{row['FileName']}" for part in ("Audios", "Audio")))
         split = MSP_SPLITS.get(row["Split_Set"].lower(), "test")
         word = corpus_word(MSP_WORDS.get(row["EmoClass"], row["EmoClass"]))
@@ -203,7 +205,7 @@ def read_emonet_voice(folder: Path) -> Found:
     if not (folder / TABLE).is_file():
         raise InputError(f"{folder}: no {TABLE} in it, with the columns file and label")
     clips, unknown = [], []
-    for number, line in enumerate(read_table(folder / TABLE, ("file", "label")), 2):
+    for number, line in enumerate(read_table(folder / TABLE, ("file", "label"), published=True), 2):
         with said_of(f"{folder / TABLE}: line {number}"):
             word, scores = read_rating(line["label"] or "")
         path, kind = folder / (line["file"] or ""), known_kind(word)
