@@ -24,6 +24,7 @@ from sedtalker.errors import InputError, extra
 from sedtalker.export.model_constants import model_constants
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn.engine import GraphNetwork, open_model
+from sedtalker.reading import read_bytes
 from sedtalker.speech.encoder import STREAMED
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
 from sedtalker.storage import OutputFolder
@@ -182,14 +183,17 @@ def copy_graph(source: Path, target: Path, int8: bool = False) -> None:
 
     Args:
         int8: whether large weights are stored in eight bits, with a scale for each output channel.
+
+    Raises:
+        InputError: the graph is missing.
     """
     import onnx
     from onnx import numpy_helper
 
-    model = onnx.load(source)
+    model = onnx.load_from_string(read_bytes(source, "a graph"))
     graph, nodes = model.graph, []
     weights = [tensor for tensor in graph.initializer if tensor.name.endswith(STORED)]
-    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in weights}
+    values = {tensor.name: _weight(tensor, source.parent) for tensor in weights}
     for tensor in weights:
         graph.initializer.remove(tensor)
     for node in graph.node:  # some give weights back in single precision, turned where the file has them otherwise
@@ -204,6 +208,20 @@ def copy_graph(source: Path, target: Path, int8: bool = False) -> None:
     graph.node.extend(nodes)
     store_weights(model, int8)
     onnx.save(model, target)
+
+
+def _weight(tensor: Any, folder: Path) -> NDArray[Any]:
+    """The values of a weight, in its graph or in the file that the graph points to.
+
+    Not read by onnx, which refuses that file where it is a link: installers link packages out of their caches.
+    """
+    from onnx import TensorProto, numpy_helper
+
+    if tensor.data_location != TensorProto.EXTERNAL:
+        return numpy_helper.to_array(tensor)
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    count = int(place["length"]) // 2
+    return np.fromfile(folder / place["location"], "<f2", count, offset=int(place["offset"])).reshape(tensor.dims)
 
 
 def point_to_weights(model: Any, weights: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,27 @@ def test_eight_bits_are_smaller_and_near(tmp_path: Path) -> None:
     with torch.no_grad():
         whole = graph.network(*map(torch.from_numpy, inputs.values()))[0].numpy()
     assert 0.0 < np.abs(small - whole).mean() < 0.03 * np.abs(whole).mean()
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_weights_that_an_installer_links_are_read(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    """onnx refuses to read data through links, and uv links packages out of its cache."""
+    pytest.importorskip("onnx")
+    folder = builtin_checkpoint("burst_detector")
+    copy_graph(folder / "bursts.onnx", tmp_path / "wanted.onnx")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "installed").mkdir()
+    for name in ("bursts.onnx", "model.safetensors"):
+        shutil.copy(folder / name, tmp_path / "cache" / name)
+        link(tmp_path / "cache" / name, tmp_path / "installed" / name)
+    copy_graph(tmp_path / "installed" / "bursts.onnx", tmp_path / "got.onnx")
+    assert (tmp_path / "got.onnx").read_bytes() == (tmp_path / "wanted.onnx").read_bytes()
+
+
+def test_a_graph_that_is_missing_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    with pytest.raises(InputError, match=r"bursts\.onnx: no such file"):
+        copy_graph(tmp_path / "bursts.onnx", tmp_path / "got.onnx")
 
 
 def test_every_graph_equals_its_network(tmp_path: Path) -> None:

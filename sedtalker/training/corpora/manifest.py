@@ -90,7 +90,7 @@ def read_manifest(data: Path) -> list[Clip]:
 def read_table(path: Path, needed: tuple[str, ...], published: bool = False) -> list[dict[str, str]]:
     """The rows of a CSV file: a manifest, or a table of a corpus.
 
-    ``published``: by others, some of whom write single words in another encoding than UTF-8; those are not read.
+    ``published``: by others, some of whom write single words in another encoding than UTF-8: such letters become "�".
 
     Raises:
         InputError: it cannot be read or lacks a column.

@@ -330,7 +330,7 @@ def read_vote_table(folder: Path) -> dict[str, Votes]:
         raise InputError(f"{folder}: no votes there; {PUBLISHED[0]} is part of CREMA-D's repository")
     prefix, name, level = ("voice_", "file", "voice_level_mean") if path == ours else ("", "fileName", "meanEmoResp")
     votes = {}
-    for line in read_table(path, (name, *(prefix + letter for letter in LETTERS))):
+    for line in read_table(path, (name, *(prefix + letter for letter in LETTERS)), published=path != ours):
         if path != ours and int(line.get("") or 0) not in VOICE_ALONE:
             continue
         share = np.zeros(len(CATEGORIES), np.float32)
