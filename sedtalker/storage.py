@@ -248,7 +248,7 @@ class OutputFolder:
 
     def __enter__(self) -> OutputFolder:
         if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{self.folder} is a file: the results need a folder: name another")
+            raise InputError(f"{self.folder} is a file: the results need a folder")
         clear_left_over(self.folder)
         clear_left_over(self.folder.parent)
         for path in (self.folder / name for name in self.names or ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,13 @@ def test_weights_that_an_installer_links_are_read(tmp_path: Path, link: Callable
         link(tmp_path / "cache" / name, tmp_path / "installed" / name)
     copy_graph(tmp_path / "installed" / "bursts.onnx", tmp_path / "got.onnx")
     assert (tmp_path / "got.onnx").read_bytes() == (tmp_path / "wanted.onnx").read_bytes()
+
+
+def test_without_onnx_the_extra_is_named_and_nothing_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(InputError, match=r"onnx is not installed: pip install 'sedtalker\[onnx\]'"):
+        export_models(tmp_path / "onnx", (4,))
+    assert not (tmp_path / "onnx").exists()
 
 
 def test_a_graph_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def listed_clips(data: Path) -> list[Clip]:
         every = read_manifest(data)
         there = [clip for clip in every if clip.path.is_file()]
         for name, lost in (Counter(c.corpus for c in every) - Counter(c.corpus for c in there)).items():
-            log.warning("%s: %d of its files in the manifest are not there, and left out", name, lost)
+            log.warning("%s lacks %d of the files that the manifest names (left out)", name, lost)
         return there
     return [clip for corpus in index_corpora(data).values() for clip in corpus.clips]
 

@@ -30,6 +30,8 @@ def test_both_tables_say_the_same(tmp_path: Path) -> None:
     for name, text in (("ours/ratings.csv", OURS), ("theirs/processedResults/tabulatedVotes.csv", PUBLISHED)):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(text)
+    with (tmp_path / "theirs/processedResults/tabulatedVotes.csv").open("ab") as table:
+        table.write(b'"100063",0,0,0,0,0,0,"\xe9",\n')  # no UTF-8, and no vote
     ours, theirs = read_vote_table(tmp_path / "ours"), read_vote_table(tmp_path / "theirs")
     assert sorted(ours) == ["1001_DFA_ANG_XX", "1001_IEO_NEU_XX"]
     assert list(theirs) == ["1001_DFA_ANG_XX"], "votes on the face are left out"

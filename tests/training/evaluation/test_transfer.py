@@ -197,6 +197,6 @@ def test_clips_whose_files_are_not_there_are_left_out_and_counted(
     (tmp_path / "audio" / "manifest.csv").write_text("\n".join([head, *rows]))
     assert [clip.path.name for clip in listed_clips(tmp_path)] == ["a.wav"]
     assert caplog.messages == [
-        "ravdess: 2 of its files in the manifest are not there, and left out",
-        "tess: 1 of its files in the manifest are not there, and left out",
+        "ravdess lacks 2 of the files that the manifest names (left out)",
+        "tess lacks 1 of the files that the manifest names (left out)",
     ]
