@@ -167,7 +167,8 @@ def code_hash() -> str:
     """Hash of what faces that are kept depend on: code and numbers of this package, its meshes and its libraries."""
     digest = hashlib.sha256(f"{__version__} {np.__version__} {scipy.__version__}".encode())
     here = Path(__file__).parent
-    for path in sorted([*here.rglob("*.py"), *here.rglob("*.npz"), *here.parent.glob("mesh/*.py")]):
+    own = (path for kind in ("*.py", "*.npz", "*.toml") for path in here.rglob(kind))
+    for path in sorted([*own, *here.parent.glob("mesh/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -48,7 +48,7 @@ def test_one_entry_a_face_is_kept(face: Face, tmp_path: Path) -> None:
     assert len(list(folder.iterdir())) == 2
 
 
-@pytest.mark.parametrize("name", ["fixed.npz", "parameters.npz"])
+@pytest.mark.parametrize("name", ["fixed.npz", "parameters.npz", "characters.toml"])
 def test_other_numbers_are_another_entry(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, read = named._entry("builtin"), Path.read_bytes
     named.code_hash.cache_clear()
