@@ -140,7 +140,7 @@ class Studio:
                 try:
                     motion = await asyncio.get_running_loop().run_in_executor(self._aside, decode)
                 except Exception as error:  # the page has its motion in pieces
-                    log.warning(f"the recording could not be decoded as a whole: {error}")
+                    log.warning(f"the recording could not be decoded as a whole: {error}", exc_info=True)
                     return self.events.publish({"type": "decoded", "revision": revision})
                 if not self._ended:
                     await self.on_session(take, motion)

@@ -84,7 +84,7 @@ from sedtalker import Animation, Face
 from sedtalker.render.video import render_frames
 
 face = Face.builtin()
-phase = np.arange(16)[:, None] / 5.0 + np.arange(len(face.shapes))
+phase = np.arange(60)[:, None] / 5.0 + np.arange(len(face.shapes))
 moved = np.float32(0.25 + 0.25 * np.sin(phase))
 turned = np.float32(0.1 * np.sin(phase[:, :3]))
 pictures = render_frames(Animation(moved, 30.0, face, turned), backend="numba")
