@@ -274,18 +274,18 @@ class OutputFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        written = False
+        appeared = False
         try:
             if kind is None:
                 self._check_written()
                 appear(self._staging, self.folder, bool(self.made), self.force, self.outdated)
-                written = True
+                appeared = True
         except OSError as problem:
             place = str(problem.filename2 or problem.filename or self.folder).replace(str(self.path), str(self.folder))
             raise InputError(f"{place}: cannot be written ({problem.strerror or problem})") from None
         finally:
             self._staging.close()
-            if not written:
+            if not appeared:
                 self._remove_made()
         # name the place that the user knows
         if isinstance(error, InputError) and str(self.path) in str(error):

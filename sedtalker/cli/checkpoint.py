@@ -214,7 +214,6 @@ def _figures(kind: Kind, held_out: Mapping[str, float]) -> str:
 
 
 @models_app.command("export")
-@extra("onnx")
 def export_networks(
     onnx: Annotated[Path, typer.Option("--onnx", metavar="DIR", help="The folder to write.")],
     frames: Annotated[

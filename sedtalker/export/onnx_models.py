@@ -94,34 +94,28 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
 
 def builtin_graphs(steps: Sequence[int] = STEPS) -> dict[str, tuple[Path, dict[str, Any]]]:
     """The file of each graph of the built-in networks, and what ``model.json`` says beside its inputs and outputs."""
-    made = {}
 
-    def add(name: str, checkpoint: str, file: str, *facts: str, **more: Any) -> None:
-        config = open_model(checkpoint).config
-        about = _origin(checkpoint) | {fact: getattr(config, fact) for fact in facts} | more
-        made[name] = builtin_checkpoint(checkpoint) / f"{file}.onnx", about
+    def stored(name: str, file: str, *settings: str, **more: Any) -> tuple[Path, dict[str, Any]]:
+        return builtin_checkpoint(name) / f"{file}.onnx", _facts(name, settings) | more
 
-    for encoder in (SPEECH, EMOTION):
-        add(encoder, encoder, "encoder", "context", centred=open_model(encoder).centred)
-    for articulation in ("articulation", STREAMED):
-        add(articulation, articulation, TALKING, "context")
-    add("diarizer", "diarizer", UNENROLLED, "context", "visible")
-    add("burst_detector", "burst_detector", "bursts", "context", "kinds")
-    for step in steps:
-        add(f"decoder_{step}", "decoder", f"step_{step}", "look_ahead", "styles", frames=step)
-    return made
+    made = {name: stored(name, "encoder", "context", centred=open_model(name).centred) for name in (SPEECH, EMOTION)}
+    made |= {name: stored(name, TALKING, "context") for name in ("articulation", STREAMED)}
+    made["diarizer"] = stored("diarizer", UNENROLLED, "context", "visible")
+    made["burst_detector"] = stored("burst_detector", "bursts", "context", "kinds")
+    decoder, about = builtin_checkpoint("decoder"), _facts("decoder", ("look_ahead", "styles"))
+    return made | {f"decoder_{step}": (decoder / f"step_{step}.onnx", about | {"frames": step}) for step in steps}
 
 
-def _origin(name: str) -> dict[str, Any]:
-    """Checkpoint, licence and training data of a built-in network."""
+def _facts(name: str, settings: Sequence[str]) -> dict[str, Any]:
+    """Checkpoint, licence and training data of a built-in network, and some of its settings."""
     folder = builtin_checkpoint(name)
-    config = read_config(folder)
+    config, network = read_config(folder), open_model(name)
     return {
         "checkpoint": name,
         "checkpoint_sha256": weights_sha256(folder),
         "licence": config.licence,
         "trained_on": config.trained_on,
-    }
+    } | {setting: getattr(network.config, setting) for setting in settings}
 
 
 def _described(file: Path) -> dict[str, Any]:

@@ -65,6 +65,7 @@ def read_manifest(data: Path) -> list[Clip]:
     path = data / "audio" / "manifest.csv"
     if not path.is_file():
         raise InputError(f"{path}: no such manifest; sedtalker data index {data} writes it")
+    rows = read_table(path, COLUMNS)
     try:
         return [
             Clip(
@@ -79,11 +80,9 @@ def read_manifest(data: Path) -> list[Clip]:
                 duration=float(row["duration_s"] or 0.0),
                 split=row["split"],
             )
-            for row in read_table(path, COLUMNS)
+            for row in rows
         ]
     except (ValueError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path}: a row cannot be understood ({error})") from None
 
 
