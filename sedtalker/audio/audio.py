@@ -177,20 +177,18 @@ def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:
         InputError: as ``load_audio``, or the file has more than ``MOST_CHANNELS``.
     """
     rate, parts = channel_parts(path, longest)
-    resamplers: list[soxr.ResampleStream] = []
+    resamplers: list[Resampler] = []
     out: list[list[Floats]] = []
     for part in parts:
         if not resamplers:
             if part.shape[1] > MOST_CHANNELS:
                 raise InputError(f"{path} has {part.shape[1]} channels; at most {MOST_CHANNELS} are read one by one")
-            resamplers = [soxr.ResampleStream(rate, SAMPLE_RATE, 1, "float32", "HQ") for _ in range(part.shape[1])]
+            resamplers = [Resampler(rate) for _ in part.T]
             out = [[] for _ in resamplers]
         for resampler, channel, pieces in zip(resamplers, bounded(part).T, out, strict=True):
-            sound = np.ascontiguousarray(channel)
-            pieces.append(sound if rate == SAMPLE_RATE else resampler.resample_chunk(sound))
-    if rate != SAMPLE_RATE:
-        for resampler, pieces in zip(resamplers, out, strict=True):
-            pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+            pieces.append(resampler.push(np.ascontiguousarray(channel)))
+    for resampler, pieces in zip(resamplers, out, strict=True):
+        pieces.append(resampler.flush())
     channels = [Audio(np.clip(np.concatenate(pieces), -1.0, 1.0)) for pieces in out]
     if not channels or channels[0].duration < SHORTEST_SECONDS:
         raise InputError(f"{path}: {TooShort(channels[0].duration if channels else 0.0)}")
@@ -275,6 +273,21 @@ def _from_parts(parts: Callable[[], Iterable[Channels]], rate: int) -> Audio:
     return Audio(np.clip(mono, -1.0, 1.0, out=mono), SAMPLE_RATE, tuple(notes))
 
 
+class Resampler:
+    """Mono sound that comes in pieces, to 16 kHz; what is at that rate already is passed on as it is."""
+
+    def __init__(self, rate: int):
+        self.stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, "float32", "HQ") if rate != SAMPLE_RATE else None
+
+    def push(self, samples: Floats, last: bool = False) -> Floats:
+        """The next samples (N,), as far as they are ready."""
+        return samples if self.stream is None else self.stream.resample_chunk(samples, last)
+
+    def flush(self) -> Floats:
+        """What is held back, at the end."""
+        return self.push(np.zeros(0, np.float32), last=True)
+
+
 def bounded(samples: Floats) -> Floats:
     """Samples of a stream, which cannot be looked at as a whole: what is no number becomes silence, what is beyond full
     scale is clipped."""
@@ -295,8 +308,7 @@ class _Mixed:
 
 def _mix(parts: Iterable[Channels], rate: int, channel: int | None = None) -> _Mixed:
     """The mean of the channels, or one of them, resampled as it comes; soxr's result does not depend on the parts."""
-    resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
-    out: list[Floats] = []
+    resampler, out = Resampler(rate), list[Floats]()
     broken, peak, mean_power, count = 0, 0.0, 0.0, 0
     power = np.zeros(1)
     for part in parts:
@@ -309,12 +321,10 @@ def _mix(parts: Iterable[Channels], rate: int, channel: int | None = None) -> _M
         peak = max(peak, float(np.abs(part).max(initial=0.0)))
         power = power + np.square(part, dtype=np.float64).sum(axis=0)
         mean_power += float(np.square(mean, dtype=np.float64).sum())
-        mono = mean if channel is None else np.ascontiguousarray(part[:, channel])
-        out.append(mono if rate == SAMPLE_RATE else resampler.resample_chunk(mono))
+        out.append(resampler.push(mean if channel is None else np.ascontiguousarray(part[:, channel])))
     if count / rate < SHORTEST_SECONDS:
         raise TooShort(count / rate)
-    if rate != SAMPLE_RATE:
-        out.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    out.append(resampler.flush())
     return _Mixed(np.concatenate(out), broken, peak, power, mean_power)
 
 

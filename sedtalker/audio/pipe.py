@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-import soxr
 
 from sedtalker.arrays import Floats
-from sedtalker.audio.audio import SAMPLE_RATE, bounded, check_rate, in_full_scale
-from sedtalker.audio.decoders import ENDLESS
+from sedtalker.audio.audio import SAMPLE_RATE, Resampler, bounded, in_full_scale
+from sedtalker.audio.decoders import ENDLESS, check_rate
 from sedtalker.errors import InputError
 
 AT_MOST = 8192
@@ -62,36 +61,25 @@ def pipe_samples(pipe: BinaryIO) -> Iterator[Floats]:
         layout, held = _wav_header(start, pipe), b""
     else:
         layout, held = SampleFormat(), start
-    resample = soxr.ResampleStream(layout.rate, SAMPLE_RATE, 1, dtype="float32") if layout.rate != SAMPLE_RATE else None
-    empty = True
-    for piece in _pieces(pipe, layout, held):
-        empty = False
-        yield bounded(resample.resample_chunk(piece)) if resample else piece
-    if empty:
+    sound = PcmStream(layout.dtype, layout.rate, layout.channels)
+    for data in _arriving(pipe, layout.size, held):
+        yield bounded(sound.push(data))
+    if not sound.count:
         raise InputError("no sound came through the pipe")
-    if resample:
-        yield bounded(resample.resample_chunk(np.zeros(0, np.float32), last=True))
+    yield bounded(sound.flush())
 
 
-def _pieces(pipe: BinaryIO, layout: SampleFormat, held: bytes) -> Iterator[Floats]:
-    """Whole frames of the stream, averaged over channels."""
-    width = np.dtype(layout.dtype).itemsize * layout.channels
-    left = layout.size
+def _arriving(pipe: BinaryIO, left: int | None, held: bytes) -> Iterator[bytes]:
+    """The bytes of the sound as they come, after those that were read already; ``left``: how many, None: all."""
     read = getattr(pipe, "read1", pipe.read)
     while left is None or left > 0:
         data = read(AT_MOST if left is None else min(AT_MOST, left))
-        if left is not None:
-            left -= len(data)
-        held += data
-        whole = len(held) // width * width
-        if whole:
-            samples = np.frombuffer(held[:whole], layout.dtype)
-            with np.errstate(invalid="ignore"):  # what is no number is silenced
-                scaled = in_full_scale(samples.reshape(-1, layout.channels))
-            yield bounded(scaled).mean(1)
-            held = held[whole:]
+        left = None if left is None else left - len(data)
+        if held or data:
+            yield held + data
         if not data:
             return
+        held = b""
 
 
 def first_bytes(pipe: BinaryIO) -> tuple[bytes, str | None]:
@@ -168,13 +156,14 @@ class PcmStream:
     """PCM in pieces that are cut anywhere, to mono float32 at 16 kHz.
 
     Args:
-        layout: ``s16le`` or ``f32le``.
+        layout: ``s16le``, ``f32le`` or numpy's name for such a type.
         rate: samples a second.
+        channels: that are averaged.
     """
 
-    def __init__(self, layout: str, rate: int):
-        self.dtype = np.dtype("<i2" if layout == "s16le" else "<f4")
-        self.resample = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") if rate != SAMPLE_RATE else None
+    def __init__(self, layout: str, rate: int, channels: int = 1):
+        self.dtype, self.channels = np.dtype({"s16le": "<i2", "f32le": "<f4"}.get(layout, layout)), channels
+        self.resampler = Resampler(rate)
         self.rate, self.count, self._held = rate, 0, b""
 
     @property
@@ -184,17 +173,14 @@ class PcmStream:
 
     def push(self, data: bytes) -> Floats:
         """Samples (N,) of the next bytes."""
-        data = self._held + data
-        whole = len(data) // self.dtype.itemsize * self.dtype.itemsize
+        data, width = self._held + data, self.dtype.itemsize * self.channels
+        whole = len(data) // width * width
         self._held = data[whole:]
-        samples = np.frombuffer(data[:whole], self.dtype).astype(np.float32)
+        samples = np.frombuffer(data[:whole], self.dtype).reshape(-1, self.channels)
         self.count += len(samples)
-        if self.dtype.kind == "i":
-            samples /= np.float32(32768.0)
-        samples = bounded(samples)
-        return self.resample.resample_chunk(samples) if self.resample else samples
+        with np.errstate(invalid="ignore"):  # what is no number is silenced
+            return self.resampler.push(bounded(in_full_scale(samples)).mean(1))
 
     def flush(self) -> Floats:
         """What the resampler holds back."""
-        nothing = np.zeros(0, np.float32)
-        return self.resample.resample_chunk(nothing, last=True) if self.resample else nothing
+        return self.resampler.flush()

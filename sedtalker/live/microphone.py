@@ -12,6 +12,7 @@ import soxr
 
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE
+from sedtalker.audio.audio import Resampler
 from sedtalker.errors import InputError, extra
 
 BLOCK_SECONDS = 0.02
@@ -129,7 +130,7 @@ class Microphone:
         Raises:
             InputError: the microphone has gone.
         """
-        resample = soxr.ResampleStream(self.rate, SAMPLE_RATE, 1, dtype="float32") if self.rate != SAMPLE_RATE else None
+        resampler = Resampler(self.rate)
         since = time.monotonic()
         while not self.closed:
             try:
@@ -139,7 +140,7 @@ class Microphone:
                     raise InputError("the microphone gives no more sound: was it unplugged?") from None
                 continue
             since = time.monotonic()
-            yield block if resample is None else resample.resample_chunk(block)
+            yield resampler.push(block)
 
     def close(self) -> None:
         """Let the microphone go."""
