@@ -27,11 +27,11 @@ from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config
 from sedtalker.cli.console import ShownProgress, messages_shown
 from sedtalker.progress import Hook
-from sedtalker.training.cards import decoder_card, fill_card, speech_encoder_card, transfer_card
+from sedtalker.training.cards import card_of, decoder_card, fill_card, speech_encoder_card, transfer_card
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.decoder_measures import evaluate_decoder
 from sedtalker.training.evaluation.expression import evaluate_expression, expression_metrics, expression_table
-from sedtalker.training.evaluation.measures import ARROWS, TEST, Measure, card_table, listed_metrics, markdown_table
+from sedtalker.training.evaluation.measures import ARROWS, TEST, Measure, listed_metrics, markdown_table
 from sedtalker.training.evaluation.transfer import evaluate_transfer
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -226,13 +226,8 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
         "diarizer_whisper_base": transfer_card(
             found["diarizer_whisper_base"], corpora_section(results["transfer_whisper_base"]), WHISPER_HEADS_RUN
         ),
-        "emotion_encoder": fill_card(
-            "emotion_encoder",
-            run=ENCODER_RUN,
-            channels=found["emotion_encoder"].model["channels"],
-            licence=found["emotion_encoder"].licence,
-            corpora="\n".join(f"- {line}" for line in found["emotion_encoder"].trained_on),
-            metrics=card_table("emotion_encoder", found["emotion_encoder"].metrics),
+        "emotion_encoder": card_of(
+            found["emotion_encoder"], run=ENCODER_RUN, channels=found["emotion_encoder"].model["channels"]
         ),
         "burst_detector": fill_card("burst_detector", **found["burst_detector"].held_out),
         "voice_presence": fill_card("voice_presence", **found["voice_presence"].metrics),

@@ -31,16 +31,7 @@ from sedtalker.errors import InputError, written
 from sedtalker.processes import wait_for_lock
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file, write_text
-from sedtalker.training.task import (
-    CONFIG,
-    Batch,
-    Shows,
-    Task,
-    TrainerConfig,
-    changed_settings,
-    learning_rate,
-    make_optimizer,
-)
+from sedtalker.training.task import CONFIG, Batch, Task, TrainerConfig, changed_settings, learning_rate, make_optimizer
 
 logger = logging.getLogger(__name__)
 
@@ -313,7 +304,7 @@ class _Run:
             model = self.shown.eval()
             with torch.no_grad():
                 metrics = {name: float(value) for name, value in self.task.validate(model).items()}
-                if self.config.pictures and isinstance(self.task, Shows):
+                if self.config.pictures:
                     with written(self.folder):
                         self.task.show(model, self.log.writer, self.step)
             self.say("valid %s", "  ".join(f"{name} {value:.4f}" for name, value in metrics.items()))

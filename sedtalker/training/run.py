@@ -64,7 +64,7 @@ class RunConfig(BaseModel, extra="forbid"):
     cache: str | None = None
     """Where decoded audio and features are kept; None: see ``cache_folder``."""
     fast: bool = False
-    """Prepare as little as possible, to see that everything works (``PreparedTask.fast``)."""
+    """Prepare as little as possible, to see that everything works (``Task.fast``)."""
 
 
 def config_folder() -> Path:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from sedtalker.checkpoint import Kind, read_kind
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
+from sedtalker.training.corpora.speech import check_free
 
 Batch = dict[str, Tensor]
 """Named tensors of one micro-batch."""
@@ -48,6 +49,20 @@ class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):
         return value
 
 
+class FreeTaskConfig(TaskConfig):
+    """The settings of a task that learns from published corpora, to give its weights away."""
+
+    corpora: dict[str, float]
+    """Shares of the corpora."""
+    licence_check: bool = True
+    """Refuse corpora whose licence does not allow free weights."""
+
+    @property
+    def learned(self) -> dict[str, float]:
+        """All corpora that say something of what is learned."""
+        return self.corpora
+
+
 Example = Mapping[str, NDArray[Any]]
 """Named arrays of one example in a batch."""
 
@@ -57,38 +72,16 @@ def stacked(examples: Sequence[Example]) -> Batch:
     return {name: torch.from_numpy(np.stack([example[name] for example in examples])) for name in examples[0]}
 
 
-class Task(Protocol):
-    """What is trained: the model, its data and its objective.
-
-    Making a task checks its settings and takes no time; ``prepare`` reads and computes its data. Nothing else of it may
-    be called before.
-    """
-
-    def prepare(self, hook: Hook = no_progress) -> None:
-        """Read the data, compute and cache features: everything that takes time."""
-
-    def build(self) -> nn.Module:
-        """A freshly initialised model."""
-
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """One training batch; all randomness comes from ``rng``."""
-
-    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Scalar losses; ``total`` is minimised."""
-
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Metrics on held-out data; ``score`` (higher is better) chooses the best weights."""
-
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the checkpoint folder with its model card."""
-
-
 Settings = TypeVar("Settings", bound=TaskConfig)
 """The settings of a kind of task."""
 
 
-class PreparedTask(Generic[Settings]):
-    """A task that checks its settings when it is made, and reads its data once, however often it is prepared."""
+class Task(Generic[Settings]):
+    """What is trained: the model, its data and its objective.
+
+    Making a task checks its settings and takes no time; ``prepare`` reads and computes its data, once, however often it
+    is called. Nothing else of it may be called before.
+    """
 
     settings: type[Settings]
     """What its configuration has to fit."""
@@ -101,13 +94,15 @@ class PreparedTask(Generic[Settings]):
     def __init__(self, config: Mapping[str, Any], data: Path, cache: Path):
         self.config = self.settings.model_validate(config)
         self.data, self.cache = data, cache
+        if isinstance(self.config, FreeTaskConfig) and self.config.licence_check:
+            check_free(self.config.learned)
         for name, kind in self.checkpoints.items():
             given = getattr(self.config, name)
             for folder in given if isinstance(given, tuple) else filter(None, [given]):
                 read_kind(Path(folder), kind)
 
     def prepare(self, hook: Hook = no_progress) -> None:
-        """See ``Task``."""
+        """Everything that takes time."""
         if not self._ready:
             self.read_data(hook)
             self._ready = True
@@ -116,13 +111,28 @@ class PreparedTask(Generic[Settings]):
         """Read the data, compute and cache features."""
         raise NotImplementedError
 
+    def build(self) -> nn.Module:
+        """A freshly initialised model."""
+        raise NotImplementedError
 
-@runtime_checkable
-class Shows(Protocol):
-    """A task that also puts sound and pictures into TensorBoard."""
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """One training batch; all randomness comes from ``rng``."""
+        raise NotImplementedError
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Scalar losses; ``total`` is minimised."""
+        raise NotImplementedError
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Metrics on held-out data; ``score`` (higher is better) chooses the best weights."""
+        raise NotImplementedError
 
     def show(self, model: nn.Module, writer: Any, step: int) -> None:
-        """Write them; called after each validation."""
+        """Put sound and pictures into TensorBoard after a validation, where there are any."""
+
+    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+        """Write the checkpoint folder with its model card."""
+        raise NotImplementedError
 
 
 class TrainerConfig(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):

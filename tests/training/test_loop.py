@@ -14,11 +14,14 @@ from sedtalker.processes import open_locked
 from sedtalker.progress import Hook, no_progress
 from sedtalker.training import loop
 from sedtalker.training.loop import RunLog, fit, generator, read_log
-from sedtalker.training.task import Batch, TrainerConfig, learning_rate
+from sedtalker.training.task import Batch, Task, TrainerConfig, learning_rate
 
 
-class Sum:
+class Sum(Task):
     """Learns the sum of three numbers; dropout makes torch's random state matter."""
+
+    def __init__(self) -> None:
+        """It has no settings."""
 
     def prepare(self, hook: Hook = no_progress) -> None:
         hook("numbers", 1, 1)

@@ -19,6 +19,13 @@ def fill_card(name: str, /, **values: object) -> str:
     return template.format(**values)
 
 
+def card_of(config: CheckpointConfig, /, **values: object) -> str:
+    """The template of a checkpoint's kind, filled with its licence, corpora and metrics too."""
+    corpora = "\n".join(f"- {name}" for name in config.trained_on)
+    known = {"licence": config.licence, "corpora": corpora, "metrics": card_table(config.kind, config.metrics)}
+    return fill_card(config.kind, **{**known, **values})
+
+
 def speech_encoder_card(metrics: Mapping[str, float], further: str = "") -> str:
     """The card of a speech encoder; ``metrics`` of its validation; ``further``: a paragraph on later training."""
     return fill_card("speech_encoder", further=further, metrics=card_table("speech_encoder", metrics))
@@ -63,18 +70,15 @@ def transfer_card(
 ) -> str:
     """The card of a diarizer of ``experiment=transfer_diarizer``; ``test``: what is known of other corpora."""
     model = checkpoint.model
-    return fill_card(
-        "transfer_diarizer",
+    return card_of(
+        checkpoint,
         run=run,
         encoder="layers of Whisper-base (MIT, not contained here)" if model.get("backbone") else "the emotion encoder",
-        licence=checkpoint.licence,
         members=model["members"],
         windows=", ".join(f"{w:g}" for w in model["windows"]),
         temperature=model["temperature"],
         boundaries=_boundaries(len(model.get("frame_networks", ()))),
-        corpora="\n".join(f"- {name}" for name in checkpoint.trained_on),
         test=test,
-        metrics=card_table("diarizer", checkpoint.metrics),
     )
 
 

@@ -31,7 +31,7 @@ from sedtalker.training.corpora.meshes.layouts import STEPS
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.vertex_decoder_measures import score_sequences
 from sedtalker.training.published.published_diarizer import open_backbone, open_recogniser
-from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, Task, TaskConfig
 from sedtalker.training.tasks.vertex_decoder import licence_of
 
 EMOTIONS: tuple[str, ...] = ("Smile2", "Sad1", "Irritated1", "Upset", "Disgust", "Afraid")
@@ -179,7 +179,7 @@ class PublishedDecoderTaskConfig(TaskConfig):
     """Validation sequences that are scored, spread evenly."""
 
 
-class PublishedDecoderTask(PreparedTask[PublishedDecoderTaskConfig]):
+class PublishedDecoderTask(Task[PublishedDecoderTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = PublishedDecoderTaskConfig

@@ -26,7 +26,7 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, Positive, Task, TaskConfig
 
 RANDOM = "random"
 """In the place of a model's name: the same classes and sizes, untrained. For dry runs without a network."""
@@ -124,7 +124,7 @@ class FrameClassifier(nn.Module):
         return logits
 
 
-class PublishedDiarizerTask(PreparedTask[PublishedDiarizerTaskConfig]):
+class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = PublishedDiarizerTaskConfig

@@ -41,7 +41,7 @@ from sedtalker.training.motion.expressive_motion import (
 from sedtalker.training.motion.open4d import read_parts
 from sedtalker.training.motion.pseudo_labels import speak_others
 from sedtalker.training.motion.spoken_motion import SpokenMotion
-from sedtalker.training.task import Batch, Example, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Example, Task, TaskConfig, stacked
 
 # --- What the decoder is trained to get right.
 
@@ -208,7 +208,7 @@ class DecoderTaskConfig(CropConfig):
     """Share of crops without any emotion."""
 
 
-class DecoderTask(PreparedTask[DecoderTaskConfig]):
+class DecoderTask(Task[DecoderTaskConfig]):
     """Builds, feeds, scores and exports the decoder (see ``Task``)."""
 
     settings = DecoderTaskConfig

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from sedtalker.speech.encoder_model import GRID, EmotionEncoderConfig
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.speech.whisper import FLOOR, batch_layer_outputs
-from sedtalker.training.cards import fill_card
+from sedtalker.training.cards import card_of
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
     open_layer_features,
@@ -34,9 +34,8 @@ from sedtalker.training.corpora.layer_features import (
 )
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, Mels, loudness
-from sedtalker.training.corpora.speech import check_free, clips_of, weights_licence, with_licence
-from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig
+from sedtalker.training.corpora.speech import clips_of, weights_licence, with_licence
+from sedtalker.training.task import Batch, Count, FreeTaskConfig, Positive, Task
 
 MEASURED_BATCHES = 30
 """Batches drawn to measure the mean, the projection and the metric of the teacher's vectors."""
@@ -57,7 +56,7 @@ Spectrum = Floats
 """Long-term log-mels (80,)."""
 
 
-class EmotionEncoderTaskConfig(TaskConfig):
+class EmotionEncoderTaskConfig(FreeTaskConfig):
     """What ``configs/experiment/emotion_encoder.yaml`` says about the task."""
 
     model: EmotionEncoderConfig = EmotionEncoderConfig(
@@ -66,8 +65,6 @@ class EmotionEncoderTaskConfig(TaskConfig):
     """Sizes of the network; ``channels`` are those of the projected layers, half for each."""
     corpora: dict[str, float] = {"cremad": 0.5, "librispeech": 0.16, "speechocean762": 0.2, "emogator": 0.14}
     """Share of the crops from each corpus; no labels are used."""
-    licence_check: bool = True
-    """Refuse corpora whose licence does not allow free weights."""
     teacher: str | None = None
     """Weights of Whisper-base: a folder, a name on the hub, an ``.npz`` of its blocks; null: see ``open_whisper``."""
     copies: tuple[int, ...] = (0, 1, 2, 3)
@@ -93,17 +90,12 @@ def moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return mean, ((values - mean[:, None]).square() * share).sum(1)
 
 
-class EmotionEncoderTask(PreparedTask[EmotionEncoderTaskConfig]):
+class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
     """Distils the teacher into an emotion encoder (see ``Task``)."""
 
     settings = EmotionEncoderTaskConfig
     fast: ClassVar = {"copies": (0,), "most_clips": 8}
-
-    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        super().__init__(config, data, cache)
-        self.recipe = MelRecipe()
-        if self.config.licence_check:
-            check_free(self.config.corpora)
+    recipe = MelRecipe()
 
     def read_data(self, hook: Hook) -> None:
         """Log-mels of all copies, the teacher, and the metric between crops."""
@@ -290,22 +282,15 @@ class EmotionEncoderTask(PreparedTask[EmotionEncoderTaskConfig]):
         """Write the encoder, its last layer scaled: hidden vectors are the teacher's projected layers."""
         assert isinstance(model, EmotionEncoder)
         encoder = in_units_of_teacher(model, self.scale)
-        trained_on = [with_licence(name) for name in self.config.corpora] + ["distilled from Whisper-base (MIT)"]
         config = CheckpointConfig(
             kind="emotion_encoder",
             licence=weights_licence(self.config.corpora),
-            trained_on=trained_on,
+            trained_on=[*map(with_licence, self.config.corpora), "distilled from Whisper-base (MIT)"],
             model=encoder.config.model_dump(mode="json"),
             metrics=metrics,
         )
-        card = fill_card(
-            "emotion_encoder",
-            run="One run of `sedtalker train experiment=emotion_encoder`.",
-            channels=encoder.config.channels,
-            licence=config.licence,
-            corpora="\n".join(f"- {name}" for name in trained_on),
-            metrics=card_table("emotion_encoder", metrics),
-        )
+        run = "One run of `sedtalker train experiment=emotion_encoder`."
+        card = card_of(config, run=run, channels=encoder.config.channels)
         write_checkpoint(folder, config, encoder.state_dict(), card)
 
 

@@ -29,7 +29,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder_networks import EmotionEncoder
-from sedtalker.training.cards import fill_card
+from sedtalker.training.cards import card_of
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
     open_layer_features,
@@ -37,14 +37,13 @@ from sedtalker.training.corpora.layer_features import (
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.corpora.speech import check_free, clips_of, known_corpus, weights_licence, with_licence
+from sedtalker.training.corpora.speech import clips_of, known_corpus, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import Votes, is_rated, read_votes, votes_on
-from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.transfer import balanced_clips
-from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig, naming_settings
+from sedtalker.training.task import Batch, Count, FreeTaskConfig, Task, naming_settings
 
 
-class FineEmotionsTaskConfig(TaskConfig):
+class FineEmotionsTaskConfig(FreeTaskConfig):
     """What ``configs/experiment/fine_emotions.yaml`` says about the task."""
 
     encoder: str | None = None
@@ -53,8 +52,6 @@ class FineEmotionsTaskConfig(TaskConfig):
     """Weights of Whisper-base for that: a folder, a name on the hub, an ``.npz``; null: see ``load_teacher``."""
     corpora: dict[str, float] = {"emogator": 0.75, "cremad": 0.25}
     """Share of the windows from each corpus."""
-    licence_check: bool = True
-    """Refuse corpora whose licence does not allow free weights."""
     copies: dict[str, tuple[int, ...]] = {}
     """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
     most_rated: int = 2000
@@ -75,7 +72,7 @@ class FineEmotionsTaskConfig(TaskConfig):
     """Differences to ``FineConfig``."""
 
 
-class FineEmotionsTask(PreparedTask[FineEmotionsTaskConfig]):
+class FineEmotionsTask(Task[FineEmotionsTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = FineEmotionsTaskConfig
@@ -83,11 +80,8 @@ class FineEmotionsTask(PreparedTask[FineEmotionsTaskConfig]):
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         super().__init__(config, data, cache)
-        c = self.config
-        if c.licence_check:
-            check_free(c.corpora)
         with naming_settings("task.model."):
-            self.model = FineConfig.model_validate({**c.model, "kinds": BURSTS, "hidden_channels": 1})
+            self.model = FineConfig.model_validate({**self.config.model, "kinds": BURSTS, "hidden_channels": 1})
 
     def read_data(self, hook: Hook) -> None:
         """Features of all clips, their windows, and what is known of them."""
@@ -186,14 +180,7 @@ class FineEmotionsTask(PreparedTask[FineEmotionsTaskConfig]):
             metrics=metrics,
         )
         encoder = "layers of Whisper-base (MIT, not contained here)" if self.vectors.teacher else "the emotion encoder"
-        card = fill_card(
-            "fine_emotions",
-            encoder=encoder,
-            licence=config.licence,
-            kinds=", ".join(model.config.kinds),
-            corpora="\n".join(f"- {name}" for name in config.trained_on),
-            metrics=card_table("fine_emotions", metrics),
-        )
+        card = card_of(config, encoder=encoder, kinds=", ".join(model.config.kinds))
         write_checkpoint(folder, config, model.state_dict(), card)
 
 

@@ -25,12 +25,11 @@ from sedtalker.emotion.frame_network import FrameNetwork
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.cards import fill_card
+from sedtalker.training.cards import card_of
 from sedtalker.training.corpora.joined_recordings import JoinedDataset, JoinedInputs, open_joined_inputs
 from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.corpora.speech import weights_licence, with_licence
-from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, Count, Example, Positive, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
 
 VALID_RECORDINGS = 300
 """Joined recordings of validation speakers, at most."""
@@ -59,7 +58,7 @@ class FrameNetworkTaskConfig(TaskConfig):
     """Sizes of the network; ``hidden`` is that of the encoder's vectors."""
 
 
-class FrameNetworkTask(PreparedTask[FrameNetworkTaskConfig]):
+class FrameNetworkTask(Task[FrameNetworkTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = FrameNetworkTaskConfig
@@ -129,8 +128,7 @@ class FrameNetworkTask(PreparedTask[FrameNetworkTaskConfig]):
             model=model.config.model_dump(mode="json"),
             metrics=metrics,
         )
-        card = fill_card("frame_network", corpora=", ".join(names), metrics=card_table("frame_network", metrics))
-        write_checkpoint(folder, config, model.state_dict(), card)
+        write_checkpoint(folder, config, model.state_dict(), card_of(config, corpora=", ".join(names)))
 
 
 def changes_of(recordings: JoinedInputs) -> Floats:

@@ -18,7 +18,7 @@ from sedtalker.face.registration.pose import LandmarkConfig
 from sedtalker.progress import Hook
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.landmark_samples import Points, Rig, draw
-from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Task, TaskConfig, stacked
 
 VALID_SEED = 1_000_003
 """Seed of the views that are validated on."""
@@ -69,7 +69,7 @@ class LandmarksTaskConfig(TaskConfig):
     """Sizes of the network."""
 
 
-class LandmarksTask(PreparedTask[LandmarksTaskConfig]):
+class LandmarksTask(Task[LandmarksTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = LandmarksTaskConfig

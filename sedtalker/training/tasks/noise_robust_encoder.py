@@ -42,7 +42,7 @@ from sedtalker.training.corpora.speech import named_clips
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.motion.pseudo_labels import ridge_weights
-from sedtalker.training.task import Batch, Count, Example, Positive, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
 
 STEP, REACH = 2, 3
 """Frames between the taps of the readout of the mouth, and taps on either side: ± 0.12 s."""
@@ -88,7 +88,7 @@ class NoiseRobustEncoderTaskConfig(TaskConfig):
     """Use so many of each corpus at most; 0: all."""
 
 
-class NoiseRobustEncoderTask(PreparedTask[NoiseRobustEncoderTaskConfig]):
+class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
     """Builds, feeds, scores and exports the encoder (see ``Task``)."""
 
     settings = NoiseRobustEncoderTaskConfig

@@ -29,7 +29,7 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.tracked_motion import Take, find_lag, read_takes
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.motion.expressive_motion import random_emotion
-from sedtalker.training.task import Batch, Count, Example, Positive, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
 
 JAW = ARKIT_52.index("jawOpen")
 """Index of the jaw's opening."""
@@ -72,7 +72,7 @@ class _EncodedTake:
         self.target = take.at(self.times, self.lag)
 
 
-class PersonalDecoderTask(PreparedTask[PersonalDecoderTaskConfig]):
+class PersonalDecoderTask(Task[PersonalDecoderTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = PersonalDecoderTaskConfig

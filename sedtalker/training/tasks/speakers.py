@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -41,9 +41,9 @@ from sedtalker.training.corpora.device_dialogues import (
 )
 from sedtalker.training.corpora.joined_speech import SPEAKER_FRAME, DialogueRule
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.corpora.speech import check_free, clips_of, weights_licence, with_licence
+from sedtalker.training.corpora.speech import clips_of, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import TransferAugmenter
-from sedtalker.training.task import Batch, Count, Positive, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, FreeTaskConfig, Positive, Task
 
 VALID_DIALOGUES = 96
 """Dialogues of speakers never trained on that are validated on."""
@@ -57,7 +57,7 @@ VECTORS_OF = f"vectors of {SPEECH} (CC BY 4.0) and {EMOTION} (ODbL 1.0)"
 """What else a network was trained on that reads them."""
 
 
-class SpeakersTaskConfig(TaskConfig):
+class SpeakersTaskConfig(FreeTaskConfig):
     """What ``configs/experiment/speakers.yaml`` says about the task."""
 
     model: SpeakerConfig = SpeakerConfig()
@@ -66,8 +66,6 @@ class SpeakersTaskConfig(TaskConfig):
     """Checkpoint folder of the networks that the trained one joins; none: it answers alone."""
     corpora: dict[str, float] = {"cremad": 0.36, "librispeech": 0.28, "speechocean762": 0.24, "banglaser": 0.12}
     """Share of the dialogues of each corpus; all speakers of a dialogue are of one."""
-    licence_check: bool = True
-    """Refuse corpora whose licence does not allow free weights."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
     dialogues: Count = 64
@@ -136,17 +134,12 @@ def _speech_means(mel: Tensor) -> Tensor:
     return (mel * spoken).sum(1, keepdim=True) / spoken.sum(1, keepdim=True).clamp_min(1.0)
 
 
-class SpeakersTask(PreparedTask[SpeakersTaskConfig]):
+class SpeakersTask(Task[SpeakersTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = SpeakersTaskConfig
     fast: ClassVar = {"most_clips": 12, "dialogues": 2, "seconds": 3.0, "crops": 4}
     checkpoints: ClassVar = {"beside": "speakers"}
-
-    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        super().__init__(config, data, cache)
-        if self.config.licence_check:
-            check_free(self.config.corpora)
 
     def read_data(self, hook: Hook) -> None:
         """All recordings at all speeds, by speaker."""

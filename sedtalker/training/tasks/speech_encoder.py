@@ -46,7 +46,7 @@ from sedtalker.training.motion.pseudo_labels import (
     motion_targets,
     open_teacher,
 )
-from sedtalker.training.task import Batch, Example, Positive, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Example, Positive, Task, TaskConfig, stacked
 
 UNTRANSCRIBED = ("librispeech", "emogator")
 """Corpora without aligned phones: read speech, and bursts, of which there is one copy."""
@@ -105,7 +105,7 @@ class _Labels:
     audio: dict[str, Path]
 
 
-class SpeechEncoderTask(PreparedTask[SpeechEncoderTaskConfig]):
+class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
     """Builds, feeds, scores and exports the encoder (see ``Task``)."""
 
     settings = SpeechEncoderTaskConfig

@@ -41,7 +41,7 @@ from sedtalker.training.corpora.layer_features import (
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.corpora.speech import check_free, clips_of, named_clips, weights_licence, with_licence
+from sedtalker.training.corpora.speech import clips_of, named_clips, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import (
     Votes,
     intensity_targets,
@@ -50,7 +50,7 @@ from sedtalker.training.corpora.transfer_recipe import (
     soft_targets,
     votes_on,
 )
-from sedtalker.training.task import Batch, Count, PreparedTask, TaskConfig
+from sedtalker.training.task import Batch, Count, FreeTaskConfig, Task
 from sedtalker.training.tasks.calibration import fit_no_voice, kinds_of, neutral_odds, visible_scale, with_no_voice
 from sedtalker.training.tasks.whitened_perceptrons import (
     ClipWindows,
@@ -82,7 +82,7 @@ ClipScores = tuple[Doubles, NDArray[np.int64]]
 logger = logging.getLogger(__name__)
 
 
-class TransferDiarizerTaskConfig(TaskConfig):
+class TransferDiarizerTaskConfig(FreeTaskConfig):
     """What ``configs/experiment/transfer_diarizer.yaml`` says about the task."""
 
     encoder: str | None = None
@@ -93,8 +93,6 @@ class TransferDiarizerTaskConfig(TaskConfig):
     """Share of the windows from each corpus; one of them must have votes."""
     calm: dict[str, float] = dict.fromkeys(CALM, 0.5)
     """Corpora of read speech that show the intensity what none is, and the share of each."""
-    licence_check: bool = True
-    """Refuse corpora whose licence does not allow free weights."""
     copies: dict[str, tuple[int, ...]] = {name: (0, 2, 3, 6, 7, 8) for name in ("cremad", "banglaser", *CALM)}
     """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
     copy_weight: dict[int, float] = {2: 2.0, 3: 2.0, 6: 3.0, 7: 2.0, 8: 4.0}
@@ -150,8 +148,13 @@ class TransferDiarizerTaskConfig(TaskConfig):
     }
     """Sizes of the diarizer and its ``intensity_offsets``, see ``DiarizerConfig``."""
 
+    @property
+    def learned(self) -> dict[str, float]:
+        """Those of read speech too."""
+        return {**self.corpora, **self.calm}
 
-class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
+
+class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
     """Trains perceptrons and folds them into a diarizer (see ``Task``)."""
 
     settings = TransferDiarizerTaskConfig
@@ -164,8 +167,6 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
         self.rated = [name for name in c.corpora if is_rated(name)]
         if not self.rated:
             raise InputError("task.corpora: none of them has votes of raters; add cremad")
-        if c.licence_check:
-            check_free({**c.corpora, **c.calm})
         self.model = DiarizerConfig.model_validate(c.model)
         if c.intensity_width >= self.model.width or len(self.model.windows) != 3:
             raise InputError("task.model: three windows are needed, and a width above task.intensity_width")
@@ -392,7 +393,7 @@ class TransferDiarizerTask(PreparedTask[TransferDiarizerTaskConfig]):
             network.layer_projection.copy_(teacher.projection)
         if self.frame_networks:
             network = with_frame_networks(network, self.frame_networks)
-        learned = {**self.config.corpora, **self.config.calm}
+        learned = self.config.learned
         if self.sounds:
             network = with_no_voice(network, *fit_no_voice(network, self.voices, self.sounds))
             learned[SOUNDS] = 0.0

@@ -28,7 +28,7 @@ from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_s
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.training.evaluation.measures import TEST
 from sedtalker.training.evaluation.vertex_decoder_measures import Score, predictor, score_sequences
-from sedtalker.training.task import Batch, Count, Example, Positive, PreparedTask, TaskConfig, stacked
+from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
 
 SAMPLED_FRAMES = 800
 """Training frames that the principal components are taken from."""
@@ -59,7 +59,7 @@ class VertexDecoderTaskConfig(TaskConfig):
     """Validation sequences that are scored, spread evenly."""
 
 
-class VertexDecoderTask(PreparedTask[VertexDecoderTaskConfig]):
+class VertexDecoderTask(Task[VertexDecoderTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = VertexDecoderTaskConfig
