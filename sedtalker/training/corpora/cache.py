@@ -2,16 +2,18 @@
 
 A key (a hash of everything a result depends on) names a folder or the files of one result. ``open_arrays`` builds
 several ``.npy`` files item by item, so memory does not grow with the data; a build that was interrupted goes on where
-it stopped; other processes that want the same wait for none and see whole files or nothing.
+it stopped; other processes that want the same wait for it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -23,9 +25,8 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
-from sedtalker.processes import open_locked
+from sedtalker.processes import try_lock, wait_for_lock
 from sedtalker.progress import Hook, no_progress
-from sedtalker.staging import Staging, clear_left_over
 from sedtalker.storage import whole_file, write_text
 
 Array = NDArray[Any]
@@ -97,14 +98,37 @@ def open_arrays(
     last = list(paths.values())[-1]
     if not last.is_file():
         last.parent.mkdir(parents=True, exist_ok=True)
-        _build(paths, make, partial(hook, step), total)
+        with _alone(last.with_name(f".{last.stem}.partial")) as folder:
+            if not last.is_file():
+                _build(folder, paths, make, partial(hook, step), total)
+        shutil.rmtree(folder, ignore_errors=True)
     return {name: open_array(path) for name, path in paths.items()}
 
 
-def _build(paths: Mapping[str, Path], make: MakeItems, progress: Callable[[int, int], None], total: int) -> None:
-    """Append the items of all arrays to raw files, then turn those into ``.npy`` files."""
-    last = list(paths.values())[-1]
-    with _PartialBuild(last.with_name(f".{last.stem}.partial"), tuple(paths)) as build:
+@contextmanager
+def _alone(folder: Path) -> Iterator[Path]:
+    """A folder to build in, once no other process does; where files have no locks, one of this process' own."""
+    while True:
+        folder.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):  # the process that had it has just ended
+            descriptor = os.open(folder / "owner", os.O_RDWR | os.O_CREAT)
+            break
+    try:
+        if try_lock(descriptor) is None:
+            folder = folder.with_name(f"{folder.name}-{os.getpid()}")
+            folder.mkdir(exist_ok=True)
+        else:
+            wait_for_lock(descriptor, math.inf)
+        yield folder
+    finally:
+        os.close(descriptor)
+
+
+def _build(
+    folder: Path, paths: Mapping[str, Path], make: MakeItems, progress: Callable[[int, int], None], total: int
+) -> None:
+    """Append the items of all arrays to raw files in a folder, then turn those into ``.npy`` files."""
+    with _PartialBuild(folder, tuple(paths)) as build:
         progress(build.items, total)
         for item in make(build.items):
             build.append(item)
@@ -119,11 +143,7 @@ def _build(paths: Mapping[str, Path], make: MakeItems, progress: Callable[[int, 
 
 @dataclass
 class _PartialBuild:
-    """A folder with one raw file an array and a journal of what they hold; a context manager.
-
-    The folder is kept when the build is interrupted and removed when it ends. A second process that builds the same
-    at the same time uses a folder of its own; where that one is killed, the next build removes it.
-    """
+    """One raw file an array in a folder, and a journal of what they hold; a context manager."""
 
     folder: Path
     names: tuple[str, ...]
@@ -131,14 +151,8 @@ class _PartialBuild:
     shapes: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
     """Type and shape beyond the first axis of each array."""
     streams: dict[str, BinaryIO] = field(default_factory=dict)
-    _own: Staging | None = None
-    _descriptor: int | None = None
 
     def __enter__(self) -> _PartialBuild:
-        if not self._lock():
-            clear_left_over(self.folder.parent)
-            self._own = Staging(self.folder.parent)
-            self.folder = self._own.new
         sizes = self._read_journal()
         for name in self.names:
             stream = (self.folder / name).open("r+b" if sizes else "w+b")
@@ -147,32 +161,9 @@ class _PartialBuild:
             self.streams[name] = stream
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         for stream in self.streams.values():
             stream.close()
-        if self._own is not None:
-            self._own.close()
-        elif kind is None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-
-    def _lock(self) -> bool:
-        """Take the folder unless a living process has it (on Windows, which removes no open files: never)."""
-        if os.name == "nt":
-            return False
-        try:
-            self.folder.mkdir(exist_ok=True)
-            held = open_locked(self.folder / "owner")
-        except FileNotFoundError:  # the process that had it has just ended
-            return False
-        if held is None:
-            return False
-        self._descriptor = held[0]
-        if not held[1]:  # no locks here: nobody can be asked
-            os.close(self._descriptor)
-            self._descriptor = None
-        return held[1]
 
     def _read_journal(self) -> dict[str, int]:
         """Sizes in bytes of the raw files when the journal was written; empty where there is none to go on from."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from sedtalker.training.corpora import cache
 from sedtalker.training.corpora.cache import Item, WaveformStore, open_arrays
 
 
@@ -76,23 +79,25 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == len(_paths(tmp_path))
 
 
-def test_two_builders_of_the_same_do_not_disturb_each_other(tmp_path: Path) -> None:
-    def nested(first: int) -> Iterator[Item]:
-        for number, item in enumerate(_items(first)):
-            if number == 100:
-                _check(open_arrays(_paths(tmp_path), _items, "inner"))
-            yield item
+def test_a_second_builder_waits_for_the_first(tmp_path: Path) -> None:
+    def again(first: int) -> Iterator[Item]:
+        raise AssertionError("built twice")
 
-    _check(open_arrays(_paths(tmp_path), nested, "outer"))
+    with ThreadPoolExecutor(1) as pool:
+
+        def first_builder(first: int) -> Iterator[Item]:
+            for number, item in enumerate(_items(first)):
+                if number == 100:
+                    waiting.append(pool.submit(open_arrays, _paths(tmp_path), again, "second"))
+                yield item
+
+        waiting: list[Future[dict[str, np.ndarray]]] = []
+        _check(open_arrays(_paths(tmp_path), first_builder, "first"))
+        _check(waiting[0].result())
     assert len(list(tmp_path.iterdir())) == len(_paths(tmp_path))
 
 
-def test_what_a_killed_second_builder_left_is_removed(tmp_path: Path) -> None:
-    (tmp_path / ".sedtalker-abcdefgh" / "new").mkdir(parents=True)
-
-    def nested(first: int) -> Iterator[Item]:
-        _check(open_arrays(_paths(tmp_path), _items, "inner"))
-        yield from _items(first)
-
-    _check(open_arrays(_paths(tmp_path), nested, "outer"))
-    assert len(list(tmp_path.iterdir())) == len(_paths(tmp_path))
+def test_without_locks_every_builder_has_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "try_lock", lambda descriptor: None)
+    _check(open_arrays(_paths(tmp_path), _items, "work"))
+    assert not list(tmp_path.glob(f".*-{os.getpid()}"))
