@@ -18,22 +18,18 @@ OF_PROGRAMS = (".fbx", ".blend", ".ma", ".mb", ".max", ".c4d", ".dae", ".abc")
 """Endings of files that other programs open, and save as GLB."""
 
 
-def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Mesh:
+def read_mesh(path: Path) -> Mesh:
     """The mesh in a file, see ``read_scene``."""
-    return read_scene(path, max_vertices=max_vertices, max_bytes=max_bytes).mesh
+    return read_scene(path).mesh
 
 
-def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Scene:
+def read_scene(path: Path) -> Scene:
     """The mesh in an OBJ, GLB, glTF, VRM, USD, PLY, STL or OFF file, with the morph targets of GLB, glTF, VRM and USD.
 
     Vertex count, order and polygons are the file's (STL has no shared vertices: equal corners become one vertex).
     Coordinates are the file's too, so they are not metres unless the file's are; registration finds the scale.
     A glTF or USD file gives all its meshes in scene coordinates, skins at rest; in glTF there is one vertex for each
     entry of a vertex buffer.
-
-    Args:
-        max_vertices: more than that is refused.
-        max_bytes: a larger file is refused.
 
     Raises:
         InputError: the file is missing, empty, too large, no mesh, has broken numbers or indices, or no polygons.
@@ -44,22 +40,22 @@ def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int =
     size = path.stat().st_size
     if size == 0:
         raise InputError(f"{path}: the file is empty")
-    if size > max_bytes:
-        raise InputError(f"{path}: {size / 2**20:.0f} MiB is over the limit of {max_bytes / 2**20:.0f} MiB for a mesh")
-    scene = _read(path, max_vertices)
-    check_mesh(scene.mesh, path, max_vertices)
+    if size > MAX_BYTES:
+        raise InputError(f"{path}: {size / 2**20:.0f} MiB is over the limit of {MAX_BYTES / 2**20:.0f} MiB for a mesh")
+    scene = _read(path)
+    check_mesh(scene.mesh, path)
     if not (np.abs(scene.targets, dtype=np.float32) <= FARTHEST).all():
         raise InputError(f"{path}: a morph target has offsets that are not finite, or too far: repair it")
     return scene
 
 
-def _read(path: Path, max_vertices: int) -> Scene:
+def _read(path: Path) -> Scene:
     """The scene by the file's ending."""
     suffix = path.suffix.lower()
     if suffix in (".glb", ".gltf", ".vrm"):
         from sedtalker.mesh.gltf import read_gltf
 
-        return read_gltf(path, max_vertices)
+        return read_gltf(path)
     if suffix in (".usd", ".usda", ".usdc", ".usdz"):
         from sedtalker.mesh.usd import read_usd_scene
 
@@ -89,13 +85,13 @@ def write_mesh(path: Path, mesh: Mesh) -> None:
     writers[path.suffix.lower()](mesh, path)
 
 
-def check_mesh(mesh: Mesh, path: Path, max_vertices: int = MAX_VERTICES) -> None:
+def check_mesh(mesh: Mesh, path: Path) -> None:
     """Raise InputError where the mesh of file ``path`` cannot be animated."""
     count = len(mesh.vertices)
     if count == 0:
         raise InputError(f"{path}: there is no vertex in it; is it a mesh?")
-    if count > max_vertices:
-        raise InputError(f"{path}: {count} vertices are over the limit of {max_vertices}: decimate the mesh first")
+    if count > MAX_VERTICES:
+        raise InputError(f"{path}: {count} vertices are over the limit of {MAX_VERTICES}: decimate the mesh first")
     if len(mesh.polygon_sizes) == 0:
         raise InputError(f"{path}: a point cloud, no polygons: give a surface mesh")
     broken = ~np.isfinite(mesh.vertices).all(axis=1)

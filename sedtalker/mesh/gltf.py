@@ -51,16 +51,16 @@ class _Block:
     materials: list[Material | None] = field(default_factory=list)
 
 
-def read_gltf(path: Path, max_vertices: int = MAX_VERTICES) -> Scene:
+def read_gltf(path: Path) -> Scene:
     """All meshes of a .glb or .gltf file, skins at rest, in scene order; polygon groups are called ``node/material``.
 
     Vertex colours (sRGB) are ``COLOR_0`` times the materials' base colours; textures are read at the vertices.
 
     Raises:
-        InputError: the file is broken, compressed, has no triangles, or more than ``max_vertices``.
+        InputError: the file is broken, compressed, has no triangles, or more than ``MAX_VERTICES``.
     """
     file = GltfFile(path)
-    blocks = list(_read_blocks(file, max_vertices).values())
+    blocks = list(_read_blocks(file).values())
     try:
         has_uvs = any(block.uvs is not None for block in blocks)
         scene = joined([_part(block, has_uvs) for block in blocks])
@@ -96,7 +96,7 @@ def placed_buffers(file: GltfFile) -> list[PlacedBuffer]:
         InputError: see ``read_gltf``.
     """
     found, start = [], 0
-    for (node, accessor), block in _read_blocks(file, MAX_VERTICES).items():
+    for (node, accessor), block in _read_blocks(file).items():
         rows = slice(start, start + len(block.vertices))
         found.append(PlacedBuffer(node, accessor, rows, block.place, block.vertices))
         start = rows.stop
@@ -111,7 +111,7 @@ def _broken(path: Path) -> InputError:
     return InputError(f"{path}: a broken glTF file: an index or a size in it is out of range")
 
 
-def _read_blocks(file: GltfFile, max_vertices: int) -> dict[tuple[int, int], _Block]:
+def _read_blocks(file: GltfFile) -> dict[tuple[int, int], _Block]:
     """The vertex buffers by the node that shows them and their ``POSITION``."""
     blocks: dict[tuple[int, int], _Block] = {}
     held = 0
@@ -119,7 +119,7 @@ def _read_blocks(file: GltfFile, max_vertices: int) -> dict[tuple[int, int], _Bl
         matrices = file.node_matrices()
         for node, matrix in matrices.items():
             if file.document.nodes[node].mesh is not None:
-                held = _check_claims(file, node, held, max_vertices)
+                held = _check_claims(file, node, held)
                 _add_node(file, node, matrix, matrices, blocks)
     except InputError:
         raise
@@ -130,7 +130,7 @@ def _read_blocks(file: GltfFile, max_vertices: int) -> dict[tuple[int, int], _Bl
     return blocks
 
 
-def _check_claims(file: GltfFile, node: int, held: int, max_vertices: int) -> int:
+def _check_claims(file: GltfFile, node: int, held: int) -> int:
     """Vertices with those of a node's mesh, ``held`` before it; InputError where it claims more than is read, before
     memory is taken for it.
 
@@ -146,8 +146,8 @@ def _check_claims(file: GltfFile, node: int, held: int, max_vertices: int) -> in
         vertices += 0 if position in seen else count
         offsets = max(offsets, len(primitive.targets or []) * vertices)
         seen.add(position)
-    if vertices > max_vertices:
-        raise InputError(f"{file.path}: more than the limit of {max_vertices} vertices: decimate the mesh first")
+    if vertices > MAX_VERTICES:
+        raise InputError(f"{file.path}: more than the limit of {MAX_VERTICES} vertices: decimate the mesh first")
     if offsets > MOST_OFFSETS:
         raise InputError(f"{file.path}: its morph targets hold more than {MOST_OFFSETS} offsets: export fewer of them")
     return vertices

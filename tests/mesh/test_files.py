@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.mesh import Mesh
+from sedtalker.mesh import Mesh, files
 from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.obj import write_obj
 from tests.support.cube import CORNERS, QUADS, assert_refused, cube_mesh
@@ -130,14 +130,17 @@ def test_files_that_are_no_mesh_give_one_line(tmp_path: Path, suffix: str, conte
     assert_refused(tmp_path / f"mesh{suffix}", content)
 
 
-def test_limits_and_unknown_formats(tmp_path: Path) -> None:
+def test_limits_and_unknown_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "cube.obj"
     write_obj(cube_mesh(), path)
-    assert len(read_mesh(path, max_vertices=8).vertices) == 8
+    monkeypatch.setattr(files, "MAX_VERTICES", 8)
+    assert len(read_mesh(path).vertices) == 8
+    monkeypatch.setattr(files, "MAX_VERTICES", 7)
     with pytest.raises(InputError, match="limit of 7"):
-        read_mesh(path, max_vertices=7)
+        read_mesh(path)
+    monkeypatch.setattr(files, "MAX_BYTES", 10)
     with pytest.raises(InputError, match="over the limit"):
-        read_mesh(path, max_bytes=10)
+        read_mesh(path)
     with pytest.raises(InputError, match="no such"):
         read_mesh(tmp_path / "absent.obj")
     other = tmp_path / "head.fbx"
