@@ -13,11 +13,11 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
-from sedtalker.processes import try_lock, wait_for_lock
+from sedtalker.processes import folder_lock
 from sedtalker.progress import Hook, no_progress
-from sedtalker.storage import whole_file, write_text
+from sedtalker.storage import whole_file
 
 Array = NDArray[Any]
 Item = Mapping[str, Array]
@@ -35,8 +35,8 @@ Item = Mapping[str, Array]
 MakeItems = Callable[[int], Iterable[Item]]
 """``make(first)``: the items from the one numbered ``first`` on."""
 
-JOURNAL_EVERY = 64
-"""Items between two entries of the journal: at most so many are computed again after an interruption."""
+PART = 64
+"""Items that are written together: at most so many are computed again after an interruption."""
 READ_BYTES = 2**16
 """Bytes of a recording that tell it from another of its name and size: most clips of speech are hardly longer."""
 STARTS = "starts"
@@ -97,121 +97,50 @@ def open_arrays(
     """
     last = list(paths.values())[-1]
     if not last.is_file():
-        last.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(last.with_name(f".{last.stem}.partial")) as folder:
-            if not last.is_file():
-                _build(folder, paths, make, partial(hook, step), total)
+        folder = last.with_name(f".{last.stem}.partial")
+        folder.mkdir(parents=True, exist_ok=True)
+        with folder_lock(folder, math.inf):
+            try:
+                if not last.is_file():
+                    _build(folder, paths, make, partial(hook, step), total)
+            except FileNotFoundError:  # where folders have no locks, another process has built it and taken the parts
+                if not last.is_file():
+                    raise
         shutil.rmtree(folder, ignore_errors=True)
     return {name: open_array(path) for name, path in paths.items()}
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[Path]:
-    """A folder to build in, once no other process does; where files have no locks, one of this process' own."""
-    while True:
-        folder.mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):  # the process that had it has just ended
-            descriptor = os.open(folder / "owner", os.O_RDWR | os.O_CREAT)
-            break
-    try:
-        if try_lock(descriptor) is None:
-            folder = folder.with_name(f"{folder.name}-{os.getpid()}")
-            folder.mkdir(exist_ok=True)
-        else:
-            wait_for_lock(descriptor, math.inf)
-        yield folder
-    finally:
-        os.close(descriptor)
 
 
 def _build(
     folder: Path, paths: Mapping[str, Path], make: MakeItems, progress: Callable[[int, int], None], total: int
 ) -> None:
-    """Append the items of all arrays to raw files in a folder, then turn those into ``.npy`` files."""
-    with _PartialBuild(folder, tuple(paths)) as build:
-        progress(build.items, total)
-        for item in make(build.items):
-            build.append(item)
-            if not total or build.items < total:
-                progress(build.items, total)
-        build.flush()
-        for name, path in paths.items():
-            with whole_file(path) as temporary:
-                build.write(name, temporary)
-        progress(max(build.items, 1), max(build.items, 1))
+    """Write the items in parts of ``PART`` into a folder, go on after those that are there, then join them."""
+    names = list(paths)
+    count = sum(1 for _ in folder.glob(f"*-{names[-1]}.npy"))
+    done = count * PART
+    progress(done, total)
 
+    def reported() -> Iterator[Item]:
+        for number, item in enumerate(make(done), done + 1):
+            yield item
+            if not total or number < total:
+                progress(number, total)
 
-@dataclass
-class _PartialBuild:
-    """One raw file an array in a folder, and a journal of what they hold; a context manager."""
-
-    folder: Path
-    names: tuple[str, ...]
-    items: int = 0
-    shapes: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
-    """Type and shape beyond the first axis of each array."""
-    streams: dict[str, BinaryIO] = field(default_factory=dict)
-
-    def __enter__(self) -> _PartialBuild:
-        sizes = self._read_journal()
-        for name in self.names:
-            stream = (self.folder / name).open("r+b" if sizes else "w+b")
-            stream.truncate(sizes.get(name, 0))
-            stream.seek(0, os.SEEK_END)
-            self.streams[name] = stream
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for stream in self.streams.values():
-            stream.close()
-
-    def _read_journal(self) -> dict[str, int]:
-        """Sizes in bytes of the raw files when the journal was written; empty where there is none to go on from."""
-        try:
-            entry = json.loads((self.folder / "journal.json").read_text())
-            sizes = {name: int(entry["sizes"][name]) for name in self.names}
-            shapes = {name: (str(entry["shapes"][name][0]), list(entry["shapes"][name][1])) for name in self.names}
-            if any((self.folder / name).stat().st_size < size for name, size in sizes.items()):
-                return {}
-            self.items, self.shapes = int(entry["items"]), shapes
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
-            return {}
-        return sizes
-
-    def append(self, item: Item) -> None:
-        """Add one item; all items agree in type and in shape beyond the first axis."""
-        for name in self.names:
-            array = np.asarray(item[name])
-            self.shapes.setdefault(name, (array.dtype.str, list(array.shape[1:])))
-            self.streams[name].write(np.ascontiguousarray(array).tobytes())
-        self.items += 1
-        if self.items % JOURNAL_EVERY == 0:
-            self.flush()
-
-    def flush(self) -> None:
-        """Bring everything to disk, then say so in the journal."""
-        for stream in self.streams.values():
-            stream.flush()
-        sizes = {name: stream.tell() for name, stream in self.streams.items()}
-        held = {"items": self.items, "sizes": sizes, "shapes": self.shapes}
-        write_text(self.folder / "journal.json", json.dumps(held))
-
-    def write(self, name: str, path: Path) -> None:
-        """Write one array as a ``.npy`` file."""
-        if name not in self.shapes:  # no items at all
-            save_array(path, np.zeros(1, np.int64) if name == STARTS else np.zeros(0, np.float32))
-            return
-        kind, shape = np.dtype(self.shapes[name][0]), self.shapes[name][1]
-        stream = self.streams[name]
-        count = stream.tell() // max(1, kind.itemsize * int(np.prod(shape)))
-        stream.seek(0)
-        with path.open("wb") as out:
-            if name == STARTS:
-                np.save(out, starts_of(np.frombuffer(stream.read(), kind)), allow_pickle=False)
-                return
-            header = {"descr": kind.str, "fortran_order": False, "shape": (count, *shape)}
+    items = reported()
+    while rows := list(islice(items, PART)):
+        for name in names:
+            save_array(folder / f"{count}-{name}.npy", np.concatenate([np.asarray(row[name]) for row in rows]))
+        count, done = count + 1, count * PART + len(rows)
+    for name, path in paths.items():
+        parts = [open_array(folder / f"{k}-{name}.npy") for k in range(count)] or [np.zeros(0, np.float32)]
+        if name == STARTS:
+            save_array(path, starts_of(np.concatenate(parts)))
+            continue
+        shape = sum(map(len, parts)), *parts[0].shape[1:]
+        header = {"descr": parts[0].dtype.str, "fortran_order": False, "shape": shape}
+        with whole_file(path) as temporary, temporary.open("wb") as out:
             np.lib.format.write_array_header_1_0(out, header)
-            shutil.copyfileobj(stream, out)
+            out.writelines(part.tobytes() for part in parts)
+    progress(max(done, 1), max(done, 1))
 
 
 # --- Decoded waveforms of many files in one array, so that training never decodes twice.

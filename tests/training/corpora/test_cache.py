@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +97,19 @@ def test_a_second_builder_waits_for_the_first(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == len(_paths(tmp_path))
 
 
-def test_without_locks_every_builder_has_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "try_lock", lambda descriptor: None)
-    _check(open_arrays(_paths(tmp_path), _items, "work"))
-    assert not list(tmp_path.glob(f".*-{os.getpid()}"))
+def test_without_locks_a_second_builder_takes_what_the_first_has_built(tmp_path: Path) -> None:
+    def overtaken(first: int) -> Iterator[Item]:
+        for number, item in enumerate(_items(first)):
+            if number == 100:
+                _check(open_arrays(_paths(tmp_path), _items, "inner"))
+            yield item
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "folder_lock", lambda folder, seconds: nullcontext())
+        _check(open_arrays(_paths(tmp_path), overtaken, "outer"))
+    assert len(list(tmp_path.iterdir())) == len(_paths(tmp_path))
+
+
+def test_a_build_without_items_is_empty(tmp_path: Path) -> None:
+    made = open_arrays(_paths(tmp_path), lambda first: iter(()), "nothing")
+    assert [made[name].tolist() for name in ("values", "starts")] == [[], [0]]
