@@ -10,12 +10,12 @@ import json
 import logging
 import os
 import re
-import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -23,8 +23,7 @@ from sedtalker.errors import InputError
 from sedtalker.plugins import load
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import check_folder, user_cache, write_text
-from sedtalker.training.corpora.manifest import COLUMNS, find_data, read_table, write_rows
-from sedtalker.training.corpora.tracked_motion import split_of
+from sedtalker.training.corpora.manifest import few_clips, find_data
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.loop import fit, is_main_process, read_log
 from sedtalker.training.task import CONFIG, Task, TrainerConfig, flat, naming_settings
@@ -173,13 +172,12 @@ def train(config: Mapping[str, Any], hook: Hook = no_progress) -> dict[str, floa
     task_config = dict(settings.task)
     name = str(task_config.pop("name", ""))
     data = find_data(Path(settings.data) if settings.data else None)
-    cache, folder = cache_folder(settings.cache), Path(settings.trainer.run_dir)
-    check_folder(folder, force=True)
-    if settings.fast:
-        data = few_clips(data, folder / "few_clips")
-    task = make_task(name, task_config, data, cache, settings.fast)
-    logger.info("%s: run %s, data %s, cache %s", name, settings.trainer.run_dir, data, cache)
-    return fit(task, settings.trainer, hook, config)
+    cache = cache_folder(settings.cache)
+    check_folder(Path(settings.trainer.run_dir), force=True)
+    with few_clips() if settings.fast else nullcontext():
+        task = make_task(name, task_config, data, cache, settings.fast)
+        logger.info("%s: run %s, data %s, cache %s", name, settings.trainer.run_dir, data, cache)
+        return fit(task, settings.trainer, hook, config)
 
 
 # --- Many runs from one command, and a table of what came of them.
@@ -255,71 +253,3 @@ def results_table(runs: Sequence[Path]) -> list[dict[str, Any]]:
         for run, one, line in zip(runs, settings, best_lines, strict=True)
     ]
     return sorted(made, key=lambda row: -row["score"])
-
-
-Item = TypeVar("Item")
-"""Type of the items of which a few are kept."""
-PER_EMOTION = 6
-"""Clips that are kept of each corpus, split and emotion."""
-TRACKED = {"train": 24, "valid": 4, "test": 4}
-"""Tracked sentences that are kept of each split."""
-
-
-def few_clips(data: Path, folder: Path) -> Path:
-    """``data`` with a few clips, in ``folder``, which is made anew; ``data`` itself where it is of another kind.
-
-    Clips are evenly spread over the manifest, so every speaker or nearly so is among them.
-    """
-    manifest, tracked = data / "audio" / "manifest.csv", data / "motion" / "grid"
-    if not manifest.is_file() and not tracked.is_dir():
-        return data
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for inside in sorted(p for p in data.iterdir() if p.name not in ("audio", "motion")):
-        _link(inside, folder / inside.name)
-    for part, left_out in (("audio", "manifest.csv"), ("motion", "grid")):
-        if (data / part).is_dir():
-            (folder / part).mkdir()
-            for inside in sorted(p for p in (data / part).iterdir() if p.name != left_out):
-                _link(inside, folder / part / inside.name)
-    if manifest.is_file():
-        _write_manifest(manifest, folder / "audio" / "manifest.csv")
-    if tracked.is_dir():
-        _link_sentences(tracked, folder / "motion" / "grid")
-    return folder
-
-
-def _write_manifest(source: Path, target: Path) -> None:
-    groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    for row in read_table(source, COLUMNS):
-        groups.setdefault((row["corpus"], row["split"], row["emotion"]), []).append(row)
-    write_rows(target, (row for group in groups.values() for row in spread(group, PER_EMOTION)))
-
-
-def _link_sentences(source: Path, target: Path) -> None:
-    target.mkdir()
-    for path in source.glob("*.json"):
-        _link(path, target / path.name)
-    names: dict[str, list[str]] = {}
-    for path in sorted(source.glob("*.npz")):
-        names.setdefault(split_of(path.stem), []).append(path.stem)
-    for split, found in names.items():
-        for name in spread(found, TRACKED[split]):
-            for path in source.glob(f"{name}.*"):
-                _link(path, target / path.name)
-
-
-def spread(items: Iterable[Item], count: int) -> list[Item]:
-    """At most so many of some items, evenly spread, in their order."""
-    every = list(items)
-    if len(every) <= count:
-        return every
-    return [every[i * len(every) // count] for i in range(count)]
-
-
-def _link(source: Path, target: Path) -> None:
-    """A link, or a copy where links are not allowed."""
-    try:
-        os.symlink(source.resolve(), target, target_is_directory=source.is_dir())
-    except OSError:
-        (shutil.copytree if source.is_dir() else shutil.copy2)(source, target)

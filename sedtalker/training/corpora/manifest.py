@@ -6,9 +6,12 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from sedtalker.errors import InputError
 from sedtalker.reading import decoded, read_bytes
@@ -37,6 +40,42 @@ class Clip:
     split: str
 
 
+# --- A few of the clips, to see that everything works.
+
+Item = TypeVar("Item")
+"""A clip, or what stands for one."""
+PER_EMOTION = 6
+"""Clips that ``few_clips`` leaves of each corpus, split and emotion."""
+_few: ContextVar[bool] = ContextVar("few", default=False)
+
+
+@contextmanager
+def few_clips() -> Iterator[None]:
+    """Inside, the training data have a few clips alone, evenly spread, so that nearly every speaker is among them."""
+    token = _few.set(True)
+    try:
+        yield
+    finally:
+        _few.reset(token)
+
+
+def as_wanted(items: Iterable[Item], group_of: Callable[[Item], Any], most: Callable[[Any], int]) -> list[Item]:
+    """All items in their order; inside ``few_clips`` at most so many of each group, groups one after the other."""
+    if not _few.get():
+        return list(items)
+    groups: dict[Any, list[Item]] = {}
+    for item in items:
+        groups.setdefault(group_of(item), []).append(item)
+    return [item for group, every in groups.items() for item in spread(every, most(group))]
+
+
+def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
+    """At most so many of some items, evenly spread, in their order."""
+    return items if len(items) <= count else [items[i * len(items) // count] for i in range(count)]
+
+
+# --- The manifest itself.
+
 MISLABELLED = {"emotiontts_ko": (r"(?:em|ne)[a-z]00([23])\d\d\.", {"2": "sad", "3": "angry"})}
 """Files whose number decides on their label, whatever a manifest says. EmotionTTS: those from 201 to 300 speak of
 funerals and heartache, those from 301 to 400 scold; earlier manifests have the two the other way round.
@@ -57,7 +96,7 @@ def find_data(data: Path | None = None) -> Path:
 
 
 def read_manifest(data: Path) -> list[Clip]:
-    """All clips of ``audio/manifest.csv``, in file order.
+    """All clips of ``audio/manifest.csv``, in file order (but see ``few_clips``).
 
     Raises:
         InputError: the manifest is missing or lacks a column.
@@ -67,7 +106,7 @@ def read_manifest(data: Path) -> list[Clip]:
         raise InputError(f"{path}: no such manifest; sedtalker data index {data} writes it")
     rows = read_table(path, COLUMNS)
     try:
-        return [
+        clips = [
             Clip(
                 corpus=row["corpus"],
                 path=data / "audio" / row["corpus"] / row["file"],
@@ -84,6 +123,7 @@ def read_manifest(data: Path) -> list[Clip]:
         ]
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: a row cannot be understood ({error})") from None
+    return as_wanted(clips, lambda clip: (clip.corpus, clip.split, clip.emotion), lambda group: PER_EMOTION)
 
 
 def read_table(path: Path, needed: tuple[str, ...], published: bool = False) -> list[dict[str, str]]:
@@ -130,16 +170,11 @@ def write_manifest(data: Path, indexed: Mapping[str, list[Clip]]) -> int:
     rows = [row for row in before if row["corpus"] not in indexed]
     for name, clips in indexed.items():
         rows += [_row(clip, data / "audio" / name) for clip in clips]
-    write_rows(path, rows)
-    return len(rows)
-
-
-def write_rows(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
-    """Write a manifest of these rows, whole or not at all."""
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
+    return len(rows)
 
 
 def _row(clip: Clip, folder: Path) -> dict[str, str]:

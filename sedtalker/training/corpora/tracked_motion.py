@@ -21,6 +21,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.arkit import RATE as LIVE_LINK_RATE
 from sedtalker.export.arkit import read_arkit_csv
 from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
+from sedtalker.training.corpora.manifest import as_wanted
 
 # --- GRID: one English talker (Cooke, Barker, Cunningham and Shao 2006; CC BY 4.0).
 
@@ -64,6 +65,10 @@ class TrackedClip:
         return replace(self, times=self.times + self.lag, lag=0.0)
 
 
+MOST_TRACKED = {"train": 24, "valid": 4, "test": 4}
+"""Clips that ``few_clips`` leaves of each split."""
+
+
 def split_of(name: str) -> str:
     """Test where the MD5 (hex) of the clip's name ends in 0, valid where it ends in 1, else train."""
     last = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[-1]
@@ -91,7 +96,7 @@ def grid_lags() -> dict[str, float]:
 
 
 def read_grid(data_dir: Path) -> list[TrackedClip]:
-    """All tracked clips, in order of their names, sound and picture synchronised.
+    """All tracked clips, in order of their names, sound and picture synchronised (but see ``few_clips``).
 
     Raises:
         InputError: the folder holds no tracked clips.
@@ -103,7 +108,7 @@ def read_grid(data_dir: Path) -> list[TrackedClip]:
         raise InputError(f"{folder}: no GRID motion here (names.json is missing); see docs/data.md") from None
     matrix = ict_matrix(tuple(names["ict_names"]))
     clips = []
-    for path in sorted(folder.glob("*.npz")):
+    for path in as_wanted(sorted(folder.glob("*.npz")), lambda path: split_of(path.stem), MOST_TRACKED.__getitem__):
         lag = grid_lags().get(path.stem, 0.0)
         with np.load(path, allow_pickle=False) as data:
             weights = data["ict"].astype(np.float32) / 255.0

@@ -69,8 +69,6 @@ class EmotionEncoderTaskConfig(FreeTaskConfig):
     """Weights of Whisper-base: a folder, a name on the hub, an ``.npz`` of its blocks; null: see ``open_whisper``."""
     copies: tuple[int, ...] = (0, 1, 2, 3)
     """Copies of every clip: 0 itself, 1 another voice and microphone, 2 degraded, 3 and more both."""
-    most_clips: int = 0
-    """Use so many clips of each corpus at most; 0: all."""
     crops: Count = 24
     """Crops in a batch."""
     seconds: Positive = 4.0
@@ -94,7 +92,7 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
     """Distils the teacher into an emotion encoder (see ``Task``)."""
 
     settings = EmotionEncoderTaskConfig
-    fast: ClassVar = {"copies": (0,), "most_clips": 8}
+    fast: ClassVar = {"copies": (0,)}
     recipe = MelRecipe()
 
     def read_data(self, hook: Hook) -> None:
@@ -102,7 +100,7 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
         c, every = self.config, read_manifest(self.data)
         self.teacher = open_whisper(self.data, c.teacher)
         augmenter = read_transfer_augmenter(every, c.copies, self.cache, hook)
-        clips = {name: clips_of(every, name, "train")[: c.most_clips or None] for name in c.corpora}
+        clips = {name: clips_of(every, name, "train") for name in c.corpora}
         self.stores = {
             (name, copy): open_layer_features(found, copy, augmenter, self.cache, None, hook)
             for name, found in clips.items()
@@ -114,7 +112,7 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
                 self.talkers[name, clip.speaker].append(index)
         self.clips = clips
         first = next(iter(c.corpora))
-        valid = clips_of(every, first, "valid")[: c.most_clips or VALID_CLIPS]
+        valid = clips_of(every, first, "valid")[:VALID_CLIPS]
         self.valid = open_layer_features(valid, 0, augmenter, self.cache, None, hook)
         self._measure()
 

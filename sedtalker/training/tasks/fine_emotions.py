@@ -56,8 +56,6 @@ class FineEmotionsTaskConfig(FreeTaskConfig):
     """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
     most_rated: int = 2000
     """Use so many clips of a rated corpus at most, each emotion in turn; 0: all."""
-    most_clips: int = 0
-    """Use so many clips of every corpus at most; 0: all."""
     windows_per_clip: Count = 4
     """Most windows of speech that are taken of a clip."""
     batch: Count = 384
@@ -76,7 +74,7 @@ class FineEmotionsTask(Task[FineEmotionsTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = FineEmotionsTaskConfig
-    fast: ClassVar = {"copies": {}, "most_clips": 8}
+    fast: ClassVar = {"copies": {}}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         super().__init__(config, data, cache)
@@ -94,11 +92,9 @@ class FineEmotionsTask(Task[FineEmotionsTaskConfig]):
         def windows(name: str, split: str, copy: int) -> tuple[Floats, list[Clip]]:
             clips = clips_of(every, name, split)
             if is_rated(name):
-                clips = [clip for clip in clips if votes_on(clip, self.votes)]
+                clips = balanced_clips([clip for clip in clips if votes_on(clip, self.votes)], c.most_rated or None)
             else:
                 clips = [clip for clip, number in zip(clips, kind_numbers(clips), strict=True) if number >= 0]
-            most = min((n for n in (c.most_clips, c.most_rated if is_rated(name) else 0) if n), default=len(clips))
-            clips = balanced_clips(clips, most if most < len(clips) else None)
             features = open_layer_features(clips, copy, augmenter, self.cache, self.vectors.teacher, hook)
             rows, owner = clip_windows(features, self.model, self.vectors.encoder, c.windows_per_clip)
             return rows, [clips[k] for k in owner]

@@ -84,20 +84,16 @@ class NoiseRobustEncoderTaskConfig(TaskConfig):
     read out of them linearly have 1."""
     share: float = 0.6
     """Share of the new weights in what is validated and exported; the rest are the previous weights."""
-    most_recordings: int = 0
-    """Use so many of each corpus at most; 0: all."""
 
 
 class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
     """Builds, feeds, scores and exports the encoder (see ``Task``)."""
 
     settings = NoiseRobustEncoderTaskConfig
-    fast: ClassVar = {"most_recordings": 8}
     checkpoints: ClassVar = {"start": "speech_encoder", "weights": "speech_encoder"}
 
     def read_data(self, hook: Hook) -> None:
         """All recordings as samples, the teacher, and how the mouth is read from its vectors."""
-        most = self.config.most_recordings or None
         self.folder = Path(self.config.start) if self.config.start else builtin_checkpoint("speech_encoder")
         self.teacher = open_model(self.folder, "speech_encoder", in_torch=True)
         noises, rooms = read_material(self.data)
@@ -109,9 +105,9 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
         self.unmet = [load_audio(path).samples for path in unmet]
         manifest, files = read_manifest(self.data), dict[str, dict[str, list[Path]]]()
         for split in ("train", "valid"):
-            clips = {name: named_clips(manifest, name, split)[:most] for name in self.config.corpora}
+            clips = {name: named_clips(manifest, name, split) for name in self.config.corpora}
             files[split] = {name: [clip.path for clip in found] for name, found in clips.items()}
-            files[split]["grid"] = [clip.audio for clip in read_grid(self.data) if clip.split == split][:most]
+            files[split]["grid"] = [clip.audio for clip in read_grid(self.data) if clip.split == split]
         self.sounds = {name: WaveformStore.open(paths, self.cache, hook) for name, paths in files["train"].items()}
         self.valid = [path for name, paths in files["valid"].items() if name != "emogator" for path in paths[:VALID]]
         self._fit_readout(hook)

@@ -66,8 +66,6 @@ class SpeakersTaskConfig(FreeTaskConfig):
     """Checkpoint folder of the networks that the trained one joins; none: it answers alone."""
     corpora: dict[str, float] = {"cremad": 0.36, "librispeech": 0.28, "speechocean762": 0.24, "banglaser": 0.12}
     """Share of the dialogues of each corpus; all speakers of a dialogue are of one."""
-    most_clips: int = 0
-    """Use so many clips of each corpus at most; 0: all."""
     dialogues: Count = 64
     """Dialogues in a batch."""
     seconds: Positive = 10.0
@@ -138,7 +136,7 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = SpeakersTaskConfig
-    fast: ClassVar = {"most_clips": 12, "dialogues": 2, "seconds": 3.0, "crops": 4}
+    fast: ClassVar = {"dialogues": 2, "seconds": 3.0, "crops": 4}
     checkpoints: ClassVar = {"beside": "speakers"}
 
     def read_data(self, hook: Hook) -> None:
@@ -164,7 +162,7 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
 
     def _voices(self, manifest: list[Clip], name: str, split: str, begin: int, hook: Hook) -> Voices:
         every = clips_of(manifest, name, split)
-        every = [clip for clip in every if clip.duration >= SHORTEST_CLIP][: self.config.most_clips or None]
+        every = [clip for clip in every if clip.duration >= SHORTEST_CLIP]
         by_speaker = defaultdict(list)
         for index, clip in enumerate(every):
             by_speaker[clip.speaker].append(index)

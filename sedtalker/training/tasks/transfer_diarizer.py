@@ -100,8 +100,6 @@ class TransferDiarizerTaskConfig(FreeTaskConfig):
     development: tuple[str, ...] = ("aesdd", "uem_es", "indian_emospeech")
     """Corpora never trained on, by which the best weights are chosen, and with validation speakers the temperature.
     Those that are not there are left out; without any, the rated corpora's validation speakers take their place."""
-    most_clips: int = 0
-    """Use so many clips of each corpus at most; 0: all."""
     windows_per_clip: Count = 6
     """Most windows of speech that are taken of a clip."""
     batch: Count = 384
@@ -158,7 +156,7 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
     """Trains perceptrons and folds them into a diarizer (see ``Task``)."""
 
     settings = TransferDiarizerTaskConfig
-    fast: ClassVar = {"copies": {}, "most_clips": 8}
+    fast: ClassVar = {"copies": {}}
     checkpoints: ClassVar = {"frame_networks": "frame_network"}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
@@ -188,7 +186,6 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
                 clips = [clip for clip in clips if category_of(clip) >= 0]
             if name in self.rated:
                 clips = [clip for clip in clips if votes_on(clip, votes)]
-            clips = clips[: c.most_clips or None]
             features = open_layer_features(clips, copy, augmenter, self.cache, self.vectors.teacher, hook)
             encoder, most = self.vectors.encoder, c.windows_per_clip
             return describe_clips(clips, features, describer, encoder, most, split == "train")

@@ -14,13 +14,14 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.features import analyse
 from sedtalker.training.corpora import augmentation
+from sedtalker.training.corpora.manifest import few_clips
 from sedtalker.training.tasks import noise_robust_encoder as robust
 from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTask
 
 
 @pytest.fixture(scope="module")
 def prepared(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> NoiseRobustEncoderTask:
-    config = {"most_recordings": 2, "crops": 4, "seconds": 1.6, "clean": 0.2, "clean_weight": 2.0}
+    config = {"crops": 4, "seconds": 1.6, "clean": 0.2, "clean_weight": 2.0}
     made = NoiseRobustEncoderTask(config, data_dir, tmp_path_factory.mktemp("noise"))
     every = augmentation.noise_files
 
@@ -32,7 +33,8 @@ def prepared(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> NoiseR
         for name, value in (("READ", 6), ("VALID", 1), ("noise_files", few)):
             patch.setattr(robust, name, value)
         patch.setattr(augmentation, "noise_files", few)
-        made.prepare()
+        with few_clips():
+            made.prepare()
     return made
 
 
