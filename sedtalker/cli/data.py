@@ -80,7 +80,6 @@ def _facts(corpus: SpeechCorpus) -> dict[str, Any]:
         "hours": corpus.hours,
         "splits": corpus.splits,
         "split_note": corpus.split_note,
-        "label_weight": corpus.label_weight,
         "trained_on": f"{trained.content}; {trained.speakers} speakers, {trained.hours} h" if trained else "",
         "note": corpus.note,
     }

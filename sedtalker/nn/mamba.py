@@ -52,12 +52,7 @@ def _in_turn(decay: Tensor, drive: Tensor, state: Tensor) -> Tensor:
 
 def _backwards(decay: Tensor, gradient: Tensor) -> Tensor:
     """Gradient at h[t] of everything after it: flow[t] = gradient[t] + decay[t+1] flow[t+1]."""
-    if gradient.is_cuda:
-        return doubled(torch.cat([decay[:1], decay[1:].flip(0)]), gradient.flip(0)).flip(0)
-    flow = gradient.clone(memory_format=torch.contiguous_format)
-    for t in range(len(flow) - 2, -1, -1):
-        flow[t].addcmul_(decay[t + 1], flow[t + 1])
-    return flow
+    return doubled(torch.cat([decay[:1], decay[1:].flip(0)]), gradient.flip(0)).flip(0)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -168,14 +163,13 @@ class Mamba(nn.Module):
         """Logarithms of 1, 2, … N for every channel (S4D-Real)."""
         return torch.log(torch.arange(1, self.d_state + 1).float()).repeat(self.d_inner, 1)
 
-    def _initialise_steps(self, shortest: float = 1e-3, longest: float = 1e-1) -> None:
-        """Step sizes start log-uniform; the bias is their inverse softplus."""
+    def _initialise_steps(self) -> None:
+        """Step sizes start log-uniform between 1 and 100 ms; the bias is their inverse softplus."""
         scale = self.dt_rank**-0.5
         nn.init.uniform_(self.dt_proj.weight, -scale, scale)
         if self.dt_proj.weight.is_meta:
             return  # as in ``initialised``
-        span = math.log(longest) - math.log(shortest)
-        step = torch.exp(torch.rand(self.d_inner) * span + math.log(shortest)).clamp_min(1e-4)
+        step = 1e-3 * 100 ** torch.rand(self.d_inner)
         with torch.no_grad():
             self.dt_proj.bias.copy_(step + torch.log(-torch.expm1(-step)))
 

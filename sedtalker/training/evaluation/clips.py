@@ -21,6 +21,7 @@ from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.shown import Scale, attenuation, visible
 from sedtalker.emotion.track import CATEGORIES, NEUTRAL, EmotionTrack
 from sedtalker.metrics.emotion import boundary_f1, diarization_error, macro_f1, ranking_auc
+from sedtalker.metrics.motion import means
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.joined_recordings import Corpus, joined_recording
@@ -169,8 +170,7 @@ def set_scores(
         each.append(recording_metrics(labels, decoded, frames) | users)
         truths.append(labels[labels < SILENCE])
         guesses.append(decoded[labels < SILENCE])
-    means = {key: float(np.mean([one[key] for one in each])) for key in each[0]}
-    return means, macro_f1(np.concatenate(truths), np.concatenate(guesses), len(CATEGORIES))
+    return means(each), macro_f1(np.concatenate(truths), np.concatenate(guesses), len(CATEGORIES))
 
 
 def shown_labels(frames: FrameEmotions, rule: TrackRule) -> NDArray[np.int64]:

@@ -31,6 +31,7 @@ from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
 
 CORPORA = {"ravdess": None, "nemo": None, "tess": None, "emotiontts_ko": None, "uem_es": None, "aesdd": None,
@@ -286,14 +287,13 @@ def few_table(metrics: Mapping[str, float]) -> str:
     """Markdown: a row for each corpus and way of giving labels, recall as it is, by shots, and of the controls."""
     names = [name for name in CORPORA if f"few_same_5_{name}" in metrics]
     columns = ["as it is", *(f"{shots} labels" for shots in SHOTS), "nearest mean of 5", "linear head on 5"]
-    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    rows = []
     for way, title in (("same", "same speaker"), ("others", "other speakers")):
         for name in [*names, ""]:
             end = f"_{name}" if name else ""
             keys = [f"as_is_{way}_5", *(f"few_{way}_{n}" for n in SHOTS), f"nearest_{way}_5", f"linear_{way}_5"]
-            cells = [f"{metrics[key + end]:.2f}" for key in keys]
-            lines.append(f"| {name or 'mean'}, {title} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+            rows.append([f"{name or 'mean'}, {title}", *(f"{metrics[key + end]:.2f}" for key in keys)])
+    return markdown_table(["", *columns], rows) + "\n"
 
 
 def plot_few(metrics: Mapping[str, float], path: Path) -> None:

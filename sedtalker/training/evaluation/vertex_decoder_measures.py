@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sedtalker.animation.decoder_network import speech_tensor
 from sedtalker.animation.vertex_decoder import VertexDecoder, one_hot
@@ -35,24 +36,32 @@ class Score:
     predicted: list[Floats]
 
 
+def source_tensor(source: SpeechSource, frames: Tensor) -> Tensor:
+    """What a vertex decoder reads of the frames (…, D + 4) of a source."""
+    return speech_tensor(frames[..., : source.channels], frames[..., source.channels :])
+
+
+def decoder_inputs(
+    model: VertexDecoder, source: SpeechSource, speech: Floats, sequence: MeshSequence
+) -> tuple[Tensor, ...]:
+    """Speech, posterior and intensity of a batch of one: frames (T, D + 4) of a source under a sequence's emotion."""
+    device = next(model.parameters()).device
+    posterior = torch.from_numpy(one_hot(model.config.labels, sequence.emotion, len(speech)))
+    intensity = torch.full((len(speech),), float(sequence.intensity))
+    inputs = source_tensor(source, torch.from_numpy(speech)), posterior, intensity
+    return tuple(x[None].to(device) for x in inputs)
+
+
 def predictor(model: VertexDecoder, source: SpeechSource, fps: float) -> Predict:
     """How a vertex decoder predicts sequences of ``fps`` frames a second."""
-    return lambda sequence, audio, frames: predict_vertices(model, source, audio, sequence, fps, frames)
 
+    @torch.no_grad()
+    def predict(sequence: MeshSequence, audio: Path, frames: int) -> Floats:
+        speech = np.asarray(source.cache.get(audio), np.float32)
+        offsets = model(*decoder_inputs(model, source, speech, sequence))[0].float().cpu().numpy()
+        return resample_frames(offsets, FRAME_CLOCK.times(len(speech)), FrameClock(fps).times(frames))
 
-@torch.no_grad()
-def predict_vertices(
-    model: VertexDecoder, source: SpeechSource, audio: Path, sequence: MeshSequence, fps: float, frames: int
-) -> Floats:
-    """Offsets (T, V, 3) in metres on the sequence's frames, of the sound in ``audio`` under the sequence's emotion."""
-    frames_read = torch.from_numpy(np.asarray(source.cache.get(audio), np.float32))
-    hidden, prosody = frames_read[:, : source.channels], frames_read[:, source.channels :]
-    device = next(model.parameters()).device
-    posterior = torch.from_numpy(one_hot(model.config.labels, sequence.emotion, len(frames_read)))
-    intensity = torch.full((len(frames_read),), float(sequence.intensity))
-    inputs = (speech_tensor(hidden, prosody), posterior, intensity)
-    offsets = model(*(x[None].to(device) for x in inputs))[0].float().cpu().numpy()
-    return resample_frames(offsets, FRAME_CLOCK.times(len(frames_read)), FrameClock(fps).times(frames))
+    return predict
 
 
 def score_sequences(

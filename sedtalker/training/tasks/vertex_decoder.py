@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sedtalker.animation.decoder import DecoderConfig
-from sedtalker.animation.decoder_network import speech_tensor
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig, one_hot, principal_components
 from sedtalker.arrays import Floats, Ints, Reals
 from sedtalker.audio import SAMPLE_RATE, FrameClock, load_audio, resample_frames
@@ -27,7 +26,12 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_source
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.training.evaluation.measures import TEST
-from sedtalker.training.evaluation.vertex_decoder_measures import Score, predictor, score_sequences
+from sedtalker.training.evaluation.vertex_decoder_measures import (
+    decoder_inputs,
+    predictor,
+    score_sequences,
+    source_tensor,
+)
 from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
 
 SAMPLED_FRAMES = 800
@@ -162,8 +166,8 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig]):
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Squared vertex error and velocity error, lips weighted, in units of the variance of the motion."""
-        hidden, prosody = batch["speech"][..., : self.source.channels], batch["speech"][..., self.source.channels :]
-        predicted = model(speech_tensor(hidden, prosody), batch["posterior"], batch["intensity"]).float()
+        speech = source_tensor(self.source, batch["speech"])
+        predicted = model(speech, batch["posterior"], batch["intensity"]).float()
         weight = self.weight.to(predicted.device)[:, None]
         error = 1000 * (predicted - batch["offsets"])
         vertices = (weight * error.square()).mean() / self.variance
@@ -184,17 +188,11 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig]):
         assert isinstance(model, VertexDecoder)
         sequence = self.valid[0]
         assert sequence.audio is not None
-        score: Score = score_sequences(predictor(model, self.source, self.corpus.fps), self.corpus, [sequence])
+        score = score_sequences(predictor(model, self.source, self.corpus.fps), self.corpus, [sequence])
         writer.add_audio("audio", torch.from_numpy(load_audio(sequence.audio).samples)[None], step, SAMPLE_RATE)
         show_faces(writer, score.predicted[0], sequence.open(), self.corpus.head.triangles, step)
-        clip = self._speech(sequence, FRAME_CLOCK.times(100))[None]
-        hidden, prosody = torch.from_numpy(clip).split(
-            [self.source.channels, clip.shape[-1] - self.source.channels], -1
-        )
-        device = next(model.parameters()).device
-        posterior = torch.from_numpy(one_hot(self.labels, sequence.emotion, 100))[None]
-        inputs = (speech_tensor(hidden, prosody), posterior, torch.full((1, 100), float(sequence.intensity)))
-        show_attention(writer, model, tuple(x.to(device) for x in inputs), step)
+        clip = self._speech(sequence, FRAME_CLOCK.times(100))
+        show_attention(writer, model, decoder_inputs(model, self.source, clip, sequence), step)
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder; a backbone that is a local folder is copied into it."""

@@ -86,8 +86,6 @@ class SpeechCorpus:
     """How many speak in it; None: unknown."""
     hours: float | None = None
     """Hours of sound; None: unknown."""
-    label_weight: float = 1.0
-    """How far its labels can be trusted, as a weight in losses."""
     unseen: bool = False
     """Kept out of all training here, to test on."""
     training: Training | None = None
