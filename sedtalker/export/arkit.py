@@ -34,29 +34,14 @@ MOST_STEPS, SETTLED = 400, 1e-7
 """Limits of the solver: number of steps, and the change of a weight at which it stops."""
 
 
-@dataclass(frozen=True, eq=False)
-class ArkitWeights:
-    """Weights (T, 52) in [0, 1] in the order of ``ARKIT_52``.
+def solve_arkit(face: Face, coefficients: Reals, fps: float) -> Floats:
+    """Weights x (T, 52) that minimise Σ_t |B x_t − d_t|² + s Σ_t |x_{t+1} − 2 x_t + x_{t−1}|² with 0 ≤ x ≤ 1.
 
-    Attributes:
-        weights: the weights.
-        residual: RMS over vertices and frames of what they miss, metres.
-        share: ``residual`` over the RMS of the motion; 0 where nothing moves.
-    """
-
-    weights: Floats
-    residual: float
-    share: float
-
-
-def solve_arkit(face: Face, coefficients: Reals, fps: float) -> ArkitWeights:
-    """Weights x that minimise Σ_t |B x_t − d_t|² + s Σ_t |x_{t+1} − 2 x_t + x_{t−1}|² with 0 ≤ x ≤ 1.
-
-    B are the ARKit shapes of the face and d the offsets of its vertices, head at rest. The 52 are nearly its own
-    coefficients; what correctives and further shapes add is spread over them as well as it goes, but for the tongue's
-    places of articulation, which none of the 52 comes near. Shapes that the face does not have stay 0. ``s`` weighs
-    each shape by the size of its motion. Solved over windows of 3600 frames, which overlap by 120: beyond a second the
-    end of a window has no influence.
+    They are in the order of ``ARKIT_52``. B are the ARKit shapes of the face and d the offsets of its vertices, head at
+    rest. The 52 are nearly its own coefficients; what correctives and further shapes add is spread over them as well as
+    it goes, but for the tongue's places of articulation, which none of the 52 comes near. Shapes that the face does not
+    have stay 0. ``s`` weighs each shape by the size of its motion. Solved over windows of 3600 frames, which overlap by
+    120: beyond a second the end of a window has no influence.
 
     Raises:
         InputError: the face has none of the shapes.
@@ -80,8 +65,7 @@ def solve_arkit(face: Face, coefficients: Reals, fps: float) -> ArkitWeights:
         start[first + settled : first + WINDOW] = solved[settled:]
     weights = np.zeros((len(start), len(ARKIT_52)), dtype=np.float32)
     weights[:, known] = np.clip(start / size, 0.0, 1.0)
-    error, whole = motion_rms(face, coefficients, weights, arkit_parts(face))
-    return ArkitWeights(weights, error, error / whole if whole > 0 else 0.0)
+    return weights
 
 
 def arkit_parts(face: Face) -> Doubles:
@@ -93,8 +77,9 @@ def arkit_parts(face: Face) -> Doubles:
     return parts
 
 
-def motion_rms(face: Face, coefficients: Reals, weights: Floats, parts: Doubles) -> tuple[float, float]:
-    """RMS over vertices and frames, metres: of what a motion loses when it is made of other targets, and of the motion.
+def motion_lost(face: Face, coefficients: Reals, weights: Floats, parts: Doubles) -> tuple[float, float]:
+    """What a motion loses when it is made of other targets: RMS over vertices and frames in metres, and its share of
+    the motion's RMS, 0 where nothing moves.
 
     Args:
         face: what moves.
@@ -105,12 +90,13 @@ def motion_rms(face: Face, coefficients: Reals, weights: Floats, parts: Doubles)
     lost, whole = 0.0, 0.0
     for first in range(0, len(weights), WINDOW):
         rows = slice(first, first + WINDOW)
-        motion = face.expand(coefficients[rows]).astype(np.float64)
-        missed = motion - weights[rows] @ parts
+        own = face.expand(coefficients[rows]).astype(np.float64)
+        missed = own - weights[rows] @ parts
         lost += float(((missed @ face.gram) * missed).sum())
-        whole += float(((motion @ face.gram) * motion).sum())
+        whole += float(((own @ face.gram) * own).sum())
     count = max(len(weights) * len(face.mesh.vertices), 1)
-    return float(np.sqrt(max(lost, 0.0) / count)), float(np.sqrt(max(whole, 0.0) / count))
+    error, motion = (float(np.sqrt(max(square, 0.0) / count)) for square in (lost, whole))
+    return error, error / motion if motion > 0 else 0.0
 
 
 def _solve(
@@ -196,8 +182,8 @@ def write_arkit_csv(
     timed = animation.resampled(float(RATE))
     solved = solve_arkit(timed.face, timed.coefficients, timed.fps)
     turns = Rotation.from_rotvec(timed.head_rotation.astype(np.float64)).as_euler("YXZ")
-    angles = np.concatenate([turns * (-1.0, 1.0, -1.0), eye_angles(solved.weights).reshape(-1, 6)], axis=1)
-    weights = solved.weights if names is None else names.from_arkit(solved.weights)
+    angles = np.concatenate([turns * (-1.0, 1.0, -1.0), eye_angles(solved).reshape(-1, 6)], axis=1)
+    weights = solved if names is None else names.from_arkit(solved)
     header = COLUMNS if names is None else (*COLUMNS[:2], *names.names, *ANGLES)
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -206,7 +192,8 @@ def write_arkit_csv(
             rows = slice(first, first + WINDOW)
             for frame, values in enumerate(np.concatenate([weights[rows], angles[rows]], axis=1).tolist(), first):
                 writer.writerow([timecode(frame), len(values), *(f"{value:.10f}" for value in values)])
-    return {"residual_mm": round(1e3 * solved.residual, 4), "residual_share": round(solved.share, 5)}
+    error, share = motion_lost(timed.face, timed.coefficients, solved, arkit_parts(timed.face))
+    return {"residual_mm": round(1e3 * error, 4), "residual_share": round(share, 5)}
 
 
 def timecode(frame: int) -> str:
@@ -241,7 +228,7 @@ def read_motion(path: Path, times: Reals) -> tuple[Floats, EmotionTrack | None, 
     animation = read_animation(path)
     solved = solve_arkit(animation.face, animation.coefficients, animation.fps)
     at = animation.clock.times(len(animation))
-    return resample_frames(solved.weights, at, times), animation.track, float(at[-1])
+    return resample_frames(solved, at, times), animation.track, float(at[-1])
 
 
 def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None = None, hint: str = "") -> ArkitMotion:

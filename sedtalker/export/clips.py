@@ -213,7 +213,7 @@ def write_live2d(path: Path, animation: Animation, audio: str | None = None) -> 
     Raises:
         InputError: the face has no ARKit shapes.
     """
-    weights = solve_arkit(animation.face, animation.coefficients, animation.fps).weights.astype(np.float64)
+    weights = solve_arkit(animation.face, animation.coefficients, animation.fps).astype(np.float64)
     turns = Rotation.from_rotvec(animation.head_rotation).as_euler("YXZ", degrees=True)
     curves = {name: np.clip(sign * turns[:, axis], -30.0, 30.0) for name, (axis, sign) in LIVE2D_ANGLES.items()}
     for name, (rest, added, limits) in LIVE2D.items():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles, Floats, Ints, Reals
-from sedtalker.export.arkit import arkit_parts, motion_rms, solve_arkit
+from sedtalker.export.arkit import arkit_parts, motion_lost, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.face.shape_maps import ShapeMap
@@ -57,8 +57,7 @@ class MorphTargets:
     def residual(self, face: Face, coefficients: Reals) -> tuple[float, float]:
         """What the targets lose: RMS over vertices and frames in metres, and its share of the motion's RMS."""
         assert self.weights is not None
-        error, whole = motion_rms(face, coefficients, self.weights, self.parts)
-        return error, error / whole if whole > 0 else 0.0
+        return motion_lost(face, coefficients, self.weights, self.parts)
 
     def describe(self, face: Face, coefficients: Reals) -> dict[str, float]:
         """Number of targets and what they lose, for people and programs."""
@@ -90,7 +89,7 @@ def choose_targets(
     if isinstance(kind, ShapeMap):
         parts = kind.poses @ arkit_parts(face)
         offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
-        solved = None if coefficients is None else solve_arkit(face, coefficients, fps).weights
+        solved = None if coefficients is None else solve_arkit(face, coefficients, fps)
         return MorphTargets(kind.names, offsets, None if solved is None else kind.from_arkit(solved), parts)
     if kind == "arkit" and not any(name in face.shape_index for name in ARKIT_52):
         kind = "few"
@@ -98,7 +97,7 @@ def choose_targets(
         wanted = (*ARKIT_52, *TONGUE) if kind == "arkit" else face.shapes
         return _own(face, [face.shape_index[name] for name in wanted if name in face.shape_index], None)
     if kind == "arkit":
-        return _with_tongue(face, coefficients, arkit_parts(face), solve_arkit(face, coefficients, fps).weights)
+        return _with_tongue(face, coefficients, arkit_parts(face), solve_arkit(face, coefficients, fps))
     weights = face.expand(coefficients)
     peak = np.abs(weights).max(axis=0, initial=0.0)
     size = np.abs(face.basis).max(axis=(1, 2), initial=0.0)

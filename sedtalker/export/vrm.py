@@ -140,7 +140,7 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None, *,
     """
     from scipy.spatial.transform import Rotation
 
-    weights = solve_arkit(animation.face, animation.coefficients, animation.fps).weights
+    weights = solve_arkit(animation.face, animation.coefficients, animation.fps)
     builder = GltfBuilder()
     seconds = animation.clock.times(len(animation)).astype(np.float32)
     times = builder.accessor(seconds, bounds=True)

@@ -164,6 +164,6 @@ def test_live2d_counts_what_it_holds(tmp_path: Path) -> None:
     assert about["TotalPointCount"] == sum(map(len, curves.values()))
     assert (about["Fps"], about["Duration"]) == (animation.fps, pytest.approx(39 / animation.fps, abs=1e-5))
     mouth = curves["ParamMouthOpenY"]
-    weights = solve_arkit(animation.face, animation.coefficients, animation.fps).weights
+    weights = solve_arkit(animation.face, animation.coefficients, animation.fps)
     gaps = np.clip(weights @ RULES.gaps / OPEN_GAP, 0.0, 1.0)
     np.testing.assert_allclose(np.interp(np.arange(40) / animation.fps, *mouth.T), gaps, atol=1e-4)

@@ -38,7 +38,7 @@ def test_what_targets_lose_is_summed_over_parts(monkeypatch: pytest.MonkeyPatch,
     assert chosen.weights is not None
     vertices = np.tensordot(chosen.weights[few].astype(np.float64), chosen.offsets.astype(np.float64), axes=1)
     missed = vertices - np.tensordot(face.expand(motion[few]).astype(np.float64), face.basis.astype(np.float64), axes=1)
-    error = arkit.motion_rms(face, motion[few], chosen.weights[few], chosen.parts)[0]
+    error = arkit.motion_lost(face, motion[few], chosen.weights[few], chosen.parts)[0]
     assert error == pytest.approx(float(np.sqrt(np.square(missed).sum() / (10 * len(face.mesh.vertices)))), rel=1e-2)
 
 
