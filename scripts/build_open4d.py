@@ -19,7 +19,7 @@ from sedtalker.audio import load_audio
 from sedtalker.cli.console import ShownProgress
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import FRAME_CLOCK, analyse
-from sedtalker.storage import whole_file, whole_folder
+from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.motion.open4d import SceneTake, changes, composed, read_parts, recordings, takes
 from sedtalker.training.run import cache_folder
@@ -33,13 +33,13 @@ COLUMNS = ("name", "split", "kind", "corpus", "speaker", "language", "scene", "c
 def main() -> None:
     """Build the set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("output", type=Path, help="the folder to create")
+    parser.add_argument("output", type=Path, help="the folder to create, or an empty one")
     parser.add_argument("--data", type=Path, help="training data folder [SEDTALKER_DATA or ../shared/data]")
     parser.add_argument("--cache", help="folder of the phone alignments [~/.cache/sedtalker]")
     parser.add_argument("--workers", type=int, default=1, help="processes that align phones")
     given = parser.parse_args()
-    with whole_folder(given.output) as made, ShownProgress() as shown:
-        counts = build_open4d(find_data(given.data), made, cache_folder(given.cache), given.workers, shown.hook)
+    with OutputFolder(given.output, None, force=True) as made, ShownProgress() as shown:
+        counts = build_open4d(find_data(given.data), made.path, cache_folder(given.cache), given.workers, shown.hook)
     print(f"{given.output}: " + ", ".join(f"{count} takes to {split}" for split, count in counts.items()))
 
 

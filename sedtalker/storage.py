@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from sedtalker.errors import InputError, written
 from sedtalker.reading import is_file
-from sedtalker.staging import Staging, appear, clear_left_over, is_staged, signals_wait
+from sedtalker.staging import Staging, appear, clear_left_over, is_staged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,26 +91,6 @@ def whole_files(paths: Sequence[Path], force: bool = True) -> Iterator[list[Path
                 names = [other.name for other in paths if other.parent == path.parent]
                 opened[path.parent] = stack.enter_context(OutputFolder(path.parent, names, force))
         yield [opened[path.parent].path / path.name for path in paths]
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of ``folder``, with all that is in it, when the block ends well.
-
-    Between the removal of an earlier folder and the appearance of the new one there is a moment without either.
-    """
-    clear_left_over(folder.parent)
-    with written(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Staging(folder.parent)
-    try:
-        yield staging.new
-        with signals_wait():
-            if folder.exists():
-                os.rename(folder, staging.path / "before")
-            os.rename(staging.new, folder)
-    finally:
-        staging.close()
 
 
 _inputs: ContextVar[tuple[Path, ...]] = ContextVar("inputs", default=())

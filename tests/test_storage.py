@@ -23,7 +23,6 @@ from sedtalker.storage import (
     user_cache,
     whole_file,
     whole_files,
-    whole_folder,
     write_text,
 )
 from tests.support.memory import memory_watched
@@ -133,14 +132,16 @@ def test_several_files_of_a_command_appear_together(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    folder = tmp_path / "set"
-    for text in ("old", "new"):
-        with whole_folder(folder) as temporary:
-            (temporary / f"{text}.txt").write_text(text)
-    with pytest.raises(ValueError, match="half"), whole_folder(folder):
+@pytest.mark.parametrize("there", [False, True])
+def test_folders_in_a_new_folder_of_results_appear_too(tmp_path: Path, there: bool) -> None:
+    if there:
+        (tmp_path / "set").mkdir()
+    with pytest.raises(ValueError, match="half"), OutputFolder(tmp_path / "set", None, True):
         raise ValueError("half")
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["new.txt", "set"]
+    with OutputFolder(tmp_path / "set", None, True) as results:
+        (results.path / "a").mkdir()
+        (results.path / "a" / "b.txt").write_text("b")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b.txt", "set"]
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

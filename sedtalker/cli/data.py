@@ -204,13 +204,13 @@ def example(
     force: o.ForceOption = False,
 ) -> None:
     """Make a small corpus in EmoVOCA's layout with the built-in decoder, to try a training with."""
-    from sedtalker.storage import check_folder, whole_folder
+    from sedtalker.storage import OutputFolder, check_folder
     from sedtalker.training.corpora.meshes.check import ExampleSize, write_example
 
     check_folder(folder, force)
     with ExitStack() as stack:
         fresh = not folder.exists() or not any(folder.iterdir())
-        place = stack.enter_context(whole_folder(folder)) if fresh else folder
+        place = stack.enter_context(OutputFolder(folder, None, True)).path if fresh else folder
         count = write_example(place, audio, ExampleSize(takes=takes))
     say(f"{count} sequences")
     print(folder)
