@@ -8,7 +8,6 @@ come from WORLD; log-mels are warped and masked at the end of the file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import SAMPLE_RATE, load_audio, resample_frames
 from sedtalker.errors import extra
 from sedtalker.speech.features import MEL_BANDS
-from sedtalker.storage import whole_file, write_text
+from sedtalker.storage import whole_file
 
 Samples = Floats
 
@@ -307,15 +306,12 @@ def revoice(
     About 20 times faster than real time a process.
     """
     folder = cache / f"voices_{name}_0"
-    done = folder / f"done_{count}_{len(recordings)}.json"
-    if not done.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+    made = [(key, folder / f"{key}.{n}.opus") for key, _ in recordings for n in range(count)]
+    if not all(path.is_file() for _, path in made):
         items = [(i, key, path) for i, (key, path) in enumerate(recordings)]
-        make = partial(_revoice, folder=folder, count=count)
         with ProcessPoolExecutor(workers) as pool:
-            list(pool.map(make, items, chunksize=8))
-        write_text(done, json.dumps({"formants": FORMANTS, "pitch": PITCH}))
-    return [(key, folder / f"{key}.{n}.opus") for key, _ in recordings for n in range(count)]
+            list(pool.map(partial(_revoice, folder=folder, count=count), items, chunksize=8))
+    return made
 
 
 # --- Spectra: log-mels of another vocal tract, and with parts missing.

@@ -94,12 +94,7 @@ def strength_auc(results: list[ClipResult], values: Reals) -> float:
 
 
 def joined_test_recordings(
-    every: list[Clip],
-    split: str,
-    count: int,
-    categories: tuple[int, ...] | None,
-    shares: Mapping[str, float] = JOINED,
-    seed: int = 7,
+    every: list[Clip], split: str, count: int, categories: tuple[int, ...] | None, shares: Mapping[str, float] = JOINED
 ) -> Iterable[Recording]:
     """The joined recordings of the protocol, the same ones every time; ``shares``: of the corpora they come from."""
     corpora = {}
@@ -109,7 +104,7 @@ def joined_test_recordings(
             clips = [c for c in clips if (labels := clip_labels(c)) is not None and labels[0] in categories]
         corpora[name] = Corpus(clips, partial(_read, clips))
     for number in range(count):
-        yield joined_recording(corpora, shares, split, np.random.default_rng((seed, number)))
+        yield joined_recording(corpora, shares, split, np.random.default_rng((7, number)))
 
 
 def joined_scores(

@@ -94,7 +94,7 @@ def evaluate_few(
     if not read:
         raise InputError(f"{data}/audio: none of {', '.join(CORPORA)} is there")
     with torch_threads(1):
-        return few_figures(network, read, hook=hook)
+        return few_figures(network, read, hook)
 
 
 def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], most: int, hook: Hook) -> SpokenCorpus:
@@ -209,9 +209,7 @@ def _about_mean(corpus: SpokenCorpus, split: Split) -> tuple[Doubles, Doubles, N
 # --- Figures.
 
 
-def few_figures(
-    network: DiarizerNetwork, read: Sequence[SpokenCorpus], seeds: int = SEEDS, hook: Hook = no_progress
-) -> dict[str, float]:
+def few_figures(network: DiarizerNetwork, read: Sequence[SpokenCorpus], hook: Hook) -> dict[str, float]:
     """See ``evaluate_few``."""
     out: dict[str, float] = {}
     work = [(corpus, way, shots) for corpus in read for way in ("same", "others") for shots in SHOTS]
@@ -219,7 +217,7 @@ def few_figures(
     for corpus, way, shots in counted(work, hook, "learning from labels", len(work)):
         splits = same_speaker if way == "same" else other_speakers
         for name, answers in answers_of(network, corpus).items():
-            each = [recall(corpus, splits(corpus, shots, seed), answers) for seed in range(seeds)]
+            each = [recall(corpus, splits(corpus, shots, seed), answers) for seed in range(SEEDS)]
             held.setdefault((way, shots, name), []).append(each)
             out[f"{name}_{way}_{shots}_{corpus.name}"] = float(np.mean(each))
     for (way, shots, name), values in held.items():

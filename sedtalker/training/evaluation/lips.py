@@ -70,12 +70,12 @@ def narrowing(width: Reals, rounded: Mask, spread: Mask) -> float:
     return float(width[spread].mean() - width[rounded].mean()) if rounded.any() and spread.any() else float("nan")
 
 
-def steady_track(label: str, intensity: float, duration: float = 3600.0) -> EmotionTrack:
-    """One category at one intensity throughout; the default is longer than any test clip."""
+def steady_track(label: str, intensity: float) -> EmotionTrack:
+    """One category at one intensity throughout an hour, which is longer than any test clip."""
     posterior = np.zeros((2, len(CATEGORIES)), np.float32)
     posterior[:, CATEGORIES.index(label)] = 1.0
     level = np.full(2, intensity, np.float32)
-    return EmotionTrack(np.array([0.0, duration]), posterior, level, 0 * level, 0 * level, CATEGORIES, duration)
+    return EmotionTrack(np.array([0.0, 3600.0]), posterior, level, 0 * level, 0 * level, CATEGORIES, 3600.0)
 
 
 @dataclass(frozen=True, eq=False)

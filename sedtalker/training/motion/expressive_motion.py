@@ -85,9 +85,9 @@ ACCENT_RANGE = 0.25
 """Natural-log pitch above what is around it that counts as a full accent."""
 
 
-def liveliness_of(log_energy: Floats, rate: float = FRAME_CLOCK.rate) -> Floats:
+def liveliness_of(log_energy: Floats) -> Floats:
     """(T,) in [0, 1]: loudness of level-fixed speech smoothed over 0.3 s (log energy as ``prosody`` gives it)."""
-    return gaussian_filter1d(1.0 / (1.0 + np.exp(-(log_energy + 6.5) / 1.2)), 0.3 * rate).astype(np.float32)
+    return gaussian_filter1d(1.0 / (1.0 + np.exp(-(log_energy + 6.5) / 1.2)), 0.3 * FRAME_CLOCK.rate).astype(np.float32)
 
 
 def loudness_of(log_energy: Floats) -> Floats:
