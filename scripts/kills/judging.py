@@ -29,7 +29,7 @@ def judge(command: Command, sandbox: Sandbox, before: dict[str, str], quiet: Qui
     return "mixture", f"a mixture: {sorted(now)}"
 
 
-UNCOMPARED = (".jsonl", ".ckpt", "events.out", ".lock", "few_clips")
+UNCOMPARED = (".jsonl", ".ckpt", "events.out", ".lock")
 """Parts of the names of logs, locks and states of a training."""
 
 
