@@ -121,7 +121,7 @@ $(BLENDER)/.ready:
 $(NODE)/.ready:
 	@command -v npm >/dev/null || { echo "npm is needed: apt install nodejs npm"; exit 2; }
 	@mkdir -p $(NODE)
-	npm install --no-audit --no-fund --silent --prefix $(NODE) three@0.187.0 gltf-validator@2.0.0-dev.3.10 onnxruntime-web@1.30.0 @pixiv/three-vrm@3.5.5 @pixiv/three-vrm-animation@3.5.5
+	npm install --no-audit --no-fund --silent --prefix $(NODE) three@0.187.0 gltf-validator@2.0.0-dev.3.10 onnxruntime-web@1.30.0 @pixiv/three-vrm@3.5.5 @pixiv/three-vrm-animation@3.5.5 @met4citizen/talkinghead@1.7.0
 	@touch $@
 
 test-dcc: setup $(BLENDER)/.ready $(NODE)/.ready

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PAGES = Path(__file__).parent / "in_browser"
+WEB = Path(__file__).parents[2] / "web"
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--ignore-gpu-blocklist",
@@ -20,19 +21,24 @@ FLAGS = (
 
 @dataclass
 class Browser:
-    """A Chromium and the folder of npm packages that holds ``three``."""
+    """A Chromium and the folder of npm packages that holds ``three`` and ``@met4citizen/talkinghead``."""
 
     chromium: Path
     packages: Path
 
-    def play(self, file: Path, folder: Path, timeout: float = 240.0, **request: Any) -> dict[str, bytes]:
+    def play(self, file: Path, folder: Path, **request: Any) -> dict[str, bytes]:
         """Play a GLB or FBX to the moment ``request`` says; the ``picture`` (PNG) and the ``vertices`` (float32)."""
+        return self.open("play.html", folder, file, name=file.name, **request)
+
+    def open(
+        self, page: str, folder: Path, file: Path | None = None, timeout: float = 240.0, **request: Any
+    ) -> dict[str, bytes]:
+        """What a page of ``in_browser`` answers to a request; ``file`` lies beside it, the browser's in ``folder``."""
         answers: dict[str, bytes] = {}
         finished = threading.Event()
-        asked = {"name": file.name, **request}
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(file, self.packages, asked, answers, finished))
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(file, self.packages, request, answers, finished))
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/play.html"
+        url = f"http://127.0.0.1:{server.server_port}/{page}"
         command = [
             str(self.chromium),
             *FLAGS,
@@ -55,14 +61,15 @@ class Browser:
 
 
 def _handler(
-    file: Path, packages: Path, request: dict[str, Any], answers: dict[str, bytes], finished: threading.Event
+    file: Path | None, packages: Path, request: dict[str, Any], answers: dict[str, bytes], finished: threading.Event
 ) -> type[SimpleHTTPRequestHandler]:
     class Handler(SimpleHTTPRequestHandler):
         def translate_path(self, path: str) -> str:
-            if path == f"/{file.name}":
+            if file is not None and path == f"/{file.name}":
                 return str(file)
-            if path.startswith("/three/"):
-                return str(packages / "node_modules" / path[1:])
+            for folder, root in ((packages / "node_modules", "/node_modules/"), (WEB, "/web/")):
+                if path.startswith(root):
+                    return str(folder / path.removeprefix(root))
             return str(PAGES / path[1:])
 
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""Animations of VRM are played by three-vrm, its authors' own reader, on a small avatar made here."""
+"""three-vrm, of VRM's own authors, plays our animations on a small avatar made here, and the web package moves it."""
 
 from __future__ import annotations
 
@@ -33,25 +33,49 @@ def packages() -> Path:
     return folder
 
 
-def avatar(path: Path, presets: tuple[str, ...], customs: tuple[str, ...]) -> Path:
-    """A triangle with a morph target for each expression, on a skeleton twice as large as that of the animation."""
+def avatar(path: Path, presets: tuple[str, ...], customs: tuple[str, ...], version: int = 1) -> Path:
+    """A triangle with a morph target for each expression, on a skeleton twice as large as that of the animation.
+
+    Of VRM 0 it looks along -Z.
+    """
     names, builder = [*presets, *customs], GltfBuilder()
     corners = np.array([[0, 1.7, 0], [0.1, 1.7, 0], [0, 1.8, 0]], np.float32)
     target = {"POSITION": builder.accessor(np.full((3, 3), 0.01, np.float32), bounds=True)}
     primitive = {"attributes": {"POSITION": builder.accessor(corners, bounds=True)}, "targets": [target] * len(names)}
     nodes: list[dict[str, Any]] = [
-        {"name": f"J_{name}", "translation": [2.0 * x for x in place]} for name, (_, place) in BODY.items()
+        {
+            "name": f"J_{name}",
+            "translation": [2.0 * x * (1 if version or axis == 1 else -1) for axis, x in enumerate(place)],
+        }
+        for name, (_, place) in BODY.items()
     ]
     for index, (parent, _) in enumerate(BODY.values()):
         if parent:
             nodes[list(BODY).index(parent)].setdefault("children", []).append(index)
     nodes.append({"name": "face", "mesh": 0})
+    extensions = extension_of_1(presets, customs) if version else extension_of_0(presets, customs)
+    document = {
+        "asset": {"version": "2.0"},
+        "extensionsUsed": list(extensions),
+        "extensions": extensions,
+        "scene": 0,
+        "scenes": [{"nodes": [0, len(BODY)]}],
+        "nodes": nodes,
+        "meshes": [{"primitives": [primitive], "extras": {"targetNames": names}}],
+    }
+    builder.write(path, document)
+    return path
+
+
+def extension_of_1(presets: tuple[str, ...], customs: tuple[str, ...]) -> dict[str, Any]:
+    """What VRM 1 says of the avatar: each expression is a morph target of its own."""
+    names = [*presets, *customs]
     made = {
         name: {"morphTargetBinds": [{"node": len(BODY), "index": k, "weight": 1.0}]} for k, name in enumerate(names)
     }
     spread = {"inputMaxValue": 90.0, "outputScale": 90.0}
     ranges = ("HorizontalInner", "HorizontalOuter", "VerticalDown", "VerticalUp")
-    extension = {
+    vrm = {
         "specVersion": "1.0",
         "meta": {"name": "triangle", "authors": ["test"], "licenseUrl": "https://vrm.dev/licenses/1.0/"},
         "humanoid": {"humanBones": {name: {"node": index} for index, name in enumerate(BODY)}},
@@ -61,17 +85,41 @@ def avatar(path: Path, presets: tuple[str, ...], customs: tuple[str, ...]) -> Pa
         },
         "lookAt": {"type": "bone", "offsetFromHeadBone": [0, 0.1, 0], **{f"rangeMap{x}": spread for x in ranges}},
     }
-    document = {
-        "asset": {"version": "2.0"},
-        "extensionsUsed": ["VRMC_vrm"],
-        "extensions": {"VRMC_vrm": extension},
-        "scene": 0,
-        "scenes": [{"nodes": [0, len(BODY)]}],
-        "nodes": nodes,
-        "meshes": [{"primitives": [primitive], "extras": {"targetNames": names}}],
+    return {"VRMC_vrm": vrm}
+
+
+PRESETS_OF_0 = {
+    "aa": "a", "ih": "i", "ou": "u", "ee": "e", "oh": "o", "blinkLeft": "blink_l", "blinkRight": "blink_r",
+    "happy": "joy", "angry": "angry", "sad": "sorrow",
+}  # fmt: skip
+"""VRM 0's names of the expressions of VRM 1; it has no surprise."""
+
+
+def extension_of_0(presets: tuple[str, ...], customs: tuple[str, ...]) -> dict[str, Any]:
+    """What VRM 0 says of the avatar."""
+    groups = [
+        {
+            "name": name,
+            "presetName": PRESETS_OF_0.get(name, "unknown"),
+            "binds": [{"mesh": 0, "index": k, "weight": 100.0}],
+        }
+        for k, name in enumerate([*presets, *customs])
+    ]
+    spread = {"curve": [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0], "xRange": 90.0, "yRange": 90.0}
+    ranges = ("HorizontalInner", "HorizontalOuter", "VerticalDown", "VerticalUp")
+    vrm = {
+        "specVersion": "0.0",
+        "meta": {"title": "triangle", "author": "test"},
+        "humanoid": {"humanBones": [{"bone": name, "node": index} for index, name in enumerate(BODY)]},
+        "blendShapeMaster": {"blendShapeGroups": groups},
+        "firstPerson": {
+            "lookAtTypeName": "Bone",
+            "firstPersonBoneOffset": {"x": 0.0, "y": 0.1, "z": 0.0},
+            **{f"lookAt{x}": spread for x in ranges},
+        },
+        "materialProperties": [],
     }
-    builder.write(path, document)
-    return path
+    return {"VRM": vrm}
 
 
 def played(packages: Path, body: Path, file: Path) -> dict[str, Any]:
@@ -149,3 +197,47 @@ def test_an_avatar_with_speech_in_it_has_perfect_sync(tmp_path: Path, packages: 
     for jaw, frame in zip(jaws, answer["frames"], strict=True):
         assert "aa" in frame["values"]
         np.testing.assert_allclose(frame["influences"], [0.0, jaw], atol=1e-6)
+
+
+# --- The adapter of the web package.
+
+
+def frames_of(animation: Animation) -> list[dict[str, Any]]:
+    """The frames at ``SECONDS`` as the web package has them."""
+    assert animation.track is not None
+    made = []
+    for second in SECONDS:
+        weights, _, _ = shown(animation, second)
+        head = animation.head_rotation[round(second * animation.fps)].tolist()
+        made.append(
+            {"weights": weights.tolist(), "tongue": [0, 0, 0], "head": head, "emotion": "happy", "intensity": 0.6}
+        )
+    return made
+
+
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("spelling", [None, "jawOpen", "JawOpen"])
+def test_the_web_page_moves_an_avatar_of_either_version(
+    tmp_path: Path, packages: Path, builtin: Example, version: int, spelling: str | None
+) -> None:
+    spoken, names = builtin.animation, ("aa", "blinkLeft", "happy")
+    body = avatar(tmp_path / "a.vrm", () if spelling else names, (spelling,) if spelling else (), version)
+    (tmp_path / "frames.json").write_text(json.dumps(frames_of(spoken)))
+    answer = played(packages, body, tmp_path / "frames.json")
+    for second, frame in zip(SECONDS, answer["frames"], strict=True):
+        weights, gaze, angle = shown(spoken, second)
+        np.testing.assert_allclose(frame["gaze"], gaze, atol=0.05)
+        expected = Rotation.from_rotvec(spoken.head_rotation[round(second * spoken.fps)])
+        assert (Rotation.from_quat(frame["head"]) * expected.inv()).magnitude() < 1e-3
+        assert angle > 0.0
+        values = frame["values"]
+        if spelling:
+            assert values[spelling] == pytest.approx(float(weights[17]), abs=1e-6)
+        else:
+            expected_values = preset_expressions(weights[None], {"happy": [0.6]})
+            assert {name: values[name] for name in names} == pytest.approx(
+                {name: float(expected_values[name][0]) for name in names}, abs=1e-5
+            )
+        np.testing.assert_allclose(
+            frame["influences"], [values[name] for name in ([spelling] if spelling else names)], atol=1e-6
+        )

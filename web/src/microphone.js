@@ -11,8 +11,13 @@ const BEAT = RATE / 50;
 const REFUSALS = /** @type {Record<string, string>} */ ({
   NotAllowedError: "The microphone was not allowed. You can allow it beside the page's address and try again.",
   NotFoundError: "No microphone was found on this device.",
+  OverconstrainedError: "No microphone was found on this device.", // as WebKit says it
   NotReadableError: "The microphone is in use by another program, or switched off.",
 });
+
+/** Milliseconds after which sound that does not start is given up: without any sound output, Firefox waits for ever. */
+const PATIENCE = 5000;
+const NO_OUTPUT = "The browser's sound does not start: it may need headphones or another sound output.";
 
 /** The microphone, mono, 16 kHz: `for await (const samples of microphone)`, until `close()`. */
 export class Microphone {
@@ -45,7 +50,7 @@ export class Microphone {
       await microphone.#listen(beats);
     } catch (error) {
       microphone.close();
-      throw new Error("This browser cannot read the microphone's samples.", { cause: error });
+      throw new Error(error === NO_OUTPUT ? NO_OUTPUT : "This browser cannot read the microphone's samples.", { cause: error });
     }
     return microphone;
   }
@@ -62,7 +67,7 @@ export class Microphone {
     };
     this.context.createMediaStreamSource(/** @type {MediaStream} */ (this.stream)).connect(this.node);
     for (const track of this.stream?.getTracks() ?? []) track.onended = () => this.close();
-    await this.context.resume();
+    await Promise.race([this.context.resume(), new Promise((_, refuse) => setTimeout(refuse, PATIENCE, NO_OUTPUT))]);
   }
 
   /** No more blocks come; those that are there still do. */

@@ -52,14 +52,22 @@ export function gaze(weights) {
   return { yaw: degrees((LIVE_LINK.eyeTurn * left) / 2), pitch: degrees((LIVE_LINK.eyeTurn * down) / 2) };
 }
 
+/** @param {string} name of a shape @returns {string[]} the expression's name: `jawOpen` here, `JawOpen` on other avatars */
+const spellings = (name) => [name, name[0].toUpperCase() + name.slice(1)];
+
 /** Drives a `VRM`; call its `update` afterwards, as ever. */
 export class VrmFace {
   /** @param {any} vrm of `VRMLoaderPlugin` */
   constructor(vrm) {
     this.vrm = vrm;
+    const expressions = vrm.expressionManager;
     this.head = vrm.humanoid?.getNormalizedBoneNode("head") ?? null;
-    // Avatars with "perfect sync" have all of ARKit's shapes as expressions of their own.
-    this.perfect = SHAPES.names.every((name) => vrm.expressionManager?.getExpression(name));
+    // Avatars of VRM 0 look along -Z, so what nods and tilts one of VRM 1 turns them the other way.
+    this.facing = vrm.meta?.metaVersion === "0" ? [-1, 1, -1] : [1, 1, 1];
+    // Avatars with "perfect sync" have ARKit's shapes as expressions of their own: the name of each, where there is one.
+    this.shapes = SHAPES.names.map((name) => spellings(name).find((spelling) => expressions?.getExpression(spelling)));
+    this.perfect = this.shapes[SHAPES.names.indexOf("jawOpen")] !== undefined;
+    this.looks = this.perfect && this.shapes[SHAPES.names.indexOf("eyeLookInLeft")] !== undefined;
     if (vrm.lookAt) vrm.lookAt.autoUpdate = false;
   }
 
@@ -67,12 +75,12 @@ export class VrmFace {
   apply(frame) {
     const { expressionManager, lookAt } = this.vrm;
     if (this.perfect) {
-      SHAPES.names.forEach((name, k) => expressionManager.setValue(name, frame.weights[k]));
+      this.shapes.forEach((name, k) => name && expressionManager.setValue(name, within(frame.weights[k])));
     } else {
       const found = Object.entries(vrmExpressions(frame));
       for (const [name, value] of found) expressionManager?.setValue(name, within(value));
-      if (lookAt) Object.assign(lookAt, gaze(frame.weights));
     }
-    this.head?.quaternion.set(...quaternionOf(frame.head));
+    if (lookAt && !this.looks) Object.assign(lookAt, gaze(frame.weights));
+    this.head?.quaternion.set(...quaternionOf(Array.from(frame.head, (angle, axis) => this.facing[axis] * angle)));
   }
 }

@@ -2,6 +2,8 @@
 
 /** What is said when the microphone is unplugged, or no longer allowed. */
 export const LOST = "The microphone has gone: it was unplugged, or the browser no longer allows it.";
+/** Milliseconds after which sound that does not start is given up: without any sound output, Firefox waits for ever. */
+const PATIENCE = 5000;
 
 /**
  * Open the microphone.
@@ -17,7 +19,7 @@ export async function openMicrophone(take, lost) {
   } catch (error) {
     const name = error instanceof DOMException ? error.name : "";
     if (name === "NotAllowedError") throw new Error("The microphone was not allowed. The browser's address bar can allow it.");
-    if (name === "NotFoundError") throw new Error("There is no microphone.");
+    if (["NotFoundError", "OverconstrainedError"].includes(name)) throw new Error("There is no microphone."); // the second is WebKit's
     throw new Error("The microphone cannot be opened.");
   }
   const context = new AudioContext({ latencyHint: "interactive" });
@@ -33,20 +35,21 @@ export async function openMicrophone(take, lost) {
   node.port.onmessage = (event) => take(event.data);
   for (const track of stream.getTracks()) track.onended = lost;
   source.connect(node);
-  await context.resume();
-  return {
-    rate: context.sampleRate,
-    latency: context.baseLatency || 0,
-    close() {
-      node.port.onmessage = null;
-      source.disconnect();
-      for (const track of stream.getTracks()) {
-        track.onended = null;
-        track.stop();
-      }
-      context.close();
-    },
+  const close = () => {
+    node.port.onmessage = null;
+    source.disconnect();
+    for (const track of stream.getTracks()) {
+      track.onended = null;
+      track.stop();
+    }
+    context.close();
   };
+  const late = new Promise((done) => setTimeout(done, PATIENCE, "late"));
+  if ((await Promise.race([context.resume(), late])) === "late") {
+    close();
+    throw new Error("The browser's sound does not start: it may need headphones or another sound output.");
+  }
+  return { rate: context.sampleRate, latency: context.baseLatency || 0, close };
 }
 
 /** @param {Float32Array[]} blocks mono @param {number} rate @returns {Blob} PCM of 16 bits */
