@@ -30,13 +30,10 @@ from sedtalker.speakers.diarization import (
     EVIDENCE,
     RULE,
     DiarizationRule,
-    decided,
+    EncodedSound,
     encoded,
-    guesses,
     known_of_pairs,
     numbered_turns,
-    pooled_voice,
-    single_speech,
     spans_of,
 )
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
@@ -105,8 +102,8 @@ def encode(data: Path, model: str | Path, task: tuple[str, int]) -> list[Encoded
     """The dialogues of a corpus and a seed, encoded."""
     network, made = open_model(model, "speakers"), []
     for talk in (*dialogues(data, *task), *monologues(data, *task)):
-        frames, number = encoded(network, talk.sound)
-        made.append(Encoded(talk.corpus, talk.turns, talk.sound.duration, frames, number))
+        found = encoded(network, talk.sound)
+        made.append(Encoded(talk.corpus, talk.turns, talk.sound.duration, found.frames, found.number))
     return made
 
 
@@ -115,7 +112,8 @@ def encode(data: Path, model: str | Path, task: tuple[str, int]) -> list[Encoded
 
 def pairs(model: str | Path, talk: Encoded, seed: int) -> list[tuple[NDArray[np.float64], bool]]:
     """What is known of pairs of groups of stretches, and whether they are of one speaker."""
-    network, rng = open_model(model, "speakers"), np.random.default_rng(seed)
+    sound = EncodedSound(open_model(model, "speakers"), talk.frames, talk.number)
+    rng = np.random.default_rng(seed)
     times = SPEAKER_CLOCK.times(len(talk.frames))
     active = np.stack([talk.turns.active(name, times) for name in talk.turns.speakers])
     by_speaker = defaultdict[int, list[NDArray[np.int64]]](list)
@@ -135,8 +133,7 @@ def pairs(model: str | Path, talk: Encoded, seed: int) -> list[tuple[NDArray[np.
             continue
         sizes = [min(len(group), int(2 ** rng.uniform(0, 4))) for group in groups]
         one_group, other_group = (np.concatenate(group[:size]) for group, size in zip(groups, sizes, strict=True))
-        voice = pooled_voice(network, talk.frames, one_group)
-        others = pooled_voice(network, talk.frames, other_group)[None]
+        voice, others = sound.pooled_voice(one_group), sound.pooled_voice(other_group)[None]
         known = known_of_pairs(voice, len(one_group), others, np.array([len(other_group)]))
         found.append((known[:, 0].astype(np.float64), one == other))
     return found
@@ -157,10 +154,9 @@ def fit_same(found: Sequence[tuple[NDArray[np.float64], bool]]) -> tuple[float, 
 
 def judged(model: str | Path, rule: DiarizationRule, talk: Encoded) -> list[tuple[NDArray[np.float64], float]]:
     """Evidence and diarization error of each guess about a dialogue."""
-    network, found = open_model(model, "speakers"), []
-    for guess in guesses(network, talk.frames, single_speech(talk.number), rule=rule):
-        active = decided(network, talk.frames, talk.number, guess, rule)
-        turns = numbered_turns(active, talk.duration)
+    sound, found = EncodedSound(open_model(model, "speakers"), talk.frames, talk.number, rule), []
+    for guess in sound.guesses():
+        turns = numbered_turns(sound.decided(guess), talk.duration)
         found.append((guess.evidence, diarization_errors(talk.turns, turns).rate))
     return found
 

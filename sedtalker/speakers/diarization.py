@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -111,9 +112,7 @@ def find_turns(sound: Audio, count: int | None = None) -> Turns:
     Raises:
         InputError: nobody speaks.
     """
-    model: SpeakerModel = open_model("speakers")
-    frames, number = encoded(model, sound)
-    found = speakers_of(model, frames, number, count)
+    found = encoded(open_model("speakers"), sound).speakers(count)
     if not found.any():
         raise InputError("nobody was found to speak in the recording")
     return numbered_turns(found, sound.duration)
@@ -128,21 +127,11 @@ def numbered_turns(active: Mask, duration: float) -> Turns:
 
 def speech_frames(sound: Audio) -> Mask:
     """(T,) in which frames of ``SPEAKER_CLOCK`` somebody speaks, by the network: noise between words is no speech."""
-    model: SpeakerModel = open_model("speakers")
-    return _speech(encoded(model, sound)[1])
+    return encoded(open_model("speakers"), sound).speech
 
 
-def _speech(number: Floats) -> Mask:
-    return np.asarray(scipy.ndimage.uniform_filter1d(1.0 - number[:, 0], 5) > 0.5)
-
-
-def single_speech(number: Floats) -> Mask:
-    """(T,) in which frames one person speaks, and no second one."""
-    return _speech(number) & np.asarray(number[:, 2] < 0.5)
-
-
-def encoded(model: SpeakerModel, sound: Audio) -> tuple[Floats, Floats]:
-    """Frames (T, W) of a recording, and the probability (T, 3) of no, one and more speakers in each."""
+def encoded(model: SpeakerModel, sound: Audio) -> EncodedSound:
+    """A recording as the network gives it."""
     mel = analysis_of(sound).mel
     mel = np.pad(mel, ((0, -len(mel) % STRIDE), (0, 0)), mode="edge").astype(np.float32)
     total = len(mel) // STRIDE
@@ -154,99 +143,159 @@ def encoded(model: SpeakerModel, sound: Audio) -> tuple[Floats, Floats]:
         kept = slice(start - first, min(start + WHOLE_WINDOW, total) - first)
         parts.append(frames[0, kept])
         numbers.append(softmax(logits[0, kept], -1))
-    return np.concatenate(parts), np.concatenate(numbers)
+    return EncodedSound(model, np.concatenate(parts), np.concatenate(numbers))
 
 
-def speakers_of(model: SpeakerModel, frames: Floats, number: Floats, count: int | None = None) -> Mask:
-    """(S, T) who speaks in which frame; no rows where nobody does.
+@dataclass(frozen=True, eq=False)
+class EncodedSound:
+    """A recording as the network gives it, and the speakers in it.
 
-    Args:
+    Attributes:
         model: see ``SpeakerModel``.
-        frames: (T, W), see ``encoded``.
-        number: (T, 3), see ``encoded``.
-        count: S; None: found.
+        frames: (T, W).
+        number: (T, 3) probability of no, one and more speakers in each.
+        rule: the constants by which they are found.
     """
-    alone = single_speech(number)
-    if not alone.any():
-        return np.zeros((0, len(frames)), bool)
-    found = guesses(model, frames, alone, count)
-    best = max(found, key=lambda guess: float(guess.evidence @ RULE.evidence))
-    return decided(model, frames, number, best)
 
+    model: SpeakerModel
+    frames: Floats
+    number: Floats
+    rule: DiarizationRule = RULE
 
-def guesses(
-    model: SpeakerModel, frames: Floats, alone: Mask, count: int | None = None, rule: DiarizationRule = RULE
-) -> list[Guess]:
-    """Guesses of up to ``rule.most`` speakers; ``count``: of this many alone, or as many as there are stretches.
+    @cached_property
+    def speech(self) -> Mask:
+        """(T,) in which frames somebody speaks."""
+        return np.asarray(scipy.ndimage.uniform_filter1d(1.0 - self.number[:, 0], 5) > 0.5)
 
-    For each number there are two: the groups that are joined step by step, and those of Ward's clustering of stretches.
-    """
-    spans = spans_of(alone, rule)
-    spoken = _span_voices(model, frames, alone, spans)
-    apart = [first + np.flatnonzero(alone[first:last]) for first, last in spans]
-    tree = scipy.cluster.hierarchy.linkage(spoken, "ward") if len(apart) > 1 else None
-    joined, found = 0.0, list[Guess]()
-    for own, logit in _joined(model, frames, apart, spoken, count or rule.most, rule):
-        joined += logit
-        ways = [own]
-        if 1 < len(own) < len(apart):
-            labels = scipy.cluster.hierarchy.fcluster(tree, len(own), "maxclust")
-            ways.append([np.concatenate([apart[k] for k in np.flatnonzero(labels == n)]) for n in np.unique(labels)])
-        found += [_guess(model, frames, alone, groups, joined, rule) for groups in ways]
-        if count is not None:
-            break
-    return found
+    @cached_property
+    def alone(self) -> Mask:
+        """(T,) in which frames one person speaks, and no second one."""
+        return self.speech & np.asarray(self.number[:, 2] < 0.5)
 
+    @cached_property
+    def compared(self) -> Indices:
+        """Frames on which guesses are compared: all, or ``MOST_BLOCKS`` stretches of ``BLOCK``."""
+        count = len(self.frames)
+        if count <= MOST_BLOCKS * BLOCK:
+            return np.arange(count)
+        starts = np.linspace(0, count - BLOCK, MOST_BLOCKS).astype(int)
+        return np.concatenate([np.arange(start, start + BLOCK) for start in starts])
 
-def _guess(
-    model: SpeakerModel,
-    frames: Floats,
-    alone: Mask,
-    groups: list[Indices],
-    joined: float,
-    rule: DiarizationRule,
-) -> Guess:
-    """A guess of groups of frames."""
-    compared = _compared(len(frames))
-    voices = np.stack([pooled_voice(model, frames, each) for each in groups])
-    voices, chance = _refined(model, frames, alone, compared, voices, rule)
-    single = chance[:, alone[compared]]
-    said, lasting = _alone(chance, alone[compared]).sum(1), np.clip(rule.share * single.shape[1], *rule.lasting)
-    evidence = [
-        _fit(single),
-        joined,
-        len(groups) == 1,
-        max(0, len(groups) - 2),
-        len(groups) > 1 and said.min() < lasting,
-        ((single > 0.5).sum(0) > 1).mean(),
-        (np.diff(single.argmax(0)) != 0).mean() if single.shape[1] > 1 else 0.0,
-    ]
-    return Guess(voices, np.array(evidence, np.float64))
+    def speakers(self, count: int | None = None) -> Mask:
+        """(S, T) who speaks in which frame; no rows where nobody does. ``count``: S; None: found."""
+        if not self.alone.any():
+            return np.zeros((0, len(self.frames)), bool)
+        return self.decided(max(self.guesses(count), key=lambda guess: float(guess.evidence @ self.rule.evidence)))
 
+    def guesses(self, count: int | None = None) -> list[Guess]:
+        """Guesses of up to ``rule.most`` speakers; ``count``: of this many alone, or as many as there are stretches.
 
-def _joined(
-    model: SpeakerModel,
-    frames: Floats,
-    apart: list[Indices],
-    voices: Floats,
-    largest: int,
-    rule: DiarizationRule,
-) -> Iterator[tuple[list[Indices], float]]:
-    """Frames of each group of stretches, from ``largest`` groups to one, and the logit of the last joining."""
-    own, voices, logit = list(apart), voices.copy(), 0.0
-    logits = _same(voices, np.array([len(each) for each in own]), rule)
-    while True:
-        if len(own) <= largest:
-            yield list(own), logit
-        if len(own) == 1:
-            return
-        i, j = np.unravel_index(logits.argmax(), logits.shape)
-        logit = float(logits[i, j]) if len(own) <= largest else 0.0
-        own[i] = np.concatenate([own[i], own.pop(j)])
-        voices, logits = np.delete(voices, j, 0), np.delete(np.delete(logits, j, 0), j, 1)
-        voices[i] = pooled_voice(model, frames, own[i])
-        row = rule.same @ known_of_pairs(voices[i], len(own[i]), voices, np.array([len(each) for each in own]))
-        logits[:i, i], logits[i, i + 1 :] = row[:i], row[i + 1 :]
+        For each number there are two: the groups that are joined step by step, and those of Ward's clustering of
+        stretches.
+        """
+        spans = spans_of(self.alone, self.rule)
+        spoken = self._span_voices(spans)
+        apart = [first + np.flatnonzero(self.alone[first:last]) for first, last in spans]
+        tree = scipy.cluster.hierarchy.linkage(spoken, "ward") if len(apart) > 1 else None
+        joined, found = 0.0, list[Guess]()
+        for own, logit in self._joined(apart, spoken, count or self.rule.most):
+            joined += logit
+            ways = [own]
+            if 1 < len(own) < len(apart):
+                labels = scipy.cluster.hierarchy.fcluster(tree, len(own), "maxclust")
+                groups = ([apart[k] for k in np.flatnonzero(labels == n)] for n in np.unique(labels))
+                ways.append([np.concatenate(group) for group in groups])
+            found += [self._guess(groups, joined) for groups in ways]
+            if count is not None:
+                break
+        return found
+
+    def _guess(self, groups: list[Indices], joined: float) -> Guess:
+        """A guess of groups of frames."""
+        alone, rule = self.alone[self.compared], self.rule
+        voices, chance = self._refined(np.stack([self.pooled_voice(each) for each in groups]))
+        single = chance[:, alone]
+        said, lasting = _alone(chance, alone).sum(1), np.clip(rule.share * single.shape[1], *rule.lasting)
+        evidence = [
+            _fit(single),
+            joined,
+            len(groups) == 1,
+            max(0, len(groups) - 2),
+            len(groups) > 1 and said.min() < lasting,
+            ((single > 0.5).sum(0) > 1).mean(),
+            (np.diff(single.argmax(0)) != 0).mean() if single.shape[1] > 1 else 0.0,
+        ]
+        return Guess(voices, np.array(evidence, np.float64))
+
+    def _joined(self, apart: list[Indices], voices: Floats, largest: int) -> Iterator[tuple[list[Indices], float]]:
+        """Frames of each group of stretches, from ``largest`` groups to one, and the logit of the last joining."""
+        own, voices, logit = list(apart), voices.copy(), 0.0
+        logits = _same(voices, np.array([len(each) for each in own]), self.rule)
+        while True:
+            if len(own) <= largest:
+                yield list(own), logit
+            if len(own) == 1:
+                return
+            i, j = np.unravel_index(logits.argmax(), logits.shape)
+            logit = float(logits[i, j]) if len(own) <= largest else 0.0
+            own[i] = np.concatenate([own[i], own.pop(j)])
+            voices, logits = np.delete(voices, j, 0), np.delete(np.delete(logits, j, 0), j, 1)
+            voices[i] = self.pooled_voice(own[i])
+            known = known_of_pairs(voices[i], len(own[i]), voices, np.array([len(each) for each in own]))
+            row = self.rule.same @ known
+            logits[:i, i], logits[i, i + 1 :] = row[:i], row[i + 1 :]
+
+    def decided(self, guess: Guess) -> Mask:
+        """(S, T) who speaks in which frame, by a guess."""
+        weights = _alone(self._chances(self.frames, guess.voices), self.alone)
+        said = weights.any(1)
+        voices = self._voices(self.frames, weights[said]) if said.any() else guess.voices
+        return _decided(self._chances(self.frames, voices), self.speech, self.number[:, 2], self.rule)
+
+    def _refined(self, voices: Floats) -> tuple[Floats, Floats]:
+        """Voices made anew of the frames in which they speak alone, and their chances (S, T) in ``compared``."""
+        part, single = self.frames[self.compared], self.alone[self.compared]
+        for _ in range(self.rule.rounds):
+            weights = _alone(self._chances(part, voices), single)
+            lasting = weights.sum(1) >= self.rule.fewest
+            if not lasting.any():
+                break
+            voices = self._voices(part, weights[lasting])
+        return voices, self._chances(part, voices)
+
+    def pooled_voice(self, own: Indices) -> Floats:
+        """(E,) the voice of a group of stretches."""
+        chosen = own if len(own) <= POOLED else own[np.linspace(0, len(own) - 1, POOLED).astype(int)]
+        return self._voice(self.frames, chosen)
+
+    def _span_voices(self, spans: list[tuple[int, int]]) -> Floats:
+        """(N, E) the voice of each stretch."""
+        longest = max(last - first for first, last in spans)
+        counted, voices = self.alone[:, None].astype(np.float32), []
+        for start in range(0, len(spans), 64):
+            part = spans[start : start + 64]
+            stretches = np.stack([_cut(self.frames, a, b, longest) for a, b in part])
+            weights = np.stack([_cut(counted, a, b, longest)[:, 0] for a, b in part])
+            voices.append(self.model.voices(stretches, weights))
+        return np.concatenate(voices)
+
+    def _voices(self, frames: Floats, weights: Floats) -> Floats:
+        """(S, E) the voice of each row of weights (S, T), 1 in the frames that count and else 0."""
+        return np.stack([self._voice(frames, np.flatnonzero(row)[: 10 * WHOLE_WINDOW]) for row in weights])
+
+    def _voice(self, frames: Floats, own: Indices) -> Floats:
+        """(E,) the voice of some frames."""
+        return self.model.voices(frames[None, own], np.ones((1, len(own)), np.float32))[0]
+
+    def _chances(self, frames: Floats, voices: Floats) -> Floats:
+        """(S, T) probability that each voice speaks in some frames, smoothed."""
+        chance = np.empty((len(voices), len(frames)), np.float32)
+        for start in range(0, len(frames), WHOLE_WINDOW):
+            first, last = max(0, start - WINDOW_MARGIN), min(len(frames), start + WHOLE_WINDOW + WINDOW_MARGIN)
+            part = np.repeat(frames[None, first:last], len(voices), 0)
+            logits = self.model.activity(part, voices.astype(np.float32))
+            chance[:, start : start + WHOLE_WINDOW] = 1 / (1 + np.exp(-logits[:, start - first :][:, :WHOLE_WINDOW]))
+        return np.asarray(scipy.ndimage.uniform_filter1d(chance, self.rule.smooth, axis=1))
 
 
 def known_of_pairs(voice: Floats, length: int, voices: Floats, lengths: NDArray[Any]) -> Floats:
@@ -266,46 +315,10 @@ def _same(voices: Floats, lengths: NDArray[Any], rule: DiarizationRule) -> Float
     return np.where(np.triu(np.ones((len(voices),) * 2, bool), 1), np.stack(rows), -np.inf)
 
 
-def pooled_voice(model: SpeakerModel, frames: Floats, own: Indices) -> Floats:
-    """(E,) the voice of a group of stretches."""
-    return _voice(model, frames, own if len(own) <= POOLED else own[np.linspace(0, len(own) - 1, POOLED).astype(int)])
-
-
-def decided(model: SpeakerModel, frames: Floats, number: Floats, guess: Guess, rule: DiarizationRule = RULE) -> Mask:
-    """(S, T) who speaks in which frame, by a guess."""
-    speech = _speech(number)
-    weights = _alone(_chances(model, frames, guess.voices, rule), single_speech(number))
-    said = weights.any(1)
-    voices = _voices(model, frames, weights[said]) if said.any() else guess.voices
-    return _decided(_chances(model, frames, voices, rule), speech, number[:, 2], rule)
-
-
-def _refined(
-    model: SpeakerModel, frames: Floats, alone: Mask, compared: Indices, voices: Floats, rule: DiarizationRule
-) -> tuple[Floats, Floats]:
-    """Voices made anew of the frames in which they speak alone, and their chances (S, T) in the compared frames."""
-    part, single = frames[compared], alone[compared]
-    for _ in range(rule.rounds):
-        weights = _alone(_chances(model, part, voices, rule), single)
-        lasting = weights.sum(1) >= rule.fewest
-        if not lasting.any():
-            break
-        voices = _voices(model, part, weights[lasting])
-    return voices, _chances(model, part, voices, rule)
-
-
 def _fit(chance: Floats) -> float:
     """How well chances (S, T) explain frames of one speaker: mean log-probability of the likeliest and of no second."""
     ordered = np.sort(np.clip(chance, 0.02, 0.98), 0)[::-1]
     return float((np.log(ordered[0]) + (np.log(1 - ordered[1]) if len(ordered) > 1 else 0.0)).mean())
-
-
-def _compared(count: int) -> Indices:
-    """Frames on which guesses are compared: all, or ``MOST_BLOCKS`` stretches of ``BLOCK``."""
-    if count <= MOST_BLOCKS * BLOCK:
-        return np.arange(count)
-    starts = np.linspace(0, count - BLOCK, MOST_BLOCKS).astype(int)
-    return np.concatenate([np.arange(start, start + BLOCK) for start in starts])
 
 
 def spans_of(alone: Mask, rule: DiarizationRule) -> list[tuple[int, int]]:
@@ -321,42 +334,9 @@ def spans_of(alone: Mask, rule: DiarizationRule) -> list[tuple[int, int]]:
     return long
 
 
-def _span_voices(model: SpeakerModel, frames: Floats, alone: Mask, spans: list[tuple[int, int]]) -> Floats:
-    """(N, E) the voice of each stretch."""
-    longest = max(last - first for first, last in spans)
-    counted, voices = alone[:, None].astype(np.float32), []
-    for start in range(0, len(spans), 64):
-        part = spans[start : start + 64]
-        stretches = np.stack([_cut(frames, a, b, longest) for a, b in part])
-        weights = np.stack([_cut(counted, a, b, longest)[:, 0] for a, b in part])
-        voices.append(model.voices(stretches, weights))
-    return np.concatenate(voices)
-
-
 def _cut(values: Floats, first: int, last: int, length: int) -> Floats:
     """Rows ``first`` to ``last``, and zeros up to a length."""
     return np.pad(values[first:last], ((0, length - (last - first)), (0, 0)))
-
-
-def _voices(model: SpeakerModel, frames: Floats, weights: Floats) -> Floats:
-    """(S, E) the voice of each row of weights (S, T), 1 in the frames that count and else 0."""
-    return np.stack([_voice(model, frames, np.flatnonzero(row)[: 10 * WHOLE_WINDOW]) for row in weights])
-
-
-def _voice(model: SpeakerModel, frames: Floats, own: Indices) -> Floats:
-    """(E,) the voice of some frames."""
-    return model.voices(frames[None, own], np.ones((1, len(own)), np.float32))[0]
-
-
-def _chances(model: SpeakerModel, frames: Floats, voices: Floats, rule: DiarizationRule) -> Floats:
-    """(S, T) probability that each voice speaks, smoothed."""
-    chance = np.empty((len(voices), len(frames)), np.float32)
-    for start in range(0, len(frames), WHOLE_WINDOW):
-        first, last = max(0, start - WINDOW_MARGIN), min(len(frames), start + WHOLE_WINDOW + WINDOW_MARGIN)
-        part = np.repeat(frames[None, first:last], len(voices), 0)
-        logits = model.activity(part, voices.astype(np.float32))
-        chance[:, start : start + WHOLE_WINDOW] = 1 / (1 + np.exp(-logits[:, start - first :][:, :WHOLE_WINDOW]))
-    return np.asarray(scipy.ndimage.uniform_filter1d(chance, rule.smooth, axis=1))
 
 
 def _alone(chance: Floats, alone: Mask) -> Floats:

@@ -10,9 +10,7 @@ import pytest
 from sedtalker.arrays import Floats
 from sedtalker.audio import from_samples
 from sedtalker.errors import InputError
-from sedtalker.speakers.diarization import DiarizationRule, find_turns, speakers_of
-
-RULE = DiarizationRule()
+from sedtalker.speakers.diarization import EncodedSound, find_turns
 
 
 class KnownVoices:
@@ -46,7 +44,7 @@ TURNS = [(0, 10, 110), (1, 120, 220), (0, 230, 330), (2, 340, 440), (1, 420, 520
 @pytest.mark.parametrize("count", [None, 3])
 def test_turns_overlaps_and_the_number_of_speakers_are_found(count: int | None) -> None:
     frames, number = frames_of(TURNS, 3, 560)
-    found = speakers_of(KnownVoices(), frames, number, count)
+    found = EncodedSound(KnownVoices(), frames, number).speakers(count)
     assert len(found) == 3
     truth = frames.T > 0
     wrong = min(
@@ -61,19 +59,19 @@ def test_turns_overlaps_and_the_number_of_speakers_are_found(count: int | None) 
 
 def test_fewer_speakers_are_found_where_fewer_are_asked_for() -> None:
     frames, number = frames_of(TURNS, 3, 560)
-    assert len(speakers_of(KnownVoices(), frames, number, 2)) == 2
-    assert len(speakers_of(KnownVoices(), frames, number, 1)) == 1
+    assert len(EncodedSound(KnownVoices(), frames, number).speakers(2)) == 2
+    assert len(EncodedSound(KnownVoices(), frames, number).speakers(1)) == 1
 
 
 def test_one_person_is_one_speaker() -> None:
     frames, number = frames_of([(0, 10, 200), (0, 220, 400)], 2, 420)
-    found = speakers_of(KnownVoices(), frames, number)
+    found = EncodedSound(KnownVoices(), frames, number).speakers()
     assert len(found) == 1
     assert np.mean(found[0] == (frames[:, 0] > 0)) > 0.97
 
 
 def test_nobody_speaks_in_silence() -> None:
     frames, number = frames_of([], 2, 200)
-    assert not len(speakers_of(KnownVoices(), frames, number))
+    assert not len(EncodedSound(KnownVoices(), frames, number).speakers())
     with pytest.raises(InputError, match="nobody was found to speak"):
         find_turns(from_samples(np.zeros(32_000), 16_000))
