@@ -80,11 +80,9 @@ class IFacialMocapSender:
         if target.yes("push", False):
             self.pushed = UdpSocket(host, port, "ifacialmocap")
             return
-        address = resolve(host, port)
-        self.socket = socket.socket(address.family, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
+        self.socket, place = resolve(host, port)
         try:
-            self.socket.bind(address.place)
+            self.socket.bind(place)
         except OSError as error:
             self.socket.close()
             raise InputError(

@@ -121,22 +121,21 @@ class UdpSocket:
     """
 
     def __init__(self, host: str, port: int, what: str):
-        self.address, self.what, self.failed = resolve(host, port), what, False
-        self.socket = socket.socket(self.address.family, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
+        self.socket, self.place = resolve(host, port)
+        self.what, self.failed = what, False
 
     def send(self, packet: bytes) -> None:
         """One packet; where it cannot be sent, that is logged once and the next is tried all the same."""
         if self.socket.fileno() < 0:
             return  # it was closed
         try:
-            self.socket.sendto(packet, self.address.place)
+            self.socket.sendto(packet, self.place)
             self.failed = False
         except (BlockingIOError, InterruptedError):
             return  # the buffer is full: a later frame says more
         except OSError as error:
             if not self.failed:
-                log.warning("%s: %s cannot be reached (%s)", self.what, self.address.place[0], error.strerror or error)
+                log.warning("%s: %s cannot be reached (%s)", self.what, self.place[0], error.strerror or error)
             self.failed = True
 
     def close(self) -> None:
@@ -144,21 +143,16 @@ class UdpSocket:
         self.socket.close()
 
 
-class Address(NamedTuple):
-    """A place on the network: family, and what ``sendto`` and ``bind`` take."""
-
-    family: socket.AddressFamily
-    place: tuple[str, int]
-
-
-def resolve(host: str, port: int) -> Address:
-    """The address of a host, IPv4 where it has one."""
+def resolve(host: str, port: int) -> tuple[socket.socket, tuple[str, int]]:
+    """A socket that never blocks, for the address of a host, IPv4 where it has one; and that address."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):
         raise InputError(f"{host}: no such host; give a name or an address, as 192.168.1.20") from None
     family, _, _, _, place = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return Address(family, (str(place[0]), int(place[1])))
+    opened = socket.socket(family, socket.SOCK_DGRAM)
+    opened.setblocking(False)
+    return opened, (str(place[0]), int(place[1]))
 
 
 class Angles(NamedTuple):
