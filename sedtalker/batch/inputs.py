@@ -17,7 +17,6 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sedtalker.animation.option_fields import declared
 from sedtalker.batch.log import log_files
 from sedtalker.batch.settings import BatchSettings, parse_settings
 from sedtalker.errors import InputError
@@ -102,7 +101,8 @@ def _items(
     given: Path, output: Path, settings: BatchSettings, patterns: Sequence[str], labelled: bool
 ) -> Iterator[Item]:
     if is_folder(given):
-        check_apart(given, output)
+        if given.resolve().is_relative_to(output.resolve()):
+            raise InputError(f"{given}: the results would lie among the recordings; name another folder with --output")
         for path in recordings(given, output, patterns):
             yield Item(path.absolute(), _name(path.relative_to(given)), settings)
     elif is_file(given) and given.suffix.lower() in MANIFESTS:
@@ -168,12 +168,6 @@ def words_beside(audio: Path, settings: BatchSettings) -> BatchSettings:
 # --- Places.
 
 
-def check_apart(folder: Path, output: Path) -> None:
-    """Raise ``InputError`` when a folder that is searched is that of the results, or lies in it."""
-    if folder.resolve().is_relative_to(output.resolve()):
-        raise InputError(f"{folder}: the results would lie among the recordings; name another folder with --output")
-
-
 def check_places(items: Sequence[Item], output: Path) -> None:
     """Raise ``InputError`` when results of two recordings would have one place, or a file and a folder would."""
     places: dict[str, Item] = {}
@@ -220,7 +214,6 @@ def read_manifest(path: Path, settings: BatchSettings, labelled: bool = False) -
     base = path.parent.absolute()
     about = (LABEL, SPEAKER) if labelled else ()
     for where, cells in read_table(path):
-        check_columns(cells, about, where)
         given = {name: value for name, value in cells.items() if name not in (AUDIO, OUTPUT, *about)}
         given = {name: value for name, value in given.items() if value not in (None, "")}
         own = parse_settings(given, where).placed(base)
@@ -242,20 +235,6 @@ def label_and_speaker(cells: Mapping[str, Any]) -> tuple[str | None, str | None]
     """What a row of a labelled table says is expressed, and who speaks; None where it is silent."""
     label, speaker = (None if cells.get(name) in (None, "") else str(cells[name]) for name in (LABEL, SPEAKER))
     return label, speaker
-
-
-def check_columns(cells: Mapping[str, Any], others: Sequence[str], where: str) -> None:
-    """Raise ``InputError`` when there are columns that mean nothing."""
-    known = {AUDIO, OUTPUT, *others, *declared(BatchSettings)}
-    unknown = [name for name in cells if name not in known and name.replace("-", "_") not in known]
-    if unknown:
-        names = ", ".join(unknown)
-        raise InputError(
-            f"{where}: unknown column{'s' * (len(unknown) > 1)} {names}: columns are audio, output and options of "
-            "animate"
-        )
-    if AUDIO not in cells:
-        raise InputError(f"{where}: there is no column '{AUDIO}'")
 
 
 def _output(cells: Mapping[str, Any], where: str) -> str | None:

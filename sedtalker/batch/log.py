@@ -30,14 +30,9 @@ class Shard:
     count: int = 1
 
     @property
-    def whole(self) -> bool:
-        """Whether these are all recordings."""
-        return self.count == 1
-
-    @property
     def log_name(self) -> str:
         """Name of the log."""
-        return "batch.jsonl" if self.whole else f"batch-{self.index}-of-{self.count}.jsonl"
+        return "batch.jsonl" if self.count == 1 else f"batch-{self.index}-of-{self.count}.jsonl"
 
     @property
     def lock_name(self) -> str:
@@ -60,11 +55,6 @@ def parse_shard(text: str) -> Shard:
 # --- Lines.
 
 
-def now() -> str:
-    """The time of an event, which orders the lines of several logs."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
 class Log:
     """A log that is open for writing; what is torn at its end by a kill is cut off first."""
 
@@ -72,7 +62,9 @@ class Log:
         self.path = path
         with written(path):
             self._stream: IO[bytes] = path.open("ab+")
-            _cut_torn_line(self._stream)
+            self._stream.seek(0)
+            self._stream.truncate(sum(len(line) for line in self._stream if line.endswith(b"\n")))
+            self._stream.seek(0, os.SEEK_END)
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append a line; it is on the disk when this returns.
@@ -80,7 +72,8 @@ class Log:
         Raises:
             InputError: the disk is full.
         """
-        line = json.dumps({"time": now(), **record}, ensure_ascii=False) + "\n"
+        time = datetime.now(UTC).isoformat(timespec="microseconds")  # it orders the lines of several logs
+        line = json.dumps({"time": time, **record}, ensure_ascii=False) + "\n"
         with written(self.path):
             self._stream.write(line.encode("utf-8", "backslashreplace"))
             self._stream.flush()
@@ -89,13 +82,6 @@ class Log:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
-
-
-def _cut_torn_line(stream: IO[bytes]) -> None:
-    """Drop what follows the last end of a line."""
-    stream.seek(0)
-    stream.truncate(sum(len(line) for line in stream if line.endswith(b"\n")))
-    stream.seek(0, os.SEEK_END)
 
 
 def read_logs(folder: Path) -> tuple[dict[str, Record], int]:

@@ -75,6 +75,7 @@ def open_face(options: Performance, as_mesh: bool, hook: Hook, landmarks: Path |
     """
     from sedtalker.face import Face
     from sedtalker.face.sources import with_file
+    from sedtalker.mesh.files import read_scene
     from sedtalker.mesh.mesh import Mesh
 
     check_face(options)
@@ -82,7 +83,11 @@ def open_face(options: Performance, as_mesh: bool, hook: Hook, landmarks: Path |
         return Face.builtin(options.face)
     if as_mesh:
         return Mesh.load(options.mesh)
-    subject = mapped(options.mesh, shape_map_of(options.rig_names))
+    subject: Path | Scene = options.mesh
+    names = shape_map_of(options.rig_names)
+    if names is not None and options.mesh.suffix.lower() != ".sedface":
+        scene = read_scene(options.mesh)
+        subject = names.renamed(scene) if len(scene.target_names) else subject
     face = Face.from_mesh(
         subject,
         head=options.mesh_head,
@@ -107,16 +112,6 @@ def shape_options(targets: Targets, rig_names: str | None) -> dict[str, Any]:
     """Options of ``sedtalker.export.formats.export`` for blend shapes: ``targets``, or those of another rig."""
     rig = shape_map_of(rig_names)
     return {"targets": targets if rig is None else rig, "names": rig}
-
-
-def mapped(mesh: Path, names: ShapeMap | None) -> Path | Scene:
-    """A mesh file, or what it holds where its blend shapes have the names of another rig."""
-    from sedtalker.mesh.files import read_scene
-
-    if names is None or mesh.suffix.lower() == ".sedface":
-        return mesh
-    scene = read_scene(mesh)
-    return names.renamed(scene) if len(scene.target_names) else mesh
 
 
 def check_face(options: Performance) -> None:

@@ -46,15 +46,6 @@ def default_jobs() -> int:
     return max(1, min(cores, memory // MEMORY_A_JOB))
 
 
-def worker_environment(jobs: int) -> dict[str, str]:
-    """Environment variables of a process that shares the machine with others: few threads, and one that adds up, as
-    the command has it, too: results are the same bytes.
-    """
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return {**{name: "1" for name in names}, "NUMBA_NUM_THREADS": threads}
-
-
 class WorkerDied(Exception):
     """A process ended in the middle of a task; the text says how."""
 
@@ -65,7 +56,10 @@ class _Process:
     def __init__(self, jobs: int, device: str, lock: int | None):
         package = str(Path(__file__).parents[2])  # the very package that runs here
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {**os.environ, **worker_environment(jobs), "PYTHONPATH": os.pathsep.join(paths)}
+        # few threads, since it shares the machine, and one that adds up, as the command has it, too: the same bytes
+        one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        threads = {**one, "NUMBA_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
+        environment = {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(paths)}
         self._process = subprocess.Popen(
             [*WORKER, device],
             stdin=subprocess.PIPE,
@@ -190,16 +184,12 @@ class LocalPool:
                     task = BatchTask(**{**task, "overwrite": True})  # from now on what lies there is the batch's own
             except WorkerDied as error:
                 said = str(error)
-                self._bury(process)
+                process.end()
+                with self._guard:
+                    self._all = [other for other in self._all if other is not process]
                 if self._ending:
                     return
         events.put((number, "ended", {"state": FAILED, "error": said, "seconds": 0.0}))
-
-    def _bury(self, process: _Process) -> None:
-        process.end()
-        with self._guard:
-            if process in self._all:
-                self._all.remove(process)
 
     def _start(self) -> _Process:
         """A process that has nothing to do, or a new one."""

@@ -204,18 +204,11 @@ def plan(items: Sequence[Item], output: Path, rules: Rules) -> list[BatchTask]:
         before = record if record is None or record["state"] == DONE else record.get("before")
         own = rules.resume and record is not None and before is None  # begun by a run that was ended
         if record is None and not rules.force:
-            _check_free(item, output)
+            there = next((path for name in item.results if (path := output / item.name / name).exists()), None)
+            if there is not None:
+                raise InputError(f"{there} exists; use --force to overwrite, or name another folder")
         tasks.append(task_of(item, output, before, rules.force or own))
     return tasks
-
-
-def _check_free(item: Item, output: Path) -> None:
-    folder = output / item.name
-    if not folder.exists():
-        return
-    for name in item.results:
-        if (folder / name).exists():
-            raise InputError(f"{folder / name} exists; use --force to overwrite, or name another folder")
 
 
 def _events(

@@ -182,9 +182,28 @@ class Worker:
         Raises:
             InputError: the sound cannot be read, an option says what there is not, or a result is there already.
         """
+        from sedtalker.audio import load_audio
+
         names = [audio.stem + suffix for suffix in settings.suffixes()]
         with OutputFolder(folder, names, overwrite) as results:
-            sound, animation = self._animation(audio, settings, hook, track, landmarks)
+            with one_step(hook, "reading the audio"):
+                sound = load_audio(audio, settings.max_seconds)
+            for note in sound.notes:
+                log.warning(note)
+            emotion = settings.emotion if track is None else track
+            animator, face = self._open(settings, emotion is not None, hook, landmarks)
+            animation = animator(
+                sound,
+                face=face,
+                emotion=emotion,
+                enroll=settings.enroll,
+                fill_scale=settings.fill_scale,
+                coordinates=coordinates_of(settings),
+                words=settings.said() if track is None or settings.said() is not None else said_in(track),
+                language=settings.language or (None if track is None else track.language),
+                motion=settings,
+                hook=hook,
+            )
             seen(sound, animation)
             write_results(animation, sound, audio, settings, results.path, folder, hook)
         return sound, animation
@@ -235,36 +254,6 @@ class Worker:
             seen(scene)
             write_scene_results(scene, found.mixed, audio, settings, results.path, folder, hook)
         return found.mixed, scene, suffixes
-
-    def _animation(
-        self,
-        audio: Path,
-        settings: BatchSettings,
-        hook: Hook,
-        track: EmotionTrack | None,
-        landmarks: Path | Doubles | None,
-    ) -> tuple[Audio, Animation]:
-        from sedtalker.audio import load_audio
-
-        with one_step(hook, "reading the audio"):
-            sound = load_audio(audio, settings.max_seconds)
-        for note in sound.notes:
-            log.warning(note)
-        emotion = settings.emotion if track is None else track
-        animator, face = self._open(settings, emotion is not None, hook, landmarks)
-        animation = animator(
-            sound,
-            face=face,
-            emotion=emotion,
-            enroll=settings.enroll,
-            fill_scale=settings.fill_scale,
-            coordinates=coordinates_of(settings),
-            words=settings.said() if track is None or settings.said() is not None else said_in(track),
-            language=settings.language or (None if track is None else track.language),
-            motion=settings,
-            hook=hook,
-        )
-        return sound, animation
 
     def _open(
         self,

@@ -55,9 +55,9 @@ def test_json_lines(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("c.csv", "audio,intensty,mood\na.wav,1,x\n", "c.csv:2: unknown columns intensty, mood: "),
-        ("c.csv", "file\na.wav\n", "c.csv:2: unknown column file"),
-        ("c.csv", "intensity\n1\n", "c.csv:2: there is no column 'audio'"),
+        ("c.csv", "audio,intensty,mood\na.wav,1,x\n", "c.csv:2: --intensty: there is no such option: "),
+        ("c.csv", "file\na.wav\n", "c.csv:2: --file: there is no such option"),
+        ("c.csv", "intensity\n1\n", "c.csv:2: the column 'audio' names no recording"),
         ("c.csv", "audio,audio\na,b\n", "c.csv:1: a column appears twice"),
         ("c.csv", "audio,fps\nanna/a.wav\n", "c.csv:2: 1 cells, and 2 columns"),
         ("c.csv", "audio\nanna/c.wav\n", "c.csv:2: .*anna/c.wav: no such file"),

@@ -55,7 +55,7 @@ def test_a_batch_takes_only_words_that_are_recognised(tmp_path: Path, monkeypatc
         (["*.wav"], "error: *.wav: no file matches"),
         (["in", "--shard", "3/2"], "error: --shard 3/2: give i/n"),
         (["in", "--to", "dae"], "error: there is no format 'dae'"),
-        (["bad.csv"], "error: bad.csv:2: unknown column mood"),
+        (["bad.csv"], "error: bad.csv:2: --mood: there is no such option"),
     ],
 )
 def test_what_is_wrong_is_one_line(
