@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from sedtalker.animation.animation import Animation, read_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.emotion.track import EmotionTrack
@@ -88,7 +88,7 @@ def encode(pictures: Sequence[Image.Image]) -> bytes:
 def main(animation_file: Path, audio_file: Path) -> None:
     """Render the frames and write the picture."""
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_bytes(encode(frames(read_animation(animation_file), load_audio(audio_file))))
+    OUT.write_bytes(encode(frames(Animation.load(animation_file), load_audio(audio_file))))
     print(f"{OUT}  {OUT.stat().st_size / 1e6:.1f} MB")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.animation import Animation, read_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.export.formats import export, export_formats
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -69,7 +69,7 @@ def measure(animation: Animation, folder: Path) -> list[str]:
         "mdd": lambda path, at, _: _frames(read_mdd(path).points, at, animation.fps),
         "pc2": lambda path, at, _: _frames(read_pc2(path, animation.fps).points, at, animation.fps),
         "npy": lambda path, at, _: _frames(read_npy(path), at, animation.fps),
-        "npz": lambda path, at, _: _frames(read_animation(path).vertices(), at, animation.fps),
+        "npz": lambda path, at, _: _frames(Animation.load(path).vertices(), at, animation.fps),
     }
     rows = []
     for title, name, options in CASES:
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("animation", type=Path, help="the .npz of sedtalker animate")
     parser.add_argument("--seconds", type=float, default=10.0, help="of it that are written")
     arguments = parser.parse_args()
-    whole = read_animation(arguments.animation)
+    whole = Animation.load(arguments.animation)
     keep = slice(0, round(arguments.seconds * whole.fps))
     part = replace(whole, coefficients=whole.coefficients[keep], head_rotation=whole.head_rotation[keep])
     print("| format | MB | blend shapes | residual, of motion | read back: RMS mm | greatest mm |")

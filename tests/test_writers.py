@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.animation.animation import write_animation
 from sedtalker.animation.style import STYLES, write_style
 from sedtalker.audio import Audio
 from sedtalker.batch.log import Log
@@ -76,7 +75,7 @@ WRITERS: dict[str, Write] = {
     **{f"mesh {suffix}": lambda folder, suffix=suffix: write_mesh(folder / f"x{suffix}", cube_face().mesh)
        for suffix in (".obj", ".ply", ".stl")},
     "video with sound": lambda folder: write_video(folder / "x.mp4", PICTURES, 30.0, (SOUND.samples, SOUND.rate)),
-    "animation": lambda folder: write_animation(folder / "x.npz", ANIMATION),
+    "animation": lambda folder: ANIMATION.save(folder / "x.npz"),
     "plot": lambda folder: plot_track(SOUND, TRACK, folder / "x.png"),
     "picture": lambda folder: write_png(folder / "x.png", PICTURES[0]),
     "sequence": lambda folder: write_sequence(folder / "new", PICTURES, len(PICTURES)),

@@ -99,11 +99,11 @@ def export(
     written: list[dict[str, Any]] = []
     files = [stem + row.suffix for row in rows]
     with OutputFolder(folder, files, run.force) as results, run.shown() as shown:
-        from sedtalker.animation.animation import read_animation
+        from sedtalker.animation.animation import Animation
         from sedtalker.audio import find_recording
 
         with one_step(shown.hook, "opening the animation"):
-            opened = read_animation(animation)
+            opened = Animation.load(animation)
             opened = opened if fps is None else opened.resampled(fps)
             opened = opened if mesh is None else replace(opened, face=replace(opened.face, file=mesh))
             sound = audio or find_recording(animation, opened.provenance.get("audio_sha256"))

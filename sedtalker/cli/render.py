@@ -69,11 +69,11 @@ def render(
     folder = target if frames else target.parent
     outdated = is_frame_name if frames else None
     with OutputFolder(folder, names, run.force, outdated) as results, run.shown() as shown:
-        from sedtalker.animation.animation import read_animation
+        from sedtalker.animation.animation import Animation
         from sedtalker.audio import find_recording
 
         with one_step(shown.hook, "opening the animation"):
-            opened = read_animation(animation)
+            opened = Animation.load(animation)
             opened = opened if fps is None else opened.resampled(fps)
             silent = frames or target.suffix.lower() in (".png", ".gif")
             sha = opened.provenance.get("audio_sha256")
@@ -163,12 +163,12 @@ def _check_vertices(first: Path, second: Path, mesh: Path | None, fps: float | N
 
 def _opened(first: Path, second: Path, mesh: Path | None, fps: float | None, hook: Hook) -> tuple[Moving, Moving]:
     """Both, on one face: that of the ``.npz``, or that of the mesh as it lies in its file or, in metres, as a face."""
-    from sedtalker.animation.animation import read_animation
+    from sedtalker.animation.animation import Animation
     from sedtalker.face import Face
     from sedtalker.mesh.mesh import Mesh
     from sedtalker.render.comparison import read_vertices
 
-    animations = {path: read_animation(path) for path in (first, second) if path.suffix.lower() != ".npy"}
+    animations = {path: Animation.load(path) for path in (first, second) if path.suffix.lower() != ".npy"}
     if mesh is None:
         face = next(iter(animations.values())).face
         a, b = (animations.get(path) or read_vertices(path, fps or 0.0, face) for path in (first, second))

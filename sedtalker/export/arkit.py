@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sedtalker.animation.animation import Animation, read_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.gains import Gains
 from sedtalker.arrays import Doubles, Floats, Reals
@@ -225,7 +225,7 @@ def read_motion(path: Path, times: Reals) -> tuple[Floats, EmotionTrack | None, 
     if path.suffix.lower() == ".csv":
         take = read_arkit_csv(path)
         return resample_frames(take.weights, take.times, times), None, float(take.times[-1])
-    animation = read_animation(path)
+    animation = Animation.load(path)
     solved = solve_arkit(animation.face, animation.coefficients, animation.fps)
     at = animation.clock.times(len(animation))
     return resample_frames(solved, at, times), animation.track, float(at[-1])

@@ -215,10 +215,8 @@ def described(made: Mapping[str, Any]) -> str:
 
 
 def write_animation_file(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:
-    """The animation itself, see ``sedtalker.animation.animation.write_animation``."""
-    from sedtalker.animation.animation import write_animation
-
-    write_animation(path, animation)
+    """The animation itself, see ``sedtalker.animation.animation.Animation.save``."""
+    animation.save(path)
     return {}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sedtalker.animation.animation import Animation, read_animation, write_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.emotion.formats.json import track_to_json
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack, Prediction
 from sedtalker.errors import InputError
@@ -53,8 +53,8 @@ def test_positive_pitch_looks_down() -> None:
 
 def test_a_file_gives_back_everything(tmp_path: Path) -> None:
     animation = small_animation()
-    write_animation(tmp_path / "a.npz", animation)
-    again = read_animation(tmp_path / "a.npz")
+    animation.save(tmp_path / "a.npz")
+    again = Animation.load(tmp_path / "a.npz")
     np.testing.assert_array_equal(again.coefficients, animation.coefficients)
     np.testing.assert_array_equal(again.vertices(), animation.vertices())
     np.testing.assert_array_equal(again.face.mesh.polygon_vertices, animation.face.mesh.polygon_vertices)
@@ -76,8 +76,8 @@ def test_a_file_gives_back_all_of_the_track(tmp_path: Path) -> None:
     track = replace(small_track(100), bursts=bursts, extras=extras, min_confidence=0.4, speech=np.arange(100) > 9)
     flat = Prediction(np.full((100, 7), 1 / 7, np.float32), rng.random(100, np.float32))
     track = replace(track, predicted=flat)
-    write_animation(tmp_path / "a.npz", replace(small_animation(), track=track))
-    again = read_animation(tmp_path / "a.npz").track
+    replace(small_animation(), track=track).save(tmp_path / "a.npz")
+    again = Animation.load(tmp_path / "a.npz").track
     assert again is not None
     assert (again.bursts, again.min_confidence, list(again.extras)) == (bursts, 0.4, ["awe", "pride"])
     for name, curve in extras.items():
@@ -89,28 +89,28 @@ def test_a_file_gives_back_all_of_the_track(tmp_path: Path) -> None:
 
 def test_files_of_the_first_version_are_read(tmp_path: Path) -> None:
     animation = small_animation()
-    write_animation(tmp_path / "a.npz", animation)
+    animation.save(tmp_path / "a.npz")
     arrays = dict(np.load(tmp_path / "a.npz"))
     described = json.loads(str(arrays["animation_json"]))
     described = {name: value for name, value in described.items() if name not in ("bursts", "min_confidence")}
     arrays["animation_json"] = np.array(json.dumps({**described, "version": 1}))
     np.savez(tmp_path / "old.npz", **arrays)
-    again = read_animation(tmp_path / "old.npz")
+    again = Animation.load(tmp_path / "old.npz")
     np.testing.assert_array_equal(again.coefficients, animation.coefficients)
     assert again.track is not None
     assert (again.track.bursts, again.track.extras, again.track.min_confidence) == ((), {}, 0.0)
 
 
 def test_the_same_animation_is_the_same_bytes(tmp_path: Path) -> None:
-    write_animation(tmp_path / "a.npz", small_animation())
-    write_animation(tmp_path / "b.npz", small_animation())
+    small_animation().save(tmp_path / "a.npz")
+    small_animation().save(tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
 def test_the_order_of_provenance_does_not_matter(tmp_path: Path) -> None:
     said = {"b": 1, "a": "ü", "c": None}
     for name, order in (("a.npz", "abc"), ("b.npz", "cba")):
-        write_animation(tmp_path / name, replace(moving_cube(), provenance={key: said[key] for key in order}))
+        replace(moving_cube(), provenance={key: said[key] for key in order}).save(tmp_path / name)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
@@ -119,7 +119,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", x=np.zeros(3))
     for name, complaint in (("a.npz", "not a SED"), ("b.npz", "not a SED"), ("c.npz", "no such file")):
         with pytest.raises(InputError, match=complaint):
-            read_animation(tmp_path / name)
+            Animation.load(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     ids=lambda change: "-".join(change),
 )
 def test_wrong_contents_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    write_animation(tmp_path / "a.npz", moving_cube())
+    moving_cube().save(tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as stored:
         arrays = dict(stored)
     described = json.loads(str(arrays["animation_json"]))
@@ -158,4 +158,4 @@ def test_wrong_contents_are_refused(tmp_path: Path, change: dict[str, Any]) -> N
     arrays |= {name: value for name, value in change.items() if name not in described}
     np.savez(tmp_path / "b.npz", **{**arrays, "animation_json": np.array(json.dumps(described))})
     with pytest.raises(InputError, match=r"b\.npz: [^\n]+$"):
-        read_animation(tmp_path / "b.npz")
+        Animation.load(tmp_path / "b.npz")

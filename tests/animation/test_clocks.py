@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sedtalker.animation import idle_motion
-from sedtalker.animation.animation import Animation, read_animation, write_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import GAIN_MARGIN, AnimationStream, MotionFrames, _interpolated
 from sedtalker.animation.burst_motion import BurstStream
 from sedtalker.animation.gains import Gains, apply_gains
@@ -58,21 +58,21 @@ def test_another_rate_is_the_same_motion_in_the_same_time(fps: float, frames: in
 
 @pytest.mark.parametrize(("fps", "fine"), [(0.1, True), (0.09, False), (10_000, True), (10_001, False), (30, True)])
 def test_frame_rates_that_a_file_may_claim(tmp_path: Path, fps: float, fine: bool) -> None:
-    write_animation(tmp_path / "a.npz", replace(moving_cube(3), fps=fps))
+    replace(moving_cube(3), fps=fps).save(tmp_path / "a.npz")
     if fine:
-        assert read_animation(tmp_path / "a.npz").fps == fps
+        assert Animation.load(tmp_path / "a.npz").fps == fps
     else:
         with pytest.raises(InputError, match="not a SEDTalker animation"):
-            read_animation(tmp_path / "a.npz")
+            Animation.load(tmp_path / "a.npz")
 
 
 def test_a_file_without_a_track_and_one_with_speech(tmp_path: Path) -> None:
     animation = moving_cube(3)
-    write_animation(tmp_path / "a.npz", replace(animation, track=None))
-    assert read_animation(tmp_path / "a.npz").track is None
+    replace(animation, track=None).save(tmp_path / "a.npz")
+    assert Animation.load(tmp_path / "a.npz").track is None
     spoken = replace(animation.track, speech=np.arange(len(animation.track)) < 2)
-    write_animation(tmp_path / "b.npz", replace(animation, track=spoken))
-    again = read_animation(tmp_path / "b.npz")
+    replace(animation, track=spoken).save(tmp_path / "b.npz")
+    again = Animation.load(tmp_path / "b.npz")
     np.testing.assert_array_equal(again.track.speech, spoken.speech)
     assert again.track.duration == spoken.duration
     with np.load(tmp_path / "b.npz") as stored:

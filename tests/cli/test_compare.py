@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from sedtalker.animation.animation import Animation, write_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.cli.main import app
 from sedtalker.render.comparison import RAMP, _caption, _frames, differences
 from tests.support.cube import cube_face
@@ -58,8 +58,8 @@ def test_video_and_figures(tmp_path: Path) -> None:
     import soundfile
 
     a, b = tmp_path / "a.npz", tmp_path / "b.npz"
-    write_animation(a, moving([0.0] * 12, standing()))
-    write_animation(b, moving([0.0, 1.0] * 5, standing(), fps=25.0))
+    moving([0.0] * 12, standing()).save(a)
+    moving([0.0, 1.0] * 5, standing(), fps=25.0).save(b)
     soundfile.write(tmp_path / "speech.wav", np.zeros(16000, np.float32), 16000)
     arguments = ["compare", a, b, "--size", 64, "--renderer", "numba", "--json"]
     done = run(*arguments, "--audio", tmp_path / "speech.wav")
@@ -115,10 +115,10 @@ def test_the_scale_is_printed() -> None:
 )
 def test_what_cannot_be_compared_is_said_in_one_line(tmp_path: Path, other: str, complaint: str) -> None:
     cube = cube_face()
-    write_animation(tmp_path / "a.npz", moving([0.0, 1.0]))
+    moving([0.0, 1.0]).save(tmp_path / "a.npz")
     wider = replace(cube, name="wide", mesh=replace(cube.mesh, vertices=cube.mesh.vertices * np.float32(1.5)))
-    write_animation(tmp_path / "wider.npz", moving([0.0, 1.0], wider))
-    write_animation(tmp_path / "standing.npz", moving([0.0, 1.0], standing()))
+    moving([0.0, 1.0], wider).save(tmp_path / "wider.npz")
+    moving([0.0, 1.0], standing()).save(tmp_path / "standing.npz")
     (tmp_path / "text.npz").write_text("no")
     done = run("compare", tmp_path / "a.npz", tmp_path / other, "-q")
     assert done.exit_code == 2
@@ -133,7 +133,7 @@ def test_what_cannot_be_compared_is_said_in_one_line(tmp_path: Path, other: str,
 def test_vertices_of_another_method_are_compared_with_an_animation(tmp_path: Path) -> None:
     """The very same motion as an array is no distance away; and half of it is, at whatever frame rate."""
     animation = replace(moving([0.0, 0.5, 1.0, 0.5], standing()), head_rotation=np.zeros((4, 3), np.float32))
-    write_animation(tmp_path / "a.npz", animation)
+    animation.save(tmp_path / "a.npz")
     np.save(tmp_path / "same.npy", animation.vertices())
     np.save(tmp_path / "flat.npy", animation.vertices().reshape(4, -1).astype(np.float64))
     np.save(tmp_path / "rest.npy", np.repeat(animation.vertices()[:1], 8, axis=0))
@@ -151,7 +151,7 @@ def test_vertices_of_another_method_are_compared_with_an_animation(tmp_path: Pat
 def test_head_motion_counts_on_neither_side(tmp_path: Path) -> None:
     """It is in the vertices of an array and apart in an animation; a neck that bends follows."""
     turned, weights = moving([0.0, 0.5, 1.0, 0.5], standing()), [0.0, 0.2, 0.4, 0.2]
-    write_animation(tmp_path / "a.npz", turned)
+    turned.save(tmp_path / "a.npz")
     np.save(tmp_path / "same.npy", turned.vertices())
     np.save(tmp_path / "moved.npy", turned.vertices() + np.float32([0.01, 0.02, -0.03]))
     np.save(tmp_path / "other.npy", moving(weights, standing()).vertices())
@@ -212,7 +212,7 @@ def test_arrays_in_metres_fit_a_mesh_in_centimetres(tmp_path: Path, monkeypatch:
     ],
 )
 def test_arrays_with_broken_headers_are_one_line(tmp_path: Path, header: str | None) -> None:
-    write_animation(tmp_path / "a.npz", moving([0.0, 1.0], standing()))
+    moving([0.0, 1.0], standing()).save(tmp_path / "a.npz")
     np.save(tmp_path / "b.npy", np.zeros((2, 600, 3), np.float32))
     data = (tmp_path / "b.npy").read_bytes()
     whole = (tmp_path / "a.npz").read_bytes() if header is None else data[:10] + header.ljust(118).encode() + data[128:]
@@ -240,7 +240,7 @@ def test_arrays_that_cannot_be_compared_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     animation = moving([0.0, 1.0], standing())
-    write_animation(tmp_path / "a.npz", animation)
+    animation.save(tmp_path / "a.npz")
     np.save("a.npy", animation.vertices())
     np.save("few.npy", np.zeros((2, 2, 3), np.float32))
     np.save("far.npy", 100.0 * animation.vertices() + 1.0)

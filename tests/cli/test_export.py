@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from sedtalker.animation.animation import read_animation, write_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.audio import load_audio
 from sedtalker.cli.export import described
 from sedtalker.cli.main import app
@@ -33,13 +33,13 @@ def run(*arguments: object) -> Result:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """An animation file alone in a folder."""
-    write_animation(tmp_path / "clip.npz", moving_cube(15))
+    moving_cube(15).save(tmp_path / "clip.npz")
     return tmp_path / "clip.npz"
 
 
 def test_the_animation_goes_into_a_file_of_ones_own(tmp_path: Path) -> None:
     mine = written(tmp_path / "mine.glb")
-    write_animation(tmp_path / "clip.npz", spoken(mine))
+    spoken(mine).save(tmp_path / "clip.npz")
     done = run("export", tmp_path / "clip.npz", "--to", "glb", "--mesh", mine, "--targets", "all")
     assert done.exit_code == 0, done.output
     made = json.loads(chunks(tmp_path / "clip.glb")[0])
@@ -76,7 +76,7 @@ def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
     assert all(row["bytes"] == Path(row["file"]).stat().st_size for row in printed["files"])
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in paths.values())
 
-    animation = read_animation(file)
+    animation = Animation.load(file)
     vertices, seconds = animation.vertices(), np.arange(15) / 30.0
     np.testing.assert_array_equal(read_mdd(paths["mdd"]).points, vertices)
     np.testing.assert_array_equal(read_pc2(paths["pc2"], 30.0).points, vertices)
@@ -85,7 +85,7 @@ def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(read_usd(paths["usda"]).vertices(seconds), vertices, atol=5e-5)
     np.testing.assert_allclose(read_glb_animation(paths["glb"]).vertices(seconds)[:, :8], vertices, atol=5e-5)
     np.testing.assert_allclose(read_fbx(paths["fbx"]).vertices(np.arange(15)), vertices, atol=5e-5)
-    np.testing.assert_array_equal(read_animation(paths["npz"]).coefficients, animation.coefficients)
+    np.testing.assert_array_equal(Animation.load(paths["npz"]).coefficients, animation.coefficients)
     assert len(read_arkit_csv(paths["arkit"]).times) == 30
     assert {s.label for s in read_track(paths["keys"]).segments()} == {"happy"}
 
@@ -114,20 +114,20 @@ def test_options_reach_the_formats(file: Path, tmp_path: Path) -> None:
     assert read_usd(file.with_suffix(".usdc")).points.shape == (30, 8, 3)
     cache = read_mdd(file.with_suffix(".mdd"))
     np.testing.assert_allclose(cache.times, np.arange(30) / 60.0, atol=1e-6)
-    np.testing.assert_array_equal(cache.points[::2], read_animation(file).vertices())
+    np.testing.assert_array_equal(cache.points[::2], Animation.load(file).vertices())
 
 
 def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
     animation = moving_cube(5)
     shutil.copy(SAMPLE, tmp_path / "clip.wav")
     known = {"audio_sha256": load_audio(SAMPLE).sha256}
-    write_animation(tmp_path / "clip.npz", type(animation)(**{**vars(animation), "provenance": known}))
+    type(animation)(**{**vars(animation), "provenance": known}).save(tmp_path / "clip.npz")
     done = run("export", tmp_path / "clip.npz", "--to", "glb", "-o", tmp_path / "out", "--json")
     assert json.loads(done.stdout)["audio"] == str(tmp_path / "clip.wav")
     data = (tmp_path / "out" / "clip.glb").read_bytes()
     document = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
     assert document["asset"]["extras"]["audio"] == "../clip.wav"
-    write_animation(tmp_path / "clip.npz", type(animation)(**{**vars(animation), "provenance": {"audio_sha256": "0"}}))
+    type(animation)(**{**vars(animation), "provenance": {"audio_sha256": "0"}}).save(tmp_path / "clip.npz")
     assert json.loads(run("export", tmp_path / "clip.npz", "--to", "npy", "--json").stdout)["audio"] is None
 
 
@@ -160,7 +160,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 def test_render_needs_only_the_file_and_takes_sound_if_given(file: Path, tmp_path: Path) -> None:
     import av
 
-    write_animation(file, moving_cube(15, face=standing()))
+    moving_cube(15, face=standing()).save(file)
     arguments = ["render", file, "--size", 64, "--light", "soft", "--renderer", "numba", "--json"]
     done = run(*arguments, "--fps", 15)
     assert done.exit_code == 0, done.stderr
@@ -192,13 +192,13 @@ def test_help_imports_nothing_heavy(command: str) -> None:
 def test_the_animation_is_found_where_animate_put_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("speech").mkdir()
-    write_animation(Path("speech/speech.npz"), moving_cube(3))
+    moving_cube(3).save(Path("speech/speech.npz"))
     for given in ("speech.npz", "speech", "speech/", "speech/speech.npz"):
         done = run("export", given, "--to", "npy", "--force")
         assert done.exit_code == 0, done.stderr
         assert done.stdout == f"{Path('speech/speech.npy')}\n"
         assert (f"reading {Path('speech/speech.npz')}" in done.stderr) == (given != "speech/speech.npz")
-    write_animation(Path("speech/other.npz"), moving_cube(3))
+    moving_cube(3).save(Path("speech/other.npz"))
     Path("speech/speech.npz").rename("speech/third.npz")
     done = run("export", "speech", "--to", "npy")
     assert done.exit_code == 2
@@ -220,12 +220,12 @@ def test_the_names_of_another_rig(file: Path, tmp_path: Path) -> None:
 def test_a_take_of_a_phone_on_a_mesh(file: Path, tmp_path: Path) -> None:
     assert run("export", file, "--to", "arkit", "-o", tmp_path).exit_code == 0
     take = tmp_path / "clip.arkit.csv"
-    face = read_animation(file).face
+    face = Animation.load(file).face
     face.save(tmp_path / "cube.sedface")
     options = ("--performance", take, "--mesh", tmp_path / "cube.sedface", "-o", tmp_path / "out", "--no-video")
     done = run("animate", *options, "--json")
     assert done.exit_code == 0, done.stderr
-    moved = read_animation(tmp_path / "out" / "clip.npz")
+    moved = Animation.load(tmp_path / "out" / "clip.npz")
     assert moved.face.name == "cube"
     assert moved.track is None
     assert np.abs(moved.coefficients[:, 0]).max() > 0.1

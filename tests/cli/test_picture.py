@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from sedtalker.animation.animation import write_animation
 from sedtalker.cli.main import app
 from tests.support.moving import moving_cube
 from tests.support.standing import standing
@@ -25,7 +24,7 @@ def run(*arguments: object) -> Result:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    write_animation(tmp_path / "clip.npz", moving_cube(4, face=standing()))
+    moving_cube(4, face=standing()).save(tmp_path / "clip.npz")
     return tmp_path / "clip.npz"
 
 
@@ -59,7 +58,7 @@ def test_a_transparent_picture_a_gif_and_frames(file: Path, tmp_path: Path) -> N
 
 
 def test_a_shorter_sequence_leaves_no_frames_of_the_longer_one(file: Path, tmp_path: Path) -> None:
-    write_animation(tmp_path / "short.npz", moving_cube(2, face=standing()))
+    moving_cube(2, face=standing()).save(tmp_path / "short.npz")
     folder, words = tmp_path / "frames", ("--size", 32, "--renderer", "numba", "-q", "--frames")
     assert run("render", file, *words, "-o", folder).exit_code == 0
     for mine in ("notes.txt", "00001.png", "000002.jpg", "shot000003.png"):
@@ -106,7 +105,7 @@ def test_a_frame_at_a_time_is_a_picture_and_never_a_video(file: Path, tmp_path: 
 
 def test_a_gif_that_is_too_fast_is_refused_before_any_work(file: Path, tmp_path: Path) -> None:
     fast = tmp_path / "fast.npz"
-    write_animation(fast, replace(moving_cube(4, face=standing()), fps=120.0))
+    replace(moving_cube(4, face=standing()), fps=120.0).save(fast)
     words = ("render", fast, "-o", tmp_path / "a.gif", "--renderer", "numba", "-q")
     animate = ("animate", SAMPLE, "--fps", 120, "--video-format", "gif", "-o", tmp_path / "out", "-q")
     for given in (words, (*words, "--fps", 101), animate):

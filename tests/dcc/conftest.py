@@ -19,7 +19,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from scripts.build_blender_addon import build_addon
-from sedtalker.animation.animation import Animation, read_animation, write_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.cli.main import app
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.face.face import Face
@@ -106,7 +106,7 @@ def builtin(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Example:
     """Real speech on the built-in face, written as ``sedtalker animate`` does."""
     folder = tmp_path_factory.mktemp("builtin")
     path = _animate(clip, folder, "--emotion", "happy:0.8")
-    animation = read_animation(path)
+    animation = Animation.load(path)
     write_obj(animation.face.mesh, folder / "face.obj")
     return Example(animation, path, folder / "face.obj")
 
@@ -116,7 +116,7 @@ def sample_head(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Example
     """Real speech on a mesh of a user's: another topology, another unit."""
     folder = tmp_path_factory.mktemp("sample_head")
     path = _animate(clip, folder, "--mesh", str(SAMPLES / "head.obj"))
-    return Example(read_animation(path), path, SAMPLES / "head.obj")
+    return Example(Animation.load(path), path, SAMPLES / "head.obj")
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +134,7 @@ def _wild(face: Face, folder: Path, frames: int = 45, fps: float = 25.0) -> Exam
     turns = rng.normal(scale=0.2, size=(frames, 3)).astype(np.float32)
     track = parse_emotion("angry:0.6", frames / fps)
     animation = Animation(coefficients, fps, face, turns, track)
-    write_animation(folder / "wild.npz", animation)
+    animation.save(folder / "wild.npz")
     write_obj(face.mesh, folder / f"{face.name}.obj")
     return Example(animation, folder / "wild.npz", folder / f"{face.name}.obj")
 

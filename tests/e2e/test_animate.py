@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from sedtalker.animation.animation import read_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.obj import write_obj
 from tests.e2e.conftest import SAMPLE_HEAD, Result
@@ -42,7 +42,7 @@ def test_everything_is_written_and_the_video_is_as_long_as_the_audio(
     assert abs(float(picture.duration * picture.time_base) - 2.0) < 1 / 30
     assert abs(float(sound.duration * sound.time_base) - 2.0) < 1 / 30
     assert np.ptp(np.stack(frames)[:, 20:-20, 30:-30].astype(int), axis=0).max() > 40  # it moves
-    animation = read_animation(tmp_path / "out" / "clip.npz")
+    animation = Animation.load(tmp_path / "out" / "clip.npz")
     assert len(animation) == 60
     assert animation.track is not None
     assert animation.provenance["emotion"] == "diarized"
@@ -66,7 +66,7 @@ def test_a_given_emotion_is_obeyed_and_intensity_scales_it(sedtalker: Run, clip:
     }.items():
         done = sedtalker("animate", clip, "-o", tmp_path / name, "--no-video", *options)
         assert done.code == 0, done.err
-        animation = read_animation(tmp_path / name / "clip.npz")
+        animation = Animation.load(tmp_path / name / "clip.npz")
         smiles.append(animation.coefficients[:, animation.face.shape_index["mouthSmileLeft"]].mean())
     assert smiles[0] + 0.1 < smiles[1]
     assert smiles[1] + 0.1 < smiles[2]
@@ -75,7 +75,7 @@ def test_a_given_emotion_is_obeyed_and_intensity_scales_it(sedtalker: Run, clip:
 def test_idle_motion_can_be_switched_off(sedtalker: Run, clip: Path, tmp_path: Path) -> None:
     off = ["--no-blinks", "--no-gaze", "--no-head"]
     assert sedtalker("animate", clip, "-o", tmp_path, "--no-video", *off).code == 0
-    animation = read_animation(tmp_path / "clip.npz")
+    animation = Animation.load(tmp_path / "clip.npz")
     assert not animation.head_rotation.any()
     assert not animation.coefficients[:, animation.face.shape_index["eyeLookUpLeft"]].any()
 
@@ -84,7 +84,7 @@ def test_idle_motion_can_be_switched_off(sedtalker: Run, clip: Path, tmp_path: P
 def test_the_users_mesh_keeps_its_vertices_order_and_polygons(sedtalker: Run, clip: Path, tmp_path: Path) -> None:
     done = sedtalker("animate", clip, "--mesh", SAMPLE_HEAD, "-o", tmp_path, "--no-video")
     assert done.code == 0, done.err
-    given, got = read_mesh(SAMPLE_HEAD), read_animation(tmp_path / "clip.npz").face.mesh
+    given, got = read_mesh(SAMPLE_HEAD), Animation.load(tmp_path / "clip.npz").face.mesh
     np.testing.assert_array_equal(got.polygon_sizes, given.polygon_sizes)
     np.testing.assert_array_equal(got.polygon_vertices, given.polygon_vertices)
     assert len(got.vertices) == len(given.vertices)
@@ -106,10 +106,10 @@ def test_poor_audio_still_works(sedtalker: Run, clip: Path, tmp_path: Path, kind
     done = sedtalker("animate", tmp_path / "in.wav", "-o", tmp_path / "out", "--no-video")
     assert done.code == 0, done.err
     assert "note:" in done.err
-    coefficients = read_animation(tmp_path / "out" / "in.npz").coefficients
+    coefficients = Animation.load(tmp_path / "out" / "in.npz").coefficients
     assert np.isfinite(coefficients).all()
     if kind == "silence":
-        face = read_animation(tmp_path / "out" / "in.npz").face
+        face = Animation.load(tmp_path / "out" / "in.npz").face
         assert coefficients[:, face.shape_index["jawOpen"]].max() < 0.15
 
 
@@ -118,7 +118,7 @@ def test_three_minutes(sedtalker: Run, clip: Path, tmp_path: Path) -> None:
     samples, rate = soundfile.read(clip, dtype="float32")
     soundfile.write(tmp_path / "long.wav", np.tile(samples, 90), rate)
     assert sedtalker("animate", tmp_path / "long.wav", "-o", tmp_path / "out", "--no-video", "--fps", 25).code == 0
-    assert len(read_animation(tmp_path / "out" / "long.npz")) == 180 * 25
+    assert len(Animation.load(tmp_path / "out" / "long.npz")) == 180 * 25
 
 
 def test_bad_audio_is_one_line_and_leaves_nothing(sedtalker: Run, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_one_of_two_heads_in_a_file_can_be_chosen(sedtalker: Run, clip: Path, tm
     chosen = ["--mesh", tmp_path / "two.obj", "--mesh-head", 2]
     done = sedtalker("animate", clip, *chosen, "--no-video", "-o", tmp_path / "out")
     assert done.code == 0, done.err
-    moved = np.abs(read_animation(tmp_path / "out" / "clip.npz").face.basis).max(axis=(0, 2)) > 1e-3
+    moved = np.abs(Animation.load(tmp_path / "out" / "clip.npz").face.basis).max(axis=(0, 2)) > 1e-3
     first, second = np.split(moved, [len(head.vertices)])
     assert not first.any()
     assert second.mean() > 0.2

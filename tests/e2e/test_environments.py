@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker.animation.animation import write_animation
 from tests.support.clips import SAMPLE
 from tests.support.moving import moving_cube
 
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
 def animation(tmp_path: Path) -> Path:
     """An animation file in a folder of its own."""
     (tmp_path / "in").mkdir()
-    write_animation(tmp_path / "in" / "clip.npz", moving_cube(15))
+    moving_cube(15).save(tmp_path / "in" / "clip.npz")
     return tmp_path / "in" / "clip.npz"
 
 

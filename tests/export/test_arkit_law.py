@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sedtalker.animation.animation import Animation, write_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
 from sedtalker.export import arkit
 from sedtalker.export.arkit import (
@@ -124,7 +124,7 @@ def test_eyes_look_up_and_to_the_left() -> None:
 def test_motion_from_either_file_at_any_times(tmp_path: Path) -> None:
     animation = moving_cube(30, 60.0)
     write(tmp_path / "a.CSV", animation)
-    write_animation(tmp_path / "a.npz", animation)
+    animation.save(tmp_path / "a.npz")
     times = np.array([0.0, 0.1, 0.25])
     from_csv, no_track, _ = read_motion(tmp_path / "a.CSV", times)
     from_npz, track, _ = read_motion(tmp_path / "a.npz", times)

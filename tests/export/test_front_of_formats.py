@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sedtalker.animation.animation import read_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.errors import InputError
 from sedtalker.export import formats
@@ -26,7 +26,7 @@ from tests.support.moving import moving_cube
 def test_the_animation_itself_and_its_keys(tmp_path: Path) -> None:
     animation = moving_cube(12)
     assert export(animation, tmp_path / "a.npz") == export(animation, tmp_path / "a.keys.json") == {}
-    np.testing.assert_array_equal(read_animation(tmp_path / "a.npz").coefficients, animation.coefficients)
+    np.testing.assert_array_equal(Animation.load(tmp_path / "a.npz").coefficients, animation.coefficients)
     keys = read_track(tmp_path / "a.keys.json", 0.4)
     assert keys.segments()[0].label == "happy"
     assert keys.intensity == pytest.approx(0.8, abs=1e-3)

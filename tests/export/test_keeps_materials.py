@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sedtalker.animation.animation import Animation, read_animation, write_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.export.own_file import write_animation_glb
 from sedtalker.face.face import Face
 from sedtalker.face.sedface import face_arrays, face_from_arrays
@@ -96,8 +96,8 @@ def test_own_files_keep_materials(tmp_path: Path) -> None:
     mesh = user_mesh(tmp_path)
     animation = moving(mesh)
     assert face_from_arrays(face_arrays(animation.face)).mesh.materials == mesh.materials
-    write_animation(tmp_path / "a.npz", animation)
-    assert read_animation(tmp_path / "a.npz").face.mesh.materials == mesh.materials
+    animation.save(tmp_path / "a.npz")
+    assert Animation.load(tmp_path / "a.npz").face.mesh.materials == mesh.materials
     plain = face_arrays(replace(animation.face, mesh=replace(mesh, materials=())))
     assert "materials" in json.loads(str(plain["face_json"]))
     assert face_from_arrays(plain).mesh.materials == ()

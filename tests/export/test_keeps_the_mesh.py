@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sedtalker.animation.animation import Animation, read_animation
+from sedtalker.animation.animation import Animation
 from sedtalker.export.formats import export, export_formats
 from sedtalker.export.glb import write_glb
 from sedtalker.face.builtin import load_face
@@ -156,7 +156,7 @@ def test_every_export_has_the_vertices_polygons_uvs_and_groups(tmp_path: Path, k
             np.testing.assert_allclose(points[0], mesh.vertices, atol=1e-4)
         np.testing.assert_allclose(points, expected, atol=1e-4)
     elif format == "npz":
-        assert_same_mesh(read_animation(path).face.mesh, face.mesh, groups)
+        assert_same_mesh(Animation.load(path).face.mesh, face.mesh, groups)
     elif format == "glb":
         scene = read_scene(path)
         np.testing.assert_allclose(scene.mesh.vertices[: len(mesh.vertices)], face.mesh.vertices, atol=1e-6)

@@ -79,9 +79,9 @@ def test_a_project_gives_the_same_files_on_the_command_line(session, tmp_path, m
     assert digest(tmp_path / "one" / "four_moods.npz") == digest(made / "four_moods.npz")
     done = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "two"), "--fps", "30", "--face", "amara"])
     assert done.exit_code == 0, done.stderr
-    from sedtalker.animation.animation import read_animation
+    from sedtalker.animation.animation import Animation
 
-    other = read_animation(tmp_path / "two" / "four_moods.npz")
+    other = Animation.load(tmp_path / "two" / "four_moods.npz")
     assert (other.fps, other.face.name) == (30.0, "amara")  # options that are given win
     assert other.provenance["seed"] == 4
 
