@@ -21,6 +21,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.animation_stream import FaceStream
 from sedtalker.animation.articulation import mixed_mouth
+from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
+from sedtalker.animation.decoder import eased_emotion
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, load_audio, resample_frames
@@ -101,10 +103,11 @@ def measured(every: Sequence[Recording], hook: Hook) -> dict[str, list[tuple[flo
 
     def lips(features: SpeechFeatures, emotion: str) -> Iterator[tuple[Floats, Floats]]:
         track = steady_track(emotion, float(emotion != "neutral"))
-        decoded, emotional = decoder.motion(features, track), decoder.emotional(features, track)
+        shown, decoded = eased_emotion(features, track), decoder.motion(features, track)
+        strong = emotional(*shown, Style())
         for share in SHARES:
-            motion = mixed_mouth(decoded, features.mouth, emotional, share)
-            closed = decoder.closed(decoder.full(motion, features, track), features, emotional)
+            motion = mixed_mouth(decoded, features.mouth, strong, share)
+            closed = decoder.closed(UpperFaceStream(decoder.moved).push(motion, *shown), features, strong)
             yield lip_aperture(face, closed), lip_width(face, closed)
 
     for one in counted(every, hook, "moving lips", len(every)):

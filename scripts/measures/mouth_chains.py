@@ -26,7 +26,8 @@ from sedtalker.animation.articulation import (
     required_closures,
 )
 from sedtalker.animation.burst_motion import pulses, show_bursts
-from sedtalker.animation.decoder import ShapeDecoder
+from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
+from sedtalker.animation.decoder import ShapeDecoder, eased_emotion
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.known_phones import sharpen
 from sedtalker.animation.mouth_rules import RULES, MouthRules
@@ -168,15 +169,16 @@ def _sentence(
     decoded, share, as_read = {}, decoder.config.mouth_share, replace(RULES, opening_range=(1.0, 1.0))
     for emotion in emotions if text else CATEGORIES[:1]:
         track = steady_track(emotion, 0.0 if emotion == "neutral" else 1.0)
-        motion, emotional = decoder.motion(features, track), decoder.emotional(features, track)
+        shown, motion = eased_emotion(features, track), decoder.motion(features, track)
+        strong = emotional(*shown, Style())
         motions = (
-            decoder.full(each, features, track)
+            UpperFaceStream(decoder.moved).push(each, *shown)
             for each in (
                 motion,
-                *(mixed_mouth(motion, features.mouth, emotional, share, rules) for rules in (RULES, as_read)),
+                *(mixed_mouth(motion, features.mouth, strong, share, rules) for rules in (RULES, as_read)),
             )
         )
-        decoded[emotion] = *motions, emotional
+        decoded[emotion] = *motions, strong
     posteriors = lip_posteriors(decoder.phones_in(features))
     own = lip_posteriors(decoder.phones(features.of(SPEECH).hidden))
     phones = align_recording(pronounce(text), sound, features) if text else None

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from sedtalker.animation.vertex_decoder import VertexDecoder
 
 AnyDecoder: TypeAlias = "ShapeDecoder | ReadoutDecoder | VertexDecoder"
-"""Types of decoders that can be opened; each is a ``MotionDecoder``."""
+"""Types of decoders that can be opened; each has ``shapes``, ``styles`` and ``predict``, see ``ShapeDecoder``."""
 DECODERS: tuple[Kind, ...] = ("decoder", "vertex_decoder", "readout_decoder")
 """Kinds of decoders' checkpoints."""
 COMPANY = 4
@@ -69,10 +69,11 @@ class Animator:
     ```
 
     Attributes:
-        decoder: gives the motion; any ``MotionDecoder``.
+        decoder: gives the motion.
         folder: the checkpoint folder of the decoder.
         builtin: whether it is a built-in one.
         licence: SPDX identifier of the licence of the decoder's weights.
+        moves_vertices: whether the decoder moves the vertices of one topology, rather than ARKit's shapes.
         device: where the networks run.
     """
 
@@ -86,7 +87,7 @@ class Animator:
     ):
         """Use ``from_pretrained``; this takes its parts."""
         self.decoder, self.encoder, self.folder, self.device = decoder, encoder, folder, device
-        self._diarizer = diarizer
+        self._diarizer, self.moves_vertices = diarizer, decoder.moves_vertices
         self.builtin = folder in [model.path for model in model_names("decoder").values()]
         self.licence = read_config(folder).licence
 
@@ -134,11 +135,6 @@ class Animator:
         if not isinstance(self._diarizer, Diarizer):
             self._diarizer = Diarizer.from_pretrained(self._diarizer, self.device)
         return self._diarizer
-
-    @property
-    def moves_vertices(self) -> bool:
-        """Whether the decoder moves the vertices of one topology, rather than ARKit's shapes."""
-        return self.decoder.moves_vertices
 
     def __call__(
         self,

@@ -82,11 +82,15 @@ def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
         posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf
     )
     closed = np.clip((posteriors - low) / (high - low), 0.0, 1.0) * peak
-    shares = rules.held_shares
+    return _strongest(closed, rules.held_shares[:, : closed.shape[1]])
+
+
+def _strongest(values: Floats, shares: Floats) -> Floats:
+    """(T, C) with each frame at the strongest of those around it, weighed by ``shares`` (R, C) of each distance."""
     reach = len(shares)
-    padded, made = np.pad(closed, ((reach, reach), (0, 0))), closed
-    for away, share in enumerate(shares[:, : closed.shape[1]], 1):
-        before, after = (padded[reach + k : reach + k + len(closed)] for k in (-away, away))
+    padded, made = np.pad(values, ((reach, reach), (0, 0))), values
+    for away, share in enumerate(shares, 1):
+        before, after = (padded[reach + k : reach + k + len(values)] for k in (-away, away))
         made = np.maximum(made, share * np.maximum(before, after))
     return np.asarray(made, np.float32)
 
@@ -344,10 +348,7 @@ def tongue_weights(reached: Floats, jaw: Floats) -> Floats:
 
 def _eased(there: Floats) -> Floats:
     """(T, 3) with each frame at the strongest of those within ``REACH``, weighed by ``EASE``."""
-    padded = np.pad(there, ((REACH, REACH), (0, 0)))
-    shifts = range(-REACH, REACH + 1)
-    parts = [EASE[abs(k)] * padded[REACH + k : REACH + k + len(there)] for k in shifts]
-    return np.max(parts, axis=0).astype(np.float32)
+    return _strongest(there, np.array(EASE[1:], np.float32)[:, None])
 
 
 class TongueStream:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -47,26 +47,6 @@ PROSODY_MEAN = (-6.0, 0.0, 0.6, -3.0)
 """Usual mean of each of ``PROSODY_CHANNELS``, taken out before a decoder reads them."""
 PROSODY_SCALE = (3.0, 0.5, 0.3, 3.0)
 """Usual deviation of each of ``PROSODY_CHANNELS``."""
-
-
-class MotionDecoder(Protocol):
-    """The interface of decoders: speech features and a track in, coefficients of named shapes out."""
-
-    @property
-    def shapes(self) -> tuple[str, ...]:
-        """Names of the coefficients; ``ARKIT_52`` for decoders that move any face."""
-
-    @property
-    def styles(self) -> tuple[str, ...]:
-        """Values of ``Style`` it was trained on."""
-
-    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
-        """Coefficients (T, K) on ``features.clock``.
-
-        Raises:
-            InputError: the features are not of the encoder the decoder was trained on, or the track has other
-                categories than ``CATEGORIES``.
-        """
 
 
 class DecoderConfig(BaseModel, extra="forbid"):
@@ -161,18 +141,24 @@ class ShapeDecoder:
         return np.array([name in self.config.shapes for name in ARKIT_52], np.float32)
 
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
-        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]. Cuts in the track become onsets (``ease_cuts``)."""
+        """Coefficients (T, 52) in [0, 1] on ``features.clock``. Cuts in the track become onsets (``ease_cuts``).
+
+        Raises:
+            InputError: the features are not of the encoder the decoder was trained on, or the track has other
+                categories than ``CATEGORIES``.
+        """
         return self.with_mouth(features, track, style, features.mouth, self.config.mouth_share)
 
     def with_mouth(
         self, features: SpeechFeatures, track: EmotionTrack, style: Style | None, mouth: Floats | None, share: float
     ) -> Floats:
         """``predict`` with a ``share`` of a mouth (T, S) of ``TALKING_SHAPES``, see ``mixed_mouth``."""
-        motion, strong = self.motion(features, track, style), self.emotional(features, track, style)
+        posterior, intensity = eased_emotion(features, track)
+        motion, strong = self.motion(features, track, style), emotional(posterior, intensity, style or Style())
         whole = features.recording
         opening = None if whole.mouth is None else opening_of(whole.mouth, whole.voice)
         mixed = mixed_mouth(motion, mouth, strong, share, opening=opening)
-        return self.closed(self.full(mixed, features, track), features, strong)
+        return self.closed(UpperFaceStream(self.moved).push(mixed, posterior, intensity), features, strong)
 
     def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
         """(T, 52) in [0, 1], before lips are closed."""
@@ -180,21 +166,13 @@ class ShapeDecoder:
         stream = DecoderStream(self, style or Style())
         return np.clip(stream.push(speech, *eased_emotion(features, track), True), 0.0, 1.0)
 
-    def emotional(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
-        """(T, 1) how far each frame is from neutral speech of the usual style."""
-        return emotional(*eased_emotion(features, track), style or Style())
-
-    def full(self, motion: Floats, features: SpeechFeatures, track: EmotionTrack) -> Floats:
-        """A motion (T, 52) with an upper face of full strength and of its own pace, see ``UpperFaceStream``."""
-        return UpperFaceStream(self.moved).push(motion, *eased_emotion(features, track))
-
-    def closed(self, motion: Floats, features: SpeechFeatures, emotional: Floats) -> Floats:
+    def closed(self, motion: Floats, features: SpeechFeatures, strong: Floats) -> Floats:
         """A motion (T, 52) with its lips closed on p, b, m and at the teeth on f, v, where it has a phone head."""
         if not self.config.closes:
             return motion
         apart = lips_apart(motion)
-        closure = required_closures(lip_posteriors(self.phones_in(features)), emotional)
-        return np.clip(move_lips(motion, closure, apart, emotional), 0.0, 1.0)
+        closure = required_closures(lip_posteriors(self.phones_in(features)), strong)
+        return np.clip(move_lips(motion, closure, apart, strong), 0.0, 1.0)
 
     def phones(self, hidden: Floats) -> Floats:
         """Logits (…, 40) over ``PHONES`` of the encoder's hidden values (…, D), by the phone head that it holds."""

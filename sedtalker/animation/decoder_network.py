@@ -90,11 +90,6 @@ class Decoder(SteppedModule, ShapeDecoder):
         return self.coefficients(y) * self.active
 
     @property
-    def device(self) -> torch.device:
-        """Device of the weights."""
-        return self.active.device
-
-    @property
     def phone_head_arrays(self) -> PhoneHead | None:
         """See ``ShapeDecoder``."""
         head = self.phone_head
@@ -111,7 +106,7 @@ class Decoder(SteppedModule, ShapeDecoder):
             for index, block in enumerate(self.blocks)
             for name, shape in cast("ConditionedMambaBlock", block).states().items()
         }
-        return {name: torch.zeros(batch, *shape, device=self.device) for name, shape in shapes.items()}
+        return {name: torch.zeros(batch, *shape, device=self.active.device) for name, shape in shapes.items()}
 
     def step(
         self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor, valid: Tensor, *states: Tensor

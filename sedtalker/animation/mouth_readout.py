@@ -75,17 +75,14 @@ class MouthReadout(nn.Module):
     def __init__(self, config: MouthReadoutConfig | None = None):
         super().__init__()
         self.config = config = config or MouthReadoutConfig()
+        self.context = config.reach * config.step
+        """Frames on either side that a frame depends on."""
         self.register_buffer("mean", torch.zeros(config.layers, config.layer_channels))
         self.register_buffer("projection", torch.zeros(config.layers, config.layer_channels, config.width))
         self.read = nn.Conv1d(
             config.layers * config.width, len(TALKING_SHAPES), 2 * config.reach + 1, dilation=config.step
         )
         self.register_buffer("sides", torch.from_numpy(TALKING_SIDES), persistent=False)
-
-    @property
-    def context(self) -> int:
-        """Frames on either side that a frame depends on."""
-        return self.config.reach * self.config.step
 
     def project(self, layers: Tensor) -> Tensor:
         """(B, T, L · C) principal components of layers (B, T, L · D)."""
@@ -121,19 +118,10 @@ class ReadoutDecoder(nn.Module):
     def __init__(self, decoder: Decoder, readout: MouthReadout):
         super().__init__()
         self.decoder, self.readout = decoder, readout
-
-    @property
-    def config(self) -> MouthReadoutConfig:
-        """Configuration of the readout."""
-        return self.readout.config
-
-    @property
-    def styles(self) -> tuple[str, ...]:
-        """Values of ``Style`` the decoder was trained on."""
-        return self.decoder.styles
+        self.config, self.styles = readout.config, decoder.styles
 
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
-        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]."""
+        """See ``ShapeDecoder``: coefficients (T, 52) in [0, 1]."""
         own = self.decoder.config.hidden
         if features.hidden.shape[1] != own + self.config.channels:
             raise InputError(

@@ -18,7 +18,6 @@ from itertools import zip_longest
 import numpy as np
 
 from sedtalker.arrays import Floats
-from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.face import SIDES
 from sedtalker.metrics.motion import CLOSED_GAP
@@ -31,11 +30,7 @@ def _shape_gaps() -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class MouthRules:
-    """Constants of lip and tongue motion for phones. Values other than the default are for measurements.
-
-    Raises:
-        InputError: thresholds out of order, or a share outside [0, 1].
-    """
+    """Constants of lip and tongue motion for phones. Values other than the default are for measurements."""
 
     # --- 0. The mouth that is read out of the sound, beside the decoder's.
     streamed_share: float = 0.8
@@ -132,20 +127,6 @@ class MouthRules:
     # --- 10. Breaths, vocal bursts and factors of single shapes, once the lips are made.
     held_frames: int = 1
     """Frames on either side of a closure that are held, too: its peak may fall between two frames of a video."""
-
-    def __post_init__(self) -> None:
-        onsets = (self.onset, self.streamed_onset, self.emotional_onset, self.tongue_onset)
-        pairs = (*onsets, self.tongue_passage, (self.closed_gap, self.apart_gap))
-        if not all(0.0 <= low < high <= 1.0 for low, high in pairs):
-            raise InputError("a rule of the mouth begins at a lower value than it ends")
-        shares = (*self.beside, *self.streamed_beside, *self.emotional_beside, *self.teeth_beside)
-        shares += (self.rolled, self.jaw_gives, self.met)
-        if not all(0.0 <= share <= 1.0 for share in shares):
-            raise InputError("a rule of the mouth that is a share lies outside 0 to 1")
-        if min(self.rounding, *self.opening_range) < 0.0 or self.opening_range[0] > self.opening_range[1]:
-            raise InputError("a rule of the mouth that is a factor is below 0, or its limits are out of order")
-        if self.met * self.closed_gap + self.slack >= self.closed_gap:
-            raise InputError("lips that meet end below the gap of closed lips")
 
     @property
     def streamed(self) -> MouthRules:

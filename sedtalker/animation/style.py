@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
-from sedtalker.animation.decoder import MotionDecoder
+from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.arrays import Floats, Reals
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import EmotionTrack
@@ -85,7 +85,7 @@ def write_style(path: Path, style: Style) -> None:
 
 
 def fit_style(
-    decoder: MotionDecoder, features: SpeechFeatures, motion: Floats, face: Face, track: EmotionTrack | None = None
+    decoder: ShapeDecoder, features: SpeechFeatures, motion: Floats, face: Face, track: EmotionTrack | None = None
 ) -> tuple[Style, float]:
     """The style under which the decoder moves the lips most like a clip, and the error left over.
 

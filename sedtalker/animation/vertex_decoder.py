@@ -78,20 +78,17 @@ class VertexDecoder(nn.Module):
 
     moves_vertices = True
     """See ``ShapeDecoder``."""
+    styles = ()
+    """None: corpora of vertices say nothing of styles."""
 
     @property
     def shapes(self) -> tuple[str, ...]:
         """Names of what ``predict`` gives: the mean offset and the components of the basis."""
         return (MEAN_SHAPE, *(f"component_{i + 1}" for i in range(self.config.coefficients)))
 
-    @property
-    def styles(self) -> tuple[str, ...]:
-        """None: corpora of vertices say nothing of styles."""
-        return ()
-
     @torch.no_grad()
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
-        """See ``MotionDecoder``: coefficients (T, 1 + K), the first of them 1 (the mean offset).
+        """As ``ShapeDecoder.predict``: coefficients (T, 1 + K), the first of them 1 (the mean offset).
 
         The track's seven categories become the corpus's own words by ``emotion_words``.
         """

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
+from sedtalker.animation.conditioning import UpperFaceStream
+from sedtalker.animation.decoder import eased_emotion
 from sedtalker.animation.mouth_readout import (
     MouthReadout,
     MouthReadoutConfig,
@@ -125,7 +127,9 @@ def test_neutral_speech_is_averaged_and_what_is_slow_in_emotion_is_the_decoders(
     def moved(label: str) -> tuple[np.ndarray, np.ndarray]:
         track = constant_track(label, sound.duration)
         alone = decoder.decoder.motion(own, track)
-        return decoder.predict(features, track), decoder.decoder.full(alone, own, track)
+        return decoder.predict(features, track), UpperFaceStream(decoder.decoder.moved).push(
+            alone, *eased_emotion(own, track)
+        )
 
     both, alone = moved("neutral")
     assert features.mouth is not None
