@@ -107,9 +107,9 @@ def _trace(best: Doubles, entered: NDArray[np.int64]) -> NDArray[np.int64]:
 class LiveSegmentation:
     """The hidden semi-Markov model of ``decode_labels`` decided with a lag.
 
-    Its states are a category and how many frames it has lasted, up to the minimum duration. Each decision takes the
-    best path through all that is known, then every path that disagrees with it is dropped, so what follows always
-    continues what was said. With all frames known at once it equals ``decode_labels``.
+    Its states are a category and how many frames it has lasted, up to the minimum duration, two at least. Each decision
+    takes the best path through all that is known, then every path that disagrees with it is dropped, so what follows
+    always continues what was said. With all frames known at once it equals ``decode_labels``.
 
     Args:
         rate: frames a second.
@@ -118,7 +118,7 @@ class LiveSegmentation:
 
     def __init__(self, classes: int, rate: float, rule: SegmentRule = SegmentRule()):
         self.rate, self.rule = rate, rule
-        self.shortest = max(1, round(rule.shortest * rate))
+        self.shortest = max(2, round(rule.shortest * rate))
         self.score = np.full((self.shortest, classes), -np.inf)
         self.begun = False
 
@@ -176,14 +176,7 @@ class LiveSegmentation:
         new, kept = np.full_like(score, -np.inf), np.zeros_like(paths)
         new[1:], kept[1:] = score[:-1], paths[:-1]
         longer = score[-1] >= new[-1] - EQUAL
-        if self.shortest > 1 or begun:
-            new[-1], kept[-1] = np.where(longer, score[-1], new[-1]), np.where(longer[:, None], paths[-1], kept[-1])
+        new[-1], kept[-1] = np.where(longer, score[-1], new[-1]), np.where(longer[:, None], paths[-1], kept[-1])
         source = int(score[-1].argmax())
-        change = score[-1, source] - cost if begun else 0.0
-        if self.shortest > 1:
-            new[0], kept[0] = change, paths[-1, source]
-        else:
-            better = change > new[0]
-            new[0] = np.where(better, change, new[0])
-            kept[0] = np.where(better[:, None], paths[-1, source], kept[0])
+        new[0], kept[0] = score[-1, source] - cost if begun else 0.0, paths[-1, source]
         return new + evidence, kept

@@ -24,7 +24,7 @@ def worth(labels: np.ndarray, posterior: np.ndarray, speech: np.ndarray, rule: S
     return float(evidence.sum() - sum(cost[first] for first, _, _ in spans[1:]))
 
 
-RULES = st.builds(SegmentRule, shortest=st.sampled_from([0.02, 0.1, 0.6]), cost=st.sampled_from([0.02, 0.3]))
+RULES = st.builds(SegmentRule, shortest=st.sampled_from([0.04, 0.1, 0.6]), cost=st.sampled_from([0.02, 0.3]))
 
 
 @settings(max_examples=60)
