@@ -114,7 +114,7 @@ def diarize(
         raise InputError("--name needs --speakers")
     from sedtalker.emotion.events import track_changes
     from sedtalker.emotion.formats.conversation import check_conversation_name
-    from sedtalker.emotion.formats.files import check_track_name, note_left_out, track_formats
+    from sedtalker.emotion.formats.files import check_track_name, track_formats
     from sedtalker.emotion.formats.json import track_to_json
     from sedtalker.emotion.formats.labels import segments_to_rttm
     from sedtalker.emotion.plot import check_plot_name
@@ -166,7 +166,7 @@ def diarize(
     elif run.as_json:
         print(track_to_json(track), end="")
     elif rttm:
-        note_left_out(track_formats()[".rttm"], track)
+        track_formats()[".rttm"].note_left_out(track)
         print(segments_to_rttm(track.segments(), audio.stem), end="")
     else:
         print_emotions(track)

@@ -222,13 +222,13 @@ class TrackFormat:
     write: Callable[[EmotionTrack, str], str]
     keeps: frozenset[str] = frozenset()
 
-    def left_out(self, track: EmotionTrack) -> str | None:
-        """The parts of a track that the format cannot hold, in one line; None: nothing."""
+    def note_left_out(self, track: EmotionTrack) -> None:
+        """Log one line where the format has no place for something of a track."""
         held = {"bursts": (len(track.bursts), "vocal burst"), "extras": (len(track.extras), "further curve")}
         lost = [f"{n} {what}{'s' if n > 1 else ''}" for name, (n, what) in held.items() if n and name not in self.keeps]
-        if not lost:
-            return None
-        return f"{self.suffix} has no place for {' and '.join(lost)} of the track: left out; .json keeps all"
+        if lost:
+            said = " and ".join(lost)
+            log.warning(f"{self.suffix} has no place for {said} of the track: left out; .json keeps all")
 
 
 def segment_format(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from sedtalker.errors import InputError
 from sedtalker.plugins import load, parts_of_others
 from sedtalker.reading import is_file, read_text
 from sedtalker.storage import write_text
-
-log = logging.getLogger(__name__)
 
 MOST_TRACK_BYTES = {".json": 128 * 2**20, ".keys.json": 128 * 2**20}
 """Largest dense track, bytes; an hour takes about 25 MiB."""
@@ -51,11 +48,6 @@ def suffixes() -> str:
     return ", ".join(sorted(track_formats()))
 
 
-def _format_of(path: Path) -> TrackFormat | None:
-    name = path.name.lower()
-    return next((row for suffix, row in track_formats().items() if name.endswith(suffix)), None)
-
-
 def read_track(path: Path, duration: float | None = None) -> EmotionTrack:
     """A track from a file; JSON is dense, a short list or keys, the other formats hold segments, which are made dense.
 
@@ -69,9 +61,7 @@ def read_track(path: Path, duration: float | None = None) -> EmotionTrack:
     if not is_file(path):
         labels = ", ".join(CATEGORIES)
         raise InputError(f"{path}: no such track; give a file ({suffixes()}) or LABEL:INTENSITY with one of {labels}")
-    row = _format_of(path)
-    if row is None:
-        raise InputError(f"{path}: tracks are read from {suffixes()}")
+    row = check_track_name(path, "read from")
     text = read_text(path, "an emotion track", MOST_TRACK_BYTES.get(row.suffix, MOST_LABEL_BYTES))
     return row.read(text, duration, str(path))
 
@@ -88,23 +78,17 @@ def parse_emotion(text: str, duration: float | None = None) -> EmotionTrack:
     return read_track(Path(text), duration)
 
 
-def check_track_name(path: Path) -> TrackFormat:
-    """The format a track is written in under such a name.
+def check_track_name(path: Path, done: str = "written as") -> TrackFormat:
+    """The format of a track under such a name.
 
     Raises:
         InputError: no format has such a suffix.
     """
-    row = _format_of(path)
-    if row is None:
-        raise InputError(f"{path}: tracks are written as {suffixes()}")
-    return row
-
-
-def note_left_out(row: TrackFormat, track: EmotionTrack) -> None:
-    """Log one line where a format has no place for something of a track."""
-    lost = row.left_out(track)
-    if lost is not None:
-        log.warning(lost)
+    name = path.name.lower()
+    for suffix, row in track_formats().items():
+        if name.endswith(suffix):
+            return row
+    raise InputError(f"{path}: tracks are {done} {suffixes()}")
 
 
 def write_track(path: Path, track: EmotionTrack, recording: str | None = None) -> None:
@@ -114,5 +98,5 @@ def write_track(path: Path, track: EmotionTrack, recording: str | None = None) -
     it ``recording``, or as the file.
     """
     row = check_track_name(path)
-    note_left_out(row, track)
+    row.note_left_out(track)
     write_text(path, row.write(track, recording or path.stem))
