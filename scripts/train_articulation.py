@@ -32,17 +32,17 @@ from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, write_checkpoint
-from sedtalker.emotion.emotion_stream import FRAME_LENGTH
 from sedtalker.face.arkit import ARKIT_52, TALKING_INDEX, TALKING_SIDES
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation
+from sedtalker.nn.calls import alone
 from sedtalker.nn.engine import open_model
 from sedtalker.phonetics.pronunciation import ENGLISH
 from sedtalker.phonetics.recognition import open_recogniser, transcribed, whisper_folder
 from sedtalker.speech.encoder import EncoderPair, MelEncoder, open_encoder
 from sedtalker.speech.encoder_model import ArticulationConfig, ConvolutionHeadConfig
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead
-from sedtalker.speech.features import BILABIAL, EMOTION, FRAME_CLOCK, PHONE_INDEX, PHONES, SPEECH
+from sedtalker.speech.features import BILABIAL, EMOTION, FRAME_CLOCK, FRAME_LENGTH, PHONE_INDEX, PHONES, SPEECH
 from sedtalker.speech.speech_stream import STREAMED, EncoderStream
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.augmentation import read_material
@@ -226,7 +226,7 @@ def streamed(encoder: MelEncoder, context: int, copy: Copy, rng: np.random.Gener
     stream, final, before = EncoderStream(encoder, context + delay + hop, False), 0, np.zeros((0, encoder.channels))
     kept = list[tuple[Floats, NDArray[np.int64], Floats]]()
     for start in range(0, len(copy.sound) - hop * FRAME_LENGTH, hop * FRAME_LENGTH):
-        rows = stream.push(copy.sound[start : start + hop * FRAME_LENGTH], final).features.hidden
+        rows = alone(stream.steps(copy.sound[start : start + hop * FRAME_LENGTH], final)).features.hidden
         new = max(0, len(rows) - delay)
         learned = slice(final, final + new + LIPS_AHEAD)
         usual = new == hop and len(before) == context and learned.stop <= len(copy.mouth)

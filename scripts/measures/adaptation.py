@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from measures.intervals import Draws, bootstrap_interval, interval_over
 from sedtalker.audio import load_audio
-from sedtalker.emotion.adaptation import METHOD, METHODS, STRENGTH, Speech, adapted, log_posterior
+from sedtalker.emotion.adaptation import METHOD, METHODS, STRENGTH, adapted, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
@@ -79,7 +79,7 @@ class EncodedCorpus:
     name: str
     labels: NDArray[np.int64]
     speakers: NDArray[np.str_]
-    speech: tuple[tuple[Speech, ...], ...]
+    speech: tuple[tuple[Tensor, ...], ...]
 
 
 def evaluate_adaptation(
@@ -119,7 +119,7 @@ def adaptation_figures(
     scored: list[ScoredCorpus] = []
     columns, lean = without_unread(network)
     for corpus in counted(read, hook, "adapting", len(read)):
-        speech = tuple(tuple(Speech(piece.rows[:, columns]) for piece in clip) for clip in corpus.speech)
+        speech = tuple(tuple(piece[:, columns] for piece in clip) for clip in corpus.speech)
         figures, scores = figures_of_corpus(lean, replace(corpus, speech=speech), strength)
         out |= {f"{key}_{corpus.name}": value for key, value in figures.items()}
         scored.append(scores)
@@ -240,7 +240,7 @@ def speaker_halves(speakers: NDArray[np.str_], rng: np.random.Generator) -> tupl
 
 
 @torch.no_grad()
-def clip_scores(network: DiarizerNetwork, clips: Sequence[Sequence[Speech]]) -> NDArray[np.float64]:
+def clip_scores(network: DiarizerNetwork, clips: Sequence[Sequence[Tensor]]) -> NDArray[np.float64]:
     """Mean log-posterior (N, C) of clips in ``CATEGORIES``."""
     order = [network.config.labels.index(label) for label in CATEGORIES]
     return torch.stack([log_posterior(network, *pieces) for pieces in clips])[:, order].double().cpu().numpy()

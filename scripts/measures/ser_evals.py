@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from measures.adaptation import clip_scores, speaker_halves
 from measures.intervals import with_ends
 from sedtalker.audio import load_audio
-from sedtalker.emotion.adaptation import Method, Speech, adapted, speech_of
+from sedtalker.emotion.adaptation import Method, adapted, speech_of
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.inference import enrol
@@ -67,7 +68,7 @@ class ReadCorpus:
     labels: NDArray[np.int64]
     speakers: NDArray[np.str_]
     functionals: NDArray[np.float64]
-    speech: tuple[tuple[Speech, ...], ...]
+    speech: tuple[tuple[Tensor, ...], ...]
 
 
 def evaluate_ser_evals(

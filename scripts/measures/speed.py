@@ -21,16 +21,17 @@ from numpy.typing import NDArray
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.diarizer_model import EmotionModel
-from sedtalker.emotion.emotion_stream import FRAME_LENGTH, DiarizerStream, streamed_speech
+from sedtalker.emotion.emotion_stream import DiarizerStream, streamed_speech
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, frame_emotions, shown_frames
 from sedtalker.emotion.segmentation import LiveSegmentation, decode_labels
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.nn.calls import alone
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import MelEncoder, open_trained_encoder
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH
 from sedtalker.speech.speech_stream import EncoderStream, StreamedFeatures
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.joined_speech import clip_labels
@@ -189,7 +190,7 @@ def streamed(
         raise ValueError("recordings of at most a minute are scored here")
     encoder_stream = EncoderStream(encoder, 2 * frames)
     steps = [
-        _emotions(diarizer, encoder_stream.push(samples[start : start + step * FRAME_LENGTH]))
+        _emotions(diarizer, alone(encoder_stream.steps(samples[start : start + step * FRAME_LENGTH])))
         for start in range(0, len(samples), step * FRAME_LENGTH)
     ]
     shown = [shown_frames(now, diarizer.config.visible)[0] for now in steps]

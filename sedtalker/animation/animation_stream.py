@@ -26,8 +26,8 @@ from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.emotion_stream import FRAME_LENGTH, SpeechStream, StreamFrames
-from sedtalker.emotion.face_streams import LateEmotions, LipStream, TrackStream
+from sedtalker.emotion.emotion_stream import SpeechStream, StreamFrames
+from sedtalker.emotion.face_streams import LateEmotions, TrackStream
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.shown import Directed, Direction
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -36,7 +36,7 @@ from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH
 from sedtalker.speech.speech_stream import ArticulationStream, articulation_network
 from sedtalker.speech.voice_presence import PresenceStream
 
@@ -150,7 +150,10 @@ class FaceStream:
         self.emotions, self.style, self.directed = emotions, style, Directed(direction)
         self.decoder, self.tongue = decoder, TongueStream()
         self.shown, self.neutral = _chain(decoder, style), _chain(decoder, style) if split else None
-        reads, network = decoder.config.mouth_share and decoder.config.closes, articulation_network(emotions.encoder)
+        reads, network = (
+            decoder.config.mouth_share and decoder.config.closes,
+            articulation_network(emotions.encoder.sha256()),
+        )
         self.read = ArticulationStream(network) if network is not None and reads else None
         self.presence = None if network is None else PresenceStream()
         self.crossfade, self.mouth_crossfade = HopCrossfade(), HopCrossfade()
@@ -383,7 +386,7 @@ def emotion_stream(
     encoder: Encoder,
     settings: StreamSettings = StreamSettings(),
     track: EmotionTrack | None = None,
-) -> LipStream:
+) -> TrackStream:
     """The emotion of a stream: the given one of the settings, or a diarizer's.
 
     Args:

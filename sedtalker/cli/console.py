@@ -331,14 +331,16 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from sedtalker.emotion.fine import strongest
+    from sedtalker.emotion.emotion_stream import strongest_kinds
     from sedtalker.phonetics.pronunciation import joined
 
     console, rows = Console(stderr=stderr, highlight=False), list[list[str]]()
     for s in track.segments():
         rows.append(_cells(s, track.labels[0]))
         if track.extras:
-            rows[-1].append(", ".join(strongest(track.extras, (track.times >= s.start) & (track.times < s.end))))
+            inside = (track.times >= s.start) & (track.times < s.end)
+            means = [float(curve[inside].mean()) if inside.any() else 0.0 for curve in track.extras.values()]
+            rows[-1].append(", ".join(strongest_kinds(tuple(track.extras), means)))
         if track.words:
             rows[-1].append(escape(joined(word for *_, word in track.words_in(s.start, s.end))))
     more = [name for name, held in (("fine-grained emotions", track.extras), ("words", track.words)) if held]

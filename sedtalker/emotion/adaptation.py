@@ -17,7 +17,7 @@ recording the mean over its rows comes first, so that a run takes a second.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -51,32 +51,16 @@ AGREEMENT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Speech:
-    """Statistics of the functionals of a piece of speech.
-
-    Attributes:
-        rows: (N, F) functionals, one row each 160 ms of speech.
-    """
-
-    rows: Tensor
-
-    @property
-    def seconds(self) -> float:
-        """Approximate seconds of speech."""
-        return len(self.rows) * ROW / FRAME_CLOCK.rate
-
-
-@dataclass(frozen=True, eq=False)
 class SpokenRecording:
     """A recording that was read.
 
     Attributes:
-        speech: its pieces; none where nobody speaks.
+        speech: its pieces, functionals (N, F) with a row each 160 ms of speech; none where nobody speaks.
         label: its category by hand, or None.
         speaker: who speaks, or None where it is the same voice everywhere, or unknown.
     """
 
-    speech: tuple[Speech, ...]
+    speech: tuple[Tensor, ...]
     label: str | None = None
     speaker: str | None = None
 
@@ -87,7 +71,7 @@ class Fit:
 
     Attributes:
         pieces: recordings, or parts of long ones.
-        seconds: of speech.
+        seconds: of speech, about.
         labelled: recordings whose label it has learned.
         agreement: without labels, share of pieces that get the same category from diarizers adapted to either half of
             the others.
@@ -103,43 +87,43 @@ class Fit:
 
 
 @torch.no_grad()
-def described(network: DiarizerNetwork, features: SpeechFeatures) -> Iterator[Tensor]:
-    """The functionals (N, F) that the network reads, a row each 160 ms, in windows of a minute; see ``describe``.
-
-    Raises:
-        InputError: the features are those of another encoder.
-    """
-    for keep, first, batch in windows(network, features):
-        rows, _ = network.describe(network.channels(network.tensors(batch)))
-        yield rows[0, (keep.start - first) // ROW : -(-(keep.stop - first) // ROW)]
-
-
 def spoken_rows(network: DiarizerNetwork, features: SpeechFeatures) -> tuple[Tensor, Doubles]:
     """The functionals (N, F) of a recording where somebody speaks, and the seconds (N,) that they are of.
 
+    The network reads them in windows of a minute, a row each 160 ms; see ``describe``.
+
     Raises:
         InputError: the features are those of another encoder.
     """
-    rows = torch.cat([part.cpu() for part in described(network, features)])
+    parts = []
+    for keep, first, batch in windows(network, features):
+        part, _ = network.describe(network.channels(network.tensors(batch)))
+        parts.append(part[0, (keep.start - first) // ROW : -(-(keep.stop - first) // ROW)].cpu())
+    rows = torch.cat(parts)
     active = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
     spoken = active[ROW // 2 :: ROW][: len(rows)]
     times = features.clock.times(len(active))[ROW // 2 :: ROW][: len(rows)]
     return rows[: len(spoken)][torch.from_numpy(spoken)], times[spoken]
 
 
-def speech_of(network: DiarizerNetwork, features: SpeechFeatures) -> list[Speech]:
+def speech_of(network: DiarizerNetwork, features: SpeechFeatures) -> list[Tensor]:
     """The functionals of a recording where somebody speaks, in pieces of about ``PIECE_SECONDS``; none without speech.
 
     Raises:
         InputError: the features are those of another encoder.
     """
     rows, _ = spoken_rows(network, features)
-    pieces = max(1, round(len(rows) * ROW / FRAME_CLOCK.rate / PIECE_SECONDS))
-    return [Speech(part) for part in rows.chunk(pieces) if len(part)]
+    pieces = max(1, round(seconds_of([rows]) / PIECE_SECONDS))
+    return [part for part in rows.chunk(pieces) if len(part)]
+
+
+def seconds_of(speech: Sequence[Tensor]) -> float:
+    """Seconds of speech that functionals are of, about."""
+    return sum(map(len, speech)) * ROW / FRAME_CLOCK.rate
 
 
 def adapted(
-    network: DiarizerNetwork, speech: Sequence[Speech], strength: float = STRENGTH, method: Method = METHOD
+    network: DiarizerNetwork, speech: Sequence[Tensor], strength: float = STRENGTH, method: Method = METHOD
 ) -> DiarizerNetwork:
     """A copy of a network that fits the pieces, each counting alike.
 
@@ -151,16 +135,15 @@ def adapted(
     moved = with_mean_moved(network, speech, strength)
     if method == "mean" or not strength:
         return moved
-    rows = [piece.rows for piece in speech]
     if method == "pseudo":
-        return self_trained(moved, rows, SelfTraining(alignment=strength))
-    inputs, weight, bias = linear_part(moved, rows)
+        return self_trained(moved, speech, strength)
+    inputs, weight, bias = linear_part(moved, speech)
     offsets = balance(inputs @ weight.T + bias, strength)
     return with_linear_part(moved, torch.zeros_like(weight), offsets)
 
 
 @torch.no_grad()
-def with_mean_moved(network: DiarizerNetwork, speech: Sequence[Speech], strength: float) -> DiarizerNetwork:
+def with_mean_moved(network: DiarizerNetwork, speech: Sequence[Tensor], strength: float) -> DiarizerNetwork:
     """A copy of a network whose mean of the functionals lies so far on the way to that of the pieces."""
     changed = deepcopy(network)
     changed.mean += strength * (_usual(speech).to(changed.mean) - changed.mean)
@@ -168,13 +151,13 @@ def with_mean_moved(network: DiarizerNetwork, speech: Sequence[Speech], strength
 
 
 def fit_of(
-    network: DiarizerNetwork, speech: Sequence[Speech], strength: float = STRENGTH, method: Method = METHOD
+    network: DiarizerNetwork, speech: Sequence[Tensor], strength: float = STRENGTH, method: Method = METHOD
 ) -> Fit:
     """Report on an adaptation."""
     halves = [adapted(network, speech[k::2] or speech, strength, method) for k in range(2)]
     answers = [torch.stack([log_posterior(half, piece).argmax() for piece in speech]) for half in halves]
     same = float((answers[0] == answers[1]).float().mean())
-    return Fit(len(speech), sum(p.seconds for p in speech), same, float(network.distances(_usual(speech))))
+    return Fit(len(speech), seconds_of(speech), same, float(network.distances(_usual(speech))))
 
 
 def check_fit(fit: Fit, agreement: float = AGREEMENT) -> None:
@@ -194,9 +177,9 @@ def check_fit(fit: Fit, agreement: float = AGREEMENT) -> None:
         )
 
 
-def log_posterior(network: DiarizerNetwork, *pieces: Speech) -> Tensor:
+def log_posterior(network: DiarizerNetwork, *pieces: Tensor) -> Tensor:
     """The log-posterior (C,) of speech as a whole, each second of it counting alike."""
-    inputs, weight, bias = linear_part(network, [torch.cat([piece.rows for piece in pieces])])
+    inputs, weight, bias = linear_part(network, [torch.cat(pieces)])
     return F.log_softmax(inputs @ weight.T + bias, 1)[0]
 
 
@@ -213,31 +196,21 @@ def adapted_card(card: str, fit: Fit, method: Method = METHOD) -> str:
     return f"{card.rstrip()}\n\n## Adapted\n{done} The figures above are those before.\n"
 
 
-def _usual(speech: Sequence[Speech]) -> Tensor:
-    return torch.stack([piece.rows.mean(0) for piece in speech]).mean(0)
+def _usual(speech: Sequence[Tensor]) -> Tensor:
+    return torch.stack([piece.mean(0) for piece in speech]).mean(0)
 
 
 ALIGNMENT_STEPS = 60
 """Iterations of ``balance``; it has settled long before."""
 
 
-@dataclass(frozen=True)
-class SelfTraining:
-    """Hyper-parameters, chosen on corpora that were never trained on (``docs/diarizer.md``).
-
-    Attributes:
-        rounds: of labelling and learning.
-        sharpness: divides the log-posterior before it becomes a soft label; under 1 labels are sharper than answers.
-        hold: weight of the squared change of the weights.
-        alignment: how far the shares of the categories are evened out, 0 to 1.
-        iterations: of the optimiser in each round.
-    """
-
-    rounds: int = 2
-    sharpness: float = 0.5
-    hold: float = 1e-2
-    alignment: float = 0.5
-    iterations: int = 12
+# Numbers of self-training, chosen on corpora that were never trained on (``docs/diarizer.md``).
+ROUNDS, ITERATIONS = 2, 12
+"""Rounds of labelling and learning, and iterations of the optimiser in each."""
+SHARPNESS = 0.5
+"""Divides the log-posterior before it becomes a soft label; under 1 labels are sharper than answers."""
+HOLD = 1e-2
+"""Weight of the squared change of the weights."""
 
 
 @torch.no_grad()
@@ -255,23 +228,22 @@ def balance(log_posterior: Tensor, alignment: float = 1.0) -> Tensor:
     return alignment * (offsets - offsets.mean())
 
 
-def self_trained(
-    network: DiarizerNetwork, rows: Sequence[Tensor], settings: SelfTraining = SelfTraining()
-) -> DiarizerNetwork:
+def self_trained(network: DiarizerNetwork, rows: Sequence[Tensor], alignment: float = STRENGTH) -> DiarizerNetwork:
     """A copy of a network whose last layers have learned from its answers.
 
     Args:
         network: a diarizer, already moved to the recordings by other means.
         rows: functionals (N_i, F) of each recording.
+        alignment: how far the shares of the categories are evened out, 0 to 1.
     """
     inputs, weight, bias = linear_part(network, rows)
     learned, shift = weight, bias
-    for _ in range(settings.rounds):
+    for _ in range(ROUNDS):
         scores = inputs @ learned.T + shift
-        wanted = ((scores + balance(scores, settings.alignment)) / settings.sharpness).softmax(1)
-        learned, shift = _fitted(inputs, wanted, weight, bias, settings)
+        wanted = ((scores + balance(scores, alignment)) / SHARPNESS).softmax(1)
+        learned, shift = _fitted(inputs, wanted, weight, bias)
     scores = inputs @ learned.T + shift
-    return with_linear_part(network, learned - weight, shift + balance(scores, settings.alignment) - bias)
+    return with_linear_part(network, learned - weight, shift + balance(scores, alignment) - bias)
 
 
 @torch.no_grad()
@@ -305,20 +277,18 @@ def _used(last: nn.Linear, classes: int) -> Tensor:
 
 
 @torch.enable_grad()
-def _fitted(
-    inputs: Tensor, wanted: Tensor, weight: Tensor, bias: Tensor, settings: SelfTraining
-) -> tuple[Tensor, Tensor]:
+def _fitted(inputs: Tensor, wanted: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Weight and bias of least cross-entropy with soft labels, confident recordings counting more."""
     middle, sure = inputs.mean(0), wanted.amax(1)
     centred, before, sure = inputs - middle, inputs @ weight.T + bias, sure / sure.sum()
     change = torch.zeros_like(weight, requires_grad=True)
     shift = torch.zeros_like(bias, requires_grad=True)
-    optimizer = torch.optim.LBFGS([change, shift], max_iter=settings.iterations, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([change, shift], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         optimizer.zero_grad()
         log = F.log_softmax(before + centred @ change.T + shift, 1)
-        loss = -(sure[:, None] * wanted * log).sum() + settings.hold * change.square().sum()
+        loss = -(sure[:, None] * wanted * log).sum() + HOLD * change.square().sum()
         loss.backward()
         return float(loss.detach())
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,11 @@ from sedtalker.plugins import plugin
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speakers.separation import CROSSTALK, Speakers, cut_apart
 from sedtalker.speakers.turns import Turns
-from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH
 
-FRAME = round(SAMPLE_RATE / FRAME_CLOCK.rate)
-"""Samples of a frame of the emotion track."""
+if TYPE_CHECKING:
+    from sedtalker.emotion.diarizer import Diarizer
+
 PAUSE_SECONDS = 0.3
 """Silence on either side of a turn that stays between it and the next: the words of two turns are no phrase, and
 windows that hold twice as much speech as usual find fewer changes."""
@@ -124,44 +125,32 @@ class Conversation:
 
 
 def emotions_by_speaker(
-    speakers: Speakers,
-    encoder: Callable[[Audio], SpeechFeatures],
-    frames_of: Callable[[Audio, SpeechFeatures], FrameEmotions],
-    bursts_of: Callable[[SpeechFeatures, FrameEmotions | None], tuple[Burst, ...]],
-    classes: int,
-    hook: Hook = no_progress,
+    diarizer: Diarizer, speakers: Speakers, hook: Hook = no_progress
 ) -> tuple[Speakers, dict[str, tuple[FrameEmotions, tuple[Burst, ...]]]]:
     """The emotion of every frame of a recording for each speaker by name, and their vocal bursts.
-
-    Args:
-        speakers: of the recording.
-        encoder: gives the features of some sound.
-        frames_of: the emotion of every frame of some sound with its features, 50 a second.
-        bursts_of: the vocal bursts in such features, with their ``frames_of`` if that is known.
-        classes: how many categories there are.
-        hook: see ``sedtalker.progress``.
 
     Returns:
         The speakers, see ``with_bursts``, and what each of them expresses.
     """
+    encoder, frames_of = diarizer.encoder, diarizer.frames
     alone, whole = False, None
     with one_step(hook, "finding vocal bursts"):
         if speakers.channels:
-            speakers, bursts = with_bursts(speakers, lambda channel: bursts_of(encoder(channel), None))
+            speakers, bursts = with_bursts(speakers, lambda channel: diarizer.bursts(encoder(channel)))
         else:
             features = encoder(speakers.mixed)
             alone = speaks_alone(speakers.turns, features.speech)
             if alone or len(speakers.names) > 1:
                 whole = frames_of(speakers.mixed, features)
-            bursts = shared_bursts(bursts_of(features, whole), speakers.turns, alone)
+            bursts = shared_bursts(diarizer.bursts(features, whole), speakers.turns, alone)
     found = {}
     for name in speakers.names:
         with one_step(hook, f"recognising the emotion of {name}"):
             if whole is not None and alone:
                 frames = whole
             else:
-                frames = speaker_frames(speakers, name, lambda sound: frames_of(sound, encoder(sound)), classes)
-                frames = frames if whole is None else averaged(frames, whole, speakers.turns, name)
+                own = speaker_frames(speakers, name, lambda sound: frames_of(sound, encoder(sound)), diarizer.labels)
+                frames = own if whole is None else averaged(own, whole, speakers.turns, name)
         found[name] = frames, bursts[name]
     return speakers, found
 
@@ -194,7 +183,7 @@ def _spans(bursts: Iterable[Burst]) -> list[tuple[float, float]]:
 
 
 def speaker_frames(
-    speakers: Speakers, name: str, frames_of: Callable[[Audio], FrameEmotions], classes: int = len(CATEGORIES)
+    speakers: Speakers, name: str, frames_of: Callable[[Audio], FrameEmotions], labels: tuple[str, ...] = CATEGORIES
 ) -> FrameEmotions:
     """The emotion of every frame of the recording for one speaker, made of their own speech alone.
 
@@ -202,13 +191,13 @@ def speaker_frames(
         speakers: of the recording.
         name: of the speaker.
         frames_of: the emotion of every frame of some sound, 50 a second.
-        classes: how many categories that has.
+        labels: the categories that it has.
     """
     sound = speakers.sounds[name]
     count = FRAME_CLOCK.frames(sound.duration)
     own = own_frames(speakers.turns, name, count)
     if not len(own):
-        neutral = np.zeros((count, classes), np.float32)
+        neutral = np.zeros((count, len(labels)), np.float32)
         neutral[:, 0] = 1.0
         return FrameEmotions(neutral, np.zeros(count, np.float32), np.zeros(count, bool))
     return scattered(frames_of(joined(sound, own)), own, count)
@@ -276,7 +265,7 @@ def own_frames(turns: Turns, speaker: str, frames: int) -> NDArray[np.int64]:
 
 def joined(sound: Audio, frames: NDArray[np.int64]) -> Audio:
     """The samples of some frames of a recording, one after another."""
-    padded = np.pad(sound.samples, (0, -len(sound.samples) % FRAME)).reshape(-1, FRAME)
+    padded = np.pad(sound.samples, (0, -len(sound.samples) % FRAME_LENGTH)).reshape(-1, FRAME_LENGTH)
     return replace(sound, samples=np.ascontiguousarray(padded[frames[frames < len(padded)]].reshape(-1)))
 
 

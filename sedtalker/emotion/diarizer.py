@@ -30,7 +30,9 @@ from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_trai
 from sedtalker.speech.features import EMOTION, FRAME_CLOCK, FROM_HUB, SpeechFeatures
 
 if TYPE_CHECKING:
-    from sedtalker.emotion.adaptation import Fit, Method, Speech, SpokenRecording
+    from torch import Tensor
+
+    from sedtalker.emotion.adaptation import Fit, Method, SpokenRecording
     from sedtalker.emotion.conversation import Conversation
     from sedtalker.emotion.network import DiarizerNetwork
     from sedtalker.emotion.published_models import AudioClassifier
@@ -56,7 +58,9 @@ class Diarizer:
     Attributes:
         name: of the weights.
         licence: SPDX identifier of the licence of the weights.
-        encoder: gives the features that the network reads.
+        network: gives the emotion of every frame.
+        encoder: gives the speech features that it was trained on.
+        rule: how the emotions of frames become a track.
         labels: the categories, in the order of the posterior.
         classifier: a classifier of the hub that gives the categories, or None.
         folder: the checkpoint that the weights come from, or None.
@@ -75,16 +79,7 @@ class Diarizer:
         rule: TrackRule = TrackRule(),
         classifier: AudioClassifier | None = None,
     ):
-        """Use ``from_pretrained``; this takes its parts.
-
-        Args:
-            network: gives the emotion of every frame.
-            encoder: gives the speech features it was trained on.
-            name: see above.
-            licence: see above.
-            rule: how the emotions of frames become a track.
-            classifier: see above.
-        """
+        """Use ``from_pretrained``; this takes its parts."""
         self.network, self.encoder, self.rule, self.classifier = network, encoder, rule, classifier
         self.name, self.licence = name, licence
         self.folder: Path | None = None
@@ -220,12 +215,7 @@ class Diarizer:
             if isinstance(speakers, str):
                 with one_step(hook, "finding the speakers"):
                     speakers = separate(recording, speakers, max_seconds)
-
-            def bursts_of(features: SpeechFeatures, frames: FrameEmotions | None) -> tuple[Burst, ...]:
-                return self._bursts(features, frames if self.classifier is None else None)
-
-            parts = self.encoder, self.frames, bursts_of, len(self.labels)
-            speakers, found = emotions_by_speaker(speakers, *parts, hook)
+            speakers, found = emotions_by_speaker(self, speakers, hook)
             tracks = dict[str, EmotionTrack]()
             for name, (frames, bursts) in found.items():
                 track = self._shaped(frames, FRAME_CLOCK, speakers.mixed.duration, fill_scale)
@@ -255,22 +245,22 @@ class Diarizer:
             note_unfamiliar(frames, features.clock.rate)
         track = self._shaped(frames, features.clock, audio.duration, fill_scale)
         extras = track.extras if self.fine is None else self.fine(features)
-        return replace(track, bursts=self._bursts(features, frames), extras=extras)
+        return replace(track, bursts=self.bursts(features, frames), extras=extras)
 
     def frames(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> FrameEmotions:
         """The emotion of every frame, by the network and, where there is one, the classifier."""
         if self.classifier is None:
             return frame_emotions(self.network, features, voice)
-        from sedtalker.emotion.published_models import classified_emotions
+        from sedtalker.emotion.published_models import classify
 
-        times = features.clock.times(len(features))
-        return classified_emotions(self.classifier, audio, frame_emotions(self.network, features), times)
+        own, times = frame_emotions(self.network, features), features.clock.times(len(features))
+        return FrameEmotions(classify(self.classifier, audio, times), own.intensity, own.speech)
 
     def _shaped(self, frames: FrameEmotions, clock: FrameClock, duration: float, fill_scale: bool) -> EmotionTrack:
         """The track of such frames."""
         return emotion_track(frames, clock, duration, self.labels, replace(self.rule, fill_scale=fill_scale))
 
-    def _bursts(self, features: SpeechFeatures, frames: FrameEmotions | None = None) -> tuple[Burst, ...]:
+    def bursts(self, features: SpeechFeatures, frames: FrameEmotions | None = None) -> tuple[Burst, ...]:
         """Vocal bursts by the encoder of emotion, where it is the encoder or one of the two; ``frames``: if known."""
         own, encoder = features, self.encoder
         if isinstance(encoder, EncoderPair):
@@ -278,7 +268,8 @@ class Diarizer:
         found = find_bursts(own, encoder.sha256())
         if not found:
             return found
-        return of_voices(found, attenuation((frames or frame_emotions(self.network, features)).distance))
+        known = frames if frames is not None and self.classifier is None else frame_emotions(self.network, features)
+        return of_voices(found, attenuation(known.distance))
 
     def with_fine(self, source: str | Path | None = None) -> Diarizer:
         """The same diarizer, whose tracks also have curves of fine-grained emotions (``extras``).
@@ -311,8 +302,8 @@ class Diarizer:
 
     def speech(
         self, recording: Recording, rate: int | None = None, max_seconds: float = LONGEST_SECONDS
-    ) -> list[Speech]:
-        """Statistics of a recording for ``adapt``, in pieces of ten seconds of speech; empty without speech.
+    ) -> list[Tensor]:
+        """Functionals of a recording for ``adapt``, in pieces of ten seconds of speech; empty without speech.
 
         Raises:
             InputError: the sound cannot be read, or a classifier of the hub gives the categories.
@@ -358,7 +349,7 @@ class Diarizer:
         self, recordings: Sequence[SpokenRecording], strength: float | None = None, method: Method | None = None
     ) -> Diarizer:
         """``adapt`` for recordings that ``speech`` has read already."""
-        from sedtalker.emotion.adaptation import METHOD, STRENGTH, Fit, adapted, check_fit, fit_of
+        from sedtalker.emotion.adaptation import METHOD, STRENGTH, Fit, adapted, check_fit, fit_of, seconds_of
         from sedtalker.emotion.few_shot import learned
 
         own, method = self.in_torch(), method or METHOD
@@ -368,7 +359,7 @@ class Diarizer:
         with torch_threads(1):
             if labelled:
                 network = learned(own, recordings, strength)
-                fit = Fit(len(speech), sum(piece.seconds for piece in speech), labelled=labelled)
+                fit = Fit(len(speech), seconds_of(speech), labelled=labelled)
             else:
                 fit = fit_of(own, speech, strength, method) if speech else Fit(0, 0.0)
                 check_fit(fit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Mask, Reals, runs
 from sedtalker.audio.activity import ActivityRule, speech_activity
-from sedtalker.audio.audio import SAMPLE_RATE, bounded, in_full_scale
+from sedtalker.audio.audio import bounded, in_full_scale
 from sedtalker.emotion.burst_detector import SHOWN_KINDS, VOICE, burst_model, burst_steps
 from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
@@ -22,11 +22,9 @@ from sedtalker.emotion.track import CATEGORIES, SILENCE, Segment
 from sedtalker.errors import InputError
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
-from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH, SpeechFeatures
 from sedtalker.speech.speech_stream import EncoderStream, StreamedFeatures
 
-FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
-"""Samples of a frame."""
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
 """Usual look-ahead, and time between results."""
 NO_CURVES = np.zeros((0, 0), np.float32)
@@ -98,39 +96,26 @@ class SpeechStream:
         hop: float = HOP_SECONDS,
         context: int = 0,
     ):
+        self.encoder = encoder
         self.delay, self.hop = frame_count(look_ahead, "look-ahead", 0), frame_count(hop, "hop", 1)
         context = max(context + encoder.context, self.activity_frames)
         self.encoder_stream = EncoderStream(encoder, context + self.delay + self.hop, self.reads_every)
+        self.labels: tuple[str, ...] = CATEGORIES
+        """The categories."""
+        self.kinds: tuple[str, ...] = ()
+        """The fine-grained emotions, in the order of ``StreamFrames.fine``."""
+        self.burst_kinds: tuple[str, ...] = ()
+        """The vocal bursts, in the order of ``StreamFrames.bursts``; none where no detector knows the encoder."""
         self.newest: SpeechFeatures | None = None
         self.waiting: list[Floats] = []
         self.final = 0
         self.ended = False
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The categories."""
-        return CATEGORIES
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The fine-grained emotions, in the order of ``StreamFrames.fine``."""
-        return ()
-
-    @property
-    def burst_kinds(self) -> tuple[str, ...]:
-        """The vocal bursts, in the order of ``StreamFrames.bursts``."""
-        return ()
-
-    @property
     def features(self) -> SpeechFeatures:
         """Those of the frames that became final last, and of all that are known after them."""
         assert self.newest
         return self.newest
-
-    @property
-    def encoder(self) -> MelEncoder:
-        """The encoder of the features."""
-        return self.encoder_stream.hidden.encoder
 
     def push(self, samples: Reals) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz, any number of them: in [-1, 1], or integers in their full scale.
@@ -199,7 +184,7 @@ class SpeechStream:
 class DiarizerStream(SpeechStream):
     """The diarizer over a ``SpeechStream``.
 
-    The prediction for time t is what the encoder (``MelEncoder.so_far``) and ``frame_emotions`` would give of the sound
+    The prediction for time t is what the encoder and ``frame_emotions`` would give of the sound, unknown beyond it,
     until the first multiple of ``hop`` not before ``t + look_ahead``: level, spectrum and speaker are normalised by it,
     never by what comes later. Equal to that within ``TOLERANCE``, but sounds that were no voice when they ended
     (``no_voice_steps``) stay none. Labels are those of what a face shows, decided with the same look-ahead
@@ -235,24 +220,11 @@ class DiarizerStream(SpeechStream):
         diarizer.prepare_stream()
         self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
         self.detector = burst_model(encoder.sha256())
+        self.labels, self.kinds = diarizer.config.labels, () if fine is None else fine.kinds
+        self.burst_kinds = () if self.detector is None else SHOWN_KINDS
         self.other = np.zeros(0, np.int64)
         """Numbers of the kept frames of sounds that are no voice."""
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The categories."""
-        return self.diarizer.config.labels
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The fine-grained emotions."""
-        return () if self.fine is None else self.fine.kinds
-
-    @property
-    def burst_kinds(self) -> tuple[str, ...]:
-        """See ``SpeechStream``; none where the detector was trained on another encoder."""
-        return () if self.detector is None else SHOWN_KINDS
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
         speech, numbers = streamed_speech(streamed), streamed.first + np.arange(len(streamed.features))
@@ -309,9 +281,9 @@ def frames_of(stream: DiarizerStream, sound: Iterable[Reals]) -> Iterator[Stream
     yield stream.flush()
 
 
-def strongest_kinds(kinds: tuple[str, ...], values: Reals) -> dict[str, float]:
+def strongest_kinds(kinds: tuple[str, ...], values: Reals | Sequence[float]) -> dict[str, float]:
     """The strongest of some fine-grained emotions by name, from their values (K,)."""
-    return {kinds[k]: round(float(values[k]), 3) for k in np.argsort(-values, kind="stable")[:NAMED_KINDS]}
+    return {kinds[k]: round(float(values[k]), 3) for k in np.argsort(-np.asarray(values), kind="stable")[:NAMED_KINDS]}
 
 
 def summaries(

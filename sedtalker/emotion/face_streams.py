@@ -30,20 +30,35 @@ LIPS_SECONDS = 2.0
 """Sound before the newest that is kept for the lips."""
 
 
-class LipStream(SpeechStream):
-    """A ``SpeechStream`` that keeps only what lips need; its subclasses know the emotion from elsewhere."""
+class TrackStream(SpeechStream):
+    """A given track over a ``SpeechStream`` that keeps only what lips need: no diarizer is needed.
+
+    Args:
+        given: the emotion, held beyond both ends; frames that are not yet final follow another one from when it is put
+            here. None: a subclass knows it from elsewhere.
+        encoder: of the features, a decoder's.
+        look_ahead: see ``SpeechStream``, as hop.
+    """
 
     reads_every = False
     activity_frames = 0
 
-    def __init__(self, encoder: MelEncoder, look_ahead: float, hop: float, given: EmotionTrack | None = None):
+    def __init__(self, given: EmotionTrack | None, encoder: MelEncoder, look_ahead: float, hop: float):
         super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
         self.encoder_stream.hidden.stale = LIPS_CHANGE
         self.given = given
-        """An emotion that is given; frames that are not yet final follow another one from when it is put here."""
+
+    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
+        yield from ()
+        times = streamed.features.clock.times(len(streamed.features))[since : since + count]
+        assert self.given is not None
+        given = self.given.at(times)
+        label = (given.posterior * given.intensity[:, None]).argmax(1)
+        speech = streamed.features.speech[since : since + count]
+        return StreamFrames(times, given.posterior, given.intensity, speech, label, given.posterior)
 
 
-class LateEmotions(LipStream):
+class LateEmotions(TrackStream):
     """Features ``look_ahead`` after they were said, with the emotion that a diarizer had recognised by then.
 
     Frames that have become final carry what the diarizer said last, eased over ``ONSET_SECONDS``; before it has said
@@ -52,13 +67,12 @@ class LateEmotions(LipStream):
 
     Args:
         emotions: a fresh stream of a diarizer; its labels are those of the frames.
-        encoder: of the features, a decoder's.
-        look_ahead: see ``SpeechStream``, as hop.
+        encoder: see ``TrackStream``, as look_ahead and hop.
     """
 
     def __init__(self, emotions: DiarizerStream, encoder: MelEncoder, look_ahead: float, hop: float):
-        super().__init__(encoder, look_ahead, hop)
-        self.emotions = emotions
+        super().__init__(None, encoder, look_ahead, hop)
+        self.emotions, self.labels, self.burst_kinds = emotions, emotions.labels, emotions.burst_kinds
         hidden = emotions.encoder_stream.hidden
         hidden.stale, hidden.refreshed = REFRESHED_CHANGE, round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
         self.backlog: list[Floats] = []
@@ -76,16 +90,6 @@ class LateEmotions(LipStream):
         self.posterior = self.wanted = posterior
         self.intensity = self.wanted_intensity = intensity
         self.label = int(posterior.argmax())
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The categories."""
-        return self.emotions.labels
-
-    @property
-    def burst_kinds(self) -> tuple[str, ...]:
-        """The vocal bursts."""
-        return self.emotions.burst_kinds
 
     def settle(self) -> None:
         """Run the diarizer on buffered audio in idle time."""
@@ -126,25 +130,3 @@ class LateEmotions(LipStream):
             label = (posterior * intensity[:, None]).argmax(1)
         speech, bursts = streamed.features.speech[part], np.tile(self.bursts, (count, 1))
         return StreamFrames(times, posterior, intensity, speech, label, posterior, bursts=bursts)
-
-
-class TrackStream(LipStream):
-    """A given track over a ``SpeechStream``: no diarizer is needed.
-
-    Args:
-        track: the emotion, held beyond both ends.
-        encoder: of the features that somebody else needs, a decoder's.
-        look_ahead: see ``SpeechStream``, as hop.
-    """
-
-    def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
-        super().__init__(encoder, look_ahead, hop, track)
-
-    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
-        yield from ()
-        times = streamed.features.clock.times(len(streamed.features))[since : since + count]
-        assert self.given is not None
-        given = self.given.at(times)
-        label = (given.posterior * given.intensity[:, None]).argmax(1)
-        speech = streamed.features.speech[since : since + count]
-        return StreamFrames(times, given.posterior, given.intensity, speech, label, given.posterior)

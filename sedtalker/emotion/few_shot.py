@@ -149,7 +149,7 @@ def check_categories(names: Collection[str]) -> None:
 
 def descriptions(network: DiarizerNetwork, recordings: Sequence[SpokenRecording]) -> Descriptions:
     """What a head on top of a network knows of recordings with speech."""
-    rows = [torch.cat([piece.rows for piece in recording.speech]) for recording in recordings]
+    rows = [torch.cat(recording.speech) for recording in recordings]
     hidden, weight, bias = linear_part(network, rows)
     with torch.no_grad():
         functionals = torch.stack([network.standardised(part.to(network.mean)).mean(0).cpu() for part in rows])

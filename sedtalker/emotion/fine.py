@@ -8,21 +8,19 @@ frequent; ``docs/diarizer.md`` has the agreement with what speakers were asked f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from sedtalker.arrays import Doubles, Floats, Mask, Reals
+from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.nn.engine import Model
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
 
-Statistic = Literal["mean", "deviation", "min", "max"]
+Statistic = Literal["mean", "deviation"]
 """Statistics of every channel over a window."""
 PIECE_ROWS = 400
 """Rows that are computed at once: about a minute."""
@@ -76,26 +74,16 @@ def pooled_windows(
     start, stop = max(0, first * ROW - half), min(len(channels), (last - 1) * ROW + half + 1)
     padding = start - (first * ROW - half), (last - 1) * ROW + half + 1 - stop
     weight = np.pad(speech[start:stop], padding)
-    values = np.pad(channels[start:stop], (padding, (0, 0)))
-    spoken = np.where(weight[:, None], values, 0.0)
-    rows: dict[Statistic, Doubles] = {}
+    spoken = np.where(weight[:, None], np.pad(channels[start:stop], (padding, (0, 0))), 0.0)
     begin = ROW * np.arange(last - first)
     end = begin + 2 * half + 1
     frames = np.maximum(_sums(weight[:, None], begin, end), 1e-6)
-    rows["mean"] = mean = _sums(spoken, begin, end) / frames
-    if "deviation" in config.statistics:
-        rows["deviation"] = np.sqrt(np.maximum(_sums(np.square(spoken), begin, end) / frames - np.square(mean), 0.0))
-    for name, sign in _EXTREMES.items():
-        if name in config.statistics:
-            highest = np.where(weight[:, None], sign * values, -np.inf)
-            rows[name] = sign * sliding_window_view(highest, 2 * half + 1, 0)[::ROW].max(-1)
+    mean = _sums(spoken, begin, end) / frames
+    deviation = np.sqrt(np.maximum(_sums(np.square(spoken), begin, end) / frames - np.square(mean), 0.0))
+    rows: dict[Statistic, Doubles] = {"mean": mean, "deviation": deviation}
     talks = frames[:, 0] > 0.5
     joined = np.concatenate([rows[name] for name in config.statistics], 1)
     return np.where(talks[:, None], joined, 0.0).astype(np.float32), talks
-
-
-_EXTREMES: dict[Statistic, float] = {"max": 1.0, "min": -1.0}
-"""Statistics that are a greatest value, and the sign under which they are."""
 
 
 def _sums(values: NDArray[Any], first: NDArray[np.int64], last: NDArray[np.int64]) -> Doubles:
@@ -179,9 +167,3 @@ class FineEmotions:
 def _half(config: FineConfig) -> int:
     """Frames on either side of the middle one of a window."""
     return round(0.5 * config.seconds * FRAME_CLOCK.rate)
-
-
-def strongest(curves: Mapping[str, Reals], inside: Mask, count: int = 3) -> Sequence[str]:
-    """Names of the curves with the greatest means over some frames, greatest first."""
-    means = {name: float(np.mean(curve[inside])) if inside.any() else 0.0 for name, curve in curves.items()}
-    return sorted(means, key=lambda name: -means[name])[:count]

@@ -6,7 +6,6 @@ general; the difference is what normalises the speaker without any other recordi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -191,16 +190,6 @@ def moments(window: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance.clamp_min(0.0) + mean.square()
 
 
-def _pooled(voices: Sequence[Voice]) -> Voice:
-    """One voice of several, each counting by its frames."""
-    weight = torch.stack([v.weight for v in voices])
-    each = _per_channel(weight, voices[0].mean.shape[-1])
-    total = each.sum(0).clamp_min(1e-6)
-    mean = (each * torch.stack([v.mean for v in voices])).sum(0) / total
-    square = (each * torch.stack([v.square for v in voices])).sum(0) / total
-    return Voice(weight.sum(0), mean, square)
-
-
 def centre_on_voice(last: Tensor, weight: Tensor, voice: Voice) -> Tensor:
     """The longest window's functionals pooled with a voice.
 
@@ -212,18 +201,17 @@ def centre_on_voice(last: Tensor, weight: Tensor, voice: Voice) -> Tensor:
     Returns:
         Same shape as ``last``; unchanged where the voice has no frames.
     """
-    mean, square = moments(last)
-    own = Voice(weight, mean, square)
-
-    def spread(values: Tensor) -> Tensor:
-        return torch.broadcast_to(values, (*last.shape[:-1], values.shape[-1]))
-
-    other = Voice(spread(voice.weight), spread(voice.mean), spread(voice.square))
-    _, mean, square, _ = _pooled([own, other])
+    channels = last.shape[-1] // 2
+    own, other = (_per_channel(each, channels) for each in (weight, voice.weight.expand_as(weight)))
+    total = (own + other).clamp_min(1e-6)
+    mean, square = (
+        (own * here + other * there) / total
+        for here, there in zip(moments(last), (voice.mean, voice.square), strict=True)
+    )
     deviation = (square - mean.square()).clamp_min(0.0).add(VARIANCE_FLOOR).sqrt()
     spoken = mean.shape[-1] - VOICED
     pooled = torch.cat([mean[..., :spoken], deviation[..., :spoken], mean[..., spoken:], deviation[..., spoken:]], -1)
-    known = _per_channel(other.weight, mean.shape[-1]) > 0
+    known = other > 0
     known = torch.cat([known[..., :spoken]] * 2 + [known[..., spoken:]] * 2, -1)
     return torch.where(known, pooled, last)
 

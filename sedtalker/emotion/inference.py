@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import scipy
 
-from sedtalker.arrays import Doubles, Floats, Mask, log_softmax, runs, stretches
+from sedtalker.arrays import Doubles, Floats, Mask, Reals, log_softmax, runs, stretches
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import speech_activity
 from sedtalker.emotion.diarizer_model import (
@@ -110,23 +110,43 @@ def emotion_track(
     labels: tuple[str, ...] = CATEGORIES,
     rule: TrackRule = TrackRule(),
 ) -> EmotionTrack:
-    """The track of frames on a clock, segmented and eased by ``shape_track``: what is shown, and what was predicted.
+    """The track of frames on a clock, fit to drive a face: what is shown, and what was predicted.
 
-    Valence and arousal are those of what is shown.
+    Segments are decoded with a minimum duration; inside one the values stay near the segment's mean, between two they
+    ease. That is what was predicted; ``sedtalker.emotion.shown`` makes of it what is shown. Short pauses hold the
+    expression, long ones let it fade to neutral (the first category). Valence and arousal are those of what is shown.
     """
-    shaped = shape_track(frames, clock.rate, rule)
-    valence, arousal = valence_arousal(shaped.posterior, shaped.intensity, labels)
-    return EmotionTrack(
-        clock.times(len(shaped.intensity)),
-        shaped.posterior,
-        shaped.intensity,
-        valence,
-        arousal,
-        labels,
-        duration,
-        frames.speech,
-        predicted=shaped.predicted,
-    )
+    made = _shaped(frames, clock.rate, rule)
+    shown, strength, posterior, intensity = (np.asarray(part, np.float32) for part in made)
+    plane, prediction = valence_arousal(shown, strength, labels), Prediction(posterior, intensity)
+    times = clock.times(len(strength))
+    return EmotionTrack(times, shown, strength, *plane, labels, duration, frames.speech, predicted=prediction)
+
+
+def _shaped(frames: FrameEmotions, rate: float, rule: TrackRule) -> tuple[Reals, Reals, Reals, Reals]:
+    """Posterior and intensity as a face shows them, and as they were predicted."""
+    posterior, intensity = frames.posterior.astype(np.float64), frames.intensity.astype(np.float64)
+    neutral = np.eye(posterior.shape[1])[0]
+    if not frames.speech.any():
+        still = np.tile(neutral, (len(posterior), 1)), np.zeros(len(posterior))
+        return *still, *still
+    scale = own_scale(rule.visible, intensity[frames.speech]) if rule.fill_scale else rule.visible
+    familiar = attenuation(frames.distance, rule.trust)
+    evidence = segment_evidence(posterior, visible(intensity, scale) * familiar, scale)
+    values = _bridge_pauses(np.column_stack([posterior, intensity]), frames.speech)
+    steady = np.empty_like(values)
+    for first, last, _ in runs(decode_labels(evidence, rate, rule.segments, frames.speech, frames.boundary)):
+        spoken = frames.speech[first:last]
+        rows = values[first:last]
+        steady[first:last] = (rows[spoken] if spoken.any() else rows).mean(0)
+    eased = _ease(steady, rule.ease * rate)
+    values = rule.steadiness * eased + (1 - rule.steadiness) * values
+    posterior, intensity = values[:, :-1] / values[:, :-1].sum(1, keepdims=True), np.clip(values[:, -1], 0.0, 1.0)
+    presence = _presence(frames.speech, rate, rule)
+    face = decided(eased[:, :-1], visible(eased[:, -1], scale) * familiar, scale)
+    shown = presence[:, None] * face + (1 - presence[:, None]) * neutral
+    strength = presence * visible(intensity, scale) * familiar
+    return shown, strength, neutral_by_intensity(posterior, intensity, rule.neutral_odds), intensity
 
 
 def enrol(diarizer: EmotionModel, recordings: Iterable[SpeechFeatures]) -> Voice:
@@ -287,55 +307,6 @@ def _window(features: SpeechFeatures, part: slice) -> FrameBatch:
         values[None, part] for values in (features.mel, features.prosody, features.speech, features.hidden)
     )
     return FrameBatch(mel, prosody, speech, np.ones_like(speech), hidden)
-
-
-@dataclass(frozen=True, eq=False)
-class ShapedTrack:
-    """The result of ``shape_track``.
-
-    Attributes:
-        posterior: (T, C) float32 as a face shows it.
-        intensity: (T,) float32 as a face shows it.
-        predicted: what the network predicts, as steady as the track.
-    """
-
-    posterior: Floats
-    intensity: Floats
-    predicted: Prediction
-
-
-def shape_track(frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule()) -> ShapedTrack:
-    """Posterior and intensity fit to drive a face.
-
-    Segments are decoded with a minimum duration; inside one the values stay near the segment's mean, between two they
-    ease. That is what was predicted; ``sedtalker.emotion.shown`` makes of it what is shown. Short pauses hold the
-    expression, long ones let it fade to neutral (the first category).
-    """
-    posterior = np.array(frames.posterior, np.float64)
-    intensity = np.array(frames.intensity, np.float64)
-    neutral = np.eye(posterior.shape[1])[0]
-    if not frames.speech.any():
-        still = np.tile(neutral, (len(posterior), 1)).astype(np.float32), np.zeros(len(posterior), np.float32)
-        return ShapedTrack(*still, Prediction(*still))
-    scale = own_scale(rule.visible, intensity[frames.speech]) if rule.fill_scale else rule.visible
-    familiar = attenuation(frames.distance, rule.trust)
-    evidence = segment_evidence(posterior, visible(intensity, scale) * familiar, scale)
-    values = _bridge_pauses(np.column_stack([posterior, intensity]), frames.speech)
-    steady = np.empty_like(values)
-    for first, last, _ in runs(decode_labels(evidence, rate, rule.segments, frames.speech, frames.boundary)):
-        spoken = frames.speech[first:last]
-        rows = values[first:last]
-        steady[first:last] = (rows[spoken] if spoken.any() else rows).mean(0)
-    eased = _ease(steady, rule.ease * rate)
-    values = rule.steadiness * eased + (1 - rule.steadiness) * values
-    posterior, intensity = values[:, :-1] / values[:, :-1].sum(1, keepdims=True), np.clip(values[:, -1], 0.0, 1.0)
-    presence = _presence(frames.speech, rate, rule)
-    face = decided(eased[:, :-1], visible(eased[:, -1], scale) * familiar, scale)
-    shown = presence[:, None] * face + (1 - presence[:, None]) * neutral
-    strength = presence * visible(intensity, scale) * familiar
-    posterior = neutral_by_intensity(posterior, intensity, rule.neutral_odds)
-    prediction = Prediction(posterior.astype(np.float32), intensity.astype(np.float32))
-    return ShapedTrack(shown.astype(np.float32), strength.astype(np.float32), prediction)
 
 
 def shown_frames(frames: FrameEmotions, scale: Scale, trust: float = 1.0) -> tuple[Floats, Floats]:

@@ -17,7 +17,6 @@ import torch
 
 from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio import SAMPLE_RATE, Audio
-from sedtalker.emotion.inference import FrameEmotions
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
@@ -42,24 +41,13 @@ class AudioClassifier:
     Attributes:
         model: ``…ForAudioClassification`` or ``…ForSequenceClassification``.
         extractor: the feature extractor that belongs to it.
-        labels: its own words, in the order of its outputs.
-        categories: category of each label, ``None`` for words that are none of ours.
+        categories: of each of its outputs, ``None`` for words that are none of ours; their share is left out and the
+            rest scaled up.
     """
 
     model: Any
     extractor: Any
-    labels: tuple[str, ...]
     categories: tuple[str | None, ...]
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """Labels without a category; their share is left out and the rest scaled up."""
-        return tuple(label for label, known in zip(self.labels, self.categories, strict=True) if known is None)
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Categories that it never answers."""
-        return tuple(category for category in CATEGORIES if category not in self.categories)
 
 
 def load_classifier(name: str, device: str = "cpu") -> AudioClassifier:
@@ -87,13 +75,12 @@ def load_classifier(name: str, device: str = "cpu") -> AudioClassifier:
     categories = tuple(label_category(label) for label in labels)
     if len({c for c in categories if c}) < 2:
         raise InputError(f"{name}: its labels are not emotions: {', '.join(labels[:8])}")
-    classifier = AudioClassifier(model.eval().requires_grad_(False).to(device), extractor, labels, categories)
-    if classifier.unknown:
-        log.warning("labels without a category, left out: %s", ", ".join(classifier.unknown))
-    if classifier.missing:
-        log.warning("%s never answers %s", name, ", ".join(classifier.missing))
+    if unknown := [label for label, known in zip(labels, categories, strict=True) if known is None]:
+        log.warning("labels without a category, left out: %s", ", ".join(unknown))
+    if missing := [category for category in CATEGORIES if category not in categories]:
+        log.warning("%s never answers %s", name, ", ".join(missing))
     log.warning("intensity is the built-in diarizer's")
-    return classifier
+    return AudioClassifier(model.eval().requires_grad_(False).to(device), extractor, categories)
 
 
 def label_category(label: str) -> str | None:
@@ -144,8 +131,3 @@ def _answer(classifier: AudioClassifier, clips: list[Floats]) -> Doubles:
         if category is not None:
             posterior[:, CATEGORIES.index(category)] += share
     return posterior / posterior.sum(1, keepdims=True)
-
-
-def classified_emotions(classifier: AudioClassifier, audio: Audio, own: FrameEmotions, times: Reals) -> FrameEmotions:
-    """Categories of the classifier with the intensity and the speech of the built-in diarizer."""
-    return FrameEmotions(classify(classifier, audio, times), own.intensity, own.speech)

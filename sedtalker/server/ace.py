@@ -20,7 +20,7 @@ import numpy as np
 from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.audio.pipe import PcmStream
-from sedtalker.emotion.face_streams import LateEmotions, LipStream
+from sedtalker.emotion.face_streams import LateEmotions, TrackStream
 from sedtalker.emotion.formats.keys import WORDS
 from sedtalker.emotion.shown import from_strengths
 from sedtalker.errors import InputError
@@ -164,7 +164,7 @@ class Ace:
             given.add(spoken.audio_with_emotion.emotions)
         stream = await service.opened(self._opened, asked, given)
         emotions = stream.face.emotions
-        assert isinstance(emotions, LipStream)
+        assert isinstance(emotions, TrackStream)
         sound, reply = PcmStream("s16le", rate), AceReply(header.audio_header, rate, asked.finish)
         await context.write(reply.header())
 

@@ -28,11 +28,11 @@ from sedtalker.animation.animator import Animator
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Floats
 from sedtalker.audio.audio import SAMPLE_RATE
-from sedtalker.emotion.emotion_stream import FRAME_LENGTH
 from sedtalker.emotion.face_streams import LateEmotions
 from sedtalker.errors import InputError
 from sedtalker.nn import one_thread
 from sedtalker.nn.calls import Steps, together
+from sedtalker.speech.features import FRAME_LENGTH
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -82,16 +81,7 @@ class MelEncoder:
 
     def __init__(self, network: MelNetwork, digest: str | None = None, articulates: bool = False):
         self.network, self._digest, self.articulates = network, digest, articulates
-
-    @property
-    def context(self) -> int:
-        """Frames that a hidden vector sees on either side."""
-        return self.network.config.context
-
-    @property
-    def channels(self) -> int:
-        """Size of a hidden vector."""
-        return self.network.config.channels
+        self.context, self.channels = network.config.context, network.config.channels
 
     def sha256(self) -> str:
         """Hash of the weights."""
@@ -126,15 +116,11 @@ class MelEncoder:
             made[self._digest] = self._encoded(audio)
         return made[self._digest]
 
-    def so_far(self, audio: Audio) -> SpeechFeatures:
-        """Features of sound that goes on: what comes after its end is not silence, but unknown, as in a stream."""
-        return analysis_of(audio).features(self._encoded(audio, ended=False))
-
-    def _encoded(self, audio: Audio, ended: bool = True) -> Floats:
-        """(T, D) hidden vectors; ``ended``: whether silence comes after its end, see ``MelNetwork.around``."""
+    def _encoded(self, audio: Audio) -> Floats:
+        """(T, D) hidden vectors, see ``MelNetwork.around``."""
         analysis, network = analysis_of(audio), self.network
         count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), network.config.context
-        begin, end = -network.around, count + network.around * ended
+        begin, end = -network.around, count + network.around
         hidden = np.empty((count, self.channels), np.float32)
         for start in in_parts(range(0, count, step)):
             first, last = max(start - margin, begin), min(start + step + margin, end)
@@ -195,16 +181,8 @@ class EncoderPair:
 
     def __init__(self, encoders: Mapping[str, Encoder]):
         self.encoders = dict(encoders)
-
-    @property
-    def articulates(self) -> bool:
-        """Whether the features of recordings hold ``phones`` and ``mouth``, see ``MelEncoder``."""
-        return any(getattr(encoder, "articulates", False) for encoder in self.encoders.values())
-
-    @property
-    def channels(self) -> int:
-        """Size of both hidden vectors together."""
-        return sum(encoder.channels for encoder in self.encoders.values())
+        self.articulates = any(getattr(encoder, "articulates", False) for encoder in encoders.values())
+        self.channels = sum(encoder.channels for encoder in encoders.values())
 
     def sha256(self) -> str:
         """Hash of both."""
@@ -283,7 +261,7 @@ def open_trained_encoder(
     if backbone is None:
         if weights is not None:
             raise InputError(f"{folder}: it reads a built-in encoder; another one cannot be given")
-        encoder = open_encoder(_builtin_of(needed), device)
+        encoder = open_encoder(EMOTION if needed == weights_sha256(builtin_checkpoint(EMOTION)) else SPEECH, device)
     else:
         ours = folder.resolve().parent == builtin_checkpoint(BUILTIN_ENCODERS[0]).resolve().parent
         named = backbone if weights is None else backbone.model_copy(update={"name": str(weights)})
@@ -303,12 +281,3 @@ def open_trained_encoder(
         name = "the built-in speech encoder" if backbone is None else named.name
         raise InputError(f"{name}: these are not the weights that the network in {folder} was trained on")
     return both
-
-
-def _builtin_of(sha256: str | None) -> str:
-    """The built-in encoder of that hash; the first one where there is none."""
-    for name in BUILTIN_ENCODERS[1:]:
-        with suppress(InputError):
-            if sha256 == weights_sha256(builtin_checkpoint(name)):
-                return name
-    return BUILTIN_ENCODERS[0]

@@ -60,6 +60,8 @@ FRAME_CLOCK = FrameClock(rate=MEL_CLOCK.rate / 2, offset=HOP_LENGTH / SAMPLE_RAT
 HOPS = round(MEL_CLOCK.rate / FRAME_CLOCK.rate)
 """Analysis frames of 10 ms in a frame."""
 
+FRAME_LENGTH = HOPS * HOP_LENGTH
+"""Samples of a frame: 20 ms."""
 MINUTE = 6000
 """Frames worked on at a time where an hour of them would not fit in memory."""
 
@@ -382,10 +384,9 @@ class SpeechFeatures:
         """Frames from ``first`` on."""
         clock = FrameClock(self.clock.rate, self.clock.offset + first / self.clock.rate)
         part = slice(first, first + count)
-        hidden, mel, prosody, speech = self.hidden[part], self.mel[part], self.prosody[part], self.speech[part]
-        found = (self.phones, self.mouth, self.presence)
-        phones, mouth, presence = (None if values is None else values[part] for values in found)
-        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts, phones, mouth, presence, self.recording)
+        named = "hidden", "mel", "prosody", "speech", "phones", "mouth", "presence"
+        cut = {name: values[part] for name in named if (values := getattr(self, name)) is not None}
+        return replace(self, clock=clock, whole=self.recording, **cut)
 
 
 class Analysis(NamedTuple):

@@ -15,7 +15,7 @@ from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import ENERGY_FLOOR, FAINTEST, LOUD, QUIET, activity_level, background, speech_threshold
 from sedtalker.audio.audio import OffsetFilter
-from sedtalker.nn.calls import Call, Steps, alone
+from sedtalker.nn.calls import Call, Steps
 from sedtalker.nn.engine import Arrays, Model, open_model, padded_rows
 from sedtalker.speech.encoder import STREAMED, MelEncoder, has_articulation, phones_and_mouth
 from sedtalker.speech.encoder_model import with_silence
@@ -156,21 +156,18 @@ class EncoderStream:
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
         self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, (LEAST_GAIN, LARGEST_GAIN))
 
-    def push(self, samples: Floats, since: int | None = None) -> StreamedFeatures:
+    def steps(self, samples: Floats, since: int | None = None, ended: bool = False) -> Steps[StreamedFeatures]:
         """The next samples (N,), a multiple of 320 unless they are the last.
 
         Args:
             samples: (N,).
             since: first of the frames that are asked for, where not all are needed; None: all that are kept.
+            ended: whether these are the last samples.
 
         Returns:
             What the encoder says of everything until now, for the kept frames. Equal to it within 1e-4 while nothing
             has left the buffer and the hidden vectors are fresh; see ``STALE`` and ``history`` for the rest.
         """
-        return alone(self.steps(samples, since))
-
-    def steps(self, samples: Floats, since: int | None = None, ended: bool = False) -> Steps[StreamedFeatures]:
-        """``push`` with its calls of networks handed out; ``ended``: these are the last samples."""
         yield from self._analyse(self.offset.push(np.array(samples, np.float32)))
         recent = self.rms[self.counted - self.first :]
         levels, sounds = np.log(recent + SILENT), recent > SILENT_RMS
@@ -268,16 +265,13 @@ def _measured(narrow: Floats, wide: Floats) -> tuple[Floats, ...]:
 # --- Phones, and the shapes of the mouth.
 
 
-@lru_cache(maxsize=1)
-def _articulation_network() -> Model:
-    """The network, opened once, so that the calls of many streams are one batch."""
-    opened: Model = open_model(STREAMED)
-    return opened
+@lru_cache(maxsize=2)
+def articulation_network(encoder_sha256: str) -> Model | None:
+    """The network that finds phones and the mouth in streams of an encoder; None: there is none for it.
 
-
-def articulation_network(encoder: MelEncoder) -> Model | None:
-    """The network that finds phones and the mouth in streams of an encoder; None: there is none for it."""
-    return _articulation_network() if has_articulation(encoder.sha256()) else None
+    It is opened once, so that the calls of many streams are one batch.
+    """
+    return open_model(STREAMED) if has_articulation(encoder_sha256) else None
 
 
 class ArticulationStream:

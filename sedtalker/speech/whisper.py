@@ -18,14 +18,12 @@ from torch.nn import functional as F
 
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
-from sedtalker.speech.features import SpeechFeatures, analyse, levelled, mel_filters
+from sedtalker.speech.features import FRAME_LENGTH, SpeechFeatures, analyse, levelled, mel_filters
 
 LAYERS = (2, 3)
 """The layers of whisper-base that hold emotion, 1 being the first."""
 STEP, MARGIN = 200, 50
 """Frames of 20 ms that a window advances by, and that it sees beyond them on either side."""
-FRAME = 320
-"""Samples of a frame of 20 ms."""
 TAIL = 4800
 """Samples of silence after the end: what the last frames would otherwise see is the edge."""
 FLOOR = -7.0
@@ -40,18 +38,14 @@ def whisper_mel(samples: Tensor) -> Tensor:
     return (power.clamp_min(1e-10).log10().clamp_min(FLOOR) + 4.0) / 4.0
 
 
-def layer_outputs(encoder: Any, mel: Tensor, layers: Sequence[int] = LAYERS) -> Tensor:
-    """Outputs (T, layers · D) of some layers, 1 being the first, of one window of log-mels (80, 2T).
+def layer_outputs(encoder: Any, mel: Tensor, layers: Sequence[int] = LAYERS, first: int = 0) -> Tensor:
+    """Outputs (B, T, layers · D) of some layers, 1 being the first, of windows of log-mels (B, 80, 2T).
 
     Args:
         encoder: ``transformers.WhisperModel(…).get_encoder()``.
         mel: from ``whisper_mel``, at most 30 s.
+        first: position at which their first frame stands.
     """
-    return batch_layer_outputs(encoder, mel[None], layers)[0]
-
-
-def batch_layer_outputs(encoder: Any, mel: Tensor, layers: Sequence[int] = LAYERS, first: int = 0) -> Tensor:
-    """Outputs (B, T, layers · D) of log-mels (B, 80, 2T), whose first frame stands at position ``first``."""
     x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)
     x = x + encoder.embed_positions.weight[first : first + x.shape[1]]
     kept = []
@@ -74,16 +68,16 @@ def layer_frames(encoder: Any, samples: Tensor, layers: Sequence[int] = LAYERS) 
         samples: at any level.
     """
     samples = torch.from_numpy(levelled(samples.cpu().numpy())).to(samples.device)
-    count = -(-len(samples) // FRAME)
+    count = -(-len(samples) // FRAME_LENGTH)
     parts, start = [], 0
     while start < count:
         first, end = max(0, start - MARGIN), start + STEP
         if count - end <= MARGIN:  # a short rest goes with the window before it
             end = count
         last = min(count, end + MARGIN)
-        piece = samples[first * FRAME : (last + 1) * FRAME]
-        piece = F.pad(piece, (0, (last - first) * FRAME + TAIL - len(piece)))
-        states = layer_outputs(encoder, whisper_mel(piece), layers)
+        piece = samples[first * FRAME_LENGTH : (last + 1) * FRAME_LENGTH]
+        piece = F.pad(piece, (0, (last - first) * FRAME_LENGTH + TAIL - len(piece)))
+        states = layer_outputs(encoder, whisper_mel(piece)[None], layers)[0]
         parts.append(0.5 * (states[:-1] + states[1:])[start - first : end - first])
         start = end
     return torch.cat(parts) if parts else samples.new_zeros(0, len(layers) * encoder.config.d_model)
@@ -107,11 +101,7 @@ class WhisperEncoder:
         if max(layers) > len(model.layers):
             raise InputError(f"layers {', '.join(map(str, layers))} of a model that has {len(model.layers)}")
         self.model, self.layers = model, tuple(layers)
-
-    @property
-    def channels(self) -> int:
-        """Size of a hidden vector."""
-        return len(self.layers) * int(self.model.config.d_model)
+        self.channels = len(self.layers) * int(model.config.d_model)
 
     def sha256(self) -> str:
         """Hash of the weights that are used, whatever the precision they are stored in."""

@@ -200,7 +200,7 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
     rest = [s for s in document.segments if not any(s.start < t.end and t.start < s.end for t in corrections)]
 
     def work(hook: Hook) -> Base:
-        from sedtalker.emotion.adaptation import Speech, SpokenRecording, spoken_rows
+        from sedtalker.emotion.adaptation import SpokenRecording, spoken_rows
 
         animator = session.models.animator()
         diarizer = animator.diarizer
@@ -211,7 +211,7 @@ def learn_from_corrections(session: Session) -> tuple[Work, Then]:
 
                 def spoken(spans: Sequence[Span], *, labelled: bool) -> list[SpokenRecording]:
                     parts = [(span, rows[(times >= span.start) & (times < span.end)]) for span in spans]
-                    return [SpokenRecording((Speech(p),), s.label if labelled else None) for s, p in parts if len(p)]
+                    return [SpokenRecording((p,), s.label if labelled else None) for s, p in parts if len(p)]
 
                 made = diarizer.adapt_to([*spoken(corrections, labelled=True), *spoken(rest, labelled=False)])
             with one_step(hook, "recognising the emotion"):

@@ -12,7 +12,7 @@ import torch
 from sedtalker.batch.adaptation import Report, check_labels, check_report, labelled_items, report_adaptation
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.settings import BatchSettings
-from sedtalker.emotion.adaptation import Speech, SpokenRecording
+from sedtalker.emotion.adaptation import SpokenRecording
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.few_shot import adapted_without
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
@@ -25,10 +25,10 @@ def test_a_report_judges_each_recording_without_it() -> None:
     network = DiarizerNetwork(DiarizerConfig(hidden_channels=4, windows=(0.5, 2.0), width=16, members=2)).eval()
     network.mean += torch.randn(network.mean.shape)
     near, far = (network.mean + torch.randn(20, functional_count(network.config)) + away for away in (0.0, 5.0))
-    read = [SpokenRecording((Speech(rows),)) for rows in (near, far)]
+    read = [SpokenRecording((rows,)) for rows in (near, far)]
     first, second = adapted_without(network, read, 1.0)
-    assert torch.allclose(first.mean, read[1].speech[0].rows.mean(0), atol=1e-5)
-    assert torch.allclose(second.mean, read[0].speech[0].rows.mean(0), atol=1e-5)
+    assert torch.allclose(first.mean, read[1].speech[0].mean(0), atol=1e-5)
+    assert torch.allclose(second.mean, read[0].speech[0].mean(0), atol=1e-5)
     labels = network.config.labels
     marked = [replace(one, label=labels[k % 2]) for k, one in enumerate(read)]
     report = report_adaptation(network, [*marked, SpokenRecording(())], 1.0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import read_config
@@ -14,11 +15,11 @@ from sedtalker.emotion.adaptation import (
     METHODS,
     Fit,
     Method,
-    Speech,
     adapted,
     check_fit,
     fit_of,
     log_posterior,
+    seconds_of,
     speech_of,
 )
 from sedtalker.emotion.diarizer import Diarizer
@@ -38,16 +39,16 @@ def network() -> DiarizerNetwork:
     return made
 
 
-def spoken(network: DiarizerNetwork, count: int, seed: int, away: float = 0.0) -> list[Speech]:
+def spoken(network: DiarizerNetwork, count: int, seed: int, away: float = 0.0) -> list[Tensor]:
     """Pieces of 20 rows, all of them moved by the same vector of that length a channel."""
     given = torch.Generator().manual_seed(seed)
     rows = torch.randn(count, 20, functional_count(network.config), generator=given)
-    return [Speech(network.mean + part + away) for part in rows]
+    return [network.mean + part + away for part in rows]
 
 
 def test_half_of_the_way(network: DiarizerNetwork) -> None:
     speech = spoken(network, 6, 1, away=2.0)
-    usual = torch.stack([piece.rows.mean(0) for piece in speech]).mean(0)
+    usual = torch.stack([piece.mean(0) for piece in speech]).mean(0)
     before = network.mean.clone()
     assert torch.equal(adapted(network, speech, 0.0).mean, before)
     assert torch.allclose(adapted(network, speech, 0.5).mean, (before + usual) / 2, atol=1e-6)
@@ -57,7 +58,7 @@ def test_half_of_the_way(network: DiarizerNetwork) -> None:
 
 def test_another_microphone_changes_nothing_when_it_is_taken_off_whole(network: DiarizerNetwork) -> None:
     speech = spoken(network, 8, 2)
-    moved = [Speech(piece.rows + 1.5) for piece in speech]
+    moved = [piece + 1.5 for piece in speech]
     here, there = adapted(network, speech, 1.0), adapted(network, moved, 1.0)
     for piece, other in zip(speech, moved, strict=True):
         assert torch.allclose(log_posterior(here, piece), log_posterior(there, other), atol=1e-4)
@@ -88,10 +89,8 @@ def test_even_answers(network: DiarizerNetwork) -> None:
 
 def test_each_piece_counts_alike(network: DiarizerNetwork) -> None:
     short, long = spoken(network, 2, 3)
-    long = Speech(long.rows.repeat(9, 1))
-    assert torch.allclose(
-        adapted(network, [short, long], 1.0).mean, (short.rows.mean(0) + long.rows.mean(0)) / 2, atol=1e-5
-    )
+    long = long.repeat(9, 1)
+    assert torch.allclose(adapted(network, [short, long], 1.0).mean, (short.mean(0) + long.mean(0)) / 2, atol=1e-5)
 
 
 def test_too_little_is_refused(network: DiarizerNetwork) -> None:
@@ -128,7 +127,7 @@ def test_pieces_of_a_recording(diarizer: Diarizer) -> None:
     assert len(whole) > 1
     track = diarizer(audio)
     assert track.speech is not None
-    assert sum(piece.seconds for piece in whole) == pytest.approx(track.speech.mean() * audio.duration, rel=0.05)
+    assert seconds_of(whole) == pytest.approx(track.speech.mean() * audio.duration, rel=0.05)
     assert diarizer.speech(Audio(np.zeros(16_000, np.float32), 16_000)) == []
 
 
@@ -138,10 +137,10 @@ def test_windows_of_a_minute_give_the_same_rows(diarizer: Diarizer) -> None:
     features = diarizer.encoder(Audio(np.tile(audio.samples, 5)[: 80 * 16_000], 16_000))
     from sedtalker.emotion import inference
 
-    rows = torch.cat([piece.rows for piece in speech_of(diarizer.in_torch(), features)])
+    rows = torch.cat(speech_of(diarizer.in_torch(), features))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inference, "WINDOW_SECONDS", 100.0)
-        at_once = torch.cat([piece.rows for piece in speech_of(diarizer.in_torch(), features)])
+        at_once = torch.cat(speech_of(diarizer.in_torch(), features))
     assert rows.shape == at_once.shape
     assert torch.allclose(rows, at_once, atol=1e-3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.emotion.conversation import (
     CHANGED_MEANWHILE,
-    FRAME,
+    FRAME_LENGTH,
     Conversation,
     averaged,
     emotions_by_speaker,
@@ -45,7 +46,7 @@ def turns_in(spans: list[tuple[int, int]]) -> Turns:
 
 def numbered(sound: Audio) -> FrameEmotions:
     """Emotions that say which sample each frame begins with."""
-    first = sound.samples.reshape(-1, FRAME)[:, 0]
+    first = sound.samples.reshape(-1, FRAME_LENGTH)[:, 0]
     posterior = np.stack([first, 1 - first], 1).astype(np.float32)
     return FrameEmotions(posterior, first, np.ones(len(first), bool), first, None)
 
@@ -54,7 +55,7 @@ def numbered(sound: Audio) -> FrameEmotions:
 @given(SPANS)
 def test_frames_go_back_to_where_they_came_from(spans: list[tuple[int, int]]) -> None:
     turns = turns_in(spans)
-    sound = Audio((np.arange(MOST * FRAME) // FRAME / MOST).astype(np.float32))
+    sound = Audio((np.arange(MOST * FRAME_LENGTH) // FRAME_LENGTH / MOST).astype(np.float32))
     own = own_frames(turns, "ann", MOST)
     assert (np.diff(own) > 0).all()
     part = numbered(joined(sound, own))
@@ -75,10 +76,10 @@ def test_frames_go_back_to_where_they_came_from(spans: list[tuple[int, int]]) ->
 
 
 def test_a_recording_that_ends_within_a_frame() -> None:
-    sound = Audio(np.ones(3 * FRAME + 7, np.float32))
+    sound = Audio(np.ones(3 * FRAME_LENGTH + 7, np.float32))
     own = own_frames(Turns((Turn(0.05, 0.065, "ann"),), sound.duration), "ann", 4)
     assert own.tolist() == [0, 1, 2, 3]
-    assert len(joined(sound, own).samples) == 4 * FRAME
+    assert len(joined(sound, own).samples) == 4 * FRAME_LENGTH
     assert joined(sound, np.array([3, 9])).samples.sum() == 7
 
 
@@ -150,7 +151,7 @@ def test_a_burst_belongs_to_whoever_speaks_most_of_it(
 
 def test_bursts_are_those_of_ones_own_channel_or_ones_share_of_the_recording() -> None:
     one = speakers_of()
-    length = len(one.mixed.samples) // FRAME
+    length = len(one.mixed.samples) // FRAME_LENGTH
 
     def features_of(sound: Audio) -> SpeechFeatures:
         return analysis_of(sound).features(np.zeros((FRAME_CLOCK.frames(sound.duration), 0), np.float32))
@@ -160,10 +161,12 @@ def test_bursts_are_those_of_ones_own_channel_or_ones_share_of_the_recording() -
         return Burst(1.0, 1.5, "laugh", level), Burst(4.0, 4.5, "sigh", level)
 
     def frames_of(sound: Audio, features: SpeechFeatures) -> FrameEmotions:
-        return numbered(Audio(np.pad(sound.samples, (0, -len(sound.samples) % FRAME))))
+        return numbered(Audio(np.pad(sound.samples, (0, -len(sound.samples) % FRAME_LENGTH))))
+
+    known = SimpleNamespace(encoder=features_of, frames=frames_of, bursts=bursts_of, labels=("a", "b"))
 
     def found(speakers: Speakers) -> tuple[Turns, dict[str, tuple[Burst, ...]]]:
-        speakers, parts = emotions_by_speaker(speakers, features_of, frames_of, bursts_of, 2)
+        speakers, parts = emotions_by_speaker(known, speakers)
         assert {len(frames.posterior) for frames, _ in parts.values()} == {length}
         return speakers.turns, {name: bursts for name, (_, bursts) in parts.items()}
 

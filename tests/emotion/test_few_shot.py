@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.adaptation import Speech, SpokenRecording, log_posterior
+from sedtalker.emotion.adaptation import SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.few_shot import (
     Descriptions,
@@ -41,7 +41,7 @@ def recordings(network: DiarizerNetwork, count: int, seed: int, cue: float = 0.0
     rows = 0.5 * torch.randn(count, 20, functional_count(network.config), generator=given)
     rows += torch.randn(count, 1, rows.shape[-1], generator=given)
     rows[::2, :, :40] += cue
-    return [SpokenRecording((Speech(part),), ("happy", "sad")[k % 2]) for k, part in enumerate(rows)]
+    return [SpokenRecording((part,), ("happy", "sad")[k % 2]) for k, part in enumerate(rows)]
 
 
 def recall(network: DiarizerNetwork, given: list[SpokenRecording]) -> float:
@@ -62,7 +62,7 @@ def test_the_network_answers_as_the_head(network: DiarizerNetwork) -> None:
     changed = with_head(network, head)
     answered = torch.stack([log_posterior(changed, *one.speech) for one in given]).exp().numpy()
     np.testing.assert_allclose(answered, softmax(logits(head, described)), atol=1e-4)
-    rows = given[0].speech[0].rows
+    rows = given[0].speech[0]
     assert torch.allclose(changed(rows).intensity, network(rows).intensity, atol=1e-5), "the intensity stays as it is"
 
 

@@ -9,7 +9,7 @@ import torch
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion import inference as module
 from sedtalker.emotion.diarizer_model import DiarizerConfig
-from sedtalker.emotion.inference import FrameEmotions, TrackRule, frame_emotions, shape_track, unfamiliarity
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, frame_emotions, unfamiliarity
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -77,7 +77,7 @@ def test_pauses_hold_then_release():
     speech[100:200] = speech[220:300] = True
     posterior = np.tile(np.eye(7, dtype=np.float32)[1] * 0.94 + 0.01, (400, 1)).astype(np.float32)
     given = FrameEmotions(posterior, np.full(400, 0.8, np.float32), speech)
-    track = shape_track(given, 50.0, TrackRule())
+    track = emotion_track(given, FRAME_CLOCK, 0.0, rule=TrackRule())
     shaped, intensity = track.posterior, track.intensity
     assert intensity[205:215] == pytest.approx(0.8, abs=0.01), "a short pause does not show"
     assert shaped[50, 0] > 0.99, "long before speech: neutral"
@@ -92,7 +92,7 @@ def test_a_change_is_eased_and_a_blip_is_not_followed():
     posterior[:150, 1] = posterior[150:, 3] = 0.88
     posterior[60:64] = np.roll(posterior[60:64], 1, axis=1)
     frames = FrameEmotions(posterior, np.full(300, 0.5, np.float32), np.ones(300, bool))
-    shaped = shape_track(frames, 50.0, TrackRule(steadiness=1.0)).predicted.posterior
+    shaped = emotion_track(frames, FRAME_CLOCK, 0.0, rule=TrackRule(steadiness=1.0)).predicted.posterior
     assert (shaped.argmax(1) == np.repeat([1, 3], 150)).mean() > 0.99
     assert np.abs(np.diff(shaped, axis=0)).max() < 0.15
 

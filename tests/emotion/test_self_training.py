@@ -47,7 +47,7 @@ def test_the_linear_part_is_the_mean_log_posterior(network: DiarizerNetwork) -> 
         log[:, 0] += 0.7 * (0.2 - scores.intensity.mean(0))
         wanted = (log / 1.5).log_softmax(-1).mean(0).log_softmax(0)
         assert torch.allclose(logits.log_softmax(0), wanted, atol=1e-5)
-        assert torch.allclose(a.log_posterior(network, a.Speech(part)), wanted, atol=1e-5)
+        assert torch.allclose(a.log_posterior(network, part), wanted, atol=1e-5)
 
 
 def test_what_is_written_back_is_what_was_asked(network: DiarizerNetwork) -> None:
@@ -55,13 +55,15 @@ def test_what_is_written_back_is_what_was_asked(network: DiarizerNetwork) -> Non
     inputs, weight, bias = a.linear_part(network, rows)
     more, shift = 0.1 * torch.randn_like(weight), torch.randn_like(bias)
     changed = a.with_linear_part(network, more, shift)
-    by_network = torch.stack([a.log_posterior(changed, a.Speech(part)).softmax(0) for part in rows])
+    by_network = torch.stack([a.log_posterior(changed, part).softmax(0) for part in rows])
     assert torch.allclose((inputs @ (weight + more).T + bias + shift).softmax(1), by_network, atol=1e-5)
     strengths = [n(rows[0]).intensity for n in (network, changed)]
     assert torch.equal(*strengths), "the intensity stays as it is"
 
 
-def test_it_finds_a_second_cue_in_recordings_without_labels(network: DiarizerNetwork) -> None:
+def test_it_finds_a_second_cue_in_recordings_without_labels(
+    network: DiarizerNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two groups differ much in a functional that the network hardly weighs: their answers become surer and evener."""
     made, first, last = two_units()
     happy, angry = CATEGORIES.index("happy"), CATEGORIES.index("angry")
@@ -75,9 +77,11 @@ def test_it_finds_a_second_cue_in_recordings_without_labels(network: DiarizerNet
     for k, part in enumerate(rows):
         part[:, 0] += 0.4 if k % 2 == 0 else -0.4
         part[:, 1] += -2.0 if k % 2 == 0 else 2.0
-    trained = a.self_trained(made, rows, a.SelfTraining(hold=1e-3, rounds=4, alignment=0.0))
+    monkeypatch.setattr(a, "HOLD", 1e-3)
+    monkeypatch.setattr(a, "ROUNDS", 4)
+    trained = a.self_trained(made, rows, 0.0)
     right = [
-        float((torch.stack([a.log_posterior(n, a.Speech(p)).argmax() for p in rows]) == truth).float().mean())
+        float((torch.stack([a.log_posterior(n, p).argmax() for p in rows]) == truth).float().mean())
         for n in (made, trained)
     ]
     assert right[1] > right[0]

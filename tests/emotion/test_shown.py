@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sedtalker.emotion.inference import FrameEmotions, TrackRule, shape_track
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track
 from sedtalker.emotion.shown import (
     CLEAR,
     FAMILIAR,
@@ -20,6 +20,7 @@ from sedtalker.emotion.shown import (
     own_scale,
     visible,
 )
+from sedtalker.speech.features import FRAME_CLOCK
 
 SCALE = (0.2, 0.41, 0.8)
 ROWS = arrays.arrays(np.float64, (5, 7), elements=st.floats(0.01, 1.0)).map(lambda x: x / x.sum(1, keepdims=True))
@@ -85,7 +86,7 @@ def test_recordings_unlike_those_of_training_show_less_as_far_as_that_is_trusted
 
 @given(ROWS.map(lambda rows: rows[0]), st.floats(0.0, 1.0), st.floats(0.3, 1.6))
 def test_streams_show_what_files_show(row: np.ndarray, level: float, distance: float) -> None:
-    """A steady voice: what a stream makes of a frame is what ``shape_track`` makes of the recording."""
+    """A steady voice: what a stream makes of a frame is what ``emotion_track`` makes of the recording."""
     count = 120
     frames = FrameEmotions(
         np.tile(row, (count, 1)).astype(np.float32),
@@ -93,7 +94,7 @@ def test_streams_show_what_files_show(row: np.ndarray, level: float, distance: f
         np.ones(count, bool),
         distance=np.full(count, distance, np.float32),
     )
-    whole = shape_track(frames, 50.0, TrackRule(visible=SCALE))
+    whole = emotion_track(frames, FRAME_CLOCK, 0.0, rule=TrackRule(visible=SCALE))
     strength = visible(frames.intensity, SCALE) * attenuation(frames.distance)
     np.testing.assert_allclose(whole.intensity, strength, atol=1e-5)
     np.testing.assert_allclose(whole.posterior, decided(frames.posterior, strength, SCALE), atol=2e-4)
@@ -129,7 +130,10 @@ def test_the_odds_of_neutral_change_the_prediction_and_nothing_that_is_shown() -
         np.ones(200, bool),
         distance=np.zeros(200, np.float32),
     )
-    plain, made = (shape_track(frames, 50.0, TrackRule(visible=SCALE, neutral_odds=odds)) for odds in (None, ODDS))
+    plain, made = (
+        emotion_track(frames, FRAME_CLOCK, 0.0, rule=TrackRule(visible=SCALE, neutral_odds=odds))
+        for odds in (None, ODDS)
+    )
     assert np.array_equal(plain.posterior, made.posterior)
     assert np.array_equal(plain.intensity, made.intensity)
     assert np.array_equal(plain.predicted.intensity, made.predicted.intensity)

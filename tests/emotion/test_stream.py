@@ -21,9 +21,9 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import MelEncoder, open_encoder
-from sedtalker.speech.encoder_model import SpeechEncoderConfig
+from sedtalker.speech.encoder_model import SpeechEncoderConfig, with_silence
 from sedtalker.speech.encoder_networks import SpeechEncoder
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analysis_of
 from tests.speech.test_stream import voice_like
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -49,6 +49,13 @@ def run(stream: DiarizerStream, pieces: list[np.ndarray]) -> StreamFrames:
     return StreamFrames(*map(np.concatenate, zip(*parts, stream.flush(), strict=True)))
 
 
+def so_far(encoder: MelEncoder, samples: np.ndarray) -> SpeechFeatures:
+    """Features of sound that goes on: what comes after its end is not silence, but unknown, as in a stream."""
+    analysis, network = analysis_of(from_samples(samples, 16_000)), encoder.network
+    mel = with_silence(analysis.centred if network.centred else analysis.mel, network.around, 0)
+    return analysis.features(network.stretch(mel[None])[0, network.around :])
+
+
 def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> None:
     """Compare every so many frames with the offline diarizer on the prefix that the definition names."""
     config = network.config
@@ -62,7 +69,7 @@ def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> No
         hops = -(-(frame + 1 + round(50 * look_ahead)) // round(50 * hop))
         prefix = sound[: round(hops * hop * 16_000)]
         goes_on = round(hops * hop * 16_000) <= len(sound)
-        features = (encoder.so_far if goes_on else encoder)(from_samples(prefix, 16_000))
+        features = so_far(encoder, prefix) if goes_on else encoder(from_samples(prefix, 16_000))
         offline = frame_emotions(network, features, voice, not goes_on)
         assert np.abs(odds(offline)[frame] - got.predicted[frame]).max() < DiarizerStream.TOLERANCE, frame
         nothing, clear, _ = network.config.visible or (0.0, CLEAR, 1.0)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from sedtalker.audio import FrameClock
-from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, shape_track
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track
 from sedtalker.emotion.segmentation import SegmentRule
 from sedtalker.emotion.shown import FAMILIAR
+from sedtalker.speech.features import FRAME_CLOCK
 
 HAPPY, ANGRY = np.eye(7, dtype=np.float32)[[1, 3]] * 0.86 + 0.02
 
@@ -25,7 +26,7 @@ def presence(gap: float, before: float = 0.0, **rule: float) -> np.ndarray:
     """Intensity, 1 in speech: ``before`` seconds of silence, 2 s of speech, a gap, 2 s of speech."""
     spans = ((before, False), (2.0, True), (gap, False), (2.0, True))
     given = frames(*((round(50 * seconds), HAPPY, 1.0, spoken) for seconds, spoken in spans if seconds))
-    return shape_track(given, 50.0, TrackRule(**rule)).intensity
+    return emotion_track(given, FRAME_CLOCK, 0.0, rule=TrackRule(**rule)).intensity
 
 
 def test_an_expression_holds_six_tenths_and_is_gone_after_eight_more() -> None:
@@ -51,7 +52,7 @@ def test_a_short_pause_does_not_show_and_the_rule_says_what_is_short() -> None:
 
 
 def test_without_expression_the_posterior_is_neutral() -> None:
-    shaped = shape_track(frames((100, HAPPY, 1.0, True), (150, HAPPY, 1.0, False)), 50.0)
+    shaped = emotion_track(frames((100, HAPPY, 1.0, True), (150, HAPPY, 1.0, False)), FRAME_CLOCK, 0.0)
     np.testing.assert_allclose(shaped.predicted.posterior, np.tile(HAPPY, (250, 1)), atol=1e-5)
     np.testing.assert_allclose(shaped.posterior[50], np.eye(7)[1], atol=1e-5, err_msg="decided")
     np.testing.assert_allclose(shaped.posterior[-1], np.eye(7)[0], atol=1e-6)
@@ -61,35 +62,37 @@ def test_without_expression_the_posterior_is_neutral() -> None:
 def test_frames_stay_near_the_mean_of_their_segment() -> None:
     given = frames((100, HAPPY, 0.5, True))
     given.intensity[50] = 1.0
-    steady = shape_track(given, 50.0).intensity
+    steady = emotion_track(given, FRAME_CLOCK, 0.0).intensity
     mean = (99 * 0.5 + 1.0) / 100
     assert steady[20] == pytest.approx(0.7 * mean + 0.3 * 0.5, abs=1e-5)
     assert steady[50] == pytest.approx(0.7 * mean + 0.3 * 1.0, abs=1e-5)
-    loose = shape_track(given, 50.0, TrackRule(steadiness=0.0)).intensity
+    loose = emotion_track(given, FRAME_CLOCK, 0.0, rule=TrackRule(steadiness=0.0)).intensity
     np.testing.assert_allclose(loose, given.intensity, atol=1e-6)
 
 
 def test_the_mean_is_of_speech_where_there_is_some() -> None:
     given = frames((60, HAPPY, 0.8, True), (20, HAPPY, 0.0, False), (60, HAPPY, 0.8, True))
-    shown = shape_track(given, 50.0, TrackRule(steadiness=1.0)).intensity
+    shown = emotion_track(given, FRAME_CLOCK, 0.0, rule=TrackRule(steadiness=1.0)).intensity
     np.testing.assert_allclose(shown, 0.8, atol=1e-5)
 
 
 def test_a_pause_is_bridged_from_one_value_to_the_next() -> None:
     given = frames((60, HAPPY, 0.2, True), (21, HAPPY, 1.0, False), (60, HAPPY, 0.6, True))
-    shown = shape_track(given, 50.0, TrackRule(steadiness=0.0, segments=SegmentRule(shortest=9.0))).intensity
+    shown = emotion_track(
+        given, FRAME_CLOCK, 0.0, rule=TrackRule(steadiness=0.0, segments=SegmentRule(shortest=9.0))
+    ).intensity
     np.testing.assert_allclose(shown[59:82], np.linspace(0.2, 0.6, 23), atol=1e-5)
 
 
 def test_a_change_eases_over_three_tenths_of_a_second() -> None:
     given = frames((100, HAPPY, 0.2, True), (100, ANGRY, 0.8, True))
-    shaped = shape_track(given, 50.0, TrackRule(steadiness=1.0))
+    shaped = emotion_track(given, FRAME_CLOCK, 0.0, rule=TrackRule(steadiness=1.0))
     posterior, shown = shaped.predicted.posterior, shaped.intensity
     moving = np.flatnonzero(np.abs(np.diff(shown)) > 1e-6)
     assert 14 <= moving[-1] - moving[0] + 1 <= 18
     np.testing.assert_allclose(shown + shown[::-1], 1.0, atol=1e-5)
     assert posterior[99:101, 1].mean() == pytest.approx(0.45, abs=0.01)
-    slow = shape_track(given, 50.0, TrackRule(steadiness=1.0, ease=1.0)).intensity
+    slow = emotion_track(given, FRAME_CLOCK, 0.0, rule=TrackRule(steadiness=1.0, ease=1.0)).intensity
     wide = np.flatnonzero(np.abs(np.diff(slow)) > 1e-6)
     assert 48 <= wide[-1] - wide[0] + 1 <= 54
 

@@ -11,6 +11,7 @@ from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.audio.activity import speech_activity
 from sedtalker.audio.audio import without_offset
+from sedtalker.nn.calls import alone
 from sedtalker.speech.encoder import MelEncoder, open_encoder
 from sedtalker.speech.features import analyse, mel_filters
 from sedtalker.speech.speech_stream import EncoderStream
@@ -51,7 +52,7 @@ def test_a_constant_offset_changes_no_feature(offset: float, encoder: MelEncoder
     np.testing.assert_allclose(other.mel, one.mel, atol=0.02)
     np.testing.assert_allclose(other.prosody, one.prosody, atol=0.02)
     assert np.array_equal(other.speech, one.speech)
-    streamed, same = (EncoderStream(encoder, 400).push(samples).features for samples in (sound, moved))
+    streamed, same = (alone(EncoderStream(encoder, 400).steps(samples)).features for samples in (sound, moved))
     np.testing.assert_allclose(same.mel, streamed.mel, atol=0.02)
     assert np.array_equal(same.speech, streamed.speech)
 
@@ -84,7 +85,7 @@ def test_digital_silence_around_a_recording_changes_nothing_in_it(
     np.testing.assert_allclose(tracks[inside][5:-5], own[5:-5], atol=0.02)
     found = speech_activity(tracks[:, 0], tracks[:, 2], 50.0)
     assert np.mean(found[inside] != speech_activity(own[:, 0], own[:, 2], 50.0)) < 0.03
-    streamed = EncoderStream(encoder, 10_000).push(whole).features
+    streamed = alone(EncoderStream(encoder, 10_000).steps(whole)).features
     assert np.array_equal(streamed.speech, speech)
 
 

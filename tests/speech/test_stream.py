@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
+from sedtalker.nn.calls import alone
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
@@ -41,7 +42,7 @@ def test_while_everything_is_kept_it_equals_encode(encoder, seed, hops, rest):
     sound = voice_like((hops * HOP + rest) / 16_000, seed)
     stream = EncoderStream(encoder, 10_000)
     for start in range(0, len(sound), HOP):
-        latest = stream.push(sound[start : start + HOP])
+        latest = alone(stream.steps(sound[start : start + HOP]))
     whole = encoder(from_samples(sound, 16_000))
     assert (latest.first, latest.total, len(latest.features)) == (0, len(whole), len(whole))
     assert latest.features.clock == whole.clock
@@ -54,7 +55,7 @@ def test_what_has_left_the_buffer_still_counts(encoder):
     sound = np.concatenate([0.05 * voice_like(12, 3), voice_like(12, 4)])
     stream, kept = EncoderStream(encoder, 150), []
     for start in range(0, len(sound), HOP):
-        latest = stream.push(sound[start : start + HOP])
+        latest = alone(stream.steps(sound[start : start + HOP]))
         kept.append(len(latest.features))
         if start % (10 * HOP) == 0 and latest.first:
             whole = encoder(from_samples(sound[: start + HOP], 16_000))
@@ -69,7 +70,7 @@ def test_what_has_left_the_buffer_still_counts(encoder):
 def test_silence_is_heard_without_a_warning(encoder):
     stream = EncoderStream(encoder, 100)
     for _ in range(20):
-        latest = stream.push(np.zeros(HOP, np.float32))
+        latest = alone(stream.steps(np.zeros(HOP, np.float32)))
     assert np.isfinite(latest.features.mel).all()
     assert np.isfinite(latest.features.hidden).all()
     assert not latest.features.prosody[:, 2].any()

@@ -12,7 +12,7 @@ from sedtalker.audio import from_samples
 from sedtalker.errors import InputError
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.speech.whisper import FRAME, LAYERS, MARGIN, STEP, WhisperEncoder, layer_frames
+from sedtalker.speech.whisper import FRAME_LENGTH, LAYERS, MARGIN, STEP, WhisperEncoder, layer_frames
 from tests.support.tiny_backbones import save_whisper
 
 transformers = pytest.importorskip("transformers")
@@ -43,7 +43,7 @@ def test_a_later_sound_changes_no_earlier_window(folder: Path) -> None:
     encoder = open_encoder(BackboneConfig(name=str(folder), side_by_side=LAYERS))
     # loudness is brought to one level first: the same level in both, so that only the windows matter
     sound = torch.from_numpy(np.tile(_sound(1.0), 14))
-    whole, part = (layer_frames(encoder.model, sound[: frames * FRAME]) for frames in (700, 500))
+    whole, part = (layer_frames(encoder.model, sound[: frames * FRAME_LENGTH]) for frames in (700, 500))
     same = STEP * ((500 - MARGIN) // STEP - 1)
     assert torch.allclose(whole[:same], part[:same], atol=1e-4)
 

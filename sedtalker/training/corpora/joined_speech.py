@@ -14,14 +14,21 @@ from sedtalker.audio.activity import speech_activity
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speakers.speaker_model import STRIDE
-from sedtalker.speech.features import FRAME_CLOCK, HOP_LENGTH, level_gain, log_mel, pair_means, prosody, speech_mask
+from sedtalker.speech.features import (
+    FRAME_CLOCK,
+    FRAME_LENGTH,
+    HOP_LENGTH,
+    level_gain,
+    log_mel,
+    pair_means,
+    prosody,
+    speech_mask,
+)
 from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.manifest import Clip
 
 SILENCE, UNKNOWN = len(CATEGORIES), -1
 """Labels of frames in which nobody speaks, and of frames without a label."""
-FRAME = int(SAMPLE_RATE / FRAME_CLOCK.rate)
-"""Samples a frame."""
 
 NEUTRAL_LEVEL, NORMAL_LEVEL, STRONG_LEVEL, SOME_LEVEL = 0, 1, 2, 3
 """Steps of intensity: neutral < normal < strong; ``SOME_LEVEL`` is emotional with a strength nobody labelled."""
@@ -142,11 +149,11 @@ def join(pieces: Sequence[SpeechPiece], rule: JoinRule, rng: np.random.Generator
             break
         pause = round(rng.uniform(0.0, rule.pause) * FRAME_CLOCK.rate) if rng.random() < 0.5 or not len(samples) else 0
         if pause:
-            gap = (floor * rng.standard_normal(pause * FRAME)).astype(np.float32)
+            gap = (floor * rng.standard_normal(pause * FRAME_LENGTH)).astype(np.float32)
             samples = _crossfade(samples, gap, 0)
             labels = np.concatenate([labels, np.full(pause, SILENCE, np.int8)])
         overlap = 0 if pause or not len(samples) else round(rng.uniform(*rule.crossfade) * FRAME_CLOCK.rate)
-        samples = _crossfade(samples, clip, overlap * FRAME)
+        samples = _crossfade(samples, clip, overlap * FRAME_LENGTH)
         keep = len(labels) - overlap // 2
         skip = overlap - overlap // 2
         labels = np.concatenate([labels[:keep], clip_label[skip:]])
@@ -161,9 +168,9 @@ def _cut_to_speech(piece: SpeechPiece) -> tuple[Samples, NDArray[np.int8]]:
     where = np.flatnonzero(speech)
     if not len(where):
         return np.zeros(0, np.float32), np.zeros(0, np.int8)
-    first, last = int(where[0]), min(int(where[-1]) + 1, len(piece.samples) // FRAME)
+    first, last = int(where[0]), min(int(where[-1]) + 1, len(piece.samples) // FRAME_LENGTH)
     labels = np.where(speech[first:last], piece.category, SILENCE).astype(np.int8)
-    return piece.samples[first * FRAME : last * FRAME], labels
+    return piece.samples[first * FRAME_LENGTH : last * FRAME_LENGTH], labels
 
 
 def _loudness_gain(samples: Samples) -> np.float32:
@@ -172,7 +179,7 @@ def _loudness_gain(samples: Samples) -> np.float32:
 
 def _level(samples: Samples, share: float) -> np.floating:
     """Root mean square that a share of the frames lies below."""
-    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    frames = samples[: len(samples) // FRAME_LENGTH * FRAME_LENGTH].reshape(-1, FRAME_LENGTH)
     return np.quantile(np.sqrt(np.mean(frames**2, axis=1)), share)
 
 

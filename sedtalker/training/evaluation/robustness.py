@@ -15,7 +15,7 @@ from scipy.signal import fftconvolve
 
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.training.corpora.augmentation import Samples, mixed, random_background
-from sedtalker.training.corpora.joined_speech import FRAME, clip_activity
+from sedtalker.training.corpora.joined_speech import FRAME_LENGTH, clip_activity
 from sedtalker.training.corpora.layer_features import TRAINING_NOISES
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import telephone
@@ -108,10 +108,10 @@ def coded(samples: Samples, codec: str, rate: int, bits: int) -> Samples:
 
 def trimmed(samples: Samples) -> Samples:
     """Without the silence at both ends, as far as it goes but for ``TRIMMED`` seconds at most."""
-    speech, most = np.flatnonzero(clip_activity(samples)) * FRAME, round(TRIMMED * SAMPLE_RATE)
+    speech, most = np.flatnonzero(clip_activity(samples)) * FRAME_LENGTH, round(TRIMMED * SAMPLE_RATE)
     if not len(speech):
         return samples
-    first, last = min(int(speech[0]), most), max(int(speech[-1]) + FRAME, len(samples) - most)
+    first, last = min(int(speech[0]), most), max(int(speech[-1]) + FRAME_LENGTH, len(samples) - most)
     return samples[first:last]
 
 

@@ -24,7 +24,7 @@ from sedtalker.progress import Hook
 from sedtalker.speech.encoder_model import GRID, EmotionEncoderConfig
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import MEL_BANDS
-from sedtalker.speech.whisper import FLOOR, batch_layer_outputs
+from sedtalker.speech.whisper import FLOOR, layer_outputs
 from sedtalker.training.cards import card_of
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
@@ -154,7 +154,7 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
         given = given.clamp_min((FLOOR + 4) / 4).transpose(1, 2)
         self.teacher.to(str(mel.device))
         with torch.autocast(mel.device.type, torch.bfloat16):
-            layers = batch_layer_outputs(self.teacher.model, given, self.teacher.layers, FIRST_POSITION)
+            layers = layer_outputs(self.teacher.model, given, self.teacher.layers, FIRST_POSITION)
         return layers.float().unflatten(1, (-1, GRID)).mean(2)
 
     def build(self) -> nn.Module:

@@ -18,7 +18,6 @@ from measures.adaptation import (
 )
 from measures.keys import KEYS
 
-from sedtalker.emotion.adaptation import Speech
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.emotion.track import CATEGORIES
@@ -40,7 +39,7 @@ def test_a_shifted_corpus_is_brought_back() -> None:
     for label in labels:
         rows = 0.1 * rng.standard_normal((6, size)).astype(np.float32)
         rows[:, 0] += (1.0 if label == happy else -1.0) + 4.0
-        speech.append((Speech(torch.from_numpy(rows)),))
+        speech.append((torch.from_numpy(rows),))
     speakers = np.array(["a", "b", "c", "d"])[np.arange(40) // 10]
     figures, scored = figures_of_corpus(network, EncodedCorpus("made", labels, speakers, tuple(speech)), 1.0)
     assert figures["source_uar"] == 0.5

@@ -20,7 +20,6 @@ from measures.ser_evals import (
     svm_logits,
 )
 
-from sedtalker.emotion.adaptation import Speech
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.errors import InputError
@@ -33,7 +32,7 @@ def made(name: str, network: DiarizerNetwork, count: int = 24) -> ReadCorpus:
     labels = np.arange(count) % 2 * 2 + 1
     functionals = rng.standard_normal((count, 3)) + np.where(labels == 1, 3.0, -3.0)[:, None]
     rows = rng.standard_normal((count, 4, functional_count(network.config))).astype(np.float32)
-    speech = tuple((Speech(torch.from_numpy(row)),) for row in rows)
+    speech = tuple((torch.from_numpy(row),) for row in rows)
     return ReadCorpus(name, labels, np.array(list("abcd"))[np.arange(count) % 4], functionals, speech)
 
 

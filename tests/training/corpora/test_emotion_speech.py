@@ -10,7 +10,7 @@ from sedtalker.emotion.taxonomy import EMOVOCA, category, known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.training.corpora.joined_speech import (
-    FRAME,
+    FRAME_LENGTH,
     NEUTRAL_LEVEL,
     NORMAL_LEVEL,
     SILENCE,
@@ -40,12 +40,12 @@ PIECES = [SpeechPiece(voice(p, 1.2, a), c, "made", "nobody") for p, c, a in ((11
 @pytest.mark.parametrize("seed", range(6))
 def test_labels_change_where_the_sound_does(seed):
     recording = join(PIECES, JoinRule(), np.random.default_rng(seed))
-    assert len(recording.labels) == -(-len(recording.samples) // FRAME)
+    assert len(recording.labels) == -(-len(recording.samples) // FRAME_LENGTH)
     spoken = recording.labels[recording.labels < SILENCE]
     assert list(dict.fromkeys(spoken.tolist())) == [1, 3]
     assert np.isin(recording.labels, [1, 3, SILENCE]).all()
-    before = (int(np.flatnonzero(recording.labels == 1)[-1]) + 1) * FRAME
-    after = int(np.flatnonzero(recording.labels == 3)[0]) * FRAME
+    before = (int(np.flatnonzero(recording.labels == 1)[-1]) + 1) * FRAME_LENGTH
+    after = int(np.flatnonzero(recording.labels == 3)[0]) * FRAME_LENGTH
     for start, pitch in ((before - 8000, 110), (after + 3000, 170)):
         part = recording.samples[start : start + 5000]
         spectrum = np.abs(np.fft.rfft(part * np.hanning(len(part))))
@@ -60,7 +60,7 @@ def test_same_seed_same_recording():
 
 def test_levels_can_be_equalised():
     recording = join(PIECES, JoinRule(equalise=1.0), np.random.default_rng(0))
-    wave = recording.samples[: len(recording.samples) // FRAME * FRAME].reshape(-1, FRAME)
+    wave = recording.samples[: len(recording.samples) // FRAME_LENGTH * FRAME_LENGTH].reshape(-1, FRAME_LENGTH)
     rms = np.sqrt((wave**2).mean(1))
     labels = recording.labels[: len(rms)]
     assert np.median(rms[labels == 1]) == pytest.approx(np.median(rms[labels == 3]), rel=0.1)
