@@ -357,10 +357,7 @@ class AnimationStream:
         """Frames with gains that are final: ``GAIN_MARGIN`` frames are held back, as many before them are kept."""
         assert self.mesh is not None
         times = np.concatenate([self.held[0], made.times])
-        expressive, plain = (
-            np.concatenate([self.held[1], made.weights]),
-            np.concatenate([self.held[2], neutral]),
-        )
+        expressive, plain = np.concatenate([self.held[1], made.weights]), np.concatenate([self.held[2], neutral])
         ready = len(times) if last else max(self.given, len(times) - GAIN_MARGIN)
         if ready == self.given:
             self.held = (times, expressive, plain)

@@ -168,18 +168,12 @@ class Company:
         rng, dips = np.random.default_rng((*self.seed, 1)), np.zeros(len(times), np.float32)
         for other in self.others.values():
             for begins, ends in other.rhythm.phrases:
-                drawn, delay, size, length = (
-                    rng.random(),
-                    *(rng.uniform(*r) for r in (NOD_DELAY, NOD_SIZE, NOD_SECONDS)),
-                )
+                is_drawn = rng.random() < NOD_SHARE
+                delay, size, length = (rng.uniform(*r) for r in (NOD_DELAY, NOD_SIZE, NOD_SECONDS))
                 count = 1 + int(rng.binomial(2, NOD_MORE))
-                start = ends + delay
-                if (
-                    drawn < NOD_SHARE
-                    and ends - begins >= NOD_PHRASE
-                    and not self._speaks(start, start + count * length)
-                ):
-                    near = slice(*np.searchsorted(times, (start, start + count * length)))
+                start, end = ends + delay, ends + delay + count * length
+                if is_drawn and ends - begins >= NOD_PHRASE and not self._speaks(start, end):
+                    near = slice(*np.searchsorted(times, (start, end)))
                     place = (times[near] - start) / length
                     dip = size * NOD_WANES ** np.floor(place) * np.sin(np.pi * place) ** 2
                     dips[near] = np.maximum(dips[near], self.amount * dip)

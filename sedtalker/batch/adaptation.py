@@ -33,11 +33,7 @@ def read_recordings(
 ) -> list[SpokenRecording]:
     """The speech of every recording, with its label."""
     return [
-        SpokenRecording(
-            tuple(diarizer.speech(item.audio, max_seconds=max_seconds)),
-            item.label,
-            item.speaker,
-        )
+        SpokenRecording(tuple(diarizer.speech(item.audio, max_seconds=max_seconds)), item.label, item.speaker)
         for item in counted(items, hook, "reading the recordings", len(items))
     ]
 

@@ -34,11 +34,6 @@ class Shard:
         """Name of the log."""
         return "batch.jsonl" if self.count == 1 else f"batch-{self.index}-of-{self.count}.jsonl"
 
-    @property
-    def lock_name(self) -> str:
-        """Name of the lock."""
-        return f".batch-{self.index}-of-{self.count}.lock"
-
 
 WHOLE = Shard()
 """All recordings."""
@@ -141,7 +136,8 @@ def locked(folder: Path, shard: Shard) -> Iterator[int | None]:
         InputError: another run works there, or the folder cannot be written to.
     """
     with written(folder):
-        descriptor = os.open(folder / shard.lock_name, os.O_RDWR | os.O_CREAT, 0o644)
+        name = f".batch-{shard.index}-of-{shard.count}.lock"
+        descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not wait_for_lock(descriptor, WAIT):
             raise InputError(f"{folder}: another batch is running there; wait for it, or name another --output")

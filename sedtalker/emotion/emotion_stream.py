@@ -12,7 +12,7 @@ from sedtalker.arrays import Doubles, Floats, Mask, Reals, runs
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import bounded, in_full_scale
 from sedtalker.emotion.burst_detector import SHOWN_KINDS, VOICE, burst_model, burst_steps
-from sedtalker.emotion.diarizer_model import EmotionModel, Voice
+from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice
 from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.inference import emotion_steps, no_voice_steps, shown_frames
 from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule
@@ -86,6 +86,8 @@ class SpeechStream:
 
     reads_every = True
     """Whether ``_emotions`` reads the features of all kept frames."""
+    features: SpeechFeatures
+    """Those of the frames that became final last, and of all that are known after them."""
     activity_frames = round(2 * ActivityRule().window * FRAME_CLOCK.rate)
     """Frames that are kept at least, for ``streamed_speech``."""
 
@@ -106,16 +108,9 @@ class SpeechStream:
         """The fine-grained emotions, in the order of ``StreamFrames.fine``."""
         self.burst_kinds: tuple[str, ...] = ()
         """The vocal bursts, in the order of ``StreamFrames.bursts``; none where no detector knows the encoder."""
-        self.newest: SpeechFeatures | None = None
         self.waiting: list[Floats] = []
         self.final = 0
         self.ended = False
-
-    @property
-    def features(self) -> SpeechFeatures:
-        """Those of the frames that became final last, and of all that are known after them."""
-        assert self.newest
-        return self.newest
 
     def push(self, samples: Reals) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz, any number of them: in [-1, 1], or integers in their full scale.
@@ -164,7 +159,7 @@ class SpeechStream:
         begin = self.final
         delay = 0 if self.ended else self.delay
         streamed = yield from self.encoder_stream.steps(samples, begin, self.ended)
-        self.newest = streamed.features.part(begin - streamed.first, streamed.total)
+        self.features = streamed.features.part(begin - streamed.first, streamed.total)
         self.final = max(begin, streamed.total - delay)
         if begin == self.final:
             return self._nothing()
@@ -217,7 +212,8 @@ class DiarizerStream(SpeechStream):
     ):
         context = max(diarizer.config.context, 0 if fine is None else fine.context)
         super().__init__(encoder, look_ahead, hop, context)
-        diarizer.prepare_stream()
+        if isinstance(diarizer, GraphDiarizer):
+            diarizer.prepare_stream()
         self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
         self.detector = burst_model(encoder.sha256())
         self.labels, self.kinds = diarizer.config.labels, () if fine is None else fine.kinds

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sedtalker.arrays import Doubles
+from sedtalker.arrays import Doubles, softmax
 from sedtalker.emotion.adaptation import (
     METHOD,
     STRENGTH,
@@ -173,7 +173,7 @@ def fitted_head(given: Descriptions, truth: NDArray[np.integer], speakers: NDArr
     scaled = [_centred(part, truth) for part in given.parts]
     kernel = np.mean([rows @ rows.T for rows, _, _ in scaled], 0)
     residual = np.zeros_like(given.logits)
-    residual[labels] = wanted - softmax(given.logits[labels])
+    residual[labels] = wanted - softmax(given.logits[labels], -1)
     best: tuple[float, Doubles, Doubles] | None = None
     for penalty in PENALTIES:
         dual, left_out = _ridge(kernel, residual, penalty / every, groups)
@@ -225,11 +225,6 @@ def _stacked(logits: Doubles, learned_logits: Doubles, wanted: Doubles, importan
 
     found = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"maxiter": 150, "xatol": 0.02, "fatol": 1e-4})
     return np.exp(found.x) * USUAL, float(found.fun)
-
-
-def softmax(logits: Doubles) -> Doubles:
-    """Along the last axis."""
-    return np.asarray(np.exp(logits - np.logaddexp.reduce(logits, -1, keepdims=True)))
 
 
 # --- The head written into the weights.

@@ -340,14 +340,9 @@ def _presence(speech: Mask, rate: float, rule: TrackRule) -> Doubles:
     where = np.flatnonzero(speech)
     position = np.searchsorted(where, index, side="right")
     since = np.where(position > 0, index - where[np.maximum(position - 1, 0)], np.inf) / rate
-    until = (
-        np.where(
-            speech, 0, np.where(position < len(where), where[np.minimum(position, len(where) - 1)] - index, np.inf)
-        )
-        / rate
-    )
+    until = np.where(position < len(where), where[np.minimum(position, len(where) - 1)] - index, np.inf) / rate
     after = np.clip((since - rule.hold) / rule.release, 0.0, 1.0)
-    before = np.clip(until / rule.anticipation, 0.0, 1.0)
+    before = np.where(speech, 0.0, np.clip(until / rule.anticipation, 0.0, 1.0))
     return np.maximum(0.5 + 0.5 * np.cos(np.pi * after), 0.5 + 0.5 * np.cos(np.pi * before))
 
 

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedtalker.arrays import softmax
 from sedtalker.emotion.adaptation import SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.few_shot import (
@@ -16,7 +17,6 @@ from sedtalker.emotion.few_shot import (
     descriptions,
     fitted_head,
     learned,
-    softmax,
     with_head,
     with_linear_path,
 )
@@ -61,7 +61,7 @@ def test_the_network_answers_as_the_head(network: DiarizerNetwork) -> None:
     head = fitted_head(described, np.arange(10) % 2 + 1, np.array([""] * 10))
     changed = with_head(network, head)
     answered = torch.stack([log_posterior(changed, *one.speech) for one in given]).exp().numpy()
-    np.testing.assert_allclose(answered, softmax(logits(head, described)), atol=1e-4)
+    np.testing.assert_allclose(answered, softmax(logits(head, described), -1), atol=1e-4)
     rows = given[0].speech[0]
     assert torch.allclose(changed(rows).intensity, network(rows).intensity, atol=1e-5), "the intensity stays as it is"
 
