@@ -150,10 +150,8 @@ class FaceStream:
         self.emotions, self.style, self.directed = emotions, style, Directed(direction)
         self.decoder, self.tongue = decoder, TongueStream()
         self.shown, self.neutral = _chain(decoder, style), _chain(decoder, style) if split else None
-        reads, network = (
-            decoder.config.mouth_share and decoder.config.closes,
-            articulation_network(emotions.encoder.sha256()),
-        )
+        reads = decoder.config.mouth_share and decoder.config.closes
+        network = articulation_network(emotions.encoder.sha256())
         self.read = ArticulationStream(network) if network is not None and reads else None
         self.presence = None if network is None else PresenceStream()
         self.crossfade, self.mouth_crossfade = HopCrossfade(), HopCrossfade()
