@@ -15,7 +15,7 @@ from sedtalker.emotion.burst_detector import SHOWN_KINDS, VOICE, burst_model, bu
 from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice
 from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.inference import emotion_steps, no_voice_steps, shown_frames
-from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule
+from sedtalker.emotion.segmentation import LiveSegmentation
 from sedtalker.emotion.shown import attenuation, neutral_by_intensity
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, SILENCE, Segment
@@ -189,7 +189,6 @@ class DiarizerStream(SpeechStream):
         diarizer: from ``open_model``.
         encoder: see ``SpeechStream``, as look_ahead and hop.
         voice: of the speaker, from ``enrol``.
-        rule: minimum duration of a segment and price of a change.
         trust: how far intensity shrinks in recordings unlike those of training, see ``attenuation``.
         fine: gives the frames curves of fine-grained emotions, by the same rule; None: they have none.
 
@@ -206,7 +205,6 @@ class DiarizerStream(SpeechStream):
         look_ahead: float = LOOK_AHEAD_SECONDS,
         hop: float = HOP_SECONDS,
         voice: Voice | None = None,
-        rule: SegmentRule = SegmentRule(),
         trust: float = 1.0,
         fine: FineEmotions | None = None,
     ):
@@ -220,7 +218,7 @@ class DiarizerStream(SpeechStream):
         self.burst_kinds = () if self.detector is None else SHOWN_KINDS
         self.other = np.zeros(0, np.int64)
         """Numbers of the kept frames of sounds that are no voice."""
-        self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
+        self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate)
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
         speech, numbers = streamed_speech(streamed), streamed.first + np.arange(len(streamed.features))
