@@ -387,14 +387,13 @@ def _cells(segment: Segment, neutral: str) -> list[str]:
 
 def _print_table(console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Rows below headings, or a line that nothing was found."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     if not rows:
         console.print("no voiced speech: in silence, whispers and music there is no emotion to be found")
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in NUMBERS else "left")
+    columns = (Column(heading, justify="right" if heading in NUMBERS else "left") for heading in headings)
+    table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
     console.print(table)

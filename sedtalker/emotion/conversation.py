@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,7 @@ from sedtalker.plugins import plugin
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speakers.separation import CROSSTALK, Speakers, cut_apart
 from sedtalker.speakers.turns import Turns
-from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH
-
-if TYPE_CHECKING:
-    from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH, SpeechFeatures
 
 PAUSE_SECONDS = 0.3
 """Silence on either side of a turn that stays between it and the next: the words of two turns are no phrase, and
@@ -125,31 +122,43 @@ class Conversation:
 
 
 def emotions_by_speaker(
-    diarizer: Diarizer, speakers: Speakers, hook: Hook = no_progress
+    speakers: Speakers,
+    encoder: Callable[[Audio], SpeechFeatures],
+    frames_of: Callable[[Audio, SpeechFeatures], FrameEmotions],
+    bursts_of: Callable[[SpeechFeatures, FrameEmotions | None], tuple[Burst, ...]],
+    labels: tuple[str, ...],
+    hook: Hook = no_progress,
 ) -> tuple[Speakers, dict[str, tuple[FrameEmotions, tuple[Burst, ...]]]]:
     """The emotion of every frame of a recording for each speaker by name, and their vocal bursts.
+
+    Args:
+        speakers: of the recording.
+        encoder: of a ``Diarizer``, as are the next three: its ``frames``, ``bursts`` and ``labels``.
+        frames_of: the emotion of every frame of some sound with its features, 50 a second.
+        bursts_of: the vocal bursts in such features, with their ``frames_of`` if that is known.
+        labels: the categories.
+        hook: see ``sedtalker.progress``.
 
     Returns:
         The speakers, see ``with_bursts``, and what each of them expresses.
     """
-    encoder, frames_of = diarizer.encoder, diarizer.frames
     alone, whole = False, None
     with one_step(hook, "finding vocal bursts"):
         if speakers.channels:
-            speakers, bursts = with_bursts(speakers, lambda channel: diarizer.bursts(encoder(channel)))
+            speakers, bursts = with_bursts(speakers, lambda channel: bursts_of(encoder(channel), None))
         else:
             features = encoder(speakers.mixed)
             alone = speaks_alone(speakers.turns, features.speech)
             if alone or len(speakers.names) > 1:
                 whole = frames_of(speakers.mixed, features)
-            bursts = shared_bursts(diarizer.bursts(features, whole), speakers.turns, alone)
+            bursts = shared_bursts(bursts_of(features, whole), speakers.turns, alone)
     found = {}
     for name in speakers.names:
         with one_step(hook, f"recognising the emotion of {name}"):
             if whole is not None and alone:
                 frames = whole
             else:
-                own = speaker_frames(speakers, name, lambda sound: frames_of(sound, encoder(sound)), diarizer.labels)
+                own = speaker_frames(speakers, name, lambda sound: frames_of(sound, encoder(sound)), labels)
                 frames = own if whole is None else averaged(own, whole, speakers.turns, name)
         found[name] = frames, bursts[name]
     return speakers, found

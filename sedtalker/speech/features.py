@@ -59,7 +59,6 @@ FRAME_CLOCK = FrameClock(rate=MEL_CLOCK.rate / 2, offset=HOP_LENGTH / SAMPLE_RAT
 """Clock of the built-in encoder: 50 frames a second, frame i centred at ``(i + 1/2) · 20 ms``."""
 HOPS = round(MEL_CLOCK.rate / FRAME_CLOCK.rate)
 """Analysis frames of 10 ms in a frame."""
-
 FRAME_LENGTH = HOPS * HOP_LENGTH
 """Samples of a frame: 20 ms."""
 MINUTE = 6000

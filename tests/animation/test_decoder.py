@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.articulation import PUCKER
-from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import DecoderConfig, DecoderStream, decoder_speech
+from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
+from sedtalker.animation.decoder import DecoderConfig, DecoderStream, decoder_speech, eased_emotion
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -147,7 +147,9 @@ def test_a_bilabial_closes_the_lips_under_any_emotion(label):
 
 def test_motion_and_closing_are_what_predict_does():
     closing, features, track = _closing(), _features(60), _track("sad", 0.7)
-    share = closing.emotional(features, track)
+    eased = eased_emotion(features, track)
+    share = emotional(*eased, Style())
     assert share.shape == (60, 1)
-    made = closing.closed(closing.full(closing.motion(features, track), features, track), features, share)
+    full = UpperFaceStream(closing.moved).push(closing.motion(features, track), *eased)
+    made = closing.closed(full, features, share)
     np.testing.assert_array_equal(made, closing.predict(features, track))

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from sedtalker.animation.animator import DECODERS
-from sedtalker.animation.conditioning import STYLE_CODES, Style
+from sedtalker.animation.conditioning import STYLE_CODES, Style, emotional
 from sedtalker.animation.decoder import DecoderConfig, decoder_speech, eased_emotion, speech_input
 from sedtalker.animation.decoder_network import Decoder, make_block
 from sedtalker.animation.gains import AROUND_THE_MOUTH, Gains, _columns, _eased, _give_way, apply_gains
@@ -106,11 +106,10 @@ def test_a_track_is_read_at_the_times_of_the_features() -> None:
 
 
 def test_how_emotional_a_frame_is() -> None:
-    made = decoder()
     for text, share in (("happy:0.25", np.tanh(1.0)), ("neutral", 0.0), ("happy:0", 0.0)):
-        emotional = made.emotional(features(), constant_track(text, 0.4))
-        assert emotional[:, 0].tolist() == pytest.approx([share] * 20, abs=1e-5)
-    assert made.styles == STYLE_CODES
+        strong = emotional(*eased_emotion(features(), constant_track(text, 0.4)), Style())
+        assert strong[:, 0].tolist() == pytest.approx([share] * 20, abs=1e-5)
+    assert decoder().styles == STYLE_CODES
 
 
 # --- The readout of a large encoder.

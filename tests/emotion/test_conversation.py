@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -163,10 +162,8 @@ def test_bursts_are_those_of_ones_own_channel_or_ones_share_of_the_recording() -
     def frames_of(sound: Audio, features: SpeechFeatures) -> FrameEmotions:
         return numbered(Audio(np.pad(sound.samples, (0, -len(sound.samples) % FRAME_LENGTH))))
 
-    known = SimpleNamespace(encoder=features_of, frames=frames_of, bursts=bursts_of, labels=("a", "b"))
-
     def found(speakers: Speakers) -> tuple[Turns, dict[str, tuple[Burst, ...]]]:
-        speakers, parts = emotions_by_speaker(known, speakers)
+        speakers, parts = emotions_by_speaker(speakers, features_of, frames_of, bursts_of, ("a", "b"))
         assert {len(frames.posterior) for frames, _ in parts.values()} == {length}
         return speakers.turns, {name: bursts for name, (_, bursts) in parts.items()}
 

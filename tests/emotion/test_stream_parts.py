@@ -150,7 +150,7 @@ def test_nothing_to_decide_is_nothing() -> None:
     decoder = LiveSegmentation(2, 50.0)
     assert len(decoder.decide(np.full((5, 2), 0.5), np.ones(5, bool), 0)) == 0
     assert decoder.shortest == 30
-    assert LiveSegmentation(2, 50.0, SegmentRule(shortest=0.0)).shortest == 1
+    assert LiveSegmentation(2, 50.0, SegmentRule(shortest=0.0)).shortest == 2
 
 
 def test_frames_without_speech_say_nothing() -> None:

@@ -73,15 +73,15 @@ def test_digital_silence_around_a_recording_changes_nothing_in_it(
 ) -> None:
     """Noise counted as speech beside it, and a neutral voice was shown at .9 of an emotion in place of .2."""
     sound, frame = _noisy_take(seed), 320
-    alone = analyse(sound)
+    bare = analyse(sound)
     silence = (np.zeros(count * frame, np.float32) for count in (before, after))
     whole = np.concatenate([next(silence), sound, next(silence)])
     inside = slice(before, before + len(sound) // frame)
     padded = analyse(whole)
-    (tracks, speech), (own, spoken) = padded.frames, alone.frames
+    (tracks, speech), (own, spoken) = padded.frames, bare.frames
     assert np.mean(speech[inside] != spoken) < 0.03
     assert not speech[: max(0, before - 5)].any()
-    np.testing.assert_allclose(padded.means, alone.means, atol=0.05)
+    np.testing.assert_allclose(padded.means, bare.means, atol=0.05)
     np.testing.assert_allclose(tracks[inside][5:-5], own[5:-5], atol=0.02)
     found = speech_activity(tracks[:, 0], tracks[:, 2], 50.0)
     assert np.mean(found[inside] != speech_activity(own[:, 0], own[:, 2], 50.0)) < 0.03
