@@ -12,6 +12,7 @@ from websockets.exceptions import WebSocketException
 async def main(url: str, token: str, path: str) -> None:  # noqa: D103
     with wave.open(path) as sound:
         rate, pcm = sound.getframerate(), sound.readframes(sound.getnframes())
+        assert (sound.getnchannels(), sound.getsampwidth()) == (1, 2), f"{path} is not 16-bit mono"
     address, headers = url.replace("http", "ws", 1) + "/v1/stream", {"Authorization": f"Bearer {token}"}
     async with connect(address, additional_headers=headers, ping_interval=None) as socket:
         await socket.send(json.dumps({"rate": rate, "shapes": ["jawOpen", "mouthSmileLeft"]}))
@@ -28,7 +29,9 @@ async def main(url: str, token: str, path: str) -> None:  # noqa: D103
         await speaking
 
 
+if len(sys.argv) != 4:
+    sys.exit("usage: python stream_client.py URL TOKEN SPEECH.wav")
 try:
     asyncio.run(main(*sys.argv[1:]))
-except (OSError, WebSocketException) as error:  # nobody serves there, or the token is another one
-    sys.exit(f"{sys.argv[1]}: {error}")
+except (AssertionError, EOFError, wave.Error, OSError, WebSocketException) as error:  # the sound, the server, the token
+    sys.exit(f"stream_client: {error}")

@@ -123,13 +123,13 @@ def test_graphs_are_copied_without_torch(tmp_path: Path) -> None:
     assert (tmp_path / "models" / "decoder_4.onnx").is_file()
 
 
-WITHOUT_TORCH = """
+WITHOUT_EXTRAS = """
 import json, sys
-class WithoutTorch:
+class WithoutExtras:
     def find_spec(name, path=None, target=None):
-        if name == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name=name)
-sys.meta_path.insert(0, WithoutTorch)
+        if name in ("torch", "pxr"):
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+sys.meta_path.insert(0, WithoutExtras)
 from sedtalker.cli import run
 for arguments in json.loads(sys.argv[1]):
     sys.argv = ["sedtalker", *arguments]
@@ -144,11 +144,12 @@ for call in (Diarizer.from_pretrained().adapt, lambda sounds: Animator.from_pret
     except ValueError as error:
         print(error, file=sys.stderr)
 """
-"""Runs commands one after another as in an installation without torch, then calls of Python; prints what they say."""
+"""Runs commands one after another as without torch and OpenUSD, then calls of Python; prints what they say."""
 
 
-def test_what_needs_torch_names_the_extra_where_it_is_not_installed(clip: Path, tmp_path: Path) -> None:
-    """All of these ended with "a fault of sedtalker (ModuleNotFoundError …)", or with an extra that is not enough."""
+def test_what_needs_an_extra_names_it_before_any_work_where_it_is_not_installed(clip: Path, tmp_path: Path) -> None:
+    """These ended with "a fault of sedtalker (…)", with an extra that is not enough, or after the audio was read."""
+    (tmp_path / "head.usdc").touch()
     commands = {
         ("adapt", ".", "-o", "mine"): "torch",
         ("evaluate", "decoder", "--data", "."): "train",
@@ -156,11 +157,14 @@ def test_what_needs_torch_names_the_extra_where_it_is_not_installed(clip: Path, 
         ("checkpoint", "graphs", "decoder"): "train",
         ("checkpoint", "table", "."): "train",
         ("diarize", str(clip), "--encoder", "whisper-base"): "hub",
-        ("animate", str(clip), "--no-video", "--encoder", "whisper-base", "--emotion", "happy", "-q"): "hub",
+        ("animate", str(clip), "--no-video", "--encoder", "whisper-base", "--emotion", "happy"): "hub",
+        ("animate", str(clip), "--no-video", "--device", "cuda"): "torch",
+        ("animate", str(clip), "--no-video", "--speakers", "auto", "--device", "cuda"): "torch",
+        ("animate", str(clip), "--no-video", "--mesh", "head.usdc"): "usd",
         ("diarize", str(clip), "--device", "cuda"): "torch",
     }
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, json.dumps(list(commands)), str(clip)],
+        [sys.executable, "-c", WITHOUT_EXTRAS, json.dumps(list(commands)), str(clip)],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -168,8 +172,9 @@ def test_what_needs_torch_names_the_extra_where_it_is_not_installed(clip: Path, 
         timeout=300,
     )
     wanted = [
-        f"torch is not installed: pip install 'sedtalker[{extra}]'" for extra in (*commands.values(), "torch", "hub")
+        f"{'pxr' if extra == 'usd' else 'torch'} is not installed: pip install 'sedtalker[{extra}]'"
+        for extra in (*commands.values(), "torch", "hub")
     ]
     said = done.stderr.splitlines()
     assert said == [line for w in wanted[:-2] for line in (f"error: {w}", "2")] + wanted[-2:]
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["head.usdc"]

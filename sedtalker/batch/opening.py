@@ -129,6 +129,10 @@ def check_face(options: Performance) -> None:
         from sedtalker.face.fitting import FitOptions
 
         FitOptions(mouth=options.mouth, eyes=options.eyes, strength=options.strength)
+    if mesh is not None and is_file(mesh) and mesh.suffix.lower() != ".sedface":
+        from sedtalker.mesh.files import check_format
+
+        check_format(mesh)
     if options.face is not None:
         from sedtalker.face.builtin.named import checked_seed
 

@@ -102,8 +102,9 @@ class Worker:
                     parse_settings(values).check()
                 if first is not None:
                     opened = parse_settings(first)
+                    animator = self._animator(opened, opened.emotion is not None)
                     for one in (opened, *cast_of(opened)[1:]):
-                        self._open(one, opened.emotion is not None)
+                        self._face(one, animator.moves_vertices)
         except InputError as error:
             return {"error": str(error)}
         except Exception as error:  # a bug, memory, a library: a dead process could not say so
@@ -186,15 +187,15 @@ class Worker:
 
         names = [audio.stem + suffix for suffix in settings.suffixes()]
         with OutputFolder(folder, names, overwrite) as results:
+            emotion = settings.emotion if track is None else track
+            animator = self._animator(settings, emotion is not None)  # first: what it lacks is said before any work
             with one_step(hook, "reading the audio"):
                 sound = load_audio(audio, settings.max_seconds)
             for note in sound.notes:
                 log.warning(note)
-            emotion = settings.emotion if track is None else track
-            animator, face = self._open(settings, emotion is not None, hook, landmarks)
             animation = animator(
                 sound,
-                face=face,
+                face=self._face(settings, animator.moves_vertices, hook, landmarks),
                 emotion=emotion,
                 enroll=settings.enroll,
                 fill_scale=settings.fill_scale,
@@ -231,6 +232,7 @@ class Worker:
         from sedtalker.speakers.separation import separate
 
         assert settings.speakers is not None
+        animator = self._animator(settings, False)  # first: what it lacks is said before any work
         with one_step(hook, "finding the speakers"):
             found = separate(audio, settings.speakers, settings.max_seconds)
         for note in found.mixed.notes:
@@ -240,10 +242,9 @@ class Worker:
             log.warning("%d faces, and %d speakers: the last faces are left out", len(given), len(found.names))
         suffixes = [*settings.suffixes(), *chain.from_iterable(own.values())]
         with OutputFolder(folder, [audio.stem + suffix for suffix in suffixes], overwrite) as results:
-            animator, _ = self._open(settings, False, hook)
             scene = animator.scene(
                 audio,
-                [cast("Face", self._open(one, False, hook)[1]) for one in given[: len(found.names)]],
+                [cast("Face", self._face(one, animator.moves_vertices, hook)) for one in given[: len(found.names)]],
                 speakers=found,
                 fill_scale=settings.fill_scale,
                 coordinates=coordinates_of(settings),
@@ -255,20 +256,18 @@ class Worker:
             write_scene_results(scene, found.mixed, audio, settings, results.path, folder, hook)
         return found.mixed, scene, suffixes
 
-    def _open(
-        self,
-        s: BatchSettings,
-        is_given: bool,
-        hook: Hook = no_progress,
-        landmarks: Path | Doubles | None = None,
-    ) -> tuple[Animator, Face | Mesh]:
-        """Networks and face of a recording, opened or as they were; ``is_given``: its emotion."""
+    def _animator(self, s: BatchSettings, is_given: bool) -> Animator:
+        """The networks of a recording, opened or as they were; ``is_given``: its emotion."""
         key = s.decoder, s.encoder, is_given, s.model, s.trust
-        animator = kept(self._animators, key, lambda: open_animator(s, is_given, self.device), ANIMATORS)
-        vertices = animator.moves_vertices
+        return kept(self._animators, key, lambda: open_animator(s, is_given, self.device), ANIMATORS)
+
+    def _face(
+        self, s: BatchSettings, vertices: bool, hook: Hook = no_progress, landmarks: Path | Doubles | None = None
+    ) -> Face | Mesh:
+        """The face of a recording, opened or as it was; ``vertices``: as a mesh whose vertices are moved."""
         fit = s.mesh_head, s.landmarks, s.rig, s.rig_names, id(landmarks), *(getattr(s, name) for name in OF_A_FIT)
         named = s.mesh, s.face, vertices, *fit
-        return animator, kept(self._faces, named, lambda: open_face(s, vertices, hook, landmarks), FACES)
+        return kept(self._faces, named, lambda: open_face(s, vertices, hook, landmarks), FACES)
 
 
 def said_in(track: EmotionTrack) -> list[SpokenWord] | None:

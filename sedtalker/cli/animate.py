@@ -141,10 +141,10 @@ def animate(
     from sedtalker.batch.work import Worker
 
     held, landmarks = opened_project(context), landmarks_of(context, options)
-    settings = o.drawn_where_possible(context, BatchSettings(**vars(options)))
+    settings = BatchSettings(**vars(options))
     if performance is not None:
         check_performance(context, performance)
-        animate_performance(performance, audio, settings, output, run)
+        animate_performance(performance, audio, o.drawn_where_possible(context, settings), output, run)
         return
     check_speakers(context, settings)
     if held is not None and held.turns is not None:
@@ -156,6 +156,7 @@ def animate(
         raise InputError("give a recording, a project with --project, or a take with --performance")
     o.check_recording(audio)
     o.check_preset(save_preset, run.force)
+    settings = o.drawn_where_possible(context, settings)
     stem, pictures = o.PIPED if audio == PIPE else audio.stem, None
     folder = output or Path(stem)
     if settings.video and frames:

@@ -403,7 +403,7 @@ def drawn_where_possible(context: typer.Context, settings: BatchSettings) -> Bat
     """The settings, without the video where the extra that draws is not installed; a line says so.
 
     Raises:
-        InputError: it is not installed, and an option of pictures is given.
+        InputError: it is not installed, and an option of pictures is given, or something else is wrong.
     """
     if not settings.video:
         return settings
@@ -413,5 +413,7 @@ def drawn_where_possible(context: typer.Context, settings: BatchSettings) -> Bat
         return settings
     if any(is_typed(context, name) for name in OF_PICTURES):
         check_renderer(settings.renderer)
+    settings = replace(settings, video=False)
+    settings.check()  # what is wrong is said alone
     log.warning("no video, which needs pip install 'sedtalker[video]': see the .glb, or sedtalker render later")
-    return replace(settings, video=False)
+    return settings

@@ -165,10 +165,10 @@ def studio(
     as_json: o.JsonOption = False,
 ) -> None:
     """Edit a track in the browser: head, sound and emotion under one cursor. Ends with Ctrl-C."""
+    from sedtalker.batch.opening import check_face
     from sedtalker.speakers.separation import check_speakers
 
-    if mesh is not None and face is not None:
-        raise InputError("choose one of --mesh and --face")
+    check_face(Performance(mesh=mesh, face=face))
     if source is not None and source.suffix.lower() == ".sedproject" and (mesh or face):
         raise InputError("a project has its own face: leave --mesh and --face out, and choose another on the page")
     o.check_files(source, mesh)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import FARTHEST, MAX_BYTES, MAX_VERTICES, Mesh, Scene
 from sedtalker.mesh.obj import read_obj, write_obj
 from sedtalker.mesh.ply import read_off, read_ply, read_stl, write_ply, write_stl
@@ -14,6 +15,9 @@ from sedtalker.reading import is_file
 
 __all__ = ["MAX_BYTES", "MAX_VERTICES", "check_mesh", "read_mesh", "read_scene", "write_mesh", "write_obj"]
 
+GLTF, USD = (".glb", ".gltf", ".vrm"), (".usd", ".usda", ".usdc", ".usdz")
+PLAIN = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl, ".off": read_off}
+"""Endings of the files that are read; of plain meshes with what reads them."""
 OF_PROGRAMS = (".fbx", ".blend", ".ma", ".mb", ".max", ".c4d", ".dae", ".abc")
 """Endings of files that other programs open, and save as GLB."""
 
@@ -37,6 +41,7 @@ def read_scene(path: Path) -> Scene:
     path = Path(path)
     if not is_file(path):
         raise InputError(f"{path}: no such mesh file")
+    check_format(path)
     size = path.stat().st_size
     if size == 0:
         raise InputError(f"{path}: the file is empty")
@@ -49,27 +54,34 @@ def read_scene(path: Path) -> Scene:
     return scene
 
 
-def _read(path: Path) -> Scene:
-    """The scene by the file's ending."""
+def check_format(path: Path) -> None:
+    """Raise ``InputError`` where files with this ending are not read, or not without what is not installed."""
     suffix = path.suffix.lower()
-    if suffix in (".glb", ".gltf", ".vrm"):
-        from sedtalker.mesh.gltf import read_gltf
-
-        return read_gltf(path)
-    if suffix in (".usd", ".usda", ".usdc", ".usdz"):
-        from sedtalker.mesh.usd import read_usd_scene
-
-        return read_usd_scene(path)
-    plain = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl, ".off": read_off}
-    if suffix in OF_PROGRAMS:
+    if suffix in USD:
+        with extra("usd"):
+            import_module("pxr")
+    elif suffix in OF_PROGRAMS:
         raise InputError(
             f"{path}: {suffix} is not read: open it in Blender or the program it is of, and export it as .glb"
         )
-    if suffix not in plain:
+    elif suffix not in (*GLTF, *PLAIN):
         raise InputError(
             f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .vrm, .usd, .ply, .stl or .off"
         )
-    mesh = plain[suffix](path)
+
+
+def _read(path: Path) -> Scene:
+    """The scene by the file's ending."""
+    suffix = path.suffix.lower()
+    if suffix in GLTF:
+        from sedtalker.mesh.gltf import read_gltf
+
+        return read_gltf(path)
+    if suffix in USD:
+        from sedtalker.mesh.usd import read_usd_scene
+
+        return read_usd_scene(path)
+    mesh = PLAIN[suffix](path)
     return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), dtype=np.float32))
 
 

@@ -180,7 +180,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         held.update(vars(settings))
         raise InputError("enough")
 
-    monkeypatch.setattr(o, "drawn_where_possible", stop)
+    monkeypatch.setattr("sedtalker.cli.animate.check_speakers", stop)
     return held
 
 

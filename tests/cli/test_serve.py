@@ -79,7 +79,7 @@ def test_the_example_prints_frames(server):
         for line in script.read_text().splitlines()
         if line.strip() and not line.startswith(("import", "from", '"""'))
     ]
-    assert len(lines) <= 20
+    assert len(lines) <= 22
     command = [sys.executable, str(script), server.url, server.token, str(SAMPLE)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
