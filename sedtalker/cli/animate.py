@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -248,7 +249,7 @@ def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) 
     assert animation.track is not None
     say_emotions(animation)
     if given is None and 0 < animation.track.mean_confidence(without=CATEGORIES[0]) < LIKELY:
-        see = "" if audio == PIPE else f"see it with sedtalker studio {audio}, or "
+        see = "" if audio == PIPE else f"see it with sedtalker studio {quote(str(audio))}, or "
         log.info("more likely wrong than right: %sname the emotion with --emotion", see)
     say_weights(animation)
 

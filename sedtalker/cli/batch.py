@@ -13,7 +13,6 @@ from sedtalker.animation.option_fields import not_offered
 from sedtalker.batch.opening import BatchOptions
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, passing_bars, say, write_json
-from sedtalker.cli.options import drawn_where_possible
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def batch(
     from sedtalker.batch.settings import BatchSettings
 
     rules = Rules(jobs, WHOLE if shard is None else parse_shard(shard), resume, run.force, device)
-    settings = drawn_where_possible(context, BatchSettings(**vars(options)))
+    settings = o.drawn_where_possible(context, BatchSettings(**vars(options)))
     if settings.transcript not in (None, "auto"):
         raise InputError(
             "--transcript of a batch is auto: a text is one recording's: give a column of a manifest, or --words-beside"

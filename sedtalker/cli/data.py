@@ -12,6 +12,7 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, say, write_json
+from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.training.corpora.meshes import SequenceLayout
@@ -39,13 +40,15 @@ def list_corpora(
     With a NAME: also emotions, speakers, splits, where to get the corpus and how its files are named.
     """
     from sedtalker.training.corpora.meshes import known_layouts
-    from sedtalker.training.corpora.speech import corpora, find_corpus
+    from sedtalker.training.corpora.speech import corpora, known_corpus
 
     meshes = {layout.name: layout for layout in known_layouts().values() if layout.obtain}
     if name in meshes:
         described = [_mesh_facts(meshes[name])]
+    elif name and (found := known_corpus(name)):
+        described = [_facts(found)]
     elif name:
-        described = [_facts(find_corpus(name))]
+        raise InputError(f"unknown corpus '{name}'; there are {', '.join((*corpora(), *meshes))}")
     else:
         described = [*map(_facts, corpora().values()), *map(_mesh_facts, meshes.values())]
     if json:

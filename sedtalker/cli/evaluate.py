@@ -138,7 +138,9 @@ def transfer(
         str, typer.Option(help="diarizer, whisper-base, a checkpoint folder, or hf:NAME, a classifier of the hub.")
     ] = "diarizer",
     encoder: HubEncoder = None,
-    clips: Annotated[int | None, typer.Option(min=1, help=CLIPS_HELP)] = None,
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="At most so many clips of each corpus, and joined recordings of each set.")
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw recalls as a heat map, and accuracy by coverage (.png).")
     ] = None,
@@ -209,10 +211,9 @@ def motion(
     ] = None,
 ) -> Figures:
     """See ``help_text``."""
-    from sedtalker.cli.options import check_files
     from sedtalker.training.evaluation.lips import evaluate_motion
 
-    check_files(theirs, audio, *([] if reference is None else [reference]))
+    o.check_files(theirs, audio, reference)
     return Figures(evaluate_motion(theirs, audio, reference))
 
 

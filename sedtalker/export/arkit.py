@@ -225,6 +225,8 @@ def read_motion(path: Path, times: Reals) -> tuple[Floats, EmotionTrack | None, 
     if path.suffix.lower() == ".csv":
         take = read_arkit_csv(path)
         return resample_frames(take.weights, take.times, times), None, float(take.times[-1])
+    if path.suffix.lower() != ".npz":
+        raise InputError(f"{path}: give motion as a CSV of Live Link Face, or as an .npz of sedtalker animate")
     animation = Animation.load(path)
     solved = solve_arkit(animation.face, animation.coefficients, animation.fps)
     at = animation.clock.times(len(animation))

@@ -146,6 +146,7 @@ export class AnimationStream {
     const { streams, arkit, tongue } = constants;
     this.constants = constants;
     this.fps = fps ?? streams.fps;
+    if (!(this.fps > 0)) throw new RangeError(`fps: ${fps} is no number of frames a second`);
     this.emotions = new LateEmotions(networks, { lookAhead: lookAhead ?? streams.look_ahead, hop: hop ?? streams.hop });
     this.face = new FaceStream(networks);
     this.bursts = new BurstStream(constants);

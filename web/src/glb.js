@@ -13,8 +13,9 @@ const FLOAT = 5126;
  * @property {Uint8Array} binary
  */
 
-/** @param {ArrayBuffer} file @returns {Glb} */
-export function readGlb(file) {
+/** @param {ArrayBuffer | Uint8Array} given the bytes, as of Node's `readFile` @returns {Glb} */
+export function readGlb(given) {
+  const file = new Uint8Array(given).buffer;
   const view = new DataView(file);
   if (file.byteLength < 20 || view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== 2) throw new Error("This is not a GLB of version 2.");
   /** @type {any} */
@@ -95,7 +96,7 @@ function quaternions(animation) {
 /**
  * The GLB with the animation in it, under the name `speech`. Every mesh whose `extras.targetNames` has names of the
  * animation's shapes gets their weights; the node `head`, where there is one, turns.
- * @param {ArrayBuffer} head a GLB with morph targets
+ * @param {ArrayBuffer | Uint8Array} head a GLB with morph targets
  * @param {any} animation of `SEDTalker.animate`
  * @param {Record<string, unknown>} [extras] kept in `asset.extras`
  * @returns {ArrayBuffer}

@@ -66,8 +66,9 @@ export class SEDTalker {
    */
   async animate(samples, { fps = this.constants.idle.fps, idle = true, seed = 0, onprogress, emotion } = {}) {
     const { sample_rate: rate, shortest_seconds: least } = this.constants.features;
-    if (!(samples.length >= least * rate)) throw new RangeError(`This sound is shorter than ${least} s: there is no syllable in it.`);
     const sound = finite(samples);
+    if (!(sound.length >= least * rate)) throw new RangeError(`This sound is shorter than ${least} s: there is no syllable in it.`);
+    if (!(fps > 0)) throw new RangeError(`fps: ${fps} is no number of frames a second`);
     const progress = async (share) => onprogress?.(share);
     const heard = await listen(this.networks, sound, progress);
     if (emotion) heard.track = given(emotion, heard.track);

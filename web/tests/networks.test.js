@@ -90,7 +90,14 @@ for (const [name, there] of Object.entries(reference.short_sounds)) {
 }
 
 test("no recording and no models are said in one line", { skip }, async () => {
-  await assert.rejects((await face()).animate(new Float32Array(100)), /^RangeError: This sound is shorter than 0\.1 s: there is no syllable in it\.$/);
+  const live = await face();
+  await assert.rejects(live.animate(new Float32Array(100)), /^RangeError: This sound is shorter than 0\.1 s: there is no syllable in it\.$/);
+  for (const given of [new Int16Array(16000), "sound", undefined]) {
+    await assert.rejects(live.animate(given), /^TypeError: Give the sound as a Float32Array, .* not as \[object \w+\]\.$/);
+    await assert.rejects(live.stream().push(given), TypeError);
+  }
+  await assert.rejects(live.animate(new Float32Array(16000), { fps: 0 }), /^RangeError: fps: 0 is no number/);
+  assert.throws(() => live.stream({ fps: -1 }), /^RangeError: fps: -1 is no number/);
   const { ort } = await runtime();
   await assert.rejects(SEDTalker.load("http://127.0.0.1:9", { ort }), Error);
   const read = async () => new TextEncoder().encode('{"version": 1, "constants": {}}');

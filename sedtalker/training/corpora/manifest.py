@@ -88,10 +88,8 @@ def find_data(data: Path | None = None) -> Path:
     """Folder of the training data: the argument, else ``SEDTALKER_DATA``, else ``../shared/data``."""
     root = Path(data or os.environ.get("SEDTALKER_DATA", "../shared/data"))
     if not root.is_dir():
-        raise InputError(
-            f"{root}: no such folder of training data; name one (data=DIR in train, --data DIR elsewhere) or set "
-            "SEDTALKER_DATA; sedtalker data list says what there is"
-        )
+        hint = "" if data else "; name one (data=DIR in train, --data DIR elsewhere) or set SEDTALKER_DATA"
+        raise InputError(f"{root}: no such folder of training data{hint}; sedtalker data list says what there is")
     return root
 
 
@@ -157,7 +155,7 @@ def _label(corpus: str, file: str, label: str) -> str:
 
 
 def write_manifest(data: Path, indexed: Mapping[str, list[Clip]]) -> int:
-    """Write ``audio/manifest.csv``; rows of other corpora in an earlier one are kept.
+    """Write ``audio/manifest.csv``; rows of other corpora in an earlier one are kept, with columns of its own.
 
     Args:
         indexed: clips by corpus, see ``index_corpora``.
@@ -168,10 +166,11 @@ def write_manifest(data: Path, indexed: Mapping[str, list[Clip]]) -> int:
     path = data / "audio" / "manifest.csv"
     before = read_table(path, COLUMNS) if path.is_file() else []
     rows = [row for row in before if row["corpus"] not in indexed]
+    own = [name for name in (before[0] if before else ()) if name and name not in COLUMNS]
     for name, clips in indexed.items():
         rows += [_row(clip, data / "audio" / name) for clip in clips]
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", extrasaction="ignore")
+        writer = csv.DictWriter(stream, (*COLUMNS, *own), lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
     return len(rows)

@@ -113,6 +113,7 @@ def joined_scores(
     unseen: Collection[str],
     rule: TrackRule = TrackRule(),
     hook: Hook = no_progress,
+    count: int = RECORDINGS,
 ) -> dict[str, float]:
     """Error rates on joined recordings of test speakers of corpora that the weights were not trained on.
 
@@ -130,6 +131,7 @@ def joined_scores(
             shares. Empty where none of them is there.
         rule: how the frames become a track.
         hook: called as the work proceeds.
+        count: joined recordings of each set.
     """
     there = {c.corpus for c in every if c.split == "test"}
     shares = {name: share for name, share in JOINED.items() if name in unseen and name in there}
@@ -137,9 +139,9 @@ def joined_scores(
         return {}
     metrics: dict[str, float] = {}
     for name, categories in SETS.items():
-        made = joined_test_recordings(every, "test", RECORDINGS, categories, shares)
+        made = joined_test_recordings(every, "test", count, categories, shares)
         step = f"diarizing joined recordings, {name} categories"
-        pairs = ((r, frames(from_samples(r.samples, SAMPLE_RATE))) for r in counted(made, hook, step, RECORDINGS))
+        pairs = ((r, frames(from_samples(r.samples, SAMPLE_RATE))) for r in counted(made, hook, step, count))
         scores, macro = set_scores(pairs, categories, rule)
         metrics |= {f"eder{name}{ending}": scores[ending] for ending in ("", "_speech", "_neutral")}
         if categories is None:

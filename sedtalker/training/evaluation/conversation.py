@@ -8,6 +8,7 @@ has another one in each turn. In those with a channel for each speaker, somebody
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import named_clips
 from sedtalker.training.evaluation.robustness import Change, conditions, noisy, unmet_noises
 from sedtalker.training.evaluation.transfer import listed_clips
+
+log = logging.getLogger(__name__)
 
 SPEAKING: Mapping[str, str | None] = {"librispeech": "valid", "ravdess": None, "cremad": "test"}
 """Corpora of the conversations about who speaks, and the split that counts of those that were trained on."""
@@ -84,7 +87,7 @@ def make_talks(
     steady: bool = True,
     seed: int = 0,
 ) -> Iterator[Talk]:
-    """Conversations of the speakers of a corpus.
+    """Conversations of the speakers of a corpus; one of a speaker whose recordings cannot be read is left out.
 
     Args:
         clips: recordings of one corpus.
@@ -102,10 +105,13 @@ def make_talks(
     for k in range(count):
         size = min(2 if moods else (2, 2, 3, 4)[k % 4], len(people))
         one_mood = moods and steady
-        chosen = [
+        drawn = [
             _some(by_speaker[people[i]], rng, one_mood) for i in rng.choice(len(people), size, replace=False).tolist()
         ]
-        sounds = [[load_audio(clip.path).samples for clip in own] for own in chosen]
+        read = [[(clip, sound.samples) for clip in own if (sound := _sound(clip)) is not None] for own in drawn]
+        if not all(read):
+            continue
+        sounds = [[samples for _, samples in own] for own in read]
         rule = DialogueRule(overlap=OVERLAPS[(k // 2) % len(OVERLAPS)])
         made = make_dialogue(sounds, SECONDS, rng, rule, whole=moods)
         condition = list(changes)[(k + k // 4) % len(changes)]  # not always the same for a number of speakers
@@ -114,8 +120,17 @@ def make_talks(
         names = [f"person{i + 1}" for i in range(size)]
         sound = Audio((changed / peak).astype(np.float32))
         turns = turns_of(made.active, SPEAKER_CLOCK.times(made.active.shape[1]), names, sound.duration)
-        pieces = tuple((names[p.speaker], p.start, p.end, _category(chosen[p.speaker][p.clip])) for p in made.pieces)
+        pieces = tuple((names[p.speaker], p.start, p.end, _category(read[p.speaker][p.clip][0])) for p in made.pieces)
         yield Talk(corpus, condition, sound, turns, made.apart / peak, pieces)
+
+
+def _sound(clip: Clip) -> Audio | None:
+    """The sound of a recording; None, and a warning, where it cannot be read."""
+    try:
+        return load_audio(clip.path)
+    except InputError as error:
+        log.warning("%s (left out)", error)
+        return None
 
 
 def talk_changes(noises: Sequence[Samples]) -> dict[str, Change]:
@@ -242,9 +257,9 @@ def _laughing(diarizer: Diarizer, talks: Iterator[Talk], laughs: Sequence[Clip])
     rng, shown, misplaced, false, minutes = np.random.default_rng(3), list[bool](), list[bool](), 0, 0.0
     for talk in talks:
         who = int(rng.integers(len(talk.turns.speakers)))
-        laugh = load_audio(laughs[int(rng.integers(len(laughs)))].path)
-        start = _while_others_talk(talk, who, laugh.duration, rng)
-        if start is None:
+        laugh = _sound(laughs[int(rng.integers(len(laughs)))])
+        start = None if laugh is None else _while_others_talk(talk, who, laugh.duration, rng)
+        if laugh is None or start is None:
             continue
         sounds, first = talk.apart.copy(), round(start * SAMPLE_RATE)
         level = LAUGH_LEVEL * _loudness(sounds[who]) / _loudness(laugh.samples)

@@ -34,7 +34,7 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
-from sedtalker.training.evaluation.clips import ClipResult, clip_posterior, clip_result, joined_scores
+from sedtalker.training.evaluation.clips import RECORDINGS, ClipResult, clip_posterior, clip_result, joined_scores
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.robustness import conditions, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer_scores import (
@@ -77,7 +77,8 @@ def evaluate_transfer(
     Args:
         model: name of built-in weights, a checkpoint folder, or ``hf:NAME``.
         encoder: folder of a hub encoder's weights, see ``Diarizer.from_pretrained``.
-        clips: at most so many of each corpus, by the hash of their names, each emotion in turn; None: all.
+        clips: at most so many of each corpus, by the hash of their names, each emotion in turn, and so many joined
+            recordings of each set; None: all.
 
     Raises:
         InputError: no such weights, or no labelled corpus in the folder.
@@ -113,7 +114,8 @@ def evaluate_transfer(
     names = sorted(results, key=lambda name: (ranks.index(roles[name]), order[name]))
     scores = tuple(corpus_scores(name, roles[name], results[name]) for name in names)
     unseen = [name for name in results if roles[name] != "in-domain"]
-    joined = joined_scores(lambda audio: _frames(diarizer, audio), listed, unseen, diarizer.rule, hook)
+    most = RECORDINGS if clips is None else min(clips, RECORDINGS)
+    joined = joined_scores(lambda audio: _frames(diarizer, audio), listed, unseen, diarizer.rule, hook, most)
     headline = {name: labelled[name][:ROBUST_CLIPS] for name in names if roles[name] == "headline"}
     robust = robust_recalls(lambda audio: _frames(diarizer, audio), headline, listed, hook)
     whole = summary(scores, narration) | {

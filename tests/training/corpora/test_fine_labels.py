@@ -12,7 +12,7 @@ from sedtalker.emotion.taxonomy import KINDS
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import NamedFiles, find_corpus
+from sedtalker.training.corpora.speech import NamedFiles, corpora, known_corpus
 from sedtalker.training.corpora.speech.tables import read_rating
 from sedtalker.training.corpora.transfer_recipe import Votes
 from sedtalker.training.tasks.fine_emotions import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
@@ -28,7 +28,7 @@ def test_the_kind_of_a_burst_is_its_number() -> None:
     assert kind_numbers([BURST, replace(BURST, path=Path("a.wav"))]).tolist() == [BURSTS.index("ecstasy"), -1]
     same = {"joy": "elation", "calm": "serenity", "surprise": "negative surprise"}
     same["pleasant surprise"] = "positive surprise"
-    files = find_corpus("emogator").read
+    files = corpora()["emogator"].read
     assert isinstance(files, NamedFiles)
     words = [files.emotions[f"{number:02d}"] for number in range(1, 31)]
     assert [same.get(word, word) for word in words] == list(BURSTS)
@@ -69,7 +69,8 @@ def test_other_labels_are_refused_in_one_line(cell: str) -> None:
 
 
 def test_a_folder_of_emonet_voice(tmp_path: Path) -> None:
-    corpus = find_corpus("emonet-voice-bench")
+    corpus = known_corpus("emonet-voice-bench")
+    assert corpus is not None
     with pytest.raises(InputError, match=r"no labels\.csv"):
         corpus.clips(tmp_path)
     for name in ("a.mp3", "b.mp3"):

@@ -21,7 +21,7 @@ from sedtalker.training.corpora.layer_features import (
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import check_free, clips_of, corpora, find_corpus, strictest_use, weights_licence
+from sedtalker.training.corpora.speech import check_free, clips_of, corpora, strictest_use, weights_licence
 from sedtalker.training.corpora.transfer_recipe import (
     EDITED,
     EDITS,
@@ -184,7 +184,7 @@ def test_noises_are_indexed_as_they_are_published(tmp_path: Path) -> None:
         path = tmp_path / f"{kind}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, voice(0.2), 16000)
-    clips = [c for name in ("esc10", "noise_rir") for c in find_corpus(name).clips(tmp_path / name)[0]]
+    clips = [c for name in ("esc10", "noise_rir") for c in corpora()[name].clips(tmp_path / name)[0]]
     assert sorted(c.emotion for c in clips) == [
         "other:noise",
         "other:noise-helicopter",

@@ -14,12 +14,12 @@ from sedtalker.cli.main import app
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.training.corpora.joined_speech import clip_labels
-from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.manifest import Clip, read_manifest, read_table
 from sedtalker.training.corpora.speech import (
     clips_of,
     corpora,
-    find_corpus,
     index_corpora,
+    known_corpus,
     named_clips,
     split_by_speaker,
     strictest_use,
@@ -83,7 +83,7 @@ def test_names_say_speaker_emotion_and_strength(tmp_path: Path, name: str) -> No
     for file in FILES[name]:
         sound(tmp_path / file)
     sound(tmp_path / "else" / "what.wav")
-    clips, unknown = find_corpus(name).clips(tmp_path)
+    clips, unknown = corpora()[name].clips(tmp_path)
     found = {
         clip.path.relative_to(tmp_path).as_posix(): (clip.speaker, clip.gender, clip.emotion, clip.intensity)
         for clip in clips
@@ -96,13 +96,13 @@ def test_names_say_speaker_emotion_and_strength(tmp_path: Path, name: str) -> No
 def test_esd_knows_its_languages(tmp_path: Path) -> None:
     for file in FILES["esd"]:
         sound(tmp_path / file)
-    assert {c.speaker: c.language for c in find_corpus("esd").clips(tmp_path)[0]} == {"0001": "zh", "0011": "en"}
+    assert {c.speaker: c.language for c in corpora()["esd"].clips(tmp_path)[0]} == {"0001": "zh", "0011": "en"}
 
 
 def test_songs_of_ravdess_are_left_out(tmp_path: Path) -> None:
     sound(tmp_path / "Actor_01/03-01-03-01-01-01-01.wav")
     sound(tmp_path / "Actor_01/03-02-03-01-01-01-01.wav")
-    clips, unknown = find_corpus("ravdess").clips(tmp_path)
+    clips, unknown = corpora()["ravdess"].clips(tmp_path)
     assert len(clips) == len(unknown) == 1
 
 
@@ -113,7 +113,7 @@ def test_meld_keeps_its_own_splits(tmp_path: Path) -> None:
             '1,"Oh, no",Ross,joy,positive,0,3\n2,Hm,Joey,anger,negative,0,4\n'
         )
         sound(tmp_path / folder / "dia0_utt3.wav")
-    clips, unknown = find_corpus("meld").clips(tmp_path)
+    clips, unknown = corpora()["meld"].clips(tmp_path)
     assert {(c.split, c.speaker, c.emotion, c.transcript) for c in clips} == {
         (split, "Ross", "joy", "Oh, no") for split in ("train", "valid", "test")
     }
@@ -132,7 +132,7 @@ def test_iemocap_splits_by_session(tmp_path: Path) -> None:
         )
         for turn in ("F000", "M001"):
             sound(tmp_path / f"Session{session}/sentences/wav/{dialogue}/{dialogue}_{turn}.wav")
-    clips, _ = find_corpus("iemocap").clips(tmp_path)
+    clips, _ = corpora()["iemocap"].clips(tmp_path)
     assert [(c.speaker, c.emotion, c.split) for c in clips] == [
         (f"Ses0{session}{gender}", word, split)
         for session, split in ((1, "train"), (4, "valid"), (5, "test"))
@@ -148,7 +148,7 @@ def test_msp_podcast_reads_its_table(tmp_path: Path) -> None:
     )
     for number in ("0008", "0019"):
         sound(tmp_path / "Audios" / f"MSP-PODCAST_0001_{number}.wav")
-    clips, _ = find_corpus("msp_podcast").clips(tmp_path)
+    clips, _ = corpora()["msp_podcast"].clips(tmp_path)
     assert [(c.speaker, c.gender, c.emotion, c.split) for c in clips] == [
         ("127", "f", "happy", "valid"),
         ("7", "m", "other:contempt", "test"),
@@ -173,7 +173,7 @@ def test_read_speech_has_words_and_no_labels(tmp_path: Path) -> None:
     (ocean / "train/text").write_text("000010011\tWE CALL IT BEAR\n")
     sound(lj / "wavs/LJ001-0001.wav")
     (lj / "metadata.csv").write_text("LJ001-0001|in 1455|in fourteen fifty-five\nLJ001-0002|gone|gone\n")
-    found = {name: find_corpus(name).clips(tmp_path / name) for name in ("librispeech", "speechocean762", "ljspeech")}
+    found = {name: corpora()[name].clips(tmp_path / name) for name in ("librispeech", "speechocean762", "ljspeech")}
     said = {name: (clips[0].speaker, clips[0].transcript) for name, (clips, _) in found.items()}
     assert said == {
         "librispeech": ("1272", "MISTER QUILTER"),
@@ -192,11 +192,10 @@ def test_every_corpus_is_described() -> None:
         assert corpus.layout
         assert set(corpus.categories) <= set(CATEGORIES)
         assert corpus.read is not None or "manifest" in corpus.layout
-    with pytest.raises(InputError, match="there are aesdd"):
-        find_corpus("nothing")
-    assert find_corpus("cremad") is find_corpus("crema_d")
+    assert known_corpus("nothing") is None
+    assert known_corpus("cremad") is corpora()["crema_d"]
     with pytest.raises(InputError, match="is not read"):
-        find_corpus("uem_es").clips(Path())
+        corpora()["uem_es"].clips(Path())
 
 
 def test_what_weights_may_be_used_for() -> None:
@@ -215,7 +214,7 @@ def test_a_corpus_is_added_by_an_entry_point(tmp_path: Path, add_distribution: A
         "    training=Training('Welsh', 'one sentence', 2, 0.1))\n"
     )
     add_distribution("my_voices", code, "sedtalker.corpora", "my_voices", "my_voices:MINE")
-    assert find_corpus("my_voices").language == "cy"
+    assert corpora()["my_voices"].language == "cy"
     assert strictest_use(["my_voices"]) == "free"
     assert "one sentence; 2 speakers" in runner.invoke(app, ["data", "list", "my_voices"]).stdout
     sound(tmp_path / "data/audio/my_voices/ann_happy.wav")
@@ -230,11 +229,14 @@ def test_list_and_index(tmp_path: Path) -> None:
     assert "evaluation" in runner.invoke(app, ["data", "list"]).stdout
     assert "5023" in runner.invoke(app, ["data", "list", "emovoca"]).stdout
     assert "CC0" in runner.invoke(app, ["data", "list", "jl"]).stdout
+    assert "vocaset" in runner.invoke(app, ["data", "list", "nobody"]).stderr
     for actor in range(1, 9):
         sound(tmp_path / f"audio/ravdess/Actor_{actor:02d}/03-01-03-01-01-01-{actor:02d}.wav")
     (tmp_path / "audio" / "manifest.csv").write_text(
-        "corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split\nmine,a.wav,en,x,f,sad,,,1.0,test\n"
+        "corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split,room\n"
+        "mine,a.wav,en,x,f,sad,,,1.0,test,bathroom\n"
     )
+    (tmp_path / "audio/jl").mkdir()  # not unpacked yet
     refused = runner.invoke(app, ["data", "index", str(tmp_path)])
     assert refused.exit_code == 2
     kept = (tmp_path / "audio" / "manifest.csv").read_bytes()
@@ -242,13 +244,16 @@ def test_list_and_index(tmp_path: Path) -> None:
         (tmp_path / "audio" / "manifest.csv").write_bytes(damaged)
         result = runner.invoke(app, ["data", "index", str(tmp_path), "--force"])
         assert (result.exit_code, said in result.stderr) == (2, True)
-    assert "no such folder" in runner.invoke(app, ["data", "index", str(tmp_path / "nowhere")]).stderr
+    nowhere = runner.invoke(app, ["data", "index", str(tmp_path / "nowhere")]).stderr
+    assert "no such folder" in nowhere
+    assert "--data" not in nowhere  # the command has no such option
     (tmp_path / "audio" / "manifest.csv").write_bytes(kept)
     result = runner.invoke(app, ["data", "index", str(tmp_path), "--force", "--json"])
     assert json.loads(result.stdout)["ravdess"]["clips"] == 8
     clips = read_manifest(tmp_path)
     assert len(clips) == 9
     assert clips[0].corpus == "mine"
+    assert [row["room"] for row in read_table(tmp_path / "audio" / "manifest.csv", ())] == ["bathroom", *[""] * 8]
     assert clips[1].path.is_file()
     assert clips[1].duration == pytest.approx(0.1)
     assert {clip.split for clip in clips if clip.corpus == "ravdess"} == {"train", "valid", "test"}

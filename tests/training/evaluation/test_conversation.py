@@ -53,6 +53,18 @@ def test_numbers_of_speakers_change_and_the_draw_is_the_same_again(clips: list[C
     assert all(np.array_equal(a.sound.samples, b.sound.samples) for a, b in zip(first, again, strict=True))
 
 
+def test_recordings_that_cannot_be_read_are_said_and_left_out(
+    clips: list[Clip], caplog: pytest.LogCaptureFixture
+) -> None:
+    for clip in clips[1:5]:  # all but one of the first speaker, and one of the second
+        clip.path.write_bytes(b"no sound")
+    (talk,) = make_talks(clips[:8], "made", 1, {"clean": lambda samples, rng: samples}, moods=False)
+    assert len(talk.turns.speakers) == 2
+    assert "a_happy_1.wav" in caplog.text
+    clips[0].path.write_bytes(b"no sound")
+    assert not list(make_talks(clips[:8], "made", 1, {"clean": lambda samples, rng: samples}, moods=False))
+
+
 def test_the_answer_of_a_turn_is_its_tracks_and_even_where_nobody_was_found() -> None:
     track = constant_track("happy", 4.0)
     assert CATEGORIES[int(_answer(track, 1.0, 2.0).argmax())] == "happy"

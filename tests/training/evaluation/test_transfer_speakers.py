@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 import soundfile
 
 from sedtalker.audio import Audio
@@ -15,7 +14,6 @@ from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.inference import FrameEmotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.evaluation import clips as clip_scores
 from sedtalker.training.evaluation.clips import joined_scores
 from sedtalker.training.evaluation.transfer_scores import OrdinaryVoices
 
@@ -37,10 +35,9 @@ def calm(audio: Audio) -> FrameEmotions:
     return FrameEmotions(posterior, np.zeros(frames, np.float32), np.ones(frames, bool))
 
 
-def test_joined_recordings_of_unseen_corpora_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clip_scores, "RECORDINGS", 4)
+def test_joined_recordings_of_unseen_corpora_alone(tmp_path: Path) -> None:
     clips = [clip(tmp_path, f"{e}{n}", e) for e in ("neutral", "happy", "sad") for n in range(2)]
-    found = joined_scores(calm, clips, ["ravdess", "tess"])
+    found = joined_scores(calm, clips, ["ravdess", "tess"], count=4)
     assert set(found) == {
         *(f"eder{n}{kind}" for n in "47" for kind in ("", "_speech", "_neutral")),
         *("boundary_f1", "frame_macro_f1", "eder7_shown", "boundary_f1_shown"),

@@ -178,14 +178,6 @@ def clips_of(every: Iterable[Clip], name: str, split: str | None = None) -> list
     return found
 
 
-def find_corpus(name: str) -> SpeechCorpus:
-    """The corpus of that name or alias."""
-    found = known_corpus(name)
-    if found is None:
-        raise InputError(f"unknown corpus '{name}'; there are {', '.join(corpora())}")
-    return found
-
-
 def with_licence(name: str) -> str:
     """A corpus and its licence as checkpoints and cards give it: ``ravdess (CC BY-NC-SA 4.0)``."""
     known = known_corpus(name)
@@ -293,7 +285,7 @@ class Indexed(NamedTuple):
 
 
 def index_corpora(data: Path) -> dict[str, Indexed]:
-    """Every corpus with a reader that has a folder in ``data/audio``; clips that cannot be read are left out.
+    """Every corpus with a reader that has files in ``data/audio/NAME``; clips that cannot be read are left out.
 
     Raises:
         InputError: there is none, or one holds nothing of its layout, or nothing that can be read.
@@ -303,10 +295,10 @@ def index_corpora(data: Path) -> dict[str, Indexed]:
     for corpus in readable.values():
         for name in (corpus.name, *corpus.aliases):
             folder = data / "audio" / name
-            if folder.is_dir():
+            if folder.is_dir() and any(folder.iterdir()):
                 indexed[name] = _indexed(name, folder, *corpus.clips(folder))
     if not indexed:
-        raise InputError(f"{data}/audio: no folder named as one of {', '.join(readable)}")
+        raise InputError(f"{data}/audio: no folder named as one of {', '.join(readable)} with anything in it")
     return indexed
 
 
