@@ -184,8 +184,6 @@ def check_conversation(options: Performance) -> None:
         raise InputError("--speakers needs a decoder of shapes; this one moves the vertices of one topology")
     for one in cast_of(options):
         check_face(one)
-        if one.mesh is not None and not is_file(one.mesh):
-            raise InputError(f"{one.mesh}: no such file")
 
 
 def open_diarizer(model: str | None, encoder: str | None, trust: float, device: str) -> Diarizer:

@@ -188,8 +188,7 @@ class BatchSettings(BatchOptions):
             from sedtalker.emotion.formats.files import parse_emotion
 
             parse_emotion(self.emotion)
-        if self.coordinates is not None:
-            coordinates_of(self)
+        coordinates_of(self)
         self.check_names()
         self.weights()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,10 @@ from sedtalker.reading import is_file
 
 __all__ = ["MAX_BYTES", "MAX_VERTICES", "check_mesh", "read_mesh", "read_scene", "write_mesh", "write_obj"]
 
-GLTF, USD = (".glb", ".gltf", ".vrm"), (".usd", ".usda", ".usdc", ".usdz")
-PLAIN = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl, ".off": read_off}
-"""Endings of the files that are read; of plain meshes with what reads them."""
+GLTF_SUFFIXES, USD_SUFFIXES = (".glb", ".gltf", ".vrm"), (".usd", ".usda", ".usdc", ".usdz")
+"""Endings of the scenes that are read."""
+PLAIN_MESHES = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl, ".off": read_off}
+"""Endings of the plain meshes that are read, and what reads them."""
 OF_PROGRAMS = (".fbx", ".blend", ".ma", ".mb", ".max", ".c4d", ".dae", ".abc")
 """Endings of files that other programs open, and save as GLB."""
 
@@ -57,14 +57,14 @@ def read_scene(path: Path) -> Scene:
 def check_format(path: Path) -> None:
     """Raise ``InputError`` where files with this ending are not read, or not without what is not installed."""
     suffix = path.suffix.lower()
-    if suffix in USD:
+    if suffix in USD_SUFFIXES:
         with extra("usd"):
-            import_module("pxr")
+            import pxr  # noqa: F401
     elif suffix in OF_PROGRAMS:
         raise InputError(
             f"{path}: {suffix} is not read: open it in Blender or the program it is of, and export it as .glb"
         )
-    elif suffix not in (*GLTF, *PLAIN):
+    elif suffix not in (*GLTF_SUFFIXES, *PLAIN_MESHES):
         raise InputError(
             f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .vrm, .usd, .ply, .stl or .off"
         )
@@ -73,15 +73,15 @@ def check_format(path: Path) -> None:
 def _read(path: Path) -> Scene:
     """The scene by the file's ending."""
     suffix = path.suffix.lower()
-    if suffix in GLTF:
+    if suffix in GLTF_SUFFIXES:
         from sedtalker.mesh.gltf import read_gltf
 
         return read_gltf(path)
-    if suffix in USD:
+    if suffix in USD_SUFFIXES:
         from sedtalker.mesh.usd import read_usd_scene
 
         return read_usd_scene(path)
-    mesh = PLAIN[suffix](path)
+    mesh = PLAIN_MESHES[suffix](path)
     return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), dtype=np.float32))
 
 
