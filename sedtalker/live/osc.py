@@ -12,7 +12,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.articulation import ALVEOLAR
 from sedtalker.errors import InputError
-from sedtalker.export.vrm import preset_expressions
+from sedtalker.export.vrm import BODY, preset_expressions
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.live.senders import Target, UdpSocket, eye_angles, left_handed
 from sedtalker.reading import read_own_table
@@ -91,7 +91,8 @@ class VmcSender:
         yield osc_message("/VMC/Ext/OK", 1)
         yield osc_message("/VMC/Ext/T", float(frame.time))
         if self.head:
-            yield osc_message("/VMC/Ext/Bone/Pos", "Head", 0.0, 0.0, 0.0, *left_handed(frame))
+            # The place in the neck is a usual one: receivers that move bones to it would sink a head at 0.
+            yield osc_message("/VMC/Ext/Bone/Pos", "Head", *BODY["head"][1], *left_handed(frame))
         for name, value in named_weights(frame, self.names).items():
             yield osc_message("/VMC/Ext/Blend/Val", name, value)
         yield osc_message("/VMC/Ext/Blend/Apply")
