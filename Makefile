@@ -121,7 +121,7 @@ $(BLENDER)/.ready:
 $(NODE)/.ready:
 	@command -v npm >/dev/null || { echo "npm is needed: apt install nodejs npm"; exit 2; }
 	@mkdir -p $(NODE)
-	npm install --no-audit --no-fund --silent --prefix $(NODE) three@0.187.0 gltf-validator@2.0.0-dev.3.10 onnxruntime-web@1.30.0 @pixiv/three-vrm@3.5.5 @pixiv/three-vrm-animation@3.5.5 @met4citizen/talkinghead@1.7.0
+	npm install --no-audit --no-fund --silent --prefix $(NODE) three@0.187.0 gltf-validator@2.0.0-dev.3.10 onnxruntime-web@1.30.0 @pixiv/three-vrm@3.5.5 @pixiv/three-vrm-animation@3.5.5 @met4citizen/talkinghead@1.7.0 typescript@7.0.2 vite@8.4.0 webpack@5.113.0
 	@touch $@
 
 test-dcc: setup $(BLENDER)/.ready $(NODE)/.ready
@@ -135,6 +135,7 @@ test-web: setup $(NODE)/.ready
 	SEDTALKER_NODE=$(CURDIR)/$(NODE) SEDTALKER_WEB_MODELS=$(CURDIR)/build/onnx-half $(BIN)/python -m pytest tests/web --durations=5
 	@for models in onnx-half onnx; do \
 	  SEDTALKER_STUDIO=1 SEDTALKER_WEB_MODELS=$(CURDIR)/build/$$models $(BIN)/python -m pytest tests/web_page/test_networks.py --durations=5 || exit 1; done
+	SEDTALKER_STUDIO=1 SEDTALKER_NODE=$(CURDIR)/$(NODE) SEDTALKER_WEB_MODELS=$(CURDIR)/build/onnx $(BIN)/python -m pytest tests/web_page/test_bundlers.py --durations=5
 
 # Voice agents and NVIDIA's client packages ask for other versions of some packages than the lock: a folder after it.
 # Also faster-whisper, with Whisper base in two packages whose parts are joined.

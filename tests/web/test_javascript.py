@@ -55,8 +55,46 @@ def test_the_npm_package_has_the_version_of_this_one() -> None:
 
 def test_what_the_npm_package_exports_is_there() -> None:
     package = json.loads((WEB / "package.json").read_text())
-    assert [name for name in package["exports"].values() if not (WEB / name).is_file()] == []
+    assert [found for found in package["exports"].values() if not (WEB / found["default"]).is_file()] == []
     assert list(package["dependencies"]) == ["onnxruntime-web"]
+
+
+TYPED = """
+import { SEDTalker } from "sedtalker";
+import { WorkerFace } from "sedtalker/client";
+import { decodeSound, Microphone } from "sedtalker/microphone";
+import { frameAt } from "sedtalker/frames";
+import { VrmFace } from "sedtalker/vrm";
+import { animatedGlb } from "sedtalker/glb";
+export async function talk(file: File, vrm: unknown): Promise<number> {
+  const face = await WorkerFace.load("models/");
+  const animation = await face.animate(await decodeSound(file), { fps: 30 });
+  new VrmFace(vrm).apply(frameAt(animation, 0.5));
+  const weights: Float32Array = (await (await SEDTalker.load("models")).animate(new Float32Array(16000))).weights;
+  for await (const frame of face.listen(await Microphone.open())) console.log(frame.emotion.length + frame.weights[0]);
+  return weights.length + animatedGlb.length;
+}
+"""
+"""What a page in TypeScript would do."""
+
+
+def test_the_npm_package_has_types(tmp_path: Path) -> None:
+    """As ``npm pack`` makes it; a page that is checked strictly compiles against it, and a wrong one does not."""
+    tsc = Path(os.environ.get("SEDTALKER_NODE", "")) / "node_modules" / ".bin" / "tsc"
+    if not tsc.is_file():
+        pytest.skip("no TypeScript: set SEDTALKER_NODE to a folder that has it, or use make test-web")
+    package = tmp_path / "node_modules" / "sedtalker"
+    shutil.copytree(WEB, package, ignore=shutil.ignore_patterns("node_modules", "types", "tests", "page"))
+    subprocess.run([tsc.absolute(), "-p", package], check=True, timeout=120)
+    exported = json.loads((package / "package.json").read_text())["exports"].values()
+    assert [found["types"] for found in exported if not (package / found["types"]).is_file()] == []
+    (tmp_path / "page.ts").write_text(TYPED)
+    check = [tsc.absolute(), "--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "page.ts"]
+    done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    (tmp_path / "page.ts").write_text(TYPED.replace("fps: 30", 'fps: 30, seed: "one"').replace("0.5", '"half"'))
+    done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert "error" in done.stdout
 
 
 def test_the_reference_has_the_constants_of_this_package() -> None:

@@ -85,17 +85,17 @@ export class WorkerFace {
   }
 
   /**
-   * Start the worker and load the models.
+   * Start the worker and load the models. Without a bundler, `ort` and `wasm` say where onnxruntime-web lies.
    * @param {URL | string} base folder of the models
-   * @param {object} options
-   * @param {URL | string} options.ort the module of onnxruntime-web
-   * @param {URL | string} options.wasm its WebAssembly, gzipped or not
+   * @param {object} [options]
+   * @param {URL | string} [options.ort] the module of onnxruntime-web
+   * @param {URL | string} [options.wasm] its WebAssembly, gzipped or not
    * @param {string} [options.suffix] of the models' files, `.gz` where they are gzipped
    * @param {(progress: {bytes: number}) => void} [options.onprogress] bytes that have come
    * @returns {Promise<WorkerFace>}
    */
-  static async load(base, { ort, wasm, suffix = "", onprogress }) {
-    const whole = (/** @type {URL | string} */ url) => new URL(url, document.baseURI).href;
+  static async load(base, { ort, wasm, suffix = "", onprogress } = {}) {
+    const whole = (/** @type {any} */ url) => url && new URL(url, document.baseURI).href;
     const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     const calls = new Calls(worker);
     const where = { base: whole(base), ort: whole(ort), wasm: whole(wasm), suffix };

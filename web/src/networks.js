@@ -45,7 +45,7 @@ export class Networks {
    *   not fetched as it lies there
    */
   static async load(base, { ort, sessionOptions = {}, read = (name) => readFrom(base, name) } = {}) {
-    const runtime = ort ?? (await import("onnxruntime-web"));
+    const runtime = ort ?? (await import("onnxruntime-web/wasm"));
     const model = JSON.parse(new TextDecoder().decode(await read("model.json")));
     if (model.version !== MODEL_VERSION) throw new ModelError(`${base}: model.json is of another version of SEDTalker`);
     runtime.env.wasm.numThreads ??= 1; // static hosts send no headers that would allow more
@@ -302,7 +302,7 @@ async function readFrom(base, name) {
   const text = String(base).replace(/\/$/, "");
   const onDisk = !/^(https?|blob|data|chrome-extension):/.test(text) && typeof process !== "undefined" && process.versions?.node;
   if (onDisk) {
-    const { readFile } = await import("node:fs/promises");
+    const { readFile } = process.getBuiltinModule("node:fs/promises"); // not imported: bundlers for browsers stop at it
     return readFile(text.startsWith("file:") ? new URL(`${text}/${name}`) : `${text}/${name}`);
   }
   const answer = await fetch(`${text}/${name}`);

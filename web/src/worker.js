@@ -15,7 +15,8 @@ const streams = new Map();
 
 /**
  * The models, and onnxruntime with one thread: static pages get no shared memory.
- * @param {{base: string, ort: string, wasm: string, suffix: string}} where URLs; `suffix` of the models' files, as `.gz`
+ * @param {{base: string, ort?: string, wasm?: string, suffix: string}} where URLs; `suffix` of the models' files, as `.gz`;
+ *   without `ort` and `wasm`, onnxruntime-web is the one that a bundler puts in
  * @param {(value: unknown) => void} progress
  */
 async function load({ base, ort, wasm, suffix }, progress) {
@@ -31,9 +32,13 @@ async function load({ base, ort, wasm, suffix }, progress) {
   // All networks come side by side, while the first ones are opened.
   const coming = described.then((model) => Promise.all(Object.keys(model.models ?? {}).map((name) => read(`${name}.onnx`))));
   coming.catch(() => {});
-  const [runtime, binary] = await Promise.all([import(ort), fetchBytes(wasm, took), described]);
+  const [runtime, binary] = await Promise.all([
+    ort ? import(/* @vite-ignore */ /* webpackIgnore: true */ ort) : import("onnxruntime-web/wasm"),
+    wasm && fetchBytes(wasm, took),
+    described,
+  ]);
   runtime.env.wasm.numThreads = 1;
-  runtime.env.wasm.wasmBinary = binary;
+  if (binary) runtime.env.wasm.wasmBinary = binary;
   const take = async (/** @type {string} */ name) => {
     const data = await read(name);
     files.delete(name);
