@@ -191,7 +191,7 @@ def test_a_bug_is_a_failure_of_one_recording(
     def broken(*arguments: object) -> None:
         raise MemoryError("too\nmuch")
 
-    monkeypatch.setattr(worker, "_open", broken)
+    monkeypatch.setattr(worker, "_animator", broken)
     record = worker(task_of(Item(clip, "clip", BatchSettings()), tmp_path / "out", None, False))
     assert (record["state"], record["error"]) == ("failed", "MemoryError: too much")
     assert "Traceback" in record["traceback"]

@@ -98,7 +98,7 @@ def test_an_avatar_of_vrm() -> None:
           values, head, lookAt: { autoUpdate: true, yaw: 0, pitch: 0 },
           humanoid: { getNormalizedBoneNode: (name) => (name === "head" ? head : null) },
           expressionManager: {
-            getExpression: (name) => (perfect || !SHAPES.names.includes(name) ? {} : null),
+            getExpression: (name) => (perfect || !SHAPES.names.includes(name[0].toLowerCase() + name.slice(1)) ? {} : null),
             setValue: (name, value) => { values[name] = value; },
           },
         };
