@@ -6,6 +6,8 @@ killed: on Linux at once, elsewhere on POSIX when their time is up.
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import subprocess
 import sys
@@ -13,6 +15,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _BEGIN = """
 import signal, sys
@@ -105,6 +109,43 @@ def open_locked(path: Path) -> tuple[int, bool] | None:
         os.close(descriptor)
         return None
     return descriptor, locked is True
+
+
+_held = set[int]()
+"""Descriptors of locks that are held by ``file_lock``."""
+
+
+def _let_go() -> None:
+    """In a process that was just forked: it would keep the locks of the one that it comes from, and may outlive it."""
+    for descriptor in _held:
+        with suppress(OSError):
+            os.close(descriptor)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
+
+@contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of a file, which is made where it is missing, as soon as no other process has it.
+
+    Processes that are forked meanwhile do not have it. Where there are no locks, there is nobody to wait for.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+    _held.add(descriptor)
+    try:
+        if not wait_for_lock(descriptor, 0.0):
+            log.info("%s: another process is at it; waiting until it is done", path.parent)
+            wait_for_lock(descriptor, math.inf)
+        yield
+    finally:
+        _held.discard(descriptor)
+        os.close(descriptor)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sedtalker import processes
-from sedtalker.processes import folder_lock, open_locked, try_lock, wait_for_lock
+from sedtalker.processes import file_lock, folder_lock, open_locked, try_lock, wait_for_lock
 
 
 def test_a_lock_has_one_owner_at_a_time(tmp_path: Path) -> None:
@@ -90,3 +91,26 @@ def test_a_system_without_locks_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert try_lock(descriptor) is None
     assert wait_for_lock(descriptor, 0.0)
     os.close(descriptor)
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="of POSIX")
+def test_a_process_that_was_forked_keeps_no_lock(tmp_path: Path) -> None:
+    with file_lock(tmp_path / "lock"):
+        assert open_locked(tmp_path / "lock") is None
+        forked = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        forked.start()
+        assert open_locked(tmp_path / "lock") is None
+    descriptor = os.open(tmp_path / "lock", os.O_RDWR)
+    assert wait_for_lock(descriptor, 30.0)
+    assert forked.is_alive()
+    os.close(descriptor)
+    forked.kill()
+    forked.join()
+
+
+def test_who_waits_for_a_lock_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    held = open_locked(tmp_path / "lock")
+    assert held is not None
+    threading.Timer(0.1, os.close, [held[0]]).start()
+    with caplog.at_level("INFO"), file_lock(tmp_path / "lock"):
+        assert caplog.messages == [f"{tmp_path}: another process is at it; waiting until it is done"]

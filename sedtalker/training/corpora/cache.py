@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
-from sedtalker.processes import folder_lock
+from sedtalker.processes import file_lock
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file
 
@@ -99,13 +98,13 @@ def open_arrays(
     if not last.is_file():
         folder = last.with_name(f".{last.stem}.partial")
         folder.mkdir(parents=True, exist_ok=True)
-        with folder_lock(folder, math.inf):
-            try:
+        try:
+            with file_lock(folder / "lock"):
                 if not last.is_file():
                     _build(folder, paths, make, partial(hook, step), total)
-            except FileNotFoundError:  # where folders have no locks, another process has built it and taken the parts
-                if not last.is_file():
-                    raise
+        except (OSError, InputError):  # where there are no locks, another process has built it and taken the parts
+            if not last.is_file():
+                raise
         shutil.rmtree(folder, ignore_errors=True)
     return {name: open_array(path) for name, path in paths.items()}
 
@@ -116,7 +115,7 @@ def _build(
     """Write the items in parts of ``PART`` into a folder, go on after those that are there, then join them."""
     names = list(paths)
     count = sum(1 for _ in folder.glob(f"*-{names[-1]}.npy"))
-    done = count * PART
+    done = min(count * PART, total or count * PART)
     progress(done, total)
 
     def reported() -> Iterator[Item]:
@@ -131,15 +130,17 @@ def _build(
             save_array(folder / f"{count}-{name}.npy", np.concatenate([np.asarray(row[name]) for row in rows]))
         count, done = count + 1, count * PART + len(rows)
     for name, path in paths.items():
-        parts = [open_array(folder / f"{k}-{name}.npy") for k in range(count)] or [np.zeros(0, np.float32)]
+        parts = [folder / f"{k}-{name}.npy" for k in range(count)]  # opened one by one: there may be thousands
         if name == STARTS:
-            save_array(path, starts_of(np.concatenate(parts)))
+            lengths = [length for part in parts for length in np.load(part)]
+            save_array(path, starts_of(np.array(lengths, np.int64)))
             continue
-        shape = sum(map(len, parts)), *parts[0].shape[1:]
-        header = {"descr": parts[0].dtype.str, "fortran_order": False, "shape": shape}
+        first = open_array(parts[0]) if parts else np.zeros(0, np.float32)
+        shape = sum(len(open_array(part)) for part in parts), *first.shape[1:]
+        header = {"descr": first.dtype.str, "fortran_order": False, "shape": shape}
         with whole_file(path) as temporary, temporary.open("wb") as out:
             np.lib.format.write_array_header_1_0(out, header)
-            out.writelines(part.tobytes() for part in parts)
+            out.writelines(open_array(part).tobytes() for part in parts)
     progress(max(done, 1), max(done, 1))
 
 

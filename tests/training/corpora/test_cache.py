@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -79,6 +80,37 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == len(_paths(tmp_path))
 
 
+def test_a_build_that_was_ended_while_it_was_joined_makes_nothing_again(tmp_path: Path) -> None:
+    def stops(lengths: np.ndarray) -> np.ndarray:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(cache, "starts_of", stops)
+        open_arrays(_paths(tmp_path), _items, "work", 200)
+    asked: list[int] = []
+    seen: list[tuple[str, int, int]] = []
+
+    def rest(first: int) -> Iterator[Item]:
+        asked.append(first)
+        return _items(first)
+
+    _check(open_arrays(_paths(tmp_path), rest, "work", 200, lambda *step: seen.append(step)))
+    assert (asked, seen) == ([200], [("work", 200, 200)] * 2)
+
+
+def test_a_build_opens_no_more_files_the_longer_it_is(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    lowest, most = os.open(os.devnull, os.O_RDONLY), resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "PART", 2)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 20, most[1]))
+        try:
+            _check(open_arrays(_paths(tmp_path), _items, "work", 200))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, most)
+
+
 def test_a_second_builder_waits_for_the_first(tmp_path: Path) -> None:
     def again(first: int) -> Iterator[Item]:
         raise AssertionError("built twice")
@@ -105,7 +137,7 @@ def test_without_locks_a_second_builder_takes_what_the_first_has_built(tmp_path:
             yield item
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "folder_lock", lambda folder, seconds: nullcontext())
+        patch.setattr(cache, "file_lock", lambda path: nullcontext())
         _check(open_arrays(_paths(tmp_path), overtaken, "outer"))
     assert len(list(tmp_path.iterdir())) == len(_paths(tmp_path))
 
