@@ -17,6 +17,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sedtalker.animation.option_fields import declared
 from sedtalker.batch.log import log_files
 from sedtalker.batch.settings import BatchSettings, parse_settings
 from sedtalker.errors import InputError
@@ -212,16 +213,16 @@ def read_manifest(path: Path, settings: BatchSettings, labelled: bool = False) -
         InputError: it cannot be read, a column is unknown, a value means nothing, or a recording is missing.
     """
     base = path.parent.absolute()
-    about = (LABEL, SPEAKER) if labelled else ()
+    about, known = (LABEL, SPEAKER) if labelled else (), declared(BatchSettings)
     for where, cells in read_table(path):
-        given = {name: value for name, value in cells.items() if name not in (AUDIO, OUTPUT, *about)}
-        given = {name: value for name, value in given.items() if value not in (None, "")}
-        own = parse_settings(given, where).placed(base)
-        named = [name.replace("-", "_") for name in given]
-        changed = replace(settings, **{name: getattr(own, name) for name in named})
         audio = cells.get(AUDIO)
         if not isinstance(audio, str) or not audio:
             raise InputError(f"{where}: the column '{AUDIO}' names no recording")
+        given = {name: value for name, value in cells.items() if name not in (AUDIO, OUTPUT, *about)}
+        named = {name: name.replace("-", "_") for name in given}
+        given = {name: value for name, value in given.items() if value not in (None, "") or named[name] not in known}
+        own = parse_settings(given, where).placed(base)
+        changed = replace(settings, **{named[name]: getattr(own, named[name]) for name in given})
         file = (base / audio).absolute()
         if not is_file(file):
             raise InputError(f"{where}: {file}: no such file")

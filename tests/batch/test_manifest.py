@@ -56,7 +56,8 @@ def test_json_lines(folder: Path) -> None:
     ("name", "text", "said"),
     [
         ("c.csv", "audio,intensty,mood\na.wav,1,x\n", "c.csv:2: --intensty: there is no such option: "),
-        ("c.csv", "file\na.wav\n", "c.csv:2: --file: there is no such option"),
+        ("c.csv", "audio,mood\na.wav,\n", "c.csv:2: --mood: there is no such option"),
+        ("c.csv", "file\na.wav\n", "c.csv:2: the column 'audio' names no recording"),
         ("c.csv", "intensity\n1\n", "c.csv:2: the column 'audio' names no recording"),
         ("c.csv", "audio,audio\na,b\n", "c.csv:1: a column appears twice"),
         ("c.csv", "audio,fps\nanna/a.wav\n", "c.csv:2: 1 cells, and 2 columns"),
