@@ -38,6 +38,8 @@ def main() -> None:
     parser.add_argument("--cache", help="folder of the phone alignments [~/.cache/sedtalker]")
     parser.add_argument("--workers", type=int, default=1, help="processes that align phones")
     given = parser.parse_args()
+    if given.output.is_dir() and any(given.output.iterdir()):
+        parser.error(f"{given.output} holds something: name another folder")
     with OutputFolder(given.output, None, force=True) as made, ShownProgress() as shown:
         counts = build_open4d(find_data(given.data), made.path, cache_folder(given.cache), given.workers, shown.hook)
     print(f"{given.output}: " + ", ".join(f"{count} takes to {split}" for split, count in counts.items()))

@@ -11,10 +11,12 @@ import torch
 import transformers
 
 from sedtalker.audio import from_samples
+from sedtalker.emotion import diarizer
+from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.inference import FrameEmotions, emotion_track
 from sedtalker.emotion.published_models import AudioClassifier, classify, load_classifier
 from sedtalker.emotion.published_models import label_category as of
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, Burst
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK
 from tests.support.tiny_backbones import save_tiny, save_tiny_classifier, tiny_extractor
@@ -116,13 +118,23 @@ def test_a_real_model_answers_as_its_pipeline_does(tmp_path: Path) -> None:
     assert posterior[50, CATEGORIES.index("fear")] == pytest.approx(theirs["fearful"], abs=1e-3)
 
 
-def test_intensity_and_speech_stay_the_built_in_ones() -> None:
+def test_intensity_speech_and_what_is_a_voice_stay_the_built_in_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = from_samples((0.4 * np.random.default_rng(0).normal(size=48_000)).astype(np.float32), 16_000)
+    plain, hub = Diarizer.from_pretrained(), Diarizer.from_pretrained()
+    hub.classifier = by_loudness()
+    features = hub.encoder(noise)
+    own, frames = plain.frames(noise, features), hub.frames(noise, features)
+    np.testing.assert_array_equal(frames.posterior, classify(hub.classifier, noise, FRAME_CLOCK.times(150)))
+    np.testing.assert_array_equal(frames.intensity, own.intensity)
+    np.testing.assert_array_equal(frames.speech, own.speech)
+    monkeypatch.setattr(diarizer, "find_bursts", lambda features, sha256: (Burst(0.5, 1.5, "laugh", 0.9),))
+    assert hub.bursts(features, frames) == plain.bursts(features, own) == ()
+
+
+def test_its_categories_make_the_track() -> None:
     samples = (0.4 * np.random.default_rng(0).normal(size=48_000)).astype(np.float32)
-    other = np.full((150, 7), 1 / 7, np.float32)
-    heard = FrameEmotions(other, np.full(150, 0.7, np.float32), np.ones(150, bool))
     posterior = classify(by_loudness(), from_samples(samples, 16_000), FRAME_CLOCK.times(150))
-    frames = FrameEmotions(posterior, heard.intensity, heard.speech)
-    track = emotion_track(frames, FRAME_CLOCK, 3.0)
+    track = emotion_track(FrameEmotions(posterior, np.full(150, 0.7, np.float32), np.ones(150, bool)), FRAME_CLOCK, 3.0)
     assert [segment.label for segment in track.segments()] == ["angry"]
     assert track.intensity == pytest.approx(0.7, abs=1e-3)
 
