@@ -6,7 +6,7 @@ Of sound that has left the buffer, distributions of levels and mean spectra are 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, partial
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -265,7 +265,7 @@ def _measured(narrow: Floats, wide: Floats) -> tuple[Floats, ...]:
 # --- Phones, and the shapes of the mouth.
 
 
-@lru_cache(maxsize=2)
+@cache
 def articulation_network(encoder_sha256: str) -> Model | None:
     """The network that finds phones and the mouth in streams of an encoder; None: there is none for it.
 
