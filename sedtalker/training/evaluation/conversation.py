@@ -169,7 +169,7 @@ def evaluate_conversation(
         hook: progress.
 
     Raises:
-        InputError: none of the corpora is in the folder.
+        InputError: none of the corpora is in the folder, or none can be read.
     """
     listed = listed_clips(data)
     clips = {name: named_clips(listed, name, split) for name, split in SPEAKING.items()}
@@ -178,6 +178,8 @@ def evaluate_conversation(
     diarizer = Diarizer.from_pretrained(model, encoder=encoder)
     changes = talk_changes(unmet_noises(listed))
     spoken = [t for name, c in clips.items() if c for t in make_talks(c, name, talks, changes, moods=False)]
+    if not spoken:
+        raise InputError(f"{data}: not a recording of {', '.join(name for name in clips if clips[name])} can be read")
     metrics = _speaking(counted(spoken, hook, "finding speakers", len(spoken)))
     labelled = {name: [c for c in clips.get(name, []) if _category(c) >= 0] for name in EMOTIONAL}
     for steady, ending in ((True, ""), (False, "_changing")):

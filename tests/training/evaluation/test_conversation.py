@@ -65,6 +65,17 @@ def test_recordings_that_cannot_be_read_are_said_and_left_out(
     assert not list(make_talks(clips[:8], "made", 1, {"clean": lambda samples, rng: samples}, moods=False))
 
 
+def test_recordings_of_which_none_can_be_read_are_one_line(tmp_path: Path) -> None:
+    head = "corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split\n"
+    (tmp_path / "audio/ravdess").mkdir(parents=True)
+    rows = [f"ravdess,{name}.wav,en,{name},f,happy,,,1.0,test" for name in "abc"]
+    (tmp_path / "audio/manifest.csv").write_text(head + "\n".join(rows) + "\n")
+    for name in "abc":
+        (tmp_path / f"audio/ravdess/{name}.wav").write_bytes(b"no sound")
+    with pytest.raises(InputError, match="not a recording of ravdess can be read"):
+        evaluate_conversation(tmp_path, talks=2)
+
+
 def test_the_answer_of_a_turn_is_its_tracks_and_even_where_nobody_was_found() -> None:
     track = constant_track("happy", 4.0)
     assert CATEGORIES[int(_answer(track, 1.0, 2.0).argmax())] == "happy"
