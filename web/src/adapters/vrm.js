@@ -66,7 +66,7 @@ export class VrmFace {
     this.facing = vrm.meta?.metaVersion === "0" ? [-1, 1, -1] : [1, 1, 1];
     // Avatars with "perfect sync" have ARKit's shapes as expressions of their own: the name of each, where there is one.
     this.shapes = SHAPES.names.map((name) => spellings(name).find((spelling) => expressions?.getExpression(spelling)));
-    this.perfect = this.shapes[SHAPES.names.indexOf("jawOpen")] !== undefined;
+    this.perfect = 2 * this.shapes.filter(Boolean).length > SHAPES.names.length;
     this.looks = this.perfect && this.shapes[SHAPES.names.indexOf("eyeLookInLeft")] !== undefined;
     if (vrm.lookAt) vrm.lookAt.autoUpdate = false;
   }
