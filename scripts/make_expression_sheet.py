@@ -78,7 +78,7 @@ def main() -> None:
     judge = ExpressionJudge.of(animator, (load_audio(clip.path) for clip in read))
     pictures, labels = [], []
     for clip, category in chosen_clips(found):
-        row = shown_clip(animator, judge, clip, category)
+        row = shown_clip(animator, judge, clip, load_audio(clip.path), category)
         pictures.append(picture_of(animator, clip, row.apex))
         shown = (
             f"{CATEGORIES[row.emotion]} {row.strength:.1f}".replace("0.", ".") if row.strength >= 0.05 else "nothing"

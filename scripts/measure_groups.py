@@ -173,7 +173,9 @@ def readers(diarizer: Diarizer, every: list[Clip], hook: Hook) -> list[dict[str,
     for name, language in READERS.items():
         first = {c.speaker: c for c in reversed(clips_of(every, name)) if c.path.is_file()}
         clips = list(first.values())
-        counts = np.array([shown_emotional(diarizer, c) for c in counted(clips, hook, f"reading {name}", len(clips))])
+        counts = np.array(
+            [shown_emotional(diarizer, load_audio(c.path)) for c in counted(clips, hook, f"reading {name}", len(clips))]
+        )
         for letter, people in SEXES.items():
             own = counts[np.array([c.gender == letter for c in clips])]
             low, high = bootstrap_interval(_share(own), [[str(i) for i in range(len(own))]])

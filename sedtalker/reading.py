@@ -46,7 +46,7 @@ def read_bytes(path: Path, what: str, most: int = MOST_BYTES) -> bytes:
     """
     try:
         if not path.is_file():
-            raise InputError(f"{path}: no such file")
+            raise InputError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
         if path.stat().st_size > most:
             raise InputError(f"{path}: over {most / 2**20:.0f} MiB, too large for {what}")
         return path.read_bytes()

@@ -12,8 +12,13 @@ static class Decoder
 {
     const int Given = 5, Steps = 2, Shapes = 52;  // speech, posterior, intensity, style, valid; then the states
 
-    static void Main(string[] arguments)
+    static int Main(string[] arguments)
     {
+        if (arguments.Length != 1)
+        {
+            Console.Error.WriteLine("usage: Decoder models/decoder_4.onnx");
+            return 2;
+        }
         var options = new SessionOptions { IntraOpNumThreads = 1 };  // the networks are too small to share among threads
         using (var session = new InferenceSession(arguments[0], options))
         {
@@ -38,5 +43,6 @@ static class Decoder
                 }
             }
         }
+        return 0;
     }
 }

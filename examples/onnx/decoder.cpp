@@ -12,7 +12,11 @@
 
 constexpr size_t GIVEN = 5, STEPS = 2, SHAPES = 52;  // speech, posterior, intensity, style, valid; then the states
 
-int main(int, char** arguments) {
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::fprintf(stderr, "usage: decoder models/decoder_4.onnx\n");
+    return 2;
+  }
   Ort::Env environment;
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(1);  // the networks are too small to share among threads

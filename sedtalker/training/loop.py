@@ -295,7 +295,8 @@ class _Run:
             self.fabric.strategy.precision.load_state_dict(stored["precision"])
         self.step, self.best, self.metrics = int(stored["step"]), stored["best"], stored["metrics"]
         self.stale, self.stopped = stored.get("stale", 0), stored.get("stopped", False)
-        self.say("resumed at step %d%s", self.step, f" with other settings: {changed}" if changed else "")
+        left = "" if self.step < self.config.steps else f" of {self.config.steps}: trained already, only exported again"
+        self.say("resumed at step %d%s%s", self.step, left, f" with other settings: {changed}" if changed else "")
 
     def validate(self) -> None:
         """Score the (averaged) weights; keep them as ``best.ckpt`` when they are the best so far."""

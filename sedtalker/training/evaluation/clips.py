@@ -7,9 +7,10 @@ Scored every 20 ms without collar.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track,
 from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.shown import Scale, attenuation, visible
 from sedtalker.emotion.track import CATEGORIES, NEUTRAL, EmotionTrack
+from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import boundary_f1, diarization_error, macro_f1, ranking_auc
 from sedtalker.metrics.motion import means
 from sedtalker.progress import Hook, counted, no_progress
@@ -39,6 +41,24 @@ RECORDINGS = 150
 """Joined recordings of each set."""
 Frames = Callable[[Audio], FrameEmotions]
 """A recording to what the diarizer says of its frames."""
+
+log = logging.getLogger(__name__)
+
+
+def readable(clips: Iterable[Clip]) -> Iterator[tuple[Clip, Audio]]:
+    """Clips and their sounds, without those that cannot be read, of which each is named once."""
+    for clip in clips:
+        try:
+            sound = load_audio(clip.path)
+        except InputError as error:
+            _leave_out(str(error))
+        else:
+            yield clip, sound
+
+
+@cache
+def _leave_out(reason: str) -> None:
+    log.warning("%s (left out)", reason)
 
 
 # --- Single clips.
@@ -96,7 +116,10 @@ def strength_auc(results: list[ClipResult], values: Reals) -> float:
 def joined_test_recordings(
     every: list[Clip], split: str, count: int, categories: tuple[int, ...] | None, shares: Mapping[str, float] = JOINED
 ) -> Iterable[Recording]:
-    """The joined recordings of the protocol, the same ones every time; ``shares``: of the corpora they come from."""
+    """The joined recordings of the protocol, the same ones every time, without those whose clips cannot be read.
+
+    ``shares``: of the corpora they come from.
+    """
     corpora = {}
     for name in shares:
         clips = named_clips(every, name, split)
@@ -104,7 +127,12 @@ def joined_test_recordings(
             clips = [c for c in clips if (labels := clip_labels(c)) is not None and labels[0] in categories]
         corpora[name] = Corpus(clips, partial(_read, clips))
     for number in range(count):
-        yield joined_recording(corpora, shares, split, np.random.default_rng((7, number)))
+        try:
+            made = joined_recording(corpora, shares, split, np.random.default_rng((7, number)))
+        except InputError as error:
+            _leave_out(str(error))
+        else:
+            yield made
 
 
 def joined_scores(

@@ -8,7 +8,6 @@ has another one in each turn. In those with a channel for each speaker, somebody
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 
 from sedtalker.animation.animator import Animator
 from sedtalker.arrays import Doubles, Floats, Mask, Reals
-from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
+from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.emotion.burst_detector import SHOWN_KINDS
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.formats import constant_track
@@ -37,10 +36,9 @@ from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.joined_speech import DialogueRule, clip_labels, make_dialogue
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import named_clips
+from sedtalker.training.evaluation.clips import readable
 from sedtalker.training.evaluation.robustness import Change, conditions, noisy, unmet_noises
 from sedtalker.training.evaluation.transfer import listed_clips
-
-log = logging.getLogger(__name__)
 
 SPEAKING: Mapping[str, str | None] = {"librispeech": "valid", "ravdess": None, "cremad": "test"}
 """Corpora of the conversations about who speaks, and the split that counts of those that were trained on."""
@@ -108,7 +106,7 @@ def make_talks(
         drawn = [
             _some(by_speaker[people[i]], rng, one_mood) for i in rng.choice(len(people), size, replace=False).tolist()
         ]
-        read = [[(clip, sound.samples) for clip in own if (sound := _sound(clip)) is not None] for own in drawn]
+        read = [[(clip, sound.samples) for clip, sound in readable(own)] for own in drawn]
         if not all(read):
             continue
         sounds = [[samples for _, samples in own] for own in read]
@@ -122,15 +120,6 @@ def make_talks(
         turns = turns_of(made.active, SPEAKER_CLOCK.times(made.active.shape[1]), names, sound.duration)
         pieces = tuple((names[p.speaker], p.start, p.end, _category(read[p.speaker][p.clip][0])) for p in made.pieces)
         yield Talk(corpus, condition, sound, turns, made.apart / peak, pieces)
-
-
-def _sound(clip: Clip) -> Audio | None:
-    """The sound of a recording; None, and a warning, where it cannot be read."""
-    try:
-        return load_audio(clip.path)
-    except InputError as error:
-        log.warning("%s (left out)", error)
-        return None
 
 
 def talk_changes(noises: Sequence[Samples]) -> dict[str, Change]:
@@ -259,7 +248,7 @@ def _laughing(diarizer: Diarizer, talks: Iterator[Talk], laughs: Sequence[Clip])
     rng, shown, misplaced, false, minutes = np.random.default_rng(3), list[bool](), list[bool](), 0, 0.0
     for talk in talks:
         who = int(rng.integers(len(talk.turns.speakers)))
-        laugh = _sound(laughs[int(rng.integers(len(laughs)))])
+        laugh = next((sound for _, sound in readable([laughs[int(rng.integers(len(laughs)))]])), None)
         start = None if laugh is None else _while_others_talk(talk, who, laugh.duration, rng)
         if laugh is None or start is None:
             continue

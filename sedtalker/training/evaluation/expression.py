@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from scipy.optimize import nnls
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.arrays import Doubles, Floats, Mask
-from sedtalker.audio import Audio, load_audio
+from sedtalker.audio import Audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -31,7 +32,7 @@ from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, STRONG_LEVEL
 from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS, SOUNDS
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora, known_corpus
-from sedtalker.training.evaluation.clips import segment_labels
+from sedtalker.training.evaluation.clips import readable, segment_labels
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.shape_judge import Change, open_change_judge
 from sedtalker.training.evaluation.transfer import balanced_clips, corpus_role, listed_clips, training_lines
@@ -183,10 +184,9 @@ class ShownClip:
 
 
 def shown_clip(
-    animator: Animator, judge: ExpressionJudge, clip: Clip, category: int = 0, look: bool = False
+    animator: Animator, judge: ExpressionJudge, clip: Clip, audio: Audio, category: int = 0, look: bool = False
 ) -> ShownClip:
     """Animate one clip as a user would, and judge it; ``look``: also in a rendered frame."""
-    audio = load_audio(clip.path)
     animation, neutral = animator(audio), animator(audio, emotion="neutral:0")
     assert animation.track is not None
     strengths = judge.strengths(judged_shapes(animation, neutral))
@@ -257,26 +257,27 @@ def evaluate_expression(
     found = clips_by_corpus(listed_clips(data), training_lines(model))
     emotional = {name: labelled_clips(found[name], clips) for name in (*EMOTIONAL, *APART) if name in found}
     narration = {name: balanced_clips(found[name], clips) for name in NARRATION if name in found}
-    if not emotional or not narration:
+    ordinary = [sound for rows in narration.values() for _, sound in islice(readable(rows), READ_CLIPS)]
+    if not emotional or not ordinary:
         raise InputError(f"{data}/audio: needs one of {', '.join(EMOTIONAL)}, and one of {', '.join(NARRATION)}")
     with ExitStack() as stack:
         change = stack.enter_context(open_change_judge(data, load_face())) if rendered else None
         animator = open_animator(model, encoder)
-        read = [clip for rows in narration.values() for clip in rows[:READ_CLIPS]]
-        ordinary = counted(read, hook, "measuring the face's expressions", len(read))
-        judge = ExpressionJudge.of(animator, (load_audio(clip.path) for clip in ordinary), change)
+        read = counted(ordinary, hook, "measuring the face's expressions", len(ordinary))
+        judge = ExpressionJudge.of(animator, read, change)
 
         def judged(rows: Sequence[tuple[Clip, int]], name: str, looks: int = 0) -> list[ShownClip]:
-            looked = [row for row in rows if row[1]][:looks]
-            steps = counted(rows, hook, f"judging {name}", len(rows))
-            return [shown_clip(animator, judge, *row, look=row in looked) for row in steps]
+            categories, looked = dict(rows), [clip for clip, category in rows if category][:looks]
+            steps = readable(counted(categories, hook, f"judging {name}", len(rows)))
+            return [shown_clip(animator, judge, *read, categories[read[0]], read[0] in looked) for read in steps]
 
-        shown = {name: judged(rows, name, rendered) for name, rows in emotional.items()}
+        shown = {name: own for name, rows in emotional.items() if (own := judged(rows, name, rendered))}
         ravdess = found.get("ravdess", ())
         screams = judged(screamed_clips(ravdess, clips), "screams")
         moderate = labelled_clips([clip for clip in ravdess if clip.intensity == "normal"], clips)
         normal = judged([row for row in moderate if row[1]], "clips of normal strength")
         calm = {name: judged([(clip, 0) for clip in rows], name) for name, rows in narration.items()}
+        calm = {name: own for name, own in calm.items() if own}
         others = [clip for clip in found.get(SOUNDS, ()) if not clip.emotion.endswith(HUMAN_SOUNDS)]
         sounds = judged([(clip, 0) for clip in others], SOUNDS)
     return Expression(judge, shown, screams, calm, sounds, normal)

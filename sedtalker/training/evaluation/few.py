@@ -9,6 +9,7 @@ head on their functionals. Recall is over the categories that a corpus has.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles
-from sedtalker.audio import load_audio
 from sedtalker.emotion.adaptation import STRENGTH, SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.few_shot import adapted_without, descriptions, learned
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.plot import write_figure
+from sedtalker.emotion.plot import new_figure, write_figure
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
@@ -31,8 +31,11 @@ from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.evaluation.clips import readable
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
+
+log = logging.getLogger(__name__)
 
 CORPORA = {"ravdess": None, "nemo": None, "tess": None, "emotiontts_ko": None, "uem_es": None, "aesdd": None,
            "banglaser": "test"}  # fmt: skip
@@ -86,31 +89,33 @@ def evaluate_few(
     diarizer = Diarizer.from_pretrained(model, encoder=encoder)
     network = diarizer.in_torch()
     found = clips_by_corpus(listed_clips(data))
-    read = [
-        read_corpus(diarizer, name, [c for c in found[name] if split in (None, c.split)], clips, hook)
-        for name, split in CORPORA.items()
-        if name in found
-    ]
+    wanted = {name: [c for c in found.get(name, ()) if split in (None, c.split)] for name, split in CORPORA.items()}
+    every = (read_corpus(diarizer, name, own, clips, hook) for name, own in wanted.items() if own)
+    read = [corpus for corpus in every if corpus is not None]
     if not read:
-        raise InputError(f"{data}/audio: none of {', '.join(CORPORA)} is there")
+        raise InputError(f"{data}/audio: none of {', '.join(CORPORA)} is there with enough recordings")
     with torch_threads(1):
         return few_figures(network, read, hook)
 
 
-def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], most: int, hook: Hook) -> SpokenCorpus:
-    """Recordings with a category, at most so many of each speaker and category."""
+def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], most: int, hook: Hook) -> SpokenCorpus | None:
+    """Recordings with a category, at most so many of each speaker and category; None where they are too few."""
     held: Counter[tuple[str, int]] = Counter()
-    kept = []
+    kept: dict[Clip, int] = {}
     for clip in balanced_clips(clips, len(clips)):
         label = clip_labels(clip)
         if label is not None and held[clip.speaker, label[0]] < most:
             held[clip.speaker, label[0]] += 1
-            kept.append((clip, label[0]))
+            kept[clip] = label[0]
     rows: list[tuple[SpokenRecording, int, str]] = []
-    for clip, category in counted(kept, hook, f"encoding {name}", len(kept)):
-        pieces = tuple(diarizer.speech(load_audio(clip.path)))
+    for clip, sound in readable(counted(kept, hook, f"encoding {name}", len(kept))):
+        pieces = tuple(diarizer.speech(sound))
         if pieces:
-            rows.append((SpokenRecording(pieces), category, clip.speaker))
+            rows.append((SpokenRecording(pieces), kept[clip], clip.speaker))
+    several = Counter(speaker for (_, speaker), count in Counter(row[1:] for row in rows).items() if count > 1)
+    if len({row[2] for row in rows}) < 2 or max(several.values(), default=0) < 2:
+        log.warning("%s: needs two speakers, and two recordings of each of two emotions by one (left out)", name)
+        return None
     spoken = tuple(recording for recording, _, _ in rows)
     network = diarizer.in_torch()
     functionals = descriptions(network, spoken).parts[1]
@@ -296,12 +301,8 @@ def few_table(metrics: Mapping[str, float]) -> str:
 
 def plot_few(metrics: Mapping[str, float], path: Path) -> None:
     """The learning curve: recall by labelled recordings of each category, of the learner and of its controls."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(8, 3), layout="constrained", sharey=True)
+    figure = new_figure((8, 3))
+    axes = figure.subplots(1, 2, sharey=True)
     about = {"few": "learned", "linear": "linear head", "nearest": "nearest mean", "as_is": "as it is"}
     for axis, way, title in zip(axes, ("same", "others"), ("same speaker", "other speakers"), strict=True):
         for (name, label), colour in zip(about.items(), ("#2b6cb0", "#d69e2e", "#a9c6e3", "#8a929b"), strict=True):

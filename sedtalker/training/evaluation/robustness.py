@@ -13,12 +13,13 @@ import numpy as np
 import soxr
 from scipy.signal import fftconvolve
 
-from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
+from sedtalker.audio import SAMPLE_RATE, from_samples
 from sedtalker.training.corpora.augmentation import Samples, mixed, random_background
 from sedtalker.training.corpora.joined_speech import FRAME_LENGTH, clip_activity
 from sedtalker.training.corpora.layer_features import TRAINING_NOISES
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import telephone
+from sedtalker.training.evaluation.clips import readable
 
 Change = Callable[[Samples, np.random.Generator], Samples]
 """Samples (N,) at 16 kHz to what they have become; the generator is seeded by the clip."""
@@ -58,7 +59,7 @@ def conditions(noises: Sequence[Samples]) -> dict[str, Change]:
 def unmet_noises(clips: Iterable[Clip]) -> list[Samples]:
     """Recordings of ESC-10 of the kinds that no augmentation uses, in the order of their names."""
     names = (c for c in clips if c.corpus == "esc10" and not c.emotion.endswith(TRAINING_NOISES))
-    return [load_audio(c.path).samples for c in sorted(names, key=lambda c: c.path.name) if c.path.is_file()]
+    return [sound.samples for _, sound in readable(sorted(names, key=lambda c: c.path.name))]
 
 
 def noisy(

@@ -34,7 +34,14 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
-from sedtalker.training.evaluation.clips import RECORDINGS, ClipResult, clip_posterior, clip_result, joined_scores
+from sedtalker.training.evaluation.clips import (
+    RECORDINGS,
+    ClipResult,
+    clip_posterior,
+    clip_result,
+    joined_scores,
+    readable,
+)
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.robustness import conditions, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer_scores import (
@@ -93,20 +100,22 @@ def evaluate_transfer(
     labelled = {
         name: balanced_clips(c, clips) for name, c in labelled.items() if len({_labels(clip)[0] for clip in c}) > 1
     }
-    if not labelled:
-        raise InputError(f"{data}/audio: no corpus with emotion labels; sedtalker data list names those that are read")
     results = {}
     for name, found in labelled.items():
         enrols = roles[name] == "headline" and diarizer.classifier is None
         voices = OrdinaryVoices(diarizer, every[name]) if enrols else None
-        results[name] = [_result(diarizer, c, voices) for c in counted(found, hook, f"scoring {name}", len(found))]
+        clips_read = readable(counted(found, hook, f"scoring {name}", len(found)))
+        if scored := [_result(diarizer, *read, voices) for read in clips_read]:
+            results[name] = scored
+    if not results:
+        raise InputError(f"{data}/audio: no corpus with emotion labels; sedtalker data list names those that are read")
     narration = {}
     for name in [name for name in NARRATION if name in every]:
         held_out = [c for c in every[name] if c.split != "train"]
         read = held_out if name == "librispeech" or roles[name] == "in-domain" else every[name]
         found = balanced_clips(read, clips)
-        if found:
-            counts = [shown_emotional(diarizer, c) for c in counted(found, hook, f"reading {name}", len(found))]
+        clips_read = readable(counted(found, hook, f"reading {name}", len(found)))
+        if counts := [shown_emotional(diarizer, sound) for _, sound in clips_read]:
             shown, speech = np.sum(counts, axis=0)
             narration[name] = float(shown / max(1, speech))
     order = {name: place for place, name in enumerate((*HEADLINE, *results))}
@@ -116,7 +125,7 @@ def evaluate_transfer(
     unseen = [name for name in results if roles[name] != "in-domain"]
     most = RECORDINGS if clips is None else min(clips, RECORDINGS)
     joined = joined_scores(lambda audio: _frames(diarizer, audio), listed, unseen, diarizer.rule, hook, most)
-    headline = {name: labelled[name][:ROBUST_CLIPS] for name in names if roles[name] == "headline"}
+    headline = {name: [r.clip for r in results[name]][:ROBUST_CLIPS] for name in names if roles[name] == "headline"}
     robust = robust_recalls(lambda audio: _frames(diarizer, audio), headline, listed, hook)
     whole = summary(scores, narration) | {
         key: joined[key]
@@ -202,8 +211,7 @@ def _labels(clip: Clip) -> tuple[int, int]:
 # --- One clip.
 
 
-def _result(diarizer: Diarizer, clip: Clip, voices: OrdinaryVoices | None) -> ClipResult:
-    audio = load_audio(clip.path)
+def _result(diarizer: Diarizer, clip: Clip, audio: Audio, voices: OrdinaryVoices | None) -> ClipResult:
     features = diarizer.encoder(audio)
     result = clip_result(clip, *_labels(clip), diarizer.frames(audio, features), diarizer.network.config.visible)
     voice = voices.of(clip) if voices is not None else None
@@ -216,9 +224,8 @@ def _frames(diarizer: Diarizer, audio: Audio) -> FrameEmotions:
     return diarizer.frames(audio, diarizer.encoder(audio))
 
 
-def shown_emotional(diarizer: Diarizer, clip: Clip) -> tuple[int, int]:
+def shown_emotional(diarizer: Diarizer, audio: Audio) -> tuple[int, int]:
     """Frames of speech that the track shows as emotional, and all frames of speech."""
-    audio = load_audio(clip.path)
     track = diarizer.track(audio, diarizer.encoder(audio))
     speech = np.ones(len(track), bool) if track.speech is None else track.speech
     shown = (track.posterior.argmax(1) != track.labels.index("neutral")) & (track.intensity >= SHOWN)

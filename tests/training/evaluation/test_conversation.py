@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,10 +15,13 @@ from sedtalker.emotion.conversation import Conversation
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import CATEGORIES, Burst
 from sedtalker.errors import InputError
+from sedtalker.progress import no_progress
 from sedtalker.speakers.separation import Speakers
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.evaluation import conversation as measured
+from sedtalker.training.evaluation.clips import readable
 from sedtalker.training.evaluation.conversation import _answer, _while_others_talk, evaluate_conversation, make_talks
+from sedtalker.training.evaluation.few import read_corpus
 
 
 @pytest.fixture
@@ -63,6 +67,17 @@ def test_recordings_that_cannot_be_read_are_said_and_left_out(
     assert "a_happy_1.wav" in caplog.text
     clips[0].path.write_bytes(b"no sound")
     assert not list(make_talks(clips[:8], "made", 1, {"clean": lambda samples, rng: samples}, moods=False))
+    assert [clip for clip, _ in readable(clips)] == clips[5:]
+    assert caplog.text.count("a_happy_0.wav") == 1, "each recording is named once"
+
+
+def test_corpora_with_too_few_recordings_to_learn_from_are_left_out(
+    clips: list[Clip], caplog: pytest.LogCaptureFixture
+) -> None:
+    one_each = [replace(clip, corpus="ravdess") for clip in clips[::2]]
+    diarizer = SimpleNamespace(speech=lambda sound: [sound])
+    assert read_corpus(diarizer, "ravdess", one_each, 25, no_progress) is None  # type: ignore[arg-type]
+    assert "ravdess: needs two speakers" in caplog.text
 
 
 def test_recordings_of_which_none_can_be_read_are_one_line(tmp_path: Path) -> None:

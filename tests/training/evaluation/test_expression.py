@@ -92,7 +92,7 @@ class StillFace(Animator):
 def test_a_still_face_shows_nothing(animator: Animator, judge: ExpressionJudge) -> None:
     """The control of all figures: a clip that is recognised with certainty, and a face that does not follow."""
     still = StillFace(animator.decoder, animator.encoder, animator.folder, animator.diarizer)
-    row = shown_clip(still, judge, clip("ravdess", "angry", "strong", SAMPLE), 3)
+    row = shown_clip(still, judge, clip("ravdess", "angry", "strong", SAMPLE), load_audio(SAMPLE), 3)
     assert row.strength == row.visible == 0.0
     assert not row.shown
     figures = corpus_figures([row])
