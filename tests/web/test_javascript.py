@@ -78,7 +78,7 @@ export async function talk(file: File, vrm: unknown): Promise<number> {
 """What a page in TypeScript would do."""
 
 
-def test_the_npm_package_has_types(tmp_path: Path) -> None:
+def test_the_npm_package_has_types(node: str, tmp_path: Path) -> None:
     """As ``npm pack`` makes it; a page that is checked strictly compiles against it, and a wrong one does not."""
     tsc = Path(os.environ.get("SEDTALKER_NODE", "")) / "node_modules" / ".bin" / "tsc"
     if not tsc.is_file():

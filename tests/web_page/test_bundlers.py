@@ -18,6 +18,8 @@ pytestmark = pytest.mark.browser
 SAMPLE = ROOT / "data" / "samples" / "four_moods.wav"
 FRAMES = 551
 """Of the sample at 30 a second."""
+OLDEST_NODE = (20, 19)
+"""Of Vite 8."""
 PAGE = """
 import { WorkerFace } from "sedtalker/client";
 import { decodeSound } from "sedtalker/microphone";
@@ -47,6 +49,9 @@ def project(tmp_path: Path) -> Path:
     packages = Path(os.environ.get("SEDTALKER_NODE", "")).absolute() / "node_modules"
     if not (packages / "vite").is_dir():
         pytest.skip("no bundlers: set SEDTALKER_NODE to a folder with vite and webpack, or use make test-web")
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    if tuple(map(int, said.strip("v\n").split("."))) < OLDEST_NODE:
+        pytest.skip(f"node {said.strip()} is older than Vite takes")
     modules = tmp_path / "node_modules"
     shutil.copytree(ROOT / "web" / "src", modules / "sedtalker" / "src")
     shutil.copy(ROOT / "web" / "package.json", modules / "sedtalker")
