@@ -243,6 +243,9 @@ class EmotionModel(Protocol):
     def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
         """The prediction of arrays from frame ``since`` on; one voice, without leading dimensions, for all of B."""
 
+    def prepare_stream(self) -> None:
+        """Open what only streams need, so that none of them has to wait for it later."""
+
     def voice_of(self, batch: FrameBatch) -> Voice:
         """The speaker baseline of one recording (B = 1), without leading dimensions."""
 
@@ -279,7 +282,7 @@ class GraphDiarizer(GraphModel):
         return FrameEstimate(*(values[:, part] for values in made))
 
     def prepare_stream(self) -> None:
-        """Open what only streams need, so that none of them has to wait for it later."""
+        """See ``EmotionModel``."""
         _ = self._newest
 
     def voice_of(self, batch: FrameBatch) -> Voice:

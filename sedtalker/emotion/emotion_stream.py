@@ -12,7 +12,7 @@ from sedtalker.arrays import Doubles, Floats, Mask, Reals, runs
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import bounded, in_full_scale
 from sedtalker.emotion.burst_detector import SHOWN_KINDS, VOICE, burst_model, burst_steps
-from sedtalker.emotion.diarizer_model import EmotionModel, GraphDiarizer, Voice
+from sedtalker.emotion.diarizer_model import EmotionModel, Voice
 from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.inference import emotion_steps, no_voice_steps, shown_frames
 from sedtalker.emotion.segmentation import LiveSegmentation
@@ -210,8 +210,7 @@ class DiarizerStream(SpeechStream):
     ):
         context = max(diarizer.config.context, 0 if fine is None else fine.context)
         super().__init__(encoder, look_ahead, hop, context)
-        if isinstance(diarizer, GraphDiarizer):
-            diarizer.prepare_stream()
+        diarizer.prepare_stream()
         self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
         self.detector = burst_model(encoder.sha256())
         self.labels, self.kinds = diarizer.config.labels, () if fine is None else fine.kinds

@@ -223,6 +223,9 @@ class DiarizerNetwork(nn.Module):
         made = self.frames(self.tensors(batch), known)
         return FrameEstimate(*(part[:, since:].float().cpu().numpy() for part in made))
 
+    def prepare_stream(self) -> None:
+        """See ``EmotionModel``: nothing is to be opened."""
+
     @torch.no_grad()
     def voice_of(self, batch: FrameBatch) -> Voice:
         """See ``EmotionModel``: ``voice`` of arrays."""
