@@ -164,7 +164,7 @@ class Mamba(nn.Module):
         return torch.log(torch.arange(1, self.d_state + 1).float()).repeat(self.d_inner, 1)
 
     def _initialise_steps(self) -> None:
-        """Step sizes start log-uniform between 1 and 100 ms; the bias is their inverse softplus."""
+        """Step sizes start log-uniform between .001 and .1; the bias is their inverse softplus."""
         scale = self.dt_rank**-0.5
         nn.init.uniform_(self.dt_proj.weight, -scale, scale)
         if self.dt_proj.weight.is_meta:

@@ -5,6 +5,7 @@ import { ClosureStream, MouthStream } from "./closures.js";
 import { emotional, UpperFace } from "./conditioning.js";
 import { LateEmotions } from "./emotion_stream.js";
 import { placeIn, resampleRows } from "./filters.js";
+import { checkedRate } from "./frames.js";
 import { BlinkStream, closeLids, GazeStream, HeadStream, inRadians, lookAt } from "./idle_motion.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
 import { joined } from "./networks.js";
@@ -145,8 +146,7 @@ export class AnimationStream {
     const { constants } = networks;
     const { streams, arkit, tongue } = constants;
     this.constants = constants;
-    this.fps = fps ?? streams.fps;
-    if (!(this.fps > 0)) throw new RangeError(`fps: ${fps} is no number of frames a second`);
+    this.fps = checkedRate(fps ?? streams.fps);
     this.emotions = new LateEmotions(networks, { lookAhead: lookAhead ?? streams.look_ahead, hop: hop ?? streams.hop });
     this.face = new FaceStream(networks);
     this.bursts = new BurstStream(constants);

@@ -27,6 +27,12 @@ export const frameCount = (animation) => animation.weights.length / animation.na
 /** @param {{fps: number, weights: Float32Array, names: string[]}} animation @returns {number} seconds, to the end of the last frame */
 export const duration = (animation) => frameCount(animation) / animation.fps;
 
+/** @param {number} fps @returns {number} frames a second, which are more than none */
+export function checkedRate(fps) {
+  if (!(fps > 0)) throw new RangeError(`fps: ${fps} is no number of frames a second`);
+  return fps;
+}
+
 /**
  * Rows of a table at other times, linear between its rows, held at both ends.
  * @param {Float32Array} table rows of `width` numbers, `rate` rows a second from 0 s on

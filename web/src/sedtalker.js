@@ -11,6 +11,7 @@
 import { AnimationStream } from "./animation_stream.js";
 import { assemble } from "./assembly.js";
 import { finite } from "./features.js";
+import { checkedRate } from "./frames.js";
 import { Networks } from "./networks.js";
 import { idleGenerators } from "./random.js";
 import { listen, move } from "./recipe.js";
@@ -68,7 +69,7 @@ export class SEDTalker {
     const { sample_rate: rate, shortest_seconds: least } = this.constants.features;
     const sound = finite(samples);
     if (!(sound.length >= least * rate)) throw new RangeError(`This sound is shorter than ${least} s: there is no syllable in it.`);
-    if (!(fps > 0)) throw new RangeError(`fps: ${fps} is no number of frames a second`);
+    checkedRate(fps);
     const progress = async (share) => onprogress?.(share);
     const heard = await listen(this.networks, sound, progress);
     if (emotion) heard.track = given(emotion, heard.track);
