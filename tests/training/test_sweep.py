@@ -57,4 +57,4 @@ def test_a_sweep_trains_and_tells(miniature_emovoca: Path, tmp_path: Path, caplo
     assert (tmp_path / "runs" / "1" / "export" / "model.safetensors").is_file()
     caplog.set_level("INFO")
     assert sweep(overrides) == table
-    assert caplog.messages.count("resumed at step 4") == 2
+    assert caplog.messages.count("resumed at step 4 of 4: trained already, only exported again") == 2
