@@ -52,7 +52,7 @@ $(VENV)/.ready: $(VENV)/.video pyproject.toml $(wildcard requirements/*.txt)
 	  || $(LOCKED) -r requirements/torch.txt; fi
 	$(LOCKED) -r requirements/extras.txt
 	@$(BIN)/pip check
-	@$(BIN)/python -m compileall -q $(VENV)/lib || true
+	@$(BIN)/python -m compileall -qq $(VENV)/lib || true
 	@$(BIN)/python scripts/warm_up.py
 	@touch $@
 
