@@ -311,7 +311,7 @@ def eaf_tiers(text: str) -> list[tuple[str, list[Interval]]]:
     try:
         if "<!DOCTYPE" in text:
             raise ElementTree.ParseError
-        root = ElementTree.fromstring(text.encode())
+        root = ElementTree.fromstring(text)  # a text, whatever encoding it says of itself
         if root.tag != "ANNOTATION_DOCUMENT":
             raise ElementTree.ParseError
         times = {slot.attrib["TIME_SLOT_ID"]: slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}

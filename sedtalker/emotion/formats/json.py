@@ -263,7 +263,7 @@ def _shortest(values: Floats) -> list[str]:
 JSON = TrackFormat(
     ".json",
     "the dense track without loss; reads a list of segments and emotion keys too",
-    lambda text, duration, name: track_from_json(text, duration, name),
+    track_from_json,
     lambda track, stem: track_to_json(track),
     frozenset({"extras", "bursts"}),
 )

@@ -15,11 +15,11 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
 
-from sedtalker.arrays import Floats
 from sedtalker.emotion.formats import (
     DEFAULT_INTENSITY,
     MOST_EXTRAS,
@@ -113,73 +113,67 @@ def track_from_csv(text: str, duration: float | None = None, name: str = "table"
     """The track that a table describes; its further curves are constant within each segment, 0 outside of all.
 
     Args:
-        text: the table, see ``segments_from_csv``; columns ``extras.NAME`` are further curves, from 0 to 1.
+        text: the table, see ``rows_from_csv``.
         duration: seconds of the recording; None: the last segment's end.
         name: what to call the input in messages.
 
     Raises:
-        InputError: see ``segments_from_csv``, or a further curve is no number from 0 to 1.
+        InputError: see ``rows_from_csv``.
     """
-    rows = _csv_rows(text, name)
-    segments = [_csv_segment(row, f"{name}: line {number}") for number, row in enumerate(rows, 2)]
-    order = sorted(range(len(segments)), key=lambda k: (segments[k].start, segments[k].end))
-    track = dense_from(_sorted(segments, name), duration, name)
-    columns = [column for column in rows[0] if column and column.startswith(EXTRA)]
-    if len(columns) > MOST_EXTRAS:
-        raise InputError(f"{name}: more than {MOST_EXTRAS} further curves")
-    values = {column: _csv_means(rows, column, name) for column in columns}
-    extras = {column.removeprefix(EXTRA): np.zeros(len(track), np.float32) for column in columns}
-    for k in order:
-        part = slice(*np.searchsorted(track.times, (segments[k].start, segments[k].end)))
-        for column, means in values.items():
-            extras[column.removeprefix(EXTRA)][part] = means[k]
+    rows = rows_from_csv(text, name)
+    track = dense_from(_sorted([segment for segment, _ in rows], name), duration, name)
+    extras = {curve: np.zeros(len(track), np.float32) for curve in rows[0][1]}
+    for segment, means in sorted(rows, key=lambda row: (row[0].start, row[0].end)):
+        part = slice(*np.searchsorted(track.times, (segment.start, segment.end)))
+        for curve, mean in means.items():
+            extras[curve][part] = mean
     return replace(track, extras=extras)
 
 
-def _csv_means(rows: Sequence[Mapping[str, str]], column: str, name: str) -> Floats:
-    """(N,) numbers of a further curve, one for each row; an empty cell is 0."""
-    means = np.zeros(len(rows), np.float32)
-    for k, row in enumerate(rows):
-        try:
-            means[k] = _number(row[column]) if row[column] else 0.0
-        except ValueError:
-            means[k] = -1.0
-        if not 0.0 <= means[k] <= 1.0:
-            raise InputError(f"{name}: line {k + 2}: {column} must be a number from 0 to 1")
-    return means
+def rows_from_csv(text: str, name: str = "table") -> list[tuple[Segment, dict[str, float]]]:
+    """Segments of a table with at least start, end and label, each with its further curves; commas or semicolons.
 
+    Columns ``extras.NAME`` are such curves, from 0 to 1; an empty cell is 0.
 
-def segments_from_csv(text: str, name: str = "table") -> list[Segment]:
-    """Segments of a table with at least start, end and label; commas or semicolons.
+    Returns:
+        The segment of each row, with the value of each curve by its name.
 
     Raises:
-        InputError: a column is missing, or a row is no segment.
+        InputError: a column is missing, a row is no segment, or a further curve is no number from 0 to 1.
     """
-    rows = _csv_rows(text, name)
-    return _sorted([_csv_segment(row, f"{name}: line {number}") for number, row in enumerate(rows, 2)], name)
-
-
-def _csv_rows(text: str, name: str) -> list[dict[str, str]]:
-    """The rows of a table with at least start, end and label."""
     delimiter = next((mark for mark in text.lstrip().partition("\n")[0] if mark in ",;"), ",")
     reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     try:
-        missing = [column for column in CSV_COLUMNS[:3] if column not in (reader.fieldnames or [])]
+        columns = list(reader.fieldnames or [])
         rows = list(islice(reader, MOST_SEGMENTS + 1))
     except csv.Error as error:
         raise InputError(f"{name}: not a table ({error})") from None
-    if missing:
+    if missing := [column for column in CSV_COLUMNS[:3] if column not in columns]:
         raise InputError(f"{name}: no column '{missing[0]}' in its first line")
     check_count(len(rows), name)
     if len({row.get("speaker") for row in rows}) > 1:
         log.warning(f"{name} is of several speakers, read as one track; .conversation.json keeps them apart")
-    return rows
+    curves = [column for column in columns if column.startswith(EXTRA)]
+    if len(curves) > MOST_EXTRAS:
+        raise InputError(f"{name}: more than {MOST_EXTRAS} further curves")
+    found = list[tuple[Segment, dict[str, float]]]()
+    for number, row in enumerate(rows, 2):
+        where = f"{name}: line {number}"
+        label = f"{row['label']}:{row['intensity']}" if row.get("intensity") else row["label"]
+        segment = _segment(row["start"], row["end"], label or "", where, row.get("confidence") or "1")
+        found.append((segment, {curve.removeprefix(EXTRA): _share(row[curve], where, curve) for curve in curves}))
+    return found
 
 
-def _csv_segment(row: Mapping[str, str], where: str) -> Segment:
-    """The segment of a row."""
-    label = f"{row['label']}:{row['intensity']}" if row.get("intensity") else row["label"]
-    return _segment(row["start"], row["end"], label or "", where, row.get("confidence") or "1")
+def _share(cell: str | None, where: str, column: str) -> float:
+    """A number from 0 to 1 in a table."""
+    try:
+        value = _number(cell) if cell else 0.0
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise InputError(f"{where}: {column} must be a number from 0 to 1")
+    return value
 
 
 def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
@@ -188,8 +182,17 @@ def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
     return textgrid({"emotion": spans}, max(duration, spans[-1][1] if spans else 0.0), 6)
 
 
-def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str) -> list[Segment]:
-    """Segments of the tier ``emotion``, or of the first whose texts are emotions; see ``read``."""
+def segments_of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str) -> list[Segment]:
+    """Segments of the tier ``emotion``, or of the first whose texts are emotions.
+
+    Args:
+        read: ``textgrid_tiers`` or ``eaf_tiers``.
+        text: of the file.
+        name: what to call it in messages.
+
+    Raises:
+        InputError: what ``read`` raises; no tier with times, or a text is no emotion.
+    """
     with said_of(name):
         tiers = read(text)
     found: dict[str, list[Segment]] = {}
@@ -204,24 +207,6 @@ def _of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str
     if not found:
         raise InputError(f"{name}: no interval tier with emotions in it")
     return _sorted(found.get("emotion") or next((made for made in found.values() if made), []), name)
-
-
-def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
-    """Segments of Praat's interval tier ``emotion``, or of the first whose texts are emotions.
-
-    Raises:
-        InputError: not a TextGrid, or damaged; no interval tier, or a text is no emotion.
-    """
-    return _of_tiers(textgrid_tiers, text, name)
-
-
-def segments_from_eaf(text: str, name: str = "EAF") -> list[Segment]:
-    """Segments of ELAN's tier ``emotion``, or of the first whose texts are emotions.
-
-    Raises:
-        InputError: not an EAF, or damaged; no tier with times, or a text is no emotion.
-    """
-    return _of_tiers(eaf_tiers, text, name)
 
 
 def segments_from_subtitles(text: str, name: str = "subtitles") -> list[Segment]:
@@ -384,7 +369,7 @@ CSV = TrackFormat(
 TEXTGRID = segment_format(
     ".textgrid",
     "Praat's TextGrid",
-    segments_from_textgrid,
+    partial(segments_of_tiers, textgrid_tiers),
     lambda found, stem, duration: segments_to_textgrid(found, duration),
 )
 """Praat's TextGrid; see ``sedtalker.emotion.formats.files``."""
@@ -396,7 +381,10 @@ RTTM = segment_format(
 )
 """RTTM of speaker diarizers; see ``sedtalker.emotion.formats.files``."""
 EAF = segment_format(
-    ".eaf", "annotations of ELAN", segments_from_eaf, lambda found, *_: eaf({"emotion": intervals(found)})
+    ".eaf",
+    "annotations of ELAN",
+    partial(segments_of_tiers, eaf_tiers),
+    lambda found, *_: eaf({"emotion": intervals(found)}),
 )
 """ELAN's annotations; see ``sedtalker.emotion.formats.files``."""
 SRT = replace(

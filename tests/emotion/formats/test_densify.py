@@ -10,7 +10,7 @@ import pytest
 from sedtalker.emotion.formats import check_count, check_duration, constant_track, densify, keys, segment_format
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.formats.keys import LIST, track_from_keys, track_to_keys
-from sedtalker.emotion.formats.labels import segments_from_audacity, segments_from_csv, segments_from_rttm
+from sedtalker.emotion.formats.labels import rows_from_csv, segments_from_audacity, segments_from_rttm
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Segment
 from sedtalker.errors import InputError
 
@@ -167,7 +167,7 @@ def test_a_constants_intensity_lies_between_0_and_1(text: str) -> None:
 def test_a_label_without_a_number_is_equally_strong_in_every_format() -> None:
     read = [
         segments_from_audacity("0\t1\thappy\n")[0].intensity,
-        segments_from_csv("start,end,label\n0,1,happy\n")[0].intensity,
+        rows_from_csv("start,end,label\n0,1,happy\n")[0][0].intensity,
         segments_from_rttm("SPEAKER a 1 0 1 <NA> <NA> happy <NA> <NA>\n")[0].intensity,
         float(track_from_json('[{"start": 0, "end": 1, "label": "happy"}]', 1.0).intensity.max()),
     ]

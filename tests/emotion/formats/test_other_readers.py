@@ -10,9 +10,10 @@ import pytest
 from sedtalker.emotion.formats import densify
 from sedtalker.emotion.formats.conversation import conversation_to_rttm
 from sedtalker.emotion.formats.files import read_track, write_track
-from sedtalker.emotion.formats.labels import segments_from_eaf, segments_from_rttm, segments_from_subtitles
+from sedtalker.emotion.formats.labels import segments_from_rttm, segments_from_subtitles, segments_of_tiers
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
+from sedtalker.reading import eaf, eaf_tiers
 from sedtalker.speakers.turns import turns_from_rttm, turns_to_rttm
 from tests.support.talk import talk
 
@@ -55,10 +56,16 @@ def test_what_pympi_writes_is_read(tmp_path: Path) -> None:
     made.add_annotation("emotion", 250, 1250, "happy:0.9")
     made.add_annotation("emotion", 1250, 2000, "sad")
     made.to_file(str(tmp_path / "a.eaf"))
-    assert segments_from_eaf((tmp_path / "a.eaf").read_text(encoding="utf-8")) == [
+    assert segments_of_tiers(eaf_tiers, (tmp_path / "a.eaf").read_text(encoding="utf-8"), "a.eaf") == [
         Segment(0.25, 1.25, "happy", 0.9, 1.0),
         Segment(1.25, 2.0, "sad", 0.7, 1.0),
     ]
+
+
+def test_an_eaf_in_utf_16_is_read(tmp_path: Path) -> None:
+    text = eaf({"emotion": [(0.0, 1.0, "happy:0.9")]}).replace("UTF-8", "UTF-16")
+    (tmp_path / "a.eaf").write_text(text, encoding="utf-16")
+    assert read_track(tmp_path / "a.eaf").segments()[0].label == "happy"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +80,7 @@ def test_what_pympi_writes_is_read(tmp_path: Path) -> None:
 )
 def test_what_is_no_eaf_is_refused(text: str, said: str) -> None:
     with pytest.raises(InputError, match=rf"^a\.eaf: ({said})"):
-        segments_from_eaf(text, "a.eaf")
+        segments_of_tiers(eaf_tiers, text, "a.eaf")
 
 
 def test_a_cue_begins_with_an_emotion() -> None:
