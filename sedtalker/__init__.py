@@ -18,17 +18,19 @@ from typing import TYPE_CHECKING, Any
 from sedtalker.version import __version__
 
 if TYPE_CHECKING:
-    from sedtalker.animation.animation import Animation
-    from sedtalker.animation.animator import Animator
-    from sedtalker.animation.conditioning import Style
-    from sedtalker.animation.gains import Gains
-    from sedtalker.animation.performance import Motion, StreamSettings
-    from sedtalker.audio import Audio
-    from sedtalker.emotion.diarizer import Diarizer
-    from sedtalker.emotion.track import EmotionTrack, Segment
-    from sedtalker.errors import InputError
-    from sedtalker.face import Face
-    from sedtalker.mesh.mesh import Mesh
+    from sedtalker.animation.animation import Animation as Animation
+    from sedtalker.animation.animator import Animator as Animator
+    from sedtalker.animation.conditioning import Style as Style
+    from sedtalker.animation.gains import Gains as Gains
+    from sedtalker.animation.performance import Motion as Motion
+    from sedtalker.animation.performance import StreamSettings as StreamSettings
+    from sedtalker.audio import Audio as Audio
+    from sedtalker.emotion.diarizer import Diarizer as Diarizer
+    from sedtalker.emotion.track import EmotionTrack as EmotionTrack
+    from sedtalker.emotion.track import Segment as Segment
+    from sedtalker.errors import InputError as InputError
+    from sedtalker.face import Face as Face
+    from sedtalker.mesh.mesh import Mesh as Mesh
 
 _HOMES = {
     "Animation": "sedtalker.animation.animation",
@@ -47,22 +49,7 @@ _HOMES = {
 }
 """The module of each noun."""
 
-__all__ = [
-    "Animation",
-    "Animator",
-    "Audio",
-    "Diarizer",
-    "EmotionTrack",
-    "Face",
-    "Gains",
-    "InputError",
-    "Mesh",
-    "Motion",
-    "Segment",
-    "StreamSettings",
-    "Style",
-    "__version__",
-]
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

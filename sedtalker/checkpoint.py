@@ -150,15 +150,15 @@ def read_model(folder: Path, kind: Kind, schema: type[Schema]) -> Schema:
         raise InputError(f"{folder}: config.json does not describe a {kind}: {problem_of(error)[1]}") from None
 
 
-def read_checkpoint(folder: Path, kind: Kind, schema: type[Schema]) -> tuple[CheckpointConfig, Schema, dict[str, Any]]:
-    """Config, checked hyper-parameters and the state dict (float32) of a checkpoint of the given kind.
+def read_checkpoint(folder: Path, kind: Kind, schema: type[Schema]) -> tuple[Schema, dict[str, Any]]:
+    """The checked hyper-parameters and the state dict (float32) of a checkpoint of the given kind.
 
     Raises:
         InputError: not a checkpoint, of another kind, or damaged.
     """
     model = read_model(folder, kind, schema)
     state = _read_weights(folder / "model.safetensors")
-    return read_config(folder), model, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    return model, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
 def _read_weights(file: Path) -> dict[str, Any]:

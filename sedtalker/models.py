@@ -343,11 +343,15 @@ def _opened(place: str) -> IO[bytes]:
 
 def _pieces(place: str) -> Iterator[bytes]:
     """The bytes of a file of a server or of a folder; ``InputError`` where they cannot be had."""
+    from http.client import HTTPException
+
     try:
         with _opened(place) as held:
             while piece := held.read(FETCHED_BYTES):
                 yield piece
-    except OSError as error:
+            if getattr(held, "length", 0):  # what a server's answer still owes
+                raise OSError("the connection broke off")
+    except (OSError, HTTPException) as error:
         raise InputError(f"{place}: cannot be had ({getattr(error, 'reason', error)}); see --from") from None
 
 

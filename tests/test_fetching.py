@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,23 @@ def test_another_file_is_refused(server: tuple[str, Path], model: PulledModel) -
         pull(model, address)
     with pytest.raises(InputError, match="sedtalker models pull tts"):
         voice_files()
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 9\r\n\r\nvoic", b"Transfer-Encoding: chunked\r\n\r\n9\r\nvoic"])
+def test_a_connection_that_breaks_off_leaves_no_half_of_a_file(framing: bytes, model: PulledModel) -> None:
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n" + framing)
+
+    without_hashes = replace(model, files=model.files[1:])
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as pool:
+        done = pool.submit(answer)
+        with pytest.raises(InputError, match=r"voices\.bin: cannot be had \("):
+            pull(without_hashes, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        done.result()
+    assert not without_hashes.paths[0].exists()
 
 
 @pytest.mark.parametrize("source", ["http://127.0.0.1:9/nobody", "ftp://host/folder", "nowhere"])

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -42,20 +42,37 @@ Channels = Floats
 """Samples (n, channels)."""
 
 
-class SoundDecoder(Protocol):
+class SoundDecoder:
     """Reads a file part by part, as often as asked.
 
     Attributes:
         truncated: whether the last reading broke off before the end of the file.
     """
 
-    truncated: bool
+    def __init__(self, path: Path, longest: float):
+        self.path, self.longest, self.truncated = path, longest, False
 
     def rate(self) -> int:
-        """Samples per second of the first audio stream."""
+        """Samples per second of the first audio stream, if they can be read."""
+        rate = self._rate()
+        with said_of(str(self.path)):
+            check_rate(rate)
+        return rate
 
     def parts(self) -> Iterator[Channels]:
         """Parts (n, channels) of at most about ``PART_SECONDS`` at the file's own rate."""
+        raise NotImplementedError
+
+    def _rate(self) -> int:
+        raise NotImplementedError
+
+    def _check_length(self, count: int, rate: int, channels: int) -> None:
+        """Raise ``InputError`` where ``count`` samples of each channel are over ``longest`` seconds, or too much."""
+        if count > self.longest * rate:
+            raise InputError(f"{self.path}: longer than {self.longest:.0f} s{CUT_OR_RAISE}")
+        if count * channels > self.longest * MOST_VALUES:
+            much = f"{channels} channels of {rate} Hz are too much sound"
+            raise InputError(f"{self.path}: {much}; mix it down, or cut it")
 
 
 def decoder_of(path: Path, longest: float) -> SoundDecoder:
@@ -69,23 +86,8 @@ def check_rate(rate: int) -> None:
         raise InputError(f"sound of {rate} Hz cannot be read: give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
 
 
-def rate_of(path: Path, rate: int) -> int:
-    """``rate``, if it can be read; the error names the file."""
-    with said_of(str(path)):
-        check_rate(rate)
-    return rate
-
-
 CUT_OR_RAISE = "; cut it or raise --max-seconds"
 """End of the message about a recording that is too long; interfaces without that option say something else."""
-
-
-def check_length(path: Path, count: int, rate: int, channels: int, longest: float) -> None:
-    """Raise ``InputError`` where ``count`` samples of each channel are more than ``longest`` seconds, or too much."""
-    if count > longest * rate:
-        raise InputError(f"{path}: longer than {longest:.0f} s{CUT_OR_RAISE}")
-    if count * channels > longest * MOST_VALUES:
-        raise InputError(f"{path}: {channels} channels of {rate} Hz are too much sound; mix it down, or cut it")
 
 
 def part_length(rate: int, channels: int, seconds: float = PART_SECONDS) -> int:
@@ -93,16 +95,12 @@ def part_length(rate: int, channels: int, seconds: float = PART_SECONDS) -> int:
     return max(1, min(int(seconds * rate), PART_VALUES // max(channels, 1)))
 
 
-class SndfileDecoder:
-    """Reads a file through libsndfile; see ``SoundDecoder``."""
+class SndfileDecoder(SoundDecoder):
+    """Reads a file through libsndfile."""
 
-    def __init__(self, path: Path, longest: float):
-        self.path, self.longest, self.truncated = path, longest, False
-
-    def rate(self) -> int:
+    def _rate(self) -> int:
         with self._open() as file:
-            rate = int(file.samplerate)
-        return rate_of(self.path, rate)
+            return int(file.samplerate)
 
     def parts(self) -> Iterator[Channels]:
         import soundfile
@@ -119,7 +117,7 @@ class SndfileDecoder:
                 if not len(part):
                     return
                 total += len(part)
-                check_length(self.path, total, file.samplerate, file.channels, self.longest)
+                self._check_length(total, file.samplerate, file.channels)
                 yield part
 
     @contextmanager
@@ -134,16 +132,12 @@ class SndfileDecoder:
             yield file
 
 
-class FFmpegDecoder:
-    """Reads a file through FFmpeg; see ``SoundDecoder``."""
+class FFmpegDecoder(SoundDecoder):
+    """Reads a file through FFmpeg."""
 
-    def __init__(self, path: Path, longest: float):
-        self.path, self.longest, self.truncated = path, longest, False
-
-    def rate(self) -> int:
+    def _rate(self) -> int:
         with self._open() as (_, stream):
-            rate = int(stream.rate)
-        return rate_of(self.path, rate)
+            return int(stream.rate)
 
     def parts(self) -> Iterator[Channels]:
         pieces, count = list[Channels](), 0
@@ -173,7 +167,7 @@ class FFmpegDecoder:
                 self.truncated = True
                 frame, made = None, [_channels(piece) for piece in resampler.resample(None)]
             total += sum(map(len, made))
-            check_length(self.path, total, stream.rate, stream.layout.nb_channels, self.longest)
+            self._check_length(total, stream.rate, stream.layout.nb_channels)
             yield from made
             if frame is None:
                 return

@@ -16,7 +16,7 @@ from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.nn.calls import Call, Steps
 from sedtalker.nn.engine import Model, frame_logits, open_model, padded_rows
 from sedtalker.speech.encoder_model import ConvolutionHeadConfig
-from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, pair_means
 
 STRIDE = 2
 """Frames of 20 ms that are averaged to one that the network reads."""
@@ -60,9 +60,7 @@ def burst_posterior(model: Model, rows: Floats) -> Floats:
 def burst_rows(features: SpeechFeatures) -> Floats:
     """(T // 2, D + 4) what the detector reads: hidden vectors and prosody, averaged over pairs of frames."""
     joined = np.concatenate([features.hidden, features.prosody], 1)
-    whole = len(joined) // STRIDE
-    pairs = joined[: whole * STRIDE].reshape(whole, STRIDE, -1)
-    return np.ascontiguousarray(pairs.mean(1), np.float32)
+    return pair_means(joined[: len(joined) // STRIDE * STRIDE])
 
 
 def bursts_of(posterior: Reals, kinds: tuple[str, ...] = BURST_KINDS) -> tuple[Burst, ...]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,16 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Mask
 from sedtalker.audio import SAMPLE_RATE, Audio, as_audio
 from sedtalker.emotion.inference import FrameEmotions
-from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack, Segment
+from sedtalker.emotion.track import Burst, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.plugins import plugin
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speakers.separation import CROSSTALK, Speakers, cut_apart
 from sedtalker.speakers.turns import Turns
-from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH, SpeechFeatures
+from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH
+
+if TYPE_CHECKING:
+    from sedtalker.emotion.diarizer import Diarizer
 
 PAUSE_SECONDS = 0.3
 """Silence on either side of a turn that stays between it and the next: the words of two turns are no phrase, and
@@ -122,43 +125,35 @@ class Conversation:
 
 
 def emotions_by_speaker(
-    speakers: Speakers,
-    encoder: Callable[[Audio], SpeechFeatures],
-    frames_of: Callable[[Audio, SpeechFeatures], FrameEmotions],
-    bursts_of: Callable[[SpeechFeatures, FrameEmotions | None], tuple[Burst, ...]],
-    labels: tuple[str, ...],
-    hook: Hook = no_progress,
+    speakers: Speakers, diarizer: Diarizer, hook: Hook = no_progress
 ) -> tuple[Speakers, dict[str, tuple[FrameEmotions, tuple[Burst, ...]]]]:
     """The emotion of every frame of a recording for each speaker by name, and their vocal bursts.
 
     Args:
         speakers: of the recording.
-        encoder: of a ``Diarizer``, as are the next three: its ``frames``, ``bursts`` and ``labels``.
-        frames_of: the emotion of every frame of some sound with its features, 50 a second.
-        bursts_of: the vocal bursts in such features, with their ``frames_of`` if that is known.
-        labels: the categories.
+        diarizer: whose ``encoder``, ``frames``, ``bursts`` and ``labels`` are asked.
         hook: see ``sedtalker.progress``.
 
     Returns:
         The speakers, see ``with_bursts``, and what each of them expresses.
     """
-    alone, whole = False, None
+    encoder, alone, whole = diarizer.encoder, False, None
     with one_step(hook, "finding vocal bursts"):
         if speakers.channels:
-            speakers, bursts = with_bursts(speakers, lambda channel: bursts_of(encoder(channel), None))
+            speakers, bursts = with_bursts(speakers, lambda channel: diarizer.bursts(encoder(channel)))
         else:
             features = encoder(speakers.mixed)
             alone = speaks_alone(speakers.turns, features.speech)
             if alone or len(speakers.names) > 1:
-                whole = frames_of(speakers.mixed, features)
-            bursts = shared_bursts(bursts_of(features, whole), speakers.turns, alone)
+                whole = diarizer.frames(speakers.mixed, features)
+            bursts = shared_bursts(diarizer.bursts(features, whole), speakers.turns, alone)
     found = {}
     for name in speakers.names:
         with one_step(hook, f"recognising the emotion of {name}"):
             if whole is not None and alone:
                 frames = whole
             else:
-                own = speaker_frames(speakers, name, lambda sound: frames_of(sound, encoder(sound)), labels)
+                own = speaker_frames(speakers, name, diarizer)
                 frames = own if whole is None else averaged(own, whole, speakers.turns, name)
         found[name] = frames, bursts[name]
     return speakers, found
@@ -191,25 +186,17 @@ def _spans(bursts: Iterable[Burst]) -> list[tuple[float, float]]:
     return [(burst.start, burst.end) for burst in bursts]
 
 
-def speaker_frames(
-    speakers: Speakers, name: str, frames_of: Callable[[Audio], FrameEmotions], labels: tuple[str, ...] = CATEGORIES
-) -> FrameEmotions:
-    """The emotion of every frame of the recording for one speaker, made of their own speech alone.
-
-    Args:
-        speakers: of the recording.
-        name: of the speaker.
-        frames_of: the emotion of every frame of some sound, 50 a second.
-        labels: the categories that it has.
-    """
+def speaker_frames(speakers: Speakers, name: str, diarizer: Diarizer) -> FrameEmotions:
+    """The emotion of every frame of the recording for one speaker, made of their own speech alone."""
     sound = speakers.sounds[name]
     count = FRAME_CLOCK.frames(sound.duration)
     own = own_frames(speakers.turns, name, count)
     if not len(own):
-        neutral = np.zeros((count, len(labels)), np.float32)
+        neutral = np.zeros((count, len(diarizer.labels)), np.float32)
         neutral[:, 0] = 1.0
         return FrameEmotions(neutral, np.zeros(count, np.float32), np.zeros(count, bool))
-    return scattered(frames_of(joined(sound, own)), own, count)
+    spoken = joined(sound, own)
+    return scattered(diarizer.frames(spoken, diarizer.encoder(spoken)), own, count)
 
 
 def averaged(own: FrameEmotions, whole: FrameEmotions, turns: Turns, name: str) -> FrameEmotions:

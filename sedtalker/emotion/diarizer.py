@@ -215,7 +215,7 @@ class Diarizer:
             if isinstance(speakers, str):
                 with one_step(hook, "finding the speakers"):
                     speakers = separate(recording, speakers, max_seconds)
-            speakers, found = emotions_by_speaker(speakers, self.encoder, self.frames, self.bursts, self.labels, hook)
+            speakers, found = emotions_by_speaker(speakers, self, hook)
             tracks = dict[str, EmotionTrack]()
             for name, (frames, bursts) in found.items():
                 track = self._shaped(frames, FRAME_CLOCK, speakers.mixed.duration, fill_scale)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sedtalker.arrays import Doubles, Floats, Reals
+from sedtalker.arrays import Doubles, Floats, Reals, softmax
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, NEUTRAL, EmotionTrack
 from sedtalker.errors import InputError
@@ -81,9 +81,7 @@ def segment_evidence(posterior: Reals, strength: Reals, scale: Scale) -> Floats:
 
 
 def _sharpened(posterior: Reals) -> Doubles:
-    log = SHARPNESS * np.log(np.maximum(np.asarray(posterior, np.float64), 1e-8))
-    power = np.exp(log - log.max(-1, keepdims=True))
-    return np.asarray(power / power.sum(-1, keepdims=True))
+    return softmax(SHARPNESS * np.log(np.maximum(np.asarray(posterior, np.float64), 1e-8)), -1)
 
 
 def visible(intensity: Reals, scale: Scale) -> Floats:

@@ -71,13 +71,13 @@ def valence_arousal(
     Args:
         posterior: (T, C), rows sum to 1.
         intensity: (T,) in [0, 1].
-        labels: (C,) category names.
+        labels: (C,) categories, or words for them.
         coordinates: (valence, arousal) of each category at full strength, from ``read_coordinates`` or the ratings.
 
     Returns:
         valence (T,) and arousal (T,) in [-1, 1].
     """
-    points = np.array([coordinates[name] for name in labels])
+    points = np.array([coordinates[category(name)] for name in labels])
     scaled = np.sqrt(np.clip(intensity, 0.0, 1.0))[:, None] * (posterior @ points)
     return scaled[:, 0].astype(np.float32), scaled[:, 1].astype(np.float32)
 

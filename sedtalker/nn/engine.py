@@ -241,7 +241,7 @@ def open_model(source: str | Path, *kinds: Kind, device: str = "cpu", in_torch: 
         if parts.graph and graphs and (graph := open_graph(folder, parts.graph)) is not None:
             return load(parts.runner)(folder, read_model(folder, kind, schema), graph)
         network = load(parts.network)
-    _, config, state = read_checkpoint(folder, kind, schema)
+    config, state = read_checkpoint(folder, kind, schema)
     opened = restored(lambda: network(config), state, folder)
     return (load(parts.completed)(opened, folder) if parts.completed else opened).to(device)
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sedtalker.arrays import Floats, Mask, stretches
+from sedtalker.arrays import Floats, Mask, runs, stretches
 from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.errors import InputError, extra
 from sedtalker.models import ModelFile, PulledModel
@@ -236,8 +236,7 @@ def overlaid(sounds: Alignment, words: Sequence[PlacedWord], rate: float, langua
         for phone in word.phones:
             owner[round(phone.start * rate) : round(phone.end * rate)] = len(held)
             held.append(replace(phone, word=index))
-    edges = [0, *(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]
-    phones = tuple(replace(held[owner[a]], start=a / rate, end=b / rate) for a, b in pairwise(edges) if a < b)
+    phones = tuple(replace(held[phone], start=a / rate, end=b / rate) for a, b, phone in runs(owner))
     fits = tuple(word.fit for word in words)
     return Alignment(phones, tuple(w.text for w in words), float(np.mean(fits or 0.0)), fits, language)
 

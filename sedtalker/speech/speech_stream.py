@@ -32,6 +32,7 @@ from sedtalker.speech.features import (
     PitchFrames,
     SpeechFeatures,
     centre_bands,
+    frame_count,
     frame_rms,
     gain_of,
     mel_power,
@@ -198,8 +199,7 @@ class EncoderStream:
         """Frames of the new samples; those that saw the end of the old ones are computed again."""
         self.samples += len(samples)
         self.tail = np.concatenate([self.tail, samples])
-        total = 2 * -(-self.samples // (2 * HOP_LENGTH))
-        new = slice(0, total - self.whole)
+        new = slice(0, frame_count(self.samples) - self.whole)
         padded = np.pad(self.tail, (0, PITCH_WINDOW + 2 * HOP_LENGTH))
         keep = self.whole - self.first
         begin = BEFORE - WINDOW_LENGTH // 2 + HOP_LENGTH // 2

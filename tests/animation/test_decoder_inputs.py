@@ -197,7 +197,7 @@ def test_what_is_trained_by_default_is_of_the_size_that_is_built_in() -> None:
     assert sum(p.numel() for p in Decoder(default).parameters()) == sum(
         p.numel() for p in open_model("decoder", in_torch=True).parameters()
     )
-    _, readout, _ = read_checkpoint(builtin_checkpoint("decoder_whisper_base"), "readout_decoder", MouthReadoutConfig)
+    readout, _ = read_checkpoint(builtin_checkpoint("decoder_whisper_base"), "readout_decoder", MouthReadoutConfig)
     assert MouthReadoutConfig(decoder_sha256=readout.decoder_sha256) == readout
     assert MouthReadout().context == readout.reach * readout.step
 

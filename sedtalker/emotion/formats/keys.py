@@ -67,7 +67,7 @@ def track_to_keys(track: EmotionTrack) -> str:
     sampled = track.at(FRAME_CLOCK.times(count)[::KEY_FRAMES])
     keys = []
     for time, posterior, intensity in zip(sampled.times, sampled.posterior, sampled.intensity, strict=True):
-        strength = {name: float(p * intensity) for name, p in zip(track.labels, posterior, strict=True)}
+        strength = {category(name): float(p * intensity) for name, p in zip(track.labels, posterior, strict=True)}
         emotion = {word: round(strength[name], 4) for name, word in WORDS.items() if strength.get(name, 0.0) >= 5e-5}
         keys.append(json.dumps({"time_code": round(float(time), 4), "emotion": emotion}))
     return f'{{"{LIST}": [\n  ' + ",\n  ".join(keys) + "\n]}\n"

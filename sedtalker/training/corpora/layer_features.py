@@ -156,7 +156,7 @@ def load_teacher(data: Path, source: str | None = None) -> Teacher:
         source: folder or name on the hub of Whisper's weights, or an ``.npz`` of its blocks; None: ``TEACHER_FILE``
             where the training data have it, else ``TEACHER``.
     """
-    _, _, state = read_checkpoint(builtin_checkpoint("diarizer_whisper_base"), "diarizer", DiarizerConfig)
+    _, state = read_checkpoint(builtin_checkpoint("diarizer_whisper_base"), "diarizer", DiarizerConfig)
     return Teacher(open_whisper(data, source), state["layer_mean"], state["layer_projection"])
 
 

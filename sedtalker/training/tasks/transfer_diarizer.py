@@ -430,7 +430,7 @@ def temperature_of(known: Sequence[ClipScores]) -> float:
 
 def read_frame_networks(folders: Sequence[str], channels: int) -> list[tuple[FrameNetworkConfig, Any]]:
     """Sizes and weights of the frame networks of these checkpoint folders, which read vectors (T, channels)."""
-    found = [read_checkpoint(Path(folder), "frame_network", FrameNetworkConfig)[1:] for folder in folders]
+    found = [read_checkpoint(Path(folder), "frame_network", FrameNetworkConfig) for folder in folders]
     if any(config.hidden != channels for config, _ in found):
         raise InputError("task.frame_networks: they read the vectors of another encoder")
     return found

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.checkpoint import read_checkpoint
-from sedtalker.emotion.diarizer_model import DiarizerConfig, FrameNetworkConfig
+from sedtalker.checkpoint import read_kind
+from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import open_encoder
@@ -61,7 +61,7 @@ def test_trains_and_joins_a_diarizer(tmp_path: Path, buzzing_voices: Path) -> No
     figures = task.validate(network.eval())
     assert figures["change_precision"] > 0.5, "of some tenth by chance"
     task.export(network, tmp_path / "frames", figures)
-    assert read_checkpoint(tmp_path / "frames", "frame_network", FrameNetworkConfig)[0].encoder_sha256
+    assert read_kind(tmp_path / "frames", "frame_network").encoder_sha256
     hidden = task.encoder.channels
     found = read_frame_networks([str(tmp_path / "frames")], hidden)
     joined = with_frame_networks(DiarizerNetwork(DiarizerConfig(hidden_channels=hidden, width=8)), found)
