@@ -15,7 +15,7 @@ from pydantic import BaseModel, FailFast, Field
 
 from sedtalker.emotion.formats import LONGEST_SECONDS, TrackFormat, check_duration
 from sedtalker.emotion.shown import from_strengths
-from sedtalker.emotion.taxonomy import FAMILIES, category, valence_arousal
+from sedtalker.emotion.taxonomy import FAMILIES, category, known_category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError, said_of
 from sedtalker.reading import checked, parse_json
@@ -65,9 +65,9 @@ def track_to_keys(track: EmotionTrack) -> str:
     """Keys of a track as JSON text: the strength of an emotion is its posterior times the intensity."""
     count = FRAME_CLOCK.frames(max(track.duration, float(track.times[-1])))
     sampled = track.at(FRAME_CLOCK.times(count)[::KEY_FRAMES])
-    keys = []
+    keys, labels = [], [known_category(name) or name for name in track.labels]
     for time, posterior, intensity in zip(sampled.times, sampled.posterior, sampled.intensity, strict=True):
-        strength = {category(name): float(p * intensity) for name, p in zip(track.labels, posterior, strict=True)}
+        strength = {name: float(p * intensity) for name, p in zip(labels, posterior, strict=True)}
         emotion = {word: round(strength[name], 4) for name, word in WORDS.items() if strength.get(name, 0.0) >= 5e-5}
         keys.append(json.dumps({"time_code": round(float(time), 4), "emotion": emotion}))
     return f'{{"{LIST}": [\n  ' + ",\n  ".join(keys) + "\n]}\n"

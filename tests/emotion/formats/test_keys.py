@@ -1,14 +1,17 @@
 """Timestamped emotion keys, read and written as Audio2Face takes them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.json import track_from_json
 from sedtalker.emotion.formats.keys import KEY_FRAMES, LIST, WORDS, track_from_keys, track_to_keys
+from sedtalker.emotion.taxonomy import COORDINATES, project
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 
@@ -36,6 +39,13 @@ def test_strengths_between_keys_are_linear():
     assert at.intensity == pytest.approx([0.01, 0.5, 1.0], abs=1e-2)
     assert at.posterior[1, [CATEGORIES.index("happy"), CATEGORIES.index("sad")]] == pytest.approx([0.5, 0.5], abs=1e-3)
     assert len(track) == 100
+
+
+def test_labels_that_are_other_words_for_the_categories_are_written() -> None:
+    track = constant_track("happy:0.5", 1.0)
+    other = replace(track, labels=("calm", "joy", *CATEGORIES[2:]))
+    assert track_to_keys(other) == track_to_keys(track)
+    assert np.array_equal(project(other, COORDINATES).valence, track.valence)
 
 
 def test_no_emotion_is_neutral_and_all_ten_words_are_known():
