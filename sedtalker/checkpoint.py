@@ -190,11 +190,6 @@ def restored(make: Callable[[], Network], state: Mapping[str, Any], folder: Path
     compared before that: a configuration from elsewhere may ask for any width. Only a network that holds other values
     than its weights is built a second time, with memory.
 
-    Args:
-        make: builds the network.
-        state: its weights, from ``read_checkpoint``.
-        folder: the checkpoint, for error messages.
-
     Raises:
         InputError: there is no such network, or the weights are not those of it.
     """

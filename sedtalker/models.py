@@ -173,12 +173,9 @@ REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
 
 
 def hub_folder(source: str) -> Path:
-    """A checkpoint folder from the Hugging Face hub: what this machine has of it, else it is fetched once.
+    """The checkpoint folder ``OWNER/NAME`` or ``OWNER/NAME@REVISION`` of the Hugging Face hub, fetched once.
 
     ``HF_HUB_OFFLINE=1`` forbids to ask the hub. Hashes are checked by the hub's own library.
-
-    Args:
-        source: ``OWNER/NAME`` or ``OWNER/NAME@REVISION``.
 
     Raises:
         InputError: there is no such repository, it cannot be had, or it holds no weights of this program.

@@ -167,12 +167,7 @@ def user_cache() -> Path:
 
 
 def keep(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file of a cache, whole or not at all; a cache that cannot be written only costs time.
-
-    Args:
-        path: of the file; its folder is made.
-        write: writes it to the path that it is given.
-    """
+    """Write a file of a cache, and make its folder, whole or not at all; one that cannot be written only costs time."""
     with suppress(OSError, InputError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:

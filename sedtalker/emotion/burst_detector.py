@@ -107,12 +107,7 @@ def find_bursts(features: SpeechFeatures, encoder_sha256: str) -> tuple[Burst, .
 
 
 def of_voices(bursts: tuple[Burst, ...], familiar: Floats | float) -> tuple[Burst, ...]:
-    """Without those that a face would show of what is no voice.
-
-    Args:
-        bursts: of a recording.
-        familiar: (T,) what ``attenuation`` says of its frames.
-    """
+    """Without those that a face would show of what is no voice; ``familiar``: (T,) ``attenuation`` of the frames."""
     if isinstance(familiar, float):
         return bursts
 

@@ -129,11 +129,6 @@ def emotions_by_speaker(
 ) -> tuple[Speakers, dict[str, tuple[FrameEmotions, tuple[Burst, ...]]]]:
     """The emotion of every frame of a recording for each speaker by name, and their vocal bursts.
 
-    Args:
-        speakers: of the recording.
-        diarizer: whose ``encoder``, ``frames``, ``bursts`` and ``labels`` are asked.
-        hook: see ``sedtalker.progress``.
-
     Returns:
         The speakers, see ``with_bursts``, and what each of them expresses.
     """
@@ -165,10 +160,6 @@ def with_bursts(
     """Speakers with a channel each, whose turns hold their vocal bursts too, and these: people laugh while others talk.
 
     Of bursts at the same time the loudest counts, and those that are as loud: microphones pick up others too.
-
-    Args:
-        speakers: of a recording with channels.
-        bursts_of: the bursts in some sound.
     """
     every = {name: bursts_of(channel) for name, channel in speakers.channels.items()}
 
@@ -202,11 +193,7 @@ def speaker_frames(speakers: Speakers, name: str, diarizer: Diarizer) -> FrameEm
 def averaged(own: FrameEmotions, whole: FrameEmotions, turns: Turns, name: str) -> FrameEmotions:
     """A speaker's emotion with, where nobody else talks, that of the recording: means of log-posteriors and intensity.
 
-    Args:
-        own: of the speaker's own speech, in its places in the recording.
-        whole: of the recording.
-        turns: who speaks when.
-        name: of the speaker.
+    ``own`` is of the speaker's own speech, in its places in the recording, ``whole`` of the recording.
     """
     times = FRAME_CLOCK.times(len(own.speech))
     solo = own.speech & ~np.any([turns.active(other, times) for other in turns.speakers if other != name], axis=0)
@@ -229,12 +216,7 @@ def shared_bursts(bursts: Iterable[Burst], turns: Turns, alone: bool) -> dict[st
     """The vocal bursts of a recording by speaker.
 
     Turns say who laughs, the sound of it does not: a burst belongs to whoever's turns share most of its time, and to
-    nobody where they share none.
-
-    Args:
-        bursts: of the recording.
-        turns: who speaks when.
-        alone: whether it is of one speaker, see ``speaks_alone``: all are theirs.
+    nobody where they share none. All are theirs who are ``alone``, see ``speaks_alone``.
     """
     owned: dict[str, tuple[Burst, ...]] = dict.fromkeys(turns.speakers, ())
     for burst in bursts:

@@ -314,10 +314,6 @@ class EndedSegments:
 
     As in ``EmotionTrack.segments``, no segment covers silence at either end or a pause of ``SILENCE``: it ends where
     the speech did, as soon as the pause is known to be long; a recording without any speech has none.
-
-    Args:
-        labels: (C,) category names.
-        rate: frames a second.
     """
 
     def __init__(self, labels: tuple[str, ...], rate: float):

@@ -152,10 +152,6 @@ def _shaped(frames: FrameEmotions, rate: float, rule: TrackRule) -> tuple[Reals,
 def enrol(diarizer: EmotionModel, recordings: Iterable[SpeechFeatures]) -> Voice:
     """The voice of a speaker from other recordings of them; the first minute of each counts, if it is voiced anywhere.
 
-    Args:
-        diarizer: from ``open_model``.
-        recordings: features from ``encode``, at 50 Hz, at least one.
-
     Raises:
         InputError: nobody speaks in any of them.
     """
@@ -190,10 +186,6 @@ def unfamiliarity(frames: FrameEmotions, rate: float = 50.0) -> float:
     over frames. The built-in diarizer gives about .65 for other speakers of CREMA-D (19 of 20 below .8), .75 to .85
     for emotional and read speech of other corpora, more than 1 for animals, machines and words on bad telephones.
     0 where the network does not know its training data, or nobody speaks in that minute.
-
-    Args:
-        frames: what the network says.
-        rate: frames a second.
     """
     first = slice(0, round(WINDOW_SECONDS * rate))
     if frames.distance is None or not frames.speech[first].any():
@@ -312,10 +304,7 @@ def _window(features: SpeechFeatures, part: slice) -> FrameBatch:
 def shown_frames(frames: FrameEmotions, scale: Scale, trust: float = 1.0) -> tuple[Floats, Floats]:
     """Posterior (T, C) and intensity (T,) of every frame by itself as a face shows them, for streams.
 
-    Args:
-        frames: what the network says.
-        scale: of faces, see ``visible``.
-        trust: see ``attenuation``.
+    See ``visible`` for the scale, and ``attenuation`` for trust.
     """
     strength = visible(frames.intensity, scale) * attenuation(frames.distance, trust)
     return decided(frames.posterior, strength, scale), strength

@@ -40,9 +40,7 @@ MOST_EXTRAS = 6
 def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
     """Draw a track to a PNG file: segments over the waveform, posteriors as ribbons, intensity and valence/arousal.
 
-    Args:
-        audio: the recording, whose waveform stands on top; None: no waveform.
-        path: where to write; written whole or not at all.
+    The waveform is that of ``audio``; None: there is none.
 
     Raises:
         InputError: its name does not end in ``.png``, or the extra ``plot`` is not installed.
@@ -60,10 +58,6 @@ def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
 
 def plot_conversation(conversation: Conversation, path: Path) -> None:
     """Draw a conversation to a PNG file: the waveform, and below it turns, segments, posterior and intensity of each.
-
-    Args:
-        conversation: whose speakers are drawn in the order in which they first speak.
-        path: where to write; written whole or not at all.
 
     Raises:
         InputError: its name does not end in ``.png``, or the extra ``plot`` is not installed.

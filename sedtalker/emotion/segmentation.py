@@ -110,10 +110,6 @@ class LiveSegmentation:
     Its states are a category and how many frames it has lasted, up to the minimum duration, two at least. Each decision
     takes the best path through all that is known, then every path that disagrees with it is dropped, so what follows
     always continues what was said. With all frames known at once it equals ``decode_labels``.
-
-    Args:
-        rate: frames a second.
-        rule: minimum duration and price of a change.
     """
 
     def __init__(self, classes: int, rate: float, rule: SegmentRule = SegmentRule()):

@@ -80,12 +80,7 @@ def check_set(name: str) -> None:
 
 
 def visemes(phones: Alignment, of: str = "oculus") -> list[Cue]:
-    """The visemes of a recording, one after the other without gaps; phones that look alike are one.
-
-    Args:
-        phones: see ``sedtalker.phonetics.aligner.align`` and ``recognise``.
-        of: the set, a name in ``SETS``.
-    """
+    """The visemes, one set of ``SETS``, of a recording without gaps; phones that look alike are one."""
     check_set(of)
     alike = ((shown, list(each)) for shown, each in groupby(phones.phones, lambda phone: SETS[of][phone.phone]))
     return [Cue(each[0].start, each[-1].end, shown) for shown, each in alike]

@@ -154,11 +154,7 @@ def articulation_of(audio: Audio, hidden: Floats) -> tuple[Floats, Floats]:
     """Logits (T, 40) over ``PHONES`` in a recording, and shapes of the mouth (T, S), see ``SpeechFeatures``.
 
     The emotion encoder learned from hundreds of speakers and from actors, so both are found even in shouts and cries;
-    the frames of the lips' encoder are finer.
-
-    Args:
-        audio: the recording.
-        hidden: (T, D) vectors of the lips' encoder.
+    the frames of the lips' encoder, whose vectors (T, D) are given, are finer.
     """
     encoder, network = articulation_networks()
     rows = np.concatenate([hidden, encoder.hidden(audio)], -1)

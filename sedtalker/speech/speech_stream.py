@@ -279,9 +279,6 @@ class ArticulationStream:
 
     It reads the vectors of the lips' encoder, which a stream has anyway. The emotion encoder sees so much sound on
     either side that it would have to work a second time for every hop.
-
-    Args:
-        network: from ``articulation_network``.
     """
 
     def __init__(self, network: Model) -> None:

@@ -65,9 +65,6 @@ class PresenceStream:
     """How far each frame is a voice, from 0 to 1, of vectors that come in pieces of any length.
 
     Only frames that are loud enough to be speech are judged; in a pause the last of them counts.
-
-    Args:
-        weights: default: the built-in ones.
     """
 
     def __init__(self, weights: PresenceWeights | None = None) -> None:

@@ -240,8 +240,6 @@ def segment_format(
     """A format that holds segments; they are made dense when read.
 
     Args:
-        suffix: see ``TrackFormat``.
-        about: see ``TrackFormat``.
         read: (text, name for messages) → segments.
         write: (segments, name of the recording, seconds of the recording) → text.
     """

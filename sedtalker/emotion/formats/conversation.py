@@ -86,11 +86,7 @@ def conversation_to_json(conversation: Conversation) -> str:
 
 
 def conversation_from_json(text: str, name: str = "conversation") -> Conversation:
-    """A conversation whose sounds are silent, see ``Conversation.load``.
-
-    Args:
-        text: what ``conversation_to_json`` wrote.
-        name: what to call the input in messages.
+    """What ``conversation_to_json`` wrote, with sounds that are silent, see ``Conversation.load``.
 
     Raises:
         InputError: not JSON, or no conversation.
