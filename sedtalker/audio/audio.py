@@ -124,7 +124,7 @@ def from_samples(samples: NDArray[Any], rate: int) -> Audio:
     check_rate(rate)
     channels = in_full_scale(samples)
     channels = channels if channels.ndim > 1 else channels.reshape(-1, 1)
-    if channels.ndim > 2 or channels.shape[1] > MOST_COLUMNS:
+    if channels.ndim > 2 or not 1 <= channels.shape[1] <= MOST_COLUMNS:
         raise InputError(f"sound of the shape {channels.shape} cannot be read: give (N,) or (N, channels)")
     step = part_length(rate, channels.shape[1])
     return _from_parts(lambda: (channels[i : i + step] for i in range(0, len(channels), step)), rate)

@@ -24,6 +24,12 @@ OTHER_FORMATS = {
     b"\x1aE\xdf\xa3": "WebM",
     b"FORM": "AIFF",
     b"caff": "CAF",
+    b"RIFX": "big-endian WAV",
+    b"RF64": "RF64",
+    b"riff": "Wave64",
+    b".snd": "AU",
+    b"NIST_1A": "NIST SPHERE",
+    b"Creative": "VOC",
 }
 """What is recognised by its first bytes and refused by name."""
 MP3_RATES = (44_100, 48_000, 32_000)

@@ -217,5 +217,7 @@ def _draw_extras(axis: Any, track: EmotionTrack) -> None:
 
 
 def _name_beside(axis: Any, **options: Any) -> None:
-    """The legend, right of the curves and covering none."""
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False, **options)
+    """The legend, right of the curves and covering none; names are no formulas, whatever signs they have."""
+    legend = axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False, **options)
+    for name in legend.get_texts():
+        name.set_parse_math(False)

@@ -270,6 +270,8 @@ def test_integers_are_taken_in_their_full_scale(kind: type) -> None:
 def test_an_array_of_channels_first_is_refused() -> None:
     with pytest.raises(InputError, match=r"shape \(2, 16000\) cannot be read: give \(N,\) or \(N, channels\)"):
         from_samples(np.zeros((2, 16_000)), SAMPLE_RATE)
+    with pytest.raises(InputError, match=r"shape \(16000, 0\) cannot be read"):
+        from_samples(np.zeros((16_000, 0)), SAMPLE_RATE)
 
 
 def test_a_wav_that_was_cut_off_is_read_as_far_as_it_goes_and_that_is_said(tmp_path: Path) -> None:

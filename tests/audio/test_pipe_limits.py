@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+import soundfile
 import soxr
 
 from sedtalker.audio import pipe
@@ -143,6 +144,25 @@ def test_an_extended_header_may_end_behind_its_format(kept: int, works: bool) ->
 def test_each_refusal_says_what_is_wrong(data: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         piped(data)
+
+
+@pytest.mark.parametrize(
+    ("form", "endian", "name"),
+    [
+        ("WAV", "BIG", "big-endian WAV"),
+        ("RF64", None, "RF64"),
+        ("W64", None, "Wave64"),
+        ("AU", None, "AU"),
+        ("NIST", None, "NIST SPHERE"),
+        ("VOC", None, "VOC"),
+        ("CAF", None, "CAF"),
+    ],
+)
+def test_other_forms_of_samples_are_not_taken_for_raw_ones(form: str, endian: str | None, name: str) -> None:
+    held = io.BytesIO()
+    soundfile.write(held, np.zeros(16_000), 16_000, "PCM_16", format=form, endian=endian)
+    with pytest.raises(InputError, match=f"carries {name}: give WAV"):
+        piped(held.getvalue())
 
 
 @pytest.mark.parametrize("most", [1, 3, 5, 7])

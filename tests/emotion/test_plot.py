@@ -181,6 +181,12 @@ def test_the_highest_of_the_finer_kinds_are_drawn(drawn):
     assert [line.get_label() for line in axes[-1].get_lines()] == [f"k{k}" for k in (8, 7, 6, 5, 4, 3)]
 
 
+def test_a_name_with_signs_of_formulas_is_drawn_as_it_is(tmp_path):
+    curves = {r"$\frac$": np.full(len(TRACK), 0.5, np.float32)}
+    plot_track(None, replace(TRACK, extras=curves), tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+
+
 def test_a_conversation_has_three_panels_for_each_speaker(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr("sedtalker.emotion.plot.write_figure", lambda figure, path: figures.append(figure))
