@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field
 
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.foreign_weights import convert_foreign_weights
-from sedtalker.reading import checked, is_file, problem_of, read_json
+from sedtalker.reading import checked, is_file, read_json
 from sedtalker.staging import clear_left_over
 from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.version import __version__
@@ -143,11 +143,8 @@ def read_model(folder: Path, kind: Kind, schema: type[Schema]) -> Schema:
     Raises:
         InputError: not a checkpoint, or of another kind.
     """
-    config = read_kind(folder, kind)
-    try:
-        return schema.model_validate(config.model)
-    except ValidationError as error:
-        raise InputError(f"{folder}: config.json does not describe a {kind}: {problem_of(error)[1]}") from None
+    model: Schema = checked(schema, read_kind(folder, kind).model, f"{folder}: config.json does not describe a {kind}")
+    return model
 
 
 def read_checkpoint(folder: Path, kind: Kind, schema: type[Schema]) -> tuple[Schema, dict[str, Any]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,8 @@ from sedtalker.plugins import plugin
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speakers.separation import CROSSTALK, Speakers, cut_apart
 from sedtalker.speakers.turns import Turns
-from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH
-
-if TYPE_CHECKING:
-    from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.speech.encoder import Encoder
+from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH, SpeechFeatures
 
 PAUSE_SECONDS = 0.3
 """Silence on either side of a turn that stays between it and the next: the words of two turns are no phrase, and
@@ -124,8 +122,21 @@ class Conversation:
         plugin("track plot").plot_conversation(self, Path(path))
 
 
+class FrameDiarizer(Protocol):
+    """What is asked of a ``Diarizer`` here."""
+
+    labels: tuple[str, ...]
+    encoder: Encoder
+
+    def frames(self, audio: Audio, features: SpeechFeatures) -> FrameEmotions:
+        """The emotion of every frame of some sound."""
+
+    def bursts(self, features: SpeechFeatures, frames: FrameEmotions | None = None) -> tuple[Burst, ...]:
+        """The vocal bursts in some sound."""
+
+
 def emotions_by_speaker(
-    speakers: Speakers, diarizer: Diarizer, hook: Hook = no_progress
+    speakers: Speakers, diarizer: FrameDiarizer, hook: Hook = no_progress
 ) -> tuple[Speakers, dict[str, tuple[FrameEmotions, tuple[Burst, ...]]]]:
     """The emotion of every frame of a recording for each speaker by name, and their vocal bursts.
 
@@ -177,7 +188,7 @@ def _spans(bursts: Iterable[Burst]) -> list[tuple[float, float]]:
     return [(burst.start, burst.end) for burst in bursts]
 
 
-def speaker_frames(speakers: Speakers, name: str, diarizer: Diarizer) -> FrameEmotions:
+def speaker_frames(speakers: Speakers, name: str, diarizer: FrameDiarizer) -> FrameEmotions:
     """The emotion of every frame of the recording for one speaker, made of their own speech alone."""
     sound = speakers.sounds[name]
     count = FRAME_CLOCK.frames(sound.duration)

@@ -20,8 +20,6 @@ from sedtalker.emotion.diarizer_model import ROW
 from sedtalker.nn.engine import Model
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
 
-Statistic = Literal["mean", "deviation"]
-"""Statistics of every channel over a window."""
 PIECE_ROWS = 400
 """Rows that are computed at once: about a minute."""
 
@@ -35,8 +33,8 @@ class FineConfig(BaseModel, extra="forbid"):
     """Size of the hidden vectors."""
     seconds: float = Field(3.0, gt=0.0)
     """Width of a window."""
-    statistics: tuple[Statistic, ...] = ("mean", "deviation")
-    """Statistics of each channel over the speech of a window, in this order."""
+    statistics: tuple[Literal["mean"], Literal["deviation"]] = ("mean", "deviation")
+    """Statistics of each channel over the speech of a window; no others are known."""
     width: int = 224
     """Units of the hidden layer."""
     dropout: float = 0.6
@@ -45,7 +43,7 @@ class FineConfig(BaseModel, extra="forbid"):
     @property
     def inputs(self) -> int:
         """Numbers that the perceptron reads."""
-        return len(self.statistics) * (self.hidden_channels + len(PROSODY_CHANNELS) + MEL_BANDS)
+        return 2 * (self.hidden_channels + len(PROSODY_CHANNELS) + MEL_BANDS)
 
 
 def fine_channels(hidden: Floats, prosody: Floats, mel: Floats) -> Floats:
@@ -61,12 +59,12 @@ def pooled_windows(
     Args:
         channels: (T, C) at 50 Hz.
         speech: (T,) bool.
-        config: says which statistics, and how wide a window is.
+        config: says how wide a window is.
         first: row to begin with.
         last: row to end before; None: after the last.
 
     Returns:
-        rows (R, statistics · C), zeros where nobody speaks within the window, and whether somebody does (R,).
+        rows (R, 2 · C) of means and deviations, zeros where nobody speaks within the window, and whether somebody does.
     """
     half = _half(config)
     count = -(-len(channels) // ROW)
@@ -80,10 +78,8 @@ def pooled_windows(
     frames = np.maximum(_sums(weight[:, None], begin, end), 1e-6)
     mean = _sums(spoken, begin, end) / frames
     deviation = np.sqrt(np.maximum(_sums(np.square(spoken), begin, end) / frames - np.square(mean), 0.0))
-    rows: dict[Statistic, Doubles] = {"mean": mean, "deviation": deviation}
     talks = frames[:, 0] > 0.5
-    joined = np.concatenate([rows[name] for name in config.statistics], 1)
-    return np.where(talks[:, None], joined, 0.0).astype(np.float32), talks
+    return np.where(talks[:, None], np.concatenate([mean, deviation], 1), 0.0).astype(np.float32), talks
 
 
 def _sums(values: NDArray[Any], first: NDArray[np.int64], last: NDArray[np.int64]) -> Doubles:

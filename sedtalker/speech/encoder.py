@@ -24,7 +24,7 @@ from sedtalker.errors import InputError
 from sedtalker.models import HUB
 from sedtalker.nn.engine import Model, frame_logits, open_model
 from sedtalker.progress import in_parts
-from sedtalker.reading import is_file, is_folder
+from sedtalker.reading import is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
 from sedtalker.speech.encoder_model import GraphEncoder, MelNetwork, with_silence
 from sedtalker.speech.features import (
@@ -227,7 +227,7 @@ def open_encoder(
         return open_encoder(HUB_ENCODERS[str(source)], device)
     name = "speech_encoder" if source is None else str(source)
     folder = builtin_checkpoint(name) if name in BUILTIN_ENCODERS else Path(name)
-    if is_file(folder / "config.json") and is_checkpoint(folder):
+    if is_checkpoint(folder):
         network = open_model(folder, *BUILTIN_ENCODERS, device=device)
         digest = weights_sha256(folder)
         return MelEncoder(network, digest, articulates and has_articulation(digest))

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
-from sedtalker.speech.features import FRAME_LENGTH, SpeechFeatures, analyse, levelled, mel_filters
+from sedtalker.speech.features import FRAME_LENGTH, SpeechFeatures, analysis_of, levelled, mel_filters
 
 LAYERS = (2, 3)
 """The layers of whisper-base that hold emotion, 1 being the first."""
@@ -117,4 +117,4 @@ class WhisperEncoder:
         """Features of a recording."""
         samples = torch.from_numpy(audio.samples)
         hidden = layer_frames(self.model, samples.to(next(self.model.parameters()).device), self.layers)
-        return analyse(audio.samples).features(hidden.float().cpu().numpy())
+        return analysis_of(audio).features(hidden.float().cpu().numpy())

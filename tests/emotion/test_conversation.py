@@ -17,6 +17,7 @@ from sedtalker.emotion.conversation import (
     CHANGED_MEANWHILE,
     FRAME_LENGTH,
     Conversation,
+    FrameDiarizer,
     averaged,
     emotions_by_speaker,
     joined,
@@ -88,7 +89,7 @@ def test_who_never_speaks_is_neutral_and_no_network_is_asked() -> None:
     sound = Audio(np.zeros(SAMPLE_RATE, np.float32))
     speakers = Speakers(sound, Turns((), 1.0, ("eve",)), {"eve": sound})
 
-    frames = speaker_frames(speakers, "eve", cast(Diarizer, SimpleNamespace(labels=CATEGORIES)))
+    frames = speaker_frames(speakers, "eve", cast(FrameDiarizer, SimpleNamespace(labels=CATEGORIES)))
     assert frames.posterior.shape == (50, 7)
     assert (frames.posterior[:, 0] == 1).all()
     assert not frames.speech.any()
@@ -163,7 +164,7 @@ def test_bursts_are_those_of_ones_own_channel_or_ones_share_of_the_recording() -
 
     def found(speakers: Speakers) -> tuple[Turns, dict[str, tuple[Burst, ...]]]:
         asked = SimpleNamespace(encoder=features_of, frames=frames_of, bursts=bursts_of, labels=("a", "b"))
-        speakers, parts = emotions_by_speaker(speakers, cast(Diarizer, asked))
+        speakers, parts = emotions_by_speaker(speakers, cast(FrameDiarizer, asked))
         assert {len(frames.posterior) for frames, _ in parts.values()} == {length}
         return speakers.turns, {name: bursts for name, (_, bursts) in parts.items()}
 

@@ -183,15 +183,16 @@ def track_from_plain(data: dict[str, Any], name: str) -> EmotionTrack:
     if dense.format != FORMAT or dense.version != VERSION:
         raise InputError(f"{name}: this version reads {FORMAT} version {VERSION}, not {dense.format} {dense.version}")
     count, classes = len(dense.times), len(dense.labels)
-    columns: list[Sized] = [dense.posterior, dense.intensity, dense.valence, dense.arousal, dense.speech or dense.times]
-    columns += dense.extras.values()
+    columns: list[Sized] = [dense.posterior, dense.intensity, dense.valence, dense.arousal, *dense.extras.values()]
+    columns += [] if dense.speech is None else [dense.speech]
     rows, predicted = list(dense.posterior), dense.predicted
     if predicted is not None:
         columns += [predicted.posterior, predicted.intensity]
         rows += predicted.posterior
     if any(len(column) != count for column in columns) or any(len(row) != classes for row in rows):
         raise InputError(
-            f"{name}: times, posterior, intensity, valence, arousal, predicted and extras must have one entry a frame"
+            f"{name}: times, posterior, intensity, valence, arousal, speech, predicted and extras must have one entry "
+            "a frame"
         )
     check_duration(dense.duration, name)
     check_duration(max(dense.times), name)

@@ -229,6 +229,7 @@ DENSE = json.loads(track_to_json(constant_track("happy:1", 0.1)))
         ({"posterior": [[0.1, 0.89, 0, 0, 0, 0, 0]] * 5}, "each row of the posterior must sum to 1"),
         ({"posterior": [[0, 1, 0, 0, 0, 0]] * 5}, "must have one entry a frame"),
         ({"speech": [1, 0]}, "must have one entry a frame"),
+        ({"speech": []}, "must have one entry a frame"),
         ({"extras": {"awe": [0.5]}}, "must have one entry a frame"),
         ({"extras": {"awe": [0.5, 0.5, 0.5, 0.5, 1.5]}}, "extras awe must lie between 0 and 1"),
         ({"extras": {f"k{k}": [0.5] * 5 for k in range(101)}}, "extras: "),
