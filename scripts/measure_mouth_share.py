@@ -30,6 +30,7 @@ from sedtalker.cli.console import ShownProgress
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
+from sedtalker.nn.calls import alone
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import open_encoder
@@ -141,7 +142,8 @@ def measured_in_streams(every: Sequence[Recording], hook: Hook) -> dict[str, lis
         for read in (False, True):
             stream = FaceStream(TrackStream(steady_track("neutral", 0.0), net, LOOK_AHEAD, HOP), decoder)
             stream.read = stream.read if read else None
-            made = np.concatenate([part.weights for part in (*stream.push(one.sound.samples), stream.flush())])
+            parts = [alone(stream.steps(piece)) for piece in stream.pieces(one.sound.samples)]
+            made = np.concatenate([part.weights for part in (*parts, alone(stream.last_steps()))])
             pairs = ((lip_aperture(face, made), one.height), (lip_width(face, made), one.width))
             row.append(tuple(_agreement(lips, wanted, speech, False) for lips, wanted in pairs))
         values.setdefault(NAMES[one.corpus], []).append(row)

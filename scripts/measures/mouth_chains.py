@@ -38,6 +38,7 @@ from sedtalker.emotion.track import CATEGORIES, Burst
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import lip_aperture
+from sedtalker.nn.calls import alone
 from sedtalker.nn.engine import open_model
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.phonetics.pronunciation import pronounce
@@ -271,7 +272,8 @@ def streamed(*, closed: bool = True, read: bool = True) -> Move:
         if not closed:
             stream.shown = stream.shown._replace(lips=_Untouched())
         stream.read = stream.read if read else None
-        made = [*stream.push(sentence.sound.samples), stream.flush()]
+        made = [alone(stream.steps(piece)) for piece in stream.pieces(sentence.sound.samples)]
+        made.append(alone(stream.last_steps()))
         weights = np.concatenate([frames.weights for frames in made])
         return weights[: len(sentence.features)]
 

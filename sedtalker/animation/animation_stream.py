@@ -157,15 +157,6 @@ class FaceStream:
         self.crossfade, self.mouth_crossfade = HopCrossfade(), HopCrossfade()
         self.times = np.zeros(0)
 
-    def push(self, samples: Reals) -> list[MotionFrames]:
-        """The next samples (N,), mono at 16 kHz; what has become final, hop by hop."""
-        made = [alone(self.steps(piece)) for piece in self.pieces(samples)]
-        return [frames for frames in made if len(frames.times)]
-
-    def flush(self) -> MotionFrames:
-        """The sound has ended: all frames that are left."""
-        return alone(self.last_steps())
-
     def pieces(self, samples: Reals) -> list[Reals]:
         """Samples (N,) cut to hops."""
         step = self.emotions.hop * FRAME_LENGTH
@@ -176,7 +167,7 @@ class FaceStream:
         return (yield from self._decode((yield from self.emotions.steps(samples)), False))
 
     def last_steps(self) -> Steps[MotionFrames]:
-        """``flush`` with the calls of networks handed out."""
+        """The sound has ended: all frames that are left."""
         return (yield from self._decode((yield from self.emotions.last_steps()), True))
 
     def _decode(self, frames: StreamFrames, last: bool) -> Steps[MotionFrames]:

@@ -14,6 +14,7 @@ from sedtalker.animation.animation_stream import (
     AnimationStream,
     FaceStream,
     HopCrossfade,
+    MotionFrames,
     StreamedFrame,
     _interpolated,
     emotion_stream,
@@ -25,12 +26,14 @@ from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.decoder_network import Decoder
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
+from sedtalker.arrays import Floats
 from sedtalker.cli.live import stream
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.shown import Direction
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.nn.calls import alone
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
@@ -48,12 +51,18 @@ def small() -> tuple[MelEncoder, Decoder]:
     return encoder, decoder.requires_grad_(False)
 
 
+def pushed(face: FaceStream, samples: Floats) -> list[MotionFrames]:
+    """What has become final with the next samples, hop by hop."""
+    made = [alone(face.steps(piece)) for piece in face.pieces(samples)]
+    return [frames for frames in made if len(frames.times)]
+
+
 def run(small, text: str = "happy:0.3", step: int = 16_000, **options):
     encoder, decoder = small
     face = FaceStream(TrackStream(constant_track(text, 1.0), encoder, 0.12, 0.08), decoder, **options)
     sound = voice_like(1.3, 4)
-    parts = [made for at in range(0, len(sound), step) for made in face.push(sound[at : at + step])]
-    parts.append(face.flush())
+    parts = [made for at in range(0, len(sound), step) for made in pushed(face, sound[at : at + step])]
+    parts.append(alone(face.last_steps()))
     twins = None if parts[0].neutral is None else np.concatenate([p.neutral for p in parts])
     return np.concatenate([p.times for p in parts]), np.concatenate([p.weights for p in parts]), twins, parts
 
@@ -89,11 +98,11 @@ def test_frames_wait_for_the_hop_the_look_ahead_and_the_decoders_own(small) -> N
     face = FaceStream(TrackStream(constant_track("sad", 1.0), encoder, 0.12, 0.08), decoder, Style())
     sound, until = voice_like(1.0, 2), 0.0
     for end in range(0, len(sound), 1280):
-        for made in face.push(sound[end : end + 1280]):
+        for made in pushed(face, sound[end : end + 1280]):
             until = made.times[-1] + 0.01
         given = (end + 1280) / 16_000
         assert given - 0.12 - 0.02 * decoder.config.look_ahead - 0.081 <= until <= max(0.0, given - 0.12)
-    assert face.flush().times[-1] == pytest.approx(0.99)
+    assert alone(face.last_steps()).times[-1] == pytest.approx(0.99)
 
 
 def test_lips_are_given_the_frames_after_a_hop_that_closures_look_at(small) -> None:
@@ -101,7 +110,7 @@ def test_lips_are_given_the_frames_after_a_hop_that_closures_look_at(small) -> N
     emotions = TrackStream(constant_track("sad", 1.0), encoder, 0.12, 0.08)
     face, sound = FaceStream(emotions, decoder), voice_like(1.0, 2)
     for end in range(0, len(sound) - 1280, 1280):
-        for made in face.push(sound[end : end + 1280]):
+        for made in pushed(face, sound[end : end + 1280]):
             assert len(emotions.features) >= len(made.times) + RULES.streamed.ahead_frames
 
 
@@ -124,8 +133,8 @@ def test_where_hops_meet_is_no_step() -> None:
 
 def test_a_stream_of_nothing_is_empty(small) -> None:
     face = FaceStream(TrackStream(constant_track("sad", 1.0), small[0], 0.12, 0.08), small[1], split=True)
-    assert face.push(np.zeros(0)) == []
-    last = face.flush()
+    assert pushed(face, np.zeros(0, np.float32)) == []
+    last = alone(face.last_steps())
     assert last.weights.shape == last.neutral.shape == (0, 52)
 
 

@@ -16,10 +16,12 @@ from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face
+from sedtalker.nn.calls import alone
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import PHONE_INDEX
 from sedtalker.speech.speech_stream import STREAMED
+from tests.animation.test_face_stream import pushed
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,8 @@ def sound():
 def _run(networks, pieces):
     encoder, decoder = networks
     face = FaceStream(TrackStream(constant_track("happy:0.6", 1.7), encoder, 0.2, 0.32), decoder, Style())
-    moved = [m for piece in pieces for m in face.push(piece)]
-    moved.append(face.flush())
+    moved = [m for piece in pieces for m in pushed(face, piece)]
+    moved.append(alone(face.last_steps()))
     return np.concatenate([m.times for m in moved]), np.concatenate([m.weights for m in moved])
 
 
