@@ -217,9 +217,7 @@ HOLD = 1e-2
 def balance(log_posterior: Tensor, alignment: float = 1.0) -> Tensor:
     """Offsets (C,), summing to 0, whose softmax with rows (N, C) has all categories equally often in the mean.
 
-    Args:
-        log_posterior: of N recordings.
-        alignment: share of the offsets that is returned.
+    ``alignment`` is the share of them that is returned.
     """
     offsets = torch.zeros(log_posterior.shape[1])
     even = -torch.log(torch.tensor(float(log_posterior.shape[1])))

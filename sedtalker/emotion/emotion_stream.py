@@ -75,7 +75,6 @@ class SpeechStream:
     ``flush`` with their calls of networks handed out (``sedtalker.nn.calls``).
 
     Args:
-        encoder: from ``open_encoder``.
         look_ahead: seconds of sound after a frame that it waits for, a multiple of 20 ms.
         hop: seconds of sound between results, a multiple of 20 ms; shorter costs more.
         context: frames before a final one that are kept, besides what the encoder and voice activity need.
@@ -186,8 +185,7 @@ class DiarizerStream(SpeechStream):
     (``LiveSegmentation``) and never taken back.
 
     Args:
-        diarizer: from ``open_model``.
-        encoder: see ``SpeechStream``, as look_ahead and hop.
+        look_ahead: see ``SpeechStream``, as hop.
         voice: of the speaker, from ``enrol``.
         trust: how far intensity shrinks in recordings unlike those of training, see ``attenuation``.
         fine: gives the frames curves of fine-grained emotions, by the same rule; None: they have none.

@@ -36,7 +36,7 @@ class TrackStream(SpeechStream):
     Args:
         given: the emotion, held beyond both ends; frames that are not yet final follow another one from when it is put
             here. None: a subclass knows it from elsewhere.
-        encoder: of the features, a decoder's.
+        encoder: a decoder's.
         look_ahead: see ``SpeechStream``, as hop.
     """
 
@@ -67,7 +67,6 @@ class LateEmotions(TrackStream):
 
     Args:
         emotions: a fresh stream of a diarizer; its labels are those of the frames.
-        encoder: see ``TrackStream``, as look_ahead and hop.
     """
 
     def __init__(self, emotions: DiarizerStream, encoder: MelEncoder, look_ahead: float, hop: float):

@@ -88,7 +88,6 @@ def learned(
     """A copy of a network that has learned from the recordings that have a label.
 
     Args:
-        network: a diarizer.
         recordings: of one kind; those without a label tell what is usual in them, and hold what labels do not teach.
         strength: how far the mean of the functionals moves to theirs first, see ``adaptation``.
 

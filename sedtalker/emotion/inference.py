@@ -231,11 +231,9 @@ def emotion_steps(
     """``frame_emotions`` with its calls of the network handed out.
 
     Args:
-        diarizer: from ``open_model``.
         features: of a recording, or of what a stream keeps.
         speech: (T,) from ``speech_activity``.
         other: (T,) from ``no_voice_steps``, of which the network sees nothing.
-        voice: of the speaker.
         since: the first frame that is asked for.
     """
     parts, speech = [], speech & ~other

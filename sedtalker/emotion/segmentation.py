@@ -63,7 +63,6 @@ def decode_labels(
     Args:
         posterior: (T, C), rows sum to 1.
         rate: frames a second.
-        rule: minimum duration and price of a change.
         speech: (T,) frames that count; default all.
         boundary: (T,) probability that the emotion changes about here, if a network predicts it.
     """

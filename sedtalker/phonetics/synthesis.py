@@ -233,11 +233,7 @@ def _words(signs: str, written: Sequence[str], own: Sequence[str]) -> list[_Word
     """The words of a part by its signs; what is only punctuation has no sounds and no text.
 
     A number is one text and several words, ``of the`` two texts and one word: each text goes to the word with the first
-    of its sounds.
-
-    Args:
-        written: the texts in it.
-        own: the signs of each alone.
+    of its sounds. ``own`` are the signs of each text of ``written`` alone.
     """
     groups = [(group, _sounds(group)) for group in signs.split()]
     spoken = [sounds for _, sounds in groups if sounds]

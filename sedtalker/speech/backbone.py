@@ -37,10 +37,8 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, *, fetc
 
     Args:
         loader: an ``Auto…`` class of ``transformers``.
-        name: folder or hub name.
         revision: branch, tag or commit; default ``main``.
         fetch: whether the hub may be asked: somebody named the model, and not only a file that came from elsewhere.
-        options: passed on.
 
     Raises:
         NotHere: not on this machine, and ``fetch`` is not set.

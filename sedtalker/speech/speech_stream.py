@@ -67,7 +67,6 @@ class HiddenStream:
     ``stale``, frames are encoded anew.
 
     Args:
-        encoder: the built-in one, or another of its kind.
         refreshed: frames before the newest that are encoded anew then; None: all that are kept.
     """
 
@@ -135,7 +134,6 @@ class EncoderStream:
     """Encodes sound that comes piece by piece, and keeps the features of its last seconds.
 
     Args:
-        encoder: the built-in one, or another of its kind.
         keep: frames of 20 ms that are kept at least, before the newest piece.
         every: whether features of all kept frames are needed, and not only of those that are asked for.
     """

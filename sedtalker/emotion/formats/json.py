@@ -141,7 +141,6 @@ def track_from_json(text: str, duration: float | None = None, name: str = "track
 
     Args:
         duration: seconds of the recording; needed for lists of segments, else their last end is taken.
-        name: what to call the input in messages.
 
     Raises:
         InputError: not JSON, or not a track.

@@ -78,7 +78,6 @@ def track_from_keys(data: Any, duration: float | None = None, name: str = "keys"
 
     Args:
         duration: seconds of the recording; default: the last key's time.
-        name: what to call the input in messages.
 
     Raises:
         InputError: an entry is no key, an unknown emotion, a strength outside [0, 1], or two keys at one time.

@@ -115,7 +115,6 @@ def track_from_csv(text: str, duration: float | None = None, name: str = "table"
     Args:
         text: the table, see ``rows_from_csv``.
         duration: seconds of the recording; None: the last segment's end.
-        name: what to call the input in messages.
 
     Raises:
         InputError: see ``rows_from_csv``.
@@ -183,12 +182,7 @@ def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
 
 
 def segments_of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], text: str, name: str) -> list[Segment]:
-    """Segments of the tier ``emotion``, or of the first whose texts are emotions.
-
-    Args:
-        read: ``textgrid_tiers`` or ``eaf_tiers``.
-        text: of the file.
-        name: what to call it in messages.
+    """Segments of the tier ``emotion``, or of the first whose texts are emotions; ``read`` finds the tiers.
 
     Raises:
         InputError: what ``read`` raises; no tier with times, or a text is no emotion.
