@@ -10,7 +10,7 @@ from typing import Any
 
 from sedtalker.emotion.events import track_changes
 from sedtalker.emotion.plot import COLOURS, write_figure
-from sedtalker.emotion.taxonomy import COORDINATES, DIETRICH
+from sedtalker.emotion.taxonomy import COORDINATE_TABLES, COORDINATES
 from sedtalker.emotion.track import EmotionTrack
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +68,7 @@ def plot_coordinates(path: Path) -> None:
 
     figure, axis = pyplot.subplots(figsize=(5.2, 3.6), layout="constrained")
     for name, (valence, arousal) in COORDINATES.items():
-        other = DIETRICH[name]
+        other = COORDINATE_TABLES["dietrich2026"][name]
         axis.annotate("", other, (valence, arousal), arrowprops={"arrowstyle": "->", "color": "#718096"})
         axis.plot(valence, arousal, "o", color=COLOURS[name])
         axis.plot(*other, "s", color=COLOURS[name], markersize=4)
