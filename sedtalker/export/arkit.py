@@ -263,13 +263,14 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
         assert names is not None
         raise InputError(f"{path}: none of its columns has a name of --map {names.name}")
     angles = [k for k, name in enumerate(ANGLES) if name.lower() in header]
-    columns = [header.index(name.lower()) for name in (*(shapes[k] for k in present), *(ANGLES[k] for k in angles))]
+    read = (COLUMNS[0], *(shapes[k] for k in present), *(ANGLES[k] for k in angles))
+    code, *columns = (header.index(name.lower()) for name in read)
     codes, values = [], []
     for number, row in enumerate(rows[1:], 2):
-        if len(row) <= max(columns):
+        if len(row) <= max(code, *columns):
             continue
         try:
-            codes.append(_timecode(row[header.index("timecode")]))
+            codes.append(_timecode(row[code]))
             values.append([float(row[k]) for k in columns])
         except ValueError:
             raise InputError(f"{path}: line {number} is not a frame") from None
@@ -341,7 +342,7 @@ def perform(
         face: what moves, with ARKit shapes.
         take: of ``read_take``.
         fps: frames a second.
-        gains: of which those of single shapes are used; there is no emotion to tell from speech.
+        gains: of which those of single shapes are used, offsets and limits too; there is no emotion beside speech.
         head: whether the head turns.
         source: hash of the take, for the provenance.
 
@@ -355,8 +356,8 @@ def perform(
     weights = np.clip(resample_frames(take.weights, take.times, times), 0.0, 1.0)
     coefficients = np.zeros((len(times), len(face.shapes)), np.float32)
     for name in known:
-        column = weights[:, INDEX[name]] * np.float32(gains.shapes.get(name, 1.0))
-        coefficients[:, face.shape_index[name]] = np.clip(column, 0.0, 1.0)
+        coefficients[:, face.shape_index[name]] = weights[:, INDEX[name]]
+    coefficients = gains.of_shapes(coefficients, face.shapes)
     turns = resample_frames(take.head_rotation, take.times, times)
     provenance = {**face.provenance, "sedtalker": __version__, "performance_sha256": source, "licences": {}}
     return Animation(coefficients, fps, face, turns if head else np.zeros_like(turns), None, provenance)

@@ -118,9 +118,6 @@ def write_unity(
 
     Curves ``blendShape.NAME`` from 0 to 100 are of the renderer with the name of the face, and the rotation is of the
     bone ``body/head``. The clip cannot name a sound.
-
-    Returns:
-        How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
     """
     times, shapes, turns, said = _motion(animation, targets)
     renderer, rows = json.dumps(animation.face.name, ensure_ascii=False), list[str]()
@@ -147,9 +144,6 @@ def write_godot(
 
     Paths begin at the root of that scene: the mesh is a child of ``Skeleton3D``, or of ``head`` where the whole mesh
     turns. The resource cannot name a sound of which Godot has not made a resource.
-
-    Returns:
-        How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
     """
     times, shapes, turns, said = _motion(animation, targets)
     skinned = bool((head_weights(animation.face) < 1.0).any())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,10 @@ from scipy.spatial.transform import Rotation
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles, Floats, Reals
-from sedtalker.errors import InputError
+from sedtalker.errors import said_of
 from sedtalker.export.fbx_records import (
     CREATED,
     FILE_ID,
-    MOST_FBX_BYTES,
     VERSION,
     Record,
     encoded,
@@ -68,9 +66,6 @@ def write_fbx(
         audio: the sound; its path is kept with the provenance, in the property ``sedtalker`` of the mesh.
         targets: which blend shapes, see ``choose_targets``.
 
-    Returns:
-        How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
-
     Raises:
         InputError: it takes more than 4 GiB.
     """
@@ -78,15 +73,12 @@ def write_fbx(
     chosen = choose_targets(face, animation.coefficients, targets, animation.fps)
     scene = _Scene()
     kept = dict(animation.provenance) | ({} if audio is None else {"audio": audio})
-    shape = _mesh(scene, face, kept)
-    channels = _blend_shapes(scene, face, shape, chosen)
-    head = _skeleton(scene, face, shape)
+    model, geometry = _mesh(scene, face, kept)
+    channels = _blend_shapes(scene, face, geometry, chosen)
+    head = _skeleton(scene, face, model, geometry)
     _motion(scene, animation, chosen, channels, head)
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        for part in encoded(scene.document(animation)):
-            file.write(part)
-            if file.tell() > MOST_FBX_BYTES:
-                raise InputError(f"{path}: more than 4 GiB; write glb or usd")
+    with whole_file(path) as temporary, temporary.open("wb") as file, said_of(str(path)):
+        file.writelines(encoded(scene.document(animation)))
     return chosen.describe(face, animation.coefficients)
 
 
@@ -170,16 +162,8 @@ def _ticks(frame: int, fps: float) -> np.int64:
 # --- The mesh.
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """Numbers of the object that shows the mesh, and of its geometry."""
-
-    model: np.int64
-    geometry: np.int64
-
-
-def _mesh(scene: _Scene, face: Face, provenance: dict[str, Any]) -> _Shown:
-    """The mesh at rest, with normals, UVs, colours and materials."""
+def _mesh(scene: _Scene, face: Face, provenance: dict[str, Any]) -> tuple[np.int64, np.int64]:
+    """The mesh at rest, with normals, UVs, colours and materials: numbers of its model and of its geometry."""
     mesh, surface = face.mesh, surface_of(face)
     kept = named("sedtalker", "KString", "", json.dumps(provenance, ensure_ascii=False), flags="U")
     model = scene.add("Model", face.name, "Model", "Mesh", one("Version", 232), properties(kept), of=_ROOT)
@@ -237,7 +221,7 @@ def _mesh(scene: _Scene, face: Face, provenance: dict[str, Any]) -> _Shown:
         pictured = palette is None and own is not None and own.texture is not None
         texture = _texture(scene, name, own.texture) if pictured else palette  # type: ignore[union-attr, arg-type]
         _material(scene, model, name, mean, own, texture)
-    return _Shown(model, geometry)
+    return model, geometry
 
 
 def _centimetres(points: Reals) -> Doubles:
@@ -310,11 +294,11 @@ def _palette(colours: Reals) -> tuple[bytes, Doubles]:
 # --- What moves it.
 
 
-def _blend_shapes(scene: _Scene, face: Face, shown: _Shown, chosen: MorphTargets) -> list[np.int64]:
+def _blend_shapes(scene: _Scene, face: Face, geometry: np.int64, chosen: MorphTargets) -> list[np.int64]:
     """Numbers of the channels of the blend shapes."""
     if not chosen.names:
         return []
-    deformer = scene.add("Deformer", face.name, "Deformer", "BlendShape", one("Version", 100), of=shown.geometry)
+    deformer = scene.add("Deformer", face.name, "Deformer", "BlendShape", one("Version", 100), of=geometry)
     normals, channels = Normals(face), []
     for name, offsets, peak in zip(chosen.names, chosen.offsets, chosen.peaks, strict=True):
         moved = np.flatnonzero(np.abs(offsets).max(axis=1) * peak > LEAST_OFFSET)
@@ -339,13 +323,13 @@ def _blend_shapes(scene: _Scene, face: Face, shown: _Shown, chosen: MorphTargets
     return channels
 
 
-def _skeleton(scene: _Scene, face: Face, shown: _Shown) -> np.int64:
+def _skeleton(scene: _Scene, face: Face, model: np.int64, geometry: np.int64) -> np.int64:
     """Bones ``body`` and, inside it, ``head``, the skin on them, and how all stand at rest; the number of the head."""
     follow = head_weights(face).astype(np.float64)
     pivot = CENTIMETRES * face.pivot.astype(np.float64)
-    skin = scene.add("Deformer", face.name, "Deformer", "Skin", one("Version", 101), of=shown.geometry)
+    skin = scene.add("Deformer", face.name, "Deformer", "Skin", one("Version", 101), of=geometry)
     parent: np.int64 = _ROOT
-    poses = [(shown.model, np.zeros(3))]
+    poses = [(model, np.zeros(3))]
     for name, at, weights in (("body", np.zeros(3), 1.0 - follow), ("head", pivot, follow)):
         place = named("Lcl Translation", "Lcl Translation", "", *map(float, at), flags="A")
         bone = scene.add("Model", name, "Model", "LimbNode", one("Version", 232), properties(place), of=parent)

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from sedtalker.errors import InputError
+
 MOST_FBX_BYTES = 2**32 - 1
 """Largest file: version 7.4 counts its bytes with 32 bits."""
 VERSION = 7400
@@ -38,7 +40,11 @@ class Record:
 
 
 def encoded(records: Sequence[Record]) -> Iterator[bytes]:
-    """The bytes of a file with these records, piece by piece."""
+    """The bytes of a file with these records, piece by piece.
+
+    Raises:
+        InputError: there are more than the format counts.
+    """
     place = 27
     yield b"Kaydara FBX Binary  \x00\x1a\x00" + struct.pack("<I", VERSION)
     for record in records:
@@ -59,6 +65,8 @@ def _encoded(record: Record, place: int) -> bytes:
     if record.inner or not record.values:
         inner.append(bytes(13))  # the end of what is inside
         begin += 13
+    if begin > MOST_FBX_BYTES:
+        raise InputError("more than 4 GiB; write glb or usd")
     head = struct.pack("<IIIB", begin, len(record.values), len(values), len(name))
     return b"".join([head, name, values, *inner])
 

@@ -27,7 +27,7 @@ Write = Callable[..., dict[str, Any]]
 """``write(path, animation, audio=None, **options)``: writes one file, whole or not at all (``whole_file``).
 
 ``audio`` is the path of the sound as the file should name it, relative to the file. What there is to say about the
-result (residuals, number of blend shapes) is returned as plain data.
+result is returned as plain data: of blend shapes how many there are and what they lose, as ``MorphTargets.describe``.
 """
 
 

@@ -64,9 +64,6 @@ def write_animation_glb(
     Args:
         audio: the sound, as ``asset.extras.audio`` should name it.
         targets: which morph targets, see ``choose_targets``.
-
-    Returns:
-        How many targets there are and what they lose, see ``MorphTargets.describe``.
     """
     face = animation.face
     chosen = choose_targets(face, animation.coefficients, targets, animation.fps)

@@ -15,7 +15,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.glb import Standpoint, add_head
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import choose_targets
-from sedtalker.export.usd import add_audio, check_usd, new_stage, save_stage
+from sedtalker.export.usd import add_audio, check_usd, identifiers, new_stage, save_stage
 from sedtalker.export.usd import add_head as add_usd_head
 
 SCENE_ROOT = "/Scene"
@@ -68,16 +68,13 @@ def _write_glb(path: Path, scene: Scene, audio: str | None, targets: Targets) ->
 
 def _write_usd(path: Path, scene: Scene, audio: str | None, targets: Targets) -> dict[str, Any]:
     check_usd()
-    from pxr import Gf, Tf, Usd, UsdGeom
+    from pxr import Gf, Usd, UsdGeom
 
-    stage, said, taken = new_stage(len(scene), scene.fps), dict[str, Any](), set[str]()
+    stage, said = new_stage(len(scene), scene.fps), dict[str, Any]()
     root = UsdGeom.Xform.Define(stage, SCENE_ROOT)
     stage.SetDefaultPrim(root.GetPrim())
     Usd.ModelAPI(root.GetPrim()).SetKind("assembly")
-    for number, (name, animation) in enumerate(scene.animations.items(), 1):
-        label = Tf.MakeValidIdentifier(name)
-        label = label if label not in taken else f"{label}_{number}"
-        taken.add(label)
+    for label, (name, animation) in zip(identifiers(scene.names), scene.animations.items(), strict=True):
         said[name] = add_usd_head(stage, f"{SCENE_ROOT}/{label}", animation, targets)
         prim, place = stage.GetPrimAtPath(f"{SCENE_ROOT}/{label}"), scene.places[name]
         prim.SetDisplayName(name)

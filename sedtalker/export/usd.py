@@ -6,6 +6,7 @@ Follows OpenUSD's UsdGeom, UsdSkel, UsdShade and UsdMedia schemas; written by Pi
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,6 @@ def write_usd(
         audio: the sound to refer to, its path relative to the file.
         targets: which blend shapes, see ``choose_targets``.
         points: time-sampled vertices instead of blend shapes.
-
-    Returns:
-        How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
 
     Raises:
         InputError: there are too many points, or ``usd-core`` is not installed.
@@ -164,6 +162,16 @@ def _blend_shapes(
     return chosen.describe(face, animation.coefficients)
 
 
+def identifiers(names: Iterable[str]) -> list[str]:
+    """Names as USD allows them, each once: those that become alike get a number."""
+    from pxr import Tf
+
+    found = list[str]()
+    for number, label in enumerate(map(Tf.MakeValidIdentifier, names)):
+        found.append(label if label not in found else f"{label}_{number}")
+    return found
+
+
 def _vectors(values: Floats) -> Any:
     from pxr import Vt
 
@@ -202,18 +210,15 @@ def _mesh(stage: Any, place: str, face: Face) -> Any:
 
 def _materials(stage: Any, place: str, face: Face, mesh: Any) -> None:
     """A UsdPreviewSurface for each polygon group, coloured by the mesh's display colour."""
-    from pxr import Sdf, Tf, UsdGeom, UsdShade
+    from pxr import Sdf, UsdGeom, UsdShade
 
     surface = surface_of(face)
     polygons = np.zeros(len(face.mesh.polygon_sizes), dtype=np.int32)
     polygons[face.mesh.triangle_polygons] = surface.triangles
     binding = UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim())
     UsdGeom.Scope.Define(stage, f"{place}/Materials")
-    taken: set[str] = set()
-    for index, (name, roughness) in enumerate(zip(surface.names, surface.roughness, strict=True)):
-        label = Tf.MakeValidIdentifier(name)
-        label = label if label not in taken else f"{label}_{index}"
-        taken.add(label)
+    labels = identifiers(surface.names)
+    for index, (label, roughness) in enumerate(zip(labels, surface.roughness, strict=True)):
         look = f"{place}/Materials/{label}"
         material = UsdShade.Material.Define(stage, look)
         shader = UsdShade.Shader.Define(stage, f"{look}/Surface")
@@ -236,11 +241,11 @@ def _materials(stage: Any, place: str, face: Face, mesh: Any) -> None:
 
 def _skeleton(stage: Any, place: str, animation: Animation, mesh: Any, targets: MorphTargets) -> None:
     """Joints ``body`` and ``body/head``, the skin's weights, blend shapes and their motion."""
-    from pxr import Gf, Tf, UsdGeom, UsdSkel, Vt
+    from pxr import Gf, UsdGeom, UsdSkel, Vt
 
     face = animation.face
     assert targets.weights is not None
-    names = [Tf.MakeValidIdentifier(name) for name in targets.names]
+    names = identifiers(targets.names)
     skeleton = UsdSkel.Skeleton.Define(stage, f"{place}/Skeleton")
     pivot = Gf.Matrix4d().SetTranslate(Gf.Vec3d(*map(float, face.pivot)))
     skeleton.CreateJointsAttr(list(JOINTS))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from sedtalker.errors import InputError
-from sedtalker.export import fbx
+from sedtalker.export import fbx_records
 from sedtalker.export.fbx import TICKS, write_fbx
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Material
@@ -114,7 +114,13 @@ def test_the_same_animation_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_what_the_format_cannot_count_is_refused_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fbx, "MOST_FBX_BYTES", 1000)
-    with pytest.raises(InputError, match="more than 4 GiB"):
+    monkeypatch.setattr(fbx_records, "MOST_FBX_BYTES", 1000)
+    with pytest.raises(InputError, match=r"a\.fbx: more than 4 GiB"):
         write_fbx(tmp_path / "a.fbx", moving_cube(4))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_inside_another_is_counted_too() -> None:
+    inside = fbx_records.Record("Inner", ("x",))
+    with pytest.raises(InputError, match="more than 4 GiB"):
+        fbx_records._encoded(fbx_records.Record("Objects", (), [inside]), 2**32 - 20)

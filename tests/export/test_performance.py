@@ -50,6 +50,23 @@ def test_gains_and_a_still_head(tmp_path: Path) -> None:
     assert not half.head_rotation.any()
 
 
+def test_offsets_and_limits_move_a_take_too(tmp_path: Path) -> None:
+    held = read_take(take(tmp_path / "a.csv"))
+    full = perform(cube_face(), held)
+    moved = perform(cube_face(), held, gains=Gains(offsets={"jawOpen": 0.2}, limits={"jawOpen": 0.6}))
+    wanted = np.clip(full.coefficients[:, 0] + 0.2, 0.0, 0.6)
+    is_open = full.coefficients[:, 0] > 0.2  # lips that have met stay so
+    np.testing.assert_allclose(moved.coefficients[is_open, 0], wanted[is_open], atol=1e-6)
+    assert (moved.coefficients[~is_open, 0] <= wanted[~is_open] + 1e-6).all()
+
+
+def test_the_timecode_may_be_the_last_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("aa,Timecode\n0.5,00:00:00:00.000\n0.7\n0.6,00:00:00:01.000\n")
+    held = read_take(path, read_shape_map("vrm"))
+    assert len(held.times) == 2, "a row that breaks off is skipped"
+
+
 def rows(path: Path, codes: list[str], jaw: str = "0.5") -> Path:
     """A CSV with these timecodes."""
     values = ["0"] * (len(COLUMNS) - 2)

@@ -200,6 +200,15 @@ def test_blend_shapes_hold_only_what_moves(tmp_path: Path) -> None:
     assert rows[1] == [2]
 
 
+def test_shapes_whose_names_are_alike_in_usd_stay_apart(tmp_path: Path) -> None:
+    face = cube_face()
+    named = dataclasses.replace(face, shapes=("jaw open", "jaw_open"), basis=face.basis[:2], correctives=())
+    animation = moving_cube(5, face=named)
+    write_usd(tmp_path / "a.usda", animation, targets="all")
+    read = read_usd(tmp_path / "a.usda")
+    np.testing.assert_allclose(read.vertices(np.arange(5) / 30.0), animation.vertices(), atol=2e-6)
+
+
 def test_the_head_joint_turns_the_short_way_about_the_pivot(tmp_path: Path) -> None:
     from pxr import UsdSkel
 
