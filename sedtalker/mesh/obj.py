@@ -160,7 +160,7 @@ def _read_library(file: Path) -> dict[str, _Material]:
     materials: dict[str, _Material] = {}
     current = _Material()
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        keyword, _, rest = line.strip().partition(" ")
+        keyword, _, rest = line.replace("\t", " ").strip().partition(" ")
         values = rest.split()
         lower = keyword.lower()
         if keyword == "newmtl":
@@ -252,11 +252,16 @@ class _BadIndexError(ValueError):
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of the lines that are not empty, comments removed, continued lines joined."""
+    """Number and text of the lines that are not empty, comments removed, continued lines joined.
+
+    Names may hold a # (``Material #25``): there a comment begins with one between spaces.
+    """
     pending = ""
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, raw in enumerate(file, start=1):
-            line = pending + raw.split("#", 1)[0].replace("\t", " ").strip()
+            text = raw.replace("\t", " ").strip()
+            named = text.startswith(("o ", "g ", "usemtl ", "mtllib "))
+            line = pending + text.split(" # " if named else "#", 1)[0].strip()
             if line.endswith("\\"):
                 pending = line[:-1] + " "
                 continue

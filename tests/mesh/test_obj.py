@@ -121,6 +121,17 @@ def test_material_libraries_beside_the_file_colour_the_vertices(tmp_path: Path) 
     np.testing.assert_allclose(mesh.colours[3:], [[0.1, 0.2, 0.3]] * 3, atol=1e-6)
 
 
+def test_names_may_hold_a_hash(tmp_path: Path) -> None:
+    """3ds Max calls a material ``Material #25``."""
+    (tmp_path / "face.mtl").write_text("newmtl Material #25\n\tKd\t0.1 0.2 0.3\nnewmtl plain\nKd 0.4 0.5 0.6\n")
+    faces = "usemtl Material #25 # skin\nf 1 2 3 # one\nusemtl plain # eyes\nf 4 5 6\n"
+    vertices = "".join(f"v {k} {k % 2} 0#\n" for k in range(6))
+    mesh = obj(tmp_path, f"mtllib face.mtl\n{vertices}{faces}")
+    assert mesh.group_names == ("Material #25", "plain")
+    assert mesh.colours is not None
+    np.testing.assert_allclose(mesh.colours[[0, 3]], [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]], atol=1e-6)
+
+
 @given(st.integers(3, 9), st.integers(0, 2**32 - 1))
 def test_triangles_of_a_convex_polygon_keep_its_side_and_area(corners: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
