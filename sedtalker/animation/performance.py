@@ -189,13 +189,7 @@ class LiveMotion:
             InputError: an unknown region, shape, emotion or style, or a number out of range.
         """
         check_ranges(self)
-        plain = LiveMotion()
-        if self.gain or self.offset or self.limit:
-            _ = self.gains
-        if self.prefer is not None:
-            _ = self.direction
-        if self.style != plain.style:
-            _ = self.talking_style
+        _ = self.gains, self.direction, self.talking_style
 
 
 @dataclass(frozen=True)

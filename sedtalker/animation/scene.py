@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 
 import numpy as np
@@ -52,13 +52,15 @@ class Scene:
     animations: Mapping[str, Animation]
     places: Mapping[str, Place]
     turns: Turns
-    _first: Animation = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         lengths = {(len(animation), animation.fps) for animation in self.animations.values()}
         if len(lengths) != 1 or set(self.animations) != set(self.places):
             raise InputError("the animations of a scene need one length, one rate, and a place each")
-        object.__setattr__(self, "_first", next(iter(self.animations.values())))
+
+    @property
+    def _first(self) -> Animation:
+        return next(iter(self.animations.values()))
 
     def __len__(self) -> int:
         return len(self._first)

@@ -19,8 +19,6 @@ from sedtalker.arrays import Doubles, Floats, Mask, Reals, stretches
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.features import SpeechFeatures
 
-Seconds = Doubles
-
 VOICED = 0.45
 """Voicing above which the pitch counts."""
 PAUSE = 0.25
@@ -71,9 +69,9 @@ class Rhythm:
         questions: (M,) whether its pitch rises at the end.
     """
 
-    accents: Seconds
+    accents: Doubles
     strength: Floats
-    phrases: Seconds
+    phrases: Doubles
     questions: Mask
 
 
@@ -96,7 +94,7 @@ def find_rhythm(features: SpeechFeatures) -> Rhythm:
     return Rhythm(times[peaks], strength, phrases, np.array(questions, np.bool_))
 
 
-def _phrases(speech: Mask, times: Seconds, half: float) -> Seconds:
+def _phrases(speech: Mask, times: Doubles, half: float) -> Doubles:
     """(M, 2) stretches of speech between pauses; ``half``: seconds from the middle of a frame to its end."""
     spans: list[list[float]] = []
     for first, last in stretches(speech):
@@ -124,7 +122,7 @@ def _peaks(curve: Reals, apart: int) -> NDArray[np.intp]:
     return np.flatnonzero((curve == highest) & (curve > ACCENT_LEAST))
 
 
-def _rises(times: Seconds, pitch: Reals, voiced: Mask, begins: float, ends: float) -> bool:
+def _rises(times: Doubles, pitch: Reals, voiced: Mask, begins: float, ends: float) -> bool:
     phrase = _frames(times, begins, ends)
     inside = pitch[phrase][voiced[phrase]]
     last = inside[times[phrase][voiced[phrase]] > ends - 0.3]

@@ -94,10 +94,8 @@ def _joined_textures(textures: Sequence[Textures]) -> Textures:
         np.concatenate([each.pixels for each in looks]),
         looks[0].decode,
     )
-    painted, cut, bent = (
-        np.concatenate([getattr(each, name) for each in textures]) for name in ("painted", "cut", "bent")
-    )
-    return Textures(whole, painted, cut, bent)
+    painted, cut = (np.concatenate([getattr(each, name) for each in textures]) for name in ("painted", "cut"))
+    return Textures(whole, painted, cut)
 
 
 def _starts(counts: Sequence[int]) -> Ints:

@@ -53,13 +53,11 @@ class Textures:
         looks: what compiled code takes.
         painted: (T,) triangles whose base colour is a picture's, and not their vertices'.
         cut: (T,) triangles that may have holes: they are drawn after the others, see ``cover_cut``.
-        bent: (T,) triangles with a normal map.
     """
 
     looks: Looks
     painted: Mask
     cut: Mask
-    bent: Mask
 
 
 def textures_of(mesh: Mesh) -> Textures:
@@ -98,9 +96,7 @@ def textures_of(mesh: Mesh) -> Textures:
     def where(table: Mask) -> Mask:
         return any_row & table[np.maximum(of_triangle, 0)] if len(table) else any_row
 
-    return Textures(
-        looks, where(looks.pictures[:, 0] >= 0), where(looks.factors[:, 4] != 0.0), where(looks.pictures[:, 2] >= 0)
-    )
+    return Textures(looks, where(looks.pictures[:, 0] >= 0), where(looks.factors[:, 4] != 0.0))
 
 
 def _least_opacity(material: Material) -> float:
