@@ -6,7 +6,6 @@ out of added eyeballs. The shapes themselves are kept by registration already.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from sedtalker.face.mouth_fitting import build_mouth
 from sedtalker.face.mouth_interior import ENOUGH, Mouth, Opening, look_into_mouth, mouth_of, with_dark_bag
 from sedtalker.face.quality import artefact_share
 from sedtalker.face.registration.register import kept_faces
-from sedtalker.face.sedface import FACE_ARRAYS, Arrays, code_hash, face_arrays, face_from_arrays
+from sedtalker.face.sedface import FACE_ARRAYS, Arrays, bare, content_hash, face_arrays, face_from_arrays
 from sedtalker.mesh.files import MAX_BYTES
 from sedtalker.storage import UNREADABLE, ArraySpec, keep, read_arrays
 
@@ -67,7 +66,7 @@ def completed_cached(
     face: Face, report: RegistrationReport, source: Face, mouth: str = "auto", eyes: str = "auto"
 ) -> tuple[Face, RegistrationReport]:
     """``completed``, or what it gave for the same face, source and wishes before, to the last bit."""
-    entry = kept_faces() / f"{content_hash(face, report, source, mouth, eyes)}.npz"
+    entry = kept_faces() / f"{key_of(face, report, source, mouth, eyes)}.npz"
     kept = load_entry(entry, face)
     if kept is not None:
         return kept
@@ -76,14 +75,10 @@ def completed_cached(
     return whole, report
 
 
-def content_hash(face: Face, report: RegistrationReport, source: Face, mouth: str, eyes: str) -> str:
+def key_of(face: Face, report: RegistrationReport, source: Face, mouth: str, eyes: str) -> str:
     """Hash of all that the result depends on; the name of the face is not part of it."""
-    digest = hashlib.sha256(f"completion {code_hash()} {mouth} {eyes} {report.to_json()}".encode())
-    for one in (face, source):
-        for name, array in sorted(face_arrays(bare(one)).items()):
-            digest.update(f"{name} {array.dtype} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:40]
+    held = (face_arrays(bare(one)) for one in (face, source))
+    return content_hash(f"completion {mouth} {eyes} {report.to_json()}", *held)
 
 
 # --- Which mouth a face gets: its own, its own with what is missing, or the source's.
@@ -156,11 +151,6 @@ NEW_ARRAYS = {
     "report": ArraySpec("U", ()),
 }
 """The arrays of an entry: those of a face, rows of the basis that have changed, and offsets of what was added."""
-
-
-def bare(face: Face) -> Face:
-    """A face without its name and materials, on which nothing depends."""
-    return replace(face, name="", mesh=replace(face.mesh, materials=()))
 
 
 def new_arrays(before: Face, after: Face, report: RegistrationReport) -> Arrays:

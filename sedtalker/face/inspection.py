@@ -9,14 +9,15 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Ints, Mask
+from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import foresee
 from sedtalker.face.given_landmarks import choose_head, heads_of, other_people
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.attribute_transfer import LIPS, MOUTH_PARTS, hair
 from sedtalker.face.registration.parts import Head, prepare_source, prepare_target
-from sedtalker.face.registration.pose import FaceFix, GivenLandmarks, Placement, find_face, place
-from sedtalker.face.registration.register import FEWEST_TRIANGLES, LOOSE, skin_triangles, upright
+from sedtalker.face.registration.pose import FaceFix, GivenLandmarks, Placement, place
+from sedtalker.face.registration.register import face_on, upright
 from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.mesh.surface import Contents, Points, Surface, complaints, count, weld
 
@@ -127,27 +128,18 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
     Raises:
         InputError: there is no head of that number.
     """
-    from sedtalker.nn.engine import open_model
-
     mesh, targets = scene.mesh, scene.target_names
     surface = weld(mesh)
     contents = count(mesh, surface)
     problems = [*complaints(contents), *mesh.notes]
 
-    def no_face(why: str) -> Inspection:
-        return Inspection(contents, None, (why, *problems), targets)
-
-    if len(surface.triangles) < FEWEST_TRIANGLES:
-        return no_face(f"not a face: {len(surface.triangles)} triangles are too few")
-    detector = open_model("landmarks")
     known = prepare_source(source)
     heads = [given] if given else heads_of(mesh, source)
     chosen = choose_head(heads, number, "the mesh")
-    fix = chosen.on(surface, known.landmarks) if chosen else find_face(surface, known.landmarks, detector)
-    if fix is None:
-        return no_face("not a face: no eyes, nose and mouth were found from any side")
-    if skin_triangles(surface, fix) < FEWEST_TRIANGLES:
-        return no_face(f"not a face that can be fitted: {LOOSE}")
+    try:
+        fix = face_on(surface, known.landmarks, chosen)
+    except InputError as error:
+        return Inspection(contents, None, (f"not a face: {error}", *problems), targets)
     head = prepare_target(surface, fix, known.landmarks)
     placed = place(fix, known.landmarks)
     roles = name_pieces(head, known, source)

@@ -173,6 +173,21 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
+def content_hash(what: str, *held: Mapping[str, NDArray[Any]]) -> str:
+    """Name under which something that is made of some arrays is kept: a hash of them, and of ``code_hash``."""
+    digest = hashlib.sha256(f"{code_hash()} {what}".encode())
+    for arrays in held:
+        for name, array in sorted(arrays.items()):
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:40]
+
+
+def bare(face: Face) -> Face:
+    """A face without its name and materials, on which no fit depends."""
+    return replace(face, name="", mesh=replace(face.mesh, materials=()))
+
+
 # --- .sedface: such arrays in a zip, with the report and the quality of the fit as JSON.
 
 

@@ -97,7 +97,7 @@ def test_a_damaged_entry_is_made_again(
     first, folder = kept
     monkeypatch.setattr(completion, "kept_faces", lambda: tmp_path)
     half = replace(REPORT, eyeballs=(True, False))
-    entry = tmp_path / f"{completion.content_hash(bare, half, source, 'auto', 'auto')}.npz"
+    entry = tmp_path / f"{completion.key_of(bare, half, source, 'auto', 'auto')}.npz"
     whole = (folder / entry.name).read_bytes()
     entry.write_bytes(whole[: len(whole) // 2])
     assert_same(first, completed_cached(bare, half, source))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 from sedtalker.face.face import Face, RegistrationReport, report_from_json
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.alignment import align
@@ -35,17 +32,15 @@ from sedtalker.face.registration.pose import (
     find_face,
     place,
 )
-from sedtalker.face.sedface import FACE_ARRAYS, UNREADABLE, face_arrays, face_from_arrays
+from sedtalker.face.sedface import FACE_ARRAYS, UNREADABLE, bare, content_hash, face_arrays, face_from_arrays
 from sedtalker.mesh.mesh import MAX_BYTES, Mesh
-from sedtalker.mesh.surface import Surface, weld
+from sedtalker.mesh.surface import Points, Surface, weld
 from sedtalker.nn.engine import open_model
-from sedtalker.progress import Hook, no_progress
+from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.storage import keep, read_arrays, user_cache
 
 FEWEST_TRIANGLES = 100
 """A mesh, or a face on it, of fewer triangles is refused."""
-LOOSE = "the face is in loose pieces, its triangles share no vertices: merge vertices by distance"
-"""Message on a mesh whose triangles share no vertices."""
 
 
 def register(
@@ -65,28 +60,10 @@ def register(
     Raises:
         InputError: no face is found on the mesh.
     """
-    if not len(mesh.polygon_sizes):
-        raise InputError(f"{name}: the mesh has no polygons; give a mesh of a head")
-    # Where is the face?
-    surface = weld(mesh)
-    if len(surface.triangles) < FEWEST_TRIANGLES:
-        raise InputError(f"{name}: {len(surface.triangles)} triangles are too few for a face; give a mesh of a head")
-    hook("looking for the face", 0, 1)
-    detector = open_model("landmarks")
-    known = prepare_source(source)
-    if given is not None:
-        fix: FaceFix | None = given.on(surface, known.landmarks)
-    else:
-        fix = find_face(surface, known.landmarks, detector)
-    if fix is None:
-        raise InputError(
-            f"{name}: no face found on this mesh; give a head with eyes, nose and mouth, or landmarks that say where "
-            "they are (sedtalker mesh register --landmarks)"
-        )
-    if skin_triangles(surface, fix) < FEWEST_TRIANGLES:
-        raise InputError(f"{name}: {LOOSE}")
-    head = prepare_target(surface, fix, known.landmarks)
-    hook("looking for the face", 1, 1)
+    with one_step(hook, "looking for the face"), said_of(name):
+        surface, known = weld(mesh), prepare_source(source)
+        fix = face_on(surface, known.landmarks, given)
+        head = prepare_target(surface, fix, known.landmarks)
     # Bend the source's skin onto it, and carry over what the source's points do.
     moving = Source(source, known, align(known.skin, head.skin, hook))
     offsets, roles, skin = move_points(moving, head, hook)
@@ -107,10 +84,28 @@ def register(
     )
 
 
-def skin_triangles(surface: Surface, fix: FaceFix) -> int:
-    """Number of triangles connected with those under the landmarks."""
+def face_on(surface: Surface, reference: Points, given: GivenLandmarks | None = None) -> FaceFix:
+    """The face on a welded mesh.
+
+    Args:
+        reference: (68, 3) landmarks of a known upright face.
+        given: where it is, instead of looking for it.
+
+    Raises:
+        InputError: there is none, or none that can be fitted.
+    """
+    if len(surface.triangles) < FEWEST_TRIANGLES:
+        raise InputError(f"{len(surface.triangles)} triangles are too few for a face; give a mesh of a head")
+    fix = given.on(surface, reference) if given else find_face(surface, reference, open_model("landmarks"))
+    if fix is None:
+        raise InputError(
+            "no face found on this mesh; give a head with eyes, nose and mouth, or landmarks that say where they are "
+            "(sedtalker mesh register --landmarks)"
+        )
     skins = parts.skin_components(surface.component, surface.triangles, fix.triangles)
-    return int(np.isin(surface.component[surface.triangles[:, 0]], skins).sum())
+    if np.isin(surface.component[surface.triangles[:, 0]], skins).sum() < FEWEST_TRIANGLES:
+        raise InputError("the face is in loose pieces, its triangles share no vertices: merge vertices by distance")
+    return fix
 
 
 def upright(mesh: Mesh, to_metres: Similarity) -> Floats:
@@ -224,9 +219,6 @@ def roles(face: Face, head: Head) -> Ints:
 
 # --- Registered faces kept by content, so that a mesh is registered once.
 
-VERSION = 14
-"""Part of every key; raised when registration gives other results."""
-
 
 def register_cached(
     mesh: Mesh,
@@ -245,8 +237,10 @@ def register_cached(
     Raises:
         InputError: no face is found on the mesh.
     """
-    key = content_hash(mesh, source, weights_sha256(builtin_checkpoint("landmarks")), given)
-    entry = kept_faces() / f"{key}.npz"
+    own = {name: getattr(mesh, name) for name in ("vertices", "polygon_sizes", "polygon_vertices")}
+    marks = {} if given is None else {"points": given.points, "confidence": given.confidence}
+    detector = weights_sha256(builtin_checkpoint("landmarks"))
+    entry = kept_faces() / f"{content_hash(f'registration {detector}', own, face_arrays(bare(source)), marks)}.npz"
     kept = load_entry(entry, mesh, name)
     if kept is not None:
         return kept
@@ -258,24 +252,6 @@ def register_cached(
 def kept_faces() -> Path:
     """The user's cache folder for fitted faces; one that cannot be written only costs time."""
     return user_cache() / "faces"
-
-
-def content_hash(mesh: Mesh, source: Face, detector: str, given: GivenLandmarks | None = None) -> str:
-    """Hash of all that the result depends on: mesh, source face, landmark weights or landmarks, this code's version."""
-    digest = hashlib.sha256(f"registration {VERSION} {detector}".encode())
-    arrays: list[NDArray[np.generic]] = [mesh.vertices, mesh.polygon_sizes, mesh.polygon_vertices]
-    arrays += [source.mesh.vertices, source.mesh.polygon_vertices, source.basis, source.pivot]
-    arrays += [source.regions[key] for key in sorted(source.regions)]
-    if source.landmarks is not None:
-        arrays.append(source.landmarks)
-    if given is not None:
-        arrays += [given.points, given.confidence]
-    for array in arrays:
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    described = [source.shapes, [asdict(c) for c in source.correctives], sorted(source.regions)]
-    digest.update(json.dumps(described).encode())
-    return digest.hexdigest()[:40]
 
 
 def store_entry(entry: Path, face: Face, report: RegistrationReport) -> None:
