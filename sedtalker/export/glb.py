@@ -21,6 +21,7 @@ from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.mesh.mesh import Material, Mesh
+from sedtalker.mesh.surface import split_by
 from sedtalker.render.light import default_colours, to_linear
 
 LEAST_NORMAL = 3e-2
@@ -131,28 +132,10 @@ def split_at_seams(mesh: Mesh) -> tuple[Ints, Ints, Floats | None]:
         corners: (T, 3) triangles over them.
         uvs: (W, 2), origin at the top left as in glTF, or None.
     """
-    count = len(mesh.vertices)
     if mesh.uvs is None or mesh.polygon_uvs is None:
-        return np.arange(count, dtype=np.int32), mesh.triangles, None
-    corner_uvs = np.where(mesh.polygon_uvs < 0, len(mesh.uvs), mesh.polygon_uvs).astype(np.int64)
-    pairs = mesh.polygon_vertices.astype(np.int64) * (len(mesh.uvs) + 1) + corner_uvs
-    distinct, first, which = np.unique(pairs, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    owner = mesh.polygon_vertices[first[order]]
-    _, keeps = np.unique(owner, return_index=True)
-    slot = np.empty(len(distinct), dtype=np.int64)
-    kept = np.zeros(len(distinct), dtype=bool)
-    kept[keeps] = True
-    slot[kept] = owner[kept]
-    slot[~kept] = count + np.arange((~kept).sum())
-    sources = np.concatenate([np.arange(count), owner[~kept]]).astype(np.int32)
-    table = np.concatenate([mesh.uvs, np.zeros((1, 2), dtype=np.float32)])
-    uvs = np.zeros((len(sources), 2), dtype=np.float32)
-    uvs[slot] = table[corner_uvs[first[order]]]
-    place = np.empty(len(distinct), dtype=np.int64)
-    place[order] = slot
-    corners = place[which.reshape(-1)][mesh.corner_triangles].astype(np.int32)
-    return sources, corners, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1)
+        return np.arange(len(mesh.vertices), dtype=np.int32), mesh.triangles, None
+    split = split_by(mesh, mesh.polygon_uvs)
+    return split.sources, split.triangles, split.places(mesh)
 
 
 def _largest(offsets: Floats) -> Floats:

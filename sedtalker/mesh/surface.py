@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -338,6 +338,48 @@ def same_places(vertices: Reals) -> Ints:
     return np.unique(grid, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int32)
 
 
+class Split(NamedTuple):
+    """A mesh some of whose V vertices are several.
+
+    Attributes:
+        sources: (W,) the mesh vertex of each; the first V are 0 … V − 1, the rest are splits.
+        triangles: (T, 3) over them.
+        corner: (W,) the first polygon corner that shows each; −1 where none does.
+    """
+
+    sources: Ints
+    triangles: Ints
+    corner: NDArray[np.int64]
+
+    def places(self, mesh: Mesh) -> Floats:
+        """Texture coordinates (W, 2), origin at the top left; of vertices without any those of (0, 0) in the file."""
+        assert mesh.uvs is not None
+        assert mesh.polygon_uvs is not None
+        table = np.concatenate([mesh.uvs, np.zeros((1, 2), np.float32)])  # the last is of corners without one
+        found = table[np.append(mesh.polygon_uvs, -1)[self.corner]]
+        return np.stack([found[:, 0], 1.0 - found[:, 1]], axis=1)
+
+
+def split_by(mesh: Mesh, *values: Ints) -> Split:
+    """Vertices of which each has one of some values of its corners (C,): as many of a vertex as differ at them."""
+    keys = mesh.polygon_vertices.astype(np.int64)
+    for value in values:
+        distinct, which = np.unique(value, return_inverse=True)
+        keys = keys * max(len(distinct), 1) + which
+    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # splits are numbered as they come, and the first of each vertex keeps its number
+    owners = mesh.polygon_vertices[first[order]]
+    number = np.full(len(order), -1, dtype=np.int64)
+    number[np.unique(owners, return_index=True)[1]] = np.unique(owners)
+    extra = np.flatnonzero(number < 0)
+    number[extra] = len(mesh.vertices) + np.arange(len(extra))
+    sources = np.concatenate([np.arange(len(mesh.vertices)), owners[extra]]).astype(np.int32)
+    corner = np.full(len(sources), -1, dtype=np.int64)
+    corner[number] = first[order]
+    place = number[np.argsort(order)]
+    return Split(sources, place[which.reshape(-1)][mesh.corner_triangles].astype(np.int32), corner)
+
+
 def split_vertices(mesh: Mesh, uvs: bool = False) -> tuple[Ints, Ints, Ints, Floats | None]:
     """The mesh's vertices as a renderer needs them: one normal each and, where it asks for ``uvs``, one place in a
     texture.
@@ -348,34 +390,12 @@ def split_vertices(mesh: Mesh, uvs: bool = False) -> tuple[Ints, Ints, Ints, Flo
         weld: (W,) see ``weld_map``: those that shade alike.
         places: (W, 2) texture coordinates, origin at the top left, or None.
     """
-    count, corners = len(mesh.vertices), len(mesh.polygon_vertices)
-    smooth = np.zeros(corners, dtype=np.int64)
+    corners = len(mesh.polygon_vertices)
+    smooth = np.zeros(corners + 1, dtype=np.int32)  # the last is of vertices that no corner shows
     if mesh.polygon_smoothing is not None:
         given = mesh.polygon_smoothing[:corners]
         smooth[: len(given)] = given
-    chart = np.zeros(corners, dtype=np.int64)
-    wanted = uvs and mesh.uvs is not None and mesh.polygon_uvs is not None
-    if wanted:
-        assert mesh.polygon_uvs is not None
-        chart[:] = mesh.polygon_uvs.astype(np.int64) + 1
-    keys = np.stack([mesh.polygon_vertices.astype(np.int64), smooth, chart], axis=1)
-    distinct, which = np.unique(keys, axis=0, return_inverse=True)
-    # The first key of each vertex keeps its number.
-    owners, kept = np.unique(distinct[:, 0], return_index=True)
-    slot = np.full(len(distinct), -1, dtype=np.int64)
-    slot[kept] = owners
-    extra = np.flatnonzero(slot < 0)
-    slot[extra] = count + np.arange(len(extra))
-    sources = np.concatenate([np.arange(count), distinct[extra, 0]]).astype(np.int32)
-    triangles = slot[which.reshape(-1)][mesh.corner_triangles].astype(np.int32)
-    apart = np.zeros(len(sources), dtype=np.int64)
-    apart[slot] = distinct[:, 1]
-    weld = weld_map(from_triangles(mesh.vertices[sources], triangles), apart)
-    if not wanted:
-        return sources, triangles, weld, None
-    assert mesh.uvs is not None
-    at = np.zeros((len(sources), 2), dtype=np.float32)
-    known = distinct[:, 2] > 0
-    at[slot[known]] = mesh.uvs[distinct[known, 2] - 1]
-    at[slot[known], 1] = 1.0 - at[slot[known], 1]
-    return sources, triangles, weld, at
+    charts = [mesh.polygon_uvs] if uvs and mesh.uvs is not None and mesh.polygon_uvs is not None else []
+    split = split_by(mesh, smooth[:-1], *charts)
+    weld = weld_map(from_triangles(mesh.vertices[split.sources], split.triangles), smooth[split.corner])
+    return split.sources, split.triangles, weld, split.places(mesh) if charts else None
