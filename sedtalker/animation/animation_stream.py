@@ -276,10 +276,9 @@ class AnimationStream:
         self.mesh = load_face() if split else None
         self.idle, self.bursts = IdleStream(s), BurstStream()
         self.head = HeadStream(s.seed, s.fps) if s.head else None
-        empty = np.zeros((0, len(ARKIT_52)), np.float32)
-        self.times, self.weights = np.zeros(0), empty
-        self.held = (np.zeros(0), empty, empty)
-        self.tongue = self.late_tongue = np.zeros((0, len(TONGUE)), np.float32)
+        empty, tongue = (np.zeros((0, count), np.float32) for count in (len(ARKIT_52), len(TONGUE)))
+        self.times, self.weights, self.tongue = np.zeros(0), empty, tongue
+        self.held = np.zeros(0), empty, empty, tongue
         self.given = 0
         self.number = 0
         self.label, self.intensity, self.loudness = CATEGORIES[0], 0.0, 0.0
@@ -305,11 +304,12 @@ class AnimationStream:
         return self._frames((yield from self.face.last_steps()), True)
 
     def _frames(self, made: MotionFrames, last: bool) -> list[StreamedFrame]:
+        tongue = np.zeros((len(made.times), len(TONGUE)), np.float32) if made.tongue is None else made.tongue
         times, weights = made.times, made.weights
         if made.neutral is not None:
-            times, weights = self._with_gains(made, made.neutral, last)
+            times, weights, tongue = self._with_gains(times, weights, made.neutral, tongue, last)
         self.times, self.weights = np.concatenate([self.times, times]), np.concatenate([self.weights, weights])
-        self._add_tongue(made, len(times))
+        self.tongue = np.concatenate([self.tongue, tongue])
         if len(made.emotion.label):
             self.label = CATEGORIES[int(made.emotion.label[-1])]
             self.intensity = float(made.emotion.intensity[-1])
@@ -336,26 +336,18 @@ class AnimationStream:
             for time, face, head, tongue in rows
         ]
 
-    def _add_tongue(self, made: MotionFrames, count: int) -> None:
-        """The tongue of new frames waits until ``count`` of their weights are final."""
-        still = np.zeros((len(made.times), len(TONGUE)), np.float32)
-        late = np.concatenate([self.late_tongue, still if made.tongue is None else made.tongue])
-        self.tongue, self.late_tongue = np.concatenate([self.tongue, late[:count]]), late[count:]
-
-    def _with_gains(self, made: MotionFrames, neutral: Floats, last: bool) -> tuple[Doubles, Floats]:
+    def _with_gains(
+        self, times: Doubles, weights: Floats, neutral: Floats, tongue: Floats, last: bool
+    ) -> tuple[Doubles, Floats, Floats]:
         """Frames with gains that are final: ``GAIN_MARGIN`` frames are held back, as many before them are kept."""
         assert self.mesh is not None
-        times = np.concatenate([self.held[0], made.times])
-        expressive, plain = np.concatenate([self.held[1], made.weights]), np.concatenate([self.held[2], neutral])
+        times, new = np.concatenate([self.held[0], times]), (weights, neutral, tongue)
+        weights, neutral, tongue = (np.concatenate(pair) for pair in zip(self.held[1:], new, strict=True))
         ready = len(times) if last else max(self.given, len(times) - GAIN_MARGIN)
-        if ready == self.given:
-            self.held = (times, expressive, plain)
-            return times[:0], expressive[:0]
-        scaled = apply_gains(expressive, plain, self.settings.gains, self.mesh)[self.given : ready]
-        final = times[self.given : ready]
-        keep = max(0, ready - GAIN_MARGIN)
-        self.held, self.given = (times[keep:], expressive[keep:], plain[keep:]), ready - keep
-        return final, scaled
+        final, keep = slice(self.given, ready), max(0, ready - GAIN_MARGIN)
+        scaled = apply_gains(weights, neutral, self.settings.gains, self.mesh) if ready > self.given else weights
+        self.held, self.given = (times[keep:], weights[keep:], neutral[keep:], tongue[keep:]), ready - keep
+        return times[final], scaled[final], tongue[final]
 
 
 def _interpolated(at: Doubles, times: Doubles, weights: Floats) -> Floats:

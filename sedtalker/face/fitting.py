@@ -192,24 +192,17 @@ def own_basis(shapes: Iterable[str], whose: str = "the file's") -> str:
 
 def fitted_basis(scene: Scene) -> str:
     """Description of a registered face's shapes; a known topology is named."""
-    topology = other_topology(scene.mesh)
-    return "fitted to this mesh" + (f"; it has {topology}'s topology, {HINTS[topology]}" if topology else "")
-
-
-def other_topology(mesh: Mesh) -> str | None:
-    """``FLAME`` or ``ICT-FaceKit``, where a mesh has their numbers of vertices and triangles."""
-    return TOPOLOGIES.get((len(mesh.vertices), len(mesh.triangles)))
+    known = TOPOLOGIES.get((len(scene.mesh.vertices), len(scene.mesh.triangles)))
+    return "fitted to this mesh" + (f"; it has {known}" if known else "")
 
 
 # --- The first way: a topology known by how its vertices are connected.
 
-TOPOLOGIES = {(5023, 9976): "FLAME", (26719, 52220): "ICT-FaceKit"}
-"""Known topologies of others by their numbers of vertices and triangles; their meshes are not ours to compare."""
-HINTS = {
-    "FLAME": "which has no shapes of these names of its own",
-    "ICT-FaceKit": "whose own shapes come with --rig FaceXModel, the folder of your copy",
+TOPOLOGIES = {
+    (5023, 9976): "FLAME's topology, which has no shapes of these names of its own",
+    (26719, 52220): "ICT-FaceKit's topology, whose own shapes come with --rig FaceXModel, the folder of your copy",
 }
-"""Notes on these topologies for users."""
+"""Notes on topologies of others by their numbers of vertices and triangles; their meshes are not ours to compare."""
 _ALIKE = 0.999
 """Share of a topology's edges that a mesh must have: exporters triangulate, and drop a degenerate polygon."""
 SAME = 1e-4

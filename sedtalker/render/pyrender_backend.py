@@ -149,7 +149,8 @@ class _Subject:
         for piece in self._pieces:
             if piece.picture is not None:
                 piece.primitive.material.baseColorTexture = piece.picture if colours is None else None
-            data = _laid_out(rows[piece.used], piece, colours is None)
+            textured = colours is None and piece.picture is not None
+            data = _laid_out(rows[piece.used], piece.tint, piece.places, textured)
             glBindBuffer(GL_ARRAY_BUFFER, piece.primitive._buffers[0])
             glBufferSubData(GL_ARRAY_BUFFER, 0, data.nbytes, data)
         glBindBuffer(GL_ARRAY_BUFFER, 0)
@@ -244,9 +245,8 @@ def _texture(pyrender: Any, picture: bytes | None, cutoff: float | None = None) 
 
 def _piece(pyrender: Any, rows: Floats, triangles: Ints, surface: Any, tint: Floats, places: Floats | None) -> _Piece:
     used, local = np.unique(triangles, return_inverse=True)
-    at = None if places is None else places[used]
-    piece = _Piece(None, used, tint, surface.baseColorTexture, at)
-    laid = _laid_out(rows[used], piece, True)
+    at, picture = None if places is None else places[used], surface.baseColorTexture
+    laid = _laid_out(rows[used], tint, at, picture is not None)
     primitive = pyrender.Primitive(
         positions=laid[:, :3],
         normals=laid[:, 3:6],
@@ -255,16 +255,14 @@ def _piece(pyrender: Any, rows: Floats, triangles: Ints, surface: Any, tint: Flo
         indices=local.reshape(-1, 3),
         material=surface,
     )
-    return _Piece(primitive, used, tint, surface.baseColorTexture, at)
+    return _Piece(primitive, used, tint, picture, at)
 
 
-def _laid_out(rows: Floats, piece: _Piece, painted: bool) -> Floats:
+def _laid_out(rows: Floats, tint: Floats, places: Floats | None, textured: bool) -> Floats:
     """(N, 10), or (N, 12) with texture coordinates: rows of a piece as pyrender lays them out."""
-    colours = rows[:, 6:9] * piece.tint
-    if painted and piece.picture is not None:
-        colours = np.broadcast_to(piece.tint, colours.shape)
+    colours = np.broadcast_to(tint, (len(rows), 3)) if textured else rows[:, 6:9] * tint
     opaque = np.ones((len(rows), 1), np.float32)
-    middle = [] if piece.places is None else [piece.places]
+    middle = [] if places is None else [places]
     return np.ascontiguousarray(np.concatenate([rows[:, :6], *middle, colours, opaque], axis=1), dtype=np.float32)
 
 

@@ -158,9 +158,9 @@ def stream(**settings) -> AnimationStream:
     made.settings = s = StreamSettings(**STILL, **settings)
     made.mesh = load_face() if s.gains.split_motion else None
     made.idle, made.head, made.bursts = idle_motion.IdleStream(LiveMotion(**STILL)), None, BurstStream()
-    empty = np.zeros((0, 52), np.float32)
-    made.times, made.weights, made.held, made.given, made.number = np.zeros(0), empty, (np.zeros(0), empty, empty), 0, 0
-    made.tongue = made.late_tongue = np.zeros((0, 3), np.float32)
+    empty, tongue = np.zeros((0, 52), np.float32), np.zeros((0, 3), np.float32)
+    made.times, made.weights, made.tongue, made.given, made.number = np.zeros(0), empty, tongue, 0, 0
+    made.held = np.zeros(0), empty, empty, tongue
     made.label, made.intensity, made.loudness = "neutral", 0.0, 0.0
     return made
 
@@ -206,19 +206,18 @@ def test_gains_wait_four_frames_and_give_what_they_would_on_the_whole(step: int)
     made, found = stream(expressivity=1.5), []
     for first in range(0, 30, step):
         last = min(first + step, 30)
-        times, weights = made._with_gains(motion(first, last, True), motion(first, last, True).neutral, last == 30)
-        assert len(times) == len(weights)
-        made._add_tongue(motion(first, last, True)._replace(tongue=tongue_of(first, last)), len(times))
-        assert made.tongue[:, 1].tolist() == pytest.approx(tongue_of(0, made.tongue.shape[0])[:, 1].tolist())
-        assert len(made.tongue) + len(made.late_tongue) == last
+        new, rising = motion(first, last, True), tongue_of(first, last)
+        times, weights, tongue = made._with_gains(new.times, new.weights, new.neutral, rising, last == 30)
+        assert len(times) == len(weights) == len(tongue)
         if len(times) and last < 30:
             assert times[-1] == pytest.approx(FRAME_CLOCK.times(last)[-1] - GAIN_MARGIN / 50)
-        found.append((times, weights))
+        found.append((times, weights, tongue))
         assert len(made.held[0]) <= step + 2 * GAIN_MARGIN
     whole = motion(0, 30, True)
-    np.testing.assert_allclose(np.concatenate([t for t, _ in found]), whole.times)
+    np.testing.assert_allclose(np.concatenate([t for t, _, _ in found]), whole.times)
+    np.testing.assert_allclose(np.concatenate([t for _, _, t in found]), tongue_of(0, 30))
     expected = apply_gains(whole.weights, whole.neutral, gains, load_face())
-    np.testing.assert_allclose(np.concatenate([w for _, w in found]), expected, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate([w for _, w, _ in found]), expected, atol=1e-6)
     assert expected[29, INDEX["browInnerUp"]] == pytest.approx(1.25 * 0.59, abs=1e-4)
 
 

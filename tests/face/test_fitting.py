@@ -18,9 +18,9 @@ from sedtalker.face.face import Face
 from sedtalker.face.fitting import (
     FitOptions,
     fit,
+    fitted_basis,
     foresee,
     left_share,
-    other_topology,
     recognise,
     unmoved_parts,
     with_own_shapes,
@@ -95,8 +95,10 @@ def test_another_topology_is_none_of_ours(source: Face) -> None:
 
 def test_flame_is_known_by_its_numbers() -> None:
     corners = np.zeros((9976, 3), np.int32)
-    assert other_topology(from_triangles(np.zeros((5023, 3), np.float32), corners)) == "FLAME"
-    assert other_topology(from_triangles(np.zeros((5023, 3), np.float32), corners[1:])) is None
+    flame = fitted_basis(plain(from_triangles(np.zeros((5023, 3), np.float32), corners)))
+    assert flame == "fitted to this mesh; it has FLAME's topology, which has no shapes of these names of its own"
+    other = fitted_basis(plain(from_triangles(np.zeros((5023, 3), np.float32), corners[1:])))
+    assert other == "fitted to this mesh"
 
 
 def report_of(face: Face) -> RegistrationReport:
