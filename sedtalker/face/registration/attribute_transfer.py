@@ -161,8 +161,7 @@ def move_points(source: Source, target: Head, hook: Hook = no_progress) -> tuple
     meet(skin.offsets, source.face.shape_index, target.skin, target.eyes)
     still = still_eye_shapes(source.face.shapes, target.skin)
     driven = [c.name for c in source.face.correctives if set(c.sources) & set(still)]
-    names = [*source.face.shapes, *(c.name for c in source.face.correctives)]
-    skin.offsets[[names.index(name) for name in still + driven]] = 0.0
+    skin.offsets[[source.face.basis_names.index(name) for name in still + driven]] = 0.0
     out[:, target.skin_points] = skin.offsets
     # Eyeballs, the inside of the mouth, and what is worn.
     for eye in (parts.RIGHT_EYE, parts.LEFT_EYE):
@@ -215,16 +214,9 @@ def carry_regions(source: Source, target: Head, roles: Ints, skin: Transfer) -> 
     for name, mask in source.face.regions.items():
         share = (mask[source.head.vertex[source.head.skin_points]][skin.corners] * skin.weights).sum(1)
         regions[name] = target.from_skin((share > 0.5) & near, False)
-    by_role = {
-        "skin": (parts.SKIN,),
-        "eyes": (parts.RIGHT_EYE, parts.LEFT_EYE),
-        "upper_teeth": (parts.UPPER_TEETH,),
-        "lower_teeth": (parts.LOWER_TEETH,),
-        "teeth": (parts.UPPER_TEETH, parts.LOWER_TEETH),
-        "tongue": (parts.TONGUE,),
-    }
-    for name, wanted in by_role.items():
-        regions[name] = np.isin(roles, wanted)
+    regions |= {name: roles == role for role, name in MOUTH_PARTS.items()}
+    regions["skin"], regions["teeth"] = roles == parts.SKIN, regions["upper_teeth"] | regions["lower_teeth"]
+    regions["eyes"] = (roles == parts.RIGHT_EYE) | (roles == parts.LEFT_EYE)
     regions["hair"] = hair(target, roles)
     return {name: at_vertices(points, target.vertex_point, False) for name, points in regions.items()}
 

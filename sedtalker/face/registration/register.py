@@ -14,6 +14,7 @@ from sedtalker.face.face import Face, RegistrationReport, report_from_json
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.alignment import align
 from sedtalker.face.registration.attribute_transfer import (
+    MOUTH_PARTS,
     Source,
     carry_landmarks,
     carry_regions,
@@ -176,13 +177,6 @@ def warnings(fix: FaceFix, head: Head, residual: float) -> list[str]:
 
 # --- The same report on a face whose shapes, regions and landmarks are known, not fitted.
 
-_REGION_ROLES = {
-    "upper_teeth": parts.UPPER_TEETH,
-    "lower_teeth": parts.LOWER_TEETH,
-    "tongue": parts.TONGUE,
-}
-"""Roles that follow from a known face's regions."""
-
 
 def measured(face: Face, mesh: Mesh, to_metres: Similarity, fit_residual: float) -> RegistrationReport:
     """The report on a face whose shapes, regions and landmarks are known.
@@ -207,7 +201,7 @@ def measured(face: Face, mesh: Mesh, to_metres: Similarity, fit_residual: float)
 def roles(face: Face, head: Head) -> Ints:
     """Role (N,) of each point of a head by the face's regions."""
     role = parts.point_roles(head.component, head.roles)
-    for region, value in _REGION_ROLES.items():
+    for value, region in MOUTH_PARTS.items():
         if region in face.regions:
             role[face.regions[region][head.vertex]] = value
     if "eyes" in face.regions:
