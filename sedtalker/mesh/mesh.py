@@ -107,9 +107,8 @@ class Mesh:
     @cached_property
     def corner_triangles(self) -> Ints:
         """(T, 3) indices of polygon *corners*: each polygon as a fan around its first corner."""
-        starts = np.concatenate([[0], np.cumsum(self.polygon_sizes)[:-1]]).astype(np.int64)
         fans = np.maximum(self.polygon_sizes - 2, 0)
-        start = np.repeat(starts, fans)
+        start = np.repeat(np.cumsum(self.polygon_sizes, dtype=np.int64) - self.polygon_sizes, fans)
         step = np.arange(fans.sum()) - np.repeat(np.cumsum(fans) - fans, fans)
         return np.stack([start, start + step + 1, start + step + 2], axis=1).astype(np.int32)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,12 @@ def test_the_class_is_quick_to_import() -> None:
     code = f"import sys; from sedtalker.face import Face; print([m for m in {heavy.split()!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_mesh_without_polygons_is_refused() -> None:
+    none = np.zeros(0, np.int32)
+    with pytest.raises(InputError, match="0 triangles are too few"):
+        Face.from_mesh(replace(cube_mesh(), polygon_sizes=none, polygon_vertices=none, uvs=None, polygon_uvs=None))
 
 
 def test_built_in_faces_by_name_and_seed() -> None:
