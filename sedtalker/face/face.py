@@ -258,7 +258,7 @@ class Face:
     @cached_property
     def flat_basis(self) -> Floats:
         """(K + C, 3V) view of the basis: one matrix product makes a frame."""
-        return self.basis.reshape(len(self.basis), -1)
+        return self.basis.reshape(len(self.basis), 3 * len(self.mesh.vertices))
 
     @cached_property
     def gram(self) -> Doubles:

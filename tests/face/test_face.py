@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -34,6 +36,12 @@ def test_a_frame_is_the_neutral_plus_a_mix_of_shapes_and_their_corrective(jaw: f
     frame = face.deform(np.array([[jaw, close]]))[0]
     expected = face.mesh.vertices + jaw * face.basis[0] + close * face.basis[1] + jaw * close * face.basis[2]
     np.testing.assert_allclose(frame, expected, atol=1e-6)
+
+
+def test_a_face_without_shapes_keeps_still() -> None:
+    still = replace(cube_face(), shapes=(), basis=cube_face().basis[:0], correctives=())
+    np.testing.assert_array_equal(still.deform(np.zeros((2, 0)))[1], still.mesh.vertices)
+    assert still.gram.shape == (0, 0)
 
 
 def test_a_corrective_of_one_shape_peaks_half_way() -> None:
