@@ -1,6 +1,7 @@
 /** Speaking into the page: the face follows the microphone; what was said is kept as a recording. */
 
-import { joined, Microphone, RATE } from "./src/microphone.js";
+import { Microphone, RATE } from "./src/microphone.js";
+import { joined } from "./src/rows.js";
 
 /** @typedef {import("./src/frames.js").Frame} Frame */
 

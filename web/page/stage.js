@@ -84,12 +84,6 @@ export class Stage {
     this.dirty = true;
   }
 
-  rest() {
-    this.row?.fill(0);
-    this.head?.rest();
-    this.dirty = true;
-  }
-
   /** Draw, if anything has changed. @param {boolean} moving whether the face does, so that slow computers get fewer pixels */
   draw(moving) {
     if (!this.head || this.lost) return;

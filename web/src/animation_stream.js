@@ -8,9 +8,8 @@ import { placeIn, resampleRows } from "./filters.js";
 import { checkedRate } from "./frames.js";
 import { BlinkStream, closeLids, GazeStream, HeadStream, inRadians, lookAt } from "./idle_motion.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
-import { joined } from "./networks.js";
 import { idleGenerators } from "./random.js";
-import { Rows } from "./rows.js";
+import { joined, Rows } from "./rows.js";
 import { TongueStream, tongueWeights } from "./tongue.js";
 import { atRest, PresenceStream } from "./voice_presence.js";
 

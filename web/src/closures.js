@@ -5,7 +5,7 @@
  */
 
 import { clip, convolve } from "./filters.js";
-import { joined } from "./networks.js";
+import { joined } from "./rows.js";
 
 /**
  * A motion (T, 52) whose mouth is partly the one that is read out of the sound, which knows no emotion: what changes

@@ -1,5 +1,6 @@
 /** ARKit weights as Epic's Live Link Face app writes them: CSV, 60 frames a second, the columns that `sedtalker` writes. */
 
+import { clip } from "./filters.js";
 import { duration, quaternionOf, rowAt } from "./frames.js";
 import { LIVE_LINK } from "./tables.js";
 
@@ -17,7 +18,7 @@ export function timecode(frame) {
 export function headAngles(head) {
   const [x, y, z, w] = quaternionOf(head);
   // R = Ry(a) Rx(b) Rz(c), the axes turning with the head.
-  const b = Math.asin(Math.min(Math.max(-2 * (y * z - w * x), -1), 1));
+  const b = Math.asin(clip(-2 * (y * z - w * x), -1, 1));
   const a = Math.atan2(2 * (x * z + w * y), 1 - 2 * (x * x + y * y));
   const c = Math.atan2(2 * (x * y + w * z), 1 - 2 * (x * x + z * z));
   return [-a || 0, b, -c || 0];

@@ -9,7 +9,7 @@ import { speechActivity } from "./activity.js";
 import { streamedBursts } from "./bursts.js";
 import { noVoice, without } from "./emotion.js";
 import { centreBands, finite, pairMeans } from "./features.js";
-import { joined } from "./networks.js";
+import { joined } from "./rows.js";
 import { LiveSegmentation } from "./segmentation.js";
 import { attenuation, decided, visible } from "./shown.js";
 import { EncoderStream, HiddenStream } from "./speech_stream.js";

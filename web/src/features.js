@@ -111,15 +111,15 @@ export class Ear {
     const rms = new Float64Array(count);
     for (let i = 0; i < count; i++) rms[i] = meanSquare(this.frame(samples, i, c.window_length)) ** 0.5;
     const gain = gainOf(quantile(recorded(rms, isRecorded(rms, c)), c.loud), c);
-    const mel = new Float32Array(count * c.mel_bands);
+    const power = new Float32Array(count * c.mel_bands);
     const tracks = new Float32Array(4 * count);
     const measured = this.pitch.frame();
     for (let i = 0; i < count; i++) {
-      this.melPower(this.frame(samples, i, c.window_length), mel, i * c.mel_bands);
+      this.melPower(this.frame(samples, i, c.window_length), power, i * c.mel_bands);
       this.pitch.measure(this.frame(samples, i, c.pitch_window), measured, 0);
       this.pitch.tracks(measured, 0, gain, tracks, 4 * i);
     }
-    toLogMel(mel, gain, c);
+    const mel = logMel(power, gain, c);
     const mask = speechMask(bandLevel(mel, c.mel_bands), c);
     return {
       frames: count / 2,
@@ -257,13 +257,13 @@ export function gainOf(loud, { largest_gain: most }) {
 }
 
 /**
- * Mel powers, in place, to natural-log mels under a gain.
+ * Mel powers as natural-log mels under a gain.
  * @param {Float32Array} power
  * @param {number} gain
  * @param {Record<string, any>} constants the section ``features``
  */
-export function toLogMel(power, gain, { log_floor: floor }) {
-  for (let i = 0; i < power.length; i++) power[i] = Math.log(gain * gain * power[i] + floor);
+export function logMel(power, gain, { log_floor: floor }) {
+  return power.map((value) => Math.log(gain * gain * value + floor));
 }
 
 /** Natural log of the summed power of each frame (T) of log-mels (T, bands). */

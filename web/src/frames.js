@@ -1,5 +1,7 @@
 /** Frames of an animation: the values at a time, and what weighs each morph target of a mesh. */
 
+import { clip } from "./filters.js";
+
 /**
  * @typedef {object} Frame
  * @property {number} time seconds
@@ -17,9 +19,6 @@
  * @property {number} gain
  * @property {boolean} beyond whether it corrects what the first source has more than the second
  */
-
-/** @param {number} x @returns {number} */
-const within = (x) => Math.min(Math.max(x, 0), 1);
 
 /** @param {{fps: number, weights: Float32Array, names: string[]}} animation @returns {number} */
 export const frameCount = (animation) => animation.weights.length / animation.names.length;
@@ -43,7 +42,7 @@ export function checkedRate(fps) {
  */
 export function rowAt(table, width, rate, time, out = new Float32Array(width)) {
   const last = table.length / width - 1;
-  const place = Math.min(Math.max(time * rate, 0), last);
+  const place = clip(time * rate, 0, last);
   const low = Math.max(Math.min(Math.floor(place), last - 1), 0);
   const high = Math.min(low + 1, last);
   const share = place - low;
@@ -55,7 +54,7 @@ export function rowAt(table, width, rate, time, out = new Float32Array(width)) {
  * The segment of a track at a time, `null` where there is none.
  * @param {{segments: {start: number, end: number, label: string}[]}} track @param {number} time
  */
-export const segmentAt = (track, time) => track.segments.find((segment) => time >= segment.start && time < segment.end) ?? null;
+const segmentAt = (track, time) => track.segments.find((segment) => time >= segment.start && time < segment.end) ?? null;
 
 /** @param {any} animation @param {number} time seconds @returns {Frame} of an animation at any time */
 export function frameAt(animation, time) {
@@ -108,7 +107,7 @@ export class TargetWeights {
     const value = (/** @type {number} */ column) => (column < this.count ? weights[column] : tongue[column - this.count]);
     for (let row = 0; row < this.columns.length; row++) if (this.columns[row] >= 0) out[row] = value(this.columns[row]);
     for (const { row, columns, gain, beyond } of this.correctives) {
-      const values = columns.map((column) => within(value(column)));
+      const values = columns.map((column) => clip(value(column), 0, 1));
       if (beyond) out[row] = gain * Math.max(values[0] - values[1], 0);
       else if (values.length === 1) out[row] = gain * 4 * values[0] * (1 - values[0]);
       else out[row] = gain * values.reduce((product, x) => product * x, 1);

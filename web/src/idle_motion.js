@@ -5,6 +5,7 @@
  */
 
 import { clip, gaussian, interpolate, placeIn } from "./filters.js";
+import { riseAndFall } from "./visual_prosody.js";
 
 const RADIANS = Math.PI / 180;
 const STILL = [0, 0, 0];
@@ -19,13 +20,8 @@ function blinkSeconds({ blink_close: close, blink_hold: hold, blink_open: open }
  * @param {number} t
  * @param {Record<string, any>} idle ``constants.idle``
  */
-export function blinkClosure(t, { blink_close: close, blink_hold: hold, blink_open: open }) {
-  return smooth(clip(t / close, 0, 1)) * (1 - smooth(clip((t - close - hold) / open, 0, 1)));
-}
-
-/** From 0 to 1 without a jump in speed. */
-function smooth(x) {
-  return x * x * (3 - 2 * x);
+function blinkClosure(t, { blink_close: close, blink_hold: hold, blink_open: open }) {
+  return riseAndFall(t / close, (t - close - hold) / open);
 }
 
 const firstBlink = (rng) => rng.uniform(0.8, 2.2);

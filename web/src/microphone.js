@@ -1,5 +1,6 @@
 /** Sound into the face: the microphone as an async iterable of blocks, and a sound file as samples. */
 
+import { joined } from "./rows.js";
 import { soundRate } from "./sound_rate.js";
 import { mixed, readWav, resampled } from "./wav.js";
 
@@ -86,17 +87,6 @@ export class Microphone {
       else await new Promise((resolve) => (this.#wake = /** @type {() => void} */ (resolve)));
     }
   }
-}
-
-/** @param {Float32Array[]} blocks @returns {Float32Array} one after another */
-export function joined(blocks) {
-  const whole = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
-  let at = 0;
-  for (const block of blocks) {
-    whole.set(block, at);
-    at += block.length;
-  }
-  return whole;
 }
 
 /**

@@ -5,7 +5,8 @@
  */
 
 import { clip } from "./filters.js";
-import { DECODER_FRAMES, joined, nextStates, startingStates } from "./networks.js";
+import { DECODER_FRAMES, nextStates, startingStates } from "./networks.js";
+import { joined } from "./rows.js";
 
 /** Hidden vectors (T, D) and prosody (T, 4) to what the decoder reads, (T, D + 4). */
 export function speechInput(hidden, prosody, { prosody_mean: mean, prosody_scale: scale }) {

@@ -6,6 +6,7 @@
  */
 
 import { centreBands } from "./features.js";
+import { joined } from "./rows.js";
 import { MODEL_VERSION } from "./tables.js";
 
 const GRAPHS = ["speech_encoder", "emotion_encoder", "articulation", "articulation_streaming", "diarizer", "burst_detector"];
@@ -284,17 +285,6 @@ export function withSilence(mel, { mel_bands: bands, log_floor: floor }, before,
 export function rowsOf(values, rows, first, count) {
   const width = values.length / rows;
   return values.subarray(first * width, (first + count) * width);
-}
-
-/** Arrays one after another. */
-export function joined(parts) {
-  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 /** A file of a folder: of a URL, or in Node of a folder on disk. */

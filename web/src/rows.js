@@ -53,3 +53,14 @@ export class Rows {
     this.length -= count;
   }
 }
+
+/** @param {Float32Array[]} parts @returns {Float32Array} one after another */
+export function joined(parts) {
+  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}

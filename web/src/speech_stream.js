@@ -1,7 +1,7 @@
 /** Speech features of sound that is still going on: what is said of the recording so far, for its last seconds. */
 
 import { activityLevel } from "./activity.js";
-import { background, centreBands, anyOfPairs, Ear, gainOf, isRecorded, meanSquare, OffsetFilter, pairMeans, smoothLevel, speechThreshold, withoutSilence } from "./features.js";
+import { background, centreBands, anyOfPairs, Ear, gainOf, isRecorded, logMel, meanSquare, OffsetFilter, pairMeans, smoothLevel, speechThreshold, withoutSilence } from "./features.js";
 import { BandHistory, LevelHistogram, quantileWith, withGain, withoutGain } from "./level_history.js";
 import { withSilence } from "./networks.js";
 import { Rows } from "./rows.js";
@@ -71,7 +71,7 @@ export class EncoderStream {
     const sums = bandSums(this.power.values, f.mel_bands).map((sum) => Math.log(gain * gain * sum + floor));
     const level = smoothLevel(sums).map((value) => withoutGain(value, floor, gain));
     const sound = withoutSilence(sums, f);
-    const mel = this.power.values.map((power) => Math.log(gain * gain * power + f.log_floor));
+    const mel = logMel(this.power.values, gain, f);
     const { speech, means } = this.#speech(mel, level, sound, counted, gain);
     const tracks = new Float32Array(4 * frames);
     for (let i = 0; i < frames; i++) this.ear.pitch.tracks(this.pitch.held, (this.pitch.start + i) * this.pitch.width, gain, tracks, 4 * i);

@@ -1,7 +1,7 @@
 /** The tongue in speech: its tip behind the upper teeth, between the teeth, its back up; where the encoder says so. */
 
 import { clip } from "./filters.js";
-import { joined } from "./networks.js";
+import { joined } from "./rows.js";
 
 const PLACES = 3;
 

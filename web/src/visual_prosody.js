@@ -5,7 +5,7 @@
  * video, at ``times``.
  */
 
-import { clip, gaussian, interpolate, movingMaximum, placeIn, runsOf } from "./filters.js";
+import { clip, gaussian, interpolate, movingMaximum, placeIn, quantile, runsOf } from "./filters.js";
 
 /**
  * Accents and phrases of a recording, in seconds.
@@ -96,13 +96,7 @@ function rises(times, pitch, voiced, begins, ends, { question }) {
     inside.push(pitch[i]);
     if (times[i] > ends - 0.3) last.push(pitch[i]);
   }
-  return last.length >= 4 && inside.length >= 20 && median(last) - median(inside) > question;
-}
-
-function median(values) {
-  const sorted = Float64Array.from(values).sort();
-  const half = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[half] : 0.5 * (sorted[half - 1] + sorted[half]);
+  return last.length >= 4 && inside.length >= 20 && quantile(last, 0.5) - quantile(inside, 0.5) > question;
 }
 
 /** The frames from ``begins`` to ``ends``, both included; what happens there is made for these alone. */

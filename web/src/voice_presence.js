@@ -1,7 +1,7 @@
 /** Where somebody speaks or sings: over music, machines and animals the mouth rests, as ``voice_presence.py`` has it. */
 
 import { clip } from "./filters.js";
-import { joined } from "./networks.js";
+import { joined } from "./rows.js";
 
 /** How far each frame is a voice, from 0 to 1, of vectors that come in pieces of any length. */
 export class PresenceStream {

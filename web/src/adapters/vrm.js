@@ -1,12 +1,11 @@
 /** The face on an avatar of `@pixiv/three-vrm`: the expressions of VRM 1, where it looks, and the bone of its head. */
 
+import { clip } from "../filters.js";
 import { quaternionOf } from "../frames.js";
 import { LIVE_LINK, SHAPES, VRM } from "../tables.js";
 
 /** @typedef {import("../frames.js").Frame} Frame */
 
-/** @param {number} x @returns {number} */
-const within = (x) => Math.min(Math.max(x, 0), 1);
 /** @param {number} radians @returns {number} degrees */
 const degrees = (radians) => (radians * 180) / Math.PI;
 
@@ -75,10 +74,10 @@ export class VrmFace {
   apply(frame) {
     const { expressionManager, lookAt } = this.vrm;
     if (this.perfect) {
-      this.shapes.forEach((name, k) => name && expressionManager.setValue(name, within(frame.weights[k])));
+      this.shapes.forEach((name, k) => name && expressionManager.setValue(name, clip(frame.weights[k], 0, 1)));
     } else {
       const found = Object.entries(vrmExpressions(frame));
-      for (const [name, value] of found) expressionManager?.setValue(name, within(value));
+      for (const [name, value] of found) expressionManager?.setValue(name, clip(value, 0, 1));
     }
     if (lookAt && !this.looks) Object.assign(lookAt, gaze(frame.weights));
     this.head?.quaternion.set(...quaternionOf(Array.from(frame.head, (angle, axis) => this.facing[axis] * angle)));

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { gunzipSync } from "node:zlib";
 
-import { joined } from "../../src/networks.js";
+import { joined } from "../../src/rows.js";
 import { Drawn } from "./drawn.js";
 
 const HERE = new URL("../", import.meta.url);
