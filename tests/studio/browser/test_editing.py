@@ -36,6 +36,12 @@ def longest(page: StudioPage) -> int:
     return lengths.index(max(lengths))
 
 
+def longest_middle(page: StudioPage) -> float:
+    """Seconds at the middle of the longest segment."""
+    segment = page.segments[longest(page)]
+    return float((segment["start"] + segment["end"]) / 2)
+
+
 def test_the_picture_follows_the_sound(page: StudioPage) -> None:
     page.page.keyboard.press("Space")
     page.wait(f"{PLAYED} && window.studio.time > 0.5")
@@ -320,6 +326,49 @@ def test_edits_of_two_pages_within_one_round_trip(shared_desk: Desk, page: Studi
     page.wait("window.studio.ready && window.studio.document.settings.seed === 7")
     page.wait("window.studio.document.segments.some((one) => one.label === 'disgust')")
     assert [s["start"] for s in of_server(page)["segments"] if s["label"] == "disgust"] == [2.0]
+
+
+def test_curves_that_were_asked_for_before_an_edit_do_not_replace_those_after_it(page: StudioPage) -> None:
+    held: list[Any] = []
+    page.page.route("**/api/track.bin", lambda route: held.append((route, route.fetch())), times=1)
+    asked(page.url + "api/edit", {"op": "settings", "seed": 7})  # another page's: everything is fetched again
+    until(lambda: page.page.wait_for_timeout(20) or held)
+    page.page.get_by_role("tab", name="Edit").click()
+    page.page.mouse.click(page.x(longest_middle(page)), page.y("emotion"))
+    slider = page.page.locator("section[aria-label=Segment]").get_by_role("slider")
+    slider.focus()
+    slider.press("End")
+    strongest = "document.querySelector('.stage-now').innerText.includes('1.00')"
+    page.wait(strongest)
+    route, reply = held[0]
+    route.fulfill(response=reply)
+    page.ready()
+    assert page.page.evaluate(strongest)
+
+
+def test_delete_sets_a_slider_back(page: StudioPage) -> None:
+    page.page.get_by_role("tab", name="Edit").click()
+    slider = page.page.get_by_role("slider", name="Expressivity")
+    usual = slider.input_value()
+    slider.focus()
+    for key, changes in (("End", True), ("Delete", False)):
+        with page.changing():
+            slider.press(key)
+        assert (slider.input_value() != usual) == changes
+    assert of_server(page)["settings"]["expressivity"] == float(usual)
+
+
+def test_the_divider_is_let_go_where_the_browser_takes_the_pointer(page: StudioPage) -> None:
+    divider = page.page.locator("#splitter")
+    box = divider.bounding_box()
+    page.page.mouse.move(box["x"] + 300, box["y"] + 3)
+    page.page.mouse.down()
+    page.page.mouse.move(box["x"] + 301, box["y"] + 3)
+    tall = divider.get_attribute("aria-valuenow")
+    page.page.evaluate("() => document.getElementById('splitter').releasePointerCapture(1)")
+    page.page.mouse.move(box["x"] + 300, box["y"] + 1)
+    page.page.mouse.up()
+    assert divider.get_attribute("aria-valuenow") == tall
 
 
 def test_settings_that_wait_outlast_edits_of_another_page(shared_desk: Desk, page: StudioPage) -> None:

@@ -99,6 +99,30 @@ def test_a_microphone_that_goes_ends_live_speech(talking: Desk) -> None:
     assert page.page.get_by_role("button", name="Start", exact=True).is_enabled()
 
 
+SOCKETS = """() => {
+  window.sockets = [];
+  window.WebSocket = class extends WebSocket { constructor(url) { super(url); window.sockets.push(this); } };
+}"""
+"""The page's WebSockets are kept."""
+
+
+def test_live_speech_that_ends_while_the_browser_asks_lets_the_microphone_go(talking: Desk) -> None:
+    page = talking.open(talking.start())
+    page.ready()
+    page.page.evaluate(KEPT)
+    page.page.evaluate(SOCKETS)
+    asks = "() => { const real = navigator.mediaDevices.getUserMedia; window.asking = 0; "
+    asks += "navigator.mediaDevices.getUserMedia = (wanted) => { window.asking += 1; return real(wanted); }; }"
+    page.page.evaluate(asks)
+    page.page.get_by_role("tab", name="Live").click()
+    page.page.get_by_role("button", name="Start", exact=True).click()
+    page.wait("window.asking === 1")
+    page.page.evaluate("() => window.sockets.at(-1).close()")
+    page.page.get_by_text("The live link was closed").wait_for()
+    assert page.page.evaluate("() => window.given.map((track) => track.readyState)") == ["ended"]
+    assert page.page.get_by_role("button", name="Start", exact=True).is_enabled()
+
+
 def test_without_permission_it_is_said(desk: Desk) -> None:
     page = desk.open(desk.start(), permissions=[])
     page.ready()

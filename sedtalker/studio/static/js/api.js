@@ -32,21 +32,14 @@ export async function request(path, options) {
   throw new ApiError(message, reply.status);
 }
 
-/** @param {string} path @returns {Promise<any>} */
-export const getJson = async (path) => (await request(path)).json();
+/** @param {string} path @param {RequestInit} [options] @returns {Promise<any>} */
+export const getJson = async (path, options) => (await request(path, options)).json();
 
-/** @param {string} path @param {unknown} [body] @param {RequestInit} [options] @returns {Promise<any>} */
-export async function post(path, body, options) {
-  const headers = { "Content-Type": "application/json" };
-  const reply = await request(path, { method: "POST", headers, body: JSON.stringify(body ?? {}), ...options });
-  return reply.status === 204 ? null : reply.json();
-}
+/** @param {string} path @param {object} [body] @returns {Promise<any>} */
+export const post = (path, body = {}) => getJson(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
 /** @param {string} path @returns {Promise<any>} */
-export async function remove(path) {
-  const reply = await request(path, { method: "DELETE" });
-  return reply.status === 204 ? null : reply.json();
-}
+export const remove = (path) => getJson(path, { method: "DELETE" });
 
 /**
  * Send a file as it is.
@@ -54,11 +47,11 @@ export async function remove(path) {
  * @param {Blob} blob
  * @param {string} name
  * @param {boolean} [discard] edits that are not saved may be lost
+ * @returns {Promise<any>}
  */
-export async function upload(kind, blob, name, discard = false) {
+export function upload(kind, blob, name, discard = false) {
   const headers = { "Content-Type": "application/octet-stream" };
-  const reply = await request(`${kind}?name=${encodeURIComponent(name)}${discard ? "&discard=true" : ""}`, { method: "POST", headers, body: blob });
-  return reply.json();
+  return getJson(`${kind}?name=${encodeURIComponent(name)}${discard ? "&discard=true" : ""}`, { method: "POST", headers, body: blob });
 }
 
 /**

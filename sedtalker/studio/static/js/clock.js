@@ -34,10 +34,6 @@ class Clock {
     this._time = 0;
   }
 
-  get duration() {
-    return store.duration;
-  }
-
   get playing() {
     return this._backwards || (!this.audio.paused && !this.audio.ended);
   }
@@ -49,7 +45,7 @@ class Clock {
 
   /** Seconds that the picture shows: the heard ones less the delay that the user set. */
   shownTime() {
-    return clamp(this._time - (this.playing ? this.delay : 0), 0, this.duration || Infinity);
+    return clamp(this._time - (this.playing ? this.delay : 0), 0, store.duration || Infinity);
   }
 
   /** @param {number} seconds of delay behind the clock */
@@ -86,7 +82,7 @@ class Clock {
 
   /** @param {number} seconds */
   seek(seconds) {
-    this._time = clamp(seconds, 0, this.duration || 0);
+    this._time = clamp(seconds, 0, store.duration);
     this.audio.currentTime = this._time;
     this._at = performance.now();
     store.changed("seek");
@@ -95,7 +91,7 @@ class Clock {
   async play() {
     if (!store.hasAudio) return;
     this._stopBackwards();
-    if (this._time >= this.duration - 0.02) this.seek(this._start());
+    if (this._time >= store.duration - 0.02) this.seek(this._start());
     if (store.loop && store.region && (this._time < store.region.start || this._time >= store.region.end)) this.seek(store.region.start);
     this.audio.playbackRate = this.rate * Math.max(this.shuttle, 0.0625);
     this._at = performance.now();

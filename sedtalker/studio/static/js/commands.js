@@ -1,16 +1,13 @@
-/** What keys, buttons and menus do. Each is a small function without arguments. */
+/** What keys, buttons and menus do. */
 
-import { post } from "./api.js";
 import { clock } from "./clock.js";
 import { byId, clamp, press } from "./dom.js";
-import { announce, complain } from "./notices.js";
-import { edit, expectJob, step } from "./session.js";
+import { announce } from "./notices.js";
+import { edit, startJob, step } from "./session.js";
 import { INTENSITY, track } from "./signals.js";
 import { store } from "./store.js";
+import { SHORTEST } from "./timeline/preview.js";
 import { view } from "./timeline/view.js";
-
-/** Least length of a segment on either side of a split. */
-const ROOM = 0.02;
 
 /** @returns {number} the chosen segment, or that at the cursor */
 export const current = () => (store.selected >= 0 ? store.selected : store.segmentAt(clock.time()));
@@ -23,7 +20,7 @@ export function split() {
   const t = clock.time();
   const segment = store.segments[store.segmentAt(t)];
   if (!segment) return;
-  if (t - segment.start < ROOM || segment.end - t < ROOM) {
+  if (t - segment.start < SHORTEST || segment.end - t < SHORTEST) {
     announce("The cursor is too near to an edge to split");
     return;
   }
@@ -54,14 +51,11 @@ export function relabel(which) {
   edit({ op: "relabel", index, label }).then((ok) => ok && announce(`Segment ${index + 1} is ${label}`));
 }
 
+/** Kind of the job in which it learns. */
+export const LEARNING = "learning from corrections";
+
 /** The diarizer learns the segments that were labelled by hand, and labels the others again. */
-export async function learn() {
-  try {
-    expectJob((await post("learn")).job, "learning from corrections");
-  } catch (error) {
-    complain(error);
-  }
-}
+export const learn = () => startJob("learn", LEARNING);
 
 /** Back to what was predicted, for one segment. */
 export function resetSegment() {
@@ -121,14 +115,18 @@ export function stepFrames(frames) {
   clock.seek((at + frames) * frame());
 }
 
-/** @param {number} by to the next or the previous segment */
-export function nextSegment(by) {
-  if (!store.segments.length) return;
-  const index = clamp((store.selected < 0 ? store.segmentAt(clock.time()) - (by > 0 ? 1 : 0) : store.selected) + by, 0, store.segments.length - 1);
+/** @param {number} index choose a segment, and go to where it begins */
+function goTo(index) {
   store.select(index);
   clock.seek(store.segments[index].start);
   view.reveal(clock.time());
-  store.changed("view");
+}
+
+/** @param {number} by to the next or the previous segment */
+export function nextSegment(by) {
+  if (!store.segments.length) return;
+  const from = store.selected < 0 ? store.segmentAt(clock.time()) - (by > 0 ? 1 : 0) : store.selected;
+  goTo(clamp(from + by, 0, store.segments.length - 1));
 }
 
 /** To the next segment whose label is in doubt; after the last, the first again. */
@@ -137,10 +135,7 @@ export function nextDoubtful() {
   if (!doubtful.length) return announce("No segment is in doubt");
   const from = current();
   const index = doubtful.find((other) => other > from) ?? doubtful[0];
-  store.select(index);
-  clock.seek(store.segments[index].start);
-  view.reveal(clock.time());
-  store.changed("view");
+  goTo(index);
   announce(`In doubt: segment ${index + 1}, ${doubtful.indexOf(index) + 1} of ${doubtful.length}`);
 }
 
@@ -177,13 +172,9 @@ export function clearSelection() {
 export function zoom(factor) {
   const x = view.x(clock.time());
   view.zoom(factor, x >= 0 && x <= view.width ? x : view.width / 2);
-  store.changed("view");
 }
 
-export function zoomFit() {
-  view.fit();
-  store.changed("view");
-}
+export const zoomFit = () => view.fit();
 
 /** The chosen segment or the region fills the window. */
 export function zoomSelection() {
@@ -191,7 +182,6 @@ export function zoomSelection() {
   if (!chosen) return zoomFit();
   const margin = 0.06 * (chosen.end - chosen.start);
   view.show(chosen.start - margin, chosen.end + margin);
-  store.changed("view");
 }
 
 /** @param {"select" | "draw"} tool */
@@ -202,7 +192,7 @@ export function useTool(tool) {
     button.setAttribute("aria-checked", String(on));
     button.tabIndex = on ? 0 : -1;
   }
-  store.changed("view");
+  store.changed("tool");
 }
 
 export function toggleSnap() {

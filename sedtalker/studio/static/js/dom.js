@@ -49,6 +49,9 @@ addEventListener("click", (event) => {
   if (/** @type {Element} */ (event.target).closest?.("[aria-disabled=true]")) event.stopImmediatePropagation();
 }, { capture: true });
 
+/** @param {string} colour @returns {HTMLElement} a small square of it */
+export const swatch = (colour) => make("span", { class: "swatch", style: `--swatch:${colour}` });
+
 let ids = 0;
 /** @param {string} prefix @returns {string} an id that nothing else has */
 export const freshId = (prefix) => `${prefix}-${++ids}`;

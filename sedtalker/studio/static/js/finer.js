@@ -1,8 +1,8 @@
 /** Fine-grained emotions: curves of the track that no edit changes. Which there are, and which are drawn. */
 
-import { post, remove } from "./api.js";
+import { remove } from "./api.js";
 import { complain } from "./notices.js";
-import { expectJob, refresh } from "./session.js";
+import { refresh, startJob } from "./session.js";
 import { extras } from "./signals.js";
 import { store } from "./store.js";
 
@@ -38,24 +38,14 @@ function arrange() {
   store.changed("finer");
 }
 
-/** Find them in the recording; its progress is a job's. */
-export async function findFiner() {
-  try {
-    expectJob((await post("finer")).job, "fine-grained emotions");
-  } catch (error) {
-    complain(error);
-  }
-}
+/** Kind of the job that finds them. */
+export const FINDING = "fine-grained emotions";
+
+/** Find them in the recording. */
+export const findFiner = () => startJob("finer", FINDING);
 
 /** The track has no further curves any more. */
-export async function dropFiner() {
-  try {
-    await remove("finer");
-    await refresh();
-  } catch (error) {
-    complain(error);
-  }
-}
+export const dropFiner = () => remove("finer").then(refresh).catch(complain);
 
 /** Follow what the server has. */
 export function startFiner() {

@@ -12,9 +12,10 @@ const RATE = 16000;
 const BEFORE = 4;
 /** Taps of the resampler's filter on either side, in input samples at 48 kHz. */
 const TAPS = 24;
+const CLOSED = "The live link was closed by the server.";
 
 /** Any rate to 16 kHz, block after block, by a windowed sinc (Smith 1984). */
-export class Resampler {
+class Resampler {
   /** @param {number} rate of the input */
   constructor(rate) {
     this.step = rate / RATE;
@@ -52,22 +53,21 @@ export class Resampler {
 
 export class LiveLink {
   /**
-   * @param {{onLevel: (loud: number) => void, onClose: (error: Error | null) => void}} handlers
+   * @param {{onLevel: (loud: number) => void, onClose: (error: Error) => void}} handlers `onClose`: it was open and has ended by itself
    * @returns {Promise<LiveLink>}
    */
   static async open(handlers) {
     const link = new LiveLink(handlers);
     try {
-      await link.connect();
+      await link.#connect();
     } catch (error) {
-      link.closed = true;
-      link.socket?.close();
+      link.close();
       throw error;
     }
     return link;
   }
 
-  /** @param {{onLevel: (loud: number) => void, onClose: (error: Error | null) => void}} handlers */
+  /** @param {{onLevel: (loud: number) => void, onClose: (error: Error) => void}} handlers */
   constructor(handlers) {
     this.handlers = handlers;
     /** @type {any} what the server said about its rows */
@@ -79,10 +79,11 @@ export class LiveLink {
     this.intensity = 0;
     this.dropped = 0;
     this.closed = false;
+    this.why = "";
     this.sent = 0;
     /** @type {[number, number][]} samples sent so far, and when the last of them was spoken */
     this.marks = [];
-    /** @type {Float32Array | null} */
+    /** @type {Float32Array | null} the newest weights and head rotation */
     this.row = null;
     /** @type {any} */
     this.microphone = null;
@@ -90,7 +91,7 @@ export class LiveLink {
     this.socket = null;
   }
 
-  async connect() {
+  async #connect() {
     const socket = new WebSocket(socketUrl("live"));
     this.socket = socket;
     socket.binaryType = "arraybuffer";
@@ -107,24 +108,30 @@ export class LiveLink {
         this.about = said;
         resolve(null);
       };
-      socket.onclose = () => reject(new Error("The live link was closed by the server."));
+      socket.onclose = () => reject(new Error(CLOSED));
     });
     socket.onmessage = (message) => this.#take(message.data);
-    socket.onclose = (event) => {
-      if (this.closed) return;
-      this.close();
-      this.handlers.onClose(new Error(event.reason || "The live link was closed by the server."));
-    };
-    this.microphone = await openMicrophone((samples) => this.#send(samples), () => {
-      this.close();
-      this.handlers.onClose(new Error(LOST));
-    });
-    this.resampler = new Resampler(this.microphone.rate);
+    socket.onclose = (event) => this.#fail(event.reason || CLOSED);
+    const microphone = await openMicrophone((samples) => this.#send(samples), () => this.#fail(LOST));
+    if (this.closed) {
+      microphone.close(); // the link has ended while the browser asked
+      throw new Error(this.why);
+    }
+    this.microphone = microphone;
+    this.resampler = new Resampler(microphone.rate);
+  }
+
+  /** @param {string} why it ends by itself */
+  #fail(why) {
+    if (this.closed) return;
+    this.close();
+    this.why = why;
+    if (this.microphone) this.handlers.onClose(new Error(why));
   }
 
   /** @param {Float32Array} samples */
   #send(samples) {
-    if (!this.resampler || this.socket?.readyState !== WebSocket.OPEN) return;
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
     this.handlers.onLevel(Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length));
     const block = this.resampler.push(samples);
     if (!block.length) return;
@@ -138,13 +145,10 @@ export class LiveLink {
   #take(data) {
     if (typeof data === "string") {
       const said = JSON.parse(data);
-      if (said.error) {
-        this.close();
-        this.handlers.onClose(new Error(said.error));
-      } else if (said.type === "dropped") this.dropped += said.rows;
+      if (said.error) this.#fail(said.error);
+      else if (said.type === "dropped") this.dropped += said.rows;
       return;
     }
-    if (!this.about) return;
     const columns = BEFORE + this.about.shapes.length + 3;
     const all = new Float32Array(data);
     for (let at = 0; at + columns <= all.length; at += columns) {
@@ -168,11 +172,6 @@ export class LiveLink {
       if (seconds <= time || i === 0) return at + 1000 * (time - seconds);
     }
     return null;
-  }
-
-  /** @returns {Float32Array | null} the newest weights and head rotation */
-  newest() {
-    return this.row;
   }
 
   close() {

@@ -5,25 +5,25 @@ import { byId, chooseFile, make } from "./dom.js";
 import { startDrop } from "./drop.js";
 import { startFiner } from "./finer.js";
 import { complain, log } from "./notices.js";
-import { buildControls, showControls } from "./panels/controls.js";
+import { buildControls } from "./panels/controls.js";
 import { startDock } from "./panels/dock.js";
 import { buildExport } from "./panels/export.js";
 import { buildFaces } from "./panels/faces.js";
-import { buildFiner, openFiner, showFiner } from "./panels/finer.js";
+import { buildFiner } from "./panels/finer.js";
 import { buildLive, showLive } from "./panels/live.js";
 import { buildMedia } from "./panels/media.js";
 import { startProject } from "./panels/project.js";
-import { buildShapes, openShapes, showShapes } from "./panels/shapes.js";
+import { buildShapes } from "./panels/shapes.js";
 import { showFps, startStatus } from "./panels/status.js";
 import { startProbe } from "./probe.js";
 import { sendFile, start } from "./session.js";
 import { startShortcuts } from "./shortcuts.js";
 import { stage } from "./stage/stage.js";
-import { showNow, startViewTools } from "./stage/view_tools.js";
+import { startViewTools } from "./stage/view_tools.js";
 import { store } from "./store.js";
 import { startTheme } from "./theme.js";
 import { frameTimeline, recolourTimeline, startTimeline } from "./timeline/timeline.js";
-import { showTime, startTransport } from "./transport.js";
+import { startTransport } from "./transport.js";
 
 const counters = { fps: 0, frames: 0 };
 
@@ -37,8 +37,7 @@ function startEmpty() {
     make("button", { class: "primary", text: "Choose a file", onclick: choose }),
   ));
   store.on("state jobs live", () => {
-    const working = [...store.jobs.values()].length > 0;
-    empty.hidden = !store.state || store.hasAudio || working || stage.override !== null;
+    empty.hidden = !store.state || store.hasAudio || store.jobs.size > 0 || stage.override !== null;
   });
 }
 
@@ -51,11 +50,7 @@ function frame() {
   const head = stage.frame();
   const lanes = frameTimeline();
   if (head || lanes || clock.playing) counters.frames += 1;
-  showTime();
-  showNow();
-  showShapes();
-  showControls();
-  showFiner();
+  store.changed("frame");
   const now = performance.now();
   if (now - second >= 1000) {
     counters.fps = Math.round(((counters.frames - drawnBefore) * 1000) / (now - second));
@@ -68,15 +63,15 @@ function frame() {
 function main() {
   addEventListener("error", (event) => log(event.message, "bad"));
   addEventListener("unhandledrejection", (event) => complain(event.reason));
-  startTheme(() => document.readyState !== "loading" && recolourTimeline());
+  startTheme(recolourTimeline);
   startDock("dock-left", "Sources", [
     { name: "media", title: "Recording", build: buildMedia },
     { name: "faces", title: "Face", build: buildFaces },
-    { name: "finer", title: "Fine-grained emotions", build: buildFiner, shown: () => openFiner(true), left: () => openFiner(false) },
+    { name: "finer", title: "Fine-grained emotions", build: buildFiner, needsAudio: true },
   ]);
   startDock("dock-right", "Settings", [
-    { name: "controls", title: "Edit", build: buildControls },
-    { name: "shapes", title: "Shapes", build: buildShapes, shown: () => openShapes(true), left: () => openShapes(false) },
+    { name: "controls", title: "Edit", build: buildControls, needsAudio: true },
+    { name: "shapes", title: "Shapes", build: buildShapes, needsAudio: true },
     { name: "export", title: "Export", build: buildExport },
     { name: "live", title: "Live", build: buildLive },
   ]);

@@ -95,40 +95,37 @@ export function openLog() {
 }
 
 /**
- * Ask which of some things to do; the first is the usual one.
- * @param {{title: string, text: string, actions: Record<string, string>}} question what each is called, by name
- * @returns {Promise<string>} the name; empty: none, or another question is open
+ * Ask something.
+ * @param {string} title
+ * @param {Record<string, string>} actions what can be done, and what each is called; the first is the usual one
+ * @param {...Node} body
+ * @returns {Promise<string>} the action; empty: none, or another question is open
  */
-export function askChoice({ title, text, actions }) {
+function ask(title, actions, ...body) {
   const sheet = byId("ask");
   if (sheet.open) return Promise.resolve("");
-  const buttons = Object.entries(actions).map(([value, name], i) => make("button", { value, class: i ? null : "primary", autofocus: !i, text: name }));
-  fillSheet(sheet, title, make("form", { method: "dialog", class: "block" }, make("p", { text }), make("div", { class: "row" }, ...buttons)));
+  const buttons = Object.entries(actions).map(([value, text], i) => make("button", { value, class: i ? null : "primary", autofocus: !i, text }));
+  fillSheet(sheet, title, make("form", { method: "dialog", class: "block" }, ...body, make("div", { class: "row" }, ...buttons)));
   sheet.returnValue = "";
   sheet.showModal();
   return new Promise((resolve) => sheet.addEventListener("close", () => resolve(sheet.returnValue), { once: true }));
 }
 
 /**
- * Ask for one line of text.
- * @param {{title: string, label: string, value: string, note?: string, action: string}} question
- * @returns {Promise<string | null>}
+ * Ask which of some things to do.
+ * @param {{title: string, text: string, actions: Record<string, string>}} question see `ask`
  */
-export function askText({ title, label, value, note, action }) {
-  const sheet = byId("ask");
+export const askChoice = ({ title, text, actions }) => ask(title, actions, make("p", { text }));
+
+/**
+ * Ask for one line of text.
+ * @param {{title: string, label: string, value: string, note: string, action: string}} question
+ * @returns {Promise<string>} empty: none
+ */
+export async function askText({ title, label, value, note, action }) {
   const input = make("input", { type: "text", value, id: "ask-input", spellcheck: "false", style: "width:100%" });
-  return new Promise((resolve) => {
-    const form = make(
-      "form",
-      { method: "dialog", class: "block", onsubmit: () => resolve(input.value.trim() || null) },
-      make("label", { for: "ask-input", text: label }),
-      input,
-      note ? make("p", { class: "note", text: note }) : null,
-      make("div", { class: "row" }, make("button", { class: "primary", text: action })),
-    );
-    fillSheet(sheet, title, form);
-    sheet.addEventListener("close", () => resolve(null), { once: true });
-    sheet.showModal();
-    input.select();
-  });
+  const asked = ask(title, { done: action }, make("label", { for: "ask-input", text: label }), input, make("p", { class: "note", text: note }));
+  input.focus();
+  input.select();
+  return (await asked) && input.value.trim();
 }

@@ -1,6 +1,7 @@
 /** `window.studio`: what tests and measurements read. Everything is a getter of plain values. */
 
 import { clock } from "./clock.js";
+import { clamp } from "./dom.js";
 import { latency } from "./session.js";
 import { busy } from "./busy.js";
 import { liveNow } from "./panels/live.js";
@@ -16,9 +17,9 @@ export function startProbe(counters) {
     /** whether the page shows what the server has, and nothing is under way */
     get ready() {
       if (!store.state || store.jobs.size || busy.count || (stage.ready && latency.pending !== null)) return false;
-      if (!store.state.face || (stage.ready && !stage.head)) return false;
+      if (stage.ready && !stage.head) return false;
       if (!store.hasAudio) return true;
-      const at = Math.min(Math.max(Math.round(clock.time() * weights.a.fps), 0), weights.a.count - 1);
+      const at = clamp(Math.round(clock.time() * weights.a.fps), 0, weights.a.count - 1);
       return weights.a.known[at] === 1 && (!stage.ready || stage.shown.version === weights.a.version);
     },
     get state() { return store.state; },

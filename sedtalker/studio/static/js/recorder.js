@@ -34,7 +34,6 @@ export async function openMicrophone(take, lost) {
   const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
   node.port.onmessage = (event) => take(event.data);
   for (const track of stream.getTracks()) track.onended = lost;
-  source.connect(node);
   const close = () => {
     node.port.onmessage = null;
     source.disconnect();
@@ -49,11 +48,12 @@ export async function openMicrophone(take, lost) {
     close();
     throw new Error("The browser's sound does not start: it may need headphones or another sound output.");
   }
+  source.connect(node); // last: whoever gets the samples knows their rate
   return { rate: context.sampleRate, latency: context.baseLatency || 0, close };
 }
 
 /** @param {Float32Array[]} blocks mono @param {number} rate @returns {Blob} PCM of 16 bits */
-export function toWav(blocks, rate) {
+function toWav(blocks, rate) {
   const count = blocks.reduce((sum, block) => sum + block.length, 0);
   const view = new DataView(new ArrayBuffer(44 + 2 * count));
   const text = (/** @type {number} */ at, /** @type {string} */ s) => [...s].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
@@ -103,8 +103,8 @@ export class Recorder {
     this.microphone = null;
   }
 
-  /** @returns {Promise<File | null>} the recording; null: too short to be one */
-  async stop() {
+  /** @returns {File} the recording @throws {Error} it is too short to be one */
+  stop() {
     this.microphone.close();
     if (this.count < SHORTEST * this.microphone.rate) throw new Error("That recording is too short: at least a third of a second is needed.");
     const at = new Date().toISOString().slice(0, 19).replaceAll(":", "-").replace("T", " ");

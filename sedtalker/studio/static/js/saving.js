@@ -17,8 +17,7 @@ export async function saveProject() {
 async function save(path, force) {
   dropBanner("overwrite");
   try {
-    const reply = await post("project", { path, force });
-    store.state.project = reply?.project ?? { path: reply?.path ?? path, dirty: false };
+    store.state.project = await post("project", { path, force });
     store.changed("history", "project");
     toast(`Saved: ${store.state.project.path}`);
     return true;
@@ -54,15 +53,12 @@ async function recover() {
 
 /**
  * Offer what a studio that ended had not saved.
- * @param {{saved_at: string | number, audio: string} | null} recovery
+ * @param {{saved_at: number, audio: string} | null} recovery
  * @param {() => Promise<any>} refresh called when it is taken or dropped
  */
 export function showRecovery(recovery, refresh) {
-  if (!recovery) {
-    dropBanner("recovery");
-    return;
-  }
-  const at = new Date(typeof recovery.saved_at === "number" ? recovery.saved_at * 1000 : recovery.saved_at);
+  if (!recovery) return dropBanner("recovery");
+  const at = new Date(recovery.saved_at * 1000);
   const act = (/** @type {() => Promise<any>} */ call) => async () => {
     try {
       if ((await call()) === null) return;

@@ -15,8 +15,6 @@ import { leaveWork, showRecovery } from "./saving.js";
 import { peaks, track, weights } from "./signals.js";
 import { store } from "./store.js";
 
-/** Seconds on either side of an edit that the decoder may change, where the server does not say. */
-const CONTEXT = 4;
 /** Recordings up to so long are decoded whole. */
 const SHORT = 60;
 /** Seconds around the cursor that are fetched first after an edit. */
@@ -38,14 +36,13 @@ export const refresh = () => whileBusy(takeState);
 
 async function takeState() {
   const state = await getJson("state");
-  const audio = state.audio ? `${state.audio.id ?? ""}|${state.audio.name}|${state.duration}` : "";
-  const face = state.face ? `${state.face.id ?? ""}|${state.face.name}|${state.face.vertices}` : "";
+  const [audio, face] = [state.audio?.id ?? "", state.face.id];
   const [newAudio, newFace] = [audio !== shownAudio, face !== shownFace];
   const revision = store.state?.revision;
   if (state.voice !== store.state?.voice) store.selected = -1;
   store.takeDocument(state.document, true);
   store.state = state;
-  for (const job of state.jobs ?? []) takeJob({ type: "progress", ...job, job: job.job ?? job.id });
+  for (const job of state.jobs) takeJob({ type: "progress", ...job });
   [shownAudio, shownFace] = [audio, face];
   if (newAudio) await takeAudio();
   if (newFace) store.changed("face");
@@ -79,8 +76,8 @@ function resetWeights() {
 }
 
 /** Fetch in the background what of the face is missing. */
-export function fillWeights() {
-  if (!store.hasAudio || !store.state?.face) return;
+function fillWeights() {
+  if (!store.hasAudio) return;
   const arrived = () => store.changed("weights");
   weights.a.fill(() => clock.time(), arrived, () => decoded >= store.state.revision).catch(complain);
   if (store.state.compare) weights.b.fill(() => clock.time(), arrived, () => true).catch(complain);
@@ -185,12 +182,9 @@ function takeEdit(reply) {
   store.takeDocument(reply.document);
   Object.assign(store.state, rest);
   store.changed("document", "history");
-  if (!changed && !decoded) return;
-  const length = store.duration;
-  const span = changed ?? [0, length];
-  dirtyTrack = union(dirtyTrack, span);
-  const guess = length <= SHORT ? [0, length] : [Math.max(0, span[0] - CONTEXT), Math.min(length, span[1] + CONTEXT)];
-  dirtyWeights = union(dirtyWeights, decoded ?? guess);
+  if (!changed) return;
+  dirtyTrack = union(dirtyTrack, changed);
+  dirtyWeights = union(dirtyWeights, decoded);
 }
 
 /** @param {number} started when the gesture ended; fetch what changed and measure until it is drawn */
@@ -202,7 +196,7 @@ async function fetchChanged(started) {
   /** @type {Promise<void>[]} */
   const waits = [];
   latency.pending = null;
-  if (spanWeights && store.state.face) {
+  if (spanWeights) {
     weights.a.forget(spanWeights);
     const now = clock.time();
     const near = [Math.max(spanWeights[0], now - NEAR), Math.min(spanWeights[1], now + NEAR)];
@@ -266,6 +260,15 @@ export async function sendFile(file, kind) {
 /** @param {string} job that the server has just begun @param {string} kind */
 export const expectJob = (job, kind) => takeJob({ type: "progress", job, kind, step: "starting", done: 0, total: 0 });
 
+/** @param {string} path where the server is asked for a job @param {string} kind @param {object} [values] */
+export async function startJob(path, kind, values) {
+  try {
+    expectJob((await post(path, values)).job, kind);
+  } catch (error) {
+    complain(error);
+  }
+}
+
 /** @param {File} file @returns {Promise<string>} RTTM says who speaks, or with which emotion */
 async function sortOfTurns(file) {
   const rows = (await file.slice(0, 4000).text()).split("\n").map((line) => line.trim().split(/\s+/));
@@ -311,13 +314,7 @@ function takeJob(event) {
 }
 
 /** @param {string} job */
-export async function cancelJob(job) {
-  try {
-    await post(`jobs/${encodeURIComponent(job)}/cancel`);
-  } catch (error) {
-    complain(error);
-  }
-}
+export const cancelJob = (job) => post(`jobs/${encodeURIComponent(job)}/cancel`).catch(complain);
 
 const EARLIER = "This address is of an earlier start of the studio. Open the address that it printed last.";
 

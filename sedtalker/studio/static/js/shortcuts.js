@@ -114,7 +114,7 @@ export function startShortcuts() {
 }
 
 /** The sheet of shortcuts. */
-export function openHelp() {
+function openHelp() {
   const apple = /Mac|iP/.test(navigator.platform);
   const sections = TABLE.map(([title, rows]) =>
     make("section", {}, make("h3", { text: title }), make("ul", {}, ...rows.map((row) =>
@@ -124,7 +124,7 @@ export function openHelp() {
   const mouse = make("section", {}, make("h3", { text: "Mouse and fingers" }), make("ul", {}, ...[
     ["Seek", "Click"], ["Mark a region", "Drag over the sound"], ["Scrub", "Drag over the ruler"], ["Edge, segment, point", "Drag"],
     ["Without snapping", "Alt drag"], ["Menu of a segment", "Right click"], ["Remove a point", "Alt click"],
-    ["Scroll", "Wheel"], ["Zoom", "Ctrl wheel, pinch"],
+    ["Set a slider back", "Double click, Del"], ["Scroll", "Wheel"], ["Zoom", "Ctrl wheel, pinch"],
   ].map(([about, shown]) => make("li", {}, make("span", { text: about }), make("kbd", { text: shown })))));
   const sheet = byId("help");
   fillSheet(sheet, "Keyboard", make("div", { class: "keys" }, ...sections, mouse));

@@ -4,38 +4,40 @@
  */
 
 import { getFloats } from "./api.js";
+import { clamp } from "./dom.js";
 
 /** Columns of the track: the posterior comes first. */
 export const INTENSITY = 7;
 export const VALENCE = 8;
 export const AROUSAL = 9;
-export const CONFIDENCE = 10;
 const TRACK_COLUMNS = 11;
-/** Each level of a pyramid has a quarter of the rows of the one below. */
-const STEP = 4;
+/** Rows of the shortest level of a pyramid, at least. */
+const SHORTEST_LEVEL = 64;
 
-/**
- * Means of rows over ever longer stretches, so that a whole recording is drawn from as many rows as there are pixels.
- * @param {Float32Array} rows @param {number} columns
- * @returns {{rows: Float32Array, step: number}[]}
- */
-function meanPyramid(rows, columns) {
-  const levels = [{ rows, step: 1 }];
-  for (;;) {
-    const below = levels[levels.length - 1];
-    const count = Math.floor(below.rows.length / columns / STEP);
-    if (count < 64) return levels;
-    const above = new Float32Array(count * columns);
-    for (let i = 0; i < count; i++) {
-      for (let c = 0; c < columns; c++) {
-        let sum = 0;
-        for (let k = 0; k < STEP; k++) sum += below.rows[(i * STEP + k) * columns + c];
-        above[i * columns + c] = sum / STEP;
+/** Rows over ever longer stretches, so that a whole recording is drawn from as many rows as there are pixels. */
+class Pyramid {
+  /** @param {Float32Array} rows @param {number} columns @param {number} rate rows a second @param {(a: number, b: number, column: number) => number} merged one value for those of two neighbours */
+  constructor(rows, columns, rate, merged) {
+    let level = { rows, rate, count: rows.length / columns };
+    this.levels = [level];
+    while (level.count >= 2 * SHORTEST_LEVEL) {
+      const below = level.rows;
+      level = { rows: new Float32Array(Math.floor(level.count / 2) * columns), rate: level.rate / 2, count: Math.floor(level.count / 2) };
+      for (let i = 0; i < level.count; i++) {
+        for (let c = 0, at = 2 * i * columns; c < columns; c++, at++) level.rows[i * columns + c] = merged(below[at], below[at + columns], c);
       }
+      this.levels.push(level);
     }
-    levels.push({ rows: above, step: below.step * STEP });
+  }
+
+  /** @param {number} pixels a second of the picture @returns {{rows: Float32Array, rate: number, count: number}} at least a row a pixel where there are so many */
+  at(pixels) {
+    return this.levels.findLast((level) => level.rate >= pixels) ?? this.levels[0];
   }
 }
+
+/** @type {(a: number, b: number) => number} */
+const mean = (a, b) => (a + b) / 2;
 
 /** Curves over time, a row every 20 ms: the dense emotion track, or its further curves. */
 export class Track {
@@ -49,8 +51,14 @@ export class Track {
 
   /** Forget everything. */
   clear() {
-    this.rows = new Float32Array(0);
-    this.levels = meanPyramid(this.rows, this.columns);
+    this.revision = -1;
+    this.#take(new Float32Array(0));
+  }
+
+  /** @param {Float32Array} rows all of them */
+  #take(rows) {
+    this.rows = rows;
+    this.pyramid = new Pyramid(rows, this.columns, this.rate, mean);
   }
 
   /** @returns {number} how many rows there are */
@@ -62,28 +70,26 @@ export class Track {
   async load(span) {
     const query = span ? `?from=${span[0].toFixed(4)}&to=${span[1].toFixed(4)}` : "";
     const { values, header } = await getFloats(`${this.path}${query}`);
-    const first = span ? header("X-Start-Index") : 0;
-    this.rate = header("X-Rate") || this.rate;
-    if (span && (first * this.columns + values.length) <= this.rows.length) this.rows.set(values, first * this.columns);
-    else if (!span) {
-      this.rows = values;
-      this.columns = header("X-Columns") || this.columns;
-    } else return this.load(null);
-    this.levels = meanPyramid(this.rows, this.columns);
+    const [revision, first] = [header("X-Revision"), header("X-Start-Index") * this.columns];
+    // What was asked for before an edit may come after what was asked for later: it is of no use any more.
+    if (revision < this.revision || (span && first + values.length > this.rows.length)) return this.load(null);
+    this.revision = revision;
+    this.rate = header("X-Rate");
+    if (span) this.rows.set(values, first);
+    else this.columns = header("X-Columns");
+    this.#take(span ? this.rows : values);
   }
 
-  /** @param {number} pixels a second of the picture @returns {{rows: Float32Array, rate: number, count: number}} rows that are about a pixel apart */
+  /** See `Pyramid`. @param {number} pixels */
   at(pixels) {
-    let level = this.levels[0];
-    for (const next of this.levels) if (this.rate / next.step >= pixels) level = next;
-    return { rows: level.rows, rate: this.rate / level.step, count: level.rows.length / this.columns };
+    return this.pyramid.at(pixels);
   }
 
   /** @param {number} time @param {number} column @returns {number} interpolated */
   value(time, column) {
     const count = this.count;
     if (!count) return 0;
-    const place = Math.min(Math.max(time * this.rate - 0.5, 0), count - 1);
+    const place = clamp(time * this.rate - 0.5, 0, count - 1);
     const index = Math.floor(place);
     const next = Math.min(index + 1, count - 1);
     const a = this.rows[index * this.columns + column];
@@ -92,46 +98,27 @@ export class Track {
 }
 
 /** Least and greatest sample of stretches of the sound. */
-export class Peaks {
+class Peaks {
   constructor() {
-    /** @type {{pairs: Float32Array, step: number}[]} */
-    this.levels = [{ pairs: new Float32Array(0), step: 1 }];
-    this.rate = 1;
-    this.loudest = 1e-4;
+    this.#take(new Float32Array(0), 1);
+  }
+
+  /** @param {Float32Array} pairs @param {number} rate of them */
+  #take(pairs, rate) {
+    this.loudest = pairs.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-4);
+    this.pyramid = new Pyramid(pairs, 2, rate, (a, b, column) => (column ? Math.max(a, b) : Math.min(a, b)));
   }
 
   /** @param {number} duration */
   async load(duration) {
-    const bins = Math.min(Math.max(Math.ceil(duration * 2000), 16), 600000);
+    const bins = clamp(Math.ceil(duration * 2000), 16, 600000);
     const { values } = await getFloats(`peaks?bins=${bins}`);
-    this.rate = values.length / 2 / Math.max(duration, 1e-6);
-    this.loudest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-4);
-    const levels = [{ pairs: values, step: 1 }];
-    for (;;) {
-      const below = levels[levels.length - 1];
-      const count = Math.floor(below.pairs.length / 2 / STEP);
-      if (count < 64) break;
-      const above = new Float32Array(count * 2);
-      for (let i = 0; i < count; i++) {
-        let low = Infinity;
-        let high = -Infinity;
-        for (let k = 0; k < STEP; k++) {
-          low = Math.min(low, below.pairs[2 * (i * STEP + k)]);
-          high = Math.max(high, below.pairs[2 * (i * STEP + k) + 1]);
-        }
-        above[2 * i] = low;
-        above[2 * i + 1] = high;
-      }
-      levels.push({ pairs: above, step: below.step * STEP });
-    }
-    this.levels = levels;
+    this.#take(values, values.length / 2 / Math.max(duration, 1e-6));
   }
 
-  /** @param {number} pixels a second @returns {{pairs: Float32Array, rate: number, count: number}} at least a pair a pixel where there are so many */
+  /** See `Pyramid`. @param {number} pixels */
   at(pixels) {
-    let level = this.levels[0];
-    for (const next of this.levels) if (this.rate / next.step >= pixels) level = next;
-    return { pairs: level.pairs, rate: this.rate / level.step, count: level.pairs.length / 2 };
+    return this.pyramid.at(pixels);
   }
 }
 
@@ -207,7 +194,7 @@ export class Weights {
    */
   missing(time, whole) {
     if (!this.count) return this.duration > 0 ? [0, Math.min(this.duration, PIECE)] : null;
-    const from = Math.min(Math.max(Math.floor(time * this.fps), 0), this.count - 1);
+    const from = clamp(Math.floor(time * this.fps), 0, this.count - 1);
     let first = this.known.indexOf(0, from);
     if (!whole && (first < 0 || first >= from + AHEAD * this.fps)) return null;
     if (first < 0) first = this.known.indexOf(0);
@@ -246,7 +233,7 @@ export class Weights {
   sample(time, out) {
     const { rows, columns, count } = this;
     if (!count || !columns) return false;
-    const place = Math.min(Math.max(time * this.fps, 0), count - 1);
+    const place = clamp(time * this.fps, 0, count - 1);
     const index = Math.floor(place);
     const share = place - index;
     const a = index * columns;

@@ -2,7 +2,7 @@
 
 import { post } from "./api.js";
 import { announce, complain } from "./notices.js";
-import { expectJob, refresh } from "./session.js";
+import { expectJob, refresh, startJob } from "./session.js";
 import { store } from "./store.js";
 
 /** @typedef {{name: string, active: boolean, face: string, turns: [number, number][], segments: import("./store.js").Segment[], envelope: [number, number][]}} Speaker */
@@ -50,10 +50,4 @@ export const swap = (name, other) => change({ op: "swap", name, other }, `${name
 export const merge = (name, other) => change({ op: "merge", name, other }, "");
 
 /** @param {string} how auto, channels, or how many */
-export async function findSpeakers(how) {
-  try {
-    expectJob((await post("speakers", { speakers: how })).job, "finding the speakers");
-  } catch (error) {
-    complain(error);
-  }
-}
+export const findSpeakers = (how) => startJob("speakers", "finding the speakers", { speakers: how });

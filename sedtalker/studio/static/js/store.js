@@ -1,11 +1,12 @@
 /**
  * What the page knows, and who wants to be called when a part of it changes.
  *
- * Parts: state (all of it), document, track, weights, face, audio, jobs, selection, view, live, connection, light.
+ * Parts: state (all of it), document, track, weights, face, audio, jobs, selection, tool, live, connection, and frame, once a
+ * picture.
  */
 
-/** @typedef {{start: number, end: number, label: string, base_label?: string, confidence?: number, intensity?: number, uncertain?: boolean}} Segment */
-/** @typedef {{segments: Segment[], settings: Record<string, any>, envelope: [number, number][], intensity?: {points: [number, number][]}[], bursts?: Burst[], edited?: boolean}} Doc */
+/** @typedef {{start: number, end: number, label: string, base_label: string, confidence: number, intensity: number, uncertain: boolean}} Segment */
+/** @typedef {{segments: Segment[], settings: Record<string, any>, envelope: [number, number][], intensity: {points: [number, number][]}[], bursts: Burst[], edited: boolean}} Doc */
 /** @typedef {{index: number, start: number, end: number, kind: string, confidence: number}} Burst */
 
 class Store {
@@ -62,6 +63,11 @@ class Store {
     return this.state?.labels ?? [];
   }
 
+  /** @param {string} kind @returns {any} the job of that kind that is under way, if there is one */
+  job(kind) {
+    return [...this.jobs.values()].find((job) => job.kind === kind);
+  }
+
   /** @param {string} label @returns {string} its colour */
   colour(label) {
     return this.state?.colours?.[label] ?? "#888888";
@@ -112,5 +118,8 @@ class Store {
     this.changed("selection");
   }
 }
+
+/** @param {Segment} segment @returns {boolean} whether somebody gave it another label than was predicted */
+export const byHand = (segment) => segment.base_label !== segment.label;
 
 export const store = new Store();

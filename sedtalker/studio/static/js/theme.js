@@ -4,14 +4,16 @@ const KEY = "sedtalker-studio-theme";
 const system = matchMedia("(prefers-color-scheme: light)");
 
 /** @returns {"light" | "dark"} */
-export function theme() {
+const ofSystem = () => (system.matches ? "light" : "dark");
+
+/** @returns {"light" | "dark"} */
+function theme() {
   const kept = localStorage.getItem(KEY);
-  if (kept === "light" || kept === "dark") return kept;
-  return system.matches ? "light" : "dark";
+  return kept === "light" || kept === "dark" ? kept : ofSystem();
 }
 
-/** @param {() => void} [changed] called after every change */
-export function startTheme(changed = () => {}) {
+/** @param {() => void} changed called at the beginning and after every change */
+export function startTheme(changed) {
   const apply = () => {
     document.documentElement.dataset.theme = theme();
     changed();
@@ -20,7 +22,7 @@ export function startTheme(changed = () => {}) {
   document.getElementById("theme")?.addEventListener("click", () => {
     const next = theme() === "dark" ? "light" : "dark";
     // Following the system again is a choice too: the key goes when both agree.
-    if (next === (system.matches ? "light" : "dark")) localStorage.removeItem(KEY);
+    if (next === ofSystem()) localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, next);
     apply();
   });

@@ -30,6 +30,7 @@ export function startTransport() {
     setIcon(byId("play"), clock.playing ? "pause" : "play");
     byId("play").setAttribute("aria-label", clock.playing ? "Pause" : "Play");
   });
+  store.on("frame", showTime);
   store.on("region", () => press(byId("loop"), store.loop));
   store.on("state document history", () => {
     enable(byId("undo"), store.state?.can_undo);
@@ -73,7 +74,7 @@ function startSplitter() {
     const [y, height] = [event.clientY, byId("lower").clientHeight];
     const move = (/** @type {PointerEvent} */ now) => set(height + y - now.clientY);
     bar.addEventListener("pointermove", move);
-    bar.addEventListener("pointerup", () => bar.removeEventListener("pointermove", move), { once: true });
+    bar.addEventListener("lostpointercapture", () => bar.removeEventListener("pointermove", move), { once: true });
   });
   bar.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const by = { ArrowUp: 24, ArrowDown: -24 }[event.key];
@@ -83,11 +84,8 @@ function startSplitter() {
   });
 }
 
-let shown = "";
 /** Once a frame. */
-export function showTime() {
+function showTime() {
   const text = timecode(clock.time());
-  if (text === shown) return;
-  shown = text;
-  byId("timecode").textContent = text;
+  if (byId("timecode").textContent !== text) byId("timecode").textContent = text;
 }

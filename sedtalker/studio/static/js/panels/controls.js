@@ -1,17 +1,16 @@
 /** The tab of settings: the chosen segment, and what holds for the whole recording. */
 
 import * as command from "../commands.js";
-import { burstName, capital, enable, freshId, icon, make } from "../dom.js";
+import { burstName, capital, enable, freshId, icon, make, press, swatch } from "../dom.js";
 import { clock } from "../clock.js";
 import { edit } from "../session.js";
-import { store } from "../store.js";
+import { byHand, store } from "../store.js";
 import { block } from "./dock.js";
 import { slider } from "./slider.js";
 
 /** @param {HTMLElement} panel */
 export function buildControls(panel) {
   panel.append(segmentBlock(), burstBlock(), globalBlock(), directionBlock(), regionBlock(), motionBlock(), soundBlock());
-  store.on("state", () => panel.toggleAttribute("inert", !store.hasAudio));
 }
 
 /** @returns {HTMLElement} the chosen segment: emotion, times, intensity */
@@ -53,10 +52,10 @@ function segmentBlock() {
     if (!segment) return;
     if (labels.children.length !== store.labels.length) {
       labels.replaceChildren(...store.labels.map((label, i) =>
-        make("button", { "data-label": label, title: `Key ${i + 1}`, onclick: () => command.relabel(i) }, make("span", { class: "swatch", style: `--swatch:${store.colour(label)}` }), capital(label)),
+        make("button", { "data-label": label, title: `Key ${i + 1}`, onclick: () => command.relabel(i) }, swatch(store.colour(label)), capital(label)),
       ));
     }
-    for (const button of labels.children) button.setAttribute("aria-pressed", String(button.dataset.label === segment.label));
+    for (const button of labels.children) press(button, button.dataset.label === segment.label);
     title.textContent = `Segment ${index + 1} of ${store.segments.length}`;
     if (document.activeElement !== start) start.value = segment.start.toFixed(2);
     if (document.activeElement !== end) end.value = segment.end.toFixed(2);
@@ -64,15 +63,15 @@ function segmentBlock() {
     end.disabled = index === store.segments.length - 1;
     strength.set(command.meanIntensity(index));
     reset.hidden = !store.document?.edited;
-    const byHand = segment.base_label && segment.base_label !== segment.label;
-    about.textContent = byHand ? `Set by hand; predicted: ${segment.base_label}.` : `Confidence ${(segment.confidence ?? 1).toFixed(2)}${segment.uncertain ? ", in doubt" : ""}.`;
+    about.textContent = byHand(segment) ? `Set by hand; predicted: ${segment.base_label}.` : `Confidence ${segment.confidence.toFixed(2)}${segment.uncertain ? ", in doubt" : ""}.`;
     doubtful.hidden = !store.segments.some((other) => other.uncertain);
-    learn.hidden = new Set(store.segments.filter((other) => other.base_label && other.base_label !== other.label).map((other) => other.label)).size < 2;
-    enable(learn, ![...store.jobs.values()].some((job) => job.kind === "learning from corrections"));
+    learn.hidden = new Set(store.segments.filter(byHand).map((other) => other.label)).size < 2;
+    enable(learn, !store.job(command.LEARNING));
     shown = index;
   };
   store.on("document selection track seek jobs", show);
-  panelClock(() => {
+  // While it plays, the segment at the cursor is shown.
+  store.on("frame", () => {
     if (store.selected < 0 && store.segmentAt(clock.time()) !== shown) show();
   });
   show();
@@ -99,13 +98,6 @@ function burstBlock() {
   element.hidden = true;
   return element;
 }
-
-/** @type {(() => void)[]} */
-const ticks = [];
-/** @param {() => void} callback */
-const panelClock = (callback) => ticks.push(callback);
-/** Once a frame: while it plays, the segment at the cursor is shown. */
-export const showControls = () => ticks.forEach((tick) => tick());
 
 /** Settings with a control of their own place; all others with a range get a slider below "Whole recording".
  * @type {Set<string>} */

@@ -1,14 +1,9 @@
 /** Docks: a row of tabs and the panel of the chosen one. */
 
-import { byId, freshId, make } from "../dom.js";
+import { byId, freshId, icon, make } from "../dom.js";
+import { store } from "../store.js";
 
-/** @typedef {{name: string, title: string, build: (panel: HTMLElement) => void, shown?: () => void, left?: () => void}} Tab */
-
-/** @type {Map<string, () => void>} how to show a tab, by its name */
-const openers = new Map();
-
-/** @param {string} name of a tab */
-export const openTab = (name) => openers.get(name)?.();
+/** @typedef {{name: string, title: string, build: (panel: HTMLElement) => void, needsAudio?: boolean}} Tab */
 
 /**
  * @param {string} id of the dock
@@ -20,27 +15,23 @@ export function startDock(id, title, tabs) {
   const parts = tabs.map((tab) => {
     const [button, panel] = [freshId("tab"), freshId("panel")];
     return {
-      tab,
       button: make("button", { role: "tab", id: button, "aria-controls": panel, text: tab.title, "data-tab": tab.name }),
       panel: make("div", { role: "tabpanel", id: panel, "aria-labelledby": button, class: "panel", tabindex: "0", hidden: true, "data-panel": tab.name }),
     };
   });
   let open = -1;
   const show = (/** @type {number} */ index) => {
-    if (index === open) return;
-    if (open >= 0) parts[open].tab.left?.();
     open = index;
     parts.forEach(({ button, panel }, i) => {
       button.setAttribute("aria-selected", String(i === index));
       button.tabIndex = i === index ? 0 : -1;
       panel.hidden = i !== index;
     });
-    parts[index].tab.shown?.();
   };
-  parts.forEach(({ tab, button, panel }, i) => {
-    tab.build(panel);
+  parts.forEach(({ button, panel }, i) => {
+    tabs[i].build(panel);
     button.addEventListener("click", () => show(i));
-    openers.set(tab.name, () => show(i));
+    if (tabs[i].needsAudio) store.on("state", () => panel.toggleAttribute("inert", !store.hasAudio));
   });
   row.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -58,6 +49,9 @@ export function startDock(id, title, tabs) {
 /**
  * A part of a panel under a heading.
  * @param {string} title
- * @param {...(Node | null | false)} children
+ * @param {...Node} children
  */
-export const block = (title, ...children) => make("section", { class: "block" }, title ? make("h2", {}, title) : null, ...children);
+export const block = (title, ...children) => make("section", { class: "block" }, make("h2", { text: title }), ...children);
+
+/** @param {string} name of a file that is open @param {string} note what is in it @returns {HTMLElement} */
+export const source = (name, note) => make("div", { class: "source" }, icon("file"), make("strong", { text: name, title: name }), make("span"), make("small", { text: note }));

@@ -1,9 +1,8 @@
 /** The tab of export: formats, what they need to know, progress, and what came out. */
 
-import { post } from "../api.js";
 import { bytesText, capital, enable, icon, make } from "../dom.js";
 import { complain } from "../notices.js";
-import { cancelJob, expectJob } from "../session.js";
+import { cancelJob, startJob } from "../session.js";
 import { speakers } from "../speakers.js";
 import { store } from "../store.js";
 import { block } from "./dock.js";
@@ -22,8 +21,7 @@ export function buildExport(panel) {
   const everybody = make("label", { class: "check", hidden: true }, all, make("span", {}, "All speakers", make("small", { text: "and who speaks when, as RTTM" })));
   const go = make("button", { class: "primary wide", text: "Export" });
   const [said, bar] = [make("p", { class: "note" }), make("progress", { max: 1, value: 0, "aria-label": "Export" })];
-  let running = "";
-  const progress = make("div", { class: "block", hidden: true }, said, bar, make("button", { text: "Cancel", onclick: () => cancelJob(running) }));
+  const progress = make("div", { class: "block", hidden: true }, said, bar, make("button", { text: "Cancel", onclick: () => cancelJob(store.job("export").job) }));
   const results = make("div", { class: "downloads" });
   panel.append(
     block("Formats", list),
@@ -43,24 +41,18 @@ export function buildExport(panel) {
     everybody.hidden = !speakers().length;
     show(store.state?.exports?.at(-1)); // such as those that were ready while no page was open
   });
-  go.addEventListener("click", async () => {
+  go.addEventListener("click", () => {
     const formats = [...list.querySelectorAll("input:checked")].map((box) => box.value);
     if (!formats.length) return complain(new Error("Choose at least one format."));
     results.replaceChildren();
-    try {
-      const { job } = await post("export", { formats, targets: targets.value, size: Number(size.value), everybody: all.checked && speakers().length > 0 });
-      expectJob(job, "export");
-    } catch (error) {
-      complain(error);
-    }
+    startJob("export", "export", { formats, targets: targets.value, size: Number(size.value), everybody: all.checked && speakers().length > 0 });
   });
   store.on("jobs", () => {
-    const job = [...store.jobs.values()].find((each) => each.kind === "export");
+    const job = store.job("export");
     progress.hidden = !job;
     enable(go, !job && store.hasAudio);
     if (!job) return;
     const share = job.total ? job.done / job.total : 0;
-    running = job.job;
     said.textContent = `${capital(job.step ?? "working")}, ${Math.round(share * 100)} %`;
     bar.value = share;
   });

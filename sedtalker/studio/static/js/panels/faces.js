@@ -1,14 +1,14 @@
 /** The tab of the face: built-in faces, a mesh of one's own, how well it was fitted, and its landmarks. */
 
-import { getJson, post } from "../api.js";
-import { chooseFile, enable, icon, make, press } from "../dom.js";
+import { getJson } from "../api.js";
+import { chooseFile, enable, make, press } from "../dom.js";
 import { endings } from "../kinds.js";
 import { complain } from "../notices.js";
-import { expectJob, sendFile } from "../session.js";
+import { sendFile, startJob } from "../session.js";
 import { landmarks } from "../stage/landmarks.js";
 import { stage } from "../stage/stage.js";
 import { store } from "../store.js";
-import { block } from "./dock.js";
+import { block, source } from "./dock.js";
 
 /** @param {HTMLElement} grid fill it with the faces that there are */
 async function listFaces(grid) {
@@ -17,14 +17,7 @@ async function listFaces(grid) {
     const picture = make("img", { src: face.thumbnail, alt: "", loading: "lazy", width: 72, height: 72 });
     return make("button", {
       class: "face", "data-face": face.name, "aria-pressed": "false", title: face.title,
-      onclick: async () => {
-        try {
-          const { job } = await post("face", { name: face.name });
-          expectJob(job, "register");
-        } catch (error) {
-          complain(error);
-        }
-      },
+      onclick: () => startJob("face", "register", { name: face.name }),
     }, picture, make("span", { text: face.name }));
   }));
 }
@@ -56,16 +49,14 @@ function landmarkBlock() {
       complain(error);
     }
   });
-  send.addEventListener("click", () => landmarks.send().catch(complain));
+  send.addEventListener("click", () => landmarks.send());
   back.addEventListener("click", () => landmarks.restore());
   const renew = () => {
     press(show, landmarks.shown);
-    const registers = [...store.jobs.values()].some((job) => job.kind === "register");
-    for (const button of [send, back]) enable(button, landmarks.moved.size > 0 && !registers);
+    for (const button of [send, back]) enable(button, landmarks.moved.size > 0 && !store.job("register"));
     note.textContent = landmarks.about ?? note.textContent;
   };
-  landmarks.watch(renew);
-  store.on("jobs", renew);
+  store.on("jobs landmarks", renew);
   return block("Landmarks", note, make("div", { class: "row" }, show), make("div", { class: "row" }, send, back));
 }
 
@@ -94,7 +85,7 @@ export function buildFaces(panel) {
     }
     const face = store.state?.face;
     const own = face && face.kind !== "builtin";
-    now.replaceChildren(...(own ? [make("div", { class: "source" }, icon("file"), make("strong", { text: face.name }), make("span"), make("small", { text: `${face.vertices.toLocaleString()} vertices, ${face.shapes.length} shapes` }))] : []));
+    now.replaceChildren(...(own ? [source(face.name, `${face.vertices.toLocaleString()} vertices, ${face.shapes.length} shapes`)] : []));
     quality.hidden = !face?.report;
     if (face?.report) report.replaceChildren(...reportRows(face.report));
     marks.hidden = !own || !stage.ready;

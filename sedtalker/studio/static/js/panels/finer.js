@@ -2,7 +2,7 @@
 
 import { clock } from "../clock.js";
 import { capital, enable, make } from "../dom.js";
-import { drawCurve, drawnCurves, dropFiner, findFiner, finerCurves, finerTop, MOST } from "../finer.js";
+import { drawCurve, drawnCurves, dropFiner, FINDING, findFiner, finerCurves, finerTop, MOST } from "../finer.js";
 import { extras } from "../signals.js";
 import { store } from "../store.js";
 
@@ -11,7 +11,6 @@ const PAUSE = 50;
 
 /** @type {Map<string, {row: HTMLElement, box: HTMLInputElement, meter: HTMLElement, output: HTMLElement, column: number, value: number}>} */
 const rows = new Map();
-let open = false;
 let filter = "";
 
 /** @param {import("../finer.js").Curve} curve */
@@ -37,16 +36,16 @@ export function buildFiner(panel) {
   const drop = make("button", { class: "link", text: "Remove", title: "The track has no fine-grained emotions any more", onclick: dropFiner });
   const some = make("section", { class: "block", hidden: true }, make("h2", {}, "Fine-grained emotions", drop), about, make("div", { class: "row" }, search), list, empty);
   panel.append(none, some);
+  store.on("frame", () => { if (!panel.hidden) showFiner(); }); // the bars live only while they are seen
   search.addEventListener("input", () => {
     filter = search.value.trim().toLowerCase();
     for (const [name, { row }] of rows) row.hidden = !name.toLowerCase().includes(filter);
     empty.hidden = [...rows.values()].some(({ row }) => !row.hidden);
   });
   const renew = () => {
-    const running = [...store.jobs.values()].some((job) => job.kind === "fine-grained emotions");
+    const running = store.job(FINDING);
     enable(find, !running && store.hasAudio);
     find.textContent = running ? "Finding them …" : "Find fine-grained emotions";
-    panel.toggleAttribute("inert", !store.hasAudio);
   };
   store.on("state jobs", renew);
   store.on("finer", () => {
@@ -70,21 +69,14 @@ export function buildFiner(panel) {
       row.box.title = row.box.disabled ? `At most ${MOST} are drawn` : "Draw it below valence and arousal";
     }
     about.textContent = `Hints, not labels. Up to ${MOST} are drawn in the timeline, where rows reach to ${finerTop().toFixed(1)}; the bars show the cursor.`;
-    showFiner(true);
   });
   renew();
 }
 
-/** @param {boolean} shown the bars live only while they are seen */
-export function openFiner(shown) {
-  open = shown;
-  if (shown) showFiner(true);
-}
-
 let last = 0;
-/** Once a frame; the bars twenty times a second. @param {boolean} [now] at once */
-export function showFiner(now = false) {
-  if (!open || !rows.size || (!now && performance.now() - last < PAUSE)) return;
+/** Once a frame; the bars twenty times a second. */
+function showFiner() {
+  if (performance.now() - last < PAUSE) return;
   last = performance.now();
   for (const row of rows.values()) {
     const value = extras.value(clock.time(), row.column);

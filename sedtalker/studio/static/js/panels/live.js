@@ -45,14 +45,13 @@ export function buildLive(panel) {
     try {
       link = await LiveLink.open({ onLevel: (loud) => level.style.setProperty("--level", String(Math.min(1, loud * 3))), onClose: (error) => {
         stop();
-        if (error) complain(error);
+        complain(error);
       } });
       button.textContent = "Stop";
       button.classList.replace("primary", "recording");
       announce("Live");
       store.changed("live");
     } catch (error) {
-      link = null;
       button.textContent = "Start";
       complain(error);
     } finally {
@@ -63,19 +62,15 @@ export function buildLive(panel) {
     if (!link) return;
     delay.textContent = link.count ? String(Math.round(link.delay)) : "–";
     if (link.count) emotion.textContent = `${capital(store.labels[link.emotion] ?? "")} ${link.intensity.toFixed(2)}`;
-    const { look_ahead: ahead, hop } = link.about ?? {};
-    const said = [
-      ahead !== undefined ? `Look-ahead ${Math.round(ahead * 1000)} ms` : "",
-      hop !== undefined ? `steps of ${Math.round(hop * 1000)} ms` : "",
-      link.count ? `computing ${link.compute.toFixed(1)} ms a step` : "",
-    ].filter(Boolean).join(", ");
-    details.textContent = said + (link.dropped ? `. ${link.dropped} frames were dropped: this computer is too slow.` : "");
+    const { look_ahead: ahead, hop } = link.about;
+    const computing = link.count ? `, computing ${link.compute.toFixed(1)} ms a step` : "";
+    details.textContent = `Look-ahead ${Math.round(ahead * 1000)} ms, steps of ${Math.round(hop * 1000)} ms${computing}` + (link.dropped ? `. ${link.dropped} frames were dropped: this computer is too slow.` : "");
   }, 200);
 }
 
 /** @param {any} stage Once a frame: the newest row, at its time. */
 export function showLive(stage) {
-  const row = link?.newest() ?? null;
+  const row = link?.row ?? null;
   if (row || stage.override) stage.redraw();
   stage.override = row;
 }

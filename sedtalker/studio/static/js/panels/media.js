@@ -1,19 +1,16 @@
 /** The tab of the recording: the sound, words and track that belong to it, and the microphone. */
 
-import { post } from "../api.js";
-import { chooseFile, enable, icon, make, timecode } from "../dom.js";
+import { chooseFile, enable, make, timecode } from "../dom.js";
 import { endings } from "../kinds.js";
 import { complain } from "../notices.js";
 import { LOST, Recorder } from "../recorder.js";
-import { expectJob, refresh, sendFile } from "../session.js";
+import { sendFile, startJob } from "../session.js";
 import { store } from "../store.js";
-import { block } from "./dock.js";
+import { block, source } from "./dock.js";
 import { speakersBlock } from "./speakers.js";
 
+const RECORD = "Record from the microphone";
 const AUDIO = "audio/*,video/mp4,video/webm,.wav,.flac,.ogg,.opus,.mp3,.m4a,.mp4,.webm";
-
-/** @param {string} picture @param {string} name @param {string} note */
-const source = (picture, name, note) => make("div", { class: "source" }, icon(picture), make("strong", { text: name, title: name }), make("span"), make("small", { text: note }));
 
 /** @param {string} text @param {() => string} accept @param {string} kind */
 const chooser = (text, accept, kind) => make("button", { class: "grow", text, onclick: () => chooseFile(accept(), (file) => sendFile(file, kind)) });
@@ -23,18 +20,17 @@ function recorder() {
   const level = make("i");
   const meter = make("div", { class: "level", hidden: true }, level);
   const time = make("time", { text: "" });
-  const button = make("button", { class: "grow" }, "Record from the microphone");
+  const button = make("button", { class: "grow", text: RECORD });
   /** @type {Recorder | null} */
   let running = null;
   const stop = async () => {
     const done = running;
     running = null;
-    button.textContent = "Record from the microphone";
+    button.textContent = RECORD;
     button.classList.remove("recording");
     meter.hidden = true;
     time.textContent = "";
-    const file = await done.stop();
-    if (file) await sendFile(file, "audio");
+    await sendFile(done.stop(), "audio");
   };
   button.addEventListener("click", async () => {
     try {
@@ -60,24 +56,13 @@ function recorder() {
   return make("div", { class: "block" }, make("div", { class: "row" }, button), make("div", { class: "record" }, meter, time));
 }
 
-/** @param {string} place @param {object} [values] ask for words, whose job the server names */
-async function askForWords(place, values = {}) {
-  try {
-    const reply = await post(place, values);
-    expectJob(reply.job, "words");
-    await refresh();
-  } catch (error) {
-    complain(error);
-  }
-}
-
 /** @param {HTMLElement} panel */
 export function buildMedia(panel) {
   const sound = make("div", { class: "block" });
   const words = make("p", { class: "note" });
   const text = /** @type {HTMLTextAreaElement} */ (make("textarea", { rows: 4, "aria-label": "What is said", hidden: true }));
-  const find = make("button", { class: "grow", text: "Recognise the words", onclick: () => askForWords("words/recognised") });
-  const correct = make("button", { class: "grow", text: "Correct the words", hidden: true, onclick: () => askForWords("words/text", { text: text.value }) });
+  const find = make("button", { class: "grow", text: "Recognise the words", onclick: () => startJob("words/recognised", "words") });
+  const correct = make("button", { class: "grow", text: "Correct the words", hidden: true, onclick: () => startJob("words/text", "words", { text: text.value }) });
   const track = make("p", { class: "note" });
   panel.append(
     block("Recording", sound, make("div", { class: "row" }, chooser("Choose a file", () => AUDIO, "audio")), recorder()),
@@ -87,7 +72,7 @@ export function buildMedia(panel) {
   );
   store.on("state document", () => {
     const audio = store.state?.audio;
-    sound.replaceChildren(audio ? source("file", audio.name, `${timecode(store.duration, 1)}, ${(audio.rate / 1000).toFixed(1)} kHz`) : make("p", { class: "note", text: "Speech in any common format, or the sound of a video. Nothing leaves this computer." }));
+    sound.replaceChildren(audio ? source(audio.name, `${timecode(store.duration, 1)}, ${(audio.rate / 1000).toFixed(1)} kHz`) : make("p", { class: "note", text: "Speech in any common format, or the sound of a video. Nothing leaves this computer." }));
     for (const note of audio?.notes ?? []) sound.append(make("p", { class: "note", text: note }));
     track.textContent = !audio ? "Predicted from the recording, or one that you have." : store.document?.edited ? "Predicted, with your edits." : `${store.segments.length} ${store.segments.length === 1 ? "segment" : "segments"}, predicted or loaded.`;
     const count = store.state?.words?.length ?? 0;

@@ -1,49 +1,30 @@
 /** The blend-shape inspector: what each shape does now, and a factor of one's own on it. */
 
-import { make } from "../dom.js";
+import { clamp, make } from "../dom.js";
 import { edit } from "../session.js";
 import { stage } from "../stage/stage.js";
 import { store } from "../store.js";
+import { range } from "./slider.js";
 
-/** @type {Map<string, {row: HTMLElement, meter: HTMLElement, input: HTMLInputElement, output: HTMLElement, dragged: boolean, value: number, column: number}>} */
+/** @type {Map<string, {row: HTMLElement, meter: HTMLElement, set: (gain: number) => void, value: number, column: number}>} */
 const rows = new Map();
-let open = false;
 let filter = "";
 let moving = false;
 
 /** @param {string} name */
 function makeRow(name) {
-  const id = `shape-${name}`;
-  const input = make("input", { type: "range", id, min: 0, max: 2, step: 0.05, value: 1, title: "Factor on this shape; double click: back to 1" });
+  const { input, set } = range({
+    min: 0, max: 2, step: 0.05, normal: 1, title: "Factor on this shape; double click or Delete: back to 1",
+    shown: (gain) => {
+      row.classList.toggle("changed", Math.abs(gain - 1) > 1e-6);
+      output.textContent = `×${gain.toFixed(2)}`;
+    },
+    changed: (gain, gesture) => edit({ op: "settings", gain: { [name]: gain } }, { gesture }),
+  });
   const meter = make("i");
-  const output = make("output", { for: id, "aria-live": "off" });
-  const row = make("div", { class: "shape" }, make("label", { for: id, text: name, title: name }), make("div", { class: "meter" }, make("b"), meter, input), output);
-  const entry = { row, meter, input, output, dragged: false, value: -1, column: -1 };
-  let gesture = 0;
-  const send = (/** @type {number} */ value) => {
-    edit({ op: "settings", gain: { [name]: value } }, { gesture: `shape-${name}-${gesture}` });
-  };
-  input.addEventListener("input", () => {
-    if (!entry.dragged) gesture += 1;
-    entry.dragged = true;
-    showGain(entry, Number(input.value));
-    send(Number(input.value));
-  });
-  input.addEventListener("change", () => { entry.dragged = false; });
-  input.addEventListener("dblclick", () => {
-    entry.dragged = false;
-    gesture += 1;
-    input.value = "1";
-    showGain(entry, 1);
-    send(1);
-  });
-  return entry;
-}
-
-/** @param {any} entry @param {number} gain */
-function showGain(entry, gain) {
-  entry.row.classList.toggle("changed", Math.abs(gain - 1) > 1e-6);
-  entry.output.textContent = `×${gain.toFixed(2)}`;
+  const output = make("output", { for: input.id, "aria-live": "off" });
+  const row = make("div", { class: "shape" }, make("label", { for: input.id, text: name, title: name }), make("div", { class: "meter" }, make("b"), meter, input), output);
+  return { row, meter, set, value: -1, column: -1 };
 }
 
 /** @param {HTMLElement} panel */
@@ -58,7 +39,7 @@ export function buildShapes(panel) {
   panel.append(
     make("section", { class: "block" }, make("h2", {}, "Blend shapes", reset), make("p", { class: "note", text: "The bar is the weight at this moment; the handle is a factor on it." }), make("div", { class: "row" }, search, active), list),
   );
-  store.on("state", () => panel.toggleAttribute("inert", !store.hasAudio));
+  store.on("frame", () => { if (!panel.hidden) showShapes(); }); // the bars live only while they are seen
   search.addEventListener("input", () => {
     filter = search.value.toLowerCase();
     showFiltered();
@@ -77,10 +58,7 @@ export function buildShapes(panel) {
     }
     for (const [name, entry] of rows) {
       entry.column = columns.get(name) ?? -1;
-      const gain = store.document?.settings?.gain?.[name] ?? 1;
-      if (entry.dragged) continue;
-      entry.input.value = String(gain);
-      showGain(entry, gain);
+      entry.set(store.document?.settings?.gain?.[name] ?? 1);
     }
     showFiltered();
   });
@@ -92,19 +70,14 @@ function showFiltered() {
   }
 }
 
-/** @param {boolean} shown the bars live only while they are seen */
-export function openShapes(shown) {
-  open = shown;
-}
-
 let last = 0;
 /** Once a frame; the bars at most thirty times a second. */
-export function showShapes() {
+function showShapes() {
   const now = performance.now();
-  if (!open || now - last < 33) return;
+  if (now - last < 33) return;
   last = now;
   for (const entry of rows.values()) {
-    const value = entry.column < 0 ? 0 : Math.max(0, Math.min(1, stage.row[entry.column] ?? 0));
+    const value = entry.column < 0 ? 0 : clamp(stage.row[entry.column] ?? 0, 0, 1);
     if (Math.abs(value - entry.value) < 0.002) continue;
     entry.value = value;
     entry.meter.style.setProperty("--value", value.toFixed(3));

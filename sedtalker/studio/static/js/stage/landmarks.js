@@ -1,10 +1,10 @@
 /** Landmarks on the head: points that are moved over its surface, by pointer or keys, and sent back for a new registration. */
 
 import * as THREE from "three";
-import { getJson, post } from "../api.js";
+import { getJson } from "../api.js";
 import { clamp } from "../dom.js";
 import { announce } from "../notices.js";
-import { expectJob } from "../session.js";
+import { startJob } from "../session.js";
 import { store } from "../store.js";
 import { stage } from "./stage.js";
 
@@ -28,7 +28,6 @@ class Landmarks {
     /** @type {string | null} */
     this.about = null;
     this._group = new THREE.Group();
-    this._watchers = /** @type {(() => void)[]} */ ([]);
     this._held = -1;
     /** index of the one that keys move */
     this._chosen = -1;
@@ -38,19 +37,13 @@ class Landmarks {
     const canvas = stage.canvas;
     canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => this.#take(event), { capture: true });
     canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => this.#drag(event));
-    canvas.addEventListener("pointerup", () => this.#leave());
-    canvas.addEventListener("pointercancel", () => this.#leave());
+    canvas.addEventListener("lostpointercapture", () => { this._held = -1; });
     canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#key(event), { capture: true });
     store.on("head", () => this.hide());
   }
 
-  /** @param {() => void} callback */
-  watch(callback) {
-    this._watchers.push(callback);
-  }
-
   #changed() {
-    for (const callback of this._watchers) callback();
+    store.changed("landmarks");
     stage.redraw();
   }
 
@@ -58,7 +51,7 @@ class Landmarks {
   async show() {
     const { points, movable } = await getJson("landmarks");
     this.hide();
-    this.movable = movable !== false;
+    this.movable = movable;
     const ball = new THREE.SphereGeometry(RADIUS * stage.size, 12, 8);
     this.points = points.map((/** @type {any} */ point) => {
       const position = new THREE.Vector3(...point.position);
@@ -99,10 +92,9 @@ class Landmarks {
   }
 
   /** Fit the face again with the points as they are now; they stay until there is another head. */
-  async send() {
+  send() {
     const given = Object.fromEntries([...this.moved].map((i) => [this.points[i].name, this.points[i].position.toArray()]));
-    const { job } = await post("landmarks", given);
-    expectJob(job, "register");
+    return startJob("landmarks", "register", given);
   }
 
   /** @param {PointerEvent} event @returns {THREE.Vector2} in [-1, 1] */
@@ -168,10 +160,6 @@ class Landmarks {
     /** @type {any} */ (point.ball.material).color.set(0xff5a36);
     this.moved.add(index);
     this.#changed();
-  }
-
-  #leave() {
-    this._held = -1;
   }
 }
 

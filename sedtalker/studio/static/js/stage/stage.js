@@ -13,8 +13,6 @@ import { EXTRA_COLUMNS, Head } from "./head.js";
 import { hasWebGl, Quality, software } from "./quality.js";
 import { backdropCss, Lamps } from "./shading.js";
 
-/** Degrees, as in the videos. */
-const FIELD_OF_VIEW = 20;
 /** Pixels of a side of the shadow's map. */
 const SHADOW_SIZE = 1024;
 
@@ -34,7 +32,6 @@ class Stage {
     this._dirty = true;
     this._loads = 0;
     this._last = { time: -1, version: -1, b: -1 };
-    this._overlays = /** @type {(() => void)[]} */ ([]);
     try {
       this._build();
       this.ready = true;
@@ -54,7 +51,7 @@ class Stage {
     this.renderer.shadowMap.type = THREE.PCFShadowMap;
     this.renderer.shadowMap.autoUpdate = false;
     this.scene = new THREE.Scene();
-    this.camera = new THREE.PerspectiveCamera(FIELD_OF_VIEW, 1, 0.02, 20);
+    this.camera = new THREE.PerspectiveCamera();
     this.camera.position.set(0, 0, 1);
     this.controls = new OrbitControls(this.camera, this.canvas);
     this.controls.enableDamping = false;
@@ -95,20 +92,11 @@ class Stage {
     this._dirty = true;
   }
 
-  /** @param {() => void} place called after every drawing, to put things over the picture */
-  onDrawn(place) {
-    this._overlays.push(place);
-  }
-
   /** Fetch the head that the server has. */
   async loadHead() {
     if (!this.ready) return;
-    const face = store.state?.face;
+    const { face } = store.state;
     const load = ++this._loads;
-    if (!face) {
-      this._swap(null);
-      return;
-    }
     try {
       const described = { parts: face.parts, materials: store.state.options?.materials };
       const head = await Head.read(await (await request("head.glb")).arrayBuffer(), face.shapes, this.lamps, described);
@@ -119,24 +107,22 @@ class Stage {
     }
   }
 
-  /** @param {Head | null} head */
+  /** @param {Head} head */
   _swap(head) {
     if (this.head) {
       this.scene.remove(this.head.scene);
       this.head.dispose();
     }
     this.head = head;
-    if (head) {
-      this.scene.add(head.scene);
-      head.wireframe(byId("wireframe").getAttribute("aria-pressed") === "true");
-      this.row = new Float32Array(head.shapes.length + EXTRA_COLUMNS);
-      this.resetView();
-    }
+    this.scene.add(head.scene);
+    head.wireframe(byId("wireframe").getAttribute("aria-pressed") === "true");
+    this.row = new Float32Array(head.shapes.length + EXTRA_COLUMNS);
+    this.resetView();
     store.changed("head");
     this.redraw();
   }
 
-  /** The camera as in the videos, or before the middle of what there is. */
+  /** The camera as in the videos. */
   resetView() {
     if (!this.head) return;
     this.head.rest();
@@ -144,18 +130,10 @@ class Stage {
     const box = this.head.box();
     const size = box.getSize(new THREE.Vector3());
     this.size = Math.max(size.x, size.y, size.z);
-    const view = store.state?.face?.view;
-    if (view) {
-      this.camera.fov = view.fov ?? FIELD_OF_VIEW;
-      this.camera.position.fromArray(view.position);
-      this.controls.target.fromArray(view.target);
-    } else {
-      const middle = box.getCenter(new THREE.Vector3());
-      this.camera.fov = FIELD_OF_VIEW;
-      this.controls.target.copy(middle);
-      this.camera.position.copy(middle).add(new THREE.Vector3(0, 0, (0.56 * size.y) / Math.tan((FIELD_OF_VIEW * Math.PI) / 360)));
-    }
-    this.portrait = { position: this.camera.position.clone(), target: this.controls.target.clone(), fov: this.camera.fov };
+    const { view } = store.state.face;
+    this.camera.fov = view.fov;
+    this.camera.position.fromArray(view.position);
+    this.controls.target.fromArray(view.target);
     const away = this.camera.position.distanceTo(this.controls.target);
     this.camera.near = away / 50;
     this.camera.far = away * 20;
@@ -215,7 +193,6 @@ class Stage {
     this._dirty = false;
     this._draw(time);
     if (this.quality.drew()) this._resize();
-    for (const place of this._overlays) place();
     drawn();
     return true;
   }

@@ -1,7 +1,7 @@
 /** The buttons over the picture, and what it says about the present moment. */
 
 import { clock } from "../clock.js";
-import { byId, capital, make, press } from "../dom.js";
+import { byId, capital, make, press, swatch } from "../dom.js";
 import { liveEmotion } from "../panels/live.js";
 import { edit, compare } from "../session.js";
 import { INTENSITY, track } from "../signals.js";
@@ -31,6 +31,7 @@ export function startViewTools() {
     stage.redraw();
   });
   store.on("face", () => stage.loadHead());
+  store.on("frame", showNow);
 }
 
 export function toggleWireframe() {
@@ -46,7 +47,7 @@ export function toggleCompare() {
 
 let said = "";
 /** Once a frame: the emotion at the cursor, or that of the microphone. */
-export function showNow() {
+function showNow() {
   const live = liveEmotion();
   const segment = live ?? store.segments[store.segmentAt(clock.time())];
   const strength = live?.intensity ?? (segment ? track.value(clock.time(), INTENSITY) : 0);
@@ -61,7 +62,7 @@ export function showNow() {
     return;
   }
   place.replaceChildren(
-    make("span", { class: "swatch", style: `--swatch:${store.colour(segment.label)}` }),
+    swatch(store.colour(segment.label)),
     who && make("i", { text: who }),
     make("b", { text: capital(segment.label) }),
     make("i", { text: strength.toFixed(2) + note }),

@@ -5,7 +5,7 @@ import { finerTop } from "../finer.js";
 import { extras } from "../signals.js";
 import { store } from "../store.js";
 import { token } from "../theme.js";
-import { curve, drawGrid, faded, ink } from "./ink.js";
+import { curve, drawGrid, faded, ink, inside } from "./ink.js";
 import { view } from "./view.js";
 
 /** @typedef {CanvasRenderingContext2D} Context */
@@ -40,15 +40,10 @@ export function drawBursts(c, lane) {
     c.globalAlpha = 1;
     c.stroke();
     if (wide < NAMED) continue;
-    c.save();
-    c.beginPath();
-    c.rect(x, y, wide, high);
-    c.clip();
     c.fillStyle = ink.text;
     const name = capital(burstName(burst.kind));
     const shown = c.measureText(name).width + 6 <= wide ? name : name[0];
-    c.fillText(shown, x + (wide - c.measureText(shown).width) / 2, y + high / 2 + 0.5);
-    c.restore();
+    inside(c, [x, y, wide, high], () => c.fillText(shown, x + (wide - c.measureText(shown).width) / 2, y + high / 2 + 0.5));
   }
 }
 

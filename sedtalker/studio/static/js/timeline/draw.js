@@ -1,11 +1,11 @@
 /** Drawing of the lanes: only what is in the visible window, from as many rows as there are pixels. */
 
-import { capital } from "../dom.js";
+import { capital, clamp } from "../dom.js";
 import { AROUSAL, INTENSITY, peaks, track, VALENCE, weights } from "../signals.js";
-import { store } from "../store.js";
+import { byHand, store } from "../store.js";
 import { token } from "../theme.js";
 import { drawBursts, drawFiner } from "./beside.js";
-import { curve, drawGrid, faded, hatching, ink, mixed, readable, tickStep, tickText } from "./ink.js";
+import { curve, drawGrid, faded, hatching, ink, inside, mixed, readable, tickStep, tickText } from "./ink.js";
 import { view } from "./view.js";
 import { drawOther, drawTurns, shadeSilence } from "./voices.js";
 
@@ -41,7 +41,7 @@ function drawRuler(c, lane) {
 
 /** @param {Context} c @param {Lane} lane */
 function drawWave(c, lane) {
-  const { pairs, rate, count } = peaks.at(view.scale);
+  const { rows, rate, count } = peaks.at(view.scale);
   const middle = lane.top + lane.height / 2;
   const tall = (lane.height / 2 - 3) / peaks.loudest;
   for (const [start, end] of store.state?.pauses ?? []) {
@@ -56,8 +56,8 @@ function drawWave(c, lane) {
   c.beginPath();
   const at = (/** @type {number} */ i) => ((i + 0.5) / rate - view.start) * view.scale;
   c.moveTo(at(first), middle);
-  for (let i = first; i <= last; i++) c.lineTo(at(i), middle - Math.max(pairs[2 * i + 1] * tall, 0.5));
-  for (let i = last; i >= first; i--) c.lineTo(at(i), middle - Math.min(pairs[2 * i] * tall, -0.5));
+  for (let i = first; i <= last; i++) c.lineTo(at(i), middle - Math.max(rows[2 * i + 1] * tall, 0.5));
+  for (let i = last; i >= first; i--) c.lineTo(at(i), middle - Math.min(rows[2 * i] * tall, -0.5));
   c.closePath();
   c.fillStyle = ink.wave;
   c.fill();
@@ -74,13 +74,8 @@ function drawWords(c, lane) {
     c.fillStyle = ink.raised;
     c.fillRect(x + 0.5, lane.top + 2, Math.max(wide - 1, 1), lane.height - 4);
     if (wide < 12) continue;
-    c.save();
-    c.beginPath();
-    c.rect(x, lane.top, wide - 2, lane.height);
-    c.clip();
     c.fillStyle = ink.text;
-    c.fillText(word.text, x + 4, lane.top + lane.height / 2 + 0.5);
-    c.restore();
+    inside(c, [x, lane.top, wide - 2, lane.height], () => c.fillText(word.text, x + 4, lane.top + lane.height / 2 + 0.5));
   }
 }
 
@@ -119,7 +114,7 @@ function drawEmotion(c, lane) {
     const [x, right] = [Math.max(view.x(segment.start), -4), Math.min(view.x(segment.end), view.width + 4)];
     const wide = Math.max(right - x - 1, 1);
     const colour = store.colour(segment.label);
-    const alpha = 0.6 + 0.4 * (segment.confidence ?? 1);
+    const alpha = 0.6 + 0.4 * segment.confidence;
     const shown = mixed(colour, ink.sunk, alpha);
     if (segment.uncertain) {
       c.save();
@@ -133,14 +128,9 @@ function drawEmotion(c, lane) {
     c.roundRect(x, lane.top + 2, wide, HEADER - 2, 3);
     c.fill();
     if (wide < 10) return;
-    c.save();
-    c.beginPath();
-    c.rect(x, lane.top, wide - 3, HEADER + 2);
-    c.clip();
     c.fillStyle = readable(shown);
-    const edited = segment.base_label && segment.base_label !== segment.label ? " •" : "";
-    c.fillText(capital(segment.label) + edited, x + 7, lane.top + HEADER / 2 + 1.5);
-    c.restore();
+    const name = capital(segment.label) + (byHand(segment) ? " •" : "");
+    inside(c, [x, lane.top, wide - 3, HEADER + 2], () => c.fillText(name, x + 7, lane.top + HEADER / 2 + 1.5));
   });
 }
 
@@ -148,7 +138,7 @@ function drawEmotion(c, lane) {
 export const intensityY = (lane, value) => lane.top + 7 + (1 - value) * (lane.height - 14);
 
 /** @param {Lane} lane @param {number} y @returns {number} */
-export const intensityAt = (lane, y) => Math.min(1, Math.max(0, 1 - (y - lane.top - 7) / (lane.height - 14)));
+export const intensityAt = (lane, y) => clamp(1 - (y - lane.top - 7) / (lane.height - 14), 0, 1);
 
 /** @param {Context} c @param {Lane} lane */
 function drawIntensity(c, lane) {
@@ -232,14 +222,11 @@ const DRAWERS = { ruler: drawRuler, wave: drawWave, words: drawWords, emotion: d
 export function drawLanes(c) {
   c.clearRect(0, 0, view.width, view.height);
   for (const lane of view.lanes) {
-    c.save();
-    c.beginPath();
-    c.rect(0, lane.top, view.width, lane.height);
-    c.clip();
-    if (store.hasAudio || lane.name === "ruler") (lane.curve ? drawFiner : DRAWERS[/** @type {keyof typeof DRAWERS} */ (lane.name.replace(/\d+$/, ""))])(c, lane);
-    if (lane.name === "emotion") shadeSilence(c, lane, HEADER + 2);
-    if (lane.name === "intensity") shadeSilence(c, lane);
-    c.restore();
+    inside(c, [0, lane.top, view.width, lane.height], () => {
+      if (store.hasAudio || lane.name === "ruler") (lane.curve ? drawFiner : DRAWERS[/** @type {keyof typeof DRAWERS} */ (lane.name.replace(/\d+$/, ""))])(c, lane);
+      if (lane.name === "emotion") shadeSilence(c, lane, HEADER + 2);
+      if (lane.name === "intensity") shadeSilence(c, lane);
+    });
     c.strokeStyle = ink.line;
     c.lineWidth = 1;
     c.beginPath();

@@ -20,9 +20,6 @@ export function readColours() {
   hatch = null;
 }
 
-/** @param {string} name @returns {string} */
-export const colourOf = (name) => ink[name];
-
 /** @param {Context} context @returns {CanvasPattern} lines for what is in doubt */
 export function hatching(context) {
   if (hatch) return hatch;
@@ -61,6 +58,16 @@ export function readable(hex) {
 export function mixed(over, under, alpha) {
   const [a, b] = [channels(over), channels(under)];
   return `#${a.map((c, i) => Math.round(c * alpha + b[i] * (1 - alpha)).toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** @param {Context} c @param {[number, number, number, number]} box left, top, width, height @param {() => void} draw what is seen in it alone */
+export function inside(c, box, draw) {
+  c.save();
+  c.beginPath();
+  c.rect(...box);
+  c.clip();
+  draw();
+  c.restore();
 }
 
 /** Seconds between ticks, so that labels do not touch. */

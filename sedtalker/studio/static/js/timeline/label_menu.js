@@ -1,9 +1,11 @@
 /** The menus of a segment (its emotion, split, merge, back to what was predicted) and of a vocal burst. */
 
 import { clock } from "../clock.js";
-import { burstName, byId, capital, make } from "../dom.js";
+import * as command from "../commands.js";
+import { burstName, byId, capital, make, swatch } from "../dom.js";
 import { edit } from "../session.js";
 import { store } from "../store.js";
+import { SHORTEST } from "./preview.js";
 
 /** @type {HTMLElement | null} where the focus was */
 let from = null;
@@ -15,9 +17,9 @@ function close() {
   from?.focus({ preventScroll: true });
 }
 
-/** @param {string} text @param {string} key @param {() => void} act @param {any} [swatch] @returns {HTMLElement} */
-const item = (text, key, act, swatch = null) =>
-  make("button", { role: "menuitem", onclick: () => { close(); act(); } }, swatch, make("span", { text }), key ? make("kbd", { text: key }) : null);
+/** @param {string} text @param {string} key @param {() => void} act @param {HTMLElement} [before] @returns {HTMLElement} */
+const item = (text, key, act, before) =>
+  make("button", { role: "menuitem", onclick: () => { close(); act(); } }, before, make("span", { text }), key ? make("kbd", { text: key }) : null);
 
 /** @param {string} name for screen readers @param {any[]} items @param {number} x @param {number} y where on the page @param {number} chosen the item that gets the focus */
 function open(name, items, x, y, chosen) {
@@ -41,18 +43,17 @@ export function openBurstMenu(place, x, y) {
   open(name, [make("strong", { text: name }), about, make("hr"), item("Go there", "", () => clock.seek(burst.start)), item(`No ${burstName(burst.kind)}: remove it`, "", () => edit({ op: "remove_burst", index: burst.index }))], x, y, 1);
 }
 
-/** @param {number} index of the segment @param {number} x @param {number} y where on the page */
+/** @param {number} index of the segment, which is chosen @param {number} x @param {number} y where on the page */
 export function openLabelMenu(index, x, y) {
+  store.select(index);
   const segment = store.segments[index];
   if (!segment) return;
-  const labels = store.labels.map((label, i) =>
-    item(capital(label), String(i + 1), () => edit({ op: "relabel", index, label }), make("span", { class: "swatch", style: `--swatch:${store.colour(label)}` })),
-  );
+  const labels = store.labels.map((label, i) => item(capital(label), String(i + 1), () => command.relabel(i), swatch(store.colour(label))));
   const time = clock.time();
   const others = [];
-  if (time > segment.start + 0.02 && time < segment.end - 0.02) others.push(item("Split at the cursor", "S", () => edit({ op: "split", t: time })));
-  if (index < store.segments.length - 1) others.push(item("Merge with the next", "M", () => edit({ op: "merge", index })));
-  others.push(item("Back to the prediction", "R", () => edit({ op: "reset", index })));
+  if (time > segment.start + SHORTEST && time < segment.end - SHORTEST) others.push(item("Split at the cursor", "S", command.split));
+  if (index < store.segments.length - 1) others.push(item("Merge with the next", "M", command.merge));
+  others.push(item("Back to the prediction", "R", command.resetSegment));
   open("Emotion", [...labels, make("hr"), ...others], x, y, Math.max(store.labels.indexOf(segment.label), 0));
 }
 

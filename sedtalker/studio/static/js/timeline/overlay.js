@@ -2,7 +2,7 @@
 
 import { store } from "../store.js";
 import { HEADER, intensityY } from "./draw.js";
-import { colourOf } from "./ink.js";
+import { ink } from "./ink.js";
 import { view } from "./view.js";
 
 /** @typedef {CanvasRenderingContext2D} Context */
@@ -37,7 +37,7 @@ function drawRegion(c) {
   if (!store.region) return;
   const [x, wide] = [view.x(store.region.start), (store.region.end - store.region.start) * view.scale];
   const ruler = view.lane("ruler");
-  c.fillStyle = colourOf("accent-text");
+  c.fillStyle = ink["accent-text"];
   c.globalAlpha = store.loop ? 0.1 : 0.05;
   c.fillRect(x, ruler.height, wide, view.height);
   c.globalAlpha = store.loop ? 1 : 0.45;
@@ -53,7 +53,7 @@ function drawChosen(c) {
   const lane = view.lane("emotion");
   if (!segment || !lane) return;
   const [x, right] = [view.x(segment.start), view.x(segment.end)];
-  c.strokeStyle = colourOf("text");
+  c.strokeStyle = ink.text;
   c.lineWidth = 2;
   c.beginPath();
   c.roundRect(x + 1, lane.top + 2, Math.max(right - x - 2, 2), lane.height - 4, 3);
@@ -67,7 +67,7 @@ function drawEdge(c) {
   const lane = view.lane("emotion");
   if (!segment || !lane) return;
   const x = view.x(segment.end);
-  c.fillStyle = colourOf("text");
+  c.fillStyle = ink.text;
   c.beginPath();
   c.roundRect(x - 2, lane.top + HEADER, 4, lane.height - HEADER - 4, 2);
   c.fill();
@@ -78,7 +78,7 @@ function drawIntensity(c) {
   const lane = view.lane("intensity");
   if (!lane) return;
   if (gesture.intensity?.length) {
-    c.strokeStyle = colourOf("accent-text");
+    c.strokeStyle = ink["accent-text"];
     c.lineWidth = 2;
     c.beginPath();
     for (const [t, v] of gesture.intensity) c.lineTo(view.x(t), intensityY(lane, v));
@@ -88,8 +88,8 @@ function drawIntensity(c) {
   visiblePoints().forEach(([t, v], i) => {
     c.beginPath();
     c.arc(view.x(t), intensityY(lane, v), i === gesture.point ? 4.5 : 3, 0, 2 * Math.PI);
-    c.fillStyle = i === gesture.point ? colourOf("accent-text") : colourOf("sunk");
-    c.strokeStyle = colourOf("curve");
+    c.fillStyle = i === gesture.point ? ink["accent-text"] : ink.sunk;
+    c.strokeStyle = ink.curve;
     c.lineWidth = 1.25;
     c.fill();
     c.stroke();
@@ -99,7 +99,7 @@ function drawIntensity(c) {
 /** @param {Context} c */
 function drawLines(c) {
   if (gesture.snapped !== null) {
-    c.strokeStyle = colourOf("accent-text");
+    c.strokeStyle = ink["accent-text"];
     c.setLineDash([3, 3]);
     c.lineWidth = 1;
     c.beginPath();
@@ -109,7 +109,7 @@ function drawLines(c) {
     c.setLineDash([]);
   }
   if (gesture.hover !== null) {
-    c.fillStyle = colourOf("text");
+    c.fillStyle = ink.text;
     c.globalAlpha = 0.22;
     c.fillRect(Math.round(view.x(gesture.hover)), 0, 1, view.height);
     c.globalAlpha = 1;

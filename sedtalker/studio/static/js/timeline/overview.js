@@ -31,10 +31,8 @@ export function loadOverview() {
   surfer = frame = null;
   box.replaceChildren();
   if (!store.hasAudio) return;
-  const { pairs, count } = peaks.at(PAIRS / store.duration);
-  const high = new Float32Array(count);
-  const low = new Float32Array(count);
-  for (let i = 0; i < count; i++) [low[i], high[i]] = [pairs[2 * i], pairs[2 * i + 1]];
+  const { rows } = peaks.at(PAIRS / store.duration);
+  const [high, low] = [1, 0].map((side) => rows.filter((_, at) => at % 2 === side));
   regions = Regions.create();
   surfer = WaveSurfer.create({
     container: box,
@@ -62,7 +60,6 @@ export function loadOverview() {
     regions.on("region-update", (/** @type {any} */ region) => {
       if (ours || region !== frame) return;
       view.show(region.start, region.end);
-      store.changed("view");
     });
     drawnVersion = -1;
     drawStrip();

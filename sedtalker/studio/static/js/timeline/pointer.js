@@ -25,7 +25,7 @@ const SNAP = 9;
 let redraw = () => {};
 
 /** @param {number} time @param {boolean} [free] @returns {number} a pause's edge, a word's edge or the cursor, if near */
-export function snapTime(time, free = false) {
+function snapTime(time, free = false) {
   gesture.snapped = null;
   if (!store.snap || free) return time;
   const places = [clock.time(), ...(activeSpeaker()?.turns ?? store.state?.pauses ?? []).flat(), ...(store.state?.words ?? []).flatMap((/** @type {any} */ w) => [w.start, w.end])];
@@ -328,9 +328,7 @@ export function startPointer(area, changed) {
     }
     if (view.laneAt(y)?.name !== "emotion" || !store.hasAudio) return;
     event.preventDefault();
-    const index = store.segmentAt(view.time(x));
-    store.select(index);
-    openLabelMenu(index, event.clientX, event.clientY);
+    openLabelMenu(store.segmentAt(view.time(x)), event.clientX, event.clientY);
   });
   area.addEventListener("wheel", (event) => {
     if (!store.hasAudio) return;

@@ -3,6 +3,8 @@
  * The result is only drawn; the server's answer replaces it.
  */
 
+import { clamp } from "../dom.js";
+
 /** @typedef {import("../store.js").Segment} Segment */
 
 /** Shortest segment, seconds; the server has the same. */
@@ -14,7 +16,7 @@ export const SHORTEST = 0.02;
  */
 export function moveEdge(segments, index, time) {
   const [left, right] = [segments[index], segments[index + 1]];
-  const placed = Math.min(Math.max(time, left.start + SHORTEST), right.end - SHORTEST);
+  const placed = clamp(time, left.start + SHORTEST, right.end - SHORTEST);
   const moved = segments.slice();
   moved[index] = { ...left, end: placed };
   moved[index + 1] = { ...right, start: placed };
@@ -29,7 +31,7 @@ export function moveSegment(segments, index, delta) {
   const [before, own, after] = [segments[index - 1], segments[index], segments[index + 1]];
   const least = before ? before.start + SHORTEST - own.start : 0;
   const most = after ? after.end - SHORTEST - own.end : 0;
-  const placed = Math.min(Math.max(delta, least), most);
+  const placed = clamp(delta, least, most);
   const moved = segments.slice();
   moved[index] = { ...own, start: own.start + placed, end: own.end + placed };
   if (before) moved[index - 1] = { ...before, end: before.end + placed };

@@ -1,16 +1,14 @@
 /** The segments for keyboard and screen reader: a listbox as wide as the canvas, an option a segment. */
 
 import { byId, capital, make } from "../dom.js";
-import { store } from "../store.js";
+import { byHand, store } from "../store.js";
 import { view } from "./view.js";
 
 /** @param {number} index @returns {string} a segment in words */
 export function describeSegment(index) {
   const segment = store.segments[index];
-  const byHand = segment.base_label && segment.base_label !== segment.label;
-  const sure = byHand ? `, set by hand, predicted ${segment.base_label}` : `, confidence ${Math.round((segment.confidence ?? 1) * 100)} percent`;
-  const strong = segment.intensity === undefined ? "" : `, intensity ${segment.intensity.toFixed(2)}`;
-  return `${capital(segment.label)}, ${segment.start.toFixed(2)} to ${segment.end.toFixed(2)} seconds${strong}${sure}${segment.uncertain ? ", in doubt" : ""}. Segment ${index + 1} of ${store.segments.length}`;
+  const sure = byHand(segment) ? `, set by hand, predicted ${segment.base_label}` : `, confidence ${Math.round(segment.confidence * 100)} percent`;
+  return `${capital(segment.label)}, ${segment.start.toFixed(2)} to ${segment.end.toFixed(2)} seconds, intensity ${segment.intensity.toFixed(2)}${sure}${segment.uncertain ? ", in doubt" : ""}. Segment ${index + 1} of ${store.segments.length}`;
 }
 
 /** Keep the options the same as the segments. */

@@ -26,7 +26,7 @@ let drawnTime = -1;
 export const drawings = { lanes: 0, overlay: 0 };
 
 /** Everything is to be drawn again. */
-export function redrawTimeline() {
+function redrawTimeline() {
   stale = staleOver = true;
 }
 
@@ -137,7 +137,6 @@ function rearrange() {
 
 /** Wire everything. */
 export function startTimeline() {
-  readColours();
   new ResizeObserver(resize).observe(byId("lane-area"));
   startPointer(byId("lanes-over"), redrawOver);
   startLabelMenu();
@@ -167,7 +166,8 @@ export function startTimeline() {
     drawStrip();
     redrawTimeline();
   });
-  store.on("track weights region view", redrawTimeline);
+  store.on("track weights region", redrawTimeline);
+  store.on("tool", redrawOver);
   store.on("selection", () => {
     updateSegmentList();
     redrawOver();

@@ -3,7 +3,7 @@
 import { speakers } from "../speakers.js";
 import { store } from "../store.js";
 import { token } from "../theme.js";
-import { drawGrid, faded, ink } from "./ink.js";
+import { drawGrid, faded, ink, inside } from "./ink.js";
 import { OTHER_ROW, TURNS_ROW, view } from "./view.js";
 
 /** @typedef {CanvasRenderingContext2D} Context */
@@ -68,13 +68,8 @@ export function drawOther(c, lane) {
     const [x, wide] = [view.x(segment.start), Math.max((segment.end - segment.start) * view.scale - 1, 1)];
     c.fillStyle = store.colour(segment.label);
     c.fillRect(x, lane.top + 2, wide, BAR - 2);
-    c.save();
-    c.beginPath();
-    c.rect(x, lane.top + BAR, wide + 1, lane.height - BAR);
-    c.clip();
     c.fillStyle = faded(store.colour(segment.label), 0.5);
-    c.fill(area);
-    c.restore();
+    inside(c, [x, lane.top + BAR, wide + 1, lane.height - BAR], () => c.fill(area));
   }
   shadeSilence(c, lane);
 }
