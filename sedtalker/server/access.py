@@ -15,6 +15,7 @@ import secrets
 import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from starlette.datastructures import Headers, MutableHeaders
@@ -213,6 +214,11 @@ async def refuse(scope: Scope, receive: Receive, send: Send, status: int, why: s
             await send({"type": "websocket.close", "code": 1008, "reason": why})
             return
     await JSONResponse({"error": why}, status, headers)(scope, receive, send)
+
+
+def attachment(name: str) -> dict[str, str]:
+    """The header that has a browser save an answer as a file."""
+    return {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
 
 
 def error_answers(more: str) -> dict[Any, Any]:

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib.resources import files
 from typing import Any, BinaryIO
-from urllib.parse import quote
 
 from python_multipart.exceptions import MultipartParseError
 from starlette.datastructures import FormData, UploadFile
@@ -22,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook
-from sedtalker.server.access import error_answers
+from sedtalker.server.access import attachment, error_answers
 from sedtalker.server.options import AnimateOptions, DiarizeOptions, document, parsed
 from sedtalker.server.service import Busy, Service
 from sedtalker.server.streams import serve_stream
@@ -217,7 +216,7 @@ def _answer(result: Result) -> Response:
             while part := file.read(PIECE):
                 yield part
 
-    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(result.name)}"}
+    headers = attachment(result.name)
     if hasattr(result.file, "seek"):
         headers["content-length"] = str(result.file.seek(0, 2))
         result.file.seek(0)

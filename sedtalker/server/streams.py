@@ -25,7 +25,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.reading import parse_json
-from sedtalker.server.access import GONE
+from sedtalker.server.access import BEARER, GONE
 from sedtalker.server.options import StreamHello, parsed
 from sedtalker.server.pool import Member, StreamFailed
 from sedtalker.server.service import Busy, Limits, Service, return_memory
@@ -116,8 +116,7 @@ class Reply:
 
 async def serve_stream(socket: WebSocket, service: Service) -> None:
     """One stream from its opening to its end; never raises for what a client does."""
-    bearer = "bearer" if socket.scope.get("subprotocols", [])[:1] == ["bearer"] else None
-    await socket.accept(subprotocol=bearer)
+    await socket.accept(subprotocol=BEARER if socket.scope.get("subprotocols", [])[:1] == [BEARER] else None)
     code, why = DONE, ""
     try:
         with service.streaming():

@@ -17,7 +17,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from urllib.parse import quote
 
 from sedtalker.batch.settings import path_sha256
 from sedtalker.errors import InputError
@@ -253,8 +252,3 @@ def _ours(file: Path, theirs: Path, uploads: Path) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, place)
     return place
-
-
-def attachment(name: str) -> dict[str, str]:
-    """The header that has a browser save an answer as a file."""
-    return {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}"}

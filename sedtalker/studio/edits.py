@@ -292,9 +292,10 @@ class History(Generic[T]):
         self.present, self.future = after, []
 
     def go_on(self, after: T) -> None:
-        """Go on to a document that no edit made."""
-        self.past.append(self.present)
-        self.present, self.future, self.gesture = after, [], ""
+        """Go on to a document that no edit made, where it is another one."""
+        if after != self.present:
+            self.past.append(self.present)
+            self.present, self.future, self.gesture = after, [], ""
 
     def undo(self) -> None:
         """Back to the document before, where there is one."""

@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ from sedtalker.errors import InputError, called
 from sedtalker.phonetics.words import Word, read_words
 from sedtalker.progress import Hook
 from sedtalker.reading import read_bytes
+from sedtalker.server.access import attachment
 from sedtalker.studio import autosave, opening
 from sedtalker.studio.exports import KEPT, export_files, parse_request
 from sedtalker.studio.head import face_picture, list_faces
@@ -100,7 +102,8 @@ class FileRoutes:
             Route("/api/recover", self.forget, methods=["DELETE"]),
         ]
 
-    def _job(self, kind: str, work: Work, then: Then) -> Response:
+    def job(self, kind: str, work: Work, then: Then) -> Response:
+        """Begin a job; the answer has its number."""
         return JSONResponse({"job": self.studio.start(kind, work, then).id})
 
     async def _leaving(self, request: Request) -> object:
@@ -147,12 +150,12 @@ class FileRoutes:
         if Path(name).suffix.lower() not in opening.MESHES:
             raise InputError(f"{name}: a head is read from {', '.join(opening.MESHES)}")
         path = await receive_file(request, self.uploads, MESH_BYTES)
-        return self._job("register", *opening.head(self.session, path))
+        return self.job("register", *opening.head(self.session, path))
 
     async def face(self, request: Request) -> Response:
         """``POST api/face``."""
         name = str((await read_json(request)).get("name", ""))
-        return self._job("register", *opening.builtin_face(self.session, name))
+        return self.job("register", *opening.builtin_face(self.session, name))
 
     async def faces(self, request: Request) -> Response:
         """``GET api/faces``."""
@@ -177,7 +180,7 @@ class FileRoutes:
         subject = self.session.subject
         points = opening.moved_landmarks(subject, await read_json(request))
         assert subject.path is not None
-        return self._job("register", *opening.head(self.session, subject.path, points))
+        return self.job("register", *opening.head(self.session, subject.path, points))
 
     # --- A track and words.
 
@@ -202,8 +205,7 @@ class FileRoutes:
                 moved = self.session.open_track(read_track(path, clip.sound.duration))
             return {**edited_state(self.session), **moved}
 
-        reply = await self.studio.on_session(work)
-        self.studio.touched()
+        reply = await self.studio.change(work)
         if self.session.track.words not in {(), *self.session.cast.part.voice.decoding.phones}:
             self.studio.start(WORDS, *place_words(self.session))
         return JSONResponse(reply)
@@ -218,7 +220,7 @@ class FileRoutes:
         """``POST api/words/recognised``."""
         self.session.opened()
         language = (await read_json(request)).get("language")
-        return self._job(WORDS, *find_words(self.session, str(language) if language else None))
+        return self.job(WORDS, *find_words(self.session, str(language) if language else None))
 
     async def correct_words(self, request: Request) -> Response:
         """``POST api/words/text``."""
@@ -227,12 +229,9 @@ class FileRoutes:
         return await self._take_words(corrected(self.session.words, text), track.language)
 
     async def _take_words(self, words: Sequence[Word], language: str | None) -> Response:
-        await self.studio.on_session(take_words, self.session, words, language)
-        self.studio.touched()
+        await self.studio.change(take_words, self.session, words, language)
         job = self.studio.start(WORDS, *place_words(self.session)).id
-        return JSONResponse(
-            {"words": [{"start": w.start, "end": w.end, "text": w.text} for w in words], "job": job, "kind": WORDS}
-        )
+        return JSONResponse({"words": [asdict(word) for word in words], "job": job, "kind": WORDS})
 
     # --- Results.
 
@@ -273,8 +272,7 @@ class FileRoutes:
         """``GET api/project``."""
         snapshot = await self.studio.on_session(self.session.snapshot)
         text = await run_in_threadpool(autosave.downloaded, snapshot.project, self.studio.folder)
-        name = f"{snapshot.clip.path.stem}{SUFFIX}"
-        headers = autosave.attachment(name)
+        headers = attachment(f"{snapshot.clip.path.stem}{SUFFIX}")
         return Response(text, media_type="application/json", headers=headers)
 
     async def save_or_open(self, request: Request) -> Response:
@@ -293,9 +291,7 @@ class FileRoutes:
             self.session.saved_to(path, snapshot)
             return project_state(self.session)
 
-        reply = await self.studio.on_session(saved)
-        self.studio.touched()
-        return JSONResponse(reply)
+        return JSONResponse(await self.studio.change(saved))
 
     async def beside(self, request: Request) -> Response:
         """``POST api/beside``."""

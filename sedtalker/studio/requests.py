@@ -79,9 +79,8 @@ class Guard:
             await refuse(scope, receive, send, 403, refusal)
             return
         rest = scope["path"][len(self.token) + 1 :]
-        inner = {**scope, "path": rest or "/", "raw_path": None}
-        inner.pop("raw_path")
-
+        inner = {**scope, "path": rest or "/"}
+        inner.pop("raw_path", None)
         started = False
 
         async def protected(message: Message) -> None:
@@ -174,10 +173,9 @@ async def receive_file(request: Request, folder: Path, most: int) -> Path:
                 file.write(part)
         if not path.stat().st_size:
             raise InputError(f"{name}: the file is empty")
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(path.parent, ignore_errors=True)
-        raise InputError(f"{name}: cannot be stored ({error.strerror})") from None
-    except BaseException:
-        shutil.rmtree(path.parent, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise InputError(f"{name}: cannot be stored ({error.strerror})") from None
         raise
     return path

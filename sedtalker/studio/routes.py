@@ -105,16 +105,16 @@ class StudioRoutes:
             Route("/api/state", self.state),
             Route("/api/audio.wav", self.audio),
             Route("/api/peaks", self.peaks),
-            Route("/api/track.bin", self.track),
-            Route("/api/extras.bin", self.extras),
+            Route("/api/track.bin", partial(self._rows, self.session.track_rows)),
+            Route("/api/extras.bin", partial(self._rows, self.session.extra_rows)),
             Route("/api/learn", self.learn, methods=["POST"]),
             Route("/api/finer", self.find_finer, methods=["POST"]),
             Route("/api/finer", self.drop_finer, methods=["DELETE"]),
             Route("/api/head.glb", self.head),
             Route("/api/weights.bin", self.weights),
             Route("/api/edit", self.edit, methods=["POST"]),
-            Route("/api/undo", self.undo, methods=["POST"]),
-            Route("/api/redo", self.redo, methods=["POST"]),
+            Route("/api/undo", partial(self._step, self.session.undo), methods=["POST"]),
+            Route("/api/redo", partial(self._step, self.session.redo), methods=["POST"]),
             Route("/api/speaker", self.speaker, methods=["POST"]),
             Route("/api/speakers", self.speakers, methods=["POST"]),
             Route("/api/compare", self.compare, methods=["POST"]),
@@ -158,15 +158,9 @@ class StudioRoutes:
         clip, _ = self.session.opened()
         return _array(await run_in_threadpool(clip.peaks, bins), {})
 
-    async def track(self, request: Request) -> Response:
-        """``GET api/track.bin``."""
-        return await self._rows(self.session.track_rows, request)
-
-    async def extras(self, request: Request) -> Response:
-        """``GET api/extras.bin``."""
-        return await self._rows(self.session.extra_rows, request)
-
     async def _rows(self, cut: Callable[[float, float], tuple[int, Floats]], request: Request) -> Response:
+        """``GET api/track.bin`` and ``api/extras.bin``."""
+
         def work() -> Response:
             first, rows = cut(*_stretch(request))
             return _array(rows, {"Start-Index": first, "Rate": 50, "Revision": self.session.revision})
@@ -176,16 +170,15 @@ class StudioRoutes:
     async def learn(self, request: Request) -> Response:
         """``POST api/learn``."""
         prepared = await self.studio.on_session(learn_from_corrections, self.session)
-        return JSONResponse({"job": self.studio.start(LEARN, *prepared).id})
+        return self.files.job(LEARN, *prepared)
 
     async def find_finer(self, request: Request) -> Response:
         """``POST api/finer``."""
-        return JSONResponse({"job": self.studio.start(FINER, *find_fine_emotions(self.session)).id})
+        return self.files.job(FINER, *find_fine_emotions(self.session))
 
     async def drop_finer(self, request: Request) -> Response:
         """``DELETE api/finer``."""
-        await self.studio.on_session(self.session.open_extras, {})
-        self.studio.touched()
+        await self.studio.change(self.session.open_extras, {})
         return JSONResponse({})
 
     async def head(self, request: Request) -> Response:
@@ -199,12 +192,13 @@ class StudioRoutes:
         if variant not in ("a", "b"):
             raise InputError("the variant is either a or b")
         self.studio.motion_asked()
-        return await self.studio.on_session(self._weights, *_stretch(request), variant)
 
-    def _weights(self, start: float, end: float, variant: str) -> Response:
-        first, rows, fps = self.session.weight_rows(start, end, variant)
-        said = {"Start-Frame": first, "Frames": len(rows), "Fps": fps, "Revision": self.session.revision}
-        return _array(rows, said)
+        def work() -> Response:
+            first, rows, fps = self.session.weight_rows(*_stretch(request), variant)
+            said = {"Start-Frame": first, "Frames": len(rows), "Fps": fps, "Revision": self.session.revision}
+            return _array(rows, said)
+
+        return await self.studio.on_session(work)
 
     # --- Edits.
 
@@ -214,13 +208,9 @@ class StudioRoutes:
         seen = values.pop("revision", None)
         return await self._edited(partial(self.session.edit, values), seen)
 
-    async def undo(self, request: Request) -> Response:
-        """``POST api/undo``."""
-        return await self._edited(self.session.undo, (await read_json(request)).get("revision"))
-
-    async def redo(self, request: Request) -> Response:
-        """``POST api/redo``."""
-        return await self._edited(self.session.redo, (await read_json(request)).get("revision"))
+    async def _step(self, step: Callable[[], dict[str, Any]], request: Request) -> Response:
+        """``POST api/undo`` and ``api/redo``."""
+        return await self._edited(step, (await read_json(request)).get("revision"))
 
     async def _edited(self, change: Callable[[], dict[str, Any]], seen: object = None) -> Response:
         def work() -> dict[str, Any]:
@@ -229,16 +219,14 @@ class StudioRoutes:
             moved = change()
             return {**edited_state(self.session), **moved}
 
-        reply = await self.studio.on_session(work)
-        self.studio.touched()
-        return JSONResponse(reply)
+        return JSONResponse(await self.studio.change(work))
 
     async def speaker(self, request: Request) -> Response:
         """``POST api/speaker``."""
         change: SpeakerChange = checked(SpeakerChange, await read_json(request))
         if change.op == "merge":
             prepared = await self.studio.on_session(merge_speakers, self.session, change.name, change.other)
-            return JSONResponse({"job": self.studio.start(MERGE, *prepared).id})
+            return self.files.job(MERGE, *prepared)
         return await self._edited(partial(change_speaker, self.session, change))
 
     async def speakers(self, request: Request) -> Response:
@@ -250,13 +238,12 @@ class StudioRoutes:
             if not (wanted in ("auto", "channels") or wanted.isdigit()):
                 raise InputError(f"speakers {wanted}: auto, channels, or how many there are")
         prepared = await self.studio.on_session(find_speakers, self.session, wanted)
-        return JSONResponse({"job": self.studio.start(FIND, *prepared).id})
+        return self.files.job(FIND, *prepared)
 
     async def compare(self, request: Request) -> Response:
         """``POST api/compare``."""
         on = bool((await read_json(request)).get("on"))
-        await self.studio.on_session(self.session.compare, on)
-        self.studio.touched()
+        await self.studio.change(self.session.compare, on)
         return JSONResponse({"compare": on, "revision": self.session.revision})
 
     async def cancel(self, request: Request) -> Response:

@@ -289,31 +289,25 @@ class Session:
         Returns:
             What changed, see ``moved``.
         """
-        _, history = self.opened()
         gesture = str(values.pop("gesture", "") or "")[:200]
         edit = parse_edit(values)
 
         def edited(cast: Cast) -> Cast:
             return cast.with_document(edit.apply(self.base_of(cast.document), cast.document))
 
-        before = history.present
-        history.change(edited, gesture)
-        return self.moved(before)
+        return self.moved(lambda history: history.change(edited, gesture))
 
     def go_on(self, cast: Cast) -> dict[str, Any]:
         """Another cast, which ``undo`` takes back."""
-        _, history = self.opened()
-        before = history.present
-        if cast != before:
-            history.go_on(cast)
-        return self.moved(before)
+        return self.moved(lambda history: history.go_on(cast))
 
     def activate(self, name: str) -> dict[str, Any]:
         """Work on another speaker; no step of the history."""
-        _, history = self.opened()
-        before = history.present
-        history.present, history.gesture = replace(before, active=before.index(name)), ""
-        return self.moved(before)
+
+        def chosen(history: History[Cast]) -> None:
+            history.present, history.gesture = replace(history.present, active=history.present.index(name)), ""
+
+        return self.moved(chosen)
 
     def undo(self) -> dict[str, Any]:
         """One step back, and to the speaker that it is about."""
@@ -324,15 +318,20 @@ class Session:
         return self._step(History.redo)
 
     def _step(self, step: Callable[[History[Cast]], None]) -> dict[str, Any]:
+        before = self.cast
+
+        def focused(history: History[Cast]) -> None:
+            step(history)
+            history.present = history.present.focused(before)
+
+        return self.moved(focused)
+
+    def moved(self, change: Callable[[History[Cast]], None]) -> dict[str, Any]:
+        """Change the history, and show where it then is: seconds whose track changed, and whose motion did."""
         _, history = self.opened()
         before = history.present
-        step(history)
-        history.present = history.present.focused(before)
-        return self.moved(before)
-
-    def moved(self, before: Cast) -> dict[str, Any]:
-        """Take the present cast over from ``before``: seconds whose track changed, and whose motion did."""
-        after = self.cast
+        change(history)
+        after = history.present
         if after != before:
             self.revision += 1
         self._show(after)

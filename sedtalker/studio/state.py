@@ -48,7 +48,7 @@ def edited_state(session: Session) -> dict[str, Any]:
     """What an edit can change."""
     if session.history is None:
         nothing: dict[str, Any] = {"document": None, "speakers": [], "voice": "", "can_undo": False, "can_redo": False}
-        return {**nothing, "revision": session.revision}
+        return {**nothing, "revision": session.revision, "project": project_state(session)}
     assert session.base is not None
     history = session.history
     return {
@@ -87,7 +87,6 @@ def state(session: Session) -> dict[str, Any]:
         "words": [asdict(word) for word in session.words],
         "words_note": session.cast.part.voice.decoding.words_note(session.track) if clip else None,
         "licences": session.models.animator().licences() if clip else {},
-        "project": project_state(session),
         "compare": session.comparing,
         "finer": finer_state(session),
         "options": options_state(),

@@ -71,6 +71,12 @@ class Studio:
         """Run ``work`` in the session's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
+    async def change(self, work: Callable[..., R], *args: Any) -> R:
+        """Run ``work``, which changes the session, in its thread; the pages are informed."""
+        made = await self.on_session(work, *args)
+        self.touched()
+        return made
+
     def start(self, kind: str, work: Work, then: Then, after: Callable[[], Any] | None = None) -> Job:
         """Begin a job whose result changes what the page shows.
 
