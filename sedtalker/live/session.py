@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,7 +127,7 @@ def play_sound(
     """
     clock = clock or MonotonicClock()
     pieces = (samples[start : start + PIECE] for start in range(0, len(samples), PIECE))
-    decoding = DecodingThread(pieces, stream, clock, ahead=AHEAD)
+    decoding = DecodingThread(pieces, stream, clock)
     start = _Start(settings.delay or 0.0, loudspeaker, lambda: decoding.buffer.ended or decoding.buffer.newest > 0.5)
     try:
         return send_paced(decoding.buffer, start, senders, settings.rate, clock, decoding)
@@ -200,12 +200,11 @@ class DecodingThread:
         pieces: of sound.
         stream: fresh.
         clock: of the arrival of the first piece.
-        ahead: see ``FrameBuffer``.
     """
 
-    def __init__(self, pieces: Iterable[Floats], stream: AnimationStream, clock: Clock, ahead: float = AHEAD):
+    def __init__(self, pieces: Iterable[Floats], stream: AnimationStream, clock: Clock):
         self.pieces, self.stream, self.clock = pieces, stream, clock
-        self.buffer = FrameBuffer(ahead)
+        self.buffer = FrameBuffer(AHEAD)
         self.began: float | None = None
         """Clock time at which the first sample was spoken."""
         self.error: Exception | None = None
@@ -225,23 +224,21 @@ class DecodingThread:
     def _run(self) -> None:
         try:
             with torch_threads(1):
-                self._decode()
+                for frame in self._frames():
+                    if not self.buffer.add(frame):
+                        break
         except Exception as error:  # for the thread that sends, whatever it is
             self.error = error
         self.buffer.end()
 
-    def _decode(self) -> None:
+    def _frames(self) -> Iterator[StreamedFrame]:
         hop = round(self.stream.settings.hop * SAMPLE_RATE)
         for piece in self.pieces:
             if self.began is None and len(piece):
                 self.began = self.clock.now() - len(piece) / SAMPLE_RATE
             for start in range(0, len(piece), hop):
-                for frame in self.stream.push(piece[start : start + hop]):
-                    if not self.buffer.add(frame):
-                        return
-        for frame in self.stream.flush():
-            if not self.buffer.add(frame):
-                return
+                yield from self.stream.push(piece[start : start + hop])
+        yield from self.stream.flush()
 
 
 class _Start:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,14 @@ def head(session: Session, path: Path, landmarks: Doubles | None = None) -> tupl
 def builtin_face(session: Session, name: str) -> tuple[Work, Then]:
     """A built-in face."""
 
-    def work(hook: Hook) -> Subject:
-        with one_step(hook, "building the face"):
-            face = Face.builtin(name)
-        return _ready(Subject(face, name), hook)
+    return partial(built, name), _taking(session)
 
-    return work, _taking(session)
+
+def built(name: str, hook: Hook) -> Subject:
+    """A built-in face with its GLB made."""
+    with one_step(hook, f"building the face {name}"):
+        face = Face.builtin(name)
+    return _ready(Subject(face, name), hook)
 
 
 def _ready(subject: Subject, hook: Hook) -> Subject:

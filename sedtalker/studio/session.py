@@ -247,9 +247,9 @@ class Session:
         """The session as it is."""
         cast = self.cast
         others = tuple(self._snapshot_of(part) for part in cast.parts if part is not cast.part)
-        own, track = self._snapshot_of(cast.part), replace(self.track, extras=self.extras)
+        own = self._snapshot_of(cast.part)
         project = replace(own.project, others=tuple(other.project for other in others))
-        return replace(own, project=project, track=track, others=others, held=self.holding())
+        return replace(own, project=project, others=others, held=self.holding())
 
     def _snapshot_of(self, part: Role) -> Snapshot:
         clip, history = self.opened()

@@ -14,14 +14,13 @@ from pydantic import BaseModel
 
 from sedtalker.emotion.track import Burst, EmotionTrack
 from sedtalker.errors import InputError, called
-from sedtalker.face import Face
 from sedtalker.face.builtin import FACES
-from sedtalker.progress import Hook, one_step
+from sedtalker.progress import Hook
 from sedtalker.speakers.separation import Speakers, sound_of
 from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns
 from sedtalker.studio.cast import Role, SpeakerVoice, merged_turns, turns_of_one
 from sedtalker.studio.document import SHORTEST, IntensitySpan, Span, meet, painted
-from sedtalker.studio.opening import NewSpeaker, Then, Work, take_in, voice_of
+from sedtalker.studio.opening import NewSpeaker, Then, Work, built, take_in, voice_of
 from sedtalker.studio.session import Session, Subject, base_on
 
 FIND = "finding the speakers"
@@ -86,10 +85,7 @@ def _new_face(used: list[str], hook: Hook) -> Subject:
     """A built-in face that nobody has yet, or that the fewest have; its name is added to those used."""
     name = min(FACES, key=used.count)
     used.append(name)
-    with one_step(hook, f"building the face {name}"):
-        made = Subject(Face.builtin(name), name)
-        _ = made.glb
-    return made
+    return built(name, hook)
 
 
 def merge_speakers(session: Session, name: str, into: str) -> tuple[Work, Then]:
