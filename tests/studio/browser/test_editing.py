@@ -343,6 +343,7 @@ def test_curves_that_were_asked_for_before_an_edit_do_not_replace_those_after_it
     route, reply = held[0]
     route.fulfill(response=reply)
     page.ready()
+    page.settle()  # a picture further
     assert page.page.evaluate(strongest)
 
 
