@@ -39,7 +39,7 @@ from sedtalker.speech.features import (
 )
 from sedtalker.training.corpora.augmentation import Samples, change_speed, from_direct_sound
 from sedtalker.training.corpora.cache import INT16_SCALE, STARTS, WaveformStore, cache_key, open_arrays
-from sedtalker.training.corpora.joined_speech import CLIP_FADE, SPEAKER_FRAME, DialogueRule
+from sedtalker.training.corpora.joined_speech import CLIP_FADE, SPEAKER_FRAME, DialogueRule, plan_turns
 from sedtalker.training.corpora.transfer_recipe import MU, TELEPHONE_BAND, TransferAugmenter
 from sedtalker.training.task import Batch
 
@@ -122,27 +122,12 @@ class PlannedVoice:
 def plan_dialogue(
     bank: SoundBank, voices: Sequence[PlannedVoice], frames: int, rng: np.random.Generator, rule: DialogueRule
 ) -> list[tuple[int, int, int, int]]:
-    """Turns of a dialogue as ``make_dialogue`` takes them: place of the speaker, first frame in the bank, first frame
-    in the dialogue, and length in frames."""
-    rate = SAMPLE_RATE / SPEAKER_FRAME
-    turns, speaker, end, before, last = list[tuple[int, int, int, int]](), int(rng.integers(len(voices))), 0, 0, -1
-    while True:
-        voice = voices[speaker]
-        clip = voice.clips[int(rng.integers(len(voice.clips)))]
-        begin, whole = bank.place(clip, voice.speed)
-        length = min(whole, max(1, round(rate * rng.uniform(*rule.turn))))
-        first = int(rng.integers(whole - length + 1))
-        start = end + round(rate * rng.uniform(*rule.pause))
-        if turns and last != speaker and rng.random() < rule.overlap:
-            start = end - int(min(rate * rng.uniform(*rule.overlapping), rule.deepest * min(length, before)))
-        start = max(0, start)
-        if start >= frames - rate / 2:
-            return turns
-        length = min(length, frames - start)
-        turns.append((speaker, begin + first, start, length))
-        end, before, last = max(end, start + length), length, speaker
-        if len(voices) > 1 and rng.random() >= rule.same:
-            speaker = (speaker + int(rng.integers(1, len(voices)))) % len(voices)
+    """Turns of a dialogue (``plan_turns``): place of the speaker, first frame in the bank, first frame in the dialogue,
+    and length in frames."""
+    places = [[bank.place(clip, voice.speed) for clip in voice.clips] for voice in voices]
+    lengths = [[length for _, length in own] for own in places]
+    turns = plan_turns(lengths, frames, SAMPLE_RATE / SPEAKER_FRAME, rng, rule)
+    return [(t.speaker, places[t.speaker][t.clip][0] + t.first, t.start, t.length) for t in turns]
 
 
 class DeviceSounds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -228,14 +229,14 @@ class DialogueRule:
     levels: tuple[float, float] = (-5.0, 5.0)
 
 
-@dataclass(frozen=True)
-class PlacedClip:
-    """A clip of a speaker in a dialogue: whose, which of their clips, and the seconds that it takes there."""
+class PlannedTurn(NamedTuple):
+    """A stretch of a speaker's clip: where it begins in that and in the dialogue, and its length, samples or frames."""
 
     speaker: int
     clip: int
-    start: float
-    end: float
+    first: int
+    start: int
+    length: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,13 +247,13 @@ class Dialogue:
         samples: (N,) float32 the sum of all.
         apart: (S, N) float32 each of them alone.
         active: (S, T) bool who speaks in each frame of ``SPEAKER_CLOCK``.
-        pieces: what it is made of, in order of time.
+        turns: what it is made of, in order of time, in samples.
     """
 
     samples: Samples
     apart: Floats
     active: Mask
-    pieces: tuple[PlacedClip, ...]
+    turns: list[PlannedTurn]
 
 
 def make_dialogue(
@@ -275,34 +276,51 @@ def make_dialogue(
     count = int(seconds * SAMPLE_RATE) // SPEAKER_FRAME * SPEAKER_FRAME
     apart, active = np.zeros((len(clips), count), np.float32), np.zeros((len(clips), count // SPEAKER_FRAME), bool)
     gains = 10 ** (rng.uniform(*rule.levels, len(clips)) / 20)
-    pieces, speaker, end, before = list[PlacedClip](), int(rng.integers(len(clips))), 0, 0
-    while True:
-        choice = int(rng.integers(len(clips[speaker])))
-        sound = clips[speaker][choice]
-        sound = np.float32(level_gain(sound) * gains[speaker]) * (sound if whole else _part(sound, rule, rng))
-        start = end + int(SAMPLE_RATE * rng.uniform(*rule.pause))
-        if pieces and pieces[-1].speaker != speaker and rng.random() < rule.overlap:
-            deepest = rule.deepest * min(len(sound), before)
-            start = end - int(min(SAMPLE_RATE * rng.uniform(*rule.overlapping), deepest))
-        start = max(0, start) // SPEAKER_FRAME * SPEAKER_FRAME
-        if start >= count - SAMPLE_RATE // 2 or (whole and start + len(sound) > count and pieces):
-            break
-        sound = sound[: count - start] * _faded(len(sound[: count - start]))
-        apart[speaker, start : start + len(sound)] += sound
+    lengths = [[len(sound) for sound in own] for own in clips]
+    turns = plan_turns(lengths, count, SAMPLE_RATE, rng, rule, grid=SPEAKER_FRAME, whole=whole)
+    for who, clip, first, start, length in turns:
+        gain = np.float32(level_gain(clips[who][clip]) * gains[who])
+        sound = gain * clips[who][clip][first : first + length] * _faded(length)
+        apart[who, start : start + length] += sound
         spoken = _spoken(sound)[: active.shape[1] - start // SPEAKER_FRAME]
-        active[speaker, start // SPEAKER_FRAME : start // SPEAKER_FRAME + len(spoken)] |= spoken
-        pieces.append(PlacedClip(speaker, choice, start / SAMPLE_RATE, (start + len(sound)) / SAMPLE_RATE))
-        end, before = max(end, start + len(sound)), len(sound)
-        if len(clips) > 1 and rng.random() >= rule.same:
-            speaker = (speaker + int(rng.integers(1, len(clips)))) % len(clips)
-    return Dialogue(apart.sum(0), apart, active, tuple(pieces))
+        active[who, start // SPEAKER_FRAME : start // SPEAKER_FRAME + len(spoken)] |= spoken
+    return Dialogue(apart.sum(0), apart, active, turns)
 
 
-def _part(sound: Samples, rule: DialogueRule, rng: np.random.Generator) -> Samples:
-    """A stretch of a clip, of a random length of ``rule.turn``."""
-    length = min(len(sound), int(SAMPLE_RATE * rng.uniform(*rule.turn)))
-    first = int(rng.integers(len(sound) - length + 1))
-    return sound[first : first + length]
+def plan_turns(
+    lengths: Sequence[Sequence[int]],
+    total: int,
+    rate: float,
+    rng: np.random.Generator,
+    rule: DialogueRule,
+    *,
+    grid: int = 1,
+    whole: bool = False,
+) -> list[PlannedTurn]:
+    """How speakers take turns in a dialogue of ``total`` samples or frames, ``rate`` a second.
+
+    ``lengths``: of the clips of each speaker; ``grid``: turns begin at multiples of it; ``whole``: see
+    ``make_dialogue``.
+    """
+    turns, speaker, end, before = list[PlannedTurn](), int(rng.integers(len(lengths))), 0, 0
+    while True:
+        clip = int(rng.integers(len(lengths[speaker])))
+        first, length = 0, lengths[speaker][clip]
+        if not whole:
+            length = min(length, max(1, int(rate * rng.uniform(*rule.turn))))
+            first = int(rng.integers(lengths[speaker][clip] - length + 1))
+        start = end + int(rate * rng.uniform(*rule.pause))
+        if turns and turns[-1].speaker != speaker and rng.random() < rule.overlap:
+            deepest = rule.deepest * min(length, before)
+            start = end - int(min(rate * rng.uniform(*rule.overlapping), deepest))
+        start = max(0, start) // grid * grid
+        if start >= total - rate / 2 or (whole and start + length > total and turns):
+            return turns
+        length = min(length, total - start)
+        turns.append(PlannedTurn(speaker, clip, first, start, length))
+        end, before = max(end, start + length), length
+        if len(lengths) > 1 and rng.random() >= rule.same:
+            speaker = (speaker + int(rng.integers(1, len(lengths)))) % len(lengths)
 
 
 def _faded(length: int) -> Floats:

@@ -118,7 +118,10 @@ def make_talks(
         names = [f"person{i + 1}" for i in range(size)]
         sound = Audio((changed / peak).astype(np.float32))
         turns = turns_of(made.active, SPEAKER_CLOCK.times(made.active.shape[1]), names, sound.duration)
-        pieces = tuple((names[p.speaker], p.start, p.end, _category(read[p.speaker][p.clip][0])) for p in made.pieces)
+        pieces = tuple(
+            (names[who], start / SAMPLE_RATE, (start + length) / SAMPLE_RATE, _category(read[who][clip][0]))
+            for who, clip, _, start, length in made.turns
+        )
         yield Talk(corpus, condition, sound, turns, made.apart / peak, pieces)
 
 
