@@ -6,7 +6,6 @@ Each function says its formula, unit and source.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,35 +74,23 @@ def confusion(truth: Labels, guess: Labels, classes: int) -> NDArray[np.int64]:
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
 
-@dataclass(frozen=True, eq=False)
-class Reliability:
-    """A reliability diagram: what is said with some confidence, and how often it is right.
+def calibration_error(confidence: Reals, right: Reals, bins: int, weight: Reals | None = None) -> float:
+    """Sum over equal-width bins of confidence of share · |how often it is right - mean confidence|, in [0, 1].
 
-    Attributes:
-        confidence: (B,) mean confidence of each bin that is not empty.
-        accuracy: (B,) share that is right.
-        share: (B,) share of all samples, sums to 1.
+    Args:
+        confidence: (N,) in [0, 1].
+        right: (N,) whether each answer is right, or in which part of it.
+        bins: how many.
+        weight: (N,) share of each, sums to 1; None: all alike.
     """
-
-    confidence: Doubles
-    accuracy: Doubles
-    share: Doubles
-
-
-def reliability(truth: Labels, posterior: Reals, bins: int = 15) -> Reliability:
-    """Samples (N,) with posteriors (N, C) in equal-width bins of the greatest posterior (Guo et al., ICML 2017)."""
-    confidence, guess = posterior.max(1).astype(np.float64), posterior.argmax(1)
     which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    count = np.bincount(which, minlength=bins)
-    full = count > 0
-    confident, right = (np.bincount(which, values, bins)[full] / count[full] for values in (confidence, guess == truth))
-    return Reliability(confident, right, count[full] / max(1, len(truth)))
+    off = (right - confidence) * (1.0 / max(1, len(confidence)) if weight is None else weight)
+    return float(np.abs(np.bincount(which, off, bins)).sum())
 
 
 def expected_calibration_error(truth: Labels, posterior: Reals, bins: int = 15) -> float:
-    """ECE = sum over the bins of ``reliability`` of share · |accuracy - mean confidence|, in [0, 1]."""
-    diagram = reliability(truth, posterior, bins)
-    return float(np.sum(diagram.share * np.abs(diagram.accuracy - diagram.confidence)))
+    """ECE: ``calibration_error`` of the greatest of posteriors (N, C) (Guo et al., ICML 2017)."""
+    return calibration_error(posterior.max(1).astype(np.float64), posterior.argmax(1) == truth, bins)
 
 
 def accuracy_at_coverage(truth: Labels, posterior: Reals, coverage: float) -> float:

@@ -43,12 +43,16 @@ def test_boundaries_match_at_most_once():
     assert m.boundary_f1([1.0], []) == 0.0
 
 
-def test_reliability_by_hand():
+def test_calibration_by_hand():
     posterior = np.array([[0.95, 0.05], [0.85, 0.15], [0.4, 0.6], [0.45, 0.55]])
-    diagram = m.reliability(np.array([0, 1, 1, 0]), posterior, bins=4)
-    assert diagram.confidence == pytest.approx([0.575, 0.9])
-    assert diagram.accuracy == pytest.approx([0.5, 0.5])
-    assert diagram.share == pytest.approx([0.5, 0.5])
+    error = m.expected_calibration_error(np.array([0, 1, 1, 0]), posterior, bins=4)
+    assert error == pytest.approx(0.5 * (0.575 - 0.5) + 0.5 * (0.9 - 0.5))
+
+
+def test_what_is_right_in_part_and_counts_more():
+    confidence, right = np.array([0.2, 0.9, 0.95]), np.array([0.5, 1.0, 0.0])
+    error = m.calibration_error(confidence, right, 10, np.array([0.5, 0.3, 0.2]))
+    assert error == pytest.approx(0.5 * 0.3 + abs(0.3 * 0.1 - 0.2 * 0.95))
 
 
 def test_the_most_confident_are_answered_first_and_at_least_one():
@@ -67,12 +71,8 @@ def test_logits_move_by_the_ratio_of_shares():
     assert np.exp(moved[0]).tolist() == pytest.approx([0.5 / 0.8, 0.5 / 0.2])
 
 
-def test_a_diagram_has_fifteen_bins_of_equal_width_and_the_last_holds_certainty():
+def test_there_are_fifteen_bins_of_equal_width_and_the_last_holds_certainty():
     posterior = np.array([[1.0, 0.0], [0.94, 0.06], [0.93, 0.07], [0.53, 0.47], [0.54, 0.46]])
-    diagram = m.reliability(np.array([0, 0, 1, 1, 0]), posterior)
-    assert diagram.confidence == pytest.approx([0.53, 0.54, 0.93, 0.97])
-    assert diagram.accuracy == pytest.approx([0, 1, 0, 1])
-    assert diagram.share == pytest.approx([0.2, 0.2, 0.2, 0.4])
     assert m.expected_calibration_error(np.array([0, 0, 1, 1, 0]), posterior) == pytest.approx(
         0.2 * (0.53 + 0.46 + 0.93) + 0.4 * 0.03
     )

@@ -26,7 +26,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
-from sedtalker.metrics.emotion import ranking_auc
+from sedtalker.metrics.emotion import calibration_error, ranking_auc
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, STRONG_LEVEL, clip_labels
 from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS, SOUNDS
@@ -366,13 +366,12 @@ def expression_metrics(result: Expression) -> dict[str, float]:
 def confidence_error(corpora: Sequence[Sequence[ShownClip]]) -> float:
     """Calibration error of what a user reads: the label that a segment has, and the confidence beside it.
 
-    As ``expected_calibration_error``, of clips, where a label may be right in a part of one. All corpora count alike.
+    A label may be right in a part of a clip. All corpora count alike.
     """
     clips = [clip for own in corpora for clip in own]
     weight = np.concatenate([np.full(len(own), 1.0 / (len(own) * len(corpora))) for own in corpora])
-    off = weight * np.array([clip.called_right - clip.confidence for clip in clips])
-    bins = np.minimum([int(clip.confidence * BINS) for clip in clips], BINS - 1)
-    return float(np.abs(np.bincount(bins, off, BINS)).sum())
+    confidence, right = (np.array([getattr(clip, key) for clip in clips]) for key in ("confidence", "called_right"))
+    return calibration_error(confidence, right, BINS, weight)
 
 
 def graded(strong: Sequence[ShownClip], normal: Sequence[ShownClip]) -> float:
