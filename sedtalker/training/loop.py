@@ -288,7 +288,7 @@ class _Run:
             self.optimizer.load_state_dict(stored["optimizer"])
             if self.average is not None:
                 self.average.load_state_dict(stored["average"])
-        except (RuntimeError, ValueError):
+        except (RuntimeError, ValueError, KeyError):
             why = changed or "the data or the program have changed"
             raise InputError(f"{self.folder}: its weights do not fit; {ANOTHER}: {why}") from None
         if stored.get("precision"):

@@ -264,7 +264,7 @@ def hidden_matrices(model: nn.Module) -> list[Tensor]:
     return list({id(p): p for p in found}.values())
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(torch.optim.AdamW):
     """Muon for ``hidden_matrices``, AdamW for what is left; ``lr_scale`` of a group multiplies the trainer's rate."""
 
     def __init__(self, model: nn.Module, config: TrainerConfig):
@@ -272,38 +272,30 @@ class Muon(torch.optim.Optimizer):
         chosen = {id(p) for p in matrices}
         rest = [p for p in model.parameters() if id(p) not in chosen]
         groups = [{"params": matrices, "muon": True, "lr_scale": MUON_LR}, {"params": rest, "muon": False}]
-        super().__init__([g for g in groups if g["params"]], {"lr": config.lr, "weight_decay": config.weight_decay})
-        self.betas = config.betas
+        given = [g for g in groups if g["params"]]
+        super().__init__(given, lr=config.lr, weight_decay=config.weight_decay, betas=config.betas)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step of every weight that has a gradient."""
+        """One step of every weight that has a gradient; the matrices' are then gone, so AdamW leaves them alone."""
         loss = None if closure is None else closure()
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                update = self._orthogonal(weight) if group["muon"] else self._adam(weight)
-                weight.mul_(1.0 - group["lr"] * group["weight_decay"]).add_(update, alpha=-group["lr"])
+        for group in (g for g in self.param_groups if g["muon"]):
+            for weight in (w for w in group["params"] if w.grad is not None):
+                weight.mul_(1.0 - group["lr"] * group["weight_decay"])
+                weight.add_(self._orthogonal(weight), alpha=-group["lr"])
+                weight.grad = None
+        super().step()
         return loss
 
     def _orthogonal(self, weight: Tensor) -> Tensor:
-        momentum = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
+        assert weight.grad is not None
+        memory: dict[str, Tensor] = self.state[weight]
+        if not memory:  # AdamW looks for the step where a state is loaded
+            memory |= {"step": torch.zeros(()), "momentum": torch.zeros_like(weight)}
+        momentum = memory["momentum"]
         momentum.mul_(MOMENTUM).add_(weight.grad)
         matrix = (weight.grad + MOMENTUM * momentum).flatten(1)
         return (orthogonalize(matrix) * max(1.0, len(matrix) / matrix.shape[1]) ** 0.5).view_as(weight)
-
-    def _adam(self, weight: Tensor) -> Tensor:
-        assert weight.grad is not None
-        memory: dict[str, Any] = self.state[weight]
-        if not memory:
-            memory |= {"steps": torch.zeros(()), "mean": torch.zeros_like(weight), "square": torch.zeros_like(weight)}
-        first, second = self.betas
-        memory["steps"] += 1
-        memory["mean"].lerp_(weight.grad, 1.0 - first)
-        memory["square"].lerp_(weight.grad.square(), 1.0 - second)
-        mean = memory["mean"] / (1.0 - first ** float(memory["steps"]))
-        return mean / ((memory["square"] / (1.0 - second ** float(memory["steps"]))).sqrt() + 1e-8)
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
