@@ -25,7 +25,7 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import adjusted_logits, macro_f1
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.training.corpora.joined_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.evaluation.transfer import draw_shares
 
@@ -110,15 +110,15 @@ def evaluate_cross_corpus(data: Path, hook: Hook = no_progress) -> CrossCorpus:
     """
     clips: dict[str, list[Clip]] = {}
     for clip in read_manifest(data):
-        if clip_labels(clip) is not None and clip.path.is_file():
+        if category_of(clip) >= 0 and clip.path.is_file():
             clips.setdefault(clip.corpus, []).append(clip)
-    kept = {name: c for name, c in clips.items() if len({_category(x) for x in c}) >= FEWEST_CATEGORIES}
+    kept = {name: c for name, c in clips.items() if len({category_of(x) for x in c}) >= FEWEST_CATEGORIES}
     if len(kept) < 2:
         raise InputError(f"{data}: fewer than two corpora with {FEWEST_CATEGORIES} or more emotions")
     vectors = {}
     for name, members in kept.items():
         vectors[name] = clip_vectors(members, hook, f"encoding {name}")
-    words = {name: {c.emotion: CATEGORIES[_category(c)] for c in members} for name, members in kept.items()}
+    words = {name: {c.emotion: CATEGORIES[category_of(c)] for c in members} for name, members in kept.items()}
     return replace(cross_corpus(vectors), words=words)
 
 
@@ -181,7 +181,7 @@ def clip_vectors(clips: Sequence[Clip], hook: Hook = no_progress, step: str = "e
     if not test.any():
         speakers = sorted({clip.speaker for clip in kept})
         test = np.isin([clip.speaker for clip in kept], speakers[len(speakers) // 2 :])
-    return ClipVectors(np.stack(values), np.array([_category(clip) for clip in kept]), test)
+    return ClipVectors(np.stack(values), np.array([category_of(clip) for clip in kept]), test)
 
 
 def fit_head(values: NDArray[np.floating], category: NDArray[np.integer]) -> Head:
@@ -282,9 +282,3 @@ def plot_heat_map(result: CrossCorpus, path: Path) -> None:
     axes[0].set_ylabel("trained on")
     figure.colorbar(image, ax=axes, label="macro-F1 over shared categories")
     write_figure(figure, path)
-
-
-def _category(clip: Clip) -> int:
-    labels = clip_labels(clip)
-    assert labels is not None
-    return labels[0]

@@ -20,7 +20,7 @@ from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.encoder import Encoder
 from sedtalker.training.corpora.augmentation import Augmenter, DiarizerAugmenter, change_speed
 from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, sounds_key
-from sedtalker.training.corpora.joined_speech import JoinRule, Recording, SpeechPiece, choose_pieces, clip_labels, join
+from sedtalker.training.corpora.joined_speech import JoinRule, Recording, SpeechPiece, category_of, choose_pieces, join
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import clips_of, named_clips
 
@@ -37,11 +37,9 @@ class Corpus:
 
     def piece(self, index: int, speed: float) -> SpeechPiece:
         """A labelled clip, played ``speed`` times as fast."""
-        clip, labels = self.clips[index], clip_labels(self.clips[index])
-        assert labels is not None
-        samples = self.read(index)
+        clip, samples = self.clips[index], self.read(index)
         samples = change_speed(samples, speed) if speed != 1.0 else samples
-        return SpeechPiece(samples, labels[0], clip.corpus, clip.speaker)
+        return SpeechPiece(samples, category_of(clip), clip.corpus, clip.speaker)
 
 
 def open_corpus(every: list[Clip], corpus: str, cache: Path) -> Corpus:
@@ -73,9 +71,8 @@ def joined_recording(
     corpus = corpora[names[rng.choice(len(names), p=chances / chances.sum())]]
     speakers: dict[str, dict[int, list[int]]] = {}
     for index, clip in enumerate(corpus.clips):
-        labels = clip_labels(clip)
-        if clip.split == split and labels is not None:
-            speakers.setdefault(clip.speaker, {}).setdefault(labels[0], []).append(index)
+        if clip.split == split and (category := category_of(clip)) >= 0:
+            speakers.setdefault(clip.speaker, {}).setdefault(category, []).append(index)
     speaker = sorted(speakers)[rng.integers(len(speakers))]
     chosen = choose_pieces(speakers[speaker], rule, rng)
     speed = augmenter.draw_speed(rng) if augmenter else 1.0

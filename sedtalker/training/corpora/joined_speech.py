@@ -105,6 +105,12 @@ def clip_labels(clip: Clip) -> tuple[int, int] | None:
     return CATEGORIES.index(name), {"normal": NORMAL_LEVEL, "strong": STRONG_LEVEL}.get(clip.intensity, SOME_LEVEL)
 
 
+def category_of(clip: Clip) -> int:
+    """Index into ``CATEGORIES`` of a clip's label; -1 where it is none of them."""
+    labels = clip_labels(clip)
+    return -1 if labels is None else labels[0]
+
+
 def clip_activity(samples: Samples) -> Mask:
     """Speech frames (T,) of a waveform at 50 Hz, T = ceil(N / 320)."""
     tracks = pair_means(prosody(np.float32(level_gain(samples)) * samples))

@@ -81,12 +81,14 @@ class ClipResult:
     enrolled: Doubles | None = None
 
 
-def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions, scale: Scale) -> ClipResult:
-    """What the frames of a clip say of the whole of it; ``scale``: of visible intensities, as the diarizer has it."""
+def clip_result(clip: Clip, frames: FrameEmotions, scale: Scale) -> ClipResult:
+    """What the frames of a labelled clip say of it; ``scale``: of visible intensities, as the diarizer has it."""
     intensity = speech_mean(frames.intensity, frames)
     familiar = speech_mean(attenuation(frames.distance) * np.ones_like(frames.intensity), frames)
     seen = float(visible(intensity, scale) * familiar)
-    return ClipResult(clip, category, level, clip_posterior(frames), float(intensity), seen)
+    labels = clip_labels(clip)
+    assert labels is not None
+    return ClipResult(clip, *labels, clip_posterior(frames), float(intensity), seen)
 
 
 def clip_posterior(frames: FrameEmotions) -> Doubles:

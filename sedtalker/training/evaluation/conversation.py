@@ -33,7 +33,7 @@ from sedtalker.speakers.separation import by_channels, cut_apart, separate
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK
 from sedtalker.speakers.turns import NAME, Turns, turns_of
 from sedtalker.training.corpora.augmentation import Samples
-from sedtalker.training.corpora.joined_speech import DialogueRule, clip_labels, make_dialogue
+from sedtalker.training.corpora.joined_speech import DialogueRule, category_of, make_dialogue
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import named_clips
 from sedtalker.training.evaluation.clips import readable
@@ -119,7 +119,7 @@ def make_talks(
         sound = Audio((changed / peak).astype(np.float32))
         turns = turns_of(made.active, SPEAKER_CLOCK.times(made.active.shape[1]), names, sound.duration)
         pieces = tuple(
-            (names[who], start / SAMPLE_RATE, (start + length) / SAMPLE_RATE, _category(read[who][clip][0]))
+            (names[who], start / SAMPLE_RATE, (start + length) / SAMPLE_RATE, category_of(read[who][clip][0]))
             for who, clip, _, start, length in made.turns
         )
         yield Talk(corpus, condition, sound, turns, made.apart / peak, pieces)
@@ -137,15 +137,10 @@ def talk_changes(noises: Sequence[Samples]) -> dict[str, Change]:
 def _some(clips: Sequence[Clip], rng: np.random.Generator, one_mood: bool) -> list[Clip]:
     """Some recordings of a speaker, if need be of one emotion."""
     if one_mood:
-        kinds = sorted({_category(clip) for clip in clips})
+        kinds = sorted({category_of(clip) for clip in clips})
         mood = kinds[int(rng.integers(len(kinds)))]
-        clips = [clip for clip in clips if _category(clip) == mood]
+        clips = [clip for clip in clips if category_of(clip) == mood]
     return [clips[i] for i in rng.permutation(len(clips))[:CLIPS].tolist()]
-
-
-def _category(clip: Clip) -> int:
-    labels = clip_labels(clip)
-    return -1 if labels is None else labels[0]
 
 
 def evaluate_conversation(
@@ -173,7 +168,7 @@ def evaluate_conversation(
     if not spoken:
         raise InputError(f"{data}: not a recording of {', '.join(name for name in clips if clips[name])} can be read")
     metrics = _speaking(counted(spoken, hook, "finding speakers", len(spoken)))
-    labelled = {name: [c for c in clips.get(name, []) if _category(c) >= 0] for name in EMOTIONAL}
+    labelled = {name: [c for c in clips.get(name, []) if category_of(c) >= 0] for name in EMOTIONAL}
     for steady, ending in ((True, ""), (False, "_changing")):
         given: Mapping[str, Any] = {"moods": True, "steady": steady, "seed": 1}
         spoken = [t for name, c in labelled.items() if c for t in make_talks(c, name, talks, changes, **given)]

@@ -29,7 +29,7 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.joined_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.evaluation.clips import readable
 from sedtalker.training.evaluation.measures import markdown_table
@@ -103,10 +103,10 @@ def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], most: int,
     held: Counter[tuple[str, int]] = Counter()
     kept: dict[Clip, int] = {}
     for clip in balanced_clips(clips, len(clips)):
-        label = clip_labels(clip)
-        if label is not None and held[clip.speaker, label[0]] < most:
-            held[clip.speaker, label[0]] += 1
-            kept[clip] = label[0]
+        label = category_of(clip)
+        if label >= 0 and held[clip.speaker, label] < most:
+            held[clip.speaker, label] += 1
+            kept[clip] = label
     rows: list[tuple[SpokenRecording, int, str]] = []
     for clip, sound in readable(counted(kept, hook, f"encoding {name}", len(kept))):
         pieces = tuple(diarizer.speech(sound))

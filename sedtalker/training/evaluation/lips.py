@@ -305,9 +305,9 @@ def _unseen(crops: TalkingCrops, move: Move) -> dict[str, float]:
 
 def _unseen_talker(crops: TalkingCrops, move: Move) -> dict[str, float]:
     """The lips of a tracked talker never trained on: correlation of their height, on speech frames and on all."""
-    rows, store = list[dict[str, float]](), crops.unseen_speaker.store
-    for copy in (c for c in store.copies if c.key in crops.unseen_speaker.takes):
-        take, moved, speech = crops.unseen_speaker.takes[copy.key], move(store, copy), speech_frames(store, copy)
+    rows, store = list[dict[str, float]](), crops.unseen
+    for copy in (c for c in store.copies if c.key in crops.unseen_takes):
+        take, moved, speech = crops.unseen_takes[copy.key], move(store, copy), speech_frames(store, copy)
         lips = lip_aperture(crops.face, moved)
         tracked = resample_frames(take.coefficients, take.times, frame_times(len(moved)))
         reference = lip_aperture(crops.face, tracked)

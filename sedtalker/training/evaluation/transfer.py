@@ -31,7 +31,7 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.models import model_folder
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.joined_speech import clip_labels
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
 from sedtalker.training.evaluation.clips import (
@@ -97,9 +97,7 @@ def evaluate_transfer(
     known = corpora()
     roles = {name: corpus_role(known[name], trained_on) for name in every}
     labelled = {name: _scored(found, roles[name]) for name, found in every.items() if known[name].categories}
-    labelled = {
-        name: balanced_clips(c, clips) for name, c in labelled.items() if len({_labels(clip)[0] for clip in c}) > 1
-    }
+    labelled = {name: balanced_clips(c, clips) for name, c in labelled.items() if len(set(map(category_of, c))) > 1}
     results = {}
     for name, found in labelled.items():
         enrols = roles[name] == "headline" and diarizer.classifier is None
@@ -178,17 +176,17 @@ def listed_clips(data: Path) -> list[Clip]:
 
 
 def clips_by_corpus(listed: Iterable[Clip]) -> dict[str, list[Clip]]:
-    """Clips of labelled corpora and of narration, by the name in the registry."""
+    """Clips of known corpora by the name in the registry."""
     found: dict[str, list[Clip]] = {}
     for clip in listed:
         corpus = known_corpus(clip.corpus)
-        if corpus is not None and (corpus.categories or corpus.name in NARRATION):
+        if corpus is not None:
             found.setdefault(corpus.name, []).append(clip)
     return found
 
 
 def _scored(clips: Sequence[Clip], role: Role) -> list[Clip]:
-    labelled = [c for c in clips if clip_labels(c) is not None]
+    labelled = [c for c in clips if category_of(c) >= 0]
     return [c for c in labelled if c.split == "test"] if role == "in-domain" else labelled
 
 
@@ -202,18 +200,12 @@ def balanced_clips(clips: Sequence[Clip], count: int | None) -> list[Clip]:
     return [c for turn in zip_longest(*ranked.values()) for c in turn if c is not None][:count]
 
 
-def _labels(clip: Clip) -> tuple[int, int]:
-    labels = clip_labels(clip)
-    assert labels is not None
-    return labels
-
-
 # --- One clip.
 
 
 def _result(diarizer: Diarizer, clip: Clip, audio: Audio, voices: OrdinaryVoices | None) -> ClipResult:
     features = diarizer.encoder(audio)
-    result = clip_result(clip, *_labels(clip), diarizer.frames(audio, features), diarizer.network.config.visible)
+    result = clip_result(clip, diarizer.frames(audio, features), diarizer.network.config.visible)
     voice = voices.of(clip) if voices is not None else None
     if voice is None:
         return result
@@ -250,7 +242,7 @@ def robust_recalls(
     for name, change in changes.items() if chosen else ():
         each = []
         for corpus, found in chosen.items():
-            truth, posterior = np.array([_labels(c)[0] for c in found]), []
+            truth, posterior = np.array([category_of(c) for c in found]), []
             for clip in counted(found, hook, f"{name.replace('_', ' ')}: {corpus}", len(found)):
                 sound = load_audio(clip.path)
                 made = change(sound.samples, np.random.default_rng(seed_of(clip.path)))

@@ -23,7 +23,7 @@ from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
 from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, revoice, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, OpenStore, open_features
-from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood
+from sedtalker.training.corpora.tracked_motion import read_facegood
 from sedtalker.training.motion.alignment import (
     IGNORED,
     PhoneSpan,
@@ -67,14 +67,6 @@ class ReadSpeech:
             if copy.key not in self.spoken:
                 frames = int(copy.duration * FRAME_CLOCK.rate) + 1
                 self.spoken[copy.key] = motion(copy.key, frames)
-
-
-@dataclass(frozen=True, eq=False)
-class UnseenSpeaker:
-    """A tracked talker that nothing is trained on: takes by name and their features."""
-
-    takes: dict[str, TrackedClip]
-    store: FeatureStore
 
 
 def resting_noises(data: Path) -> list[Path]:
@@ -131,6 +123,7 @@ class TalkingCrops:
         own: features of the talker's clips as they were recorded, and in other rooms.
         voices: the talker's own voice and others, or the own twice: features and the copies of training clips.
         noise: environmental sounds, to which the mouth does not move.
+        unseen, unseen_takes: a tracked talker that nothing is trained on: features, and takes by name.
         open_store: how features are opened, as those of the other sources were.
     """
 
@@ -164,8 +157,8 @@ class TalkingCrops:
         read, held_out = read_speech(clips, c.read_speech_copies, self.open_store)
         self.read = ReadSpeech(read, phones, held_out)
         takes = read_facegood(data)
-        unseen = self.open_store("facegood", [(take.name, take.audio) for take in takes], 1)
-        self.unseen_speaker = UnseenSpeaker({take.name: take for take in takes if take.split == "train"}, unseen)
+        self.unseen = self.open_store("facegood", [(take.name, take.audio) for take in takes], 1)
+        self.unseen_takes = {take.name: take for take in takes if take.split == "train"}
         self.pseudo_labelled = [(read, copy) for copy in self.read.training]
 
     def tracked_crop(self, rng: np.random.Generator) -> SpeechCrop:

@@ -33,6 +33,7 @@ from sedtalker.metrics.emotion import own_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.training.cards import transfer_card
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.layer_features import (
     SOUNDS,
     TEACHER,
@@ -56,7 +57,6 @@ from sedtalker.training.tasks.whitened_perceptrons import (
     ClipWindows,
     Rated,
     WhitenedPerceptrons,
-    category_of,
     describe_clips,
     enrolled_means,
     fit_scaling,

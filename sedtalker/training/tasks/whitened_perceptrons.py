@@ -28,10 +28,9 @@ from sedtalker.emotion.diarizer_model import (
     FrameBatch,
 )
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
-from sedtalker.emotion.taxonomy import known_category
-from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import pair_any, speech_mask
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.layer_features import LayerFeatures
 from sedtalker.training.corpora.manifest import Clip
 
@@ -329,12 +328,6 @@ class ClipWindows:
     def category(self) -> NDArray[np.int64]:
         """(clips,) index into ``CATEGORIES``."""
         return np.array([category_of(clip) for clip in self.clips])
-
-
-def category_of(clip: Clip) -> int:
-    """Index into ``CATEGORIES``; -1 where the label is none of ours."""
-    name = known_category(clip.emotion)
-    return -1 if name is None else CATEGORIES.index(name)
 
 
 MOVED = (-3.0, 0.7)

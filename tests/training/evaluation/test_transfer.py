@@ -163,7 +163,9 @@ def test_a_clip_is_the_geometric_mean_of_its_speech() -> None:
     posterior = np.full((3, 7), 0.02, np.float32)
     posterior[:, NEUTRAL], posterior[:, HAPPY] = [0.5, 0.1, 0.9], [0.4, 0.8, 0.0]
     frames = FrameEmotions(posterior, np.array([0.2, 0.8, 0.0], np.float32), np.array([True, True, False]))
-    clip = clip_result(CLIPS[0].clip, HAPPY, 3, frames, (0.25, 0.6, 0.75))
+    labelled = replace(CLIPS[0].clip, emotion="happy", intensity="strong")
+    clip = clip_result(labelled, frames, (0.25, 0.6, 0.75))
+    assert (clip.truth, clip.level) == (HAPPY, 2)
     ratio = np.sqrt(0.4 * 0.8) / np.sqrt(0.5 * 0.1)
     assert clip.posterior[HAPPY] / clip.posterior[NEUTRAL] == pytest.approx(ratio, rel=1e-5)
     assert clip.intensity == pytest.approx(0.5)
