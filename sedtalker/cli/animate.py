@@ -167,8 +167,8 @@ def animate(
         pictures, _ = check_sequence(folder / f"{stem}.frames", run.force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
     check_given(context, held is not None or settings.emotion is not None)
-    if settings.said() is None and o.is_typed(context, "language"):
-        raise InputError("--language is of words: give them with --transcript or --words")
+    if settings.said() is None:
+        o.refuse_typed(context, ["language"], "is of words: give them with --transcript or --words")
     if settings.speakers is not None:
         with o.piped_recording(audio) as recording:
             animate_speakers(context, recording, settings, folder, device, save_preset, run)
@@ -199,22 +199,16 @@ def animate(
 
 def check_given(context: typer.Context, is_given: bool) -> None:
     """Raise ``InputError`` where an option of the diarizer is typed, and the emotion is given."""
-    strange = next((name for name in OF_THE_DIARIZER if is_given and o.is_typed(context, name)), None)
-    if strange is not None:
-        flag = strange.replace("_", "-")
-        raise InputError(f"--{flag} is for the diarizer; it does nothing with an emotion that is given")
+    if is_given:
+        o.refuse_typed(context, OF_THE_DIARIZER, "is for the diarizer; it does nothing with an emotion that is given")
 
 
 def check_speakers(context: typer.Context, settings: BatchSettings) -> None:
     """Raise ``InputError`` where an option of one speaker is given with ``--speakers``, or one of several without."""
     if settings.speakers is None:
-        strange = next((name for name in OF_SPEAKERS if o.is_typed(context, name)), None)
-        if strange is not None:
-            raise InputError(f"--{strange} is about several speakers: it needs --speakers")
-        return
-    strange = next((name for name in NOT_OF_SPEAKERS if o.is_typed(context, name)), None)
-    if strange is not None:
-        raise InputError(f"--{strange} is about one speaker: leave it out with --speakers")
+        o.refuse_typed(context, OF_SPEAKERS, "is about several speakers: it needs --speakers")
+    else:
+        o.refuse_typed(context, NOT_OF_SPEAKERS, "is about one speaker: leave it out with --speakers")
 
 
 def animate_speakers(
@@ -271,13 +265,9 @@ def check_performance(context: typer.Context, take: Path) -> None:
     """Raise ``InputError`` where an option of speech is given with a performance."""
     parts = {name: about.option.part for name, about in declared(Performance).items() if name not in OF_TAKES}
     of_speech = [name for name, part in parts.items() if part in ("Speakers", "Emotion", "Motion", "Words")]
-    for name in (*NOT_OF_TAKES, *of_speech):
-        if o.is_typed(context, name):
-            raise InputError(
-                f"--{name.replace('_', '-')} is an option of speech: leave it out with --performance {take.name}"
-            )
-    if o.is_typed(context, "frames"):
-        raise InputError("--frames does not go with --performance: use sedtalker render --frames on the .npz")
+    why = f"is an option of speech: leave it out with --performance {take.name}"
+    o.refuse_typed(context, (*NOT_OF_TAKES, *of_speech), why)
+    o.refuse_typed(context, ["frames"], "does not go with --performance: use sedtalker render --frames on the .npz")
 
 
 def animate_performance(

@@ -152,10 +152,10 @@ def live(
         _print_devices(run.as_json)
         return
     targets = parse_targets(to or [])
-    if source is not None and o.is_typed(context, "device"):
-        raise InputError("--device names a microphone; it does nothing with a recording that is given")
-    if not speak and o.is_typed(context, "speaker"):
-        raise InputError("--speaker names the loudspeaker of --speak; it does nothing without")
+    if source is not None:
+        o.refuse_typed(context, ["device"], "names a microphone; it does nothing with a recording that is given")
+    if not speak:
+        o.refuse_typed(context, ["speaker"], "names the loudspeaker of --speak; it does nothing without")
     if speak and (source is None or source == PIPE):
         raise InputError("--speak needs a file: a microphone or a pipe is not played")
     if source is not None:

@@ -322,6 +322,13 @@ def is_typed(context: typer.Context, name: str) -> bool:
     return _source(context, name) == "COMMANDLINE"
 
 
+def refuse_typed(context: typer.Context, names: Collection[str], why: str) -> None:
+    """Raise ``InputError`` where one of some options stands on the command line, with its flag before ``why``."""
+    for name in names:
+        if is_typed(context, name):
+            raise InputError(f"--{name.replace('_', '-')} {why}")
+
+
 def _source(context: typer.Context, name: str) -> str | None:
     source = context.get_parameter_source(name)
     return None if source is None else source.name
