@@ -30,7 +30,7 @@ from sedtalker.training.corpora.layer_features import open_whisper
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_grid
 from sedtalker.training.motion.alignment import Utterance, align_corpus
-from sedtalker.training.motion.pseudo_labels import RIDGE, Pair, ridge_weights
+from sedtalker.training.motion.pseudo_labels import RIDGE, Pair, ridge_convolution
 from sedtalker.training.motion.spoken_motion import measure_lips, rest_pose, speak, spoken_mouth
 from sedtalker.training.run import cache_folder
 
@@ -84,12 +84,12 @@ def fit_ridge(readout: MouthReadout, pairs: Iterator[Pair], penalty: float = RID
     Args:
         readout: is changed.
         pairs: recordings: layers (T, L · D) and the mouth (T, S).
-        penalty: see ``ridge_weights``.
+        penalty: see ``ridge_convolution``.
     """
     config = readout.config
     projected = ((readout.project(layers[None])[0], mouth) for layers, mouth in pairs)
-    weights = ridge_weights(projected, config.step, config.reach, penalty)
-    state = {"read.weight": weights[:-1].T.unflatten(1, (-1, 2 * config.reach + 1)), "read.bias": weights[-1]}
+    weight, bias = ridge_convolution(projected, config.step, config.reach, penalty)
+    state = {"read.weight": weight, "read.bias": bias}
     readout.load_state_dict(readout.state_dict() | state)
 
 

@@ -41,16 +41,10 @@ class Augmenter:
     """Room impulse responses, each (N,) at 16 kHz."""
     speed: tuple[float, float] = (0.8, 1.25)
     """Lowest and highest factor of the speed."""
-    resampling: str = "HQ"
-    """Quality of the resampler (soxr) when the speed is changed."""
 
     def draw_speed(self, rng: np.random.Generator) -> float:
         """A factor of the speed, even over the logarithm of ``speed``."""
         return float(np.exp(rng.uniform(*np.log(self.speed))))
-
-    def change_speed(self, samples: Samples, factor: float) -> Samples:
-        """Play ``factor`` times as fast: shorter, higher and with a smaller vocal tract."""
-        return change_speed(samples, factor, self.resampling)
 
     def degrade(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """The recording as another room, device and background would have given it; same length, similar level."""
@@ -58,7 +52,7 @@ class Augmenter:
 
 
 def change_speed(samples: Samples, factor: float, quality: str = "MQ") -> Samples:
-    """Play ``factor`` times as fast: tempo, pitch and formants all change by it. ``quality`` is soxr's."""
+    """Play ``factor`` times as fast: tempo, pitch and formants all change by it. ``quality``: of soxr's resampler."""
     return soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE, quality=quality).astype(np.float32)
 
 
@@ -106,7 +100,6 @@ class DiarizerAugmenter(Augmenter):
     """All chances are drawn first; sound stays in double precision until the end."""
 
     speed: tuple[float, float] = (0.87, 1.15)
-    resampling: str = "MQ"
     likelihood: float = 0.4
     """Chance of each of room, tilt, band limit and noise."""
     wet: tuple[float, float] = (0.3, 1.0)

@@ -177,6 +177,12 @@ class WaveformStore:
         return WaveformStore(made["samples"], made[STARTS], key)
 
 
+def open_samples(files: Iterable[Path], cache: Path, hook: Hook = no_progress) -> tuple[Floats, ...]:
+    """Waveforms of a few files, in memory, decoded on first use."""
+    store = WaveformStore.open(list(files), cache, hook)
+    return tuple(store[index] for index in range(len(store)))
+
+
 def _decoded(path: Path) -> dict[str, Array]:
     samples = np.round(load_audio(path).samples * INT16_SCALE).astype("<i2")
     return {"samples": samples, STARTS: np.array([len(samples)], np.int64)}

@@ -25,7 +25,7 @@ from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import Encoder, open_encoder
 from sedtalker.speech.features import MEL_BANDS, MEL_CLOCK, PROSODY_CHANNELS, analyse
-from sedtalker.training.corpora.augmentation import Augmenter
+from sedtalker.training.corpora.augmentation import Augmenter, change_speed
 from sedtalker.training.corpora.cache import Item, cache_key, open_array, open_arrays, save_array, sounds_key, starts_of
 
 FORMAT = 2
@@ -148,7 +148,7 @@ def _features(item: tuple[int, Path], copies: int, augmenter: Augmenter) -> Item
     for copy in range(copies):
         rng = np.random.default_rng((SEED, index, copy))
         speed = 1.0 if copy == 0 else augmenter.draw_speed(rng)
-        sound = samples if copy == 0 else augmenter.degrade(augmenter.change_speed(samples, speed), rng)
+        sound = samples if copy == 0 else augmenter.degrade(change_speed(samples, speed, "HQ"), rng)
         found = analyse(np.asarray(sound, np.float32))
         columns = [found.centred, found.prosody, found.speech[:, None]]
         values.append(np.concatenate(columns, 1).astype(np.float16))

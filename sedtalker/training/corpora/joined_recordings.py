@@ -19,7 +19,7 @@ from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.encoder import Encoder
 from sedtalker.training.corpora.augmentation import Augmenter, DiarizerAugmenter, change_speed
-from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, sounds_key
+from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, open_samples, sounds_key
 from sedtalker.training.corpora.joined_speech import JoinRule, Recording, SpeechPiece, category_of, choose_pieces, join
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import clips_of, named_clips
@@ -50,11 +50,9 @@ def open_corpus(every: list[Clip], corpus: str, cache: Path) -> Corpus:
 
 def open_augmenter(every: list[Clip], cache: Path) -> DiarizerAugmenter:
     """A ``DiarizerAugmenter`` with the noises and room impulse responses of the manifest's ``noise_rir``."""
-    corpus = open_corpus(every, "noise_rir", cache)
-    by_kind = {
-        kind: [i for i, c in enumerate(corpus.clips) if c.emotion == f"other:{kind}"] for kind in ("noise", "rir")
-    }
-    noises, responses = ([corpus.read(i) for i in by_kind[kind]] for kind in ("noise", "rir"))
+    clips = named_clips(every, "noise_rir")
+    files = ([clip.path for clip in clips if clip.emotion == f"other:{kind}"] for kind in ("noise", "rir"))
+    noises, responses = (open_samples(each, cache) for each in files)
     return DiarizerAugmenter(noises, responses)
 
 

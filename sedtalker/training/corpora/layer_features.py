@@ -28,8 +28,7 @@ from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import analyse, centre_bands, pair_means
 from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
-from sedtalker.training.corpora.augmentation import Samples
-from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, sounds_key
+from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, open_samples, sounds_key
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import DEGRADED, TransferAugmenter
 
@@ -225,16 +224,12 @@ def read_transfer_augmenter(
     """
     if max(copies, default=0) < DEGRADED:
         return TransferAugmenter()
-
-    def samples(chosen: list[Clip]) -> tuple[Samples, ...]:
-        store = WaveformStore.open([c.path for c in chosen], cache, hook)
-        return tuple(store[i] for i in range(len(store)))
-
     noises = [c for c in every if c.corpus == "esc10" and c.emotion.endswith(TRAINING_NOISES)]
     noises += [c for c in every if c.emotion == "other:noise"] * 3  # few, so each counts three times
     responses = [c for c in every if c.emotion == "other:rir"]
-    read = [c for c in every if c.corpus in READ_SPEECH and c.split == "train"]
-    return TransferAugmenter(samples(noises), samples(responses), babble=samples(read[::BABBLE_EVERY]))
+    read = [c for c in every if c.corpus in READ_SPEECH and c.split == "train"][::BABBLE_EVERY]
+    noise, rooms, babble = (open_samples((c.path for c in part), cache, hook) for part in (noises, responses, read))
+    return TransferAugmenter(noise, rooms, babble=babble)
 
 
 # --- The cache.

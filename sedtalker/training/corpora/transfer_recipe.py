@@ -22,7 +22,7 @@ from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
-from sedtalker.training.corpora.augmentation import RoomAndNoise, Samples, from_direct_sound
+from sedtalker.training.corpora.augmentation import RoomAndNoise, Samples, change_speed, from_direct_sound
 from sedtalker.training.corpora.manifest import Clip, read_table
 from sedtalker.training.corpora.speech import known_corpus
 
@@ -58,7 +58,6 @@ class TransferAugmenter(RoomAndNoise):
     recorded: float = 0.5
     snr: tuple[float, float] = (0.0, 30.0)
     speed: tuple[float, float] = (0.84, 1.19)
-    resampling: str = "MQ"
     babble: Sequence[Samples] = ()
     """Read speech, ``VOICES`` recordings of which make babble."""
     wet: tuple[float, float] = (0.3, 1.0)
@@ -148,7 +147,7 @@ class TransferAugmenter(RoomAndNoise):
             return self._reverberant(samples, rng)
         if number == EDITED:
             return edited(samples, rng)
-        voice = self.change_speed(samples, self.draw_speed(rng))
+        voice = change_speed(samples, self.draw_speed(rng))
         return self._change_microphone(voice, rng) if number == OTHER_VOICE else self.degrade(voice, rng)
 
     def _noisy(self, samples: Samples, rng: np.random.Generator) -> Samples:
@@ -162,7 +161,7 @@ class TransferAugmenter(RoomAndNoise):
     def _reverberant(self, samples: Samples, rng: np.random.Generator) -> Samples:
         """A room, half of the time a second one behind it; half of the time another voice; sometimes faint noise."""
         if rng.random() < 0.5:
-            samples = self.change_speed(samples, self.draw_speed(rng))
+            samples = change_speed(samples, self.draw_speed(rng))
         samples = self._reverberate(samples, rng)
         if rng.random() < 0.5:
             samples = self._reverberate(samples, rng)

@@ -50,8 +50,8 @@ Pair = tuple[Tensor, Tensor]
 """Layers (T, L · D) of a recording and its tracked mouth (T, S)."""
 
 
-def ridge_weights(pairs: Iterable[Pair], step: int, reach: int, penalty: float = RIDGE) -> Tensor:
-    """(C · taps + 1, K) of a convolution by ridge regression over all frames; the last row is the bias.
+def ridge_convolution(pairs: Iterable[Pair], step: int, reach: int, penalty: float = RIDGE) -> tuple[Tensor, Tensor]:
+    """Weight (K, C, taps) and bias (K,) of a convolution, by ridge regression over all frames.
 
     Args:
         pairs: recordings: projected layers (T, C) and what is read of them (T, K).
@@ -69,7 +69,8 @@ def ridge_weights(pairs: Iterable[Pair], step: int, reach: int, penalty: float =
         count += len(targets)
     punished = torch.ones(len(square), dtype=torch.float64)
     punished[-1] = 0.0
-    return torch.linalg.solve(square.double() + torch.diag(penalty * count * punished), product.double()).float()
+    found = torch.linalg.solve(square.double() + torch.diag(penalty * count * punished), product.double()).float()
+    return found[:-1].T.unflatten(1, (-1, 2 * reach + 1)).contiguous(), found[-1]
 
 
 LIP_FEATURES = ("inner_lip_height", "inner_lip_width", "outer_lip_height", "outer_lip_width", "nose_to_chin")
@@ -138,9 +139,7 @@ def fit_motion_readout(teacher: TeacherLayers, clips: Sequence[TrackedClip], hoo
         layers = teacher.of(clip.audio)
         moved = resample_frames(motion_targets(clip), clip.times, FRAME_CLOCK.times(len(layers)))
         pairs.append((layers, torch.from_numpy(moved)))
-    weights = ridge_weights(pairs, config.step, config.reach)
-    taps = 2 * config.reach + 1
-    return MotionReadout(teacher, weights[:-1].T.unflatten(1, (-1, taps)).contiguous(), weights[-1])
+    return MotionReadout(teacher, *ridge_convolution(pairs, config.step, config.reach))
 
 
 def pseudo_clip(readout: MotionReadout, audio: Path) -> TrackedClip:

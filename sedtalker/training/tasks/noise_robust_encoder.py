@@ -41,7 +41,7 @@ from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.speech import named_clips
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import steady_track
-from sedtalker.training.motion.pseudo_labels import ridge_weights
+from sedtalker.training.motion.pseudo_labels import ridge_convolution
 from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
 
 STEP, REACH = 2, 3
@@ -123,8 +123,8 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
             pairs.append((torch.from_numpy(features.hidden), torch.from_numpy(lips)))
         every = torch.cat([lips for _, lips in pairs])
         mean, scale = every.mean(0), every.std(0)
-        weights = ridge_weights([(hidden, (lips - mean) / scale) for hidden, lips in pairs], STEP, REACH)
-        self.weight, self.bias = weights[:-1].T.unflatten(1, (-1, 2 * REACH + 1)).contiguous(), weights[-1]
+        standard = [(hidden, (lips - mean) / scale) for hidden, lips in pairs]
+        self.weight, self.bias = ridge_convolution(standard, STEP, REACH)
 
     def _mouth(self, hidden: Tensor) -> Tensor:
         """(B, T - 2 · STEP · REACH, 2) of vectors (B, T, D)."""
