@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -143,8 +144,7 @@ def takes(recording: KnownSpeech, scenes: tuple[str, ...] = SCENES) -> Iterator[
 # --- The takes of the training data.
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
+class Parts(NamedTuple):
     """What every take is composed with.
 
     Attributes:

@@ -221,8 +221,7 @@ class DecoderTask(Task[DecoderTaskConfig]):
         self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
         self.encoder = open_model(self.encoder_folder, "speech_encoder", in_torch=True)
         self.face = load_face()
-        parts = read_parts(data)
-        self.lip_measure, self.poses = parts.lip_measure, parts.poses
+        self.lip_measure, self.poses = read_parts(data)
         self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.config.context, hook)
         self.talker = self.crops.talker
         speak_others(self.crops, data, self.cache, hook)

@@ -116,7 +116,6 @@ class LandmarksTask(Task[LandmarksTaskConfig]):
             kind="landmarks",
             licence="MIT",
             trained_on=["ICT-FaceKit light rig (MIT)"],
-            encoder_sha256=None,
             model=self.config.model.model_dump(mode="json"),
             metrics=kept,
         )

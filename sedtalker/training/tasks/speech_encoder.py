@@ -248,12 +248,10 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
         for copy in (c for c in self.grid.copies if c.copy == 0 and self.clips[c.key].split == "valid"):
             hidden = self._follow(model, self.grid, copy, metrics, ("lip_r", "width_r"))
             metrics["phones_tracked"].append(self._accuracy(model, hidden, copy.key))
-        for copy in self.mandarin.copies:
-            take = self.takes[copy.key]
+        for copy in (c for c in self.mandarin.copies if self.takes[c.key].split == "train"):
             hidden, times, speech = self._run(model, self.mandarin, copy)
-            jaw = resample_frames(take.feature("jaw_open"), take.times, times)
-            if take.split == "train":
-                metrics["unseen_r"].append(correlation(self._motion(model, hidden)[speech, 0], jaw[speech]))
+            jaw = self.takes[copy.key].feature_at("jaw_open", times)
+            metrics["unseen_r"].append(correlation(self._motion(model, hidden)[speech, 0], jaw[speech]))
         for store in (self.read, *self.others):
             for copy in (c for c in store.copies if c.copy == 0 and c.key in self.valid_speech):
                 hidden, *_ = self._run(model, store, copy)
@@ -316,7 +314,6 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
                 *(["distilled from Whisper-base (MIT)"] if self.teacher else []),
                 "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
             ],
-            encoder_sha256=None,
             model=shipped.model_dump(mode="json"),
             metrics=metrics,
         )

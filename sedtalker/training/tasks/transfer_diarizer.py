@@ -217,12 +217,13 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
         described = join_described(part.described for part in parts.values())
         category, corpus = np.array([category_of(clip) for clip in clips]), np.array([clip.corpus for clip in clips])
         self.target = soft_targets(clips, votes, c.intended, c.unrated)
-        weight = self._weights(parts)
+        each = [np.full(len(part.clip), c.copy_weight.get(copy, 1.0)) for (_, copy), part in parts.items()]
+        weight = np.concatenate(each)  # how much likelier windows of copies are drawn than those of the clips
         self.chance = np.zeros(len(clips))
         for name, share in c.corpora.items():  # within a corpus every category is as likely
             here = corpus == name
-            each = weight[here] / np.bincount(category[here], minlength=len(CATEGORIES))[category[here]]
-            self.chance[here] = share * each / each.sum()
+            own = weight[here] / np.bincount(category[here], minlength=len(CATEGORIES))[category[here]]
+            self.chance[here] = share * own / own.sum()
         self.chance /= self.chance.sum()
         self.rated_windows = self._intensities(parts, read, votes)
         self.scaling = fit_scaling(described, self.target, self.chance, self.rated_windows, self.model, c.shrinkage)
@@ -231,11 +232,6 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
         enrolled = described._replace(speaker=enrolled_means(described, clips))
         self.enrolled = self.scaling.inputs(enrolled, self.model)[1]
         self.prosodic = self.scaling.prosodic(self.rated_windows.described.now)
-
-    def _weights(self, parts: Copies) -> Doubles:
-        """(N,) how much likelier the windows of a copy are drawn than those of the clips themselves."""
-        each = [np.full(len(part.clip), self.config.copy_weight.get(copy, 1.0)) for (_, copy), part in parts.items()]
-        return np.concatenate(each) if each else np.zeros(0)
 
     def _intensities(self, parts: Copies, read: Copies, votes: Mapping[str, Votes]) -> Rated:
         """The windows that intensity is learned from: emotional and neutral ones of corpora, and read speech."""

@@ -190,7 +190,9 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig]):
         assert sequence.audio is not None
         score = score_sequences(predictor(model, self.source, self.corpus.fps), self.corpus, [sequence])
         writer.add_audio("audio", torch.from_numpy(load_audio(sequence.audio).samples)[None], step, SAMPLE_RATE)
-        show_faces(writer, score.predicted[0], sequence.open(), self.corpus.head.triangles, step)
+        if (triangles := self.corpus.head.triangles) is not None:
+            pictures = face_pictures([score.predicted[0], np.asarray(sequence.open(), np.float32)], triangles)
+            writer.add_image("face/predicted_over_recorded", pictures, step, dataformats="HWC")
         clip = self._speech(sequence, FRAME_CLOCK.times(100))
         show_attention(writer, model, decoder_inputs(model, self.source, clip, sequence), step)
 
@@ -255,19 +257,6 @@ def licence_of(corpus: SequenceCorpus) -> str:
 
 
 # --- Faces and attention for TensorBoard.
-
-
-def show_faces(
-    writer: Any,
-    predicted: Floats,
-    recorded: Floats,
-    triangles: Ints | None,
-    step: int,
-) -> None:
-    """Frames of a sequence, predicted (above) and recorded; nothing where the triangles are unknown."""
-    if triangles is not None:
-        picture = face_pictures([predicted, np.asarray(recorded, np.float32)], triangles)
-        writer.add_image("face/predicted_over_recorded", picture, step, dataformats="HWC")
 
 
 def face_pictures(motions: list[Floats], triangles: Ints) -> NDArray[np.uint8]:
