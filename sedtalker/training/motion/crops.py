@@ -18,6 +18,7 @@ from pydantic import Field
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.arrays import Floats
+from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
@@ -26,6 +27,7 @@ from sedtalker.training.corpora.feature_store import Copy, FeatureStore, OpenSto
 from sedtalker.training.corpora.tracked_motion import read_facegood
 from sedtalker.training.motion.alignment import (
     IGNORED,
+    READ_SPEECH,
     PhoneSpan,
     phone_frames,
     read_speech,
@@ -147,13 +149,16 @@ class TalkingCrops:
         clips = read_speech_clips(data)
         # What needs an extra of the package comes before the minutes that features take.
         other_voices = revoice("grid", recordings, c.voices, cache, workers=c.workers) if c.voices else []
-        phones = read_speech_phones(clips, cache, c.workers, hook)
+        phones, noises = read_speech_phones(clips, cache, c.workers, hook), resting_noises(data)
+        for count, found, names in ((c.read_crops, clips, READ_SPEECH), (c.pause_crops, noises, ("esc10",))):
+            if count and not found:
+                raise InputError(f"{data}/audio: nothing of {' or '.join(names)} in it: see sedtalker data list")
         self.own = self.open_store("grid", recordings, c.copies)
         self.voices = [(self.own, self.talker.copies(self.own, "train"))] * 2
         if c.voices:
             other = self.open_store("grid_voices", other_voices, 2)
             self.voices[1] = (other, self.talker.copies(other, "train"))
-        self.noise = self.open_store("noise", [(path.stem, path) for path in resting_noises(data)], 1)
+        self.noise = self.open_store("noise", [(path.stem, path) for path in noises], 1)
         read, held_out = read_speech(clips, c.read_speech_copies, self.open_store)
         self.read = ReadSpeech(read, phones, held_out)
         takes = read_facegood(data)

@@ -38,7 +38,7 @@ from sedtalker.training.corpora.augmentation import (
 )
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.corpora.speech import named_clips
+from sedtalker.training.corpora.speech import clips_of, named_clips
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.motion.pseudo_labels import ridge_convolution
@@ -52,6 +52,8 @@ READ = 200
 """Recordings from which the readout is fitted."""
 LONGEST = 12.0
 """Seconds of a recording that are degraded at once, from a place drawn anew each time."""
+BABBLE = "librispeech"
+"""The corpus of those who talk beside somebody."""
 VALID = 24
 """Recordings of the tracked talker, and of each corpus of read speech, that are validated on."""
 
@@ -104,9 +106,10 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
         unmet = [path for path in noise_files(self.data, hold_out=False) if path not in met]
         self.unmet = [load_audio(path).samples for path in unmet]
         manifest, files = read_manifest(self.data), dict[str, dict[str, list[Path]]]()
+        names = dict.fromkeys([*self.config.corpora, *([BABBLE] if self.config.babble else [])])
         for split in ("train", "valid"):
-            clips = {name: named_clips(manifest, name, split) for name in self.config.corpora}
-            files[split] = {name: [clip.path for clip in found] for name, found in clips.items()}
+            found = clips_of if split == "train" else named_clips
+            files[split] = {name: [clip.path for clip in found(manifest, name, split)] for name in names}
             files[split]["grid"] = [clip.audio for clip in read_grid(self.data) if clip.split == split]
         self.sounds = {name: WaveformStore.open(paths, self.cache, hook) for name, paths in files["train"].items()}
         self.valid = [path for name, paths in files["valid"].items() if name != "emogator" for path in paths[:VALID]]
@@ -169,7 +172,7 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
     def _degrade(self, sound: Samples, rng: np.random.Generator) -> Samples:
         augmenter = self.augmenter
         if rng.random() < self.config.babble:
-            others = [self._recording("librispeech", rng) for _ in range(int(rng.integers(1, 6)))]
+            others = [self._recording(BABBLE, rng) for _ in range(int(rng.integers(1, 6)))]
             augmenter = replace(augmenter, noises=[_together(others, len(sound))])
         return augmenter.degrade(sound, rng)
 

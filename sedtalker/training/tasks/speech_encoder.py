@@ -20,6 +20,7 @@ from sedtalker.animation.mouth_readout import READ_LAYERS
 from sedtalker.arrays import Floats, Mask, Reals
 from sedtalker.audio import resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.errors import InputError
 from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder_model import SpeechEncoderConfig
@@ -32,6 +33,7 @@ from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import read_facegood, read_grid
 from sedtalker.training.motion.alignment import (
     IGNORED,
+    READ_SPEECH,
     Utterance,
     align_corpus,
     phone_frames,
@@ -127,12 +129,16 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
         tracked = [(clip.name, clip.audio) for clip in self.clips.values()]
         utterances = [Utterance(clip.name, clip.audio, clip.text) for clip in self.clips.values()]
         phones = align_corpus("grid", utterances, cache, c.workers, hook)
-        clips = read_speech_clips(data)
+        clips, manifest = read_speech_clips(data), read_manifest(data)
+        there = {clip.corpus for clip in manifest if clip.split == "train"}
+        corpora = (READ_SPEECH, *((name,) for name in UNTRANSCRIBED))
+        for count, names in zip((c.phone_crops, *c.untranscribed_crops), corpora, strict=True):
+            if count and not there.intersection(names):
+                raise InputError(f"{data}/audio: nothing of {' or '.join(names)} in it: see sedtalker data list")
         phones |= read_speech_phones(clips, cache, c.workers, hook)
         self.read, self.valid_speech = read_speech(clips, c.read_speech_copies, store)
         self.grid = store("grid", tracked, c.copies)
         self.mandarin = store("facegood", [(take.name, take.audio) for take in self.takes.values()], 1)
-        manifest = read_manifest(data)
         used = [clip for clip in manifest if clip.corpus in UNTRANSCRIBED and clip.split in ("train", "valid")]
         self.valid_speech |= {clip.path.stem for clip in used if clip.split == "valid"}
         self.others = []

@@ -35,3 +35,16 @@ def test_a_missing_extra_is_said_before_features_are_computed(
     face = load_face()
     with pytest.raises(InputError, match="pip install"):
         crops.TalkingCrops(crops.CropConfig(), tmp_path, tmp_path, face, measure_lips(face), 2)
+
+
+@pytest.mark.parametrize(("crop", "named"), [("read_crops", "speechocean762 or ljspeech"), ("pause_crops", "esc10")])
+def test_crops_that_no_recording_is_there_for_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crop: str, named: str
+) -> None:
+    monkeypatch.setattr(crops, "read_talker", lambda *given: NoTalker())
+    monkeypatch.setattr(crops, "read_speech_clips", lambda data: [])
+    monkeypatch.setattr(crops, "open_features", lambda *given, **settings: pytest.fail("features were computed"))
+    config = crops.CropConfig(**{"voices": 0, "read_crops": 0, "pause_crops": 0, crop: 1})
+    face = load_face()
+    with pytest.raises(InputError, match=f"nothing of {named} in it"):
+        crops.TalkingCrops(config, tmp_path, tmp_path, face, measure_lips(face), 2)

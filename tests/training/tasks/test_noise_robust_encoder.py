@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
+from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.features import analyse
 from sedtalker.training.corpora import augmentation
@@ -106,3 +107,13 @@ def test_learns_to_give_in_noise_what_it_gave_without(task: NoiseRobustEncoderTa
 def test_reads_what_the_encoder_reads() -> None:
     samples = 0.1 * np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
     np.testing.assert_array_equal(robust._centred(samples), analyse(samples).centred)
+
+
+def test_a_corpus_without_clips_is_named(rated_voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(robust, "read_grid", lambda data: [])
+    with pytest.raises(InputError, match="the manifest has no clips of ljspeech, train"):
+        NoiseRobustEncoderTask({"corpora": {"ljspeech": 0.5}}, rated_voices, tmp_path).prepare()
+    monkeypatch.setattr(NoiseRobustEncoderTask, "_fit_readout", lambda self, hook: None)
+    task = NoiseRobustEncoderTask({"corpora": {"emogator": 0.5}}, rated_voices, tmp_path)
+    task.prepare()
+    assert len(task.sounds["librispeech"]), "those who talk beside"

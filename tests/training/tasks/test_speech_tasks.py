@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.decoder_network import Decoder
+from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
 from sedtalker.training.corpora.tracked_motion import ict_matrix, read_grid, split_of
 from sedtalker.training.motion.alignment import PhoneSpan
 from sedtalker.training.motion.spoken_motion import PhoneMotion, measure_lips, pause, speak_phones
+from sedtalker.training.tasks import speech_encoder
 from sedtalker.training.tasks.decoder import DecoderLoss, LossWeights, vertex_factor, weighted_sum
 
 
@@ -157,3 +161,13 @@ def test_tracked_clips_are_read(data_dir):
     assert clip.coefficients.min() >= 0
     assert clip.coefficients.max() <= 1
     assert sum(c.split == "test" for c in clips) == 60
+
+
+def test_crops_that_no_recording_is_there_for_are_refused(
+    rated_voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("read_grid", "read_facegood"):
+        monkeypatch.setattr(speech_encoder, name, lambda data: [])
+    monkeypatch.setattr(speech_encoder, "align_corpus", lambda *given: {})
+    with pytest.raises(InputError, match="nothing of speechocean762 or ljspeech in it"):
+        speech_encoder.SpeechEncoderTask({}, rated_voices, tmp_path).prepare()
