@@ -321,9 +321,15 @@ def _fit(chance: Floats) -> float:
     return float((np.log(ordered[0]) + (np.log(1 - ordered[1]) if len(ordered) > 1 else 0.0)).mean())
 
 
+def closed(masks: Mask, frames: int) -> Mask:
+    """Masks (S, T) with gaps of less than so many frames filled."""
+    padded = np.pad(masks, ((0, 0), (frames, frames)))
+    return np.asarray(scipy.ndimage.binary_closing(padded, np.ones((1, frames))))[:, frames:-frames]
+
+
 def spans_of(alone: Mask, rule: DiarizationRule) -> list[tuple[int, int]]:
     """Stretches of one speaker's speech, first and last frame + 1: between pauses, long ones cut in equal parts."""
-    spoken = scipy.ndimage.binary_closing(np.pad(alone, 3), np.ones(3))[3:-3]
+    spoken = closed(alone[None], 3)[0]
     spans = list[tuple[int, int]]()
     for first, last in stretches(spoken):
         cuts = np.linspace(first, last, -(-(last - first) // rule.longest) + 1).astype(int).tolist()
@@ -350,8 +356,5 @@ def _decided(chance: Floats, speech: Mask, several: Floats, rule: DiarizationRul
     place = (-chance).argsort(0).argsort(0)
     both = scipy.ndimage.uniform_filter1d(several, rule.smooth) > rule.several
     active = speech & ((place == 0) | ((place == 1) & both & (chance > rule.beside)))
-    closed = scipy.ndimage.binary_closing(
-        np.pad(active, ((0, 0), (rule.bridged, rule.bridged))), np.ones((1, rule.bridged))
-    )
-    opened = scipy.ndimage.binary_opening(closed[:, rule.bridged : -rule.bridged or None], np.ones((1, rule.turn)))
+    opened = scipy.ndimage.binary_opening(closed(active, rule.bridged), np.ones((1, rule.turn)))
     return np.asarray(opened[opened.any(1)])

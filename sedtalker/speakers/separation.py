@@ -19,7 +19,7 @@ from sedtalker.audio import LONGEST_SECONDS, SAMPLE_RATE, Audio, as_audio, load_
 from sedtalker.audio.activity import speech_activity
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file
-from sedtalker.speakers.diarization import find_turns, speech_frames
+from sedtalker.speakers.diarization import closed, find_turns, speech_frames
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turn, Turns, turns_of
 from sedtalker.speech.features import MEL_CLOCK, analysis_of
@@ -203,16 +203,10 @@ def _spoken(channels: list[Audio]) -> tuple[Mask, Mask]:
         )
         loud = speech_activity(prosody[:, 0], prosody[:, 2], MEL_CLOCK.rate)
         active.append(loud & np.repeat(speech_frames(channel), STRIDE)[: len(loud)])
-    below, spoken = np.max(levels, axis=0) - np.stack(levels), list[Mask]()
-    for speech, own in zip(active, below < CROSSTALK, strict=True):
-        spoken.append(scipy.ndimage.binary_opening(_closed(speech & own) & speech, np.ones(LEAST_FRAMES)))
-    return np.stack([_closed(own) for own in below < FAINT]), np.stack(spoken)
-
-
-def _closed(mask: Mask) -> Mask:
-    """Frames (T,) with gaps of less than ``CLOSED_FRAMES`` filled."""
-    padded = np.pad(mask, CLOSED_FRAMES)
-    return np.asarray(scipy.ndimage.binary_closing(padded, np.ones(CLOSED_FRAMES)))[CLOSED_FRAMES:-CLOSED_FRAMES]
+    below, speech = np.max(levels, axis=0) - np.stack(levels), np.stack(active)
+    spoken = closed(speech & (below < CROSSTALK), CLOSED_FRAMES) & speech
+    lasting = scipy.ndimage.binary_opening(spoken, np.ones((1, LEAST_FRAMES)))
+    return closed(below < FAINT, CLOSED_FRAMES), np.asarray(lasting)
 
 
 def _note_together(spoken: Mask, name: str) -> None:
