@@ -118,7 +118,6 @@ class DiarizerAugmenter(Augmenter):
         return float(rng.uniform(*self.speed))
 
     def degrade(self, samples: Samples, rng: np.random.Generator) -> Samples:
-        """See ``Augmenter.degrade``."""
         room, tilted, limited, noisy = rng.random(4) < self.likelihood
         out: Reals = samples
         if room and self.responses:
@@ -194,7 +193,6 @@ class SpeechAugmenter(RoomAndNoise):
     """Share of microphones with a telephone's band limits."""
 
     def degrade(self, samples: Samples, rng: np.random.Generator) -> Samples:
-        """See ``Augmenter.degrade``."""
         if rng.random() < self.room:
             samples = self._reverberate(samples, rng)
         if rng.random() < self.equaliser:

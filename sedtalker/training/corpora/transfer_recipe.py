@@ -76,7 +76,6 @@ class TransferAugmenter(RoomAndNoise):
     """Chance of clipping."""
 
     def degrade(self, samples: Samples, rng: np.random.Generator) -> Samples:
-        """See ``Augmenter.degrade``."""
         if rng.random() < self.room:
             samples = self._reverberate(samples, rng)
         samples = self._change_microphone(samples, rng)

@@ -31,11 +31,12 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, STRONG_LEVEL, clip_labels
 from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS, SOUNDS
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import corpora, known_corpus
+from sedtalker.training.corpora.speech import corpora
 from sedtalker.training.evaluation.clips import readable, segment_labels
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.shape_judge import Change, open_change_judge
 from sedtalker.training.evaluation.transfer import balanced_clips, corpus_role, listed_clips, training_lines
+from sedtalker.training.evaluation.transfer import clips_by_corpus as named_by_registry
 
 EMOTIONAL = ("ravdess", "nemo", "tess", "uem_es", "aesdd", "emotiontts_ko")
 """corpora of emotional speech that the summary is the mean of."""
@@ -293,21 +294,17 @@ def open_animator(model: str, encoder: Path | None) -> Animator:
 
 def clips_by_corpus(listed: Iterable[Clip], trained_on: Sequence[str]) -> dict[str, list[Clip]]:
     """Clips of every corpus that counts, by its name in the registry, without those of speakers trained on."""
-    known = corpora()
     found: dict[str, list[Clip]] = {}
-    for clip in listed:
-        corpus = known_corpus(clip.corpus)
-        if corpus is None or corpus.name not in (*EMOTIONAL, *APART, *NARRATION, SOUNDS):
-            continue
-        trained = corpus_role(known[corpus.name], trained_on) == "in-domain"
-        if corpus.name == SOUNDS:
-            kept = clip.split != "train"
-        elif corpus.name in NARRATION:
-            kept = clip.split != "train" or (corpus.name == NARRATION[0] and not trained)
+    for name, clips in named_by_registry(listed).items():
+        trained = corpus_role(corpora()[name], trained_on) == "in-domain"
+        if name in NARRATION or name == SOUNDS:
+            read = name == NARRATION[0] and not trained
+            kept = [clip for clip in clips if read or clip.split != "train"]
+        elif name in (*EMOTIONAL, *APART):
+            kept = [clip for clip in clips if clip.split == "test" or not (trained or name in APART)]
         else:
-            kept = clip.split == "test" or not (trained or corpus.name in APART)
-        if kept:
-            found.setdefault(corpus.name, []).append(clip)
+            continue
+        found |= {name: kept} if kept else {}
     return found
 
 

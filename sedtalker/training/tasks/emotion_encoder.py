@@ -158,7 +158,6 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
         return layers.float().unflatten(1, (-1, GRID)).mean(2)
 
     def build(self) -> nn.Module:
-        """A freshly initialised encoder."""
         encoder = EmotionEncoder(self.config.model)
         encoder.reference.copy_(self.reference)
         return encoder

@@ -80,7 +80,6 @@ class LandmarksTask(Task[LandmarksTaskConfig]):
         self.rig = load_reference_rig(self.data / "face" / "ict_lite.npz")
 
     def build(self) -> nn.Module:
-        """A freshly initialised network."""
         return LandmarkNet(self.config.model)
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -110,7 +109,6 @@ class LandmarksTask(Task[LandmarksTaskConfig]):
         return {"landmark_error": error, "face_accuracy": float(np.mean(right)), "score": -error}
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the checkpoint folder with its card."""
         kept = {name: value for name, value in metrics.items() if name != "score"}
         config = CheckpointConfig(
             kind="landmarks",

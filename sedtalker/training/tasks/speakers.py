@@ -315,7 +315,6 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
         return {"frame_error": error, "equal_error_rate": rate, "score": -error - 0.5 * rate}
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the checkpoint folder with its card."""
         assert isinstance(model, WithClasses)
         kept = {name: value for name, value in metrics.items() if name != "score"}
         members, sources = [model.network], [with_licence(name) for name in self.config.corpora]

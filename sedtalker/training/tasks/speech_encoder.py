@@ -182,7 +182,6 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
         return [copy for copy in store.copies if copy.key not in self.valid_speech]
 
     def build(self) -> nn.Module:
-        """A freshly initialised encoder."""
         return SpeechEncoder(self.model_config)
 
     def batch(self, rng: np.random.Generator) -> Batch:

@@ -263,7 +263,6 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
         return Rated(described, strengths, every / every.sum())
 
     def build(self) -> nn.Module:
-        """Freshly initialised perceptrons."""
         sizes = [part.shape[1] for part in (self.now, self.speaker, self.prosodic)]
         return WhitenedPerceptrons(sizes, self.model, self.config.intensity_width)
 
