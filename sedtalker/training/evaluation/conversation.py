@@ -168,7 +168,7 @@ def evaluate_conversation(
     if not spoken:
         raise InputError(f"{data}: not a recording of {', '.join(name for name in clips if clips[name])} can be read")
     metrics = _speaking(counted(spoken, hook, "finding speakers", len(spoken)))
-    labelled = {name: [c for c in clips.get(name, []) if category_of(c) >= 0] for name in EMOTIONAL}
+    labelled = {name: [c for c in clips[name] if category_of(c) >= 0] for name in EMOTIONAL}
     for steady, ending in ((True, ""), (False, "_changing")):
         given: Mapping[str, Any] = {"moods": True, "steady": steady, "seed": 1}
         spoken = [t for name, c in labelled.items() if c for t in make_talks(c, name, talks, changes, **given)]

@@ -250,10 +250,11 @@ def blended(
 
 
 def licence_of(corpus: SequenceCorpus) -> str:
-    """SPDX identifier or reference for weights trained on a corpus."""
-    return {"emovoca": "CC-BY-NC-4.0", "vocaset": "LicenseRef-VOCASET-non-commercial"}.get(
-        corpus.name, "LicenseRef-own-recordings"
-    )
+    """SPDX identifier or reference for weights trained on a corpus, which may only be stored as a published one is."""
+    if corpus.layout is None or corpus.layout.name != corpus.name:
+        return "LicenseRef-own-recordings"
+    known = {"emovoca": "CC-BY-NC-4.0", "vocaset": "LicenseRef-VOCASET-non-commercial"}
+    return known.get(corpus.name, f"LicenseRef-{corpus.layout.use}")
 
 
 # --- Faces and attention for TensorBoard.

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,12 @@ from hypothesis import strategies as st
 from sedtalker.animation.vertex_decoder import principal_components
 from sedtalker.errors import InputError
 from sedtalker.nn.blocks import LocalAttention
-from sedtalker.training.corpora.meshes import open_sequences
+from sedtalker.training.corpora.meshes import HeadFiles, SequenceCorpus, SequenceLayout, open_sequences
+from sedtalker.training.corpora.meshes.layouts import EMOVOCA_LAYOUT, VOCASET_LAYOUT
 from sedtalker.training.evaluation.vertex_decoder_measures import evaluate_vertex_decoder
 from sedtalker.training.loop import TrainerConfig, fit, read_log
 from sedtalker.training.run import train
-from sedtalker.training.tasks.vertex_decoder import VertexDecoderTask, attention_maps, blended
+from sedtalker.training.tasks.vertex_decoder import VertexDecoderTask, attention_maps, blended, licence_of
 from tests.support.tiny_backbones import save_tiny
 
 SMALL = {"coefficients": 8, "blocks": {"width": 32, "condition": 8, "heads": 2, "layout": "MA"}, "valid": 2}
@@ -194,3 +196,17 @@ def test_two_processes_train_as_one_with_twice_the_batch(miniature_emovoca: Path
     assert len(curves[1]) == 15
     assert np.abs(np.array(curves[0]) - np.array(curves[1])).max() < 1e-5
     assert json.loads(done.stdout)["mve_mm"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "licence"),
+    [
+        ("vocaset", VOCASET_LAYOUT, "LicenseRef-VOCASET-non-commercial"),
+        ("vocaset", None, "LicenseRef-own-recordings"),  # a folder of that name, of one's own
+        ("example", EMOVOCA_LAYOUT, "LicenseRef-own-recordings"),
+        ("heads", replace(VOCASET_LAYOUT, name="heads", use="evaluation"), "LicenseRef-evaluation"),
+    ],
+)
+def test_weights_have_the_licence_of_their_corpus(name: str, layout: SequenceLayout | None, licence: str) -> None:
+    corpus = SequenceCorpus(name, Path(), 60.0, (), (), HeadFiles(), "", layout=layout)
+    assert licence_of(corpus) == licence
