@@ -180,9 +180,9 @@ class Animator:
             raise InputError("enroll is for the diarizer; it does nothing with an emotion that is given")
         motion = with_options(motion, options, self)
         motion.check_names()
+        spoken = words if words is None or isinstance(words, Alignment) else checked_words(words, language)
         sound = as_audio(audio, rate, max_seconds)
         face = self._face(face)
-        spoken = words if words is None or isinstance(words, Alignment) else checked_words(words, language)
         with torch_threads(1):
             with one_step(hook, "encoding the speech"):
                 features = self.encoder(sound)

@@ -184,10 +184,13 @@ class Worker:
             InputError: the sound cannot be read, an option says what there is not, or a result is there already.
         """
         from sedtalker.audio import load_audio
+        from sedtalker.phonetics.recognition import checked_words
 
         names = [audio.stem + suffix for suffix in settings.suffixes()]
         with OutputFolder(folder, names, overwrite) as results:
             emotion = settings.emotion if track is None else track
+            language, said = settings.language or (None if track is None else track.language), settings.said()
+            words = said_in(track) if said is None else checked_words(said, language)
             animator = self._animator(settings, emotion is not None)  # first: what it lacks is said before any work
             with one_step(hook, "reading the audio"):
                 sound = load_audio(audio, settings.max_seconds)
@@ -200,8 +203,8 @@ class Worker:
                 enroll=settings.enroll,
                 fill_scale=settings.fill_scale,
                 coordinates=coordinates_of(settings),
-                words=settings.said() if track is None or settings.said() is not None else said_in(track),
-                language=settings.language or (None if track is None else track.language),
+                words=words,
+                language=language,
                 motion=settings,
                 hook=hook,
             )
@@ -270,11 +273,13 @@ class Worker:
         return kept(self._faces, named, lambda: open_face(s, vertices, hook, landmarks), FACES)
 
 
-def said_in(track: EmotionTrack) -> list[SpokenWord] | None:
+def said_in(track: EmotionTrack | None) -> list[SpokenWord] | None:
     """The words of a track, as the studio aligns them; None where it has none."""
     from sedtalker.phonetics.words import Word, timed_words
 
-    return timed_words([Word(*word) for word in track.words], track.language or "en") if track.words else None
+    if track is None or not track.words:
+        return None
+    return timed_words([Word(*word) for word in track.words], track.language or "en")
 
 
 def _said(error: Exception) -> str:

@@ -113,15 +113,15 @@ def index(
     from collections import Counter
 
     from sedtalker.storage import check_writable
-    from sedtalker.training.corpora.manifest import find_data, read_manifest, write_manifest
+    from sedtalker.training.corpora.manifest import COLUMNS, clips_from, find_data, read_table, write_manifest
     from sedtalker.training.corpora.speech import index_corpora
 
     manifest = find_data(folder) / "audio" / "manifest.csv"
     check_writable(manifest, force)
-    if manifest.is_file():
-        read_manifest(folder)  # its rows of other corpora are kept, so they have to be rows
+    before = read_table(manifest, COLUMNS) if manifest.is_file() else []
+    clips_from(folder, before)  # those of other corpora are kept, so they have to be rows
     indexed = index_corpora(folder)
-    write_manifest(folder, {name: found.clips for name, found in indexed.items()})
+    write_manifest(folder, {name: found.clips for name, found in indexed.items()}, before)
     counts: dict[str, dict[str, Any]] = {
         name: {
             "clips": len(clips),

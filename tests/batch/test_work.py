@@ -18,6 +18,7 @@ from sedtalker.batch.work import Worker, kept, task_of
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.export import formats
+from sedtalker.phonetics import pronunciation
 from sedtalker.reading import file_sha256
 from tests.support.clips import cut_sample
 
@@ -183,6 +184,20 @@ def test_a_recording_that_fails_is_said_and_leaves_nothing(tmp_path: Path, worke
     assert not (tmp_path / "out" / "x" / "bad").exists()
     gone = worker(task_of(Item(tmp_path / "gone.wav", "gone", BatchSettings()), tmp_path / "out", None, False))
     assert gone["error"] == f"{tmp_path / 'gone.wav'}: cannot be read (No such file or directory)"
+
+
+def test_words_that_nothing_pronounces_are_refused_before_any_work(
+    clip: Path, tmp_path: Path, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worked(*arguments: object) -> None:
+        raise AssertionError("networks were opened")
+
+    monkeypatch.setattr(worker, "_animator", worked)
+    monkeypatch.setattr(pronunciation, "has_espeak", lambda: False)
+    item = Item(clip, "clip", BatchSettings(transcript="say blorptangs"))
+    record = worker(task_of(item, tmp_path / "out", None, False))
+    assert record["error"].startswith("'blorptangs' is not in the English dictionary: pip install"), record
+    assert not (tmp_path / "out" / "clip").exists()
 
 
 def test_a_bug_is_a_failure_of_one_recording(

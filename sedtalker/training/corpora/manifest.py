@@ -102,9 +102,14 @@ def read_manifest(data: Path) -> list[Clip]:
     path = data / "audio" / "manifest.csv"
     if not path.is_file():
         raise InputError(f"{path}: no such manifest; sedtalker data index {data} writes it")
-    rows = read_table(path, COLUMNS)
+    clips = clips_from(data, read_table(path, COLUMNS))
+    return as_wanted(clips, lambda clip: (clip.corpus, clip.split, clip.emotion), lambda group: PER_EMOTION)
+
+
+def clips_from(data: Path, rows: Iterable[Mapping[str, str]]) -> list[Clip]:
+    """The clips of a manifest's rows; ``InputError`` where one is damaged."""
     try:
-        clips = [
+        return [
             Clip(
                 corpus=row["corpus"],
                 path=data / "audio" / row["corpus"] / row["file"],
@@ -120,8 +125,7 @@ def read_manifest(data: Path) -> list[Clip]:
             for row in rows
         ]
     except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: a row cannot be understood ({error})") from None
-    return as_wanted(clips, lambda clip: (clip.corpus, clip.split, clip.emotion), lambda group: PER_EMOTION)
+        raise InputError(f"{data / 'audio' / 'manifest.csv'}: a row cannot be understood ({error})") from None
 
 
 def read_table(path: Path, needed: tuple[str, ...], published: bool = False) -> list[dict[str, str]]:
@@ -154,26 +158,22 @@ def _label(corpus: str, file: str, label: str) -> str:
     return labels[found[1]] if found else label
 
 
-def write_manifest(data: Path, indexed: Mapping[str, list[Clip]]) -> int:
-    """Write ``audio/manifest.csv``; rows of other corpora in an earlier one are kept, with columns of its own.
+def write_manifest(data: Path, indexed: Mapping[str, list[Clip]], before: Sequence[dict[str, str]]) -> None:
+    """Write ``audio/manifest.csv``.
 
     Args:
         indexed: clips by corpus, see ``index_corpora``.
-
-    Returns:
-        The number of rows.
+        before: rows of the one that was there; those of other corpora are kept, with columns of their own.
     """
-    path = data / "audio" / "manifest.csv"
-    before = read_table(path, COLUMNS) if path.is_file() else []
     rows = [row for row in before if row["corpus"] not in indexed]
     own = [name for name in (before[0] if before else ()) if name and name not in COLUMNS]
     for name, clips in indexed.items():
         rows += [_row(clip, data / "audio" / name) for clip in clips]
+    path = data / "audio" / "manifest.csv"
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, (*COLUMNS, *own), lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    return len(rows)
 
 
 def _row(clip: Clip, folder: Path) -> dict[str, str]:

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
+from sedtalker.training.corpora import manifest
 from sedtalker.training.corpora.joined_speech import clip_labels
-from sedtalker.training.corpora.manifest import Clip, read_manifest, read_table
+from sedtalker.training.corpora.manifest import COLUMNS, Clip, read_manifest, read_table
 from sedtalker.training.corpora.speech import (
     clips_of,
     corpora,
@@ -285,6 +286,23 @@ def test_clips_that_cannot_be_read_are_named_and_left_out(tmp_path: Path) -> Non
         (folder / name).write_bytes(b"no sound")
     with pytest.raises(InputError, match="none of its 5 clips can be read"):
         index_corpora(tmp_path)
+
+
+def test_a_folder_of_other_files_is_named_and_the_rest_indexed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound(tmp_path / "audio/ravdess/Actor_01/03-01-03-01-01-01-01.wav")
+    sound(tmp_path / "audio/jl/holiday.wav")
+    row = "jl,female1_angry_1.wav,en,female1,f,angry,,,1.0,test"
+    (tmp_path / "audio/manifest.csv").write_text(",".join(COLUMNS) + f"\n{row}\n")
+    read, kept = list[Path](), manifest.read_bytes
+    monkeypatch.setattr(manifest, "read_bytes", lambda path, *rest: read.append(path) or kept(path, *rest))
+    result = runner.invoke(app, ["data", "index", str(tmp_path), "--force"])
+    assert (result.exit_code, result.stdout.splitlines()[0].split()[:2]) == (0, ["ravdess", "1"])
+    assert f"note: {tmp_path}/audio/jl: nothing of JL" in result.stderr
+    assert len(read) == 1  # the manifest, once
+    assert [clip.corpus for clip in read_manifest(tmp_path)] == ["jl", "ravdess"]
+    (tmp_path / "audio/ravdess/Actor_01/03-01-03-01-01-01-01.wav").unlink()
+    alone = runner.invoke(app, ["data", "index", str(tmp_path), "--force"])
+    assert (alone.exit_code, alone.stderr.count("\n")) == (2, 1)
 
 
 def test_the_number_of_a_sentence_of_emotiontts_decides_not_the_manifest(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ Licences are as their makers state them where the corpus is published; read them
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from sedtalker.errors import InputError, meant
 from sedtalker.plugins import load, parts_of_others
 from sedtalker.reading import read_own_table
 from sedtalker.training.corpora.manifest import Clip
+
+logger = logging.getLogger(__name__)
 
 SOUND = r"\.(?:wav|flac|mp3|mp4|ogg|opus|m4a)$"
 """Endings of sound files, as a regular expression."""
@@ -285,20 +288,29 @@ class Indexed(NamedTuple):
 
 
 def index_corpora(data: Path) -> dict[str, Indexed]:
-    """Every corpus with a reader that has files in ``data/audio/NAME``; clips that cannot be read are left out.
+    """Every corpus with a reader that has files in ``data/audio/NAME``.
+
+    Clips that cannot be read are left out, and so is a folder with nothing of its layout, or nothing that can be read.
 
     Raises:
-        InputError: there is none, or one holds nothing of its layout, or nothing that can be read.
+        InputError: nothing is left.
     """
+    refused = list[str]()
     readable = {name: corpus for name, corpus in corpora().items() if corpus.read is not None}
     indexed = {}
     for corpus in readable.values():
         for name in (corpus.name, *corpus.aliases):
             folder = data / "audio" / name
             if folder.is_dir() and any(folder.iterdir()):
-                indexed[name] = _indexed(name, folder, *corpus.clips(folder))
+                try:
+                    indexed[name] = _indexed(name, folder, *corpus.clips(folder))
+                except InputError as error:
+                    refused.append(str(error))
     if not indexed:
-        raise InputError(f"{data}/audio: no folder named as one of {', '.join(readable)} with anything in it")
+        none = f"{data}/audio: no folder named as one of {', '.join(readable)} with anything in it"
+        raise InputError(refused[0] if refused else none)
+    for why in refused:
+        logger.warning("%s (left out)", why)
     return indexed
 
 
