@@ -7,6 +7,8 @@ from a few labelled ones or from none. ``sedtalker style`` fits the talking styl
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -193,7 +195,7 @@ def train(
     from sedtalker.training.run import as_markdown, compose, sweep
     from sedtalker.training.run import train as run
 
-    with ShownProgress(progress) as shown:
+    with ShownProgress(progress if is_main_process() else "none") as shown, _one_voice(is_main_process()):
         if multirun:
             rows = sweep(overrides, shown.hook)
             if json:
@@ -208,3 +210,16 @@ def train(
         write_json(metrics)
     elif is_main_process():
         say(f"the checkpoint folder is {config['trainer']['run_dir']}/export")
+
+
+@contextmanager
+def _one_voice(is_first: bool) -> Iterator[None]:
+    """Of several processes that train together, others than the first say only what is wrong."""
+    if not is_first:
+        logging.getLogger("sedtalker").setLevel(logging.WARNING)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if is_first:
+            raise
+        raise typer.Exit(130) from None

@@ -31,7 +31,16 @@ from sedtalker.errors import InputError, written
 from sedtalker.processes import wait_for_lock
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file, write_text
-from sedtalker.training.task import CONFIG, Batch, Task, TrainerConfig, changed_settings, learning_rate, make_optimizer
+from sedtalker.training.task import (
+    CONFIG,
+    OF_NETWORK,
+    Batch,
+    Task,
+    TrainerConfig,
+    changed_settings,
+    learning_rate,
+    make_optimizer,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +52,8 @@ LOG = "log.jsonl"
 """Losses and validations, one JSON object a line."""
 ANOTHER = "name another trainer.run_dir"
 """What to do about a folder in which this training cannot go on."""
+UNFIT = "its weights do not fit"
+"""What is said of a folder with weights of another network."""
 RUN_LOCK = ".lock"
 """The file that a program that trains has locked."""
 PATIENCE = 10.0
@@ -58,11 +69,15 @@ def write_config(run: Path, config: Mapping[str, Any]) -> None:
     write_text(run / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
-def stored_state(config: TrainerConfig, settings: Mapping[str, Any] | None) -> tuple[dict[str, Any] | None, str]:
+StoredState = tuple[dict[str, Any] | None, str]
+"""What ``stored_state`` gives."""
+
+
+def stored_state(config: TrainerConfig, settings: Mapping[str, Any] | None) -> StoredState:
     """``last.ckpt`` of a run, if there is one, and what is changed in it (see ``changed_settings``).
 
     Raises:
-        InputError: it is damaged, or the training has ended with other settings.
+        InputError: it is damaged, is of another network, or the training has ended with other settings.
     """
     folder = Path(config.run_dir)
     if not (folder / LAST).is_file():
@@ -72,9 +87,12 @@ def stored_state(config: TrainerConfig, settings: Mapping[str, Any] | None) -> t
         ended = int(stored["step"]) >= config.steps or stored.get("stopped")
     except (RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError):
         raise InputError(f"{folder / LAST}: damaged, or of another program; {ANOTHER}") from None
-    changed = "" if settings is None else changed_settings(folder, settings)
+    changes = {} if settings is None else changed_settings(folder, settings)
+    changed = ", ".join(changes.values())
     if changed and ended:
         raise InputError(f"{folder}: has been trained with other settings; {ANOTHER}: {changed}")
+    if any(name.startswith(OF_NETWORK) and not name.endswith(".dropout") for name in changes):
+        raise InputError(f"{folder}: {UNFIT}; {ANOTHER}: {changed}")
     return stored, changed
 
 
@@ -232,7 +250,7 @@ def _make_fabric(config: TrainerConfig) -> Any:
 class _Run:
     """One run: what is trained, how far it is, and its folder."""
 
-    def __init__(self, task: Task, config: TrainerConfig, settings: Mapping[str, Any] | None):
+    def __init__(self, task: Task, config: TrainerConfig, settings: Mapping[str, Any] | None, found: StoredState):
         self.task, self.config = task, config
         self.folder = Path(config.run_dir)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -247,10 +265,8 @@ class _Run:
             self.average = self.average.to(self.fabric.device)
         self.step, self.best, self.stale, self.stopped = 0, -math.inf, 0, False
         self.metrics: dict[str, float] = {}
-        stored, changed = stored_state(config, settings)
-        if stored is not None:
-            self._resume(stored, changed)
-        if settings is not None and self.is_main_process:
+        self._resume(*found)
+        if settings is not None and self.is_main_process and self.step <= config.steps:
             write_config(self.folder, settings)
         self.log = RunLog(self.folder, self.step) if self.is_main_process else None
 
@@ -281,8 +297,10 @@ class _Run:
             save_whole(state, self.folder / LAST)
         self.fabric.barrier()
 
-    def _resume(self, stored: dict[str, Any], changed: str) -> None:
+    def _resume(self, stored: dict[str, Any] | None, changed: str) -> None:
         """Go on from what ``stored_state`` found."""
+        if stored is None:
+            return
         try:
             self.model.load_state_dict(stored["model"])
             self.optimizer.load_state_dict(stored["optimizer"])
@@ -290,7 +308,7 @@ class _Run:
                 self.average.load_state_dict(stored["average"])
         except (RuntimeError, ValueError, KeyError):
             why = changed or "the data or the program have changed"
-            raise InputError(f"{self.folder}: its weights do not fit; {ANOTHER}: {why}") from None
+            raise InputError(f"{self.folder}: {UNFIT}; {ANOTHER}: {why}") from None
         if stored.get("precision"):
             self.fabric.strategy.precision.load_state_dict(stored["precision"])
         self.step, self.best, self.metrics = int(stored["step"]), stored["best"], stored["metrics"]
@@ -343,14 +361,14 @@ def fit(
         InputError: the data are missing, the loss is no number, or another program trains there.
     """
     with _alone(Path(config.run_dir)):
-        stored_state(config, settings)  # what cannot go on is said before hours of preparation
+        found = stored_state(config, settings)  # what cannot go on is said before hours of preparation
         try:
             logger.info("preparing the data")
             task.prepare(hook)
             if config.threads:
                 torch.set_num_threads(config.threads)
             with _flushed_denormals(), _one_line_of_the_disk():
-                return _fit(task, config, hook, settings)
+                return _fit(task, config, hook, settings, found)
         except KeyboardInterrupt:
             step = (stored_state(config, None)[0] or {"step": 0})["step"]
             logger.info("the same command goes on from step %d of %d", step, config.steps)
@@ -362,8 +380,10 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or "0") == 0
 
 
-def _fit(task: Task, config: TrainerConfig, hook: Hook, settings: Mapping[str, Any] | None) -> dict[str, float]:
-    run = _Run(task, config, settings)
+def _fit(
+    task: Task, config: TrainerConfig, hook: Hook, settings: Mapping[str, Any] | None, found: StoredState
+) -> dict[str, float]:
+    run = _Run(task, config, settings, found)
     saved, started, first = time.monotonic(), time.monotonic(), run.step
     stream = batches(task, config, run.fabric.global_rank, first)
     while run.step < config.steps and not run.stopped:

@@ -323,6 +323,8 @@ FREE = {"data", "cache", "fast"} | {
     + ("pictures", "accelerator", "devices", "precision", "threads", "workers")
 }
 """Settings that may change while a run goes on: where it runs, for how long, and what it reports."""
+OF_NETWORK = ("task.blocks.", "task.model.")
+"""How the settings of the network itself begin: but for ``dropout``, its weights fit no others."""
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -333,12 +335,12 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def changed_settings(run: Path, config: Mapping[str, Any]) -> str:
-    """What decides on the weights and is not as the run began with it: ``trainer.lr=0.1 (was 0.001)``; else nothing."""
+def changed_settings(run: Path, config: Mapping[str, Any]) -> dict[str, str]:
+    """What decides on the weights and is not as the run began with it, by name: ``trainer.lr=0.1 (was 0.001)``."""
     try:
         before = flat(json.loads((run / CONFIG).read_text(encoding="utf-8")))
     except (OSError, ValueError):
-        return ""
+        return {}
     now = flat(json.loads(json.dumps(config)))
     names = [name for name in now | before if now.get(name) != before.get(name) and name not in FREE]
-    return ", ".join(f"{name}={now.get(name)} (was {before.get(name)})" for name in names)
+    return {name: f"{name}={now.get(name)} (was {before.get(name)})" for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,20 @@ def test_what_is_wrong_is_one_line(clips: Path, arguments: tuple[str, ...], said
     assert said in err
     assert len(err.strip().splitlines()) == 1
     assert not (clips / "mine").exists()
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_one_of_the_processes_that_train_together_says_that_it_was_interrupted(
+    rank: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(config: object, hook: object) -> None:
+        logging.getLogger("sedtalker.training").info("the same command goes on")
+        logging.getLogger("sedtalker.training").warning("a clip cannot be read")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sedtalker.training.run.train", interrupted)
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    done = CliRunner().invoke(app, ["train", "experiment=landmarks", f"trainer.run_dir={tmp_path / 'run'}"])
+    assert done.exit_code == 130
+    said = {"goes on": rank == "0", "interrupted": rank == "0", "note: a clip cannot be read": True}
+    assert {words: words in done.stderr for words in said} == said

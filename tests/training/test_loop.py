@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -222,6 +223,35 @@ def test_other_settings_are_named_and_refused_where_nothing_is_left_to_train(
     (tmp_path / "last.ckpt").write_bytes(b"no checkpoint")
     with pytest.raises(InputError, match=r"last.ckpt: damaged"):
         trained(8, 1e-2)
+
+
+def test_a_network_of_other_sizes_is_refused_before_the_data_and_other_dropout_is_not(tmp_path: Path) -> None:
+    def trained(task: Sum, steps: int, **blocks: float) -> None:
+        config = TrainerConfig(steps=steps, run_dir=str(tmp_path), accelerator="cpu")
+        fit(task, config, settings={"task": {"blocks": blocks}})
+        shutil.rmtree(tmp_path / "export")
+
+    trained(Sum(), 2, width=8, dropout=0.1)
+    with pytest.raises(InputError, match=r"its weights do not fit; .*: task.blocks.width=9 \(was 8\)"):
+        trained(NoData(), 4, width=9, dropout=0.1)
+    trained(Sum(), 4, width=8, dropout=0.2)
+
+
+def test_a_checkpoint_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, load = list[str](), torch.load
+    monkeypatch.setattr(torch, "load", lambda path, **how: opened.append(Path(path).name) or load(path, **how))
+    for steps in (2, 4):
+        fit(Sum(), TrainerConfig(steps=steps, run_dir=str(tmp_path), accelerator="cpu"))
+        shutil.rmtree(tmp_path / "export")
+    assert opened.count("last.ckpt") == 1
+
+
+def test_fewer_steps_than_were_made_are_not_kept(tmp_path: Path) -> None:
+    for steps in (6, 3):
+        config = TrainerConfig(steps=steps, run_dir=str(tmp_path), accelerator="cpu")
+        fit(Sum(), config, settings={"trainer": {"steps": steps}})
+        shutil.rmtree(tmp_path / "export")
+    assert json.loads((tmp_path / "config.json").read_text())["trainer"]["steps"] == 6
 
 
 def test_what_a_killed_run_logged_after_its_checkpoint_is_dropped(tmp_path: Path) -> None:
