@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sedtalker.checkpoint import Kind, read_kind
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
-from sedtalker.training.corpora.speech import check_free
+from sedtalker.training.corpora.speech import check_free, known_corpus
 
 Batch = dict[str, Tensor]
 """Named tensors of one micro-batch."""
@@ -47,6 +47,16 @@ class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):
         if isinstance(value, int | float) and value < 0:
             raise ValueError("must not be negative")
         return value
+
+    @field_validator("corpora", check_fields=False)
+    @classmethod
+    def _each_once(cls, corpora: Iterable[str]) -> Iterable[str]:
+        found = dict[str, str]()
+        for name in corpora if isinstance(corpora, dict) else ():  # those of shares; others are names of rows
+            known = known_corpus(name)
+            if (other := found.setdefault(known.name if known else name, name)) != name:
+                raise ValueError(f"{other} and {name} are one corpus: leave one out")
+        return corpora
 
 
 class FreeTaskConfig(TaskConfig):

@@ -89,6 +89,14 @@ def test_a_checkpoint_of_another_kind_is_refused_before_any_data(experiment: str
             make_task(task.pop("name"), task, tmp_path, tmp_path)
 
 
+@pytest.mark.parametrize("experiment", ["transfer_diarizer", "frame_network", "speakers", "speech_encoder_noise"])
+def test_a_corpus_by_two_names_is_refused(experiment: str, tmp_path: Path) -> None:
+    twice = [f"++task.corpora.{name}=0.3" for name in ("crema_d", "cremad")]
+    task = dict(compose([f"experiment={experiment}", "trainer.run_dir=unused", *twice])["task"])
+    with pytest.raises(InputError, match=r"^task.corpora: \w+ and \w+ are one corpus: leave one out$"):
+        make_task(task.pop("name"), task, tmp_path, tmp_path)
+
+
 @pytest.mark.parametrize("encoder", names("encoder"))
 def test_every_encoder_goes_under_a_decoder_of_vertices(encoder: str) -> None:
     config = compose(["experiment=vertex_decoder", "trainer.run_dir=unused", f"encoder={encoder}"])
