@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.audio import load_audio
 from sedtalker.batch.inputs import AUDIO, LABEL, SPEAKER, Item, label_and_speaker, read_table
 from sedtalker.emotion.adaptation import METHOD, Method, SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
@@ -19,6 +21,8 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.progress import Hook, counted, no_progress
+
+log = logging.getLogger(__name__)
 
 FILE = "file"
 """Column of a table of labels with the recording, besides ``audio``."""
@@ -31,11 +35,16 @@ HARM = 0.02
 def read_recordings(
     diarizer: Diarizer, items: Sequence[Item], max_seconds: float, hook: Hook = no_progress
 ) -> list[SpokenRecording]:
-    """The speech of every recording, with its label."""
-    return [
-        SpokenRecording(tuple(diarizer.speech(item.audio, max_seconds=max_seconds)), item.label, item.speaker)
-        for item in counted(items, hook, "reading the recordings", len(items))
-    ]
+    """The speech of every recording, with its label; those that cannot be read are named and left out."""
+    read = list[SpokenRecording]()
+    for item in counted(items, hook, "reading the recordings", len(items)):
+        try:
+            sound = load_audio(item.audio, max_seconds)
+        except InputError as error:
+            log.warning("%s (left out)", error)
+        else:
+            read.append(SpokenRecording(tuple(diarizer.speech(sound)), item.label, item.speaker))
+    return read
 
 
 def labelled_items(items: Sequence[Item], table: Path, folders: Iterable[Path] = ()) -> list[Item]:

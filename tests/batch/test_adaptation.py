@@ -5,18 +5,29 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
-from sedtalker.batch.adaptation import Report, check_labels, check_report, labelled_items, report_adaptation
+from sedtalker.batch.adaptation import (
+    Report,
+    check_labels,
+    check_report,
+    labelled_items,
+    read_recordings,
+    report_adaptation,
+)
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.settings import BatchSettings
 from sedtalker.emotion.adaptation import SpokenRecording
+from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.few_shot import adapted_without
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.errors import InputError
+from tests.support.clips import cut_sample
 
 
 def test_a_report_judges_each_recording_without_it() -> None:
@@ -67,3 +78,14 @@ def test_a_table_of_labels_names_recordings_and_nothing_else(tmp_path: Path, nam
     assert (found.label, found.speaker) == ("sad", None)
     with pytest.raises(InputError, match="fewer than two categories"):
         check_labels(labelled_items(items, elsewhere, [tmp_path]))
+
+
+def test_recordings_that_cannot_be_read_are_named_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut_sample(tmp_path / "good.wav", 0.0, 1.0)
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    items = [Item(tmp_path / f"{name}.wav", name, BatchSettings(), label=name) for name in ("bad", "good")]
+    diarizer = cast("Diarizer", SimpleNamespace(speech=lambda sound: [torch.zeros(1)]))
+    assert [one.label for one in read_recordings(diarizer, items, 60.0)] == ["good"]
+    assert [line.startswith(f"{tmp_path / 'bad.wav'}: not a readable") for line in caplog.messages] == [True]
