@@ -58,7 +58,8 @@ def written(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{place}: cannot be written ({error.strerror or error})") from None
+        why = error.strerror or f"{error}: is the disk full?"  # numpy says how many bytes it could write
+        raise InputError(f"{place}: cannot be written ({why})") from None
 
 
 def meant(name: str, known: Iterable[str], most: int = 3, likeness: float = 0.6) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.errors import LONGEST_MESSAGE, InputError, one_line
+from sedtalker.errors import LONGEST_MESSAGE, InputError, one_line, written
 
 
 @given(st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=2000))
@@ -25,3 +28,9 @@ def test_a_plain_line_stays_as_it_is(text: str) -> None:
 
 def test_what_would_steer_a_terminal_is_written_out() -> None:
     assert str(InputError("a\x1b[2Jb\nc\udcff")) == r"a\x1b[2Jb\nc\udcff"
+
+
+def test_a_library_that_says_how_much_it_wrote_met_a_full_disk(tmp_path: Path) -> None:
+    said = r"cannot be written \(8 requested and 3 written: is the disk full\?\)"
+    with pytest.raises(InputError, match=said), written(tmp_path):
+        raise OSError("8 requested and 3 written")

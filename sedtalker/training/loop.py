@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -196,11 +197,18 @@ def generator(config: TrainerConfig, step: int, rank: int, number: int) -> tuple
     return rng, dropout
 
 
+def _left_to_the_trainer(worker: int) -> None:
+    """Signals to all processes of a training end the one that trains, which ends the others."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def batches(task: Task, config: TrainerConfig, rank: int, first: int) -> Generator[Batch]:
     """Micro-batches from step ``first`` on, in order."""
     ahead: dict[str, Any] = {}
     if config.workers and "fork" in get_all_start_methods():  # not on Windows; the batches are the same without
         ahead = {"num_workers": config.workers, "prefetch_factor": 4, "multiprocessing_context": "fork"}
+        ahead["worker_init_fn"] = _left_to_the_trainer
     items = range(first * config.accumulate, config.steps * config.accumulate)
     data = _Batches(task, config, rank)
     yield from DataLoader(data, batch_size=None, sampler=items, **ahead)

@@ -77,7 +77,9 @@ def config_folder() -> Path:
 
 def cache_folder(cache: str | None = None) -> Path:
     """Where decoded audio and features are kept: ``cache``, else ``sedtalker`` in the user's cache folder."""
-    return Path(cache).expanduser() if cache else user_cache()
+    folder = Path(cache).expanduser() if cache else user_cache()
+    check_folder(folder, force=True)
+    return folder
 
 
 def compose(overrides: Sequence[str]) -> dict[str, Any]:
@@ -102,7 +104,7 @@ def compose(overrides: Sequence[str]) -> dict[str, Any]:
         raise InputError(_clear(str(error).strip().splitlines()[0], overrides)) from None
     assert isinstance(plain, dict)
     made = {str(key): value for key, value in plain.items()}
-    if isinstance(made.get("trainer"), dict) and made["trainer"].get("run_dir") is None:
+    if isinstance(made.get("trainer"), dict) and made["trainer"].get("run_dir") in (None, ""):
         made["trainer"]["run_dir"] = str(_new_folder(experiment))
     with naming_settings():
         RunConfig.model_validate(made)

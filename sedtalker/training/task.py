@@ -174,7 +174,7 @@ class TrainerConfig(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False)
     """Validations without a better score after which the run ends; 0: never."""
     overfit: bool = False
     """Every step sees the first step's batch."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     """Seed of initial weights, batches and dropout."""
     minutes_between_checkpoints: float = Field(3.0, ge=0.0)
     """How often ``last.ckpt`` is written."""
@@ -190,7 +190,7 @@ class TrainerConfig(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False)
     """Devices of this machine; under ``torchrun`` as it started them."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true"] = "32-true"
     """Numbers of the forward pass, as Lightning Fabric names them: ``32-true``, ``bf16-mixed`` …"""
-    threads: int = Field(0, ge=0)
+    threads: int = Field(0, ge=0, le=1024)
     """Threads of torch; 0: as torch chooses."""
     workers: int = Field(0, ge=0)
     """Processes that make the next batches meanwhile; 0: in the training process. The batches are the same."""

@@ -13,7 +13,7 @@ from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.training.published.published_decoder import PublishedDecoderTaskConfig
 from sedtalker.training.published.published_diarizer import PublishedDiarizerTaskConfig
-from sedtalker.training.run import TASKS, compose, config_folder, experiments, make_task
+from sedtalker.training.run import TASKS, compose, config_folder, experiments, make_task, train
 from sedtalker.training.task import TrainerConfig, learning_rate
 from sedtalker.training.tasks.decoder import DecoderTaskConfig
 from sedtalker.training.tasks.emotion_encoder import EmotionEncoderTaskConfig
@@ -126,9 +126,16 @@ def test_an_unknown_experiment_names_those_that_are() -> None:
 
 
 def test_a_run_gets_a_folder_of_its_own() -> None:
-    assert compose(["experiment=sedtalker_paper/decoder"])["trainer"]["run_dir"].startswith(
-        "runs/sedtalker_paper/decoder/20"
-    )
+    for given in ([], ["trainer.run_dir="]):  # as of an empty variable of a shell
+        made = compose(["experiment=sedtalker_paper/decoder", *given])["trainer"]["run_dir"]
+        assert made.startswith("runs/sedtalker_paper/decoder/20")
+
+
+def test_a_cache_that_cannot_be_a_folder_is_refused_before_the_data(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    config = compose(["experiment=fine_emotions", f"trainer.run_dir={tmp_path / 'run'}", f"data={tmp_path}"])
+    with pytest.raises(InputError, match=r"file is a file; name a folder"):
+        train(config | {"cache": str(tmp_path / "file")})
 
 
 @pytest.mark.parametrize(
@@ -145,6 +152,8 @@ def test_a_run_gets_a_folder_of_its_own() -> None:
         ("task.corpora={mine:1}", "task.corpora: its entries are set one by one: ++task.corpora.KEY=VALUE adds one"),
         ("trainer.stpes=1", "trainer.stpes: not in the config of this experiment; did you mean trainer.steps?"),
         ("seed=1", "seed: not in the config of this experiment; did you mean trainer.seed?"),
+        ("trainer.seed=99999999999999999999", "trainer.seed=99999999999999999999: Input should be less than"),
+        ("trainer.threads=1000000", "trainer.threads=1000000: Input should be less than or equal to 1024"),
         ("trainer.lr=-1", "trainer.lr=-1: Input should be greater than or equal to 0"),
         ("trainer.lr=nan", "trainer.lr=nan: Input should be a finite number"),
         ("trainer.betas=[2,3]", "trainer.betas.0=2: Input should be less than 1"),

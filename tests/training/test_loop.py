@@ -1,6 +1,9 @@
 import json
+import multiprocessing
 import os
 import shutil
+import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -86,6 +89,17 @@ def test_batches_made_by_other_processes_are_the_same(tmp_path: Path) -> None:
     fit(Sum(), TrainerConfig(**{**vars(alone), "run_dir": str(tmp_path / "two"), "workers": 2}))
     first, second = weights(tmp_path / "alone"), weights(tmp_path / "two")
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no forked processes")
+def test_a_signal_to_all_processes_is_left_to_the_one_that_trains(tmp_path: Path) -> None:
+    class Signalled(Sum):
+        def batch(self, rng: np.random.Generator) -> Batch:
+            if multiprocessing.parent_process() is not None:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().batch(rng)
+
+    fit(Signalled(), TrainerConfig(steps=3, run_dir=str(tmp_path), accelerator="cpu", workers=1))
 
 
 class Still(Sum):

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, written
 from sedtalker.processes import file_lock
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file
@@ -97,7 +97,8 @@ def open_arrays(
     last = list(paths.values())[-1]
     if not last.is_file():
         folder = last.with_name(f".{last.stem}.partial")
-        folder.mkdir(parents=True, exist_ok=True)
+        with written(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         try:
             with file_lock(folder / "lock"):
                 if not last.is_file():

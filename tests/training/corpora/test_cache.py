@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from sedtalker.errors import InputError
 from sedtalker.training.corpora import cache
 from sedtalker.training.corpora.cache import Item, WaveformStore, open_arrays
 
@@ -145,3 +146,9 @@ def test_without_locks_a_second_builder_takes_what_the_first_has_built(tmp_path:
 def test_a_build_without_items_is_empty(tmp_path: Path) -> None:
     made = open_arrays(_paths(tmp_path), lambda first: iter(()), "nothing")
     assert [made[name].tolist() for name in ("values", "starts")] == [[], [0]]
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot be written \(Not a directory\)"):
+        open_arrays(_paths(tmp_path / "file"), _items, "numbers")
