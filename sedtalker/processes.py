@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -52,6 +53,22 @@ def run_beside(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=seconds
     )
 
+
+# --- Several processes that train together.
+
+
+def is_main_process() -> bool:
+    """Whether this process speaks for all that ``torchrun`` or Fabric may have started."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or "0") == 0
+
+
+def left_to_the_trainer(worker: int) -> None:
+    """Signals to all processes of a training end the one that trains, which ends the others."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+# --- Locks.
 
 PAUSE = 0.02
 """Seconds between two attempts to take a lock."""

@@ -191,7 +191,7 @@ def train(
     with extra("train"):
         import hydra  # noqa: F401
         import lightning_fabric  # noqa: F401
-    from sedtalker.training.loop import is_main_process
+    from sedtalker.processes import is_main_process
     from sedtalker.training.run import as_markdown, compose, sweep
     from sedtalker.training.run import train as run
 

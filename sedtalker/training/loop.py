@@ -12,7 +12,6 @@ import logging
 import math
 import os
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -29,19 +28,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from sedtalker.errors import InputError, written
-from sedtalker.processes import wait_for_lock
+from sedtalker.processes import is_main_process, left_to_the_trainer, wait_for_lock
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file, write_text
-from sedtalker.training.task import (
-    CONFIG,
-    OF_NETWORK,
-    Batch,
-    Task,
-    TrainerConfig,
-    changed_settings,
-    learning_rate,
-    make_optimizer,
-)
+from sedtalker.training.task import CONFIG, Batch, Task, TrainerConfig, changed_settings, learning_rate, make_optimizer
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +45,8 @@ ANOTHER = "name another trainer.run_dir"
 """What to do about a folder in which this training cannot go on."""
 UNFIT = "its weights do not fit"
 """What is said of a folder with weights of another network."""
+OF_NETWORK = ("task.blocks.", "task.model.")
+"""How the settings of the network itself begin: but for ``dropout``, its weights fit no others."""
 RUN_LOCK = ".lock"
 """The file that a program that trains has locked."""
 PATIENCE = 10.0
@@ -197,18 +189,12 @@ def generator(config: TrainerConfig, step: int, rank: int, number: int) -> tuple
     return rng, dropout
 
 
-def _left_to_the_trainer(worker: int) -> None:
-    """Signals to all processes of a training end the one that trains, which ends the others."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
 def batches(task: Task, config: TrainerConfig, rank: int, first: int) -> Generator[Batch]:
     """Micro-batches from step ``first`` on, in order."""
     ahead: dict[str, Any] = {}
     if config.workers and "fork" in get_all_start_methods():  # not on Windows; the batches are the same without
         ahead = {"num_workers": config.workers, "prefetch_factor": 4, "multiprocessing_context": "fork"}
-        ahead["worker_init_fn"] = _left_to_the_trainer
+        ahead["worker_init_fn"] = left_to_the_trainer
     items = range(first * config.accumulate, config.steps * config.accumulate)
     data = _Batches(task, config, rank)
     yield from DataLoader(data, batch_size=None, sampler=items, **ahead)
@@ -381,11 +367,6 @@ def fit(
             step = (stored_state(config, None)[0] or {"step": 0})["step"]
             logger.info("the same command goes on from step %d of %d", step, config.steps)
             raise
-
-
-def is_main_process() -> bool:
-    """Whether this process speaks for all that ``torchrun`` or Fabric may have started."""
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or "0") == 0
 
 
 def _fit(

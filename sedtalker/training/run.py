@@ -21,11 +21,12 @@ from pydantic import BaseModel
 
 from sedtalker.errors import InputError
 from sedtalker.plugins import load
+from sedtalker.processes import is_main_process
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import check_folder, user_cache, write_text
 from sedtalker.training.corpora.manifest import few_clips, find_data
 from sedtalker.training.evaluation.measures import markdown_table
-from sedtalker.training.loop import fit, is_main_process, read_log
+from sedtalker.training.loop import fit, read_log
 from sedtalker.training.task import CONFIG, Task, TrainerConfig, flat, naming_settings
 
 logger = logging.getLogger(__name__)

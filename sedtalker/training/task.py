@@ -333,8 +333,6 @@ FREE = {"data", "cache", "fast"} | {
     + ("pictures", "accelerator", "devices", "precision", "threads", "workers")
 }
 """Settings that may change while a run goes on: where it runs, for how long, and what it reports."""
-OF_NETWORK = ("task.blocks.", "task.model.")
-"""How the settings of the network itself begin: but for ``dropout``, its weights fit no others."""
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

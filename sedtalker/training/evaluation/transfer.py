@@ -106,7 +106,7 @@ def evaluate_transfer(
         if scored := [_result(diarizer, *read, voices) for read in clips_read]:
             results[name] = scored
     if not results:
-        raise InputError(f"{data}/audio: no corpus with emotion labels; sedtalker data list names those that are read")
+        raise InputError(f"{data}/audio: no corpus with clips of two emotions; sedtalker data list says what is read")
     narration = {}
     for name in [name for name in NARRATION if name in every]:
         held_out = [c for c in every[name] if c.split != "train"]

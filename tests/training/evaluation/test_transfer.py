@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from sedtalker.emotion.inference import FrameEmotions
+from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import accuracy_at_coverage, adjusted_logits
-from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.corpora.manifest import COLUMNS, Clip
 from sedtalker.training.corpora.speech import corpora
 from sedtalker.training.evaluation.clips import ClipResult, clip_result
 from sedtalker.training.evaluation.measures import TEST, find_measure
 from sedtalker.training.evaluation.transfer import (
     corpus_role,
+    evaluate_transfer,
     listed_clips,
     plot_transfer,
     training_lines,
@@ -30,6 +32,7 @@ from sedtalker.training.evaluation.transfer_scores import (
     language_recalls,
     summary,
 )
+from tests.support.clips import cut_sample
 
 NEUTRAL, HAPPY, SAD, ANGRY, FEAR = range(5)
 
@@ -202,3 +205,12 @@ def test_clips_whose_files_are_not_there_are_left_out_and_counted(
         "ravdess lacks 2 of the files that the manifest names (left out)",
         "tess lacks 1 of the files that the manifest names (left out)",
     ]
+
+
+def test_a_corpus_of_one_emotion_is_not_called_unlabelled(tmp_path: Path) -> None:
+    row = "nemo,a.wav,pl,ann,f,happy,,,1.0,test"
+    (tmp_path / "audio/nemo").mkdir(parents=True)
+    cut_sample(tmp_path / "audio/nemo/a.wav", 0.0, 1.0)
+    (tmp_path / "audio/manifest.csv").write_text(",".join(COLUMNS) + f"\n{row}\n")
+    with pytest.raises(InputError, match="no corpus with clips of two emotions"):
+        evaluate_transfer(tmp_path)
