@@ -214,7 +214,7 @@ def train(
 
 @contextmanager
 def _one_voice(is_first: bool) -> Iterator[None]:
-    """Of several processes that train together, others than the first say only what is wrong."""
+    """Let processes that train beside the first one say only what is wrong."""
     if not is_first:
         logging.getLogger("sedtalker").setLevel(logging.WARNING)
     try:
