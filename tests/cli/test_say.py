@@ -164,7 +164,7 @@ def test_a_real_voice_closes_the_lips(real: dict[str, Any], tmp_path: Path) -> N
 
     assert hashlib.sha256(real["model"].read_bytes()).hexdigest() == VOICE.files[0].sha256
     face, text = load_face(), "[happy:0.8] Maybe we should stop. [sad] My poor baby!"
-    speech, animation = spoken(
+    _, animation = spoken(
         Animator.from_pretrained(),
         text,
         Synthesizer(real["model"], real["voices"]),
@@ -176,7 +176,7 @@ def test_a_real_voice_closes_the_lips(real: dict[str, Any], tmp_path: Path) -> N
     assert animation.phones.fit > -1.3
     closed = gap_of(face, animation.coefficients[:, :52]) < RULES.closed_gap
     times = animation.clock.times(len(animation))
-    lips = [(p.start, p.end) for p in speech.phones if p.phone in ("P", "B", "M")]
-    assert len(lips) == 6
+    lips = [(p.start, p.end) for p in animation.phones.phones if p.phone in ("P", "B", "M")]
+    assert len(lips) == 7
     met = [closed[(times >= start - 0.04) & (times <= end + 0.04)].any() for start, end in lips]
     assert np.mean(met) == 1.0
