@@ -321,11 +321,11 @@ class AnimationStream:
         at = np.arange(self.number, max(self.number, int(newest * fps) + 2)) / fps
         at = at[at <= newest]
         faces = self.bursts.added(at, _interpolated(at, self.times, self.weights))
-        faces = gains.of_shapes(self.idle.added(at, faces), ARKIT_52)
         heads = np.zeros((len(at), 3), np.float32)
         if self.head is not None:
             heads = self.head.next(len(at), self.loudness, self.label, self.intensity * gains.expressivity)
             heads[:, 0] += np.radians(self.bursts.nods(at))
+        faces = gains.of_shapes(self.idle.added(at, faces, heads), ARKIT_52)
         self.number += len(at)
         tongues = tongue_weights(_interpolated(at, self.times, self.tongue), faces[:, INDEX["jawOpen"]])
         kept = max(0, int(np.searchsorted(self.times, self.number / fps)) - 1)

@@ -25,6 +25,8 @@ BLINK_SECONDS = BLINK_CLOSE + BLINK_HOLD + BLINK_OPEN
 """Seconds of a blink."""
 SACCADE = 0.04
 """Seconds between two fixations."""
+EYES_MOST = (24.0, 14.0)
+"""Degrees that eyes turn from the middle of the head at most: to the side, and up or down."""
 POSTURE = {
     "neutral": (0.0, 0.0, 0.0),
     "happy": (-1.5, 0.0, 2.0),
@@ -116,7 +118,8 @@ class Fixations:
 
     Attributes:
         onsets: (N,) seconds at which each begins.
-        targets: (N, 2) degrees, right-handed yaw (to the subject's left) and pitch (up).
+        targets: (N, 2) degrees from straight ahead of a head that stands still, right-handed yaw (to the subject's
+            left) and pitch (up).
     """
 
     onsets: Doubles
@@ -171,6 +174,11 @@ def next_fixation(
 def _target(rng: np.random.Generator, away: float) -> Doubles:
     """Direction of a fixation, (2,) degrees: near the viewer, or with the probability ``away`` further off."""
     return rng.normal(0.0, (4.0, 2.0) if rng.random() < away else (1.2, 0.8))
+
+
+def in_head(gaze: Floats, head: Floats) -> Floats:
+    """(T, 2) degrees of the eyes from the middle of a head (T, 3), radians: they hold a gaze (T, 2) while it turns."""
+    return np.clip(gaze - np.degrees(head[:, 1::-1]) * (1, -1), -np.array(EYES_MOST), EYES_MOST).astype(np.float32)
 
 
 def eye_look(degrees: Floats, full: float = 30.0) -> dict[str, Floats]:
@@ -287,13 +295,13 @@ class IdleStream:
         self.blinks = BlinkStream(blink_rng) if motion.blinks else None
         self.gaze = GazeStream(gaze_rng, motion.eye_contact) if motion.gaze else None
 
-    def added(self, times: Reals, weights: Floats) -> Floats:
-        """Faces (T, 52) at times (T,) in seconds, which only go on, in the order of ``ARKIT_52``."""
+    def added(self, times: Reals, weights: Floats, head: Floats) -> Floats:
+        """Faces (T, 52), in the order of ``ARKIT_52``, of a ``head`` (T, 3; radians) at times (T,) that only go on."""
         if not len(times):
             return weights
         named = dict(zip(ARKIT_52, np.asarray(weights, np.float32).T, strict=True))
         if self.gaze is not None:
-            named |= eye_look(self.gaze.at(*times))
+            named |= eye_look(in_head(self.gaze.at(*times), head))
         if self.blinks is not None:
             named = close_lids(named, self.blinks.at(*times))
         return np.stack([named[name] for name in ARKIT_52], axis=1)

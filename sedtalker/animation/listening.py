@@ -44,8 +44,6 @@ LOOK_MOST = 38.0
 """Degrees to the side of a look at most: heads in a picture stand so that both faces are seen."""
 HEAD_SHARE, AWAY_SHARE = 0.6, 0.25
 """Share of a look that the head turns, and of what an averted look adds to it."""
-EYES_MOST = (24.0, 14.0)
-"""Degrees that eyes turn from the middle of the head at most: to the side, and up or down."""
 HEAD_DELAY, HEAD_SECONDS = 0.18, 0.13
 """Seconds by which the head turns after the eyes, and standard deviation of its smooth turn."""
 SHIFT = 8.0
@@ -101,12 +99,12 @@ class Attention:
     """Where a face looks.
 
     Attributes:
-        eyes: (T, 2) degrees from the middle of the head, yaw and pitch.
+        gaze: (T, 2) degrees from straight ahead, yaw and pitch.
         head: (T, 3) degrees of the head: pitch (down positive), yaw and roll.
         shifts: (N,) seconds of large shifts.
     """
 
-    eyes: Floats
+    gaze: Floats
     head: Floats
     shifts: Doubles
 
@@ -159,9 +157,8 @@ class Company:
         turned = HEAD_SHARE * faced + AWAY_SHARE * (gaze.targets - faced)
         held = turned[np.searchsorted(gaze.onsets, times - HEAD_DELAY, "right").clip(1) - 1]
         head = scipy.ndimage.gaussian_filter1d(held, HEAD_SECONDS / step, axis=0, mode="nearest")
-        eyes = np.clip(gaze.path(times) - head, -np.array(EYES_MOST), EYES_MOST).astype(np.float32)
         turns = np.stack([-head[:, 1], head[:, 0], np.zeros(len(times))], 1).astype(np.float32)
-        return Attention(eyes, turns, gaze.shifts(SHIFT))
+        return Attention(gaze.path(times), turns, gaze.shifts(SHIFT))
 
     def nods(self, times: Reals) -> Floats:
         """(T,) degrees that the head dips at some ends of phrases of the others, while it does not speak."""

@@ -172,18 +172,6 @@ def assemble(
     shifts, looks = None, None if company is None else company.looks(times, motion.eye_contact)
     if company is not None and arkit:
         weights = company.answered(weights, times, on_frames.intensity)
-    if motion.gaze and arkit:
-        if looks is None:
-            alone = idle_motion.fixations(duration, gaze_rng, motion.eye_contact, rhythm.phrases)
-            gaze, shifts = alone.path(times), alone.shifts()
-        else:
-            gaze, shifts = looks.eyes, looks.shifts
-        weights = weights | idle_motion.eye_look(gaze)
-    if motion.blinks and arkit:
-        weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
-    if asked is not None and "jawOpen" in weights:
-        placed = tongue_weights(resample_frames(asked.tongue, own, times), weights["jawOpen"])
-        weights |= dict(zip(TONGUE, placed.T, strict=True))
     head = np.zeros((len(times), 3), np.float32)
     if motion.head:
         energy = resample_frames(_loudness(features), own, times)
@@ -195,6 +183,18 @@ def assemble(
         if company is not None and looks is not None:
             dips = np.pad(company.nods(times)[:, None], ((0, 0), (0, 2)))
             head = company.calm(times)[:, None] * head + np.radians(looks.head + dips)
+    if motion.gaze and arkit:
+        if looks is None:
+            alone = idle_motion.fixations(duration, gaze_rng, motion.eye_contact, rhythm.phrases)
+            gaze, shifts = alone.path(times), alone.shifts()
+        else:
+            gaze, shifts = looks.gaze, looks.shifts
+        weights = weights | idle_motion.eye_look(idle_motion.in_head(gaze, head))
+    if motion.blinks and arkit:
+        weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
+    if asked is not None and "jawOpen" in weights:
+        placed = tongue_weights(resample_frames(asked.tongue, own, times), weights["jawOpen"])
+        weights |= dict(zip(TONGUE, placed.T, strict=True))
     zeros = np.zeros(len(times), np.float32)
     coefficients = np.stack([weights.get(name, zeros) for name in face.shapes], axis=1).astype(np.float32)
     coefficients = moved.gains.of_shapes(coefficients, face.shapes)

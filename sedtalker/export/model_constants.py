@@ -134,9 +134,9 @@ def _tongue() -> Section:
 
 
 def _idle() -> Section:
-    names = "BLINK_CLOSE", "BLINK_HOLD", "BLINK_OPEN", "SACCADE", "POSTURE", "CALM_ACTIVITY", "LEAST_ACTIVITY"
+    names = "BLINK_CLOSE BLINK_HOLD BLINK_OPEN SACCADE EYES_MOST POSTURE CALM_ACTIVITY LEAST_ACTIVITY AROUSED_ACTIVITY"
     arousal = {name: point[1] for name, point in COORDINATES.items()}
-    return {**_named(idle_motion, *names, "AROUSED_ACTIVITY"), "arousal": arousal, **_numbers(Motion())}
+    return {**_named(idle_motion, *names.split()), "arousal": arousal, **_numbers(Motion())}
 
 
 def _speech_stream() -> Section:

@@ -127,7 +127,7 @@ def test_idle_motion_is_that_of_its_seed_and_waits_for_pauses() -> None:
     fixations = idle_motion.fixations(4.0, gaze_rng, 0.7, find_rhythm(sound).phrases)
     expected = idle_motion.blinks(times, blink_rng, spoken, fixations.shifts())
     np.testing.assert_allclose(animation.coefficients[:, INDEX["eyeBlinkLeft"]], expected, atol=1e-6)
-    looks = idle_motion.eye_look(fixations.path(times))
+    looks = idle_motion.eye_look(idle_motion.in_head(fixations.path(times), animation.head_rotation))
     np.testing.assert_allclose(animation.coefficients[:, INDEX["eyeLookInLeft"]], looks["eyeLookInLeft"], atol=1e-6)
     assert not assembled(**STILL, liveliness=0.0).coefficients.any()
     assert not assembled(**STILL, liveliness=0.0).head_rotation.any()

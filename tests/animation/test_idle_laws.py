@@ -214,4 +214,5 @@ def test_each_idle_motion_has_a_stream_of_its_own() -> None:
     one, two, three, four = (rng.random() for rng in idle.idle_generators(5))
     assert len({one, two, three}) == 3
     assert [rng.random() for rng in idle.idle_generators(5)] == [one, two, three, four]
-    assert idle.IdleStream().added(np.zeros(0), np.zeros((0, 52), np.float32)).shape == (0, 52)
+    none = np.zeros(0), np.zeros((0, 52), np.float32), np.zeros((0, 3), np.float32)
+    assert idle.IdleStream().added(*none).shape == (0, 52)

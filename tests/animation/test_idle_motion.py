@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from sedtalker.animation import idle_motion
+from sedtalker.animation.animation import Animation
+from sedtalker.face.builtin import load_face
 from tests.animation.test_animation import small_track
 
 TIMES = np.arange(0, 120, 1 / 30)
@@ -49,6 +52,20 @@ def test_gaze_fixates_and_stays_near_the_viewer() -> None:
     assert np.mean(speed == 0) > 0.8
     assert np.percentile(np.abs(looks), 95) < 15
     assert np.abs(looks.mean(axis=0)).max() < 2
+
+
+@pytest.mark.parametrize("turn", [(0, 9, 0), (0, -9, 0), (8, 0, 0), (-7, 0, 0), (5, -6, 3)])
+def test_eyes_hold_their_direction_while_the_head_turns(turn: tuple[float, float, float]) -> None:
+    """They were fixed in the head, and looked past the viewer with every turn of it."""
+    face, head = load_face(), np.radians([turn]).astype(np.float32)
+    looks = idle_motion.eye_look(idle_motion.in_head(np.zeros((1, 2), np.float32), head))
+    weights = np.array([[looks.get(name, np.zeros(1))[0] for name in face.shapes]], np.float32)
+    seen = Animation(weights, 30.0, face, head).vertices()[0]
+    for side in (-1, 1):
+        ball = face.regions["eyes"] & (face.mesh.vertices[:, 0] * side > 0)
+        before, after = (points[ball] - points[ball].mean(axis=0) for points in (face.mesh.vertices, seen))
+        forward = Rotation.align_vectors(after, before)[0].apply([0.0, 0.0, 1.0])
+        assert np.degrees(np.arccos(forward[2])) < 2.0
 
 
 def test_eyes_move_together() -> None:

@@ -10,6 +10,8 @@ from sedtalker.animation.performance import LiveMotion
 from sedtalker.face.arkit import INDEX
 
 TIMES = np.arange(0, 40, 1 / 60)
+AHEAD = np.zeros((1, 3), np.float32)
+"""The head of a frame, straight ahead."""
 EYES = [i for name, i in INDEX.items() if name.startswith("eye")]
 
 
@@ -28,7 +30,7 @@ def test_the_stream_equals_the_whole(seed, fps):
 def test_lids_close_whatever_the_face_does_and_nothing_else_moves():
     still = np.full((1, 52), 0.4, np.float32)
     idle = IdleStream(LiveMotion(seed=3))
-    frames = np.concatenate([idle.added(np.array([t]), still) for t in TIMES])
+    frames = np.concatenate([idle.added(np.array([t]), still, AHEAD) for t in TIMES])
     assert frames[:, INDEX["eyeBlinkLeft"]].max() > 0.9
     assert frames[:, INDEX["eyeWideRight"]].min() < 0.05
     assert frames[:, INDEX["eyeBlinkLeft"]].min() == np.float32(0.4)
@@ -39,7 +41,7 @@ def test_lids_close_whatever_the_face_does_and_nothing_else_moves():
 def test_idle_motion_is_left_out_where_it_is_not_wanted():
     still = np.linspace(0, 1, 52, dtype=np.float32)[None]
     idle = IdleStream(LiveMotion(blinks=False, gaze=False))
-    assert all(np.array_equal(idle.added(np.array([t]), still), still) for t in TIMES[:300])
+    assert all(np.array_equal(idle.added(np.array([t]), still, AHEAD), still) for t in TIMES[:300])
 
 
 def test_switching_gaze_off_leaves_the_blinks():
@@ -47,4 +49,4 @@ def test_switching_gaze_off_leaves_the_blinks():
     both, alone = IdleStream(LiveMotion(seed=5)), IdleStream(LiveMotion(seed=5, gaze=False))
     lids = [INDEX["eyeBlinkLeft"], INDEX["eyeBlinkRight"]]
     for at in TIMES[:, None]:
-        assert np.array_equal(both.added(at, still)[:, lids], alone.added(at, still)[:, lids])
+        assert np.array_equal(both.added(at, still, AHEAD)[:, lids], alone.added(at, still, AHEAD)[:, lids])

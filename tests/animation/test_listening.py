@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.animation.listening import ANSWERS, EYES_MOST, MOUTH_BESIDE, MOUTH_SECONDS, NOD_SIZE, Company, Other
+from sedtalker.animation.idle_motion import EYES_MOST, in_head
+from sedtalker.animation.listening import (
+    ANSWERS,
+    MOUTH_BESIDE,
+    MOUTH_SECONDS,
+    NOD_SIZE,
+    Attention,
+    Company,
+    Other,
+)
 from sedtalker.animation.visual_prosody import Rhythm
 from sedtalker.arrays import Floats
 from sedtalker.emotion.formats import constant_track
@@ -38,20 +47,24 @@ def company(amount: float = 1.0, seed: int = 3, **others: Other) -> Company:
 
 
 def gaze(one: Company, eye_contact: float = 0.7) -> Floats:
-    """(T,) degrees of head and eyes to the subject's left."""
-    looks = one.looks(TIMES, eye_contact)
-    return np.asarray(looks.eyes[:, 0] + looks.head[:, 1])
+    """(T,) degrees to the subject's left."""
+    return np.asarray(one.looks(TIMES, eye_contact).gaze[:, 0])
+
+
+def eyes(looks: Attention) -> Floats:
+    """(T, 2) degrees from the middle of the head."""
+    return in_head(looks.gaze, np.radians(looks.head))
 
 
 @given(st.integers(0, 2**40), st.floats(0, 1), st.sampled_from([-60.0, -20.0, 0.0, 35.0]))
 def test_the_same_seed_gives_the_same_motion(seed: int, amount: float, yaw: float) -> None:
     made = [company(amount, seed, ann=other(yaw)) for _ in range(2)]
     for first, second in zip(
-        *([c.looks(TIMES, 0.7).eyes, c.looks(TIMES, 0.7).head, c.nods(TIMES)] for c in made), strict=True
+        *([c.looks(TIMES, 0.7).gaze, c.looks(TIMES, 0.7).head, c.nods(TIMES)] for c in made), strict=True
     ):
         np.testing.assert_array_equal(first, second)
         assert np.isfinite(first).all()
-    assert np.abs(made[0].looks(TIMES, 0.7).eyes).max(0).tolist() <= list(EYES_MOST)
+    assert np.abs(eyes(made[0].looks(TIMES, 0.7))).max(0).tolist() <= list(EYES_MOST)
     still = np.zeros(len(TIMES), np.float32)
     for name, curve in made[0].answered(ZEROS, TIMES, still).items():
         assert 0.0 <= curve.min() <= curve.max() <= 1.0, name
@@ -65,9 +78,9 @@ def test_another_seed_gives_another_take() -> None:
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 def test_it_looks_to_the_side_of_the_speaker_with_eyes_and_head(side: float) -> None:
     looks = company(ann=other(50.0 * side)).looks(TIMES, 0.7)
-    assert (side * np.median(looks.eyes[:, 0])) > 5
+    assert (side * np.median(eyes(looks)[:, 0])) > 5
     assert (side * looks.head[:, 1]).min() > 10
-    assert np.abs(looks.eyes).max(0).tolist() <= list(EYES_MOST)
+    assert np.abs(eyes(looks)).max(0).tolist() <= list(EYES_MOST)
 
 
 def test_lips_and_jaw_rest_while_others_speak_and_all_else_stays() -> None:
@@ -89,7 +102,7 @@ def test_eyes_reach_a_new_speaker_before_the_head_within_a_third_of_a_second() -
     looks = company(ann=left, bob=right).looks(TIMES, 1.0)
     before, soon = (np.searchsorted(TIMES, t) for t in (10.15, 10.42))
     assert looks.head[before, 1] > 10
-    assert looks.eyes[soon, 0] + looks.head[soon, 1] < looks.head[soon, 1] - 10, "the eyes are there"
+    assert looks.gaze[soon, 0] < looks.head[soon, 1] - 10, "the eyes are there"
     assert looks.head[soon, 1] > looks.head[np.searchsorted(TIMES, 11.0), 1] + 3, "the head still turns"
     np.testing.assert_array_less(looks.head[TIMES > 11.5, 1][:100], -10)
 

@@ -245,18 +245,19 @@ class Idle {
     this.gaze = new GazeStream(gaze, idle);
     this.head = new HeadStream(head, fps, idle);
     this.shapes = arkit.names.length;
+    this.idle = idle;
     this.index = Object.fromEntries(arkit.names.map((name, k) => [name, k]));
   }
 
   /** Frames (T, 52) at some times, in place; gives the head's rotation vectors (T, 3), ``sunk`` (T) degrees lower. */
   add(weights, times, said, sunk) {
-    times.forEach((time, i) => {
-      const frame = weights.subarray(i * this.shapes, (i + 1) * this.shapes);
-      lookAt(frame, this.gaze.at(time), this.index);
-      closeLids(frame, this.blinks.at(time), this.index);
-    });
     const turns = this.head.next(times.length, said);
     inRadians(sunk).forEach((angle, i) => (turns[3 * i] += angle));
+    times.forEach((time, i) => {
+      const frame = weights.subarray(i * this.shapes, (i + 1) * this.shapes);
+      lookAt(frame, this.gaze.at(time), turns.subarray(3 * i, 3 * i + 3), this.index, this.idle);
+      closeLids(frame, this.blinks.at(time), this.index);
+    });
     return turns;
   }
 }

@@ -46,17 +46,18 @@ function addIdle({ weights, times, own, fps, onVideo }, moved, { track }, genera
   const sunk = showBursts(weights, times, track.bursts, { prosody: voice.prosody, own }, constants);
   const beside = movingMaximum(moved.closure, 2 * mouth.held_frames + 1);
   holdClosed(weights, before, onVideo(beside), mouth);
-  addEyes(weights, times, onVideo(voice.speech), rhythm, track.duration, generators, constants);
   const onFrames = { posterior: onVideo(track.posterior, track.labels.length), intensity: onVideo(track.intensity) };
   const degrees = headRotation(generators.head, onVideo(loudness(voice)), onFrames, track.labels, fps, idle);
   const activity = headActivity(onFrames, track.labels, fps, idle);
   const turns = nods(times, rhythm, generators.head, rules);
   const active = (at) => (activity[Math.floor(at / 3)] / idle.calm_activity) * turns[at];
-  return inRadians(degrees.map((value, at) => value + active(at) + (at % 3 ? 0 : sunk[at / 3])));
+  const head = inRadians(degrees.map((value, at) => value + active(at) + (at % 3 ? 0 : sunk[at / 3])));
+  addEyes(weights, times, head, onVideo(voice.speech), rhythm, track.duration, generators, constants);
+  return head;
 }
 
 /** Gaze and blinks, in place. */
-function addEyes(weights, times, speech, { phrases }, duration, generators, { idle, arkit }) {
+function addEyes(weights, times, head, speech, { phrases }, duration, generators, { idle, arkit }) {
   const index = Object.fromEntries(arkit.names.map((name, k) => [name, k]));
   const looks = fixations(duration, generators.gaze, idle.eye_contact, phrases);
   const path = gazePath(looks, times, idle);
@@ -64,7 +65,7 @@ function addEyes(weights, times, speech, { phrases }, duration, generators, { id
   const lids = blinks(times, generators.blinks, spoken, gazeShifts(looks), idle);
   for (let i = 0; i < times.length; i++) {
     const frame = weights.subarray(i * arkit.names.length, (i + 1) * arkit.names.length);
-    lookAt(frame, path.subarray(2 * i, 2 * i + 2), index);
+    lookAt(frame, path.subarray(2 * i, 2 * i + 2), head.subarray(3 * i, 3 * i + 3), index, idle);
     closeLids(frame, lids[i], index);
   }
 }

@@ -109,13 +109,16 @@ export function gazePath({ onsets, targets }, times, { saccade }) {
 }
 
 /**
- * ARKit's eyeLook weights of one frame, in place, for a gaze in degrees.
+ * ARKit's eyeLook weights of one frame, in place: the eyes hold a gaze while the head turns.
  * @param {Float32Array} frame (52)
- * @param {ArrayLike<number>} degrees yaw and pitch
+ * @param {ArrayLike<number>} degrees yaw and pitch of the gaze
+ * @param {ArrayLike<number>} head its rotation vector, radians
  * @param {Record<string, number>} index of ARKit's names
+ * @param {Record<string, any>} idle ``constants.idle``
  */
-export function lookAt(frame, degrees, index) {
-  const [left, up] = [degrees[0] / 30, degrees[1] / 30];
+export function lookAt(frame, degrees, head, index, { eyes_most: most }) {
+  const turned = [degrees[0] - head[1] / RADIANS, degrees[1] + head[0] / RADIANS];
+  const [left, up] = turned.map((angle, axis) => clip(angle, -most[axis], most[axis]) / 30);
   for (const [side, outward] of Object.entries({ Left: left, Right: -left })) {
     frame[index[`eyeLookOut${side}`]] = clip(outward, 0, 1);
     frame[index[`eyeLookIn${side}`]] = clip(-outward, 0, 1);
