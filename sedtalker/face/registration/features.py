@@ -26,6 +26,8 @@ HOLE = 0.12
 """Depth behind the lips, in outer-eye-corner distances, from which on what is seen is not them."""
 UNCLEAR = 0.02
 """Outer-eye-corner distances: a point that is about as near to both lips belongs to neither."""
+LID_BEYOND = 0.1
+"""Outer-eye-corner distances by which lids may lie above or below the box of the eye's landmarks."""
 LOWER_LIP = (56, 57, 58)
 """Landmarks in the middle of the lower lip's outer border."""
 
@@ -84,6 +86,13 @@ class Front:
     def row(self, y: float) -> int:
         """Picture row of a mesh y."""
         return self._pixel(self.view.centre[1] - y)
+
+    def to_rims(self, hole: Mask, first: int, last: int, farthest: float) -> Ints:
+        """Picture rows from ``first`` to ``last``, and as far beyond as a ``hole`` (P,) of the column goes on there."""
+        for _ in range(int(farthest / self.view.half_width * PICTURE / 2)):
+            first -= int(first > 0 and hole[first])
+            last += int(last + 1 < PICTURE and hole[last])
+        return np.arange(first, last + 1, dtype=np.int32)
 
     def _pixel(self, away: float) -> int:
         return int(np.clip(away / self.view.half_width * PICTURE / 2 + PICTURE / 2, 0, PICTURE - 1))
@@ -211,16 +220,12 @@ def beyond_hole(
     lower = landmarks[[48, 59, 58, 57, 56, 55, 54]]
     lip = min(float(np.interp(x, line[:, 0], line[:, 2])) for line in (landmarks[48:55], lower))
     hole = ~front.skin[:, column] | (front.position[:, column, 2] < lip - HOLE * outer)
-    farthest = int(0.3 * outer / front.view.half_width * PICTURE / 2)
-    for _ in range(farthest):
-        first -= int(first > 0 and hole[first])
-        last += int(last + 1 < PICTURE and hole[last])
-    rows = np.arange(first, last + 1, dtype=np.int32)
+    rows = front.to_rims(hole, first, last, 0.3 * outer)
     return rows, hole[rows]
 
 
 def lid_line(front: Front, eye: Points, outer: float) -> Line:
-    """Lid rims: in each picture column the skin above and below what is not skin, or lies deep, in the eye's box."""
+    """Lid rims: in each picture column the skin above and below what is not skin, or lies deep, by the eye."""
     low_x, high_x = sorted((float(eye[0, 0]), float(eye[3, 0])))
     inset = 0.04 * (high_x - low_x)
     upper, lower = [], []
@@ -230,9 +235,9 @@ def lid_line(front: Front, eye: Points, outer: float) -> Line:
         part = (x - eye[0, 0]) / (eye[3, 0] - eye[0, 0])
         middle = eye[0] + part * (eye[3] - eye[0])
         top, bottom = eye[[1, 2], 1].mean() + 0.06 * outer, eye[[4, 5], 1].mean() - 0.06 * outer
-        rows = np.arange(front.row(top), front.row(bottom) + 1)
-        deep = front.position[rows, column, 2] < middle[2] - 0.07 * outer
-        hole = ~front.skin[rows, column] | deep
+        hole = ~front.skin[:, column] | (front.position[:, column, 2] < middle[2] - 0.07 * outer)
+        rows = front.to_rims(hole, front.row(top), front.row(bottom), LID_BEYOND * outer)
+        hole = hole[rows]
         if not hole.any():
             continue
         centre = front.row((eye[[1, 2], 1].mean() + eye[[4, 5], 1].mean()) / 2) - rows[0]
