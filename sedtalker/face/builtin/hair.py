@@ -36,15 +36,25 @@ CARRIERS, SOFT = 12, 0.6
 """Vertices of the skin that carry a root of hair, and how much farther than the nearest they are, centimetres."""
 
 
-def hairline(azimuth: Doubles) -> Doubles:
-    """Height (cm) of the hairline at azimuths in degrees."""
-    return PchipInterpolator(LINE_AZIMUTH, LINE_HEIGHT)(np.abs((azimuth + 180) % 360 - 180))
+def hairline(azimuth: Doubles, order: int = 0) -> Doubles:
+    """Height (cm) of the hairline at azimuths in degrees to either side, or its derivative of an order, cm a degree."""
+    return PchipInterpolator(LINE_AZIMUTH, LINE_HEIGHT)(np.abs((azimuth + 180) % 360 - 180), order)
 
 
 def above_hairline(vertices: Points) -> Doubles:
     """(V,) how far points lie above the hairline, centimetres."""
-    azimuth = np.degrees(np.arctan2(vertices[:, 0], vertices[:, 2] - HEAD[2]))
-    return vertices[:, 1] - hairline(azimuth)
+    return vertices[:, 1] - hairline(_azimuth(vertices))
+
+
+def within_hairline(vertices: Points) -> Doubles:
+    """(V,) how far points lie from the hairline, centimetres along the skin: less than above it where it is steep."""
+    degree = np.radians(1.0) * np.linalg.norm((vertices - HEAD)[:, [0, 2]], axis=1)
+    return above_hairline(vertices) / np.hypot(1.0, hairline(_azimuth(vertices), 1) / degree)
+
+
+def _azimuth(vertices: Points) -> Doubles:
+    """(V,) degrees from the front."""
+    return np.degrees(np.arctan2(vertices[:, 0], vertices[:, 2] - HEAD[2]))
 
 
 def still_scalp(skin: Skin, base: Skin) -> Skin:

@@ -9,7 +9,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.builtin import FACES, load_face, random_face
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, patch, read_cage
 from sedtalker.face.builtin.characters import Character
-from sedtalker.face.builtin.hair import above_hairline
+from sedtalker.face.builtin.hair import HEAD, above_hairline, hairline, within_hairline
 from sedtalker.face.builtin.identity import apply_identity, read_parameters
 from sedtalker.face.builtin.load import build_face
 from sedtalker.face.builtin.parts import SPOKES, cornea_profile
@@ -219,3 +219,16 @@ def test_unknown_names_are_user_errors() -> None:
         build_face(Character("x", "", {"earSize": 1.0}))
     with pytest.raises(InputError, match="unknown shape"):
         build_face(Character("x", "", resting={"earWiggle": 1.0}))
+
+
+def test_paint_under_the_hair_fades_over_one_distance_also_where_the_hairline_is_steep() -> None:
+    """It faded over one height: at the temples within a quad, whose corners stood out as saw teeth."""
+    azimuth = np.linspace(50.0, 66.0, 400)
+    radius, heights = 7.0, hairline(azimuth)
+    angle = np.radians(azimuth)
+    line = np.stack([radius * np.sin(angle), heights, radius * np.cos(angle) + HEAD[2]], axis=1)
+    for height in (-0.5, 0.4, 1.0):
+        beside = line[100:300] + (0.0, height, 0.0)
+        nearest = np.linalg.norm(beside[:, None] - line, axis=2).min(axis=1)
+        np.testing.assert_allclose(np.abs(within_hairline(beside)), nearest, atol=0.12)
+        assert (np.abs(above_hairline(beside)) > 1.5 * nearest).mean() > 0.8
