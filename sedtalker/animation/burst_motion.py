@@ -49,8 +49,8 @@ PULSED = {
 }
 """Motion that each pulse of the sound adds."""
 GIVES_WAY = {
-    "laugh": tuple(_sides(mouthFrown=1.0, browDown=1.0)),
-    "cry": tuple(_sides(mouthSmile=1.0)),
+    "laugh": tuple(_sides(mouthFrown=1.0, browDown=1.0, eyeWide=1.0)),
+    "cry": tuple(_sides(mouthSmile=1.0, eyeWide=1.0)),
     "sigh": (),
 }
 """Shapes of an emotion that do not go with a burst."""

@@ -70,6 +70,14 @@ def test_a_laugh_takes_the_frown_away_and_pulses_the_jaw() -> None:
     assert np.array_equal(jaw > jaw.mean(), pulse[inside] > 0.5)
 
 
+@pytest.mark.parametrize("kind", ["laugh", "cry"])
+def test_wide_eyes_narrow_in_a_laugh_and_in_a_cry(kind: str) -> None:
+    """A voice that was taken for surprised laughed with staring eyes."""
+    made = show_bursts(still(0.9), TIMES, (Burst(1.0, 2.5, kind, 1.0),), np.zeros(len(TIMES), np.float32), 1.0)
+    assert made["eyeWideLeft"][(TIMES > 1.2) & (TIMES < 2.5)] == pytest.approx(0.9 * LEFT_OF_IT)
+    assert made["eyeWideRight"][TIMES < 0.8] == pytest.approx(0.9)
+
+
 def test_a_breath_comes_before_a_sigh() -> None:
     burst, pulse = Burst(2.0, 3.0, "sigh", 1.0), np.zeros(len(TIMES), np.float32)
     made, nods = show_bursts(still(), TIMES, (burst,), pulse, 1.0), burst_nods(TIMES, (burst,), pulse)
