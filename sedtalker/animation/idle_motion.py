@@ -60,19 +60,16 @@ def idle_generators(seed: int, recording: str = "") -> Generators:
     return blink_rng, gaze_rng, head_rng, speech_rng
 
 
-def blinks(
-    times: Reals,
-    rng: np.random.Generator,
-    speech: Mask | None = None,
-    shifts: Reals | None = None,
-) -> Floats:
+def blinks(times: Reals, rng: np.random.Generator, speech: Mask | None = None, shifts: Reals | None = None) -> Floats:
     """Lid closure (T,) in [0, 1].
 
     A blink due up to 0.8 s before the start of a pause waits for it, or for a shift of the gaze (``shifts``, seconds),
     whichever comes first (Evinger et al. 1994). The last one is over at the end: files do not end with closed eyes.
     """
     duration = float(times[-1]) if len(times) else 0.0
-    pauses = np.sort(np.concatenate([_pause_starts(times, speech), np.zeros(0) if shifts is None else shifts]))
+    none = np.zeros(0)
+    ends = none if speech is None else np.asarray(times, np.float64)[:-1][speech[:-1] & ~speech[1:]]
+    pauses = np.sort(np.concatenate([ends, none if shifts is None else shifts]))
     closure = np.zeros(len(times), np.float32)
     due = first_blink(rng)
     while due < duration:
@@ -98,13 +95,6 @@ def next_blink(start: float, rng: np.random.Generator) -> float:
 def blink_depth(rng: np.random.Generator) -> float:
     """Closing of the lids by a blink."""
     return float(rng.uniform(0.92, 1.0))
-
-
-def _pause_starts(times: Reals, speech: Mask | None) -> Doubles:
-    if speech is None or len(speech) < 2:
-        return np.zeros(0)
-    ends = np.flatnonzero(speech[:-1] & ~speech[1:])
-    return np.asarray(times, np.float64)[ends]
 
 
 def blink_closure(t: Reals) -> Floats:

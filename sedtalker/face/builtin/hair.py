@@ -41,20 +41,11 @@ def hairline(azimuth: Doubles, order: int = 0) -> Doubles:
     return PchipInterpolator(LINE_AZIMUTH, LINE_HEIGHT)(np.abs((azimuth + 180) % 360 - 180), order)
 
 
-def above_hairline(vertices: Points) -> Doubles:
-    """(V,) how far points lie above the hairline, centimetres."""
-    return vertices[:, 1] - hairline(_azimuth(vertices))
-
-
-def within_hairline(vertices: Points) -> Doubles:
-    """(V,) how far points lie from the hairline, centimetres along the skin: less than above it where it is steep."""
-    degree = np.radians(1.0) * np.linalg.norm((vertices - HEAD)[:, [0, 2]], axis=1)
-    return above_hairline(vertices) / np.hypot(1.0, hairline(_azimuth(vertices), 1) / degree)
-
-
-def _azimuth(vertices: Points) -> Doubles:
-    """(V,) degrees from the front."""
-    return np.degrees(np.arctan2(vertices[:, 0], vertices[:, 2] - HEAD[2]))
+def above_hairline(vertices: Points, along: bool = False) -> Doubles:
+    """(V,) how far points lie above the hairline, centimetres; or ``along`` the skin: less where it is steep."""
+    azimuth = np.degrees(np.arctan2(vertices[:, 0], vertices[:, 2] - HEAD[2]))
+    degree = np.radians(1.0) * np.maximum(np.linalg.norm((vertices - HEAD)[:, [0, 2]], axis=1), 6.0)
+    return (vertices[:, 1] - hairline(azimuth)) / (np.hypot(1.0, hairline(azimuth, 1) / degree) if along else 1.0)
 
 
 def still_scalp(skin: Skin, base: Skin) -> Skin:

@@ -13,7 +13,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.builtin.cage import PATCHES, Cage, fixed_arrays, patch, read_cage
 from sedtalker.face.builtin.characters import Character
 from sedtalker.face.builtin.creases import build_creases
-from sedtalker.face.builtin.hair import build_brows, build_hair, build_lashes, still_scalp, within_hairline
+from sedtalker.face.builtin.hair import above_hairline, build_brows, build_hair, build_lashes, still_scalp
 from sedtalker.face.builtin.identity import Fitted, Parameters, apply_identity, read_parameters
 from sedtalker.face.builtin.paint import paint_eyeball, paint_skin
 from sedtalker.face.builtin.parts import (
@@ -110,7 +110,7 @@ def _rested(parameters: Parameters, resting: Mapping[str, float]) -> Parameters:
 def _build_parts(base: _Base, skin: Skin, parameters: Parameters, fitted: Fitted, character: Character) -> list[Part]:
     palette = character.palette
     marks = skin.vertices[parameters.landmarks]
-    colours = paint_skin(base.cage, skin.vertices, marks, within_hairline(base.skin.vertices), palette)
+    colours = paint_skin(base.cage, skin.vertices, marks, above_hairline(base.skin.vertices, along=True), palette)
     neck = base.parameters.landmarks[8]
     return [
         Part("skin", skin.vertices, skin.quads, colours, skin.offsets, base.cage.uvs),

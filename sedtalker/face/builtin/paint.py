@@ -45,7 +45,7 @@ def paint_skin(cage: Cage, vertices: Points, marks: Points, scalp: Doubles, pale
     Args:
         vertices: (V, 3) centimetres.
         marks: (68, 3) landmarks.
-        scalp: (V,) centimetres within the hairline.
+        scalp: (V,) centimetres along the skin from the hairline up.
     """
     skin, blush = np.array(palette.skin), np.array(palette.blush)
     colours = skin * _variation(vertices, palette.unevenness)

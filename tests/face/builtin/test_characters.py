@@ -9,7 +9,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.builtin import FACES, load_face, random_face
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, patch, read_cage
 from sedtalker.face.builtin.characters import Character
-from sedtalker.face.builtin.hair import HEAD, above_hairline, hairline, within_hairline
+from sedtalker.face.builtin.hair import HEAD, above_hairline, hairline
 from sedtalker.face.builtin.identity import apply_identity, read_parameters
 from sedtalker.face.builtin.load import build_face
 from sedtalker.face.builtin.parts import SPOKES, cornea_profile
@@ -230,5 +230,7 @@ def test_paint_under_the_hair_fades_over_one_distance_also_where_the_hairline_is
     for height in (-0.5, 0.4, 1.0):
         beside = line[100:300] + (0.0, height, 0.0)
         nearest = np.linalg.norm(beside[:, None] - line, axis=2).min(axis=1)
-        np.testing.assert_allclose(np.abs(within_hairline(beside)), nearest, atol=0.12)
+        np.testing.assert_allclose(np.abs(above_hairline(beside, along=True)), nearest, atol=0.12)
         assert (np.abs(above_hairline(beside)) > 1.5 * nearest).mean() > 0.8
+    crown = read_cage().subdivision.matrix @ read_parameters().cage.astype(float)
+    assert above_hairline(crown, along=True)[above_hairline(crown) > 4.0].min() > 0.75, "all of it is under the hair"
