@@ -156,6 +156,19 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+def test_a_real_voice_is_the_same_on_any_number_of_threads(
+    real: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sedtalker.phonetics.synthesis import Synthesizer
+
+    said = []
+    for cores in (1, 2, 4):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        said.append(Synthesizer(real["model"], real["voices"])(["My poor baby!"], "jm_kumo").samples)
+    assert said[0].tobytes() == said[1].tobytes() == said[2].tobytes()
+
+
+@pytest.mark.slow
 def test_a_real_voice_closes_the_lips(real: dict[str, Any], tmp_path: Path) -> None:
     from sedtalker.animation.animator import Animator
     from sedtalker.animation.saying import say as spoken
