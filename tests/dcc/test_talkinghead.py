@@ -22,9 +22,15 @@ def test_an_avatar_shows_the_weights_until_it_is_given_back(browser: Browser, tm
     if not (browser.packages / "node_modules" / "@met4citizen" / "talkinghead").is_dir():
         missing("no TalkingHead: install @met4citizen/talkinghead beside three.js, or use make test-dcc")
     frames = np.random.default_rng(0).uniform(0.2, 1.0, (2, len(ARKIT_52))).round(3)
-    answer = json.loads(browser.open("talkinghead.html", tmp_path, frames=frames.tolist())["done"])
-    for weights, shown in zip(frames, answer["shown"], strict=True):
+    frames[:, [ARKIT_52.index(f"eyeLook{way}") for way in ("InLeft", "OutRight", "DownLeft", "DownRight")]] = 0.0
+    heads = np.array([[0.0, 0.0, 0.0], [-0.03, -0.05, 0.1]])
+    given = {"frames": frames.tolist(), "heads": heads.tolist()}
+    answer = json.loads(browser.open("talkinghead.html", tmp_path, **given)["done"])
+    for weights, head, shown in zip(frames, heads, answer["shown"], strict=True):
         weight = dict(zip(ARKIT_52, weights.tolist(), strict=True))
+        # The eyes were turned against a head (radians) that TalkingHead does not move: up and to the subject's left.
+        for way, turn in (("OutLeft", head[1]), ("InRight", head[1]), ("UpLeft", -head[0]), ("UpRight", -head[0])):
+            weight[f"eyeLook{way}"] = min(weight[f"eyeLook{way}"] + turn / np.radians(30.0), 1.0)
         plain = [name for name in ARKIT_52 if not name.startswith(OTHERWISE)]
         assert {name: shown[name] for name in plain} == pytest.approx({name: weight[name] for name in plain}, abs=1e-6)
         for way in ("Up", "Down"):

@@ -229,7 +229,8 @@ def test_the_web_page_moves_an_avatar_of_either_version(
     answer = played(packages, body, tmp_path / "frames.json")
     for second, frame in zip(SECONDS, answer["frames"], strict=True):
         weights, gaze, angle = shown(spoken, second)
-        np.testing.assert_allclose(frame["gaze"], gaze, atol=0.05)
+        # Where shapes move the eyes, the bones of the eyes stay as they are.
+        np.testing.assert_allclose(frame["gaze"], 0.0 * gaze if spelling else gaze, atol=0.05)
         expected = Rotation.from_rotvec(spoken.head_rotation[round(second * spoken.fps)])
         assert (Rotation.from_quat(frame["head"]) * expected.inv()).magnitude() < 1e-3
         assert angle > 0.0

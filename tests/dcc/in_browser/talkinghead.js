@@ -28,7 +28,7 @@ async function avatar(bones) {
 }
 
 async function drive() {
-  const { frames } = await (await fetch("/request.json")).json();
+  const { frames, heads } = await (await fetch("/request.json")).json();
   const head = new TalkingHead(document.getElementById("avatar"), { ttsEndpoint: "none", lipsyncModules: [], cameraView: "head" });
   const glb = await avatar(head.posePropNames.map((name) => name.split(".")[0]));
   await head.showAvatar({ url: URL.createObjectURL(new Blob([glb])), body: "F", avatarMood: "neutral" });
@@ -42,8 +42,8 @@ async function drive() {
   };
   const face = new TalkingHeadFace(head);
   const shown = [];
-  for (const weights of frames) {
-    face.apply({ weights });
+  for (const [k, weights] of frames.entries()) {
+    face.apply({ weights, head: heads[k] });
     await until((x) => Math.abs(x - weights[jaw]) < 1e-6);
     shown.push(influences());
   }
