@@ -168,7 +168,9 @@ def identifiers(names: Iterable[str]) -> list[str]:
 
     found = list[str]()
     for number, label in enumerate(map(Tf.MakeValidIdentifier, names)):
-        found.append(label if label not in found else f"{label}_{number}")
+        while label in found:
+            label = f"{label}_{number}"
+        found.append(label)
     return found
 
 

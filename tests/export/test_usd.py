@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.export.usd import write_usd
+from sedtalker.export.usd import identifiers, write_usd
 from sedtalker.face.face import Face
 from sedtalker.mesh.files import read_mesh
 from tests.support.cube import cube_face
@@ -207,6 +207,11 @@ def test_shapes_whose_names_are_alike_in_usd_stay_apart(tmp_path: Path) -> None:
     write_usd(tmp_path / "a.usda", animation, targets="all")
     read = read_usd(tmp_path / "a.usda")
     np.testing.assert_allclose(read.vertices(np.arange(5) / 30.0), animation.vertices(), atol=2e-6)
+
+
+def test_names_that_are_made_unlike_are_unlike_each_other() -> None:
+    assert identifiers(["a_2", "a?", "a_", "a_"]) == ["a_2", "a_", "a__2", "a__3"]
+    assert len(set(identifiers(["a_b_2", "a b", "a_b"]))) == 3
 
 
 def test_the_head_joint_turns_the_short_way_about_the_pivot(tmp_path: Path) -> None:

@@ -65,10 +65,11 @@ def track_to_keys(track: EmotionTrack) -> str:
     """Keys of a track as JSON text: the strength of an emotion is its posterior times the intensity."""
     count = FRAME_CLOCK.frames(max(track.duration, float(track.times[-1])))
     sampled = track.at(FRAME_CLOCK.times(count)[::KEY_FRAMES])
-    keys, labels = [], [known_category(name) or name for name in track.labels]
-    for time, posterior, intensity in zip(sampled.times, sampled.posterior, sampled.intensity, strict=True):
-        strength = {name: float(p * intensity) for name, p in zip(labels, posterior, strict=True)}
-        emotion = {word: round(strength[name], 4) for name, word in WORDS.items() if strength.get(name, 0.0) >= 5e-5}
+    labels, keys = [known_category(name) or name for name in track.labels], []
+    shares = sampled.posterior @ np.array([[label == name for name in WORDS] for label in labels], np.float32)
+    for time, share, intensity in zip(sampled.times, shares, sampled.intensity, strict=True):
+        strengths = {word: float(p * intensity) for word, p in zip(WORDS.values(), share, strict=True)}
+        emotion = {word: round(strength, 4) for word, strength in strengths.items() if strength >= 5e-5}
         keys.append(json.dumps({"time_code": round(float(time), 4), "emotion": emotion}))
     return f'{{"{LIST}": [\n  ' + ",\n  ".join(keys) + "\n]}\n"
 

@@ -48,6 +48,12 @@ def test_labels_that_are_other_words_for_the_categories_are_written() -> None:
     assert np.array_equal(project(other, COORDINATES).valence, track.valence)
 
 
+def test_labels_of_one_category_count_together() -> None:
+    posterior = np.tile(np.float32([0.2, 0.5, 0.3]), (50, 1))
+    track = replace(constant_track("happy:1", 1.0), labels=("neutral", "joy", "happy"), posterior=posterior)
+    assert json.loads(track_to_keys(track))[LIST][0]["emotion"] == {"joy": 0.8}
+
+
 def test_no_emotion_is_neutral_and_all_ten_words_are_known():
     track = track_from_json('[{"time_code": 0.5, "emotion": {"pain": 0.0, "outofbreath": 0.0}}]', 1.0)
     assert np.allclose(track.posterior[:, 0], 1.0)
