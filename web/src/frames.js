@@ -54,7 +54,7 @@ export function rowAt(table, width, rate, time, out = new Float32Array(width)) {
  * The segment of a track at a time, `null` where there is none.
  * @param {{segments: {start: number, end: number, label: string}[]}} track @param {number} time
  */
-const segmentAt = (track, time) => track.segments.find((segment) => time >= segment.start && time < segment.end) ?? null;
+export const segmentAt = (track, time) => track.segments.find((segment) => time >= segment.start && time < segment.end) ?? null;
 
 /** @param {any} animation @param {number} time seconds @returns {Frame} of an animation at any time */
 export function frameAt(animation, time) {

@@ -4,6 +4,8 @@ import { joined } from "./rows.js";
 import { soundRate } from "./sound_rate.js";
 import { mixed, readWav, resampled } from "./wav.js";
 
+export { joined };
+
 /** Samples a second that the face takes, and in a block of 20 ms. */
 export const RATE = 16000;
 const BEAT = RATE / 50;
