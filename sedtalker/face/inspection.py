@@ -139,7 +139,7 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
     try:
         fix = face_on(surface, known.landmarks, chosen)
     except InputError as error:
-        return Inspection(contents, None, (f"not a face: {error}", *problems), targets)
+        return Inspection(contents, None, (f"not a face that can be fitted: {error}", *problems), targets)
     head = prepare_target(surface, fix, known.landmarks)
     placed = place(fix, known.landmarks)
     roles = name_pieces(head, known, source)

@@ -84,7 +84,7 @@ def test_a_cube_is_no_face(tmp_path: Path) -> None:
     write_obj(cube_mesh(), tmp_path / "cube.obj")
     done = run("inspect", tmp_path / "cube.obj", "--picture", tmp_path / "cube.png")
     assert done.exit_code == 0
-    assert "not a face" in done.stdout
+    assert "not a face that can be fitted: 12 triangles are too few" in done.stdout
     assert "6 quads" in done.stdout
     assert (tmp_path / "cube.png").exists()
     refused = run("register", tmp_path / "cube.obj", "-o", tmp_path / "cube.sedface", "-q")
