@@ -106,7 +106,8 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
         unmet = [path for path in noise_files(self.data, hold_out=False) if path not in met]
         self.unmet = [load_audio(path).samples for path in unmet]
         manifest, files = read_manifest(self.data), dict[str, dict[str, list[Path]]]()
-        names = dict.fromkeys([*self.config.corpora, *([BABBLE] if self.config.babble else [])])
+        shares = self.config.corpora | ({BABBLE: 1.0} if self.config.babble else {})
+        names = [name for name, share in shares.items() if share]
         for split in ("train", "valid"):
             found = clips_of if split == "train" else named_clips
             files[split] = {name: [clip.path for clip in found(manifest, name, split)] for name in names}

@@ -114,6 +114,6 @@ def test_a_corpus_without_clips_is_named(rated_voices: Path, tmp_path: Path, mon
     with pytest.raises(InputError, match="the manifest has no clips of ljspeech, train"):
         NoiseRobustEncoderTask({"corpora": {"ljspeech": 0.5}}, rated_voices, tmp_path).prepare()
     monkeypatch.setattr(NoiseRobustEncoderTask, "_fit_readout", lambda self, hook: None)
-    task = NoiseRobustEncoderTask({"corpora": {"emogator": 0.5}}, rated_voices, tmp_path)
+    task = NoiseRobustEncoderTask({"corpora": {"emogator": 0.5, "ljspeech": 0.0}}, rated_voices, tmp_path)
     task.prepare()
     assert len(task.sounds["librispeech"]), "those who talk beside"
