@@ -30,7 +30,7 @@ from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
 from sedtalker.storage import OutputFolder
 from sedtalker.version import __version__
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """The version of ``model.json``; it rises when a program that reads an older one would go wrong."""
 OPSET = 18
 """The operators of the graphs: the newest set that the engines of games read."""

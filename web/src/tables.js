@@ -1,7 +1,7 @@
 /** Made by scripts/build_web.py from the Python package: change it there. */
 
 /** The version of model.json that is read. */
-export const MODEL_VERSION = 3;
+export const MODEL_VERSION = 4;
 
 /** The shapes of a frame, in their order. */
 export const SHAPES = {
