@@ -66,6 +66,11 @@ class Target:
             raise InputError(f"{self.protocol} {name}={text}: give yes or no")
         return text == "yes"
 
+    @property
+    def shows_head(self) -> bool:
+        """Whether the receiver turns the head: eyes hold a look against its turns."""
+        return self.protocol != "vrchat" and self.yes("head", True)
+
 
 @dataclass(frozen=True)
 class LiveProtocol:
