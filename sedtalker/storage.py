@@ -167,7 +167,10 @@ def user_cache() -> Path:
 
 
 def keep(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file of a cache, and make its folder, whole or not at all; one that cannot be written only costs time."""
+    """Write a file of a cache, in a folder that is made, whole or not at all: ``write`` gets another path beside it.
+
+    A cache that cannot be written only costs time.
+    """
     with suppress(OSError, InputError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:

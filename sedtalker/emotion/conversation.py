@@ -129,7 +129,7 @@ class FrameDiarizer(Protocol):
     encoder: Encoder
 
     def frames(self, audio: Audio, features: SpeechFeatures) -> FrameEmotions:
-        """The emotion of every frame of some sound."""
+        """The emotion of every frame of some sound, 50 a second."""
 
     def bursts(self, features: SpeechFeatures, frames: FrameEmotions | None = None) -> tuple[Burst, ...]:
         """The vocal bursts in some sound."""

@@ -308,7 +308,7 @@ def summaries(
 
 
 class EndedSegments:
-    """Segments as they end, from labelled frames that come in stretches; nothing else is kept of the frames.
+    """Segments as they end, from labelled frames, ``rate`` a second, that come in stretches; nothing else is kept.
 
     As in ``EmotionTrack.segments``, no segment covers silence at either end or a pause of ``SILENCE``: it ends where
     the speech did, as soon as the pause is known to be long; a recording without any speech has none.

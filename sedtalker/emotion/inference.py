@@ -150,7 +150,7 @@ def _shaped(frames: FrameEmotions, rate: float, rule: TrackRule) -> tuple[Reals,
 
 
 def enrol(diarizer: EmotionModel, recordings: Iterable[SpeechFeatures]) -> Voice:
-    """The voice of a speaker from other recordings of them; the first minute of each counts, if it is voiced anywhere.
+    """The voice of a speaker from one or more other recordings; the first minute of each counts, if it has any voice.
 
     Raises:
         InputError: nobody speaks in any of them.
@@ -183,9 +183,9 @@ def unfamiliarity(frames: FrameEmotions, rate: float = 50.0) -> float:
     """The out-of-distribution score of a recording; above ``UNFAMILIAR`` it is unlike the training data.
 
     The functionals of its first minute in deviations of those of training, root mean square over functionals, median
-    over frames. The built-in diarizer gives about .65 for other speakers of CREMA-D (19 of 20 below .8), .75 to .85
-    for emotional and read speech of other corpora, more than 1 for animals, machines and words on bad telephones.
-    0 where the network does not know its training data, or nobody speaks in that minute.
+    over frames, ``rate`` a second. The built-in diarizer gives about .65 for other speakers of CREMA-D (19 of 20 below
+    .8), .75 to .85 for emotional and read speech of other corpora, more than 1 for animals, machines and words on bad
+    telephones. 0 where the network does not know its training data, or nobody speaks in that minute.
     """
     first = slice(0, round(WINDOW_SECONDS * rate))
     if frames.distance is None or not frames.speech[first].any():

@@ -104,7 +104,7 @@ def _trace(best: Doubles, entered: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class LiveSegmentation:
-    """The hidden semi-Markov model of ``decode_labels`` decided with a lag.
+    """The hidden semi-Markov model of ``decode_labels`` decided with a lag, at ``rate`` frames a second.
 
     Its states are a category and how many frames it has lasted, up to the minimum duration, two at least. Each decision
     takes the best path through all that is known, then every path that disagrees with it is dropped, so what follows
