@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from sedtalker.animation.performance import Motion
 from tests.studio.browser.programs import REFUSED, SHOWN, Desk, asked, seconds, until
 from tests.studio.conftest import SAMPLE
 
@@ -357,6 +358,20 @@ def test_delete_sets_a_slider_back(page: StudioPage) -> None:
             slider.press(key)
         assert (slider.input_value() != usual) == changes
     assert of_server(page)["settings"]["expressivity"] == float(usual)
+
+
+def test_a_drag_after_the_page_is_loaded_again_is_a_step_of_its_own(page: StudioPage) -> None:
+    for name in ("Expressivity", "Contrast"):
+        page.page.reload()
+        page.ready()
+        page.page.get_by_role("tab", name="Edit").click()
+        slider = page.page.get_by_role("slider", name=name)
+        slider.focus()
+        with page.changing():
+            slider.press("End")
+    settings, usual = of_server(page)["settings"], Motion()
+    assert settings["expressivity"] > usual.expressivity, "the first drag is lost"
+    assert settings["contrast"] > usual.contrast
 
 
 def test_the_divider_is_let_go_where_the_browser_takes_the_pointer(page: StudioPage) -> None:

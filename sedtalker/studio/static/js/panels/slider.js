@@ -2,6 +2,9 @@
 
 import { freshId, make } from "../dom.js";
 
+/** Begins what each drag is called: those of another page, or before this one was loaded again, are others. */
+const PAGE = performance.timeOrigin;
+
 /**
  * @typedef {object} Slider
  * @property {HTMLElement} element
@@ -26,10 +29,10 @@ export function range({ min, max, step, normal, title, shown, changed }) {
   const back = () => {
     dragged = false;
     set(normal);
-    changed(normal, freshId("back"));
+    changed(normal, freshId(`back-${PAGE}`));
   };
   input.addEventListener("input", () => {
-    if (!dragged) gesture = freshId("slide");
+    if (!dragged) gesture = freshId(`slide-${PAGE}`);
     dragged = true;
     shown(input.valueAsNumber);
     changed(input.valueAsNumber, gesture);
