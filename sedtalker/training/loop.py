@@ -45,8 +45,8 @@ ANOTHER = "name another trainer.run_dir"
 """What to do about a folder in which this training cannot go on."""
 UNFIT = "its weights do not fit"
 """What is said of a folder with weights of another network."""
-OF_NETWORK = ("task.blocks.", "task.model.")
-"""How the settings of the network itself begin: but for ``dropout``, its weights fit no others."""
+SIZES = ("channels", "dilations", "layout", "members", "width", "windows")
+"""Settings of a network, under ``task``, of which its weights fit no others."""
 RUN_LOCK = ".lock"
 """The file that a program that trains has locked."""
 PATIENCE = 10.0
@@ -84,7 +84,7 @@ def stored_state(config: TrainerConfig, settings: Mapping[str, Any] | None) -> S
     changed = ", ".join(changes.values())
     if changed and ended:
         raise InputError(f"{folder}: has been trained with other settings; {ANOTHER}: {changed}")
-    if any(name.startswith(OF_NETWORK) and not name.endswith(".dropout") for name in changes):
+    if any(name.startswith("task.") and name.endswith(SIZES) for name in changes):
         raise InputError(f"{folder}: {UNFIT}; {ANOTHER}: {changed}")
     return stored, changed
 
