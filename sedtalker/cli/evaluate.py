@@ -6,7 +6,9 @@ Each command is a function with its own options that returns ``Figures``; ``eval
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -76,7 +78,7 @@ def evaluation(name: str, about: str) -> Callable[[Callable[..., Figures]], Call
                 check_writable(plot, force)
             if "data" in given:
                 given["data"] = find_data(given["data"])
-            with ShownProgress(style) as shown, extra("train"):
+            with ShownProgress(style) as shown, extra("train"), _recordings_not_noted():
                 figures = measure(**given, **({"hook": shown.hook} if hooked else {}))
             if plot is not None:
                 say(f"plot: {plot}")
@@ -90,6 +92,17 @@ def evaluation(name: str, about: str) -> Callable[[Callable[..., Figures]], Call
         return measure
 
     return added
+
+
+@contextmanager
+def _recordings_not_noted() -> Iterator[None]:
+    """No note of each recording that is unlike the training data: corpora have hundreds of them."""
+    notes = logging.getLogger("sedtalker.emotion.inference")
+    notes.disabled = True
+    try:
+        yield
+    finally:
+        notes.disabled = False
 
 
 def _show(figures: Figures, json: bool) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
+from sedtalker.emotion.inference import FrameEmotions, note_unfamiliar
 from sedtalker.training.corpora.manifest import COLUMNS
 from tests.support.bursts import write_bursts
 
@@ -37,6 +39,23 @@ def test_figures_for_people(measured: Path) -> None:
         ["closure_rate", "1"],
         ["lip_gain", "0.5"],
     ]
+
+
+def test_recordings_unlike_the_training_data_are_not_noted_one_by_one(
+    measured: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = np.ones(7, np.float32)
+    frames = FrameEmotions(np.eye(7, dtype=np.float32), one, one > 0, distance=9 * one)
+
+    def evaluate_decoder(*_: object, **__: object) -> dict[str, float]:
+        note_unfamiliar(frames, 50.0)
+        return FIGURES
+
+    monkeypatch.setattr("sedtalker.training.evaluation.decoder_measures.evaluate_decoder", evaluate_decoder)
+    done = CliRunner().invoke(app, ["evaluate", "decoder", "--data", str(measured), "--progress", "none"])
+    assert "unlike" not in done.output + caplog.text
+    note_unfamiliar(frames, 50.0)
+    assert "unlike anything" in caplog.text
 
 
 def test_all_figures_as_json(measured: Path) -> None:
