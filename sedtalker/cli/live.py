@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
@@ -153,8 +152,6 @@ def live(
         _print_devices(run.as_json)
         return
     targets = parse_targets(to or [])
-    if not any(target.shows_head for target in targets):
-        wanted = replace(wanted, head=False)
     if source is not None:
         o.refuse_typed(context, ["device"], "names a microphone; it does nothing with a recording that is given")
     if not speak:

@@ -14,7 +14,7 @@ from sedtalker.animation.articulation import ALVEOLAR
 from sedtalker.errors import InputError
 from sedtalker.export.vrm import BODY, preset_expressions
 from sedtalker.face.arkit import ARKIT_52, INDEX
-from sedtalker.live.senders import Target, UdpSocket, eye_angles, left_handed
+from sedtalker.live.senders import Target, UdpSocket, eye_angles, left_handed, with_still_head
 from sedtalker.reading import read_own_table
 
 PORT = 39539
@@ -93,6 +93,8 @@ class VmcSender:
         if self.head:
             # The place in the neck is a usual one: receivers that move bones to it would sink a head at 0.
             yield osc_message("/VMC/Ext/Bone/Pos", "Head", *BODY["head"][1], *left_handed(frame))
+        else:
+            frame = with_still_head(frame)
         for name, value in named_weights(frame, self.names).items():
             yield osc_message("/VMC/Ext/Blend/Val", name, value)
         yield osc_message("/VMC/Ext/Blend/Apply")
@@ -164,6 +166,7 @@ class VrchatSender:
 
     def messages(self, frame: StreamedFrame) -> Iterator[OscMessage]:
         """What is said of a frame."""
+        frame = with_still_head(frame)
         if self.number % FLAGS_EVERY == 0:
             for name in FLAGS:
                 yield osc_message(f"/avatar/parameters/{name}", True)

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,6 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.articulation import TONGUE
+from sedtalker.animation.idle_motion import eye_look
 from sedtalker.errors import InputError, extra
 from sedtalker.export import arkit
 from sedtalker.face.arkit import ARKIT_52
@@ -65,11 +66,6 @@ class Target:
         if text not in ("yes", "no"):
             raise InputError(f"{self.protocol} {name}={text}: give yes or no")
         return text == "yes"
-
-    @property
-    def shows_head(self) -> bool:
-        """Whether the receiver turns the head: eyes hold a look against its turns."""
-        return self.protocol != "vrchat" and self.yes("head", True)
 
 
 @dataclass(frozen=True)
@@ -184,6 +180,17 @@ def eye_angles(frame: StreamedFrame) -> tuple[Angles, Angles]:
     """Angles of the left and of the right eye, from the ``eyeLook…`` weights."""
     left, right = (Angles(pitch, -yaw) for yaw, pitch, _ in np.degrees(arkit.eye_angles(frame.weights[None])[0]))
     return left, right
+
+
+def with_still_head(frame: StreamedFrame) -> StreamedFrame:
+    """The frame for a receiver that does not turn the head: eyes look where they did, and not against its turns."""
+    weights, turn = frame.weights.copy(), np.degrees(frame.head[1::-1]) * (1, -1)
+    for side, eye in zip(("Left", "Right"), eye_angles(frame), strict=True):
+        look = np.asarray(np.array([[eye.yaw, -eye.pitch]]) + turn, np.float32)
+        for name, value in eye_look(look).items():
+            if name.endswith(side):
+                weights[ARKIT_52.index(name)] = value[0]
+    return replace(frame, weights=weights, head=np.zeros(3, np.float32))
 
 
 def left_handed(frame: StreamedFrame) -> tuple[float, float, float, float]:

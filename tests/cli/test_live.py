@@ -18,10 +18,8 @@ import soundfile
 from typer.testing import CliRunner
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.performance import StreamSettings
 from sedtalker.cli.live import show_pace
 from sedtalker.cli.main import app
-from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.live.pacing import Pace
@@ -132,25 +130,6 @@ def test_a_busy_port_is_one_line_before_networks_are_opened(
     assert done.exit_code == 2
     assert "cannot serve there (address already in use)" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("targets", "turns"),
-    [("vrchat://", False), ("vrchat://,vmc://?head=no", False), ("vrchat://,vmc://", True), ("livelink://", True)],
-)
-def test_eyes_hold_no_look_where_no_receiver_turns_the_head(
-    clip: Path, monkeypatch: pytest.MonkeyPatch, targets: str, turns: bool
-):
-    asked = list[bool]()
-
-    class Opened:
-        def open_stream(self, wanted: StreamSettings):
-            asked.append(wanted.head)
-            raise InputError("that is all")
-
-    monkeypatch.setattr("sedtalker.cli.live.open_streaming", lambda *given: Opened())
-    run("live", clip, "--to", targets)
-    assert asked == [turns]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import BlockingOSCUDPServer
 from scipy.spatial.transform import Rotation
 
+from sedtalker.animation.idle_motion import eye_look, in_head
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.osc import LARGEST, VmcSender, VrchatSender, osc_packets, unified_parameters, vrm_expressions
@@ -109,6 +110,25 @@ def test_vrchat_gets_unified_expressions_eyes_and_switches(heard: Heard):
     assert found["/tracking/eye/LeftRightPitchYaw"] == pytest.approx((0.0, -15.0, 0.0, -15.0)), "right is positive"
     sender.close()
     assert heard.until("/avatar/parameters/LipTrackingActive")[-1][1] is False
+
+
+@pytest.mark.parametrize("way", ["vrchat", "vmc"])
+def test_eyes_are_not_turned_against_a_head_that_nobody_sees(heard: Heard, way: str):
+    head = np.radians([[-4.0, 8.0, 1.0]]).astype(np.float32)
+    held = eye_look(in_head(np.array([[3.0, -2.0]], np.float32), head))
+    shown = frame(head=tuple(head[0].tolist()), **{name: float(value[0]) for name, value in held.items()})
+    made = VrchatSender if way == "vrchat" else VmcSender
+    sender = made(target("127.0.0.1", heard.port, **({} if way == "vrchat" else {"head": "no"})), 60.0)
+    sender.send(shown)
+    found = heard.until("/tracking/eye/EyesClosedAmount" if way == "vrchat" else "/VMC/Ext/Blend/Apply")
+    sender.close()
+    if way == "vrchat":
+        angles = {m[0]: m[1:] for m in found}["/tracking/eye/LeftRightPitchYaw"]
+        assert angles == pytest.approx((2.0, -3.0, 2.0, -3.0), abs=1e-3), "down and right are positive"
+    else:
+        blends = {m[1]: m[2] for m in found if m[0] == "/VMC/Ext/Blend/Val"}
+        assert (blends["eyeLookOutLeft"], blends["eyeLookInRight"]) == pytest.approx((0.1, 0.1), abs=1e-4)
+        assert (blends["eyeLookDownLeft"], blends["eyeLookInLeft"]) == pytest.approx((2.0 / 30.0, 0.0), abs=1e-4)
 
 
 def test_sums_of_shapes_have_their_range():
