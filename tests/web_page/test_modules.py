@@ -20,6 +20,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.export.arkit import eye_angles
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.osc import vrm_expressions
+from sedtalker.live.senders import with_still_head
 from tests.web_page.conftest import missing
 
 SOURCES = Path(__file__).parents[2] / "web" / "src"
@@ -131,10 +132,13 @@ def test_an_avatar_of_talkinghead() -> None:
       face.release();
       return { moved, released: Object.values(mtAvatar).every((each) => each.realtime === null) };"""
     got = node(script, plain(frame))
-    weight = dict(zip(ARKIT_52, frame.weights.tolist(), strict=True))
+    weight = dict(zip(ARKIT_52, with_still_head(frame).weights.tolist(), strict=True))
     assert got["moved"]["jawOpen"] == {"realtime": pytest.approx(weight["jawOpen"]), "needsUpdate": True}
-    up = (weight["eyeLookUpLeft"] + weight["eyeLookUpRight"]) / 2
-    assert got["moved"]["eyesLookUp"]["realtime"] == pytest.approx(up)
+    for way in ("Up", "Down"):
+        both = (weight[f"eyeLook{way}Left"] + weight[f"eyeLook{way}Right"]) / 2
+        assert got["moved"][f"eyesLook{way}"]["realtime"] == pytest.approx(both, abs=1e-6)
+    for name in ("eyeLookInLeft", "eyeLookOutLeft", "eyeLookInRight", "eyeLookOutRight"):
+        assert got["moved"][name]["realtime"] == pytest.approx(weight[name], abs=1e-6)
     assert got["released"]
 
 
