@@ -71,7 +71,9 @@ def presence(times: Reals, burst: Burst) -> Floats:
 
 def breath(times: Reals, burst: Burst) -> Floats:
     """(T,) the breath before a sigh, from 0 to 1; nothing of other bursts."""
-    place = float(burst.kind == "sigh") * np.clip((times - burst.start + BREATH) / BREATH, 0.0, 1.0)
+    if burst.kind != "sigh":
+        return np.zeros(len(times), np.float32)
+    place = np.clip((times - burst.start + BREATH) / BREATH, 0.0, 1.0)
     return np.asarray(np.sin(np.pi * place) ** 2, np.float32)
 
 

@@ -166,9 +166,14 @@ def _target(rng: np.random.Generator, away: float) -> Doubles:
     return rng.normal(0.0, (4.0, 2.0) if rng.random() < away else (1.2, 0.8))
 
 
+def head_look(head: Floats) -> Doubles:
+    """(T, 2) degrees, yaw and pitch (up), by which a head (T, 3; rotation vector in radians) looks aside."""
+    return np.degrees(head[:, 1::-1]) * (1.0, -1.0)
+
+
 def in_head(gaze: Floats, head: Floats) -> Floats:
     """(T, 2) degrees of the eyes from the middle of a head (T, 3), radians: they hold a gaze (T, 2) while it turns."""
-    return np.clip(gaze - np.degrees(head[:, 1::-1]) * (1, -1), -np.array(EYES_MOST), EYES_MOST).astype(np.float32)
+    return np.clip(gaze - head_look(head), -np.array(EYES_MOST), EYES_MOST).astype(np.float32)
 
 
 def eye_look(degrees: Floats, full: float = 30.0) -> dict[str, Floats]:

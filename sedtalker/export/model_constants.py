@@ -134,9 +134,10 @@ def _tongue() -> Section:
 
 
 def _idle() -> Section:
-    names = "BLINK_CLOSE BLINK_HOLD BLINK_OPEN SACCADE EYES_MOST POSTURE CALM_ACTIVITY LEAST_ACTIVITY AROUSED_ACTIVITY"
+    names = "BLINK_CLOSE", "BLINK_HOLD", "BLINK_OPEN", "SACCADE", "EYES_MOST", "POSTURE", "CALM_ACTIVITY"
     arousal = {name: point[1] for name, point in COORDINATES.items()}
-    return {**_named(idle_motion, *names.split()), "arousal": arousal, **_numbers(Motion())}
+    own = _named(idle_motion, *names, "LEAST_ACTIVITY", "AROUSED_ACTIVITY")
+    return {**own, "arousal": arousal, **_numbers(Motion())}
 
 
 def _speech_stream() -> Section:

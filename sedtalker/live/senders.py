@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.articulation import TONGUE
-from sedtalker.animation.idle_motion import eye_look
+from sedtalker.animation.idle_motion import eye_look, head_look
 from sedtalker.errors import InputError, extra
 from sedtalker.export import arkit
 from sedtalker.face.arkit import ARKIT_52
@@ -184,7 +184,7 @@ def eye_angles(frame: StreamedFrame) -> tuple[Angles, Angles]:
 
 def with_still_head(frame: StreamedFrame) -> StreamedFrame:
     """The frame for a receiver that does not turn the head: eyes look where they did, and not against its turns."""
-    weights, turn = frame.weights.copy(), np.degrees(frame.head[1::-1]) * (1, -1)
+    weights, turn = frame.weights.copy(), head_look(frame.head[None])
     for side, eye in zip(("Left", "Right"), eye_angles(frame), strict=True):
         look = np.asarray(np.array([[eye.yaw, -eye.pitch]]) + turn, np.float32)
         for name, value in eye_look(look).items():

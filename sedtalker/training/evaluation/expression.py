@@ -367,7 +367,7 @@ def confidence_error(corpora: Sequence[Sequence[ShownClip]]) -> float:
     """
     clips = [clip for own in corpora for clip in own]
     weight = np.concatenate([np.full(len(own), 1.0 / (len(own) * len(corpora))) for own in corpora])
-    confidence, right = (np.array([getattr(clip, key) for clip in clips]) for key in ("confidence", "called_right"))
+    confidence, right = np.array([clip.confidence for clip in clips]), np.array([clip.called_right for clip in clips])
     return calibration_error(confidence, right, BINS, weight)
 
 

@@ -18,12 +18,12 @@ from pydantic import Field
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.arrays import Floats
-from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
 from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, revoice, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, OpenStore, open_features
+from sedtalker.training.corpora.speech import nothing_of
 from sedtalker.training.corpora.tracked_motion import read_facegood
 from sedtalker.training.motion.alignment import (
     IGNORED,
@@ -150,9 +150,10 @@ class TalkingCrops:
         # What needs an extra of the package comes before the minutes that features take.
         other_voices = revoice("grid", recordings, c.voices, cache, workers=c.workers) if c.voices else []
         phones, noises = read_speech_phones(clips, cache, c.workers, hook), resting_noises(data)
-        for count, found, names in ((c.read_crops, clips, READ_SPEECH), (c.pause_crops, noises, ("esc10",))):
-            if count and not found:
-                raise InputError(f"{data}/audio: nothing of {' or '.join(names)} in it: see sedtalker data list")
+        if c.read_crops and not clips:
+            raise nothing_of(data, READ_SPEECH)
+        if c.pause_crops and not noises:
+            raise nothing_of(data, ["esc10"])
         self.own = self.open_store("grid", recordings, c.copies)
         self.voices = [(self.own, self.talker.copies(self.own, "train"))] * 2
         if c.voices:

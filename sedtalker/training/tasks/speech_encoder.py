@@ -20,7 +20,6 @@ from sedtalker.animation.mouth_readout import READ_LAYERS
 from sedtalker.arrays import Floats, Mask, Reals
 from sedtalker.audio import resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
-from sedtalker.errors import InputError
 from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder_model import SpeechEncoderConfig
@@ -30,6 +29,7 @@ from sedtalker.training.cards import speech_encoder_card
 from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features
 from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.corpora.speech import nothing_of
 from sedtalker.training.corpora.tracked_motion import read_facegood, read_grid
 from sedtalker.training.motion.alignment import (
     IGNORED,
@@ -134,7 +134,7 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
         corpora = (READ_SPEECH, *((name,) for name in UNTRANSCRIBED))
         for count, names in zip((c.phone_crops, *c.untranscribed_crops), corpora, strict=True):
             if count and not there.intersection(names):
-                raise InputError(f"{data}/audio: nothing of {' or '.join(names)} in it: see sedtalker data list")
+                raise nothing_of(data, names)
         phones |= read_speech_phones(clips, cache, c.workers, hook)
         self.read, self.valid_speech = read_speech(clips, c.read_speech_copies, store)
         self.grid = store("grid", tracked, c.copies)

@@ -181,6 +181,11 @@ def clips_of(every: Iterable[Clip], name: str, split: str | None = None) -> list
     return found
 
 
+def nothing_of(data: Path, names: Iterable[str]) -> InputError:
+    """What is said where not one of some corpora is among the training data."""
+    return InputError(f"{data}/audio: nothing of {' or '.join(names)} in it: see sedtalker data list")
+
+
 def with_licence(name: str) -> str:
     """A corpus and its licence as checkpoints and cards give it: ``ravdess (CC BY-NC-SA 4.0)``."""
     known = known_corpus(name)
