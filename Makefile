@@ -23,6 +23,9 @@ NODE := build/dcc
 AGENTS := build/agents
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
+# Modules are compiled once: otherwise each program that the tests start would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup base lock sbom dist rehearse demo test test-all fuzz test-dcc test-agents test-studio test-web addon web docs lint clean
 
 setup: $(VENV)/.ready
