@@ -19,9 +19,24 @@ static class Decoder
             Console.Error.WriteLine("usage: Decoder models/decoder_4.onnx");
             return 2;
         }
-        var options = new SessionOptions { IntraOpNumThreads = 1 };  // the networks are too small to share among threads
-        using (var session = new InferenceSession(arguments[0], options))
+        try
         {
+            Run(arguments[0]);
+        }
+        catch (Exception error)  // the file, or a model for another version of onnxruntime
+        {
+            Console.Error.WriteLine("Decoder: " + error.Message);
+            return 1;
+        }
+        return 0;
+    }
+
+    static void Run(string graph)
+    {
+        var options = new SessionOptions { IntraOpNumThreads = 1 };  // the networks are too small to share among threads
+        using (var session = new InferenceSession(graph, options))
+        {
+            if (!session.OutputMetadata.ContainsKey("coefficients")) throw new ArgumentException(graph + " is not a decoder");
             var values = new Dictionary<string, Tensor<float>>();  // one stream; states begin as zeros
             foreach (var input in session.InputMetadata)
             {
@@ -43,6 +58,5 @@ static class Decoder
                 }
             }
         }
-        return 0;
     }
 }

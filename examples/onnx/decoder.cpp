@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 constexpr size_t GIVEN = 5, STEPS = 2, SHAPES = 52;  // speech, posterior, intensity, style, valid; then the states
 
-int main(int count, char** arguments) {
+int main(int count, char** arguments) try {
   if (count != 2) {
     std::fprintf(stderr, "usage: decoder models/decoder_4.onnx\n");
     return 2;
@@ -20,8 +22,9 @@ int main(int count, char** arguments) {
   Ort::Env environment;
   Ort::SessionOptions options;
   options.SetIntraOpNumThreads(1);  // the networks are too small to share among threads
-  Ort::Session session(environment, arguments[1], options);
+  Ort::Session session(environment, std::filesystem::path(arguments[1]).c_str(), options);
   const std::vector<std::string> inputs = session.GetInputNames(), outputs = session.GetOutputNames();
+  if (outputs.front() != "coefficients") throw std::runtime_error(std::string(arguments[1]) + " is not a decoder");
   std::vector<const char*> input_names, output_names;
   for (const auto& name : inputs) input_names.push_back(name.c_str());
   for (const auto& name : outputs) output_names.push_back(name.c_str());
@@ -47,4 +50,7 @@ int main(int count, char** arguments) {
       values[place] = std::move(made[k]);
     }
   }
+} catch (const std::exception& error) {  // the file, or a model for another version of onnxruntime
+  std::fprintf(stderr, "decoder: %s\n", error.what());
+  return 1;
 }

@@ -53,12 +53,24 @@ def expected(graph: Path) -> np.ndarray:
     return np.array(rows)
 
 
-def run(command: list[str | Path]) -> np.ndarray:
+def started(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
     libraries = os.pathsep.join([str(ORT / "lib"), os.environ.get("LD_LIBRARY_PATH", "")])
     environment = os.environ | {"LD_LIBRARY_PATH": libraries, "MONO_PATH": str(ORT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def run(command: list[str | Path]) -> np.ndarray:
+    done = started(command)
     assert done.returncode == 0, done.stderr
     return np.array([line.split() for line in done.stdout.splitlines()], float)
+
+
+def refused(command: list[str | Path], graph: Path) -> None:
+    """What is no decoder ends in a line and code 1, not in an abort or a trace."""
+    for name, reason in (("nothing", "failed"), ("diarizer", "not a decoder")):
+        done = started([*command, graph.with_name(f"{name}.onnx")])
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert reason in done.stderr
 
 
 def test_cpp(graph: Path, tmp_path: Path) -> None:
@@ -70,6 +82,7 @@ def test_cpp(graph: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(run([program, graph]), expected(graph), atol=1e-4)
+    refused([program], graph)
 
 
 def test_c_sharp(graph: Path, tmp_path: Path) -> None:
@@ -80,3 +93,4 @@ def test_c_sharp(graph: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(run(["mono", program, graph]), expected(graph), atol=1e-4)
+    refused(["mono", program], graph)
