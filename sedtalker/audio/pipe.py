@@ -38,8 +38,8 @@ MP3_BITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 """Kilobits a second of MPEG-1, Layer III, by the bits of a frame's header from 1 on (ISO/IEC 11172-3)."""
 MP3_BITS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 """The same of MPEG-2 and 2.5 (ISO/IEC 13818-3)."""
-SAMPLE_TYPES = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}
-"""By format tag and bits."""
+SAMPLE_TYPES = {(1, 8): "u1", (1, 16): "<i2", (1, 24): "V3", (1, 32): "<i4", (3, 32): "<f4", (3, 64): "<f8"}
+"""By format tag and bits; V3 are whole numbers of three bytes, which numpy has not."""
 
 
 class SampleFormat(NamedTuple):
@@ -54,8 +54,8 @@ class SampleFormat(NamedTuple):
 def pipe_samples(pipe: BinaryIO) -> Iterator[Floats]:
     """Samples (N,), mono at 16 kHz in [-1, 1], piece by piece as they arrive.
 
-    A WAV header says how the samples lie (16 or 32-bit integers or 32-bit floats, any rate and number of channels,
-    which are averaged); without one they are taken as 16-bit little-endian mono at 16 kHz.
+    A WAV header says how the samples lie (integers of 8 to 32 bits or floats, any rate and number of channels, which
+    are averaged); without one they are taken as 16-bit little-endian mono at 16 kHz.
 
     Raises:
         InputError: another format, or a pipe without sound.
@@ -182,9 +182,14 @@ class PcmStream:
         data, width = self._held + data, self.dtype.itemsize * self.channels
         whole = len(data) // width * width
         self._held = data[whole:]
-        samples = np.frombuffer(data[:whole], self.dtype).reshape(-1, self.channels)
+        if self.dtype.kind == "V":  # behind a byte of zeros they are numbers of four
+            wide = np.zeros((whole // 3, 4), np.uint8)
+            wide[:, 1:] = np.frombuffer(data[:whole], np.uint8).reshape(-1, 3)
+            samples = wide.view("<i4").reshape(-1, self.channels)
+        else:
+            samples = np.frombuffer(data[:whole], self.dtype).reshape(-1, self.channels)
         self.count += len(samples)
-        with np.errstate(invalid="ignore"):  # what is no number is silenced
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is silenced
             return self.resampler.push(bounded(in_full_scale(samples)).mean(1))
 
     def flush(self) -> Floats:

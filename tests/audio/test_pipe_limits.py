@@ -30,12 +30,27 @@ def piped(data: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("tag", "bits", "dtype", "full"), [(1, 16, "<i2", 2.0**15), (1, 32, "<i4", 2.0**31), (3, 32, "<f4", 1.0)]
+    ("tag", "bits", "dtype", "full"),
+    [(1, 16, "<i2", 2.0**15), (1, 32, "<i4", 2.0**31), (3, 32, "<f4", 1.0), (3, 64, "<f8", 1.0)],
 )
 def test_full_scale_is_one(tag: int, bits: int, dtype: str, full: float) -> None:
     values = np.array([-1.0, -0.5, 0.0, 0.25, 0.5] * 500)
     data = header(tag, bits=bits) + sound((values * full).astype(dtype).tobytes())
     np.testing.assert_array_equal(piped(data), values.astype(np.float32))
+
+
+@pytest.mark.parametrize("form", ["WAV", "WAVEX"])
+@pytest.mark.parametrize("kind", ["PCM_U8", "PCM_24", "DOUBLE"])
+@pytest.mark.parametrize("most", [5, 8192])
+def test_samples_of_other_widths_are_those_of_the_file(
+    kind: str, form: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipe, "AT_MOST", most)  # pieces end within samples
+    file = io.BytesIO()
+    values = np.random.default_rng(3).uniform(-1.0, 1.0, (500, 2))
+    soundfile.write(file, values, 16_000, format=form, subtype=kind)
+    expected = soundfile.read(io.BytesIO(file.getvalue()), dtype="float32")[0].mean(1)
+    np.testing.assert_allclose(piped(file.getvalue()), expected, atol=1e-6)
 
 
 def test_raw_samples_without_a_header_and_a_half_one_at_the_end() -> None:
@@ -134,7 +149,7 @@ def test_an_extended_header_may_end_behind_its_format(kept: int, works: bool) ->
         (header(), "cut short"),
         (header() + b"data\0\0", "cut short"),
         (b"RIFF\0\0\0\0WAVE" + sound(VALUES.tobytes()), "does not describe its samples"),
-        (header(bits=24) + sound(VALUES.tobytes()), "is not supported"),
+        (header(tag=7, bits=8) + sound(VALUES.tobytes()), "is not supported"),
         (header(channels=0) + sound(VALUES.tobytes()), "is not supported"),
         (header(rate=0) + sound(VALUES.tobytes()), "is not supported"),
         (header(rate=999) + sound(VALUES.tobytes()), "sound of 999 Hz"),
