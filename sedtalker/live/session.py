@@ -46,6 +46,8 @@ PIECE = round(0.02 * SAMPLE_RATE)
 """Samples of a file that are decoded at once."""
 FADE = 15
 """Ticks in which the face comes to rest at the end."""
+STALL = 0.25
+"""Seconds that the sound itself comes late, from which on it is the source's pause, and not a delay of the face."""
 FAREWELLS = 3
 """Neutral frames that are sent last: a UDP packet may get lost."""
 
@@ -99,7 +101,8 @@ def play_live(
     try:
         pace = send_paced(decoding.buffer, following, senders, settings.rate, clock, decoding)
         if playhead is not None and decoding.began is not None:
-            pace.waited, pace.delay = playhead.waited, playhead.began - decoding.began
+            pace.delay = playhead.began - decoding.began - decoding.stalled
+            pace.waited = max(playhead.waited - decoding.stalled, 0.0)
         return pace
     finally:
         decoding.close()
@@ -207,6 +210,8 @@ class DecodingThread:
         self.buffer = FrameBuffer(AHEAD)
         self.began: float | None = None
         """Clock time at which the first sample was spoken."""
+        self.stalled = 0.0
+        """Seconds by which the source paused since then."""
         self.error: Exception | None = None
         self.thread = threading.Thread(target=self._run, name="live-decoding", daemon=True)
         self.thread.start()
@@ -233,11 +238,17 @@ class DecodingThread:
 
     def _frames(self) -> Iterator[StreamedFrame]:
         hop = round(self.stream.settings.hop * SAMPLE_RATE)
+        count, asked = 0, self.clock.now()
         for piece in self.pieces:
-            if self.began is None and len(piece):
-                self.began = self.clock.now() - len(piece) / SAMPLE_RATE
+            count, now = count + len(piece), self.clock.now()
+            if self.began is None and count:
+                self.began = now - count / SAMPLE_RATE
+            elif self.began is not None:  # late, while this thread waited for it: a busy machine does not wait
+                late = min(now - self.began - self.stalled - count / SAMPLE_RATE, now - asked)
+                self.stalled += late if late > STALL else 0.0
             for start in range(0, len(piece), hop):
                 yield from self.stream.push(piece[start : start + hop])
+            asked = self.clock.now()
         yield from self.stream.flush()
 
 

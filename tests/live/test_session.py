@@ -146,12 +146,30 @@ def test_speech_comes_out_a_stated_delay_after_it_was_spoken():
 
 @pytest.mark.slow
 def test_a_wait_beyond_the_stated_delay_is_counted():
-    def stalling() -> Iterator[np.ndarray]:
-        for k in range(50):
-            time.sleep(1.0 if k == 25 else 0.02)
-            yield np.zeros(320, np.float32)
+    class Busy(MadeUpStream):
+        def push(self, samples: np.ndarray) -> Iterator[StreamedFrame]:
+            time.sleep(1.0 if self.samples == 8000 else 0.0)
+            yield from super().push(samples)
 
-    assert play_live(stalling(), MadeUpStream(), [Kept(MonotonicClock())]).waited > 0.5
+    pace = play_live(spoken(0.0), Busy(), [Kept(MonotonicClock())])
+    assert pace.waited > 0.5
+    assert pace.delay > shortest_delay(MadeUpStream.settings) + 0.5
+
+
+@pytest.mark.slow
+def test_a_pipe_that_pauses_is_no_delay_of_the_face():
+    pace = play_live(spoken(1.5), MadeUpStream(), [Kept(MonotonicClock())])
+    assert pace.waited < 0.5
+    assert pace.delay < shortest_delay(MadeUpStream.settings) + 0.5
+
+
+def spoken(pause: float) -> Iterator[np.ndarray]:
+    """A second of sound as it would be spoken, with a pause in its middle of so many seconds."""
+    began = time.monotonic()
+    for k in range(50):
+        due = began + 0.02 * (k + 1) + (pause if k >= 25 else 0.0)
+        time.sleep(max(0.0, due - time.monotonic()))
+        yield np.zeros(320, np.float32)
 
 
 def test_a_source_that_breaks_is_reported_after_the_face_has_come_to_rest():
