@@ -193,6 +193,10 @@ def track_from_plain(data: dict[str, Any], name: str) -> EmotionTrack:
             f"{name}: times, posterior, intensity, valence, arousal, speech, predicted and extras must have one entry "
             "a frame"
         )
+    spans = [*((b.start, b.end, b.kind) for b in dense.bursts), *dense.words]
+    for start, end, what in spans:
+        if end < start:
+            raise InputError(f"{name}: {what[:40]} {start} to {end} s: its end must come after its start")
     check_duration(dense.duration, name)
     check_duration(max(dense.times), name)
     times, posterior, every = np.array(dense.times), np.array(dense.posterior, np.float32), np.array(rows, np.float32)

@@ -69,6 +69,15 @@ def test_what_a_format_has_no_place_for_is_said_and_nothing_else(tmp_path, caplo
     assert caplog.messages == ([said] if lost else [])
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"bursts": [{"start": 2.0, "end": 1.0, "kind": "laugh"}]}, {"words": [[0.5, 0.25, "hello"]]}]
+)
+def test_a_span_that_ends_before_it_begins_is_refused(wrong):
+    data = json.loads(track_to_json(parse_emotion("happy", 1.0)))
+    with pytest.raises(InputError, match="its end must come after its start"):
+        track_from_json(json.dumps(data | wrong))
+
+
 @pytest.mark.parametrize("wrap", [False, True])
 def test_a_hand_written_list_becomes_dense(wrap):
     text = json.dumps({"segments": HAND} if wrap else HAND)
