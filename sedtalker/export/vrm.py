@@ -38,8 +38,8 @@ def preset_expressions(weights: Reals, emotions: Mapping[str, Reals]) -> dict[st
     """
     shape = dict(zip(ARKIT_52, np.asarray(weights, np.float64).T, strict=True))
     rounded = np.minimum(1.0, 1.5 * np.maximum(shape["mouthPucker"], shape["mouthFunnel"]))
-    widest = np.maximum.reduce([shape[name] for name in ("mouthStretchLeft", "mouthSmileLeft", "mouthDimpleLeft")])
-    wide = np.minimum(1.0, 1.5 * widest)
+    wider = [shape[f"mouth{name}Left"] + shape[f"mouth{name}Right"] for name in ("Stretch", "Smile", "Dimple")]
+    wide = np.minimum(1.0, 0.75 * np.maximum.reduce(wider))  # 1.5 of the mean of both sides
     lips = np.maximum(0.0, np.minimum(1.0, 1.6 * shape["jawOpen"]) - shape["mouthClose"])
     spread = wide * (1.0 - rounded)
     found: dict[str, Doubles] = {

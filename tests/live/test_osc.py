@@ -85,7 +85,9 @@ def test_vowels_of_vrm_follow_jaw_and_lips():
     assert max(vrm_expressions(frame(jawOpen=0.6)).items(), key=lambda item: item[1])[0] == "aa"
     assert vrm_expressions(frame(jawOpen=0.6, mouthFunnel=0.6))["oh"] > 0.7
     assert vrm_expressions(frame(mouthPucker=0.6))["ou"] > 0.7
-    assert vrm_expressions(frame(jawOpen=0.5, mouthStretchLeft=0.6))["ee"] > 0.5
+    assert vrm_expressions(frame(jawOpen=0.5, mouthStretchLeft=0.6, mouthStretchRight=0.6))["ee"] > 0.5
+    sides = [vrm_expressions(frame(jawOpen=0.5, **{f"mouthSmile{side}": 0.5}))["ee"] for side in ("Left", "Right")]
+    assert sides[0] == sides[1] > 0.2
     shut = vrm_expressions(frame(jawOpen=0.2, mouthClose=0.4))
     assert shut["aa"] == 0.0
     assert all(0.0 <= value <= 1.0 for value in vrm_expressions(frame(**dict.fromkeys(ARKIT_52, 1.0))).values())

@@ -19,7 +19,8 @@ export function vrmExpressions({ weights, emotion, intensity }) {
   const weight = (/** @type {string} */ name) => weights[SHAPES.names.indexOf(name)];
   const opening = Math.min(1, 1.6 * weight("jawOpen"));
   const round = Math.min(1, Math.max(weight("mouthPucker"), weight("mouthFunnel")) * 1.5);
-  const wide = Math.min(1, Math.max(weight("mouthStretchLeft"), weight("mouthSmileLeft"), weight("mouthDimpleLeft")) * 1.5);
+  const wider = ["Stretch", "Smile", "Dimple"].map((name) => weight(`mouth${name}Left`) + weight(`mouth${name}Right`));
+  const wide = Math.min(1, 0.75 * Math.max(...wider)); // 1.5 of the mean of both sides
   const lips = Math.max(0, opening - weight("mouthClose"));
   const spread = wide * (1 - round);
   /** @type {Record<string, number>} */
