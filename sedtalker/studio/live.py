@@ -133,14 +133,10 @@ async def run_live(socket: WebSocket, models: Models, face: Face, settings: Stre
         async with anyio.create_task_group() as group:
             group.start_soon(computing)
             group.start_soon(sending)
-            try:
-                if not await _receive(socket, sound):
-                    group.cancel_scope.cancel()
-            except InputError as error:
-                last = {"type": "error", "error": str(error)}
+            if not await _receive(socket, sound):
                 group.cancel_scope.cancel()
-    except InputError as error:
-        last = {"type": "error", "error": str(error)}
+    except* InputError as errors:  # of the page's sound, or of what computes it
+        last = {"type": "error", "error": str(errors.exceptions[0])}
     finally:
         thread.shutdown(wait=False, cancel_futures=True)
     with contextlib.suppress(*GONE):

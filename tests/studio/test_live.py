@@ -8,10 +8,11 @@ from starlette.websockets import WebSocketDisconnect
 
 from sedtalker.animation.articulation import TONGUE
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn import torch_threads
 from sedtalker.studio.document import checked_settings
-from sedtalker.studio.live import stream_settings
+from sedtalker.studio.live import LiveRows, stream_settings
 from tests.studio.conftest import ROOT, SOCKETS
 
 ADDRESS = f"{SOCKETS}{ROOT}api/live"
@@ -80,6 +81,17 @@ def test_sound_of_another_kind_is_refused(client, piece):
         _, last = rest_of(socket, columns)
     assert last["type"] == "error"
     assert "16-bit PCM" in last["error"]
+
+
+def test_sound_that_cannot_be_computed_ends_in_a_line(client, monkeypatch):
+    def refused(*_):
+        raise InputError("no such sound")
+
+    monkeypatch.setattr(LiveRows, "push", refused)
+    with client.websocket_connect(ADDRESS) as socket:
+        columns = said(socket)["columns"]
+        socket.send_bytes(b"\0\0")
+        assert rest_of(socket, columns)[1] == {"type": "error", "error": "no such sound"}
 
 
 def test_one_page_at_a_time_and_a_page_that_goes_frees_its_place(client, pcm):
