@@ -170,7 +170,7 @@ def test_a_model_of_three_js() -> None:
     assert got["refused"] == "This model has no morph targets with the names of ARKit's shapes."
 
 
-@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+@pytest.mark.parametrize("rate", [8_000, 44_100, 44_101, 48_000])
 def test_resampling_in_blocks_is_that_of_the_whole(rate: int) -> None:
     time = np.arange(rate // 2) / rate
     samples = np.sin(2 * np.pi * 440 * time)
@@ -193,15 +193,30 @@ def test_resampling_in_blocks_is_that_of_the_whole(rate: int) -> None:
     assert np.abs(np.array(got["whole"]) - wanted)[inside].max() < 1e-4
 
 
-@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 44_101, 48_000])
 def test_resampled_sound_is_nearly_that_of_python(rate: int) -> None:
     samples = np.random.default_rng(4).normal(scale=0.1, size=rate // 2).astype(np.float32)
     script = """const { resampled } = await import("./wav.js");
-      return [...resampled(Float32Array.from(given.samples), given.rate, 16000)];"""
+      return [...await resampled(Float32Array.from(given.samples), given.rate, 16000)];"""
     got = np.array(node(script, {"rate": rate, "samples": samples.tolist()}))
     wanted = from_samples(samples, rate).samples
     assert len(got) == len(wanted)
     assert np.sqrt(np.mean((got - wanted) ** 2)) < 0.005 * np.sqrt(np.mean(wanted**2))
+
+
+def test_odd_rates_keep_few_weights_and_a_page_lives_while_long_sound_is_resampled() -> None:
+    script = """const { Resampler } = await import("./resampling.js");
+      const { resampled } = await import("./wav.js");
+      const odd = new Resampler(44101, 16000);
+      odd.push(new Float32Array(44101));
+      let turns = 0;
+      const clock = setInterval(() => turns++);
+      await resampled(new Float32Array(30 * 8000), 8000, 16000);
+      clearInterval(clock);
+      return { kept: odd.weights.size ?? odd.weights.length, turns };"""
+    got = node(script, {})
+    assert 256 < got["kept"] < 1024
+    assert got["turns"] > 3
 
 
 def test_resampling_lets_nothing_pass_above_the_band() -> None:
@@ -209,6 +224,23 @@ def test_resampling_lets_nothing_pass_above_the_band() -> None:
     script = """const { Resampler } = await import("./resampling.js");
       return [...new Resampler(48000, 16000).push(Float32Array.from(given))];"""
     assert np.abs(np.array(node(script, samples.tolist()))[200:]).max() < 1e-4
+
+
+def test_speaking_that_fails_closes_its_stream() -> None:
+    script = """const { Speaking } = await import("../page/speaking.js");
+      let closed = 0;
+      const stream = { push: async () => { throw new Error("no memory"); }, close: async () => { closed++; } };
+      const speaking = new Speaking({ stream: () => stream }, 60);
+      speaking.microphone = (async function* () { yield new Float32Array(320); })();
+      return [await speaking.run().catch((error) => error.message), closed];"""
+    assert node(with_speaking(script)) == ["no memory", 1]
+
+
+def with_speaking(script: str) -> str:
+    """A script that imports the page's own ``speaking.js``, whose modules are in another folder here."""
+    module = (SOURCES.parent / "page" / "speaking.js").read_text(encoding="utf-8")
+    assert '"./src/microphone.js"' in module
+    return script.replace('await import("../page/speaking.js")', f"await import({as_module(module)})")
 
 
 def test_frames_of_a_stream_are_shown_evenly_and_catch_up() -> None:
@@ -227,9 +259,7 @@ def test_frames_of_a_stream_are_shown_evenly_and_catch_up() -> None:
         if (frame) shown.push([now, frame.time]);
       }
       return shown;"""
-    module = Path(SOURCES.parent / "page" / "speaking.js").read_text(encoding="utf-8")
-    assert '"./src/microphone.js"' in module  # the page's own folder; the tests' is another
-    shown = np.array(node(script.replace('await import("../page/speaking.js")', f"await import({as_module(module)})")))
+    shown = np.array(node(with_speaking(script)))
     late = shown[:, 0] - shown[:, 1]
     assert np.all(np.diff(shown[:, 1]) > 0)
     before = (shown[:, 0] > 1) & (shown[:, 0] < 2)

@@ -65,17 +65,20 @@ export class Speaking {
   /** Until `stop()`, or the longest time is over. @returns {Promise<Float32Array>} what was said */
   async run() {
     const stream = this.face.stream({ fps: this.track.rate });
-    for await (const samples of /** @type {Microphone} */ (this.microphone)) {
-      this.blocks.push(samples);
-      this.seconds += samples.length / RATE;
-      if (this.seconds >= this.longest) this.stop();
-      const spoken = this.seconds;
-      const frames = await stream.push(samples);
-      this.queue.push(frames);
-      for (const frame of frames) this.#note(frame);
-      if (frames.length) this.delay = spoken - frames[frames.length - 1].time;
+    try {
+      for await (const samples of /** @type {Microphone} */ (this.microphone)) {
+        this.blocks.push(samples);
+        this.seconds += samples.length / RATE;
+        if (this.seconds >= this.longest) this.stop();
+        const spoken = this.seconds;
+        const frames = await stream.push(samples);
+        this.queue.push(frames);
+        for (const frame of frames) this.#note(frame);
+        if (frames.length) this.delay = spoken - frames[frames.length - 1].time;
+      }
+    } finally {
+      stream.close().catch(() => {}); // not waited for: a worker that has failed does not answer
     }
-    await stream.close();
     return joined(this.blocks);
   }
 

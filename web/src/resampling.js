@@ -10,8 +10,8 @@ const ATTENUATION = 120;
 /** Samples of the lower rate at each side of the middle (Kaiser's formula). */
 const HALF = Math.ceil((ATTENUATION - 7.95) / (14.36 * (STOPPED - PASSED)));
 const BETA = 0.1102 * (ATTENUATION - 8.7);
-/** Weights between two samples are kept for so many places; those of odder rates are computed each time. */
-const MOST_KEPT = 1024;
+/** Weights are kept for so many places between two samples; those of odder rates lie between the nearest two. */
+const MOST_KEPT = 512;
 
 /** The modified Bessel function of order zero. @param {number} x */
 function bessel(x) {
@@ -54,8 +54,10 @@ export class Resampler {
     /** the low-pass is as wide as the lower rate asks */
     this.scale = Math.min(1, to / from);
     this.reach = Math.ceil(HALF / this.scale);
-    /** @type {Map<number, Float64Array>} weights of the samples around a place between two of them */
-    this.weights = new Map();
+    /** places between two samples whose weights are kept */
+    this.places = Math.min(this.up, MOST_KEPT);
+    /** @type {Float64Array[]} weights of the samples around each place, made when they are needed */
+    this.weights = [];
     /** samples that coming ones still need, the first of them number `first` of the stream */
     this.kept = new Float32Array(this.reach);
     this.first = -this.reach;
@@ -72,13 +74,12 @@ export class Resampler {
     const count = Math.max(Math.floor((last * this.up) / this.down) + 1 - this.made, 0);
     const out = new Float32Array(count);
     for (let k = 0; k < count; k++) {
-      const place = (this.made + k) * this.down;
-      const weights = this.#weightsAt(place % this.up);
-      const from = Math.floor(place / this.up) - this.reach - this.first;
-      const end = Math.min(weights.length, samples.length - from);
-      let sum = 0;
-      for (let n = 0; n < end; n++) sum += weights[n] * samples[from + n];
-      out[k] = sum;
+      const sample = (this.made + k) * this.down;
+      const place = ((sample % this.up) * this.places) / this.up;
+      const low = Math.floor(place);
+      const from = Math.floor(sample / this.up) - this.reach - this.first;
+      out[k] = weighted(samples, from, this.#weightsAt(low));
+      if (place > low) out[k] += (place - low) * (weighted(samples, from, this.#weightsAt(low + 1)) - out[k]);
     }
     this.made += count;
     const needed = Math.max(Math.floor((this.made * this.down) / this.up) - this.reach, this.first);
@@ -92,13 +93,16 @@ export class Resampler {
     return this.same ? new Float32Array(0) : this.push(new Float32Array(this.reach + 1));
   }
 
-  /** @param {number} place between two samples, of `up` places @returns {Float64Array} from `reach` samples before to `reach` after */
+  /** @param {number} place between two samples, of `places` @returns {Float64Array} from `reach` samples before to `reach` after */
   #weightsAt(place) {
-    const known = this.weights.get(place);
-    if (known) return known;
-    const made = new Float64Array(2 * this.reach + 1);
-    for (let n = 0; n < made.length; n++) made[n] = this.scale * lowPass(this.scale * (n - this.reach - place / this.up));
-    if (this.up <= MOST_KEPT) this.weights.set(place, made);
-    return made;
+    return (this.weights[place] ??= Float64Array.from({ length: 2 * this.reach + 1 }, (_, n) => this.scale * lowPass(this.scale * (n - this.reach - place / this.places))));
   }
+}
+
+/** @param {Float32Array} samples @param {number} from @param {Float64Array} weights of the samples from there on @returns {number} their sum */
+function weighted(samples, from, weights) {
+  const end = Math.min(weights.length, samples.length - from);
+  let sum = 0;
+  for (let n = 0; n < end; n++) sum += weights[n] * samples[from + n];
+  return sum;
 }

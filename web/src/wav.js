@@ -85,14 +85,25 @@ export function mixed(channels) {
   return peak > FAR_BEYOND_FULL_SCALE ? mono.map((value) => value / peak) : mono;
 }
 
-/** @param {Float32Array} samples @param {number} from @param {number} to rates @returns {Float32Array} at the other rate, as long */
-export function resampled(samples, from, to) {
+/** Seconds of sound that are brought to another rate at once: a page stays alive between them. */
+const AT_ONCE = 4;
+
+/** @param {Float32Array} samples @param {number} from @param {number} to rates @returns {Promise<Float32Array>} at the other rate, as long */
+export async function resampled(samples, from, to) {
   if (from === to) return samples;
   const resampler = new Resampler(from, to);
-  const parts = [resampler.push(samples), resampler.flush()];
   const whole = new Float32Array(Math.round((samples.length * to) / from));
-  whole.set(parts[0].subarray(0, whole.length));
-  whole.set(parts[1].subarray(0, whole.length - parts[0].length), Math.min(parts[0].length, whole.length));
+  let made = 0;
+  const take = (/** @type {Float32Array} */ part) => {
+    const fits = part.subarray(0, whole.length - made);
+    whole.set(fits, made);
+    made += fits.length;
+  };
+  for (let at = 0; at < samples.length; at += AT_ONCE * from) {
+    take(resampler.push(samples.subarray(at, at + AT_ONCE * from)));
+    await new Promise((soon) => setTimeout(soon));
+  }
+  take(resampler.flush());
   return whole;
 }
 
