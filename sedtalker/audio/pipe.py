@@ -182,12 +182,10 @@ class PcmStream:
         data, width = self._held + data, self.dtype.itemsize * self.channels
         whole = len(data) // width * width
         self._held = data[whole:]
+        raw = np.frombuffer(data[:whole], self.dtype)
         if self.dtype.kind == "V":  # behind a byte of zeros they are numbers of four
-            wide = np.zeros((whole // 3, 4), np.uint8)
-            wide[:, 1:] = np.frombuffer(data[:whole], np.uint8).reshape(-1, 3)
-            samples = wide.view("<i4").reshape(-1, self.channels)
-        else:
-            samples = np.frombuffer(data[:whole], self.dtype).reshape(-1, self.channels)
+            raw = np.pad(raw.view(np.uint8).reshape(-1, 3), ((0, 0), (1, 0))).view("<i4")
+        samples = raw.reshape(-1, self.channels)
         self.count += len(samples)
         with np.errstate(invalid="ignore", over="ignore"):  # what is no number is silenced
             return self.resampler.push(bounded(in_full_scale(samples)).mean(1))

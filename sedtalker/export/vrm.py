@@ -116,15 +116,6 @@ def _add_node(builder: GltfBuilder, name: str, translation: tuple[float, float, 
     return len(builder.nodes) - 1
 
 
-def _add_expression(
-    builder: GltfBuilder, times: int, names: tuple[str, ...], weights: Doubles
-) -> dict[str, dict[str, int]]:
-    """Nodes of expressions that move alike: all of them, of which an avatar has one."""
-    made = {name: _add_node(builder, name) for name in names}
-    builder.animate([*made.values()], "translation", times, np.clip(weights, 0.0, 1.0)[:, None] * (1.0, 0.0, 0.0))
-    return {name: {"node": index} for name, index in made.items()}
-
-
 def write_presets(path: Path, animation: Animation, audio: str | None = None, *, fine: bool = False) -> dict[str, Any]:
     """Write an animation of vowels, blinks, emotions, head and gaze, which every avatar of VRM has.
 
@@ -149,31 +140,28 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None, *,
         if parent:
             builder.nodes[list(BODY).index(parent)].setdefault("children", []).append(index)
     builder.animate([list(BODY).index("head")], "rotation", times, quaternions_of(animation.head_rotation))
-    shown: dict[str, Any] = {}
+    columns: dict[tuple[str, ...], Reals]
     if fine:
-        columns = zip(ARKIT_52, weights.T, strict=True)
-        moved = [(name, column) for name, column in columns if not name.startswith("eyeLook")]
-        made = [
-            _add_expression(builder, times, (name, name[0].upper() + name[1:]), column.astype(np.float64))
-            for name, column in moved
-        ]
-        shown["custom"] = {name: node for each in made for name, node in each.items()}
+        each = zip(ARKIT_52, weights.T.astype(np.float64), strict=True)
+        columns = {(n, n[0].upper() + n[1:]): column for n, column in each if not n.startswith("eyeLook")}
     else:
         strengths: dict[str, Reals] = {}
         if animation.track is not None:
             track = animation.track.at(animation.clock.times(len(animation)))
             strengths = dict(zip(track.labels, (track.posterior * track.intensity[:, None]).T, strict=True))
-        found = preset_expressions(weights, strengths)
-        shown["preset"] = {
-            name: _add_expression(builder, times, (name,), column)[name] for name, column in found.items()
-        }
+        columns = {(name,): column for name, column in preset_expressions(weights, strengths).items()}
+    shown: dict[str, dict[str, int]] = {}
+    for names, column in columns.items():  # they move alike, and an avatar has one of them
+        nodes = {name: _add_node(builder, name) for name in names}
+        builder.animate([*nodes.values()], "translation", times, np.clip(column, 0.0, 1.0)[:, None] * (1.0, 0.0, 0.0))
+        shown |= {name: {"node": index} for name, index in nodes.items()}
     gaze = _add_node(builder, "lookAt")
     angles = eye_angles(weights).mean(1) * (-1.0, 1.0, 1.0)  # a CSV of ARKit counts yaw to the subject's right
     builder.animate([gaze], "rotation", times, quaternions_of(Rotation.from_euler("YXZ", angles).as_quat()))
     extension = {
         "specVersion": "1.0",
         "humanoid": {"humanBones": {name: {"node": index} for index, name in enumerate(BODY)}},
-        "expressions": shown,
+        "expressions": {"custom" if fine else "preset": shown},
         "lookAt": {"node": gaze, "offsetFromHeadBone": EYES},
     }
     children = {index for node in builder.nodes for index in node.get("children", ())}
@@ -190,7 +178,7 @@ def write_presets(path: Path, animation: Animation, audio: str | None = None, *,
             "animations": [builder.speech],
         },
     )
-    return {"expressions": len(made) if fine else len(found)}
+    return {"expressions": len(columns)}
 
 
 def write_perfect_sync(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:

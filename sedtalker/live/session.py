@@ -101,8 +101,8 @@ def play_live(
     try:
         pace = send_paced(decoding.buffer, following, senders, settings.rate, clock, decoding)
         if playhead is not None and decoding.began is not None:
-            pace.delay = playhead.began - decoding.began - decoding.stalled
             pace.waited = max(playhead.waited - decoding.stalled, 0.0)
+            pace.delay = playhead.began - decoding.began
         return pace
     finally:
         decoding.close()
@@ -209,9 +209,8 @@ class DecodingThread:
         self.pieces, self.stream, self.clock = pieces, stream, clock
         self.buffer = FrameBuffer(AHEAD)
         self.began: float | None = None
-        """Clock time at which the first sample was spoken."""
+        """Clock time at which the first sample was spoken, later by what the source paused since then."""
         self.stalled = 0.0
-        """Seconds by which the source paused since then."""
         self.error: Exception | None = None
         self.thread = threading.Thread(target=self._run, name="live-decoding", daemon=True)
         self.thread.start()
@@ -237,15 +236,14 @@ class DecodingThread:
         self.buffer.end()
 
     def _frames(self) -> Iterator[StreamedFrame]:
-        hop = round(self.stream.settings.hop * SAMPLE_RATE)
-        count, asked = 0, self.clock.now()
+        hop, count, asked = round(self.stream.settings.hop * SAMPLE_RATE), 0, self.clock.now()
         for piece in self.pieces:
             count, now = count + len(piece), self.clock.now()
             if self.began is None and count:
                 self.began = now - count / SAMPLE_RATE
-            elif self.began is not None:  # late, while this thread waited for it: a busy machine does not wait
-                late = min(now - self.began - self.stalled - count / SAMPLE_RATE, now - asked)
-                self.stalled += late if late > STALL else 0.0
+            elif self.began is not None and (late := min(now - self.began - count / SAMPLE_RATE, now - asked)) > STALL:
+                # It was late while this thread waited for it, as a busy machine does not.
+                self.began, self.stalled = self.began + late, self.stalled + late
             for start in range(0, len(piece), hop):
                 yield from self.stream.push(piece[start : start + hop])
             asked = self.clock.now()
