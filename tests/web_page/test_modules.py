@@ -226,6 +226,26 @@ def test_resampling_lets_nothing_pass_above_the_band() -> None:
     assert np.abs(np.array(node(script, samples.tolist()))[200:]).max() < 1e-4
 
 
+def test_a_worker_that_has_failed_refuses_what_comes_later() -> None:
+    script = """const { WorkerFace } = await import("./client.js");
+      globalThis.document = { baseURI: "http://localhost/" };
+      globalThis.Worker = class {
+        postMessage({ id, act }) {
+          if (act === "load") queueMicrotask(() => this.onmessage({ data: { id, value: {} } }));
+          else if (!this.failed) queueMicrotask(() => this.onerror({ message: "no memory" }));
+          this.failed = act !== "load";
+        }
+        terminate() {}
+      };
+      const face = await WorkerFace.load("models/");
+      const silence = () => new Promise((soon) => setTimeout(soon, 500, "no answer"));
+      const said = () => Promise.race([face.animate(new Float32Array(1)).catch((error) => error.message), silence()]);
+      const found = [await said(), await said()];
+      face.close();
+      return [...found, await said()];"""
+    assert node(script) == ["no memory", "no memory", "The face was closed."]
+
+
 def test_speaking_that_fails_closes_its_stream() -> None:
     script = """const { Speaking } = await import("../page/speaking.js");
       let closed = 0;

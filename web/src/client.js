@@ -10,6 +10,8 @@ class Calls {
     this.count = 0;
     /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void, progress?: (value: any) => void}>} */
     this.open = new Map();
+    /** why nothing is answered any more; empty: it is */
+    this.over = "";
     worker.onmessage = ({ data }) => this.#answer(data);
     worker.onerror = (event) => this.fail(event.message || "The part of the page that computes the face did not start.");
   }
@@ -27,8 +29,9 @@ class Calls {
     else call.resolve(data.value);
   }
 
-  /** @param {string} sentence */
+  /** Nothing that is asked from now on is answered, nor what was asked before. @param {string} sentence why */
   fail(sentence) {
+    this.over = sentence;
     for (const call of this.open.values()) call.reject(new Error(sentence));
     this.open.clear();
   }
@@ -39,6 +42,7 @@ class Calls {
    * @returns {Promise<any>}
    */
   send(act, message, { transfer = [], progress } = {}) {
+    if (this.over) return Promise.reject(new Error(this.over));
     const id = ++this.count;
     return new Promise((resolve, reject) => {
       this.open.set(id, { resolve, reject, progress });

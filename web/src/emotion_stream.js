@@ -9,6 +9,7 @@ import { speechActivity } from "./activity.js";
 import { streamedBursts } from "./bursts.js";
 import { noVoice, without } from "./emotion.js";
 import { centreBands, finite, pairMeans } from "./features.js";
+import { DECODER_FRAMES } from "./networks.js";
 import { joined } from "./rows.js";
 import { LiveSegmentation } from "./segmentation.js";
 import { attenuation, decided, visible } from "./shown.js";
@@ -18,6 +19,9 @@ import { EncoderStream, HiddenStream } from "./speech_stream.js";
 function framesOf(seconds, { features }) {
   return Math.round(seconds * features.frame_rate);
 }
+
+/** Seconds that lips may wait for sound. */
+const LONGEST_LOOK_AHEAD = 5;
 
 /** Sound in pieces of any length, cut to hops; frames become final a look-ahead later. */
 class Hops {
@@ -158,7 +162,10 @@ export class LateEmotions {
   constructor(networks, { lookAhead, hop }) {
     const { constants } = networks;
     const { streams, speech_encoder: encoder, track, bursts } = constants;
+    if (!(lookAhead >= 0 && lookAhead <= LONGEST_LOOK_AHEAD)) throw new RangeError(`lookAhead: ${lookAhead} does not lie between 0 and ${LONGEST_LOOK_AHEAD} seconds`);
     const [delay, step] = [lookAhead, hop].map((seconds) => framesOf(seconds, constants));
+    const beat = DECODER_FRAMES.stream;
+    if (!(step >= beat && step % beat === 0)) throw new RangeError(`hop: ${hop} is no multiple of ${beat / constants.features.frame_rate} seconds`);
     const keep = framesOf(streams.lips_seconds, constants) + encoder.context + delay + step;
     this.networks = networks;
     this.hops = new Hops(new EncoderStream(networks, keep), delay, step, constants);

@@ -17,6 +17,13 @@ test("with all frames known at once, live segments are those of the recording", 
   assert.deepEqual(live, decodeLabels(posterior, 7, 50, constants.segments, speech, boundary));
 });
 
+test("options that make no face are refused in a line", async () => {
+  const face = new SEDTalker({ constants });
+  for (const hop of [0, 0.05, -0.08, NaN]) assert.throws(() => face.stream({ hop }), /hop: .* is no multiple of 0.08 seconds/);
+  for (const lookAhead of [-1, 6, NaN, Infinity]) assert.throws(() => face.stream({ lookAhead }), /lookAhead: .* between 0 and 5 seconds/);
+  await assert.rejects(face.animate(new Float32Array(16000), { emotion: "happy:0.8" }), /posterior, intensity and segments/);
+});
+
 /** Streams the recording, and compares every frame and how many had come out after each piece. */
 async function compare(there, options, sound = samples) {
   const { ort, models } = await runtime();
