@@ -19,8 +19,10 @@ from sedtalker.mesh.surface import picks
 
 STILL = 0.01
 """Centimetres: a shape that moves the middle line less carries the strip point by point."""
-LOWEST, HIGHEST = -0.10, 0.40
+BEND = 0.40
 """Largest bend of a strip towards the skin and away from it to keep its height, centimetres."""
+HANGING, CLIMB, CLIMBS = 0.15, 0.03, 10
+"""Where a strip hangs so far before the skin, below the edge of a fold, it climbs so far up, centimetres, so often."""
 
 
 def flipped(skin: Skin, weights: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -82,7 +84,15 @@ def ride(skin: Skin, points: Points, weights: sparse.csr_matrix, middle: Points,
             turned = np.einsum("ni,nij->nj", points - axis[k], turns[k])
             moved += share[:, None] * (axis[k] + shifts[row, k] + turned)
         posed = replace(under, vertices=skin.vertices + skin.offsets[row])
-        moved[:, 2] += np.clip(height - (moved[:, 2] - _depth(posed, moved)), LOWEST, HIGHEST)
+        over = moved[:, 2] - _depth(posed, moved) - height
+        for _ in range(CLIMBS):
+            hanging = low[(height > 0) & (over > HANGING)]
+            if not len(hanging):
+                break
+            rise = np.isin(np.arange(len(axis)), [hanging, hanging + 1])
+            moved[:, 1] += CLIMB * np.interp(along, np.arange(len(axis)), rise)
+            over = moved[:, 2] - _depth(posed, moved) - height
+        moved[:, 2] -= np.clip(over, -BEND, BEND)
         out[row] = moved - points
     return out
 

@@ -126,9 +126,9 @@ def _brow_base(
     middle, _, normal = _frame(marks, t, character.brows)
     xy = middle[:, None] + (half[:, None] * across)[..., None] * normal[:, None]
     weights, outwards = glue_front(skin, xy.reshape(-1, 2))
-    body = np.outer(np.interp(t, [0, 0.10, 0.3, 0.85, 1], [0, 0.55, 0.86, 0.90, 0.50]), [0, 0.85, 1.0, 1.0, 0.75, 0])
+    body = np.outer(np.interp(t, [0, 0.10, 0.3, 0.85, 1], [0, 0.52, 0.80, 0.80, 0.20]), [0, 0.85, 1.0, 1.0, 0.75, 0])
     inside = np.outer((t > 0.01) & (t < 1.03), np.abs(across) < 0.9)
-    lift = np.where(inside, 0.025, -0.03).reshape(-1)
+    lift = np.where(inside, 0.04, -0.03).reshape(-1)
     under = weights @ tone
     colours = under + body.reshape(-1, 1) * (np.array(character.palette.brow) * 1.08 - under)
     return weights @ skin.vertices + outwards * lift[:, None], weights, grid_quads(len(t), len(across)), colours
@@ -150,7 +150,7 @@ def build_brows(skin: Skin, marks: Points, tone: Points, character: Character) -
     side = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
     tip = root + direction * length[:, None]
     bases, lifts = [], []
-    for place, width, height in ((root, -0.030, 0.035), (root, 0.030, 0.035), (tip, 0.008, 0.06), (tip, -0.008, 0.06)):
+    for place, width, height in ((root, -0.026, 0.06), (root, 0.026, 0.06), (tip, 0.006, 0.11), (tip, -0.006, 0.11)):
         bases.append(place + side * width)
         lifts.append(np.full(BROW_HAIRS, height))
     weights, outwards = glue_front(skin, np.stack(bases, axis=1).reshape(-1, 2))

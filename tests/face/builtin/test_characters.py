@@ -9,10 +9,11 @@ from sedtalker.errors import InputError
 from sedtalker.face.builtin import FACES, load_face, random_face
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, patch, read_cage
 from sedtalker.face.builtin.characters import Character
-from sedtalker.face.builtin.hair import HEAD, above_hairline, hairline
+from sedtalker.face.builtin.creases import glue_front
+from sedtalker.face.builtin.hair import BROW_HAIRS, HEAD, above_hairline, hairline
 from sedtalker.face.builtin.identity import apply_identity, read_parameters
 from sedtalker.face.builtin.load import build_face
-from sedtalker.face.builtin.parts import SPOKES, cornea_profile
+from sedtalker.face.builtin.parts import SPOKES, Skin, cornea_profile
 from sedtalker.face.face import Face
 from sedtalker.render.camera import orthographic_matrix
 from tests.support.id_buffer import rasterise_ids
@@ -148,6 +149,19 @@ def seen(face: Face, vertices: np.ndarray, size: int) -> dict[str, int]:
 def test_lowered_brows_keep_their_thickness(person: Face, weights: dict[str, float]) -> None:
     rest, down = (seen(person, vertices, 512)["brows"] for vertices in (person.mesh.vertices, posed(person, **weights)))
     assert down >= 0.75 * rest
+
+
+@pytest.mark.parametrize("weights", [{}, {"browDown": 1.0}])
+def test_hairs_of_brows_lie_on_the_skin(person: Face, weights: dict[str, float]) -> None:
+    """Lowered brows hung before the eye, up to 8 mm off the skin, and their hairs sank into the strip under them."""
+    vertices = 1e2 * posed(person, **weights).astype(np.float64)
+    skin = Skin(vertices[: person.regions["skin"].sum()], read_cage().subdivision.quads, *(np.zeros(0),) * 3)
+    hairs = np.split(vertices[person.regions["brows"]], 2)[0][-4 * BROW_HAIRS :]
+    roots, tips = hairs.reshape(-1, 2, 2, 3).mean(2).transpose(1, 0, 2)
+    along = np.concatenate([roots + share * (tips - roots) for share in (0.1, 0.3, 0.5, 0.7, 0.9)])
+    heights = along[:, 2] - (glue_front(skin, along[:, :2])[0] @ skin.vertices)[:, 2]
+    assert (heights < 0.02).mean() < 0.035
+    assert (heights > 0.5).mean() < 0.01
 
 
 def test_no_tooth_glints_through_closed_lips(person: Face) -> None:
