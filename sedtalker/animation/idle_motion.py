@@ -77,7 +77,7 @@ def blinks(times: Reals, rng: np.random.Generator, speech: Mask | None = None, s
         start = float(pauses[pause]) if pause < len(pauses) and pauses[pause] < due + 0.8 else due
         start = min(start, duration - BLINK_SECONDS)
         during = slice(*np.searchsorted(times, (start, start + BLINK_SECONDS)))
-        closure[during] = np.maximum(closure[during], blink_depth(rng) * blink_closure(times[during] - start))
+        closure[during] = np.maximum(closure[during], blink_closure(times[during] - start))
         due = next_blink(start, rng)
     return closure
 
@@ -90,11 +90,6 @@ def first_blink(rng: np.random.Generator) -> float:
 def next_blink(start: float, rng: np.random.Generator) -> float:
     """Time of the blink after the one at ``start``."""
     return start + 0.6 + float(rng.gamma(2.2, 1.25))
-
-
-def blink_depth(rng: np.random.Generator) -> float:
-    """Closing of the lids by a blink."""
-    return float(rng.uniform(0.92, 1.0))
 
 
 def blink_closure(t: Reals) -> Floats:
@@ -249,17 +244,15 @@ class BlinkStream:
     def __init__(self, rng: np.random.Generator):
         self.rng = rng
         self.start = first_blink(rng)
-        self.depth = blink_depth(rng)
 
     def at(self, *times: float) -> Floats:
         """Lid closure (T,) in [0, 1]."""
-        starts, depths = np.zeros(len(times)), np.zeros(len(times), np.float32)
+        starts = np.zeros(len(times))
         for frame, time in enumerate(times):
             while time >= self.start + BLINK_SECONDS:
                 self.start = next_blink(self.start, self.rng)
-                self.depth = blink_depth(self.rng)
-            starts[frame], depths[frame] = self.start, self.depth
-        return depths * blink_closure(np.array(times) - starts)
+            starts[frame] = self.start
+        return blink_closure(np.array(times) - starts)
 
 
 class GazeStream:

@@ -22,7 +22,7 @@ def gaze(generator: np.random.Generator) -> NDArray[np.float32]:
 def test_blinks_close_fully_open_again_and_come_at_a_human_rate() -> None:
     closure = idle_motion.blinks(np.arange(0, 120, 1 / 120), rng())
     assert closure.min() == 0.0
-    assert 0.9 < closure.max() <= 1.0
+    assert closure.max() == 1.0
     starts = np.count_nonzero((closure[1:] > 0.5) & (closure[:-1] <= 0.5))
     assert 8 <= starts / 2 <= 30  # a minute
     assert np.mean(closure > 0.1) < 0.15
@@ -43,7 +43,7 @@ def test_eyes_are_open_at_the_end(fps: int) -> None:
         closure = idle_motion.blinks(times, rng(seed), times < times[-1] - 0.1)
         assert closure[0] == 0.0
         assert closure[-1] < 0.01
-        assert closure.max() > 0.8
+        assert closure.max() > 0.98, "a blink closes the eye wholly, whichever frames show it"
 
 
 def test_gaze_fixates_and_stays_near_the_viewer() -> None:

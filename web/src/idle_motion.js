@@ -26,7 +26,6 @@ function blinkClosure(t, { blink_close: close, blink_hold: hold, blink_open: ope
 
 const firstBlink = (rng) => rng.uniform(0.8, 2.2);
 const nextBlink = (start, rng) => start + 0.6 + rng.gamma(2.2, 1.25);
-const blinkDepth = (rng) => rng.uniform(0.92, 1);
 
 /**
  * Lid closure (T): a blink due shortly before a pause waits for it, or for a shift of the gaze; the last one is over at the end.
@@ -45,9 +44,8 @@ export function blinks(times, rng, speech, shifts, idle) {
   for (let due = firstBlink(rng); due < duration; ) {
     const pause = pauses.find((time) => time > due - 0.1);
     const start = Math.min(pause < due + 0.8 ? pause : due, duration - blinkSeconds(idle));
-    const depth = blinkDepth(rng);
     const end = placeIn(times, start + blinkSeconds(idle));
-    for (let i = placeIn(times, start); i < end; i++) closure[i] = Math.max(closure[i], depth * blinkClosure(times[i] - start, idle));
+    for (let i = placeIn(times, start); i < end; i++) closure[i] = Math.max(closure[i], blinkClosure(times[i] - start, idle));
     due = nextBlink(start, rng);
   }
   return closure;
@@ -205,16 +203,12 @@ export class BlinkStream {
     this.rng = rng;
     this.idle = idle;
     this.start = firstBlink(rng);
-    this.depth = blinkDepth(rng);
   }
 
   /** Lid closure in [0, 1]. */
   at(time) {
-    while (time >= this.start + blinkSeconds(this.idle)) {
-      this.start = nextBlink(this.start, this.rng);
-      this.depth = blinkDepth(this.rng);
-    }
-    return this.depth * blinkClosure(time - this.start, this.idle);
+    while (time >= this.start + blinkSeconds(this.idle)) this.start = nextBlink(this.start, this.rng);
+    return blinkClosure(time - this.start, this.idle);
   }
 }
 

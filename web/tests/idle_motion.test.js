@@ -57,7 +57,7 @@ test("eyes are open at the end, though speech ends in a pause", () => {
     const speech = Uint8Array.from(times, (time) => Number(time < times.at(-1) - 0.1));
     const closure = blinks(times, new Random(seed, 0), speech, [], constants.idle);
     assert.ok(closure.at(-1) < 0.01);
-    assert.ok(Math.max(...closure) > 0.8);
+    assert.ok(Math.max(...closure) > 0.98);
   }
 });
 
