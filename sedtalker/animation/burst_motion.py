@@ -56,8 +56,10 @@ GIVES_WAY = {
 """Shapes of an emotion that do not go with a burst."""
 LEFT_OF_IT = 0.2
 """Share of them that stays."""
-HEAD = {"laugh": (-4.0, 1.2), "cry": (5.0, 0.8), "sigh": (3.0, 0.0)}
-"""Degrees of pitch, down positive: held, and with each pulse."""
+HEAD = {"laugh": (-4.0, 2.0), "cry": (5.0, 1.1), "sigh": (3.0, 0.0)}
+"""Degrees of pitch, down positive: held, and with each pulse, which ``NOD_SMOOTH`` halves in a laugh."""
+NOD_SMOOTH, NOD_FRAMES = 0.04, 9
+"""How pulses are smoothed that a head, which is heavy, follows: deviation in seconds, and the frames of streams."""
 KEPT_LEVELS, KEPT_FRAMES = round(PULSE_WINDOW * FRAME_CLOCK.rate), round(5.0 * FRAME_CLOCK.rate)
 """Frames of a stream over which the mean level is taken, and that are kept: longer than a hop and what gains hold."""
 LIFTED, DRAWN = -2.0, 0.12
@@ -126,6 +128,9 @@ def _show(made: dict[str, Floats], near: slice, kind: str, shown: Floats, pulse:
 def burst_nods(times: Reals, bursts: tuple[Burst, ...], pulse: Floats) -> Floats:
     """(T, 3) degrees of the head, pitch (down positive), yaw and roll."""
     turns = np.zeros((len(times), 3), np.float32)
+    if len(times) < 2 or not bursts:
+        return turns
+    pulse = scipy.ndimage.gaussian_filter1d(pulse, NOD_SMOOTH / (times[1] - times[0]), mode="nearest")
     for burst in bursts:
         if burst.kind in HEAD:
             held, nod = HEAD[burst.kind]
@@ -187,10 +192,11 @@ class BurstStream:
         """Pitch (T,) of the head, degrees, down positive."""
         if not len(self.times) or not len(times):
             return np.zeros(len(times), np.float32)
-        pulse = np.interp(times, self.times, self.pulse)
+        weights = np.hanning(NOD_FRAMES + 2)
+        pulse = np.interp(times, self.times, np.convolve(self.pulse, weights / weights.sum())[: len(self.times)])
         held = (HEAD[kind][0] + HEAD[kind][1] * pulse for kind in SHOWN_KINDS)
         turns = (amount * pitch for amount, pitch in zip(self._at(times), held, strict=True))
         return np.asarray(sum(turns), np.float32)
 
     def _at(self, times: Reals) -> list[Floats]:
-        return [np.interp(times, self.times, curve).astype(np.float32) for curve in self.shown.T]
+        return [rise_and_fall(np.interp(times, self.times, curve), np.zeros(1)) for curve in self.shown.T]

@@ -161,8 +161,8 @@ def _bursts() -> Section:
     read = {"context": config.context, "width": config.hidden + len(PROSODY_CHANNELS), "kinds": config.kinds}
     names = "STRIDE", "CHUNK", "SMOOTHED", "THRESHOLD", "STREAMED_THRESHOLD", "SHORTEST", "BRIDGED", "NAMED", "VOICE"
     shown = "BEGINS", "RISE", "FALL", "BREATH", "PULSE_WINDOW", "PULSE_SMOOTH", "PULSE_SIZE", "HELD", "PULSED"
-    more = "GIVES_WAY", "LEFT_OF_IT", "HEAD", "KEPT_LEVELS", "KEPT_FRAMES", "LIFTED", "DRAWN"
-    return read | _named(burst_detector, *names, "SHOWN_KINDS") | _named(burst_motion, *shown, *more)
+    more = "GIVES_WAY", "LEFT_OF_IT", "NOD_SMOOTH", "NOD_FRAMES", "KEPT_LEVELS", "KEPT_FRAMES", "LIFTED", "DRAWN"
+    return read | _named(burst_detector, *names, "SHOWN_KINDS") | _named(burst_motion, "HEAD", *shown, *more)
 
 
 def _voice_presence() -> Section:

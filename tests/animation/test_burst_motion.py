@@ -196,6 +196,17 @@ def test_a_laugh_of_a_stream_rises_and_is_gone_after_it_however_it_is_cut() -> N
         np.testing.assert_allclose(streamed(BurstStream(), laughs, levels, step)[:, :52], made[:, :52], atol=1e-6)
 
 
+def test_a_laughing_head_changes_its_speed_smoothly_in_recordings_and_streams() -> None:
+    """Its pitch had kinks: 54 degrees a second more or less from one frame to the next."""
+    own = FRAME_CLOCK.times(300)
+    laughs = ((own > 2.0) & (own < 4.0)).astype(np.float32)
+    levels = np.where(laughs, 2.0 * np.sign(np.sin(2 * np.pi * 4.5 * own)), -3.0).astype(np.float32)
+    recorded = burst_nods(TIMES, (Burst(2.0, 4.0, "laugh", 1.0),), pulses(features(levels), TIMES))[:, 0]
+    for pitch, fps in ((recorded, 60), (streamed(BurstStream(), laughs, levels, 5)[:, -1], 50)):
+        assert np.ptp(pitch) > 3.5
+        assert np.abs(np.diff(pitch, 2)).max() * fps < 15.0
+
+
 def test_without_bursts_a_streams_face_stays_as_it_is() -> None:
     stream, face = BurstStream(), np.full((4, 52), 0.3, np.float32)
     streamed(stream, np.zeros(50, np.float32), np.zeros(50, np.float32), 5)

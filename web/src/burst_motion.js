@@ -33,6 +33,7 @@ export function showBursts(weights, times, bursts, { prosody, own }, constants) 
   const shown = bursts.filter(({ kind }) => kind in c.held);
   if (!shown.length) return pitch;
   const pulse = pulses(prosody, own, times, constants);
+  const swing = times.length > 1 ? gaussian(pulse, c.nod_smooth / (times[1] - times[0]), { mode: "nearest" }) : pulse;
   const jaw = arkit.names.indexOf("jawOpen");
   for (const { start, end, kind } of shown) {
     const near = [placeIn(times, start - Math.max(c.begins, c.breath)), placeIn(times, end + c.fall)];
@@ -43,7 +44,7 @@ export function showBursts(weights, times, bursts, { prosody, own }, constants) 
       const breath = kind === "sigh" ? Math.sin(Math.PI * place) ** 2 : 0;
       showKind(frame, kind, amount, pulse[i], constants);
       frame[jaw] = Math.max(frame[jaw], c.drawn * breath);
-      pitch[i] += amount * (c.head[kind][0] + c.head[kind][1] * pulse[i]) + c.lifted * breath;
+      pitch[i] += amount * (c.head[kind][0] + c.head[kind][1] * swing[i]) + c.lifted * breath;
     }
   }
   for (let at = 0; at < weights.length; at++) weights[at] = clip(weights[at], 0, 1);
@@ -58,6 +59,15 @@ function showKind(frame, kind, amount, pulse, { bursts: c, arkit }) {
     const k = arkit.names.indexOf(name);
     frame[k] = Math.max(frame[k], amount * ((held[name] ?? 0) + (pulsed[name] ?? 0) * pulse));
   }
+}
+
+/** Pulses (T) as a heavy head follows them in a stream: the last of each row (T, width), smoothed over so many frames. */
+function swings(values, width, frames) {
+  const weights = Float64Array.from({ length: frames }, (_, k) => Math.sin((Math.PI * (k + 1)) / (frames + 1)) ** 2);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return Float64Array.from({ length: values.length / width }, (_, i) =>
+    weights.reduce((sum, weight, k) => sum + (k > i ? 0 : (weight / total) * values[(i - k + 1) * width - 1]), 0),
+  );
 }
 
 /** Bursts on the face of a stream: they rise when they are known, and pulse with the level of the sound until then. */
@@ -109,13 +119,14 @@ export class BurstStream {
     if (!this.times.length || !at.length) return pitch;
     const width = this.now.length + 1;
     const rows = resampleRows(this.rows.values, width, this.times, at);
+    const swing = interpolate(at, this.times, swings(this.rows.values, width, c.nod_frames));
     for (let i = 0; i < at.length; i++) {
       const frame = weights.subarray(i * arkit.names.length, (i + 1) * arkit.names.length);
       const pulse = rows[i * width + width - 1];
       c.shown_kinds.forEach((kind, k) => {
-        const amount = rows[i * width + k];
+        const amount = riseAndFall(rows[i * width + k], 0);
         if (amount) showKind(frame, kind, amount, pulse, this.constants);
-        pitch[i] += amount * (c.head[kind][0] + c.head[kind][1] * pulse);
+        pitch[i] += amount * (c.head[kind][0] + c.head[kind][1] * swing[i]);
       });
     }
     return pitch;
