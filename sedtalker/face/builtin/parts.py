@@ -145,11 +145,11 @@ def gaze_axis(shape: str | None = None) -> Doubles:
 COLUMNS = 48
 """Vertices round the collar."""
 PROFILE = (  # radius factor, height at the front, at the side, at the back
-    (0.97, -12.6, -11.8, -10.2), (1.08, -11.7, -10.9, -9.2), (1.18, -11.9, -11.1, -9.4), (1.25, -12.7, -12.0, -10.4),
+    (0.25, -13.6, -13.4, -13.0), (1.08, -11.7, -10.9, -9.2), (1.18, -11.9, -11.1, -9.4), (1.25, -12.7, -12.0, -10.4),
     (1.42, -13.3, -12.4, -11.4), (1.95, -14.7, -13.5, -13.0), (2.70, -16.8, -15.6, -15.2), (3.15, -19.5, -18.6, -18.6),
 )  # fmt: skip
-"""Rings of the collar from the neck down: radius factor, and centimetres of height at the front, the side and the
-back."""
+"""Rings of the collar from within the neck up and outwards: radius factor, and centimetres of height at the front, the
+side and the back."""
 
 
 def build_collar(rows: int, colour: Colour, neck: float, shift: float) -> Part:
@@ -172,7 +172,7 @@ def build_collar(rows: int, colour: Colour, neck: float, shift: float) -> Part:
         rings.append(np.stack([x, y + shift, z], axis=1))
     vertices = np.concatenate(rings)
     quads = grid_quads(len(PROFILE), COLUMNS, closed=True)
-    shade = np.repeat([0.5, 1.05, 1.1, 0.8, 1.0, 1.0, 1.0, 0.9], COLUMNS)
+    shade = np.repeat([0.2, 1.05, 1.1, 0.8, 1.0, 1.0, 1.0, 0.9], COLUMNS)
     index = np.arange(len(vertices))
     rib = np.where(index // COLUMNS < 4, 1 + 0.07 * (-1.0) ** (index % COLUMNS), 1)
     offsets = np.zeros((rows, len(vertices), 3), np.float32)

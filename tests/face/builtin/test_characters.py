@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import FACES, load_face, random_face
+from sedtalker.face.builtin import FACES, load_face, parts, random_face
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, patch, read_cage
 from sedtalker.face.builtin.characters import Character
 from sedtalker.face.builtin.creases import glue_front
@@ -124,6 +124,14 @@ def test_brows_and_hair_stay_on_the_head(person: Face) -> None:
     skin = cKDTree(person.mesh.vertices[person.regions["skin"]])
     assert MM * skin.query(person.mesh.vertices[person.regions["brows"]])[0].max() < 6.0
     assert MM * skin.query(person.mesh.vertices[person.regions["hair"]])[0].max() < 70.0
+
+
+def test_the_collar_begins_within_the_neck(person: Face) -> None:
+    """From above, the background showed between the neck and the collar."""
+    middle = 1e2 * person.mesh.vertices[person.regions["collar"]][: parts.COLUMNS]
+    skin = 1e2 * person.mesh.vertices[person.regions["skin"]]
+    neck = skin[(skin[:, 1] > -14.0) & (skin[:, 1] < -11.0)] - middle.mean(0)
+    assert np.hypot(*(middle - middle.mean(0))[:, [0, 2]].T).max() < 0.8 * np.hypot(*neck[:, [0, 2]].T).min()
 
 
 def test_hair_and_scalp_move_with_the_skull_alone(person: Face) -> None:
