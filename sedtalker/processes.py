@@ -12,10 +12,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,33 @@ def left_to_the_trainer(worker: int) -> None:
     """Signals to all processes of a training end the one that trains, which ends the others."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def signals_kept() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C or SIGTERM of a block wait: what is given says whether one came.
+
+    The second one ends the program as usual; under ``torchrun``, which passes each on once more, it does nothing.
+    """
+    came = list[int]()
+
+    def keep(number: int, frame: FrameType | None) -> None:
+        if came and "TORCHELASTIC_RUN_ID" not in os.environ:
+            raise KeyboardInterrupt
+        if not came:
+            with suppress(RuntimeError):  # it came while another line was printed
+                log.info("ends after this step; once more: at once")
+        came.append(number)
+
+    here = threading.current_thread() is threading.main_thread()
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is signal.default_int_handler and here]
+    for number in numbers:
+        signal.signal(number, keep)
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.default_int_handler)
 
 
 # --- Locks.

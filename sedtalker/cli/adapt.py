@@ -7,6 +7,8 @@ from a few labelled ones or from none. ``sedtalker style`` fits the talking styl
 from __future__ import annotations
 
 import logging
+import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -188,10 +190,13 @@ def train(
     The run's folder is trainer.run_dir, by default runs/EXPERIMENT/DATE-TIME. The same command with the same folder
     continues an interrupted run. debug=fast makes two steps on little data, to see that everything works.
     """
+    from sedtalker.processes import is_main_process
+
+    if not is_main_process():
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # before torch is there
     with extra("train"):
         import hydra  # noqa: F401
         import lightning_fabric  # noqa: F401
-    from sedtalker.processes import is_main_process
     from sedtalker.training.run import as_markdown, compose, sweep
     from sedtalker.training.run import train as run
 
@@ -214,9 +219,11 @@ def train(
 
 @contextmanager
 def _one_voice(is_first: bool) -> Iterator[None]:
-    """Let processes that train beside the first one say only what is wrong."""
+    """Let processes that train beside the first one say only what is wrong; lines of torch and Fabric need no echo."""
     if not is_first:
-        logging.getLogger("sedtalker").setLevel(logging.WARNING)
+        for name in ("sedtalker", "lightning_fabric"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        warnings.simplefilter("ignore")
     try:
         yield
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from multiprocessing import get_all_start_methods
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from sedtalker.errors import InputError, written
-from sedtalker.processes import is_main_process, left_to_the_trainer, wait_for_lock
+from sedtalker.processes import is_main_process, left_to_the_trainer, signals_kept, wait_for_lock
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file, write_text
 from sedtalker.training.task import CONFIG, Batch, Task, TrainerConfig, changed_settings, learning_rate, make_optimizer
@@ -332,7 +332,8 @@ class _Run:
     def export(self) -> None:
         """Write ``export/`` from the best weights; the optimiser's memory is let go, training is over."""
         self.optimizer.optimizer.state.clear()
-        if self.is_main_process:
+        if self.log is not None:
+            self.log.close()
             best = self.shown
             stored = torch.load(self.folder / BEST, map_location=self.fabric.device, weights_only=True, mmap=True)
             best.load_state_dict(stored)
@@ -362,18 +363,25 @@ def fit(
             if config.threads:
                 torch.set_num_threads(config.threads)
             with _flushed_denormals(), _one_line_of_the_disk():
-                return _fit(task, config, hook, settings, found)
+                run = _Run(task, config, settings, found)
+                with signals_kept() as interrupted:
+                    _train(run, hook, interrupted)
+                run.export()
         except KeyboardInterrupt:
             step = (stored_state(config, None)[0] or {"step": 0})["step"]
             logger.info("the same command goes on from step %d of %d", step, config.steps)
             raise
+    metrics = dict(run.metrics)
+    del run  # the model first: were the group's last owner in it, the group would wait for threads that wait for Python
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()  # a process that ends first would abort the others
+    return metrics
 
 
-def _fit(
-    task: Task, config: TrainerConfig, hook: Hook, settings: Mapping[str, Any] | None, found: StoredState
-) -> dict[str, float]:
-    run = _Run(task, config, settings, found)
-    saved, started, first = time.monotonic(), time.monotonic(), run.step
+def _train(run: _Run, hook: Hook, interrupted: Callable[[], bool]) -> None:
+    """Make the steps that are left; at an interruption, that of the first process, save the last one that is whole."""
+    task, config, first = run.task, run.config, run.step
+    saved = started = time.monotonic()
     stream = batches(task, config, run.fabric.global_rank, first)
     while run.step < config.steps and not run.stopped:
         # One step: its micro-batches, the optimiser, the average of the weights.
@@ -389,19 +397,14 @@ def _fit(
             _log_losses(run, config, losses, pace)
         if run.step % config.validate_every == 0 or last:
             run.validate()
-        due = run.fabric.broadcast(time.monotonic() - saved > 60 * config.minutes_between_checkpoints)
-        if due or last or run.stopped:
+        late = time.monotonic() - saved > 60 * config.minutes_between_checkpoints
+        ends, due = run.fabric.broadcast((interrupted(), late))
+        if due or ends or last or run.stopped:
             run.save()
             saved = time.monotonic()
+        if ends:
+            raise KeyboardInterrupt
     stream.close()  # ends the workers
-    if run.log is not None:
-        run.log.close()
-    run.export()
-    metrics = dict(run.metrics)
-    del run  # the model first: were the group's last owner in it, the group would wait for threads that wait for Python
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()  # a process that ends first would abort the others
-    return metrics
 
 
 def _log_losses(run: _Run, config: TrainerConfig, losses: dict[str, Tensor], pace: float) -> None:

@@ -349,6 +349,42 @@ def test_where_an_interrupted_run_goes_on_is_said(tmp_path: Path, caplog: pytest
         assert caplog.messages[-1] == f"the same command goes on from step {step} of 9"
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_waits_for_its_step_and_saves_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    class Interrupted(Sum):
+        seen, signals = 0, 1
+
+        def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+            self.seen += 1
+            for _ in range(self.signals if self.seen == 3 else 0):
+                signal.raise_signal(number)
+            return super().losses(model, batch)
+
+    whole = TrainerConfig(steps=9, run_dir=str(tmp_path / "whole"), validate_every=3, accelerator="cpu")
+    broken = TrainerConfig(**{**vars(whole), "run_dir": str(tmp_path / "broken")})
+    caplog.set_level("INFO")
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fit(Interrupted(), broken)
+        assert caplog.messages[-1] == "the same command goes on from step 3 of 9"
+        twice = Interrupted()
+        twice.signals = 2
+        with pytest.raises(KeyboardInterrupt):
+            fit(twice, broken)
+        assert caplog.messages[-1] == "the same command goes on from step 3 of 9"  # at once, in the sixth step
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+    fit(Sum(), broken)
+    fit(Sum(), whole)
+    first, second = weights(tmp_path / "whole"), weights(tmp_path / "broken")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert read_log(tmp_path / "whole") == read_log(tmp_path / "broken")
+
+
 def test_a_disk_that_is_full_when_pictures_are_drawn_is_named(tmp_path: Path) -> None:
     class Pictured(Sum):
         def show(self, model: nn.Module, writer: object, step: int) -> None:

@@ -196,6 +196,8 @@ def test_two_processes_train_as_one_with_twice_the_batch(miniature_emovoca: Path
     assert len(curves[1]) == 15
     assert np.abs(np.array(curves[0]) - np.array(curves[1])).max() < 1e-5
     assert json.loads(done.stdout)["mve_mm"] > 0
+    lines = [line for line in done.stderr.splitlines() if line.strip("- ")]
+    assert sorted(set(lines)) == sorted(lines)  # each said once
 
 
 @pytest.mark.parametrize(
