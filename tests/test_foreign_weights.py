@@ -52,6 +52,7 @@ def here(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     convert_here(str(path), str(path.with_suffix(".safetensors")))
 
 
+@pytest.mark.slow
 @LAYOUTS
 def test_tensors_are_those_that_torch_reads(archive: bool, tmp_path: Path) -> None:
     made = network()

@@ -114,6 +114,7 @@ def test_what_the_check_finds(source: str, what: list[str]) -> None:
     assert list(found(ast.parse(source))) == what
 
 
+@pytest.mark.slow
 def test_what_some_systems_lack_is_used_behind_a_check() -> None:
     wrong = {str(path.relative_to(PACKAGE)): list(found(tree(path))) for path in FILES}
     assert {name: what for name, what in wrong.items() if what} == {}
@@ -181,6 +182,7 @@ def test_an_emotion_track_elsewhere(folder: Path) -> None:
     assert heading == ["start", "end", "emotion", "intensity", "confidence"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("also", [(), ("--no-video",)], ids=["video", "files"])
 def test_an_animation_elsewhere(folder: Path, also: tuple[str, ...]) -> None:
     given = ("--emotion", "humeur.csv", "-o", "sortie 出力", "--force", *also)
@@ -193,6 +195,7 @@ def test_an_animation_elsewhere(folder: Path, also: tuple[str, ...]) -> None:
         assert np.isfinite(held["coefficients"]).all()
 
 
+@pytest.mark.slow
 def test_exports_of_the_whole_head_elsewhere(folder: Path) -> None:
     assert run(folder, "face", "export", "amara", "-o", "tête.obj").returncode == 0
     done = run(folder, "animate", "ma voix 声.wav", "--mesh", "tête.obj", "--no-video", "-o", "ma tête")

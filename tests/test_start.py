@@ -84,6 +84,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_diarize_and_animate_import_what_they_need(clip: Path, tmp_path: Path) -> None:
     """Animated twice: the first run builds the face and keeps it, the second does not even import what builds it."""
     first = CliRunner().invoke(app, ["animate", str(clip), "--no-video", "-o", str(tmp_path / "first"), "-q"])
@@ -116,6 +117,7 @@ def test_the_animator_is_imported_without_the_parts_of_scipy_that_it_uses_later(
     assert not found & {"scipy.ndimage", "scipy.sparse", "scipy.spatial", "scipy.fft", "torch", "onnxruntime"}
 
 
+@pytest.mark.slow
 def test_graphs_are_copied_without_torch(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     (found,) = imported(tmp_path, ["models", "export", "--onnx", "models", "--frames", "4"])
@@ -147,6 +149,7 @@ for call in (Diarizer.from_pretrained().adapt, lambda sounds: Animator.from_pret
 """Runs commands one after another as without torch and OpenUSD, then calls of Python; prints what they say."""
 
 
+@pytest.mark.slow
 def test_what_needs_an_extra_names_it_before_any_work_where_it_is_not_installed(clip: Path, tmp_path: Path) -> None:
     """These ended with "a fault of sedtalker (…)", with an extra that is not enough, or after the audio was read."""
     (tmp_path / "head.usdc").touch()

@@ -154,6 +154,7 @@ def refused(write: Write, folder: Path, reason: str) -> None:
     assert names(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of TensorBoard's own thread
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_full_disk(name: str, full: Path) -> None:
@@ -167,11 +168,13 @@ def test_a_full_disk(name: str, full: Path) -> None:
     refused(WRITERS[name], full, "No space left on device|is the disk full")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_read_only_disk(name: str, read_only: Path) -> None:
     refused(WRITERS[name], read_only, "Read-only file system")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(WRITERS) - {"log of a batch", "log of a training"}))
 def test_files_may_not_be_that_large(name: str, tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")

@@ -102,6 +102,7 @@ def test_speech_opens_an_emotional_mouth_further_and_the_emotion_stays():
     np.testing.assert_allclose(wider[:, others], plain[:, others], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_streams_mouth_comes_to_open_as_that_of_the_recording():
     mouth = talk(3000, 0.25)
     motion, neutral = mouth @ TALKING_SIDES, np.zeros((3000, 7), np.float32)

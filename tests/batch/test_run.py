@@ -104,6 +104,7 @@ def test_shards_share_the_work(clips: Path, tmp_path: Path) -> None:
     assert (again.done, again.kept) == (0, 5)
 
 
+@pytest.mark.slow
 def test_two_batches_at_once_are_refused(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "WAIT", 0.0)
     for path in clips.rglob("*.wav"):

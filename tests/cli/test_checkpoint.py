@@ -38,6 +38,7 @@ def test_foreign_weights_become_safetensors(tmp_path: Path) -> None:
     assert (again.exit_code, "--force" in again.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": {"a": torch.ones(1)}, "extra": Runs()}, "bad.pth")
@@ -48,6 +49,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: pyte
     assert not Path("out.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_converted_weights_have_to_fit_the_folder_they_are_like(tmp_path: Path) -> None:
     decoder = builtin_checkpoint("decoder")
     state = {name: value + 1 for name, value in load_file(decoder / "model.safetensors").items()}

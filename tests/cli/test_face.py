@@ -41,6 +41,7 @@ def test_show_draws_one_picture_of_given_shapes(tmp_path: Path) -> None:
     assert np.abs(pictures[0] - pictures[1]).max() > 50
 
 
+@pytest.mark.slow
 def test_show_draws_a_sheet_under_another_light(tmp_path: Path) -> None:
     for light in ("studio", "dramatic"):
         assert run("show", "builtin", "-o", tmp_path / f"{light}.png", "--size", 64, "--light", light).exit_code == 0

@@ -93,6 +93,7 @@ def test_a_cube_is_no_face(tmp_path: Path) -> None:
     assert not (tmp_path / "cube.sedface").exists()
 
 
+@pytest.mark.slow
 def test_a_head_is_registered_judged_and_kept(tmp_path: Path) -> None:
     kept, sheet = tmp_path / "head.sedface", tmp_path / "sheet.png"
     page = tmp_path / "report.html"

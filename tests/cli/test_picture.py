@@ -127,6 +127,7 @@ def test_bad_values_are_one_line_before_any_work(file: Path, words: tuple[str, s
     assert [p.name for p in file.parent.iterdir()] == ["clip.npz"]
 
 
+@pytest.mark.slow
 def test_animate_names_the_video_by_its_format(tmp_path: Path) -> None:
     sound = tmp_path / "hello.wav"
     import soundfile

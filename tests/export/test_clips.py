@@ -49,6 +49,7 @@ def at_frames(curve: dict[str, Any], animation: Animation) -> np.ndarray:
     return np.interp(np.arange(len(animation)) / animation.fps, times, values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("animation", [moving_cube(12), speaking_face(40)], ids=["cube", "face"])
 def test_unity_has_the_values_of_the_animation(animation: Animation, tmp_path: Path) -> None:
     said = export(animation, tmp_path / "speech.anim", audio=tmp_path / "speech.wav")

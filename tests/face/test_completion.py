@@ -81,6 +81,7 @@ def test_an_entry_is_small_beside_the_face(kept: tuple[Whole, Path]) -> None:
     assert entry.stat().st_size < 0.5 * face.basis.nbytes
 
 
+@pytest.mark.slow
 def test_other_wishes_and_other_shapes_are_fitted_anew(kept: tuple[Whole, Path], bare: Face, source: Face) -> None:
     half = replace(REPORT, eyeballs=(True, False))
     face, report = completed_cached(bare, half, source, "keep", "keep")

@@ -265,6 +265,7 @@ def test_gains_tame_shapes_that_are_too_strong(source: Face) -> None:
     np.testing.assert_array_equal(tamed[:, others], expressive[:, others])
 
 
+@pytest.mark.slow
 def test_what_the_file_lacks_stands_in_the_report(source: Face) -> None:
     lacking = replace(source.mesh, notes=("the texture 'a.png' is not there",))
     _, report = fit(Scene(lacking, (), np.zeros((0, len(lacking.vertices), 3), np.float32)), source, "lacking")

@@ -113,6 +113,7 @@ def test_a_steady_playhead_is_the_clock():
         assert playhead.at(now, 0.0, True) == pytest.approx(now - 5.1, abs=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.floats(-200e-6, 200e-6), st.floats(-0.1, 0.1))
 def test_the_face_stays_in_step_with_a_sound_card_of_another_clock(off: float, latency: float):

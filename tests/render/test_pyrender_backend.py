@@ -46,6 +46,7 @@ def test_both_backends_show_much_the_same_colours() -> None:
     assert np.abs(pictures[0] - pictures[1]).mean() < 20
 
 
+@pytest.mark.slow
 def test_eyeballs_of_few_vertices_have_pupils() -> None:
     head, eye = figure(), ball(8)
     balls = [0.15 * eye.vertices + (side, 0.01, 0.1) for side in (-0.03, 0.03)]
@@ -72,6 +73,7 @@ sys.meta_path.insert(0, NoEgl())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("without", "said"), [(WITHOUT_EGL, "libegl1"), ("sys.modules['pyrender'] = None", "pip install 'sedtalker[gl]'")]
 )

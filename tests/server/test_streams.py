@@ -268,6 +268,7 @@ def test_a_client_that_does_not_read_is_closed_and_memory_is_bounded(models, pcm
             raw.close()
 
 
+@pytest.mark.slow
 def test_streams_at_the_same_time_do_not_meet(server, models, samples):
     """Different sounds and settings, decoded together."""
     hellos = [{**HELLO, "emotion": emotion, "seed": k} for k, emotion in enumerate(("happy:0.7", "sad:0.9", None))]

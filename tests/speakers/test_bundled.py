@@ -40,12 +40,14 @@ def test_two_voices_are_found(talk: tuple[Audio, Turns]) -> None:
     assert errors.false_alarm < 0.05
 
 
+@pytest.mark.slow
 def test_the_same_sound_gives_the_same_turns(talk: tuple[Audio, Turns]) -> None:
     sound, _ = talk
     again = Audio(sound.samples.copy())
     assert find_turns(sound) == find_turns(again)
 
 
+@pytest.mark.slow
 def test_one_voice_is_one_speaker() -> None:
     assert len(find_turns(load_audio(SAMPLE)).speakers) == 1
 

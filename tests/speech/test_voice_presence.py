@@ -76,6 +76,7 @@ def test_speech_after_music_moves_the_mouth_at_once(animator: Animator, speech: 
     assert presence[first:][spoken].mean() > 0.97
 
 
+@pytest.mark.slow
 def test_streams_rest_as_recordings_do(animator: Animator, speech: Audio, tune: Audio) -> None:
     """The jaw of a stream is closed over music, and opens in the speech after it."""
     stream: AnimationStream = animator.open_stream()

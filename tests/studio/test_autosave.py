@@ -99,6 +99,7 @@ def test_where_it_is(monkeypatch, tmp_path):
     assert state_folder() == tmp_path / "sedtalker" / "studio"
 
 
+@pytest.mark.slow
 def test_a_page_edits_and_the_folder_follows(client, studio):
     kept = studio.folder / AUTOSAVE
     client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": "sad"})

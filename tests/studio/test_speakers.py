@@ -252,6 +252,7 @@ def test_everybody_is_exported_and_the_turns(client, session, tmp_path):
     assert client.get(ROOT + only["url"]).content == own[0]
 
 
+@pytest.mark.slow
 def test_channels_come_back_from_a_project(client, session, tmp_path):
     import soundfile
 

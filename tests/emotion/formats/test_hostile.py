@@ -62,6 +62,7 @@ def test_segments_that_cover_everything_many_times_are_refused() -> None:
         densify([Segment(0.0, 1.0, "happy", 0.5, 1.0)], LONGEST_SECONDS + 1)
 
 
+@pytest.mark.slow
 def test_many_segments_of_a_long_recording_take_seconds_at_most() -> None:
     count = MOST_SEGMENTS
     many = [Segment(0.3 * k, 0.3 * k + 0.25, ("happy", "sad")[k % 2], 0.5, 1.0) for k in range(count)]

@@ -86,6 +86,7 @@ def test_the_tip_stays_at_the_ridge_while_the_jaw_opens(face: Face) -> None:
     assert max(np.abs(a - b).max() for a, b in pairwise(places)) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_fitted_mouth_speaks_with_it_too(face: Face) -> None:
     inside = ("teeth_upper", "teeth_lower", "gums", "tongue")
     fitted, *_ = with_mouth(without(load_face("walter"), inside, bag=False), REPORT, face)

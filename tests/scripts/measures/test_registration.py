@@ -133,6 +133,7 @@ def head_shape(name: str) -> int:
     return ARKIT_52.index(name)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_hard_cases_are_there(data_dir: Path) -> None:
     heads = {head.kind: head for head in other_heads(data_dir, 0)}

@@ -11,6 +11,7 @@ from measures.speed import run_measured, write_speech
 from sedtalker.errors import InputError
 
 
+@pytest.mark.slow
 def test_memory_and_time_of_a_process_not_of_its_parent():
     ballast = np.ones(100_000_000)
     spent, peak = run_measured([sys.executable, "-c", "x = bytearray(300_000_000); sum(range(3_000_000))"])

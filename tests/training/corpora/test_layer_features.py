@@ -96,6 +96,7 @@ def test_noisy_and_reverberant_copies_keep_the_clip_inside(copy: int, snr: tuple
         assert {len(m) for m in made} == {len(voice())}
 
 
+@pytest.mark.slow
 def test_each_edit_changes_the_sound_and_keeps_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
     given = voice() + 0.02 * np.random.default_rng(0).standard_normal(16000).astype(np.float32)
     for name, (_, edit) in EDITS.items():

@@ -98,6 +98,7 @@ def test_the_answer_of_a_turn_is_its_tracks_and_even_where_nobody_was_found() ->
     assert np.ptp(_answer(track, 9.0, 10.0)) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [("own", (1, 0, 0)), ("other", (0, 1, 0)), ("both", (1, 1, 0)), ("late", (0, 0, 1)), ("unseen", (0, 0, 0))],

@@ -87,6 +87,7 @@ def test_trains_on_the_layers_of_whisper(
     }
 
 
+@pytest.mark.slow
 def test_trains_on_an_emotion_encoder(rated_voices: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     config = EmotionEncoderConfig(stem_channels=8, width=16, channels=12, dilations=(1, 2))

@@ -136,6 +136,7 @@ def test_blocks_that_are_none(miniature_emovoca: Path, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_another_topology_is_refused(miniature_emovoca: Path, tmp_path: Path) -> None:
     task = VertexDecoderTask(SMALL, miniature_emovoca, tmp_path)
     task.prepare()
