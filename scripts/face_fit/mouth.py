@@ -273,8 +273,8 @@ def tongue_motion(points: Points, place: NDArray[np.float64], jaw: Points) -> di
 
 TOOTH = np.array([0.95, 0.93, 0.88])
 """Teeth, before they yellow towards the root."""
-MOLARS = {True: np.array([0.55, 0.66, 0.70]), False: np.array([0.74, 0.84, 0.86])}
-"""How much darker the last upper and lower teeth are, by channel: no light comes to them past lips and cheeks."""
+MOLARS = np.array([0.54, 0.62, 0.65])
+"""How much darker the last teeth are, by channel: little light comes to them past lips and cheeks."""
 GUM = np.array([0.74, 0.40, 0.40])
 """Gums."""
 TONGUE = np.array([0.76, 0.40, 0.40])
@@ -287,7 +287,7 @@ def paint_teeth(vertices: Points, arch_edge: float, direction: float, front: flo
     colours = TOOTH - root[:, None] * (0.05, 0.08, 0.13)
     first, last = (front - 0.8, front - 3.6) if direction > 0 else (front - 0.3, front - 2.6)
     depth = smoothstep(first, last, vertices[:, 2])
-    return colours * (1 - depth[:, None] * MOLARS[direction > 0]) * (1.0 if direction > 0 else 0.94)
+    return colours * (1 - depth[:, None] * MOLARS) * (1.0 if direction > 0 else 0.94)
 
 
 def paint_soft(vertices: Points, colour: Points, front: float) -> Points:
