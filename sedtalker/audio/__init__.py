@@ -8,8 +8,10 @@ from sedtalker.audio.audio import (
     as_audio,
     find_recording,
     from_samples,
+    leave_out,
     load_audio,
     load_channels,
+    readable,
     resample_frames,
 )
 
@@ -21,7 +23,9 @@ __all__ = [
     "as_audio",
     "find_recording",
     "from_samples",
+    "leave_out",
     "load_audio",
     "load_channels",
+    "readable",
     "resample_frames",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio.decoders import ENDLESS, Channels, check_rate, decoder_of, part_length
 from sedtalker.errors import InputError
+from sedtalker.progress import Item
 from sedtalker.reading import is_file
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,25 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
         note = f"decoding stopped after {audio.duration:.1f} s (the file is damaged or cut short)"
         audio = Audio(audio.samples, audio.rate, (*audio.notes, note))
     return audio
+
+
+def readable(
+    items: Iterable[Item], place: Callable[[Item], Path], longest: float = LONGEST_SECONDS
+) -> Iterator[tuple[Item, Audio]]:
+    """Items and the sounds of the files where each has its place, without those that cannot be read."""
+    for item in items:
+        try:
+            sound = load_audio(place(item), longest)
+        except InputError as error:
+            leave_out(str(error))
+        else:
+            yield item, sound
+
+
+@cache
+def leave_out(reason: str) -> None:
+    """Name, once, a recording that cannot be read."""
+    log.warning("%s (left out)", reason)
 
 
 def _cut_off(path: Path) -> bool:

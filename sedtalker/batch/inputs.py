@@ -32,8 +32,8 @@ MANIFESTS = (".csv", ".jsonl")
 """Endings of manifests."""
 AUDIO, OUTPUT = "audio", "output"
 """Columns that are no options of the recording: the file, and the folder of its results below that of the batch."""
-LABEL, SPEAKER = "label", "speaker"
-"""Columns of a labelled table: what is expressed, and who speaks."""
+FILE, LABEL, SPEAKER = "file", "label", "speaker"
+"""Columns of a labelled table: the file, where there is no ``AUDIO``, what is expressed, and who speaks."""
 MOST_TABLE_BYTES = 256 * 2**20
 """A manifest is not longer than this."""
 
@@ -76,7 +76,7 @@ def find_items(
         output: the folder of the batch; it is not searched, nor are those of earlier batches in a folder or a glob.
         settings: the options of recordings whose row in a manifest does not say otherwise.
         patterns: names that count in folders, such as ``*.wav`` or ``anna/*.flac``; by default ``SOUNDS``.
-        labelled: manifests may have the columns ``LABEL`` and ``SPEAKER``.
+        labelled: manifests may have the columns ``FILE``, ``LABEL`` and ``SPEAKER``.
 
     Raises:
         InputError: a path is missing, or there is no recording.
@@ -207,15 +207,15 @@ def read_manifest(path: Path, settings: BatchSettings, labelled: bool = False) -
 
     Args:
         path: ``.csv`` or ``.jsonl``.
-        labelled: it may have the columns ``LABEL`` and ``SPEAKER``.
+        labelled: it may have the columns ``FILE``, ``LABEL`` and ``SPEAKER``.
 
     Raises:
         InputError: it cannot be read, a column is unknown, a value means nothing, or a recording is missing.
     """
     base = path.parent.absolute()
-    about, known = (LABEL, SPEAKER) if labelled else (), declared(BatchSettings)
+    about, known = (FILE, LABEL, SPEAKER) if labelled else (), declared(BatchSettings)
     for where, cells in read_table(path):
-        audio = cells.get(AUDIO)
+        audio = cells.get(AUDIO) or (cells.get(FILE) if labelled else None)
         if not isinstance(audio, str) or not audio:
             raise InputError(f"{where}: the column '{AUDIO}' names no recording")
         given = {name: value for name, value in cells.items() if name not in (AUDIO, OUTPUT, *about)}

@@ -8,9 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import numpy as np
 import pytest
 import torch
 
+from sedtalker.batch import adaptation
 from sedtalker.batch.adaptation import (
     Report,
     check_labels,
@@ -19,7 +21,7 @@ from sedtalker.batch.adaptation import (
     read_recordings,
     report_adaptation,
 )
-from sedtalker.batch.inputs import Item
+from sedtalker.batch.inputs import Item, find_items
 from sedtalker.batch.settings import BatchSettings
 from sedtalker.emotion.adaptation import SpokenRecording
 from sedtalker.emotion.diarizer import Diarizer
@@ -50,13 +52,49 @@ def test_a_report_judges_each_recording_without_it() -> None:
     assert report_adaptation(network, read, 1.0).recall_after is None
 
 
-def test_what_labels_show_to_be_worse_is_refused() -> None:
+def test_what_labels_show_to_be_worse_is_refused_and_what_few_show_is_noted(caplog: pytest.LogCaptureFixture) -> None:
     report = Report((30, 30), {}, {}, 30, 0.52, 0.47)
     with pytest.raises(InputError, match=r"30 labelled recordings falls from 0\.52 to 0\.47"):
         check_report(report)
-    check_report(replace(report, labelled=19))
     check_report(replace(report, recall_after=0.51))
     check_report(replace(report, labelled=0, recall_before=None, recall_after=None))
+    assert not caplog.messages
+    for lost, won in ((0, 0), (2, 0), (4, 0), (6, 1)):
+        caplog.clear()
+        check_report(replace(report, labelled=19, lost=lost, won=won))
+        (line,) = caplog.messages
+        assert line.startswith("the recall of 19 labelled recordings falls from 0.52 to 0.47")
+    for lost, won in ((5, 0), (7, 1)):  # one of 32 coins, and nine of 256
+        with pytest.raises(InputError, match="19 labelled recordings falls"):
+            check_report(replace(report, labelled=19, lost=lost, won=won))
+
+
+@pytest.mark.parametrize("speakers", [(None,) * 5, ("a", "a", "b", "b", "b")])
+def test_a_recording_counts_as_lost_where_others_with_its_label_were_learned(
+    monkeypatch: pytest.MonkeyPatch, speakers: tuple[str | None, ...]
+) -> None:
+    network = DiarizerNetwork(DiarizerConfig(hidden_channels=4, windows=(0.5, 2.0), width=16, members=2)).eval()
+    labels = (
+        ("happy", "happy", "sad", "sad", "angry") if speakers[0] is None else ("happy", "sad", "happy", "sad", "sad")
+    )
+    rows = (torch.zeros(1, functional_count(network.config)),)
+    read = [SpokenRecording(rows, label, speaker) for label, speaker in zip(labels, speakers, strict=True)]
+    right = np.array([network.config.labels.index(label) for label in labels])
+    wrong = np.zeros(5, np.int64)
+    given = iter((np.where([1, 1, 0, 0, 1], right, wrong), np.where([0, 0, 1, 0, 0], right, wrong)))
+    monkeypatch.setattr(adaptation, "answers", lambda networks, recordings: next(given))
+    report = report_adaptation(network, read, 0.0)
+    assert (report.lost, report.won) == ((2, 1) if speakers[0] is None else (3, 1))
+
+
+def test_a_table_of_recordings_may_name_them_as_a_table_of_labels_does(tmp_path: Path) -> None:
+    cut_sample(tmp_path / "a.wav", 0.0, 1.0)
+    for column in ("file", "audio"):
+        (tmp_path / "t.csv").write_text(f"{column},label\na.wav,sad\n")
+        (item,) = find_items([tmp_path / "t.csv"], tmp_path / "out", BatchSettings(), labelled=True)
+        assert (item.audio, item.label) == (tmp_path / "a.wav", "sad")
+        labelled = labelled_items([Item(tmp_path / "a.wav", "a", BatchSettings())], tmp_path / "t.csv")
+        assert labelled[0].label == "sad"
 
 
 @pytest.mark.parametrize("name", ["\0", "a" * 5000, "../x.wav", "", "/", "a.wav/..", "['a.wav']"])

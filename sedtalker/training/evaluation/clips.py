@@ -7,16 +7,16 @@ Scored every 20 ms without collar.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Reals
-from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, load_audio
+from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, leave_out, load_audio
+from sedtalker.audio import readable as readable_files
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, speech_log_posterior
 from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.shown import Scale, attenuation, visible
@@ -42,23 +42,10 @@ RECORDINGS = 150
 Frames = Callable[[Audio], FrameEmotions]
 """A recording to what the diarizer says of its frames."""
 
-log = logging.getLogger(__name__)
-
 
 def readable(clips: Iterable[Clip]) -> Iterator[tuple[Clip, Audio]]:
-    """Clips and their sounds, without those that cannot be read, of which each is named once."""
-    for clip in clips:
-        try:
-            sound = load_audio(clip.path)
-        except InputError as error:
-            _leave_out(str(error))
-        else:
-            yield clip, sound
-
-
-@cache
-def _leave_out(reason: str) -> None:
-    log.warning("%s (left out)", reason)
+    """Clips and their sounds, without those that cannot be read."""
+    return readable_files(clips, lambda clip: clip.path)
 
 
 # --- Single clips.
@@ -132,7 +119,7 @@ def joined_test_recordings(
         try:
             made = joined_recording(corpora, shares, split, np.random.default_rng((7, number)))
         except InputError as error:
-            _leave_out(str(error))
+            leave_out(str(error))
         else:
             yield made
 

@@ -301,9 +301,8 @@ def index_corpora(data: Path) -> dict[str, Indexed]:
         InputError: nothing is left.
     """
     refused = list[str]()
-    readable = {name: corpus for name, corpus in corpora().items() if corpus.read is not None}
     indexed = {}
-    for corpus in readable.values():
+    for corpus in filter(lambda corpus: corpus.read, corpora().values()):
         for name in (corpus.name, *corpus.aliases):
             folder = data / "audio" / name
             if folder.is_dir() and any(folder.iterdir()):
@@ -312,7 +311,7 @@ def index_corpora(data: Path) -> dict[str, Indexed]:
                 except InputError as error:
                     refused.append(str(error))
     if not indexed:
-        none = f"{data}/audio: no folder named as one of {', '.join(readable)} with anything in it"
+        none = f"{data}/audio: no corpus in it; docs/data.md and sedtalker data list NAME say how folders are named"
         raise InputError(refused[0] if refused else none)
     for why in refused:
         logger.warning("%s (left out)", why)
