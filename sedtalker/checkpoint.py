@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -160,24 +161,30 @@ def read_checkpoint(folder: Path, kind: Kind, schema: type[Schema]) -> tuple[Sch
 
 def _read_weights(file: Path) -> dict[str, Any]:
     """The tensors of a checkpoint as they are stored."""
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
+    with _whole(file):
         return load_file(str(file))
-    except (OSError, SafetensorError):
-        raise InputError(f"{file.parent}: {file.name} is missing or damaged") from None
 
 
 def read_arrays(folder: Path, *names: str) -> list[Floats]:
     """Some weights of a checkpoint as arrays, without torch."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
+
+    file = folder / "model.safetensors"
+    with _whole(file), safe_open(file, "np") as stored:
+        return [stored.get_tensor(name).astype(np.float32) for name in names]
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[None]:
+    """Say it where a file of weights cannot be read."""
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(folder / "model.safetensors", "np") as file:
-            return [file.get_tensor(name).astype(np.float32) for name in names]
+        yield
     except (OSError, SafetensorError):
-        raise InputError(f"{folder}: model.safetensors is missing or damaged") from None
+        raise InputError(f"{file.parent}: {file.name} is missing or damaged") from None
 
 
 def restored(make: Callable[[], Network], state: Mapping[str, Any], folder: Path) -> Network:
@@ -272,8 +279,11 @@ def convert_weights(source: Path, target: Path, like: Path | None = None) -> dic
 
 
 def _shapes(file: Path) -> dict[str, list[int]]:
-    """Shapes of the tensors in a file of weights."""
-    return {name: list(value.shape) for name, value in _read_weights(file).items()}
+    """Shapes of the tensors in a file of weights, which are not read."""
+    from safetensors import safe_open
+
+    with _whole(file), safe_open(file, "np") as stored:
+        return {name: stored.get_slice(name).get_shape() for name in stored.keys()}  # noqa: SIM118
 
 
 def export_run(run: Path, folder: Path) -> None:

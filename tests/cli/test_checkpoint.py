@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -28,11 +29,14 @@ class Runs:
         return (os.system, ("touch ran",))
 
 
-def test_foreign_weights_become_safetensors(tmp_path: Path) -> None:
-    weights = {"module.a.weight": torch.arange(6.0).reshape(2, 3), "module.b": torch.ones(4)}
+def test_foreign_weights_become_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = {"module.a.weight": torch.arange(6.0).reshape(2, 3), "module.b": torch.ones(4).bfloat16()}
+    weights["module.c"] = torch.tensor(2)
     torch.save({"epoch": 3, "state_dict": weights}, tmp_path / "old.pth")
-    result = run("convert", tmp_path / "old.pth", tmp_path / "new.safetensors", "--json")
-    assert json.loads(result.stdout) == {"a.weight": [2, 3], "b": [4]}
+    with monkeypatch.context() as only_shapes:
+        only_shapes.setattr(safetensors.torch, "load_file", None)
+        result = run("convert", tmp_path / "old.pth", tmp_path / "new.safetensors", "--json")
+    assert json.loads(result.stdout) == {"a.weight": [2, 3], "b": [4], "c": []}
     assert torch.equal(load_file(tmp_path / "new.safetensors")["a.weight"], weights["module.a.weight"])
     again = run("convert", tmp_path / "old.pth", tmp_path / "new.safetensors")
     assert (again.exit_code, "--force" in again.stderr) == (2, True)

@@ -63,6 +63,7 @@ def test_every_experiment_is_accepted(experiment: str, debug: str | None) -> Non
     if debug == "fast":
         assert trainer.steps == 2
         assert config["fast"]
+        assert config["trainer"]["accumulate"] == 1
         module, kind = TASKS[config["task"]["name"]].split(":")
         quick = getattr(import_module(f"sedtalker.training.{module}"), kind).fast
         assert schema.model_validate({**task, **quick})

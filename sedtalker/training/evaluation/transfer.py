@@ -90,6 +90,8 @@ def evaluate_transfer(
     Raises:
         InputError: no such weights, or no labelled corpus in the folder.
     """
+    import av  # noqa: F401  # where it is missing, that is said before an hour of work (``robustness.coded``)
+
     listed = listed_clips(data)
     every = clips_by_corpus(listed)
     diarizer = Diarizer.from_pretrained(model, encoder=encoder)

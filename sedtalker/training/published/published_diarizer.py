@@ -131,7 +131,7 @@ class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig]):
     fast: ClassVar = {"valid": 8}
 
     def read_data(self, hook: Hook) -> None:
-        """The labelled clips, decoded, and the encoder."""
+        """The encoder, and the labelled clips, decoded."""
         c, data = self.config, self.data
         labelled = [clip for clip in read_manifest(data) if published_label(clip.emotion) is not None]
         self.clips = [clip for clip in labelled if not c.corpora or clip.corpus in c.corpora]
@@ -142,13 +142,13 @@ class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig]):
                 f"{data}: no labelled training or validation clips of {', '.join(c.corpora) or 'any corpus'}"
             )
         self.valid = held_out[:: max(1, len(held_out) // c.valid)]
+        self.backbone = open_backbone(c.encoder, "wavlm")
+        if c.frozen_layers > len(self.backbone.layers):
+            raise InputError(f"the backbone has {len(self.backbone.layers)} layers, fewer than task.frozen_layers")
         self.samples = WaveformStore.open([clip.path for clip in self.clips], self.cache, hook)
         counts = Counter(_label(self.clips[i]) for i in self.training)
         rarity = [len(self.training) / (len(counts) * counts[k]) if counts[k] else 0.0 for k in range(7)]
         self.weight = torch.tensor(rarity)
-        self.backbone = open_backbone(c.encoder, "wavlm")
-        if c.frozen_layers > len(self.backbone.layers):
-            raise InputError(f"the backbone has {len(self.backbone.layers)} layers, fewer than task.frozen_layers")
 
     def build(self) -> nn.Module:
         """The backbone, its lower layers frozen, under a fresh head."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,4 +214,10 @@ def test_a_corpus_of_one_emotion_is_not_called_unlabelled(tmp_path: Path) -> Non
     cut_sample(tmp_path / "audio/nemo/a.wav", 0.0, 1.0)
     (tmp_path / "audio/manifest.csv").write_text(",".join(COLUMNS) + f"\n{row}\n")
     with pytest.raises(InputError, match="no corpus with clips of two emotions"):
+        evaluate_transfer(tmp_path)
+
+
+def test_a_codec_that_is_missing_is_said_before_any_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ModuleNotFoundError, match="av"):
         evaluate_transfer(tmp_path)

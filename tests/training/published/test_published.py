@@ -10,6 +10,8 @@ import torch
 
 from sedtalker.checkpoint import read_config
 from sedtalker.emotion.taxonomy import SEDTALKER_PAPER
+from sedtalker.errors import InputError
+from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.loop import TrainerConfig, fit
 from sedtalker.training.published.published_decoder import PublishedDecoder, PublishedDecoderTask, collapse
 from sedtalker.training.published.published_diarizer import PublishedDiarizerTask, published_label, random_crop
@@ -90,6 +92,15 @@ def test_the_diarizer_trains_on_utterance_labels(buzzing_voices: Path, tmp_path:
     metrics = fit(task, trainer)
     assert metrics["frame_accuracy"] > 0.6
     assert read_config(tmp_path / "run" / "export").kind == "published_diarizer"
+
+
+def test_an_encoder_that_is_not_there_is_said_before_hours_of_decoding(
+    buzzing_voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WaveformStore, "open", None)
+    task = PublishedDiarizerTask(task_config("diarizer", encoder=str(tmp_path)), buzzing_voices, tmp_path / "cache")
+    with pytest.raises(InputError, match="the model cannot be loaded"):
+        task.prepare()
 
 
 def test_crops_have_one_length() -> None:
