@@ -46,7 +46,7 @@ def draw_picture() -> None:
     scene = Animator.from_pretrained().scene(sound, faces, speakers=cut_apart(sound, turns), tracks=tracks)
     with tempfile.TemporaryDirectory() as folder:
         rows = []
-        for at in (1.9, 4.6):
+        for at in (1.9, 4.8):
             path = Path(folder) / f"{at}.png"
             render_scene(scene, path, at=at)
             rows.append(np.asarray(Image.open(path).convert("RGB")))

@@ -16,15 +16,7 @@ from sedtalker.face.builtin.creases import build_creases
 from sedtalker.face.builtin.hair import above_hairline, build_brows, build_hair, build_lashes, still_scalp
 from sedtalker.face.builtin.identity import Fitted, Parameters, apply_identity, read_parameters
 from sedtalker.face.builtin.paint import paint_eyeball, paint_skin
-from sedtalker.face.builtin.parts import (
-    Eyeball,
-    Part,
-    Points,
-    Skin,
-    build_collar,
-    build_eyeball,
-    flat_uvs,
-)
+from sedtalker.face.builtin.parts import Eyeball, Part, Points, Skin, build_collar, build_eyeball, flat_uvs
 from sedtalker.face.builtin.shapes import (
     SHAPES,
     Neighbourhoods,

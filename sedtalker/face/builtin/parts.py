@@ -148,8 +148,7 @@ PROFILE = (  # radius factor, height at the front, at the side, at the back
     (0.25, -13.6, -13.4, -13.0), (1.08, -11.7, -10.9, -9.2), (1.18, -11.9, -11.1, -9.4), (1.25, -12.7, -12.0, -10.4),
     (1.42, -13.3, -12.4, -11.4), (1.95, -14.7, -13.5, -13.0), (2.70, -16.8, -15.6, -15.2), (3.15, -19.5, -18.6, -18.6),
 )  # fmt: skip
-"""Rings of the collar from within the neck up and outwards: radius factor, and centimetres of height at the front, the
-side and the back."""
+"""Rings of the collar from within the neck outwards: radius factor; height at the front, the side, the back (cm)."""
 
 
 def build_collar(rows: int, colour: Colour, neck: float, shift: float) -> Part:
