@@ -49,6 +49,7 @@ def open_backbone(name: str, kind: Literal["wav2vec2", "wavlm"]) -> Backbone:
     import transformers
 
     if name == RANDOM:
+        torch.manual_seed(0)  # the same in every process
         if kind == "wavlm":
             model: Any = transformers.WavLMModel(transformers.WavLMConfig(layerdrop=0.0))  # its defaults are Base(+)
         else:
@@ -57,9 +58,10 @@ def open_backbone(name: str, kind: Literal["wav2vec2", "wavlm"]) -> Backbone:
     else:
         backbone = cast("Backbone", load_backbone(BackboneConfig(name=name)))
     backbone.model.config.layerdrop = 0.0
+    backbone.model.config.apply_spec_augment = False  # drawn by NumPy's own generator, and not in the recipe
     backbone.model.requires_grad_(True)
     backbone.model.freeze_feature_encoder()
-    backbone.model.masked_spec_embed.requires_grad_(False)  # no spectrum masking here
+    backbone.model.masked_spec_embed.requires_grad_(False)
     return backbone
 
 
@@ -68,9 +70,13 @@ def open_recogniser(name: str) -> nn.Module:
     import transformers
 
     if name == RANDOM:
+        torch.manual_seed(0)  # what it recognises is in the cache
         model: Any = transformers.Wav2Vec2ForCTC(transformers.Wav2Vec2Config(**XLSR_LARGE))
     else:
-        model = load_pretrained(transformers.AutoModelForCTC, name, use_safetensors=True, dtype=torch.float32)
+        options = {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True}
+        model, loaded = load_pretrained(transformers.AutoModelForCTC, name, **options)
+        if any(key.startswith("lm_head") for key in loaded["missing_keys"]):
+            raise InputError(f"{name}: recognises no letters (it has no weights for lm_head)")
     recogniser: nn.Module = model.eval().requires_grad_(False)
     return recogniser
 

@@ -7,14 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from sedtalker.checkpoint import read_config
 from sedtalker.emotion.taxonomy import SEDTALKER_PAPER
 from sedtalker.errors import InputError
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.loop import TrainerConfig, fit
+from sedtalker.training.published import published_diarizer
 from sedtalker.training.published.published_decoder import PublishedDecoder, PublishedDecoderTask, collapse
-from sedtalker.training.published.published_diarizer import PublishedDiarizerTask, published_label, random_crop
+from sedtalker.training.published.published_diarizer import (
+    PublishedDiarizerTask,
+    open_backbone,
+    open_recogniser,
+    published_label,
+    random_crop,
+)
 from sedtalker.training.run import compose
 from tests.support.tiny_backbones import save_tiny
 
@@ -50,8 +58,19 @@ def test_ctc_collapses_repetitions_and_drops_blanks() -> None:
 
 def test_the_decoder_trains_with_every_published_loss(miniature_emovoca: Path, tmp_path: Path) -> None:
     tiny = str(save_tiny("Wav2Vec2", tmp_path / "tiny"))
+    ctc = transformers.Wav2Vec2ForCTC(transformers.Wav2Vec2Config.from_pretrained(tiny))
+    ctc.save_pretrained(tmp_path / "letters")
+    with pytest.raises(InputError, match="recognises no letters"):
+        open_recogniser(tiny)
     config = task_config(
-        "decoder", encoder=tiny, recogniser=tiny, width=32, heads=2, lip_layers=1, valid=1, emotions=["Smile2", "Sad1"]
+        "decoder",
+        encoder=tiny,
+        recogniser=str(tmp_path / "letters"),
+        width=32,
+        heads=2,
+        lip_layers=1,
+        valid=1,
+        emotions=["Smile2", "Sad1"],
     )
     task = PublishedDecoderTask(config, miniature_emovoca, tmp_path / "cache")
     task.prepare()
@@ -101,6 +120,21 @@ def test_an_encoder_that_is_not_there_is_said_before_hours_of_decoding(
     task = PublishedDiarizerTask(task_config("diarizer", encoder=str(tmp_path)), buzzing_voices, tmp_path / "cache")
     with pytest.raises(InputError, match="the model cannot be loaded"):
         task.prepare()
+
+
+def test_nothing_is_drawn_but_by_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = open_backbone(str(save_tiny("WavLM", tmp_path / "tiny")), "wavlm").model.train()
+    audio, outputs = torch.randn(1, 32_000), []
+    for seed in range(2):
+        np.random.seed(seed)
+        torch.manual_seed(0)
+        outputs.append(encoder(audio).last_hidden_state)
+    assert torch.equal(*outputs)
+    monkeypatch.setattr(
+        published_diarizer, "XLSR_LARGE", {**transformers.Wav2Vec2Config.from_pretrained(tmp_path / "tiny").to_dict()}
+    )
+    first, second = (open_recogniser("random").state_dict() for _ in range(2))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 def test_crops_have_one_length() -> None:
