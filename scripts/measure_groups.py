@@ -17,14 +17,13 @@ from typing import Any
 
 import numpy as np
 from measured_page import between_marks, markdown_table, measured
-from measures.intervals import bootstrap_interval
 from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.metrics.emotion import bootstrap_interval, unweighted_average_recall
 from sedtalker.progress import Hook, counted
 from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from measured_page import between_marks, markdown_table, measured
 from measures.damage import grades, versions
-from measures.intervals import bootstrap_interval
 from numpy.typing import NDArray
 
 from sedtalker.animation.animator import DECODERS, AnyDecoder
@@ -30,7 +29,7 @@ from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.metrics.emotion import bootstrap_interval, unweighted_average_recall
 from sedtalker.metrics.motion import correlation, lip_aperture
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from measures.intervals import Draws, bootstrap_interval, interval_over
+from measures.intervals import interval_over
 from sedtalker.audio import load_audio
 from sedtalker.emotion.adaptation import METHOD, METHODS, STRENGTH, adapted, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
@@ -26,6 +26,8 @@ from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import (
+    Draws,
+    bootstrap_interval,
     own_guess,
     own_recall,
     unweighted_average_recall,

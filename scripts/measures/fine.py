@@ -17,13 +17,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from measures.intervals import Draws, bootstrap_interval
 from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.taxonomy import KINDS, projected
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import own_recall, ranking_auc
+from sedtalker.metrics.emotion import Draws, bootstrap_interval, own_recall, ranking_auc
 from sedtalker.metrics.motion import correlation
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress

@@ -1,38 +1,12 @@
-"""95 % intervals of figures: speakers and their clips, or corpora, are drawn anew."""
+"""95 % intervals of means over corpora, which are drawn anew; those of clips: ``sedtalker.metrics.emotion``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Draws = list[NDArray[np.int64]]
-"""Indices of the drawn clips, an array a corpus."""
-
-ROUNDS = 1000
-"""Samples that are drawn."""
-
-COVERED = 0.95
-"""Share of the drawn figures that the interval holds."""
-
-
-def bootstrap_interval(
-    figure: Callable[[Draws], float], speakers: Sequence[Sequence[str]], rounds: int = ROUNDS, seed: int = 0
-) -> tuple[float, float]:
-    """The middle 95 % of a figure over drawn samples of its clips.
-
-    Args:
-        figure: of drawn clips.
-        speakers: of every clip, one sequence a corpus; corpora are drawn from apart.
-        rounds: how many samples are drawn.
-        seed: of the draws.
-    """
-    rng = np.random.default_rng(seed)
-    owned = [_clips_of_speakers(names) for names in speakers]
-    values = [figure([_draw(clips, rng) for clips in owned]) for _ in range(rounds)]
-    low, high = np.nanquantile(values, [(1 - COVERED) / 2, (1 + COVERED) / 2])
-    return float(low), float(high)
+from sedtalker.metrics.emotion import COVERED, ROUNDS
 
 
 def interval_over(values: Sequence[float], rounds: int = 10 * ROUNDS, seed: int = 0) -> tuple[float, float]:
@@ -55,14 +29,3 @@ def with_ends(figures: Mapping[str, float], values: Mapping[str, Sequence[float]
         low, high = interval_over(values[key])
         out |= {key: figure, f"{key}_low": low, f"{key}_high": high}
     return out
-
-
-def _clips_of_speakers(speakers: Sequence[str]) -> Draws:
-    names = np.asarray(speakers)
-    return [np.flatnonzero(names == name) for name in np.unique(names)]
-
-
-def _draw(owned: Draws, rng: np.random.Generator) -> NDArray[np.int64]:
-    """As many speakers as there are, and of each as many clips."""
-    drawn = (owned[int(i)] for i in rng.integers(len(owned), size=len(owned)))
-    return np.concatenate([clips[rng.integers(len(clips), size=len(clips))] for clips in drawn])

@@ -5,7 +5,7 @@ Each function says its formula, unit and source.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,3 +134,42 @@ def boundary_f1(reference: Sequence[float], hypothesis: Sequence[float], toleran
             free.remove(near[0])
             hits += 1
     return 2 * hits / (len(reference) + len(hypothesis))
+
+
+# --- Intervals.
+
+Draws = list[NDArray[np.int64]]
+"""Indices of the drawn clips, an array a corpus."""
+ROUNDS = 1000
+"""Samples that are drawn."""
+COVERED = 0.95
+"""Share of the drawn figures that an interval holds."""
+
+
+def bootstrap_interval(
+    figure: Callable[[Draws], float], speakers: Sequence[Sequence[str]], rounds: int = ROUNDS, seed: int = 0
+) -> tuple[float, float]:
+    """The middle 95 % of a figure over drawn samples of its clips.
+
+    Args:
+        figure: of drawn clips.
+        speakers: of every clip, one sequence a corpus; corpora are drawn from apart.
+        rounds: how many samples are drawn.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    owned = [_clips_of_speakers(names) for names in speakers]
+    values = [figure([_draw(clips, rng) for clips in owned]) for _ in range(rounds)]
+    low, high = np.nanquantile(values, [(1 - COVERED) / 2, (1 + COVERED) / 2])
+    return float(low), float(high)
+
+
+def _clips_of_speakers(speakers: Sequence[str]) -> Draws:
+    names = np.asarray(speakers)
+    return [np.flatnonzero(names == name) for name in np.unique(names)]
+
+
+def _draw(owned: Draws, rng: np.random.Generator) -> NDArray[np.int64]:
+    """As many speakers as there are, and of each as many clips."""
+    drawn = (owned[int(i)] for i in rng.integers(len(owned), size=len(owned)))
+    return np.concatenate([clips[rng.integers(len(clips), size=len(clips))] for clips in drawn])

@@ -255,10 +255,11 @@ def robust_recalls(
 
 
 COLUMNS = {
-    "uar": "UAR", "uar_seven": "of 7", "uar_adjusted": "adjusted", "macro_f1": "F1", "ece": "ECE", "accuracy": "acc.",
-    "accuracy_half": "half", "angry_as_happy": "angry→happy", "intensity_neutral": "int. neutral",
-    "intensity_emotional": "emotional", "intensity_auc": "AUC", "valence_auc": "valence", "arousal_auc": "arousal",
-    "uar_women": "women", "uar_men": "men", "enrol_gain": "enrolled",
+    "uar": "UAR", "uar_low": "from", "uar_high": "to", "uar_seven": "of 7", "uar_adjusted": "adjusted",
+    "macro_f1": "F1", "ece": "ECE", "accuracy": "acc.", "accuracy_half": "half", "angry_as_happy": "angry→happy",
+    "intensity_neutral": "int. neutral", "intensity_emotional": "emotional", "intensity_auc": "AUC",
+    "valence_auc": "valence", "arousal_auc": "arousal", "uar_women": "women", "uar_men": "men",
+    "enrol_gain": "enrolled",
 }  # fmt: skip
 """Figures of a corpus in the table for a terminal, and their headings."""
 
@@ -282,8 +283,10 @@ def transfer_metrics(result: TransferScores) -> dict[str, object]:
             s.name: {
                 "role": s.role,
                 "clips": s.clips,
+                "speakers": s.speakers,
                 **_rounded(s.metrics),
                 "recall": _rounded(s.recall),
+                "clips_by_category": s.counts,
                 "coverage": _curve(s.coverage),
             }
             for s in result.corpora

@@ -21,6 +21,7 @@ from sedtalker.metrics.emotion import (
     accuracy,
     accuracy_at_coverage,
     adjusted_logits,
+    bootstrap_interval,
     expected_calibration_error,
     macro_f1,
     own_guess,
@@ -63,6 +64,8 @@ class CorpusScores:
         metrics: see ``corpus_scores``.
         recall: by category that the corpus has, over its own categories.
         coverage: accuracy of the most confident share of the clips, by ``COVERAGES``.
+        speakers: how many spoke them.
+        counts: clips of each category.
     """
 
     name: str
@@ -71,6 +74,8 @@ class CorpusScores:
     metrics: dict[str, float]
     recall: dict[str, float]
     coverage: dict[float, float] = field(default_factory=dict)
+    speakers: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +116,7 @@ def corpus_scores(name: str, role: Role, results: Sequence[ClipResult]) -> Corpu
     ``adjusted_logits``; networks here are trained with all categories alike, so p_train is uniform.
     ``intensity_…``: mean over the neutral or the emotional clips, ``shown_…`` as a face shows it;
     ``intensity_auc`` where strengths are labelled. ``valence_auc``, ``arousal_auc``: see ``circumplex_scores``.
+    ``uar_low``, ``uar_high``: the ends of its 95 % interval, speakers and then their clips drawn anew.
     ``uar_women``, ``uar_men``: over own categories. ``enrol_gain``: of ``uar``, see ``OrdinaryVoices``.
     """
     truth = np.array([r.truth for r in results])
@@ -140,9 +146,14 @@ def corpus_scores(name: str, role: Role, results: Sequence[ClipResult]) -> Corpu
         if (one := gender == letter).any():
             metrics[f"uar_{people}"] = unweighted_average_recall(truth[one], guess[one], classes)
     metrics |= enrolment_gain(results, own)
+    speakers = [r.clip.speaker or str(k) for k, r in enumerate(results)]
+    drawn = bootstrap_interval(lambda d: unweighted_average_recall(truth[d[0]], guess[d[0]], classes), [speakers])
+    metrics |= dict(zip(("uar_low", "uar_high"), drawn, strict=True))
     recall = recalls(truth, guess, classes)
     curve = {share: accuracy_at_coverage(truth, posterior, share) for share in COVERAGES}
-    return CorpusScores(name, role, len(results), metrics, {CATEGORIES[c]: float(recall[c]) for c in own}, curve)
+    each = {CATEGORIES[c]: float(recall[c]) for c in own}
+    counts = {CATEGORIES[c]: int(np.sum(truth == c)) for c in own}
+    return CorpusScores(name, role, len(results), metrics, each, curve, len(set(speakers)), counts)
 
 
 def intensity_scores(results: Sequence[ClipResult]) -> dict[str, float]:

@@ -73,8 +73,9 @@ def open_recogniser(name: str) -> nn.Module:
         torch.manual_seed(0)  # what it recognises is in the cache
         model: Any = transformers.Wav2Vec2ForCTC(transformers.Wav2Vec2Config(**XLSR_LARGE))
     else:
-        options = {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True}
-        model, loaded = load_pretrained(transformers.AutoModelForCTC, name, **options)
+        model, loaded = load_pretrained(
+            transformers.AutoModelForCTC, name, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
         if any(key.startswith("lm_head") for key in loaded["missing_keys"]):
             raise InputError(f"{name}: recognises no letters (it has no weights for lm_head)")
     recogniser: nn.Module = model.eval().requires_grad_(False)

@@ -71,7 +71,7 @@ def test_functionals_that_nothing_reads_may_be_dropped() -> None:
 
 def test_nothing_to_evaluate_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "audio").mkdir()
-    with pytest.raises(InputError, match="no folder named as one of"):
+    with pytest.raises(InputError, match="no corpus in it"):
         evaluate_adaptation(tmp_path)
 
 

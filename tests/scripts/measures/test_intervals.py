@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measures.intervals import Draws, bootstrap_interval, interval_over, with_ends
+from measures.intervals import interval_over, with_ends
+
+from sedtalker.metrics.emotion import Draws, bootstrap_interval
 
 
 def speakers(count: int, clips: int) -> list[str]:

@@ -76,5 +76,5 @@ def test_a_category_that_was_never_trained_on_is_never_answered() -> None:
 
 def test_nothing_to_evaluate_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "audio").mkdir()
-    with pytest.raises(InputError, match="no folder named as one of"):
+    with pytest.raises(InputError, match="no corpus in it"):
         evaluate_ser_evals(tmp_path)

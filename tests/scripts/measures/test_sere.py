@@ -62,5 +62,5 @@ def test_figures_of_every_method() -> None:
 
 def test_nothing_to_evaluate_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "audio").mkdir()
-    with pytest.raises(InputError, match="no folder named as one of"):
+    with pytest.raises(InputError, match="no corpus in it"):
         evaluate_sere(tmp_path)

@@ -79,6 +79,10 @@ def test_figures_of_a_corpus() -> None:
     assert m["intensity_auc"] == 1.0, "the strong angry clip is more intense than the normal one"
     assert m["uar_women"] == 1.0
     assert m["uar_men"] == pytest.approx((1 + 0) / 2)
+    assert m["uar_low"] <= m["uar"] <= m["uar_high"]
+    assert m["uar_low"] < m["uar_high"]
+    assert scores.counts == {"neutral": 2, "happy": 1, "angry": 2}
+    assert scores.speakers == len({clip.clip.speaker for clip in CLIPS})
 
 
 def test_shares_of_the_target_move_the_answer() -> None:
