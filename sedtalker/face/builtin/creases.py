@@ -21,7 +21,7 @@ STILL = 0.01
 """Centimetres: a shape that moves the middle line less carries the strip point by point."""
 BEND = 0.40
 """Largest bend of a strip towards the skin and away from it to keep its height, centimetres."""
-HANGING, CLIMB, CLIMBS = 0.15, 0.03, 10
+HANGING, CLIMB, CLIMBS = 0.3, 0.03, 10
 """Where a strip hangs so far before the skin, below the edge of a fold, it climbs so far up, centimetres, so often."""
 
 
