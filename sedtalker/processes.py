@@ -81,20 +81,20 @@ def signals_kept() -> Iterator[Callable[[], bool]]:
     def keep(number: int, frame: FrameType | None) -> None:
         if came and "TORCHELASTIC_RUN_ID" not in os.environ:
             raise KeyboardInterrupt
-        if not came:
-            with suppress(RuntimeError):  # it came while another line was printed
+        with suppress(RuntimeError):  # it came while another line was printed
+            if not came:
                 log.info("ends after this step; once more: at once")
         came.append(number)
 
-    here = threading.current_thread() is threading.main_thread()
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is signal.default_int_handler and here]
+    usual, here = signal.default_int_handler, threading.current_thread() is threading.main_thread()
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if here and signal.getsignal(number) is usual]
     for number in numbers:
         signal.signal(number, keep)
     try:
         yield lambda: bool(came)
     finally:
         for number in numbers:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, usual)
 
 
 # --- Locks.

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -167,9 +168,9 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
 
 
 def readable(
-    items: Iterable[Item], place: Callable[[Item], Path], longest: float = LONGEST_SECONDS
+    items: Iterable[Item], place: Callable[[Item], Path] = attrgetter("path"), longest: float = LONGEST_SECONDS
 ) -> Iterator[tuple[Item, Audio]]:
-    """Items and the sounds of the files where each has its place, without those that cannot be read."""
+    """Items and the sounds of their files, without those that cannot be read."""
     for item in items:
         try:
             sound = load_audio(place(item), longest)

@@ -158,15 +158,10 @@ def bootstrap_interval(
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
-    owned = [_clips_of_speakers(names) for names in speakers]
+    owned = [[np.flatnonzero(np.asarray(names) == name) for name in np.unique(names)] for names in speakers]
     values = [figure([_draw(clips, rng) for clips in owned]) for _ in range(rounds)]
     low, high = np.nanquantile(values, [(1 - COVERED) / 2, (1 + COVERED) / 2])
     return float(low), float(high)
-
-
-def _clips_of_speakers(speakers: Sequence[str]) -> Draws:
-    names = np.asarray(speakers)
-    return [np.flatnonzero(names == name) for name in np.unique(names)]
 
 
 def _draw(owned: Draws, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ Scored every 20 ms without collar.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, leave_out, load_audio
-from sedtalker.audio import readable as readable_files
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, speech_log_posterior
 from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.shown import Scale, attenuation, visible
@@ -41,11 +40,6 @@ RECORDINGS = 150
 """Joined recordings of each set."""
 Frames = Callable[[Audio], FrameEmotions]
 """A recording to what the diarizer says of its frames."""
-
-
-def readable(clips: Iterable[Clip]) -> Iterator[tuple[Clip, Audio]]:
-    """Clips and their sounds, without those that cannot be read."""
-    return readable_files(clips, lambda clip: clip.path)
 
 
 # --- Single clips.

@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment
 
 from sedtalker.animation.animator import Animator
 from sedtalker.arrays import Doubles, Floats, Mask, Reals
-from sedtalker.audio import SAMPLE_RATE, Audio
+from sedtalker.audio import SAMPLE_RATE, Audio, readable
 from sedtalker.emotion.burst_detector import SHOWN_KINDS
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.formats import constant_track
@@ -36,7 +36,6 @@ from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.joined_speech import DialogueRule, category_of, make_dialogue
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import named_clips
-from sedtalker.training.evaluation.clips import readable
 from sedtalker.training.evaluation.robustness import Change, conditions, noisy, unmet_noises
 from sedtalker.training.evaluation.transfer import listed_clips
 

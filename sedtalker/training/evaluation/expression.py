@@ -20,7 +20,7 @@ from scipy.optimize import nnls
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.arrays import Doubles, Floats, Mask
-from sedtalker.audio import Audio
+from sedtalker.audio import Audio, readable
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -32,7 +32,7 @@ from sedtalker.training.corpora.joined_speech import NEUTRAL_LEVEL, STRONG_LEVEL
 from sedtalker.training.corpora.layer_features import HUMAN_SOUNDS, SOUNDS
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora
-from sedtalker.training.evaluation.clips import readable, segment_labels
+from sedtalker.training.evaluation.clips import segment_labels
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.shape_judge import Change, open_change_judge
 from sedtalker.training.evaluation.transfer import balanced_clips, corpus_role, listed_clips, training_lines

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles
+from sedtalker.audio import readable
 from sedtalker.emotion.adaptation import STRENGTH, SpokenRecording, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.few_shot import adapted_without, descriptions, learned
@@ -31,7 +32,6 @@ from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.evaluation.clips import readable
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
 

@@ -13,13 +13,12 @@ import numpy as np
 import soxr
 from scipy.signal import fftconvolve
 
-from sedtalker.audio import SAMPLE_RATE, from_samples
+from sedtalker.audio import SAMPLE_RATE, from_samples, readable
 from sedtalker.training.corpora.augmentation import Samples, mixed, random_background
 from sedtalker.training.corpora.joined_speech import FRAME_LENGTH, clip_activity
 from sedtalker.training.corpora.layer_features import TRAINING_NOISES
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import telephone
-from sedtalker.training.evaluation.clips import readable
 
 Change = Callable[[Samples, np.random.Generator], Samples]
 """Samples (N,) at 16 kHz to what they have become; the generator is seeded by the clip."""

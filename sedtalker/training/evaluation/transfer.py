@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from sedtalker.arrays import Doubles
-from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
+from sedtalker.audio import SAMPLE_RATE, Audio, load_audio, readable
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import HUB, Diarizer
 from sedtalker.emotion.inference import FrameEmotions, frame_emotions
@@ -40,7 +40,6 @@ from sedtalker.training.evaluation.clips import (
     clip_posterior,
     clip_result,
     joined_scores,
-    readable,
 )
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.robustness import conditions, seed_of, unmet_noises

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from sedtalker.audio import readable
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.conversation import Conversation
 from sedtalker.emotion.formats import constant_track
@@ -19,7 +20,6 @@ from sedtalker.progress import no_progress
 from sedtalker.speakers.separation import Speakers
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.evaluation import conversation as measured
-from sedtalker.training.evaluation.clips import readable
 from sedtalker.training.evaluation.conversation import _answer, _while_others_talk, evaluate_conversation, make_talks
 from sedtalker.training.evaluation.few import read_corpus
 
