@@ -328,11 +328,11 @@ def evaluate_motion(theirs: Path, audio: Path, reference: Path | None = None) ->
     """Figures of lips that any program made for a recording, on the built-in face.
 
     ``loudness_r``: speech-lip intensity correlation, of log energy with the opening of the lips on speech frames, at
-    the lag ``loudness_lag_ms`` where it is highest; ``closed``: share of the p, b, m that the encoder finds on which
-    the lips meet; ``vowels_closed``: share of open vowels on which they do, too. With a reference: correlations of
-    height and width as they are and (``…_best``) at the best lag ``lag_ms``; ``mtm_ms``: mean temporal misalignment
-    (``misalignment``); errors of the vertices and ``jerk_ratio``. What one of them does not reach is left out, and
-    said.
+    the lag ``loudness_lag_ms`` where it is highest; ``closed``: share of the ``bilabials`` (p, b, m) that the encoder
+    finds on which the lips meet; ``vowels_closed``: share of ``open_vowels`` on which they do, too; there is no share
+    of none. With a reference: correlations of height and width as they are and (``…_best``) at the best lag
+    ``lag_ms``; ``mtm_ms``: mean temporal misalignment (``misalignment``); errors of the vertices and ``jerk_ratio``.
+    What one of them does not reach is left out, and said.
 
     Args:
         theirs: ARKit weights, see ``read_motion``; so is ``reference``.
@@ -366,7 +366,9 @@ def evaluate_motion(theirs: Path, audio: Path, reference: Path | None = None) ->
     counts = ClosureCounts()
     count_closures(counts, times, height - rest, np.zeros(len(times)), found_at[0], [])
     count_closures(counts, times, height - rest, np.ones(len(times)), [], found_at[1])
-    found |= {"closed": counts.recall, "vowels_closed": counts.false_rate}
+    met = {"bilabials": (counts.recall, "closed"), "open_vowels": (counts.false_rate, "vowels_closed")}
+    for (kind, (share, key)), spans in zip(met.items(), found_at, strict=True):
+        found |= {kind: float(len(spans)), **({key: share} if spans else {})}
     return found | (_beside(face, moved[0], moved[1], speech) if reference is not None else {})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -12,6 +13,7 @@ from sedtalker.animation.animator import Animator
 from sedtalker.cli.main import app
 from sedtalker.export.arkit import read_arkit_csv
 from sedtalker.export.formats import export
+from sedtalker.training.evaluation import lips
 from sedtalker.training.evaluation.lips import evaluate_motion
 
 SAMPLE = Path(__file__).parents[3] / "data" / "samples" / "four_moods.wav"
@@ -87,11 +89,20 @@ def test_what_the_shorter_motion_does_not_reach_is_left_out_and_said(
 
 
 @pytest.mark.slow
+def test_of_no_bilabials_there_is_no_share(ours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lips, "posteriors_of", lambda phones, kinds: np.zeros((len(phones), len(kinds))))
+    found = evaluate_motion(ours, SAMPLE)
+    assert (found["bilabials"], found["open_vowels"]) == (0, 0)
+    assert not {"closed", "vowels_closed"} & set(found)
+
+
+@pytest.mark.slow
 def test_the_command_and_bad_input(ours: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["evaluate", "motion", str(ours), str(SAMPLE), "--json"])
     assert done.exit_code == 0, done.output
     figures = json.loads(done.stdout)
-    assert set(figures) == {"loudness_r", "loudness_lag_ms", "closed", "vowels_closed"}
+    assert set(figures) == {"loudness_r", "loudness_lag_ms", "bilabials", "closed", "open_vowels", "vowels_closed"}
+    assert figures["bilabials"] >= 5
     for words in (["nobody.csv", str(SAMPLE)], [str(SAMPLE), str(SAMPLE)], [str(ours), str(ours)]):
         refused = CliRunner().invoke(app, ["evaluate", "motion", *words])
         assert refused.exit_code == 2, words
