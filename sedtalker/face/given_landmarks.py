@@ -22,7 +22,6 @@ from sedtalker.face.face import Face, outer_eyes
 from sedtalker.face.registration.parts import prepare_source
 from sedtalker.face.registration.pose import (
     GivenLandmarks,
-    Similarity,
     find_face,
     robust_similarity,
     similarity,
@@ -117,25 +116,23 @@ def completed_landmarks(label: Path | str, points: Points, mesh: Mesh, reference
     if spread[1] < 0.1 * spread[0] or fit.scale <= 0:
         raise InputError(f"{label}: the landmarks lie on one line: give some of both eyes, the nose and the mouth")
     size = fit.scale * outer_eyes(reference)
-    off = np.linalg.norm(fit.apply(reference[known]) - points[known], axis=1)
+    there = fit.apply(reference)
+    error = points[known] - there[known]
+    off = np.linalg.norm(error, axis=1)
     if float(np.sqrt((off**2).mean())) > UNLIKE_FACE * size:
         raise InputError(
             f"{label}: the landmarks make no face (right and left are the subject's own); the worst is "
             f"{_name(int(np.flatnonzero(known)[off.argmax()]))}"
         )
     _check_near(label, points, known, mesh, size)
-    filled = complete(points, known, reference, fit, size)
+    filled = np.where(known[:, None], points, _bent(there, there[known], error, BEND * size))
     return GivenLandmarks(filled, np.where(known, 1.0, FILLED))
 
 
-def complete(points: Points, known: Mask, reference: Points, fit: Similarity, size: float) -> Points:
-    """All landmarks (68, 3): the known ones, and the reference's, bent towards the known ones near them."""
-    there = fit.apply(reference)
-    error = points[known] - there[known]
-    distance = np.linalg.norm(there[:, None] - there[known][None], axis=2)
-    weight = np.exp(-((distance / (BEND * size)) ** 2)) + 1e-9
-    bent = there + (weight @ error) / np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
-    return np.where(known[:, None], points, bent)
+def _bent(points: Points, anchors: Points, error: Doubles, radius: float) -> Points:
+    """Points (N, 3), moved by what the anchors within about a radius of them are off."""
+    weight = np.exp(-((np.linalg.norm(points[:, None] - anchors[None], axis=2) / radius) ** 2))
+    return points + (weight @ error) / np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
 
 
 def _points(path: Path) -> Points:
@@ -329,13 +326,10 @@ def shape_landmarks(vertices: Floats, offsets: Mapping[str, Reals], source: Face
     marks = source.marks
     fit, _ = robust_similarity(there, here)
     size = fit.scale * outer_eyes(marks)
-    if not np.isfinite(here).all() or float(np.std(fit.apply(there) - here)) > UNLIKE_SHAPES * size:
+    error = here - (placed := fit.apply(there))
+    if not np.isfinite(here).all() or float(np.std(error)) > UNLIKE_SHAPES * size:
         return None
-    placed = fit.apply(marks)
-    error = here - fit.apply(there)
-    weight = np.exp(-((np.linalg.norm(placed[:, None] - fit.apply(there)[None], axis=2) / (0.5 * size)) ** 2))
-    bent = placed + (weight @ error) / np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
-    return GivenLandmarks(bent, np.full(68, SURE), SURE)
+    return GivenLandmarks(_bent(fit.apply(marks), placed, error, 0.5 * size), np.full(68, SURE), SURE)
 
 
 def _middle(vertices: Floats, offsets: Reals) -> Doubles:

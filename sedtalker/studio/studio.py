@@ -139,17 +139,17 @@ class Studio:
             revision = self.session.revision  # of before: an edit while the session is asked is not decoded
             if (since := time.monotonic() - self._asked) < IDLE or self.jobs.running:
                 await asyncio.sleep(max(IDLE - since, PAUSE))
-            elif (wanted := await self.on_session(self.session.inexact)) is None:
-                return self.events.publish({"type": "decoded", "revision": revision})
-            else:
-                decode, take = wanted
-                try:
+                continue
+            try:
+                if (wanted := await self.on_session(self.session.inexact)) is not None:
+                    decode, take = wanted
                     motion = await asyncio.get_running_loop().run_in_executor(self._aside, decode)
-                except Exception as error:  # the page has its motion in pieces
-                    log.warning(f"the recording could not be decoded as a whole: {error}", exc_info=True)
-                    return self.events.publish({"type": "decoded", "revision": revision})
-                if not self._ended:
-                    await self.on_session(take, motion)
+                    if not self._ended:
+                        await self.on_session(take, motion)
+                    continue
+            except Exception as error:  # the page has its motion in pieces
+                log.warning(f"the recording could not be decoded as a whole: {error}", exc_info=True)
+            return self.events.publish({"type": "decoded", "revision": revision})
 
     def close(self) -> None:
         """Cancel the jobs, keep unsaved edits, end the threads."""

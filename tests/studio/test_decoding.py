@@ -180,13 +180,16 @@ def test_pages_know_when_a_long_recording_is_decoded_as_a_whole(client, session,
             assert session.inexact() is None
 
 
-def test_pages_do_not_wait_for_a_recording_that_cannot_be_decoded_as_a_whole(client, session, monkeypatch, caplog):
+@pytest.mark.parametrize("step", ["exact_motion", "take_exact", "is_exact"])
+def test_pages_do_not_wait_for_a_recording_that_cannot_be_decoded_as_a_whole(
+    client, session, monkeypatch, caplog, step
+):
     def broken(*_):
         raise MemoryError("no memory is left")
 
     monkeypatch.setattr("sedtalker.studio.decoding.WHOLE_SECONDS", 5.0)
     monkeypatch.setattr("sedtalker.studio.studio.IDLE", 0.1)
-    monkeypatch.setattr(Decoding, "exact_motion", broken)
+    monkeypatch.setattr(Decoding, step, broken)
     with client.websocket_connect(f"{SOCKETS}{ROOT}api/events") as events:
         client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 0, "label": "sad"})
         client.get(f"{ROOT}api/weights.bin?from=0&to=2")
