@@ -241,9 +241,9 @@ class Diarizer:
             note: whether one line is logged where the recording is unlike anything trained on (``unfamiliarity``).
         """
         frames = self.frames(audio, features, voice)
-        if note and self.classifier is None:
-            note_unfamiliar(frames, features.clock.rate)
         track = self._shaped(frames, features.clock, audio.duration, fill_scale)
+        if note and self.classifier is None and track.segments():
+            note_unfamiliar(frames, features.clock.rate)
         extras = track.extras if self.fine is None else self.fine(features)
         return replace(track, bursts=self.bursts(features, frames), extras=extras)
 

@@ -115,7 +115,10 @@ def emotion_track(
     Segments are decoded with a minimum duration; inside one the values stay near the segment's mean, between two they
     ease. That is what was predicted; ``sedtalker.emotion.shown`` makes of it what is shown. Short pauses hold the
     expression, long ones let it fade to neutral (the first category). Valence and arousal are those of what is shown.
+    Where nothing that was found to be speech is a voice, as in music, the recording has no speech.
     """
+    if not (frames.speech & (attenuation(frames.distance, rule.trust) > 0.0)).any():
+        frames = replace(frames, speech=np.zeros_like(frames.speech))
     made = _shaped(frames, clock.rate, rule)
     shown, strength, posterior, intensity = (np.asarray(part, np.float32) for part in made)
     plane, prediction = valence_arousal(shown, strength, labels), Prediction(posterior, intensity)

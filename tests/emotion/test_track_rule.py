@@ -109,3 +109,14 @@ def test_a_track_has_the_clock_the_speech_and_the_trust_of_its_frames() -> None:
     assert track.duration == 2.0
     bold = emotion_track(given, clock, 2.0, rule=TrackRule(trust=0.0))
     assert bold.intensity == pytest.approx(0.5, abs=1e-5)
+
+
+def test_a_recording_of_nothing_but_other_sounds_has_no_speech() -> None:
+    far = np.full(100, FAMILIAR[1] + 0.1, np.float32)
+    given = replace(frames((100, HAPPY, 0.5, True)), distance=far)
+    music = emotion_track(given, FRAME_CLOCK, 2.0)
+    assert music.segments() == []
+    assert music.predicted.intensity.max() == 0.0
+    assert emotion_track(given, FRAME_CLOCK, 2.0, rule=TrackRule(trust=0.0)).segments()
+    far[40] = FAMILIAR[0]
+    assert emotion_track(given, FRAME_CLOCK, 2.0).segments(), "somebody speaks in it"

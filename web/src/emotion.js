@@ -111,8 +111,10 @@ function emptyFrames(count, classes) {
 export function emotionTrack(frames, duration, constants) {
   const { frame_rate: rate, frame_offset: offset } = constants.features;
   const { labels } = constants.track;
-  const shaped = shapeTrack(frames, rate, constants);
-  const track = { labels, rate, offset, duration, speech: frames.speech, ...shaped, segments: [], bursts: [] };
+  const voiced = frames.speech.some((spoken, i) => spoken && attenuation(frames.distance[i], constants.shown) > 0);
+  const speech = voiced ? frames.speech : new Uint8Array(frames.speech.length); // none where nothing is a voice, as in music
+  const shaped = shapeTrack({ ...frames, speech }, rate, constants);
+  const track = { labels, rate, offset, duration, speech, ...shaped, segments: [], bursts: [] };
   track.segments = segmentsOf(track, constants.track, constants.segments);
   return track;
 }

@@ -66,6 +66,11 @@ test("a recording in which nobody speaks is neutral", () => {
   assert.ok(shaped.posterior.every((value, i) => value === (i % 7 ? 0 : 1)));
 });
 
+test("a recording of nothing but other sounds has no speech", () => {
+  const music = emotionTrack({ ...frames, distance: frames.distance.map(() => 9) }, duration, constants);
+  assert.deepEqual([music.segments, music.speech.includes(1), Math.max(...music.intensity)], [[], false, 0]);
+});
+
 test("a recording without speech has no segment, however short it is", () => {
   const posterior = Float32Array.from({ length: 20 * 7 }, (_, i) => (i % 7 ? 0 : 1));
   const values = { posterior, intensity: new Float32Array(20), recognised: { posterior }, labels: track.labels };
