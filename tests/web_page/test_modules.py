@@ -235,15 +235,15 @@ def test_a_worker_that_has_failed_refuses_what_comes_later() -> None:
           else if (!this.failed) queueMicrotask(() => this.onerror({ message: "no memory" }));
           this.failed = act !== "load";
         }
-        terminate() {}
+        terminate() { this.ended = true; }
       };
       const face = await WorkerFace.load("models/");
       const silence = () => new Promise((soon) => setTimeout(soon, 500, "no answer"));
       const said = () => Promise.race([face.animate(new Float32Array(1)).catch((error) => error.message), silence()]);
-      const found = [await said(), await said()];
+      const found = [face.over, await said(), await said(), face.over, face.calls.worker.ended];
       face.close();
       return [...found, await said()];"""
-    assert node(script) == ["no memory", "no memory", "The face was closed."]
+    assert node(script) == ["", "no memory", "no memory", "no memory", True, "The face was closed."]
 
 
 def test_speaking_that_fails_closes_its_stream() -> None:

@@ -380,6 +380,22 @@ def test_after_a_broken_file_the_models_load_without_a_word(browser: Any, site: 
     context.close()
 
 
+def test_models_whose_worker_has_failed_are_loaded_again(browser: Any, site: str) -> None:
+    context = browser.new_context()
+    context.add_init_script("""const Real = Worker;
+      window.workers = [];
+      window.Worker = class extends Real {
+        constructor(...given) { super(...given); workers.push(this); }
+      };""")
+    page = Page(context.new_page(), site).open()
+    page.until("page.ready")
+    page.page.evaluate("workers[0].dispatchEvent(new ErrorEvent('error', { message: 'no memory' }))")
+    page.give("a.wav", speech(1.0))
+    page.until("page.animation", 60.0)
+    assert page.page.evaluate("workers.length") == 2
+    context.close()
+
+
 def test_an_hour_of_sound(page: Page) -> None:
     silent = io.BytesIO()
     soundfile.write(silent, np.zeros(3600 * 8000, np.uint8).astype(np.int16), 8000, format="WAV", subtype="PCM_U8")

@@ -31,8 +31,9 @@ const page = {
   /** @type {any} frame on the stage */
   frame: null,
   name: "speech",
-  /** the face has been shown, the models are loaded */
-  ready: false,
+  /** @type {WorkerFace | null} the models, when they are loaded */
+  ready: null,
+  /** when the face was shown */
   faced: 0,
   loaded: 0,
 };
@@ -75,7 +76,7 @@ function loadModels() {
   };
   const places = { ort: "ort/ort.wasm.bundle.min.mjs", wasm: "ort/ort-wasm-simd-threaded.wasm.gz", suffix: ".gz", onprogress };
   models ??= WorkerFace.load("models/", places).then(
-    (face) => ((page.ready = true), face),
+    (face) => (page.ready = face),
     (error) => {
       models = null;
       throw error;
@@ -84,8 +85,9 @@ function loadModels() {
   return models;
 }
 
-/** The models; the page says that they load where they are not there yet. @param {number} mine @returns {Promise<any>} */
+/** The models, in another worker where theirs has failed; the page says that they load. @param {number} mine @returns {Promise<any>} */
 function modelsFor(mine) {
+  if (page.ready?.over) models = page.ready = null;
   if (!page.ready && mine === asked) busy(LOADING);
   return loadModels();
 }

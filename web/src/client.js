@@ -29,9 +29,10 @@ class Calls {
     else call.resolve(data.value);
   }
 
-  /** Nothing that is asked from now on is answered, nor what was asked before. @param {string} sentence why */
+  /** The worker ends: nothing that was asked or will be is answered. @param {string} sentence why */
   fail(sentence) {
     this.over = sentence;
+    this.worker.terminate();
     for (const call of this.open.values()) call.reject(new Error(sentence));
     this.open.clear();
   }
@@ -139,9 +140,13 @@ export class WorkerFace {
     yield* await stream.flush();
   }
 
+  /** Why the worker has ended; empty: it has not. */
+  get over() {
+    return this.calls.over;
+  }
+
   /** End the worker. */
   close() {
-    this.calls.worker.terminate();
     this.calls.fail("The face was closed.");
   }
 }
