@@ -243,7 +243,8 @@ def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) 
     assert animation.track is not None
     say_emotions(animation)
     if given is None and 0 < animation.track.mean_confidence(without=CATEGORIES[0]) < LIKELY:
-        see = "" if audio == PIPE else f"see it with sedtalker studio {quote(str(audio))}, or "
+        named = quote(f"./{audio}" if str(audio).startswith("-") else str(audio))
+        see = "" if audio == PIPE else f"see it with sedtalker studio {named}, or "
         log.info("more likely wrong than right: %sname the emotion with --emotion", see)
     say_weights(animation)
 

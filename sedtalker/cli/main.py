@@ -43,7 +43,8 @@ def _usage_in_one_line() -> Iterator[None]:
             raise
         context = getattr(error, "ctx", None)
         more = f" (`{context.command_path} --help` says what it takes)" if context else ""
-        say(f"error: {one_line(error.format_message())}{more}")
+        said = one_line(error.format_message()).replace(": Value error, ", ": ")  # pydantic's own words
+        say(f"error: {said}{more}")
         raise typer.Exit(getattr(error, "exit_code", 2)) from None
 
 

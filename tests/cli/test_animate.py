@@ -38,7 +38,9 @@ def test_an_emotion_that_is_likelier_wrong_is_said_to_be(
     animation = dataclasses.replace(moving_cube(2), track=found, provenance={"licences": {"decoder": "CC-BY-4.0"}})
     with caplog.at_level(logging.INFO, "sedtalker"):
         say_of(animation, Path("a b.wav"), given)
+        say_of(animation, Path("-b.wav"), given)
     assert ("more likely wrong than right: see it with sedtalker studio 'a b.wav'" in caplog.text) == doubted
+    assert ("see it with sedtalker studio ./-b.wav" in caplog.text) == doubted
     assert "weights: CC-BY-4.0" in caplog.text
 
 

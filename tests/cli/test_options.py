@@ -88,6 +88,7 @@ def test_all_numbers_are_tried() -> None:
         (["evaluate", "x"], "No such command 'x'"),
         (["animate", "a.wav", "--fps", "500"], "Invalid value for '--fps'"),
         (["animate", "a.wav", "--fps", "much"], "Invalid value for '--fps'"),
+        (["animate", "a.wav", "--renderer", "foo"], "Invalid value for '--renderer': 'foo' is not one of"),
         (["animate", "a.wav", "--fpz", "30"], "No such option: --fpz"),
         (["animate", "a.wav", "b.wav"], "b.wav"),
         (["diarize"], "Missing argument"),
