@@ -107,7 +107,7 @@ def test_folds_hold_the_factors_back(source: Face, faint: Face) -> None:
     row = faint.shape_index["browInnerUp"]
     marks = faint.mesh.vertices[faint.landmarks]
     middle = 0.5 * (marks[21] + marks[22]) + np.array([0.0, 0.01, 0.0], np.float32)
-    near = faint.regions["skin"] & (np.linalg.norm(faint.mesh.vertices - middle, axis=1) < 0.009)
+    near = faint.regions["skin"] & (np.linalg.norm(faint.mesh.vertices - middle, axis=1) < 0.03)
     basis = faint.basis.copy()
     above = faint.mesh.vertices[near, 1:2] - middle[1]
     basis[row, near, 1:2] -= 1.05 * above  # at a weight near 1 the patch is turned upside down
@@ -117,5 +117,5 @@ def test_folds_hold_the_factors_back(source: Face, faint: Face) -> None:
     after = {e: folds for e, (_, folds) in changes_and_folds(face, EMOTIONS).items()}
     free, _ = with_visible_emotions(faint, REPORT, source)
     size = {f: float(np.abs(f.basis[row]).sum() / np.abs(g.basis[row]).sum()) for f, g in ((face, torn), (free, faint))}
-    assert size[face] < size[free]
+    assert size[face] < 0.9 * size[free]
     assert all(after[e] <= before[e] + 4 for e in EMOTIONS)
