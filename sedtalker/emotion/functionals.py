@@ -57,6 +57,11 @@ def window_statistics(
     Returns:
         Two (B, ceil(T / every), C) tensors; zeros where no frame of the window counts.
     """
+    if newest and spans is not None:  # short windows see but the end
+        seen = every * (newest + 1 - (-half // every))
+        before = values.shape[1] - values[:, -seen:].shape[1]
+        values, weight = values[:, -seen:], weight[:, -seen:]
+        spans = Spans(spans.first - before, spans.last - before)
     both = window_mean(torch.cat([values, values.square()], -1), weight, half, every, newest, spans)
     mean, square = both.chunk(2, -1)
     return mean, (square - mean.square()).clamp_min(0.0).add(VARIANCE_FLOOR).sqrt()
@@ -66,6 +71,9 @@ def window_mean(
     values: Tensor, weight: Tensor, half: int, every: int = 1, newest: int = 0, spans: Spans | None = None
 ) -> Tensor:
     """Running weighted mean, see ``window_statistics``; (B, ceil(T / every), C)."""
+    if newest:
+        shares = _inside(values.shape[1], values.device, half, every, newest, spans) * weight[:, None]
+        return shares @ values / shares.sum(-1, keepdim=True).clamp_min(1e-6)
     stacked = torch.cat([torch.ones_like(values[..., :1]), values], -1) * weight[..., None]
     window = window_sum(stacked, half, every, newest, spans)
     return window[..., 1:] / window[..., :1].clamp_min(1e-6)
@@ -74,16 +82,34 @@ def window_mean(
 def window_sum(values: Tensor, half: int, every: int = 1, newest: int = 0, spans: Spans | None = None) -> Tensor:
     """Running sum of values (B, T, C), see ``window_statistics``; (B, ceil(T / every), C)."""
     frames = values.shape[1]
+    if newest:
+        return _inside(frames, values.device, half, every, newest, spans) @ values
     total = F.pad(values.cumsum(1, dtype=torch.float64), (0, 0, 1, 0))
-    index = torch.arange(0, frames, every, device=values.device)[-newest:] + every // 2
-    last, first = (index + half + 1).clamp_max(frames), (index - half).clamp(0, frames)
+    first, last = _ends(frames, values.device, half, every, newest, spans)
     if spans is None:
-        return (total[:, last] - total[:, first]).to(values.dtype)
-    middle = (index - frames).clamp_max(-1) + spans.first.shape[1]
+        return (total[:, last[0]] - total[:, first[0]]).to(values.dtype)
     batch = torch.arange(values.shape[0], device=values.device)[:, None] * (frames + 1)
-    last, first = torch.minimum(last, spans.last[:, middle]), torch.maximum(first, spans.first[:, middle])
     rows = total.flatten(0, 1)
     return (rows[last + batch] - rows[first + batch]).to(values.dtype)
+
+
+def _inside(frames: int, device: torch.device, half: int, every: int, newest: int, spans: Spans | None) -> Tensor:
+    """Whether each frame is in the window of each row (B or 1, R, T), 1 or 0: few rows are sums by a product."""
+    first, last = _ends(frames, device, half, every, newest, spans)
+    place = torch.arange(frames, device=device)
+    return ((place >= first[..., None]) & (place < last[..., None])).float()
+
+
+def _ends(
+    frames: int, device: torch.device, half: int, every: int, newest: int, spans: Spans | None
+) -> tuple[Tensor, Tensor]:
+    """First frame of each window and the one after its last one, (B, R); (1, R) without spans."""
+    index = torch.arange(0, frames, every, device=device)[-newest:] + every // 2
+    first, last = (index - half).clamp(0, frames)[None], (index + half + 1).clamp_max(frames)[None]
+    if spans is None:
+        return first, last
+    middle = (index - frames).clamp_max(-1) + spans.first.shape[1]
+    return torch.maximum(first, spans.first[:, middle]), torch.minimum(last, spans.last[:, middle])
 
 
 def prosody_channels(prosody: Tensor, speech: Tensor, valid: Tensor, half: int) -> tuple[Tensor, Tensor, Tensor]:
