@@ -56,14 +56,20 @@ def check_count(segments: int, name: str = "the track") -> None:
 def dense_from(segments: Sequence[Segment], duration: float | None, name: str) -> EmotionTrack:
     """The dense track of a file's segments; a note says where they do not fit the recording, or one another.
 
+    Without any, as files of recordings without speech are, it is neutral.
+
     Args:
         segments: in order of time.
-        duration: seconds of the recording; None: the last segment's end, and nothing is said.
+        duration: seconds of the recording; None: the last segment's end (of none: 1), and nothing is said.
         name: what to call the file.
 
     Raises:
         InputError: see ``densify``.
     """
+    if not segments:
+        if duration is not None:
+            log.warning(f"{name}: no segments in it: neutral throughout")
+        return constant_track("neutral", duration or 1.0)
     end = max(s.end for s in segments)
     with said_of(name):
         track = densify(segments, duration or end)

@@ -78,7 +78,7 @@ def segments_from_audacity(text: str, name: str = "labels") -> list[Segment]:
             raise InputError(f"{name}: line {number} is not 'start<TAB>end<TAB>label'")
         segments.append(_segment(fields[0], fields[1], fields[2], f"{name}: line {number}"))
         check_count(len(segments), name)
-    return _sorted(segments, name)
+    return _sorted(segments)
 
 
 def text_cell(text: str) -> str:
@@ -120,8 +120,8 @@ def track_from_csv(text: str, duration: float | None = None, name: str = "table"
         InputError: see ``rows_from_csv``.
     """
     rows = rows_from_csv(text, name)
-    track = dense_from(_sorted([segment for segment, _ in rows], name), duration, name)
-    extras = {curve: np.zeros(len(track), np.float32) for curve in rows[0][1]}
+    track = dense_from(_sorted([segment for segment, _ in rows]), duration, name)
+    extras = {curve: np.zeros(len(track), np.float32) for curve in (rows[0][1] if rows else ())}
     for segment, means in sorted(rows, key=lambda row: (row[0].start, row[0].end)):
         part = slice(*np.searchsorted(track.times, (segment.start, segment.end)))
         for curve, mean in means.items():
@@ -198,26 +198,27 @@ def segments_of_tiers(read: Callable[[str], list[tuple[str, list[Interval]]]], t
                 raise
             continue
         found[tier] = found.get(tier, []) + made
-    if not found:
+    made = found.get("emotion") or next(filter(None, found.values()), [])
+    if not made and "emotion" not in found:
         raise InputError(f"{name}: no interval tier with emotions in it")
-    return _sorted(found.get("emotion") or next((made for made in found.values() if made), []), name)
+    return _sorted(made)
 
 
 def segments_from_subtitles(text: str, name: str = "subtitles") -> list[Segment]:
     """Segments of the cues of SRT or WebVTT that begin with ``LABEL`` or ``LABEL:INTENSITY``; others are skipped.
 
     Raises:
-        InputError: no cue begins with an emotion, there are too many, or an intensity is no number.
+        InputError: there are cues, but none begins with an emotion; there are too many, or an intensity is no number.
     """
-    segments = []
-    for start, end, said in subtitle_cues(text):
+    segments, cues = list[Segment](), list(subtitle_cues(text))
+    for start, end, said in cues:
         word = said.partition(" ")[0]
         if known_label(word.partition(":")[0]):
             segments.append(_segment(str(start), str(end), word, f"{name}: cue at {start:g} s"))
             check_count(len(segments), name)
-    if not segments:
+    if cues and not segments:
         raise InputError(f"{name}: no cue begins with an emotion, such as happy:0.8")
-    return _sorted(segments, name)
+    return _sorted(segments)
 
 
 def are_emotions(text: str, *, tiers: bool) -> bool:
@@ -301,9 +302,7 @@ def _number(text: str) -> float:
     return value
 
 
-def _sorted(segments: list[Segment], name: str) -> list[Segment]:
-    if not segments:
-        raise InputError(f"{name}: no segments in it")
+def _sorted(segments: list[Segment]) -> list[Segment]:
     return sorted(segments, key=lambda s: (s.start, s.end))
 
 
@@ -349,7 +348,7 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
             raise InputError(f"{name}: line {number}: unknown emotion '{fields[7]}'")
         segments.append(Segment(start, start + length, fields[7], intensity, confidence))
         check_count(len(segments), name)
-    return _sorted(segments, name)
+    return _sorted(segments)
 
 
 AUDACITY = segment_format(

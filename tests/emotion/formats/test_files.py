@@ -69,6 +69,17 @@ def test_what_a_format_has_no_place_for_is_said_and_nothing_else(tmp_path, caplo
     assert caplog.messages == ([said] if lost else [])
 
 
+@pytest.mark.parametrize("suffix", sorted(track_formats()))
+def test_a_track_without_speech_comes_back_as_neutral(tmp_path, caplog, suffix):
+    silent = replace(parse_emotion("neutral", 2.0), speech=np.zeros(100, bool))
+    write_track(tmp_path / f"t{suffix}", silent)
+    back = read_track(tmp_path / f"t{suffix}", 2.0)
+    assert back.duration == 2.0
+    assert [(s.label, s.intensity) for s in back.segments()] in ([("neutral", 0.0)], [])
+    said = f"{tmp_path / f't{suffix}'}: no segments in it: neutral throughout"
+    assert caplog.messages == ([] if suffix.endswith("json") else [said])
+
+
 @pytest.mark.parametrize(
     "wrong", [{"bursts": [{"start": 2.0, "end": 1.0, "kind": "laugh"}]}, {"words": [[0.5, 0.25, "hello"]]}]
 )
