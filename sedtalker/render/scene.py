@@ -115,7 +115,7 @@ def render_scene(
     frames = None
     if path.suffix.lower() == ".png":
         frames = (k := frame_at(at, len(scene), scene.fps)), k + 1
-    write_drawn(path, render_scene_frames(scene, shot, **look, frames=frames), scene.fps, audio)
+    write_drawn(path, render_scene_frames(scene, shot, **look, frames=frames), scene.duration, scene.fps, audio)
 
 
 def check_shot(shot: str, heads: int, size: Size | None = None) -> tuple[int, int]:

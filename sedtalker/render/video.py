@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
@@ -18,10 +19,14 @@ from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import Behind, Image, Size, Viewpoint, picture_size, read_background, viewpoint
 from sedtalker.render.renderer import make_renderer
 
+log = logging.getLogger(__name__)
+
 SIDE = 512
 """Side of a picture whose size is not given, pixels."""
 SUFFIXES = tuple(CONTAINERS)
 """Suffixes of the video files that can be written."""
+APART = 0.5
+"""Seconds that sound and motion may differ in length before it is said."""
 
 
 class Look(TypedDict, total=False):
@@ -92,16 +97,24 @@ def render_video(
         k = frame_at(at, len(animation), animation.fps)
         coefficients, rotation = animation.coefficients[k : k + 1], animation.head_rotation[k : k + 1]
         animation = replace(animation, coefficients=coefficients, head_rotation=rotation, track=None)
-    write_drawn(path, render_frames(animation, **look), animation.fps, audio)
+    write_drawn(path, render_frames(animation, **look), animation.duration, animation.fps, audio)
 
 
-def write_drawn(path: Path, frames: Generator[Image, None, None], fps: float, audio: Audio | Path | str | None) -> None:
-    """Write the first of some pictures into a PNG, or all into a video with its sound."""
+def write_drawn(
+    path: Path, frames: Generator[Image, None, None], seconds: float, fps: float, audio: Audio | Path | str | None
+) -> None:
+    """Write the first of some pictures into a PNG, or all, which last so long, into a video with its sound.
+
+    The video is as long as the sound; a note says where the pictures are not.
+    """
     with closing(frames):
         if path.suffix.lower() == ".png":
             write_png(path, next(frames))
             return
         sound = load_audio(audio) if isinstance(audio, Path | str) else audio
+        if sound is not None and abs(sound.duration - seconds) > max(APART, 1.0 / fps):
+            rest = "its end is not shown" if seconds > sound.duration else "its last picture stays"
+            log.warning(f"the sound lasts {sound.duration:.2f} s, the motion {seconds:.2f} s: {rest}")
         write_video(path, frames, fps, None if sound is None else (sound.samples, sound.rate))
 
 

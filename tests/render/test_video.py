@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from sedtalker.animation.animation import Animation
+from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.render import Portrait, render_frames, render_sequence, render_video
 from sedtalker.render.video import check_file
@@ -97,3 +98,25 @@ def test_what_cannot_be_written_is_said_before_any_work() -> None:
     with pytest.raises(InputError, match=r"no transparency: use \.webm, \.gif or \.png"):
         check_file(Path("a.mp4"), "transparent")
     assert check_file(Path("a.WEBM"), "transparent") == Path("a.WEBM")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.5, []),
+        (2.0, ["the sound lasts 2.00 s, the motion 0.20 s: its last picture stays"]),
+    ],
+)
+def test_a_sound_of_another_length_is_said(
+    clip: Animation, tmp_path: Path, caplog: pytest.LogCaptureFixture, seconds: float, said: list[str]
+) -> None:
+    sound = Audio(np.zeros(round(16000 * seconds), np.float32))
+    render_video(clip, tmp_path / "a.mp4", sound, size=48, backend="numba")
+    assert caplog.messages == said
+
+
+def test_a_sound_that_ends_before_the_motion_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    long = moving_cube(60, face=standing())
+    render_video(long, tmp_path / "a.mp4", Audio(np.zeros(1600, np.float32)), size=48, backend="numba")
+    (said,) = caplog.messages
+    assert said == f"the sound lasts 0.10 s, the motion {long.duration:.2f} s: its end is not shown"
