@@ -201,7 +201,7 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
         return where, f"{str(first['input'])[:40]!r} has the wrong form"
     ours = first.get("ctx", {}).get("error")
     said = first["msg"].replace("tuple", "list").replace("Tuple", "List").replace("dictionary", "object")
-    return where, str(ours) if isinstance(ours, InputError) else said.replace(" after validation", "")
+    return where, str(ours) if isinstance(ours, ValueError) else said.replace(" after validation", "")
 
 
 def checked(schema: Any, values: object, name: str = "", whole: str = "") -> Any:

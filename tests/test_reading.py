@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import AfterValidator
 
 from sedtalker.errors import InputError
-from sedtalker.reading import DEEPEST, MOST_DIGITS, is_file, is_folder, parse_json, read_bytes, read_json
+from sedtalker.reading import DEEPEST, MOST_DIGITS, checked, is_file, is_folder, parse_json, read_bytes, read_json
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**200), 10**200) | st.floats(allow_nan=False) | st.text(),
@@ -78,3 +80,13 @@ def test_files_are_bounded(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_bytes(b"\xff\xff")
     with pytest.raises(InputError, match="not text"):
         read_json(tmp_path / "b.json", "a style")
+
+
+def test_a_refusal_of_ours_is_said_in_our_words_alone() -> None:
+    def odd(value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("an even tuple")
+        return value
+
+    with pytest.raises(InputError, match=r"^a\.json: 1: an even tuple$"):
+        checked(list[Annotated[int, AfterValidator(odd)]], [1, 2], "a.json")

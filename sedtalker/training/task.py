@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from sedtalker.checkpoint import Kind, read_kind
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
+from sedtalker.reading import problem_of
 from sedtalker.training.corpora.speech import check_free, known_corpus
 
 Batch = dict[str, Tensor]
@@ -233,13 +234,12 @@ def naming_settings(where: str = "") -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        first = error.errors()[0]
-        name = where + ".".join(map(str, first["loc"]))
-        given = first["input"]
+        name, problem = problem_of(error)
+        given = error.errors()[0]["input"]
         shown = (
             f"={'null' if given is None else given}" if given is None or isinstance(given, str | int | float) else ""
         )
-        raise InputError(f"{name}{shown}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise InputError(f"{where}{name}{shown}: {problem}") from None
 
 
 # --- Optimisers: AdamW, or Muon for the matrices inside a network and AdamW for the rest.
