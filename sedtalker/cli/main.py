@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,26 +16,30 @@ from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.cli.console import say
 from sedtalker.errors import one_line
 from sedtalker.plugins import load
+from sedtalker.reading import is_file
 from sedtalker.version import __version__
 
 
 class OneLineGroup(TyperGroup):
     """All commands. Usage errors are printed as one line, as errors in files are."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **kwargs: Any) -> Any:
         """Read the words before the command."""
-        with _usage_in_one_line():
-            return super().make_context(*args, **kwargs)
+        self.words = tuple(args)
+        with _usage_in_one_line(self.words):
+            return super().make_context(info_name, args, *more, **kwargs)
 
     def invoke(self, *args: Any, **kwargs: Any) -> Any:
         """Find the command, read the words after it, run it."""
-        with _usage_in_one_line():
+        with _usage_in_one_line(self.words):
             return super().invoke(*args, **kwargs)
 
 
 @contextmanager
-def _usage_in_one_line() -> Iterator[None]:
-    """Say in a line what click would show in a box; the help that stands for no command at all stays as it is."""
+def _usage_in_one_line(words: Sequence[str]) -> Iterator[None]:
+    """Say in a line what click would show in a box, and which of the words is a file that it took for options; the help
+    that stands for no command at all stays as it is.
+    """
     try:
         yield
     except Exception as error:
@@ -43,8 +48,10 @@ def _usage_in_one_line() -> Iterator[None]:
             raise
         context = getattr(error, "ctx", None)
         more = f" (`{context.command_path} --help` says what it takes)" if context else ""
-        said = one_line(error.format_message()).replace(": Value error, ", ": ")  # pydantic's own words
-        say(f"error: {said}{more}")
+        if dashed := next((word for word in words if word.startswith("-") and is_file(Path(word))), None):
+            more = f" (for the file {dashed}, write ./{dashed})"
+        said = error.format_message().replace(": Value error, ", ": ")  # pydantic's own words
+        say(f"error: {one_line(said + more)}")
         raise typer.Exit(getattr(error, "exit_code", 2)) from None
 
 

@@ -99,6 +99,16 @@ def test_a_mistyped_command_line_is_one_line(words: list[str], said: str) -> Non
     assert said in refused(*words)
 
 
+@pytest.mark.parametrize("command", [["animate"], ["diarize"], ["mesh", "inspect"], ["render"]])
+@pytest.mark.parametrize("name", ["-dash.wav", "--two.wav"])
+def test_a_file_whose_name_begins_with_a_dash_is_known_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).touch()
+    assert f"(for the file {name}, write ./{name})" in refused(*command, name)
+
+
 def test_a_group_without_a_command_shows_its_help() -> None:
     for words in ([], ["evaluate"]):
         result = CliRunner().invoke(app, words)
