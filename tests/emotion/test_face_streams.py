@@ -110,7 +110,8 @@ class Sure:
     burst_kinds = ("laugh", "cry", "sigh")
 
     def __init__(self) -> None:
-        self.encoder_stream = SimpleNamespace(hidden=SimpleNamespace(refreshed=0))
+        self.encoder_stream = SimpleNamespace(hidden=SimpleNamespace(refreshed=0), keep=1400)
+        self.delay, self.hop = 25, 16
 
     def steps(self, samples: np.ndarray) -> Iterator[None]:
         yield from ()
@@ -125,6 +126,7 @@ def test_an_emotion_is_taken_on_with_a_time_constant_of_150_ms(small):
     stream = LateEmotions(sure, small[2], 0.12, 0.08)
     frames = run(stream, [voice_like(1.2, 3)])
     assert sure.encoder_stream.hidden.refreshed == 200
+    assert sure.encoder_stream.keep == 12 * 50 + 25 + 16
     since = np.arange(1, len(frames.times) + 1) / 50
     expected = 1 - np.exp(-since / 0.15)
     np.testing.assert_allclose(frames.intensity, expected, atol=1e-4)
