@@ -148,7 +148,7 @@ def _speech_stream() -> Section:
 
 
 def _streams() -> Section:
-    names = "ONSET_SECONDS", "REFRESHED_SECONDS", "REFRESHED_CHANGE", "LIPS_CHANGE", "LIPS_SECONDS"
+    names = "ONSET_SECONDS", "REFRESHED_SECONDS", "REFRESHED_CHANGE", "KEPT_SECONDS", "LIPS_CHANGE", "LIPS_SECONDS"
     late = _named(face_streams, *names)
     emotion = _named(emotion_stream, "LOOK_AHEAD_SECONDS", "HOP_SECONDS")
     kept = {"activity_frames": emotion_stream.SpeechStream.activity_frames}

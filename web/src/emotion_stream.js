@@ -87,9 +87,10 @@ export class DiarizerStream {
   /** @param {import("./networks.js").Networks} networks */
   constructor(networks) {
     const { constants } = networks;
-    const { streams, diarizer, emotion_encoder: encoder, segments, track } = constants;
-    const [delay, hop] = [streams.look_ahead_seconds, streams.hop_seconds].map((seconds) => framesOf(seconds, constants));
-    const keep = Math.max(diarizer.context + encoder.context, streams.activity_frames) + delay + hop;
+    const { streams, segments, track } = constants;
+    const seconds = [streams.kept_seconds, streams.look_ahead_seconds, streams.hop_seconds];
+    const [kept, delay, hop] = seconds.map((each) => framesOf(each, constants));
+    const keep = kept + delay + hop;
     this.networks = networks;
     this.hops = new Hops(new EncoderStream(networks, keep, true), delay, hop, constants);
     this.segmentation = new LiveSegmentation(track.labels.length, constants.features.frame_rate, segments);
@@ -112,7 +113,7 @@ export class DiarizerStream {
   async #say({ streamed, since, count }) {
     if (!count) return null;
     const { networks } = this;
-    const { shown, features, activity, diarizer } = networks.constants;
+    const { shown, features, activity } = networks.constants;
     const kept = streamed.total - streamed.first;
     const mel = pairMeans(centreBands(streamed.mel, streamed.means), features.mel_bands);
     const active = speechActivity(streamed.prosody, features.frame_rate, activity, streamed.loud);
@@ -120,11 +121,10 @@ export class DiarizerStream {
     const other = await noVoice(networks, measured, active, this.hops.ended, since);
     for (let i = 0; i < since; i++) if (this.other.has(streamed.first + i)) other[i] = 1;
     this.other = new Set([...other.keys()].filter((i) => other[i]).map((i) => streamed.first + i));
-    const first = Math.max(0, Math.floor((since - diarizer.context) / diarizer.row) * diarizer.row);
-    const found = await networks.diarize({ ...measured, speech: without(streamed.speech, other) }, first, kept);
-    const classes = found.posterior.length / (kept - first);
-    const posterior = found.posterior.subarray((since - first) * classes);
-    const [intensity, boundary, distance] = ["intensity", "boundary", "distance"].map((name) => found[name].subarray(since - first));
+    const found = await networks.diarize({ ...measured, speech: without(streamed.speech, other) }, 0, kept);
+    const classes = found.posterior.length / kept;
+    const posterior = found.posterior.subarray(since * classes);
+    const [intensity, boundary, distance] = ["intensity", "boundary", "distance"].map((name) => found[name].subarray(since));
     const speech = without(active, other).subarray(since);
     const strength = intensity.map((value, i) => visible(value, shown) * attenuation(distance[i], shown));
     const face = posterior.slice();
