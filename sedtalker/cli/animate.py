@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from shlex import quote
 from types import MappingProxyType
@@ -238,15 +239,25 @@ def animate_speakers(
 
 def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) -> None:
     """Say which emotion was found, whether to believe it, and under which licences the weights are."""
-    from sedtalker.emotion.track import CATEGORIES
-
     assert animation.track is not None
     say_emotions(animation)
-    if given is None and 0 < animation.track.mean_confidence(without=CATEGORIES[0]) < LIKELY:
+    if given is None:
+        say_doubt(animation.track, audio)
+    say_weights(animation)
+
+
+def say_doubt(track: EmotionTrack, audio: Path) -> None:
+    """Say where a recognised emotion is rather wrong than right, and how to name another where a face stays calm."""
+    from sedtalker.emotion.track import CATEGORIES
+
+    segments = track.segments()
+    if 0 < track.mean_confidence(without=CATEGORIES[0]) < LIKELY:
         named = quote(f"./{audio}" if str(audio).startswith("-") else str(audio))
         see = "" if audio == PIPE else f"see it with sedtalker studio {named}, or "
         log.info("more likely wrong than right: %sname the emotion with --emotion", see)
-    say_weights(animation)
+    elif segments and {segment.label for segment in segments} == {CATEGORIES[0]}:
+        other, _ = max(map(track.second_guess, segments), key=itemgetter(1))
+        log.info("the face stays calm: if the voice does not, name its emotion, such as --emotion %s", other)
 
 
 def say_emotions(animation: Animation) -> None:

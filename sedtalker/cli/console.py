@@ -325,6 +325,8 @@ def compared_to_speech(speech: float, took: float) -> str:
 def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
     """The segments as a table, vocal bursts below it; an emotion that is hardly surer than a guess has a question mark.
 
+    Beside a predicted one stands the next likeliest.
+
     Args:
         stderr: where, instead of stdout.
     """
@@ -335,15 +337,20 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
     from sedtalker.phonetics.pronunciation import joined
 
     console, rows = Console(stderr=stderr, highlight=False), list[list[str]]()
+    guesses = track.predicted is not None and not track.extras  # which would not fit beside them
     for s in track.segments():
         rows.append(_cells(s, track.labels[0]))
+        if guesses:
+            other, probability = track.second_guess(s)
+            rows[-1].append(f"{other} {probability:.2f}" if probability >= WORTH_NAMING else "")
         if track.extras:
             inside = (track.times >= s.start) & (track.times < s.end)
             means = [float(curve[inside].mean()) if inside.any() else 0.0 for curve in track.extras.values()]
             rows[-1].append(", ".join(strongest_kinds(tuple(track.extras), means)))
         if track.words:
             rows[-1].append(escape(joined(word for *_, word in track.words_in(s.start, s.end))))
-    more = [name for name, held in (("fine-grained emotions", track.extras), ("words", track.words)) if held]
+    held = (("or", guesses), ("fine-grained emotions", track.extras), ("words", track.words))
+    more = [name for name, present in held if present]
     _print_table(console, [*COLUMNS, *more], rows)
     for burst in track.bursts:
         console.print(_burst_line(burst))
@@ -370,6 +377,8 @@ def _burst_line(burst: Burst) -> str:
 
 COLUMNS = ("start", "end", "emotion", "intensity", "confidence")
 """Headings of the table."""
+WORTH_NAMING = 0.1
+"""A second guess that is as likely as this stands beside the first."""
 NUMBERS = frozenset(COLUMNS) - {"emotion"}
 """Columns that are flush right."""
 

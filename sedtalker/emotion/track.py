@@ -209,6 +209,15 @@ class EmotionTrack:
         lengths = [segment.end - segment.start for segment in segments]
         return float(np.average([segment.confidence for segment in segments], weights=lengths)) if segments else 0.0
 
+    def second_guess(self, segment: Segment) -> tuple[str, float]:
+        """The likeliest category of a segment beside its label, and how likely it is: the mean over its speech."""
+        inside = (self.times >= segment.start) & (self.times < segment.end)
+        spoken = inside if self.speech is None else inside & self.speech
+        means = self.recognised[spoken if spoken.any() else inside].mean(0)
+        others = [c for c, label in enumerate(self.labels) if label != segment.label]
+        best = max(others, key=means.__getitem__)
+        return self.labels[best], float(means[best])
+
     def confident(self, min_confidence: float) -> EmotionTrack:
         """The same track whose segments below ``min_confidence`` are ``UNCERTAIN``; the frames do not change."""
         return replace(self, min_confidence=min_confidence)

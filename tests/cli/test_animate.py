@@ -41,6 +41,8 @@ def test_an_emotion_that_is_likelier_wrong_is_said_to_be(
         say_of(animation, Path("-b.wav"), given)
     assert ("more likely wrong than right: see it with sedtalker studio 'a b.wav'" in caplog.text) == doubted
     assert ("see it with sedtalker studio ./-b.wav" in caplog.text) == doubted
+    calm = "the face stays calm: if the voice does not, name its emotion, such as --emotion happy"
+    assert (calm in caplog.text) == (label == "neutral")
     assert "weights: CC-BY-4.0" in caplog.text
 
 

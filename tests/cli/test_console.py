@@ -188,7 +188,8 @@ def test_an_emotion_that_is_hardly_surer_than_a_guess_is_printed_as_uncertain(
     for label, confidence, printed in (("angry", 0.3, "angry"), ("angry", 0.25, "uncertain (angry?)")):
         print_emotions(found(label, confidence))
         line = capsys.readouterr().out.splitlines()[1]
-        assert line.split() == ["0.00", "1.50", *printed.split(), "0.60", f"{confidence:.2f}"]
+        guess = ["neutral", f"{(1 - confidence) / 6:.2f}"]
+        assert line.split() == ["0.00", "1.50", *printed.split(), "0.60", f"{confidence:.2f}", *guess]
     print_emotions(found("neutral", 0.2), stderr=True)
     output = capsys.readouterr()
     assert output.err.splitlines()[1].split()[2] == "neutral", "to show nothing is no claim"
