@@ -104,7 +104,7 @@ def _encoder(name: str, grid: int) -> Section:
 
 
 def _diarizer(network: EmotionModel) -> Section:
-    seconds = _named(inference, "WINDOW_SECONDS", "SHORT_SOUND", "BRIEF_SOUND", "BRIEF_LIMIT")
+    seconds = _named(inference, "WINDOW_SECONDS", "SHORT_SOUND", "BRIEF_SOUND", "BRIEF_LIMIT", "NO_VOICE")
     return {**seconds, "context": network.config.context, "row": ROW, "least": FEWEST_ROWS * ROW}
 
 

@@ -131,11 +131,23 @@ def test_a_door_that_slams_after_speech_is_no_speech_and_shows_nothing(spoken: b
 
 
 def test_music_alone_has_no_segments_and_no_note(caplog):
-    pitches, times = np.random.default_rng(0).choice([220.0, 262.0, 330.0, 392.0], 16), np.arange(4000) / 16_000
-    notes = [sum(np.sin(2 * np.pi * f * k * times) / k for k in range(1, 7)) * np.exp(-6 * times) for f in pitches]
-    track = Diarizer.from_pretrained()(from_samples(0.2 * np.concatenate(notes), 16_000))
+    track = Diarizer.from_pretrained()(from_samples(tune(), 16_000))
     assert track.segments() == []
     assert not caplog.records
+
+
+def test_music_before_speech_is_a_gap():
+    speech = load_audio(MOODS).samples[: 16_000 * 6]
+    sound = from_samples(np.concatenate([tune(), tune(), np.zeros(16_000), speech]), 16_000)
+    track = Diarizer.from_pretrained()(sound)
+    assert track.segments()[0].start > 8.9
+
+
+def tune():
+    """Four seconds of a melody."""
+    pitches, times = np.random.default_rng(0).choice([220.0, 262.0, 330.0, 392.0], 16), np.arange(4000) / 16_000
+    notes = [sum(np.sin(2 * np.pi * f * k * times) / k for k in range(1, 7)) * np.exp(-6 * times) for f in pitches]
+    return 0.2 * np.concatenate(notes)
 
 
 def test_a_recording_unlike_anything_heard_in_training_is_noted(monkeypatch, caplog):

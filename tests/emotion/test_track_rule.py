@@ -118,5 +118,15 @@ def test_a_recording_of_nothing_but_other_sounds_has_no_speech() -> None:
     assert music.segments() == []
     assert music.predicted.intensity.max() == 0.0
     assert emotion_track(given, FRAME_CLOCK, 2.0, rule=TrackRule(trust=0.0)).segments()
-    far[40] = FAMILIAR[0]
+    far[:30] = FAMILIAR[0]
     assert emotion_track(given, FRAME_CLOCK, 2.0).segments(), "somebody speaks in it"
+
+
+def test_music_before_speech_is_a_gap() -> None:
+    given = frames((100, ANGRY, 0.9, True), (50, ANGRY, 0.0, False), (100, HAPPY, 0.9, True))
+    far = np.where(np.arange(250) < 81, FAMILIAR[1], FAMILIAR[0]).astype(np.float32)
+    (spoken,) = emotion_track(replace(given, distance=far), FRAME_CLOCK, 5.0).segments()
+    assert (spoken.start, spoken.label) == (pytest.approx(3.0, abs=0.05), "happy")
+    far[79:81] = 0.0
+    found = emotion_track(replace(given, distance=far), FRAME_CLOCK, 5.0).segments()
+    assert found[0].start == 0.0, "too much of it is a voice"

@@ -111,8 +111,11 @@ function emptyFrames(count, classes) {
 export function emotionTrack(frames, duration, constants) {
   const { frame_rate: rate, frame_offset: offset } = constants.features;
   const { labels } = constants.track;
-  const voiced = frames.speech.some((spoken, i) => spoken && attenuation(frames.distance[i], constants.shown) > 0);
-  const speech = voiced ? frames.speech : new Uint8Array(frames.speech.length); // none where nothing is a voice, as in music
+  const speech = frames.speech.slice();
+  for (const [first, end] of runsOf(speech)) { // sounds between pauses that are no voice, as of music, are no speech
+    const unlike = frames.distance.subarray(first, end).filter((value) => attenuation(value, constants.shown) === 0);
+    if (unlike.length >= constants.diarizer.no_voice * (end - first)) speech.fill(0, first, end);
+  }
   const shaped = shapeTrack({ ...frames, speech }, rate, constants);
   const track = { labels, rate, offset, duration, speech, ...shaped, segments: [], bursts: [] };
   track.segments = segmentsOf(track, constants.track, constants.segments);

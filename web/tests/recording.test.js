@@ -71,6 +71,17 @@ test("a recording of nothing but other sounds has no speech", () => {
   assert.deepEqual([music.segments, music.speech.includes(1), Math.max(...music.intensity)], [[], false, 0]);
 });
 
+test("music between pauses is a gap beside speech, and a voice that is a little like it is none", () => {
+  const values = { ...frames, speech: new Uint8Array(300), distance: new Float32Array(300) };
+  for (const name of ["posterior", "intensity", "boundary"]) values[name] = frames[name].subarray(0, 300 * (name === "posterior" ? 7 : 1));
+  for (const first of [0, 150]) values.speech.fill(1, first, first + 100);
+  values.distance.fill(9, 0, 81);
+  const { speech } = emotionTrack(values, 6, constants);
+  assert.deepEqual([speech.indexOf(1), values.speech.indexOf(1)], [150, 0]);
+  values.distance.fill(0, 79, 81);
+  assert.equal(emotionTrack(values, 6, constants).speech.indexOf(1), 0);
+});
+
 test("a recording without speech has no segment, however short it is", () => {
   const posterior = Float32Array.from({ length: 20 * 7 }, (_, i) => (i % 7 ? 0 : 1));
   const values = { posterior, intensity: new Float32Array(20), recognised: { posterior }, labels: track.labels };
