@@ -243,8 +243,8 @@ class Worker:
         own, given = settings.speaker_suffixes(found.names), cast_of(settings)
         if len(given) > len(found.names):
             log.warning("%d faces, and %d speakers: the last faces are left out", len(given), len(found.names))
-        suffixes = [*settings.suffixes(), *chain.from_iterable(own.values())]
-        with OutputFolder(folder, [audio.stem + suffix for suffix in suffixes], overwrite) as results:
+        every = [*settings.suffixes(), *chain.from_iterable(own.values())]
+        with OutputFolder(folder, [audio.stem + suffix for suffix in every], overwrite) as results:
             scene = animator.scene(
                 audio,
                 [cast("Face", self._face(one, animator.moves_vertices, hook)) for one in given[: len(found.names)]],
@@ -255,6 +255,8 @@ class Worker:
                 motion=settings,
                 hook=hook,
             )
+            suffixes = [*settings.suffixes(), *chain.from_iterable(own[name] for name in scene.names)]
+            results.names = [audio.stem + suffix for suffix in suffixes]
             seen(scene)
             write_scene_results(scene, found.mixed, audio, settings, results.path, folder, hook)
         return found.mixed, scene, suffixes

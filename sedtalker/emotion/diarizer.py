@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from copy import copy, deepcopy
@@ -9,6 +10,8 @@ from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from sedtalker.arrays import Reals
 from sedtalker.audio import LONGEST_SECONDS, Audio, FrameClock, as_audio
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from sedtalker.emotion.conversation import Conversation
     from sedtalker.emotion.network import DiarizerNetwork
     from sedtalker.emotion.published_models import AudioClassifier
+
+log = logging.getLogger(__name__)
 
 HUB = "hf:"
 """Before the name of a classifier on the Hugging Face hub."""
@@ -198,6 +203,8 @@ class Diarizer:
     ) -> Conversation:
         """Who speaks when in a recording, and the emotion track of each speaker.
 
+        Channels without a voice in them, such as one of music, are left out where there are others.
+
         Args:
             recording: a file, or mono sound.
             speakers: ``auto``, how many, ``channels``, an RTTM file, or what ``separate`` gave of the recording.
@@ -220,6 +227,10 @@ class Diarizer:
             for name, (frames, bursts) in found.items():
                 track = self._shaped(frames, FRAME_CLOCK, speakers.mixed.duration, fill_scale)
                 tracks[name] = replace(track.confident(min_confidence), bursts=bursts)
+        voices = [name for name, track in tracks.items() if np.any(track.speech) or not found[name][0].speech.any()]
+        if speakers.channels and 0 < len(voices) < len(tracks):
+            log.warning(f"left out, with no voice in their channels: {', '.join(sorted({*tracks} - {*voices}))}")
+            speakers, tracks = speakers.only(voices), {name: tracks[name] for name in voices}
         return Conversation(speakers, tracks)
 
     def track(

@@ -79,6 +79,13 @@ class Speakers:
         sounds = {name: sound_of(channel, turns, name) for name, channel in self.channels.items() if name in longer}
         return replace(self, turns=turns, sounds={**self.sounds, **sounds})
 
+    def only(self, names: Iterable[str]) -> Speakers:
+        """Some of them, of a recording that stays what it is."""
+        kept = tuple(names)
+        turns = Turns(tuple(turn for turn in self.turns.turns if turn.speaker in kept), self.turns.duration, kept)
+        sounds, channels = ({n: held[n] for n in kept if n in held} for held in (self.sounds, self.channels))
+        return Speakers(self.mixed, turns, sounds, channels)
+
     def renamed(self, names: Mapping[str, str]) -> Speakers:
         """With other names; two speakers that get one name are merged, the sounds of their channels added.
 

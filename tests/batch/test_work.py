@@ -9,9 +9,12 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
+from sedtalker.audio import load_audio
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.settings import BatchSettings, parse_settings
 from sedtalker.batch.work import Worker, kept, task_of
@@ -21,6 +24,7 @@ from sedtalker.export import formats
 from sedtalker.phonetics import pronunciation
 from sedtalker.reading import file_sha256
 from tests.support.clips import cut_sample
+from tests.support.tunes import tune
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 
@@ -254,3 +258,13 @@ def test_a_conversation_has_the_files_of_animate_and_is_kept(worker: Worker, cli
     assert worker(task_of(item, tmp_path / "batch", first, False))["state"] == "kept"
     turns.write_text(turns.read_text().replace("0.35", "0.3"))
     assert worker(task_of(item, tmp_path / "batch", first, False))["state"] == "done"
+
+
+@pytest.mark.slow
+def test_a_channel_of_music_has_no_files(worker: Worker, tmp_path: Path) -> None:
+    voice = load_audio(Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav").samples[: 16_000 * 8]
+    soundfile.write(tmp_path / "a.wav", np.stack([np.concatenate([tune(), tune()]), voice], 1), 16_000)
+    settings = parse_settings({"speakers": "channels", "video": False, "fps": 10})
+    _, scene, suffixes = worker.converse(tmp_path / "a.wav", settings, tmp_path / "a", False)
+    assert scene.names == ("speaker2",)
+    assert sorted(f"a{suffix}" for suffix in suffixes) == sorted(files(tmp_path / "a"))

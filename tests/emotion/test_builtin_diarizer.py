@@ -16,12 +16,14 @@ from sedtalker.emotion.inference import frame_emotions, note_unfamiliar
 from sedtalker.emotion.shown import NOTICED, attenuation
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.nn.engine import open_model
+from sedtalker.speakers.separation import by_channels
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.joined_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior
 from tests.emotion.test_network import frames as random_frames
 from tests.support.tracks import diarize
+from tests.support.tunes import tune
 
 MOODS = Path(__file__).parents[2] / "data/samples/four_moods.wav"
 
@@ -143,11 +145,16 @@ def test_music_before_speech_is_a_gap():
     assert track.segments()[0].start > 8.9
 
 
-def tune():
-    """Four seconds of a melody."""
-    pitches, times = np.random.default_rng(0).choice([220.0, 262.0, 330.0, 392.0], 16), np.arange(4000) / 16_000
-    notes = [sum(np.sin(2 * np.pi * f * k * times) / k for k in range(1, 7)) * np.exp(-6 * times) for f in pitches]
-    return 0.2 * np.concatenate(notes)
+def test_a_channel_of_music_is_no_speaker(caplog):
+    voice = from_samples(load_audio(MOODS).samples[: 16_000 * 8], 16_000)
+    found = by_channels([from_samples(np.concatenate([tune(), tune()]), 16_000), voice], "a.wav")
+    assert found.names == ("speaker1", "speaker2")
+    diarizer = Diarizer.from_pretrained()
+    made = diarizer.conversation(found.mixed, found)
+    assert caplog.messages == ["left out, with no voice in their channels: speaker1"]
+    assert made.names == made.turns.speakers == tuple(made.tracks) == tuple(made.speakers.channels) == ("speaker2",)
+    alone = diarizer.conversation(found.mixed, found.only(["speaker1"]))
+    assert alone.names == ("speaker1",), "somebody has to be left"
 
 
 def test_a_recording_unlike_anything_heard_in_training_is_noted(monkeypatch, caplog):
