@@ -18,9 +18,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 log = logging.getLogger(__name__)
 
+Handler = Callable[[int, FrameType | None], object]
+"""What Python calls at a signal."""
 _BEGIN = """
 import signal, sys
 seconds = int(sys.argv.pop(1))
@@ -70,6 +73,26 @@ def left_to_the_trainer(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+# --- Signals.
+
+
+@contextmanager
+def handled(handler: Handler, replaced: Callable[[Any], bool]) -> Iterator[None]:
+    """Let a handler have SIGINT and SIGTERM during a block, where ``replaced`` is true of theirs; of the main thread
+    alone, as Python has it.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if here}
+    before = {number: usual for number, usual in found.items() if replaced(usual)}
+    for number in before:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, usual in before.items():
+            signal.signal(number, usual)
+
+
 @contextmanager
 def signals_kept() -> Iterator[Callable[[], bool]]:
     """Let the first Ctrl-C or SIGTERM of a block wait: what is given says whether one came.
@@ -86,15 +109,20 @@ def signals_kept() -> Iterator[Callable[[], bool]]:
                 log.info("ends after this step; once more: at once")
         came.append(number)
 
-    usual, here = signal.default_int_handler, threading.current_thread() is threading.main_thread()
-    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if here and signal.getsignal(number) is usual]
-    for number in numbers:
-        signal.signal(number, keep)
-    try:
+    with handled(keep, lambda usual: usual is signal.default_int_handler):
         yield lambda: bool(came)
+
+
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Ctrl-C and SIGTERM during the block are delivered after it."""
+    came = list[int]()
+    try:
+        with handled(lambda number, frame: came.append(number), lambda usual: usual is not None):  # None: not Python's
+            yield
     finally:
-        for number in numbers:
-            signal.signal(number, usual)
+        if came:
+            signal.raise_signal(came[0])
 
 
 # --- Locks.

@@ -16,16 +16,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from sedtalker.errors import InputError
-from sedtalker.processes import folder_lock, open_locked
+from sedtalker.processes import folder_lock, open_locked, signals_wait
 
 LEFT_OVER = ".sedtalker-"
 """How the names of these folders begin."""
@@ -154,26 +152,6 @@ def _remove(folder: Path, descriptor: int | None) -> None:
     finally:
         if descriptor is not None:
             os.close(descriptor)
-
-
-@contextmanager
-def signals_wait() -> Iterator[None]:
-    """Ctrl-C and SIGTERM during the block are delivered after it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in found.items() if handler is not None}  # None: not Python's
-    for number in before:
-        signal.signal(number, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
 
 
 def appear(

@@ -1,16 +1,18 @@
-"""Programs beside this one import nothing of strangers and end with it."""
+"""Programs beside this one end with it and import only what they should; signals wait where they must."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from sedtalker.processes import run_beside
+from sedtalker.processes import run_beside, signals_kept, signals_wait
 
 
 def test_a_program_gets_its_arguments_and_says_its_results() -> None:
@@ -58,3 +60,36 @@ def _runs(number: int) -> bool:
 
 def test_the_number_of_this_process_runs() -> None:
     assert sys.platform != "linux" or _runs(os.getpid())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_polite_kill_waits_until_all_is_moved(number: signal.Signals) -> None:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    done = False
+    try:
+        with pytest.raises(KeyboardInterrupt), signals_wait():
+            signal.raise_signal(number)
+            done = True
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert done
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_a_signal_is_kept_until_asked_for_and_handlers_of_others_stay() -> None:
+    def others(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+
+    seen, before = list[int](), signal.signal(signal.SIGTERM, others)
+    try:
+        with signals_kept() as came, signals_wait():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+            assert not came()
+        assert came(), "one that waited for what lies within"
+        assert seen == []
+    finally:
+        assert signal.signal(signal.SIGTERM, before) is others
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

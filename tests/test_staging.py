@@ -15,7 +15,7 @@ import pytest
 
 from sedtalker import processes, staging
 from sedtalker.errors import InputError
-from sedtalker.staging import ABANDONED, NEW, WHOLE, Staging, clear_left_over, is_staged, signals_wait
+from sedtalker.staging import ABANDONED, NEW, WHOLE, Staging, clear_left_over, is_staged
 from sedtalker.storage import OutputFolder, whole_file
 
 
@@ -156,21 +156,6 @@ def test_two_programs_at_once_leave_the_results_of_one(tmp_path: Path) -> None:
 def test_work_in_progress_is_known_by_its_path(tmp_path: Path) -> None:
     assert is_staged(tmp_path / ".sedtalker-abcdefgh" / NEW / "a")
     assert not is_staged(tmp_path / ".sedtalker-abcdefgh")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_polite_kill_waits_until_all_is_moved(number: signal.Signals) -> None:
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    done = False
-    try:
-        with pytest.raises(KeyboardInterrupt), signals_wait():
-            signal.raise_signal(number)
-            done = True
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert done
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 PROGRAM = """
