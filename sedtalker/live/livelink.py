@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from sedtalker.animation.animation_stream import StreamedFrame
+from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.live.senders import Target, UdpSocket, eye_angles, head_angles
 
@@ -49,8 +50,10 @@ class LiveLinkSender:
     """Sends to an Unreal editor or game; the option ``subject`` is the name that Unreal lists."""
 
     def __init__(self, target: Target, fps: float):
+        self.subject = target.options.get("subject", "SEDTalker")
+        if not self.subject.strip():
+            raise InputError("livelink subject=: give the name that Unreal lists, or leave it out")
         self.socket = UdpSocket(target.host, target.port_or(PORT), "livelink")
-        self.subject = target.options.get("subject") or "SEDTalker"
         self.identifier, self.number, self.fps = f"${uuid.uuid4()}", 0, fps
 
     def send(self, frame: StreamedFrame) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.animation.animation_stream import StreamedFrame
+from sedtalker.errors import InputError
 from sedtalker.live.livelink import LiveLinkSender, livelink_packet
 from tests.live.conftest import Receiver, frame, target
 
@@ -82,3 +83,9 @@ def test_packets_arrive_numbered_from_one_device(receiver: Receiver):
     assert len({r["identifier"] for r in read}) == 1
     assert read[0]["identifier"].startswith("$")
     assert read[0]["subject"] == "Äbc"
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_subject_without_a_name_is_refused(receiver: Receiver, name: str) -> None:
+    with pytest.raises(InputError, match="livelink subject=: give the name"):
+        LiveLinkSender(target(receiver.host, receiver.port, subject=name), 30.0)

@@ -58,6 +58,7 @@ export class Random {
  * @returns {{blinks: Random, gaze: Random, head: Random, speech: Random}}
  */
 export function idleGenerators(seed, recording) {
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`seed: ${seed} is no whole number`);
   const more = recording ? [hashOf(recording)] : [];
   const [blinks, gaze, head, speech] = [0, 1, 2, 3].map((kind) => new Random(seed, kind, ...more));
   return { blinks, gaze, head, speech };

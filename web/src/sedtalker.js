@@ -71,11 +71,11 @@ export class SEDTalker {
     if (!(sound.length >= least * rate)) throw new RangeError(`This sound is shorter than ${least} s: there is no syllable in it.`);
     checkedRate(fps);
     if (emotion && !(emotion.posterior && emotion.intensity && emotion.segments)) throw new TypeError("Give the emotion as a track has it: posterior, intensity and segments.");
+    const generators = idle ? idleGenerators(seed, sound) : null;
     const progress = async (share) => onprogress?.(share);
     const heard = await listen(this.networks, sound, progress);
     if (emotion) heard.track = given(emotion, heard.track);
     const moved = await move(this.networks, heard, progress);
-    const generators = idle ? idleGenerators(seed, sound) : null;
     return assemble(moved, heard, { fps, generators }, this.constants);
   }
 

@@ -39,6 +39,10 @@ test("with the same numbers drawn, blinks, gaze, brows, breath, bursts and head 
   assertClose(made.head, reference.lively.head, 1e-4, "head");
 });
 
+test("a seed is a whole number", () => {
+  for (const seed of ["a", 0.5, NaN, null]) assert.throws(() => idleGenerators(seed), /^RangeError: seed: .* is no whole number$/);
+});
+
 test("a seed is a take, and recordings differ", () => {
   const [one, same, other, elsewhere] = [
     make(idleGenerators(0, samples)),
