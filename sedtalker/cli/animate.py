@@ -18,7 +18,8 @@ from sedtalker.animation.option_fields import declared
 from sedtalker.animation.performance import UNCHANGED, Performance
 from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
-from sedtalker.cli.console import PIPE, fail_clearly, print_emotions, write_json
+from sedtalker.cli.console import PIPE, fail_clearly, write_json
+from sedtalker.cli.emotion_table import print_emotions
 from sedtalker.cli.export import VisemeSetOption, VisemesOption, check_visemes, write_visemes
 from sedtalker.errors import InputError
 from sedtalker.storage import OutputFolder, is_input

@@ -17,12 +17,11 @@ from sedtalker.cli import options as o
 from sedtalker.cli.console import (
     PIPE,
     fail_clearly,
-    print_conversation,
-    print_emotions,
     print_lines,
     say,
     sound_pieces,
 )
+from sedtalker.cli.emotion_table import print_conversation, print_emotions
 from sedtalker.cli.export import phones_of
 from sedtalker.errors import InputError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import io
 import json
@@ -12,13 +11,10 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import typer
 
-from sedtalker.cli.console import PIPE, ShownProgress, compared_to_speech, fail_clearly, print_emotions, sound_pieces
-from sedtalker.emotion.formats import constant_track
-from sedtalker.emotion.track import EmotionTrack, Prediction
+from sedtalker.cli.console import PIPE, ShownProgress, compared_to_speech, fail_clearly, sound_pieces
 from sedtalker.errors import InputError
 from sedtalker.progress import counted, one_step
 
@@ -171,34 +167,6 @@ def test_no_error_is_a_traceback(
         monkeypatch.setenv("SEDTALKER_TRACEBACK", "1")
         with pytest.raises(KeyError):
             ended(error)
-
-
-def found(label: str, confidence: float, spoken: bool = True) -> EmotionTrack:
-    """A second and a half of one emotion, as sure as a diarizer is."""
-    track = constant_track(f"{label}:0.6", 1.5)
-    posterior = np.full((len(track), 7), (1 - confidence) / 6, np.float32)
-    posterior[:, track.labels.index(label)] = confidence
-    prediction = Prediction(posterior, track.intensity)
-    return dataclasses.replace(track, predicted=prediction, speech=np.full(len(track), spoken))
-
-
-def test_an_emotion_that_is_hardly_surer_than_a_guess_is_printed_as_uncertain(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    for label, confidence, printed in (("angry", 0.3, "angry"), ("angry", 0.25, "uncertain (angry?)")):
-        print_emotions(found(label, confidence))
-        line = capsys.readouterr().out.splitlines()[1]
-        guess = ["neutral", f"{(1 - confidence) / 6:.2f}"]
-        assert line.split() == ["0.00", "1.50", *printed.split(), "0.60", f"{confidence:.2f}", *guess]
-    print_emotions(found("neutral", 0.2), stderr=True)
-    output = capsys.readouterr()
-    assert output.err.splitlines()[1].split()[2] == "neutral", "to show nothing is no claim"
-    assert output.out == ""
-
-
-def test_without_voiced_speech_there_is_no_emotion_to_print(capsys: pytest.CaptureFixture[str]) -> None:
-    print_emotions(found("neutral", 1.0, spoken=False))
-    assert capsys.readouterr().out.startswith("no voiced speech")
 
 
 @pytest.mark.parametrize("count", [1, 1599, 1600])

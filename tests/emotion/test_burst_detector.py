@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-from sedtalker.cli.console import print_emotions
+from sedtalker.cli.emotion_table import print_emotions
 from sedtalker.emotion import emotion_stream
 from sedtalker.emotion.burst_detector import (
     RATE,
