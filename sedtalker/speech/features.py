@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 
-from sedtalker.arrays import Doubles, Floats, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
 from sedtalker.audio.activity import ENERGY_FLOOR, FAINTEST, LOUD, QUIET, background, recorded, speech_threshold
 from sedtalker.audio.audio import without_offset
@@ -194,7 +194,8 @@ class PitchFrames(NamedTuple):
     Attributes:
         energy: (…) mean power.
         total: (…) autocorrelation at lag zero.
-        correlation: (…, L) autocorrelation at the lags of the pitch range.
+        correlation: (…, L) autocorrelation at some lags of the pitch range.
+        lag: (L,) or (…, L) which, the shortest being 0.
         low: (…) spectral power below 1 kHz.
         high: (…) above.
     """
@@ -202,6 +203,7 @@ class PitchFrames(NamedTuple):
     energy: Floats
     total: Floats
     correlation: Floats
+    lag: Ints
     low: Floats
     high: Floats
 
@@ -224,26 +226,25 @@ def pitch_frames(frames: Floats) -> PitchFrames:
     corner = 1000 * PITCH_FFT // SAMPLE_RATE
     low, high = spectrum[..., 2:corner].sum(-1), spectrum[..., corner:].sum(-1)
     lags = correlation[..., SHORTEST_LAG : LONGEST_LAG + 1]
-    return PitchFrames(np.square(frames).mean(-1), correlation[..., 0], lags, low, high)
+    lag = np.arange(lags.shape[-1], dtype=np.int32)
+    return PitchFrames(np.square(frames).mean(-1), correlation[..., 0], lags, lag, low, high)
 
 
 def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Floats:
     """Tracks (…, 4) of the frames as if the samples had been multiplied by ``gain``, see ``prosody``."""
-    power = np.float32(gain * gain)
-    window, bias = _lag_weights()
-    normalised = frames.correlation / (frames.total[..., None] + np.float32(1e-3) / power)
-    weighed = normalised / window - bias
-    index = weighed.argmax(-1)
-    voicing = np.clip(np.take_along_axis(weighed, index[..., None], -1)[..., 0], 0.0, 1.0)
-    log_f0 = np.where(voicing > 0.45, np.log(SAMPLE_RATE / (index + SHORTEST_LAG) / 150.0), 0.0)
-    floor = np.float32(1e-3)
+    power, floor = np.float32(gain * gain), np.float32(1e-3)
+    window, bias = lag_weights()
+    weighed = frames.correlation / (frames.total[..., None] + floor / power) / window[frames.lag] - bias[frames.lag]
+    lag = np.take_along_axis(np.broadcast_to(frames.lag, weighed.shape), weighed.argmax(-1)[..., None], -1)[..., 0]
+    voicing = np.minimum(np.maximum(weighed.max(-1), 0.0), 1.0)
+    log_f0 = np.where(voicing > 0.45, np.log(SAMPLE_RATE / (lag + SHORTEST_LAG) / 150.0), 0.0)
     tilt = np.log(power * frames.high + floor) - np.log(power * frames.low + floor)
     energy = np.log(power * frames.energy + np.float32(ENERGY_FLOOR))
-    return np.stack([energy, log_f0, voicing, tilt], axis=-1).astype(np.float32)
+    return np.stack([energy, log_f0, voicing, tilt], axis=-1, dtype=np.float32, casting="same_kind")
 
 
 @lru_cache(maxsize=1)
-def _lag_weights() -> tuple[Floats, Floats]:
+def lag_weights() -> tuple[Floats, Floats]:
     """By lag of the pitch range (L,): the window's own normalised autocorrelation, and what long lags cost."""
     correlation = scipy.fft.irfft(_power(hann_window(PITCH_WINDOW), PITCH_FFT))
     bias = 0.02 * np.log2(np.arange(SHORTEST_LAG, LONGEST_LAG + 1) / SHORTEST_LAG)
@@ -301,7 +302,8 @@ def centre_bands(mel: Floats, means: Floats) -> Floats:
 
     Takes the microphone and the level out; the variance stays.
     """
-    return np.clip(mel - means, -8.0, 8.0)
+    centred = mel - means
+    return np.clip(centred, -8.0, 8.0, out=centred)
 
 
 def pair_any(mask: Mask) -> Mask:
@@ -320,7 +322,6 @@ WINDOW_SECONDS = 30.0
 """What is encoded at once, so that memory does not grow with the recording."""
 ANALYSED_FRAMES = 400
 """Analysis frames (10 ms) whose spectra are worked out at once; more do not fit into the processor and take longer."""
-
 
 SPEECH, EMOTION, FROM_HUB = "speech_encoder", "emotion_encoder", "hub_encoder"
 """Names of the parts of features of two encoders: of the two built-in ones, and of a model of the hub."""

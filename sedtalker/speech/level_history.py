@@ -5,7 +5,7 @@ Levels are natural logs and are kept as they would be without any gain, so that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,21 +17,20 @@ LOWEST, HIGHEST = -40.0, 40.0
 """Natural-log levels between which histograms have bins."""
 
 
-def with_rows(values: NDArray[Any], first: int, low: int, high: int, axis: int = 0) -> tuple[NDArray[Any], int]:
-    """Values that begin at row ``first`` of an axis, with zeros for rows from ``low`` to ``high`` that are not there.
+def with_rows(values: NDArray[Any], first: int, low: int, high: int) -> tuple[NDArray[Any], int]:
+    """Values that begin at row ``first``, with zeros for rows from ``low`` to ``high`` that are not there.
 
     So a wide range takes the memory of the part that is in use.
 
     Returns:
         The values, and the row at which they begin now.
     """
-    count = values.shape[axis]
-    first = first if count else low
-    before, after = max(0, first - low), max(0, high - first - count)
+    first = first if len(values) else low
+    before, after = max(0, first - low), max(0, high - first - len(values))
     if not before and not after:
         return values, first
     beside = [(0, 0)] * values.ndim
-    beside[axis] = before, after
+    beside[0] = before, after
     return np.pad(values, beside), first - before
 
 
@@ -51,30 +50,41 @@ class LevelHistogram:
     def __len__(self) -> int:
         return int(self.blocks.sum())
 
-    def add(self, levels: Reals, times: int = 1) -> None:
-        """Count levels (N,) so many times; minus once takes them out again."""
+    def add(self, levels: Reals) -> None:
+        """Count levels (N,)."""
         if not len(levels):
             return
-        index = ((np.asarray(levels, np.float64) - LOWEST) / self.WIDTH).astype(np.int64)
-        index = index.clip(0, len(self.blocks) * self.BLOCK - 1)
-        block = index // self.BLOCK
+        bins = self._bins(levels)
+        block = bins // self.BLOCK
         self.counts, self.first = with_rows(self.counts, self.first, int(block.min()), int(block.max()) + 1)
         # numbers of the arrays' own types, which takes a tenth of the time
-        np.add.at(self.counts.reshape(-1), index - self.first * self.BLOCK, np.int32(times))
-        np.add.at(self.blocks, block, np.int64(times))
+        np.add.at(self.counts.reshape(-1), bins - self.first * self.BLOCK, np.int32(1))
+        np.add.at(self.blocks, block, np.int64(1))
 
-    def neighbours(self, share: float) -> tuple[float, float, float]:
-        """The levels on either side of a quantile, and how far it is from the first to the second."""
-        rank = share * (len(self) - 1)
-        return self._level(int(rank)), self._level(int(np.ceil(rank))), rank - int(rank)
+    def neighbours(self, recent: Doubles, shares: Sequence[float]) -> tuple[Doubles, Doubles, Doubles]:
+        """For quantiles (Q,) of these and recent levels (N,): the levels on either side, and how far each is from the
+        first to the second."""
+        bins = self._bins(recent)
+        blocks = bins // self.BLOCK
+        ends = (self.blocks + np.bincount(blocks, minlength=len(self.blocks))).cumsum()
+        ranks = np.array(shares) * (float(ends[-1]) - 1)
+        beside = np.array([np.floor(ranks), np.ceil(ranks)])
+        within = ends.searchsorted(beside, side="right")
+        found = np.empty_like(beside)
+        for block in {*within.ravel().tolist()}:
+            counts = np.bincount(bins[blocks == block] - block * self.BLOCK, minlength=self.BLOCK)
+            if 0 <= block - self.first < len(self.counts):
+                counts += self.counts[block - self.first]
+            here = within == block
+            below = beside[here] - (ends[block - 1] if block else 0)
+            found[here] = block * self.BLOCK + counts.cumsum().searchsorted(below, side="right")
+        low, high = LOWEST + (found + 0.5) * self.WIDTH
+        return low, high, ranks - beside[0]
 
-    def _level(self, rank: int) -> float:
-        """The level with so many below it."""
-        ends = self.blocks.cumsum()
-        block = int(np.searchsorted(ends, rank, side="right"))
-        inside = self.counts[block - self.first].cumsum() + ends[block] - self.blocks[block]
-        bin_ = block * self.BLOCK + int(np.searchsorted(inside, rank, side="right"))
-        return LOWEST + (bin_ + 0.5) * self.WIDTH
+    def _bins(self, levels: Reals) -> NDArray[np.int64]:
+        """The bin of each level (N,)."""
+        bins = ((np.asarray(levels, np.float64) - LOWEST) / self.WIDTH).astype(np.int64)
+        return np.minimum(np.maximum(bins, 0), len(self.blocks) * self.BLOCK - 1)
 
 
 def quantiles_with(
@@ -95,10 +105,8 @@ def quantiles_with(
         ranks = [share * (len(values) - 1) for share in shares]
         found = [(values[int(rank)], values[int(np.ceil(rank))], rank - int(rank)) for rank in ranks]
         return [float(low + weight * (high - low)) for low, high, weight in found]
-    history.add(counted)
-    found = [history.neighbours(share) for share in shares]
-    history.add(counted, -1)
-    return [float((1 - weight) * scale(low) + weight * scale(high)) for low, high, weight in found]
+    low, high, weight = history.neighbours(counted, shares)
+    return [float(value) for value in (1 - weight) * scale(low) + weight * scale(high)]
 
 
 def without_gain(level: Reals, floor: float, gain: float) -> Doubles:
@@ -126,6 +134,7 @@ class BandHistory:
     """
 
     LEVEL_WIDTH = 0.01
+    BLOCK = 32
     GAIN_STEP = 0.75
 
     def __init__(self, bands: int, floor: float, gains: tuple[float, float]) -> None:
@@ -133,36 +142,44 @@ class BandHistory:
         self.grid = self.GAIN_STEP * np.arange(int(np.floor(least)) - 2, int(np.ceil(greatest)) + 3)
         self.floor = floor
         self.counts = np.zeros(round((HIGHEST - LOWEST) / self.LEVEL_WIDTH))
-        self.sums = np.zeros((len(self.grid), 0, bands), np.float32)
-        """By gain and level, of the levels from bin ``first`` on that have had frames."""
+        self.blocks = np.zeros((0, len(self.grid), bands))
+        """By level and gain, of the blocks of levels from ``first`` on that have had frames."""
+        self.sums = np.zeros((0, self.BLOCK, len(self.grid), bands), np.float32)
+        """Those of the levels of each block."""
         self.first = 0
-        self.low, self.high = len(self.counts), 0
 
     def add(self, power: Reals, level: Reals) -> None:
         """Add mel powers (N, B) and levels (N,) of frames, both without gain."""
         index = ((level - LOWEST) / self.LEVEL_WIDTH).astype(np.int64).clip(0, len(self.counts) - 1)
         np.add.at(self.counts, index, 1.0)
-        self.low, self.high = min(self.low, int(index.min())), max(self.high, int(index.max()) + 1)
-        self.sums, self.first = with_rows(self.sums, self.first, self.low, self.high, 1)
+        block, place = np.divmod(index, self.BLOCK)
+        reach = self.first, int(block.min()), int(block.max()) + 1
+        (self.blocks, _), (self.sums, self.first) = with_rows(self.blocks, *reach), with_rows(self.sums, *reach)
         gains = np.exp(self.grid).astype(np.float32)[:, None]
-        for place, mel in zip(index, np.log(gains * power[:, None] + np.float32(self.floor)), strict=True):
-            self.sums[:, place - self.first] += mel
+        mels = gains * power[:, None]
+        mels += np.float32(self.floor)
+        for row, bin_, mel in zip(block - self.first, place, np.log(mels, out=mels), strict=True):
+            self.blocks[row] += mel
+            self.sums[row, bin_] += mel
 
     def above(self, level: float, gain: float) -> tuple[float, Doubles]:
         """Number of frames above a level (without gain), and the sum (B,) of their log-mels under a gain."""
-        position = float(np.clip((level - LOWEST) / self.LEVEL_WIDTH, self.low, max(self.high, self.low)))
-        whole = int(np.ceil(position))
+        begin, end = self.BLOCK * self.first, self.BLOCK * (self.first + len(self.sums))
+        position = min(max((level - LOWEST) / self.LEVEL_WIDTH, begin), end)
         at = (2 * np.log(gain) - self.grid[0]) / self.GAIN_STEP
-        node, start = int(at) - 1, max(0, whole - self.first)
-        counts, sums = self.counts[: self.high], self.sums[node : node + 4]
-        count, total = counts[whole:].sum(), sums[:, start:].sum(1, dtype=np.float64)
+        node, whole = int(at) - 1, int(np.ceil(position))
+        nodes, block = slice(node, node + 4), -(-whole // self.BLOCK)
+        levels = self.sums.reshape(-1, *self.sums.shape[2:])[:, nodes]
+        total = self.blocks[block - self.first :, nodes].sum(0)
+        total += levels[whole - begin : block * self.BLOCK - begin].sum(0, dtype=np.float64)
+        count = self.counts[whole:end].sum()
         if whole > position:
             part = whole - position
-            count, total = count + part * counts[whole - 1], total + part * sums[:, whole - 1 - self.first]
+            count, total = count + part * self.counts[whole - 1], total + part * levels[whole - begin - 1]
         return float(count), _cubic(at - node) @ total
 
 
 def _cubic(at: float) -> Doubles:
     """Weights (4,) of Lagrange's interpolation between values at 0, 1, 2 and 3."""
-    nodes = np.arange(4.0)
-    return np.array([np.prod([(at - m) / (n - m) for m in nodes if m != n]) for n in nodes])
+    a, b, c = at - 1, at - 2, at - 3
+    return np.array([-a * b * c / 6, at * b * c / 2, -at * a * c / 2, at * a * b / 6])

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.audio import FrameClock
@@ -35,6 +37,7 @@ from sedtalker.speech.features import (
     frame_count,
     frame_rms,
     gain_of,
+    lag_weights,
     mel_power,
     pair_any,
     pair_means,
@@ -148,8 +151,7 @@ class EncoderStream:
         """Analysis frames (10 ms) that no later sample can change; the buffer holds those after ``first`` of them."""
         self.first = self.counted = 0
         """Analysis frames before ``first`` are gone; those before ``counted`` are in the history."""
-        self.rms, self.mel = np.zeros(0, np.float32), np.zeros((0, MEL_BANDS), np.float32)
-        self.pitch = PitchFrames(*(part[:0] for part in pitch_frames(np.zeros((1, PITCH_WINDOW), np.float32))))
+        self.frames = _Frames._make(part[:0] for part in _measured(np.zeros((1, PITCH_WINDOW), np.float32)))
         self.gaps = False
         """Whether there has been digital silence."""
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
@@ -168,19 +170,22 @@ class EncoderStream:
             has left the buffer and the hidden vectors are fresh; see ``STALE`` and ``history`` for the rest.
         """
         yield from self._analyse(self.offset.push(np.array(samples, np.float32)))
-        recent = self.rms[self.counted - self.first :]
+        frames = self.frames
+        recent = frames.rms[self.counted - self.first :]
         levels, sounds = np.log(recent + SILENT), recent > SILENT_RMS
         (loud,) = quantiles_with(self.rms_history, levels, LOUD, scale=np.exp, sound=sounds)
         gain = gain_of(loud)
         power, first = np.float32(gain**2), self.first // HOPS
-        mel = np.log(power * self.mel + np.float32(LOG_FLOOR))
-        total = np.log(power * self.mel.sum(-1) + np.float32(MEL_BANDS * LOG_FLOOR))
+        mel = power * frames.mel
+        mel += np.float32(LOG_FLOOR)
+        np.log(mel, out=mel)
+        total = np.log(power * frames.power + np.float32(MEL_BANDS * LOG_FLOOR))
         level = without_gain(smooth_level(total), MEL_BANDS * LOG_FLOOR, gain)
         sound = without_silence(total)
         speech, means = self._speech(mel, level, sound, gain)
         skipped = 0 if self.every or since is None else max(0, since - first)
         part = slice(HOPS * skipped, None)
-        tracks = pair_means(prosody_tracks(PitchFrames(*(values[part] for values in self.pitch)), gain))
+        tracks = pair_means(prosody_tracks(PitchFrames._make(values[part] for values in frames[3:]), gain))
         energy, overall = self._energy(tracks[:, 0], gain)
         hidden = yield from self.hidden.steps(first, mel, means, gain, ended)
         features = SpeechFeatures(
@@ -198,15 +203,11 @@ class EncoderStream:
         self.samples += len(samples)
         self.tail = np.concatenate([self.tail, samples])
         new = slice(0, frame_count(self.samples) - self.whole)
-        padded = np.pad(self.tail, (0, PITCH_WINDOW + 2 * HOP_LENGTH))
+        padded = np.concatenate([self.tail, np.zeros(PITCH_WINDOW + 2 * HOP_LENGTH, np.float32)])
         keep = self.whole - self.first
-        begin = BEFORE - WINDOW_LENGTH // 2 + HOP_LENGTH // 2
-        narrow = sliding_window_view(padded[begin:], WINDOW_LENGTH)[::HOP_LENGTH][new]
-        wide = sliding_window_view(padded, PITCH_WINDOW)[::HOP_LENGTH][new]
-        rms, mel, *pitch = yield Call(_measured, (narrow[None], wide[None]))
-        self.rms = np.concatenate([self.rms[:keep], rms[0]])
-        self.mel = np.concatenate([self.mel[:keep], mel[0]])
-        self.pitch = PitchFrames(*(np.concatenate([a[:keep], b[0]]) for a, b in zip(self.pitch, pitch, strict=True)))
+        windows = sliding_window_view(padded, PITCH_WINDOW)[::HOP_LENGTH][new]
+        made = yield Call(_measured, (windows[None],))
+        self.frames = _Frames._make(np.concatenate([a[:keep], b[0]]) for a, b in zip(self.frames, made, strict=True))
         whole = max(0, (self.samples - BEFORE) // HOP_LENGTH)
         self.tail = self.tail[(whole - self.whole) * HOP_LENGTH :]
         self.whole = whole
@@ -225,7 +226,7 @@ class EncoderStream:
         if not count and not chosen.any():
             count, total = self.band_history.above(-np.inf, gain)
             chosen = np.ones_like(chosen)
-        mean = (total + mel[new:][chosen].sum(0, dtype=np.float64)) / (count + int(chosen.sum()))
+        mean = (total + chosen.astype(np.float32) @ mel[new:]) / (count + int(chosen.sum()))
         return speech, mean.astype(np.float32)
 
     def _energy(self, energy: Floats, gain: float) -> tuple[Doubles, float]:
@@ -245,19 +246,51 @@ class EncoderStream:
             return
         counted = self.first + 2 * (drop + ALIGNMENT)
         old = slice(self.counted - self.first, counted - self.first)
-        rms = self.rms[old]
+        rms = self.frames.rms[old]
         self.rms_history.add(np.log(rms[rms > SILENT_RMS] + SILENT))
         self.level_history.add(level[old][sound[old]])
         self.energy_history.add(energy[old.start // 2 : old.stop // 2])
-        self.band_history.add(self.mel[old], level[old])
+        self.band_history.add(self.frames.mel[old], level[old])
         self.first, self.counted = self.first + 2 * drop, counted
-        self.rms, self.mel = self.rms[2 * drop :], self.mel[2 * drop :]
-        self.pitch = PitchFrames(*(part[2 * drop :] for part in self.pitch))
+        self.frames = _Frames._make(part[2 * drop :] for part in self.frames)
 
 
-def _measured(narrow: Floats, wide: Floats) -> tuple[Floats, ...]:
-    """Level, mel powers and ``PitchFrames`` of windows of 25 ms and of 50 ms around the same moments."""
-    return frame_rms(narrow), mel_power(narrow), *pitch_frames(wide)
+class _Frames(NamedTuple):
+    """Analysis frames (T, …) before any gain: level, mel powers and their sum, and the fields of ``PitchFrames``."""
+
+    rms: Floats
+    mel: Floats
+    power: Floats
+    energy: Floats
+    total: Floats
+    correlation: Floats
+    lag: NDArray[Any]
+    low: Floats
+    high: Floats
+
+
+def _measured(windows: Floats) -> tuple[NDArray[Any], ...]:
+    """Level, mel powers and their sum of the middle of windows (…, 800), and ``PitchFrames`` of all of them."""
+    begin = (PITCH_WINDOW - WINDOW_LENGTH) // 2
+    narrow = windows[..., begin : begin + WINDOW_LENGTH]
+    mel = mel_power(narrow)
+    return frame_rms(narrow), mel, mel.sum(-1), *likely_lags(pitch_frames(windows))
+
+
+LAG_FLOORS = (0.0, 0.2, 0.6, 2.0, 8.0, 40.0)
+"""Floors of the autocorrelation, in shares of that at lag zero, under which ``likely_lags`` are found."""
+
+
+def likely_lags(frames: PitchFrames) -> PitchFrames:
+    """Only those lags that are a frame's own under some gain: six of them in place of 235.
+
+    Which one it is depends on the gain where a frame is faint. ``log_f0`` under any gain stays as it is, and voicing
+    within .01 in faint frames and 1e-5 in the mean.
+    """
+    window, bias = lag_weights()
+    floors = frames.total[..., None] * (1.0 + np.array(LAG_FLOORS, np.float32)) + np.float32(1e-20)
+    lag = (frames.correlation[..., None, :] / floors[..., None] / window - bias).argmax(-1)
+    return frames._replace(correlation=np.take_along_axis(frames.correlation, lag, -1), lag=lag.astype(np.int32))
 
 
 # --- Phones, and the shapes of the mouth.

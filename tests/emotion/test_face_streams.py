@@ -88,9 +88,9 @@ def test_memory_does_not_grow(small):
     for number in range(30):
         stream.push(voice_like(1.0, number % 3))
         both = (stream.encoder_stream, stream.emotions.encoder_stream)
-        sizes.append(sum(len(s.mel) + len(s.hidden.hidden) + len(s.tail) for s in both) + len(stream.backlog))
+        sizes.append(sum(len(s.frames.mel) + len(s.hidden.hidden) + len(s.tail) for s in both) + len(stream.backlog))
     assert max(sizes[24:]) <= max(sizes[18:24])
-    assert len(stream.encoder_stream.mel) < 2 * 50 * 5
+    assert len(stream.encoder_stream.frames.mel) < 2 * 50 * 5
 
 
 def test_a_given_track_is_what_is_shown(small):
