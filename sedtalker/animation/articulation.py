@@ -88,7 +88,8 @@ def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
 def _strongest(values: Floats, shares: Floats) -> Floats:
     """(T, C) with each frame at the strongest of those around it, weighed by ``shares`` (R, C) of each distance."""
     reach = len(shares)
-    padded, made = np.pad(values, ((reach, reach), (0, 0))), values
+    ends = np.zeros((reach, values.shape[1]), np.float32)
+    padded, made = np.concatenate([ends, values, ends]), values
     for away, share in enumerate(shares, 1):
         before, after = (padded[reach + k : reach + k + len(values)] for k in (-away, away))
         made = np.maximum(made, share * np.maximum(before, after))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats, Reals
@@ -48,6 +51,8 @@ class OpeningMeasure:
         """Frames with open lips by their gap."""
         self.voices = np.zeros((LEVELS, TILTS), np.int64)
         """Voiced frames by their level and their tilt."""
+        self.effort = 0.0
+        """Change of the opening by vocal effort, natural log."""
 
     def add(self, mouth: Floats, voice: Floats | None = None) -> None:
         """Count the next frames.
@@ -57,23 +62,19 @@ class OpeningMeasure:
             voice: (n, 4) prosody, zero where nobody speaks; None: the voice does not count.
         """
         gaps = _gaps(mouth, self.rules)
-        steps = (gaps[gaps > self.rules.apart_gap] / OPENING_STEP).astype(int)
-        self.counts += np.bincount(steps.clip(0, OPENING_STEPS - 1), minlength=OPENING_STEPS)
-        if voice is not None:
-            level, _, _, tilt = voice[voice[:, 1] != 0.0].T
-            rows = ((level - LOWEST_LEVEL) / LEVEL_STEP).astype(int).clip(0, LEVELS - 1)
-            np.add.at(self.voices, (rows, ((tilt - LOWEST_TILT) / TILT_STEP).astype(int).clip(0, TILTS - 1)), 1)
+        if len(apart := gaps[gaps > self.rules.apart_gap]):
+            _count(self.counts, apart / OPENING_STEP)
+        if voice is not None and len(voice := voice[voice[:, 1] != 0.0]):
+            _count(self.voices, (voice[:, 0] - LOWEST_LEVEL) / LEVEL_STEP, (voice[:, 3] - LOWEST_TILT) / TILT_STEP)
+            self.effort = self._effort()
 
-    @property
-    def effort(self) -> float:
-        """Change of the opening by vocal effort, natural log: by the median tilt of the louder half of the voice."""
-        rules, count = self.rules, int(self.voices.sum())
-        if not count:
-            return 0.0
-        middle = int(np.searchsorted(self.voices.sum(1).cumsum(), 0.5 * count, side="right"))
-        tilts = self.voices[middle:].sum(0).cumsum()
-        tilt = LOWEST_TILT + TILT_STEP * (0.5 + float(np.searchsorted(tilts, 0.5 * float(tilts[-1]))))
-        asked = float(np.clip(rules.tilt_opens * (tilt - rules.usual_tilt), -rules.most_effort, rules.most_effort))
+    def _effort(self) -> float:
+        """By the median tilt of the louder half of the voice."""
+        rules, levels = self.rules, self.voices.sum(1).cumsum()
+        count = int(levels[-1])
+        tilts = self.voices[levels.searchsorted(0.5 * count, side="right") :].sum(0).cumsum()
+        tilt = LOWEST_TILT + TILT_STEP * (0.5 + float(tilts.searchsorted(0.5 * float(tilts[-1]))))
+        asked = min(max(rules.tilt_opens * (tilt - rules.usual_tilt), -rules.most_effort), rules.most_effort)
         return asked * count / (count + rules.few_frames)
 
     @property
@@ -82,11 +83,17 @@ class OpeningMeasure:
         rules, total, wide = self.rules, self.counts.cumsum(), 0.0
         if total[-1]:
             below = (1.0 - rules.widest_part) * float(total[-1])
-            step = int(np.searchsorted(total, below))
+            step = int(total.searchsorted(below))
             wide = OPENING_STEP * float(step + 1 - (total[step] - below) / self.counts[step])
         shown = rules.few_frames * rules.read_opening + float(total[-1]) * wide
         shown /= rules.few_frames + float(total[-1])
-        return float(np.clip(rules.usual_opening * np.exp(self.effort) / shown, *rules.opening_range))
+        least, most = rules.opening_range
+        return min(max(rules.usual_opening * math.exp(self.effort) / shown, least), most)
+
+
+def _count(bins: NDArray[np.int64], *places: Reals) -> None:
+    """Count values (n,) in the bins of their places along each axis; beyond the ends, in the last ones."""
+    np.add.at(bins, tuple(np.clip(at, 0, size - 1).astype(int) for at, size in zip(places, bins.shape, strict=True)), 1)
 
 
 def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:
