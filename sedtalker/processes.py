@@ -67,6 +67,16 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or "0") == 0
 
 
+def end_with_torchrun() -> None:
+    """Let this process get SIGTERM where the ``torchrun`` that started it is killed, which ends its others so; on
+    Linux.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ and sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 def left_to_the_trainer(worker: int) -> None:
     """Signals to all processes of a training end the one that trains, which ends the others."""
     for number in (signal.SIGINT, signal.SIGTERM):

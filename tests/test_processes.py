@@ -34,10 +34,20 @@ def test_a_program_that_never_comes_back_is_ended() -> None:
         run_beside("import time\ntime.sleep(60)", seconds=1)
 
 
+BESIDE = "import sys\nfrom sedtalker.processes import run_beside\nrun_beside(sys.argv[1], [sys.argv[2]])"
+"""Runs a program by ``run_beside``, with one word for it."""
+TORCHRUN = """
+import os, subprocess, sys
+begin = "from sedtalker.processes import end_with_torchrun\\nend_with_torchrun()\\n"
+subprocess.run([sys.executable, "-c", begin + sys.argv[1], sys.argv[2]], env=os.environ | {"TORCHELASTIC_RUN_ID": "1"})
+"""
+"""Starts it as torchrun starts a training."""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
-def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [BESIDE, TORCHRUN])
+def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path, code: str) -> None:
     beside = "import os, sys, time\nopen(sys.argv[1], 'w').write(str(os.getpid()))\ntime.sleep(60)"
-    code = "import sys\nfrom sedtalker.processes import run_beside\nrun_beside(sys.argv[1], [sys.argv[2]])"
     place = tmp_path / "number"
     with subprocess.Popen([sys.executable, "-c", code, beside, str(place)]) as parent:
         while not (place.is_file() and place.read_text()):

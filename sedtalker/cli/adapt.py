@@ -190,8 +190,9 @@ def train(
     The run's folder is trainer.run_dir, by default runs/EXPERIMENT/DATE-TIME. The same command with the same folder
     continues an interrupted run. debug=fast makes two steps on little data, to see that everything works.
     """
-    from sedtalker.processes import is_main_process
+    from sedtalker.processes import end_with_torchrun, is_main_process
 
+    end_with_torchrun()
     if not is_main_process():
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # before torch is there
     with extra("train"):
