@@ -15,9 +15,8 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.builtin.parts import GAZE_ANGLES
 from sedtalker.face.expressions import SHUT, asymmetry, distances, eye_opening, sizes, with_expressiveness
 from sedtalker.face.face import Face
-from sedtalker.face.mouth_interior import known_mouth
 from sedtalker.face.quality import turned_share
-from sedtalker.face.registration.parts import abduction
+from sedtalker.face.registration.parts import abduction, prepare, prepare_source
 from sedtalker.face.shape_scaling import (
     FAINT,
     FOLDED,
@@ -31,6 +30,7 @@ from sedtalker.face.shape_scaling import (
     region_of,
     with_scaled_shapes,
 )
+from sedtalker.mesh.surface import closest_spots, weld
 from tests.support.mouths import REPORT
 
 MEETING = ("jaw", "mouthClose", "mouthPress", "mouthRollLower", "eyeBlink", "eyeLook", "tongue", "mouthPucker")
@@ -128,9 +128,26 @@ def angle_of(face: Face, shape: str, eye: np.ndarray) -> tuple[float, float]:
     return float(turn), float(np.ptp(moved, axis=0).max() / np.ptp(rest, axis=0).max())
 
 
-def test_people_have_room_to_turn_their_eyes_as_far_as_the_built_in_face_does(source: Face) -> None:
-    room = abduction(known_mouth(source).head)
+@pytest.mark.parametrize("name", ["builtin", "mei", "pip"])
+@pytest.mark.parametrize("beside", [-0.003, 0.0, 0.003])
+def test_eyes_have_room_as_they_turn_wherever_the_detector_sees_the_corners_of_the_lids(
+    name: str, beside: float
+) -> None:
+    face = load_face(name)
+    head = prepare_source(face)
+    marks = head.landmarks.copy()
+    marks[[36, 45], 0] += (-beside, beside)  # metres that both outer corners lie too far out
+    triangles = closest_spots(head.points, head.triangles, marks)[1]
+    room = abduction(prepare(weld(face.mesh), head.points, marks, triangles, np.ones(68)))
     assert room == pytest.approx(GAZE_ANGLES["eyeLookOutLeft"][1], abs=1.0)
+
+
+def test_skin_before_the_balls_leaves_no_room(source: Face) -> None:
+    head = prepare_source(source)
+    shut = head.points.copy()
+    for side in ("Left", "Right"):
+        shut += source.basis[source.shape_index[f"eyeBlink{side}"], head.vertex]
+    assert abduction(replace(head, points=shut)) is None
 
 
 @pytest.mark.parametrize(("room", "share"), [(16.0, 0.5), (32.0, 1.0), (5.0, LEAST_GAZE), (80.0, MOST_GAZE)])

@@ -223,16 +223,9 @@ def carry_regions(source: Source, target: Head, roles: Ints, skin: Transfer) -> 
 
 def hair(target: Head, roles: Ints) -> Mask:
     """Worn points of components that reach above the brows and are larger than the eyes."""
-    mask = np.zeros(len(target.points), bool)
-    for c, (low, high) in component_bounds(target.points, target.component).items():
-        mine = target.component == c
-        if (
-            roles[np.argmax(mine)] == parts.WORN
-            and high[1] > target.landmarks[19, 1]
-            and (high - low).max() > target.outer
-        ):
-            mask |= mine
-    return mask
+    bounds, brow = component_bounds(target.points, target.component), target.landmarks[19, 1]
+    found = [c for c, (low, high) in bounds.items() if high[1] > brow and (high - low).max() > target.outer]
+    return (roles == parts.WORN) & np.isin(target.component, found)
 
 
 def fit_residual(source: Source, target: Head) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import label
 from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Doubles, Ints, Mask
@@ -19,7 +20,7 @@ from sedtalker.face.registration.alignment import Skin
 from sedtalker.face.registration.features import SAMPLES, Features, find_features
 from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate
 from sedtalker.mesh.mesh import grid_triangles
-from sedtalker.mesh.rasteriser import View, turn
+from sedtalker.mesh.rasteriser import View, fill, turn
 from sedtalker.mesh.surface import (
     Points,
     Surface,
@@ -42,6 +43,14 @@ NEAR_MOUTH = 0.012
 """Metres at rig scale from where teeth and tongue are expected; twice that for what is known to be of a mouth."""
 LIMBUS = 29.2
 """Degrees from the gaze at which people's cornea ends: it is 11.7 mm wide, the eyeball 24 mm."""
+NARROWEST = 6.0
+"""Degrees: an opening between the lids that is lower is the tail of its corner, which thinned meshes lack."""
+FINE = 2
+"""Pixels a degree of the picture that an eyeball's centre sees."""
+BEHIND = 150.0
+"""Degrees from straight ahead beyond which nothing is drawn: there left and right meet."""
+WITHIN = 0.8
+"""Share of an eyeball's radius: nearer to its centre, skin passes behind its surface."""
 ROLES = ("skin", "right eye", "left eye", "upper teeth", "lower teeth", "tongue", "worn")
 """Names of the roles, in their order."""
 
@@ -309,16 +318,28 @@ def abduction(head: Head) -> float | None:
     Clinics call it full abduction: the limbus touches the outer canthus. The mean of both, as eyes turn together; None
     where no ball lies behind open lids.
     """
-    found = []
-    for role, line, outwards in (
-        (RIGHT_EYE, head.skin.features.lids[0], -1.0),
-        (LEFT_EYE, head.skin.features.lids[1], 1.0),
-    ):
-        ball = head.eyes.get(role)
-        if ball is not None and line.found:
-            ends = 0.5 * (line.upper + line.lower)[[0, -1]] - ball.centre
-            found.append(float(np.degrees(np.arctan2(outwards * ends[:, 0], ends[:, 2])).max()) - LIMBUS)
-    return float(np.mean(found)) if found else None
+    found = [
+        outer_end(head, head.eyes[role], outwards) - LIMBUS
+        for role, line, outwards in zip((RIGHT_EYE, LEFT_EYE), head.skin.features.lids, (-1.0, 1.0), strict=True)
+        if role in head.eyes and line.found
+    ]
+    return float(np.nanmean(found)) if np.isfinite(found).any() else None
+
+
+def outer_end(head: Head, ball: Eyeball, outwards: float) -> float:
+    """Degrees from straight ahead at which the opening between the lids ends, as the ball's centre sees them.
+
+    From there they are seen square on, however the ball curves away from the front. NaN where skin hides the front.
+    """
+    away = (head.points - ball.centre) * (outwards, 1.0, 1.0)
+    far = np.linalg.norm(away, axis=1) + 1e-12
+    aside, up = np.degrees([np.arctan2(away[:, 0], away[:, 2]), np.arcsin(away[:, 1] / far)])
+    screen = np.stack([FINE * (90 + aside), FINE * (90 - up), -far, np.abs(aside) < BEHIND], axis=1)
+    _, depth = fill(screen, head.triangles[head.is_skin[head.triangles[:, 0]]], 180 * FINE, 180 * FINE)
+    openings, _ = label(-depth < WITHIN * ball.radius)
+    ahead = openings[90 * FINE, 90 * FINE]
+    open_columns = np.flatnonzero((openings == ahead).sum(axis=0) >= NARROWEST * FINE)
+    return float((open_columns[-1] + 1) / FINE - 90.0) if ahead and len(open_columns) else np.nan
 
 
 def with_curtains(points: Points, triangles: Ints, features: Features) -> tuple[Points, Ints]:
