@@ -226,8 +226,7 @@ def pitch_frames(frames: Floats) -> PitchFrames:
     corner = 1000 * PITCH_FFT // SAMPLE_RATE
     low, high = spectrum[..., 2:corner].sum(-1), spectrum[..., corner:].sum(-1)
     lags = correlation[..., SHORTEST_LAG : LONGEST_LAG + 1]
-    lag = np.arange(lags.shape[-1], dtype=np.int32)
-    return PitchFrames(np.square(frames).mean(-1), correlation[..., 0], lags, lag, low, high)
+    return PitchFrames(np.square(frames).mean(-1), correlation[..., 0], lags, np.arange(lags.shape[-1]), low, high)
 
 
 def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Floats:
