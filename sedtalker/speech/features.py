@@ -196,8 +196,7 @@ class PitchFrames(NamedTuple):
         total: (…) autocorrelation at lag zero.
         correlation: (…, L) autocorrelation at some lags of the pitch range.
         lag: (L,) or (…, L) which, the shortest being 0.
-        low: (…) spectral power below 1 kHz.
-        high: (…) above.
+        low, high: (…) spectral power below 1 kHz, and above.
     """
 
     energy: Floats
@@ -226,7 +225,8 @@ def pitch_frames(frames: Floats) -> PitchFrames:
     corner = 1000 * PITCH_FFT // SAMPLE_RATE
     low, high = spectrum[..., 2:corner].sum(-1), spectrum[..., corner:].sum(-1)
     lags = correlation[..., SHORTEST_LAG : LONGEST_LAG + 1]
-    return PitchFrames(np.square(frames).mean(-1), correlation[..., 0], lags, np.arange(lags.shape[-1]), low, high)
+    lag = np.arange(lags.shape[-1], dtype=np.int32)
+    return PitchFrames(np.square(frames).mean(-1), correlation[..., 0], lags, lag, low, high)
 
 
 def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Floats:
