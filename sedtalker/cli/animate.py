@@ -256,8 +256,10 @@ def say_doubt(track: EmotionTrack, audio: Path) -> None:
         named = quote(f"./{audio}" if str(audio).startswith("-") else str(audio))
         see = "" if audio == PIPE else f"see it with sedtalker studio {named}, or "
         log.info("more likely wrong than right: %sname the emotion with --emotion", see)
-    elif segments and {segment.label for segment in segments} == {CATEGORIES[0]}:
-        other, _ = max(map(track.second_guess, segments), key=itemgetter(1))
+        return
+    guesses = [track.second_guess(s.start, s.end, s.label) for s in segments if s.label == CATEGORIES[0]]
+    if len(guesses) == len(segments) and any(guesses):
+        other, _ = max(filter(None, guesses), key=itemgetter(1))
         log.info("the face stays calm: if the voice does not, name its emotion, such as --emotion %s", other)
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("start", "end", "emotion", "intensity", "confidence")
 """Headings of the table."""
-WORTH_NAMING = 0.1
-"""A second guess that is as likely as this stands beside the first."""
 NUMBERS = frozenset(COLUMNS) - {"emotion"}
 """Columns that are flush right."""
 
@@ -38,8 +36,8 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
     for s in track.segments():
         rows.append(_cells(s, track.labels[0]))
         if guesses:
-            other, probability = track.second_guess(s)
-            rows[-1].append(f"{other} {probability:.2f}" if probability >= WORTH_NAMING else "")
+            second = track.second_guess(s.start, s.end, s.label)
+            rows[-1].append("{} {:.2f}".format(*second) if second else "")
         if track.extras:
             inside = (track.times >= s.start) & (track.times < s.end)
             means = [float(curve[inside].mean()) if inside.any() else 0.0 for curve in track.extras.values()]

@@ -24,6 +24,8 @@ UNCERTAIN = "uncertain"
 """Label of a segment whose confidence is below what the user asked for; never a category of the dense track."""
 UNSURE = 2 / len(CATEGORIES)
 """Confidence below which tables and the studio call a segment uncertain: twice that of a guess."""
+WORTH_NAMING = 0.1
+"""How likely a second guess has to be to be named."""
 SILENT = -1
 """In place of an index of a category where nobody speaks."""
 SILENCE = 1.0
@@ -187,6 +189,12 @@ class EmotionTrack:
         """(T, C) the posterior that a diarizer predicted, or the track's own where the emotion was given."""
         return self.posterior if self.predicted is None else self.predicted.posterior
 
+    def recognised_in(self, frames: slice) -> Doubles:
+        """(C,) what was recognised of some frames: the mean over their speech, or over all where nobody speaks."""
+        spoken = None if self.speech is None else self.speech[frames]
+        part = self.recognised[frames]
+        return (part if spoken is None or not spoken.any() else part[spoken]).mean(0, dtype=np.float64)
+
     @property
     def confidence(self) -> Floats:
         """(T,) how likely the label that each frame shows is, as far as it was ``recognised``."""
@@ -209,14 +217,12 @@ class EmotionTrack:
         lengths = [segment.end - segment.start for segment in segments]
         return float(np.average([segment.confidence for segment in segments], weights=lengths)) if segments else 0.0
 
-    def second_guess(self, segment: Segment) -> tuple[str, float]:
-        """The likeliest category of a segment beside its label, and how likely it is: the mean over its speech."""
-        inside = (self.times >= segment.start) & (self.times < segment.end)
-        spoken = inside if self.speech is None else inside & self.speech
-        means = self.recognised[spoken if spoken.any() else inside].mean(0)
-        others = [c for c, label in enumerate(self.labels) if label != segment.label]
+    def second_guess(self, start: float, end: float, first: str) -> tuple[str, float] | None:
+        """The likeliest category of some seconds beside the ``first``, and how likely it is; None: hardly."""
+        means = self.recognised_in(slice(*np.searchsorted(self.times, (start, end))))
+        others = [c for c, label in enumerate(self.labels) if label != first]
         best = max(others, key=means.__getitem__)
-        return self.labels[best], float(means[best])
+        return (self.labels[best], float(means[best])) if means[best] >= WORTH_NAMING else None
 
     def confident(self, min_confidence: float) -> EmotionTrack:
         """The same track whose segments below ``min_confidence`` are ``UNCERTAIN``; the frames do not change."""
@@ -266,10 +272,7 @@ class EmotionTrack:
         )
 
     def _segment(self, start: float, end: float, part: slice, label: int) -> Segment:
-        confidences = self.recognised[part, label]
-        if self.speech is not None and self.speech[part].any():
-            confidences = confidences[self.speech[part]]
-        confidence = float(confidences.mean())
+        confidence = float(self.recognised_in(part)[label])
         name = self.labels[label] if confidence >= self.min_confidence else UNCERTAIN
         return Segment(start, end, name, float(self.intensity[part].mean()), confidence)
 

@@ -176,10 +176,7 @@ def _segments(base: Base, document: Document, track: EmotionTrack) -> list[dict[
     rows = []
     for segment, first, last in zip(document.segments, edges, edges[1:], strict=False):
         label = CATEGORIES.index(segment.label)
-        part = track.recognised[first:last, label]
-        if track.speech is not None and track.speech[first:last].any():
-            part = part[track.speech[first:last]]
-        confidence = float(part.mean()) if len(part) else 1.0
+        confidence = float(track.recognised_in(slice(first, last))[label]) if last > first else 1.0
         own = np.bincount(base.labels[first:last], minlength=len(CATEGORIES)).argmax() if last > first else label
         rows.append(
             {
@@ -190,6 +187,7 @@ def _segments(base: Base, document: Document, track: EmotionTrack) -> list[dict[
                 "confidence": round(confidence, 4),
                 "intensity": round(float(track.intensity[first:last].mean()), 4) if last > first else 0.0,
                 "uncertain": confidence < doubtful,
+                "second": track.second_guess(segment.start, segment.end, segment.label) if last > first else None,
             }
         )
     return rows

@@ -34,6 +34,7 @@ def test_an_emotion_that_is_likelier_wrong_is_said_to_be(
     track = constant_track(f"{label}:0.6", 1.0)
     posterior = np.full((len(track), 7), (1 - confidence) / 6, np.float32)
     posterior[:, track.labels.index(label)] = confidence
+    posterior[:, track.labels.index("happy")] = 0.2
     found = dataclasses.replace(track, predicted=Prediction(posterior, track.intensity))
     animation = dataclasses.replace(moving_cube(2), track=found, provenance={"licences": {"decoder": "CC-BY-4.0"}})
     with caplog.at_level(logging.INFO, "sedtalker"):

@@ -7,7 +7,7 @@ import pytest
 
 from sedtalker.audio import FrameClock
 from sedtalker.emotion.formats import constant_track
-from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Prediction, Segment
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Prediction
 from sedtalker.errors import InputError
 
 HAPPY, SAD = CATEGORIES.index("happy"), CATEGORIES.index("sad")
@@ -79,12 +79,12 @@ def test_the_second_guess_is_the_likeliest_other_category_of_the_speech() -> Non
     track = constant_track("angry:0.8", 1.0)
     posterior = np.zeros((len(track), len(CATEGORIES)), np.float32)
     posterior[:, CATEGORIES.index("angry")], posterior[:, HAPPY] = 0.5, 0.3
-    posterior[:20, SAD], posterior[20:, SAD] = 1.0, 0.1
+    posterior[:20, SAD], posterior[20:, SAD] = 1.0, 0.05
     found = replace(track, predicted=Prediction(posterior, track.intensity), speech=np.arange(len(track)) >= 20)
-    label, probability = found.second_guess(Segment(0.0, 1.0, "angry", 0.8, 0.5))
-    assert label == "happy"
-    assert probability == pytest.approx(0.3)
-    assert found.second_guess(Segment(0.0, 1.0, UNCERTAIN, 0.8, 0.5))[0] == "angry"
+    assert found.second_guess(0.0, 1.0, "angry") == ("happy", pytest.approx(0.3))
+    assert found.second_guess(0.0, 1.0, UNCERTAIN) == ("angry", pytest.approx(0.5))
+    posterior[:, HAPPY] = 0.09
+    assert found.second_guess(0.5, 1.0, "angry") is None
 
 
 def test_an_uncertain_segment_drives_nothing() -> None:

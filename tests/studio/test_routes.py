@@ -94,6 +94,8 @@ def test_a_segment_is_as_confident_as_diarize_says_and_certain_once_it_is_named_
     shown = client.get(f"{ROOT}api/state").json()["document"]["segments"]
     said = [segment.confidence for segment in session.track.segments()]
     assert [segment["confidence"] for segment in shown] == pytest.approx(said, abs=0.02)
+    assert all(segment["second"] is None or segment["second"][0] != segment["label"] for segment in shown)
+    assert any(segment["second"] for segment in shown)
     assert [segment["uncertain"] for segment in shown] == [segment["confidence"] < UNSURE for segment in shown]
     other = "sad" if shown[1]["label"] != "sad" else "happy"
     reply = client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": other}).json()

@@ -5,7 +5,7 @@
  * picture.
  */
 
-/** @typedef {{start: number, end: number, label: string, base_label: string, confidence: number, intensity: number, uncertain: boolean}} Segment */
+/** @typedef {{start: number, end: number, label: string, base_label: string, confidence: number, intensity: number, second: [string, number] | null, uncertain: boolean}} Segment */
 /** @typedef {{segments: Segment[], settings: Record<string, any>, envelope: [number, number][], intensity: {points: [number, number][]}[], bursts: Burst[], edited: boolean}} Doc */
 /** @typedef {{index: number, start: number, end: number, kind: string, confidence: number}} Burst */
 

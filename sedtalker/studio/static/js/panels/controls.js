@@ -63,7 +63,8 @@ function segmentBlock() {
     end.disabled = index === store.segments.length - 1;
     strength.set(command.meanIntensity(index));
     reset.hidden = !store.document?.edited;
-    about.textContent = byHand(segment) ? `Set by hand; predicted: ${segment.base_label}.` : `Confidence ${segment.confidence.toFixed(2)}${segment.uncertain ? ", in doubt" : ""}.`;
+    const second = segment.second ? `, or ${segment.second[0]} ${segment.second[1].toFixed(2)}` : "";
+    about.textContent = byHand(segment) ? `Set by hand; predicted: ${segment.base_label}.` : `Confidence ${segment.confidence.toFixed(2)}${second}${segment.uncertain ? ", in doubt" : ""}.`;
     doubtful.hidden = !store.segments.some((other) => other.uncertain);
     learn.hidden = new Set(store.segments.filter(byHand).map((other) => other.label)).size < 2;
     enable(learn, !store.job(command.LEARNING));
