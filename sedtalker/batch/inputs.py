@@ -200,24 +200,25 @@ def in_shard(item: Item, index: int, count: int) -> bool:
 def read_manifest(path: Path, settings: BatchSettings, labelled: bool = False) -> Iterator[Item]:
     """The recordings of a manifest; each row's options come in the place of those of the batch.
 
-    The column ``audio`` names the recording, ``output`` the folder of its results; every other one is an option of
-    ``sedtalker animate`` by its name. Where no output is named, results go where the recording lies below the
-    manifest's folder, or to its name alone. Relative paths are below that folder. An empty cell, or null, leaves the
-    option as it is; several values in a cell are parted by ``;``.
+    The column ``audio`` or ``file`` names the recording, ``output`` the folder of its results; every other one is an
+    option of ``sedtalker animate`` by its name. Where no output is named, results go where the recording lies below
+    the manifest's folder, or to its name alone. Relative paths are below that folder. An empty cell, or null, leaves
+    the option as it is; several values in a cell are parted by ``;``.
 
     Args:
         path: ``.csv`` or ``.jsonl``.
-        labelled: it may have the columns ``FILE``, ``LABEL`` and ``SPEAKER``.
+        labelled: it may have the columns ``LABEL`` and ``SPEAKER``.
 
     Raises:
         InputError: it cannot be read, a column is unknown, a value means nothing, or a recording is missing.
     """
     base = path.parent.absolute()
-    about, known = (FILE, LABEL, SPEAKER) if labelled else (), declared(BatchSettings)
+    about, known = (FILE, LABEL, SPEAKER) if labelled else (FILE,), declared(BatchSettings)
     for where, cells in read_table(path):
-        audio = cells.get(AUDIO) or (cells.get(FILE) if labelled else None)
+        audio = cells.get(AUDIO) or cells.get(FILE)
         if not isinstance(audio, str) or not audio:
-            raise InputError(f"{where}: the column '{AUDIO}' names no recording")
+            lacks = "names no recording" if AUDIO in cells or FILE in cells else "is missing: it names the recording"
+            raise InputError(f"{where}: the column '{AUDIO}' {lacks}")
         given = {name: value for name, value in cells.items() if name not in (AUDIO, OUTPUT, *about)}
         named = {name: name.replace("-", "_") for name in given}
         given = {name: value for name, value in given.items() if value not in (None, "") or named[name] not in known}
@@ -259,7 +260,9 @@ def read_table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    first = text.partition("\n")[0]
+    delimiter = ";" if ";" in first and "," not in first else ","  # as spreadsheets write it where commas are decimal
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         header = [name.strip() for name in next(reader, [])]
         if len(set(header)) != len(header):

@@ -38,6 +38,13 @@ def test_csv(folder: Path) -> None:
     assert second.speaker is None
 
 
+def test_a_table_of_a_spreadsheet_with_semicolons_and_files(folder: Path) -> None:
+    (folder / "clips.csv").write_text('\ufefffile;emotion;gain\r\nanna/a.wav;happy:0.5;"brows=1.3;smile=0.7"\r\n')
+    (item,) = read_manifest(folder / "clips.csv", BatchSettings())
+    assert (item.name, item.settings.emotion) == ("anna/a", "happy:0.5")
+    assert item.settings.gain == {"brows": 1.3, "smile": 0.7}
+
+
 def test_json_lines(folder: Path) -> None:
     table = folder / "clips.jsonl"
     table.write_text(
@@ -57,8 +64,8 @@ def test_json_lines(folder: Path) -> None:
     [
         ("c.csv", "audio,intensty,mood\na.wav,1,x\n", "c.csv:2: --intensty: there is no such option: "),
         ("c.csv", "audio,mood\na.wav,\n", "c.csv:2: --mood: there is no such option"),
-        ("c.csv", "file\na.wav\n", "c.csv:2: the column 'audio' names no recording"),
-        ("c.csv", "intensity\n1\n", "c.csv:2: the column 'audio' names no recording"),
+        ("c.csv", "audio,fps\n,30\n", "c.csv:2: the column 'audio' names no recording"),
+        ("c.csv", "intensity\n1\n", "c.csv:2: the column 'audio' is missing: it names the recording"),
         ("c.csv", "audio,audio\na,b\n", "c.csv:1: a column appears twice"),
         ("c.csv", "audio,fps\nanna/a.wav\n", "c.csv:2: 1 cells, and 2 columns"),
         ("c.csv", "audio\nanna/c.wav\n", "c.csv:2: .*anna/c.wav: no such file"),
