@@ -17,7 +17,7 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, ShownProgress, say, write_json
-from sedtalker.errors import extra
+from sedtalker.errors import InputError, extra
 from sedtalker.progress import Hook
 from sedtalker.storage import check_writable
 from sedtalker.training.corpora.manifest import find_data
@@ -157,16 +157,26 @@ def transfer(
     plot: Annotated[
         Path | None, typer.Option(help="Draw recalls as a heat map, and accuracy by coverage (.png).")
     ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Instead of a model, a CSV of what yours said: file, and label or a column per category."),
+    ] = None,
 ) -> Figures:
     """See ``help_text``."""
     from sedtalker.training.evaluation.transfer import (
+        evaluate_predictions,
         evaluate_transfer,
         plot_transfer,
         transfer_metrics,
         transfer_table,
     )
 
-    result = evaluate_transfer(data, model, encoder, clips, hook)
+    if predictions is None:
+        result = evaluate_transfer(data, model, encoder, clips, hook)
+    elif (model, encoder) != ("diarizer", None):
+        raise InputError("--predictions is of a program of yours: leave out --model and --encoder")
+    else:
+        result = evaluate_predictions(data, predictions, clips)
     if plot is not None:
         plot_transfer(result, plot)
     roles = "headline and other: never trained on; development: chose the recipe; in-domain: trained on, test speakers"

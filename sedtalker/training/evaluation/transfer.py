@@ -26,13 +26,14 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import HUB, Diarizer
 from sedtalker.emotion.inference import FrameEmotions, frame_emotions
 from sedtalker.emotion.plot import new_figure, write_figure
+from sedtalker.emotion.taxonomy import category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.models import model_folder
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.corpora.joined_speech import category_of
-from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.joined_speech import category_of, clip_labels
+from sedtalker.training.corpora.manifest import Clip, read_manifest, read_table
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
 from sedtalker.training.evaluation.clips import (
     RECORDINGS,
@@ -44,6 +45,7 @@ from sedtalker.training.evaluation.clips import (
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.robustness import conditions, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer_scores import (
+    CorpusScores,
     OrdinaryVoices,
     Role,
     TransferScores,
@@ -117,14 +119,12 @@ def evaluate_transfer(
         if counts := [shown_emotional(diarizer, sound) for _, sound in clips_read]:
             shown, speech = np.sum(counts, axis=0)
             narration[name] = float(shown / max(1, speech))
-    order = {name: place for place, name in enumerate((*HEADLINE, *results))}
-    ranks = ("headline", "other", "development", "in-domain")
-    names = sorted(results, key=lambda name: (ranks.index(roles[name]), order[name]))
-    scores = tuple(corpus_scores(name, roles[name], results[name]) for name in names)
+    scores = _of_corpora(results, roles)
     unseen = [name for name in results if roles[name] != "in-domain"]
     most = RECORDINGS if clips is None else min(clips, RECORDINGS)
     joined = joined_scores(lambda audio: _frames(diarizer, audio), listed, unseen, diarizer.rule, hook, most)
-    headline = {name: [r.clip for r in results[name]][:ROBUST_CLIPS] for name in names if roles[name] == "headline"}
+    chosen = [s.name for s in scores if s.role == "headline"]
+    headline = {name: [r.clip for r in results[name]][:ROBUST_CLIPS] for name in chosen}
     robust = robust_recalls(lambda audio: _frames(diarizer, audio), headline, listed, hook)
     whole = summary(scores, narration) | {
         key: joined[key]
@@ -136,6 +136,69 @@ def evaluate_transfer(
         log.warning("none of %s is unseen by these weights and has a folder here: no headline", ", ".join(HEADLINE))
     languages = language_recalls([results[name] for name in unseen])
     return TransferScores(model, diarizer.licence, trained_on, whole, scores, languages, narration, joined, robust)
+
+
+def evaluate_predictions(data: Path, table: Path, clips: int | None = None) -> TransferScores:
+    """The tables of ``evaluate_transfer`` of what any program said of the same clips.
+
+    Nobody knows here what it was trained on: every corpus counts as unseen. What needs the program itself is left out:
+    joined recordings, read speech, conditions, enrolment.
+
+    Args:
+        table: CSV with a column ``file`` (``nemo/a.ogg``, below ``data/audio``) and one for each category with its
+            probability, or one, ``label``; perhaps ``intensity``, else what neutral leaves.
+        clips: see ``evaluate_transfer``.
+
+    Raises:
+        InputError: the table cannot be read, or names no labelled clips of two emotions.
+    """
+    said = {
+        (row["file"] or "").replace("\\", "/"): _prediction(row, f"{table}:{number}")
+        for number, row in enumerate(read_table(table, ("file",)), 2)
+    }
+    results = {}
+    for name, every in clips_by_corpus(listed_clips(data)).items():
+        labelled = balanced_clips(_scored(every, "other"), clips)
+        files = [clip.path.relative_to(data / "audio").as_posix() for clip in labelled]
+        scored = [
+            ClipResult(clip, *(clip_labels(clip) or (0, 0)), *said[file])
+            for clip, file in zip(labelled, files, strict=True)
+            if file in said
+        ]
+        if 0 < len(scored) < len(labelled):
+            log.warning("%s: %d of %d clips have no prediction (left out)", name, len(files) - len(scored), len(files))
+        if len({each.truth for each in scored}) > 1:
+            results[name] = scored
+    if not results:
+        raise InputError(f"{table}: no labelled clips of two emotions below {data}/audio are named in it")
+    scores = _of_corpora(results, {name: corpus_role(corpora()[name], ()) for name in results})
+    languages = language_recalls(results.values())
+    return TransferScores(str(table), "unknown", (), summary(scores, {}), scores, languages)
+
+
+def _prediction(row: Mapping[str, str], where: str) -> tuple[Doubles, float]:
+    """Posterior (C,) and intensity that a row of a table says."""
+    try:
+        values = np.array([float(row.get(name) or 0.0) for name in CATEGORIES])
+        if not set(row).intersection(CATEGORIES):
+            values = np.eye(len(CATEGORIES))[CATEGORIES.index(category(row.get("label") or ""))]
+        posterior = values / values.sum() if values.sum() > 0.0 else values
+        intensity = float(row.get("intensity") or 1.0 - posterior[0])
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    except ValueError:
+        raise InputError(f"{where}: a probability or the intensity is no number") from None
+    if not (np.isfinite([*values, intensity]).all() and (values >= 0.0).all() and values.sum() > 0.0):
+        raise InputError(f"{where}: give each category its probability, or a label")
+    return posterior, intensity
+
+
+def _of_corpora(results: Mapping[str, Sequence[ClipResult]], roles: Mapping[str, Role]) -> tuple[CorpusScores, ...]:
+    """Figures of each corpus, the headline first, those trained on last."""
+    order = {name: place for place, name in enumerate((*HEADLINE, *results))}
+    ranks = ("headline", "other", "development", "in-domain")
+    names = sorted(results, key=lambda name: (ranks.index(roles[name]), order[name]))
+    return tuple(corpus_scores(name, roles[name], results[name]) for name in names)
 
 
 # --- Which corpora, and what they are to the weights.

@@ -163,7 +163,7 @@ def intensity_scores(results: Sequence[ClipResult]) -> dict[str, float]:
     for measure in ("intensity", "shown"):
         values = np.array([getattr(r, measure) for r in results])
         for kind, which in (("neutral", truth == NEUTRAL), ("emotional", truth != NEUTRAL)):
-            if which.any():
+            if which.any() and not np.isnan(values).any():
                 metrics[f"{measure}_{kind}"] = float(values[which].mean())
     auc = strength_auc(list(results), np.array([r.intensity for r in results]))
     return metrics if np.isnan(auc) else metrics | {"intensity_auc": auc}

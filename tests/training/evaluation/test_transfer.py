@@ -19,6 +19,7 @@ from sedtalker.training.evaluation.clips import ClipResult, clip_result
 from sedtalker.training.evaluation.measures import TEST, find_measure
 from sedtalker.training.evaluation.transfer import (
     corpus_role,
+    evaluate_predictions,
     evaluate_transfer,
     listed_clips,
     plot_transfer,
@@ -225,3 +226,64 @@ def test_a_codec_that_is_missing_is_said_before_any_clip(tmp_path: Path, monkeyp
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ModuleNotFoundError, match="av"):
         evaluate_transfer(tmp_path)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A folder of training data: four clips of nEMO, which are never read."""
+    (tmp_path / "audio/nemo").mkdir(parents=True)
+    rows = [f"nemo,{name}.wav,pl,{name},f,{emotion},,,1.0,test" for name, emotion in zip("abcd", EMOTIONS, strict=True)]
+    for name in "abcd":
+        (tmp_path / f"audio/nemo/{name}.wav").touch()
+    (tmp_path / "audio/manifest.csv").write_text("\n".join([",".join(COLUMNS), *rows]))
+    return tmp_path
+
+
+EMOTIONS = ("neutral", "happy", "happy", "angry")
+"""Labels of the clips."""
+
+
+def test_predictions_of_any_program_are_scored_as_ours(corpus: Path, caplog: pytest.LogCaptureFixture) -> None:
+    table = corpus / "said.csv"
+    table.write_text(
+        "file,neutral,happy,angry,intensity\n"
+        "nemo/a.wav,0.6,0.2,0.2,0.1\nnemo/b.wav,1,3,0,0.5\nnemo/c.wav,0.2,0.1,0.7,0.8\nnemo/x.wav,1,0,0,0\n"
+    )
+    made = evaluate_predictions(corpus, table)
+    (scores,) = made.corpora
+    assert caplog.messages == ["nemo: 1 of 4 clips have no prediction (left out)"]
+    assert (scores.name, scores.role, scores.clips) == ("nemo", "headline", 3)
+    ours = [
+        result(NEUTRAL, {NEUTRAL: 0.6, HAPPY: 0.2, ANGRY: 0.2}, 0.1),
+        result(HAPPY, {NEUTRAL: 0.25, HAPPY: 0.75}, 0.5),
+        result(HAPPY, {NEUTRAL: 0.2, HAPPY: 0.1, ANGRY: 0.7}, 0.8),
+    ]
+    known = corpus_scores("nemo", "headline", ours).metrics
+    interval = {"uar_low", "uar_high"}  # of speakers, of whom these have one
+    assert {k: v for k, v in scores.metrics.items() if k not in interval} == {
+        k: pytest.approx(v) for k, v in known.items() if k not in interval and not k.startswith("shown")
+    }
+    assert made.summary["zero_shot_uar"] == scores.metrics["uar"] == 0.75
+    json.dumps(transfer_metrics(made), allow_nan=False)
+
+    table.write_text(
+        "file,label\n" + "".join(f"nemo/{name}.wav,{e}\n" for name, e in zip("abcd", EMOTIONS, strict=True))
+    )
+    assert evaluate_predictions(corpus, table).summary["zero_shot_uar_seven"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("name,label\nnemo/a.wav,sad\n", "column 'file' is missing"),
+        ("file,label\nnemo/a.wav,bored\n", "said.csv:2: unknown emotion 'bored'"),
+        ("file,happy\nnemo/a.wav,much\n", "said.csv:2: a probability or the intensity is no number"),
+        ("file,happy,sad\nnemo/a.wav,0,0\n", "said.csv:2: give each category its probability, or a label"),
+        ("file,label\na.wav,sad\n", "no labelled clips of two emotions"),
+        ("happy,file\n1\n", "no labelled clips of two emotions"),
+    ],
+)
+def test_predictions_that_cannot_be_scored_are_refused(corpus: Path, rows: str, said: str) -> None:
+    (corpus / "said.csv").write_text(rows)
+    with pytest.raises(InputError, match=said):
+        evaluate_predictions(corpus, corpus / "said.csv")
