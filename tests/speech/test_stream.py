@@ -11,7 +11,8 @@ from sedtalker.nn.calls import alone
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
-from sedtalker.speech.speech_stream import ALIGNMENT, EncoderStream
+from sedtalker.speech.features import PITCH_WINDOW, pitch_frames, prosody_tracks
+from sedtalker.speech.speech_stream import ALIGNMENT, EncoderStream, likely_lags
 
 HOP = 5120
 
@@ -74,3 +75,12 @@ def test_silence_is_heard_without_a_warning(encoder):
     assert np.isfinite(latest.features.mel).all()
     assert np.isfinite(latest.features.hidden).all()
     assert not latest.features.prosody[:, 2].any()
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 1000), st.floats(1e-3, 1e3))
+def test_a_few_lags_say_the_pitch_under_any_gain(seed, gain):
+    frames = pitch_frames(voice_like(2, seed)[: 39 * PITCH_WINDOW].reshape(-1, PITCH_WINDOW))
+    few, every = prosody_tracks(likely_lags(frames), gain), prosody_tracks(frames, gain)
+    assert np.array_equal(few[:, :2], every[:, :2])
+    assert np.abs(few[:, 2] - every[:, 2]).max() < 0.01
