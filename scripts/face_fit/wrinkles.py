@@ -19,8 +19,8 @@ DARK = np.array([0.0, 0.14, 0.58, 1.0, 0.58, 0.14, 0.0])
 FADE = 1.7
 """Power of the fall of their colour towards the ends."""
 PALER = 0.85
-"""Share of their colour that lines lose up to the end, where other shapes bring out their end than their start: a line
-of which only a part shows ends softly."""
+"""Share of their colour that lines lose up to the end, where others or fainter shapes bring out their end than their
+start: a line of which only a part shows ends softly."""
 STATION = 0.20
 """Centimetres between stations."""
 
@@ -35,7 +35,8 @@ class Crease:
         shapes: how far each shape brings it out.
         dark: 0 to 1.
         open_start: whether the line does not taper at its start (it meets its mirror image on the midline).
-        at_end: ``shapes`` at the end of the line, where these are others; between start and end they change evenly.
+        at_end: ``shapes`` at the end of the line, where these are others or fainter; between start and end they change
+            evenly.
         stations: how many there are; None: one every ``STATION``.
     """
 
@@ -72,7 +73,8 @@ CREASES = (
            {"mouthSmileLeft": 0.85, "noseSneerLeft": 0.85, "mouthUpperUpLeft": 0.7, "mouthDimpleLeft": 0.4,
             "cheekSquintLeft": 0.2}, 0.45, stations=20),
     Crease(((2.80, -2.95), (3.06, -3.6), (3.10, -4.2), (2.95, -4.9)), 0.20,
-           {"mouthFrownLeft": 0.9, "mouthShrugLower": 0.25, "mouthStretchLeft": 0.25}, 0.3),
+           {"mouthFrownLeft": 0.9, "mouthShrugLower": 0.25, "mouthStretchLeft": 0.25}, 0.3,
+           at_end={"mouthFrownLeft": 0.3, "mouthShrugLower": 0.25, "mouthStretchLeft": 0.25}),
     Crease(((0, -4.58), (0.5, -4.57), (1.35, -4.75)), 0.20,
            {"mouthShrugLower": 0.9}, 0.6, True),
 )  # fmt: skip

@@ -89,7 +89,7 @@ class NumbaRenderer(Renderer):
         self._lights = light_table(lighting)
         self._ambient = np.array([lighting.sky, lighting.ground], dtype=np.float32)
         reach = SHADOW_REACH if len(shot.subjects) == 1 else max(SHADOW_REACH, 1.1 * width / height)
-        self._shadow_matrix = _shadow_matrix(self._lights[0, :3], camera, reach)
+        self._shadow_matrix = _shadow_matrix(self._lights[0, 0, :3], camera, reach)
         self._shadow_size = round(SHADOW_SIZE * reach / SHADOW_REACH)
         self._optics = _optics(camera, height / 2 * self._projection[1, 1], width)
         self._strengths = np.float32(0.8 * lighting.occlusion), np.float32(lighting.shadow)

@@ -54,7 +54,7 @@ def light(
         key: (N,) share of the key light.
         material: a row of ``material_table``.
         directed: whether there are directions of an eyeball in place of colours.
-        lights: see ``light_table``; the first casts the shadow.
+        lights: (L, 10) of ``light_table`` for this material; the first casts the shadow.
         ambient: (2, 3) linear light from above and from below.
         work: room for it.
     """
@@ -180,7 +180,7 @@ def light_whole(
         while filled[part] - done >= BATCH:
             at, end = begin + done, done + BATCH
             sky, key = shares[part, 0, done:end], shares[part, 1, done:end]
-            light(seen[at : at + BATCH], sky, key, materials[part], directed, lights, ambient, work)
+            light(seen[at : at + BATCH], sky, key, materials[part], directed, lights[part], ambient, work)
             put(image, edges, work, where[part, done:end], encode)
             done = end
         if done > 0:
@@ -205,7 +205,7 @@ def finish(
         if filled[part] > 0:
             at, directed = part * where.shape[1], part + 1 == len(materials)
             sky, key = shares[part, 0, :BATCH], shares[part, 1, :BATCH]
-            light(seen[at : at + BATCH], sky, key, materials[part], directed, lights, ambient, work)
+            light(seen[at : at + BATCH], sky, key, materials[part], directed, lights[part], ambient, work)
             put(image, edges, work, where[part, : filled[part]], encode)
             filled[part] = 0
     resolve(image, background, edges, gathered.edges, gathered.counts[3], encode)

@@ -12,6 +12,8 @@ from sedtalker.render.planes import FIRST, WIDTH
 
 TAPS = 24
 """How many places around a pixel the hollow test looks at."""
+INSIDE = ("mouth", "teeth", "tongue")
+"""Materials that lie in a mouth."""
 
 
 def backdrop(behind: Background | NDArray[np.uint8] | str, width: int, height: int) -> Floats:
@@ -44,9 +46,11 @@ def material_table() -> Floats:
 
 
 def light_table(lighting: Lighting) -> Floats:
-    """(L, 10): direction to the light in camera space, linear colour times strength, specular share, half vector.
+    """(M + 1, L, 10) for each row of ``material_table``: direction to the light in camera space, linear colour times
+    strength, specular share, half vector.
 
-    The half vector is that of the picture's middle; with a portrait lens it is near enough everywhere.
+    The half vector is that of the picture's middle; with a portrait lens it is near enough everywhere. Light from
+    behind the head does not come into a mouth.
     """
     rows = []
     for light in lighting.lights:
@@ -54,7 +58,10 @@ def light_table(lighting: Lighting) -> Floats:
         half = towards + np.array([0.0, 0.0, 1.0], dtype=np.float32)
         half /= np.linalg.norm(half)
         rows.append((*towards, *(c * light.strength for c in light.colour), light.specular, *half))
-    return np.array(rows, dtype=np.float32)
+    table = np.tile(np.array(rows, dtype=np.float32), (len(MATERIALS) + 1, 1, 1))
+    inside = np.isin([*MATERIALS, "eye"], INSIDE)
+    table[..., 3:6][inside[:, None] & (table[..., 2] < 0)] = 0.0
+    return table
 
 
 def tap_table(reach: float) -> Ints:

@@ -10,7 +10,8 @@ import pytest
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Mesh, from_triangles
 from sedtalker.render import frame_head, load_lighting, make_renderer
-from sedtalker.render.light import IRIS, blank_eyes, default_colours, light_names, lights_folder
+from sedtalker.render.light import IRIS, MATERIALS, blank_eyes, default_colours, light_names, lights_folder
+from sedtalker.render.shading import light_table
 from sedtalker.training.corpora.landmark_samples import sphere
 from tests.support.ball import ball
 
@@ -77,6 +78,16 @@ def test_a_broken_file_is_one_clear_line(tmp_path: Path, change: dict[str, objec
 def test_the_direction_of_a_light_is_a_unit_vector() -> None:
     for light in load_lighting("dramatic").lights:
         assert np.linalg.norm(light.direction()) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("part", MATERIALS)
+def test_light_from_behind_the_head_does_not_come_into_the_mouth(part: str) -> None:
+    """The sides of tongues had a bluish rim, and molars glinted."""
+    lights = light_table(load_lighting("studio"))[list(MATERIALS).index(part)]
+    behind = lights[:, 2] < 0
+    assert 0 < behind.sum() < len(lights)
+    assert (lights[~behind, 3:6] > 0).all()
+    assert ((lights[behind, 3:6] > 0) == (part not in ("mouth", "teeth", "tongue"))).all()
 
 
 def test_plain_teeth_fade_towards_the_back() -> None:

@@ -28,6 +28,8 @@ TONGUE_OUT = {"jawOpen": 0.24, "mouthLowerDownLeft": 0.15, "mouthLowerDownRight"
 """The lips and jaw make way for the tongue."""
 LAP_RINGS, LAP = (6.0, 6.5, 7.0, 7.5, 8.0), (0.0, 0.065, 0.115, 0.060, 0.0)
 """Further overlap of each lip, centimetres, by ring of the mouth behind the contact line."""
+NOSTRIL = (0.9, 1.6), (0.0, 0.1)
+"""Rings of the nostrils, and centimetres that they lie further back there."""
 
 
 def correctives(parameters: Parameters) -> tuple[Corrective, ...]:
@@ -56,7 +58,7 @@ def refine_skin(cage: Cage, parameters: Parameters) -> Skin:
     offsets = sub.matrix.astype(np.float32) @ rows.transpose(1, 0, 2).reshape(n, 3 * k)
     ears = np.maximum(*(cage.place(patch(f"ear_{side}"))[0] for side in ("left", "right"))) >= 0.9
     return Skin(
-        vertices=sub.matrix @ parameters.cage.astype(float) + _lap(cage),
+        vertices=sub.matrix @ parameters.cage.astype(float) + _tucked(cage),
         quads=sub.quads,
         offsets=offsets.reshape(-1, k, 3).transpose(1, 0, 2).copy(),
         mirror=cage.refined_mirror,
@@ -64,12 +66,13 @@ def refine_skin(cage: Cage, parameters: Parameters) -> Skin:
     )
 
 
-def _lap(cage: Cage) -> Points:
+def _tucked(cage: Cage) -> Points:
     """(V, 3) how much further than the cage says the lips overlap behind the line where they meet, so that no tooth
-    glints through the hair's breadth that a smile opens."""
+    glints through the hair's breadth that a smile opens, and how far nostrils lie behind the wings of a thin nose."""
     ring, height = cage.place(patch("mouth"))
     lap = np.interp(ring, LAP_RINGS, LAP, left=0.0, right=0.0) * np.clip(height / 0.4, -1, 1)
-    return np.stack([np.zeros_like(lap), -lap, np.zeros_like(lap)], axis=1)
+    within = np.maximum(*(cage.place(patch(f"nostril_{side}"))[0] for side in ("left", "right")))
+    return np.stack([np.zeros_like(lap), -lap, -np.interp(within, *NOSTRIL)], axis=1)
 
 
 def mixed(parameters: Parameters, values: Floats) -> Floats:
@@ -103,6 +106,8 @@ SUSPECT = 0.5
 """Quads whose normal keeps this cosine to its rest are not looked at."""
 ROUNDS, STEP = 60, 0.6
 """Rounds of laying out folded quads, and how far a vertex goes in one."""
+PAIRED = ("browDownLeft", "noseSneerLeft", "mouthLowerDownLeft")
+"""Left shapes that meet those of the right in the middle of the face, where both together squeeze the skin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +185,8 @@ def rotations(patch: sparse.csr_matrix, rest: Points, posed: Points) -> Points:
 
 
 def unfold(base: Skin, skin: Skin, around: Neighbourhoods, fixes: tuple[Corrective, ...]) -> Skin:
-    """The skin with no quad folded at rest (against the head of neutral identity) or in any single shape at weight 1.
+    """The skin with no quad folded at rest (against the head of neutral identity), in a single shape at weight 1 or in
+    both sides of one that meet in the middle.
 
     A shape with a corrective beyond another (``mouthClose`` beyond ``jawOpen``) shows alone with that corrective, which
     changes in its place; together with the other shape it is what it was.
@@ -192,6 +198,10 @@ def unfold(base: Skin, skin: Skin, around: Neighbourhoods, fixes: tuple[Correcti
     tamed = [SHAPES.index(sources[0]) for sources in beyond]
     for row in (row for row in range(len(SHAPES)) if row not in tamed):
         rows[row] = relaxed(around, rest, rows[row], before)
+    for left in PAIRED:
+        pair = [SHAPES.index(left), SHAPES.index(left.removesuffix("Left") + "Right")]
+        both = rows[pair].sum(axis=0)
+        rows[pair] += 0.5 * (relaxed(around, rest, both, before) - both)
     for (first, second), fix in beyond.items():
         shape, other = SHAPES.index(first), SHAPES.index(second)
         alone = rows[shape] + rows[fix]

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import FACES, load, load_face
-from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, PATCHES, patch, read_cage
+from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, PATCHES, fixed_arrays, patch, read_cage
 from sedtalker.face.builtin.characters import KNOWN
 from sedtalker.face.builtin.identity import PATH, read_parameters
 from sedtalker.face.builtin.parts import cornea_profile, gaze_axis
@@ -211,6 +211,15 @@ def test_wrinkles_surface_with_their_shapes(face: Face, weights: dict[str, float
     assert (rest > 0.4).mean() < 0.05
     risen = heights(posed(face, **weights)) - rest
     assert 0.03 < (risen > 0.3).mean() < 0.7
+
+
+def test_the_line_below_the_corner_of_a_frowning_mouth_fades_out() -> None:
+    """In sadness it ended as a block that stood on the chin."""
+    drawn = fixed_arrays("wrinkles")
+    row = drawn["shapes"][SHAPES.index("mouthFrownLeft")]
+    line = np.flatnonzero(row)
+    low, high = line[drawn["xy"][line, 1].argsort()[[0, -1]]]
+    assert row[low] < 0.4 * row[high]
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
