@@ -9,17 +9,17 @@ from typing import NamedTuple
 import numpy as np
 
 from sedtalker.animation.articulation import (
+    PLACES,
     TONGUE,
     ClosureStream,
     MouthStream,
     TongueStream,
-    lip_posteriors,
-    tongue_posteriors,
+    posteriors_of,
     tongue_weights,
 )
 from sedtalker.animation.burst_motion import BurstStream
 from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
-from sedtalker.animation.decoder import DecoderStream, ShapeDecoder, at_rest, decoder_speech
+from sedtalker.animation.decoder import DecoderStream, ShapeDecoder, at_rest, speech_input
 from sedtalker.animation.gains import apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleStream
 from sedtalker.animation.mouth_rules import RULES
@@ -36,12 +36,14 @@ from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
-from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH
+from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, FRAME_LENGTH, LABIODENTAL
 from sedtalker.speech.speech_stream import ArticulationStream, articulation_network
 from sedtalker.speech.voice_presence import PresenceStream
 
 GAIN_MARGIN = 2 * RULES.ease_frames
 """Frames on either side that a gain at closed lips looks at."""
+UNDIRECTED = Direction()
+"""A direction that asks for nothing."""
 CROSSFADE = (0.6, 0.35, 0.2, 0.1)
 """Share of what the hop before said of each of the first frames of a hop."""
 
@@ -90,15 +92,17 @@ class HopCrossfade:
 
 
 class _Sound(NamedTuple):
-    """What a decoder reads of n new frames, (n, C); phones (n + k, 40) and the mouth (n + k, S), if they are found.
+    """What a decoder reads of n new frames, (n, C); posteriors and the mouth (n + k, S), if they are found.
 
-    ``voice``: (n, 4), see ``SpeechFeatures.voice``; ``levels``: (n,) of the sound, natural log.
+    ``voice``: (n, 4), see ``SpeechFeatures.voice``; ``levels``: (n,) of the sound, natural log; ``lips``: (n + k, 2)
+    ``lip_posteriors``; ``places``: (n + k, 3) ``tongue_posteriors``.
     """
 
     speech: Floats
     voice: Floats
     levels: Floats
-    phones: Floats | None
+    lips: Floats | None
+    places: Floats | None
     mouth: Floats | None
 
 
@@ -172,7 +176,7 @@ class FaceStream:
 
     def _decode(self, frames: StreamFrames, last: bool) -> Steps[MotionFrames]:
         self.times = np.concatenate([self.times, frames.times])
-        if self.directed.direction != Direction():
+        if self.directed.direction != UNDIRECTED:
             posterior, intensity = self.directed.push(frames.posterior, frames.intensity)
             frames = frames._replace(posterior=posterior, intensity=intensity)
             if not self.directed.direction.only_scales:
@@ -191,27 +195,31 @@ class FaceStream:
 
     def _tongue(self, sound: _Sound, new: int, count: int) -> Floats | None:
         """Tongue weights of the next ``count`` frames, (count, 3); ``new`` frames of ``sound`` are new."""
-        if sound.phones is None:
+        if sound.places is None:
             return None
-        places = tongue_posteriors(sound.phones)
-        return self.tongue.push(places[:new], places[new:], count)
+        return self.tongue.push(sound.places[:new], sound.places[new:], count)
 
     def _sound(self, frames: StreamFrames) -> Steps[_Sound]:
         """What is known of the new frames, and of as many after them as closing lips look at."""
         features, new, decoder = self.emotions.features, len(frames.times), self.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
         known = features.part(first, len(features) - first if new else 0)
-        found = replace(known, hidden=self.crossfade.push(known.hidden, new)) if new else known
+        hidden, phones, mouth = known.hidden, None, None
         if new and self.read is not None:
-            phones, mouth = yield from self.read.steps(known.hidden, new)
-            found = replace(found, phones=phones, mouth=self.mouth_crossfade.push(mouth, new))
+            phones, mouth = yield from self.read.steps(hidden, new)
+            mouth = self.mouth_crossfade.push(mouth, new)
         elif decoder.config.closes:
-            found = replace(found, phones=decoder.phones(known.hidden))
+            phones = decoder.phones(hidden)
+        hidden = self.crossfade.push(hidden, new) if new else hidden
+        found = replace(known, hidden=hidden, phones=phones, mouth=mouth)
         if new and self.presence is not None:
             found = at_rest(found, self.presence.push(known.hidden, known.speech, new))
-        speech, voice = decoder_speech(decoder.config.hidden, found.part(0, new)), found.voice[:new]
-        ahead = None if found.phones is None else found.phones[: new + self.shown.lips.rules.ahead_frames]
-        return _Sound(speech, voice, known.prosody[:new, 0], ahead, found.mouth)
+        speech, voice = speech_input(found.hidden[:new], found.prosody[:new]), found.voice[:new]
+        if found.phones is None:
+            return _Sound(speech, voice, known.prosody[:new, 0], None, None, found.mouth)
+        ahead = found.phones[: new + self.shown.lips.rules.ahead_frames]
+        posteriors = posteriors_of(ahead, (BILABIAL, LABIODENTAL, *PLACES.values()))
+        return _Sound(speech, voice, known.prosody[:new, 0], posteriors[:, :2], posteriors[:, 2:], found.mouth)
 
     def _weights(
         self, chain: _Chain, sound: _Sound, frames: StreamFrames, intensity: Floats, last: bool
@@ -224,9 +232,8 @@ class FaceStream:
             read = chain.mouth.mouth[:0] if sound.mouth is None else sound.mouth[:new]
             made = chain.mouth.push(made, read, share, frames.posterior * intensity[:, None], sound.voice)
         decoded = chain.upper.push(made, frames.posterior, intensity)
-        if sound.phones is not None:
-            phones = lip_posteriors(sound.phones)
-            decoded = np.clip(chain.lips.push(decoded, phones[:new], phones[new:], share), 0.0, 1.0)
+        if sound.lips is not None:
+            decoded = np.clip(chain.lips.push(decoded, sound.lips[:new], sound.lips[new:], share), 0.0, 1.0)
         return np.asarray(decoded, np.float32)
 
 
@@ -313,7 +320,7 @@ class AnimationStream:
         if len(made.emotion.label):
             self.label = CATEGORIES[int(made.emotion.label[-1])]
             self.intensity = float(made.emotion.intensity[-1])
-            self.loudness = float(made.emotion.speech.mean())
+            self.loudness = np.count_nonzero(made.emotion.speech) / len(made.emotion.speech)
         if made.levels is not None:
             self.bursts.push(made.emotion, made.levels)
         fps, gains = self.settings.fps, self.settings.gains
@@ -354,7 +361,7 @@ def _interpolated(at: Doubles, times: Doubles, weights: Floats) -> Floats:
     """Weights (T, 52) of increasing ``times`` at other times (N,) among them, or before the first: (N, 52)."""
     if not len(at):
         return weights[:0]
-    low = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
+    low = np.minimum(np.maximum(times.searchsorted(at, side="right") - 1, 0), len(times) - 2)
     share = np.clip((at - times[low]) / (times[low + 1] - times[low]), 0.0, 1.0)[:, None]
     return np.asarray(weights[low] + share * (weights[low + 1] - weights[low]), np.float32)
 

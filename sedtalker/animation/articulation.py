@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy
-from numpy.lib.stride_tricks import sliding_window_view
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.animation.opening import OpeningMeasure, opened, opening_of
@@ -87,13 +86,12 @@ def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
 
 def _strongest(values: Floats, shares: Floats) -> Floats:
     """(T, C) with each frame at the strongest of those around it, weighed by ``shares`` (R, C) of each distance."""
-    reach = len(shares)
-    ends = np.zeros((reach, values.shape[1]), np.float32)
-    padded, made = np.concatenate([ends, values, ends]), values
+    made = np.array(values, np.float32)
     for away, share in enumerate(shares, 1):
-        before, after = (padded[reach + k : reach + k + len(values)] for k in (-away, away))
-        made = np.maximum(made, share * np.maximum(before, after))
-    return np.asarray(made, np.float32)
+        weighed = share * values
+        np.maximum(made[away:], weighed[:-away], out=made[away:])
+        np.maximum(made[:-away], weighed[away:], out=made[:-away])
+    return made
 
 
 def required_closures(posteriors: Floats, emotional: Floats, rules: MouthRules = RULES) -> Floats:
@@ -109,8 +107,9 @@ def lips_apart(motion: Floats, ahead: int = RULES.near_frames, rules: MouthRules
         motion: with its lips as the decoder moves them.
         ahead: frames after a frame in which lips may close instead, as in the ``near_frames`` before it.
     """
-    gap = np.pad(motion @ np.float32(rules.gaps), (rules.near_frames, ahead), constant_values=np.inf)
-    nearest = sliding_window_view(gap, rules.near_frames + 1 + ahead).min(-1)[:, None]
+    gap, count = motion @ rules.gaps, rules.near_frames + 1 + ahead
+    origin = rules.near_frames - count // 2
+    nearest = scipy.ndimage.minimum_filter1d(gap, count, mode="constant", cval=np.inf, origin=origin)[:, None]
     return np.asarray(np.clip((nearest - rules.met_gap) / (rules.closed_gap - rules.met_gap), 0.0, 1.0), np.float32)
 
 
@@ -223,11 +222,7 @@ class MouthStream:
         slow = alike @ known / alike.sum(1, keepdims=True)
         kept = self.emotional[:count] * slow
         mixed = np.clip(motion + self.share * (apart - kept), 0.0, 1.0)
-        factors = np.ones((count, 1), np.float32)
-        for frame in range(count):
-            self.opening.add(self.mouth[frame : frame + 1], self.voice[frame : frame + 1])
-            factors[frame] = self.opening.factor
-        made = opened(mixed, factors, kept)
+        made = opened(mixed, self.opening.factors(self.mouth[:count], self.voice[:count]), kept)
         gone = max(0, len(known) - self.rules.slow_frames)
         self.mouth, self.emotional, self.emotion = self.mouth[count:], self.emotional[count:], self.emotion[gone:]
         self.voice = self.voice[count:]

@@ -174,24 +174,22 @@ def in_head(gaze: Floats, head: Floats) -> Floats:
 def eye_look(degrees: Floats, full: float = 30.0) -> dict[str, Floats]:
     """ARKit eyeLook weights for a gaze (T, 2); weight 1 turns the eye by about ``full`` degrees."""
     left, up = degrees[:, 0] / full, degrees[:, 1] / full
-    sides = {"Left": left, "Right": -left}
+    to_left, to_right, raised, lowered = (np.clip(look, 0.0, 1.0) for look in (left, -left, up, -up))
     weights: dict[str, Floats] = {}
-    for side, outward in sides.items():
-        weights[f"eyeLookOut{side}"] = np.clip(outward, 0.0, 1.0)
-        weights[f"eyeLookIn{side}"] = np.clip(-outward, 0.0, 1.0)
-        weights[f"eyeLookUp{side}"] = np.clip(up, 0.0, 1.0)
-        weights[f"eyeLookDown{side}"] = np.clip(-up, 0.0, 1.0)
+    for side, outward, inward in (("Left", to_left, to_right), ("Right", to_right, to_left)):
+        weights |= {f"eyeLookOut{side}": outward, f"eyeLookIn{side}": inward}
+        weights |= {f"eyeLookUp{side}": raised, f"eyeLookDown{side}": lowered}
     return weights
 
 
 def close_lids(weights: dict[str, Floats], closure: Floats) -> dict[str, Floats]:
-    """ARKit weights with the lids closed so far (T,): a closing lid is neither wide nor squinting."""
+    """ARKit weights of the lids closed so far (T,): a closing lid is neither wide nor squinting."""
     lids: dict[str, Floats] = {}
     for side in ("Left", "Right"):
         lids[f"eyeBlink{side}"] = np.maximum(weights[f"eyeBlink{side}"], closure)
         lids[f"eyeWide{side}"] = weights[f"eyeWide{side}"] * (1 - closure)
         lids[f"eyeSquint{side}"] = weights[f"eyeSquint{side}"] * (1 - closure)
-    return weights | lids
+    return lids
 
 
 def _activity(arousal: Doubles) -> Doubles:
@@ -287,12 +285,15 @@ class IdleStream:
         """Faces (T, 52), in the order of ``ARKIT_52``, of a ``head`` (T, 3; radians) at times (T,) that only go on."""
         if not len(times):
             return weights
-        named = dict(zip(ARKIT_52, np.asarray(weights, np.float32).T, strict=True))
+        faces, changed = np.array(weights, np.float32), dict[str, Floats]()
+        named = dict(zip(ARKIT_52, faces.T, strict=True))
         if self.gaze is not None:
-            named |= eye_look(in_head(self.gaze.at(*times), head))
+            changed |= eye_look(in_head(self.gaze.at(*times), head))
         if self.blinks is not None:
-            named = close_lids(named, self.blinks.at(*times))
-        return np.stack([named[name] for name in ARKIT_52], axis=1)
+            changed |= close_lids(named, self.blinks.at(*times))
+        for name, curve in changed.items():
+            named[name][:] = curve
+        return faces
 
 
 class HeadStream:
@@ -322,7 +323,7 @@ class HeadStream:
         """
         noise = np.concatenate([self.noise, self.rng.standard_normal((count, 3))])
         self.noise = noise[count:]
-        drift = np.lib.stride_tricks.sliding_window_view(noise, len(self.kernel), axis=0)[:count] @ self.kernel
+        drift = np.array([self.kernel @ noise[k : k + len(self.kernel)] for k in range(count)]).reshape(count, 3)
         drift *= np.sqrt(2 * np.sqrt(np.pi) * 0.7 * self.fps)
         # first-order low-passes with a constant input: the distance from it shrinks by the same factor every frame
         left = np.exp(-np.arange(1, count + 1)[:, None] / (self.fps * np.array([0.08, 0.8])))

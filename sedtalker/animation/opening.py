@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,8 +49,8 @@ class OpeningMeasure:
         """Frames with open lips by their gap."""
         self.voices = np.zeros((LEVELS, TILTS), np.int64)
         """Voiced frames by their level and their tilt."""
-        self.effort = 0.0
-        """Change of the opening by vocal effort, natural log."""
+        self.levels = np.zeros(LEVELS, np.int64)
+        """The same by their level alone."""
 
     def add(self, mouth: Floats, voice: Floats | None = None) -> None:
         """Count the next frames.
@@ -61,18 +59,44 @@ class OpeningMeasure:
             mouth: (n, S) of ``TALKING_SHAPES``.
             voice: (n, 4) prosody, zero where nobody speaks; None: the voice does not count.
         """
-        gaps = _gaps(mouth, self.rules)
-        if len(apart := gaps[gaps > self.rules.apart_gap]):
-            _count(self.counts, apart / OPENING_STEP)
-        if voice is not None and len(voice := voice[voice[:, 1] != 0.0]):
-            _count(self.voices, (voice[:, 0] - LOWEST_LEVEL) / LEVEL_STEP, (voice[:, 3] - LOWEST_TILT) / TILT_STEP)
-            self.effort = self._effort()
+        steps, rows, columns = self._places(mouth, voice)
+        voiced = rows >= 0
+        np.add.at(self.counts, steps[steps >= 0], 1)
+        np.add.at(self.levels, rows[voiced], 1)
+        np.add.at(self.voices, (rows[voiced], columns[voiced]), 1)
 
-    def _effort(self) -> float:
-        """By the median tilt of the louder half of the voice."""
-        rules, levels = self.rules, self.voices.sum(1).cumsum()
-        count = int(levels[-1])
-        tilts = self.voices[levels.searchsorted(0.5 * count, side="right") :].sum(0).cumsum()
+    def factors(self, mouth: Floats, voice: Floats) -> Floats:
+        """(n, 1) the factor as of each of the next frames, which are counted, see ``add``."""
+        made, effort = np.empty((len(mouth), 1), np.float32), self.effort
+        for frame, (step, row, column) in enumerate(self._places(mouth, voice).T.tolist()):
+            if step >= 0:
+                self.counts[step] += 1
+            if row >= 0:
+                self.levels[row] += 1
+                self.voices[row, column] += 1
+                effort = self.effort
+            made[frame] = self._factor(effort)
+        return made
+
+    def _places(self, mouth: Floats, voice: Floats | None) -> NDArray[np.int64]:
+        """(3, n) where frames are counted: the gap, and level and tilt of the voice; -1 where they are not."""
+        gaps, places = _gaps(mouth, self.rules), np.full((3, len(mouth)), -1, np.int64)
+        places[0] = np.where(gaps > self.rules.apart_gap, np.minimum(gaps / OPENING_STEP, OPENING_STEPS - 1), -1)
+        if voice is not None:
+            level, tilt = (voice[:, 0] - LOWEST_LEVEL) / LEVEL_STEP, (voice[:, 3] - LOWEST_TILT) / TILT_STEP
+            voiced = voice[:, 1] != 0.0
+            places[1] = np.where(voiced, np.minimum(np.maximum(level, 0), LEVELS - 1), -1)
+            places[2] = np.where(voiced, np.minimum(np.maximum(tilt, 0), TILTS - 1), -1)
+        return places
+
+    @property
+    def effort(self) -> float:
+        """Change of the opening by vocal effort, natural log: by the median tilt of the louder half of the voice."""
+        rules, count = self.rules, int(self.levels.sum())
+        if not count:
+            return 0.0
+        middle = int(self.levels.cumsum().searchsorted(0.5 * count, side="right"))
+        tilts = self.voices[middle:].sum(0).cumsum()
         tilt = LOWEST_TILT + TILT_STEP * (0.5 + float(tilts.searchsorted(0.5 * float(tilts[-1]))))
         asked = min(max(rules.tilt_opens * (tilt - rules.usual_tilt), -rules.most_effort), rules.most_effort)
         return asked * count / (count + rules.few_frames)
@@ -80,20 +104,19 @@ class OpeningMeasure:
     @property
     def factor(self) -> float:
         """The factor of ``OPENING``, from all frames so far."""
+        return self._factor(self.effort)
+
+    def _factor(self, effort: float) -> float:
         rules, total, wide = self.rules, self.counts.cumsum(), 0.0
-        if total[-1]:
-            below = (1.0 - rules.widest_part) * float(total[-1])
+        count = float(total[-1])
+        if count:
+            below = (1.0 - rules.widest_part) * count
             step = int(total.searchsorted(below))
             wide = OPENING_STEP * float(step + 1 - (total[step] - below) / self.counts[step])
-        shown = rules.few_frames * rules.read_opening + float(total[-1]) * wide
-        shown /= rules.few_frames + float(total[-1])
+        shown = rules.few_frames * rules.read_opening + count * wide
+        shown /= rules.few_frames + count
         least, most = rules.opening_range
-        return min(max(rules.usual_opening * math.exp(self.effort) / shown, least), most)
-
-
-def _count(bins: NDArray[np.int64], *places: Reals) -> None:
-    """Count values (n,) in the bins of their places along each axis; beyond the ends, in the last ones."""
-    np.add.at(bins, tuple(np.clip(at, 0, size - 1).astype(int) for at, size in zip(places, bins.shape, strict=True)), 1)
+        return min(max(float(rules.usual_opening * np.exp(effort) / shown), least), most)
 
 
 def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:

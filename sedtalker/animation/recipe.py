@@ -191,7 +191,7 @@ def assemble(
             gaze, shifts = looks.gaze, looks.shifts
         weights = weights | idle_motion.eye_look(idle_motion.in_head(gaze, head))
     if motion.blinks and arkit:
-        weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
+        weights = weights | idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
     if asked is not None and "jawOpen" in weights:
         placed = tongue_weights(resample_frames(asked.tongue, own, times), weights["jawOpen"])
         weights |= dict(zip(TONGUE, placed.T, strict=True))

@@ -315,7 +315,7 @@ class Resampler:
 def bounded(samples: Floats) -> Floats:
     """Samples of a stream, which cannot be looked at as a whole: what is no number becomes silence, what is beyond full
     scale is clipped."""
-    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+    return np.clip(np.where(np.isfinite(samples), samples, np.float32(0.0)), -1.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -143,7 +143,7 @@ class SpeechStream:
         parts = []
         for start in range(0, whole, step):
             parts.append((yield from self._frames(sound[start : start + step])))
-        return StreamFrames(*map(np.concatenate, zip(*parts, strict=True)))
+        return parts[0] if len(parts) == 1 else StreamFrames(*map(np.concatenate, zip(*parts, strict=True)))
 
     def last_steps(self) -> Steps[StreamFrames]:
         """See ``flush``."""
