@@ -1,6 +1,6 @@
 """The page of docs/engines.md in a real Chromium, as a picture.
 
-    python scripts/make_web_picture.py demo/four_moods.glb --packages build/dcc --seconds 1.2
+    python scripts/make_web_picture.py demo/four_moods.glb --packages build/dcc --seconds 6.6
 
 ``packages`` is a folder with ``node_modules/three`` (``make test-dcc`` makes one). Writes docs/images/web.jpg.
 """
