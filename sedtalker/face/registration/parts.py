@@ -298,18 +298,8 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
     weights = np.asarray(confidence, np.float64) * np.where(np.arange(68) < 17, 0.15, 1.0)
     features = replace(features, lip_side=features.lip_side[skin_points], upper_share=features.upper_share[skin_points])
     skin = Skin(points[skin_points], local, seen[is_mine], bare[skin_points], landmarks, weights, features)
-    return Head(
-        points=points,
-        triangles=surface.triangles,
-        component=surface.component,
-        vertex_point=surface.vertex_point,
-        skin=skin,
-        skin_points=skin_points,
-        landmarks=landmarks,
-        outer=outer,
-        roles=roles,
-        eyes=eyes,
-    )
+    whole = points, surface.triangles, surface.component, surface.vertex_point
+    return Head(*whole, skin, skin_points, landmarks, outer, roles, eyes)
 
 
 def abduction(head: Head) -> float | None:
