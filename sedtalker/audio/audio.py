@@ -378,7 +378,8 @@ class OffsetFilter:
         if not len(samples):
             return samples
         grown, kept = _offset_weights()
-        blocks = np.pad(samples, (0, -len(samples) % OFFSET_BLOCK)).reshape(-1, OFFSET_BLOCK)
+        rest = np.zeros(-len(samples) % OFFSET_BLOCK, np.float32)
+        blocks = np.concatenate([samples, rest]).reshape(-1, OFFSET_BLOCK)
         means = blocks @ grown
         starts = [float(samples[:OFFSET_BLOCK].mean()) if self.offset is None else self.offset]
         for end in means[:, -1].tolist():
@@ -386,7 +387,7 @@ class OffsetFilter:
         means += np.array(starts[:-1], np.float32)[:, None] * kept
         self.offset = float(means.ravel()[len(samples) - 1])
         made, whole = blocks - means, len(samples) // OFFSET_BLOCK
-        made[:whole][np.ptp(blocks[:whole], 1) < MOTIONLESS] = 0.0
+        made[:whole][blocks[:whole].max(1) - blocks[:whole].min(1) < MOTIONLESS] = 0.0
         return np.asarray(made.ravel()[: len(samples)])
 
 

@@ -144,6 +144,8 @@ class EncoderStream:
     def __init__(self, encoder: MelEncoder, keep: int, every: bool = True):
         self.keep, self.every = keep, every
         self.hidden = HiddenStream(encoder, None if every else 0)
+        self.source: EncoderStream | None = None
+        """Another stream that analyses the same sound: it has had the same samples before each call of ``steps``."""
         self.samples = 0
         """How many have come so far."""
         self.offset, self.tail = OffsetFilter(), np.zeros(BEFORE, np.float32)
@@ -169,7 +171,7 @@ class EncoderStream:
             What the encoder says of everything until now, for the kept frames. Equal to it within 1e-4 while nothing
             has left the buffer and the hidden vectors are fresh; see ``STALE`` and ``history`` for the rest.
         """
-        yield from self._analyse(self.offset.push(np.array(samples, np.float32)))
+        yield from self._analyse(samples)
         frames = self.frames
         recent = frames.rms[self.counted - self.first :]
         levels, sounds = np.log(recent + SILENT), recent > SILENT_RMS
@@ -199,17 +201,19 @@ class EncoderStream:
         return StreamedFeatures(features, first + skipped, first + len(mel) // HOPS, overall)
 
     def _analyse(self, samples: Floats) -> Steps[None]:
-        """Frames of the new samples; those that saw the end of the old ones are computed again."""
+        """Frames of the new samples; those that saw the end of the old ones come again."""
         self.samples += len(samples)
-        self.tail = np.concatenate([self.tail, samples])
-        new = slice(0, frame_count(self.samples) - self.whole)
-        padded = np.concatenate([self.tail, np.zeros(PITCH_WINDOW + 2 * HOP_LENGTH, np.float32)])
-        keep = self.whole - self.first
-        windows = sliding_window_view(padded, PITCH_WINDOW)[::HOP_LENGTH][new]
-        made = yield Call(_measured, (windows[None],))
-        self.frames = _Frames._make(np.concatenate([a[:keep], b[0]]) for a, b in zip(self.frames, made, strict=True))
-        whole = max(0, (self.samples - BEFORE) // HOP_LENGTH)
-        self.tail = self.tail[(whole - self.whole) * HOP_LENGTH :]
+        keep, whole = self.whole - self.first, max(0, (self.samples - BEFORE) // HOP_LENGTH)
+        if self.source is not None:
+            new = [part[self.whole - self.source.first :] for part in self.source.frames]
+        else:
+            self.tail = np.concatenate([self.tail, self.offset.push(np.array(samples, np.float32))])
+            padded = np.concatenate([self.tail, np.zeros(PITCH_WINDOW + 2 * HOP_LENGTH, np.float32)])
+            windows = sliding_window_view(padded, PITCH_WINDOW)[::HOP_LENGTH]
+            made = yield Call(_measured, (windows[None, : frame_count(self.samples) - self.whole],))
+            new = [part[0] for part in made]
+            self.tail = self.tail[(whole - self.whole) * HOP_LENGTH :]
+        self.frames = _Frames._make(np.concatenate([a[:keep], b]) for a, b in zip(self.frames, new, strict=True))
         self.whole = whole
 
     def _speech(self, mel: Floats, level: Doubles, sound: Mask, gain: float) -> tuple[Mask, Floats]:

@@ -53,14 +53,16 @@ def presence_weights() -> PresenceWeights:
 
 def described(hidden: Floats, first: int = 0) -> Doubles:
     """(T - first, 4D) mean and deviation of vectors (T, D) over each of ``WINDOWS``, as far as they reach back."""
-    exact, parts = hidden.astype(np.float64), list[Doubles]()
-    sums = np.concatenate([np.zeros((1, 2 * exact.shape[1])), np.concatenate([exact, exact**2], 1)])
-    for before, now in pairwise(sums):  # as np.cumsum, in a third of its time
+    most, size = WINDOWS[-1], hidden.shape[1]
+    sums = np.zeros((most + 1 + len(hidden), 2 * size))  # of vectors and squares, with nothing before the first
+    sums[most + 1 :, :size] = hidden
+    np.square(sums[most + 1 :, :size], out=sums[most + 1 :, size:])
+    for before, now in pairwise(sums[most:]):  # as np.cumsum, in a third of its time
         now += before
-    ends = np.arange(first, len(hidden)) + 1
+    ends, parts = np.arange(first, len(hidden)) + 1, list[Doubles]()
     for window in WINDOWS:
-        begins = np.maximum(0, ends - window)
-        mean, square = np.hsplit((sums[ends] - sums[begins]) / (ends - begins)[:, None], 2)
+        within = sums[most + 1 + first :] - sums[most + 1 + first - window : len(sums) - window]
+        mean, square = np.hsplit(within / np.minimum(ends, window)[:, None], 2)
         parts += [mean, np.sqrt(np.maximum(0.0, square - mean**2))]
     return np.concatenate(parts, 1)
 

@@ -106,7 +106,7 @@ def test_a_given_track_is_what_is_shown(small):
 class Sure:
     """A diarizer that says happy, fully, of whatever it is given."""
 
-    labels = CATEGORIES
+    hop, labels = 16, CATEGORIES
     burst_kinds = ("laugh", "cry", "sigh")
 
     def __init__(self) -> None:
