@@ -20,6 +20,12 @@ Mask = NDArray[np.bool_]
 """Which elements of another array."""
 
 
+def clamped(values: NDArray[Any]) -> NDArray[Any]:
+    """Values of an array cut to [0, 1]: as ``np.clip``, which takes twice as long for the few of a stream."""
+    raised = np.maximum(values, 0.0)
+    return np.asarray(np.minimum(raised, 1.0, out=raised))
+
+
 def softmax(logits: NDArray[Any], axis: int) -> NDArray[Any]:
     """Positive numbers of sum 1 along an axis; as ``scipy.special.softmax``, which takes long to import."""
     raised = np.exp(logits - np.max(logits, axis=axis, keepdims=True))

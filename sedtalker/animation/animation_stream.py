@@ -24,7 +24,7 @@ from sedtalker.animation.gains import apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleStream
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.arrays import Doubles, Floats, Reals
+from sedtalker.arrays import Doubles, Floats, Reals, clamped
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.emotion_stream import SpeechStream, StreamFrames
 from sedtalker.emotion.face_streams import LateEmotions, TrackStream
@@ -226,14 +226,14 @@ class FaceStream:
     ) -> Steps[Floats]:
         """Output of a chain for new frames, (T, 52)."""
         new = len(frames.times)
-        made = np.clip((yield from chain.decoder.steps(sound.speech, frames.posterior, intensity, last)), 0.0, 1.0)
+        made = clamped((yield from chain.decoder.steps(sound.speech, frames.posterior, intensity, last)))
         share = emotional(frames.posterior, intensity, self.style)
         if self.read is not None:
             read = chain.mouth.mouth[:0] if sound.mouth is None else sound.mouth[:new]
             made = chain.mouth.push(made, read, share, frames.posterior * intensity[:, None], sound.voice)
         decoded = chain.upper.push(made, frames.posterior, intensity)
         if sound.lips is not None:
-            decoded = np.clip(chain.lips.push(decoded, sound.lips[:new], sound.lips[new:], share), 0.0, 1.0)
+            decoded = clamped(chain.lips.push(decoded, sound.lips[:new], sound.lips[new:], share))
         return np.asarray(decoded, np.float32)
 
 
@@ -362,7 +362,7 @@ def _interpolated(at: Doubles, times: Doubles, weights: Floats) -> Floats:
     if not len(at):
         return weights[:0]
     low = np.minimum(np.maximum(times.searchsorted(at, side="right") - 1, 0), len(times) - 2)
-    share = np.clip((at - times[low]) / (times[low + 1] - times[low]), 0.0, 1.0)[:, None]
+    share = clamped((at - times[low]) / (times[low + 1] - times[low]))[:, None]
     return np.asarray(weights[low] + share * (weights[low + 1] - weights[low]), np.float32)
 
 

@@ -16,7 +16,7 @@ import scipy
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.animation.opening import OpeningMeasure, opened, opening_of
-from sedtalker.arrays import Floats, Reals, softmax
+from sedtalker.arrays import Floats, Reals, clamped, softmax
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, TALKING_SIDES
 from sedtalker.phonetics.aligner import Alignment
@@ -55,7 +55,7 @@ def mixed_mouth(
     apart = mouth @ TALKING_SIDES - motion * TALKING_SIDES.sum(0)
     slow = scipy.ndimage.uniform_filter1d(apart, rules.slow_frames, axis=0, mode="nearest")
     kept = emotional * slow
-    mixed = np.clip(motion + share * (apart - kept), 0.0, 1.0)
+    mixed = clamped(motion + share * (apart - kept))
     return opened(mixed, np.float32(opening_of(mouth, None, rules) if opening is None else opening), kept)
 
 
@@ -80,7 +80,7 @@ def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
     peak = posteriors >= scipy.ndimage.maximum_filter1d(
         posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf
     )
-    closed = np.clip((posteriors - low) / (high - low), 0.0, 1.0) * peak
+    closed = clamped((posteriors - low) / (high - low)) * peak
     return _strongest(closed, rules.held_shares[:, : closed.shape[1]])
 
 
@@ -110,7 +110,7 @@ def lips_apart(motion: Floats, ahead: int = RULES.near_frames, rules: MouthRules
     gap, count = motion @ rules.gaps, rules.near_frames + 1 + ahead
     origin = rules.near_frames - count // 2
     nearest = scipy.ndimage.minimum_filter1d(gap, count, mode="constant", cval=np.inf, origin=origin)[:, None]
-    return np.asarray(np.clip((nearest - rules.met_gap) / (rules.closed_gap - rules.met_gap), 0.0, 1.0), np.float32)
+    return np.asarray(clamped((nearest - rules.met_gap) / (rules.closed_gap - rules.met_gap)), np.float32)
 
 
 def near(times: Reals, start: float, end: float, fade: float) -> Floats:
@@ -221,7 +221,7 @@ class MouthStream:
         alike = np.exp(-other / self.rules.other_emotion) * ((before >= 0) & (before < self.rules.slow_frames))
         slow = alike @ known / alike.sum(1, keepdims=True)
         kept = self.emotional[:count] * slow
-        mixed = np.clip(motion + self.share * (apart - kept), 0.0, 1.0)
+        mixed = clamped(motion + self.share * (apart - kept))
         made = opened(mixed, self.opening.factors(self.mouth[:count], self.voice[:count]), kept)
         gone = max(0, len(known) - self.rules.slow_frames)
         self.mouth, self.emotional, self.emotion = self.mouth[count:], self.emotional[count:], self.emotion[gone:]
@@ -315,7 +315,7 @@ def tongue_posteriors(logits: Floats) -> Floats:
 def constrictions(posteriors: Floats) -> Floats:
     """Weight of each place of the tongue (T, 3) in [0, 1], from ``tongue_posteriors`` (T, 3)."""
     low, high = RULES.tongue_onset
-    return _eased(np.clip((posteriors - low) / (high - low), 0.0, 1.0))
+    return _eased(clamped((posteriors - low) / (high - low)))
 
 
 def known_constrictions(found: Floats, phones: Alignment, times: Reals) -> Floats:
@@ -337,7 +337,7 @@ def tongue_weights(reached: Floats, jaw: Floats) -> Floats:
     weights = np.array(reached, np.float32)
     ahead = reached[:, INTERDENTAL] - reached[:, ALVEOLAR]
     low, high = RULES.tongue_passage
-    weights[:, INTERDENTAL] = np.maximum(ahead, 0.0) * np.clip((jaw - low) / (high - low), 0.0, 1.0)
+    weights[:, INTERDENTAL] = np.maximum(ahead, 0.0) * clamped((jaw - low) / (high - low))
     weights[:, ALVEOLAR] = np.maximum(-ahead, 0.0)
     return weights
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, clamped
 from sedtalker.emotion.track import CATEGORIES, NEUTRAL
 from sedtalker.face.arkit import ARKIT_52, both_sides
 from sedtalker.speech.features import FRAME_CLOCK
@@ -175,7 +175,7 @@ class UpperFaceStream:
         count = len(motion)
         if not count:
             return motion
-        made = np.clip(motion + self.added[:count], 0.0, 1.0)
+        made = clamped(motion + self.added[:count])
         self.added = self.added[count:]
         made[:, COLUMNS] = self._paced(made[:, COLUMNS])
         return made

@@ -14,7 +14,7 @@ import scipy
 
 from sedtalker.animation.performance import LiveMotion
 from sedtalker.animation.visual_prosody import rise_and_fall
-from sedtalker.arrays import Doubles, Floats, Mask, Reals
+from sedtalker.arrays import Doubles, Floats, Mask, Reals, clamped
 from sedtalker.emotion.taxonomy import COORDINATES
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.arkit import ARKIT_52
@@ -174,7 +174,7 @@ def in_head(gaze: Floats, head: Floats) -> Floats:
 def eye_look(degrees: Floats, full: float = 30.0) -> dict[str, Floats]:
     """ARKit eyeLook weights for a gaze (T, 2); weight 1 turns the eye by about ``full`` degrees."""
     left, up = degrees[:, 0] / full, degrees[:, 1] / full
-    to_left, to_right, raised, lowered = (np.clip(look, 0.0, 1.0) for look in (left, -left, up, -up))
+    to_left, to_right, raised, lowered = (clamped(look) for look in (left, -left, up, -up))
     weights: dict[str, Floats] = {}
     for side, outward, inward in (("Left", to_left, to_right), ("Right", to_right, to_left)):
         weights |= {f"eyeLookOut{side}": outward, f"eyeLookIn{side}": inward}

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.mouth_rules import RULES, MouthRules
-from sedtalker.arrays import Floats, Reals
+from sedtalker.arrays import Floats, Reals, clamped
 from sedtalker.face.arkit import ARKIT_52, TALKING_SHAPES, TALKING_SIDES
 
 OPENING = [
@@ -126,8 +126,8 @@ def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:
         kept: (T, 52) what a neutral face would have more of each shape, so that ``motion + kept`` is what speech does.
     """
     wider = np.asarray(motion, np.float32).copy()
-    wider[:, OPENING] += (factor - 1.0) * np.clip(motion + kept, 0.0, 1.0)[:, OPENING]
-    return np.clip(wider, 0.0, 1.0)
+    wider[:, OPENING] += (factor - 1.0) * clamped(motion + kept)[:, OPENING]
+    return clamped(wider)
 
 
 def mouth_pose(mouth: Floats | None, rules: MouthRules = RULES) -> Floats | None:

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, Floats, Mask, Reals, stretches
+from sedtalker.arrays import Doubles, Floats, Mask, Reals, clamped, stretches
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.features import SpeechFeatures
 
@@ -139,7 +139,7 @@ def _frames(times: Reals, begins: float, ends: float) -> slice:
 
 def rise_and_fall(up: Reals, down: Reals) -> Floats:
     """A curve that eases from 0 to 1 while ``up`` goes from 0 to 1, and back while ``down`` does."""
-    up, down = np.clip(up, 0.0, 1.0), np.clip(down, 0.0, 1.0)
+    up, down = clamped(up), clamped(down)
     return np.asarray(up * up * (3 - 2 * up) * (1 - down * down * (3 - 2 * down)), np.float32)
 
 

@@ -66,17 +66,13 @@ def speech_activity(
     overall = float(np.quantile(level, 0.95)) if loud is None else loud
     low, peak = _nearby_levels(level, np.asarray(voicing) > 0.5, rate, rule, overall)
     high = np.minimum(np.maximum(peak - rule.below_loud, low + rule.above_quiet), peak - rule.steady_margin)
-    candidate = level > high - rule.hysteresis
-    regions, count = scipy.ndimage.label(candidate)
-    certain = np.zeros(count + 1, dtype=bool)
-    certain[np.unique(regions[level > high])] = True
-    total = np.maximum(np.bincount(regions), 1)
-    voiced = np.bincount(regions, weights=np.asarray(voicing) > 0.5) / total
-    speech = (certain & (voiced >= rule.voiced))[regions]
+    certain, voiced, speech = level > high, np.asarray(voicing) > 0.5, np.zeros(frames, bool)
+    for first, last in stretches(level > high - rule.hysteresis):
+        share = np.count_nonzero(voiced[first:last]) / (last - first)
+        speech[first:last] = certain[first:last].any() and share >= rule.voiced
     speech = _drop_short_runs(speech, False, rule.shortest_silence * rate)
     speech = _drop_short_runs(speech, True, rule.shortest_speech * rate)
-    padding = round(rule.padding * rate)
-    return scipy.ndimage.binary_dilation(speech, iterations=padding) if padding and speech.any() else speech
+    return scipy.ndimage.maximum_filter1d(speech, 2 * round(rule.padding * rate) + 1, mode="constant")
 
 
 def activity_level(log_energy: Reals, rate: float) -> Doubles:
@@ -116,15 +112,11 @@ def _nearby_levels(
 
 def _drop_short_runs(mask: Mask, value: bool, shortest: float) -> Mask:
     """Flip inner runs of ``value`` shorter than ``shortest`` frames; runs of speech at the ends count too."""
-    regions, count = scipy.ndimage.label(mask == value)
-    if not count:
-        return mask
-    lengths = np.bincount(regions)
-    flip = lengths < shortest
-    flip[0] = False
-    if not value:
-        flip[regions[0]] = flip[regions[-1]] = False
-    return np.where(flip[regions], not value, mask)
+    made = mask.copy()
+    for first, last in stretches(mask == value):
+        if last - first < shortest and (value or 0 < first < last < len(mask)):
+            made[first:last] = not value
+    return made
 
 
 # --- How loud speech is at least, of a whole recording, before anybody has looked at its voice.

@@ -137,6 +137,6 @@ def burst_steps(model: Model, features: SpeechFeatures, first: int, since: int) 
     posterior = softmax(logits[0, : len(rows)], -1)
     part = posterior[:, 1:]
     named = (_smoothed(posterior) > STREAMED_THRESHOLD)[:, None] & (part > NAMED * part.sum(1, keepdims=True))
-    frames = np.repeat(named[:, : len(SHOWN_KINDS)], STRIDE, axis=0).astype(np.float32)
-    frames = np.pad(frames, ((begin, max(0, len(features) - begin - len(frames))), (0, 0)))
-    return frames[since : len(features)]
+    shown, frames = np.repeat(named, STRIDE, axis=0), np.zeros((len(features), len(SHOWN_KINDS)), np.float32)
+    frames[begin : begin + len(shown)] = shown[:, : len(SHOWN_KINDS)]
+    return frames[since:]

@@ -149,14 +149,15 @@ class LiveSegmentation:
             if t < count:
                 paths[..., t] = np.arange(classes)
             if t == count - 1:
-                self.score, decided, self.begun = score, paths, True
+                self.score, decided, self.begun = score, paths.reshape(-1, count), True
+                paths = np.arange(len(decided)).reshape(*score.shape, 1)  # from here on, which of them each continues
         if not count:
             return np.zeros(0, np.int64)
         ends = score[-1:] if last and np.isfinite(score[-1]).any() else score
         offset = self.shortest - len(ends)
         best, label = np.unravel_index(int(ends.argmax()), ends.shape)
-        labels = paths[offset + best, label].copy()
-        self.score = np.where((decided == labels).all(-1), self.score, -np.inf)
+        labels = decided[paths[offset + best, label, 0]]
+        self.score = np.where((decided == labels).all(-1).reshape(score.shape), self.score, -np.inf)
         return labels
 
     def _step(
@@ -168,10 +169,11 @@ class LiveSegmentation:
         begun: bool,
     ) -> tuple[Doubles, NDArray[np.int64]]:
         """Scores (D, C) and labels so far (D, C, N) one frame on."""
-        new, kept = np.full_like(score, -np.inf), np.zeros_like(paths)
+        new, kept = np.empty_like(score), np.empty_like(paths)
         new[1:], kept[1:] = score[:-1], paths[:-1]
         longer = score[-1] >= new[-1] - EQUAL
-        new[-1], kept[-1] = np.where(longer, score[-1], new[-1]), np.where(longer[:, None], paths[-1], kept[-1])
+        new[-1, longer], kept[-1, longer] = score[-1, longer], paths[-1, longer]
         source = int(score[-1].argmax())
         new[0], kept[0] = score[-1, source] - cost if begun else 0.0, paths[-1, source]
-        return new + evidence, kept
+        new += evidence
+        return new, kept

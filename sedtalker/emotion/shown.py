@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sedtalker.arrays import Doubles, Floats, Reals, softmax
+from sedtalker.arrays import Doubles, Floats, Reals, clamped, softmax
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, NEUTRAL, EmotionTrack
 from sedtalker.errors import InputError
@@ -55,7 +55,7 @@ def decided(posterior: Reals, strength: Reals, scale: Scale) -> Floats:
     if scale is None:
         return _sharpened(posterior).astype(np.float32)
     emotions = _sharpened(posterior[..., 1:])
-    neutral = np.clip((NOTICED - np.asarray(strength, np.float64)) / (NOTICED - UNNOTICED), 0.0, 1.0)[..., None]
+    neutral = clamped((NOTICED - np.asarray(strength, np.float64)) / (NOTICED - UNNOTICED))[..., None]
     return np.concatenate([neutral, (1.0 - neutral) * emotions], -1).astype(np.float32)
 
 
@@ -174,7 +174,7 @@ def attenuation(distance: Reals | None, trust: float = 1.0) -> Floats | float:
     if distance is None:
         return 1.0
     begin, end = FAMILIAR
-    familiar = np.clip((end - distance) / (end - begin), 0.0, 1.0)
+    familiar = clamped((end - distance) / (end - begin))
     return np.asarray(1.0 - trust * (1.0 - familiar), np.float32)
 
 

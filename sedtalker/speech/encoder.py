@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from pydantic import BaseModel
 
-from sedtalker.arrays import Floats
+from sedtalker.arrays import Floats, clamped
 from sedtalker.audio import Audio
 from sedtalker.checkpoint import Kind, builtin_checkpoint, is_checkpoint, read_config, weights_sha256
 from sedtalker.errors import InputError
@@ -164,7 +164,7 @@ def articulation_of(audio: Audio, hidden: Floats) -> tuple[Floats, Floats]:
 def phones_and_mouth(found: Floats) -> tuple[Floats, Floats]:
     """Logits (T, 40) over ``PHONES`` and shapes of the mouth (T, S), of an articulation network's (T, 40 + S)."""
     phones, mouth = np.split(found, [len(PHONES)], -1)
-    return phones, np.clip(mouth, 0.0, 1.0)
+    return phones, clamped(mouth)
 
 
 class EncoderPair:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-from sedtalker.arrays import Doubles, Floats, Mask
+from sedtalker.arrays import Doubles, Floats, Mask, clamped
 from sedtalker.checkpoint import builtin_checkpoint, read_arrays
 from sedtalker.speech.features import MINUTE
 
@@ -97,7 +97,7 @@ class PresenceStream:
             begin = max(0, start - WINDOWS[-1])
             described_rows = described(rows[begin : start + MINUTE], start - begin)
             logit = described_rows @ self.weights.weight + self.weights.bias
-            likely.append(np.clip((NO_VOICE - logit) / (NO_VOICE - CERTAIN), 0.0, 1.0))
+            likely.append(clamped((NO_VOICE - logit) / (NO_VOICE - CERTAIN)))
         around = np.concatenate([self.likely, *likely])
         around[HELD_FRAMES : HELD_FRAMES + self.unjudged] = 1.0
         judged = np.append(np.ones(HELD_FRAMES, bool), speech)
