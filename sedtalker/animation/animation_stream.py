@@ -94,15 +94,14 @@ class HopCrossfade:
 class _Sound(NamedTuple):
     """What a decoder reads of n new frames, (n, C); posteriors and the mouth (n + k, S), if they are found.
 
-    ``voice``: (n, 4), see ``SpeechFeatures.voice``; ``levels``: (n,) of the sound, natural log; ``lips``: (n + k, 2)
-    ``lip_posteriors``; ``places``: (n + k, 3) ``tongue_posteriors``.
+    ``voice``: (n, 4), see ``SpeechFeatures.voice``; ``levels``: (n,) of the sound, natural log; ``posteriors``: (n + k,
+    5), first ``lip_posteriors`` and then ``tongue_posteriors``.
     """
 
     speech: Floats
     voice: Floats
     levels: Floats
-    lips: Floats | None
-    places: Floats | None
+    posteriors: Floats | None
     mouth: Floats | None
 
 
@@ -195,9 +194,9 @@ class FaceStream:
 
     def _tongue(self, sound: _Sound, new: int, count: int) -> Floats | None:
         """Tongue weights of the next ``count`` frames, (count, 3); ``new`` frames of ``sound`` are new."""
-        if sound.places is None:
+        if sound.posteriors is None:
             return None
-        return self.tongue.push(sound.places[:new], sound.places[new:], count)
+        return self.tongue.push(sound.posteriors[:new, 2:], sound.posteriors[new:, 2:], count)
 
     def _sound(self, frames: StreamFrames) -> Steps[_Sound]:
         """What is known of the new frames, and of as many after them as closing lips look at."""
@@ -210,16 +209,16 @@ class FaceStream:
             mouth = self.mouth_crossfade.push(mouth, new)
         elif decoder.config.closes:
             phones = decoder.phones(hidden)
-        hidden = self.crossfade.push(hidden, new) if new else hidden
-        found = replace(known, hidden=hidden, phones=phones, mouth=mouth)
+        mixed = self.crossfade.push(hidden, new) if new else hidden
+        found = replace(known, hidden=mixed, phones=phones, mouth=mouth)
         if new and self.presence is not None:
-            found = at_rest(found, self.presence.push(known.hidden, known.speech, new))
+            found = at_rest(found, self.presence.push(hidden, known.speech, new))
         speech, voice = speech_input(found.hidden[:new], found.prosody[:new]), found.voice[:new]
-        if found.phones is None:
-            return _Sound(speech, voice, known.prosody[:new, 0], None, None, found.mouth)
-        ahead = found.phones[: new + self.shown.lips.rules.ahead_frames]
-        posteriors = posteriors_of(ahead, (BILABIAL, LABIODENTAL, *PLACES.values()))
-        return _Sound(speech, voice, known.prosody[:new, 0], posteriors[:, :2], posteriors[:, 2:], found.mouth)
+        posteriors = None
+        if found.phones is not None:
+            ahead = found.phones[: new + self.shown.lips.rules.ahead_frames]
+            posteriors = posteriors_of(ahead, (BILABIAL, LABIODENTAL, *PLACES.values()))
+        return _Sound(speech, voice, known.prosody[:new, 0], posteriors, found.mouth)
 
     def _weights(
         self, chain: _Chain, sound: _Sound, frames: StreamFrames, intensity: Floats, last: bool
@@ -232,8 +231,9 @@ class FaceStream:
             read = chain.mouth.mouth[:0] if sound.mouth is None else sound.mouth[:new]
             made = chain.mouth.push(made, read, share, frames.posterior * intensity[:, None], sound.voice)
         decoded = chain.upper.push(made, frames.posterior, intensity)
-        if sound.lips is not None:
-            decoded = clamped(chain.lips.push(decoded, sound.lips[:new], sound.lips[new:], share))
+        if sound.posteriors is not None:
+            lips = sound.posteriors[:, :2]
+            decoded = clamped(chain.lips.push(decoded, lips[:new], lips[new:], share))
         return np.asarray(decoded, np.float32)
 
 

@@ -49,8 +49,8 @@ class OpeningMeasure:
         """Frames with open lips by their gap."""
         self.voices = np.zeros((LEVELS, TILTS), np.int64)
         """Voiced frames by their level and their tilt."""
-        self.levels = np.zeros(LEVELS, np.int64)
-        """The same by their level alone."""
+        self.effort = 0.0
+        """Change of the opening by vocal effort, natural log."""
 
     def add(self, mouth: Floats, voice: Floats | None = None) -> None:
         """Count the next frames.
@@ -62,20 +62,19 @@ class OpeningMeasure:
         steps, rows, columns = self._places(mouth, voice)
         voiced = rows >= 0
         np.add.at(self.counts, steps[steps >= 0], 1)
-        np.add.at(self.levels, rows[voiced], 1)
         np.add.at(self.voices, (rows[voiced], columns[voiced]), 1)
+        self.effort = self._effort()
 
     def factors(self, mouth: Floats, voice: Floats) -> Floats:
         """(n, 1) the factor as of each of the next frames, which are counted, see ``add``."""
-        made, effort = np.empty((len(mouth), 1), np.float32), self.effort
+        made = np.empty((len(mouth), 1), np.float32)
         for frame, (step, row, column) in enumerate(self._places(mouth, voice).T.tolist()):
             if step >= 0:
                 self.counts[step] += 1
             if row >= 0:
-                self.levels[row] += 1
                 self.voices[row, column] += 1
-                effort = self.effort
-            made[frame] = self._factor(effort)
+                self.effort = self._effort()
+            made[frame] = self.factor
         return made
 
     def _places(self, mouth: Floats, voice: Floats | None) -> NDArray[np.int64]:
@@ -89,13 +88,13 @@ class OpeningMeasure:
             places[2] = np.where(voiced, np.minimum(np.maximum(tilt, 0), TILTS - 1), -1)
         return places
 
-    @property
-    def effort(self) -> float:
-        """Change of the opening by vocal effort, natural log: by the median tilt of the louder half of the voice."""
-        rules, count = self.rules, int(self.levels.sum())
+    def _effort(self) -> float:
+        """By the median tilt of the louder half of the voice."""
+        rules, levels = self.rules, self.voices.sum(1).cumsum()
+        count = int(levels[-1])
         if not count:
             return 0.0
-        middle = int(self.levels.cumsum().searchsorted(0.5 * count, side="right"))
+        middle = int(levels.searchsorted(0.5 * count, side="right"))
         tilts = self.voices[middle:].sum(0).cumsum()
         tilt = LOWEST_TILT + TILT_STEP * (0.5 + float(tilts.searchsorted(0.5 * float(tilts[-1]))))
         asked = min(max(rules.tilt_opens * (tilt - rules.usual_tilt), -rules.most_effort), rules.most_effort)
@@ -104,9 +103,6 @@ class OpeningMeasure:
     @property
     def factor(self) -> float:
         """The factor of ``OPENING``, from all frames so far."""
-        return self._factor(self.effort)
-
-    def _factor(self, effort: float) -> float:
         rules, total, wide = self.rules, self.counts.cumsum(), 0.0
         count = float(total[-1])
         if count:
@@ -116,7 +112,7 @@ class OpeningMeasure:
         shown = rules.few_frames * rules.read_opening + count * wide
         shown /= rules.few_frames + count
         least, most = rules.opening_range
-        return min(max(float(rules.usual_opening * np.exp(effort) / shown), least), most)
+        return min(max(float(rules.usual_opening * np.exp(self.effort) / shown), least), most)
 
 
 def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:

@@ -29,9 +29,7 @@ def with_rows(values: NDArray[Any], first: int, low: int, high: int) -> tuple[ND
     before, after = max(0, first - low), max(0, high - first - len(values))
     if not before and not after:
         return values, first
-    beside = [(0, 0)] * values.ndim
-    beside[0] = before, after
-    return np.pad(values, beside), first - before
+    return np.pad(values, [(before, after), *[(0, 0)] * (values.ndim - 1)]), first - before
 
 
 class LevelHistogram:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -153,7 +153,8 @@ class EncoderStream:
         """Analysis frames (10 ms) that no later sample can change; the buffer holds those after ``first`` of them."""
         self.first = self.counted = 0
         """Analysis frames before ``first`` are gone; those before ``counted`` are in the history."""
-        self.frames = _Frames._make(part[:0] for part in _measured(np.zeros((1, PITCH_WINDOW), np.float32)))
+        self.frames = [part[:0] for part in _measured(np.zeros((1, PITCH_WINDOW), np.float32))]
+        """Those in the buffer, before any gain: see ``_measured``."""
         self.gaps = False
         """Whether there has been digital silence."""
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
@@ -172,22 +173,21 @@ class EncoderStream:
             has left the buffer and the hidden vectors are fresh; see ``STALE`` and ``history`` for the rest.
         """
         yield from self._analyse(samples)
-        frames = self.frames
-        recent = frames.rms[self.counted - self.first :]
+        rms, mels, powers, *pitch = self.frames
+        recent = rms[self.counted - self.first :]
         levels, sounds = np.log(recent + SILENT), recent > SILENT_RMS
         (loud,) = quantiles_with(self.rms_history, levels, LOUD, scale=np.exp, sound=sounds)
         gain = gain_of(loud)
         power, first = np.float32(gain**2), self.first // HOPS
-        mel = power * frames.mel
-        mel += np.float32(LOG_FLOOR)
-        np.log(mel, out=mel)
-        total = np.log(power * frames.power + np.float32(MEL_BANDS * LOG_FLOOR))
+        mel = power * mels
+        np.log(np.add(mel, np.float32(LOG_FLOOR), out=mel), out=mel)
+        total = np.log(power * powers + np.float32(MEL_BANDS * LOG_FLOOR))
         level = without_gain(smooth_level(total), MEL_BANDS * LOG_FLOOR, gain)
         sound = without_silence(total)
         speech, means = self._speech(mel, level, sound, gain)
         skipped = 0 if self.every or since is None else max(0, since - first)
         part = slice(HOPS * skipped, None)
-        tracks = pair_means(prosody_tracks(PitchFrames._make(values[part] for values in frames[3:]), gain))
+        tracks = pair_means(prosody_tracks(PitchFrames._make(values[part] for values in pitch), gain))
         energy, overall = self._energy(tracks[:, 0], gain)
         hidden = yield from self.hidden.steps(first, mel, means, gain, ended)
         features = SpeechFeatures(
@@ -213,7 +213,7 @@ class EncoderStream:
             made = yield Call(_measured, (windows[None, : frame_count(self.samples) - self.whole],))
             new = [part[0] for part in made]
             self.tail = self.tail[(whole - self.whole) * HOP_LENGTH :]
-        self.frames = _Frames._make(np.concatenate([a[:keep], b]) for a, b in zip(self.frames, new, strict=True))
+        self.frames = [np.concatenate([a[:keep], b]) for a, b in zip(self.frames, new, strict=True)]
         self.whole = whole
 
     def _speech(self, mel: Floats, level: Doubles, sound: Mask, gain: float) -> tuple[Mask, Floats]:
@@ -250,27 +250,13 @@ class EncoderStream:
             return
         counted = self.first + 2 * (drop + ALIGNMENT)
         old = slice(self.counted - self.first, counted - self.first)
-        rms = self.frames.rms[old]
+        rms, mel = (part[old] for part in self.frames[:2])
         self.rms_history.add(np.log(rms[rms > SILENT_RMS] + SILENT))
         self.level_history.add(level[old][sound[old]])
         self.energy_history.add(energy[old.start // 2 : old.stop // 2])
-        self.band_history.add(self.frames.mel[old], level[old])
+        self.band_history.add(mel, level[old])
         self.first, self.counted = self.first + 2 * drop, counted
-        self.frames = _Frames._make(part[2 * drop :] for part in self.frames)
-
-
-class _Frames(NamedTuple):
-    """Analysis frames (T, …) before any gain: level, mel powers and their sum, and the fields of ``PitchFrames``."""
-
-    rms: Floats
-    mel: Floats
-    power: Floats
-    energy: Floats
-    total: Floats
-    correlation: Floats
-    lag: NDArray[Any]
-    low: Floats
-    high: Floats
+        self.frames = [part[2 * drop :] for part in self.frames]
 
 
 def _measured(windows: Floats) -> tuple[NDArray[Any], ...]:

@@ -84,6 +84,14 @@ def test_frames_may_come_in_any_pieces(lengths: list[int]) -> None:
     assert pieces.factor == whole.factor
 
 
+def test_each_frame_has_the_factor_of_all_until_then() -> None:
+    features, one_by_one, expected = voice(-2.0, 60), OpeningMeasure(), []
+    for frame in range(60):
+        one_by_one.add(features.mouth[frame : frame + 1], features.voice[frame : frame + 1])
+        expected.append(one_by_one.factor)
+    np.testing.assert_allclose(OpeningMeasure().factors(features.mouth, features.voice)[:, 0], expected, rtol=1e-6)
+
+
 def test_the_style_of_that_name_is_now_every_one() -> None:
     assert parse_style("auto") == Style()
 

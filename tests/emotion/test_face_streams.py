@@ -82,15 +82,24 @@ def test_the_emotion_is_the_diarizers_a_moment_later_and_changes_gently(small):
     assert set(frames.label) <= {0, *said.label}
 
 
+def test_the_diarizer_reads_the_analysis_of_the_lips(small):
+    together, apart, sound = begun(small), begun(small), voice_like(3.0, 6)
+    assert together.emotions.encoder_stream.source is together.encoder_stream
+    assert begun(small, hop=0.12).emotions.encoder_stream.source is None, "its hops are no multiple of theirs"
+    apart.emotions.encoder_stream.source = None
+    for one, other in zip(run(together, [sound]), run(apart, [sound]), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow(small):
     stream, sizes = begun(small, hop=0.32), []
     for number in range(30):
         stream.push(voice_like(1.0, number % 3))
         both = (stream.encoder_stream, stream.emotions.encoder_stream)
-        sizes.append(sum(len(s.frames.mel) + len(s.hidden.hidden) + len(s.tail) for s in both) + len(stream.backlog))
+        sizes.append(sum(len(s.frames[1]) + len(s.hidden.hidden) + len(s.tail) for s in both) + len(stream.backlog))
     assert max(sizes[24:]) <= max(sizes[18:24])
-    assert len(stream.encoder_stream.frames.mel) < 2 * 50 * 5
+    assert len(stream.encoder_stream.frames[1]) < 2 * 50 * 5
 
 
 def test_a_given_track_is_what_is_shown(small):
