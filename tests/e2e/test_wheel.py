@@ -124,19 +124,17 @@ def test_what_needs_an_extra_says_which(
 
 
 def test_help_is_there_at_once(sedtalker: Path, tmp_path: Path) -> None:
-    """Below half a second on an idle core; on a busy one, measured against what typer alone takes."""
+    """Below half a second on an idle core; on a busy one, measured in turn with what typer alone takes."""
 
     def seconds(code: str) -> float:
-        times = []
-        for _ in range(5):
-            started = time.perf_counter()
-            subprocess.run([sedtalker.parent / "python", "-c", code], cwd=tmp_path, check=True, capture_output=True)
-            times.append(time.perf_counter() - started)
-        return min(times)
+        started = time.perf_counter()
+        subprocess.run([sedtalker.parent / "python", "-c", code], cwd=tmp_path, check=True, capture_output=True)
+        return time.perf_counter() - started
 
-    alone = seconds("import typer, rich.console, rich.progress, typer.rich_utils")
-    taken = seconds("import sys; sys.argv = ['sedtalker', '--help']; from sedtalker.cli.main import app; app()")
-    assert taken < max(0.5, 2.5 * alone)
+    typer = "import typer, rich.console, rich.progress, typer.rich_utils"
+    ours = "import sys; sys.argv = ['sedtalker', '--help']; from sedtalker.cli.main import app; app()"
+    pairs = [(seconds(typer), seconds(ours)) for _ in range(5)]
+    assert any(taken < max(0.5, 2.5 * alone) for alone, taken in pairs), pairs
 
 
 def test_the_wheel_names_the_licence_of_every_set_of_weights(metadata: Message) -> None:
