@@ -179,7 +179,7 @@ def test_an_emotion_track_elsewhere(folder: Path) -> None:
     assert done.returncode == 0, done.stderr.decode("cp1252")
     assert read_track(folder / "piste.json", None).duration == pytest.approx(2.0, abs=0.05)
     heading = done.stdout.decode("cp1252").splitlines()[0].split()
-    assert heading == ["start", "end", "emotion", "intensity", "confidence"]
+    assert heading == ["start", "end", "emotion", "intensity", "confidence", "or"]
 
 
 @pytest.mark.slow

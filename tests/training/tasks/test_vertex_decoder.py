@@ -125,7 +125,7 @@ def test_a_backbone_of_the_hub_takes_the_encoders_place(miniature_emovoca: Path,
 
 
 def test_blocks_that_are_none(miniature_emovoca: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"task\.blocks\.layout=MZ: String should match"):
+    with pytest.raises(InputError, match=r"task\.blocks\.layout=MZ: 'MZ' has the wrong form"):
         train(
             {
                 "data": str(miniature_emovoca),
