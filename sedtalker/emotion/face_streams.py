@@ -78,8 +78,8 @@ class LateEmotions(TrackStream):
         kept, hidden = emotions.encoder_stream, emotions.encoder_stream.hidden
         kept.keep = min(kept.keep, round(KEPT_SECONDS * FRAME_CLOCK.rate) + emotions.delay + emotions.hop)
         hidden.stale, hidden.refreshed = REFRESHED_CHANGE, round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
-        if emotions.hop in range(0, self.encoder_stream.keep, self.hop):
-            emotions.encoder_stream.source = self.encoder_stream
+        if emotions.hop in range(0, self.encoder_stream.keep, self.hop):  # whole hops of these, and still kept here
+            kept.source = self.encoder_stream
         self.backlog: list[Floats] = []
         """Sound that the diarizer has not had yet."""
         self.onset = ONSET_SECONDS

@@ -11,7 +11,7 @@ import numpy as np
 import scipy
 from numpy.lib.stride_tricks import sliding_window_view
 
-from sedtalker.arrays import Doubles, Floats, Ints, Mask
+from sedtalker.arrays import Doubles, Floats, Ints, Mask, clamped
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
 from sedtalker.audio.activity import ENERGY_FLOOR, FAINTEST, LOUD, QUIET, background, recorded, speech_threshold
 from sedtalker.audio.audio import without_offset
@@ -235,7 +235,7 @@ def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Floats:
     window, bias = lag_weights()
     weighed = frames.correlation / (frames.total[..., None] + floor / power) / window[frames.lag] - bias[frames.lag]
     lag = np.take_along_axis(np.broadcast_to(frames.lag, weighed.shape), weighed.argmax(-1)[..., None], -1)[..., 0]
-    voicing = np.minimum(np.maximum(weighed.max(-1), 0.0), 1.0)
+    voicing = clamped(weighed.max(-1))
     log_f0 = np.where(voicing > 0.45, np.log(SAMPLE_RATE / (lag + SHORTEST_LAG) / 150.0), 0.0)
     tilt = np.log(power * frames.high + floor) - np.log(power * frames.low + floor)
     energy = np.log(power * frames.energy + np.float32(ENERGY_FLOOR))
