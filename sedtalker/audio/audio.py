@@ -211,9 +211,11 @@ def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:
             out = [[] for _ in resamplers]
         for resampler, channel, pieces in zip(resamplers, bounded(part).T, out, strict=True):
             pieces.append(resampler.push(np.ascontiguousarray(channel)))
+    channels = list[Audio]()
     for resampler, pieces in zip(resamplers, out, strict=True):
-        pieces.append(resampler.flush())
-    channels = [Audio(np.clip(np.concatenate(pieces), -1.0, 1.0)) for pieces in out]
+        joined = np.concatenate([*pieces, resampler.flush()])
+        pieces.clear()
+        channels.append(Audio(np.clip(joined, -1.0, 1.0, out=joined)))
     if not channels or channels[0].duration < SHORTEST_SECONDS:
         raise InputError(f"{path}: {TooShort(channels[0].duration if channels else 0.0)}")
     return channels

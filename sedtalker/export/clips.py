@@ -29,7 +29,7 @@ from sedtalker.export.targets import choose_targets
 from sedtalker.face.arkit import both_sides
 from sedtalker.face.face import head_weights
 from sedtalker.face.shape_maps import ShapeMap
-from sedtalker.storage import write_text
+from sedtalker.storage import whole_file, write_text
 
 DIGITS = 6
 """Decimals of seconds, weights and quaternions."""
@@ -120,20 +120,24 @@ def write_unity(
     bone ``body/head``. The clip cannot name a sound.
     """
     times, shapes, turns, said = _motion(animation, targets)
-    renderer, rows = json.dumps(animation.face.name, ensure_ascii=False), list[str]()
-    for name, weights in shapes:
-        attribute = json.dumps(f"blendShape.{name}", ensure_ascii=False)
-        rows.append(_unity_curve(times, PER_CENT * weights))
-        rows.append(f"    attribute: {attribute}\n    path: {renderer}\n    classID: 137\n    script: {{fileID: 0}}\n")
-    text = UNITY.format(
+    renderer = json.dumps(animation.face.name, ensure_ascii=False)
+    head, end = UNITY.format(
         name=json.dumps(path.name.partition(".")[0], ensure_ascii=False),
         turns=f"{_unity_curve(times, MIRRORED * turns)}    path: {UNITY_HEAD}\n",
-        none="" if rows else " []",
-        shapes="".join(rows),
+        none="" if shapes else " []",
+        shapes="\0",
         rate=_number(animation.fps),
         end=_number(times[-1]),
-    )
-    write_text(path, text)
+    ).split("\0")
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as file:
+        file.write(head)
+        for name, weights in shapes:  # one by one: the text of an hour is more than a gigabyte
+            attribute = json.dumps(f"blendShape.{name}", ensure_ascii=False)
+            file.write(_unity_curve(times, PER_CENT * weights))
+            file.write(
+                f"    attribute: {attribute}\n    path: {renderer}\n    classID: 137\n    script: {{fileID: 0}}\n"
+            )
+        file.write(end)
     return said
 
 

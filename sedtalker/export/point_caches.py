@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from shutil import disk_usage
+from typing import Any
 
 import numpy as np
 
 from sedtalker.animation.animation import Animation
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
+from sedtalker.progress import in_parts
 from sedtalker.storage import whole_file
 
 
@@ -43,33 +46,36 @@ def mesh_file_frames(animation: Animation, metres: bool = False) -> Iterator[Flo
 def write_mdd(path: Path, animation: Animation, audio: str | None = None, metres: bool = False) -> dict[str, Any]:
     """MDD of LightWave's Motion Designer, big-endian: counts, the second of each frame, every vertex of every frame."""
     times = np.arange(len(animation)) / animation.fps
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        file.write(struct.pack(">ii", len(animation), len(animation.face.mesh.vertices)))
-        file.write(times.astype(">f4").tobytes())
-        _write_frames(file, mesh_file_frames(animation, metres), ">f4")
-    return {}
+    head = struct.pack(">ii", len(animation), len(animation.face.mesh.vertices)) + times.astype(">f4").tobytes()
+    return _write_frames(path, head, animation, mesh_file_frames(animation, metres), ">f4")
 
 
 def write_pc2(path: Path, animation: Animation, audio: str | None = None, metres: bool = False) -> dict[str, Any]:
     """PC2 of 3ds Max' Point Cache 2, little-endian: one sample a frame, the first at frame 0."""
     version, start, rate = 1, 0.0, 1.0
     counts = len(animation.face.mesh.vertices), start, rate, len(animation)
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        file.write(struct.pack("<12siiffi", b"POINTCACHE2\0", version, *counts))
-        _write_frames(file, mesh_file_frames(animation, metres), "<f4")
-    return {}
+    head = struct.pack("<12siiffi", b"POINTCACHE2\0", version, *counts)
+    return _write_frames(path, head, animation, mesh_file_frames(animation, metres), "<f4")
 
 
 def write_npy(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:
     """One numpy array of vertex positions (T, V, 3) float32, metres, +Y up."""
-    shape = len(animation), len(animation.face.mesh.vertices), 3
+    shape, head = (len(animation), len(animation.face.mesh.vertices), 3), BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return _write_frames(path, head.getvalue(), animation, animation.frames(), "<f4")
+
+
+def _write_frames(path: Path, head: bytes, animation: Animation, frames: Iterator[Floats], kind: str) -> dict[str, Any]:
+    """Frame after frame, so that memory does not grow with the recording; there is nothing to say about it.
+
+    Raises:
+        InputError: the disk has no room for it, which is known beforehand.
+    """
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-        _write_frames(file, animation.frames(), "<f4")
+        size, free = 12 * len(animation) * len(animation.face.mesh.vertices), disk_usage(temporary.parent).free
+        if size > free:
+            raise InputError(f"{path}: all frames are {size / 1e9:.1f} GB; {free / 1e9:.1f} GB are free")
+        file.write(head)
+        for _, frame in zip(in_parts(range(len(animation))), frames, strict=True):
+            file.write(np.ascontiguousarray(frame, dtype=kind).tobytes())
     return {}
-
-
-def _write_frames(file: BinaryIO, frames: Iterator[Floats], kind: str) -> None:
-    """Frame after frame, so that memory does not grow with the recording."""
-    for frame in frames:
-        file.write(np.ascontiguousarray(frame, dtype=kind).tobytes())

@@ -133,7 +133,7 @@ def speech_frames(sound: Audio) -> Mask:
 def encoded(model: SpeakerModel, sound: Audio) -> EncodedSound:
     """A recording as the network gives it."""
     mel = analysis_of(sound).mel
-    mel = np.pad(mel, ((0, -len(mel) % STRIDE), (0, 0)), mode="edge").astype(np.float32)
+    mel = np.pad(mel, ((0, -len(mel) % STRIDE), (0, 0)), mode="edge").astype(np.float32, copy=False)
     total = len(mel) // STRIDE
     vectors = encoder_vectors(sound) if model.config.vectors else np.zeros((total, 0), np.float32)
     parts, numbers = [], []

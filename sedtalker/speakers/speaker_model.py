@@ -130,5 +130,6 @@ def encoder_vectors(sound: Audio) -> Floats:
     """
     lips, emotion = (cast(MelEncoder, encoder) for encoder in vector_encoders().encoders.values())
     hidden = lips.hidden(sound)
-    rows = np.concatenate([hidden, softmax(lips.network.phones(hidden), -1), emotion.hidden(sound)], -1)
-    return pair_means(np.pad(rows, ((0, len(rows) % 2), (0, 0)), mode="edge"))
+    every = hidden, softmax(lips.network.phones(hidden), -1), emotion.hidden(sound)
+    pairs = [pair_means(np.pad(rows, ((0, len(rows) % 2), (0, 0)), mode="edge")) for rows in every]
+    return np.concatenate(pairs, -1)

@@ -17,12 +17,14 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.mouth_rules import RULES
+from sedtalker.export import clips
 from sedtalker.export.arkit import solve_arkit
 from sedtalker.export.clips import MIRRORED, OPEN_GAP
 from sedtalker.export.formats import export
 from sedtalker.export.targets import choose_targets
 from sedtalker.face.builtin import load_face
 from tests.support.exports import read_fbx
+from tests.support.memory import memory_watched
 from tests.support.moving import moving_cube, speaking_face
 from tests.support.standing import standing
 
@@ -168,3 +170,13 @@ def test_live2d_counts_what_it_holds(tmp_path: Path) -> None:
     weights = solve_arkit(animation.face, animation.coefficients, animation.fps)
     gaps = np.clip(weights @ RULES.gaps / OPEN_GAP, 0.0, 1.0)
     np.testing.assert_allclose(np.interp(np.arange(40) / animation.fps, *mouth.T), gaps, atol=1e-4)
+
+
+def test_a_clip_of_an_hour_is_written_curve_by_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its text is more than a gigabyte."""
+    draws, times = np.random.default_rng(0), np.arange(1000) / 30.0
+    shapes = [(f"shape{k}", draws.uniform(size=(len(times), 1))) for k in range(30)]
+    monkeypatch.setattr(clips, "_motion", lambda *given: (times, shapes, draws.uniform(size=(len(times), 4)), {}))
+    with memory_watched(3 * 2**20):
+        export(moving_cube(1), tmp_path / "a.anim")
+    assert (tmp_path / "a.anim").stat().st_size > 6 * 2**20

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
+from sedtalker.export import point_caches
 from sedtalker.export.formats import export
 from sedtalker.export.point_caches import mesh_file_frames, write_mdd, write_npy, write_pc2
+from sedtalker.progress import one_step
 from tests.support.exports import read_mdd, read_npy, read_pc2
 from tests.support.moving import moving_cube
 
@@ -85,3 +90,21 @@ def test_a_placement_that_cannot_be_undone_is_refused(registration: object, tmp_
         export(animation, tmp_path / "a.mdd")
     assert list(tmp_path.iterdir()) == []
     export(animation, tmp_path / "a.mdd", metres=True)
+
+
+@pytest.mark.parametrize("write", [write_mdd, write_pc2, write_npy])
+def test_a_cache_that_the_disk_cannot_hold_is_refused_before_it_is_written(
+    write: Callable[[Path, Animation], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour of a built-in face is 25 GB."""
+    monkeypatch.setattr(point_caches, "disk_usage", lambda folder: SimpleNamespace(free=95))
+    with pytest.raises(InputError, match=r"a\.bin: all frames are 0\.0 GB; 0\.0 GB are free"):
+        write(tmp_path / "a.bin", moving_cube(1))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_says_how_far_it_is(tmp_path: Path) -> None:
+    said = list[tuple[int, int]]()
+    with one_step(lambda step, done, total: said.append((done, total)), "writing mdd"):
+        write_mdd(tmp_path / "a.mdd", moving_cube(3))
+    assert said == [(0, 1), (1, 3), (2, 3), (1, 1)]

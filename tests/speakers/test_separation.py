@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from sedtalker.audio import SAMPLE_RATE, Audio
+from sedtalker.audio import SAMPLE_RATE, Audio, decoders
+from sedtalker.audio.audio import load_channels
 from sedtalker.errors import InputError
+from sedtalker.speakers import separation
 from sedtalker.speakers.separation import Speakers, by_channels, check_speakers, cut_apart, separate, sound_of
 from sedtalker.speakers.turns import Turn, Turns
+from tests.support.memory import memory_watched
 from tests.support.talk import TURNS, speakers_of, voiced, wrote_rttm
 
 SECONDS = 6.0
@@ -175,3 +178,18 @@ def test_other_turns_cut_other_sounds() -> None:
     assert edited.names == ("bob",)
     assert np.abs(edited.sounds["bob"].samples[round(2.2 * SAMPLE_RATE) :]).max() == 0.0
     assert replace(edited, channels=edited.sounds).renamed({"bob": "rob"}).names == ("rob",)
+
+
+def test_an_hour_is_cut_apart_without_copies_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In memory are the sounds, and a byte a sample; parts that are worked on do not show."""
+    sound = Audio(np.random.default_rng(0).uniform(-1.0, 1.0, 100_000).astype(np.float32))
+    turns = Turns((Turn(0.0, 2.0, "a"), Turn(2.05, 4.4, "a"), Turn(5.0, 6.2, "a")), sound.duration, ("a",))
+    whole = sound_of(sound, turns, "a").samples
+    monkeypatch.setattr(separation, "FADED_SAMPLES", 1001)
+    np.testing.assert_array_equal(sound_of(sound, turns, "a").samples, whole)
+    with memory_watched(6 * len(whole)):
+        sound_of(sound, turns, "a")
+    monkeypatch.setattr(decoders, "PART_VALUES", 2000)
+    soundfile.write(tmp_path / "a.wav", np.stack([whole, whole], 1), SAMPLE_RATE, subtype="PCM_16")
+    with memory_watched(20 * len(whole)):
+        load_channels(tmp_path / "a.wav")
