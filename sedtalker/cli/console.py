@@ -216,10 +216,12 @@ class ShownProgress:
 
     Args:
         quiet: no bars and no lines for a person; JSON lines are written all the same.
+        lines: whether a step that is done leaves a line.
     """
 
-    def __init__(self, style: ProgressStyle = "bar", quiet: bool = False) -> None:
+    def __init__(self, style: ProgressStyle = "bar", quiet: bool = False, lines: bool = True) -> None:
         self.style: ProgressStyle = "none" if quiet and style == "bar" else style
+        self.lines = lines
         self.seconds: dict[str, float] = {}
         self._steps: dict[str, _Step] = {}
         self._bars: Progress | None = None
@@ -283,7 +285,7 @@ class ShownProgress:
             self._bars.remove_task(step.bar)
         if self.style == "json":
             self._write(name, max(step.total, 1), max(step.total, 1), took)
-        elif self.style == "bar":
+        elif self.style == "bar" and self.lines:
             mark, reset, dim = ("\033[32m", "\033[0m", "\033[2m") if sys.stderr.isatty() else ("", "", "")
             say(f"  {mark}✓{reset} {name:<28}{dim}{took:6.1f} s{reset}")
 
@@ -293,10 +295,12 @@ class ShownProgress:
 
 def _bars() -> Progress:
     """A bar for each step."""
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    about = TextColumn("{task.description:<28}", markup=False)
-    return passing_bars(SpinnerColumn(), about, BarColumn(bar_width=24), TimeElapsedColumn())
+    about, left = TextColumn("{task.description:<28}", markup=False), TextColumn("left")
+    return passing_bars(
+        SpinnerColumn(), about, BarColumn(bar_width=24), TimeElapsedColumn(), TimeRemainingColumn(), left
+    )
 
 
 def passing_bars(*columns: ProgressColumn) -> Progress:

@@ -87,7 +87,7 @@ def diarize(
         typer.Option(min=0.0, help=f"With --stream: seconds of sound that a frame waits for; default: {LOOK_AHEAD}."),
     ] = None,
     device: o.DeviceOption = "auto",
-    run: o.Run = o.Run(progress="none"),
+    run: o.Run = o.Run(),
 ) -> None:
     """Find emotion in speech: the segments as a table, the dense track as a file."""
     enroll = options.enroll
@@ -135,7 +135,7 @@ def diarize(
     plane = None if options.coordinates is None else read_coordinates(options.coordinates)
     diarizer = o.open_diarizer(model, options.encoder, options.trust, device)
     if speakers is not None:
-        with run.shown() as shown:
+        with run.shown(lines=False) as shown:
             found = conversation_of(
                 diarizer, audio, speakers, names, options.min_confidence, options.max_seconds, plane, shown.hook
             )
@@ -152,7 +152,7 @@ def diarize(
     sound = load_audio(audio, options.max_seconds)
     for note in sound.notes:
         log.warning(note)
-    with run.shown() as shown:
+    with run.shown(lines=False) as shown:
         track = diarizer(sound, enroll=enroll, min_confidence=options.min_confidence, hook=shown.hook)
         if said is not None:
             phones = phones_of(sound, said, options.language, shown.hook)

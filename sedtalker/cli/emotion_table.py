@@ -15,6 +15,8 @@ COLUMNS = ("start", "end", "emotion", "intensity", "confidence")
 """Headings of the table."""
 NUMBERS = frozenset(COLUMNS) - {"emotion"}
 """Columns that are flush right."""
+MOST_ROWS = 40
+"""On stderr, where the table is no result: an hour has 400, among which nothing else is seen."""
 
 
 def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
@@ -23,7 +25,7 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
     Beside a predicted one stands the next likeliest.
 
     Args:
-        stderr: where, instead of stdout.
+        stderr: where, instead of stdout; the first ``MOST_ROWS`` alone.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -33,7 +35,9 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
 
     console, rows = Console(stderr=stderr, highlight=False), list[list[str]]()
     guesses = track.predicted is not None and not track.extras  # which would not fit beside them
-    for s in track.segments():
+    segments = track.segments()
+    left = max(0, len(segments) - MOST_ROWS) if stderr else 0
+    for s in segments[: len(segments) - left]:
         rows.append(_cells(s, track.labels[0]))
         if guesses:
             second = track.second_guess(s.start, s.end, s.label)
@@ -47,6 +51,8 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
     held = (("or", guesses), ("fine-grained emotions", track.extras), ("words", track.words))
     more = [name for name, present in held if present]
     _print_table(console, [*COLUMNS, *more], rows)
+    if left:
+        return console.print(f"… and {left} more until {segments[-1].end:.2f} s: they are in the track")
     for burst in track.bursts:
         console.print(_burst_line(burst))
 

@@ -181,9 +181,9 @@ class Run:
     progress: Annotated[ProgressStyle, Option("Files", PROGRESS_HELP)] = "bar"
     as_json: Annotated[bool, Option("Files", "Print the result as JSON.", flags=("--json",))] = False
 
-    def shown(self) -> ShownProgress:
-        """Progress as it is asked for."""
-        return ShownProgress(self.progress, self.quiet)
+    def shown(self, lines: bool = True) -> ShownProgress:
+        """Progress as it is asked for; ``lines``: whether a step that is done leaves one."""
+        return ShownProgress(self.progress, self.quiet, lines)
 
 
 ForceOption = Annotated[bool, option("force", Run)]

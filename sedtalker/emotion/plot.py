@@ -33,6 +33,8 @@ COLOURS: dict[str, str] = {
     UNCERTAIN: "#FFFFFF",
 }
 """Okabe & Ito's palette (2008), distinct with any colour vision; grey for neutral, none for uncertain."""
+LONG_SECONDS = 300.0
+"""Longer recordings have minutes on their axis, and thin curves."""
 MOST_EXTRAS = 6
 """Number of further curves that are drawn: those with the highest peaks."""
 
@@ -86,10 +88,16 @@ def _drawn(
 ) -> Iterator[tuple[Any, Any]]:
     """A figure of panels over one time axis, which the block fills; then it is written."""
     check_plot_name(path)
+    from matplotlib.ticker import MultipleLocator
+
     figure = new_figure(size)
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     yield figure, axes
     axes[-1].set_xlabel("time (s)")
+    if duration > LONG_SECONDS:
+        axes[-1].set_xlabel("time (min)")
+        axes[-1].xaxis.set_major_locator(MultipleLocator(60 * np.ceil(duration / 60 / 40)))
+        axes[-1].xaxis.set_major_formatter(lambda seconds, place: f"{seconds / 60:.0f}")
     axes[-1].set_xlim(0.0, max(duration, 0.1))
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
@@ -189,7 +197,7 @@ def _draw_ribbons(axis: Any, track: EmotionTrack) -> None:
 
 def _draw_intensity(axis: Any, track: EmotionTrack) -> None:
     axis.fill_between(track.times, track.intensity, facecolor="#CFCFCF")
-    axis.plot(track.times, track.intensity, color="#111111")
+    axis.plot(track.times, track.intensity, color="#111111", lw=0.5 if track.duration > LONG_SECONDS else None)
     axis.set_ylim(0.0, 1.0)
     axis.set_ylabel("intensity")
     if track.speech is not None:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 import typer
+from rich.progress import TimeRemainingColumn
 
 from sedtalker.cli.console import PIPE, ShownProgress, compared_to_speech, fail_clearly, sound_pieces
 from sedtalker.errors import InputError
@@ -29,6 +30,20 @@ def test_steps_are_lines_with_their_seconds(capsys: pytest.CaptureFixture[str]) 
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[:2] for line in lines] == [["✓", "reading"], ["✓", "rendering"], ["✓", "searching"]]
     assert all(line.endswith(" s") for line in lines)
+
+
+def test_a_bar_says_how_long_it_still_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command whose result is a table shows bars, which vanish, and leaves no lines."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with ShownProgress(lines=False) as shown:
+        shown.hook("encoding", 1, 4)
+        assert shown._bars is not None
+        ends = [column for column in shown._bars.columns if isinstance(column, TimeRemainingColumn)]
+        assert [shown._bars.columns.index(column) for column in ends] == [len(shown._bars.columns) - 2]
+        shown.hook("encoding", 4, 4)
+    assert "✓" not in capsys.readouterr().err
 
 
 def test_progress_as_json(capsys: pytest.CaptureFixture[str]) -> None:

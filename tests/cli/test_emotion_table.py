@@ -7,7 +7,7 @@ import pytest
 
 from sedtalker.cli.emotion_table import print_emotions
 from sedtalker.emotion.formats import constant_track
-from sedtalker.emotion.track import EmotionTrack, Prediction
+from sedtalker.emotion.track import EmotionTrack, Prediction, Segment
 
 
 def found(label: str, confidence: float, spoken: bool = True) -> EmotionTrack:
@@ -36,3 +36,17 @@ def test_an_emotion_that_is_hardly_surer_than_a_guess_is_printed_as_uncertain(
 def test_without_voiced_speech_there_is_no_emotion_to_print(capsys: pytest.CaptureFixture[str]) -> None:
     print_emotions(found("neutral", 1.0, spoken=False))
     assert capsys.readouterr().out.startswith("no voiced speech")
+
+
+def test_beside_other_messages_a_long_table_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """As a result, on stdout, it is whole."""
+    track = constant_track("happy", 100.0)
+    every = [Segment(k, k + 1.0, "happy", 0.5, 0.9) for k in range(100)]
+    track.__dict__["segments"] = lambda: every
+    print_emotions(track, stderr=True)
+    print_emotions(track)
+    output = capsys.readouterr()
+    assert len(output.out.splitlines()) == 101
+    said = output.err.splitlines()
+    assert [line.split()[0] for line in said[1:41]] == [f"{k}.00" for k in range(40)]
+    assert said[41:] == ["… and 60 more until 100.00 s: they are in the track"]

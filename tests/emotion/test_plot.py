@@ -124,6 +124,14 @@ def test_long_recordings_have_wide_pictures(drawn, seconds, inches):
     assert not axes[0].spines["top"].get_visible()
 
 
+def test_an_hour_has_minutes_below_it_and_a_curve_that_is_no_blot(drawn):
+    last, short = drawn(densify([Segment(0.0, 1.0, "happy", 0.8, 0.9)], 3600.0)), drawn(TRACK)
+    assert (last[3].get_xlabel(), short[3].get_xlabel()) == ("time (min)", "time (s)")
+    last[0].figure.canvas.draw()
+    assert [tick.get_text() for tick in last[3].get_xticklabels()][1:4] == ["0", "2", "4"]
+    assert last[2].lines[0].get_linewidth() < short[2].lines[0].get_linewidth()
+
+
 @pytest.mark.parametrize(("seconds", "width"), [(2.0, 1100), (20.0, 2640), (100.0, 4400)])
 def test_a_second_is_132_pixels_wide_in_a_picture_of_1100_to_4400(drawn, seconds, width):
     axes = drawn(densify([Segment(0.0, seconds, "happy", 0.8, 0.9)], seconds))
