@@ -67,7 +67,7 @@ MOST_COLUMNS = 256
 SHORTEST_SECONDS = 0.1
 """Less has no syllable in it."""
 LONGEST_SECONDS = 3600.0
-"""What ``load_audio`` reads unless asked for more: an hour takes 1.4 GB to animate."""
+"""What ``load_audio`` reads unless asked for more: an hour takes 2 GB to animate."""
 LARGEST_BYTES = 2 * 1024**3
 """Larger files are not opened."""
 FAR_BEYOND_FULL_SCALE = 2.0
