@@ -14,17 +14,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig
+from sedtalker.animation.decoder_network import MouthReadout
+from sedtalker.animation.mouth_readout import CHUNK_FRAMES, READ_LAYERS, MouthReadoutConfig
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.cli.console import ShownProgress, messages_shown
 from sedtalker.face.arkit import TALKING_INDEX
 from sedtalker.face.builtin import load_face
-from sedtalker.nn.engine import open_model
+from sedtalker.nn.engine import frame_logits, open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.speech.whisper import WhisperEncoder, layer_frames
+from sedtalker.speech.whisper import WhisperEncoder
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.layer_features import open_whisper
 from sedtalker.training.corpora.manifest import find_data
@@ -58,11 +59,10 @@ def tracked_mouths(
 def whisper_mouths(data: Path) -> Callable[[Audio], Floats]:
     """What the built-in readout of Whisper-base says of recordings, (T, 52) at 50 Hz."""
     whisper = open_whisper(data, None, READ_LAYERS)
-    readout = open_model("decoder_whisper_base", "readout_decoder", in_torch=True).readout
+    readout = open_model("decoder_whisper_base", "readout_decoder").readout
 
     def read(sound: Audio) -> Floats:
-        layers = layer_frames(whisper.model, torch.from_numpy(sound.samples), whisper.layers)
-        return np.asarray(readout.predict(layers.numpy()))
+        return frame_logits(readout, whisper.frames(sound.samples), CHUNK_FRAMES)
 
     return read
 
@@ -134,7 +134,7 @@ def readout_decoder_card(config: MouthReadoutConfig, held_out: str = "") -> str:
 
 
 def _layers(encoder: WhisperEncoder, clip: TrackedClip) -> Tensor:
-    return layer_frames(encoder.model, torch.from_numpy(load_audio(clip.audio).samples), encoder.layers)
+    return torch.from_numpy(encoder.frames(load_audio(clip.audio).samples))
 
 
 def _pairs(

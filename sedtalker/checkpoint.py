@@ -176,6 +176,12 @@ def read_arrays(folder: Path, *names: str) -> list[Floats]:
         return [stored.get_tensor(name).astype(np.float32) for name in names]
 
 
+def read_all_arrays(folder: Path) -> dict[str, Floats]:
+    """All weights of a checkpoint by their names, see ``read_arrays``."""
+    names = list(_shapes(folder / "model.safetensors"))
+    return dict(zip(names, read_arrays(folder, *names), strict=True))
+
+
 @contextmanager
 def _whole(file: Path) -> Iterator[None]:
     """Say it where a file of weights cannot be read."""

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
@@ -110,6 +110,13 @@ class HubModel:
     parameters: int
     megabytes: int
     layers: tuple[int, ...]
+
+    @property
+    def pulled(self) -> PulledModel:
+        """Its weights, which ``sedtalker models pull`` fetches."""
+        name = self.repository.split("/")[1]
+        file = ModelFile("model.safetensors", self.megabytes)
+        return PulledModel(name, name, (file,), f"https://huggingface.co/{self.repository}/resolve/main", self.licence)
 
 
 BUILT_IN = (
@@ -305,11 +312,17 @@ class PulledModel:
         return InputError(f"{path}: no such file; fetch it with sedtalker models pull {self.name}")
 
 
-def pull(model: PulledModel, source: str | None = None, hook: Hook = no_progress) -> Sequence[Path]:
+def pull(
+    model: PulledModel,
+    source: str | None = None,
+    hook: Hook = no_progress,
+    check: Callable[[Path], None] | None = None,
+) -> Sequence[Path]:
     """A model's files in the user's cache; what is there already is not fetched again.
 
     Args:
         source: the address of a folder on a server, or a folder here; default: the model's own.
+        check: raises ``InputError`` where a file without a hash is not what it should be.
 
     Raises:
         InputError: a file cannot be had, or its hash is another one.
@@ -322,7 +335,10 @@ def pull(model: PulledModel, source: str | None = None, hook: Hook = no_progress
             found = _copied(_pieces(place), out, file, hook)
             if file.sha256 not in (None, found):
                 raise InputError(f"{place}: damaged, or another file: its SHA-256 is {found}, not {file.sha256}")
-        if file.sha256 is None:
+            out.flush()
+            if check is not None:
+                check(temporary)
+        if file.sha256 is None and check is None:
             logger.warning("%s: no hash of it is known to compare with; its SHA-256 is %s", file.name, found)
     return model.paths
 

@@ -19,9 +19,10 @@ from sedtalker.animation.decoder import (
     PhoneHead,
     ShapeDecoder,
 )
+from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.arkit import ARKIT_52, TALKING_SHAPES, TALKING_SIDES
 from sedtalker.nn import initialised
 from sedtalker.nn.blocks import (
     AdaptiveNorm,
@@ -144,3 +145,39 @@ def make_block(config: DecoderConfig, index: int) -> nn.Module:
     if config.layout[index] == "M":
         return ConditionedMambaBlock(*sizes, config.d_state, config.dropout)
     return ConditionedAttentionBlock(*sizes, config.heads, config.radius, config.future, config.dropout)
+
+
+class MouthReadout(nn.Module):
+    """Layers side by side (B, T, L · D) to coefficients of the talking mouth (B, T, 52) in [0, 1]; linear but for that.
+
+    The layers are projected to their principal components without whitening: small directions are noise.
+    """
+
+    mean: Tensor
+    projection: Tensor
+    sides: Tensor
+
+    def __init__(self, config: MouthReadoutConfig | None = None):
+        super().__init__()
+        self.config = config = config or MouthReadoutConfig()
+        self.register_buffer("mean", torch.zeros(config.layers, config.layer_channels))
+        self.register_buffer("projection", torch.zeros(config.layers, config.layer_channels, config.width))
+        self.read = nn.Conv1d(
+            config.layers * config.width, len(TALKING_SHAPES), 2 * config.reach + 1, dilation=config.step
+        )
+        self.register_buffer("sides", torch.from_numpy(TALKING_SIDES), persistent=False)
+
+    def project(self, layers: Tensor) -> Tensor:
+        """(B, T, L · C) principal components of layers (B, T, L · D)."""
+        apart = layers.unflatten(-1, (self.config.layers, -1)) - self.mean
+        return torch.einsum("btld,ldc->btlc", apart, self.projection).flatten(-2)
+
+    def forward(self, layers: Tensor) -> Tensor:
+        """Coefficients of layers; the first and the last frame are held beyond the ends."""
+        padded = F.pad(self.project(layers).transpose(1, 2), [self.config.context] * 2, mode="replicate")
+        return (self.read(padded).transpose(1, 2) @ self.sides).clamp(0.0, 1.0)
+
+    @torch.no_grad()
+    def run(self, layers: Floats) -> Arrays:
+        """See ``sedtalker.nn.engine.Model``."""
+        return (self(torch.from_numpy(layers).to(self.mean.device)).float().cpu().numpy(),)

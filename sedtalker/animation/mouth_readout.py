@@ -10,20 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from pydantic import BaseModel, Field
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sedtalker.animation.articulation import Articulation
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder_network import Decoder
+from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.arrays import Floats
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import ARKIT_52, TALKING_INDEX, TALKING_SHAPES, TALKING_SIDES
-from sedtalker.nn.engine import open_model
+from sedtalker.face.arkit import ARKIT_52, TALKING_INDEX
+from sedtalker.nn.engine import GraphModel, Model, Network, frame_logits, open_model
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import FROM_HUB, SPEECH, SpeechFeatures
 
@@ -61,64 +58,34 @@ class MouthReadoutConfig(BaseModel, extra="forbid"):
         """Channels of the layers side by side."""
         return self.layers * self.layer_channels
 
-
-class MouthReadout(nn.Module):
-    """Layers side by side (B, T, L · D) to coefficients of the talking mouth (B, T, 52) in [0, 1]; linear but for that.
-
-    The layers are projected to their principal components without whitening: small directions are noise.
-    """
-
-    mean: Tensor
-    projection: Tensor
-    sides: Tensor
-
-    def __init__(self, config: MouthReadoutConfig | None = None):
-        super().__init__()
-        self.config = config = config or MouthReadoutConfig()
-        self.context = config.reach * config.step
+    @property
+    def context(self) -> int:
         """Frames on either side that a frame depends on."""
-        self.register_buffer("mean", torch.zeros(config.layers, config.layer_channels))
-        self.register_buffer("projection", torch.zeros(config.layers, config.layer_channels, config.width))
-        self.read = nn.Conv1d(
-            config.layers * config.width, len(TALKING_SHAPES), 2 * config.reach + 1, dilation=config.step
-        )
-        self.register_buffer("sides", torch.from_numpy(TALKING_SIDES), persistent=False)
-
-    def project(self, layers: Tensor) -> Tensor:
-        """(B, T, L · C) principal components of layers (B, T, L · D)."""
-        apart = layers.unflatten(-1, (self.config.layers, -1)) - self.mean
-        return torch.einsum("btld,ldc->btlc", apart, self.projection).flatten(-2)
-
-    def forward(self, layers: Tensor) -> Tensor:
-        """Coefficients of layers; the first and the last frame are held beyond the ends."""
-        padded = F.pad(self.project(layers).transpose(1, 2), (self.context, self.context), mode="replicate")
-        return (self.read(padded).transpose(1, 2) @ self.sides).clamp(0.0, 1.0)
-
-    @torch.no_grad()
-    def predict(self, layers: Floats) -> Floats:
-        """(T, 52) of a recording's layers (T, L · D), in overlapping chunks; equal to one pass within 1e-5."""
-        count, reach, parts = len(layers), self.context, []
-        for start in range(0, count, CHUNK_FRAMES):
-            first = max(0, start - reach)
-            part = torch.from_numpy(layers[first : start + CHUNK_FRAMES + reach])[None].to(self.mean.device)
-            parts.append(self(part)[0, start - first :][:CHUNK_FRAMES].float().cpu().numpy())
-        return np.concatenate(parts)
+        return self.reach * self.step
 
 
-class ReadoutDecoder(nn.Module):
+class ReadoutDecoder:
     """A decoder averaged with a readout of layers that stand beside its own encoder's hidden vectors.
 
     Its features are those of ``EncoderPair``. Only ``predict`` runs it, over whole recordings.
+
+    Args:
+        decoder: the built-in one.
+        readout: layers side by side (B, T, L · D) to coefficients of the talking mouth (B, T, 52).
     """
 
     shapes = ARKIT_52
     moves_vertices = False
     """See ``ShapeDecoder``."""
 
-    def __init__(self, decoder: Decoder, readout: MouthReadout):
-        super().__init__()
+    def __init__(self, decoder: ShapeDecoder, readout: Model):
         self.decoder, self.readout = decoder, readout
         self.config, self.styles = readout.config, decoder.styles
+
+    def to(self, device: str) -> ReadoutDecoder:
+        """Move both there, which are networks of torch."""
+        self.decoder, self.readout = self.decoder.to(device), self.readout.to(device)  # type: ignore[attr-defined]
+        return self
 
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Floats:
         """See ``ShapeDecoder``: coefficients (T, 52) in [0, 1]."""
@@ -128,7 +95,7 @@ class ReadoutDecoder(nn.Module):
                 f"this decoder needs {own} features a frame and {self.config.channels} of {self.config.backbone.name} "
                 f"beside them, not {features.hidden.shape[1]}: use the encoders it was trained on"
             )
-        spoken = self.readout.predict(features.of(FROM_HUB).hidden)[:, TALKING_INDEX]
+        spoken = frame_logits(self.readout, features.of(FROM_HUB).hidden, CHUNK_FRAMES)[:, TALKING_INDEX]
         spoken = spoken if features.presence is None else spoken * features.presence[:, None]
         mouth = spoken if features.mouth is None else 0.5 * (spoken + features.mouth)
         made = self.decoder.with_mouth(features.of(SPEECH), track, style, mouth, self.config.share)
@@ -139,7 +106,7 @@ class ReadoutDecoder(nn.Module):
         return self.decoder.articulation(features)
 
 
-def beside_builtin(readout: MouthReadout, folder: Path) -> ReadoutDecoder:
+def beside_builtin(readout: Model, folder: Path, in_torch: bool = True) -> ReadoutDecoder:
     """The built-in decoder with the readout in a checkpoint folder beside it.
 
     Raises:
@@ -147,4 +114,9 @@ def beside_builtin(readout: MouthReadout, folder: Path) -> ReadoutDecoder:
     """
     if readout.config.decoder_sha256 != weights_sha256(builtin_checkpoint("decoder")):
         raise InputError(f"{folder}: made for another built-in decoder: scripts/fit_mouth_readout.py makes it anew")
-    return ReadoutDecoder(open_model("decoder", in_torch=True), readout)
+    return ReadoutDecoder(open_model("decoder", in_torch=in_torch), readout)
+
+
+def opened(folder: Path, config: MouthReadoutConfig, graph: Network) -> ReadoutDecoder:
+    """See ``beside_builtin``, of graphs."""
+    return beside_builtin(GraphModel(folder, config, graph), folder, in_torch=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,7 @@ from sedtalker.reading import is_folder, problem_of
 
 if TYPE_CHECKING:
     from sedtalker.checkpoint import Kind
-    from sedtalker.models import HubModel, PulledModel
+    from sedtalker.models import PulledModel
     from sedtalker.speech.backbone import BackboneConfig
 
 
@@ -184,25 +185,20 @@ def hub_encoders() -> list[dict[str, Any]]:
     ``here`` is its folder on this machine, None where it is not fetched yet.
     """
     from sedtalker.models import HUB
+    from sedtalker.speech.backbone import whisper_file
     from sedtalker.speech.encoder import HUB_ENCODERS
 
     found = []
     for name, config in HUB_ENCODERS.items():
-        facts, here = HUB[name], cached_folder(config)
+        facts = HUB[name]
+        try:
+            here = whisper_file(config, fetch=False).parent
+        except InputError:
+            here = None
         row: dict[str, Any] = {"name": name, "hub": config.name, "title": facts.title, "licence": facts.licence}
         row |= {"parameters": facts.parameters, "blocks": max(facts.layers), "megabytes": facts.megabytes}
         found.append(row | {"here": None if here is None else str(here)})
     return found
-
-
-def cached_folder(config: BackboneConfig) -> Path | None:
-    """Where this machine's cache of the hub holds a model; None where it does not."""
-    try:
-        from huggingface_hub import try_to_load_from_cache
-    except ModuleNotFoundError:
-        return None
-    found = try_to_load_from_cache(config.name, "model.safetensors", revision=config.revision)
-    return Path(found).parent if isinstance(found, str) else None
 
 
 def _figures(kind: Kind, held_out: Mapping[str, float]) -> str:
@@ -251,28 +247,31 @@ def pull(
         typer.Option(
             "--from",
             metavar="FOLDER",
-            help="Take it from a folder (config.json, model.safetensors), tts and asr also from a URL.",
+            help="Take it from a folder (model.safetensors), those that have a name also from a URL.",
         ),
     ] = None,
     json: o.JsonOption = False,
 ) -> None:
-    """Fetch an encoder into this machine's cache of the hub, or the files of tts or asr; nothing is fetched twice.
+    """Fetch whisper-base, tts or asr, or the encoder that a checkpoint names; nothing is fetched twice.
 
-    With --from it is copied into that cache from a folder, for machines without a network.
+    With --from it is copied from a folder, for machines without a network.
     """
+    from sedtalker.models import HUB
     from sedtalker.phonetics.recognition import RECOGNISER
     from sedtalker.phonetics.synthesis import VOICE
 
     files = {model.name: model for model in (VOICE, RECOGNISER)}
     if name in files:
         return pull_files(files[name], source, json)
-    from sedtalker.speech.encoder import HUB_ENCODERS
-
-    if name not in HUB_ENCODERS and not Path(name).is_dir():
+    if name in HUB:
+        return pull_files(HUB[name].pulled, source, json, partial(check_weights, HUB[name].repository))
+    if not Path(name).is_dir():
         if any(b["name"] == name for b in built_in_weights()):
             raise InputError(f"{name}: built in, there is nothing to fetch")
-        raise InputError(f"{name}: no such encoder; there is {', '.join([*HUB_ENCODERS, *files])}")
-    config = HUB_ENCODERS[name] if name in HUB_ENCODERS else named_backbone(Path(name))
+        raise InputError(f"{name}: no such encoder; there is {', '.join([*HUB, *files])}")
+    config = named_backbone(Path(name))
+    if config.side_by_side and (known := next((n for n, m in HUB.items() if m.repository == config.name), None)):
+        return pull_files(HUB[known].pulled, source, json, partial(check_weights, config.name))
     with extra("hub"):
         import huggingface_hub  # noqa: F401
         import transformers  # noqa: F401
@@ -280,29 +279,37 @@ def pull(
     if json:
         write_json({"name": name, "hub": config.name, "folder": str(folder)})
     else:
-        facts = _facts(config.name)
-        say(f"{name}: ready, {facts.licence}" if facts else f"{config.name}: ready")
+        say(f"{config.name}: ready")
         print(folder)
 
 
-def pull_files(model: PulledModel, source: str | None, json: bool) -> None:
-    """Fetch the files of a model."""
+def check_weights(repository: str, file: Path) -> None:
+    """Compare the weights of a hub encoder with those that built-in networks were trained on.
+
+    Raises:
+        InputError: they are others.
+    """
+    from sedtalker.checkpoint import read_config
+    from sedtalker.speech.whisper import WhisperEncoder
+
+    for weights in [w for w in built_in_weights() if w["encoder"] == repository]:
+        described = read_config(Path(weights["folder"]))
+        layers = described.model["backbone"]["side_by_side"]
+        if described.encoder_sha256 not in (None, WhisperEncoder.open(file, layers).sha256()):
+            raise InputError(f"not the weights of {repository} that {weights['name']} was trained on")
+
+
+def pull_files(model: PulledModel, source: str | None, json: bool, check: Callable[[Path], None] | None = None) -> None:
+    """Fetch the files of a model; for ``check``, see ``sedtalker.models.pull``."""
     from sedtalker.models import pull as pull_model
 
     with ShownProgress("bar", False) as shown:
-        paths = pull_model(model, source, shown.hook)
+        paths = pull_model(model, source, shown.hook, check)
     if json:
         write_json({"name": model.name, "files": [str(path) for path in paths]})
     else:
         say(f"{model.name}: ready, {model.licence}")
         print("\n".join(map(str, paths)))
-
-
-def _facts(repository: str) -> HubModel | None:
-    """What is known of a model of the hub."""
-    from sedtalker.models import HUB
-
-    return next((model for model in HUB.values() if model.repository == repository), None)
 
 
 def named_backbone(folder: Path) -> BackboneConfig:
@@ -334,11 +341,11 @@ def fetched(config: BackboneConfig) -> Path:
     Raises:
         InputError: it is not here and the hub cannot be reached, or it is no such model.
     """
+    from sedtalker.speech.backbone import cached_folder
     from sedtalker.speech.encoder import open_encoder
 
     if cached_folder(config) is None:
-        facts = _facts(config.name)
-        say(f"fetching {config.name}" + (f", {facts.megabytes} MB" if facts else ""))
+        say(f"fetching {config.name}")
     try:
         open_encoder(config)
     except InputError as error:
@@ -355,26 +362,17 @@ def copied(config: BackboneConfig, source: Path) -> Path:
     """Copy a model's folder into the cache of the hub under its name there, as if it had been fetched.
 
     Raises:
-        InputError: it is no model of that kind, its weights are not those that built-in networks were trained on, or
-            it cannot be written there.
+        InputError: it is no model of that kind, or it cannot be written there.
     """
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
-    from sedtalker.checkpoint import read_config
     from sedtalker.speech.encoder import open_encoder
     from sedtalker.storage import OutputFolder, write_text
 
     if not source.is_dir():
         raise InputError(f"{source}: no such folder")
-    for weights in [w for w in built_in_weights() if w["encoder"] == config.name]:
-        described = read_config(Path(weights["folder"]))
-        layers = described.model["backbone"].get("side_by_side")
-        own = config.model_copy(
-            update={"name": str(source), "revision": None, "side_by_side": layers and tuple(layers)}
-        )
-        if described.encoder_sha256 not in (None, open_encoder(own).sha256()):
-            raise InputError(f"{source}: not the weights of {config.name} that {weights['name']} was trained on")
+    open_encoder(config.model_copy(update={"name": str(source), "revision": None}))
     commit = config.revision or hashlib.sha1((source / "model.safetensors").read_bytes()).hexdigest()
     root = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=config.name, repo_type="model")
     target = root / "snapshots" / commit

@@ -13,14 +13,18 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from pydantic import BaseModel, Field, field_validator
 
-from sedtalker.checkpoint import read_arrays
+from sedtalker.arrays import Floats
+from sedtalker.checkpoint import read_all_arrays, read_arrays
 from sedtalker.emotion.shown import CLEAR
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.nn import FRAME_KERNEL
-from sedtalker.nn.engine import Arrays, GraphModel, Network, open_graph, open_model
+from sedtalker.nn.engine import Arrays, GraphModel, GraphNetwork, Network, WeightedGraph, open_graph, open_model
+from sedtalker.plugins import load
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import FRAME_CLOCK
 
+BESIDE = "sedtalker.emotion.side_by_side:beside_builtin"
+"""What joins a diarizer with the built-in one."""
 STRIDE = 2
 """Channels are averaged over pairs of frames (25 Hz) before windows are taken."""
 ENROLLED_SHARE = 0.3
@@ -256,10 +260,19 @@ class GraphDiarizer(GraphModel):
     config: DiarizerConfig
 
     def __init__(self, folder: Path, config: DiarizerConfig, graph: Network) -> None:
-        super().__init__(folder, config, graph)
-        mean, scale = read_arrays(folder, "mean", "scale")
+        self._joined: dict[str, Floats] | None = None
+        if config.beside is None:
+            mean, scale = read_arrays(folder, "mean", "scale")
+        else:
+            config, self._joined = load(BESIDE)(config, read_all_arrays(folder), folder)
+            mean, scale = self._joined["mean"], self._joined["scale"]
+        super().__init__(folder, config, self._weighted(graph))
         self.knows_its_training = bool(((scale != 1.0) | (mean != 0.0)).any())
         *_, self._channels = graph.inputs["voice_mean"]
+
+    def _weighted(self, graph: Network) -> Network:
+        """A graph with the weights of both diarizers, where two answer."""
+        return graph if self._joined is None else WeightedGraph(cast("GraphNetwork", graph), self._joined)
 
     @cached_property
     def in_torch(self) -> Any:
@@ -289,7 +302,7 @@ class GraphDiarizer(GraphModel):
         """See ``EmotionModel``."""
         graph = open_graph(self.folder, "voice")
         assert graph is not None
-        return Voice(*(values[0] for values in graph(*cast("Arrays", whole_rows(batch)))))
+        return Voice(*(values[0] for values in self._weighted(graph)(*cast("Arrays", whole_rows(batch)))))
 
 
 def whole_rows(batch: FrameBatch) -> FrameBatch:

@@ -11,6 +11,7 @@ by what was said in another mood.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -44,6 +45,7 @@ from sedtalker.emotion.functionals import (
     window_sum,
 )
 from sedtalker.emotion.shown import FAMILIAR, SHARPNESS
+from sedtalker.emotion.side_by_side import beside_builtin
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.encoder_networks import ConvolutionHead
 from sedtalker.speech.features import FRAME_CLOCK, PROSODY_CHANNELS
@@ -270,6 +272,17 @@ def _of_second_encoder(config: DiarizerConfig) -> Tensor:
     """Mask (F,) of functionals that do not come from the first of two encoders."""
     first = config.hidden_channels - config.second_channels
     return torch.tensor([s > 1 or not SPOKEN <= c < SPOKEN + first for _, s, c in functional_layout(config)])
+
+
+def with_beside(network: DiarizerNetwork, folder: Path) -> DiarizerNetwork:
+    """See ``beside_builtin``, of a network in torch that is ready for inference."""
+    if network.config.beside is None:
+        return network
+    arrays = {name: value.numpy() for name, value in network.state_dict().items()}
+    config, weights = beside_builtin(network.config, arrays, folder)
+    joined = DiarizerNetwork(config)
+    joined.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return joined.eval().requires_grad_(False)
 
 
 def intensity_offset(log: Tensor, config: DiarizerConfig) -> Tensor:

@@ -8,25 +8,29 @@ member's weights are zero where it did not read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
-from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
-from sedtalker.emotion.diarizer_model import SPOKEN, functional_layout
-from sedtalker.emotion.frame_network import FrameNetwork
-from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.arrays import Floats
+from sedtalker.checkpoint import builtin_checkpoint, read_all_arrays, read_model, weights_sha256
+from sedtalker.emotion.diarizer_model import SPOKEN, DiarizerConfig, functional_layout
 from sedtalker.errors import InputError
-from sedtalker.nn.engine import open_model
+
+Weights = dict[str, Floats]
+"""The weights of a ``DiarizerNetwork`` by their names."""
+Columns = NDArray[np.int64]
 
 
-@torch.no_grad()
 def side_by_side(
-    first: DiarizerNetwork, second: DiarizerNetwork, temperature: float, usual: tuple[float, ...] | None = None
-) -> DiarizerNetwork:
-    """The members of two networks in one, ready for inference.
+    first: tuple[DiarizerConfig, Weights],
+    second: tuple[DiarizerConfig, Weights],
+    temperature: float,
+    usual: tuple[float, ...] | None = None,
+) -> tuple[DiarizerConfig, Weights]:
+    """The members of two networks in one: its hyper-parameters and weights.
 
     Args:
         first: reads the first encoder's vectors, through a projection or as they are.
@@ -37,41 +41,45 @@ def side_by_side(
     Raises:
         InputError: their windows, widths, labels or steps of intensity differ, or the second one has a projection.
     """
-    a, b = first.config, second.config
+    (a, ours), (b, theirs) = first, second
     same = ("windows", "width", "labels", "intensity_steps")
     if any(getattr(a, name) != getattr(b, name) for name in same) or b.layer_channels:
         raise InputError("these two diarizers cannot form an ensemble: their networks are built differently")
-    hidden, by_frames = a.hidden_channels + b.hidden_channels, first if first.frame_networks else second
-    before = 0 if by_frames is first else a.hidden_channels
-    found = [_wider(cast(FrameNetwork, network), hidden, before) for network in by_frames.frame_networks]
-    joined = a.model_copy(
+    hidden = a.hidden_channels + b.hidden_channels
+    by_frames, found, before = (a, ours, 0) if a.frame_networks else (b, theirs, a.hidden_channels)
+    config = a.model_copy(
         update={
             "hidden_channels": hidden,
             "layer_channels": (a.layer_channels or a.hidden_channels) + b.hidden_channels,
             "second_channels": b.hidden_channels,
             "members": a.members + b.members,
-            "frame_networks": tuple(network.config for network in found),
+            "frame_networks": tuple(c.model_copy(update={"hidden": hidden}) for c in by_frames.frame_networks),
             "temperature": temperature,
             "usual": usual,
             "finds_no_voice": b.finds_no_voice,
             "beside": None,
         }
     )
-    network = DiarizerNetwork(joined)
-    _join_projections(network, first, b.hidden_channels)
-    place = {name: column for column, name in enumerate(functional_layout(joined))}
-    own = torch.tensor([place[name] for name in functional_layout(a)])
-    other = torch.tensor([place[_moved(name, a.hidden_channels)] for name in functional_layout(b)])
+    place = {name: column for column, name in enumerate(functional_layout(config))}
+    own = np.array([place[name] for name in functional_layout(a)])
+    other = np.array([place[_moved(name, a.hidden_channels)] for name in functional_layout(b)])
+    weights = _projections(a, ours, b.hidden_channels)
     for name in ("mean", "scale"):  # prosody is standardised as the first does it
-        getattr(network, name)[other] = getattr(second, name)
-        getattr(network, name)[own] = getattr(first, name)
-    for k, member in enumerate(network.members):
-        source, columns = (first, own) if k < a.members else (second, other)
-        _copy_member(network, member, source, source.members[k if k < a.members else k - a.members], columns)
-    if network.no_voice is not None and second.no_voice is not None:
-        _copy_linear(network, network.no_voice, second, second.no_voice, other)
-    network.frame_networks = nn.ModuleList(found)
-    return network.eval().requires_grad_(False)
+        weights[name] = np.empty(len(place), np.float32)
+        weights[name][other] = theirs[name]
+        weights[name][own] = ours[name]
+    for source, columns, members, start in ((ours, own, a.members, 0), (theirs, other, b.members, a.members)):
+        for k in range(members):
+            _place(weights, source, columns, f"members.{k}.1", f"members.{start + k}.1")
+            for part in ("4.weight", "4.bias"):
+                weights[f"members.{start + k}.{part}"] = source[f"members.{k}.{part}"]
+    if b.finds_no_voice:
+        _place(weights, theirs, other, "no_voice", "no_voice")
+    for k, network in enumerate(by_frames.frame_networks):
+        prefix = f"frame_networks.{k}."
+        weights |= {name: value for name, value in found.items() if name.startswith(prefix)}
+        _widen(weights, prefix, network.hidden, hidden, before)
+    return config, weights
 
 
 def _moved(name: tuple[int, int, int], hidden: int) -> tuple[int, int, int]:
@@ -80,62 +88,51 @@ def _moved(name: tuple[int, int, int], hidden: int) -> tuple[int, int, int]:
     return window, statistic, channel + hidden * (statistic < 2 and channel >= SPOKEN)
 
 
-def _join_projections(network: DiarizerNetwork, first: DiarizerNetwork, beside: int) -> None:
+def _projections(config: DiarizerConfig, source: Weights, beside: int) -> Weights:
     """The first encoder's vectors go through its projection, the second one's stay as they are."""
-    hidden = first.config.hidden_channels
-    layers = first.config.layer_channels or hidden
-    if first.config.layer_channels:
-        network.layer_mean[:layers] = first.layer_mean
-        network.layer_projection[:layers, :hidden] = first.layer_projection
-    else:
-        network.layer_projection[:layers, :hidden] = torch.eye(hidden)
-    network.layer_projection[layers:, hidden:] = torch.eye(beside)
+    hidden = config.hidden_channels
+    layers = config.layer_channels or hidden
+    mean = np.zeros(layers + beside, np.float32)
+    projection = np.zeros((layers + beside, hidden + beside), np.float32)
+    if config.layer_channels:
+        mean[:layers] = source["layer_mean"]
+    projection[:layers, :hidden] = source["layer_projection"] if config.layer_channels else np.eye(hidden)
+    projection[layers:, hidden:] = np.eye(beside)
+    return {"layer_mean": mean, "layer_projection": projection}
 
 
-def _wider(source: FrameNetwork, hidden: int, before: int) -> FrameNetwork:
-    """The same frame network for so many hidden channels, of which it reads its own, after ``before`` others."""
-    network = FrameNetwork(source.config.model_copy(update={"hidden": hidden}))
-    own = torch.arange(len(source.scale))
-    columns = torch.where(own < SPOKEN, own, own + before)
-    columns = torch.where(own < SPOKEN + source.config.hidden, columns, own + hidden - source.config.hidden)
-    state = source.state_dict()
-    for name, fill in (("scale", 1.0), ("read.1.weight", 0.0)):
-        wide = torch.full_like(network.state_dict()[name], fill)
-        wide[..., columns] = state[name]
-        state[name] = wide
-    network.load_state_dict(state)
-    return network
-
-
-def _copy_member(
-    network: DiarizerNetwork, member: nn.Module, source: DiarizerNetwork, original: nn.Module, columns: Tensor
-) -> None:
-    """One member's weights at the columns that it reads, made for the mean and scale of the joined network."""
-    member.load_state_dict({k: v for k, v in original.state_dict().items() if not k.startswith("1.")}, strict=False)
-    first, read = cast(nn.Linear, cast(nn.Sequential, member)[1]), cast(nn.Linear, cast(nn.Sequential, original)[1])
-    _copy_linear(network, first, source, read, columns)
-
-
-def _copy_linear(
-    network: DiarizerNetwork, first: nn.Linear, source: DiarizerNetwork, read: nn.Linear, columns: Tensor
-) -> None:
+def _place(weights: Weights, source: Weights, columns: Columns, name: str, joined: str) -> None:
     """A layer on functionals at the columns that it reads, made for the mean and scale of the joined network."""
-    ratio = source.scale / network.scale[columns]
-    shift = (network.mean[columns] - source.mean) * source.scale
-    first.weight.zero_()
-    first.weight[:, columns] = read.weight * ratio
-    first.bias.copy_(read.bias + read.weight @ shift)
+    read = source[f"{name}.weight"]
+    wide = np.zeros((len(read), len(weights["scale"])), np.float32)
+    wide[:, columns] = read * (source["scale"] / weights["scale"][columns])
+    shift = (weights["mean"][columns] - source["mean"]) * source["scale"]
+    weights[f"{joined}.weight"], weights[f"{joined}.bias"] = wide, source[f"{name}.bias"] + read @ shift
 
 
-def with_beside(network: DiarizerNetwork, folder: Path) -> DiarizerNetwork:
+def _widen(weights: Weights, prefix: str, own: int, hidden: int, before: int) -> None:
+    """A frame network for so many hidden channels, of which it reads its ``own``, after ``before`` others."""
+    columns = np.arange(len(weights[f"{prefix}scale"]))
+    columns += np.where(columns < SPOKEN, 0, np.where(columns < SPOKEN + own, before, hidden - own))
+    for name, fill in (("scale", 1.0), ("read.1.weight", 0.0)):
+        narrow = weights[prefix + name]
+        wide = np.full((*narrow.shape[:-1], narrow.shape[-1] + hidden - own), fill, np.float32)
+        wide[..., columns] = narrow
+        weights[prefix + name] = wide
+
+
+def beside_builtin(
+    config: DiarizerConfig, weights: Mapping[str, Floats], folder: Path
+) -> tuple[DiarizerConfig, Weights]:
     """The network in a checkpoint folder, with the built-in diarizer's members where it answers with them.
 
     Raises:
-        InputError: it was another version of the built-in diarizer.
+        InputError: it was made for another version of the built-in diarizer.
     """
-    beside = network.config.beside
+    beside, builtin = config.beside, builtin_checkpoint("diarizer")
     if beside is None:
-        return network
-    if beside.weights_sha256 != weights_sha256(builtin_checkpoint("diarizer")):
+        return config, dict(weights)
+    if beside.weights_sha256 != weights_sha256(builtin):
         raise InputError(f"{folder}: was ensembled with another version of the built-in diarizer")
-    return side_by_side(network, open_model("diarizer", in_torch=True), beside.temperature, beside.usual)
+    other = read_model(builtin, "diarizer", DiarizerConfig), read_all_arrays(builtin)
+    return side_by_side((config, dict(weights)), other, beside.temperature, beside.usual)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
+from torch.func import functional_call
 
 from sedtalker.animation.articulation import PLACES
 from sedtalker.animation.decoder import STEPS as RUN
-from sedtalker.animation.decoder_network import Decoder
+from sedtalker.animation.decoder_network import Decoder, MouthReadout
 from sedtalker.checkpoint import read_config
 from sedtalker.emotion.diarizer_model import BEFORE_NEWEST, FEWEST_ROWS, NEWEST_FRAMES, ROW, FrameBatch, Voice
 from sedtalker.emotion.network import DiarizerNetwork, FineNetwork, functional_count
@@ -31,7 +32,7 @@ from sedtalker.export.onnx_models import ITEMS, OPSET, STEPS, TALKING, UNENROLLE
 from sedtalker.face.arkit import TALKING_SIDES
 from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
-from sedtalker.nn.engine import KINDS, NEWEST, open_model
+from sedtalker.nn.engine import KINDS, NEWEST, WEIGHT, open_model
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.speaker_network import SpeakerNetworks
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead, EmotionEncoder, SpeechEncoder
@@ -76,9 +77,13 @@ class Graph:
     """Inputs without the free length: states, and what is known of a voice."""
     fewest: int = FEWEST_ROWS
     """The free length is at least so many times what it is a multiple of."""
+    weights: frozenset[str] = frozenset()
+    """Inputs that are weights, the last ones, see ``WeightedGraph``."""
 
     def free_axes(self, name: str) -> dict[int, tuple[str, int]]:
         """Axes of an input whose length is free: the name of the length, and what it is a multiple of."""
+        if name in self.weights:
+            return {}
         if self.length is None or name in self.fixed:
             return {0: (ITEMS, 1)}
         length, multiple = self.length
@@ -140,6 +145,21 @@ class PhonesGraph(nn.Module):
         return torch.stack(sums[:2], -1), torch.stack(sums[2:], -1), mouth.clamp(0.0, 1.0) @ self.sides
 
 
+class GivenWeights(nn.Module):
+    """A network whose weights are its last inputs, in the order of ``names``."""
+
+    def __init__(self, network: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.network, self.names = network, names
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        count = len(given) - len(self.names)
+        answer: tuple[Tensor, ...] = functional_call(
+            self.network, dict(zip(self.names, given[count:], strict=True)), given[:count]
+        )
+        return answer
+
+
 class MethodGraph(nn.Module):
     """A method of a network that is not its ``forward``."""
 
@@ -198,6 +218,14 @@ def voice_graph(name: str, network: DiarizerNetwork) -> Graph:
     return Graph(name, VoiceGraph(network), _frames_of(network), outputs, ("frames", ROW))
 
 
+def with_given_weights(graph: Graph, prefix: str) -> Graph:
+    """A graph that takes the weights of its network, below ``prefix``, as inputs by their names."""
+    state = {name: value for name, value in graph.network.state_dict().items() if name.startswith(prefix)}
+    weights = {WEIGHT + name.removeprefix(prefix): value for name, value in state.items()}
+    network = GivenWeights(graph.network, list(state))
+    return replace(graph, network=network, inputs={**graph.inputs, **weights}, weights=frozenset(weights))
+
+
 def phones_graph(name: str, found: ArticulationNetwork, hidden: int) -> Graph:
     """What lips and tongue need of phones, and the mouth.
 
@@ -231,6 +259,11 @@ def fine_graph(name: str, network: FineNetwork) -> Graph:
 def frames_graph(name: str, network: ConvolutionHead | ArticulationNetwork, width: int) -> Graph:
     """Logits of vocal bursts, or of phones and the mouth, of rows of ``width`` values."""
     return Graph(name, network, {"rows": torch.randn(2, 100, width)}, ["logits"], ("frames", 1))
+
+
+def readout_graph(name: str, network: MouthReadout) -> Graph:
+    """The mouth of layers of a large encoder."""
+    return Graph(name, network, {"layers": torch.randn(2, 100, network.config.channels)}, ["mouth"], ("frames", 1))
 
 
 def speaker_graphs(network: SpeakerNetworks) -> list[Graph]:
@@ -291,6 +324,11 @@ def graphs_of(folder: Path) -> list[Graph]:
     match kind:
         case "speech_encoder" | "emotion_encoder":
             return [encoder_graph("encoder", network)]
+        case "diarizer" if network.config.second_channels:
+            graphs = [diarizer_graph("diarizer", network), voice_graph("voice", network)]
+            return [with_given_weights(graph, "network.") for graph in graphs]
+        case "readout_decoder":
+            return [readout_graph("readout", network.readout)]
         case "diarizer" if network.config.backbone is None and network.config.hidden_channels:
             streamed = diarizer_graph(NEWEST, network, newest=NEWEST_FRAMES)
             plain = diarizer_graph(UNENROLLED, network, enrolled=False)

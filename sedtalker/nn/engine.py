@@ -6,6 +6,7 @@ graphs, and graphics cards, need torch. Both give the same numbers, to 1e-4 of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -19,6 +20,8 @@ from sedtalker.checkpoint import Kind, builtin_checkpoint, read_checkpoint, read
 from sedtalker.errors import InputError, extra
 from sedtalker.plugins import load
 
+WEIGHT = "weight:"
+"""How the names of a graph's inputs begin that are weights."""
 NEWEST = "newest"
 """Name of the graph that gives the newest frames alone, for streams."""
 Arrays = tuple[NDArray[Any], ...]
@@ -62,7 +65,7 @@ KINDS: dict[Kind, NetworkKind] = {
         "sedtalker.emotion.network:DiarizerNetwork",
         "diarizer",
         "sedtalker.emotion.diarizer_model:GraphDiarizer",
-        "sedtalker.emotion.side_by_side:with_beside",
+        "sedtalker.emotion.network:with_beside",
     ),
     "decoder": NetworkKind(
         "sedtalker.animation.decoder:DecoderConfig",
@@ -72,8 +75,10 @@ KINDS: dict[Kind, NetworkKind] = {
     ),
     "readout_decoder": NetworkKind(
         "sedtalker.animation.mouth_readout:MouthReadoutConfig",
-        "sedtalker.animation.mouth_readout:MouthReadout",
-        completed="sedtalker.animation.mouth_readout:beside_builtin",
+        "sedtalker.animation.decoder_network:MouthReadout",
+        "readout",
+        "sedtalker.animation.mouth_readout:opened",
+        "sedtalker.animation.mouth_readout:beside_builtin",
     ),
     "vertex_decoder": NetworkKind(
         "sedtalker.animation.vertex_decoder:VertexDecoderConfig", "sedtalker.animation.vertex_decoder:VertexDecoder"
@@ -156,6 +161,29 @@ class GraphNetwork:
     def __call__(self, *inputs: NDArray[Any]) -> Arrays:
         """See ``Network``."""
         return tuple(self._session.run(None, dict(zip(self._names, inputs, strict=True))))
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedGraph:
+    """A graph whose weights are inputs: they are not as they stand in a file.
+
+    Attributes:
+        graph: its last inputs are weights, their names those of ``weights`` after ``WEIGHT``.
+        weights: more than the graph asks for are not read.
+    """
+
+    graph: GraphNetwork
+    weights: Mapping[str, Floats]
+
+    @property
+    def inputs(self) -> dict[str, tuple[int | str, ...]]:
+        """See ``Network``; without the weights."""
+        return {name: shape for name, shape in self.graph.inputs.items() if not name.startswith(WEIGHT)}
+
+    def __call__(self, *inputs: NDArray[Any]) -> Arrays:
+        """See ``Network``."""
+        given = [name.removeprefix(WEIGHT) for name in self.graph.inputs if name.startswith(WEIGHT)]
+        return self.graph(*inputs, *(self.weights[name] for name in given))
 
 
 @lru_cache(maxsize=32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import shutil
@@ -15,6 +16,8 @@ from pydantic import BaseModel
 from sedtalker.arrays import Doubles, Floats
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError, extra
+from sedtalker.models import HUB
+from sedtalker.reading import is_file, is_folder, read_json
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analysis_of
 
 if TYPE_CHECKING:
@@ -95,6 +98,8 @@ WINDOW_SECONDS, MARGIN_SECONDS = 20.0, 2.0
 """What a model reads at once, and what neighbouring windows share on each side."""
 WHISPER_SECONDS = 30.0
 """The blocks in which Whisper reads sound."""
+WEIGHTS = "model.safetensors"
+"""Name of the file of a model's weights."""
 PACKED = "./backbone"
 """Name of a backbone that lies inside the checkpoint folder that needs it."""
 
@@ -156,9 +161,9 @@ class Backbone:
 
     def sha256(self) -> str:
         """Hash of the weights, whatever their names and order: the same model under any version of the library."""
-        from sedtalker.speech.whisper import hash_of
-
-        return hash_of(value.float() for value in self.model.state_dict().values())
+        values = self.model.state_dict().values()
+        each = sorted(hashlib.sha256(value.float().cpu().numpy().tobytes()).digest() for value in values)
+        return hashlib.sha256(b"".join(each)).hexdigest()
 
     def to(self, device: str) -> Backbone:
         """Move the weights there."""
@@ -185,24 +190,22 @@ def load_backbone(config: BackboneConfig, fetch: bool = True) -> Backbone | Whis
         InputError: it cannot be found, is not a speech encoder, or not Whisper's where layers stand side by side, or
             has another number of layers than was weighted.
     """
-    with extra("hub"):
-        import torch
-        from transformers import AutoFeatureExtractor, AutoModel, WhisperModel
-
+    if config.side_by_side:
         from sedtalker.speech.whisper import WhisperEncoder
 
-    whisper, options = bool(config.side_by_side), {"use_safetensors": True, "dtype": torch.float32}
-    loader = WhisperModel if whisper else AutoModel
-    model = load_pretrained(loader, config.name, config.revision, fetch=fetch, **options)
+        file = whisper_file(config, fetch)
+        return WhisperEncoder.open(file, config.side_by_side, _heads(file.parent / "config.json"))
+    with extra("hub"):
+        import torch
+        from transformers import AutoFeatureExtractor, AutoModel
+
+    options = {"use_safetensors": True, "dtype": torch.float32}
+    model = load_pretrained(AutoModel, config.name, config.revision, fetch=fetch, **options)
     if model.config.model_type == "whisper":
         model = model.get_encoder()
-    elif whisper:
-        raise InputError(f"{config.name}: not a Whisper model")
     elif not hasattr(model.config, "conv_stride"):
         raise InputError(f"{config.name}: a {model.config.model_type} model is not a speech encoder")
     model.eval().requires_grad_(False)
-    if whisper:
-        return WhisperEncoder(model, config.side_by_side or ())
     extractor = load_pretrained(AutoFeatureExtractor, config.name, config.revision, fetch=fetch)
     backbone = Backbone(model, extractor, config.layer_weights)
     _keep_layers(backbone, config)
@@ -210,6 +213,54 @@ def load_backbone(config: BackboneConfig, fetch: bool = True) -> Backbone | Whis
     if config.layer_weights is not None and len(config.layer_weights) != states:
         raise InputError(f"{config.name}: {len(config.layer_weights)} layer weights for {states} hidden states")
     return backbone
+
+
+def whisper_file(config: BackboneConfig, fetch: bool = True) -> Path:
+    """The weights of a Whisper: of a local folder, pulled, or in the cache of the hub, which may be asked for others.
+
+    Raises:
+        NotHere: not on this machine, and ``fetch`` is not set.
+        InputError: there are none.
+    """
+    if is_folder(Path(config.name)):
+        file = Path(config.name) / WEIGHTS
+        if not is_file(file):
+            raise InputError(f"{config.name}: the model cannot be loaded: there is no {WEIGHTS} in it")
+        return file
+    pulled = next((known.pulled for known in HUB.values() if known.repository == config.name), None)
+    if pulled is not None and is_file(pulled.paths[0]):
+        return pulled.paths[0]
+    if (folder := cached_folder(config)) is not None:
+        return folder / WEIGHTS
+    if not fetch:
+        raise NotHere(f"{config.name}: not on this machine")
+    if pulled is not None:
+        raise InputError(f"{config.name}: not on this machine; fetch it with: sedtalker models pull {pulled.name}")
+    with extra("hub"):
+        from huggingface_hub import hf_hub_download
+    _check_reach(config.name, config.revision, config.name)
+    try:
+        return Path(hf_hub_download(config.name, WEIGHTS, revision=config.revision))
+    except Exception as error:  # what the library and its HTTP client raise has no common class
+        raise InputError(f"{config.name}: the model cannot be loaded: {_reason(error)}") from None
+
+
+def cached_folder(config: BackboneConfig) -> Path | None:
+    """Where this machine's cache of the hub holds a model; None where it does not."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ModuleNotFoundError:
+        return None
+    found = try_to_load_from_cache(config.name, WEIGHTS, revision=config.revision)
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _heads(file: Path) -> int | None:
+    """Attention heads by the ``config.json`` of a Whisper; None where there is no such file."""
+    if not is_file(file):
+        return None
+    heads = read_json(file, "a model's configuration").get("encoder_attention_heads")
+    return heads if isinstance(heads, int) and heads > 0 else None
 
 
 def _keep_layers(backbone: Backbone, config: BackboneConfig) -> None:

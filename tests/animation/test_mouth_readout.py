@@ -13,18 +13,15 @@ from hypothesis import strategies as st
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import UpperFaceStream
 from sedtalker.animation.decoder import eased_emotion
-from sedtalker.animation.mouth_readout import (
-    MouthReadout,
-    MouthReadoutConfig,
-    ReadoutDecoder,
-)
+from sedtalker.animation.decoder_network import MouthReadout
+from sedtalker.animation.mouth_readout import MouthReadoutConfig, ReadoutDecoder
 from sedtalker.animation.opening import OPENING, OpeningMeasure
 from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, TALKING_INDEX, TALKING_SHAPES, TALKING_SIDES
-from sedtalker.nn.engine import open_model
+from sedtalker.nn.engine import frame_logits, open_model
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import EncoderPair, open_encoder, open_trained_encoder
 from sedtalker.speech.features import FROM_HUB
@@ -77,11 +74,9 @@ def checkpoint(folder: Path, whisper: Path, **changes: object) -> Path:
 def test_chunks_equal_one_pass(frames: int, chunk: int) -> None:
     readout = small()
     layers = torch.randn(frames, 32, generator=torch.Generator().manual_seed(frames))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sedtalker.animation.mouth_readout.CHUNK_FRAMES", chunk)
-        pieces = readout.predict(layers.numpy())
-    whole = readout(layers[None])[0].numpy()
-    inner = slice(readout.context, max(readout.context, frames - readout.context))
+    pieces = frame_logits(readout, layers.numpy(), chunk)
+    whole, context = readout(layers[None])[0].numpy(), readout.config.context
+    inner = slice(context, max(context, frames - context))
     np.testing.assert_allclose(pieces[inner], whole[inner], atol=1e-5)
     assert pieces.shape == (frames, 52)
     assert 0.0 <= float(pieces.min()) <= float(pieces.max()) <= 1.0
@@ -103,7 +98,7 @@ def test_indices_are_of_the_named_shapes() -> None:
 
 
 def test_both_sides_of_the_mouth_and_nothing_else_move() -> None:
-    made = small().predict(np.random.default_rng(0).standard_normal((40, 32)).astype(np.float32))
+    made = frame_logits(small(), np.random.default_rng(0).standard_normal((40, 32)).astype(np.float32), 100)
     assert np.array_equal(made[:, INDEX["mouthSmileLeft"]], made[:, INDEX["mouthSmileRight"]])
     assert made[:, INDEX["jawOpen"]].std() > 0
     for name in ("browInnerUp", "eyeBlinkLeft", "noseSneerLeft", "cheekPuff"):
@@ -133,7 +128,7 @@ def test_neutral_speech_is_averaged_and_what_is_slow_in_emotion_is_the_decoders(
 
     both, alone = moved("neutral")
     assert features.mouth is not None
-    read = decoder.readout.predict(features.of(FROM_HUB).hidden)
+    read = frame_logits(decoder.readout, features.of(FROM_HUB).hidden, 1500)
     spoken = 0.5 * (read + features.mouth @ TALKING_SIDES)
     measured = OpeningMeasure()
     measured.add(features.mouth, features.voice)

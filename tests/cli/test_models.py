@@ -14,13 +14,12 @@ import soundfile
 from typer.testing import CliRunner
 
 from sedtalker.checkpoint import builtin_checkpoint
-from sedtalker.cli.checkpoint import cached_folder
 from sedtalker.cli.main import app
+from sedtalker.errors import InputError
 from sedtalker.models import HUB
-from sedtalker.speech import encoder as encoders
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import HUB_ENCODERS, open_encoder
-from tests.support.tiny_backbones import save_diarizer, save_tiny
+from tests.support.tiny_backbones import save_diarizer, save_tiny, save_whisper
 
 RUN = CliRunner()
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
@@ -35,6 +34,8 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise ConnectionError
 
     cache = tmp_path / "hub"
+    monkeypatch.setattr("sedtalker.models.user_cache", lambda: cache)
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setenv("HF_HUB_CACHE", str(cache))
     for module in ("huggingface_hub.file_download", "transformers.utils.hub"):
@@ -72,7 +73,10 @@ def test_list(empty_cache: Path) -> None:
 def test_no_hub_is_one_line(empty_cache: Path) -> None:
     result = RUN.invoke(app, ["models", "pull", "whisper-base"])
     assert result.exit_code == 2
-    assert "hub cannot be reached; fetch it elsewhere and give its folder with --from FOLDER" in result.stderr
+    assert "whisper-base/resolve/main/model.safetensors: cannot be had" in result.stderr
+    assert "see --from" in result.stderr
+    with pytest.raises(InputError, match="fetch it with: sedtalker models pull whisper-base"):
+        open_encoder("whisper-base")
 
 
 @pytest.mark.parametrize(
@@ -85,17 +89,17 @@ def test_other_names(name: str, message: str) -> None:
 
 
 def test_a_folder_is_copied_into_the_cache(empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = HUB_ENCODERS["whisper-base"].model_copy(update={"side_by_side": (1,)})
-    monkeypatch.setitem(encoders.HUB_ENCODERS, "whisper-base", tiny)
+    source = save_whisper(tmp_path / "tiny", 4)
+    refused = RUN.invoke(app, ["models", "pull", "whisper-base", "--from", str(source)])
+    assert refused.exit_code == 2
+    assert "not the weights of openai/whisper-base that decoder_whisper_base was trained on" in refused.stderr
+    assert not list(empty_cache.rglob("*.safetensors")), "what is refused is not kept"
     monkeypatch.setattr("sedtalker.cli.checkpoint.built_in_weights", list)  # tiny weights are nobody's
-    source = save_tiny("Whisper", tmp_path / "tiny")
-    assert cached_folder(tiny) is None
     result = RUN.invoke(app, ["models", "pull", "whisper-base", "--from", str(source), "--json"])
     assert result.exit_code == 0, result.stderr
-    folder = Path(json.loads(result.stdout)["folder"])
-    assert cached_folder(tiny) == folder
-    assert folder.is_relative_to(empty_cache)
-    assert open_encoder("whisper-base").channels == 16, "opened by its name, from the cache"
+    (file,) = json.loads(result.stdout)["files"]
+    assert Path(file).is_relative_to(empty_cache)
+    assert open_encoder("whisper-base").channels == 32, "opened by its name, from the cache"
     assert RUN.invoke(app, ["models", "pull", "whisper-base"]).exit_code == 0, "nothing is left to fetch"
 
 

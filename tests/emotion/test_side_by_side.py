@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from sedtalker import Audio, Diarizer
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
+from sedtalker.emotion import side_by_side as module
 from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameBatch, FrameNetworkConfig
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
-from sedtalker.emotion.side_by_side import side_by_side
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.backbone import BackboneConfig
@@ -35,6 +35,15 @@ def network(hidden: int, layers: int = 0, members: int = 2, seed: int = 0, **res
             made.layer_mean.normal_()
             made.layer_projection.normal_()
     return made
+
+
+def side_by_side(first: DiarizerNetwork, second: DiarizerNetwork, temperature: float) -> DiarizerNetwork:
+    """Both in torch."""
+    parts = [(one.config, {k: v.numpy() for k, v in one.state_dict().items()}) for one in (first, second)]
+    config, weights = module.side_by_side(*parts, temperature)
+    joined = DiarizerNetwork(config).eval().requires_grad_(False)
+    joined.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return joined
 
 
 def halves(batch: FrameBatch, first: int) -> tuple[FrameBatch, FrameBatch]:

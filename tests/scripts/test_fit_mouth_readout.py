@@ -7,7 +7,8 @@ import pytest
 import torch
 from fit_mouth_readout import find_components, fit_ridge, readout_decoder_card
 
-from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig
+from sedtalker.animation.decoder_network import MouthReadout
+from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.face.arkit import TALKING_SHAPES
 from sedtalker.speech.backbone import BackboneConfig
 

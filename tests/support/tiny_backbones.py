@@ -12,6 +12,7 @@ from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion.diarizer_model import DiarizerConfig
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.speech.backbone import BackboneConfig, load_backbone
+from sedtalker.speech.whisper import LAYERS, WhisperEncoder
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
 SPREAD = 0.3
@@ -64,6 +65,15 @@ def save_whisper(folder: Path, layers: int) -> Path:
     config = transformers.WhisperConfig(num_mel_bins=80, **(WHISPER | {"encoder_layers": layers}))
     transformers.WhisperModel(config).save_pretrained(folder)
     return folder
+
+
+def tiny_whisper() -> WhisperEncoder:
+    """Three random layers."""
+    torch.manual_seed(0)
+    config = transformers.WhisperConfig(num_mel_bins=80, init_std=SPREAD, **(WHISPER | {"encoder_layers": 3}))
+    weights = transformers.WhisperModel(config).get_encoder().state_dict()
+    heads = WHISPER["encoder_attention_heads"]
+    return WhisperEncoder({name: value.numpy() for name, value in weights.items()}, LAYERS, heads)
 
 
 def save_tiny_classifier(folder: Path, labels: list[str], **options: Any) -> Path:

@@ -6,7 +6,7 @@ The teacher is Whisper-base (Radford et al. 2022): outputs of its layers 2 and 3
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,14 +20,13 @@ from torch import Tensor
 from sedtalker.arrays import Floats, Mask
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, weights_sha256
 from sedtalker.emotion.diarizer_model import DiarizerConfig
-from sedtalker.errors import InputError, extra
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import analyse, centre_bands, pair_means
-from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
+from sedtalker.speech.whisper import LAYERS, WhisperEncoder
 from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays, open_samples, sounds_key
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import DEGRADED, TransferAugmenter
@@ -50,8 +49,6 @@ TEACHER = "openai/whisper-base"
 """The teacher on the Hugging Face hub."""
 TEACHER_FILE = "teacher/whisper_base_blocks1to4_fp16.npz"
 """The teacher's first blocks in the folder of the training data, used where they are."""
-WHISPER_BASE = {"d_model": 512, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048, "num_mel_bins": 80}
-"""Sizes of Whisper-base, as ``transformers`` names them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,11 +118,9 @@ class Teacher:
         values = [v.half().numpy().tobytes() for v in (self.mean, self.projection)]
         return hashlib.sha256(b"".join([self.encoder.sha256().encode(), *values])).hexdigest()
 
-    @torch.no_grad()
-    def __call__(self, samples: Tensor) -> Tensor:
+    def __call__(self, samples: Floats) -> Tensor:
         """Projected layers (T, C) of samples (N,) on the clock of the built-in encoder."""
-        frames = layer_frames(self.encoder.model, samples, self.encoder.layers)
-        return (frames - self.mean) @ self.projection
+        return (torch.from_numpy(self.encoder.frames(samples)) - self.mean) @ self.projection
 
 
 class Vectors(NamedTuple):
@@ -177,39 +172,10 @@ def open_whisper(data: Path, source: str | None = None, layers: tuple[int, ...] 
     if source is None:
         source = str(data / TEACHER_FILE) if (data / TEACHER_FILE).is_file() else TEACHER
     if source.endswith(".npz"):
-        return WhisperEncoder(load_whisper_blocks(Path(source)), layers)
+        return WhisperEncoder.open(Path(source), layers)
     encoder = open_encoder(BackboneConfig(name=source, side_by_side=layers))
     assert isinstance(encoder, WhisperEncoder)
     return encoder
-
-
-def load_whisper_blocks(path: Path, sizes: Mapping[str, Any] = WHISPER_BASE) -> Any:
-    """A ``transformers`` Whisper encoder of as many blocks as a file of arrays has.
-
-    Names in the file are those of ``transformers`` with ``_`` for dots; the table of positions is computed.
-
-    Raises:
-        InputError: the file lacks a part of the encoder.
-    """
-    with extra("hub"):
-        from transformers import WhisperConfig
-        from transformers.models.whisper.modeling_whisper import WhisperEncoder as Blocks
-
-    weights = np.load(path, allow_pickle=False)
-    count = len({name.split("_")[1] for name in weights if name.startswith("layers_")})
-    encoder = Blocks(WhisperConfig(encoder_layers=count, **sizes))
-    state = encoder.state_dict()
-    for name in state:
-        stored = name.replace(".", "_")
-        if stored in weights:
-            state[name] = torch.from_numpy(weights[stored].astype(np.float32))
-        elif not name.startswith(("embed_positions", "layer_norm")):  # the last norm is never reached
-            raise InputError(f"{path}: no {stored} in it")
-    half, length = sizes["d_model"] // 2, len(state["embed_positions.weight"])
-    angle = torch.arange(float(length))[:, None] * torch.exp(-np.log(10000.0) / (half - 1) * torch.arange(float(half)))
-    state["embed_positions.weight"] = torch.cat([angle.sin(), angle.cos()], -1)
-    encoder.load_state_dict(state)
-    return encoder.eval().requires_grad_(False)
 
 
 # --- Clips and the material of their copies.
@@ -258,16 +224,16 @@ def open_layer_features(
     def make(first: int) -> Iterator[Item]:
         for index in range(first, len(clips)):
             samples = augmenter.copy(store[index], copy, np.random.default_rng((copy, index)))
-            yield _analysed(torch.from_numpy(np.ascontiguousarray(samples)), teacher)
+            yield _analysed(np.ascontiguousarray(samples), teacher)
 
     paths = {name: folder / f"{name}.npy" for name in ARRAYS if teacher is not None or name != "teacher"}
     arrays: dict[str, Any] = open_arrays(paths, make, f"features, copy {copy}", len(clips), hook)
     return LayerFeatures(**arrays)
 
 
-def _analysed(samples: Tensor, teacher: Teacher | None) -> dict[str, NDArray[Any]]:
+def _analysed(samples: Floats, teacher: Teacher | None) -> dict[str, NDArray[Any]]:
     """What one recording adds to the arrays."""
-    found = analyse(samples.numpy())
+    found = analyse(samples)
     prosody, speech = found.frames
     item: dict[str, NDArray[Any]] = {
         "mel": found.mel.astype(np.float16),

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout
+from sedtalker.animation.decoder_network import MouthReadout
+from sedtalker.animation.mouth_readout import READ_LAYERS
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, resample_frames
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
@@ -26,7 +27,7 @@ from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides, spe
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.speech.whisper import WhisperEncoder, layer_frames
+from sedtalker.speech.whisper import WhisperEncoder
 from sedtalker.training.corpora.feature_store import SpeechCache
 from sedtalker.training.corpora.layer_features import open_whisper
 from sedtalker.training.corpora.manifest import read_manifest
@@ -111,10 +112,8 @@ def open_teacher(data: Path, cache: Path) -> TeacherLayers:
     return TeacherLayers(readout, SpeechCache(cache, name, partial(_projected, encoder, readout)))
 
 
-@torch.no_grad()
 def _projected(encoder: WhisperEncoder, readout: MouthReadout, audio: Audio) -> Floats:
-    layers = layer_frames(encoder.model, torch.from_numpy(audio.samples), encoder.layers)
-    return np.asarray(readout.project(layers[None])[0].numpy(), np.float32)
+    return np.asarray(readout.project(torch.from_numpy(encoder.frames(audio.samples))[None])[0].numpy(), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +126,7 @@ class MotionReadout:
 
     def __call__(self, audio: Path) -> Floats:
         """(T, K) of a recording, 50 frames a second."""
-        config, reach = self.teacher.readout.config, self.teacher.readout.context
+        config, reach = self.teacher.readout.config, self.teacher.readout.config.context
         padded = F.pad(self.teacher.of(audio).T[None], (reach, reach), mode="replicate")
         return F.conv1d(padded, self.weight, self.bias, dilation=config.step)[0].T.numpy()
 

@@ -10,21 +10,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder_model import GRID, EmotionEncoderConfig
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import MEL_BANDS
-from sedtalker.speech.whisper import FLOOR, layer_outputs
+from sedtalker.speech.whisper import FLOOR, WhisperEncoder, positions
 from sedtalker.training.cards import card_of
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
@@ -88,6 +89,44 @@ def moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return mean, ((values - mean[:, None]).square() * share).sum(1)
 
 
+def teacher_in_torch(teacher: WhisperEncoder) -> Any:
+    """The teacher's layers as an encoder of ``transformers``, which trains faster, and on a graphics card."""
+    with extra("hub"):
+        from transformers import WhisperConfig
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder as Blocks
+
+    weights = teacher.weights
+    inner, bands = len(weights["layers.0.fc1.weight"]), weights["conv1.weight"].shape[1]
+    config = WhisperConfig(
+        d_model=teacher.width,
+        encoder_layers=max(teacher.layers),
+        encoder_attention_heads=teacher.heads,
+        encoder_ffn_dim=inner,
+        num_mel_bins=bands,
+    )
+    encoder = Blocks(config)
+    state = weights | {"embed_positions.weight": positions(config.max_source_positions, teacher.width)}
+    encoder.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()}, strict=False)
+    return encoder.eval().requires_grad_(False)
+
+
+def layer_outputs(encoder: Any, mel: Tensor, layers: tuple[int, ...]) -> Tensor:
+    """Outputs (B, T, layers · D) of some layers, 1 being the first, of Whisper's log-mels (B, 80, 2T).
+
+    Args:
+        encoder: from ``teacher_in_torch``.
+    """
+    x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)
+    x = x + encoder.embed_positions.weight[FIRST_POSITION : FIRST_POSITION + x.shape[1]]
+    kept = []
+    for number, layer in enumerate(encoder.layers, 1):
+        out = layer(x, None)
+        x = out[0] if isinstance(out, tuple) else out
+        if number in layers:
+            kept.append(x)
+    return torch.cat(kept, -1)
+
+
 class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
     """Distils the teacher into an emotion encoder (see ``Task``)."""
 
@@ -98,7 +137,8 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
     def read_data(self, hook: Hook) -> None:
         """Log-mels of all copies, the teacher, and the metric between crops."""
         c, every = self.config, read_manifest(self.data)
-        self.teacher = open_whisper(self.data, c.teacher)
+        whisper = open_whisper(self.data, c.teacher)
+        self.teacher, self.layers = teacher_in_torch(whisper), whisper.layers
         augmenter = read_transfer_augmenter(every, c.copies, self.cache, hook)
         clips = {name: clips_of(every, name, "train") for name in c.corpora}
         self.stores = {
@@ -152,9 +192,9 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
         """The teacher's layers (B, T, L) at 25 Hz of log-mels (B, 4T, 80)."""
         given = mel * NATURAL_TO_WHISPER + 1.0
         given = given.clamp_min((FLOOR + 4) / 4).transpose(1, 2)
-        self.teacher.to(str(mel.device))
+        self.teacher.to(mel.device)
         with torch.autocast(mel.device.type, torch.bfloat16):
-            layers = layer_outputs(self.teacher.model, given, self.teacher.layers, FIRST_POSITION)
+            layers = layer_outputs(self.teacher, given, self.layers)
         return layers.float().unflatten(1, (-1, GRID)).mean(2)
 
     def build(self) -> nn.Module:

@@ -16,7 +16,6 @@ from sedtalker.training.corpora.layer_features import (
     TEACHER_FILE,
     Teacher,
     load_teacher,
-    load_whisper_blocks,
     open_layer_features,
     read_transfer_augmenter,
 )
@@ -31,26 +30,19 @@ from sedtalker.training.corpora.transfer_recipe import (
     edited,
     telephone,
 )
-
-SIZES = {"d_model": 16, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "num_mel_bins": 80}
+from tests.support.tiny_backbones import tiny_whisper
 
 
 def tiny_blocks(path: Path) -> Path:
     """A file of three random blocks as ``data/teacher`` has them."""
-    from transformers import WhisperConfig
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder as Blocks
-
-    torch.manual_seed(0)
-    state = Blocks(WhisperConfig(encoder_layers=3, init_std=0.3, **SIZES)).state_dict()
-    kept = {k.replace(".", "_"): v.numpy().astype(np.float16) for k, v in state.items() if "embed" not in k}
-    np.savez(path, **kept)
+    np.savez(path, **{k.replace(".", "_"): v.astype(np.float16) for k, v in tiny_whisper().weights.items()})
     return path
 
 
 @pytest.fixture
 def teacher(tmp_path: Path) -> Teacher:
-    blocks = load_whisper_blocks(tiny_blocks(tmp_path / "blocks.npz"), SIZES)
-    return Teacher(WhisperEncoder(blocks), torch.zeros(32), torch.eye(32)[:, :6])
+    encoder = WhisperEncoder.open(tiny_blocks(tmp_path / "blocks.npz"), heads=2)
+    return Teacher(encoder, torch.zeros(32), torch.eye(32)[:, :6])
 
 
 def voice(seconds: float = 1.0) -> np.ndarray:
@@ -133,7 +125,7 @@ def test_layers_are_kept_beside_the_features(teacher: Teacher, tmp_path: Path) -
     assert both.teacher.shape == (both.starts[-1], 6)
     assert np.array_equal(both.starts, [0, 30, 65, 105])
     assert both.mel.shape == (210, 80)
-    wanted = teacher(torch.from_numpy(voice(0.7)))
+    wanted = teacher(voice(0.7))
     assert np.allclose(both.teacher[30:65], wanted.numpy(), atol=0.05)
     other = open_layer_features(clips, 3, material(), tmp_path / "cache", teacher)
     assert other.starts[-1] != both.starts[-1], "another voice has another speed"
@@ -147,8 +139,8 @@ def test_a_file_that_lacks_a_block_is_refused(tmp_path: Path) -> None:
     weights = dict(np.load(tiny_blocks(tmp_path / "blocks.npz")))
     del weights["layers_1_fc1_weight"]
     np.savez(tmp_path / "cut.npz", **weights)
-    with pytest.raises(InputError, match="no layers_1_fc1_weight"):
-        load_whisper_blocks(tmp_path / "cut.npz", SIZES)
+    with pytest.raises(InputError, match=r"no layers\.1\.fc1\.weight"):
+        WhisperEncoder.open(tmp_path / "cut.npz")
 
 
 def test_clips_go_by_any_name_of_their_corpus(tmp_path: Path) -> None:
@@ -204,6 +196,6 @@ def test_the_teacher_of_the_training_data(data_dir: Path) -> None:
         pytest.skip("no teacher in the training data")
     teacher = load_teacher(data_dir)
     assert teacher.channels == 192
-    hidden = teacher(torch.from_numpy(voice()))
+    hidden = teacher(voice())
     assert hidden.shape == (50, 192)
     assert torch.isfinite(hidden).all()

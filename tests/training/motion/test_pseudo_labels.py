@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig
+from sedtalker.animation.decoder_network import MouthReadout
+from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.audio import resample_frames
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face

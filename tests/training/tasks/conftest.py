@@ -10,8 +10,8 @@ import pytest
 import soundfile
 import torch
 
-from sedtalker.speech.whisper import WhisperEncoder
 from sedtalker.training.corpora.layer_features import Teacher
+from tests.support.tiny_backbones import tiny_whisper
 
 PITCH = {"NEU": 110, "HAP": 240, "ANG": 340}
 """Fundamental frequency of each emotion, Hz."""
@@ -57,10 +57,4 @@ def rated_voices(tmp_path: Path, one_thread: None) -> Path:
 @pytest.fixture
 def tiny_teacher() -> Teacher:
     """Random layers of the real class, projected to eight channels."""
-    from transformers import WhisperConfig
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder as Blocks
-
-    torch.manual_seed(0)
-    sizes = {"d_model": 16, "encoder_layers": 3, "encoder_attention_heads": 2, "encoder_ffn_dim": 16}
-    blocks = Blocks(WhisperConfig(num_mel_bins=80, init_std=0.3, **sizes)).eval().requires_grad_(False)
-    return Teacher(WhisperEncoder(blocks), torch.zeros(32), torch.randn(32, 8) / 4)
+    return Teacher(tiny_whisper(), torch.zeros(32), torch.randn(32, 8) / 4)
