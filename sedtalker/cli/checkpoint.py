@@ -290,11 +290,11 @@ def check_weights(repository: str, file: Path) -> None:
         InputError: they are others.
     """
     from sedtalker.checkpoint import read_config
-    from sedtalker.speech.whisper import WhisperEncoder
+    from sedtalker.speech.whisper import LAYERS, WhisperEncoder
 
     for weights in [w for w in built_in_weights() if w["encoder"] == repository]:
         described = read_config(Path(weights["folder"]))
-        layers = described.model["backbone"]["side_by_side"]
+        layers = described.model["backbone"]["side_by_side"] if "backbone" in described.model else LAYERS
         if described.encoder_sha256 not in (None, WhisperEncoder.open(file, layers).sha256()):
             raise InputError(f"not the weights of {repository} that {weights['name']} was trained on")
 
