@@ -23,7 +23,7 @@ from sedtalker.plugins import load
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import FRAME_CLOCK
 
-BESIDE = "sedtalker.emotion.side_by_side:beside_builtin"
+JOINED_WITH_BUILTIN = "sedtalker.emotion.side_by_side:beside_builtin"
 """What joins a diarizer with the built-in one."""
 STRIDE = 2
 """Channels are averaged over pairs of frames (25 Hz) before windows are taken."""
@@ -264,7 +264,7 @@ class GraphDiarizer(GraphModel):
         if config.beside is None:
             mean, scale = read_arrays(folder, "mean", "scale")
         else:
-            config, self._joined = load(BESIDE)(config, read_all_arrays(folder), folder)
+            config, self._joined = load(JOINED_WITH_BUILTIN)(config, read_all_arrays(folder), folder)
             mean, scale = self._joined["mean"], self._joined["scale"]
         super().__init__(folder, config, self._weighted(graph))
         self.knows_its_training = bool(((scale != 1.0) | (mean != 0.0)).any())

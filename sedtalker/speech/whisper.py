@@ -29,9 +29,9 @@ TAIL = 4800
 """Samples of silence after the end: what the last frames would otherwise see is the edge."""
 FLOOR = -7.0
 """Smallest log10 mel power: about 80 below the loudest frames at the level of ``level_gain``, as Whisper clamps."""
-WINDOW, HOP = 400, 160
+MEL_LENGTH, MEL_HOP = 400, 160
 """Samples of a frame of log-mels, and from one to the next."""
-HEAD = 64
+HEAD_CHANNELS = 64
 """Channels of an attention head in every size of Whisper."""
 EPSILON = 1e-5
 """Added to the variance in layer normalisation."""
@@ -43,7 +43,7 @@ GELU_ROWS = 16
 """Rows of 2,048 values that go through it at once."""
 STEM = ("conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias")
 """Weights before the first layer, as ``transformers`` names them."""
-PARTS = (
+LAYER_PARTS = (
     *(f"{part}.{kind}" for part in ("self_attn_layer_norm", "final_layer_norm") for kind in ("weight", "bias")),
     *(f"{part}.{kind}" for part in ("self_attn.q_proj", "self_attn.v_proj") for kind in ("weight", "bias")),
     *(f"{part}.{kind}" for part in ("self_attn.out_proj", "fc1", "fc2") for kind in ("weight", "bias")),
@@ -54,14 +54,16 @@ PARTS = (
 
 def weight_names(layers: int) -> list[str]:
     """Names of the weights up to a layer, as ``transformers`` has them."""
-    return [*STEM, *(f"layers.{layer}.{part}" for layer in range(layers) for part in PARTS)]
+    return [*STEM, *(f"layers.{layer}.{part}" for layer in range(layers) for part in LAYER_PARTS)]
 
 
 def whisper_mel(samples: Floats) -> Floats:
     """Whisper's scaled log-mels (N / 160, 80) of samples (N,) at the level of ``level_gain``."""
-    frames = sliding_window_view(np.pad(samples, WINDOW // 2, "reflect"), WINDOW)[::HOP][:-1]
-    power = np.square(np.abs(fft.rfft(frames * hann_window(WINDOW))))
-    return (np.log10(np.maximum(power @ mel_filters(WINDOW).T, 1e-10)).clip(FLOOR) + np.float32(4.0)) / np.float32(4.0)
+    frames = sliding_window_view(np.pad(samples, MEL_LENGTH // 2, "reflect"), MEL_LENGTH)[::MEL_HOP][:-1]
+    power = np.square(np.abs(fft.rfft(frames * hann_window(MEL_LENGTH))))
+    return (np.log10(np.maximum(power @ mel_filters(MEL_LENGTH).T, 1e-10)).clip(FLOOR) + np.float32(4.0)) / np.float32(
+        4.0
+    )
 
 
 def positions(count: int, channels: int) -> Floats:
@@ -84,7 +86,7 @@ class WhisperEncoder:
     """
 
     def __init__(self, weights: Mapping[str, Floats], layers: Sequence[int] = LAYERS, heads: int | None = None):
-        there = sum(f"layers.{layer}.{PARTS[-1]}" in weights for layer in range(max(layers)))
+        there = sum(f"layers.{layer}.{LAYER_PARTS[-1]}" in weights for layer in range(max(layers)))
         if there < max(layers):
             raise InputError(f"layers {', '.join(map(str, layers))} of a model that has {there}")
         names = weight_names(max(layers))
@@ -92,7 +94,7 @@ class WhisperEncoder:
             raise InputError(f"not the weights of a Whisper encoder: no {missing[0]}")
         self.weights, self.layers = {name: weights[name] for name in names}, tuple(layers)
         self.width = len(self.weights["conv1.weight"])
-        self.heads = heads or max(1, self.width // HEAD)
+        self.heads = heads or max(1, self.width // HEAD_CHANNELS)
         self.channels = len(self.layers) * self.width
 
     @classmethod
