@@ -178,8 +178,11 @@ def read_arrays(folder: Path, *names: str) -> list[Floats]:
 
 def read_all_arrays(folder: Path) -> dict[str, Floats]:
     """All weights of a checkpoint by their names, see ``read_arrays``."""
-    names = list(_shapes(folder / "model.safetensors"))
-    return dict(zip(names, read_arrays(folder, *names), strict=True))
+    from safetensors.numpy import load_file
+
+    file = folder / "model.safetensors"
+    with _whole(file):
+        return {name: value.astype(np.float32) for name, value in load_file(file).items()}
 
 
 @contextmanager

@@ -142,6 +142,11 @@ HUB = {
 """Encoders of the hub by their short names."""
 
 
+def hub_model(repository: str) -> HubModel | None:
+    """What is known of a repository of the hub."""
+    return next((model for model in HUB.values() if model.repository == repository), None)
+
+
 def model_names(role: Role) -> dict[str, BuiltInModel]:
     """The built-in models of a role by name, the default first."""
     return {model.name: model for model in BUILT_IN if model.role == role}

@@ -256,7 +256,7 @@ def pull(
 
     With --from it is copied from a folder, for machines without a network.
     """
-    from sedtalker.models import HUB
+    from sedtalker.models import HUB, hub_model
     from sedtalker.phonetics.recognition import RECOGNISER
     from sedtalker.phonetics.synthesis import VOICE
 
@@ -270,8 +270,8 @@ def pull(
             raise InputError(f"{name}: built in, there is nothing to fetch")
         raise InputError(f"{name}: no such encoder; there is {', '.join([*HUB, *files])}")
     config = named_backbone(Path(name))
-    if config.side_by_side and (known := next((n for n, m in HUB.items() if m.repository == config.name), None)):
-        return pull_files(HUB[known].pulled, source, json, partial(check_weights, config.name))
+    if config.side_by_side and (known := hub_model(config.name)):
+        return pull_files(known.pulled, source, json, partial(check_weights, config.name))
     with extra("hub"):
         import huggingface_hub  # noqa: F401
         import transformers  # noqa: F401

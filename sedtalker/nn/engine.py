@@ -180,10 +180,15 @@ class WeightedGraph:
         """See ``Network``; without the weights."""
         return {name: shape for name, shape in self.graph.inputs.items() if not name.startswith(WEIGHT)}
 
+    @cached_property
+    def _given(self) -> Arrays:
+        """The weights in the order of the graph's inputs."""
+        names = [name.removeprefix(WEIGHT) for name in self.graph.inputs if name.startswith(WEIGHT)]
+        return tuple(self.weights[name] for name in names)
+
     def __call__(self, *inputs: NDArray[Any]) -> Arrays:
         """See ``Network``."""
-        given = [name.removeprefix(WEIGHT) for name in self.graph.inputs if name.startswith(WEIGHT)]
-        return self.graph(*inputs, *(self.weights[name] for name in given))
+        return self.graph(*inputs, *self._given)
 
 
 @lru_cache(maxsize=32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import shutil
@@ -16,7 +15,7 @@ from pydantic import BaseModel
 from sedtalker.arrays import Doubles, Floats
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError, extra
-from sedtalker.models import HUB
+from sedtalker.models import hub_model
 from sedtalker.reading import is_file, is_folder, read_json
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analysis_of
 
@@ -161,9 +160,9 @@ class Backbone:
 
     def sha256(self) -> str:
         """Hash of the weights, whatever their names and order: the same model under any version of the library."""
-        values = self.model.state_dict().values()
-        each = sorted(hashlib.sha256(value.float().cpu().numpy().tobytes()).digest() for value in values)
-        return hashlib.sha256(b"".join(each)).hexdigest()
+        from sedtalker.speech.whisper import hash_of
+
+        return hash_of(value.float().cpu().numpy() for value in self.model.state_dict().values())
 
     def to(self, device: str) -> Backbone:
         """Move the weights there."""
@@ -227,14 +226,15 @@ def whisper_file(config: BackboneConfig, fetch: bool = True) -> Path:
         if not is_file(file):
             raise InputError(f"{config.name}: the model cannot be loaded: there is no {WEIGHTS} in it")
         return file
-    pulled = next((known.pulled for known in HUB.values() if known.repository == config.name), None)
-    if pulled is not None and is_file(pulled.paths[0]):
+    known = hub_model(config.name)
+    pulled = known and known.pulled
+    if pulled and is_file(pulled.paths[0]):
         return pulled.paths[0]
     if (folder := cached_folder(config)) is not None:
         return folder / WEIGHTS
     if not fetch:
         raise NotHere(f"{config.name}: not on this machine")
-    if pulled is not None:
+    if pulled:
         raise InputError(f"{config.name}: not on this machine; fetch it with: sedtalker models pull {pulled.name}")
     with extra("hub"):
         from huggingface_hub import hf_hub_download

@@ -179,10 +179,10 @@ def log_mel(samples: Floats) -> Floats:
 
 def mel_power(frames: Floats) -> Floats:
     """Power (…, 80) in each mel band of frames (…, 400)."""
-    return _power(frames * hann_window(WINDOW_LENGTH), FFT_LENGTH) @ mel_filters().T
+    return power_spectrum(frames * hann_window(WINDOW_LENGTH), FFT_LENGTH) @ mel_filters().T
 
 
-def _power(frames: Floats, length: int) -> Floats:
+def power_spectrum(frames: Floats, length: int) -> Floats:
     """Power spectrum (…, length / 2 + 1) of windowed frames, zeros behind them."""
     spectrum = scipy.fft.rfft(frames, length)
     return np.asarray(np.square(spectrum.real) + np.square(spectrum.imag), np.float32)
@@ -220,7 +220,7 @@ def prosody(samples: Floats) -> Floats:
 def pitch_frames(frames: Floats) -> PitchFrames:
     """Energies and autocorrelation of frames (…, 800)."""
     frames = frames - frames.mean(-1, keepdims=True)
-    spectrum = _power(frames * hann_window(PITCH_WINDOW), PITCH_FFT)
+    spectrum = power_spectrum(frames * hann_window(PITCH_WINDOW), PITCH_FFT)
     correlation = np.asarray(scipy.fft.irfft(spectrum), np.float32)
     corner = 1000 * PITCH_FFT // SAMPLE_RATE
     low, high = spectrum[..., 2:corner].sum(-1), spectrum[..., corner:].sum(-1)
@@ -245,7 +245,7 @@ def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Floats:
 @lru_cache(maxsize=1)
 def lag_weights() -> tuple[Floats, Floats]:
     """By lag of the pitch range (L,): the window's own normalised autocorrelation, and what long lags cost."""
-    correlation = scipy.fft.irfft(_power(hann_window(PITCH_WINDOW), PITCH_FFT))
+    correlation = scipy.fft.irfft(power_spectrum(hann_window(PITCH_WINDOW), PITCH_FFT))
     bias = 0.02 * np.log2(np.arange(SHORTEST_LAG, LONGEST_LAG + 1) / SHORTEST_LAG)
     return np.asarray(correlation[SHORTEST_LAG : LONGEST_LAG + 1] / correlation[0], np.float32), bias.astype(np.float32)
 

@@ -9,17 +9,26 @@ computed here by numpy, so that the published weights are all that they need.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy import fft
+from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, softmax
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
-from sedtalker.speech.features import FRAME_LENGTH, SpeechFeatures, analysis_of, hann_window, levelled, mel_filters
+from sedtalker.speech.features import (
+    FRAME_LENGTH,
+    SpeechFeatures,
+    analysis_of,
+    hann_window,
+    levelled,
+    mel_filters,
+    power_spectrum,
+)
 
 LAYERS = (2, 3)
 """The layers of whisper-base that hold emotion, 1 being the first."""
@@ -60,10 +69,8 @@ def weight_names(layers: int) -> list[str]:
 def whisper_mel(samples: Floats) -> Floats:
     """Whisper's scaled log-mels (N / 160, 80) of samples (N,) at the level of ``level_gain``."""
     frames = sliding_window_view(np.pad(samples, MEL_LENGTH // 2, "reflect"), MEL_LENGTH)[::MEL_HOP][:-1]
-    power = np.square(np.abs(fft.rfft(frames * hann_window(MEL_LENGTH))))
-    return (np.log10(np.maximum(power @ mel_filters(MEL_LENGTH).T, 1e-10)).clip(FLOOR) + np.float32(4.0)) / np.float32(
-        4.0
-    )
+    power = power_spectrum(frames * hann_window(MEL_LENGTH), MEL_LENGTH) @ mel_filters(MEL_LENGTH).T
+    return (np.log10(np.maximum(power, 1e-10)).clip(FLOOR) + 4.0) / 4.0
 
 
 def positions(count: int, channels: int) -> Floats:
@@ -71,6 +78,12 @@ def positions(count: int, channels: int) -> Floats:
     half = channels // 2
     angles = np.outer(np.arange(count), np.exp(-np.log(10000.0) / (half - 1) * np.arange(half)))
     return np.concatenate([np.sin(angles), np.cos(angles)], -1).astype(np.float32)
+
+
+def hash_of(weights: Iterable[NDArray[Any]]) -> str:
+    """SHA-256 of weights in any order."""
+    each = sorted(hashlib.sha256(weight.tobytes()).digest() for weight in weights)
+    return hashlib.sha256(b"".join(each)).hexdigest()
 
 
 class WhisperEncoder:
@@ -124,8 +137,7 @@ class WhisperEncoder:
 
     def sha256(self) -> str:
         """Hash of the weights that are used, whatever their order and the precision they are stored in."""
-        each = sorted(hashlib.sha256(w.astype(np.float16).tobytes()).digest() for w in self.weights.values())
-        return hashlib.sha256(b"".join(each)).hexdigest()
+        return hash_of(weight.astype(np.float16) for weight in self.weights.values())
 
     def to(self, device: str) -> WhisperEncoder:
         """Itself: it runs on the processor."""
