@@ -110,13 +110,14 @@ LOWER_HEIGHTS = (0.82, 0.84, 0.92, 0.82, 0.76, 0.72, 0.68)
 """Heights of the lower teeth."""
 THICKNESS = (0.34, 0.34, 0.42, 0.55, 0.6, 0.85, 0.85)
 """Depth of the teeth, upper and lower."""
-ARCH_WIDTH, ARCH_DEPTH = 2.55, 4.7
-"""Half axes of the ellipse on which the upper teeth stand, centimetres."""
+ARCH_WIDTH, ARCH_DEPTH, ARCH_POWER = 2.55, 4.7, 2.4
+"""Half axes, centimetres, and power of the superellipse on which the upper teeth stand: broader in front than an
+ellipse, so that from the side the row of teeth goes on round the curve."""
 LOWER_SCALE = 0.93
 """Size of the lower arch relative to the upper one."""
 GUM_LINE = 1.47
 """Height of the gums' middle over the biting edges, centimetres: raised lips bare teeth, not their necks."""
-TEETH_BEHIND = 1.05
+TEETH_BEHIND = 0.9
 """Centimetres from the middle of the lips' contact back to the front of the upper teeth."""
 
 
@@ -134,8 +135,9 @@ class Arch:
 
     def point(self, s: NDArray[np.float64]) -> Points:
         """(n, 2) x and z at angles along the arch."""
-        x = ARCH_WIDTH * self.scale * np.sin(s)
-        return np.stack([x, self.front - ARCH_DEPTH * self.scale * (1 - np.cos(s))], axis=-1)
+        across, along = (np.sign(part) * np.abs(part) ** (2 / ARCH_POWER) for part in (np.sin(s), np.cos(s)))
+        z = self.front - ARCH_DEPTH * self.scale * (1 - along)
+        return np.stack([ARCH_WIDTH * self.scale * across, z], axis=-1)
 
     def angles(self, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
         """Angles at arc lengths from the middle."""
@@ -147,7 +149,7 @@ class Arch:
 def build_teeth(arch: Arch) -> tuple[Points, Index]:
     """Fourteen rounded boxes of 26 vertices."""
     heights = UPPER_HEIGHTS if arch.direction > 0 else LOWER_HEIGHTS
-    box, faces = rounded_box(9)
+    box, faces = rounded_box(6)
     vertices: list[Points] = []
     quads: list[Index] = []
     for side in (1, -1):
@@ -177,7 +179,7 @@ def _tooth(box: Points, number: int, width: float, height: float, thick: float) 
     up = (y + 1) / 2
     sharp = (0.35 + 0.65 * np.minimum(1, up * 1.6)) if number < 3 else 1.0
     point = 0.09 * np.abs(x) * (1 - up) if number == 2 else 0.0
-    taper = 1 - 0.16 * up**2
+    taper = 1 - 0.08 * up**2
     bow = 0.05 * (1 - (2 * up - 0.7) ** 2)
     return np.stack(
         [x * width / 2 * taper, up * height * 1.25 + point, z * thick / 2 * sharp + bow - thick / 2 * 0.2], axis=1
@@ -285,7 +287,7 @@ def paint_teeth(vertices: Points, arch_edge: float, direction: float, front: flo
     """Colours (V, 3): ivory, yellower at the root, darker towards the molars, sooner below, where lips shade them."""
     root = np.clip(direction * (vertices[:, 1] - arch_edge), 0, 1.2) / 1.2
     colours = TOOTH - root[:, None] * (0.05, 0.08, 0.13)
-    first, last = (front - 0.8, front - 3.6) if direction > 0 else (front - 0.3, front - 2.6)
+    first, last = (front - 0.3, front - 3.2) if direction > 0 else (front - 0.2, front - 2.4)
     depth = smoothstep(first, last, vertices[:, 2])
     return colours * (1 - depth[:, None] * MOLARS) * (1.0 if direction > 0 else 0.94)
 

@@ -9,18 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
+from sedtalker.face.builtin.paint import smoothstep
 from sedtalker.face.builtin.parts import Points
 from sedtalker.face.builtin.shapes import SHAPES
 
 ACROSS = np.array([-1.0, -0.62, -0.28, 0.0, 0.28, 0.62, 1.0])
 """Places across a line, in half widths."""
-DARK = np.array([0.0, 0.14, 0.58, 1.0, 0.58, 0.14, 0.0])
+DARK = np.array([0.0, 0.0, 0.35, 1.0, 0.35, 0.0, 0.0])
 """Darkness of the line at each of them."""
 FADE = 1.7
 """Power of the fall of their colour towards the ends."""
 PALER = 0.85
 """Share of their colour that lines lose up to the end, where others or fainter shapes bring out their end than their
 start: a line of which only a part shows ends softly."""
+SHARED = (0.1, 0.7)
+"""Between these places on such a line its weights go from those of its start to those of its end."""
 STATION = 0.20
 """Centimetres between stations."""
 
@@ -62,13 +65,13 @@ CREASES = (
     Crease(((0, 8.02), (1.2, 8.03), (2.5, 8.06), (3.7, 7.85)), 0.28, _INNER, 0.5, True, _OUTER),
     Crease(((0.52, 4.0), (0.46, 4.7), (0.52, 5.3), (0.68, 6.0)), 0.20, {"browDownLeft": 1.0}, 1.0),
     Crease(((0.98, 4.5), (1.0, 5.1), (1.15, 5.8)), 0.18, {"browDownLeft": 0.8}, 0.6),
-    Crease(((0, 3.74), (0.35, 3.75), (0.75, 3.92)), 0.14, {"noseSneerLeft": 0.55, "noseSneerRight": 0.35}, 0.6, True),
-    Crease(((0, 3.26), (0.35, 3.27), (0.80, 3.40)), 0.14, {"noseSneerLeft": 0.60, "noseSneerRight": 0.4}, 0.7, True),
+    Crease(((0, 3.74), (0.35, 3.75), (0.75, 3.92)), 0.14, {"noseSneerLeft": 0.7, "noseSneerRight": 0.5}, 0.6, True),
+    Crease(((0, 3.26), (0.35, 3.27), (0.80, 3.40)), 0.14, {"noseSneerLeft": 0.75, "noseSneerRight": 0.55}, 0.7, True),
     Crease(((4.95, 3.75), (5.4, 4.02), (5.9, 4.45)), 0.15, _SMILED, 0.4),
     Crease(((5.05, 3.38), (5.6, 3.45), (6.2, 3.62)), 0.15, _SMILED, 0.45),
     Crease(((4.95, 3.00), (5.5, 2.84), (6.1, 2.80)), 0.15, _SMILED, 0.4),
     Crease(((1.75, 2.42), (2.5, 2.08), (3.4, 1.98), (4.2, 2.2)), 0.17,
-           {"eyeSquintLeft": 0.6, "cheekSquintLeft": 0.45, "mouthSmileLeft": 0.25}, 0.45),
+           {"eyeSquintLeft": 0.6, "cheekSquintLeft": 0.6, "mouthSmileLeft": 0.3}, 0.45),
     Crease(((1.66, -0.42), (1.95, -0.85), (2.50, -1.50), (3.05, -2.25), (3.30, -3.05)), 0.26,
            {"mouthSmileLeft": 0.85, "noseSneerLeft": 0.85, "mouthUpperUpLeft": 0.7, "mouthDimpleLeft": 0.4,
             "cheekSquintLeft": 0.2}, 0.45, stations=20),
@@ -76,7 +79,7 @@ CREASES = (
            {"mouthFrownLeft": 0.9, "mouthShrugLower": 0.25, "mouthStretchLeft": 0.25}, 0.3,
            at_end={"mouthFrownLeft": 0.3, "mouthShrugLower": 0.25, "mouthStretchLeft": 0.25}),
     Crease(((0, -4.58), (0.5, -4.57), (1.35, -4.75)), 0.20,
-           {"mouthShrugLower": 0.9}, 0.6, True),
+           {"mouthShrugLower": 0.9, "mouthRollLower": -5.0}, 0.6, True),
 )  # fmt: skip
 """The wrinkles of the left half."""
 
@@ -118,7 +121,7 @@ def draw_wrinkles() -> Wrinkles:
         paler = 1.0 if crease.at_end is None else 1.0 - PALER * np.linspace(0.0, 1.0, n)[:, None]
         darks.append(crease.dark * (paler * taper[:, None] ** FADE * DARK).reshape(-1))
         rows = np.zeros((len(SHAPES), n * m))
-        place = np.repeat(np.linspace(0.0, 1.0, n), m)
+        place = np.repeat(smoothstep(*SHARED, np.linspace(0.0, 1.0, n)), m)
         for name, weight in crease.shapes.items():
             end = weight if crease.at_end is None else crease.at_end[name]
             rows[SHAPES.index(name)] = weight + place * (end - weight)
@@ -139,5 +142,4 @@ def _stations(crease: Crease) -> tuple[Points, NDArray[np.float64]]:
     n = crease.stations or max(5, int(np.ceil(length[-1] / STATION)) + 1)
     t = np.linspace(0, 1, n)
     points = np.stack([PchipInterpolator(length / length[-1], path[:, k])(t) for k in range(2)], axis=1)
-    ends = 1 - t if crease.open_start else np.minimum(t, 1 - t) * 2
-    return points, np.clip(ends * 1.5, 0, 1) ** 0.7
+    return points, 1 - (t if crease.open_start else 2 * t - 1) ** 2

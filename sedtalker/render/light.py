@@ -167,8 +167,8 @@ def triangle_parts(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Ints:
         of_group = np.array([order.index(part_of_group(name)) for name in mesh.group_names], dtype=np.int32)
         parts = of_group[mesh.polygon_groups[mesh.triangle_polygons]]
     for region, part in (
-        ("lips", "lips"), ("mouth_socket", "mouth"), ("teeth", "teeth"), ("tongue", "tongue"), ("gums", "tongue"),
-        ("eyes", "eye"), ("hair", "hair"),
+        ("lips", "lips"), ("mouth_socket", "mouth"), ("nostrils", "mouth"), ("teeth", "teeth"), ("tongue", "tongue"),
+        ("gums", "tongue"), ("eyes", "eye"), ("hair", "hair"),
     ):  # fmt: skip
         mask = (regions or {}).get(region)
         if mask is not None and (part != "lips" or lips_are_sure(mesh, mask)):

@@ -110,30 +110,16 @@ def _depth(skin: Skin, points: Points) -> Doubles:
     return (glue_front(skin, points[:, :2])[0] @ skin.vertices)[:, 2]
 
 
-# --- Wrinkles that come with expressions: fine dark lines that rest under the skin and surface with their shapes.
+# --- Wrinkles that come with expressions: shallow folds that rest under the skin and surface with their shapes.
 
-HIDDEN = np.array([-0.042, -0.036, -0.032, -0.030, -0.032, -0.036, -0.042])
-"""Height of the cross-section over the skin at rest, centimetres: nearly flat, so that it is lit like the skin."""
-RISE = 0.060
-"""Centimetres that a line rises at weight 1."""
+HIDDEN = np.array([-0.026, -0.022, -0.018, -0.016, -0.018, -0.022, -0.026])
+"""Height of the cross-section over the skin at rest, centimetres."""
+RISE = np.array([0.026, 0.036, 0.040, 0.031, 0.040, 0.036, 0.026])
+"""Centimetres that it rises at weight 1: two low ridges with a groove between them, whose edges stay with the skin."""
 DEEPER = 0.018
-"""Centimetres that its ends lie deeper: so a line grows from its middle, then widens."""
+"""Centimetres that the ends of a line lie deeper: so it grows from its middle, then widens."""
 SHADE = np.array([0.78, 0.70, 0.68])
 """Colour of the darkest place, relative to the skin."""
-ROUND = 0.4
-"""Share of the way from the flat triangles to the smooth surface that the lines follow."""
-
-
-def _rounding(skin: Skin, glue: sparse.csr_matrix, normals: Points) -> Points:
-    """(n, 3) from places on the flat triangles to the smooth surface through their corners (Phong tessellation,
-    Boubekeur and Alexa 2008): lines that follow it catch the light as the smoothly shaded skin does."""
-    at = glue @ skin.vertices
-    own = (normals * skin.vertices).sum(1)
-    out = np.zeros_like(at)
-    for axis in range(3):
-        scaled = sparse.diags(normals[:, axis])
-        out[:, axis] = glue @ (scaled @ own) - (((glue @ scaled) @ normals) * at).sum(1)
-    return ROUND * out
 
 
 def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: float) -> Part:
@@ -148,17 +134,15 @@ def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: 
     """
     drawn = fixed_arrays("wrinkles")
     weights, _ = glue_front(base, drawn["xy"])
-    corners = vertex_normals(skin.vertices.astype(np.float32), quad_triangles(skin.quads)).astype(float)
-    normals = weights @ corners
+    normals = weights @ vertex_normals(skin.vertices.astype(np.float32), quad_triangles(skin.quads))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    rise = depth * RISE
+    rise = depth * RISE[drawn["across"]]
     lift = HIDDEN[drawn["across"]] - DEEPER * (1 - drawn["taper"]) + lines * rise
-    raised = normals * lift[:, None] + _rounding(skin, weights, corners)
     rows = (1 - lines) * drawn["shapes"] * rise
     vertices, offsets = [], []
     for sign, glue in ((1.0, weights), (-1.0, flipped(skin, weights))):
         up = normals * (sign, 1, 1)
-        vertices.append(glue @ skin.vertices + raised * (sign, 1, 1))
+        vertices.append(glue @ skin.vertices + up * lift[:, None])
         own = rows if sign > 0 else rows[_OTHER_SIDE]
         carried = skin.glued(glue)
         carried[: len(SHAPES)] += (own[..., None] * up).astype(np.float32)

@@ -120,14 +120,14 @@ def _brow_base(
     skin: Skin, marks: Points, tone: Points, character: Character
 ) -> tuple[Points, sparse.csr_matrix, NDArray[np.int64], Points]:
     """A strip under the hairs, brown in the middle and skin-coloured at its edge, so that the brow has a soft body."""
-    t = np.linspace(0.0, 1.04, 17)
+    t = np.linspace(0.06, 1.04, 17)
     across = np.array([-1, -0.62, -0.2, 0.2, 0.62, 1])
     half = 1.25 * _half_height(t, character.brows) + 0.06
     middle, _, normal = _frame(marks, t, character.brows)
     xy = middle[:, None] + (half[:, None] * across)[..., None] * normal[:, None]
     weights, outwards = glue_front(skin, xy.reshape(-1, 2))
-    body = np.outer(np.interp(t, [0, 0.10, 0.3, 0.85, 1], [0, 0.52, 0.80, 0.80, 0.20]), [0, 0.85, 1.0, 1.0, 0.75, 0])
-    inside = np.outer((t > 0.01) & (t < 1.03), np.abs(across) < 0.9)
+    body = np.outer(np.interp(t, [0.06, 0.3, 0.85, 1], [0.5, 0.80, 0.80, 0.40]), [0.3, 0.85, 1.0, 1.0, 0.75, 0.2])
+    inside = np.outer((t > 0.07) & (t < 1.03), np.abs(across) < 0.9)
     lift = np.where(inside, 0.04, -0.03).reshape(-1)
     under = weights @ tone
     colours = under + body.reshape(-1, 1) * (np.array(character.palette.brow) * 1.08 - under)

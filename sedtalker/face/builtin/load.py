@@ -176,6 +176,10 @@ OF_PARTS = {
 """Regions that are whole parts of the mesh."""
 
 
+NOSTRIL = 1.0
+"""Ring from which a nostril is its inside."""
+
+
 def part_regions(parts: list[Part]) -> dict[str, Mask]:
     """Masks over all vertices that are whole parts."""
     owner = np.repeat([p.name for p in parts], [len(p.vertices) for p in parts])
@@ -191,10 +195,12 @@ def skin_regions(cage: Cage, vertices: Points, landmarks: Ints, count: int) -> d
     socket = ring > 7.1
     lids = np.zeros(len(vertices), bool)
     ears = np.zeros(len(vertices), bool)
+    nostrils = np.zeros(len(vertices), bool)
     for p in PATCHES:
         at = cage.place(p)[0]
         lids |= (at >= 1.9) & p.name.startswith("eye")
         ears |= (at >= 1.0) & p.name.startswith("ear")
+        nostrils |= (at >= NOSTRIL) & p.name.startswith("nostril")
     front = vertices[:, 2] > 2.0
     y = vertices[:, 1]
     jaw = np.interp(vertices[:, 2], [2.0, 6.0, 10.0], [-5.5, marks[5, 1] - 0.6, marks[8, 1] - 0.7])
@@ -207,6 +213,7 @@ def skin_regions(cage: Cage, vertices: Points, landmarks: Ints, count: int) -> d
         "mouth_socket": socket,
         "eyelids": lids,
         "ears": ears,
+        "nostrils": nostrils,
         "neck": neck,
         "upper_face": front & (y >= middle) & ~socket & ~ears,
         "lower_face": front & (y < middle) & ~socket & ~ears & ~neck,

@@ -15,11 +15,13 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import FACES, load, load_face
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, PATCHES, fixed_arrays, patch, read_cage
 from sedtalker.face.builtin.characters import KNOWN
+from sedtalker.face.builtin.creases import glue_front
 from sedtalker.face.builtin.identity import PATH, read_parameters
-from sedtalker.face.builtin.parts import cornea_profile, gaze_axis
+from sedtalker.face.builtin.parts import Skin, cornea_profile, gaze_axis
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import vertex_normals
+from sedtalker.render.light import MATERIALS, triangle_parts
 from tests.support.standing import mixtures, posed
 
 MM = 1e3
@@ -211,6 +213,52 @@ def test_wrinkles_surface_with_their_shapes(face: Face, weights: dict[str, float
     assert (rest > 0.4).mean() < 0.05
     risen = heights(posed(face, **weights)) - rest
     assert 0.03 < (risen > 0.3).mean() < 0.7
+
+
+def crease_heights(name: str, **weights: float) -> np.ndarray:
+    """Heights (mm) of the left half's wrinkles before the skin, seen from the front."""
+    person = load_face(name)
+    vertices = 1e2 * posed(person, **weights).astype(np.float64)
+    skin = Skin(vertices[: person.regions["skin"].sum()], read_cage().subdivision.quads, *(np.zeros(0),) * 3)
+    line = np.split(vertices[person.regions["creases"]], 2)[0]
+    return 10 * (line[:, 2] - (glue_front(skin, line[:, :2])[0] @ skin.vertices)[:, 2])
+
+
+def test_lines_of_a_raised_brow_are_grooves_between_low_ridges_that_begin_at_the_skin() -> None:
+    """They were tubes: highest in their middle, with edges that stood a fifth of a millimetre over the skin."""
+    drawn = fixed_arrays("wrinkles")
+    heights = crease_heights("builtin", browInnerUp=1.0, browOuterUp=1.0)
+    middle = (drawn["xy"][:, 1] > 6.2) & (drawn["xy"][:, 0] < 2.0)
+    edge, slope, ridge, groove = (np.median(heights[middle & (drawn["across"] == k)]) for k in range(4))
+    assert edge < 0.05 < slope < ridge < 0.3
+    assert 0.0 < groove < ridge - 0.04
+
+
+def test_walters_line_below_the_lip_goes_flat_where_the_lip_rolls_in() -> None:
+    """In f, v and m it stood on the chin as a hard line."""
+    xy = fixed_arrays("wrinkles")["xy"]
+    line = (xy[:, 1] < -4.3) & (xy[:, 0] < 1.5)
+    assert crease_heights("walter")[line].max() > 0.0
+    for weights in ({"mouthRollLower": 0.3, "mouthPress": 0.5}, {"mouthRollLower": 0.7}, {"mouthRollLower": 1.0}):
+        assert crease_heights("walter", **weights)[line].max() < 0.0, weights
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_rows_of_teeth_go_round_a_broad_curve(name: str) -> None:
+    """From aside they ended at the incisors, like a block."""
+    person = load_face(name)
+    for row in ("upper_teeth", "lower_teeth"):
+        teeth = MM * person.mesh.vertices[person.regions[row]]
+        canines = teeth[np.abs(teeth[:, 0]) > 0.29 * np.ptp(teeth[:, 0])]
+        assert teeth[:, 2].max() - canines[:, 2].max() < 9.0
+
+
+def test_nostrils_do_not_glint(face: Face) -> None:
+    """Light from behind the head came into dark nostrils, and their skin shone."""
+    parts = triangle_parts(face.mesh, face.regions)
+    inside = face.regions["nostrils"][face.mesh.triangles].all(axis=1)
+    assert inside.sum() > 100
+    assert {list(MATERIALS)[part] for part in parts[inside]} == {"mouth"}
 
 
 def test_the_line_below_the_corner_of_a_frowning_mouth_fades_out() -> None:
