@@ -218,6 +218,7 @@ def carry_regions(source: Source, target: Head, roles: Ints, skin: Transfer) -> 
     regions["skin"], regions["teeth"] = roles == parts.SKIN, regions["upper_teeth"] | regions["lower_teeth"]
     regions["eyes"] = (roles == parts.RIGHT_EYE) | (roles == parts.LEFT_EYE)
     regions["hair"] = hair(target, roles)
+    regions.pop("nostrils", None)  # where they lie is not known well enough to shade them
     return {name: at_vertices(points, target.vertex_point, False) for name, points in regions.items()}
 
 

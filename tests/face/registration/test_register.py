@@ -184,6 +184,13 @@ def test_sealed_scan_keeps_its_mouth_shut(source: Face) -> None:
     assert (rest - jaw)[8, 1] > 0.005
 
 
+def test_nostrils_of_other_heads_are_shaded_like_their_skin(
+    source: Face, own: tuple[Face, RegistrationReport, np.ndarray]
+) -> None:
+    assert "nostrils" in source.regions
+    assert "nostrils" not in own[0].regions
+
+
 def test_cache_gives_the_same_face_and_heals(
     tmp_path: Path,
     source: Face,
