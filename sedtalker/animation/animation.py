@@ -80,7 +80,6 @@ class Animation:
 
     @property
     def clock(self) -> FrameClock:
-        """Frame times."""
         return FrameClock(self.fps)
 
     def frames(self, chunk: int = 64, start: int = 0, stop: int | None = None) -> Iterator[Floats]:

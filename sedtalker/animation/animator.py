@@ -121,7 +121,6 @@ class Animator:
         return cls(decoder, open_trained_encoder(folder, decoder.config, encoder, device), folder, diarizer, device)
 
     def to(self, device: str) -> Animator:
-        """The same animator on another device."""
         device = find_device(device)
         if device == self.device:
             return self

@@ -211,16 +211,13 @@ class GraphDecoder(GraphModel, ShapeDecoder):
         return self._graphs[frames]
 
     def start(self) -> Arrays:
-        """See ``ShapeDecoder``."""
         return self.zeros_after(5)
 
     def advance(self, *given: Floats) -> Arrays:
-        """See ``ShapeDecoder``."""
         return self._step(given[0].shape[1])(*given)
 
     @cached_property
     def phone_head_arrays(self) -> PhoneHead | None:
-        """See ``ShapeDecoder``."""
         if not self.config.closes:
             return None
         weight, bias = read_arrays(self.folder, "phone_head.weight", "phone_head.bias")

@@ -92,7 +92,6 @@ class Decoder(SteppedModule, ShapeDecoder):
 
     @property
     def phone_head_arrays(self) -> PhoneHead | None:
-        """See ``ShapeDecoder``."""
         head = self.phone_head
         return None if head is None else (head.weight.detach().cpu().numpy(), head.bias.detach().cpu().numpy())
 
@@ -101,7 +100,6 @@ class Decoder(SteppedModule, ShapeDecoder):
         return [min(CHUNK_FRAMES, frames - start) for start in range(0, frames, CHUNK_FRAMES)]
 
     def states(self, batch: int = 1) -> dict[str, Tensor]:
-        """See ``SteppedModule``."""
         shapes = {
             f"{name}_{index}": shape
             for index, block in enumerate(self.blocks)
@@ -129,7 +127,6 @@ class Decoder(SteppedModule, ShapeDecoder):
         return self.read_out(x, condition), *kept
 
     def advance(self, *given: Floats) -> Arrays:
-        """See ``ShapeDecoder``."""
         return self.run(*given)
 
 

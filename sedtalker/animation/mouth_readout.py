@@ -102,7 +102,6 @@ class ReadoutDecoder:
         return np.asarray(np.clip(made, 0.0, 1.0), np.float32)
 
     def articulation(self, features: SpeechFeatures) -> Articulation:
-        """See ``Decoder.articulation``."""
         return self.decoder.articulation(features)
 
 

@@ -222,7 +222,6 @@ class Motion(LiveMotion):
     fps: FramesPerSecond = 30.0
 
     def check_names(self) -> None:
-        """See ``LiveMotion``."""
         super().check_names()
         if self.smooth:
             from sedtalker.animation.gains import check_smoothing

@@ -75,7 +75,6 @@ class Log:
             os.fsync(self._stream.fileno())
 
     def close(self) -> None:
-        """Close the file."""
         self._stream.close()
 
 

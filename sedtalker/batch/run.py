@@ -85,7 +85,6 @@ class Summary:
             self.speech_seconds = round(self.speech_seconds + record["duration"], 3)
 
     def described(self) -> dict[str, Any]:
-        """As plain data."""
         values = asdict(self)
         failures = values.pop("failures")
         return {**values, "failed": len(failures), "failures": failures}

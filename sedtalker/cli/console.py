@@ -133,7 +133,6 @@ class Commands(typer.Typer):
     """A group of commands, each of which fails clearly."""
 
     def command(self, name: str | None = None, **given: Any) -> Any:
-        """See ``typer.Typer.command``."""
         register = super().command(name, **given)
         return lambda function: register(fail_clearly(function))
 

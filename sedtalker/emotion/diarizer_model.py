@@ -280,7 +280,6 @@ class GraphDiarizer(GraphModel):
         return open_model(self.folder, "diarizer", in_torch=True)
 
     def estimate(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
-        """See ``EmotionModel``."""
         items, count = batch.speech.shape
         if voice is None:
             nothing = np.zeros((items, int(self._channels)), np.float32)
@@ -295,11 +294,9 @@ class GraphDiarizer(GraphModel):
         return FrameEstimate(*(values[:, part] for values in made))
 
     def prepare_stream(self) -> None:
-        """See ``EmotionModel``."""
         _ = self._newest
 
     def voice_of(self, batch: FrameBatch) -> Voice:
-        """See ``EmotionModel``."""
         graph = open_graph(self.folder, "voice")
         assert graph is not None
         return Voice(*(values[0] for values in self._weighted(graph)(*cast("Arrays", whole_rows(batch)))))

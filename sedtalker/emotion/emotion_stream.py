@@ -128,7 +128,6 @@ class SpeechStream:
         return alone(self.last_steps())
 
     def steps(self, samples: Reals) -> Steps[StreamFrames]:
-        """See ``push``."""
         if self.ended:
             raise ValueError("the stream has ended: begin a new one")
         if np.ndim(samples) != 1:
@@ -146,7 +145,6 @@ class SpeechStream:
         return parts[0] if len(parts) == 1 else StreamFrames(*map(np.concatenate, zip(*parts, strict=True)))
 
     def last_steps(self) -> Steps[StreamFrames]:
-        """See ``flush``."""
         rest = np.concatenate([np.zeros(0, np.float32), *self.waiting])
         self.ended, self.waiting = True, []
         if not self.encoder_stream.samples and not len(rest):

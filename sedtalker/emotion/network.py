@@ -102,7 +102,6 @@ class DiarizerNetwork(nn.Module):
 
     @property
     def knows_its_training(self) -> bool:
-        """See ``EmotionModel``."""
         return bool(self.known.any())
 
     @property

@@ -138,7 +138,6 @@ class GltfBuilder:
 
     @property
     def speech(self) -> dict[str, Any]:
-        """The animation."""
         return {"name": "speech", "channels": self.channels, "samplers": self.samplers}
 
     def document(self, extras: Mapping[str, Any] | None) -> dict[str, Any]:

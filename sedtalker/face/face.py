@@ -113,7 +113,6 @@ class RegistrationReport:
     faintest: str = ""
 
     def to_json(self) -> str:
-        """The report as a JSON object."""
         return json.dumps(asdict(self), indent=2)
 
 

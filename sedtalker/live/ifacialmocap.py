@@ -91,7 +91,6 @@ class IFacialMocapSender:
             ) from None
 
     def send(self, frame: StreamedFrame) -> None:
-        """See ``Sender``."""
         if self.pushed is not None:
             self.pushed.send(ifacialmocap_packet(frame, self.version == "2"))
             return
@@ -122,7 +121,6 @@ class IFacialMocapSender:
                 self.receivers.pop(next(iter(self.receivers)))
 
     def close(self) -> None:
-        """See ``Sender``."""
         for opened in (self.socket, self.pushed):
             if opened is not None:
                 opened.close()

@@ -59,7 +59,6 @@ class FaceOutput(AudioOutput):
         self._last: StreamedFrame | None = None
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        """See ``AudioOutput``."""
         if self._ending is not None:
             await self._ending
         await super().capture_frame(frame)

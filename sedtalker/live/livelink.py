@@ -57,10 +57,8 @@ class LiveLinkSender:
         self.identifier, self.number, self.fps = f"${uuid.uuid4()}", 0, fps
 
     def send(self, frame: StreamedFrame) -> None:
-        """See ``Sender``."""
         self.socket.send(livelink_packet(frame, self.number, self.subject, self.identifier, self.fps))
         self.number += 1
 
     def close(self) -> None:
-        """See ``Sender``."""
         self.socket.close()

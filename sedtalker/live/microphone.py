@@ -143,7 +143,6 @@ class Microphone:
             yield resampler.push(block)
 
     def close(self) -> None:
-        """Let the microphone go."""
         self.closed = True
         self.stream.close(ignore_errors=True)
 
@@ -191,7 +190,6 @@ class Loudspeaker:
             raise InputError(f"the loudspeaker cannot be opened: {_reason(error)}") from None
 
     def start(self) -> None:
-        """Begin to play."""
         try:
             self.stream.start()
         except self.library.PortAudioError as error:
@@ -205,7 +203,6 @@ class Loudspeaker:
         return second + now - when
 
     def close(self) -> None:
-        """Stop playing."""
         self.stream.close(ignore_errors=True)
 
     def _give(self, out: Floats, frames: int, when: Any, status: Any) -> None:

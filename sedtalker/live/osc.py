@@ -82,12 +82,10 @@ class VmcSender:
         self.socket = UdpSocket(target.host, target.port_or(PORT), "vmc")
 
     def send(self, frame: StreamedFrame) -> None:
-        """See ``Sender``."""
         for packet in osc_packets(self.messages(frame)):
             self.socket.send(packet)
 
     def messages(self, frame: StreamedFrame) -> Iterator[OscMessage]:
-        """What is said of a frame."""
         yield osc_message("/VMC/Ext/OK", 1)
         yield osc_message("/VMC/Ext/T", float(frame.time))
         if self.head:
@@ -100,7 +98,6 @@ class VmcSender:
         yield osc_message("/VMC/Ext/Blend/Apply")
 
     def close(self) -> None:
-        """See ``Sender``."""
         self.socket.close()
 
 
@@ -159,13 +156,11 @@ class VrchatSender:
         self.root = f"/avatar/parameters/{prefix}/" if prefix else "/avatar/parameters/"
 
     def send(self, frame: StreamedFrame) -> None:
-        """See ``Sender``."""
         for packet in osc_packets(self.messages(frame)):
             self.socket.send(packet)
         self.number += 1
 
     def messages(self, frame: StreamedFrame) -> Iterator[OscMessage]:
-        """What is said of a frame."""
         frame = with_still_head(frame)
         if self.number % FLAGS_EVERY == 0:
             for name in FLAGS:

@@ -31,7 +31,6 @@ class Outgoing(Generic[Item]):
         self._ready.set()
 
     def end(self) -> None:
-        """No more will come."""
         self.ended = True
         self._ready.set()
 

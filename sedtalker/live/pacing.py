@@ -53,11 +53,9 @@ class MonotonicClock:
     """The machine's own."""
 
     def now(self) -> float:
-        """See ``Clock``."""
         return time.monotonic()
 
     def sleep_until(self, moment: float) -> None:
-        """See ``Clock``."""
         if (left := moment - time.monotonic()) > 0:
             time.sleep(left)
 
@@ -139,7 +137,6 @@ class FrameBuffer:
             return not self.closed
 
     def end(self) -> None:
-        """No more will come."""
         self.ended = True
 
     def close(self) -> None:
@@ -210,7 +207,6 @@ class SteadyPlayhead:
         self.last = began
 
     def at(self, now: float, newest: float, ended: bool) -> float:
-        """See ``Playhead``."""
         second = self.played(now)
         if second is not None:
             late = now - self.began - second
@@ -243,7 +239,6 @@ class FollowingPlayhead:
         self.waited = 0.0
 
     def at(self, now: float, newest: float, ended: bool) -> float:
-        """See ``Playhead``."""
         if newest > self.newest:
             if math.isfinite(self.newest):
                 self.early.append((now, self.newest - now))

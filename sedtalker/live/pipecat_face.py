@@ -64,7 +64,6 @@ class FaceProcessor(FrameProcessor):
         self._register_event_handler("on_emotion")
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """See Pipecat."""
         await super().process_frame(frame, direction)
         if isinstance(frame, TTSAudioRawFrame) and direction == FrameDirection.DOWNSTREAM:
             sound = mono(frame.audio, frame.num_channels)

@@ -95,7 +95,6 @@ class SenderGroup:
         return len(self.senders)
 
     def send(self, frame: StreamedFrame) -> None:
-        """See ``Sender``."""
         for sender in list(self.senders):
             try:
                 sender.send(frame)
@@ -104,7 +103,6 @@ class SenderGroup:
                 sender.close()
 
     def close(self) -> None:
-        """See ``Sender``."""
         for sender in self.senders:
             sender.close()
 
@@ -140,7 +138,6 @@ class UdpSocket:
             self.failed = True
 
     def close(self) -> None:
-        """Close it."""
         self.socket.close()
 
 

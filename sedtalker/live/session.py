@@ -268,7 +268,6 @@ class _Start:
         return self.playhead
 
     def close(self) -> None:
-        """Stop the sound."""
         if self.loudspeaker is not None:
             self.loudspeaker.close()
 

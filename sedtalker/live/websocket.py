@@ -69,7 +69,6 @@ class WebSocketSender:
             raise InputError(f"{where}: cannot serve there ({reason}); give another port, as {other}") from None
 
     def send(self, frame: StreamedFrame) -> None:
-        """See ``Sender``."""
         if self.clients:
             self.loop.call_soon_threadsafe(self._give, frame_line(frame, self.named))
 

@@ -155,11 +155,9 @@ class GraphNetwork:
 
     @property
     def inputs(self) -> dict[str, tuple[int | str, ...]]:
-        """See ``Network``."""
         return {value.name: tuple(value.shape) for value in self._session.get_inputs()}
 
     def __call__(self, *inputs: NDArray[Any]) -> Arrays:
-        """See ``Network``."""
         return tuple(self._session.run(None, dict(zip(self._names, inputs, strict=True))))
 
 
@@ -237,7 +235,6 @@ class GraphModel:
         self.folder, self.config, self._graph = folder, config, graph
 
     def run(self, *inputs: NDArray[Any]) -> Arrays:
-        """See ``Model``."""
         return self._graph(*inputs)
 
     def zeros_after(self, given: int) -> Arrays:

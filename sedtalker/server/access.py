@@ -73,22 +73,18 @@ class PromptProtocol(H11Protocol):
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """See ``asyncio.Protocol``."""
         super().connection_made(transport)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """See ``asyncio.Protocol``."""
         super().data_received(data)
         self._watch()
 
     def on_response_complete(self) -> None:
-        """See ``H11Protocol``."""
         super().on_response_complete()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See ``asyncio.Protocol``."""
         super().connection_lost(exc)
         self._watch()
 
@@ -107,7 +103,6 @@ class EndingProtocol(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
     """WebSockets of uvicorn whose connection goes even if the client never reads what was sent last."""
 
     async def run_asgi(self) -> None:
-        """See ``uvicorn``."""
         await super().run_asgi()
         self.loop.call_later(LINGER, self.transport.abort)
 
@@ -155,7 +150,6 @@ class Access:
         self.origins = {f"http://{name}" for name in own} | set(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return

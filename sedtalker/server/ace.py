@@ -143,7 +143,6 @@ class Ace:
     # --- Streams.
 
     async def process_audio_stream(self, context: Context) -> None:
-        """``ProcessAudioStream``."""
         try:
             with self.service.streaming():
                 await self._stream(context)

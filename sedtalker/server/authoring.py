@@ -95,7 +95,6 @@ class Authoring:
         return made("AudioClipHandle", audio_clip_id=clip.sound.sha256, blendshape_names=ARKIT_52)
 
     async def get_avatar_face_pose(self, context: Any, data: bytes) -> Any:
-        """``GetAvatarFacePose``."""
         message = read("FacePoseRequest", data)
         clip = self.clips.get(message.audio_hash)
         if clip is None:

@@ -46,7 +46,6 @@ class Routes:
         self.description = document()
 
     def table(self) -> list[BaseRoute]:
-        """Every path."""
         return [
             Route("/", self.page),
             Route("/openapi.json", self.openapi),
@@ -58,24 +57,19 @@ class Routes:
         ]
 
     def errors(self) -> dict[Any, Any]:
-        """What is answered when something goes wrong."""
-
         async def busy(request: Request, error: Exception) -> Response:
             return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "5"})
 
         return {**error_answers("the server's log"), Busy: busy, Cancelled: busy}
 
     async def page(self, request: Request) -> Response:
-        """``GET /``."""
         text = (files("sedtalker.server") / "static" / "index.html").read_bytes()
         return Response(text, media_type="text/html; charset=utf-8")
 
     async def openapi(self, request: Request) -> Response:
-        """``GET /openapi.json``."""
         return JSONResponse(self.description)
 
     async def metrics(self, request: Request) -> Response:
-        """``GET /metrics``."""
         return Response(self.service.monitoring.text(), headers={"content-type": PROMETHEUS})
 
     async def health(self, request: Request) -> Response:
@@ -84,7 +78,6 @@ class Routes:
         return JSONResponse({"live": True, "ready": ready}, 200 if ready else 503)
 
     async def animate(self, request: Request) -> Response:
-        """``POST /v1/animate``."""
         service = self.service
 
         def prepared(values: str) -> Callable[[SentRecording, Hook], Result]:
@@ -95,8 +88,6 @@ class Routes:
         return await self._worked(request, "animate", prepared)
 
     async def diarize(self, request: Request) -> Response:
-        """``POST /v1/diarize``."""
-
         def prepared(values: str) -> Callable[[SentRecording, Hook], Result]:
             options = parsed(DiarizeOptions, values, "options")
             return lambda recording, hook: diarized(self.service.models, recording, options, hook)
@@ -104,7 +95,6 @@ class Routes:
         return await self._worked(request, "diarize", prepared)
 
     async def stream(self, socket: WebSocket) -> None:
-        """``WS /v1/stream``."""
         await serve_stream(socket, self.service)
 
     async def _worked(

@@ -183,6 +183,5 @@ class Service:
             stopped.set()
 
     def close(self) -> None:
-        """End the threads."""
         self.pool.close()
         self._thread.shutdown(wait=True, cancel_futures=True)

@@ -97,16 +97,13 @@ class GraphSpeakers(GraphModel):
     config: SpeakersConfig
 
     def frames(self, mel: Floats, vectors: Floats) -> tuple[Floats, Floats]:
-        """See ``SpeakerModel``."""
         frames, counts = self._graph(mel, vectors) if self.config.vectors else self._graph(mel)
         return frames, counts
 
     def voices(self, frames: Floats, weight: Floats) -> Floats:
-        """See ``SpeakerModel``."""
         return self._other(VOICE, frames, np.asarray(weight, np.float32))
 
     def activity(self, frames: Floats, voice: Floats) -> Floats:
-        """See ``SpeakerModel``."""
         return self._other(ACTIVITY, frames, voice)
 
     def _other(self, name: str, *inputs: Floats) -> Floats:

@@ -52,7 +52,6 @@ class SpeakerNetwork(nn.Module):
         self.found = nn.Linear(c.activity_width, 1)
 
     def encode(self, mel: Tensor, vectors: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """See ``SpeakerModel.frames``."""
         scaled = MEL_SCALE * (mel - self.reference)
         x = F.gelu(self.down(F.gelu(self.stem(scaled.transpose(1, 2)))))
         spectrum, kept = scaled.unflatten(1, (-1, STRIDE)).mean(2), list[Tensor]()
@@ -75,7 +74,6 @@ class SpeakerNetwork(nn.Module):
         return F.normalize(self.centred(voice), dim=-1)
 
     def look_for(self, frames: Tensor, voice: Tensor) -> Tensor:
-        """See ``SpeakerModel.activity``."""
         query = self.to_query(frames)
         wanted = voice[:, None].expand(-1, frames.shape[1], -1)
         x = F.gelu(self.compared(torch.cat([frames, query * wanted, wanted], -1)))
@@ -93,17 +91,14 @@ class SpeakerNetworks(nn.Module):
         self.members = nn.ModuleList(SpeakerNetwork(member) for member in self.config.members)
 
     def encode(self, mel: Tensor, vectors: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """See ``SpeakerModel.frames``."""
         frames, counts = zip(*(member.encode(mel, vectors) for member in self._networks), strict=True)
         return torch.cat(frames, -1), torch.stack(counts).mean(0)
 
     def pool(self, frames: Tensor, weight: Tensor) -> Tensor:
-        """See ``SpeakerModel.voices``."""
         voices = [member.pool(own, weight) for member, own in zip(self._networks, self._split(frames), strict=True)]
         return torch.cat(voices, -1) / len(voices) ** 0.5
 
     def look_for(self, frames: Tensor, voice: Tensor) -> Tensor:
-        """See ``SpeakerModel.activity``."""
         count = len(self.members)
         voices = (voice * count**0.5).split([member.config.voice for member in self._networks], -1)
         each = zip(self._networks, self._split(frames), voices, strict=True)
@@ -122,18 +117,15 @@ class SpeakerNetworks(nn.Module):
 
     @torch.no_grad()
     def frames(self, mel: Floats, vectors: Floats) -> tuple[Floats, Floats]:
-        """See ``SpeakerModel``."""
         frames, counts = self.encode(self._tensor(mel), self._tensor(vectors))
         return frames.cpu().numpy(), counts.cpu().numpy()
 
     @torch.no_grad()
     def voices(self, frames: Floats, weight: Floats) -> Floats:
-        """See ``SpeakerModel``."""
         return self.pool(self._tensor(frames), self._tensor(weight)).cpu().numpy()
 
     @torch.no_grad()
     def activity(self, frames: Floats, voice: Floats) -> Floats:
-        """See ``SpeakerModel``."""
         return self.look_for(self._tensor(frames), self._tensor(voice)).cpu().numpy()
 
     def _tensor(self, values: Floats) -> Tensor:

@@ -165,7 +165,6 @@ class Backbone:
         return hash_of(value.float().cpu().numpy() for value in self.model.state_dict().values())
 
     def to(self, device: str) -> Backbone:
-        """Move the weights there."""
         self.model.to(device)
         return self
 

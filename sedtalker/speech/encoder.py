@@ -185,13 +185,11 @@ class EncoderPair:
         return hashlib.sha256("".join(e.sha256() for e in self.encoders.values()).encode()).hexdigest()
 
     def to(self, device: str) -> Self:
-        """Move both there."""
         for encoder in self.encoders.values():
             encoder.to(device)
         return self
 
     def __call__(self, audio: Audio) -> SpeechFeatures:
-        """Features of a recording."""
         each = {name: encoder(audio) for name, encoder in self.encoders.items()}
         hidden = np.concatenate([features.hidden for features in each.values()], axis=1)
         parts = tuple((name, features.hidden.shape[1]) for name, features in each.items())

@@ -84,7 +84,6 @@ class EmotionEncoderConfig(BaseModel, extra="forbid"):
 
     @property
     def pending(self) -> int:
-        """See ``SpeechEncoderConfig``."""
         return min(self.context, SETTLED_EMOTION)
 
 
@@ -203,7 +202,6 @@ class GraphEncoder(GraphModel, MelNetwork):
         self.grid = 1 if self.centred else GRID
 
     def start(self) -> Arrays:
-        """See ``MelNetwork``."""
         return self.zeros_after(1)
 
     def phones(self, hidden: Floats) -> Floats:

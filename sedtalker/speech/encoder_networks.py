@@ -84,7 +84,6 @@ class SpeechEncoder(MelModule):
         return self.step(mel, *self.states(len(mel)).values())[0]
 
     def step(self, mel: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """See ``SteppedModule``."""
         x, *after = self.convolve(MEL_SCALE * mel.transpose(1, 2), *states)
         return self.norm(x).transpose(1, 2), *after
 

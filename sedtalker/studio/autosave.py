@@ -76,11 +76,9 @@ class Left:
 
     @property
     def project(self) -> Path:
-        """The file of the edits."""
         return self.folder / AUTOSAVE
 
     def drop(self) -> None:
-        """Remove it."""
         _remove(self.folder, self.lock)
 
 

@@ -88,7 +88,6 @@ class Cast:
 
     @property
     def document(self) -> Document:
-        """The one that is edited."""
         return self.part.document
 
     @property

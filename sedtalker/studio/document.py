@@ -59,12 +59,10 @@ class IntensitySpan:
 
     @property
     def start(self) -> float:
-        """Seconds."""
         return self.points[0][0]
 
     @property
     def end(self) -> float:
-        """Seconds."""
         return self.points[-1][0]
 
     def at(self, times: Reals | float) -> Doubles:

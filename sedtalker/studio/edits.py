@@ -56,7 +56,6 @@ class Split(_Edit):
     t: float
 
     def apply(self, base: Base, document: Document) -> Document:
-        """See ``_Edit``."""
         for index, segment in enumerate(document.segments):
             if segment.start + SHORTEST <= self.t <= segment.end - SHORTEST:
                 return _with(document, index, 1, replace(segment, end=self.t), replace(segment, start=self.t))
@@ -70,7 +69,6 @@ class Merge(_Edit):
     index: int
 
     def apply(self, base: Base, document: Document) -> Document:
-        """See ``_Edit``."""
         first, second = _segment(document, self.index), _segment(document, self.index + 1)
         longer, shorter = (first, second) if first.end - first.start >= second.end - second.start else (second, first)
         merged = _with(document, self.index, 2, Span(first.start, second.end, longer.label))
@@ -85,7 +83,6 @@ class MoveEdge(_Edit):
     t: float
 
     def apply(self, base: Base, document: Document) -> Document:
-        """See ``_Edit``."""
         first, second = _segment(document, self.index), _segment(document, self.index + 1)
         edge = float(np.clip(self.t, first.start + SHORTEST, second.end - SHORTEST))
         if second.end - first.start < 2 * SHORTEST:
@@ -102,7 +99,6 @@ class MoveSegment(_Edit):
     delta: float
 
     def apply(self, base: Base, document: Document) -> Document:
-        """See ``_Edit``."""
         moved = _segment(document, self.index)
         if not 0 < self.index < len(document.segments) - 1:
             return document
@@ -131,7 +127,6 @@ class Relabel(_Edit):
     label: str
 
     def apply(self, base: Base, document: Document) -> Document:
-        """See ``_Edit``."""
         segment = _segment(document, self.index)
         if self.label not in CATEGORIES:
             raise InputError(f"unknown emotion '{self.label}': use one of {', '.join(CATEGORIES)}")
@@ -146,7 +141,6 @@ class SetIntensity(_Edit):
     points: Annotated[tuple[Point, ...], Field(min_length=2, max_length=20_000)]
 
     def apply(self, base: Base, document: Document) -> Document:
-        """See ``_Edit``."""
         check_points(self.points)
         if self.points[-1][0] > document.duration + SHORTEST:
             raise InputError("intensity is drawn beyond the end of the recording")
@@ -160,7 +154,6 @@ class RemoveBurst(_Edit):
     index: int
 
     def apply(self, base: Base, document: Document) -> Document:
-        """See ``_Edit``."""
         if self.index not in [k for k, _ in base.bursts(document)]:
             raise InputError(f"there is no vocal burst {self.index} to remove")
         return replace(document, removed_bursts=tuple(sorted({*document.removed_bursts, self.index})))
@@ -173,7 +166,6 @@ class Reset(_Edit):
     index: int | None = None
 
     def apply(self, base: Base, document: Document) -> Document:
-        """See ``_Edit``."""
         if self.index is None:
             return replace(document, segments=base.segments, intensity=(), removed_bursts=())
         gone = _segment(document, self.index)
@@ -190,7 +182,6 @@ class ChangeSettings(_Edit):
     settings: dict[str, Any]
 
     def apply(self, base: Base, document: Document) -> Document:
-        """See ``_Edit``."""
         held = asdict(document.settings)
         given = dict(self.settings)
         for name in UNCHANGED.keys() & given.keys():

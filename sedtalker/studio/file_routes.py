@@ -78,7 +78,6 @@ class FileRoutes:
         self._exports = 0
 
     def table(self) -> list[BaseRoute]:
-        """Every path."""
         return [
             Route("/api/audio", self.audio, methods=["POST"]),
             Route("/api/recording", self.recording),
@@ -134,18 +133,15 @@ class FileRoutes:
     # --- A recording, a head, a face.
 
     async def audio(self, request: Request) -> Response:
-        """``POST api/audio``."""
         left = await self._leaving(request)
         path = await receive_file(request, self.uploads, AUDIO_BYTES)
         return self._bring("analyse", *opening.recording(self.session, path, self.studio.folder), left)
 
     async def recording(self, request: Request) -> Response:
-        """``GET api/recording``."""
         clip, _ = self.session.opened()
         return FileResponse(clip.path, filename=clip.path.name)
 
     async def mesh(self, request: Request) -> Response:
-        """``POST api/mesh``."""
         name = name_of(request)
         if Path(name).suffix.lower() not in opening.MESHES:
             raise InputError(f"{name}: a head is read from {', '.join(opening.MESHES)}")
@@ -153,20 +149,16 @@ class FileRoutes:
         return self.job("register", *opening.head(self.session, path))
 
     async def face(self, request: Request) -> Response:
-        """``POST api/face``."""
         name = str((await read_json(request)).get("name", ""))
         return self.job("register", *opening.builtin_face(self.session, name))
 
     async def faces(self, request: Request) -> Response:
-        """``GET api/faces``."""
         return JSONResponse(list_faces())
 
     async def picture(self, request: Request) -> Response:
-        """``GET api/faces/NAME.png``."""
         return Response(await run_in_threadpool(face_picture, request.path_params["name"]), media_type="image/png")
 
     async def landmarks(self, request: Request) -> Response:
-        """``GET api/landmarks``."""
         subject = self.session.subject
         said = {
             "points": opening.landmark_points(subject),
@@ -176,7 +168,6 @@ class FileRoutes:
         return JSONResponse(said)
 
     async def move_landmarks(self, request: Request) -> Response:
-        """``POST api/landmarks``."""
         subject = self.session.subject
         points = opening.moved_landmarks(subject, await read_json(request))
         assert subject.path is not None
@@ -185,11 +176,9 @@ class FileRoutes:
     # --- A track and words.
 
     async def track(self, request: Request) -> Response:
-        """``POST api/track``."""
         return await self._take_track(await receive_file(request, self.uploads, OTHER_BYTES))
 
     async def annotation(self, request: Request) -> Response:
-        """``POST api/annotation``."""
         self.session.opened()
         path = await receive_file(request, self.uploads, OTHER_BYTES)
         with called(path):
@@ -211,19 +200,16 @@ class FileRoutes:
         return JSONResponse(reply)
 
     async def words(self, request: Request) -> Response:
-        """``POST api/words``."""
         self.session.opened()
         words = await run_in_threadpool(read_words, await read_body(request, OTHER_BYTES), name_of(request))
         return await self._take_words(words, request.query_params.get("language"))
 
     async def find_words(self, request: Request) -> Response:
-        """``POST api/words/recognised``."""
         self.session.opened()
         language = (await read_json(request)).get("language")
         return self.job(WORDS, *find_words(self.session, str(language) if language else None))
 
     async def correct_words(self, request: Request) -> Response:
-        """``POST api/words/text``."""
         track = self.session.track
         text = str((await read_json(request)).get("text", ""))
         return await self._take_words(corrected(self.session.words, text), track.language)
@@ -236,7 +222,6 @@ class FileRoutes:
     # --- Results.
 
     async def export(self, request: Request) -> Response:
-        """``POST api/export``."""
         wanted = parse_request(await read_json(request))
         snapshot = await self.studio.on_session(self.session.snapshot)
         self._exports += 1
@@ -258,7 +243,6 @@ class FileRoutes:
         return JSONResponse({"job": self.studio.jobs.start("export", work, then).id})
 
     async def exported(self, request: Request) -> Response:
-        """``GET api/exports/ID/NAME``."""
         number, name = request.path_params["id"], request.path_params["name"]
         known = any(r["id"] == number and any(f["name"] == name for f in r["files"]) for r in [*self.results])
         path = self.studio.folder / "exports" / number / name
@@ -269,14 +253,12 @@ class FileRoutes:
     # --- Projects.
 
     async def download_project(self, request: Request) -> Response:
-        """``GET api/project``."""
         snapshot = await self.studio.on_session(self.session.snapshot)
         text = await run_in_threadpool(autosave.downloaded, snapshot.project, self.studio.folder)
         headers = attachment(f"{snapshot.clip.path.stem}{SUFFIX}")
         return Response(text, media_type="application/json", headers=headers)
 
     async def save_or_open(self, request: Request) -> Response:
-        """``POST api/project``."""
         if "name" in request.query_params:
             unsaved, name = await self._leaving(request), name_of(request)
             data = await read_body(request, OTHER_BYTES)
@@ -294,12 +276,10 @@ class FileRoutes:
         return JSONResponse(await self.studio.change(saved))
 
     async def beside(self, request: Request) -> Response:
-        """``POST api/beside``."""
         await receive_file(request, self.uploads, AUDIO_BYTES)
         return JSONResponse({})
 
     async def recover(self, request: Request) -> Response:
-        """``POST api/recover``."""
         left = self.studio.left
         if left is None:
             raise InputError("there is nothing to recover")
@@ -317,7 +297,6 @@ class FileRoutes:
         return self._bring("open", work, taken, unsaved)
 
     async def forget(self, request: Request) -> Response:
-        """``DELETE api/recover``."""
         left, self.studio.left = self.studio.left, None
         if left is not None:
             await run_in_threadpool(left.drop)

@@ -106,7 +106,6 @@ def built(name: str, hook: Hook) -> Subject:
 
 
 def _ready(subject: Subject, hook: Hook) -> Subject:
-    """The subject with its GLB made."""
     with one_step(hook, "preparing the head"):
         _ = subject.glb
     return subject

@@ -182,7 +182,6 @@ def _lines(held: Mapping[str, Any]) -> list[str]:
 
 
 def _speaker_lines(project: Project, named: Callable[[Path], dict[str, str]]) -> list[str]:
-    """What is of one speaker."""
     marks = None
     if project.landmarks is not None:
         marks = [[float(x) for x in p] if np.isfinite(p).all() else None for p in project.landmarks]

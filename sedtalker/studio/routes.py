@@ -98,7 +98,6 @@ class StudioRoutes:
         self.live_busy = False
 
     def table(self) -> list[BaseRoute]:
-        """Every path."""
         return [
             Route("/", self.page),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -127,13 +126,11 @@ class StudioRoutes:
     # --- The page.
 
     async def page(self, request: Request) -> Response:
-        """``GET (the root)``."""
         text = await run_in_threadpool((STATIC / "index.html").read_bytes)
         policy = {"content-security-policy": content_policy(self.port, text)}
         return Response(text, media_type="text/html", headers=policy)
 
     async def state(self, request: Request) -> Response:
-        """``GET api/state``."""
         return JSONResponse(await self.studio.on_session(self._state))
 
     def _state(self) -> dict[str, Any]:
@@ -148,19 +145,15 @@ class StudioRoutes:
     # --- Sound, track and motion.
 
     async def audio(self, request: Request) -> Response:
-        """``GET api/audio.wav``."""
         clip, _ = self.session.opened()
         return FileResponse(clip.wav, media_type="audio/wav")
 
     async def peaks(self, request: Request) -> Response:
-        """``GET api/peaks``."""
         bins = int(min(_number(request, "bins", 2000), MOST_PEAKS))
         clip, _ = self.session.opened()
         return _array(await run_in_threadpool(clip.peaks, bins), {})
 
     async def _rows(self, cut: Callable[[float, float], tuple[int, Floats]], request: Request) -> Response:
-        """``GET api/track.bin`` and ``api/extras.bin``."""
-
         def work() -> Response:
             first, rows = cut(*_stretch(request))
             return _array(rows, {"Start-Index": first, "Rate": 50, "Revision": self.session.revision})
@@ -168,26 +161,21 @@ class StudioRoutes:
         return await self.studio.on_session(work)
 
     async def learn(self, request: Request) -> Response:
-        """``POST api/learn``."""
         prepared = await self.studio.on_session(learn_from_corrections, self.session)
         return self.files.job(LEARN, *prepared)
 
     async def find_finer(self, request: Request) -> Response:
-        """``POST api/finer``."""
         return self.files.job(FINER, *find_fine_emotions(self.session))
 
     async def drop_finer(self, request: Request) -> Response:
-        """``DELETE api/finer``."""
         await self.studio.change(self.session.open_extras, {})
         return JSONResponse({})
 
     async def head(self, request: Request) -> Response:
-        """``GET api/head.glb``."""
         subject = self.session.subject
         return Response(await run_in_threadpool(lambda: subject.glb), media_type="model/gltf-binary")
 
     async def weights(self, request: Request) -> Response:
-        """``GET api/weights.bin``."""
         variant = request.query_params.get("variant", "a")
         if variant not in ("a", "b"):
             raise InputError("the variant is either a or b")
@@ -203,13 +191,11 @@ class StudioRoutes:
     # --- Edits.
 
     async def edit(self, request: Request) -> Response:
-        """``POST api/edit``."""
         values = await read_json(request, LARGEST_EDIT)
         seen = values.pop("revision", None)
         return await self._edited(partial(self.session.edit, values), seen)
 
     async def _step(self, step: Callable[[], dict[str, Any]], request: Request) -> Response:
-        """``POST api/undo`` and ``api/redo``."""
         return await self._edited(step, (await read_json(request)).get("revision"))
 
     async def _edited(self, change: Callable[[], dict[str, Any]], seen: object = None) -> Response:
@@ -222,7 +208,6 @@ class StudioRoutes:
         return JSONResponse(await self.studio.change(work))
 
     async def speaker(self, request: Request) -> Response:
-        """``POST api/speaker``."""
         change: SpeakerChange = checked(SpeakerChange, await read_json(request))
         if change.op == "merge":
             prepared = await self.studio.on_session(merge_speakers, self.session, change.name, change.other)
@@ -230,7 +215,6 @@ class StudioRoutes:
         return await self._edited(partial(change_speaker, self.session, change))
 
     async def speakers(self, request: Request) -> Response:
-        """``POST api/speakers``."""
         if "name" in request.query_params:
             wanted = str(await receive_file(request, self.files.uploads, OTHER_BYTES))
         else:
@@ -241,19 +225,16 @@ class StudioRoutes:
         return self.files.job(FIND, *prepared)
 
     async def compare(self, request: Request) -> Response:
-        """``POST api/compare``."""
         on = bool((await read_json(request)).get("on"))
         await self.studio.change(self.session.compare, on)
         return JSONResponse({"compare": on, "revision": self.session.revision})
 
     async def cancel(self, request: Request) -> Response:
-        """``POST api/jobs/ID/cancel``."""
         return JSONResponse({"cancelled": self.studio.jobs.cancel(request.path_params["job"])})
 
     # --- Messages.
 
     async def events(self, socket: WebSocket) -> None:
-        """``WS api/events``."""
         await socket.accept()
         reader = self.studio.events.join()
         try:
@@ -262,7 +243,6 @@ class StudioRoutes:
             self.studio.events.leave(reader)
 
     async def live(self, socket: WebSocket) -> None:
-        """``WS api/live``."""
         await socket.accept()
         if self.live_busy:
             await socket.send_json({"type": "error", "error": "another page is live already: stop it there first"})

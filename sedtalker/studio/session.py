@@ -212,7 +212,6 @@ class Session:
         return self._bases[document.base]
 
     def subject_of(self, part: Role) -> Subject:
-        """The face of a speaker."""
         return self.subjects[part.seat]
 
     def restart(self, cast: Cast) -> None:
@@ -244,7 +243,6 @@ class Session:
         return (*self.cast.held, *(self.subject_of(part) for part in self.cast.parts))
 
     def snapshot(self) -> Snapshot:
-        """The session as it is."""
         cast = self.cast
         others = tuple(self._snapshot_of(part) for part in cast.parts if part is not cast.part)
         own = self._snapshot_of(cast.part)
@@ -271,14 +269,12 @@ class Session:
         return Snapshot(project, tracks[1], voice, clip, subject.face)
 
     def opened(self) -> tuple[OpenClip, History[Cast]]:
-        """The recording and its history."""
         if self.clip is None or self.history is None:
             raise InputError("no recording is open: drop an audio file first")
         return self.clip, self.history
 
     @property
     def document(self) -> Document:
-        """The present one."""
         return self.cast.document
 
     # --- Edits.
@@ -354,7 +350,6 @@ class Session:
 
     @property
     def comparing(self) -> bool:
-        """Whether a document is kept beside."""
         return self._b is not None
 
     # --- What is shown.

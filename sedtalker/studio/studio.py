@@ -64,7 +64,6 @@ class Studio:
 
     @property
     def folder(self) -> Path:
-        """Folder of this studio."""
         return self.home.path
 
     async def on_session(self, work: Callable[..., R], *args: Any) -> R:
@@ -188,13 +187,11 @@ class Events:
             reader.add(message)
 
     def join(self) -> Outgoing[dict[str, Any]]:
-        """A new reader."""
         reader = Outgoing[dict[str, Any]](MOST_WAITING)
         self._readers.add(reader)
         return reader
 
     def leave(self, reader: Outgoing[dict[str, Any]]) -> None:
-        """The reader has gone."""
         self._readers.discard(reader)
 
 
@@ -217,7 +214,6 @@ class Job:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def described(self) -> dict[str, Any]:
-        """For the page."""
         return {"job": self.id, "kind": self.kind, "step": self.step, "done": self.done, "total": self.total}
 
 

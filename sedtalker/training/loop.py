@@ -139,7 +139,6 @@ class RunLog:
                 self.writer.add_scalar(f"{kind}/{name}", value, step)
 
     def close(self) -> None:
-        """Flush and close."""
         self.writer.close()
 
 

@@ -187,7 +187,6 @@ class SoundChanges:
         self.window, self.filters = torch.from_numpy(hann_window(WINDOW_LENGTH)), torch.from_numpy(mel_filters())
 
     def to(self, device: torch.device) -> None:
-        """Move what it needs to a device."""
         for name in ("rooms", "noises", "noise_lengths", "window", "filters"):
             setattr(self, name, getattr(self, name).to(device))
 

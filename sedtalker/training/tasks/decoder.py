@@ -320,7 +320,6 @@ class DecoderTask(Task[DecoderTaskConfig]):
         return {name: np.asarray(values, np.float32) for name, values in made.items()}
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """See ``DecoderLoss``."""
         inputs = (self.sound(batch["mel"], batch["prosody"]), batch["posterior"], batch["intensity"], batch["style"])
         predicted = model(*inputs)
         losses = self.criterion(predicted.float(), batch, self.config.swapped_crops)

@@ -174,7 +174,6 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
         return Voices(bank, list(by_speaker.values()), first, begin)
 
     def build(self) -> nn.Module:
-        """A freshly initialised network, with its classes."""
         return WithClasses(SpeakerNetwork(self.config.model), self.classes)
 
     def batch(self, rng: np.random.Generator) -> Batch:
