@@ -136,9 +136,7 @@ BUILT_IN = (
     BuiltInModel("burst_detector", "bursts", "burst_detector", ("emotion_encoder",), streams=True),
 )
 """Everything that ships, the default of each role first."""
-HUB = {
-    WHISPER: HubModel("openai/whisper-base", "Whisper base, Radford et al. 2022", "MIT", 74_000_000, 290, (2, 3)),
-}
+HUB = {WHISPER: HubModel("openai/whisper-base", "Whisper base, Radford et al. 2022", "MIT", 74_000_000, 290, (2, 3))}
 """Encoders of the hub by their short names."""
 
 
@@ -318,10 +316,7 @@ class PulledModel:
 
 
 def pull(
-    model: PulledModel,
-    source: str | None = None,
-    hook: Hook = no_progress,
-    check: Callable[[Path], None] | None = None,
+    model: PulledModel, source: str | None = None, hook: Hook = no_progress, check: Callable[[Path], None] | None = None
 ) -> Sequence[Path]:
     """A model's files in the user's cache; what is there already is not fetched again.
 

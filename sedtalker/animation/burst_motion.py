@@ -90,11 +90,7 @@ def pulses(features: SpeechFeatures, times: Reals) -> Floats:
 
 
 def show_bursts(
-    weights: dict[str, Floats],
-    times: Reals,
-    bursts: tuple[Burst, ...],
-    pulse: Floats,
-    liveliness: float,
+    weights: dict[str, Floats], times: Reals, bursts: tuple[Burst, ...], pulse: Floats, liveliness: float
 ) -> dict[str, Floats]:
     """ARKit weights (T,) by name with the bursts; those of the kind ``other`` are left to the decoder.
 

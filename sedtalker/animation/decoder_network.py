@@ -12,24 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.decoder import (
-    PROSODY_MEAN,
-    PROSODY_SCALE,
-    DecoderConfig,
-    PhoneHead,
-    ShapeDecoder,
-)
+from sedtalker.animation.decoder import PROSODY_MEAN, PROSODY_SCALE, DecoderConfig, PhoneHead, ShapeDecoder
 from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, TALKING_SHAPES, TALKING_SIDES
 from sedtalker.nn import initialised
-from sedtalker.nn.blocks import (
-    AdaptiveNorm,
-    ConditionedAttentionBlock,
-    ConditionedMambaBlock,
-    SteppedModule,
-)
+from sedtalker.nn.blocks import AdaptiveNorm, ConditionedAttentionBlock, ConditionedMambaBlock, SteppedModule
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.features import PHONES, PROSODY_CHANNELS
 

@@ -123,10 +123,7 @@ class Fixations:
 
 
 def fixations(
-    duration: float,
-    rng: np.random.Generator,
-    eye_contact: float = LiveMotion.eye_contact,
-    phrases: Reals | None = None,
+    duration: float, rng: np.random.Generator, eye_contact: float = LiveMotion.eye_contact, phrases: Reals | None = None
 ) -> Fixations:
     """Fixations of 0.5-3 s, so many of them on the viewer; away where phrases (M, 2) begin, back where they end."""
     onsets, targets = [0.0], [np.zeros(2)]
@@ -208,13 +205,7 @@ def head_activity(track: EmotionTrack, fps: float) -> Doubles:
     return _activity(scipy.ndimage.gaussian_filter1d(np.asarray(arousal, np.float64), 0.25 * fps))
 
 
-def head_rotation(
-    times: Reals,
-    fps: float,
-    rng: np.random.Generator,
-    energy: Reals,
-    track: EmotionTrack,
-) -> Floats:
+def head_rotation(times: Reals, fps: float, rng: np.random.Generator, energy: Reals, track: EmotionTrack) -> Floats:
     """Head rotation vectors (T, 3), radians: slow drift, nods with stressed speech and a posture by emotion.
 
     Args:

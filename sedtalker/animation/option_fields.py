@@ -186,9 +186,7 @@ NETWORKS = "model encoder enroll trust decoder"
 CONVERSATION = "speakers others listening shot"
 """Options of a recording of several speakers."""
 NOT_OFFERED: dict[str, dict[str, str]] = {
-    "batch": {
-        "words": "one recording's words: a column of a manifest, or --words-beside",
-    },
+    "batch": {"words": "one recording's words: a column of a manifest, or --words-beside"},
     "say": {
         "transcript words": "the text says them",
         "enroll max_seconds": "of recordings",

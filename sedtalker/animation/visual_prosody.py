@@ -226,11 +226,7 @@ def sides(times: Reals, rng: np.random.Generator) -> Floats:
 
 
 def enliven(
-    weights: dict[str, Floats],
-    times: Reals,
-    rhythm: Rhythm,
-    rng: np.random.Generator,
-    liveliness: float,
+    weights: dict[str, Floats], times: Reals, rhythm: Rhythm, rng: np.random.Generator, liveliness: float
 ) -> dict[str, Floats]:
     """ARKit weights (T,) by name with raised brows, breaths and one side stronger.
 

@@ -286,11 +286,7 @@ def check_performance(context: typer.Context, take: Path) -> None:
 
 
 def animate_performance(
-    take: Path,
-    audio: Path | None,
-    settings: BatchSettings,
-    output: Path | None,
-    run: o.Run,
+    take: Path, audio: Path | None, settings: BatchSettings, output: Path | None, run: o.Run
 ) -> None:
     """Write what ``sedtalker animate`` writes, but for the track of emotion, which a take does not have."""
     from sedtalker.audio import load_audio

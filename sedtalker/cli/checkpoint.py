@@ -70,9 +70,7 @@ def export(
 
 @app.command()
 @extra("train")
-def graphs(
-    folders: Annotated[list[Path], typer.Argument(help="Checkpoint folders.")],
-) -> None:
+def graphs(folders: Annotated[list[Path], typer.Argument(help="Checkpoint folders.")]) -> None:
     """Write the graphs by which a checkpoint runs without torch; they point into its weights."""
     from sedtalker.export.onnx_graphs import write_graphs
 
@@ -106,10 +104,7 @@ def convert(
 
 @app.command()
 @extra("train")
-def table(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
-    json: o.JsonOption = False,
-) -> None:
+def table(runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")], json: o.JsonOption = False) -> None:
     """Compare runs: what they differ in and the metrics of their best validation, best score first."""
     from sedtalker.training.run import as_markdown, results_table
 
@@ -213,8 +208,7 @@ def _figures(kind: Kind, held_out: Mapping[str, float]) -> str:
 def export_networks(
     onnx: Annotated[Path, typer.Option("--onnx", metavar="DIR", help="The folder to write.")],
     frames: Annotated[
-        list[int] | None,
-        typer.Option(help="Frames of 20 ms that the decoders take at once: 4, 16 or 64. Repeatable."),
+        list[int] | None, typer.Option(help="Frames of 20 ms that the decoders take at once: 4, 16 or 64. Repeatable.")
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Store weights in eight bits: a quarter of the size.")] = False,
     json: o.JsonOption = False,

@@ -14,13 +14,7 @@ import typer
 
 from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
-from sedtalker.cli.console import (
-    PIPE,
-    fail_clearly,
-    print_lines,
-    say,
-    sound_pieces,
-)
+from sedtalker.cli.console import PIPE, fail_clearly, print_lines, say, sound_pieces
 from sedtalker.cli.emotion_table import print_conversation, print_emotions
 from sedtalker.cli.export import phones_of
 from sedtalker.errors import InputError
@@ -76,8 +70,7 @@ def diarize(
     fine: o.FineOption = False,
     fine_model: Annotated[Path | None, typer.Option(help="Checkpoint folder of your own heads for --fine.")] = None,
     fine_share: Annotated[
-        float,
-        typer.Option(min=0.0, max=1.0, help="How far the categories follow the fine-grained emotions, 0 to 1."),
+        float, typer.Option(min=0.0, max=1.0, help="How far the categories follow the fine-grained emotions, 0 to 1.")
     ] = 0.0,
     stream: Annotated[
         bool, typer.Option("--stream", help="Print segments while they are spoken; with --json a line every 0.32 s.")

@@ -91,11 +91,7 @@ class SpeechStream:
     """Frames that are kept at least, for ``streamed_speech``."""
 
     def __init__(
-        self,
-        encoder: MelEncoder,
-        look_ahead: float = LOOK_AHEAD_SECONDS,
-        hop: float = HOP_SECONDS,
-        context: int = 0,
+        self, encoder: MelEncoder, look_ahead: float = LOOK_AHEAD_SECONDS, hop: float = HOP_SECONDS, context: int = 0
     ):
         self.encoder = encoder
         self.delay, self.hop = frame_count(look_ahead, "look-ahead", 0), frame_count(hop, "hop", 1)
@@ -319,13 +315,7 @@ class EndedSegments:
         """Whether somebody has spoken."""
         self.open, self.paused = _Sums(), _Sums()
 
-    def push(
-        self,
-        label: NDArray[np.integer],
-        confidence: Reals,
-        intensity: Reals,
-        speech: Mask,
-    ) -> list[Segment]:
+    def push(self, label: NDArray[np.integer], confidence: Reals, intensity: Reals, speech: Mask) -> list[Segment]:
         """The next frames (T,): the segments that ended with them."""
         ended = []
         for first, last, both in runs(2 * np.asarray(label, np.int64) + speech):

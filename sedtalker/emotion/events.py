@@ -94,13 +94,7 @@ class StateChanges:
         self.announced: StateChange | None = None
         self.open = False
 
-    def push(
-        self,
-        times: Reals,
-        label: NDArray[np.integer],
-        values: Reals,
-        speech: Mask,
-    ) -> list[StateChange]:
+    def push(self, times: Reals, label: NDArray[np.integer], values: Reals, speech: Mask) -> list[StateChange]:
         """The next frames.
 
         Args:

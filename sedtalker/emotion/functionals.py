@@ -13,14 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sedtalker.emotion.diarizer_model import (
-    BANDS,
-    CEPSTRA,
-    VOICED,
-    WIDE_BANDS,
-    WINDOW_STRIDE,
-    Voice,
-)
+from sedtalker.emotion.diarizer_model import BANDS, CEPSTRA, VOICED, WIDE_BANDS, WINDOW_STRIDE, Voice
 from sedtalker.speech.features import MEL_SCALE
 
 VOICED_ABOVE = 0.55

@@ -118,12 +118,7 @@ class LiveSegmentation:
         self.begun = False
 
     def decide(
-        self,
-        posterior: Reals,
-        speech: Mask,
-        count: int,
-        last: bool = False,
-        boundary: Reals | None = None,
+        self, posterior: Reals, speech: Mask, count: int, last: bool = False, boundary: Reals | None = None
     ) -> NDArray[np.int64]:
         """Labels of the next frames.
 
@@ -161,12 +156,7 @@ class LiveSegmentation:
         return labels
 
     def _step(
-        self,
-        score: Doubles,
-        paths: NDArray[np.int64],
-        evidence: Doubles,
-        cost: float,
-        begun: bool,
+        self, score: Doubles, paths: NDArray[np.int64], evidence: Doubles, cost: float, begun: bool
     ) -> tuple[Doubles, NDArray[np.int64]]:
         """Scores (D, C) and labels so far (D, C, N) one frame on."""
         new, kept = np.empty_like(score), np.empty_like(paths)

@@ -99,13 +99,7 @@ def motion_lost(face: Face, coefficients: Reals, weights: Floats, parts: Doubles
     return error, error / motion if motion > 0 else 0.0
 
 
-def _solve(
-    start: Doubles,
-    pull: Doubles,
-    inner: Doubles,
-    size: Doubles,
-    smooth: float,
-) -> Doubles:
+def _solve(start: Doubles, pull: Doubles, inner: Doubles, size: Doubles, smooth: float) -> Doubles:
     """Scaled weights (T, K) in [0, size] of one window; ``inner`` (K, K), ``pull`` (T, K): the normal equations.
 
     FISTA (Beck and Teboulle 2009) with restarts (O'Donoghue and Candès 2015): to the same minimum in a fifth of the

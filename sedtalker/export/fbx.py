@@ -22,16 +22,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.option_fields import Targets
 from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import said_of
-from sedtalker.export.fbx_records import (
-    CREATED,
-    FILE_ID,
-    VERSION,
-    Record,
-    encoded,
-    named,
-    one,
-    properties,
-)
+from sedtalker.export.fbx_records import CREATED, FILE_ID, VERSION, Record, encoded, named, one, properties
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap

@@ -36,15 +36,7 @@ from sedtalker.nn.engine import KINDS, NEWEST, WEIGHT, open_model
 from sedtalker.speakers.speaker_model import STRIDE
 from sedtalker.speakers.speaker_network import SpeakerNetworks
 from sedtalker.speech.encoder_networks import ArticulationNetwork, ConvolutionHead, EmotionEncoder, SpeechEncoder
-from sedtalker.speech.features import (
-    BILABIAL,
-    LABIODENTAL,
-    MEL_BANDS,
-    PHONE_INDEX,
-    PHONES,
-    PROSODY_CHANNELS,
-    SPEECH,
-)
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, MEL_BANDS, PHONE_INDEX, PHONES, PROSODY_CHANNELS, SPEECH
 from sedtalker.storage import whole_file
 
 NEXT = "next_"

@@ -62,18 +62,11 @@ class MorphTargets:
     def describe(self, face: Face, coefficients: Reals) -> dict[str, float]:
         """Number of targets and what they lose, for people and programs."""
         error, share = self.residual(face, coefficients)
-        return {
-            "targets": len(self.names),
-            "residual_mm": round(1e3 * error, 5),
-            "residual_share": round(share, 6),
-        }
+        return {"targets": len(self.names), "residual_mm": round(1e3 * error, 5), "residual_share": round(share, 6)}
 
 
 def choose_targets(
-    face: Face,
-    coefficients: Reals | None,
-    kind: Targets | ShapeMap = "arkit",
-    fps: float = 30.0,
+    face: Face, coefficients: Reals | None, kind: Targets | ShapeMap = "arkit", fps: float = 30.0
 ) -> MorphTargets:
     """The targets of a file.
 

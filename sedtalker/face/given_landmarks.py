@@ -20,12 +20,7 @@ from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.errors import InputError, meant
 from sedtalker.face.face import Face, outer_eyes
 from sedtalker.face.registration.parts import prepare_source
-from sedtalker.face.registration.pose import (
-    GivenLandmarks,
-    find_face,
-    robust_similarity,
-    similarity,
-)
+from sedtalker.face.registration.pose import GivenLandmarks, find_face, robust_similarity, similarity
 from sedtalker.face.registration.register import FEWEST_TRIANGLES
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.surface import Points, Surface, at_vertices, component_bounds, weld

@@ -85,9 +85,7 @@ KINDS: dict[Kind, NetworkKind] = {
     ),
     "fine_emotions": NetworkKind("sedtalker.emotion.fine:FineConfig", "sedtalker.emotion.network:FineNetwork", "fine"),
     "burst_detector": NetworkKind(
-        "sedtalker.emotion.burst_detector:BurstDetectorConfig",
-        "sedtalker.emotion.network:BurstDetector",
-        "bursts",
+        "sedtalker.emotion.burst_detector:BurstDetectorConfig", "sedtalker.emotion.network:BurstDetector", "bursts"
     ),
     "articulation": NetworkKind(
         "sedtalker.speech.encoder_model:ArticulationConfig",

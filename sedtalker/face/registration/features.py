@@ -165,12 +165,7 @@ def without_corners(sides: NDArray[np.int8], nearer_upper: Doubles, triangles: I
 
 
 def lip_line(
-    front: Front,
-    triangles: Ints,
-    to_upper: Doubles,
-    to_lower: Doubles,
-    landmarks: Points,
-    outer: float,
+    front: Front, triangles: Ints, to_upper: Doubles, to_lower: Doubles, landmarks: Points, outer: float
 ) -> Line:
     """Contact line: in each picture column the skin pixels between which the way along the surface jumps most."""
     far = 2 * outer

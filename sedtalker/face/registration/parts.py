@@ -132,11 +132,7 @@ def fit_sphere(points: Points) -> tuple[Points, float]:
 
 
 def name_inner_parts(
-    points: Points,
-    component: Ints,
-    known: dict[int, int],
-    references: dict[int, Points],
-    outer: float,
+    points: Points, component: Ints, known: dict[int, int], references: dict[int, Points], outer: float
 ) -> dict[int, int]:
     """Roles of the remaining components: the nearest of teeth and tongue if inside the mouth, else something worn.
 

@@ -215,11 +215,7 @@ def roles(face: Face, head: Head) -> Ints:
 
 
 def register_cached(
-    mesh: Mesh,
-    source: Face,
-    name: str,
-    given: GivenLandmarks | None = None,
-    hook: Hook = no_progress,
+    mesh: Mesh, source: Face, name: str, given: GivenLandmarks | None = None, hook: Hook = no_progress
 ) -> tuple[Face, RegistrationReport]:
     """``register``, or what it gave for the same mesh and source before.
 

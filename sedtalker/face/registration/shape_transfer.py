@@ -186,13 +186,7 @@ SWEEPS = 2
 """Jacobi sweeps over all points after that."""
 
 
-def fill(
-    direct: Doubles,
-    confidence: Doubles,
-    active: Mask,
-    target: Skin,
-    hook: Hook = no_progress,
-) -> None:
+def fill(direct: Doubles, confidence: Doubles, active: Mask, target: Skin, hook: Hook = no_progress) -> None:
     """Make offsets (K, M, 3) as smooth as possible where they are not confident, and zero where inactive; in place.
 
     One linear system for all points. Only the unsure ones and some rings round them are solved for directly; where all

@@ -54,13 +54,7 @@ def decoder_card(look_ahead: float | None, closures: bool, metrics: Mapping[str,
         "\nLips are closed where `articulation` finds p, b or m (in streams `articulation_streaming`),\n"
         "in vectors of other encoders where its phone head does."
     )
-    return fill_card(
-        "decoder",
-        look_ahead=seen,
-        runs=runs,
-        held_out=held_out,
-        metrics=card_table("decoder", metrics),
-    )
+    return fill_card("decoder", look_ahead=seen, runs=runs, held_out=held_out, metrics=card_table("decoder", metrics))
 
 
 def transfer_card(

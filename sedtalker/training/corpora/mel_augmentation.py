@@ -95,14 +95,7 @@ class MelRecipe:
             x = x + _spectrum(rng, 5, 0.25)
         return x.astype(np.float32)
 
-    def channel(
-        self,
-        mel: Mels,
-        speech: Mask,
-        spectrum: Reals,
-        level: float,
-        rng: np.random.Generator,
-    ) -> Mels:
+    def channel(self, mel: Mels, speech: Mask, spectrum: Reals, level: float, rng: np.random.Generator) -> Mels:
         """A centred crop in a room of its own again, at a fixed level.
 
         Args:

@@ -35,13 +35,7 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.joined_speech import category_of, clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest, read_table
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
-from sedtalker.training.evaluation.clips import (
-    RECORDINGS,
-    ClipResult,
-    clip_posterior,
-    clip_result,
-    joined_scores,
-)
+from sedtalker.training.evaluation.clips import RECORDINGS, ClipResult, clip_posterior, clip_result, joined_scores
 from sedtalker.training.evaluation.measures import markdown_table
 from sedtalker.training.evaluation.robustness import conditions, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer_scores import (
@@ -70,11 +64,7 @@ ROBUST_CLIPS = 60
 
 
 def evaluate_transfer(
-    data: Path,
-    model: str = "diarizer",
-    encoder: Path | None = None,
-    clips: int | None = None,
-    hook: Hook = no_progress,
+    data: Path, model: str = "diarizer", encoder: Path | None = None, clips: int | None = None, hook: Hook = no_progress
 ) -> TransferScores:
     """Zero-shot tables of a diarizer over all corpora with emotion labels that have a folder in ``data/audio``.
 

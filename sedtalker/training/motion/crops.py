@@ -246,11 +246,7 @@ class SpeechCrop:
 
 
 def gate_pauses(
-    mel: Floats,
-    prosody: Floats,
-    log_energy: Floats,
-    margin: int,
-    rng: np.random.Generator,
+    mel: Floats, prosody: Floats, log_energy: Floats, margin: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Digital silence where the sound is quiet, as synthesis and noise gates leave it."""
     quiet = log_energy < np.quantile(log_energy, 0.95) - rng.uniform(5.5, 8.0)

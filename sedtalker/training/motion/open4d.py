@@ -23,13 +23,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.motion.alignment import PhoneSpan, frame_times, read_speech_clips, read_speech_phones
-from sedtalker.training.motion.expressive_motion import (
-    compose,
-    emphasised,
-    poses,
-    prominence_of,
-    random_emotion,
-)
+from sedtalker.training.motion.expressive_motion import compose, emphasised, poses, prominence_of, random_emotion
 from sedtalker.training.motion.spoken_motion import LipMeasure, SpokenMotion, measure_lips, read_talker, speak_phones
 
 DRAWN = "1"

@@ -103,9 +103,7 @@ def visible_scale(level: float, steps: tuple[float, float]) -> tuple[float, floa
 
 
 def neutral_odds(
-    known: Sequence[tuple[Reals, Mask]],
-    calm: Sequence[Reals],
-    scale: Scale,
+    known: Sequence[tuple[Reals, Mask]], calm: Sequence[Reals], scale: Scale
 ) -> tuple[float, float] | None:
     """How likely a clip is neutral by its intensity, among those that a face shows as neutral: logistic regression.
 

@@ -172,11 +172,7 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig]):
         error = 1000 * (predicted - batch["offsets"])
         vertices = (weight * error.square()).mean() / self.variance
         velocity = (weight * error.diff(dim=1).square()).mean() / self.variance
-        return {
-            "vertices": vertices,
-            "velocity": velocity,
-            "total": vertices + self.config.velocity_weight * velocity,
-        }
+        return {"vertices": vertices, "velocity": velocity, "total": vertices + self.config.velocity_weight * velocity}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Metrics on validation sequences, with the controls; the score is the share of motion that is explained."""

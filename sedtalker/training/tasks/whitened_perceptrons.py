@@ -291,11 +291,7 @@ def _array(values: object) -> Doubles:
 
 
 def _unwhitened(
-    weight: Doubles,
-    bias: Doubles,
-    whitening: Whitening,
-    columns: NDArray[np.integer],
-    scaling: Scaling,
+    weight: Doubles, bias: Doubles, whitening: Whitening, columns: NDArray[np.integer], scaling: Scaling
 ) -> tuple[Doubles, Doubles]:
     """Weight (W, 2K) and bias (W,) on values minus ``scaling.mean``, of a layer on whitened values of some columns."""
     plain = weight @ whitening.matrix.T
