@@ -160,7 +160,6 @@ def appear(
     """Let the files of a staging folder appear in their place, all or none, one program after the other.
 
     Args:
-        staging: where they are.
         fresh: whether that folder was made for them and is still empty.
         outdated: whether a file of this name in the folder vanishes, where it is none of them.
 

@@ -54,7 +54,6 @@ class Animation:
     Attributes:
         coefficients: (T, K) float32, one column a shape of ``face``.
         fps: frames a second; frame i is at ``i / fps`` seconds.
-        face: what is animated.
         head_rotation: (T, 3) float32 rotation vectors, radians, about ``face.pivot``; zeros for a still head. Shoulders
             stay where they are, see ``head_weights``.
         track: the emotion that conditioned the motion, or None.
@@ -161,7 +160,6 @@ class Animation:
         """Write it for another program; the suffix chooses the format (glb, usd, mdd, pc2, csv, npy …).
 
         Args:
-            path: the file.
             format: a name of ``sedtalker export --help``; default: by the suffix.
             options: ``audio``, and what the format takes, such as ``targets``; see ``sedtalker.export``.
 

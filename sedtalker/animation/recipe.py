@@ -49,8 +49,6 @@ class Moved:
         shapes: (K,) their names.
         features: speech features of the recording.
         track: the emotion, as strong as the options make it.
-        style: of talking.
-        gains: the factors.
         articulation: what the phones ask of tongue and lips, if that is known.
         phones: what is said, where the words are known.
     """

@@ -46,7 +46,6 @@ class Scene:
     Attributes:
         animations: of each speaker by name, in the order from left to right; all of one length and rate.
         places: where each head stands, by the same names.
-        turns: who speaks when.
     """
 
     animations: Mapping[str, Animation]

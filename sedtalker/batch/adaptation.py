@@ -45,7 +45,6 @@ def labelled_items(items: Sequence[Item], table: Path, folders: Iterable[Path] =
     """The same recordings with the labels of a table: columns ``file`` or ``audio``, ``label``, and ``speaker``.
 
     Args:
-        items: recordings.
         table: ``.csv`` or ``.jsonl``; a row without a label says nothing.
         folders: besides the table's own, from which its files may be named.
 

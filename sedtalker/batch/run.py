@@ -50,8 +50,6 @@ class Summary:
     """What a batch did.
 
     Attributes:
-        output: its folder.
-        log: its log.
         files: how many recordings there were for this run.
         done: how many of them were animated.
         kept: how many were done before.

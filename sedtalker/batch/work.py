@@ -351,8 +351,6 @@ def write_scene_results(
     """Write the results of a conversation: video, scene and turns, and what ``write_results`` writes of each speaker.
 
     Args:
-        sound: the whole recording.
-        audio: its file.
         written: the folder of now.
         folder: where they will lie.
     """

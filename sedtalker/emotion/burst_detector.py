@@ -125,7 +125,6 @@ def burst_steps(model: Model, features: SpeechFeatures, first: int, since: int) 
     """(T - since, K) in {0, 1}: which of ``SHOWN_KINDS`` each frame of a stream from ``since`` on belongs to.
 
     Args:
-        model: the detector.
         features: (T) of the frames that the stream keeps.
         first: number of the first of them.
         since: the first that is asked for.

@@ -87,7 +87,6 @@ class Conversation:
         """A conversation from the JSON that ``save`` writes.
 
         Args:
-            path: of the file.
             recording: whose sound the speakers get; None: theirs is silence, enough for tables, plots and reports.
 
         Raises:

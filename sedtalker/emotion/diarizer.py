@@ -245,7 +245,6 @@ class Diarizer:
         """The emotion track of a recording that ``encoder`` has encoded already.
 
         Args:
-            audio: the recording.
             features: what ``encoder`` gives of it.
             voice: of the speaker, see ``voice``.
             fill_scale: whether strength is measured by the recording's own, see ``TrackRule``.

@@ -82,7 +82,6 @@ def motion_lost(face: Face, coefficients: Reals, weights: Floats, parts: Doubles
     the motion's RMS, 0 where nothing moves.
 
     Args:
-        face: what moves.
         coefficients: (T, K) of the motion.
         weights: (T, N) of the targets.
         parts: (N, shapes + correctives): each target as a sum of the face's own.

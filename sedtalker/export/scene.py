@@ -30,8 +30,6 @@ def write_scene(scene: Scene, path: Path | str, audio: str | None = None, target
     ``asset.extras.turns``. In a USD file ``/Scene`` has a prim with skeleton, blend shapes and materials for each.
 
     Args:
-        scene: the heads.
-        path: the file.
         audio: the sound, as the file should name it, relative to itself.
         targets: which blend shapes each head has, see ``choose_targets``.
 

@@ -18,7 +18,6 @@ class PlacedPart:
     """A piece in its place.
 
     Attributes:
-        name: of its group.
         vertices: (N, 3) metres; offsets: (B, N, 3) of the face's shapes and correctives.
         triangles: (T, 3) into the vertices.
         colours: (3,) or (N, 3) sRGB, for meshes that have colours of their own.

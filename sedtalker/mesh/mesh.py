@@ -30,7 +30,6 @@ class Material:
     """How a polygon group looks in the user's file, for the formats that can carry it.
 
     Attributes:
-        name: of the material.
         colour: linear RGBA that multiplies the texture.
         metallic, roughness: of the metallic-roughness model, in [0, 1].
         alpha: ``OPAQUE``, ``MASK`` or ``BLEND``, as in glTF.

@@ -81,7 +81,6 @@ def wrong_mouth_time(times: Reals, apertures: Mapping[str, Reals], turns: Turns)
     Args:
         times: (T,) seconds of the frames, regular.
         apertures: (T,) ``lip_aperture`` of each speaker by name.
-        turns: who speaks when.
     """
     if len(times) < 2:
         return 0.0

@@ -146,7 +146,6 @@ class VisemeSheet:
     """What a file of visemes says.
 
     Attributes:
-        phones: of the recording.
         of: the set, a name in ``SETS``.
         sound: name of the recording.
         duration: its seconds; 0: those of the phones.

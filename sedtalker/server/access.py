@@ -137,7 +137,6 @@ class Access:
     """ASGI middleware: refuses with 401 or 403 what may not ask.
 
     Args:
-        app: what is guarded.
         token: None: nobody needs one.
         origins: further pages that may ask, as ``https://example.org``.
     """

@@ -229,7 +229,6 @@ class AceReply:
     Args:
         audio: the header of its sound, which comes back beside the frames.
         rate: samples a second.
-        finish: of the weights.
     """
 
     def __init__(self, audio: Any, rate: int, finish: Finish):

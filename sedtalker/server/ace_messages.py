@@ -175,7 +175,6 @@ class AceRequest:
     """What a client wants.
 
     Attributes:
-        finish: of the weights.
         motion: options of ``LiveMotion`` by name.
         share: of the emotions that it gives, in what is shown; 0: they are left out, as it said.
         onset: seconds with which the face takes on a recognised emotion; None: the usual.

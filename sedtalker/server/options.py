@@ -169,7 +169,6 @@ def parsed(model: type[M], values: object, where: str) -> M:
     """Options of a client.
 
     Args:
-        model: what they are.
         values: JSON text, or a mapping.
         where: what to call them in messages.
     """

@@ -71,11 +71,9 @@ class Service:
     """A running server's insides.
 
     Attributes:
-        limits: see there.
         faces: further faces by name, beside the built-in ones.
         workers: recordings that are worked on at once.
         threads: that decode streams.
-        models: the networks.
     """
 
     limits: Limits = field(default_factory=Limits)

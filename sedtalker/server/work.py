@@ -66,7 +66,6 @@ class Result:
 
     Attributes:
         file: at its beginning; closing it removes it.
-        name: of the file.
         seconds: of sound that it was made from.
     """
 

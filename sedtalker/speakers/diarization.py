@@ -106,7 +106,6 @@ def find_turns(sound: Audio, count: int | None = None) -> Turns:
     """Who speaks when.
 
     Args:
-        sound: the recording.
         count: how many speakers there are; None: as many as are found.
 
     Raises:
@@ -151,7 +150,6 @@ class EncodedSound:
     """A recording as the network gives it, and the speakers in it.
 
     Attributes:
-        model: see ``SpeakerModel``.
         frames: (T, W).
         number: (T, 3) probability of no, one and more speakers in each.
         rule: the constants by which they are found.

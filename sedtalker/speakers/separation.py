@@ -58,7 +58,6 @@ class Speakers:
 
     Attributes:
         mixed: the whole recording, mono.
-        turns: who speaks when.
         sounds: each speaker's own sound by name, as long as the recording.
         channels: each speaker's channel by name, where there is one for each; silent where another is far louder, since
             microphones pick up others. Sounds are cut from these then.

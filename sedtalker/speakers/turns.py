@@ -142,7 +142,6 @@ def turns_to_rttm(turns: Turns, name: str = "audio") -> str:
     """RTTM: ``SPEAKER file 1 start duration <NA> <NA> name <NA> <NA>``, a line a turn.
 
     Args:
-        turns: who speaks when.
         name: of the recording; white space in it, and in names of speakers, becomes ``_``.
     """
     names = one_word_each(turns.speakers)
@@ -197,7 +196,6 @@ def turns_from_rttm(text: str, duration: float | None = None, name: str = "turns
     """The turns of RTTM; lines of other types than SPEAKER, empty turns and comments (``;;``) are skipped.
 
     Args:
-        text: the file.
         duration: seconds of the recording; None: the last turn's end. Turns beyond it are cut.
         name: what to call the input in messages.
 

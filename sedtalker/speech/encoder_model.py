@@ -142,7 +142,6 @@ class MelNetwork:
     """A network from log-mels to hidden vectors: graphs without torch, or a module of torch. Calls of one are stacked.
 
     Attributes:
-        config: its hyper-parameters.
         centred: whether it reads log-mels without the mean of each band.
         grid: frames of 20 ms that share a hidden vector.
     """

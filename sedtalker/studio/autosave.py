@@ -39,12 +39,10 @@ KEPT_SECONDS = 30 * 24 * 3600.0
 
 def state_folder() -> Path:
     """Where studios have their folders."""
-    if os.name == "nt":
-        root = os.environ.get("LOCALAPPDATA")
-        return (Path(root) if root else Path.home() / "AppData" / "Local") / "sedtalker" / "studio"
-    root = os.environ.get("XDG_STATE_HOME")
+    import platformdirs
+
     try:
-        return (Path(root) if root else Path.home() / ".local" / "state") / "sedtalker" / "studio"
+        return platformdirs.user_state_path("sedtalker", appauthor=False) / "studio"
     except RuntimeError:  # a user without a home: unsaved edits do not survive a crash
         return Path(os.devnull) / "sedtalker"
 
@@ -64,7 +62,6 @@ class Left:
 
     Attributes:
         folder: its folder, locked by us.
-        lock: the lock.
         saved_at: seconds since 1970.
         audio: name of the recording.
     """

@@ -45,10 +45,6 @@ class SpeakerVoice:
         """What the decoder reads."""
         return self.decoding.features
 
-    def with_extras(self, extras: Mapping[str, Floats]) -> SpeakerVoice:
-        """The same voice with further curves of another track."""
-        return SpeakerVoice(self.decoding, self.channel, dict(extras))
-
 
 @dataclass(frozen=True)
 class Role:
@@ -57,8 +53,6 @@ class Role:
     Attributes:
         name: empty where the recording is not taken apart.
         seat: which of the session's faces it has; a name keeps its face.
-        voice: sound and motion.
-        document: the edits.
     """
 
     name: str
@@ -145,8 +139,8 @@ class Cast:
         one, two = self.parts[a], self.parts[b]
         made = self._with(a, replace(one, voice=two.voice, document=two.document))
         made = made._with(b, replace(two, voice=one.voice, document=one.document))
-        turns = Turns(self.spoken().renamed({name: other, other: name}).turns, self.spoken().duration, self._names)
-        return replace(made, turns=turns)
+        exchanged = self.spoken().renamed({name: other, other: name})
+        return replace(made, turns=replace(exchanged, speakers=self.spoken().speakers))
 
     def merged(self, name: str, into: str, voice: SpeakerVoice, document: Document) -> Cast:
         """With one speaker's turns given to another, whose voice and document are new."""
@@ -154,10 +148,6 @@ class Cast:
         parts = self._with(k, replace(self.parts[k], voice=voice, document=document)).parts
         kept = tuple(part for part in parts if part.name != name)
         return Cast(kept, merged_turns(self, name, into), [part.name for part in kept].index(into))
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return tuple(part.name for part in self.parts)
 
     def _with(self, k: int, part: Role) -> Cast:
         return replace(self, parts=(*self.parts[:k], part, *self.parts[k + 1 :]))
@@ -175,8 +165,3 @@ def merged_turns(cast: Cast, name: str, into: str) -> Turns:
     own = [Turn(start, end, into) for start, end in before.renamed({name: into}).of(into)]
     others = [turn for turn in before.turns if turn.speaker not in (name, into)]
     return Turns((*others, *own), before.duration, tuple(n for n in before.speakers if n != name))
-
-
-def turns_of_one(turns: Turns, speaker: str) -> Turns:
-    """Those of one speaker alone."""
-    return Turns(tuple(turn for turn in turns.turns if turn.speaker == speaker), turns.duration, (speaker,))

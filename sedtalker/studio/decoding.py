@@ -127,7 +127,6 @@ class Decoding:
 
         Args:
             track: as ``Base.render`` gives it, not scaled.
-            face: what is animated.
             start, end: beyond these, motion may be that of an older track.
         """
         asked = (track, settings, face)

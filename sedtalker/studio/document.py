@@ -26,8 +26,6 @@ from sedtalker.render.light import light_names
 
 SHORTEST = 0.02
 """Seconds of a segment: a frame of the track."""
-LONGEST_POINTS = 20_000
-"""Points of intensity that one edit may hold."""
 AROUND_BURST = 0.7
 """Seconds on either side of a vocal burst in which the face can show it: the breath before a sigh takes .6 s."""
 
@@ -47,6 +45,8 @@ Point = tuple[
     Annotated[float, Field(ge=0.0, allow_inf_nan=False)], Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 ]
 """Seconds and intensity."""
+Points = Annotated[tuple[Point, ...], Field(min_length=2, max_length=20_000)]
+"""Points of intensity that one edit may hold."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class IntensitySpan:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    points: Annotated[tuple[Point, ...], Field(min_length=2, max_length=LONGEST_POINTS)]
+    points: Points
 
     @property
     def start(self) -> float:

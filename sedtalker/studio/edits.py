@@ -23,7 +23,7 @@ from sedtalker.studio.document import (
     Base,
     Document,
     IntensitySpan,
-    Point,
+    Points,
     Span,
     check_points,
     checked_settings,
@@ -39,8 +39,6 @@ WEAK = 0.45
 """Mean intensity below which it is raised."""
 EASE = 0.15
 """Seconds at both ends over which it rises and falls."""
-LARGEST_EDIT = 2**20
-"""Bytes of an edit as JSON."""
 
 
 class _Edit(BaseModel, extra="forbid", allow_inf_nan=False, frozen=True):
@@ -138,7 +136,7 @@ class SetIntensity(_Edit):
     """Intensity is drawn over a stretch of time."""
 
     op: Literal["set_intensity"]
-    points: Annotated[tuple[Point, ...], Field(min_length=2, max_length=20_000)]
+    points: Points
 
     def apply(self, base: Base, document: Document) -> Document:
         check_points(self.points)

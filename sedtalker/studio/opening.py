@@ -130,9 +130,6 @@ class NewSpeaker:
     """A speaker who is to be taken into the session.
 
     Attributes:
-        name: of the speaker.
-        voice: sound and motion.
-        track: the emotion.
         subject: the face; None: that which the session has in this place.
         document: the edits; None: none yet.
     """
@@ -245,7 +242,9 @@ def landmark_points(subject: Subject) -> list[dict[str, Any]]:
     given = subject.landmarks
     if given is not None and subject.face.report is not None:
         known = np.isfinite(given).all(axis=1)
-        places[known] = _to_metres(subject, given)[known]
+        report = subject.face.report
+        in_metres = report.scale * given @ np.asarray(report.rotation).T + np.asarray(report.translation)
+        places[known] = in_metres[known]
     return [{"name": name, "position": places[index].tolist()} for name, index in NAMES.items()]
 
 
@@ -279,9 +278,3 @@ def moved_landmarks(subject: Subject, values: Mapping[str, Any]) -> Doubles:
     report = subject.face.report
     assert report is not None
     return np.asarray((places - np.asarray(report.translation)) @ np.asarray(report.rotation) / report.scale)
-
-
-def _to_metres(subject: Subject, points: Doubles) -> Doubles:
-    report = subject.face.report
-    assert report is not None
-    return np.asarray(report.scale * points @ np.asarray(report.rotation).T + np.asarray(report.translation))

@@ -91,7 +91,6 @@ class Project:
         audio: the recording; mesh: the head, or None.
         face: name of the built-in face where there is no mesh.
         track: what the document is an edit of.
-        document: the edits.
         landmarks: (68, 3) in the mesh's coordinates, NaN where a person has given none, or None.
         name: of the speaker; empty where the recording is not taken apart.
         channel: of the recording that the speaker's sound is cut from; None: all together.
@@ -196,10 +195,8 @@ def _speaker_lines(project: Project, named: Callable[[Path], dict[str, str]]) ->
     return [*_lines(held), f' "base": {_track_text(project.track)}']
 
 
-@lru_cache(maxsize=4)
-def _track_text(track: EmotionTrack) -> str:
-    """The base does not change while it is edited, and is the bulk of the file."""
-    return track_to_json(track)
+_track_text = lru_cache(maxsize=4)(track_to_json)
+"""The base does not change while it is edited, and is the bulk of the file."""
 
 
 def names_from(folder: Path) -> Callable[[Path], str]:

@@ -7,7 +7,7 @@ labelled by hand teach it the other ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -140,22 +140,14 @@ def find_fine_emotions(session: Session) -> tuple[Work, Then]:
                 return features.clock.times(len(features)), dict(fine(features))
 
     def then(made: tuple[Doubles, dict[str, Floats]]) -> dict[str, Any]:
-        _take(session, voice, *made)
-        return {"kinds": len(made[1])}
+        _same_voice(session, voice, "its fine-grained emotions were found")
+        assert session.base is not None
+        own, curves = made
+        times = session.base.track.times
+        session.open_extras({name: np.interp(times, own, curve).astype(np.float32) for name, curve in curves.items()})
+        return {"kinds": len(curves)}
 
     return work, then
-
-
-def _take(session: Session, voice: SpeakerVoice, own: Doubles, curves: Mapping[str, Floats]) -> None:
-    """The curves (T,), given at their ``own`` times (T,), become those of the track.
-
-    Raises:
-        InputError: another recording, or speaker, has been chosen since.
-    """
-    _same_voice(session, voice, "its fine-grained emotions were found")
-    assert session.base is not None
-    times = session.base.track.times
-    session.open_extras({name: np.interp(times, own, curve).astype(np.float32) for name, curve in curves.items()})
 
 
 def finer_state(session: Session) -> dict[str, Any]:

@@ -60,7 +60,6 @@ class Guard:
     """ASGI middleware: refuses with 403 what does not come from the page; takes the token off the path.
 
     Args:
-        app: what is guarded.
         token: first segment of every path.
     """
 

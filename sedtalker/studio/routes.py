@@ -75,7 +75,6 @@ from sedtalker.live.outgoing import Outgoing
 from sedtalker.reading import checked
 from sedtalker.server.access import GONE
 from sedtalker.studio.document import ClipSettings
-from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
 from sedtalker.studio.live import run_live, stream_settings
 from sedtalker.studio.recognition import FINER, LEARN, find_fine_emotions, learn_from_corrections
@@ -191,7 +190,7 @@ class StudioRoutes:
     # --- Edits.
 
     async def edit(self, request: Request) -> Response:
-        values = await read_json(request, LARGEST_EDIT)
+        values = await read_json(request)
         seen = values.pop("revision", None)
         return await self._edited(partial(self.session.edit, values), seen)
 

@@ -41,7 +41,6 @@ class Subject:
     """Whose face it is.
 
     Attributes:
-        face: the face.
         name: of the built-in face, or of the file.
         path: the mesh file, or None: it is a built-in one.
         landmarks: points (68, 3) in the file's coordinates that a person has given, NaN elsewhere, or None.
@@ -67,8 +66,6 @@ class Snapshot:
     Attributes:
         project: what is saved of it; its base has its further curves.
         track: what the document renders, with the same curves.
-        voice: sound and motion of the speaker.
-        clip: the recording.
         face: whose face it is.
         others: the same of the other speakers.
         held: what is saved with it, to compare.
@@ -96,7 +93,6 @@ class Session:
     """See the module.
 
     Attributes:
-        models: the networks.
         clip: the recording, or None before one is opened.
         subjects: the faces, by the seats of the cast.
         extras_number: another one where ``extras`` are others.
@@ -147,7 +143,8 @@ class Session:
         cast, base = history.present, base_on(clip, track)
         settings = replace(cast.document.settings, min_confidence=track.min_confidence)
         document = self.added(base, replace(base.document(), settings=settings))
-        return self.go_on(cast.with_document(document, cast.part.voice.with_extras(track.extras)))
+        voice = SpeakerVoice(cast.part.voice.decoding, cast.part.voice.channel, dict(track.extras))
+        return self.go_on(cast.with_document(document, voice))
 
     def open_subject(self, subject: Subject, seat: int | None = None) -> None:
         """Another face; ``seat`` is that of the speaker who gets it, by default of the one who is worked on."""

@@ -36,7 +36,6 @@ class OpenClip:
     """A recording with all that is computed of it once.
 
     Attributes:
-        path: the file.
         sound: decoded for the networks.
         wav: decoded for the page.
         rate: samples per second of ``wav``.

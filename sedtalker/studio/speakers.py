@@ -18,7 +18,7 @@ from sedtalker.face.builtin import FACES
 from sedtalker.progress import Hook
 from sedtalker.speakers.separation import Speakers, sound_of
 from sedtalker.speakers.turns import MOST_SPEAKERS, NAME, Turns
-from sedtalker.studio.cast import Role, SpeakerVoice, merged_turns, turns_of_one
+from sedtalker.studio.cast import Role, SpeakerVoice, merged_turns
 from sedtalker.studio.document import SHORTEST, IntensitySpan, Span, meet, painted
 from sedtalker.studio.opening import NewSpeaker, Then, Work, built, take_in, voice_of
 from sedtalker.studio.session import Session, Subject, base_on
@@ -96,7 +96,8 @@ def merge_speakers(session: Session, name: str, into: str) -> tuple[Work, Then]:
     """
     clip, _ = session.opened()
     cast = session.cast
-    turns = turns_of_one(merged_turns(cast, name, into), into)
+    merged = merged_turns(cast, name, into)
+    turns = Turns(tuple(turn for turn in merged.turns if turn.speaker == into), merged.duration, (into,))
     began = [cast.parts[cast.index(each)].voice for each in (name, into)]
 
     def work(hook: Hook) -> tuple[SpeakerVoice, EmotionTrack]:

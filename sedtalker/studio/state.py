@@ -101,8 +101,8 @@ def project_state(session: Session) -> dict[str, Any]:
 @lru_cache(maxsize=2)
 def face_state(subject: Subject) -> dict[str, Any]:
     """The face and its morph targets."""
-    face = subject.face
-    report = None
+    face, report = subject.face, None
+    camera = frame_head(face)
     if face.report is not None:
         judged = judge(face, face.report)
         notes = [*judged.advice, *face.report.warnings]
@@ -116,7 +116,7 @@ def face_state(subject: Subject) -> dict[str, Any]:
         "report": report,
         "id": subject.key,
         "parts": _parts(face),
-        "view": _view(face),
+        "view": {"position": [*camera.position], "target": [*camera.target], "fov": camera.fov},
     }
 
 
@@ -125,16 +125,6 @@ def _parts(face: Face) -> dict[str, str]:
     if face.mesh.polygon_groups is not None and face.mesh.group_names:
         return {name: part_of_group(name) for name in face.mesh.group_names}
     return {name: name for name in MATERIALS}
-
-
-def _view(face: Face) -> dict[str, Any]:
-    """The camera of the video."""
-    camera = frame_head(face)
-    return {
-        "position": [float(x) for x in camera.position],
-        "target": [float(x) for x in camera.target],
-        "fov": float(camera.fov),
-    }
 
 
 def speakers_state(session: Session) -> list[dict[str, Any]]:

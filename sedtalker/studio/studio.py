@@ -271,8 +271,6 @@ class Jobs:
             message = {"type": "failed", "error": "cancelled"}
         except InputError as error:
             message = {"type": "failed", "error": str(error)}
-        except asyncio.CancelledError:
-            raise
         except Exception as error:  # a job must not take the studio with it
             log.error("the job '%s' failed:\n%s", job.kind, traceback.format_exc())
             message = {"type": "failed", "error": f"{job.kind} failed: {type(error).__name__}; the terminal says more"}

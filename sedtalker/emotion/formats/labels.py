@@ -227,7 +227,6 @@ def are_emotions(text: str, *, tiers: bool) -> bool:
     That is ``LABEL``, or ``LABEL:INTENSITY`` and perhaps words behind it.
 
     Args:
-        text: of the file.
         tiers: whether it is a TextGrid.
 
     Raises:

@@ -86,9 +86,7 @@ class JoinedDataset:
     """Which recordings a dataset holds.
 
     Attributes:
-        shares: of corpora.
         split: ``train``, ``valid`` or ``test``.
-        recordings: how many.
         same: see ``JoinRule``.
         degraded: whether every other one is degraded.
         seed: of all random choices.

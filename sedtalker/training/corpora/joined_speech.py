@@ -42,8 +42,6 @@ class SpeechPiece:
     Attributes:
         samples: (N,) float32.
         category: index into ``CATEGORIES``.
-        corpus: name of the corpus.
-        speaker: name of the speaker.
     """
 
     samples: Samples
@@ -59,8 +57,6 @@ class Recording:
     Attributes:
         samples: (N,) float32.
         labels: (T,) int8 index into ``CATEGORIES``, or ``SILENCE``; T = ceil(N / 320).
-        corpus: name of the corpus.
-        speaker: name of the speaker.
     """
 
     samples: Samples

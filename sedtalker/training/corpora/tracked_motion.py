@@ -33,7 +33,6 @@ class TrackedClip:
     Attributes:
         name: file stem.
         split: train, valid or test.
-        audio: the recording.
         text: what is said; empty where unknown.
         times: (T,) seconds of the video frames' centres, synchronised with the sound.
         coefficients: (T, 52) float32, the fitted weights under their ARKit names, as tracked (both sides, eyes too).
@@ -173,10 +172,8 @@ class Take:
 
     Attributes:
         name: of the sound file, without its ending.
-        audio: the sound file.
         times: (T,) seconds.
         weights: (T, 52) tracked ARKit weights.
-        track: the emotion.
         duration: seconds of sound.
     """
 

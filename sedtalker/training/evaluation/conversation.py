@@ -88,12 +88,10 @@ def make_talks(
 
     Args:
         clips: recordings of one corpus.
-        corpus: its name.
         count: how many; two, two, three and four speakers in turn, of emotion always two.
         changes: what is done to the sound, in turn.
         moods: whether turns are whole recordings, of two speakers, so that each turn has an emotion.
         steady: whether that of a speaker is the same in all turns.
-        seed: of the draw.
     """
     rng, by_speaker = np.random.default_rng([seed, len(clips)]), defaultdict[str, list[Clip]](list)
     for clip in clips:
@@ -152,7 +150,6 @@ def evaluate_conversation(
         model: name of built-in weights of the diarizer, or a checkpoint folder.
         encoder: folder of a hub encoder's weights, see ``Diarizer.from_pretrained``.
         talks: conversations of each corpus about who speaks, and as many about emotion.
-        hook: progress.
 
     Raises:
         InputError: none of the corpora is in the folder, or none can be read.

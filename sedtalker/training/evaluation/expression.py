@@ -142,7 +142,6 @@ class ShownClip:
     """What a face showed with a clip.
 
     Attributes:
-        clip: the clip.
         category: index of the intended emotion into ``CATEGORIES``.
         strengths: (6,) mean strength of each of ``EMOTIONS`` over the frames of speech.
         visible: share of these frames in which one of them has ``NARRATION_SHOWN`` or more.

@@ -81,7 +81,6 @@ def evaluate_few(
         model: name of built-in weights or a checkpoint folder.
         encoder: folder of a hub encoder's weights, see ``Diarizer.from_pretrained``.
         clips: recordings of each speaker and category, at most.
-        hook: progress.
 
     Raises:
         InputError: no such weights, or none of ``CORPORA`` in the folder.

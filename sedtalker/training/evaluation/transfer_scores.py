@@ -58,7 +58,6 @@ class CorpusScores:
     """A diarizer on one corpus.
 
     Attributes:
-        name: of the corpus.
         role: what the corpus is to the weights.
         clips: how many were scored.
         metrics: see ``corpus_scores``.
@@ -84,7 +83,6 @@ class TransferScores:
 
     Attributes:
         model: name or folder of the weights.
-        licence: of the weights.
         trained_on: what their checkpoint says.
         summary: see ``summary``; of unseen corpora alone.
         corpora: the headline first, those trained on last.

@@ -39,7 +39,6 @@ class WildTalker:
     """What a tracker saw of a talker of public video.
 
     Attributes:
-        audio: sound file.
         times: (T,) seconds of the video frames.
         lips: (T, 2) inner-lip height and width, outer-eye distances.
         found: (T,) 1 where the face was found, else 0.

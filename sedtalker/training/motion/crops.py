@@ -121,7 +121,6 @@ class TalkingCrops:
         hook: progress of features and alignments.
 
     Attributes:
-        talker: the tracked talker.
         own: features of the talker's clips as they were recorded, and in other rooms.
         voices: the talker's own voice and others, or the own twice: features and the copies of training clips.
         noise: environmental sounds, to which the mouth does not move.

@@ -313,7 +313,6 @@ class ClipWindows:
     Attributes:
         described: what the perceptrons read of N windows.
         clip: (N,) index into ``clips``.
-        clips: the clips.
     """
 
     described: Described

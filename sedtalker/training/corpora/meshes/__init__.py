@@ -112,7 +112,6 @@ class SequenceCorpus:
 
     Attributes:
         name: ``emovoca``, ``vocaset`` or the folder's own name.
-        root: the folder.
         fps: frames a second of all its sequences.
         sequences: in order of their names.
         labels: words for emotions, in the order of their ids; a neutral corpus has none.

@@ -39,13 +39,10 @@ class CorpusCheck:
 
     Attributes:
         layout: ``emovoca``, ``vocaset`` or the folder's name.
-        sequences: how many.
         seconds: of motion.
         fps: frames a second.
         vertices: how many a frame.
-        subjects: sequences by subject.
         emotions: sequences by the corpus's own word.
-        splits: sequences by split.
         licence: a reminder.
         notes: what is missing but not needed for training.
         problems: what has to be mended, one line each.
