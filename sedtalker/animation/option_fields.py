@@ -171,11 +171,6 @@ def with_options(options: Options, given: Mapping[str, Any], taker: Callable[...
     return replace(options, **given)  # type: ignore[type-var]
 
 
-def is_repeatable(kind: Any) -> bool:
-    """Whether an option of this type takes several values."""
-    return get_origin(kind) in (tuple, Mapping)
-
-
 # --- Which options a command, the server or the studio does not offer, and why.
 
 

@@ -112,9 +112,15 @@ def adapt(
 def described(fit: Fit, report: Report) -> str:
     """The report for a terminal."""
     recordings, spoken = report.recordings
+    about = [f"learned from the labels of {fit.labelled} recordings"]
+    if not fit.labelled:
+        about = [
+            f"usual speech is {fit.distance:.2f} deviations from that of training",
+            f"halves of the recordings agree on {fit.agreement:.0%} of the answers",
+        ]
     lines = [
         f"{recordings} recordings, speech in {spoken}: {fit.seconds:.0f} s in {fit.pieces} pieces",
-        *_about(fit),
+        *about,
         "",
         f"{'answers':<12}before   after",
     ]
@@ -126,15 +132,6 @@ def described(fit: Fit, report: Report) -> str:
             f"{report.recall_before:.2f} -> {report.recall_after:.2f}",
         ]
     return "\n".join(lines) + "\n"
-
-
-def _about(fit: Fit) -> list[str]:
-    if fit.labelled:
-        return [f"learned from the labels of {fit.labelled} recordings"]
-    return [
-        f"usual speech is {fit.distance:.2f} deviations from that of training",
-        f"halves of the recordings agree on {fit.agreement:.0%} of the answers",
-    ]
 
 
 @fail_clearly

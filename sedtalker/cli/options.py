@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import typer
 
-from sedtalker.animation.option_fields import Declared, Option, declared, is_repeatable
+from sedtalker.animation.option_fields import Declared, Option, declared
 from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.batch.opening import OF_A_FIT
 from sedtalker.batch.opening import check_enroll as check_enroll
@@ -67,7 +67,7 @@ def takes_options(
             kind, default, callback = declared(options)[name].kind, getattr(group.default, name), None
             if name in FACES and "others" in declared(options):
                 kind, callback = (tuple[Path, ...] if name == "mesh" else tuple[str, ...]), keep_order
-            if is_repeatable(kind):
+            if get_origin(kind) in (tuple, Mapping):  # takes several values
                 kind, default = (list[Path] | None if Path in get_args(kind) else list[str] | None), None
             flag: Any = Annotated[kind, option(name, options, **({} if callback is None else {"callback": callback}))]
             yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=flag)

@@ -26,11 +26,11 @@ from sedtalker.animation.decoder import STEPS as RUN
 from sedtalker.animation.decoder_network import Decoder, MouthReadout
 from sedtalker.checkpoint import read_config
 from sedtalker.emotion.diarizer_model import BEFORE_NEWEST, FEWEST_ROWS, NEWEST_FRAMES, ROW, FrameBatch, Voice
-from sedtalker.emotion.network import DiarizerNetwork, FineNetwork, functional_count
+from sedtalker.emotion.network import DiarizerNetwork, functional_count
 from sedtalker.errors import InputError, extra
 from sedtalker.export.onnx_models import ITEMS, OPSET, STEPS, TALKING, UNENROLLED, point_to_weights, store_weights
 from sedtalker.face.arkit import TALKING_SIDES
-from sedtalker.face.landmark_network import LandmarkNet, LandmarksGraph
+from sedtalker.face.landmark_network import LandmarksGraph
 from sedtalker.mesh.rasteriser import CHANNELS
 from sedtalker.nn.engine import KINDS, NEWEST, WEIGHT, open_model
 from sedtalker.speakers.speaker_model import STRIDE
@@ -204,10 +204,10 @@ def diarizer_graph(name: str, network: DiarizerNetwork, enrolled: bool = True, n
     return Graph(name, answers, inputs, outputs, ("frames", ROW), fixed=frozenset(known), fewest=fewest)
 
 
-def voice_graph(name: str, network: DiarizerNetwork) -> Graph:
+def voice_graph(network: DiarizerNetwork) -> Graph:
     """How the speaker of some recording sounds in general, for a diarizer of other recordings."""
     outputs = [f"{VOICE}{key}" for key in ("weight", "mean", "square")]
-    return Graph(name, VoiceGraph(network), _frames_of(network), outputs, ("frames", ROW))
+    return Graph("voice", VoiceGraph(network), _frames_of(network), outputs, ("frames", ROW))
 
 
 def with_given_weights(graph: Graph, prefix: str) -> Graph:
@@ -241,11 +241,6 @@ def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:
         "valid": torch.ones(2, frames),
     } | states
     return Graph(name, MethodGraph(decoder, "step"), inputs, ["coefficients", *(f"{NEXT}{key}" for key in states)])
-
-
-def fine_graph(name: str, network: FineNetwork) -> Graph:
-    """Curves of fine-grained emotions of rows of statistics."""
-    return Graph(name, MethodGraph(network, "curves"), {"rows": torch.randn(2, network.config.inputs)}, ["curves"])
 
 
 def frames_graph(name: str, network: ConvolutionHead | ArticulationNetwork, width: int) -> Graph:
@@ -283,12 +278,6 @@ def speaker_graphs(network: SpeakerNetworks) -> list[Graph]:
     ]
 
 
-def landmarks_graph(name: str, network: LandmarkNet) -> Graph:
-    """68 points in views of a head's geometry."""
-    views = torch.randn(2, CHANNELS, network.config.size, network.config.size)
-    return Graph(name, LandmarksGraph(network), {"views": views}, ["points", "spread", "face"], simplified=False)
-
-
 # --- Writing them.
 
 
@@ -324,11 +313,12 @@ def graphs_of(folder: Path) -> list[Graph]:
         case "diarizer" if network.config.backbone is None and network.config.hidden_channels:
             streamed = diarizer_graph(NEWEST, network, newest=NEWEST_FRAMES)
             plain = diarizer_graph(UNENROLLED, network, enrolled=False)
-            return [diarizer_graph("diarizer", network), streamed, plain, voice_graph("voice", network)]
+            return [diarizer_graph("diarizer", network), streamed, plain, voice_graph(network)]
         case "decoder":
             return [decoder_graph(f"step_{frames}", network, frames) for frames in sorted({*RUN, *STEPS})]
         case "fine_emotions":
-            return [fine_graph("fine", network)]
+            rows = {"rows": torch.randn(2, network.config.inputs)}
+            return [Graph("fine", MethodGraph(network, "curves"), rows, ["curves"])]
         case "burst_detector":
             return [frames_graph("bursts", network, network.inputs.in_features)]
         case "articulation":
@@ -337,7 +327,8 @@ def graphs_of(folder: Path) -> list[Graph]:
         case "speakers":
             return speaker_graphs(network)
         case "landmarks":
-            return [landmarks_graph("landmarks", network)]
+            views, found = torch.randn(2, CHANNELS, *2 * (network.config.size,)), ["points", "spread", "face"]
+            return [Graph("landmarks", LandmarksGraph(network), {"views": views}, found, simplified=False)]
     raise InputError(f"{folder}: torch alone runs this {kind}")
 
 

@@ -187,7 +187,8 @@ def cut_lips(mesh: Mesh, vertices: Reals, line: LipLine) -> Cut:
     height = np.concatenate([side, np.zeros(len(made))])
     height[list(on_line)] = 0.0
     for polygon in polygons:
-        if _is_lower(height[polygon.corners]):
+        heights = height[polygon.corners]
+        if heights[np.abs(heights).argmax()] < 0.0:  # below the line
             polygon.corners = [doubled.get(corner, corner) for corner in polygon.corners]
     final = _assembled(growing, polygons, list(doubled))
     upper = np.array(chain if x[chain[0]] < x[chain[-1]] else chain[::-1])
@@ -328,11 +329,6 @@ def _chain(segments: list[tuple[int, int]]) -> list[int]:
             way.append(came[way[-1]])
         best = max(best, points[way[::-1]].tolist(), key=len)
     return best
-
-
-def _is_lower(heights: Doubles) -> bool:
-    """Whether a polygon with corners at these heights over the line lies below it."""
-    return float(heights[np.abs(heights).argmax()]) < 0.0
 
 
 def _assembled(growing: _Growing, polygons: list[_Polygon], doubled: list[int]) -> Mesh:

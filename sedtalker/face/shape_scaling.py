@@ -79,7 +79,8 @@ def with_scaled_shapes(
     factors = np.ones(len(face.basis))
     for shape, row in face.shape_index.items():
         region = region_of(shape)
-        factor = of_artists(shape) if shape in fitted else 1.0
+        of_artists = (own for name, own in OF_ARTISTS.items() if shape.startswith(name))
+        factor = next(of_artists, 1.0) if shape in fitted else 1.0
         allowed = FOLDED if shape in fitted or report.way == "exact" else OWN_FOLDED
         factors[row] = bounded(face, row, factor * (strength * automatic[region] if region else 1.0), allowed)
     own = set() if report.way == "exact" else set(report.own_shapes)
@@ -110,11 +111,6 @@ def scale_correctives(face: Face, factors: Doubles) -> None:
 def region_of(shape: str) -> str | None:
     """The region whose factor a shape takes; None for those that no region scales."""
     return next((region for region, names in REGIONS.items() if shape.startswith(names)), None)
-
-
-def of_artists(shape: str) -> float:
-    """The factor of a fitted shape for itself."""
-    return next((factor for name, factor in OF_ARTISTS.items() if shape.startswith(name)), 1.0)
 
 
 def proportions(face: Face, source: Face) -> dict[str, float]:

@@ -56,11 +56,6 @@ def change_speed(samples: Samples, factor: float, quality: str = "MQ") -> Sample
     return soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE, quality=quality).astype(np.float32)
 
 
-def read_augmenter(data: Path) -> SpeechAugmenter:
-    """A ``SpeechAugmenter`` with ``read_material``."""
-    return SpeechAugmenter(*read_material(data))
-
-
 def read_material(data: Path) -> tuple[list[Samples], list[Samples]]:
     """Noises of ESC-10 and the small set of noises and impulse responses of the training data."""
     responses = sorted((data / "audio/noise_rir").glob("*.flac"))

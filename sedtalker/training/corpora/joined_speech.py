@@ -143,7 +143,7 @@ def join(pieces: Sequence[SpeechPiece], rule: JoinRule, rng: np.random.Generator
     """
     cut = [(samples, labels) for samples, labels in map(_cut_to_speech, pieces) if len(labels)]
     if rng.random() < rule.equalise:
-        cut = [(samples * _loudness_gain(samples), labels) for samples, labels in cut]
+        cut = [(samples * np.float32(0.08 / (_level(samples, 0.95) + 1e-6)), labels) for samples, labels in cut]
     floor = min((float(_level(samples, 0.05)) for samples, _ in cut), default=1e-4)
     samples: Samples = np.zeros(0, np.float32)
     labels = np.zeros(0, np.int8)
@@ -174,10 +174,6 @@ def _cut_to_speech(piece: SpeechPiece) -> tuple[Samples, NDArray[np.int8]]:
     first, last = int(where[0]), min(int(where[-1]) + 1, len(piece.samples) // FRAME_LENGTH)
     labels = np.where(speech[first:last], piece.category, SILENCE).astype(np.int8)
     return piece.samples[first * FRAME_LENGTH : last * FRAME_LENGTH], labels
-
-
-def _loudness_gain(samples: Samples) -> np.float32:
-    return np.float32(0.08 / (_level(samples, 0.95) + 1e-6))
 
 
 def _level(samples: Samples, share: float) -> np.floating:

@@ -273,7 +273,8 @@ def evaluate_expression(
 
         shown = {name: own for name, rows in emotional.items() if (own := judged(rows, name, rendered))}
         ravdess = found.get("ravdess", ())
-        screams = judged(screamed_clips(ravdess, clips), "screams")
+        loud = [clip for clip in ravdess if clip.emotion in ("angry", "fear") and clip.intensity == "strong"]
+        screams = judged(labelled_clips(loud, clips), "screams")
         moderate = labelled_clips([clip for clip in ravdess if clip.intensity == "normal"], clips)
         normal = judged([row for row in moderate if row[1]], "clips of normal strength")
         calm = {name: judged([(clip, 0) for clip in rows], name) for name, rows in narration.items()}
@@ -314,12 +315,6 @@ def labelled_clips(clips: Sequence[Clip], count: int | None) -> list[tuple[Clip,
     wanted = {NEUTRAL_LEVEL, STRONG_LEVEL} if STRONG_LEVEL in levels else levels
     kept = [clip for clip in clips if (found := labels[clip.path]) is not None and found[1] in wanted]
     return [(clip, found[0]) for clip in balanced_clips(kept, count) if (found := labels[clip.path]) is not None]
-
-
-def screamed_clips(clips: Sequence[Clip], count: int | None) -> list[tuple[Clip, int]]:
-    """Strong anger and fear."""
-    loud = [clip for clip in clips if clip.emotion in ("angry", "fear") and clip.intensity == "strong"]
-    return labelled_clips(loud, count)
 
 
 # --- Figures.

@@ -56,13 +56,13 @@ class WildTalker:
 
 def read_wild_talkers(data: Path) -> list[WildTalker]:
     """The talkers of ``motion/wild``; none where the folder is not there."""
-    folder = data / "motion/wild"
-    talkers = []
+    folder, talkers = data / "motion/wild", []
     for path in sorted(folder.glob("*.npz")):
+        names: list[str] = json.loads((folder / "names.json").read_text(encoding="utf-8"))["blendshape_names"]
         with np.load(path, allow_pickle=False) as tracked:
             lips, found = tracked["features"][:, :2].astype(np.float32), tracked["ok"]
             times = np.arange(len(lips)) / float(tracked["fps"])
-            brows = tracked["blendshapes"][found][:, _brow(folder)].astype(np.float32)
+            brows = tracked["blendshapes"][found][:, names.index("browInnerUp")].astype(np.float32)
             head = tracked["head"][found][:, :3, :3]
         talkers.append(WildTalker(path.with_suffix(".opus"), times, lips, found.astype(np.float32), head, brows))
     return talkers
@@ -124,12 +124,6 @@ def _summary(values: dict[str, list[float]]) -> dict[str, float]:
     metrics["head_speed_ratio_wild"] = float(np.median(values["head"]) / np.median(values["head_tracked"]))
     metrics["brow_ratio_wild"] = float(np.median(values["brow"]) / np.median(values["brow_tracked"]))
     return metrics
-
-
-def _brow(folder: Path) -> int:
-    """Column of browInnerUp among the tracker's scores."""
-    names: list[str] = json.loads((folder / "names.json").read_text(encoding="utf-8"))["blendshape_names"]
-    return names.index("browInnerUp")
 
 
 def _head_speed(matrices: Reals, fps: float) -> float:

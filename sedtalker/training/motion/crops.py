@@ -21,7 +21,7 @@ from sedtalker.arrays import Floats
 from sedtalker.face.face import Face
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
-from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, revoice, warp_bands
+from sedtalker.training.corpora.augmentation import SpeechAugmenter, mask_spectrum, read_material, revoice, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, OpenStore, open_features
 from sedtalker.training.corpora.speech import nothing_of
 from sedtalker.training.corpora.tracked_motion import read_facegood
@@ -140,8 +140,9 @@ class TalkingCrops:
     ):
         self.config, self.face, self.lip_measure, self.margin = config, face, lip_measure, margin
         c = config
+        augmenter = SpeechAugmenter(*read_material(data))
         self.open_store: OpenStore = partial(
-            open_features, augmenter=read_augmenter(data), cache=cache, workers=c.workers, hook=hook
+            open_features, augmenter=augmenter, cache=cache, workers=c.workers, hook=hook
         )
         self.talker = read_talker(data, lip_measure, cache, c.workers, hook)
         recordings = [(clip.name, clip.audio) for clip in self.talker.clips.values()]

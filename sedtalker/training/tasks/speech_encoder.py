@@ -26,7 +26,7 @@ from sedtalker.speech.encoder_model import SpeechEncoderConfig
 from sedtalker.speech.encoder_networks import SpeechEncoder
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
 from sedtalker.training.cards import speech_encoder_card
-from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, warp_bands
+from sedtalker.training.corpora.augmentation import SpeechAugmenter, mask_spectrum, read_material, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.speech import nothing_of
@@ -125,7 +125,8 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
         data, cache, c = self.data, self.cache, self.config
         self.clips = {clip.name: clip for clip in read_grid(data)}
         self.takes = {take.name: take for take in read_facegood(data)}
-        store = partial(open_features, augmenter=read_augmenter(data), cache=cache, workers=c.workers, hook=hook)
+        augmenter = SpeechAugmenter(*read_material(data))
+        store = partial(open_features, augmenter=augmenter, cache=cache, workers=c.workers, hook=hook)
         tracked = [(clip.name, clip.audio) for clip in self.clips.values()]
         utterances = [Utterance(clip.name, clip.audio, clip.text) for clip in self.clips.values()]
         phones = align_corpus("grid", utterances, cache, c.workers, hook)

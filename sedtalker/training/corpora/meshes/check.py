@@ -179,7 +179,7 @@ def flame_sized(face: Face) -> tuple[NDArray[np.int64], Ints, dict[str, list[int
     return kept, triangles[(triangles >= 0).all(1)].astype(np.int32), {k: v[v >= 0].tolist() for k, v in masks.items()}
 
 
-def write_example(root: Path, audio: Path, size: ExampleSize | None = None) -> int:
+def write_example(root: Path, audio: Path, size: ExampleSize) -> int:
     """Write the corpus; returns the number of sequences.
 
     Args:
@@ -188,14 +188,15 @@ def write_example(root: Path, audio: Path, size: ExampleSize | None = None) -> i
         audio: speech that the takes are cut from, from its beginning on.
         size: how much to make.
     """
-    size = size or ExampleSize()
+    import trimesh
+
     face = load_face()
     kept, triangles, masks = flame_sized(face)
     for folder in ("sequences", "wav", "label", "intensity"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "masks.json").write_text(json.dumps(masks), encoding="utf-8")
     (root / "corpus.json").write_text(json.dumps(EXAMPLE, indent=1), encoding="utf-8")
-    _write_template(root / "template.ply", face.mesh.vertices[kept], triangles)
+    trimesh.Trimesh(face.mesh.vertices[kept], triangles, process=False).export(root / "template.ply")
     speech = load_audio(audio).samples
     encoder, decoder = open_encoder(), open_model("decoder")
     basis = face.basis[:, kept].astype(np.float32)
@@ -230,9 +231,3 @@ def _at_60(spoken: Floats, features: SpeechFeatures, duration: float, face: Face
     clock = FrameClock(FPS)
     moved = resample_frames(spoken, features.clock.times(len(spoken)), clock.times(clock.frames(duration)))
     return face.with_rest(moved)
-
-
-def _write_template(path: Path, vertices: Floats, triangles: Ints) -> None:
-    import trimesh
-
-    trimesh.Trimesh(vertices, triangles, process=False).export(path)

@@ -112,18 +112,14 @@ def read_emovoca(root: Path, folder: Path, head: HeadFiles) -> SequenceCorpus:
     return SequenceCorpus(name, root, FPS, tuple(found), LABELS, head, licence, tuple(unknown), EMOVOCA_LAYOUT)
 
 
-def stored_label(root: Path, sequence: MeshSequence) -> tuple[int | None, int | None]:
-    """Emotion id and intensity step that ``label/`` and ``intensity/`` hold for a sequence, where they do."""
-    values: list[int | None] = []
-    for folder in ("label", "intensity"):
-        path = root / folder / f"{sequence.name}.npy"
-        values.append(int(np.load(path, allow_pickle=False).reshape(-1)[0]) if path.is_file() else None)
-    return values[0], values[1]
-
-
 def wrong_labels(corpus: SequenceCorpus, sequence: MeshSequence) -> list[str]:
     """What ``label/`` and ``intensity/`` say otherwise than a sequence's name, one line each."""
-    label, step = stored_label(corpus.root, sequence)
+    stored: dict[str, int] = {}
+    for folder in ("label", "intensity"):
+        path = corpus.root / folder / f"{sequence.name}.npy"
+        if path.is_file():
+            stored[folder] = int(np.load(path, allow_pickle=False).reshape(-1)[0])
+    label, step = stored.get("label"), stored.get("intensity")
     wrong = []
     if label is not None and not (0 <= label < len(LABELS) and LABELS[label] == sequence.emotion):
         wrong.append(f"{sequence.name}: label/ holds {label}, which is not {sequence.emotion}")

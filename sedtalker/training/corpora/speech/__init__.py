@@ -263,19 +263,15 @@ class NamedFiles:
                 unknown.append(path.relative_to(folder).as_posix())
                 continue
             speaker = parts["speaker"] or ""
-            gender = (parts.get("gender") or self.gender_of(speaker)).lower()[:1]
+            gender = (parts.get("gender") or "").lower()[:1]
+            if not gender and self.men is not None:
+                gender = "m" if re.fullmatch(self.men, speaker, re.IGNORECASE) else "f"
             spoken = (key for key, of in self.languages.items() if re.fullmatch(of, speaker))
             language = next(spoken, self.language)
             strength = self.intensities.get((parts.get("intensity") or "").lower(), "")
             split = self.splits.get((parts.get("split") or "").lower(), "")
             clips.append(Clip("", path, language, speaker, gender, corpus_word(word), strength, "", 0.0, split))
         return clips, unknown
-
-    def gender_of(self, speaker: str) -> str:
-        """``m``, ``f``, or nothing where it is not known."""
-        if self.men is None:
-            return ""
-        return "m" if re.fullmatch(self.men, speaker, re.IGNORECASE) else "f"
 
 
 # --- An index of a folder of corpora in their published layouts.
