@@ -126,16 +126,16 @@ def opened(motion: Floats, factor: Floats | np.float32, kept: Floats) -> Floats:
     return clamped(wider)
 
 
-def mouth_pose(mouth: Floats | None, rules: MouthRules = RULES) -> Floats | None:
+def mouth_pose(mouth: Floats | None) -> Floats | None:
     """(T, 2) how far a mouth (T, S) of ``TALKING_SHAPES`` opens, and how round it is (pucker and funnel).
 
     The opening is a share of the 95th percentile of the recording's frames with open lips. None where no mouth is read.
     """
     if mouth is None:
         return None
-    gaps = _gaps(mouth, rules)
-    apart = gaps[gaps > rules.apart_gap]
-    widest = float(np.percentile(apart, 95)) if len(apart) else rules.apart_gap
+    gaps = _gaps(mouth, RULES)
+    apart = gaps[gaps > RULES.apart_gap]
+    widest = float(np.percentile(apart, 95)) if len(apart) else RULES.apart_gap
     return np.asarray(np.stack([gaps / widest, mouth[:, ROUND].sum(1)], 1), np.float32)
 
 

@@ -160,7 +160,7 @@ def fit_of(
     return Fit(len(speech), seconds_of(speech), same, float(network.distances(_usual(speech))))
 
 
-def check_fit(fit: Fit, agreement: float = AGREEMENT) -> None:
+def check_fit(fit: Fit) -> None:
     """Refuse an adaptation that would rest on too little.
 
     Raises:
@@ -170,10 +170,10 @@ def check_fit(fit: Fit, agreement: float = AGREEMENT) -> None:
         raise InputError(
             f"{fit.pieces} recordings with speech are too few to tell what is usual in them: give {FEWEST} or more"
         )
-    if fit.agreement < agreement:
+    if fit.agreement < AGREEMENT:
         raise InputError(
             f"the recordings are too few or too different: adapted to either half of them, the diarizer agrees with "
-            f"itself on {fit.agreement:.0%} of them, {agreement:.0%} are needed; give more recordings of one kind"
+            f"itself on {fit.agreement:.0%} of them, {AGREEMENT:.0%} are needed; give more recordings of one kind"
         )
 
 

@@ -228,9 +228,9 @@ def with_dark_bag(face: Face, mouth: Mouth) -> Face:
     return replace(face, regions={**face.regions, "mouth_socket": mask})
 
 
-def skin_depth(mouth: Mouth, rotation: Points, size: int = 256) -> tuple[View, Floats]:
+def skin_depth(mouth: Mouth, rotation: Points) -> tuple[View, Floats]:
     """The skin round the mouth from one side at rest: view, and depth (P, P) of what is seen (−inf: nothing)."""
     line, head = mouth.lips.line, mouth.head
     view = View(rotation, 0.5 * (line.upper + line.lower).mean(0), 0.75 * head.outer)
-    _, depth = rasterise(view.project(head.skin.points), head.skin.triangles, size)
+    _, depth = rasterise(view.project(head.skin.points), head.skin.triangles, 256)
     return view, depth

@@ -71,7 +71,6 @@ def play_live(
     stream: AnimationStream,
     senders: Sequence[Sender],
     settings: LiveSettings = LiveSettings(),
-    clock: Clock | None = None,
 ) -> Pace:
     """Decode sound as it is spoken and send the face until the sound ends or Ctrl-C.
 
@@ -80,13 +79,11 @@ def play_live(
         stream: fresh.
         senders: where the face goes; they are closed.
         settings: rate and delay.
-        clock: the time; default: the machine's.
 
     Raises:
         InputError: the sound cannot be read any more; the face has come to rest before.
     """
-    clock = clock or MonotonicClock()
-    shortest = shortest_delay(stream.settings)
+    clock, shortest = MonotonicClock(), shortest_delay(stream.settings)
     delay = shortest if settings.delay is None else settings.delay
     decoding = DecodingThread(pieces, stream, clock)
     playhead: FollowingPlayhead | None = None
@@ -119,7 +116,6 @@ def play_sound(
     senders: Sequence[Sender],
     settings: LiveSettings = LiveSettings(),
     loudspeaker: Loudspeaker | None = None,
-    clock: Clock | None = None,
 ) -> Pace:
     """Decode a recording and send its face in real time.
 
@@ -128,7 +124,7 @@ def play_sound(
     Raises:
         InputError: the recording or the loudspeaker does not work.
     """
-    clock = clock or MonotonicClock()
+    clock = MonotonicClock()
     pieces = (samples[start : start + PIECE] for start in range(0, len(samples), PIECE))
     decoding = DecodingThread(pieces, stream, clock)
     start = _Start(settings.delay or 0.0, loudspeaker, lambda: decoding.buffer.ended or decoding.buffer.newest > 0.5)

@@ -117,7 +117,7 @@ def test_the_face_follows_the_sound_card(animation: Animation, clock: SimulatedC
 
 def test_a_recording_is_sent_as_it_would_be_heard():
     kept = Kept()
-    pace = play_sound(np.zeros(16_000, np.float32), MadeUpStream(), [kept], clock=MonotonicClock())
+    pace = play_sound(np.zeros(16_000, np.float32), MadeUpStream(), [kept])
     moved = [f for f in kept.frames[: -FADE - FAREWELLS] if f.weights[JAW] > 0]
     assert np.allclose([f.weights[JAW] for f in moved], [f.time % 1.0 for f in moved], atol=1e-5)
     assert np.all(np.diff([f.time for f in moved]) > 0)

@@ -192,11 +192,10 @@ def framings(points: Points, rotation: Points) -> list[View]:
     return views
 
 
-def refine(surface: Surface, view: View, reference: Points, detector: Model, rounds: int = 3) -> FaceFix | None:
+def refine(surface: Surface, view: View, reference: Points, detector: Model) -> FaceFix | None:
     """Look again from straight ahead and close, then average the landmarks of several close views."""
     fix = None
-    for k in range(rounds):
-        tilts = AVERAGED_VIEWS[:1] if k + 1 < rounds else AVERAGED_VIEWS
+    for tilts in (AVERAGED_VIEWS[:1], AVERAGED_VIEWS[:1], AVERAGED_VIEWS):
         views = [View(turn(*tilt) @ view.rotation, view.centre, view.half_width) for tilt in tilts]
         fix = locate(surface, views, reference, detector)
         if fix is None or fix.score < 0.2:
@@ -271,14 +270,14 @@ def robust_mean(stack: Points, weights: Reals) -> Points:
     return middle
 
 
-def robust_similarity(points: Points, reference: Points, rounds: int = 10) -> tuple[Similarity, float]:
+def robust_similarity(points: Points, reference: Points) -> tuple[Similarity, float]:
     """Similarity points → reference, outliers down-weighted (Cauchy), no reflection; and its RMS residual."""
     base = np.ones(len(points))
     if len(points) == 68:
         base[JAW] = 0.15
         base[INNER_LIPS] = 0.3
     weights = base
-    for _ in range(rounds):
+    for _ in range(10):
         fit = similarity(points, reference, weights)
         distance = np.linalg.norm(fit.apply(points) - reference, axis=1)
         scale = 1.5 * np.median(distance) + 1e-12

@@ -220,9 +220,9 @@ def _take(sound: Path, rate: float) -> Take:
     return Take(sound.stem, sound, motion.times[order], motion.weights[order], track, duration)
 
 
-def find_lag(tracked: Reals, predicted: Reals, rate: float, widest: float = 0.4) -> float:
-    """Seconds by which a tracked curve (T,) follows one predicted from sound (T,), within ``widest``; 0 if unclear."""
-    reach = round(widest * rate)
+def find_lag(tracked: Reals, predicted: Reals, rate: float) -> float:
+    """Seconds by which a tracked curve (T,) follows one predicted from sound (T,), within 0.4 s; 0 if unclear."""
+    reach = round(0.4 * rate)
     a, b = tracked - tracked.mean(), predicted - predicted.mean()
     if len(a) <= 4 * reach or not a.any() or not b.any():
         return 0.0

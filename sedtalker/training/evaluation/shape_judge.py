@@ -52,7 +52,7 @@ Change = Callable[[Floats, Floats], Doubles]
 
 
 @contextmanager
-def open_change_judge(data: Path, face: Face, size: int = 320) -> Iterator[Change]:
+def open_change_judge(data: Path, face: Face) -> Iterator[Change]:
     """A function that renders two frames of a face and says by how much the judge's scores differ.
 
     Where no face is seen in either the change is zero.
@@ -60,7 +60,7 @@ def open_change_judge(data: Path, face: Face, size: int = 320) -> Iterator[Chang
     Raises:
         InputError: MediaPipe or its model is missing.
     """
-    with open_judge(data) as judge, make_renderer(face, frame_head(face), size, "numba") as view:
+    with open_judge(data) as judge, make_renderer(face, frame_head(face), 320, "numba") as view:
 
         def scores(coefficients: Floats) -> Scores:
             return judge(view.render(face.deform(coefficients[None])[0])) or {}
