@@ -296,8 +296,6 @@ UNREADABLE = (
 """What ``zipfile`` and numpy raise on damaged archives, and parsers of plain data on what is in them."""
 MOST_ARCHIVE_BYTES = 2 << 30
 """What an archive may hold unpacked, unless its reader says otherwise."""
-MOST_ARRAYS = 4096
-"""How many arrays an archive may hold."""
 PACKED = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
 """Methods of archives, and how many bytes one byte may become (zlib, technical details: at most 1032 to 1)."""
 
@@ -372,7 +370,7 @@ def _unpack(path: Path, most_bytes: int) -> dict[str, NDArray[Any]]:
 
     arrays = {}
     with zipfile.ZipFile(path) as archive:
-        check_entries(archive, path.stat().st_size, most_bytes, MOST_ARRAYS)
+        check_entries(archive, path.stat().st_size, most_bytes, most_entries=4096)
         for entry in archive.infolist():
             with archive.open(entry) as stream:
                 version = np.lib.format.read_magic(stream)

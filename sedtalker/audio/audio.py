@@ -62,8 +62,6 @@ def resample_frames(values: Reals, times: Reals, target: Reals) -> Floats:
 
 SAMPLE_RATE = 16_000
 """Samples per second of all sound inside the package, Hz."""
-MOST_COLUMNS = 256
-"""An array of more is one of (channels, N)."""
 SHORTEST_SECONDS = 0.1
 """Less has no syllable in it."""
 LONGEST_SECONDS = 3600.0
@@ -129,7 +127,7 @@ def from_samples(samples: NDArray[Any], rate: int) -> Audio:
     check_rate(rate)
     channels = in_full_scale(samples)
     channels = channels if channels.ndim > 1 else channels.reshape(-1, 1)
-    if channels.ndim > 2 or not 1 <= channels.shape[1] <= MOST_COLUMNS:
+    if channels.ndim > 2 or not 1 <= channels.shape[1] <= 256:  # else they are samples
         raise InputError(f"sound of the shape {channels.shape} cannot be read: give (N,) or (N, channels)")
     step = part_length(rate, channels.shape[1])
     return _from_parts(lambda: (channels[i : i + step] for i in range(0, len(channels), step)), rate)

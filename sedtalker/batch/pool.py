@@ -25,8 +25,6 @@ from sedtalker.batch.log import FAILED, Record
 from sedtalker.batch.work import BatchTask
 from sedtalker.errors import InputError
 
-MEMORY_A_JOB = 2 << 30
-"""Bytes of memory that the default number of jobs leaves for each."""
 WORKER = (sys.executable, "-P", "-m", "sedtalker.batch.pool")
 """The program of a process; ``-P``: it imports nothing from the working directory."""
 ATTEMPTS = 2
@@ -43,7 +41,7 @@ def default_jobs() -> int:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return cores
-    return max(1, min(cores, memory // MEMORY_A_JOB))
+    return max(1, min(cores, memory // (2 << 30)))  # 2 GiB for each
 
 
 class WorkerDied(Exception):

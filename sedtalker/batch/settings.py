@@ -33,8 +33,6 @@ TRACK_SUFFIX = ".emotion.json"
 """How the emotion track of every recording ends."""
 TURNS_SUFFIX = ".rttm"
 """How the turns of the speakers of a conversation end."""
-TRACK_ONLY = "emotion"
-"""What ``--only`` takes for the emotion track alone, which is always written."""
 SCENES = ("glb", "usd")
 """Formats of which a conversation has a file with all heads."""
 ANIMATED = ("glb", "npz")
@@ -54,7 +52,8 @@ class BatchSettings(BatchOptions):
             InputError: one is unknown, or needs what is not installed.
         """
         if self.only:
-            wanted = [name.strip() for word in self.only for name in word.split(",") if name.strip() != TRACK_ONLY]
+            # the track, which is always written
+            wanted = [name.strip() for word in self.only for name in word.split(",") if name.strip() != "emotion"]
             names = parse_formats(wanted) if wanted else []
         else:
             names = [*ANIMATED, *parse_formats(self.to or ["glb"])]

@@ -185,9 +185,6 @@ ProgressStyle = Literal["bar", "json", "none"]
 PROGRESS_HELP = "On stderr: bars for a person, a JSON object a line for a program, or nothing."
 """Help text of ``--progress``."""
 
-JSON_PAUSE = 0.1
-"""Seconds between two JSON lines of one step, besides its first and its last."""
-
 
 @dataclass
 class _Step:
@@ -266,7 +263,7 @@ class ShownProgress:
 
     def _advance(self, name: str, done: int) -> None:
         step, now = self._steps[name], time.perf_counter()
-        if self.style == "json" and now - step.written >= JSON_PAUSE:
+        if self.style == "json" and now - step.written >= 0.1:  # ten lines a second
             self._write(name, done, max(step.total, 0), now - step.began)
             step.written = now
         if self._bars is not None and step.bar is not None:

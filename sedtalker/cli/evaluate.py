@@ -33,8 +33,6 @@ HubEncoder = Annotated[
     Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
 ]
 Model = Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")]
-CLIPS_HELP = "At most so many clips of each corpus."
-"""Help of every ``--clips``, whose smallest values differ."""
 
 
 class Figures(NamedTuple):
@@ -189,7 +187,7 @@ def expression(
     hook: Hook,
     model: Model = "diarizer",
     encoder: HubEncoder = None,
-    clips: Annotated[int | None, typer.Option(min=8, help=CLIPS_HELP)] = None,
+    clips: Annotated[int | None, typer.Option(min=8, help="At most so many clips of each corpus.")] = None,
     rendered: Annotated[int, typer.Option(min=0, help="Also render this many clips of each for MediaPipe.")] = 0,
 ) -> Figures:
     """See ``help_text``."""

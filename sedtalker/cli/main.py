@@ -55,8 +55,6 @@ def _usage_in_one_line(words: Sequence[str]) -> Iterator[None]:
         raise typer.Exit(getattr(error, "exit_code", 2)) from None
 
 
-GROUPED_FROM = 20
-"""Options that a command has at least where its help groups them."""
 HEADINGS: dict[str, str] = {
     "Face": "",
     "Speakers": "",
@@ -84,7 +82,7 @@ class GroupedCommand(TyperCommand):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        if len(self.params) < GROUPED_FROM:
+        if len(self.params) < 20:  # few options need no headings
             return
         place = {title: k for k, title in enumerate(HEADINGS, 1)}
         for parameter in self.params:

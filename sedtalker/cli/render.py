@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SMALLEST_UNIT = 0.1
-"""Metres of a unit, at most, that is none of metres or feet: centimetres, inches, millimetres."""
-
 
 @fail_clearly
 @o.takes_options(only="light size camera background renderer")
@@ -184,7 +181,7 @@ def _opened(first: Path, second: Path, mesh: Path | None, fps: float | None, hoo
             raise error from None
         return a, b
     shrunk = float(regions.mesh.vertices.std() / in_file.mesh.vertices.std())
-    if shrunk < SMALLEST_UNIT:
+    if shrunk < 0.1:  # centimetres, inches, millimetres: neither metres nor feet
         raise InputError(f"{first}: in the unit of {mesh}, not in metres: multiply both by {shrunk:.3g}, and the mesh")
     return a, b
 

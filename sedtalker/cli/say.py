@@ -17,9 +17,6 @@ from sedtalker.errors import InputError
 from sedtalker.reading import MOST_BYTES, decoded, read_text
 from sedtalker.storage import OutputFolder
 
-SOUND_SUFFIX = ".wav"
-"""How the speech ends."""
-
 
 def _written(given: str) -> str:
     """The text that is given itself, by the name of its file, or by stdin."""
@@ -84,7 +81,7 @@ def say(
     is_given = settings.emotion is not None or parts[0].text != said.strip()
     check_given(context, is_given)
     stem, synthesizer = output.name, Synthesizer(voice_model, voices_file)
-    suffixes = [SOUND_SUFFIX, *settings.suffixes()]
+    suffixes = [".wav", *settings.suffixes()]
     wanted = [stem + suffix for suffix in suffixes]
     with OutputFolder(output, wanted, run.force) as results, run.shown() as shown:
         animator = open_animator(settings, is_given, device)

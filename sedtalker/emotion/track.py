@@ -24,8 +24,6 @@ UNCERTAIN = "uncertain"
 """Label of a segment whose confidence is below what the user asked for; never a category of the dense track."""
 UNSURE = 2 / len(CATEGORIES)
 """Confidence below which tables and the studio call a segment uncertain: twice that of a guess."""
-WORTH_NAMING = 0.1
-"""How likely a second guess has to be to be named."""
 SILENT = -1
 """In place of an index of a category where nobody speaks."""
 SILENCE = 1.0
@@ -222,7 +220,7 @@ class EmotionTrack:
         means = self.recognised_in(slice(*np.searchsorted(self.times, (start, end))))
         others = [c for c, label in enumerate(self.labels) if label != first]
         best = max(others, key=means.__getitem__)
-        return (self.labels[best], float(means[best])) if means[best] >= WORTH_NAMING else None
+        return (self.labels[best], float(means[best])) if means[best] >= 0.1 else None  # less is not worth naming
 
     def confident(self, min_confidence: float) -> EmotionTrack:
         """The same track whose segments below ``min_confidence`` are ``UNCERTAIN``; the frames do not change."""

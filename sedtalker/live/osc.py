@@ -115,8 +115,6 @@ EYE_RANGE = 45.0
 """Degrees of gaze at 1."""
 FLAGS = ("EyeTrackingActive", "ExpressionTrackingActive", "LipTrackingActive")
 """Switches of an avatar's face tracking."""
-FLAGS_EVERY = 60
-"""Frames between two reminders of them."""
 
 
 def unified_parameters(frame: StreamedFrame) -> dict[str, float]:
@@ -162,7 +160,7 @@ class VrchatSender:
 
     def messages(self, frame: StreamedFrame) -> Iterator[OscMessage]:
         frame = with_still_head(frame)
-        if self.number % FLAGS_EVERY == 0:
+        if self.number % 60 == 0:  # a reminder a second
             for name in FLAGS:
                 yield osc_message(f"/avatar/parameters/{name}", True)
         for name, value in unified_parameters(frame).items():

@@ -48,8 +48,6 @@ SAME_CHANNEL = 0.98
 """Correlation of two channels from which on they hold the same sound."""
 TOGETHER = 0.8
 """Share of a channel's speech during which another one speaks too; more is said, since people take turns."""
-SILENT_PEAK = 1e-4
-"""Largest sample of a channel that nobody speaks in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +188,7 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
         raise InputError(f"{name} has one channel: use --speakers auto, or an .rttm file")
     if len(channels) > MOST_SPEAKERS:
         raise InputError(f"{name} has {len(channels)} channels; at most {MOST_SPEAKERS} speakers are animated")
-    sounding = [k for k, channel in enumerate(channels) if np.abs(channel.samples).max() > SILENT_PEAK]
+    sounding = [k for k, channel in enumerate(channels) if np.abs(channel.samples).max() > 1e-4]
     if len(sounding) < 2:
         raise InputError(f"{name}: only one of its channels has sound: use --speakers auto, or an .rttm file")
     for a, b in combinations(sounding, 2):

@@ -32,8 +32,6 @@ NAME = "speaker"
 """Before the numbers of speakers whose names are not known."""
 FIELDS = 8
 """Words of a line of RTTM at least: SPEAKER file channel start duration <NA> <NA> name."""
-PAST_END = 0.5
-"""Seconds that the last turn may end behind the recording before it is said."""
 NOT_GIVEN = ("<NA>", "<NA>")
 """The seventh and the ninth field of a line of RTTM that says no more than who speaks."""
 OF_EMOTION = "intensity="
@@ -220,7 +218,7 @@ def turns_from_rttm(text: str, duration: float | None = None, name: str = "turns
     inside = tuple(turn._replace(end=min(turn.end, end)) for turn in turns if turn.start < end)
     if not inside:
         raise InputError(f"{name}: every turn begins after the end of the recording ({end:.2f} s)")
-    if last > end + PAST_END:
+    if last > end + 0.5:  # seconds
         log.warning(f"{name} goes on to {last:.2f} s, but the recording ends at {end:.2f} s: is it of another one?")
     with said_of(name):
         made = Turns(inside, end)

@@ -22,8 +22,6 @@ from sedtalker.render.renderer import make_renderer
 from sedtalker.storage import keep, temporary_folder, user_cache
 from sedtalker.version import __version__
 
-THUMBNAIL = 160
-"""Pixels of each side of a face's picture."""
 _DRAWING = threading.Lock()
 """Held while a face is built and drawn: one at a time, so that a page which asks for all does not stop the rest."""
 
@@ -59,7 +57,7 @@ def thumbnail(face: Face) -> bytes:
     """A picture of the face at rest as PNG."""
     from PIL import Image
 
-    with make_renderer(face, frame_head(face), THUMBNAIL, "numba", threads=1) as view:
+    with make_renderer(face, frame_head(face), 160, "numba", threads=1) as view:  # pixels
         picture = view.render(face.mesh.vertices)
     file = BytesIO()
     Image.fromarray(picture).save(file, "PNG")

@@ -41,10 +41,6 @@ SAMPLE_BYTES = 2
 """Bytes of a sample."""
 LONGEST_PIECE = 16_000 * SAMPLE_BYTES
 """Bytes of a message: a second."""
-MOST_PIECES = 250
-"""Messages of sound that may wait: about five seconds of 20 ms."""
-MOST_ROWS = 300
-"""Rows that may wait for the page: ten seconds."""
 
 
 def stream_settings(settings: ClipSettings) -> StreamSettings:
@@ -108,8 +104,8 @@ class LiveRows:
 async def run_live(socket: WebSocket, models: Models, face: Face, settings: StreamSettings) -> None:
     """Serve one stream, from the accepted socket to its end; never raises for a page that goes away."""
     loop = asyncio.get_running_loop()
-    sound: asyncio.Queue[bytes | None] = asyncio.Queue(MOST_PIECES)
-    outgoing, last = Outgoing[Floats](MOST_ROWS), {"type": "end"}
+    sound: asyncio.Queue[bytes | None] = asyncio.Queue(250)  # five seconds, of pieces of 20 ms
+    outgoing, last = Outgoing[Floats](300), {"type": "end"}  # ten seconds of rows
     thread = ThreadPoolExecutor(1, "studio-live", initializer=one_thread)
     try:
         live = await loop.run_in_executor(thread, LiveRows, models, face, settings)

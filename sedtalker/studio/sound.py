@@ -27,8 +27,6 @@ HIGHEST_RATE = 48_000
 """Samples per second of the file that the page plays, at most."""
 MOST_PEAKS = 200_000
 """Pairs of peaks that are given at once."""
-SHORTEST_PAUSE = 0.15
-"""Seconds without speech that count as a pause."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +54,7 @@ class OpenClip:
     def pauses(self) -> list[tuple[float, float]]:
         """Stretches without speech, seconds."""
         found = spans(~self.features.speech, self.features.clock.rate)
-        return [(a, min(b, self.sound.duration)) for a, b in found if b - a >= SHORTEST_PAUSE]
+        return [(a, min(b, self.sound.duration)) for a, b in found if b - a >= 0.15]  # seconds
 
     def peaks(self, bins: int) -> Floats:
         """(bins, 2) least and greatest sample of equal parts."""

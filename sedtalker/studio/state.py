@@ -32,16 +32,12 @@ from sedtalker.version import __version__
 
 TOLERANCE = 0.02
 """How far the simplified envelope may be from the intensity."""
-ANCHOR = 500
-"""Frames of the envelope that are simplified at a time, so that long clips cost no more than they are long."""
 AUDIO_BYTES = 512 * 2**20
 """Bytes of an uploaded recording, at most."""
 MESH_BYTES = 512 * 2**20
 """Bytes of an uploaded mesh, at most."""
 OTHER_BYTES = 128 * 2**20
 """Bytes of an uploaded track, project or text, at most; an hour with fine-grained emotions takes 95 MB."""
-VERTEX_FORMATS = ("mdd", "pc2", "npy")
-"""Formats that hold every vertex of every frame."""
 
 
 def edited_state(session: Session) -> dict[str, Any]:
@@ -186,7 +182,8 @@ def _segments(base: Base, document: Document, track: EmotionTrack) -> list[dict[
 def envelope(times: Doubles, values: Floats) -> list[list[float]]:
     """[seconds, value] of few points between which a curve is linear within ``TOLERANCE``: Ramer, Douglas, Peucker."""
     kept = np.zeros(len(values), bool)
-    anchors = [*range(0, len(values) - 1, ANCHOR), len(values) - 1]
+    # frames that are simplified at a time: long clips cost no more than they are long
+    anchors = [*range(0, len(values) - 1, 500), len(values) - 1]
     kept[anchors] = True
     waiting = list(itertools.pairwise(anchors))
     while waiting:
@@ -212,7 +209,7 @@ def options_state() -> dict[str, Any]:
             "name": row.name,
             "suffix": row.suffix,
             "about": row.about,
-            "kind": "vertices" if row.name in VERTEX_FORMATS else "animation",
+            "kind": "vertices" if row.name in ("mdd", "pc2", "npy") else "animation",
         }
         for row in export_formats().values()
         if row.name != "keys"

@@ -162,8 +162,6 @@ def read_facegood(data_dir: Path) -> list[TrackedClip]:
 
 SOUNDS = (".wav", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".mp4", ".mov", ".webm")
 """Endings of sound files of takes."""
-LENGTH_TOLERANCE = 1.0
-"""Seconds that sound and tracking may differ in length."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +210,7 @@ def _take(sound: Path, rate: float) -> Take:
         raise InputError(f"{sound}: no {sound.stem}.csv of Live Link Face beside it")
     motion, duration = read_arkit_csv(table, rate), load_audio(sound).duration
     tracked = float(motion.times[-1]) + 1 / rate
-    if abs(tracked - duration) > LENGTH_TOLERANCE:
+    if abs(tracked - duration) > 1.0:  # seconds
         raise InputError(f"{sound.name}: {duration:.1f} s of sound but {tracked:.1f} s of tracking: cut them alike")
     order = np.argsort(motion.times, kind="stable")
     emotion = sound.with_name(f"{sound.stem}.emotion.json")

@@ -47,8 +47,6 @@ SECONDS = 45.0
 """Length of one."""
 CLIPS = 12
 """Recordings of a speaker that one is made of, at most."""
-TALK_NOISE_DECIBELS = 10.0
-"""How far noise lies below the speech."""
 OVERLAPS = (0.0, 0.15, 0.3, 0.6)
 """Chances that a turn begins before the last one has ended; the last makes about a fifth of the speech overlap."""
 LAUGHTER = ("emogator", "test", "[vocal burst: Amusement]")
@@ -127,7 +125,7 @@ def talk_changes(noises: Sequence[Samples]) -> dict[str, Change]:
     worse = conditions([])
     changes: dict[str, Change] = {"clean": lambda samples, rng: samples}
     if noises:
-        changes["noise"] = lambda samples, rng: noisy(samples, noises, rng, TALK_NOISE_DECIBELS)
+        changes["noise"] = lambda samples, rng: noisy(samples, noises, rng, 10.0)  # dB below the speech
     return changes | {"room": worse["reverberation"], "telephone": worse["telephone"]}
 
 

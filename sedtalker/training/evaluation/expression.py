@@ -52,8 +52,6 @@ SMOOTHED = 9
 """Frames over which the judge smooths a motion, about as long as a viewer needs to see an expression."""
 READ_CLIPS = 2
 """Clips of each corpus of read speech on which the face's own expressions are measured."""
-BLINKING = 0.1
-"""``eyeBlinkLeft`` from which on a frame is none to look at."""
 EMOTIONS = CATEGORIES[1:]
 """The six that a judge can name, in the order of its columns."""
 JUDGED = tuple(
@@ -119,7 +117,7 @@ class ExpressionJudge:
 def apex(strength: Floats, neutral: Animation) -> int:
     """The frame of the greatest ``strength`` (T,) among those in which no blink hides the eyes."""
     lids = neutral.coefficients[:, neutral.face.shape_index["eyeBlinkLeft"]]
-    return int(np.where(lids < BLINKING, strength, -1.0).argmax())
+    return int(np.where(lids < 0.1, strength, -1.0).argmax())
 
 
 def judged_shapes(animation: Animation, neutral: Animation) -> Floats:

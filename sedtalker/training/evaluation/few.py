@@ -44,8 +44,6 @@ SHOTS = (1, 2, 5, 10, 20)
 """Labelled recordings of each category; fewer where a speaker has no more than one besides."""
 SEEDS = 5
 """Draws of the labelled recordings."""
-PER_CELL = 25
-"""Recordings of each speaker and category, at most."""
 SEGMENTS, CORRECTED = 30, 6
 """Recordings of a dialogue, and how many of them are corrected."""
 DRAWS = 2000
@@ -72,7 +70,7 @@ class SpokenCorpus:
 
 
 def evaluate_few(
-    data: Path, model: str = "diarizer", encoder: Path | None = None, clips: int = PER_CELL, hook: Hook = no_progress
+    data: Path, model: str = "diarizer", encoder: Path | None = None, clips: int = 25, hook: Hook = no_progress
 ) -> dict[str, float]:
     """Figures of ``few`` in ``measures.toml``.
 

@@ -33,12 +33,8 @@ CONTAINERS = {"libmp3lame": "mp3", "libopencore_amrnb": "amr"}
 """Container of a codec; of the others it is WAV."""
 TRIMMED = 0.5
 """Seconds of silence that are cut away at most, at either end."""
-PADDED = 0.5
-"""Seconds of digital silence that are put at either end."""
 REVERBERATION = 0.6
 """Reverberation time T60 of the room, seconds: a large living room or a classroom."""
-DIRECT_DECIBELS = 3.0
-"""Power of the direct sound over that of the reverberation."""
 
 
 def conditions(noises: Sequence[Samples]) -> dict[str, Change]:
@@ -50,7 +46,7 @@ def conditions(noises: Sequence[Samples]) -> dict[str, Change]:
         "louder_20db": lambda samples, rng: samples * np.float32(10 ** (LEVEL_DECIBELS / 20)),
         "quieter_20db": lambda samples, rng: samples * np.float32(10 ** (-LEVEL_DECIBELS / 20)),
         "trimmed": lambda samples, rng: trimmed(samples),
-        "padded": lambda samples, rng: np.pad(samples, round(PADDED * SAMPLE_RATE)),
+        "padded": lambda samples, rng: np.pad(samples, round(0.5 * SAMPLE_RATE)),  # half a second of digital silence
     }
     return {"noise_5db": lambda samples, rng: noisy(samples, noises, rng), **out} if noises else out
 
@@ -73,7 +69,7 @@ def reverberant(samples: Samples, rng: np.random.Generator, seconds: float = REV
     t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     response = rng.standard_normal(len(t)) * np.exp(-np.log(1000.0) * t / seconds)
     response[: int(0.005 * SAMPLE_RATE)] = 0.0  # before the first reflection
-    response *= 10 ** (-DIRECT_DECIBELS / 20) / np.sqrt(np.sum(response**2))
+    response *= 10 ** (-3.0 / 20) / np.sqrt(np.sum(response**2))  # 3 dB below the direct sound
     response[0] = 1.0
     made = fftconvolve(samples, response)[: len(samples)]
     return (made * np.sqrt(np.mean(samples**2) / (np.mean(made**2) + 1e-12))).astype(np.float32)

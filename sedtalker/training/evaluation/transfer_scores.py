@@ -34,8 +34,6 @@ from sedtalker.training.evaluation.clips import ClipResult, strength_auc
 
 BINS = 10
 """Bins of the calibration error; a corpus may have only 300 clips."""
-HALF = 0.5
-"""Coverage at which accuracy is given beside that of all clips."""
 COVERAGES = tuple(round(0.1 * k, 1) for k in range(1, 11))
 """Coverages of the curve of selective classification."""
 NEUTRAL, HAPPY, ANGRY = (CATEGORIES.index(name) for name in ("neutral", "happy", "angry"))
@@ -132,7 +130,7 @@ def corpus_scores(name: str, role: Role, results: Sequence[ClipResult]) -> Corpu
         "macro_f1_adjusted": macro_f1(truth, adjusted, classes),
         "ece": expected_calibration_error(truth, posterior, BINS),
         "accuracy": accuracy(truth, posterior.argmax(1)),
-        "accuracy_half": accuracy_at_coverage(truth, posterior, HALF),
+        "accuracy_half": accuracy_at_coverage(truth, posterior, 0.5),
     }
     angry = truth == ANGRY
     if angry.any():

@@ -84,8 +84,6 @@ def open_recogniser(name: str) -> nn.Module:
 
 # --- Training of the published SEDTalker diarizer, with its settings: the label of an utterance on each of its frames.
 
-LONGEST_VALID = 10.0
-"""Seconds of a validation clip that are encoded."""
 UPSET = ("upset", "frustrated", "frustration", "fru")
 """Words that the published recipe counts as upset."""
 
@@ -183,7 +181,7 @@ class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig]):
         device = next(model.parameters()).device
         truth, guess = [], []
         for index in self.valid:
-            samples = self.samples[index][: round(LONGEST_VALID * SAMPLE_RATE)]
+            samples = self.samples[index][: round(10.0 * SAMPLE_RATE)]  # of so many seconds
             frames = model(model_input(self.backbone, [samples]).to(device))[0].argmax(-1).cpu().numpy()
             truth.append(np.full(len(frames), _label(self.clips[index])))
             guess.append(frames)

@@ -20,9 +20,6 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.landmark_samples import Points, Rig, draw
 from sedtalker.training.task import Batch, Count, Task, TaskConfig, stacked
 
-VALID_SEED = 1_000_003
-"""Seed of the views that are validated on."""
-
 
 def load_reference_rig(path: Path) -> Rig:
     """The light ICT-FaceKit rig as prepared in the data folder (``face/ict_lite.npz``), in centimetres."""
@@ -98,7 +95,7 @@ class LandmarksTask(Task[LandmarksTaskConfig]):
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Landmark error (outer-eye-corner distances) and share of views rightly called face or not, fixed views."""
-        rng, device = np.random.default_rng(VALID_SEED), next(model.parameters()).device
+        rng, device = np.random.default_rng(1_000_003), next(model.parameters()).device
         errors, right = [], []
         for _ in range(-(-self.config.valid // 16)):
             views = {name: value.to(device) for name, value in self._views(16, rng).items()}

@@ -34,8 +34,6 @@ from sedtalker.training.evaluation.vertex_decoder_measures import (
 )
 from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
 
-SAMPLED_FRAMES = 800
-"""Training frames that the principal components are taken from."""
 SHOWN_FACES, SHOWN_SIZE = 4, 192
 """Frames in a picture for TensorBoard, and the side of each, pixels."""
 
@@ -93,7 +91,7 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig]):
         for sequence in self.training:
             self.takes[sequence.subject, sequence.take].append(sequence)
         self.labels = self.corpus.labels or ("neutral",)
-        sample = self._sample(SAMPLED_FRAMES)
+        sample = self._sample(800)
         self.mean, self.components, self.kept = principal_components(sample, c.coefficients)
         self.variance = float(np.mean((1000 * sample) ** 2))
         lips = self.corpus.mask("lips")

@@ -207,10 +207,6 @@ def known_layouts() -> dict[str, SequenceLayout]:
     return {layout.name: layout for layout in layouts}
 
 
-MOST_SEEN = 10_000
-"""Files of a folder without sequences that are looked at for sound."""
-
-
 def open_sequences(root: Path) -> SequenceCorpus:
     """The corpus in a folder, its layout recognised by its folders and names; else a folder of one's own.
 
@@ -221,7 +217,7 @@ def open_sequences(root: Path) -> SequenceCorpus:
     if folder is None:
         if not is_folder(root):
             raise InputError(f"{root}: no such folder")
-        if any(path.suffix.lower() in SUFFIXES for path in islice(root.rglob("*"), MOST_SEEN)):
+        if any(path.suffix.lower() in SUFFIXES for path in islice(root.rglob("*"), 10_000)):
             raise InputError(f"{root}: it holds sound and no mesh sequences; corpora of speech: sedtalker data index")
         raise InputError(f"{root}: no folder 'sequences' or 'vertices_npy' in it; see docs/training.md for the layouts")
     names = sorted(path.stem for path in folder.glob("*.npy"))

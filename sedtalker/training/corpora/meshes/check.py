@@ -23,7 +23,7 @@ from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.corpora.augmentation import change_speed
 from sedtalker.training.corpora.meshes import MASK_NAMES, MeshSequence, SequenceCorpus
-from sedtalker.training.corpora.meshes.layouts import FPS, LABELS, STEPS, VERTICES
+from sedtalker.training.corpora.meshes.layouts import FPS, HELD_OUT_SENTENCES, LABELS, STEPS, VERTICES
 
 TOLERANCE = 0.25
 """Seconds that sound and motion may differ in length."""
@@ -151,8 +151,6 @@ EXAMPLE = {
     "licence": "synthesised by `sedtalker data example` from the recording it was given, whose licence applies",
 }
 """Name and licence of the corpus: it has EmoVOCA's layout, and nothing of EmoVOCA."""
-FIRST_HELD_OUT = 21
-"""Number of the held-out subjects' first sentence, see ``layouts.HELD_OUT_SENTENCES``."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +208,7 @@ def write_example(root: Path, audio: Path, size: ExampleSize) -> int:
             step = round(size.seconds * SAMPLE_RATE)
             sound = Audio(change_speed(speech[take * step : (take + 1) * step], speed))
             features = encoder(sound)
-            sentence = take + (FIRST_HELD_OUT if held_out else 1)
+            sentence = take + (HELD_OUT_SENTENCES.start if held_out else 1)
             for emotion in size.emotions:
                 for intensity in size.steps:
                     name = f"{subject}_sentence{sentence:02d}_{emotion}_{intensity}"
