@@ -137,9 +137,6 @@ def signals_wait() -> Iterator[None]:
 
 # --- Locks.
 
-PAUSE = 0.02
-"""Seconds between two attempts to take a lock."""
-
 
 def try_lock(descriptor: int) -> bool | None:
     """Take the lock of an open file: False where another process has it, None where there are no locks."""
@@ -168,7 +165,7 @@ def wait_for_lock(descriptor: int, seconds: float) -> bool:
     while try_lock(descriptor) is False:
         if time.monotonic() >= deadline:
             return False
-        time.sleep(PAUSE)
+        time.sleep(0.02)
     return True
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=Performance)
 """A class of options."""
-OF_ONE = ("transcript", "words", "emotion", "enroll")
-"""Options that mean nothing where several people speak."""
 OF_A_FIT = ("open_mouth", "mouth", "eyes", "strength")
 """Options that say how the head of a file is fitted."""
 
@@ -173,7 +171,7 @@ def check_conversation(options: Performance) -> None:
     from sedtalker.speakers.separation import check_speakers
     from sedtalker.speakers.turns import Turns
 
-    for name in OF_ONE:
+    for name in ("transcript", "words", "emotion", "enroll"):
         if getattr(options, name) != getattr(Performance, name):
             raise InputError(f"--{name} is about one speaker: leave it out with --speakers")
     check_speakers(options.speakers)

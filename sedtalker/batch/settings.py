@@ -33,10 +33,6 @@ TRACK_SUFFIX = ".emotion.json"
 """How the emotion track of every recording ends."""
 TURNS_SUFFIX = ".rttm"
 """How the turns of the speakers of a conversation end."""
-SCENES = ("glb", "usd")
-"""Formats of which a conversation has a file with all heads."""
-ANIMATED = ("glb", "npz")
-"""What ``sedtalker animate`` always writes."""
 TEXTS = (*READERS, *TEXT_SUFFIXES)
 """How a transcript ends that is a file even where there is none of that name."""
 
@@ -56,7 +52,7 @@ class BatchSettings(BatchOptions):
             wanted = [name.strip() for word in self.only for name in word.split(",") if name.strip() != "emotion"]
             names = parse_formats(wanted) if wanted else []
         else:
-            names = [*ANIMATED, *parse_formats(self.to or ["glb"])]
+            names = ["glb", "npz", *parse_formats(self.to or ["glb"])]  # always written
         return [export_formats()[name] for name in dict.fromkeys(names)]
 
     def suffixes(self) -> list[str]:
@@ -69,7 +65,7 @@ class BatchSettings(BatchOptions):
 
     def scene_suffixes(self) -> list[str]:
         """How the files of a conversation end that hold all heads."""
-        return [row.suffix for row in self.formats() if row.name in SCENES]
+        return [row.suffix for row in self.formats() if row.name in ("glb", "usd")]
 
     def speaker_suffixes(self, speakers: Sequence[str]) -> dict[str, list[str]]:
         """How the results of each speaker of a conversation end, after the name of the recording."""

@@ -110,14 +110,8 @@ PerformanceOption = Annotated[
 """A captured performance."""
 OF_TAKES = ("gain", "offset", "limit", "head")
 """Options of motion that mean something without speech that moves the face."""
-NOT_OF_TAKES = ("project", "visemes")
-"""Options of ``animate`` alone that mean nothing without it."""
-NOT_OF_SPEAKERS = ("project", "visemes", "frames")
-"""Options of ``animate`` alone that mean nothing where several people speak."""
 OF_THE_DIARIZER = ("model", "trust", "fill_scale")
 """Options that mean nothing where the emotion is given."""
-OF_SPEAKERS = ("listening", "shot")
-"""Options that mean nothing where one person speaks."""
 
 
 @fail_clearly
@@ -208,9 +202,9 @@ def check_given(context: typer.Context, is_given: bool) -> None:
 def check_speakers(context: typer.Context, settings: BatchSettings) -> None:
     """Raise ``InputError`` where an option of one speaker is given with ``--speakers``, or one of several without."""
     if settings.speakers is None:
-        o.refuse_typed(context, OF_SPEAKERS, "is about several speakers: it needs --speakers")
+        o.refuse_typed(context, ("listening", "shot"), "is about several speakers: it needs --speakers")
     else:
-        o.refuse_typed(context, NOT_OF_SPEAKERS, "is about one speaker: leave it out with --speakers")
+        o.refuse_typed(context, ("project", "visemes", "frames"), "is about one speaker: leave it out with --speakers")
 
 
 def animate_speakers(
@@ -281,7 +275,7 @@ def check_performance(context: typer.Context, take: Path) -> None:
     parts = {name: about.option.part for name, about in declared(Performance).items() if name not in OF_TAKES}
     of_speech = [name for name, part in parts.items() if part in ("Speakers", "Emotion", "Motion", "Words")]
     why = f"is an option of speech: leave it out with --performance {take.name}"
-    o.refuse_typed(context, (*NOT_OF_TAKES, *of_speech), why)
+    o.refuse_typed(context, ("project", "visemes", *of_speech), why)
     o.refuse_typed(context, ["frames"], "does not go with --performance: use sedtalker render --frames on the .npz")
 
 

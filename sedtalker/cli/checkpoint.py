@@ -120,12 +120,6 @@ def table(runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")], 
 models_app = Commands(help="List the weights there are, and fetch the encoders of the hub.", no_args_is_help=True)
 
 
-FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
-"""What a model of the hub consists of; the last is not always there."""
-SHOWN = 5
-"""Figures of a checkpoint in the list for a person."""
-
-
 # --- What there is.
 
 
@@ -201,7 +195,7 @@ def _figures(kind: Kind, held_out: Mapping[str, float]) -> str:
 
     listed = [(m.key, value) for m, value in listed_metrics(held_out_measures(kind, held_out), held_out)]
     listed = listed or list(held_out.items())
-    return ", ".join(f"{key} {value:.3g}" for key, value in listed[:SHOWN])
+    return ", ".join(f"{key} {value:.3g}" for key, value in listed[:5])
 
 
 @models_app.command("export")
@@ -374,7 +368,8 @@ def copied(config: BackboneConfig, source: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.is_dir():
             with OutputFolder(target, None, force=True) as results:
-                for name in FILES:
+                # the last is not always there
+                for name in ("config.json", "model.safetensors", "preprocessor_config.json"):
                     if (source / name).is_file():
                         shutil.copyfile(source / name, results.path / name)
         (root / "refs").mkdir(exist_ok=True)

@@ -19,8 +19,6 @@ PORT = 49983
 """Port of the app and of its receivers."""
 HANDSHAKE = b"iFacialMocap_sahuasouryya9218sauhuiayeta91555dy3719"
 """How a receiver asks for packets."""
-SECOND_VERSION = b"sendDataVersion=v2"
-"""How it asks for the second version of them."""
 MOST_RECEIVERS = 8
 """Receivers that are served at once; when another one asks, the first is dropped."""
 MOST_ASKED = 32
@@ -116,7 +114,7 @@ class IFacialMocapSender:
             own = (place[0], self.port) == waiting.getsockname()[:2]
             receiver = (place[0], place[1] if own else self.port)
             self.receivers.pop(receiver, None)
-            self.receivers[receiver] = SECOND_VERSION in options
+            self.receivers[receiver] = b"sendDataVersion=v2" in options
             if len(self.receivers) > MOST_RECEIVERS:
                 self.receivers.pop(next(iter(self.receivers)))
 

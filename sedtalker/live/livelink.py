@@ -21,8 +21,6 @@ from sedtalker.live.senders import Target, UdpSocket, eye_angles, head_angles
 
 PORT = 11111
 """On which Unreal receives."""
-VERSION = 6
-"""Version of the packets."""
 SWAPPED = {"jawRight": "jawLeft", "jawLeft": "jawRight", "mouthRight": "mouthLeft", "mouthLeft": "mouthRight"}
 """Where Unreal's order has the other side first."""
 ORDER = [INDEX[SWAPPED.get(name, name)] for name in ARKIT_52]
@@ -41,7 +39,7 @@ def livelink_packet(frame: StreamedFrame, number: int, subject: str, identifier:
     angles = np.array([head_angles(frame), *eye_angles(frame)])[:, [1, 0, 2]]  # as Unreal's rotators have them:
     turned = np.radians(angles * (-1.0, -1.0, 1.0))  # yaw to the right, pitch up and roll to the right
     values = np.concatenate([np.clip(frame.weights, 0.0, 1.0)[ORDER], turned.ravel()])
-    head = struct.pack("<I", VERSION) + identifier.encode("ascii") + struct.pack("!i", len(name)) + name
+    head = struct.pack("<I", 6) + identifier.encode("ascii") + struct.pack("!i", len(name)) + name  # the version
     rate = Fraction(fps).limit_denominator(1001).as_integer_ratio()
     return head + struct.pack("!IfII", number & 0xFFFFFFFF, 0.0, *rate) + struct.pack("!B61f", 61, *values)
 

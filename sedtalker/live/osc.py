@@ -101,8 +101,6 @@ class VmcSender:
         self.socket.close()
 
 
-VRCHAT_PORT = 9000
-"""On which VRChat receives."""
 _HELD = read_own_table(__file__, "vrchat.toml")
 """The tables as they are written."""
 SINGLE: dict[str, str] = _HELD["single"]
@@ -149,7 +147,7 @@ class VrchatSender:
     """Sends to VRChat; the option ``prefix`` is of an avatar that keeps its parameters in a group, as ``FT``."""
 
     def __init__(self, target: Target, fps: float):
-        self.socket, self.number = UdpSocket(target.host, target.port_or(VRCHAT_PORT), "vrchat"), 0
+        self.socket, self.number = UdpSocket(target.host, target.port_or(9000), "vrchat"), 0
         prefix = target.options.get("prefix", "").strip("/")
         self.root = f"/avatar/parameters/{prefix}/" if prefix else "/avatar/parameters/"
 

@@ -82,11 +82,7 @@ class LiveProtocol:
 
 
 class SenderGroup:
-    """Several senders as one; one whose reader has gone is left out.
-
-    Args:
-        senders: they are closed with it.
-    """
+    """Several senders as one; one whose reader has gone is left out; ``senders``: they are closed with it."""
 
     def __init__(self, senders: Sequence[Sender]):
         self.senders = list(senders)
@@ -113,11 +109,7 @@ def neutral_frame(time: float) -> StreamedFrame:
 
 
 class UdpSocket:
-    """A UDP socket that sends to one address and never blocks.
-
-    Args:
-        what: of the protocol, for messages.
-    """
+    """A UDP socket that sends to one address and never blocks; ``what``: of the protocol, for messages."""
 
     def __init__(self, host: str, port: int, what: str):
         self.socket, self.place = resolve(host, port)

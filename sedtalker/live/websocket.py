@@ -32,8 +32,6 @@ QUEUE = 30
 """Frames that may wait for a client: half a second."""
 PATIENCE = 10.0
 """Seconds after which a client that takes nothing is let go."""
-LARGEST_MESSAGE = 1024
-"""Bytes that a client may send at once; what it says is ignored."""
 TOO_SLOW = f"this client reads too slowly: more than {QUEUE} frames waited"
 """Why frames were left out for one client."""
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -87,7 +85,7 @@ class WebSocketSender:
             self.loop.run_until_complete(self._serve(opened))
 
     async def _serve(self, opened: Future[int]) -> None:
-        options = {"process_request": self._admit, "max_size": LARGEST_MESSAGE, "close_timeout": 1, "compression": None}
+        options = {"process_request": self._admit, "max_size": 1024, "close_timeout": 1, "compression": None}
         try:
             server = await serve(self._client, self.host, self.port, **options)  # type: ignore[arg-type]
         except OSError as error:

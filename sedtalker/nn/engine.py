@@ -221,11 +221,7 @@ class Model(Protocol):
 
 
 class GraphModel:
-    """A checkpoint's network as graphs.
-
-    Args:
-        graph: the first of its graphs.
-    """
+    """A checkpoint's network as graphs; ``graph``: the first of its graphs."""
 
     config: Any
 

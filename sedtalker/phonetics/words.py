@@ -68,11 +68,7 @@ class Word:
 
 
 def read_words(data: bytes, name: str) -> tuple[Word, ...]:
-    """The words of a file, in order of time.
-
-    Args:
-        name: its name, whose suffix says what it is.
-    """
+    """The words of a file, in order of time; ``name``: its name, whose suffix says what it is."""
     suffix = Path(name).suffix.lower()
     if suffix not in READERS:
         raise InputError(f"{name}: words are read from {', '.join(sorted(READERS))}")

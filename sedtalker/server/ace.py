@@ -45,8 +45,6 @@ LARGEST = 4 * 2**20
 HOP = 0.16
 """Seconds of sound between results of a stream: half the work of the usual hop, so that two cores carry eight streams
 whose emotion is recognised."""
-HANDSHAKE = 10_000
-"""Milliseconds in which a connection must begin to speak HTTP/2."""
 AGGREGATE = "com.nvidia.ace.services.audio2face_3d.v1.EmotionAggregate"
 """Name of the message with the emotion of a frame, which clients unpack."""
 CODES = {
@@ -315,7 +313,7 @@ async def serving(service: Service, token: str | None, host: str, port: int, gra
         "grpc.so_reuseport": 0,
         "grpc.max_receive_message_length": LARGEST,
         "grpc.max_connection_idle_ms": idle,
-        "grpc.server_handshake_timeout_ms": HANDSHAKE,
+        "grpc.server_handshake_timeout_ms": 10_000,  # until it speaks HTTP/2
     }
     most = (service.limits.clients or MOST_STREAMS) + service.limits.requests
     server = grpc.aio.server(options=tuple(options.items()), maximum_concurrent_rpcs=2 * most)

@@ -40,8 +40,6 @@ MOST_SECONDS = 600.0
 """Seconds of all clips that are kept; the ones used least recently go first."""
 MOST_CLIPS = 64
 """Clips that are kept."""
-MOST_POSES = 4
-"""Sets of parameters of a clip whose motion is kept."""
 POSE_AHEAD = 1.0
 """Seconds of motion after a pose that it depends on: attention, closed lips, the easing of cuts."""
 
@@ -124,7 +122,7 @@ class Authoring:
                 until = clip.sound.duration if animation is not None else second
                 animation = self._animated(clip, asked, given, until)
                 clip.made[key] = until, animation
-                while len(clip.made) > MOST_POSES:
+                while len(clip.made) > 4:
                     clip.made.popitem(last=False)
         place = min(second * ACE_FPS, len(animation) - 1)
         low = int(place)

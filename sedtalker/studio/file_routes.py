@@ -65,11 +65,7 @@ from sedtalker.studio.studio import Studio
 
 
 class FileRoutes:
-    """See the module.
-
-    Attributes:
-        results: of the last exports, the newest last.
-    """
+    """See the module; ``results``: those of the last exports, the newest last."""
 
     def __init__(self, studio: Studio):
         self.studio, self.session = studio, studio.session

@@ -149,11 +149,7 @@ class Project:
 
 
 def project_text(project: Project, name_of: Callable[[Path], str]) -> str:
-    """A project as the text of its file.
-
-    Args:
-        name_of: how the project names a file, see ``names_from``.
-    """
+    """A project as the text of its file; ``name_of``: how the project names a file, see ``names_from``."""
 
     def named(path: Path) -> dict[str, str]:
         return {"path": name_of(path), "sha256": path_sha256(path)}

@@ -34,8 +34,6 @@ VERSION = 1
 """Version of the JSON that is written and read."""
 MOST_BYTES = 4 * MOST_TRACK_BYTES[".json"]
 """Largest conversation, bytes: four hours of tracks."""
-LEAST_SHARED = 0.1
-"""Seconds of a turn that an emotion needs for a line of RTTM of its own."""
 
 
 # --- JSON.
@@ -138,7 +136,8 @@ def conversation_to_rttm(conversation: Conversation, name: str) -> str:
 def _parts(turn: Turn, segments: list[Segment]) -> Iterator[tuple[float, float, tuple[str, str]]]:
     """Stretches of a turn with what is expressed in each: label and intensity, and confidence; they cover all of it."""
     shared = {s: min(s.end, turn.end) - max(s.start, turn.start) for s in segments}
-    inside = [s for s in segments if shared[s] >= LEAST_SHARED] or [s for s in segments if shared[s] > 0][:1]
+    # seconds: less gets no line
+    inside = [s for s in segments if shared[s] >= 0.1] or [s for s in segments if shared[s] > 0][:1]
     if not inside:
         yield turn.start, turn.end, NOT_GIVEN
     edges = [turn.start, *(s.start for s in inside[1:]), turn.end]

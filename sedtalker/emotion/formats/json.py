@@ -36,8 +36,6 @@ CONVERSATION = "sedtalker-conversation"
 """What the tracks of several speakers in one file call themselves, see ``sedtalker.emotion.formats.conversation``."""
 BURST_NUMBERS = ("start", "end", "confidence")
 """What is rounded of a vocal burst."""
-CHANGED = 0.02
-"""Seconds, or intensity, by which a segment of the summary differs from the frames where somebody edited it."""
 Seconds = Annotated[float, Field(ge=0)]
 """A time."""
 Numbers = Annotated[list[float], FailFast()]
@@ -236,7 +234,7 @@ def _summarises(segments: list[dict[str, Any]], track: EmotionTrack) -> bool:
     numbers = "start", "end", "intensity"
     found = [rounded_segment(segment) for segment in track.segments()]
     return [one.get("label") for one in segments] == [one["label"] for one in found] and all(
-        isinstance(one.get(key), int | float) and abs(one[key] - own[key]) < CHANGED
+        isinstance(one.get(key), int | float) and abs(one[key] - own[key]) < 0.02  # less is rounding
         for one, own in zip(segments, found, strict=True)
         for key in numbers
     )

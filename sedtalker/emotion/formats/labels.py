@@ -250,8 +250,6 @@ def intervals(segments: Sequence[Segment]) -> list[Interval]:
     return [(s.start, s.end, labelled(s.label, s.intensity)) for s in segments]
 
 
-SENTENCE_ENDS = ".?!。？！…"
-"""Signs behind the last word of a sentence."""
 ABBREVIATED = re.compile(r"\b(?:(?P<letter>[^\W\d_I])|Mrs?|Ms|Mme|Dr|Prof|St|Sra?|vs)\.$")
 """What ends with a point and not a sentence: titles before names, and single letters of scripts with capitals."""
 BEHIND = "\"'”’»“«」』) –—-"
@@ -279,7 +277,7 @@ def _ends_sentence(word: str) -> bool:
     short = ABBREVIATED.search(plain)
     if short and (short["letter"] is None or short["letter"].lower() != short["letter"].upper()):
         return False
-    return plain.endswith(tuple(SENTENCE_ENDS))
+    return plain.endswith(tuple(".?!。？！…"))
 
 
 def _segment(start: str, end: str, text: str, where: str, confidence: str = "1") -> Segment:

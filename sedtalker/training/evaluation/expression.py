@@ -46,8 +46,6 @@ NARRATION = ("ljspeech", "librispeech", "speechocean762")
 """Corpora of read speech, in which nothing should show; encoders know the training speakers of the last two."""
 SHOWN, NARRATION_SHOWN = 0.5, 0.4
 """Strength from which on an emotion counts as shown by a clip, and by a moment of read speech."""
-BINS = 10
-"""``confidence_error`` puts confidences into so many."""
 SMOOTHED = 9
 """Frames over which the judge smooths a motion, about as long as a viewer needs to see an expression."""
 READ_CLIPS = 2
@@ -360,7 +358,7 @@ def confidence_error(corpora: Sequence[Sequence[ShownClip]]) -> float:
     clips = [clip for own in corpora for clip in own]
     weight = np.concatenate([np.full(len(own), 1.0 / (len(own) * len(corpora))) for own in corpora])
     confidence, right = np.array([clip.confidence for clip in clips]), np.array([clip.called_right for clip in clips])
-    return calibration_error(confidence, right, BINS, weight)
+    return calibration_error(confidence, right, 10, weight)
 
 
 def graded(strong: Sequence[ShownClip], normal: Sequence[ShownClip]) -> float:

@@ -42,8 +42,6 @@ CORPORA = {"ravdess": None, "nemo": None, "tess": None, "emotiontts_ko": None, "
 """Corpora, and the split that counts of those that the weights were trained on."""
 SHOTS = (1, 2, 5, 10, 20)
 """Labelled recordings of each category; fewer where a speaker has no more than one besides."""
-SEEDS = 5
-"""Draws of the labelled recordings."""
 SEGMENTS, CORRECTED = 30, 6
 """Recordings of a dialogue, and how many of them are corrected."""
 DRAWS = 2000
@@ -219,7 +217,7 @@ def few_figures(network: DiarizerNetwork, read: Sequence[SpokenCorpus], hook: Ho
     for corpus, way, shots in counted(work, hook, "learning from labels", len(work)):
         splits = same_speaker if way == "same" else other_speakers
         for name, answers in answers_of(network, corpus).items():
-            each = [recall(corpus, splits(corpus, shots, seed), answers) for seed in range(SEEDS)]
+            each = [recall(corpus, splits(corpus, shots, seed), answers) for seed in range(5)]  # draws
             held.setdefault((way, shots, name), []).append(each)
             out[f"{name}_{way}_{shots}_{corpus.name}"] = float(np.mean(each))
     for (way, shots, name), values in held.items():

@@ -208,11 +208,6 @@ def unseen_metrics(decoder: AnyDecoder, face: Face, net: Encoder, data: Path) ->
 
 # --- The lips of a decoder when the tracked talker's sentences come in other voices, or through noise.
 
-NOISE_DECIBELS = 5.0
-"""How far the noise lies below the speech."""
-SEED = 20
-"""Seed of the noise and of the drawn voices."""
-
 
 def noisy(samples: Floats, decibels: float, rng: np.random.Generator) -> Floats:
     """Pink noise at ``decibels`` below the speech's mean power."""
@@ -231,11 +226,11 @@ def evaluate_voices(
     """``lip_r_voice_changed``, ``lip_width_r_voice_changed``: formants 0.86 to 1.28 times as high and a median pitch of
     85 to 260 Hz, drawn for each clip; ``lip_r_5db``: pink noise 5 dB below the speech. Frames as in ``lip_r``.
     """
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(20)
     rows = list[dict[str, float]]()
     for h in counted(sentences, hook, "lips in other voices and noise", len(sentences)):
         samples, row = load_audio(h.clip.audio).samples, dict[str, float]()
-        made = {"5db": noisy(samples, NOISE_DECIBELS, rng)}
+        made = {"5db": noisy(samples, 5.0, rng)}
         try:
             formants, pitch = (float(np.exp(rng.uniform(*np.log(limits)))) for limits in (FORMANTS, PITCH))
             made["voice_changed"] = change_voice(samples, formants, pitch)

@@ -44,8 +44,6 @@ POLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Categories on the greater and the smaller side of each axis of the circumplex (Russell 1980); the others are left
 out, since raters place them on neither."""
-PEOPLE = {"women": "f", "men": "m"}
-"""Groups of speakers, and the letter of the manifest."""
 
 Role = Literal["headline", "other", "development", "in-domain"]
 """What a corpus is to some weights; ``other``: unseen, but not one of the headline."""
@@ -138,7 +136,7 @@ def corpus_scores(name: str, role: Role, results: Sequence[ClipResult]) -> Corpu
         metrics["angry_as_happy_seven"] = float(np.mean(posterior[angry].argmax(1) == HAPPY))
     metrics |= intensity_scores(results) | circumplex_scores(results)
     gender = np.array([r.clip.gender for r in results])
-    for people, letter in PEOPLE.items():
+    for people, letter in {"women": "f", "men": "m"}.items():  # letters of the manifest
         if (one := gender == letter).any():
             metrics[f"uar_{people}"] = unweighted_average_recall(truth[one], guess[one], classes)
     metrics |= enrolment_gain(results, own)

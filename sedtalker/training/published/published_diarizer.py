@@ -84,9 +84,6 @@ def open_recogniser(name: str) -> nn.Module:
 
 # --- Training of the published SEDTalker diarizer, with its settings: the label of an utterance on each of its frames.
 
-UPSET = ("upset", "frustrated", "frustration", "fru")
-"""Words that the published recipe counts as upset."""
-
 
 class PublishedDiarizerTaskConfig(TaskConfig):
     """What ``configs/experiment/sedtalker_paper/diarizer.yaml`` says about the task."""
@@ -109,7 +106,7 @@ class PublishedDiarizerTaskConfig(TaskConfig):
 
 def published_label(word: str) -> int | None:
     """Index of a corpus's word among the published seven classes, or None."""
-    name = "upset" if word.strip().lower() in UPSET else known_category(word)
+    name = "upset" if word.strip().lower() in ("upset", "frustrated", "frustration", "fru") else known_category(word)
     return SEDTALKER_PAPER.index(name) if name in SEDTALKER_PAPER else None
 
 

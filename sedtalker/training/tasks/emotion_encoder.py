@@ -44,14 +44,10 @@ MEASURED_CLIPS = 200
 """Clips whose level is measured: crops are brought to it."""
 FEWEST_FRAMES = 12
 """Frames of speech at 25 Hz that a crop needs for its mean to be compared."""
-VALID_CLIPS = 160
-"""Clips of the first corpus that are validated on."""
 FIRST_POSITION = 50
 """Position of the crop in the teacher's table of positions."""
 NATURAL_TO_WHISPER = np.log10(np.e) / 4
 """Whisper's log-mels are a quarter of decadic logarithms, plus 1."""
-PAUSE = 0.35
-"""Chance of a pause before the next clip of a crop."""
 
 Spectrum = Floats
 """Long-term log-mels (80,)."""
@@ -153,7 +149,7 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
                 self.talkers[name, clip.speaker].append(index)
         self.clips = clips
         first = next(iter(c.corpora))
-        valid = clips_of(every, first, "valid")[:VALID_CLIPS]
+        valid = clips_of(every, first, "valid")[:160]
         self.valid = open_layer_features(valid, 0, augmenter, self.cache, None, hook)
         self._measure()
 
@@ -238,7 +234,7 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
         while length < needed + 100:
             mel, speech, _ = self._clip(name, index, rng)
             parts.append((mel, speech))
-            if rng.random() < PAUSE:
+            if rng.random() < 0.35:  # a pause before the next clip
                 pause = int(rng.integers(10, 100))
                 floor = np.quantile(mel, 0.03, axis=0) + 0.5 * rng.standard_normal((pause, MEL_BANDS))
                 parts.append((floor.astype(np.float32), np.zeros(pause, bool)))

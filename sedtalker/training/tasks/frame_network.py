@@ -31,8 +31,6 @@ from sedtalker.training.corpora.joined_speech import SILENCE
 from sedtalker.training.corpora.speech import weights_licence, with_licence
 from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
 
-VALID_RECORDINGS = 300
-"""Joined recordings of validation speakers, at most."""
 BESIDE = 1
 """Frames of 40 ms before and after the pause of a change that count as the change, too."""
 
@@ -70,7 +68,7 @@ class FrameNetworkTask(Task[FrameNetworkTaskConfig]):
         self.encoder = open_encoder(c.encoder or "emotion_encoder")
         self.model = c.model.model_copy(update={"hidden": self.encoder.channels})
         dataset = JoinedDataset(c.corpora, "train", c.recordings, c.same, degraded=True)
-        held = replace(dataset, split="valid", recordings=min(VALID_RECORDINGS, c.recordings), degraded=False)
+        held = replace(dataset, split="valid", recordings=min(300, c.recordings), degraded=False)
         self.train, self.valid = (
             open_joined_inputs(self.data, self.cache, d, self.encoder, hook) for d in (dataset, held)
         )

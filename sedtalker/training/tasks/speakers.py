@@ -49,12 +49,6 @@ VALID_DIALOGUES = 96
 """Dialogues of speakers never trained on that are validated on."""
 FEWEST_FRAMES = 12
 """Frames that somebody has to speak alone for their voice to count: half a second."""
-SHORTEST_CLIP = 0.6
-"""Shorter clips, seconds, are left out."""
-NOBODY = -1
-"""In place of the index of a speaker."""
-VECTORS_OF = f"vectors of {SPEECH} (CC BY 4.0) and {EMOTION} (ODbL 1.0)"
-"""What else a network was trained on that reads them."""
 
 
 class SpeakersTaskConfig(FreeTaskConfig):
@@ -162,7 +156,7 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
 
     def _voices(self, manifest: list[Clip], name: str, split: str, begin: int, hook: Hook) -> Voices:
         every = clips_of(manifest, name, split)
-        every = [clip for clip in every if clip.duration >= SHORTEST_CLIP]
+        every = [clip for clip in every if clip.duration >= 0.6]  # seconds
         by_speaker = defaultdict(list)
         for index, clip in enumerate(every):
             by_speaker[clip.speaker].append(index)
@@ -201,7 +195,7 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
 
     def _plan(self, voices: dict[str, Voices], count: int, rng: np.random.Generator) -> Batch:
         """``turns`` and ``levels`` of ``DeviceSounds.dialogues``, and ``who`` (B, 3), classes of the speakers."""
-        frames, turns, who = self._frames, [], np.full((count, PLACES), NOBODY)
+        frames, turns, who = self._frames, [], np.full((count, PLACES), -1)  # nobody
         levels = 10 ** (rng.uniform(*DialogueRule().levels, (count, PLACES)) / 20)
         for row in range(count):
             corpus = self._drawn(voices, rng)
@@ -321,7 +315,7 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
             members = [*open_model(self.config.beside, "speakers", in_torch=True).members, *members]
             sources += [name for name in read_config(self.config.beside).trained_on if name not in sources]
         if self.config.model.vectors:
-            sources.append(VECTORS_OF)
+            sources.append(f"vectors of {SPEECH} (CC BY 4.0) and {EMOTION} (ODbL 1.0)")
         networks = SpeakerNetworks(SpeakersConfig(members=tuple(member.config for member in members)))
         networks.members = nn.ModuleList(members)
         config = CheckpointConfig(

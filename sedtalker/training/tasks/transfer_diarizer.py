@@ -64,8 +64,6 @@ from sedtalker.training.tasks.whitened_perceptrons import (
     join_described,
 )
 
-TEMPERATURES = (0.4, 5.0)
-"""Least and greatest temperature."""
 CALM = ("librispeech", "speechocean762")
 """Corpora of read speech that calm speech is learned from."""
 NO_INTENSITY = 0.02
@@ -420,7 +418,7 @@ def temperature_of(known: Sequence[ClipScores]) -> float:
     def entropy(temperature: float) -> float:
         return float(np.mean([F.cross_entropy(scores / temperature, label).item() for scores, label in used]))
 
-    return round(float(minimize_scalar(entropy, bounds=TEMPERATURES, method="bounded").x), 4) if used else 1.0
+    return round(float(minimize_scalar(entropy, bounds=(0.4, 5.0), method="bounded").x), 4) if used else 1.0
 
 
 def read_frame_networks(folders: Sequence[str], channels: int) -> list[tuple[FrameNetworkConfig, Any]]:
