@@ -13,6 +13,7 @@ from sedtalker.animation.option_fields import Option, Targets, listed
 from sedtalker.animation.performance import Performance
 from sedtalker.errors import InputError
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
+from sedtalker.progress import Hook
 from sedtalker.reading import is_file
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sedtalker.face.face import Face
     from sedtalker.face.shape_maps import ShapeMap
     from sedtalker.mesh.mesh import Mesh, Scene
-    from sedtalker.progress import Hook
 
 T = TypeVar("T", bound=Performance)
 """A class of options."""

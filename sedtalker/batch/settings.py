@@ -26,6 +26,7 @@ from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError, meant
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
+from sedtalker.phonetics.pronunciation import ENGLISH, check_language
 from sedtalker.phonetics.words import AUTO, READERS, TEXT_SUFFIXES
 from sedtalker.reading import file_sha256, is_file, is_folder, is_there, problem_of
 
@@ -176,8 +177,6 @@ class BatchSettings(BatchOptions):
 
             checked_words(AUTO, self.language)
         elif self.said() is not None:
-            from sedtalker.phonetics.pronunciation import ENGLISH, check_language
-
             check_language(self.language or ENGLISH)
         if self.emotion is not None:
             from sedtalker.emotion.formats.files import parse_emotion

@@ -18,11 +18,16 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
+from sedtalker.arrays import Doubles
+from sedtalker.audio import Audio, load_audio
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
 from sedtalker.batch.opening import OF_A_FIT, cast_of, coordinates_of, open_animator, open_face, shape_options
 from sedtalker.batch.settings import TRACK_SUFFIX, TURNS_SUFFIX, BatchSettings, as_plain, parse_settings
 from sedtalker.errors import InputError, written
+from sedtalker.export.formats import ExportFormat, described, export, reference_of
+from sedtalker.phonetics.pronunciation import SpokenWord
+from sedtalker.phonetics.words import Word, timed_words
 from sedtalker.progress import Hook, messages_to, no_progress, one_step
 from sedtalker.reading import file_sha256
 from sedtalker.staging import clear_left_over
@@ -33,13 +38,9 @@ if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
     from sedtalker.animation.animator import Animator
     from sedtalker.animation.scene import Scene
-    from sedtalker.arrays import Doubles
-    from sedtalker.audio import Audio
     from sedtalker.emotion.track import EmotionTrack
-    from sedtalker.export.formats import ExportFormat
     from sedtalker.face.face import Face
     from sedtalker.mesh.mesh import Mesh
-    from sedtalker.phonetics.pronunciation import SpokenWord
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +182,6 @@ class Worker:
         Raises:
             InputError: the sound cannot be read, an option says what there is not, or a result is there already.
         """
-        from sedtalker.audio import load_audio
         from sedtalker.phonetics.recognition import checked_words
 
         names = [audio.stem + suffix for suffix in settings.suffixes()]
@@ -275,8 +275,6 @@ class Worker:
 
 def said_in(track: EmotionTrack | None) -> list[SpokenWord] | None:
     """The words of a track, as the studio aligns them; None where it has none."""
-    from sedtalker.phonetics.words import Word, timed_words
-
     if track is None or not track.words:
         return None
     return timed_words([Word(*word) for word in track.words], track.language or "en")
@@ -316,8 +314,6 @@ def write_results(
         folder: where they will lie.
         stem: how their names begin; default: as that of the recording.
     """
-    from sedtalker.export.formats import described, export
-
     stem = stem or (audio.stem if audio is not None else "animation")
     if settings.video:
         animation.render(written / f"{stem}.{settings.video_format}", sound, hook=hook, **settings.picture())
@@ -360,7 +356,6 @@ def write_scene_results(
             picture.pop("size")
         render_scene(scene, video, sound, shot=settings.shot, hook=hook, **picture)
     for suffix in settings.scene_suffixes():
-        from sedtalker.export.formats import reference_of
         from sedtalker.export.scene import write_scene
 
         with one_step(hook, "writing the scene"):

@@ -21,6 +21,8 @@ from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, fail_clearly, say, write_json
 from sedtalker.errors import extra
+from sedtalker.processes import end_with_torchrun, is_main_process
+from sedtalker.storage import check_folder, check_writable
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +68,6 @@ def adapt(
     A few labelled ones help most (--labels, or a column "label" of a table). The recalls before and after are of
     labelled recordings that were left out.
     """
-    from sedtalker.storage import check_folder
-
     check_folder(output, run.force)
     from sedtalker.batch.adaptation import (
         check_labels,
@@ -147,8 +147,6 @@ def style(
     as_json: o.JsonOption = False,
 ) -> None:
     """Fit a talking style to a clip; sedtalker animate --style uses it."""
-    from sedtalker.storage import check_writable
-
     target = output or motion.with_name(f"{motion.stem}.style.json")
     o.check_suffix(target, ".json")
     check_writable(target, force)
@@ -187,8 +185,6 @@ def train(
     The run's folder is trainer.run_dir, by default runs/EXPERIMENT/DATE-TIME. The same command with the same folder
     continues an interrupted run. debug=fast makes two steps on little data, to see that everything works.
     """
-    from sedtalker.processes import end_with_torchrun, is_main_process
-
     end_with_torchrun()
     if not is_main_process():
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # before torch is there

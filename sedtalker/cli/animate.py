@@ -16,12 +16,14 @@ import typer
 
 from sedtalker.animation.option_fields import declared
 from sedtalker.animation.performance import UNCHANGED, Performance
-from sedtalker.batch.opening import shape_map_of
+from sedtalker.batch.opening import open_face, shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli.console import PIPE, fail_clearly, write_json
 from sedtalker.cli.emotion_table import print_emotions
 from sedtalker.cli.export import VisemeSetOption, VisemesOption, check_visemes, write_visemes
 from sedtalker.errors import InputError
+from sedtalker.export.formats import export_formats
+from sedtalker.reading import file_sha256
 from sedtalker.storage import OutputFolder, is_input
 
 if TYPE_CHECKING:
@@ -284,11 +286,9 @@ def animate_performance(
 ) -> None:
     """Write what ``sedtalker animate`` writes, but for the track of emotion, which a take does not have."""
     from sedtalker.audio import load_audio
-    from sedtalker.batch.opening import open_face
     from sedtalker.batch.settings import TRACK_SUFFIX
     from sedtalker.batch.work import write_results
     from sedtalker.export.arkit import perform, read_take
-    from sedtalker.reading import file_sha256
 
     o.check_files(audio)
     settings.check()
@@ -337,7 +337,6 @@ def print_files(
 
 def say_left(folder: Path, stem: str, written: Sequence[str]) -> None:
     """Say which results of earlier runs still lie beside those of this one, and do not belong to them."""
-    from sedtalker.export.formats import export_formats
     from sedtalker.render.codecs import CONTAINERS
 
     endings = [*CONTAINERS, ".frames", *(row.suffix for row in export_formats().values())]

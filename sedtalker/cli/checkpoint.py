@@ -14,11 +14,13 @@ import typer
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, ShownProgress, say, write_json
 from sedtalker.errors import InputError, extra, written
+from sedtalker.models import BUILT_IN, HUB, TERMS, PulledModel
+from sedtalker.models import pull as pull_model
 from sedtalker.reading import is_folder, problem_of
+from sedtalker.storage import OutputFolder, check_folder, check_writable, write_text
 
 if TYPE_CHECKING:
     from sedtalker.checkpoint import Kind
-    from sedtalker.models import PulledModel
     from sedtalker.speech.backbone import BackboneConfig
 
 
@@ -36,7 +38,6 @@ def inspect(
     are no others; --json has both.
     """
     from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-    from sedtalker.models import BUILT_IN
     from sedtalker.training.evaluation.measures import VALIDATION, explained, held_out_measures
 
     named = [model.folder for model in BUILT_IN]
@@ -89,7 +90,6 @@ def convert(
 ) -> None:
     """Convert foreign weights to safetensors. Only tensors are read: a file that wants to run code is refused."""
     from sedtalker.checkpoint import convert_weights
-    from sedtalker.storage import check_folder, check_writable
 
     if like is None and target.suffix != ".safetensors":
         raise InputError(f"{target}: the file to write ends in .safetensors (or give --like FOLDER)")
@@ -126,8 +126,6 @@ models_app = Commands(help="List the weights there are, and fetch the encoders o
 @models_app.command("list")
 def list_models(json: o.JsonOption = False) -> None:
     """List built-in weights with their licence and held-out figures, and the encoders of the hub."""
-    from sedtalker.models import TERMS
-
     built_in, encoders = built_in_weights(), hub_encoders()
     if json:
         write_json({"built_in": built_in, "hub_encoders": encoders, "terms": TERMS})
@@ -155,8 +153,6 @@ def list_models(json: o.JsonOption = False) -> None:
 
 def built_in_weights() -> list[dict[str, Any]]:
     """The built-in weights in alphabetical order; ``encoder``: of the hub, where they need one."""
-    from sedtalker.models import BUILT_IN, HUB
-
     found = []
     for model in sorted(BUILT_IN, key=lambda model: model.folder):
         config = model.config
@@ -173,7 +169,6 @@ def hub_encoders() -> list[dict[str, Any]]:
     ``parameters`` are those of the whole model, of which only the first ``blocks`` of the encoder run (None: all);
     ``here`` is its folder on this machine, None where it is not fetched yet.
     """
-    from sedtalker.models import HUB
     from sedtalker.speech.backbone import whisper_file
     from sedtalker.speech.encoder import HUB_ENCODERS
 
@@ -289,8 +284,6 @@ def check_weights(repository: str, file: Path) -> None:
 
 def pull_files(model: PulledModel, source: str | None, json: bool, check: Callable[[Path], None] | None = None) -> None:
     """Fetch the files of a model; for ``check``, see ``sedtalker.models.pull``."""
-    from sedtalker.models import pull as pull_model
-
     with ShownProgress("bar", False) as shown:
         paths = pull_model(model, source, shown.hook, check)
     if json:
@@ -356,7 +349,6 @@ def copied(config: BackboneConfig, source: Path) -> Path:
     from huggingface_hub.file_download import repo_folder_name
 
     from sedtalker.speech.encoder import open_encoder
-    from sedtalker.storage import OutputFolder, write_text
 
     if not source.is_dir():
         raise InputError(f"{source}: no such folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -13,6 +14,7 @@ import typer
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, say, write_json
 from sedtalker.errors import InputError
+from sedtalker.storage import OutputFolder, check_folder, check_writable
 
 if TYPE_CHECKING:
     from sedtalker.training.corpora.meshes import SequenceLayout
@@ -110,9 +112,6 @@ def index(
     json: o.JsonOption = False,
 ) -> None:
     """Read corpora in their published layouts and write audio/manifest.csv, which every training reads."""
-    from collections import Counter
-
-    from sedtalker.storage import check_writable
     from sedtalker.training.corpora.manifest import COLUMNS, clips_from, find_data, read_table, write_manifest
     from sedtalker.training.corpora.speech import index_corpora
 
@@ -207,7 +206,6 @@ def example(
     force: o.ForceOption = False,
 ) -> None:
     """Make a small corpus in EmoVOCA's layout with the built-in decoder, to try a training with."""
-    from sedtalker.storage import OutputFolder, check_folder
     from sedtalker.training.corpora.meshes.check import ExampleSize, write_example
 
     check_folder(folder, force)

@@ -18,13 +18,14 @@ from sedtalker.cli.console import PIPE, fail_clearly, print_lines, say, sound_pi
 from sedtalker.cli.emotion_table import print_conversation, print_emotions
 from sedtalker.cli.export import phones_of
 from sedtalker.errors import InputError
+from sedtalker.progress import Hook, one_step
+from sedtalker.storage import check_writable, whole_files
 
 if TYPE_CHECKING:
     from sedtalker.emotion.conversation import Conversation
     from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.emotion.emotion_stream import DiarizerStream
     from sedtalker.emotion.events import StateChange
-    from sedtalker.progress import Hook
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,6 @@ def diarize(
     from sedtalker.emotion.plot import check_plot_name
     from sedtalker.emotion.taxonomy import project, read_coordinates, with_share
     from sedtalker.speakers.separation import check_speakers
-    from sedtalker.storage import check_writable
 
     check_output = check_track_name if speakers is None else check_conversation_name
     for path, check in ((output, check_output), (plot, check_plot_name)):
@@ -186,8 +186,6 @@ def write_results(
     save: Callable[[Path], None], output: Path | None, draw: Callable[[Path], None], plot: Path | None
 ) -> None:
     """Write the file and the picture that are wanted, both or none, and say where they are."""
-    from sedtalker.storage import whole_files
-
     wanted = [("plot", draw, plot), ("track", save, output)]
     chosen = [(what, write, path) for what, write, path in wanted if path is not None]
     with whole_files([path for _, _, path in chosen]) as paths:
@@ -212,7 +210,6 @@ def conversation_of(
 ) -> Conversation:
     """Who expresses what in a recording; speakers who get one name are merged before their emotion is recognised."""
     from sedtalker.emotion.taxonomy import project
-    from sedtalker.progress import one_step
     from sedtalker.speakers.separation import separate
 
     with one_step(hook, "finding the speakers"):

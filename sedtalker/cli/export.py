@@ -20,7 +20,7 @@ from sedtalker.export.formats import described, export_formats, parse_formats
 from sedtalker.export.formats import export as write
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.reading import is_file, is_folder
-from sedtalker.storage import OutputFolder
+from sedtalker.storage import OutputFolder, check_writable
 
 if TYPE_CHECKING:
     from sedtalker.audio import Audio
@@ -187,7 +187,6 @@ def visemes(
 def check_visemes(path: Path, of: str, force: bool) -> None:
     """Raise ``InputError`` where visemes cannot be written so."""
     from sedtalker.phonetics.visemes import writer_of
-    from sedtalker.storage import check_writable
 
     writer_of(path, of)
     check_writable(path, force)

@@ -9,6 +9,7 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, write_json
+from sedtalker.storage import OutputFolder
 
 if TYPE_CHECKING:
     from sedtalker.face.face import Face
@@ -61,7 +62,6 @@ def show(
     """Draw a contact sheet of all shapes, or one picture where --shape is given."""
     o.check_suffix(output, ".png")
     from sedtalker.render.renderer import check_renderer
-    from sedtalker.storage import OutputFolder
 
     check_renderer()
     with OutputFolder(output.parent, [output.name], force) as results:
@@ -90,7 +90,6 @@ def export(
 ) -> None:
     """Write a built-in face for other programs, in metres: OBJ, or GLB with every shape as a named morph target."""
     o.check_suffix(output, ".obj", ".glb")
-    from sedtalker.storage import OutputFolder
 
     with OutputFolder(output.parent, [output.name], force) as results:
         face = _open(name)

@@ -14,6 +14,8 @@ from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, say, write_json
 from sedtalker.errors import InputError
+from sedtalker.progress import one_step
+from sedtalker.storage import OutputFolder, check_writable, whole_files
 
 if TYPE_CHECKING:
     from sedtalker.face.inspection import Found, Inspection
@@ -61,8 +63,6 @@ def inspect(
     force: o.ForceOption = False,
 ) -> None:
     """Describe a mesh file: what it holds, whether it is a face, which way it looks, and what is wrong with it."""
-    from sedtalker.storage import OutputFolder
-
     _check_pages([picture], force)
     from sedtalker.face import Face
     from sedtalker.face.given_landmarks import given_landmarks
@@ -108,7 +108,6 @@ def register(
 ) -> None:
     """Give a head mesh the shapes of the built-in face; `sedtalker animate --mesh` takes the result."""
     from sedtalker.face.fitting import FitOptions
-    from sedtalker.storage import whole_files
 
     o.check_suffix(output, ".sedface")
     o.check_suffix(report_page, ".html")
@@ -122,7 +121,6 @@ def register(
         from sedtalker.face import Face
         from sedtalker.face.quality import judge
         from sedtalker.face.sedface import write_sedface
-        from sedtalker.progress import one_step
 
         known: dict[str, Any] = {"head": head, "landmarks": landmarks, "rig": rig, "open_mouth": open_mouth}
         face = Face.from_mesh(file, **known, **added, hook=shown.hook)
@@ -206,7 +204,6 @@ def _roles(result: Inspection) -> str:
 def _check_pages(pages: Sequence[Path | None], force: bool) -> list[Path]:
     """The pages with pictures that are wanted, of which the first is a PNG, if they can be drawn and written."""
     from sedtalker.render.renderer import check_renderer
-    from sedtalker.storage import check_writable
 
     o.check_suffix(pages[0], ".png")
     wanted = [path for path in pages if path is not None]

@@ -6,6 +6,8 @@ import functools
 import inspect
 import json
 import logging
+import shutil
+import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
@@ -369,8 +371,6 @@ def piped_recording(source: Path) -> Iterator[Path]:
     if source != PIPE:
         yield source
         return
-    import shutil
-    import tempfile
     import wave
 
     from sedtalker.audio.audio import SAMPLE_RATE

@@ -9,6 +9,7 @@ import typer
 
 from sedtalker.animation.option_fields import not_offered
 from sedtalker.animation.performance import Performance
+from sedtalker.batch.opening import coordinates_of, open_animator, open_face
 from sedtalker.cli import options as o
 from sedtalker.cli.animate import check_given, print_files, say_of
 from sedtalker.cli.console import PIPE, fail_clearly, stdin_bytes, write_json
@@ -67,7 +68,6 @@ def say(
         raise InputError('give what is to be said, as sedtalker say "[happy] Hello there!"')
     from sedtalker.animation.saying import parse_tags
     from sedtalker.animation.saying import say as spoken
-    from sedtalker.batch.opening import coordinates_of, open_animator, open_face
     from sedtalker.batch.settings import BatchSettings
     from sedtalker.batch.work import write_results
 

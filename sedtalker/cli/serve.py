@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from sedtalker.animation.performance import Performance
+from sedtalker.batch.opening import check_face, open_face
 from sedtalker.cli import options as o
 from sedtalker.cli.console import fail_clearly, say
 from sedtalker.errors import InputError, extra, said_of
+from sedtalker.progress import no_progress
 
 if TYPE_CHECKING:
     from sedtalker.face.face import Face
@@ -136,9 +138,6 @@ def serve(
 
 def _faces(meshes: list[Path]) -> dict[str, Face]:
     """The heads that clients may choose, by the names of their files."""
-    from sedtalker.batch.opening import open_face
-    from sedtalker.progress import no_progress
-
     o.check_files(*meshes)
     if len({path.stem for path in meshes}) < len(meshes):
         raise InputError("--mesh: two heads have one name; clients choose them by the names of their files")
@@ -165,7 +164,6 @@ def studio(
     as_json: o.JsonOption = False,
 ) -> None:
     """Edit a track in the browser: head, sound and emotion under one cursor. Ends with Ctrl-C."""
-    from sedtalker.batch.opening import check_face
     from sedtalker.speakers.separation import check_speakers
 
     check_face(Performance(mesh=mesh, face=face))

@@ -306,7 +306,7 @@ def graphs_of(folder: Path) -> list[Graph]:
         case "speech_encoder" | "emotion_encoder":
             return [encoder_graph("encoder", network)]
         case "diarizer" if network.config.second_channels:
-            graphs = [diarizer_graph("diarizer", network), voice_graph("voice", network)]
+            graphs = [diarizer_graph("diarizer", network), voice_graph(network)]
             return [with_given_weights(graph, "network.") for graph in graphs]
         case "readout_decoder":
             return [readout_graph("readout", network.readout)]

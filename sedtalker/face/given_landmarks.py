@@ -171,7 +171,6 @@ def _point(path: Path, k: int, point: Any) -> tuple[float, float, float]:
 
 def _check_near(label: Path | str, points: Points, known: Mask, mesh: Mesh, size: float) -> None:
     """Raise InputError where a landmark lies far from every vertex."""
-
     distance = cKDTree(mesh.vertices.astype(np.float64)).query(points[known])[0]
     if distance.max() > FAR * size:
         worst = _name(int(np.flatnonzero(known)[distance.argmax()]))

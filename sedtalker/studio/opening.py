@@ -94,7 +94,6 @@ def head(session: Session, path: Path, landmarks: Doubles | None = None) -> tupl
 
 def builtin_face(session: Session, name: str) -> tuple[Work, Then]:
     """A built-in face."""
-
     return partial(built, name), _taking(session)
 
 

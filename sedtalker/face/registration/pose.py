@@ -11,6 +11,7 @@ from itertools import permutations, product
 
 import numpy as np
 from pydantic import BaseModel
+from scipy.spatial import cKDTree
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask, Reals
 from sedtalker.face.face import outer_eyes
@@ -248,7 +249,6 @@ def lift(surface: Surface, view: View, points: Reals, size: int = 256) -> tuple[
     rows, columns = np.nonzero(ids >= 0)
     if not len(rows):
         return np.zeros((len(points), 3)), np.zeros(len(points), bool)
-    from scipy.spatial import cKDTree
 
     x, y = (columns + 0.5) * (2 / size) - 1, 1 - (rows + 0.5) * (2 / size)
     distance, nearest = cKDTree(np.stack([x, y], 1)).query(points)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+import igl
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -42,8 +43,6 @@ def load_reference_rig(path: Path) -> Rig:
 
 def coarser(vertices: Points, triangles: Ints, counts: tuple[int, ...]) -> list[Ints]:
     """The same surface with fewer triangles (about ``counts``), over the same vertices."""
-    import igl
-
     result = []
     for count in counts:
         decimated = igl.decimate(vertices, triangles.astype(np.int64), count)

@@ -18,6 +18,7 @@ from sedtalker.arrays import Floats, Ints, Reals
 from sedtalker.audio import SAMPLE_RATE, FrameClock, load_audio, resample_frames
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
+from sedtalker.mesh.mesh import from_triangles
 from sedtalker.nn.blocks import LocalAttention, rotate
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.backbone import pack_backbone
@@ -256,7 +257,6 @@ def licence_of(corpus: SequenceCorpus) -> str:
 
 def face_pictures(motions: list[Floats], triangles: Ints) -> NDArray[np.uint8]:
     """Pictures (motions · SHOWN_SIZE, SHOWN_FACES · SHOWN_SIZE, 3) of evenly spaced frames, motion below motion."""
-    from sedtalker.mesh.mesh import from_triangles
     from sedtalker.render.camera import Camera
     from sedtalker.render.renderer import make_renderer
 
