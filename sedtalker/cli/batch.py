@@ -95,9 +95,6 @@ class ShownFiles(ShownProgress):
         self._bytes = {item.name: item.audio.stat().st_size for item in items if item.audio.exists()}
         self._bar: Progress | None = None
 
-    def __enter__(self) -> ShownFiles:
-        return self
-
     def hook(self, step: str, done: int, total: int) -> None:
         self.ended, self.total = done, total
         if self.style == "json":

@@ -87,7 +87,8 @@ def export(
     rows = [export_formats()[name] for name in parse_formats(to)]
     animation = find_animation(animation)
     check_sound(audio)
-    check_mesh(mesh)
+    if mesh is not None and (mesh.suffix.lower() not in (".glb", ".vrm") or not mesh.is_file()):
+        raise InputError(f"{mesh}: give the .glb or .vrm that was animated")
     folder, stem = output or animation.parent, animation.name.removesuffix(".npz")
     options = shape_options(targets, names) | {"points": points, "metres": metres}
     for flag, given, option in (("--points", points, "points"), ("--metres", metres, "metres")):
@@ -119,12 +120,6 @@ def export(
     for made in written:
         say(f"  {made['format']}: {described(made)}")
         print(made["file"])
-
-
-def check_mesh(mesh: Path | None) -> None:
-    """Raise ``InputError`` where ``--mesh`` names no file that an animation can be put into."""
-    if mesh is not None and (mesh.suffix.lower() not in (".glb", ".vrm") or not mesh.is_file()):
-        raise InputError(f"{mesh}: give the .glb or .vrm that was animated")
 
 
 def check_sound(audio: Path | None) -> None:

@@ -180,7 +180,8 @@ def cut_lips(mesh: Mesh, vertices: Reals, line: LipLine) -> Cut:
     made = {edge: growing.between(*edge, share) for edge, share in crossings.items()}
     polygons, segments = _split(growing, side, crossings, made, on_line)
     chain = _chain(segments)
-    x = np.concatenate([vertices[:, 0], np.array([_along(vertices[:, 0], e, s) for e, s in crossings.items()])])
+    added = [float((1.0 - share) * vertices[a, 0] + share * vertices[b, 0]) for (a, b), share in crossings.items()]
+    x = np.concatenate([vertices[:, 0], np.array(added)])
     if len(chain) < FEWEST + 2 or np.ptp(x[chain]) < WHOLE * (line.x[-1] - line.x[0]):
         raise InputError("the mouth cannot be cut open: no line of skin was found from corner to corner")
     doubled = {old: growing.count + k for k, old in enumerate(chain[1:-1])}
@@ -200,10 +201,6 @@ class _Polygon:
     corners: list[int]
     uvs: list[int]
     group: int
-
-
-def _along(values: Reals, edge: tuple[int, int], share: float) -> float:
-    return float((1.0 - share) * values[edge[0]] + share * values[edge[1]])
 
 
 def _crossings(

@@ -39,23 +39,15 @@ JUMP = 0.15
 """Seconds from which on a difference to the sound card is made up for at once."""
 
 
-class Clock(Protocol):
-    """Seconds that only go on."""
+class MonotonicClock:
+    """Seconds of this machine, which only go on."""
 
     def now(self) -> float:
         """Seconds since some beginning."""
-
-    def sleep_until(self, moment: float) -> None:
-        """Come back at ``moment``, or at once if it has passed."""
-
-
-class MonotonicClock:
-    """The machine's own."""
-
-    def now(self) -> float:
         return time.monotonic()
 
     def sleep_until(self, moment: float) -> None:
+        """Come back at ``moment``, or at once if it has passed."""
         if (left := moment - time.monotonic()) > 0:
             time.sleep(left)
 
@@ -84,7 +76,9 @@ class Pace:
         return (self.sent - 1) / self.seconds if self.seconds else 0.0
 
 
-def keep_pace(clock: Clock, tick: Callable[[float], bool], rate: float = RATE, pace: Pace | None = None) -> Pace:
+def keep_pace(
+    clock: MonotonicClock, tick: Callable[[float], bool], rate: float = RATE, pace: Pace | None = None
+) -> Pace:
     """Call ``tick(now)`` at every multiple of ``1 / rate`` seconds from now on, until it says False.
 
     Multiples count from one beginning, so nothing adds up; those that have passed are left out.

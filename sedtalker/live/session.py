@@ -22,7 +22,6 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.microphone import Loudspeaker
 from sedtalker.live.pacing import (
     RATE,
-    Clock,
     FollowingPlayhead,
     FrameBuffer,
     MonotonicClock,
@@ -140,7 +139,7 @@ def play_animation(
     senders: Sequence[Sender],
     settings: LiveSettings = LiveSettings(),
     loudspeaker: Loudspeaker | None = None,
-    clock: Clock | None = None,
+    clock: MonotonicClock | None = None,
 ) -> Pace:
     """Send a finished animation in real time.
 
@@ -201,7 +200,7 @@ class DecodingThread:
         clock: of the arrival of the first piece.
     """
 
-    def __init__(self, pieces: Iterable[Floats], stream: AnimationStream, clock: Clock):
+    def __init__(self, pieces: Iterable[Floats], stream: AnimationStream, clock: MonotonicClock):
         self.pieces, self.stream, self.clock = pieces, stream, clock
         self.buffer = FrameBuffer(AHEAD)
         self.began: float | None = None
@@ -273,7 +272,7 @@ def send_paced(
     playhead: Callable[[float], Playhead | None],
     senders: Sequence[Sender],
     rate: float,
-    clock: Clock,
+    clock: MonotonicClock,
     decoding: DecodingThread | None = None,
 ) -> Pace:
     """Send the face of every tick until the last frame was shown or Ctrl-C; then let it come to rest.
@@ -327,7 +326,7 @@ def to_rest(last: StreamedFrame, rate: float, count: int) -> list[StreamedFrame]
     return [*(between(last, rest, last.time + k / rate) for k in range(1, count)), rest]
 
 
-def _come_to_rest(group: SenderGroup, last: StreamedFrame, rate: float, clock: Clock) -> None:
+def _come_to_rest(group: SenderGroup, last: StreamedFrame, rate: float, clock: MonotonicClock) -> None:
     """From the last face to a neutral one, which is sent last; a second Ctrl-C sends it at once."""
     frames = to_rest(last, rate, FADE)
     waiting = iter(frames)

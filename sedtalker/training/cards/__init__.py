@@ -64,6 +64,12 @@ def transfer_card(
 ) -> str:
     """The card of a diarizer of ``experiment=transfer_diarizer``; ``test``: what is known of other corpora."""
     model = checkpoint.model
+    boundaries = "No network finds where the emotion changes; the categories alone say so."
+    if model.get("frame_networks"):
+        boundaries = (
+            "A small convolutional network finds where the emotion changes inside a recording\n"
+            "  (`experiment=frame_network`); the shorter windows end there."
+        )
     return card_of(
         checkpoint,
         run=run,
@@ -71,16 +77,6 @@ def transfer_card(
         members=model["members"],
         windows=", ".join(f"{w:g}" for w in model["windows"]),
         temperature=model["temperature"],
-        boundaries=_boundaries(len(model.get("frame_networks", ()))),
+        boundaries=boundaries,
         test=test,
-    )
-
-
-def _boundaries(networks: int) -> str:
-    """What finds the changes of emotion inside a recording."""
-    if not networks:
-        return "No network finds where the emotion changes; the categories alone say so."
-    return (
-        "A small convolutional network finds where the emotion changes inside a recording\n"
-        "  (`experiment=frame_network`); the shorter windows end there."
     )

@@ -86,8 +86,11 @@ def evaluate_transfer(
     listed = listed_clips(data)
     every = clips_by_corpus(listed)
     diarizer = Diarizer.from_pretrained(model, encoder=encoder)
-    trained_on = training_lines(model)
-    known = corpora()
+    trained_on, known = training_lines(model), corpora()
+
+    def frames(audio: Audio) -> FrameEmotions:
+        return diarizer.frames(audio, diarizer.encoder(audio))
+
     roles = {name: corpus_role(known[name], trained_on) for name in every}
     labelled = {name: _scored(found, roles[name]) for name, found in every.items() if known[name].categories}
     labelled = {name: balanced_clips(c, clips) for name, c in labelled.items() if len(set(map(category_of, c))) > 1}
@@ -112,10 +115,10 @@ def evaluate_transfer(
     scores = _of_corpora(results, roles)
     unseen = [name for name in results if roles[name] != "in-domain"]
     most = RECORDINGS if clips is None else min(clips, RECORDINGS)
-    joined = joined_scores(lambda audio: _frames(diarizer, audio), listed, unseen, diarizer.rule, hook, most)
+    joined = joined_scores(frames, listed, unseen, diarizer.rule, hook, most)
     chosen = [s.name for s in scores if s.role == "headline"]
     headline = {name: [r.clip for r in results[name]][:ROBUST_CLIPS] for name in chosen}
-    robust = robust_recalls(lambda audio: _frames(diarizer, audio), headline, listed, hook)
+    robust = robust_recalls(frames, headline, listed, hook)
     whole = summary(scores, narration) | {
         key: joined[key]
         for key in ("eder4", "eder7", "boundary_f1", "eder7_shown", "boundary_f1_shown")
@@ -264,10 +267,6 @@ def _result(diarizer: Diarizer, clip: Clip, audio: Audio, voices: OrdinaryVoices
     if voice is None:
         return result
     return replace(result, enrolled=clip_posterior(frame_emotions(diarizer.network, features, voice)))
-
-
-def _frames(diarizer: Diarizer, audio: Audio) -> FrameEmotions:
-    return diarizer.frames(audio, diarizer.encoder(audio))
 
 
 def shown_emotional(diarizer: Diarizer, audio: Audio) -> tuple[int, int]:
