@@ -74,7 +74,8 @@ def _write_frames(path: Path, head: bytes, animation: Animation, frames: Iterato
     with whole_file(path) as temporary, temporary.open("wb") as file:
         size, free = 12 * len(animation) * len(animation.face.mesh.vertices), disk_usage(temporary.parent).free
         if size > free:
-            raise InputError(f"{path}: all frames are {size / 1e9:.1f} GB; {free / 1e9:.1f} GB are free")
+            sizes = f"all frames take {size / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free"
+            raise InputError(f"{path}: cannot be written (No space left on device: {sizes})")
         file.write(head)
         for _, frame in zip(in_parts(range(len(animation))), frames, strict=True):
             file.write(np.ascontiguousarray(frame, dtype=kind).tobytes())

@@ -37,7 +37,7 @@ CONFIG = {
 }
 
 
-def trained(task: TransferDiarizerTask, steps: int = 60) -> torch.nn.Module:
+def trained(task: TransferDiarizerTask, steps: int = 120) -> torch.nn.Module:
     task.prepare()
     torch.manual_seed(0)
     model = task.build()
