@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -86,8 +87,14 @@ def hash_of(weights: Iterable[NDArray[Any]]) -> str:
     return hashlib.sha256(b"".join(each)).hexdigest()
 
 
+_PASSED: WeakKeyDictionary[Audio, dict[str, Floats]] = WeakKeyDictionary()
+"""Outputs of ``LAYERS`` that higher layers of a recording passed, by the hash of their encoder, until it takes them."""
+
+
 class WhisperEncoder:
     """Lower layers of Whisper as an ``Encoder``: hidden vectors are their outputs side by side.
+
+    The layers of the lips come right after those of emotion, so both encoders of a recording run each layer once.
 
     Args:
         weights: by their names in ``weight_names``, in single precision; more are not read.
@@ -109,6 +116,7 @@ class WhisperEncoder:
         self.width = len(self.weights["conv1.weight"])
         self.heads = heads or max(1, self.width // HEAD_CHANNELS)
         self.channels = len(self.layers) * self.width
+        self._hashes = dict[tuple[int, ...], str]()
 
     @classmethod
     def open(cls, file: Path, layers: Sequence[int] = LAYERS, heads: int | None = None) -> WhisperEncoder:
@@ -137,7 +145,14 @@ class WhisperEncoder:
 
     def sha256(self) -> str:
         """Hash of the weights that are used, whatever their order and the precision they are stored in."""
-        return hash_of(weight.astype(np.float16) for weight in self.weights.values())
+        return self._hash(self.layers)
+
+    def _hash(self, layers: tuple[int, ...]) -> str:
+        """That of an encoder with these layers."""
+        if layers not in self._hashes:
+            used = [self.weights[name].astype(np.float16) for name in weight_names(max(layers))]
+            self._hashes[layers] = hash_of(used)
+        return self._hashes[layers]
 
     def to(self, device: str) -> WhisperEncoder:
         """Itself: it runs on the processor."""
@@ -145,19 +160,28 @@ class WhisperEncoder:
 
     def __call__(self, audio: Audio) -> SpeechFeatures:
         """Features of a recording."""
-        return analysis_of(audio).features(self.frames(audio.samples))
+        passed = _PASSED.setdefault(audio, {})
+        hidden = passed.pop(self.sha256(), None) if self.layers == LAYERS else None
+        if hidden is None and self.layers[:-1] == LAYERS[1:]:  # 3 and 4 for 2 and 3
+            both = self.frames(audio.samples, (*LAYERS, self.layers[-1]))
+            passed[self._hash(LAYERS)], hidden = both[:, : -self.width], both[:, self.width :]
+        elif hidden is None:
+            hidden = self.frames(audio.samples)
+        return analysis_of(audio).features(hidden)
 
-    def frames(self, samples: Floats) -> Floats:
+    def frames(self, samples: Floats, layers: Sequence[int] = ()) -> Floats:
         """Outputs (T, layers · D) of the layers of a recording (N,), T = ceil(N / 320), on our encoder's clock.
 
         Whisper's frame i is centred at 20·i ms and ours at 20·i + 10: neighbours are averaged.
 
         Args:
             samples: at any level.
+            layers: others than the encoder's own, none of them higher.
         """
+        layers = layers or self.layers
         samples = levelled(samples)
         count, start = -(-len(samples) // FRAME_LENGTH), 0
-        parts = [np.zeros((0, self.channels), np.float32)]
+        parts = [np.zeros((0, len(layers) * self.width), np.float32)]
         while start < count:
             first, end = max(0, start - MARGIN), start + STEP
             if count - end <= MARGIN:  # a short rest goes with the window before it
@@ -165,17 +189,17 @@ class WhisperEncoder:
             last = min(count, end + MARGIN)
             piece = samples[first * FRAME_LENGTH : (last + 1) * FRAME_LENGTH]
             piece = np.pad(piece, (0, (last - first) * FRAME_LENGTH + TAIL - len(piece)))
-            states = self.outputs(whisper_mel(piece))
+            states = self.outputs(whisper_mel(piece), layers)
             parts.append(0.5 * (states[:-1] + states[1:])[start - first : end - first])
             start = end
         return np.concatenate(parts)
 
-    def outputs(self, mel: Floats) -> Floats:
-        """Outputs (T, layers · D) of the layers, of log-mels (2T, 80) from ``whisper_mel``, at most 30 s."""
-        x, kept = self._stem(mel), []
-        for number in range(1, max(self.layers) + 1):
+    def outputs(self, mel: Floats, layers: Sequence[int] = ()) -> Floats:
+        """Outputs (T, layers · D) of layers, of log-mels (2T, 80) from ``whisper_mel``, at most 30 s."""
+        layers, x, kept = layers or self.layers, self._stem(mel), []
+        for number in range(1, max(layers) + 1):
             x = self._layer(x, f"layers.{number - 1}.")
-            if number in self.layers:
+            if number in layers:
                 kept.append(x)
         return np.concatenate(kept, -1)
 

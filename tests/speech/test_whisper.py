@@ -22,7 +22,7 @@ transformers = pytest.importorskip("transformers")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_whisper(tmp_path_factory.mktemp("whisper"), 3)
+    return save_whisper(tmp_path_factory.mktemp("whisper"), 4)
 
 
 def opened(folder: Path, layers: tuple[int, ...] = LAYERS) -> WhisperEncoder:
@@ -47,7 +47,7 @@ def test_layers_are_those_of_transformers(folder: Path) -> None:
     np.testing.assert_allclose(opened(folder, (1,))._stem(mel)[:100], wanted[0][0, :100].numpy(), atol=1e-5)
     x = torch.from_numpy(opened(folder)._stem(mel))[None]
     with torch.no_grad():
-        for layer in model.layers:
+        for layer in model.layers[:3]:
             out = layer(x, None)
             x = out[0] if isinstance(out, tuple) else out
     np.testing.assert_allclose(opened(folder, (3,)).outputs(mel), x[0].numpy(), atol=2e-5)
@@ -86,12 +86,25 @@ def test_what_is_hashed_is_what_is_used(folder: Path) -> None:
     before = lower.sha256()
     whole = WhisperEncoder.open(folder / "model.safetensors", (1, 3))
     assert whole.sha256() != before
-    lower.weights["layers.0.fc1.weight"] = np.zeros_like(lower.weights["layers.0.fc1.weight"])
-    assert lower.sha256() != before
+    changed = {name: np.zeros_like(weight) if "0.fc1" in name else weight for name, weight in lower.weights.items()}
+    assert WhisperEncoder(changed, (1, 2)).sha256() != before
+
+
+def test_emotion_takes_the_layers_that_the_lips_passed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound, emotion, lips = from_samples(_sound(5.0), 16_000), opened(folder), opened(folder, (3, 4))
+    alone = emotion(from_samples(_sound(5.0), 16_000)).hidden
+    higher = WhisperEncoder.frames(lips, sound.samples)
+    runs = list[str]()
+    layer = WhisperEncoder._layer
+    monkeypatch.setattr(WhisperEncoder, "_layer", lambda self, x, name: (runs.append(name), layer(self, x, name))[1])
+    assert np.array_equal(lips(sound).hidden, higher)
+    assert np.array_equal(emotion(sound).hidden, alone)
+    assert len(runs) == len(set(runs)) == 4
+    assert np.array_equal(opened(folder, (1, 3))(sound).hidden[:, 16:], alone[:, 16:])
 
 
 def test_more_layers_than_there_are_are_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match="3"):
+    with pytest.raises(InputError, match="of a model that has 4"):
         opened(folder, (2, 9))
 
 
