@@ -15,12 +15,12 @@ import soundfile
 from typer.testing import CliRunner
 
 from sedtalker.audio import load_audio
+from sedtalker.batch import work
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.settings import BatchSettings, parse_settings
 from sedtalker.batch.work import Worker, kept, task_of
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.export import formats
 from sedtalker.phonetics import pronunciation
 from sedtalker.reading import file_sha256
 from tests.support.clips import cut_sample
@@ -102,13 +102,13 @@ def test_libraries_of_extras_are_loaded_while_no_other_thread_runs(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[tuple[str, bool]] = []
-    export = formats.export
+    export = work.export
 
     def recorded(animation: object, path: Path, name: str, *arguments: object, **options: object) -> dict[str, object]:
         written.append((name, threading.current_thread() is threading.main_thread()))
         return export(animation, path, name, *arguments, **options)
 
-    monkeypatch.setattr(formats, "export", recorded)
+    monkeypatch.setattr(work, "export", recorded)
     run("animate", clip, "--emotion", "happy:0.5", "--no-video", "--to", "arkit,mdd,usda", "-o", tmp_path / "out")
     assert written[0] == ("usda", True)
     assert {"arkit", "mdd"} <= dict(written[1:]).keys()
