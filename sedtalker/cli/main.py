@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,8 +25,13 @@ class OneLineGroup(TyperGroup):
     """All commands. Usage errors are printed as one line, as errors in files are."""
 
     def make_context(self, info_name: str | None, args: list[str], *more: Any, **kwargs: Any) -> Any:
-        """Read the words before the command."""
+        """Read the words before the command; an empty one, which as a path is the working folder, is refused."""
         self.words = tuple(args)
+        for before, word in pairwise((info_name or "", *args)):
+            if not word or (word.startswith("--") and word.endswith("=")):
+                after = word.removesuffix("=") or before
+                say(one_line(f"error: nothing is named after {after}: name what is meant, or leave it out"))
+                raise typer.Exit(2)
         with _usage_in_one_line(self.words):
             return super().make_context(info_name, args, *more, **kwargs)
 

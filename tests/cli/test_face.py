@@ -68,7 +68,7 @@ def test_export_writes_every_shape_as_a_named_target(tmp_path: Path) -> None:
     ("arguments", "complaint"),
     [
         (["show", "nobody", "-o", "{}/a.png"], "no built-in face 'nobody'"),
-        (["show", "", "-o", "{}/a.png"], "no built-in face ''"),
+        (["show", "", "-o", "{}/a.png"], "nothing is named after show"),
         (["show", "builtin", "-o", "{}/a.jpg"], "ends in .png"),
         (["show", "builtin", "-o", "{}/a.png", "--light", "disco"], "no light 'disco'"),
         (["show", "builtin", "-o", "{}/a.png", "--shape", "smile:1"], "no shape 'smile'"),

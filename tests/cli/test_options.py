@@ -93,6 +93,10 @@ def test_all_numbers_are_tried() -> None:
         (["animate", "a.wav", "b.wav"], "b.wav"),
         (["diarize"], "Missing argument"),
         (["mesh", "register", "a.obj"], "Missing option"),
+        (["animate", "a.wav", "--emotion", ""], "nothing is named after --emotion:"),
+        (["animate", "a.wav", "--mesh="], "nothing is named after --mesh:"),
+        (["diarize", "a.wav", "-o", ""], "nothing is named after -o:"),
+        (["mesh", "inspect", ""], "nothing is named after inspect:"),
     ],
 )
 def test_a_mistyped_command_line_is_one_line(words: list[str], said: str) -> None:
