@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, Field
 
 from sedtalker.arrays import Floats
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.foreign_weights import convert_foreign_weights
 from sedtalker.reading import checked, is_file, read_json
 from sedtalker.staging import clear_left_over
@@ -75,7 +75,7 @@ def builtin_checkpoint(name: str) -> Path:
         if is_file(root / name / "config.json"):
             return root / name
     names = sorted(path.parent.name for root in roots for path in root.glob("*/config.json"))
-    raise InputError(f"'{name}' is neither a checkpoint folder nor built-in weights ({', '.join(names)})")
+    raise InputError(f"'{name}' is neither a checkpoint folder nor built-in weights: {one_of(name, names)}")
 
 
 def weights_sha256(folder: Path) -> str:

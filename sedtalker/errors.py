@@ -66,8 +66,18 @@ def meant(name: str, known: Iterable[str], most: int = 3, likeness: float = 0.6)
     """A question that names what comes nearest to a name that is not known; empty where nothing does."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(known), most, likeness)
+    plain = {one.lower(): one for one in known}
+    near = [plain[one] for one in get_close_matches(name.strip().lower(), plain, most, likeness)]
     return f"did you mean {' or '.join(near)}?" if near else ""
+
+
+def one_of(name: str, known: Iterable[str], more: str = "") -> str:
+    """What to do about a name that is not known: take the nearest, if one is near, or any of all that are.
+
+    ``more`` ends the list.
+    """
+    near = meant(name, known := list(known), 1)
+    return f"{f'{near} Use' if near else 'use'} one of {', '.join(known)}{more}" if known else "there is none"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import is_file, is_folder
 from sedtalker.storage import user_cache, whole_file
@@ -175,7 +175,7 @@ def model_folder(role: Role, source: str | Path) -> Path:
             return hub_folder(str(source))
         except InputError as error:
             raise InputError(f"{error}{more}") from None
-    raise InputError(f"{source}: no such checkpoint folder; the built-in {role}s are {', '.join(named)}{more}")
+    raise InputError(f"{source}: no such checkpoint folder or built-in {role}: {one_of(str(source), named, more)}")
 
 
 REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
@@ -234,8 +234,8 @@ def encoder_choice(encoder: str | None) -> tuple[str | None, str | None]:
     if encoder in HUB:
         return encoder, None
     if encoder in model_names("encoder") or not is_folder(Path(encoder)):
-        known = ", ".join(["builtin", *HUB])
-        raise InputError(f"--encoder {encoder}: give {known} or a folder with its weights")
+        known = one_of(encoder, ["builtin", *HUB], " or a folder with its weights")
+        raise InputError(f"--encoder {encoder}: {known}")
     return WHISPER, encoder
 
 

@@ -112,7 +112,7 @@ PROTOCOL = LiveProtocol("your_sender:Printer", ("colour",))
     add_distribution("your_sender", sender, "sedtalker.live", "mine", "your_sender:PROTOCOL")
     (opened,) = open_senders(parse_targets(["mine://10.0.0.2?colour=red"]), 60.0, print)
     assert opened.said == "10.0.0.2:7 60 red"  # type: ignore[attr-defined]
-    with pytest.raises(InputError, match="no option size; mine has colour"):
+    with pytest.raises(InputError, match="mine has no option size: use one of colour"):
         parse_targets(["mine://?size=3"])
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.errors import LONGEST_MESSAGE, InputError, one_line, written
+from sedtalker.errors import LONGEST_MESSAGE, InputError, one_line, one_of, written
 
 
 @given(st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=2000))
@@ -34,3 +34,19 @@ def test_a_library_that_says_how_much_it_wrote_met_a_full_disk(tmp_path: Path) -
     said = r"cannot be written \(8 requested and 3 written: is the disk full\?\)"
     with pytest.raises(InputError, match=said), written(tmp_path):
         raise OSError("8 requested and 3 written")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("hapy", "did you mean happy? Use one of happy, sad or a file"),
+        (" HAPPY", "did you mean happy? Use one of happy, sad or a file"),
+        ("bored", "use one of happy, sad or a file"),
+    ],
+)
+def test_the_nearest_name_is_suggested_before_all_names(name: str, said: str) -> None:
+    assert one_of(name, iter(["happy", "sad"]), " or a file") == said
+
+
+def test_where_there_are_no_names_none_is_suggested() -> None:
+    assert one_of("ann", []) == "there is none"

@@ -74,9 +74,9 @@ def test_options_choose_together(tmp_path: Path) -> None:
     assert decoder_choice(tmp_path, WHISPER) == (tmp_path, None)
     with pytest.raises(InputError, match="leave --model out"):
         diarizer_choice("hf:a/b", WHISPER)
-    with pytest.raises(InputError, match="give builtin, whisper-base or a folder"):
+    with pytest.raises(InputError, match="one of builtin, whisper-base or a folder"):
         encoder_choice("whisper-huge")
-    with pytest.raises(InputError, match="the built-in decoders are decoder, whisper-base"):
+    with pytest.raises(InputError, match="built-in decoder: use one of decoder, whisper-base"):
         model_folder("decoder", "nobody")
 
 

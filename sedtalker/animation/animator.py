@@ -28,7 +28,7 @@ from sedtalker.emotion.diarizer import Diarizer, Recording
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.taxonomy import project
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
@@ -248,7 +248,7 @@ class Animator:
             raise InputError(f"listening {listening:g}: give 0 to 1")
         found = separate(recording, speakers, max_seconds) if isinstance(speakers, str) else speakers
         if strange := sorted(set(tracks) - set(found.names)):
-            raise InputError(f"nobody is called {strange[0]!a}: the speakers are {', '.join(found.names)}")
+            raise InputError(f"nobody is called {strange[0]!a}: {one_of(strange[0], found.names)}")
         given = set(found.names) == set(tracks)
         if not given:
             talk = self.diarizer.conversation(

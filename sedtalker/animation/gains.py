@@ -17,7 +17,7 @@ import scipy
 from sedtalker.animation.articulation import held_closed
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats, Mask
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, meant, one_of
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture
@@ -93,13 +93,13 @@ class Gains:
     def __post_init__(self) -> None:
         for name in self.regions:
             if name not in REGIONS:
-                raise InputError(
-                    f"there is no region '{name}' of the face: use one of {', '.join(REGIONS)}, or a shape of ARKit, "
-                    "such as jawOpen (`sedtalker face list --json` names them)"
-                )
+                more = ", or a shape of ARKit, such as jawOpen (`sedtalker face list --json` names them)"
+                known = meant(name, ARKIT_52, 1) or one_of(name, REGIONS, more)
+                raise InputError(f"there is no region '{name}' of the face: {known}")
         for name in (*self.shapes, *self.offsets, *self.limits):
             if name not in ARKIT_52 and (name in self.shapes or name not in SHAPE_GROUPS):
-                raise InputError(f"there is no shape '{name}' of ARKit: `sedtalker face list --json` names them")
+                near = meant(name, ARKIT_52) or "`sedtalker face list --json` names them"
+                raise InputError(f"there is no shape '{name}' of ARKit: {near}")
         named = {"expressivity": self.expressivity, "articulation": self.articulation, **self.regions, **self.shapes}
         _check_ranges(named, "the gain", 0.0, MAX_GAIN)
         _check_ranges(self.offsets, "the offset", -MAX_OFFSET, MAX_OFFSET)

@@ -14,7 +14,7 @@ from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.arrays import Floats, Reals
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture, lip_width
 from sedtalker.reading import read_json
@@ -44,7 +44,8 @@ def parse_style(text: str) -> Style:
     if text.endswith(".json"):
         return read_style(Path(text))
     if "=" not in text:
-        raise InputError(f"--style {text}: give {', '.join(STYLES)}, values such as articulation=0.5, or a .json file")
+        known = one_of(text, STYLES, ", values such as articulation=0.5, or a .json file")
+        raise InputError(f"--style {text}: {known}")
     values: dict[str, float] = {}
     for part in text.split(","):
         name, _, value = part.partition("=")
@@ -58,7 +59,7 @@ def parse_style(text: str) -> Style:
 def _checked(values: dict[str, float], where: str) -> Style:
     for name, value in values.items():
         if name not in STYLE_CODES:
-            raise InputError(f"{where}: there is no '{name}'; there are {', '.join(STYLE_CODES)}")
+            raise InputError(f"{where}: there is no '{name}': {one_of(name, STYLE_CODES)}")
         if not (math.isfinite(value) and -1.0 <= value <= 1.0):
             raise InputError(f"{where}: {name} is {value:g}, and goes from -1 to 1")
     return Style(**values)

@@ -19,7 +19,7 @@ from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.few_shot import adapted_without, check_categories
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.progress import Hook, counted, no_progress
 
@@ -73,7 +73,7 @@ def check_labels(items: Sequence[Item]) -> None:
     names = {item.audio: item.label for item in items if item.label is not None}
     for audio, label in names.items():
         if label not in CATEGORIES:
-            raise InputError(f"{audio}: the label '{label}' is none of {', '.join(CATEGORIES)}")
+            raise InputError(f"{audio}: the label '{label}' is no category: {one_of(label, CATEGORIES)}")
     if names:
         check_categories(set(names.values()))
 

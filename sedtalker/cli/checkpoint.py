@@ -13,7 +13,7 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, ShownProgress, say, write_json
-from sedtalker.errors import InputError, extra, written
+from sedtalker.errors import InputError, extra, one_of, written
 from sedtalker.models import BUILT_IN, HUB, TERMS, PulledModel
 from sedtalker.models import pull as pull_model
 from sedtalker.reading import is_folder, problem_of
@@ -251,7 +251,7 @@ def pull(
     if not Path(name).is_dir():
         if any(b["name"] == name for b in built_in_weights()):
             raise InputError(f"{name}: built in, there is nothing to fetch")
-        raise InputError(f"{name}: no such encoder; there is {', '.join([*HUB, *files])}")
+        raise InputError(f"{name}: no such encoder: {one_of(name, [*HUB, *files])}")
     config = named_backbone(Path(name))
     if config.side_by_side and (known := hub_model(config.name)):
         return pull_files(known.pulled, source, json, partial(check_weights, config.name))

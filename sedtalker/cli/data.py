@@ -13,7 +13,7 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import Commands, say, write_json
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.storage import OutputFolder, check_folder, check_writable
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def list_corpora(
     elif name and (found := known_corpus(name)):
         described = [_facts(found)]
     elif name:
-        raise InputError(f"unknown corpus '{name}'; there are {', '.join((*corpora(), *meshes))}")
+        raise InputError(f"unknown corpus '{name}': {one_of(name, (*corpora(), *meshes))}")
     else:
         described = [*map(_facts, corpora().values()), *map(_mesh_facts, meshes.values())]
     if json:

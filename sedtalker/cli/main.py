@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -15,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from sedtalker.animation.option_fields import declared
 from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.cli.console import say
-from sedtalker.errors import one_line
+from sedtalker.errors import meant, one_line
 from sedtalker.plugins import load
 from sedtalker.reading import is_file
 from sedtalker.version import __version__
@@ -57,6 +58,11 @@ def _usage_in_one_line(words: Sequence[str]) -> Iterator[None]:
         if dashed := next((word for word in words if word.startswith("-") and is_file(Path(word))), None):
             more = f" (for the file {dashed}, write ./{dashed})"
         said = error.format_message().replace(": Value error, ", ": ")  # pydantic's own words
+        if wrong := re.search(
+            "'([^']*)' is not one of (.*)", said
+        ):  # of commands and options click says what comes near
+            near = meant(wrong[1], re.findall("'(.*?)'", wrong[2]), 1)
+            said = said.replace("is not one of", f"is unknown: {near} Use one of") if near else said
         say(f"error: {one_line(said + more)}")
         raise typer.Exit(getattr(error, "exit_code", 2)) from None
 

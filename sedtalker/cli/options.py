@@ -22,7 +22,7 @@ from sedtalker.batch.opening import OF_A_FIT
 from sedtalker.batch.opening import check_enroll as check_enroll
 from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.cli.console import PIPE, PROGRESS_HELP, ProgressStyle, ShownProgress, say, stdin_bytes
-from sedtalker.errors import InputError, called
+from sedtalker.errors import InputError, called, meant
 from sedtalker.export.formats import FORMATS
 from sedtalker.reading import is_file, is_folder, is_there, read_json
 from sedtalker.storage import check_writable, write_text
@@ -221,7 +221,8 @@ def read_preset(context: typer.Context, path: Path | None) -> Path | None:
             raise InputError(f"{path}: not a preset; --save-preset writes one")
         strange = sorted(held.keys() - {parameter.name for parameter in context.command.params})
         if strange:
-            raise InputError(f"{path}: this command has no option {strange[0]}")
+            near = meant(strange[0], [parameter.name or "" for parameter in context.command.params])
+            raise InputError(f"{path}: this command has no option {strange[0]}{near and f': {near}'}")
     except InputError as error:  # commands say theirs later, see ``fail_clearly``
         say(f"error: {error}")
         raise typer.Exit(2) from None

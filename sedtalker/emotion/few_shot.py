@@ -35,7 +35,7 @@ from sedtalker.emotion.adaptation import (
     with_mean_moved,
 )
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Ridge penalties that are tried, in units of the mean squared length of a description."""
@@ -98,7 +98,7 @@ def learned(
     labelled = [recording for recording in spoken if recording.label is not None]
     names, known = {str(recording.label) for recording in labelled}, network.config.labels
     if unknown := names.difference(known):
-        raise InputError(f"the label '{min(unknown)}' is none of {', '.join(known)}")
+        raise InputError(f"the label '{min(unknown)}' is no category: {one_of(min(unknown), known)}")
     check_categories(names)
     moved = with_mean_moved(network, [piece for recording in spoken for piece in recording.speech], strength)
     truth = np.array([known.index(str(recording.label)) for recording in labelled])

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sedtalker.arrays import Floats, Reals
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.reading import read_json, read_own_table
 
 _HELD = read_own_table(__file__, "taxonomy.toml")
@@ -29,7 +29,7 @@ def category(word: str) -> str:
     plain = word.strip().lower().replace("_", " ")
     plain = SYNONYMS.get(plain, plain)
     if plain not in CATEGORIES:
-        raise InputError(f"unknown emotion '{word}': use one of {', '.join(CATEGORIES)}")
+        raise InputError(f"unknown emotion '{word}': {one_of(word, CATEGORIES)}")
     return plain
 
 
@@ -44,6 +44,12 @@ def known_category(word: str) -> str | None:
 def known_label(word: str) -> bool:
     """Whether a segment may carry the word: a category's, or ``uncertain``."""
     return known_category(word) is not None or word.strip().lower() == UNCERTAIN
+
+
+def check_label(word: str) -> None:
+    """Raise ``InputError`` where a word is no label of a segment."""
+    if not known_label(word):
+        category(word)
 
 
 # --- Valence and arousal from categories and intensity, by rated coordinates or by measured ones of one's own.
@@ -102,7 +108,7 @@ def read_coordinates(source: Path | str) -> Mapping[str, tuple[float, float]]:
     try:
         held = read_json(path, "coordinates")
     except InputError as error:
-        raise InputError(f"{error}; tables of coordinates built in are {', '.join(COORDINATE_TABLES)}") from None
+        raise InputError(f"{error}; of the built-in tables: {one_of(str(source), COORDINATE_TABLES)}") from None
     try:
         given = TypeAdapter(dict[str, tuple[float, float]]).validate_python(held)
     except ValidationError:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.plugins import load, parts_of_others
 from sedtalker.reading import relative_name
 
@@ -135,7 +135,7 @@ def parse_formats(words: Sequence[str]) -> list[str]:
         if name in ("abc", "alembic"):
             raise InputError("Alembic is not written: no maintained library on PyPI does; use usd --points, mdd or pc2")
         if name not in export_formats():
-            raise InputError(f"there is no format '{name}': use {', '.join(export_formats())}")
+            raise InputError(f"there is no format '{name}': {one_of(name, export_formats())}")
         needs = export_formats()[name].needs
         if needs is not None and find_spec(needs[0]) is None:
             raise InputError(f"{name} needs {needs[0]}, which is not installed: pip install 'sedtalker[{needs[1]}]'")

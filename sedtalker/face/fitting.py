@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Ints, Mask
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
 from sedtalker.face.builtin.named import faces_of_size, load_face
@@ -61,9 +61,9 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         if self.mouth not in MOUTHS:
-            raise InputError(f"--mouth {self.mouth}: use one of {', '.join(MOUTHS)}")
+            raise InputError(f"--mouth {self.mouth}: {one_of(self.mouth, MOUTHS)}")
         if self.eyes not in CHOICES:
-            raise InputError(f"--eyes {self.eyes}: use one of {', '.join(CHOICES)}")
+            raise InputError(f"--eyes {self.eyes}: {one_of(self.eyes, CHOICES)}")
         check_strength(self.strength)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sedtalker.arrays import Doubles, Floats, Reals
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.mesh.mesh import Scene
 from sedtalker.reading import is_file, read_json
@@ -118,7 +118,7 @@ def read_shape_map(given: str | Path) -> ShapeMap:
     if known:
         path = MAPS / f"{word.lower()}.json"
     if path.suffix.lower() != ".json":
-        raise InputError(f"--map {word}: give {', '.join(PRESETS)} or a .json file of names")
+        raise InputError(f"--map {word}: {one_of(word, PRESETS, ' or a .json file of names')}")
     if not is_file(path):
         raise InputError(f"{path}: no such map of names")
     held = read_json(path, "a map of names")
@@ -138,7 +138,7 @@ def _pose(path: Path, name: str, value: Any) -> dict[str, float]:
         raise InputError(f"{path}: {name}: give the name of an ARKit shape, or an object of their weights")
     for shape, weight in pose.items():
         if shape not in INDEX:
-            raise InputError(f"{path}: {name}: there is no ARKit shape '{shape}'")
+            raise InputError(f"{path}: {name}: there is no ARKit shape '{shape}': {one_of(shape, INDEX)}")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0.0 <= weight <= STRONGEST:
             raise InputError(f"{path}: {name}: the weight of {shape} lies between 0 and {STRONGEST:g}")
     return {shape: float(weight) for shape, weight in pose.items()}

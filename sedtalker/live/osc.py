@@ -11,7 +11,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.articulation import ALVEOLAR
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.export.vrm import BODY, preset_expressions
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.live.senders import Target, UdpSocket, eye_angles, left_handed, with_still_head
@@ -78,7 +78,7 @@ class VmcSender:
     def __init__(self, target: Target, fps: float):
         self.names, self.head = target.options.get("names", "arkit"), target.yes("head", True)
         if self.names not in NAMINGS:
-            raise InputError(f"vmc names={self.names}: give one of {', '.join(NAMINGS)}")
+            raise InputError(f"vmc names={self.names}: {one_of(self.names, NAMINGS)}")
         self.socket = UdpSocket(target.host, target.port_or(PORT), "vmc")
 
     def send(self, frame: StreamedFrame) -> None:

@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.articulation import TONGUE
 from sedtalker.animation.idle_motion import eye_look, head_look
-from sedtalker.errors import InputError, extra
+from sedtalker.errors import InputError, extra, one_of
 from sedtalker.export import arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.plugins import load, parts_of_others
@@ -326,12 +326,12 @@ def parse_target(text: str) -> Target:
         raise InputError(f"--to {text}: not an address; give it as {kind}://HOST or {kind}://HOST:PORT") from None
     known = known_protocol(protocol)
     if known is None or not text.startswith(f"{protocol}://"):
-        raise InputError(f"--to {text}: give {', '.join(f'{name}://' for name in PROTOCOLS)} or {STDOUT}")
+        raise InputError(f"--to {text}: {one_of(text.partition(':')[0], PROTOCOLS, f' before ://, or {STDOUT}')}")
     if parts.path not in ("", "/") or parts.username or parts.fragment or port == 0:
         raise InputError(f"--to {text}: give {protocol}://host:port, and options after ?")
     strange = sorted(set(options) - set(known.options))
     if strange:
-        raise InputError(f"--to {text}: no option {strange[0]}; {protocol} has {', '.join(known.options)}")
+        raise InputError(f"--to {text}: {protocol} has no option {strange[0]}: {one_of(strange[0], known.options)}")
     return Target(protocol, host or LOOPBACK, port, options)
 
 

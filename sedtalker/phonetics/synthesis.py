@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, from_samples
-from sedtalker.errors import InputError, extra
+from sedtalker.errors import InputError, extra, one_of
 from sedtalker.models import ModelFile, PulledModel
 from sedtalker.phonetics.pronunciation import (
     ENGLISH,
@@ -149,7 +149,7 @@ class Synthesizer:
 
         voice = voice or self.names[0]
         if voice not in self.names:
-            raise InputError(f"no voice is called {voice!a}: sedtalker say --voices lists {', '.join(self.names[:8])}")
+            raise InputError(f"no voice is called {voice!a}: {one_of(voice, self.names)}")
         if not 0.5 <= speed <= 2.0:
             raise InputError(f"--speed {speed:g}: give 0.5 to 2")
         name = "en-gb" if plain_name(language) == ENGLISH and voice.startswith(BRITISH) else espeak_name(language)

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Reals, runs
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.phonetics.aligner import LOG_PRIORS, AlignedPhone, Alignment
 from sedtalker.reading import Interval, read_own_table, textgrid, without_gaps
 from sedtalker.speech.features import PHONES
@@ -76,7 +76,7 @@ class Cue(NamedTuple):
 def check_set(name: str) -> None:
     """Raise ``InputError`` where there is no such set."""
     if name not in SETS:
-        raise InputError(f"'{name}' is no set of visemes: use one of {', '.join(SETS)}")
+        raise InputError(f"'{name}' is no set of visemes: {one_of(name, SETS)}")
 
 
 def visemes(phones: Alignment, of: str = "oculus") -> list[Cue]:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from sedtalker.arrays import Floats, Ints, Mask, Reals, from_srgb
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.mesh.mesh import Mesh, face_normals
 from sedtalker.plugins import parts_of_others
 from sedtalker.reading import checked, is_file, read_json, read_own_table
@@ -120,8 +120,8 @@ def load_lighting(name: str = "studio") -> Lighting:
         if name in others:
             lighting: Lighting = others[name]
             return lighting
-        known = ", ".join([*light_names(), *others])
-        raise InputError(f"there is no light '{name}': use one of {known}, or a .json file")
+        known = one_of(name, [*light_names(), *others], ", or a .json file")
+        raise InputError(f"there is no light '{name}': {known}")
     found: Lighting = checked(Lighting, read_json(path, "a light"), str(path), "the file")
     return found
 

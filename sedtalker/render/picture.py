@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
 from sedtalker.arrays import Floats, Mask
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.reading import checked, is_file, read_json
@@ -127,7 +127,7 @@ def viewpoint(camera: str | Viewpoint) -> Viewpoint:
     if camera in VIEWPOINTS:
         return VIEWPOINTS[camera]
     if not camera.endswith(".json"):
-        raise InputError(f"there is no camera '{camera}': use one of {', '.join(VIEWPOINTS)}, or a .json file")
+        raise InputError(f"there is no camera '{camera}': {one_of(camera, VIEWPOINTS, ', or a .json file')}")
     path = Path(camera)
     if not is_file(path):
         raise InputError(f"{camera}: no such camera file")

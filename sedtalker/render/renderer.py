@@ -10,10 +10,10 @@ import subprocess
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sedtalker.animation.option_fields import Backend
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.processes import run_beside
@@ -131,7 +131,7 @@ def make_renderer(
 
         return PyrenderRenderer(shot)
     if backend != "numba":
-        raise InputError(f"unknown render backend '{backend}': use auto, numba or pyrender")
+        raise InputError(f"unknown render backend '{backend}': {one_of(backend, get_args(Backend))}")
     check_renderer()
     from sedtalker.render.numba_backend import NumbaRenderer
 

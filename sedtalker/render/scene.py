@@ -14,7 +14,7 @@ import numpy as np
 from sedtalker.animation.option_fields import Backend, ShotKind
 from sedtalker.animation.scene import Place, Scene, moved
 from sedtalker.audio import Audio
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.progress import Hook, counted, no_progress
@@ -125,7 +125,7 @@ def check_shot(shot: str, heads: int, size: Size | None = None) -> tuple[int, in
         InputError: no such shot, or a size that cannot be used.
     """
     if shot not in get_args(ShotKind):
-        raise InputError(f"there is no shot '{shot}': use one of {', '.join(get_args(ShotKind))}")
+        raise InputError(f"there is no shot '{shot}': {one_of(shot, get_args(ShotKind))}")
     if size is not None:
         return picture_size(size)
     width, height = TWO_HEADS

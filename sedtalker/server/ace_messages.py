@@ -28,7 +28,7 @@ from sedtalker.emotion.formats.keys import strengths_of
 from sedtalker.emotion.shown import from_strengths
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError, said_of
+from sedtalker.errors import InputError, one_of, said_of
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.reading import read_own_table
 
@@ -230,7 +230,7 @@ def _finish(face: Any, shapes: Any) -> tuple[Finish, dict[str, float]]:
     offset = dict[str, float]()
     for name, value in face.float_params.items():
         if name not in FACE:
-            raise InputError(f"face_params: there is no '{name}'; honoured are {', '.join(FACE)}")
+            raise InputError(f"face_params: there is no '{name}': {one_of(name, FACE)}")
         dial = FACE[name]
         value = _within(name, value, dial.least, dial.most)
         columns = [shape.startswith(dial.shapes) for shape in ARKIT_52]
@@ -259,7 +259,7 @@ def _shape(name: str) -> int | None:
     """Place of a shape among the 52, by ARKit's name or with a capital; None: one of NVIDIA's for the tongue."""
     place = INDEX.get(name[:1].lower() + name[1:])
     if place is None and not name.startswith("Tongue"):
-        raise InputError(f"blendshape_params: there is no shape '{name}' of ARKit")
+        raise InputError(f"blendshape_params: there is no shape '{name}' of ARKit: {one_of(name, ARKIT_52)}")
     return place
 
 

@@ -18,7 +18,7 @@ from sedtalker.audio.audio import check_rate
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.json import track_from_json
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.export.formats import export_formats, parse_formats
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.phonetics.pronunciation import ENGLISH, MOST_CHARACTERS, SpokenWord
@@ -79,11 +79,11 @@ class AnimateOptions(Motion):
         known = (TRACK, VIDEO, *export_formats())
         for name in self.to:
             if name not in known:
-                raise InputError(f"to: there is no format {name!a}; use {', '.join(known)}")
+                raise InputError(f"to: there is no format {name!a}: {one_of(name, known)}")
         parse_formats([name for name in self.to if name not in (VIDEO, TRACK)] or ["npz"])
         check_motion(self)
         if self.light not in light_names():
-            raise InputError(f"light: there is no '{self.light}'; use {', '.join(light_names())}")
+            raise InputError(f"light: there is no '{self.light}': {one_of(self.light, light_names())}")
         if isinstance(self.emotion, str):
             self.track(1.0)
         self.words()
@@ -145,7 +145,7 @@ class StreamHello(LiveMotion):
         check_rate(self.rate)
         unknown = [name for name in self.shapes if name not in ARKIT_52]
         if unknown:
-            raise InputError(f"shapes: ARKit has no '{unknown[0]}'")
+            raise InputError(f"shapes: ARKit has no '{unknown[0]}': {one_of(unknown[0], ARKIT_52)}")
         if self.emotion is not None:
             constant_track(self.emotion, 1.0)
         check_motion(self)

@@ -18,7 +18,7 @@ import scipy
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import LONGEST_SECONDS, SAMPLE_RATE, Audio, as_audio, load_channels
 from sedtalker.audio.activity import speech_activity
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.reading import is_file
 from sedtalker.speakers.diarization import closed, find_turns, speech_frames
 from sedtalker.speakers.speaker_model import STRIDE
@@ -94,7 +94,7 @@ class Speakers:
         """
         unknown = [name for name in names if name not in self.turns.speakers]
         if unknown:
-            raise InputError(f"there is no speaker '{unknown[0]}'; there are {', '.join(self.turns.speakers)}")
+            raise InputError(f"there is no speaker '{unknown[0]}': {one_of(unknown[0], self.turns.speakers)}")
         turns = self.turns.renamed(names)
         if not self.channels and len(turns.speakers) < len(self.turns.speakers):
             return cut_apart(self.mixed, turns)

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from sedtalker.arrays import Floats, clamped
 from sedtalker.audio import Audio
 from sedtalker.checkpoint import Kind, builtin_checkpoint, is_checkpoint, read_config, weights_sha256
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.models import HUB
 from sedtalker.nn.engine import Model, frame_logits, open_model
 from sedtalker.progress import in_parts
@@ -230,8 +230,8 @@ def open_encoder(
         digest = weights_sha256(folder)
         return MelEncoder(network, digest, articulates and has_articulation(digest))
     if not is_folder(folder) and str(source).count("/") != 1:
-        known = ", ".join([*BUILTIN_ENCODERS, *HUB_ENCODERS])
-        raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")
+        known = one_of(name, [*BUILTIN_ENCODERS, *HUB_ENCODERS], ", a checkpoint folder, or OWNER/NAME of the hub")
+        raise InputError(f"{source}: no such encoder: {known}")
     return load_backbone(BackboneConfig(name=str(source))).to(device)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from sedtalker.arrays import Floats
 from sedtalker.audio import Audio
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.speakers.turns import LONGEST_NAME, Turn, Turns
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.studio.decoding import Decoding
@@ -97,7 +97,7 @@ class Cast:
         """
         names = [part.name for part in self.parts]
         if name not in names or not name:
-            raise InputError(f"there is no speaker '{name}': there are {', '.join(names) or 'none'}")
+            raise InputError(f"there is no speaker '{name}': {one_of(name, names)}")
         return names.index(name)
 
     def spoken(self) -> Turns:

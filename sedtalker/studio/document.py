@@ -20,7 +20,7 @@ from sedtalker.animation.performance import UNCHANGED, Light, Motion, Performanc
 from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.reading import checked
 from sedtalker.render.light import light_names
 
@@ -97,7 +97,7 @@ def checked_settings(values: Mapping[str, Any]) -> ClipSettings:
     if settings.style.endswith(".json") or settings.light.endswith(".json"):
         raise InputError("a style or light from a file cannot be used here: give a name, or values of the style")
     if settings.light not in light_names():
-        raise InputError(f"there is no light '{settings.light}': use one of {', '.join(light_names())}")
+        raise InputError(f"there is no light '{settings.light}': {one_of(settings.light, light_names())}")
     settings.check_names()
     kept = dict[str, Any]()
     for option, unchanged in UNCHANGED.items():

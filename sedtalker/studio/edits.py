@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from sedtalker.animation.performance import UNCHANGED
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.reading import checked
 from sedtalker.studio.document import (
     SHORTEST,
@@ -127,7 +127,7 @@ class Relabel(_Edit):
     def apply(self, base: Base, document: Document) -> Document:
         segment = _segment(document, self.index)
         if self.label not in CATEGORIES:
-            raise InputError(f"unknown emotion '{self.label}': use one of {', '.join(CATEGORIES)}")
+            raise InputError(f"unknown emotion '{self.label}': {one_of(self.label, CATEGORIES)}")
         made = _with(document, self.index, 1, replace(segment, label=self.label))
         return _settled(base, document, made, segment.start, segment.end, named=True)
 

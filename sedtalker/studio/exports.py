@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field
 from sedtalker.animation.animator import Models
 from sedtalker.animation.option_fields import Targets
 from sedtalker.emotion.formats.files import track_formats
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.export.formats import export, export_formats, parse_formats
 from sedtalker.progress import Hook, one_step
 from sedtalker.reading import checked
@@ -87,8 +87,8 @@ def file_suffix(name: str) -> str:
     if name.startswith(TRACK):
         suffix = name.removeprefix(TRACK) or ".json"
         if suffix not in track_formats():
-            known = ", ".join(f"{TRACK}{suffix}" for suffix in track_formats())
-            raise InputError(f"there is no format '{name}': use {known}")
+            known = [f"{TRACK}{suffix}" for suffix in track_formats()]
+            raise InputError(f"there is no format '{name}': {one_of(name, known)}")
         return ".emotion.json" if suffix == ".json" else suffix
     return export_formats()[parse_formats([name])[0]].suffix
 

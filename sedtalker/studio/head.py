@@ -11,7 +11,7 @@ import numpy as np
 
 from sedtalker.animation.animation import Animation
 from sedtalker.arrays import Floats
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.export.glb import write_glb
 from sedtalker.export.targets import MorphTargets
 from sedtalker.face import Face
@@ -75,7 +75,7 @@ def list_faces() -> list[dict[str, str]]:
 def face_picture(name: str) -> bytes:
     """The picture of a built-in face as PNG."""
     if name not in FACES:
-        raise InputError(f"there is no built-in face '{name}'")
+        raise InputError(f"there is no built-in face '{name}': {one_of(name, FACES)}")
     kept = user_cache() / "studio" / f"{__version__}-{name}.png"
     with _DRAWING:
         with suppress(OSError):

@@ -20,7 +20,7 @@ from sedtalker.audio import Audio
 from sedtalker.emotion.formats.files import track_formats
 from sedtalker.emotion.formats.labels import are_emotions
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError, called
+from sedtalker.errors import InputError, called, one_of
 from sedtalker.face import Face
 from sedtalker.face.given_landmarks import NAMES
 from sedtalker.nn import torch_threads
@@ -266,7 +266,7 @@ def moved_landmarks(subject: Subject, values: Mapping[str, Any]) -> Doubles:
         places[NAMES[point["name"]]] = point["position"]
     for name, value in values.items():
         if name not in NAMES:
-            raise InputError(f"there is no landmark '{name}': use {', '.join(NAMES)}")
+            raise InputError(f"there is no landmark '{name}': {one_of(name, NAMES)}")
         try:
             place = np.asarray(value, np.float64)
         except (TypeError, ValueError):

@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.plugins import load
 from sedtalker.processes import is_main_process
 from sedtalker.progress import Hook, no_progress
@@ -137,7 +137,8 @@ def _clear(message: str, overrides: Sequence[str]) -> str:
         meant = f"did you mean {near[0]}? " if near else ""
         return f"{name}: not in the config of this experiment; {meant}++{name}=VALUE adds it"
     if "Could not find 'experiment/" in message or "You must specify 'experiment'" in message:
-        return f"{message.rstrip('.')}; there are {', '.join(experiments())}"
+        name = "".join(re.findall("'experiment/(.+)'", message))
+        return f"{message.rstrip('.')}: {one_of(name, experiments())}"
     return message
 
 
@@ -153,7 +154,7 @@ def make_task(name: str, config: Mapping[str, Any], data: Path, cache: Path, fas
         InputError: unknown task, or settings that do not fit it.
     """
     if name not in TASKS:
-        raise InputError(f"unknown task '{name}'; there are {', '.join(TASKS)}")
+        raise InputError(f"unknown task '{name}': {one_of(name, TASKS)}")
     kind = load(f"sedtalker.training.{TASKS[name]}")
     with naming_settings("task."):
         made: Task = kind({**config, **(kind.fast if fast else {})}, data, cache)

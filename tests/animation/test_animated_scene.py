@@ -117,7 +117,7 @@ def test_without_heads_or_eyes_nothing_of_them_moves(animator: Animator, speaker
 
 
 def test_what_means_nothing_is_refused(animator: Animator, speakers: Speakers, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nobody is called 'eve': the speakers are ann, bob"):
+    with pytest.raises(InputError, match="nobody is called 'eve': use one of ann, bob"):
         animator.scene("talk.wav", speakers=speakers, tracks={"eve": constant_track("sad", 6.0)})
     with pytest.raises(InputError, match="listening 2: give 0 to 1"):
         animator.scene("talk.wav", speakers=speakers, listening=2.0)

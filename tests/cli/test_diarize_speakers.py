@@ -93,7 +93,7 @@ def test_channels(folder: Path) -> None:
         (["-o", "who.rttm", "--force"], "this command reads this file"),
         (["--name", "ann"], "give OLD=NEW"),
         (["--name", "ann=a", "--name", "ann=b"], "once for each speaker"),
-        (["--name", "eve=a"], "there is no speaker 'eve'; there are ann, bob"),
+        (["--name", "eve=a"], "there is no speaker 'eve': use one of ann, bob"),
         (["--name", "ann=a/b"], "a name cannot hold '/'"),
         (["--name", "ann=Bob"], "differ in capitals alone"),
     ],

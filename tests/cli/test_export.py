@@ -135,7 +135,7 @@ def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
     ("arguments", "complaint"),
     [
         (["none.npz", "--to", "glb"], "no such file"),
-        (["clip.npz", "--to", "dae"], "no format 'dae': use anim, arkit, fbx, glb"),
+        (["clip.npz", "--to", "dae"], "no format 'dae': use one of anim, arkit, fbx, glb"),
         (["clip.npz", "--to", "abc"], "Alembic is not written"),
         (["clip.npz", "--to", ","], "name at least one format"),
         (["clip.npz", "--to", "npz"], "would overwrite it"),

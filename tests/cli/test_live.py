@@ -95,7 +95,7 @@ def test_an_animation_is_played_to_stdout(animation: Path):
     ("arguments", "says"),
     [
         (["live"], "nowhere to send"),
-        (["live", "--to", "smoke://"], "give livelink://"),
+        (["live", "--to", "smoke://"], "one of livelink, vmc"),
         (["live", "--to", "vmc://", "--speak"], "--speak needs a file"),
         (["live", "no.wav", "--to", "vmc://"], "no such file"),
         (["live", SAMPLE, "--to", "vmc://no.such.host.invalid", "--emotion", "happy"], "no such host"),

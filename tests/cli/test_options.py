@@ -103,6 +103,29 @@ def test_a_mistyped_command_line_is_one_line(words: list[str], said: str) -> Non
     assert said in refused(*words)
 
 
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["--emotion", "hapy:0.8"], "happy"),
+        (["--prefer", "sda"], "sad"),
+        (["--face", "amra"], "amara"),
+        (["--light", "dramtic"], "dramatic"),
+        (["--camera", "frnt"], "front"),
+        (["--style", "claer"], "clear"),
+        (["--gain", "brow=1"], "brows"),
+        (["--gain", "jawopen=1"], "jawOpen"),
+        (["--to", "gbl"], "glb"),
+        (["--encoder", "wisper-base"], "whisper-base"),
+        (["--device", "cud"], "cuda"),
+        (["--renderer", "num"], "numba"),
+        (["--coordinates", "rusel1977"], "russell1977"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest(tmp_path: Path, words: list[str], near: str) -> None:
+    (tmp_path / "a.wav").touch()
+    assert f"did you mean {near}?" in refused("animate", str(tmp_path / "a.wav"), *words)
+
+
 @pytest.mark.parametrize("command", [["animate"], ["diarize"], ["mesh", "inspect"], ["render"]])
 @pytest.mark.parametrize("name", ["-dash.wav", "--two.wav"])
 def test_a_file_whose_name_begins_with_a_dash_is_known_as_one(

@@ -44,7 +44,7 @@ def test_tags() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[hapy] Hello", r"\[hapy\]: unknown emotion 'hapy': use one of neutral, happy, sad"),
+        ("[hapy] Hello", r"\[hapy\]: unknown emotion 'hapy': did you mean happy\? Use one of neutral, happy, sad"),
         ("[happy:2] Hello", "between 0 and 1"),
         ("[happy:x] Hello", "is no number"),
         ("[] Hello", "unknown emotion ''"),

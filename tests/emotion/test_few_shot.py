@@ -119,5 +119,5 @@ def test_what_cannot_be_learned_is_refused(network: DiarizerNetwork) -> None:
     given = recordings(network, 4, 4)
     with pytest.raises(InputError, match="labels of fewer than two categories"):
         learned(network, given[::2])
-    with pytest.raises(InputError, match="the label 'cross' is none of neutral"):
+    with pytest.raises(InputError, match="the label 'cross' is no category: use one of neutral"):
         learned(network, [SpokenRecording(given[0].speech, "cross"), *given])

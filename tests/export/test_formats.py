@@ -81,7 +81,7 @@ def test_the_suffix_says_the_format(name: str, format: str) -> None:
 def test_what_is_not_known_is_refused_with_what_is(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no format has this ending: use one of .*\.glb"):
         format_of(Path("a.json"))
-    with pytest.raises(InputError, match=r"there is no format 'dae': use anim, arkit, fbx, glb"):
+    with pytest.raises(InputError, match=r"there is no format 'dae': use one of anim, arkit, fbx, glb"):
         export(moving_cube(), tmp_path / "a", "dae")
     with pytest.raises(InputError, match="the format mdd has no option 'points': it takes metres"):
         export(moving_cube(), tmp_path / "a.mdd", points=True)

@@ -30,8 +30,8 @@ def test_addresses_may_be_repeated_or_separated_by_commas():
     ("text", "says"),
     [
         ("", "nowhere to send"),
-        ("livelink", "give livelink://"),
-        ("http://localhost", "give livelink://"),
+        ("livelink", "one of livelink, vmc"),
+        ("http://localhost", "one of livelink, vmc"),
         ("vmc://host:99999", "not an address"),
         ("vmc://host:abc", "not an address"),
         ("livelink://host:abc", "give it as livelink://HOST or livelink://HOST:PORT"),
@@ -39,7 +39,7 @@ def test_addresses_may_be_repeated_or_separated_by_commas():
         ("vmc://a/b", "host:port"),
         ("vmc://[::1", "not an address"),
         ("vmc://?nose=big", "no option nose"),
-        ("livelink:host", "give livelink://"),
+        ("livelink:host", "one of livelink, vmc"),
         ("-,-", "one stdout"),
     ],
 )

@@ -66,7 +66,7 @@ def test_names_without_a_suffix_as_pages_send_them(server, wav, name):
 
 
 def test_an_unknown_face_is_answered_with_those_that_the_server_has(models, wav):
-    with pytest.raises(InputError, match=r"'nobody': use builtin, .*, or 'head'$"):
+    with pytest.raises(InputError, match=r"'nobody': use one of builtin, .*, or 'head'$"):
         sent = SentRecording(io.BytesIO(wav), "a.wav", 60.0)
         animated(models, {"head": Face.builtin()}, sent, AnimateOptions(face="nobody"), no_progress)
 

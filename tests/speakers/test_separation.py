@@ -140,7 +140,7 @@ def test_renaming_keeps_sounds_and_merging_does_not_make_them_louder() -> None:
     assert one.names == ("ann",)
     assert one.turns.of("ann") == [(0.5, 3.0), (3.5, 7.5)]
     np.testing.assert_array_equal(one.sounds["ann"].samples, sound_of(found.mixed, one.turns, "ann").samples)
-    with pytest.raises(InputError, match="there is no speaker 'eve'; there are ann, bob"):
+    with pytest.raises(InputError, match="there is no speaker 'eve': use one of ann, bob"):
         found.renamed({"eve": "x"})
 
 

@@ -137,7 +137,7 @@ def test_a_model_of_the_hub_may_end_early(tmp_path):
 
 
 def test_what_is_no_encoder_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"no such encoder: .* speech_encoder, emotion_encoder, whisper-base"):
+    with pytest.raises(InputError, match=r"no such encoder: .*speech_encoder, emotion_encoder, whisper-base"):
         open_encoder("whisper_base")
     with pytest.raises(InputError, match="of kind decoder; give one of kind speech_encoder or "):
         open_encoder(builtin_checkpoint("decoder"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from sedtalker.emotion.formats import TrackFormat, constant_track
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.plugins import load, parts_of_others
 from sedtalker.reading import is_file, read_text
 from sedtalker.storage import write_text
@@ -59,8 +59,8 @@ def read_track(path: Path, duration: float | None = None) -> EmotionTrack:
         InputError: no such file, another format, or damaged.
     """
     if not is_file(path):
-        labels = ", ".join(CATEGORIES)
-        raise InputError(f"{path}: no such track; give a file ({suffixes()}) or LABEL:INTENSITY with one of {labels}")
+        label = one_of(str(path).partition(":")[0], CATEGORIES)
+        raise InputError(f"{path}: no such track or emotion: {label} as LABEL:INTENSITY, or a file ({suffixes()})")
     row = check_track_name(path, "read from")
     text = read_text(path, "an emotion track", MOST_TRACK_BYTES.get(row.suffix, MOST_LABEL_BYTES))
     return row.read(text, duration, str(path))

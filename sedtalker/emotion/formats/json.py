@@ -22,9 +22,9 @@ from sedtalker.emotion.formats import (
     dense_from,
 )
 from sedtalker.emotion.formats.keys import are_keys, track_from_keys
-from sedtalker.emotion.taxonomy import known_category, known_label
+from sedtalker.emotion.taxonomy import category, check_label
 from sedtalker.emotion.track import Burst, EmotionTrack, Prediction, Segment
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, said_of
 from sedtalker.phonetics.words import MOST_WORDS
 from sedtalker.reading import checked, parse_json
 
@@ -54,8 +54,7 @@ class HandSegment(BaseModel, extra="forbid", allow_inf_nan=False):
     @field_validator("label")
     @classmethod
     def _known(cls, label: str) -> str:
-        if not known_label(label):
-            raise ValueError(f"unknown emotion '{label}'")
+        check_label(label)
         return label
 
 
@@ -206,9 +205,9 @@ def track_from_plain(data: dict[str, Any], name: str) -> EmotionTrack:
     for key, values, lowest in ranges:
         if not all(lowest <= value <= 1.0 for value in values):
             raise InputError(f"{name}: {key} must lie between {lowest:g} and 1")
-    unknown = [label for label in dense.labels if known_category(label) is None]
-    if unknown:
-        raise InputError(f"{name}: unknown emotion '{unknown[0]}'")
+    with said_of(name):
+        for label in dense.labels:
+            category(label)
     return EmotionTrack(
         times=times,
         posterior=posterior,

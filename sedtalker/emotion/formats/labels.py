@@ -29,7 +29,7 @@ from sedtalker.emotion.formats import (
     dense_from,
     segment_format,
 )
-from sedtalker.emotion.taxonomy import known_label
+from sedtalker.emotion.taxonomy import check_label, known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError, said_of
 from sedtalker.phonetics.pronunciation import joined
@@ -282,8 +282,8 @@ def _ends_sentence(word: str) -> bool:
 
 def _segment(start: str, end: str, text: str, where: str, confidence: str = "1") -> Segment:
     label, _, strength = text.strip().partition(":")
-    if not known_label(label):
-        raise InputError(f"{where}: unknown emotion '{label}'")
+    with said_of(where):
+        check_label(label)
     try:
         intensity = _number(strength) if strength.strip() else DEFAULT_INTENSITY
         return Segment(_number(start), _number(end), label.strip(), intensity, _number(confidence))
@@ -341,8 +341,8 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
             raise InputError(
                 f"{name}: line {number}: of {fields[1]}, after lines of {of[0]}: give those of one recording"
             )
-        if not known_label(fields[7]):
-            raise InputError(f"{name}: line {number}: unknown emotion '{fields[7]}'")
+        with said_of(f"{name}: line {number}"):
+            check_label(fields[7])
         segments.append(Segment(start, start + length, fields[7], intensity, confidence))
         check_count(len(segments), name)
     return _sorted(segments)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Ints, Reals
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, MOUTH_BODY, MOUTH_CONTACT, Cage, patch
 from sedtalker.face.builtin.parts import Part, Points
 
@@ -130,7 +130,7 @@ def apply_identity(cage: Cage, parameters: Parameters, weights: Mapping[str, flo
     """
     unknown = sorted(set(weights) - set(parameters.identity))
     if unknown:
-        raise InputError(f"unknown identity direction {', '.join(unknown)}: there are {', '.join(parameters.identity)}")
+        raise InputError(f"unknown identity direction '{unknown[0]}': {one_of(unknown[0], parameters.identity)}")
     neutral = parameters.cage.astype(float)
     row = np.array([weights.get(name, 0.0) for name in parameters.identity])
     after = neutral + np.tensordot(row, parameters.identity_offsets.astype(float), 1)

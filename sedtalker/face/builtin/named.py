@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.face.builtin.characters import DEFAULT, KNOWN, HairStyle, random_character
 from sedtalker.face.face import Face
 from sedtalker.face.sedface import code_hash, face_arrays, face_from_arrays
@@ -49,9 +49,8 @@ def checked_seed(name: str) -> int | None:
     if name.startswith(_RANDOM) and seed.isascii() and seed.isdigit() and len(seed) < 10:
         return int(seed)
     if name not in FACES:
-        raise InputError(
-            f"there is no built-in face '{name}': use {', '.join(FACES)}, or {_RANDOM}SEED for a random one"
-        )
+        known = one_of(name, FACES, f", or {_RANDOM}SEED for a random one")
+        raise InputError(f"there is no built-in face '{name}': {known}")
     return None
 
 
