@@ -40,8 +40,7 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
     for s in segments[: len(segments) - left]:
         rows.append(_cells(s, track.labels[0]))
         if guesses:
-            second = track.second_guess(s.start, s.end, s.label)
-            rows[-1].append("{} {:.2f}".format(*second) if second else "")
+            rows[-1].append(_second_guess(track, s))
         if track.extras:
             inside = (track.times >= s.start) & (track.times < s.end)
             means = [float(curve[inside].mean()) if inside.any() else 0.0 for curve in track.extras.values()]
@@ -63,13 +62,18 @@ def print_conversation(conversation: Conversation) -> None:
 
     rows = []
     for who, segment in conversation.segments():
-        start, end, *emotion = _cells(segment, conversation.tracks[who].labels[0])
-        rows.append([start, end, who, *emotion])
+        start, end, *emotion = _cells(segment, (track := conversation.tracks[who]).labels[0])
+        rows.append([start, end, who, *emotion, _second_guess(track, segment)])
     console = Console(highlight=False, markup=False)
-    _print_table(console, [*COLUMNS[:2], "speaker", *COLUMNS[2:]], rows)
+    _print_table(console, [*COLUMNS[:2], "speaker", *COLUMNS[2:], "or"], rows)
     bursts = [(burst, who) for who, track in conversation.tracks.items() for burst in track.bursts]
     for burst, who in sorted(bursts, key=lambda row: row[0].start):
         console.print(f"{who}: {_burst_line(burst)}")
+
+
+def _second_guess(track: EmotionTrack, segment: Segment) -> str:
+    second = track.second_guess(segment.start, segment.end, segment.label)
+    return "{} {:.2f}".format(*second) if second else ""
 
 
 def _burst_line(burst: Burst) -> str:

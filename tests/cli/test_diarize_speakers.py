@@ -41,7 +41,7 @@ def printed(*words: str) -> str:
 
 def test_the_table_has_a_column_for_the_speaker(folder: Path) -> None:
     heading, *rows = printed("--speakers", "who.rttm", "--name", "ann=Ann Lee").splitlines()
-    assert heading.split() == ["start", "end", "speaker", "emotion", "intensity", "confidence"]
+    assert heading.split() == ["start", "end", "speaker", "emotion", "intensity", "confidence", "or"]
     assert {re.split(r"\s{2,}", row.strip())[2] for row in rows} == {"Ann Lee", "bob"}
     assert [float(row.split()[0]) for row in rows] == sorted(float(row.split()[0]) for row in rows)
     doubtful = printed("--speakers", "who.rttm", "--min-confidence", "1")

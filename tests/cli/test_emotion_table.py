@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from sedtalker.cli.emotion_table import print_emotions
+from sedtalker.cli.emotion_table import print_conversation, print_emotions
+from sedtalker.emotion.conversation import Conversation
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import EmotionTrack, Prediction, Segment
+from tests.support.talk import speakers_of
 
 
 def found(label: str, confidence: float, spoken: bool = True) -> EmotionTrack:
@@ -31,6 +33,17 @@ def test_an_emotion_that_is_hardly_surer_than_a_guess_is_printed_as_uncertain(
     output = capsys.readouterr()
     assert output.err.splitlines()[1].split()[2] == "neutral", "to show nothing is no claim"
     assert output.out == ""
+
+
+def test_the_table_of_a_conversation_has_the_second_guess_too(capsys: pytest.CaptureFixture[str]) -> None:
+    tracks = {"ann": found("angry", 0.4), "bob": found("happy", 0.9)}
+    print_conversation(Conversation(speakers_of(), tracks))
+    heading, *rows = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert heading == ["start", "end", "speaker", "emotion", "intensity", "confidence", "or"]
+    assert [row[2:] for row in rows] == [
+        ["ann", "angry", "0.60", "0.40", "neutral", "0.10"],
+        ["bob", "happy", "0.60", "0.90"],
+    ]
 
 
 def test_without_voiced_speech_there_is_no_emotion_to_print(capsys: pytest.CaptureFixture[str]) -> None:
