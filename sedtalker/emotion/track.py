@@ -217,7 +217,10 @@ class EmotionTrack:
 
     def second_guess(self, start: float, end: float, first: str) -> tuple[str, float] | None:
         """The likeliest category of some seconds beside the ``first``, and how likely it is; None: hardly."""
-        means = self.recognised_in(slice(*np.searchsorted(self.times, (start, end))))
+        return self.second_of(self.recognised_in(slice(*np.searchsorted(self.times, (start, end)))), first)
+
+    def second_of(self, means: Doubles, first: str) -> tuple[str, float] | None:
+        """The same of what ``recognised_in`` gives."""
         others = [c for c, label in enumerate(self.labels) if label != first]
         best = max(others, key=means.__getitem__)
         return (self.labels[best], float(means[best])) if means[best] >= 0.1 else None  # less is not worth naming

@@ -162,7 +162,8 @@ def _segments(base: Base, document: Document, track: EmotionTrack) -> list[dict[
     rows = []
     for segment, first, last in zip(document.segments, edges, edges[1:], strict=False):
         label = CATEGORIES.index(segment.label)
-        confidence = float(track.recognised_in(slice(first, last))[label]) if last > first else 1.0
+        means = track.recognised_in(slice(first, last)) if last > first else np.eye(len(CATEGORIES))[label]
+        confidence = float(means[label])
         own = np.bincount(base.labels[first:last], minlength=len(CATEGORIES)).argmax() if last > first else label
         rows.append(
             {
@@ -173,7 +174,7 @@ def _segments(base: Base, document: Document, track: EmotionTrack) -> list[dict[
                 "confidence": round(confidence, 4),
                 "intensity": round(float(track.intensity[first:last].mean()), 4) if last > first else 0.0,
                 "uncertain": confidence < doubtful,
-                "second": track.second_guess(segment.start, segment.end, segment.label) if last > first else None,
+                "second": track.second_of(means, segment.label),
             }
         )
     return rows

@@ -12,11 +12,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from sedtalker.emotion.formats.files import track_formats
-from sedtalker.emotion.track import CATEGORIES, UNSURE
+from sedtalker.emotion.track import CATEGORIES, UNSURE, EmotionTrack
 from sedtalker.reading import textgrid
 from sedtalker.studio.server import make_app
 from sedtalker.studio.session import Session
 from sedtalker.studio.sound import MOST_PEAKS
+from sedtalker.studio.state import document_state
 from sedtalker.studio.studio import Studio
 from tests.studio.conftest import PORT, ROOT, SOCKETS, TOKEN, finished
 
@@ -101,6 +102,13 @@ def test_a_segment_is_as_confident_as_diarize_says_and_certain_once_it_is_named_
     reply = client.post(f"{ROOT}api/edit", json={"op": "relabel", "index": 1, "label": other}).json()
     assert reply["document"]["segments"][1]["confidence"] == pytest.approx(1.0)
     client.post(f"{ROOT}api/undo")
+
+
+def test_what_was_recognised_in_a_segment_is_averaged_once(session, monkeypatch):
+    parts, average = [], EmotionTrack.recognised_in
+    monkeypatch.setattr(EmotionTrack, "recognised_in", lambda track, part: parts.append(part) or average(track, part))
+    shown = document_state(session.base, session.document, session.track)
+    assert len(parts) == len(shown["segments"])
 
 
 def test_an_edit_of_a_list_that_has_changed_since_is_refused(client):
