@@ -255,6 +255,8 @@ class Animator:
                 found.mixed, found, min_confidence=motion.min_confidence, fill_scale=fill_scale, hook=hook
             )
             found, tracks = talk.speakers, {**talk.tracks, **tracks}
+        for sound in (found.mixed, *found.channels.values()):
+            sound.made.clear()
         shown = {name: track if coordinates is None else project(track, coordinates) for name, track in tracks.items()}
         cast_faces = dict(zip(found.names, with_others(faces, len(found.names)), strict=False))
         moved = dict[str, Moved]()
@@ -262,6 +264,7 @@ class Animator:
             for name, face in cast_faces.items():
                 with one_step(hook, f"moving the face of {name}"):
                     moved[name] = self._moved(self.encoder(found.sounds[name]), shown[name], motion, face)
+                    found.sounds[name].made.clear()  # which is twice the size of the sound
         places, animations = places_beside(cast_faces), dict[str, Animation]()
         seen, rhythms = directions(cast_faces, places), {n: m.rhythm for n, m in moved.items()}
         licences = self.licences("given" if given else None)

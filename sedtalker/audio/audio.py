@@ -104,6 +104,11 @@ class Audio:
         """Hash of the samples, for provenance and caches."""
         return hashlib.sha256(np.ascontiguousarray(self.samples).data).hexdigest()
 
+    @cached_property
+    def made(self) -> dict[str, Any]:
+        """What encoders made of it, by their hashes, and the ``analysis`` they share; what is removed is made anew."""
+        return {}
+
 
 def in_full_scale(samples: NDArray[Any]) -> Floats:
     """Samples as float32; integers, as sound cards give them, from their full scale to [-1, 1)."""

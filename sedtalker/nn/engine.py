@@ -134,6 +134,7 @@ class GraphNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        options.enable_cpu_mem_arena = False  # it keeps the most that a run ever took, and is no faster
         # further optimisation changes neither numbers nor speed here, and takes a third of the time of opening
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         try:

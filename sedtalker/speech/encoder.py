@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, cast
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from pydantic import BaseModel
@@ -66,10 +65,6 @@ class Encoder(Protocol):
         """The features of a recording."""
 
 
-_HIDDEN: WeakKeyDictionary[Audio, dict[str, Floats]] = WeakKeyDictionary()
-"""Hidden vectors of recordings in use by the hash of the encoder: phones and emotions are found in the same ones."""
-
-
 class MelEncoder:
     """Our own encoder: a ``SpeechEncoder`` network over log-mels.
 
@@ -111,10 +106,9 @@ class MelEncoder:
         """(T, D) hidden vectors of a recording; by weights of a file they are made once as long as it is in use."""
         if self._digest is None:
             return self._encoded(audio)
-        made = _HIDDEN.setdefault(audio, {})
-        if self._digest not in made:
-            made[self._digest] = self._encoded(audio)
-        return made[self._digest]
+        if self._digest not in audio.made:  # phones and emotions are found in the same ones
+            audio.made[self._digest] = self._encoded(audio)
+        return cast(Floats, audio.made[self._digest])
 
     def _encoded(self, audio: Audio) -> Floats:
         """(T, D) hidden vectors, see ``MelNetwork.around``."""

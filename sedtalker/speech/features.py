@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from typing import NamedTuple, cast
 
 import numpy as np
 import scipy
@@ -421,15 +420,11 @@ class Analysis(NamedTuple):
         return SpeechFeatures(FRAME_CLOCK, hidden, mel, prosody, speech)
 
 
-_ANALYSES: WeakKeyDictionary[Audio, Analysis] = WeakKeyDictionary()
-"""The analyses of recordings in use, which two encoders of a recording share."""
-
-
 def analysis_of(audio: Audio) -> Analysis:
-    """``analyse`` of a recording, done once."""
-    if audio not in _ANALYSES:
-        _ANALYSES[audio] = analyse(audio.samples)
-    return _ANALYSES[audio]
+    """``analyse`` of a recording, done once: two encoders share it."""
+    if "analysis" not in audio.made:
+        audio.made["analysis"] = analyse(audio.samples)
+    return cast(Analysis, audio.made["analysis"])
 
 
 def analyse(samples: Floats) -> Analysis:

@@ -58,6 +58,22 @@ def test_all_faces_have_the_length_and_the_rate_of_the_recording(scene: Scene, s
         assert said["audio_sha256"] == speakers.mixed.sha256
 
 
+def test_what_was_made_of_a_sound_is_kept_no_longer_than_it_is_needed(
+    animator: Animator, speakers: Speakers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an hour it is 0.4 GB for the recording, and as much for each speaker."""
+    sounds, held, move = (speakers.mixed, *speakers.sounds.values()), [], animator._moved
+
+    def moved(*given: object) -> object:
+        held.append([bool(sound.made) for sound in sounds])
+        return move(*given)
+
+    monkeypatch.setattr(animator, "_moved", moved)
+    animator.scene("talk.wav", speakers=speakers)
+    assert held == [[False, True, False], [False, False, True]]
+    assert not any(sound.made for sound in sounds)
+
+
 @pytest.mark.slow
 def test_faces_are_the_given_ones_and_then_others(scene: Scene) -> None:
     walter, default = (animation.face.name for animation in scene.animations.values())
