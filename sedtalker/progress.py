@@ -48,6 +48,22 @@ def in_parts(items: Sequence[Item]) -> Iterator[Item]:
         yield item
 
 
+@contextmanager
+def share(first: float, last: float) -> Iterator[None]:
+    """What ``in_parts`` reports in the block is from one to another share of the step, or of the share, under way."""
+    report = _STEP.get()
+
+    def part(done: int, total: int) -> None:
+        report(int(1000 * (first + (last - first) * done / total)), 1000)
+
+    outer = _STEP.set(part)
+    try:
+        part(0, 1)
+        yield
+    finally:
+        _STEP.reset(outer)
+
+
 def counted(items: Iterable[Item], hook: Hook, step: str, total: int) -> Generator[Item, None, None]:
     """Pass the items on and report each; the step ends with the items, also where they are fewer than ``total``."""
     hook(step, 0, total)

@@ -22,6 +22,7 @@ from sedtalker.arrays import Doubles, Floats, Mask, softmax, stretches
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
+from sedtalker.progress import in_parts, share
 from sedtalker.speakers.speaker_model import SPEAKER_CLOCK, STRIDE, SpeakerModel, encoder_vectors
 from sedtalker.speakers.turns import NAME, Turns, turns_of
 from sedtalker.speech.features import analysis_of
@@ -111,7 +112,10 @@ def find_turns(sound: Audio, count: int | None = None) -> Turns:
     Raises:
         InputError: nobody speaks.
     """
-    found = encoded(open_model("speakers"), sound).speakers(count)
+    with share(0.0, 0.65):
+        recording = encoded(open_model("speakers"), sound)
+    with share(0.65, 1.0):
+        found = recording.speakers(count)
     if not found.any():
         raise InputError("nobody was found to speak in the recording")
     return numbered_turns(found, sound.duration)
@@ -131,17 +135,20 @@ def speech_frames(sound: Audio) -> Mask:
 
 def encoded(model: SpeakerModel, sound: Audio) -> EncodedSound:
     """A recording as the network gives it."""
-    mel = analysis_of(sound).mel
+    with share(0.0, 0.25):
+        mel = analysis_of(sound).mel
     mel = np.pad(mel, ((0, -len(mel) % STRIDE), (0, 0)), mode="edge").astype(np.float32, copy=False)
     total = len(mel) // STRIDE
-    vectors = encoder_vectors(sound) if model.config.vectors else np.zeros((total, 0), np.float32)
+    with share(0.25, 0.9):
+        vectors = encoder_vectors(sound) if model.config.vectors else np.zeros((total, 0), np.float32)
     parts, numbers = [], []
-    for start in range(0, total, WHOLE_WINDOW):
-        first, last = max(0, start - WINDOW_MARGIN), min(total, start + WHOLE_WINDOW + WINDOW_MARGIN)
-        frames, logits = model.frames(mel[None, first * STRIDE : last * STRIDE], vectors[None, first:last])
-        kept = slice(start - first, min(start + WHOLE_WINDOW, total) - first)
-        parts.append(frames[0, kept])
-        numbers.append(softmax(logits[0, kept], -1))
+    with share(0.9, 1.0):
+        for start in in_parts(range(0, total, WHOLE_WINDOW)):
+            first, last = max(0, start - WINDOW_MARGIN), min(total, start + WHOLE_WINDOW + WINDOW_MARGIN)
+            frames, logits = model.frames(mel[None, first * STRIDE : last * STRIDE], vectors[None, first:last])
+            kept = slice(start - first, min(start + WHOLE_WINDOW, total) - first)
+            parts.append(frames[0, kept])
+            numbers.append(softmax(logits[0, kept], -1))
     return EncodedSound(model, np.concatenate(parts), np.concatenate(numbers))
 
 
@@ -183,7 +190,10 @@ class EncodedSound:
         """(S, T) who speaks in which frame; no rows where nobody does. ``count``: S; None: found."""
         if not self.alone.any():
             return np.zeros((0, len(self.frames)), bool)
-        return self.decided(max(self.guesses(count), key=lambda guess: float(guess.evidence @ self.rule.evidence)))
+        with share(0.0, 0.4):
+            guesses = self.guesses(count)
+        with share(0.4, 1.0):
+            return self.decided(max(guesses, key=lambda guess: float(guess.evidence @ self.rule.evidence)))
 
     def guesses(self, count: int | None = None) -> list[Guess]:
         """Guesses of up to ``rule.most`` speakers; ``count``: of this many alone, or as many as there are stretches.
@@ -195,15 +205,16 @@ class EncodedSound:
         spoken = self._span_voices(spans)
         apart = [first + np.flatnonzero(self.alone[first:last]) for first, last in spans]
         tree = scipy.cluster.hierarchy.linkage(spoken, "ward") if len(apart) > 1 else None
-        joined, found = 0.0, list[Guess]()
-        for own, logit in self._joined(apart, spoken, count or self.rule.most):
+        joined, found, most = 0.0, list[Guess](), count or self.rule.most
+        for step, (own, logit) in enumerate(self._joined(apart, spoken, most)):
             joined += logit
             ways = [own]
             if 1 < len(own) < len(apart):
                 labels = scipy.cluster.hierarchy.fcluster(tree, len(own), "maxclust")
                 groups = ([apart[k] for k in np.flatnonzero(labels == n)] for n in np.unique(labels))
                 ways.append([np.concatenate(group) for group in groups])
-            found += [self._guess(groups, joined) for groups in ways]
+            with share(step / most, step / most):  # the few parts of a guess are no progress
+                found += [self._guess(groups, joined) for groups in ways]
             if count is not None:
                 break
         return found
@@ -245,10 +256,12 @@ class EncodedSound:
 
     def decided(self, guess: Guess) -> Mask:
         """(S, T) who speaks in which frame, by a guess."""
-        weights = _alone(self._chances(self.frames, guess.voices), self.alone)
+        with share(0.0, 0.5):
+            weights = _alone(self._chances(self.frames, guess.voices), self.alone)
         said = weights.any(1)
         voices = self._voices(self.frames, weights[said]) if said.any() else guess.voices
-        return _decided(self._chances(self.frames, voices), self.speech, self.number[:, 2], self.rule)
+        with share(0.5, 1.0):
+            return _decided(self._chances(self.frames, voices), self.speech, self.number[:, 2], self.rule)
 
     def _refined(self, voices: Floats) -> tuple[Floats, Floats]:
         """Voices made anew of the frames in which they speak alone, and their chances (S, T) in ``compared``."""
@@ -288,7 +301,7 @@ class EncodedSound:
     def _chances(self, frames: Floats, voices: Floats) -> Floats:
         """(S, T) probability that each voice speaks in some frames, smoothed."""
         chance = np.empty((len(voices), len(frames)), np.float32)
-        for start in range(0, len(frames), WHOLE_WINDOW):
+        for start in in_parts(range(0, len(frames), WHOLE_WINDOW)):
             first, last = max(0, start - WINDOW_MARGIN), min(len(frames), start + WHOLE_WINDOW + WINDOW_MARGIN)
             part = np.repeat(frames[None, first:last], len(voices), 0)
             logits = self.model.activity(part, voices.astype(np.float32))

@@ -19,6 +19,7 @@ from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import LONGEST_SECONDS, SAMPLE_RATE, Audio, as_audio, load_channels
 from sedtalker.audio.activity import speech_activity
 from sedtalker.errors import InputError, one_of
+from sedtalker.progress import share
 from sedtalker.reading import is_file
 from sedtalker.speakers.diarization import closed, find_turns, speech_frames
 from sedtalker.speakers.speaker_model import STRIDE
@@ -211,13 +212,14 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
 def _spoken(channels: list[Audio]) -> tuple[Mask, Mask]:
     """(S, T) each: frames of 10 ms in which a channel may hold sounds of its speaker, and those of their speech."""
     levels, active = list[Floats](), list[Mask]()
-    for channel in channels:
+    for k, channel in enumerate(channels):
         prosody = analysis_of(channel).prosody
         levels.append(
             np.log(1e-9 + scipy.ndimage.uniform_filter1d(_power(channel.samples, len(prosody)), LEVEL_FRAMES))
         )
         loud = speech_activity(prosody[:, 0], prosody[:, 2], MEL_CLOCK.rate)
-        active.append(loud & np.repeat(speech_frames(channel), STRIDE)[: len(loud)])
+        with share(k / len(channels), (k + 1) / len(channels)):
+            active.append(loud & np.repeat(speech_frames(channel), STRIDE)[: len(loud)])
     below, speech = np.max(levels, axis=0) - np.stack(levels), np.stack(active)
     spoken = closed(speech & (below < CROSSTALK), CLOSED_FRAMES) & speech
     lasting = scipy.ndimage.binary_opening(spoken, np.ones((1, LEAST_FRAMES)))

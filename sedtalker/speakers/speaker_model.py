@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from sedtalker.arrays import Floats, softmax
 from sedtalker.audio import Audio, FrameClock
 from sedtalker.nn.engine import GraphModel, open_graph
+from sedtalker.progress import share
 from sedtalker.speech.encoder import EMOTION, SPEECH, EncoderPair, MelEncoder, open_encoder
 from sedtalker.speech.features import MEL_BANDS, MEL_CLOCK, pair_means
 
@@ -126,7 +127,9 @@ def encoder_vectors(sound: Audio) -> Floats:
     They say what is spoken and how, so that a voice can be compared sound by sound.
     """
     lips, emotion = (cast(MelEncoder, encoder) for encoder in vector_encoders().encoders.values())
-    hidden = lips.hidden(sound)
-    every = hidden, softmax(lips.network.phones(hidden), -1), emotion.hidden(sound)
+    with share(0.0, 0.5):
+        hidden = lips.hidden(sound)
+    with share(0.5, 1.0):
+        every = hidden, softmax(lips.network.phones(hidden), -1), emotion.hidden(sound)
     pairs = [pair_means(np.pad(rows, ((0, len(rows) % 2), (0, 0)), mode="edge")) for rows in every]
     return np.concatenate(pairs, -1)

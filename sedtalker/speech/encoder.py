@@ -22,7 +22,7 @@ from sedtalker.checkpoint import Kind, builtin_checkpoint, is_checkpoint, read_c
 from sedtalker.errors import InputError, one_of
 from sedtalker.models import HUB
 from sedtalker.nn.engine import Model, frame_logits, open_model
-from sedtalker.progress import in_parts
+from sedtalker.progress import in_parts, share
 from sedtalker.reading import is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
 from sedtalker.speech.encoder_model import GraphEncoder, MelNetwork, with_silence
@@ -112,16 +112,20 @@ class MelEncoder:
 
     def _encoded(self, audio: Audio) -> Floats:
         """(T, D) hidden vectors, see ``MelNetwork.around``."""
-        analysis, network = analysis_of(audio), self.network
+        network = self.network
+        with share(0.0, 0.25):
+            analysis = analysis_of(audio)
         count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), network.config.context
         begin, end = -network.around, count + network.around
         hidden = np.empty((count, self.channels), np.float32)
-        for start in in_parts(range(0, count, step)):
-            first, last = max(start - margin, begin), min(start + step + margin, end)
-            part = analysis.mel[2 * max(first, 0) : 2 * last]
-            part = centre_bands(part, analysis.means) if network.centred else part
-            part = with_silence(part, max(-first, 0), max(last - count, 0))
-            hidden[start : start + step] = network.stretch(part[None])[0, start - first :][: min(step, count - start)]
+        with share(0.25, 1.0):
+            for start in in_parts(range(0, count, step)):
+                first, last = max(start - margin, begin), min(start + step + margin, end)
+                part = analysis.mel[2 * max(first, 0) : 2 * last]
+                part = centre_bands(part, analysis.means) if network.centred else part
+                part = with_silence(part, max(-first, 0), max(last - count, 0))
+                made = network.stretch(part[None])[0, start - first :]
+                hidden[start : start + step] = made[: min(step, count - start)]
         return hidden
 
 

@@ -15,6 +15,7 @@ from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
 from sedtalker.audio.activity import ENERGY_FLOOR, FAINTEST, LOUD, QUIET, background, recorded, speech_threshold
 from sedtalker.audio.audio import without_offset
 from sedtalker.errors import InputError
+from sedtalker.progress import in_parts
 
 SILENCE = "SIL"
 """The phone of frames in which nobody speaks."""
@@ -435,7 +436,7 @@ def analyse(samples: Floats) -> Analysis:
     samples = levelled(samples)
     step, margin = ANALYSED_FRAMES, 2 * (-(-PITCH_WINDOW // (2 * HOP_LENGTH)))
     mel, track = (np.empty((frame_count(len(samples)), n), np.float32) for n in (MEL_BANDS, len(PROSODY_CHANNELS)))
-    for start in range(0, len(samples), step * HOP_LENGTH):
+    for start in in_parts(range(0, len(samples), step * HOP_LENGTH)):
         first = max(0, start - margin * HOP_LENGTH)
         part = samples[first : start + (step + margin) * HOP_LENGTH]
         lead, place = (start - first) // HOP_LENGTH, start // HOP_LENGTH

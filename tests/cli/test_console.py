@@ -17,7 +17,7 @@ from rich.progress import TimeRemainingColumn
 
 from sedtalker.cli.console import PIPE, ShownProgress, compared_to_speech, fail_clearly, sound_pieces
 from sedtalker.errors import InputError
-from sedtalker.progress import counted, one_step
+from sedtalker.progress import counted, in_parts, one_step, share
 
 
 def test_steps_are_lines_with_their_seconds(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,6 +30,23 @@ def test_steps_are_lines_with_their_seconds(capsys: pytest.CaptureFixture[str]) 
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[:2] for line in lines] == [["✓", "reading"], ["✓", "rendering"], ["✓", "searching"]]
     assert all(line.endswith(" s") for line in lines)
+
+
+def test_parts_of_a_step_that_are_made_of_parts_are_one_way() -> None:
+    """No report is the last but that of the step, which ends its bar."""
+    reports = list[tuple[int, int]]()
+    with one_step(lambda step, done, total: reports.append((done, total)), "finding"):
+        with share(0.0, 0.5):
+            assert list(in_parts("ab")) == ["a", "b"]
+        with share(0.5, 1.0):
+            for first in (0.0, 0.5):
+                with share(first, first + 0.5):
+                    assert len(list(in_parts(range(2000)))) == 2000
+    assert reports[:4] == [(0, 1), (0, 1000), (250, 1000), (500, 1000)]
+    assert reports[-1] == (1, 1)
+    made = [done for done, _ in reports[1:-1]]
+    assert made == sorted(made)
+    assert made[-1] == 999
 
 
 def test_a_bar_says_how_long_it_still_takes(

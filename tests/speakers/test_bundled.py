@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import soxr
 
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.progress import one_step
+from sedtalker.speakers import diarization
 from sedtalker.speakers.diarization import find_turns
 from sedtalker.speakers.separation import separate
 from sedtalker.speakers.turns import Turn, Turns
+from sedtalker.speech import features
 from sedtalker.training.evaluation.conversation import diarization_errors
 
 SAMPLE = Path(__file__).parents[2] / "data/samples/four_moods.wav"
@@ -50,6 +54,17 @@ def test_the_same_sound_gives_the_same_turns(talk: tuple[Audio, Turns]) -> None:
 @pytest.mark.slow
 def test_one_voice_is_one_speaker() -> None:
     assert len(find_turns(load_audio(SAMPLE)).speakers) == 1
+
+
+@pytest.mark.parametrize("count", [None, 2])
+def test_the_bar_moves_from_the_beginning_to_the_end(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
+    monkeypatch.setattr(features, "ANALYSED_FRAMES", 100)
+    monkeypatch.setattr(diarization, "WHOLE_WINDOW", 50)
+    reports = list[float]()
+    with one_step(lambda step, done, total: reports.append(done / total), "finding the speakers"):
+        find_turns(load_audio(SAMPLE), count)
+    assert reports == sorted(reports)
+    assert max(after - before for before, after in pairwise(reports)) < 0.2
 
 
 def test_each_found_speaker_gets_a_track_as_long_as_the_recording(talk: tuple[Audio, Turns]) -> None:
