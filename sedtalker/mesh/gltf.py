@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Ints
 from sedtalker.errors import InputError
-from sedtalker.mesh.gltf_file import MOST_NODES, GltfFile, plain
+from sedtalker.mesh.gltf_file import MOST_NODES, GltfFile, GltfObject, plain
 from sedtalker.mesh.mesh import (
     MAX_VERTICES,
     NO_FILE,
@@ -234,7 +234,8 @@ def _add_node(
         label = [document.nodes[node].name or mesh.name, material.name if material is not None else None]
         block.groups.append("/".join(dict.fromkeys(part for part in label if part)) or "default")
         block.materials.append(_material(file, material))
-        _paint(file, block, triangles, attributes.COLOR_0, material)
+        colours = None if attributes.COLOR_0 is None else file.accessor(attributes.COLOR_0)
+        _paint(block, triangles, colours, block.materials[-1] or Material(""))
 
 
 def _normals(file: GltfFile, attributes: Any, place: Doubles, count: int) -> Doubles | None:
@@ -249,16 +250,16 @@ def _material(file: GltfFile, source: Any) -> Material | None:
     """A material with its base colour texture, as far as that can be had."""
     if source is None:
         return None
-    pbr = source.pbrMetallicRoughness
-    bumps = source.normalTexture
-    red, green, blue, opacity = (*((pbr.baseColorFactor if pbr is not None else None) or (1.0,) * 4), 1.0)[:4]
+    nothing = GltfObject({})
+    pbr, bumps = source.pbrMetallicRoughness or nothing, source.normalTexture
+    red, green, blue, opacity = (*(pbr.baseColorFactor or (1.0,) * 4), 1.0)[:4]
     return Material(
         name=source.name or "",
         colour=(float(red), float(green), float(blue), float(opacity)),
-        metallic=1.0 if pbr is None or pbr.metallicFactor is None else float(pbr.metallicFactor),
-        roughness=1.0 if pbr is None or pbr.roughnessFactor is None else float(pbr.roughnessFactor),
+        metallic=1.0 if pbr.metallicFactor is None else float(pbr.metallicFactor),
+        roughness=1.0 if pbr.roughnessFactor is None else float(pbr.roughnessFactor),
         alpha=source.alphaMode if source.alphaMode in ("MASK", "BLEND") else "OPAQUE",
-        texture=_picture(file, pbr.baseColorTexture if pbr is not None else None),
+        texture=_picture(file, pbr.baseColorTexture),
         cutoff=0.5 if source.alphaCutoff is None else float(source.alphaCutoff),
         double_sided=source.doubleSided is True,
         normal=_picture(file, bumps),
@@ -313,30 +314,19 @@ def _triangles(indices: NDArray[np.int64], mode: int) -> Ints:
     return triangles.astype(np.int32)
 
 
-def _paint(file: GltfFile, block: _Block, triangles: Ints, colour: int | None, material: Any) -> None:
+def _paint(block: _Block, triangles: Ints, colours: Doubles | None, material: Material) -> None:
     """Linear colours of the vertices that ``triangles`` use, left NaN where neither vertex nor material has one."""
-    pbr = material.pbrMetallicRoughness if material is not None else None
-    factor = np.array((pbr.baseColorFactor if pbr is not None else None) or (1.0, 1.0, 1.0), dtype=np.float64)[:3]
-    used = np.unique(triangles)
-    texture = _texture_colours(file, pbr.baseColorTexture, block.uvs, used) if pbr is not None else None
-    if colour is None and texture is None and (factor == 1.0).all():
+    factor, used = np.array(material.colour[:3]), np.unique(triangles)
+    picture, uvs = material.texture, block.uvs
+    texture = None if picture is None or uvs is None else sample_image(picture, uvs[used])
+    if colours is None and texture is None and (factor == 1.0).all():
         return
     painted = np.tile(factor, (len(used), 1))
-    if colour is not None:
-        painted *= file.accessor(colour)[used, :3]
+    if colours is not None:
+        painted *= colours[used, :3]
     if texture is not None:
         painted *= texture
     block.colours[used] = painted
-
-
-def _texture_colours(file: GltfFile, texture: Any, uvs: Doubles | None, used: NDArray[np.integer]) -> Doubles | None:
-    """Linear colours of a base colour texture at the vertices ``used``; None where it cannot be had."""
-    if texture is None or uvs is None or texture.texCoord:
-        return None
-    try:
-        return sample_image(file.texture(texture.index), uvs[used])
-    except (InputError, OSError, ValueError, IndexError, TypeError, AttributeError):
-        return None  # a picture that cannot be read is no reason to refuse the mesh
 
 
 def _part(block: _Block, has_uvs: bool) -> ScenePart:

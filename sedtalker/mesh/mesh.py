@@ -378,11 +378,10 @@ def file_beside(path: Path, name: str, max_bytes: int) -> Path | None:
     return file if usable else None
 
 
-def sample_image(data: bytes, uvs: Reals) -> Doubles:
+def sample_image(data: bytes, uvs: Reals) -> Doubles | None:
     """Linear colours (N, 3) of an encoded sRGB image at ``uvs`` (N, 2), origin at the top left, repeating.
 
-    Raises:
-        ValueError: no image, or one larger than 8192 pixels a side.
+    None where the image cannot be read, or has more than 8192 pixels a side: no reason to refuse a mesh.
     """
     from PIL import Image
     from scipy.ndimage import map_coordinates
@@ -390,11 +389,11 @@ def sample_image(data: bytes, uvs: Reals) -> Doubles:
     try:
         with Image.open(io.BytesIO(data)) as image:
             if max(image.size) > _MAX_SIDE:
-                raise ValueError("the texture is too large")
+                return None
             image.thumbnail((_USED_SIDE, _USED_SIDE), Image.Resampling.BOX)
             pixels = np.asarray(image.convert("RGB"), dtype=np.float64) / 255.0
-    except Exception as error:  # Pillow raises whatever its decoders meet
-        raise ValueError(f"no picture that can be read: {error}") from None
+    except Exception:  # Pillow raises whatever its decoders meet
+        return None
     linear = from_srgb(pixels)
     height, width = linear.shape[:2]
     column, row = (np.nan_to_num(np.asarray(uvs, dtype=np.float64)) % 1.0 * (width, height) - 0.5).T

@@ -149,11 +149,9 @@ def _paint(colours: Floats, mesh: Mesh, corners: np.ndarray, picture: bytes) -> 
     assert mesh.uvs is not None
     assert mesh.polygon_uvs is not None
     uvs = mesh.uvs[mesh.polygon_uvs[corners]]
-    try:
-        linear = sample_image(picture, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1))
-    except (OSError, ValueError):
-        return
-    colours[mesh.polygon_vertices[corners]] = to_srgb(linear)
+    linear = sample_image(picture, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1))
+    if linear is not None:
+        colours[mesh.polygon_vertices[corners]] = to_srgb(linear)
 
 
 def _read_library(file: Path) -> dict[str, _Material]:
