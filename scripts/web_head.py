@@ -60,7 +60,7 @@ def head_targets(face: Face) -> tuple[MorphTargets, list[dict[str, Any]]]:
             described = {"name": corrective.name, "sources": list(corrective.sources), "gain": float(corrective.gain)}
             correctives.append({**described, "beyond": bool(corrective.beyond)})
     parts = np.eye(len(face.basis))[rows]
-    return MorphTargets(tuple(names), face.basis[rows], None, parts), correctives
+    return MorphTargets(tuple(names), face.basis[rows], np.zeros((0, len(rows)), np.float32), parts), correctives
 
 
 def head_glb(face: Face) -> bytes:

@@ -246,7 +246,6 @@ def _motion(
 ) -> tuple[Doubles, list[tuple[str, Doubles]], Doubles, dict[str, Any]]:
     """Seconds (T,), the blend shapes' names and weights (T, 1), quaternions (T, 4), all rounded; and what to say."""
     chosen = choose_targets(animation.face, animation.coefficients, targets, animation.fps)
-    assert chosen.weights is not None
     weights = np.round(chosen.weights.astype(np.float64), DIGITS)
     times = np.round(animation.clock.times(len(animation)), DIGITS)
     shapes: list[tuple[str, Doubles]] = [

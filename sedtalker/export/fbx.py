@@ -356,7 +356,6 @@ def _motion(
     scene: _Scene, animation: Animation, chosen: MorphTargets, channels: Sequence[np.int64], head: np.int64
 ) -> None:
     """Curves of the blend shapes, in per cent, and of the head's rotation, in degrees."""
-    assert chosen.weights is not None
     stop = _ticks(len(animation) - 1, animation.fps)
     span = properties(
         *(named(name, "KTime", "Time", stop) for name in ("LocalStop", "ReferenceStop")),

@@ -60,7 +60,7 @@ def write_glb(
         raise InputError(f"{path}: the animation has no frames")
     chosen = choose_targets(face, coefficients, targets, fps) if isinstance(targets, str) else targets
     builder = GltfBuilder()
-    add_head(builder, face, chosen, fps, head_rotation, moving=coefficients is not None)
+    add_head(builder, face, chosen, fps, head_rotation)
     builder.write(path, builder.document(extras))
 
 
@@ -86,14 +86,12 @@ def add_head(
     fps: float,
     head_rotation: Reals | None = None,
     *,
-    moving: bool = True,
     at: Standpoint | None = None,
 ) -> None:
     """Add a head to a file, see ``write_glb``: its mesh, materials and nodes, and its part of the animation.
 
     Args:
         targets: morph targets, with their weights where the face moves.
-        moving: whether it is animated.
         at: where it stands among others; None: alone, at the place of its mesh.
     """
     sources, corners, uvs = split_at_seams(face.mesh)
@@ -119,8 +117,7 @@ def add_head(
     builder.materials += materials
     builder.meshes.append(mesh)
     head, shown = _add_nodes(builder, face, followers, at)
-    if moving:
-        assert targets.weights is not None
+    if len(targets.weights):
         _add_motion(builder, head, shown, targets.weights, fps, head_rotation)
 
 

@@ -263,7 +263,6 @@ class _NewTargets:
             mesh: as it was; first: no earlier node shows it, so that it is changed where it is.
         """
         own, weights = self._own, self._targets.weights
-        assert weights is not None
         placed = {b.accessor: b for b in own.buffers if b.node == node}
         size = [max(np.abs(o[b.rows]).max(initial=0.0) for b in placed.values()) for o in self._targets.offsets]
         moving = [k for k, most in enumerate(size) if most > LEAST_OFFSET]
@@ -360,8 +359,7 @@ class _NewTargets:
     def _change(self, k: int) -> Floats:
         """How the normals (V, 3) of the face bend."""
         if k not in self._bent:
-            weights = self._targets.weights
-            most = 0.0 if weights is None else float(np.abs(weights[:, k]).max(initial=0.0))
+            most = float(np.abs(self._targets.weights[:, k]).max())
             change = self._bend.change(self._targets.offsets[k], max(most, 0.5) / 2)
             change[np.abs(change).max(axis=1) < LEAST_NORMAL] = 0.0
             self._bent[k] = change
@@ -386,13 +384,12 @@ def _widen(own: _OwnFile, node: int, before: int, after: int) -> None:
 
 def _add_parts(own: _OwnFile, face: Face, targets: MorphTargets, joint: int | None, fps: float) -> None:
     """What comes after the file's vertices, on a node of its own that follows the head."""
-    document, weights, rows = own.document, targets.weights, slice(own.count, None)
-    assert weights is not None
+    document, rows = own.document, slice(own.count, None)
     moving = [k for k, offsets in enumerate(targets.offsets) if np.abs(offsets[rows]).max() > LEAST_OFFSET]
     chosen = MorphTargets(
         tuple(targets.names[k] for k in moving),
         targets.offsets[moving][:, rows],
-        weights[:, moving],
+        targets.weights[:, moving],
         targets.parts[moving],
     )
     document.setdefault("materials", own.builder.materials)

@@ -39,24 +39,22 @@ class MorphTargets:
     Attributes:
         names: (K,) unique.
         offsets: (K, V, 3) metres at weight 1.
-        weights: (T, K), or None for a face that does not move.
+        weights: (T, K); no rows for a face that does not move.
         parts: (K, shapes + correctives of the face): each target as a sum of the face's own.
     """
 
     names: tuple[str, ...]
     offsets: Floats
-    weights: Floats | None
+    weights: Floats
     parts: Doubles
 
     @property
     def peaks(self) -> Reals:
         """(K,) the greatest weight of each, at least a thousandth; 1 for a face that does not move."""
-        still = np.ones(len(self.names))
-        return still if self.weights is None else np.maximum(np.abs(self.weights).max(axis=0, initial=0.0), 1e-3)
+        return np.maximum(np.abs(self.weights).max(axis=0), 1e-3) if len(self.weights) else np.ones(len(self.names))
 
     def residual(self, face: Face, coefficients: Reals) -> tuple[float, float]:
         """What the targets lose: RMS over vertices and frames in metres, and its share of the motion's RMS."""
-        assert self.weights is not None
         return motion_lost(face, coefficients, self.weights, self.parts)
 
     def describe(self, face: Face, coefficients: Reals) -> dict[str, float]:
@@ -79,19 +77,20 @@ def choose_targets(
     Raises:
         InputError: another rig's shapes, and the face has none of ARKit's.
     """
+    moves = coefficients is not None
+    coefficients = np.zeros((0, len(face.shapes)), np.float32) if coefficients is None else coefficients
+    weights = face.expand(coefficients)
     if isinstance(kind, ShapeMap):
         parts = kind.poses @ arkit_parts(face)
         offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
-        solved = None if coefficients is None else solve_arkit(face, coefficients, fps)
-        return MorphTargets(kind.names, offsets, None if solved is None else kind.from_arkit(solved), parts)
+        return MorphTargets(kind.names, offsets, kind.from_arkit(solve_arkit(face, coefficients, fps)), parts)
     if kind == "arkit" and not any(name in face.shape_index for name in ARKIT_52):
         kind = "few"
-    if coefficients is None:
+    if not moves:
         wanted = (*ARKIT_52, *TONGUE) if kind == "arkit" else face.shapes
-        return _own(face, [face.shape_index[name] for name in wanted if name in face.shape_index], None)
+        return _own(face, [face.shape_index[name] for name in wanted if name in face.shape_index], weights)
     if kind == "arkit":
-        return _with_tongue(face, coefficients, arkit_parts(face), solve_arkit(face, coefficients, fps))
-    weights = face.expand(coefficients)
+        return _with_tongue(face, weights, arkit_parts(face), solve_arkit(face, coefficients, fps))
     peak = np.abs(weights).max(axis=0, initial=0.0)
     size = np.abs(face.basis).max(axis=(1, 2), initial=0.0)
     if kind == "all":
@@ -102,19 +101,18 @@ def choose_targets(
     return _joined(_own(face, used.tolist(), weights), face.gram[np.ix_(used, used)])
 
 
-def _with_tongue(face: Face, coefficients: Reals, parts: Doubles, weights: Floats) -> MorphTargets:
+def _with_tongue(face: Face, own: Floats, parts: Doubles, weights: Floats) -> MorphTargets:
     """The 52 and the shapes and correctives of the tongue's places.
 
     Args:
         face: whose shapes they are.
-        coefficients: (T, K) of the motion.
+        own: (T, N) the motion in the shapes and correctives of the face.
         parts: (52, N) from ``arkit_parts``: each is a shape of the face, or none.
         weights: (T, 52).
     """
     sources = [(name,) for name in face.shapes] + [corrective.sources for corrective in face.correctives]
     used = [k for k, each in enumerate(sources) if set(TONGUE).intersection(each)]
-    tongue = _own(face, used, face.expand(coefficients))
-    assert tongue.weights is not None
+    tongue = _own(face, used, own)
     known = parts.any(1)
     offsets = np.zeros((len(parts), *face.basis.shape[1:]), np.float32)
     offsets[known] = face.basis[parts[known].argmax(1)]
@@ -126,10 +124,10 @@ def _with_tongue(face: Face, coefficients: Reals, parts: Doubles, weights: Float
     )
 
 
-def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:
+def _own(face: Face, used: list[int], weights: Floats) -> MorphTargets:
     """Shapes and correctives of the face as they are."""
-    names, moving = tuple(face.basis_names[k] for k in used), None if weights is None else weights[:, used]
-    return MorphTargets(names, face.basis[used], moving, np.eye(len(face.basis))[used])
+    names = tuple(face.basis_names[k] for k in used)
+    return MorphTargets(names, face.basis[used], weights[:, used], np.eye(len(face.basis))[used])
 
 
 def _joined(targets: MorphTargets, gram: Doubles) -> MorphTargets:
@@ -138,7 +136,6 @@ def _joined(targets: MorphTargets, gram: Doubles) -> MorphTargets:
     Weights w_j ≈ a w_i make target i + a · target j with weights w_i; that costs |w_j − a w_i|² · |target j|².
     ``gram`` (K, K) are the inner products of the targets.
     """
-    assert targets.weights is not None
     if len(targets.names) <= FEWEST:
         return targets
     names, parts = [*targets.names], targets.parts.copy()

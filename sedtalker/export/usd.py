@@ -246,7 +246,6 @@ def _skeleton(stage: Any, place: str, animation: Animation, mesh: Any, targets: 
     from pxr import Gf, UsdGeom, UsdSkel, Vt
 
     face = animation.face
-    assert targets.weights is not None
     names = identifiers(targets.names)
     skeleton = UsdSkel.Skeleton.Define(stage, f"{place}/Skeleton")
     pivot = Gf.Matrix4d().SetTranslate(Gf.Vec3d(*map(float, face.pivot)))

@@ -32,7 +32,8 @@ def head_glb(face: Face) -> bytes:
     The node ``head`` turns about the pivot, which ``asset.extras.pivot`` names; where the mesh has shoulders it is a
     joint that the neck follows.
     """
-    targets = MorphTargets(face.basis_names, face.basis, None, np.eye(len(face.basis)))
+    count = len(face.basis)
+    targets = MorphTargets(face.basis_names, face.basis, np.zeros((0, count), np.float32), np.eye(count))
     extras: dict[str, Any] = {"pivot": [float(x) for x in face.pivot], "name": face.name}
     still = np.zeros((1, 3), np.float32)
     with temporary_folder() as folder:

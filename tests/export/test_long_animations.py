@@ -35,7 +35,6 @@ def test_what_targets_lose_is_summed_over_parts(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(arkit, "WINDOW", 7)
     assert chosen.residual(face, motion) == pytest.approx(found, rel=1e-9)
     few = slice(0, 10)
-    assert chosen.weights is not None
     vertices = np.tensordot(chosen.weights[few].astype(np.float64), chosen.offsets.astype(np.float64), axes=1)
     missed = vertices - np.tensordot(face.expand(motion[few]).astype(np.float64), face.basis.astype(np.float64), axes=1)
     error = arkit.motion_lost(face, motion[few], chosen.weights[few], chosen.parts)[0]
