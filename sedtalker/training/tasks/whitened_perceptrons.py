@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -137,6 +137,11 @@ class Scaling(NamedTuple):
     mean: Doubles
     deviation: Doubles
 
+    @property
+    def spread(self) -> Doubles:
+        """(2K,) what the diarizer divides by."""
+        return self.deviation.clip(LEAST_DEVIATION) * SPREAD
+
     def inputs(self, described: Described, config: DiarizerConfig) -> tuple[Floats, ...]:
         """Inputs of the perceptrons: hidden vectors now, the speaker's difference from them, and all for intensity."""
         hidden = hidden_columns(config)
@@ -227,7 +232,7 @@ def fold(perceptrons: WhitenedPerceptrons, scaling: Scaling, config: DiarizerCon
     """The diarizer that computes the same from functionals; channels that are not used have no weight."""
     network = DiarizerNetwork(config)
     used = len(scaling.mean) // 2
-    spread = scaling.deviation.clip(LEAST_DEVIATION) * SPREAD
+    spread = scaling.spread
     for window in (*MAIN, LONG):
         for half, deviation in ((slice(0, used), False), (slice(used, None), True)):
             columns = torch.from_numpy(channel_columns(config, window, deviation))
