@@ -114,9 +114,7 @@ def animate_folder(
     Args:
         inputs: recordings, folders, globs and manifests.
         output: folder of the results; those of ``recordings/anna/one.wav`` go to ``anna/one`` below it.
-        jobs: how many processes; default: one a core, as far as the memory suffices.
-        shard: the share of the recordings that this run works on.
-        resume: go on where an earlier run ended.
+        jobs, shard, resume, force, device: see ``Rules``.
         pattern: names that count in folders, such as ``*.wav``.
         seen: called with every recording that has ended, and its record.
         options: those of ``sedtalker animate`` by name, such as ``mesh`` and ``intensity``, and ``only``.

@@ -70,7 +70,7 @@ def inspect(
     from sedtalker.mesh.files import read_scene
 
     scene, source = read_scene(file), Face.builtin()
-    given = None if landmarks is None else given_landmarks(landmarks, scene.mesh, source)
+    given = None if landmarks is None else given_landmarks(landmarks, scene.mesh, source.marks)
     result = look(scene, source, given, head)
     if picture is not None:
         with OutputFolder(picture.parent, [picture.name], force) as results:

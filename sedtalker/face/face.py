@@ -221,7 +221,7 @@ class Face:
         Raises:
             InputError: the file is missing, too large, or no such file.
         """
-        return cast(Face, plugin("face sources").load_face_file(Path(path)))
+        return cast(Face, plugin("face sources").read_sedface(Path(path)))
 
     def save(self, path: Path | str) -> None:
         """Write the face as a ``.sedface`` file, with its report; the file appears whole or not at all."""

@@ -53,50 +53,31 @@ MAX_BYTES = 4 * 2**20
 """Larger files of landmarks are refused."""
 
 
-def given_landmarks(given: Path | str | ArrayLike, mesh: Mesh, source: Face) -> GivenLandmarks:
+def given_landmarks(given: Path | str | ArrayLike, mesh: Mesh, reference: Points) -> GivenLandmarks:
     """Landmarks that a person gives, completed by those of a known face.
 
-    Args:
-        given: a file for ``read_landmarks``, or points (68, 3) in the mesh's coordinates, NaN where unknown.
-        mesh: the mesh they lie on.
-        source: a face with landmarks.
-
-    Raises:
-        InputError: no such file, too few points, or points that make no face.
-    """
-    reference = source.marks
-    if isinstance(given, str | Path):
-        return read_landmarks(Path(given), mesh, reference)
-    points = np.asarray(given, dtype=np.float64)
-    if points.shape != (68, 3):
-        raise InputError(f"landmarks have the shape {points.shape}: give (68, 3) in the iBUG order, NaN where unknown")
-    return completed_landmarks("landmarks", points, mesh, reference)
-
-
-def read_landmarks(path: Path, mesh: Mesh, reference: Points) -> GivenLandmarks:
-    """Landmarks of a face on ``mesh`` from a JSON file.
-
-    The file is an object with ``landmarks``: either 68 points ``[x, y, z]`` in the iBUG order, ``null`` where unknown,
-    or points by name (``NAMES``, or the number). What ``sedtalker mesh inspect --json`` prints can be given, edited or
-    as it is. The rest follows from at least five, spread over the face.
+    A file is an object with ``landmarks``: either 68 points ``[x, y, z]`` in the iBUG order, ``null`` where unknown, or
+    points by name (``NAMES``, or the number). What ``sedtalker mesh inspect --json`` prints can be given, edited or as
+    it is. The rest follows from at least five, spread over the face.
 
     Args:
-        mesh: the mesh, in whose coordinates they are.
+        given: a JSON file, or points (68, 3), NaN where unknown.
+        mesh: the mesh they lie on, in whose coordinates they are.
         reference: (68, 3) landmarks of a known face, +Y up, +Z front.
 
     Raises:
         InputError: no such file, too few points, or points that make no face.
     """
-    return completed_landmarks(path, _points(path), mesh, reference)
+    if isinstance(given, str | Path):
+        return _completed(Path(given), _points(Path(given)), mesh, reference)
+    points = np.asarray(given, dtype=np.float64)
+    if points.shape != (68, 3):
+        raise InputError(f"landmarks have the shape {points.shape}: give (68, 3) in the iBUG order, NaN where unknown")
+    return _completed("landmarks", points, mesh, reference)
 
 
-def completed_landmarks(label: Path | str, points: Points, mesh: Mesh, reference: Points) -> GivenLandmarks:
-    """All landmarks by those that are given, after checking that they make a face on the mesh.
-
-    Args:
-        label: what errors call them.
-        points: (68, 3) in the mesh's coordinates, NaN where unknown.
-        mesh, reference: as for ``read_landmarks``.
+def _completed(label: Path | str, points: Points, mesh: Mesh, reference: Points) -> GivenLandmarks:
+    """All landmarks by those that are given, after checking that they make a face on the mesh; errors call them so.
 
     Raises:
         InputError: too few points, or points that make no face.

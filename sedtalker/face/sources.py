@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
+from sedtalker.face.sedface import read_sedface, write_sedface
 from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.progress import Hook
 
@@ -50,14 +51,14 @@ def face_from_mesh(
                 f"{mesh}: a .sedface holds one finished face: it takes no head number, landmarks, rig or other options "
                 "of the fit"
             )
-        return load_face_file(Path(mesh))
+        return read_sedface(Path(mesh))
     from sedtalker.face.fitting import FitOptions, fit
     from sedtalker.face.given_landmarks import given_landmarks
     from sedtalker.nn import torch_threads
 
     scene, name = _scene(mesh)
     source = builtin_face(None, None)
-    given = None if landmarks is None else given_landmarks(landmarks, scene.mesh, source)
+    given = None if landmarks is None else given_landmarks(landmarks, scene.mesh, source.marks)
     wanted = FitOptions(given, None if rig is None else Path(rig), **options)
     with torch_threads(1):  # the fit must not depend on the number of threads
         face, report = fit(scene, source, name, wanted, hook)
@@ -84,17 +85,9 @@ def _scene(mesh: Path | str | Mesh | Scene) -> tuple[Scene, str]:
     return read_scene(Path(mesh)), Path(mesh).stem
 
 
-def load_face_file(path: Path) -> Face:
-    """See ``Face.load``."""
-    from sedtalker.face.sedface import read_sedface
-
-    return read_sedface(path)
-
-
 def save_face_file(path: Path, face: Face) -> None:
     """See ``Face.save``."""
     from sedtalker.face.quality import judge
-    from sedtalker.face.sedface import write_sedface
 
     if path.suffix.lower() != ".sedface":
         raise InputError(f"{path}: a face is saved as a file that ends in .sedface")

@@ -6,6 +6,7 @@ import queue
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import soxr
@@ -93,6 +94,16 @@ def device_rate(library: Any, number: int | str | None, kind: str) -> int:
     return SAMPLE_RATE
 
 
+@contextmanager
+def opening(library: Any, what: str) -> Iterator[None]:
+    """What PortAudio says against opening a device becomes an ``InputError`` of one line."""
+    try:
+        yield
+    except library.PortAudioError as error:
+        reason = str(error.args[0] if error.args else error).splitlines()[0]
+        raise InputError(f"the {what} cannot be opened: {reason}") from None
+
+
 class Microphone:
     """Samples as they are spoken; iterate over it.
 
@@ -109,7 +120,7 @@ class Microphone:
         self.rate = device_rate(library, number, "input")
         self.blocks: queue.Queue[Floats] = queue.Queue(MOST_BLOCKS)
         self.dropped, self.gone, self.closed = 0, False, False
-        try:
+        with opening(library, "microphone"):
             self.stream = library.InputStream(
                 samplerate=self.rate,
                 blocksize=round(BLOCK_SECONDS * self.rate),
@@ -121,8 +132,6 @@ class Microphone:
                 finished_callback=self._finished,
             )
             self.stream.start()
-        except library.PortAudioError as error:
-            raise InputError(f"the microphone cannot be opened: {_reason(error)}") from None
 
     def __iter__(self) -> Iterator[Floats]:
         """Pieces (N,), mono at 16 kHz, until it is closed.
@@ -182,18 +191,14 @@ class Loudspeaker:
         self.given = 0
         self.mark: tuple[float, float] | None = None
         """A moment of ``time.monotonic``, and the second of the sound that is played then."""
-        try:
+        with opening(library, "loudspeaker"):
             self.stream = library.OutputStream(
                 samplerate=self.rate, device=number, channels=1, dtype="float32", callback=self._give
             )
-        except library.PortAudioError as error:
-            raise InputError(f"the loudspeaker cannot be opened: {_reason(error)}") from None
 
     def start(self) -> None:
-        try:
+        with opening(self.library, "loudspeaker"):
             self.stream.start()
-        except self.library.PortAudioError as error:
-            raise InputError(f"the loudspeaker cannot be opened: {_reason(error)}") from None
 
     def played(self, now: float) -> float | None:
         """Second of the sound played at a time of ``time.monotonic``; None before the first and after the last."""
@@ -213,8 +218,3 @@ class Loudspeaker:
         out[: len(part), 0] = part
         out[len(part) :] = 0.0
         self.given += frames
-
-
-def _reason(error: Exception) -> str:
-    """PortAudio's own words, in one line."""
-    return str(error.args[0] if error.args else error).splitlines()[0]

@@ -186,20 +186,11 @@ def cover(
     """Rasterise the triangles ``order`` (N,) into rows [first_row, last_row).
 
     Args:
-        screen: (V, 4) of ``to_screen``.
-        triangles: (T, 3).
-        one_sided: (T,) triangles that are left out where they are seen from behind.
-        order: which of them.
-        ids: (H, W · S) triangle of each sample.
-        depth: their depth; +inf where empty.
-        extent: (H, 2) grown to hold what is drawn.
+        screen, triangles, one_sided: see ``Buffers.draw``.
+        order: which of the triangles.
+        ids, depth, extent, pixels, tile, peaks: see ``Buffers``; ``extent`` grows to hold what is drawn.
         places: (LANES, 2) of ``lanes``.
-        pixels: in ``LANES`` samples.
-        tile: columns of a tile.
-        peaks: the farthest depth of each tile.
         skip_hidden: leave out what lies behind all of its tiles.
-        first_row: first row to fill.
-        last_row: one past the last.
     """
     blocks, per_tile = ids.shape[1] // LANES, tile // pixels
     plane = np.empty((4, LANES), dtype=np.float32)

@@ -14,9 +14,9 @@ from tests.fuzz.target import JSON, TEXT, Target, and_any, option_text, plain_ob
 
 
 def _landmarks(data: bytes) -> None:
-    from sedtalker.face.given_landmarks import read_landmarks
+    from sedtalker.face.given_landmarks import given_landmarks
 
-    read_landmarks(written("input.json", data), _head().mesh, _reference())
+    given_landmarks(written("input.json", data), _head().mesh, _reference())
 
 
 @cache

@@ -217,16 +217,7 @@ def roles(face: Face, head: Head) -> Ints:
 def register_cached(
     mesh: Mesh, source: Face, name: str, given: GivenLandmarks | None = None, hook: Hook = no_progress
 ) -> tuple[Face, RegistrationReport]:
-    """``register``, or what it gave for the same mesh and source before.
-
-    Args:
-        mesh: any head mesh; source: the face to take shapes from; name: what to call the result.
-        given: where its face is, instead of looking for it.
-        hook: receives the progress; nothing where the result was kept.
-
-    Raises:
-        InputError: no face is found on the mesh.
-    """
+    """``register``, or what it gave for the same mesh and source before, of which ``hook`` gets nothing."""
     own = {name: getattr(mesh, name) for name in ("vertices", "polygon_sizes", "polygon_vertices")}
     marks = {} if given is None else {"points": given.points, "confidence": given.confidence}
     detector = weights_sha256(builtin_checkpoint("landmarks"))
