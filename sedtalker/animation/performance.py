@@ -27,6 +27,7 @@ from sedtalker.animation.option_fields import (
     read_factors,
     read_speakers,
 )
+from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.animation.conditioning import Style
@@ -435,3 +436,13 @@ class Performance(Motion):
         ),
     ] = "arkit"
     max_seconds: Annotated[float, Option("Files", "Refuse longer audio.", least=1.0)] = 3600.0
+
+    def said(self) -> str | Path | None:
+        """The words of the recording: a text, a file, or None.
+
+        Raises:
+            InputError: they are given twice.
+        """
+        if self.transcript is not None and self.words is not None:
+            raise InputError("give one of --transcript and --words")
+        return self.words if self.transcript is None else self.transcript

@@ -89,16 +89,6 @@ class BatchSettings(BatchOptions):
             changed[name] = path if isinstance(getattr(self, name), Path) else str(path)
         return replace(self, **changed)
 
-    def said(self) -> str | Path | None:
-        """The words of the recording: a text, a file, or None.
-
-        Raises:
-            InputError: they are given twice.
-        """
-        if self.transcript is not None and self.words is not None:
-            raise InputError("give one of --transcript and --words")
-        return self.words if self.transcript is None else self.transcript
-
     def named_files(self) -> list[Path]:
         """Every file and folder that the settings name."""
         return [*self._files(Path()).values(), *self.enroll, *map(Path, filter(is_head_file, self.others))]

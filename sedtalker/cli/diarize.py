@@ -124,7 +124,7 @@ def diarize(
     o.check_enroll(enroll, model)
     if speakers is not None:
         check_speakers(speakers)
-    said = o.given_words(options.transcript, options.words, options.language)
+    said = o.given_words(options)
     plane = None if options.coordinates is None else read_coordinates(options.coordinates)
     diarizer = o.open_diarizer(model, options.encoder, options.trust, device)
     if speakers is not None:

@@ -164,7 +164,7 @@ def visemes(
     o.check_files(options.words)
     if output is not None:
         check_visemes(output, viseme_set, force)
-    said = o.given_words(options.transcript, options.words, options.language)
+    said = o.given_words(options)
     from sedtalker.audio import load_audio
     from sedtalker.phonetics.visemes import VisemeSheet, to_tsv
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
 from sedtalker.animation.performance import Performance, StreamSettings
+from sedtalker.batch.opening import open_animator
 from sedtalker.cli import options as o
 from sedtalker.cli.console import (
     PIPE,
@@ -26,7 +28,6 @@ from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
-    from sedtalker.animation.animator import Animator
     from sedtalker.arrays import Floats
     from sedtalker.live.microphone import Loudspeaker
     from sedtalker.live.pacing import Pace
@@ -62,7 +63,7 @@ def stream(
     check_settings(settings)
     o.check_preset(save_preset, force)
     pieces = sound_pieces(audio, options.max_seconds)
-    animator = open_streaming(decoder, settings.emotion, options.trust, device)
+    animator = open_animator(replace(options, decoder=decoder), settings.emotion is not None, device)
     o.save_preset(context, save_preset)
     frames = animator.stream(pieces, settings)
 
@@ -81,14 +82,6 @@ def check_settings(settings: StreamSettings) -> None:
     if settings.emotion is not None:
         parse_emotion(settings.emotion)
     settings.check_names()
-
-
-def open_streaming(decoder: Path | None, emotion: str | None, trust: float, device: str) -> Animator:
-    """The animator of a stream; its diarizer is opened where no emotion is given."""
-    from sedtalker.animation.animator import Animator
-
-    diarizer = "diarizer" if emotion is not None else o.open_diarizer(None, None, trust, device)
-    return Animator.from_pretrained(decoder or "decoder", diarizer=diarizer, device=device)
 
 
 ToOption = Annotated[
@@ -172,7 +165,8 @@ def live(
     settings = LiveSettings(wanted.fps, None if delay is None else delay / 1000.0)
     senders = open_senders(targets, wanted.fps, print_line)  # before the networks: a port may be taken
     with closing(SenderGroup(senders)):
-        stream = open_streaming(decoder, wanted.emotion, options.trust, "cpu").open_stream(wanted)
+        named = replace(options, decoder=decoder)
+        stream = open_animator(named, wanted.emotion is not None, "cpu").open_stream(wanted)
         o.save_preset(context, save_preset)
         if not run.quiet:
             _say_delay(source, stream, settings)

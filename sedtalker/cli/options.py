@@ -299,22 +299,20 @@ def _plain(value: Any) -> Any:
 # --- What is said.
 
 
-def given_words(transcript: str | None, words: Path | None, language: str | None) -> list[SpokenWord] | str | None:
+def given_words(options: Performance) -> list[SpokenWord] | str | None:
     """The words that options give, with their phones, or ``auto``; None where they give none.
 
     Raises:
         InputError: both options, a language of none, or what ``sedtalker.phonetics.recognition.checked_words`` raises.
     """
-    if transcript is not None and words is not None:
-        raise InputError("give one of --transcript and --words")
-    given = words if transcript is None else transcript
+    given = options.said()
     if given is None:
-        if language is not None:
+        if options.language is not None:
             raise InputError("--language is of words: give them with --transcript or --words")
         return None
     from sedtalker.phonetics.recognition import checked_words
 
-    return checked_words(given, language)
+    return checked_words(given, options.language)
 
 
 # --- Files that options name; networks and faces are opened by ``sedtalker.batch.opening``.

@@ -121,7 +121,7 @@ def test_bad_input_is_one_line(arguments: list, says: str):
 def test_a_busy_port_is_one_line_before_networks_are_opened(
     animation: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("sedtalker.cli.live.open_streaming", None)
+    monkeypatch.setattr("sedtalker.cli.live.open_animator", None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
