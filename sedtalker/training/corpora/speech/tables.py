@@ -14,8 +14,8 @@ from sedtalker.errors import InputError, said_of
 from sedtalker.training.corpora.manifest import Clip, read_table
 from sedtalker.training.corpora.speech import UNLABELLED, Found, corpus_word
 
-Listed = Iterator[tuple[str, Path | None, Clip]]
-"""Rows of tables: the name that the table has, the file where it should be or None, and what is known of it."""
+Listed = Iterator[tuple[str, Clip]]
+"""Rows of tables: the name that the table has, and what is known of it, with the file where it should be."""
 
 
 def from_table(rows: Callable[[Path], Listed]) -> Callable[[Path], Found]:
@@ -24,8 +24,8 @@ def from_table(rows: Callable[[Path], Listed]) -> Callable[[Path], Found]:
     @wraps(rows)
     def reader(folder: Path) -> Found:
         clips, unknown = [], []
-        for name, path, clip in rows(folder):
-            if path is not None and path.is_file():
+        for name, clip in rows(folder):
+            if clip.path.is_file():
                 clips.append(clip)
             else:
                 unknown.append(f"{name} (in the table, no such file)")
@@ -34,9 +34,9 @@ def from_table(rows: Callable[[Path], Listed]) -> Callable[[Path], Found]:
     return reader
 
 
-def _first(folder: Path, places: Iterator[str]) -> Path | None:
-    """The first of some places in a folder where a file is."""
-    return next((folder / place for place in places if (folder / place).is_file()), None)
+def _first(folder: Path, places: Iterator[str]) -> Path:
+    """The first of some places in a folder where a file is; the folder itself where none is."""
+    return next((folder / place for place in places if (folder / place).is_file()), folder)
 
 
 # --- MELD: utterances of a television series.
@@ -62,8 +62,7 @@ def read_meld(folder: Path) -> Listed:
             stem = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
             path = _first(folder, (f"{name}/{stem}{end}" for name in names for end in (".wav", ".mp4", ".flac")))
             word, split = corpus_word(row["Emotion"].lower()), {"dev": "valid"}.get(part, part)
-            clip = Clip("", path or folder, "en", row["Speaker"], "", word, "", row["Utterance"], 0.0, split)
-            yield f"{part}/{stem}", path, clip
+            yield f"{part}/{stem}", Clip("", path, "en", row["Speaker"], "", word, "", row["Utterance"], 0.0, split)
 
 
 # --- IEMOCAP: pairs of actors in scripted and improvised scenes.
@@ -93,8 +92,7 @@ def read_iemocap(folder: Path) -> Listed:
             path = table.parents[2] / "sentences" / "wav" / table.stem / f"{name}.wav"
             word = corpus_word(IEMOCAP_WORDS.get(found["word"], found["word"]))
             split = IEMOCAP_SPLITS.get(session, "train")
-            clip = Clip("", path, "en", f"Ses0{session}{gender}", gender.lower(), word, "", "", 0.0, split)
-            yield name, path, clip
+            yield name, Clip("", path, "en", f"Ses0{session}{gender}", gender.lower(), word, "", "", 0.0, split)
 
 
 # --- MSP-Podcast: turns of podcasts, labelled by many listeners.
@@ -119,8 +117,7 @@ def read_msp_podcast(folder: Path) -> Listed:
         split = MSP_SPLITS.get(row["Split_Set"].lower(), "test")
         word = corpus_word(MSP_WORDS.get(row["EmoClass"], row["EmoClass"]))
         gender = row["Gender"][:1].lower()
-        clip = Clip("", path or folder, "en", row["SpkrID"], gender, word, "", "", 0.0, split)
-        yield row["FileName"], path, clip
+        yield row["FileName"], Clip("", path, "en", row["SpkrID"], gender, word, "", "", 0.0, split)
 
 
 # --- Read speech, whose words stand in tables.
@@ -143,16 +140,14 @@ def read_librispeech(folder: Path) -> Listed:
     """``dev-clean/1272/128104/1272-128104-0000.flac``, words in ``1272-128104.trans.txt`` beside it."""
     for table in sorted(folder.rglob("*.trans.txt")):
         for name, words in _lines(table, None):
-            path = table.with_name(f"{name}.flac")
-            yield name, path, _spoken(path, name.split("-")[0], words)
+            yield name, _spoken(table.with_name(f"{name}.flac"), name.split("-")[0], words)
 
 
 @from_table
 def read_ljspeech(folder: Path) -> Listed:
     """``wavs/LJ001-0001.wav``, words in ``metadata.csv`` (name, text, text with numbers spelled out)."""
     for name, texts in _lines(folder / "metadata.csv", "|"):
-        path = folder / "wavs" / f"{name}.wav"
-        yield name, path, _spoken(path, "lj", texts.rsplit("|", 1)[-1])
+        yield name, _spoken(folder / "wavs" / f"{name}.wav", "lj", texts.rsplit("|", 1)[-1])
 
 
 def read_speechocean762(folder: Path) -> Found:
