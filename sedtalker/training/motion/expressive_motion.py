@@ -85,25 +85,16 @@ ACCENT_RANGE = 0.25
 """Natural-log pitch above what is around it that counts as a full accent."""
 
 
-def liveliness_of(log_energy: Floats) -> Floats:
-    """(T,) in [0, 1]: loudness of level-fixed speech smoothed over 0.3 s (log energy as ``prosody`` gives it)."""
-    return gaussian_filter1d(1.0 / (1.0 + np.exp(-(log_energy + 6.5) / 1.2)), 0.3 * FRAME_CLOCK.rate).astype(np.float32)
-
-
 def loudness_of(log_energy: Floats) -> Floats:
     """(T,) log energy smoothed over 0.06 s, 0 on loud syllables."""
     smooth = gaussian_filter1d(log_energy, 0.06 * FRAME_CLOCK.rate)
     return np.asarray(smooth - np.quantile(smooth, 0.8), np.float32)
 
 
-def emphasis(log_energy: Floats) -> Floats:
-    """(T,) factor of the lip opening: louder syllables open wider, which phones alone do not tell."""
-    return np.exp(EMPHASIS * (loudness_of(log_energy) + 1.0)).clip(0.6, 1.35).astype(np.float32)
-
-
 def emphasised(motion: SpokenMotion, log_energy: Floats) -> SpokenMotion:
-    """The motion with its lip opening following the loudness."""
-    return replace(motion, gap=motion.gap * emphasis(log_energy))
+    """The motion with its lips opening wider on louder syllables, which phones alone do not tell."""
+    factor = np.exp(EMPHASIS * (loudness_of(log_energy) + 1.0)).clip(0.6, 1.35).astype(np.float32)
+    return replace(motion, gap=motion.gap * factor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +102,7 @@ class Prominence:
     """What the voice does that the face follows, whatever is said.
 
     Attributes:
-        liveliness: (T,) in [0, 1], loudness smoothed over 0.3 s.
+        liveliness: (T,) in [0, 1], loudness of level-fixed speech smoothed over 0.3 s.
         loudness: (T,) log energy smoothed over 0.06 s, 0 on loud syllables.
         accent: (T,) in [0, 1], how far the pitch stands above what is around it.
     """
@@ -132,7 +123,8 @@ def prominence_of(prosody: Floats) -> Prominence:
     )
     voiced = gaussian_filter1d(weight, 0.08 * FRAME_CLOCK.rate)
     accent = np.clip((near - around - 0.04) / ACCENT_RANGE, 0.0, 1.0) * voiced
-    return Prominence(liveliness_of(energy), loudness_of(energy), accent.astype(np.float32))
+    lively = gaussian_filter1d(1.0 / (1.0 + np.exp(-(energy + 6.5) / 1.2)), 0.3 * FRAME_CLOCK.rate)
+    return Prominence(lively.astype(np.float32), loudness_of(energy), accent.astype(np.float32))
 
 
 def even_voice(frames: int) -> Prominence:
