@@ -23,6 +23,7 @@ from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra
 from sedtalker.training.corpora.augmentation import RoomAndNoise, Samples, change_speed, from_direct_sound
+from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.manifest import Clip, read_table
 from sedtalker.training.corpora.speech import known_corpus
 
@@ -372,11 +373,9 @@ def soft_targets(clips: Sequence[Clip], votes: Mapping[str, Votes], intended: fl
         intended: share of the intended category beside the votes.
         other: share of the label of clips without votes, the rest being even.
     """
-    out = np.empty((len(clips), len(CATEGORIES)), np.float32)
-    for target, clip in zip(out, clips, strict=True):
-        name = known_category(clip.emotion)
-        assert name is not None
-        label = np.eye(len(CATEGORIES), dtype=np.float32)[CATEGORIES.index(name)]
+    labels = np.eye(len(CATEGORIES), dtype=np.float32)[[category_of(clip) for clip in clips]]
+    out = np.empty_like(labels)
+    for target, label, clip in zip(out, labels, clips, strict=True):
         known = votes_on(clip, votes)
         if known is None:
             target[:] = other * label + (1.0 - other) / len(CATEGORIES)

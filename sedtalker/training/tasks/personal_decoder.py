@@ -7,7 +7,6 @@ emotion, whose target is the actor's own motion plus what the starting decoder a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.metrics.motion import correlation
+from sedtalker.metrics.motion import correlation, means
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import open_encoder
@@ -127,16 +126,16 @@ class PersonalDecoderTask(Task[PersonalDecoderTaskConfig]):
             return {"speech": speech, "posterior": posterior, "intensity": intensity, "target": target}
         posterior, intensity = random_emotion(rng, np.arange(self._frames) / FRAME_CLOCK.rate)
         posterior, intensity = np.asarray(posterior, np.float32), np.asarray(intensity, np.float32)
-        emotional = self._predict(self.start, speech, posterior, intensity)
+        emotional = self._begun(speech, posterior, intensity)
         # what the actor does apart from the emotion of the track, and the emotion as the starting decoder shows it
         own = take.target[part] - take.before[part] + take.neutral[part]
         target = np.clip(own + emotional - take.neutral[part], 0.0, 1.0).astype(np.float32)
         return {"speech": speech, "posterior": posterior, "intensity": intensity, "target": target}
 
     @torch.no_grad()
-    def _predict(self, decoder: Decoder, speech: Any, posterior: Any, intensity: Any) -> Floats:
-        inputs = [torch.from_numpy(x)[None] for x in (speech, posterior, intensity)]
-        out = decoder(*inputs, _no_style(decoder, 1))
+    def _begun(self, *given: Floats) -> Floats:
+        """(T, 52) of the starting decoder, of speech, posterior and intensity."""
+        out: Tensor = self.start(*(torch.from_numpy(x)[None] for x in given), _no_style(self.start, 1))
         return out[0].clamp(0, 1).numpy()
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -152,18 +151,17 @@ class PersonalDecoderTask(Task[PersonalDecoderTaskConfig]):
         """Errors on the held-out takes beside those of the starting decoder, a still face and other speech."""
         assert isinstance(model, Decoder)
         moving = self.start.active.bool().cpu().numpy()
-        errors: dict[str, list[float]] = {k: [] for k in ("mse", "start", "static", "shuffled", "jaw", "start_jaw")}
+        errors: list[dict[str, float]] = []
         for index, take in enumerate(self.held_out):
             now = model.predict(take.features, take.take.track)
             other = (self.held_out * 2 + self.training)[index + 1] if len(self.held_out) > 1 else self.training[0]
             elsewhere = model.predict(other.features, take.track.at(np.asarray(other.times, np.float64)))
             elsewhere = np.resize(elsewhere, now.shape)
             candidates = {"mse": now, "start": take.before, "static": self.mean[None], "shuffled": elsewhere}
-            for name, motion in candidates.items():
-                errors[name].append(float(np.mean((motion - take.target)[:, moving] ** 2)))
-            errors["jaw"].append(correlation(now[:, JAW], take.target[:, JAW]))
-            errors["start_jaw"].append(correlation(take.before[:, JAW], take.target[:, JAW]))
-        mean = {name: float(np.mean(values)) for name, values in errors.items()}
+            squared = {n: float(np.mean((x - take.target)[:, moving] ** 2)) for n, x in candidates.items()}
+            jaw, start_jaw = (correlation(x[:, JAW], take.target[:, JAW]) for x in (now, take.before))
+            errors.append(squared | {"jaw": jaw, "start_jaw": start_jaw})
+        mean = means(errors)
         return {
             "rmse": mean["mse"] ** 0.5,
             "start_rmse": mean["start"] ** 0.5,

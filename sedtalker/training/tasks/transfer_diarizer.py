@@ -236,10 +236,8 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
         c = self.config
         used = {key: part for key, part in parts.items() if key[0] in c.intensities}
         clips = [part.clips[i] for part in used.values() for i in part.clip]
-        emotional, corpus = (
-            np.array([category_of(clip) > 0 for clip in clips]),
-            np.array([clip.corpus for clip in clips]),
-        )
+        emotional = np.array([category_of(clip) > 0 for clip in clips])
+        corpus = np.array([clip.corpus for clip in clips])
         judged = (1 - c.labelled) * intensity_targets(clips, votes) + c.labelled * emotional
         found = np.where(np.isin(corpus, self.rated), judged, c.unrated_intensity)
         strength = np.where(emotional, found, NO_INTENSITY)
@@ -306,12 +304,10 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
         recalls = {f"uar_{name}": own_recall(label, scores) for name, scores, label in self._scored(model)}
         return recalls | {"score": float(np.mean(list(recalls.values())))}
 
-    def _scored(
-        self, model: WhitenedPerceptrons, calm: tuple[float, float] = (0.0, 0.0)
-    ) -> Iterator[tuple[str, Doubles, NDArray[np.int64]]]:
+    def _scored(self, model: WhitenedPerceptrons) -> Iterator[tuple[str, Doubles, NDArray[np.int64]]]:
         """Name, log-posteriors and categories of every development corpus, of its clips with speech."""
         for name, windows in self.development.items():
-            yield name, *self._clip_scores(model, windows, calm)
+            yield name, *self._clip_scores(model, windows)
 
     def _calm_level(self, model: WhitenedPerceptrons) -> float | None:
         """The intensity score that ``calm_share`` of read speech lies below, corpora counting alike; None without any.
