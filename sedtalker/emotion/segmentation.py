@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, Mask, Reals
+from sedtalker.arrays import EQUAL, Doubles, Mask, Reals, likeliest_labels
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,6 @@ USUAL_ODDS = -1.5
 """Log-odds of a boundary at which the price is the rule's."""
 LOWEST_COST = 0.02
 """A change never costs less."""
-EQUAL = 1e-9
-"""Scores this near are equal, and the earlier change is taken: in a pause, rounding alone would choose among frames."""
 
 
 def change_costs(rule: SegmentRule, speech: Mask, boundary: Reals | None = None) -> Doubles:
@@ -56,9 +54,8 @@ def decode_labels(
 ) -> NDArray[np.int64]:
     """The label of every frame (T,) under the rule.
 
-    A hidden semi-Markov model with a uniform duration beyond the minimum D: with s(t, c) the evidence summed up to t,
-    ``best(t, c) = max(best(t-1, c) + e(t, c), max_{c'} best(t-D, c') - cost + s(t, c) - s(t-D, c))``, exact in O(T·C).
-    Evidence is the log-posterior, in seconds, counted over speech only; recordings shorter than D become one segment.
+    Evidence is the log-posterior, in seconds, counted over speech only; recordings shorter than the shortest segment
+    become one.
 
     Args:
         posterior: (T, C), rows sum to 1.
@@ -66,41 +63,9 @@ def decode_labels(
         speech: (T,) frames that count; default all.
         boundary: (T,) probability that the emotion changes about here, if a network predicts it.
     """
-    frames, classes = posterior.shape
-    weight = np.ones(frames) if speech is None else np.asarray(speech, np.float64)
+    weight = np.ones(len(posterior)) if speech is None else np.asarray(speech, np.float64)
     evidence = np.log(np.maximum(posterior, 1e-6)) * (weight / rate)[:, None]
-    summed = np.concatenate([np.zeros((1, classes)), np.cumsum(evidence, 0)])
-    cost = change_costs(rule, weight > 0, boundary)
-    shortest = max(1, round(rule.shortest * rate))
-    best = np.full((frames + 1, classes), -np.inf)  # nothing ends before ``shortest``
-    entered = np.zeros((frames + 1, classes), np.int64)
-    if frames <= shortest:
-        return np.full(frames, int(summed[-1].argmax()), np.int64)
-    best[shortest] = summed[shortest]
-    # a change is decided ``shortest`` frames before, so that many frames are one running maximum beyond the evidence
-    for first in range(shortest, frames, shortest):
-        now = np.arange(first + 1, min(first + shortest, frames) + 1)
-        before = now - shortest
-        change = (best[before].max(1) - cost[before])[:, None] - summed[before]
-        ways = np.concatenate([(best[first] - summed[first])[None], change])
-        highest = np.maximum.accumulate(ways, 0)
-        better = ways[1:] > highest[:-1] + EQUAL
-        newest = np.maximum.accumulate(np.where(better, before[:, None], -1), 0)
-        entered[now] = np.where(newest < 0, entered[first], newest)
-        best[now] = highest[1:] + summed[now]
-    return _trace(best, entered)
-
-
-def _trace(best: Doubles, entered: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Walk back from the best end: each entry says where the current segment began."""
-    frames = len(best) - 1
-    labels = np.empty(frames, np.int64)
-    t, label = frames, int(best[frames].argmax())
-    while t > 0:
-        start = int(entered[t, label])
-        labels[start:t] = label
-        t, label = start, int(best[start].argmax())
-    return labels
+    return likeliest_labels(evidence, change_costs(rule, weight > 0, boundary), max(1, round(rule.shortest * rate)))
 
 
 class LiveSegmentation:

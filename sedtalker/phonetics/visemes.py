@@ -26,9 +26,8 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sedtalker.arrays import Doubles, Reals, runs
+from sedtalker.arrays import Reals, likeliest_labels, runs
 from sedtalker.errors import InputError, one_of
 from sedtalker.phonetics.aligner import LOG_PRIORS, AlignedPhone, Alignment
 from sedtalker.reading import Interval, read_own_table, textgrid, without_gaps
@@ -107,35 +106,9 @@ def recognise(posteriors: Reals, rate: float = 50.0, pose: Reals | None = None) 
     if pose is not None:
         usual = np.array([POSES[phone] for phone in PHONES])
         scores = scores - 0.5 * np.square((pose[:, None] - usual) / POSE_SPREAD).sum(-1)
-    found = runs(_likeliest(scores))
+    ended = np.pad(scores, ((0, SHORTEST - 1), (0, 0)))  # the last may be shorter
+    found = runs(likeliest_labels(ended, np.full(len(ended), SWITCH), SHORTEST)[: len(scores)])
     return Alignment(tuple(AlignedPhone(start / rate, end / rate, PHONES[phone]) for start, end, phone in found))
-
-
-def _likeliest(scores: Doubles) -> NDArray[np.int64]:
-    """(T,) classes of the best sequence (Viterbi) in which each but the last lasts ``SHORTEST`` frames.
-
-    Its states are (frames so far, at most ``SHORTEST``; class).
-    """
-    frames, classes = scores.shape
-    ahead = SHORTEST - 1
-    sums = np.full((SHORTEST, classes), -np.inf)
-    sums[0] = scores[0]
-    held = np.zeros((frames, classes), bool)
-    came = np.zeros(frames, np.int64)
-    for t in range(1, frames):
-        came[t] = int(sums[ahead].argmax())
-        held[t] = sums[ahead] >= sums[ahead - 1]
-        last = np.maximum(sums[ahead], sums[ahead - 1])
-        sums = np.vstack([np.full(classes, sums[ahead, came[t]] - SWITCH), sums[: ahead - 1], last]) + scores[t]
-    path = np.zeros(frames, np.int64)
-    state, at = (int(k) for k in np.unravel_index(sums.argmax(), sums.shape))
-    for t in range(frames - 1, -1, -1):
-        path[t] = at
-        if state == 0:
-            state, at = ahead, int(came[t])
-        elif state < ahead or not held[t, at]:
-            state -= 1
-    return path
 
 
 # --- Files.
