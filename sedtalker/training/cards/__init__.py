@@ -1,16 +1,34 @@
-"""Model cards: Markdown templates beside this file, filled with what a run knows.
+"""What a checkpoint says of itself: its configuration, and its model card, a Markdown template beside this file.
 
-A template is ``NAME.md`` with fields of ``str.format`` in it. Tables of metrics are written by ``card_table`` from the
-table of measures.
+A template is ``NAME.md`` with fields of ``str.format`` in it, which a run fills. Tables of metrics are written by
+``card_table`` from the table of measures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
-from sedtalker.checkpoint import CheckpointConfig
+from pydantic import BaseModel
+
+from sedtalker.checkpoint import CheckpointConfig, Kind
+from sedtalker.training.corpora.speech import weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
+
+
+def learned_from(
+    kind: Kind, corpora: Iterable[str], model: BaseModel, metrics: dict[str, float], encoder: str | None, *others: str
+) -> CheckpointConfig:
+    """The configuration of weights trained on corpora and ``others``, that read an encoder of this hash."""
+    names = list(corpora)
+    return CheckpointConfig(
+        kind=kind,
+        licence=weights_licence(names),
+        trained_on=list(dict.fromkeys([*map(with_licence, names), *others])),
+        encoder_sha256=encoder,
+        model=model.model_dump(mode="json"),
+        metrics=metrics,
+    )
 
 
 def fill_card(name: str, /, **values: object) -> str:

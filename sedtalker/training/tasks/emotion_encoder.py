@@ -19,14 +19,14 @@ from torch.nn import functional as F
 
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import resample_frames
-from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.checkpoint import write_checkpoint
 from sedtalker.errors import InputError, extra
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder_model import GRID, EmotionEncoderConfig
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.speech.whisper import FLOOR, WhisperEncoder, positions
-from sedtalker.training.cards import card_of
+from sedtalker.training.cards import card_of, learned_from
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
     open_layer_features,
@@ -35,7 +35,7 @@ from sedtalker.training.corpora.layer_features import (
 )
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, Mels, loudness
-from sedtalker.training.corpora.speech import clips_of, weights_licence, with_licence
+from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.task import Batch, Count, FreeTaskConfig, Positive, Task
 
 MEASURED_BATCHES = 30
@@ -316,13 +316,8 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
         """Write the encoder, its last layer scaled: hidden vectors are the teacher's projected layers."""
         assert isinstance(model, EmotionEncoder)
         encoder = in_units_of_teacher(model, self.scale)
-        config = CheckpointConfig(
-            kind="emotion_encoder",
-            licence=weights_licence(self.config.corpora),
-            trained_on=[*map(with_licence, self.config.corpora), "distilled from Whisper-base (MIT)"],
-            model=encoder.config.model_dump(mode="json"),
-            metrics=metrics,
-        )
+        names, teacher = self.config.corpora, "distilled from Whisper-base (MIT)"
+        config = learned_from("emotion_encoder", names, encoder.config, metrics, None, teacher)
         run = "One run of `sedtalker train experiment=emotion_encoder`."
         card = card_of(config, run=run, channels=encoder.config.channels)
         write_checkpoint(folder, config, encoder.state_dict(), card)

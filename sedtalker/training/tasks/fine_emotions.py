@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats, Reals
-from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.checkpoint import write_checkpoint
 from sedtalker.emotion.fine import FineConfig, fine_channels, pooled_windows
 from sedtalker.emotion.network import FineNetwork
 from sedtalker.emotion.taxonomy import known_kind
@@ -29,7 +29,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder_networks import EmotionEncoder
-from sedtalker.training.cards import card_of
+from sedtalker.training.cards import card_of, learned_from
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
     open_layer_features,
@@ -37,7 +37,7 @@ from sedtalker.training.corpora.layer_features import (
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.corpora.speech import clips_of, known_corpus, weights_licence, with_licence
+from sedtalker.training.corpora.speech import clips_of, known_corpus
 from sedtalker.training.corpora.transfer_recipe import Votes, is_rated, read_votes, votes_on
 from sedtalker.training.evaluation.transfer import balanced_clips
 from sedtalker.training.task import Batch, Count, FreeTaskConfig, Task, naming_settings
@@ -166,15 +166,8 @@ class FineEmotionsTask(Task[FineEmotionsTaskConfig]):
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the heads; ``sedtalker diarize --fine-model`` reads them."""
         assert isinstance(model, FineNetwork)
-        names = list(self.config.corpora)
-        config = CheckpointConfig(
-            kind="fine_emotions",
-            licence=weights_licence(names),
-            trained_on=[with_licence(name) for name in names],
-            encoder_sha256=self.vectors.sha256(),
-            model=model.config.model_dump(mode="json"),
-            metrics=metrics,
-        )
+        names, read = self.config.corpora, self.vectors.sha256()
+        config = learned_from("fine_emotions", names, model.config, metrics, read)
         encoder = "layers of Whisper-base (MIT, not contained here)" if self.vectors.teacher else "the emotion encoder"
         card = card_of(config, encoder=encoder, kinds=", ".join(model.config.kinds))
         write_checkpoint(folder, config, model.state_dict(), card)

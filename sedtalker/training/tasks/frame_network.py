@@ -19,16 +19,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
-from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.checkpoint import write_checkpoint
 from sedtalker.emotion.diarizer_model import STRIDE, FrameNetworkConfig
 from sedtalker.emotion.frame_network import FrameNetwork
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.cards import card_of
+from sedtalker.training.cards import card_of, learned_from
 from sedtalker.training.corpora.joined_recordings import JoinedDataset, JoinedInputs, open_joined_inputs
 from sedtalker.training.corpora.joined_speech import SILENCE
-from sedtalker.training.corpora.speech import weights_licence, with_licence
 from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
 
 BESIDE = 1
@@ -117,15 +116,8 @@ class FrameNetworkTask(Task[FrameNetworkTaskConfig]):
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the network; ``experiment=transfer_diarizer`` takes it up."""
         assert isinstance(model, FrameNetwork)
-        names = tuple(self.config.corpora)
-        config = CheckpointConfig(
-            kind="frame_network",
-            licence=weights_licence(names),
-            trained_on=[with_licence(name) for name in names],
-            encoder_sha256=self.encoder.sha256(),
-            model=model.config.model_dump(mode="json"),
-            metrics=metrics,
-        )
+        names = self.config.corpora
+        config = learned_from("frame_network", names, model.config, metrics, self.encoder.sha256())
         write_checkpoint(folder, config, model.state_dict(), card_of(config, corpora=", ".join(names)))
 
 

@@ -20,14 +20,14 @@ from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.audio.activity import LOUD, QUIET, speech_threshold
-from sedtalker.checkpoint import CheckpointConfig, read_config, write_checkpoint
+from sedtalker.checkpoint import read_config, write_checkpoint
 from sedtalker.nn.engine import open_model
 from sedtalker.progress import Hook
 from sedtalker.speakers.speaker_model import SpeakerConfig, SpeakersConfig, vector_encoders
 from sedtalker.speakers.speaker_network import SpeakerNetwork, SpeakerNetworks
 from sedtalker.speech.encoder_model import GRID
 from sedtalker.speech.features import EMOTION, HOPS, LOG_FLOOR, SPEECH
-from sedtalker.training.cards import fill_card
+from sedtalker.training.cards import fill_card, learned_from
 from sedtalker.training.corpora.augmentation import read_material
 from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.device_dialogues import (
@@ -41,7 +41,7 @@ from sedtalker.training.corpora.device_dialogues import (
 )
 from sedtalker.training.corpora.joined_speech import SPEAKER_FRAME, DialogueRule
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.corpora.speech import clips_of, weights_licence, with_licence
+from sedtalker.training.corpora.speech import clips_of
 from sedtalker.training.corpora.transfer_recipe import TransferAugmenter
 from sedtalker.training.task import Batch, Count, FreeTaskConfig, Positive, Task
 
@@ -310,22 +310,16 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         assert isinstance(model, WithClasses)
         kept = {name: value for name, value in metrics.items() if name != "score"}
-        members, sources = [model.network], [with_licence(name) for name in self.config.corpora]
+        members, others = [model.network], list[str]()
         if self.config.beside is not None:
             members = [*open_model(self.config.beside, "speakers", in_torch=True).members, *members]
-            sources += [name for name in read_config(self.config.beside).trained_on if name not in sources]
+            others += read_config(self.config.beside).trained_on
         if self.config.model.vectors:
-            sources.append(f"vectors of {SPEECH} (CC BY 4.0) and {EMOTION} (ODbL 1.0)")
+            others.append(f"vectors of {SPEECH} (CC BY 4.0) and {EMOTION} (ODbL 1.0)")
         networks = SpeakerNetworks(SpeakersConfig(members=tuple(member.config for member in members)))
         networks.members = nn.ModuleList(members)
-        config = CheckpointConfig(
-            kind="speakers",
-            licence=weights_licence(self.config.corpora),
-            trained_on=sources,
-            encoder_sha256=vector_encoders().sha256() if networks.config.vectors else None,
-            model=networks.config.model_dump(mode="json"),
-            metrics=kept,
-        )
+        encoder = vector_encoders().sha256() if networks.config.vectors else None
+        config = learned_from("speakers", self.config.corpora, networks.config, kept, encoder, *others)
         write_checkpoint(folder, config, networks.state_dict(), fill_card("speakers", **config.metrics))
 
 

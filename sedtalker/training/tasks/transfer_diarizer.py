@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Doubles, Reals
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.diarizer_model import Beside, DiarizerConfig, FrameNetworkConfig
 from sedtalker.emotion.network import DiarizerNetwork, intensity_offset, ordinal_intensity
 from sedtalker.emotion.shown import Scale
@@ -32,7 +32,7 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.training.cards import transfer_card
+from sedtalker.training.cards import learned_from, transfer_card
 from sedtalker.training.corpora.joined_speech import category_of
 from sedtalker.training.corpora.layer_features import (
     SOUNDS,
@@ -42,7 +42,7 @@ from sedtalker.training.corpora.layer_features import (
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.corpora.speech import clips_of, named_clips, weights_licence, with_licence
+from sedtalker.training.corpora.speech import clips_of, named_clips
 from sedtalker.training.corpora.transfer_recipe import (
     Votes,
     intensity_targets,
@@ -383,16 +383,8 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
         if self.sounds:
             network = with_no_voice(network, *fit_no_voice(network, self.voices, self.sounds))
             learned[SOUNDS] = 0.0
-        config = CheckpointConfig(
-            kind="diarizer",
-            licence=weights_licence(learned),
-            trained_on=[with_licence(name) for name in learned],
-            encoder_sha256=self.vectors.sha256(),
-            model=network.config.model_dump(mode="json"),
-            metrics=metrics,
-        )
-        card = transfer_card(config)
-        write_checkpoint(folder, config, network.state_dict(), card)
+        config = learned_from("diarizer", learned, network.config, metrics, self.vectors.sha256())
+        write_checkpoint(folder, config, network.state_dict(), transfer_card(config))
 
 
 def clip_means(windows: ClipWindows, values: Reals) -> ClipScores:
