@@ -46,6 +46,7 @@ from sedtalker.emotion.functionals import (
 )
 from sedtalker.emotion.shown import FAMILIAR, SHARPNESS
 from sedtalker.emotion.side_by_side import beside_builtin
+from sedtalker.nn.blocks import perceptron
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.encoder_networks import ConvolutionHead
 from sedtalker.speech.features import FRAME_CLOCK, PROSODY_CHANNELS
@@ -88,13 +89,7 @@ class DiarizerNetwork(nn.Module):
         judged = _of_second_encoder(config) if config.second_channels else None
         self.register_buffer("judged", judged, persistent=False)
         self.members = nn.ModuleList(
-            nn.Sequential(
-                nn.Dropout(config.dropout),
-                nn.Linear(functional_count(config), config.width),
-                nn.GELU(),
-                nn.Dropout(config.dropout),
-                nn.Linear(config.width, len(config.labels) + 1),
-            )
+            perceptron(functional_count(config), config.width, len(config.labels) + 1, config.dropout)
             for _ in range(config.members)
         )
         self.no_voice = nn.Linear(functional_count(config), 1) if config.finds_no_voice else None
@@ -348,13 +343,7 @@ class FineNetwork(nn.Module):
         self.config = config
         self.register_buffer("mean", torch.zeros(config.inputs))
         self.register_buffer("scale", torch.ones(config.inputs))
-        self.layers = nn.Sequential(
-            nn.Dropout(config.dropout),
-            nn.Linear(config.inputs, config.width),
-            nn.GELU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(config.width, len(config.kinds)),
-        )
+        self.layers = perceptron(config.inputs, config.width, len(config.kinds), config.dropout)
 
     def standardised(self, rows: Tensor) -> Tensor:
         """Rows in deviations of those of training, at most five."""

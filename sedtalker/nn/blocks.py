@@ -190,7 +190,14 @@ class ConditionedAttentionBlock(nn.Module):
         return x + gate * self.mlp(y), condition, known[:, radius : radius + length], *kept
 
 
-# --- Residual blocks without a condition, of encoders and frame networks.
+# --- Without a condition: the perceptron of the heads, and residual blocks of encoders and frame networks.
+
+
+def perceptron(inputs: int, width: int, outputs: int, dropout: float) -> nn.Sequential:
+    """(…, inputs) → (…, outputs) through one hidden layer; what both its layers read is dropped out in training."""
+    return nn.Sequential(
+        nn.Dropout(dropout), nn.Linear(inputs, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, outputs)
+    )
 
 
 class DilatedConvolution(nn.Module):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from sedtalker.emotion.diarizer_model import (
     FrameBatch,
 )
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
+from sedtalker.nn.blocks import perceptron
 from sedtalker.speech.encoder_networks import EmotionEncoder
 from sedtalker.speech.features import pair_any, speech_mask
 from sedtalker.training.corpora.joined_speech import category_of
@@ -201,20 +202,10 @@ class WhitenedPerceptrons(nn.Module):
 
     def __init__(self, sizes: Sequence[int], config: DiarizerConfig, hidden: int):
         super().__init__()
-
-        def perceptron(size: int, width: int, outputs: int) -> nn.Sequential:
-            return nn.Sequential(
-                nn.Dropout(config.dropout),
-                nn.Linear(size, width),
-                nn.GELU(),
-                nn.Dropout(config.dropout),
-                nn.Linear(width, outputs),
-            )
-
-        self.members = nn.ModuleList(
-            perceptron(sizes[0] + sizes[1], config.width - hidden, len(config.labels)) for _ in range(config.members)
-        )
-        self.intensities = nn.ModuleList(perceptron(sizes[2], hidden, 1) for _ in range(config.members))
+        count, dropout = range(config.members), config.dropout
+        categorical = sizes[0] + sizes[1], config.width - hidden, len(config.labels)
+        self.members = nn.ModuleList(perceptron(*categorical, dropout) for _ in count)
+        self.intensities = nn.ModuleList(perceptron(sizes[2], hidden, 1, dropout) for _ in count)
 
     def forward(self, now: Tensor, speaker: Tensor, prosodic: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (M, N, C) and intensity scores (M, N) of whitened inputs."""
@@ -239,23 +230,20 @@ def fold(perceptrons: WhitenedPerceptrons, scaling: Scaling, config: DiarizerCon
             network.mean[columns] = torch.from_numpy(scaling.mean[half]).float()
             network.scale[columns] = torch.from_numpy(1.0 / spread[half]).float()
     for parts in zip(perceptrons.members, perceptrons.intensities, network.members, strict=True):
-        member, intensity, target = (cast(nn.Sequential, part) for part in parts)
-        _fold_first(member, intensity, target[1], scaling, config)
-        _fold_last(member[4], intensity[4], target[4])
+        category, intensity, target = cast("list[Any]", parts)
+        _fold_first(category[1], intensity[1], target[1], scaling, config)
+        _fold_last(category[4], intensity[4], target[4])
     return network.eval().requires_grad_(False)
 
 
 def _fold_first(
-    member: nn.Sequential, intensity: nn.Sequential, target: nn.Module, scaling: Scaling, config: DiarizerConfig
+    category: nn.Linear, intensity: nn.Linear, target: nn.Linear, scaling: Scaling, config: DiarizerConfig
 ) -> None:
     """Write the first layer of a member of the diarizer: units for the category, then those for intensity."""
-    assert isinstance(target, nn.Linear)
-    used, hidden, both = len(scaling.mean) // 2, hidden_columns(config), both_columns(config)
-    spread = scaling.deviation.clip(LEAST_DEVIATION) * SPREAD
-    matrix, bias = _array(member[1].weight), _array(member[1].bias)
+    spread, hidden, both = scaling.spread, hidden_columns(config), both_columns(config)
+    matrix, bias = _arrays(category)
     now, now_bias = _unwhitened(matrix[:, : len(both)], bias, scaling.now, both, scaling)
-    matrix_all, bias_all = _array(intensity[1].weight), _array(intensity[1].bias)
-    every, every_bias = _unwhitened(matrix_all, bias_all, scaling.prosodic, np.arange(2 * used), scaling)
+    every, every_bias = _unwhitened(*_arrays(intensity), scaling.prosodic, np.arange(len(spread)), scaling)
     wide = len(now)
     weight = on_functionals(np.concatenate([now, every]) * spread, config)
     # the speaker's mean, minus the mean now
@@ -276,11 +264,8 @@ def on_functionals(weight: Reals, config: DiarizerConfig) -> Doubles:
     return out
 
 
-def _fold_last(category: nn.Module, intensity: nn.Module, target: nn.Module) -> None:
+def _fold_last(category: nn.Linear, intensity: nn.Linear, target: nn.Linear) -> None:
     """Write the last layer: categories from their units, intensity from its own."""
-    assert isinstance(category, nn.Linear)
-    assert isinstance(intensity, nn.Linear)
-    assert isinstance(target, nn.Linear)
     classes, wide = category.weight.shape
     target.weight.zero_()
     target.bias.zero_()
@@ -290,9 +275,8 @@ def _fold_last(category: nn.Module, intensity: nn.Module, target: nn.Module) -> 
     target.bias[classes] = intensity.bias[0]
 
 
-def _array(values: object) -> Doubles:
-    assert isinstance(values, Tensor)
-    return values.detach().double().cpu().numpy()
+def _arrays(layer: nn.Linear) -> tuple[Doubles, Doubles]:
+    return layer.weight.double().cpu().numpy(), layer.bias.double().cpu().numpy()
 
 
 def _unwhitened(
