@@ -23,7 +23,7 @@ from torch.func import functional_call
 
 from sedtalker.animation.articulation import PLACES
 from sedtalker.animation.decoder import STEPS as RUN
-from sedtalker.animation.decoder_network import Decoder, MouthReadout
+from sedtalker.animation.decoder_network import Decoder
 from sedtalker.checkpoint import read_config
 from sedtalker.emotion.diarizer_model import BEFORE_NEWEST, FEWEST_ROWS, NEWEST_FRAMES, ROW, FrameBatch, Voice
 from sedtalker.emotion.network import DiarizerNetwork, functional_count
@@ -210,10 +210,10 @@ def voice_graph(network: DiarizerNetwork) -> Graph:
     return Graph("voice", VoiceGraph(network), _frames_of(network), outputs, ("frames", ROW))
 
 
-def with_given_weights(graph: Graph, prefix: str) -> Graph:
-    """A graph that takes the weights of its network, below ``prefix``, as inputs by their names."""
-    state = {name: value for name, value in graph.network.state_dict().items() if name.startswith(prefix)}
-    weights = {WEIGHT + name.removeprefix(prefix): value for name, value in state.items()}
+def with_given_weights(graph: Graph) -> Graph:
+    """A graph that takes the weights of the network in it as inputs by their names."""
+    state = {name: value for name, value in graph.network.state_dict().items() if name.startswith("network.")}
+    weights = {WEIGHT + name.removeprefix("network."): value for name, value in state.items()}
     network = GivenWeights(graph.network, list(state))
     return replace(graph, network=network, inputs={**graph.inputs, **weights}, weights=frozenset(weights))
 
@@ -246,11 +246,6 @@ def decoder_graph(name: str, decoder: Decoder, frames: int) -> Graph:
 def frames_graph(name: str, network: ConvolutionHead | ArticulationNetwork, width: int) -> Graph:
     """Logits of vocal bursts, or of phones and the mouth, of rows of ``width`` values."""
     return Graph(name, network, {"rows": torch.randn(2, 100, width)}, ["logits"], ("frames", 1))
-
-
-def readout_graph(name: str, network: MouthReadout) -> Graph:
-    """The mouth of layers of a large encoder."""
-    return Graph(name, network, {"layers": torch.randn(2, 100, network.config.channels)}, ["mouth"], ("frames", 1))
 
 
 def speaker_graphs(network: SpeakerNetworks) -> list[Graph]:
@@ -307,9 +302,10 @@ def graphs_of(folder: Path) -> list[Graph]:
             return [encoder_graph("encoder", network)]
         case "diarizer" if network.config.second_channels:
             graphs = [diarizer_graph("diarizer", network), voice_graph(network)]
-            return [with_given_weights(graph, "network.") for graph in graphs]
+            return [with_given_weights(graph) for graph in graphs]
         case "readout_decoder":
-            return [readout_graph("readout", network.readout)]
+            layers = {"layers": torch.randn(2, 100, network.readout.config.channels)}
+            return [Graph("readout", network.readout, layers, ["mouth"], ("frames", 1))]
         case "diarizer" if network.config.backbone is None and network.config.hidden_channels:
             streamed = diarizer_graph(NEWEST, network, newest=NEWEST_FRAMES)
             plain = diarizer_graph(UNENROLLED, network, enrolled=False)

@@ -35,10 +35,10 @@ def mesh_file_frames(animation: Animation, metres: bool = False) -> Iterator[Flo
         rotation = np.asarray(registration["rotation"], dtype=np.float64).reshape(3, 3)
         translation = np.asarray(registration["translation"], dtype=np.float64).reshape(3)
         scale = float(registration["scale"])
+        if not scale > 0.0 or not np.isfinite(rotation).all() or not np.isfinite(translation).all():
+            raise ValueError("no placement")
     except (TypeError, KeyError, ValueError, AttributeError):
         raise InputError("the animation does not say how its mesh was placed: use --metres") from None
-    if not scale > 0.0 or not np.isfinite(rotation).all() or not np.isfinite(translation).all():
-        raise InputError("the animation does not say how its mesh was placed: use --metres")
     for vertices in animation.frames():
         yield ((vertices - translation) @ rotation / scale).astype(np.float32)
 
