@@ -85,9 +85,11 @@ def stacked(examples: Sequence[Example]) -> Batch:
 
 Settings = TypeVar("Settings", bound=TaskConfig)
 """The settings of a kind of task."""
+Network = TypeVar("Network", bound=nn.Module)
+"""What it trains; ``losses`` alone may get it wrapped, as training on several devices does."""
 
 
-class Task(Generic[Settings]):
+class Task(Generic[Settings, Network]):
     """What is trained: the model, its data and its objective.
 
     Making a task checks its settings and takes no time; ``prepare`` reads and computes its data, once, however often it
@@ -122,7 +124,7 @@ class Task(Generic[Settings]):
         """Read the data, compute and cache features."""
         raise NotImplementedError
 
-    def build(self) -> nn.Module:
+    def build(self) -> Network:
         """A freshly initialised model."""
         raise NotImplementedError
 
@@ -134,14 +136,14 @@ class Task(Generic[Settings]):
         """Scalar losses; ``total`` is minimised."""
         raise NotImplementedError
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: Network) -> dict[str, float]:
         """Metrics on held-out data; ``score`` (higher is better) chooses the best weights."""
         raise NotImplementedError
 
-    def show(self, model: nn.Module, writer: Any, step: int) -> None:
+    def show(self, model: Network, writer: Any, step: int) -> None:
         """Put sound and pictures into TensorBoard after a validation, where there are any."""
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: Network, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder with its model card."""
         raise NotImplementedError
 

@@ -179,7 +179,7 @@ class PublishedDecoderTaskConfig(TaskConfig):
     """Validation sequences that are scored, spread evenly."""
 
 
-class PublishedDecoderTask(Task[PublishedDecoderTaskConfig]):
+class PublishedDecoderTask(Task[PublishedDecoderTaskConfig, PublishedDecoder]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = PublishedDecoderTaskConfig
@@ -207,7 +207,7 @@ class PublishedDecoderTask(Task[PublishedDecoderTaskConfig]):
         self.texts = _recognised(c.recogniser, self.training, self.cache, hook) if c.recogniser else None
         self.backbone = open_backbone(c.encoder, "wav2vec2")
 
-    def build(self) -> nn.Module:
+    def build(self) -> PublishedDecoder:
         """The published network around its encoder."""
         c = self.config
         vertices = self.training[0].open().shape[1]
@@ -253,9 +253,8 @@ class PublishedDecoderTask(Task[PublishedDecoderTaskConfig]):
             total = total + c.lip_weight * losses["lips"] + c.text_weight * losses["text"]
         return losses | {"total": total}
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: PublishedDecoder) -> dict[str, float]:
         """Metrics on validation sequences, with the controls."""
-        assert isinstance(model, PublishedDecoder)
         device = next(model.parameters()).device
 
         def predict(sequence: MeshSequence, audio: Path, frames: int) -> Floats:
@@ -268,7 +267,7 @@ class PublishedDecoderTask(Task[PublishedDecoderTaskConfig]):
 
         return score_sequences(predict, self.corpus, self.valid).metrics
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: PublishedDecoder, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder, encoder and all."""
         described = self.config.model_dump(mode="json") | {"wav2vec2": self.backbone.model.config.to_diff_dict()}
         config = CheckpointConfig(

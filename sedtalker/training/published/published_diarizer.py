@@ -126,7 +126,7 @@ class FrameClassifier(nn.Module):
         return logits
 
 
-class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig]):
+class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig, FrameClassifier]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = PublishedDiarizerTaskConfig
@@ -152,7 +152,7 @@ class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig]):
         rarity = [len(self.training) / (len(counts) * counts[k]) if counts[k] else 0.0 for k in range(7)]
         self.weight = torch.tensor(rarity)
 
-    def build(self) -> nn.Module:
+    def build(self) -> FrameClassifier:
         """The backbone, its lower layers frozen, under a fresh head."""
         for layer in list(self.backbone.layers)[: self.config.frozen_layers]:
             layer.requires_grad_(False)
@@ -173,7 +173,7 @@ class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig]):
         entropy = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), weight=self.weight.to(logits.device))
         return {"frames": entropy, "total": entropy}
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: FrameClassifier) -> dict[str, float]:
         """Frame accuracy, weighted and macro F1 over the frames of validation speakers; the score is macro F1."""
         device = next(model.parameters()).device
         truth, guess = [], []
@@ -193,7 +193,7 @@ class PublishedDiarizerTask(Task[PublishedDiarizerTaskConfig]):
             "score": macro,
         }
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: FrameClassifier, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder, encoder and all."""
         corpora = sorted({clip.corpus for clip in self.clips})
         described = self.config.model_dump(mode="json") | {"wavlm": self.backbone.model.config.to_diff_dict()}

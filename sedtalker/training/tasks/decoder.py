@@ -208,7 +208,7 @@ class DecoderTaskConfig(CropConfig):
     """Share of crops without any emotion."""
 
 
-class DecoderTask(Task[DecoderTaskConfig]):
+class DecoderTask(Task[DecoderTaskConfig, nn.Module]):
     """Builds, feeds, scores and exports the decoder (see ``Task``)."""
 
     settings = DecoderTaskConfig

@@ -124,7 +124,7 @@ def layer_outputs(encoder: Any, mel: Tensor, layers: tuple[int, ...]) -> Tensor:
     return torch.cat(kept, -1)
 
 
-class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
+class EmotionEncoderTask(Task[EmotionEncoderTaskConfig, EmotionEncoder]):
     """Distils the teacher into an emotion encoder (see ``Task``)."""
 
     settings = EmotionEncoderTaskConfig
@@ -194,7 +194,7 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
             layers = layer_outputs(self.teacher, given, self.layers)
         return layers.float().unflatten(1, (-1, GRID)).mean(2)
 
-    def build(self) -> nn.Module:
+    def build(self) -> EmotionEncoder:
         encoder = EmotionEncoder(self.config.model)
         encoder.reference.copy_(self.reference)
         return encoder
@@ -289,9 +289,8 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
         return losses | {"total": torch.stack(list(losses.values())).sum()}
 
     @torch.no_grad()
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: EmotionEncoder) -> dict[str, float]:
         """R² of the teacher's frames and of its clip means on clips never trained on, as they are."""
-        assert isinstance(model, EmotionEncoder)
         device = model.project.weight.device
         error, total, means, true_means = 0.0, 0.0, [], []
         for start, end in zip(self.valid.starts[:-1], self.valid.starts[1:], strict=True):
@@ -312,9 +311,8 @@ class EmotionEncoderTask(Task[EmotionEncoderTaskConfig]):
         clip = 1.0 - float((guesses - truth).square().sum() / (truth - truth.mean(0)).square().sum())
         return {"frame_r2": 1.0 - error / total, "clip_r2": clip, "score": clip}
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: EmotionEncoder, folder: Path, metrics: dict[str, float]) -> None:
         """Write the encoder, its last layer scaled: hidden vectors are the teacher's projected layers."""
-        assert isinstance(model, EmotionEncoder)
         encoder = in_units_of_teacher(model, self.scale)
         names, teacher = self.config.corpora, "distilled from Whisper-base (MIT)"
         config = learned_from("emotion_encoder", names, encoder.config, metrics, None, teacher)

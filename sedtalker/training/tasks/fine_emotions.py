@@ -70,7 +70,7 @@ class FineEmotionsTaskConfig(FreeTaskConfig):
     """Differences to ``FineConfig``."""
 
 
-class FineEmotionsTask(Task[FineEmotionsTaskConfig]):
+class FineEmotionsTask(Task[FineEmotionsTaskConfig, FineNetwork]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = FineEmotionsTaskConfig
@@ -110,7 +110,7 @@ class FineEmotionsTask(Task[FineEmotionsTaskConfig]):
         held = [windows(name, "valid", 0) for name in c.corpora]
         self.valid = np.concatenate([rows for rows, _ in held]), [clip for _, owned in held for clip in owned]
 
-    def build(self) -> nn.Module:
+    def build(self) -> FineNetwork:
         """A fresh network with the mean and deviation of the training windows."""
         network = FineNetwork(self.model)
         network.mean.copy_(torch.from_numpy(self.rows.mean(0)))
@@ -142,9 +142,8 @@ class FineEmotionsTask(Task[FineEmotionsTaskConfig]):
         return total | {"total": total["bursts"] + total["votes"]}
 
     @torch.no_grad()
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: FineNetwork) -> dict[str, float]:
         """Correlations on the validation speakers, a clip being the mean of its windows."""
-        assert isinstance(model, FineNetwork)
         rows, clips = self.valid
         names = [f"{clip.corpus}/{clip.path.name}" for clip in clips]
         _, first, owner = np.unique(names, return_index=True, return_inverse=True)
@@ -163,9 +162,8 @@ class FineEmotionsTask(Task[FineEmotionsTaskConfig]):
             found["votes_pearson"] = mean_correlation(voted / voted.sum(1, keepdims=True), share[rated])
         return found | {"score": float(np.mean([v for k, v in found.items() if k.endswith("pearson")]))}
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: FineNetwork, folder: Path, metrics: dict[str, float]) -> None:
         """Write the heads; ``sedtalker diarize --fine-model`` reads them."""
-        assert isinstance(model, FineNetwork)
         names, read = self.config.corpora, self.vectors.sha256()
         config = learned_from("fine_emotions", names, model.config, metrics, read)
         encoder = "layers of Whisper-base (MIT, not contained here)" if self.vectors.teacher else "the emotion encoder"

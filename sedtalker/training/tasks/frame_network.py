@@ -55,7 +55,7 @@ class FrameNetworkTaskConfig(TaskConfig):
     """Sizes of the network; ``hidden`` is that of the encoder's vectors."""
 
 
-class FrameNetworkTask(Task[FrameNetworkTaskConfig]):
+class FrameNetworkTask(Task[FrameNetworkTaskConfig, FrameNetwork]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = FrameNetworkTaskConfig
@@ -73,7 +73,7 @@ class FrameNetworkTask(Task[FrameNetworkTaskConfig]):
         )
         self.change, self.valid_change = changes_of(self.train), changes_of(self.valid)
 
-    def build(self) -> nn.Module:
+    def build(self) -> FrameNetwork:
         """A fresh network, which scales its inputs by their deviation."""
         network = FrameNetwork(self.model)
         deviation = np.asarray(self.train.inputs[::10], np.float32).std(0)
@@ -104,7 +104,7 @@ class FrameNetworkTask(Task[FrameNetworkTaskConfig]):
         return {"total": (each * batch["known"]).sum() / batch["known"].sum().clamp_min(1.0)}
 
     @torch.no_grad()
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: FrameNetwork) -> dict[str, float]:
         """How well frames of a change are separated from others in held-out recordings."""
         logits = []
         for first, last in pairwise(self.valid.starts):
@@ -113,9 +113,8 @@ class FrameNetworkTask(Task[FrameNetworkTaskConfig]):
         found = average_precision_score(self.valid_change[known], torch.cat(logits).numpy()[known])
         return {"change_precision": float(found), "score": float(found)}
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: FrameNetwork, folder: Path, metrics: dict[str, float]) -> None:
         """Write the network; ``experiment=transfer_diarizer`` takes it up."""
-        assert isinstance(model, FrameNetwork)
         names = self.config.corpora
         config = learned_from("frame_network", names, model.config, metrics, self.encoder.sha256())
         write_checkpoint(folder, config, model.state_dict(), card_of(config, corpora=", ".join(names)))

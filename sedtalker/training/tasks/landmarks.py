@@ -65,7 +65,7 @@ class LandmarksTaskConfig(TaskConfig):
     """Sizes of the network."""
 
 
-class LandmarksTask(Task[LandmarksTaskConfig]):
+class LandmarksTask(Task[LandmarksTaskConfig, LandmarkNet]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = LandmarksTaskConfig
@@ -75,7 +75,7 @@ class LandmarksTask(Task[LandmarksTaskConfig]):
         """The reference rig, at several resolutions."""
         self.rig = load_reference_rig(self.data / "face" / "ict_lite.npz")
 
-    def build(self) -> nn.Module:
+    def build(self) -> LandmarkNet:
         return LandmarkNet(self.config.model)
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -92,7 +92,7 @@ class LandmarksTask(Task[LandmarksTaskConfig]):
         face = F.binary_cross_entropy_with_logits(logit.float(), batch["face"])
         return {"landmarks": landmarks, "face": face, "total": landmarks + face}
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: LandmarkNet) -> dict[str, float]:
         """Landmark error (outer-eye-corner distances) and share of views rightly called face or not, fixed views."""
         rng, device = np.random.default_rng(1_000_003), next(model.parameters()).device
         errors, right = [], []
@@ -104,7 +104,7 @@ class LandmarksTask(Task[LandmarksTaskConfig]):
         error = float(np.nanmean(errors))
         return {"landmark_error": error, "face_accuracy": float(np.mean(right)), "score": -error}
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: LandmarkNet, folder: Path, metrics: dict[str, float]) -> None:
         kept = {name: value for name, value in metrics.items() if name != "score"}
         config = CheckpointConfig(
             kind="landmarks",

@@ -88,7 +88,7 @@ class NoiseRobustEncoderTaskConfig(TaskConfig):
     """Share of the new weights in what is validated and exported; the rest are the previous weights."""
 
 
-class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
+class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig, SpeechEncoder]):
     """Builds, feeds, scores and exports the encoder (see ``Task``)."""
 
     settings = NoiseRobustEncoderTaskConfig
@@ -147,7 +147,7 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
         first = int(rng.integers(max(1, len(sound) - int(LONGEST * SAMPLE_RATE))))
         return sound[first : first + int(LONGEST * SAMPLE_RATE)]
 
-    def build(self) -> nn.Module:
+    def build(self) -> SpeechEncoder:
         """The encoder of before, which goes on."""
         start = Path(self.config.weights) if self.config.weights else self.folder
         network: SpeechEncoder = open_model(start, "speech_encoder", in_torch=True)
@@ -197,7 +197,7 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
         return losses | {"total": total}
 
     @torch.no_grad()
-    def _mixed(self, model: nn.Module) -> SpeechEncoder:
+    def _mixed(self, model: SpeechEncoder) -> SpeechEncoder:
         """``share`` of a model's weights and the rest of those before, with the phone head of before."""
         made, device = open_model(self.folder, "speech_encoder", in_torch=True), next(model.parameters()).device
         before, after, share = made.state_dict(), model.state_dict(), self.config.share
@@ -207,7 +207,7 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
         return made.to(device).eval()
 
     @torch.no_grad()
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: SpeechEncoder) -> dict[str, float]:
         """How well the height of the lips agrees with that of the clean sound: clean, in noises of no training at 0 and
         5 dB, beside three other talkers at 5 dB. Speakers of no training.
         """
@@ -235,7 +235,7 @@ class NoiseRobustEncoderTask(Task[NoiseRobustEncoderTaskConfig]):
         means = {name: float(np.mean(each)) for name, each in values.items()}
         return means | {"score": float(np.mean(list(means.values()))) + means["clean_r"]}
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: SpeechEncoder, folder: Path, metrics: dict[str, float]) -> None:
         """Write the mixed encoder."""
         before = read_config(self.folder)
         known = before.metrics | {k: v for k, v in metrics.items() if k != "score"}

@@ -71,7 +71,7 @@ class _EncodedTake:
         self.target = take.at(self.times, self.lag)
 
 
-class PersonalDecoderTask(Task[PersonalDecoderTaskConfig]):
+class PersonalDecoderTask(Task[PersonalDecoderTaskConfig, Decoder]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = PersonalDecoderTaskConfig
@@ -106,7 +106,7 @@ class PersonalDecoderTask(Task[PersonalDecoderTaskConfig]):
     def _frames(self) -> int:
         return round(self.config.seconds * FRAME_CLOCK.rate)
 
-    def build(self) -> nn.Module:
+    def build(self) -> Decoder:
         """The starting decoder, free to move."""
         decoder = Decoder(self.start.config)
         decoder.load_state_dict(self.start.state_dict())
@@ -147,9 +147,8 @@ class PersonalDecoderTask(Task[PersonalDecoderTaskConfig]):
         shapes, velocity = error.square().mean(), error.diff(dim=1).square().mean()
         return {"shapes": shapes, "velocity": velocity, "total": shapes + self.config.velocity_weight * velocity}
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: Decoder) -> dict[str, float]:
         """Errors on the held-out takes beside those of the starting decoder, a still face and other speech."""
-        assert isinstance(model, Decoder)
         moving = self.start.active.bool().cpu().numpy()
         errors: list[dict[str, float]] = []
         for index, take in enumerate(self.held_out):
@@ -172,7 +171,7 @@ class PersonalDecoderTask(Task[PersonalDecoderTaskConfig]):
             "score": 1.0 - mean["mse"] / max(mean["static"], 1e-12),
         }
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: Decoder, folder: Path, metrics: dict[str, float]) -> None:
         """Write a checkpoint folder that every command takes as a decoder."""
         config = CheckpointConfig(
             kind="decoder",

@@ -126,7 +126,7 @@ def _speech_means(mel: Tensor) -> Tensor:
     return (mel * spoken).sum(1, keepdim=True) / spoken.sum(1, keepdim=True).clamp_min(1.0)
 
 
-class SpeakersTask(Task[SpeakersTaskConfig]):
+class SpeakersTask(Task[SpeakersTaskConfig, WithClasses]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = SpeakersTaskConfig
@@ -167,7 +167,7 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
         self.people += len(by_speaker)
         return Voices(bank, list(by_speaker.values()), first, begin)
 
-    def build(self) -> nn.Module:
+    def build(self) -> WithClasses:
         return WithClasses(SpeakerNetwork(self.config.model), self.classes)
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -283,9 +283,8 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
         return present + 0.4 * _entropy(logits, torch.zeros_like(logits))
 
     @torch.no_grad()
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: WithClasses) -> dict[str, float]:
         """Frame errors of held-out speakers' voices that are looked for, and how well voices are distinguished."""
-        assert isinstance(model, WithClasses)
         rng, wrong, total, voices, names = np.random.default_rng(1), 0.0, 0.0, [], []
         device = model.classes.device
         torch.manual_seed(1)  # of rooms and noises; the loop seeds every step by itself
@@ -307,8 +306,7 @@ class SpeakersTask(Task[SpeakersTaskConfig]):
         rate = equal_error_rate(cosines[same & upper].cpu().numpy(), cosines[~same & upper].cpu().numpy())
         return {"frame_error": error, "equal_error_rate": rate, "score": -error - 0.5 * rate}
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        assert isinstance(model, WithClasses)
+    def export(self, model: WithClasses, folder: Path, metrics: dict[str, float]) -> None:
         kept = {name: value for name, value in metrics.items() if name != "score"}
         members, others = [model.network], list[str]()
         if self.config.beside is not None:

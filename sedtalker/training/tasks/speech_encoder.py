@@ -107,7 +107,7 @@ class _Labels:
     audio: dict[str, Path]
 
 
-class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
+class SpeechEncoderTask(Task[SpeechEncoderTaskConfig, SpeechEncoder]):
     """Builds, feeds, scores and exports the encoder (see ``Task``)."""
 
     settings = SpeechEncoderTaskConfig
@@ -182,7 +182,7 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
     def _speaking(self, store: FeatureStore) -> list[Copy]:
         return [copy for copy in store.copies if copy.key not in self.valid_speech]
 
-    def build(self) -> nn.Module:
+    def build(self) -> SpeechEncoder:
         return SpeechEncoder(self.model_config)
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -245,11 +245,10 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
             total = total + c.layer_weight * losses["layers"]
         return losses | {"total": total}
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: SpeechEncoder) -> dict[str, float]:
         """Correlations on held-out sentences, and with the teacher on speakers whom nobody tracked; the jaw of the
         unseen talker; phone accuracy on new speakers.
         """
-        assert isinstance(model, SpeechEncoder)
         metrics: dict[str, list[float]] = {k: [] for k in ("lip_r", "width_r", "unseen_r", "phones", "phones_tracked")}
         for copy in (c for c in self.grid.copies if c.copy == 0 and self.clips[c.key].split == "valid"):
             hidden = self._follow(model, self.grid, copy, metrics, ("lip_r", "width_r"))
@@ -302,7 +301,7 @@ class SpeechEncoderTask(Task[SpeechEncoderTaskConfig]):
         truth = phone_frames(self.labels.phones[key], FRAME_CLOCK.times(len(hidden)))
         return float(np.mean(model.phone_head(hidden).argmax(-1).cpu().numpy()[truth > 0] == truth[truth > 0]))
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: SpeechEncoder, folder: Path, metrics: dict[str, float]) -> None:
         """Write the encoder with its phone head; the other heads only serve training."""
         state = {k: v for k, v in model.state_dict().items() if not k.startswith(TRAINING_HEADS)}
         shipped = self.model_config.model_copy(

@@ -150,7 +150,7 @@ class TransferDiarizerTaskConfig(FreeTaskConfig):
         return {**self.corpora, **self.calm}
 
 
-class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
+class TransferDiarizerTask(Task[TransferDiarizerTaskConfig, WhitenedPerceptrons]):
     """Trains perceptrons and folds them into a diarizer (see ``Task``)."""
 
     settings = TransferDiarizerTaskConfig
@@ -258,7 +258,7 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
         strengths = np.concatenate([strength, np.full(len(calm), NO_INTENSITY)]).astype(np.float32)
         return Rated(described, strengths, every / every.sum())
 
-    def build(self) -> nn.Module:
+    def build(self) -> WhitenedPerceptrons:
         sizes = [part.shape[1] for part in (self.now, self.speaker, self.prosodic)]
         return WhitenedPerceptrons(sizes, self.model, self.config.intensity_width)
 
@@ -298,9 +298,8 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
         log[:, CATEGORIES.index("neutral")] += calm[0] * (calm[1] - score)
         return clip_means(windows, log.numpy())
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: WhitenedPerceptrons) -> dict[str, float]:
         """Recall over their own categories on corpora never trained on; ``score`` is its mean."""
-        assert isinstance(model, WhitenedPerceptrons)
         recalls = {f"uar_{name}": own_recall(label, scores) for name, scores, label in self._scored(model)}
         return recalls | {"score": float(np.mean(list(recalls.values())))}
 
@@ -353,9 +352,8 @@ class TransferDiarizerTask(Task[TransferDiarizerTaskConfig]):
         found = torch.cat(logs) if logs else torch.zeros(0)
         return tuple(round(float(v), 3) for v in found.mean(0)) if len(found) else None
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: WhitenedPerceptrons, folder: Path, metrics: dict[str, float]) -> None:
         """Fold the perceptrons into a diarizer and write its checkpoint."""
-        assert isinstance(model, WhitenedPerceptrons)
         update: dict[str, Any] = {"intensity_steps": self.config.steps}
         level, calm = self._calm_level(model.eval()), (0.0, 0.0)
         if level is not None:

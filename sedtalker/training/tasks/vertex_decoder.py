@@ -62,7 +62,7 @@ class VertexDecoderTaskConfig(TaskConfig):
     """Validation sequences that are scored, spread evenly."""
 
 
-class VertexDecoderTask(Task[VertexDecoderTaskConfig]):
+class VertexDecoderTask(Task[VertexDecoderTaskConfig, VertexDecoder]):
     """See ``sedtalker.training.task.Task``."""
 
     settings = VertexDecoderTaskConfig
@@ -114,7 +114,7 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig]):
             frames.append(sequence.frames(picked) - self.templates[sequence.subject])
         return np.concatenate(frames)
 
-    def build(self) -> nn.Module:
+    def build(self) -> VertexDecoder:
         """A decoder whose basis is the data's principal components."""
         c = self.config
         self.model_config = VertexDecoderConfig(
@@ -173,14 +173,12 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig]):
         velocity = (weight * error.diff(dim=1).square()).mean() / self.variance
         return {"vertices": vertices, "velocity": velocity, "total": vertices + self.config.velocity_weight * velocity}
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
+    def validate(self, model: VertexDecoder) -> dict[str, float]:
         """Metrics on validation sequences, with the controls; the score is the share of motion that is explained."""
-        assert isinstance(model, VertexDecoder)
         return score_sequences(predictor(model, self.source, self.corpus.fps), self.corpus, self.valid).metrics
 
-    def show(self, model: nn.Module, writer: Any, step: int) -> None:
+    def show(self, model: VertexDecoder, writer: Any, step: int) -> None:
         """A validation sequence as sound, faces (predicted above recorded) and attention."""
-        assert isinstance(model, VertexDecoder)
         sequence = self.valid[0]
         assert sequence.audio is not None
         score = score_sequences(predictor(model, self.source, self.corpus.fps), self.corpus, [sequence])
@@ -191,7 +189,7 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig]):
         clip = self._speech(sequence, FRAME_CLOCK.times(100))
         show_attention(writer, model, decoder_inputs(model, self.source, clip, sequence), step)
 
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+    def export(self, model: VertexDecoder, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder; a backbone that is a local folder is copied into it."""
         if self.source.backbone:
             packed = pack_backbone(self.source.backbone, folder)
