@@ -48,6 +48,13 @@ def test_ids_that_modules_ask_for_are_in_the_page() -> None:
     assert {name for name in asked if f'id="{name}"' not in page} == set()
 
 
+@pytest.mark.parametrize("sheet", sorted(STATIC.glob("css/*.css")), ids=lambda path: path.stem)
+def test_handles_of_sliders_are_as_large_in_firefox(sheet: Path) -> None:
+    rule = r"([^\s}][^{};]*?)::-%s \{[^}]*?width: (\d+)px; height: (\d+)px"
+    text = sheet.read_text(encoding="utf-8")
+    assert re.findall(rule % "moz-range-thumb", text) == re.findall(rule % "webkit-slider-thumb", text)
+
+
 def test_the_wheel_grows_by_less_than_four_megabytes(tmp_path: Path) -> None:
     wheel = tmp_path / "files.zip"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
