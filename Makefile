@@ -3,7 +3,7 @@
 # make demo   sets up what inference and videos need, and animates the sample clip on the sample head
 # make test   sets up and runs every fast test (a few minutes)
 # make test-all   runs the slow ones and those that train something, too
-# make test-studio   tests the studio and the web page in a real Chromium (apt install chromium)
+# make test-studio   tests the studio and the web page in a real Chromium and a real Firefox (apt install chromium firefox-esr xvfb)
 # make fuzz SECONDS=600   gives bad inputs to everything that reads files, and fails where one is not refused in a line
 # make docs   builds the documentation, with an API reference, as a static site: build/docs
 # make web   builds the page that runs in a browser alone: build/web

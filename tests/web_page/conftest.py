@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from scripts.static_server import served
-from tests.studio.browser.conftest import browser, missing, playwright
+from tests.studio.browser.conftest import browser, firefox, missing, playwright
 
-__all__ = ["browser", "missing", "playwright"]
+__all__ = ["browser", "firefox", "missing", "playwright"]
 WAIT = 300.0
 """Seconds for anything to happen."""
 ROOT = Path(__file__).parents[2]

@@ -18,6 +18,7 @@ import soundfile
 pytest.register_assert_rewrite("tests.studio.browser.programs")
 
 from tests.studio.browser.programs import CLIP, Desk  # noqa: E402
+from tests.support.firefox import Firefox, lacks, running  # noqa: E402
 
 
 def missing(what: str) -> NoReturn:
@@ -49,6 +50,17 @@ def browser(playwright: Any) -> Iterator[Any]:
 
     with chromium(playwright) as running:
         yield running
+
+
+@pytest.fixture
+def firefox(tmp_path: Path) -> Iterator[Firefox]:
+    """A Firefox, where one is installed; at the end no page has logged an error."""
+    if lacking := lacks():
+        pytest.skip(lacking)
+    with running(tmp_path / "firefox") as tab:
+        yield tab
+        tab.evaluate("null")  # what it said meanwhile has come before the answer
+        assert tab.complaints == []
 
 
 @pytest.fixture(scope="session")
