@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -87,10 +86,6 @@ def hash_of(weights: Iterable[NDArray[Any]]) -> str:
     return hashlib.sha256(b"".join(each)).hexdigest()
 
 
-_PASSED: WeakKeyDictionary[Audio, dict[str, Floats]] = WeakKeyDictionary()
-"""Outputs of ``LAYERS`` that higher layers of a recording passed, by the hash of their encoder, until it takes them."""
-
-
 class WhisperEncoder:
     """Lower layers of Whisper as an ``Encoder``: hidden vectors are their outputs side by side.
 
@@ -159,12 +154,11 @@ class WhisperEncoder:
         return self
 
     def __call__(self, audio: Audio) -> SpeechFeatures:
-        """Features of a recording."""
-        passed = _PASSED.setdefault(audio, {})
-        hidden = passed.pop(self.sha256(), None) if self.layers == LAYERS else None
+        """Features of a recording; layers of emotion that those of the lips passed are kept until asked for."""
+        hidden = audio.made.pop(self.sha256(), None) if self.layers == LAYERS else None
         if hidden is None and self.layers[:-1] == LAYERS[1:]:  # 3 and 4 for 2 and 3
             both = self.frames(audio.samples, (*LAYERS, self.layers[-1]))
-            passed[self._hash(LAYERS)], hidden = both[:, : -self.width], both[:, self.width :]
+            audio.made[self._hash(LAYERS)], hidden = both[:, : -self.width], both[:, self.width :]
         elif hidden is None:
             hidden = self.frames(audio.samples)
         return analysis_of(audio).features(hidden)
