@@ -15,6 +15,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from sedtalker.animation.animator import DECODERS, AnyDecoder
 from sedtalker.animation.conditioning import Style
+from sedtalker.animation.vertex_decoder import one_hot
 from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import builtin_checkpoint
@@ -55,9 +56,7 @@ SHRINKAGE = 1 / 11
 def reference(clip: TrackedSentence, parts: Parts, label: str, intensity: float) -> Floats:
     """(T, 52) the composed motion of a clip under one emotion."""
     frames = len(clip.features)
-    posterior = np.zeros((frames, len(CATEGORIES)), np.float32)
-    posterior[:, CATEGORIES.index(label)] = 1.0
-    level = np.full(frames, intensity, np.float32)
+    posterior, level = one_hot(CATEGORIES, label, frames), np.full(frames, intensity, np.float32)
     voice = prominence_of(clip.features.prosody)
     return compose(clip.spoken, posterior, level, Style(), parts.lip_measure, parts.poses, voice)
 

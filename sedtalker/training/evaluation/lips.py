@@ -12,6 +12,7 @@ import numpy as np
 from sedtalker.animation.animator import AnyDecoder
 from sedtalker.animation.articulation import posteriors_of
 from sedtalker.animation.mouth_rules import RULES
+from sedtalker.animation.vertex_decoder import one_hot
 from sedtalker.arrays import Floats, Mask, Reals, runs
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio, resample_frames
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -72,9 +73,7 @@ def narrowing(width: Reals, rounded: Mask, spread: Mask) -> float:
 
 def steady_track(label: str, intensity: float) -> EmotionTrack:
     """One category at one intensity throughout an hour, which is longer than any test clip."""
-    posterior = np.zeros((2, len(CATEGORIES)), np.float32)
-    posterior[:, CATEGORIES.index(label)] = 1.0
-    level = np.full(2, intensity, np.float32)
+    posterior, level = one_hot(CATEGORIES, label, 2), np.full(2, intensity, np.float32)
     return EmotionTrack(np.array([0.0, 3600.0]), posterior, level, 0 * level, 0 * level, CATEGORIES, 3600.0)
 
 

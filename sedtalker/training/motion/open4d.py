@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sedtalker.animation.conditioning import Style
+from sedtalker.animation.vertex_decoder import one_hot
 from sedtalker.arrays import Floats, Reals
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -87,16 +88,10 @@ class SceneTake:
             np.asarray(self.times, np.float64), self.posterior, self.intensity, zero, zero, CATEGORIES, end
         )
 
-    def motion(self, prosody: Floats, lip_measure: LipMeasure, poses: Floats) -> Floats:
-        """(T, 52) reference motion, given the prosody (T, 4) of the recording."""
-        voice = prominence_of(prosody)
-        return compose(self.recording.spoken, self.posterior, self.intensity, Style(), lip_measure, poses, voice)
-
 
 def _constant(rng: np.random.Generator, times: Reals) -> tuple[Floats, Floats]:
     """One emotion that comes within the first second and goes within the last, over 0.3 to 1 s each."""
-    posterior = np.zeros((len(times), len(CATEGORIES)), np.float32)
-    posterior[:, 1 + rng.integers(len(CATEGORIES) - 1)] = 1.0
+    posterior = one_hot(CATEGORIES, CATEGORIES[1 + rng.integers(len(CATEGORIES) - 1)], len(times))
     onset, offset = rng.uniform(0.3, 1.0, 2)
     first, last = rng.uniform(0.0, 0.3), times[-1] - rng.uniform(0.0, 0.3)
     rise = np.clip((times - first) / onset, 0.0, 1.0)
@@ -116,9 +111,7 @@ def scene(kind: str, key: str, times: Reals, seed: int = 0) -> tuple[Floats, Flo
     digest = hashlib.sha256(f"{DRAWN} {kind} {key} {seed}".encode()).digest()
     rng = np.random.default_rng(np.frombuffer(digest, np.uint32))
     if kind == "neutral":
-        neutral = np.zeros((len(times), len(CATEGORIES)), np.float32)
-        neutral[:, 0] = 1.0
-        return neutral, np.zeros(len(times), np.float32)
+        return one_hot(CATEGORIES, None, len(times)), np.zeros(len(times), np.float32)
     if kind == "constant":
         return _constant(rng, times)
     for _ in range(50):
@@ -186,5 +179,6 @@ def composed(take: SceneTake, parts: Parts, prosody: Floats) -> tuple[SceneTake,
     if take.recording.kind == "phones":
         spoken = emphasised(spoken, prosody[:frames, 0])
     recording = replace(take.recording, spoken=spoken)
-    cut = SceneTake(recording, take.scene, *(v[:frames] for v in (take.times, take.posterior, take.intensity)))
-    return cut, cut.motion(prosody[:frames], parts.lip_measure, parts.poses)
+    times, posterior, intensity = (v[:frames] for v in (take.times, take.posterior, take.intensity))
+    motion = compose(spoken, posterior, intensity, Style(), *parts, prominence_of(prosody[:frames]))
+    return SceneTake(recording, take.scene, times, posterior, intensity), motion
