@@ -269,11 +269,8 @@ def make_optimizer(model: nn.Module, config: TrainerConfig) -> torch.optim.Optim
 
 def hidden_matrices(model: nn.Module) -> list[Tensor]:
     """Weights of matrices and convolutions inside ``nn.ModuleList`` blocks: neither the first nor the last layer."""
-    found = []
-    for blocks in model.modules():
-        if isinstance(blocks, nn.ModuleList):
-            found += [p for p in blocks.parameters() if p.ndim >= 2]
-    return list({id(p): p for p in found}.values())
+    blocks = (module for module in model.modules() if isinstance(module, nn.ModuleList))
+    return list({id(p): p for block in blocks for p in block.parameters() if p.ndim >= 2}.values())
 
 
 class Muon(torch.optim.AdamW):
