@@ -11,6 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
@@ -193,27 +194,42 @@ def hub_folder(source: str) -> Path:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
         from huggingface_hub.utils import disable_progress_bars
     except ModuleNotFoundError:
         raise InputError(f"{source}: models of the hub need pip install huggingface_hub") from None
     disable_progress_bars()
     name, _, revision = source.partition("@")
     files = ["config.json", "README.md", "*.safetensors", "*.onnx", "*.onnx.data"]
-    try:
-        # Copies: the cache of the hub holds links, and a graph looks for its weights where the link leads.
-        own = user_cache() / "hub" / source.replace("/", "--")
+    # Copies: the cache of the hub holds links, and a graph looks for its weights where the link leads.
+    own = user_cache() / "hub" / source.replace("/", "--")
+    with asking_the_hub(source):
         folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=files, local_dir=own))
-    except (RepositoryNotFoundError, GatedRepoError):
-        raise InputError(f"{source}: the hub has no such model, or wants a login for it") from None
-    except LocalEntryNotFoundError:
-        raise InputError(f"{source}: not on this machine, and the Hugging Face hub cannot be reached") from None
-    except Exception as error:  # what the library and its HTTP client raise has no common class
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{source}: cannot be had from the hub: {reason[:200]}") from None
     if not is_file(folder / "config.json") or not is_file(folder / "model.safetensors"):
         raise InputError(f"{source}: its repository holds no weights of this program")
     return folder
+
+
+@contextmanager
+def asking_the_hub(source: str) -> Iterator[None]:
+    """What the hub, its library and the network raise in the block is said in one line.
+
+    Raises:
+        InputError: ``source`` cannot be had; the line says why.
+    """
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+    try:
+        yield
+    except HFValidationError:
+        raise InputError(f"{source}: neither a folder nor a name on the hub") from None
+    except RepositoryNotFoundError:  # or one that is only for some
+        raise InputError(f"{source}: the hub has no such model, or wants a login for it") from None
+    except Exception as error:  # those of the library and of its HTTP clients have no common class
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        if kinds & {"LocalEntryNotFoundError", "ConnectionError", "TransportError", "Timeout"}:
+            raise InputError(f"{source}: not on this machine, and the Hugging Face hub cannot be reached") from None
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{source}: cannot be had from the hub: {reason[:200]}") from None
 
 
 def encoder_choice(encoder: str | None) -> tuple[str | None, str | None]:

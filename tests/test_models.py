@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import httpx
 import pytest
+from huggingface_hub import errors as hub_errors
 
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.checkpoint import weights_sha256
@@ -17,10 +19,12 @@ from sedtalker.models import (
     decoder_choice,
     diarizer_choice,
     encoder_choice,
+    hub_folder,
     model_folder,
     model_names,
 )
 from sedtalker.nn.engine import open_model
+from sedtalker.speech.backbone import BackboneConfig, whisper_file
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 BY_FOLDER = {model.folder: model for model in BUILT_IN}
@@ -62,6 +66,28 @@ def test_a_folder_of_a_models_name_does_not_hide_it(tmp_path: Path, monkeypatch:
     assert encoder_choice(WHISPER) == (WHISPER, None)
     assert encoder_choice(f"./{WHISPER}") == (WHISPER, f"./{WHISPER}")
     assert encoder_choice("builtin") == encoder_choice("emotion_encoder") == encoder_choice(None) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (hub_errors.LocalEntryNotFoundError("away"), "not on this machine, and the Hugging Face hub cannot be reached"),
+        (httpx.ConnectTimeout("slow"), "not on this machine, and the Hugging Face hub cannot be reached"),
+        (hub_errors.HFValidationError("a/b/c"), "neither a folder nor a name on the hub"),
+        (OSError("disk full"), "cannot be had from the hub: disk full"),
+    ],
+)
+def test_whoever_asks_the_hub_says_the_same_of_what_goes_wrong(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fails)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fails)
+    for ask in (hub_folder, lambda name: whisper_file(BackboneConfig(name=name))):
+        with pytest.raises(InputError, match=f"^nobody/nothing: {said}$"):
+            ask("nobody/nothing")
 
 
 def test_options_choose_together(tmp_path: Path) -> None:

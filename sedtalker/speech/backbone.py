@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from sedtalker.arrays import Doubles, Floats
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError, extra
-from sedtalker.models import hub_model
+from sedtalker.models import asking_the_hub, hub_model
 from sedtalker.reading import is_file, is_folder, read_json
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analysis_of
 
@@ -65,26 +65,16 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, *, fetc
             raise InputError(f"{where}: the model cannot be loaded: {_reason(error)}") from None
     if not fetch:
         raise NotHere(f"{where}: not on this machine")
-    _check_reach(name, revision, where)
+    from huggingface_hub import HfApi
+
+    with asking_the_hub(
+        where
+    ):  # once, because ``transformers`` asks many times before it says that there is no network
+        HfApi().model_info(name, revision=revision, timeout=TIMEOUT)
     try:
         return load(local=False)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{where}: the model cannot be loaded: {_reason(error)}") from None
-
-
-def _check_reach(name: str, revision: str | None, where: str) -> None:
-    """One question to the hub, because ``transformers`` asks many times before it says that there is no network."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        HfApi().model_info(name, revision=revision, timeout=TIMEOUT)
-    except HFValidationError:
-        raise InputError(f"{where}: neither a folder nor a name on the hub") from None
-    except HfHubHTTPError:
-        raise InputError(f"{where}: the hub has no such model, or wants a login for it") from None
-    except Exception:  # whatever the hub's HTTP library of the day raises
-        raise InputError(f"{where}: not on this machine, and the Hugging Face hub cannot be reached") from None
 
 
 def _reason(error: Exception) -> str:
@@ -237,11 +227,8 @@ def whisper_file(config: BackboneConfig, fetch: bool = True) -> Path:
         raise InputError(f"{config.name}: not on this machine; fetch it with: sedtalker models pull {pulled.name}")
     with extra("hub"):
         from huggingface_hub import hf_hub_download
-    _check_reach(config.name, config.revision, config.name)
-    try:
+    with asking_the_hub(config.name):
         return Path(hf_hub_download(config.name, WEIGHTS, revision=config.revision))
-    except Exception as error:  # what the library and its HTTP client raise has no common class
-        raise InputError(f"{config.name}: the model cannot be loaded: {_reason(error)}") from None
 
 
 def cached_folder(config: BackboneConfig) -> Path | None:
