@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import soxr
 
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.nn.engine import GraphNetwork
 from sedtalker.progress import one_step
 from sedtalker.speakers import diarization
 from sedtalker.speakers.diarization import find_turns
 from sedtalker.speakers.separation import separate
+from sedtalker.speakers.speaker_model import encoder_vectors
 from sedtalker.speakers.turns import Turn, Turns
 from sedtalker.speech import features
 from sedtalker.training.evaluation.conversation import diarization_errors
@@ -77,3 +80,19 @@ def test_each_found_speaker_gets_a_track_as_long_as_the_recording(talk: tuple[Au
         silent = ~speakers.turns.active(name, track.times)
         assert track.speech is not None
         assert track.speech[silent].mean() < 0.2
+
+
+def test_networks_read_a_bounded_part_of_a_long_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that their memory does not grow with it: of three minutes they read as much at once as of one and a half."""
+    largest, run = [0], GraphNetwork.__call__
+
+    def counted(network: GraphNetwork, *inputs: np.ndarray) -> Any:
+        largest[-1] = max(largest[-1], *(array.size for array in inputs))
+        return run(network, *inputs)
+
+    monkeypatch.setattr(GraphNetwork, "__call__", counted)
+    for seconds in (90, 180):
+        noise = np.random.default_rng(0).standard_normal(seconds * SAMPLE_RATE)
+        assert len(encoder_vectors(Audio(0.1 * noise.astype(np.float32)))) == seconds * 25
+        largest.append(0)
+    assert largest[0] == largest[1] > 0
