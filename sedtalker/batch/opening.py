@@ -14,7 +14,7 @@ from sedtalker.animation.performance import Performance
 from sedtalker.errors import InputError
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
 from sedtalker.progress import Hook
-from sedtalker.reading import is_file
+from sedtalker.reading import is_file, is_folder, is_there
 
 if TYPE_CHECKING:
     from sedtalker.animation.animator import Animator
@@ -57,6 +57,8 @@ class BatchOptions(Performance):
 
 def check_enroll(enroll: Sequence[Path] | None, model: str | None, emotion: str | None = None) -> None:
     """Raise ``InputError`` when ``--enroll`` would do nothing."""
+    if folder := next(filter(is_folder, enroll or ()), None):
+        raise InputError(f"{folder} is a folder: --enroll takes recordings, one each")
     if enroll and model is not None and model.startswith("hf:"):
         raise InputError("--enroll is for SEDTalker's own diarizers; a classifier of the hub cannot use it")
     if enroll and emotion is not None:
@@ -127,7 +129,7 @@ def check_face(options: Performance) -> None:
         from sedtalker.face.fitting import FitOptions
 
         FitOptions(mouth=options.mouth, eyes=options.eyes, strength=options.strength)
-    if mesh is not None and is_file(mesh) and mesh.suffix.lower() != ".sedface":
+    if mesh is not None and is_there(mesh) and mesh.suffix.lower() != ".sedface":
         from sedtalker.mesh.files import check_format
 
         check_format(mesh)

@@ -213,8 +213,8 @@ def _hashes(folders: Mapping[str, Path]) -> dict[str, str]:
     """Hashes of the weights of heads, and of the encoders that they were trained on (``open_trained_encoder``)."""
     found: dict[str, str] = {}
     for name, folder in folders.items():
-        found[name] = _weights(folder, _stamp(folder / "model.safetensors"))
         config = read_config(folder)
+        found[name] = _weights(folder, _stamp(folder / "model.safetensors"))
         if config.encoder_sha256 is not None:
             found[f"{name}_encoder"] = config.encoder_sha256
         if beside := config.model.get("beside"):

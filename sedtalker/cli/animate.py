@@ -155,6 +155,8 @@ def animate(
         raise InputError("give a recording, a project with --project, or a take with --performance")
     o.check_recording(audio)
     o.check_preset(save_preset, run.force)
+    if frames and not settings.video:
+        raise InputError("choose one of --frames and --no-video")
     settings = o.drawn_where_possible(context, settings)
     stem, pictures = o.PIPED if audio == PIPE else audio.stem, None
     folder = output or Path(stem)

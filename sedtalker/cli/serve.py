@@ -170,6 +170,8 @@ def studio(
     if source is not None and source.suffix.lower() == ".sedproject" and (mesh or face):
         raise InputError("a project has its own face: leave --mesh and --face out, and choose another on the page")
     o.check_files(source, mesh)
+    if source is not None:
+        o.check_recording(source)
     if speakers is not None:
         if source is None or source.suffix.lower() == ".sedproject":
             raise InputError("--speakers takes a recording apart: name one; a project has its own speakers")

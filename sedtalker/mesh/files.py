@@ -10,7 +10,7 @@ from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import FARTHEST, MAX_BYTES, MAX_VERTICES, Mesh, Scene
 from sedtalker.mesh.obj import read_obj, write_obj
 from sedtalker.mesh.ply import read_off, read_ply, read_stl, write_ply, write_stl
-from sedtalker.reading import is_file
+from sedtalker.reading import is_folder, is_there
 
 __all__ = ["MAX_BYTES", "MAX_VERTICES", "check_mesh", "read_mesh", "read_scene", "write_mesh", "write_obj"]
 
@@ -39,7 +39,7 @@ def read_scene(path: Path) -> Scene:
         InputError: the file is missing, empty, too large, no mesh, has broken numbers or indices, or no polygons.
     """
     path = Path(path)
-    if not is_file(path):
+    if not is_there(path):
         raise InputError(f"{path}: no such mesh file")
     check_format(path)
     size = path.stat().st_size
@@ -57,6 +57,8 @@ def read_scene(path: Path) -> Scene:
 def check_format(path: Path) -> None:
     """Raise ``InputError`` where files with this ending are not read, or not without what is not installed."""
     suffix = path.suffix.lower()
+    if is_folder(path):
+        raise InputError(f"{path} is a folder: name a mesh file in it")
     if suffix in USD_SUFFIXES:
         with extra("usd"):
             import pxr  # noqa: F401

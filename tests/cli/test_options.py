@@ -126,6 +126,28 @@ def test_a_misspelt_name_is_answered_with_the_nearest(tmp_path: Path, words: lis
     assert f"did you mean {near}?" in refused("animate", str(tmp_path / "a.wav"), *words)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["animate", "a.wav", "--mesh", "folder"], "folder is a folder: name a mesh file in it"),
+        (["mesh", "inspect", "folder"], "folder is a folder: name a mesh file in it"),
+        (["studio", "a.wav", "--mesh", "folder"], "folder is a folder: name a mesh file in it"),
+        (["studio", "folder"], "folder is a folder: sedtalker batch takes"),
+        (["animate", "a.wav", "--enroll", "folder"], "folder is a folder: --enroll takes recordings"),
+        (["diarize", "a.wav", "--enroll", "folder"], "folder is a folder: --enroll takes recordings"),
+        (["animate", "a.wav", "--decoder", "folder"], "folder: not a checkpoint folder"),
+        (["animate", "a.wav", "--frames", "--no-video"], "choose one of --frames and --no-video"),
+    ],
+)
+def test_what_means_nothing_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.wav").touch()
+    Path("folder").mkdir()
+    assert said in refused(*words)
+
+
 @pytest.mark.parametrize("command", [["animate"], ["diarize"], ["mesh", "inspect"], ["render"]])
 @pytest.mark.parametrize("name", ["-dash.wav", "--two.wav"])
 def test_a_file_whose_name_begins_with_a_dash_is_known_as_one(
