@@ -55,6 +55,25 @@ def test_handles_of_sliders_are_as_large_in_firefox(sheet: Path) -> None:
     assert re.findall(rule % "moz-range-thumb", text) == re.findall(rule % "webkit-slider-thumb", text)
 
 
+def test_ticked_boxes_stand_out_in_both_themes() -> None:
+    """At 3 to 1; where the accent does not, WebKit draws boxes without a tick as those of the other theme."""
+    controls, tokens = ((STATIC / "css" / f"{name}.css").read_text(encoding="utf-8") for name in ("controls", "tokens"))
+    accents = set(re.findall(r"accent-color: var\(--([a-z-]+)\)", controls))
+    assert accents
+    for theme in re.findall(r"^:root.*?\{(.*?)\n\}", tokens, re.DOTALL | re.MULTILINE)[:2]:
+        colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", theme))
+        for accent in accents:
+            shades = sorted(luminance(colours[name]) for name in (accent, "panel"))
+            assert (shades[1] + 0.05) / (shades[0] + 0.05) >= 3, colours[accent]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb`` as WCAG defines it."""
+    shares = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def test_the_wheel_grows_by_less_than_four_megabytes(tmp_path: Path) -> None:
     wheel = tmp_path / "files.zip"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
