@@ -94,7 +94,12 @@ def test_half_a_second_of_speech_is_needed() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("volume=1", "no 'volume'"), ("rounding=1.01", "from -1 to 1"), ("rounding=x", "no number"), ("loud", "use one of nat")],
+    [
+        ("volume=1", "no 'volume'"),
+        ("rounding=1.01", "from -1 to 1"),
+        ("rounding=x", "no number"),
+        ("loud", "use one of nat"),
+    ],
 )
 def test_each_refusal_of_a_style_says_why(text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
