@@ -67,7 +67,8 @@ class Firefox:
         self.count = 0
         self.send("session.new", capabilities={})
         self.send("session.subscribe", events=["log.entryAdded", "network.beforeRequestSent"])
-        self.tab = self.send("browsingContext.getTree")["contexts"][0]["context"]
+        # The first tab leaves the focus to the address.
+        self.tab = self.send("browsingContext.create", type="tab")["context"]
 
     def send(self, method: str, **parameters: Any) -> Any:
         """The answer to a command; what happens meanwhile is recorded."""
