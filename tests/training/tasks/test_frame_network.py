@@ -48,6 +48,7 @@ def test_trains_and_joins_a_diarizer(tmp_path: Path, buzzing_voices: Path) -> No
     config = {"corpora": {"made": 1.0}, "recordings": 12, "crops": 4, "model": model}
     task = FrameNetworkTask(config, buzzing_voices, tmp_path / "cache")
     task.prepare()
+    torch.manual_seed(0)
     network = task.build().train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     losses = []
