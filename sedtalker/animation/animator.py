@@ -256,7 +256,7 @@ class Animator:
             )
             found, tracks = talk.speakers, {**talk.tracks, **tracks}
         for sound in (found.mixed, *found.channels.values()):
-            sound.made.clear()
+            sound.made.clear()  # faces move by the sound of each speaker
         shown = {name: track if coordinates is None else project(track, coordinates) for name, track in tracks.items()}
         cast_faces = dict(zip(found.names, with_others(faces, len(found.names)), strict=False))
         moved = dict[str, Moved]()

@@ -18,7 +18,7 @@ from sedtalker.animation.articulation import held_closed
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats, Mask
 from sedtalker.errors import InputError, meant, one_of
-from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.arkit import ARKIT_52, nearest_shape
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture
 
@@ -98,8 +98,7 @@ class Gains:
                 raise InputError(f"there is no region '{name}' of the face: {known}")
         for name in (*self.shapes, *self.offsets, *self.limits):
             if name not in ARKIT_52 and (name in self.shapes or name not in SHAPE_GROUPS):
-                near = meant(name, ARKIT_52) or "`sedtalker face list --json` names them"
-                raise InputError(f"there is no shape '{name}' of ARKit: {near}")
+                raise InputError(f"there is no shape '{name}' of ARKit: {nearest_shape(name)}")
         named = {"expressivity": self.expressivity, "articulation": self.articulation, **self.regions, **self.shapes}
         _check_ranges(named, "the gain", 0.0, MAX_GAIN)
         _check_ranges(self.offsets, "the offset", -MAX_OFFSET, MAX_OFFSET)

@@ -58,9 +58,8 @@ def _usage_in_one_line(words: Sequence[str]) -> Iterator[None]:
         if dashed := next((word for word in words if word.startswith("-") and is_file(Path(word))), None):
             more = f" (for the file {dashed}, write ./{dashed})"
         said = error.format_message().replace(": Value error, ", ": ")  # pydantic's own words
-        if wrong := re.search(
-            "'([^']*)' is not one of (.*)", said
-        ):  # of commands and options click says what comes near
+        # of commands and options click itself says what comes near, of choices it does not
+        if wrong := re.search("'([^']*)' is not one of (.*)", said):
             near = meant(wrong[1], re.findall("'(.*?)'", wrong[2]), 1)
             said = said.replace("is not one of", f"is unknown: {near} Use one of") if near else said
         say(f"error: {one_line(said + more)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sedtalker.arrays import Floats, Reals
+from sedtalker.errors import meant
 
 ARKIT_52: tuple[str, ...] = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
@@ -18,6 +19,11 @@ ARKIT_52: tuple[str, ...] = (
     "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
 )  # fmt: skip
 """The names, in the order of Live Link Face."""
+
+
+def nearest_shape(name: str) -> str:
+    """What to do about a name that is none of the 52: take the nearest, or look at all of them."""
+    return meant(name, ARKIT_52) or "`sedtalker face list --json` names them"
 
 
 def ict_to_arkit(name: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.errors import InputError, one_of
-from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.face.arkit import ARKIT_52, INDEX, nearest_shape
 from sedtalker.mesh.mesh import Scene
 from sedtalker.reading import is_file, read_json
 
@@ -138,7 +138,7 @@ def _pose(path: Path, name: str, value: Any) -> dict[str, float]:
         raise InputError(f"{path}: {name}: give the name of an ARKit shape, or an object of their weights")
     for shape, weight in pose.items():
         if shape not in INDEX:
-            raise InputError(f"{path}: {name}: there is no ARKit shape '{shape}': {one_of(shape, INDEX)}")
+            raise InputError(f"{path}: {name}: there is no ARKit shape '{shape}': {nearest_shape(shape)}")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0.0 <= weight <= STRONGEST:
             raise InputError(f"{path}: {name}: the weight of {shape} lies between 0 and {STRONGEST:g}")
     return {shape: float(weight) for shape, weight in pose.items()}

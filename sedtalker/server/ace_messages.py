@@ -29,7 +29,7 @@ from sedtalker.emotion.shown import from_strengths
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError, one_of, said_of
-from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.face.arkit import ARKIT_52, INDEX, nearest_shape
 from sedtalker.reading import read_own_table
 
 FILE = "ace"
@@ -259,7 +259,7 @@ def _shape(name: str) -> int | None:
     """Place of a shape among the 52, by ARKit's name or with a capital; None: one of NVIDIA's for the tongue."""
     place = INDEX.get(name[:1].lower() + name[1:])
     if place is None and not name.startswith("Tongue"):
-        raise InputError(f"blendshape_params: there is no shape '{name}' of ARKit: {one_of(name, ARKIT_52)}")
+        raise InputError(f"blendshape_params: there is no shape '{name}' of ARKit: {nearest_shape(name)}")
     return place
 
 

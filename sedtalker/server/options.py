@@ -20,7 +20,7 @@ from sedtalker.emotion.formats.json import track_from_json
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError, one_of
 from sedtalker.export.formats import export_formats, parse_formats
-from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.arkit import ARKIT_52, nearest_shape
 from sedtalker.phonetics.pronunciation import ENGLISH, MOST_CHARACTERS, SpokenWord
 from sedtalker.phonetics.recognition import checked_words
 from sedtalker.phonetics.words import AUTO, pronounce_script
@@ -145,7 +145,7 @@ class StreamHello(LiveMotion):
         check_rate(self.rate)
         unknown = [name for name in self.shapes if name not in ARKIT_52]
         if unknown:
-            raise InputError(f"shapes: ARKit has no '{unknown[0]}': {one_of(unknown[0], ARKIT_52)}")
+            raise InputError(f"shapes: ARKit has no '{unknown[0]}': {nearest_shape(unknown[0])}")
         if self.emotion is not None:
             constant_track(self.emotion, 1.0)
         check_motion(self)

@@ -67,9 +67,8 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, *, fetc
         raise NotHere(f"{where}: not on this machine")
     from huggingface_hub import HfApi
 
-    with asking_the_hub(
-        where
-    ):  # once, because ``transformers`` asks many times before it says that there is no network
+    # once, because ``transformers`` asks many times before it says that there is no network
+    with asking_the_hub(where):
         HfApi().model_info(name, revision=revision, timeout=TIMEOUT)
     try:
         return load(local=False)
