@@ -30,7 +30,7 @@ def no_progress(step: str, done: int, total: int) -> None:
 
 @contextmanager
 def one_step(hook: Hook, step: str) -> Iterator[None]:
-    """Report the block as a step: 0 of 1 when it begins, what ``in_parts`` reports, 1 of 1 when it ends well."""
+    """Report the block as a step: 0 of 1 when it begins, what ``part_done`` reports, 1 of 1 when it ends well."""
     hook(step, 0, 1)
     outer = _STEP.set(partial(hook, step))
     try:
@@ -40,17 +40,22 @@ def one_step(hook: Hook, step: str) -> Iterator[None]:
     hook(step, 1, 1)
 
 
+def part_done(done: int, total: int) -> None:
+    """Report how much is done of the step that is under way, which gets no hook; its end is the step's to report."""
+    if 0 < done < total:
+        _STEP.get()(done, total)
+
+
 def in_parts(items: Sequence[Item]) -> Iterator[Item]:
-    """Pass the items on, and report those that are done as parts of the step that is under way, which gets no hook."""
+    """Pass the items on, and report those that are done, see ``part_done``."""
     for done, item in enumerate(items):
-        if done:
-            _STEP.get()(done, len(items))
+        part_done(done, len(items))
         yield item
 
 
 @contextmanager
 def share(first: float, last: float) -> Iterator[None]:
-    """What ``in_parts`` reports in the block is from one to another share of the step, or of the share, under way."""
+    """What ``part_done`` reports in the block is from one to another share of the step, or of the share, under way."""
     report = _STEP.get()
 
     def part(done: int, total: int) -> None:

@@ -17,7 +17,7 @@ import soxr
 from numpy.typing import NDArray
 
 from sedtalker.arrays import Doubles, Floats, Reals
-from sedtalker.audio.decoders import ENDLESS, Channels, check_rate, decoder_of, part_length
+from sedtalker.audio.decoders import ENDLESS, Channels, SoundDecoder, check_rate, decoder_of, part_length
 from sedtalker.errors import InputError
 from sedtalker.progress import Item
 from sedtalker.reading import is_file
@@ -151,14 +151,7 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
         InputError: the file is missing, not audio, too long, too short or without sound.
     """
     path = Path(path)
-    if not is_file(path):
-        raise InputError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty")
-    if path.stat().st_size > LARGEST_BYTES:
-        raise InputError(f"{path}: larger than 2 GiB; cut it into parts")
-    decoder = decoder_of(path, longest)
-    rate = decoder.rate()
+    decoder, rate = sound_file(path, longest)
     try:
         audio = _from_parts(decoder.parts, rate)
     except TooShort as error:
@@ -168,6 +161,22 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
         note = f"decoding stopped after {audio.duration:.1f} s (the file is damaged or cut short)"
         audio = Audio(audio.samples, audio.rate, (*audio.notes, note))
     return audio
+
+
+def sound_file(path: Path, longest: float = LONGEST_SECONDS) -> tuple[SoundDecoder, int]:
+    """What reads a recording, and its samples per second; only the beginning of the file is looked at.
+
+    Raises:
+        InputError: the file is missing, empty, too large or not audio.
+    """
+    if not is_file(path):
+        raise InputError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    if path.stat().st_size > LARGEST_BYTES:
+        raise InputError(f"{path}: larger than 2 GiB; cut it into parts")
+    decoder = decoder_of(path, longest)
+    return decoder, decoder.rate()
 
 
 def readable(

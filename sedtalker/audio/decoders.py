@@ -17,6 +17,7 @@ import numpy as np
 
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError, said_of
+from sedtalker.progress import part_done
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 """Hz that are read: below, there is no speech, and resampling asks for much memory; above, nothing records."""
@@ -119,6 +120,7 @@ class SndfileDecoder(SoundDecoder):
                 total += len(part)
                 self._check_length(total, file.samplerate, file.channels)
                 yield part
+                part_done(total, file.frames)
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -140,13 +142,16 @@ class FFmpegDecoder(SoundDecoder):
             return int(stream.rate)
 
     def parts(self) -> Iterator[Channels]:
-        pieces, count = list[Channels](), 0
+        pieces, count, total = list[Channels](), 0, 0
         with self._open() as (container, stream):
-            for piece in _within(self._pieces(container, stream), _declared_samples(stream), int(0.1 * stream.rate)):
+            declared = _declared_samples(stream)
+            for piece in _within(self._pieces(container, stream), declared, int(0.1 * stream.rate)):
                 pieces.append(piece)
                 count += len(piece)
                 if count >= part_length(stream.rate, piece.shape[1]):
                     yield np.concatenate(pieces)
+                    total += count
+                    part_done(total, declared or 0)
                     pieces, count = [], 0
         if pieces:
             yield np.concatenate(pieces)

@@ -133,6 +133,14 @@ def check_face(options: Performance) -> None:
         from sedtalker.mesh.files import check_format
 
         check_format(mesh)
+    if options.landmarks is not None:
+        from sedtalker.face.given_landmarks import landmark_points
+
+        landmark_points(options.landmarks)
+    if options.rig is not None:
+        from sedtalker.face.blend_shapes import check_rig
+
+        check_rig(options.rig)
     if options.face is not None:
         from sedtalker.face.builtin.named import checked_seed
 

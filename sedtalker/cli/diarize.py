@@ -142,10 +142,11 @@ def diarize(
         return print_lines(lines(opened, audio, run.as_json, options.max_seconds))
     from sedtalker.audio import load_audio
 
-    sound = load_audio(audio, options.max_seconds)
-    for note in sound.notes:
-        log.warning(note)
     with run.shown(lines=False) as shown:
+        with one_step(shown.hook, "reading the audio"):
+            sound = load_audio(audio, options.max_seconds)
+        for note in sound.notes:
+            log.warning(note)
         track = diarizer(sound, enroll=enroll, min_confidence=options.min_confidence, hook=shown.hook)
         if said is not None:
             phones = phones_of(sound, said, options.language, shown.hook)

@@ -50,7 +50,8 @@ def find_animation(given: Path) -> Path:
             raise InputError(f"{given}: there are {len(inside)} animations in it; name one, such as {inside[0]}")
         found = inside[0] if inside else None
     if found is None:
-        raise InputError(f"{given}: no such file; give the .npz that sedtalker animate wrote")
+        what = "is a folder without an animation" if is_folder(given) else "no such file"
+        raise InputError(f"{given}: {what}; give the .npz that sedtalker animate wrote")
     if found != given:
         log.info(f"reading {found}")
     return found

@@ -303,8 +303,10 @@ def given_words(options: Performance) -> list[SpokenWord] | str | None:
     """The words that options give, with their phones, or ``auto``; None where they give none.
 
     Raises:
-        InputError: both options, a language of none, or what ``sedtalker.phonetics.recognition.checked_words`` raises.
+        InputError: both options, a folder, a language of none, or what
+            ``sedtalker.phonetics.recognition.checked_words`` raises.
     """
+    check_transcript(options)
     given = options.said()
     if given is None:
         if options.language is not None:
@@ -313,6 +315,13 @@ def given_words(options: Performance) -> list[SpokenWord] | str | None:
     from sedtalker.phonetics.recognition import checked_words
 
     return checked_words(given, options.language)
+
+
+def check_transcript(options: Performance) -> None:
+    """Raise ``InputError`` where ``--transcript`` is the name of a folder; a word of that name needs a full stop."""
+    text = options.transcript
+    if text is not None and is_folder(Path(text)):
+        raise InputError(f"{text} is a folder: --transcript takes a file, or the words (this word with a full stop)")
 
 
 # --- Files that options name; networks and faces are opened by ``sedtalker.batch.opening``.

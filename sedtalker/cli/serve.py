@@ -167,19 +167,25 @@ def studio(
     from sedtalker.speakers.separation import check_speakers
 
     check_face(Performance(mesh=mesh, face=face))
-    if source is not None and source.suffix.lower() == ".sedproject" and (mesh or face):
+    is_project = source is not None and source.suffix.lower() == ".sedproject"
+    if is_project and (mesh or face):
         raise InputError("a project has its own face: leave --mesh and --face out, and choose another on the page")
     o.check_files(source, mesh)
     if source is not None:
         o.check_recording(source)
     if speakers is not None:
-        if source is None or source.suffix.lower() == ".sedproject":
+        if source is None or is_project:
             raise InputError("--speakers takes a recording apart: name one; a project has its own speakers")
         check_speakers(speakers)
     with extra("studio"):
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
+    from sedtalker.audio.audio import sound_file
+    from sedtalker.studio.project import read_project
     from sedtalker.studio.server import run
+
+    if source is not None:
+        read_project(source) if is_project else sound_file(source)
 
     def tell(url: str) -> None:
         if as_json:

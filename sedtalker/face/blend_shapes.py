@@ -13,7 +13,7 @@ from sedtalker.arrays import Doubles, Floats, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.registration.pose import UNIT_TOLERANCE, Similarity, axis_rotations, robust_similarity
-from sedtalker.mesh.files import MAX_BYTES, MAX_VERTICES, read_mesh, read_scene
+from sedtalker.mesh.files import MAX_BYTES, MAX_VERTICES, check_format, read_mesh, read_scene
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.reading import is_folder
 from sedtalker.storage import ArraySpec, read_arrays
@@ -232,9 +232,18 @@ def settled(fit: Similarity) -> Similarity:
     return Similarity(scale, near, fit.translation)
 
 
-def _read_rig(path: Path, shapes: tuple[str, ...]) -> tuple[Doubles, BlendShapes]:
+def check_rig(path: Path) -> None:
+    """Raise ``InputError`` where there is no rig; what is in its files is looked at when they are read."""
     if not path.exists():
         raise InputError(f"{path}: no such rig: give a folder of OBJ files, a .npz, or a .glb or USD file with shapes")
+    if is_folder(path):
+        _neutral_of(path, _obj_files(path))
+    elif path.suffix.lower() != ".npz":
+        check_format(path)
+
+
+def _read_rig(path: Path, shapes: tuple[str, ...]) -> tuple[Doubles, BlendShapes]:
+    check_rig(path)
     if is_folder(path):
         return _read_folder(path, shapes)
     if path.suffix.lower() == ".npz":
@@ -244,12 +253,8 @@ def _read_rig(path: Path, shapes: tuple[str, ...]) -> tuple[Doubles, BlendShapes
 
 
 def _read_folder(folder: Path, shapes: tuple[str, ...]) -> tuple[Doubles, BlendShapes]:
-    files = {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".obj"}
-    lower = {stem.lower(): file for stem, file in files.items()}
-    neutral = next((lower[name] for name in NEUTRALS if name in lower), None)
-    if neutral is None:
-        raise InputError(f"{folder}: no rig: there is no neutral.obj or generic_neutral_mesh.obj in it")
-    mesh = read_mesh(neutral)
+    files = _obj_files(folder)
+    mesh = read_mesh(_neutral_of(folder, files))
     named = {stem: file for stem, file in files.items() if understand(stem, shapes) is not None}
     if len(named) > MAX_SHAPES:
         raise InputError(f"{folder}: {len(named)} shapes are over the limit of {MAX_SHAPES}")
@@ -257,6 +262,20 @@ def _read_folder(folder: Path, shapes: tuple[str, ...]) -> tuple[Doubles, BlendS
     offsets = [read_obj_vertices(file, len(rest)) - rest for file in named.values()]
     stacked = np.stack(offsets).astype(np.float32) if offsets else np.zeros((0, *rest.shape), np.float32)
     return rest, BlendShapes(tuple(named), stacked)
+
+
+def _obj_files(folder: Path) -> dict[str, Path]:
+    """OBJ files by their names."""
+    return {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() == ".obj"}
+
+
+def _neutral_of(folder: Path, files: dict[str, Path]) -> Path:
+    """The file of the face at rest among those of a rig's folder; ``InputError`` where there is none."""
+    lower = {stem.lower(): file for stem, file in files.items()}
+    neutral = next((lower[name] for name in NEUTRALS if name in lower), None)
+    if neutral is None:
+        raise InputError(f"{folder}: no rig: there is no neutral.obj or generic_neutral_mesh.obj in it")
+    return neutral
 
 
 def read_obj_vertices(file: Path, count: int) -> Doubles:

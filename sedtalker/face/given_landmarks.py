@@ -69,7 +69,7 @@ def given_landmarks(given: Path | str | ArrayLike, mesh: Mesh, reference: Points
         InputError: no such file, too few points, or points that make no face.
     """
     if isinstance(given, str | Path):
-        return _completed(Path(given), _points(Path(given)), mesh, reference)
+        return _completed(Path(given), landmark_points(Path(given)), mesh, reference)
     points = np.asarray(given, dtype=np.float64)
     if points.shape != (68, 3):
         raise InputError(f"landmarks have the shape {points.shape}: give (68, 3) in the iBUG order, NaN where unknown")
@@ -111,8 +111,8 @@ def _bent(points: Points, anchors: Points, error: Doubles, radius: float) -> Poi
     return points + (weight @ error) / np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
 
 
-def _points(path: Path) -> Points:
-    """(68, 3) points, NaN where the file gives none."""
+def landmark_points(path: Path) -> Points:
+    """(68, 3) points, NaN where the file gives none; ``InputError`` where it is no file of landmarks."""
     read: Any = read_json(path, "a file of landmarks", MAX_BYTES)
     inspected = read.get("face") if isinstance(read, dict) else None
     holder = inspected if isinstance(inspected, dict) else read

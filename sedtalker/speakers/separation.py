@@ -28,6 +28,8 @@ from sedtalker.speech.features import HOP_LENGTH, MEL_CLOCK, analysis_of
 
 log = logging.getLogger(__name__)
 
+READING = 0.1
+"""Share of the time until the speakers are known in which the sound is read."""
 FADE_SECONDS = 0.02
 """Over which a speaker's sound comes and goes around their turns."""
 FADED_SAMPLES = 60 * SAMPLE_RATE
@@ -127,11 +129,16 @@ def separate(recording: Path | str | Audio, speakers: str = "auto", max_seconds:
     if speakers == "channels":
         if isinstance(recording, Audio):
             raise InputError("--speakers channels needs a file with a channel for each speaker")
-        return by_channels(load_channels(Path(recording), max_seconds), str(recording))
+        with share(0.0, READING):
+            channels = load_channels(Path(recording), max_seconds)
+        with share(READING, 1.0):
+            return by_channels(channels, str(recording))
     check_speakers(speakers)
-    sound = as_audio(recording, None, max_seconds)
+    with share(0.0, READING):
+        sound = as_audio(recording, None, max_seconds)
     if speakers == "auto" or speakers.isdecimal():
-        turns = find_turns(sound, None if speakers == "auto" else int(speakers))
+        with share(READING, 1.0):
+            turns = find_turns(sound, None if speakers == "auto" else int(speakers))
     else:
         turns = Turns.load(speakers, sound.duration)
     return cut_apart(sound, turns)

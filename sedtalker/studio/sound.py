@@ -20,7 +20,7 @@ from sedtalker.audio.decoders import CUT_OR_RAISE
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.nn import torch_threads
-from sedtalker.progress import Hook, one_step
+from sedtalker.progress import Hook, one_step, share
 from sedtalker.speech.features import SpeechFeatures
 
 HIGHEST_RATE = 48_000
@@ -75,11 +75,13 @@ def analyse(animator: Animator, path: Path, folder: Path, hook: Hook, track: Emo
     """
     with one_step(hook, "reading the audio"):
         try:
-            sound = load_audio(path)
+            with share(0.0, 0.5):
+                sound = load_audio(path)
         except InputError as error:
             raise InputError(str(error).replace(CUT_OR_RAISE, ": cut it into parts")) from None
         wav = Path(tempfile.mkdtemp(prefix="sound-", dir=folder)) / "sound.wav"
-        rate = write_wav(path, wav)
+        with share(0.5, 1.0):
+            rate = write_wav(path, wav)
     with torch_threads(1):
         with one_step(hook, "encoding the speech"):
             features = animator.encoder(sound)

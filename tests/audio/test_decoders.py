@@ -12,9 +12,10 @@ import soundfile
 from typer.testing import CliRunner
 
 from sedtalker.audio import load_audio
-from sedtalker.audio.decoders import FFmpegDecoder, SndfileDecoder, decoder_of
+from sedtalker.audio.decoders import FFmpegDecoder, SndfileDecoder, SoundDecoder, decoder_of
 from sedtalker.cli.main import app
 from sedtalker.errors import InputError
+from sedtalker.progress import one_step
 
 RATE = 48_000
 
@@ -63,6 +64,18 @@ def test_a_long_file_is_read_in_parts_as_often_as_asked(tmp_path: Path) -> None:
     for _ in range(2):
         assert [len(part) for part in decoder.parts()] == [8000, 8000, 4000]
         assert not decoder.truncated
+
+
+@pytest.mark.parametrize("kind", [FFmpegDecoder, SndfileDecoder])
+def test_reading_says_how_far_it_is(tmp_path: Path, kind: type[SoundDecoder]) -> None:
+    """The end is that of the step, in which more may follow."""
+    decoder = kind(written(tmp_path / "a.wav", "PCM_16", 30.0, 8000), 60.0)
+    reports = list[float]()
+    with one_step(lambda step, done, total: reports.append(done / total), "reading"):
+        assert sum(map(len, decoder.parts())) == 240_000
+        assert max(reports) < 1.0
+    assert any(0.3 < share < 0.4 for share in reports)
+    assert reports == sorted(reports)
 
 
 def test_without_ffmpeg_the_same_limits_hold(tmp_path: Path, without_av: None) -> None:

@@ -12,7 +12,7 @@ from sedtalker.cli.main import app
 from tests.support.clips import cut_sample
 from tests.support.talk import wrote_rttm
 
-ONE = ["encoding the speech", "recognising the emotion"]
+ONE = ["reading the audio", "encoding the speech", "recognising the emotion"]
 """Steps of a recording of one speaker."""
 TWO = [
     "finding the speakers",

@@ -136,6 +136,17 @@ def test_a_misspelt_name_is_answered_with_the_nearest(tmp_path: Path, words: lis
         (["animate", "a.wav", "--enroll", "folder"], "folder is a folder: --enroll takes recordings"),
         (["diarize", "a.wav", "--enroll", "folder"], "folder is a folder: --enroll takes recordings"),
         (["animate", "a.wav", "--decoder", "folder"], "folder: not a checkpoint folder"),
+        (["animate", "a.wav", "--mesh", "a.obj", "--landmarks", "folder"], "folder: is a folder"),
+        (["animate", "a.wav", "--mesh", "a.obj", "--rig", "folder"], "folder: no rig: there is no neutral.obj"),
+        (["animate", "a.wav", "--mesh", "a.obj", "--rig", "a.wav"], "a.wav: unknown mesh format"),
+        (["animate", "a.wav", "--transcript", "folder"], "folder is a folder: --transcript takes a file"),
+        (["diarize", "a.wav", "--transcript", "folder"], "folder is a folder: --transcript takes a file"),
+        (["studio", "a.wav"], "a.wav: the file is empty"),
+        (["studio", "a.txt"], "a.txt: not a readable audio file"),
+        (["studio", "a.sedproject"], "a.sedproject: not valid JSON"),
+        (["render", "folder.npz"], "folder.npz: is a folder without an animation"),
+        (["play", "folder.npz", "--to", "-"], "folder.npz: is a folder without an animation"),
+        (["export", "folder.npz", "--to", "glb"], "folder.npz: is a folder without an animation"),
         (["animate", "a.wav", "--frames", "--no-video"], "choose one of --frames and --no-video"),
     ],
 )
@@ -144,7 +155,11 @@ def test_what_means_nothing_is_refused_before_any_work(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.wav").touch()
-    Path("folder").mkdir()
+    Path("a.obj").touch()
+    for name in ("a.txt", "a.sedproject"):
+        Path(name).write_text("no sound\n", encoding="utf-8")
+    for name in ("folder", "folder.npz"):
+        Path(name).mkdir()
     assert said in refused(*words)
 
 

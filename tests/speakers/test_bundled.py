@@ -59,13 +59,13 @@ def test_one_voice_is_one_speaker() -> None:
     assert len(find_turns(load_audio(SAMPLE)).speakers) == 1
 
 
-@pytest.mark.parametrize("count", [None, 2])
-def test_the_bar_moves_from_the_beginning_to_the_end(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
+@pytest.mark.parametrize("count", ["auto", "2"])
+def test_the_bar_moves_from_the_beginning_to_the_end(monkeypatch: pytest.MonkeyPatch, count: str) -> None:
     monkeypatch.setattr(features, "ANALYSED_FRAMES", 100)
     monkeypatch.setattr(diarization, "WHOLE_WINDOW", 50)
     reports = list[float]()
     with one_step(lambda step, done, total: reports.append(done / total), "finding the speakers"):
-        find_turns(load_audio(SAMPLE), count)
+        separate(SAMPLE, count)
     assert reports == sorted(reports)
     assert max(after - before for before, after in pairwise(reports)) < 0.2
 
