@@ -20,7 +20,7 @@ from sedtalker.arrays import Doubles, Floats, Reals
 from sedtalker.audio.decoders import ENDLESS, Channels, SoundDecoder, check_rate, decoder_of, part_length
 from sedtalker.errors import InputError
 from sedtalker.progress import Item
-from sedtalker.reading import is_file
+from sedtalker.reading import is_file, is_folder, is_there
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,8 @@ def sound_file(path: Path, longest: float = LONGEST_SECONDS) -> tuple[SoundDecod
         InputError: the file is missing, empty, too large or not audio.
     """
     if not is_file(path):
-        raise InputError(f"{path}: no such file")
+        pipe = is_there(path) and not is_folder(path)
+        raise InputError(f"{path}: {'is no file: sound of a pipe comes by -' if pipe else 'no such file'}")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
     if path.stat().st_size > LARGEST_BYTES:

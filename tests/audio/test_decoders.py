@@ -78,6 +78,14 @@ def test_reading_says_how_far_it_is(tmp_path: Path, kind: type[SoundDecoder]) ->
     assert reports == sorted(reports)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_a_pipe_is_not_called_missing(tmp_path: Path) -> None:
+    """As ``diarize <(ffmpeg …)`` gives one: the command reads a pipe by ``-``."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is no file: sound of a pipe comes by -"):
+        load_audio(tmp_path / "pipe")
+
+
 def test_without_ffmpeg_the_same_limits_hold(tmp_path: Path, without_av: None) -> None:
     path = written(tmp_path / "a.wav", "PCM_16", 1.2)
     assert load_audio(path).duration == pytest.approx(1.2, abs=1e-3)
