@@ -49,6 +49,8 @@ FINE = 2
 """Pixels a degree of the picture that an eyeball's centre sees."""
 BEHIND = 150.0
 """Degrees from straight ahead beyond which nothing is drawn: there left and right meet."""
+ALONG_SKIN = 0.004
+"""Metres at rig scale from the skin within which a part lies along it: the thinnest teeth reach further away."""
 WITHIN = 0.8
 """Share of an eyeball's radius: nearer to its centre, skin passes behind its surface."""
 ROLES = ("skin", "right eye", "left eye", "upper teeth", "lower teeth", "tongue", "worn")
@@ -143,6 +145,7 @@ def name_inner_parts(
     roles = dict(known)
     trees = {role: cKDTree(reference) for role, reference in references.items() if len(reference)}
     inside = np.concatenate(list(references.values())) if trees else np.zeros((0, 3))
+    skin = cKDTree(points[point_roles(component, roles) == SKIN])
     bounds = component_bounds(points, component)
     for c, (low, high) in bounds.items():
         if c in roles:
@@ -155,6 +158,8 @@ def name_inner_parts(
         low_box, high_box = inside.min(0) - 0.12 * outer, inside.max(0) + outer * np.array([0.12, 0.12, 0.03])
         middle = (low + high) / 2
         if ((middle < low_box) | (middle > high_box)).any() or (high - low).max() > 1.1 * outer:
+            continue
+        if low[0] * high[0] > 0.0 and skin.query(mine)[0].max() < ALONG_SKIN:  # creases of a cheek
             continue
         distance = {role: float(np.median(tree.query(mine)[0])) for role, tree in trees.items()}
         roles[c] = min(distance, key=lambda role: distance[role] + misfit(bounds[c], references[role]))

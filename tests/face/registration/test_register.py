@@ -324,6 +324,21 @@ def test_gums_and_tongue_in_one_piece_are_shared_out() -> None:
     assert parts.split_mouths(upper, chain[:38].astype(np.int32), np.zeros(40, int), {0: parts.WORN}, expected) == {}
 
 
+def test_what_lies_along_a_cheek_is_no_tooth() -> None:
+    """Strips that shade the creases beside the nose: as teeth they stayed, and came out of the cheek in a smile."""
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(-0.04, 0.04, 4000), rng.uniform(-0.06, 0.02, 4000)
+    skin = np.stack([x, y, 0.11 - 20 * x**2], axis=1)
+    row = np.stack([np.linspace(-0.03, 0.03, 40), np.zeros(40), 0.1 - 20 * np.linspace(-0.03, 0.03, 40) ** 2], axis=1)
+    upper, lower = row + (0, -0.02, 0), row + (0, -0.035, 0)
+    crease, tooth = skin[(x > 0.02) & (x < 0.025) & (np.abs(y + 0.02) < 0.01)] - (0, 0, 0.001), upper[28:31]
+    points = np.concatenate([skin, crease, tooth])
+    component = np.repeat([0, 1, 2], [len(skin), len(crease), len(tooth)])
+    expected = {parts.UPPER_TEETH: upper, parts.LOWER_TEETH: lower}
+    found = parts.name_inner_parts(points, component, {0: parts.SKIN}, expected, 0.09)
+    assert found == {0: parts.SKIN, 1: parts.WORN, 2: parts.UPPER_TEETH}
+
+
 def test_an_eye_reaches_further_at_the_cornea() -> None:
     ball = sphere(16)[0]
     ball = ball * (1 + 0.2 * np.exp(-8 * (1 - ball[:, 2:])))
