@@ -246,6 +246,34 @@ def test_a_worker_that_has_failed_refuses_what_comes_later() -> None:
     assert node(script) == ["", "no memory", "no memory", "no memory", True, "The face was closed."]
 
 
+def test_the_folder_of_the_models_needs_no_slash_at_its_end() -> None:
+    script = """const { WorkerFace } = await import("./client.js");
+      globalThis.document = { baseURI: "http://localhost/page/" };
+      const asked = [];
+      globalThis.Worker = class {
+        postMessage({ id, where }) {
+          asked.push(where.base);
+          queueMicrotask(() => this.onmessage({ data: { id, value: {} } }));
+        }
+      };
+      for (const base of ["models", "models/", new URL("http://other/models")]) await WorkerFace.load(base);
+      return asked;"""
+    assert node(script) == [*["http://localhost/page/models/"] * 2, "http://other/models/"]
+
+
+def test_a_stream_in_the_worker_that_has_ended_says_so() -> None:
+    script = """globalThis.self = {};
+      const answers = new Map();
+      globalThis.postMessage = ({ id, ...answer }) => answers.get(id)(answer);
+      await import("./worker.js");
+      const ask = (id, act) => new Promise((soon) => {
+        answers.set(id, soon);
+        self.onmessage({ data: { id, act, stream: 7, samples: [] } });
+      });
+      return [await ask(1, "push"), await ask(2, "flush")];"""
+    assert node(script) == [{"error": "The stream has ended: begin a new one."}, {"value": []}]
+
+
 def test_speaking_that_fails_closes_its_stream() -> None:
     script = """const { Speaking } = await import("../page/speaking.js");
       let closed = 0;

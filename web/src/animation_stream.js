@@ -157,6 +157,7 @@ export class AnimationStream {
     this.said = { emotion: constants.track.labels[0], intensity: 0, loudness: 0 };
     /** What was pushed is worked on one after another, the diarizer's part once its frames are out. */
     this.queue = Promise.resolve();
+    this.ended = false;
   }
 
   /**
@@ -165,6 +166,7 @@ export class AnimationStream {
    * @returns {Promise<StreamedFrame[]>}
    */
   push(samples) {
+    if (this.ended) return Promise.reject(new Error("The stream has ended: begin a new one."));
     const frames = this.queue.then(() => this.#heard(samples));
     this.queue = frames.then(later).then(() => this.emotions.settle());
     this.queue.catch(() => {}); // whoever pushed hears of it, and so does everybody who pushes after that
@@ -172,10 +174,12 @@ export class AnimationStream {
   }
 
   /**
-   * The sound has ended: all frames that are left.
+   * The sound has ended: all frames that are left; none where it had ended before.
    * @returns {Promise<StreamedFrame[]>}
    */
   flush() {
+    if (this.ended) return Promise.resolve([]);
+    this.ended = true;
     return this.queue.then(async () => {
       const heard = await this.emotions.flush();
       return heard.count || this.taken ? this.#show(heard, true) : [];

@@ -103,7 +103,7 @@ export class WorkerFace {
     const whole = (/** @type {any} */ url) => url && new URL(url, document.baseURI).href;
     const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     const calls = new Calls(worker);
-    const where = { base: whole(base), ort: whole(ort), wasm: whole(wasm), suffix };
+    const where = { base: whole(`${base}`.replace(/\/?$/, "/")), ort: whole(ort), wasm: whole(wasm), suffix };
     try {
       await calls.send("load", { where }, { progress: onprogress });
     } catch (error) {

@@ -28,6 +28,18 @@ export async function fetchBytes(url, took = () => {}) {
   return new Response(whole.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
+/**
+ * What a file of JSON holds.
+ * @param {ArrayBuffer | Uint8Array} bytes @param {string} name of the file
+ */
+export function parsedJson(bytes, name) {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new Error(`${name} is no JSON: does the server answer with a page where the file is not there?`, { cause });
+  }
+}
+
 /** A module with one SIMD instruction: v128.const, i8x16.popcnt. */
 const SIMD = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11);
 

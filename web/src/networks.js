@@ -6,6 +6,7 @@
  */
 
 import { centreBands } from "./features.js";
+import { parsedJson } from "./files.js";
 import { joined } from "./rows.js";
 import { MODEL_VERSION } from "./tables.js";
 
@@ -47,7 +48,7 @@ export class Networks {
    */
   static async load(base, { ort, sessionOptions = {}, read = (name) => readFrom(base, name) } = {}) {
     const runtime = ort ?? (await import("onnxruntime-web/wasm"));
-    const model = JSON.parse(new TextDecoder().decode(await read("model.json")));
+    const model = parsedJson(await read("model.json"), `${base}: model.json`);
     if (model.version !== MODEL_VERSION) throw new ModelError(`${base}: model.json is of another version of SEDTalker`);
     runtime.env.wasm.numThreads ??= 1; // static hosts send no headers that would allow more
     const open = async (name) => {
@@ -290,6 +291,16 @@ export function rowsOf(values, rows, first, count) {
 /** A file of a folder: of a URL, or in Node of a folder on disk. */
 async function readFrom(base, name) {
   const text = String(base).replace(/\/$/, "");
+  try {
+    return await bytesOf(text, name);
+  } catch (cause) {
+    if (cause instanceof ModelError) throw cause;
+    throw new ModelError(`${text}/${name} cannot be read: give the folder that "sedtalker models export --onnx" wrote`, { cause });
+  }
+}
+
+/** @param {string} text folder or URL, without a slash at its end @param {string} name */
+async function bytesOf(text, name) {
   const onDisk = !/^(https?|blob|data|chrome-extension):/.test(text) && typeof process !== "undefined" && process.versions?.node;
   if (onDisk) {
     const { readFile } = process.getBuiltinModule("node:fs/promises"); // not imported: bundlers for browsers stop at it

@@ -5,7 +5,7 @@
  * as transferred arrays: nothing is copied.
  */
 
-import { fetchBytes } from "./files.js";
+import { fetchBytes, parsedJson } from "./files.js";
 import { SEDTalker } from "./sedtalker.js";
 
 /** @type {any} */
@@ -28,7 +28,7 @@ async function load({ base, ort, wasm, suffix }, progress) {
     if (!files.has(name)) files.set(name, fetchBytes(new URL(name + suffix, base), took));
     return /** @type {Promise<ArrayBuffer>} */ (files.get(name));
   };
-  const described = read("model.json").then((data) => JSON.parse(new TextDecoder().decode(data)));
+  const described = read("model.json").then((data) => parsedJson(data, "model.json"));
   // All networks come side by side, while the first ones are opened.
   const coming = described.then((model) => Promise.all(Object.keys(model.models ?? {}).map((name) => read(`${name}.onnx`))));
   coming.catch(() => {});
@@ -63,11 +63,15 @@ const acts = {
   load: (message, progress) => load(message.where, progress),
   animate: ({ samples, options }, progress) => face.animate(samples, { ...options, onprogress: progress }),
   open: ({ stream, options }) => void streams.set(stream, face.stream(options)),
-  push: ({ stream, samples }) => streams.get(stream).push(samples),
+  push({ stream, samples }) {
+    const open = streams.get(stream);
+    if (!open) throw new Error("The stream has ended: begin a new one.");
+    return open.push(samples);
+  },
   async flush({ stream }) {
-    const rest = await streams.get(stream).flush();
+    const rest = await streams.get(stream)?.flush();
     streams.delete(stream);
-    return rest;
+    return rest ?? [];
   },
   close: ({ stream }) => void streams.delete(stream),
 };

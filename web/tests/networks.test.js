@@ -99,7 +99,11 @@ test("no recording and no models are said in one line", { skip }, async () => {
   await assert.rejects(live.animate(new Float32Array(16000), { fps: 0 }), /^RangeError: fps: 0 is no number/);
   assert.throws(() => live.stream({ fps: -1 }), /^RangeError: fps: -1 is no number/);
   const { ort } = await runtime();
-  await assert.rejects(SEDTalker.load("http://127.0.0.1:9", { ort }), Error);
+  for (const there of ["http://127.0.0.1:9/models/", "/no/such/folder"]) {
+    await assert.rejects(SEDTalker.load(there, { ort }), /^ModelError: .*\w\/model\.json cannot be read: give the folder that/);
+  }
+  const page = async () => new TextEncoder().encode("<!doctype html>");
+  await assert.rejects(SEDTalker.load("models", { ort, read: page }), /^Error: models: model\.json is no JSON: does the server/);
   const read = async () => new TextEncoder().encode('{"version": 1, "constants": {}}');
   await assert.rejects(SEDTalker.load("old", { ort, read }), (error) => error instanceof ModelError && /another version/.test(error.message));
 });

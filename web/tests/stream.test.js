@@ -36,6 +36,8 @@ async function compare(there, options, sound = samples) {
   }
   frames.push(...(await stream.flush()));
   assert.equal(frames.length, there.frames);
+  await assert.rejects(stream.push(sound.subarray(0, piece)), /^Error: The stream has ended: begin a new one\.$/);
+  assert.deepEqual(await stream.flush(), []);
   for (const name of ["weights", "tongue", "head"]) {
     assertClose(frames.flatMap((frame) => [...frame[name]]), there[name], 1e-3, `${name} of a stream`);
   }
