@@ -98,6 +98,19 @@ def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(models, cli
     assert (parts.animation(track, settings, subject.face).coefficients == expected.coefficients).all()
 
 
+def test_what_has_not_changed_is_not_made_again(models, clip, subject, base, monkeypatch):
+    """Other stretches of it are shown at once, until an edit, or a stretch that was never decoded."""
+    monkeypatch.setattr(decoding, "WHOLE_SECONDS", 5.0)
+    parts = Decoding(models.animator(), clip.sound, clip.features)
+    settings, track = base.document().settings, base.render(base.document())
+    first = parts.animation(track, settings, subject.face, 2.0, 6.0)
+    assert parts.animation(track, settings, subject.face, 3.0, 5.0) is first
+    further = parts.animation(track, settings, subject.face, 9.0, 11.0)
+    assert further is not first
+    other = base.render(edited(base, {"op": "relabel", "index": 1, "label": "happy"}))
+    assert parts.animation(other, settings, subject.face, 9.0, 11.0) is not further
+
+
 def test_only_what_an_edit_touches_is_decoded_again(models, clip, subject, base, monkeypatch):
     monkeypatch.setattr(decoding, "WHOLE_SECONDS", 5.0)
     parts = Decoding(models.animator(), clip.sound, clip.features)
