@@ -95,12 +95,13 @@ class MelEncoder:
 
     def __call__(self, audio: Audio) -> SpeechFeatures:
         """Features of a recording, encoded in overlapping windows of 30 s; equal to one pass within 1e-4."""
-        hidden = self.hidden(audio)
-        features = analysis_of(audio).features(hidden)
         if not self.articulates:
-            return features
-        phones, mouth = articulation_of(audio, hidden)
-        return replace(features, phones=phones, mouth=mouth)
+            return analysis_of(audio).features(self.hidden(audio))
+        with share(0.0, 0.5):  # a second encoder finds phones and mouth
+            hidden = self.hidden(audio)
+        with share(0.5, 1.0):
+            phones, mouth = articulation_of(audio, hidden)
+        return replace(analysis_of(audio).features(hidden), phones=phones, mouth=mouth)
 
     def hidden(self, audio: Audio) -> Floats:
         """(T, D) hidden vectors of a recording; by weights of a file they are made once as long as it is in use."""

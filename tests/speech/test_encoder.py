@@ -222,6 +222,15 @@ def test_built_in_encoders_hardly_change_what_is_settled(name: str, hop: int, mo
     np.testing.assert_allclose(stretches(in_torch, mel, hop), made, atol=1e-4)
 
 
+def test_the_bar_does_not_go_back_where_a_second_encoder_finds_phones_and_mouth():
+    encode, shares = open_encoder(), list[float]()
+    assert isinstance(encode, MelEncoder)
+    assert encode.articulates
+    with one_step(lambda step, done, total: shares.append(done / total), "encoding"):
+        encode(from_samples(_speechlike(35.0), 16000))
+    assert shares == sorted(shares)
+
+
 def test_a_long_recording_says_how_far_it_is_and_can_be_given_up_in_between():
     encode, sound = MelEncoder(_encoder()), from_samples(np.zeros(70 * 16000, np.float32), 16000)
     said = []

@@ -168,7 +168,9 @@ def _target(segment: Segment) -> Doubles:
 def _check(segment: Segment, duration: float) -> None:
     """Raise an ``InputError`` for a segment that cannot be."""
     numbers = (segment.start, segment.end, segment.intensity, segment.confidence)
-    if not all(math.isfinite(n) for n in numbers) or segment.end <= segment.start or segment.start < 0:
+    if segment.start < 0:
+        raise InputError(f"segment {segment.start} to {segment.end} s begins before the recording")
+    if not all(math.isfinite(n) for n in numbers) or segment.end <= segment.start:
         raise InputError(f"segment {segment.start} to {segment.end} s: its end must come after its start")
     if segment.start >= duration:
         raise InputError(f"segment {segment.start} to {segment.end} s begins after the recording ({duration:.2f} s)")
