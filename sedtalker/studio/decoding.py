@@ -69,6 +69,11 @@ class _Layer:
     exact: bool = False
 
 
+def _unchanged(now: tuple[object, ...], before: tuple[object, ...] | None) -> bool:
+    """Whether each of these is the very one that it was."""
+    return before is not None and all(one is other for one, other in zip(now, before, strict=True))
+
+
 class Decoding:
     """The motion of one recording.
 
@@ -92,7 +97,7 @@ class Decoding:
         """What all of the recording was last decoded for, to the end."""
         self._whole: Animation | None = None
         """The animation of all of it, once it is asked for again."""
-        self._made: tuple[tuple[object, ...], Animation] | None = None
+        self._made: tuple[tuple[object, ...] | None, Animation | None] = None, None
         """What the last animation was made of, and it: it serves again while none of that is another."""
 
     def place(self, track: EmotionTrack, hook: Hook = no_progress) -> None:
@@ -132,8 +137,7 @@ class Decoding:
             start, end: beyond these, motion may be that of an older track.
         """
         asked = (track, settings, face)
-        now: tuple[object, ...] = (*asked, self.phones.get(track.words))
-        known = self._settled is not None and all(one is other for one, other in zip(now, self._settled, strict=True))
+        known = _unchanged((*asked, self.phones.get(track.words)), self._settled)
         if known and self._whole is not None:
             return self._whole
         in_parts = self.in_parts and not known
@@ -149,13 +153,13 @@ class Decoding:
                 without_emotion=partial(self._neutral, start=start, end=end),
                 rows=self._frames(start, end) if in_parts else slice(None),
             )
-        phones, made_of = self.phones.get(track.words), (*now, moved.weights)
-        if self._made is not None and all(one is other for one, other in zip(made_of, self._made[0], strict=True)):
-            return self._made[1]
-        if phones is not None:
-            moved = sharpened(moved, phones, face)
-        made = assemble(moved, settings, face, duration=self.sound.duration, recording=self.sound.sha256)
-        self._made = (made_of, made)
+        phones = self.phones.get(track.words)
+        made_of, (before, made) = (*asked, phones, moved.weights), self._made
+        if made is None or not _unchanged(made_of, before):
+            if phones is not None:
+                moved = sharpened(moved, phones, face)
+            made = assemble(moved, settings, face, duration=self.sound.duration, recording=self.sound.sha256)
+            self._made = made_of, made
         settled = all(layer.valid.all() for layer in self._layers(settings) if layer)
         self._settled = (*asked, phones) if settled else None
         self._whole = None if in_parts else made

@@ -109,6 +109,9 @@ def test_what_has_not_changed_is_not_made_again(models, clip, subject, base, mon
     assert further is not first
     other = base.render(edited(base, {"op": "relabel", "index": 1, "label": "happy"}))
     assert parts.animation(other, settings, subject.face, 9.0, 11.0) is not further
+    whole = [parts.animation(other, settings, subject.face) for _ in range(2)][-1]
+    monkeypatch.setattr(decoding, "move", None)  # all of it is decoded: nothing is asked again
+    assert parts.animation(other, settings, subject.face, 1.0, 2.0) is whole
 
 
 def test_only_what_an_edit_touches_is_decoded_again(models, clip, subject, base, monkeypatch):

@@ -13,6 +13,9 @@ import { joined, Rows } from "./rows.js";
 import { TongueStream, tongueWeights } from "./tongue.js";
 import { atRest, PresenceStream } from "./voice_presence.js";
 
+/** What is said of sound that comes after a stream's end. */
+export const ENDED = "The stream has ended: begin a new one.";
+
 /**
  * A video frame of a stream.
  * @typedef {object} StreamedFrame
@@ -166,7 +169,7 @@ export class AnimationStream {
    * @returns {Promise<StreamedFrame[]>}
    */
   push(samples) {
-    if (this.ended) return Promise.reject(new Error("The stream has ended: begin a new one."));
+    if (this.ended) return Promise.reject(new Error(ENDED));
     const frames = this.queue.then(() => this.#heard(samples));
     this.queue = frames.then(later).then(() => this.emotions.settle());
     this.queue.catch(() => {}); // whoever pushed hears of it, and so does everybody who pushes after that

@@ -5,6 +5,7 @@
  * as transferred arrays: nothing is copied.
  */
 
+import { ENDED } from "./animation_stream.js";
 import { fetchBytes, parsedJson } from "./files.js";
 import { SEDTalker } from "./sedtalker.js";
 
@@ -65,7 +66,7 @@ const acts = {
   open: ({ stream, options }) => void streams.set(stream, face.stream(options)),
   push({ stream, samples }) {
     const open = streams.get(stream);
-    if (!open) throw new Error("The stream has ended: begin a new one.");
+    if (!open) throw new Error(ENDED);
     return open.push(samples);
   },
   async flush({ stream }) {

@@ -159,7 +159,7 @@ def name_inner_parts(
         middle = (low + high) / 2
         if ((middle < low_box) | (middle > high_box)).any() or (high - low).max() > 1.1 * outer:
             continue
-        if low[0] * high[0] > 0.0 and skin.query(mine)[0].max() < ALONG_SKIN:  # creases of a cheek
+        if low[0] * high[0] > 0.0 and skin.query(mine)[0].max() < ALONG_SKIN:  # all on one side: in a cheek
             continue
         distance = {role: float(np.median(tree.query(mine)[0])) for role, tree in trees.items()}
         roles[c] = min(distance, key=lambda role: distance[role] + misfit(bounds[c], references[role]))
