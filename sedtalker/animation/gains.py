@@ -96,9 +96,10 @@ class Gains:
                 more = ", or a shape of ARKit, such as jawOpen (`sedtalker face list --json` names them)"
                 known = meant(name, ARKIT_52, 1) or one_of(name, REGIONS, more)
                 raise InputError(f"there is no region '{name}' of the face: {known}")
-        for name in (*self.shapes, *self.offsets, *self.limits):
-            if name not in ARKIT_52 and (name in self.shapes or name not in SHAPE_GROUPS):
-                raise InputError(f"there is no shape '{name}' of ARKit: {nearest_shape(name)}")
+        for names, groups in ((self.shapes, ()), (self.offsets, SHAPE_GROUPS), (self.limits, SHAPE_GROUPS)):
+            if unknown := [name for name in names if name not in ARKIT_52 and name not in groups]:
+                known = meant(unknown[0], groups, 1) or nearest_shape(unknown[0])
+                raise InputError(f"there is no shape '{unknown[0]}' of ARKit: {known}")
         named = {"expressivity": self.expressivity, "articulation": self.articulation, **self.regions, **self.shapes}
         _check_ranges(named, "the gain", 0.0, MAX_GAIN)
         _check_ranges(self.offsets, "the offset", -MAX_OFFSET, MAX_OFFSET)

@@ -219,6 +219,8 @@ def test_bad_gains_are_said():
             read_factors([text])
     with pytest.raises(InputError, match=r"no region 'ears'.*, frown, or a shape of ARKit"):
         Gains(regions={"ears": 1.0})
+    with pytest.raises(InputError, match=r"no shape 'lidss' of ARKit: did you mean lids\?"):
+        Gains(offsets={"lidss": 0.1})
     for value in (2.5, -0.1, float("nan")):
         with pytest.raises(InputError, match="out of range"):
             Gains(regions={"brows": value})

@@ -241,7 +241,8 @@ def _summarises(segments: list[dict[str, Any]], track: EmotionTrack) -> bool:
 
 def _written_rows(posterior: Floats) -> str:
     """Rows (T, C), one a line."""
-    rows = ["[" + ", ".join(_shortest(row)) + "]" for row in posterior]
+    numbers, wide = _shortest(posterior.ravel()), posterior.shape[1]
+    rows = ["[" + ", ".join(numbers[at : at + wide]) + "]" for at in range(0, len(numbers), wide)]
     return "[\n    " + ",\n    ".join(rows) + "\n  ]"
 
 
@@ -258,7 +259,7 @@ def rounded_segment(segment: Segment) -> dict[str, Any]:
 
 def _shortest(values: Floats) -> list[str]:
     """Shortest decimals that read back as the same float32."""
-    return [repr(float(str(value))) for value in values.astype(np.float32)]
+    return list(map(str, values.astype(np.float32)))
 
 
 JSON = TrackFormat(
