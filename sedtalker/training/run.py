@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from sedtalker.errors import InputError, one_of
+from sedtalker.errors import InputError, one_of, written
 from sedtalker.plugins import load
 from sedtalker.processes import is_main_process
 from sedtalker.progress import Hook, no_progress
@@ -80,6 +80,8 @@ def cache_folder(cache: str | None = None) -> Path:
     """Where decoded audio and features are kept: ``cache``, else ``sedtalker`` in the user's cache folder."""
     folder = Path(cache).expanduser() if cache else user_cache()
     check_folder(folder, force=True)
+    with written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -119,9 +121,9 @@ def _new_folder(experiment: str) -> Path:
     return Path("runs") / experiment / time.strftime("%Y-%m-%d-%H-%M-%S")
 
 
-def experiments() -> list[str]:
-    """Names that ``experiment=`` takes."""
-    root = config_folder() / "experiment"
+def choices(group: str) -> list[str]:
+    """Names that ``experiment=``, ``encoder=`` or ``debug=`` takes."""
+    root = config_folder() / group
     return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml"))
 
 
@@ -136,9 +138,9 @@ def _clear(message: str, overrides: Sequence[str]) -> str:
         near = [last[word] for word in get_close_matches(name.rpartition(".")[2], last, 1)]
         meant = f"did you mean {near[0]}? " if near else ""
         return f"{name}: not in the config of this experiment; {meant}++{name}=VALUE adds it"
-    if "Could not find 'experiment/" in message or "You must specify 'experiment'" in message:
-        name = "".join(re.findall("'experiment/(.+)'", message))
-        return f"{message.rstrip('.')}: {one_of(name, experiments())}"
+    if found := re.search("Could not find '([a-z]+)/(.+)'|You must specify '([a-z]+)'", message):
+        said = message.removeprefix("In 'train': ").rstrip(".")
+        return f"{said}: {one_of(found[2] or '', choices(found[1] or found[3]))}"
     return message
 
 

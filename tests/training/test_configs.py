@@ -13,7 +13,7 @@ from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.training.published.published_decoder import PublishedDecoderTaskConfig
 from sedtalker.training.published.published_diarizer import PublishedDiarizerTaskConfig
-from sedtalker.training.run import TASKS, compose, config_folder, experiments, make_task, train
+from sedtalker.training.run import TASKS, cache_folder, choices, compose, config_folder, make_task, train
 from sedtalker.training.task import TrainerConfig, learning_rate
 from sedtalker.training.tasks.decoder import DecoderTaskConfig
 from sedtalker.training.tasks.emotion_encoder import EmotionEncoderTaskConfig
@@ -49,7 +49,7 @@ def names(group: str) -> list[str]:
 
 
 @pytest.mark.parametrize("debug", [None, *names("debug")])
-@pytest.mark.parametrize("experiment", experiments())
+@pytest.mark.parametrize("experiment", choices("experiment"))
 def test_every_experiment_is_accepted(experiment: str, debug: str | None) -> None:
     overrides = [f"experiment={experiment}", "trainer.run_dir=unused", "encoder=builtin"]
     config = compose(overrides + ([f"debug={debug}"] if debug else []))
@@ -105,13 +105,19 @@ def test_every_encoder_goes_under_a_decoder_of_vertices(encoder: str) -> None:
     assert SCHEMAS[task.pop("name")].model_validate(task)
 
 
+def test_a_cache_that_cannot_be_made_is_said_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cache: cannot be written"):
+        cache_folder(str(tmp_path / "file" / "cache"))
+
+
 def test_every_trainer_setting_is_in_the_config() -> None:
     config = compose(["experiment=decoder", "trainer.run_dir=unused"])
     assert set(config["trainer"]) == set(TrainerConfig.model_fields)
 
 
 def test_every_task_has_its_experiment(tmp_path: Path) -> None:
-    used = {compose([f"experiment={name}", "trainer.run_dir=x"])["task"]["name"] for name in experiments()}
+    used = {compose([f"experiment={name}", "trainer.run_dir=x"])["task"]["name"] for name in choices("experiment")}
     assert used == set(SCHEMAS)
     with pytest.raises(InputError, match="use one of speech_encoder"):
         make_task("nothing", {}, tmp_path, tmp_path)
@@ -152,6 +158,7 @@ def test_a_cache_that_cannot_be_a_folder_is_refused_before_the_data(tmp_path: Pa
         ("trainer.odd=1", "trainer.odd: not in the config of this experiment; ++trainer.odd=VALUE adds it"),
         ("task.corpora={mine:1}", "task.corpora: its entries are set one by one: ++task.corpora.KEY=VALUE adds one"),
         ("trainer.stpes=1", "trainer.stpes: not in the config of this experiment; did you mean trainer.steps?"),
+        ("encoder=huber", "Could not find 'encoder/huber': did you mean hubert?"),
         ("seed=1", "seed: not in the config of this experiment; did you mean trainer.seed?"),
         ("trainer.seed=99999999999999999999", "trainer.seed=99999999999999999999: Input should be less than"),
         ("trainer.threads=1000000", "trainer.threads=1000000: Input should be less than or equal to 1024"),

@@ -77,7 +77,6 @@ def open_array(path: Path) -> Array:
 
 def save_array(path: Path, array: Array) -> None:
     """Write a ``.npy`` file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)
 

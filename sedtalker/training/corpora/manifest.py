@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sedtalker.emotion.taxonomy import category, known_kind
 from sedtalker.errors import InputError
 from sedtalker.reading import decoded, read_bytes
 from sedtalker.storage import whole_file
@@ -22,6 +24,8 @@ COLUMNS = (
     *("emotion", "intensity", "transcript", "duration_s", "split"),
 )
 """Columns of the manifest."""
+SPLITS = ("train", "valid", "test")
+"""What its column ``split`` says."""
 
 
 @dataclass(frozen=True)
@@ -107,25 +111,28 @@ def read_manifest(data: Path) -> list[Clip]:
 
 
 def clips_from(data: Path, rows: Iterable[Mapping[str, str]]) -> list[Clip]:
-    """The clips of a manifest's rows; ``InputError`` where one is damaged."""
-    try:
-        return [
-            Clip(
-                corpus=row["corpus"],
-                path=data / "audio" / row["corpus"] / row["file"],
-                language=row["language"],
-                speaker=row["speaker"],
-                gender=row["gender"],
-                emotion=_label(row["corpus"], row["file"], row["emotion"]),
-                intensity=row["intensity"],
-                transcript=row["transcript"],
-                duration=float(row["duration_s"] or 0.0),
-                split=row["split"],
-            )
-            for row in rows
-        ]
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{data / 'audio' / 'manifest.csv'}: a row cannot be understood ({error})") from None
+    """The clips of a manifest's rows; ``InputError`` where one cannot be understood."""
+    clips = []
+    for row in rows:
+        try:
+            clips.append(_clip(data / "audio", row))
+        except (ValueError, TypeError) as error:
+            place = f"{data / 'audio' / 'manifest.csv'}: the row of {row['file']}"
+            raise InputError(f"{place} cannot be understood ({error})") from None
+    return clips
+
+
+def _clip(audio: Path, row: Mapping[str, str]) -> Clip:
+    """The clip of a row; ``ValueError`` or ``TypeError`` where it is damaged."""
+    emotion, duration = _label(row["corpus"], row["file"], row["emotion"]), float(row["duration_s"] or 0.0)
+    if emotion and not emotion.startswith("other:") and known_kind(emotion) is None:
+        category(emotion)
+    if not math.isfinite(duration):
+        raise ValueError(f"duration_s {duration}")
+    if row["split"] not in SPLITS:
+        raise ValueError(f"split {row['split']!r}: use one of {', '.join(SPLITS)}")
+    others = {name: row[name] for name in COLUMNS if name not in ("file", "emotion", "duration_s")}
+    return Clip(path=audio / row["corpus"] / row["file"], emotion=emotion, duration=duration, **others)
 
 
 def read_table(path: Path, needed: tuple[str, ...], published: bool = False) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import spearmanr
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from sedtalker.animation.animator import DECODERS, AnyDecoder
+from sedtalker.animation.animator import AnyDecoder
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.vertex_decoder import one_hot
 from sedtalker.arrays import Floats, Reals
@@ -203,7 +203,7 @@ def evaluate_decoder(
         encoder: folder of the hub encoder's weights that it reads; default: the hub's cache, or the hub.
     """
     folder = checkpoint or builtin_checkpoint("decoder")
-    decoder: AnyDecoder = open_model(folder, *DECODERS)
+    decoder: AnyDecoder = open_model(folder, "decoder", "readout_decoder")
     face = load_face()
     net = open_trained_encoder(folder, decoder.config, encoder)
     lip_measure = measure_lips(face)

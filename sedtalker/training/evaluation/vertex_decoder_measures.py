@@ -75,7 +75,7 @@ def score_sequences(
     lips, emotion, upper = (corpus.mask(name) for name in ("lips", "emotion", "upper_face"))
     rows, squares, still_squares, made = list[dict[str, float]](), 0.0, 0.0, list[Floats]()
     for index, sequence in enumerate(counted(sequences, hook, "scoring sequences", len(sequences))):
-        truth = np.asarray(sequence.open(), np.float32)
+        truth = sequence.frames(slice(None))
         rest = corpus.template(sequence.subject)
         frames = len(truth)
         assert sequence.audio is not None
@@ -116,9 +116,9 @@ def evaluate_vertex_decoder(
     sequences = corpus.split(split)
     if not sequences:
         raise InputError(f"{data}: no {split} sequences with sound")
-    count = sequences[0].open().shape[1]
-    if count != model.config.vertices:
-        raise InputError(f"{checkpoint}: made for {model.config.vertices} vertices, the corpus has {count}")
+    for sequence in sequences:
+        if (count := sequence.open().shape[1]) != (made_for := model.config.vertices):
+            raise InputError(f"{checkpoint}: made for {made_for} vertices, {sequence.name} has {count}")
     strange = {s.emotion for s in sequences if s.emotion} - set(model.config.labels)
     if strange:
         raise InputError(f"{checkpoint}: not trained on {', '.join(sorted(strange))}")

@@ -187,6 +187,24 @@ def test_no_instruction_fails_in_another_way(tmp_path: Path) -> None:
                 read_array_pickle(tmp_path / "a.pkl")
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("cremad,a.wav,en,1001,f,angyr,normal,,1.0,train", "unknown emotion 'angyr': did you mean angry?"),
+        ("cremad,a.wav,en,1001,f,angry,normal,,nan,train", "duration_s nan"),
+        ("cremad,a.wav,en,1001,f,angry,normal,,1.0,training", "split 'training': use one of train, valid, test"),
+        ("cremad,a.wav,en,1001", "split None"),
+    ],
+)
+def test_rows_that_cannot_be_understood(row: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    good = "cremad,b.wav,en,1001,f,other:bored,normal,,1.0,train"
+    (tmp_path / "audio" / "manifest.csv").write_text("\n".join([",".join(COLUMNS), good, row]))
+    with pytest.raises(InputError, match=r"the row of a\.wav cannot be understood") as told:
+        read_manifest(tmp_path)
+    assert said in str(told.value)
+
+
 @pytest.mark.parametrize("text", [b"\xff", (HEAD + "a" * 200_000).encode(), b"a,b\n"])
 def test_tables_that_are_none(text: bytes, tmp_path: Path) -> None:
     (tmp_path / "audio").mkdir()

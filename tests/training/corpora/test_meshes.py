@@ -18,6 +18,7 @@ from sedtalker.training.corpora.meshes import convert_head_pickles, open_sequenc
 from sedtalker.training.corpora.meshes.check import check_sequences
 from sedtalker.training.corpora.meshes.layouts import split_by_name, split_of
 from sedtalker.training.corpora.meshes.pickles import read_array_pickle
+from sedtalker.training.evaluation.vertex_decoder_measures import score_sequences
 from sedtalker.training.tasks.vertex_decoder import VertexDecoderTask
 from tests.support.distributions import AddDistribution
 
@@ -193,6 +194,36 @@ def test_a_training_names_the_sequence_that_is_wrong(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=said):
             task.prepare()
         np.save(root / "sequences" / "two.npy", np.nan_to_num(positions)[:, 1:])
+
+
+@pytest.mark.parametrize(
+    ("masks", "template", "said"),
+    [
+        ([1, 99], 12, "mask lips: names vertices beyond 12"),
+        ([], 12, "mask lips: names vertices beyond 12, or none"),
+        ([1], 7, "template subject: 7 vertices, the sequences have 12"),
+    ],
+)
+def test_a_training_names_a_head_file_that_does_not_fit(
+    masks: list[int], template: int, said: str, tmp_path: Path
+) -> None:
+    root = own_folder(tmp_path / "mine", ["one", "two"])
+    (root / "sequences.csv").write_text("name,split\none,train\ntwo,valid\n")
+    (root / "masks.json").write_text(json.dumps({"lips": masks}))
+    np.savez(root / "templates.npz", subject=np.zeros((template, 3), np.float32))
+    with pytest.raises(InputError, match=said):
+        VertexDecoderTask({"coefficients": 2}, root, tmp_path / "cache").prepare()
+    assert any(said in problem for problem in check_sequences(open_sequences(root)).problems)
+
+
+def test_a_score_names_the_sequence_that_is_wrong(tmp_path: Path) -> None:
+    root = own_folder(tmp_path / "mine", ["one"])
+    positions = np.load(root / "sequences" / "one.npy")
+    positions[17] = np.nan
+    np.save(root / "sequences" / "one.npy", positions)
+    corpus = open_sequences(root)
+    with pytest.raises(InputError, match="one: there are numbers that are not finite"):
+        score_sequences(lambda sequence, audio, frames: positions, corpus, corpus.sequences)
 
 
 def test_check_of_a_folder_without_sequences(tmp_path: Path) -> None:

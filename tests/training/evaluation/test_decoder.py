@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.errors import InputError
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_grid
 from sedtalker.training.evaluation import decoder_measures
 from sedtalker.training.evaluation.decoder_measures import evaluate_decoder
@@ -17,6 +19,14 @@ def some_of_the_talker(data: Path) -> list[TrackedClip]:
     """All test clips, and 100 of those that the network from phones to motion is trained on."""
     clips = read_grid(data)
     return [clip for clip in clips if clip.split == "test"] + [clip for clip in clips if clip.split == "train"][:100]
+
+
+def test_a_decoder_of_vertices_has_other_figures(tmp_path: Path) -> None:
+    """What it gives are coefficients of its own basis, no shapes of ARKit."""
+    config = CheckpointConfig(kind="vertex_decoder", licence="MIT", trained_on=["nothing"], model={})
+    write_checkpoint(tmp_path / "export", config, {}, "")
+    with pytest.raises(InputError, match="a checkpoint of kind vertex_decoder; give one of kind decoder"):
+        evaluate_decoder(tmp_path, tmp_path / "export")
 
 
 @pytest.mark.data

@@ -149,7 +149,7 @@ def test_another_topology_is_refused(miniature_emovoca: Path, tmp_path: Path) ->
     assert first.audio is not None
     (tmp_path / "other/wav/a.wav").write_bytes(first.audio.read_bytes())
     (tmp_path / "other/sequences.csv").write_text("name,split\na,test\n")
-    with pytest.raises(InputError, match="made for 5023 vertices, the corpus has 10"):
+    with pytest.raises(InputError, match="made for 5023 vertices, a has 10"):
         evaluate_vertex_decoder(tmp_path / "other", tmp_path / "export", "test", tmp_path)
 
 

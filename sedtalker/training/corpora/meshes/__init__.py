@@ -105,6 +105,18 @@ class HeadFiles:
     triangles: Ints | None = None
     masks: dict[str, NDArray[np.int64]] = field(default_factory=dict)
 
+    def problems(self, count: int) -> list[str]:
+        """What does not fit sequences of ``count`` vertices, one line each."""
+        return [
+            f"template {name or 'mesh'}: {len(template)} vertices, the sequences have {count}"
+            for name, template in self.templates.items()
+            if len(template) != count
+        ] + [
+            f"mask {name}: names vertices beyond {count}, or none"
+            for name, vertices in self.masks.items()
+            if not len(vertices) or vertices.max() >= count or vertices.min() < 0
+        ]
+
 
 @dataclass(frozen=True, eq=False)
 class SequenceCorpus:
@@ -135,12 +147,20 @@ class SequenceCorpus:
         """Sequences of train, valid or test that have their audio."""
         return [s for s in self.sequences if s.split == name and s.audio is not None]
 
+    def _fitting_head(self) -> tuple[HeadFiles, int]:
+        """The head, and how many vertices it and the sequences have; ``InputError`` where they differ."""
+        count = self.sequences[0].open().shape[1]
+        for problem in self.head.problems(count):
+            raise InputError(f"{self.root}: {problem}")
+        return self.head, count
+
     def template(self, subject: str) -> Floats:
         """Resting face (V, 3) of a subject.
 
         From the user's template files; without them the mean of the first frames of the subject's sequences.
         """
-        given = self.head.templates.get(subject, self.head.templates.get(""))
+        templates = self._fitting_head()[0].templates
+        given = templates.get(subject, templates.get(""))
         if given is not None:
             return given
         firsts = [s.open()[0] for s in self.sequences if s.subject == subject]
@@ -148,10 +168,11 @@ class SequenceCorpus:
 
     def mask(self, region: str) -> Mask | None:
         """Vertices (V,) of a region of ``MASK_NAMES``, or None where the user's copy has no such mask."""
+        head, count = self._fitting_head()
         for name in MASK_NAMES[region]:
-            if name in self.head.masks:
-                mask = np.zeros(self.sequences[0].open().shape[1], bool)
-                mask[self.head.masks[name]] = True
+            if name in head.masks:
+                mask = np.zeros(count, bool)
+                mask[head.masks[name]] = True
                 return mask
         return None
 

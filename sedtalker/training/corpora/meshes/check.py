@@ -121,12 +121,7 @@ def _sound(sequence: MeshSequence, seconds: float) -> list[str]:
 def _head(corpus: SequenceCorpus, count: int, problems: list[str]) -> list[str]:
     """Notes on missing head files; those that do not fit become problems."""
     head, notes = corpus.head, []
-    for name, template in head.templates.items():
-        if len(template) != count:
-            problems.append(f"template {name or 'mesh'}: {len(template)} vertices, the sequences have {count}")
-    for name, vertices in head.masks.items():
-        if len(vertices) and (vertices.max() >= count or vertices.min() < 0):
-            problems.append(f"mask {name}: names vertices beyond {count}")
+    problems += head.problems(count)
     lacking = {s.subject for s in corpus.sequences} - set(head.templates)
     if lacking and "" not in head.templates:
         notes.append(f"no template of {', '.join(sorted(lacking))}: the mean of first frames takes its place")
