@@ -3,10 +3,9 @@
 python scripts/learning_curve.py --data DIR [--cache DIR]    # features once, then half a minute of one core a training
 
 Writes the section "Learning curve" of ``docs/emotion.md``, and ``docs/images/learning_curve.png``. Every training is
-the recipe of ``experiment=transfer_diarizer`` on the clips and their copies in other voices, with two perceptrons and
-without constants for the categories; so the curve speaks of the data, and its last point is below the shipped
-diarizer. Recall is that of the corpora that choose, never trained on, and of validation speakers of CREMA-D. Trainings
-are kept in ``--runs``.
+the recipe of ``experiment=transfer_diarizer`` on the clips and their copies in other voices, with two perceptrons; so
+the curve speaks of the data, and its last point is below the shipped diarizer. Recall is that of the corpora that
+choose, never trained on, and of validation speakers of CREMA-D. Trainings are kept in ``--runs``.
 """
 
 from __future__ import annotations
@@ -191,7 +190,7 @@ def section(curve: Mapping[int, Point]) -> str:
         "missing is not more of CREMA-D, but other free corpora.\n\n"
         "Written by `python scripts/learning_curve.py --data DIR`: the recipe of the free diarizer, two perceptrons, "
         f"on clips and copies in other voices,\n{DRAWS} random draws of actors each. The shipped diarizer has more "
-        "perceptrons, more copies and constants for the categories.\n\n"
+        "perceptrons and more copies.\n\n"
         + table(curve)
         + "\n![Recall over the number of actors](images/learning_curve.png)\n"
     )

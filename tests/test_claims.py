@@ -214,6 +214,32 @@ def test_the_readme_says_how_often_the_diarizer_is_right() -> None:
     assert list(map(float, said.groups())) == pytest.approx(measured, abs=0.005)
 
 
+def test_the_page_of_the_diarizer_says_what_adaptation_gains() -> None:
+    found = json.loads(text_of(ROOT / "docs" / "adaptation.json"))
+    corpora = [name.removeprefix("clips_") for name in found if name.startswith("clips_")]
+    best = max(found[f"adapt_gain_{corpus}"] for corpus in corpora)
+    one = found["adapted_one_emotion"] - found["source_uar"]
+    values = [found[f"adapt_gain{part}"] for part in ("", "_low", "_high", "_worst")]
+    mean, low, high, least, most, alone = (f"{value:.2f}".replace("0.", ".") for value in (*values, best, one))
+    page = text_of(ROOT / "docs" / "diarizer.md")
+    assert (
+        f"gains {mean} of recall on average (95 % interval {low} to {high}): from {most} on the best to {least}" in page
+    )
+    assert f"the mean gain is {alone} instead of {mean}" in page
+
+
+def test_the_page_of_the_lips_names_the_targets_that_are_missed() -> None:
+    rows = json.loads(text_of(ROOT / "docs" / "robustness.json"))["rows"]
+    clean, noise = (
+        next(r for r in rows if (r["kind"], r["strength"]) == k) for k in (("clean", ""), ("noise", "0 dB"))
+    )
+    figures = f"{noise['lip_r_wild']:.2f} ({clean['lip_r_wild']:.2f} without noise; tracked talker {noise['lip_r']:.2f}"
+    unseen = json.loads(text_of(ROOT / "docs" / "results.json"))["decoder"]["lip_r_unseen"]
+    page = text_of(ROOT / "docs" / "lips.md")
+    assert f"follow at {figures}".replace("0.", ".") in page
+    assert page.count(f"{unseen:.3f}"[1:]) >= 3
+
+
 def test_the_readme_lists_the_categories_that_there_are() -> None:
     line = re.search(r"The labels are (.*?)[.:(]", text_of(ROOT / "README.md").replace("\n", " "))
     assert line is not None

@@ -78,10 +78,10 @@ def stored_state(config: TrainerConfig, settings: Mapping[str, Any] | None) -> S
     try:
         stored = torch.load(folder / LAST, map_location="cpu", weights_only=True, mmap=True)
         ended = int(stored["step"]) >= config.steps or stored.get("stopped")
-    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError):
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError):
         raise InputError(f"{folder / LAST}: damaged, or of another program; {ANOTHER}") from None
     changes = {} if settings is None else changed_settings(folder, settings)
-    changed = ", ".join(changes.values())
+    changed = changes.get("task.name") or ", ".join(changes.values())
     if changed and ended:
         raise InputError(f"{folder}: has been trained with other settings; {ANOTHER}: {changed}")
     if any(name.startswith("task.") and name.endswith(SIZES) for name in changes):

@@ -234,9 +234,18 @@ def test_other_settings_are_named_and_refused_where_nothing_is_left_to_train(
 
     with pytest.raises(InputError, match=r"its weights do not fit; name another trainer.run_dir"):
         trained(8, 1e-2, Wider())
-    (tmp_path / "last.ckpt").write_bytes(b"no checkpoint")
-    with pytest.raises(InputError, match=r"last.ckpt: damaged"):
-        trained(8, 1e-2)
+    whole = (tmp_path / "last.ckpt").read_bytes()
+    for damaged in (b"no checkpoint", whole[:100], whole[:1000], whole[: len(whole) // 2], b""):
+        (tmp_path / "last.ckpt").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"last.ckpt: damaged"):
+            trained(8, 1e-2)
+
+
+def test_the_folder_of_another_experiment_is_said_to_be_one(tmp_path: Path) -> None:
+    config = TrainerConfig(steps=2, run_dir=str(tmp_path), accelerator="cpu")
+    fit(Sum(), config, settings={"task": {"name": "first", "odd": 1}})
+    with pytest.raises(InputError, match=r"other settings; name .*: task.name=second \(was first\)$"):
+        fit(NoData(), config, settings={"task": {"name": "second", "even": 2}})
 
 
 def test_a_network_of_other_sizes_is_refused_before_the_data_and_other_dropout_is_not(tmp_path: Path) -> None:
