@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -22,6 +23,8 @@ from sedtalker.export.arkit import RATE as LIVE_LINK_RATE
 from sedtalker.export.arkit import read_arkit_csv
 from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
 from sedtalker.training.corpora.manifest import as_wanted
+
+logger = logging.getLogger(__name__)
 
 # --- GRID: one English talker (Cooke, Barker, Cunningham and Shao 2006; CC BY 4.0).
 
@@ -199,6 +202,9 @@ def read_takes(folder: Path, rate: float = LIVE_LINK_RATE) -> list[Take]:
     sounds = sorted(p for p in folder.glob("*") if p.suffix.lower() in SOUNDS)
     if not sounds:
         raise InputError(f"{folder}: no sound files in it; a take is NAME.wav with NAME.csv of Live Link Face")
+    for table in sorted(folder.glob("*.csv")):
+        if not any(f"{table.stem}_".startswith(f"{sound.stem}_") for sound in sounds):
+            logger.warning("%s: no sound of that name beside it, so it is no take", table)
     return [_take(sound, rate) for sound in sounds]
 
 

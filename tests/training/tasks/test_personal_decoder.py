@@ -68,6 +68,16 @@ def test_the_lag_of_a_shifted_curve() -> None:
     assert find_lag(np.zeros(400), curve, 50.0) == 0.0
 
 
+def test_a_table_without_its_sound_is_noted(takes: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for path in takes.glob("*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    every = read_takes(tmp_path)
+    assert not caplog.messages
+    every[0].audio.unlink()
+    assert [take.name for take in read_takes(tmp_path)] == [take.name for take in every[1:]]
+    assert caplog.messages == [f"{tmp_path / every[0].name}.csv: no sound of that name beside it, so it is no take"]
+
+
 def test_takes_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no sound files"):
         read_takes(tmp_path)
