@@ -29,7 +29,8 @@ def _corpus_table(data: bytes) -> None:
 def _corpus_seed() -> list[bytes]:
     from sedtalker.training.corpora.manifest import COLUMNS
 
-    return [(",".join(COLUMNS) + "\n" + ",".join("1" for _ in COLUMNS) + "\n").encode()]
+    row = {"emotion": "angry", "split": "train"}
+    return [(",".join(COLUMNS) + "\n" + ",".join(row.get(name, "1") for name in COLUMNS) + "\n").encode()]
 
 
 TARGETS = (

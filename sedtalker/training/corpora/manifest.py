@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sedtalker.emotion.taxonomy import category, known_kind
 from sedtalker.errors import InputError
 from sedtalker.reading import decoded, read_bytes
 from sedtalker.storage import whole_file
@@ -124,6 +123,8 @@ def clips_from(data: Path, rows: Iterable[Mapping[str, str]]) -> list[Clip]:
 
 def _clip(audio: Path, row: Mapping[str, str]) -> Clip:
     """The clip of a row; ``ValueError`` or ``TypeError`` where it is damaged."""
+    from sedtalker.emotion.taxonomy import category, known_kind  # imports numpy, which ``--help`` does without
+
     emotion, duration = _label(row["corpus"], row["file"], row["emotion"]), float(row["duration_s"] or 0.0)
     if emotion and not emotion.startswith("other:") and known_kind(emotion) is None:
         category(emotion)
