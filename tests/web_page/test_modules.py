@@ -274,6 +274,39 @@ def test_a_stream_in_the_worker_that_has_ended_says_so() -> None:
     assert node(script) == [{"error": "The stream has ended: begin a new one."}, {"value": []}]
 
 
+def test_a_loop_over_the_microphone_that_is_left_closes_it_and_the_stream() -> None:
+    script = """const { WorkerFace } = await import("./client.js");
+      const { Microphone } = await import("./microphone.js");
+      globalThis.document = { baseURI: "http://localhost/" };
+      const asked = [];
+      globalThis.Worker = class {
+        postMessage({ id, act }) {
+          asked.push(act);
+          queueMicrotask(() => this.onmessage({ data: { id, value: act === "push" ? [{ time: 0 }] : {} } }));
+        }
+      };
+      let stopped = 0;
+      const track = { stop: () => stopped++ };
+      Object.defineProperty(globalThis, "navigator", {
+        value: { mediaDevices: { getUserMedia: async () => ({ getTracks: () => [track] }) } },
+      });
+      globalThis.AudioContext = class {
+        audioWorklet = { addModule: async () => {} };
+        createMediaStreamSource = () => ({ connect: () => {} });
+        resume = async () => {};
+        close = async () => {};
+      };
+      globalThis.AudioWorkletNode = class {
+        port = { set onmessage(take) { take({ data: new Float32Array(640) }); } };
+      };
+      const face = await WorkerFace.load("models/");
+      for await (const frame of face.listen(await Microphone.open())) break;
+      await new Promise((soon) => setTimeout(soon));
+      for await (const samples of await Microphone.open()) break;
+      return [asked, stopped];"""
+    assert node(script) == [["load", "open", "push", "close"], 2]
+
+
 def test_speaking_that_fails_closes_its_stream() -> None:
     script = """const { Speaking } = await import("../page/speaking.js");
       let closed = 0;

@@ -136,8 +136,12 @@ export class WorkerFace {
    */
   async *listen(blocks, options = {}) {
     const stream = this.stream(options);
-    for await (const samples of blocks) yield* await stream.push(samples);
-    yield* await stream.flush();
+    try {
+      for await (const samples of blocks) yield* await stream.push(samples);
+      yield* await stream.flush();
+    } finally {
+      stream.close().catch(() => {}); // not waited for: a worker that has failed does not answer
+    }
   }
 
   /** Why the worker has ended; empty: it has not. */

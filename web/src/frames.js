@@ -26,9 +26,9 @@ export const frameCount = (animation) => animation.weights.length / animation.na
 /** @param {{fps: number, weights: Float32Array, names: string[]}} animation @returns {number} seconds, to the end of the last frame */
 export const duration = (animation) => frameCount(animation) / animation.fps;
 
-/** @param {number} fps @returns {number} frames a second, which are more than none */
+/** @param {number} fps @returns {number} frames a second, which are more than none and not endlessly many */
 export function checkedRate(fps) {
-  if (!(fps > 0)) throw new RangeError(`fps: ${fps} is no number of frames a second`);
+  if (!(fps > 0 && fps < Infinity)) throw new RangeError(`fps: ${fps} is no number of frames a second`);
   return fps;
 }
 

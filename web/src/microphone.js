@@ -82,11 +82,18 @@ export class Microphone {
     this.#wake?.();
   }
 
-  /** @returns {AsyncGenerator<Float32Array>} what has come since the last one was taken, so that a slow computer catches up */
+  /**
+   * @returns {AsyncGenerator<Float32Array>} what has come since the last one was taken, so that a slow computer catches up;
+   *   a loop that is left closes the microphone
+   */
   async *[Symbol.asyncIterator]() {
-    while (this.#open || this.#waiting.length) {
-      if (this.#waiting.length) yield joined(this.#waiting.splice(0));
-      else await new Promise((resolve) => (this.#wake = /** @type {() => void} */ (resolve)));
+    try {
+      while (this.#open || this.#waiting.length) {
+        if (this.#waiting.length) yield joined(this.#waiting.splice(0));
+        else await new Promise((resolve) => (this.#wake = /** @type {() => void} */ (resolve)));
+      }
+    } finally {
+      this.close();
     }
   }
 }

@@ -198,6 +198,7 @@ export class HiddenStream {
    * @param {StreamedFeatures} streamed
    */
   async push({ first, total, mel, means, gain }) {
+    if (!total) return new Float32Array(0); // a stream that ends before any sound
     const { networks, name } = this;
     const { features, [name]: encoder } = networks.constants;
     const centred = name === "speech_encoder";

@@ -21,6 +21,7 @@ test("options that make no face are refused in a line", async () => {
   const face = new SEDTalker({ constants });
   for (const hop of [0, 0.05, -0.08, NaN]) assert.throws(() => face.stream({ hop }), /hop: .* is no multiple of 0.08 seconds/);
   for (const lookAhead of [-1, 6, NaN, Infinity]) assert.throws(() => face.stream({ lookAhead }), /lookAhead: .* between 0 and 5 seconds/);
+  for (const fps of [0, -30, NaN, Infinity]) assert.throws(() => face.stream({ fps }), /fps: .* is no number of frames a second/);
   await assert.rejects(face.animate(new Float32Array(16000), { emotion: "happy:0.8" }), /posterior, intensity and segments/);
 });
 
@@ -83,6 +84,16 @@ test("pieces that are pushed at once are worked on one after another", { skip: w
   assert.deepEqual(other, one);
   await (await hasty).flush();
   await assert.rejects((await hasty).push(pieces[0]), /ended/);
+});
+
+test("a stream that ends before any sound, or before a frame of it, has no frames", { skip: withoutNetworks }, async () => {
+  for (const count of [0, 1, 319]) {
+    const stream = (await opened).stream({ fps: 30 });
+    assert.deepEqual(await stream.push(samples.subarray(0, count)), []);
+    assert.deepEqual(await stream.flush(), []);
+  }
+  const stream = (await opened).stream();
+  assert.deepEqual(await stream.flush(), [], "nothing was pushed");
 });
 
 test("listen gives the frames of pieces as they come", { skip: withoutNetworks }, async () => {
