@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import defaultdict
 from pathlib import Path
@@ -34,6 +35,8 @@ from sedtalker.training.evaluation.vertex_decoder_measures import (
     source_tensor,
 )
 from sedtalker.training.task import Batch, Count, Example, Positive, Task, TaskConfig, stacked
+
+logger = logging.getLogger(__name__)
 
 SHOWN_FACES, SHOWN_SIZE = 4, 192
 """Frames in a picture for TensorBoard, and the side of each, pixels."""
@@ -82,6 +85,8 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig, VertexDecoder]):
             raise InputError(
                 f"{data}: some sequences have {counts[0]} vertices, others {counts[-1]}: see sedtalker data check"
             )
+        for problem in self.training[0].size_problems():
+            logger.warning("%s; the figures will be in other units", problem)
         self.source: SpeechSource = open_speech_source(c.encoder, self.cache)
         for sequence in counted(self.valid, hook, "encoding validation speech", len(self.valid)):
             assert sequence.audio is not None

@@ -183,8 +183,10 @@ def test_check_finds_what_is_wrong(tmp_path: Path) -> None:
     assert "good" not in told
 
 
-def test_a_training_names_the_sequence_that_is_wrong(tmp_path: Path) -> None:
+def test_a_training_names_the_sequence_that_is_wrong(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root = own_folder(tmp_path / "mine", ["one", "two"])
+    millimetres = np.load(root / "sequences" / "one.npy") * 1000
+    np.save(root / "sequences" / "one.npy", millimetres)
     (root / "sequences.csv").write_text("name,split\none,train\ntwo,train\n")
     positions = np.load(root / "sequences" / "two.npy")
     positions[17] = np.nan
@@ -194,6 +196,8 @@ def test_a_training_names_the_sequence_that_is_wrong(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=said):
             task.prepare()
         np.save(root / "sequences" / "two.npy", np.nan_to_num(positions)[:, 1:])
+    [warning] = caplog.messages
+    assert warning.startswith(f"one: the head is {np.ptp(millimetres[0, :, 1]):.3g} high")
 
 
 @pytest.mark.parametrize(

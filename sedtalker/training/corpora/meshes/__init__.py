@@ -37,6 +37,8 @@ PICKLES = {"templates.pkl": "templates.npz", "FLAME_masks.pkl": "masks.json"}
 """Published pickles and what they become."""
 MESHES = ("template.obj", "template.ply", "FLAME_sample.obj", "FLAME_sample.ply")
 """Files that hold the triangles; the first one found counts."""
+HEAD_SIZE = (0.08, 0.8)
+"""Metres between the lowest and the highest vertex of a head, with or without neck and shoulders."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,13 @@ class MeshSequence:
         if not np.isfinite(part).all():
             raise InputError(f"{self.name}: there are numbers that are not finite (sedtalker data check names all)")
         return part
+
+    def size_problems(self) -> list[str]:
+        """A line where the first frame has not the size of a head in metres."""
+        height = float(np.ptp(self.open()[0, :, 1]))
+        if HEAD_SIZE[0] < height < HEAD_SIZE[1]:
+            return []
+        return [f"{self.name}: the head is {height:.3g} high: positions have to be absolute, in metres"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,8 +29,6 @@ TOLERANCE = 0.25
 """Seconds that sound and motion may differ in length."""
 CHUNK = 256
 """Frames that are looked at together: 15 MB of EmoVOCA's."""
-HEAD_SIZE = (0.08, 0.8)
-"""Metres between the lowest and the highest vertex of a head, with or without neck and shoulders."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +98,7 @@ def check_sequences(corpus: SequenceCorpus) -> CorpusCheck:
 def _motion(sequence: MeshSequence, vertices: np.ndarray) -> list[str]:
     if not all(np.isfinite(vertices[at : at + CHUNK]).all() for at in range(0, len(vertices), CHUNK)):
         return [f"{sequence.name}: there are numbers that are not finite"]
-    height = float(np.ptp(vertices[0][:, 1]))
-    if not HEAD_SIZE[0] < height < HEAD_SIZE[1]:
-        return [f"{sequence.name}: the head is {height:.3g} high: positions have to be absolute, in metres"]
-    return []
+    return sequence.size_problems()
 
 
 def _sound(sequence: MeshSequence, seconds: float) -> list[str]:
