@@ -63,7 +63,7 @@ TYPED = """
 import { SEDTalker } from "sedtalker";
 import { WorkerFace } from "sedtalker/client";
 import { decodeSound, Microphone } from "sedtalker/microphone";
-import { frameAt } from "sedtalker/frames";
+import { frameAt, FrameQueue } from "sedtalker/frames";
 import { VrmFace } from "sedtalker/vrm";
 import { animatedGlb } from "sedtalker/glb";
 export async function talk(file: File, vrm: unknown): Promise<number> {
@@ -71,6 +71,9 @@ export async function talk(file: File, vrm: unknown): Promise<number> {
   const animation = await face.animate(await decodeSound(file), { fps: 30 });
   new VrmFace(vrm).apply(frameAt(animation, 0.5));
   const weights: Float32Array = (await (await SEDTalker.load("models")).animate(new Float32Array(16000))).weights;
+  const queue = new FrameQueue();
+  queue.push(await face.stream({ fps: 30 }).push(new Float32Array(640)));
+  console.log(queue.take(performance.now() / 1000)?.time);
   for await (const frame of face.listen(await Microphone.open())) console.log(frame.emotion.length + frame.weights[0]);
   return weights.length + animatedGlb.length;
 }

@@ -307,6 +307,30 @@ def test_a_loop_over_the_microphone_that_is_left_closes_it_and_the_stream() -> N
     assert node(script) == [["load", "open", "push", "close"], 2]
 
 
+def test_what_is_no_sound_is_refused_in_the_page_as_without_a_worker() -> None:
+    script = """const { WorkerFace } = await import("./client.js");
+      const sent = [];
+      globalThis.document = { baseURI: "http://localhost/" };
+      globalThis.Worker = class {
+        postMessage(message, transfer) {
+          sent.push(structuredClone(message, { transfer }).samples?.constructor.name);
+          queueMicrotask(() => this.onmessage({ data: { id: message.id, value: {} } }));
+        }
+      };
+      const face = await WorkerFace.load("models/");
+      const stream = face.stream();
+      const said = (answer) => answer.catch((error) => error.message);
+      const refused = [];
+      const answers = [face.animate(), face.animate(new Int16Array(9)), stream.push("a")];
+      for (const answer of answers) refused.push(await said(answer));
+      await face.animate([0, 0.5]);
+      await stream.push(new Float64Array(2));
+      return [refused, sent];"""
+    refused, sent = node(script)
+    assert [line[:31] for line in refused] == ["Give the sound as a Float32Arra"] * 3
+    assert sent == [None, None, "Float32Array", "Float32Array"]
+
+
 def test_speaking_that_fails_closes_its_stream() -> None:
     script = """const { Speaking } = await import("../page/speaking.js");
       let closed = 0;
@@ -325,7 +349,7 @@ def with_speaking(script: str) -> str:
 
 
 def test_frames_of_a_stream_are_shown_evenly_and_catch_up() -> None:
-    script = """const { FrameQueue } = await import("../page/speaking.js");
+    script = """const { FrameQueue } = await import("./frames.js");
       const queue = new FrameQueue();
       const shown = [];
       let made = 0;
@@ -340,13 +364,25 @@ def test_frames_of_a_stream_are_shown_evenly_and_catch_up() -> None:
         if (frame) shown.push([now, frame.time]);
       }
       return shown;"""
-    shown = np.array(node(with_speaking(script)))
+    shown = np.array(node(script))
     late = shown[:, 0] - shown[:, 1]
     assert np.all(np.diff(shown[:, 1]) > 0)
     before = (shown[:, 0] > 1) & (shown[:, 0] < 2)
     assert late[before].max() < 0.3
     assert np.diff(shown[before, 1]).max() == pytest.approx(1 / 30, abs=1e-9)
     assert late[shown[:, 0] > 5].max() < 0.3
+
+
+def test_a_page_that_was_hidden_for_an_hour_keeps_no_frames_and_goes_on_with_the_newest() -> None:
+    script = """const { FrameQueue } = await import("./frames.js");
+      const queue = new FrameQueue();
+      queue.push([{ time: 0 }]);
+      queue.take(0);
+      for (let k = 1; k <= 3600 * 30; k++) queue.push([{ time: k / 30 }]);
+      return [queue.frames.length, queue.take(3600.1).time];"""
+    kept, shown = node(script)
+    assert kept <= 40
+    assert shown == pytest.approx(3599.9, abs=0.04)
 
 
 def as_module(text: str) -> str:

@@ -1,45 +1,10 @@
 /** Speaking into the page: the face follows the microphone; what was said is kept as a recording. */
 
+import { FrameQueue } from "./src/frame_queue.js";
 import { Microphone, RATE } from "./src/microphone.js";
 import { joined } from "./src/rows.js";
 
 /** @typedef {import("./src/frames.js").Frame} Frame */
-
-/** Seconds of frames that wait while all is well: frames come in batches. */
-const RESERVE = 0.1;
-/** How fast the face catches up, times a second's excess; how much faster than life at most; and the excess that is skipped. */
-const [CATCH_UP, FASTEST, SKIPPED] = [2, 0.5, 1];
-
-/** Frames wait here until they are due, so that the face moves evenly however unevenly they come. */
-export class FrameQueue {
-  constructor() {
-    /** @type {Frame[]} */
-    this.frames = [];
-    /** times of the newest frame and of what is shown, and when that was, seconds */
-    this.newest = this.shown = -Infinity;
-    this.at = 0;
-  }
-
-  /** @param {Frame[]} frames */
-  push(frames) {
-    if (!frames.length) return;
-    if (this.newest === -Infinity) this.shown = frames[0].time;
-    this.frames.push(...frames);
-    this.newest = frames[frames.length - 1].time;
-  }
-
-  /** @param {number} now seconds of any clock @returns {Frame | null} the one to show; null: the last one stays */
-  take(now) {
-    const passed = now - this.at;
-    this.at = now;
-    const excess = this.newest - this.shown - RESERVE;
-    if (excess > SKIPPED) this.shown = this.newest - RESERVE;
-    else this.shown = Math.min(this.shown + passed * (1 + Math.min(Math.max(CATCH_UP * excess, 0), FASTEST)), this.newest);
-    let due = null;
-    while (this.frames.length && this.frames[0].time <= this.shown) due = this.frames.shift() ?? null;
-    return due;
-  }
-}
 
 /** One session with the microphone. */
 export class Speaking {

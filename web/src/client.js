@@ -1,5 +1,7 @@
 /** The face of `sedtalker.js`, computed in a Web Worker: the same interface in the page's thread. */
 
+import { checkedSound } from "./features.js";
+
 /** @typedef {import("./frames.js").Frame} Frame */
 
 /** Sends messages to the worker and finds the answers. */
@@ -64,7 +66,7 @@ class WorkerStream {
   /** @param {Float32Array} samples mono, 16 kHz @returns {Promise<Frame[]>} the frames that they complete */
   async push(samples) {
     await this.opened;
-    const own = samples.slice();
+    const own = new Float32Array(checkedSound(samples));
     return this.calls.send("push", { stream: this.number, samples: own }, { transfer: [own.buffer] });
   }
 
@@ -119,8 +121,8 @@ export class WorkerFace {
    * @param {{onprogress?: (share: number) => void, [option: string]: unknown}} [options] see `SEDTalker.animate`
    * @returns {Promise<any>}
    */
-  animate(samples, { onprogress, ...options } = {}) {
-    const own = samples.slice();
+  async animate(samples, { onprogress, ...options } = {}) {
+    const own = new Float32Array(checkedSound(samples));
     return this.calls.send("animate", { samples: own, options }, { transfer: [own.buffer], progress: onprogress });
   }
 

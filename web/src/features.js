@@ -233,11 +233,16 @@ function melFilters({ mel_edges: edges, mel_bands: bands, fft_length: size, samp
   });
 }
 
-/** Samples in [-1, 1]; what is no number is silence. */
-export function finite(samples) {
+/** Samples that are fractions of full scale. */
+export function checkedSound(samples) {
   const kind = Object.prototype.toString.call(samples);
   if (!/^\[object (Float\d+)?Array\]$/.test(kind)) throw new TypeError(`Give the sound as a Float32Array, mono, 16 kHz, -1 to 1, not as ${kind}.`);
-  return Float32Array.from(samples, (value) => (Number.isFinite(value) ? clip(value, -1, 1) : 0));
+  return samples;
+}
+
+/** Samples in [-1, 1]; what is no number is silence. */
+export function finite(samples) {
+  return Float32Array.from(checkedSound(samples), (value) => (Number.isFinite(value) ? clip(value, -1, 1) : 0));
 }
 
 /** Mean square of a frame. */

@@ -2,6 +2,8 @@
 
 import { clip } from "./filters.js";
 
+export { FrameQueue } from "./frame_queue.js";
+
 /**
  * @typedef {object} Frame
  * @property {number} time seconds
