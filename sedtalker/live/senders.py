@@ -316,19 +316,19 @@ def parse_target(text: str) -> Target:
     """The target of one address."""
     if text == STDOUT:
         return Target(STDOUT, "", None, {})
+    protocol = text.partition(":")[0]
+    known = known_protocol(protocol)
     try:
         parts = urlsplit(text)
-        protocol, host, port = parts.scheme, parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError:
-        scheme = text.partition("://")[0]
-        kind = scheme if known_protocol(scheme) is not None else "vmc"
+        kind = "vmc" if known is None else protocol
         raise InputError(f"--to {text}: not an address; give it as {kind}://HOST or {kind}://HOST:PORT") from None
-    known = known_protocol(protocol)
-    if known is None or not text.startswith(f"{protocol}://"):
-        raise InputError(f"--to {text}: {one_of(text.partition(':')[0], PROTOCOLS, f' before ://, or {STDOUT}')}")
+    if known is None:
+        raise InputError(f"--to {text}: {one_of(protocol, PROTOCOLS, f' before ://, or {STDOUT}')}")
     if parts.path not in ("", "/") or parts.username or parts.fragment or port == 0:
-        raise InputError(f"--to {text}: give {protocol}://host:port, and options after ?")
+        raise InputError(f"--to {text}: give {protocol}://, or {protocol}://host:port, and options after ?")
     strange = sorted(set(options) - set(known.options))
     if strange:
         raise InputError(f"--to {text}: {protocol} has no option {strange[0]}: {one_of(strange[0], known.options)}")

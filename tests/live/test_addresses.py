@@ -30,7 +30,7 @@ def test_addresses_may_be_repeated_or_separated_by_commas():
     ("text", "says"),
     [
         ("", "nowhere to send"),
-        ("livelink", "one of livelink, vmc"),
+        ("livelinc", "one of livelink, vmc"),
         ("http://localhost", "one of livelink, vmc"),
         ("vmc://host:99999", "not an address"),
         ("vmc://host:abc", "not an address"),
@@ -39,7 +39,8 @@ def test_addresses_may_be_repeated_or_separated_by_commas():
         ("vmc://a/b", "host:port"),
         ("vmc://[::1", "not an address"),
         ("vmc://?nose=big", "no option nose"),
-        ("livelink:host", "one of livelink, vmc"),
+        ("livelink:host", "give livelink://, or"),
+        ("vmc", "give vmc://, or vmc://host:port"),
         ("-,-", "one stdout"),
     ],
 )
