@@ -39,6 +39,9 @@ GONE = (WebSocketDisconnect, RuntimeError, OSError)
 """What sending by a WebSocket raises where the client has gone."""
 LINGER = 10.0
 """Seconds that a client of a WebSocket has to take what was sent before its end."""
+UNREAD = 2**17
+"""Bytes that the system receives of a WebSocket ahead of the server, which reads messages in their order: where this
+were as much as Linux allows, the ping of a client would wait for minutes of sound, and the client would give up."""
 
 
 def bound_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
@@ -100,7 +103,11 @@ class PromptProtocol(H11Protocol):
 
 
 class EndingProtocol(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
-    """WebSockets of uvicorn whose connection goes even if the client never reads what was sent last."""
+    """WebSockets of uvicorn that receive little ahead, and go even if the client never reads what was sent last."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD)
+        super().connection_made(transport)
 
     async def run_asgi(self) -> None:
         await super().run_asgi()

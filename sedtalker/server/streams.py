@@ -193,7 +193,7 @@ async def _hello(socket: WebSocket) -> StreamHello:
     if message.get("text") is None:
         raise Ended(UNSUPPORTED, 'the first message is JSON: {"rate": 16000, "format": "s16le"}')
     try:
-        return parsed(StreamHello, message["text"], "hello")
+        return parsed(StreamHello, message["text"], "the first message")
     except InputError as error:
         raise Ended(WRONG, str(error)) from None
 

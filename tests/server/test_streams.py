@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 from websockets.asyncio.client import connect as async_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -23,6 +24,7 @@ from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.audio.pipe import PcmStream
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.server.access import UNREAD, EndingProtocol
 from sedtalker.server.options import StreamHello
 from sedtalker.server.server import more_files
 from sedtalker.server.service import Limits, return_memory
@@ -135,7 +137,7 @@ def ended(server, *messages: str | bytes) -> tuple[int, str, list[dict]]:
         ([b"\0\0"], 1003, "the first message is JSON"),
         (["no json"], 1007, "not valid JSON"),
         (["[]"], 1007, "JSON object"),
-        (['{"rate": "fast"}'], 1007, "rate"),
+        (['{"rate": "fast"}'], 1007, "the first message: rate"),
         (['{"colour": 1}'], 1007, "colour"),
         (['{"rate": 1}'], 1008, "1 Hz"),
         (['{"shapes": ["hair"]}'], 1008, "hair"),
@@ -154,6 +156,20 @@ def test_messages_that_cannot_be_used_close_with_a_code_and_a_line(server, messa
     assert "\n" not in said[-1]["error"]
     assert reason
     assert server.service.streams == 0
+
+
+def test_little_is_received_ahead_so_that_a_ping_is_answered(server, monkeypatch):
+    held = []
+
+    async def noted(self) -> None:
+        held.append(self.transport.get_extra_info("socket").getsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF))
+        await AutoWebSocketsProtocol.run_asgi(self)
+
+    monkeypatch.setattr(EndingProtocol, "run_asgi", noted)
+    assert ended(server, "{}", '{"type": "end"}')[0] == 1000
+    with sockets.socket() as other:
+        other.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, UNREAD)
+        assert held == [other.getsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF)]
 
 
 def test_a_message_that_is_too_large_closes(server):
