@@ -246,9 +246,8 @@ def textgrid_tiers(text: str) -> list[tuple[str, list[Interval]]]:
     _, found, body = text.partition('"TextGrid"')
     if not found:
         raise InputError("not a Praat TextGrid")
-    # the short form is the long form without its names: numbers and quoted strings in the same order
-    body = re.sub(r'("(?:[^"]|"")*")|\[\d*\]|[A-Za-z_?]+ *=?', lambda m: m.group(1) or " ", body)
-    tokens = re.findall(r'"(?:[^"]|"")*"|[-+]?\d[\d.eE+-]*', body)
+    # the short form is the long form without its names and [counts]: numbers and quoted strings in the same order
+    tokens = [token for token in re.findall(r'\[\d*\]|("(?:[^"]|"")*"|[-+]?\d[\d.eE+-]*)', body) if token]
     tiers = []
     for at in (i for i, token in enumerate(tokens) if token == '"IntervalTier"'):
         try:

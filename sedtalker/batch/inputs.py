@@ -191,7 +191,7 @@ def check_places(items: Sequence[Item], output: Path) -> None:
 
 def in_shard(item: Item, index: int, count: int) -> bool:
     """Whether a recording belongs to the shard ``index`` (from 1) of ``count``, by a hash of its name alone."""
-    return int.from_bytes(hashlib.sha256(item.name.encode()).digest()[:8], "big") % count == index - 1
+    return int.from_bytes(hashlib.sha256(os.fsencode(item.name)).digest()[:8], "big") % count == index - 1
 
 
 # --- Manifests.

@@ -110,6 +110,11 @@ def test_every_recording_is_in_one_shard(given: list[str], count: int) -> None:
         assert [in_shard(item, index, count) for index in range(1, count + 1)].count(True) == 1
 
 
+def test_a_name_that_is_no_utf8_is_in_a_shard() -> None:
+    item = Item(Path("a.wav"), "m\udcfcller", BatchSettings())  # as Python holds a byte of Latin-1
+    assert [in_shard(item, index, 3) for index in (1, 2, 3)].count(True) == 1
+
+
 def test_words_beside_a_recording_are_its_own_where_it_has_no_others(tmp_path: Path) -> None:
     touch(tmp_path, "in/a.wav", "in/a.txt", "in/a.TextGrid", "in/b.wav", "in/b.txt", "in/c.wav", "in/a.b.txt")
     plain = find_items([tmp_path / "in"], tmp_path / "out", BatchSettings())

@@ -144,19 +144,19 @@ def rows_from_csv(text: str, name: str = "table") -> list[tuple[Segment, dict[st
     reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     try:
         columns = list(reader.fieldnames or [])
-        rows = list(islice(reader, MOST_SEGMENTS + 1))
+        rows = [(reader.line_num, row) for row in islice(reader, MOST_SEGMENTS + 1)]
     except csv.Error as error:
         raise InputError(f"{name}: not a table ({error})") from None
     if missing := [column for column in CSV_COLUMNS[:3] if column not in columns]:
         raise InputError(f"{name}: no column '{missing[0]}' in its first line")
     check_count(len(rows), name)
-    if len({row.get("speaker") for row in rows}) > 1:
+    if len({row.get("speaker") for _, row in rows}) > 1:
         log.warning(f"{name} is of several speakers, read as one track; .conversation.json keeps them apart")
     curves = [column for column in columns if column.startswith(EXTRA)]
     if len(curves) > MOST_EXTRAS:
         raise InputError(f"{name}: more than {MOST_EXTRAS} further curves")
     found = list[tuple[Segment, dict[str, float]]]()
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         where = f"{name}: line {number}"
         label = f"{row['label']}:{row['intensity']}" if row.get("intensity") else row["label"]
         segment = _segment(row["start"], row["end"], label or "", where, row.get("confidence") or "1")

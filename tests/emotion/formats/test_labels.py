@@ -284,6 +284,8 @@ def test_a_tier_of_many_intervals_is_read():
 def test_lines_of_a_table_are_counted_from_its_header():
     with pytest.raises(InputError, match="line 3: unknown emotion 'bored'"):
         of_table("start,end,label\n0,1,sad\n1,2,bored\n", "a.csv")
+    with pytest.raises(InputError, match="line 4: unknown emotion 'bored'"):
+        of_table("start,end,label\n0,1,sad\n\n1,2,bored\n", "a.csv")
     with pytest.raises(InputError, match="no column 'end' in its first line"):
         of_table("start;label\n0;sad\n")
     kept = of_table("start,end,label,intensity,confidence\n0,1,sad,0.25,0.5\n1,2,sad,,\n")
