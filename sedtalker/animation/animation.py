@@ -157,7 +157,7 @@ class Animation:
             raise InputError(f"{path}: not a SEDTalker animation ({type(error).__name__})") from None
 
     def export(self, path: str | Path, format: str | None = None, **options: Any) -> dict[str, Any]:
-        """Write it for another program; the suffix chooses the format (glb, usd, mdd, pc2, csv, npy …).
+        """Write it for another program; the suffix chooses the format (glb, usd, fbx, mdd, pc2, npy …).
 
         Args:
             format: a name of ``sedtalker export --help``; default: by the suffix.

@@ -146,7 +146,9 @@ def parse_formats(words: Sequence[str]) -> list[str]:
 
 def format_of(path: Path) -> ExportFormat:
     """The format of a file by how its name ends."""
-    rows = [row for row in export_formats().values() if path.name.lower().endswith(row.suffix)]
+    name = path.name.lower()
+    name += "c" if name.endswith(".usd") else ""  # OpenUSD writes it in binary
+    rows = [row for row in export_formats().values() if name.endswith(row.suffix)]
     if not rows:
         suffixes = ", ".join(row.suffix for row in export_formats().values())
         raise InputError(f"{path}: no format has this ending: use one of {suffixes}")

@@ -264,8 +264,9 @@ def _skeleton(stage: Any, place: str, animation: Animation, mesh: Any, targets: 
     normals = Normals(face)
     mesh.CreateNormalsAttr(_vectors(normals.rest))
     mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
-    shapes = []
-    for name, offsets, most in zip(names, targets.offsets, targets.peaks, strict=True):
+    shapes, held = [], [child.GetName() for child in mesh.GetPrim().GetChildren()]  # parts with a material
+    prims = identifiers((*held, *names))[len(held) :]
+    for name, offsets, most in zip(prims, targets.offsets, targets.peaks, strict=True):
         bent = normals.change(offsets, most / 2)
         moved = (np.abs(offsets).max(axis=1) > _LEAST_OFFSET) | (np.abs(bent).max(axis=1) > _LEAST_NORMAL)
         rows = np.flatnonzero(moved) if moved.any() else np.zeros(1, dtype=np.int64)

@@ -72,7 +72,14 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(one_more: Path) -> 
 
 @pytest.mark.parametrize(
     ("name", "format"),
-    [("a.glb", "glb"), ("a.b.ARKIT.csv", "arkit"), ("a.keys.json", "keys"), ("a.usdc", "usd"), ("a.npy", "npy")],
+    [
+        ("a.glb", "glb"),
+        ("a.b.ARKIT.csv", "arkit"),
+        ("a.keys.json", "keys"),
+        ("a.usdc", "usd"),
+        ("a.npy", "npy"),
+        ("a.USD", "usd"),
+    ],
 )
 def test_the_suffix_says_the_format(name: str, format: str) -> None:
     assert format_of(Path(name)).name == format

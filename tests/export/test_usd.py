@@ -209,6 +209,19 @@ def test_shapes_whose_names_are_alike_in_usd_stay_apart(tmp_path: Path) -> None:
     np.testing.assert_allclose(read.vertices(np.arange(5) / 30.0), animation.vertices(), atol=2e-6)
 
 
+def test_a_shape_and_a_material_of_one_name_stay_apart(tmp_path: Path) -> None:
+    from pxr import Usd, UsdGeom, UsdSkel
+
+    face = cube_face()
+    named = dataclasses.replace(face, mesh=dataclasses.replace(face.mesh, group_names=("skin", "jawOpen")))
+    write_usd(tmp_path / "a.usda", moving_cube(5, face=named), targets="all")
+    stage = Usd.Stage.Open(str(tmp_path / "a.usda"))
+    assert stage.GetPrimAtPath("/Face/Mesh/jawOpen").IsA(UsdGeom.Subset)
+    binding = UsdSkel.BindingAPI(stage.GetPrimAtPath("/Face/Mesh"))
+    assert binding.GetBlendShapesAttr().Get()[0] == "jawOpen"
+    assert stage.GetPrimAtPath(binding.GetBlendShapeTargetsRel().GetTargets()[0]).IsA(UsdSkel.BlendShape)
+
+
 def test_names_that_are_made_unlike_are_unlike_each_other() -> None:
     assert identifiers(["a_2", "a?", "a_", "a_"]) == ["a_2", "a_", "a__2", "a__3"]
     assert len(set(identifiers(["a_b_2", "a b", "a_b"]))) == 3
