@@ -360,7 +360,8 @@ def write_scene_results(
 
         with one_step(hook, "writing the scene"):
             file = audio.stem + suffix
-            write_scene(scene, written / file, reference_of(audio, folder / file), settings.targets)
+            shapes = shape_options(settings.targets, settings.rig_names)["targets"]
+            write_scene(scene, written / file, reference_of(audio, folder / file), shapes)
     scene.turns.save(written / (audio.stem + TURNS_SUFFIX), audio.stem)
     alone = replace(settings, video=False)
     for name, suffixes in settings.speaker_suffixes(scene.turns.speakers).items():

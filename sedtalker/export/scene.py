@@ -17,12 +17,15 @@ from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import choose_targets
 from sedtalker.export.usd import add_audio, check_usd, identifiers, new_stage, save_stage
 from sedtalker.export.usd import add_head as add_usd_head
+from sedtalker.face.shape_maps import ShapeMap
 
 SCENE_ROOT = "/Scene"
 """Prim of all heads in a USD file."""
 
 
-def write_scene(scene: Scene, path: Path | str, audio: str | None = None, targets: Targets = "arkit") -> dict[str, Any]:
+def write_scene(
+    scene: Scene, path: Path | str, audio: str | None = None, targets: Targets | ShapeMap = "arkit"
+) -> dict[str, Any]:
     """Write a scene as ``.glb``, ``.usdc``, ``.usda`` or ``.usd``; the file appears whole or not at all.
 
     Each head is a tree of nodes or prims that has the name of its speaker and stands at its place. In a GLB file one
@@ -47,7 +50,7 @@ def write_scene(scene: Scene, path: Path | str, audio: str | None = None, target
     return WRITERS[path.suffix.lower()](path, scene, audio, targets)
 
 
-def _write_glb(path: Path, scene: Scene, audio: str | None, targets: Targets) -> dict[str, Any]:
+def _write_glb(path: Path, scene: Scene, audio: str | None, targets: Targets | ShapeMap) -> dict[str, Any]:
     builder, said = GltfBuilder(), dict[str, Any]()
     for name, animation in scene.animations.items():
         face, place = animation.face, scene.places[name]
@@ -64,7 +67,7 @@ def _write_glb(path: Path, scene: Scene, audio: str | None, targets: Targets) ->
     return said
 
 
-def _write_usd(path: Path, scene: Scene, audio: str | None, targets: Targets) -> dict[str, Any]:
+def _write_usd(path: Path, scene: Scene, audio: str | None, targets: Targets | ShapeMap) -> dict[str, Any]:
     check_usd()
     from pxr import Gf, Usd, UsdGeom
 
@@ -86,7 +89,7 @@ def _write_usd(path: Path, scene: Scene, audio: str | None, targets: Targets) ->
     return said
 
 
-WRITERS: dict[str, Callable[[Path, Scene, str | None, Targets], dict[str, Any]]] = {
+WRITERS: dict[str, Callable[[Path, Scene, str | None, Targets | ShapeMap], dict[str, Any]]] = {
     ".glb": _write_glb,
     ".usdc": _write_usd,
     ".usda": _write_usd,

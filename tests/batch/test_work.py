@@ -22,8 +22,10 @@ from sedtalker.batch.work import Worker, kept, task_of
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.phonetics import pronunciation
+from sedtalker.progress import no_progress
 from sedtalker.reading import file_sha256
 from tests.support.clips import cut_sample
+from tests.support.scenes import two_figures
 from tests.support.tunes import tune
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
@@ -258,6 +260,13 @@ def test_a_conversation_has_the_files_of_animate_and_is_kept(worker: Worker, cli
     assert worker(task_of(item, tmp_path / "batch", first, False))["state"] == "kept"
     turns.write_text(turns.read_text().replace("0.35", "0.3"))
     assert worker(task_of(item, tmp_path / "batch", first, False))["state"] == "done"
+
+
+def test_the_scene_of_a_conversation_has_the_shapes_that_map_names(tmp_path: Path) -> None:
+    settings, scene = BatchSettings(video=False, only=("glb",), rig_names="oculus"), two_figures()
+    work.write_scene_results(scene, tune(), Path("a.wav"), settings, tmp_path, tmp_path, no_progress)
+    for name in ("a.glb", "a.red.glb"):
+        assert b"viseme_PP" in (tmp_path / name).read_bytes()
 
 
 @pytest.mark.slow
