@@ -71,7 +71,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a text (UTF-8), whole or not at all, see ``whole_file``; what is no UTF-8 in names of files becomes "?"."""
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="replace")
+        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 @contextmanager

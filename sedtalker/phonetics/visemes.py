@@ -32,7 +32,7 @@ from sedtalker.errors import InputError, one_of
 from sedtalker.phonetics.aligner import LOG_PRIORS, AlignedPhone, Alignment
 from sedtalker.reading import Interval, read_own_table, textgrid, without_gaps
 from sedtalker.speech.features import PHONES
-from sedtalker.storage import whole_file
+from sedtalker.storage import write_text
 
 SETS: dict[str, dict[str, str]] = {
     name: {phone: viseme for viseme, phones in table.items() for phone in phones}
@@ -166,9 +166,7 @@ def write_visemes(path: Path, sheet: VisemeSheet) -> None:
     Raises:
         InputError: another suffix or set, or it cannot be written there.
     """
-    text = writer_of(path, sheet.of)(sheet)
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+    write_text(path, writer_of(path, sheet.of)(sheet))
 
 
 def until(intervals: Sequence[Interval], duration: float) -> list[Interval]:
