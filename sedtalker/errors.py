@@ -108,6 +108,12 @@ OPTIONAL = {"torch": "torch", "transformers": "hub", "onnx": "onnx"} | dict.from
 """Modules that come with an extra, and which."""
 
 
+def check_share(name: str, value: float) -> None:
+    """Raise ``InputError`` where a number of this name does not lie between 0 and 1."""
+    if not 0.0 <= value <= 1.0:
+        raise InputError(f"{name} {value:g}: give 0 to 1")
+
+
 def lacking_extra(error: Exception) -> str | None:
     """What to say where a module of an extra is missing, wherever it was imported; None of other errors."""
     module = str(error.name).partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""

@@ -28,7 +28,7 @@ from sedtalker.emotion.diarizer import Diarizer, Recording
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.taxonomy import project
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError, one_of
+from sedtalker.errors import InputError, check_share, one_of
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
@@ -210,7 +210,7 @@ class Animator:
         recording: Path | str | Audio,
         faces: Sequence[Face] = (),
         *,
-        speakers: str | Speakers = "auto",
+        speakers: str | int | Path | Speakers = "auto",
         tracks: Mapping[str, EmotionTrack] | None = None,
         fill_scale: bool = False,
         coordinates: Mapping[str, tuple[float, float]] | None = None,
@@ -244,9 +244,8 @@ class Animator:
         motion.check_names()
         if self.moves_vertices:
             raise InputError("a conversation needs a decoder of shapes; this one moves the vertices of one topology")
-        if not 0.0 <= listening <= 1.0:
-            raise InputError(f"listening {listening:g}: give 0 to 1")
-        found = separate(recording, speakers, max_seconds) if isinstance(speakers, str) else speakers
+        check_share("listening", listening)
+        found = speakers if isinstance(speakers, Speakers) else separate(recording, str(speakers), max_seconds)
         if strange := sorted(set(tracks) - set(found.names)):
             raise InputError(f"nobody is called {strange[0]!a}: {one_of(strange[0], found.names)}")
         given = set(found.names) == set(tracks)

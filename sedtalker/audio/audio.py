@@ -261,14 +261,15 @@ def as_audio(source: Audio | Path | str | Reals, rate: int | None = None, longes
         longest: seconds; longer files are refused.
 
     Raises:
-        InputError: an array without a rate, or sound that cannot be read.
+        InputError: an array without a rate, no samples, or sound that cannot be read.
     """
     if isinstance(source, Audio):
-        return source
+        fits = source.rate == SAMPLE_RATE and len(source.samples)
+        return source if fits else from_samples(source.samples, source.rate)
     if isinstance(source, str | Path):
         return load_audio(source, longest)
     if rate is None:
-        raise InputError("samples need their rate: give rate=16000, or the path of a file")
+        raise InputError("samples need their rate: give rate=16000, from_samples(SAMPLES, RATE), or the path of a file")
     return from_samples(np.asarray(source), rate)
 
 

@@ -91,7 +91,9 @@ def diarize(
     finer = fine or fine_model is not None or fine_share > 0
     spoken = options.transcript is not None or options.words is not None
     if streams and (output or plot or rttm or options.min_confidence or options.coordinates or fine_share or spoken):
-        raise InputError("a stream takes only --json, --events, --fine, --look-ahead, --model, --enroll and --device")
+        raise InputError(
+            "a stream takes no --output, --plot, --rttm, --min-confidence, --coordinates, --fine-share and no words"
+        )
     if look_ahead is not None and not streams:
         raise InputError("--look-ahead is of a stream: add --stream")
     if streams and finer and not (run.as_json or events):

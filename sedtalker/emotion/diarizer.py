@@ -23,7 +23,7 @@ from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, enrol, frame_emotions, note_unfamiliar
 from sedtalker.emotion.shown import attenuation
 from sedtalker.emotion.track import Burst, EmotionTrack
-from sedtalker.errors import InputError, extra
+from sedtalker.errors import InputError, check_share, extra
 from sedtalker.models import WHISPER, model_folder, model_names
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.nn.engine import open_model
@@ -115,8 +115,9 @@ class Diarizer:
             trust: how far intensity shrinks in recordings unlike those of training, 0 to 1.
 
         Raises:
-            InputError: there are no such weights, or their encoder cannot be had.
+            InputError: there are no such weights, their encoder cannot be had, or trust is out of range.
         """
+        check_share("trust", trust)
         device = find_device(device)
         classifier = None
         if str(name).startswith(HUB):
@@ -194,7 +195,7 @@ class Diarizer:
     def conversation(
         self,
         recording: Path | str | Audio,
-        speakers: str | Speakers = "auto",
+        speakers: str | int | Path | Speakers = "auto",
         *,
         min_confidence: float = 0.0,
         fill_scale: bool = False,
@@ -219,9 +220,9 @@ class Diarizer:
         from sedtalker.emotion.conversation import Conversation, emotions_by_speaker
 
         with torch_threads(self._threads):
-            if isinstance(speakers, str):
+            if not isinstance(speakers, Speakers):
                 with one_step(hook, "finding the speakers"):
-                    speakers = separate(recording, speakers, max_seconds)
+                    speakers = separate(recording, str(speakers), max_seconds)
             speakers, found = emotions_by_speaker(speakers, self, hook)
             tracks = dict[str, EmotionTrack]()
             for name, (frames, bursts) in found.items():
@@ -346,13 +347,16 @@ class Diarizer:
             speakers: who speaks in each, where there are several.
 
         Raises:
-            InputError: a sound cannot be read, there is too little speech to tell, a label is no category, or
-                torch is not installed.
+            InputError: a sound cannot be read, there is too little speech to tell, a label is no category or of no
+                recording, or torch is not installed.
         """
         from sedtalker.emotion.adaptation import SpokenRecording
 
-        known = zip_longest(recordings, labels, speakers)
-        read = [SpokenRecording(tuple(self.speech(sound)), label, who) for sound, label, who in known]
+        read = list[SpokenRecording]()
+        for sound, label, who in zip_longest(recordings, labels, speakers):
+            if sound is None:
+                raise InputError(f"there are more labels or speakers than recordings, which are {len(read)}")
+            read.append(SpokenRecording(tuple(self.speech(sound)), label, who))
         return self.adapt_to(read, strength, method)
 
     def adapt_to(
@@ -363,7 +367,7 @@ class Diarizer:
         from sedtalker.emotion.few_shot import learned
 
         own, method = self.in_torch(), method or METHOD
-        strength = STRENGTH if strength is None else strength
+        check_share("strength", strength := STRENGTH if strength is None else strength)
         speech = [piece for recording in recordings for piece in recording.speech]
         labelled = sum(recording.label is not None for recording in recordings)
         with torch_threads(1):

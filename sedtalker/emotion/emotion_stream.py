@@ -126,8 +126,8 @@ class SpeechStream:
     def steps(self, samples: Reals) -> Steps[StreamFrames]:
         if self.ended:
             raise ValueError("the stream has ended: begin a new one")
-        if np.ndim(samples) != 1:
-            raise InputError(f"a stream takes samples (N,) of one channel, not an array of the shape {samples.shape}")
+        if len(shape := np.shape(samples)) != 1:
+            raise InputError(f"a stream takes samples (N,) of one channel, not an array of the shape {shape}")
         self.waiting.append(bounded(in_full_scale(samples)))
         step = self.hop * FRAME_LENGTH
         if sum(map(len, self.waiting)) < step:

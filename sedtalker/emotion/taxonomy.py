@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sedtalker.arrays import Floats, Reals
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack
-from sedtalker.errors import InputError, one_of
+from sedtalker.errors import InputError, check_share, one_of
 from sedtalker.reading import read_json, read_own_table
 
 _HELD = read_own_table(__file__, "taxonomy.toml")
@@ -192,8 +192,9 @@ def with_share(track: EmotionTrack, share: float) -> EmotionTrack:
     """The track whose categories partly follow its fine-grained emotions: 0 leaves them, 1 takes the latter alone.
 
     Raises:
-        InputError: the track has no curve of a known kind, or other categories.
+        InputError: the track has no curve of a known kind, or other categories, or the share is out of range.
     """
+    check_share("share", share)
     if not set(track.extras) & set(KINDS) or track.labels != CATEGORIES:
         raise InputError("the track has no curves of fine-grained emotions that the seven categories could follow")
     posterior = ((1.0 - share) * track.posterior + share * projected(track.extras)).astype(np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from sedtalker.arrays import Doubles, Floats, Mask, Reals, runs, stretches
 from sedtalker.audio import Audio, resample_frames
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, check_share
 from sedtalker.plugins import plugin
 
 CATEGORIES: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")
@@ -134,7 +134,13 @@ class EmotionTrack:
         return [word for word in self.words if start <= 0.5 * (word[0] + word[1]) < end]
 
     def scaled(self, gain: float) -> EmotionTrack:
-        """The same track with its intensity multiplied (clipped to [0, 1])."""
+        """The same track with its intensity multiplied (clipped to [0, 1]).
+
+        Raises:
+            InputError: the gain is not finite.
+        """
+        if not np.isfinite(gain):
+            raise InputError(f"a track cannot be scaled by {gain}: give a number")
         return replace(self, intensity=np.clip(self.intensity * gain, 0.0, 1.0).astype(np.float32))
 
     @staticmethod
@@ -169,7 +175,8 @@ class EmotionTrack:
         plugin("track plot").plot_track(audio, self, Path(path))
 
     def to_dataframe(self) -> Any:
-        """A ``pandas.DataFrame``, one frame a line: time, a column a category, intensity, valence, arousal, ``extras``.
+        """A ``pandas.DataFrame``, one frame a line: time, a column a category, intensity, valence, arousal, and further
+        curves as ``extras.NAME``: fine-grained emotions have names of categories, too.
 
         Raises:
             InputError: pandas is not installed.
@@ -179,7 +186,8 @@ class EmotionTrack:
         except ImportError:
             raise InputError("to_dataframe needs pandas: pip install pandas") from None
         columns = {"time": self.times, **dict(zip(self.labels, self.posterior.T, strict=True))}
-        columns |= {"intensity": self.intensity, "valence": self.valence, "arousal": self.arousal, **self.extras}
+        columns |= {"intensity": self.intensity, "valence": self.valence, "arousal": self.arousal}
+        columns |= {f"extras.{name}": curve for name, curve in self.extras.items()}
         return pandas.DataFrame(columns)
 
     @property
@@ -212,7 +220,7 @@ class EmotionTrack:
             without: a label whose segments do not count; 0 where no others are.
         """
         segments = [segment for segment in self.segments() if segment.label != without]
-        lengths = [segment.end - segment.start for segment in segments]
+        lengths = [max(segment.end - segment.start, 1e-9) for segment in segments]  # one frame may be all there is
         return float(np.average([segment.confidence for segment in segments], weights=lengths)) if segments else 0.0
 
     def second_guess(self, start: float, end: float, first: str) -> tuple[str, float] | None:
@@ -221,12 +229,17 @@ class EmotionTrack:
 
     def second_of(self, means: Doubles, first: str) -> tuple[str, float] | None:
         """The same of what ``recognised_in`` gives."""
-        others = [c for c, label in enumerate(self.labels) if label != first]
-        best = max(others, key=means.__getitem__)
-        return (self.labels[best], float(means[best])) if means[best] >= 0.1 else None  # less is not worth naming
+        others = [c for c, label in enumerate(self.labels) if label != first and means[c] >= 0.1]  # less says little
+        best = max(others, key=means.__getitem__, default=None)
+        return None if best is None else (self.labels[best], float(means[best]))
 
     def confident(self, min_confidence: float) -> EmotionTrack:
-        """The same track whose segments below ``min_confidence`` are ``UNCERTAIN``; the frames do not change."""
+        """The same track whose segments below ``min_confidence`` are ``UNCERTAIN``; the frames do not change.
+
+        Raises:
+            InputError: it does not lie between 0 and 1.
+        """
+        check_share("min_confidence", min_confidence)
         return replace(self, min_confidence=min_confidence)
 
     def without_uncertain(self) -> EmotionTrack:

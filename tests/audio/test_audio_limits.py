@@ -210,7 +210,10 @@ def test_a_recording_may_be_given_in_any_form(tmp_path: Path) -> None:
     audio = load_audio(path)
     assert as_audio(audio) is audio
     assert as_audio(path).sha256 == as_audio(str(path)).sha256 == audio.sha256
-    assert as_audio(VOICE, rate=8000).duration == 2.0
+    assert as_audio(VOICE, rate=8000).duration == as_audio(Audio(VOICE, 8000)).duration == 2.0
+    assert as_audio(Audio(VOICE, 8000)).rate == 16_000
+    with pytest.raises(InputError, match="the audio has no samples"):
+        as_audio(Audio(VOICE[:0]))
     with pytest.raises(InputError, match="samples need their rate"):
         as_audio(VOICE)
     with pytest.raises(InputError, match="longer than"):

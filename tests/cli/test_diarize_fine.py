@@ -59,7 +59,7 @@ def test_a_stream_with_finer_kinds_needs_lines_to_put_them_in() -> None:
     assert "with --fine a stream needs --json or --events" in done.output
     done = CliRunner().invoke(app, ["diarize", str(SPEECH), "--fine-share", ".5", "--stream", "--json"])
     assert done.exit_code == 2
-    assert "a stream takes only" in done.output
+    assert "a stream takes no" in done.output
 
 
 def test_heads_that_are_not_there(tmp_path: Path) -> None:

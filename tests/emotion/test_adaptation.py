@@ -167,6 +167,11 @@ def test_saved_and_opened_again(diarizer: Diarizer, clips: list[Audio], tmp_path
 def test_what_cannot_be_saved_or_adapted(diarizer: Diarizer, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="0 recordings with speech"):
         diarizer.adapt([np.zeros(16_000, np.float32)][:0])
+    for names in ({"labels": ["happy"]}, {"speakers": ["ann"]}):
+        with pytest.raises(InputError, match="more labels or speakers than recordings, which are 0"):
+            diarizer.adapt([], **names)
+    with pytest.raises(InputError, match="strength 7: give 0 to 1"):
+        diarizer.adapt([], strength=7.0)
     bare = Diarizer(diarizer.network, diarizer.encoder)
     with pytest.raises(InputError, match="only diarizers from a checkpoint"):
         bare.save(tmp_path / "x")

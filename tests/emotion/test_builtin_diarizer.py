@@ -15,6 +15,7 @@ from sedtalker.emotion.diarizer_model import FrameBatch
 from sedtalker.emotion.inference import frame_emotions, note_unfamiliar
 from sedtalker.emotion.shown import NOTICED, attenuation
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
 from sedtalker.nn.engine import open_model
 from sedtalker.speakers.separation import by_channels
 from sedtalker.speech.encoder import open_encoder
@@ -52,6 +53,12 @@ def test_runs_and_repeats_itself():
     assert first.posterior.tobytes() == second.posterior.tobytes()
     assert first.speech is not None
     assert first.speech.mean() > 0.5
+
+
+@pytest.mark.parametrize("trust", [-0.1, 2.0, float("nan")])
+def test_trust_lies_between_0_and_1(trust: float) -> None:
+    with pytest.raises(InputError, match=r"trust .*: give 0 to 1"):
+        Diarizer.from_pretrained(trust=trust)
 
 
 def struck(times: np.ndarray, sound: np.ndarray, seconds: float = 5.0) -> np.ndarray:

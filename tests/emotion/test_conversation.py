@@ -201,6 +201,14 @@ def test_each_speaker_has_a_track_as_long_as_the_recording(found: Conversation) 
         assert track.speech.any()
 
 
+def test_speakers_may_be_a_number_and_a_path(diarizer: Diarizer, tmp_path: Path) -> None:
+    given = speakers_of()
+    given.turns.save(tmp_path / "who.rttm")
+    assert diarizer.conversation(given.mixed, tmp_path / "who.rttm").names == given.names
+    with pytest.raises(InputError, match="nobody was found to speak"):
+        diarizer.conversation(Audio(np.zeros(SAMPLE_RATE, np.float32)), 2)
+
+
 def test_segments_of_all_speakers_are_in_order_of_time(found: Conversation) -> None:
     listed = found.segments()
     assert {name for name, _ in listed} == {"ann", "bob"}

@@ -80,6 +80,8 @@ def test_a_track_follows_its_kinds_a_part_of_the_way() -> None:
     from dataclasses import replace
 
     angry = replace(track, extras={"anger": np.ones(len(track), np.float32)})
+    with pytest.raises(InputError, match="share 2: give 0 to 1"):
+        with_share(angry, 2.0)
     assert with_share(angry, 0.0).posterior[50].argmax() == CATEGORIES.index("sad")
     half = with_share(angry, 0.5)
     assert half.posterior[50, CATEGORIES.index("angry")] == pytest.approx(0.5)

@@ -196,7 +196,7 @@ def test_integers_are_taken_in_their_full_scale_and_one_channel_alone(small):
     plain, whole = (s.push(x) for s, x in zip(streams, (samples, (32768 * samples).astype(np.int16)), strict=True))
     np.testing.assert_allclose(plain.predicted, whole.predicted, atol=0.01)
     with pytest.raises(InputError, match=r"one channel, not an array of the shape \(1600, 2\)"):
-        streams[0].push(np.zeros((1600, 2)))
+        streams[0].push(np.zeros((1600, 2)).tolist())
 
 
 def test_the_shortest_times_are_no_look_ahead_and_one_frame(small):

@@ -1,6 +1,8 @@
 """The dense track: its segments, its samples at other times, its summary."""
 
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -153,6 +155,40 @@ def test_scaled_intensity_stays_between_0_and_1() -> None:
     assert track.scaled(0.5).intensity == pytest.approx(0.3)
     assert track.scaled(2.0).intensity == pytest.approx(1.0)
     assert track.scaled(-1.0).intensity == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_number_scales_no_track(number: float) -> None:
+    with pytest.raises(InputError, match=f"cannot be scaled by {number}"):
+        constant_track("neutral", 1.0).scaled(number)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_confidence_lies_between_0_and_1(share: float) -> None:
+    with pytest.raises(InputError, match=r"min_confidence .*: give 0 to 1"):
+        constant_track("happy", 1.0).confident(share)
+
+
+def test_one_frame_without_a_duration_has_a_confidence() -> None:
+    frame = stretches((1, HAPPY, 0.75)).at(np.zeros(1))
+    assert replace(frame, duration=0.0).mean_confidence() == pytest.approx(0.75)
+
+
+def test_a_track_of_one_category_has_no_second_guess() -> None:
+    track = stretches((50, HAPPY, 0.9))
+    alone = replace(track, labels=("happy",), posterior=np.ones((50, 1), np.float32))
+    assert alone.second_guess(0.0, 1.0, "happy") is None
+    assert track.second_guess(0.0, 1.0, "happy") is None
+    assert stretches((50, HAPPY, 0.4)).second_guess(0.0, 1.0, "happy") == ("neutral", pytest.approx(0.1))
+
+
+def test_a_table_of_frames_has_a_column_for_each_category_and_each_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    track = stretches((50, HAPPY, 0.9))
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=dict))
+    table = replace(track, extras={"fear": np.full(50, 0.25, np.float32)}).to_dataframe()
+    assert list(table) == ["time", *CATEGORIES, "intensity", "valence", "arousal", "extras.fear"]
+    np.testing.assert_array_equal(table["fear"], track.posterior[:, CATEGORIES.index("fear")])
+    assert table["extras.fear"][0] == 0.25
 
 
 def test_the_summary_is_one_line() -> None:

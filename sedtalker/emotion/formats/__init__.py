@@ -175,7 +175,7 @@ def _check(segment: Segment, duration: float) -> None:
     if segment.start >= duration:
         raise InputError(f"segment {segment.start} to {segment.end} s begins after the recording ({duration:.2f} s)")
     if not (0 <= segment.intensity <= 1 and 0 <= segment.confidence <= 1):
-        raise InputError(f"segment {segment.start} to {segment.end} s: intensity must lie between 0 and 1")
+        raise InputError(f"segment {segment.start} to {segment.end} s: intensity and confidence must be 0 to 1")
 
 
 def _window(times: Doubles, segment: Segment, ease: float, duration: float, covered: float | None) -> Doubles:

@@ -336,7 +336,7 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
             if not all(map(math.isfinite, (start, length, intensity, confidence))):
                 raise ValueError
         except ValueError:
-            raise InputError(f"{name}: line {number}: start, duration or confidence is no number") from None
+            raise InputError(f"{name}: line {number}: start, duration, intensity or confidence is no number") from None
         if fields[1:3] != (of := of or fields[1:3]):
             raise InputError(
                 f"{name}: line {number}: of {fields[1]}, after lines of {of[0]}: give those of one recording"

@@ -98,10 +98,10 @@ def test_an_uncertain_segment_is_neutral_and_hides_nothing() -> None:
         (Segment(-0.1, 1.0, "happy", 0.5, 1.0), "begins before the recording"),
         (Segment(0.0, 1.0, "happy", float("nan"), 1.0), "its end must come after its start"),
         (Segment(2.0, 3.0, "happy", 0.5, 1.0), r"begins after the recording \(2.00 s\)"),
-        (Segment(0.0, 1.0, "happy", 1.01, 1.0), "intensity must lie between 0 and 1"),
-        (Segment(0.0, 1.0, "happy", -0.01, 1.0), "intensity must lie between 0 and 1"),
-        (Segment(0.0, 1.0, "happy", 0.5, 1.01), "intensity must lie between 0 and 1"),
-        (Segment(0.0, 1.0, "happy", 0.5, -0.01), "intensity must lie between 0 and 1"),
+        (Segment(0.0, 1.0, "happy", 1.01, 1.0), "intensity and confidence must be 0 to 1"),
+        (Segment(0.0, 1.0, "happy", -0.01, 1.0), "intensity and confidence must be 0 to 1"),
+        (Segment(0.0, 1.0, "happy", 0.5, 1.01), "intensity and confidence must be 0 to 1"),
+        (Segment(0.0, 1.0, "happy", 0.5, -0.01), "intensity and confidence must be 0 to 1"),
     ],
 )
 def test_segments_that_cannot_be(segment: Segment, message: str) -> None:
