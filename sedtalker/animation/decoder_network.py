@@ -18,7 +18,13 @@ from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, TALKING_SHAPES, TALKING_SIDES
 from sedtalker.nn import initialised
-from sedtalker.nn.blocks import AdaptiveNorm, ConditionedAttentionBlock, ConditionedMambaBlock, SteppedModule
+from sedtalker.nn.blocks import (
+    AdaptiveNorm,
+    ArrayModule,
+    ConditionedAttentionBlock,
+    ConditionedMambaBlock,
+    SteppedModule,
+)
 from sedtalker.nn.engine import Arrays
 from sedtalker.speech.features import PHONES, PROSODY_CHANNELS
 
@@ -133,7 +139,7 @@ def make_block(config: DecoderConfig, index: int) -> nn.Module:
     return ConditionedAttentionBlock(*sizes, config.heads, config.radius, config.future, config.dropout)
 
 
-class MouthReadout(nn.Module):
+class MouthReadout(ArrayModule):
     """Layers side by side (B, T, L · D) to coefficients of the talking mouth (B, T, 52) in [0, 1]; linear but for that.
 
     The layers are projected to their principal components without whitening: small directions are noise.
@@ -162,8 +168,3 @@ class MouthReadout(nn.Module):
         """Coefficients of layers; the first and the last frame are held beyond the ends."""
         padded = F.pad(self.project(layers).transpose(1, 2), [self.config.context] * 2, mode="replicate")
         return (self.read(padded).transpose(1, 2) @ self.sides).clamp(0.0, 1.0)
-
-    @torch.no_grad()
-    def run(self, layers: Floats) -> Arrays:
-        """See ``sedtalker.nn.engine.Model``."""
-        return (self(torch.from_numpy(layers).to(self.mean.device)).float().cpu().numpy(),)

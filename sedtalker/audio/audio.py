@@ -216,27 +216,29 @@ def _cut_off(path: Path) -> bool:
 
 
 def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:
-    """Each channel of a file as a recording of its own, at one length.
+    """Each channel of a file as a recording of its own, at one length; brought down together where they are too loud.
 
     Raises:
         InputError: as ``load_audio``, or the file has more than ``MOST_CHANNELS``.
     """
     rate, parts = channel_parts(path, longest)
-    resamplers: list[Resampler] = []
-    out: list[list[Floats]] = []
+    resamplers, out, peak = list[Resampler](), list[list[Floats]](), 0.0
     for part in parts:
+        part = np.where(np.abs(part) <= LOUDEST, part, np.float32(0.0))
+        peak = max(peak, float(np.abs(part).max(initial=0.0)))
         if not resamplers:
             if part.shape[1] > MOST_CHANNELS:
                 raise InputError(f"{path} has {part.shape[1]} channels; at most {MOST_CHANNELS} are read one by one")
             resamplers = [Resampler(rate) for _ in part.T]
             out = [[] for _ in resamplers]
-        for resampler, channel, pieces in zip(resamplers, bounded(part).T, out, strict=True):
+        for resampler, channel, pieces in zip(resamplers, part.T, out, strict=True):
             pieces.append(resampler.push(np.ascontiguousarray(channel)))
     channels = list[Audio]()
     for resampler, pieces in zip(resamplers, out, strict=True):
         joined = np.concatenate([*pieces, resampler.flush()])
         pieces.clear()
-        channels.append(Audio(np.clip(joined, -1.0, 1.0, out=joined)))
+        notes = brought_down(joined, peak)
+        channels.append(Audio(np.clip(joined, -1.0, 1.0, out=joined), SAMPLE_RATE, notes))
     if not channels or channels[0].duration < SHORTEST_SECONDS:
         raise InputError(f"{path}: {TooShort(channels[0].duration if channels else 0.0)}")
     return channels
@@ -246,10 +248,10 @@ def channel_parts(path: Path, longest: float = LONGEST_SECONDS) -> tuple[int, It
     """Samples per second of a file, and its sound as it is: parts (n, channels) of about ``PART_SECONDS``.
 
     Raises:
-        InputError: at once, or from the iterator: not a readable audio file.
+        InputError: at once as ``sound_file``, or from the iterator where it is too long.
     """
-    decoder = decoder_of(path, longest)
-    return decoder.rate(), decoder.parts()
+    decoder, rate = sound_file(path, longest)
+    return rate, decoder.parts()
 
 
 def as_audio(source: Audio | Path | str | Reals, rate: int | None = None, longest: float = LONGEST_SECONDS) -> Audio:
@@ -307,18 +309,23 @@ def _from_parts(parts: Callable[[], Iterable[Channels]], rate: int) -> Audio:
     mixed = _mix(parts(), rate)
     if mixed.mean_power < CANCELLED * mixed.power.max():
         mixed = _mix(parts(), rate, int(mixed.power.argmax()))
-    mono, notes = mixed.mono, []
-    if mixed.broken:
-        notes.append(f"{mixed.broken} samples were not numbers and were set to zero")
-    if mixed.peak > FAR_BEYOND_FULL_SCALE:
-        notes.append(f"the audio peaks at {mixed.peak:.3g} times full scale and was brought down")
-        mono /= np.float32(mixed.peak)
+    mono = mixed.mono
+    notes = [f"{mixed.broken} samples were not numbers and were set to zero"] if mixed.broken else []
+    notes += brought_down(mono, mixed.peak)
     clipped = (np.count_nonzero(mono >= 0.999) + np.count_nonzero(mono <= -0.999)) / len(mono)
     if clipped > 0.001:
         notes.append(f"{100 * clipped:.1f} % of the samples are clipped: expect a weaker result")
     if max(float(mono.max()), -float(mono.min())) < 1e-4:
         notes.append("the audio is silent")
     return Audio(np.clip(mono, -1.0, 1.0, out=mono), SAMPLE_RATE, tuple(notes))
+
+
+def brought_down(samples: Floats, peak: float) -> tuple[str, ...]:
+    """Divide samples by the recording's peak, in place, where the scale itself is off; and what to say of it."""
+    if peak <= FAR_BEYOND_FULL_SCALE:
+        return ()
+    samples /= np.float32(peak)
+    return (f"the audio peaks at {peak:.3g} times full scale and was brought down",)
 
 
 class Resampler:

@@ -221,9 +221,8 @@ def conversation_of(
     for note in found.mixed.notes:
         log.warning(note)
     made = diarizer.conversation(audio, found, min_confidence=min_confidence, hook=hook)
-    return (
-        made if plane is None else replace(made, tracks={who: project(made.tracks[who], plane) for who in made.names})
-    )
+    tracks = made.tracks if plane is None else {who: project(track, plane) for who, track in made.tracks.items()}
+    return replace(made, tracks=tracks)
 
 
 def print_found(conversation: Conversation, name: str, as_json: bool, as_rttm: bool) -> None:

@@ -42,9 +42,7 @@ def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
         if guesses:
             rows[-1].append(_second_guess(track, s))
         if track.extras:
-            inside = (track.times >= s.start) & (track.times < s.end)
-            means = [float(curve[inside].mean()) if inside.any() else 0.0 for curve in track.extras.values()]
-            rows[-1].append(", ".join(strongest_kinds(tuple(track.extras), means)))
+            rows[-1].append(", ".join(strongest_kinds(tuple(track.extras), track.extras_in(s.start, s.end))))
         if track.words:
             rows[-1].append(escape(joined(word for *_, word in track.words_in(s.start, s.end))))
     held = (("or", guesses), ("fine-grained emotions", track.extras), ("words", track.words))

@@ -148,8 +148,7 @@ class Diarizer:
 
     def in_torch(self) -> DiarizerNetwork:
         """The network as a module of torch: the one that is in use, or the same weights."""
-        network = self.network.in_torch if isinstance(self.network, GraphDiarizer) else self.network
-        return cast("DiarizerNetwork", network)
+        return cast(Any, self.network.in_torch if isinstance(self.network, GraphDiarizer) else self.network)
 
     def _with(self, network: EmotionModel, **parts: Any) -> Diarizer:
         """The same diarizer with another network, and other parts where given."""
@@ -415,13 +414,10 @@ class Diarizer:
             InputError: these weights, or the heads of ``with_fine``, cannot stream, or look-ahead or hop is no multiple
                 of 20 ms.
         """
-        if self.classifier is not None:
-            raise InputError(f"{self.name}: a classifier of the hub needs whole recordings and cannot stream")
-        if not isinstance(self.encoder, MelEncoder):
-            raise InputError(f"{self.name}: its encoder needs whole recordings and cannot stream")
+        if self.classifier is not None or not isinstance(self.encoder, MelEncoder):
+            raise InputError(f"{self.name}: it needs whole recordings and cannot stream")
         voice = self.voice(enroll) if enroll else None
-        trust = self.rule.trust
-        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice=voice, trust=trust, fine=self.fine)
+        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice, self.rule.trust, self.fine)
 
     @property
     def _threads(self) -> int:
@@ -431,6 +427,4 @@ class Diarizer:
 
 
 def _device(network: EmotionModel) -> str:
-    return (
-        "cpu" if isinstance(network, GraphDiarizer) else str(next(cast("DiarizerNetwork", network).parameters()).device)
-    )
+    return "cpu" if isinstance(network, GraphDiarizer) else str(next(cast(Any, network).parameters()).device)

@@ -198,7 +198,7 @@ def functional_layout(config: DiarizerConfig) -> list[tuple[int, int, int]]:
 
 
 class Voice(NamedTuple):
-    """A speaker baseline from other recordings, as arrays or as tensors.
+    """A speaker baseline from other recordings, as arrays or as tensors; it equals itself only.
 
     Leading dimensions, if any, are those of the rows it serves.
 
@@ -213,6 +213,12 @@ class Voice(NamedTuple):
     mean: Any
     square: Any
     answer: Any | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 def pool_voices(voices: Sequence[Voice]) -> Voice:

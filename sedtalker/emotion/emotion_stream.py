@@ -247,14 +247,11 @@ LONGEST_WAIT = 60.0
 
 def frame_count(seconds: float, name: str, fewest: int) -> int:
     """Seconds as a number of frames."""
-    if not 0.0 <= seconds <= LONGEST_WAIT:
-        raise InputError(f"a {name} of {seconds:g} s does not work: give 0 to {LONGEST_WAIT:g} s")
-    count = round(seconds * FRAME_CLOCK.rate)
-    if count < fewest or abs(count - seconds * FRAME_CLOCK.rate) > 1e-6:
-        raise InputError(
-            f"a {name} of {seconds:g} s does not work: give a multiple of 0.02 s, at least {0.02 * fewest:g}"
-        )
-    return count
+    frames = seconds * FRAME_CLOCK.rate
+    if not 0.0 <= seconds <= LONGEST_WAIT or round(frames) < fewest or abs(round(frames) - frames) > 1e-6:
+        multiple = f"a multiple of 0.02 s from {0.02 * fewest:g} to {LONGEST_WAIT:g}"
+        raise InputError(f"a {name} of {seconds:g} s does not work: give {multiple}")
+    return round(frames)
 
 
 def frames_of(stream: DiarizerStream, sound: Iterable[Reals]) -> Iterator[StreamFrames]:

@@ -233,7 +233,7 @@ def no_voice_steps(
         seconds = (last - first) / features.clock.rate
         if since < last < len(speech) + ended and seconds <= SHORT_SOUND:
             batch = cast("Arrays", tuple(_window(features, slice(first, last))))
-            *_, distance = yield Call(_estimated, batch, (diarizer, _Same(None), 0))
+            *_, distance = yield Call(_estimated, batch, (diarizer, None, 0))
             limit = FAMILIAR[1] * (BRIEF_LIMIT if seconds < BRIEF_SOUND else 1.0)
             other[first:last] = distance[0, : last - first].mean() > limit
     return other
@@ -253,7 +253,7 @@ def emotion_steps(
     parts, speech = [], speech & ~other
     features = replace(features, speech=features.speech & ~other) if other.any() else features
     for keep, first, batch in windows(diarizer, features, since):
-        made = yield Call(_estimated, cast("Arrays", tuple(batch)), (diarizer, _Same(voice), keep.start - first))
+        made = yield Call(_estimated, cast("Arrays", tuple(batch)), (diarizer, voice, keep.start - first))
         parts.append([values[0, : len(keep)] for values in made])
     log, intensity, boundary, distance = (np.concatenate(values) for values in zip(*parts, strict=True))
     usual = diarizer.config.usual
@@ -263,23 +263,10 @@ def emotion_steps(
     return FrameEmotions(np.exp(log), intensity, speech[since:], boundary, known)
 
 
-@dataclass(frozen=True, eq=False)
-class _Same:
-    """A voice that equals itself only; no voice equals no voice."""
-
-    voice: Voice | None
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.voice is other.voice
-
-    def __hash__(self) -> int:
-        return id(self.voice)
-
-
 def _estimated(*given: Any) -> FrameEstimate:
     """``EmotionModel.estimate`` of a batch, a model, a voice and a first frame."""
-    *batch, diarizer, same, since = given
-    return cast("EmotionModel", diarizer).estimate(FrameBatch(*batch), same.voice, since)
+    *batch, diarizer, voice, since = given
+    return cast("EmotionModel", diarizer).estimate(FrameBatch(*batch), voice, since)
 
 
 def windows(

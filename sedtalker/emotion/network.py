@@ -46,8 +46,7 @@ from sedtalker.emotion.functionals import (
 )
 from sedtalker.emotion.shown import FAMILIAR, SHARPNESS
 from sedtalker.emotion.side_by_side import beside_builtin
-from sedtalker.nn.blocks import perceptron
-from sedtalker.nn.engine import Arrays
+from sedtalker.nn.blocks import ArrayModule, perceptron
 from sedtalker.speech.encoder_networks import ConvolutionHead
 from sedtalker.speech.features import FRAME_CLOCK, PROSODY_CHANNELS
 
@@ -332,7 +331,7 @@ def _interpolate(values: Tensor, frames: int, factor: int) -> Tensor:
 # --- Heads on frozen vectors: fine-grained emotions and vocal bursts, which ``fine`` and ``burst_detector`` run.
 
 
-class FineNetwork(nn.Module):
+class FineNetwork(ArrayModule):
     """Logits (…, K) of the kinds for rows (…, F) of ``pooled_windows``."""
 
     mean: Tensor
@@ -357,10 +356,8 @@ class FineNetwork(nn.Module):
         """Values (…, K) in [0, 1]; rows sum to one."""
         return torch.softmax(self(rows), -1)
 
-    @torch.no_grad()
-    def run(self, rows: Floats) -> Arrays:
-        """``curves`` of arrays."""
-        return (self.curves(torch.from_numpy(rows).to(self.mean.device)).cpu().numpy(),)
+    def made(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        return (self.curves(*rows),)
 
 
 class BurstDetector(ConvolutionHead):

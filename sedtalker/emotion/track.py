@@ -133,6 +133,11 @@ class EmotionTrack:
         """The words whose middle lies between two times, seconds."""
         return [word for word in self.words if start <= 0.5 * (word[0] + word[1]) < end]
 
+    def extras_in(self, start: float, end: float) -> list[float]:
+        """The mean of each further curve between two times, seconds; 0 where there is no frame."""
+        part = slice(*np.searchsorted(self.times, (start, end)))
+        return [float(curve[part].mean()) if len(curve[part]) else 0.0 for curve in self.extras.values()]
+
     def scaled(self, gain: float) -> EmotionTrack:
         """The same track with its intensity multiplied (clipped to [0, 1]).
 

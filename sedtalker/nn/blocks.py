@@ -231,7 +231,21 @@ def convolved(conv: nn.Conv1d, x: Tensor, past: Tensor | None = None, pending: i
     return made, seen.index_select(2, index.clamp(min=0))
 
 
-class SteppedModule(nn.Module):
+class ArrayModule(nn.Module):
+    """A network that takes and gives arrays, too."""
+
+    def made(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """What ``run`` gives."""
+        return (self(*given),)
+
+    @torch.no_grad()
+    def run(self, *given: Floats) -> Arrays:
+        """``made`` of arrays, on whatever device it is."""
+        device = next(self.parameters()).device
+        return tuple(x.float().cpu().numpy() for x in self.made(*(torch.from_numpy(x).to(device) for x in given)))
+
+
+class SteppedModule(ArrayModule):
     """A network over frames that come stretch by stretch, with all that it remembers handed in and out."""
 
     def states(self, batch: int = 1) -> dict[str, Tensor]:
@@ -246,11 +260,8 @@ class SteppedModule(nn.Module):
         """``states`` of one item, as arrays."""
         return tuple(state.cpu().numpy() for state in self.states().values())
 
-    @torch.no_grad()
-    def run(self, *given: Floats) -> Arrays:
-        """``step`` of arrays, on whatever device it is."""
-        device = next(self.parameters()).device
-        return tuple(x.float().cpu().numpy() for x in self.step(*(torch.from_numpy(x).to(device) for x in given)))
+    def made(self, *given: Tensor) -> tuple[Tensor, ...]:
+        return self.step(*given)
 
 
 class ResidualConvolution(nn.Module):

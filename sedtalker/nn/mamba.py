@@ -111,15 +111,12 @@ def selective_scan(
     if kernel is not None:
         y, last = kernel(u, delta, A, B, C, D, z=z, delta_bias=None, delta_softplus=False, return_last_state=True)
         return y, last
-    if torch.is_grad_enabled() or u.shape[-1] <= INFERENCE_CHUNK:
-        y, last = _scan(u, delta, A, B, C, state)
-    else:
-        parts, last = [], state
-        for start in range(0, u.shape[-1], INFERENCE_CHUNK):
-            part = slice(start, start + INFERENCE_CHUNK)
-            y, last = _scan(u[..., part], delta[..., part], A, B[..., part], C[..., part], last)
-            parts.append(y)
-        y = torch.cat(parts, dim=-1)
+    parts, last, chunk = [], state, u.shape[-1] if torch.is_grad_enabled() else INFERENCE_CHUNK
+    for start in range(0, u.shape[-1], chunk):
+        part = slice(start, start + chunk)
+        y, last = _scan(u[..., part], delta[..., part], A, B[..., part], C[..., part], last)
+        parts.append(y)
+    y = torch.cat(parts, dim=-1)
     assert last is not None
     return (y + D[:, None] * u) * F.silu(z), last
 

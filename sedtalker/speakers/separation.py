@@ -208,7 +208,8 @@ def by_channels(channels: list[Audio], name: str) -> Speakers:
         raise InputError(f"{name}: nobody speaks in any of its channels")
     _note_together(spoken[speaking], name)
     sources = {f"{NAME}{sounding[k] + 1}": channels[sounding[k]] for k in speaking}
-    mixed = Audio(np.asarray(reduce(np.add, (channels[k].samples for k in sounding)) / len(sounding), np.float32))
+    added = reduce(np.add, (channels[k].samples for k in sounding))
+    mixed = Audio(np.asarray(added / len(sounding), np.float32), notes=channels[0].notes)
     turns = turns_of(spoken[speaking], MEL_CLOCK.times(spoken.shape[1]), list(sources), mixed.duration)
     sounds = {speaker: sound_of(channel, turns, speaker) for speaker, channel in sources.items()}
     kept = np.repeat(audible[speaking], HOP_LENGTH, axis=1)[:, : len(mixed.samples)]

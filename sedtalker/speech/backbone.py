@@ -54,15 +54,17 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, *, fetc
     where = name if revision is None else f"{name} ({revision})"
 
     def load(local: bool) -> Any:
-        return loader.from_pretrained(
-            name, revision=revision or "main", local_files_only=local, trust_remote_code=False, **options
-        )
-
-    try:
-        return load(local=True)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        if Path(name).is_dir():
+        """The model; None: it is not on this machine."""
+        given = {"revision": revision or "main", "local_files_only": local, "trust_remote_code": False, **options}
+        try:
+            return loader.from_pretrained(name, **given)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            if local and not Path(name).is_dir():
+                return None
             raise InputError(f"{where}: the model cannot be loaded: {_reason(error)}") from None
+
+    if (found := load(local=True)) is not None:
+        return found
     if not fetch:
         raise NotHere(f"{where}: not on this machine")
     from huggingface_hub import HfApi
@@ -70,10 +72,7 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, *, fetc
     # once, because ``transformers`` asks many times before it says that there is no network
     with asking_the_hub(where):
         HfApi().model_info(name, revision=revision, timeout=TIMEOUT)
-    try:
-        return load(local=False)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{where}: the model cannot be loaded: {_reason(error)}") from None
+    return load(local=False)
 
 
 def _reason(error: Exception) -> str:

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
-from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution, SteppedModule, convolved
-from sedtalker.nn.engine import Arrays
+from sedtalker.nn.blocks import ArrayModule, ChannelNorm, ResidualConvolution, SteppedModule, convolved
 from sedtalker.speech.encoder_model import (
     GRID,
     ArticulationConfig,
@@ -150,7 +149,7 @@ class EmotionEncoder(MelModule):
 # --- Networks over the vectors of an encoder.
 
 
-class ConvolutionHead(nn.Module):
+class ConvolutionHead(ArrayModule):
     """Rows (B, T, D) to logits (B, T, K): dilated convolutions with residual paths over scaled rows."""
 
     mean: Tensor
@@ -176,13 +175,8 @@ class ConvolutionHead(nn.Module):
         logits: Tensor = self.outputs(x.transpose(1, 2))
         return logits
 
-    @torch.no_grad()
-    def run(self, rows: Floats) -> Arrays:
-        """``forward`` of arrays."""
-        return (self(torch.from_numpy(rows)).numpy(),)
 
-
-class ArticulationNetwork(nn.Module):
+class ArticulationNetwork(ArrayModule):
     """Hidden vectors (B, T, D) of encoders to logits over ``PHONES`` and the mouth's shapes.
 
     They come in one array (B, T, 40 + S) and have nothing in common but the vectors: trained together, both were worse.
@@ -201,8 +195,3 @@ class ArticulationNetwork(nn.Module):
             before, after = torch.cat([mouth[:, :1], mouth[:, :-1]], 1), torch.cat([mouth[:, 1:], mouth[:, -1:]], 1)
             mouth = 0.25 * before + 0.5 * mouth + 0.25 * after
         return torch.cat([self.phones(rows), mouth], -1)
-
-    @torch.no_grad()
-    def run(self, rows: Floats) -> Arrays:
-        """``forward`` of arrays."""
-        return (self(torch.from_numpy(rows)).numpy(),)

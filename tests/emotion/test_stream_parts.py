@@ -115,14 +115,12 @@ def test_times_are_multiples_of_a_frame() -> None:
     assert frame_count(60.0, "hop", 1) == 3000
     assert frame_count(LOOK_AHEAD_SECONDS, "look-ahead", 0) == 25
     assert frame_count(HOP_SECONDS, "hop", 1) == 16
-    with pytest.raises(InputError, match="give 0 to 60 s"):
+    with pytest.raises(InputError, match=r"of 0\.02 s from 0\.02 to 60$"):
         frame_count(60.02, "hop", 1)
     assert [frame_count(seconds, "hop", 1) for seconds in (0.02, 0.3, 1.0)] == [1, 15, 50]
     assert frame_count(0.0, "look-ahead", 0) == 0
     for seconds, fewest in ((0.03, 0), (0.0, 1), (-0.02, 0), (0.020001, 0)):
-        with pytest.raises(
-            InputError, match=f"a hop of {seconds:g} s does not work.*(at least {0.02 * fewest:g}|0 to 60 s)$"
-        ):
+        with pytest.raises(InputError, match=f"a hop of {seconds:g} s does not work: .* from {0.02 * fewest:g} to 60$"):
             frame_count(seconds, "hop", fewest)
 
 

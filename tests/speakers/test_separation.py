@@ -122,6 +122,8 @@ def test_what_names_no_speakers_is_refused(speakers: str) -> None:
 
 
 def test_turns_that_are_not_there_are_no_such_file() -> None:
+    with pytest.raises(InputError, match=r"^gone\.wav: no such file$"):
+        separate("gone.wav", "channels")
     with pytest.raises(InputError, match=r"^nobody\.rttm: no such file$"):
         check_speakers("nobody.rttm")
 
@@ -178,6 +180,18 @@ def test_other_turns_cut_other_sounds() -> None:
     assert edited.names == ("bob",)
     assert np.abs(edited.sounds["bob"].samples[round(2.2 * SAMPLE_RATE) :]).max() == 0.0
     assert replace(edited, channels=edited.sounds).renamed({"bob": "rob"}).names == ("rob",)
+
+
+def test_channels_far_beyond_full_scale_are_brought_down_together(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    both = np.stack([channel((0.5, 2.5)).samples, 0.5 * channel((3.0, 5.0), pitch=210.0).samples], 1)
+    both[100] = np.nan
+    soundfile.write(path, 20_000 * both, SAMPLE_RATE, subtype="FLOAT")
+    both[100] = 0.0
+    made, peak = load_channels(path), np.abs(both).max()
+    np.testing.assert_allclose(np.stack([one.samples for one in made], 1), both / peak, atol=1e-6)
+    assert by_channels(made, "a.wav").mixed.notes == made[0].notes
+    assert "times full scale and was brought down" in made[0].notes[0]
 
 
 def test_an_hour_is_cut_apart_without_copies_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

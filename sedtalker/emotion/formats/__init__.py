@@ -147,14 +147,15 @@ def parse_label(text: str) -> tuple[str, float]:
     Raises:
         InputError: unknown label, or an intensity that is not a number in [0, 1].
     """
-    label, _, number = text.partition(":")
+    word, _, number = text.partition(":")
+    label = category(word)
     try:
-        intensity = float(number) if number.strip() else (0.0 if category(label) == "neutral" else 1.0)
-    except ValueError as error:
-        raise InputError(str(error) if isinstance(error, InputError) else f"{text}: '{number}' is no number") from None
+        intensity = float(number) if number.strip() else float(label != "neutral")
+    except ValueError:
+        raise InputError(f"{text}: '{number}' is no number") from None
     if not 0.0 <= intensity <= 1.0:
         raise InputError(f"{text}: the intensity must lie between 0 and 1")
-    return category(label), intensity
+    return label, intensity
 
 
 def _target(segment: Segment) -> Doubles:

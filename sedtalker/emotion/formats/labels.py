@@ -101,12 +101,8 @@ def segments_to_csv(segments: Sequence[Segment], means: Mapping[str, Sequence[fl
 def track_to_csv(track: EmotionTrack) -> str:
     """The segments of a track as a table, with the means of its further curves over each."""
     segments = track.segments()
-    inside = [(track.times >= s.start) & (track.times < s.end) for s in segments]
-    means = {
-        name: [float(curve[part].mean()) if part.any() else 0.0 for part in inside]
-        for name, curve in track.extras.items()
-    }
-    return segments_to_csv(segments, means)
+    means = np.array([track.extras_in(s.start, s.end) for s in segments]).reshape(len(segments), len(track.extras))
+    return segments_to_csv(segments, dict(zip(track.extras, means.T.tolist(), strict=True)))
 
 
 def track_from_csv(text: str, duration: float | None = None, name: str = "table") -> EmotionTrack:
