@@ -222,6 +222,8 @@ class Diarizer:
             if not isinstance(speakers, Speakers):
                 with one_step(hook, "finding the speakers"):
                     speakers = separate(recording, str(speakers), max_seconds)
+            if not speakers.names:
+                raise InputError("nobody speaks: there are no turns of anybody")
             speakers, found = emotions_by_speaker(speakers, self, hook)
             tracks = dict[str, EmotionTrack]()
             for name, (frames, bursts) in found.items():

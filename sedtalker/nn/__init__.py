@@ -25,13 +25,15 @@ def find_device(device: str = "auto") -> str:
     """``auto`` made ``cuda`` where there is one, else ``cpu``.
 
     Raises:
-        InputError: cuda was asked for and there is none, or no torch.
+        InputError: cuda was asked for and there is none, or no torch; or it is no device.
     """
     if device == "cpu":
         return device
     if device == "auto":
         hopeful = any(map(shutil.which, DRIVER_TOOLS)) and find_spec("torch") is not None
         return "cuda" if hopeful and _cuda_is_available() else "cpu"
+    if not device.startswith(("cuda", "mps")):
+        raise InputError(f"device {device}: give cpu, cuda or auto")
     if device.startswith("cuda") and not _cuda_is_available():
         raise InputError(f"device {device}: no CUDA device was found; use cpu")
     return device

@@ -61,6 +61,11 @@ def test_trust_lies_between_0_and_1(trust: float) -> None:
         Diarizer.from_pretrained(trust=trust)
 
 
+def test_what_is_no_device_is_said() -> None:
+    with pytest.raises(InputError, match="device gpu: give cpu, cuda or auto"):
+        Diarizer.from_pretrained(device="gpu")
+
+
 def struck(times: np.ndarray, sound: np.ndarray, seconds: float = 5.0) -> np.ndarray:
     """A sound at some times (s), at 16 kHz."""
     made = np.zeros(round(seconds * 16_000) + len(sound))

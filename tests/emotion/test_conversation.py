@@ -207,6 +207,8 @@ def test_speakers_may_be_a_number_and_a_path(diarizer: Diarizer, tmp_path: Path)
     assert diarizer.conversation(given.mixed, tmp_path / "who.rttm").names == given.names
     with pytest.raises(InputError, match="nobody was found to speak"):
         diarizer.conversation(Audio(np.zeros(SAMPLE_RATE, np.float32)), 2)
+    with pytest.raises(InputError, match="nobody speaks"):
+        diarizer.conversation("", cut_apart(given.mixed, Turns((), given.mixed.duration)))
 
 
 def test_segments_of_all_speakers_are_in_order_of_time(found: Conversation) -> None:

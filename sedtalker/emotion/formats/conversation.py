@@ -52,7 +52,7 @@ class WrittenConversation(BaseModel, extra="forbid", allow_inf_nan=False):
 
     format: str
     version: int
-    duration: float
+    duration: float = Field(gt=0)
     speakers: list[str] = Field(min_length=1, max_length=MOST_SPEAKERS)
     turns: Annotated[list[WrittenTurn], FailFast()] = Field(max_length=MOST_TURNS)
     segments: Annotated[list[dict[str, Any]], FailFast()] = []
@@ -104,7 +104,7 @@ def conversation_from_json(text: str, name: str = "conversation") -> Conversatio
     with said_of(name):
         turns = Turns(listed, held.duration, tuple(held.speakers))
     tracks = {who: track_from_plain(held.tracks[who], f"{name}: {who}") for who in held.speakers}
-    if any(track.duration != held.duration for track in tracks.values()):
+    if any(abs(track.duration - held.duration) > 1.0 / SAMPLE_RATE for track in tracks.values()):
         raise InputError(f"{name}: a track is not as long as the recording")
     silence = Audio(np.broadcast_to(np.float32(0.0), round(held.duration * SAMPLE_RATE)))
     return Conversation(Speakers(silence, turns, dict.fromkeys(turns.speakers, silence)), tracks)

@@ -42,6 +42,14 @@ def test_json_loses_nothing() -> None:
             np.testing.assert_array_equal(getattr(back.tracks[name], column), getattr(track, column))
 
 
+def test_a_duration_between_samples_is_read_back() -> None:
+    held = json.loads(conversation_to_json(talk()))
+    for one in (held, *held["tracks"].values()):
+        one["duration"] = 8.00002
+    again = conversation_from_json(conversation_to_json(conversation_from_json(json.dumps(held))))
+    assert again.duration == 8.0
+
+
 def test_json_says_who_expresses_what_in_order_of_time() -> None:
     held = json.loads(conversation_to_json(talk()))
     assert (held["format"], held["version"], held["duration"]) == ("sedtalker-conversation", 1, 8.0)
@@ -62,6 +70,7 @@ def changed(**values: Any) -> str:
         (track_to_json(talk().tracks["ann"]), "no conversation"),
         (changed(version=2), "reads sedtalker-conversation version 1, not 2"),
         (changed(duration=1e9), "is no length of a track"),
+        (changed(duration=0, turns=[]), "duration: Input should be greater than 0"),
         (changed(duration=9.0), "a track is not as long as the recording"),
         (changed(speakers=["ann"]), "every speaker needs a track"),
         (changed(speakers=["ann", "bob", "eve"]), "every speaker needs a track"),
