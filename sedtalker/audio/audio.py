@@ -221,9 +221,9 @@ def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:
     Raises:
         InputError: as ``load_audio``, or the file has more than ``MOST_CHANNELS``.
     """
-    rate, parts = channel_parts(path, longest)
+    decoder, rate = sound_file(path, longest)
     resamplers, out, peak = list[Resampler](), list[list[Floats]](), 0.0
-    for part in parts:
+    for part in decoder.parts():
         part = np.where(np.abs(part) <= LOUDEST, part, np.float32(0.0))
         peak = max(peak, float(np.abs(part).max(initial=0.0)))
         if not resamplers:
@@ -242,16 +242,6 @@ def load_channels(path: Path, longest: float = LONGEST_SECONDS) -> list[Audio]:
     if not channels or channels[0].duration < SHORTEST_SECONDS:
         raise InputError(f"{path}: {TooShort(channels[0].duration if channels else 0.0)}")
     return channels
-
-
-def channel_parts(path: Path, longest: float = LONGEST_SECONDS) -> tuple[int, Iterator[Channels]]:
-    """Samples per second of a file, and its sound as it is: parts (n, channels) of about ``PART_SECONDS``.
-
-    Raises:
-        InputError: at once as ``sound_file``, or from the iterator where it is too long.
-    """
-    decoder, rate = sound_file(path, longest)
-    return rate, decoder.parts()
 
 
 def as_audio(source: Audio | Path | str | Reals, rate: int | None = None, longest: float = LONGEST_SECONDS) -> Audio:

@@ -111,7 +111,6 @@ def diarize(
     from sedtalker.emotion.formats.conversation import check_conversation_name
     from sedtalker.emotion.formats.files import check_track_name, track_formats
     from sedtalker.emotion.formats.json import track_to_json
-    from sedtalker.emotion.formats.labels import segments_to_rttm
     from sedtalker.emotion.plot import check_plot_name
     from sedtalker.emotion.taxonomy import project, read_coordinates, with_share
     from sedtalker.speakers.separation import check_speakers
@@ -161,8 +160,9 @@ def diarize(
     elif run.as_json:
         print(track_to_json(track), end="")
     elif rttm:
-        track_formats()[".rttm"].note_left_out(track)
-        print(segments_to_rttm(track.segments(), audio.stem), end="")
+        row = track_formats()[".rttm"]
+        row.note_left_out(track)
+        print(row.write(track, audio.stem), end="")
     else:
         print_emotions(track)
 

@@ -33,7 +33,6 @@ FAMILIAR = (1.0, 1.5)
 
 Speech of corpora never trained on lies at 0.6 to 0.9, animals, machines and words over bad telephones above 1."""
 
-
 CLEAR = 0.7
 """Share of a full expression that is clear at a glance."""
 Scale = tuple[float, float, float] | None

@@ -29,7 +29,6 @@ SILENT = -1
 SILENCE = 1.0
 """Shortest pause, seconds, that no segment covers: shorter ones hold the expression of the speech before them."""
 
-
 BURST_KINDS = ("laugh", "cry", "sigh", "other")
 """Kinds of vocal bursts; the last is any other sound of a voice that is no speech."""
 

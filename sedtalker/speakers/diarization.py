@@ -38,7 +38,6 @@ POOLED = round(10 * SPEAKER_CLOCK.rate)
 BLOCK, MOST_BLOCKS = round(20 * SPEAKER_CLOCK.rate), 8
 """Guesses about long recordings are compared on so many stretches of so many frames, evenly spread."""
 
-
 EVIDENCE = ("fit", "joined", "one", "more", "short", "doubled", "changes")
 """What is known about a guess, see ``Guess``."""
 

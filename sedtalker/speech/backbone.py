@@ -61,7 +61,8 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, *, fetc
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             if local and not Path(name).is_dir():
                 return None
-            raise InputError(f"{where}: the model cannot be loaded: {_reason(error)}") from None
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
+            raise InputError(f"{where}: the model cannot be loaded: {reason}") from None
 
     if (found := load(local=True)) is not None:
         return found
@@ -73,10 +74,6 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, *, fetc
     with asking_the_hub(where):
         HfApi().model_info(name, revision=revision, timeout=TIMEOUT)
     return load(local=False)
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
 
 
 # --- Pre-trained ``transformers`` speech backbones in place of the built-in encoder.

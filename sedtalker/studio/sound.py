@@ -15,7 +15,7 @@ from sedtalker.animation.animator import Animator
 from sedtalker.arrays import Floats, Reals
 from sedtalker.audio import Audio, load_audio
 from sedtalker.audio.activity import spans
-from sedtalker.audio.audio import LONGEST_SECONDS, channel_parts
+from sedtalker.audio.audio import LONGEST_SECONDS, sound_file
 from sedtalker.audio.decoders import CUT_OR_RAISE
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -92,14 +92,14 @@ def analyse(animator: Animator, path: Path, folder: Path, hook: Hook, track: Emo
 
 def write_wav(path: Path, wav: Path) -> int:
     """Write a recording as 16-bit PCM, mono or stereo, at its own rate up to 48 kHz; returns the rate."""
-    own, parts = channel_parts(path, LONGEST_SECONDS)
+    decoder, own = sound_file(path, LONGEST_SECONDS)
     rate = min(own, HIGHEST_RATE)
     resampler: soxr.ResampleStream | None = None
     with wave.open(str(wav), "wb") as file:
         file.setframerate(rate)
         file.setsampwidth(2)
         channels = 0
-        for part in parts:
+        for part in decoder.parts():
             part = part if part.shape[1] <= 2 else part.mean(axis=1, keepdims=True)
             if not channels:
                 channels = part.shape[1]

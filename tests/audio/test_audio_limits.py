@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from sedtalker.audio import Audio, FrameClock, as_audio, from_samples, load_audio
-from sedtalker.audio.audio import bounded, channel_parts, check_rate
+from sedtalker.audio.audio import bounded, check_rate, sound_file
 from sedtalker.errors import InputError
 
 VOICE = np.sin(np.arange(16_000) * 0.2).astype(np.float32)
@@ -145,12 +145,12 @@ def test_half_a_sample_more_than_allowed_is_refused(tmp_path: Path) -> None:
 def test_an_hour_is_read_unless_more_is_asked_for(tmp_path: Path, seconds: float, allowed: bool) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, np.zeros(round(1000 * seconds), np.int16), 1000, subtype="PCM_U8")
-    rate, parts = channel_parts(path)
+    decoder, rate = sound_file(path)
     if allowed:
-        assert sum(map(len, parts)) == 3600 * rate
+        assert sum(map(len, decoder.parts())) == 3600 * rate
     else:
         with pytest.raises(InputError, match="longer than 3600 s"):
-            list(parts)
+            list(decoder.parts())
 
 
 @pytest.mark.parametrize(("excess", "kept"), [(800, 15_200), (3200, 16_000), (12_000, 16_000)])
@@ -197,8 +197,8 @@ def test_the_sound_of_a_file_comes_in_parts_of_ten_seconds(tmp_path: Path) -> No
     path = tmp_path / "a.wav"
     sound = (0.1 * np.random.default_rng(0).standard_normal((25 * 8000, 2))).astype(np.float32)
     soundfile.write(path, sound, 8000, subtype="FLOAT")
-    rate, parts = channel_parts(path)
-    found = list(parts)
+    decoder, rate = sound_file(path)
+    found = list(decoder.parts())
     assert rate == 8000
     assert [round(len(part) / rate) for part in found] == [10, 10, 5]
     np.testing.assert_array_equal(np.concatenate(found), sound)

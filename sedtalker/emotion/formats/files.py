@@ -21,7 +21,6 @@ MOST_TRACK_BYTES = {".json": 128 * 2**20, ".keys.json": 128 * 2**20}
 MOST_LABEL_BYTES = 8 * 2**20
 """Largest file of segments, bytes."""
 
-
 FORMATS = (
     "sedtalker.emotion.formats.json:JSON",
     "sedtalker.emotion.formats.keys:KEYS",

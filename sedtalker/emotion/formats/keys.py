@@ -43,7 +43,6 @@ READ: dict[str, Mapping[str, float]] = {
 KEY_FRAMES = 5
 """A key is written every so many frames of 20 ms, at the frame's own time."""
 
-
 MOST_KEYS = round(LONGEST_SECONDS * FRAME_CLOCK.rate / KEY_FRAMES)
 """In one file: ten a second over half a day."""
 
