@@ -101,8 +101,8 @@ class Conversation:
         return replace(made, speakers=cut_apart(sound, made.turns))
 
     def save(self, path: str | Path, recording: str | None = None) -> None:
-        """Write it; the suffix chooses the format: ``.json`` keeps all but the sound, ``.rttm``, ``.csv``, ``.srt`` and
-        ``.vtt`` say who expresses what, and when.
+        """Write it; the suffix chooses the format: ``.json`` keeps all but the sound, ``.rttm``, ``.csv``, ``.srt``,
+        ``.vtt`` and ``.eaf`` say who expresses what, and when.
 
         Args:
             recording: its name, which ``.rttm`` has in each line; default: that of the file.

@@ -178,8 +178,9 @@ class Diarizer:
             hook: see ``sedtalker.progress``.
 
         Raises:
-            InputError: the sound cannot be read, or enrolment is asked of a classifier of the hub.
+            InputError: the sound cannot be read, a number is out of range, or a classifier of the hub cannot enrol.
         """
+        check_share("min_confidence", min_confidence)
         sound = as_audio(audio, rate, max_seconds)
         if self.classifier is not None and enroll:
             raise InputError("enroll is for SEDTalker's own diarizers; a classifier of the hub cannot use it")
@@ -214,10 +215,11 @@ class Diarizer:
             hook: see ``sedtalker.progress``.
 
         Raises:
-            InputError: the sound or the turns cannot be read, or nobody speaks.
+            InputError: the sound or the turns cannot be read, a number is out of range, or nobody speaks.
         """
         from sedtalker.emotion.conversation import Conversation, emotions_by_speaker
 
+        check_share("min_confidence", min_confidence)
         with torch_threads(self._threads):
             if not isinstance(speakers, Speakers):
                 with one_step(hook, "finding the speakers"):

@@ -61,6 +61,13 @@ def test_trust_lies_between_0_and_1(trust: float) -> None:
         Diarizer.from_pretrained(trust=trust)
 
 
+def test_a_confidence_out_of_range_is_refused_before_any_work():
+    diarizer = Diarizer.from_pretrained()
+    for work in (diarizer, diarizer.conversation):
+        with pytest.raises(InputError, match="min_confidence 2: give 0 to 1"):
+            work("there is no such file", min_confidence=2.0)
+
+
 def test_what_is_no_device_is_said() -> None:
     with pytest.raises(InputError, match="device gpu: give cpu, cuda or auto"):
         Diarizer.from_pretrained(device="gpu")
