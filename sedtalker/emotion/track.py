@@ -149,7 +149,7 @@ class EmotionTrack:
 
     @staticmethod
     def load(path: str | Path, duration: float | None = None) -> EmotionTrack:
-        """A track from a file: JSON (dense, a list of segments, keys), RTTM, CSV, TextGrid, EAF, subtitles or Audacity labels.
+        """A track from a file: JSON (dense, segments or keys), RTTM, CSV, TextGrid, EAF, SRT, WebVTT or Audacity labels.
 
         Args:
             duration: seconds of the recording; default: what the file says.
