@@ -312,7 +312,7 @@ class Diarizer:
         Raises:
             InputError: nobody speaks in any of them.
         """
-        return enrol(self.network, (self.encoder(as_audio(recording)) for recording in recordings))
+        return enrol(self.network, (self.encoder(as_audio(recording)) for recording in _each(recordings)))
 
     def speech(
         self, recording: Recording, rate: int | None = None, max_seconds: float = LONGEST_SECONDS
@@ -356,7 +356,7 @@ class Diarizer:
         from sedtalker.emotion.adaptation import SpokenRecording
 
         read = list[SpokenRecording]()
-        for sound, label, who in zip_longest(recordings, labels, speakers):
+        for sound, label, who in zip_longest(_each(recordings), labels, speakers):
             if sound is None:
                 raise InputError(f"there are more labels or speakers than recordings, which are {len(read)}")
             read.append(SpokenRecording(tuple(self.speech(sound)), label, who))
@@ -428,6 +428,11 @@ class Diarizer:
         """Threads that pay: transformers of a hundred million weights use all cores, the built-in networks one."""
         large = self.classifier is not None or self.network.config.backbone is not None
         return (os.cpu_count() or 1) if large else 1
+
+
+def _each(recordings: Iterable[Recording]) -> Iterable[Recording]:
+    """The recordings; one may be given alone."""
+    return [recordings] if isinstance(recordings, str | Path | Audio) else recordings
 
 
 def _device(network: EmotionModel) -> str:

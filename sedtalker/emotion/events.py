@@ -140,9 +140,8 @@ class StateChanges:
         if last is not None:
             lasted = found.time - last.time
             found = replace(found, before=last.emotion, before_intensity=last.intensity, before_seconds=lasted)
-        self.announced = found
-        self.open = False
-        return self.announced
+        self.announced, self.open = found, False
+        return found
 
 
 def track_changes(track: EmotionTrack) -> list[StateChange]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -108,23 +109,17 @@ class EmotionTrack:
     def at(self, times: Reals) -> EmotionTrack:
         """The same track sampled at other times (seconds) by linear interpolation, held beyond both ends."""
         columns = np.column_stack([self.posterior, self.intensity, self.valence, self.arousal, *self.extras.values()])
-        values = resample_frames(columns, self.times, times)
-        n = len(self.labels)
-        speech = None
-        if self.speech is not None:
-            speech = resample_frames(self.speech.astype(np.float32), self.times, times) >= 0.5
-        predicted = self.predicted
-        if predicted is not None:
-            predicted = Prediction(*(resample_frames(column, self.times, times) for column in predicted))
+        sampled, n = partial(resample_frames, times=self.times, target=times), len(self.labels)
+        values = sampled(columns)
         return replace(
             self,
-            predicted=predicted,
+            predicted=None if self.predicted is None else Prediction(*map(sampled, self.predicted)),
             times=np.asarray(times, np.float64),
             posterior=values[:, :n],
             intensity=values[:, n],
             valence=values[:, n + 1],
             arousal=values[:, n + 2],
-            speech=speech,
+            speech=None if self.speech is None else sampled(self.speech.astype(np.float32)) >= 0.5,
             extras={name: values[:, n + 3 + k] for k, name in enumerate(self.extras)},
         )
 
@@ -149,7 +144,7 @@ class EmotionTrack:
 
     @staticmethod
     def load(path: str | Path, duration: float | None = None) -> EmotionTrack:
-        """A track from a file: JSON (dense, segments or keys), RTTM, CSV, TextGrid, EAF, SRT, WebVTT or Audacity labels.
+        """A track from a file: JSON (dense, segments, keys), RTTM, CSV, TextGrid, EAF, SRT, WebVTT or Audacity labels.
 
         Args:
             duration: seconds of the recording; default: what the file says.

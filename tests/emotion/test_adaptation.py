@@ -167,6 +167,11 @@ def test_saved_and_opened_again(diarizer: Diarizer, clips: list[Audio], tmp_path
 def test_what_cannot_be_saved_or_adapted(diarizer: Diarizer, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="0 recordings with speech"):
         diarizer.adapt([np.zeros(16_000, np.float32)][:0])
+    for gone in ("gone.wav", Path("gone.wav")):
+        with pytest.raises(InputError, match=r"^gone\.wav: no such file$"):
+            diarizer.adapt(gone)
+        with pytest.raises(InputError, match=r"^gone\.wav: no such file$"):
+            diarizer.voice(gone)
     for names in ({"labels": ["happy"]}, {"speakers": ["ann"]}):
         with pytest.raises(InputError, match="more labels or speakers than recordings, which are 0"):
             diarizer.adapt([], **names)
