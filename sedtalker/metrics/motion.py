@@ -13,6 +13,7 @@ import numpy as np
 import scipy
 
 from sedtalker.arrays import Floats, Mask, Reals
+from sedtalker.errors import InputError
 from sedtalker.face.face import Face, outer_eyes
 from sedtalker.speakers.turns import Turns
 
@@ -52,9 +53,12 @@ def landmark_distance(face: Face, coefficients: Reals, pair: tuple[int, int]) ->
     """(T,) distance of two of the 68 landmarks on a face deformed by coefficients, in outer-eye distances.
 
     Coefficients are (T, K), or (T, 52) for a face that has further shapes, which then rest.
+
+    Raises:
+        InputError: the face has no landmarks.
     """
     if face.landmarks is None:
-        raise ValueError("the face has no landmarks")
+        raise InputError("the face has no landmarks, which lips are measured by: sedtalker mesh register finds them")
     ends = face.landmarks[list(pair)]
     weights = face.expand(face.with_rest(coefficients))
     points = face.mesh.vertices[ends] + np.einsum("tk,kvd->tvd", weights, face.basis[:, ends])

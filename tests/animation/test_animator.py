@@ -133,3 +133,9 @@ def test_gains_are_for_the_arkit_shapes() -> None:
     for asked in (Motion(expressivity=1.2), Motion(gain={"jawOpen": 0.5})):
         with pytest.raises(InputError, match="a vertex decoder has none"):
             move(decode, ("mean",), heard, track, asked, face)
+
+
+def test_gains_of_the_lips_ask_for_landmarks() -> None:
+    made = np.zeros((FRAMES, 52), np.float32)
+    with pytest.raises(InputError, match="no landmarks"):
+        move(lambda *_: made, ARKIT_52, features(), small_track(120), Motion(expressivity=1.2), full_face())

@@ -109,6 +109,18 @@ def test_shapes_stay_between_0_and_1(start: float, length: float, kind: str, liv
     assert np.abs(np.diff(shown)).max() < 0.15, "no frame jumps"
 
 
+def test_a_track_that_is_given_is_neutral_below_the_least_confidence() -> None:
+    animator, sound = Animator.from_pretrained(), np.zeros(16_000, np.float32)
+    sad = constant_track("sad:1", 1.0)
+    torn = replace(sad, posterior=(0.5 * sad.posterior + 0.5 * np.eye(7)[1]).astype(np.float32))
+    shown, calm, own = (
+        animator(sound, 16_000, emotion=track, min_confidence=least, fps=10.0, head=False).coefficients
+        for track, least in ((torn, 0.0), (torn, 0.9), (torn.confident(0.9), 0.0))
+    )
+    assert np.array_equal(calm, own)
+    assert np.abs(shown - calm).max() > 0.1
+
+
 def test_a_track_with_a_laugh_makes_the_face_laugh() -> None:
     animator, rng = Animator.from_pretrained(), np.random.default_rng(0)
     sound = (0.05 * rng.standard_normal(32_000)).astype(np.float32)

@@ -70,6 +70,15 @@ def test_the_same_seed_gives_the_same_motion(seed: int, amount: float, yaw: floa
         assert 0.0 <= curve.min() <= curve.max() <= 1.0, name
 
 
+@pytest.mark.parametrize("frames", [0, 1, 3, 20])
+def test_a_conversation_may_be_shorter_than_a_look(frames: int) -> None:
+    for seed in range(5):
+        one = Company([], {"ann": other(20.0)}, 1.0, (seed,))
+        looks = one.looks(TIMES[:frames], 0.7)
+        assert looks.gaze.shape == (frames, 2)
+        assert np.isfinite(looks.gaze).all()
+
+
 def test_another_seed_gives_another_take() -> None:
     assert not np.array_equal(company(seed=1).nods(TIMES), company(seed=2).nods(TIMES))
     assert not np.array_equal(gaze(company(seed=1)), gaze(company(seed=2)))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.metrics import motion as m
@@ -86,7 +87,7 @@ def test_correlation_needs_two_frames_and_forgets_the_level():
 
 
 def test_a_face_without_landmarks_has_no_lips_to_measure():
-    with pytest.raises(ValueError, match="no landmarks"):
+    with pytest.raises(InputError, match="no landmarks"):
         m.lip_aperture(replace(_face(), landmarks=None), np.zeros((1, 2), np.float32))
 
 
