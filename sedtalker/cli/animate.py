@@ -112,7 +112,7 @@ PerformanceOption = Annotated[
 """A captured performance."""
 OF_TAKES = ("gain", "offset", "limit", "head")
 """Options of motion that mean something without speech that moves the face."""
-OF_THE_DIARIZER = ("model", "trust", "fill_scale", "min_confidence", "enroll")
+OF_THE_DIARIZER = ("model", "trust", "fill_scale", "enroll")
 """Options that mean nothing where the emotion is given."""
 
 

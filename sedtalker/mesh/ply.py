@@ -65,13 +65,14 @@ def read_ply(path: Path) -> Mesh:
 
 def _with_texture(mesh: Mesh, path: Path, header: str) -> Mesh:
     """The mesh with the first picture that its header names (MeshLab's ``comment TextureFile``), if it can be had."""
-    names = [line.split(None, 2)[2] for line in header.splitlines() if line.startswith("comment TextureFile ")]
-    if not names or mesh.uvs is None:
+    lines = (line.partition("comment TextureFile ")[2].strip() for line in header.splitlines())
+    name = next(filter(None, lines), None)
+    if name is None or mesh.uvs is None:
         return mesh
-    file = file_beside(path, names[0].strip(), MAX_BYTES)
+    file = file_beside(path, name, MAX_BYTES)
     picture = kept_picture(file.read_bytes()) if file is not None else None
     if picture is None:
-        return replace(mesh, notes=(note(NO_FILE if file is None else NO_PICTURE, names[0].strip()),))
+        return replace(mesh, notes=(note(NO_FILE if file is None else NO_PICTURE, name),))
     material = Material("texture", texture=picture)
     everywhere = np.zeros(len(mesh.polygon_sizes), dtype=np.int32)
     painted = replace(mesh, group_names=("texture",), polygon_groups=everywhere, materials=(material,))

@@ -125,7 +125,6 @@ def test_results_of_speakers_that_exist_are_kept(talk: Path, tmp_path: Path) -> 
         (["--emotion", "happy", "--model", "nope"], "--model is for the diarizer"),
         (["--emotion", "happy", "--trust", "0.5"], "--trust is for the diarizer"),
         (["--emotion", "happy", "--fill-scale"], "--fill-scale is for the diarizer"),
-        (["--emotion", "happy", "--min-confidence", "0.5"], "--min-confidence is for the diarizer"),
         (["--emotion", "happy", "--language", "xx"], "--language is of words"),
     ],
 )

@@ -171,6 +171,8 @@ def test_the_picture_of_a_ply_is_its_texture(tmp_path: Path) -> None:
     mesh = replace(sheet(Material("m")), colours=None, materials=())
     write_ply(mesh, tmp_path / "a.ply")
     data = (tmp_path / "a.ply").read_bytes()
+    (tmp_path / "none.ply").write_bytes(data.replace(b"element vertex", b"comment TextureFile \nelement vertex", 1))
+    assert (read_mesh(tmp_path / "none.ply").materials, read_mesh(tmp_path / "none.ply").notes) == ((), ())
     (tmp_path / "a.ply").write_bytes(
         data.replace(b"element vertex", b"comment TextureFile skin.png\nelement vertex", 1)
     )
