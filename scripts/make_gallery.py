@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.recipe import Moved, assemble
+from sedtalker.animation.recipe import Moved, assemble, drawn_of
 from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.track import CATEGORIES
@@ -97,7 +97,8 @@ def clips(size: int = 170) -> Picture:
         track, face = parse_emotion(emotion, sound.duration), load_face(name)
         spoken = decoder.predict(features, track)
         moved = Moved(spoken, ARKIT_52, features, track)
-        animation = assemble(moved, Motion(seed=3), face, duration=sound.duration)
+        motion = Motion(seed=3)
+        animation = assemble(moved, drawn_of(features, motion, sound.duration), motion, face)
         chosen = np.round(np.linspace(*SPAN, STILLS) * 30).astype(int)
         with make_renderer(face, frame_head(face, zoom=1.3), size) as view:
             rows += [view.render(animation.vertices(k, k + 1)[0]) for k in chosen.tolist()]

@@ -32,7 +32,7 @@ from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.known_phones import sharpen
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.visual_prosody import enliven, find_rhythm
+from sedtalker.animation.visual_prosody import enliven, find_rhythm, lively_signs
 from sedtalker.audio import Audio, load_audio, resample_frames
 from sedtalker.emotion.track import CATEGORIES, Burst
 from sedtalker.face.arkit import ARKIT_52
@@ -250,7 +250,7 @@ def laughing(*, held: bool = True) -> Move:
     def move(sentence: Sentence, emotion: str) -> Motion:
         before = dict(zip(ARKIT_52, first(sentence, emotion).T, strict=True))
         rng = np.random.default_rng(0)
-        lively = enliven(before, sentence.times, find_rhythm(sentence.features), rng, 1.0)
+        lively = enliven(before, lively_signs(sentence.times, find_rhythm(sentence.features), rng), 1.0)
         laugh = (Burst(0.0, float(sentence.times[-1]), "laugh", 1.0),)
         made = show_bursts(lively, sentence.times, laugh, pulses(sentence.features, sentence.times), 1.0)
         if held:

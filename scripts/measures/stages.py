@@ -18,7 +18,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.performance import Motion, StreamSettings
-from sedtalker.animation.recipe import Moved, assemble
+from sedtalker.animation.recipe import Moved, assemble, drawn_of
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export
@@ -70,7 +70,8 @@ def measure_pipeline(seconds: float, threads: int, formats: Sequence[str] = ("np
             motion = animator.decoder.predict(features, track, Style())
         with watch.stage("head and eyes"):
             shapes = animator.decoder.shapes
-            animation = assemble(Moved(motion, shapes, features, track), Motion(), face, duration=sound.duration)
+            drawn = drawn_of(features, Motion(), sound.duration)
+            animation = assemble(Moved(motion, shapes, features, track), drawn, Motion(), face)
         del features, motion
         for name in formats:
             with watch.stage(f"writing {name}"):

@@ -19,7 +19,7 @@ from sedtalker.animation.decoder import ShapeDecoder, resting
 from sedtalker.animation.listening import Company, Other
 from sedtalker.animation.option_fields import with_options
 from sedtalker.animation.performance import Motion, StreamSettings
-from sedtalker.animation.recipe import Moved, assemble, move, sharpened
+from sedtalker.animation.recipe import Moved, assemble, drawn_of, move, sharpened
 from sedtalker.animation.scene import Scene, directions, places_beside, with_others
 from sedtalker.arrays import Reals
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
@@ -203,7 +203,8 @@ class Animator:
         source = self._provenance(
             moved, motion, face, sound, self.licences(emotion), spoken_in | dict(provenance or {})
         )
-        return assemble(moved, motion, face, duration=sound.duration, recording=sound.sha256, provenance=source)
+        drawn = drawn_of(moved.features, motion, sound.duration, sound.sha256)
+        return assemble(moved, drawn, motion, face, provenance=source)
 
     def scene(
         self,
@@ -265,24 +266,17 @@ class Animator:
                     moved[name] = self._moved(self.encoder(found.sounds[name]), shown[name], motion, face)
                     found.sounds[name].made.clear()  # which is twice the size of the sound
         places, animations = places_beside(cast_faces), dict[str, Animation]()
-        seen, rhythms = directions(cast_faces, places), {n: m.rhythm for n, m in moved.items()}
+        seen, length = directions(cast_faces, places), found.mixed.duration
+        drawn = {n: drawn_of(m.features, motion, length, found.sounds[n].sha256) for n, m in moved.items()}
         licences = self.licences("given" if given else None)
         for name, face in cast_faces.items():
             sound, spoken = found.sounds[name], moved[name]
-            others = {n: Other(d, found.turns.of(n), rhythms[n], moved[n].track) for n, d in seen[name].items()}
+            others = {n: Other(d, found.turns.of(n), drawn[n].rhythm, moved[n].track) for n, d in seen[name].items()}
             seed = (motion.seed, COMPANY, int(sound.sha256[:12], 16))
             company = Company(found.turns.of(name), others, listening, seed) if others else None
             more = {"speaker": name, "speakers": list(found.names), "listening": listening, **(provenance or {})}
             source = self._provenance(spoken, motion, face, found.mixed, licences, more)
-            animations[name] = assemble(
-                spoken,
-                motion,
-                face,
-                duration=found.mixed.duration,
-                recording=sound.sha256,
-                provenance=source,
-                company=company,
-            )
+            animations[name] = assemble(spoken, drawn[name], motion, face, provenance=source, company=company)
         return Scene(animations, places, found.turns)
 
     def _moved(self, features: SpeechFeatures, track: EmotionTrack, motion: Motion, face: Face) -> Moved:

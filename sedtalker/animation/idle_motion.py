@@ -44,20 +44,15 @@ AROUSED_ACTIVITY = 0.9
 al. 2007)."""
 
 
-Generators = tuple[np.random.Generator, np.random.Generator, np.random.Generator, np.random.Generator]
-"""Random generators of blinks, gaze, head motion and visual prosody."""
-
-
-def idle_generators(seed: int, recording: str = "") -> Generators:
-    """One stream for each kind of motion, so that leaving one out leaves the others.
+def idle_generators(seed: int, recording: str = "") -> list[np.random.Generator]:
+    """Blinks, gaze, head motion and visual prosody have a stream each: leaving one kind out leaves the others.
 
     Args:
         seed: another one is another performance.
         recording: SHA-256 (hex) of the sound, so that two recordings do not blink at the same second; none in a stream.
     """
     more = (int(recording[:12], 16),) if recording else ()
-    blink_rng, gaze_rng, head_rng, speech_rng = (np.random.default_rng((seed, stream, *more)) for stream in range(4))
-    return blink_rng, gaze_rng, head_rng, speech_rng
+    return [np.random.default_rng((seed, stream, *more)) for stream in range(4)]
 
 
 def blinks(times: Reals, rng: np.random.Generator, speech: Mask | None = None, shifts: Reals | None = None) -> Floats:
@@ -205,17 +200,21 @@ def head_activity(track: EmotionTrack, fps: float) -> Doubles:
     return _activity(scipy.ndimage.gaussian_filter1d(np.asarray(arousal, np.float64), 0.25 * fps))
 
 
-def head_rotation(times: Reals, fps: float, rng: np.random.Generator, energy: Reals, track: EmotionTrack) -> Floats:
+def head_drift(count: int, fps: float, rng: np.random.Generator) -> Doubles:
+    """Slow noise (count, 3) of variance 1, on frames of a video."""
+    noise = scipy.ndimage.gaussian_filter1d(rng.standard_normal((count + 8 * int(fps), 3)), 0.7 * fps, axis=0)
+    return np.asarray(noise[4 * int(fps) :][:count] * np.sqrt(2 * np.sqrt(np.pi) * 0.7 * fps))
+
+
+def head_rotation(drift: Doubles, fps: float, energy: Reals, track: EmotionTrack) -> Floats:
     """Head rotation vectors (T, 3), radians: slow drift, nods with stressed speech and a posture by emotion.
 
     Args:
-        times: (T,) seconds.
+        drift: (T, 3) from ``head_drift``.
         fps: frames a second.
         energy: (T,) loudness of speech in [0, 1].
-        track: emotion at ``times``.
+        track: emotion on the frames.
     """
-    noise = scipy.ndimage.gaussian_filter1d(rng.standard_normal((len(times) + 8 * int(fps), 3)), 0.7 * fps, axis=0)
-    drift = noise[4 * int(fps) :][: len(times)] * np.sqrt(2 * np.sqrt(np.pi) * 0.7 * fps)
     smooth = scipy.ndimage.gaussian_filter1d(np.asarray(energy, np.float64), 0.08 * fps)
     nod = smooth - scipy.ndimage.gaussian_filter1d(smooth, 0.8 * fps)
     poses = np.array([POSTURE.get(label, (0.0, 0.0, 0.0)) for label in track.labels])

@@ -26,8 +26,8 @@ from sedtalker.animation.known_phones import closure_of, sharpen
 from sedtalker.animation.listening import Company
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.visual_prosody import Rhythm, enliven, find_rhythm, nods
-from sedtalker.arrays import Floats
+from sedtalker.animation.visual_prosody import Rhythm, Signs, enliven, find_rhythm, lively_signs, nods
+from sedtalker.arrays import Doubles, Floats
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -62,10 +62,62 @@ class Moved:
     articulation: Articulation | None = None
     phones: Alignment | None = None
 
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a face does by sound and seed alone, on the frames of a video; no edit of the emotion changes it.
+
+    Attributes:
+        features: speech features of the recording.
+        duration: seconds of audio; the animation lasts ``⌈duration · fps⌉`` frames.
+        recording: SHA-256 of the sound: with the same seed, other recordings move otherwise.
+        fps, seed, eye_contact: see ``Motion``.
+    """
+
+    features: SpeechFeatures
+    duration: float
+    recording: str
+    fps: float
+    seed: int
+    eye_contact: float
+
+    @property
+    def generators(self) -> list[np.random.Generator]:
+        """See ``idle_generators``."""
+        return idle_motion.idle_generators(self.seed, self.recording)
+
+    @cached_property
+    def times(self) -> Doubles:
+        """(T,) seconds of the frames."""
+        clock = FrameClock(self.fps)
+        return clock.times(clock.frames(self.duration))
+
     @cached_property
     def rhythm(self) -> Rhythm:
         """Accents and phrases of the recording."""
         return find_rhythm(self.features)
+
+    @cached_property
+    def signs(self) -> Signs:
+        """See ``lively_signs``."""
+        return lively_signs(self.times, self.rhythm, self.generators[3])
+
+    @cached_property
+    def head(self) -> tuple[Doubles, Floats]:
+        """Drift and nods of the head, (T, 3) each."""
+        rng = self.generators[2]
+        drift = idle_motion.head_drift(len(self.times), self.fps, rng)
+        return drift, nods(self.times, self.rhythm, rng)
+
+    @cached_property
+    def gaze(self) -> idle_motion.Fixations:
+        """Where a face looks that meets nobody."""
+        return idle_motion.fixations(self.duration, self.generators[1], self.eye_contact, self.rhythm.phrases)
+
+
+def drawn_of(features: SpeechFeatures, motion: Motion, duration: float, recording: str = "") -> Drawn:
+    """See ``Drawn``."""
+    return Drawn(features, duration, recording, motion.fps, motion.seed, motion.eye_contact)
 
 
 def shown_track(track: EmotionTrack, motion: Motion) -> EmotionTrack:
@@ -126,11 +178,10 @@ def sharpened(moved: Moved, phones: Alignment, face: Face) -> Moved:
 
 def assemble(
     moved: Moved,
+    drawn: Drawn,
     motion: Motion,
     face: Face,
     *,
-    duration: float,
-    recording: str = "",
     provenance: Mapping[str, Any] | None = None,
     company: Company | None = None,
 ) -> Animation:
@@ -138,28 +189,23 @@ def assemble(
 
     Args:
         moved: what the decoder gives.
-        motion: the options; each kind of idle motion has a stream of numbers of its own, so switching one off leaves
-            the others. Expressivity scales the head's posture, too, and gains of single shapes are applied here.
+        drawn: of the same features and options; it serves again while these are the same.
+        motion: the options. Expressivity scales the head's posture, too, and gains of single shapes are applied here.
         face: the face to animate; coefficients are matched to its shapes by name.
-        duration: seconds of audio; the animation lasts ``⌈duration · fps⌉`` frames.
-        recording: SHA-256 of the sound: with the same seed, other recordings move otherwise.
         provenance: stored with the animation.
         company: the others of a conversation, at whom the face looks, and whom it answers.
     """
-    features, track = moved.features, moved.track
-    clock = FrameClock(motion.fps)
-    times = clock.times(clock.frames(duration))
+    features, track, times = moved.features, moved.track, drawn.times
     own = features.clock.times(len(moved.weights))
     weights = dict(zip(moved.shapes, resample_frames(moved.weights, own, times).T, strict=True))
     on_frames = track.at(times)
-    blink_rng, gaze_rng, head_rng, speech_rng = idle_motion.idle_generators(motion.seed, recording)
     speech = resample_frames(features.speech.astype(np.float32), own, times) > 0.5
-    rhythm, pulse = moved.rhythm, pulses(features, times)
+    pulse = pulses(features, times)
     arkit, asked = "eyeBlinkLeft" in weights, moved.articulation
     if company is not None and arkit:
         weights = company.rested(weights, times)
     if motion.liveliness and arkit:
-        lively = enliven(weights, times, rhythm, speech_rng, motion.liveliness)
+        lively = enliven(weights, drawn.signs, motion.liveliness)
         spoken = lively | {"jawOpen": weights["jawOpen"]}
         weights = show_bursts(lively, times, track.bursts, pulse, motion.liveliness)
         if asked is not None:  # breaths and bursts open the jaw, but not in p, b and m
@@ -174,22 +220,23 @@ def assemble(
     if motion.head:
         energy = resample_frames(_loudness(features), own, times)
         shown = on_frames if motion.expressivity == 1.0 else on_frames.scaled(motion.expressivity)
-        head = idle_motion.head_rotation(times, motion.fps, head_rng, energy, shown)
+        drift, dips = drawn.head
+        head = idle_motion.head_rotation(drift, motion.fps, energy, shown)
         active = idle_motion.head_activity(shown, motion.fps)[:, None] / idle_motion.CALM_ACTIVITY
-        turns = active * nods(times, rhythm, head_rng) + burst_nods(times, track.bursts, pulse)
+        turns = active * dips + burst_nods(times, track.bursts, pulse)
         head = head + np.radians(motion.liveliness * turns)
         if company is not None and looks is not None:
-            dips = np.pad(company.nods(times)[:, None], ((0, 0), (0, 2)))
-            head = company.calm(times)[:, None] * head + np.radians(looks.head + dips)
+            answers = np.pad(company.nods(times)[:, None], ((0, 0), (0, 2)))
+            head = company.calm(times)[:, None] * head + np.radians(looks.head + answers)
     if motion.gaze and arkit:
         if looks is None:
-            alone = idle_motion.fixations(duration, gaze_rng, motion.eye_contact, rhythm.phrases)
-            gaze, shifts = alone.path(times), alone.shifts()
+            gaze, shifts = drawn.gaze.path(times), drawn.gaze.shifts()
         else:
             gaze, shifts = looks.gaze, looks.shifts
         weights = weights | idle_motion.eye_look(idle_motion.in_head(gaze, head))
     if motion.blinks and arkit:
-        weights = weights | idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
+        closed = idle_motion.blinks(times, drawn.generators[0], speech, shifts)
+        weights = weights | idle_motion.close_lids(weights, closed)
     if asked is not None and "jawOpen" in weights:
         placed = tongue_weights(resample_frames(asked.tongue, own, times), weights["jawOpen"])
         weights |= dict(zip(TONGUE, placed.T, strict=True))

@@ -225,19 +225,25 @@ def sides(times: Reals, rng: np.random.Generator) -> Floats:
     return np.asarray(constant + SIDE_CHANGE * change, np.float32)
 
 
-def enliven(
-    weights: dict[str, Floats], times: Reals, rhythm: Rhythm, rng: np.random.Generator, liveliness: float
-) -> dict[str, Floats]:
+Signs = tuple[Floats, Floats, Floats]
+"""What ``brow_raises``, ``sides`` and ``breaths`` give."""
+
+
+def lively_signs(times: Reals, rhythm: Rhythm, rng: np.random.Generator) -> Signs:
+    """What of the rhythm a face shows, under any emotion."""
+    return brow_raises(times, rhythm, rng), sides(times, rng), breaths(times, rhythm)
+
+
+def enliven(weights: dict[str, Floats], signs: Signs, liveliness: float) -> dict[str, Floats]:
     """ARKit weights (T,) by name with raised brows, breaths and one side stronger.
 
     Args:
         weights: the face without them.
-        times: (T,) seconds.
+        signs: from ``lively_signs``.
         liveliness: 0 changes nothing, 1 is usual.
     """
-    raised = liveliness * brow_raises(times, rhythm, rng)
-    left = np.clip(liveliness * sides(times, rng), -0.3, 0.3)
-    breath = liveliness * breaths(times, rhythm)
+    raised, left, breath = (liveliness * curve for curve in signs)
+    left = np.clip(left, -0.3, 0.3)
     frown = 0.5 * (weights["browDownLeft"] + weights["browDownRight"])
     added = {"browInnerUp": BROW_RAISED, "browOuterUpLeft": 0.7 * BROW_RAISED, "browOuterUpRight": 0.7 * BROW_RAISED}
     changed = {

@@ -21,7 +21,7 @@ from sedtalker.animation.animator import Animator
 from sedtalker.animation.articulation import Articulation
 from sedtalker.animation.decoder import resting
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.recipe import assemble, move
+from sedtalker.animation.recipe import assemble, drawn_of, move
 from sedtalker.arrays import Floats
 from sedtalker.audio.audio import Audio, from_samples
 from sedtalker.emotion.formats.keys import WORDS, strengths_of
@@ -148,7 +148,8 @@ class Authoring:
         moved = move(
             decode, ARKIT_52, clip.features, track, motion, face, articulation=clip.articulation, rows=slice(count)
         )
-        animation = assemble(moved, motion, face, duration=clip.sound.duration, recording=clip.sound.sha256)
+        drawn = drawn_of(clip.features, motion, clip.sound.duration, clip.sound.sha256)
+        animation = assemble(moved, drawn, motion, face)
         animation.coefficients[:, : len(ARKIT_52)] = asked.finish(animation.coefficients[:, : len(ARKIT_52)])
         return animation
 

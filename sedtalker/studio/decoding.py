@@ -19,7 +19,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import eased_emotion, resting
-from sedtalker.animation.recipe import assemble, move, sharpened, shown_track
+from sedtalker.animation.recipe import Drawn, assemble, drawn_of, move, sharpened, shown_track
 from sedtalker.arrays import Floats, Mask
 from sedtalker.audio import Audio
 from sedtalker.emotion.track import EmotionTrack
@@ -97,6 +97,8 @@ class Decoding:
         """What all of the recording was last decoded for, to the end."""
         self._whole: Animation | None = None
         """The animation of all of it, once it is asked for again."""
+        self._drawn: Drawn | None = None
+        """What no edit of the emotion changes."""
         self._made: tuple[tuple[object, ...] | None, Animation | None] = None, None
         """What the last animation was made of, and it: it serves again while none of that is another."""
 
@@ -158,7 +160,9 @@ class Decoding:
         if made is None or not _unchanged(made_of, before):
             if phones is not None:
                 moved = sharpened(moved, phones, face)
-            made = assemble(moved, settings, face, duration=self.sound.duration, recording=self.sound.sha256)
+            drawn = drawn_of(self.spoken, settings, self.sound.duration, self.sound.sha256)
+            self._drawn = drawn if drawn != self._drawn else self._drawn
+            made = assemble(moved, self._drawn, settings, face)
             self._made = made_of, made
         settled = all(layer.valid.all() for layer in self._layers(settings) if layer)
         self._settled = (*asked, phones) if settled else None

@@ -8,7 +8,7 @@ import pytest
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.recipe import Moved, _loudness, assemble, move
+from sedtalker.animation.recipe import Moved, _loudness, assemble, drawn_of, move
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -41,8 +41,8 @@ def full_face() -> Face:
 
 def animated(spoken: np.ndarray, face: Face | None = None, **options: object) -> Animation:
     track, target = small_track(120), face or full_face()
-    moved = Moved(spoken, ARKIT_52, features(), track)
-    return assemble(moved, Motion(**options), target, duration=SECONDS)  # type: ignore[arg-type]
+    moved, motion = Moved(spoken, ARKIT_52, features(), track), Motion(**options)  # type: ignore[arg-type]
+    return assemble(moved, drawn_of(moved.features, motion, SECONDS), motion, target)
 
 
 @pytest.mark.parametrize("fps", [24.0, 25.0, 30.0, 60.0])
@@ -109,10 +109,9 @@ def test_loudness_is_of_the_loud_frames_and_nothing_twenty_decibels_below() -> N
 def test_posture_is_as_strong_as_the_expressivity() -> None:
     spoken, only = np.zeros((FRAMES, 52), np.float32), {"blinks": False, "gaze": False}
     still, usual, strong = (animated(spoken, **only, expressivity=x) for x in (0.0, 1.0, 2.0))
+    drawn = drawn_of(features(), Motion(), 4.0)
     neutral, doubled = (
-        assemble(
-            Moved(spoken, ARKIT_52, features(), small_track(120).scaled(x)), Motion(**only), full_face(), duration=4.0
-        )
+        assemble(Moved(spoken, ARKIT_52, features(), small_track(120).scaled(x)), drawn, Motion(**only), full_face())
         for x in (0.0, 2.0)
     )
     np.testing.assert_array_equal(still.head_rotation, neutral.head_rotation)

@@ -14,7 +14,7 @@ from sedtalker.animation.articulation import Articulation
 from sedtalker.animation.burst_motion import HELD, LEFT_OF_IT, BurstStream, burst_nods, presence, pulses, show_bursts
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.recipe import Moved, assemble
+from sedtalker.animation.recipe import Moved, assemble, drawn_of
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.emotion_stream import StreamFrames
 from sedtalker.emotion.formats import constant_track
@@ -159,7 +159,8 @@ def test_lips_stay_closed_in_p_b_and_m_whatever_bursts_and_breaths_do(bursts, st
     def gap_and_face(asked: Articulation | None) -> tuple[np.ndarray, np.ndarray]:
         moved = Moved(spoken, ARKIT_52, sound, track, articulation=asked)
         face = Face("full", cube_mesh(), ARKIT_52, np.zeros((52, 8, 3), np.float32))
-        made = assemble(moved, Motion(liveliness=liveliness, fps=fps), face, duration=4.0).coefficients
+        motion = Motion(liveliness=liveliness, fps=fps)
+        made = assemble(moved, drawn_of(sound, motion, 4.0), motion, face).coefficients
         return made @ RULES.gaps, made
 
     held, face = gap_and_face(Articulation(np.zeros((200, 3), np.float32), closure))

@@ -16,7 +16,7 @@ from sedtalker.animation.animation_stream import GAIN_MARGIN, AnimationStream, M
 from sedtalker.animation.burst_motion import BurstStream
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
-from sedtalker.animation.recipe import Moved, _loudness, assemble
+from sedtalker.animation.recipe import Moved, _loudness, assemble, drawn_of
 from sedtalker.animation.visual_prosody import find_rhythm
 from sedtalker.emotion.emotion_stream import StreamFrames
 from sedtalker.emotion.formats import constant_track
@@ -108,7 +108,8 @@ def assembled(**options) -> Animation:
     motion = np.zeros((200, 52), np.float32)
     recording = options.pop("recording", "")
     moved = Moved(motion, ARKIT_52, sound, constant_track("sad:0.5", 4.0))
-    return assemble(moved, Motion(**options), full_face(), duration=4.0, recording=recording)
+    asked = Motion(**options)
+    return assemble(moved, drawn_of(sound, asked, 4.0, recording), asked, full_face())
 
 
 def test_expressivity_is_of_the_heads_posture_too() -> None:
@@ -138,7 +139,7 @@ def test_a_decoder_of_other_shapes_gets_no_blinks() -> None:
     sound = features(np.full(100, -5.0), np.ones(100, bool))
     track = constant_track("sad:0.5", 2.0)
     moved = Moved(np.ones((100, 1), np.float32), ("mean",), sound, track)
-    made = assemble(moved, Motion(seed=1), face, duration=2.0)
+    made = assemble(moved, drawn_of(sound, Motion(seed=1), 2.0), Motion(seed=1), face)
     assert (made.coefficients == [1, 0]).all()
     assert made.head_rotation.any()
 

@@ -25,7 +25,7 @@ from sedtalker.animation.gains import (
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.option_fields import declared, read_factors
 from sedtalker.animation.performance import LiveMotion, Motion
-from sedtalker.animation.recipe import Moved, assemble
+from sedtalker.animation.recipe import Moved, assemble, drawn_of
 from sedtalker.audio import load_audio
 from sedtalker.cli.main import app
 from sedtalker.emotion.formats.files import parse_emotion
@@ -73,8 +73,9 @@ def test_without_expressivity_it_is_the_neutral_animation(clip, motions, face):
     features, track = clip
     still = apply_gains(*motions, Gains(expressivity=0.0, regions={"smile": 1.7}), face)
     np.testing.assert_allclose(still, motions[1], atol=1e-6)
+    drawn = drawn_of(features, Motion(), 18.0)
     scaled, neutral = (
-        assemble(Moved(spoken, ARKIT_52, features, shown), Motion(expressivity=x), face, duration=18.0)
+        assemble(Moved(spoken, ARKIT_52, features, shown), drawn, Motion(expressivity=x), face)
         for spoken, shown, x in ((still, track, 0.0), (motions[1], track.scaled(0.0), 1.0))
     )
     np.testing.assert_allclose(scaled.coefficients, neutral.coefficients, atol=1e-6)

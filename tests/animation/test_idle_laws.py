@@ -113,6 +113,10 @@ def test_lids_close_by_the_blink_or_by_what_they_already_do() -> None:
     assert lids.keys() == weights.keys()
 
 
+def head(count: int, fps: float, rng: np.random.Generator, energy: np.ndarray, shown: EmotionTrack) -> np.ndarray:
+    return idle.head_rotation(idle.head_drift(count, fps, rng), fps, energy, shown)
+
+
 def track(label: str, intensity: float, frames: int, fps: float) -> EmotionTrack:
     return constant_track(f"{label}:{intensity}", frames / fps).at(np.arange(frames) / fps)
 
@@ -121,7 +125,7 @@ def track(label: str, intensity: float, frames: int, fps: float) -> EmotionTrack
 def test_a_still_head_takes_the_posture_of_the_emotion(label: str, pose: tuple[float, float, float]) -> None:
     times, none = np.arange(90) / 30, np.zeros(90)
     shown = track(label, 0.5, 90, 30.0)
-    turns = np.degrees(idle.head_rotation(times, 30.0, Still(), none, shown))
+    turns = np.degrees(head(len(times), 30.0, Still(), none, shown))
     np.testing.assert_allclose(turns, np.tile(0.5 * np.array(pose), (90, 1)), atol=1e-5)
     stream = idle.HeadStream(0, 30.0)
     stream.rng, stream.noise = Still(), np.zeros_like(stream.noise)
@@ -130,7 +134,7 @@ def test_a_still_head_takes_the_posture_of_the_emotion(label: str, pose: tuple[f
 
 def test_an_emotion_of_no_known_posture_turns_no_head() -> None:
     shown = replace(track("happy", 1.0, 60, 30.0), labels=tuple("abcdefg"))
-    assert not idle.head_rotation(np.arange(60) / 30, 30.0, Still(), np.zeros(60), shown).any()
+    assert not head(60, 30.0, Still(), np.zeros(60), shown).any()
     stream = idle.HeadStream(0, 30.0)
     stream.rng, stream.noise = Still(), np.zeros_like(stream.noise)
     assert not stream.next(60, 0.0, "unknown", 1.0).any()
@@ -139,7 +143,7 @@ def test_an_emotion_of_no_known_posture_turns_no_head() -> None:
 def test_a_new_posture_is_taken_within_a_second_and_half_of_it_in_a_quarter() -> None:
     shown = track("sad", 1.0, 180, 60.0)
     shown.intensity[:90] = 0.0
-    pitch = np.degrees(idle.head_rotation(np.arange(180) / 60, 60.0, Still(), np.zeros(180), shown))[:, 0]
+    pitch = np.degrees(head(180, 60.0, Still(), np.zeros(180), shown))[:, 0]
     assert pitch[89:91].mean() == pytest.approx(3.0, abs=0.01)
     assert pitch[90 + 15] == pytest.approx(6 * 0.845, abs=0.1), "a Gaussian of a quarter of a second"
     assert pitch[90 - 15] == pytest.approx(6 * 0.155, abs=0.1)
@@ -154,7 +158,7 @@ def test_the_head_nods_when_speech_grows_louder() -> None:
     louder = (times >= 2.0).astype(np.float64)
     for intensity, liveliness in ((0.0, 0.7), (1.0, 0.7 + 0.9 * 0.67)):
         shown = track("surprise", intensity, 240, 60.0)
-        turns = np.degrees(idle.head_rotation(times, 60.0, Still(), louder, shown))
+        turns = np.degrees(head(len(times), 60.0, Still(), louder, shown))
         nod = turns[:, 0] - intensity * -3.5
         assert not turns[:, 1:].any()
         assert abs(nod[0]) < 0.08 * liveliness
@@ -175,7 +179,7 @@ def test_heads_move_more_the_more_aroused_somebody_is() -> None:
     speed = {}
     for label, intensity in (("sad", 1.0), ("neutral", 0.0), ("surprise", 0.1), ("surprise", 1.0)):
         shown = track(label, intensity, 1200, 30.0)
-        whole = idle.head_rotation(times, 30.0, generator(1), none, shown)
+        whole = head(len(times), 30.0, generator(1), none, shown)
         stream = idle.HeadStream(1, 30.0).next(1200, 0.0, label, intensity)
         speed[label, intensity] = [np.abs(np.diff(turns[200:], axis=0)).mean() for turns in (whole, stream)]
     sad, neutral, mild, strong = np.array(list(speed.values()))
@@ -189,7 +193,7 @@ def test_the_drift_is_of_about_a_degree_whatever_the_frame_rate(fps: float) -> N
     count = round(900 * fps)
     times = np.arange(count) / fps
     still = track("neutral", 0.0, 2, fps).at(times)
-    whole = np.degrees(idle.head_rotation(times, fps, generator(1), np.zeros(count), still))
+    whole = np.degrees(head(len(times), fps, generator(1), np.zeros(count), still))
     stream = idle.HeadStream(1, fps)
     live = np.degrees(np.concatenate([stream.next(count // 4, 0.0, "neutral", 0.0) for _ in range(4)]))
     for turns in (whole, live):

@@ -79,7 +79,7 @@ def test_eyes_move_together() -> None:
 def test_the_head_moves_smoothly_and_a_little() -> None:
     track = small_track(len(TIMES))
     energy = (np.sin(TIMES * 8) > 0).astype(np.float32)
-    turns = np.degrees(idle_motion.head_rotation(TIMES, 30.0, rng(), energy, track))
+    turns = np.degrees(idle_motion.head_rotation(idle_motion.head_drift(len(TIMES), 30.0, rng()), 30.0, energy, track))
     assert turns.shape == (len(TIMES), 3)
     assert 0.5 < turns.std() < 4
     assert np.abs(turns).max() < 12
@@ -94,4 +94,6 @@ def test_the_same_seed_is_the_same_motion_and_another_is_not() -> None:
 def test_one_frame_is_enough() -> None:
     assert idle_motion.blinks(np.zeros(1), rng()).shape == (1,)
     assert idle_motion.fixations(0.0, rng()).path(np.zeros(1)).shape == (1, 2)
-    assert idle_motion.head_rotation(np.zeros(1), 30.0, rng(), np.zeros(1), small_track(1)).shape == (1, 3)
+    assert idle_motion.head_rotation(
+        idle_motion.head_drift(1, 30.0, rng()), 30.0, np.zeros(1), small_track(1)
+    ).shape == (1, 3)

@@ -13,7 +13,7 @@ from sedtalker.animation.animator import Animator
 from sedtalker.animation.known_phones import gap_of, sharpen
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.recipe import Moved, assemble
+from sedtalker.animation.recipe import Moved, assemble, drawn_of
 from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.errors import InputError
@@ -92,7 +92,8 @@ def test_they_meet_in_the_frames_of_a_video(face, fps: float) -> None:
     sharpened = sharpen(motion, times, phones, face)
     track = parse_emotion("neutral", len(features) / 50)
     moved = Moved(sharpened, ARKIT_52, features, track)
-    shown = assemble(moved, Motion(fps=fps), face, duration=len(features) / 50)
+    motion = Motion(fps=fps)
+    shown = assemble(moved, drawn_of(features, motion, len(features) / 50), motion, face)
     gap, shown_at = gap_of(face, shown.coefficients), shown.clock.times(len(shown))
     for span in spans:
         inside = (shown_at > span.start - 0.04) & (shown_at < span.end + 0.04)

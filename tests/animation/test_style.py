@@ -61,12 +61,6 @@ def test_what_is_no_style_is_refused(text):
         parse_style(text)
 
 
-@pytest.mark.parametrize(("text", "part"), [("rounding=0.5,", ""), ("rounding=0.5,crispness", "crispness")])
-def test_a_part_of_a_style_without_a_number_is_named(text, part):
-    with pytest.raises(InputError, match=f"^--style {text}: '{part}' is not NAME=NUMBER"):
-        parse_style(text)
-
-
 def test_a_style_file_comes_back(tmp_path):
     style = Style(0.1, -0.2, 0.3, -0.4)
     write_style(tmp_path / "a.style.json", style)

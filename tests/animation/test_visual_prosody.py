@@ -80,8 +80,12 @@ def test_a_breath_comes_before_a_phrase_after_a_long_pause_only() -> None:
     assert not drawn[round(0.55 * 30) : 100].any()
 
 
+def signs(seed: int) -> vp.Signs:
+    return vp.lively_signs(TIMES, vp.find_rhythm(talk()), np.random.default_rng(seed))
+
+
 def test_one_side_is_stronger_and_lips_stay_even() -> None:
-    made = vp.enliven(faces(), TIMES, vp.find_rhythm(talk()), np.random.default_rng(1), 1.0)
+    made = vp.enliven(faces(), signs(1), 1.0)
     left, right = made["mouthSmileLeft"], made["mouthSmileRight"]
     assert 0.01 < np.abs(left - right).mean() / 0.2 < 0.4
     assert left + right == pytest.approx(np.full(len(TIMES), 0.4), abs=1e-5), "what one side gains the other loses"
@@ -92,17 +96,15 @@ def test_one_side_is_stronger_and_lips_stay_even() -> None:
 @settings(max_examples=25)
 @given(st.integers(0, 999), st.floats(0.0, 2.0))
 def test_weights_stay_weights_and_nothing_moves_without_liveliness(seed: int, liveliness: float) -> None:
-    rhythm = vp.find_rhythm(talk())
-    made = vp.enliven(faces(), TIMES, rhythm, np.random.default_rng(seed), liveliness)
+    made = vp.enliven(faces(), signs(seed), liveliness)
     assert all(((curve >= 0) & (curve <= 1)).all() for curve in made.values())
-    still = vp.enliven(faces(), TIMES, rhythm, np.random.default_rng(seed), 0.0)
+    still = vp.enliven(faces(), signs(seed), 0.0)
     assert all(np.array_equal(still[name], curve) for name, curve in faces().items())
-    again = vp.enliven(faces(), TIMES, rhythm, np.random.default_rng(seed), liveliness)
+    again = vp.enliven(faces(), signs(seed), liveliness)
     assert all(np.array_equal(again[name], curve) for name, curve in made.items())
 
 
 def test_frowning_brows_rise_less() -> None:
     frown = faces() | {f"browDown{side}": np.full(len(TIMES), 0.8, np.float32) for side in ("Left", "Right")}
-    rhythm = vp.find_rhythm(talk())
-    calm, angry = (vp.enliven(f, TIMES, rhythm, np.random.default_rng(3), 1.0)["browInnerUp"] for f in (faces(), frown))
+    calm, angry = (vp.enliven(f, signs(3), 1.0)["browInnerUp"] for f in (faces(), frown))
     assert (angry - 0.2).max() < 0.4 * (calm - 0.2).max()

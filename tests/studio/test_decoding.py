@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sedtalker.animation import recipe
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.studio import decoding
 from sedtalker.studio.decoding import Decoding
@@ -158,6 +159,20 @@ def test_a_long_recording_is_put_together_once_while_nothing_changes(models, cli
     exact = parts.animation(base.track, settings, subject.face, 1.0, 2.0)
     assert exact is not whole
     assert exact.coefficients.tobytes() != whole.coefficients.tobytes()
+
+
+@pytest.mark.parametrize(("chosen", "times"), [({"liveliness": 1.5}, 1), ({"seed": 1}, 2), ({"fps": 25.0}, 2)])
+def test_what_sound_and_seed_alone_move_is_made_once(models, clip, subject, base, monkeypatch, chosen, times):
+    drawn, shown = [], Decoding(models.animator(), clip.sound, clip.features)
+    usual, edits = recipe.nods, [{"op": "relabel", "index": 1, "label": label} for label in ("happy", "sad")]
+    monkeypatch.setattr(recipe, "nods", lambda *given: drawn.append(1) or usual(*given))
+    for done in (edits[:1], edits, [*edits, {"op": "settings", "settings": chosen}]):
+        asked = base.render(document := edited(base, *done)), document.settings, subject.face
+        made = shown.animation(*asked)
+    assert len(drawn) == times
+    alone = Decoding(models.animator(), clip.sound, clip.features).animation(*asked)
+    assert (made.coefficients == alone.coefficients).all()
+    assert (made.head_rotation == alone.head_rotation).all()
 
 
 def test_at_no_intensity_the_category_does_not_matter(models, clip, subject, base):

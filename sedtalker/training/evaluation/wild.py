@@ -15,7 +15,7 @@ from sedtalker.animation.articulation import posteriors_of
 from sedtalker.animation.decoder import ShapeDecoder
 from sedtalker.animation.mouth_readout import ReadoutDecoder
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.recipe import Moved, assemble
+from sedtalker.animation.recipe import Moved, assemble, drawn_of
 from sedtalker.arrays import Doubles, Floats, Mask, Reals
 from sedtalker.audio import load_audio
 from sedtalker.face.arkit import INDEX
@@ -93,7 +93,7 @@ def wild_metrics(
         clip = WildClip(features, talker)
         best, lag = clip.best(height)
         neutral = Moved(moved, decoder.shapes, features, steady_track("neutral", 0.0))
-        made = assemble(neutral, Motion(), face, duration=audio.duration, recording=audio.sha256)
+        made = assemble(neutral, drawn_of(features, Motion(), audio.duration, audio.sha256), Motion(), face)
         turns = Rotation.from_rotvec(made.head_rotation).as_matrix()
         row = {
             "lip_r_wild": best,
