@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -104,6 +104,7 @@ def _fit(scene: Scene, source: Face, name: str, options: FitOptions, hook: Hook)
     # 1. A built-in topology, or a rig's.
     known = recognise(scene, source) if options.rig is None else None
     if known is not None:
+        choose_head([], options.head, name)
         return exact_face(scene, known, name)
     shapes, way = BlendShapes(scene.target_names, scene.targets), BLEND_SHAPES
     if options.rig is not None:
@@ -367,22 +368,19 @@ def unmoved_parts(face: Face, basis: Floats, own: list[str]) -> tuple[Mask, list
 
 def notes(own: OwnShapes, face: Face, still: list[str]) -> list[str]:
     """Messages on the blend shapes of a file, one line each."""
-    found = []
-    missing = [shape for shape in ARKIT_52 if shape in face.shape_index and shape not in own.offsets]
-    if missing:
-        found.append(f"not among the blend shapes, so fitted: {listed(missing)}")
-    if own.empty:
-        found.append(f"blend shapes that move nothing: {listed(own.empty)}")
-    if own.doubled:
-        found.append(f"a second blend shape of one meaning is not used: {listed(own.doubled)}")
-    if own.ignored:
-        found.append(f"blend shapes without an ARKit name are not used: {listed(own.ignored)}")
+    said: dict[str, Sequence[str]] = {
+        "not among the blend shapes, so fitted": [s for s in ARKIT_52 if s in {*face.shapes} - {*own.offsets}],
+        "blend shapes that move nothing": own.empty,
+        "a second blend shape of one meaning is not used": own.doubled,
+        "blend shapes without an ARKit name are not used": own.ignored,
+    }
+    found = [f"{what}: {listed(names)}" for what, names in said.items() if names]
     if still:
         found.append(f"no blend shape moves the {' or the '.join(still)}: they move as fitted")
     return found
 
 
-def listed(names: list[str] | tuple[str, ...], most: int = 8) -> str:
+def listed(names: Sequence[str], most: int = 8) -> str:
     """``a, b, c and 4 more``."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -230,7 +230,7 @@ def choose_head(heads: list[GivenLandmarks], number: int | None, name: str) -> G
     Raises:
         InputError: there are fewer.
     """
-    if number is not None and number > max(len(heads), 1):
+    if number is not None and not 0 < number <= max(len(heads), 1):
         raise InputError(f"{name}: there is no head {number}: `sedtalker mesh inspect` lists {max(len(heads), 1)}")
     return heads[(number or 1) - 1] if heads else None
 

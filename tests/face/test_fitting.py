@@ -93,6 +93,12 @@ def test_another_topology_is_none_of_ours(source: Face) -> None:
     assert recognise(plain(from_triangles(mesh.vertices[:-1], mesh.triangles[:1000])), source) is None
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_built_in_head_is_the_only_one_of_its_file(source: Face, number: int) -> None:
+    with pytest.raises(InputError, match=f"mine: there is no head {number}"):
+        fit(plain(source.mesh), source, "mine", FitOptions(head=number))
+
+
 def test_flame_is_known_by_its_numbers() -> None:
     corners = np.zeros((9976, 3), np.int32)
     flame = fitted_basis(plain(from_triangles(np.zeros((5023, 3), np.float32), corners)))

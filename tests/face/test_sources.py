@@ -44,6 +44,8 @@ def test_built_in_faces_by_name_and_seed() -> None:
         Face.builtin("nobody")
     with pytest.raises(InputError, match="not both"):
         Face.builtin("mei", seed=3)
+    with pytest.raises(InputError, match="give 0 or more"):
+        Face.builtin(seed=-1)
 
 
 @pytest.mark.slow

@@ -72,7 +72,9 @@ def faces_of_size(count: int) -> list[str]:
 
 
 def random_face(seed: int) -> Face:
-    """A plausible random person; the same seed gives the same face."""
+    """A plausible random person; the same seed, from 0 on, gives the same face."""
+    if seed < 0:
+        raise InputError(f"there is no random face of the seed {seed}: give 0 or more")
     from sedtalker.face.builtin.identity import read_parameters
     from sedtalker.face.builtin.load import build_face
 
