@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -63,61 +62,35 @@ class Moved:
     phones: Alignment | None = None
 
 
-@dataclass(frozen=True)
-class Drawn:
+class Drawn(NamedTuple):
     """What a face does by sound and seed alone, on the frames of a video; no edit of the emotion changes it.
 
-    Attributes:
-        features: speech features of the recording.
-        duration: seconds of audio; the animation lasts ``⌈duration · fps⌉`` frames.
-        recording: SHA-256 of the sound: with the same seed, other recordings move otherwise.
-        fps, seed, eye_contact: see ``Motion``.
+    ``times`` (T,) are seconds, ``drift`` and ``nods`` (T, 3) of the head, ``gaze`` that of a face that meets nobody.
     """
 
-    features: SpeechFeatures
-    duration: float
     recording: str
-    fps: float
-    seed: int
-    eye_contact: float
-
-    @property
-    def generators(self) -> list[np.random.Generator]:
-        """See ``idle_generators``."""
-        return idle_motion.idle_generators(self.seed, self.recording)
-
-    @cached_property
-    def times(self) -> Doubles:
-        """(T,) seconds of the frames."""
-        clock = FrameClock(self.fps)
-        return clock.times(clock.frames(self.duration))
-
-    @cached_property
-    def rhythm(self) -> Rhythm:
-        """Accents and phrases of the recording."""
-        return find_rhythm(self.features)
-
-    @cached_property
-    def signs(self) -> Signs:
-        """See ``lively_signs``."""
-        return lively_signs(self.times, self.rhythm, self.generators[3])
-
-    @cached_property
-    def head(self) -> tuple[Doubles, Floats]:
-        """Drift and nods of the head, (T, 3) each."""
-        rng = self.generators[2]
-        drift = idle_motion.head_drift(len(self.times), self.fps, rng)
-        return drift, nods(self.times, self.rhythm, rng)
-
-    @cached_property
-    def gaze(self) -> idle_motion.Fixations:
-        """Where a face looks that meets nobody."""
-        return idle_motion.fixations(self.duration, self.generators[1], self.eye_contact, self.rhythm.phrases)
+    times: Doubles
+    rhythm: Rhythm
+    signs: Signs
+    drift: Doubles
+    nods: Floats
+    gaze: idle_motion.Fixations
 
 
 def drawn_of(features: SpeechFeatures, motion: Motion, duration: float, recording: str = "") -> Drawn:
-    """See ``Drawn``."""
-    return Drawn(features, duration, recording, motion.fps, motion.seed, motion.eye_contact)
+    """Draw what serves again for the same features, seed, rate and eye contact.
+
+    Args:
+        duration: seconds of audio; the animation lasts ``⌈duration · fps⌉`` frames.
+        recording: SHA-256 of the sound: with the same seed, other recordings move otherwise.
+    """
+    _, gaze_rng, head_rng, speech_rng = idle_motion.idle_generators(motion.seed, recording)
+    clock, rhythm = FrameClock(motion.fps), find_rhythm(features)
+    times = clock.times(clock.frames(duration))
+    signs = lively_signs(times, rhythm, speech_rng)
+    drift = idle_motion.head_drift(len(times), motion.fps, head_rng)
+    gaze = idle_motion.fixations(duration, gaze_rng, motion.eye_contact, rhythm.phrases)
+    return Drawn(recording, times, rhythm, signs, drift, nods(times, rhythm, head_rng), gaze)
 
 
 def shown_track(track: EmotionTrack, motion: Motion) -> EmotionTrack:
@@ -189,7 +162,7 @@ def assemble(
 
     Args:
         moved: what the decoder gives.
-        drawn: of the same features and options; it serves again while these are the same.
+        drawn: from ``drawn_of`` the same features and options.
         motion: the options. Expressivity scales the head's posture, too, and gains of single shapes are applied here.
         face: the face to animate; coefficients are matched to its shapes by name.
         provenance: stored with the animation.
@@ -220,14 +193,13 @@ def assemble(
     if motion.head:
         energy = resample_frames(_loudness(features), own, times)
         shown = on_frames if motion.expressivity == 1.0 else on_frames.scaled(motion.expressivity)
-        drift, dips = drawn.head
-        head = idle_motion.head_rotation(drift, motion.fps, energy, shown)
+        head = idle_motion.head_rotation(drawn.drift, motion.fps, energy, shown)
         active = idle_motion.head_activity(shown, motion.fps)[:, None] / idle_motion.CALM_ACTIVITY
-        turns = active * dips + burst_nods(times, track.bursts, pulse)
+        turns = active * drawn.nods + burst_nods(times, track.bursts, pulse)
         head = head + np.radians(motion.liveliness * turns)
         if company is not None and looks is not None:
-            answers = np.pad(company.nods(times)[:, None], ((0, 0), (0, 2)))
-            head = company.calm(times)[:, None] * head + np.radians(looks.head + answers)
+            dips = np.pad(company.nods(times)[:, None], ((0, 0), (0, 2)))
+            head = company.calm(times)[:, None] * head + np.radians(looks.head + dips)
     if motion.gaze and arkit:
         if looks is None:
             gaze, shifts = drawn.gaze.path(times), drawn.gaze.shifts()
@@ -235,8 +207,8 @@ def assemble(
             gaze, shifts = looks.gaze, looks.shifts
         weights = weights | idle_motion.eye_look(idle_motion.in_head(gaze, head))
     if motion.blinks and arkit:
-        closed = idle_motion.blinks(times, drawn.generators[0], speech, shifts)
-        weights = weights | idle_motion.close_lids(weights, closed)
+        blink_rng = idle_motion.idle_generators(motion.seed, drawn.recording)[0]
+        weights = weights | idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
     if asked is not None and "jawOpen" in weights:
         placed = tongue_weights(resample_frames(asked.tongue, own, times), weights["jawOpen"])
         weights |= dict(zip(TONGUE, placed.T, strict=True))

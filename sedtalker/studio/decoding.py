@@ -97,8 +97,8 @@ class Decoding:
         """What all of the recording was last decoded for, to the end."""
         self._whole: Animation | None = None
         """The animation of all of it, once it is asked for again."""
-        self._drawn: Drawn | None = None
-        """What no edit of the emotion changes."""
+        self._drawn: tuple[tuple[object, ...], Drawn] | None = None
+        """Seed, rate and eye contact, and what they and the sound alone move."""
         self._made: tuple[tuple[object, ...] | None, Animation | None] = None, None
         """What the last animation was made of, and it: it serves again while none of that is another."""
 
@@ -160,9 +160,11 @@ class Decoding:
         if made is None or not _unchanged(made_of, before):
             if phones is not None:
                 moved = sharpened(moved, phones, face)
-            drawn = drawn_of(self.spoken, settings, self.sound.duration, self.sound.sha256)
-            self._drawn = drawn if drawn != self._drawn else self._drawn
-            made = assemble(moved, self._drawn, settings, face)
+            drawn_for = settings.seed, settings.fps, settings.eye_contact
+            if self._drawn is None or self._drawn[0] != drawn_for:
+                drawn = drawn_of(self.spoken, settings, self.sound.duration, self.sound.sha256)
+                self._drawn = drawn_for, drawn
+            made = assemble(moved, self._drawn[1], settings, face)
             self._made = made_of, made
         settled = all(layer.valid.all() for layer in self._layers(settings) if layer)
         self._settled = (*asked, phones) if settled else None
