@@ -29,7 +29,7 @@ READ_VERSIONS = (1, FORMAT_VERSION)
 TRACK_COLUMNS = ("times", "posterior", "intensity", "valence", "arousal")
 """The arrays of the emotion track, each stored as ``track_…``."""
 SLOWEST, FASTEST = 0.1, 10_000.0
-"""Frames a second that a file may claim."""
+"""Frames a second that a file may claim, and that motion is brought to."""
 ANIMATION_ARRAYS = {
     "coefficients": ArraySpec("f", ("T", "S")),
     "head_rotation": ArraySpec("f", ("T", 3)),
@@ -187,7 +187,13 @@ class Animation:
         plugin("render").render_video(self, Path(path), audio, **options)
 
     def resampled(self, fps: float) -> Animation:
-        """The same motion at ``fps`` frames a second, linear between frames, as long to a frame."""
+        """The same motion at ``fps`` frames a second, linear between frames, as long to a frame.
+
+        Raises:
+            InputError: it is no rate.
+        """
+        if not SLOWEST <= fps <= FASTEST:
+            raise InputError(f"{fps:g} frames a second: give {SLOWEST:g} to {FASTEST:g}")
         if fps == self.fps:
             return self
         times = FrameClock(fps).times(max(round(self.duration * fps), 1))

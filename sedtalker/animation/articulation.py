@@ -77,10 +77,8 @@ def closures(posteriors: Floats, rules: MouthRules = RULES) -> Floats:
     Columns are those of ``lip_posteriors``, or p, b and m alone.
     """
     low, high = rules.onset
-    peak = posteriors >= scipy.ndimage.maximum_filter1d(
-        posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf
-    )
-    closed = clamped((posteriors - low) / (high - low)) * peak
+    highest = scipy.ndimage.maximum_filter1d(posteriors, 2 * rules.peak_frames + 1, 0, mode="constant", cval=-np.inf)
+    closed = clamped((posteriors - low) / (high - low)) * (posteriors >= highest)
     return _strongest(closed, rules.held_shares[:, : closed.shape[1]])
 
 

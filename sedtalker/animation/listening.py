@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy
@@ -153,10 +154,9 @@ class Company:
         """
         rng = np.random.default_rng((*self.seed, 0))
         gaze, faced = self._fixations(float(times[-1]) if len(times) else 0.0, eye_contact, rng)
-        step = _step(times)
         turned = HEAD_SHARE * faced + AWAY_SHARE * (gaze.targets - faced)
         held = turned[np.searchsorted(gaze.onsets, times - HEAD_DELAY, "right").clip(1) - 1]
-        head = scipy.ndimage.gaussian_filter1d(held, HEAD_SECONDS / step, axis=0, mode="nearest")
+        head = scipy.ndimage.gaussian_filter1d(held, HEAD_SECONDS / _step(times), axis=0, mode="nearest")
         turns = np.stack([-head[:, 1], head[:, 0], np.zeros(len(times))], 1).astype(np.float32)
         return Attention(gaze.path(times), turns, gaze.shifts(SHIFT))
 
@@ -186,13 +186,11 @@ class Company:
         """
         rng, added = np.random.default_rng((*self.seed, 2)), dict[str, Floats]()
         free = self.amount * (1.0 - self.speaking(times)) * (1.0 - OWN_FIRST * own)
-        step = _step(times)
         for other in self.others.values():
             delay, size = rng.uniform(*ANSWER_DELAY), rng.uniform(*ANSWER_SIZE)
             seen = other.track.at(np.maximum(times - delay, 0.0))
-            shown = scipy.ndimage.gaussian_filter1d(
-                seen.posterior * seen.intensity[:, None], ANSWER_SECONDS / step, axis=0
-            )
+            strength = seen.posterior * seen.intensity[:, None]
+            shown = scipy.ndimage.gaussian_filter1d(strength, ANSWER_SECONDS / _step(times), axis=0)
             for label, column in zip(seen.labels, shown.T, strict=True):
                 for name, most in ANSWERS.get(label, {}).items():
                     answer = np.asarray(most * size * free * column, np.float32)
@@ -218,10 +216,7 @@ class Company:
         turns = sorted((*span, name) for name, other in self.others.items() for span in other.spans)
         drawn = [(start + rng.uniform(*REACTION), name) for start, end, name in turns if end - start >= NOTICED]
         first = drawn[0][1] if drawn else next(iter(self.others))
-        changes = [(0.0, first)]
-        for time, name in drawn:
-            if name != changes[-1][1]:
-                changes.append((time, name))
+        changes = [(0.0, first), *(now for before, now in pairwise([(0.0, first), *drawn]) if now[1] != before[1])]
         directions = [self.others[name].direction for _, name in changes]
         return np.array([time for time, _ in changes]), np.clip(np.array(directions), -LOOK_MOST, LOOK_MOST)
 

@@ -117,9 +117,8 @@ def fit_style(
         style = Style(**{n: float(v) for n, v in zip(known, np.clip(values, -1.0, 1.0), strict=True)})
         made = _lips(face, decoder.predict(features, track, style))[speech]
         beyond = np.square(np.abs(values) - np.clip(np.abs(values), 0.0, 1.0)).sum()
-        return (
-            float(np.sqrt(np.mean(np.square((made - wanted) / scale)))) + 0.02 * float(np.square(values).sum()) + beyond
-        )
+        off = float(np.sqrt(np.mean(np.square((made - wanted) / scale))))
+        return off + 0.02 * float(np.square(values).sum()) + beyond
 
     start = np.zeros(len(known))
     simplex = np.concatenate([start[None], 0.5 * np.eye(len(known))])

@@ -108,11 +108,9 @@ def _phrases(speech: Mask, times: Doubles, half: float) -> Doubles:
 
 def _standing_out(curve: Reals, counted: Mask, rate: float) -> Doubles:
     """A curve above its mean over a second, in standard deviations of the counted frames."""
-    weight = counted.astype(np.float64)
-    around = scipy.ndimage.gaussian_filter1d(curve * weight, rate) / (
-        scipy.ndimage.gaussian_filter1d(weight, rate) + 1e-3
-    )
-    above = np.where(counted, scipy.ndimage.gaussian_filter1d(curve.astype(np.float64), 0.05 * rate) - around, 0.0)
+    weight, blurred = counted.astype(np.float64), scipy.ndimage.gaussian_filter1d
+    around = blurred(curve * weight, rate) / (blurred(weight, rate) + 1e-3)
+    above = np.where(counted, blurred(curve.astype(np.float64), 0.05 * rate) - around, 0.0)
     return np.asarray(above / (above[counted].std() + 1e-3), np.float64)
 
 

@@ -291,7 +291,7 @@ class Face:
     def deform(self, coefficients: Reals) -> Floats:
         """Vertices (T, V, 3) in metres, without head motion, for coefficients (T, K)."""
         offsets = self.expand(coefficients) @ self.flat_basis
-        return self.mesh.vertices[None] + offsets.reshape(len(offsets), -1, 3)
+        return self.mesh.vertices[None] + offsets.reshape(len(offsets), *self.mesh.vertices.shape)
 
 
 # --- Which vertices follow the head when it turns.

@@ -194,11 +194,8 @@ def figures(surface: Surface) -> list[Ints]:
     mine = figure_of[surface.component[surface.triangles[:, 0]]]
     found = [everything[mine == k] for k in range(int(mine.max()) + 1)]
     extent = [float(np.ptp(surface.points[surface.triangles[part]].reshape(-1, 3), axis=0).max()) for part in found]
-    real = [
-        part
-        for part, length in zip(found, extent, strict=True)
-        if len(part) >= FEWEST_TRIANGLES and length > _LEAST * max(extent)
-    ]
+    least, sized = _LEAST * max(extent), zip(found, extent, strict=True)
+    real = [part for part, length in sized if len(part) >= FEWEST_TRIANGLES and length > least]
     return sorted(real, key=len, reverse=True) or [everything]
 
 

@@ -90,10 +90,8 @@ def wrong_mouth_time(times: Reals, apertures: Mapping[str, Reals], turns: Turns)
         return 0.0
     width, wrong = 2 * round(MOVING_SECONDS / 2 / float(times[1] - times[0])) + 1, 0.0
     for name, aperture in apertures.items():
-        moves = (
-            scipy.ndimage.maximum_filter1d(aperture, width) - scipy.ndimage.minimum_filter1d(aperture, width)
-            > CLOSED_GAP
-        )
+        most, least = (of(aperture, width) for of in (scipy.ndimage.maximum_filter1d, scipy.ndimage.minimum_filter1d))
+        moves = most - least > CLOSED_GAP
         for start, end in turns.of(name):
             moves &= (times < start - BESIDE_TURNS) | (times > end + BESIDE_TURNS)
         wrong += float(moves.mean())

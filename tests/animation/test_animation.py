@@ -34,6 +34,13 @@ def test_chunks_make_the_same_frames() -> None:
         animation.fps = 24.0  # type: ignore[misc]
     whole = animation.vertices()
     np.testing.assert_array_equal(np.stack(list(animation.frames(chunk=7))), whole)
+    assert animation.vertices(7, 7).shape == (0, *whole.shape[1:])
+
+
+@pytest.mark.parametrize("fps", [0.0, -30.0, float("nan"), 1e9])
+def test_frames_come_at_a_rate(fps: float) -> None:
+    with pytest.raises(InputError, match=r"frames a second: give 0\.1 to 10000"):
+        small_animation(4).resampled(fps)
 
 
 def test_the_head_turns_about_the_pivot_and_keeps_its_size() -> None:
