@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -36,6 +38,15 @@ TURNS_SUFFIX = ".rttm"
 """How the turns of the speakers of a conversation end."""
 TEXTS = (*READERS, *TEXT_SUFFIXES)
 """How a transcript ends that is a file even where there is none of that name."""
+
+NAMING = (".obj", ".mtl", ".ply", ".gltf", ".glb", ".vrm")
+"""Endings of files that may name others which are read with them."""
+NAMES = re.compile(
+    rb"^[ \t]*(?:mtllib|map_\w+|norm|bump|comment TextureFile)[ \t]+(?:-.*[ \t])?(\S.*?)[ \t\r]*$"
+    rb'|"uri"\s*:\s*"(?!data:)([^"]*)"',
+    re.MULTILINE | re.IGNORECASE,
+)
+"""What they call them: a word of a line, or a ``uri`` of glTF."""
 
 
 @dataclass(frozen=True)
@@ -228,15 +239,35 @@ def _weights(folder: Path, stamp: tuple[int, int]) -> str:
 
 
 def path_sha256(path: Path) -> str:
-    """Hash of a file's bytes, or of the names and bytes of all files in a folder; remembered while they are as they
-    were.
+    """Hash of a file's bytes, of a mesh with those of its parts beside it, or of the names and bytes of all files in a
+    folder; remembered while they are as they were.
     """
     if not is_folder(path):
-        return _file_sha256(path, _stamp(path))
+        first, *others = (_file_sha256(part, _stamp(part)) for part in _parts(path))
+        return hashlib.sha256("".join([first, *others]).encode()).hexdigest() if others else first
     digest = hashlib.sha256()
     for inside in sorted(p for p in path.rglob("*") if p.is_file()):
         digest.update(f"{inside.relative_to(path).as_posix()} {_file_sha256(inside, _stamp(inside))}\n".encode())
     return digest.hexdigest()
+
+
+def _parts(path: Path) -> list[Path]:
+    """A file and, of a mesh, those that are read with it: material libraries, pictures and buffers."""
+    from sedtalker.mesh.mesh import MAX_BYTES, file_beside
+
+    parts = [path]
+    for part in parts:  # libraries, which name pictures, are added meanwhile
+        for name in _named(part, _stamp(part)) if part.suffix.lower() in NAMING else ():
+            beside = file_beside(path, name, MAX_BYTES)
+            if beside is not None and beside not in parts:
+                parts.append(beside)
+    return parts
+
+
+@lru_cache(maxsize=64)
+def _named(path: Path, stamp: tuple[int, int]) -> list[str]:
+    found = NAMES.findall(path.read_bytes())
+    return [(line or unquote_to_bytes(uri)).decode(errors="replace") for line, uri in found]
 
 
 def _stamp(path: Path) -> tuple[int, int]:

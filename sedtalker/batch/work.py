@@ -18,6 +18,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
+import numpy as np
+
 from sedtalker.arrays import Doubles
 from sedtalker.audio import Audio, load_audio
 from sedtalker.batch.inputs import Item
@@ -268,7 +270,8 @@ class Worker:
         self, s: BatchSettings, vertices: bool, hook: Hook = no_progress, landmarks: Path | Doubles | None = None
     ) -> Face | Mesh:
         """The face of a recording, opened or as it was; ``vertices``: as a mesh whose vertices are moved."""
-        fit = s.mesh_head, s.landmarks, s.rig, s.rig_names, id(landmarks), *(getattr(s, name) for name in OF_A_FIT)
+        points = landmarks.tobytes() if isinstance(landmarks, np.ndarray) else landmarks
+        fit = s.mesh_head, s.landmarks, s.rig, s.rig_names, points, *(getattr(s, name) for name in OF_A_FIT)
         named = s.mesh, s.face, vertices, *fit
         return kept(self._faces, named, lambda: open_face(s, vertices, hook, landmarks), FACES)
 

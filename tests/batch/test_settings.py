@@ -168,3 +168,18 @@ def test_faces_of_further_speakers_are_files_of_the_settings(tmp_path: Path) -> 
     before = settings.fingerprint()
     head.write_text("v 0 0 1 ")
     assert settings.fingerprint() != before
+
+
+@pytest.mark.parametrize("changed", ["head.mtl", "skin of a face.png", "head.bin"])
+def test_what_is_read_with_a_mesh_counts_in_the_fingerprint(tmp_path: Path, changed: str) -> None:
+    head = tmp_path / ("head.gltf" if changed == "head.bin" else "head.obj")
+    (tmp_path / "head.obj").write_bytes(b"mtllib head.mtl\r\nv 0 0 0\r\n")
+    (tmp_path / "head.gltf").write_text('{"buffers": [{"uri": "head.bin"}], "images": [{"uri": "data:,x"}]}')
+    (tmp_path / "head.mtl").write_text("newmtl a\nmap_Kd -s 1 1 1 sk.png\n map_d skin of a face.png\n")
+    (tmp_path / "head.bin").write_text("b")
+    (tmp_path / "skin of a face.png").write_text("red")
+    settings = BatchSettings(mesh=head)
+    before = settings.fingerprint()
+    assert BatchSettings(mesh=head).fingerprint() == before
+    (tmp_path / changed).write_text("other words")
+    assert settings.fingerprint() != before

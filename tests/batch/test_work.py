@@ -245,6 +245,16 @@ def test_few_things_stay_open() -> None:
     assert len(held) == 2
 
 
+def test_a_face_is_opened_again_for_other_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = list[np.ndarray]()
+    monkeypatch.setattr(work, "open_face", lambda options, vertices, hook, points: opened.append(points.copy()))
+    worker, points = Worker("cpu"), np.zeros((68, 3))
+    for x in (0.0, 0.0, 1.0):  # one array, whose id stays
+        points[0, 0] = x
+        worker._face(BatchSettings(mesh=Path("a.obj")), False, landmarks=points)
+    assert [points[0, 0] for points in opened] == [0.0, 1.0]
+
+
 @pytest.mark.slow
 def test_a_conversation_has_the_files_of_animate_and_is_kept(worker: Worker, clip: Path, tmp_path: Path) -> None:
     turns = tmp_path / "who.rttm"
