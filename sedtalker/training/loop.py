@@ -15,7 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from multiprocessing import get_all_start_methods
 from pathlib import Path
@@ -147,10 +147,8 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     path = folder / LOG
     found = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
+        with suppress(ValueError):
             found.append(json.loads(line))
-        except ValueError:
-            continue
     return found
 
 
@@ -246,7 +244,6 @@ class _Run:
     def __init__(self, task: Task, config: TrainerConfig, settings: Mapping[str, Any] | None, found: StoredState):
         self.task, self.config = task, config
         self.folder = Path(config.run_dir)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.fabric = _make_fabric(config)
         self.is_main_process = self.fabric.is_global_zero
         torch.manual_seed(config.seed)
@@ -286,6 +283,7 @@ class _Run:
                 "stale": self.stale,
                 "stopped": self.stopped,
                 "metrics": self.metrics,
+                "licence": self.task.licence,
             }
             save_whole(state, self.folder / LAST)
         self.fabric.barrier()
@@ -294,6 +292,9 @@ class _Run:
         """Go on from what ``stored_state`` found."""
         if stored is None:
             return
+        was, now = stored.get("licence"), self.task.licence
+        if was and was != now:
+            raise InputError(f"{self.folder}: was trained on data under {was}; {ANOTHER}: data= is under {now}")
         try:
             self.model.load_state_dict(stored["model"])
             self.optimizer.load_state_dict(stored["optimizer"])

@@ -102,6 +102,8 @@ class Task(Generic[Settings, Network]):
     """Settings under which little is computed, for ``debug=fast``."""
     checkpoints: ClassVar[Mapping[str, Kind]] = {}
     """Settings that name checkpoint folders which are opened late, and their kind: it is looked at before any data."""
+    licence = ""
+    """That of the weights by what is in ``data``, once it is read, where no setting says it; a run keeps it."""
     _ready = False
 
     def __init__(self, config: Mapping[str, Any], data: Path, cache: Path):

@@ -44,7 +44,7 @@ class Sum(Task):
         return {"score": -float((model(torch.ones(2, 3)) - 3).square().mean())}
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         torch.save(model.state_dict(), folder / "model.pt")
 
 
@@ -258,6 +258,21 @@ def test_a_network_of_other_sizes_is_refused_before_the_data_and_other_dropout_i
     with pytest.raises(InputError, match=r"its weights do not fit; .*: task.blocks.width=9 \(was 8\)"):
         trained(NoData(), 4, width=9, dropout=0.1)
     trained(Sum(), 4, width=8, dropout=0.2)
+
+
+def test_a_run_keeps_the_licence_that_it_began_with(tmp_path: Path) -> None:
+    """The checkpoint would else get the licence of what its weights never saw."""
+    config = TrainerConfig(steps=2, run_dir=str(tmp_path / "run"), accelerator="cpu")
+    task = Sum()
+    fit(task, config)  # the data do not say what they are
+    task.licence = "CC-BY-NC-4.0"
+    fit(task, TrainerConfig(**{**vars(config), "steps": 4}))
+    exported = (tmp_path / "run" / "export" / "model.pt").read_bytes()
+    task.licence = "CC0"
+    for steps in (4, 6):
+        with pytest.raises(InputError, match=r"data under CC-BY-NC-4.0; .* data= is under CC0"):
+            fit(task, TrainerConfig(**{**vars(config), "steps": steps}))
+    assert (tmp_path / "run" / "export" / "model.pt").read_bytes() == exported
 
 
 def test_a_checkpoint_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,6 +189,7 @@ class PublishedDecoderTask(Task[PublishedDecoderTaskConfig, PublishedDecoder]):
         """The sequences, what the recogniser makes of their sound, the encoder."""
         c, data = self.config, self.data
         self.corpus = open_sequences(data)
+        self.licence = licence_of(self.corpus)
         strange = set(c.emotions) - set(self.corpus.labels)
         if strange:
             raise InputError(f"{data}: {self.corpus.name} has no emotion {', '.join(sorted(strange))}")
@@ -272,7 +273,7 @@ class PublishedDecoderTask(Task[PublishedDecoderTaskConfig, PublishedDecoder]):
         described = self.config.model_dump(mode="json") | {"wav2vec2": self.backbone.model.config.to_diff_dict()}
         config = CheckpointConfig(
             kind="published_decoder",
-            licence=licence_of(self.corpus),
+            licence=self.licence,
             trained_on=[f"{self.corpus.name}, {len(self.training)} sequences: {self.corpus.licence}"],
             model=described,
             metrics=metrics,

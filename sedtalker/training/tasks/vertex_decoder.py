@@ -75,6 +75,7 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig, VertexDecoder]):
         """The sequences, validation speech, the principal components; training speech is encoded when it is drawn."""
         data, c = self.data, self.config
         self.corpus = open_sequences(data)
+        self.licence = licence_of(self.corpus)
         self.training = self.corpus.split("train")
         if not self.training:
             raise InputError(f"{data}: no training sequence with sound in it; see sedtalker data check {data}")
@@ -201,7 +202,7 @@ class VertexDecoderTask(Task[VertexDecoderTaskConfig, VertexDecoder]):
             self.model_config = self.model_config.model_copy(update={"backbone": packed})
         config = CheckpointConfig(
             kind="vertex_decoder",
-            licence=licence_of(self.corpus),
+            licence=self.licence,
             trained_on=[f"{self.corpus.name}, {len(self.training)} sequences: {self.corpus.licence}"],
             encoder_sha256=weights_sha256(self.source.folder) if self.source.folder else None,
             model=self.model_config.model_dump(mode="json"),
