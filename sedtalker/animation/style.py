@@ -44,16 +44,16 @@ def parse_style(text: str) -> Style:
     if text.endswith(".json"):
         return read_style(Path(text))
     if "=" not in text:
-        known = one_of(text, STYLES, ", values such as articulation=0.5, or a .json file")
-        raise InputError(f"--style {text}: {known}")
+        known = one_of(text, STYLES, ", or values such as articulation=0.5")
+        raise InputError(f"there is no style '{text}': {known}")
     values: dict[str, float] = {}
     for part in text.split(","):
         name, _, value = part.partition("=")
         try:
             values[name.strip()] = float(value)
         except ValueError:
-            raise InputError(f"--style {text}: '{part}' is not NAME=NUMBER, for example dynamics=0.5") from None
-    return _checked(values, "--style")
+            raise InputError(f"style {text}: '{part}' is not NAME=NUMBER, for example dynamics=0.5") from None
+    return _checked(values, "style")
 
 
 def _checked(values: dict[str, float], where: str) -> Style:

@@ -171,7 +171,7 @@ class Ace:
             if message is None or message.HasField("end_of_audio"):
                 return None
             said = message.audio_with_emotion
-            if asked.share and given.add(said.emotions, reply.sent / ACE_FPS):
+            if given.add(said.emotions, reply.sent / ACE_FPS) and asked.share:
                 emotions.given = given.track()
             reply.sound += said.audio_buffer
             return bytes(said.audio_buffer)

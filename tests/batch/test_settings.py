@@ -107,7 +107,7 @@ def test_weights_are_those_that_are_opened() -> None:
         ({"mesh": "a.obj", "mouth": "big"}, "--mouth big: use one of auto, keep, none"),
         ({"emotion": "grumpy"}, "grumpy: no such track"),
         ({"gain": ["brow=2"]}, "brow"),
-        ({"style": "loud"}, "--style loud"),
+        ({"style": "loud"}, "there is no style 'loud'"),
         ({"light": "dark"}, "there is no light 'dark'"),
         ({"camera": "above"}, "there is no camera 'above'"),
         ({"camera": "above.json"}, "above.json: no such camera file"),

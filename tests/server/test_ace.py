@@ -206,6 +206,11 @@ def test_a_beginning_emotion_shows_until_the_first_that_is_recognised(client, pc
     assert at_first[1][5:12, smile].mean() > plain[1][5:12, smile].mean() + 0.1
 
 
+def left_out() -> Any:
+    """A header by which given emotions do not show."""
+    return header(emotion_post_processing_params=CONTRAST(enable_preferred_emotion=False))
+
+
 @pytest.mark.parametrize(
     ("messages", "line"),
     [
@@ -221,6 +226,7 @@ def test_a_beginning_emotion_shows_until_the_first_that_is_recognised(client, pc
         (lambda: [header(audio_header(bits_per_sample=24))], "bits_per_sample 24"),
         (lambda: [header(audio_header(audio_format=7))], "audio_format 7"),
         (lambda: [header(), spoken(b"\0\0", (0.0, {"boredom": 1.0}))], "boredom"),
+        (lambda: [left_out(), spoken(b"\0\0"), spoken(b"\0\0", (0.0, {"boredom": 1.0}))], "boredom"),
         (lambda: [header(), spoken(b"\0\0", (0.0, {"joy": 2.0}))], "joy"),
         (lambda: [header(), spoken(b"\0\0", (-1.0, {"joy": 1.0}))], "time_code"),
         (lambda: [header(), spoken(b"\0\0", (float("nan"), {"joy": 1.0}))], "time_code"),

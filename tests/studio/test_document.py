@@ -284,7 +284,7 @@ def test_an_edit_without_effect_keeps_what_was_undone():
         ({"op": "settings", "style": "/etc/passwd.json"}, "from a file"),
         ({"op": "settings", "light": "../../x.json"}, "from a file"),
         ({"op": "settings", "light": "moon"}, "no light 'moon'"),
-        ({"op": "settings", "style": "loud"}, "--style"),
+        ({"op": "settings", "style": "loud"}, "no style 'loud'"),
         ({"op": "settings", "gain": {"chin": 1.2}}, "no region 'chin'"),
     ],
 )
