@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 from sedtalker.errors import InputError
 from sedtalker.export.usd import check_usd
 from sedtalker.live.senders import plain_origin
-from sedtalker.server.access import Access, configured
+from sedtalker.server.access import Access, EndingProtocol, configured
 from sedtalker.server.routes import Routes
 from sedtalker.server.service import Service
 
@@ -110,9 +110,13 @@ class _Server(uvicorn.Server):
     async def _ended(self, sig: int, frame: FrameType | None) -> None:
         self.service.closing.set()
         until = self._loop.time() + GRACE
-        while self.service.streams and self._loop.time() < until:
+        while self._streams() and self._loop.time() < until:
             await asyncio.sleep(0.02)
         super().handle_exit(sig, frame)
+
+    def _streams(self) -> bool:
+        """Whether streams go on, or clients have not read yet how theirs ended: a reset would take that from them."""
+        return self.service.streams > 0 or any(isinstance(c, EndingProtocol) for c in self.server_state.connections)
 
 
 def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:

@@ -17,7 +17,7 @@ from sedtalker.face.face import Face
 from sedtalker.nn import one_thread
 from sedtalker.progress import Hook
 from sedtalker.server.pool import Member, Monitoring, StreamCost, StreamPool, measured_cost
-from sedtalker.server.work import cancelling
+from sedtalker.server.work import CLOSING, Cancelled, cancelling
 
 
 def return_memory() -> None:
@@ -108,14 +108,20 @@ class Service:
         """Run something short that touches the disk or the networks in a thread."""
         return await asyncio.get_running_loop().run_in_executor(None, work, *args)
 
+    def _check_open(self) -> None:
+        if self.closing.is_set():
+            raise Cancelled(CLOSING)
+
     @contextmanager
     def admitted(self) -> Iterator[None]:
         """A place among the requests that are received, wait or are worked on.
 
         Raises:
             Busy: there are as many as there may be.
+            Cancelled: the server is closing.
         """
-        if self.requests >= self.limits.requests or self.closing.is_set():
+        self._check_open()
+        if self.requests >= self.limits.requests:
             raise Busy("the server is busy: try again in a few seconds")
         self.requests += 1
         self.monitoring.waiting.set(self.requests)
@@ -129,10 +135,10 @@ class Service:
     def streaming(self) -> Iterator[None]:
         """A place among the streams.
 
-        Raises:
-            Busy: there are as many as there may be.
+        ``Busy`` and ``Cancelled`` are raised as by ``admitted``.
         """
-        if self.closing.is_set() or self.streams >= (self.limits.clients or MOST_STREAMS):
+        self._check_open()
+        if self.streams >= (self.limits.clients or MOST_STREAMS):
             raise Busy(FULL)
         self.streams += 1
         self.monitoring.streams.set(self.streams)

@@ -29,6 +29,7 @@ from sedtalker.server.access import BEARER, GONE
 from sedtalker.server.options import StreamHello, parsed
 from sedtalker.server.pool import Member, StreamFailed
 from sedtalker.server.service import Busy, Limits, Service, return_memory
+from sedtalker.server.work import CLOSING, Cancelled
 
 HELLO_SECONDS = 10.0
 """In which the first message has to come."""
@@ -123,6 +124,8 @@ async def serve_stream(socket: WebSocket, service: Service) -> None:
             await _stream(socket, service)
     except Busy as error:
         code, why = LATER, str(error)
+    except Cancelled as error:
+        code, why = GOING_AWAY, str(error)
     except Ended as ended:
         code, why = ended.code, ended.why
     except InputError as error:
@@ -259,7 +262,7 @@ async def exchanged(
             raise error
         if closing.done():
             await asyncio.wait({sending}, timeout=LAST_SECONDS)
-            raise Ended(GOING_AWAY, "the server is closing")
+            raise Ended(GOING_AWAY, CLOSING)
         return await sending
     finally:
         service.pool.leave(member)

@@ -37,6 +37,8 @@ MEDIA_TYPES = {
     ".zip": "application/zip",
 }
 """Media types of results, by the last suffix; all others are plain bytes."""
+CLOSING = "the server is closing"
+"""Why nothing more comes of a recording or a stream when the server ends."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """When the files in a zip were made: the same input gives the same bytes."""
 
@@ -85,7 +87,7 @@ def cancelling(cancelled: Callable[[], bool], seconds: float) -> Hook:
 
     def hook(step: str, done: int, total: int) -> None:
         if cancelled():
-            raise Cancelled("the server is closing")  # a client that has gone does not read it
+            raise Cancelled(CLOSING)  # a client that has gone does not read it
         if time.monotonic() > until:
             raise Cancelled(f"the work took more than {seconds:.0f} s")
 

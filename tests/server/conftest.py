@@ -20,7 +20,7 @@ import uvicorn
 
 from sedtalker.animation.animator import Models
 from sedtalker.server.access import bound_socket, configured
-from sedtalker.server.server import make_app
+from sedtalker.server.server import _Server, make_app
 from sedtalker.server.service import Limits, Service
 
 # The certificates of the system are read once, and not at every request over http.
@@ -38,6 +38,7 @@ class Running:
 
     service: Service
     port: int
+    uvicorn: uvicorn.Server
     grpc_port: int | None = None
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {TOKEN}"})
 
@@ -79,8 +80,6 @@ def running(
     if buffer is not None:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
     port = bound.getsockname()[1]
-    made = Running(service, port)
-
     @contextlib.asynccontextmanager
     async def beside():
         if not grpc:
@@ -92,7 +91,8 @@ def running(
             yield
 
     app = make_app(service, token, "127.0.0.1", port, beside=beside)
-    server = uvicorn.Server(configured(app, 3, 2**20))
+    server = _Server(configured(app, 3, 2**20), service)
+    made = Running(service, port, server)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     until = time.monotonic() + 300

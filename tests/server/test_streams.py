@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import itertools
 import json
+import signal
 import socket as sockets
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,13 +19,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 from websockets.asyncio.client import connect as async_connect
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.protocol import State
 from websockets.sync.client import connect
+from websockets.uri import parse_uri
 
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.audio.pipe import PcmStream
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.server import server as server_module
 from sedtalker.server.access import UNREAD, EndingProtocol
 from sedtalker.server.options import StreamHello
 from sedtalker.server.server import more_files
@@ -215,6 +221,43 @@ def test_more_clients_than_there_is_room_for(models):
         while server.service.streams and time.monotonic() < until:
             time.sleep(0.02)
         assert ended(server, json.dumps(HELLO), END)[0] == 1000
+
+
+def test_who_has_not_read_yet_how_a_stream_ended_is_waited_for(models, pcm, monkeypatch):
+    """Where the socket went at once, sound that still came would have reset it, before the client reads its end."""
+    monkeypatch.setattr(server_module, "GRACE", 60.0)
+    with running(models, token=None) as server, sockets.create_connection(("127.0.0.1", server.port)) as wire:
+        client = ClientProtocol(parse_uri(server.socket_url))
+        client.send_request(client.connect())
+        client_sent(client, wire)
+        until(client, wire, lambda: client.state is State.OPEN)
+        client.send_text(json.dumps(HELLO).encode())
+        client.send_binary(pcm[:8000])
+        client_sent(client, wire)
+        server.uvicorn.handle_exit(signal.SIGINT, None)
+        until(client, wire, lambda: client.close_rcvd is not None)
+        time.sleep(0.3)
+        assert (client.close_rcvd.code, server.uvicorn.should_exit) == (1001, False)
+        client_sent(client, wire)  # its answer
+        assert wire.recv(1) == b""
+
+
+def client_sent(client: ClientProtocol, wire: sockets.socket) -> None:
+    wire.sendall(b"".join(client.data_to_send()))
+
+
+def until(client: ClientProtocol, wire: sockets.socket, reached: Callable[[], bool]) -> None:
+    """Read until something has come."""
+    while not reached():
+        client.receive_data(wire.recv(65_536))
+
+
+def test_who_comes_while_the_server_ends_is_told_so(models, wav):
+    with running(models) as server:
+        server.service.closing.set()
+        assert ended(server, json.dumps(HELLO))[:2] == (1001, "the server is closing")
+        answer = server.post("/v1/diarize", wav)
+        assert (answer.status_code, answer.json()["error"]) == (503, "the server is closing")
 
 
 @pytest.mark.slow
