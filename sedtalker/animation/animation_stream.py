@@ -25,6 +25,7 @@ from sedtalker.animation.idle_motion import HeadStream, IdleStream
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.arrays import Doubles, Floats, Reals, clamped
+from sedtalker.audio.audio import SAMPLE_RATE, FrameClock
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.emotion_stream import SpeechStream, StreamFrames
 from sedtalker.emotion.face_streams import LateEmotions, TrackStream
@@ -287,7 +288,7 @@ class AnimationStream:
         self.times, self.weights, self.tongue = np.zeros(0), empty, tongue
         self.held = np.zeros(0), empty, empty, tongue
         self.given = 0
-        self.number = 0
+        self.number = self.samples = 0
         self.label, self.intensity, self.loudness = CATEGORIES[0], 0.0, 0.0
 
     def push(self, samples: Reals) -> Iterator[StreamedFrame]:
@@ -303,6 +304,7 @@ class AnimationStream:
 
     def steps(self, samples: Reals) -> Steps[list[StreamedFrame]]:
         """At most a hop of samples, the calls of networks handed out (``sedtalker.nn.calls``)."""
+        self.samples += len(samples)
         made = yield from self.face.steps(samples)
         return self._frames(made, False) if len(made.times) else []
 
@@ -327,6 +329,8 @@ class AnimationStream:
         newest = self.times[-1] if len(self.times) > 1 else -1.0
         at = np.arange(self.number, max(self.number, int(newest * fps) + 2)) / fps
         at = at[at <= newest]
+        if last and len(self.times) > 1:  # as many in all as the video of a file has
+            at = np.arange(self.number, FrameClock(fps).frames(self.samples / SAMPLE_RATE)) / fps
         faces = self.bursts.added(at, _interpolated(at, self.times, self.weights))
         heads = np.zeros((len(at), 3), np.float32)
         if self.head is not None:
@@ -335,7 +339,7 @@ class AnimationStream:
         faces = gains.of_shapes(self.idle.added(at, faces, heads), ARKIT_52)
         self.number += len(at)
         tongues = tongue_weights(_interpolated(at, self.times, self.tongue), faces[:, INDEX["jawOpen"]])
-        kept = max(0, int(np.searchsorted(self.times, self.number / fps)) - 1)
+        kept = max(0, min(int(np.searchsorted(self.times, self.number / fps)) - 1, len(self.times) - 2))
         self.times, self.weights, self.tongue = self.times[kept:], self.weights[kept:], self.tongue[kept:]
         rows = zip(at, faces, heads, tongues, strict=True)
         return [

@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from sedtalker.animation import animation_stream
-from sedtalker.animation.animation_stream import FaceStream
+from sedtalker.animation.animation_stream import AnimationStream, FaceStream, emotion_stream
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import DecoderConfig, GraphDecoder
 from sedtalker.animation.decoder_network import Decoder
+from sedtalker.animation.performance import StreamSettings
+from sedtalker.audio import FrameClock
+from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
@@ -55,6 +58,19 @@ def test_every_frame_comes_once_and_in_order(networks, sound):
     assert weights.shape == (len(times), 52)
     assert weights.min() >= 0
     assert weights.max() <= 1
+
+
+@pytest.mark.parametrize("more", [{}, {"look_ahead": 0.0}, {"articulation": 1.2}], ids=str)
+@pytest.mark.parametrize(("count", "fps", "frames"), [(23_457, 30, 44), (16_320, 60, 62), (20_000, 60, 75)])
+def test_a_stream_has_as_many_frames_as_the_animation_of_its_sound(networks, sound, count, fps, frames, more):
+    settings = StreamSettings(fps=fps, emotion="happy", **more)
+    stream = AnimationStream(emotion_stream(pytest.fail, networks[0], settings), networks[1], settings)
+    made = [*stream.push(sound[:1000]), *stream.push(sound[1000:count]), *stream.flush()]
+    assert [round(frame.time * fps) for frame in made] == list(range(frames))
+    assert FrameClock(fps).frames(count / SAMPLE_RATE) == frames
+    weights = np.array([frame.weights for frame in made])
+    assert weights.min() >= 0.0
+    assert weights.max() <= 1.0
 
 
 @settings(max_examples=4)

@@ -80,6 +80,7 @@ def running(
     if buffer is not None:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
     port = bound.getsockname()[1]
+
     @contextlib.asynccontextmanager
     async def beside():
         if not grpc:

@@ -156,7 +156,7 @@ export class AnimationStream {
     this.times = [];
     this.weights = new Rows(arkit.names.length);
     this.tongue = new Rows(tongue.names.length);
-    this.taken = this.number = 0;
+    this.taken = this.number = this.samples = 0;
     this.said = { emotion: constants.track.labels[0], intensity: 0, loudness: 0 };
     /** What was pushed is worked on one after another, the diarizer's part once its frames are out. */
     this.queue = Promise.resolve();
@@ -191,6 +191,7 @@ export class AnimationStream {
 
   async #heard(samples) {
     const made = [];
+    this.samples += samples.length;
     for await (const heard of this.emotions.push(samples)) made.push(...(await this.#show(heard, false)));
     return made;
   }
@@ -208,25 +209,27 @@ export class AnimationStream {
       this.said = { emotion: track.labels[heard.label], intensity: heard.intensity.at(-1), loudness };
     }
     this.bursts.push(heard);
-    const at = this.#due();
+    const at = this.#due(last);
     const weights = resampleRows(this.weights.values, arkit.names.length, this.times, at);
     const sunk = this.bursts.add(weights, at);
     const jaw = at.map((_, i) => weights[i * arkit.names.length + arkit.names.indexOf("jawOpen")]);
     const heads = this.idle?.add(weights, at, this.said, sunk) ?? new Float32Array(3 * at.length);
     const places = tongueWeights(resampleRows(this.tongue.values, tongue.names.length, this.times, at), jaw, tongue);
     this.number += at.length;
-    const gone = Math.max(0, placeIn(this.times, this.number / this.fps) - 1);
+    const gone = Math.max(0, Math.min(placeIn(this.times, this.number / this.fps) - 1, this.times.length - 2));
     this.times.splice(0, gone);
     this.weights.drop(gone);
     this.tongue.drop(gone);
     return at.map((time, i) => this.#frame(time, i, weights, places, heads));
   }
 
-  /** Times of the video frames that are due. */
-  #due() {
-    const newest = this.times.length > 1 ? this.times.at(-1) : -1;
+  /** Times of the video frames that are due: at last as many in all as a recording has. */
+  #due(last) {
+    const known = this.times.length > 1;
+    const newest = known ? this.times.at(-1) : -1;
+    const ends = (this.samples / this.constants.features.sample_rate) * this.fps - 1e-6;
     const at = [];
-    for (let i = this.number; i / this.fps <= newest; i++) at.push(i / this.fps);
+    for (let i = this.number; known && last ? i < ends : i / this.fps <= newest; i++) at.push(i / this.fps);
     return at;
   }
 

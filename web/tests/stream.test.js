@@ -96,6 +96,16 @@ test("a stream that ends before any sound, or before a frame of it, has no frame
   assert.deepEqual(await stream.flush(), [], "nothing was pushed");
 });
 
+test("a stream has as many frames as the recording", { skip: withoutNetworks }, async () => {
+  for (const [count, fps, frames] of [[33000, 30, 62], [16320, 60, 62], [20000, 60, 75]]) {
+    const stream = (await opened).stream({ fps, idle: false });
+    const made = await stream.push(samples.subarray(0, count));
+    made.push(...(await stream.flush()));
+    assert.deepEqual(made.map(({ time }) => Math.round(time * fps)), Array.from({ length: frames }, (_, i) => i));
+    assert.ok(made.every(({ weights }) => weights.every((weight) => weight >= 0 && weight <= 1)));
+  }
+});
+
 test("listen gives the frames of pieces as they come", { skip: withoutNetworks }, async () => {
   const pieces = [samples.subarray(0, 9000), samples.subarray(9000, 16000)];
   const times = [];
