@@ -28,6 +28,7 @@ from sedtalker.animation.option_fields import (
     read_speakers,
 )
 from sedtalker.errors import InputError
+from sedtalker.reading import is_folder
 
 if TYPE_CHECKING:
     from sedtalker.animation.conditioning import Style
@@ -55,7 +56,6 @@ FillScale = Annotated[
     ),
 ]
 """Whether the diarizer's strength fills the scale of a recording, see ``TrackRule``."""
-
 
 UNCHANGED = {"gain": 1.0, "offset": 0.0, "limit": 1.0, "smooth": 0.0}
 """The number that changes nothing, of each option that holds numbers by name."""
@@ -241,11 +241,7 @@ Emotion = Annotated[
 """The emotion, where it is given."""
 Enroll = Annotated[
     tuple[Path, ...],
-    Option(
-        "Emotion",
-        "Another recording of the same speaker and microphone, as a baseline; repeatable.",
-        read=listed,
-    ),
+    Option("Emotion", "Another recording of the same speaker and microphone, as a baseline; repeatable.", read=listed),
 ]
 """Other recordings of the speaker."""
 Light = Annotated[str, Option("Video", "Light: studio, soft, dramatic or a .json file.", names="json")]
@@ -441,8 +437,14 @@ class Performance(Motion):
         """The words of the recording: a text, a file, or None.
 
         Raises:
-            InputError: they are given twice.
+            InputError: they are given twice, or are the name of a folder; a word of that name needs a full stop.
         """
-        if self.transcript is not None and self.words is not None:
+        text = self.transcript
+        if text is None:
+            return self.words
+        if self.words is not None:
             raise InputError("give one of --transcript and --words")
-        return self.words if self.transcript is None else self.transcript
+        if is_folder(Path(text)):
+            what = "takes a file, or the words (this word with a full stop)"
+            raise InputError(f"{text} is a folder: --transcript {what}")
+        return text

@@ -167,7 +167,6 @@ def animate(
         pictures, _ = check_sequence(folder / f"{stem}.frames", run.force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
     check_given(context, held is not None or settings.emotion is not None)
-    o.check_transcript(settings)
     if settings.transcript is None and settings.words is None:
         o.refuse_typed(context, ["language"], "is of words: give them with --transcript or --words")
     if settings.speakers is not None:

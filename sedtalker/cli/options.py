@@ -306,7 +306,6 @@ def given_words(options: Performance) -> list[SpokenWord] | str | None:
         InputError: both options, a folder, a language of none, or what
             ``sedtalker.phonetics.recognition.checked_words`` raises.
     """
-    check_transcript(options)
     given = options.said()
     if given is None:
         if options.language is not None:
@@ -315,13 +314,6 @@ def given_words(options: Performance) -> list[SpokenWord] | str | None:
     from sedtalker.phonetics.recognition import checked_words
 
     return checked_words(given, options.language)
-
-
-def check_transcript(options: Performance) -> None:
-    """Raise ``InputError`` where ``--transcript`` is the name of a folder; a word of that name needs a full stop."""
-    text = options.transcript
-    if text is not None and is_folder(Path(text)):
-        raise InputError(f"{text} is a folder: --transcript takes a file, or the words (this word with a full stop)")
 
 
 # --- Files that options name; networks and faces are opened by ``sedtalker.batch.opening``.

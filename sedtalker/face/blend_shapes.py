@@ -243,9 +243,9 @@ def check_rig(path: Path) -> None:
 
 
 def _read_rig(path: Path, shapes: tuple[str, ...]) -> tuple[Doubles, BlendShapes]:
-    check_rig(path)
     if is_folder(path):
         return _read_folder(path, shapes)
+    check_rig(path)
     if path.suffix.lower() == ".npz":
         return _read_arrays(path)
     scene = read_scene(path)

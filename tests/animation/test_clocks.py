@@ -24,7 +24,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from sedtalker.speech.features import FRAME_CLOCK, FRAME_LENGTH, SpeechFeatures
 from tests.support.cube import cube_face, cube_mesh
 from tests.support.moving import moving_cube
 
@@ -188,6 +188,7 @@ def test_every_video_frame_comes_once_at_its_time(fps: float, step: int) -> None
     made, frames = stream(fps=fps), []
     for first in range(0, 100, step):
         last = min(first + step, 100)
+        made.samples = last * FRAME_LENGTH
         new = made._frames(motion(first, last), last == 100)
         newest = FRAME_CLOCK.times(last)[-1]
         assert all(frame.time <= newest + 1e-9 for frame in new)

@@ -134,6 +134,9 @@ def test_a_transcript_is_a_text_or_a_file(tmp_path: Path) -> None:
     assert placed.said() == placed.words == tmp_path / "speech.vtt"
     with pytest.raises(InputError, match=r"missing\.txt: no such file"):
         BatchSettings(transcript="missing.txt").placed(tmp_path).check()
+    (tmp_path / "Hello").mkdir()
+    with pytest.raises(InputError, match="Hello is a folder: --transcript takes a file"):
+        BatchSettings(transcript=str(tmp_path / "Hello")).check()
     with pytest.raises(InputError, match="give one of --transcript and --words"):
         BatchSettings(transcript="Hello", words=tmp_path / "said").check()
     with pytest.raises(InputError):

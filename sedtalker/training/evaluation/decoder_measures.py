@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from sedtalker.animation.animator import AnyDecoder
@@ -86,10 +86,10 @@ def evaluate_control(
 
     ``control_accuracy``: share of outputs in which a classifier fitted on the composed motion of ``composed`` reads the
     commanded category, at three intensities. ``intensity_rho``: Spearman's correlation of five commanded intensities
-    with how far the face moves along the category's own direction, mean over clips and categories. ``lip_leak``: RMS of
-    the change of lip height and width when only the emotion changes from neutral to full, beyond the same RMS of the
-    composed reference, over the RMS of the neutral lip motion; ``lip_leak_rms``: RMS of the difference of both changes,
-    likewise.
+    with how far the face moves along the category's own direction, mean over clips and categories; 0 where it does not
+    move. ``lip_leak``: RMS of the change of lip height and width when only the emotion changes from neutral to full,
+    beyond the same RMS of the composed reference, over the RMS of the neutral lip motion; ``lip_leak_rms``: RMS of the
+    difference of both changes, likewise.
     """
     emotions = CATEGORIES[1:]
     points, labels = [], []
@@ -112,7 +112,8 @@ def evaluate_control(
             right += int((reader.predict(np.stack([seen[x] for x in READ_LEVELS])) == k).sum())
             total += len(READ_LEVELS)
             way = seen[1.0] - rest
-            rhos.append(float(spearmanr(LEVELS, [(seen[x] - rest) @ way for x in LEVELS]).statistic))
+            along = [(seen[x] - rest) @ way for x in LEVELS]
+            rhos.append(motion_metrics.correlation(np.array(LEVELS), rankdata(along)))
             changed = _lips(face, made[1.0]) - still
             wanted = _lips(face, reference(clip, parts, label, 1.0)) - spoken
             beyond.append(max(0.0, _rms(changed) - _rms(wanted)) / scale)

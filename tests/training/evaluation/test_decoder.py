@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import pytest
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.errors import InputError
+from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_grid
 from sedtalker.training.evaluation import decoder_measures
-from sedtalker.training.evaluation.decoder_measures import evaluate_decoder
+from sedtalker.training.evaluation.decoder_measures import evaluate_control, evaluate_decoder
 from sedtalker.training.motion import open4d, spoken_motion
+
+if TYPE_CHECKING:
+    from sedtalker.animation.animator import AnyDecoder
+    from sedtalker.training.evaluation.lips import TrackedSentence
+    from sedtalker.training.motion.open4d import Parts
 
 
 def some_of_the_talker(data: Path) -> list[TrackedClip]:
@@ -27,6 +36,18 @@ def test_a_decoder_of_vertices_has_other_figures(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "export", config, {}, "")
     with pytest.raises(InputError, match="a checkpoint of kind vertex_decoder; give one of kind decoder"):
         evaluate_decoder(tmp_path, tmp_path / "export")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_face_that_never_moves_has_plain_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(decoder_measures, "reference", lambda *arguments: rng.random((10, 52), np.float32))
+    clip = cast("TrackedSentence", SimpleNamespace(features=None))
+    still = cast("AnyDecoder", SimpleNamespace(predict=lambda features, track: np.zeros((10, 52), np.float32)))
+    figures = evaluate_control(still, load_face(), cast("Parts", None), 2 * [clip], [clip])
+    assert figures["intensity_rho"] == 0.0
+    assert figures["control_accuracy"] == pytest.approx(1 / 6)
+    assert np.isfinite(list(figures.values())).all()
 
 
 @pytest.mark.data
