@@ -115,9 +115,8 @@ def named_tensors(held: Any, size: int) -> dict[str, Tensor]:
         raise InputError("there are no named tensors in it")
     if sum(tensor.nbytes for tensor in found.values()) > MOST_SHOWN * size:
         raise InputError("its tensors are larger than the file")
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in found):
-            found = {name.removeprefix(prefix): value for name, value in found.items()}
+    while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in found)), ""):
+        found = {name.removeprefix(prefix): value for name, value in found.items()}
     return {name: value.contiguous().clone() for name, value in found.items()}
 
 

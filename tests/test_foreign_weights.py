@@ -79,8 +79,9 @@ def test_tensors_are_those_that_torch_reads(archive: bool, tmp_path: Path) -> No
         lambda network: network.state_dict(),
         lambda network: dict(network.named_parameters()),
         lambda network: {"model": {"net": {f"module.{k}": v for k, v in network.state_dict().items()}}, "epoch": 3},
+        lambda network: {f"_orig_mod.module.{k}": v for k, v in network.state_dict().items()},
     ],
-    ids=["state", "parameters", "wrapped"],
+    ids=["state", "parameters", "wrapped", "compiled"],
 )
 def test_wrappers_are_taken_off(wrapped: Callable[[torch.nn.Module], dict]) -> None:
     made = network()

@@ -1,4 +1,4 @@
-"""A WebSocket server that gives every page and program the face as JSON lines, see ``lines``.
+"""A WebSocket server that gives every page and program the face as JSON lines, see ``senders``.
 
 Each client has a short queue of its own; one that reads too slowly loses the oldest frames and learns how many and why
 in a line ``{"dropped": n, "why": …}``, one that has stopped reading is let go. Pages are served when they come from
@@ -22,7 +22,7 @@ from websockets.http11 import Request, Response
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.errors import InputError
 from sedtalker.live.outgoing import Outgoing
-from sedtalker.live.senders import Target, frame_line, header_line, plain_origin
+from sedtalker.live.senders import Target, frame_line, header_line, plain_origin, resolve
 
 PORT = 8765
 """Usual port."""
@@ -53,6 +53,7 @@ class WebSocketSender:
         origin, self.named = target.options.get("origin"), target.yes("names", False)
         self.origin = origin if origin in (None, "*") else plain_origin(origin)
         self.header = header_line(fps)
+        resolve(self.host, self.port)[0].close()  # an unknown host is said as by other protocols
         self.clients: set[Outgoing[str]] = set()
         self.loop = asyncio.new_event_loop()
         self.stop = asyncio.Event()

@@ -60,6 +60,8 @@ def test_no_text_breaks_it(text: str):
     ("text", "says"),
     [
         ("vmc://no.such.host.invalid", "no such host"),
+        ("ws://no.such.host.invalid", "no such host"),
+        ("ws://a..b", "no such host"),
         ("vmc://?names=latin", "names=latin"),
         ("vmc://?head=maybe", "give yes or no"),
         ("ifacialmocap://?version=3&push=yes", "version=3"),
