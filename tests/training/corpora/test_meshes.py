@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,26 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
         ("bo", None, 0.0, "test"),
     ]
     assert corpus.unknown == ("c9 (in sequences.csv, no such file)",)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("sequences.csv", "name,split\na,training", "a: split 'training': did you mean train"),
+        ("sequences.csv", "name,intensity\na,nan", "a: intensity nan: give a number from 0 to 1"),
+        ("sequences.csv", "name,intensity\na,3", "a: intensity 3: give a number from 0 to 1"),
+        ("sequences.csv", "name,intensity\na,much", "a: intensity much: give a number from 0 to 1"),
+        ("corpus.json", '{"fps": "fast"}', "fps fast: give a number from 1 to 1000"),
+        ("corpus.json", '{"fps": [30]}', "fps"),
+        ("corpus.json", '{"fps": -30}', "fps"),
+        ("templates.npz", "PK\3\4 cut short", "templates.npz: not arrays of numbers"),
+    ],
+)
+def test_what_a_description_says_wrong_is_refused(tmp_path: Path, file: str, text: str, said: str) -> None:
+    root = own_folder(tmp_path, ["a", "b"])
+    (root / file).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(said)):
+        open_sequences(root)
 
 
 def test_a_layout_is_added_by_an_entry_point(tmp_path: Path, add_distribution: AddDistribution) -> None:

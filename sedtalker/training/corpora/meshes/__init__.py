@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -283,7 +284,7 @@ def read_head_files(root: Path) -> HeadFiles:
         try:
             with np.load(root / "templates.npz", allow_pickle=False) as stored:
                 templates |= {name: np.asarray(stored[name], np.float32).reshape(-1, 3) for name in stored.files}
-        except (OSError, ValueError):
+        except (OSError, ValueError, BadZipFile):
             raise InputError(f"{root / 'templates.npz'}: not arrays of numbers, one a subject") from None
     return HeadFiles(templates, triangles, _masks(root))
 

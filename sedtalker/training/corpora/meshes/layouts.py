@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import numpy as np
 import soundfile
 
 from sedtalker.emotion.taxonomy import EMOVOCA
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, one_of
 from sedtalker.reading import read_json
-from sedtalker.training.corpora.manifest import read_table
+from sedtalker.training.corpora.manifest import SPLITS, read_table
 from sedtalker.training.corpora.meshes import OWN, HeadFiles, MeshSequence, SequenceCorpus, SequenceLayout, find_audio
 
 # --- VOCASET (Cudeiro et al. 2019): twelve subjects, forty sentences each, neutral talking on the FLAME head.
@@ -172,19 +173,27 @@ def read_own_sequences(root: Path, folder: Path, head: HeadFiles) -> SequenceCor
             emotion = None
         if emotion:
             labels.add(emotion)
-        try:
-            intensity = float(row.get("intensity") or (1.0 if emotion else 0.0))
-        except ValueError:
-            raise InputError(f"{root / 'sequences.csv'}: {name}: the intensity is not a number") from None
+        where = f"{root / 'sequences.csv'}: {name}: "
+        intensity = _number(row.get("intensity") or (1.0 if emotion else 0.0), 0.0, 1.0, f"{where}intensity")
         split = row.get("split") or split_by_name(name)
+        if split not in (*SPLITS, "unused"):
+            raise InputError(f"{where}split '{split}': {one_of(split, SPLITS, ' or unused')}")
         audio = find_audio(root / "wav", [name]) or find_audio(folder, [name])
         found.append(MeshSequence(name, subject, path, audio, emotion, intensity, split, row.get("take") or name))
     missing = sorted(set(table) - set(paths))
     described = _described(root)
-    fps = float(described.get("fps") or _measured_rate(root, found))
+    rate = described.get("fps")
+    fps = _measured_rate(root, found) if rate is None else _number(rate, 1.0, 1000.0, f"{root / 'corpus.json'}: fps")
     licence = str(described.get("licence") or OWN_LICENCE)
     unknown = tuple(f"{name} (in sequences.csv, no such file)" for name in missing)
     return SequenceCorpus(root.name, root, fps, tuple(found), tuple(sorted(labels)), head, licence, unknown)
+
+
+def _number(value: Any, least: float, most: float, what: str) -> float:
+    with suppress(TypeError, ValueError):
+        if least <= float(value) <= most:
+            return float(value)
+    raise InputError(f"{what} {value}: give a number from {least:g} to {most:g}")
 
 
 def split_by_name(name: str) -> str:
