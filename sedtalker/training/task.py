@@ -51,12 +51,14 @@ class TaskConfig(BaseModel, extra="forbid", allow_inf_nan=False):
 
     @field_validator("corpora", check_fields=False)
     @classmethod
-    def _each_once(cls, corpora: Iterable[str]) -> Iterable[str]:
+    def _shares(cls, corpora: Iterable[str]) -> Iterable[str]:
         found = dict[str, str]()
         for name in corpora if isinstance(corpora, dict) else ():  # those of shares; others are names of rows
             known = known_corpus(name)
             if (other := found.setdefault(known.name if known else name, name)) != name:
                 raise ValueError(f"{other} and {name} are one corpus: leave one out")
+        if isinstance(corpora, dict) and not (min(corpora.values(), default=0) >= 0 < sum(corpora.values())):
+            raise ValueError("shares must not be negative, and one of them more than 0")
         return corpora
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -96,6 +97,20 @@ def test_a_corpus_by_two_names_is_refused(experiment: str, tmp_path: Path) -> No
     task = dict(compose([f"experiment={experiment}", "trainer.run_dir=unused", *twice])["task"])
     with pytest.raises(InputError, match=r"^task.corpora: \w+ and \w+ are one corpus: leave one out$"):
         make_task(task.pop("name"), task, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"corpora": {"cremad": -1.0, "librispeech": 2.0}}, "task.corpora: shares must not be negative"),
+        ({"corpora": {"cremad": 0.0}}, "task.corpora: shares .* one of them more than 0"),
+        ({"speakers": [0.5, 0.6, 0.3]}, "task.speakers: .* add up to 1"),
+        ({"speakers": [1.0]}, "task.speakers: .* one, two and three"),
+    ],
+)
+def test_shares_that_nothing_can_be_drawn_by_are_refused(settings: dict[str, Any], why: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=why):
+        make_task("speakers", settings, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize("encoder", names("encoder"))

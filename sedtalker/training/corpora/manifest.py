@@ -146,7 +146,7 @@ def read_table(path: Path, needed: tuple[str, ...], published: bool = False) -> 
     """
     data = read_bytes(path, "a table", MOST_TABLE_BYTES)
     text = data.decode("utf-8-sig", errors="replace") if published else decoded(data, str(path))
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    reader = csv.DictReader(io.StringIO(text, newline=""), restval="" if published else None)  # short rows
     try:
         rows, columns = list(reader), reader.fieldnames or []
     except csv.Error as error:

@@ -8,6 +8,7 @@ stay as they are; their vectors are made on the device, too. One network is trai
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 import torch
+from pydantic import field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -82,6 +84,13 @@ class SpeakersTaskConfig(FreeTaskConfig):
     """Weight of the recognition of voices."""
     count_loss: float = 0.3
     """Weight of the number of speakers in each frame."""
+
+    @field_validator("speakers")
+    @classmethod
+    def _chances(cls, speakers: tuple[float, ...]) -> tuple[float, ...]:
+        if len(speakers) != PLACES or min(speakers) < 0.0 or not math.isclose(sum(speakers), 1.0):
+            raise ValueError("give the chances of one, two and three speakers, which add up to 1")
+        return speakers
 
 
 SPEEDS = (0.83, 0.91, 1.0, 1.1, 1.2)

@@ -111,14 +111,14 @@ def test_meld_keeps_its_own_splits(tmp_path: Path) -> None:
     for part, folder in (("train", "train_splits"), ("dev", "dev_splits_complete"), ("test", "test")):
         (tmp_path / f"{part}_sent_emo.csv").write_text(
             "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
-            '1,"Oh, no",Ross,joy,positive,0,3\n2,Hm,Joey,anger,negative,0,4\n'
+            '1,"Oh, no",Ross,joy,positive,0,3\n2,Hm,Joey,anger,negative,0,4\n3,Cut sho'
         )
         sound(tmp_path / folder / "dia0_utt3.wav")
     clips, unknown = corpora()["meld"].clips(tmp_path)
     assert {(c.split, c.speaker, c.emotion, c.transcript) for c in clips} == {
         (split, "Ross", "joy", "Oh, no") for split in ("train", "valid", "test")
     }
-    assert len(unknown) == 3
+    assert len(unknown) == 6
 
 
 def test_iemocap_splits_by_session(tmp_path: Path) -> None:

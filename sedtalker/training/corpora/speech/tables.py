@@ -202,10 +202,10 @@ def read_emonet_voice(folder: Path) -> Found:
     clips, unknown = [], []
     for number, line in enumerate(read_table(folder / TABLE, ("file", "label"), published=True), 2):
         with said_of(f"{folder / TABLE}: line {number}"):
-            word, scores = read_rating(line["label"] or "")
-        path, kind = folder / (line["file"] or ""), known_kind(word)
+            word, scores = read_rating(line["label"])
+        path, kind = folder / line["file"], known_kind(word)
         if kind is None or not path.is_file():
-            unknown.append(line["file"] or "")
+            unknown.append(line["file"])
             continue
         mean = f"{sum(scores) / len(scores):.4f}"
         clips.append(Clip("", path, "en", path.stem, "", f"other:{kind}", mean, "", 0.0, "test"))
