@@ -257,10 +257,9 @@ def _parts(path: Path) -> list[Path]:
 
     parts = [path]
     for part in parts:  # libraries, which name pictures, are added meanwhile
-        for name in _named(part, _stamp(part)) if part.suffix.lower() in NAMING else ():
-            beside = file_beside(path, name, MAX_BYTES)
-            if beside is not None and beside not in parts:
-                parts.append(beside)
+        named = _named(part, _stamp(part)) if part.suffix.lower() in NAMING else ()
+        beside = (file_beside(path, name, MAX_BYTES) for name in named)
+        parts += [file for file in beside if file is not None and file not in parts]
     return parts
 
 

@@ -164,15 +164,11 @@ def read_own_sequences(root: Path, folder: Path, head: HeadFiles) -> SequenceCor
     """
     table = _table(root)
     paths = {path.stem: path for path in sorted(folder.glob("*.npy"))}
-    found, labels = [], set()
+    found = []
     for name, path in paths.items():
         row = table.get(name, {})
         subject = row.get("subject") or "subject"
-        emotion = row.get("emotion") or None
-        if emotion in ("neutral", "none"):
-            emotion = None
-        if emotion:
-            labels.add(emotion)
+        emotion = None if (word := row.get("emotion")) in ("", "neutral", "none") else word
         where = f"{root / 'sequences.csv'}: {name}: "
         intensity = _number(row.get("intensity") or (1.0 if emotion else 0.0), 0.0, 1.0, f"{where}intensity")
         split = row.get("split") or split_by_name(name)
@@ -185,8 +181,9 @@ def read_own_sequences(root: Path, folder: Path, head: HeadFiles) -> SequenceCor
     rate = described.get("fps")
     fps = _measured_rate(root, found) if rate is None else _number(rate, 1.0, 1000.0, f"{root / 'corpus.json'}: fps")
     licence = str(described.get("licence") or OWN_LICENCE)
+    labels = tuple(sorted({sequence.emotion for sequence in found if sequence.emotion}))
     unknown = tuple(f"{name} (in sequences.csv, no such file)" for name in missing)
-    return SequenceCorpus(root.name, root, fps, tuple(found), tuple(sorted(labels)), head, licence, unknown)
+    return SequenceCorpus(root.name, root, fps, tuple(found), labels, head, licence, unknown)
 
 
 def _number(value: Any, least: float, most: float, what: str) -> float:
