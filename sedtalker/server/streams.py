@@ -158,7 +158,7 @@ async def _close(socket: WebSocket, service: Service, code: int, why: str) -> No
 
 
 async def _stream(socket: WebSocket, service: Service) -> None:
-    hello = await _hello(socket)
+    hello = await _hello(socket, service)
     settings = hello.settings()
     sound, reply = PcmStream(hello.format, hello.rate), Reply(hello)
     stream = await service.opened(lambda: service.models.animator().open_stream(settings))
@@ -183,14 +183,23 @@ async def _stream(socket: WebSocket, service: Service) -> None:
     await socket.send_text(json.dumps({"type": "end", "seconds": round(sound.seconds, 4), "count": count}))
 
 
-async def _hello(socket: WebSocket) -> StreamHello:
+async def _hello(socket: WebSocket, service: Service) -> StreamHello:
     """The first message.
 
     Raises:
-        Ended: none came, or none that can be read.
+        Ended: none came, or none that can be read, or the server ends.
         Gone: the client has.
     """
-    message = await in_time(socket.receive(), HELLO_SECONDS, "no first message came within")
+    coming, closing = asyncio.ensure_future(socket.receive()), asyncio.create_task(service.closing.wait())
+    try:
+        first = asyncio.wait({coming, closing}, return_when=asyncio.FIRST_COMPLETED)
+        await in_time(first, HELLO_SECONDS, "no first message came within")
+        if not coming.done():
+            raise Ended(GOING_AWAY, CLOSING)
+        message = coming.result()
+    finally:
+        coming.cancel()
+        closing.cancel()
     if message["type"] == "websocket.disconnect":
         raise Gone
     if message.get("text") is None:

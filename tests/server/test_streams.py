@@ -242,6 +242,18 @@ def test_who_has_not_read_yet_how_a_stream_ended_is_waited_for(models, pcm, monk
         assert wire.recv(1) == b""
 
 
+def test_who_has_not_said_what_it_wants_does_not_keep_the_server(models, monkeypatch):
+    monkeypatch.setattr(server_module, "GRACE", 60.0)
+    with running(models) as server, connect(server.socket_url, additional_headers=server.headers) as socket:
+        while not server.service.streams:
+            time.sleep(0.01)
+        server.uvicorn.handle_exit(signal.SIGINT, None)
+        assert json.loads(socket.recv(5)) == {"type": "error", "error": "the server is closing"}
+        with pytest.raises(ConnectionClosed) as error:
+            socket.recv(5)
+        assert error.value.rcvd.code == 1001
+
+
 def client_sent(client: ClientProtocol, wire: sockets.socket) -> None:
     wire.sendall(b"".join(client.data_to_send()))
 
