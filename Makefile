@@ -3,6 +3,7 @@
 # make demo   sets up what inference and videos need, and animates the sample clip on the sample head
 # make test   sets up and runs every fast test (a few minutes)
 # make test-all   runs the slow ones and those that train something, too
+# make test-lowest   runs the fast tests with the oldest versions of all libraries that pyproject.toml allows
 # make test-studio   tests the studio and the web page in a real Chromium and a real Firefox (apt install chromium firefox-esr xvfb)
 # make fuzz SECONDS=600   gives bad inputs to everything that reads files, and fails where one is not refused in a line
 # make docs   builds the documentation, with an API reference, as a static site: build/docs
@@ -26,7 +27,7 @@ CPU_WHEELS := https://download.pytorch.org/whl/cpu
 # Modules are compiled once: otherwise each program that the tests start would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup base lock sbom dist rehearse demo test test-all fuzz test-dcc test-agents test-studio test-web addon web docs lint clean
+.PHONY: setup base lock sbom dist rehearse demo test test-all test-lowest fuzz test-dcc test-agents test-studio test-web addon web docs lint clean
 
 setup: $(VENV)/.ready
 base: $(VENV)/.base
@@ -84,6 +85,14 @@ TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test: setup
 	$(TEST) -m "not slow and not training and not browser"
+
+# The fast tests with the oldest versions that pyproject.toml allows, of everything but torch; as long as these tests and two minutes.
+LOWEST := build/lowest
+test-lowest: setup
+	@mkdir -p build && echo "torch==$(TORCH)" > build/torch.txt
+	$(BIN)/uv venv -q --clear -p $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip install -q -p $(LOWEST)/bin/python --resolution lowest-direct --overrides build/torch.txt -e ".[dev]"
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -m "not slow and not training and not browser"
 
 # What failed beside other tests is tried once more alone: what waits for a processor may have run out of time.
 AGAIN := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none

@@ -207,7 +207,7 @@ GOOD = {"motion": np.ones((4, 3), np.float32), "names": np.array(["a", "b"]), "m
 
 
 def archive(path: Path, **arrays: np.ndarray) -> Path:
-    np.savez_compressed(path, allow_pickle=True, **{**GOOD, **arrays})
+    np.savez_compressed(path, **{**GOOD, **arrays})
     return path
 
 

@@ -98,7 +98,7 @@ def test_half_a_second_of_speech_is_needed() -> None:
         ("volume=1", "no 'volume'"),
         ("rounding=1.01", "from -1 to 1"),
         ("rounding=x", "'rounding=x' is not NAME=NUMBER"),
-        ("rounding=0.5,", "^--style rounding=0.5,: '' is not NAME=NUMBER"),
+        ("rounding=0.5,", "^style rounding=0.5,: '' is not NAME=NUMBER"),
         ("loud", "use one of nat"),
     ],
 )

@@ -159,7 +159,7 @@ def test_a_pipe_without_sound_is_one_line(sound: bytes, tmp_path: Path) -> None:
     words = ["animate", "-", "--no-video", "--emotion", "happy", "-q", "-o", str(tmp_path / "out")]
     done = CliRunner().invoke(app, words, input=sound, catch_exceptions=False)
     assert done.exit_code == 2
-    assert done.stderr.startswith("error: -: the audio ")
+    assert done.stderr.startswith("error: -: ")  # what FFmpeg makes of text differs by version
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

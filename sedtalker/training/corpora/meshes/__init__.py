@@ -23,7 +23,7 @@ from sedtalker.errors import InputError
 from sedtalker.mesh.files import read_mesh
 from sedtalker.plugins import load, parts_of_others
 from sedtalker.reading import is_folder
-from sedtalker.storage import whole_file
+from sedtalker.storage import whole_file, write_arrays
 from sedtalker.training.corpora.meshes.pickles import read_array_pickle
 
 MASK_NAMES: dict[str, tuple[str, ...]] = {
@@ -316,11 +316,10 @@ def convert_head_pickles(root: Path, force: bool = False) -> list[Path]:
             raise InputError(f"{target} exists; use --force to overwrite")
     held = [(target, read_array_pickle(source)) for source, target in found]
     for target, arrays in held:
-        with whole_file(target) as temporary:
-            if target.suffix == ".npz":
-                with temporary.open("wb") as stream:
-                    np.savez_compressed(stream, allow_pickle=False, **{k: v.astype("f4") for k, v in arrays.items()})
-            else:
-                lists = {name: value.astype(int).reshape(-1).tolist() for name, value in arrays.items()}
+        if target.suffix == ".npz":
+            write_arrays(target, {name: value.astype("f4") for name, value in arrays.items()}, 6)
+        else:
+            lists = {name: value.astype(int).reshape(-1).tolist() for name, value in arrays.items()}
+            with whole_file(target) as temporary:
                 temporary.write_text(json.dumps(lists), encoding="utf-8")
     return [target for target, _ in held]

@@ -21,6 +21,7 @@ from sedtalker.face.face import Face
 from sedtalker.nn.engine import open_model
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import SpeechFeatures
+from sedtalker.storage import write_arrays
 from sedtalker.training.corpora.augmentation import change_speed
 from sedtalker.training.corpora.meshes import MASK_NAMES, MeshSequence, SequenceCorpus
 from sedtalker.training.corpora.meshes.layouts import FPS, HELD_OUT_SENTENCES, LABELS, STEPS, VERTICES
@@ -210,7 +211,7 @@ def write_example(root: Path, audio: Path, size: ExampleSize) -> int:
                     np.save(root / "intensity" / f"{name}.npy", np.array(intensity))
                     soundfile.write(root / "wav" / f"{name}.wav", sound.samples, SAMPLE_RATE)
                     written += 1
-    np.savez_compressed(root / "templates.npz", allow_pickle=False, **templates)
+    write_arrays(root / "templates.npz", templates, 6)
     return written
 
 
