@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from .face_animation import FaceAnimation, UnusableFile, continuous, segments_from
+from .face_animation import BROKEN, FaceAnimation, UnusableFile, continuous, segments_from
 
 _NECK_BEGINS, _NECK_ENDS = 0.05, 0.85  # below the chin, in units of the eyes' height over it
 
@@ -27,8 +26,8 @@ def read_animation_file(path: Path) -> FaceAnimation:
         if about["version"] not in (1, 2):
             raise UnusableFile(f"{path.name}: animation format {about['version']} needs a newer add-on")
         return _animation(arrays, about)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UnusableFile(f"{path.name} is no SEDTalker animation ({type(error).__name__})") from None
+    except BROKEN:
+        raise UnusableFile(f"{path.name} is no SEDTalker animation, or it is damaged") from None
 
 
 def _animation(arrays: dict[str, np.ndarray], about: dict) -> FaceAnimation:

@@ -114,9 +114,9 @@ def read_segments(path: Path) -> tuple[Segment, ...]:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+        segments = segments_from(data.get("segments", ()) if isinstance(data, dict) else data)
+    except (OSError, ValueError, TypeError):
         raise UnusableFile(f"{path.name}: cannot be read as a JSON track") from None
-    segments = segments_from(data.get("segments", ()) if isinstance(data, dict) else data)
     if not segments:
         raise UnusableFile(f"{path.name}: there are no segments in it")
     return segments

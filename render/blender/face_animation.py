@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 Y_UP_TO_Z_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+
+
+BROKEN = (
+    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, struct.error, zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What reading a file raises that is cut short, damaged, or another program's."""
 
 
 class UnusableFile(Exception):
@@ -65,6 +74,21 @@ class FaceAnimation:
     followers: np.ndarray
     segments: tuple[Segment, ...] = ()
     audio: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` where the arrays do not fit one another: Blender does not look."""
+        count, shapes, frames = len(self.vertices), len(self.shapes), len(self.weights)
+        corners = np.asarray(self.polygon_vertices)
+        shaped = (self.vertices.shape, self.offsets.shape, self.weights.shape, self.head_turns.shape)
+        if shaped != ((count, 3), (shapes, count, 3), (frames, shapes), (frames, 4)) or not frames:
+            raise ValueError("arrays of different sizes")
+        if (
+            len(corners) != np.sum(self.polygon_sizes)
+            or not 0 <= corners.min(initial=0) <= corners.max(initial=0) < count
+        ):
+            raise ValueError("polygons of vertices that are not there")
+        if not (0.0 < self.fps < np.inf and np.isfinite(self.weights).all() and np.isfinite(self.head_turns).all()):
+            raise ValueError("motion that is no number")
 
     def frame(self, index: int) -> np.ndarray:
         """Vertices (V, 3) of one frame, head motion included (linear blend skinning)."""
@@ -138,7 +162,11 @@ def continuous(quaternions: np.ndarray) -> np.ndarray:
 
 
 def segments_from(entries: Sequence[object]) -> tuple[Segment, ...]:
-    """Segments from the plain data of a track."""
+    """Segments from the plain data of a track; what is no segment is left out.
+
+    Raises:
+        ValueError, TypeError: times that are no numbers.
+    """
     made = []
     for entry in entries:
         if isinstance(entry, dict) and {"start", "end", "label"} <= set(entry):

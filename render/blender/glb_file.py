@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .face_animation import FaceAnimation, UnusableFile, continuous
+from .face_animation import BROKEN, FaceAnimation, UnusableFile, continuous
 
 _DTYPES = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
@@ -26,9 +26,13 @@ def read_glb(path: Path) -> FaceAnimation:
             raise UnusableFile(f"{path.name} is not from SEDTalker: use File ▸ Import ▸ glTF 2.0")
         if not file.document.get("animations"):
             raise UnusableFile(f"{path.name}: there is no animation in it")
+        if len(file.document["meshes"]) > 1:
+            raise UnusableFile(
+                f"{path.name} is a scene of several heads: use File ▸ Import ▸ glTF 2.0, or one head's GLB"
+            )
         return _animation(file)
-    except (OSError, ValueError, KeyError, IndexError, struct.error) as error:
-        raise UnusableFile(f"{path.name} is no readable GLB ({type(error).__name__})") from None
+    except BROKEN:
+        raise UnusableFile(f"{path.name} is no GLB, or it is damaged") from None
 
 
 class _Glb:

@@ -34,11 +34,14 @@ def land(
     Raises:
         UnusableFile: the file cannot be used, in words for a person.
     """
+    if not path.is_file():
+        raise UnusableFile(f"{path}: no such file")
     if path.suffix.lower() in (".pc2", ".mdd"):
         return _land_cache(context, path, start, audio)
     if path.suffix.lower() not in SUFFIXES:
         raise UnusableFile(f"{path.name}: SEDTalker animations are {', '.join(SUFFIXES)} files")
     animation = read_glb(path) if path.suffix.lower() == ".glb" else read_animation_file(path)
+    segments = animation.segments or _segments_beside(path)
     target = fitting_mesh(context, len(animation.vertices))
     note = ""
     if target is None:
@@ -59,7 +62,6 @@ def land(
     scene = context.scene
     set_clock(scene, animation.fps, len(animation.weights), start)
     sound = _sound(scene, audio or find_audio(path, animation.audio), start)
-    segments = animation.segments or _segments_beside(path)
     if segments:
         set_markers(scene, segments)
     scene.frame_set(start)
@@ -87,13 +89,12 @@ def _land_cache(context: bpy.types.Context, path: Path, start: int, audio: Path 
     target = fitting_mesh(context, len(first))
     if target is None:
         raise UnusableFile(f"select the mesh of {len(first):,} vertices that {path.name} was made for")
-    axes = cache_axes(target, first)
+    axes, segments = cache_axes(target, first), _segments_beside(path)
     remove_animation(target)
     apply_cache(target, path, start, axes)
     scene = context.scene
     set_clock(scene, rate or scene.render.fps / scene.render.fps_base, frames, start)
     sound = _sound(scene, audio or find_audio(path), start)
-    segments = _segments_beside(path)
     if segments:
         set_markers(scene, segments)
     return f"{frames} frames on {target.name} from {path.name}, {len(segments)} emotions, {sound}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from .face_animation import FaceAnimation, Placement, UnusableFile
+from .face_animation import BROKEN, FaceAnimation, Placement, UnusableFile
 from .shape_keys import rest_positions
 
 CACHE = "SEDTalker cache"
@@ -42,14 +42,16 @@ def read_first_frame(path: Path) -> tuple[np.ndarray, int, float | None]:
                 magic, _, points, _, _, frames = struct.unpack("<12siiffi", stream.read(32))
                 if magic != b"POINTCACHE2\0":
                     raise UnusableFile(f"{path.name} is no PC2 point cache")
-                return np.frombuffer(stream.read(points * 12), "<f4").reshape(points, 3), frames, None
-            frames, points = struct.unpack(">ii", stream.read(8))
-            times = np.frombuffer(stream.read(4 * frames), ">f4")
-            first = np.frombuffer(stream.read(points * 12), ">f4").reshape(points, 3)
-            rate = (frames - 1) / float(times[-1] - times[0]) if frames > 1 and times[-1] > times[0] else None
-            return first, frames, rate
-    except (OSError, ValueError, struct.error) as error:
-        raise UnusableFile(f"{path.name} is no readable point cache ({type(error).__name__})") from None
+                times, number = np.zeros(1), "<f4"
+            else:
+                frames, points = struct.unpack(">ii", stream.read(8))
+                times, number = np.frombuffer(stream.read(4 * max(frames, 0)), ">f4"), ">f4"
+            if not (frames > 0 < points and path.stat().st_size - stream.tell() == 12 * points * frames):
+                raise ValueError("cut short, or no cache")
+            first = np.frombuffer(stream.read(points * 12), number).reshape(points, 3)
+        return first, frames, (frames - 1) / float(times[-1] - times[0]) if times[-1] > times[0] else None
+    except BROKEN:
+        raise UnusableFile(f"{path.name} is no point cache, or it is cut short") from None
 
 
 def apply_cache(target: bpy.types.Object, path: Path, start: int, axes: tuple[str, str] = ("POS_Y", "POS_Z")) -> None:

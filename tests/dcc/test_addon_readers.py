@@ -64,6 +64,40 @@ def test_what_is_no_animation_is_refused_in_words(tmp_path: Path, content: bytes
         part("glb_file").read_glb(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"face_basis": np.zeros((1, 5, 3), np.float32)},
+        {"head_rotation": np.zeros((2, 3), np.float32)},
+        {"face_polygon_vertices": np.full(24, 10**6)},
+        {"coefficients": np.full((45, 2), np.nan, np.float32)},
+        {"animation_json": np.array("[1, 2]")},
+        {"animation_json": np.array('{"version": 2, "fps": 0}')},
+    ],
+    ids=lambda damage: next(iter(damage)),
+)
+def test_an_animation_whose_arrays_do_not_fit_one_another_is_refused(
+    small: dict[str, Example], tmp_path: Path, damage: dict[str, Any]
+) -> None:
+    with np.load(small["cube"].path) as stored:
+        np.savez(tmp_path / "a.npz", **{**stored, **damage})
+    with pytest.raises(
+        part("face_animation").UnusableFile, match=r"a\.npz is no SEDTalker animation, or it is damaged"
+    ):
+        part("animation_file").read_animation_file(tmp_path / "a.npz")
+
+
+def test_a_byte_that_changed_is_found(small: dict[str, Example], tmp_path: Path) -> None:
+    data = bytearray(small["cube"].path.read_bytes())
+    middle = len(data) // 3
+    data[middle : middle + 40] = bytes(40)
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(
+        part("face_animation").UnusableFile, match=r"a\.npz is no SEDTalker animation, or it is damaged"
+    ):
+        part("animation_file").read_animation_file(tmp_path / "a.npz")
+
+
 @settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3))
 def test_a_face_finds_its_place_whatever_the_unit_and_the_axes(seed: int, scale: float) -> None:

@@ -16,12 +16,15 @@ import pytest
 
 from scripts.build_blender_addon import SOURCES, build_addon
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.scene import Place, Scene
 from sedtalker.emotion.formats import densify
 from sedtalker.emotion.formats.files import read_track, write_track
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.export.formats import export
+from sedtalker.export.scene import write_scene
 from sedtalker.mesh.files import read_mesh
+from sedtalker.speakers.turns import Turns
 from sedtalker.version import __version__
 from tests.dcc.conftest import SAMPLES, Blender, Example, some_frames, vertices_at
 from tests.dcc.test_blender_imports import METRES_RMS, RELATIVE, rms, size
@@ -78,6 +81,35 @@ def test_mesh_caches_land_on_the_selected_mesh(
     seen = blender("with_addon.py", **request)
     assert np.abs(seen["vertices"] - on_mesh(example, frames)).max() < RELATIVE * size(example.animation)
     assert list(seen["modifiers"]) == ["MESH_CACHE", "EDGE_SPLIT"]
+
+
+def test_what_cannot_be_used_is_refused_in_a_line_and_changes_nothing(
+    blender: Blender, addon: Path, small: dict[str, Example], tmp_path: Path
+) -> None:
+    """Caches that are cut short, a track beside an animation that is none, a scene of two heads, no file at all."""
+    example = small["standing"]
+    for kind in ("mdd", "pc2", "glb"):
+        export(example.animation, tmp_path / f"whole.{kind}", kind)
+        data = (tmp_path / f"whole.{kind}").read_bytes()
+        (tmp_path / f"cut.{kind}").write_bytes(data[: 2 * len(data) // 3])
+    (tmp_path / "whole.emotion.json").write_text('{"segments": [{"start": "soon", "end": 1, "label": "happy"}]}')
+    both, places = {"ann": example.animation, "bob": example.animation}, {"ann": Place(), "bob": Place()}
+    write_scene(Scene(both, places, Turns((), example.animation.duration)), tmp_path / "two.glb")
+    words = {
+        "none.npz": "no such file",
+        "cut.mdd": "is no point cache, or it is cut short",
+        "cut.pc2": "is no point cache, or it is cut short",
+        "cut.glb": "is no GLB, or it is damaged",
+        "whole.glb": "whole.emotion.json: cannot be read as a JSON track",
+        "whole.pc2": "whole.emotion.json: cannot be read as a JSON track",
+        "two.glb": "is a scene of several heads",
+    }
+    files = [str(tmp_path / name) for name in words]
+    seen = blender("refused.py", addon=addon, mesh=example.mesh, files=files)
+    for said, word in zip(seen["said"], words.values(), strict=True):
+        assert word in said
+        assert "Traceback" not in said
+    assert [len(seen[name]) for name in ("objects", "keys", "modifiers")] == [1, 0, 0]
 
 
 def test_a_new_head_with_audio_and_markers_that_go_back_to_a_track(
