@@ -77,7 +77,7 @@ class BatchSettings(BatchOptions):
 
     def scene_suffixes(self) -> list[str]:
         """How the files of a conversation end that hold all heads."""
-        return [row.suffix for row in self.formats() if row.name in ("glb", "usd")]
+        return [row.suffix for row in self.formats() if row.name in ("glb", "usd", "usda")]
 
     def speaker_suffixes(self, speakers: Sequence[str]) -> dict[str, list[str]]:
         """How the results of each speaker of a conversation end, after the name of the recording."""

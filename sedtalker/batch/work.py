@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
@@ -30,7 +31,7 @@ from sedtalker.errors import InputError, written
 from sedtalker.export.formats import ExportFormat, described, export, reference_of
 from sedtalker.phonetics.pronunciation import SpokenWord
 from sedtalker.phonetics.words import Word, timed_words
-from sedtalker.progress import Hook, messages_to, no_progress, one_step
+from sedtalker.progress import Hook, in_parts, messages_to, no_progress, one_step
 from sedtalker.reading import file_sha256
 from sedtalker.staging import clear_left_over
 from sedtalker.storage import OutputFolder
@@ -332,10 +333,14 @@ def write_results(
 
         formats = settings.formats()
         # OpenUSD is loaded while no other thread runs: beside others its libraries may wait for them forever
-        alone = {row.name: write(row) for row in formats if row.needs is not None}
-        rest = [row for row in formats if row.needs is None]
-        with ThreadPoolExecutor() as pool:  # one file is compressed while another is made
-            results = alone | dict(zip((row.name for row in rest), pool.map(write, rest), strict=True))
+        alone, rest = ([row for row in formats if (row.needs is None) == free] for free in (False, True))
+
+        def made() -> Iterator[dict[str, Any]]:
+            yield from map(write, alone)
+            with ThreadPoolExecutor() as pool:  # one file is compressed while another is made
+                yield from pool.map(write, rest)
+
+        results = dict(zip((row.name for row in in_parts([*alone, *rest])), made(), strict=True))
         for row in formats:
             said = results[row.name]
             if row.name != "arkit" and said.get("residual_share", 0.0) > 0.05:  # of the motion
@@ -358,18 +363,19 @@ def write_scene_results(
         if settings.size == BatchSettings.size:  # a portrait's; the shot knows better
             picture.pop("size")
         render_scene(scene, video, sound, shot=settings.shot, hook=hook, **picture)
-    for suffix in settings.scene_suffixes():
+    with one_step(hook, "writing the scene"):
         from sedtalker.export.scene import write_scene
 
-        with one_step(hook, "writing the scene"):
+        shapes = shape_options(settings.targets, settings.rig_names)["targets"]
+        for suffix in in_parts(settings.scene_suffixes()):
             file = audio.stem + suffix
-            shapes = shape_options(settings.targets, settings.rig_names)["targets"]
             write_scene(scene, written / file, reference_of(audio, folder / file), shapes)
     scene.turns.save(written / (audio.stem + TURNS_SUFFIX), audio.stem)
     alone = replace(settings, video=False)
     for name, suffixes in settings.speaker_suffixes(scene.turns.speakers).items():
         stem = audio.stem + suffixes[0].removesuffix(TRACK_SUFFIX)
-        write_results(scene.animations[name], None, audio, alone, written, folder, hook, stem)
+        of = partial(lambda who, step, done, total: hook(f"{step} of {who}", done, total), name)
+        write_results(scene.animations[name], None, audio, alone, written, folder, of, stem)
 
 
 def outputs_are_whole(folder: Path, outputs: Mapping[str, str], overwrite: bool) -> bool:

@@ -139,6 +139,7 @@ def animate(
     from sedtalker.batch.settings import BatchSettings
     from sedtalker.batch.work import Worker
 
+    o.check_targets(context, options.rig_names)
     held, landmarks = opened_project(context), landmarks_of(context, options)
     settings = BatchSettings(**vars(options))
     if performance is not None:

@@ -60,6 +60,7 @@ def find_animation(given: Path) -> Path:
 @fail_clearly
 @o.takes_options()
 def export(
+    context: typer.Context,
     animation: Annotated[Path, typer.Argument(help=ANIMATION_HELP)],
     to: Annotated[list[str], typer.Option(help=f"Formats, separated by commas. {o.TO_HELP}.")],
     output: Annotated[
@@ -92,12 +93,19 @@ def export(
         raise InputError(f"{mesh}: give the .glb or .vrm that was animated")
     folder, stem = output or animation.parent, animation.name.removesuffix(".npz")
     options = shape_options(targets, names) | {"points": points, "metres": metres}
-    for flag, given, option in (("--points", points, "points"), ("--metres", metres, "metres")):
-        if given and not any(option in row.options for row in rows):
-            able = ", ".join(row.name for row in export_formats().values() if option in row.options)
-            raise InputError(f"{flag} is of {able}: it does nothing with --to {','.join(row.name for row in rows)}")
+    o.check_targets(context, names)
+    known, listed = export_formats().values(), ",".join(row.name for row in rows)
+    for flag, given, *taken in (
+        ("--points", points, "points"),
+        ("--metres", metres, "metres"),
+        ("--targets", o.is_typed(context, "targets"), "targets"),
+        ("--map", names is not None, "targets", "names"),
+    ):
+        if given and not any(set(taken).intersection(row.options) for row in rows):
+            able = ", ".join(row.name for row in known if set(taken).intersection(row.options))
+            raise InputError(f"{flag} is of {able}: it does nothing with --to {listed}")
     if mesh is not None and not any(row.name == "glb" for row in rows):
-        raise InputError(f"--mesh is of glb: it does nothing with --to {','.join(row.name for row in rows)}")
+        raise InputError(f"--mesh is of glb: it does nothing with --to {listed}")
     written: list[dict[str, Any]] = []
     files = [stem + row.suffix for row in rows]
     with OutputFolder(folder, files, run.force) as results, run.shown() as shown:

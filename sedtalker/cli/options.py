@@ -331,6 +331,12 @@ def refuse_typed(context: typer.Context, names: Collection[str], why: str) -> No
             raise InputError(f"--{name.replace('_', '-')} {why}")
 
 
+def check_targets(context: typer.Context, names: str | None) -> None:
+    """Raise ``InputError`` where ``--targets`` is typed beside ``--map``, whose shapes are written."""
+    if names is not None:
+        refuse_typed(context, ["targets"], "does nothing with --map: its names are the blend shapes")
+
+
 def _source(context: typer.Context, name: str) -> str | None:
     source = context.get_parameter_source(name)
     return None if source is None else source.name

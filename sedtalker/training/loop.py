@@ -414,7 +414,7 @@ def _log_losses(run: _Run, config: TrainerConfig, losses: dict[str, Tensor], pac
         raise InputError(f"the loss is no number at step {run.step}: lower trainer.lr or set trainer.clip")
     if run.log is not None:
         run.log.add("loss", run.step, values)
-    text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+    text = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
     run.say("step %d/%d  %.2f s/step  %s", run.step, config.steps, pace, text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,7 @@ def test_words_count_in_the_fingerprint(tmp_path: Path) -> None:
 def test_results_of_speakers_have_names_that_files_may_have() -> None:
     settings = BatchSettings(speakers="2", video=False, only=("npz,usd",))
     assert settings.suffixes() == [".usdc", ".rttm"]
+    assert replace(settings, only=("usda",)).suffixes() == [".usda", ".rttm"]
     found = settings.speaker_suffixes(["Ann B", "Bob"])
     assert [ends[1] for ends in found.values()] == [".Ann_B.npz", ".Bob.npz"]
     with pytest.raises(InputError, match="one name in RTTM and files"):

@@ -83,6 +83,7 @@ def test_a_conversation_is_a_scene_and_files_of_each_speaker(talk: Path, tmp_pat
     [
         (["--face", "amara", "--face", "walter"], "several faces need --speakers"),
         (["--other", "walter"], "several faces need --speakers"),
+        (["--map", "vrm", "--targets", "few"], "--targets does nothing with --map: its names are the blend shapes"),
         (
             ["--speakers", "nobody.rttm"],
             "nobody.rttm: no such file",

@@ -142,6 +142,9 @@ def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
         (["clip.npz", "--to", "glb", "--audio", "none.wav"], "no such file"),
         (["clip.npz", "--to", "glb", "--points"], "--points is of usd, usda: it does nothing with --to glb"),
         (["clip.npz", "--to", "fbx,usd", "--metres"], "--metres is of mdd, pc2: it does nothing with --to fbx,usd"),
+        (["clip.npz", "--to", "vrma", "--targets", "few"], "--targets is of anim, fbx, glb, tres, usd, usda"),
+        (["clip.npz", "--to", "live2d", "--map", "vrm"], "--map is of anim, arkit, fbx, glb, tres, usd, usda"),
+        (["clip.npz", "--to", "glb", "--map", "vrm", "--targets", "few"], "--targets does nothing with --map"),
         (["clip.wav", "--to", "glb"], "not a SEDTalker animation: that is an .npz file"),
     ],
 )

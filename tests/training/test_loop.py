@@ -154,6 +154,17 @@ def test_overfitting_sees_one_batch(tmp_path: Path) -> None:
     assert losses[-1] < 1e-3 * losses[0]
 
 
+class Small(Still):
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {"total": super().losses(model, batch)["total"] * 0.0 + 1.5e-6}
+
+
+def test_a_small_loss_is_not_shown_as_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    fit(Small(), TrainerConfig(steps=1, run_dir=str(tmp_path), accelerator="cpu"))
+    assert any(message.endswith("total 1.5e-06") for message in caplog.messages)
+
+
 class Diverging(Still):
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         return {"total": super().losses(model, batch)["total"] / 0.0}
