@@ -54,16 +54,16 @@ KEY_POSES: dict[str, dict[str, float]] = {
 
 
 @app.command()
+@o.takes_options()
 def inspect(
     file: File,
     landmarks: Landmarks = None,
     head: HeadNumber = None,
-    json: o.JsonOption = False,
     picture: Annotated[Path | None, typer.Option(help="Draw the head with its landmarks (.png).")] = None,
-    force: o.ForceOption = False,
+    run: o.Run = o.Run(),
 ) -> None:
     """Describe a mesh file: what it holds, whether it is a face, which way it looks, and what is wrong with it."""
-    _check_pages([picture], force)
+    _check_pages([picture], run.force)
     from sedtalker.face import Face
     from sedtalker.face.given_landmarks import given_landmarks
     from sedtalker.face.inspection import inspect as look
@@ -71,9 +71,10 @@ def inspect(
 
     scene, source = read_scene(file), Face.builtin()
     given = None if landmarks is None else given_landmarks(landmarks, scene.mesh, source.marks)
-    result = look(scene, source, given, head)
+    with run.shown() as shown, one_step(shown.hook, "looking for the face"):
+        result = look(scene, source, given, head)
     if picture is not None:
-        with OutputFolder(picture.parent, [picture.name], force) as results:
+        with OutputFolder(picture.parent, [picture.name], run.force) as results:
             from PIL import Image
 
             from sedtalker.render.contact_sheet import landmark_picture
@@ -81,7 +82,7 @@ def inspect(
             face = result.face
             drawn = landmark_picture(*((face.upright, face.upright_landmarks) if face else (scene.mesh, None)))
             Image.fromarray(drawn).save(results.path / picture.name)
-    if json:
+    if run.as_json:
         write_json({"file": str(file), **result.as_dict(), "picture": picture and str(picture)})
         return
     print("\n".join(_lines(file, result)))

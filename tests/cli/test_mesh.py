@@ -49,6 +49,7 @@ def spoilt(mesh: Mesh) -> Mesh:
 def test_a_head_is_described_and_drawn(tmp_path: Path) -> None:
     done = run("inspect", HEAD, "--json", "--picture", tmp_path / "head.png")
     assert done.exit_code == 0, done.stderr
+    assert "looking for the face" in done.stderr
     found, mesh = json.loads(done.stdout), read_mesh(HEAD)
     contents, face = found["contents"], found["face"]
     assert contents["vertices"] == len(mesh.vertices)
