@@ -165,7 +165,7 @@ def warnings(fix: FaceFix, head: Head, residual: float) -> list[str]:
     """Messages on a registration, one line each."""
     found = []
     if not head.skin.features.lips.found:
-        found.append("the lips are sealed: mouth shapes move the skin but cannot open the mouth")
+        found.append("the lips are sealed and cannot open: mesh register --open-mouth cuts them apart")
     if not all(line.found for line in head.skin.features.lids):
         found.append("no open eyelids found on one or both sides: no blinks and no gaze there")
     if not head.eyes:

@@ -177,7 +177,7 @@ def test_sealed_scan_keeps_its_mouth_shut(source: Face) -> None:
     face, report = register(replace(mesh, vertices=1000 * mesh.vertices), source, "scan")
     assert report.unit == 0.001
     assert not report.mouth_opens
-    assert any("sealed" in warning for warning in report.warnings)
+    assert any("--open-mouth" in warning for warning in report.warnings)
     assert face.landmarks is not None
     rest, jaw = poses(face, {}, {"jawOpen": 0.5})[:, face.landmarks]
     assert abs((jaw - rest)[62, 1] - (jaw - rest)[66, 1]) < 0.004
