@@ -120,7 +120,9 @@ def landmark_picture(mesh: Mesh, landmarks: Floats | None, size: int = 512) -> I
     else:
         nearest = np.array([np.argmin(((mesh.vertices - point) ** 2).sum(1)) for point in landmarks], np.int32)
         subject = Face("", mesh, (), np.zeros((0, len(mesh.vertices), 3), np.float32), landmarks=nearest)
-        cameras = {name: frame_head(subject, yaw=yaw, zoom=1.2) for name, yaw in YAWS.items()}
+        near = [project(frame_head(subject, yaw=yaw, zoom=1.2), landmarks, 2) for yaw in YAWS.values()]
+        zoom = 1.2 / max(1.0, 1.05 * float(np.abs(np.stack(near) - 1.0).max()))  # all landmarks are in the picture
+        cameras = {name: frame_head(subject, yaw=yaw, zoom=zoom) for name, yaw in YAWS.items()}
     pictures = []
     for camera in cameras.values():
         with make_renderer(mesh, camera, size) as view:

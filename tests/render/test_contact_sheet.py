@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from sedtalker.face.builtin import load_face
-from sedtalker.render.contact_sheet import contact_sheet, every_shape, tile
+from sedtalker.render.contact_sheet import contact_sheet, every_shape, landmark_picture, tile
 
 
 def test_every_shape_is_on_the_sheet_once_with_both_sides() -> None:
@@ -28,3 +28,15 @@ def test_a_sheet_has_a_picture_and_a_label_for_each_pose() -> None:
 def test_the_last_row_may_be_short() -> None:
     pictures = [np.full((32, 32, 3), shade, np.uint8) for shade in (0, 80, 160)]
     assert tile(pictures, ["a", "b", "c"], 2).shape == tile(pictures + pictures[:1], list("abcd"), 2).shape
+
+
+def test_all_landmarks_of_a_long_chin_are_in_the_picture() -> None:
+    """As on animals: mouth and chin lay below the picture. The point of the chin is green, which nothing else is."""
+    face = load_face("mei")
+    points = face.mesh.vertices[face.landmarks].copy()
+    points[8] += (0.0, -0.15, 0.0)
+    size = 128
+    picture = landmark_picture(face.mesh, points, size).astype(int)
+    red, green, blue = picture[:size].transpose(2, 0, 1)
+    rows = np.flatnonzero(((green > red + 40) & (green > blue + 10)).any(axis=1))
+    assert 0.9 * size < rows.max(initial=0) < size - 1
