@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import threading
 from concurrent.futures import Future
 from http import HTTPStatus
@@ -63,7 +64,7 @@ class WebSocketSender:
         try:
             self.port = opened.result()
         except OSError as error:
-            reason = (error.strerror or str(error)).rpartition(": ")[2].lower()
+            reason = re.split(r"[:\]] ", error.strerror or str(error))[-1].lower()  # asyncio says more before it
             where, other = f"ws://{self.host}:{self.port}", f"ws://:{self.port + 1}"
             raise InputError(f"{where}: cannot serve there ({reason}); give another port, as {other}") from None
 
