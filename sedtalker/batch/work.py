@@ -344,7 +344,8 @@ def write_results(
         for row in formats:
             said = results[row.name]
             if row.name != "arkit" and said.get("residual_share", 0.0) > 0.05:  # of the motion
-                log.info("%s: %s; --targets all loses nothing", row.name, described(said))
+                other = "--targets all" if settings.rig_names is None else "--targets all in place of --map"
+                log.info("%s: %s; %s loses nothing", row.name, described(said), other)
 
 
 def write_scene_results(

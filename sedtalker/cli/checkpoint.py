@@ -199,7 +199,7 @@ def export_networks(
     frames: Annotated[
         list[int] | None, typer.Option(help="Frames of 20 ms that the decoders take at once: 4, 16 or 64. Repeatable.")
     ] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="Store weights in eight bits: a quarter of the size.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Store weights in eight bits: half the size.")] = False,
     json: o.JsonOption = False,
     force: o.ForceOption = False,
 ) -> None:

@@ -56,7 +56,7 @@ def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False
 
     Args:
         steps: frames that a decoder takes at once; a graph of each.
-        int8: whether large weights are stored in eight bits: a quarter of the size, and figures that differ a little.
+        int8: whether large weights are stored in eight bits: half the size, and figures that differ a little.
 
     Raises:
         InputError: a number of frames that is none of ``STEPS``, the folder cannot be written or holds something, or

@@ -73,7 +73,8 @@ class ShapeMap:
         if not here:
             some = ", ".join(scene.target_names[:4]) or "none"
             raise InputError(
-                f"--map {self.name}: none of its names is a blend shape of the mesh, which has {some}: check the map"
+                f"--map {self.name}: none of its names is a blend shape of the mesh, which has {some}: check the map, "
+                "or give the .sedface of sedtalker mesh register, which needs none"
             )
         poses = self.poses[[columns[i] for i in here]]
         shares = np.linalg.pinv(poses, rcond=1e-6)

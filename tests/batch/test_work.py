@@ -271,16 +271,20 @@ def test_a_conversation_has_the_files_of_animate_and_is_kept(worker: Worker, cli
     assert worker(task_of(item, tmp_path / "batch", first, False))["state"] == "done"
 
 
-def test_the_scene_of_a_conversation_has_the_shapes_that_map_names(tmp_path: Path) -> None:
+def test_the_scene_of_a_conversation_has_the_shapes_that_map_names(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """And it says of whom the files are that it writes, and how many of them are written."""
     settings, scene = BatchSettings(video=False, only=("glb", "usda", "npz"), rig_names="oculus"), two_figures()
     steps = list[tuple[str, int, int]]()
+    caplog.set_level("INFO")
     work.write_scene_results(
         scene, tune(), Path("a.wav"), settings, tmp_path, tmp_path, lambda *step: steps.append(step)
     )
     for name in ("a.glb", "a.red.glb"):
         assert b"viseme_PP" in (tmp_path / name).read_bytes()
     assert b"viseme_PP" in (tmp_path / "a.usda").read_bytes()
+    assert "--targets all in place of --map loses nothing" in caplog.text
     scenes, *each = ["writing the scene", *(f"writing the files of {name}" for name in scene.names)]
     assert steps == [(scenes, 0, 1), (scenes, 1, 2), (scenes, 1, 1)] + [
         (step, done, total) for step in each for done, total in ((0, 1), (1, 3), (2, 3), (1, 1))
