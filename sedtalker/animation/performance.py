@@ -428,7 +428,7 @@ class Performance(Motion):
         Targets,
         Option(
             "Files",
-            "Blend shapes of GLB, FBX and USD: few (at most 32), arkit (with the tongue's) or all (with correctives).",
+            "Blend shapes of GLB, FBX and USD: few (some 32), arkit (with the tongue's) or all (with correctives).",
         ),
     ] = "arkit"
     max_seconds: Annotated[float, Option("Files", "Refuse longer audio.", least=1.0)] = 3600.0

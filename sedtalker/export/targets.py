@@ -68,7 +68,7 @@ def choose_targets(
 ) -> MorphTargets:
     """The targets of a file.
 
-    ``few``: those that move, joined where they move together until at most 32 are left, as far as that costs less than
+    ``few``: those that move, joined where they move together until 32 are left, as far as that costs less than
     0.03 mm RMS. ``all``: every shape, and the correctives that move. ``arkit``: the 52 of ARKit, their weights solved,
     see ``solve_arkit``, and the tongue's places of articulation (``TONGUE``) where the face has them, with what
     corrects them, since none of the 52 comes near; ``few`` for a face that has none of the 52. A face that does not
