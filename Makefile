@@ -15,7 +15,7 @@
 # make test-agents   sets up Pipecat, LiveKit agents, NVIDIA's client packages and other people's readers, and tests in them
 # make test-dcc   sets up Blender (as a Python module), three.js and the glTF validator, and tests the exports in them
 VENV ?= .venv
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := $(VENV)/bin
 TORCH := 2.13.0
 BLENDER ?= .venv-blender
@@ -51,6 +51,7 @@ $(VENV)/.video: $(VENV)/.base requirements/video.txt
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.video pyproject.toml $(wildcard requirements/*.txt)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || { echo "All extras need Python 3.11 to 3.13, as kokoro-onnx and pocketsphinx do; make demo works here. With another: rm -r $(VENV), make setup PYTHON=/path/to/python3.13"; exit 2; }
 	@if [ "$$(uname -s)" != Linux ] || command -v nvidia-smi >/dev/null; then $(LOCKED) -r requirements/torch.txt; \
 	else $(LOCKED) --retries 0 --timeout 15 --extra-index-url $(CPU_WHEELS) -r requirements/torch-cpu.txt 2>/dev/null \
 	  || $(LOCKED) -r requirements/torch.txt; fi
